@@ -1,0 +1,56 @@
+"""Image segmentation with Gaussian mixture models."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gmmseg.errors import GmmsegError as GmmsegError
+    from gmmseg.errors import GmmsegWarning as GmmsegWarning
+    from gmmseg.errors import InputError as InputError
+    from gmmseg.errors import OutputError as OutputError
+    from gmmseg.errors import ParameterError as ParameterError
+    from gmmseg.image import Image as Image
+    from gmmseg.mixture.estimator import GaussianMixture as GaussianMixture
+    from gmmseg.mixture.parameters import Mixture as Mixture
+    from gmmseg.model import Model as Model
+    from gmmseg.model import load_model as load_model
+    from gmmseg.segmentation import Segmentation as Segmentation
+    from gmmseg.segmentation import apply as apply
+    from gmmseg.segmentation import fit as fit
+    from gmmseg.segmentation import segment as segment
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "GaussianMixture": "gmmseg.mixture.estimator",
+    "GmmsegError": "gmmseg.errors",
+    "GmmsegWarning": "gmmseg.errors",
+    "Image": "gmmseg.image",
+    "InputError": "gmmseg.errors",
+    "Mixture": "gmmseg.mixture.parameters",
+    "Model": "gmmseg.model",
+    "OutputError": "gmmseg.errors",
+    "ParameterError": "gmmseg.errors",
+    "Segmentation": "gmmseg.segmentation",
+    "apply": "gmmseg.segmentation",
+    "fit": "gmmseg.segmentation",
+    "load_model": "gmmseg.model",
+    "segment": "gmmseg.segmentation",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name where it is first used, so that `import gmmseg` is instant."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gmmseg' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""What results look like in other programs: overlays, palettes, exchange formats."""

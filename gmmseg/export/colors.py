@@ -1,0 +1,7 @@
+"""The palette of classes, for exports; label maps written by `gmmseg.io` use the same."""
+
+from __future__ import annotations
+
+from gmmseg.io.colors import palette
+
+__all__ = ["palette"]

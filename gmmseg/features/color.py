@@ -1,0 +1,67 @@
+"""Colour spaces: pixels `(rows, columns, 3)`, sRGB, to three planes `(3, rows * columns)`, float32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg import kernels
+
+__all__ = ["CONVERSIONS", "gray", "unit_range"]
+
+Array = NDArray[Any]
+
+
+@cache
+def _linear_light(dtype: str) -> Array:
+    """Table from 8 or 16-bit sRGB to linear light (IEC 61966-2-1)."""
+    c = np.arange(np.iinfo(dtype).max + 1) / np.iinfo(dtype).max
+    return np.where(c > 0.04045, ((c + 0.055) / 1.055) ** 2.4, c / 12.92).astype(np.float32)
+
+
+def unit_range(values: Array) -> Array:
+    """Values as float32 from 0 to 1: integers are divided by the largest of their dtype."""
+    if values.dtype.kind in "iu":
+        return np.asarray(values / np.float32(np.iinfo(values.dtype).max), np.float32)
+    return values.astype(np.float32, copy=False)
+
+
+def lab(values: Array, out: Array) -> None:
+    """CIE L*a*b* under D65: L 0 to 100, a and b about -100 to 100."""
+    if values.dtype in (np.uint8, np.uint16):
+        kernels.lab(values, _linear_light(values.dtype.name), out)
+    else:
+        kernels.lab(unit_range(values), None, out)
+
+
+def rgb(values: Array, out: Array) -> None:
+    """Red, green and blue in the file's own units."""
+    out[...] = values.reshape(-1, 3).T
+
+
+def luv(values: Array, out: Array) -> None:
+    """CIE L*u*v* under D65: L 0 to 100."""
+    import cv2
+
+    out[...] = cv2.cvtColor(np.ascontiguousarray(unit_range(values)), cv2.COLOR_RGB2Luv).reshape(-1, 3).T
+
+
+def hsv(values: Array, out: Array) -> None:
+    """The HSV cone, 0 to 1: hue is an angle, and taken as a point on the circle so that reds stay together."""
+    import cv2
+
+    h, s, v = cv2.cvtColor(np.ascontiguousarray(unit_range(values)), cv2.COLOR_RGB2HSV).reshape(-1, 3).T
+    angle = np.deg2rad(h)
+    out[0], out[1], out[2] = s * np.cos(angle), s * np.sin(angle), v
+
+
+def gray(values: Array, out: Array) -> None:
+    """Luma (ITU-R BT.601) of colour, in the file's own units."""
+    out[...] = values.reshape(-1, 3) @ np.array([0.299, 0.587, 0.114], np.float32)
+
+
+CONVERSIONS: dict[str, Callable[[Array, Array], None]] = {"rgb": rgb, "lab": lab, "luv": luv, "hsv": hsv}

@@ -1,0 +1,173 @@
+"""Recipe: which features to take of an image, as a string such as "lab,xy:0.5".
+
+Planes are `(n_features, n_samples)` float32 arrays in the features' own units; NaN where a pixel has no number.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.errors import ParameterError
+from gmmseg.features import color
+from gmmseg.image import Image
+
+__all__ = ["Recipe"]
+
+Array = NDArray[Any]
+
+_COLOR = {"rgb": ("R", "G", "B"), "lab": ("L", "a", "b"), "luv": ("L", "u", "v"), "hsv": ("s cos h", "s sin h", "v")}
+_NAMES = (*_COLOR, "gray", "intensity", "bands", "xy")
+_AXES = ("x", "y", "z", "t")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Features in the order in which they were asked for.
+
+    Parameters
+    ----------
+    features : tuple of str
+        Any of rgb, lab, luv, hsv, gray, intensity, bands, xy.
+    position_weight : float
+        Weight of `xy`; only used with it.
+
+    Examples
+    --------
+    >>> str(Recipe.parse("lab, xy:0.5"))
+    'lab,xy:0.5'
+    """
+
+    features: tuple[str, ...]
+    position_weight: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> Recipe:
+        """Read a recipe from its string; ParameterError names what is wrong and the choices."""
+        names, weight = [], 1.0
+        for part in str(text).split(","):
+            name, colon, number = part.strip().partition(":")
+            name = name.strip().lower()
+            if name not in _NAMES:
+                near = get_close_matches(name, _NAMES, 1)
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                raise ParameterError(f"features={text!r}: {name!r} is not known; {hint}use any of {', '.join(_NAMES)}")
+            if name in names:
+                raise ParameterError(f"features={text!r}: {name!r} stands there twice; name it once")
+            if colon:
+                weight = _position_weight(text, name, number)
+            names.append(name)
+        if names == ["xy"]:
+            raise ParameterError(f"features={text!r} holds position alone; add a colour or intensity, as in 'lab,xy'")
+        return cls(tuple(names), weight)
+
+    @classmethod
+    def default(cls, image: Image) -> Recipe:
+        """Return what suits the image: colour and position, intensity, or all bands."""
+        if image.color:
+            return cls(("lab", "xy"))
+        return cls(("intensity",) if image.n_channels == 1 else ("bands",))
+
+    def __str__(self) -> str:
+        weight = f":{self.position_weight:g}" if self.position_weight != 1 else ""
+        return ",".join(name + weight if name == "xy" else name for name in self.features)
+
+    def check(self, image: Image) -> None:
+        """Raise ParameterError where the image does not have what the recipe needs."""
+        for name in self.features:
+            if name in _COLOR and not image.color:
+                raise ParameterError(
+                    f"{image.name}: features '{name}' needs red, green and blue, the image has {_count(image)}; "
+                    f"use --features {Recipe.default(image)}"
+                )
+            if name in ("gray", "intensity") and not image.color and image.n_channels != 1:
+                raise ParameterError(
+                    f"{image.name}: features '{name}' needs one channel or colour, the image has {_count(image)}; "
+                    "use --features bands"
+                )
+
+    def names(self, image: Image) -> tuple[str, ...]:
+        """One name a plane."""
+        names: list[str] = []
+        for feature in self.features:
+            if feature == "bands":
+                names += image.channel_names or [f"band {i + 1}" for i in range(image.n_channels)]
+            elif feature == "xy":
+                names += _AXES[: image.ndim]
+            else:
+                names += _COLOR.get(feature, (feature,))
+        return tuple(names)
+
+    def groups(self, image: Image) -> tuple[int, ...]:
+        """For each plane the number of the group that shares one scale with it; -1 for position."""
+        groups: list[int] = []
+        for feature in self.features:
+            first = max(groups, default=-1) + 1
+            if feature == "bands":
+                groups += range(first, first + image.n_channels)
+            elif feature == "xy":
+                groups += [-1] * image.ndim
+            else:
+                groups += [first] * len(_COLOR.get(feature, (feature,)))
+        return tuple(groups)
+
+    def planes(self, image: Image, window: tuple[slice, ...]) -> Array:
+        """Return the planes (n_features, n) of a window: a slice with start and stop along each spatial axis."""
+        values = image.pixels[window]
+        axes = np.ogrid[window]
+        return self._compute(image, values.reshape(-1, *values.shape[-2:]), axes, values.shape[:-1])
+
+    def planes_at(self, image: Image, index: tuple[Array, ...]) -> Array:
+        """Return the planes (n_features, n) of single pixels, given by one index array (n,) a spatial axis."""
+        values = image.pixels[index]
+        return self._compute(image, values[None], index, values.shape[:1])
+
+    def _compute(self, image: Image, values: Array, axes: Any, shape: tuple[int, ...]) -> Array:
+        """Planes of values (rows, columns, channels), whose coordinates along each axis broadcast to `shape`."""
+        groups = self.groups(image)
+        out = np.empty((len(groups), values.shape[0] * values.shape[1]), np.float32)
+        row = 0
+        for feature in self.features:
+            if feature == "xy":
+                row += self._position(image, axes, shape, out[row:])
+            elif feature in _COLOR:
+                color.CONVERSIONS[feature](values, out[row : row + 3])
+                row += 3
+            elif feature == "bands" or not image.color:
+                out[row : row + image.n_channels] = values.reshape(-1, image.n_channels).T
+                row += image.n_channels
+            else:
+                color.gray(values, out[row])
+                row += 1
+        return out
+
+    def _position(self, image: Image, axes: Any, shape: tuple[int, ...], out: Array) -> int:
+        """Pixel centres in units of the longest side, 0 in the middle, times the weight; the last axis first."""
+        spacing = image.spacing or (1.0,) * image.ndim
+        longest = max(n * s for n, s in zip(image.shape, spacing, strict=True))
+        for row, axis in enumerate(reversed(range(image.ndim))):
+            unit = self.position_weight * spacing[axis] / longest
+            place = (axes[axis] + 0.5 - image.shape[axis] / 2) * unit
+            out[row].reshape(shape)[...] = place
+        return image.ndim
+
+
+def _count(image: Image) -> str:
+    return f"{image.n_channels} channel" + ("" if image.n_channels == 1 else "s")
+
+
+def _position_weight(text: str, name: str, number: str) -> float:
+    if name != "xy":
+        raise ParameterError(f"features={text!r}: only xy takes a weight; write {name!r} alone")
+    try:
+        weight = float(number)
+    except ValueError:
+        weight = math.nan
+    if not (0 < weight < math.inf):
+        raise ParameterError(f"features={text!r}: the weight of xy is {number!r}; use a number above 0, as in xy:0.5")
+    return weight

@@ -1,0 +1,263 @@
+"""Image: pixels, and what has to survive from the file they came from to the file that is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from gmmseg.errors import InputError, ParameterError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    ChannelAxis = int | None | Literal["auto"]
+
+__all__ = ["Image"]
+
+# Floats that were scaled to 0..1 and then rounded or resized leave the range by about this much.
+_COLOR_TOLERANCE = 1e-3
+
+_AXIS_CHOICES = (
+    "pass channel_axis=-1 (or another axis) for channels, or channel_axis=None where every axis is spatial (a volume)"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Pixels plus what must survive a segmentation.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (*spatial, n_channels)
+        Any real integer or floating dtype, channel axis last (a single channel still has the axis), alpha removed.
+        Colour is RGB; integers span the range of their dtype, floats 0 to 1.
+    color : bool
+        Whether the channels are red, green and blue.
+    valid : ndarray of bool, shape (*spatial), optional
+        False where there is no data (alpha 0, the file's nodata value, NaN or infinity, or outside the caller's mask);
+        None where all is valid.
+    spacing : tuple of float, optional
+        Physical size of a pixel along each spatial axis; None where unknown.
+    channel_names : tuple of str
+        One name a channel; empty where unknown.
+    name : str
+        What messages call this image: the path it was read from, or "image".
+    metadata : dict
+        What readers found and writers of the same family put back (resolution, georeferencing tags, affine, ...).
+
+    Notes
+    -----
+    `pixels` may be a view of the caller's array, in any memory order and read-only.
+    """
+
+    pixels: np.ndarray
+    color: bool = False
+    valid: np.ndarray | None = None
+    spacing: tuple[float, ...] | None = None
+    channel_names: tuple[str, ...] = ()
+    name: str = "image"
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spatial shape: (rows, columns), or (planes, rows, columns) for a volume."""
+        return tuple(self.pixels.shape[:-1])
+
+    @property
+    def ndim(self) -> int:
+        """Number of spatial axes."""
+        return self.pixels.ndim - 1
+
+    @property
+    def n_channels(self) -> int:
+        """Number of channels, alpha not counted."""
+        return int(self.pixels.shape[-1])
+
+    @property
+    def n_pixels(self) -> int:
+        """Number of pixels (voxels), valid or not."""
+        return int(self.pixels.size // max(1, self.pixels.shape[-1]))
+
+    @classmethod
+    def from_array(
+        cls,
+        array: npt.ArrayLike,
+        *,
+        channel_axis: ChannelAxis = "auto",
+        mask: npt.ArrayLike | None = None,
+        name: str = "image",
+    ) -> Image:
+        """Take an array as an image, without a copy unless its dtype has to change.
+
+        Parameters
+        ----------
+        array : array_like
+            2-D is one channel; 3-D with a last axis of 3 or 4 is colour, whose fourth channel is alpha (0 = no data).
+            Any other shape must say `channel_axis`. Booleans become uint8 0 and 1, float16 becomes float32.
+        channel_axis : int, None or "auto"
+            Axis of the channels; None where every axis is spatial. A named axis of 3 channels is colour for integers
+            and for floats within 0..1, and plain bands otherwise; a named axis of 4 channels is always plain bands
+            (red, green, blue, near infrared), never colour with alpha.
+        mask : array_like of bool or integer, shape (*spatial), optional
+            Non-zero where pixels are used.
+        name : str
+            What messages call the image.
+
+        Returns
+        -------
+        Image
+            `valid` is None unless alpha, NaN, infinity or the mask excludes a pixel.
+
+        Raises
+        ------
+        InputError
+            The array is empty or has no real numbers.
+        ParameterError
+            The axes are ambiguous, colour floats are outside 0..1, or the mask does not fit.
+
+        Notes
+        -----
+        Integers are never scanned; floats are, once, for NaN and infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Image.from_array(np.zeros((4, 5, 3), np.uint8)).color
+        True
+        >>> Image.from_array(np.zeros((6, 4, 5)), channel_axis=0).shape
+        (4, 5)
+        """
+        numbers = _real_numbers(array, name)
+        if isinstance(channel_axis, str):
+            if channel_axis != "auto":
+                raise ParameterError(f'channel_axis={channel_axis!r} is not an axis; use an integer, None or "auto"')
+            pixels, color, alpha = _guess_channels(numbers, name)
+        else:
+            pixels, color = _named_channels(numbers, channel_axis, name)
+            alpha = None
+        valid = _finite(pixels)
+        if alpha is not None:
+            valid = _combine(valid, alpha != 0)
+        image = cls(pixels, color=color, valid=valid, name=name)
+        return image if mask is None else image.with_mask(mask)
+
+    def with_mask(self, mask: npt.ArrayLike) -> Image:
+        """Exclude the pixels where `mask` is zero, besides those already without data.
+
+        Parameters
+        ----------
+        mask : array_like of bool or integer, shape (*spatial)
+            Non-zero where pixels are used.
+
+        Returns
+        -------
+        Image
+            Shares the pixels.
+
+        Raises
+        ------
+        ParameterError
+            The mask has another shape or another kind of values.
+        """
+        import numpy as np
+
+        used = np.asarray(mask)
+        if used.dtype.kind not in "bui":
+            raise ParameterError(
+                f"mask has dtype {used.dtype}, expected booleans or integers (non-zero = use); pass mask != 0"
+            )
+        if used.shape != self.shape:
+            raise ParameterError(
+                f"mask has shape {used.shape}, but {self.name} has shape {self.shape}; give one value a pixel"
+            )
+        return replace(self, valid=_combine(self.valid, used != 0))
+
+
+def _real_numbers(array: npt.ArrayLike, name: str) -> np.ndarray:
+    """Return the array in a dtype that the rest of the package reads."""
+    import numpy as np
+
+    try:
+        numbers = np.asarray(array)
+    except ValueError as error:
+        raise InputError(f"{name} is not a rectangular array of numbers; pass one array of equal rows") from error
+    if numbers.dtype.kind not in "buif":
+        raise InputError(f"{name} has dtype {numbers.dtype}, expected real numbers; convert it to uint8 or float32")
+    if numbers.size == 0:
+        raise InputError(f"{name} is empty (shape {numbers.shape}); pass an array with at least one pixel")
+    if numbers.dtype.kind == "b":
+        bits = numbers.view(np.uint8)
+        # Some libraries (Pillow, for 1-bit files) hand out booleans whose bytes are 255.
+        return bits if bits.max() <= 1 else (bits != 0).view(np.uint8)
+    if numbers.dtype.kind == "f" and numbers.dtype.itemsize not in (4, 8):
+        return numbers.astype(np.float32 if numbers.dtype.itemsize == 2 else np.float64)
+    return numbers if numbers.dtype.isnative else numbers.astype(numbers.dtype.newbyteorder("="))
+
+
+def _guess_channels(numbers: np.ndarray, name: str) -> tuple[np.ndarray, bool, np.ndarray | None]:
+    """Return (pixels, color, alpha) of an array whose shape alone says what its axes are."""
+    if numbers.ndim == 2:
+        return numbers[..., None], False, None
+    if numbers.ndim != 3 or numbers.shape[-1] not in (3, 4):
+        raise ParameterError(f"{name} has shape {numbers.shape}, whose axes are ambiguous; {_AXIS_CHOICES}")
+    pixels = numbers[..., :3]
+    if not _spans_color(pixels):
+        raise ParameterError(
+            f"{name} has floats outside 0..1 in {numbers.shape[-1]} channels, so it is not colour as it stands; "
+            "divide by 255 if it is 0..255, or pass channel_axis=-1 for plain bands"
+        )
+    return pixels, True, numbers[..., 3] if numbers.shape[-1] == 4 else None
+
+
+def _named_channels(numbers: np.ndarray, channel_axis: int | None, name: str) -> tuple[np.ndarray, bool]:
+    """Return (pixels, color) of an array whose channel axis the caller named."""
+    import operator
+
+    import numpy as np
+
+    if channel_axis is None:
+        if numbers.ndim == 0:
+            raise ParameterError(f"{name} is a single number; pass an array of at least one axis")
+        return numbers[..., None], False
+    try:
+        axis = operator.index(channel_axis)
+    except TypeError:
+        raise ParameterError(f'channel_axis={channel_axis!r} is not an axis; use an integer, None or "auto"') from None
+    if not -numbers.ndim <= axis < numbers.ndim or numbers.ndim < 2:
+        raise ParameterError(
+            f"channel_axis={axis} is not an axis of {name} with shape {numbers.shape} beside at least one spatial "
+            f"axis; {_AXIS_CHOICES}"
+        )
+    pixels = np.moveaxis(numbers, axis, -1)
+    return pixels, pixels.shape[-1] == 3 and _spans_color(pixels)
+
+
+def _spans_color(pixels: np.ndarray) -> bool:
+    """Whether floats lie within 0..1 (NaN and infinity aside); integers always may be colour."""
+    import numpy as np
+
+    if pixels.dtype.kind != "f":
+        return True
+    finite = np.isfinite(pixels)
+    low = np.min(pixels, where=finite, initial=0)
+    high = np.max(pixels, where=finite, initial=0)
+    return bool(low >= -_COLOR_TOLERANCE and high <= 1 + _COLOR_TOLERANCE)
+
+
+def _finite(pixels: np.ndarray) -> np.ndarray | None:
+    """Return where every channel is finite, or None where that is everywhere."""
+    import numpy as np
+
+    if pixels.dtype.kind != "f":
+        return None
+    valid: np.ndarray = np.isfinite(pixels[..., 0])
+    for channel in range(1, pixels.shape[-1]):
+        valid &= np.isfinite(pixels[..., channel])
+    return None if valid.all() else valid
+
+
+def _combine(valid: np.ndarray | None, also: np.ndarray) -> np.ndarray | None:
+    """Return the pixels that both allow, or None where that is all of them."""
+    both: np.ndarray = also if valid is None else valid & also
+    return None if both.all() else both

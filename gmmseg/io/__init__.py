@@ -1,0 +1,16 @@
+"""Images in, label maps, probabilities and pictures out; formats are found by content and by suffix."""
+
+from __future__ import annotations
+
+from gmmseg.io.reading import read, read_info, read_labels
+from gmmseg.io.writing import check_target, write_labels, write_probabilities, write_rgb
+
+__all__ = [
+    "check_target",
+    "read",
+    "read_info",
+    "read_labels",
+    "write_labels",
+    "write_probabilities",
+    "write_rgb",
+]

@@ -1,0 +1,99 @@
+"""Write a file whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from gmmseg.errors import OutputError
+
+__all__ = ["atomic_file", "check_place"]
+
+
+def check_place(path: Path, *, overwrite: bool) -> None:
+    """Refuse a target that could not, or must not, be written.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be written.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OutputError
+        The folder is missing or not writable, the target is no regular file, or it exists and may not be replaced.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise OutputError(f"{path}: the folder {folder} does not exist; create it first")
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; name a file to write")
+    if path.exists():
+        if not path.is_file():
+            raise OutputError(f"{path} is not a regular file; name another file to write")
+        if not overwrite:
+            raise OutputError(f"{path} exists already; pass --overwrite (overwrite=True) or choose another name")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: the folder {folder} is not writable; choose another folder or change its rights")
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
+    """Open a hidden temporary file beside `path` that takes its name once everything is on disk.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be written.
+    overwrite : bool
+        Whether an existing file may be replaced. Where False, a file that appeared meanwhile is kept too.
+
+    Yields
+    ------
+    BinaryIO
+        Open for writing and reading. On any exception it is removed and `path` is as it was.
+
+    Raises
+    ------
+    OutputError
+        The target is refused (see `check_place`) or the system could not write (disk full, ...).
+    """
+    check_place(path, overwrite=overwrite)
+    # A link keeps pointing where it points: its target is what is replaced.
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".gmmseg-{os.urandom(6).hex()}.tmp")
+    try:
+        # Unlike the tempfile module's 0o600, the rights of any new file: the umask decides.
+        with open(temporary, "x+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _rename(temporary, target, path, overwrite=overwrite)
+    except OutputError:
+        raise
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"{path} cannot be written: {reason}; free space or choose another place") from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def _rename(temporary: Path, target: Path, path: Path, *, overwrite: bool) -> None:
+    """Give the finished file its name; without `overwrite` by a hard link, which fails where the name is taken."""
+    if not overwrite:
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            raise OutputError(f"{path} appeared meanwhile and was kept; pass --overwrite (overwrite=True)") from None
+        except (OSError, NotImplementedError):
+            # File systems without hard links (FAT, some network mounts) leave a look before the leap.
+            check_place(path, overwrite=False)
+        else:
+            return
+    os.replace(temporary, target)

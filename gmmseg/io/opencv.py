@@ -1,0 +1,126 @@
+"""Decoding with OpenCV: the fastest for large pictures, and the one that keeps 16 bits a sample.
+
+For a 12-megapixel JPEG in a new process it took 170 ms and 112 MB, where Pillow took 217 ms and 143 MB
+(most of it importing its plugins and a fourth byte a pixel).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+__all__ = ["captured_stderr", "decode"]
+
+# What libjpeg says of pixels that it made up; its other remarks (a few stray bytes) leave the picture whole.
+_DAMAGE = (
+    b"premature end of data segment",
+    b"bad Huffman code",
+    b"Premature end of JPEG file",
+    b"Unsupported marker type",
+    b"Inconsistent progression sequence",
+)
+# How lines of libjpeg, libpng, libtiff and OpenCV begin.
+_REMARKS = (
+    *(b"Corrupt JPEG data", b"Premature end of JPEG", b"Unsupported marker", b"Inconsistent progression", b"Invalid "),
+    *(
+        b"Unknown Adobe",
+        b"Warning: unknown JFIF",
+        b"JPEG",
+        b"libpng",
+        b"[ WARN",
+        b"[ERROR",
+        b"TIFF",
+        b"_TIFF",
+        b"OJPEG",
+    ),
+    *(b"LZW", b"Fax", b"ZIP", b"PackBits", b"LogLuv", b"PixarLog"),
+)
+
+_one_at_a_time = threading.Lock()
+
+
+def decode(path: Path, *, deep: bool = False, grey: bool = False) -> tuple[np.ndarray | None, bool]:
+    """Decode a picture as stored, without applying its orientation.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG, JPEG, WebP, BMP or TIFF file.
+    deep : bool
+        Keep the dtype and any alpha; otherwise uint8, one or three channels.
+    grey : bool
+        The file has one channel.
+
+    Returns
+    -------
+    pixels : ndarray, shape (rows, columns) or (rows, columns, channels), optional
+        Channels are red, green, blue (and alpha); None where OpenCV cannot decode the file.
+    damaged : bool
+        Whether the decoder had to make pixels up.
+    """
+    import cv2
+
+    if deep:
+        flags = cv2.IMREAD_UNCHANGED
+    else:
+        flags = (cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR_RGB) | cv2.IMREAD_IGNORE_ORIENTATION
+    with captured_stderr() as captured:
+        try:
+            pixels = cv2.imread(os.fspath(path), flags)
+        except cv2.error:
+            pixels = None
+    damaged = any(words in line for line in captured for words in _DAMAGE)
+    if deep and pixels is not None and pixels.ndim == 3:
+        if pixels.shape[-1] not in (3, 4):
+            return None, damaged
+        order = cv2.COLOR_BGR2RGB if pixels.shape[-1] == 3 else cv2.COLOR_BGRA2RGBA
+        if pixels.dtype == np.float64:
+            pixels = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]])
+        else:
+            cv2.cvtColor(pixels, order, pixels)
+    return pixels, damaged
+
+
+@contextlib.contextmanager
+def captured_stderr() -> Iterator[list[bytes]]:
+    """Collect what C libraries print to file descriptor 2, and pass on the lines that are not theirs.
+
+    One thread at a time: the descriptor belongs to the whole process.
+    """
+    lines: list[bytes] = []
+    with _one_at_a_time:
+        try:
+            real = os.dup(2)
+        except OSError:
+            # Without a standard error (a daemon, a window program) nothing can leak.
+            yield lines
+            return
+        try:
+            with _scratch() as scratch:
+                os.dup2(scratch.fileno(), 2)
+                try:
+                    yield lines
+                finally:
+                    os.dup2(real, 2)
+                    scratch.seek(0)
+                    lines.extend(scratch.read().splitlines(keepends=True))
+            others = b"".join(line for line in lines if not line.startswith(_REMARKS))
+            if others:
+                os.write(2, others)
+        finally:
+            os.close(real)
+
+
+def _scratch() -> BinaryIO:
+    """Open a file without a name; in memory where the system can, which spares importing tempfile."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("gmmseg-stderr"), "w+b")
+    import tempfile
+
+    return tempfile.TemporaryFile()

@@ -1,0 +1,160 @@
+"""Decoding with Pillow: every picture that is not plain 8-bit grey or RGB, and the exact reason where one is broken."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from gmmseg.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+__all__ = ["decode", "decode_indices", "encode", "open_picture", "orientation_of", "resolution_of"]
+
+# Python's warning filters belong to the whole process.
+_one_at_a_time = threading.Lock()
+
+
+@contextlib.contextmanager
+def open_picture(path: Path, format_name: str) -> Iterator[ImageFile]:
+    """Open a picture by Pillow's class for its format; anything that then goes wrong becomes an InputError.
+
+    Naming the class, instead of `PIL.Image.open`, spares importing 5 plugins (19 ms) and Pillow's own limit on the
+    number of pixels, a process-wide setting.
+    """
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with _plugin(format_name)(path) as picture:
+                yield picture
+        except InputError:
+            raise
+        except MemoryError as error:
+            raise InputError(f"{path} does not fit into memory; reduce it or cut it into tiles") from error
+        # On damaged files Pillow's plugins raise almost anything (struct, zlib, SyntaxError, ...).
+        except Exception as error:
+            raise InputError(
+                f"{path} is damaged or cut short ({_reason(error)}); export or download the {format_name} file again"
+            ) from error
+
+
+def _plugin(format_name: str) -> type[ImageFile]:
+    """Return Pillow's class for a format."""
+    if format_name == "PNG":
+        from PIL.PngImagePlugin import PngImageFile
+
+        return PngImageFile
+    if format_name == "JPEG":
+        from PIL.JpegImagePlugin import JpegImageFile
+
+        return JpegImageFile
+    if format_name == "WebP":
+        from PIL.WebPImagePlugin import WebPImageFile
+
+        return WebPImageFile
+    if format_name == "BMP":
+        from PIL.BmpImagePlugin import BmpImageFile
+
+        return BmpImageFile
+    if format_name == "GIF":
+        from PIL.GifImagePlugin import GifImageFile
+
+        return GifImageFile
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    return TiffImageFile
+
+
+def _reason(error: Exception) -> str:
+    """Return one line of what Pillow found, without its advice or Python's punctuation."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:100]
+
+
+def decode(picture: ImageFile) -> tuple[np.ndarray, np.ndarray | None]:
+    """Decode an open picture as stored, without applying its orientation.
+
+    Returns
+    -------
+    pixels : ndarray, shape (rows, columns) or (rows, columns, 3)
+        One channel or RGB.
+    alpha : ndarray, shape (rows, columns), optional
+        0 where transparent.
+    """
+    picture.load()
+    mode = picture.mode
+    if mode == "1":
+        return _bits(picture), None
+    if mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in picture.info:
+        return _with_alpha(picture)
+    if mode in ("RGB", "L", "F", "I") or mode.startswith("I;16"):
+        pixels = np.asarray(picture)
+        return (pixels if pixels.dtype.isnative else pixels.astype(pixels.dtype.newbyteorder("="))), None
+    return np.asarray(picture.convert("RGB")), None
+
+
+def _bits(picture: ImageFile) -> np.ndarray:
+    """Return a 1-bit picture as uint8 0 and 1; Pillow's own boolean arrays may hold 255 for true."""
+    bits: np.ndarray = np.asarray(picture.convert("L")) != 0
+    return bits.view(np.uint8)
+
+
+def _with_alpha(picture: ImageFile) -> tuple[np.ndarray, np.ndarray]:
+    """Split transparency off, whether it is a channel, a palette entry or a single colour."""
+    if picture.mode.startswith("I;16"):
+        grey = np.asarray(picture)
+        return grey, grey != picture.info["transparency"]
+    if picture.mode in ("L", "LA", "La"):
+        pair = np.asarray(picture.convert("LA"))
+        return pair[..., 0], pair[..., 1]
+    four = np.asarray(picture.convert("RGBA"))
+    return four[..., :3], four[..., 3]
+
+
+def decode_indices(picture: ImageFile) -> np.ndarray:
+    """Decode a label map: palette indices or grey values as they are, shape (rows, columns)."""
+    picture.load()
+    if picture.mode == "1":
+        return _bits(picture)
+    if picture.mode in ("P", "L", "I") or picture.mode.startswith("I;16"):
+        return np.asarray(picture)
+    raise InputError(
+        f"{picture.filename!s} is a colour picture (mode {picture.mode}), not a label map; give a palette or grey image"
+    )
+
+
+def orientation_of(picture: ImageFile) -> int:
+    """Return the EXIF orientation, 1 where there is none or it makes no sense."""
+    try:
+        value = picture.getexif().get(0x0112, 1)
+    except Exception:
+        # Damaged EXIF data raise almost anything, and a picture shows without it.
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def resolution_of(picture: ImageFile) -> dict[str, Any]:
+    """Return the resolution as metadata: {"dpi": (across, down)} or nothing."""
+    dpi = picture.info.get("dpi")
+    try:
+        across, down = (float(value) for value in dpi or ())
+    except (TypeError, ValueError, ZeroDivisionError):
+        return {}
+    return {"dpi": (across, down)} if across > 0 and down > 0 else {}
+
+
+def encode(file: BinaryIO, rgb: np.ndarray, format_name: str, *, dpi: tuple[float, float] | None) -> None:
+    """Write an RGB picture as JPEG or WebP."""
+    from PIL import Image as Pillow
+
+    options: dict[str, Any] = {"quality": 92}
+    if dpi is not None and format_name == "JPEG":
+        options["dpi"] = dpi
+    Pillow.fromarray(rgb).save(file, format=format_name, **options)

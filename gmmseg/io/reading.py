@@ -1,0 +1,196 @@
+"""Reading: which module reads a file, and what every format has in common."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmmseg.errors import InputError, ParameterError
+from gmmseg.image import Image
+from gmmseg.io.formats import Format, identify
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from gmmseg.image import ChannelAxis
+
+__all__ = ["MAX_PIXELS", "read", "read_info", "read_labels"]
+
+MAX_PIXELS = 2_000_000_000
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    max_pixels: int = MAX_PIXELS,
+    mask: str | os.PathLike[str] | npt.ArrayLike | None = None,
+    channel_axis: ChannelAxis = "auto",
+) -> Image:
+    """Read an image file.
+
+    Parameters
+    ----------
+    path : path-like
+        PNG, JPEG, TIFF, WebP, BMP, GIF (first frame), .npy or .npz (one array, or the one named "image"). The content
+        decides, not the suffix.
+    max_pixels : int
+        The most pixels that may be decoded; the header is checked before memory is allocated.
+    mask : path-like or array_like of bool or integer, shape (*spatial), optional
+        Non-zero where pixels are used; a file is read by `read_labels`.
+    channel_axis : int, None or "auto"
+        Axis of the channels in the stored array (TIFF, .npy, .npz); None where every axis is spatial.
+
+    Returns
+    -------
+    Image
+        In the orientation in which it is displayed; named by its path.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged, cut short, too large or of an unknown format.
+    ParameterError
+        `channel_axis` or `mask` does not fit the file.
+    """
+    path = Path(path)
+    _check_limit(max_pixels)
+    known = identify(path)
+    image = _read_known(path, known, max_pixels, channel_axis)
+    if mask is None:
+        return image
+    if isinstance(mask, str | os.PathLike):
+        return _with_mask_file(image, Path(mask), max_pixels)
+    return image.with_mask(mask)
+
+
+def _read_known(path: Path, known: Format, max_pixels: int, channel_axis: ChannelAxis) -> Image:
+    """Read a file by its format's module."""
+    if known.name == "TIFF":
+        from gmmseg.io.tiff import read_tiff
+
+        return read_tiff(path, max_pixels, channel_axis=channel_axis)
+    if known.name in ("NPY", "NPZ"):
+        from gmmseg.io.arrays import read_array
+
+        array = read_array(path, known, max_pixels, keys=("image",))
+        return Image.from_array(array, channel_axis=channel_axis, name=str(path))
+    from gmmseg.io.picture import read_picture
+
+    image = read_picture(path, known, max_pixels)
+    fits = channel_axis in ("auto", -1, 2) if image.color else channel_axis in ("auto", None)
+    if not fits:
+        raise ParameterError(
+            f"channel_axis={channel_axis!r} does not fit {path}: {known.name} says which axes it has; leave it out"
+        )
+    return image
+
+
+def _with_mask_file(image: Image, path: Path, max_pixels: int) -> Image:
+    """Apply a mask that is a file; messages name both."""
+    values = read_labels(path, max_pixels=max_pixels)
+    if values.shape != image.shape:
+        raise ParameterError(
+            f"mask {path} has shape {values.shape}, but {image.name} has shape {image.shape}; give one value a pixel"
+        )
+    return image.with_mask(values)
+
+
+def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Read a label map; the numbers are those in the file, palette or not.
+
+    Parameters
+    ----------
+    path : path-like
+        PNG, TIFF, BMP, GIF, .npy or .npz (one array, or the one named "labels").
+    max_pixels : int
+        The most pixels that may be decoded.
+
+    Returns
+    -------
+    ndarray of uint8, uint16 or uint32, shape (*spatial)
+        The smallest of these that the stored dtype fits in; 64-bit and signed integers by their largest value.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, has several channels, or values that are not whole numbers from 0 to 4294967295.
+    """
+    path = Path(path)
+    _check_limit(max_pixels)
+    known = identify(path)
+    if known.name == "TIFF":
+        from gmmseg.io.tiff import read_tiff_labels
+
+        values = read_tiff_labels(path, max_pixels)
+    elif known.name in ("NPY", "NPZ"):
+        from gmmseg.io.arrays import read_array
+
+        values = read_array(path, known, max_pixels, keys=("labels",))
+    else:
+        from gmmseg.io.picture import read_picture_labels
+
+        values = read_picture_labels(path, known, max_pixels)
+    return _as_labels(path, values)
+
+
+def _as_labels(path: Path, values: np.ndarray) -> np.ndarray:
+    """Return the values in an unsigned dtype, or say why they are no labels."""
+    import numpy as np
+
+    if values.dtype.kind not in "bui":
+        raise InputError(
+            f"{path} has dtype {values.dtype}, but labels are whole numbers; convert it to uint8 or uint16"
+        )
+    if values.size == 0:
+        raise InputError(f"{path} is empty (shape {values.shape}); a label map needs at least one pixel")
+    if values.dtype.kind == "b":
+        return values.astype(np.uint8)
+    if values.dtype.kind == "u" and values.dtype.itemsize <= 4:
+        return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > 0xFFFFFFFF:
+        raise InputError(f"{path} has values from {low} to {high}, but labels go from 0 to 4294967295; renumber them")
+    return values.astype(np.min_scalar_type(high))
+
+
+def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Describe an image file by its header, without decoding pixels.
+
+    Parameters
+    ----------
+    path : path-like
+        Any file that `read` takes.
+
+    Returns
+    -------
+    dict
+        Ready for JSON: "file", "format", "bytes", and as far as the format says: "size" (width, height), "shape",
+        "dtype", "bits", "channels", "mode", "pages", "axes", "orientation", "compression", "dpi", "georeferenced",
+        "nodata", "arrays".
+
+    Raises
+    ------
+    InputError
+        The file is missing, of an unknown format, or its header is damaged.
+    """
+    path = Path(path)
+    known = identify(path)
+    start = {"file": str(path), "format": known.name, "bytes": path.stat().st_size}
+    if known.name == "TIFF":
+        from gmmseg.io.tiff import describe_tiff
+
+        return start | describe_tiff(path)
+    if known.name in ("NPY", "NPZ"):
+        from gmmseg.io.arrays import describe_array
+
+        return start | describe_array(path, known)
+    from gmmseg.io.picture import describe_picture
+
+    return start | describe_picture(path, known)
+
+
+def _check_limit(max_pixels: int) -> None:
+    if max_pixels < 1:
+        raise ParameterError(f"max_pixels={max_pixels} allows no image; use at least 1")

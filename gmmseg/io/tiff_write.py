@@ -1,0 +1,93 @@
+"""Writing TIFF: label maps, probabilities and RGB pictures, with the source's georeferencing and resolution."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from gmmseg.io.georeference import tags_to_write
+
+__all__ = ["stored_probabilities", "write_labels_tiff", "write_probabilities_tiff", "write_rgb_tiff"]
+
+
+def _options(metadata: dict[str, Any], *, nodata: str | None) -> dict[str, Any]:
+    """Return the arguments of tifffile that carry over what the source said."""
+    options: dict[str, Any] = {
+        "compression": "zlib",
+        # For 12 million labels 39 ms and 0.51 MB; level 1 gave 29 ms and 0.60 MB, level 6 118 ms and 0.39 MB.
+        "compressionargs": {"level": 3},
+        "extratags": tags_to_write(metadata.get("tiff_tags", {}), nodata=nodata),
+        "software": "gmmseg",
+    }
+    if "dpi" in metadata:
+        options |= {"resolution": metadata["dpi"], "resolutionunit": "inch"}
+    return options
+
+
+def write_labels_tiff(file: BinaryIO, labels: np.ndarray, metadata: dict[str, Any]) -> None:
+    """Write labels, shape (*spatial); a volume becomes one page a plane."""
+    import tifffile
+
+    axes = "YX" if labels.ndim == 2 else "ZYX" if labels.ndim == 3 else None
+    tifffile.imwrite(
+        file,
+        labels,
+        photometric="minisblack",
+        metadata={"axes": axes} if axes == "ZYX" else None,
+        **_options(metadata, nodata="0"),
+    )
+
+
+def stored_probabilities(values: np.ndarray, dtype: str) -> np.ndarray:
+    """Return probabilities as stored: float32, or round(p * 65535) as uint16."""
+    if dtype == "uint16":
+        scaled: np.ndarray = np.multiply(values, np.float32(65535), dtype=np.float32)
+        np.clip(np.rint(scaled, out=scaled), 0, 65535, out=scaled)
+        stored: np.ndarray = scaled.astype(np.uint16)
+        return stored
+    return values.astype(np.float32, copy=False)
+
+
+def write_probabilities_tiff(file: BinaryIO, values: np.ndarray, metadata: dict[str, Any], dtype: str) -> None:
+    """Write probabilities, shape (n_classes, *spatial), one class at a time; or as bands where georeferenced."""
+    import tifffile
+
+    options = _options(metadata, nodata=None)
+    if options["extratags"] and values.ndim == 3:
+        stored = stored_probabilities(values, dtype)
+        tifffile.imwrite(
+            file,
+            stored,
+            photometric="minisblack",
+            planarconfig="separate",
+            metadata=None,
+            extrasamples=_others(stored),
+            **options,
+        )
+        return
+    with tifffile.TiffWriter(file, bigtiff=values.size * 4 > 2**32 - 2**25) as tiff:
+        for index, plane in enumerate(values):
+            stored = stored_probabilities(plane, dtype)
+            pages = stored.reshape(-1, *stored.shape[-2:]) if stored.ndim > 2 else stored[None]
+            for page in pages:
+                tiff.write(
+                    page,
+                    photometric="minisblack",
+                    contiguous=False,
+                    description=f"class {index + 1}",
+                    metadata=None,
+                    **options,
+                )
+
+
+def _others(stored: np.ndarray) -> list[int]:
+    """Return what bands past the first are: of no specified meaning, so not transparency."""
+    return [0] * (len(stored) - 1)
+
+
+def write_rgb_tiff(file: BinaryIO, rgb: np.ndarray, metadata: dict[str, Any]) -> None:
+    """Write an RGB picture, shape (rows, columns, 3)."""
+    import tifffile
+
+    tifffile.imwrite(file, rgb, photometric="rgb", metadata=None, predictor=True, **_options(metadata, nodata=None))

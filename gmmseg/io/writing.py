@@ -1,0 +1,264 @@
+"""Writing: label maps, probabilities and pictures, whole or not at all, in the format that the suffix names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gmmseg.errors import OutputError, ParameterError
+from gmmseg.io.atomic import atomic_file, check_place
+from gmmseg.io.formats import Kind, choose
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gmmseg.image import Image
+
+__all__ = ["check_target", "write_labels", "write_probabilities", "write_rgb"]
+
+
+def check_target(
+    path: str | os.PathLike[str], *, kind: Kind = "labels", overwrite: bool = False, ndim: int | None = None
+) -> None:
+    """Refuse a target that could not be written, before anything is computed.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to be written.
+    kind : {"labels", "soft", "picture"}
+        What will be written: a label map, probabilities, or an RGB picture.
+    overwrite : bool
+        Whether an existing file may be replaced.
+    ndim : int, optional
+        Number of spatial axes of the result, where known.
+
+    Raises
+    ------
+    OutputError
+        The suffix is unknown for this kind, the folder is missing or not writable, the file exists, or the format has
+        no room for that many axes.
+    """
+    path = Path(path)
+    known = choose(path, kind=kind)
+    if ndim is not None and ndim != 2 and (known.name == "PNG" or kind == "picture"):
+        raise OutputError(f"{path}: {known.name} pictures have 2 axes, the result has {ndim}; use .tif or .npy")
+    check_place(path, overwrite=overwrite)
+
+
+def write_labels(
+    path: str | os.PathLike[str],
+    labels: np.ndarray,
+    *,
+    image: Image | None = None,
+    palette: np.ndarray | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a label map.
+
+    Parameters
+    ----------
+    path : path-like
+        .png (palette image up to 255 classes, 16-bit grey above), .tif, .npy, or .npz (array "labels").
+    labels : ndarray of integers from 0, shape (*spatial)
+        Stored in the smallest unsigned dtype that holds them.
+    image : Image, optional
+        What was segmented; its resolution and georeferencing are written too.
+    palette : ndarray of uint8, shape (n_colors, 3), optional
+        Colour of each label of a PNG, 0 first; by default `gmmseg.export.colors.palette`.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OutputError
+        See `check_target`; also where labels have numbers that the format cannot hold.
+    ParameterError
+        The labels are no whole numbers from 0, or have another shape than the image.
+
+    Notes
+    -----
+    In a palette PNG the stored value is the label, and 0 (no data) is opaque black. Pillow and GIS programs read the
+    numbers; OpenCV and scikit-image read the colours: read such files with `gmmseg.io.read_labels`, or write .tif.
+    A georeferenced TIFF declares 0 as its nodata value.
+    """
+    path = Path(path)
+    numbers = _unsigned(labels, image)
+    known = choose(path, kind="labels")
+    check_target(path, kind="labels", overwrite=overwrite, ndim=numbers.ndim)
+    if known.name == "PNG" and numbers.dtype.itemsize > 2:
+        raise OutputError(f"{path}: PNG holds labels up to 65535, the largest is {numbers.max()}; use .tif or .npy")
+    with atomic_file(path, overwrite=overwrite) as file:
+        if known.name == "PNG":
+            from gmmseg.io.png import write_png
+
+            write_png(file, numbers, palette=_palette_for(numbers, palette), dpi=_dpi(image))
+        elif known.name == "TIFF":
+            from gmmseg.io.tiff_write import write_labels_tiff
+
+            write_labels_tiff(file, numbers, _metadata(image))
+        else:
+            from gmmseg.io.arrays import write_array
+
+            write_array(file, known, numbers, key="labels")
+
+
+def _unsigned(labels: np.ndarray, image: Image | None) -> np.ndarray:
+    """Return labels in the smallest unsigned dtype that holds them."""
+    import numpy as np
+
+    numbers = np.asarray(labels)
+    if numbers.dtype.kind not in "bui":
+        raise ParameterError(f"labels have dtype {numbers.dtype}, expected whole numbers from 0; convert them to uint8")
+    if numbers.size == 0:
+        raise ParameterError(f"labels are empty (shape {numbers.shape}); give at least one pixel")
+    if image is not None and numbers.shape != image.shape:
+        raise ParameterError(
+            f"labels have shape {numbers.shape}, but {image.name} has shape {image.shape}; give one label a pixel"
+        )
+    if numbers.dtype == np.uint8:
+        return numbers
+    if numbers.dtype.kind == "b":
+        bits: np.ndarray = numbers.view(np.uint8) != 0
+        return bits.view(np.uint8)
+    low, high = int(numbers.min()), int(numbers.max())
+    if low < 0 or high > 0xFFFFFFFF:
+        raise ParameterError(f"labels go from {low} to {high}, expected 0 to 4294967295; renumber them")
+    return numbers.astype(np.min_scalar_type(high), copy=False)
+
+
+def _palette_for(numbers: np.ndarray, palette: np.ndarray | None) -> np.ndarray | None:
+    """Return one colour for each label up to the largest; None for 16-bit labels."""
+    import numpy as np
+
+    if numbers.dtype.itemsize > 1:
+        return None
+    largest = int(numbers.max())
+    if palette is None:
+        from gmmseg.io.colors import palette as default
+
+        return default(max(1, largest))
+    colors = np.asarray(palette)
+    if colors.ndim != 2 or colors.shape[1] != 3 or colors.dtype != np.uint8:
+        raise ParameterError(f"palette has shape {colors.shape} and dtype {colors.dtype}, expected (n, 3) uint8")
+    if len(colors) <= largest:
+        raise ParameterError(f"palette has {len(colors)} colours, but the largest label is {largest}; give one each")
+    return colors[:256]
+
+
+def write_probabilities(
+    path: str | os.PathLike[str],
+    probabilities: np.ndarray,
+    *,
+    image: Image | None = None,
+    dtype: Literal["float32", "uint16"] = "float32",
+    overwrite: bool = False,
+) -> None:
+    """Write the probabilities of all classes.
+
+    Parameters
+    ----------
+    path : path-like
+        .npz (array "probabilities"), .npy, or .tif: one page a class, described as "class 1", ...; where the image is
+        georeferenced one band a class, because GIS programs read bands.
+    probabilities : ndarray of float, shape (n_classes, *spatial)
+        From 0 to 1.
+    image : Image, optional
+        What was segmented; its resolution and georeferencing are written too.
+    dtype : {"float32", "uint16"}
+        How they are stored; uint16 is round(p * 65535), half the size.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OutputError
+        See `check_target`.
+    ParameterError
+        The probabilities have another shape than the image or no floating dtype, or `dtype` is none of the two.
+    """
+    import numpy as np
+
+    path = Path(path)
+    if dtype not in ("float32", "uint16"):
+        raise ParameterError(f'dtype={dtype!r} is not a way to store probabilities; use "float32" or "uint16"')
+    values = np.asarray(probabilities)
+    if values.dtype.kind != "f" or values.ndim < 2 or values.size == 0:
+        raise ParameterError(
+            f"probabilities have shape {values.shape} and dtype {values.dtype}, expected floats (n_classes, *spatial)"
+        )
+    if image is not None and values.shape[1:] != image.shape:
+        raise ParameterError(
+            f"probabilities have shape {values.shape}, but {image.name} has shape {image.shape}; "
+            "expected (n_classes, *spatial)"
+        )
+    known = choose(path, kind="soft")
+    check_target(path, kind="soft", overwrite=overwrite)
+    with atomic_file(path, overwrite=overwrite) as file:
+        if known.name == "TIFF":
+            from gmmseg.io.tiff_write import write_probabilities_tiff
+
+            write_probabilities_tiff(file, values, _metadata(image), dtype)
+        else:
+            from gmmseg.io.arrays import write_array
+            from gmmseg.io.tiff_write import stored_probabilities
+
+            write_array(file, known, stored_probabilities(values, dtype), key="probabilities")
+
+
+def write_rgb(
+    path: str | os.PathLike[str], rgb: np.ndarray, *, image: Image | None = None, overwrite: bool = False
+) -> None:
+    """Write an RGB picture, such as an overlay.
+
+    Parameters
+    ----------
+    path : path-like
+        .png, .tif, .jpg or .webp.
+    rgb : ndarray of uint8, shape (rows, columns, 3)
+        The picture.
+    image : Image, optional
+        Its resolution, and in TIFF its georeferencing, are written too where the sizes agree.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OutputError
+        See `check_target`.
+    ParameterError
+        The array is no uint8 RGB picture.
+    """
+    import numpy as np
+
+    path = Path(path)
+    pixels = np.asarray(rgb)
+    if pixels.ndim != 3 or pixels.shape[-1] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
+        raise ParameterError(
+            f"the picture has shape {pixels.shape} and dtype {pixels.dtype}, expected (rows, columns, 3) uint8"
+        )
+    source = image if image is not None and image.shape == pixels.shape[:2] else None
+    known = choose(path, kind="picture")
+    check_target(path, kind="picture", overwrite=overwrite)
+    with atomic_file(path, overwrite=overwrite) as file:
+        if known.name == "PNG":
+            from gmmseg.io.png import write_png
+
+            write_png(file, pixels, dpi=_dpi(source))
+        elif known.name == "TIFF":
+            from gmmseg.io.tiff_write import write_rgb_tiff
+
+            write_rgb_tiff(file, pixels, _metadata(source))
+        else:
+            from gmmseg.io.pillow import encode
+
+            encode(file, pixels, known.name, dpi=_dpi(source))
+
+
+def _metadata(image: Image | None) -> dict[str, Any]:
+    return {} if image is None else image.metadata
+
+
+def _dpi(image: Image | None) -> tuple[float, float] | None:
+    return _metadata(image).get("dpi")

@@ -1,0 +1,100 @@
+"""Every hot loop, on bare arrays: compiled, or the same functions in NumPy where nothing was compiled.
+
+Kernels trust their caller and never change their input. Planes are `(n_features, n_samples)` with any strides, float32
+or float64; parameters are float64. A mixture is passed as three arrays:
+
+log_constants : (K,)
+    Logarithm of the weight plus that of the density's normaliser.
+means : (K, d)
+factors : (K, d, d) or (K, d)
+    Lower triangular factors P with P (x - mean) white; (K, d) for diagonal covariances.
+
+Results do not depend on `threads`. Setting the environment variable GMMSEG_KERNELS to "reference" selects NumPy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any
+
+from gmmseg.errors import ParameterError
+from gmmseg.kernels import reference
+
+native: Any = None
+if os.environ.get("GMMSEG_KERNELS") != "reference":
+    with contextlib.suppress(ImportError):
+        from gmmseg.kernels import _native as native  # type: ignore[attr-defined,no-redef]  # compiled, may be absent
+
+__all__ = ["IMPLEMENTATION", "INSTRUCTION_SET", "classify", "lab", "posterior", "smooth", "statistics", "thread_count"]
+
+IMPLEMENTATION = "native" if native else "reference"
+INSTRUCTION_SET: str = native.INSTRUCTION_SET if native else "NumPy"
+
+
+def thread_count(threads: int | None) -> int:
+    """Return the number of threads asked for; None is one for each processor that this process may use."""
+    if threads is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if isinstance(threads, bool) or not hasattr(threads, "__index__") or threads < 1:
+        raise ParameterError(f"threads={threads!r} is not usable; use a whole number of at least 1")
+    return int(threads)
+
+
+# Beyond this many features matrix products are faster than the compiled loops: scripts/benchmark.py, "wide" rows.
+_MOST_NATIVE_FEATURES = 32
+
+
+def _best(n_features: int) -> Any:
+    return native if native and n_features <= _MOST_NATIVE_FEATURES else reference
+
+
+def statistics(planes: Any, weights: Any, log_constants: Any, means: Any, factors: Any, threads: int) -> Any:
+    """Sums `(K, 1 + d + second moments)` about the means (rounded to the planes' dtype), and the log-likelihood.
+
+    Second moments are the rows of the lower triangle, or the d squares when the factors are diagonal.
+    """
+    return _best(len(planes)).statistics(planes, weights, log_constants, means, factors, threads)
+
+
+def posterior(
+    planes: Any, log_constants: Any, means: Any, factors: Any, out: Any, log_density: Any, threads: int
+) -> None:
+    """Write responsibilities into `out` `(K, n)` and log densities into `log_density` `(n,)`; either may be None."""
+    _best(len(planes)).posterior(planes, log_constants, means, factors, out, log_density, threads)
+
+
+def classify(planes: Any, log_constants: Any, means: Any, factors: Any, out: Any, first: int, threads: int) -> None:
+    """Write `first` plus the index of the likeliest component into `out` `(n,)`, uint8 or int64."""
+    _best(len(planes)).classify(planes, log_constants, means, factors, out, first, threads)
+
+
+def lab(pixels: Any, linear: Any, out: Any) -> None:
+    """Write CIE L*, a*, b* of sRGB pixels `(rows, columns, 3)` into `out` `(3, rows * columns)`, float32.
+
+    `linear` maps uint8 or uint16 pixels to linear light; None for float32 pixels in 0..1.
+    """
+    (native or reference).lab(pixels, linear, out)
+
+
+def smooth(
+    prior: Any,
+    guide: Any,
+    valid: Any,
+    offsets: Any,
+    strengths: Any,
+    sharpness: float,
+    sweeps: int,
+    inner_first: tuple[int, int, int],
+    labels: Any,
+    probabilities: Any,
+) -> None:
+    """Smooth class probabilities `prior` `(K, z, y, x)` by mean field; write labels (from 1) or probabilities or both.
+
+    Neighbours are at `offsets` `(m, 3)` and opposite; an edge weighs `strengths` `(m,)` times
+    exp(-sharpness times the squared difference of `guide` `(c, z, y, x)`), and nothing where `valid` `(z, y, x)`, uint8
+    or None, is 0. Results are those of the part of the tile from `inner_first` on, of the size of the outputs.
+    """
+    (native or reference).smooth(
+        prior, guide, valid, offsets, strengths, sharpness, sweeps, inner_first, labels, probabilities
+    )

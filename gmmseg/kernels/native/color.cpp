@@ -1,0 +1,69 @@
+// sRGB to CIE L*a*b* under D65 (IEC 61966-2-1; CIE 15).
+#include "kernels.h"
+#include "pack.h"
+
+namespace {
+
+using std::ptrdiff_t;
+constexpr ptrdiff_t kRun = 512;  // pixels at a time
+
+GMMSEG_INLINE Pack<float> power(Pack<float> x, float exponent) { return exp2_negative(exponent * log2_positive(x)); }
+
+GMMSEG_INLINE Pack<float> to_linear(Pack<float> c) {
+    c = larger(c, Pack<float>{});
+    c = c < 1.0f ? c : fill(1.0f);
+    return c > 0.04045f ? power((c + 0.055f) * (1 / 1.055f), 2.4f) : c * (1 / 12.92f);
+}
+
+GMMSEG_INLINE Pack<float> lightness(Pack<float> t) {
+    return t > 0.008856452f ? power(t, 1.0f / 3) : t * 7.787037f + 4.0f / 29;
+}
+
+// Rows of the sRGB matrix divided by the white point (0.95047, 1, 1.08883).
+constexpr float kMatrix[3][3] = {{0.412453f / 0.95047f, 0.357580f / 0.95047f, 0.180423f / 0.95047f},
+                                 {0.212671f, 0.715160f, 0.072169f},
+                                 {0.019334f / 1.08883f, 0.119193f / 1.08883f, 0.950227f / 1.08883f}};
+
+template <class T> GMMSEG_INLINE void gather(const gmmseg::LabJob& job, const char* p, ptrdiff_t n, float (*rgb)[kRun]) {
+    for (ptrdiff_t i = 0; i < n; ++i, p += job.pixel_stride)
+        for (int c = 0; c < 3; ++c) {
+            T value;
+            __builtin_memcpy(&value, p + c * job.channel_stride, sizeof value);
+            if constexpr (sizeof(T) == 4) rgb[c][i] = value;
+            else rgb[c][i] = job.linear[value];
+        }
+}
+
+void lab(const gmmseg::LabJob& job) {
+    constexpr int L = kLanes<float>;
+    alignas(64) float rgb[3][kRun];
+    for (int c = 0; c < 3; ++c)
+        for (ptrdiff_t i = 0; i < kRun; ++i) rgb[c][i] = 0;
+    for (ptrdiff_t y = 0; y < job.rows; ++y)
+        for (ptrdiff_t x = 0; x < job.columns; x += kRun) {
+            const ptrdiff_t n = job.columns - x < kRun ? job.columns - x : kRun;
+            const char* p = static_cast<const char*>(job.pixels) + y * job.row_stride + x * job.pixel_stride;
+            if (job.kind == 1) gather<std::uint8_t>(job, p, n, rgb);
+            else if (job.kind == 2) gather<std::uint16_t>(job, p, n, rgb);
+            else gather<float>(job, p, n, rgb);
+            for (ptrdiff_t v = 0; v < n; v += L) {
+                Pack<float> linear[3], f[3];
+                for (int c = 0; c < 3; ++c) linear[c] = job.kind == 4 ? to_linear(load(rgb[c] + v)) : load(rgb[c] + v);
+                for (int c = 0; c < 3; ++c)
+                    f[c] = lightness(kMatrix[c][0] * linear[0] + kMatrix[c][1] * linear[1] + kMatrix[c][2] * linear[2]);
+                store(rgb[0] + v, 116.0f * f[1] - 16.0f);
+                store(rgb[1] + v, 500.0f * (f[0] - f[1]));
+                store(rgb[2] + v, 200.0f * (f[1] - f[2]));
+            }
+            for (int c = 0; c < 3; ++c)
+                __builtin_memcpy(job.out + c * job.plane_stride + y * job.columns + x, rgb[c], sizeof(float) * n);
+        }
+}
+
+}  // namespace
+
+namespace gmmseg {
+namespace GMMSEG_ISA {
+const Lab lab_kernel = lab;
+}
+}  // namespace gmmseg

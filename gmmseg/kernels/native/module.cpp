@@ -1,0 +1,242 @@
+// The Python side of the kernels: arrays in, the best instruction set, threads without the interpreter lock.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/tuple.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "kernels.h"
+
+namespace nb = nanobind;
+using std::ptrdiff_t;
+using namespace gmmseg;
+
+namespace {
+
+struct Chosen {
+    const Kernels& mixture;
+    Smooth smooth;
+    Lab lab;
+};
+
+Chosen choose() {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    // GMMSEG_INSTRUCTIONS lets a test or a bug report ask for less than the machine has.
+    const char* most = std::getenv("GMMSEG_INSTRUCTIONS");
+    const auto allowed = [&](const char* name) { return !most || std::strcmp(most, name) >= 0; };
+    if (allowed("x86-64-v4") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd"))
+        return {v4::mixture_kernels, v4::smooth_kernel, v4::lab_kernel};
+    if (allowed("x86-64-v3") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"))
+        return {v3::mixture_kernels, v3::smooth_kernel, v3::lab_kernel};
+#endif
+    return {baseline::mixture_kernels, baseline::smooth_kernel, baseline::lab_kernel};
+}
+
+const Chosen& kernels() {
+    static const Chosen chosen = choose();
+    return chosen;
+}
+
+// Calls work(i) for i in 0..count on up to `threads` threads, this one among them. Threads live for one call: starting
+// them costs some 20 microseconds, and nothing is left behind that a fork could break.
+template <class Work> void parallel(ptrdiff_t count, int threads, const Work& work) {
+    std::atomic<ptrdiff_t> next{0};
+    const auto loop = [&] { for (ptrdiff_t i; (i = next++) < count;) work(i); };
+    std::vector<std::thread> helpers;
+    for (ptrdiff_t t = 1; t < std::min<ptrdiff_t>(threads, count); ++t) helpers.emplace_back(loop);
+    loop();
+    for (std::thread& helper : helpers) helper.join();
+}
+
+// Part of the samples that one thread takes at a time: whole blocks, and a function of their number alone, so that sums
+// are formed in the same order for any number of threads.
+ptrdiff_t chunk_size(ptrdiff_t n) {
+    const ptrdiff_t even = (n + 63) / 64;
+    return std::max<ptrdiff_t>(8192, (even + kBlock - 1) / kBlock * kBlock);
+}
+
+template <class T> using Planes = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>;
+template <class T> using Vector = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Parameters = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
+
+// A mixture's parameters in the precision and order that the kernels read.
+template <class T> struct Prepared : MixtureJob<T> {
+    std::vector<T> values;
+    Prepared(const Planes<T>& planes, const Parameters& constants, const Parameters& means, const Parameters& factors) {
+        this->samples = planes.data();
+        this->feature_stride = planes.stride(0);
+        this->sample_stride = planes.stride(1);
+        this->n_samples = ptrdiff_t(planes.shape(1));
+        this->weights = nullptr;
+        this->n_features = int(means.shape(1));
+        this->n_components = int(means.shape(0));
+        this->diagonal = factors.ndim() == 2;
+        const int d = this->n_features;
+        const double log2e = 1.442695040888963407359924681, scale = std::sqrt(log2e / 2);
+        values.reserve(this->n_components * this->params_per_component());
+        for (int k = 0; k < this->n_components; ++k) {
+            values.push_back(T(constants.data()[k] * log2e));
+            for (int i = 0; i < d; ++i) values.push_back(T(means.data()[k * d + i]));
+            for (int i = 0; i < d; ++i) {
+                if (this->diagonal) values.push_back(T(factors.data()[k * d + i] * scale));
+                else for (int j = 0; j <= i; ++j) values.push_back(T(factors.data()[(k * d + i) * d + j] * scale));
+            }
+        }
+        this->params = values.data();
+    }
+};
+
+template <class T> void run_statistics(const MixtureJob<T>& job, ptrdiff_t b, ptrdiff_t e, double* sums, double* loglik) {
+    if constexpr (sizeof(T) == 4) kernels().mixture.statistics_f32(job, b, e, sums, loglik);
+    else kernels().mixture.statistics_f64(job, b, e, sums, loglik);
+}
+
+template <class T>
+nb::tuple statistics(const Planes<T>& planes, nb::object weights, const Parameters& constants, const Parameters& means,
+                     const Parameters& factors, int threads) {
+    Prepared<T> job(planes, constants, means, factors);
+    Vector<const T> weight;
+    if (!weights.is_none()) {
+        weight = nb::cast<Vector<const T>>(weights);
+        job.weights = weight.data();
+    }
+    const size_t columns = size_t(job.params_per_component()), size = size_t(job.n_components) * columns;
+    std::unique_ptr<double[]> sums(new double[size]());
+    double loglik = 0;
+    {
+        nb::gil_scoped_release unlocked;
+        const ptrdiff_t n = job.n_samples, chunk = chunk_size(n), count = (n + chunk - 1) / chunk;
+        std::vector<double> parts(size_t(count) * (size + 1));
+        parallel(count, threads, [&](ptrdiff_t i) {
+            double* part = parts.data() + size_t(i) * (size + 1);
+            run_statistics<T>(job, i * chunk, std::min(n, (i + 1) * chunk), part, part + size);
+        });
+        for (ptrdiff_t i = 0; i < count; ++i) {
+            const double* part = parts.data() + size_t(i) * (size + 1);
+            for (size_t j = 0; j < size; ++j) sums[j] += part[j];
+            loglik += part[size];
+        }
+    }
+    double* data = sums.release();
+    nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<double*>(p); });
+    return nb::make_tuple(nb::ndarray<nb::numpy, double>(data, {size_t(job.n_components), columns}, owner), loglik);
+}
+
+template <class T>
+void posterior(const Planes<T>& planes, const Parameters& constants, const Parameters& means, const Parameters& factors,
+               nb::object out, nb::object log_density, int threads) {
+    Prepared<T> job(planes, constants, means, factors);
+    T* to = nullptr;
+    T* density = nullptr;
+    ptrdiff_t stride = 0;
+    if (!out.is_none()) {
+        auto a = nb::cast<nb::ndarray<T, nb::ndim<2>, nb::device::cpu>>(out);
+        to = a.data();
+        stride = a.stride(0);
+    }
+    if (!log_density.is_none()) density = nb::cast<Vector<T>>(log_density).data();
+    nb::gil_scoped_release unlocked;
+    const ptrdiff_t n = job.n_samples, chunk = chunk_size(n);
+    parallel((n + chunk - 1) / chunk, threads, [&](ptrdiff_t i) {
+        const ptrdiff_t b = i * chunk, e = std::min(n, b + chunk);
+        if constexpr (sizeof(T) == 4) kernels().mixture.posterior_f32(job, b, e, to, stride, density);
+        else kernels().mixture.posterior_f64(job, b, e, to, stride, density);
+    });
+}
+
+template <class T, class Label>
+void classify(const Planes<T>& planes, const Parameters& constants, const Parameters& means, const Parameters& factors,
+              Vector<Label> out, int first, int threads) {
+    Prepared<T> job(planes, constants, means, factors);
+    std::uint8_t* out8 = nullptr;
+    std::int64_t* out64 = nullptr;
+    if constexpr (sizeof(Label) == 1) out8 = out.data();
+    else out64 = out.data();
+    nb::gil_scoped_release unlocked;
+    const ptrdiff_t n = job.n_samples, chunk = chunk_size(n);
+    parallel((n + chunk - 1) / chunk, threads, [&](ptrdiff_t i) {
+        const ptrdiff_t b = i * chunk, e = std::min(n, b + chunk);
+        if constexpr (sizeof(T) == 4) kernels().mixture.classify_f32(job, b, e, out8, out64, first);
+        else kernels().mixture.classify_f64(job, b, e, out8, out64, first);
+    });
+}
+
+template <class T, int N> using Packed = nb::ndarray<T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
+
+void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& guide, nb::object valid,
+            const Packed<const std::int64_t, 2>& offsets, const Packed<const float, 1>& strengths, float sharpness, int sweeps,
+            nb::tuple inner_first, nb::object labels, nb::object probabilities) {
+    SmoothJob job{};
+    job.prior = prior.data();
+    job.guide = guide.data();
+    job.n_classes = int(prior.shape(0));
+    job.n_guides = int(guide.shape(0));
+    job.n_offsets = int(offsets.shape(0));
+    job.offsets = offsets.data();
+    job.strengths = strengths.data();
+    job.sharpness = sharpness;
+    job.sweeps = sweeps;
+    if (!valid.is_none()) job.valid = nb::cast<Packed<const std::uint8_t, 3>>(valid).data();
+    for (int i = 0; i < 3; ++i) {
+        job.size[i] = ptrdiff_t(prior.shape(i + 1));
+        job.inner_first[i] = nb::cast<ptrdiff_t>(inner_first[i]);
+    }
+    if (!labels.is_none()) {
+        auto a = nb::cast<nb::ndarray<std::uint8_t, nb::ndim<3>, nb::device::cpu>>(labels);
+        job.labels = a.data();
+        for (int i = 0; i < 3; ++i) job.label_strides[i] = a.stride(i), job.inner_size[i] = ptrdiff_t(a.shape(i));
+    }
+    if (!probabilities.is_none()) {
+        auto a = nb::cast<nb::ndarray<float, nb::ndim<4>, nb::device::cpu>>(probabilities);
+        job.probabilities = a.data();
+        for (int i = 0; i < 4; ++i) job.probability_strides[i] = a.stride(i);
+        for (int i = 0; i < 3; ++i) job.inner_size[i] = ptrdiff_t(a.shape(i + 1));
+    }
+    nb::gil_scoped_release unlocked;
+    kernels().smooth(job);
+}
+
+template <class T>
+void lab(const nb::ndarray<const T, nb::ndim<3>, nb::device::cpu>& pixels, nb::object linear, Packed<float, 2> out) {
+    LabJob job{};
+    job.pixels = pixels.data();
+    job.kind = sizeof(T);
+    job.row_stride = pixels.stride(0) * ptrdiff_t(sizeof(T));
+    job.pixel_stride = pixels.stride(1) * ptrdiff_t(sizeof(T));
+    job.channel_stride = pixels.stride(2) * ptrdiff_t(sizeof(T));
+    job.rows = ptrdiff_t(pixels.shape(0));
+    job.columns = ptrdiff_t(pixels.shape(1));
+    if (!linear.is_none()) job.linear = nb::cast<Vector<const float>>(linear).data();
+    job.out = out.data();
+    job.plane_stride = ptrdiff_t(out.shape(1));
+    nb::gil_scoped_release unlocked;
+    kernels().lab(job);
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+    m.attr("INSTRUCTION_SET") = kernels().mixture.instruction_set;
+    const auto bind = [&](auto zero) {
+        using T = decltype(zero);
+        m.def("statistics", &statistics<T>, nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
+        m.def("posterior", &posterior<T>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg());
+        m.def("classify", &classify<T, std::uint8_t>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg().noconvert(), nb::arg(), nb::arg());
+        m.def("classify", &classify<T, std::int64_t>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg().noconvert(), nb::arg(), nb::arg());
+    };
+    bind(0.0f);
+    bind(0.0);
+    m.def("smooth", &smooth, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
+          nb::arg(), nb::arg().none(), nb::arg().none());
+    m.def("lab", &lab<std::uint8_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
+    m.def("lab", &lab<std::uint16_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
+    m.def("lab", &lab<float>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
+}

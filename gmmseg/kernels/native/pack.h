@@ -1,0 +1,122 @@
+// A register of numbers, and the functions of it that the kernels need. Included only by sources that are compiled
+// once for each instruction set: everything here is inlined, so that no two of them share a symbol.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#define GMMSEG_INLINE inline __attribute__((always_inline))
+#define GMMSEG_LAMBDA __attribute__((always_inline))
+
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kRegisterBytes = 64;
+#elif defined(__AVX__)
+constexpr int kRegisterBytes = 32;
+#else
+constexpr int kRegisterBytes = 16;
+#endif
+
+template <class T> struct PackOf;
+template <> struct PackOf<float> {
+    typedef float type __attribute__((vector_size(kRegisterBytes)));
+    typedef std::int32_t bits __attribute__((vector_size(kRegisterBytes)));
+};
+template <> struct PackOf<double> {
+    typedef double type __attribute__((vector_size(kRegisterBytes)));
+    typedef std::int64_t bits __attribute__((vector_size(kRegisterBytes)));
+};
+template <class T> using Pack = typename PackOf<T>::type;
+template <class T> using Bits = typename PackOf<T>::bits;
+template <class T> constexpr int kLanes = kRegisterBytes / int(sizeof(T));
+
+template <class T> GMMSEG_INLINE Pack<T> load(const T* p) { Pack<T> v; __builtin_memcpy(&v, p, sizeof v); return v; }
+template <class T> GMMSEG_INLINE void store(T* p, Pack<T> v) { __builtin_memcpy(p, &v, sizeof v); }
+template <class T> GMMSEG_INLINE Pack<T> fill(T x) { return x - Pack<T>{}; }
+template <class V> GMMSEG_INLINE V larger(V a, V b) { return a > b ? a : b; }
+
+template <int... I> struct Sequence {};
+template <int N, int... I> struct Count : Count<N - 1, N - 1, I...> {};
+template <int... I> struct Count<0, I...> { using type = Sequence<I...>; };
+
+template <int Shift, class V, int... I> GMMSEG_INLINE V rotate(V v, Sequence<I...>) {
+    return __builtin_shufflevector(v, v, ((I + Shift) % int(sizeof...(I)))...);
+}
+
+// Sum of the lanes, by halves.
+template <class T, int Half = kLanes<T> / 2> GMMSEG_INLINE double total(Pack<T> v) {
+    if constexpr (Half == 0) return double(v[0]);
+    else return total<T, Half / 2>(v + rotate<Half>(v, typename Count<kLanes<T>>::type{}));
+}
+
+// 2^t for t <= 0: minimax polynomials, relative error 1.2e-7 and 3e-16, exactly 1 at 0. Below 2^-100 (2^-1000) it is 0,
+// so that no product of it is a denormal number, which many processors handle slowly.
+GMMSEG_INLINE Pack<float> exp2_negative(Pack<float> t) {
+    const Pack<float> shifted = t + 12582912.0f;  // 1.5 * 2^23: the rounded integer stands in the low bits
+    const Pack<float> f = t - (shifted - 12582912.0f);
+    Pack<float> p = fill(0.0013264723893082015f);
+    p = p * f + 0.009671512869549504f;
+    p = p * f + 0.055507337542471946f;
+    p = p * f + 0.24022242080363418f;
+    p = p * f + 0.6931469775914952f;
+    p = p * f + 1.0f;
+    return t > -100.0f ? (Pack<float>)((Bits<float>)p + ((Bits<float>)shifted << 23)) : Pack<float>{};
+}
+GMMSEG_INLINE Pack<double> exp2_negative(Pack<double> t) {
+    const Pack<double> shifted = t + 6755399441055744.0;  // 1.5 * 2^52
+    const Pack<double> f = t - (shifted - 6755399441055744.0);
+    Pack<double> p = fill(4.4347621428299886e-10);
+    p = p * f + 7.073782688518929e-09;
+    p = p * f + 1.0178199634997931e-07;
+    p = p * f + 1.3215435285249644e-06;
+    p = p * f + 1.5252733492959354e-05;
+    p = p * f + 0.00015403530457107448;
+    p = p * f + 0.0013333558146774844;
+    p = p * f + 0.009618129107594122;
+    p = p * f + 0.055504108664820084;
+    p = p * f + 0.2402265069591013;
+    p = p * f + 0.6931471805599453;
+    p = p * f + 1.0;
+    return t > -1000.0 ? (Pack<double>)((Bits<double>)p + ((Bits<double>)shifted << 52)) : Pack<double>{};
+}
+
+// log2 of normal numbers: exponent, and the series of 2 artanh((m - 1) / (m + 1)) for m in [sqrt(1/2), sqrt(2)).
+template <class T> GMMSEG_INLINE Pack<T> log2_series(Pack<T> exponent, Pack<T> m) {
+    constexpr T scale = T(2.885390081777926814719849362004);  // 2 / ln 2
+    const Pack<T> s = (m - T(1)) / (m + T(1)), z = s * s;
+    Pack<T> p = fill(T(1) / 9);
+    if (sizeof(T) == 8) {
+        p = fill(T(1) / 21);
+        p = p * z + T(1) / 19;
+        p = p * z + T(1) / 17;
+        p = p * z + T(1) / 15;
+        p = p * z + T(1) / 13;
+        p = p * z + T(1) / 11;
+        p = p * z + T(1) / 9;
+    }
+    p = p * z + T(1) / 7;
+    p = p * z + T(1) / 5;
+    p = p * z + T(1) / 3;
+    p = p * z + T(1);
+    return exponent + scale * s * p;
+}
+GMMSEG_INLINE Pack<float> log2_positive(Pack<float> x) {
+    const Bits<float> e = ((Bits<float>)x - 0x3f3504f3) >> 23;
+    return log2_series<float>(__builtin_convertvector(e, Pack<float>), (Pack<float>)((Bits<float>)x - (e << 23)));
+}
+GMMSEG_INLINE Pack<double> log2_positive(Pack<double> x) {
+    const Bits<double> e = ((Bits<double>)x - 0x3fe6a09e667f3bcd) >> 52;
+    return log2_series<double>(__builtin_convertvector(e, Pack<double>), (Pack<double>)((Bits<double>)x - (e << 52)));
+}
+
+// A loop whose index is a constant, so that arrays indexed by it live in registers.
+template <int I> struct Index { static constexpr int value = I; };
+template <int I, int N, class Body> GMMSEG_INLINE void unrolled_from(const Body& body) {
+    if constexpr (I < N) {
+        body(Index<I>{});
+        unrolled_from<I + 1, N>(body);
+    }
+}
+template <int N, class Body> GMMSEG_INLINE void unrolled(const Body& body) { unrolled_from<0, N>(body); }
+
+}  // namespace

@@ -1,0 +1,1 @@
+"""Gaussian mixtures on planes: parameters, sufficient statistics, seeding, EM. Knows no image."""

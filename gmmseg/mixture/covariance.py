@@ -1,0 +1,156 @@
+"""The four covariance families, one class each behind one registry.
+
+Shapes, for K components of d features:
+
+========= =================== ========================
+family    covariances         precision factors
+========= =================== ========================
+full      (K, d, d)           (K, d, d) lower
+tied      (d, d)              (K, d, d) lower, all equal
+diag      (K, d)              (K, d)
+spherical (K,)                (K, d), constant rows
+========= =================== ========================
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.errors import ParameterError
+
+__all__ = ["FAMILIES", "Family", "family"]
+
+Array = NDArray[Any]
+
+
+class Family(Protocol):
+    """What a covariance family knows; all methods are pure."""
+
+    diagonal: bool
+    shared: bool
+
+    def shape(self, k: int, d: int) -> tuple[int, ...]:
+        """Shape of the covariances."""
+
+    def estimate(self, counts: Array, second: Array, regularization: Array) -> Array:
+        """Covariances from weighted counts (K,) and mean second moments about the means, (K, d, d) or (K, d)."""
+
+    def factors(self, covariances: Array, k: int, d: int) -> Array:
+        """Precision factors; raises numpy.linalg.LinAlgError where a covariance is not positive definite."""
+
+    def dense(self, covariances: Array, k: int, d: int) -> Array:
+        """Covariances as (K, d, d) matrices."""
+
+    def n_parameters(self, k: int, d: int) -> int:
+        """Free parameters of all covariances together."""
+
+
+def _lower_factors(covariances: Array) -> Array:
+    lower = np.linalg.cholesky(covariances)
+    if not np.isfinite(lower).all():
+        raise np.linalg.LinAlgError("covariance is not finite")
+    return np.tril(np.linalg.inv(lower))
+
+
+def _inverse_roots(variances: Array) -> Array:
+    if not (np.isfinite(variances).all() and (variances > 0).all()):
+        raise np.linalg.LinAlgError("variance is not positive")
+    return np.asarray(1.0 / np.sqrt(variances))
+
+
+class Full:
+    """Each component its own matrix: tilted ellipsoids."""
+
+    diagonal, shared = False, False
+
+    def shape(self, k: int, d: int) -> tuple[int, ...]:
+        return (k, d, d)
+
+    def estimate(self, counts: Array, second: Array, regularization: Array) -> Array:
+        return np.asarray(second + np.diag(regularization))
+
+    def factors(self, covariances: Array, k: int, d: int) -> Array:
+        return _lower_factors(covariances)
+
+    def dense(self, covariances: Array, k: int, d: int) -> Array:
+        return covariances
+
+    def n_parameters(self, k: int, d: int) -> int:
+        return k * d * (d + 1) // 2
+
+
+class Tied:
+    """One matrix for all components: the same tilted ellipsoid at every mean."""
+
+    diagonal, shared = False, True
+
+    def shape(self, k: int, d: int) -> tuple[int, ...]:
+        return (d, d)
+
+    def estimate(self, counts: Array, second: Array, regularization: Array) -> Array:
+        return np.asarray(np.tensordot(counts / counts.sum(), second, 1) + np.diag(regularization))
+
+    def factors(self, covariances: Array, k: int, d: int) -> Array:
+        return np.repeat(_lower_factors(covariances[None]), k, axis=0)
+
+    def dense(self, covariances: Array, k: int, d: int) -> Array:
+        return np.repeat(covariances[None], k, axis=0)
+
+    def n_parameters(self, k: int, d: int) -> int:
+        return d * (d + 1) // 2
+
+
+class Diag:
+    """Each component its own variances: ellipsoids along the axes."""
+
+    diagonal, shared = True, False
+
+    def shape(self, k: int, d: int) -> tuple[int, ...]:
+        return (k, d)
+
+    def estimate(self, counts: Array, second: Array, regularization: Array) -> Array:
+        return second + regularization
+
+    def factors(self, covariances: Array, k: int, d: int) -> Array:
+        return _inverse_roots(covariances)
+
+    def dense(self, covariances: Array, k: int, d: int) -> Array:
+        return np.asarray(covariances[:, :, None] * np.eye(d))
+
+    def n_parameters(self, k: int, d: int) -> int:
+        return k * d
+
+
+class Spherical:
+    """Each component one variance: balls."""
+
+    diagonal, shared = True, False
+
+    def shape(self, k: int, d: int) -> tuple[int, ...]:
+        return (k,)
+
+    def estimate(self, counts: Array, second: Array, regularization: Array) -> Array:
+        return np.asarray((second + regularization).mean(axis=1))
+
+    def factors(self, covariances: Array, k: int, d: int) -> Array:
+        return np.repeat(_inverse_roots(covariances)[:, None], d, axis=1)
+
+    def dense(self, covariances: Array, k: int, d: int) -> Array:
+        return np.asarray(covariances[:, None, None] * np.eye(d))
+
+    def n_parameters(self, k: int, d: int) -> int:
+        return k
+
+
+FAMILIES: dict[str, Family] = {"full": Full(), "tied": Tied(), "diag": Diag(), "spherical": Spherical()}
+
+
+def family(name: str) -> Family:
+    """Return the covariance family of this name; ParameterError names the choices where there is none."""
+    try:
+        return FAMILIES[name]
+    except (KeyError, TypeError):
+        raise ParameterError(f"covariance={name!r} is not known; use one of {', '.join(FAMILIES)}") from None

@@ -1,0 +1,157 @@
+"""Starting points: k-means++ on whitened samples, short runs of Lloyd and EM, the best of several such starts."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg import kernels
+from gmmseg.errors import ConvergenceWarning
+from gmmseg.mixture.covariance import family
+from gmmseg.mixture.fitting import expectation_maximization
+from gmmseg.mixture.parameters import Mixture
+
+__all__ = ["from_labels", "lloyd", "plus_plus", "seed_mixture", "whitening"]
+
+Array = NDArray[Any]
+
+
+def seed_mixture(
+    planes: Array,
+    k: int,
+    rng: np.random.Generator,
+    *,
+    covariance: str = "full",
+    weights: Array | None = None,
+    regularization: Array | float = 1e-6,
+    starts: int = 4,
+    subset: int = 8192,
+    threads: int = 1,
+) -> Mixture:
+    """Return a mixture to start EM from.
+
+    Parameters
+    ----------
+    planes : ndarray, shape (d, n), float32 or float64
+    k : int
+        Components; at most n.
+    rng : numpy.random.Generator
+    weights : ndarray, shape (n,), optional
+        Samples of weight 0 are never chosen.
+    starts : int
+        Independent starts on a subset; the one of highest likelihood after a short EM is returned.
+    subset : int
+        Samples to start from, drawn without replacement.
+
+    Notes
+    -----
+    k-means++ (Arthur and Vassilvitskii 2007) on samples whitened by their covariance, so that the start does not depend
+    on the units of the features. Time O(starts * subset * k * d).
+    """
+    n = planes.shape[1]
+    chosen: Any = slice(None) if n <= subset else np.sort(rng.choice(n, subset, replace=False))
+    some = np.ascontiguousarray(planes[:, chosen])
+    some_weights = None if weights is None else np.ascontiguousarray(weights[chosen])
+    white = whitening(some) @ some.astype(np.float64)
+    white = np.ascontiguousarray(white - white.mean(axis=1, keepdims=True), planes.dtype)
+    best, best_score = None, -np.inf
+    for _ in range(starts if k > 1 else 1):
+        centres = lloyd(white, plus_plus(white, k, rng, some_weights), some_weights, threads=threads)
+        start = from_labels(some, nearest(white, centres), len(centres), covariance, some_weights, regularization)
+        if k == 1 or starts == 1:
+            return start
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fit = expectation_maximization(
+                some, start, weights=some_weights, regularization=regularization, max_iterations=20, threads=threads
+            )
+        if best is None or fit.history[-1] > best_score:
+            best, best_score = fit.mixture, fit.history[-1]
+    assert best is not None
+    return best
+
+
+def whitening(planes: Array) -> Array:
+    """Return a (d, d) matrix that turns samples into ones of unit covariance; constant directions become 0."""
+    variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(planes.astype(np.float64), bias=True)))
+    usable = variances > 1e-9 * max(variances[-1], np.finfo(float).tiny)
+    return np.asarray(np.where(usable, 1 / np.sqrt(np.where(usable, variances, 1)), 0)[:, None] * axes.T)
+
+
+def plus_plus(planes: Array, k: int, rng: np.random.Generator, weights: Array | None = None) -> Array:
+    """Choose up to k distinct samples as centres (k, d), each the best of a few drawn by squared distance.
+
+    Fewer than k come back where there are fewer distinct samples.
+    """
+    n = planes.shape[1]
+    mass = np.ones(n) if weights is None else weights.astype(np.float64)
+    candidates = 2 + int(np.log(k))
+    centres = [planes[:, rng.choice(n, p=mass / mass.sum())]]
+    distance = ((planes - centres[0][:, None]) ** 2).sum(axis=0) * mass
+    while len(centres) < k:
+        cumulated = np.cumsum(distance, dtype=np.float64)
+        if not cumulated[-1] > 0:
+            break
+        drawn = np.searchsorted(cumulated, rng.random(candidates) * cumulated[-1], side="right").clip(max=n - 1)
+        options = np.zeros((candidates, n), planes.dtype)
+        for plane in planes:
+            options += (plane - plane[drawn, None]) ** 2
+        options = np.minimum(options * mass.astype(planes.dtype), distance)
+        winner = int(np.argmin(options.sum(axis=1)))
+        centres.append(planes[:, drawn[winner]])
+        distance = options[winner]
+    return np.stack(centres).astype(np.float64)
+
+
+def _as_mixture(centres: Array) -> tuple[Array, Array, Array]:
+    """k-means as the limit of a mixture of equal balls of no size, as the kernels take it."""
+    return np.zeros(len(centres)), np.ascontiguousarray(centres), np.full(centres.shape, 1e3)
+
+
+def nearest(planes: Array, centres: Array) -> Array:
+    """Index of the nearest centre of each sample (n,)."""
+    out = np.empty(planes.shape[1], np.int64)
+    kernels.classify(planes, *_as_mixture(centres), out, 0, 1)
+    return out
+
+
+def lloyd(
+    planes: Array, centres: Array, weights: Array | None = None, *, iterations: int = 5, threads: int = 1
+) -> Array:
+    """Return the centres (k, d) after some iterations of k-means (Lloyd 1982); one that loses all samples stays."""
+    d = len(planes)
+    for _ in range(iterations):
+        sums, _ = kernels.statistics(planes, weights, *_as_mixture(centres), threads)
+        origins = centres.astype(planes.dtype).astype(np.float64)
+        centres = origins + sums[:, 1 : 1 + d] / np.maximum(sums[:, :1], np.finfo(float).tiny)
+    return centres
+
+
+def from_labels(
+    planes: Array, labels: Array, k: int, covariance: str, weights: Array | None, regularization: Array | float
+) -> Mixture:
+    """Return the mixture whose components are the samples of each label (n,), 0 to k - 1; empty labels are left out."""
+    d = len(planes)
+    values = planes.astype(np.float64)
+    mass = np.ones(len(labels)) if weights is None else weights.astype(np.float64)
+    counts = np.bincount(labels, mass, minlength=k)
+    kept = np.flatnonzero(counts > 0)
+    counts = counts[kept]
+    means = np.stack([np.bincount(labels, mass * row, minlength=k)[kept] / counts for row in values], axis=1)
+    regularization = np.broadcast_to(np.asarray(regularization, np.float64), (d,))
+    rules = family(covariance)
+    second = np.empty((len(kept), d) if rules.diagonal else (len(kept), d, d))
+    for row, label in enumerate(kept):
+        inside = labels == label
+        centred = values[:, inside] - means[row][:, None]
+        weighted = centred * mass[inside]
+        second[row] = (weighted * centred).sum(axis=1) if rules.diagonal else weighted @ centred.T
+        second[row] /= counts[row]
+    # A class of few samples may lie in a plane: a little of the covariance of all keeps its first density finite.
+    overall = np.tensordot(counts / counts.sum(), second, 1)
+    second += overall * (d / (counts + d)).reshape(-1, *[1] * (second.ndim - 1))
+    covariances = rules.estimate(counts, second, np.maximum(regularization, 1e-12 * np.abs(overall).max()))
+    return Mixture(counts / counts.sum(), means, covariances, covariance)

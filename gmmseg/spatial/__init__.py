@@ -1,0 +1,5 @@
+"""The neighbourhood: smoothing of posteriors."""
+
+from gmmseg.spatial.smoothing import Smoothing
+
+__all__ = ["Smoothing"]

@@ -1,0 +1,114 @@
+"""Palettes and overlays."""
+
+import numpy as np
+import pytest
+from skimage.color import rgb2lab
+
+from gmmseg.errors import ParameterError
+from gmmseg.export.colors import palette
+from gmmseg.export.overlay import overlay
+from gmmseg.image import Image
+
+
+def test_palette_shape_and_stability():
+    every = palette(255)
+    assert every.shape == (256, 3)
+    assert every.dtype == np.uint8
+    assert every[0].tolist() == [0, 0, 0]
+    for n in (0, 1, 12):
+        np.testing.assert_array_equal(palette(n), every[: n + 1])
+    for n in (-1, 256):
+        with pytest.raises(ParameterError, match=f"n={n}"):
+            palette(n)
+
+
+@pytest.mark.parametrize(("n", "distance"), [(12, 25), (64, 20), (255, 12)])
+def test_palette_is_distinct(n, distance):
+    lab = rgb2lab(palette(n) / 255.0)
+    apart = np.linalg.norm(lab[:, None] - lab[None], axis=-1)
+    assert apart[~np.eye(n + 1, dtype=bool)].min() > distance
+
+
+@pytest.fixture
+def halves():
+    labels = np.ones((20, 30), np.uint8)
+    labels[:, 15:] = 2
+    return labels
+
+
+def test_blend_is_the_weighted_mean(halves):
+    image = Image.from_array(np.full((20, 30, 3), 100, np.uint8))
+    blended = overlay(image, halves, alpha=0.25)
+    colors = palette(2).astype(float)
+    assert blended.dtype == np.uint8
+    assert blended[5, 5].tolist() == np.rint(75 + 0.25 * colors[1]).tolist()
+    assert blended[5, 25].tolist() == np.rint(75 + 0.25 * colors[2]).tolist()
+
+
+def test_boundary_is_thin_and_darker(halves):
+    image = Image.from_array(np.full((20, 30, 3), 100, np.uint8))
+    blended = overlay(image, halves).astype(int).sum(-1)
+    darker = blended[:, 14] < blended[:, 13]
+    assert darker.all()
+    assert (blended[:, :14] == blended[0, 0]).all()
+    assert (blended[:, 15:] == blended[0, 20]).all()
+
+
+def test_no_data_shows_the_picture():
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 9, 3), dtype=np.uint8)
+    blended = overlay(Image.from_array(pixels), np.zeros((8, 9), np.uint8))
+    np.testing.assert_array_equal(blended, pixels)
+
+
+def test_strips_equal_the_whole(monkeypatch):
+    rng = np.random.default_rng(0)
+    image = Image.from_array(rng.integers(0, 256, (40, 50, 3), dtype=np.uint8))
+    labels = rng.integers(0, 4, (40, 50), dtype=np.uint8)
+    whole = overlay(image, labels)
+    monkeypatch.setattr("gmmseg.export.overlay._STRIP_PIXELS", 150)
+    np.testing.assert_array_equal(overlay(image, labels), whole)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.float32])
+def test_grey_is_stretched(dtype):
+    ramp = np.linspace(100, 1100, 10000).reshape(100, 100).astype(dtype)
+    shown = overlay(Image.from_array(ramp), np.zeros((100, 100), np.uint8))
+    assert (shown[..., 0] == shown[..., 2]).all()
+    assert (shown[0, 0, 0], shown[-1, -1, 0]) == (0, 255)
+    assert shown[50, 0, 0] == pytest.approx(128, abs=2)
+
+
+def test_no_data_does_not_stretch():
+    values = np.tile(np.linspace(0, 1, 50), (50, 1))
+    values[0] = np.nan
+    values[1] = 1e9
+    image = Image.from_array(values, mask=values < 1e8)
+    shown = overlay(image, np.zeros((50, 50), np.uint8))
+    assert shown[5, 25, 0] == pytest.approx(130, abs=4)
+
+
+def test_bands_and_constants():
+    bands = Image.from_array(np.zeros((4, 5, 6), np.uint16), channel_axis=-1)
+    assert overlay(bands, np.zeros((4, 5), np.uint8)).max() == 0
+    two = Image.from_array(np.zeros((4, 5, 2), np.uint16), channel_axis=-1)
+    assert overlay(two, np.zeros((4, 5), np.uint8)).shape == (4, 5, 3)
+
+
+def test_more_regions_than_colours():
+    labels = np.arange(600, dtype=np.uint16).reshape(20, 30)
+    blended = overlay(Image.from_array(np.zeros((20, 30), np.uint8)), labels, alpha=1)
+    assert blended.shape == (20, 30, 3)
+
+
+def test_refusals(halves):
+    image = Image.from_array(np.zeros((20, 30), np.uint8))
+    with pytest.raises(ParameterError, match="3 spatial axes"):
+        overlay(Image.from_array(np.zeros((2, 3, 4)), channel_axis=None), np.zeros((2, 3, 4), np.uint8))
+    with pytest.raises(ParameterError, match=r"\(30, 20\)"):
+        overlay(image, halves.T)
+    with pytest.raises(ParameterError, match="alpha=1.5"):
+        overlay(image, halves, alpha=1.5)
+    with pytest.raises(ParameterError, match="colour each label"):
+        overlay(image, halves, palette=palette(1))
+    with pytest.raises(ParameterError, match="-3"):
+        overlay(image, halves.astype(int) - 4)
