@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # what typing calls so, without the 10 ms of importing it
 if TYPE_CHECKING:
+    from typing import Any
+
     from gmmseg.errors import GmmsegError as GmmsegError
     from gmmseg.errors import GmmsegWarning as GmmsegWarning
     from gmmseg.errors import InputError as InputError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gmmseg.mixture.parameters import Mixture as Mixture
     from gmmseg.model import Model as Model
     from gmmseg.model import load_model as load_model
-    from gmmseg.segmentation import Segmentation as Segmentation
+    from gmmseg.result import Segmentation as Segmentation
     from gmmseg.segmentation import apply as apply
     from gmmseg.segmentation import fit as fit
     from gmmseg.segmentation import segment as segment
@@ -33,7 +33,7 @@ _HOMES = {
     "Model": "gmmseg.model",
     "OutputError": "gmmseg.errors",
     "ParameterError": "gmmseg.errors",
-    "Segmentation": "gmmseg.segmentation",
+    "Segmentation": "gmmseg.result",
     "apply": "gmmseg.segmentation",
     "fit": "gmmseg.segmentation",
     "load_model": "gmmseg.model",
@@ -47,6 +47,8 @@ def __getattr__(name: str) -> Any:
     """Load a public name where it is first used, so that `import gmmseg` is instant."""
     if name not in _HOMES:
         raise AttributeError(f"module 'gmmseg' has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

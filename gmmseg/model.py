@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Model:
     groups : tuple of int
         For each plane the group it was scaled with; -1 for position.
     center, scale : ndarray, shape (d,)
-        Planes are `(planes - center) / scale` before the mixture sees them.
+        The mixture is of `(planes - center) / scale`.
     mixture : Mixture
         Of the scaled planes; classes in ascending order of the first feature's mean.
     class_names : tuple of str
@@ -63,9 +64,9 @@ class Model:
         return self.mixture.n_components
 
     @property
-    def guide(self) -> list[int]:
-        """Planes other than position."""
-        return [row for row, group in enumerate(self.groups) if group >= 0]
+    def n_guides(self) -> int:
+        """Number of planes before those of position."""
+        return sum(group >= 0 for group in self.groups)
 
     @property
     def means(self) -> Array:
@@ -78,12 +79,12 @@ class Model:
         dense = self.mixture.family.dense(self.mixture.covariances, self.k, len(self.scale))
         return np.asarray(dense * self.scale[:, None] * self.scale)
 
-    def planes(self, image: Image, window: tuple[slice, ...]) -> Array:
-        """Return the scaled planes (d, n) of a window of an image, float32."""
-        planes = self.recipe.planes(image, window)
-        planes -= self.center.astype(np.float32)[:, None]
-        planes /= self.scale.astype(np.float32)[:, None]
-        return planes
+    @cached_property
+    def arguments(self) -> tuple[Array, Array, Array]:
+        """The mixture as the kernels take it, for planes in the features' own units: the scaling is folded in."""
+        constants, _, factors = self.mixture.arguments
+        scale = np.broadcast_to(self.scale, factors.shape)  # the last axis of both is that of the features
+        return constants - np.log(self.scale).sum(), np.ascontiguousarray(self.means), factors / scale
 
     def check(self, image: Image) -> None:
         """Raise InputError where the image is not of the kind that the model was fitted to."""
@@ -151,7 +152,15 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         return _parse(content)
     except InputError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, GmmsegError, np.linalg.LinAlgError) as error:
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        GmmsegError,
+        np.linalg.LinAlgError,
+    ) as error:
         raise InputError(f"{path}: not a usable model ({_reason(error)}); give a file written by --model") from None
 
 
@@ -171,6 +180,7 @@ def _parse(content: dict[str, Any]) -> Model:
     k, d = mixture.means.shape
     expected = {
         "weights": (k,),
+        "means": (k, d),
         "covariances": mixture.family.shape(k, d),
         "center": (d,),
         "scale": (d,),
@@ -184,6 +194,8 @@ def _parse(content: dict[str, Any]) -> Model:
         raise ValueError("the numbers of classes or planes do not agree")
     if not ((arrays["scale"] > 0).all() and (arrays["weights"] >= 0).all() and arrays["weights"].sum() > 0):
         raise ValueError("scale and weights must be positive")
+    if not 0 <= float(content["smooth"]) <= 1:
+        raise ValueError("smooth is not between 0 and 1")
     _ = mixture.factors
     return Model(
         Recipe.parse(content["features"]),

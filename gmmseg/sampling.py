@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gmmseg.features import Recipe
 from gmmseg.image import Image
 
-__all__ = ["contrast", "sample_pixels", "sample_planes"]
+__all__ = ["contrast", "location_and_scale", "sample_pixels", "sample_planes"]
 
 Array = NDArray[Any]
 
@@ -18,7 +18,7 @@ _POSITION_BLUR = 0.1  # of the longest side, at weight 1
 
 
 def sample_pixels(image: Image, count: int | None, rng: np.random.Generator) -> tuple[Array, ...]:
-    """Choose `count` valid pixels, one at random in each of `count` runs of equal length; all where None or fewer.
+    """Choose `count` valid pixels, one at random in each of `count` runs of about equal length; all if None or fewer.
 
     Returns one index array a spatial axis, in the order of the image.
     """
@@ -27,7 +27,8 @@ def sample_pixels(image: Image, count: int | None, rng: np.random.Generator) -> 
     if count is None or count >= n:
         flat = np.arange(n) if allowed is None else allowed
     else:
-        flat = ((np.arange(count) + rng.random(count)) * (n / count)).astype(np.int64).clip(max=n - 1)
+        edges = np.arange(count + 1) * n // count
+        flat = edges[:-1] + (rng.random(count) * np.diff(edges)).astype(np.int64)
         flat = flat if allowed is None else allowed[flat]
     return np.unravel_index(flat, image.shape)
 
@@ -40,26 +41,39 @@ def sample_planes(image: Image, recipe: Recipe, count: int | None, rng: np.rando
     """
     planes = recipe.planes_at(image, sample_pixels(image, count, rng))
     position = [row for row, group in enumerate(recipe.groups(image)) if group < 0]
-    planes[position] += rng.normal(0, _POSITION_BLUR, (len(position), planes.shape[1])).astype(np.float32)
+    planes[position] += _POSITION_BLUR * rng.standard_normal((len(position), planes.shape[1]), np.float32)
     return planes
 
 
-def contrast(image: Image, recipe: Recipe, center: Array, scale: Array, *, pairs: int = 16_384) -> float:
-    """Mean squared difference of neighbouring pixels' scaled features, position left out."""
-    guide = [row for row, group in enumerate(recipe.groups(image)) if group >= 0]
+def location_and_scale(planes: Array, groups: tuple[int, ...]) -> tuple[Array, Array]:
+    """Median and quartile-based spread (standard deviation, or 1, where that is 0) of each plane, shared in a group."""
+    d, n = planes.shape
+    center, scale = np.zeros(d), np.ones(d)
+    for group in set(groups):
+        rows = [row for row, g in enumerate(groups) if g == group]
+        if group < 0:
+            scale[rows] = 1 / np.sqrt(12)  # a position spread evenly over a side of length 1, at weight 1
+        elif n:
+            quarters = [n // 4, n // 2, 3 * n // 4]
+            low, center[rows], high = np.partition(planes[rows], quarters, axis=1)[:, quarters].T
+            spread = ((high - low) / 1.349).max()
+            spread = spread if spread > 0 else planes[rows].std(axis=1, dtype=np.float64).max()
+            scale[rows] = spread if spread > 0 else 1.0
+    return center, scale
+
+
+def contrast(image: Image, recipe: Recipe, scale: Array, *, pairs: int = 8192) -> float:
+    """Mean squared difference of neighbouring pixels' features, each divided by its scale, position left out."""
+    guides = sum(group >= 0 for group in recipe.groups(image))
     index = sample_pixels(image, pairs, np.random.default_rng(0))
-    here = _scaled(recipe.planes_at(image, index), center, scale)[guide]
+    here = recipe.planes_at(image, index)[:guides]
     total, count = 0.0, 0
     for axis, n in enumerate(image.shape):
         moved = (*index[:axis], np.minimum(index[axis] + 1, n - 1), *index[axis + 1 :])
         usable = index[axis] + 1 < n
         if image.valid is not None:
             usable &= image.valid[moved]
-        there = _scaled(recipe.planes_at(image, moved), center, scale)[guide]
-        total += float(((here - there)[:, usable].astype(np.float64) ** 2).sum())
+        there = recipe.planes_at(image, moved)[:guides]
+        total += float((((here - there)[:, usable] / scale[:guides, None]) ** 2).sum(dtype=np.float64))
         count += int(usable.sum())
     return total / max(count, 1)
-
-
-def _scaled(planes: Array, center: Array, scale: Array) -> Array:
-    return np.asarray((planes - center[:, None]) / scale[:, None])

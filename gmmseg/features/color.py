@@ -38,6 +38,16 @@ def lab(values: Array, out: Array) -> None:
         kernels.lab(unit_range(values), None, out)
 
 
+def _convert(values: Array, code: int) -> Array:
+    """Planes (3, n) by OpenCV, in full rows of 64: what it does with the rest of a row differs in the last bit."""
+    import cv2
+
+    n = values.shape[0] * values.shape[1]
+    rows = np.zeros((-(-n // 64) * 64, 3), np.float32)
+    rows[:n] = unit_range(values).reshape(-1, 3)
+    return np.asarray(cv2.cvtColor(rows.reshape(-1, 64, 3), code).reshape(-1, 3)[:n].T)
+
+
 def rgb(values: Array, out: Array) -> None:
     """Red, green and blue in the file's own units."""
     out[...] = values.reshape(-1, 3).T
@@ -47,21 +57,22 @@ def luv(values: Array, out: Array) -> None:
     """CIE L*u*v* under D65: L 0 to 100."""
     import cv2
 
-    out[...] = cv2.cvtColor(np.ascontiguousarray(unit_range(values)), cv2.COLOR_RGB2Luv).reshape(-1, 3).T
+    out[...] = _convert(values, cv2.COLOR_RGB2Luv)
 
 
 def hsv(values: Array, out: Array) -> None:
     """The HSV cone, 0 to 1: hue is an angle, and taken as a point on the circle so that reds stay together."""
     import cv2
 
-    h, s, v = cv2.cvtColor(np.ascontiguousarray(unit_range(values)), cv2.COLOR_RGB2HSV).reshape(-1, 3).T
+    h, s, v = _convert(values, cv2.COLOR_RGB2HSV)
     angle = np.deg2rad(h)
     out[0], out[1], out[2] = s * np.cos(angle), s * np.sin(angle), v
 
 
 def gray(values: Array, out: Array) -> None:
     """Luma (ITU-R BT.601) of colour, in the file's own units."""
-    out[...] = values.reshape(-1, 3) @ np.array([0.299, 0.587, 0.114], np.float32)
+    red, green, blue = values.reshape(-1, 3).T.astype(np.float32)
+    out[...] = np.float32(0.299) * red + np.float32(0.587) * green + np.float32(0.114) * blue
 
 
 CONVERSIONS: dict[str, Callable[[Array, Array], None]] = {"rgb": rgb, "lab": lab, "luv": luv, "hsv": hsv}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ _AXES = ("x", "y", "z", "t")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Features in the order in which they were asked for.
+    """Features in the order in which they were asked for, position last.
 
     Parameters
     ----------
@@ -54,6 +53,8 @@ class Recipe:
             name, colon, number = part.strip().partition(":")
             name = name.strip().lower()
             if name not in _NAMES:
+                from difflib import get_close_matches
+
                 near = get_close_matches(name, _NAMES, 1)
                 hint = f"did you mean {near[0]!r}? " if near else ""
                 raise ParameterError(f"features={text!r}: {name!r} is not known; {hint}use any of {', '.join(_NAMES)}")
@@ -64,7 +65,7 @@ class Recipe:
             names.append(name)
         if names == ["xy"]:
             raise ParameterError(f"features={text!r} holds position alone; add a colour or intensity, as in 'lab,xy'")
-        return cls(tuple(names), weight)
+        return cls(tuple(sorted(names, key="xy".__eq__)), weight)
 
     @classmethod
     def default(cls, image: Image) -> Recipe:
@@ -74,7 +75,7 @@ class Recipe:
         return cls(("intensity",) if image.n_channels == 1 else ("bands",))
 
     def __str__(self) -> str:
-        weight = f":{self.position_weight:g}" if self.position_weight != 1 else ""
+        weight = f":{self.position_weight!r}".removesuffix(".0") if self.position_weight != 1 else ""
         return ",".join(name + weight if name == "xy" else name for name in self.features)
 
     def check(self, image: Image) -> None:
@@ -116,21 +117,26 @@ class Recipe:
                 groups += [first] * len(_COLOR.get(feature, (feature,)))
         return tuple(groups)
 
-    def planes(self, image: Image, window: tuple[slice, ...]) -> Array:
-        """Return the planes (n_features, n) of a window: a slice with start and stop along each spatial axis."""
+    def planes(self, image: Image, window: tuple[slice, ...], out: Array | None = None) -> Array:
+        """Return the planes (n_features, n) of a window: a slice with start and stop along each spatial axis.
+
+        They are written into `out`, float32, where it is given.
+        """
         values = image.pixels[window]
         axes = np.ogrid[window]
-        return self._compute(image, values.reshape(-1, *values.shape[-2:]), axes, values.shape[:-1])
+        return self._compute(image, values.reshape(-1, *values.shape[-2:]), axes, values.shape[:-1], out)
 
     def planes_at(self, image: Image, index: tuple[Array, ...]) -> Array:
         """Return the planes (n_features, n) of single pixels, given by one index array (n,) a spatial axis."""
         values = image.pixels[index]
         return self._compute(image, values[None], index, values.shape[:1])
 
-    def _compute(self, image: Image, values: Array, axes: Any, shape: tuple[int, ...]) -> Array:
+    def _compute(
+        self, image: Image, values: Array, axes: Any, shape: tuple[int, ...], out: Array | None = None
+    ) -> Array:
         """Planes of values (rows, columns, channels), whose coordinates along each axis broadcast to `shape`."""
-        groups = self.groups(image)
-        out = np.empty((len(groups), values.shape[0] * values.shape[1]), np.float32)
+        if out is None:
+            out = np.empty((len(self.groups(image)), values.shape[0] * values.shape[1]), np.float32)
         row = 0
         for feature in self.features:
             if feature == "xy":
@@ -153,7 +159,7 @@ class Recipe:
         for row, axis in enumerate(reversed(range(image.ndim))):
             unit = self.position_weight * spacing[axis] / longest
             place = (axes[axis] + 0.5 - image.shape[axis] / 2) * unit
-            out[row].reshape(shape)[...] = place
+            out[row].reshape(shape)[...] = place.astype(np.float32)
         return image.ndim
 
 

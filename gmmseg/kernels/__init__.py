@@ -83,7 +83,7 @@ def smooth(
     valid: Any,
     offsets: Any,
     strengths: Any,
-    sharpness: float,
+    sharpness: Any,
     sweeps: int,
     inner_first: tuple[int, int, int],
     labels: Any,
@@ -91,9 +91,10 @@ def smooth(
 ) -> None:
     """Smooth class probabilities `prior` `(K, z, y, x)` by mean field; write labels (from 1) or probabilities or both.
 
-    Neighbours are at `offsets` `(m, 3)` and opposite; an edge weighs `strengths` `(m,)` times
-    exp(-sharpness times the squared difference of `guide` `(c, z, y, x)`), and nothing where `valid` `(z, y, x)`, uint8
-    or None, is 0. Results are those of the part of the tile from `inner_first` on, of the size of the outputs.
+    Neighbours are at `offsets` `(m, 3)` and opposite. An edge weighs `strengths` `(m,)` times 0.2 + 0.8 exp(-D), where
+    D is the sum of `sharpness` `(c,)` times the squared differences of `guide` `(c, z, y, x)`; it weighs nothing where
+    `valid` `(z, y, x)`, uint8 or None, is 0. The outputs are filled from the part of the tile that starts at
+    `inner_first`.
     """
     (native or reference).smooth(
         prior, guide, valid, offsets, strengths, sharpness, sweeps, inner_first, labels, probabilities

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +16,8 @@ from gmmseg.mixture.statistics import Statistics, m_step, measure
 __all__ = ["Fit", "expectation_maximization"]
 
 Array = NDArray[Any]
-log = logging.getLogger(__name__)
+
+_MOST_PRECISE = 1e15  # inverse standard deviations above it would overflow when squared in float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,8 @@ def expectation_maximization(
     start: Mixture,
     *,
     weights: Array | None = None,
-    regularization: Array | float = 1e-6,
+    regularization: Array | float = 0.0,
+    noise: Array | float = 0.0,
     tolerance: float = 1e-3,
     max_iterations: int = 100,
     threads: int = 1,
@@ -60,10 +61,14 @@ def expectation_maximization(
     weights : ndarray, shape (n,), optional
         Samples' weights, of the planes' dtype.
     regularization : float or ndarray, shape (d,)
-        Added to the variances at every M step.
+        Added to the variances at every M step, though no maximum of the likelihood asks for it; it can make the
+        likelihood fall by no more than its own share in it.
+    noise : float or ndarray, shape (d,)
+        Variance by which the samples are known to be uncertain, such as that of rounding. Added to the variances, and
+        part of the objective, which is the likelihood expected over the noise; it never falls.
     tolerance : float
-        Stop when an iteration gains less than this, in nats a sample. A gain is never negative but for rounding and
-        regularisation; a fall beyond rounding is reported, and never taken for convergence.
+        Stop when an iteration gains less than this, in nats a sample. A fall beyond rounding is reported, and never
+        taken for convergence.
     max_iterations : int
     threads : int
         Changes the time, never the result.
@@ -73,37 +78,48 @@ def expectation_maximization(
     A component that holds less than one sample, or whose covariance is degenerate, is put on one half of the widest
     component instead; if that does not help it is dropped, with a DataWarning.
     """
-    regularization = np.broadcast_to(np.asarray(regularization, np.float64), (len(planes),))
-    mixture, history, rescued, comparable = start, [], 0, False
-    rounding = 1e-5 if planes.dtype == np.float32 else 1e-10
-    converged = False
+    added = np.broadcast_to(np.asarray(regularization, np.float64) + noise, (len(planes),))
+    uncertain = np.broadcast_to(np.asarray(noise, np.float64), (len(planes),))
+    precision = 2e-6 if planes.dtype == np.float32 else 1e-10
+    mixture, history, rescued, fall = start, [], 0, 0.0
+    comparable = converged = False
     for _ in range(max_iterations):
-        statistics = measure(planes, mixture, weights, threads=threads)
+        statistics = measure(planes, mixture, weights, noise=uncertain, threads=threads)
         history.append(statistics.log_likelihood / max(statistics.weight, np.finfo(float).tiny))
         gain = history[-1] - history[-2] if comparable else np.inf
-        mixture, healthy = _maximize(
-            statistics, mixture, regularization, planes.shape[1], may_rescue=rescued < start.n_components
+        previous = mixture
+        mixture, comparable = _maximize(
+            statistics, mixture, added, planes.shape[1], rescue=rescued < start.n_components
         )
-        rescued += not healthy
-        if healthy and gain < tolerance:
-            fall = -gain > rounding * max(1.0, abs(history[-1]))
-            if not fall:
-                converged = True
-                break
-            log.warning("log-likelihood fell by %.3g nats a sample at iteration %d", -gain, len(history))
-        comparable = healthy
-    if history and not converged and tolerance > 0:
-        warnings.warn(
-            f"EM stopped after {max_iterations} iterations before the log-likelihood settled within {tolerance:g}; "
-            "allow more iterations or a larger tolerance",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
+        rescued += not comparable
+        if gain < 0:
+            explained = precision * max(1.0, abs(history[-1])) + previous.weights @ previous.blur(added - uncertain)
+            fall = max(fall, -gain if -gain > explained else 0.0)
+        if comparable and abs(gain) < tolerance and (gain >= 0 or -gain <= explained):
+            converged = True
+            break
+    _report(fall, converged or not tolerance, tolerance, len(history))
     return Fit(mixture, tuple(history), converged, rescued)
 
 
+def _report(fall: float, settled: bool, tolerance: float, iterations: int) -> None:
+    if fall > 0:
+        warnings.warn(
+            f"the log-likelihood fell by {fall:.2g} nats a sample during EM; check the data for extreme values",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    if not settled:
+        warnings.warn(
+            f"EM stopped after {iterations} iterations before the log-likelihood settled within {tolerance:g}; "
+            "allow more iterations or a larger tolerance",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+
 def _maximize(
-    statistics: Statistics, previous: Mixture, regularization: Array, n: int, *, may_rescue: bool
+    statistics: Statistics, previous: Mixture, regularization: Array, n: int, *, rescue: bool
 ) -> tuple[Mixture, bool]:
     """M step, and whether it needed no rescue."""
     mixture = m_step(statistics, previous.covariance, regularization)
@@ -116,7 +132,7 @@ def _maximize(
             "every component was degenerate; variances were raised until they were not", DataWarning, stacklevel=4
         )
         return _inflate(mixture, regularization), False
-    if may_rescue:
+    if rescue:
         return _split_widest(mixture, good, np.flatnonzero(bad)), False
     warnings.warn(
         f"{bad.sum()} of {len(bad)} components found no samples of their own and were dropped",
@@ -130,7 +146,7 @@ def _degenerate(mixture: Mixture, statistics: Statistics, n: int) -> Array:
     """Which components hold less than one sample or have no usable covariance."""
     bad = statistics.counts * n < 0.999 * statistics.weight
     try:
-        if np.isfinite(mixture.factors).all() and np.isfinite(mixture.means).all():
+        if np.isfinite(mixture.means).all() and np.abs(mixture.factors).max() < _MOST_PRECISE:
             return bad
     except np.linalg.LinAlgError:
         pass
@@ -138,7 +154,8 @@ def _degenerate(mixture: Mixture, statistics: Statistics, n: int) -> Array:
         return np.ones_like(bad)
     for k in range(mixture.n_components):
         try:
-            usable = np.isfinite(mixture.means[k]).all() and np.isfinite(mixture.select([k]).factors).all()
+            factors = mixture.select([k]).factors
+            usable = np.isfinite(mixture.means[k]).all() and np.abs(factors).max() < _MOST_PRECISE
         except np.linalg.LinAlgError:
             usable = False
         bad[k] |= not usable

@@ -83,6 +83,12 @@ class Mixture:
         """The mixture as the kernels take it: log constants, means, precision factors."""
         return kernel_arguments(self.weights, self.means, self.factors)
 
+    def blur(self, noise: Array) -> Array:
+        """Loss (K,) of each component's expected log density, in nats, to noise of variance (d,) in the samples."""
+        return np.asarray(
+            0.5 * (self.factors**2 @ noise if self.factors.ndim == 2 else (self.factors**2).sum(1) @ noise)
+        )
+
     def posterior(self, planes: Array, *, threads: int = 1) -> Array:
         """Return the responsibilities (K, n), in the planes' dtype, summing to 1 over the components."""
         out = np.empty((self.n_components, planes.shape[1]), planes.dtype)

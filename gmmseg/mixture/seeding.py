@@ -13,8 +13,9 @@ from gmmseg.errors import ConvergenceWarning
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.fitting import expectation_maximization
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.statistics import m_step, measure
 
-__all__ = ["from_labels", "lloyd", "plus_plus", "seed_mixture", "whitening"]
+__all__ = ["from_labels", "lloyd", "plus_plus", "seed_mixture", "standardize", "whiten"]
 
 Array = NDArray[Any]
 
@@ -26,9 +27,10 @@ def seed_mixture(
     *,
     covariance: str = "full",
     weights: Array | None = None,
-    regularization: Array | float = 1e-6,
+    regularization: Array | float = 0.0,
+    noise: Array | float = 0.0,
     starts: int = 4,
-    subset: int = 8192,
+    subset: int = 4096,
     threads: int = 1,
 ) -> Mixture:
     """Return a mixture to start EM from.
@@ -41,6 +43,8 @@ def seed_mixture(
     rng : numpy.random.Generator
     weights : ndarray, shape (n,), optional
         Samples of weight 0 are never chosen.
+    regularization, noise : float or ndarray, shape (d,)
+        As of `expectation_maximization`.
     starts : int
         Independent starts on a subset; the one of highest likelihood after a short EM is returned.
     subset : int
@@ -48,25 +52,34 @@ def seed_mixture(
 
     Notes
     -----
-    k-means++ (Arthur and Vassilvitskii 2007) on samples whitened by their covariance, so that the start does not depend
-    on the units of the features. Time O(starts * subset * k * d).
+    k-means++ (Arthur and Vassilvitskii 2007), by turns on samples whitened by their covariance, which takes away the
+    tilt of the whole, and on samples only standardised, where that tilt may be what tells the components apart; so the
+    units of the features do not matter. Time O(starts * subset * k * d).
     """
     n = planes.shape[1]
     chosen: Any = slice(None) if n <= subset else np.sort(rng.choice(n, subset, replace=False))
     some = np.ascontiguousarray(planes[:, chosen])
     some_weights = None if weights is None else np.ascontiguousarray(weights[chosen])
-    white = whitening(some) @ some.astype(np.float64)
-    white = np.ascontiguousarray(white - white.mean(axis=1, keepdims=True), planes.dtype)
+    spaces = (whiten(some, some_weights), standardize(some, some_weights)[0])
     best, best_score = None, -np.inf
-    for _ in range(starts if k > 1 else 1):
-        centres = lloyd(white, plus_plus(white, k, rng, some_weights), some_weights, threads=threads)
-        start = from_labels(some, nearest(white, centres), len(centres), covariance, some_weights, regularization)
+    for turn in range(starts if k > 1 else 1):
+        space = spaces[turn % 2]
+        centres = lloyd(space, plus_plus(space, k, rng, some_weights), some_weights, threads=threads)
+        start = from_labels(
+            some, nearest(space, centres), len(centres), covariance, some_weights, regularization + noise
+        )
         if k == 1 or starts == 1:
             return start
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             fit = expectation_maximization(
-                some, start, weights=some_weights, regularization=regularization, max_iterations=20, threads=threads
+                some,
+                start,
+                weights=some_weights,
+                regularization=regularization,
+                noise=noise,
+                max_iterations=15,
+                threads=threads,
             )
         if best is None or fit.history[-1] > best_score:
             best, best_score = fit.mixture, fit.history[-1]
@@ -74,11 +87,26 @@ def seed_mixture(
     return best
 
 
-def whitening(planes: Array) -> Array:
-    """Return a (d, d) matrix that turns samples into ones of unit covariance; constant directions become 0."""
-    variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(planes.astype(np.float64), bias=True)))
-    usable = variances > 1e-9 * max(variances[-1], np.finfo(float).tiny)
-    return np.asarray(np.where(usable, 1 / np.sqrt(np.where(usable, variances, 1)), 0)[:, None] * axes.T)
+def standardize(planes: Array, weights: Array | None = None) -> tuple[Array, Array]:
+    """Return the samples (d, n) at mean 0 and variance 1, constant features at 0, and their correlations (d, d)."""
+    d = len(planes)
+    anywhere = Mixture(np.ones(1), planes[:, :1].T.astype(np.float64), np.eye(d)[None])
+    overall = m_step(measure(planes, anywhere, weights), "full", np.zeros(d))
+    covariance, mean = overall.covariances[0], overall.means[0]
+    variances = np.diagonal(covariance)
+    varied = variances > (16 * np.finfo(planes.dtype).eps * np.abs(mean)) ** 2
+    scale = np.where(varied, 1 / np.sqrt(np.where(varied, variances, 1)), 0)
+    return ((planes - mean[:, None]) * scale[:, None]).astype(planes.dtype), covariance * scale[:, None] * scale
+
+
+def whiten(planes: Array, weights: Array | None = None) -> Array:
+    """Return the samples (d, n) turned and scaled to mean 0 and unit covariance; constant directions become 0."""
+    standard, correlation = standardize(planes, weights)
+    variances, axes = np.linalg.eigh(correlation)
+    usable = variances > 1e-6
+    matrix = np.where(usable, 1 / np.sqrt(np.where(usable, variances, 1)), 0)[:, None] * axes.T
+    # Not a matrix product: BLAS threads would go on spinning beside the kernels'.
+    return np.asarray(np.einsum("ij,jn->in", matrix.astype(planes.dtype), standard))
 
 
 def plus_plus(planes: Array, k: int, rng: np.random.Generator, weights: Array | None = None) -> Array:
@@ -148,10 +176,12 @@ def from_labels(
         inside = labels == label
         centred = values[:, inside] - means[row][:, None]
         weighted = centred * mass[inside]
-        second[row] = (weighted * centred).sum(axis=1) if rules.diagonal else weighted @ centred.T
+        second[row] = (weighted * centred).sum(axis=1) if rules.diagonal else np.einsum("in,jn->ij", weighted, centred)
         second[row] /= counts[row]
     # A class of few samples may lie in a plane: a little of the covariance of all keeps its first density finite.
     overall = np.tensordot(counts / counts.sum(), second, 1)
     second += overall * (d / (counts + d)).reshape(-1, *[1] * (second.ndim - 1))
-    covariances = rules.estimate(counts, second, np.maximum(regularization, 1e-12 * np.abs(overall).max()))
+    variances = overall if rules.diagonal else np.diagonal(overall)
+    floor = 1e-12 * np.where(variances > 0, variances, 1)
+    covariances = rules.estimate(counts, second, np.maximum(regularization, floor))
     return Mixture(counts / counts.sum(), means, covariances, covariance)

@@ -59,7 +59,14 @@ class Statistics:
         )
 
 
-def measure(planes: Array, mixture: Mixture, weights: Array | None = None, *, threads: int = 1) -> Statistics:
+def measure(
+    planes: Array,
+    mixture: Mixture,
+    weights: Array | None = None,
+    *,
+    noise: Array | None = None,
+    threads: int = 1,
+) -> Statistics:
     """Take the statistics of samples under a mixture: the E step, with nothing kept of size n.
 
     Parameters
@@ -68,10 +75,15 @@ def measure(planes: Array, mixture: Mixture, weights: Array | None = None, *, th
     mixture : Mixture
     weights : ndarray, shape (n,), of the planes' dtype, optional
         Not negative; one each where None.
+    noise : ndarray, shape (d,), optional
+        Variance of uncertainty in the samples: densities are then expected logarithms over it.
     threads : int
         Changes the time, never the result.
     """
-    sums, log_likelihood = kernels.statistics(planes, weights, *mixture.arguments, threads)
+    constants, means, factors = mixture.arguments
+    if noise is not None:
+        constants = constants - mixture.blur(noise)
+    sums, log_likelihood = kernels.statistics(planes, weights, constants, means, factors, threads)
     k, d = mixture.means.shape
     origins = mixture.means.astype(planes.dtype).astype(np.float64)
     second = sums[:, 1 + d :]

@@ -47,14 +47,14 @@ class Smoothing:
     ----------
     strength : float, 0 to 1
         The neighbours' say grows with its square; 0.5 suits photographs.
-    sharpness : float
-        Edges weigh exp(-sharpness * squared difference of the guides): 1 / (2 * the mean of it) by default.
+    sharpness : ndarray, shape (c,)
+        Edges weigh 0.2 + 0.8 exp(-sum of sharpness * squared difference of the guides).
     spacing : tuple of float
         Physical size of a pixel along each axis; nearer neighbours count for more.
     """
 
     strength: float
-    sharpness: float
+    sharpness: Array
     spacing: tuple[float, ...]
 
     def neighbours(self) -> tuple[Array, Array]:
@@ -100,7 +100,7 @@ class Smoothing:
             None if valid is None else np.ascontiguousarray(valid[flat], np.uint8),
             offsets,
             strengths,
-            self.sharpness,
+            np.ascontiguousarray(self.sharpness, np.float32),
             HALO,
             first,
             None if labels is None else labels[flat],

@@ -38,12 +38,13 @@ struct SmoothJob {
     int n_classes, n_guides, n_offsets, sweeps;
     const std::int64_t* offsets;            // (n_offsets, 3): one of each pair of opposite neighbours
     const float* strengths;                 // n_offsets
-    float sharpness;                        // edge = strength * exp(-sharpness * squared difference of the guides)
+    const float* sharpness;                 // n_guides; edge = strength * (0.2 + 0.8 exp(-sum of sharpness * difference^2))
     std::ptrdiff_t inner_first[3], inner_size[3];
     std::uint8_t* labels;                   // from 1, or null
     std::ptrdiff_t label_strides[3];
     float* probabilities;                   // or null
     std::ptrdiff_t probability_strides[4];  // class, z, y, x
+    void* (*reserve)(std::ptrdiff_t bytes); // memory for the time of one call
 };
 
 // Colour to CIE L*a*b* (D65): rows of interleaved pixels to three planes.

@@ -171,8 +171,17 @@ void classify(const Planes<T>& planes, const Parameters& constants, const Parame
 
 template <class T, int N> using Packed = nb::ndarray<T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
 
+// Memory that a thread keeps from tile to tile: fresh pages cost more than the smoothing itself.
+void* reserve(ptrdiff_t bytes) {
+    static thread_local std::vector<std::max_align_t> memory;
+    const size_t needed = (size_t(bytes) + 64) / sizeof(std::max_align_t) + 1;
+    if (memory.size() < needed) memory = std::vector<std::max_align_t>(needed);
+    const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
+    return reinterpret_cast<void*>((address + 63) / 64 * 64);
+}
+
 void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& guide, nb::object valid,
-            const Packed<const std::int64_t, 2>& offsets, const Packed<const float, 1>& strengths, float sharpness, int sweeps,
+            const Packed<const std::int64_t, 2>& offsets, const Packed<const float, 1>& strengths, const Packed<const float, 1>& sharpness, int sweeps,
             nb::tuple inner_first, nb::object labels, nb::object probabilities) {
     SmoothJob job{};
     job.prior = prior.data();
@@ -182,8 +191,9 @@ void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& g
     job.n_offsets = int(offsets.shape(0));
     job.offsets = offsets.data();
     job.strengths = strengths.data();
-    job.sharpness = sharpness;
+    job.sharpness = sharpness.data();
     job.sweeps = sweeps;
+    job.reserve = reserve;
     if (!valid.is_none()) job.valid = nb::cast<Packed<const std::uint8_t, 3>>(valid).data();
     for (int i = 0; i < 3; ++i) {
         job.size[i] = ptrdiff_t(prior.shape(i + 1));

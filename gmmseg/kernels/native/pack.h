@@ -4,6 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #define GMMSEG_INLINE inline __attribute__((always_inline))
 #define GMMSEG_LAMBDA __attribute__((always_inline))
 
@@ -47,6 +51,21 @@ template <int Shift, class V, int... I> GMMSEG_INLINE V rotate(V v, Sequence<I..
 template <class T, int Half = kLanes<T> / 2> GMMSEG_INLINE double total(Pack<T> v) {
     if constexpr (Half == 0) return double(v[0]);
     else return total<T, Half / 2>(v + rotate<Half>(v, typename Count<kLanes<T>>::type{}));
+}
+
+// Whether a comparison holds in any lane.
+GMMSEG_INLINE bool any(Bits<float> mask) {
+#if defined(__AVX512F__)
+    return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
+#elif defined(__AVX__)
+    return _mm256_movemask_ps((__m256)mask) != 0;
+#elif defined(__x86_64__)
+    return _mm_movemask_ps((__m128)mask) != 0;
+#else
+    std::int32_t found = 0;
+    for (int i = 0; i < kLanes<float>; ++i) found |= mask[i];
+    return found != 0;
+#endif
 }
 
 // 2^t for t <= 0: minimax polynomials, relative error 1.2e-7 and 3e-16, exactly 1 at 0. Below 2^-100 (2^-1000) it is 0,

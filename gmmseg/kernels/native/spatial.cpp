@@ -1,12 +1,11 @@
 // Mean-field smoothing of class probabilities under a contrast-sensitive Potts prior.
 //
 // q_i(k) is proportional to p_i(k) exp(sum_j w_ij q_j(k)) over the neighbours j of i, all voxels at once, `sweeps` times.
-// Every voxel is computed by the same operations wherever it lies in a tile, so that tiles with a halo of `sweeps` voxels
-// give what the whole gives, bit for bit.
+// Neighbours hear of q in steps of 1/256, so that most voxels come to a standstill after a sweep or two and need no more
+// work. Every voxel is computed by the same operations wherever it lies in a tile, so that tiles with a halo of `sweeps`
+// voxels give what the whole gives, bit for bit.
 #include "kernels.h"
 #include "pack.h"
-
-#include <cstdlib>
 
 namespace {
 
@@ -14,23 +13,16 @@ using std::ptrdiff_t;
 using gmmseg::SmoothJob;
 constexpr int L = kLanes<float>;
 constexpr float kLog2e = 1.44269504f;
-constexpr float kNegligible = 1e-6f;  // probabilities closer than this to 0 or 1 are sent to the neighbours as 0 or 1
+constexpr float kBlind = 0.2f;        // part of an edge that no contrast can cut, so that lone outliers are smoothed too
 
-template <class T> struct Memory {
-    T* const data;
-    explicit Memory(ptrdiff_t n) : data(static_cast<T*>(std::calloc(size_t(n), sizeof(T)))) { if (!data) std::abort(); }
-    ~Memory() { std::free(data); }
-    Memory(const Memory&) = delete;
-    Memory& operator=(const Memory&) = delete;
-};
-
-// The tile with a border of one voxel (none above and below a flat one), rows a whole number of registers long.
+// The tile with a border of one voxel (none above and below a flat one). Rows start at whole registers; one register lies
+// between the end of a row and the start of the next, and is the border of both.
 struct Grid {
     ptrdiff_t depth, height, width, packs, border, pitch, plane, volume;
     explicit Grid(const SmoothJob& job)
         : depth(job.size[0]), height(job.size[1]), width(job.size[2]), packs((width + L - 1) / L), border(depth > 1),
-          pitch(packs * L + 2), plane((height + 2) * pitch), volume((depth + 2 * border) * plane) {}
-    ptrdiff_t row(ptrdiff_t z, ptrdiff_t y) const { return (z + border) * plane + (y + 1) * pitch + 1; }
+          pitch((packs + 1) * L), plane((height + 2) * pitch), volume((depth + 2 * border) * plane + L) {}
+    ptrdiff_t row(ptrdiff_t z, ptrdiff_t y) const { return (z + border) * plane + (y + 1) * pitch + L; }
     ptrdiff_t outer(ptrdiff_t z, ptrdiff_t y) const { return (z * height + y) * width; }  // in arrays without a border
     // One flag a register, with the same border.
     ptrdiff_t flag_pitch() const { return packs + 2; }
@@ -41,126 +33,174 @@ struct Grid {
 };
 
 GMMSEG_INLINE Pack<float> message(Pack<float> q) {
-    q = q > kNegligible ? q : Pack<float>{};
-    return q < 1.0f - kNegligible ? q : fill(1.0f);
+    constexpr float magic = 1.5f * (1 << 15);  // numbers of this size are multiples of 1/256
+    return (q + magic) - magic;
 }
+
+// Hands out parts of the caller's memory, which still holds what the last tile left there.
+struct Arena {
+    char* base = nullptr;  // null while only counting
+    ptrdiff_t used = 0;
+    template <class T> T* take(ptrdiff_t n) {
+        T* const part = reinterpret_cast<T*>(base + used);
+        used += (n * ptrdiff_t(sizeof(T)) + 63) / 64 * 64;
+        return part;
+    }
+};
 
 struct Field {
     const SmoothJob& job;
     const Grid grid;
-    Memory<float> prior, first, second, edges, column;
-    Memory<std::uint8_t> settled, changed, changing;
-    Memory<ptrdiff_t> steps;
-    float* current;
-    float* next;
-    std::uint8_t* now;    // registers that changed in the last sweep
-    std::uint8_t* later;  // in this one
+    float *prior, *current, *next, *edges, *column, *guide, *valid;
+    std::uint8_t *open, *n_open;  // for each register, the classes that any of its voxels could come to hold
+    std::uint8_t *settled;
+    std::uint8_t *now, *later;  // registers that changed in the last sweep, and in this one
+    ptrdiff_t *steps;
 
-    explicit Field(const SmoothJob& j)
-        : job(j), grid(j), prior(j.n_classes * grid.volume), first(j.n_classes * grid.volume),
-          second(j.n_classes * grid.volume), edges(j.n_offsets * grid.volume), column(j.n_classes * L), settled(grid.flags()),
-          changed(grid.flags()), changing(grid.flags()), steps(j.n_offsets), current(first.data), next(second.data),
-          now(changed.data), later(changing.data) {
-        for (int o = 0; o < job.n_offsets; ++o) steps.data[o] = grid.step(job.offsets + 3 * o);
+    explicit Field(const SmoothJob& j) : job(j), grid(j) {
+        Arena arena;
+        lay_out(arena);
+        arena.base = static_cast<char*>(job.reserve(arena.used));
+        arena.used = 0;
+        lay_out(arena);
+        for (int o = 0; o < job.n_offsets; ++o) steps[o] = grid.step(job.offsets + 3 * o);
+        for (int k = 0; k < job.n_classes; ++k) {
+            clear_border(current + k * grid.volume);
+            clear_border(next + k * grid.volume);
+        }
+        __builtin_memset(now, 0, grid.flags());
+        __builtin_memset(later, 0, grid.flags());
         weigh_edges();
         fill_prior();
+    }
+
+    void lay_out(Arena& arena) {
+        const ptrdiff_t classes = job.n_classes * grid.volume;
+        prior = arena.take<float>(classes);
+        current = arena.take<float>(classes);
+        next = arena.take<float>(classes);
+        edges = arena.take<float>(job.n_offsets * grid.volume);
+        guide = arena.take<float>(job.n_guides * grid.volume);
+        valid = arena.take<float>(grid.volume);
+        column = arena.take<float>(job.n_classes * L);
+        open = arena.take<std::uint8_t>(grid.flags() * job.n_classes);
+        n_open = arena.take<std::uint8_t>(grid.flags());
+        settled = arena.take<std::uint8_t>(grid.flags());
+        now = arena.take<std::uint8_t>(grid.flags());
+        later = arena.take<std::uint8_t>(grid.flags());
+        steps = arena.take<ptrdiff_t>(job.n_offsets);
+    }
+
+    void clear_border(float* p) const {
+        for (ptrdiff_t z = 0; z < grid.depth + 2 * grid.border; ++z)
+            for (ptrdiff_t y = 0; y < grid.height + 2; ++y) {
+                const bool inside = z >= grid.border && z < grid.depth + grid.border && y > 0 && y <= grid.height;
+                __builtin_memset(p + z * grid.plane + y * grid.pitch, 0, sizeof(float) * (inside ? L : grid.pitch));
+            }
+        __builtin_memset(p + grid.volume - L, 0, sizeof(float) * L);
     }
 
     template <class Body> void each_row(const Body& body) const {
         for (ptrdiff_t z = 0; z < grid.depth; ++z)
             for (ptrdiff_t y = 0; y < grid.height; ++y) body(z, y);
     }
-    void copy_in(const float* from, float* to) const {
-        each_row([&](ptrdiff_t z, ptrdiff_t y) {
-            __builtin_memcpy(to + grid.row(z, y), from + grid.outer(z, y), sizeof(float) * grid.width);
-        });
-    }
 
+    // Whatever the border of the guides holds, an edge to it is 0, because no voxel there is valid.
     void weigh_edges() {
         const ptrdiff_t tile = grid.depth * grid.height * grid.width;
-        Memory<float> guide(job.n_guides * grid.volume), valid(grid.volume);
-        for (int g = 0; g < job.n_guides; ++g) copy_in(job.guide + g * tile, guide.data + g * grid.volume);
+        clear_border(valid);
         each_row([&](ptrdiff_t z, ptrdiff_t y) {
-            float* to = valid.data + grid.row(z, y);
-            for (ptrdiff_t x = 0; x < grid.width; ++x) to[x] = !job.valid || job.valid[grid.outer(z, y) + x];
+            const ptrdiff_t from = grid.outer(z, y), to = grid.row(z, y);
+            for (int g = 0; g < job.n_guides; ++g)
+                __builtin_memcpy(guide + g * grid.volume + to, job.guide + g * tile + from, sizeof(float) * grid.width);
+            if (job.valid) for (ptrdiff_t x = 0; x < grid.width; ++x) valid[to + x] = job.valid[from + x];
+            else for (ptrdiff_t x = 0; x < grid.width; ++x) valid[to + x] = 1;
+            for (ptrdiff_t x = grid.width; x < grid.packs * L; ++x) valid[to + x] = 0;
         });
-        const float sharpness = -job.sharpness * kLog2e;
         for (int o = 0; o < job.n_offsets; ++o) {
-            const ptrdiff_t ahead = steps.data[o];
+            const ptrdiff_t ahead = steps[o];
             const float strength = job.strengths[o] * kLog2e;  // sums of messages are then logarithms to base 2
-            each_row([&](ptrdiff_t z, ptrdiff_t y) {
-                for (ptrdiff_t i = grid.row(z, y), end = i + grid.packs * L; i < end; i += L) {
+            float* const out = edges + o * grid.volume;
+            for (ptrdiff_t i = 0; i < grid.volume; i += L) {
+                Pack<float> edge = {};
+                if (i + ahead >= 0 && i + ahead + L <= grid.volume) {
                     Pack<float> distance = {};
                     for (int g = 0; g < job.n_guides; ++g) {
-                        const float* p = guide.data + g * grid.volume + i;
+                        const float* p = guide + g * grid.volume + i;
                         const Pack<float> difference = load(p) - load(p + ahead);
-                        distance += difference * difference;
+                        distance += job.sharpness[g] * kLog2e * difference * difference;
                     }
-                    const Pack<float> both = load(valid.data + i) * load(valid.data + i + ahead);
-                    store(edges.data + o * grid.volume + i, strength * both * exp2_negative(sharpness * distance));
+                    edge = strength * load(valid + i) * load(valid + i + ahead) * (kBlind + (1 - kBlind) * exp2_negative(-distance));
                 }
-            });
+                store(out + i, edge);
+            }
         }
     }
 
-    // Prior probabilities; uniform outside the tile and where there is no data. A register is settled when no message
-    // could move any of its voxels away from the class it starts with.
+    // Prior probabilities; uniform where there is no data and past the end of a row. A class is closed to a register when
+    // no message could lift it to 1/512 of the likeliest; the register is settled when every voxel has but one open class.
     void fill_prior() {
-        for (int k = 0; k < job.n_classes; ++k)
-            for (ptrdiff_t i = 0; i < grid.volume; ++i) prior.data[k * grid.volume + i] = 1.0f / job.n_classes;
         const ptrdiff_t tile = grid.depth * grid.height * grid.width;
+        const float uniform = 1.0f / job.n_classes;
         float strongest = 0;
         for (int o = 0; o < job.n_offsets; ++o) strongest += 2 * kLog2e * job.strengths[o];
-        const Pack<float> gain = exp2_negative(fill(strongest));
+        const Pack<float> gain = 512 * exp2_negative(fill(strongest));
         each_row([&](ptrdiff_t z, ptrdiff_t y) {
             const ptrdiff_t from = grid.outer(z, y), to = grid.row(z, y);
-            for (ptrdiff_t x = 0; x < grid.width; ++x) {
-                if (job.valid && !job.valid[from + x]) continue;
-                for (int k = 0; k < job.n_classes; ++k) prior.data[k * grid.volume + to + x] = job.prior[k * tile + from + x];
+            for (int k = 0; k < job.n_classes; ++k) {
+                float* const row = prior + k * grid.volume + to;
+                __builtin_memcpy(row, job.prior + k * tile + from, sizeof(float) * grid.width);
+                for (ptrdiff_t x = grid.width; x < grid.packs * L; ++x) row[x] = uniform;
+                if (job.valid)
+                    for (ptrdiff_t x = 0; x < grid.width; ++x) row[x] = job.valid[from + x] ? row[x] : uniform;
             }
             for (ptrdiff_t p = 0; p < grid.packs; ++p) {
+                const ptrdiff_t i = to + p * L, flag = grid.flag_row(z, y) + p;
                 Pack<float> highest = {}, sum = {};
                 for (int k = 0; k < job.n_classes; ++k) {
-                    const ptrdiff_t i = k * grid.volume + to + p * L;
-                    const Pack<float> q = load(prior.data + i);
+                    const Pack<float> q = load(prior + k * grid.volume + i);
                     highest = larger(highest, q);
                     sum += q;
-                    store(current + i, message(q));
-                    store(next + i, message(q));
                 }
-                const Bits<float> open = (sum - highest) * gain >= kNegligible * highest;
-                std::int32_t lane[L], any = 0;
-                __builtin_memcpy(lane, &open, sizeof open);
-                const ptrdiff_t inside = grid.width - p * L < L ? grid.width - p * L : L;
-                for (ptrdiff_t x = 0; x < inside; ++x) any |= lane[x];
-                settled.data[grid.flag_row(z, y) + p] = any == 0;
+                const Pack<float> inside = load(valid + i);  // 0 past the end of a row too
+                settled[flag] = !any(((sum - highest) * gain >= highest) & (inside > 0.0f));
+                int count = 0;
+                for (int k = 0; k < job.n_classes; ++k) {
+                    const Pack<float> q = load(prior + k * grid.volume + i);
+                    const bool is_open = any(q * gain >= highest);
+                    if (is_open) open[flag * job.n_classes + count++] = std::uint8_t(k);
+                    store(current + k * grid.volume + i, message(q));
+                    if (settled[flag] || !is_open) store(next + k * grid.volume + i, message(q));  // never computed again
+                }
+                n_open[flag] = std::uint8_t(count);
             }
         });
     }
 
-    // Unnormalised q of the register at i into `column`; returns the sum over the classes.
-    template <int N> GMMSEG_INLINE Pack<float> evaluate(ptrdiff_t i) {
+    // Unnormalised q of the register at i into `column`, for these classes or for all; returns the sum over them.
+    template <int N> GMMSEG_INLINE Pack<float> evaluate(ptrdiff_t i, const std::uint8_t* classes, int n_classes) {
         constexpr int held = N ? N : 1;
         Pack<float> forward[held], backward[held], sum = {};
         unrolled<N>([&](auto o) GMMSEG_LAMBDA {
-            const float* e = edges.data + o.value * grid.volume + i;
+            const float* e = edges + o.value * grid.volume + i;
             forward[o.value] = load(e);
-            backward[o.value] = load(e - steps.data[o.value]);
+            backward[o.value] = load(e - steps[o.value]);
         });
-        for (int k = 0; k < job.n_classes; ++k) {
+        for (int c = 0; c < n_classes; ++c) {
+            const ptrdiff_t k = classes ? classes[c] : c;
             const float* q = current + k * grid.volume + i;
             Pack<float> s = {};
             unrolled<N>([&](auto o) GMMSEG_LAMBDA {
-                s += forward[o.value] * load(q + steps.data[o.value]) + backward[o.value] * load(q - steps.data[o.value]);
+                s += forward[o.value] * load(q + steps[o.value]) + backward[o.value] * load(q - steps[o.value]);
             });
             if (N == 0)
                 for (int o = 0; o < job.n_offsets; ++o) {
-                    const float* e = edges.data + o * grid.volume + i;
-                    const ptrdiff_t step = steps.data[o];
+                    const float* e = edges + o * grid.volume + i;
+                    const ptrdiff_t step = steps[o];
                     s += load(e) * load(q + step) + load(e - step) * load(q - step);
                 }
-            const Pack<float> value = load(prior.data + k * grid.volume + i) * exp2_negative(s);
-            store(column.data + k * L, value);
+            const Pack<float> value = load(prior + k * grid.volume + i) * exp2_negative(s);
+            store(column + c * L, value);
             sum += value;
         }
         return sum;
@@ -176,21 +216,25 @@ struct Field {
 
     // One sweep of messages. A register whose surroundings stood still would come out as it is in both buffers: skipped.
     template <int N> void sweep(bool initial) {
+        const ptrdiff_t volume = grid.volume;
+        const float* const from = current;
+        float* const to = next;
         each_row([&](ptrdiff_t z, ptrdiff_t y) {
             const ptrdiff_t row = grid.row(z, y), flags = grid.flag_row(z, y);
             for (ptrdiff_t p = 0; p < grid.packs; ++p) {
                 const ptrdiff_t flag = flags + p, i = row + p * L;
                 later[flag] = 0;
-                if (settled.data[flag] || !(initial || neighbourhood_changed(flag))) continue;
-                const Pack<float> inverse = 1.0f / evaluate<N>(i);
-                Pack<float> moved = {};
-                for (int k = 0; k < job.n_classes; ++k) {
-                    const Pack<float> q = message(load(column.data + k * L) * inverse);
-                    const Pack<float> change = q - load(current + k * grid.volume + i);
-                    moved += change * change;
-                    store(next + k * grid.volume + i, q);
+                if (settled[flag] || !(initial || neighbourhood_changed(flag))) continue;
+                const std::uint8_t* const classes = open + flag * job.n_classes;
+                const Pack<float> inverse = 1.0f / evaluate<N>(i, classes, n_open[flag]);
+                Bits<float> moved = {};
+                for (int c = 0; c < n_open[flag]; ++c) {
+                    const ptrdiff_t place = classes[c] * volume + i;
+                    const Pack<float> q = message(load(column + c * L) * inverse);
+                    moved |= q != load(from + place);
+                    store(to + place, q);
                 }
-                later[flag] = total<float>(moved) > 0;
+                later[flag] = any(moved);
             }
         });
         float* const q = current;
@@ -206,32 +250,61 @@ struct Field {
         for (ptrdiff_t z = 0; z < job.inner_size[0]; ++z)
             for (ptrdiff_t y = 0; y < job.inner_size[1]; ++y)
                 for (ptrdiff_t p = from[2] / L; p * L < from[2] + job.inner_size[2]; ++p) {
-                    const Pack<float> inverse = 1.0f / evaluate<N>(grid.row(z + from[0], y + from[1]) + p * L);
+                    const ptrdiff_t i = grid.row(z + from[0], y + from[1]) + p * L;
                     const ptrdiff_t x0 = p * L - from[2];  // of lane 0, in the result
                     const ptrdiff_t first_lane = x0 < 0 ? -x0 : 0;
                     const ptrdiff_t last_lane = job.inner_size[2] - x0 < L ? job.inner_size[2] - x0 : L;
-                    if (job.labels) write_labels(z, y, x0, first_lane, last_lane);
-                    if (job.probabilities) write_probabilities(z, y, x0, first_lane, last_lane, inverse);
+                    if (job.labels)
+                        write_labels(best_class<N>(i, grid.flag_row(z + from[0], y + from[1]) + p), z, y, x0, first_lane, last_lane);
+                    if (job.probabilities)
+                        write_probabilities(1.0f / evaluate<N>(i, nullptr, job.n_classes), z, y, x0, first_lane, last_lane);
                 }
     }
 
-    GMMSEG_INLINE void write_labels(ptrdiff_t z, ptrdiff_t y, ptrdiff_t x0, ptrdiff_t first_lane, ptrdiff_t last_lane) {
-        Pack<float> best = load(column.data), label = fill(1.0f);
-        for (int k = 1; k < job.n_classes; ++k) {
-            const Pack<float> value = load(column.data + k * L);
-            label = value > best ? fill(float(k + 1)) : label;
-            best = larger(value, best);
+    // Where nothing moved around a register, its messages are what would be computed once more, and clear majorities
+    // among them name the classes.
+    template <int N> GMMSEG_INLINE Pack<float> best_class(ptrdiff_t i, ptrdiff_t flag) {
+        const std::uint8_t* const classes = open + flag * job.n_classes;
+        const int count = n_open[flag];
+        if (settled[flag] || (job.sweeps > 1 && !neighbourhood_changed(flag))) {
+            Pack<float> best;
+            const Pack<float> label = likeliest(current + i, grid.volume, classes, classes, count, best);
+            if (settled[flag] || !any(best < 0.51f)) return label;
         }
-        std::uint8_t* const to = job.labels + z * job.label_strides[0] + y * job.label_strides[1];
-        for (ptrdiff_t lane = first_lane; lane < last_lane; ++lane) to[(x0 + lane) * job.label_strides[2]] = std::uint8_t(label[lane]);
+        evaluate<N>(i, classes, count);
+        Pack<float> best;
+        return likeliest(column, L, nullptr, classes, count, best);
     }
 
-    GMMSEG_INLINE void write_probabilities(ptrdiff_t z, ptrdiff_t y, ptrdiff_t x0, ptrdiff_t first_lane, ptrdiff_t last_lane, Pack<float> inverse) {
+    // Label of the largest of `count` values, which stand at rows `where` (0, 1, ... if null) of `values`.
+    GMMSEG_INLINE Pack<float> likeliest(const float* values, ptrdiff_t pitch, const std::uint8_t* where,
+                                        const std::uint8_t* classes, int count, Pack<float>& best) {
+        best = load(values + (where ? where[0] : 0) * pitch);
+        Pack<float> label = fill(classes[0] + 1.0f);
+        for (int c = 1; c < count; ++c) {
+            const Pack<float> value = load(values + (where ? where[c] : c) * pitch);
+            label = value > best ? fill(classes[c] + 1.0f) : label;
+            best = larger(value, best);
+        }
+        return label;
+    }
+
+    void write_labels(Pack<float> label, ptrdiff_t z, ptrdiff_t y, ptrdiff_t x0, ptrdiff_t first_lane, ptrdiff_t last_lane) {
+        std::uint8_t* const to = job.labels + z * job.label_strides[0] + y * job.label_strides[1];
+        float lane[L];
+        store(lane, label);
+        if (first_lane == 0 && last_lane == L && job.label_strides[2] == 1)
+            for (int x = 0; x < L; ++x) to[x0 + x] = std::uint8_t(int(lane[x]));
+        else
+            for (ptrdiff_t x = first_lane; x < last_lane; ++x) to[(x0 + x) * job.label_strides[2]] = std::uint8_t(int(lane[x]));
+    }
+
+    void write_probabilities(Pack<float> inverse, ptrdiff_t z, ptrdiff_t y, ptrdiff_t x0, ptrdiff_t first_lane, ptrdiff_t last_lane) {
         const ptrdiff_t* const stride = job.probability_strides;
         for (int k = 0; k < job.n_classes; ++k) {
-            const Pack<float> q = load(column.data + k * L) * inverse;
+            const Pack<float> q = load(column + k * L) * inverse;
             float* const to = job.probabilities + k * stride[0] + z * stride[1] + y * stride[2];
-            for (ptrdiff_t lane = first_lane; lane < last_lane; ++lane) to[(x0 + lane) * stride[3]] = q[lane];
+            for (ptrdiff_t x = first_lane; x < last_lane; ++x) to[(x0 + x) * stride[3]] = q[x];
         }
     }
 

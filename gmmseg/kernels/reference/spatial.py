@@ -11,7 +11,7 @@ __all__ = ["smooth"]
 
 Array = NDArray[Any]
 
-_NEGLIGIBLE = 1e-6
+_BLIND = 0.2
 
 
 def _overlap(offset: Array) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
@@ -21,12 +21,13 @@ def _overlap(offset: Array) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     return here, there
 
 
-def _edges(guide: Array, valid: Array | None, offsets: Array, strengths: Array, sharpness: float) -> list[Array]:
+def _edges(guide: Array, valid: Array | None, offsets: Array, strengths: Array, sharpness: Array) -> list[Array]:
     edges = []
     for offset, strength in zip(offsets, strengths, strict=True):
         here, there = _overlap(offset)
-        distance = ((guide[:, *here] - guide[:, *there]) ** 2).sum(axis=0)
-        weight = strength * np.exp(-sharpness * distance)
+        difference = guide[:, *here] - guide[:, *there]
+        distance = np.tensordot(sharpness, difference * difference, 1)
+        weight = strength * (_BLIND + (1 - _BLIND) * np.exp(-distance))
         edges.append(weight if valid is None else np.where(valid[here] & valid[there], weight, 0).astype(np.float32))
     return edges
 
@@ -42,7 +43,7 @@ def _evaluate(prior: Array, messages: Array, offsets: Array, edges: list[Array])
 
 
 def _message(q: Array) -> Array:
-    return np.where(q > 1 - _NEGLIGIBLE, 1, np.where(q > _NEGLIGIBLE, q, 0)).astype(np.float32)
+    return np.rint(q * np.float32(256)) / np.float32(256)
 
 
 def smooth(
@@ -51,7 +52,7 @@ def smooth(
     valid: Array | None,
     offsets: Array,
     strengths: Array,
-    sharpness: float,
+    sharpness: Array,
     sweeps: int,
     inner_first: tuple[int, int, int],
     labels: Array | None,

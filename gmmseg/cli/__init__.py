@@ -1,0 +1,83 @@
+"""The command line: one file a command, and here what must be instant.
+
+The help, the version and the list of commands need no argument parser, and importing one takes several times as long as
+starting Python. So this module imports none, and `gmmseg.cli.group` brings the parser when a command is run.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from gmmseg.cli.overview import overview
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program and return its exit code.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        What follows the program's name; by default that of this process.
+
+    Returns
+    -------
+    int
+        0 done, 1 failed, 2 wrong usage, 3 some files failed, 130 interrupted.
+    """
+    try:
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        _complain("interrupted; files that were complete are kept")
+        return 130
+    except OSError as error:
+        # Whoever read the results has gone (`| head`) or has no room for them.
+        if not isinstance(error, BrokenPipeError):
+            _complain(f"the results cannot be printed: {error.strerror or error}")
+        _drop_output()
+        return 1
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        return _print(overview())
+    if arguments[0] == "--version":
+        from gmmseg import __version__
+
+        return _print(f"gmmseg {__version__}\n")
+    from gmmseg.cli.group import run
+
+    return run(arguments)
+
+
+def _print(text: str) -> int:
+    if sys.stdout is not None:
+        sys.stdout.write(text)
+    return 0
+
+
+def _complain(text: str) -> None:
+    """Write one line on stderr, if there is one."""
+    import contextlib
+
+    with contextlib.suppress(OSError, AttributeError):
+        sys.stderr.write(f"gmmseg: error: {text}\n")
+
+
+def _drop_output() -> None:
+    """Send what is left in the buffers nowhere, or Python complains about it at its end."""
+    import contextlib
+    import os
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, AttributeError):
+            stream.flush()
+            continue
+        with contextlib.suppress(OSError, AttributeError):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

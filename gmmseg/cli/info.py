@@ -1,0 +1,131 @@
+"""`gmmseg info`: what an image or a model file holds, or what is installed."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gmmseg.cli.options import FILE, Command, Option
+from gmmseg.cli.table import class_table, finite, pairs
+
+__all__ = ["command"]
+
+_PACKAGES = ("numpy", "scipy", "scikit-image", "pillow", "opencv-python-headless", "opencv-python", "tifffile", "click")
+
+
+@click.command("info", cls=Command)
+@click.argument("file", required=False, type=FILE)
+@click.option("--json", "as_json", cls=Option, section="Output", is_flag=True, help="Print JSON: one object.")
+def command(file: Path | None, *, as_json: bool) -> int:
+    """Describe an image, a model file or this installation.
+
+    Of an image only the header is read, so large files are answered at once. Without FILE: versions, and whether the
+    compiled kernels are in use.
+
+    \b
+    Examples:
+      gmmseg info photo.png
+      gmmseg info land.gmm.json
+      gmmseg info --json
+    """  # noqa: D301  # click keeps the lines below this character as they are
+    if file is None:
+        facts = _installation()
+        text = pairs(_flat(facts))
+    elif _is_text(file):
+        facts = _model(file)
+        text = pairs((name, value) for name, value in facts.items() if name not in ("classes", "planes", "covariances"))
+        text += "\n\n" + class_table(facts["classes"])
+    else:
+        from gmmseg.io.reading import read_info
+
+        facts = read_info(file)
+        text = pairs((name, _readable(name, value)) for name, value in facts.items())
+    click.echo(json.dumps(facts, indent=1, allow_nan=False) if as_json else text)
+    return 0
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a file starts as JSON does, or is named so; what is wrong with it is for its reader to say."""
+    try:
+        with path.open("rb") as file:
+            return file.read(256).lstrip().startswith(b"{") or path.suffix.lower() == ".json"
+    except OSError:
+        return False
+
+
+def _installation() -> dict[str, Any]:
+    """Return versions and what computes."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    import gmmseg
+    from gmmseg import kernels
+
+    packages = {}
+    for name in _PACKAGES:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {
+        "gmmseg": gmmseg.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "kernels": kernels.IMPLEMENTATION,
+        "instruction_set": kernels.INSTRUCTION_SET,
+        "threads": kernels.thread_count(None),
+        "packages": packages,
+    }
+
+
+def _flat(facts: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return entries with those of the packages in their place."""
+    entries = {name.replace("_", " "): value for name, value in facts.items() if name != "packages"}
+    return list((entries | facts["packages"]).items())
+
+
+def _model(path: Path) -> dict[str, Any]:
+    """Return what a model file says, in the features' own units."""
+    from gmmseg.model import load_model
+
+    model = load_model(path)
+    kind = "colour" if model.color else "1 channel" if model.n_channels == 1 else f"{model.n_channels} channels"
+    means = model.means
+    return {
+        "file": str(path),
+        "format": "gmmseg model",
+        "features": str(model.recipe),
+        "planes": list(model.plane_names),
+        "images": kind,
+        "k": model.k,
+        "covariance": model.mixture.covariance,
+        "smooth": model.strength,
+        "classes": [
+            {
+                "label": row + 1,
+                "name": name,
+                "weight": finite(model.mixture.weights[row]),
+                "means": dict(zip(model.plane_names, map(finite, means[row]), strict=True)),
+            }
+            for row, name in enumerate(model.class_names)
+        ],
+        "covariances": model.covariances.tolist(),
+    }
+
+
+def _readable(name: str, value: Any) -> str:
+    """Return a fact of an image's header in words."""
+    if name == "bytes":
+        return f"{value} ({value / 1e6:.2f} MB)" if value >= 10_000 else str(value)
+    if name == "size":
+        return f"{value[0]} x {value[1]} pixels"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return " x ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_readable(key, each)}" for key, each in value.items())
+    return str(value)

@@ -1,0 +1,106 @@
+"""What is said on stderr: one line each, in the words of the command line."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from gmmseg.errors import GmmsegError, GmmsegWarning, ParameterError
+
+__all__ = ["collected_warnings", "exit_code", "explain", "plain", "print_error"]
+
+# Python's spelling of parameters in the library's messages: beside an option it is left out, alone it becomes one.
+_BESIDE = re.compile(r" \((?:max_pixels|overwrite)=\w*\)")
+_ALONE = re.compile(r"(?<![\w-])(features|covariance|channel_axis)=('[^']*'|[^\s,;:)]+)")
+
+
+def plain(text: str) -> str:
+    """Return a text on one line, with nothing in it that a terminal would obey."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def print_error(text: str) -> None:
+    """Print one line on stderr."""
+    click.echo(f"gmmseg: error: {plain(text)}", err=True)
+
+
+def explain(error: BaseException, subject: str = "") -> str:
+    """Say what went wrong.
+
+    Parameters
+    ----------
+    error : BaseException
+        Those that gmmseg raises say it themselves.
+    subject : str
+        What was being worked on, for errors that do not name it.
+
+    Returns
+    -------
+    str
+        One line.
+    """
+    start = f"{subject}: " if subject else ""
+    if isinstance(error, GmmsegError):
+        return _for_shell(str(error))
+    if isinstance(error, MemoryError):
+        return f"{start}there is not enough memory; use a smaller image, or fewer classes"
+    if isinstance(error, OSError):
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else start
+        return f"{where}{error.strerror or error}; check the file, its rights and the free space"
+    if "GMMSEG_DEBUG" in os.environ:
+        raise error
+    words = " ".join(str(error).split())[:200]
+    return f"{start}unexpected {type(error).__name__} ({words}); please report this, with GMMSEG_DEBUG=1 for details"
+
+
+def exit_code(error: BaseException) -> int:
+    """Return 2 where a value of the command line was at fault, otherwise 1."""
+    return 2 if isinstance(error, ParameterError) else 1
+
+
+def _for_shell(text: str) -> str:
+    return _ALONE.sub(_option, _BESIDE.sub("", text))
+
+
+def _option(found: re.Match[str]) -> str:
+    value = "none" if found[2] == "None" else found[2].strip("'")
+    return f"--{found[1].replace('_', '-')} {value}"
+
+
+@contextmanager
+def collected_warnings(before: Callable[[], None]) -> Iterator[list[str]]:
+    """Print gmmseg's warnings as one line each, and collect them.
+
+    Parameters
+    ----------
+    before : callable
+        Called before a line is printed.
+
+    Yields
+    ------
+    list of str
+        Grows with each warning.
+    """
+    texts: list[str] = []
+
+    def show(message: Warning | str, category: type[Warning], *args: Any, **options: Any) -> None:
+        if issubclass(category, GmmsegWarning):
+            texts.append(_for_shell(str(message)))
+            before()
+            click.echo(f"gmmseg: warning: {plain(texts[-1])}", err=True)
+        elif sys.warnoptions:
+            # Those of other packages tell a user nothing; `python -W` is how a developer asks for them.
+            shown_by_python(message, category, *args, **options)
+
+    with warnings.catch_warnings():
+        shown_by_python = warnings.showwarning
+        warnings.simplefilter("always", GmmsegWarning)
+        warnings.showwarning = show
+        yield texts

@@ -1,0 +1,143 @@
+"""Options in sections, and the types of their values, each parsed once."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+__all__ = ["FILE", "ChannelAxis", "Command", "Covariance", "Features", "Fraction", "Option", "WholeNumber"]
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:
+    # Older versions of click do not let it take an argument.
+    _ParamType = click.ParamType
+
+FILE = click.Path(path_type=Path)
+FILE.name = "FILE"
+
+
+class Option(click.Option):
+    """An option that stands in a section of its command's help.
+
+    Parameters
+    ----------
+    section : str
+        Heading in the help.
+    """
+
+    def __init__(self, *names: Any, section: str = "Other", **attributes: Any) -> None:
+        super().__init__(*names, **attributes)
+        self.section = section
+
+
+class Command(click.Command):
+    """A command whose help lists options by section, in the order in which sections first occur."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                sections.setdefault(getattr(parameter, "section", "Other"), []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+class WholeNumber(_ParamType):
+    """A whole number in a range, or a word.
+
+    Parameters
+    ----------
+    low : int
+        The least.
+    high : int, optional
+        The greatest.
+    word : str, optional
+        Means None in its place.
+    """
+
+    name = "INT"
+
+    def __init__(self, low: int, high: int | None = None, *, word: str | None = None) -> None:
+        self.low, self.high, self.word = low, high, word
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """Read the number."""
+        if self.word is not None and str(value).lower() == self.word:
+            return None
+        try:
+            number = int(value)
+        except ValueError:
+            number = None
+        if number is None or number < self.low or (self.high is not None and number > self.high):
+            self.fail(f"{value} is not usable; use {self._wanted()}", param, ctx)
+        return number
+
+    def _wanted(self) -> str:
+        limits = f"of at least {self.low}" if self.high is None else f"from {self.low} to {self.high}"
+        words = f"a whole number {limits}"
+        return words if self.word is None else f"{words}, or {self.word}"
+
+
+class ChannelAxis(_ParamType):
+    """The number of an axis, "auto", or none."""
+
+    name = "INT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str | None:
+        """Read the axis; None for none."""
+        word = str(value).lower()
+        if word in ("auto", "none"):
+            return "auto" if word == "auto" else None
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"{value} is not usable; use a whole number, none for a volume, or auto", param, ctx)
+
+
+class Fraction(_ParamType):
+    """A number from 0 to 1."""
+
+    name = "0..1"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 <= number <= 1:
+            self.fail(f"{value} is not usable; use a number from 0 to 1", param, ctx)
+        return number
+
+
+class Features(_ParamType):
+    """A recipe of features, checked and passed on as it is."""
+
+    name = "LIST"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the recipe; ParameterError names the choices."""
+        from gmmseg.features import Recipe
+
+        Recipe.parse(value)
+        return str(value)
+
+
+class Covariance(_ParamType):
+    """The name of a family of covariances."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the name; ParameterError names the choices."""
+        from gmmseg.mixture.covariance import family
+
+        family(value)
+        return str(value)

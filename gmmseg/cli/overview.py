@@ -1,0 +1,41 @@
+"""The commands, and the help of the whole program, without an argument parser."""
+
+from __future__ import annotations
+
+__all__ = ["COMMANDS", "overview"]
+
+# Name of the command: the module that holds it as `command`, and what it does.
+COMMANDS = {
+    "segment": ("gmmseg.cli.segment", "Segment images into classes and write their label maps."),
+    "info": ("gmmseg.cli.info", "Describe an image, a model file or this installation."),
+}
+
+_OVERVIEW = """\
+Usage: gmmseg COMMAND [OPTIONS] ...
+
+Segment images with Gaussian mixtures: label maps and soft masks, from a
+snapshot to a volume.
+
+Commands:
+{commands}
+
+Examples:
+  gmmseg segment photo.png -k 4            write photo_labels.png, print the classes
+  gmmseg segment *.tif --out-dir labels    many images, one label map each
+  gmmseg info photo.png                    what the file holds
+
+Options:
+  -h, --help  Show this text.
+  --version   Show the version.
+
+Run `gmmseg COMMAND --help` for the options of a command.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some files failed and the others
+were done.
+"""
+
+
+def overview() -> str:
+    """Return the help of the whole program, made from `COMMANDS`."""
+    width = max(map(len, COMMANDS))
+    return _OVERVIEW.format(commands="\n".join(f"  {name:{width}}  {text}" for name, (_, text) in COMMANDS.items()))

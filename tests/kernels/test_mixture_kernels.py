@@ -1,0 +1,357 @@
+"""Compiled kernels of the mixture against the reference in double precision, and what both promise."""
+
+import numpy as np
+import pytest
+
+from gmmseg import kernels
+from gmmseg.kernels import reference
+
+IMPLEMENTATIONS = [
+    pytest.param(reference, id="reference"),
+    pytest.param(
+        kernels.native, id="native", marks=pytest.mark.skipif(kernels.native is None, reason="nothing was compiled")
+    ),
+]
+both = pytest.mark.parametrize("kernel", IMPLEMENTATIONS)
+compiled = pytest.mark.parametrize("kernel", IMPLEMENTATIONS[1:])
+dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+shapes = pytest.mark.parametrize("diagonal", [False, True], ids=["full", "diagonal"])
+
+BLOCK, CHUNK = 512, 8192  # sizes at which the compiled kernels change their stride
+
+
+def problem(d, n, k=4, dtype=np.float64, *, diagonal=False, seed=0):
+    """Samples near k components, and the mixture as the kernels take it, its means without rounding in `dtype`."""
+    rng = np.random.default_rng([seed, d, n, k])
+    means = rng.normal(0, 2, (k, d)).astype(np.float32).astype(np.float64)
+    if diagonal:
+        factors = rng.uniform(0.5, 2, (k, d))
+        log_det = np.log(factors).sum(axis=1)
+    else:
+        factors = np.tril(rng.normal(0, 0.3, (k, d, d)), -1) + rng.uniform(0.5, 2, (k, d))[:, :, None] * np.eye(d)
+        log_det = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+    constants = np.log(rng.dirichlet(np.full(k, 5.0))) + log_det - d / 2 * np.log(2 * np.pi)
+    planes = (means[rng.integers(k, size=n)].T + rng.normal(0, 1, (d, n))).astype(dtype)
+    return planes, (constants, means, factors)
+
+
+def statistics(kernel, planes, mixture, weights=None, threads=1):
+    return kernel.statistics(planes, weights, *mixture, threads)
+
+
+def posterior(kernel, planes, mixture, threads=1):
+    """Responsibilities and log density, in arrays that were never read before."""
+    n = planes.shape[1]
+    out, density = np.full((len(mixture[0]), n), np.nan, planes.dtype), np.full(n, np.nan, planes.dtype)
+    kernel.posterior(planes, *mixture, out, density, threads)
+    return out, density
+
+
+def classify(kernel, planes, mixture, dtype=np.int64, first=0, threads=1):
+    out = np.full(planes.shape[1], 99, dtype)
+    kernel.classify(planes, *mixture, out, first, threads)
+    return out
+
+
+def log_joint_error(planes, mixture):
+    """Largest error that rounding may leave in a log density: d + 4 roundings of its largest term."""
+    constants, means, factors = mixture
+    x = planes.astype(np.float64)
+    largest = 1.0
+    for constant, mean, factor in zip(constants, means, factors, strict=True):
+        y = np.abs(factor) @ np.abs(x - mean[:, None]) if factor.ndim == 2 else factor[:, None] * (x - mean[:, None])
+        largest = max(largest, float((abs(constant) + 0.5 * (y * y).sum(axis=0)).max(initial=0)))
+    return float((len(planes) + 4) * np.finfo(planes.dtype).eps * largest)
+
+
+def assert_equal_statistics(found, expected, planes, mixture, weights=None):
+    """Sums agree relative to what they are sums of: n, n times spread, n times spread squared."""
+    (sums, log_likelihood), (exact, exact_likelihood) = found, expected
+    d, total = len(planes), float(planes.shape[1] if weights is None else weights.sum(dtype=np.float64))
+    spread = max(1.0, float(np.abs(planes[:, None, :].astype(np.float64) - mixture[1].T[:, :, None]).max(initial=0)))
+    # A sum in lanes of at most BLOCK / 4 terms, and an error of the responsibilities, r (1 - r) times that of the log.
+    tolerance = float(8 * np.finfo(planes.dtype).eps) + log_joint_error(planes, mixture) / 4
+    scale = np.concatenate([[1.0], np.full(d, spread), np.full(exact.shape[1] - 1 - d, spread**2)])
+    assert sums.dtype == np.float64
+    assert sums.shape == exact.shape
+    assert (np.abs(sums - exact) <= tolerance * total * scale).all()
+    assert log_likelihood == pytest.approx(exact_likelihood, abs=4 * tolerance * total)
+
+
+@compiled
+@shapes
+@dtypes
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("d", [*range(1, 13), 17, 32])
+def test_statistics_equal_the_reference_for_every_number_of_features(kernel, d, weighted, dtype, diagonal):
+    planes, mixture = problem(d, 1300, dtype=dtype, diagonal=diagonal)
+    weights = np.random.default_rng(1).uniform(0, 3, 1300).astype(dtype) if weighted else None
+    exact = statistics(
+        reference, planes.astype(np.float64), mixture, None if weights is None else weights.astype(float)
+    )
+    assert_equal_statistics(statistics(kernel, planes, mixture, weights), exact, planes, mixture, weights)
+
+
+@compiled
+@shapes
+@dtypes
+@pytest.mark.parametrize("n", [0, 1, 2, 15, 17, BLOCK - 1, BLOCK, BLOCK + 1, CHUNK - 1, CHUNK, CHUNK + 1, 20_000])
+def test_ragged_sizes_equal_the_reference(kernel, n, dtype, diagonal):
+    for d in (3, 9):
+        planes, mixture = problem(d, n, dtype=dtype, diagonal=diagonal)
+        double = planes.astype(np.float64)
+        assert_equal_statistics(
+            statistics(kernel, planes, mixture), statistics(reference, double, mixture), planes, mixture
+        )
+        error = log_joint_error(planes, mixture)
+        (found, density), (exact, exact_density) = (
+            posterior(kernel, planes, mixture),
+            posterior(reference, double, mixture),
+        )
+        assert np.abs(found - exact).max(initial=0) <= error
+        assert np.abs(density - exact_density).max(initial=0) <= 2 * error
+        labels = classify(kernel, planes, mixture)
+        chosen = np.take_along_axis(exact, labels[None], axis=0)[0] if n else np.zeros(0)
+        assert (chosen >= exact.max(axis=0, initial=0) - 2 * error).all()
+
+
+@compiled
+@shapes
+@dtypes
+@pytest.mark.parametrize("d", [*range(1, 13), 17, 32])
+def test_posteriors_and_labels_equal_the_reference_for_every_number_of_features(kernel, d, dtype, diagonal):
+    planes, mixture = problem(d, 1100, k=5, dtype=dtype, diagonal=diagonal)
+    error = log_joint_error(planes, mixture)
+    found, density = posterior(kernel, planes, mixture)
+    exact, exact_density = posterior(reference, planes.astype(np.float64), mixture)
+    assert np.abs(found - exact).max() <= error
+    assert np.abs(density - exact_density).max() <= 2 * error
+    settled = np.sort(exact, axis=0)[-2] < 0.5 - error
+    labels = classify(kernel, planes, mixture)
+    assert settled.mean() > 0.95
+    np.testing.assert_array_equal(labels[settled], exact.argmax(axis=0)[settled])
+    np.testing.assert_array_equal(classify(kernel, planes, mixture, np.uint8, 1), labels + 1)
+
+
+@pytest.mark.parametrize("k", [1, 2, 7, 16, 63, 255])
+@both
+@dtypes
+def test_any_number_of_components(kernel, k, dtype):
+    planes, mixture = problem(2, 700, k=k, dtype=dtype)
+    found, _ = posterior(kernel, planes, mixture)
+    exact, _ = posterior(reference, planes.astype(np.float64), mixture)
+    assert np.abs(found - exact).max() <= log_joint_error(planes, mixture)
+    assert_equal_statistics(
+        statistics(kernel, planes, mixture),
+        statistics(reference, planes.astype(np.float64), mixture),
+        planes,
+        mixture,
+    )
+    assert set(classify(kernel, planes, mixture, np.uint8, 1).tolist()) <= set(range(1, k + 1))
+
+
+LAYOUTS = {
+    "row-major": lambda x: np.ascontiguousarray(x.T).T,
+    "every second": lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+    "samples reversed": lambda x: np.ascontiguousarray(x[:, ::-1])[:, ::-1],
+    "features reversed": lambda x: np.ascontiguousarray(x[::-1])[::-1],
+    "part of a larger array": lambda x: np.pad(x, ((1, 2), (3, 5)))[1:-2, 3:-5],
+    "one plane repeated": lambda x: np.broadcast_to(x[:1], x.shape),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@both
+@dtypes
+@shapes
+def test_strides_do_not_matter(kernel, layout, dtype, diagonal):
+    planes, mixture = problem(5, 1200, dtype=dtype, diagonal=diagonal)
+    view = LAYOUTS[layout](planes)
+    copy = np.array(view, order="C")
+    assert not view.flags.c_contiguous
+    error = log_joint_error(copy, mixture)
+    assert_equal_statistics(statistics(kernel, view, mixture), statistics(kernel, copy, mixture), copy, mixture)
+    for a, b in zip(posterior(kernel, view, mixture), posterior(kernel, copy, mixture), strict=True):
+        assert np.abs(a - b).max() <= error
+    assert (classify(kernel, view, mixture) == classify(kernel, copy, mixture)).mean() > 0.999
+
+
+@both
+@dtypes
+@shapes
+def test_inputs_may_be_read_only_and_are_not_changed(kernel, dtype, diagonal):
+    planes, mixture = problem(4, 1111, dtype=dtype, diagonal=diagonal)
+    weights = np.random.default_rng(0).uniform(0, 2, 1111).astype(dtype)
+    inputs = (planes, weights, *mixture)
+    before = [a.copy() for a in inputs]
+    for array in inputs:
+        array.flags.writeable = False
+    statistics(kernel, planes, mixture, weights)
+    posterior(kernel, planes, mixture)
+    classify(kernel, planes, mixture)
+    for now, then in zip(inputs, before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+@both
+@dtypes
+@shapes
+@pytest.mark.parametrize("d", [3, 5, 9])
+def test_the_same_bytes_for_any_number_of_threads(kernel, d, dtype, diagonal):
+    planes, mixture = problem(d, 20_001, dtype=dtype, diagonal=diagonal)
+    weights = np.random.default_rng(0).uniform(0, 2, planes.shape[1]).astype(dtype)
+    results = []
+    for threads in (1, 2, 7):
+        sums, likelihood = statistics(kernel, planes, mixture, threads=threads)
+        weighted, weighted_likelihood = statistics(kernel, planes, mixture, weights, threads)
+        parts = (sums, weighted, *posterior(kernel, planes, mixture, threads), classify(kernel, planes, mixture))
+        results.append((likelihood, weighted_likelihood, *(a.tobytes() for a in parts)))
+    assert results[0] == results[1] == results[2]
+
+
+@both
+@dtypes
+def test_posteriors_sum_to_one(kernel, dtype):
+    planes, mixture = problem(5, 3000, k=20, dtype=dtype)
+    found, _ = posterior(kernel, planes, mixture)
+    assert (found >= 0).all()
+    assert np.abs(found.sum(axis=0, dtype=np.float64) - 1).max() <= 4 * np.finfo(dtype).eps
+
+
+@compiled
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-6), (np.float64, 1e-13)])
+def test_the_exponential_is_exact_to_rounding(kernel, dtype, tolerance):
+    # A sample at the means of two components has their weights' ratio: a power of two that float32 holds exactly.
+    powers = np.concatenate([-np.arange(0, 96 * 1024, 97) / 1024, -np.arange(1, 96.0)])
+    at_mean, means, factors = np.zeros((1, 3), dtype), np.zeros((2, 1)), np.ones((2, 1))
+    for power in powers:
+        ratio = 2.0**power
+        found, density = posterior(kernel, at_mean, (np.array([0.0, power * np.log(2)]), means, factors))
+        assert found[1] == pytest.approx(ratio / (1 + ratio), rel=tolerance)
+        assert found[0] == pytest.approx(1 / (1 + ratio), rel=tolerance)
+        assert density == pytest.approx(np.log1p(ratio), abs=tolerance)
+
+
+@both
+@dtypes
+@pytest.mark.parametrize("log_ratio", [-69.0, -75.0, -80.0, -200.0, -5000.0])
+def test_a_hopeless_component_has_almost_nothing(kernel, log_ratio, dtype):
+    constants = np.array([log_ratio, 0.0])
+    found, density = posterior(kernel, np.zeros((1, 1), dtype), (constants, np.zeros((2, 1)), np.ones((2, 1))))
+    assert 0 <= found[0, 0] <= 1.1e-30
+    assert found[1, 0] == 1
+    assert density[0] == pytest.approx(0, abs=1e-30)
+
+
+@both
+@dtypes
+@shapes
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("d", [1, 5, 9])
+def test_samples_without_a_number_are_uniform_and_disturb_nobody(kernel, d, bad, dtype, diagonal):
+    planes, mixture = problem(d, 777, dtype=dtype, diagonal=diagonal)
+    clean, clean_density = posterior(kernel, planes, mixture)
+    clean_labels = classify(kernel, planes, mixture)
+    planes[0, ::50] = bad
+    planes[:, 25::50] = bad
+    found, density = posterior(kernel, planes, mixture)
+    labels = classify(kernel, planes, mixture)
+    hit = np.zeros(777, bool)
+    hit[::25] = True
+    np.testing.assert_allclose(found[:, hit], 1 / len(found), rtol=1e-6)
+    assert np.isfinite(density).all()
+    assert ((labels >= 0) & (labels < len(found))).all()
+    np.testing.assert_array_equal(found[:, ~hit], clean[:, ~hit])
+    np.testing.assert_array_equal(density[~hit], clean_density[~hit])
+    np.testing.assert_array_equal(labels[~hit], clean_labels[~hit])
+
+
+@both
+@dtypes
+@shapes
+@pytest.mark.parametrize("far", [1e6, 1e15, 3e37])
+def test_samples_far_out_are_finite(kernel, far, dtype, diagonal):
+    planes, mixture = problem(3, 600, dtype=dtype, diagonal=diagonal)
+    planes[:, ::3] = far
+    planes[1, 1::3] = -far
+    found, density = posterior(kernel, planes, mixture)
+    assert np.isfinite(found).all()
+    assert np.isfinite(density).all()
+    assert (density[::3] < -1e10).all()
+    np.testing.assert_allclose(found.sum(axis=0), 1, rtol=1e-6)
+
+
+@both
+@dtypes
+def test_a_component_of_weight_zero_gets_nothing(kernel, dtype):
+    planes, (constants, means, factors) = problem(2, 600, dtype=dtype)
+    constants[1] = -np.inf
+    found, density = posterior(kernel, planes, (constants, means, factors))
+    others = [0, 2, 3]
+    left, left_density = posterior(kernel, planes, (constants[others], means[others], factors[others]))
+    assert (found[1] == 0).all()
+    np.testing.assert_allclose(found[others], left, rtol=4 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(density, left_density, rtol=4 * np.finfo(dtype).eps)
+    sums, _ = statistics(kernel, planes, (constants, means, factors))
+    assert (sums[1] == 0).all()
+
+
+@both
+@dtypes
+def test_each_output_may_be_left_out(kernel, dtype):
+    planes, mixture = problem(3, 900, dtype=dtype)
+    responsibilities, density = posterior(kernel, planes, mixture)
+    out, only_density = np.empty_like(responsibilities), np.empty_like(density)
+    kernel.posterior(planes, *mixture, out, None, 1)
+    kernel.posterior(planes, *mixture, None, only_density, 1)
+    np.testing.assert_array_equal(out, responsibilities)
+    np.testing.assert_array_equal(only_density, density)
+
+
+@both
+def test_posteriors_go_into_a_part_of_a_larger_array(kernel):
+    planes, mixture = problem(3, 700)
+    whole = np.full((4, 1000), -1.0)
+    kernel.posterior(planes, *mixture, whole[:, 100:800], None, 2)
+    np.testing.assert_array_equal(whole[:, 100:800], posterior(kernel, planes, mixture)[0])
+    assert (whole[:, :100] == -1).all()
+    assert (whole[:, 800:] == -1).all()
+
+
+@dtypes
+@shapes
+def test_the_public_functions_take_many_features(dtype, diagonal):
+    planes, mixture = problem(33, 900, dtype=dtype, diagonal=diagonal)
+    double = planes.astype(np.float64)
+    assert_equal_statistics(
+        statistics(kernels, planes, mixture), statistics(reference, double, mixture), planes, mixture
+    )
+    found, exact = posterior(kernels, planes, mixture)[0], posterior(reference, double, mixture)[0]
+    assert np.abs(found - exact).max() <= log_joint_error(planes, mixture)
+    np.testing.assert_array_equal(classify(kernels, planes, mixture), found.argmax(axis=0))
+
+
+@both
+def test_statistics_are_those_of_a_plain_formula(kernel):
+    """The oracle's oracle: sums written out for one component, where every responsibility is 1."""
+    planes, mixture = problem(3, 1000, k=1)
+    weights = np.random.default_rng(0).uniform(0, 2, 1000)
+    sums, likelihood = statistics(kernel, planes, mixture, weights)
+    x = planes - mixture[1][0][:, None]
+    moments = (weights * x) @ x.T
+    expected = [weights.sum(), *(x @ weights), *moments[np.tril_indices(3)]]
+    np.testing.assert_allclose(sums[0], expected, rtol=1e-12, atol=1e-10)
+    density = mixture[0][0] - 0.5 * ((mixture[2][0] @ x) ** 2).sum(axis=0)
+    assert likelihood == pytest.approx(density @ weights, rel=1e-12)
+
+
+@pytest.mark.parametrize("threads", [0, -1, True, "2", 1.5])
+def test_a_useless_number_of_threads_is_refused(threads):
+    with pytest.raises(ValueError, match=rf"threads={threads!r}.*at least 1"):
+        kernels.thread_count(threads)
+
+
+def test_the_number_of_threads_is_the_one_asked_for():
+    assert kernels.thread_count(3) == 3
+    assert kernels.thread_count(np.int64(2)) == 2
+    assert kernels.thread_count(None) >= 1

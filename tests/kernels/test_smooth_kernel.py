@@ -1,0 +1,245 @@
+"""Mean-field smoothing: compiled against reference, tiles against the whole, and its limits."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from gmmseg import kernels
+from gmmseg.kernels import reference
+
+IMPLEMENTATIONS = [
+    pytest.param(reference, id="reference"),
+    pytest.param(
+        kernels.native, id="native", marks=pytest.mark.skipif(kernels.native is None, reason="nothing was compiled")
+    ),
+]
+both = pytest.mark.parametrize("kernel", IMPLEMENTATIONS)
+compiled = pytest.mark.parametrize("kernel", IMPLEMENTATIONS[1:])
+
+OFFSETS = {
+    "4 neighbours": np.array([[0, 0, 1], [0, 1, 0]], np.int64),
+    "8 neighbours": np.array([[0, 0, 1], [0, 1, -1], [0, 1, 0], [0, 1, 1]], np.int64),
+    "6 neighbours": np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]], np.int64),
+    "26 neighbours": np.array([o for o in itertools.product((-1, 0, 1), repeat=3) if o > (0, 0, 0)], np.int64),
+}
+CASES = [
+    *((shape, name) for shape in [(1, 23, 37), (1, 1, 1), (1, 1, 50), (1, 40, 1)] for name in list(OFFSETS)[:2]),
+    *((shape, name) for shape in [(6, 9, 19), (3, 1, 17)] for name in list(OFFSETS)[2:]),
+]
+
+
+def problem(shape, k=3, *, seed=0, guides=2, sure=4.0):
+    """Noisy posteriors of a picture of stripes, and a guide that shows the stripes."""
+    rng = np.random.default_rng([seed, k, *shape])
+    truth = (np.indices(shape).sum(axis=0) // 6) % k
+    score = sure * (truth == np.arange(k)[:, None, None, None]) + rng.gumbel(0, 1.5, (k, *shape))
+    prior = np.exp(score - score.max(axis=0))
+    prior /= prior.sum(axis=0)
+    guide = truth + rng.normal(0, 0.3, (guides, *shape))
+    return prior.astype(np.float32), guide.astype(np.float32)
+
+
+def smooth(
+    kernel, prior, guide, offsets, *, strength=6.0, valid=None, sharpness=0.7, sweeps=8, first=(0, 0, 0), size=None
+):
+    """Labels and probabilities; `strength` is what all neighbours give together."""
+    size = prior.shape[1:] if size is None else size
+    strengths = np.full(len(offsets), strength / 2 / len(offsets), np.float32)
+    labels, soft = np.full(size, 99, np.uint8), np.full((len(prior), *size), np.nan, np.float32)
+    sharpness = np.full(len(guide), sharpness, np.float32)
+    kernel.smooth(prior, guide, valid, offsets, strengths, sharpness, sweeps, first, labels, soft)
+    return labels, soft
+
+
+def holes(shape, seed=0):
+    """About three voxels of four, with a large hole."""
+    valid = np.random.default_rng(seed).random(shape) < 0.75
+    valid[:, : shape[1] // 3, : shape[2] // 3] = False
+    return valid.astype(np.uint8)
+
+
+def assert_equal(found, expected, sweeps=8):
+    """Probabilities agree, and labels wherever the probabilities decide.
+
+    One sweep is some 30 float32 operations and an exponential. What goes to the neighbours is rounded to 8 bits: after
+    the first sweep the last bit of a probability may tip that, and move a few others by some thousandths.
+    """
+    (labels, soft), (exact_labels, exact) = found, expected
+    rounding, tolerance = 5e-6, 5e-6 if sweeps == 1 else 5e-3
+    difference = np.abs(soft - exact)
+    assert difference.max() <= tolerance
+    assert (difference <= rounding).mean() >= 0.99
+    if len(exact) > 1:
+        second, best = np.sort(exact, axis=0)[-2:]
+        decided = best - second > 2 * tolerance
+        np.testing.assert_array_equal(labels[decided], exact_labels[decided])
+
+
+@compiled
+@pytest.mark.parametrize("sweeps", [1, 2, 8])
+@pytest.mark.parametrize("masked", [False, True], ids=["all", "holes"])
+@pytest.mark.parametrize(("shape", "neighbours"), CASES)
+def test_compiled_smoothing_equals_the_reference(kernel, shape, neighbours, masked, sweeps):
+    prior, guide = problem(shape)
+    arguments = (prior, guide, OFFSETS[neighbours])
+    options = {"valid": holes(shape) if masked else None, "sweeps": sweeps}
+    assert_equal(smooth(kernel, *arguments, **options), smooth(reference, *arguments, **options), sweeps)
+
+
+@compiled
+@pytest.mark.parametrize("k", range(1, 8))
+@pytest.mark.parametrize("neighbours", ["8 neighbours", "26 neighbours"])
+def test_any_number_of_classes_equals_the_reference(kernel, k, neighbours):
+    prior, guide = problem((1, 30, 33) if neighbours == "8 neighbours" else (5, 8, 18), k)
+    arguments = (prior, guide, OFFSETS[neighbours])
+    assert_equal(smooth(kernel, *arguments), smooth(reference, *arguments))
+
+
+@compiled
+@pytest.mark.parametrize("guides", [0, 1, 5])
+@pytest.mark.parametrize("sharpness", [0.0, 0.2, 50.0])
+def test_any_contrast_equals_the_reference(kernel, guides, sharpness):
+    prior, guide = problem((1, 30, 33), guides=guides)
+    arguments = (prior, guide, OFFSETS["8 neighbours"])
+    assert_equal(smooth(kernel, *arguments, sharpness=sharpness), smooth(reference, *arguments, sharpness=sharpness))
+
+
+@both
+@pytest.mark.parametrize(
+    ("shape", "first", "size"),
+    [((1, 30, 40), (0, 5, 9), (1, 11, 21)), ((1, 30, 40), (0, 29, 39), (1, 1, 1)), ((6, 9, 20), (1, 2, 3), (4, 5, 16))],
+)
+def test_a_window_of_the_result_is_that_part_of_it(kernel, shape, first, size):
+    prior, guide = problem(shape)
+    offsets = OFFSETS["8 neighbours" if shape[0] == 1 else "26 neighbours"]
+    labels, soft = smooth(kernel, prior, guide, offsets)
+    part = tuple(slice(f, f + s) for f, s in zip(first, size, strict=True))
+    inner_labels, inner_soft = smooth(kernel, prior, guide, offsets, first=first, size=size)
+    np.testing.assert_array_equal(inner_labels, labels[part])
+    np.testing.assert_array_equal(inner_soft, soft[:, *part])
+
+
+@compiled
+@pytest.mark.parametrize("masked", [False, True], ids=["all", "holes"])
+@pytest.mark.parametrize("sweeps", [1, 3, 8])
+@pytest.mark.parametrize(
+    ("shape", "sides", "neighbours"),
+    [
+        ((1, 50, 70), (1, 19, 23), "8 neighbours"),
+        ((1, 50, 70), (1, 50, 17), "4 neighbours"),
+        ((14, 13, 31), (5, 6, 9), "26 neighbours"),
+    ],
+)
+def test_tiles_with_a_halo_of_the_sweeps_give_the_whole_bit_for_bit(kernel, shape, sides, neighbours, sweeps, masked):
+    prior, guide = problem(shape)
+    valid = holes(shape) if masked else None
+    labels, soft = smooth(kernel, prior, guide, OFFSETS[neighbours], valid=valid, sweeps=sweeps, strength=12.0)
+    for corner in itertools.product(*(range(0, n, side) for n, side in zip(shape, sides, strict=True))):
+        inner = [slice(c, min(c + side, n)) for c, side, n in zip(corner, sides, shape, strict=True)]
+        outer = [slice(max(s.start - sweeps, 0), min(s.stop + sweeps, n)) for s, n in zip(inner, shape, strict=True)]
+        part_labels, part = smooth(
+            kernel,
+            np.ascontiguousarray(prior[:, *outer]),
+            np.ascontiguousarray(guide[:, *outer]),
+            OFFSETS[neighbours],
+            valid=None if valid is None else np.ascontiguousarray(valid[*outer]),
+            sweeps=sweeps,
+            strength=12.0,
+            first=tuple(i.start - o.start for i, o in zip(inner, outer, strict=True)),
+            size=tuple(s.stop - s.start for s in inner),
+        )
+        np.testing.assert_array_equal(part_labels, labels[*inner])
+        assert part.tobytes() == np.ascontiguousarray(soft[:, *inner]).tobytes()
+
+
+@both
+@pytest.mark.parametrize("sweeps", [1, 8])
+def test_without_strength_the_prior_comes_back(kernel, sweeps):
+    prior, guide = problem((1, 20, 31), 4)
+    labels, soft = smooth(kernel, prior, guide, OFFSETS["8 neighbours"], strength=0.0, sweeps=sweeps)
+    np.testing.assert_allclose(soft, prior, rtol=1e-6)
+    np.testing.assert_array_equal(labels, prior.argmax(axis=0) + 1)
+
+
+@both
+@pytest.mark.parametrize("neighbours", OFFSETS)
+def test_results_are_probabilities_and_labels_their_maximum(kernel, neighbours):
+    prior, guide = problem((1, 20, 31) if "6" not in neighbours else (5, 6, 21), 5)
+    labels, soft = smooth(kernel, prior, guide, OFFSETS[neighbours])
+    assert (soft >= 0).all()
+    np.testing.assert_allclose(soft.sum(axis=0), 1, atol=1e-6)
+    np.testing.assert_array_equal(labels, soft.argmax(axis=0) + 1)
+
+
+@both
+def test_one_sweep_is_the_formula(kernel):
+    """Two pixels written out, with no contrast between them: q(k) ~ p(k) exp(w p'(k))."""
+    prior = np.array([[0.625, 0.25], [0.375, 0.75]], np.float32).reshape(2, 1, 1, 2)
+    guide = np.zeros((1, 1, 1, 2), np.float32)
+    _, soft = smooth(kernel, prior, guide, np.array([[0, 0, 1]], np.int64), strength=4.0, sweeps=1)
+    expected = prior * np.exp(2.0 * prior[..., ::-1])
+    np.testing.assert_allclose(soft, expected / expected.sum(axis=0), rtol=2e-6)
+
+
+@both
+def test_contrast_weakens_an_edge(kernel):
+    prior = np.array([[0.6, 0.01], [0.4, 0.99]], np.float32).reshape(2, 1, 1, 2)
+    offset = np.array([[0, 0, 1]], np.int64)
+    pulls = [
+        smooth(kernel, prior, np.array([0, step], np.float32).reshape(1, 1, 1, 2), offset, strength=4.0)[1][1, 0, 0, 0]
+        for step in (0.0, 0.5, 1.0, 2.0)
+    ]
+    assert (np.diff(pulls) < 0).all()
+    assert pulls[-1] > 0.4
+
+
+@both
+def test_a_hole_sends_and_receives_nothing(kernel):
+    prior, guide = problem((1, 24, 30))
+    valid = holes((1, 24, 30))
+    clean = smooth(kernel, prior, guide, OFFSETS["8 neighbours"], valid=valid)[1]
+    assert np.isfinite(clean).all()
+    for rubbish in (np.nan, np.inf, 1e30):
+        dirty_prior, dirty_guide = np.where(valid, prior, rubbish), np.where(valid, guide, rubbish)
+        dirty = smooth(
+            kernel, dirty_prior.astype(np.float32), dirty_guide.astype(np.float32), OFFSETS["8 neighbours"], valid=valid
+        )[1]
+        np.testing.assert_array_equal(dirty[:, valid > 0], clean[:, valid > 0])
+    everything = smooth(kernel, prior, guide, OFFSETS["8 neighbours"])[1]
+    assert not np.array_equal(everything[:, valid > 0], clean[:, valid > 0])
+
+
+@both
+def test_inputs_may_be_read_only_and_are_not_changed(kernel):
+    prior, guide = problem((1, 12, 18))
+    valid = holes((1, 12, 18))
+    before = [a.copy() for a in (prior, guide, valid)]
+    for array in (prior, guide, valid):
+        array.flags.writeable = False
+    smooth(kernel, prior, guide, OFFSETS["8 neighbours"], valid=valid)
+    for now, then in zip((prior, guide, valid), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+@both
+def test_each_output_may_be_left_out_and_be_a_view(kernel):
+    prior, guide = problem((1, 12, 18))
+    labels, soft = smooth(kernel, prior, guide, OFFSETS["8 neighbours"])
+    arguments = (
+        prior,
+        guide,
+        None,
+        OFFSETS["8 neighbours"],
+        np.full(4, 0.75, np.float32),
+        np.full(2, 0.7, np.float32),
+        8,
+    )
+    arguments += ((0, 0, 0),)
+    wide_labels, wide_soft = np.zeros((1, 20, 18 * 2), np.uint8), np.zeros((3, 1, 20, 30), np.float32)
+    kernel.smooth(*arguments, wide_labels[:, 4:16, ::2], None)
+    kernel.smooth(*arguments, None, wide_soft[:, :, 4:16, 5:23])
+    np.testing.assert_array_equal(wide_labels[:, 4:16, ::2], labels)
+    np.testing.assert_array_equal(wide_soft[:, :, 4:16, 5:23], soft)
+    assert np.count_nonzero(wide_labels) == labels.size
+    assert np.count_nonzero(wide_soft) <= soft.size

@@ -1,0 +1,199 @@
+"""EM: the likelihood never falls, order does not matter, and hopeless data still give a usable mixture."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gmmseg import GmmsegWarning, Mixture
+from gmmseg.errors import ConvergenceWarning, DataWarning
+from gmmseg.mixture.fitting import expectation_maximization
+from gmmseg.mixture.seeding import seed_mixture
+
+FAMILIES = ["full", "tied", "diag", "spherical"]
+families = pytest.mark.parametrize("covariance", FAMILIES)
+dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def quietly(*arguments, **options):
+    """EM with whatever it has to say about hard data kept apart."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit = expectation_maximization(*arguments, **options)
+    return fit, caught
+
+
+def fit_from_scratch(planes, k, covariance, **options):
+    start = seed_mixture(planes, k, np.random.default_rng(0), covariance=covariance, starts=1)
+    return quietly(planes, start, **options)
+
+
+def assert_usable(mixture, planes):
+    assert mixture.n_components >= 1
+    assert mixture.weights.sum() == pytest.approx(1)
+    for array in (mixture.weights, mixture.means, mixture.covariances, mixture.factors):
+        assert np.isfinite(array).all()
+    assert (mixture.weights >= 0).all()
+    assert np.isfinite(mixture.posterior(planes)).all()
+    assert np.isfinite(mixture.log_density(planes)).all()
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    n=st.integers(40, 600),
+    d=st.integers(1, 6),
+    k=st.integers(1, 5),
+    apart=st.sampled_from([0.0, 1.0, 8.0]),
+    covariance=st.sampled_from(FAMILIES),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+def test_the_likelihood_never_falls(seed, n, d, k, apart, covariance, dtype):
+    rng = np.random.default_rng(seed)
+    planes = (rng.normal(0, apart, (k, d))[rng.integers(k, size=n)].T + rng.normal(size=(d, n))).astype(dtype)
+    start = seed_mixture(planes, k, rng, covariance=covariance, starts=1)
+    fit, _ = quietly(planes, start, regularization=0.0, tolerance=0.0, max_iterations=40)
+    if fit.rescued == 0:
+        # Rounding of the mean of n log densities, each of size about d.
+        assert np.diff(fit.history).min(initial=0) >= -(2e-6 if dtype == np.float32 else 1e-12) * (d + 4)
+    assert_usable(fit.mixture, planes)
+
+
+@families
+@dtypes
+def test_the_history_is_the_likelihood_before_each_step(blobs, covariance, dtype):
+    planes = np.ascontiguousarray(blobs(500)[0].T, dtype)
+    start = seed_mixture(planes, 4, np.random.default_rng(0), covariance=covariance, starts=1)
+    fit, _ = quietly(planes, start, max_iterations=3, tolerance=0.0)
+    shorter, _ = quietly(planes, start, max_iterations=2, tolerance=0.0)
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    assert len(fit.history) == 3
+    assert fit.history[0] == pytest.approx(start.log_density(planes).mean(dtype=float), rel=tolerance)
+    assert fit.history[2] == pytest.approx(shorter.mixture.log_density(planes).mean(dtype=float), rel=tolerance)
+
+
+@families
+def test_the_order_of_components_does_not_matter(blobs, covariance):
+    planes, order = np.ascontiguousarray(blobs(500)[0].T), [2, 0, 3, 1]
+    start = seed_mixture(planes, 4, np.random.default_rng(0), covariance=covariance, starts=1)
+    plain, _ = quietly(planes, start, max_iterations=10, tolerance=0.0)
+    other, _ = quietly(planes, start.select(order), max_iterations=10, tolerance=0.0)
+    np.testing.assert_allclose(other.mixture.means, plain.mixture.means[order], rtol=1e-9)
+    np.testing.assert_allclose(other.mixture.weights, plain.mixture.weights[order], rtol=1e-9)
+    np.testing.assert_allclose(other.history, plain.history, rtol=1e-11)
+
+
+@families
+def test_the_order_of_features_does_not_matter(blobs, covariance):
+    planes, order = np.ascontiguousarray(blobs(500)[0].T), [2, 0, 1]
+    start = seed_mixture(planes, 4, np.random.default_rng(0), covariance=covariance, starts=1)
+    covariances = start.covariances
+    if covariance in ("full", "tied"):
+        covariances = covariances[..., order, :][..., order]
+    elif covariance == "diag":
+        covariances = covariances[:, order]
+    turned = Mixture(start.weights, start.means[:, order], covariances, covariance)
+    plain, _ = quietly(planes, start, max_iterations=10, tolerance=0.0)
+    other, _ = quietly(np.ascontiguousarray(planes[order]), turned, max_iterations=10, tolerance=0.0)
+    np.testing.assert_allclose(other.mixture.means, plain.mixture.means[:, order], rtol=1e-9)
+    np.testing.assert_allclose(other.history, plain.history, rtol=1e-11)
+
+
+@families
+@dtypes
+def test_whole_weights_are_repeated_samples(blobs, covariance, dtype, rng):
+    planes = np.ascontiguousarray(blobs(400)[0].T, dtype)
+    times = rng.integers(1, 4, 400)
+    start = seed_mixture(planes, 4, np.random.default_rng(0), covariance=covariance, starts=1)
+    weighted, _ = quietly(planes, start, weights=times.astype(dtype), max_iterations=8, tolerance=0.0)
+    repeated, _ = quietly(np.repeat(planes, times, axis=1), start, max_iterations=8, tolerance=0.0)
+    tolerance = 1e-10 if dtype == np.float64 else 1e-4
+    np.testing.assert_allclose(weighted.mixture.means, repeated.mixture.means, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(weighted.history, repeated.history, rtol=tolerance)
+
+
+@families
+@dtypes
+@pytest.mark.parametrize("threads", [2, 7])
+def test_threads_do_not_change_a_bit(covariance, dtype, threads, rng):
+    planes = rng.normal(size=(3, 20_000)).astype(dtype)
+    start = seed_mixture(planes, 3, np.random.default_rng(0), covariance=covariance, starts=1)
+    one, _ = quietly(planes, start, max_iterations=3, tolerance=0.0, threads=1)
+    many, _ = quietly(planes, start, max_iterations=3, tolerance=0.0, threads=threads)
+    assert one.history == many.history
+    assert one.mixture.covariances.tobytes() == many.mixture.covariances.tobytes()
+
+
+HARD = {
+    "constant": lambda rng: np.full((3, 200), 2.5),
+    "one sample": lambda rng: np.array([[1.0], [2.0], [3.0]]),
+    "two distinct samples": lambda rng: np.repeat([[0.0, 5.0], [1.0, 1.0], [2.0, 3.0]], 50, axis=1),
+    "few distinct samples": lambda rng: rng.integers(0, 2, (3, 300)).astype(float),
+    "one feature constant": lambda rng: np.concatenate([rng.normal(size=(2, 300)), np.full((1, 300), 7.0)]),
+    "collinear features": lambda rng: np.outer([1.0, 2.0, -1.0], rng.normal(size=300)),
+    "many duplicates": lambda rng: np.concatenate([np.zeros((3, 290)), rng.normal(size=(3, 10))], axis=1),
+    "one far outlier": lambda rng: np.concatenate([rng.normal(size=(3, 300)), np.full((3, 1), 1e5)], axis=1),
+}
+
+
+@families
+@dtypes
+@pytest.mark.parametrize("regularization", [0.0, 1e-6])
+@pytest.mark.parametrize("data", HARD)
+def test_hard_data_give_a_usable_mixture(data, regularization, dtype, covariance, rng):
+    planes = HARD[data](rng).astype(dtype)
+    k = min(5, planes.shape[1])
+    fit, warned = fit_from_scratch(planes, k, covariance, regularization=regularization)
+    assert_usable(fit.mixture, planes)
+    assert all(isinstance(w.message, DataWarning | ConvergenceWarning) for w in warned)
+    assert all("\n" not in str(w.message) for w in warned)
+
+
+@families
+def test_an_empty_component_is_rescued(blobs, covariance):
+    x, _ = blobs(600, 2, 3, apart=8.0)
+    planes = np.ascontiguousarray(x.T)
+    good = seed_mixture(planes, 3, np.random.default_rng(0), covariance=covariance)
+    means = good.means.copy()
+    means[1] = 1e4
+    fit, _ = quietly(planes, Mixture(good.weights, means, good.covariances, covariance), max_iterations=200)
+    assert fit.rescued >= 1
+    assert fit.mixture.n_components == 3
+    assert np.abs(fit.mixture.means).max() < 100
+    assert fit.mixture.weights.min() > 1e-3
+
+
+def test_a_component_that_cannot_be_rescued_is_dropped_with_a_warning():
+    planes = np.repeat([[0.0, 1.0]], 50, axis=1)
+    start = Mixture(np.full(4, 0.25), np.array([[0.0], [1.0], [50.0], [60.0]]), np.full((4, 1, 1), 1e-4))
+    with pytest.warns(GmmsegWarning) as caught:
+        fit = expectation_maximization(planes, start, regularization=0.0)
+    assert any(isinstance(w.message, DataWarning) for w in caught)
+    assert_usable(fit.mixture, planes)
+
+
+def test_stopping_early_is_said():
+    planes = np.random.default_rng(0).normal(size=(2, 500))
+    start = seed_mixture(planes, 3, np.random.default_rng(0), starts=1)
+    with pytest.warns(ConvergenceWarning, match="2 iterations"):
+        fit = expectation_maximization(planes, start, max_iterations=2, tolerance=1e-9)
+    assert not fit.converged
+
+
+def test_the_result_holds_no_samples(blobs):
+    planes = np.ascontiguousarray(blobs(5000)[0].T)
+    fit, _ = fit_from_scratch(planes, 3, "full")
+    arrays = [v for v in (*vars(fit).values(), *vars(fit.mixture).values()) if isinstance(v, np.ndarray)]
+    assert all(a.size < 100 for a in arrays)
+
+
+def test_inputs_are_not_changed(blobs):
+    planes = np.ascontiguousarray(blobs(500)[0].T)
+    before = planes.copy()
+    planes.flags.writeable = False
+    start = seed_mixture(planes, 3, np.random.default_rng(0))
+    means = start.means.copy()
+    quietly(planes, start)
+    np.testing.assert_array_equal(planes, before)
+    np.testing.assert_array_equal(start.means, means)

@@ -1,0 +1,84 @@
+"""Smoothing: the knob, the neighbours, and what they do to one tile."""
+
+import numpy as np
+import pytest
+
+from gmmseg import ParameterError
+from gmmseg.spatial.smoothing import HALO, Smoothing, strength_of
+
+
+@pytest.mark.parametrize(
+    ("knob", "strength"),
+    [(True, 0.5), (False, 0.0), (np.True_, 0.5), (0, 0.0), (1, 1.0), (0.3, 0.3), (np.float32(0.25), 0.25)],
+)
+def test_the_knob(knob, strength):
+    assert strength_of(knob) == strength
+
+
+@pytest.mark.parametrize("knob", [2, -0.1, 1.001, "a", None, float("nan"), float("inf"), [0.5, 0.5]])
+def test_a_useless_knob_is_refused(knob):
+    with pytest.raises(ParameterError, match="from 0 to 1") as caught:
+        strength_of(knob)
+    assert f"smooth={knob!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "count"), [((1.0, 1.0), 4), ((1.0, 1.0, 1.0), 13), ((5.0, 1.0, 1.0), 13), ((2.0,), 1)]
+)
+def test_one_of_each_pair_of_opposite_neighbours(spacing, count):
+    offsets, weights = Smoothing(0.5, np.ones(1), spacing).neighbours()
+    assert offsets.shape == (count, 3)
+    everyone = {tuple(o) for o in offsets} | {tuple(-o) for o in offsets}
+    assert len(everyone) == 2 * count
+    assert (0, 0, 0) not in everyone
+    assert (np.abs(offsets) <= 1).all()
+    assert (offsets[:, : 3 - len(spacing)] == 0).all()
+    assert (weights > 0).all()
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (4.0, 1.0, 1.0)])
+def test_nearer_neighbours_count_for_more_and_the_whole_stays_the_same(spacing):
+    offsets, weights = Smoothing(0.5, np.ones(1), spacing).neighbours()
+    distance = np.linalg.norm(offsets * np.array((1.0,) * (3 - len(spacing)) + spacing), axis=1)
+    np.testing.assert_allclose(weights * distance, weights[0] * distance[0], rtol=1e-5)
+    equal = Smoothing(0.5, np.ones(1), (1.0,) * len(spacing)).neighbours()[1]
+    assert weights.sum() == pytest.approx(equal.sum(), rel=1e-5)
+
+
+def test_the_neighbours_say_grows_with_the_knob():
+    totals = [Smoothing(s, np.ones(1), (1.0, 1.0)).neighbours()[1].sum() for s in (0.1, 0.3, 0.5, 1.0)]
+    assert (np.diff(totals) > 0).all()
+
+
+def noisy(shape, seed=0):
+    """Posteriors of two halves with one pixel in ten wrong, and a guide that shows the halves."""
+    rng = np.random.default_rng(seed)
+    truth = np.indices(shape)[-1] >= shape[-1] // 2
+    believed = truth ^ (rng.random(shape) < 0.1)
+    first = np.where(believed, 0.2, 0.8).astype(np.float32)
+    return truth, np.stack([first, 1 - first]), (truth + rng.normal(0, 0.2, shape))[None].astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (8, 12, 14)])
+def test_lone_pixels_follow_their_neighbours(shape):
+    truth, posterior, guide = noisy(shape)
+    labels, soft = np.empty(shape, np.uint8), np.empty((2, *shape), np.float32)
+    smoothing = Smoothing(0.5, np.ones(1), (1.0,) * len(shape))
+    smoothing.apply(posterior, guide, None, tuple(slice(0, n) for n in shape), labels=labels, probabilities=soft)
+    before, after = ((p.argmax(axis=0) != truth).mean() for p in (posterior, soft))
+    assert after < before / 10
+    np.testing.assert_array_equal(labels, soft.argmax(axis=0) + 1)
+
+
+def test_the_inner_part_of_a_tile_with_its_halo_is_that_of_the_whole():
+    shape = (40, 50)
+    _, posterior, guide = noisy(shape)
+    valid = np.random.default_rng(1).random(shape) < 0.9
+    smoothing = Smoothing(0.6, np.ones(1), (1.0, 1.0))
+    labels = np.empty(shape, np.uint8)
+    smoothing.apply(posterior, guide, valid, (slice(0, 40), slice(0, 50)), labels=labels)
+    outer, inner = (slice(10, 40), slice(5, 50)), (slice(HALO, 22), slice(HALO, 37))
+    part = np.empty((22 - HALO, 37 - HALO), np.uint8)
+    arrays = (np.ascontiguousarray(a[..., *outer]) for a in (posterior, guide, valid))
+    smoothing.apply(*arrays, inner, labels=part)
+    np.testing.assert_array_equal(part, labels[outer][inner])

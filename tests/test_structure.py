@@ -1,0 +1,152 @@
+"""The shape of the package: what loads what, what is public, how long modules are."""
+
+import ast
+import itertools
+from pathlib import Path
+
+import pytest
+
+import gmmseg
+
+PACKAGE = Path(gmmseg.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+NATIVE = [p for p in sorted((PACKAGE / "kernels" / "native").iterdir()) if p.suffix in (".cpp", ".h", ".txt")]
+
+
+def module_name(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(p): p for p in SOURCES}
+
+
+def imports(path):
+    """Modules of the package that a source imports anywhere, also within functions; those for types alone left out."""
+    found = set()
+
+    def visit(node):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            return
+        if isinstance(node, ast.Import):
+            found.update(a.name for a in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            found.update(
+                f"{node.module}.{a.name}" if f"{node.module}.{a.name}" in MODULES else node.module for a in node.names
+            )
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text()))
+    return {name for name in found if name in MODULES}
+
+
+GRAPH = {name: imports(path) - {name} for name, path in MODULES.items()}
+
+
+def part(name):
+    """The top-level part of the package that a module belongs to."""
+    return name.split(".")[1] if "." in name else ""
+
+
+ARROWS = {(part(a), part(b)) for a, targets in GRAPH.items() for b in targets if part(a) != part(b)}
+
+
+def test_the_graph_is_not_empty():
+    assert ("segmentation", "mixture") in ARROWS
+    assert "gmmseg.kernels" in GRAPH["gmmseg.mixture.parameters"]
+
+
+def test_peers_do_not_know_each_other():
+    peers = ("mixture", "features", "spatial", "io")
+    assert not ARROWS & set(itertools.permutations(peers, 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("errors", set()),
+        ("kernels", {"errors"}),
+        ("mixture", {"errors", "kernels"}),
+        ("spatial", {"errors", "kernels"}),
+        ("image", {"errors"}),
+        ("features", {"errors", "kernels", "image"}),
+        ("io", {"errors", "image"}),
+    ],
+)
+def test_the_lower_floors_stand_on_what_is_below(name, allowed):
+    assert {b for a, b in ARROWS if a == name} <= allowed
+
+
+@pytest.mark.parametrize("top", ["cli", "export"])
+def test_nothing_below_knows_the_top(top):
+    assert {a for a, b in ARROWS if b == top} <= {"cli"}
+
+
+def test_no_circle():
+    done, path = set(), []
+
+    def visit(name):
+        assert name not in path, f"circle: {' -> '.join([*path[path.index(name) :], name])}"
+        if name not in done:
+            path.append(name)
+            for target in GRAPH[name]:
+                visit(target)
+            path.pop()
+            done.add(name)
+
+    for name in GRAPH:
+        visit(name)
+
+
+def test_public_names_are_few_sorted_out_and_there():
+    assert len(gmmseg.__all__) <= 20
+    assert len(set(gmmseg.__all__)) == len(gmmseg.__all__)
+    for name in gmmseg.__all__:
+        assert getattr(gmmseg, name) is not None
+    assert set(dir(gmmseg)) == set(gmmseg.__all__)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = gmmseg.no_such_name
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_each_module_exports_what_it_has(name):
+    tree = ast.parse(MODULES[name].read_text())
+    assert ast.get_docstring(tree), "no docstring"
+    module = __import__(name, fromlist=["_"])
+    for public in getattr(module, "__all__", ()):
+        assert hasattr(module, public)
+
+
+@pytest.mark.parametrize("statement", ["import gmmseg", "import gmmseg.errors", "import gmmseg.cli"])
+def test_importing_loads_nothing_heavy(fresh_python, statement):
+    heavy = "{'numpy', 'scipy', 'skimage', 'cv2', 'PIL', 'sklearn', 'tifffile'}"
+    if "cli" not in statement:
+        heavy = heavy.replace("}", ", 'click'}")
+    loaded = fresh_python(f"import sys; {statement}; print(*sorted({heavy} & set(sys.modules)))")
+    assert loaded.split() == []
+
+
+def test_scikit_learn_is_not_needed(fresh_python):
+    code = "import sys, gmmseg; gmmseg.GaussianMixture, gmmseg.segment; print('sklearn' in sys.modules)"
+    assert fresh_python(code).strip() == "False"
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *NATIVE], ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_modules_read_in_one_sitting_and_leave_nothing_over(path):
+    text = path.read_text()
+    assert text.count("\n") <= 500
+    for word in ("TODO", "FIXME", "XXX", "breakpoint("):
+        assert word not in text
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_nothing_below_the_command_line_prints_or_pickles(path):
+    tree = ast.parse(path.read_text())
+    names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    loaded = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names}
+    assert not {"pickle", "joblib"} & loaded
+    assert "allow_pickle=True" not in path.read_text()
+    if "cli" not in path.parts:
+        assert "print" not in names

@@ -1,0 +1,36 @@
+"""Windows over an image."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gmmseg.tiles import tile_sides, tiles
+
+shapes = st.lists(st.integers(1, 30), min_size=1, max_size=3).map(tuple)
+
+
+@given(shape=shapes, halo=st.integers(0, 9), data=st.data())
+def test_inner_parts_cover_the_image_once_and_halos_end_at_its_border(shape, halo, data):
+    sides = tuple(data.draw(st.integers(1, n)) for n in shape)
+    covered, places = np.zeros(shape, int), np.arange(np.prod(shape)).reshape(shape)
+    for tile in tiles(shape, sides, halo):
+        covered[tile.inner] += 1
+        assert tile.shape == places[tile.outer].shape
+        np.testing.assert_array_equal(places[tile.outer][tile.local], places[tile.inner])
+        for outer, inner, n in zip(tile.outer, tile.inner, shape, strict=True):
+            assert outer.start == max(0, inner.start - halo)
+            assert outer.stop == min(n, inner.stop + halo)
+    assert (covered == 1).all()
+
+
+@given(shape=shapes, pixels=st.integers(0, 5000), halo=st.integers(0, 9))
+def test_sides_fit_the_image_and_are_wide_compared_with_the_halo(shape, pixels, halo):
+    for side, n in zip(tile_sides(shape, pixels, halo), shape, strict=True):
+        assert 1 <= side <= n
+        assert side == n or side >= 12 * halo
+
+
+def test_tiles_have_about_the_pixels_asked_for():
+    for shape in ((10**4, 10**4), (500, 500, 500)):
+        sides = tile_sides(shape, 10**6, 0)
+        assert 0.5e6 < np.prod(sides) <= 10**6
