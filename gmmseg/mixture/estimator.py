@@ -172,8 +172,7 @@ class GaussianMixture:
         center, scale = _frame(planes, common=self.covariance_type == "spherical")
         planes -= center.astype(planes.dtype)[:, None]
         planes *= (1 / scale).astype(planes.dtype)[:, None]
-        if not np.isfinite(planes.sum(dtype=np.float64)):
-            raise ParameterError("X contains NaN or infinity; remove those samples")
+        _check_finite(planes)
         best: Fit | None = None
         warm = self.warm_start and hasattr(self, "converged_")
         rng = _generator(self.random_state)
@@ -336,8 +335,7 @@ class GaussianMixture:
         d = np.shape(self.means_)[1]
         if rows.shape[1] != d:
             raise ParameterError(f"X has {rows.shape[1]} features, but {type(self).__name__} is expecting {d} features")
-        if not np.isfinite(rows.sum(dtype=np.float64)):
-            raise ParameterError("X contains NaN or infinity; remove those samples")
+        _check_finite(rows)
         return rows.T
 
     def _check_fitted(self) -> None:
@@ -377,6 +375,13 @@ def _rows(x: ArrayLike) -> Array:
     if rows.ndim != 2 or 0 in rows.shape:
         raise ParameterError(f"X has shape {rows.shape}; give a 2-D array of samples by features, at least one of each")
     return rows
+
+
+def _check_finite(x: Array) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(x.sum())  # a sum is quicker than looking at each; large numbers may overflow it
+    if not (finite or np.isfinite(x).all()):
+        raise ParameterError("X contains NaN or infinity; remove those samples")
 
 
 def _checked_weights(weights: ArrayLike | None, n: int, dtype: Any) -> Array | None:

@@ -79,7 +79,7 @@ def expectation_maximization(
     component instead; if that does not help it is dropped, with a DataWarning.
     """
     added = np.broadcast_to(np.asarray(regularization, np.float64) + noise, (len(planes),))
-    uncertain = np.broadcast_to(np.asarray(noise, np.float64), (len(planes),))
+    uncertain = np.broadcast_to(np.asarray(noise, np.float64), (len(planes),)) if np.any(noise) else None
     precision = 2e-6 if planes.dtype == np.float32 else 1e-10
     mixture, history, rescued, fall = start, [], 0, 0.0
     comparable = converged = False
@@ -93,7 +93,7 @@ def expectation_maximization(
         )
         rescued += not comparable
         if gain < 0:
-            explained = precision * max(1.0, abs(history[-1])) + previous.weights @ previous.blur(added - uncertain)
+            explained = precision * max(1.0, abs(history[-1])) + previous.weights @ previous.blur(added - noise)
             fall = max(fall, -gain if -gain > explained else 0.0)
         if comparable and abs(gain) < tolerance and (gain >= 0 or -gain <= explained):
             converged = True

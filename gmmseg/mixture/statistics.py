@@ -7,6 +7,7 @@ of samples under one mixture add up to those of both sets, whoever took them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from gmmseg.mixture.parameters import Mixture
 __all__ = ["Statistics", "m_step", "measure"]
 
 Array = NDArray[Any]
+
+
+_lower_triangle = cache(np.tril_indices)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +92,7 @@ def measure(
     origins = mixture.means.astype(planes.dtype).astype(np.float64)
     second = sums[:, 1 + d :]
     if mixture.factors.ndim == 3:
-        rows, columns = np.tril_indices(d)
+        rows, columns = _lower_triangle(d)
         square = np.empty((k, d, d))
         square[:, rows, columns] = second
         square[:, columns, rows] = second

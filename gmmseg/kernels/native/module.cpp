@@ -60,7 +60,7 @@ template <class Work> void parallel(ptrdiff_t count, int threads, const Work& wo
 // are formed in the same order for any number of threads.
 ptrdiff_t chunk_size(ptrdiff_t n) {
     const ptrdiff_t even = (n + 63) / 64;
-    return std::max<ptrdiff_t>(8192, (even + kBlock - 1) / kBlock * kBlock);
+    return std::max<ptrdiff_t>(4096, (even + kBlock - 1) / kBlock * kBlock);
 }
 
 template <class T> using Planes = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>;
