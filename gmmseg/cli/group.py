@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from difflib import get_close_matches
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
@@ -80,11 +80,18 @@ def run(arguments: list[str]) -> int:
         return exit_code(error)
 
 
+def _nearest(name: str, names: Iterable[str], cutoff: float) -> str | None:
+    """Return the name that was probably meant."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, names, 1, cutoff)), None)
+
+
 def _unknown_command(name: str) -> str:
-    near = get_close_matches(name, COMMANDS, 1, cutoff=0.5)
+    near = _nearest(name, COMMANDS, 0.5)
     if Path(name).is_file():
         return f"{name} is a file, not a command; did you mean 'gmmseg segment {name}'?"
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    hint = f"did you mean {near!r}? " if near else ""
     return f"there is no command {name!r}; {hint}commands are {', '.join(COMMANDS)}"
 
 
@@ -93,8 +100,8 @@ def _usage(error: click.ClickException, arguments: list[str]) -> str:
     command = f"gmmseg {arguments[0]}" if arguments[0] in COMMANDS else "gmmseg"
     remedy = f"see `{command} --help`"
     if isinstance(error, click.NoSuchOption):
-        near = get_close_matches(error.option_name, error.possibilities or (), 1, cutoff=0.75)
-        hint = f"did you mean {near[0]}? " if near else ""
+        near = _nearest(error.option_name, error.possibilities or (), 0.75)
+        hint = f"did you mean {near}? " if near else ""
         return f"there is no option {error.option_name}; {hint}{remedy}"
     if isinstance(error, click.MissingParameter) and error.param is not None:
         return f"{(error.param.name or '').rstrip('s').upper()} is missing; {remedy}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 
@@ -49,6 +48,8 @@ class Progress:
 
     def _write(self, text: str) -> None:
         if self._shown:
+            import shutil
+
             # A line that wraps could not be erased; what matters is at its end.
             room = shutil.get_terminal_size().columns - 1
             sys.stderr.write(f"\r\x1b[K{text[-room:]}")

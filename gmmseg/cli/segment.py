@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -157,6 +156,8 @@ def _segment_all(jobs: list[Job], settings: _Settings) -> int:
         if "classes" in record and not (settings.as_json or settings.quiet):
             click.echo(("\n" if any("classes" in before for before in records[:-1]) else "") + _table(record))
     if settings.as_json:
+        import json
+
         click.echo(json.dumps(records, indent=1, allow_nan=False))
     if failures and len(failures) < len(jobs):
         return 3

@@ -26,7 +26,7 @@ def test_a_useless_knob_is_refused(knob):
     ("spacing", "count"), [((1.0, 1.0), 4), ((1.0, 1.0, 1.0), 13), ((5.0, 1.0, 1.0), 13), ((2.0,), 1)]
 )
 def test_one_of_each_pair_of_opposite_neighbours(spacing, count):
-    offsets, weights = Smoothing(0.5, np.ones(1), spacing).neighbours()
+    offsets, weights = Smoothing(0.5, np.ones(1), spacing).neighbours
     assert offsets.shape == (count, 3)
     everyone = {tuple(o) for o in offsets} | {tuple(-o) for o in offsets}
     assert len(everyone) == 2 * count
@@ -38,15 +38,15 @@ def test_one_of_each_pair_of_opposite_neighbours(spacing, count):
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0), (4.0, 1.0, 1.0)])
 def test_nearer_neighbours_count_for_more_and_the_whole_stays_the_same(spacing):
-    offsets, weights = Smoothing(0.5, np.ones(1), spacing).neighbours()
+    offsets, weights = Smoothing(0.5, np.ones(1), spacing).neighbours
     distance = np.linalg.norm(offsets * np.array((1.0,) * (3 - len(spacing)) + spacing), axis=1)
     np.testing.assert_allclose(weights * distance, weights[0] * distance[0], rtol=1e-5)
-    equal = Smoothing(0.5, np.ones(1), (1.0,) * len(spacing)).neighbours()[1]
+    equal = Smoothing(0.5, np.ones(1), (1.0,) * len(spacing)).neighbours[1]
     assert weights.sum() == pytest.approx(equal.sum(), rel=1e-5)
 
 
 def test_the_neighbours_say_grows_with_the_knob():
-    totals = [Smoothing(s, np.ones(1), (1.0, 1.0)).neighbours()[1].sum() for s in (0.1, 0.3, 0.5, 1.0)]
+    totals = [Smoothing(s, np.ones(1), (1.0, 1.0)).neighbours[1].sum() for s in (0.1, 0.3, 0.5, 1.0)]
     assert (np.diff(totals) > 0).all()
 
 

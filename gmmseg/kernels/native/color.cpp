@@ -70,12 +70,13 @@ void lab(const gmmseg::LabJob& job) {
                 for (int c = 0; c < 3; ++c) linear[c] = job.kind == 4 ? to_linear(load(rgb[c] + v)) : load(rgb[c] + v);
                 for (int c = 0; c < 3; ++c)
                     f[c] = lightness(kMatrix[c][0] * linear[0] + kMatrix[c][1] * linear[1] + kMatrix[c][2] * linear[2]);
-                store(rgb[0] + v, 116.0f * f[1] - 16.0f);
-                store(rgb[1] + v, 500.0f * (f[0] - f[1]));
-                store(rgb[2] + v, 200.0f * (f[1] - f[2]));
+                const Pack<float> values[3] = {116.0f * f[1] - 16.0f, 500.0f * (f[0] - f[1]), 200.0f * (f[1] - f[2])};
+                for (int c = 0; c < 3; ++c) {
+                    float* const to = job.out + c * job.plane_stride + y * job.columns + x + v;
+                    if (n - v >= L) store(to, values[c]);
+                    else for (ptrdiff_t lane = 0; lane < n - v; ++lane) to[lane] = values[c][lane];
+                }
             }
-            for (int c = 0; c < 3; ++c)
-                __builtin_memcpy(job.out + c * job.plane_stride + y * job.columns + x, rgb[c], sizeof(float) * n);
         }
 }
 

@@ -53,7 +53,7 @@ struct Field {
     const Grid grid;
     float *prior, *current, *next, *edges, *column, *guide, *valid;
     std::uint8_t *open, *n_open;  // for each register, the classes that any of its voxels could come to hold
-    std::uint8_t *settled;
+    std::uint8_t *settled, *column_stirred, *stirred;
     std::uint8_t *now, *later;  // registers that changed in the last sweep, and in this one
     ptrdiff_t *steps;
 
@@ -86,6 +86,8 @@ struct Field {
         open = arena.take<std::uint8_t>(grid.flags() * job.n_classes);
         n_open = arena.take<std::uint8_t>(grid.flags());
         settled = arena.take<std::uint8_t>(grid.flags());
+        column_stirred = arena.take<std::uint8_t>(grid.flag_pitch());
+        stirred = arena.take<std::uint8_t>(grid.packs);
         now = arena.take<std::uint8_t>(grid.flags());
         later = arena.take<std::uint8_t>(grid.flags());
         steps = arena.take<ptrdiff_t>(job.n_offsets);
@@ -206,12 +208,17 @@ struct Field {
         return sum;
     }
 
-    bool neighbourhood_changed(ptrdiff_t flag) const {
-        for (ptrdiff_t z = -grid.border; z <= grid.border; ++z)
-            for (ptrdiff_t y = -1; y <= 1; ++y)
-                for (ptrdiff_t x = -1; x <= 1; ++x)
-                    if (now[flag + z * grid.flag_plane() + y * grid.flag_pitch() + x]) return true;
-        return false;
+    // For each register of a row, whether it or any next to it changed in the last sweep: into `stirred`.
+    void look_around(ptrdiff_t z, ptrdiff_t y) {
+        const ptrdiff_t flags = grid.flag_row(z, y) - 1;
+        __builtin_memset(column_stirred, 0, grid.flag_pitch());
+        for (ptrdiff_t dz = -grid.border; dz <= grid.border; ++dz)
+            for (ptrdiff_t dy = -1; dy <= 1; ++dy) {
+                const std::uint8_t* const row = now + flags + dz * grid.flag_plane() + dy * grid.flag_pitch();
+                for (ptrdiff_t p = 0; p < grid.flag_pitch(); ++p) column_stirred[p] |= row[p];
+            }
+        for (ptrdiff_t p = 0; p < grid.packs; ++p)
+            stirred[p] = column_stirred[p] | column_stirred[p + 1] | column_stirred[p + 2];
     }
 
     // One sweep of messages. A register whose surroundings stood still would come out as it is in both buffers: skipped.
@@ -221,10 +228,11 @@ struct Field {
         float* const to = next;
         each_row([&](ptrdiff_t z, ptrdiff_t y) {
             const ptrdiff_t row = grid.row(z, y), flags = grid.flag_row(z, y);
+            look_around(z, y);
             for (ptrdiff_t p = 0; p < grid.packs; ++p) {
                 const ptrdiff_t flag = flags + p, i = row + p * L;
                 later[flag] = 0;
-                if (settled[flag] || !(initial || neighbourhood_changed(flag))) continue;
+                if (settled[flag] || !(initial || stirred[p])) continue;
                 const std::uint8_t* const classes = open + flag * job.n_classes;
                 const Pack<float> inverse = 1.0f / evaluate<N>(i, classes, n_open[flag]);
                 Bits<float> moved = {};
@@ -248,25 +256,27 @@ struct Field {
     template <int N> void finish() {
         const ptrdiff_t* from = job.inner_first;
         for (ptrdiff_t z = 0; z < job.inner_size[0]; ++z)
-            for (ptrdiff_t y = 0; y < job.inner_size[1]; ++y)
+            for (ptrdiff_t y = 0; y < job.inner_size[1]; ++y) {
+                look_around(z + from[0], y + from[1]);
                 for (ptrdiff_t p = from[2] / L; p * L < from[2] + job.inner_size[2]; ++p) {
                     const ptrdiff_t i = grid.row(z + from[0], y + from[1]) + p * L;
                     const ptrdiff_t x0 = p * L - from[2];  // of lane 0, in the result
                     const ptrdiff_t first_lane = x0 < 0 ? -x0 : 0;
                     const ptrdiff_t last_lane = job.inner_size[2] - x0 < L ? job.inner_size[2] - x0 : L;
                     if (job.labels)
-                        write_labels(best_class<N>(i, grid.flag_row(z + from[0], y + from[1]) + p), z, y, x0, first_lane, last_lane);
+                        write_labels(best_class<N>(i, grid.flag_row(z + from[0], y + from[1]) + p, stirred[p]), z, y, x0, first_lane, last_lane);
                     if (job.probabilities)
                         write_probabilities(1.0f / evaluate<N>(i, nullptr, job.n_classes), z, y, x0, first_lane, last_lane);
                 }
+            }
     }
 
     // Where nothing moved around a register, its messages are what would be computed once more, and clear majorities
     // among them name the classes.
-    template <int N> GMMSEG_INLINE Pack<float> best_class(ptrdiff_t i, ptrdiff_t flag) {
+    template <int N> GMMSEG_INLINE Pack<float> best_class(ptrdiff_t i, ptrdiff_t flag, bool moving) {
         const std::uint8_t* const classes = open + flag * job.n_classes;
         const int count = n_open[flag];
-        if (settled[flag] || (job.sweeps > 1 && !neighbourhood_changed(flag))) {
+        if (settled[flag] || (job.sweeps > 1 && !moving)) {
             Pack<float> best;
             const Pack<float> label = likeliest(current + i, grid.volume, classes, classes, count, best);
             if (settled[flag] || !any(best < 0.51f)) return label;
