@@ -59,6 +59,21 @@ class Image:
     name: str = "image"
     metadata: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Refuse what no step could handle, whoever made the image."""
+        if self.color and self.n_channels != 3:
+            raise ParameterError(
+                f"{self.name}: color=True needs 3 channels, there are {self.n_channels}; use color=False"
+            )
+        if self.ndim not in (1, 2, 3):
+            raise ParameterError(
+                f"{self.name}: {self.ndim} spatial axes are too many; {_AXIS_CHOICES}, and segment one volume at a time"
+            )
+        if self.spacing is not None and not all(0 < step < float("inf") for step in self.spacing):
+            raise ParameterError(
+                f"{self.name}: spacing={self.spacing} has to be finite and above 0; use None if unknown"
+            )
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Spatial shape: (rows, columns), or (planes, rows, columns) for a volume."""
@@ -251,9 +266,12 @@ def _finite(pixels: np.ndarray) -> np.ndarray | None:
 
     if pixels.dtype.kind != "f":
         return None
-    valid: np.ndarray = np.isfinite(pixels[..., 0])
-    for channel in range(1, pixels.shape[-1]):
-        valid &= np.isfinite(pixels[..., channel])
+    if pixels.dtype.itemsize > 4:
+        # Features are float32: what does not fit is a fill value, and no data.
+        most = np.finfo(np.float32).max
+        valid: np.ndarray = (np.abs(pixels) <= most).all(axis=-1)
+    else:
+        valid = np.isfinite(pixels).all(axis=-1)
     return None if valid.all() else valid
 
 

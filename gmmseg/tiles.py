@@ -131,9 +131,9 @@ class _ThreadMemory(threading.local):
 
 def _smoothing(image: Image, model: Model) -> Smoothing:
     variation = contrast(image, model.recipe, model.scale)
-    sharpness = 0.5 / variation if variation > 0 else 0.0
+    sharpness = math.sqrt(0.5 / variation) if variation > 0 else 0.0
     spacing = image.spacing or (1.0,) * image.ndim
-    return Smoothing(model.strength, sharpness / model.scale[: model.n_guides] ** 2, spacing)
+    return Smoothing(model.strength, sharpness / model.scale[: model.n_guides], spacing)
 
 
 def _write_density(model: Model, planes: Array, tile: Tile, valid: Array | None, out: Array) -> None:

@@ -2,8 +2,8 @@
 
 usage: benchmark.py [--only WORD] [--repeats N]      needs the `test` extra
 
-Runs of the two sides take turns, and each figure is the median of the ratios of neighbouring runs, because a busy machine
-slows both. EM iterations start from the same parameters on the same samples.
+Runs of the two sides take turns, and each figure is the median of the ratios of neighbouring runs, because a busy
+machine slows both. EM iterations start from the same parameters on the same samples.
 """
 
 from __future__ import annotations

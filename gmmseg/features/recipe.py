@@ -145,7 +145,8 @@ class Recipe:
                 color.CONVERSIONS[feature](values, out[row : row + 3])
                 row += 3
             elif feature == "bands" or not image.color:
-                out[row : row + image.n_channels] = values.reshape(-1, image.n_channels).T
+                with np.errstate(over="ignore"):  # what float32 cannot hold is no data in the image
+                    out[row : row + image.n_channels] = values.reshape(-1, image.n_channels).T
                 row += image.n_channels
             else:
                 color.gray(values, out[row])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from typing import Any
 
@@ -91,9 +92,10 @@ def data_mask(tags: Tags, pixels: np.ndarray) -> np.ndarray | None:
 def pixel_spacing(tags: Tags, ndim: int) -> tuple[float, ...] | None:
     """Return (height, width) of a pixel in the units of the coordinate system, where the file says it."""
     scale = tags.get(_PIXEL_SCALE, (0, 0, ()))[2]
-    if ndim != 2 or len(scale) < 2 or not scale[0] or not scale[1]:
+    if ndim != 2 or len(scale) < 2:
         return None
-    return abs(float(scale[1])), abs(float(scale[0]))
+    height, width = abs(float(scale[1])), abs(float(scale[0]))
+    return (height, width) if 0 < height < math.inf and 0 < width < math.inf else None
 
 
 def channel_names(tags: Tags, n_channels: int) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def thread_count(threads: int | None) -> int:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if isinstance(threads, bool) or not hasattr(threads, "__index__") or threads < 1:
         raise ParameterError(f"threads={threads!r} is not usable; use a whole number of at least 1")
-    return int(threads)
+    return min(int(threads), 4096)
 
 
 # Beyond this many features matrix products are faster than the compiled loops: scripts/benchmark.py, "wide" rows.
@@ -92,8 +92,8 @@ def smooth(
     """Smooth class probabilities `prior` `(K, z, y, x)` by mean field; write labels (from 1) or probabilities or both.
 
     Neighbours are at `offsets` `(m, 3)` and opposite. An edge weighs `strengths` `(m,)` times 0.2 + 0.8 exp(-D), where
-    D is the sum of `sharpness` `(c,)` times the squared differences of `guide` `(c, z, y, x)`; it weighs nothing where
-    `valid` `(z, y, x)`, uint8 or None, is 0. The outputs are filled from the part of the tile that starts at
+    D is the sum of the squares of `sharpness` `(c,)` times the differences of `guide` `(c, z, y, x)`; it weighs nothing
+    where `valid` `(z, y, x)`, uint8 or None, is 0. The outputs are filled from the part of the tile that starts at
     `inner_first`.
     """
     (native or reference).smooth(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmseg import kernels
-from gmmseg.errors import ConvergenceWarning, ParameterError
+from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.fitting import Fit, expectation_maximization
 from gmmseg.mixture.parameters import Mixture, kernel_arguments
@@ -168,6 +168,8 @@ class GaussianMixture:
         n, d = rows.shape
         self._check_parameters(n, d)
         weights = _checked_weights(sample_weight, n, rows.dtype)
+        if weights is not None and not weights.all():  # a sample of weight 0 may hold anything
+            rows, weights = rows[weights > 0], weights[weights > 0]
         planes = np.array(rows.T, order="C")
         center, scale = _frame(planes, common=self.covariance_type == "spherical")
         planes -= center.astype(planes.dtype)[:, None]
@@ -216,6 +218,14 @@ class GaussianMixture:
         start = Mixture(np.full(k, 1 / k), np.zeros((k, d)), np.empty(0), self.covariance_type)
         if self.weights_init is None or self.means_init is None or self.precisions_init is None:
             start = self._seed(planes, weights, rng, scale).transform(scale, center)
+        if start.n_components < k:
+            warnings.warn(
+                f"n_components={k}, but the samples have only {start.n_components} distinct values; "
+                f"{start.n_components} components were fitted",
+                DataWarning,
+                stacklevel=3,
+            )
+            return start
         if self.weights_init is not None:
             start = replace(start, weights=np.asarray(self.weights_init, np.float64))
         if self.means_init is not None:
@@ -322,6 +332,10 @@ class GaussianMixture:
     def _arguments(self) -> tuple[Array, Array, Array]:
         """Kernel arguments from the attributes, so that a model put together by hand works too."""
         k, d = np.shape(self.means_)
+        if np.shape(self.weights_) != (k,):
+            raise ParameterError(
+                f"weights_ has shape {np.shape(self.weights_)}; a number for each of {k} means is needed"
+            )
         factors = np.asarray(self.precisions_cholesky_, np.float64)
         if self.covariance_type in ("full", "tied"):
             factors = np.broadcast_to(np.swapaxes(factors, -1, -2), (k, d, d))
@@ -348,8 +362,10 @@ class GaussianMixture:
         for name, value in whole.items():
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
                 raise ParameterError(f"{name}={value!r} is not usable; use a whole number of at least 1")
+        if isinstance(self.max_iter, bool) or not isinstance(self.max_iter, int | np.integer):
+            raise ParameterError(f"max_iter={self.max_iter!r} is not usable; use a whole number of at least 0")
         for name in ("tol", "reg_covar", "max_iter"):
-            if not getattr(self, name) >= 0:
+            if not 0 <= getattr(self, name) < np.inf:
                 raise ParameterError(f"{name}={getattr(self, name)!r} is not usable; use a number of at least 0")
         if self.init_params not in _SEEDINGS:
             raise ParameterError(f"init_params={self.init_params!r} is not known; use one of {', '.join(_SEEDINGS)}")
@@ -387,12 +403,13 @@ def _check_finite(x: Array) -> None:
 def _checked_weights(weights: ArrayLike | None, n: int, dtype: Any) -> Array | None:
     if weights is None:
         return None
-    array = np.ascontiguousarray(weights, dtype)
+    array = np.asarray(weights, np.float64)
     if array.shape != (n,):
         raise ParameterError(f"sample_weight has shape {array.shape}; it should be ({n},)")
-    if not (np.isfinite(array).all() and (array >= 0).all() and array.sum() > 0):
+    if not (np.isfinite(array).all() and (array >= 0).all() and array.any()):
         raise ParameterError("sample_weight has negative or infinite values or is all 0; give weights of at least 0")
-    return array
+    largest = array / array.max()
+    return np.ascontiguousarray(largest / largest.mean(), dtype)
 
 
 def _frame(planes: Array, *, common: bool) -> tuple[Array, Array]:

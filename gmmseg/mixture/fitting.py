@@ -88,9 +88,14 @@ def expectation_maximization(
         history.append(statistics.log_likelihood / max(statistics.weight, np.finfo(float).tiny))
         gain = history[-1] - history[-2] if comparable else np.inf
         previous = mixture
-        mixture, comparable = _maximize(
-            statistics, mixture, added, planes.shape[1], rescue=rescued < start.n_components
-        )
+        mixture = m_step(statistics, start.covariance, added)
+        bad = _degenerate(mixture, statistics, planes.shape[1])
+        comparable = not bad.any()
+        if bad.all():
+            warnings.warn("every component was degenerate; their variances were raised", DataWarning, stacklevel=3)
+            mixture, added = _raise_variances(statistics, start.covariance, added, planes.shape[1])
+        elif bad.any():
+            mixture = _rescue(mixture, bad, may_split=rescued < start.n_components)
         rescued += not comparable
         if gain < 0:
             explained = precision * max(1.0, abs(history[-1])) + previous.weights @ previous.blur(added - noise)
@@ -118,28 +123,29 @@ def _report(fall: float, settled: bool, tolerance: float, iterations: int) -> No
         )
 
 
-def _maximize(
-    statistics: Statistics, previous: Mixture, regularization: Array, n: int, *, rescue: bool
-) -> tuple[Mixture, bool]:
-    """M step, and whether it needed no rescue."""
-    mixture = m_step(statistics, previous.covariance, regularization)
-    bad = _degenerate(mixture, statistics, n)
-    if not bad.any():
-        return mixture, True
-    good = np.flatnonzero(~bad)
-    if len(good) == 0:  # nothing to build on: one component for all the samples
-        warnings.warn(
-            "every component was degenerate; variances were raised until they were not", DataWarning, stacklevel=4
-        )
-        return _inflate(mixture, regularization), False
-    if rescue:
-        return _split_widest(mixture, good, np.flatnonzero(bad)), False
+def _raise_variances(statistics: Statistics, covariance: str, added: Array, n: int) -> tuple[Mixture, Array]:
+    """M step with the least addition to the variances, in steps of ten, that makes every component usable."""
+    second = statistics.second if statistics.second.ndim == 2 else np.diagonal(statistics.second, axis1=1, axis2=2)
+    spread = second.sum(axis=0) / max(statistics.counts.sum(), np.finfo(float).tiny)
+    unit = np.where(spread > 0, spread, 1.0)
+    for power in range(-6, 3):
+        raised = np.maximum(added, 10.0**power * unit)
+        mixture = m_step(statistics, covariance, raised)
+        if not _degenerate(mixture, statistics, n).all():
+            break
+    return mixture, raised
+
+
+def _rescue(mixture: Mixture, bad: Array, *, may_split: bool) -> Mixture:
+    """Put bad components on halves of good ones, or drop them."""
+    if may_split:
+        return _split_widest(mixture, np.flatnonzero(~bad), np.flatnonzero(bad))
     warnings.warn(
         f"{bad.sum()} of {len(bad)} components found no samples of their own and were dropped",
         DataWarning,
         stacklevel=4,
     )
-    return mixture.select(good), False
+    return mixture.select(np.flatnonzero(~bad))
 
 
 def _degenerate(mixture: Mixture, statistics: Statistics, n: int) -> Array:
@@ -176,12 +182,3 @@ def _split_widest(mixture: Mixture, good: Array, bad: Array) -> Mixture:
         if not mixture.family.shared:
             covariances[k] = covariances[donor]
     return replace(mixture, weights=weights / weights.sum(), means=means, covariances=covariances)
-
-
-def _inflate(mixture: Mixture, regularization: Array) -> Mixture:
-    """Raise all variances until they can be used."""
-    family, k, d = mixture.family, mixture.n_components, mixture.n_features
-    means = np.nan_to_num(mixture.means)
-    floor = np.maximum(regularization, 1e-6)
-    second = np.broadcast_to(floor, (k, d)) if family.diagonal else np.broadcast_to(np.diag(floor), (k, d, d))
-    return replace(mixture, means=means, covariances=family.estimate(np.ones(k), second, floor))

@@ -51,7 +51,7 @@ class Smoothing:
     strength : float, 0 to 1
         The neighbours' say grows with its square; 0.5 suits photographs.
     sharpness : ndarray, shape (c,)
-        Edges weigh 0.2 + 0.8 exp(-sum of sharpness * squared difference of the guides).
+        Edges weigh 0.2 + 0.8 exp(-sum of (sharpness * difference of the guides)^2).
     spacing : tuple of float
         Physical size of a pixel along each axis; nearer neighbours count for more.
     """

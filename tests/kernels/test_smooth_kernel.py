@@ -25,7 +25,7 @@ OFFSETS = {
 }
 CASES = [
     *((shape, name) for shape in [(1, 23, 37), (1, 1, 1), (1, 1, 50), (1, 40, 1)] for name in list(OFFSETS)[:2]),
-    *((shape, name) for shape in [(6, 9, 19), (3, 1, 17)] for name in list(OFFSETS)[2:]),
+    *((shape, name) for shape in [(6, 9, 19), (3, 1, 17), (1, 9, 33)] for name in list(OFFSETS)[2:]),
 ]
 
 

@@ -4,6 +4,7 @@
 #include "pack.h"
 
 #include <cstdlib>
+#include <new>
 
 namespace {
 
@@ -13,7 +14,8 @@ using gmmseg::MixtureJob;
 
 constexpr int kUnrolledFeatures = 8;  // up to here the number of features is a constant of the code
 constexpr int kTile = 4;              // above it second moments are taken in squares of kTile by kTile
-constexpr int kHeldBlocks = 4;        // blocks whose sums are held lane by lane before the lanes are added up
+// Blocks whose sums are held lane by lane before the lanes are added up: 128 float32 numbers a lane, for any register.
+constexpr int kHeldBlocks = kLanes<float> > 4 ? kLanes<float> / 4 : 1;
 
 // Densities below this, infinite or undefined are taken as this, so that every sample has finite posteriors.
 template <class T> constexpr T kLowest = sizeof(T) == 4 ? T(-1e30) : T(-1e300);
@@ -45,7 +47,7 @@ template <class T> struct Scratch {
           weighted(centred + kBlock * (job.n_features + kTile)), weight(weighted + kBlock * kTile),
           highest(weight + kBlock), factor(highest + kBlock), densities(factor + kBlock),
           held(densities + kBlock * job.n_components) {
-        if (!memory) std::abort();
+        if (!memory) throw std::bad_alloc();
         __builtin_memset(held, 0, sizeof(T) * held_size(job));
     }
     ~Scratch() { std::free(memory); }

@@ -6,8 +6,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <memory>
+#include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -49,11 +53,27 @@ const Chosen& kernels() {
 // them costs some 20 microseconds, and nothing is left behind that a fork could break.
 template <class Work> void parallel(ptrdiff_t count, int threads, const Work& work) {
     std::atomic<ptrdiff_t> next{0};
-    const auto loop = [&] { for (ptrdiff_t i; (i = next++) < count;) work(i); };
+    std::exception_ptr failure;
+    std::mutex failing;
+    const auto loop = [&] {
+        try {
+            for (ptrdiff_t i; (i = next++) < count;) work(i);
+        } catch (...) {
+            next = count;
+            const std::lock_guard<std::mutex> lock(failing);
+            failure = std::current_exception();
+        }
+    };
     std::vector<std::thread> helpers;
-    for (ptrdiff_t t = 1; t < std::min<ptrdiff_t>(threads, count); ++t) helpers.emplace_back(loop);
+    helpers.reserve(size_t(std::max<ptrdiff_t>(0, std::min<ptrdiff_t>(threads, count))));
+    try {
+        for (ptrdiff_t t = 1; t < std::min<ptrdiff_t>(threads, count); ++t) helpers.emplace_back(loop);
+    } catch (const std::system_error&) {
+        // The system has no more threads to give: those that started, and this one, do the work.
+    }
     loop();
     for (std::thread& helper : helpers) helper.join();
+    if (failure) std::rethrow_exception(failure);
 }
 
 // Part of the samples that one thread takes at a time: whole blocks, and a function of their number alone, so that sums
@@ -65,12 +85,18 @@ ptrdiff_t chunk_size(ptrdiff_t n) {
 
 template <class T> using Planes = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>;
 template <class T> using Vector = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Rows = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Parameters = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
+
+void require(bool holds, const char* what) {
+    if (!holds) throw nb::value_error(what);
+}
 
 // A mixture's parameters in the precision and order that the kernels read.
 template <class T> struct Prepared : MixtureJob<T> {
     std::vector<T> values;
-    Prepared(const Planes<T>& planes, const Parameters& constants, const Parameters& means, const Parameters& factors) {
+    Prepared(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors) {
         this->samples = planes.data();
         this->feature_stride = planes.stride(0);
         this->sample_stride = planes.stride(1);
@@ -80,6 +106,11 @@ template <class T> struct Prepared : MixtureJob<T> {
         this->n_components = int(means.shape(0));
         this->diagonal = factors.ndim() == 2;
         const int d = this->n_features;
+        const size_t k = means.shape(0), wide = means.shape(1);
+        require(k > 0 && wide > 0 && planes.shape(0) == wide, "planes and means differ in their number of features");
+        require(constants.shape(0) == k && factors.shape(0) == k && factors.shape(1) == wide &&
+                    (this->diagonal || factors.shape(2) == wide),
+                "weights, means and precision factors differ in their numbers of components or features");
         const double log2e = 1.442695040888963407359924681, scale = std::sqrt(log2e / 2);
         values.reserve(this->n_components * this->params_per_component());
         for (int k = 0; k < this->n_components; ++k) {
@@ -100,12 +131,13 @@ template <class T> void run_statistics(const MixtureJob<T>& job, ptrdiff_t b, pt
 }
 
 template <class T>
-nb::tuple statistics(const Planes<T>& planes, nb::object weights, const Parameters& constants, const Parameters& means,
+nb::tuple statistics(const Planes<T>& planes, nb::object weights, const Rows& constants, const Table& means,
                      const Parameters& factors, int threads) {
     Prepared<T> job(planes, constants, means, factors);
     Vector<const T> weight;
     if (!weights.is_none()) {
         weight = nb::cast<Vector<const T>>(weights);
+        require(weight.shape(0) == planes.shape(1), "there is not one weight for each sample");
         job.weights = weight.data();
     }
     const size_t columns = size_t(job.params_per_component()), size = size_t(job.n_components) * columns;
@@ -131,7 +163,7 @@ nb::tuple statistics(const Planes<T>& planes, nb::object weights, const Paramete
 }
 
 template <class T>
-void posterior(const Planes<T>& planes, const Parameters& constants, const Parameters& means, const Parameters& factors,
+void posterior(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors,
                nb::object out, nb::object log_density, int threads) {
     Prepared<T> job(planes, constants, means, factors);
     T* to = nullptr;
@@ -139,10 +171,16 @@ void posterior(const Planes<T>& planes, const Parameters& constants, const Param
     ptrdiff_t stride = 0;
     if (!out.is_none()) {
         auto a = nb::cast<nb::ndarray<T, nb::ndim<2>, nb::device::cpu>>(out);
+        require(a.shape(0) == means.shape(0) && a.shape(1) == planes.shape(1) && (a.stride(1) == 1 || a.shape(1) < 2),
+                "the output has not one contiguous row of all samples for each component");
         to = a.data();
         stride = a.stride(0);
     }
-    if (!log_density.is_none()) density = nb::cast<Vector<T>>(log_density).data();
+    if (!log_density.is_none()) {
+        auto a = nb::cast<Vector<T>>(log_density);
+        require(a.shape(0) == planes.shape(1), "the output has not one number for each sample");
+        density = a.data();
+    }
     nb::gil_scoped_release unlocked;
     const ptrdiff_t n = job.n_samples, chunk = chunk_size(n);
     parallel((n + chunk - 1) / chunk, threads, [&](ptrdiff_t i) {
@@ -153,9 +191,10 @@ void posterior(const Planes<T>& planes, const Parameters& constants, const Param
 }
 
 template <class T, class Label>
-void classify(const Planes<T>& planes, const Parameters& constants, const Parameters& means, const Parameters& factors,
+void classify(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors,
               Vector<Label> out, int first, int threads) {
     Prepared<T> job(planes, constants, means, factors);
+    require(out.shape(0) == planes.shape(1), "the output has not one number for each sample");
     std::uint8_t* out8 = nullptr;
     std::int64_t* out64 = nullptr;
     if constexpr (sizeof(Label) == 1) out8 = out.data();
@@ -194,11 +233,21 @@ void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& g
     job.sharpness = sharpness.data();
     job.sweeps = sweeps;
     job.reserve = reserve;
-    if (!valid.is_none()) job.valid = nb::cast<Packed<const std::uint8_t, 3>>(valid).data();
+    if (!valid.is_none()) {
+        auto a = nb::cast<Packed<const std::uint8_t, 3>>(valid);
+        for (int i = 0; i < 3; ++i) require(a.shape(i) == prior.shape(i + 1), "valid has not the shape of the tile");
+        job.valid = a.data();
+    }
+    require(prior.shape(0) > 0 && prior.shape(0) <= 255, "there are not 1 to 255 classes");
+    require(offsets.shape(1) == 3 && strengths.shape(0) == offsets.shape(0) && sharpness.shape(0) == guide.shape(0) && sweeps > 0,
+            "offsets, strengths, sharpness or sweeps do not fit");
     for (int i = 0; i < 3; ++i) {
         job.size[i] = ptrdiff_t(prior.shape(i + 1));
         job.inner_first[i] = nb::cast<ptrdiff_t>(inner_first[i]);
+        require(guide.shape(i + 1) == prior.shape(i + 1), "the guide has not the shape of the tile");
     }
+    for (size_t i = 0; i < 3 * offsets.shape(0); ++i)
+        require(std::abs(offsets.data()[i]) <= 1, "only the next voxels can be neighbours");
     if (!labels.is_none()) {
         auto a = nb::cast<nb::ndarray<std::uint8_t, nb::ndim<3>, nb::device::cpu>>(labels);
         job.labels = a.data();
@@ -208,8 +257,14 @@ void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& g
         auto a = nb::cast<nb::ndarray<float, nb::ndim<4>, nb::device::cpu>>(probabilities);
         job.probabilities = a.data();
         for (int i = 0; i < 4; ++i) job.probability_strides[i] = a.stride(i);
-        for (int i = 0; i < 3; ++i) job.inner_size[i] = ptrdiff_t(a.shape(i + 1));
+        require(a.shape(0) == prior.shape(0), "probabilities have not one part for each class");
+        for (int i = 0; i < 3; ++i) {
+            require(labels.is_none() || job.inner_size[i] == ptrdiff_t(a.shape(i + 1)), "the outputs differ in shape");
+            job.inner_size[i] = ptrdiff_t(a.shape(i + 1));
+        }
     }
+    for (int i = 0; i < 3; ++i)
+        require(job.inner_first[i] >= 0 && job.inner_first[i] + job.inner_size[i] <= job.size[i], "the output leaves the tile");
     nb::gil_scoped_release unlocked;
     kernels().smooth(job);
 }
@@ -224,7 +279,13 @@ void lab(const nb::ndarray<const T, nb::ndim<3>, nb::device::cpu>& pixels, nb::o
     job.channel_stride = pixels.stride(2) * ptrdiff_t(sizeof(T));
     job.rows = ptrdiff_t(pixels.shape(0));
     job.columns = ptrdiff_t(pixels.shape(1));
-    if (!linear.is_none()) job.linear = nb::cast<Vector<const float>>(linear).data();
+    require(pixels.shape(2) == 3 && out.shape(0) == 3 && out.shape(1) == pixels.shape(0) * pixels.shape(1),
+            "the output has not three planes of all pixels");
+    if (sizeof(T) < 4) {
+        auto table = nb::cast<Vector<const float>>(linear);
+        require(table.shape(0) == size_t(1) << (8 * sizeof(T)), "the table has not one entry for each value");
+        job.linear = table.data();
+    }
     job.out = out.data();
     job.plane_stride = ptrdiff_t(out.shape(1));
     nb::gil_scoped_release unlocked;

@@ -25,13 +25,16 @@ template <class T> struct PackOf;
 template <> struct PackOf<float> {
     typedef float type __attribute__((vector_size(kRegisterBytes)));
     typedef std::int32_t bits __attribute__((vector_size(kRegisterBytes)));
+    typedef std::uint32_t natural __attribute__((vector_size(kRegisterBytes)));
 };
 template <> struct PackOf<double> {
     typedef double type __attribute__((vector_size(kRegisterBytes)));
     typedef std::int64_t bits __attribute__((vector_size(kRegisterBytes)));
+    typedef std::uint64_t natural __attribute__((vector_size(kRegisterBytes)));
 };
 template <class T> using Pack = typename PackOf<T>::type;
 template <class T> using Bits = typename PackOf<T>::bits;
+template <class T> using Natural = typename PackOf<T>::natural;
 template <class T> constexpr int kLanes = kRegisterBytes / int(sizeof(T));
 
 template <class T> GMMSEG_INLINE Pack<T> load(const T* p) { Pack<T> v; __builtin_memcpy(&v, p, sizeof v); return v; }
@@ -68,7 +71,7 @@ GMMSEG_INLINE bool any(Bits<float> mask) {
 #endif
 }
 
-// 2^t for t <= 0: minimax polynomials, relative error 1.2e-7 and 3e-16, exactly 1 at 0. Below 2^-100 (2^-1000) it is 0,
+// 2^t for t <= 0: minimax polynomials, relative error below 2e-7 and 3e-16, exactly 1 at 0. Below 2^-100 (2^-1000) it is 0,
 // so that no product of it is a denormal number, which many processors handle slowly.
 GMMSEG_INLINE Pack<float> exp2_negative(Pack<float> t) {
     const Pack<float> shifted = t + 12582912.0f;  // 1.5 * 2^23: the rounded integer stands in the low bits
@@ -79,7 +82,7 @@ GMMSEG_INLINE Pack<float> exp2_negative(Pack<float> t) {
     p = p * f + 0.24022242080363418f;
     p = p * f + 0.6931469775914952f;
     p = p * f + 1.0f;
-    return t > -100.0f ? (Pack<float>)((Bits<float>)p + ((Bits<float>)shifted << 23)) : Pack<float>{};
+    return t > -100.0f ? (Pack<float>)((Natural<float>)p + ((Natural<float>)shifted << 23)) : Pack<float>{};
 }
 GMMSEG_INLINE Pack<double> exp2_negative(Pack<double> t) {
     const Pack<double> shifted = t + 6755399441055744.0;  // 1.5 * 2^52
@@ -96,7 +99,7 @@ GMMSEG_INLINE Pack<double> exp2_negative(Pack<double> t) {
     p = p * f + 0.2402265069591013;
     p = p * f + 0.6931471805599453;
     p = p * f + 1.0;
-    return t > -1000.0 ? (Pack<double>)((Bits<double>)p + ((Bits<double>)shifted << 52)) : Pack<double>{};
+    return t > -1000.0 ? (Pack<double>)((Natural<double>)p + ((Natural<double>)shifted << 52)) : Pack<double>{};
 }
 
 // log2 of normal numbers: exponent, and the series of 2 artanh((m - 1) / (m + 1)) for m in [sqrt(1/2), sqrt(2)).

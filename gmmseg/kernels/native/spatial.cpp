@@ -15,13 +15,18 @@ constexpr int L = kLanes<float>;
 constexpr float kLog2e = 1.44269504f;
 constexpr float kBlind = 0.2f;        // part of an edge that no contrast can cut, so that lone outliers are smoothed too
 
-// The tile with a border of one voxel (none above and below a flat one). Rows start at whole registers; one register lies
+// The tile with a border of one voxel (above and below only where neighbours are looked for there). Rows start at whole registers; one register lies
 // between the end of a row and the start of the next, and is the border of both.
 struct Grid {
     ptrdiff_t depth, height, width, packs, border, pitch, plane, volume;
     explicit Grid(const SmoothJob& job)
-        : depth(job.size[0]), height(job.size[1]), width(job.size[2]), packs((width + L - 1) / L), border(depth > 1),
+        : depth(job.size[0]), height(job.size[1]), width(job.size[2]), packs((width + L - 1) / L), border(any_above(job)),
           pitch((packs + 1) * L), plane((height + 2) * pitch), volume((depth + 2 * border) * plane + L) {}
+    static ptrdiff_t any_above(const SmoothJob& job) {
+        for (int o = 0; o < job.n_offsets; ++o)
+            if (job.offsets[3 * o]) return 1;
+        return 0;
+    }
     ptrdiff_t row(ptrdiff_t z, ptrdiff_t y) const { return (z + border) * plane + (y + 1) * pitch + L; }
     ptrdiff_t outer(ptrdiff_t z, ptrdiff_t y) const { return (z * height + y) * width; }  // in arrays without a border
     // One flag a register, with the same border.
@@ -129,8 +134,8 @@ struct Field {
                     Pack<float> distance = {};
                     for (int g = 0; g < job.n_guides; ++g) {
                         const float* p = guide + g * grid.volume + i;
-                        const Pack<float> difference = load(p) - load(p + ahead);
-                        distance += job.sharpness[g] * kLog2e * difference * difference;
+                        const Pack<float> difference = job.sharpness[g] * (load(p) - load(p + ahead));
+                        distance += kLog2e * difference * difference;
                     }
                     edge = strength * load(valid + i) * load(valid + i + ahead) * (kBlind + (1 - kBlind) * exp2_negative(-distance));
                 }
@@ -139,42 +144,46 @@ struct Field {
         }
     }
 
-    // Prior probabilities; uniform where there is no data and past the end of a row. A class is closed to a register when
-    // no message could lift it to 1/512 of the likeliest; the register is settled when every voxel has but one open class.
-    void fill_prior() {
-        const ptrdiff_t tile = grid.depth * grid.height * grid.width;
+    // Prior probabilities; uniform where there is no data and past the end of a row.
+    void copy_prior(ptrdiff_t z, ptrdiff_t y) {
+        const ptrdiff_t tile = grid.depth * grid.height * grid.width, from = grid.outer(z, y);
         const float uniform = 1.0f / job.n_classes;
+        for (int k = 0; k < job.n_classes; ++k) {
+            float* const row = prior + k * grid.volume + grid.row(z, y);
+            __builtin_memcpy(row, job.prior + k * tile + from, sizeof(float) * grid.width);
+            for (ptrdiff_t x = grid.width; x < grid.packs * L; ++x) row[x] = uniform;
+            if (job.valid)
+                for (ptrdiff_t x = 0; x < grid.width; ++x) row[x] = job.valid[from + x] ? row[x] : uniform;
+        }
+    }
+
+    // A class is closed to a voxel, its prior 0, when no message could lift all such classes together to 1/512 of the
+    // likeliest; a register has the open classes of its voxels, and is settled when every voxel has but one.
+    void fill_prior() {
         float strongest = 0;
         for (int o = 0; o < job.n_offsets; ++o) strongest += 2 * kLog2e * job.strengths[o];
-        const Pack<float> gain = 512 * exp2_negative(fill(strongest));
+        const Pack<float> gain = 512.0f * float(job.n_classes) * exp2_negative(fill(strongest));
         each_row([&](ptrdiff_t z, ptrdiff_t y) {
-            const ptrdiff_t from = grid.outer(z, y), to = grid.row(z, y);
-            for (int k = 0; k < job.n_classes; ++k) {
-                float* const row = prior + k * grid.volume + to;
-                __builtin_memcpy(row, job.prior + k * tile + from, sizeof(float) * grid.width);
-                for (ptrdiff_t x = grid.width; x < grid.packs * L; ++x) row[x] = uniform;
-                if (job.valid)
-                    for (ptrdiff_t x = 0; x < grid.width; ++x) row[x] = job.valid[from + x] ? row[x] : uniform;
-            }
+            copy_prior(z, y);
             for (ptrdiff_t p = 0; p < grid.packs; ++p) {
-                const ptrdiff_t i = to + p * L, flag = grid.flag_row(z, y) + p;
-                Pack<float> highest = {}, sum = {};
-                for (int k = 0; k < job.n_classes; ++k) {
-                    const Pack<float> q = load(prior + k * grid.volume + i);
-                    highest = larger(highest, q);
-                    sum += q;
-                }
-                const Pack<float> inside = load(valid + i);  // 0 past the end of a row too
-                settled[flag] = !any(((sum - highest) * gain >= highest) & (inside > 0.0f));
+                const ptrdiff_t i = grid.row(z, y) + p * L, flag = grid.flag_row(z, y) + p;
+                Pack<float> highest = {}, classes = {};
+                for (int k = 0; k < job.n_classes; ++k) highest = larger(highest, load(prior + k * grid.volume + i));
                 int count = 0;
                 for (int k = 0; k < job.n_classes; ++k) {
-                    const Pack<float> q = load(prior + k * grid.volume + i);
-                    const bool is_open = any(q * gain >= highest);
-                    if (is_open) open[flag * job.n_classes + count++] = std::uint8_t(k);
+                    Pack<float> q = load(prior + k * grid.volume + i);
+                    const Bits<float> is_open = q * gain >= highest;
+                    q = is_open ? q : Pack<float>{};
+                    classes += is_open ? fill(1.0f) : Pack<float>{};
+                    if (any(is_open)) open[flag * job.n_classes + count++] = std::uint8_t(k);
+                    store(prior + k * grid.volume + i, q);
                     store(current + k * grid.volume + i, message(q));
-                    if (settled[flag] || !is_open) store(next + k * grid.volume + i, message(q));  // never computed again
+                    store(next + k * grid.volume + i, message(q));
                 }
+                if (count == 0) open[flag * job.n_classes + count++] = 0;  // priors that are no numbers
                 n_open[flag] = std::uint8_t(count);
+                const Pack<float> inside = load(valid + i);  // 0 past the end of a row too
+                settled[flag] = !any((classes > 1.0f) & (inside > 0.0f));
             }
         });
     }
@@ -255,6 +264,7 @@ struct Field {
 
     template <int N> void finish() {
         const ptrdiff_t* from = job.inner_first;
+        if (job.probabilities) each_row([&](ptrdiff_t z, ptrdiff_t y) { copy_prior(z, y); });
         for (ptrdiff_t z = 0; z < job.inner_size[0]; ++z)
             for (ptrdiff_t y = 0; y < job.inner_size[1]; ++y) {
                 look_around(z + from[0], y + from[1]);
