@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+import gmmseg
+
 ROOT = Path(__file__).parents[1]
 
 settings.register_profile(
@@ -38,7 +40,8 @@ def fresh_python(tmp_path):
     """Run code in a new interpreter, in an empty folder: (code, *arguments, **environment) -> its stdout."""
 
     def run(code, *arguments, **environment):
-        path = os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH")) if p)
+        # The package that this process tests, wherever it is installed.
+        path = os.pathsep.join(p for p in (str(Path(gmmseg.__file__).parents[1]), os.environ.get("PYTHONPATH")) if p)
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
             env={**os.environ, "PYTHONPATH": path, **environment},
