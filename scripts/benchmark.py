@@ -18,6 +18,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,6 +26,7 @@ from skimage import color, data
 from sklearn.mixture import GaussianMixture as Peer
 
 import gmmseg
+from gmmseg import kernels
 
 FLOOR = "import sys, cv2; image = cv2.imread(sys.argv[1]); cv2.imwrite(sys.argv[2], image[..., 0] // 64)"
 
@@ -47,9 +49,9 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def ratio(slow: Callable[[], object], fast: Callable[[], object], repeats: int) -> float:
-    """Median of the time of `slow` over that of `fast`, run in turns after a warm-up."""
-    fast()
-    return float(np.median([seconds(slow) / min(seconds(fast) for _ in range(3)) for _ in range(repeats)]))
+    """Median of the time of `slow` over that of `fast`, run in turns after a warm-up of each."""
+    slow(), fast()
+    return float(np.median([seconds(slow) / seconds(fast) for _ in range(repeats)]))
 
 
 def iteration(covariance: str, k: int, dtype: str, repeats: int) -> str:
@@ -80,6 +82,17 @@ def inference(method: str, repeats: int) -> str:
     models = [cls(6, random_state=0, max_iter=5).fit(x[:50_000]) for cls in (Peer, gmmseg.GaussianMixture)]
     peer, ours = (getattr(model, method) for model in models)
     return f"{ratio(lambda: peer(x), lambda: ours(x), repeats):.0f} x"
+
+
+def wide(d: int, repeats: int) -> str:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(d, 65_536)).astype(np.float32)
+    mixture = np.full(4, -1.0), rng.normal(size=(4, d)), np.tile(np.eye(d), (4, 1, 1))
+
+    def work(implementation: Any) -> Callable[[], object]:
+        return lambda: implementation.statistics(x, None, *mixture, kernels.thread_count(None))
+
+    return f"{ratio(work(kernels.reference), work(kernels.native), repeats):.1f} x" if kernels.native else "-"
 
 
 def process(command: list[str]) -> tuple[float, float]:
@@ -151,6 +164,9 @@ def main() -> None:
             lambda: start_up([sys.executable, "-c", "import gmmseg"], "import numpy", n),
         ),
         ("gmmseg --help, over python -c pass", "3 x", lambda: start_up(gmmseg_command, "pass", n)),
+        ("wide: compiled over NumPy kernel, d = 16", "-", lambda: wide(16, n)),
+        ("wide: compiled over NumPy kernel, d = 32", "-", lambda: wide(32, n)),
+        ("wide: compiled over NumPy kernel, d = 48", "-", lambda: wide(48, n)),
     ]
     print("| figure | asked | measured |\n| --- | --- | --- |")
     for name, asked, measure in figures:

@@ -37,7 +37,8 @@ constexpr float kMatrix[3][3] = {{0.412453f / 0.95047f, 0.357580f / 0.95047f, 0.
                                  {0.019334f / 1.08883f, 0.119193f / 1.08883f, 0.950227f / 1.08883f}};
 
 template <class T>
-GMMSEG_INLINE void gather_strided(const float* linear, const char* p, ptrdiff_t pixel, ptrdiff_t channel, ptrdiff_t n, float (*rgb)[kRun]) {
+GMMSEG_INLINE void gather_strided(const float* linear, const char* p, ptrdiff_t pixel, ptrdiff_t channel, ptrdiff_t n,
+                                  float (*rgb)[kRun]) {
     for (ptrdiff_t i = 0; i < n; ++i, p += pixel)
         for (int c = 0; c < 3; ++c) {
             T value;
@@ -47,9 +48,11 @@ GMMSEG_INLINE void gather_strided(const float* linear, const char* p, ptrdiff_t 
         }
 }
 
-template <class T> GMMSEG_INLINE void gather(const gmmseg::LabJob& job, const char* p, ptrdiff_t n, float (*rgb)[kRun]) {
+template <class T>
+GMMSEG_INLINE void gather(const gmmseg::LabJob& job, const char* p, ptrdiff_t n, float (*rgb)[kRun]) {
     constexpr ptrdiff_t size = sizeof(T);
-    if (job.pixel_stride == 3 * size && job.channel_stride == size) gather_strided<T>(job.linear, p, 3 * size, size, n, rgb);
+    if (job.pixel_stride == 3 * size && job.channel_stride == size)
+        gather_strided<T>(job.linear, p, 3 * size, size, n, rgb);
     else gather_strided<T>(job.linear, p, job.pixel_stride, job.channel_stride, n, rgb);
 }
 
@@ -74,7 +77,8 @@ void lab(const gmmseg::LabJob& job) {
                 for (int c = 0; c < 3; ++c) {
                     float* const to = job.out + c * job.plane_stride + y * job.columns + x + v;
                     if (n - v >= L) store(to, values[c]);
-                    else for (ptrdiff_t lane = 0; lane < n - v; ++lane) to[lane] = values[c][lane];
+                    else
+                        for (ptrdiff_t lane = 0; lane < n - v; ++lane) to[lane] = values[c][lane];
                 }
             }
         }

@@ -31,50 +31,60 @@ struct MixtureJob {
 // Mean-field smoothing of one tile. Arrays of the tile are C-contiguous in (z, y, x); the result is written for the
 // part of it from `inner_first` on, of `inner_size`, into arrays of any strides.
 struct SmoothJob {
-    const float* prior;                     // (n_classes, tile) probabilities
-    const float* guide;                     // (n_guides, tile): edges are weak where these differ
-    const std::uint8_t* valid;              // (tile), or null where all voxels are
+    const float* prior;         // (n_classes, tile) probabilities
+    const float* guide;         // (n_guides, tile): edges are weak where these differ
+    const std::uint8_t* valid;  // (tile), or null where all voxels are
     std::ptrdiff_t size[3];
     int n_classes, n_guides, n_offsets, sweeps;
-    const std::int64_t* offsets;            // (n_offsets, 3): one of each pair of opposite neighbours
-    const float* strengths;                 // n_offsets
-    const float* sharpness;                 // n_guides; edge = strength * (0.2 + 0.8 exp(-sum of (sharpness * difference)^2))
+    const std::int64_t* offsets;  // (n_offsets, 3): one of each pair of opposite neighbours
+    const float* strengths;       // n_offsets
+    const float* sharpness;       // n_guides; edge = strength * (0.2 + 0.8 exp(-sum of (sharpness * difference)^2))
     std::ptrdiff_t inner_first[3], inner_size[3];
-    std::uint8_t* labels;                   // from 1, or null
+    std::uint8_t* labels;  // from 1, or null
     std::ptrdiff_t label_strides[3];
-    float* probabilities;                   // or null
-    std::ptrdiff_t probability_strides[4];  // class, z, y, x
-    void* (*reserve)(std::ptrdiff_t bytes); // memory for the time of one call
+    float* probabilities;                    // or null
+    std::ptrdiff_t probability_strides[4];   // class, z, y, x
+    void* (*reserve)(std::ptrdiff_t bytes);  // memory for the time of one call
 };
 
 // Colour to CIE L*a*b* (D65): rows of interleaved pixels to three planes.
 struct LabJob {
     const void* pixels;
-    int kind;                               // bytes of an integer channel (1 or 2), or 4 for float32 in 0..1
+    int kind;  // bytes of an integer channel (1 or 2), or 4 for float32 in 0..1
     std::ptrdiff_t row_stride, pixel_stride, channel_stride;  // in bytes
     std::ptrdiff_t rows, columns;
-    const float* linear;                    // table from integers to linear light
-    float* out;                             // (3, plane_stride)
+    const float* linear;  // table from integers to linear light
+    float* out;           // (3, plane_stride)
     std::ptrdiff_t plane_stride;
 };
 
 struct Kernels {
     const char* instruction_set;
     // Adds sums (K x (1 + d + second moments)) about the means, and the log-likelihood in nats.
-    void (*statistics_f32)(const MixtureJob<float>&, std::ptrdiff_t begin, std::ptrdiff_t end, double* sums, double* loglik);
-    void (*statistics_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, double* sums, double* loglik);
+    void (*statistics_f32)(const MixtureJob<float>&, std::ptrdiff_t begin, std::ptrdiff_t end, double* sums,
+                           double* loglik);
+    void (*statistics_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, double* sums,
+                           double* loglik);
     // out: (K, stride) responsibilities or null; log_density: in nats, or null.
-    void (*posterior_f32)(const MixtureJob<float>&, std::ptrdiff_t begin, std::ptrdiff_t end, float* out, std::ptrdiff_t stride, float* log_density);
-    void (*posterior_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, double* out, std::ptrdiff_t stride, double* log_density);
+    void (*posterior_f32)(const MixtureJob<float>&, std::ptrdiff_t begin, std::ptrdiff_t end, float* out,
+                          std::ptrdiff_t stride, float* log_density);
+    void (*posterior_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, double* out,
+                          std::ptrdiff_t stride, double* log_density);
     // out: the index of the most probable component, bytes or 64-bit, counted from `first`.
-    void (*classify_f32)(const MixtureJob<float>&, std::ptrdiff_t begin, std::ptrdiff_t end, std::uint8_t* out8, std::int64_t* out64, int first);
-    void (*classify_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, std::uint8_t* out8, std::int64_t* out64, int first);
+    void (*classify_f32)(const MixtureJob<float>&, std::ptrdiff_t begin, std::ptrdiff_t end, std::uint8_t* out8,
+                         std::int64_t* out64, int first);
+    void (*classify_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, std::uint8_t* out8,
+                         std::int64_t* out64, int first);
 };
 using Smooth = void (*)(const SmoothJob&);
 using Lab = void (*)(const LabJob&);
 
-#define GMMSEG_DECLARE(isa) \
-    namespace isa { extern const Kernels mixture_kernels; extern const Smooth smooth_kernel; extern const Lab lab_kernel; }
+#define GMMSEG_DECLARE(isa)               \
+    namespace isa {                       \
+    extern const Kernels mixture_kernels; \
+    extern const Smooth smooth_kernel;    \
+    extern const Lab lab_kernel;          \
+    }
 #if defined(__x86_64__)
 GMMSEG_DECLARE(v4)
 GMMSEG_DECLARE(v3)

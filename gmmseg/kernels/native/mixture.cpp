@@ -8,9 +8,9 @@
 
 namespace {
 
-using std::ptrdiff_t;
 using gmmseg::kBlock;
 using gmmseg::MixtureJob;
+using std::ptrdiff_t;
 
 constexpr int kUnrolledFeatures = 8;  // up to here the number of features is a constant of the code
 constexpr int kTile = 4;              // above it second moments are taken in squares of kTile by kTile
@@ -18,21 +18,23 @@ constexpr int kTile = 4;              // above it second moments are taken in sq
 constexpr int kHeldBlocks = kLanes<float> > 4 ? kLanes<float> / 4 : 1;
 
 // Densities below this, infinite or undefined are taken as this, so that every sample has finite posteriors.
-template <class T> constexpr T kLowest = sizeof(T) == 4 ? T(-1e30) : T(-1e300);
+template <class T>
+constexpr T kLowest = sizeof(T) == 4 ? T(-1e30) : T(-1e300);
 
 constexpr int triangle(int d) { return d * (d + 1) / 2; }
 
 // Working memory of one thread: the block's features (where they have to be gathered), and rows of kBlock numbers.
-template <class T> struct Scratch {
+template <class T>
+struct Scratch {
     T* const memory;
-    T* const samples;       // d rows
-    T* const centred;       // d rounded up to kTile rows
-    T* const weighted;      // kTile rows
-    T* const weight;        // 1 row: the samples' weights, 0 past the end
-    T* const highest;       // 1 row: log2 density of the likeliest component
-    T* const factor;        // 1 row: weight / normaliser
-    T* const densities;     // K rows
-    T* const held;          // K times the sums, a register each; only for an unrolled number of features
+    T* const samples;    // d rows
+    T* const centred;    // d rounded up to kTile rows
+    T* const weighted;   // kTile rows
+    T* const weight;     // 1 row: the samples' weights, 0 past the end
+    T* const highest;    // 1 row: log2 density of the likeliest component
+    T* const factor;     // 1 row: weight / normaliser
+    T* const densities;  // K rows
+    T* const held;       // K times the sums, a register each; only for an unrolled number of features
 
     static ptrdiff_t held_size(const MixtureJob<T>& job) {
         return job.n_features > kUnrolledFeatures ? 0 : job.n_components * job.params_per_component() * kLanes<T>;
@@ -43,9 +45,13 @@ template <class T> struct Scratch {
     }
     explicit Scratch(const MixtureJob<T>& job)
         : memory(static_cast<T*>(std::aligned_alloc(64, sizeof(T) * size(job)))),
-          samples(memory), centred(samples + kBlock * (job.n_features + kTile)),
-          weighted(centred + kBlock * (job.n_features + kTile)), weight(weighted + kBlock * kTile),
-          highest(weight + kBlock), factor(highest + kBlock), densities(factor + kBlock),
+          samples(memory),
+          centred(samples + kBlock * (job.n_features + kTile)),
+          weighted(centred + kBlock * (job.n_features + kTile)),
+          weight(weighted + kBlock * kTile),
+          highest(weight + kBlock),
+          factor(highest + kBlock),
+          densities(factor + kBlock),
           held(densities + kBlock * job.n_components) {
         if (!memory) throw std::bad_alloc();
         __builtin_memset(held, 0, sizeof(T) * held_size(job));
@@ -56,23 +62,27 @@ template <class T> struct Scratch {
 };
 
 // One block of samples: where row i of its features starts is x + i * row.
-template <class T> struct Block {
+template <class T>
+struct Block {
     const T* x;
     ptrdiff_t row;
     ptrdiff_t size;   // samples in it
     ptrdiff_t packs;  // registers that hold them; lanes past `size` are zeros
 };
 
-template <class T> GMMSEG_INLINE void gather(const T* from, ptrdiff_t stride, ptrdiff_t count, T* to) {
+template <class T>
+GMMSEG_INLINE void gather(const T* from, ptrdiff_t stride, ptrdiff_t count, T* to) {
     for (ptrdiff_t i = 0; i < count; ++i) to[i] = from[i * stride];
     for (ptrdiff_t i = count; i % kLanes<T>; ++i) to[i] = T(0);
 }
 
-template <class T> GMMSEG_INLINE Block<T> open_block(const MixtureJob<T>& job, ptrdiff_t first, ptrdiff_t end, Scratch<T>& s) {
+template <class T>
+GMMSEG_INLINE Block<T> open_block(const MixtureJob<T>& job, ptrdiff_t first, ptrdiff_t end, Scratch<T>& s) {
     const ptrdiff_t size = end - first < kBlock ? end - first : kBlock;
     const T* x = job.samples + first * job.sample_stride;
     if (job.sample_stride == 1 && size == kBlock) return {x, job.feature_stride, size, kBlock / kLanes<T>};
-    for (int i = 0; i < job.n_features; ++i) gather(x + i * job.feature_stride, job.sample_stride, size, s.samples + i * kBlock);
+    for (int i = 0; i < job.n_features; ++i)
+        gather(x + i * job.feature_stride, job.sample_stride, size, s.samples + i * kBlock);
     return {s.samples, kBlock, size, (size + kLanes<T> - 1) / kLanes<T>};
 }
 
@@ -80,7 +90,8 @@ template <class T> GMMSEG_INLINE Block<T> open_block(const MixtureJob<T>& job, p
 // Log2 densities of one component
 // ---------------------------------------------------------------------------------------------------------------
 
-template <class T, int D> GMMSEG_INLINE void densities_full(const Block<T>& b, const T* p, T* out) {
+template <class T, int D>
+GMMSEG_INLINE void densities_full(const Block<T>& b, const T* p, T* out) {
     Pack<T> mean[D], factor[triangle(D)];
     const Pack<T> constant = fill(p[0]);
     unrolled<D>([&](auto i) GMMSEG_LAMBDA { mean[i.value] = fill(p[1 + i.value]); });
@@ -98,10 +109,14 @@ template <class T, int D> GMMSEG_INLINE void densities_full(const Block<T>& b, c
     }
 }
 
-template <class T, int D> GMMSEG_INLINE void densities_diagonal(const Block<T>& b, const T* p, T* out) {
+template <class T, int D>
+GMMSEG_INLINE void densities_diagonal(const Block<T>& b, const T* p, T* out) {
     Pack<T> mean[D], factor[D];
     const Pack<T> constant = fill(p[0]);
-    unrolled<D>([&](auto i) GMMSEG_LAMBDA { mean[i.value] = fill(p[1 + i.value]); factor[i.value] = fill(p[1 + D + i.value]); });
+    unrolled<D>([&](auto i) GMMSEG_LAMBDA {
+        mean[i.value] = fill(p[1 + i.value]);
+        factor[i.value] = fill(p[1 + D + i.value]);
+    });
     for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
         Pack<T> t = constant;
         unrolled<D>([&](auto i) GMMSEG_LAMBDA {
@@ -112,13 +127,16 @@ template <class T, int D> GMMSEG_INLINE void densities_diagonal(const Block<T>& 
     }
 }
 
-template <class T> GMMSEG_INLINE void centre(const Block<T>& b, const T* mean, int d, T* out) {
+template <class T>
+GMMSEG_INLINE void centre(const Block<T>& b, const T* mean, int d, T* out) {
     for (int i = 0; i < d; ++i)
-        for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) store(out + i * kBlock + v, load(b.x + i * b.row + v) - mean[i]);
+        for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>)
+            store(out + i * kBlock + v, load(b.x + i * b.row + v) - mean[i]);
 }
 
 // Any number of features: four rows of the factor at a time over two registers of samples.
-template <class T> void densities_full_any(const Block<T>& b, const T* p, int d, T* centred, T* out) {
+template <class T>
+void densities_full_any(const Block<T>& b, const T* p, int d, T* centred, T* out) {
     constexpr int L = kLanes<T>;
     centre(b, p + 1, d, centred);
     const T* factor = p + 1 + d;
@@ -143,7 +161,8 @@ template <class T> void densities_full_any(const Block<T>& b, const T* p, int d,
     }
 }
 
-template <class T> void densities_diagonal_any(const Block<T>& b, const T* p, int d, T* out) {
+template <class T>
+void densities_diagonal_any(const Block<T>& b, const T* p, int d, T* out) {
     for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
         Pack<T> t = fill(p[0]);
         for (int i = 0; i < d; ++i) {
@@ -154,7 +173,8 @@ template <class T> void densities_diagonal_any(const Block<T>& b, const T* p, in
     }
 }
 
-template <class T, int D = 1> void densities(const MixtureJob<T>& job, const Block<T>& b, const T* p, Scratch<T>& s, T* out) {
+template <class T, int D = 1>
+void densities(const MixtureJob<T>& job, const Block<T>& b, const T* p, Scratch<T>& s, T* out) {
     if constexpr (D > kUnrolledFeatures) {
         if (job.diagonal) densities_diagonal_any(b, p, job.n_features, out);
         else densities_full_any(b, p, job.n_features, s.centred, out);
@@ -167,7 +187,8 @@ template <class T, int D = 1> void densities(const MixtureJob<T>& job, const Blo
 }
 
 // Log2 densities of every component into s.densities, the largest into s.highest.
-template <class T> void all_densities(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s) {
+template <class T>
+void all_densities(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s) {
     const ptrdiff_t step = job.params_per_component(), end = b.packs * kLanes<T>;
     for (int k = 0; k < job.n_components; ++k) densities(job, b, job.params + k * step, s, s.densities + k * kBlock);
     for (ptrdiff_t v = 0; v < end; v += kLanes<T>) {
@@ -178,7 +199,8 @@ template <class T> void all_densities(const MixtureJob<T>& job, const Block<T>& 
 }
 
 // Densities relative to the likeliest component, in place; returns their sum over the components.
-template <class T> GMMSEG_INLINE Pack<T> exponentiate(const MixtureJob<T>& job, Scratch<T>& s, ptrdiff_t v) {
+template <class T>
+GMMSEG_INLINE Pack<T> exponentiate(const MixtureJob<T>& job, Scratch<T>& s, ptrdiff_t v) {
     const Pack<T> m = load(s.highest + v);
     Pack<T> sum = {};
     T* row = s.densities + v;
@@ -193,7 +215,8 @@ template <class T> GMMSEG_INLINE Pack<T> exponentiate(const MixtureJob<T>& job, 
 constexpr double kLn2 = 0.693147180559945309417232121458;
 
 // Normalisers of one block: s.factor becomes weight / normaliser; returns the block's log-likelihood in units of log2.
-template <class T> double normalise(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, Scratch<T>& s) {
+template <class T>
+double normalise(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, Scratch<T>& s) {
     constexpr int L = kLanes<T>;
     const ptrdiff_t end = b.packs * L;
     Pack<T> sum = {};
@@ -211,7 +234,8 @@ template <class T> double normalise(const MixtureJob<T>& job, const Block<T>& b,
         }
         return total<T>(sum);
     }
-    for (ptrdiff_t i = 0; i < b.packs * L; ++i) s.weight[i] = i >= b.size ? T(0) : job.weights ? job.weights[first + i] : T(1);
+    for (ptrdiff_t i = 0; i < b.packs * L; ++i)
+        s.weight[i] = i >= b.size ? T(0) : job.weights ? job.weights[first + i] : T(1);
     for (ptrdiff_t v = 0; v < end; v += L) {
         const Pack<T> n = exponentiate(job, s, v), w = load(s.weight + v);
         store(s.factor + v, w / n);
@@ -226,21 +250,25 @@ template <class T> double normalise(const MixtureJob<T>& job, const Block<T>& b,
 
 // With few features the sums of a block start from those of the last and are held lane by lane: 9 % of an iteration at
 // d = 5 and K = 8. With more of them the registers are too scarce for it, and the lanes are added up at once.
-template <int D> constexpr bool kHolds = D <= 5;
+template <int D>
+constexpr bool kHolds = D <= 5;
 
-template <class T, bool Holds> GMMSEG_INLINE Pack<T> resume(const T* held, int i) {
+template <class T, bool Holds>
+GMMSEG_INLINE Pack<T> resume(const T* held, int i) {
     if constexpr (Holds) return load(held + i * kLanes<T>);
     else return Pack<T>{};
 }
 
-template <class T, bool Holds> GMMSEG_INLINE void keep(T* held, double* sums, int i, Pack<T> sum) {
+template <class T, bool Holds>
+GMMSEG_INLINE void keep(T* held, double* sums, int i, Pack<T> sum) {
     if constexpr (Holds) store(held + i * kLanes<T>, sum);
     else sums[i] += total<T>(sum);
 }
 
 // Rows From..To of the second moments, and with the first of them everything else, in registers over the block.
 template <class T, int D, int From, int To>
-GMMSEG_INLINE void moments_rows(const Block<T>& b, const T* p, const T* density, const T* factor, T* held, double* sums) {
+GMMSEG_INLINE void moments_rows(const Block<T>& b, const T* p, const T* density, const T* factor, T* held,
+                                double* sums) {
     constexpr int n_second = triangle(To) - triangle(From), place = 1 + D + triangle(From);
     Pack<T> mean[To], zeroth = resume<T, kHolds<D>>(held, 0), first[To], second[n_second];
     unrolled_from<From, To>([&](auto i) GMMSEG_LAMBDA { first[i.value] = resume<T, kHolds<D>>(held, 1 + i.value); });
@@ -254,7 +282,9 @@ GMMSEG_INLINE void moments_rows(const Block<T>& b, const T* p, const T* density,
         unrolled_from<From, To>([&](auto i) GMMSEG_LAMBDA {
             const Pack<T> rdx = r * dx[i.value];
             first[i.value] += rdx;
-            unrolled<i.value + 1>([&](auto j) GMMSEG_LAMBDA { second[triangle(i.value) - triangle(From) + j.value] += rdx * dx[j.value]; });
+            unrolled<i.value + 1>([&](auto j) GMMSEG_LAMBDA {
+                second[triangle(i.value) - triangle(From) + j.value] += rdx * dx[j.value];
+            });
         });
     }
     if (From == 0) keep<T, kHolds<D>>(held, sums, 0, zeroth);
@@ -262,7 +292,9 @@ GMMSEG_INLINE void moments_rows(const Block<T>& b, const T* p, const T* density,
     unrolled<n_second>([&](auto i) GMMSEG_LAMBDA { keep<T, kHolds<D>>(held, sums, place + i.value, second[i.value]); });
 }
 
-template <class T, int D> GMMSEG_INLINE void moments_full(const Block<T>& b, const T* p, const T* density, const T* factor, T* held, double* sums) {
+template <class T, int D>
+GMMSEG_INLINE void moments_full(const Block<T>& b, const T* p, const T* density, const T* factor, T* held,
+                                double* sums) {
     if constexpr (D <= 6) {
         moments_rows<T, D, 0, D>(b, p, density, factor, held, sums);
     } else {  // more sums than registers: two passes
@@ -271,7 +303,9 @@ template <class T, int D> GMMSEG_INLINE void moments_full(const Block<T>& b, con
     }
 }
 
-template <class T, int D> GMMSEG_INLINE void moments_diagonal(const Block<T>& b, const T* p, const T* density, const T* factor, T* held, double* sums) {
+template <class T, int D>
+GMMSEG_INLINE void moments_diagonal(const Block<T>& b, const T* p, const T* density, const T* factor, T* held,
+                                    double* sums) {
     Pack<T> mean[D], zeroth = resume<T, kHolds<D>>(held, 0), first[D], second[D];
     unrolled<D>([&](auto i) GMMSEG_LAMBDA {
         mean[i.value] = fill(p[1 + i.value]);
@@ -294,7 +328,8 @@ template <class T, int D> GMMSEG_INLINE void moments_diagonal(const Block<T>& b,
     });
 }
 
-template <class T> double dot(const T* a, const T* b, ptrdiff_t end) {
+template <class T>
+double dot(const T* a, const T* b, ptrdiff_t end) {
     Pack<T> sum = {};
     for (ptrdiff_t v = 0; v < end; v += kLanes<T>) sum += load(a + v) * load(b + v);
     return total<T>(sum);
@@ -302,7 +337,8 @@ template <class T> double dot(const T* a, const T* b, ptrdiff_t end) {
 
 // Any number of features: a tile of kTile by kTile second moments at a time.
 template <class T>
-void moments_any(const MixtureJob<T>& job, const Block<T>& b, const T* p, const T* density, Scratch<T>& s, double* sums) {
+void moments_any(const MixtureJob<T>& job, const Block<T>& b, const T* p, const T* density, Scratch<T>& s,
+                 double* sums) {
     constexpr int L = kLanes<T>;
     const int d = job.n_features;
     const ptrdiff_t end = b.packs * L;
@@ -322,7 +358,8 @@ void moments_any(const MixtureJob<T>& job, const Block<T>& b, const T* p, const 
         }
         double* second = sums + 1 + d;
         if (job.diagonal) {
-            for (int r = 0; r < rows; ++r) second[i + r] += dot(s.weighted + r * kBlock, s.centred + (i + r) * kBlock, end);
+            for (int r = 0; r < rows; ++r)
+                second[i + r] += dot(s.weighted + r * kBlock, s.centred + (i + r) * kBlock, end);
             continue;
         }
         for (int j = 0; j <= i; j += kTile) {
@@ -333,10 +370,13 @@ void moments_any(const MixtureJob<T>& job, const Block<T>& b, const T* p, const 
             for (ptrdiff_t v = 0; v < end; v += L)
                 unrolled<kTile>([&](auto r) GMMSEG_LAMBDA {
                     const Pack<T> rdx = load(s.weighted + r.value * kBlock + v);
-                    unrolled<kTile>([&](auto c) GMMSEG_LAMBDA { sum[r.value * kTile + c.value] += rdx * load(column[c.value] + v); });
+                    unrolled<kTile>([&](auto c) GMMSEG_LAMBDA {
+                        sum[r.value * kTile + c.value] += rdx * load(column[c.value] + v);
+                    });
                 });
             for (int r = 0; r < rows; ++r)
-                for (int c = 0; c < columns && j + c <= i + r; ++c) second[triangle(i + r) + j + c] += total<T>(sum[r * kTile + c]);
+                for (int c = 0; c < columns && j + c <= i + r; ++c)
+                    second[triangle(i + r) + j + c] += total<T>(sum[r * kTile + c]);
         }
     }
 }
@@ -353,7 +393,8 @@ void moments(const MixtureJob<T>& job, const Block<T>& b, int k, Scratch<T>& s, 
 }
 
 // Adds what is held to the sums, and empties it.
-template <class T> void release(const MixtureJob<T>& job, Scratch<T>& s, double* sums) {
+template <class T>
+void release(const MixtureJob<T>& job, Scratch<T>& s, double* sums) {
     const ptrdiff_t size = Scratch<T>::held_size(job);
     for (ptrdiff_t i = 0; i < size; i += kLanes<T>) sums[i / kLanes<T>] += total<T>(load(s.held + i));
     __builtin_memset(s.held, 0, sizeof(T) * size);
@@ -363,7 +404,8 @@ template <class T> void release(const MixtureJob<T>& job, Scratch<T>& s, double*
 // The three kernels, over samples begin..end
 // ---------------------------------------------------------------------------------------------------------------
 
-template <class T> void statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, double* sums, double* loglik) {
+template <class T>
+void statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, double* sums, double* loglik) {
     Scratch<T> s(job);
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
@@ -400,7 +442,8 @@ void posterior(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, T* out,
 }
 
 template <class T>
-void classify(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, std::uint8_t* out8, std::int64_t* out64, int offset) {
+void classify(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, std::uint8_t* out8, std::int64_t* out64,
+              int offset) {
     constexpr int L = kLanes<T>;
     Scratch<T> s(job);
     const ptrdiff_t step = job.params_per_component();
@@ -418,8 +461,10 @@ void classify(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, std::uin
                 store(s.highest + v, larger(t, best));
             }
         }
-        if (out8) for (ptrdiff_t i = 0; i < b.size; ++i) out8[first + i] = std::uint8_t(int(label[i]));
-        else for (ptrdiff_t i = 0; i < b.size; ++i) out64[first + i] = std::int64_t(label[i]);
+        if (out8)
+            for (ptrdiff_t i = 0; i < b.size; ++i) out8[first + i] = std::uint8_t(int(label[i]));
+        else
+            for (ptrdiff_t i = 0; i < b.size; ++i) out64[first + i] = std::int64_t(label[i]);
     }
 }
 
@@ -428,7 +473,7 @@ void classify(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, std::uin
 namespace gmmseg {
 namespace GMMSEG_ISA {
 extern const Kernels mixture_kernels;
-const Kernels mixture_kernels = {GMMSEG_ISA_NAME, statistics<float>, statistics<double>, posterior<float>, posterior<double>,
-                                 classify<float>, classify<double>};
+const Kernels mixture_kernels = {GMMSEG_ISA_NAME,   statistics<float>, statistics<double>, posterior<float>,
+                                 posterior<double>, classify<float>,   classify<double>};
 }  // namespace GMMSEG_ISA
 }  // namespace gmmseg

@@ -38,7 +38,8 @@ Chosen choose() {
     if (allowed("x86-64-v4") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd"))
         return {v4::mixture_kernels, v4::smooth_kernel, v4::lab_kernel};
-    if (allowed("x86-64-v3") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"))
+    if (allowed("x86-64-v3") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        __builtin_cpu_supports("bmi2"))
         return {v3::mixture_kernels, v3::smooth_kernel, v3::lab_kernel};
 #endif
     return {baseline::mixture_kernels, baseline::smooth_kernel, baseline::lab_kernel};
@@ -51,7 +52,8 @@ const Chosen& kernels() {
 
 // Calls work(i) for i in 0..count on up to `threads` threads, this one among them. Threads live for one call: starting
 // them costs some 20 microseconds, and nothing is left behind that a fork could break.
-template <class Work> void parallel(ptrdiff_t count, int threads, const Work& work) {
+template <class Work>
+void parallel(ptrdiff_t count, int threads, const Work& work) {
     std::atomic<ptrdiff_t> next{0};
     std::exception_ptr failure;
     std::mutex failing;
@@ -83,8 +85,10 @@ ptrdiff_t chunk_size(ptrdiff_t n) {
     return std::max<ptrdiff_t>(4096, (even + kBlock - 1) / kBlock * kBlock);
 }
 
-template <class T> using Planes = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>;
-template <class T> using Vector = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Planes = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>;
+template <class T>
+using Vector = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Parameters = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
@@ -94,7 +98,8 @@ void require(bool holds, const char* what) {
 }
 
 // A mixture's parameters in the precision and order that the kernels read.
-template <class T> struct Prepared : MixtureJob<T> {
+template <class T>
+struct Prepared : MixtureJob<T> {
     std::vector<T> values;
     Prepared(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors) {
         this->samples = planes.data();
@@ -118,14 +123,16 @@ template <class T> struct Prepared : MixtureJob<T> {
             for (int i = 0; i < d; ++i) values.push_back(T(means.data()[k * d + i]));
             for (int i = 0; i < d; ++i) {
                 if (this->diagonal) values.push_back(T(factors.data()[k * d + i] * scale));
-                else for (int j = 0; j <= i; ++j) values.push_back(T(factors.data()[(k * d + i) * d + j] * scale));
+                else
+                    for (int j = 0; j <= i; ++j) values.push_back(T(factors.data()[(k * d + i) * d + j] * scale));
             }
         }
         this->params = values.data();
     }
 };
 
-template <class T> void run_statistics(const MixtureJob<T>& job, ptrdiff_t b, ptrdiff_t e, double* sums, double* loglik) {
+template <class T>
+void run_statistics(const MixtureJob<T>& job, ptrdiff_t b, ptrdiff_t e, double* sums, double* loglik) {
     if constexpr (sizeof(T) == 4) kernels().mixture.statistics_f32(job, b, e, sums, loglik);
     else kernels().mixture.statistics_f64(job, b, e, sums, loglik);
 }
@@ -208,7 +215,8 @@ void classify(const Planes<T>& planes, const Rows& constants, const Table& means
     });
 }
 
-template <class T, int N> using Packed = nb::ndarray<T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
+template <class T, int N>
+using Packed = nb::ndarray<T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
 
 // Memory that a thread keeps from tile to tile: fresh pages cost more than the smoothing itself.
 void* reserve(ptrdiff_t bytes) {
@@ -220,8 +228,9 @@ void* reserve(ptrdiff_t bytes) {
 }
 
 void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& guide, nb::object valid,
-            const Packed<const std::int64_t, 2>& offsets, const Packed<const float, 1>& strengths, const Packed<const float, 1>& sharpness, int sweeps,
-            nb::tuple inner_first, nb::object labels, nb::object probabilities) {
+            const Packed<const std::int64_t, 2>& offsets, const Packed<const float, 1>& strengths,
+            const Packed<const float, 1>& sharpness, int sweeps, nb::tuple inner_first, nb::object labels,
+            nb::object probabilities) {
     SmoothJob job{};
     job.prior = prior.data();
     job.guide = guide.data();
@@ -239,7 +248,8 @@ void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& g
         job.valid = a.data();
     }
     require(prior.shape(0) > 0 && prior.shape(0) <= 255, "there are not 1 to 255 classes");
-    require(offsets.shape(1) == 3 && strengths.shape(0) == offsets.shape(0) && sharpness.shape(0) == guide.shape(0) && sweeps > 0,
+    require(offsets.shape(1) == 3 && strengths.shape(0) == offsets.shape(0) && sharpness.shape(0) == guide.shape(0) &&
+                sweeps > 0,
             "offsets, strengths, sharpness or sweeps do not fit");
     for (int i = 0; i < 3; ++i) {
         job.size[i] = ptrdiff_t(prior.shape(i + 1));
@@ -264,7 +274,8 @@ void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& g
         }
     }
     for (int i = 0; i < 3; ++i)
-        require(job.inner_first[i] >= 0 && job.inner_first[i] + job.inner_size[i] <= job.size[i], "the output leaves the tile");
+        require(job.inner_first[i] >= 0 && job.inner_first[i] + job.inner_size[i] <= job.size[i],
+                "the output leaves the tile");
     nb::gil_scoped_release unlocked;
     kernels().smooth(job);
 }
@@ -298,15 +309,19 @@ NB_MODULE(_native, m) {
     m.attr("INSTRUCTION_SET") = kernels().mixture.instruction_set;
     const auto bind = [&](auto zero) {
         using T = decltype(zero);
-        m.def("statistics", &statistics<T>, nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
-        m.def("posterior", &posterior<T>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg());
-        m.def("classify", &classify<T, std::uint8_t>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg().noconvert(), nb::arg(), nb::arg());
-        m.def("classify", &classify<T, std::int64_t>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg().noconvert(), nb::arg(), nb::arg());
+        m.def("statistics", &statistics<T>, nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
+              nb::arg());
+        m.def("posterior", &posterior<T>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
+              nb::arg().none(), nb::arg());
+        m.def("classify", &classify<T, std::uint8_t>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(),
+              nb::arg().noconvert(), nb::arg(), nb::arg());
+        m.def("classify", &classify<T, std::int64_t>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(),
+              nb::arg().noconvert(), nb::arg(), nb::arg());
     };
     bind(0.0f);
     bind(0.0);
-    m.def("smooth", &smooth, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
-          nb::arg(), nb::arg().none(), nb::arg().none());
+    m.def("smooth", &smooth, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
+          nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none());
     m.def("lab", &lab<std::uint8_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
     m.def("lab", &lab<std::uint16_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
     m.def("lab", &lab<float>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());

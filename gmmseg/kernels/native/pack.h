@@ -21,37 +21,65 @@ constexpr int kRegisterBytes = 32;
 constexpr int kRegisterBytes = 16;
 #endif
 
-template <class T> struct PackOf;
-template <> struct PackOf<float> {
+template <class T>
+struct PackOf;
+template <>
+struct PackOf<float> {
     typedef float type __attribute__((vector_size(kRegisterBytes)));
     typedef std::int32_t bits __attribute__((vector_size(kRegisterBytes)));
     typedef std::uint32_t natural __attribute__((vector_size(kRegisterBytes)));
 };
-template <> struct PackOf<double> {
+template <>
+struct PackOf<double> {
     typedef double type __attribute__((vector_size(kRegisterBytes)));
     typedef std::int64_t bits __attribute__((vector_size(kRegisterBytes)));
     typedef std::uint64_t natural __attribute__((vector_size(kRegisterBytes)));
 };
-template <class T> using Pack = typename PackOf<T>::type;
-template <class T> using Bits = typename PackOf<T>::bits;
-template <class T> using Natural = typename PackOf<T>::natural;
-template <class T> constexpr int kLanes = kRegisterBytes / int(sizeof(T));
+template <class T>
+using Pack = typename PackOf<T>::type;
+template <class T>
+using Bits = typename PackOf<T>::bits;
+template <class T>
+using Natural = typename PackOf<T>::natural;
+template <class T>
+constexpr int kLanes = kRegisterBytes / int(sizeof(T));
 
-template <class T> GMMSEG_INLINE Pack<T> load(const T* p) { Pack<T> v; __builtin_memcpy(&v, p, sizeof v); return v; }
-template <class T> GMMSEG_INLINE void store(T* p, Pack<T> v) { __builtin_memcpy(p, &v, sizeof v); }
-template <class T> GMMSEG_INLINE Pack<T> fill(T x) { return x - Pack<T>{}; }
-template <class V> GMMSEG_INLINE V larger(V a, V b) { return a > b ? a : b; }
+template <class T>
+GMMSEG_INLINE Pack<T> load(const T* p) {
+    Pack<T> v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+}
+template <class T>
+GMMSEG_INLINE void store(T* p, Pack<T> v) {
+    __builtin_memcpy(p, &v, sizeof v);
+}
+template <class T>
+GMMSEG_INLINE Pack<T> fill(T x) {
+    return x - Pack<T>{};
+}
+template <class V>
+GMMSEG_INLINE V larger(V a, V b) {
+    return a > b ? a : b;
+}
 
-template <int... I> struct Sequence {};
-template <int N, int... I> struct Count : Count<N - 1, N - 1, I...> {};
-template <int... I> struct Count<0, I...> { using type = Sequence<I...>; };
+template <int... I>
+struct Sequence {};
+template <int N, int... I>
+struct Count : Count<N - 1, N - 1, I...> {};
+template <int... I>
+struct Count<0, I...> {
+    using type = Sequence<I...>;
+};
 
-template <int Shift, class V, int... I> GMMSEG_INLINE V rotate(V v, Sequence<I...>) {
+template <int Shift, class V, int... I>
+GMMSEG_INLINE V rotate(V v, Sequence<I...>) {
     return __builtin_shufflevector(v, v, ((I + Shift) % int(sizeof...(I)))...);
 }
 
 // Sum of the lanes, by halves.
-template <class T, int Half = kLanes<T> / 2> GMMSEG_INLINE double total(Pack<T> v) {
+template <class T, int Half = kLanes<T> / 2>
+GMMSEG_INLINE double total(Pack<T> v) {
     if constexpr (Half == 0) return double(v[0]);
     else return total<T, Half / 2>(v + rotate<Half>(v, typename Count<kLanes<T>>::type{}));
 }
@@ -71,8 +99,8 @@ GMMSEG_INLINE bool any(Bits<float> mask) {
 #endif
 }
 
-// 2^t for t <= 0: minimax polynomials, relative error below 2e-7 and 3e-16, exactly 1 at 0. Below 2^-100 (2^-1000) it is 0,
-// so that no product of it is a denormal number, which many processors handle slowly.
+// 2^t for t <= 0: minimax polynomials, relative error below 2e-7 and 3e-16, exactly 1 at 0. Below 2^-100 (2^-1000) it
+// is 0, so that no product of it is a denormal number, which many processors handle slowly.
 GMMSEG_INLINE Pack<float> exp2_negative(Pack<float> t) {
     const Pack<float> shifted = t + 12582912.0f;  // 1.5 * 2^23: the rounded integer stands in the low bits
     const Pack<float> f = t - (shifted - 12582912.0f);
@@ -103,7 +131,8 @@ GMMSEG_INLINE Pack<double> exp2_negative(Pack<double> t) {
 }
 
 // log2 of normal numbers: exponent, and the series of 2 artanh((m - 1) / (m + 1)) for m in [sqrt(1/2), sqrt(2)).
-template <class T> GMMSEG_INLINE Pack<T> log2_series(Pack<T> exponent, Pack<T> m) {
+template <class T>
+GMMSEG_INLINE Pack<T> log2_series(Pack<T> exponent, Pack<T> m) {
     constexpr T scale = T(2.885390081777926814719849362004);  // 2 / ln 2
     const Pack<T> s = (m - T(1)) / (m + T(1)), z = s * s;
     Pack<T> p = fill(T(1) / 9);
@@ -132,13 +161,20 @@ GMMSEG_INLINE Pack<double> log2_positive(Pack<double> x) {
 }
 
 // A loop whose index is a constant, so that arrays indexed by it live in registers.
-template <int I> struct Index { static constexpr int value = I; };
-template <int I, int N, class Body> GMMSEG_INLINE void unrolled_from(const Body& body) {
+template <int I>
+struct Index {
+    static constexpr int value = I;
+};
+template <int I, int N, class Body>
+GMMSEG_INLINE void unrolled_from(const Body& body) {
     if constexpr (I < N) {
         body(Index<I>{});
         unrolled_from<I + 1, N>(body);
     }
 }
-template <int N, class Body> GMMSEG_INLINE void unrolled(const Body& body) { unrolled_from<0, N>(body); }
+template <int N, class Body>
+GMMSEG_INLINE void unrolled(const Body& body) {
+    unrolled_from<0, N>(body);
+}
 
 }  // namespace

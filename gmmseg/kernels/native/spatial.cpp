@@ -1,27 +1,33 @@
 // Mean-field smoothing of class probabilities under a contrast-sensitive Potts prior.
 //
-// q_i(k) is proportional to p_i(k) exp(sum_j w_ij q_j(k)) over the neighbours j of i, all voxels at once, `sweeps` times.
-// Neighbours hear of q in steps of 1/256, so that most voxels come to a standstill after a sweep or two and need no more
-// work. Every voxel is computed by the same operations wherever it lies in a tile, so that tiles with a halo of `sweeps`
-// voxels give what the whole gives, bit for bit.
+// q_i(k) is proportional to p_i(k) exp(sum_j w_ij q_j(k)) over the neighbours j of i, all voxels at once, `sweeps`
+// times. Neighbours hear of q in steps of 1/256, so that most voxels come to a standstill after a sweep or two and need
+// no more work. Every voxel is computed by the same operations wherever it lies in a tile, so that tiles with a halo of
+// `sweeps` voxels give what the whole gives, bit for bit.
 #include "kernels.h"
 #include "pack.h"
 
 namespace {
 
-using std::ptrdiff_t;
 using gmmseg::SmoothJob;
+using std::ptrdiff_t;
 constexpr int L = kLanes<float>;
 constexpr float kLog2e = 1.44269504f;
-constexpr float kBlind = 0.2f;        // part of an edge that no contrast can cut, so that lone outliers are smoothed too
+constexpr float kBlind = 0.2f;  // part of an edge that no contrast can cut, so that lone outliers are smoothed too
 
-// The tile with a border of one voxel (above and below only where neighbours are looked for there). Rows start at whole registers; one register lies
-// between the end of a row and the start of the next, and is the border of both.
+// The tile with a border of one voxel (above and below only where neighbours are looked for there). Rows start at whole
+// registers; one register lies between the end of a row and the start of the next, and is the border of both.
 struct Grid {
     ptrdiff_t depth, height, width, packs, border, pitch, plane, volume;
     explicit Grid(const SmoothJob& job)
-        : depth(job.size[0]), height(job.size[1]), width(job.size[2]), packs((width + L - 1) / L), border(any_above(job)),
-          pitch((packs + 1) * L), plane((height + 2) * pitch), volume((depth + 2 * border) * plane + L) {}
+        : depth(job.size[0]),
+          height(job.size[1]),
+          width(job.size[2]),
+          packs((width + L - 1) / L),
+          border(any_above(job)),
+          pitch((packs + 1) * L),
+          plane((height + 2) * pitch),
+          volume((depth + 2 * border) * plane + L) {}
     static ptrdiff_t any_above(const SmoothJob& job) {
         for (int o = 0; o < job.n_offsets; ++o)
             if (job.offsets[3 * o]) return 1;
@@ -32,7 +38,9 @@ struct Grid {
     // One flag a register, with the same border.
     ptrdiff_t flag_pitch() const { return packs + 2; }
     ptrdiff_t flag_plane() const { return (height + 2) * flag_pitch(); }
-    ptrdiff_t flag_row(ptrdiff_t z, ptrdiff_t y) const { return (z + border) * flag_plane() + (y + 1) * flag_pitch() + 1; }
+    ptrdiff_t flag_row(ptrdiff_t z, ptrdiff_t y) const {
+        return (z + border) * flag_plane() + (y + 1) * flag_pitch() + 1;
+    }
     ptrdiff_t flags() const { return (depth + 2 * border) * flag_plane(); }
     ptrdiff_t step(const std::int64_t* offset) const { return offset[0] * plane + offset[1] * pitch + offset[2]; }
 };
@@ -46,7 +54,8 @@ GMMSEG_INLINE Pack<float> message(Pack<float> q) {
 struct Arena {
     char* base = nullptr;  // null while only counting
     ptrdiff_t used = 0;
-    template <class T> T* take(ptrdiff_t n) {
+    template <class T>
+    T* take(ptrdiff_t n) {
         T* const part = reinterpret_cast<T*>(base + used);
         used += (n * ptrdiff_t(sizeof(T)) + 63) / 64 * 64;
         return part;
@@ -60,7 +69,7 @@ struct Field {
     std::uint8_t *open, *n_open;  // for each register, the classes that any of its voxels could come to hold
     std::uint8_t *settled, *column_stirred, *stirred;
     std::uint8_t *now, *later;  // registers that changed in the last sweep, and in this one
-    ptrdiff_t *steps;
+    ptrdiff_t* steps;
 
     explicit Field(const SmoothJob& j) : job(j), grid(j) {
         Arena arena;
@@ -107,7 +116,8 @@ struct Field {
         __builtin_memset(p + grid.volume - L, 0, sizeof(float) * L);
     }
 
-    template <class Body> void each_row(const Body& body) const {
+    template <class Body>
+    void each_row(const Body& body) const {
         for (ptrdiff_t z = 0; z < grid.depth; ++z)
             for (ptrdiff_t y = 0; y < grid.height; ++y) body(z, y);
     }
@@ -120,8 +130,10 @@ struct Field {
             const ptrdiff_t from = grid.outer(z, y), to = grid.row(z, y);
             for (int g = 0; g < job.n_guides; ++g)
                 __builtin_memcpy(guide + g * grid.volume + to, job.guide + g * tile + from, sizeof(float) * grid.width);
-            if (job.valid) for (ptrdiff_t x = 0; x < grid.width; ++x) valid[to + x] = job.valid[from + x];
-            else for (ptrdiff_t x = 0; x < grid.width; ++x) valid[to + x] = 1;
+            if (job.valid)
+                for (ptrdiff_t x = 0; x < grid.width; ++x) valid[to + x] = job.valid[from + x];
+            else
+                for (ptrdiff_t x = 0; x < grid.width; ++x) valid[to + x] = 1;
             for (ptrdiff_t x = grid.width; x < grid.packs * L; ++x) valid[to + x] = 0;
         });
         for (int o = 0; o < job.n_offsets; ++o) {
@@ -137,7 +149,8 @@ struct Field {
                         const Pack<float> difference = job.sharpness[g] * (load(p) - load(p + ahead));
                         distance += kLog2e * difference * difference;
                     }
-                    edge = strength * load(valid + i) * load(valid + i + ahead) * (kBlind + (1 - kBlind) * exp2_negative(-distance));
+                    edge = strength * load(valid + i) * load(valid + i + ahead) *
+                           (kBlind + (1 - kBlind) * exp2_negative(-distance));
                 }
                 store(out + i, edge);
             }
@@ -189,7 +202,8 @@ struct Field {
     }
 
     // Unnormalised q of the register at i into `column`, for these classes or for all; returns the sum over them.
-    template <int N> GMMSEG_INLINE Pack<float> evaluate(ptrdiff_t i, const std::uint8_t* classes, int n_classes) {
+    template <int N>
+    GMMSEG_INLINE Pack<float> evaluate(ptrdiff_t i, const std::uint8_t* classes, int n_classes) {
         constexpr int held = N ? N : 1;
         Pack<float> forward[held], backward[held], sum = {};
         unrolled<N>([&](auto o) GMMSEG_LAMBDA {
@@ -230,8 +244,10 @@ struct Field {
             stirred[p] = column_stirred[p] | column_stirred[p + 1] | column_stirred[p + 2];
     }
 
-    // One sweep of messages. A register whose surroundings stood still would come out as it is in both buffers: skipped.
-    template <int N> void sweep(bool initial) {
+    // One sweep of messages. A register whose surroundings stood still would come out as it is in both buffers:
+    // skipped.
+    template <int N>
+    void sweep(bool initial) {
         const ptrdiff_t volume = grid.volume;
         const float* const from = current;
         float* const to = next;
@@ -262,7 +278,8 @@ struct Field {
         later = f;
     }
 
-    template <int N> void finish() {
+    template <int N>
+    void finish() {
         const ptrdiff_t* from = job.inner_first;
         if (job.probabilities) each_row([&](ptrdiff_t z, ptrdiff_t y) { copy_prior(z, y); });
         for (ptrdiff_t z = 0; z < job.inner_size[0]; ++z)
@@ -274,16 +291,19 @@ struct Field {
                     const ptrdiff_t first_lane = x0 < 0 ? -x0 : 0;
                     const ptrdiff_t last_lane = job.inner_size[2] - x0 < L ? job.inner_size[2] - x0 : L;
                     if (job.labels)
-                        write_labels(best_class<N>(i, grid.flag_row(z + from[0], y + from[1]) + p, stirred[p]), z, y, x0, first_lane, last_lane);
+                        write_labels(best_class<N>(i, grid.flag_row(z + from[0], y + from[1]) + p, stirred[p]), z, y,
+                                     x0, first_lane, last_lane);
                     if (job.probabilities)
-                        write_probabilities(1.0f / evaluate<N>(i, nullptr, job.n_classes), z, y, x0, first_lane, last_lane);
+                        write_probabilities(1.0f / evaluate<N>(i, nullptr, job.n_classes), z, y, x0, first_lane,
+                                            last_lane);
                 }
             }
     }
 
     // Where nothing moved around a register, its messages are what would be computed once more, and clear majorities
     // among them name the classes.
-    template <int N> GMMSEG_INLINE Pack<float> best_class(ptrdiff_t i, ptrdiff_t flag, bool moving) {
+    template <int N>
+    GMMSEG_INLINE Pack<float> best_class(ptrdiff_t i, ptrdiff_t flag, bool moving) {
         const std::uint8_t* const classes = open + flag * job.n_classes;
         const int count = n_open[flag];
         if (settled[flag] || (job.sweeps > 1 && !moving)) {
@@ -309,17 +329,20 @@ struct Field {
         return label;
     }
 
-    void write_labels(Pack<float> label, ptrdiff_t z, ptrdiff_t y, ptrdiff_t x0, ptrdiff_t first_lane, ptrdiff_t last_lane) {
+    void write_labels(Pack<float> label, ptrdiff_t z, ptrdiff_t y, ptrdiff_t x0, ptrdiff_t first_lane,
+                      ptrdiff_t last_lane) {
         std::uint8_t* const to = job.labels + z * job.label_strides[0] + y * job.label_strides[1];
         float lane[L];
         store(lane, label);
         if (first_lane == 0 && last_lane == L && job.label_strides[2] == 1)
             for (int x = 0; x < L; ++x) to[x0 + x] = std::uint8_t(int(lane[x]));
         else
-            for (ptrdiff_t x = first_lane; x < last_lane; ++x) to[(x0 + x) * job.label_strides[2]] = std::uint8_t(int(lane[x]));
+            for (ptrdiff_t x = first_lane; x < last_lane; ++x)
+                to[(x0 + x) * job.label_strides[2]] = std::uint8_t(int(lane[x]));
     }
 
-    void write_probabilities(Pack<float> inverse, ptrdiff_t z, ptrdiff_t y, ptrdiff_t x0, ptrdiff_t first_lane, ptrdiff_t last_lane) {
+    void write_probabilities(Pack<float> inverse, ptrdiff_t z, ptrdiff_t y, ptrdiff_t x0, ptrdiff_t first_lane,
+                             ptrdiff_t last_lane) {
         const ptrdiff_t* const stride = job.probability_strides;
         for (int k = 0; k < job.n_classes; ++k) {
             const Pack<float> q = load(column + k * L) * inverse;
@@ -328,7 +351,8 @@ struct Field {
         }
     }
 
-    template <int N> void run() {
+    template <int N>
+    void run() {
         for (int t = 0; t < job.sweeps - 1; ++t) sweep<N>(t == 0);
         finish<N>();
     }
