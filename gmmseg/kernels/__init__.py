@@ -28,6 +28,7 @@ if os.environ.get("GMMSEG_KERNELS") != "reference":
 
 __all__ = ["IMPLEMENTATION", "INSTRUCTION_SET", "classify", "lab", "posterior", "smooth", "statistics", "thread_count"]
 
+_kernels: Any = native or reference
 IMPLEMENTATION = "native" if native else "reference"
 INSTRUCTION_SET: str = native.INSTRUCTION_SET if native else "NumPy"
 
@@ -41,32 +42,24 @@ def thread_count(threads: int | None) -> int:
     return min(int(threads), 4096)
 
 
-# Beyond this many features matrix products are faster than the compiled loops: scripts/benchmark.py, "wide" rows.
-_MOST_NATIVE_FEATURES = 32
-
-
-def _best(n_features: int) -> Any:
-    return native if native and n_features <= _MOST_NATIVE_FEATURES else reference
-
-
 def statistics(planes: Any, weights: Any, log_constants: Any, means: Any, factors: Any, threads: int) -> Any:
     """Sums `(K, 1 + d + second moments)` about the means (rounded to the planes' dtype), and the log-likelihood.
 
     Second moments are the rows of the lower triangle, or the d squares when the factors are diagonal.
     """
-    return _best(len(planes)).statistics(planes, weights, log_constants, means, factors, threads)
+    return _kernels.statistics(planes, weights, log_constants, means, factors, threads)
 
 
 def posterior(
     planes: Any, log_constants: Any, means: Any, factors: Any, out: Any, log_density: Any, threads: int
 ) -> None:
     """Write responsibilities into `out` `(K, n)` and log densities into `log_density` `(n,)`; either may be None."""
-    _best(len(planes)).posterior(planes, log_constants, means, factors, out, log_density, threads)
+    _kernels.posterior(planes, log_constants, means, factors, out, log_density, threads)
 
 
 def classify(planes: Any, log_constants: Any, means: Any, factors: Any, out: Any, first: int, threads: int) -> None:
     """Write `first` plus the index of the likeliest component into `out` `(n,)`, uint8 or int64."""
-    _best(len(planes)).classify(planes, log_constants, means, factors, out, first, threads)
+    _kernels.classify(planes, log_constants, means, factors, out, first, threads)
 
 
 def lab(pixels: Any, linear: Any, out: Any) -> None:
@@ -74,7 +67,7 @@ def lab(pixels: Any, linear: Any, out: Any) -> None:
 
     `linear` maps uint8 or uint16 pixels to linear light; None for float32 pixels in 0..1.
     """
-    (native or reference).lab(pixels, linear, out)
+    _kernels.lab(pixels, linear, out)
 
 
 def smooth(
@@ -96,6 +89,6 @@ def smooth(
     where `valid` `(z, y, x)`, uint8 or None, is 0. The outputs are filled from the part of the tile that starts at
     `inner_first`.
     """
-    (native or reference).smooth(
+    _kernels.smooth(
         prior, guide, valid, offsets, strengths, sharpness, sweeps, inner_first, labels, probabilities
     )

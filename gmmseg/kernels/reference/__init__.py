@@ -1,4 +1,4 @@
-"""The kernels in NumPy: the tests' oracle, the fallback where nothing was compiled, and the path of wide samples."""
+"""The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
 from gmmseg.kernels.reference.color import lab
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
