@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.errors import ParameterError
 from gmmseg.mixture.covariance import Family, family
 
 __all__ = ["Mixture", "kernel_arguments"]
@@ -22,9 +23,15 @@ Array = NDArray[Any]
 
 def kernel_arguments(weights: Array, means: Array, factors: Array) -> tuple[Array, Array, Array]:
     """Return a mixture as the kernels take it: log constants (K,), means (K, d), precision factors, contiguous."""
+    k, d = means.shape
+    if weights.shape != (k,) or factors.shape[0] != k or factors.shape[1] != d:
+        raise ParameterError(
+            f"weights {weights.shape}, means {means.shape} and precision factors {factors.shape} differ in their numbers "
+            "of components or features; give one of each for every component"
+        )
     diagonals = factors if factors.ndim == 2 else np.diagonal(factors, axis1=1, axis2=2)
     with np.errstate(divide="ignore"):
-        constants = np.log(weights) + np.log(diagonals).sum(axis=1) - 0.5 * means.shape[1] * np.log(2 * np.pi)
+        constants = np.log(weights) + np.log(diagonals).sum(axis=1) - 0.5 * d * np.log(2 * np.pi)
     return (
         np.ascontiguousarray(constants, np.float64),
         np.ascontiguousarray(means, np.float64),
