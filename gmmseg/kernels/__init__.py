@@ -89,6 +89,4 @@ def smooth(
     where `valid` `(z, y, x)`, uint8 or None, is 0. The outputs are filled from the part of the tile that starts at
     `inner_first`.
     """
-    _kernels.smooth(
-        prior, guide, valid, offsets, strengths, sharpness, sweeps, inner_first, labels, probabilities
-    )
+    _kernels.smooth(prior, guide, valid, offsets, strengths, sharpness, sweeps, inner_first, labels, probabilities)

@@ -26,8 +26,8 @@ def kernel_arguments(weights: Array, means: Array, factors: Array) -> tuple[Arra
     k, d = means.shape
     if weights.shape != (k,) or factors.shape[0] != k or factors.shape[1] != d:
         raise ParameterError(
-            f"weights {weights.shape}, means {means.shape} and precision factors {factors.shape} differ in their numbers "
-            "of components or features; give one of each for every component"
+            f"weights {weights.shape}, means {means.shape} and precision factors {factors.shape} differ in their "
+            "numbers of components or features; give one of each for every component"
         )
     diagonals = factors if factors.ndim == 2 else np.diagonal(factors, axis1=1, axis2=2)
     with np.errstate(divide="ignore"):
