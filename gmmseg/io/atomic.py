@@ -29,6 +29,10 @@ def check_place(path: Path, *, overwrite: bool) -> None:
         The folder is missing or not writable, the target is no regular file, or it exists and may not be replaced.
     """
     folder = path.parent
+    try:
+        path.is_dir()
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another name") from None
     if not folder.is_dir():
         raise OutputError(f"{path}: the folder {folder} does not exist; create it first")
     if path.is_dir():

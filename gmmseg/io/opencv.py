@@ -72,7 +72,7 @@ def decode(path: Path, *, deep: bool = False, grey: bool = False) -> tuple[np.nd
         flags = (cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR_RGB) | cv2.IMREAD_IGNORE_ORIENTATION
     with captured_stderr() as captured:
         try:
-            pixels = cv2.imread(os.fspath(path), flags)
+            pixels = _imread(path, flags)
         except cv2.error:
             pixels = None
     damaged = any(words in line for line in captured for words in _DAMAGE)
@@ -85,6 +85,18 @@ def decode(path: Path, *, deep: bool = False, grey: bool = False) -> tuple[np.nd
         else:
             cv2.cvtColor(pixels, order, pixels)
     return pixels, damaged
+
+
+def _imread(path: Path, flags: int) -> np.ndarray | None:
+    """Decode a file; OpenCV crashes on names that are not UTF-8, and gets their bytes instead."""
+    import cv2
+
+    name = os.fspath(path)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return cv2.imdecode(np.fromfile(path, np.uint8), flags)
+    return cv2.imread(name, flags)
 
 
 @contextlib.contextmanager
