@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from gmmseg.errors import InputError, ParameterError
+from gmmseg.errors import DataWarning, InputError, ParameterError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,7 +152,7 @@ class Image:
         else:
             pixels, color = _named_channels(numbers, channel_axis, name)
             alpha = None
-        valid = _finite(pixels)
+        valid = _finite(pixels, name)
         if alpha is not None:
             valid = _combine(valid, alpha != 0)
         image = cls(pixels, color=color, valid=valid, name=name)
@@ -260,7 +261,7 @@ def _spans_color(pixels: np.ndarray) -> bool:
     return bool(low >= -_COLOR_TOLERANCE and high <= 1 + _COLOR_TOLERANCE)
 
 
-def _finite(pixels: np.ndarray) -> np.ndarray | None:
+def _finite(pixels: np.ndarray, name: str) -> np.ndarray | None:
     """Return where every channel is finite, or None where that is everywhere."""
     import numpy as np
 
@@ -272,7 +273,14 @@ def _finite(pixels: np.ndarray) -> np.ndarray | None:
         valid: np.ndarray = (np.abs(pixels) <= most).all(axis=-1)
     else:
         valid = np.isfinite(pixels).all(axis=-1)
-    return None if valid.all() else valid
+    if valid.all():
+        return None
+    warnings.warn(
+        f"{name}: {valid.size - np.count_nonzero(valid)} pixels are NaN, infinite or beyond float32; their label is 0",
+        DataWarning,
+        stacklevel=4,
+    )
+    return valid
 
 
 def _combine(valid: np.ndarray | None, also: np.ndarray) -> np.ndarray | None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gmmseg.errors import InputError, ParameterError
+from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.image import Image
 
 
@@ -118,7 +118,8 @@ def test_alpha_zero_is_no_data(dtype):
 def test_not_finite_in_any_channel_is_no_data(bad, channel):
     array = np.full((2, 3, 3), 0.5)
     array[1, 2, channel] = bad
-    image = Image.from_array(array)
+    with pytest.warns(DataWarning, match="image: 1 pixels are NaN, infinite"):
+        image = Image.from_array(array)
     assert image.color
     assert not image.valid[1, 2]
     assert image.valid.sum() == 5

@@ -89,6 +89,7 @@ def test_contrast_is_the_mean_squared_step_between_neighbours():
     assert contrast(image, recipe, np.array([2.0, 1, 1])) == pytest.approx((9 + 16) / 2 / 4, rel=0.02)
 
 
+@pytest.mark.filterwarnings("ignore:.*pixels are NaN")
 def test_contrast_leaves_invalid_neighbours_out():
     pixels = np.add.outer(np.arange(30.0), np.zeros(30))
     mask = np.ones((30, 30), bool)

@@ -339,6 +339,8 @@ def test_an_image_without_a_valid_pixel(kind):
         image, mask = image[..., :3], np.zeros((6, 7), bool)
     elif kind == "NaN":
         image = np.full((6, 7), np.nan)
+        with pytest.warns(DataWarning, match="42 pixels are NaN"):
+            image = gmmseg.Image.from_array(image)
     seg = with_warning(image, 3, mask=mask, match="no pixel is valid; every label is 0")
     assert (seg.labels == 0).all()
     assert_consistent(seg)
@@ -347,6 +349,7 @@ def test_an_image_without_a_valid_pixel(kind):
 @pytest.mark.parametrize("smooth", [False, True])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.filterwarnings("ignore:.*pixels are NaN")
 def test_pixels_without_a_number_are_no_data(case, bad, smooth):
     options, image = scene(case, np.float32)
     image /= np.float32(255)

@@ -149,7 +149,8 @@ def test_an_image_with_less_than_was_asked_for(run):
     np.save("nothing.npy", np.full((6, 5), np.nan, np.float32))
     finished = run("segment", "constant.npy", "nothing.npy")
     assert finished.code == 0
-    first, second = finished.err.splitlines()
+    first, missing, second = finished.err.splitlines()
+    assert missing.startswith("gmmseg: warning: nothing.npy: 30 pixels are NaN, infinite or beyond")
     assert first.startswith("gmmseg: warning: constant.npy: k=4 classes were asked for")
     assert second.startswith("gmmseg: warning: nothing.npy: no pixel is valid")
     assert ", 1 class, " in finished.out

@@ -78,6 +78,7 @@ def test_grey_is_stretched(dtype):
     assert shown[50, 0, 0] == pytest.approx(128, abs=2)
 
 
+@pytest.mark.filterwarnings("ignore:.*pixels are NaN")
 def test_no_data_does_not_stretch():
     values = np.tile(np.linspace(0, 1, 50), (50, 1))
     values[0] = np.nan

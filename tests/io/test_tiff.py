@@ -178,6 +178,7 @@ def test_nodata(tmp_path, dtype, nodata, missing):
     assert read_info(tmp_path / "n.tif")["nodata"] == nodata
 
 
+@pytest.mark.filterwarnings("ignore:.*pixels are NaN")
 def test_nodata_nan(tmp_path):
     values = np.ones((4, 5), np.float32)
     values[2, 3] = np.nan
