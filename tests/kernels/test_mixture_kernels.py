@@ -2,18 +2,11 @@
 
 import numpy as np
 import pytest
+from implementations import both, compiled
 
 from gmmseg import kernels
 from gmmseg.kernels import reference
 
-IMPLEMENTATIONS = [
-    pytest.param(reference, id="reference"),
-    pytest.param(
-        kernels.native, id="native", marks=pytest.mark.skipif(kernels.native is None, reason="nothing was compiled")
-    ),
-]
-both = pytest.mark.parametrize("kernel", IMPLEMENTATIONS)
-compiled = pytest.mark.parametrize("kernel", IMPLEMENTATIONS[1:])
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 shapes = pytest.mark.parametrize("diagonal", [False, True], ids=["full", "diagonal"])
 

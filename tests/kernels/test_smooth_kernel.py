@@ -4,18 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
+from implementations import both, compiled
 
-from gmmseg import kernels
 from gmmseg.kernels import reference
-
-IMPLEMENTATIONS = [
-    pytest.param(reference, id="reference"),
-    pytest.param(
-        kernels.native, id="native", marks=pytest.mark.skipif(kernels.native is None, reason="nothing was compiled")
-    ),
-]
-both = pytest.mark.parametrize("kernel", IMPLEMENTATIONS)
-compiled = pytest.mark.parametrize("kernel", IMPLEMENTATIONS[1:])
 
 OFFSETS = {
     "4 neighbours": np.array([[0, 0, 1], [0, 1, 0]], np.int64),
