@@ -91,7 +91,7 @@ def visit(
     if model.strength > 0 and model.k > 1 and log_density is None:
         smoothing = _smoothing(image, model)
     halo = HALO if smoothing else 0
-    floats = 6 * model.k + 3 * len(model.scale) + (3**image.ndim + 1) // 2
+    floats = 4 * model.k + len(model.scale) + 3**image.ndim // 2
     sides = tile_sides(image.shape, TILE_BYTES // (4 * floats), halo)
     jobs = list(tiles(image.shape, sides, halo))
     memory = _ThreadMemory()

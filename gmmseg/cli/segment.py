@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -181,16 +182,15 @@ def _kept_going(job: Job, failures: dict[Job, Exception], progress: Progress) ->
 def _segment(job: Job, settings: _Settings, progress: Progress, title: str) -> dict[str, Any]:
     """Segment one image, write what was asked for, and say what came out."""
     start = time.perf_counter()
-    from gmmseg.io.reading import read
+    from gmmseg.io.reading import prepare, read
 
     progress.stage(title, "reading")
-    with ThreadPoolExecutor(1) as reader:
-        options = {"max_pixels": settings.max_pixels, "mask": settings.mask, "channel_axis": settings.channel_axis}
-        reading = reader.submit(read, job.source, **options)
-        # Loads while the file is decoded: a tenth of the time of a 12-megapixel JPEG.
-        from gmmseg.segmentation import segment
+    prepare(job.source)
+    # Loads while the file is decoded: a tenth of the time of a 12-megapixel JPEG.
+    Thread(target=import_module, args=("gmmseg.segmentation",), daemon=True).start()
+    image = read(job.source, max_pixels=settings.max_pixels, mask=settings.mask, channel_axis=settings.channel_axis)
+    from gmmseg.segmentation import segment
 
-        image = reading.result()
     check(job, overwrite=settings.overwrite, ndim=image.ndim)
     progress.stage(title, "fitting")
     result = segment(

@@ -128,7 +128,11 @@ class Recipe:
 
     def planes_at(self, image: Image, index: tuple[Array, ...]) -> Array:
         """Return the planes (n_features, n) of single pixels, given by one index array (n,) a spatial axis."""
-        values = image.pixels[index]
+        pixels = image.pixels
+        if pixels.flags.c_contiguous:  # three times as fast as several indices
+            values = pixels.reshape(-1, pixels.shape[-1]).take(np.ravel_multi_index(index, image.shape), axis=0)
+        else:
+            values = pixels[index]
         return self._compute(image, values[None], index, values.shape[:1])
 
     def _compute(

@@ -77,10 +77,11 @@ def _read_plain(path: Path, known: Format, header: Header) -> Image | None:
         _check_with_pillow(path, known)
     from gmmseg.io.opencv import decode
 
-    pixels, damaged = decode(path, deep=deep, grey=header.color == "grey")
+    size = (header.height, header.width)
+    pixels, damaged = decode(path, deep=deep, grey=header.color == "grey", size=size)
     if damaged:
         raise InputError(f"{path} is damaged (its pixel data has gaps); export or download the {known.name} file again")
-    if pixels is None or pixels.shape[:2] != (header.height, header.width):
+    if pixels is None or pixels.shape[:2] != size:
         if deep:
             _check_with_pillow(path, known)
             raise InputError(f"{path} is damaged or cut short; export or download the {known.name} file again")

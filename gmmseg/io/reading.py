@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gmmseg.image import ChannelAxis
 
-__all__ = ["MAX_PIXELS", "read", "read_info", "read_labels"]
+__all__ = ["MAX_PIXELS", "prepare", "read", "read_info", "read_labels"]
 
 MAX_PIXELS = 2_000_000_000
 
@@ -63,6 +63,12 @@ def read(
     if isinstance(mask, str | os.PathLike):
         return _with_mask_file(image, Path(mask), max_pixels)
     return image.with_mask(mask)
+
+
+def prepare(path: Path) -> None:
+    """Load the library that decodes a file, so that a thread that reads it next need not share the interpreter."""
+    if identify(path).name in ("PNG", "JPEG"):
+        import gmmseg.io.opencv  # noqa: F401
 
 
 def _read_known(path: Path, known: Format, max_pixels: int, channel_axis: ChannelAxis) -> Image:

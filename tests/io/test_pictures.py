@@ -8,7 +8,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from gmmseg.errors import InputError
-from gmmseg.io import read, read_info
+from gmmseg.io import opencv, read, read_info
 
 
 def as_rgb(path):
@@ -188,3 +188,14 @@ def test_sixteen_bits_cut_short(tmp_path, rng, capfd, png_bytes, color_type, cha
     with pytest.raises(InputError, match="d.png is damaged or cut short"):
         read(tmp_path / "d.png")
     assert capfd.readouterr().err == ""
+
+
+def test_memory_made_beforehand_never_comes_back_unfilled(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 11, 3), np.uint8)
+    pixels[-1] = 1
+    whole, cut = tmp_path / "whole.png", tmp_path / "cut.png"
+    Pillow.fromarray(pixels).save(whole)
+    cut.write_bytes(whole.read_bytes()[:60])
+    np.testing.assert_array_equal(opencv.decode(whole, size=(9, 11))[0], pixels)
+    assert opencv.decode(whole, size=(5, 5))[0] is None
+    assert opencv.decode(cut, size=(9, 11))[0] is None

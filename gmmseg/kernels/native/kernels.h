@@ -38,7 +38,8 @@ struct SmoothJob {
     int n_classes, n_guides, n_offsets, sweeps;
     const std::int64_t* offsets;  // (n_offsets, 3): one of each pair of opposite neighbours
     const float* strengths;       // n_offsets
-    const float* sharpness;       // n_guides; edge = strength * (0.2 + 0.8 exp(-sum of (sharpness * difference)^2))
+    const float*
+        sharpness;  // n_guides; edge = strength * (0.2 + 0.8 (1 - D/8)^8), D the sum of (sharpness * difference)^2
     std::ptrdiff_t inner_first[3], inner_size[3];
     std::uint8_t* labels;  // from 1, or null
     std::ptrdiff_t label_strides[3];

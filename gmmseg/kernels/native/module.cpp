@@ -15,6 +15,10 @@
 #include <thread>
 #include <vector>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include "kernels.h"
 
 namespace nb = nanobind;
@@ -218,13 +222,27 @@ void classify(const Planes<T>& planes, const Rows& constants, const Table& means
 template <class T, int N>
 using Packed = nb::ndarray<T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
 
-// Memory that a thread keeps from tile to tile: fresh pages cost more than the smoothing itself.
+void* aligned(char* p, size_t alignment) {
+    const auto address = reinterpret_cast<std::uintptr_t>(p);
+    return reinterpret_cast<void*>((address + alignment - 1) / alignment * alignment);
+}
+
+// Memory that a thread keeps from tile to tile, in huge pages where the system has them: fresh pages cost as much as
+// the smoothing itself. A quarter more than was asked for, because tiles at the border are smaller than those after
+// them.
 void* reserve(ptrdiff_t bytes) {
-    static thread_local std::vector<std::max_align_t> memory;
-    const size_t needed = (size_t(bytes) + 64) / sizeof(std::max_align_t) + 1;
-    if (memory.size() < needed) memory = std::vector<std::max_align_t>(needed);
-    const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
-    return reinterpret_cast<void*>((address + 63) / 64 * 64);
+    constexpr size_t huge = size_t(1) << 21;
+    static thread_local std::unique_ptr<char[]> memory;
+    static thread_local size_t room = 0;
+    if (room < size_t(bytes)) {
+        memory.reset();
+        room = size_t(bytes) + size_t(bytes) / 4;
+        memory.reset(new char[room + huge]);
+#if defined(__linux__)
+        if (room >= huge) madvise(aligned(memory.get(), huge), room / huge * huge, MADV_HUGEPAGE);
+#endif
+    }
+    return aligned(memory.get(), room >= huge ? huge : 64);
 }
 
 void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& guide, nb::object valid,

@@ -27,7 +27,8 @@ def _edges(guide: Array, valid: Array | None, offsets: Array, strengths: Array, 
         here, there = _overlap(offset)
         difference = sharpness[:, None, None, None] * (guide[:, *here] - guide[:, *there])
         distance = (difference * difference).sum(axis=0)
-        weight = strength * (_BLIND + (1 - _BLIND) * np.exp(-distance))
+        fading = np.maximum(1 - distance / 8, 0) ** 8
+        weight = strength * (_BLIND + (1 - _BLIND) * fading)
         edges.append(weight if valid is None else np.where(valid[here] & valid[there], weight, 0).astype(np.float32))
     return edges
 
