@@ -21,6 +21,7 @@ HISTOGRAM_SAMPLES = 50_000
 _DARK = "0.15"  # of lines over all classes; matplotlib reads it as a grey
 _SHOWN = (0.1, 99.9)  # percentiles of a histogram's samples
 _MOST_BINS = 120
+_FEWEST_ON_LATTICE = 8  # any two numbers are evenly spaced
 _REACH = 3.0  # standard deviations of a component that its curve is drawn to
 
 
@@ -164,8 +165,8 @@ def density(ax: Any, source: Any, data: Any = None, *, feature: int | str = 0, s
     Notes
     -----
     Components are weighted, so that they add up to the mixture. The histogram has bins after Freedman and Diaconis
-    (1981), whole numbers wide where the values are, and leaves out the outermost 0.1 % on either side; the area of what
-    it shows is its share of the samples.
+    (1981), a whole number of steps wide where the values are evenly spaced, and leaves out the outermost 0.1 % on
+    either side; the area of what it shows is its share of the samples.
     """
     view = View.of(source)
     row = view.index(feature)
@@ -303,18 +304,31 @@ def _around(means: Array, deviations: Array) -> Array:
 
 
 def _bin_edges(values: Array) -> Array:
-    """Edges of the histogram, between values where these are whole numbers."""
+    """Edges of the histogram; of values on a lattice, between these, or bins would hold now one and now two of them."""
     if not len(values):
         return np.array([0.0, 1.0])
     low, lower, upper, high = np.percentile(values, (_SHOWN[0], 25, 75, _SHOWN[1]))
     width = max(2 * (upper - lower) / np.cbrt(len(values)), (high - low) / _MOST_BINS)
-    if (values == np.rint(values)).all():
-        step = max(1, round(width))
-        return np.arange(np.floor(low) - 0.5, np.ceil(high) + 0.5 + step, step)
+    step = _lattice(values)
+    if step:
+        first = values.min() - step / 2
+        width = step * max(1, round(width / step))
+        start = first + step * np.floor((low - first) / step)
+        return np.asarray(start + width * np.arange(1 + max(1, np.ceil((high - start) / width))))
     if width <= 0:
         width = max(1e-6, 1e-3 * abs(low))
         return np.array([low - width, low + width])
     return np.linspace(low, high, 1 + int(np.ceil((high - low) / width)))
+
+
+def _lattice(values: Array) -> float:
+    """Distance between neighbours where all values are evenly spaced, such as 8-bit numbers and positions; else 0."""
+    distinct = np.unique(values)
+    if len(distinct) < _FEWEST_ON_LATTICE:
+        return float((distinct == np.rint(distinct)).all())
+    step = float(np.diff(distinct).min())
+    places = (distinct - distinct[0]) / step
+    return step if np.abs(places - np.rint(places)).max() < 0.05 else 0.0
 
 
 def _palette(n: int) -> Array:

@@ -141,6 +141,16 @@ def test_densities_add_up_over_a_histogram_of_the_same_area(ax, whole):
         assert (edges % 1 == 0.5).all()
 
 
+@pytest.mark.parametrize("step", [1.0, 1 / 255, 1 / 30, 40.0])
+def test_evenly_spaced_values_are_shared_out_evenly(ax, step):
+    values = (np.arange(30_000) % 30 * step - 7 * step).astype(np.float32)
+    plot.density(ax, Mixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)), "diag"), values[None])
+    heights, edges, _ = ax.patches[0].get_data()
+    counts = heights * np.diff(edges) * len(values)
+    np.testing.assert_allclose(counts[:-1], counts[0])  # the last bin may reach beyond the last value
+    assert counts.sum() == pytest.approx(len(values))
+
+
 @pytest.mark.parametrize("value", [0.0, 7.0, 0.3])
 def test_a_constant_feature_has_a_histogram(ax, value):
     mixture = Mixture(np.ones(1), np.array([[value]]), np.array([[1e-4]]), "diag")
