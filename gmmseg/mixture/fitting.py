@@ -98,8 +98,8 @@ def expectation_maximization(
 
     Notes
     -----
-    A component that holds less than one sample, or whose covariance is degenerate, is put on one half of the widest
-    component instead; if that does not help it is dropped, with a DataWarning. Where something is known of the
+    A component that holds less than the lightest sample, or whose covariance is degenerate, is put on one half of the
+    widest component instead; if that does not help it is dropped, with a DataWarning. Where something is known of the
     components one by one (a prior of either kind, frozen ones) it stays as it was.
     """
     added = np.broadcast_to(np.asarray(regularization, np.float64) + noise, (len(planes),))
@@ -120,12 +120,12 @@ def expectation_maximization(
         gain = history[-1] - history[-2] if comparable else np.inf
         previous = mixture
         mixture = m_step(statistics, start.covariance, added, previous=previous, prior=prior, frozen=frozen)
-        bad = _degenerate(mixture, statistics, samples.n)
+        bad = _degenerate(mixture, statistics, samples.least)
         comparable = kept or not bad.any()
         if kept and bad.any():
             mixture = _as_before(mixture, previous, bad)
         elif bad.all():
-            mixture, added = _raise_variances(statistics, start.covariance, added, samples.n, previous)
+            mixture, added = _raise_variances(statistics, start.covariance, added, samples.least, previous)
         elif bad.any():
             mixture = _rescue(mixture, bad, may_split=rescued < start.n_components)
         rescued += not comparable
@@ -196,7 +196,7 @@ def with_outliers(mixture: Mixture, kind: str | None, planes: Array) -> Mixture:
 
 
 def _raise_variances(
-    statistics: Statistics, covariance: str, added: Array, n: int, previous: Mixture
+    statistics: Statistics, covariance: str, added: Array, least: float, previous: Mixture
 ) -> tuple[Mixture, Array]:
     """M step with the least addition to the variances, in steps of ten, that makes every component usable."""
     warnings.warn("every component was degenerate; their variances were raised", DataWarning, stacklevel=4)
@@ -206,7 +206,7 @@ def _raise_variances(
     for power in range(-6, 3):
         raised = np.maximum(added, 10.0**power * unit)
         mixture = m_step(statistics, covariance, raised, previous=previous)
-        if not _degenerate(mixture, statistics, n).all():
+        if not _degenerate(mixture, statistics, least).all():
             break
     return mixture, raised
 
@@ -230,9 +230,9 @@ def _rescue(mixture: Mixture, bad: Array, *, may_split: bool) -> Mixture:
     return mixture.select(np.flatnonzero(~bad))
 
 
-def _degenerate(mixture: Mixture, statistics: Statistics, n: int) -> Array:
-    """Which components hold less than one sample or have no usable covariance."""
-    bad = statistics.counts * n < 0.999 * statistics.weight
+def _degenerate(mixture: Mixture, statistics: Statistics, least: float) -> Array:
+    """Which components hold less than the lightest sample or have no usable covariance."""
+    bad = statistics.counts < 0.999 * least
     try:
         if np.isfinite(mixture.means).all() and np.abs(mixture.factors).max() < _MOST_PRECISE:
             return bad

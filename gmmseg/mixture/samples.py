@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 
-__all__ = ["Part", "Samples", "classify", "posterior"]
+__all__ = ["Part", "Samples", "classify", "has_missing", "patterns", "posterior"]
 
 Array = NDArray[Any]
 Arguments = Callable[[Array | None], tuple[Array, Array, Array, Array | None]]
@@ -66,7 +66,7 @@ class Samples:
                 None if weights is None else weights[index],
                 None if log_prior is None else _columns(log_prior, index),
             )
-            for observed, index in _patterns(planes)
+            for observed, index in patterns(planes)
         )
         return cls(parts, len(planes), planes.dtype)
 
@@ -74,6 +74,12 @@ class Samples:
     def n(self) -> int:
         """Number of samples."""
         return sum(part.planes.shape[1] for part in self.parts)
+
+    @property
+    def least(self) -> float:
+        """The least weight of a sample that is not 0."""
+        weights = [part.weights[part.weights > 0].min() for part in self.parts if part.weights is not None]
+        return float(min(weights)) if weights else 1.0
 
     @property
     def weight(self) -> float:
@@ -115,7 +121,7 @@ def posterior(
         out[...] = np.nan
     if log_density is not None:
         log_density[...] = 0
-    for observed, index in _patterns(planes):
+    for observed, index in patterns(planes):
         constants, means, factors, dof = arguments(observed)
         part = _columns(planes if observed is None else planes[observed], index)
         soft = None if out is None else np.empty((len(out), len(index)), planes.dtype)
@@ -135,7 +141,7 @@ def classify(planes: Array, arguments: Arguments, out: Array, first: int, *, thr
         kernels.classify(planes, constants, means, factors, out, first, threads, None, dof)
         return
     out[...] = 0
-    for observed, index in _patterns(planes):
+    for observed, index in patterns(planes):
         constants, means, factors, dof = arguments(observed)
         part = np.empty(len(index), out.dtype)
         columns = _columns(planes if observed is None else planes[observed], index)
@@ -147,7 +153,7 @@ def _columns(planes: Array, index: Array) -> Array:
     return np.ascontiguousarray(planes[:, index])
 
 
-def _patterns(planes: Array) -> Iterator[tuple[Array | None, Array]]:
+def patterns(planes: Array) -> Iterator[tuple[Array | None, Array]]:
     """For each pattern but the empty one, the known features (None for all) and its samples, in ascending order."""
     known = ~np.isnan(planes)
     codes = np.packbits(known, axis=0)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.errors import GmmsegWarning
 from gmmseg.mixture.covariance import family
-from gmmseg.mixture.fitting import Fit, expectation_maximization
+from gmmseg.mixture.fitting import Fit, expectation_maximization, with_outliers
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.samples import has_missing, patterns
 from gmmseg.mixture.statistics import m_step, measure
 
 __all__ = ["from_labels", "lloyd", "nearest", "plus_plus", "seed_mixture", "split_and_merge", "standardize", "whiten"]
@@ -34,6 +35,7 @@ def seed_mixture(
     weights: Array | None = None,
     regularization: Array | float = 0.0,
     noise: Array | float = 0.0,
+    outliers: str | None = None,
     starts: int = 2,
     subset: int | None = None,
     threads: int = 1,
@@ -43,6 +45,7 @@ def seed_mixture(
     Parameters
     ----------
     planes : ndarray, shape (d, n), float32 or float64
+        NaN is a feature that is not known; for a start it is filled in by regression on the others.
     k : int
         Components; at most n.
     rng : numpy.random.Generator
@@ -50,6 +53,8 @@ def seed_mixture(
         A weight of 2 counts a sample twice; samples of weight 0 are never chosen.
     regularization, noise : float or ndarray, shape (d,)
         As of `expectation_maximization`.
+    outliers : {"uniform", "student"}, optional
+        As of `with_outliers`: the start is then found without the fifth of the samples that lie most alone.
     starts : int
         Independent starts on a subset, the best of which is improved; 1 returns the first as it is, without any EM.
     subset : int, optional
@@ -65,13 +70,18 @@ def seed_mixture(
     2003) is then improved by `split_and_merge`. Time O(subset * k * d**2), with a few dozen passes over the subset.
     """
     some, some_weights = draw_subset(planes, weights, subset or max(4096, 256 * k), rng)
-    spaces = _spaces(some, some_weights)
+    complete = fill_in(some, some_weights)
+    if outliers is not None:
+        crowded = _crowded(complete)
+        some, complete = (np.ascontiguousarray(values[:, crowded]) for values in (some, complete))
+        some_weights = None if some_weights is None else some_weights[crowded]
+    spaces = _spaces(complete, some_weights)
 
     def begin(turn: int) -> Mixture:
         space = spaces[turn % 2]
         centres = lloyd(space, plus_plus(space, k, rng, some_weights), some_weights, threads=threads)
         labels = nearest(space, centres)
-        return from_labels(some, labels, len(centres), covariance, some_weights, regularization + noise)
+        return from_labels(complete, labels, len(centres), covariance, some_weights, regularization + noise)
 
     def climb(mixture: Mixture, iterations: int) -> Fit:
         with warnings.catch_warnings():
@@ -87,9 +97,9 @@ def seed_mixture(
             )
 
     if k == 1 or starts == 1:
-        return begin(0)
+        return with_outliers(begin(0), outliers, planes)
     best = max((climb(begin(turn), 4) for turn in range(starts)), key=lambda fit: fit.history[-1])
-    return split_and_merge(climb(best.mixture, 6), climb, some.shape[1]).mixture
+    return with_outliers(split_and_merge(climb(best.mixture, 6), climb, some.shape[1]).mixture, outliers, planes)
 
 
 def draw_subset(
@@ -115,6 +125,44 @@ def draw_subset(
         return np.ascontiguousarray(planes[:, firsts[drawn]]), None
     unweighted = weights is None and not len(copies)
     return np.ascontiguousarray(planes[:, firsts]), None if unweighted else (mass / mass.mean()).astype(planes.dtype)
+
+
+def fill_in(planes: Array, weights: Array | None = None) -> Array:
+    """Return the samples (d, n) with what is missing expected from the rest, under one Gaussian distribution of all."""
+    if not has_missing(planes):
+        return planes
+    known = ~np.isnan(planes)
+    counts = np.maximum(known.sum(axis=1), 1)
+    mean = np.where(known, planes, 0).sum(axis=1, dtype=np.float64) / counts
+    variance = np.where(known, (planes - mean[:, None]) ** 2, 0).sum(axis=1, dtype=np.float64) / counts
+    variance = np.maximum(variance, np.where(variance > 0, 0, 1))
+    start = Mixture(np.ones(1), mean[None], np.diag(variance)[None])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GmmsegWarning)
+        one = expectation_maximization(
+            planes, start, weights=weights, regularization=1e-6 * variance, max_iterations=10
+        ).mixture
+    mean, covariance = one.means[0], one.covariances[0]
+    filled = np.where(known, planes, mean[:, None].astype(planes.dtype))
+    for observed, index in patterns(planes):
+        if observed is not None:
+            missing = np.setdiff1d(np.arange(len(planes)), observed)
+            slope = np.linalg.solve(covariance[np.ix_(observed, observed)], covariance[np.ix_(observed, missing)]).T
+            offsets = planes[np.ix_(observed, index)] - mean[observed, None]
+            filled[np.ix_(missing, index)] += (slope @ offsets).astype(planes.dtype)
+    return np.ascontiguousarray(filled)
+
+
+def _crowded(planes: Array) -> Array:
+    """Indices of the samples but for the fifth whose neighbours are farthest (after Byers and Raftery 1998)."""
+    from scipy.spatial import cKDTree
+
+    n = planes.shape[1]
+    low, high = np.quantile(planes, (0.25, 0.75), axis=1)
+    scaled = (planes / np.where(high > low, high - low, 1)[:, None]).T
+    distances, _ = cKDTree(scaled).query(scaled, [min(12, n)])
+    order = np.argsort(np.asarray(distances)[:, 0], kind="stable")
+    return np.sort(order[: n - n // 5])
 
 
 # ---------------------------------------------------------------------------------------------------------------------
