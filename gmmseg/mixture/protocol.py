@@ -49,13 +49,14 @@ class DensityEstimator:
 
     def set_fit_request(self, *, sample_weight: bool | str | None) -> Self:
         """Say whether meta-estimators shall pass `sample_weight` to `fit`, or under which name they get it."""
-        self._metadata_requests = {"sample_weight": sample_weight}
+        self._metadata_request = self._request(sample_weight)  # under the name that scikit-learn's clone copies
         return self
 
     def get_metadata_routing(self) -> Any:
         """Return scikit-learn's MetadataRequest, which tells meta-estimators what to pass."""
-        routing = import_module("sklearn.utils.metadata_routing")
-        request = routing.MetadataRequest(owner=self)
-        requested = getattr(self, "_metadata_requests", {"sample_weight": None})
-        request.fit.add_request(param="sample_weight", alias=requested["sample_weight"])
+        return getattr(self, "_metadata_request", None) or self._request(None)
+
+    def _request(self, alias: bool | str | None) -> Any:
+        request = import_module("sklearn.utils.metadata_routing").MetadataRequest(owner=self)
+        request.fit.add_request(param="sample_weight", alias=alias)
         return request
