@@ -24,6 +24,7 @@ Examples:
   gmmseg segment photo.png -k 4            write photo_labels.png, print the classes
   gmmseg segment *.tif --out-dir labels    many images, one label map each
   gmmseg info photo.png                    what the file holds
+  gmmseg plot land.gmm.json scene.tif      draw a model as a figure
 
 Options:
   -h, --help  Show this text.
