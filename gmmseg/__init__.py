@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gmmseg.image import Image as Image
     from gmmseg.mixture.estimator import GaussianMixture as GaussianMixture
     from gmmseg.mixture.parameters import Mixture as Mixture
+    from gmmseg.mixture.prior import Prior as Prior
     from gmmseg.model import Model as Model
     from gmmseg.model import load_model as load_model
     from gmmseg.result import Segmentation as Segmentation
@@ -33,6 +34,7 @@ _HOMES = {
     "Model": "gmmseg.model",
     "OutputError": "gmmseg.errors",
     "ParameterError": "gmmseg.errors",
+    "Prior": "gmmseg.mixture.prior",
     "Segmentation": "gmmseg.result",
     "apply": "gmmseg.segmentation",
     "fit": "gmmseg.segmentation",

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmseg.errors import DataWarning, GmmsegError, ParameterError
 from gmmseg.mixture.covariance import family
+from gmmseg.mixture.fitting import OUTLIERS
+from gmmseg.mixture.prior import Prior
 
 __all__ = [
     "NotFittedError",
@@ -73,14 +75,12 @@ def as_rows(x: ArrayLike) -> Array:
 
 
 def check_finite(x: Array) -> None:
-    """Refuse infinity and NaN in the samples."""
+    """Refuse infinity in the samples; NaN is a feature that is not known."""
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(x.sum()):  # quicker than looking at each; large numbers may overflow it
             return
     if np.isinf(x).any():
-        raise ParameterError("X contains infinity; remove those samples")
-    if np.isnan(x).any():
-        raise ParameterError("X contains NaN; remove those samples")
+        raise ParameterError("X contains infinity; use NaN for what is not known")
 
 
 def feature_names(x: Any) -> Array | None:
@@ -158,12 +158,28 @@ def check_parameters(model: Any, n: int) -> None:
     if model.init_params not in _SEEDINGS:
         raise ParameterError(f"init_params={model.init_params!r} is not known; use one of {', '.join(_SEEDINGS)}")
     family(model.covariance_type)
+    if model.outliers not in (None, *OUTLIERS):
+        raise ParameterError(f"outliers={model.outliers!r} is not known; use {' or '.join(OUTLIERS)}, or None")
+    _check_known(model)
     k = model.n_components
     if n < k:
         raise ParameterError(
             f"Expected n_samples >= n_components but got n_components = {k}, n_samples = {n}; "
             f"use {n} components or fewer"
         )
+
+
+def _check_known(model: Any) -> None:
+    """Refuse a prior or frozen components that do not fit the number of components."""
+    k, prior = model.n_components, model.prior
+    if prior is not None and (not isinstance(prior, Prior) or prior.mixture.n_components != k):
+        found = prior.mixture.n_components if isinstance(prior, Prior) else repr(prior)
+        raise ParameterError(f"prior is of {found} components; give a gmmseg.Prior of {k}")
+    for index in model.frozen:
+        if isinstance(index, bool) or not isinstance(index, int | np.integer) or not 0 <= index < k:
+            raise ParameterError(f"frozen={model.frozen!r} is not usable; use numbers of components, 0 to {k - 1}")
+    if len(model.frozen) and (model.means_init is None or model.precisions_init is None):
+        raise ParameterError("frozen components need means_init and precisions_init, which say where they are")
 
 
 def initial_values(model: Any, d: int) -> dict[str, Array]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -13,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmseg import kernels
 from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError, compatible
+from gmmseg.mixture import samples
+from gmmseg.mixture.anomaly import p_values
 from gmmseg.mixture.checks import (
     NotFittedError,
     as_rows,
@@ -25,10 +28,12 @@ from gmmseg.mixture.checks import (
     initial_values,
     random_state,
 )
-from gmmseg.mixture.fitting import Fit, expectation_maximization
+from gmmseg.mixture.fitting import Fit, expectation_maximization, with_outliers
 from gmmseg.mixture.parameters import Mixture, kernel_arguments
+from gmmseg.mixture.prior import Prior
 from gmmseg.mixture.protocol import DensityEstimator
-from gmmseg.mixture.seeding import from_labels, nearest, plus_plus, seed_mixture
+from gmmseg.mixture.samples import has_missing
+from gmmseg.mixture.seeding import fill_in, frame, from_labels, nearest, plus_plus, seed_mixture
 
 __all__ = ["GaussianMixture"]
 
@@ -60,6 +65,13 @@ class GaussianMixture(DensityEstimator):
         Write to stdout how each fit went: 1 for its iterations, 2 for times and gains as well.
     verbose_interval : int
         Iterations from one such line to the next.
+    outliers : {"uniform", "student"}, optional
+        Allow for gross errors: by a uniform component beside the others, whose samples count for none of them, or by
+        Student-t components, whose tails are as long as the data say.
+    prior : Prior, optional
+        What is known of the components beforehand, in the data's units; the posterior's highest point is fitted.
+    frozen : sequence of int
+        Components that keep the mean and covariance of `means_init` and `precisions_init`.
     threads : int, optional
         All processors by default; changes the time, never the result.
 
@@ -76,6 +88,10 @@ class GaussianMixture(DensityEstimator):
     lower_bounds_ : list of float
         The same at every iteration.
     n_features_in_ : int
+    dof_, outlier_weight_, outlier_ranges_ : ndarray, shape (K,), float, ndarray, shape (d,)
+        Only where `outliers` are allowed for: degrees of freedom of Student-t components, whose `covariances_` are
+        scale matrices, or None; weight of the uniform component, which sums to 1 with `weights_`, and the sides of the
+        box that it is uniform in, or None.
     feature_names_in_ : ndarray of str, shape (d,)
         Columns of the data frame of the fit, if it was one.
 
@@ -102,6 +118,9 @@ class GaussianMixture(DensityEstimator):
     lower_bound_: float
     lower_bounds_: list[float]
     n_features_in_: int
+    dof_: Array | None
+    outlier_weight_: float
+    outlier_ranges_: Array | None
     feature_names_in_: Array
 
     def __init__(
@@ -121,6 +140,9 @@ class GaussianMixture(DensityEstimator):
         warm_start: bool = False,
         verbose: int = 0,
         verbose_interval: int = 10,
+        outliers: str | None = None,
+        prior: Prior | None = None,
+        frozen: Sequence[int] = (),
         threads: int | None = None,
     ) -> None:
         self.n_components = n_components
@@ -137,6 +159,9 @@ class GaussianMixture(DensityEstimator):
         self.warm_start = warm_start
         self.verbose = verbose
         self.verbose_interval = verbose_interval
+        self.outliers = outliers
+        self.prior = prior
+        self.frozen = frozen
         self.threads = threads
 
     # -----------------------------------------------------------------------------------------------------------------
@@ -149,7 +174,8 @@ class GaussianMixture(DensityEstimator):
         Parameters
         ----------
         X : array_like, shape (n, d)
-            float32 is computed as float32, everything else as float64.
+            float32 is computed as float32, everything else as float64. NaN is a feature that is not known: it is left
+            out of the densities and imputed by its conditional moments (Ghahramani and Jordan 1994).
         y : ignored
         sample_weight : array_like, shape (n,), optional
             Not negative; a weight of 2 counts a sample twice.
@@ -165,8 +191,12 @@ class GaussianMixture(DensityEstimator):
         weights = checked_weights(sample_weight, len(rows), rows.dtype)
         if weights is not None and not weights.all():  # a sample of weight 0 may hold anything
             rows, weights = rows[weights > 0], weights[weights > 0]
+        if has_missing(rows):
+            some = ~np.isnan(rows).all(axis=1)
+            rows, weights = rows[some], None if weights is None else weights[some]
+            check_parameters(self, len(rows))
         planes = np.array(rows.T, order="C")
-        center, scale = _frame(planes, common=self.covariance_type == "spherical")
+        center, scale = frame(planes, common=self.covariance_type == "spherical")
         planes -= center.astype(planes.dtype)[:, None]
         planes *= (1 / scale).astype(planes.dtype)[:, None]
         check_finite(planes)
@@ -202,15 +232,18 @@ class GaussianMixture(DensityEstimator):
                 sys.stdout.write(f"Initialization {turn}\n")
             start = self._last_mixture(len(planes)) if warm else self._start(planes, weights, rng, given, center, scale)
             start = start.transform(1 / scale, -center / scale)
-            fit = self._iterate(planes, weights, start, scale, self.lower_bound_ + unit if warm else -np.inf)
+            last = self.lower_bound_ + unit if warm else -np.inf
+            fit = self._iterate(planes, weights, start, center, scale, last)
             self._refuse_collapse(fit.mixture)
-            self._tell(fit, unit, time.perf_counter() - began)
+            self._tell(fit.history, fit.converged, unit, time.perf_counter() - began)
             if best is None or (fit.history and fit.history[-1] > best.history[-1]):
                 best = fit
         assert best is not None
         return best
 
-    def _iterate(self, planes: Array, weights: Array | None, start: Mixture, scale: Array, last: float) -> Fit:
+    def _iterate(
+        self, planes: Array, weights: Array | None, start: Mixture, center: Array, scale: Array, last: float
+    ) -> Fit:
         """EM from a start; `last` is the likelihood that a warm start has to gain on."""
 
         def climb(iterations: int) -> Fit:
@@ -224,6 +257,8 @@ class GaussianMixture(DensityEstimator):
                     tolerance=self.tol,
                     max_iterations=iterations,
                     threads=kernels.thread_count(self.threads),
+                    prior=None if self.prior is None else self.prior.transform(1 / scale, -center / scale),
+                    frozen=self.frozen,
                 )
 
         if np.isfinite(last) and self.max_iter > 0:
@@ -241,20 +276,6 @@ class GaussianMixture(DensityEstimator):
                 f"increase reg_covar, or scale the input data. (n_components={self.n_components}, but only "
                 f"{mixture.n_components} can be told apart, and reg_covar=0)"
             )
-
-    def _tell(self, fit: Fit, unit: float, seconds: float) -> None:
-        """Write to stdout how a fit went, as far as `verbose` asks."""
-        if not self.verbose:
-            return
-        gains = np.diff(fit.history, prepend=-np.inf)
-        detailed, share = self.verbose >= 2, seconds / max(1, len(gains))
-        for turn in range(self.verbose_interval, len(gains) + 1, self.verbose_interval):
-            detail = f"\t time lapse {share * self.verbose_interval:.5f}s\t ll change {gains[turn - 1]:.5f}"
-            sys.stdout.write(f"  Iteration {turn}{detail if detailed else ''}\n")
-        if fit.history:
-            detail = f" time lapse {seconds:.5f}s\t lower bound {fit.history[-1] - unit:.5f}."
-            verdict = "converged" if fit.converged else "did not converge"
-            sys.stdout.write(f"Initialization {verdict}.{detail if detailed else ''}\n")
 
     def _start(
         self,
@@ -281,11 +302,11 @@ class GaussianMixture(DensityEstimator):
                 stacklevel=4,
             )
             return start
-        return Mixture(
-            given.get("weights", start.weights),
-            given.get("means", start.means),
-            given.get("covariances", start.covariances),
-            self.covariance_type,
+        return replace(
+            start if len(given) < 3 else with_outliers(start, self.outliers, planes * scale[:, None]),
+            weights=given.get("weights", start.weights) * (1 - start.outlier_weight),
+            means=given.get("means", start.means),
+            covariances=given.get("covariances", start.covariances),
         )
 
     def _last_mixture(self, d: int) -> Mixture:
@@ -311,22 +332,25 @@ class GaussianMixture(DensityEstimator):
                 covariance=self.covariance_type,
                 weights=weights,
                 regularization=regularization,
+                outliers=self.outliers,
                 threads=kernels.thread_count(self.threads),
             )
+        complete = fill_in(planes, weights)
         if self.init_params == "random":
             labels = rng.permutation(np.arange(planes.shape[1]) % k)
         else:
             drawn = rng.choice(planes.shape[1], k, replace=False)
             plain = self.init_params == "random_from_data"
-            centers = planes[:, drawn].T if plain else plus_plus(planes, k, rng, weights)
-            labels = nearest(planes, centers.astype(np.float64))
-        return from_labels(planes, labels, k, self.covariance_type, weights, regularization)
+            centers = complete[:, drawn].T if plain else plus_plus(complete, k, rng, weights)
+            labels = nearest(complete, centers.astype(np.float64))
+        start = from_labels(complete, labels, k, self.covariance_type, weights, regularization)
+        return with_outliers(start, self.outliers, planes)
 
     def _publish(self, fit: Fit, center: Array, scale: Array, dtype: Any) -> None:
         """Set the fitted attributes, in the data's units and of its dtype."""
         mixture = fit.mixture.transform(scale, center)
         unit = float(np.log(scale).sum())  # log density in the data's units = that of the scaled data - unit
-        factors = _sklearn_factors(mixture)
+        factors = mixture.precisions_cholesky
         square = self.covariance_type in ("full", "tied")
         self.weights_, self.means_ = mixture.weights.astype(dtype), mixture.means.astype(dtype)
         self.covariances_, self.precisions_cholesky_ = mixture.covariances.astype(dtype), factors.astype(dtype)
@@ -335,31 +359,45 @@ class GaussianMixture(DensityEstimator):
         self.lower_bounds_ = [value - unit for value in fit.history]
         self.lower_bound_ = self.lower_bounds_[-1] if self.lower_bounds_ else -np.inf
         self.n_features_in_ = mixture.n_features
+        further = {name + "_": getattr(mixture, name) for name in ("dof", "outlier_weight", "outlier_ranges")}
+        for name, value in further.items():  # scikit-learn's attributes alone where there is nothing to say
+            vars(self).pop(name, None)
+            if self.outliers is not None:
+                setattr(self, name, value)
 
     # -----------------------------------------------------------------------------------------------------------------
     # What a fitted mixture says
     # -----------------------------------------------------------------------------------------------------------------
 
     def predict(self, X: ArrayLike) -> Array:
-        """Return each sample's likeliest component (n,), int64."""
+        """Return each sample's likeliest component (n,), int64; 0 where every feature is NaN."""
         planes = self._planes(X)
         out = np.empty(planes.shape[1], np.int64)
-        kernels.classify(planes, *self._arguments(), out, 0, kernels.thread_count(self.threads))
+        samples.classify(planes, self._arguments_of, out, 0, threads=kernels.thread_count(self.threads))
         return out
 
     def predict_proba(self, X: ArrayLike) -> Array:
-        """Return the posterior probabilities (n, K), in Fortran order."""
+        """Return the posterior probabilities (n, K), in Fortran order; the weights where every feature is NaN."""
         planes = self._planes(X)
         out = np.empty((len(self.weights_), planes.shape[1]), planes.dtype)
-        kernels.posterior(planes, *self._arguments(), out, None, kernels.thread_count(self.threads))
+        samples.posterior(planes, self._arguments_of, out, None, threads=kernels.thread_count(self.threads))
+        if has_missing(out[:1]):
+            out[:, np.isnan(out[0])] = np.reshape(self.weights_ / np.sum(self.weights_), (-1, 1))
         return out.T
 
     def score_samples(self, X: ArrayLike) -> Array:
-        """Return the log density of each sample (n,), in nats."""
+        """Return the log density of each sample (n,), in nats: of the features that are not NaN."""
         planes = self._planes(X)
         out = np.empty(planes.shape[1], planes.dtype)
-        kernels.posterior(planes, *self._arguments(), None, out, kernels.thread_count(self.threads))
+        samples.posterior(planes, self._all_arguments_of, None, out, threads=kernels.thread_count(self.threads))
         return out
+
+    def p_values(self, X: ArrayLike) -> Array:
+        """Return how usual each sample is (n,): the probability that one of its component lies as far out, 0 to 1.
+
+        Small for outliers, evenly spread for samples of the mixture; NaN where every feature is NaN.
+        """
+        return p_values(self._planes(X), self._arguments_of, threads=kernels.thread_count(self.threads))
 
     def score(self, X: ArrayLike, y: Any = None) -> float:
         """Return the mean log-likelihood a sample, in nats: `score_samples(X).mean()`."""
@@ -380,6 +418,9 @@ class GaussianMixture(DensityEstimator):
         if n_samples < 1:
             raise ParameterError(f"Invalid value for 'n_samples': {n_samples!r}; ask for at least 1")
         rng = random_state(self.random_state)
+        if mixture.dof is not None:
+            planes, components = mixture.sample(n_samples, rng)
+            return planes.T, components
         counts = rng.multinomial(n_samples, mixture.weights / mixture.weights.sum())
         if self.covariance_type in ("full", "tied"):
             dense = mixture.family.dense(mixture.covariances, mixture.n_components, mixture.n_features)
@@ -404,10 +445,19 @@ class GaussianMixture(DensityEstimator):
         weights, means, covariances = (
             np.asarray(a, np.float64) for a in (self.weights_, self.means_, self.covariances_)
         )
-        return Mixture(weights, means, covariances, self.covariance_type)
+        further = (getattr(self, name, None) for name in ("dof_", "outlier_weight_", "outlier_ranges_"))
+        dof, outlier_weight, ranges = further  # models put together by hand have none of them
+        return Mixture(weights, means, covariances, self.covariance_type, dof, outlier_weight or 0.0, ranges)
 
-    def _arguments(self) -> tuple[Array, Array, Array]:
+    def _all_arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
+        if getattr(self, "outlier_ranges_", None) is None:
+            return self._arguments_of(observed)
+        return self._own_mixture().all_arguments_of(observed)
+
+    def _arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
         """Kernel arguments from the attributes, so that a model put together by hand works too."""
+        if observed is not None:
+            return self._own_mixture().arguments_of(observed)
         k, d = np.shape(self.means_)
         if np.shape(self.weights_) != (k,):
             raise ParameterError(
@@ -418,7 +468,8 @@ class GaussianMixture(DensityEstimator):
             factors = np.broadcast_to(np.swapaxes(factors, -1, -2), (k, d, d))
         else:
             factors = np.broadcast_to(factors.reshape(k, -1), (k, d))
-        return kernel_arguments(np.asarray(self.weights_), np.asarray(self.means_), factors)
+        dof = getattr(self, "dof_", None)
+        return (*kernel_arguments(np.asarray(self.weights_), np.asarray(self.means_), factors, dof), dof)
 
     def _planes(self, x: ArrayLike) -> Array:
         self._check_fitted()
@@ -441,23 +492,3 @@ class GaussianMixture(DensityEstimator):
 
     def _n_parameters(self) -> int:
         return self._own_mixture().n_parameters
-
-
-def _frame(planes: Array, *, common: bool) -> tuple[Array, Array]:
-    """A centre near the mean and a scale, a power of two, near the standard deviation, so that no sum cancels."""
-    some = planes[:, :: max(1, planes.shape[1] // 4096)].astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        center, scale = some.mean(axis=1), some.std(axis=1)
-    if not (np.isfinite(center).all() and np.isfinite(scale).all()):
-        return np.zeros(len(planes)), np.ones(len(planes))
-    scale = np.where(scale > 0, scale, 1)
-    scale = 2.0 ** np.round(np.log2(np.full_like(scale, scale.max()) if common else scale))
-    return center.astype(planes.dtype).astype(np.float64), scale
-
-
-def _sklearn_factors(mixture: Mixture) -> Array:
-    """Upper triangular U with U U^T the precision; for diagonal families the inverse standard deviations."""
-    if mixture.covariance == "spherical":
-        return mixture.factors[:, 0]
-    upper = mixture.factors if mixture.covariance == "diag" else np.swapaxes(mixture.factors, 1, 2)
-    return upper[0] if mixture.covariance == "tied" else upper

@@ -142,6 +142,14 @@ class Mixture:
         """Return the same with the outliers."""
         return (*self.marginal(observed).all_arguments, self.dof)
 
+    @property
+    def precisions_cholesky(self) -> Array:
+        """Upper triangular U with U U^T the precision, (K, d, d), or (d, d) for "tied"; else inverse deviations."""
+        if self.covariance == "spherical":
+            return self.factors[:, 0]
+        upper = self.factors if self.covariance == "diag" else np.swapaxes(self.factors, 1, 2)
+        return upper[0] if self.covariance == "tied" else upper
+
     def blur(self, noise: Array) -> Array:
         """Loss (K,) of each component's expected log density, in nats, to noise of variance (d,) in the samples."""
         return np.asarray(

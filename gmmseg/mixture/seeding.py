@@ -18,7 +18,18 @@ from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.samples import has_missing, patterns
 from gmmseg.mixture.statistics import m_step, measure
 
-__all__ = ["from_labels", "lloyd", "nearest", "plus_plus", "seed_mixture", "split_and_merge", "standardize", "whiten"]
+__all__ = [
+    "fill_in",
+    "frame",
+    "from_labels",
+    "lloyd",
+    "nearest",
+    "plus_plus",
+    "seed_mixture",
+    "split_and_merge",
+    "standardize",
+    "whiten",
+]
 
 Array = NDArray[Any]
 
@@ -127,6 +138,20 @@ def draw_subset(
         return np.ascontiguousarray(planes[:, firsts[drawn]]), None
     unweighted = weights is None and not len(copies)
     return np.ascontiguousarray(planes[:, firsts]), None if unweighted else (mass / mass.mean()).astype(planes.dtype)
+
+
+def frame(planes: Array, *, common: bool) -> tuple[Array, Array]:
+    """A centre near the mean and a scale, a power of two, near the standard deviation, so that no sum cancels."""
+    some = planes[:, :: max(1, planes.shape[1] // 4096)].astype(np.float64)
+    if has_missing(some):
+        return frame(fill_in(some), common=common)
+    with np.errstate(over="ignore", invalid="ignore"):
+        center, scale = some.mean(axis=1), some.std(axis=1)
+    if not (np.isfinite(center).all() and np.isfinite(scale).all()):
+        return np.zeros(len(planes)), np.ones(len(planes))
+    scale = np.where(scale > 0, scale, 1)
+    scale = 2.0 ** np.round(np.log2(np.full_like(scale, scale.max()) if common else scale))
+    return center.astype(planes.dtype).astype(np.float64), scale
 
 
 def fill_in(planes: Array, weights: Array | None = None) -> Array:

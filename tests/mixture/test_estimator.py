@@ -16,7 +16,8 @@ FAMILIES = ["full", "tied", "diag", "spherical"]
 
 def test_parameters_are_scikit_learn_s():
     ours, theirs = GaussianMixture().get_params(), Oracle().get_params()
-    assert ours.pop("threads") is None
+    further = {name: ours.pop(name) for name in ("threads", "outliers", "prior", "frozen")}
+    assert further == {"threads": None, "outliers": None, "prior": None, "frozen": ()}
     assert ours == theirs
 
 
@@ -176,7 +177,7 @@ def test_stopping_early_is_said_once(blobs):
 
 GOOD = np.random.default_rng(0).normal(size=(20, 2))
 BAD_DATA = {
-    "NaN": (np.where(np.eye(20, 2) > 0, np.nan, GOOD), "NaN"),
+    "NaN alone": (np.full((20, 2), np.nan), "n_components = 3, n_samples = 0"),
     "infinity": (np.where(np.eye(20, 2) > 0, -np.inf, GOOD), "infinity"),
     "one axis": (GOOD[:, 0], r"shape \(20,\)"),
     "three axes": (GOOD[None], r"shape \(1, 20, 2\)"),
@@ -249,8 +250,8 @@ def test_nothing_is_said_before_a_fit_nor_of_other_features(method):
     model = GaussianMixture(2, random_state=0).fit(GOOD)
     with pytest.raises(ValueError, match="X has 3 features.*expecting 2"):
         getattr(model, method)(np.ones((5, 3)))
-    with pytest.raises(ValueError, match="NaN"):
-        getattr(model, method)(np.full((5, 2), np.nan))
+    with pytest.raises(ValueError, match="infinity"):
+        getattr(model, method)(np.full((5, 2), np.inf))
 
 
 def test_samples_are_not_drawn_before_a_fit_nor_fewer_than_one():

@@ -1,0 +1,135 @@
+"""What GaussianMixture does beyond scikit-learn's: missing features, outliers, priors, frozen components."""
+
+import numpy as np
+import pytest
+
+import gmmseg
+from gmmseg import GaussianMixture
+from gmmseg.mixture.parameters import Mixture
+
+families = pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+TRUE = Mixture(
+    np.array([0.5, 0.3, 0.2]),
+    np.array([[0.0, 0.0, 10.0], [6.0, 1.0, 10.0], [0.0, 7.0, 13.0]]),
+    np.array([np.diag([1.0, 2.0, 0.5]), np.eye(3), 0.5 * np.eye(3)]),
+)
+
+
+def samples(n=3000, missing=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    planes, components = TRUE.sample(n, rng)
+    order = rng.permutation(n)
+    x = planes.T[order]
+    x[rng.random(x.shape) < missing] = np.nan
+    return x, components[order]
+
+
+def match(model):
+    """Order of the components that is that of the truth."""
+    distance = np.linalg.norm(TRUE.means[:, None] - model.means_, axis=2)
+    return distance.argmin(axis=1)
+
+
+@families
+@dtypes
+@pytest.mark.parametrize("init", ["kmeans", "k-means++", "random_from_data"])
+def test_missing_features_are_no_hindrance(covariance, dtype, init):
+    x, components = samples(missing=0.2)
+    model = GaussianMixture(
+        3, covariance_type=covariance, init_params=init, n_init=1 if init == "kmeans" else 10, random_state=0
+    )
+    model.fit(x.astype(dtype))
+    order = match(model)
+    assert sorted(order) == [0, 1, 2]
+    np.testing.assert_allclose(model.means_[order], TRUE.means, atol=0.4)
+    known = ~np.isnan(x).any(axis=1)
+    assert (order[components] == model.predict(x.astype(dtype)))[known].mean() > 0.98
+    soft = model.predict_proba(x.astype(dtype))
+    np.testing.assert_allclose(soft.sum(axis=1), 1, rtol=1e-5)
+    assert np.isfinite(model.score_samples(x.astype(dtype))).all()
+    assert model.means_.dtype == dtype
+
+
+def test_samples_without_any_feature():
+    x, _ = samples(500, missing=0.1)
+    x[7] = np.nan
+    kept = np.delete(x, 7, axis=0)
+    model = GaussianMixture(2, random_state=0).fit(x)
+    np.testing.assert_allclose(model.means_, GaussianMixture(2, random_state=0).fit(kept).means_)
+    assert model.predict(x)[7] == 0
+    np.testing.assert_allclose(model.predict_proba(x)[7], model.weights_)
+    assert model.score_samples(x)[7] == 0
+    assert np.isnan(model.p_values(x)[7])
+
+
+@pytest.mark.parametrize("kind", ["uniform", "student"])
+@pytest.mark.parametrize("seed", range(4))
+def test_gross_errors_are_no_hindrance_from_scratch(kind, seed):
+    x, _ = samples(5000, seed=seed)
+    rng = np.random.default_rng(seed)
+    wrong = rng.random(len(x)) < 0.1
+    x[wrong] = rng.uniform(-60, 90, (wrong.sum(), 3))
+    robust = GaussianMixture(3, outliers=kind, random_state=seed, max_iter=1000).fit(x)
+    np.testing.assert_allclose(robust.means_[match(robust)], TRUE.means, atol=0.1)
+    plain = GaussianMixture(3, random_state=seed, max_iter=1000).fit(x)
+    assert np.abs(plain.means_[match(plain)] - TRUE.means).max() > 0.5
+    assert np.median(robust.p_values(x)[wrong]) < 1e-3
+    if kind == "uniform":
+        assert robust.outlier_weight_ == pytest.approx(0.1, abs=0.02)
+        assert robust.weights_.sum() + robust.outlier_weight_ == pytest.approx(1)
+
+
+def test_p_values_are_evenly_spread():
+    x, _ = samples(20_000, missing=0.1)
+    model = GaussianMixture(3, random_state=0).fit(x)
+    p = model.p_values(x)
+    p = p[~np.isnan(p)]
+    np.testing.assert_allclose(np.quantile(p, [0.01, 0.1, 0.5, 0.9]), [0.01, 0.1, 0.5, 0.9], atol=0.02)
+
+
+def test_a_prior_pulls_in_the_data_s_units():
+    x, _ = samples(300)
+    x = x * [1, 100, 0.01] + [0, 1e4, 0]
+    expected = Mixture(TRUE.weights, TRUE.means, TRUE.covariances).transform(
+        np.array([1, 100, 0.01]), np.array([0, 1e4, 0])
+    )
+    strong = GaussianMixture(3, prior=gmmseg.Prior(expected, 1e7, 1e7, 1e7), means_init=expected.means, reg_covar=0)
+    strong.fit(x)
+    np.testing.assert_allclose(strong.means_, expected.means, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(strong.covariances_, expected.covariances, rtol=1e-2, atol=1e-3)
+
+
+def test_frozen_components_stay():
+    x, _ = samples()
+    precisions = np.linalg.inv(TRUE.covariances)
+    model = GaussianMixture(3, means_init=TRUE.means + 0.3, precisions_init=precisions, frozen=[0, 2]).fit(x)
+    np.testing.assert_allclose(model.means_[[0, 2]], TRUE.means[[0, 2]] + 0.3)
+    np.testing.assert_allclose(model.means_[1], TRUE.means[1], atol=0.2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"outliers": "cauchy"}, "outliers='cauchy' is not known; use uniform or student"),
+        ({"prior": 3}, "prior is of 3 components; give a gmmseg.Prior of 2"),
+        ({"frozen": [2]}, r"frozen=\[2\] is not usable; use numbers of components, 0 to 1"),
+        ({"frozen": [0]}, "need means_init and precisions_init"),
+    ],
+)
+def test_unusable_options_are_refused(options, message):
+    with pytest.raises(gmmseg.ParameterError, match=message):
+        GaussianMixture(2, **options).fit(samples(50)[0])
+
+
+@families
+def test_integer_weights_are_repeated_samples(covariance):
+    x, _ = samples(800)
+    weights = np.random.default_rng(1).integers(1, 5, len(x))
+    options = {"covariance_type": covariance, "random_state": 3, "tol": 1e-8, "max_iter": 1000}
+    weighted = GaussianMixture(3, **options).fit(x, sample_weight=weights)
+    repeated = GaussianMixture(3, **options).fit(np.repeat(x, weights, axis=0))
+    order, other = weighted.means_[:, 0].argsort(), repeated.means_[:, 0].argsort()
+    np.testing.assert_allclose(weighted.means_[order], repeated.means_[other], atol=1e-6)
+    np.testing.assert_allclose(weighted.weights_[order], repeated.weights_[other], atol=1e-6)
+    assert weighted.lower_bound_ == pytest.approx(repeated.lower_bound_, abs=1e-7)
