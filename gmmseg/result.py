@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gmmseg import io
 from gmmseg.errors import ParameterError
+from gmmseg.guidance import Guidance
 from gmmseg.image import Image
 from gmmseg.model import Model
 from gmmseg.tiles import visit
@@ -58,18 +59,21 @@ class Segmentation:
     model : Model
     threads : int
         Used for what is computed on demand.
+    guidance : Guidance, optional
+        Scribbles and prior maps that the pixels were classified with.
     """
 
     labels: Array
     image: Image
     model: Model
     threads: int = 1
+    guidance: Guidance | None = None
 
     @cached_property
     def probabilities(self) -> Array:
         """Smoothed posteriors (k, *spatial), float32, summing to 1; all zero where the label is 0."""
         out = np.zeros((self.model.k, *self.image.shape), np.float32)
-        visit(self.image, self.model, probabilities=out, threads=self.threads)
+        visit(self.image, self.model, probabilities=out, guidance=self.guidance, threads=self.threads)
         return out
 
     @cached_property
@@ -83,6 +87,17 @@ class Segmentation:
         """Log density of each pixel's features under the mixture (*spatial), float32, nats; NaN where no data."""
         out = np.full(self.image.shape, np.nan, np.float32)
         visit(self.image, self.model, log_density=out, threads=self.threads)
+        return out
+
+    @cached_property
+    def anomaly(self) -> Array:
+        """How usual each pixel is (*spatial), float32, 0 to 1; NaN where no data.
+
+        A p-value: the probability that a pixel of its class lies as far from the class's mean as this one, or farther,
+        by the chi-square distribution of the squared Mahalanobis distance. Below 0.001: hardly of any class.
+        """
+        out = np.full(self.image.shape, np.nan, np.float32)
+        visit(self.image, self.model, anomaly=out, threads=self.threads)
         return out
 
     def mask(self, label: int) -> Array:

@@ -1,20 +1,46 @@
-"""The pixels that a fit sees: a stratified random sample, the same for any number of threads."""
+"""The pixels that a fit sees: a stratified random sample, or all of them where they are few enough values."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.features import Recipe
+from gmmseg.guidance import Guidance
 from gmmseg.image import Image
 
-__all__ = ["contrast", "location_and_scale", "sample_pixels", "sample_planes"]
+__all__ = ["Sample", "contrast", "join_samples", "location_and_scale", "sample_pixels", "take_sample"]
 
 Array = NDArray[Any]
 
 _POSITION_BLUR = 0.1  # of the longest side, at weight 1
+_FEW = 0.3  # a sample with more distinct values a pixel than this stands for too many values to count them all
+_AT_ONCE = 1 << 20  # pixels whose values are counted together
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Pixels of an image, as a fit sees them.
+
+    Parameters
+    ----------
+    planes : ndarray, shape (d, n), float32
+        In the features' units.
+    weights : ndarray, shape (n,), float64, optional
+        Pixels that each stands for; one each where None.
+    log_prior : ndarray, shape (k, n), float32, optional
+    classes : ndarray, shape (n,), uint8, optional
+        Given beforehand, from 1; 0 where free.
+    """
+
+    planes: Array
+    weights: Array | None = None
+    log_prior: Array | None = None
+    classes: Array | None = None
 
 
 def sample_pixels(image: Image, count: int | None, rng: np.random.Generator) -> tuple[Array, ...]:
@@ -33,19 +59,121 @@ def sample_pixels(image: Image, count: int | None, rng: np.random.Generator) -> 
     return np.unravel_index(flat, image.shape)
 
 
-def sample_planes(image: Image, recipe: Recipe, count: int | None, rng: np.random.Generator) -> Array:
-    """Planes (d, n) of a sample, in the features' units.
+def take_sample(
+    image: Image,
+    recipe: Recipe,
+    count: int | None,
+    rng: np.random.Generator,
+    *,
+    k: int = 1,
+    guidance: Guidance | None = None,
+) -> Sample:
+    """Take a sample of `count` pixels, all if None; of integer images of few distinct values, all pixels by value.
 
     Position is blurred by a tenth of the longest side at weight 1, and in inverse proportion to the weight: under a
-    free covariance the scale of a feature changes nothing, only what is known less exactly weighs less.
+    free covariance the scale of a feature changes nothing, only what is known less exactly weighs less. With guidance,
+    pixels whose class is given are added, at most a quarter of the sample.
     """
-    planes = recipe.planes_at(image, sample_pixels(image, count, rng))
+    index = sample_pixels(image, count, rng)
     position = [row for row, group in enumerate(recipe.groups(image)) if group < 0]
-    planes[position] += _POSITION_BLUR * rng.standard_normal((len(position), planes.shape[1]), np.float32)
-    return planes
+    if guidance is None and not position:
+        values = _distinct_values(image, index)
+        if values is not None:
+            return values_as_sample(image, recipe, *values)
+    if guidance is not None:
+        index = _with_scribbles(image, guidance, index, rng)
+    planes = recipe.planes_at(image, index)
+    if position:
+        planes[position] += _POSITION_BLUR * rng.standard_normal((len(position), planes.shape[1]), np.float32)
+    if guidance is None:
+        return Sample(planes)
+    return Sample(planes, None, guidance.log_prior(k, index), guidance.classes(index))
 
 
-def location_and_scale(planes: Array, groups: tuple[int, ...]) -> tuple[Array, Array]:
+def join_samples(parts: Sequence[Sample]) -> Sample:
+    """Samples of several images as one, in which each image has the same say."""
+    planes = np.concatenate([part.planes for part in parts], axis=1)
+    if len(parts) == 1:
+        return replace(parts[0], planes=planes)
+    if all(part.weights is None for part in parts):
+        return Sample(planes)
+    equal = [
+        np.full(part.planes.shape[1], 1 / max(1, part.planes.shape[1]))
+        if part.weights is None
+        else part.weights / max(1.0, part.weights.sum())
+        for part in parts
+    ]
+    return Sample(planes, np.concatenate(equal))
+
+
+def values_as_sample(image: Image, recipe: Recipe, values: Array, counts: Array) -> Sample:
+    """Distinct values (n, channels) as pixels of their own, weighted by how many pixels have them."""
+    strip = values.reshape(*[1] * (image.ndim - 1), *values.shape)
+    line = replace(image, pixels=strip, valid=None, spacing=None)
+    return Sample(recipe.planes(line, tuple(slice(0, n) for n in line.shape)), counts.astype(np.float64))
+
+
+def _distinct_values(image: Image, index: tuple[Array, ...]) -> tuple[Array, Array] | None:
+    """Distinct values of all valid pixels, (n, channels), and their numbers (n,); None where they are many.
+
+    `index` is a sample of the pixels, which tells whether it is worth the while.
+    """
+    bits = image.pixels.dtype.itemsize * 8 * image.n_channels
+    if image.pixels.dtype.kind != "u" or bits > 64:
+        return None
+    shifts = np.arange(image.n_channels, dtype=np.uint64) * np.uint64(image.pixels.dtype.itemsize * 8)
+
+    def codes(pixels: Array) -> Array:
+        flat = pixels.reshape(-1, image.n_channels)
+        if bits <= 16 and image.n_channels == 1:
+            return np.asarray(flat[:, 0])
+        whole: Array = np.zeros(len(flat), np.uint32 if bits <= 32 else np.uint64)
+        for channel, shift in zip(flat.T, shifts.astype(whole.dtype), strict=True):
+            whole |= channel.astype(whole.dtype) << shift
+        return whole
+
+    n = len(index[0])
+    if bits > 16 and len(np.unique(codes(image.pixels[index]))) > _FEW * n:
+        return None
+    pixels = image.pixels.reshape(-1, image.n_channels)
+    valid = None if image.valid is None else image.valid.reshape(-1)
+    totals: dict[int, Array] = {}
+    found, numbers = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    for start in range(0, len(pixels), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        some = codes(pixels[part] if valid is None else pixels[part][valid[part]])
+        if bits <= 16:
+            totals[0] = totals.get(0, 0) + np.bincount(some, minlength=1 << bits)
+            continue
+        fresh, number = np.unique(some, return_counts=True)
+        found, place = np.unique(np.concatenate([found, fresh.astype(np.uint64)]), return_inverse=True)
+        numbers = np.bincount(place, np.concatenate([numbers, number])).astype(np.int64)
+    if bits <= 16:
+        found = np.flatnonzero(totals[0]).astype(np.uint64)
+        numbers = totals[0][found.astype(np.intp)]
+    mask = np.uint64((1 << (image.pixels.dtype.itemsize * 8)) - 1)
+    values = ((found[:, None] >> shifts) & mask).astype(image.pixels.dtype)
+    return values, numbers
+
+
+def _with_scribbles(
+    image: Image, guidance: Guidance, index: tuple[Array, ...], rng: np.random.Generator
+) -> tuple[Array, ...]:
+    """Add pixels of every scribble to the sample, about as many of each class."""
+    if guidance.scribbles is None:
+        return index
+    strokes = guidance.scribbles.reshape(-1)
+    drawn = np.flatnonzero(strokes if image.valid is None else strokes * image.valid.reshape(-1))
+    kinds = np.unique(strokes[drawn])
+    most = max(64, len(index[0]) // (4 * max(1, len(kinds))))
+    parts = [np.ravel_multi_index(index, image.shape)]
+    for kind in kinds:
+        own = drawn[strokes[drawn] == kind]
+        parts.append(own if len(own) <= most else np.sort(rng.choice(own, most, replace=False)))
+    return np.unravel_index(np.unique(np.concatenate(parts)), image.shape)
+
+
+def location_and_scale(planes: Array, groups: tuple[int, ...], weights: Array | None = None) -> tuple[Array, Array]:
     """Median and quartile-based spread (standard deviation, or 1, where that is 0) of each plane, shared in a group."""
     d, n = planes.shape
     center, scale = np.zeros(d), np.ones(d)
@@ -56,15 +184,29 @@ def location_and_scale(planes: Array, groups: tuple[int, ...]) -> tuple[Array, A
         elif n:
             spread = deviation = 0.0
             for row in rows:
-                known = planes[row][~np.isnan(planes[row])]
-                if m := len(known):
-                    quarters = [m // 4, m // 2, 3 * m // 4]
-                    low, center[row], high = np.partition(known, quarters)[quarters]
+                known = ~np.isnan(planes[row])
+                if known.any():
+                    mass = None if weights is None else weights[known]
+                    low, center[row], high = _quarters(planes[row][known], mass)
                     spread = max(spread, float(high - low) / 1.349)
-                    deviation = max(deviation, float(known.std(dtype=np.float64)))
+                    mean = np.average(planes[row][known].astype(np.float64), weights=mass)
+                    square = np.average((planes[row][known] - mean) ** 2, weights=mass)
+                    deviation = max(deviation, float(np.sqrt(square)))
             spread = spread if spread > 0 else deviation
             scale[rows] = spread if spread > 0 else 1.0
     return center, scale
+
+
+def _quarters(values: Array, weights: Array | None) -> Array:
+    """The three quartiles of values of which each counts as often as its weight says."""
+    if weights is None:
+        n = len(values)
+        quarters = [n // 4, n // 2, 3 * n // 4]
+        return np.asarray(np.partition(values, quarters)[quarters])
+    order = np.argsort(values, kind="stable")
+    cumulated = np.cumsum(weights[order])
+    places = np.searchsorted(cumulated, cumulated[-1] * np.array([0.25, 0.5, 0.75]), side="right")
+    return np.asarray(values[order[places.clip(max=len(values) - 1)]])
 
 
 def contrast(image: Image, recipe: Recipe, scale: Array, *, pairs: int = 8192) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 from gmmseg import io, kernels
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.features import Recipe
+from gmmseg.guidance import Guidance
 from gmmseg.image import Image
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.fitting import expectation_maximization
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.seeding import seed_mixture
+from gmmseg.mixture.seeding import seed_from_classes, seed_mixture
 from gmmseg.model import Model
 from gmmseg.result import Segmentation
-from gmmseg.sampling import location_and_scale, sample_planes
+from gmmseg.sampling import Sample, join_samples, location_and_scale, take_sample
 from gmmseg.spatial.smoothing import strength_of
 from gmmseg.tiles import Progress, visit
 
@@ -48,6 +49,11 @@ def segment(
     smooth: bool | float = True,
     sample: int | None = 100_000,
     seed: int = 0,
+    outliers: str | None = None,
+    scribbles: Any = None,
+    prior: Any = None,
+    prior_weight: float = 1.0,
+    class_names: Sequence[str] | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Segmentation:
@@ -57,6 +63,7 @@ def segment(
     ----------
     image : path, array_like or Image
         2-D arrays are one channel, 3-D ones with a last axis of 3 or 4 are colour; anything else needs `channel_axis`.
+        NaN in a band is a number that is missing: the other bands decide.
     k : int, 1 to 255
         Number of classes.
     features : str, optional
@@ -69,9 +76,21 @@ def segment(
     smooth : bool or float, 0 to 1
         How much neighbours agree; True is 0.5.
     sample : int, optional
-        Pixels that the fit sees; None for every pixel.
+        Pixels that the fit sees; None for every pixel. Integer images of few distinct values are fitted to the counts
+        of all of them where position is no feature.
     seed : int
         Same seed, same input, same version: same result, for any number of threads.
+    outliers : {"uniform", "student"}, optional
+        Keep gross errors from moving the classes: by a uniform component beside them, or by Student-t components.
+    scribbles : path or array_like of integers, shape (*spatial), optional
+        Strokes that decide: 1 to k where the class of a pixel is given, 0 where it is free. Classes with strokes keep
+        their numbers, the others are numbered by their first feature.
+    prior : path or array_like, shape (k, *spatial), optional
+        Prior probability of each class at each pixel, as of an atlas; the classes keep its order.
+    prior_weight : float
+        Power of `prior`: 0 ignores it, 1 takes it as it is.
+    class_names : sequence of str, optional
+        One a class, in the order of the labels.
     threads : int, optional
         All processors by default.
     progress : callable, optional
@@ -107,9 +126,29 @@ def segment(
     """
     opened = open_image(image, mask=mask, channel_axis=channel_axis)
     model = fit(
-        opened, k, features=features, covariance=covariance, smooth=smooth, sample=sample, seed=seed, threads=threads
+        opened,
+        k,
+        features=features,
+        covariance=covariance,
+        smooth=smooth,
+        sample=sample,
+        seed=seed,
+        outliers=outliers,
+        scribbles=scribbles,
+        prior=prior,
+        prior_weight=prior_weight,
+        class_names=class_names,
+        threads=threads,
     )
-    return apply(model, opened, threads=threads, progress=progress)
+    return apply(
+        model,
+        opened,
+        scribbles=scribbles,
+        prior=prior,
+        prior_weight=prior_weight,
+        threads=threads,
+        progress=progress,
+    )
 
 
 def fit(
@@ -123,12 +162,18 @@ def fit(
     smooth: bool | float = True,
     sample: int | None = 100_000,
     seed: int = 0,
+    outliers: str | None = None,
+    scribbles: Any = None,
+    prior: Any = None,
+    prior_weight: float = 1.0,
+    class_names: Sequence[str] | None = None,
     threads: int | None = None,
 ) -> Model:
     """Fit one model to one image or to many of the same kind.
 
     `images` is a path, an array, an Image, or a list or tuple of these; `sample` pixels are shared out equally among
-    them. The other parameters, errors and warnings are those of `segment`.
+    them. `scribbles` and `prior` are of a single image. The other parameters, errors and warnings are those of
+    `segment`.
     """
     k = whole_number("k", k, 1, MOST_CLASSES)
     count = None if sample is None else whole_number("sample", sample, 1, None)
@@ -137,24 +182,33 @@ def fit(
     family(covariance)
     recipe = None if features is None else Recipe.parse(features)
     sources = images if isinstance(images, list | tuple) else [images]
+    if len(sources) != 1 and not (scribbles is None and prior is None):
+        raise ParameterError(f"scribbles and prior are of one image, but there are {len(sources)}; fit one at a time")
+    names = _class_names(class_names, k)
     opened = (open_image(source, mask=mask, channel_axis=channel_axis) for source in sources)
-    first, recipe, planes = _sample_all(
-        opened, recipe, None if count is None else -(-count // max(1, len(sources))), rng
+
+    def guide(image: Image) -> Guidance | None:
+        return _guidance(image, k, scribbles, prior, prior_weight)
+
+    first, recipe, found = _sample_all(
+        opened, recipe, None if count is None else -(-count // max(1, len(sources))), rng, k, guide
     )
-    groups = recipe.groups(first)
-    k = _supported_classes(planes, groups, k, first.name)
-    center, scale = location_and_scale(planes, groups)
+    groups, planes = recipe.groups(first), found.planes
+    if found.classes is None:
+        k = _supported_classes(planes, groups, k, first.name)
+    center, scale = location_and_scale(planes, groups, found.weights)
     planes -= center.astype(np.float32)[:, None]
     planes /= scale.astype(np.float32)[:, None]
-    mixture = _fit_mixture(planes, k, covariance, rng, workers)
+    mixture = _fit_mixture(found, k, covariance, outliers, rng, workers)
+    order = _order(mixture, found.classes, fixed=prior is not None)
     return Model(
         recipe,
         recipe.names(first),
         groups,
         center,
         scale,
-        mixture.select(np.argsort(mixture.means[:, 0], kind="stable")),
-        tuple(f"class {i + 1}" for i in range(mixture.n_components)),
+        mixture.select(order),
+        names[: mixture.n_components],
         strength,
         first.n_channels,
         first.color,
@@ -168,6 +222,9 @@ def apply(
     mask: Any = None,
     channel_axis: Any = "auto",
     smooth: bool | float | None = None,
+    scribbles: Any = None,
+    prior: Any = None,
+    prior_weight: float = 1.0,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Segmentation:
@@ -181,8 +238,9 @@ def apply(
         model = replace(model, strength=strength_of(smooth))
     labels = np.zeros(opened.shape, np.uint8)
     workers = kernels.thread_count(threads)
-    visit(opened, model, labels=labels, threads=workers, progress=progress)
-    return Segmentation(labels, opened, model, workers)
+    guidance = _guidance(opened, model.k, scribbles, prior, prior_weight)
+    visit(opened, model, labels=labels, guidance=guidance, threads=workers, progress=progress)
+    return Segmentation(labels, opened, model, workers, guidance)
 
 
 def open_image(source: Source, *, mask: Any = None, channel_axis: Any = "auto") -> Image:
@@ -196,10 +254,23 @@ def open_image(source: Source, *, mask: Any = None, channel_axis: Any = "auto") 
     return Image.from_array(source, channel_axis=channel_axis, mask=mask)
 
 
+def _guidance(image: Image, k: int, scribbles: Any, prior: Any, weight: float) -> Guidance | None:
+    if isinstance(scribbles, str | os.PathLike):
+        scribbles = io.read_labels(Path(scribbles))
+    if isinstance(prior, str | os.PathLike):
+        prior = io.read_probabilities(Path(prior))
+    return Guidance.of(image, k, scribbles, prior, weight)
+
+
 def _sample_all(
-    images: Iterable[Image], recipe: Recipe | None, count: int | None, rng: Generator
-) -> tuple[Image, Recipe, Array]:
-    """The first image, the recipe (its default where None), and the planes (d, n) of a sample of every image."""
+    images: Iterable[Image],
+    recipe: Recipe | None,
+    count: int | None,
+    rng: Generator,
+    k: int,
+    guide: Callable[[Image], Guidance | None],
+) -> tuple[Image, Recipe, Sample]:
+    """The first image, the recipe (its default where None), and a sample of every image."""
     first, parts = None, []
     for image in images:
         first = image if first is None else first
@@ -207,27 +278,63 @@ def _sample_all(
         recipe.check(image)
         if recipe.groups(image) != recipe.groups(first) or image.color != first.color:
             raise ParameterError(f"{image.name} and {first.name} are of different kinds; fit one model to each kind")
-        parts.append(sample_planes(image, recipe, count, rng))
+        parts.append(take_sample(image, recipe, count, rng, k=k, guidance=guide(image)))
     if first is None or recipe is None:
         raise ParameterError("images is empty; give at least one image")
-    return first, recipe, np.concatenate(parts, axis=1)
+    return first, recipe, join_samples(parts)
 
 
-def _fit_mixture(planes: Array, k: int, covariance: str, rng: Generator, threads: int) -> Mixture:
+def _fit_mixture(found: Sample, k: int, covariance: str, outliers: str | None, rng: Generator, threads: int) -> Mixture:
+    planes = found.planes
     d, n = planes.shape
     if n == 0:
         rules = family(covariance)
         second = np.ones((1, d)) if rules.diagonal else np.eye(d)[None]
         return Mixture(np.ones(1), np.zeros((1, d)), rules.estimate(np.ones(1), second, np.zeros(d)), covariance)
-    start = seed_mixture(planes, k, rng, covariance=covariance, noise=_NOISE, threads=threads)
+    weights = None if found.weights is None else (found.weights / found.weights.mean()).astype(np.float32)
+    if found.classes is not None:
+        start = seed_from_classes(
+            planes, found.classes, k, rng, covariance=covariance, regularization=_NOISE, outliers=outliers
+        )
+    else:
+        start = seed_mixture(
+            planes,
+            k,
+            rng,
+            covariance=covariance,
+            weights=weights,
+            noise=_NOISE,
+            outliers=outliers,
+            threads=threads,
+        )
     return expectation_maximization(
         planes,
         start,
+        weights=weights,
         noise=_NOISE,
         tolerance=_TOLERANCE,
         max_iterations=_MAX_ITERATIONS,
         threads=threads,
+        log_prior=found.log_prior,
     ).mixture
+
+
+def _order(mixture: Mixture, classes: Array | None, *, fixed: bool) -> Array:
+    """Components in the order of their labels: those that were given stay, the rest go up in the first feature."""
+    order = np.arange(mixture.n_components)
+    if fixed:
+        return order
+    free = order if classes is None else np.setdiff1d(order, classes.astype(np.intp) - 1)
+    order[free] = free[np.argsort(mixture.means[free, 0], kind="stable")]
+    return order
+
+
+def _class_names(names: Sequence[str] | None, k: int) -> tuple[str, ...]:
+    if names is None:
+        return tuple(f"class {i + 1}" for i in range(k))
+    if isinstance(names, str) or len(names) != k or not all(isinstance(name, str) and name.strip() for name in names):
+        raise ParameterError(f"class_names={names!r} are not {k} names; give one a class, in the order of the labels")
+    return tuple(name.strip() for name in names)
 
 
 def _supported_classes(planes: Array, groups: tuple[int, ...], k: int, name: str) -> int:

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.guidance import Guidance
 from gmmseg.image import Image
 from gmmseg.mixture import samples
+from gmmseg.mixture.anomaly import p_values
 from gmmseg.model import Model
 from gmmseg.sampling import contrast
 from gmmseg.spatial.smoothing import HALO, Smoothing
@@ -81,15 +83,19 @@ def visit(
     labels: Array | None = None,
     probabilities: Array | None = None,
     log_density: Array | None = None,
+    anomaly: Array | None = None,
+    guidance: Guidance | None = None,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> None:
-    """Compute the outputs that are given, of the image's shape and filled with 0 (log density: NaN), tile by tile.
+    """Compute the outputs that are given, of the image's shape and filled with 0 (densities: NaN), tile by tile.
 
+    Either labels and probabilities, or log density, or anomaly.
     Labels and probabilities are smoothed as the model says; each output is the same for any tiles and threads.
     """
     smoothing = None
-    if model.strength > 0 and model.k > 1 and log_density is None:
+    single = log_density is not None or anomaly is not None  # each pixel for itself
+    if model.strength > 0 and model.k > 1 and not single:
         smoothing = _smoothing(image, model)
     halo = HALO if smoothing else 0
     floats = 4 * model.k + len(model.scale) + 3**image.ndim // 2
@@ -104,12 +110,17 @@ def visit(
         n = math.prod(tile.shape)
         planes = model.recipe.planes(image, tile.outer, out=memory.take("planes", len(model.scale), n))
         if log_density is not None:
-            _write_density(model, planes, tile, valid, log_density[tile.inner])
+            density = np.empty(n, np.float32)
+            samples.posterior(planes, partial(model.arguments_of, outliers=True), None, density)
+            _write_valid(density, tile, valid, log_density[tile.inner])
+        elif anomaly is not None:
+            _write_valid(p_values(planes, model.arguments_of), tile, valid, anomaly[tile.inner])
         else:
             label_part = None if labels is None else labels[tile.inner]
             soft_part = None if probabilities is None else probabilities[:, *tile.inner]
             posterior = memory.take("posterior", model.k, n)
-            _write_classes(model, smoothing, planes, posterior, tile, valid, label_part, soft_part)
+            log_prior = None if guidance is None else guidance.log_prior(model.k, tile.outer)
+            _write_classes(model, smoothing, planes, posterior, log_prior, tile, valid, label_part, soft_part)
 
     with ThreadPoolExecutor(min(threads, len(jobs))) as pool:
         for done, _ in enumerate(pool.map(work, jobs), 1):
@@ -137,10 +148,8 @@ def _smoothing(image: Image, model: Model) -> Smoothing:
     return Smoothing(model.strength, sharpness / model.scale[: model.n_guides], spacing)
 
 
-def _write_density(model: Model, planes: Array, tile: Tile, valid: Array | None, out: Array) -> None:
-    density = np.empty(planes.shape[1], np.float32)
-    samples.posterior(planes, partial(model.arguments_of, outliers=True), None, density)
-    inner = density.reshape(tile.shape)[tile.local]
+def _write_valid(values: Array, tile: Tile, valid: Array | None, out: Array) -> None:
+    inner = values.reshape(tile.shape)[tile.local]
     out[...] = inner if valid is None else np.where(valid[tile.local], inner, np.nan)
 
 
@@ -149,18 +158,19 @@ def _write_classes(
     smoothing: Smoothing | None,
     planes: Array,
     posterior: Array,
+    log_prior: Array | None,
     tile: Tile,
     valid: Array | None,
     labels: Array | None,
     probabilities: Array | None,
 ) -> None:
-    if smoothing is None and probabilities is None and labels is not None:
+    if smoothing is None and probabilities is None and labels is not None and log_prior is None:
         flat = np.empty(planes.shape[1], np.uint8)
         samples.classify(planes, model.arguments_of, flat, 1)
         labels[...] = flat.reshape(tile.shape)
     else:
         ones = [1] * len(tile.shape)
-        samples.posterior(planes, model.arguments_of, posterior, None)
+        samples.posterior(planes, model.arguments_of, posterior, None, log_prior=log_prior)
         posterior = posterior.reshape(model.k, *tile.shape)
         if smoothing is not None:
             guide = planes[: model.n_guides].reshape(-1, *tile.shape)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gmmseg import Image
 from gmmseg.features import Recipe
-from gmmseg.sampling import contrast, location_and_scale, sample_pixels, sample_planes
+from gmmseg.sampling import contrast, location_and_scale, sample_pixels, take_sample
 
 
 def flat(index, shape):
@@ -58,7 +58,7 @@ def test_a_part_of_the_image_has_its_share_of_the_sample():
 
 def test_sampled_planes_are_those_of_the_sample_but_for_a_blur_of_position(rng):
     image, recipe = Image.from_array(rng.random((60, 80, 3))), Recipe.parse("lab,xy")
-    planes = sample_planes(image, recipe, 2000, np.random.default_rng(3))
+    planes = take_sample(image, recipe, 2000, np.random.default_rng(3)).planes
     exact = recipe.planes_at(image, sample_pixels(image, 2000, np.random.default_rng(3)))
     np.testing.assert_array_equal(planes[:3], exact[:3])
     assert 0.05 < (planes[3:] - exact[3:]).std() < 0.2

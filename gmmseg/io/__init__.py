@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gmmseg.io.reading import read, read_info, read_labels
+from gmmseg.io.reading import read, read_info, read_labels, read_probabilities
 from gmmseg.io.writing import check_target, write_labels, write_probabilities, write_rgb
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "read",
     "read_info",
     "read_labels",
+    "read_probabilities",
     "write_labels",
     "write_probabilities",
     "write_rgb",

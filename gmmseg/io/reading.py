@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gmmseg.image import ChannelAxis
 
-__all__ = ["MAX_PIXELS", "prepare", "read", "read_info", "read_labels"]
+__all__ = ["MAX_PIXELS", "prepare", "read", "read_info", "read_labels", "read_probabilities"]
 
 MAX_PIXELS = 2_000_000_000
 
@@ -139,6 +139,46 @@ def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
 
         values = read_picture_labels(path, known, max_pixels)
     return _as_labels(path, values)
+
+
+def read_probabilities(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Read probability maps, as `write_probabilities` writes them.
+
+    Parameters
+    ----------
+    path : path-like
+        .npy or .npz (one array, or the one named "probabilities") of shape (n_classes, *spatial), or a TIFF file of
+        one page or band a class.
+    max_pixels : int
+        The most numbers that may be decoded.
+
+    Returns
+    -------
+    ndarray, shape (n_classes, *spatial)
+        As stored: floats from 0 to 1, or integers in proportion.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or is of another format.
+    """
+    import numpy as np
+
+    path = Path(path)
+    _check_limit(max_pixels)
+    known = identify(path)
+    if known.name in ("NPY", "NPZ"):
+        from gmmseg.io.arrays import read_array
+
+        return read_array(path, known, max_pixels, keys=("probabilities",))
+    if known.name == "TIFF":
+        from gmmseg.io.tiff import read_tiff
+
+        image = read_tiff(path, max_pixels)
+        if image.n_channels == 1 and image.ndim == 3:  # one page a class
+            return np.asarray(image.pixels[..., 0])
+        return np.moveaxis(image.pixels, -1, 0)
+    raise InputError(f"{path} is a {known.name} file; give probability maps as NPZ, NPY or TIFF")
 
 
 def _as_labels(path: Path, values: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ __all__ = [
     "lloyd",
     "nearest",
     "plus_plus",
+    "seed_from_classes",
     "seed_mixture",
     "split_and_merge",
     "standardize",
@@ -113,6 +114,55 @@ def seed_mixture(
         return with_outliers(begin(0), outliers, planes)
     best = max((climb(begin(turn), 4) for turn in range(starts)), key=lambda fit: fit.history[-1])
     return with_outliers(split_and_merge(climb(best.mixture, 6), climb, some.shape[1]).mixture, outliers, planes)
+
+
+def seed_from_classes(
+    planes: Array,
+    classes: Array,
+    k: int,
+    rng: np.random.Generator,
+    *,
+    covariance: str = "full",
+    regularization: Array | float = 0.0,
+    outliers: str | None = None,
+) -> Mixture:
+    """Return a mixture to start EM from, where the components of some samples are given.
+
+    Parameters
+    ----------
+    planes : ndarray, shape (d, n), float32 or float64
+        NaN is a feature that is not known.
+    classes : ndarray, shape (n,), of integers
+        1 to k where the component is given, 0 where it is free.
+    k : int
+        Components; those that no sample is given of start by k-means++ among the free samples.
+    rng : numpy.random.Generator
+    covariance, regularization, outliers
+        As of `seed_mixture`.
+    """
+    complete = fill_in(planes)
+    space = standardize(complete)[0]
+    named = np.unique(classes[classes > 0])
+    others = np.setdiff1d(np.arange(1, k + 1), named)
+    centres = np.stack([space[:, classes == c].mean(axis=1) for c in named]) if len(named) else None
+    chosen = plus_plus(space, k, rng, given=centres)
+    order = np.concatenate([named, others])[: len(chosen)]
+    labels = order[nearest(space, chosen)]
+    labels = np.where(classes > 0, classes, labels).astype(np.intp)
+    found = from_labels(complete, labels - 1, k, covariance, None, regularization)
+    present = np.unique(labels) - 1
+    if len(present) < k:  # too few samples for some of them: they start as wide as all samples, and light
+        whole = from_labels(complete, np.zeros(len(labels), np.intp), 1, covariance, None, regularization)
+        place = np.full(k, -1)
+        place[present] = np.arange(len(present))
+        pick = np.where(place < 0, len(present), place)
+        weights = np.append(found.weights, 1 / len(labels))[pick]
+        covariances = found.covariances
+        if not found.family.shared:
+            covariances = np.concatenate([found.covariances, whole.covariances])[pick]
+        means = np.concatenate([found.means, whole.means])[pick]
+        found = Mixture(weights / weights.sum(), means, covariances, covariance)
+    return with_outliers(found, outliers, planes)
 
 
 def draw_subset(
@@ -346,16 +396,20 @@ def whiten(planes: Array, weights: Array | None = None) -> Array:
     return _spaces(planes, weights)[0]
 
 
-def plus_plus(planes: Array, k: int, rng: np.random.Generator, weights: Array | None = None) -> Array:
+def plus_plus(
+    planes: Array, k: int, rng: np.random.Generator, weights: Array | None = None, *, given: Array | None = None
+) -> Array:
     """Choose up to k distinct samples as centres (k, d), each the best of a few drawn by squared distance.
 
-    Fewer than k come back where there are fewer distinct samples.
+    The first ones may be `given` (m, d). Fewer than k come back where there are fewer distinct samples.
     """
     n = planes.shape[1]
     mass = np.ones(n) if weights is None else weights.astype(np.float64)
     candidates = 2 + int(np.log(k))
-    centres = [planes[:, rng.choice(n, p=mass / mass.sum())]]
-    distance = ((planes - centres[0][:, None]) ** 2).sum(axis=0) * mass
+    centres = [planes[:, rng.choice(n, p=mass / mass.sum())]] if given is None else list(given.astype(planes.dtype))
+    distance = np.full(n, np.inf)
+    for centre in centres:
+        distance = np.minimum(distance, ((planes - centre[:, None]) ** 2).sum(axis=0) * mass)
     while len(centres) < k:
         cumulated = np.cumsum(distance, dtype=np.float64)
         if not cumulated[-1] > 0:

@@ -131,7 +131,7 @@ def _of_model(model: Model) -> View:
     def read(data: Any, count: int, seed: int) -> Array:
         image = open_image(data)
         model.check(image)
-        # Not sample_planes: it blurs positions for the fit, and a figure shows where pixels are.
+        # Not take_sample: it blurs positions for the fit, and a figure shows where pixels are.
         planes = model.recipe.planes_at(image, sample_pixels(image, count, np.random.default_rng(seed)))
         if planes.shape[1] == 0:
             raise InputError(f"{image.name}: no pixel is valid; there is nothing to plot")

@@ -1,0 +1,118 @@
+"""Guidance: what a person or an atlas says of single pixels before the mixture does."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmseg.errors import ParameterError
+from gmmseg.image import Image
+
+__all__ = ["Guidance"]
+
+Array = NDArray[Any]
+
+_NEVER = -1e6  # log prior of the classes that a scribble rules out: finite, and beyond any density
+_DOUBT = 1e-6  # a map that says 0 says that the class is this improbable
+
+
+@dataclass(frozen=True, eq=False)
+class Guidance:
+    """Scribbles, which decide the class of some pixels, and prior probability maps, which weigh with the colours.
+
+    Parameters
+    ----------
+    scribbles : ndarray of uint8, shape (*spatial), optional
+        1 to k where the class of a pixel is given, 0 where it is free.
+    maps : ndarray of float32, shape (k, *spatial), optional
+        Prior probabilities of the classes, summing to 1.
+    weight : float
+        Power of the maps; 1 takes them as they are, 0 not at all.
+    """
+
+    scribbles: Array | None = None
+    maps: Array | None = None
+    weight: float = 1.0
+
+    @classmethod
+    def of(
+        cls, image: Image, k: int, scribbles: ArrayLike | None, maps: ArrayLike | None, weight: float
+    ) -> Guidance | None:
+        """Check what a caller gives for an image; None where that is nothing.
+
+        Raises
+        ------
+        ParameterError
+            A shape is not the image's, a scribble's class is above k, maps are not k, negative or no numbers.
+        """
+        if scribbles is None and maps is None:
+            return None
+        try:
+            power = float(weight)
+        except (TypeError, ValueError):
+            power = math.nan
+        if not 0 <= power < math.inf:
+            raise ParameterError(f"prior_weight={weight!r} is not usable; use a number of at least 0")
+        return cls(
+            None if scribbles is None else _checked_scribbles(image, k, np.asarray(scribbles)),
+            None if maps is None else _checked_maps(image, k, np.asarray(maps)),
+            power,
+        )
+
+    def log_prior(self, k: int, where: tuple[Any, ...]) -> Array:
+        """Logarithms of the prior probabilities (k, n), float32, of the pixels of a window or of single indices."""
+        if self.maps is None:
+            assert self.scribbles is not None
+            out = np.zeros((k, self.scribbles[where].size), np.float32)
+        else:
+            chosen = self.maps[(slice(None), *where)].reshape(k, -1)
+            out = np.float32(self.weight) * np.log(np.maximum(chosen, np.float32(_DOUBT)))
+        if self.scribbles is not None:
+            strokes = self.scribbles[where].ravel()
+            drawn = np.flatnonzero(strokes)
+            out[:, drawn] = _NEVER
+            out[strokes[drawn].astype(np.intp) - 1, drawn] = 0
+        return np.ascontiguousarray(out, np.float32)
+
+    def classes(self, where: tuple[Any, ...]) -> Array:
+        """Class (n,) that is given for the pixels at these indices, from 1; 0 where none is."""
+        if self.maps is None:
+            assert self.scribbles is not None
+            return np.asarray(self.scribbles[where].ravel())
+        chosen = self.maps[(slice(None), *where)].reshape(len(self.maps), -1)
+        likely = np.where(chosen.max(axis=0) > 0.5, chosen.argmax(axis=0) + 1, 0).astype(np.uint8)
+        if self.scribbles is None:
+            return likely
+        strokes = self.scribbles[where].ravel()
+        return np.where(strokes > 0, strokes, likely)
+
+
+def _checked_scribbles(image: Image, k: int, scribbles: Array) -> Array:
+    if scribbles.dtype.kind not in "bui":
+        raise ParameterError(f"scribbles have dtype {scribbles.dtype}; give a label map, 0 where a pixel is free")
+    if scribbles.shape != image.shape:
+        raise ParameterError(
+            f"scribbles have shape {scribbles.shape}, but {image.name} has shape {image.shape}; give one label a pixel"
+        )
+    low, high = int(scribbles.min(initial=0)), int(scribbles.max(initial=0))
+    if low < 0 or high > k:
+        raise ParameterError(f"scribbles have labels from {low} to {high}, but k={k}; use 0 to k, or a larger k")
+    return scribbles.astype(np.uint8, copy=False)
+
+
+def _checked_maps(image: Image, k: int, maps: Array) -> Array:
+    if maps.dtype.kind not in "buif" or maps.shape != (k, *image.shape):
+        raise ParameterError(
+            f"prior has shape {maps.shape}, but {image.name} and k={k} need {(k, *image.shape)}: one map a class"
+        )
+    values = maps.astype(np.float32)
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        raise ParameterError("prior has negative numbers, NaN or infinity; give probabilities")
+    total = values.sum(axis=0)
+    values /= np.where(total > 0, total, 1)
+    values[:, total == 0] = 1 / k  # nothing is known there
+    return values
