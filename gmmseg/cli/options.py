@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-__all__ = ["FILE", "ChannelAxis", "Command", "Covariance", "Features", "Fraction", "Option", "WholeNumber"]
+__all__ = [
+    "FILE",
+    "Amount",
+    "ChannelAxis",
+    "Command",
+    "Covariance",
+    "Features",
+    "Fraction",
+    "Names",
+    "Option",
+    "Outliers",
+    "WholeNumber",
+]
 
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]
@@ -115,6 +127,50 @@ class Fraction(_ParamType):
         if not 0 <= number <= 1:
             self.fail(f"{value} is not usable; use a number from 0 to 1", param, ctx)
         return number
+
+
+class Amount(_ParamType):
+    """A number of at least 0."""
+
+    name = "NUMBER"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 <= number < math.inf:
+            self.fail(f"{value} is not usable; use a number of at least 0", param, ctx)
+        return number
+
+
+class Names(_ParamType):
+    """Names with commas between them."""
+
+    name = "A,B,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Split the names."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(part.strip() for part in str(value).split(","))
+        if not all(names):
+            self.fail(f"{value} has an empty name; give one name a class, as in water,forest,city", param, ctx)
+        return names
+
+
+class Outliers(_ParamType):
+    """The way in which outliers are allowed for."""
+
+    name = "uniform|student"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the word."""
+        word = str(value).lower()
+        if word not in ("uniform", "student"):
+            self.fail(f"{value} is not known; use uniform or student", param, ctx)
+        return word
 
 
 class Features(_ParamType):

@@ -16,7 +16,19 @@ import click
 from click.core import ParameterSource
 
 from gmmseg.cli.messages import collected_warnings, exit_code, explain, plain, print_error
-from gmmseg.cli.options import FILE, ChannelAxis, Command, Covariance, Features, Fraction, Option, WholeNumber
+from gmmseg.cli.options import (
+    FILE,
+    Amount,
+    ChannelAxis,
+    Command,
+    Covariance,
+    Features,
+    Fraction,
+    Names,
+    Option,
+    Outliers,
+    WholeNumber,
+)
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.table import class_table, finite, hex_color
 from gmmseg.cli.targets import Job, check, folder, plan
@@ -50,8 +62,14 @@ class _Settings:
     max_pixels: int
     output: Path | None
     out_dir: Path | None
+    outliers: str | None
+    scribbles: Path | None
+    prior: Path | None
+    prior_weight: float
+    class_names: tuple[str, ...] | None
     soft: Path | None
     overlay: Path | None
+    anomaly: Path | None
     model: Path | None
     overwrite: bool
     as_json: bool
@@ -78,8 +96,18 @@ class _Settings:
     default=100_000,
     help="Pixels to fit the classes to, or all.",
 )
+@_classes(
+    "--outliers",
+    metavar="uniform|student",
+    type=Outliers(),
+    help="Keep gross errors from moving the classes, by a uniform class beside them or by long tails.",
+)
+@_classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels.")
 @_classes("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result.")
 @_pixels("--mask", type=FILE, help="Label map of the same size; pixels where it is 0 are left out.")
+@_pixels("--scribbles", type=FILE, help="Strokes (one image): the class of some pixels, 0 where a pixel is free.")
+@_pixels("--prior", type=FILE, help="Probability of each class at each pixel (one image): .npz, .npy or .tif.")
+@_pixels("--prior-weight", type=Amount(), default=1.0, help="Power of the prior: 0 ignores it, 1 takes it as it is.")
 @_pixels(
     "--channel-axis",
     metavar="INT|none",
@@ -100,6 +128,7 @@ class _Settings:
 )
 @_output("--soft", type=FILE, help="Probability of each class (one image): .npz, .npy or .tif.")
 @_output("--overlay", type=FILE, help="Classes laid over the picture (one image): .png, .tif, .jpg or .webp.")
+@_output("--anomaly", type=FILE, help="How usual each pixel is, as a p-value (one image): .tif, .npy or .npz.")
 @_output("--model", type=FILE, help="The fitted classes (one image): .json.")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON instead of tables: a list with one object an image.")
@@ -121,16 +150,25 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
     settings = _Settings(**options)
     if settings.no_smooth and context.get_parameter_source("smooth") is ParameterSource.COMMANDLINE:
         raise click.UsageError(f"--smooth {settings.smooth:g} and --no-smooth contradict each other; give one of them")
+    guides = [path for path in (settings.mask, settings.scribbles, settings.prior) if path is not None]
     jobs = plan(
         images,
         output=settings.output,
         out_dir=settings.out_dir,
-        extra={"soft": settings.soft, "overlay": settings.overlay, "model": settings.model},
+        extra={
+            "soft": settings.soft,
+            "overlay": settings.overlay,
+            "anomaly": settings.anomaly,
+            "model": settings.model,
+        },
         channel_axis=settings.channel_axis,
-        mask=settings.mask,
+        guides=guides,
     )
-    if settings.mask is not None:
-        identify(settings.mask)
+    for guide in guides:
+        identify(guide)
+    for name in ("scribbles", "prior"):
+        if getattr(settings, name) is not None and len(jobs) > 1:
+            raise click.UsageError(f"--{name} is of one image, but {len(jobs)} are given; run them one at a time")
     with folder(settings.out_dir):
         return _segment_all(jobs, settings)
 
@@ -201,6 +239,11 @@ def _segment(job: Job, settings: _Settings, progress: Progress, title: str) -> d
         smooth=0.0 if settings.no_smooth else settings.smooth,
         sample=settings.sample,
         seed=settings.seed,
+        outliers=settings.outliers,
+        scribbles=settings.scribbles,
+        prior=settings.prior,
+        prior_weight=settings.prior_weight,
+        class_names=settings.class_names,
         threads=settings.threads,
         progress=progress,
     )
@@ -231,6 +274,7 @@ def _write(job: Job, result: Segmentation, *, overwrite: bool) -> None:
         "labels": lambda path: result.save(path, overwrite=overwrite),
         "soft": lambda path: _write_soft(path, result, overwrite=overwrite),
         "overlay": lambda path: _write_overlay(path, result, overwrite=overwrite),
+        "anomaly": lambda path: _write_anomaly(path, result, overwrite=overwrite),
         "model": lambda path: result.model.save(path, overwrite=overwrite),
     }
     written: list[str] = []
@@ -249,6 +293,12 @@ def _write_soft(path: Path, result: Segmentation, *, overwrite: bool) -> None:
     from gmmseg.io.writing import write_probabilities
 
     write_probabilities(path, result.probabilities, image=result.image, overwrite=overwrite)
+
+
+def _write_anomaly(path: Path, result: Segmentation, *, overwrite: bool) -> None:
+    from gmmseg.io.writing import write_map
+
+    write_map(path, result.anomaly, key="anomaly", image=result.image, overwrite=overwrite)
 
 
 def _write_overlay(path: Path, result: Segmentation, *, overwrite: bool) -> None:

@@ -27,7 +27,7 @@ class Job:
     ----------
     source : Path
     labels : Path
-    soft, overlay, model : Path, optional
+    soft, overlay, anomaly, model : Path, optional
         Written where asked for.
     """
 
@@ -35,12 +35,14 @@ class Job:
     labels: Path
     soft: Path | None = None
     overlay: Path | None = None
+    anomaly: Path | None = None
     model: Path | None = None
 
     @property
     def outputs(self) -> dict[str, Path]:
         """Files to write by what they hold, in the order of writing."""
-        named = {"labels": self.labels, "soft": self.soft, "overlay": self.overlay, "model": self.model}
+        names = ("labels", "soft", "overlay", "anomaly", "model")
+        named = {name: getattr(self, name) for name in names}
         return {name: path for name, path in named.items() if path is not None}
 
 
@@ -51,7 +53,7 @@ def plan(
     out_dir: Path | None,
     extra: dict[str, Path | None],
     channel_axis: Any,
-    mask: Path | None,
+    guides: Sequence[Path],
 ) -> list[Job]:
     """Decide what is written where.
 
@@ -64,11 +66,11 @@ def plan(
     out_dir : Path or None
         Folder of label maps named after their images; by default the current one.
     extra : dict of str to (Path or None)
-        "soft", "overlay" and "model" of a single image.
+        "soft", "overlay", "anomaly" and "model" of a single image.
     channel_axis : int, None or "auto"
         Tells volumes from pictures, which get another format.
-    mask : Path or None
-        An input too: never overwritten.
+    guides : sequence of Path
+        Inputs too: never overwritten.
 
     Returns
     -------
@@ -95,7 +97,7 @@ def plan(
         Job(source, output or place / f"{source.stem}_labels{_suffix(source, channel_axis)}", **extra)
         for source in sources
     ]
-    _require_distinct(jobs, [*sources, *([mask] if mask is not None else [])])
+    _require_distinct(jobs, [*sources, *guides])
     return jobs
 
 
@@ -163,8 +165,9 @@ def check(job: Job, *, overwrite: bool, ndim: int | None = None) -> None:
         A suffix, a folder, a file that exists, or a format without room for that many axes.
     """
     check_target(job.labels, kind="labels", overwrite=overwrite, ndim=ndim)
-    if job.soft is not None:
-        check_target(job.soft, kind="soft", overwrite=overwrite, ndim=ndim)
+    for path in (job.soft, job.anomaly):
+        if path is not None:
+            check_target(path, kind="soft", overwrite=overwrite, ndim=ndim)
     if job.overlay is not None:
         if ndim is not None and ndim != 2:
             raise OutputError(f"{job.overlay}: an overlay needs a picture, {job.source} has {ndim} axes; leave it out")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gmmseg.io.reading import read, read_info, read_labels, read_probabilities
-from gmmseg.io.writing import check_target, write_labels, write_probabilities, write_rgb
+from gmmseg.io.writing import check_target, write_labels, write_map, write_probabilities, write_rgb
 
 __all__ = [
     "check_target",
@@ -12,6 +12,7 @@ __all__ = [
     "read_labels",
     "read_probabilities",
     "write_labels",
+    "write_map",
     "write_probabilities",
     "write_rgb",
 ]

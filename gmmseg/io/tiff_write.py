@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -49,8 +50,10 @@ def stored_probabilities(values: np.ndarray, dtype: str) -> np.ndarray:
     return values.astype(np.float32, copy=False)
 
 
-def write_probabilities_tiff(file: BinaryIO, values: np.ndarray, metadata: dict[str, Any], dtype: str) -> None:
-    """Write probabilities, shape (n_classes, *spatial), one class at a time; or as bands where georeferenced."""
+def write_probabilities_tiff(
+    file: BinaryIO, values: np.ndarray, metadata: dict[str, Any], dtype: str, *, names: Sequence[str] = ()
+) -> None:
+    """Write maps, shape (n_classes, *spatial), one page each and named; or as bands where georeferenced."""
     import tifffile
 
     options = _options(metadata, nodata=None)
@@ -75,7 +78,7 @@ def write_probabilities_tiff(file: BinaryIO, values: np.ndarray, metadata: dict[
                     page,
                     photometric="minisblack",
                     contiguous=False,
-                    description=f"class {index + 1}",
+                    description=names[index] if names else f"class {index + 1}",
                     metadata=None,
                     **options,
                 )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gmmseg.image import Image
 
-__all__ = ["check_target", "write_labels", "write_probabilities", "write_rgb"]
+__all__ = ["check_target", "write_labels", "write_map", "write_probabilities", "write_rgb"]
 
 
 def check_target(
@@ -205,6 +205,48 @@ def write_probabilities(
             from gmmseg.io.tiff_write import stored_probabilities
 
             write_array(file, known, stored_probabilities(values, dtype), key="probabilities")
+
+
+def write_map(
+    path: str | os.PathLike[str],
+    values: np.ndarray,
+    *,
+    key: str,
+    image: Image | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write one number a pixel, such as the anomaly.
+
+    Parameters
+    ----------
+    path : path-like
+        .tif, .npy or .npz.
+    values : ndarray of float32, shape (*spatial)
+        NaN where there is no data.
+    key : str
+        Name of the array in .npz files, and of the band in .tif files.
+    image : Image, optional
+        What was segmented; its resolution and georeferencing are written too.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OutputError
+        See `check_target`.
+    """
+    path = Path(path)
+    known = choose(path, kind="soft")
+    check_target(path, kind="soft", overwrite=overwrite)
+    with atomic_file(path, overwrite=overwrite) as file:
+        if known.name == "TIFF":
+            from gmmseg.io.tiff_write import write_probabilities_tiff
+
+            write_probabilities_tiff(file, values[None], _metadata(image), "float32", names=(key,))
+        else:
+            from gmmseg.io.arrays import write_array
+
+            write_array(file, known, values, key=key)
 
 
 def write_rgb(

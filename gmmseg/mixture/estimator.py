@@ -303,7 +303,7 @@ class GaussianMixture(DensityEstimator):
             )
             return start
         return replace(
-            start if len(given) < 3 else with_outliers(start, self.outliers, planes * scale[:, None]),
+            start if len(given) < 3 else with_outliers(start, self.outliers, planes * scale[:, None], self.reg_covar),
             weights=given.get("weights", start.weights) * (1 - start.outlier_weight),
             means=given.get("means", start.means),
             covariances=given.get("covariances", start.covariances),
@@ -344,7 +344,7 @@ class GaussianMixture(DensityEstimator):
             centers = complete[:, drawn].T if plain else plus_plus(complete, k, rng, weights)
             labels = nearest(complete, centers.astype(np.float64))
         start = from_labels(complete, labels, k, self.covariance_type, weights, regularization)
-        return with_outliers(start, self.outliers, planes)
+        return with_outliers(start, self.outliers, planes, regularization)
 
     def _publish(self, fit: Fit, center: Array, scale: Array, dtype: Any) -> None:
         """Set the fitted attributes, in the data's units and of its dtype."""

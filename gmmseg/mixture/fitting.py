@@ -166,7 +166,7 @@ def _report(fall: float, settled: bool, tolerance: float, iterations: int) -> No
         )
 
 
-def with_outliers(mixture: Mixture, kind: str | None, planes: Array) -> Mixture:
+def with_outliers(mixture: Mixture, kind: str | None, planes: Array, noise: Array | float = 0.0) -> Mixture:
     """Return a mixture to start EM from that allows for outliers.
 
     Parameters
@@ -176,6 +176,8 @@ def with_outliers(mixture: Mixture, kind: str | None, planes: Array) -> Mixture:
         A uniform component beside the others, over the range of the samples, or Student-t components.
     planes : ndarray, shape (d, n)
         The samples; NaN where a feature is not known.
+    noise : float or ndarray, shape (d,)
+        Variance by which the samples are uncertain: it widens their range, as it does the components.
     """
     if kind is None:
         return mixture
@@ -186,6 +188,7 @@ def with_outliers(mixture: Mixture, kind: str | None, planes: Array) -> Mixture:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a feature that no sample has
         ranges = np.nanmax(planes, axis=1).astype(np.float64) - np.nanmin(planes, axis=1)
+    ranges = np.sqrt(ranges**2 + 12 * np.asarray(noise))  # the variance of a uniform distribution is a twelfth
     ranges = np.where(ranges > 0, ranges, 1.0)
     return replace(
         mixture,

@@ -111,9 +111,10 @@ def seed_mixture(
             )
 
     if k == 1 or starts == 1:
-        return with_outliers(begin(0), outliers, planes)
+        return with_outliers(begin(0), outliers, planes, regularization + noise)
     best = max((climb(begin(turn), 4) for turn in range(starts)), key=lambda fit: fit.history[-1])
-    return with_outliers(split_and_merge(climb(best.mixture, 6), climb, some.shape[1]).mixture, outliers, planes)
+    mixture = split_and_merge(climb(best.mixture, 6), climb, some.shape[1]).mixture
+    return with_outliers(mixture, outliers, planes, regularization + noise)
 
 
 def seed_from_classes(
@@ -162,7 +163,7 @@ def seed_from_classes(
             covariances = np.concatenate([found.covariances, whole.covariances])[pick]
         means = np.concatenate([found.means, whole.means])[pick]
         found = Mixture(weights / weights.sum(), means, covariances, covariance)
-    return with_outliers(found, outliers, planes)
+    return with_outliers(found, outliers, planes, regularization)
 
 
 def draw_subset(
