@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,11 @@ class Part:
     planes: Array
     weights: Array | None = None
     log_prior: Array | None = None
+
+    @cached_property
+    def weight(self) -> float:
+        """Sum of the samples' weights."""
+        return float(self.planes.shape[1] if self.weights is None else self.weights.sum(dtype=np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +90,7 @@ class Samples:
     @property
     def weight(self) -> float:
         """Sum of the samples' weights."""
-        return sum(
-            float(part.planes.shape[1] if part.weights is None else part.weights.sum(dtype=np.float64))
-            for part in self.parts
-        )
+        return sum(part.weight for part in self.parts)
 
 
 def has_missing(planes: Array) -> bool:
@@ -157,11 +160,14 @@ def patterns(planes: Array) -> Iterator[tuple[Array | None, Array]]:
     """For each pattern but the empty one, the known features (None for all) and its samples, in ascending order."""
     known = ~np.isnan(planes)
     codes = np.packbits(known, axis=0)
-    rows = np.ascontiguousarray(codes.T).view(np.dtype((np.void, len(codes))))[:, 0]
-    _, firsts, inverse = np.unique(rows, return_index=True, return_inverse=True)
-    order = np.argsort(inverse, kind="stable")
-    ends = np.cumsum(np.bincount(inverse, minlength=len(firsts)))
-    for first, index in zip(firsts, np.split(order, ends[:-1]), strict=True):
-        observed = np.flatnonzero(known[:, first])
+    if len(codes) == 1:
+        keys = codes[0]
+    else:
+        rows = np.ascontiguousarray(codes.T).view(np.dtype((np.void, len(codes))))[:, 0]
+        keys = np.unique(rows, return_inverse=True)[1]
+    order = np.argsort(keys, kind="stable")  # of bytes by counting, in no time
+    ordered = keys[order]
+    for index in np.split(order, np.flatnonzero(ordered[1:] != ordered[:-1]) + 1):
+        observed = np.flatnonzero(known[:, index[0]]) if len(index) else index
         if len(observed):
             yield (None if len(observed) == len(planes) else observed), index

@@ -150,9 +150,10 @@ def _measure_part(part: Part, mixture: Mixture, noise: Array | None, threads: in
         square[:, rows, columns] = second
         square[:, columns, rows] = second
         second = square
-    weight = float(part.planes.shape[1]) if part.weights is None else float(part.weights.sum(dtype=np.float64))
     origins, dtype = _origins(mixture, part.planes.dtype), part.planes.dtype
-    statistics = Statistics(origins, counts, sums[:, 1 : 1 + d], second, log_likelihood, weight, outliers, mass, tails)
+    statistics = Statistics(
+        origins, counts, sums[:, 1 : 1 + d], second, log_likelihood, part.weight, outliers, mass, tails
+    )
     return statistics if part.observed is None else _complete(statistics, mixture, part.observed, dtype)
 
 
