@@ -305,6 +305,7 @@ def _fit_mixture(found: Sample, k: int, covariance: str, outliers: str | None, r
             weights=weights,
             noise=_NOISE,
             outliers=outliers,
+            rounds=1,  # pixels are many, even where their values are few
             threads=threads,
         )
     return expectation_maximization(
