@@ -5,6 +5,10 @@ Every message is one line that names what was wrong, where, which value was foun
 
 from __future__ import annotations
 
+import sys
+from functools import cache
+from typing import Any
+
 __all__ = [
     "ConvergenceWarning",
     "DataWarning",
@@ -13,6 +17,7 @@ __all__ = [
     "InputError",
     "OutputError",
     "ParameterError",
+    "compatible",
 ]
 
 
@@ -42,3 +47,23 @@ class DataWarning(GmmsegWarning):
 
 class ConvergenceWarning(GmmsegWarning):
     """EM stopped before its objective had settled, or the objective fell."""
+
+
+def compatible(own: Any) -> Any:
+    """Return a class of this package, or where scikit-learn is loaded one that is also its class of the same name."""
+    theirs = getattr(sys.modules.get("sklearn.exceptions"), own.__name__, None)
+    return own if theirs is None else _joint(own, theirs)
+
+
+@cache
+def _joint(own: Any, theirs: Any) -> Any:
+    def reduce(self: Any) -> tuple[Any, ...]:  # by its maker: no module holds this class under its name
+        return _rebuild, (own, self.args)
+
+    return type(
+        own.__name__, (own, theirs), {"__doc__": own.__doc__, "__module__": own.__module__, "__reduce__": reduce}
+    )
+
+
+def _rebuild(own: Any, args: tuple[Any, ...]) -> Any:
+    return compatible(own)(*args)

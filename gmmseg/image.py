@@ -32,7 +32,7 @@ class Image:
     ----------
     pixels : ndarray, shape (*spatial, n_channels)
         Any real integer or floating dtype, channel axis last (a single channel still has the axis), alpha removed.
-        Colour is RGB; integers span the range of their dtype, floats 0 to 1.
+        Colour is RGB; integers span the range of their dtype, floats 0 to 1. NaN in a band is a number that is missing.
     color : bool
         Whether the channels are red, green and blue.
     valid : ndarray of bool, shape (*spatial), optional
@@ -123,7 +123,8 @@ class Image:
         Returns
         -------
         Image
-            `valid` is None unless alpha, NaN, infinity or the mask excludes a pixel.
+            `valid` is None unless alpha, NaN, infinity or the mask excludes a pixel. Bands of a pixel may be missing
+            (NaN, infinite) one by one; colour is missing as a whole.
 
         Raises
         ------
@@ -152,7 +153,7 @@ class Image:
         else:
             pixels, color = _named_channels(numbers, channel_axis, name)
             alpha = None
-        valid = _finite(pixels, name)
+        valid = _finite(pixels, name, every=color)
         if alpha is not None:
             valid = _combine(valid, alpha != 0)
         image = cls(pixels, color=color, valid=valid, name=name)
@@ -261,18 +262,15 @@ def _spans_color(pixels: np.ndarray) -> bool:
     return bool(low >= -_COLOR_TOLERANCE and high <= 1 + _COLOR_TOLERANCE)
 
 
-def _finite(pixels: np.ndarray, name: str) -> np.ndarray | None:
-    """Return where every channel is finite, or None where that is everywhere."""
+def _finite(pixels: np.ndarray, name: str, *, every: bool) -> np.ndarray | None:
+    """Return where any channel, or every channel, is finite; None where that is everywhere."""
     import numpy as np
 
     if pixels.dtype.kind != "f":
         return None
-    if pixels.dtype.itemsize > 4:
-        # Features are float32: what does not fit is a fill value, and no data.
-        most = np.finfo(np.float32).max
-        valid: np.ndarray = (np.abs(pixels) <= most).all(axis=-1)
-    else:
-        valid = np.isfinite(pixels).all(axis=-1)
+    # Features are float32: what does not fit is a fill value, and no data.
+    known = np.abs(pixels) <= np.finfo(np.float32).max if pixels.dtype.itemsize > 4 else np.isfinite(pixels)
+    valid: np.ndarray = known.all(axis=-1) if every else known.any(axis=-1)
     if valid.all():
         return None
     warnings.warn(

@@ -22,7 +22,7 @@ __all__ = ["Model", "load_model"]
 
 Array = NDArray[Any]
 
-_FORMAT, _VERSION = "gmmseg-model", 1
+_FORMAT, _VERSION = "gmmseg-model", 2  # 2 where there are outliers or Student-t distributions
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +80,30 @@ class Model:
         return np.asarray(dense * self.scale[:, None] * self.scale)
 
     @cached_property
-    def arguments(self) -> tuple[Array, Array, Array]:
-        """The mixture as the kernels take it, for planes in the features' own units: the scaling is folded in."""
-        constants, _, factors = self.mixture.arguments
-        scale = np.broadcast_to(self.scale, factors.shape)  # the last axis of both is that of the features
-        return constants - np.log(self.scale).sum(), np.ascontiguousarray(self.means), factors / scale
+    def _arguments(self) -> dict[tuple[bool, bytes], tuple[Array, Array, Array, Array | None]]:
+        return {}
+
+    def arguments_of(
+        self, observed: Array | None, *, outliers: bool = False
+    ) -> tuple[Array, Array, Array, Array | None]:
+        """Return the mixture of some features, all where None, as the kernels take it.
+
+        It is for planes in the features' own units: the scaling is folded in. `outliers` adds their component, where
+        the mixture has one, as the last.
+        """
+        key = (outliers, b"" if observed is None else observed.tobytes())
+        if key not in self._arguments:
+            chosen = slice(None) if observed is None else observed
+            local = self.mixture.marginal(observed)
+            constants, means, factors = local.all_arguments if outliers else local.arguments
+            scale, center = self.scale[chosen], self.center[chosen]
+            self._arguments[key] = (
+                constants - np.log(scale).sum(),
+                np.ascontiguousarray(means * scale + center),
+                factors / np.broadcast_to(scale, factors.shape),  # the last axis of both is that of the features
+                self.mixture.dof,
+            )
+        return self._arguments[key]
 
     def check(self, image: Image) -> None:
         """Raise InputError where the image is not of the kind that the model was fitted to."""
@@ -106,9 +125,9 @@ class Model:
             The file exists and `overwrite` is False, or the folder cannot be written.
         """
         mixture = self.mixture
-        content = {
+        content: dict[str, Any] = {
             "format": _FORMAT,
-            "version": _VERSION,
+            "version": 1,
             "features": str(self.recipe),
             "planes": list(self.plane_names),
             "groups": list(self.groups),
@@ -123,6 +142,11 @@ class Model:
             "channels": self.n_channels,
             "color": self.color,
         }
+        if mixture.dof is not None:
+            content |= {"version": 2, "dof": mixture.dof.tolist()}
+        if mixture.outlier_ranges is not None:
+            outliers = {"weight": mixture.outlier_weight, "ranges": mixture.outlier_ranges.tolist()}
+            content |= {"version": 2, "outliers": outliers}
         with atomic_file(Path(path), overwrite=overwrite) as file:
             file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
@@ -176,7 +200,20 @@ def _parse(content: dict[str, Any]) -> Model:
     arrays = {
         name: np.array(content[name], np.float64) for name in ("weights", "means", "covariances", "center", "scale")
     }
-    mixture = Mixture(arrays["weights"], arrays["means"], arrays["covariances"], str(content["covariance"]))
+    outliers = content.get("outliers", {"weight": 0.0})
+    if "dof" in content:
+        arrays["dof"] = np.array(content["dof"], np.float64)
+    if "ranges" in outliers:
+        arrays["ranges"] = np.array(outliers["ranges"], np.float64)
+    mixture = Mixture(
+        arrays["weights"],
+        arrays["means"],
+        arrays["covariances"],
+        str(content["covariance"]),
+        arrays.get("dof"),
+        float(outliers["weight"]),
+        arrays.get("ranges"),
+    )
     k, d = mixture.means.shape
     expected = {
         "weights": (k,),
@@ -184,16 +221,20 @@ def _parse(content: dict[str, Any]) -> Model:
         "covariances": mixture.family.shape(k, d),
         "center": (d,),
         "scale": (d,),
+        "dof": (k,),
+        "ranges": (d,),
     }
-    for name, shape in expected.items():
-        if arrays[name].shape != shape:
-            raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}")
-        if not np.isfinite(arrays[name]).all():
+    for name, array in arrays.items():
+        if array.shape != expected[name]:
+            raise ValueError(f"{name} has shape {array.shape}, expected {expected[name]}")
+        if not np.isfinite(array).all():
             raise ValueError(f"{name} is not finite")
+        if name in ("scale", "dof", "ranges") and not (array > 0).all():
+            raise ValueError(f"{name} must be positive")
     if not 1 <= k <= 255 or len(content["classes"]) != k or len(content["planes"]) != d or len(content["groups"]) != d:
         raise ValueError("the numbers of classes or planes do not agree")
-    if not ((arrays["scale"] > 0).all() and (arrays["weights"] >= 0).all() and arrays["weights"].sum() > 0):
-        raise ValueError("scale and weights must be positive")
+    if not ((arrays["weights"] >= 0).all() and arrays["weights"].sum() > 0 and 0 <= mixture.outlier_weight < 1):
+        raise ValueError("weights must be positive")
     if not 0 <= float(content["smooth"]) <= 1:
         raise ValueError("smooth is not between 0 and 1")
     _ = mixture.factors

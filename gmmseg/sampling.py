@@ -54,10 +54,15 @@ def location_and_scale(planes: Array, groups: tuple[int, ...]) -> tuple[Array, A
         if group < 0:
             scale[rows] = 1 / np.sqrt(12)  # a position spread evenly over a side of length 1, at weight 1
         elif n:
-            quarters = [n // 4, n // 2, 3 * n // 4]
-            low, center[rows], high = np.partition(planes[rows], quarters, axis=1)[:, quarters].T
-            spread = ((high - low) / 1.349).max()
-            spread = spread if spread > 0 else planes[rows].std(axis=1, dtype=np.float64).max()
+            spread = deviation = 0.0
+            for row in rows:
+                known = planes[row][~np.isnan(planes[row])]
+                if m := len(known):
+                    quarters = [m // 4, m // 2, 3 * m // 4]
+                    low, center[row], high = np.partition(known, quarters)[quarters]
+                    spread = max(spread, float(high - low) / 1.349)
+                    deviation = max(deviation, float(known.std(dtype=np.float64)))
+            spread = spread if spread > 0 else deviation
             scale[rows] = spread if spread > 0 else 1.0
     return center, scale
 
@@ -74,6 +79,7 @@ def contrast(image: Image, recipe: Recipe, scale: Array, *, pairs: int = 8192) -
         if image.valid is not None:
             usable &= image.valid[moved]
         there = recipe.planes_at(image, moved)[:guides]
-        total += float((((here - there)[:, usable] / scale[:guides, None]) ** 2).sum(dtype=np.float64))
+        change = np.nan_to_num((here - there)[:, usable])  # what is missing does not differ
+        total += float(((change / scale[:guides, None]) ** 2).sum(dtype=np.float64))
         count += int(usable.sum())
     return total / max(count, 1)

@@ -344,6 +344,7 @@ def _supported_classes(planes: Array, groups: tuple[int, ...], k: int, name: str
     if colors.shape[1] == 0:
         warnings.warn(f"{name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
         return 1
+    colors = np.nan_to_num(colors, nan=np.inf)  # missing once is like missing again
     for part in (colors[:, :1024], colors):
         ordered = part[:, np.lexsort(part)]
         distinct = 1 + int((ordered[:, 1:] != ordered[:, :-1]).any(axis=0).sum())

@@ -8,13 +8,14 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg import kernels
 from gmmseg.image import Image
+from gmmseg.mixture import samples
 from gmmseg.model import Model
 from gmmseg.sampling import contrast
 from gmmseg.spatial.smoothing import HALO, Smoothing
@@ -138,7 +139,7 @@ def _smoothing(image: Image, model: Model) -> Smoothing:
 
 def _write_density(model: Model, planes: Array, tile: Tile, valid: Array | None, out: Array) -> None:
     density = np.empty(planes.shape[1], np.float32)
-    kernels.posterior(planes, *model.arguments, None, density, 1)
+    samples.posterior(planes, partial(model.arguments_of, outliers=True), None, density)
     inner = density.reshape(tile.shape)[tile.local]
     out[...] = inner if valid is None else np.where(valid[tile.local], inner, np.nan)
 
@@ -155,13 +156,16 @@ def _write_classes(
 ) -> None:
     if smoothing is None and probabilities is None and labels is not None:
         flat = np.empty(planes.shape[1], np.uint8)
-        kernels.classify(planes, *model.arguments, flat, 1, 1)
+        samples.classify(planes, model.arguments_of, flat, 1)
         labels[...] = flat.reshape(tile.shape)
     else:
-        kernels.posterior(planes, *model.arguments, posterior, None, 1)
+        ones = [1] * len(tile.shape)
+        samples.posterior(planes, model.arguments_of, posterior, None)
         posterior = posterior.reshape(model.k, *tile.shape)
         if smoothing is not None:
             guide = planes[: model.n_guides].reshape(-1, *tile.shape)
+            if samples.has_missing(guide):
+                guide = np.where(np.isnan(guide), np.float32(model.center[: model.n_guides]).reshape(-1, *ones), guide)
             smoothing.apply(posterior, guide, valid, tile.local, labels=labels, probabilities=probabilities)
         else:
             if probabilities is not None:

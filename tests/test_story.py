@@ -24,10 +24,10 @@ def test_from_a_photograph_to_masks_and_on_to_the_next(pictures, tmp_path):
     brightest = pixels[seg.mask(4)].mean(axis=0)
     np.testing.assert_allclose(brightest, seg.classes[-1].color, atol=4)
 
-    # Neighbours agree: far fewer boundaries than without smoothing.
+    # Neighbours agree: fewer boundaries than without smoothing, though the grain of the wood stays.
     rough = gmmseg.apply(seg.model, pictures / "coffee.png", smooth=False)
     boundaries = [np.count_nonzero(np.diff(s.labels, axis=1)) for s in (seg, rough)]
-    assert boundaries[0] < 0.7 * boundaries[1]
+    assert boundaries[0] < 0.8 * boundaries[1]
 
     # The labels come back from the file as they went.
     seg.save(tmp_path / "coffee_labels.png")

@@ -14,7 +14,17 @@ from gmmseg.cli.table import class_table, finite, pairs
 
 __all__ = ["command"]
 
-_PACKAGES = ("numpy", "scipy", "scikit-image", "pillow", "opencv-python-headless", "opencv-python", "tifffile", "click")
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "pillow",
+    "opencv-python-headless",
+    "opencv-python",
+    "tifffile",
+    "matplotlib",
+    "click",
+)
 
 
 @click.command("info", cls=Command)

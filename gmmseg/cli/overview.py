@@ -8,7 +8,8 @@ __all__ = ["COMMANDS", "overview"]
 COMMANDS = {
     "segment": ("gmmseg.cli.segment", "Segment images into classes and write their label maps."),
     "info": ("gmmseg.cli.info", "Describe an image, a model file or this installation."),
-    "choose-k": ("gmmseg.cli.choose_k", "Choose how many classes an image has."),
+    "choose-k": ("gmmseg.cli.choose_k", "Compare numbers of classes and say which one an image asks for."),
+    "plot": ("gmmseg.cli.plot", "Draw a model's classes among the pixels of an image."),
 }
 
 _OVERVIEW = """\
@@ -24,6 +25,7 @@ Examples:
   gmmseg segment photo.png -k 4            write photo_labels.png, print the classes
   gmmseg segment *.tif --out-dir labels    many images, one label map each
   gmmseg info photo.png                    what the file holds
+  gmmseg plot land.gmm.json scene.tif      draw a model as a figure
 
 Options:
   -h, --help  Show this text.

@@ -150,7 +150,10 @@ class Recipe:
                 row += 3
             elif feature == "bands" or not image.color:
                 with np.errstate(over="ignore"):  # what float32 cannot hold is no data in the image
-                    out[row : row + image.n_channels] = values.reshape(-1, image.n_channels).T
+                    bands = out[row : row + image.n_channels]
+                    bands[...] = values.reshape(-1, image.n_channels).T
+                if values.dtype.kind == "f":
+                    bands[~np.isfinite(bands)] = np.nan
                 row += image.n_channels
             else:
                 color.gray(values, out[row])

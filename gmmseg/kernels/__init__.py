@@ -8,6 +8,10 @@ log_constants : (K,)
 means : (K, d)
 factors : (K, d, d) or (K, d)
     Lower triangular factors P with P (x - mean) white; (K, d) for diagonal covariances.
+log_prior : (K, n), of the planes' dtype, optional
+    Logarithms of prior probabilities, added to the components' log densities sample by sample.
+dof : (K,), optional
+    Degrees of freedom: the components are Student-t distributions, whose normaliser is in `log_constants`.
 
 Results do not depend on `threads`. Setting the environment variable GMMSEG_KERNELS to "reference" selects NumPy.
 """
@@ -42,24 +46,53 @@ def thread_count(threads: int | None) -> int:
     return min(int(threads), 4096)
 
 
-def statistics(planes: Any, weights: Any, log_constants: Any, means: Any, factors: Any, threads: int) -> Any:
+def statistics(
+    planes: Any,
+    weights: Any,
+    log_constants: Any,
+    means: Any,
+    factors: Any,
+    threads: int,
+    log_prior: Any = None,
+    dof: Any = None,
+) -> Any:
     """Sums `(K, 1 + d + second moments)` about the means (rounded to the planes' dtype), and the log-likelihood.
 
-    Second moments are the rows of the lower triangle, or the d squares when the factors are diagonal.
+    Second moments are the rows of the lower triangle, or the d squares when the factors are diagonal. With `dof` the
+    sums are of responsibility r times u, the sample's share in the scale (Peel and McLachlan 2000), and two columns
+    follow: the sums of r and of r (ln u - u).
     """
-    return _kernels.statistics(planes, weights, log_constants, means, factors, threads)
+    return _kernels.statistics(planes, weights, log_constants, means, factors, threads, log_prior, dof)
 
 
 def posterior(
-    planes: Any, log_constants: Any, means: Any, factors: Any, out: Any, log_density: Any, threads: int
+    planes: Any,
+    log_constants: Any,
+    means: Any,
+    factors: Any,
+    out: Any,
+    log_density: Any,
+    threads: int,
+    log_prior: Any = None,
+    dof: Any = None,
 ) -> None:
     """Write responsibilities into `out` `(K, n)` and log densities into `log_density` `(n,)`; either may be None."""
-    _kernels.posterior(planes, log_constants, means, factors, out, log_density, threads)
+    _kernels.posterior(planes, log_constants, means, factors, out, log_density, threads, log_prior, dof)
 
 
-def classify(planes: Any, log_constants: Any, means: Any, factors: Any, out: Any, first: int, threads: int) -> None:
+def classify(
+    planes: Any,
+    log_constants: Any,
+    means: Any,
+    factors: Any,
+    out: Any,
+    first: int,
+    threads: int,
+    log_prior: Any = None,
+    dof: Any = None,
+) -> None:
     """Write `first` plus the index of the likeliest component into `out` `(n,)`, uint8 or int64."""
-    _kernels.classify(planes, log_constants, means, factors, out, first, threads)
+    _kernels.classify(planes, log_constants, means, factors, out, first, threads, log_prior, dof)
 
 
 def lab(pixels: Any, linear: Any, out: Any) -> None:

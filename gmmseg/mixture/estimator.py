@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
+import sys
+import time
 import warnings
 from dataclasses import replace
 from typing import Any, Self
@@ -11,20 +12,30 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmseg import kernels
-from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError
-from gmmseg.mixture.covariance import family
+from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError, compatible
+from gmmseg.mixture.checks import (
+    NotFittedError,
+    as_rows,
+    check_finite,
+    check_names,
+    check_parameters,
+    checked_weights,
+    feature_names,
+    generator,
+    initial_values,
+    random_state,
+)
 from gmmseg.mixture.fitting import Fit, expectation_maximization
 from gmmseg.mixture.parameters import Mixture, kernel_arguments
+from gmmseg.mixture.protocol import DensityEstimator
 from gmmseg.mixture.seeding import from_labels, nearest, plus_plus, seed_mixture
 
 __all__ = ["GaussianMixture"]
 
 Array = NDArray[Any]
 
-_SEEDINGS = ("kmeans", "k-means++", "random", "random_from_data")
 
-
-class GaussianMixture:
+class GaussianMixture(DensityEstimator):
     """Gaussian mixture with the constructor, methods and attributes of `sklearn.mixture.GaussianMixture`.
 
     Parameters
@@ -34,7 +45,7 @@ class GaussianMixture:
     tol : float
         EM stops when an iteration gains less, in nats a sample.
     reg_covar : float
-        Added to the variances.
+        Added to the variances. With 0, components that cannot be told apart are an error.
     max_iter : int
     n_init : int
         Independent fits; the one of highest likelihood is kept.
@@ -42,10 +53,13 @@ class GaussianMixture:
     weights_init, means_init, precisions_init : array_like, optional
         Starting values, (K,), (K, d), and precisions of the family's shape.
     random_state : int, numpy RandomState or Generator, optional
+        NumPy's global state by default.
     warm_start : bool
         Start the next fit from the result of the last.
-    verbose, verbose_interval : int
-        Accepted for compatibility; progress is logged by `logging.getLogger("gmmseg")`.
+    verbose : int
+        Write to stdout how each fit went: 1 for its iterations, 2 for times and gains as well.
+    verbose_interval : int
+        Iterations from one such line to the next.
     threads : int, optional
         All processors by default; changes the time, never the result.
 
@@ -62,6 +76,13 @@ class GaussianMixture:
     lower_bounds_ : list of float
         The same at every iteration.
     n_features_in_ : int
+    feature_names_in_ : ndarray of str, shape (d,)
+        Columns of the data frame of the fit, if it was one.
+
+    Notes
+    -----
+    Fitted arrays have the dtype of the samples, float32 or float64; EM itself adds in float64. A model put together by
+    hand needs `weights_`, `means_`, `covariances_` and `precisions_cholesky_`, no fit.
 
     Examples
     --------
@@ -74,12 +95,14 @@ class GaussianMixture:
     weights_: Array
     means_: Array
     covariances_: Array
+    precisions_: Array
     precisions_cholesky_: Array
     converged_: bool
     n_iter_: int
     lower_bound_: float
     lower_bounds_: list[float]
     n_features_in_: int
+    feature_names_in_: Array
 
     def __init__(
         self,
@@ -117,34 +140,6 @@ class GaussianMixture:
         self.threads = threads
 
     # -----------------------------------------------------------------------------------------------------------------
-    # Parameters
-    # -----------------------------------------------------------------------------------------------------------------
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor's parameters by name."""
-        return {name: getattr(self, name) for name in self._parameter_names()}
-
-    def set_params(self, **params: Any) -> Self:
-        """Set constructor parameters by name."""
-        names = self._parameter_names()
-        for name, value in params.items():
-            if name not in names:
-                raise ParameterError(
-                    f"{name!r} is not a parameter of {type(self).__name__}; use any of {', '.join(names)}"
-                )
-            setattr(self, name, value)
-        return self
-
-    @classmethod
-    def _parameter_names(cls) -> list[str]:
-        return [name for name in inspect.signature(cls).parameters if name != "self"]
-
-    def __repr__(self) -> str:
-        defaults = inspect.signature(type(self)).parameters
-        changed = (f"{n}={v!r}" for n, v in self.get_params().items() if v is not defaults[n].default)
-        return f"{type(self).__name__}({', '.join(changed)})"
-
-    # -----------------------------------------------------------------------------------------------------------------
     # Fitting
     # -----------------------------------------------------------------------------------------------------------------
 
@@ -164,31 +159,27 @@ class GaussianMixture:
         ParameterError
             (a ValueError) for unusable data or parameters.
         """
-        rows = _rows(X)
-        n, d = rows.shape
-        self._check_parameters(n, d)
-        weights = _checked_weights(sample_weight, n, rows.dtype)
+        names, rows = feature_names(X), as_rows(X)
+        check_parameters(self, len(rows))
+        given = initial_values(self, rows.shape[1])
+        weights = checked_weights(sample_weight, len(rows), rows.dtype)
         if weights is not None and not weights.all():  # a sample of weight 0 may hold anything
             rows, weights = rows[weights > 0], weights[weights > 0]
         planes = np.array(rows.T, order="C")
         center, scale = _frame(planes, common=self.covariance_type == "spherical")
         planes -= center.astype(planes.dtype)[:, None]
         planes *= (1 / scale).astype(planes.dtype)[:, None]
-        _check_finite(planes)
-        best: Fit | None = None
-        warm = self.warm_start and hasattr(self, "converged_")
-        rng = _generator(self.random_state)
-        for _ in range(1 if warm else self.n_init):
-            start = self._own_mixture() if warm else self._start(planes, weights, rng, center, scale)
-            fit = self._iterate(planes, weights, start.transform(1 / scale, -center / scale), scale)
-            if best is None or (fit.history and fit.history[-1] > best.history[-1]):
-                best = fit
-        assert best is not None
-        self._publish(best, center, scale)
+        check_finite(planes)
+        best = self._best_fit(planes, weights, given, center, scale)
+        self._publish(best, center, scale, rows.dtype)
+        vars(self).pop("feature_names_in_", None)
+        if names is not None:
+            self.feature_names_in_ = names
         if not best.converged and self.max_iter > 0:
             warnings.warn(
-                f"EM did not settle within tol={self.tol:g} in max_iter={self.max_iter} iterations; raise one of them",
-                ConvergenceWarning,
+                "Best performing initialization did not converge. Try different init parameters, or increase max_iter, "
+                f"tol, or check for degenerate data (max_iter={self.max_iter}, tol={self.tol:g})",
+                compatible(ConvergenceWarning),
                 stacklevel=2,
             )
         return self
@@ -197,42 +188,118 @@ class GaussianMixture:
         """Fit the mixture and return each sample's component (n,), int64."""
         return self.fit(X, y, sample_weight).predict(X)
 
-    def _iterate(self, planes: Array, weights: Array | None, start: Mixture, scale: Array) -> Fit:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # said once, by fit, of the best of n_init
-            return expectation_maximization(
-                planes,
-                start,
-                weights=weights,
-                regularization=self.reg_covar / scale**2,
-                tolerance=self.tol,
-                max_iterations=self.max_iter,
-                threads=kernels.thread_count(self.threads),
+    def _best_fit(
+        self, planes: Array, weights: Array | None, given: dict[str, Array], center: Array, scale: Array
+    ) -> Fit:
+        """Best of `n_init` fits in the scaled frame; a warm start is a single fit from the last result."""
+        warm = self.warm_start and hasattr(self, "converged_")
+        rng = generator(self.random_state)
+        unit = float(np.log(scale).sum())
+        best: Fit | None = None
+        for turn in range(1 if warm else self.n_init):
+            began = time.perf_counter()
+            if self.verbose:
+                sys.stdout.write(f"Initialization {turn}\n")
+            start = self._last_mixture(len(planes)) if warm else self._start(planes, weights, rng, given, center, scale)
+            start = start.transform(1 / scale, -center / scale)
+            fit = self._iterate(planes, weights, start, scale, self.lower_bound_ + unit if warm else -np.inf)
+            self._refuse_collapse(fit.mixture)
+            self._tell(fit, unit, time.perf_counter() - began)
+            if best is None or (fit.history and fit.history[-1] > best.history[-1]):
+                best = fit
+        assert best is not None
+        return best
+
+    def _iterate(self, planes: Array, weights: Array | None, start: Mixture, scale: Array, last: float) -> Fit:
+        """EM from a start; `last` is the likelihood that a warm start has to gain on."""
+
+        def climb(iterations: int) -> Fit:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # said once, by fit, of the best of n_init
+                return expectation_maximization(
+                    planes,
+                    start,
+                    weights=weights,
+                    regularization=self.reg_covar / scale**2,
+                    tolerance=self.tol,
+                    max_iterations=iterations,
+                    threads=kernels.thread_count(self.threads),
+                )
+
+        if np.isfinite(last) and self.max_iter > 0:
+            first = climb(1)
+            if abs(first.history[0] - last) < self.tol:
+                return replace(first, converged=True)
+        return climb(self.max_iter)
+
+    def _refuse_collapse(self, mixture: Mixture) -> None:
+        """Components may be lost only where variances are regularised: without, the likelihood has no bound."""
+        if self.reg_covar == 0 and mixture.n_components < self.n_components:
+            raise ParameterError(
+                "Fitting the mixture model failed because some components have ill-defined empirical covariance (for "
+                "instance caused by singleton or collapsed samples). Try to decrease the number of components, "
+                f"increase reg_covar, or scale the input data. (n_components={self.n_components}, but only "
+                f"{mixture.n_components} can be told apart, and reg_covar=0)"
             )
 
+    def _tell(self, fit: Fit, unit: float, seconds: float) -> None:
+        """Write to stdout how a fit went, as far as `verbose` asks."""
+        if not self.verbose:
+            return
+        gains = np.diff(fit.history, prepend=-np.inf)
+        detailed, share = self.verbose >= 2, seconds / max(1, len(gains))
+        for turn in range(self.verbose_interval, len(gains) + 1, self.verbose_interval):
+            detail = f"\t time lapse {share * self.verbose_interval:.5f}s\t ll change {gains[turn - 1]:.5f}"
+            sys.stdout.write(f"  Iteration {turn}{detail if detailed else ''}\n")
+        if fit.history:
+            detail = f" time lapse {seconds:.5f}s\t lower bound {fit.history[-1] - unit:.5f}."
+            verdict = "converged" if fit.converged else "did not converge"
+            sys.stdout.write(f"Initialization {verdict}.{detail if detailed else ''}\n")
+
     def _start(
-        self, planes: Array, weights: Array | None, rng: np.random.Generator, center: Array, scale: Array
+        self,
+        planes: Array,
+        weights: Array | None,
+        rng: np.random.Generator,
+        given: dict[str, Array],
+        center: Array,
+        scale: Array,
     ) -> Mixture:
         """Starting mixture in the data's units: seeded, with the initial values that were given put in place."""
         k, d = self.n_components, len(planes)
         start = Mixture(np.full(k, 1 / k), np.zeros((k, d)), np.empty(0), self.covariance_type)
-        if self.weights_init is None or self.means_init is None or self.precisions_init is None:
-            start = self._seed(planes, weights, rng, scale).transform(scale, center)
+        if len(given) < 3:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DataWarning)  # EM on all samples says what is left of it
+                start = self._seed(planes, weights, rng, scale).transform(scale, center)
+        self._refuse_collapse(start)
         if start.n_components < k:
             warnings.warn(
                 f"n_components={k}, but the samples have only {start.n_components} distinct values; "
                 f"{start.n_components} components were fitted",
                 DataWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
             return start
-        if self.weights_init is not None:
-            start = replace(start, weights=np.asarray(self.weights_init, np.float64))
-        if self.means_init is not None:
-            start = replace(start, means=np.asarray(self.means_init, np.float64))
-        if self.precisions_init is not None:
-            start = replace(start, covariances=_inverse(self.precisions_init, self.covariance_type))
-        return start
+        return Mixture(
+            given.get("weights", start.weights),
+            given.get("means", start.means),
+            given.get("covariances", start.covariances),
+            self.covariance_type,
+        )
+
+    def _last_mixture(self, d: int) -> Mixture:
+        """The fitted mixture, from its precision factors: float32 covariances may have lost their positivity."""
+        if np.shape(self.means_)[1] != d:
+            raise ParameterError(
+                f"X has {d} features, but warm_start goes on from a fit of {np.shape(self.means_)[1]}; "
+                "give as many, or use warm_start=False"
+            )
+        factors = np.asarray(self.precisions_cholesky_, np.float64)
+        if self.covariance_type in ("full", "tied"):
+            roots = np.linalg.inv(factors)
+            return replace(self._own_mixture(), covariances=np.swapaxes(roots, -1, -2) @ roots)
+        return replace(self._own_mixture(), covariances=1 / factors**2)
 
     def _seed(self, planes: Array, weights: Array | None, rng: np.random.Generator, scale: Array) -> Mixture:
         k, regularization = self.n_components, self.reg_covar / scale**2
@@ -255,12 +322,15 @@ class GaussianMixture:
             labels = nearest(planes, centers.astype(np.float64))
         return from_labels(planes, labels, k, self.covariance_type, weights, regularization)
 
-    def _publish(self, fit: Fit, center: Array, scale: Array) -> None:
-        """Set the fitted attributes, in the data's units."""
+    def _publish(self, fit: Fit, center: Array, scale: Array, dtype: Any) -> None:
+        """Set the fitted attributes, in the data's units and of its dtype."""
         mixture = fit.mixture.transform(scale, center)
         unit = float(np.log(scale).sum())  # log density in the data's units = that of the scaled data - unit
-        self.weights_, self.means_, self.covariances_ = mixture.weights, mixture.means, mixture.covariances
-        self.precisions_cholesky_ = _sklearn_factors(mixture)
+        factors = _sklearn_factors(mixture)
+        square = self.covariance_type in ("full", "tied")
+        self.weights_, self.means_ = mixture.weights.astype(dtype), mixture.means.astype(dtype)
+        self.covariances_, self.precisions_cholesky_ = mixture.covariances.astype(dtype), factors.astype(dtype)
+        self.precisions_ = (factors @ np.swapaxes(factors, -1, -2) if square else factors**2).astype(dtype)
         self.converged_, self.n_iter_ = fit.converged, len(fit.history)
         self.lower_bounds_ = [value - unit for value in fit.history]
         self.lower_bound_ = self.lower_bounds_[-1] if self.lower_bounds_ else -np.inf
@@ -269,13 +339,6 @@ class GaussianMixture:
     # -----------------------------------------------------------------------------------------------------------------
     # What a fitted mixture says
     # -----------------------------------------------------------------------------------------------------------------
-
-    @property
-    def precisions_(self) -> Array:
-        """Inverses of the covariances, in their shape."""
-        self._check_fitted()
-        factors = self.precisions_cholesky_
-        return factors @ np.swapaxes(factors, -1, -2) if self.covariance_type in ("full", "tied") else factors**2
 
     def predict(self, X: ArrayLike) -> Array:
         """Return each sample's likeliest component (n,), int64."""
@@ -299,24 +362,38 @@ class GaussianMixture:
         return out
 
     def score(self, X: ArrayLike, y: Any = None) -> float:
-        """Return the mean log-likelihood a sample, in nats."""
-        return float(self.score_samples(X).mean(dtype=np.float64))
+        """Return the mean log-likelihood a sample, in nats: `score_samples(X).mean()`."""
+        return float(self.score_samples(X).mean())
 
     def bic(self, X: ArrayLike) -> float:
         """Bayesian information criterion; lower is better."""
-        n = len(_rows(X))
-        return self._own_mixture().bic(self.score(X) * n, n)
+        scores = self.score_samples(X)
+        return self._own_mixture().bic(float(scores.sum(dtype=np.float64)), len(scores))
 
     def aic(self, X: ArrayLike) -> float:
         """Akaike information criterion; lower is better."""
-        return self._own_mixture().aic(self.score(X) * len(_rows(X)))
+        return self._own_mixture().aic(float(self.score_samples(X).sum(dtype=np.float64)))
 
     def sample(self, n_samples: int = 1) -> tuple[Array, Array]:
-        """Draw samples (n, d) and their components (n,)."""
+        """Draw samples (n, d), float64, and their components (n,): scikit-learn's for the same parameters and seed."""
+        mixture = self._own_mixture()
         if n_samples < 1:
-            raise ParameterError(f"n_samples={n_samples!r} is too few; ask for at least 1")
-        planes, components = self._own_mixture().sample(n_samples, _generator(self.random_state))
-        return planes.T, components
+            raise ParameterError(f"Invalid value for 'n_samples': {n_samples!r}; ask for at least 1")
+        rng = random_state(self.random_state)
+        counts = rng.multinomial(n_samples, mixture.weights / mixture.weights.sum())
+        if self.covariance_type in ("full", "tied"):
+            dense = mixture.family.dense(mixture.covariances, mixture.n_components, mixture.n_features)
+            parts = [
+                # Not checked: rounding, to float32 above all, may leave a covariance not quite positive.
+                rng.multivariate_normal(mean, covariance, count, check_valid="ignore")
+                for mean, covariance, count in zip(mixture.means, dense, counts, strict=True)
+            ]
+        else:
+            parts = [
+                mean + rng.standard_normal((count, mixture.n_features)) * np.sqrt(variances)
+                for mean, variances, count in zip(mixture.means, mixture.covariances, counts, strict=True)
+            ]
+        return np.concatenate(parts), np.repeat(np.arange(mixture.n_components), counts)
 
     # -----------------------------------------------------------------------------------------------------------------
     # Checks
@@ -345,71 +422,25 @@ class GaussianMixture:
 
     def _planes(self, x: ArrayLike) -> Array:
         self._check_fitted()
-        rows = _rows(x)
+        check_names(type(self).__name__, getattr(self, "feature_names_in_", None), feature_names(x))
+        rows = as_rows(x)
         d = np.shape(self.means_)[1]
         if rows.shape[1] != d:
-            raise ParameterError(f"X has {rows.shape[1]} features, but {type(self).__name__} is expecting {d} features")
-        _check_finite(rows)
+            raise ParameterError(
+                f"X has {rows.shape[1]} features, but {type(self).__name__} is expecting {d} features as input"
+            )
+        check_finite(rows)
         return rows.T
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "means_"):
-            raise NotFittedError(f"This {type(self).__name__} instance is not fitted yet; call fit first")
+            raise compatible(NotFittedError)(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate arguments before "
+                "using this estimator."
+            )
 
-    def _check_parameters(self, n: int, d: int) -> None:
-        k = self.n_components
-        whole = {"n_components": k, "n_init": self.n_init}
-        for name, value in whole.items():
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise ParameterError(f"{name}={value!r} is not usable; use a whole number of at least 1")
-        if isinstance(self.max_iter, bool) or not isinstance(self.max_iter, int | np.integer):
-            raise ParameterError(f"max_iter={self.max_iter!r} is not usable; use a whole number of at least 0")
-        for name in ("tol", "reg_covar", "max_iter"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise ParameterError(f"{name}={getattr(self, name)!r} is not usable; use a number of at least 0")
-        if self.init_params not in _SEEDINGS:
-            raise ParameterError(f"init_params={self.init_params!r} is not known; use one of {', '.join(_SEEDINGS)}")
-        rules = family(self.covariance_type)
-        if n < k:
-            raise ParameterError(f"n_components={k} is more than the {n} samples; use {n} or fewer")
-        shape = {"full": (k, d, d), "tied": (d, d)}.get(self.covariance_type, rules.shape(k, d))
-        for name, wanted in (("weights_init", (k,)), ("means_init", (k, d)), ("precisions_init", shape)):
-            value = getattr(self, name)
-            if value is not None and np.shape(value) != wanted:
-                raise ParameterError(f"{name} has shape {np.shape(value)}; it should be {wanted}")
-
-
-class NotFittedError(ValueError, AttributeError):
-    """The mixture was asked something before it was fitted."""
-
-
-def _rows(x: ArrayLike) -> Array:
-    """Samples as a 2-D array of float32 (kept) or float64, without a copy where possible."""
-    rows = np.asarray(x)
-    if rows.dtype != np.float32:
-        rows = np.asarray(rows, np.float64)
-    if rows.ndim != 2 or 0 in rows.shape:
-        raise ParameterError(f"X has shape {rows.shape}; give a 2-D array of samples by features, at least one of each")
-    return rows
-
-
-def _check_finite(x: Array) -> None:
-    with np.errstate(over="ignore", invalid="ignore"):
-        finite = np.isfinite(x.sum())  # a sum is quicker than looking at each; large numbers may overflow it
-    if not (finite or np.isfinite(x).all()):
-        raise ParameterError("X contains NaN or infinity; remove those samples")
-
-
-def _checked_weights(weights: ArrayLike | None, n: int, dtype: Any) -> Array | None:
-    if weights is None:
-        return None
-    array = np.asarray(weights, np.float64)
-    if array.shape != (n,):
-        raise ParameterError(f"sample_weight has shape {array.shape}; it should be ({n},)")
-    if not (np.isfinite(array).all() and (array >= 0).all() and array.any()):
-        raise ParameterError("sample_weight has negative or infinite values or is all 0; give weights of at least 0")
-    largest = array / array.max()
-    return np.ascontiguousarray(largest / largest.mean(), dtype)
+    def _n_parameters(self) -> int:
+        return self._own_mixture().n_parameters
 
 
 def _frame(planes: Array, *, common: bool) -> tuple[Array, Array]:
@@ -422,26 +453,6 @@ def _frame(planes: Array, *, common: bool) -> tuple[Array, Array]:
     scale = np.where(scale > 0, scale, 1)
     scale = 2.0 ** np.round(np.log2(np.full_like(scale, scale.max()) if common else scale))
     return center.astype(planes.dtype).astype(np.float64), scale
-
-
-def _generator(state: Any) -> np.random.Generator:
-    """A Generator from an int, None, a Generator or a RandomState."""
-    if isinstance(state, np.random.RandomState):
-        return np.random.default_rng(state.randint(2**31, size=4))
-    return np.random.default_rng(state)
-
-
-def _inverse(precisions: ArrayLike, covariance: str) -> Array:
-    array = np.asarray(precisions, np.float64)
-    try:
-        if covariance in ("full", "tied"):
-            np.linalg.cholesky(array)
-            return np.asarray(np.linalg.inv(array))
-        if (array > 0).all():
-            return np.asarray(1 / array)
-    except np.linalg.LinAlgError:
-        pass
-    raise ParameterError("precisions_init should be positive definite; give inverses of covariances")
 
 
 def _sklearn_factors(mixture: Mixture) -> Array:

@@ -5,15 +5,16 @@ K is the number of components, d of features, n of samples. Planes are `(d, n)` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg import kernels
 from gmmseg.errors import ParameterError
+from gmmseg.mixture import samples
 from gmmseg.mixture.covariance import Family, family
 
 __all__ = ["Mixture", "kernel_arguments"]
@@ -21,7 +22,9 @@ __all__ = ["Mixture", "kernel_arguments"]
 Array = NDArray[Any]
 
 
-def kernel_arguments(weights: Array, means: Array, factors: Array) -> tuple[Array, Array, Array]:
+def kernel_arguments(
+    weights: Array, means: Array, factors: Array, dof: Array | None = None
+) -> tuple[Array, Array, Array]:
     """Return a mixture as the kernels take it: log constants (K,), means (K, d), precision factors, contiguous."""
     k, d = means.shape
     if weights.shape != (k,) or factors.shape[0] != k or factors.shape[1] != d:
@@ -32,6 +35,9 @@ def kernel_arguments(weights: Array, means: Array, factors: Array) -> tuple[Arra
     diagonals = factors if factors.ndim == 2 else np.diagonal(factors, axis1=1, axis2=2)
     with np.errstate(divide="ignore"):
         constants = np.log(weights) + np.log(diagonals).sum(axis=1) - 0.5 * d * np.log(2 * np.pi)
+    if dof is not None:
+        ratio = [math.lgamma((shape + d) / 2) - math.lgamma(shape / 2) for shape in dof]
+        constants += np.array(ratio) - 0.5 * d * np.log(dof / 2)
     return (
         np.ascontiguousarray(constants, np.float64),
         np.ascontiguousarray(means, np.float64),
@@ -41,17 +47,24 @@ def kernel_arguments(weights: Array, means: Array, factors: Array) -> tuple[Arra
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """A Gaussian mixture.
+    """A Gaussian mixture, or one of Student-t distributions, perhaps with a component of outliers beside it.
 
     Parameters
     ----------
     weights : ndarray, shape (K,)
-        Not negative, summing to 1.
+        Not negative, summing to 1 together with `outlier_weight`.
     means : ndarray, shape (K, d)
     covariances : ndarray
-        (K, d, d) for "full", (d, d) for "tied", (K, d) for "diag", (K,) for "spherical".
+        (K, d, d) for "full", (d, d) for "tied", (K, d) for "diag", (K,) for "spherical". Of a Student-t distribution
+        its scale matrices, which are less than its covariances.
     covariance : str
         The covariance family.
+    dof : ndarray, shape (K,), optional
+        Degrees of freedom of Student-t components (Peel and McLachlan 2000); Gaussian where None.
+    outlier_weight : float
+        Weight of a uniform component, whose samples belong to no class (Banfield and Raftery 1993).
+    outlier_ranges : ndarray, shape (d,), optional
+        Sides of the box in which that component is uniform.
 
     Examples
     --------
@@ -64,6 +77,9 @@ class Mixture:
     means: Array
     covariances: Array
     covariance: str = "full"
+    dof: Array | None = None
+    outlier_weight: float = 0.0
+    outlier_ranges: Array | None = None
 
     @property
     def n_components(self) -> int:
@@ -88,7 +104,43 @@ class Mixture:
     @cached_property
     def arguments(self) -> tuple[Array, Array, Array]:
         """The mixture as the kernels take it: log constants, means, precision factors."""
-        return kernel_arguments(self.weights, self.means, self.factors)
+        return kernel_arguments(self.weights, self.means, self.factors, self.dof)
+
+    @cached_property
+    def all_arguments(self) -> tuple[Array, Array, Array]:
+        """The same with the outliers, where there is such a component, as a last one without extent."""
+        if self.outlier_ranges is None:
+            return self.arguments
+        constants, means, factors = self.arguments
+        with np.errstate(divide="ignore"):
+            outliers = np.log(self.outlier_weight) - np.log(self.outlier_ranges).sum()
+        return (
+            np.append(constants, outliers),
+            np.append(means, np.zeros((1, self.n_features)), axis=0),
+            np.append(factors, np.zeros((1, *factors.shape[1:])), axis=0),
+        )
+
+    def marginal(self, observed: Array | None) -> Mixture:
+        """Return the mixture of some of the features, given by their indices; of all where None."""
+        if observed is None:
+            return self
+        ranges = None if self.outlier_ranges is None else self.outlier_ranges[observed]
+        dense = self.family.dense(self.covariances, self.n_components, self.n_features)
+        if self.family.diagonal:
+            covariances, covariance = np.diagonal(dense, axis1=1, axis2=2)[:, observed], "diag"
+        else:
+            covariances, covariance = dense[:, observed][:, :, observed], "full"
+        return replace(
+            self, means=self.means[:, observed], covariances=covariances, covariance=covariance, outlier_ranges=ranges
+        )
+
+    def arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
+        """Return log constants, means, precision factors and degrees of freedom of some features; of all where None."""
+        return (*self.marginal(observed).arguments, self.dof)
+
+    def all_arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
+        """Return the same with the outliers."""
+        return (*self.marginal(observed).all_arguments, self.dof)
 
     def blur(self, noise: Array) -> Array:
         """Loss (K,) of each component's expected log density, in nats, to noise of variance (d,) in the samples."""
@@ -97,47 +149,57 @@ class Mixture:
         )
 
     def posterior(self, planes: Array, *, threads: int = 1) -> Array:
-        """Return the responsibilities (K, n), in the planes' dtype, summing to 1 over the components."""
+        """Return the responsibilities (K, n), in the planes' dtype, summing to 1 over the components.
+
+        NaN in the planes is a feature that is not known; a sample without any has the components' weights. Outliers
+        get the components that they would have if they were none.
+        """
         out = np.empty((self.n_components, planes.shape[1]), planes.dtype)
-        kernels.posterior(planes, *self.arguments, out, None, threads)
+        samples.posterior(planes, self.arguments_of, out, None, threads=threads)
+        unknown = np.isnan(out[0])
+        if unknown.any():
+            out[:, unknown] = (self.weights / self.weights.sum())[:, None]
         return out
 
     def log_density(self, planes: Array, *, threads: int = 1) -> Array:
-        """Return the logarithm of the density of each sample (n,), in nats."""
+        """Return the logarithm of the density of each sample (n,), in nats: of the features that are known."""
         out = np.empty(planes.shape[1], planes.dtype)
-        kernels.posterior(planes, *self.arguments, None, out, threads)
+        samples.posterior(planes, self.all_arguments_of, None, out, threads=threads)
         return out
 
     def classify(self, planes: Array, *, threads: int = 1) -> Array:
-        """Return the index of the likeliest component of each sample (n,), int64, from 0."""
+        """Return the index of the likeliest component of each sample (n,), int64, from 0; 0 where all is missing."""
         out = np.empty(planes.shape[1], np.int64)
-        kernels.classify(planes, *self.arguments, out, 0, threads)
+        samples.classify(planes, self.arguments_of, out, 0, threads=threads)
         return out
 
     def labels(self, planes: Array, *, threads: int = 1) -> Array:
-        """Return the class of each sample (n,), uint8, from 1; for up to 255 components."""
+        """Return the class of each sample (n,), uint8, from 1; 0 where all is missing. For up to 255 components."""
         out = np.empty(planes.shape[1], np.uint8)
-        kernels.classify(planes, *self.arguments, out, 1, threads)
+        samples.classify(planes, self.arguments_of, out, 1, threads=threads)
         return out
 
     def sample(self, n: int, rng: Any) -> tuple[Array, Array]:
-        """Draw n samples: planes (d, n) and the component of each (n,), components in ascending order.
+        """Draw n samples, none of them outliers: planes (d, n) and the component of each (n,), in ascending order.
 
         `rng` is a numpy Generator or RandomState.
         """
-        counts = rng.multinomial(n, self.weights)
+        counts = rng.multinomial(n, self.weights / self.weights.sum())
         spread = np.linalg.cholesky(self.family.dense(self.covariances, self.n_components, self.n_features))
-        parts = [
-            self.means[k][:, None] + spread[k] @ rng.standard_normal((self.n_features, count))
-            for k, count in enumerate(counts)
-        ]
+        parts = []
+        for k, count in enumerate(counts):
+            white = rng.standard_normal((self.n_features, count))
+            if self.dof is not None:
+                white /= np.sqrt(rng.chisquare(self.dof[k], count) / self.dof[k])
+            parts.append(self.means[k][:, None] + spread[k] @ white)
         return np.concatenate(parts, axis=1), np.repeat(np.arange(self.n_components), counts)
 
     @property
     def n_parameters(self) -> int:
-        """Free parameters: weights, means and covariances."""
+        """Free parameters: weights, means, covariances, degrees of freedom."""
         k, d = self.n_components, self.n_features
-        return k - 1 + k * d + self.family.n_parameters(k, d)
+        further = (0 if self.dof is None else k) + (0 if self.outlier_ranges is None else 1)
+        return k - 1 + k * d + self.family.n_parameters(k, d) + further
 
     def bic(self, log_likelihood: float, n: float) -> float:
         """Bayesian information criterion of n samples of this total log-likelihood (Schwarz 1978); lower is better."""
@@ -148,11 +210,17 @@ class Mixture:
         return -2.0 * log_likelihood + 2.0 * self.n_parameters
 
     def select(self, components: Any) -> Mixture:
-        """Return the mixture of these components, in this order, weights scaled to sum to 1."""
+        """Return the mixture of these components, in this order; their weights are scaled to the sum of all."""
         index = np.asarray(components)
         weights = self.weights[index]
         covariances = self.covariances if self.family.shared else self.covariances[index]
-        return Mixture(weights / weights.sum(), self.means[index], covariances, self.covariance)
+        return replace(
+            self,
+            weights=weights * ((1 - self.outlier_weight) / weights.sum()),
+            means=self.means[index],
+            covariances=covariances,
+            dof=None if self.dof is None else self.dof[index],
+        )
 
     def transform(self, scale: Array, shift: Array) -> Mixture:
         """Return the mixture of `scale * x + shift`, both (d,); spherical needs one scale for all features."""
@@ -163,4 +231,5 @@ class Mixture:
             covariances = self.covariances * scale**2
         else:
             covariances = self.covariances * scale[:, None] * scale
-        return Mixture(self.weights, self.means * scale + shift, covariances, self.covariance)
+        ranges = None if self.outlier_ranges is None else self.outlier_ranges * np.abs(scale)
+        return replace(self, means=self.means * scale + shift, covariances=covariances, outlier_ranges=ranges)

@@ -1,23 +1,29 @@
-"""Starting points: k-means++ on whitened samples, short runs of Lloyd and EM, the best of several such starts."""
+"""Starting points: k-means++, short runs of Lloyd and EM on a subset, and splits and mergers where they help."""
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.errors import ConvergenceWarning
+from gmmseg.errors import GmmsegWarning
 from gmmseg.mixture.covariance import family
-from gmmseg.mixture.fitting import expectation_maximization
+from gmmseg.mixture.fitting import Fit, expectation_maximization, with_outliers
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.samples import has_missing, patterns
 from gmmseg.mixture.statistics import m_step, measure
 
-__all__ = ["from_labels", "lloyd", "plus_plus", "seed_mixture", "standardize", "whiten"]
+__all__ = ["from_labels", "lloyd", "nearest", "plus_plus", "seed_mixture", "split_and_merge", "standardize", "whiten"]
 
 Array = NDArray[Any]
+
+_QUARTERED = 8  # up to so many components, trials split each into four: dear, and worth it while they are few
+_WORTHWHILE = 1e-4  # least gain of a move, in nats a sample
 
 
 def seed_mixture(
@@ -29,8 +35,9 @@ def seed_mixture(
     weights: Array | None = None,
     regularization: Array | float = 0.0,
     noise: Array | float = 0.0,
-    starts: int = 4,
-    subset: int = 4096,
+    outliers: str | None = None,
+    starts: int = 2,
+    subset: int | None = None,
     threads: int = 1,
 ) -> Mixture:
     """Return a mixture to start EM from.
@@ -38,53 +45,251 @@ def seed_mixture(
     Parameters
     ----------
     planes : ndarray, shape (d, n), float32 or float64
+        NaN is a feature that is not known; for a start it is filled in by regression on the others.
     k : int
         Components; at most n.
     rng : numpy.random.Generator
     weights : ndarray, shape (n,), optional
-        Samples of weight 0 are never chosen.
+        A weight of 2 counts a sample twice; samples of weight 0 are never chosen.
     regularization, noise : float or ndarray, shape (d,)
         As of `expectation_maximization`.
+    outliers : {"uniform", "student"}, optional
+        As of `with_outliers`: the start is then found without the fifth of the samples that lie most alone.
     starts : int
-        Independent starts on a subset; the one of highest likelihood after a short EM is returned.
-    subset : int
-        Samples to start from, drawn without replacement.
+        Independent starts on a subset, the best of which is improved; 1 returns the first as it is, without any EM.
+    subset : int, optional
+        Samples to start from: by default 4096, or 256 a component where that is more.
+    threads : int
+        Changes the time, never the result.
 
     Notes
     -----
     k-means++ (Arthur and Vassilvitskii 2007), by turns on samples whitened by their covariance, which takes away the
     tilt of the whole, and on samples only standardised, where that tilt may be what tells the components apart; so the
-    units of the features do not matter. Time O(starts * subset * k * d).
+    units of the features do not matter. The start of highest likelihood after a short EM (Biernacki, Celeux and Govaert
+    2003) is then improved by `split_and_merge`. Time O(subset * k * d**2), with a few dozen passes over the subset.
     """
-    n = planes.shape[1]
-    chosen: Any = slice(None) if n <= subset else np.sort(rng.choice(n, subset, replace=False))
-    some = np.ascontiguousarray(planes[:, chosen])
-    some_weights = None if weights is None else np.ascontiguousarray(weights[chosen])
-    spaces = (whiten(some, some_weights), standardize(some, some_weights)[0])
-    best, best_score = None, -np.inf
-    for turn in range(starts if k > 1 else 1):
+    some, some_weights = draw_subset(planes, weights, subset or max(4096, 256 * k), rng)
+    complete = fill_in(some, some_weights)
+    if outliers is not None:
+        crowded = _crowded(complete)
+        some, complete = (np.ascontiguousarray(values[:, crowded]) for values in (some, complete))
+        some_weights = None if some_weights is None else some_weights[crowded]
+    spaces = _spaces(complete, some_weights)
+
+    def begin(turn: int) -> Mixture:
         space = spaces[turn % 2]
         centres = lloyd(space, plus_plus(space, k, rng, some_weights), some_weights, threads=threads)
-        start = from_labels(
-            some, nearest(space, centres), len(centres), covariance, some_weights, regularization + noise
-        )
-        if k == 1 or starts == 1:
-            return start
+        labels = nearest(space, centres)
+        return from_labels(complete, labels, len(centres), covariance, some_weights, regularization + noise)
+
+    def climb(mixture: Mixture, iterations: int) -> Fit:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            fit = expectation_maximization(
+            warnings.simplefilter("ignore", GmmsegWarning)  # of a trial; the fit that follows warns where there is need
+            return expectation_maximization(
                 some,
-                start,
+                mixture,
                 weights=some_weights,
                 regularization=regularization,
                 noise=noise,
-                max_iterations=15,
+                max_iterations=iterations,
                 threads=threads,
             )
-        if best is None or fit.history[-1] > best_score:
-            best, best_score = fit.mixture, fit.history[-1]
-    assert best is not None
-    return best
+
+    if k == 1 or starts == 1:
+        return with_outliers(begin(0), outliers, planes)
+    best = max((climb(begin(turn), 4) for turn in range(starts)), key=lambda fit: fit.history[-1])
+    return with_outliers(split_and_merge(climb(best.mixture, 6), climb, some.shape[1]).mixture, outliers, planes)
+
+
+def draw_subset(
+    planes: Array, weights: Array | None, size: int, rng: np.random.Generator
+) -> tuple[Array, Array | None]:
+    """Return samples (d, m), m at most `size`, that stand for all, and their weights (m,); None is one each.
+
+    Neighbouring copies of a sample are taken together, and samples are drawn at equal steps of the cumulated weight:
+    integer weights then do what `numpy.repeat` does, draw for draw.
+    """
+    n = planes.shape[1]
+    copies = np.flatnonzero(planes[0, 1:] == planes[0, :-1]) + 1
+    for plane in planes[1:]:
+        copies = copies[plane[copies] == plane[copies - 1]]
+    firsts = np.delete(np.arange(n), copies)
+    mass = np.ones(n) if weights is None else weights.astype(np.float64)
+    if len(copies):
+        mass = np.add.reduceat(mass, firsts)
+    if len(firsts) > size:
+        cumulated = np.cumsum(mass)
+        steps = (np.arange(size) + rng.random()) * (cumulated[-1] / size)
+        drawn = np.searchsorted(cumulated, steps, side="right").clip(max=len(firsts) - 1)
+        return np.ascontiguousarray(planes[:, firsts[drawn]]), None
+    unweighted = weights is None and not len(copies)
+    return np.ascontiguousarray(planes[:, firsts]), None if unweighted else (mass / mass.mean()).astype(planes.dtype)
+
+
+def fill_in(planes: Array, weights: Array | None = None) -> Array:
+    """Return the samples (d, n) with what is missing expected from the rest, under one Gaussian distribution of all."""
+    if not has_missing(planes):
+        return planes
+    known = ~np.isnan(planes)
+    counts = np.maximum(known.sum(axis=1), 1)
+    mean = np.where(known, planes, 0).sum(axis=1, dtype=np.float64) / counts
+    variance = np.where(known, (planes - mean[:, None]) ** 2, 0).sum(axis=1, dtype=np.float64) / counts
+    variance = np.maximum(variance, np.where(variance > 0, 0, 1))
+    start = Mixture(np.ones(1), mean[None], np.diag(variance)[None])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GmmsegWarning)
+        one = expectation_maximization(
+            planes, start, weights=weights, regularization=1e-6 * variance, max_iterations=10
+        ).mixture
+    mean, covariance = one.means[0], one.covariances[0]
+    filled = np.where(known, planes, mean[:, None].astype(planes.dtype))
+    for observed, index in patterns(planes):
+        if observed is not None:
+            missing = np.setdiff1d(np.arange(len(planes)), observed)
+            slope = np.linalg.solve(covariance[np.ix_(observed, observed)], covariance[np.ix_(observed, missing)]).T
+            offsets = planes[np.ix_(observed, index)] - mean[observed, None]
+            filled[np.ix_(missing, index)] += (slope @ offsets).astype(planes.dtype)
+    return np.ascontiguousarray(filled)
+
+
+def _crowded(planes: Array) -> Array:
+    """Indices of the samples but for the fifth whose neighbours are farthest (after Byers and Raftery 1998)."""
+    from scipy.spatial import cKDTree
+
+    n = planes.shape[1]
+    low, high = np.quantile(planes, (0.25, 0.75), axis=1)
+    scaled = (planes / np.where(high > low, high - low, 1)[:, None]).T
+    distances, _ = cKDTree(scaled).query(scaled, [min(12, n)])
+    order = np.argsort(np.asarray(distances)[:, 0], kind="stable")
+    return np.sort(order[: n - n // 5])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Splitting and merging
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def split_and_merge(fit: Fit, climb: Callable[[Mixture, int], Fit], n: int) -> Fit:
+    """Improve a fit by splitting all its components, a short EM, and merging down to as many as there were.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of K components.
+    climb : callable
+        Takes a mixture and a number of iterations and returns the Fit of so many iterations of EM.
+    n : int
+        Samples that `climb` fits.
+
+    Notes
+    -----
+    Ueda, Nakano, Ghahramani and Hinton (2000) split one component and merge two, chosen by heuristics, at a time. Here
+    EM with all of them split shows at once which halves differ, and merging the pairs that cost least, halves or not,
+    makes all promising moves together. Splits across the longest axis and into a narrow and a wide component take
+    turns; a result is kept where its likelihood is higher and was not bought by a component of very few samples.
+    """
+    k, d = fit.mixture.means.shape
+    least = min(5 * (d + 1) / n, fit.mixture.weights.min())
+    splits = (lambda mixture: split_lengthwise(split_lengthwise(mixture)), split_in_scale)
+    if k > _QUARTERED:
+        splits = (split_lengthwise, split_in_scale)
+    failures = 0
+    for _ in range(4 + 2 * k):
+        with contextlib.suppress(np.linalg.LinAlgError):  # of halves without volume
+            other = climb(merge_down(climb(splits[failures](fit.mixture), 5).mixture, k), 12)
+            weights = other.mixture.weights
+            if len(weights) == k and weights.min() >= least and other.history[-1] > fit.history[-1] + _WORTHWHILE:
+                fit, failures = other, 0
+                continue
+        failures += 1
+        if failures == len(splits):
+            break
+    return fit
+
+
+def split_lengthwise(mixture: Mixture) -> Mixture:
+    """Return 2 K components, two for each that together keep its mean and covariance, side by side on its longest axis.
+
+    The longest axis is that in units of the standard deviations of the whole, so the units of the features do not
+    matter.
+    """
+    rules, (k, d), weights = mixture.family, mixture.means.shape, mixture.weights
+    dense = rules.dense(mixture.covariances, k, d)
+    offsets = mixture.means - weights @ mixture.means
+    variances = weights @ (np.diagonal(dense, axis1=1, axis2=2) + offsets**2)
+    unit = np.sqrt(np.where(variances > 0, variances, 1))
+    lengths, axes = np.linalg.eigh(dense / unit[:, None] / unit)
+    steps = 0.8 * np.sqrt(np.maximum(lengths[:, -1:], 0)) * axes[:, :, -1] * unit
+    halves = dense - steps[:, :, None] * steps[:, None, :]
+    return _doubled(mixture, (mixture.means - steps, mixture.means + steps), (halves, halves))
+
+
+def split_in_scale(mixture: Mixture) -> Mixture:
+    """Return 2 K components, a narrow and a wide one for each, that together keep its mean and covariance."""
+    dense = mixture.family.dense(mixture.covariances, mixture.n_components, mixture.n_features)
+    return _doubled(mixture, (mixture.means, mixture.means), (0.25 * dense, 1.75 * dense))
+
+
+def _doubled(mixture: Mixture, means: tuple[Array, Array], dense: tuple[Array, Array]) -> Mixture:
+    weights, second = np.tile(mixture.weights / 2, 2), np.concatenate(dense)
+    if mixture.family.diagonal:
+        second = np.diagonal(second, axis1=1, axis2=2)
+    covariances = mixture.family.estimate(weights, second, np.zeros(mixture.n_features))
+    return Mixture(weights, np.concatenate(means), covariances, mixture.covariance)
+
+
+def merge_down(mixture: Mixture, k: int) -> Mixture:
+    """Merge pairs of components, at each step that of least cost, until k are left.
+
+    Notes
+    -----
+    The cost is the bound of Runnalls (2007) on the divergence that a merger of moments brings: it needs no samples,
+    takes no notice of units, and is 0 for equal components. Time O(K**2 d**3).
+    """
+    rules, d = mixture.family, mixture.n_features
+    weights, means = mixture.weights.copy(), mixture.means.copy()
+    second = rules.dense(mixture.covariances, len(weights), d).copy()
+    if rules.diagonal:
+        second = np.diagonal(second, axis1=1, axis2=2).copy()
+
+    def log_volume(moments: Array) -> Array:
+        return np.asarray(np.log(moments).sum(axis=-1) if rules.diagonal else np.linalg.slogdet(moments)[1])
+
+    def joined(i: Any, j: Any) -> tuple[Array, Array, Array]:
+        """Weights, means and second moments of the pairs (i, j)."""
+        weight = weights[i] + weights[j]
+        share = (weights[j] / weight)[:, None]
+        step = means[j] - means[i]
+        outer = step**2 if rules.diagonal else step[:, :, None] * step[:, None, :]
+        part = share if rules.diagonal else share[:, :, None]
+        moments = (1 - part) * second[i] + part * second[j] + part * (1 - part) * outer
+        return weight, means[i] + share * step, moments
+
+    def price(i: Array, j: Array) -> None:
+        weight, _, moments = joined(i, j)
+        value = weight * log_volume(moments) - weights[i] * volumes[i] - weights[j] * volumes[j]
+        costs[i, j] = costs[j, i] = np.where(np.isnan(value), np.inf, value)
+
+    volumes = log_volume(second)
+    costs = np.full((len(weights), len(weights)), np.inf)
+    price(*np.triu_indices(len(weights), 1))
+    left = np.arange(len(weights))
+    while len(left) > k:
+        i, j = np.divmod(np.argmin(costs), len(costs))
+        weights[i], means[i], second[i] = (values[0] for values in joined(np.array([i]), np.array([j])))
+        volumes[i] = log_volume(second[i])
+        costs[j], costs[:, j] = np.inf, np.inf
+        left = left[left != j]
+        others = left[left != i]
+        price(np.full(len(others), i), others)
+    covariances = rules.estimate(weights[left], second[left], np.zeros(d))
+    return Mixture(weights[left] / weights[left].sum(), means[left], covariances, mixture.covariance)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# k-means
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def standardize(planes: Array, weights: Array | None = None) -> tuple[Array, Array]:
@@ -99,14 +304,19 @@ def standardize(planes: Array, weights: Array | None = None) -> tuple[Array, Arr
     return ((planes - mean[:, None]) * scale[:, None]).astype(planes.dtype), covariance * scale[:, None] * scale
 
 
-def whiten(planes: Array, weights: Array | None = None) -> Array:
-    """Return the samples (d, n) turned and scaled to mean 0 and unit covariance; constant directions become 0."""
+def _spaces(planes: Array, weights: Array | None = None) -> tuple[Array, Array]:
+    """The samples whitened, and standardised, both (d, n)."""
     standard, correlation = standardize(planes, weights)
     variances, axes = np.linalg.eigh(correlation)
     usable = variances > 1e-6
     matrix = np.where(usable, 1 / np.sqrt(np.where(usable, variances, 1)), 0)[:, None] * axes.T
     # Not a matrix product: BLAS threads would go on spinning beside the kernels'.
-    return np.asarray(np.einsum("ij,jn->in", matrix.astype(planes.dtype), standard))
+    return np.asarray(np.einsum("ij,jn->in", matrix.astype(planes.dtype), standard)), standard
+
+
+def whiten(planes: Array, weights: Array | None = None) -> Array:
+    """Return the samples (d, n) turned and scaled to mean 0 and unit covariance; constant directions become 0."""
+    return _spaces(planes, weights)[0]
 
 
 def plus_plus(planes: Array, k: int, rng: np.random.Generator, weights: Array | None = None) -> Array:

@@ -6,7 +6,8 @@ of samples under one mixture add up to those of both sets, whoever took them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -16,11 +17,14 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.prior import Prior
+from gmmseg.mixture.samples import Part, Samples
 
 __all__ = ["Statistics", "m_step", "measure"]
 
 Array = NDArray[Any]
 
+_DOF = 1.0, 1000.0  # least and most degrees of freedom; from 200 on a Student-t is Gaussian for all that matters
 
 _lower_triangle = cache(np.tril_indices)
 
@@ -28,6 +32,9 @@ _lower_triangle = cache(np.tril_indices)
 @dataclass(frozen=True, eq=False)
 class Statistics:
     """Sums over samples of responsibility times powers of (sample - origin), for K components of d features.
+
+    Features that a sample does not have stand in the sums with their conditional moments under the mixture (Ghahramani
+    and Jordan 1994). Under Student-t components the moments are weighted by the samples' shares in the scale too.
 
     Parameters
     ----------
@@ -40,6 +47,12 @@ class Statistics:
         Of all samples together, in nats, under the mixture that gave the responsibilities.
     weight : float
         Sum of the samples' weights.
+    outliers : float
+        Sum of the responsibilities of the component of outliers.
+    mass : ndarray, shape (K,), optional
+        Sum of the weights of the moments; of Gaussian components that is the counts, and None.
+    tails : ndarray, shape (K,), optional
+        Expected sum of the logarithm of the share less the share: what the degrees of freedom depend on.
     """
 
     origins: Array
@@ -48,6 +61,9 @@ class Statistics:
     second: Array
     log_likelihood: float
     weight: float
+    outliers: float = 0.0
+    mass: Array | None = None
+    tails: Array | None = None
 
     def __add__(self, other: Statistics) -> Statistics:
         """Statistics of both sets of samples; both must have been taken under the same mixture."""
@@ -60,11 +76,14 @@ class Statistics:
             self.second + other.second,
             self.log_likelihood + other.log_likelihood,
             self.weight + other.weight,
+            self.outliers + other.outliers,
+            None if self.mass is None or other.mass is None else self.mass + other.mass,
+            None if self.tails is None or other.tails is None else self.tails + other.tails,
         )
 
 
 def measure(
-    planes: Array,
+    planes: Array | Samples,
     mixture: Mixture,
     weights: Array | None = None,
     *,
@@ -75,42 +94,175 @@ def measure(
 
     Parameters
     ----------
-    planes : ndarray, shape (d, n), float32 or float64
+    planes : Samples, or ndarray, shape (d, n), float32 or float64
+        NaN is a feature that is not known.
     mixture : Mixture
     weights : ndarray, shape (n,), of the planes' dtype, optional
-        Not negative; one each where None.
+        Not negative; one each where None. Only with an ndarray.
     noise : ndarray, shape (d,), optional
         Variance of uncertainty in the samples: densities are then expected logarithms over it.
     threads : int
         Changes the time, never the result.
     """
-    constants, means, factors = mixture.arguments
-    if noise is not None:
-        constants = constants - mixture.blur(noise)
-    sums, log_likelihood = kernels.statistics(planes, weights, constants, means, factors, threads)
+    samples = planes if isinstance(planes, Samples) else Samples.of(planes, weights)
+    total = _nothing(mixture, samples.dtype)
+    for part in samples.parts:
+        one = _measure_part(part, mixture, noise, threads)
+        total = one if part is samples.parts[0] else total + one
+    return total
+
+
+def _origins(mixture: Mixture, dtype: Any) -> Array:
+    return mixture.means.astype(dtype).astype(np.float64)
+
+
+def _nothing(mixture: Mixture, dtype: Any) -> Statistics:
+    """Statistics of no samples."""
     k, d = mixture.means.shape
-    origins = mixture.means.astype(planes.dtype).astype(np.float64)
+    shape = (k, d, d) if mixture.factors.ndim == 3 else (k, d)
+    none = None if mixture.dof is None else np.zeros(k)
+    return Statistics(
+        _origins(mixture, dtype), np.zeros(k), np.zeros((k, d)), np.zeros(shape), 0.0, 0.0, 0.0, none, none
+    )
+
+
+def _measure_part(part: Part, mixture: Mixture, noise: Array | None, threads: int) -> Statistics:
+    local = mixture.marginal(part.observed)
+    constants, means, factors = local.all_arguments
+    if noise is not None:
+        constants = constants.copy()
+        constants[: mixture.n_components] -= local.blur(noise if part.observed is None else noise[part.observed])
+    sums, log_likelihood = kernels.statistics(
+        part.planes, part.weights, constants, means, factors, threads, part.log_prior, mixture.dof
+    )
+    outliers = float(sums[mixture.n_components :, 0].sum())
+    sums = sums[: mixture.n_components]
+    k, d = local.means.shape
+    counts, mass, tails = sums[:, 0], None, None
+    if mixture.dof is not None:
+        mass, counts = counts, sums[:, -2]
+        tails = sums[:, -1] + counts * _expected_log_share(mixture.dof, d)
+        sums = sums[:, :-2]
     second = sums[:, 1 + d :]
-    if mixture.factors.ndim == 3:
+    if factors.ndim == 3:
         rows, columns = _lower_triangle(d)
         square = np.empty((k, d, d))
         square[:, rows, columns] = second
         square[:, columns, rows] = second
         second = square
-    weight = float(planes.shape[1]) if weights is None else float(weights.sum(dtype=np.float64))
-    return Statistics(origins, sums[:, 0], sums[:, 1 : 1 + d], second, log_likelihood, weight)
+    weight = float(part.planes.shape[1]) if part.weights is None else float(part.weights.sum(dtype=np.float64))
+    origins, dtype = _origins(mixture, part.planes.dtype), part.planes.dtype
+    statistics = Statistics(origins, counts, sums[:, 1 : 1 + d], second, log_likelihood, weight, outliers, mass, tails)
+    return statistics if part.observed is None else _complete(statistics, mixture, part.observed, dtype)
 
 
-def m_step(statistics: Statistics, covariance: str, regularization: Array) -> Mixture:
+def _complete(statistics: Statistics, mixture: Mixture, observed: Array, dtype: Any) -> Statistics:
+    """Add the conditional moments of the features that the samples do not have."""
+    k, d = mixture.means.shape
+    missing = np.setdiff1d(np.arange(d), observed)
+    counts = statistics.counts
+    mass = counts if statistics.mass is None else statistics.mass
+    first = np.zeros((k, d))
+    first[:, observed] = statistics.first
+    shift = mixture.means - _origins(mixture, dtype)
+    dense = mixture.family.dense(mixture.covariances, k, d)
+    if statistics.second.ndim == 2:
+        gap = shift[:, missing]
+        first[:, missing] = mass[:, None] * gap
+        second = np.zeros((k, d))
+        second[:, observed] = statistics.second
+        variances = np.diagonal(dense, axis1=1, axis2=2)[:, missing]
+        second[:, missing] = mass[:, None] * gap**2 + counts[:, None] * variances
+        return replace(statistics, first=first, second=second)
+    # Given the known features z, those missing are expected at base + slope z, with what the slope leaves as variance.
+    across = dense[:, missing][:, :, observed]
+    slope = np.linalg.solve(dense[:, observed][:, :, observed], np.swapaxes(across, 1, 2)).swapaxes(1, 2)
+    left = dense[:, missing][:, :, missing] - slope @ np.swapaxes(across, 1, 2)
+    base = shift[:, missing] - np.einsum("kmo,ko->km", slope, shift[:, observed])
+    told = np.einsum("kmo,ko->km", slope, statistics.first)
+    first[:, missing] = mass[:, None] * base + told
+    mixed = base[:, :, None] * statistics.first[:, None, :] + slope @ statistics.second
+    crossed = base[:, :, None] * told[:, None, :]
+    inner = mass[:, None, None] * base[:, :, None] * base[:, None, :] + crossed + np.swapaxes(crossed, 1, 2)
+    inner += slope @ statistics.second @ np.swapaxes(slope, 1, 2) + counts[:, None, None] * left
+    second = np.empty((k, d, d))
+    second[:, observed[:, None], observed] = statistics.second
+    second[:, missing[:, None], observed] = mixed
+    second[:, observed[:, None], missing] = np.swapaxes(mixed, 1, 2)
+    second[:, missing[:, None], missing] = inner
+    return replace(statistics, first=first, second=second)
+
+
+def _expected_log_share(dof: Array, d: int) -> Array:
+    """What the expected logarithm of a share exceeds that of the expected share by (Peel and McLachlan 2000)."""
+    from scipy.special import digamma
+
+    half = (dof + d) / 2
+    return np.asarray(digamma(half) - np.log(half))
+
+
+def m_step(
+    statistics: Statistics,
+    covariance: str,
+    regularization: Array,
+    *,
+    previous: Mixture | None = None,
+    prior: Prior | None = None,
+    frozen: Sequence[int] = (),
+) -> Mixture:
     """Return the mixture of highest likelihood given the responsibilities (Dempster, Laird and Rubin 1977).
 
-    `regularization` (d,) is added to the variances. A component with no samples keeps its origin as its mean.
+    Parameters
+    ----------
+    statistics : Statistics
+    covariance : str
+        The covariance family.
+    regularization : ndarray, shape (d,)
+        Added to the variances.
+    previous : Mixture, optional
+        Under which the statistics were taken; needed where it has Student-t components, outliers or frozen components.
+    prior : Prior, optional
+        The posterior's highest point is returned instead.
+    frozen : sequence of int
+        Components that keep their mean and covariance.
+
+    Notes
+    -----
+    A component with no samples keeps its origin as its mean.
     """
     counts = statistics.counts + 10 * np.finfo(np.float64).eps
-    offsets = statistics.first / counts[:, None]
-    if statistics.second.ndim == 3:
-        second = statistics.second / counts[:, None, None] - offsets[:, :, None] * offsets[:, None, :]
-    else:
-        second = statistics.second / counts[:, None] - offsets**2
-    covariances = family(covariance).estimate(counts, second, regularization)
-    return Mixture(counts / counts.sum(), statistics.origins + offsets, covariances, covariance)
+    mass = counts if statistics.mass is None else statistics.mass + 10 * np.finfo(np.float64).eps
+    offsets = statistics.first / mass[:, None]
+    shape = (-1, *[1] * (statistics.second.ndim - 1))
+    spread = offsets**2 if statistics.second.ndim == 2 else offsets[:, :, None] * offsets[:, None, :]
+    second = (statistics.second - mass.reshape(shape) * spread) / counts.reshape(shape)
+    means, held = statistics.origins + offsets, counts
+    if prior is not None:
+        counts, held, means, second = prior.update(counts, mass, means, second)
+    covariances = family(covariance).estimate(held, second, regularization)
+    total = counts.sum() + statistics.outliers
+    mixture = Mixture(counts / total, means, covariances, covariance)
+    if previous is None:
+        return mixture
+    for k in frozen:
+        mixture.means[k], mixture.covariances[k] = previous.means[k], previous.covariances[k]
+    dof = None if statistics.tails is None else _degrees_of_freedom(statistics, previous.dof, frozen)
+    return replace(mixture, dof=dof, outlier_weight=statistics.outliers / total, outlier_ranges=previous.outlier_ranges)
+
+
+def _degrees_of_freedom(statistics: Statistics, previous: Array | None, frozen: Sequence[int]) -> Array:
+    """Solve for the degrees of freedom of highest likelihood by bisection of their logarithm."""
+    from scipy.special import digamma
+
+    assert statistics.tails is not None
+    known = statistics.tails / (statistics.counts + 10 * np.finfo(np.float64).eps)
+    low, high = (np.full(len(known), np.log(bound)) for bound in _DOF)
+    for _ in range(40):
+        middle = (low + high) / 2
+        half = np.exp(middle) / 2
+        rises = 1 + np.log(half) - digamma(half) + known > 0  # falls as the degrees of freedom grow
+        low, high = np.where(rises, middle, low), np.where(rises, high, middle)
+    dof = np.exp((low + high) / 2)
+    if previous is not None:
+        dof[list(frozen)] = previous[list(frozen)]
+    return np.asarray(dof)

@@ -348,3 +348,56 @@ def test_the_number_of_threads_is_the_one_asked_for():
     assert kernels.thread_count(3) == 3
     assert kernels.thread_count(np.int64(2)) == 2
     assert kernels.thread_count(None) >= 1
+
+
+def extended(planes, k, *, seed=3):
+    """Prior probabilities of the components sample by sample, some of them ruled out, and degrees of freedom."""
+    rng = np.random.default_rng([seed, k, planes.shape[1]])
+    log_prior = np.log(rng.dirichlet(np.ones(k), planes.shape[1]).T).clip(-30)
+    log_prior[0, ::5] = -1e6
+    return log_prior.astype(planes.dtype, order="C"), rng.uniform(1, 30, k)
+
+
+@compiled
+@shapes
+@dtypes
+@pytest.mark.parametrize("further", ["prior", "tails", "both"])
+@pytest.mark.parametrize(("d", "n"), [(1, 1300), (3, 1300), (5, 20_000), (9, 1300), (3, 0), (3, BLOCK + 1)])
+def test_priors_and_student_tails_equal_the_reference(kernel, d, n, further, dtype, diagonal):
+    planes, mixture = problem(d, n, dtype=dtype, diagonal=diagonal)
+    log_prior, dof = extended(planes, len(mixture[0]))
+    log_prior, dof = None if further == "tails" else log_prior, None if further == "prior" else dof
+    exact_prior = None if log_prior is None else log_prior.astype(np.float64)
+    weights = np.random.default_rng(1).uniform(0, 3, n).astype(dtype)
+    double = planes.astype(np.float64)
+    found = kernel.statistics(planes, weights, *mixture, 1, log_prior, dof)
+    exact = reference.statistics(double, weights.astype(np.float64), *mixture, 1, exact_prior, dof)
+    assert_equal_statistics(found, exact, planes, mixture, weights)
+    error = 4 * log_joint_error(planes, mixture)
+    soft, density = np.full((len(mixture[0]), n), np.nan, dtype), np.full(n, np.nan, dtype)
+    kernel.posterior(planes, *mixture, soft, density, 1, log_prior, dof)
+    exact_soft, exact_density = np.empty(soft.shape), np.empty(n)
+    reference.posterior(double, *mixture, exact_soft, exact_density, 1, exact_prior, dof)
+    assert np.abs(soft - exact_soft).max(initial=0) <= error
+    assert np.abs(density - exact_density).max(initial=0) <= error
+    labels = np.empty(n, np.int64)
+    kernel.classify(planes, *mixture, labels, 0, 1, log_prior, dof)
+    chosen = np.take_along_axis(exact_soft, labels[None], axis=0)[0] if n else np.zeros(0)
+    assert (chosen >= exact_soft.max(axis=0, initial=0) - 2 * error).all()
+    if log_prior is not None:
+        assert (soft[0, ::5] == 0).all()
+
+
+@both
+def test_a_student_density_is_that_of_scipy(kernel):
+    from scipy.stats import multivariate_t
+
+    rng = np.random.default_rng(0)
+    factor, dof = np.array([[1.5, 0.0], [-0.4, 0.8]]), 3.5
+    scale = np.linalg.inv(factor.T @ factor)
+    constant = multivariate_t(np.zeros(2), scale, dof).logpdf(np.zeros(2))
+    planes, density = rng.normal(0, 4, (2, 500)), np.empty(500)
+    kernel.posterior(
+        planes, np.array([constant]), np.zeros((1, 2)), factor[None], None, density, 1, None, np.array([dof])
+    )
+    np.testing.assert_allclose(density, multivariate_t(np.zeros(2), scale, dof).logpdf(planes.T), rtol=1e-12)

@@ -21,11 +21,16 @@ struct MixtureJob {
     int n_features, n_components;
     bool diagonal;
     const T* params;
+    const T* log_prior;  // (n_components, prior_stride) logarithms of prior probabilities, or null
+    std::ptrdiff_t prior_stride;
+    const T* dof;  // degrees of freedom of each component, a Student-t distribution; null where all are Gaussian
 
     std::ptrdiff_t second_moments() const {
         return diagonal ? n_features : std::ptrdiff_t(n_features) * (n_features + 1) / 2;
     }
     std::ptrdiff_t params_per_component() const { return 1 + n_features + second_moments(); }
+    // Sums of the statistics: as many for each component as it has parameters, then two more for each Student-t.
+    std::ptrdiff_t sums() const { return n_components * (params_per_component() + (dof ? 2 : 0)); }
 };
 
 // Mean-field smoothing of one tile. Arrays of the tile are C-contiguous in (z, y, x); the result is written for the
@@ -38,8 +43,8 @@ struct SmoothJob {
     int n_classes, n_guides, n_offsets, sweeps;
     const std::int64_t* offsets;  // (n_offsets, 3): one of each pair of opposite neighbours
     const float* strengths;       // n_offsets
-    const float*
-        sharpness;  // n_guides; edge = strength * (0.2 + 0.8 (1 - D/8)^8), D the sum of (sharpness * difference)^2
+    const float* sharpness;       // n_guides; an edge is strength * (0.2 + 0.8 (1 - D/8)^8), where D is the sum of the
+                                  // squares of sharpness times difference
     std::ptrdiff_t inner_first[3], inner_size[3];
     std::uint8_t* labels;  // from 1, or null
     std::ptrdiff_t label_strides[3];
@@ -61,7 +66,9 @@ struct LabJob {
 
 struct Kernels {
     const char* instruction_set;
-    // Adds sums (K x (1 + d + second moments)) about the means, and the log-likelihood in nats.
+    // Adds sums (K x (1 + d + second moments)) about the means, and the log-likelihood in nats. Moments of a Student-t
+    // component are weighted by responsibility r times u, the sample's share in the scale (Peel and McLachlan 2000);
+    // after those of all components follow, for each, the sums of r and of r (ln u - u).
     void (*statistics_f32)(const MixtureJob<float>&, std::ptrdiff_t begin, std::ptrdiff_t end, double* sums,
                            double* loglik);
     void (*statistics_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, double* sums,

@@ -1,248 +1,8 @@
-// Densities, posteriors and sufficient statistics of a Gaussian mixture, block by block.
+// Posteriors and sufficient statistics of a Gaussian mixture, block by block.
 // GMMSEG_ISA names the namespace: this file is compiled once for each instruction set.
-#include "kernels.h"
-#include "pack.h"
-
-#include <cstdlib>
-#include <new>
+#include "densities.h"
 
 namespace {
-
-using gmmseg::kBlock;
-using gmmseg::MixtureJob;
-using std::ptrdiff_t;
-
-constexpr int kUnrolledFeatures = 8;  // up to here the number of features is a constant of the code
-constexpr int kTile = 4;              // above it second moments are taken in squares of kTile by kTile
-// Blocks whose sums are held lane by lane before the lanes are added up: 128 float32 numbers a lane, for any register.
-constexpr int kHeldBlocks = kLanes<float> > 4 ? kLanes<float> / 4 : 1;
-
-// Densities below this, infinite or undefined are taken as this, so that every sample has finite posteriors.
-template <class T>
-constexpr T kLowest = sizeof(T) == 4 ? T(-1e30) : T(-1e300);
-
-constexpr int triangle(int d) { return d * (d + 1) / 2; }
-
-// Working memory of one thread: the block's features (where they have to be gathered), and rows of kBlock numbers.
-template <class T>
-struct Scratch {
-    T* const memory;
-    T* const samples;    // d rows
-    T* const centred;    // d rounded up to kTile rows
-    T* const weighted;   // kTile rows
-    T* const weight;     // 1 row: the samples' weights, 0 past the end
-    T* const highest;    // 1 row: log2 density of the likeliest component
-    T* const factor;     // 1 row: weight / normaliser
-    T* const densities;  // K rows
-    T* const held;       // K times the sums, a register each; only for an unrolled number of features
-
-    static ptrdiff_t held_size(const MixtureJob<T>& job) {
-        return job.n_features > kUnrolledFeatures ? 0 : job.n_components * job.params_per_component() * kLanes<T>;
-    }
-    static ptrdiff_t size(const MixtureJob<T>& job) {
-        const ptrdiff_t rows = 2 * (job.n_features + kTile) + kTile + 3 + job.n_components;
-        return rows * kBlock + (held_size(job) + 63) / 64 * 64;
-    }
-    explicit Scratch(const MixtureJob<T>& job)
-        : memory(static_cast<T*>(std::aligned_alloc(64, sizeof(T) * size(job)))),
-          samples(memory),
-          centred(samples + kBlock * (job.n_features + kTile)),
-          weighted(centred + kBlock * (job.n_features + kTile)),
-          weight(weighted + kBlock * kTile),
-          highest(weight + kBlock),
-          factor(highest + kBlock),
-          densities(factor + kBlock),
-          held(densities + kBlock * job.n_components) {
-        if (!memory) throw std::bad_alloc();
-        __builtin_memset(held, 0, sizeof(T) * held_size(job));
-    }
-    ~Scratch() { std::free(memory); }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-};
-
-// One block of samples: where row i of its features starts is x + i * row.
-template <class T>
-struct Block {
-    const T* x;
-    ptrdiff_t row;
-    ptrdiff_t size;   // samples in it
-    ptrdiff_t packs;  // registers that hold them; lanes past `size` are zeros
-};
-
-template <class T>
-GMMSEG_INLINE void gather(const T* from, ptrdiff_t stride, ptrdiff_t count, T* to) {
-    for (ptrdiff_t i = 0; i < count; ++i) to[i] = from[i * stride];
-    for (ptrdiff_t i = count; i % kLanes<T>; ++i) to[i] = T(0);
-}
-
-template <class T>
-GMMSEG_INLINE Block<T> open_block(const MixtureJob<T>& job, ptrdiff_t first, ptrdiff_t end, Scratch<T>& s) {
-    const ptrdiff_t size = end - first < kBlock ? end - first : kBlock;
-    const T* x = job.samples + first * job.sample_stride;
-    if (job.sample_stride == 1 && size == kBlock) return {x, job.feature_stride, size, kBlock / kLanes<T>};
-    for (int i = 0; i < job.n_features; ++i)
-        gather(x + i * job.feature_stride, job.sample_stride, size, s.samples + i * kBlock);
-    return {s.samples, kBlock, size, (size + kLanes<T> - 1) / kLanes<T>};
-}
-
-// ---------------------------------------------------------------------------------------------------------------
-// Log2 densities of one component
-// ---------------------------------------------------------------------------------------------------------------
-
-template <class T, int D>
-GMMSEG_INLINE void densities_full(const Block<T>& b, const T* p, T* out) {
-    Pack<T> mean[D], factor[triangle(D)];
-    const Pack<T> constant = fill(p[0]);
-    unrolled<D>([&](auto i) GMMSEG_LAMBDA { mean[i.value] = fill(p[1 + i.value]); });
-    unrolled<triangle(D)>([&](auto i) GMMSEG_LAMBDA { factor[i.value] = fill(p[1 + D + i.value]); });
-    for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
-        Pack<T> dx[D], t = constant;
-        unrolled<D>([&](auto i) GMMSEG_LAMBDA { dx[i.value] = load(b.x + i.value * b.row + v) - mean[i.value]; });
-        unrolled<D>([&](auto i) GMMSEG_LAMBDA {
-            constexpr int row = triangle(i.value);
-            Pack<T> y = factor[row] * dx[0];
-            unrolled_from<1, i.value + 1>([&](auto j) GMMSEG_LAMBDA { y += factor[row + j.value] * dx[j.value]; });
-            t -= y * y;
-        });
-        store(out + v, larger(t, fill(kLowest<T>)));
-    }
-}
-
-template <class T, int D>
-GMMSEG_INLINE void densities_diagonal(const Block<T>& b, const T* p, T* out) {
-    Pack<T> mean[D], factor[D];
-    const Pack<T> constant = fill(p[0]);
-    unrolled<D>([&](auto i) GMMSEG_LAMBDA {
-        mean[i.value] = fill(p[1 + i.value]);
-        factor[i.value] = fill(p[1 + D + i.value]);
-    });
-    for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
-        Pack<T> t = constant;
-        unrolled<D>([&](auto i) GMMSEG_LAMBDA {
-            const Pack<T> y = factor[i.value] * (load(b.x + i.value * b.row + v) - mean[i.value]);
-            t -= y * y;
-        });
-        store(out + v, larger(t, fill(kLowest<T>)));
-    }
-}
-
-template <class T>
-GMMSEG_INLINE void centre(const Block<T>& b, const T* mean, int d, T* out) {
-    for (int i = 0; i < d; ++i)
-        for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>)
-            store(out + i * kBlock + v, load(b.x + i * b.row + v) - mean[i]);
-}
-
-// Any number of features: four rows of the factor at a time over two registers of samples.
-template <class T>
-void densities_full_any(const Block<T>& b, const T* p, int d, T* centred, T* out) {
-    constexpr int L = kLanes<T>;
-    centre(b, p + 1, d, centred);
-    const T* factor = p + 1 + d;
-    for (ptrdiff_t v = 0; v < b.packs * L; v += L) store(out + v, fill(p[0]));
-    for (int i = 0; i < d; i += kTile) {
-        const int rows = d - i < kTile ? d - i : kTile;
-        const T* row[kTile];
-        for (int r = 0; r < kTile; ++r) row[r] = factor + triangle(i + (r < rows ? r : rows - 1));
-        for (ptrdiff_t v = 0; v < b.packs * L; v += L) {
-            Pack<T> y[kTile] = {};
-            for (int j = 0; j < i; ++j) {
-                const Pack<T> x = load(centred + j * kBlock + v);
-                unrolled<kTile>([&](auto r) GMMSEG_LAMBDA { y[r.value] += row[r.value][j] * x; });
-            }
-            Pack<T> t = load(out + v);
-            for (int r = 0; r < rows; ++r) {
-                for (int j = i; j <= i + r; ++j) y[r] += row[r][j] * load(centred + j * kBlock + v);
-                t -= y[r] * y[r];
-            }
-            store(out + v, larger(t, fill(kLowest<T>)));
-        }
-    }
-}
-
-template <class T>
-void densities_diagonal_any(const Block<T>& b, const T* p, int d, T* out) {
-    for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
-        Pack<T> t = fill(p[0]);
-        for (int i = 0; i < d; ++i) {
-            const Pack<T> y = p[1 + d + i] * (load(b.x + i * b.row + v) - p[1 + i]);
-            t -= y * y;
-        }
-        store(out + v, larger(t, fill(kLowest<T>)));
-    }
-}
-
-template <class T, int D = 1>
-void densities(const MixtureJob<T>& job, const Block<T>& b, const T* p, Scratch<T>& s, T* out) {
-    if constexpr (D > kUnrolledFeatures) {
-        if (job.diagonal) densities_diagonal_any(b, p, job.n_features, out);
-        else densities_full_any(b, p, job.n_features, s.centred, out);
-    } else if (job.n_features == D) {
-        if (job.diagonal) densities_diagonal<T, D>(b, p, out);
-        else densities_full<T, D>(b, p, out);
-    } else {
-        densities<T, D + 1>(job, b, p, s, out);
-    }
-}
-
-// Log2 densities of every component into s.densities, the largest into s.highest.
-template <class T>
-void all_densities(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s) {
-    const ptrdiff_t step = job.params_per_component(), end = b.packs * kLanes<T>;
-    for (int k = 0; k < job.n_components; ++k) densities(job, b, job.params + k * step, s, s.densities + k * kBlock);
-    for (ptrdiff_t v = 0; v < end; v += kLanes<T>) {
-        Pack<T> m = load(s.densities + v);
-        for (int k = 1; k < job.n_components; ++k) m = larger(m, load(s.densities + k * kBlock + v));
-        store(s.highest + v, m);
-    }
-}
-
-// Densities relative to the likeliest component, in place; returns their sum over the components.
-template <class T>
-GMMSEG_INLINE Pack<T> exponentiate(const MixtureJob<T>& job, Scratch<T>& s, ptrdiff_t v) {
-    const Pack<T> m = load(s.highest + v);
-    Pack<T> sum = {};
-    T* row = s.densities + v;
-    for (int k = 0; k < job.n_components; ++k, row += kBlock) {
-        const Pack<T> e = exp2_negative(load(row) - m);
-        store(row, e);
-        sum += e;
-    }
-    return sum;
-}
-
-constexpr double kLn2 = 0.693147180559945309417232121458;
-
-// Normalisers of one block: s.factor becomes weight / normaliser; returns the block's log-likelihood in units of log2.
-template <class T>
-double normalise(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, Scratch<T>& s) {
-    constexpr int L = kLanes<T>;
-    const ptrdiff_t end = b.packs * L;
-    Pack<T> sum = {};
-    if (!job.weights && b.size == kBlock) {
-        // One logarithm for a product of eight normalisers, each between 1 and K: with K <= 2^15 it stays finite.
-        for (ptrdiff_t v = 0; v < end; v += 8 * L) {
-            Pack<T> product = fill(T(1));
-            for (ptrdiff_t u = v; u < v + 8 * L && u < end; u += L) {
-                const Pack<T> n = exponentiate(job, s, u);
-                store(s.factor + u, T(1) / n);
-                product *= n;
-                sum += load(s.highest + u);
-            }
-            sum += log2_positive(product);
-        }
-        return total<T>(sum);
-    }
-    for (ptrdiff_t i = 0; i < b.packs * L; ++i)
-        s.weight[i] = i >= b.size ? T(0) : job.weights ? job.weights[first + i] : T(1);
-    for (ptrdiff_t v = 0; v < end; v += L) {
-        const Pack<T> n = exponentiate(job, s, v), w = load(s.weight + v);
-        store(s.factor + v, w / n);
-        sum += w * (load(s.highest + v) + log2_positive(n));
-    }
-    return total<T>(sum);
-}
 
 // ---------------------------------------------------------------------------------------------------------------
 // Moments of one component about its mean, weighted by responsibility
@@ -381,6 +141,23 @@ void moments_any(const MixtureJob<T>& job, const Block<T>& b, const T* p, const 
     }
 }
 
+// Weighs a Student-t component by the samples' shares in its scale, and adds its two further sums.
+template <class T>
+void take_shares(const MixtureJob<T>& job, const Block<T>& b, int k, Scratch<T>& s, double* further) {
+    const T log_top = T(__builtin_log(1 + double(job.n_features) / double(job.dof[k])));
+    const T *const share = s.shares + k * kBlock, *const logarithm = share + job.n_components * kBlock;
+    T* const density = s.densities + k * kBlock;
+    Pack<T> mass = {}, spread = {};
+    for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
+        const Pack<T> e = load(density + v), r = e * load(s.factor + v), u = load(share + v);
+        mass += r;
+        spread += r * (log_top - T(kLn2) * load(logarithm + v) - u);
+        store(density + v, e * u);
+    }
+    further[0] += total<T>(mass);
+    further[1] += total<T>(spread);
+}
+
 template <class T, int D = 1>
 void moments(const MixtureJob<T>& job, const Block<T>& b, int k, Scratch<T>& s, double* sums) {
     const ptrdiff_t step = job.params_per_component();
@@ -409,9 +186,12 @@ void statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, double
     Scratch<T> s(job);
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
-        all_densities(job, b, s);
+        all_densities(job, b, first, s);
         *loglik += kLn2 * normalise(job, b, first, s);
-        for (int k = 0; k < job.n_components; ++k) moments(job, b, k, s, sums);
+        for (int k = 0; k < job.n_components; ++k) {
+            if (job.dof) take_shares(job, b, k, s, sums + job.n_components * job.params_per_component() + 2 * k);
+            moments(job, b, k, s, sums);
+        }
         if ((first - begin) / kBlock % kHeldBlocks == kHeldBlocks - 1) release(job, s, sums);
     }
     release(job, s, sums);
@@ -423,7 +203,7 @@ void posterior(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, T* out,
     Scratch<T> s(job);
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
-        all_densities(job, b, s);
+        all_densities(job, b, first, s);
         for (ptrdiff_t v = 0; v < b.packs * L; v += L) {
             const Pack<T> n = exponentiate(job, s, v);
             store(s.factor + v, T(1) / n);
@@ -446,14 +226,13 @@ void classify(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, std::uin
               int offset) {
     constexpr int L = kLanes<T>;
     Scratch<T> s(job);
-    const ptrdiff_t step = job.params_per_component();
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
         T* const label = s.factor;
-        densities(job, b, job.params, s, s.highest);
+        component(job, b, 0, first, s, s.highest);
         for (ptrdiff_t v = 0; v < b.packs * L; v += L) store(label + v, fill(T(offset)));
         for (int k = 1; k < job.n_components; ++k) {
-            densities(job, b, job.params + k * step, s, s.densities);
+            component(job, b, k, first, s, s.densities);
             const Pack<T> name = fill(T(offset + k));
             for (ptrdiff_t v = 0; v < b.packs * L; v += L) {
                 const Pack<T> t = load(s.densities + v), best = load(s.highest + v);

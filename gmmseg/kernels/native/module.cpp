@@ -104,8 +104,9 @@ void require(bool holds, const char* what) {
 // A mixture's parameters in the precision and order that the kernels read.
 template <class T>
 struct Prepared : MixtureJob<T> {
-    std::vector<T> values;
-    Prepared(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors) {
+    std::vector<T> values, tails;
+    Prepared(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors,
+             const nb::object& log_prior, const nb::object& dof) {
         this->samples = planes.data();
         this->feature_stride = planes.stride(0);
         this->sample_stride = planes.stride(1);
@@ -132,6 +133,21 @@ struct Prepared : MixtureJob<T> {
             }
         }
         this->params = values.data();
+        this->log_prior = nullptr;
+        if (!log_prior.is_none()) {
+            const auto a = nb::cast<nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>>(log_prior);
+            require(a.shape(0) == k && a.shape(1) == planes.shape(1) && (a.stride(1) == 1 || a.shape(1) < 2),
+                    "the prior has not one contiguous row of all samples for each component");
+            this->log_prior = a.data();
+            this->prior_stride = a.stride(0);
+        }
+        this->dof = nullptr;
+        if (!dof.is_none()) {
+            const auto a = nb::cast<Rows>(dof);
+            require(a.shape(0) == k, "there are not degrees of freedom for each component");
+            for (size_t i = 0; i < k; ++i) tails.push_back(T(a.data()[i]));
+            this->dof = tails.data();
+        }
     }
 };
 
@@ -143,15 +159,16 @@ void run_statistics(const MixtureJob<T>& job, ptrdiff_t b, ptrdiff_t e, double* 
 
 template <class T>
 nb::tuple statistics(const Planes<T>& planes, nb::object weights, const Rows& constants, const Table& means,
-                     const Parameters& factors, int threads) {
-    Prepared<T> job(planes, constants, means, factors);
+                     const Parameters& factors, int threads, nb::object log_prior, nb::object dof) {
+    Prepared<T> job(planes, constants, means, factors, log_prior, dof);
     Vector<const T> weight;
     if (!weights.is_none()) {
         weight = nb::cast<Vector<const T>>(weights);
         require(weight.shape(0) == planes.shape(1), "there is not one weight for each sample");
         job.weights = weight.data();
     }
-    const size_t columns = size_t(job.params_per_component()), size = size_t(job.n_components) * columns;
+    const size_t moments = size_t(job.params_per_component()), size = size_t(job.sums());
+    const size_t k = size_t(job.n_components), columns = size / k;
     std::unique_ptr<double[]> sums(new double[size]());
     double loglik = 0;
     {
@@ -168,15 +185,20 @@ nb::tuple statistics(const Planes<T>& planes, nb::object weights, const Rows& co
             loglik += part[size];
         }
     }
-    double* data = sums.release();
+    double* data = new double[size];
+    for (size_t i = 0; i < k; ++i) {
+        std::copy_n(sums.get() + i * moments, moments, data + i * columns);
+        std::copy_n(sums.get() + k * moments + i * (columns - moments), columns - moments,
+                    data + i * columns + moments);
+    }
     nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<double*>(p); });
-    return nb::make_tuple(nb::ndarray<nb::numpy, double>(data, {size_t(job.n_components), columns}, owner), loglik);
+    return nb::make_tuple(nb::ndarray<nb::numpy, double>(data, {k, columns}, owner), loglik);
 }
 
 template <class T>
 void posterior(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors,
-               nb::object out, nb::object log_density, int threads) {
-    Prepared<T> job(planes, constants, means, factors);
+               nb::object out, nb::object log_density, int threads, nb::object log_prior, nb::object dof) {
+    Prepared<T> job(planes, constants, means, factors, log_prior, dof);
     T* to = nullptr;
     T* density = nullptr;
     ptrdiff_t stride = 0;
@@ -203,8 +225,8 @@ void posterior(const Planes<T>& planes, const Rows& constants, const Table& mean
 
 template <class T, class Label>
 void classify(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors,
-              Vector<Label> out, int first, int threads) {
-    Prepared<T> job(planes, constants, means, factors);
+              Vector<Label> out, int first, int threads, nb::object log_prior, nb::object dof) {
+    Prepared<T> job(planes, constants, means, factors, log_prior, dof);
     require(out.shape(0) == planes.shape(1), "the output has not one number for each sample");
     std::uint8_t* out8 = nullptr;
     std::int64_t* out64 = nullptr;
@@ -327,14 +349,16 @@ NB_MODULE(_native, m) {
     m.attr("INSTRUCTION_SET") = kernels().mixture.instruction_set;
     const auto bind = [&](auto zero) {
         using T = decltype(zero);
+        const auto prior = nb::arg("log_prior").noconvert() = nb::none();
+        const auto dof = nb::arg("dof") = nb::none();
         m.def("statistics", &statistics<T>, nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
-              nb::arg());
+              nb::arg(), prior, dof);
         m.def("posterior", &posterior<T>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
-              nb::arg().none(), nb::arg());
+              nb::arg().none(), nb::arg(), prior, dof);
         m.def("classify", &classify<T, std::uint8_t>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(),
-              nb::arg().noconvert(), nb::arg(), nb::arg());
+              nb::arg().noconvert(), nb::arg(), nb::arg(), prior, dof);
         m.def("classify", &classify<T, std::int64_t>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(),
-              nb::arg().noconvert(), nb::arg(), nb::arg());
+              nb::arg().noconvert(), nb::arg(), nb::arg(), prior, dof);
     };
     bind(0.0f);
     bind(0.0);

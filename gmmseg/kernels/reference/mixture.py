@@ -19,17 +19,30 @@ def _centred(x: Array, mean: Array) -> Array:
     return np.asarray(x - mean.astype(x.dtype)[:, None])
 
 
-def _log_joint(x: Array, log_constants: Array, means: Array, factors: Array) -> Array:
-    """Log of weight times density (K, m) of one block (d, m)."""
+def _distances(x: Array, means: Array, factors: Array) -> Array:
+    """Squared Mahalanobis distances (K, m) of one block (d, m)."""
     out = np.empty((len(means), x.shape[1]), x.dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         for k, factor in enumerate(factors.astype(x.dtype)):
             y = _centred(x, means[k])
             y = factor @ y if factor.ndim == 2 else factor[:, None] * y
-            out[k] = log_constants[k] - 0.5 * (y * y).sum(axis=0)
-    lowest = _LOWEST[x.dtype]
-    out[~(out > lowest)] = lowest
+            out[k] = (y * y).sum(axis=0)
     return out
+
+
+def _log_joint(distances: Array, d: int, log_constants: Array, log_prior: Array | None, dof: Array | None) -> Array:
+    """Log of weight times density (K, m) from squared distances (K, m) in d features."""
+    dtype, lowest = distances.dtype, _LOWEST[distances.dtype]
+    with np.errstate(over="ignore", invalid="ignore"):
+        if dof is None:
+            out = log_constants.astype(dtype)[:, None] - dtype.type(0.5) * distances
+        else:
+            shape = dof.astype(dtype)[:, None]
+            out = log_constants.astype(dtype)[:, None] - (shape + d) / 2 * np.log1p(distances / shape)
+        if log_prior is not None:
+            out = out + log_prior
+    out[~(out > lowest)] = lowest
+    return np.asarray(out)
 
 
 def _blocks(planes: Array) -> list[slice]:
@@ -47,22 +60,38 @@ def _responsibilities(joint: Array) -> tuple[Array, Array]:
 
 
 def statistics(
-    planes: Array, weights: Array | None, log_constants: Array, means: Array, factors: Array, threads: int
+    planes: Array,
+    weights: Array | None,
+    log_constants: Array,
+    means: Array,
+    factors: Array,
+    threads: int,
+    log_prior: Array | None = None,
+    dof: Array | None = None,
 ) -> tuple[Array, float]:
     """See gmmseg.kernels.statistics."""
     k, d = means.shape
     lower = np.tril_indices(d)
-    sums = np.zeros((k, 1 + d + (d if factors.ndim == 2 else len(lower[0]))))
+    moments = 1 + d + (d if factors.ndim == 2 else len(lower[0]))
+    sums = np.zeros((k, moments + (0 if dof is None else 2)))
     log_likelihood = 0.0
     for block in _blocks(planes):
         x = planes[:, block]
-        r, log_density = _responsibilities(_log_joint(x, log_constants, means, factors))
+        distances = _distances(x, means, factors)
+        prior = None if log_prior is None else log_prior[:, block]
+        r, log_density = _responsibilities(_log_joint(distances, d, log_constants, prior, dof))
         if weights is not None:
             r *= weights[block]
             log_density = log_density * weights[block]
         log_likelihood += float(log_density.sum(dtype=np.float64))
+        if dof is not None:
+            shape = dof.astype(x.dtype)[:, None]
+            share = (shape + d) / (shape + distances)
+            sums[:, moments] += r.sum(axis=1)
+            sums[:, moments + 1] += (r * (np.log(share) - share)).sum(axis=1)
+            r = r * share
         sums[:, 0] += r.sum(axis=1)
-        for row, mean, part in zip(r, means, sums, strict=True):
+        for row, mean, part in zip(r, means, sums[:, :moments], strict=True):
             centred = _centred(x, mean)
             weighted = centred * row
             part[1 : 1 + d] += weighted.sum(axis=1)
@@ -78,10 +107,14 @@ def posterior(
     out: Array | None,
     log_density: Array | None,
     threads: int,
+    log_prior: Array | None = None,
+    dof: Array | None = None,
 ) -> None:
     """See gmmseg.kernels.posterior."""
     for block in _blocks(planes):
-        r, density = _responsibilities(_log_joint(planes[:, block], log_constants, means, factors))
+        distances = _distances(planes[:, block], means, factors)
+        prior = None if log_prior is None else log_prior[:, block]
+        r, density = _responsibilities(_log_joint(distances, len(planes), log_constants, prior, dof))
         if out is not None:
             out[:, block] = r
         if log_density is not None:
@@ -89,8 +122,18 @@ def posterior(
 
 
 def classify(
-    planes: Array, log_constants: Array, means: Array, factors: Array, out: Array, first: int, threads: int
+    planes: Array,
+    log_constants: Array,
+    means: Array,
+    factors: Array,
+    out: Array,
+    first: int,
+    threads: int,
+    log_prior: Array | None = None,
+    dof: Array | None = None,
 ) -> None:
     """See gmmseg.kernels.classify."""
     for block in _blocks(planes):
-        out[block] = _log_joint(planes[:, block], log_constants, means, factors).argmax(axis=0) + first
+        distances = _distances(planes[:, block], means, factors)
+        prior = None if log_prior is None else log_prior[:, block]
+        out[block] = _log_joint(distances, len(planes), log_constants, prior, dof).argmax(axis=0) + first

@@ -1,0 +1,103 @@
+"""`gmmseg plot`: a figure of a model among the pixels of an image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gmmseg.cli.messages import collected_warnings, plain
+from gmmseg.cli.options import FILE, ChannelAxis, Command, Option, WholeNumber
+
+__all__ = ["command"]
+
+
+@click.command("plot", cls=Command)
+@click.argument("model", type=FILE)
+@click.argument("image", type=FILE)
+@click.option(
+    "--kind",
+    cls=Option,
+    section="Figure",
+    type=click.Choice(["all", "scatter", "density"]),
+    metavar="NAME",
+    default="all",
+    show_default=True,
+    help="scatter (a panel for each pair of features), density (a panel for each feature), or all.",
+)
+@click.option(
+    "--features",
+    cls=Option,
+    section="Figure",
+    metavar="LIST",
+    help="One to five of the model's features, such as L,a.  [default: the two that tell the classes apart best]",
+)
+@click.option("--mask", cls=Option, section="Pixels", type=FILE, help="Label map; pixels where it is 0 are left out.")
+@click.option(
+    "--channel-axis",
+    cls=Option,
+    section="Pixels",
+    metavar="INT|none",
+    type=ChannelAxis(),
+    default="auto",
+    show_default=True,
+    help="Axis of the channels in .npy, .npz and TIFF files (0 first, -1 last), or none for a volume.",
+)
+@click.option(
+    "--max-pixels",
+    cls=Option,
+    section="Pixels",
+    type=WholeNumber(1),
+    default=2_000_000_000,
+    show_default=True,
+    help="Refuse larger images before decoding them.",
+)
+@click.option(
+    "-o",
+    "--output",
+    cls=Option,
+    section="Output",
+    type=FILE,
+    help="The figure: .png, .svg or .pdf.  [default: NAME_plot.png in this folder]",
+)
+@click.option("--overwrite", cls=Option, section="Output", is_flag=True, help="Replace a file that exists.")
+def command(
+    model: Path,
+    image: Path,
+    *,
+    kind: str,
+    features: str | None,
+    mask: Path | None,
+    channel_axis: Any,
+    max_pixels: int,
+    output: Path | None,
+    overwrite: bool,
+) -> int:
+    """Draw a model's classes among the pixels of an image.
+
+    MODEL is a file that `gmmseg segment --model` wrote. Points are pixels in the colour of their likeliest class,
+    before smoothing; rings hold 50 % and 95 % of a class. Needs matplotlib: pip install 'gmmseg[plot]'.
+
+    \b
+    Examples:
+      gmmseg plot land.gmm.json scene.tif
+      gmmseg plot photo.gmm.json photo.png --features L,a --kind scatter -o figure.pdf
+    """  # noqa: D301  # click keeps the lines below this character as they are
+    from gmmseg import plot
+    from gmmseg.io.reading import read
+    from gmmseg.model import load_model
+
+    target = output or Path(f"{image.stem}_plot.png")
+    for source in (model, image, mask):
+        if source is not None and target.exists() and source.exists() and target.samefile(source):
+            raise click.UsageError(f"{target} would be written over {source}, which is an input; choose another name")
+    plot.check_target(target, overwrite=overwrite)
+    with collected_warnings(lambda: None):
+        fitted = load_model(model)
+        names = None if features is None else [name.strip() for name in features.split(",")]
+        pixels = read(image, max_pixels=max_pixels, mask=mask, channel_axis=channel_axis)
+        drawn = plot.figure(fitted, pixels, features=names, kind=kind)
+        plot.save(drawn, target, overwrite=overwrite)
+    click.echo(plain(f"wrote {target}"))
+    return 0

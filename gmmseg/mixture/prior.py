@@ -1,0 +1,83 @@
+"""Conjugate priors: what is known of the components before any sample is seen, as samples that were never taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.mixture.parameters import Mixture
+
+__all__ = ["Prior"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """Normal-inverse-Wishart priors of means and covariances, and a Dirichlet prior of the weights, of K components.
+
+    Strengths count in samples: at strength s a component of n samples lies at `(s prior + n estimate) / (s + n)`, which
+    is where the posterior is highest (Gauvain and Lee 1994). Each strength is one number or one a component; at 0 the
+    prior says nothing.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        Weights, means and covariances that are expected.
+    weight_strength, mean_strength, covariance_strength : float or ndarray, shape (K,)
+    """
+
+    mixture: Mixture
+    weight_strength: Array | float = 0.0
+    mean_strength: Array | float = 0.0
+    covariance_strength: Array | float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("weight_strength", "mean_strength", "covariance_strength"):
+            value = np.broadcast_to(np.asarray(getattr(self, name), np.float64), (self.mixture.n_components,))
+            object.__setattr__(self, name, value)
+
+    def transform(self, scale: Array, shift: Array) -> Prior:
+        """Return the prior of `scale * x + shift`, both (d,)."""
+        return Prior(
+            self.mixture.transform(scale, shift), self.weight_strength, self.mean_strength, self.covariance_strength
+        )
+
+    def update(self, counts: Array, mass: Array, means: Array, second: Array) -> tuple[Array, Array, Array, Array]:
+        """Return counts for the weights, counts for the covariances, means and second moments of the highest posterior.
+
+        `counts` (K,) are sums of responsibilities, `mass` (K,) those behind the means (K, d), `second` the mean second
+        moments about the means, (K, d, d) or (K, d).
+        """
+        own, shape = self.mixture, (-1, *[1] * (second.ndim - 1))
+        pull = np.asarray(self.mean_strength)
+        total = np.maximum(pull + mass, np.finfo(np.float64).tiny)
+        moved = (pull[:, None] * own.means + mass[:, None] * means) / total[:, None]
+        gap = means - own.means
+        spread = gap**2 if second.ndim == 2 else gap[:, :, None] * gap[:, None, :]
+        stiff = np.asarray(self.covariance_strength)
+        between = (pull * mass / total).reshape(shape) * spread
+        expected = own.family.dense(own.covariances, own.n_components, own.n_features)
+        expected = np.diagonal(expected, axis1=1, axis2=2) if second.ndim == 2 else expected
+        held = np.maximum(counts + stiff, np.finfo(np.float64).tiny)
+        second = (counts.reshape(shape) * second + between + stiff.reshape(shape) * expected) / held.reshape(shape)
+        return counts + self.weight_strength * own.weights, held, moved, second
+
+    def log_density(self, mixture: Mixture) -> float:
+        """Logarithm of the prior's density at a mixture, in nats, up to a constant."""
+        own = self.mixture
+        dense = mixture.family.dense(mixture.covariances, mixture.n_components, mixture.n_features)
+        expected = own.family.dense(own.covariances, own.n_components, own.n_features)
+        precision = np.linalg.inv(dense)
+        gap = mixture.means - own.means
+        distance = np.einsum("ki,kij,kj->k", gap, precision, gap)
+        volume = np.linalg.slogdet(dense)[1] + np.einsum("kij,kji->k", precision, expected)
+        log_weights = np.log(np.maximum(mixture.weights, np.finfo(np.float64).tiny))
+        return float(
+            self.weight_strength @ (own.weights * log_weights)
+            - 0.5 * (self.mean_strength @ distance)
+            - 0.5 * (self.covariance_strength @ volume)
+        )

@@ -1,0 +1,167 @@
+"""Samples, sorted by which of their features are known, so that missing data cost by the pattern, not by the sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg import kernels
+
+__all__ = ["Part", "Samples", "classify", "has_missing", "patterns", "posterior"]
+
+Array = NDArray[Any]
+Arguments = Callable[[Array | None], tuple[Array, Array, Array, Array | None]]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Samples that have the same features.
+
+    Parameters
+    ----------
+    observed : ndarray of int, shape (o,), optional
+        The features that are known; None for all of them.
+    planes : ndarray, shape (o, m)
+    weights : ndarray, shape (m,), optional
+    log_prior : ndarray, shape (K, m), optional
+    """
+
+    observed: Array | None
+    planes: Array
+    weights: Array | None = None
+    log_prior: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """All samples of a fit; those without any feature are left out.
+
+    Parameters
+    ----------
+    parts : tuple of Part
+        One for each pattern of known features.
+    n_features : int
+    dtype : numpy.dtype
+    """
+
+    parts: tuple[Part, ...]
+    n_features: int
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def of(cls, planes: Array, weights: Array | None = None, log_prior: Array | None = None) -> Samples:
+        """Sort planes (d, n), where NaN is a feature that is not known."""
+        if log_prior is not None:
+            log_prior = np.ascontiguousarray(log_prior, planes.dtype)
+        if not has_missing(planes):
+            return cls((Part(None, planes, weights, log_prior),), len(planes), planes.dtype)
+        parts = tuple(
+            Part(
+                observed,
+                _columns(planes if observed is None else planes[observed], index),
+                None if weights is None else weights[index],
+                None if log_prior is None else _columns(log_prior, index),
+            )
+            for observed, index in patterns(planes)
+        )
+        return cls(parts, len(planes), planes.dtype)
+
+    @property
+    def n(self) -> int:
+        """Number of samples."""
+        return sum(part.planes.shape[1] for part in self.parts)
+
+    @property
+    def least(self) -> float:
+        """The least weight of a sample that is not 0."""
+        weights = [part.weights[part.weights > 0].min() for part in self.parts if part.weights is not None]
+        return float(min(weights)) if weights else 1.0
+
+    @property
+    def weight(self) -> float:
+        """Sum of the samples' weights."""
+        return sum(
+            float(part.planes.shape[1] if part.weights is None else part.weights.sum(dtype=np.float64))
+            for part in self.parts
+        )
+
+
+def has_missing(planes: Array) -> bool:
+    """Whether any number is NaN."""
+    if planes.dtype.kind != "f" or not planes.size:
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        doubtful = np.isnan(planes.sum())  # quicker than looking at each; infinities of both signs give it too
+    return bool(doubtful and np.isnan(planes).any())
+
+
+def posterior(
+    planes: Array,
+    arguments: Arguments,
+    out: Array | None,
+    log_density: Array | None,
+    *,
+    threads: int = 1,
+    log_prior: Array | None = None,
+) -> None:
+    """Write posteriors (K, n) and log densities (n,), either of which may be None, of samples with missing features.
+
+    `arguments` gives the mixture of some features, None for all, as the kernels take it. Samples without any feature
+    have the components' weights and the log density 0.
+    """
+    if not has_missing(planes):
+        constants, means, factors, dof = arguments(None)
+        kernels.posterior(planes, constants, means, factors, out, log_density, threads, log_prior, dof)
+        return
+    if out is not None:
+        out[...] = np.nan
+    if log_density is not None:
+        log_density[...] = 0
+    for observed, index in patterns(planes):
+        constants, means, factors, dof = arguments(observed)
+        part = _columns(planes if observed is None else planes[observed], index)
+        soft = None if out is None else np.empty((len(out), len(index)), planes.dtype)
+        density = None if log_density is None else np.empty(len(index), planes.dtype)
+        prior = None if log_prior is None else _columns(log_prior, index)
+        kernels.posterior(part, constants, means, factors, soft, density, threads, prior, dof)
+        if out is not None:
+            out[:, index] = soft
+        if log_density is not None:
+            log_density[index] = density
+
+
+def classify(planes: Array, arguments: Arguments, out: Array, first: int, *, threads: int = 1) -> None:
+    """Write `first` plus the index of the likeliest component (n,); samples without any feature get 0."""
+    if not has_missing(planes):
+        constants, means, factors, dof = arguments(None)
+        kernels.classify(planes, constants, means, factors, out, first, threads, None, dof)
+        return
+    out[...] = 0
+    for observed, index in patterns(planes):
+        constants, means, factors, dof = arguments(observed)
+        part = np.empty(len(index), out.dtype)
+        columns = _columns(planes if observed is None else planes[observed], index)
+        kernels.classify(columns, constants, means, factors, part, first, threads, None, dof)
+        out[index] = part
+
+
+def _columns(planes: Array, index: Array) -> Array:
+    return np.ascontiguousarray(planes[:, index])
+
+
+def patterns(planes: Array) -> Iterator[tuple[Array | None, Array]]:
+    """For each pattern but the empty one, the known features (None for all) and its samples, in ascending order."""
+    known = ~np.isnan(planes)
+    codes = np.packbits(known, axis=0)
+    rows = np.ascontiguousarray(codes.T).view(np.dtype((np.void, len(codes))))[:, 0]
+    _, firsts, inverse = np.unique(rows, return_index=True, return_inverse=True)
+    order = np.argsort(inverse, kind="stable")
+    ends = np.cumsum(np.bincount(inverse, minlength=len(firsts)))
+    for first, index in zip(firsts, np.split(order, ends[:-1]), strict=True):
+        observed = np.flatnonzero(known[:, first])
+        if len(observed):
+            yield (None if len(observed) == len(planes) else observed), index
