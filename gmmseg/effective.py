@@ -12,18 +12,17 @@ from gmmseg.features import Recipe
 from gmmseg.image import Image
 from gmmseg.mixture.choosing import DEFAULT_CRITERION, Choice, choose
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.seeding import seed_mixture
 from gmmseg.sampling import sample_pixels
 
-__all__ = ["choose_classes", "correlation_volume", "effective_size", "modes"]
+__all__ = ["Neighbours", "choose_classes", "effective_size"]
 
 Array = NDArray[Any]
 
 _NOISE_FLOOR = 0.05  # correlations below it are taken for 0: those of a few thousand pairs are known to about 0.02
-_SHALLOW = 0.6  # of the lower of two peaks: a valley above it does not part them
-_FARTHEST = 8  # pixels: what is alike over more is a gradient or an object, and no noise
-_PILOT = 12  # components of the mixture whose residuals are taken
-_SAMPLES = 16_384  # of the samples; the criteria see no more than are effective, which is rarely as many
+_FEWEST_PAIRS = 20  # that tell a correlation
+_ORDER = 3  # of the lowest moments that a Gaussian class leaves over for a superfluous one
+_SAMPLES = 16_384  # enough for any class that holds a hundredth of the image
+_MOST_FEATURES = 16  # time grows with their square, and the parameters of a class do too
 
 
 def choose_classes(
@@ -60,18 +59,40 @@ def choose_classes(
     Notes
     -----
     Positions fill the image evenly whatever it shows: how they are spread says how a class lies, not that it is one.
+    Of more than 16 features the 16 leading principal components are taken, so that time stays bounded and a full
+    covariance can be known from the samples that there are.
     """
     guides = sum(group >= 0 for group in recipe.groups(image))
     n = planes.shape[1]
     chosen: Any = slice(None) if n <= _SAMPLES else np.sort(rng.choice(n, _SAMPLES, replace=False))
     some = np.ascontiguousarray(planes[:guides, chosen])
-    n = some.shape[1]
-    pilot = seed_mixture(some, min(_PILOT, n), rng, noise=noise, threads=threads)
-    volume = correlation_volume(image, recipe, center[:guides], scale[:guides], pilot, rng)
+    axes = _leading_axes(some) if guides > _MOST_FEATURES else None
+
+    def prepare(features: Array) -> Array:
+        # Missing bands are replaced by their median, 0, only where principal components need them all.
+        return np.ascontiguousarray(features if axes is None else axes @ np.nan_to_num(features), np.float32)
+
+    def features_at(at: tuple[Array, ...]) -> Array:
+        return prepare((recipe.planes_at(image, at)[:guides] - center[:guides, None]) / scale[:guides, None])
+
+    neighbours = Neighbours(image, features_at, rng)
     n_pixels = image.n_pixels if image.valid is None else int(np.count_nonzero(image.valid))
-    effective = n_images * effective_size(volume, n_pixels, max(1, n // n_images))
+    n_samples = max(1, some.shape[1] // n_images)
+
+    def effective(mixture: Mixture) -> float:
+        return n_images * effective_size(neighbours.volume(mixture), n_pixels, n_samples)
+
     ks = range(1, max_k + 1)
-    return choose(some, ks, families, rng, effective=effective, criterion=criterion, noise=noise, threads=threads)
+    return choose(
+        prepare(some), ks, families, rng, effective=effective, criterion=criterion, noise=noise, threads=threads
+    )
+
+
+def _leading_axes(planes: Array) -> Array:
+    """Unit vectors (16, d) of the directions of largest variance."""
+    known = np.nan_to_num(planes)
+    centred = known - known.mean(axis=1, dtype=np.float64)[:, None].astype(np.float32)
+    return np.ascontiguousarray(np.linalg.eigh(centred @ centred.T)[1][:, -_MOST_FEATURES:].T)
 
 
 def effective_size(volume: float, n_pixels: int, n_samples: int) -> float:
@@ -96,109 +117,92 @@ def effective_size(volume: float, n_pixels: int, n_samples: int) -> float:
     return n_samples / (1.0 + (n_samples - 1) * min(alike, 1.0))
 
 
-def correlation_volume(
-    image: Image,
-    recipe: Recipe,
-    center: Array,
-    scale: Array,
-    pilot: Mixture,
-    rng: np.random.Generator,
-    *,
-    pairs: int = 8192,
-) -> float:
-    """Sum over all lags of the correlation of two pixels' residuals within classes, from 1 to the number of pixels.
+class Neighbours:
+    """Pairs of pixels at growing distances, to tell how alike they are within the classes of any mixture.
 
     Parameters
     ----------
     image : Image
-    recipe : Recipe
-    center, scale : ndarray, shape (d,)
-        Of the features, position left out.
-    pilot : Mixture
-        Of the scaled features; of more components rather than of too few.
+    features_at : callable
+        Takes an index array (n,) for each spatial axis and returns the mixtures' features (d, n).
     rng : numpy.random.Generator
     pairs : int
-        Pixels that are compared with others at each lag.
-
-    Notes
-    -----
-    The residual of a pixel is its difference from the mean of the mode of the pilot's density that it belongs to,
-    whitened: components without a valley between them are one mode, or a pilot of too many components would cut the
-    noise itself to pieces and find it white. Correlations are taken along the axes up to where they vanish (after
-    Geyer 1992), at lags that grow by halves, and multiplied from axis to axis: exact where the correlation is
-    separable, as that of blur by a Gaussian is.
+        Pixels that are compared with others at each distance.
     """
-    d = len(center)
-    index = sample_pixels(image, pairs, rng)
-    mode, means, whiteners = _standards(pilot)
 
-    def residuals(at: tuple[Array, ...]) -> tuple[Array, Array]:
-        planes = (recipe.planes_at(image, at)[:d] - center[:, None]) / scale[:, None]
-        owner = mode[pilot.classify(np.ascontiguousarray(planes, np.float32))]
-        return owner, np.einsum("nij,nj->ni", whiteners[owner], planes.T - means[owner])
+    def __init__(
+        self,
+        image: Image,
+        features_at: Callable[[tuple[Array, ...]], Array],
+        rng: np.random.Generator,
+        *,
+        pairs: int = 8192,
+    ) -> None:
+        self._image, self._features_at = image, features_at
+        self._index = sample_pixels(image, pairs, rng)
+        self._here = features_at(self._index)
+        self._moved: dict[tuple[int, int], tuple[Array, Array]] = {}
 
-    owner, here = residuals(index)
-    volume = 1.0
-    for axis, n in enumerate(image.shape):
+    def volume(self, mixture: Mixture) -> float:
+        """Sum over all lags of the third power of the residuals' correlation, from 1 to the number of pixels.
 
-        def correlation(lag: int, axis: int = axis, n: int = n) -> float:
-            usable = index[axis] + lag < n
+        Notes
+        -----
+        The residual of a pixel is its difference from the mean of its class, whitened; only pairs of the same class
+        are compared. What a superfluous class gains, it gains from how the residuals differ from a Gaussian
+        distribution: from their third and higher Hermite moments, as a class fits its first two. Where the residuals
+        of two pixels have correlation r, their Hermite polynomials of order m have r**m (Mehler 1866), so a sample is
+        worth as many of that as the sum of the third powers says. Noise smoothed by a Gaussian of s pixels has a sum of
+        4 pi s**2 / 3 in two dimensions. Shading, of weak correlation over long distances, hardly counts.
+
+        Correlations are taken along the axes up to where they vanish (after Geyer 1992), at lags that grow by halves,
+        and multiplied from axis to axis: exact where the correlation is separable, as that of blur by a Gaussian is.
+        """
+        k, d = mixture.means.shape
+        dense = mixture.family.dense(mixture.covariances, k, d)
+        whiteners = np.stack([np.linalg.inv(np.linalg.cholesky(covariance)) for covariance in dense])
+
+        def residuals(planes: Array) -> tuple[Array, Array]:
+            owner = mixture.classify(planes)
+            return owner, np.einsum("nij,nj->ni", whiteners[owner], planes.T - mixture.means[owner])
+
+        owner, here = residuals(self._here)
+        volume = 1.0
+        for axis, n in enumerate(self._image.shape):
+
+            def correlation(lag: int, axis: int = axis) -> float:
+                inside, planes = self._at(axis, lag)
+                other, there = residuals(planes)
+                usable = inside & (other == owner) & np.isfinite(here).all(axis=1) & np.isfinite(there).all(axis=1)
+                a, b = here[usable], there[usable]
+                scale = np.sqrt(float((a * a).sum()) * float((b * b).sum()))
+                return float((a * b).sum()) / scale if len(a) >= _FEWEST_PAIRS and scale > 0 else 0.0
+
+            volume *= _integral(correlation, n)
+        return float(np.clip(volume, 1.0, self._image.n_pixels))
+
+    def _at(self, axis: int, lag: int) -> tuple[Array, Array]:
+        """Which of the pixels `lag` farther along an axis are valid (n,), and their features (d, n)."""
+        if (axis, lag) not in self._moved:
+            n, index = self._image.shape[axis], self._index
             moved = (*index[:axis], np.minimum(index[axis] + lag, n - 1), *index[axis + 1 :])
-            if image.valid is not None:
-                usable &= image.valid[moved]
-            other, there = residuals(moved)
-            usable &= other == owner
-            products = [float((a * b)[usable].sum()) for a, b in ((here, there), (here, here), (there, there))]
-            return products[0] / np.sqrt(products[1] * products[2]) if products[1] * products[2] > 0 else 0.0
-
-        volume *= _integral(correlation, n)
-    return float(np.clip(volume, 1.0, image.n_pixels))
+            inside = index[axis] + lag < n
+            if self._image.valid is not None:
+                inside &= self._image.valid[moved]
+            self._moved[axis, lag] = inside, self._features_at(moved)
+        return self._moved[axis, lag]
 
 
 def _integral(correlation: Callable[[int], float], n: int) -> float:
-    """1 plus twice the sum of the correlations at lags 1, 2, ..., as far as they are above the noise; at most n."""
-    total, lag, before, farthest = 1.0, 0, 1.0, min(n // 2, _FARTHEST)
+    """1 plus twice the sum of the correlations' powers at lags 1, 2, ..., up to where they vanish; at most n."""
+    total, lag, before, farthest = 1.0, 0, 1.0, n // 2
     while lag < farthest:
-        following = max(lag + 1, lag * 3 // 2)
-        value = correlation(min(following, farthest))
+        following = min(max(lag + 1, lag * 3 // 2), farthest)
+        value = correlation(following)
         if not value > _NOISE_FLOOR:
             break
-        step = min(following, farthest) - lag
+        step, power = following - lag, value**_ORDER
         # The sum of a straight line from the lag before, which itself is counted already, to this one.
-        total += 2.0 * (before * (step - 1) / 2 + value * (step + 1) / 2)
-        lag, before = lag + step, value
+        total += 2.0 * (before * (step - 1) / 2 + power * (step + 1) / 2)
+        lag, before = following, power
     return min(total, float(n))
-
-
-def _standards(pilot: Mixture) -> tuple[Array, Array, Array]:
-    """The mode of each component (K,), the modes' means (M, d) and factors (M, d, d) that whiten their residuals."""
-    mode = modes(pilot)
-    dense = pilot.family.dense(pilot.covariances, pilot.n_components, pilot.n_features)
-    means, factors = [], []
-    for m in range(mode.max() + 1):
-        inside = np.flatnonzero(mode == m)
-        share = pilot.weights[inside] / pilot.weights[inside].sum()
-        mean = share @ pilot.means[inside]
-        off = pilot.means[inside] - mean
-        covariance = np.tensordot(share, dense[inside] + off[:, :, None] * off[:, None, :], 1)
-        means.append(mean)
-        factors.append(np.linalg.inv(np.linalg.cholesky(covariance)))
-    return mode, np.stack(means), np.stack(factors)
-
-
-def modes(mixture: Mixture) -> Array:
-    """Return the number (K,), from 0, of the mode of the density to which each component belongs.
-
-    Two components are of one mode where the density on the line between their means stays above a part of the lower
-    of its ends, or where a chain of such components joins them (after Hennig 2010, his ridgeline ratio, on the line).
-    """
-    k = mixture.n_components
-    steps = np.linspace(0.0, 1.0, 17)
-    mode = np.arange(k)
-    for i in range(k):
-        for j in range(i):
-            line = mixture.means[j][:, None] + (mixture.means[i] - mixture.means[j])[:, None] * steps
-            pair = mixture.select([j, i]).log_density(np.ascontiguousarray(line))
-            if pair.min() > min(pair[0], pair[-1]) + np.log(_SHALLOW):
-                mode[mode == mode[i]] = mode[j]
-    return np.unique(mode, return_inverse=True)[1]

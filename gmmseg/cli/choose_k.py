@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gmmseg.cli.messages import collected_warnings
+from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.options import FILE, ChannelAxis, Command, Covariance, Features, Option, WholeNumber
+from gmmseg.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from gmmseg.mixture.choosing import Choice
+    from gmmseg.mixture.choosing import Candidate, Choice
 
 __all__ = ["command"]
 
@@ -47,9 +48,25 @@ _CURVE = 40  # columns
     default="auto",
     help="Axis of the channels in .npy, .npz and TIFF files (0 first, -1 last), or none for a volume.",
 )
+@_pixels("--max-pixels", type=WholeNumber(1), default=2_000_000_000, help="Refuse larger images before decoding them.")
+@_output("-o", "--output", type=FILE, help="Draw the curves: .png, .svg or .pdf; needs pip install 'gmmseg[plot]'.")
+@_output("--overwrite", is_flag=True, help="Replace a file that exists.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@_running("--quiet", is_flag=True, help="No progress.")
 @_running("--threads", type=WholeNumber(1, 1024), help="They do not change the result.  [default: all processors]")
-def command(image: Path, *, as_json: bool, covariance: str | None, **options: Any) -> int:
+def command(
+    image: Path,
+    *,
+    as_json: bool,
+    covariance: str | None,
+    output: Path | None,
+    overwrite: bool,
+    max_pixels: int,
+    mask: Path | None,
+    channel_axis: Any,
+    quiet: bool,
+    **options: Any,
+) -> int:
     """Choose how many classes an image has.
 
     Mixtures of 1, 2, ... classes are compared by four criteria (the lowest of each column is marked *), which allow for
@@ -57,16 +74,56 @@ def command(image: Path, *, as_json: bool, covariance: str | None, **options: An
 
     \b
     Examples:
-      gmmseg choose-k photo.png
+      gmmseg choose-k photo.png -o curve.png
       gmmseg choose-k scan.png --covariance full --max-k 6 --json
     """  # noqa: D301  # click keeps the lines below this character as they are
+    from gmmseg.io.reading import read
     from gmmseg.mixture.covariance import FAMILIES
     from gmmseg.segmentation import choose_k
 
-    with collected_warnings(lambda: None):
-        choice = choose_k(image, covariance=covariance or tuple(FAMILIES), **options)
+    if output is not None:
+        _check_target(output, [image, mask], overwrite=overwrite)
+    progress = Progress(quiet=quiet)
+    with collected_warnings(progress.clear):
+        progress.stage(plain(image.name), "reading")
+        pixels = read(image, max_pixels=max_pixels, mask=mask, channel_axis=channel_axis)
+        progress.stage(plain(image.name), "comparing numbers of classes")
+        choice = choose_k(pixels, covariance=covariance or tuple(FAMILIES), **options)
+        progress.clear()
+        if output is not None:
+            _draw(choice, output, overwrite=overwrite)
     click.echo(json.dumps(_record(image, choice), indent=1, allow_nan=False) if as_json else _text(choice))
+    if output is not None and not as_json:
+        click.echo(plain(f"wrote {output}"))
     return 0
+
+
+def _check_target(output: Path, inputs: list[Path | None], *, overwrite: bool) -> None:
+    from gmmseg import plot
+
+    for source in inputs:
+        if source is not None and output.exists() and source.exists() and output.samefile(source):
+            raise click.UsageError(f"{output} would be written over {source}, which is an input; choose another name")
+    plot.check_target(output, overwrite=overwrite)
+
+
+def _draw(choice: Choice, output: Path, *, overwrite: bool) -> None:
+    """Curves of the criteria in the chosen family."""
+    from matplotlib.figure import Figure
+
+    from gmmseg import plot
+
+    shown = _family(choice)
+    curves = {name.upper(): [float(getattr(each, name)) for each in shown] for name in _NAMES}
+    drawn = Figure(figsize=(5.0, 3.4), layout="constrained")
+    ax = drawn.add_subplot()
+    plot.criteria(ax, [each.k for each in shown], chosen=choice.k, **curves)
+    ax.set_title(f"{choice.best.covariance} covariances, {choice.effective:.0f} effective samples", fontsize="medium")
+    plot.save(drawn, output, overwrite=overwrite)
+
+
+def _family(choice: Choice) -> list[Candidate]:
+    return [each for each in choice.candidates if each.covariance == choice.best.covariance]
 
 
 def _record(image: Path, choice: Choice) -> dict[str, Any]:
@@ -106,7 +163,7 @@ def _text(choice: Choice) -> str:
 
 def _curve(choice: Choice) -> list[str]:
     """Bars of the deciding criterion over k in the chosen family, the shorter the better."""
-    shown = [each for each in choice.candidates if each.covariance == choice.best.covariance]
+    shown = _family(choice)
     values = [float(getattr(each, choice.criterion)) for each in shown]
     low, span = min(values), max(max(values) - min(values), 1e-9)
     title = f"{choice.criterion.upper()} of {choice.best.covariance} covariances, above its lowest"
