@@ -1,10 +1,11 @@
 """Measure how often the right number of classes is chosen, on images made from seeds, and what it costs.
 
-usage: benchmark_choose.py [--images N] [--blur SIGMA] [--colour] [--photographs] [--cost]
+usage: benchmark_choose.py [--images N] [--first SEED] [--families LIST] [--photographs] [--cost]
 
-The images are 192 x 192 pixels of 2 to 8 Gaussian classes in one or three channels: the label map is the largest of
-smooth noise fields, means lie 4 to 6 standard deviations apart, and the noise is Gaussian, smoothed by 0.5 to 2 pixels
-and scaled back. `--blur` blurs the finished image, so that pixels between classes are mixed.
+The images have 128 to 384 pixels a side, 2 to 8 Gaussian classes of equal or unequal sizes in one or three channels,
+and are floats or rounded to 8 bits. Regions are blobs (the largest of smooth fields), Voronoi cells, stripes or
+squares; the nearest two means lie 4 to 7 standard deviations apart, and the noise is Gaussian, white or smoothed by up
+to 5 pixels and scaled back.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
+from scipy.spatial import cKDTree
 
-from gmmseg.mixture.choosing import CRITERIA
+from gmmseg.mixture.choosing import CRITERIA, DEFAULT_CRITERION
 from gmmseg.mixture.fitting import expectation_maximization
 from gmmseg.mixture.seeding import seed_mixture
 from gmmseg.segmentation import choose_k, segment
@@ -26,45 +28,83 @@ from gmmseg.segmentation import choose_k, segment
 IMAGES = Path(__file__).parents[1] / "images"
 
 
-def means_of(rng: np.random.Generator, k: int, channels: int) -> np.ndarray:
-    """Class means (k, channels), the nearest two at least 4 standard deviations apart."""
+KINDS = ("blobs", "cells", "stripes", "squares")
+WIDTHS = (0, 0.7, 1, 1.5, 2, 3, 4, 5)
+
+
+def means_of(rng: np.random.Generator, k: int, channels: int, nearest: float) -> np.ndarray:
+    """Class means (k, channels), the nearest two at least so many standard deviations apart."""
     if channels == 1:
-        return np.cumsum(rng.uniform(4, 6, k))[:, None]
+        return np.cumsum(rng.uniform(nearest, nearest + 3, k))[:, None]
+    side = (nearest + 3) * max(1.5, k ** (1 / 3))
     means: list[np.ndarray] = []
-    while len(means) < k:
-        new = rng.uniform(0, 14, channels)
-        if all(np.linalg.norm(new - old) >= 4 for old in means):
+    for _ in range(100_000):
+        new = rng.uniform(0, side, channels)
+        if all(np.linalg.norm(new - old) >= nearest for old in means):
             means.append(new)
+        if len(means) == k:
+            break
     return np.stack(means)
 
 
-def scene(seed: int, blur: float = 0.0, size: int = 192) -> tuple[np.ndarray, int]:
-    """Image (size, size, channels) in standard deviations of the noise, and its number of classes."""
+def regions(rng: np.random.Generator, kind: str, k: int, size: int) -> np.ndarray:
+    """Label map (size, size) of classes 0 to k - 1."""
+    shares = rng.dirichlet(np.full(k, 4.0)) if rng.random() < 0.5 else np.full(k, 1 / k)
+
+    def owners(count: int) -> np.ndarray:
+        return rng.permutation(np.concatenate([np.arange(k), rng.choice(k, count - k, p=shares)]))
+
+    rows, columns = np.mgrid[:size, :size]
+    if kind == "blobs":
+        fields = [gaussian_filter(rng.normal(size=(size, size)), rng.uniform(5, 15), mode="wrap") for _ in range(k)]
+        return np.stack([field / field.std() for field in fields]).argmax(0)
+    if kind == "cells":
+        count = int(rng.integers(3 * k, 12 * k))
+        tree = cKDTree(rng.uniform(0, size, (count, 2)))
+        return owners(count)[tree.query(np.stack([rows, columns], -1).reshape(-1, 2))[1]].reshape(size, size)
+    if kind == "stripes":
+        angle = rng.uniform(0, np.pi)
+        along = rows * np.sin(angle) + columns * np.cos(angle)
+        along = (along - along.min()) / np.ptp(along)
+        return owners(3 * k)[np.minimum((along * 3 * k).astype(int), 3 * k - 1)]
+    side = size // int(rng.integers(6, 12))
+    across = -(-size // side)
+    return owners(across**2).reshape(across, across)[rows // side, columns // side]
+
+
+def scene(seed: int, size: int | None = None) -> tuple[np.ndarray, int, float]:
+    """Image (size, size, channels), its number of classes, and the width of its noise in pixels."""
     rng = np.random.default_rng(seed)
-    k, channels, sigma = int(rng.integers(2, 9)), (1, 3)[seed % 2], rng.uniform(0.5, 2.0)
-    labels = np.stack([gaussian_filter(rng.normal(size=(size, size)), 8, mode="wrap") for _ in range(k)]).argmax(0)
-    noise = np.stack([gaussian_filter(rng.normal(size=(size, size)), sigma) for _ in range(channels)], axis=-1)
-    image = means_of(rng, k, channels)[labels] + noise / noise.std(axis=(0, 1))
-    if blur:
-        image = gaussian_filter(image, (blur, blur, 0))
-    return image - 100.0, k  # negative numbers are no colour
+    k, channels, width = int(rng.integers(2, 9)), (1, 3)[seed // 4 % 2], float(rng.choice(WIDTHS))
+    size = size or int(rng.choice([128, 192, 256, 384]))
+    labels = regions(rng, KINDS[seed % 4], k, size)
+    noise = np.stack([gaussian_filter(rng.normal(size=(size, size)), width) for _ in range(channels)], axis=-1)
+    image = means_of(rng, k, channels, rng.uniform(4, 7))[labels] + noise / noise.std(axis=(0, 1))
+    if seed // 8 % 2:
+        image = np.round(255 * (image - image.min()) / np.ptp(image)).astype(np.uint8)
+    else:
+        image -= 100.0  # negative numbers are no colour
+    return image, len(np.unique(labels)), width
 
 
-def recovery(count: int, blur: float) -> None:
-    """Print how often each criterion is right, and by how much it is wrong."""
+def recovery(seeds: range, families: tuple[str, ...]) -> None:
+    """Print how often each criterion, if it decides, is right, and by how much it is wrong."""
     errors: dict[str, Counter[int]] = {name: Counter() for name in CRITERIA}
-    by_k: dict[int, list[bool]] = {}
-    for seed in range(count):
-        image, k = scene(seed, blur)
-        choice = choose_k(image, covariance="full", channel_axis=-1)
+    groups: dict[str, list[bool]] = {}
+    for seed in seeds:
+        image, k, width = scene(seed)
         for name in CRITERIA:
-            errors[name][choice.best_by(name).k - k] += 1
-        by_k.setdefault(k, []).append(choice.k == k)
-    print(f"{count} images, blur {blur:g}: right, and (chosen - true: how often)")
+            choice = choose_k(image, covariance=families, criterion=name, channel_axis=-1)
+            errors[name][choice.k - k] += 1
+            if name == DEFAULT_CRITERION:
+                for group in (f"k = {k}", f"noise of {width:g} pixels", KINDS[seed % 4]):
+                    groups.setdefault(group, []).append(choice.k == k)
+    print(f"{len(seeds)} images, {', '.join(families)}: right, and (chosen - true: how often)")
     for name, counter in errors.items():
         wrong = ", ".join(f"{error:+d}: {n}" for error, n in sorted(counter.items()) if error)
         print(f"  {name}  {counter[0]:4d}   {wrong}")
-    print("  default, by true k:  " + "  ".join(f"{k}: {sum(v)}/{len(v)}" for k, v in sorted(by_k.items())))
+    for group, right in sorted(groups.items()):
+        print(f"  {DEFAULT_CRITERION}, {group}: {sum(right)} of {len(right)}")
 
 
 def photographs() -> None:
@@ -87,8 +127,8 @@ def cost(repeats: int = 5) -> None:
     """Print the time of choosing among 1..12 classes over that of one fit of 12, in turns, and what it gains."""
     from gmmseg.mixture.choosing import choose
 
-    image, _ = scene(1, size=317)
-    planes = np.ascontiguousarray(image.reshape(-1, 3).T[:, :100_000] + 100, np.float32)
+    image = scene(4, size=317)[0]
+    planes = np.ascontiguousarray(image.reshape(-1, 3).T[:, :100_000], np.float32)
     planes = (planes - planes.mean(1, keepdims=True)) / planes.std(1, keepdims=True)
     some = np.ascontiguousarray(planes[:, ::6])
 
@@ -111,7 +151,8 @@ def cost(repeats: int = 5) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=100)
-    parser.add_argument("--blur", type=float, default=0.0)
+    parser.add_argument("--first", type=int, default=1000)
+    parser.add_argument("--families", default="full", help="full,tied,diag,spherical or some of them")
     parser.add_argument("--photographs", action="store_true")
     parser.add_argument("--cost", action="store_true")
     options = parser.parse_args()
@@ -121,7 +162,7 @@ def main() -> None:
     if options.cost:
         cost()
     if not (options.photographs or options.cost):
-        recovery(options.images, options.blur)
+        recovery(range(options.first, options.first + options.images), tuple(options.families.split(",")))
 
 
 if __name__ == "__main__":

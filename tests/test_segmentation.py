@@ -522,3 +522,23 @@ def test_neighbours_that_are_alike_are_fewer_samples(rng):
     # The third powers of the correlations of noise smoothed by s pixels add up to 4 pi s^2 / 3.
     assert smooth.effective == pytest.approx(120**2 * 3 / (4 * np.pi * 1.5**2), rel=0.2)
     assert 0.7 * 120**2 < white.effective <= 120**2
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("width", [0.0, 1.0, 3.0])
+def test_noise_of_any_width_leaves_the_number_of_classes(rng, width, dtype):
+    from scipy.ndimage import gaussian_filter
+
+    noise = gaussian_filter(rng.normal(size=(200, 200)), width)
+    classes = np.arange(200) // 40 * 25 + 60  # five stripes, 5 standard deviations apart
+    image = (classes + 5 * noise / noise.std()).astype(dtype)
+    assert gmmseg.fit(image, k="auto").k == 5
+
+
+def test_of_many_bands_the_leading_ones_are_judged(rng):
+    from gmmseg.segmentation import choose_k
+
+    spectra = rng.uniform(0, 3, (3, 200))
+    image = spectra[np.arange(50) // 17][:, None] + rng.normal(size=(50, 40, 200))
+    choice = choose_k(image, max_k=6, channel_axis=-1)
+    assert (choice.k, choice.mixture.n_features) == (3, 16)

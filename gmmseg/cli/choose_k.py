@@ -168,7 +168,7 @@ def _curve(choice: Choice) -> list[str]:
     low, span = min(values), max(max(values) - min(values), 1e-9)
     title = f"{choice.criterion.upper()} of {choice.best.covariance} covariances, above its lowest"
     bars = [
-        f"{each.k:3d}  {'#' * round(_CURVE * (value - low) / span) or '*'}"
+        f"{each.k:3d}  {'#' * max(1, round(_CURVE * (value - low) / span)) if value > low else '*'}"
         for each, value in zip(shown, values, strict=True)
     ]
     return [title, *bars]

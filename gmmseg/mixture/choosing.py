@@ -149,7 +149,8 @@ class Choice:
         if not others:
             return f"{start}; no other number was tried."
         second = min(others, key=self._value)
-        start += f", ahead of {second.k} by {self._value(second) - self._value(best):.0f}"
+        other = f"{second.k}" if second.covariance == best.covariance else f"{second.k} ({second.covariance})"
+        start += f", ahead of {other} by {self._value(second) - self._value(best):.0f}"
         larger = [c for c in self.candidates if c.covariance == best.covariance and c.k > best.k]
         if not larger:
             return f"{start}; no larger number was tried."
@@ -198,7 +199,8 @@ def choose(
     Returns
     -------
     Choice
-        Numbers of components that the samples do not support (more than there are distinct samples) are not in it.
+        Numbers of components that the samples do not support (more than there are distinct samples) are not in it, nor
+        are families that with one feature are the same as one before them.
 
     Raises
     ------
@@ -232,7 +234,7 @@ def choose(
     numbers = sorted(set(ks))
     _check(numbers, families, effective, criterion)
     candidates = []
-    for name in families:
+    for name in _distinct(families, len(planes)):
         for mixture in grow(planes, numbers[-1], name, rng, noise=noise, threads=threads):
             if mixture.n_components in numbers:
                 candidates.append(_judge(planes, mixture, noise, threads))
@@ -256,6 +258,12 @@ def _check(numbers: Sequence[int], families: Sequence[str], effective: Any, crit
         raise ParameterError("families is empty; give at least one covariance family")
     if not callable(effective) and not effective > 0:
         raise ParameterError(f"effective={effective!r} is not usable; give a number of samples above 0")
+
+
+def _distinct(families: Sequence[str], d: int) -> list[str]:
+    """Families without repetition: with one feature, all that are not tied are one, and the first stands for them."""
+    found = {family(name).shared if d == 1 else name: name for name in reversed(families)}
+    return [name for name in dict.fromkeys(families) if name in found.values()]
 
 
 def _weigh(candidates: Sequence[Candidate], criterion: str, effective: float) -> Choice:

@@ -88,3 +88,32 @@ def test_useless_parameters_are_named(options, words, rng):
     settings = {"ks": [1, 2], "families": ["full"], "effective": 10.0, **options}
     with pytest.raises(ParameterError, match=words):
         choose(lattice(1), settings.pop("ks"), settings.pop("families"), rng, **settings)
+
+
+def test_with_one_feature_untied_families_are_one(rng):
+    choice = choose(rng.normal(size=(1, 300)), [1, 2], ["diag", "full", "tied", "spherical"], rng, effective=300)
+    assert [(each.covariance, each.k) for each in choice.candidates] == [
+        ("diag", 1),
+        ("diag", 2),
+        ("tied", 1),
+        ("tied", 2),
+    ]
+
+
+def test_a_number_has_to_justify_its_own_effective_size(rng):
+    asked = []
+
+    def effective(mixture):
+        asked.append(mixture.n_components)
+        return 40.0 * mixture.n_components
+
+    choice = choose(lattice(3), range(1, 9), ["full"], rng, effective=effective)
+    assert (asked, choice.k, choice.effective) == ([8, 3], 3, 120)
+
+
+def test_the_reason_compares_with_the_next_best_and_one_more(rng):
+    choice = choose(lattice(3), range(1, 7), ["full"], rng, effective=1200)
+    values = sorted((each.icl, each.k) for each in choice.candidates)
+    ahead = f"ahead of {values[1][1]} by {values[1][0] - values[0][0]:.0f}; 4 would gain"
+    assert choice.reason.startswith(f"3 classes: ICL is lowest ({values[0][0]:.0f}), {ahead}")
+    assert choose(lattice(2), [2], ["full"], rng, effective=800).reason.endswith("no other number was tried.")
