@@ -542,3 +542,13 @@ def test_of_many_bands_the_leading_ones_are_judged(rng):
     image = spectra[np.arange(50) // 17][:, None] + rng.normal(size=(50, 40, 200))
     choice = choose_k(image, max_k=6, channel_axis=-1)
     assert (choice.k, choice.mixture.n_features) == (3, 16)
+
+
+def test_missing_bands_leave_the_number_of_classes(rng):
+    from gmmseg.segmentation import choose_k
+
+    image = rng.normal(size=(60, 60, 4)) + (np.arange(60) // 20 * 6)[:, None, None]
+    image[rng.random(image.shape) < 0.1] = np.nan
+    choice = choose_k(image, max_k=6, channel_axis=-1)
+    assert choice.k == 3
+    assert choice.effective > 0.5 * 60**2  # the noise is white

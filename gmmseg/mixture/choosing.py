@@ -17,7 +17,7 @@ from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.fitting import Fit, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.seeding import from_labels, merge_down, seed_mixture, split_lengthwise
+from gmmseg.mixture.seeding import fill_in, from_labels, merge_down, seed_mixture, split_lengthwise
 from gmmseg.mixture.statistics import measure
 
 __all__ = ["CRITERIA", "DEFAULT_CRITERION", "Candidate", "Choice", "choose", "grow"]
@@ -182,7 +182,7 @@ def choose(
     Parameters
     ----------
     planes : ndarray, shape (d, n), float32 or float64
-        At least one sample.
+        At least one sample; NaN is a feature that is not known.
     ks : iterable of int, from 1
         Numbers of components that may be chosen.
     families : sequence of {"full", "tied", "diag", "spherical"}
@@ -302,7 +302,8 @@ def grow(
     family(covariance)
     fitter = _Fitter(planes, noise, threads, rng)
     n = planes.shape[1]
-    grown = [fitter.fit(from_labels(planes, np.zeros(n, np.int64), 1, covariance, None, noise))]
+    start = from_labels(fill_in(planes), np.zeros(n, np.int64), 1, covariance, None, noise)
+    grown = [fitter.fit(start)]
     while len(grown) < most:
         following = fitter.attempt(fitter.split, grown[-1].mixture, len(grown) + 1)
         if following is None:
