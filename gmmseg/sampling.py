@@ -67,8 +67,9 @@ def take_sample(
     *,
     k: int = 1,
     guidance: Guidance | None = None,
+    by_value: bool = True,
 ) -> Sample:
-    """Take a sample of `count` pixels, all if None; of integer images of few distinct values, all pixels by value.
+    """Take a sample of `count` pixels, all if None; of integer images of few distinct values, all pixels `by_value`.
 
     Position is blurred by a tenth of the longest side at weight 1, and in inverse proportion to the weight: under a
     free covariance the scale of a feature changes nothing, only what is known less exactly weighs less. With guidance,
@@ -76,7 +77,7 @@ def take_sample(
     """
     index = sample_pixels(image, count, rng)
     position = [row for row, group in enumerate(recipe.groups(image)) if group < 0]
-    if guidance is None and not position:
+    if by_value and guidance is None and not position:
         values = _distinct_values(image, index)
         if values is not None:
             return values_as_sample(image, recipe, *values)

@@ -7,18 +7,20 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
 from gmmseg import io, kernels
-from gmmseg.errors import DataWarning, ParameterError
+from gmmseg.effective import choose_classes
+from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.guidance import Guidance
 from gmmseg.image import Image
-from gmmseg.mixture.covariance import family
+from gmmseg.mixture.choosing import DEFAULT_CRITERION, Choice
+from gmmseg.mixture.covariance import FAMILIES, family
 from gmmseg.mixture.fitting import expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import seed_from_classes, seed_mixture
@@ -28,19 +30,20 @@ from gmmseg.sampling import Sample, join_samples, location_and_scale, take_sampl
 from gmmseg.spatial.smoothing import strength_of
 from gmmseg.tiles import Progress, visit
 
-__all__ = ["apply", "fit", "open_image", "segment"]
+__all__ = ["apply", "choose_k", "fit", "open_image", "segment"]
 
 Array = NDArray[Any]
 Source = Any  # a path, an array or an Image
 
 MOST_CLASSES = 255
+_MOST_CHOSEN = 12
 _NOISE = 1e-4  # variance, in scaled units: about what rounding to 8 bits leaves
 _TOLERANCE, _MAX_ITERATIONS = 1e-5, 300
 
 
 def segment(
     image: Source,
-    k: int = 4,
+    k: int | Literal["auto"] = 4,
     *,
     features: str | None = None,
     covariance: str = "full",
@@ -64,8 +67,8 @@ def segment(
     image : path, array_like or Image
         2-D arrays are one channel, 3-D ones with a last axis of 3 or 4 are colour; anything else needs `channel_axis`.
         NaN in a band is a number that is missing: the other bands decide.
-    k : int, 1 to 255
-        Number of classes.
+    k : int, 1 to 255, or "auto"
+        Number of classes; "auto" chooses 1 to 12 by the image, as `choose_k` does.
     features : str, optional
         Such as "lab,xy", "lab,xy:0.5", "rgb", "intensity" or "bands"; by default what suits the image.
     covariance : {"full", "tied", "diag", "spherical"}
@@ -153,7 +156,7 @@ def segment(
 
 def fit(
     images: Source | Iterable[Source],
-    k: int = 4,
+    k: int | Literal["auto"] = 4,
     *,
     features: str | None = None,
     covariance: str = "full",
@@ -175,7 +178,8 @@ def fit(
     them. `scribbles` and `prior` are of a single image. The other parameters, errors and warnings are those of
     `segment`.
     """
-    k = whole_number("k", k, 1, MOST_CLASSES)
+    automatic = isinstance(k, str) and k == "auto"
+    number = _MOST_CHOSEN if automatic else _class_number(k)
     count = None if sample is None else whole_number("sample", sample, 1, None)
     rng = default_rng(whole_number("seed", seed, 0, None))
     workers, strength = kernels.thread_count(threads), strength_of(smooth)
@@ -184,22 +188,36 @@ def fit(
     sources = images if isinstance(images, list | tuple) else [images]
     if len(sources) != 1 and not (scribbles is None and prior is None):
         raise ParameterError(f"scribbles and prior are of one image, but there are {len(sources)}; fit one at a time")
-    names = _class_names(class_names, k)
+    if automatic and not (scribbles is None and prior is None):
+        raise ParameterError('k="auto" does not go with scribbles or prior, which number the classes; give k')
+    names = _class_names(None if automatic else class_names, number)
     opened = (open_image(source, mask=mask, channel_axis=channel_axis) for source in sources)
 
     def guide(image: Image) -> Guidance | None:
-        return _guidance(image, k, scribbles, prior, prior_weight)
+        return _guidance(image, number, scribbles, prior, prior_weight)
 
-    first, recipe, found = _sample_all(
-        opened, recipe, None if count is None else -(-count // max(1, len(sources))), rng, k, guide
-    )
+    share = None if count is None else -(-count // max(1, len(sources)))
+    first, recipe, found = _sample_all(opened, recipe, share, rng, k=number, guide=guide, by_value=not automatic)
     groups, planes = recipe.groups(first), found.planes
     if found.classes is None:
-        k = _supported_classes(planes, groups, k, first.name)
-    center, scale = location_and_scale(planes, groups, found.weights)
-    planes -= center.astype(np.float32)[:, None]
-    planes /= scale.astype(np.float32)[:, None]
-    mixture = _fit_mixture(found, k, covariance, outliers, rng, workers)
+        number = _supported_classes(planes, groups, number, first.name, quiet=automatic)
+    center, scale = _standardize(found, groups)
+    if automatic and planes.shape[1]:
+        number = choose_classes(
+            first,
+            recipe,
+            planes,
+            center,
+            scale,
+            rng,
+            max_k=number,
+            families=(covariance,),
+            n_images=len(sources),
+            noise=_NOISE,
+            threads=workers,
+        ).k
+        names = _class_names(class_names, number)
+    mixture = _fit_mixture(found, number, covariance, outliers, rng, workers)
     order = _order(mixture, found.classes, fixed=prior is not None)
     return Model(
         recipe,
@@ -212,6 +230,83 @@ def fit(
         strength,
         first.n_channels,
         first.color,
+    )
+
+
+def choose_k(
+    image: Source,
+    *,
+    max_k: int = _MOST_CHOSEN,
+    covariance: str | Sequence[str] = tuple(FAMILIES),
+    criterion: str = DEFAULT_CRITERION,
+    features: str | None = None,
+    mask: Any = None,
+    channel_axis: Any = "auto",
+    sample: int | None = 100_000,
+    seed: int = 0,
+    threads: int | None = None,
+) -> Choice:
+    """Choose how many classes an image has.
+
+    Parameters
+    ----------
+    max_k : int, 1 to 255
+        Numbers of classes from 1 to this are compared; no more than the sampled pixels have distinct colours.
+    covariance : str or sequence of str
+        Families that are compared.
+    criterion : {"icl", "bic", "aic", "mdl"}
+        The one that decides.
+    image, features, mask, channel_axis, sample, seed, threads
+        As of `segment`; position, where it is a feature, does not count.
+
+    Returns
+    -------
+    Choice
+        Every candidate with its criteria, the chosen one, and the reason.
+
+    Raises
+    ------
+    InputError
+        The image cannot be read, or no pixel of it is valid.
+    ParameterError
+        A parameter has an unusable value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.random.default_rng(0).normal(0, 1, (64, 64))
+    >>> image[:, 32:] += 8
+    >>> choose_k(image).k
+    2
+    """
+    number = whole_number("max_k", max_k, 1, MOST_CLASSES)
+    count = None if sample is None else whole_number("sample", sample, 1, None)
+    rng = default_rng(whole_number("seed", seed, 0, None))
+    workers = kernels.thread_count(threads)
+    families = (covariance,) if isinstance(covariance, str) else tuple(covariance)
+    for name in families:
+        family(name)
+    recipe = None if features is None else Recipe.parse(features)
+    opened = open_image(image, mask=mask, channel_axis=channel_axis)
+    first, recipe, found = _sample_all([opened], recipe, count, rng)
+    planes = found.planes
+    if planes.shape[1] == 0:
+        raise InputError(f"{first.name}: no pixel is valid, so there are no classes to choose from; check the mask")
+    groups = recipe.groups(first)
+    number = _supported_classes(planes, groups, number, first.name, quiet=True)
+    center, scale = _standardize(found, groups)
+    return choose_classes(
+        first,
+        recipe,
+        planes,
+        center,
+        scale,
+        rng,
+        max_k=number,
+        families=families,
+        criterion=criterion,
+        noise=_NOISE,
+        threads=workers,
     )
 
 
@@ -267,8 +362,10 @@ def _sample_all(
     recipe: Recipe | None,
     count: int | None,
     rng: Generator,
-    k: int,
-    guide: Callable[[Image], Guidance | None],
+    *,
+    k: int = 1,
+    guide: Callable[[Image], Guidance | None] | None = None,
+    by_value: bool = False,
 ) -> tuple[Image, Recipe, Sample]:
     """The first image, the recipe (its default where None), and a sample of every image."""
     first, parts = None, []
@@ -278,7 +375,8 @@ def _sample_all(
         recipe.check(image)
         if recipe.groups(image) != recipe.groups(first) or image.color != first.color:
             raise ParameterError(f"{image.name} and {first.name} are of different kinds; fit one model to each kind")
-        parts.append(take_sample(image, recipe, count, rng, k=k, guidance=guide(image)))
+        guidance = None if guide is None else guide(image)
+        parts.append(take_sample(image, recipe, count, rng, k=k, guidance=guidance, by_value=by_value))
     if first is None or recipe is None:
         raise ParameterError("images is empty; give at least one image")
     return first, recipe, join_samples(parts)
@@ -338,7 +436,23 @@ def _class_names(names: Sequence[str] | None, k: int) -> tuple[str, ...]:
     return tuple(name.strip() for name in names)
 
 
-def _supported_classes(planes: Array, groups: tuple[int, ...], k: int, name: str) -> int:
+def _standardize(found: Sample, groups: tuple[int, ...]) -> tuple[Array, Array]:
+    """Centre and scale the planes (d, n) of a sample in place; return by what."""
+    planes = found.planes
+    center, scale = location_and_scale(planes, groups, found.weights)
+    planes -= center.astype(np.float32)[:, None]
+    planes /= scale.astype(np.float32)[:, None]
+    return center, scale
+
+
+def _class_number(k: Any) -> int:
+    try:
+        return whole_number("k", k, 1, MOST_CLASSES)
+    except ParameterError as error:
+        raise ParameterError(f'{error}, or "auto"') from None
+
+
+def _supported_classes(planes: Array, groups: tuple[int, ...], k: int, name: str, *, quiet: bool = False) -> int:
     """k, or the number of distinct colours where that is less."""
     colors = planes[[row for row, group in enumerate(groups) if group >= 0]]
     if colors.shape[1] == 0:
@@ -350,6 +464,8 @@ def _supported_classes(planes: Array, groups: tuple[int, ...], k: int, name: str
         distinct = 1 + int((ordered[:, 1:] != ordered[:, :-1]).any(axis=0).sum())
         if distinct >= k:
             return k
+    if quiet:
+        return distinct
     found = "only 1 distinct colour" if distinct == 1 else f"only {distinct} distinct colours"
     warnings.warn(
         f"{name}: k={k} classes were asked for, but the sampled pixels have {found}; k={distinct} was used",

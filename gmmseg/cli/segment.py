@@ -50,7 +50,7 @@ _running = partial(click.option, cls=Option, section="Running")
 class _Settings:
     """The options, as `command` declares them."""
 
-    k: int
+    k: int | None
     features: str | None
     covariance: str
     smooth: float
@@ -79,7 +79,13 @@ class _Settings:
 
 @click.command("segment", cls=Command, epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed.")
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=FILE)
-@_classes("-k", type=WholeNumber(1, 255), default=4, help="Number of classes, 1 to 255.")
+@_classes(
+    "-k",
+    metavar="INT|auto",
+    type=WholeNumber(1, 255, word="auto"),
+    default=4,
+    help="Number of classes, 1 to 255, or auto to choose it by the image.",
+)
 @_classes(
     "--features",
     type=Features(),
@@ -233,7 +239,7 @@ def _segment(job: Job, settings: _Settings, progress: Progress, title: str) -> d
     progress.stage(title, "fitting")
     result = segment(
         image,
-        settings.k,
+        settings.k or "auto",
         features=settings.features,
         covariance=settings.covariance,
         smooth=0.0 if settings.no_smooth else settings.smooth,

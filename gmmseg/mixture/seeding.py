@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from gmmseg import kernels
 from gmmseg.errors import GmmsegWarning
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.fitting import Fit, expectation_maximization, with_outliers
+from gmmseg.mixture.moves import split_and_merge
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.samples import has_missing, patterns
 from gmmseg.mixture.statistics import m_step, measure
@@ -27,15 +26,12 @@ __all__ = [
     "plus_plus",
     "seed_from_classes",
     "seed_mixture",
-    "split_and_merge",
     "standardize",
     "whiten",
 ]
 
 Array = NDArray[Any]
 
-_QUARTERED = 8  # up to so many components, trials split each into four: dear, and worth it while they are few
-_WORTHWHILE = 5e-4  # least gain of a move, in nats a sample
 _SUBSET = 4096  # samples to start from
 # Rounds on few samples: of fits of 3 to 5 components to 150 to 569 samples, 1 % instead of 12 % stay more than 0.1 %
 # below the likelihood of R's mclust (data: tests/mixture/test_against_mclust.py), for 5 times the time of one round.
@@ -259,134 +255,6 @@ def _crowded(planes: Array) -> Array:
     distances, _ = cKDTree(scaled).query(scaled, [min(12, n)])
     order = np.argsort(np.asarray(distances)[:, 0], kind="stable")
     return np.sort(order[: n - n // 5])
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Splitting and merging
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-def split_and_merge(fit: Fit, climb: Callable[[Mixture, int], Fit], n: int) -> Fit:
-    """Improve a fit by splitting all its components, a short EM, and merging down to as many as there were.
-
-    Parameters
-    ----------
-    fit : Fit
-        Of K components.
-    climb : callable
-        Takes a mixture and a number of iterations and returns the Fit of so many iterations of EM.
-    n : int
-        Samples that `climb` fits.
-
-    Notes
-    -----
-    Ueda, Nakano, Ghahramani and Hinton (2000) split one component and merge two, chosen by heuristics, at a time. Here
-    EM with all of them split shows at once which halves differ, and merging the pairs that cost least, halves or not,
-    makes all promising moves together. Splits across the longest axis and into a narrow and a wide component take
-    turns; a result is kept where its likelihood is higher and was not bought by a component of very few samples: of
-    fewer than three times those that a covariance needs, which for one common covariance is a single one.
-    """
-    k, d = fit.mixture.means.shape
-    needed = 1 if fit.mixture.family.shared else d + 1
-    least = min(3 * needed / n, fit.mixture.weights.min())
-    splits = (lambda mixture: split_lengthwise(split_lengthwise(mixture)), split_in_scale)
-    if k > _QUARTERED:
-        splits = (split_lengthwise, split_in_scale)
-    failures = 0
-    for _ in range(4 + 2 * k):
-        with contextlib.suppress(np.linalg.LinAlgError):  # of halves without volume
-            other = climb(merge_down(climb(splits[failures](fit.mixture), 5).mixture, k), 12)
-            weights = other.mixture.weights
-            if len(weights) == k and weights.min() >= least and other.history[-1] > fit.history[-1] + _WORTHWHILE:
-                fit, failures = other, 0
-                continue
-        failures += 1
-        if failures == len(splits):
-            break
-    return fit
-
-
-def split_lengthwise(mixture: Mixture) -> Mixture:
-    """Return 2 K components, two for each that together keep its mean and covariance, side by side on its longest axis.
-
-    The longest axis is that in units of the standard deviations of the whole, so the units of the features do not
-    matter.
-    """
-    rules, (k, d), weights = mixture.family, mixture.means.shape, mixture.weights
-    dense = rules.dense(mixture.covariances, k, d)
-    offsets = mixture.means - weights @ mixture.means
-    variances = weights @ (np.diagonal(dense, axis1=1, axis2=2) + offsets**2)
-    unit = np.sqrt(np.where(variances > 0, variances, 1))
-    lengths, axes = np.linalg.eigh(dense / unit[:, None] / unit)
-    steps = 0.8 * np.sqrt(np.maximum(lengths[:, -1:], 0)) * axes[:, :, -1] * unit
-    halves = dense - steps[:, :, None] * steps[:, None, :]
-    return _doubled(mixture, (mixture.means - steps, mixture.means + steps), (halves, halves))
-
-
-def split_in_scale(mixture: Mixture) -> Mixture:
-    """Return 2 K components, a narrow and a wide one for each, that together keep its mean and covariance."""
-    dense = mixture.family.dense(mixture.covariances, mixture.n_components, mixture.n_features)
-    return _doubled(mixture, (mixture.means, mixture.means), (0.25 * dense, 1.75 * dense))
-
-
-def _doubled(mixture: Mixture, means: tuple[Array, Array], dense: tuple[Array, Array]) -> Mixture:
-    weights, second = np.tile(mixture.weights / 2, 2), np.concatenate(dense)
-    if mixture.family.diagonal:
-        second = np.diagonal(second, axis1=1, axis2=2)
-    covariances = mixture.family.estimate(weights, second, np.zeros(mixture.n_features))
-    return Mixture(weights, np.concatenate(means), covariances, mixture.covariance)
-
-
-def merge_down(mixture: Mixture, k: int) -> Mixture:
-    """Merge pairs of components, at each step that of least cost, until k are left.
-
-    Notes
-    -----
-    The cost is the bound of Runnalls (2007) on the divergence that a merger of moments brings: it needs no samples,
-    takes no notice of units, and is 0 for equal components. Volumes are those of the family: of balls, where the
-    components are balls. Time O(K**2 d**3).
-    """
-    rules, d = mixture.family, mixture.n_features
-    weights, means = mixture.weights.copy(), mixture.means.copy()
-    second = rules.dense(mixture.covariances, len(weights), d).copy()
-    if rules.diagonal:
-        second = np.diagonal(second, axis1=1, axis2=2).copy()
-
-    def log_volume(moments: Array) -> Array:
-        if not rules.diagonal:
-            return np.asarray(np.linalg.slogdet(moments)[1])
-        logs = np.log(rules.estimate(np.ones(len(moments)), moments, np.zeros(d)))
-        return np.asarray(logs.sum(axis=1) if logs.ndim == 2 else d * logs)
-
-    def joined(i: Any, j: Any) -> tuple[Array, Array, Array]:
-        """Weights, means and second moments of the pairs (i, j)."""
-        weight = weights[i] + weights[j]
-        share = (weights[j] / weight)[:, None]
-        step = means[j] - means[i]
-        outer = step**2 if rules.diagonal else step[:, :, None] * step[:, None, :]
-        part = share if rules.diagonal else share[:, :, None]
-        moments = (1 - part) * second[i] + part * second[j] + part * (1 - part) * outer
-        return weight, means[i] + share * step, moments
-
-    def price(i: Array, j: Array) -> None:
-        weight, _, moments = joined(i, j)
-        value = weight * log_volume(moments) - weights[i] * volumes[i] - weights[j] * volumes[j]
-        costs[i, j] = costs[j, i] = np.where(np.isnan(value), np.inf, value)
-
-    volumes = log_volume(second)
-    costs = np.full((len(weights), len(weights)), np.inf)
-    price(*np.triu_indices(len(weights), 1))
-    left = np.arange(len(weights))
-    while len(left) > k:
-        i, j = np.divmod(np.argmin(costs), len(costs))
-        weights[i], means[i], second[i] = (values[0] for values in joined(np.array([i]), np.array([j])))
-        volumes[i] = log_volume(second[[i]])[0]
-        costs[j], costs[:, j] = np.inf, np.inf
-        left = left[left != j]
-        others = left[left != i]
-        price(np.full(len(others), i), others)
-    covariances = rules.estimate(weights[left], second[left], np.zeros(d))
-    return Mixture(weights[left] / weights[left].sum(), means[left], covariances, mixture.covariance)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

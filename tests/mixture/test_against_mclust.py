@@ -13,8 +13,8 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 
 import gmmseg
+from gmmseg.mixture.moves import merge_down
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.seeding import merge_down
 
 REFERENCE = json.loads(Path(__file__).with_name("mclust.json").read_text())
 RESULTS = REFERENCE["results"]

@@ -4,18 +4,15 @@ import numpy as np
 import pytest
 
 from gmmseg.mixture.fitting import Fit, expectation_maximization
+from gmmseg.mixture.moves import merge_down, split_and_merge, split_in_scale, split_lengthwise
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import (
     draw_subset,
     from_labels,
     lloyd,
-    merge_down,
     nearest,
     plus_plus,
     seed_mixture,
-    split_and_merge,
-    split_in_scale,
-    split_lengthwise,
     whiten,
 )
 

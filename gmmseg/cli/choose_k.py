@@ -1,0 +1,174 @@
+"""`gmmseg choose-k`: how many classes an image has, by several criteria."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gmmseg.cli.messages import collected_warnings, plain
+from gmmseg.cli.options import FILE, ChannelAxis, Command, Covariance, Features, Option, WholeNumber
+from gmmseg.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from gmmseg.mixture.choosing import Candidate, Choice
+
+__all__ = ["command"]
+
+_classes = partial(click.option, cls=Option, section="Classes", show_default=True)
+_pixels = partial(click.option, cls=Option, section="Pixels", show_default=True)
+_output = partial(click.option, cls=Option, section="Output")
+_running = partial(click.option, cls=Option, section="Running")
+
+_NAMES = ("bic", "aic", "icl", "mdl")
+_CURVE = 40  # columns
+
+
+@click.command("choose-k", cls=Command)
+@click.argument("image", type=FILE)
+@_classes("--max-k", type=WholeNumber(1, 255), default=12, help="Largest number of classes to try.")
+@_classes(
+    "--covariance",
+    type=Covariance(),
+    default=None,
+    help="Only this shape of classes: full, tied, diag or spherical.  [default: all four]",
+)
+@_classes("--criterion", type=click.Choice(_NAMES), default="icl", help="What decides.")
+@_classes("--features", type=Features(), help="As of `gmmseg segment`; position (xy) does not count.")
+@_classes("--sample", metavar="INT|all", type=WholeNumber(1, word="all"), default=100_000, help="Pixels, or all.")
+@_classes("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result.")
+@_pixels("--mask", type=FILE, help="Label map of the same size; pixels where it is 0 are left out.")
+@_pixels(
+    "--channel-axis",
+    metavar="INT|none",
+    type=ChannelAxis(),
+    default="auto",
+    help="Axis of the channels in .npy, .npz and TIFF files (0 first, -1 last), or none for a volume.",
+)
+@_pixels("--max-pixels", type=WholeNumber(1), default=2_000_000_000, help="Refuse larger images before decoding them.")
+@_output("-o", "--output", type=FILE, help="Draw the curves: .png, .svg or .pdf; needs pip install 'gmmseg[plot]'.")
+@_output("--overwrite", is_flag=True, help="Replace a file that exists.")
+@_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@_running("--quiet", is_flag=True, help="No progress.")
+@_running("--threads", type=WholeNumber(1, 1024), help="They do not change the result.  [default: all processors]")
+def command(
+    image: Path,
+    *,
+    as_json: bool,
+    covariance: str | None,
+    output: Path | None,
+    overwrite: bool,
+    max_pixels: int,
+    mask: Path | None,
+    channel_axis: Any,
+    quiet: bool,
+    **options: Any,
+) -> int:
+    """Choose how many classes an image has.
+
+    Mixtures of 1, 2, ... classes are compared by four criteria (the lowest of each column is marked *), which allow for
+    neighbouring pixels being alike.
+
+    \b
+    Examples:
+      gmmseg choose-k photo.png -o curve.png
+      gmmseg choose-k scan.png --covariance full --max-k 6 --json
+    """  # noqa: D301  # click keeps the lines below this character as they are
+    from gmmseg.io.reading import read
+    from gmmseg.mixture.covariance import FAMILIES
+    from gmmseg.segmentation import choose_k
+
+    if output is not None:
+        _check_target(output, [image, mask], overwrite=overwrite)
+    progress = Progress(quiet=quiet)
+    with collected_warnings(progress.clear):
+        progress.stage(plain(image.name), "reading")
+        pixels = read(image, max_pixels=max_pixels, mask=mask, channel_axis=channel_axis)
+        progress.stage(plain(image.name), "comparing numbers of classes")
+        choice = choose_k(pixels, covariance=covariance or tuple(FAMILIES), **options)
+        progress.clear()
+        if output is not None:
+            _draw(choice, output, overwrite=overwrite)
+    click.echo(json.dumps(_record(image, choice), indent=1, allow_nan=False) if as_json else _text(choice))
+    if output is not None and not as_json:
+        click.echo(plain(f"wrote {output}"))
+    return 0
+
+
+def _check_target(output: Path, inputs: list[Path | None], *, overwrite: bool) -> None:
+    from gmmseg import plot
+
+    for source in inputs:
+        if source is not None and output.exists() and source.exists() and output.samefile(source):
+            raise click.UsageError(f"{output} would be written over {source}, which is an input; choose another name")
+    plot.check_target(output, overwrite=overwrite)
+
+
+def _draw(choice: Choice, output: Path, *, overwrite: bool) -> None:
+    """Curves of the criteria in the chosen family."""
+    from matplotlib.figure import Figure
+
+    from gmmseg import plot
+
+    shown = _family(choice)
+    curves = {name.upper(): [float(getattr(each, name)) for each in shown] for name in _NAMES}
+    drawn = Figure(figsize=(5.0, 3.4), layout="constrained")
+    ax = drawn.add_subplot()
+    plot.criteria(ax, [each.k for each in shown], chosen=choice.k, **curves)
+    ax.set_title(f"{choice.best.covariance} covariances, {choice.effective:.0f} effective samples", fontsize="medium")
+    plot.save(drawn, output, overwrite=overwrite)
+
+
+def _family(choice: Choice) -> list[Candidate]:
+    return [each for each in choice.candidates if each.covariance == choice.best.covariance]
+
+
+def _record(image: Path, choice: Choice) -> dict[str, Any]:
+    return {
+        "input": str(image),
+        "k": choice.k,
+        "covariance": choice.best.covariance,
+        "criterion": choice.criterion,
+        "reason": choice.reason,
+        "effective_samples": choice.effective,
+        "best": {name: {"k": (b := choice.best_by(name)).k, "covariance": b.covariance} for name in _NAMES},
+        "candidates": [
+            {
+                "covariance": each.covariance,
+                "k": each.k,
+                "log_likelihood": each.log_likelihood,
+                "parameters": each.n_parameters,
+                **{name: getattr(each, name) for name in _NAMES},
+            }
+            for each in choice.candidates
+        ],
+    }
+
+
+def _text(choice: Choice) -> str:
+    """Table, curve and reason."""
+    best = {name: choice.best_by(name) for name in _NAMES}
+    rows = [["covariance", "k", "log-lik", "parameters", *(f"{name.upper()} " for name in _NAMES)]]
+    for each in choice.candidates:
+        marks = [f"{getattr(each, name):.0f}{'*' if each is best[name] else ' '}" for name in _NAMES]
+        rows.append([each.covariance, str(each.k), f"{each.log_likelihood:.4f}", str(each.n_parameters), *marks])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    table = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    size = f"{choice.effective:.0f} effective samples; log-likelihood in nats a pixel"
+    return "\n".join([*table, "", size, "", *_curve(choice), "", choice.reason])
+
+
+def _curve(choice: Choice) -> list[str]:
+    """Bars of the deciding criterion over k in the chosen family, the shorter the better."""
+    shown = _family(choice)
+    values = [float(getattr(each, choice.criterion)) for each in shown]
+    low, span = min(values), max(max(values) - min(values), 1e-9)
+    title = f"{choice.criterion.upper()} of {choice.best.covariance} covariances, above its lowest"
+    bars = [
+        f"{each.k:3d}  {'#' * max(1, round(_CURVE * (value - low) / span)) if value > low else '*'}"
+        for each, value in zip(shown, values, strict=True)
+    ]
+    return [title, *bars]
