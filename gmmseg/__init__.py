@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gmmseg.model import load_model as load_model
     from gmmseg.result import Segmentation as Segmentation
     from gmmseg.segmentation import apply as apply
+    from gmmseg.segmentation import choose_k as choose_k
     from gmmseg.segmentation import fit as fit
     from gmmseg.segmentation import segment as segment
 
@@ -37,6 +38,7 @@ _HOMES = {
     "Prior": "gmmseg.mixture.prior",
     "Segmentation": "gmmseg.result",
     "apply": "gmmseg.segmentation",
+    "choose_k": "gmmseg.segmentation",
     "fit": "gmmseg.segmentation",
     "load_model": "gmmseg.model",
     "segment": "gmmseg.segmentation",

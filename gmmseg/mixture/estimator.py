@@ -39,6 +39,8 @@ __all__ = ["GaussianMixture"]
 
 Array = NDArray[Any]
 
+_FEW_ITERATIONS = 10  # who allows for fewer wants k-means and little EM, not the short runs of several starts
+
 
 class GaussianMixture(DensityEstimator):
     """Gaussian mixture with the constructor, methods and attributes of `sklearn.mixture.GaussianMixture`.
@@ -52,6 +54,7 @@ class GaussianMixture(DensityEstimator):
     reg_covar : float
         Added to the variances. With 0, components that cannot be told apart are an error.
     max_iter : int
+        Below 10, "kmeans" starts are those of k-means alone, without short runs of EM.
     n_init : int
         Independent fits; the one of highest likelihood is kept.
     init_params : {"kmeans", "k-means++", "random", "random_from_data"}
@@ -333,6 +336,7 @@ class GaussianMixture(DensityEstimator):
                 weights=weights,
                 regularization=regularization,
                 outliers=self.outliers,
+                starts=1 if self.max_iter < _FEW_ITERATIONS else None,
                 threads=kernels.thread_count(self.threads),
             )
         complete = fill_in(planes, weights)
