@@ -52,7 +52,17 @@ def _lower_factors(covariances: Array) -> Array:
     lower = np.linalg.cholesky(covariances)
     if not np.isfinite(lower).all():
         raise np.linalg.LinAlgError("covariance is not finite")
-    return np.tril(np.linalg.inv(lower))
+    return _inverse_of_lower(lower)
+
+
+def _inverse_of_lower(lower: Array) -> Array:
+    """Inverses of lower triangular matrices (K, d, d), row by row: general ones pivot, which loses tiny diagonals."""
+    inverse = np.zeros_like(lower)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for i in range(lower.shape[-1]):
+            inverse[:, i, i] = 1 / lower[:, i, i]
+            inverse[:, i, :i] = (lower[:, i, None, :i] @ inverse[:, :i, :i])[:, 0] * -inverse[:, i, i, None]
+    return inverse
 
 
 def _inverse_roots(variances: Array) -> Array:

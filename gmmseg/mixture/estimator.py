@@ -19,6 +19,7 @@ from gmmseg.mixture.anomaly import p_values
 from gmmseg.mixture.checks import (
     NotFittedError,
     as_rows,
+    cast,
     check_finite,
     check_names,
     check_parameters,
@@ -97,7 +98,8 @@ class GaussianMixture(DensityEstimator):
 
     Notes
     -----
-    Fitted arrays have the dtype of the samples, float32 or float64; EM itself adds in float64. A model put together by
+    Fitted arrays have the dtype of the samples, float32 or float64 (that too where float32 cannot hold the covariances);
+    EM itself adds in float64. A model put together by
     hand needs `weights_`, `means_`, `covariances_` and `precisions_cholesky_`, no fit.
 
     Examples
@@ -194,7 +196,7 @@ class GaussianMixture(DensityEstimator):
         if has_missing(rows):
             some = ~np.isnan(rows).all(axis=1)
             rows, weights = rows[some], None if weights is None else weights[some]
-            check_parameters(self, len(rows))
+        check_parameters(self, len(rows))
         planes = np.array(rows.T, order="C")
         center, scale = frame(planes, common=self.covariance_type == "spherical")
         planes -= center.astype(planes.dtype)[:, None]
@@ -310,12 +312,15 @@ class GaussianMixture(DensityEstimator):
         )
 
     def _last_mixture(self, d: int) -> Mixture:
-        """The fitted mixture, from its precision factors: float32 covariances may have lost their positivity."""
         if np.shape(self.means_)[1] != d:
             raise ParameterError(
                 f"X has {d} features, but warm_start goes on from a fit of {np.shape(self.means_)[1]}; "
                 "give as many, or use warm_start=False"
             )
+        return self._exact_mixture()
+
+    def _exact_mixture(self) -> Mixture:
+        """The fitted mixture, from its precision factors: float32 covariances may have lost their positivity."""
         factors = np.asarray(self.precisions_cholesky_, np.float64)
         if self.covariance_type in ("full", "tied"):
             roots = np.linalg.inv(factors)
@@ -352,9 +357,9 @@ class GaussianMixture(DensityEstimator):
         unit = float(np.log(scale).sum())  # log density in the data's units = that of the scaled data - unit
         factors = mixture.precisions_cholesky
         square = self.covariance_type in ("full", "tied")
-        self.weights_, self.means_ = mixture.weights.astype(dtype), mixture.means.astype(dtype)
-        self.covariances_, self.precisions_cholesky_ = mixture.covariances.astype(dtype), factors.astype(dtype)
-        self.precisions_ = (factors @ np.swapaxes(factors, -1, -2) if square else factors**2).astype(dtype)
+        precisions = factors @ np.swapaxes(factors, -1, -2) if square else factors**2
+        values = mixture.weights, mixture.means, mixture.covariances, precisions, factors
+        self.weights_, self.means_, self.covariances_, self.precisions_, self.precisions_cholesky_ = cast(values, dtype)
         self.converged_, self.n_iter_ = fit.converged, len(fit.history)
         self.lower_bounds_ = [value - unit for value in fit.history]
         self.lower_bound_ = self.lower_bounds_[-1] if self.lower_bounds_ else -np.inf
@@ -452,12 +457,12 @@ class GaussianMixture(DensityEstimator):
     def _all_arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
         if getattr(self, "outlier_ranges_", None) is None:
             return self._arguments_of(observed)
-        return self._own_mixture().all_arguments_of(observed)
+        return self._exact_mixture().all_arguments_of(observed)
 
     def _arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
         """Kernel arguments from the attributes, so that a model put together by hand works too."""
         if observed is not None:
-            return self._own_mixture().arguments_of(observed)
+            return self._exact_mixture().arguments_of(observed)
         k, d = np.shape(self.means_)
         if np.shape(self.weights_) != (k,):
             raise ParameterError(

@@ -131,6 +131,8 @@ def draw_subset(
     mass = np.ones(n) if weights is None else weights.astype(np.float64)
     if len(copies):
         mass = np.add.reduceat(mass, firsts)
+    if weights is not None:
+        firsts, mass = firsts[mass > 0], mass[mass > 0]
     if len(firsts) > size:
         cumulated = np.cumsum(mass)
         steps = (np.arange(size) + rng.random()) * (cumulated[-1] / size)
@@ -142,14 +144,17 @@ def draw_subset(
 
 def frame(planes: Array, *, common: bool) -> tuple[Array, Array]:
     """A centre near the mean and a scale, a power of two, near the standard deviation, so that no sum cancels."""
-    some = planes[:, :: max(1, planes.shape[1] // 4096)].astype(np.float64)
-    if has_missing(some):
-        return frame(fill_in(some), common=common)
+    some = fill_in(planes[:, :: max(1, planes.shape[1] // 4096)].astype(np.float64))
     with np.errstate(over="ignore", invalid="ignore"):
         center, scale = some.mean(axis=1), some.std(axis=1)
-    if not (np.isfinite(center).all() and np.isfinite(scale).all()):
+        # Of all samples, as one may lie far out: its square has to be a number of the planes' dtype.
+        reach = np.fmax(np.fmax.reduce(planes, axis=1) - center, center - np.fmin.reduce(planes, axis=1))
+        reach = np.where(np.isnan(reach), 0, reach)  # of a feature that no sample has
+    if not (np.isfinite(center).all() and np.isfinite(scale).all() and np.isfinite(reach).all()):
         return np.zeros(len(planes)), np.ones(len(planes))
     scale = np.where(scale > 0, scale, 1)
+    least, widest = (2.0**-120, 1e15) if planes.dtype == np.float32 else (2.0**-1000, 1e140)
+    scale = np.maximum(scale, np.maximum(reach / widest, least))
     scale = 2.0 ** np.round(np.log2(np.full_like(scale, scale.max()) if common else scale))
     return center.astype(planes.dtype).astype(np.float64), scale
 
@@ -281,7 +286,8 @@ def merge_down(mixture: Mixture, k: int) -> Mixture:
         second = np.diagonal(second, axis1=1, axis2=2).copy()
 
     def log_volume(moments: Array) -> Array:
-        return np.asarray(np.log(moments).sum(axis=-1) if rules.diagonal else np.linalg.slogdet(moments)[1])
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(moments).sum(axis=-1) if rules.diagonal else np.linalg.slogdet(moments)[1])
 
     def joined(i: Any, j: Any) -> tuple[Array, Array, Array]:
         """Weights, means and second moments of the pairs (i, j)."""
@@ -295,7 +301,8 @@ def merge_down(mixture: Mixture, k: int) -> Mixture:
 
     def price(i: Array, j: Array) -> None:
         weight, _, moments = joined(i, j)
-        value = weight * log_volume(moments) - weights[i] * volumes[i] - weights[j] * volumes[j]
+        with np.errstate(invalid="ignore"):  # of components without volume
+            value = weight * log_volume(moments) - weights[i] * volumes[i] - weights[j] * volumes[j]
         costs[i, j] = costs[j, i] = np.where(np.isnan(value), np.inf, value)
 
     volumes = log_volume(second)
