@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
 
-__all__ = ["FAMILIES", "Family", "family"]
+__all__ = ["FAMILIES", "Family", "factors_of_roots", "family", "inverse_of_lower"]
 
 Array = NDArray[Any]
 
@@ -52,10 +52,10 @@ def _lower_factors(covariances: Array) -> Array:
     lower = np.linalg.cholesky(covariances)
     if not np.isfinite(lower).all():
         raise np.linalg.LinAlgError("covariance is not finite")
-    return _inverse_of_lower(lower)
+    return inverse_of_lower(lower)
 
 
-def _inverse_of_lower(lower: Array) -> Array:
+def inverse_of_lower(lower: Array) -> Array:
     """Inverses of lower triangular matrices (K, d, d), row by row: general ones pivot, which loses tiny diagonals."""
     inverse = np.zeros_like(lower)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -63,6 +63,17 @@ def _inverse_of_lower(lower: Array) -> Array:
             inverse[:, i, i] = 1 / lower[:, i, i]
             inverse[:, i, :i] = (lower[:, i, None, :i] @ inverse[:, :i, :i])[:, 0] * -inverse[:, i, i, None]
     return inverse
+
+
+def factors_of_roots(roots: Array) -> Array:
+    """Lower precision factors (K, o, o) of covariances R R^T, from R (K, o, d): no digit is lost by squaring."""
+    lower = np.swapaxes(np.linalg.qr(np.swapaxes(roots, 1, 2), mode="r"), 1, 2)
+    diagonals = np.diagonal(lower, axis1=1, axis2=2)
+    least = np.finfo(np.float64).eps * np.abs(lower).max(axis=2)
+    lower = lower * np.where(diagonals < 0, -1, 1)[:, None, :]
+    index = np.arange(lower.shape[1])
+    lower[:, index, index] = np.maximum(lower[:, index, index], least)
+    return inverse_of_lower(lower)
 
 
 def _inverse_roots(variances: Array) -> Array:

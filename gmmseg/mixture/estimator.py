@@ -98,9 +98,9 @@ class GaussianMixture(DensityEstimator):
 
     Notes
     -----
-    Fitted arrays have the dtype of the samples, float32 or float64 (that too where float32 cannot hold the covariances);
-    EM itself adds in float64. A model put together by
-    hand needs `weights_`, `means_`, `covariances_` and `precisions_cholesky_`, no fit.
+    Fitted arrays have the dtype of the samples, float32 or float64, which is taken also where float32 does not reach as
+    far as the covariances or precisions; EM itself adds in float64. A model put together by hand needs `weights_`,
+    `means_`, `covariances_` and `precisions_cholesky_`, no fit.
 
     Examples
     --------
@@ -321,11 +321,7 @@ class GaussianMixture(DensityEstimator):
 
     def _exact_mixture(self) -> Mixture:
         """The fitted mixture, from its precision factors: float32 covariances may have lost their positivity."""
-        factors = np.asarray(self.precisions_cholesky_, np.float64)
-        if self.covariance_type in ("full", "tied"):
-            roots = np.linalg.inv(factors)
-            return replace(self._own_mixture(), covariances=np.swapaxes(roots, -1, -2) @ roots)
-        return replace(self._own_mixture(), covariances=1 / factors**2)
+        return self._own_mixture().of_precisions(np.asarray(self.precisions_cholesky_, np.float64))
 
     def _seed(self, planes: Array, weights: Array | None, rng: np.random.Generator, scale: Array) -> Mixture:
         k, regularization = self.n_components, self.reg_covar / scale**2
@@ -419,7 +415,7 @@ class GaussianMixture(DensityEstimator):
 
     def sample(self, n_samples: int = 1) -> tuple[Array, Array]:
         """Draw samples (n, d), float64, and their components (n,): scikit-learn's for the same parameters and seed."""
-        mixture = self._own_mixture()
+        mixture = self._own_mixture() if getattr(self, "dof_", None) is None else self._exact_mixture()
         if n_samples < 1:
             raise ParameterError(f"Invalid value for 'n_samples': {n_samples!r}; ask for at least 1")
         rng = random_state(self.random_state)

@@ -83,6 +83,9 @@ def seed_mixture(
     """
     starts = starts or (2 if k <= 5 else 4)
     some, some_weights = draw_subset(planes, weights, subset or max(4096, 256 * k), rng)
+    if has_missing(some):
+        seen = ~np.isnan(some).all(axis=0)
+        some, some_weights = some[:, seen], None if some_weights is None else some_weights[seen]
     complete = fill_in(some, some_weights)
     if outliers is not None:
         crowded = _crowded(complete)
@@ -303,7 +306,7 @@ def merge_down(mixture: Mixture, k: int) -> Mixture:
         weight, _, moments = joined(i, j)
         with np.errstate(invalid="ignore"):  # of components without volume
             value = weight * log_volume(moments) - weights[i] * volumes[i] - weights[j] * volumes[j]
-        costs[i, j] = costs[j, i] = np.where(np.isnan(value), np.inf, value)
+        costs[i, j] = costs[j, i] = np.fmin(value, np.finfo(np.float64).max)  # infinite are those that are gone
 
     volumes = log_volume(second)
     costs = np.full((len(weights), len(weights)), np.inf)

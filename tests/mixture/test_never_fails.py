@@ -13,9 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gmmseg import GaussianMixture, GmmsegWarning, Mixture, ParameterError, Prior
-from gmmseg.mixture.covariance import FAMILIES
+from gmmseg.mixture.covariance import FAMILIES, inverse_of_lower
 from gmmseg.mixture.fitting import expectation_maximization
-from gmmseg.mixture.seeding import seed_mixture
+from gmmseg.mixture.seeding import merge_down, seed_mixture
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Samples: (rng, n, d) -> (n, d), then (rng, samples) -> samples for each defect
@@ -239,6 +239,14 @@ def check_mixture(weights, means, covariances, factors, outlier_weight, covarian
         assert (np.diagonal(array, axis1=-2, axis2=-1) if square else array).min() > 0
 
 
+def check_model(model, covariance):
+    """The same of a fitted estimator, whose history and precisions are finite too."""
+    parts = model.weights_, model.means_, model.covariances_, model.precisions_cholesky_
+    check_mixture(*parts, getattr(model, "outlier_weight_", 0.0), covariance)
+    assert np.isfinite(model.precisions_).all()
+    assert np.isfinite(model.lower_bounds_).all()
+
+
 def check_answers(model, x):
     """What a fitted model says of samples is finite, in range, and the same by every method."""
     k, missing = len(model.weights_), np.isnan(x.astype(np.float64)).all(axis=1)
@@ -273,24 +281,76 @@ def check_fit(data, wish):
             return
         assert 1 <= len(model.weights_) <= wish.k
         assert len(model.means_) == len(model.weights_)
-        outlier_weight = getattr(model, "outlier_weight_", 0.0)
-        check_mixture(
-            model.weights_,
-            model.means_,
-            model.covariances_,
-            model.precisions_cholesky_,
-            outlier_weight,
-            wish.covariance,
-        )
-        assert np.isfinite(model.precisions_).all()
-        assert np.isfinite(model.lower_bounds_).all()
+        check_model(model, wish.covariance)
         check_answers(model, x)
 
 
 @given(data=datasets, wish=wishes)
-@settings(max_examples=200)
+@settings(max_examples=250)
+@example(  # as many samples with a weight as components is too few of them
+    Data(n=5, base="grid", seed=5, weights="counts"), Wish(k=5, covariance="diag", init="random_from_data")
+)
+@example(Data(n=4, d=4, power=19, dtype="f4", weights="ratios"), Wish(k=4, init="random_from_data"))
+@example(  # covariances that float32 cannot hold, too large or too small
+    Data(n=34, d=3, seed=19181, defects=("collinear", "extreme", "missing"), power=29, dtype="f4"),
+    Wish(covariance="diag", outliers="uniform", reg_covar=1.0),
+)
+@example(
+    Data(n=2, d=1, seed=65536, base="clusters", power=-27, dtype="f4"),
+    Wish(k=2, covariance="tied", init="random", outliers="uniform", reg_covar=0.0),
+)
+@example(  # factors rounded to float32
+    Data(n=122, d=5, seed=4667, base="heavy", defects=("collinear", "missing", "missing_rows"), dtype="f4"),
+    Wish(k=4, outliers="uniform", reg_covar=0.0),
+)
+@example(  # a constant feature whose variance is rounding, 1e-150
+    Data(n=4, d=9, seed=15, base="grid", weights="counts"), Wish(k=4, reg_covar=0.0)
+)
+@example(  # merging components without volume
+    Data(n=150, d=9, seed=19071, base="points", defects=("duplicated",), power=11),
+    Wish(k=5, covariance="tied", reg_covar=1.0),
+)
+@example(  # sums of float32 samples far apart
+    Data(n=43, d=4, seed=23, base="heavy", defects=("duplicated",), power=22, dtype="f4"),
+    Wish(k=42, covariance="diag", init="random", outliers="uniform"),
+)
+@example(  # regression of missing features on others that depend on each other
+    Data(n=139, d=3, seed=579, base="clusters", defects=("nearly_collinear", "constant_feature", "missing"), power=17),
+    Wish(k=60, init="k-means++", reg_covar=0.0, n_init=2),
+)
+@example(  # marginal covariances that rounding makes indefinite
+    Data(n=141, d=6, seed=14, base="heavy", defects=("collinear", "nearly_collinear", "missing")),
+    Wish(k=3, outliers="student", reg_covar=0.0),
+)
 def test_every_fit_is_usable_or_refused_in_one_line(data, wish):
     check_fit(data, wish)
+
+
+@pytest.mark.parametrize("outliers", [None, "uniform", "student"])
+@pytest.mark.parametrize("covariance", sorted(FAMILIES))
+@pytest.mark.parametrize("far", [1e10, 1e20, 1e30])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_sample_far_out_does_not_spoil_the_fit(dtype, far, covariance, outliers):
+    x = np.random.default_rng(0).normal(size=(10_001, 3)).astype(dtype)
+    x[5], x[7, 1] = far, -far  # more samples than the frame looks at, and these are not among them
+    with only_own_warnings():
+        model = GaussianMixture(3, covariance_type=covariance, outliers=outliers, random_state=0, max_iter=10).fit(x)
+        check_model(model, covariance)
+        check_answers(model, x)
+
+
+def test_a_tiny_variance_beside_large_ones_is_inverted_to_the_last_digit():
+    lower = np.array([[[1e-77, 0.0, 0.0], [3.0, 1e-3, 0.0], [1.0, 2.0, 4.0]]])
+    np.testing.assert_allclose(inverse_of_lower(lower) @ lower, np.eye(3)[None], rtol=1e-15, atol=1e-12)
+    assert inverse_of_lower(lower)[0, 0, 0] == pytest.approx(1e77)
+
+
+def test_components_without_volume_are_merged_down_to_as_many_as_wanted():
+    flat = Mixture(np.full(6, 1 / 6), np.zeros((6, 2)), np.zeros((6, 2, 2)))
+    with only_own_warnings():
+        merged = merge_down(flat, 2)
+    assert merged.n_components == 2
+    assert merged.weights.sum() == pytest.approx(1)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -388,6 +448,25 @@ def check_em(data, order):
 
 
 @given(data=datasets, order=orders)
-@settings(max_examples=200)
+@settings(max_examples=250)
+@example(  # components of one common covariance stay as many as the prior knows
+    Data(n=15, d=1, seed=1, base="grid"),
+    Order(k=15, covariance="tied", regularization=1.0, log_prior="excluded", strength=1e6, starts=1),
+)
+@example(  # samples that all weigh nothing among those that have the same features
+    Data(n=3, d=8, seed=198, base="zero", defects=("missing",), dtype="f4", weights="half"),
+    Order(covariance="tied", outliers="student", log_prior="hard", strength=0.0),
+)
+@example(  # merging components without volume
+    Data(n=72, d=5, seed=2274, base="zero", defects=("missing_rows", "offset"), dtype="u8"),
+    Order(k=2, outliers="student", log_prior="hard", strength=1.0, frozen=True),
+)
+@example(  # the most crowded samples all weigh nothing
+    Data(n=6, d=7, seed=180, dtype="u1", weights="one"), Order(covariance="tied", outliers="student", log_prior="soft")
+)
+@example(  # the most crowded samples have no feature at all
+    Data(n=127, d=1, seed=4272, base="clusters", defects=("duplicated", "mostly_missing", "extreme"), power=-23),
+    Order(k=4, covariance="tied", outliers="student", regularization=1.0, noise=1.0, log_prior="excluded"),
+)
 def test_every_em_ends_in_a_usable_mixture(data, order):
     check_em(data, order)
