@@ -277,7 +277,8 @@ def check_fit(data, wish):
         except ParameterError as refusal:
             assert "\n" not in str(refusal)
             no_weight = weights is not None and not weights.any()
-            assert no_weight or usable(x, weights) < wish.k or wish.reg_covar == 0, str(refusal)
+            alike = wish.reg_covar == 0 and "can be told apart" in str(refusal)
+            assert no_weight or alike or usable(x, weights) < wish.k, str(refusal)
             return
         assert 1 <= len(model.weights_) <= wish.k
         assert len(model.means_) == len(model.weights_)
@@ -290,7 +291,7 @@ def check_fit(data, wish):
 @example(  # as many samples with a weight as components is too few of them
     Data(n=5, base="grid", seed=5, weights="counts"), Wish(k=5, covariance="diag", init="random_from_data")
 )
-@example(Data(n=4, d=4, power=19, dtype="f4", weights="ratios"), Wish(k=4, init="random_from_data"))
+@example(Data(n=4, d=4, seed=52819, power=19, dtype="f4", weights="ratios"), Wish(k=4, init="random_from_data"))
 @example(  # covariances that float32 cannot hold, too large or too small
     Data(n=34, d=3, seed=19181, defects=("collinear", "extreme", "missing"), power=29, dtype="f4"),
     Wish(covariance="diag", outliers="uniform", reg_covar=1.0),
@@ -318,10 +319,6 @@ def check_fit(data, wish):
     Data(n=139, d=3, seed=579, base="clusters", defects=("nearly_collinear", "constant_feature", "missing"), power=17),
     Wish(k=60, init="k-means++", reg_covar=0.0, n_init=2),
 )
-@example(  # marginal covariances that rounding makes indefinite
-    Data(n=141, d=6, seed=14, base="heavy", defects=("collinear", "nearly_collinear", "missing")),
-    Wish(k=3, outliers="student", reg_covar=0.0),
-)
 def test_every_fit_is_usable_or_refused_in_one_line(data, wish):
     check_fit(data, wish)
 
@@ -343,6 +340,16 @@ def test_a_tiny_variance_beside_large_ones_is_inverted_to_the_last_digit():
     lower = np.array([[[1e-77, 0.0, 0.0], [3.0, 1e-3, 0.0], [1.0, 2.0, 4.0]]])
     np.testing.assert_allclose(inverse_of_lower(lower) @ lower, np.eye(3)[None], rtol=1e-15, atol=1e-12)
     assert inverse_of_lower(lower)[0, 0, 0] == pytest.approx(1e77)
+
+
+def test_a_marginal_of_features_that_nearly_depend_on_each_other_keeps_its_digits():
+    roots = np.array([[[1.0, 0.0, 0.0], [1.0, 1e-9, 0.0], [0.5, 0.0, 1.0]]])
+    whole = Mixture(np.ones(1), np.zeros((1, 3)), roots @ roots.swapaxes(1, 2))
+    with pytest.raises(np.linalg.LinAlgError):
+        _ = whole.factors
+    exact = whole.of_precisions(np.linalg.inv(roots).swapaxes(1, 2))
+    expected = [[[1.0, 0.0], [-1e9, 1e9]]]
+    np.testing.assert_allclose(exact.marginal(np.array([0, 1])).factors, expected, rtol=1e-6)
 
 
 def test_components_without_volume_are_merged_down_to_as_many_as_wanted():
