@@ -176,7 +176,7 @@ def check_parameters(model: Any, n: int) -> None:
     if n < k:
         raise ParameterError(
             f"Expected n_samples >= n_components but got n_components = {k}, n_samples = {n}; "
-            f"use {n} components or fewer"
+            + (f"use {n} components or fewer" if n else "give samples with a weight and a feature that is not NaN")
         )
 
 

@@ -185,7 +185,8 @@ class GaussianMixture(DensityEstimator):
         Raises
         ------
         ParameterError
-            (a ValueError) for unusable data or parameters.
+            (a ValueError) for unusable data, such as infinity, numbers above 1e140 or fewer samples with a weight and a
+            feature than components, and for unusable parameters.
         """
         names, rows = feature_names(X), as_rows(X)
         check_parameters(self, len(rows))

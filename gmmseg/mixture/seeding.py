@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.errors import GmmsegWarning
+from gmmseg.errors import GmmsegWarning, ParameterError
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.fitting import Fit, expectation_maximization, with_outliers
 from gmmseg.mixture.parameters import Mixture
@@ -34,6 +34,7 @@ __all__ = [
 Array = NDArray[Any]
 
 _QUARTERED = 8  # up to so many components, trials split each into four: dear, and worth it while they are few
+_LARGEST = 1e140  # number whose square can be added up for any number of samples
 _WORTHWHILE = 5e-4  # least gain of a move, in nats a sample
 
 
@@ -146,18 +147,24 @@ def draw_subset(
 
 
 def frame(planes: Array, *, common: bool) -> tuple[Array, Array]:
-    """A centre near the mean and a scale, a power of two, near the standard deviation, so that no sum cancels."""
-    some = fill_in(planes[:, :: max(1, planes.shape[1] // 4096)].astype(np.float64))
-    with np.errstate(over="ignore", invalid="ignore"):
-        center, scale = some.mean(axis=1), some.std(axis=1)
-        # Of all samples, as one may lie far out: its square has to be a number of the planes' dtype.
-        reach = np.fmax(np.fmax.reduce(planes, axis=1) - center, center - np.fmin.reduce(planes, axis=1))
-        reach = np.where(np.isnan(reach), 0, reach)  # of a feature that no sample has
-    if not (np.isfinite(center).all() and np.isfinite(scale).all() and np.isfinite(reach).all()):
+    """A centre near the mean and a scale, a power of two, near the standard deviation, so that no sum cancels.
+
+    Nothing is more than 1e15 scales from the centre in float32, so that the sums of its squares are finite. Numbers of
+    more than 1e140 are a ParameterError, but for infinity, which is left to the caller.
+    """
+    bounds = np.fmin.reduce(planes, axis=1), np.fmax.reduce(planes, axis=1)
+    low, high = (np.where(np.isnan(bound), 0, bound).astype(np.float64) for bound in bounds)  # NaN: no sample has it
+    largest = float(np.maximum(-low, high).max())
+    if np.isinf(largest):
         return np.zeros(len(planes)), np.ones(len(planes))
+    if largest > _LARGEST:
+        raise ParameterError(f"X reaches {largest:.3g}, whose square is too large; divide X to {_LARGEST:g} or less")
+    some = fill_in(planes[:, :: max(1, planes.shape[1] // 4096)].astype(np.float64))
+    center, scale = some.mean(axis=1), some.std(axis=1)
     scale = np.where(scale > 0, scale, 1)
-    least, widest = (2.0**-120, 1e15) if planes.dtype == np.float32 else (2.0**-1000, 1e140)
-    scale = np.maximum(scale, np.maximum(reach / widest, least))
+    if planes.dtype == np.float32:  # of all samples, not some: one may lie far out
+        scale = np.maximum(scale, np.maximum(high - center, center - low) / 1e15)
+    scale = np.maximum(scale, 1 / _LARGEST if planes.dtype == np.float64 else 2.0**-120)  # its inverse is finite
     scale = 2.0 ** np.round(np.log2(np.full_like(scale, scale.max()) if common else scale))
     return center.astype(planes.dtype).astype(np.float64), scale
 

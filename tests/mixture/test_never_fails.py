@@ -336,6 +336,17 @@ def test_one_sample_far_out_does_not_spoil_the_fit(dtype, far, covariance, outli
         check_answers(model, x)
 
 
+@pytest.mark.parametrize("far", [1e141, -1e200, 1.7e308])
+def test_numbers_whose_squares_do_not_exist_are_refused(far):
+    x = np.random.default_rng(0).normal(size=(10_001, 3))
+    x[5, 1], x[3, 2] = far, np.nan
+    with only_own_warnings(), pytest.raises(ParameterError, match=r"X reaches .*; divide X"):
+        GaussianMixture(2).fit(x)
+    x[5, 1] = np.copysign(np.inf, far)
+    with only_own_warnings(), pytest.raises(ParameterError, match="X contains infinity"):
+        GaussianMixture(2).fit(x)
+
+
 def test_a_tiny_variance_beside_large_ones_is_inverted_to_the_last_digit():
     lower = np.array([[[1e-77, 0.0, 0.0], [3.0, 1e-3, 0.0], [1.0, 2.0, 4.0]]])
     np.testing.assert_allclose(inverse_of_lower(lower) @ lower, np.eye(3)[None], rtol=1e-15, atol=1e-12)
