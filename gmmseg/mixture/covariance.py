@@ -56,7 +56,11 @@ def _lower_factors(covariances: Array) -> Array:
 
 
 def inverse_of_lower(lower: Array) -> Array:
-    """Inverses of lower triangular matrices (K, d, d), row by row: general ones pivot, which loses tiny diagonals."""
+    """Inverses of lower triangular matrices (K, d, d)."""
+    diagonals = np.diagonal(lower, axis1=1, axis2=2)
+    if diagonals.min() > 1e-6 * np.abs(lower).max():  # half as long as row by row for few features
+        return np.tril(np.linalg.inv(lower))
+    # The general inverse pivots, which loses tiny diagonals.
     inverse = np.zeros_like(lower)
     with np.errstate(over="ignore", invalid="ignore"):
         for i in range(lower.shape[-1]):

@@ -436,6 +436,7 @@ def from_labels(
     overall = np.tensordot(counts / counts.sum(), second, 1)
     second += overall * (d / (counts + d)).reshape(-1, *[1] * (second.ndim - 1))
     variances = overall if rules.diagonal else np.diagonal(overall)
+    variances = np.maximum(variances, values.var(axis=1))  # weights of extreme ratios may leave one sample alone
     floor = 1e-12 * np.where(variances > 0, variances, 1)
     covariances = rules.estimate(counts, second, np.maximum(regularization, floor))
     return Mixture(counts / counts.sum(), means, covariances, covariance)

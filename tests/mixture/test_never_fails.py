@@ -315,6 +315,10 @@ def check_fit(data, wish):
     Data(n=43, d=4, seed=23, base="heavy", defects=("duplicated",), power=22, dtype="f4"),
     Wish(k=42, covariance="diag", init="random", outliers="uniform"),
 )
+@example(  # weights that leave one sample alone
+    Data(n=4, d=11, seed=2847, base="grid", power=27, weights="ratios"),
+    Wish(k=2, init="random_from_data", outliers="uniform", n_init=2),
+)
 @example(  # regression of missing features on others that depend on each other
     Data(n=139, d=3, seed=579, base="clusters", defects=("nearly_collinear", "constant_feature", "missing"), power=17),
     Wish(k=60, init="k-means++", reg_covar=0.0, n_init=2),
