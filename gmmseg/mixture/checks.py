@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
@@ -17,6 +18,7 @@ from gmmseg.mixture.prior import Prior
 __all__ = [
     "NotFittedError",
     "as_rows",
+    "cast",
     "check_finite",
     "check_names",
     "check_parameters",
@@ -72,6 +74,13 @@ def as_rows(x: ArrayLike) -> Array:
                 f"X is empty: 0 {noun}(s) (shape={rows.shape}) while a minimum of 1 is required; give at least one"
             )
     return rows
+
+
+def cast(values: Sequence[Array], dtype: Any) -> list[Array]:
+    """Arrays of this dtype, or all of float64 where it cannot hold one of them."""
+    with np.errstate(over="ignore"):
+        found = [array.astype(dtype) for array in values]
+    return found if all(np.isfinite(array).all() for array in found) else list(values)
 
 
 def check_finite(x: Array) -> None:
@@ -135,7 +144,9 @@ def checked_weights(weights: ArrayLike | None, n: int, dtype: Any) -> Array | No
     if not array.any():
         raise ParameterError("sample_weight is all 0, so every weight is zero; give some samples a weight above 0")
     largest = array / array.max()
-    return np.ascontiguousarray(largest / largest.mean(), dtype)
+    scaled = largest / largest.mean()
+    # What is too little for the samples' dtype stays a weight.
+    return np.ascontiguousarray(np.where(array > 0, np.maximum(scaled, np.finfo(dtype).tiny), 0), dtype)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -165,7 +176,7 @@ def check_parameters(model: Any, n: int) -> None:
     if n < k:
         raise ParameterError(
             f"Expected n_samples >= n_components but got n_components = {k}, n_samples = {n}; "
-            f"use {n} components or fewer"
+            + (f"use {n} components or fewer" if n else "give samples with a weight and a feature that is not NaN")
         )
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
 
-__all__ = ["FAMILIES", "Family", "family"]
+__all__ = ["FAMILIES", "Family", "factors_of_roots", "family", "inverse_of_lower"]
 
 Array = NDArray[Any]
 
@@ -52,7 +52,32 @@ def _lower_factors(covariances: Array) -> Array:
     lower = np.linalg.cholesky(covariances)
     if not np.isfinite(lower).all():
         raise np.linalg.LinAlgError("covariance is not finite")
-    return np.tril(np.linalg.inv(lower))
+    return inverse_of_lower(lower)
+
+
+def inverse_of_lower(lower: Array) -> Array:
+    """Inverses of lower triangular matrices (K, d, d)."""
+    diagonals = np.diagonal(lower, axis1=1, axis2=2)
+    if diagonals.min() > 1e-6 * np.abs(lower).max():  # half as long as row by row for few features
+        return np.tril(np.linalg.inv(lower))
+    # The general inverse pivots, which loses tiny diagonals.
+    inverse = np.zeros_like(lower)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for i in range(lower.shape[-1]):
+            inverse[:, i, i] = 1 / lower[:, i, i]
+            inverse[:, i, :i] = (lower[:, i, None, :i] @ inverse[:, :i, :i])[:, 0] * -inverse[:, i, i, None]
+    return inverse
+
+
+def factors_of_roots(roots: Array) -> Array:
+    """Lower precision factors (K, o, o) of covariances R R^T, from R (K, o, d): no digit is lost by squaring."""
+    lower = np.swapaxes(np.linalg.qr(np.swapaxes(roots, 1, 2), mode="r"), 1, 2)
+    diagonals = np.diagonal(lower, axis1=1, axis2=2)
+    least = np.finfo(np.float64).eps * np.abs(lower).max(axis=2)
+    lower = lower * np.where(diagonals < 0, -1, 1)[:, None, :]
+    index = np.arange(lower.shape[1])
+    lower[:, index, index] = np.maximum(lower[:, index, index], least)
+    return inverse_of_lower(lower)
 
 
 def _inverse_roots(variances: Array) -> Array:

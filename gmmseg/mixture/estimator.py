@@ -19,6 +19,7 @@ from gmmseg.mixture.anomaly import p_values
 from gmmseg.mixture.checks import (
     NotFittedError,
     as_rows,
+    cast,
     check_finite,
     check_names,
     check_parameters,
@@ -100,8 +101,9 @@ class GaussianMixture(DensityEstimator):
 
     Notes
     -----
-    Fitted arrays have the dtype of the samples, float32 or float64; EM itself adds in float64. A model put together by
-    hand needs `weights_`, `means_`, `covariances_` and `precisions_cholesky_`, no fit.
+    Fitted arrays have the dtype of the samples, float32 or float64, which is taken also where float32 does not reach as
+    far as the covariances or precisions; EM itself adds in float64. A model put together by hand needs `weights_`,
+    `means_`, `covariances_` and `precisions_cholesky_`, no fit.
 
     Examples
     --------
@@ -186,7 +188,8 @@ class GaussianMixture(DensityEstimator):
         Raises
         ------
         ParameterError
-            (a ValueError) for unusable data or parameters.
+            (a ValueError) for unusable data, such as infinity, numbers above 1e140 or fewer samples with a weight and a
+            feature than components, and for unusable parameters.
         """
         names, rows = feature_names(X), as_rows(X)
         check_parameters(self, len(rows))
@@ -197,7 +200,7 @@ class GaussianMixture(DensityEstimator):
         if has_missing(rows):
             some = ~np.isnan(rows).all(axis=1)
             rows, weights = rows[some], None if weights is None else weights[some]
-            check_parameters(self, len(rows))
+        check_parameters(self, len(rows))
         planes = np.array(rows.T, order="C")
         center, scale = frame(planes, common=self.covariance_type == "spherical")
         planes -= center.astype(planes.dtype)[:, None]
@@ -313,17 +316,16 @@ class GaussianMixture(DensityEstimator):
         )
 
     def _last_mixture(self, d: int) -> Mixture:
-        """The fitted mixture, from its precision factors: float32 covariances may have lost their positivity."""
         if np.shape(self.means_)[1] != d:
             raise ParameterError(
                 f"X has {d} features, but warm_start goes on from a fit of {np.shape(self.means_)[1]}; "
                 "give as many, or use warm_start=False"
             )
-        factors = np.asarray(self.precisions_cholesky_, np.float64)
-        if self.covariance_type in ("full", "tied"):
-            roots = np.linalg.inv(factors)
-            return replace(self._own_mixture(), covariances=np.swapaxes(roots, -1, -2) @ roots)
-        return replace(self._own_mixture(), covariances=1 / factors**2)
+        return self._exact_mixture()
+
+    def _exact_mixture(self) -> Mixture:
+        """The fitted mixture, from its precision factors: float32 covariances may have lost their positivity."""
+        return self._own_mixture().of_precisions(np.asarray(self.precisions_cholesky_, np.float64))
 
     def _seed(self, planes: Array, weights: Array | None, rng: np.random.Generator, scale: Array) -> Mixture:
         k, regularization = self.n_components, self.reg_covar / scale**2
@@ -356,9 +358,9 @@ class GaussianMixture(DensityEstimator):
         unit = float(np.log(scale).sum())  # log density in the data's units = that of the scaled data - unit
         factors = mixture.precisions_cholesky
         square = self.covariance_type in ("full", "tied")
-        self.weights_, self.means_ = mixture.weights.astype(dtype), mixture.means.astype(dtype)
-        self.covariances_, self.precisions_cholesky_ = mixture.covariances.astype(dtype), factors.astype(dtype)
-        self.precisions_ = (factors @ np.swapaxes(factors, -1, -2) if square else factors**2).astype(dtype)
+        precisions = factors @ np.swapaxes(factors, -1, -2) if square else factors**2
+        values = mixture.weights, mixture.means, mixture.covariances, precisions, factors
+        self.weights_, self.means_, self.covariances_, self.precisions_, self.precisions_cholesky_ = cast(values, dtype)
         self.converged_, self.n_iter_ = fit.converged, len(fit.history)
         self.lower_bounds_ = [value - unit for value in fit.history]
         self.lower_bound_ = self.lower_bounds_[-1] if self.lower_bounds_ else -np.inf
@@ -418,7 +420,7 @@ class GaussianMixture(DensityEstimator):
 
     def sample(self, n_samples: int = 1) -> tuple[Array, Array]:
         """Draw samples (n, d), float64, and their components (n,): scikit-learn's for the same parameters and seed."""
-        mixture = self._own_mixture()
+        mixture = self._own_mixture() if getattr(self, "dof_", None) is None else self._exact_mixture()
         if n_samples < 1:
             raise ParameterError(f"Invalid value for 'n_samples': {n_samples!r}; ask for at least 1")
         rng = random_state(self.random_state)
@@ -456,12 +458,12 @@ class GaussianMixture(DensityEstimator):
     def _all_arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
         if getattr(self, "outlier_ranges_", None) is None:
             return self._arguments_of(observed)
-        return self._own_mixture().all_arguments_of(observed)
+        return self._exact_mixture().all_arguments_of(observed)
 
     def _arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
         """Kernel arguments from the attributes, so that a model put together by hand works too."""
         if observed is not None:
-            return self._own_mixture().arguments_of(observed)
+            return self._exact_mixture().arguments_of(observed)
         k, d = np.shape(self.means_)
         if np.shape(self.weights_) != (k,):
             raise ParameterError(

@@ -25,6 +25,7 @@ OUTLIERS = ("uniform", "student")
 _START_DOF = 8.0
 _START_OUTLIERS = 0.05
 _MOST_PRECISE = 1e15  # inverse standard deviations above it would overflow when squared in float32
+_LEAST_SPREAD = 1e-20  # variances below it are rounding of what is constant: a millionth of one is just not too precise
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,8 @@ def expectation_maximization(
     Parameters
     ----------
     planes : ndarray, shape (d, n), float32 or float64
-        NaN is a feature that is not known.
+        NaN is a feature that is not known. Squares are summed: numbers of more than 1e15 do not go into float32, nor
+        those of more than 1e140 into float64.
     start : Mixture
         With Student-t components or outliers, where there shall be such: see `with_outliers`.
     weights : ndarray, shape (n,), optional
@@ -110,7 +112,7 @@ def expectation_maximization(
     samples = _sorted_samples(planes, start, weights, log_prior, frozen)
     if not samples.parts:
         return Fit(start, (), True)
-    kept = (log_prior is not None or prior is not None or len(frozen) > 0) and not start.family.shared
+    known = log_prior is not None or prior is not None or len(frozen) > 0
     mixture, history, rescued, fall = start, [], 0, 0.0
     comparable = converged = False
     for _ in range(max_iterations):
@@ -121,11 +123,12 @@ def expectation_maximization(
         previous = mixture
         mixture = m_step(statistics, start.covariance, added, previous=previous, prior=prior, frozen=frozen)
         bad = _degenerate(mixture, statistics, samples.least)
+        kept = known and not (start.family.shared and bad.all())
         comparable = kept or not bad.any()
         if kept and bad.any():
             mixture = _as_before(mixture, previous, bad)
         elif bad.all():
-            mixture, added = _raise_variances(statistics, start.covariance, added, samples.least, previous)
+            mixture, added = _raise_variances(statistics, start.covariance, added, samples.least, previous, prior)
         elif bad.any():
             mixture = _rescue(mixture, bad, may_split=rescued < start.n_components)
         rescued += not comparable
@@ -199,25 +202,36 @@ def with_outliers(mixture: Mixture, kind: str | None, planes: Array, noise: Arra
 
 
 def _raise_variances(
-    statistics: Statistics, covariance: str, added: Array, least: float, previous: Mixture
+    statistics: Statistics, covariance: str, added: Array, least: float, previous: Mixture, prior: Prior | None
 ) -> tuple[Mixture, Array]:
-    """M step with the least addition to the variances, in steps of ten, that makes every component usable."""
+    """M step with the least addition to the variances, in steps of ten, that makes a component usable.
+
+    Those that are not become balls of the samples' spread where they were: sums over samples too far apart for their
+    dtype may have lost all digits.
+    """
     warnings.warn("every component was degenerate; their variances were raised", DataWarning, stacklevel=4)
     second = statistics.second if statistics.second.ndim == 2 else np.diagonal(statistics.second, axis1=1, axis2=2)
     spread = second.sum(axis=0) / max(statistics.counts.sum(), np.finfo(float).tiny)
-    unit = np.where(spread > 0, spread, 1.0)
+    unit = np.where((spread > _LEAST_SPREAD) & np.isfinite(spread), spread, 1.0)
     for power in range(-6, 3):
         raised = np.maximum(added, 10.0**power * unit)
-        mixture = m_step(statistics, covariance, raised, previous=previous)
+        mixture = m_step(statistics, covariance, raised, previous=previous, prior=prior)
         if not _degenerate(mixture, statistics, least).all():
             break
+    bad = _degenerate(mixture, statistics, least)
+    if bad.any():
+        balls = mixture.family.estimate(np.ones(len(bad)), np.zeros_like(statistics.second), unit)
+        mixture = _as_before(mixture, replace(previous, covariances=balls), bad)
+        mixture = replace(mixture, covariances=balls) if mixture.family.shared else mixture
     return mixture, raised
 
 
 def _as_before(mixture: Mixture, previous: Mixture, bad: Array) -> Mixture:
-    """Give bad components back their means and covariances."""
+    """Give bad components back their means, and their covariances where these are their own."""
     means, covariances = mixture.means.copy(), mixture.covariances.copy()
-    means[bad], covariances[bad] = previous.means[bad], previous.covariances[bad]
+    means[bad] = previous.means[bad]
+    if not mixture.family.shared:
+        covariances[bad] = previous.covariances[bad]
     return replace(mixture, means=means, covariances=covariances)
 
 

@@ -107,9 +107,10 @@ def merge_down(mixture: Mixture, k: int) -> Mixture:
         second = np.diagonal(second, axis1=1, axis2=2).copy()
 
     def log_volume(moments: Array) -> Array:
-        if not rules.diagonal:
-            return np.asarray(np.linalg.slogdet(moments)[1])
-        logs = np.log(rules.estimate(np.ones(len(moments)), moments, np.zeros(d)))
+        with np.errstate(divide="ignore"):
+            if not rules.diagonal:
+                return np.asarray(np.linalg.slogdet(moments)[1])
+            logs = np.log(rules.estimate(np.ones(len(moments)), moments, np.zeros(d)))
         return np.asarray(logs.sum(axis=1) if logs.ndim == 2 else d * logs)
 
     def joined(i: Any, j: Any) -> tuple[Array, Array, Array]:
@@ -124,8 +125,9 @@ def merge_down(mixture: Mixture, k: int) -> Mixture:
 
     def price(i: Array, j: Array) -> None:
         weight, _, moments = joined(i, j)
-        value = weight * log_volume(moments) - weights[i] * volumes[i] - weights[j] * volumes[j]
-        costs[i, j] = costs[j, i] = np.where(np.isnan(value), np.inf, value)
+        with np.errstate(invalid="ignore"):  # of components without volume
+            value = weight * log_volume(moments) - weights[i] * volumes[i] - weights[j] * volumes[j]
+        costs[i, j] = costs[j, i] = np.fmin(value, np.finfo(np.float64).max)  # infinite are those that are gone
 
     volumes = log_volume(second)
     costs = np.full((len(weights), len(weights)), np.inf)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
 from gmmseg.mixture import samples
-from gmmseg.mixture.covariance import Family, family
+from gmmseg.mixture.covariance import Family, factors_of_roots, family, inverse_of_lower
 
 __all__ = ["Mixture", "kernel_arguments"]
 
@@ -130,9 +130,24 @@ class Mixture:
             covariances, covariance = np.diagonal(dense, axis1=1, axis2=2)[:, observed], "diag"
         else:
             covariances, covariance = dense[:, observed][:, :, observed], "full"
-        return replace(
+        some = replace(
             self, means=self.means[:, observed], covariances=covariances, covariance=covariance, outlier_ranges=ranges
         )
+        try:
+            _ = some.factors
+        except np.linalg.LinAlgError:  # by rounding, where features nearly depend on each other; their roots keep it
+            vars(some)["factors"] = factors_of_roots(inverse_of_lower(self.factors)[:, observed])
+        return some
+
+    def of_precisions(self, precisions_cholesky: Array) -> Mixture:
+        """Return the mixture with the covariances that such `precisions_cholesky` stand for, float64."""
+        if self.family.diagonal:
+            return replace(self, covariances=1 / precisions_cholesky**2)
+        roots = np.linalg.inv(precisions_cholesky)
+        mixture = replace(self, covariances=np.swapaxes(roots, -1, -2) @ roots)
+        lower = np.swapaxes(precisions_cholesky, -1, -2)
+        vars(mixture)["factors"] = np.array(np.broadcast_to(lower, (self.n_components, *lower.shape[-2:])))
+        return mixture
 
     def arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
         """Return log constants, means, precision factors and degrees of freedom of some features; of all where None."""
@@ -193,7 +208,8 @@ class Mixture:
         `rng` is a numpy Generator or RandomState.
         """
         counts = rng.multinomial(n, self.weights / self.weights.sum())
-        spread = np.linalg.cholesky(self.family.dense(self.covariances, self.n_components, self.n_features))
+        dense = self.factors if self.factors.ndim == 3 else self.factors[:, :, None] * np.eye(self.n_features)
+        spread = inverse_of_lower(dense)
         parts = []
         for k, count in enumerate(counts):
             white = rng.standard_normal((self.n_features, count))

@@ -84,8 +84,8 @@ class Samples:
     @property
     def least(self) -> float:
         """The least weight of a sample that is not 0."""
-        weights = [part.weights[part.weights > 0].min() for part in self.parts if part.weights is not None]
-        return float(min(weights)) if weights else 1.0
+        weights = [part.weights[part.weights > 0] for part in self.parts if part.weights is not None]
+        return float(min((some.min() for some in weights if some.size), default=1.0))
 
     @property
     def weight(self) -> float:

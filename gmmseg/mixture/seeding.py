@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.errors import GmmsegWarning
+from gmmseg.errors import GmmsegWarning, ParameterError
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.fitting import Fit, expectation_maximization, with_outliers
 from gmmseg.mixture.moves import split_and_merge
@@ -32,6 +32,7 @@ __all__ = [
 
 Array = NDArray[Any]
 
+_LARGEST = 1e140  # number whose square can be added up for any number of samples
 _SUBSET = 4096  # samples to start from
 # Rounds on few samples: of fits of 3 to 5 components to 150 to 569 samples, 1 % instead of 12 % stay more than 0.1 %
 # below the likelihood of R's mclust (data: tests/mixture/test_against_mclust.py), for 5 times the time of one round.
@@ -89,6 +90,9 @@ def seed_mixture(
     """
     starts = starts or (2 if k <= 5 else 4)
     some, some_weights = draw_subset(planes, weights, subset or max(_SUBSET, 256 * k), rng)
+    if has_missing(some):
+        seen = ~np.isnan(some).all(axis=0)
+        some, some_weights = some[:, seen], None if some_weights is None else some_weights[seen]
     complete = fill_in(some, some_weights)
     if outliers is not None:
         crowded = _crowded(complete)
@@ -196,6 +200,8 @@ def draw_subset(
     mass = np.ones(n) if weights is None else weights.astype(np.float64)
     if len(copies):
         mass = np.add.reduceat(mass, firsts)
+    if weights is not None:
+        firsts, mass = firsts[mass > 0], mass[mass > 0]
     if len(firsts) > size:
         cumulated = np.cumsum(mass)
         steps = (np.arange(size) + rng.random()) * (cumulated[-1] / size)
@@ -206,15 +212,24 @@ def draw_subset(
 
 
 def frame(planes: Array, *, common: bool) -> tuple[Array, Array]:
-    """A centre near the mean and a scale, a power of two, near the standard deviation, so that no sum cancels."""
-    some = planes[:, :: max(1, planes.shape[1] // 4096)].astype(np.float64)
-    if has_missing(some):
-        return frame(fill_in(some), common=common)
-    with np.errstate(over="ignore", invalid="ignore"):
-        center, scale = some.mean(axis=1), some.std(axis=1)
-    if not (np.isfinite(center).all() and np.isfinite(scale).all()):
+    """A centre near the mean and a scale, a power of two, near the standard deviation, so that no sum cancels.
+
+    Nothing is more than 1e15 scales from the centre in float32, so that the sums of its squares are finite. Numbers of
+    more than 1e140 are a ParameterError, but for infinity, which is left to the caller.
+    """
+    bounds = np.fmin.reduce(planes, axis=1), np.fmax.reduce(planes, axis=1)
+    low, high = (np.where(np.isnan(bound), 0, bound).astype(np.float64) for bound in bounds)  # NaN: no sample has it
+    largest = float(np.maximum(-low, high).max())
+    if np.isinf(largest):
         return np.zeros(len(planes)), np.ones(len(planes))
+    if largest > _LARGEST:
+        raise ParameterError(f"X reaches {largest:.3g}, whose square is too large; divide X to {_LARGEST:g} or less")
+    some = fill_in(planes[:, :: max(1, planes.shape[1] // 4096)].astype(np.float64))
+    center, scale = some.mean(axis=1), some.std(axis=1)
     scale = np.where(scale > 0, scale, 1)
+    if planes.dtype == np.float32:  # of all samples, not some: one may lie far out
+        scale = np.maximum(scale, np.maximum(high - center, center - low) / 1e15)
+    scale = np.maximum(scale, 1 / _LARGEST if planes.dtype == np.float64 else 2.0**-120)  # its inverse is finite
     scale = 2.0 ** np.round(np.log2(np.full_like(scale, scale.max()) if common else scale))
     return center.astype(planes.dtype).astype(np.float64), scale
 
@@ -366,6 +381,7 @@ def from_labels(
     overall = np.tensordot(counts / counts.sum(), second, 1)
     second += overall * (d / (counts + d)).reshape(-1, *[1] * (second.ndim - 1))
     variances = overall if rules.diagonal else np.diagonal(overall)
+    variances = np.maximum(variances, values.var(axis=1))  # weights of extreme ratios may leave one sample alone
     floor = 1e-12 * np.where(variances > 0, variances, 1)
     covariances = rules.estimate(counts, second, np.maximum(regularization, floor))
     return Mixture(counts / counts.sum(), means, covariances, covariance)

@@ -154,10 +154,10 @@ def _measure_part(part: Part, mixture: Mixture, noise: Array | None, threads: in
     statistics = Statistics(
         origins, counts, sums[:, 1 : 1 + d], second, log_likelihood, part.weight, outliers, mass, tails
     )
-    return statistics if part.observed is None else _complete(statistics, mixture, part.observed, dtype)
+    return statistics if part.observed is None else _complete(statistics, mixture, part.observed, factors, dtype)
 
 
-def _complete(statistics: Statistics, mixture: Mixture, observed: Array, dtype: Any) -> Statistics:
+def _complete(statistics: Statistics, mixture: Mixture, observed: Array, factors: Array, dtype: Any) -> Statistics:
     """Add the conditional moments of the features that the samples do not have."""
     k, d = mixture.means.shape
     missing = np.setdiff1d(np.arange(d), observed)
@@ -177,7 +177,8 @@ def _complete(statistics: Statistics, mixture: Mixture, observed: Array, dtype: 
         return replace(statistics, first=first, second=second)
     # Given the known features z, those missing are expected at base + slope z, with what the slope leaves as variance.
     across = dense[:, missing][:, :, observed]
-    slope = np.linalg.solve(dense[:, observed][:, :, observed], np.swapaxes(across, 1, 2)).swapaxes(1, 2)
+    known = factors[:k]
+    slope = across @ np.swapaxes(known, 1, 2) @ known
     left = dense[:, missing][:, :, missing] - slope @ np.swapaxes(across, 1, 2)
     base = shift[:, missing] - np.einsum("kmo,ko->km", slope, shift[:, observed])
     told = np.einsum("kmo,ko->km", slope, statistics.first)
