@@ -7,19 +7,17 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
 from gmmseg import io, kernels
-from gmmseg.effective import choose_classes
 from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.guidance import Guidance
 from gmmseg.image import Image
-from gmmseg.mixture.choosing import DEFAULT_CRITERION, Choice
 from gmmseg.mixture.covariance import FAMILIES, family
 from gmmseg.mixture.fitting import expectation_maximization
 from gmmseg.mixture.parameters import Mixture
@@ -29,6 +27,9 @@ from gmmseg.result import Segmentation
 from gmmseg.sampling import Sample, join_samples, location_and_scale, take_sample
 from gmmseg.spatial.smoothing import strength_of
 from gmmseg.tiles import Progress, visit
+
+if TYPE_CHECKING:
+    from gmmseg.mixture.choosing import Choice
 
 __all__ = ["apply", "choose_k", "fit", "open_image", "segment"]
 
@@ -203,6 +204,8 @@ def fit(
         number = _supported_classes(planes, groups, number, first.name, quiet=automatic)
     center, scale = _standardize(found, groups)
     if automatic and planes.shape[1]:
+        from gmmseg.effective import choose_classes
+
         number = choose_classes(
             first,
             recipe,
@@ -238,7 +241,7 @@ def choose_k(
     *,
     max_k: int = _MOST_CHOSEN,
     covariance: str | Sequence[str] = tuple(FAMILIES),
-    criterion: str = DEFAULT_CRITERION,
+    criterion: str = "icl",
     features: str | None = None,
     mask: Any = None,
     channel_axis: Any = "auto",
@@ -295,6 +298,8 @@ def choose_k(
     groups = recipe.groups(first)
     number = _supported_classes(planes, groups, number, first.name, quiet=True)
     center, scale = _standardize(found, groups)
+    from gmmseg.effective import choose_classes  # here, because most runs never choose
+
     return choose_classes(
         first,
         recipe,

@@ -14,6 +14,7 @@ spherical (K,)                (K, d), constant rows
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,11 +56,16 @@ def _lower_factors(covariances: Array) -> Array:
     return inverse_of_lower(lower)
 
 
+@cache
+def _lower_ones(d: int) -> Array:
+    return np.tri(d)
+
+
 def inverse_of_lower(lower: Array) -> Array:
     """Inverses of lower triangular matrices (K, d, d)."""
     diagonals = np.diagonal(lower, axis1=1, axis2=2)
     if diagonals.min() > 1e-6 * np.abs(lower).max():  # half as long as row by row for few features
-        return np.tril(np.linalg.inv(lower))
+        return np.asarray(np.linalg.inv(lower) * _lower_ones(lower.shape[-1]))
     # The general inverse pivots, which loses tiny diagonals.
     inverse = np.zeros_like(lower)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -16,8 +16,10 @@ __all__ = ["merge_down", "split_and_merge", "split_in_scale", "split_lengthwise"
 
 Array = NDArray[Any]
 
-_QUARTERED = 8  # up to so many components, trials split each into four: dear, and worth it while they are few
+_QUARTERED = 5  # up to so many components, trials split each into four: dear, and worth it while they are few
 _WORTHWHILE = 5e-4  # least gain of a move, in nats a sample
+_PROMISING = 0.01  # gain after which the same move is tried again
+_REACH = 0.02  # what a move may be short of after four iterations to be given eight more, in nats a sample
 
 
 def split_and_merge(fit: Fit, climb: Callable[[Mixture, int], Fit], n: int) -> Fit:
@@ -49,11 +51,16 @@ def split_and_merge(fit: Fit, climb: Callable[[Mixture, int], Fit], n: int) -> F
     failures = 0
     for _ in range(4 + 2 * k):
         with contextlib.suppress(np.linalg.LinAlgError):  # of halves without volume
-            other = climb(merge_down(climb(splits[failures](fit.mixture), 5).mixture, k), 12)
+            other = climb(merge_down(climb(splits[failures](fit.mixture), 4).mixture, k), 4)
+            if other.history[-1] > fit.history[-1] - _REACH:
+                other = climb(other.mixture, 8)
             weights = other.mixture.weights
             if len(weights) == k and weights.min() >= least and other.history[-1] > fit.history[-1] + _WORTHWHILE:
-                fit, failures = other, 0
-                continue
+                enough = other.history[-1] < fit.history[-1] + _PROMISING
+                fit, failures = other, failures + 1 if enough else 0
+                if failures < len(splits):
+                    continue
+                break
         failures += 1
         if failures == len(splits):
             break

@@ -244,7 +244,7 @@ def m_step(
     covariances = family(covariance).estimate(held, second, regularization)
     total = counts.sum() + statistics.outliers
     mixture = Mixture(counts / total, means, covariances, covariance)
-    if previous is None:
+    if previous is None or (previous.dof is None and previous.outlier_ranges is None and not len(frozen)):
         return mixture
     for k in frozen:
         mixture.means[k], mixture.covariances[k] = previous.means[k], previous.covariances[k]
