@@ -408,6 +408,7 @@ def _fit_mixture(found: Sample, k: int, covariance: str, outliers: str | None, r
             weights=weights,
             noise=_NOISE,
             outliers=outliers,
+            starts=2 if k <= 6 else None,  # a photograph has more local maxima than most data
             rounds=1,  # pixels are many, even where their values are few
             threads=threads,
         )

@@ -338,7 +338,7 @@ class GaussianMixture(DensityEstimator):
                 weights=weights,
                 regularization=regularization,
                 outliers=self.outliers,
-                starts=1 if self.max_iter < _FEW_ITERATIONS else None,
+                moves=self.max_iter >= _FEW_ITERATIONS,
                 threads=kernels.thread_count(self.threads),
             )
         complete = fill_in(planes, weights)

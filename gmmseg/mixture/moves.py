@@ -16,13 +16,13 @@ __all__ = ["merge_down", "split_and_merge", "split_in_scale", "split_lengthwise"
 
 Array = NDArray[Any]
 
-_QUARTERED = 5  # up to so many components, trials split each into four: dear, and worth it while they are few
+_QUARTERED = 8  # up to so many components, trials split each into four: dear, and worth it while they are few
 _WORTHWHILE = 5e-4  # least gain of a move, in nats a sample
 _PROMISING = 0.01  # gain after which the same move is tried again
 _REACH = 0.02  # what a move may be short of after four iterations to be given eight more, in nats a sample
 
 
-def split_and_merge(fit: Fit, climb: Callable[[Mixture, int], Fit], n: int) -> Fit:
+def split_and_merge(fit: Fit, climb: Callable[[Mixture, int], Fit], n: int, *, patient: bool = True) -> Fit:
     """Improve a fit by splitting all its components, a short EM, and merging down to as many as there were.
 
     Parameters
@@ -33,6 +33,8 @@ def split_and_merge(fit: Fit, climb: Callable[[Mixture, int], Fit], n: int) -> F
         Takes a mixture and a number of iterations and returns the Fit of so many iterations of EM.
     n : int
         Samples that `climb` fits.
+    patient : bool
+        False ends trials that lag behind after four iterations, and moves that gain little: half the time.
 
     Notes
     -----
@@ -46,17 +48,18 @@ def split_and_merge(fit: Fit, climb: Callable[[Mixture, int], Fit], n: int) -> F
     needed = 1 if fit.mixture.family.shared else d + 1
     least = min(3 * needed / n, fit.mixture.weights.min())
     splits = (lambda mixture: split_lengthwise(split_lengthwise(mixture)), split_in_scale)
-    if k > _QUARTERED:
+    if k > (_QUARTERED if patient else _QUARTERED - 3):
         splits = (split_lengthwise, split_in_scale)
     failures = 0
     for _ in range(4 + 2 * k):
         with contextlib.suppress(np.linalg.LinAlgError):  # of halves without volume
-            other = climb(merge_down(climb(splits[failures](fit.mixture), 4).mixture, k), 4)
-            if other.history[-1] > fit.history[-1] - _REACH:
+            wider = climb(splits[failures](fit.mixture), 5 if patient else 4)
+            other = climb(merge_down(wider.mixture, k), 12 if patient else 4)
+            if not patient and other.history[-1] > fit.history[-1] - _REACH:
                 other = climb(other.mixture, 8)
             weights = other.mixture.weights
             if len(weights) == k and weights.min() >= least and other.history[-1] > fit.history[-1] + _WORTHWHILE:
-                enough = other.history[-1] < fit.history[-1] + _PROMISING
+                enough = not patient and other.history[-1] < fit.history[-1] + _PROMISING
                 fit, failures = other, failures + 1 if enough else 0
                 if failures < len(splits):
                     continue

@@ -50,6 +50,7 @@ def seed_mixture(
     noise: Array | float = 0.0,
     outliers: str | None = None,
     starts: int | None = None,
+    moves: bool = True,
     rounds: int | None = None,
     subset: int | None = None,
     threads: int = 1,
@@ -70,8 +71,10 @@ def seed_mixture(
     outliers : {"uniform", "student"}, optional
         As of `with_outliers`: the start is then found without the fifth of the samples that lie most alone.
     starts : int, optional
-        Independent starts on a subset, the best of which is improved: by default 2, from 7 components on 4. 1 returns
-        the first as it is, without any EM.
+        Independent starts on a subset, the best of which is improved: by default 1, with few samples 2, from 7
+        components on 4.
+    moves : bool
+        False returns the first start as it is, without any EM.
     rounds : int, optional
         How often all of that is done, the best being kept: by default as often as few samples allow for.
     subset : int, optional
@@ -88,7 +91,6 @@ def seed_mixture(
     takes no more passes, and the best is kept: luck matters most where samples are few. Time O(subset * k * d**2), with
     a few dozen passes over the subset.
     """
-    starts = starts or (2 if k <= 6 else 4)
     some, some_weights = draw_subset(planes, weights, subset or max(_SUBSET, 256 * k), rng)
     if has_missing(some):
         seen = ~np.isnan(some).all(axis=0)
@@ -119,14 +121,15 @@ def seed_mixture(
                 threads=threads,
             )
 
-    if k == 1 or starts == 1:
+    rounds = rounds or min(max(_SUBSET // some.shape[1], 1), _MOST_ROUNDS)
+    starts = starts or (4 if k > 6 else 2 if rounds > 1 else 1)
+    if k == 1 or not moves:
         return with_outliers(begin(0), outliers, planes, regularization + noise)
 
     def best_start() -> Fit:
         best = max((climb(begin(turn), 4) for turn in range(starts)), key=_score)
-        return split_and_merge(climb(best.mixture, 6), climb, some.shape[1])
+        return split_and_merge(climb(best.mixture, 6), climb, some.shape[1], patient=rounds > 1)
 
-    rounds = rounds or min(max(_SUBSET // some.shape[1], 1), _MOST_ROUNDS)
     mixture = max((best_start() for _ in range(rounds)), key=_score).mixture
     return with_outliers(mixture, outliers, planes, regularization + noise)
 

@@ -26,7 +26,7 @@ def quietly(*arguments, **options):
 
 
 def fit_from_scratch(planes, k, covariance, **options):
-    start = seed_mixture(planes, k, np.random.default_rng(0), covariance=covariance, starts=1)
+    start = seed_mixture(planes, k, np.random.default_rng(0), covariance=covariance, moves=False)
     return quietly(planes, start, **options)
 
 
@@ -52,7 +52,7 @@ def assert_usable(mixture, planes):
 def test_the_likelihood_never_falls(seed, n, d, k, apart, covariance, dtype):
     rng = np.random.default_rng(seed)
     planes = (rng.normal(0, apart, (k, d))[rng.integers(k, size=n)].T + rng.normal(size=(d, n))).astype(dtype)
-    start = seed_mixture(planes, k, rng, covariance=covariance, starts=1)
+    start = seed_mixture(planes, k, rng, covariance=covariance, moves=False)
     fit, _ = quietly(planes, start, regularization=0.0, tolerance=0.0, max_iterations=40)
     if fit.rescued == 0:
         # Rounding of the mean of n log densities, each of size about d.
@@ -64,7 +64,7 @@ def test_the_likelihood_never_falls(seed, n, d, k, apart, covariance, dtype):
 @dtypes
 def test_the_history_is_the_likelihood_before_each_step(blobs, covariance, dtype):
     planes = np.ascontiguousarray(blobs(500)[0].T, dtype)
-    start = seed_mixture(planes, 4, np.random.default_rng(0), covariance=covariance, starts=1)
+    start = seed_mixture(planes, 4, np.random.default_rng(0), covariance=covariance, moves=False)
     fit, _ = quietly(planes, start, max_iterations=3, tolerance=0.0)
     shorter, _ = quietly(planes, start, max_iterations=2, tolerance=0.0)
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
@@ -76,7 +76,7 @@ def test_the_history_is_the_likelihood_before_each_step(blobs, covariance, dtype
 @families
 def test_the_order_of_components_does_not_matter(blobs, covariance):
     planes, order = np.ascontiguousarray(blobs(500)[0].T), [2, 0, 3, 1]
-    start = seed_mixture(planes, 4, np.random.default_rng(0), covariance=covariance, starts=1)
+    start = seed_mixture(planes, 4, np.random.default_rng(0), covariance=covariance, moves=False)
     plain, _ = quietly(planes, start, max_iterations=10, tolerance=0.0)
     other, _ = quietly(planes, start.select(order), max_iterations=10, tolerance=0.0)
     np.testing.assert_allclose(other.mixture.means, plain.mixture.means[order], rtol=1e-9)
@@ -87,7 +87,7 @@ def test_the_order_of_components_does_not_matter(blobs, covariance):
 @families
 def test_the_order_of_features_does_not_matter(blobs, covariance):
     planes, order = np.ascontiguousarray(blobs(500)[0].T), [2, 0, 1]
-    start = seed_mixture(planes, 4, np.random.default_rng(0), covariance=covariance, starts=1)
+    start = seed_mixture(planes, 4, np.random.default_rng(0), covariance=covariance, moves=False)
     covariances = start.covariances
     if covariance in ("full", "tied"):
         covariances = covariances[..., order, :][..., order]
@@ -105,7 +105,7 @@ def test_the_order_of_features_does_not_matter(blobs, covariance):
 def test_whole_weights_are_repeated_samples(blobs, covariance, dtype, rng):
     planes = np.ascontiguousarray(blobs(400)[0].T, dtype)
     times = rng.integers(1, 4, 400)
-    start = seed_mixture(planes, 4, np.random.default_rng(0), covariance=covariance, starts=1)
+    start = seed_mixture(planes, 4, np.random.default_rng(0), covariance=covariance, moves=False)
     weighted, _ = quietly(planes, start, weights=times.astype(dtype), max_iterations=8, tolerance=0.0)
     repeated, _ = quietly(np.repeat(planes, times, axis=1), start, max_iterations=8, tolerance=0.0)
     tolerance = 1e-10 if dtype == np.float64 else 1e-4
@@ -118,7 +118,7 @@ def test_whole_weights_are_repeated_samples(blobs, covariance, dtype, rng):
 @pytest.mark.parametrize("threads", [2, 7])
 def test_threads_do_not_change_a_bit(covariance, dtype, threads, rng):
     planes = rng.normal(size=(3, 20_000)).astype(dtype)
-    start = seed_mixture(planes, 3, np.random.default_rng(0), covariance=covariance, starts=1)
+    start = seed_mixture(planes, 3, np.random.default_rng(0), covariance=covariance, moves=False)
     one, _ = quietly(planes, start, max_iterations=3, tolerance=0.0, threads=1)
     many, _ = quietly(planes, start, max_iterations=3, tolerance=0.0, threads=threads)
     assert one.history == many.history
@@ -175,7 +175,7 @@ def test_a_component_that_cannot_be_rescued_is_dropped_with_a_warning():
 
 def test_stopping_early_is_said():
     planes = np.random.default_rng(0).normal(size=(2, 500))
-    start = seed_mixture(planes, 3, np.random.default_rng(0), starts=1)
+    start = seed_mixture(planes, 3, np.random.default_rng(0), moves=False)
     with pytest.warns(ConvergenceWarning, match="2 iterations"):
         fit = expectation_maximization(planes, start, max_iterations=2, tolerance=1e-9)
     assert not fit.converged
