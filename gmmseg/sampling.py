@@ -119,14 +119,15 @@ def _distinct_values(image: Image, index: tuple[Array, ...]) -> tuple[Array, Arr
 
     `index` is a sample of the pixels, which tells whether it is worth the while.
     """
-    bits = image.pixels.dtype.itemsize * 8 * image.n_channels
+    depth = image.pixels.dtype.itemsize * 8
+    bits = depth * image.n_channels
     if image.pixels.dtype.kind != "u" or bits > 64:
         return None
-    shifts = np.arange(image.n_channels, dtype=np.uint64) * np.uint64(image.pixels.dtype.itemsize * 8)
+    shifts = np.arange(image.n_channels, dtype=np.uint64) * np.uint64(depth)
 
     def codes(pixels: Array) -> Array:
         flat = pixels.reshape(-1, image.n_channels)
-        if bits <= 16 and image.n_channels == 1:
+        if image.n_channels == 1:
             return np.asarray(flat[:, 0])
         whole: Array = np.zeros(len(flat), np.uint32 if bits <= 32 else np.uint64)
         for channel, shift in zip(flat.T, shifts.astype(whole.dtype), strict=True):
@@ -138,23 +139,24 @@ def _distinct_values(image: Image, index: tuple[Array, ...]) -> tuple[Array, Arr
         return None
     pixels = image.pixels.reshape(-1, image.n_channels)
     valid = None if image.valid is None else image.valid.reshape(-1)
-    totals: dict[int, Array] = {}
-    found, numbers = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    found: Array = np.zeros(0, np.uint64)
+    numbers: Array = np.zeros(0, np.int64)
+    if bits <= 16:
+        numbers = np.zeros(1 << bits, np.int64)
     for start in range(0, len(pixels), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         some = codes(pixels[part] if valid is None else pixels[part][valid[part]])
         if bits <= 16:
-            totals[0] = totals.get(0, 0) + np.bincount(some, minlength=1 << bits)
+            numbers += np.bincount(some, minlength=1 << bits)
             continue
         fresh, number = np.unique(some, return_counts=True)
         found, place = np.unique(np.concatenate([found, fresh.astype(np.uint64)]), return_inverse=True)
         numbers = np.bincount(place, np.concatenate([numbers, number])).astype(np.int64)
     if bits <= 16:
-        found = np.flatnonzero(totals[0]).astype(np.uint64)
-        numbers = totals[0][found.astype(np.intp)]
-    mask = np.uint64((1 << (image.pixels.dtype.itemsize * 8)) - 1)
-    values = ((found[:, None] >> shifts) & mask).astype(image.pixels.dtype)
-    return values, numbers
+        found = np.flatnonzero(numbers)
+        numbers = numbers[found]
+    values = (found.astype(np.uint64)[:, None] >> shifts) & np.uint64((1 << depth) - 1)
+    return values.astype(image.pixels.dtype), numbers
 
 
 def _with_scribbles(
@@ -186,13 +188,13 @@ def location_and_scale(planes: Array, groups: tuple[int, ...], weights: Array | 
             spread = deviation = 0.0
             for row in rows:
                 known = ~np.isnan(planes[row])
-                if known.any():
-                    mass = None if weights is None else weights[known]
-                    low, center[row], high = _quarters(planes[row][known], mass)
+                values, mass = planes[row][known], None if weights is None else weights[known]
+                if values.size:
+                    low, center[row], high = _quarters(values, mass)
                     spread = max(spread, float(high - low) / 1.349)
-                    mean = np.average(planes[row][known].astype(np.float64), weights=mass)
-                    square = np.average((planes[row][known] - mean) ** 2, weights=mass)
-                    deviation = max(deviation, float(np.sqrt(square)))
+                    if spread == 0:
+                        mean = np.average(values.astype(np.float64), weights=mass)
+                        deviation = max(deviation, float(np.sqrt(np.average((values - mean) ** 2, weights=mass))))
             spread = spread if spread > 0 else deviation
             scale[rows] = spread if spread > 0 else 1.0
     return center, scale

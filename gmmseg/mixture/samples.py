@@ -68,7 +68,7 @@ class Samples:
         parts = tuple(
             Part(
                 observed,
-                _columns(planes if observed is None else planes[observed], index),
+                _columns(planes, index, observed),
                 None if weights is None else weights[index],
                 None if log_prior is None else _columns(log_prior, index),
             )
@@ -76,21 +76,11 @@ class Samples:
         )
         return cls(parts, len(planes), planes.dtype)
 
-    @property
-    def n(self) -> int:
-        """Number of samples."""
-        return sum(part.planes.shape[1] for part in self.parts)
-
-    @property
+    @cached_property
     def least(self) -> float:
         """The least weight of a sample that is not 0."""
-        weights = [part.weights[part.weights > 0] for part in self.parts if part.weights is not None]
-        return float(min((some.min() for some in weights if some.size), default=1.0))
-
-    @property
-    def weight(self) -> float:
-        """Sum of the samples' weights."""
-        return sum(part.weight for part in self.parts)
+        weights = [part.weights for part in self.parts if part.weights is not None]
+        return float(min((w.min(initial=np.inf, where=w > 0) for w in weights), default=1.0))
 
 
 def has_missing(planes: Array) -> bool:
@@ -126,7 +116,7 @@ def posterior(
         log_density[...] = 0
     for observed, index in patterns(planes):
         constants, means, factors, dof = arguments(observed)
-        part = _columns(planes if observed is None else planes[observed], index)
+        part = _columns(planes, index, observed)
         soft = None if out is None else np.empty((len(out), len(index)), planes.dtype)
         density = None if log_density is None else np.empty(len(index), planes.dtype)
         prior = None if log_prior is None else _columns(log_prior, index)
@@ -146,28 +136,32 @@ def classify(planes: Array, arguments: Arguments, out: Array, first: int, *, thr
     out[...] = 0
     for observed, index in patterns(planes):
         constants, means, factors, dof = arguments(observed)
-        part = np.empty(len(index), out.dtype)
-        columns = _columns(planes if observed is None else planes[observed], index)
-        kernels.classify(columns, constants, means, factors, part, first, threads, None, dof)
-        out[index] = part
+        labels = np.empty(len(index), out.dtype)
+        part = _columns(planes, index, observed)
+        kernels.classify(part, constants, means, factors, labels, first, threads, None, dof)
+        out[index] = labels
 
 
-def _columns(planes: Array, index: Array) -> Array:
-    return np.ascontiguousarray(planes[:, index])
+def _columns(planes: Array, index: Array, rows: Array | None = None) -> Array:
+    out = np.empty((len(planes) if rows is None else len(rows), len(index)), planes.dtype)
+    for row, plane in zip(out, planes if rows is None else (planes[i] for i in rows), strict=True):
+        np.take(plane, index, out=row, mode="clip")  # five times as quick as planes[:, index]
+    return out
 
 
 def patterns(planes: Array) -> Iterator[tuple[Array | None, Array]]:
     """For each pattern but the empty one, the known features (None for all) and its samples, in ascending order."""
-    known = ~np.isnan(planes)
-    codes = np.packbits(known, axis=0)
-    if len(codes) == 1:
-        keys = codes[0]
-    else:
+    d, n = planes.shape
+    codes = np.zeros((-(-d // 8), n), np.uint8)
+    for i, plane in enumerate(planes):
+        codes[i // 8] |= np.isnan(plane).view(np.uint8) << (i % 8)
+    keys = codes[0]
+    if len(codes) > 1:
         rows = np.ascontiguousarray(codes.T).view(np.dtype((np.void, len(codes))))[:, 0]
         keys = np.unique(rows, return_inverse=True)[1]
     order = np.argsort(keys, kind="stable")  # of bytes by counting, in no time
     ordered = keys[order]
     for index in np.split(order, np.flatnonzero(ordered[1:] != ordered[:-1]) + 1):
-        observed = np.flatnonzero(known[:, index[0]]) if len(index) else index
+        observed = np.flatnonzero(~np.isnan(planes[:, index[0]])) if len(index) else index
         if len(observed):
-            yield (None if len(observed) == len(planes) else observed), index
+            yield (None if len(observed) == d else observed), index

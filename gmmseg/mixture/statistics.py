@@ -160,7 +160,7 @@ def _measure_part(part: Part, mixture: Mixture, noise: Array | None, threads: in
 def _complete(statistics: Statistics, mixture: Mixture, observed: Array, factors: Array, dtype: Any) -> Statistics:
     """Add the conditional moments of the features that the samples do not have."""
     k, d = mixture.means.shape
-    missing = np.setdiff1d(np.arange(d), observed)
+    missing = np.delete(np.arange(d), observed)
     counts = statistics.counts
     mass = counts if statistics.mass is None else statistics.mass
     first = np.zeros((k, d))
@@ -253,18 +253,19 @@ def m_step(
 
 
 def _degrees_of_freedom(statistics: Statistics, previous: Array | None, frozen: Sequence[int]) -> Array:
-    """Solve for the degrees of freedom of highest likelihood by bisection of their logarithm."""
-    from scipy.special import digamma
+    """Solve log(h) - digamma(h) = c for h, half the degrees of freedom of highest likelihood, by Newton's method.
+
+    It starts from the solution for large h (Minka 2002), which is within 2 %.
+    """
+    from scipy.special import digamma, polygamma
 
     assert statistics.tails is not None
-    known = statistics.tails / (statistics.counts + 10 * np.finfo(np.float64).eps)
-    low, high = (np.full(len(known), np.log(bound)) for bound in _DOF)
-    for _ in range(40):
-        middle = (low + high) / 2
-        half = np.exp(middle) / 2
-        rises = 1 + np.log(half) - digamma(half) + known > 0  # falls as the degrees of freedom grow
-        low, high = np.where(rises, middle, low), np.where(rises, high, middle)
-    dof = np.exp((low + high) / 2)
+    c = -1 - statistics.tails / (statistics.counts + 10 * np.finfo(np.float64).eps)
+    c = np.clip(c, 1 / _DOF[1], 2.0)  # just beyond the most and the least
+    half = (1 + np.sqrt(1 + 4 / 3 * c)) / (4 * c)
+    for _ in range(3):
+        half = half * np.exp(-(np.log(half) - digamma(half) - c) / (1 - half * polygamma(1, half)))
+    dof = np.clip(2 * half, *_DOF)
     if previous is not None:
         dof[list(frozen)] = previous[list(frozen)]
     return np.asarray(dof)
