@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -72,10 +73,10 @@ def choose_classes(
         # Missing bands are replaced by their median, 0, only where principal components need them all.
         return np.ascontiguousarray(features if axes is None else axes @ np.nan_to_num(features), np.float32)
 
-    def features_at(at: tuple[Array, ...]) -> Array:
-        return prepare((recipe.planes_at(image, at)[:guides] - center[:guides, None]) / scale[:guides, None])
+    def features_of(values: Array, flat: Array) -> Array:
+        return prepare((recipe.planes_of(image, values, flat)[:guides] - center[:guides, None]) / scale[:guides, None])
 
-    neighbours = Neighbours(image, features_at, rng)
+    neighbours = Neighbours(image, features_of, rng)
     n_pixels = image.n_pixels if image.valid is None else int(np.count_nonzero(image.valid))
     n_samples = max(1, some.shape[1] // n_images)
 
@@ -123,8 +124,8 @@ class Neighbours:
     Parameters
     ----------
     image : Image
-    features_at : callable
-        Takes an index array (n,) for each spatial axis and returns the mixtures' features (d, n).
+    features_of : callable
+        Takes pixels' values (n, n_channels) and flat indices (n,), returns the mixtures' features (d, n).
     rng : numpy.random.Generator
     pairs : int
         Pixels that are compared with others at each distance.
@@ -133,14 +134,14 @@ class Neighbours:
     def __init__(
         self,
         image: Image,
-        features_at: Callable[[tuple[Array, ...]], Array],
+        features_of: Callable[[Array, Array], Array],
         rng: np.random.Generator,
         *,
         pairs: int = 8192,
     ) -> None:
-        self._image, self._features_at = image, features_at
-        self._index = sample_pixels(image, pairs, rng)
-        self._here = features_at(self._index)
+        self._image, self._features_of = image, features_of
+        self._flat, values = sample_pixels(image, pairs, rng)
+        self._here = features_of(values, self._flat)
         self._moved: dict[tuple[int, int], tuple[Array, Array]] = {}
 
     def volume(self, mixture: Mixture) -> float:
@@ -184,12 +185,11 @@ class Neighbours:
     def _at(self, axis: int, lag: int) -> tuple[Array, Array]:
         """Which of the pixels `lag` farther along an axis are valid (n,), and their features (d, n)."""
         if (axis, lag) not in self._moved:
-            n, index = self._image.shape[axis], self._index
-            moved = (*index[:axis], np.minimum(index[axis] + lag, n - 1), *index[axis + 1 :])
-            inside = index[axis] + lag < n
-            if self._image.valid is not None:
-                inside &= self._image.valid[moved]
-            self._moved[axis, lag] = inside, self._features_at(moved)
+            shape = self._image.shape
+            inside = np.unravel_index(self._flat, shape)[axis] + lag < shape[axis]
+            moved = self._flat + np.where(inside, lag * math.prod(shape[axis + 1 :]), 0)
+            values, valid = self._image.take(moved)
+            self._moved[axis, lag] = inside if valid is None else inside & valid, self._features_of(values, moved)
         return self._moved[axis, lag]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from gmmseg.errors import DataWarning, InputError, ParameterError
+from gmmseg.windows import Window, everything, strips
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     ChannelAxis = int | None | Literal["auto"]
 
-__all__ = ["Image"]
+__all__ = ["Image", "Source"]
 
 # Floats that were scaled to 0..1 and then rounded or resized leave the range by about this much.
 _COLOR_TOLERANCE = 1e-3
@@ -24,15 +26,42 @@ _AXIS_CHOICES = (
 )
 
 
+_READ_AT_ONCE = 32 << 20  # bytes of pixels that are read to pick single ones out of a file
+
+
+class Source(Protocol):
+    """Pixels that stay in their file and are read window by window, by one thread at a time."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(*spatial, n_channels)."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the pixels."""
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Sides of the blocks of the file along the spatial axes: whole ones are read at least cost."""
+
+    @property
+    def sweep(self) -> int:
+        """The spatial axis along which blocks follow one another in the file."""
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return pixels (*window, n_channels), and where they are valid, as of an `Image`; None where all are."""
+
+
 @dataclass(frozen=True, eq=False)
 class Image:
     """Pixels plus what must survive a segmentation.
 
     Parameters
     ----------
-    pixels : ndarray, shape (*spatial, n_channels)
+    pixels : ndarray, shape (*spatial, n_channels), or Source
         Any real integer or floating dtype, channel axis last (a single channel still has the axis), alpha removed.
         Colour is RGB; integers span the range of their dtype, floats 0 to 1. NaN in a band is a number that is missing.
+        A `Source` is read window by window, where an image is larger than the memory it may take.
     color : bool
         Whether the channels are red, green and blue.
     valid : ndarray of bool, shape (*spatial), optional
@@ -46,19 +75,25 @@ class Image:
         What messages call this image: the path it was read from, or "image".
     metadata : dict
         What readers found and writers of the same family put back (resolution, georeferencing tags, affine, ...).
+    origin : tuple of int, optional
+        Of a window (see `crop`): where it lies in the whole image.
+    extent : tuple of int, optional
+        Of a window: the whole image's spatial shape.
 
     Notes
     -----
     `pixels` may be a view of the caller's array, in any memory order and read-only.
     """
 
-    pixels: np.ndarray
+    pixels: np.ndarray | Source
     color: bool = False
     valid: np.ndarray | None = None
     spacing: tuple[float, ...] | None = None
     channel_names: tuple[str, ...] = ()
     name: str = "image"
     metadata: dict[str, Any] = field(default_factory=dict)
+    origin: tuple[int, ...] | None = None
+    extent: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no step could handle, whoever made the image."""
@@ -83,7 +118,7 @@ class Image:
     @property
     def ndim(self) -> int:
         """Number of spatial axes."""
-        return self.pixels.ndim - 1
+        return len(self.pixels.shape) - 1
 
     @property
     def n_channels(self) -> int:
@@ -93,7 +128,73 @@ class Image:
     @property
     def n_pixels(self) -> int:
         """Number of pixels (voxels), valid or not."""
-        return int(self.pixels.size // max(1, self.pixels.shape[-1]))
+        return math.prod(self.shape)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the pixels are an array, not a source to be read window by window."""
+        return not hasattr(self.pixels, "read")
+
+    @property
+    def array(self) -> np.ndarray:
+        """The pixels as an array (*spatial, n_channels), read now where they are in a file."""
+        return cast("np.ndarray", self.pixels) if self.in_memory else self.crop(everything(self.shape)).array
+
+    def crop(self, window: Window) -> Image:
+        """Return a window of the image, in memory: a view where the image is, otherwise read from the file."""
+        pixels, valid = self._read(window)
+        origin = tuple(s.start + start for s, start in zip(window, self.origin or (0,) * self.ndim, strict=True))
+        return replace(self, pixels=pixels, valid=valid, origin=origin, extent=self.extent or self.shape)
+
+    def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        mask = None if self.valid is None else self.valid[window]
+        if self.in_memory:
+            return cast("np.ndarray", self.pixels)[window], mask
+        pixels, valid = cast("Source", self.pixels).read(window)
+        return pixels, valid if mask is None else _combine(valid, mask)
+
+    def take(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return single pixels.
+
+        Parameters
+        ----------
+        flat : ndarray of int, shape (n,)
+            Indices into the flattened spatial axes. A source is read once, whatever their number and order.
+
+        Returns
+        -------
+        values : ndarray, shape (n, n_channels)
+        valid : ndarray of bool, shape (n,), optional
+            None where all are.
+        """
+        import numpy as np
+
+        if self.in_memory:
+            pixels = cast("np.ndarray", self.pixels)
+            valid = None if self.valid is None else self.valid.reshape(-1)[flat]
+            if pixels.flags.c_contiguous:  # three times as fast as several indices
+                return pixels.reshape(-1, pixels.shape[-1]).take(flat, axis=0), valid
+            return pixels[np.unravel_index(flat, self.shape)], valid
+        index = np.stack(np.unravel_index(flat, self.shape))
+        values = np.empty((len(flat), self.n_channels), self.pixels.dtype)
+        valid = np.ones(len(flat), bool)
+        for window in self.windows():
+            starts, stops = ([[getattr(s, name)] for s in window] for name in ("start", "stop"))
+            here = np.flatnonzero(((index >= starts) & (index < stops)).all(axis=0))
+            if len(here):
+                part, usable = self._read(window)
+                place = tuple(index[:, here] - starts)
+                values[here] = part[place]
+                valid[here] = True if usable is None else usable[place]
+        return values, None if valid.all() else valid
+
+    def windows(self) -> list[Window]:
+        """Cover the image with windows that are cheap to read one after the other; all of it where it is in memory."""
+        if self.in_memory:
+            return [everything(self.shape)]
+        source = cast("Source", self.pixels)
+        pixels = _READ_AT_ONCE // (source.dtype.itemsize * self.n_channels)
+        return [tile.inner for strip in strips(self.shape, source.blocks, source.sweep, pixels, 0) for tile in strip]
 
     @classmethod
     def from_array(

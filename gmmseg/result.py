@@ -140,7 +140,7 @@ class Segmentation:
         step = max(1, int((self.image.n_pixels / 100_000) ** (1 / self.image.ndim)))
         every = (slice(step // 2, None, step),) * self.image.ndim
         labels = self.labels[every].ravel()
-        pixels = self.image.pixels[every].reshape(-1, 3)
+        pixels = self.image.array[every].reshape(-1, 3)
         top = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
         counts = np.bincount(labels, minlength=k + 1)
         sums = np.stack([np.bincount(labels, channel, minlength=k + 1) for channel in pixels.T])

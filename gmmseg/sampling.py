@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.errors import ParameterError
 from gmmseg.features import Recipe
 from gmmseg.guidance import Guidance
 from gmmseg.image import Image
@@ -20,6 +21,8 @@ Array = NDArray[Any]
 _POSITION_BLUR = 0.1  # of the longest side, at weight 1
 _FEW = 0.3  # a sample with more distinct values a pixel than this stands for too many values to count them all
 _AT_ONCE = 1 << 20  # pixels whose values are counted together
+_ENOUGH = 0.9  # of the pixels that were asked for
+_MOST_LOOKS = 64  # pixels looked at for one that is asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,20 +46,36 @@ class Sample:
     classes: Array | None = None
 
 
-def sample_pixels(image: Image, count: int | None, rng: np.random.Generator) -> tuple[Array, ...]:
-    """Choose `count` valid pixels, one at random in each of `count` runs of about equal length; all if None or fewer.
+def sample_pixels(image: Image, count: int | None, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Choose about `count` valid pixels, one at random in each of runs of equal length; all if None or fewer.
 
-    Returns one index array a spatial axis, in the order of the image.
+    Where many pixels are not valid, more runs are taken in a second look, up to 64 times as many.
+
+    Returns
+    -------
+    flat : ndarray of int, shape (n,)
+        Indices into the flattened spatial axes, ascending.
+    values : ndarray, shape (n, n_channels)
     """
-    allowed = None if image.valid is None else np.flatnonzero(image.valid)
-    n = image.n_pixels if allowed is None else len(allowed)
-    if count is None or count >= n:
-        flat = np.arange(n) if allowed is None else allowed
-    else:
-        edges = np.arange(count + 1) * n // count
-        flat = edges[:-1] + (rng.random(count) * np.diff(edges)).astype(np.int64)
-        flat = flat if allowed is None else allowed[flat]
-    return np.unravel_index(flat, image.shape)
+    n = image.n_pixels
+    wanted = n if count is None else min(count, n)
+    for again in (True, False):
+        flat = _one_in_each_run(n, wanted, rng)
+        values, valid = image.take(flat)
+        if valid is None:
+            return flat, values
+        kept = int(np.count_nonzero(valid))
+        if wanted == n or kept >= _ENOUGH * wanted or not again:
+            break
+        wanted = min(n, _MOST_LOOKS * wanted, -(-wanted * wanted // max(kept, 1)))
+    return flat[valid], values[valid]
+
+
+def _one_in_each_run(n: int, count: int, rng: np.random.Generator) -> Array:
+    if count >= n:
+        return np.arange(n)
+    edges = np.arange(count + 1) * n // count
+    return np.asarray(edges[:-1] + (rng.random(count) * np.diff(edges)).astype(np.int64))
 
 
 def take_sample(
@@ -75,19 +94,23 @@ def take_sample(
     free covariance the scale of a feature changes nothing, only what is known less exactly weighs less. With guidance,
     pixels whose class is given are added, at most a quarter of the sample.
     """
-    index = sample_pixels(image, count, rng)
+    if count is None and not image.in_memory:
+        raise ParameterError(f"{image.name} does not fit into the memory allowed; give a number of pixels as sample")
+    flat, values = sample_pixels(image, count, rng)
     position = [row for row, group in enumerate(recipe.groups(image)) if group < 0]
     if by_value and guidance is None and not position:
-        values = _distinct_values(image, index)
-        if values is not None:
-            return values_as_sample(image, recipe, *values)
+        counted = _distinct_values(image, values)
+        if counted is not None:
+            return values_as_sample(image, recipe, *counted)
     if guidance is not None:
-        index = _with_scribbles(image, guidance, index, rng)
-    planes = recipe.planes_at(image, index)
+        flat = _with_scribbles(image, guidance, flat, rng)
+        values, _ = image.take(flat)
+    planes = recipe.planes_of(image, values, flat)
     if position:
         planes[position] += _POSITION_BLUR * rng.standard_normal((len(position), planes.shape[1]), np.float32)
     if guidance is None:
         return Sample(planes)
+    index = np.unravel_index(flat, image.shape)
     return Sample(planes, None, guidance.log_prior(k, index), guidance.classes(index))
 
 
@@ -109,43 +132,35 @@ def join_samples(parts: Sequence[Sample]) -> Sample:
 
 def values_as_sample(image: Image, recipe: Recipe, values: Array, counts: Array) -> Sample:
     """Distinct values (n, channels) as pixels of their own, weighted by how many pixels have them."""
-    strip = values.reshape(*[1] * (image.ndim - 1), *values.shape)
-    line = replace(image, pixels=strip, valid=None, spacing=None)
-    return Sample(recipe.planes(line, tuple(slice(0, n) for n in line.shape)), counts.astype(np.float64))
+    return Sample(recipe.planes_of(image, values, np.zeros(len(values), np.intp)), counts.astype(np.float64))
 
 
-def _distinct_values(image: Image, index: tuple[Array, ...]) -> tuple[Array, Array] | None:
+def _distinct_values(image: Image, sample: Array) -> tuple[Array, Array] | None:
     """Distinct values of all valid pixels, (n, channels), and their numbers (n,); None where they are many.
 
-    `index` is a sample of the pixels, which tells whether it is worth the while.
+    `sample` holds the values of some pixels, which tell whether it is worth the while.
     """
-    depth = image.pixels.dtype.itemsize * 8
+    dtype = image.pixels.dtype
+    depth = dtype.itemsize * 8
     bits = depth * image.n_channels
-    if image.pixels.dtype.kind != "u" or bits > 64:
+    if dtype.kind != "u" or bits > 64:
         return None
     shifts = np.arange(image.n_channels, dtype=np.uint64) * np.uint64(depth)
 
     def codes(pixels: Array) -> Array:
-        flat = pixels.reshape(-1, image.n_channels)
         if image.n_channels == 1:
-            return np.asarray(flat[:, 0])
-        whole: Array = np.zeros(len(flat), np.uint32 if bits <= 32 else np.uint64)
-        for channel, shift in zip(flat.T, shifts.astype(whole.dtype), strict=True):
+            return np.asarray(pixels[:, 0])
+        whole: Array = np.zeros(len(pixels), np.uint32 if bits <= 32 else np.uint64)
+        for channel, shift in zip(pixels.T, shifts.astype(whole.dtype), strict=True):
             whole |= channel.astype(whole.dtype) << shift
         return whole
 
-    n = len(index[0])
-    if bits > 16 and len(np.unique(codes(image.pixels[index]))) > _FEW * n:
+    if bits > 16 and len(np.unique(codes(sample))) > _FEW * len(sample):
         return None
-    pixels = image.pixels.reshape(-1, image.n_channels)
-    valid = None if image.valid is None else image.valid.reshape(-1)
     found: Array = np.zeros(0, np.uint64)
-    numbers: Array = np.zeros(0, np.int64)
-    if bits <= 16:
-        numbers = np.zeros(1 << bits, np.int64)
-    for start in range(0, len(pixels), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
-        some = codes(pixels[part] if valid is None else pixels[part][valid[part]])
+    numbers: Array = np.zeros(1 << bits if bits <= 16 else 0, np.int64)
+    for pixels in _valid_pixels(image):
+        some = codes(pixels)
         if bits <= 16:
             numbers += np.bincount(some, minlength=1 << bits)
             continue
@@ -156,24 +171,38 @@ def _distinct_values(image: Image, index: tuple[Array, ...]) -> tuple[Array, Arr
         found = np.flatnonzero(numbers)
         numbers = numbers[found]
     values = (found.astype(np.uint64)[:, None] >> shifts) & np.uint64((1 << depth) - 1)
-    return values.astype(image.pixels.dtype), numbers
+    return values.astype(dtype), numbers
 
 
-def _with_scribbles(
-    image: Image, guidance: Guidance, index: tuple[Array, ...], rng: np.random.Generator
-) -> tuple[Array, ...]:
+def _valid_pixels(image: Image) -> Iterator[Array]:
+    """All valid pixels, (n, n_channels) at a time."""
+    for window in image.windows():
+        part = image.crop(window)
+        pixels = part.array.reshape(-1, image.n_channels)
+        valid = None if part.valid is None else part.valid.reshape(-1)
+        for start in range(0, len(pixels), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            yield pixels[some] if valid is None else pixels[some][valid[some]]
+
+
+def _with_scribbles(image: Image, guidance: Guidance, flat: Array, rng: np.random.Generator) -> Array:
     """Add pixels of every scribble to the sample, about as many of each class."""
     if guidance.scribbles is None:
-        return index
+        return flat
     strokes = guidance.scribbles.reshape(-1)
-    drawn = np.flatnonzero(strokes if image.valid is None else strokes * image.valid.reshape(-1))
+    drawn = np.flatnonzero(strokes)
+    drawn = drawn[_all_if_none(image.take(drawn)[1])]
     kinds = np.unique(strokes[drawn])
-    most = max(64, len(index[0]) // (4 * max(1, len(kinds))))
-    parts = [np.ravel_multi_index(index, image.shape)]
+    most = max(64, len(flat) // (4 * max(1, len(kinds))))
+    parts = [flat]
     for kind in kinds:
         own = drawn[strokes[drawn] == kind]
         parts.append(own if len(own) <= most else np.sort(rng.choice(own, most, replace=False)))
-    return np.unravel_index(np.unique(np.concatenate(parts)), image.shape)
+    return np.unique(np.concatenate(parts))
+
+
+def _all_if_none(valid: Array | None) -> Any:
+    return slice(None) if valid is None else valid
 
 
 def location_and_scale(planes: Array, groups: tuple[int, ...], weights: Array | None = None) -> tuple[Array, Array]:
@@ -212,19 +241,20 @@ def _quarters(values: Array, weights: Array | None) -> Array:
     return np.asarray(values[order[places.clip(max=len(values) - 1)]])
 
 
-def contrast(image: Image, recipe: Recipe, scale: Array, *, pairs: int = 8192) -> float:
-    """Mean squared difference of neighbouring pixels' features, each divided by its scale, position left out."""
-    guides = sum(group >= 0 for group in recipe.groups(image))
-    index = sample_pixels(image, pairs, np.random.default_rng(0))
-    here = recipe.planes_at(image, index)[:guides]
-    total, count = 0.0, 0
-    for axis, n in enumerate(image.shape):
-        moved = (*index[:axis], np.minimum(index[axis] + 1, n - 1), *index[axis + 1 :])
-        usable = index[axis] + 1 < n
-        if image.valid is not None:
-            usable &= image.valid[moved]
-        there = recipe.planes_at(image, moved)[:guides]
-        change = np.nan_to_num((here - there)[:, usable])  # what is missing does not differ
-        total += float(((change / scale[:guides, None]) ** 2).sum(dtype=np.float64))
-        count += int(usable.sum())
-    return total / max(count, 1)
+def contrast(image: Image, recipe: Recipe, *, pairs: int = 8192) -> Array:
+    """Mean squared difference (d,) of each feature, position left out, between neighbours along any axis."""
+    n, guides = image.n_pixels, sum(group >= 0 for group in recipe.groups(image))
+    steps = np.cumprod((1, *image.shape[:0:-1]))[::-1]
+    for count in (pairs, _MOST_LOOKS * pairs):
+        here = _one_in_each_run(n, count, np.random.default_rng(0))
+        usable = np.stack(np.unravel_index(here, image.shape)) + 1 < np.array(image.shape)[:, None]
+        flat = np.concatenate([here, *(here + np.where(ok, step, 0) for ok, step in zip(usable, steps, strict=True))])
+        values, valid = image.take(flat)
+        if valid is not None:
+            first, *others = valid.reshape(-1, len(here))
+            usable &= first & np.stack(others)
+        if count >= n or np.count_nonzero(usable) >= pairs // 4:
+            break
+    planes = recipe.planes_of(image, values, flat)[:guides].reshape(guides, 1 + image.ndim, len(here))
+    change = np.nan_to_num(planes[:, 1:] - planes[:, :1]) ** 2  # what is missing does not differ
+    return np.asarray((change * usable).sum(axis=(1, 2), dtype=np.float64) / max(int(usable.sum()), 1))

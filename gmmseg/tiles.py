@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,59 +19,14 @@ from gmmseg.mixture.anomaly import p_values
 from gmmseg.model import Model
 from gmmseg.sampling import contrast
 from gmmseg.spatial.smoothing import HALO, Smoothing
+from gmmseg.windows import Tile, Window, everything, shape_of, shifted, tile_sides, tiles
 
-__all__ = ["Progress", "Tile", "tile_sides", "tiles", "visit"]
+__all__ = ["Progress", "halo_of", "visit"]
 
 Array = NDArray[Any]
 Progress = Callable[[int, int], None]
-Window = tuple[slice, ...]
 
 TILE_BYTES = 8 << 20  # working memory of one tile: larger ones leave the cache, smaller ones are mostly halo
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One window.
-
-    Parameters
-    ----------
-    outer : tuple of slice
-        Pixels to read.
-    inner : tuple of slice
-        Pixels to write, in the coordinates of the image.
-    local : tuple of slice
-        The same pixels in the coordinates of `outer`.
-    """
-
-    outer: Window
-    inner: Window
-    local: Window
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the outer window."""
-        return tuple(s.stop - s.start for s in self.outer)
-
-
-def tile_sides(shape: tuple[int, ...], pixels: int, halo: int) -> tuple[int, ...]:
-    """Sides of a tile of about so many pixels that is as wide as it is high, and wide compared with its halo."""
-    side = max(int(pixels ** (1 / len(shape))), 12 * halo, 1)
-    return tuple(min(side, n) for n in shape)
-
-
-def tiles(shape: tuple[int, ...], sides: tuple[int, ...], halo: int) -> Iterator[Tile]:
-    """Cover a shape with tiles of these sides, each with a halo that ends at the image's border.
-
-    Examples
-    --------
-    >>> [(t.outer[0], t.local[0]) for t in tiles((5,), (3,), 1)]
-    [(slice(0, 4, None), slice(0, 3, None)), (slice(2, 5, None), slice(1, 3, None))]
-    """
-    for starts in itertools.product(*(range(0, n, side) for n, side in zip(shape, sides, strict=True))):
-        inner = tuple(slice(a, min(a + side, n)) for a, side, n in zip(starts, sides, shape, strict=True))
-        outer = tuple(slice(max(s.start - halo, 0), min(s.stop + halo, n)) for s, n in zip(inner, shape, strict=True))
-        local = tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
-        yield Tile(outer, inner, local)
 
 
 def visit(
@@ -85,41 +38,47 @@ def visit(
     log_density: Array | None = None,
     anomaly: Array | None = None,
     guidance: Guidance | None = None,
+    variation: Array | None = None,
+    within: Window | None = None,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> None:
-    """Compute the outputs that are given, of the image's shape and filled with 0 (densities: NaN), tile by tile.
+    """Compute the outputs that are given, filled with 0 (densities: NaN) before, tile by tile.
 
-    Either labels and probabilities, or log density, or anomaly.
-    Labels and probabilities are smoothed as the model says; each output is the same for any tiles and threads.
+    Either labels and probabilities, or log density, or anomaly, of the shape of the image, which is in memory, or of a
+    window `within` it. Labels and probabilities are smoothed as the model says; each output is the same for any tiles
+    and threads. `variation` is the contrast of the whole image, where this is a part of it.
     """
     smoothing = None
     single = log_density is not None or anomaly is not None  # each pixel for itself
-    if model.strength > 0 and model.k > 1 and not single:
-        smoothing = _smoothing(image, model)
-    halo = HALO if smoothing else 0
+    halo = 0 if single else halo_of(model)
+    if halo:
+        smoothing = _smoothing(image, model, contrast(image, model.recipe) if variation is None else variation)
+    within = within or everything(image.shape)
     floats = 4 * model.k + len(model.scale) + 3**image.ndim // 2
-    sides = tile_sides(image.shape, TILE_BYTES // (4 * floats), halo)
-    jobs = list(tiles(image.shape, sides, halo))
-    memory = _ThreadMemory()
+    sides = tile_sides(shape_of(within), TILE_BYTES // (4 * floats), halo)
+    jobs = list(tiles(image.shape, sides, halo, within=within))
+    memory, start = _ThreadMemory(), tuple(-s.start for s in within)
 
     def work(tile: Tile) -> None:
         valid = None if image.valid is None else image.valid[tile.outer]
         if valid is not None and not valid[tile.local].any():
             return
         n = math.prod(tile.shape)
+        inner = shifted(tile.inner, start)
         planes = model.recipe.planes(image, tile.outer, out=memory.take("planes", len(model.scale), n))
         if log_density is not None:
             density = np.empty(n, np.float32)
             samples.posterior(planes, partial(model.arguments_of, outliers=True), None, density)
-            _write_valid(density, tile, valid, log_density[tile.inner])
+            _write_valid(density, tile, valid, log_density[inner])
         elif anomaly is not None:
-            _write_valid(p_values(planes, model.arguments_of), tile, valid, anomaly[tile.inner])
+            _write_valid(p_values(planes, model.arguments_of), tile, valid, anomaly[inner])
         else:
-            label_part = None if labels is None else labels[tile.inner]
-            soft_part = None if probabilities is None else probabilities[:, *tile.inner]
+            label_part = None if labels is None else labels[inner]
+            soft_part = None if probabilities is None else probabilities[:, *inner]
             posterior = memory.take("posterior", model.k, n)
-            log_prior = None if guidance is None else guidance.log_prior(model.k, tile.outer)
+            where = shifted(tile.outer, image.origin or (0,) * image.ndim)
+            log_prior = None if guidance is None else guidance.log_prior(model.k, where)
             _write_classes(model, smoothing, planes, posterior, log_prior, tile, valid, label_part, soft_part)
 
     with ThreadPoolExecutor(min(threads, len(jobs))) as pool:
@@ -141,9 +100,14 @@ class _ThreadMemory(threading.local):
         return self.flat[name][: rows * columns].reshape(rows, columns)
 
 
-def _smoothing(image: Image, model: Model) -> Smoothing:
-    variation = contrast(image, model.recipe, model.scale)
-    sharpness = math.sqrt(0.5 / variation) if variation > 0 else 0.0
+def halo_of(model: Model) -> int:
+    """How many pixels around a window its labels depend on."""
+    return HALO if model.strength > 0 and model.k > 1 else 0
+
+
+def _smoothing(image: Image, model: Model, variation: Array) -> Smoothing:
+    total = float((variation / model.scale[: model.n_guides] ** 2).sum())
+    sharpness = math.sqrt(0.5 / total) if total > 0 else 0.0
     spacing = image.spacing or (1.0,) * image.ndim
     return Smoothing(model.strength, sharpness / model.scale[: model.n_guides], spacing)
 

@@ -68,12 +68,14 @@ def test_peers_do_not_know_each_other():
     ("name", "allowed"),
     [
         ("errors", set()),
+        ("windows", set()),
+        ("extras", {"errors"}),
         ("kernels", {"errors"}),
         ("mixture", {"errors", "kernels"}),
         ("spatial", {"errors", "kernels"}),
-        ("image", {"errors"}),
+        ("image", {"errors", "windows"}),
         ("features", {"errors", "kernels", "image"}),
-        ("io", {"errors", "image"}),
+        ("io", {"errors", "extras", "image", "windows"}),
     ],
 )
 def test_the_lower_floors_stand_on_what_is_below(name, allowed):

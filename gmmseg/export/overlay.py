@@ -66,7 +66,7 @@ def overlay(image: Image, labels: np.ndarray, *, alpha: float = 0.5, palette: np
     height = max(1, _STRIP_PIXELS // columns)
     for start in range(0, rows, height):
         stop = min(start + height, rows)
-        picture = _picture(image.pixels[start:stop], low, high)
+        picture = _picture(image.array[start:stop], low, high)
         _blend(picture, numbers, start, stop, colors, alpha)
         np.rint(picture, out=picture)
         blended[start:stop] = picture
@@ -95,7 +95,7 @@ def _stretch(image: Image) -> tuple[np.ndarray, np.ndarray]:
     if image.color and image.pixels.dtype == np.uint8:
         return np.zeros(3, np.float32), np.full(3, 255, np.float32)
     step = max(1, int(np.ceil(np.sqrt(image.n_pixels / _STRETCH_SAMPLES))))
-    sample = image.pixels[::step, ::step, :shown].reshape(-1, shown)
+    sample = image.array[::step, ::step, :shown].reshape(-1, shown)
     if image.valid is not None:
         usable = image.valid[::step, ::step].reshape(-1)
         sample = sample[usable] if usable.any() else np.zeros((1, shown), np.float32)

@@ -122,18 +122,13 @@ class Recipe:
 
         They are written into `out`, float32, where it is given.
         """
-        values = image.pixels[window]
+        values = image.array[window]
         axes = np.ogrid[window]
         return self._compute(image, values.reshape(-1, *values.shape[-2:]), axes, values.shape[:-1], out)
 
-    def planes_at(self, image: Image, index: tuple[Array, ...]) -> Array:
-        """Return the planes (n_features, n) of single pixels, given by one index array (n,) a spatial axis."""
-        pixels = image.pixels
-        if pixels.flags.c_contiguous:  # three times as fast as several indices
-            values = pixels.reshape(-1, pixels.shape[-1]).take(np.ravel_multi_index(index, image.shape), axis=0)
-        else:
-            values = pixels[index]
-        return self._compute(image, values[None], index, values.shape[:1])
+    def planes_of(self, image: Image, values: Array, flat: Array) -> Array:
+        """Return the planes (n_features, n) of single pixels: values (n, n_channels) at these flat indices (n,)."""
+        return self._compute(image, values[None], np.unravel_index(flat, image.shape), values.shape[:1])
 
     def _compute(
         self, image: Image, values: Array, axes: Any, shape: tuple[int, ...], out: Array | None = None
@@ -162,11 +157,12 @@ class Recipe:
 
     def _position(self, image: Image, axes: Any, shape: tuple[int, ...], out: Array) -> int:
         """Pixel centres in units of the longest side, 0 in the middle, times the weight; the last axis first."""
-        spacing = image.spacing or (1.0,) * image.ndim
-        longest = max(n * s for n, s in zip(image.shape, spacing, strict=True))
+        spacing, extent = image.spacing or (1.0,) * image.ndim, image.extent or image.shape
+        origin = image.origin or (0,) * image.ndim
+        longest = max(n * s for n, s in zip(extent, spacing, strict=True))
         for row, axis in enumerate(reversed(range(image.ndim))):
             unit = self.position_weight * spacing[axis] / longest
-            place = (axes[axis] + 0.5 - image.shape[axis] / 2) * unit
+            place = (axes[axis] + (origin[axis] + 0.5 - extent[axis] / 2)) * unit
             out[row].reshape(shape)[...] = place.astype(np.float32)
         return image.ndim
 

@@ -4,17 +4,77 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from gmmseg.errors import InputError
 from gmmseg.io.formats import Format, require_room
+from gmmseg.windows import Window
 
-__all__ = ["describe_array", "read_array", "write_array"]
+if TYPE_CHECKING:
+    from gmmseg.io.writing import Layers
+
+__all__ = ["MappedArray", "describe_array", "read_array", "write", "write_array"]
+
+
+@dataclass(frozen=True)
+class MappedArray:
+    """An array stored as it is somewhere in a file: a source of pixels.
+
+    Parameters
+    ----------
+    path : Path
+    offset : int
+        Of its first byte.
+    stored : tuple of int
+        Shape as stored, in C order.
+    number : numpy.dtype
+        Of the numbers as stored.
+    channel_axis : int or None
+        Of the stored shape; None for a single channel.
+
+    Notes
+    -----
+    The file is mapped anew for each window and let go, so that what was read does not stay in memory.
+    """
+
+    path: Path
+    offset: int
+    stored: tuple[int, ...]
+    number: np.dtype[Any]
+    channel_axis: int | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(*spatial, n_channels)."""
+        if self.channel_axis is None:
+            return (*self.stored, 1)
+        axis = self.channel_axis % len(self.stored)
+        return (*self.stored[:axis], *self.stored[axis + 1 :], self.stored[axis])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of the pixels: in the machine's order of bytes."""
+        return self.number.newbyteorder("=")
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Rows."""
+        spatial = self.shape[:-1]
+        return (*[1] * (len(spatial) - 1), spatial[-1])
+
+    sweep = 0
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return a window's pixels."""
+        mapped = np.memmap(self.path, self.number, "r", self.offset, self.stored)
+        pixels = mapped[..., None] if self.channel_axis is None else np.moveaxis(mapped, self.channel_axis, -1)
+        return np.array(pixels[window], self.dtype), None
 
 
 @contextmanager
@@ -124,3 +184,14 @@ def write_array(file: BinaryIO, known: Format, array: np.ndarray, *, key: str) -
         np.save(file, array, allow_pickle=False)
     else:
         np.savez_compressed(file, allow_pickle=False, **{key: array})
+
+
+def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
+    """Write a .npy file window by window."""
+    shape = (len(layers.names), *layers.shape) if layers.kind == "soft" else layers.shape
+    mapped = np.lib.format.open_memmap(path, mode="w+", dtype=layers.dtype, shape=shape)
+    for window, values in windows:
+        where: tuple[Any, ...] = (..., *window)
+        mapped[where] = values
+    mapped.flush()
+    return {}

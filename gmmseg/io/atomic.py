@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from gmmseg.errors import OutputError
 
-__all__ = ["atomic_file", "check_place"]
+__all__ = ["atomic_file", "atomic_path", "check_place"]
 
 
 def check_place(path: Path, *, overwrite: bool) -> None:
@@ -67,15 +67,36 @@ def atomic_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
     OutputError
         The target is refused (see `check_place`) or the system could not write (disk full, ...).
     """
+    # Unlike the tempfile module's 0o600, the rights of any new file: the umask decides.
+    with atomic_path(path, overwrite=overwrite) as temporary, open(temporary, "x+b") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path, *, overwrite: bool, suffix: str = "") -> Iterator[Path]:
+    """Name a hidden temporary file beside `path`, for a library that opens files itself; as `atomic_file` otherwise.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be written.
+    overwrite : bool
+        Whether an existing file may be replaced.
+    suffix : str
+        End of the temporary name, for libraries that choose the format by it.
+
+    Yields
+    ------
+    Path
+        Where a file has to be when the block ends.
+    """
     check_place(path, overwrite=overwrite)
     # A link keeps pointing where it points: its target is what is replaced.
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".gmmseg-{os.urandom(6).hex()}.tmp")
+    temporary = target.with_name(f".gmmseg-{os.urandom(6).hex()}.tmp{suffix}")
     try:
-        # Unlike the tempfile module's 0o600, the rights of any new file: the umask decides.
-        with open(temporary, "x+b") as file:
-            yield file
-            file.flush()
+        yield temporary
+        with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         _rename(temporary, target, path, overwrite=overwrite)
     except OutputError:

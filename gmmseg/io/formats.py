@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import zlib
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gmmseg.errors import InputError, OutputError
 
-__all__ = ["FORMATS", "Format", "Kind", "choose", "identify", "require_room"]
+__all__ = ["FORMATS", "GDAL", "Format", "Kind", "choose", "has_rasterio", "identify", "require_room"]
 
 Kind = Literal["labels", "soft", "picture"]
 
@@ -28,13 +31,24 @@ class Format:
         Offset and bytes; one match is enough.
     writes : frozenset of str
         The kinds of result that can be written: "labels", "soft" (probabilities), "picture" (RGB).
+    module : str, optional
+        That of a family that comes with an extra; it has `read`, `read_labels`, `read_probabilities`, `describe` and
+        `write`, as `gmmseg.io.reading` and `gmmseg.io.writing` call them.
     """
 
     name: str
     suffixes: tuple[str, ...]
     signatures: tuple[tuple[int, bytes], ...]
     writes: frozenset[Kind] = frozenset()
+    module: str | None = None
 
+    def load(self) -> Any:
+        """Return the module of the family; what it needs beyond gmmseg's own requirements it asks for when called."""
+        assert self.module is not None
+        return import_module(f"gmmseg.io.{self.module}")
+
+
+_LOOK = 512  # bytes, in which every format says what it is
 
 FORMATS = (
     Format("PNG", (".png",), ((0, b"\x89PNG\r\n\x1a\n"),), frozenset({"labels", "picture"})),
@@ -50,7 +64,18 @@ FORMATS = (
     Format("GIF", (".gif",), ((0, b"GIF87a"), (0, b"GIF89a"))),
     Format("NPY", (".npy",), ((0, b"\x93NUMPY"),), frozenset({"labels", "soft"})),
     Format("NPZ", (".npz",), ((0, b"PK\x03\x04"), (0, b"PK\x05\x06")), frozenset({"labels", "soft"})),
+    Format(
+        "NIfTI",
+        (".nii", ".nii.gz"),
+        ((344, b"n+1\0"), (4, b"n+2\0\r\n\x1a\n"), (344, b"ni1\0"), (4, b"ni2\0\r\n\x1a\n")),
+        frozenset({"labels", "soft"}),
+        "nifti",
+    ),
+    Format("DICOM", (".dcm",), ((128, b"DICM"),), frozenset({"labels", "soft"}), "dicom"),
 )
+
+GDAL = Format("GDAL raster", (), (), frozenset(), "raster")
+"""What only GDAL can tell and read; georeferenced TIFF files are written by the same module."""
 
 
 def identify(path: Path) -> Format:
@@ -61,9 +86,22 @@ def identify(path: Path) -> Format:
     InputError
         The file is missing, a folder, empty, unreadable or of no known format.
     """
+    if path.is_dir() and _holds_dicom(path):
+        return next(known for known in FORMATS if known.name == "DICOM")
+    start = _first_bytes(path)
+    for known in FORMATS:
+        if any(start[offset : offset + len(magic)] == magic for offset, magic in known.signatures):
+            return known
+    if has_rasterio() and GDAL.load().knows(path):
+        return GDAL
+    raise _unknown(path, start)
+
+
+def _first_bytes(path: Path) -> bytes:
+    """Return the first bytes of a file, or of what a gzip file holds."""
     try:
         with open(path, "rb") as file:
-            start = file.read(16)
+            start = file.read(_LOOK)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; check the path") from None
     except IsADirectoryError:
@@ -75,10 +113,29 @@ def identify(path: Path) -> Format:
         raise InputError(f"{path} cannot be read: {reason}; check the path") from error
     if not start:
         raise InputError(f"{path} is empty (0 bytes); write or download it again")
-    for known in FORMATS:
-        if any(start[offset : offset + len(magic)] == magic for offset, magic in known.signatures):
-            return known
-    raise _unknown(path, start)
+    if start[:2] != b"\x1f\x8b":
+        return start
+    try:
+        return zlib.decompressobj(wbits=31).decompress(start, _LOOK)
+    except zlib.error:
+        return start
+
+
+def has_rasterio() -> bool:
+    """Whether GDAL can be asked."""
+    return find_spec("rasterio") is not None
+
+
+def _holds_dicom(folder: Path) -> bool:
+    """Whether the first file of a folder, hidden ones aside, is of DICOM."""
+    try:
+        first = min((each for each in folder.iterdir() if each.is_file() and each.name[0] != "."), default=None)
+        if first is None:
+            return False
+        with open(first, "rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
 
 
 def choose(path: Path, *, kind: Kind) -> Format:
@@ -89,10 +146,11 @@ def choose(path: Path, *, kind: Kind) -> Format:
     OutputError
         No format for this kind has the suffix.
     """
-    suffix = path.suffix.lower()
+    name = path.name.lower()
     for known in FORMATS:
-        if suffix in known.suffixes and kind in known.writes:
+        if name.endswith(known.suffixes) and kind in known.writes:
             return known
+    suffix = path.suffix.lower()
     nouns = {"labels": "a label map", "soft": "probabilities", "picture": "a picture"}
     usable = " ".join(end for known in FORMATS if kind in known.writes for end in known.suffixes)
     found = f"the suffix {suffix!r}" if suffix else "no suffix"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
-from gmmseg.io.formats import Format, identify
+from gmmseg.io.formats import GDAL, Format, has_rasterio, identify
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gmmseg.image import ChannelAxis
 
-__all__ = ["MAX_PIXELS", "prepare", "read", "read_info", "read_labels", "read_probabilities"]
+__all__ = ["MAX_PIXELS", "is_raster", "prepare", "read", "read_info", "read_labels", "read_probabilities"]
 
 MAX_PIXELS = 2_000_000_000
 
@@ -27,6 +27,7 @@ def read(
     max_pixels: int = MAX_PIXELS,
     mask: str | os.PathLike[str] | npt.ArrayLike | None = None,
     channel_axis: ChannelAxis = "auto",
+    memory: int | None = None,
 ) -> Image:
     """Read an image file.
 
@@ -41,6 +42,9 @@ def read(
         Non-zero where pixels are used; a file is read by `read_labels`.
     channel_axis : int, None or "auto"
         Axis of the channels in the stored array (TIFF, .npy, .npz); None where every axis is spatial.
+    memory : int, optional
+        Bytes: pixels that take more stay in the file, where its format can be read window by window, and `max_pixels`
+        does not limit them. None: whole images.
 
     Returns
     -------
@@ -57,7 +61,7 @@ def read(
     path = Path(path)
     _check_limit(max_pixels)
     known = identify(path)
-    image = _read_known(path, known, max_pixels, channel_axis)
+    image = _read_known(path, known, max_pixels, channel_axis, memory)
     if mask is None:
         return image
     if isinstance(mask, str | os.PathLike):
@@ -71,8 +75,18 @@ def prepare(path: Path) -> None:
         import gmmseg.io.opencv  # noqa: F401
 
 
-def _read_known(path: Path, known: Format, max_pixels: int, channel_axis: ChannelAxis) -> Image:
+def _read_known(path: Path, known: Format, max_pixels: int, channel_axis: ChannelAxis, memory: int | None) -> Image:
     """Read a file by its format's module."""
+    if known.name == "TIFF" and is_raster(path):
+        known = GDAL
+    if known.module is not None:
+        image = known.load().read(path, max_pixels=max_pixels, memory=memory)
+        assert isinstance(image, Image)
+        if channel_axis not in ("auto", -1, image.ndim):
+            raise ParameterError(
+                f"channel_axis={channel_axis!r} does not fit {path}: {known.name} says which axes it has; leave it out"
+            )
+        return image
     if known.name == "TIFF":
         from gmmseg.io.tiff import read_tiff
 
@@ -91,6 +105,11 @@ def _read_known(path: Path, known: Format, max_pixels: int, channel_axis: Channe
             f"channel_axis={channel_axis!r} does not fit {path}: {known.name} says which axes it has; leave it out"
         )
     return image
+
+
+def is_raster(path: Path) -> bool:
+    """Whether a TIFF file is one that GDAL reads: georeferenced, or with nodata or masks that only it tells."""
+    return has_rasterio() and bool(GDAL.load().owns(path))
 
 
 def _with_mask_file(image: Image, path: Path, max_pixels: int) -> Image:
@@ -126,7 +145,9 @@ def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
     path = Path(path)
     _check_limit(max_pixels)
     known = identify(path)
-    if known.name == "TIFF":
+    if known.module is not None:
+        values = known.load().read_labels(path, max_pixels=max_pixels)
+    elif known.name == "TIFF":
         from gmmseg.io.tiff import read_tiff_labels
 
         values = read_tiff_labels(path, max_pixels)
@@ -176,9 +197,11 @@ def read_probabilities(path: str | os.PathLike[str], *, max_pixels: int = MAX_PI
 
         image = read_tiff(path, max_pixels)
         if image.n_channels == 1 and image.ndim == 3:  # one page a class
-            return np.asarray(image.pixels[..., 0])
-        return np.moveaxis(image.pixels, -1, 0)
-    raise InputError(f"{path} is a {known.name} file; give probability maps as NPZ, NPY or TIFF")
+            return image.array[..., 0]
+        return np.moveaxis(image.array, -1, 0)
+    if known.module is not None:
+        return np.asarray(known.load().read_probabilities(path, max_pixels=max_pixels))
+    raise InputError(f"{path} is a {known.name} file; give probability maps as NPZ, NPY, TIFF or NIfTI")
 
 
 def _as_labels(path: Path, values: np.ndarray) -> np.ndarray:
@@ -224,6 +247,8 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     path = Path(path)
     known = identify(path)
     start = {"file": str(path), "format": known.name, "bytes": path.stat().st_size}
+    if known.module is not None or (known.name == "TIFF" and is_raster(path)):
+        return start | dict((known if known.module else GDAL).load().describe(path))
     if known.name == "TIFF":
         from gmmseg.io.tiff import describe_tiff
 

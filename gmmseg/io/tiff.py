@@ -210,7 +210,7 @@ def _with_metadata(image: Image, metadata: dict[str, Any]) -> Image:
     if not names and image.color:
         names = ("red", "green", "blue")
     image = replace(image, metadata=metadata, channel_names=names, spacing=pixel_spacing(tags, image.ndim))
-    mask = data_mask(tags, image.pixels)
+    mask = data_mask(tags, image.array)
     return image if mask is None else image.with_mask(mask)
 
 

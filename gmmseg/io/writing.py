@@ -3,19 +3,146 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gmmseg.errors import OutputError, ParameterError
-from gmmseg.io.atomic import atomic_file, check_place
-from gmmseg.io.formats import Kind, choose
+from gmmseg.io.atomic import atomic_file, atomic_path, check_place
+from gmmseg.io.formats import GDAL, Kind, choose, has_rasterio
+from gmmseg.windows import Window, everything
 
 if TYPE_CHECKING:
     import numpy as np
 
     from gmmseg.image import Image
 
-__all__ = ["check_target", "write_labels", "write_map", "write_probabilities", "write_rgb"]
+    Windows = Iterable[tuple[Window, np.ndarray]]
+
+__all__ = [
+    "Layers",
+    "check_target",
+    "write_labels",
+    "write_map",
+    "write_probabilities",
+    "write_rgb",
+    "write_windows",
+]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What is written, before any of it is computed.
+
+    Parameters
+    ----------
+    kind : {"labels", "soft", "map"}
+        A label map (*spatial), probabilities (n_classes, *spatial), or one number a pixel (*spatial), NaN = no data.
+    shape : tuple of int
+        Spatial shape.
+    dtype : str
+        Of the values as they come; "uint8", "uint16" or "uint32" for labels, "float32" otherwise.
+    names : tuple of str
+        Of the classes 1, 2, ...; of a map its own name.
+    image : Image, optional
+        What was segmented: what located its pixels is written too.
+    options : dict
+        Of the format.
+    """
+
+    kind: Literal["labels", "soft", "map"]
+    shape: tuple[int, ...]
+    dtype: str
+    names: tuple[str, ...] = ()
+    image: Image | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def write_windows(path: str | os.PathLike[str], layers: Layers, windows: Windows, *, overwrite: bool = False) -> None:
+    """Write a result window by window, while the next window is computed.
+
+    Parameters
+    ----------
+    path : path-like
+        The suffix chooses the format, as for whole results.
+    layers : Layers
+        What will come.
+    windows : iterable of (tuple of slice, ndarray)
+        Together all of the spatial shape; in an order in which rows of blocks of a file follow one another.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OutputError
+        See `check_target`.
+
+    Notes
+    -----
+    GeoTIFF, NIfTI and .npy files are written as the windows come. Other formats are written from a whole array.
+    """
+    path = Path(path)
+    kind: Kind = "labels" if layers.kind == "labels" else "soft"
+    check_target(path, kind=kind, overwrite=overwrite, ndim=len(layers.shape))
+    module = _module_for(path, kind, layers.image)
+    if module is None:
+        _write_whole(path, layers, _assembled(layers, windows), overwrite=overwrite)
+        return
+    suffix = next(end for end in choose(path, kind=kind).suffixes if path.name.lower().endswith(end))
+    with atomic_path(path, overwrite=overwrite, suffix=suffix) as temporary:
+        beside: dict[str, bytes] = module.write(temporary, layers, _ahead(windows))
+    for ending, content in beside.items():
+        with atomic_file(path.with_name(path.name + ending), overwrite=True) as file:
+            file.write(content)
+
+
+def _module_for(path: Path, kind: Kind, image: Image | None) -> Any:
+    """Return the module that writes a file window by window; None where whole arrays are written."""
+    known = choose(path, kind=kind)
+    if known.module is not None:
+        return known.load()
+    in_file = image is not None and not image.in_memory
+    if known.name == "NPY" and in_file:
+        from gmmseg.io import arrays
+
+        return arrays
+    if known.name == "TIFF" and image is not None and image.ndim == 2 and (in_file or "geo" in image.metadata):
+        return GDAL.load() if has_rasterio() else None
+    return None
+
+
+def _ahead(windows: Windows) -> Iterator[tuple[Window, np.ndarray]]:
+    """Compute the next window in a thread while one is written."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    source = iter(windows)
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, source, None)
+        while (item := following.result()) is not None:
+            following = pool.submit(next, source, None)
+            yield item
+
+
+def _assembled(layers: Layers, windows: Windows) -> np.ndarray:
+    """Return a whole result."""
+    import numpy as np
+
+    shape = (len(layers.names), *layers.shape) if layers.kind == "soft" else layers.shape
+    whole = np.zeros(shape, layers.dtype)
+    for window, values in windows:
+        where: tuple[Any, ...] = (..., *window)
+        whole[where] = values
+    return whole
+
+
+def _write_whole(path: Path, layers: Layers, values: np.ndarray, *, overwrite: bool) -> None:
+    if layers.kind == "labels":
+        write_labels(path, values, image=layers.image, overwrite=overwrite)
+    elif layers.kind == "soft":
+        write_probabilities(path, values, image=layers.image, overwrite=overwrite)
+    else:
+        write_map(path, values, key=layers.names[0], image=layers.image, overwrite=overwrite)
 
 
 def check_target(
@@ -52,6 +179,7 @@ def write_labels(
     labels: np.ndarray,
     *,
     image: Image | None = None,
+    names: Sequence[str] = (),
     palette: np.ndarray | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -60,11 +188,14 @@ def write_labels(
     Parameters
     ----------
     path : path-like
-        .png (palette image up to 255 classes, 16-bit grey above), .tif, .npy, or .npz (array "labels").
+        .png (palette image up to 255 classes, 16-bit grey above), .tif, .npy, .npz (array "labels"), .nii, .nii.gz, or
+        .dcm (DICOM SEG).
     labels : ndarray of integers from 0, shape (*spatial)
         Stored in the smallest unsigned dtype that holds them.
     image : Image, optional
         What was segmented; its resolution and georeferencing are written too.
+    names : sequence of str, optional
+        Of the classes 1, 2, ...: for the formats that hold names.
     palette : ndarray of uint8, shape (n_colors, 3), optional
         Colour of each label of a PNG, 0 first; by default `gmmseg.export.colors.palette`.
     overwrite : bool
@@ -87,6 +218,10 @@ def write_labels(
     numbers = _unsigned(labels, image)
     known = choose(path, kind="labels")
     check_target(path, kind="labels", overwrite=overwrite, ndim=numbers.ndim)
+    if _module_for(path, "labels", image) is not None:
+        layers = Layers("labels", numbers.shape, str(numbers.dtype), tuple(names), image)
+        write_windows(path, layers, [(everything(numbers.shape), numbers)], overwrite=overwrite)
+        return
     if known.name == "PNG" and numbers.dtype.itemsize > 2:
         raise OutputError(f"{path}: PNG holds labels up to 65535, the largest is {numbers.max()}; use .tif or .npy")
     with atomic_file(path, overwrite=overwrite) as file:
@@ -152,6 +287,7 @@ def write_probabilities(
     probabilities: np.ndarray,
     *,
     image: Image | None = None,
+    names: Sequence[str] = (),
     dtype: Literal["float32", "uint16"] = "float32",
     overwrite: bool = False,
 ) -> None:
@@ -166,6 +302,8 @@ def write_probabilities(
         From 0 to 1.
     image : Image, optional
         What was segmented; its resolution and georeferencing are written too.
+    names : sequence of str, optional
+        Of the classes: for the formats that hold names.
     dtype : {"float32", "uint16"}
         How they are stored; uint16 is round(p * 65535), half the size.
     overwrite : bool
@@ -195,6 +333,12 @@ def write_probabilities(
         )
     known = choose(path, kind="soft")
     check_target(path, kind="soft", overwrite=overwrite)
+    if _module_for(path, "soft", image) is not None:
+        stored = values.astype(np.float32, copy=False)
+        classes = tuple(names) or tuple(f"class {i + 1}" for i in range(len(values)))
+        layers = Layers("soft", values.shape[1:], "float32", classes, image, {"dtype": dtype})
+        write_windows(path, layers, [(everything(values.shape[1:]), stored)], overwrite=overwrite)
+        return
     with atomic_file(path, overwrite=overwrite) as file:
         if known.name == "TIFF":
             from gmmseg.io.tiff_write import write_probabilities_tiff
@@ -238,6 +382,10 @@ def write_map(
     path = Path(path)
     known = choose(path, kind="soft")
     check_target(path, kind="soft", overwrite=overwrite)
+    if _module_for(path, "soft", image) is not None:
+        layers = Layers("map", values.shape, "float32", (key,), image)
+        write_windows(path, layers, [(everything(values.shape), values)], overwrite=overwrite)
+        return
     with atomic_file(path, overwrite=overwrite) as file:
         if known.name == "TIFF":
             from gmmseg.io.tiff_write import write_probabilities_tiff

@@ -56,7 +56,7 @@ def test_a_soft_result_is_a_prior_of_the_next(stripes, capsys):
         (["--class-names", "a,b"], 2, "not 3 names"),
         (["--scribbles", "none.png"], 1, "none.png"),
         (["--scribbles", "photo.png"], 1, "photo.png"),
-        (["--prior", "strokes.png"], 1, "strokes.png is a PNG file; give probability maps as NPZ, NPY or TIFF"),
+        (["--prior", "strokes.png"], 1, "strokes.png is a PNG file; give probability maps as NPZ, NPY, TIFF or NIfTI"),
         (["--scribbles", "strokes.png", "-o", "strokes.png", "--overwrite"], 2, "strokes.png"),
     ],
 )

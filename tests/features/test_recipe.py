@@ -175,7 +175,15 @@ def test_a_window_of_a_volume_too(rng):
 def test_planes_of_single_pixels_are_picked_from_the_whole(features, photo, rng):
     recipe, index = Recipe.parse(features), (rng.integers(13, size=40), rng.integers(17, size=40))
     everything = recipe.planes(photo, whole(photo)).reshape(-1, *photo.shape)
-    np.testing.assert_allclose(recipe.planes_at(photo, index), everything[:, *index], rtol=1e-6, atol=1e-5)
+    planes = recipe.planes_of(photo, photo.pixels[index], np.ravel_multi_index(index, photo.shape))
+    np.testing.assert_allclose(planes, everything[:, *index], rtol=1e-6, atol=1e-5)
+
+
+def test_planes_of_a_part_are_those_of_the_whole_there(photo):
+    recipe, window = Recipe.parse("lab,xy"), (slice(3, 9), slice(5, 17))
+    everything = recipe.planes(photo, whole(photo)).reshape(-1, *photo.shape)
+    part = photo.crop((slice(2, 13), slice(5, 17))).crop((slice(1, 7), slice(0, 12)))
+    np.testing.assert_array_equal(recipe.planes(part, whole(part)), everything[:, *window].reshape(5, -1))
 
 
 def test_position_is_of_pixel_centres_in_units_of_the_longer_side():
