@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg import io
 from gmmseg.errors import ParameterError
 from gmmseg.guidance import Guidance
 from gmmseg.image import Image
+from gmmseg.io.writing import Layers, write_windows
 from gmmseg.model import Model
-from gmmseg.tiles import visit
+from gmmseg.sampling import contrast
+from gmmseg.streaming import Part, stream
+from gmmseg.tiles import Layer, Progress, empty_layer, visit
+from gmmseg.windows import Window, everything
 
 __all__ = ["ClassSummary", "Segmentation"]
 
@@ -53,28 +57,42 @@ class Segmentation:
 
     Parameters
     ----------
-    labels : ndarray of uint8, shape (*spatial)
-        Classes 1 to k; 0 = no data or masked out.
     image : Image
     model : Model
-    threads : int
-        Used for what is computed on demand.
     guidance : Guidance, optional
-        Scribbles and prior maps that the pixels were classified with.
+        Scribbles and prior maps that the pixels are classified with.
+    variation : ndarray, optional
+        Contrast of the image, where it is known already.
+    memory : int
+        Bytes that may be taken for what `save` computes of an image that stays in its file.
+    threads : int
+        Used for what is computed.
+    progress : callable, optional
+        Called with the number of parts done and of all parts while labels are computed.
+
+    Notes
+    -----
+    Everything is computed once, when it is asked for. Of an image that stays in its file `save` computes and writes
+    window by window; asking for `labels` and the like makes whole arrays.
     """
 
-    labels: Array
     image: Image
     model: Model
-    threads: int = 1
     guidance: Guidance | None = None
+    variation: Array | None = None
+    memory: int = 1 << 30
+    threads: int = 1
+    progress: Progress | None = None
+
+    @cached_property
+    def labels(self) -> Array:
+        """Classes 1 to k (*spatial), uint8; 0 = no data or masked out."""
+        return self._whole("labels")
 
     @cached_property
     def probabilities(self) -> Array:
         """Smoothed posteriors (k, *spatial), float32, summing to 1; all zero where the label is 0."""
-        out = np.zeros((self.model.k, *self.image.shape), np.float32)
-        visit(self.image, self.model, probabilities=out, guidance=self.guidance, threads=self.threads)
-        return out
+        return self._whole("probabilities")
 
     @cached_property
     def uncertainty(self) -> Array:
@@ -85,9 +103,7 @@ class Segmentation:
     @cached_property
     def log_density(self) -> Array:
         """Log density of each pixel's features under the mixture (*spatial), float32, nats; NaN where no data."""
-        out = np.full(self.image.shape, np.nan, np.float32)
-        visit(self.image, self.model, log_density=out, threads=self.threads)
-        return out
+        return self._whole("log_density")
 
     @cached_property
     def anomaly(self) -> Array:
@@ -96,9 +112,7 @@ class Segmentation:
         A p-value: the probability that a pixel of its class lies as far from the class's mean as this one, or farther,
         by the chi-square distribution of the squared Mahalanobis distance. Below 0.001: hardly of any class.
         """
-        out = np.full(self.image.shape, np.nan, np.float32)
-        visit(self.image, self.model, anomaly=out, threads=self.threads)
-        return out
+        return self._whole("anomaly")
 
     def mask(self, label: int) -> Array:
         """Return the pixels of one class as a boolean array (*spatial)."""
@@ -109,43 +123,138 @@ class Segmentation:
     @cached_property
     def classes(self) -> tuple[ClassSummary, ...]:
         """The classes' names, shares, colours and means."""
-        counts = _count_labels(self.labels, self.model.k)
-        colors = self._mean_colors()
+        tally = self._tally
+        if not tally.complete:
+            tally.add(everything(self.image.shape), self.labels, self.image.array)
+        colors = tally.colors
         return tuple(
             ClassSummary(
                 label=i + 1,
                 name=name,
-                share=float(counts[i + 1] / max(1, counts[1:].sum())),
+                share=float(tally.counts[i + 1] / max(1, tally.counts[1:].sum())),
                 color=colors[i],
                 means={f: float(m) for f, m in zip(self.model.plane_names, self.model.means[i], strict=True)},
             )
             for i, name in enumerate(self.model.class_names)
         )
 
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the labels; the suffix chooses the format (.png, .tif, .npy, .npz), what located the pixels is kept.
+    def save(
+        self, path: str | os.PathLike[str], *, layer: Layer = "labels", overwrite: bool = False, **options: Any
+    ) -> None:
+        """Write the labels, or another layer; the suffix chooses the format, what located the pixels is kept.
+
+        Parameters
+        ----------
+        path : path-like
+            .png (labels alone), .tif, .npy, .npz, .nii, .nii.gz or .dcm.
+        layer : {"labels", "probabilities", "anomaly", "log_density"}
+        overwrite : bool
+            Whether an existing file may be replaced.
+        **options
+            Of the format: `cog=True` for a cloud-optimised GeoTIFF, `dtype="uint16"` for probabilities in proportion.
 
         Raises
         ------
         OutputError
             The file exists and `overwrite` is False, the suffix is not known or the folder cannot be written.
         """
-        io.write_labels(Path(path), self.labels, image=self.image, overwrite=overwrite)
+        kind: Any = {"labels": "labels", "probabilities": "soft"}.get(layer, "map")
+        names = self.model.class_names if kind != "map" else (layer,)
+        layers = Layers(kind, self.image.shape, "uint8" if kind == "labels" else "float32", names, self.image, options)
+        if self.image.in_memory or layer in self.__dict__:
+            windows = iter([(everything(self.image.shape), getattr(self, layer))])
+        else:
+            windows = ((part.window, part.values) for part in self._parts(layer))
+        write_windows(Path(path), layers, windows, overwrite=overwrite)
 
-    def _mean_colors(self) -> list[tuple[int, int, int] | None]:
-        """Mean colour of each class over an even sample of about 100 000 pixels."""
-        k = self.model.k
-        if not self.image.color:
-            return [None] * k
-        step = max(1, int((self.image.n_pixels / 100_000) ** (1 / self.image.ndim)))
-        every = (slice(step // 2, None, step),) * self.image.ndim
-        labels = self.labels[every].ravel()
-        pixels = self.image.array[every].reshape(-1, 3)
-        top = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
-        counts = np.bincount(labels, minlength=k + 1)
-        sums = np.stack([np.bincount(labels, channel, minlength=k + 1) for channel in pixels.T])
-        means = np.rint(np.clip(sums[:, 1:] / np.maximum(counts[1:], 1) / top, 0, 1) * 255).astype(int).T
-        return [(int(r), int(g), int(b)) if n else None for (r, g, b), n in zip(means, counts[1:], strict=True)]
+    def _whole(self, layer: Layer) -> Array:
+        out = empty_layer(layer, self.model, self.image.shape)
+        if self.image.in_memory:
+            visit(
+                self.image,
+                self.model,
+                layer,
+                out,
+                guidance=self.guidance,
+                variation=self.variation,
+                threads=self.threads,
+                progress=self.progress,
+            )
+        else:
+            for part in self._parts(layer):
+                out[(..., *part.window)] = part.values  # type: ignore[index]  # an ellipsis and slices
+        return out
+
+    def _parts(self, layer: Layer) -> Iterator[Part]:
+        """Compute a layer of an image that stays in its file; labels are counted on the way."""
+        parts = stream(
+            self.image,
+            self.model,
+            layer,
+            variation=self._variation,
+            guidance=self.guidance,
+            memory=self.memory,
+            threads=self.threads,
+            progress=self.progress,
+        )
+        tally = _Tally(self.model.k, self.image)
+        for part in parts:
+            if layer == "labels":
+                tally.add(part.window, part.values, part.pixels)
+            yield part
+        if layer == "labels":
+            self.__dict__["_tally"] = tally
+
+    @cached_property
+    def _variation(self) -> Array:
+        return contrast(self.image, self.model.recipe) if self.variation is None else self.variation
+
+    @cached_property
+    def _tally(self) -> _Tally:
+        return _Tally(self.model.k, self.image)
+
+
+class _Tally:
+    """How many pixels each label has, and the mean colour of those on an even grid of about 100 000.
+
+    Parameters
+    ----------
+    k : int
+    image : Image
+    """
+
+    def __init__(self, k: int, image: Image) -> None:
+        self.counts = np.zeros(k + 1, np.int64)
+        self._numbers, self._sums = np.zeros(k + 1, np.int64), np.zeros((3, k + 1))
+        self._image = image
+        self._step = max(1, int((image.n_pixels / 100_000) ** (1 / image.ndim)))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every pixel was counted."""
+        return bool(self.counts.sum() == self._image.n_pixels)
+
+    def add(self, window: Window, labels: Array, pixels: Array) -> None:
+        """Count the labels of a window."""
+        k = len(self.counts) - 1
+        self.counts += _count_labels(labels, k)
+        if self._image.color:
+            grid = tuple(slice((self._step // 2 - s.start) % self._step, None, self._step) for s in window)
+            chosen = labels[grid].ravel()
+            self._numbers += np.bincount(chosen, minlength=k + 1)
+            for total, channel in zip(self._sums, pixels[grid].reshape(-1, 3).T, strict=True):
+                total += np.bincount(chosen, channel, minlength=k + 1)
+
+    @property
+    def colors(self) -> list[tuple[int, int, int] | None]:
+        """Mean red, green and blue of each class; None where no pixel tells."""
+        if not self._image.color:
+            return [None] * (len(self.counts) - 1)
+        dtype = self._image.pixels.dtype
+        top = np.iinfo(dtype).max if dtype.kind in "iu" else 1
+        sums, numbers = self._sums[:, 1:], self._numbers[1:]
+        means = np.rint(np.clip(sums / np.maximum(numbers, 1) / top, 0, 1) * 255).astype(int).T
+        return [(int(r), int(g), int(b)) if n else None for (r, g, b), n in zip(means, numbers, strict=True)]
 
 
 def _count_labels(labels: Array, k: int) -> Array:

@@ -22,6 +22,7 @@ _POSITION_BLUR = 0.1  # of the longest side, at weight 1
 _FEW = 0.3  # a sample with more distinct values a pixel than this stands for too many values to count them all
 _AT_ONCE = 1 << 20  # pixels whose values are counted together
 _ENOUGH = 0.9  # of the pixels that were asked for
+_PAIRS = 8192  # pixels that are compared with their neighbours
 _MOST_LOOKS = 64  # pixels looked at for one that is asked for
 
 
@@ -38,12 +39,15 @@ class Sample:
     log_prior : ndarray, shape (k, n), float32, optional
     classes : ndarray, shape (n,), uint8, optional
         Given beforehand, from 1; 0 where free.
+    variation : ndarray, shape (c,), optional
+        Contrast of the image, where it was taken in the same pass over a file.
     """
 
     planes: Array
     weights: Array | None = None
     log_prior: Array | None = None
     classes: Array | None = None
+    variation: Array | None = None
 
 
 def sample_pixels(image: Image, count: int | None, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -57,18 +61,26 @@ def sample_pixels(image: Image, count: int | None, rng: np.random.Generator) -> 
         Indices into the flattened spatial axes, ascending.
     values : ndarray, shape (n, n_channels)
     """
+    flat, values, _ = _look_at(image, count, rng, np.zeros(0, np.intp))
+    return flat, values
+
+
+def _look_at(
+    image: Image, count: int | None, rng: np.random.Generator, more: Array
+) -> tuple[Array, Array, tuple[Array, Array | None]]:
+    """Sample pixels as `sample_pixels` does, and take `more` of them, valid or not, in the same pass."""
     n = image.n_pixels
     wanted = n if count is None else min(count, n)
-    for again in (True, False):
+    flat = _one_in_each_run(n, wanted, rng)
+    values, valid = image.take(np.concatenate([flat, more]) if more.size else flat)
+    others = values[len(flat) :], None if valid is None else valid[len(flat) :]
+    values, valid = values[: len(flat)], None if valid is None else valid[: len(flat)]
+    kept = len(flat) if valid is None else int(np.count_nonzero(valid))
+    if wanted < n and kept < _ENOUGH * wanted:
+        wanted = min(n, _MOST_LOOKS * wanted, -(-wanted * wanted // max(kept, 1)))
         flat = _one_in_each_run(n, wanted, rng)
         values, valid = image.take(flat)
-        if valid is None:
-            return flat, values
-        kept = int(np.count_nonzero(valid))
-        if wanted == n or kept >= _ENOUGH * wanted or not again:
-            break
-        wanted = min(n, _MOST_LOOKS * wanted, -(-wanted * wanted // max(kept, 1)))
-    return flat[valid], values[valid]
+    return (flat, values, others) if valid is None else (flat[valid], values[valid], others)
 
 
 def _one_in_each_run(n: int, count: int, rng: np.random.Generator) -> Array:
@@ -96,12 +108,14 @@ def take_sample(
     """
     if count is None and not image.in_memory:
         raise ParameterError(f"{image.name} does not fit into the memory allowed; give a number of pixels as sample")
-    flat, values = sample_pixels(image, count, rng)
+    pairs, usable = (np.zeros(0, np.intp), None) if image.in_memory else _pairs(image, _PAIRS)
+    flat, values, there = _look_at(image, count, rng, pairs)
+    variation = None if usable is None else _variation(image, recipe, pairs, usable, *there)
     position = [row for row, group in enumerate(recipe.groups(image)) if group < 0]
     if by_value and guidance is None and not position:
         counted = _distinct_values(image, values)
         if counted is not None:
-            return values_as_sample(image, recipe, *counted)
+            return replace(values_as_sample(image, recipe, *counted), variation=variation)
     if guidance is not None:
         flat = _with_scribbles(image, guidance, flat, rng)
         values, _ = image.take(flat)
@@ -109,9 +123,9 @@ def take_sample(
     if position:
         planes[position] += _POSITION_BLUR * rng.standard_normal((len(position), planes.shape[1]), np.float32)
     if guidance is None:
-        return Sample(planes)
+        return Sample(planes, variation=variation)
     index = np.unravel_index(flat, image.shape)
-    return Sample(planes, None, guidance.log_prior(k, index), guidance.classes(index))
+    return Sample(planes, None, guidance.log_prior(k, index), guidance.classes(index), variation)
 
 
 def join_samples(parts: Sequence[Sample]) -> Sample:
@@ -241,20 +255,37 @@ def _quarters(values: Array, weights: Array | None) -> Array:
     return np.asarray(values[order[places.clip(max=len(values) - 1)]])
 
 
-def contrast(image: Image, recipe: Recipe, *, pairs: int = 8192) -> Array:
+def contrast(image: Image, recipe: Recipe) -> Array:
     """Mean squared difference (d,) of each feature, position left out, between neighbours along any axis."""
-    n, guides = image.n_pixels, sum(group >= 0 for group in recipe.groups(image))
+    for count in (_PAIRS, _MOST_LOOKS * _PAIRS):
+        flat, usable = _pairs(image, count)
+        found = _variation(image, recipe, flat, usable, *image.take(flat))
+        if found is not None:
+            return found
+    return np.zeros(sum(group >= 0 for group in recipe.groups(image)))
+
+
+def _pairs(image: Image, count: int) -> tuple[Array, Array]:
+    """Flat indices ((1 + ndim) n,) of pixels and their next ones along each axis, and which have one (ndim, n)."""
+    here = _one_in_each_run(image.n_pixels, count, np.random.default_rng(0))
     steps = np.cumprod((1, *image.shape[:0:-1]))[::-1]
-    for count in (pairs, _MOST_LOOKS * pairs):
-        here = _one_in_each_run(n, count, np.random.default_rng(0))
-        usable = np.stack(np.unravel_index(here, image.shape)) + 1 < np.array(image.shape)[:, None]
-        flat = np.concatenate([here, *(here + np.where(ok, step, 0) for ok, step in zip(usable, steps, strict=True))])
-        values, valid = image.take(flat)
-        if valid is not None:
-            first, *others = valid.reshape(-1, len(here))
-            usable &= first & np.stack(others)
-        if count >= n or np.count_nonzero(usable) >= pairs // 4:
-            break
-    planes = recipe.planes_of(image, values, flat)[:guides].reshape(guides, 1 + image.ndim, len(here))
+    usable = np.stack(np.unravel_index(here, image.shape)) + 1 < np.array(image.shape)[:, None]
+    moved = [here + np.where(inside, step, 0) for inside, step in zip(usable, steps, strict=True)]
+    return np.concatenate([here, *moved]), usable
+
+
+def _variation(
+    image: Image, recipe: Recipe, flat: Array, usable: Array, values: Array, valid: Array | None
+) -> Array | None:
+    """The contrast from pixels of `_pairs`; None where too few of them are valid to tell."""
+    n = usable.shape[1]
+    if valid is not None:
+        first, *others = valid.reshape(-1, n)
+        usable = usable & first & np.stack(others)
+    number = int(np.count_nonzero(usable))
+    if number < min(n, _PAIRS) // 4 and n < min(image.n_pixels, _MOST_LOOKS * _PAIRS):
+        return None
+    guides = sum(group >= 0 for group in recipe.groups(image))
+    planes = recipe.planes_of(image, values, flat)[:guides].reshape(guides, -1, n)
     change = np.nan_to_num(planes[:, 1:] - planes[:, :1]) ** 2  # what is missing does not differ
-    return np.asarray((change * usable).sum(axis=(1, 2), dtype=np.float64) / max(int(usable.sum()), 1))
+    return np.asarray((change * usable).sum(axis=(1, 2), dtype=np.float64) / max(number, 1))

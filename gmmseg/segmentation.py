@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.random import Generator, default_rng
+from numpy.random import default_rng
 from numpy.typing import NDArray
 
 from gmmseg import io, kernels
-from gmmseg.errors import DataWarning, InputError, ParameterError
+from gmmseg.errors import InputError, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.guidance import Guidance
 from gmmseg.image import Image
 from gmmseg.mixture.covariance import FAMILIES, family
-from gmmseg.mixture.fitting import expectation_maximization
-from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.seeding import seed_from_classes, seed_mixture
 from gmmseg.model import Model
+from gmmseg.modelling import class_names as checked_names
+from gmmseg.modelling import fit_model, survey
 from gmmseg.result import Segmentation
-from gmmseg.sampling import Sample, join_samples, location_and_scale, take_sample
 from gmmseg.spatial.smoothing import strength_of
-from gmmseg.tiles import Progress, visit
+from gmmseg.tiles import Progress
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice
@@ -38,8 +34,7 @@ Source = Any  # a path, an array or an Image
 
 MOST_CLASSES = 255
 _MOST_CHOSEN = 12
-_NOISE = 1e-4  # variance, in scaled units: about what rounding to 8 bits leaves
-_TOLERANCE, _MAX_ITERATIONS = 1e-5, 300
+MEMORY = 1 << 30
 
 
 def segment(
@@ -58,6 +53,7 @@ def segment(
     prior: Any = None,
     prior_weight: float = 1.0,
     class_names: Sequence[str] | None = None,
+    memory: int = MEMORY,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Segmentation:
@@ -95,6 +91,9 @@ def segment(
         Power of `prior`: 0 ignores it, 1 takes it as it is.
     class_names : sequence of str, optional
         One a class, in the order of the labels.
+    memory : int
+        Bytes that may be taken. Of a file whose pixels take more than half of that, pixels are read window by window,
+        and `Segmentation.save` writes labels window by window, in any format that can be read and written so.
     threads : int, optional
         All processors by default.
     progress : callable, optional
@@ -118,7 +117,7 @@ def segment(
 
     Notes
     -----
-    Time and memory grow with the pixels, and only images and results are held whole: posteriors live in tiles.
+    Time grows with the pixels. Images and labels are held whole, up to `memory`; posteriors live in tiles.
 
     Examples
     --------
@@ -128,12 +127,14 @@ def segment(
     >>> segment(image, k=2).labels[0]
     array([1, 1, 1, 1, 2, 2, 2, 2], dtype=uint8)
     """
-    opened = open_image(image, mask=mask, channel_axis=channel_axis)
-    model = fit(
+    opened = open_image(image, mask=mask, channel_axis=channel_axis, memory=memory)
+    model, variation = _fit(
         opened,
         k,
         features=features,
         covariance=covariance,
+        mask=None,
+        channel_axis="auto",
         smooth=smooth,
         sample=sample,
         seed=seed,
@@ -142,17 +143,11 @@ def segment(
         prior=prior,
         prior_weight=prior_weight,
         class_names=class_names,
+        memory=memory,
         threads=threads,
     )
-    return apply(
-        model,
-        opened,
-        scribbles=scribbles,
-        prior=prior,
-        prior_weight=prior_weight,
-        threads=threads,
-        progress=progress,
-    )
+    guidance = _guidance(opened, model.k, scribbles, prior, prior_weight)
+    return _result(opened, model, guidance, variation, memory, threads, progress)
 
 
 def fit(
@@ -171,6 +166,7 @@ def fit(
     prior: Any = None,
     prior_weight: float = 1.0,
     class_names: Sequence[str] | None = None,
+    memory: int = MEMORY,
     threads: int | None = None,
 ) -> Model:
     """Fit one model to one image or to many of the same kind.
@@ -179,6 +175,46 @@ def fit(
     them. `scribbles` and `prior` are of a single image. The other parameters, errors and warnings are those of
     `segment`.
     """
+    return _fit(
+        images,
+        k,
+        features=features,
+        covariance=covariance,
+        mask=mask,
+        channel_axis=channel_axis,
+        smooth=smooth,
+        sample=sample,
+        seed=seed,
+        outliers=outliers,
+        scribbles=scribbles,
+        prior=prior,
+        prior_weight=prior_weight,
+        class_names=class_names,
+        memory=memory,
+        threads=threads,
+    )[0]
+
+
+def _fit(
+    images: Source | Iterable[Source],
+    k: Any,
+    *,
+    features: str | None,
+    covariance: str,
+    mask: Any,
+    channel_axis: Any,
+    smooth: bool | float,
+    sample: int | None,
+    seed: int,
+    outliers: str | None,
+    scribbles: Any,
+    prior: Any,
+    prior_weight: float,
+    class_names: Sequence[str] | None,
+    memory: int,
+    threads: int | None,
+) -> tuple[Model, Array | None]:
+    """The model, and the contrast of the image where it was seen on the way."""
     automatic = isinstance(k, str) and k == "auto"
     number = _MOST_CHOSEN if automatic else _class_number(k)
     count = None if sample is None else whole_number("sample", sample, 1, None)
@@ -191,49 +227,31 @@ def fit(
         raise ParameterError(f"scribbles and prior are of one image, but there are {len(sources)}; fit one at a time")
     if automatic and not (scribbles is None and prior is None):
         raise ParameterError('k="auto" does not go with scribbles or prior, which number the classes; give k')
-    names = _class_names(None if automatic else class_names, number)
-    opened = (open_image(source, mask=mask, channel_axis=channel_axis) for source in sources)
+    names = checked_names(None if automatic else class_names, number)
+    opened = (open_image(source, mask=mask, channel_axis=channel_axis, memory=memory) for source in sources)
 
     def guide(image: Image) -> Guidance | None:
         return _guidance(image, number, scribbles, prior, prior_weight)
 
     share = None if count is None else -(-count // max(1, len(sources)))
-    first, recipe, found = _sample_all(opened, recipe, share, rng, k=number, guide=guide, by_value=not automatic)
-    groups, planes = recipe.groups(first), found.planes
-    if found.classes is None:
-        number = _supported_classes(planes, groups, number, first.name, quiet=automatic)
-    center, scale = _standardize(found, groups)
-    if automatic and planes.shape[1]:
-        from gmmseg.effective import choose_classes
-
-        number = choose_classes(
-            first,
-            recipe,
-            planes,
-            center,
-            scale,
-            rng,
-            max_k=number,
-            families=(covariance,),
-            n_images=len(sources),
-            noise=_NOISE,
-            threads=workers,
-        ).k
-        names = _class_names(class_names, number)
-    mixture = _fit_mixture(found, number, covariance, outliers, rng, workers)
-    order = _order(mixture, found.classes, fixed=prior is not None)
-    return Model(
-        recipe,
-        recipe.names(first),
-        groups,
-        center,
-        scale,
-        mixture.select(order),
-        names[: mixture.n_components],
-        strength,
-        first.n_channels,
-        first.color,
+    found = survey(opened, recipe, share, rng, k=number, guide=guide, by_value=not automatic)
+    if found.sample.classes is None:
+        number = found.supported(number, quiet=automatic)
+    if automatic and found.sample.planes.shape[1]:
+        number = found.choose(number, (covariance,), rng, workers).k
+        names = checked_names(class_names, number)
+    model = fit_model(
+        found,
+        number,
+        rng,
+        covariance=covariance,
+        outliers=outliers,
+        names=names,
+        strength=strength,
+        ordered=prior is not None,
+        threads=workers,
     )
+    return model, found.sample.variation
 
 
 def choose_k(
@@ -247,6 +265,7 @@ def choose_k(
     channel_axis: Any = "auto",
     sample: int | None = 100_000,
     seed: int = 0,
+    memory: int = MEMORY,
     threads: int | None = None,
 ) -> Choice:
     """Choose how many classes an image has.
@@ -259,7 +278,7 @@ def choose_k(
         Families that are compared.
     criterion : {"icl", "bic", "aic", "mdl"}
         The one that decides.
-    image, features, mask, channel_axis, sample, seed, threads
+    image, features, mask, channel_axis, sample, seed, memory, threads
         As of `segment`; position, where it is a feature, does not count.
 
     Returns
@@ -290,29 +309,11 @@ def choose_k(
     for name in families:
         family(name)
     recipe = None if features is None else Recipe.parse(features)
-    opened = open_image(image, mask=mask, channel_axis=channel_axis)
-    first, recipe, found = _sample_all([opened], recipe, count, rng)
-    planes = found.planes
-    if planes.shape[1] == 0:
-        raise InputError(f"{first.name}: no pixel is valid, so there are no classes to choose from; check the mask")
-    groups = recipe.groups(first)
-    number = _supported_classes(planes, groups, number, first.name, quiet=True)
-    center, scale = _standardize(found, groups)
-    from gmmseg.effective import choose_classes  # here, because most runs never choose
-
-    return choose_classes(
-        first,
-        recipe,
-        planes,
-        center,
-        scale,
-        rng,
-        max_k=number,
-        families=families,
-        criterion=criterion,
-        noise=_NOISE,
-        threads=workers,
-    )
+    opened = open_image(image, mask=mask, channel_axis=channel_axis, memory=memory)
+    found = survey([opened], recipe, count, rng, by_value=False)
+    if found.sample.planes.shape[1] == 0:
+        raise InputError(f"{opened.name}: no pixel is valid, so there are no classes to choose from; check the mask")
+    return found.choose(found.supported(number, quiet=True), families, rng, workers, criterion=criterion)
 
 
 def apply(
@@ -325,6 +326,7 @@ def apply(
     scribbles: Any = None,
     prior: Any = None,
     prior_weight: float = 1.0,
+    memory: int = MEMORY,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Segmentation:
@@ -332,25 +334,41 @@ def apply(
 
     `smooth` is the model's own where None; the other parameters and errors are those of `segment`.
     """
-    opened = open_image(image, mask=mask, channel_axis=channel_axis)
+    opened = open_image(image, mask=mask, channel_axis=channel_axis, memory=memory)
     model.check(opened)
     if smooth is not None:
         model = replace(model, strength=strength_of(smooth))
-    labels = np.zeros(opened.shape, np.uint8)
-    workers = kernels.thread_count(threads)
     guidance = _guidance(opened, model.k, scribbles, prior, prior_weight)
-    visit(opened, model, labels=labels, guidance=guidance, threads=workers, progress=progress)
-    return Segmentation(labels, opened, model, workers, guidance)
+    return _result(opened, model, guidance, None, memory, threads, progress)
 
 
-def open_image(source: Source, *, mask: Any = None, channel_axis: Any = "auto") -> Image:
-    """Take a path, an array or an Image as an Image, restricted to a mask (an array, or the path of one)."""
+def _result(
+    image: Image,
+    model: Model,
+    guidance: Guidance | None,
+    variation: Array | None,
+    memory: int,
+    threads: int | None,
+    progress: Progress | None,
+) -> Segmentation:
+    found = Segmentation(image, model, guidance, variation, memory, kernels.thread_count(threads), progress)
+    if image.in_memory:
+        _ = found.labels  # now, while the caller waits for them
+    return found
+
+
+def open_image(source: Source, *, mask: Any = None, channel_axis: Any = "auto", memory: int | None = None) -> Image:
+    """Take a path, an array or an Image as an Image, restricted to a mask (an array, or the path of one).
+
+    Pixels of a file that take more than half of `memory` (bytes) stay there.
+    """
     if isinstance(mask, str | os.PathLike):
         mask = io.read_labels(Path(mask))
     if isinstance(source, Image):
         return source if mask is None else source.with_mask(mask)
     if isinstance(source, str | os.PathLike):
-        return io.read(Path(source), mask=mask, channel_axis=channel_axis)
+        limit = None if memory is None else memory // 2
+        return io.read(Path(source), mask=mask, channel_axis=channel_axis, memory=limit)
     return Image.from_array(source, channel_axis=channel_axis, mask=mask)
 
 
@@ -362,123 +380,11 @@ def _guidance(image: Image, k: int, scribbles: Any, prior: Any, weight: float) -
     return Guidance.of(image, k, scribbles, prior, weight)
 
 
-def _sample_all(
-    images: Iterable[Image],
-    recipe: Recipe | None,
-    count: int | None,
-    rng: Generator,
-    *,
-    k: int = 1,
-    guide: Callable[[Image], Guidance | None] | None = None,
-    by_value: bool = False,
-) -> tuple[Image, Recipe, Sample]:
-    """The first image, the recipe (its default where None), and a sample of every image."""
-    first, parts = None, []
-    for image in images:
-        first = image if first is None else first
-        recipe = Recipe.default(image) if recipe is None else recipe
-        recipe.check(image)
-        if recipe.groups(image) != recipe.groups(first) or image.color != first.color:
-            raise ParameterError(f"{image.name} and {first.name} are of different kinds; fit one model to each kind")
-        guidance = None if guide is None else guide(image)
-        parts.append(take_sample(image, recipe, count, rng, k=k, guidance=guidance, by_value=by_value))
-    if first is None or recipe is None:
-        raise ParameterError("images is empty; give at least one image")
-    return first, recipe, join_samples(parts)
-
-
-def _fit_mixture(found: Sample, k: int, covariance: str, outliers: str | None, rng: Generator, threads: int) -> Mixture:
-    planes = found.planes
-    d, n = planes.shape
-    if n == 0:
-        rules = family(covariance)
-        second = np.ones((1, d)) if rules.diagonal else np.eye(d)[None]
-        return Mixture(np.ones(1), np.zeros((1, d)), rules.estimate(np.ones(1), second, np.zeros(d)), covariance)
-    weights = None if found.weights is None else (found.weights / found.weights.mean()).astype(np.float32)
-    if found.classes is not None:
-        start = seed_from_classes(
-            planes, found.classes, k, rng, covariance=covariance, regularization=_NOISE, outliers=outliers
-        )
-    else:
-        start = seed_mixture(
-            planes,
-            k,
-            rng,
-            covariance=covariance,
-            weights=weights,
-            noise=_NOISE,
-            outliers=outliers,
-            starts=2 if k <= 6 else None,  # a photograph has more local maxima than most data
-            rounds=1,  # pixels are many, even where their values are few
-            threads=threads,
-        )
-    return expectation_maximization(
-        planes,
-        start,
-        weights=weights,
-        noise=_NOISE,
-        tolerance=_TOLERANCE,
-        max_iterations=_MAX_ITERATIONS,
-        threads=threads,
-        log_prior=found.log_prior,
-    ).mixture
-
-
-def _order(mixture: Mixture, classes: Array | None, *, fixed: bool) -> Array:
-    """Components in the order of their labels: those that were given stay, the rest go up in the first feature."""
-    order = np.arange(mixture.n_components)
-    if fixed:
-        return order
-    free = order if classes is None else np.setdiff1d(order, classes.astype(np.intp) - 1)
-    order[free] = free[np.argsort(mixture.means[free, 0], kind="stable")]
-    return order
-
-
-def _class_names(names: Sequence[str] | None, k: int) -> tuple[str, ...]:
-    if names is None:
-        return tuple(f"class {i + 1}" for i in range(k))
-    if isinstance(names, str) or len(names) != k or not all(isinstance(name, str) and name.strip() for name in names):
-        raise ParameterError(f"class_names={names!r} are not {k} names; give one a class, in the order of the labels")
-    return tuple(name.strip() for name in names)
-
-
-def _standardize(found: Sample, groups: tuple[int, ...]) -> tuple[Array, Array]:
-    """Centre and scale the planes (d, n) of a sample in place; return by what."""
-    planes = found.planes
-    center, scale = location_and_scale(planes, groups, found.weights)
-    planes -= center.astype(np.float32)[:, None]
-    planes /= scale.astype(np.float32)[:, None]
-    return center, scale
-
-
 def _class_number(k: Any) -> int:
     try:
         return whole_number("k", k, 1, MOST_CLASSES)
     except ParameterError as error:
         raise ParameterError(f'{error}, or "auto"') from None
-
-
-def _supported_classes(planes: Array, groups: tuple[int, ...], k: int, name: str, *, quiet: bool = False) -> int:
-    """k, or the number of distinct colours where that is less."""
-    colors = planes[[row for row, group in enumerate(groups) if group >= 0]]
-    if colors.shape[1] == 0:
-        warnings.warn(f"{name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
-        return 1
-    colors = np.nan_to_num(colors, nan=np.inf)  # missing once is like missing again
-    for part in (colors[:, :1024], colors):
-        ordered = part[:, np.lexsort(part)]
-        distinct = 1 + int((ordered[:, 1:] != ordered[:, :-1]).any(axis=0).sum())
-        if distinct >= k:
-            return k
-    if quiet:
-        return distinct
-    found = "only 1 distinct colour" if distinct == 1 else f"only {distinct} distinct colours"
-    warnings.warn(
-        f"{name}: k={k} classes were asked for, but the sampled pixels have {found}; k={distinct} was used",
-        DataWarning,
-        stacklevel=4,
-    )
-    return distinct
 
 
 def whole_number(name: str, value: Any, low: int, high: int | None) -> int:

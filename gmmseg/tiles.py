@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,37 +21,60 @@ from gmmseg.sampling import contrast
 from gmmseg.spatial.smoothing import HALO, Smoothing
 from gmmseg.windows import Tile, Window, everything, shape_of, shifted, tile_sides, tiles
 
-__all__ = ["Progress", "halo_of", "visit"]
+__all__ = ["Layer", "Progress", "empty_layer", "halo_of", "visit"]
 
 Array = NDArray[Any]
 Progress = Callable[[int, int], None]
+Layer = Literal["labels", "probabilities", "log_density", "anomaly"]
 
 TILE_BYTES = 8 << 20  # working memory of one tile: larger ones leave the cache, smaller ones are mostly halo
+
+
+def empty_layer(layer: Layer, model: Model, shape: tuple[int, ...]) -> Array:
+    """Return an array for a layer of this shape, filled with what stands for no data."""
+    if layer == "labels":
+        return np.zeros(shape, np.uint8)
+    if layer == "probabilities":
+        return np.zeros((model.k, *shape), np.float32)
+    return np.full(shape, np.nan, np.float32)
+
+
+def halo_of(model: Model, layer: Layer) -> int:
+    """How many pixels around a window the layer there depends on."""
+    return HALO if model.strength > 0 and model.k > 1 and layer in ("labels", "probabilities") else 0
 
 
 def visit(
     image: Image,
     model: Model,
+    layer: Layer,
+    out: Array,
     *,
-    labels: Array | None = None,
-    probabilities: Array | None = None,
-    log_density: Array | None = None,
-    anomaly: Array | None = None,
     guidance: Guidance | None = None,
     variation: Array | None = None,
     within: Window | None = None,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> None:
-    """Compute the outputs that are given, filled with 0 (densities: NaN) before, tile by tile.
+    """Compute a layer of an image in memory, tile by tile.
 
-    Either labels and probabilities, or log density, or anomaly, of the shape of the image, which is in memory, or of a
-    window `within` it. Labels and probabilities are smoothed as the model says; each output is the same for any tiles
-    and threads. `variation` is the contrast of the whole image, where this is a part of it.
+    Parameters
+    ----------
+    image : Image
+    model : Model
+    layer : str
+        Labels and probabilities are smoothed as the model says.
+    out : ndarray
+        Of `empty_layer`, of the image's shape or that of the window `within` it. The same for any tiles and threads.
+    guidance : Guidance, optional
+    variation : ndarray, optional
+        Contrast of the whole image, where this is a part of it.
+    within : tuple of slice, optional
+    threads : int
+    progress : callable, optional
+        Called with the number of tiles done and of all tiles.
     """
-    smoothing = None
-    single = log_density is not None or anomaly is not None  # each pixel for itself
-    halo = 0 if single else halo_of(model)
+    smoothing, halo = None, halo_of(model, layer)
     if halo:
         smoothing = _smoothing(image, model, contrast(image, model.recipe) if variation is None else variation)
     within = within or everything(image.shape)
@@ -65,21 +88,20 @@ def visit(
         if valid is not None and not valid[tile.local].any():
             return
         n = math.prod(tile.shape)
-        inner = shifted(tile.inner, start)
         planes = model.recipe.planes(image, tile.outer, out=memory.take("planes", len(model.scale), n))
-        if log_density is not None:
+        inner: tuple[Any, ...] = (..., *shifted(tile.inner, start))
+        part = out[inner]
+        if layer == "log_density":
             density = np.empty(n, np.float32)
             samples.posterior(planes, partial(model.arguments_of, outliers=True), None, density)
-            _write_valid(density, tile, valid, log_density[inner])
-        elif anomaly is not None:
-            _write_valid(p_values(planes, model.arguments_of), tile, valid, anomaly[inner])
+            _write_valid(density, tile, valid, part)
+        elif layer == "anomaly":
+            _write_valid(p_values(planes, model.arguments_of), tile, valid, part)
         else:
-            label_part = None if labels is None else labels[inner]
-            soft_part = None if probabilities is None else probabilities[:, *inner]
             posterior = memory.take("posterior", model.k, n)
             where = shifted(tile.outer, image.origin or (0,) * image.ndim)
             log_prior = None if guidance is None else guidance.log_prior(model.k, where)
-            _write_classes(model, smoothing, planes, posterior, log_prior, tile, valid, label_part, soft_part)
+            _write_classes(model, smoothing, planes, posterior, log_prior, tile, valid, layer, part)
 
     with ThreadPoolExecutor(min(threads, len(jobs))) as pool:
         for done, _ in enumerate(pool.map(work, jobs), 1):
@@ -98,11 +120,6 @@ class _ThreadMemory(threading.local):
         if name not in self.flat or self.flat[name].size < rows * columns:
             self.flat[name] = np.empty(rows * columns, np.float32)
         return self.flat[name][: rows * columns].reshape(rows, columns)
-
-
-def halo_of(model: Model) -> int:
-    """How many pixels around a window its labels depend on."""
-    return HALO if model.strength > 0 and model.k > 1 else 0
 
 
 def _smoothing(image: Image, model: Model, variation: Array) -> Smoothing:
@@ -125,29 +142,25 @@ def _write_classes(
     log_prior: Array | None,
     tile: Tile,
     valid: Array | None,
-    labels: Array | None,
-    probabilities: Array | None,
+    layer: Layer,
+    out: Array,
 ) -> None:
-    if smoothing is None and probabilities is None and labels is not None and log_prior is None:
+    if smoothing is None and layer == "labels" and log_prior is None:
         flat = np.empty(planes.shape[1], np.uint8)
         samples.classify(planes, model.arguments_of, flat, 1)
-        labels[...] = flat.reshape(tile.shape)
+        out[...] = flat.reshape(tile.shape)
     else:
-        ones = [1] * len(tile.shape)
         samples.posterior(planes, model.arguments_of, posterior, None, log_prior=log_prior)
         posterior = posterior.reshape(model.k, *tile.shape)
         if smoothing is not None:
             guide = planes[: model.n_guides].reshape(-1, *tile.shape)
             if samples.has_missing(guide):
-                guide = np.where(np.isnan(guide), np.float32(model.center[: model.n_guides]).reshape(-1, *ones), guide)
-            smoothing.apply(posterior, guide, valid, tile.local, labels=labels, probabilities=probabilities)
+                center = np.float32(model.center[: model.n_guides]).reshape(-1, *[1] * len(tile.shape))
+                guide = np.where(np.isnan(guide), center, guide)
+            smoothing.apply(posterior, guide, valid, tile.local, **{layer: out})
+        elif layer == "labels":
+            out[...] = posterior.argmax(axis=0) + 1
         else:
-            if probabilities is not None:
-                probabilities[...] = posterior
-            if labels is not None:
-                labels[...] = posterior.argmax(axis=0) + 1
+            out[...] = posterior
     if valid is not None:
-        missing = ~valid[tile.local]
-        for part in (labels, probabilities):
-            if part is not None:
-                part[..., missing] = 0
+        out[..., ~valid[tile.local]] = 0
