@@ -18,7 +18,7 @@ from gmmseg.image import Image
 from gmmseg.io.writing import Layers, write_windows
 from gmmseg.model import Model
 from gmmseg.sampling import contrast
-from gmmseg.streaming import Part, stream
+from gmmseg.streaming import stream
 from gmmseg.tiles import Layer, Progress, empty_layer, visit
 from gmmseg.windows import Window, everything
 
@@ -164,7 +164,7 @@ class Segmentation:
         if self.image.in_memory or layer in self.__dict__:
             windows = iter([(everything(self.image.shape), getattr(self, layer))])
         else:
-            windows = ((part.window, part.values) for part in self._parts(layer))
+            windows = self._windows(layer)
         write_windows(Path(path), layers, windows, overwrite=overwrite)
 
     def _whole(self, layer: Layer) -> Array:
@@ -181,11 +181,12 @@ class Segmentation:
                 progress=self.progress,
             )
         else:
-            for part in self._parts(layer):
-                out[(..., *part.window)] = part.values  # type: ignore[index]  # an ellipsis and slices
+            for window, values in self._windows(layer):
+                where: tuple[Any, ...] = (..., *window)
+                out[where] = values
         return out
 
-    def _parts(self, layer: Layer) -> Iterator[Part]:
+    def _windows(self, layer: Layer) -> Iterator[tuple[Window, Array]]:
         """Compute a layer of an image that stays in its file; labels are counted on the way."""
         parts = stream(
             self.image,
@@ -201,7 +202,9 @@ class Segmentation:
         for part in parts:
             if layer == "labels":
                 tally.add(part.window, part.values, part.pixels)
-            yield part
+            result = part.window, part.values
+            del part  # and with it the pixels, before the next window is asked for
+            yield result
         if layer == "labels":
             self.__dict__["_tally"] = tally
 
