@@ -15,7 +15,6 @@ from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.guidance import Guidance
 from gmmseg.image import Image
-from gmmseg.mixture.choosing import DEFAULT_CRITERION
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.fitting import expectation_maximization
 from gmmseg.mixture.parameters import Mixture
@@ -62,7 +61,7 @@ class Survey:
         return self.recipe.groups(self.image)
 
     def choose(
-        self, max_k: int, families: Sequence[str], rng: Generator, threads: int, *, criterion: str = DEFAULT_CRITERION
+        self, max_k: int, families: Sequence[str], rng: Generator, threads: int, *, criterion: str = "icl"
     ) -> Choice:
         """Choose how many classes, 1 to max_k, and of which family."""
         from gmmseg.effective import choose_classes  # here, because most runs never choose

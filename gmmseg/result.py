@@ -6,19 +6,17 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg import io
 from gmmseg.errors import ParameterError
 from gmmseg.guidance import Guidance
 from gmmseg.image import Image
-from gmmseg.io.writing import Layers, write_windows
 from gmmseg.model import Model
 from gmmseg.sampling import contrast
-from gmmseg.streaming import stream
 from gmmseg.tiles import Layer, Progress, empty_layer, visit
 from gmmseg.windows import Window, everything
 
@@ -160,12 +158,14 @@ class Segmentation:
         """
         kind: Any = {"labels": "labels", "probabilities": "soft"}.get(layer, "map")
         names = self.model.class_names if kind != "map" else (layer,)
-        layers = Layers(kind, self.image.shape, "uint8" if kind == "labels" else "float32", names, self.image, options)
         if self.image.in_memory or layer in self.__dict__:
-            windows = iter([(everything(self.image.shape), getattr(self, layer))])
-        else:
-            windows = self._windows(layer)
-        write_windows(Path(path), layers, windows, overwrite=overwrite)
+            io.write_layer(path, kind, getattr(self, layer), names, image=self.image, overwrite=overwrite, **options)
+            return
+        from gmmseg.io.windowed import Layers
+
+        dtype = "uint8" if kind == "labels" else "float32"
+        layers = Layers(kind, self.image.shape, dtype, names, self.image, options)
+        io.write_windows(path, layers, self._windows(layer), overwrite=overwrite)
 
     def _whole(self, layer: Layer) -> Array:
         out = empty_layer(layer, self.model, self.image.shape)
@@ -188,6 +188,8 @@ class Segmentation:
 
     def _windows(self, layer: Layer) -> Iterator[tuple[Window, Array]]:
         """Compute a layer of an image that stays in its file; labels are counted on the way."""
+        from gmmseg.streaming import stream
+
         parts = stream(
             self.image,
             self.model,

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from gmmseg.io.reading import read, read_info, read_labels, read_probabilities
-from gmmseg.io.writing import check_target, write_labels, write_map, write_probabilities, write_rgb
+from gmmseg.io.writing import (
+    check_target,
+    write_labels,
+    write_layer,
+    write_map,
+    write_probabilities,
+    write_rgb,
+    write_windows,
+)
 
 __all__ = [
     "check_target",
@@ -12,7 +20,9 @@ __all__ = [
     "read_labels",
     "read_probabilities",
     "write_labels",
+    "write_layer",
     "write_map",
     "write_probabilities",
     "write_rgb",
+    "write_windows",
 ]

@@ -17,7 +17,7 @@ from gmmseg.io.formats import Format, require_room
 from gmmseg.windows import Window
 
 if TYPE_CHECKING:
-    from gmmseg.io.writing import Layers
+    from gmmseg.io.windowed import Layers
 
 __all__ = ["MappedArray", "describe_array", "read_array", "write", "write_array"]
 

@@ -3,146 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gmmseg.errors import OutputError, ParameterError
-from gmmseg.io.atomic import atomic_file, atomic_path, check_place
+from gmmseg.io.atomic import atomic_file, check_place
 from gmmseg.io.formats import GDAL, Kind, choose, has_rasterio
-from gmmseg.windows import Window, everything
+from gmmseg.windows import everything
 
 if TYPE_CHECKING:
     import numpy as np
 
     from gmmseg.image import Image
+    from gmmseg.io.windowed import Layers
+    from gmmseg.windows import Window
 
     Windows = Iterable[tuple[Window, np.ndarray]]
 
 __all__ = [
-    "Layers",
     "check_target",
     "write_labels",
+    "write_layer",
     "write_map",
     "write_probabilities",
     "write_rgb",
     "write_windows",
 ]
-
-
-@dataclass(frozen=True)
-class Layers:
-    """What is written, before any of it is computed.
-
-    Parameters
-    ----------
-    kind : {"labels", "soft", "map"}
-        A label map (*spatial), probabilities (n_classes, *spatial), or one number a pixel (*spatial), NaN = no data.
-    shape : tuple of int
-        Spatial shape.
-    dtype : str
-        Of the values as they come; "uint8", "uint16" or "uint32" for labels, "float32" otherwise.
-    names : tuple of str
-        Of the classes 1, 2, ...; of a map its own name.
-    image : Image, optional
-        What was segmented: what located its pixels is written too.
-    options : dict
-        Of the format.
-    """
-
-    kind: Literal["labels", "soft", "map"]
-    shape: tuple[int, ...]
-    dtype: str
-    names: tuple[str, ...] = ()
-    image: Image | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-
-
-def write_windows(path: str | os.PathLike[str], layers: Layers, windows: Windows, *, overwrite: bool = False) -> None:
-    """Write a result window by window, while the next window is computed.
-
-    Parameters
-    ----------
-    path : path-like
-        The suffix chooses the format, as for whole results.
-    layers : Layers
-        What will come.
-    windows : iterable of (tuple of slice, ndarray)
-        Together all of the spatial shape; in an order in which rows of blocks of a file follow one another.
-    overwrite : bool
-        Whether an existing file may be replaced.
-
-    Raises
-    ------
-    OutputError
-        See `check_target`.
-
-    Notes
-    -----
-    GeoTIFF, NIfTI and .npy files are written as the windows come. Other formats are written from a whole array.
-    """
-    path = Path(path)
-    kind: Kind = "labels" if layers.kind == "labels" else "soft"
-    check_target(path, kind=kind, overwrite=overwrite, ndim=len(layers.shape))
-    module = _module_for(path, kind, layers.image)
-    if module is None:
-        _write_whole(path, layers, _assembled(layers, windows), overwrite=overwrite)
-        return
-    suffix = next(end for end in choose(path, kind=kind).suffixes if path.name.lower().endswith(end))
-    with atomic_path(path, overwrite=overwrite, suffix=suffix) as temporary:
-        beside: dict[str, bytes] = module.write(temporary, layers, _ahead(windows))
-    for ending, content in beside.items():
-        with atomic_file(path.with_name(path.name + ending), overwrite=True) as file:
-            file.write(content)
-
-
-def _module_for(path: Path, kind: Kind, image: Image | None) -> Any:
-    """Return the module that writes a file window by window; None where whole arrays are written."""
-    known = choose(path, kind=kind)
-    if known.module is not None:
-        return known.load()
-    in_file = image is not None and not image.in_memory
-    if known.name == "NPY" and in_file:
-        from gmmseg.io import arrays
-
-        return arrays
-    if known.name == "TIFF" and image is not None and image.ndim == 2 and (in_file or "geo" in image.metadata):
-        return GDAL.load() if has_rasterio() else None
-    return None
-
-
-def _ahead(windows: Windows) -> Iterator[tuple[Window, np.ndarray]]:
-    """Compute the next window in a thread while one is written."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    source = iter(windows)
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(next, source, None)
-        while (item := following.result()) is not None:
-            following = pool.submit(next, source, None)
-            yield item
-
-
-def _assembled(layers: Layers, windows: Windows) -> np.ndarray:
-    """Return a whole result."""
-    import numpy as np
-
-    shape = (len(layers.names), *layers.shape) if layers.kind == "soft" else layers.shape
-    whole = np.zeros(shape, layers.dtype)
-    for window, values in windows:
-        where: tuple[Any, ...] = (..., *window)
-        whole[where] = values
-    return whole
-
-
-def _write_whole(path: Path, layers: Layers, values: np.ndarray, *, overwrite: bool) -> None:
-    if layers.kind == "labels":
-        write_labels(path, values, image=layers.image, overwrite=overwrite)
-    elif layers.kind == "soft":
-        write_probabilities(path, values, image=layers.image, overwrite=overwrite)
-    else:
-        write_map(path, values, key=layers.names[0], image=layers.image, overwrite=overwrite)
 
 
 def check_target(
@@ -182,6 +69,7 @@ def write_labels(
     names: Sequence[str] = (),
     palette: np.ndarray | None = None,
     overwrite: bool = False,
+    **options: Any,
 ) -> None:
     """Write a label map.
 
@@ -200,6 +88,8 @@ def write_labels(
         Colour of each label of a PNG, 0 first; by default `gmmseg.export.colors.palette`.
     overwrite : bool
         Whether an existing file may be replaced.
+    **options
+        Of formats with a module of their own, such as `cog=True`.
 
     Raises
     ------
@@ -219,9 +109,12 @@ def write_labels(
     known = choose(path, kind="labels")
     check_target(path, kind="labels", overwrite=overwrite, ndim=numbers.ndim)
     if _module_for(path, "labels", image) is not None:
-        layers = Layers("labels", numbers.shape, str(numbers.dtype), tuple(names), image)
+        from gmmseg.io.windowed import Layers
+
+        layers = Layers("labels", numbers.shape, str(numbers.dtype), tuple(names), image, options)
         write_windows(path, layers, [(everything(numbers.shape), numbers)], overwrite=overwrite)
         return
+    _refuse(options, path)
     if known.name == "PNG" and numbers.dtype.itemsize > 2:
         raise OutputError(f"{path}: PNG holds labels up to 65535, the largest is {numbers.max()}; use .tif or .npy")
     with atomic_file(path, overwrite=overwrite) as file:
@@ -237,6 +130,65 @@ def write_labels(
             from gmmseg.io.arrays import write_array
 
             write_array(file, known, numbers, key="labels")
+
+
+def write_windows(path: str | os.PathLike[str], layers: Layers, windows: Windows, *, overwrite: bool = False) -> None:
+    """Write a result window by window, while the next window is computed.
+
+    Parameters
+    ----------
+    path : path-like
+        The suffix chooses the format, as for whole results.
+    layers : Layers
+        What will come.
+    windows : iterable of (tuple of slice, ndarray)
+        Together all of the spatial shape; in an order in which rows of blocks of a file follow one another.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OutputError
+        See `check_target`.
+
+    Notes
+    -----
+    GeoTIFF, NIfTI and .npy files are written as the windows come. Other formats are written from a whole array.
+    """
+    from gmmseg.io.windowed import assembled, write_with
+
+    path = Path(path)
+    kind: Kind = "labels" if layers.kind == "labels" else "soft"
+    check_target(path, kind=kind, overwrite=overwrite, ndim=len(layers.shape))
+    module = _module_for(path, kind, layers.image)
+    if module is None:
+        whole = assembled(layers, windows)
+        write_layer(path, layers.kind, whole, layers.names, image=layers.image, overwrite=overwrite, **layers.options)
+        return
+    suffix = next(end for end in choose(path, kind=kind).suffixes if path.name.lower().endswith(end))
+    write_with(module, path, layers, windows, suffix=suffix, overwrite=overwrite)
+
+
+def _module_for(path: Path, kind: Kind, image: Image | None) -> Any:
+    """Return the module that writes a file window by window; None where whole arrays are written."""
+    known = choose(path, kind=kind)
+    if known.module is not None:
+        return known.load()
+    in_file = image is not None and not image.in_memory
+    if known.name == "NPY" and in_file:
+        from gmmseg.io import arrays
+
+        return arrays
+    if known.name == "TIFF" and image is not None and image.ndim == 2 and (in_file or "geo" in image.metadata):
+        return GDAL.load() if has_rasterio() else None
+    return None
+
+
+def _refuse(options: dict[str, Any], path: Path) -> None:
+    """Raise ParameterError where there are options that no format without a module has."""
+    if options:
+        words = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        raise ParameterError(f"{path}: {words} is of another format, or of images that have a place; leave it out")
 
 
 def _unsigned(labels: np.ndarray, image: Image | None) -> np.ndarray:
@@ -290,6 +242,7 @@ def write_probabilities(
     names: Sequence[str] = (),
     dtype: Literal["float32", "uint16"] = "float32",
     overwrite: bool = False,
+    **options: Any,
 ) -> None:
     """Write the probabilities of all classes.
 
@@ -308,6 +261,8 @@ def write_probabilities(
         How they are stored; uint16 is round(p * 65535), half the size.
     overwrite : bool
         Whether an existing file may be replaced.
+    **options
+        Of formats with a module of their own, such as `cog=True`.
 
     Raises
     ------
@@ -334,11 +289,14 @@ def write_probabilities(
     known = choose(path, kind="soft")
     check_target(path, kind="soft", overwrite=overwrite)
     if _module_for(path, "soft", image) is not None:
+        from gmmseg.io.windowed import Layers
+
         stored = values.astype(np.float32, copy=False)
         classes = tuple(names) or tuple(f"class {i + 1}" for i in range(len(values)))
-        layers = Layers("soft", values.shape[1:], "float32", classes, image, {"dtype": dtype})
+        layers = Layers("soft", values.shape[1:], "float32", classes, image, {"dtype": dtype, **options})
         write_windows(path, layers, [(everything(values.shape[1:]), stored)], overwrite=overwrite)
         return
+    _refuse(options, path)
     with atomic_file(path, overwrite=overwrite) as file:
         if known.name == "TIFF":
             from gmmseg.io.tiff_write import write_probabilities_tiff
@@ -358,6 +316,7 @@ def write_map(
     key: str,
     image: Image | None = None,
     overwrite: bool = False,
+    **options: Any,
 ) -> None:
     """Write one number a pixel, such as the anomaly.
 
@@ -383,9 +342,12 @@ def write_map(
     known = choose(path, kind="soft")
     check_target(path, kind="soft", overwrite=overwrite)
     if _module_for(path, "soft", image) is not None:
-        layers = Layers("map", values.shape, "float32", (key,), image)
+        from gmmseg.io.windowed import Layers
+
+        layers = Layers("map", values.shape, "float32", (key,), image, options)
         write_windows(path, layers, [(everything(values.shape), values)], overwrite=overwrite)
         return
+    _refuse(options, path)
     with atomic_file(path, overwrite=overwrite) as file:
         if known.name == "TIFF":
             from gmmseg.io.tiff_write import write_probabilities_tiff
@@ -395,6 +357,25 @@ def write_map(
             from gmmseg.io.arrays import write_array
 
             write_array(file, known, values, key=key)
+
+
+def write_layer(
+    path: str | os.PathLike[str],
+    kind: Literal["labels", "soft", "map"],
+    values: np.ndarray,
+    names: Sequence[str],
+    *,
+    image: Image | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> None:
+    """Write a result by its kind: `write_labels`, `write_probabilities` or `write_map`."""
+    if kind == "labels":
+        write_labels(path, values, image=image, names=names, overwrite=overwrite, **options)
+    elif kind == "soft":
+        write_probabilities(path, values, image=image, names=names, overwrite=overwrite, **options)
+    else:
+        write_map(path, values, key=names[0], image=image, overwrite=overwrite, **options)
 
 
 def write_rgb(
