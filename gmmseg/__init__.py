@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gmmseg.errors import InputError as InputError
     from gmmseg.errors import OutputError as OutputError
     from gmmseg.errors import ParameterError as ParameterError
+    from gmmseg.evaluation import evaluate as evaluate
     from gmmseg.image import Image as Image
     from gmmseg.mixture.estimator import GaussianMixture as GaussianMixture
     from gmmseg.mixture.parameters import Mixture as Mixture
@@ -39,6 +40,7 @@ _HOMES = {
     "Segmentation": "gmmseg.result",
     "apply": "gmmseg.segmentation",
     "choose_k": "gmmseg.segmentation",
+    "evaluate": "gmmseg.evaluation",
     "fit": "gmmseg.segmentation",
     "load_model": "gmmseg.model",
     "segment": "gmmseg.segmentation",

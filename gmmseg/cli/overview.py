@@ -9,6 +9,7 @@ COMMANDS = {
     "segment": ("gmmseg.cli.segment", "Segment images into classes and write their label maps."),
     "info": ("gmmseg.cli.info", "Describe an image, a model file or this installation."),
     "choose-k": ("gmmseg.cli.choose_k", "Choose how many classes an image has."),
+    "evaluate": ("gmmseg.cli.evaluate", "Compare a label map with a truth, or with several people's."),
     "plot": ("gmmseg.cli.plot", "Draw a model's classes among the pixels of an image."),
 }
 

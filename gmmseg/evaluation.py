@@ -1,0 +1,216 @@
+"""How well labels agree with a truth, or with several people's.
+
+All measures but the boundary's follow from the table of how many pixels each pair of a label and a true segment share,
+so they cost one pass over the pixels. Pixels with label 0 on either side are left out, except in the Dice coefficient
+and the boundary measure, for which the truth alone decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmseg.errors import ParameterError
+
+__all__ = ["Agreement", "evaluate"]
+
+Array = NDArray[Any]
+
+_TOLERANCE = 0.0075  # of the diagonal, by which boundaries may lie apart (Martin, Fowlkes and Malik 2004)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Scores of a label map; of several truths the mean.
+
+    Parameters
+    ----------
+    rand_index : float
+        Probabilistic Rand index: how often two pixels are together in both or apart in both; 1 at best.
+    variation_of_information : float
+        What the two segmentations say that the other does not, in bits; 0 at best (Meila 2007).
+    covering : float
+        Overlap of each true segment with the best label, weighted by size; 1 at best (Arbelaez et al. 2011).
+    adjusted_rand_index : float
+        Rand index less what chance gives; 1 at best, 0 by chance (Hubert and Arabie 1985).
+    dice : dict of int to float
+        Dice coefficient of each true class with the label that matches it, where every label is matched once, such
+        that the coefficients' sum is largest.
+    matching : dict of int to int
+        The label that was matched with each true class; 0 where there was none left.
+    boundary_f : float or None
+        Harmonic mean of the shares of boundary pixels that have a boundary pixel of the other within 0.75 % of the
+        diagonal; None for volumes.
+    segments : int
+        Number of labels.
+    """
+
+    rand_index: float
+    variation_of_information: float
+    covering: float
+    adjusted_rand_index: float
+    dice: dict[int, float]
+    matching: dict[int, int]
+    boundary_f: float | None
+    segments: int
+
+
+def evaluate(labels: ArrayLike, truths: ArrayLike | Sequence[ArrayLike]) -> Agreement:
+    """Compare labels with one truth or several.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (*spatial)
+        0 = no data.
+    truths : array_like of int, or a sequence of them
+        Of the labels' shape; the numbers need not be those of the labels.
+
+    Returns
+    -------
+    Agreement
+        Dice coefficients and matching are those with the first truth.
+
+    Raises
+    ------
+    ParameterError
+        Shapes differ, values are no whole numbers from 0, or no pixel has both a label and a truth.
+
+    Examples
+    --------
+    >>> found = evaluate([[1, 1, 2, 2]], [[7, 7, 7, 3]])
+    >>> found.covering, found.dice
+    (0.625, {3: 0.6666666666666666, 7: 0.8})
+    """
+    ours = _numbers("labels", labels)
+    several = isinstance(truths, list | tuple) and np.ndim(truths[0]) == ours.ndim
+    given: Any = truths if several else [truths]
+    theirs = [_numbers("truth", truth) for truth in given]
+    for truth in theirs:
+        if truth.shape != ours.shape:
+            raise ParameterError(
+                f"labels have shape {ours.shape}, the truth has {truth.shape}; compare the same pixels"
+            )
+    tables = [_Table.of(ours, truth) for truth in theirs]
+    inner = [table.counts[1:, 1:] for table in tables]
+    if not all(each.sum() for each in inner):
+        raise ParameterError("no pixel has both a label and a truth above 0; there is nothing to compare")
+    covered = sum((_overlaps(each).max(axis=0) * each.sum(axis=0)).sum() for each in inner)
+    dice, matching = _matched(tables[0])
+    flat = ours.ndim == 2
+    return Agreement(
+        rand_index=float(np.mean([_rand(each) for each in inner])),
+        variation_of_information=float(np.mean([_variation(each) for each in inner])),
+        covering=float(covered / sum(each.sum() for each in inner)),
+        adjusted_rand_index=float(np.mean([_adjusted_rand(each) for each in inner])),
+        dice=dice,
+        matching=matching,
+        boundary_f=float(np.mean([_boundary_f(ours, truth) for truth in theirs])) if flat else None,
+        segments=len(tables[0].labels) - 1,
+    )
+
+
+def _numbers(name: str, values: ArrayLike) -> Array:
+    array = np.asarray(values)
+    if array.dtype.kind not in "bui" or array.size == 0 or (array.dtype.kind == "i" and array.min() < 0):
+        raise ParameterError(f"{name} has dtype {array.dtype} and shape {array.shape}; give whole numbers from 0")
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """How many pixels have each pair of a label (rows) and a true number (columns); 0 is the first of both."""
+
+    labels: Array
+    numbers: Array
+    counts: Array
+
+    @classmethod
+    def of(cls, ours: Array, theirs: Array) -> _Table:
+        (labels, a), (numbers, b) = _places(ours), _places(theirs)
+        counts = np.bincount(a * len(numbers) + b, minlength=len(labels) * len(numbers))
+        return cls(labels, numbers, counts.reshape(len(labels), len(numbers)).astype(np.float64))
+
+
+def _places(values: Array) -> tuple[Array, Array]:
+    """0 and the numbers that occur, and each pixel's place among them."""
+    flat = values.reshape(-1)
+    found = np.flatnonzero(np.bincount(flat)) if values.dtype.itemsize <= 2 else np.unique(flat)
+    found = np.union1d([0], found).astype(np.int64)
+    if found[-1] < 1 << 24:  # a table from numbers to places is quicker than a search
+        place = np.zeros(int(found[-1]) + 1, np.intp)
+        place[found] = np.arange(len(found))
+        return found, place[flat]
+    return found, np.searchsorted(found, flat)
+
+
+def _pairs(counts: Array) -> float:
+    """Pairs of pixels within the same group."""
+    return float((counts * (counts - 1)).sum() / 2)
+
+
+def _rand(table: Array) -> float:
+    together, ours, theirs = _pairs(table), _pairs(table.sum(axis=1)), _pairs(table.sum(axis=0))
+    every = _pairs(np.array([table.sum()]))
+    return 1.0 if every == 0 else (every + 2 * together - ours - theirs) / every
+
+
+def _adjusted_rand(table: Array) -> float:
+    together, ours, theirs = _pairs(table), _pairs(table.sum(axis=1)), _pairs(table.sum(axis=0))
+    by_chance = ours * theirs / max(_pairs(np.array([table.sum()])), 1.0)
+    span = (ours + theirs) / 2 - by_chance
+    return 1.0 if span == 0 else (together - by_chance) / span
+
+
+def _variation(table: Array) -> float:
+    def entropy(counts: Array) -> float:
+        shares = counts[counts > 0] / counts.sum()
+        return float(-(shares * np.log2(shares)).sum())
+
+    return max(0.0, 2 * entropy(table) - entropy(table.sum(axis=1)) - entropy(table.sum(axis=0)))
+
+
+def _overlaps(table: Array) -> Array:
+    """Intersection over union of each pair."""
+    union = table.sum(axis=1)[:, None] + table.sum(axis=0) - table
+    return np.asarray(table / np.maximum(union, 1))
+
+
+def _matched(table: _Table) -> tuple[dict[int, float], dict[int, int]]:
+    """Dice coefficient of each true class with its match, and the match."""
+    from scipy.optimize import linear_sum_assignment
+
+    counts = table.counts
+    sizes = counts.sum(axis=1)[1:, None] + counts.sum(axis=0)[None, 1:]
+    coefficients = 2 * counts[1:, 1:] / np.maximum(sizes, 1)
+    rows, columns = linear_sum_assignment(coefficients, maximize=True)
+    dice = {int(number): 0.0 for number in table.numbers[1:]}
+    matching = dict.fromkeys(dice, 0)
+    for row, column in zip(rows, columns, strict=True):
+        number = int(table.numbers[1 + column])
+        dice[number], matching[number] = float(coefficients[row, column]), int(table.labels[1 + row])
+    return dice, matching
+
+
+def _boundary_f(ours: Array, theirs: Array) -> float:
+    """F measure of boundary pixels, each found where one of the other map is near."""
+    from scipy.ndimage import distance_transform_edt
+
+    near = max(1.0, _TOLERANCE * float(np.hypot(*ours.shape)))
+    found, true = _boundary(ours), _boundary(theirs)
+    if not found.any() or not true.any():
+        return float(found.any() == true.any())
+    precision = float((distance_transform_edt(~true)[found] <= near).mean())
+    recall = float((distance_transform_edt(~found)[true] <= near).mean())
+    return 0.0 if precision + recall == 0 else 2 * precision * recall / (precision + recall)
+
+
+def _boundary(labels: Array) -> Array:
+    """Pixels whose next one to the right or below has another number."""
+    edge = np.zeros(labels.shape, bool)
+    edge[:, :-1] = labels[:, :-1] != labels[:, 1:]
+    edge[:-1] |= labels[:-1] != labels[1:]
+    return edge

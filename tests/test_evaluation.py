@@ -1,0 +1,86 @@
+"""Scores against a truth."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score, mutual_info_score, rand_score
+
+from gmmseg import ParameterError
+from gmmseg.evaluation import evaluate
+
+
+def blocks(rng, shape, k):
+    return 1 + rng.integers(0, k, (4, 5)).repeat(shape[0] // 4, 0).repeat(shape[1] // 5, 1)
+
+
+@given(seed=st.integers(0, 1000), k=st.integers(1, 6), m=st.integers(1, 6))
+def test_scores_are_those_of_their_definitions(seed, k, m):
+    rng = np.random.default_rng(seed)
+    ours, truths = blocks(rng, (20, 25), k), [blocks(rng, (20, 25), m) for _ in range(2)]
+    found = evaluate(ours, truths)
+    a, bs = ours.ravel(), [t.ravel() for t in truths]
+    assert found.rand_index == pytest.approx(np.mean([rand_score(a, b) for b in bs]))
+    assert found.adjusted_rand_index == pytest.approx(np.mean([adjusted_rand_score(a, b) for b in bs]))
+
+    def entropy(x):
+        p = np.unique(x, return_counts=True)[1] / x.size
+        return -(p * np.log2(p)).sum()
+
+    expected = [entropy(a) + entropy(b) - 2 * mutual_info_score(a, b) / np.log(2) for b in bs]
+    assert found.variation_of_information == pytest.approx(np.mean(expected), abs=1e-9)
+    covered = sum(
+        (b == number).sum() * max(((a == n) & (b == number)).sum() / ((a == n) | (b == number)).sum() for n in set(a))
+        for b in bs
+        for number in set(b)
+    )
+    assert found.covering == pytest.approx(covered / sum(b.size for b in bs))
+
+
+def test_numbers_do_not_matter():
+    rng = np.random.default_rng(0)
+    truth = blocks(rng, (40, 50), 4)
+    renamed = np.array([0, 70_000, 3, 255, 12], np.uint32)[truth]
+    found = evaluate(renamed, truth)
+    assert (found.rand_index, found.covering, found.adjusted_rand_index, found.boundary_f) == (1, 1, 1, 1)
+    assert found.variation_of_information == 0
+    assert found.dice == {1: 1.0, 2: 1.0, 3: 1.0, 4: 1.0}
+    assert found.matching == {1: 70_000, 2: 3, 3: 255, 4: 12}
+    assert found.segments == 4
+
+
+def test_dice_of_a_class_that_no_label_is_left_for():
+    found = evaluate(np.array([[1, 1, 1, 1]]), np.array([[1, 1, 2, 0]]))
+    assert found.dice == {1: pytest.approx(2 * 2 / (4 + 2)), 2: 0.0}
+    assert found.matching == {1: 1, 2: 0}
+
+
+def test_pixels_without_a_truth_count_for_dice_alone():
+    ours = np.array([[1, 1, 2, 2, 2]])
+    truth = np.array([[1, 1, 2, 0, 0]])
+    found = evaluate(ours, truth)
+    assert found.covering == 1
+    assert found.dice[2] == pytest.approx(2 * 1 / (3 + 1))
+
+
+def test_boundaries_may_lie_a_little_apart():
+    truth, near, far = (np.ones((200, 200), int) for _ in range(3))
+    truth[:, 100:], near[:, 102:], far[:, 110:] = 2, 2, 2
+    assert evaluate(near, truth).boundary_f == 1
+    assert evaluate(far, truth).boundary_f == 0
+    assert evaluate(np.ones((200, 200), int), truth).boundary_f == 0
+    assert evaluate(np.ones((5, 5, 5), int), np.ones((5, 5, 5), int)).boundary_f is None
+
+
+@pytest.mark.parametrize(
+    ("ours", "truth", "words"),
+    [
+        (np.ones((2, 3), int), np.ones((3, 2), int), r"labels have shape \(2, 3\), the truth has \(3, 2\)"),
+        (np.ones((2, 3)), np.ones((2, 3), int), "give whole numbers from 0"),
+        (np.ones((2, 3), int), -np.ones((2, 3), int), "truth has dtype int64"),
+        (np.zeros((2, 3), int), np.ones((2, 3), int), "nothing to compare"),
+    ],
+)
+def test_what_cannot_be_compared(ours, truth, words):
+    with pytest.raises(ParameterError, match=words):
+        evaluate(ours, truth)
