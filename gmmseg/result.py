@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from gmmseg.guidance import Guidance
 from gmmseg.image import Image
 from gmmseg.model import Model
 from gmmseg.tiles import visit
+
+if TYPE_CHECKING:
+    from gmmseg.export import Instances, Polygon
 
 __all__ = ["ClassSummary", "Segmentation"]
 
@@ -131,6 +134,37 @@ class Segmentation:
             The file exists and `overwrite` is False, the suffix is not known or the folder cannot be written.
         """
         io.write_labels(Path(path), self.labels, image=self.image, overwrite=overwrite)
+
+    def to_coco(self, **options: Any) -> dict[str, Any]:
+        """Return a COCO instance data set of this image; options as of `gmmseg.export.find_instances`."""
+        from gmmseg.export import to_coco
+
+        return to_coco(self._instances(options), file_name=Path(self.image.name).name)
+
+    def to_panoptic(self, **options: Any) -> tuple[dict[str, Any], Array]:
+        """Return a COCO panoptic data set of this image and its picture of segments (rows, columns, 3), uint8."""
+        from gmmseg.export import to_panoptic
+
+        name = Path(self.image.name)
+        return to_panoptic(self._instances(options), file_name=name.name, segments_file=f"{name.stem}_panoptic.png")
+
+    def to_polygons(self, *, simplify: float | None = None, **options: Any) -> list[Polygon]:
+        """Return the outline of each region of a class, in pixels; see `gmmseg.export.to_polygons`."""
+        from gmmseg.export import to_polygons
+
+        return to_polygons(self._instances(options), simplify=simplify)
+
+    def to_geojson(self, *, keep_crs: bool = False, simplify: float | None = None, **options: Any) -> dict[str, Any]:
+        """Return the regions as GeoJSON: WGS 84 where the image is georeferenced; see `gmmseg.export.to_geojson`."""
+        from gmmseg.export import place_of, to_geojson
+
+        place = place_of(self.image)
+        return to_geojson(self._instances(options), place=place, keep_crs=keep_crs, simplify=simplify)
+
+    def _instances(self, options: dict[str, Any]) -> Instances:
+        from gmmseg.export import find_instances
+
+        return find_instances(self.labels, class_names=self.model.class_names, **options)
 
     def _mean_colors(self) -> list[tuple[int, int, int] | None]:
         """Mean colour of each class over an even sample of about 100 000 pixels."""
