@@ -30,9 +30,8 @@ _output = partial(click.option, cls=Option, section="Output")
     "--to",
     metavar="FORMAT",
     type=click.Choice(get_args(Format)),
-    required=True,
-    help="coco, coco-panoptic, yolo, labelme, geojson, gpkg (GeoPackage), png (the label map with a palette), masks (a "
-    "folder with a black and white PNG file a class) or npz.",
+    help="The format (required): coco, coco-panoptic, yolo, labelme, geojson, gpkg (GeoPackage), png (the label map "
+    "with a palette), masks (a folder with a black and white PNG file a class) or npz.",
 )
 @_classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels.")
 @_classes(
@@ -69,7 +68,7 @@ _output = partial(click.option, cls=Option, section="Output")
 def command(
     labels: Path,
     *,
-    to: Format,
+    to: Format | None,
     class_names: tuple[str, ...] | None,
     model: Path | None,
     instances: Kind | None,
@@ -95,6 +94,8 @@ def command(
       gmmseg export scene_labels.tif --to gpkg --model land.gmm.json --min-size 50
       gmmseg export scene_labels.tif --to geojson --simplify 2 -o scene.geojson
     """  # noqa: D301  # click keeps the lines below this character as they are
+    if to is None:
+        raise click.UsageError(f"--to is missing; give one of {', '.join(get_args(Format))}")
     _check_options(to, options, class_names, model)
     target = output or Path(f"{(image or labels).stem.removesuffix('_labels')}{FORMATS[to]}")
     _check_inputs(target, [labels, image, model])

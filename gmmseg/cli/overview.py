@@ -7,9 +7,9 @@ __all__ = ["COMMANDS", "overview"]
 # Name of the command: the module that holds it as `command`, and what it does.
 COMMANDS = {
     "segment": ("gmmseg.cli.segment", "Segment images into classes and write their label maps."),
-    "export": ("gmmseg.cli.export", "Export a label map to annotation tools, training pipelines and GIS."),
     "info": ("gmmseg.cli.info", "Describe an image, a model file or this installation."),
     "choose-k": ("gmmseg.cli.choose_k", "Choose how many classes an image has."),
+    "export": ("gmmseg.cli.export", "Export a label map to annotation tools, training pipelines and GIS."),
     "plot": ("gmmseg.cli.plot", "Draw a model's classes among the pixels of an image."),
 }
 
