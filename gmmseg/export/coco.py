@@ -6,6 +6,7 @@ order, starting with 0; compressed, each is the difference to the second before 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from gmmseg.errors import ParameterError
 from gmmseg.export.instances import Instances
 
-__all__ = ["to_coco", "to_panoptic"]
+__all__ = ["coco_stream", "to_coco", "to_panoptic"]
 
 Array = NDArray[Any]
 
@@ -80,29 +81,36 @@ def to_coco(instances: Instances, *, file_name: str, image_id: int = 1, compress
     >>> data["annotations"][0]["segmentation"], data["annotations"][0]["bbox"]
     ({'size': [2, 2], 'counts': [1, 3]}, [0, 0, 2, 2])
     """
+    streamed = coco_stream(instances, file_name=file_name, image_id=image_id, compressed=compressed)
+    return streamed | {"annotations": list(streamed["annotations"])}
+
+
+def coco_stream(instances: Instances, *, file_name: str, image_id: int = 1, compressed: bool = True) -> dict[str, Any]:
+    """Do what `to_coco` does, but give "annotations" as an iterator."""
+    rows, columns = instances.shape
+    return {
+        "images": [{"id": image_id, "file_name": file_name, "width": columns, "height": rows}],
+        "annotations": _annotations(instances, image_id, compressed),
+        "categories": _categories(instances),
+    }
+
+
+def _annotations(instances: Instances, image_id: int, compressed: bool) -> Iterator[dict[str, Any]]:
     rows, columns = instances.shape
     runs = _runs(instances)
     lengths, first = _alternate(runs, rows * columns)
-    counts = _characters(lengths, first) if compressed else _split(lengths.tolist(), first)
-    annotations = [
-        {
+    counts = _characters(lengths, first) if compressed else _split(lengths, first)
+    every = zip(instances.categories.tolist(), counts, *_measures(runs, rows), strict=True)
+    for number, (category, code, area, box) in enumerate(every, 1):
+        yield {
             "id": number,
             "image_id": image_id,
             "category_id": category,
-            "segmentation": {"size": [rows, columns], "counts": code},
+            "segmentation": {"size": [rows, columns], "counts": code if compressed else code.tolist()},
             "area": area,
             "bbox": box,
             "iscrowd": 0,
         }
-        for number, (category, code, area, box) in enumerate(
-            zip(instances.categories.tolist(), counts, *_measures(runs, rows), strict=True), 1
-        )
-    ]
-    return {
-        "images": [{"id": image_id, "file_name": file_name, "width": columns, "height": rows}],
-        "annotations": annotations,
-        "categories": _categories(instances),
-    }
 
 
 def to_panoptic(

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from gmmseg.errors import OutputError
-from gmmseg.export.coco import to_coco, to_panoptic
+from gmmseg.export.coco import coco_stream, to_panoptic
 from gmmseg.export.instances import Instances
 from gmmseg.export.kinds import FORMATS, Format
 from gmmseg.export.place import Place
@@ -135,7 +135,7 @@ def _image_name(path: Path, options: Export) -> str:
 
 
 def _coco(path: Path, instances: Instances, options: Export) -> _Files:
-    data = to_coco(instances, file_name=_image_name(path, options), compressed=options.compressed)
+    data = coco_stream(instances, file_name=_image_name(path, options), compressed=options.compressed)
     return {path: partial(_write_json, data=data)}
 
 
