@@ -157,7 +157,8 @@ def _names(given: Sequence[str] | None, n: int, default: str | None) -> tuple[st
         return (default,) if default else tuple(f"class {number}" for number in range(1, n + 1))
     names = tuple(given)
     if len(names) < n:
-        raise ParameterError(f"{len(names)} class names were given, but the largest label is {n}; name every class")
+        given_names = "1 class name was" if len(names) == 1 else f"{len(names)} class names were"
+        raise ParameterError(f"{given_names} given, but the largest label is {n}; name every class")
     if len(set(names)) < len(names) or not all(isinstance(name, str) and name.strip() for name in names):
         raise ParameterError(f"class_names={list(names)} has an empty or repeated name; name every class differently")
     return names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +21,7 @@ __all__ = ["geojson_stream", "to_geojson", "write_geopackage"]
 
 Array = NDArray[Any]
 
-_WGS84 = "EPSG:4326"
+_WGS84 = 4326
 # A straight edge of so many pixels stays straight in any map projection, to a small fraction of a pixel.
 _STRAIGHT = 64
 _DECIMALS = 9  # of a degree: 0.1 mm
@@ -76,7 +77,8 @@ def geojson_stream(
 ) -> dict[str, Any]:
     """Do what `to_geojson` does, but give "features" as an iterator."""
     collection: dict[str, Any] = {"type": "FeatureCollection"}
-    converts = place is not None and place.crs is not None and not keep_crs and place.crs != _WGS84
+    code = _epsg(place.crs) if place is not None and place.crs is not None else None
+    converts = place is not None and place.crs is not None and not keep_crs and code != _WGS84
     rings = outlines(instances, simplify, nodes=converts)
     if converts and simplify is None:
         rings = rings.divided(_STRAIGHT)
@@ -90,8 +92,13 @@ def geojson_stream(
             )
         elif converts:
             rings = _to_wgs84(rings, place.crs)
-        elif place.crs != _WGS84:
-            collection["crs"] = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{_epsg(place.crs)}"}}
+        elif code is None:
+            raise ParameterError(
+                "the raster's coordinate reference system has no EPSG code to keep in GeoJSON; write GeoPackage "
+                "instead, or let the coordinates be converted to WGS 84"
+            )
+        elif code != _WGS84:
+            collection["crs"] = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{code}"}}
     return collection | {"features": _features(instances, rings)}
 
 
@@ -130,7 +137,7 @@ def _to_wgs84(rings: Rings, crs: str) -> Rings:
             "or keep the raster's coordinates with --keep-crs (keep_crs=True)"
         ) from None
     try:
-        points = np.stack(transform(CRS.from_user_input(crs), CRS.from_epsg(4326), *rings.points.T), axis=1)
+        points = np.stack(transform(CRS.from_user_input(crs), CRS.from_epsg(_WGS84), *rings.points.T), axis=1)
         if not np.isfinite(points).all():
             raise ValueError("a point is outside the system's domain")
     # rasterio lets the errors of GDAL through, whose classes it keeps private.
@@ -142,20 +149,16 @@ def _to_wgs84(rings: Rings, crs: str) -> Rings:
     return rings.moved(np.round(points, _DECIMALS))
 
 
-def _epsg(crs: str) -> int:
-    code: int | None
+def _epsg(crs: str) -> int | None:
+    """Return the EPSG code of a coordinate reference system, where it has one and it can be found out."""
     if crs.startswith("EPSG:"):
-        code = int(crs.removeprefix("EPSG:"))
-    else:
+        return int(crs.removeprefix("EPSG:"))
+    with suppress(ImportError, ValueError):
         from rasterio.crs import CRS
 
-        code = CRS.from_user_input(crs).to_epsg()
-    if code is None:
-        raise ParameterError(
-            "the raster's coordinate reference system has no EPSG code to keep in GeoJSON; write GeoPackage instead, "
-            "or let the coordinates be converted to WGS 84"
-        )
-    return code
+        code: int | None = CRS.from_user_input(crs).to_epsg()
+        return code
+    return None
 
 
 def write_geopackage(

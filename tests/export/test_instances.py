@@ -45,7 +45,7 @@ def test_small_regions_are_left_out(labels):
         ({"labels": np.zeros((2, 2))}, "dtype float64, expected whole numbers"),
         ({"labels": np.array([[-1, 0]])}, "from -1 to 0"),
         ({"labels": np.array([[1 << 32]])}, "to 4294967296"),
-        ({"class_names": ["a"]}, "1 class names were given, but the largest label is 4"),
+        ({"class_names": ["a"]}, "1 class name was given, but the largest label is 4"),
         ({"class_names": ["a", "b", "a", "c"]}, "empty or repeated"),
         ({"class_names": ["a", "b", " ", "c"]}, "empty or repeated"),
         ({"min_size": 0}, "min_size=0"),

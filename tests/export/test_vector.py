@@ -15,6 +15,7 @@ from rasterio.transform import Affine
 from gmmseg.errors import DataWarning, GmmsegError, ParameterError
 from gmmseg.export import Export, Place, find_instances, place_in, place_of, to_geojson, write_export
 from gmmseg.export.place import _by_tags
+from gmmseg.export.rings import pixel_rings
 from gmmseg.io import read
 
 NAMES = ["sea", "sand", "wood", "straße"]
@@ -101,6 +102,23 @@ def test_geojson_keeps_the_system_where_asked(tmp_path, labels, burn, place):
         to_geojson(find_instances(labels), place=Place(place.transform, custom), keep_crs=True)
 
 
+def test_simplified_geojson_still_fits_together(place):
+    found = find_instances(smooth_labels((80, 90), 3, sigma=4))
+    features = to_geojson(found, place=place, simplify=1.5)["features"]
+    shapes = np.array([shapely.geometry.shape(feature["geometry"]) for feature in features])
+    assert shapely.coverage_is_valid(shapes)
+    assert shapely.is_ccw(shapely.get_exterior_ring(shapes)).all()
+    assert shapely.get_num_coordinates(shapes).sum() < 0.5 * len(pixel_rings(found).points)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", rasterio.CRS.from_epsg(4326).to_wkt()])
+def test_longitude_and_latitude_stay_as_they_are(crs):
+    (feature,) = to_geojson(find_instances(np.ones((2, 300), np.uint8)), place=Place((0.1, 0, 10, 0, -0.1, 50), crs))[
+        "features"
+    ]
+    assert feature["geometry"]["coordinates"] == [[[10, 50], [10, 49.8], [40, 49.8], [40, 50], [10, 50]]]
+
+
 def test_geojson_in_pixels_and_without_a_system(labels, burn, place):
     features = to_geojson(find_instances(labels))["features"]
     shapes = [(feature["geometry"], feature["properties"]["label"]) for feature in features]
@@ -162,6 +180,15 @@ def test_tags_say_what_gdal_says(tmp_path, transform, crs, point):
     assert by_tags.transform == pytest.approx(by_gdal.transform, rel=1e-12)
     assert by_tags.crs == crs
     assert (by_gdal.crs and rasterio.CRS.from_wkt(by_gdal.crs)) == (crs and rasterio.CRS.from_string(crs))
+
+
+def test_tags_do_where_rasterio_is_missing(tmp_path, monkeypatch):
+    path = tmp_path / "a.tif"
+    profile = {"driver": "GTiff", "width": 4, "height": 3, "count": 1, "dtype": "uint8", "crs": "EPSG:32633"}
+    with rasterio.open(path, "w", transform=Affine(*TRANSFORMS["north up"]), **profile) as raster:
+        raster.write(np.ones((1, 3, 4), np.uint8))
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    assert place_in(path) == Place(TRANSFORMS["north up"], "EPSG:32633")
 
 
 def test_images_that_carry_their_place(tmp_path):
