@@ -20,6 +20,7 @@ from gmmseg.tiles import visit
 
 if TYPE_CHECKING:
     from gmmseg.export import Instances, Polygon
+    from gmmseg.export.kinds import Kind
 
 __all__ = ["ClassSummary", "Segmentation"]
 
@@ -135,36 +136,47 @@ class Segmentation:
         """
         io.write_labels(Path(path), self.labels, image=self.image, overwrite=overwrite)
 
-    def to_coco(self, **options: Any) -> dict[str, Any]:
-        """Return a COCO instance data set of this image; options as of `gmmseg.export.find_instances`."""
+    def to_coco(self, *, instances: Kind = "component", min_size: int = 1) -> dict[str, Any]:
+        """Return a COCO instance data set of this image, as `gmmseg.export.to_coco` does.
+
+        `instances` ("component", connected regions, or "class") and `min_size`, in pixels, are those of
+        `gmmseg.export.find_instances`, here and below.
+        """
         from gmmseg.export import to_coco
 
-        return to_coco(self._instances(options), file_name=Path(self.image.name).name)
+        return to_coco(self._instances(instances, min_size), file_name=Path(self.image.name).name)
 
-    def to_panoptic(self, **options: Any) -> tuple[dict[str, Any], Array]:
+    def to_panoptic(self, *, instances: Kind = "component", min_size: int = 1) -> tuple[dict[str, Any], Array]:
         """Return a COCO panoptic data set of this image and its picture of segments (rows, columns, 3), uint8."""
         from gmmseg.export import to_panoptic
 
-        name = Path(self.image.name)
-        return to_panoptic(self._instances(options), file_name=name.name, segments_file=f"{name.stem}_panoptic.png")
+        found, name = self._instances(instances, min_size), Path(self.image.name)
+        return to_panoptic(found, file_name=name.name, segments_file=f"{name.stem}_panoptic.png")
 
-    def to_polygons(self, *, simplify: float | None = None, **options: Any) -> list[Polygon]:
-        """Return the outline of each region of a class, in pixels; see `gmmseg.export.to_polygons`."""
+    def to_polygons(self, *, simplify: float | None = None, min_size: int = 1) -> list[Polygon]:
+        """Return the outline of each connected region of a class, in pixels; see `gmmseg.export.to_polygons`."""
         from gmmseg.export import to_polygons
 
-        return to_polygons(self._instances(options), simplify=simplify)
+        return to_polygons(self._instances("component", min_size), simplify=simplify)
 
-    def to_geojson(self, *, keep_crs: bool = False, simplify: float | None = None, **options: Any) -> dict[str, Any]:
-        """Return the regions as GeoJSON: WGS 84 where the image is georeferenced; see `gmmseg.export.to_geojson`."""
+    def to_geojson(
+        self,
+        *,
+        instances: Kind = "component",
+        min_size: int = 1,
+        simplify: float | None = None,
+        keep_crs: bool = False,
+    ) -> dict[str, Any]:
+        """Return GeoJSON, in WGS 84 where the image is georeferenced; see `gmmseg.export.to_geojson`."""
         from gmmseg.export import place_of, to_geojson
 
-        place = place_of(self.image)
-        return to_geojson(self._instances(options), place=place, keep_crs=keep_crs, simplify=simplify)
+        found = self._instances(instances, min_size)
+        return to_geojson(found, place=place_of(self.image), keep_crs=keep_crs, simplify=simplify)
 
-    def _instances(self, options: dict[str, Any]) -> Instances:
+    def _instances(self, instances: Kind, min_size: int) -> Instances:
         from gmmseg.export import find_instances
 
-        return find_instances(self.labels, class_names=self.model.class_names, **options)
+        return find_instances(self.labels, class_names=self.model.class_names, instances=instances, min_size=min_size)
 
     def _mean_colors(self) -> list[tuple[int, int, int] | None]:
         """Mean colour of each class over an even sample of about 100 000 pixels."""

@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from label_maps import CRAFTED
 from PIL import Image as Pillow
 from pycocotools import mask as reference
 from pycocotools.coco import COCO
@@ -21,6 +22,9 @@ SMALL = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=12), elem
 
 @settings(deadline=None)
 @given(SMALL, st.sampled_from(["component", "class", "object"]))
+@example(np.array([[0, 1], [1, 1], [1, 1]], np.uint8), "component")  # one run through the end of a column
+@example(np.array([[1, 1, 0], [1, 1, 1], [1, 1, 0]], np.uint8), "class")
+@example(CRAFTED, "class")
 def test_codes_are_those_of_pycocotools(labels, kind):
     found = find_instances(labels, instances=kind)
     data = to_coco(found, file_name="a.png")
