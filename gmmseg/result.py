@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,10 @@ from gmmseg.model import Model
 from gmmseg.sampling import contrast
 from gmmseg.tiles import Layer, Progress, empty_layer, visit
 from gmmseg.windows import Window, everything
+
+if TYPE_CHECKING:
+    from gmmseg.export import Instances, Polygon
+    from gmmseg.export.kinds import Kind
 
 __all__ = ["ClassSummary", "Segmentation"]
 
@@ -166,6 +171,48 @@ class Segmentation:
         dtype = "uint8" if kind == "labels" else "float32"
         layers = Layers(kind, self.image.shape, dtype, names, self.image, options)
         io.write_windows(path, layers, self._windows(layer), overwrite=overwrite)
+
+    def to_coco(self, *, instances: Kind = "component", min_size: int = 1) -> dict[str, Any]:
+        """Return a COCO instance data set of this image, as `gmmseg.export.to_coco` does.
+
+        `instances` ("component", connected regions, or "class") and `min_size`, in pixels, are those of
+        `gmmseg.export.find_instances`, here and below.
+        """
+        from gmmseg.export import to_coco
+
+        return to_coco(self._instances(instances, min_size), file_name=Path(self.image.name).name)
+
+    def to_panoptic(self, *, instances: Kind = "component", min_size: int = 1) -> tuple[dict[str, Any], Array]:
+        """Return a COCO panoptic data set of this image and its picture of segments (rows, columns, 3), uint8."""
+        from gmmseg.export import to_panoptic
+
+        found, name = self._instances(instances, min_size), Path(self.image.name)
+        return to_panoptic(found, file_name=name.name, segments_file=f"{name.stem}_panoptic.png")
+
+    def to_polygons(self, *, simplify: float | None = None, min_size: int = 1) -> list[Polygon]:
+        """Return the outline of each connected region of a class, in pixels; see `gmmseg.export.to_polygons`."""
+        from gmmseg.export import to_polygons
+
+        return to_polygons(self._instances("component", min_size), simplify=simplify)
+
+    def to_geojson(
+        self,
+        *,
+        instances: Kind = "component",
+        min_size: int = 1,
+        simplify: float | None = None,
+        keep_crs: bool = False,
+    ) -> dict[str, Any]:
+        """Return GeoJSON, in WGS 84 where the image is georeferenced; see `gmmseg.export.to_geojson`."""
+        from gmmseg.export import place_of, to_geojson
+
+        found = self._instances(instances, min_size)
+        return to_geojson(found, place=place_of(self.image), keep_crs=keep_crs, simplify=simplify)
+
+    def _instances(self, instances: Kind, min_size: int) -> Instances:
+        from gmmseg.export import find_instances
+
+        return find_instances(self.labels, class_names=self.model.class_names, instances=instances, min_size=min_size)
 
     def _whole(self, layer: Layer) -> Array:
         out = empty_layer(layer, self.model, self.image.shape)

@@ -10,6 +10,7 @@ COMMANDS = {
     "info": ("gmmseg.cli.info", "Describe an image, a model file or this installation."),
     "choose-k": ("gmmseg.cli.choose_k", "Choose how many classes an image has."),
     "evaluate": ("gmmseg.cli.evaluate", "Compare a label map with a truth, or with several people's."),
+    "export": ("gmmseg.cli.export", "Export a label map to annotation tools, training pipelines and GIS."),
     "plot": ("gmmseg.cli.plot", "Draw a model's classes among the pixels of an image."),
 }
 

@@ -1,1 +1,58 @@
-"""What results look like in other programs: overlays, palettes, exchange formats."""
+"""What results look like in other programs: overlays, palettes, exchange formats.
+
+A label map becomes `Instances`, and these become what a format wants: objects by `to_coco`, `to_panoptic`,
+`to_polygons`, `to_yolo`, `to_labelme` and `to_geojson`, files by `write_export`.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # as in gmmseg itself: names are loaded where they are first used
+if TYPE_CHECKING:
+    from typing import Any
+
+    from gmmseg.export.coco import to_coco as to_coco
+    from gmmseg.export.coco import to_panoptic as to_panoptic
+    from gmmseg.export.files import Export as Export
+    from gmmseg.export.files import check_export as check_export
+    from gmmseg.export.files import write_export as write_export
+    from gmmseg.export.instances import Instances as Instances
+    from gmmseg.export.instances import find_instances as find_instances
+    from gmmseg.export.place import Place as Place
+    from gmmseg.export.place import names_in as names_in
+    from gmmseg.export.place import place_in as place_in
+    from gmmseg.export.place import place_of as place_of
+    from gmmseg.export.polygons import Polygon as Polygon
+    from gmmseg.export.polygons import to_labelme as to_labelme
+    from gmmseg.export.polygons import to_polygons as to_polygons
+    from gmmseg.export.polygons import to_yolo as to_yolo
+    from gmmseg.export.vector import to_geojson as to_geojson
+
+_HOMES = {
+    "Export": "files",
+    "Instances": "instances",
+    "Place": "place",
+    "Polygon": "polygons",
+    "check_export": "files",
+    "find_instances": "instances",
+    "names_in": "place",
+    "place_in": "place",
+    "place_of": "place",
+    "to_coco": "coco",
+    "to_geojson": "vector",
+    "to_labelme": "polygons",
+    "to_panoptic": "coco",
+    "to_polygons": "polygons",
+    "to_yolo": "polygons",
+    "write_export": "files",
+}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name where it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gmmseg.export' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"gmmseg.export.{_HOMES[name]}"), name)

@@ -1,0 +1,164 @@
+"""Instances: what an export lists one by one, found in a label map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.errors import ParameterError
+from gmmseg.export.kinds import Kind
+
+__all__ = ["Instances", "find_instances"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Instances:
+    """The instances of a label map.
+
+    Parameters
+    ----------
+    labels : ndarray of uint8, uint16 or uint32, shape (rows, columns)
+        The label map; 0 = no data, or in a region that was too small.
+    parts : ndarray of int32, shape (rows, columns)
+        4-connected regions 1 to n_parts in the order of their first pixels; 0 = none.
+    instance_of : ndarray of int32, shape (n_parts + 1,)
+        Instance of each region, 1 to n; 0 for region 0.
+    categories : ndarray of int64, shape (n,)
+        Number of each instance's class, from 1.
+    names : tuple of str
+        Name of each class, the first of class 1.
+    kind : {"component", "class", "object"}
+        See `find_instances`.
+    """
+
+    labels: Array
+    parts: Array
+    instance_of: Array
+    categories: Array
+    names: tuple[str, ...]
+    kind: Kind
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        rows, columns = self.labels.shape
+        return rows, columns
+
+    def __len__(self) -> int:
+        return len(self.categories)
+
+    @property
+    def numbers(self) -> Array:
+        """Number of the instance of each pixel (rows, columns), int32, from 1; 0 = none."""
+        return self.parts if self.kind == "component" else self.instance_of[self.parts]
+
+    def name_of(self, instance: int) -> str:
+        """Return the name of the class of an instance, the first of which is 0."""
+        return self.names[int(self.categories[instance]) - 1]
+
+
+def find_instances(
+    labels: Array,
+    *,
+    class_names: Sequence[str] | None = None,
+    instances: Kind | None = None,
+    min_size: int = 1,
+) -> Instances:
+    """Find the instances of a label map.
+
+    Parameters
+    ----------
+    labels : ndarray of integers from 0, shape (rows, columns)
+        0 = no data.
+    class_names : sequence of str, optional
+        One name a class, at least as many as the largest label; by default "class 1", ... Of objects the one name of
+        all, by default "object".
+    instances : {"component", "class", "object"}, optional
+        What an instance is: a 4-connected region of a class, all pixels of a class, or all pixels of a number, where
+        numbers are objects of one class (as regions and cells are). By default components, and objects where a label
+        is above 255.
+    min_size : int
+        4-connected regions of fewer pixels are left out.
+
+    Returns
+    -------
+    Instances
+
+    Raises
+    ------
+    ParameterError
+        The labels are no whole numbers from 0 or have other axes than rows and columns, there are fewer names than
+        classes, or another parameter is out of range.
+
+    Notes
+    -----
+    4-connected, so that the outline of a region never touches itself. Takes about 20 bytes a pixel.
+
+    Examples
+    --------
+    >>> found = find_instances(np.array([[1, 0, 1], [2, 2, 1]]), class_names=["land", "water"])
+    >>> found.numbers.tolist(), [found.name_of(i) for i in range(len(found))]
+    ([[1, 0, 2], [3, 3, 2]], ['land', 'land', 'water'])
+    """
+    from skimage.measure import label
+
+    numbers = _checked(labels)
+    if instances is not None and instances not in get_args(Kind):
+        raise ParameterError(f"instances={instances!r} is not known; use {', '.join(get_args(Kind))}")
+    if min_size < 1:
+        raise ParameterError(f"min_size={min_size} is not a number of pixels; use at least 1")
+    parts: Array = label(numbers, background=0, connectivity=1).astype(np.int32)
+    if min_size > 1:
+        large = np.bincount(parts.ravel()) >= min_size
+        large[0] = False
+        parts = (np.cumsum(large, dtype=np.int32) * large)[parts]
+        numbers = np.where(parts > 0, numbers, numbers.dtype.type(0))
+    kind = instances or ("object" if numbers.dtype.itemsize > 1 and numbers.max() > 255 else "component")
+    first = np.zeros(int(parts.max()) + 1, numbers.dtype)
+    first[parts] = numbers
+    classes, instance_of = np.unique(first[1:], return_inverse=True)
+    if kind == "component":
+        categories, instance_of = first[1:], np.arange(len(first) - 1)
+    else:
+        categories = np.ones(len(classes), int) if kind == "object" else classes
+    largest = 1 if kind == "object" else int(numbers.max())
+    return Instances(
+        labels=numbers,
+        parts=parts,
+        instance_of=np.concatenate([[0], instance_of + 1]).astype(np.int32),
+        categories=categories.astype(np.int64),
+        names=_names(class_names, largest, "object" if kind == "object" else None),
+        kind=kind,
+    )
+
+
+def _checked(labels: Array) -> Array:
+    """Return labels in an unsigned dtype of at most 32 bits."""
+    numbers = np.asarray(labels)
+    if numbers.ndim != 2 or numbers.size == 0:
+        raise ParameterError(f"labels have shape {numbers.shape}, expected (rows, columns); export one plane at a time")
+    if numbers.dtype.kind not in "bui":
+        raise ParameterError(f"labels have dtype {numbers.dtype}, expected whole numbers from 0; convert them to uint8")
+    low, high = int(numbers.min()), int(numbers.max())
+    if low < 0 or high > 0xFFFFFFFF:
+        raise ParameterError(f"labels go from {low} to {high}, expected 0 to 4294967295; renumber them")
+    return numbers.astype(np.min_scalar_type(high), copy=False)
+
+
+def _names(given: Sequence[str] | None, n: int, default: str | None) -> tuple[str, ...]:
+    """Return the names given, or the default ones."""
+    if given is None:
+        return (default,) if default else tuple(f"class {number}" for number in range(1, n + 1))
+    names = tuple(given)
+    if len(names) < n:
+        given_names = "1 class name was" if len(names) == 1 else f"{len(names)} class names were"
+        raise ParameterError(f"{given_names} given, but the largest label is {n}; name every class")
+    if len(set(names)) < len(names) or not all(isinstance(name, str) and name.strip() for name in names):
+        raise ParameterError(f"class_names={list(names)} has an empty or repeated name; name every class differently")
+    return names

@@ -1,0 +1,27 @@
+"""The words by which exports are asked for, without anything heavy: the command line offers them in its help."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+__all__ = ["FORMATS", "PLACED", "SIMPLIFIED", "Format", "Kind"]
+
+Kind = Literal["component", "class", "object"]
+Format = Literal["coco", "coco-panoptic", "yolo", "labelme", "geojson", "gpkg", "png", "masks", "npz"]
+
+# Format: the end of the default file name.
+FORMATS: dict[Format, str] = {
+    "coco": "_coco.json",
+    "coco-panoptic": "_panoptic.json",
+    "yolo": ".txt",
+    "labelme": ".json",
+    "geojson": ".geojson",
+    "gpkg": ".gpkg",
+    "png": "_labels.png",
+    "masks": "_masks",
+    "npz": ".npz",
+}
+
+# Formats that say where in the world a raster lies, and those whose outlines can be simplified.
+PLACED: tuple[Format, ...] = ("geojson", "gpkg", "npz")
+SIMPLIFIED: tuple[Format, ...] = ("geojson", "gpkg", "labelme")

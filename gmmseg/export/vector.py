@@ -1,0 +1,221 @@
+"""Vector maps: GeoJSON and GeoPackage, in pixels or where the raster lies in the world."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.errors import DataWarning, GmmsegError, OutputError, ParameterError
+from gmmseg.export.instances import Instances
+from gmmseg.export.place import Place
+from gmmseg.export.polygons import outlines
+from gmmseg.export.rings import Rings
+
+__all__ = ["geojson_stream", "to_geojson", "write_geopackage"]
+
+Array = NDArray[Any]
+
+_WGS84 = 4326
+# A straight edge of so many pixels stays straight in any map projection, to a small fraction of a pixel.
+_STRAIGHT = 64
+_DECIMALS = 9  # of a degree: 0.1 mm
+
+
+def to_geojson(
+    instances: Instances, *, place: Place | None = None, keep_crs: bool = False, simplify: float | None = None
+) -> dict[str, Any]:
+    """Return a GeoJSON feature collection, one feature an instance.
+
+    Parameters
+    ----------
+    instances : Instances
+    place : Place, optional
+        Where the raster lies. Coordinates are then WGS 84 longitude and latitude, as RFC 7946 demands; without it, and
+        where the coordinate reference system is unknown, pixels: x to the right, y down.
+    keep_crs : bool
+        Keep the raster's coordinates, and name their system in the member "crs" of GeoJSON of 2008, which GDAL and
+        QGIS read.
+    simplify : float, optional
+        See `gmmseg.export.to_polygons`.
+
+    Returns
+    -------
+    dict
+        Ready for JSON. Properties are "label", "class" (its name) and "pixels". Exteriors are counter-clockwise. An
+        instance of several regions is a MultiPolygon.
+
+    Raises
+    ------
+    GmmsegError
+        The coordinates have to be converted, but rasterio is not installed.
+    ParameterError
+        The coordinates cannot be converted, or the system to be kept has no EPSG code.
+
+    Notes
+    -----
+    For a conversion the outlines get points where regions meet and at least every 64 pixels, so that neighbours still
+    share their edges.
+
+    Examples
+    --------
+    >>> from gmmseg.export import find_instances
+    >>> to_geojson(find_instances(np.array([[1]])))["features"][0]["geometry"]
+    {'type': 'Polygon', 'coordinates': [[[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]}
+    """
+    streamed = geojson_stream(instances, place=place, keep_crs=keep_crs, simplify=simplify)
+    return streamed | {"features": list(streamed["features"])}
+
+
+def geojson_stream(
+    instances: Instances, *, place: Place | None = None, keep_crs: bool = False, simplify: float | None = None
+) -> dict[str, Any]:
+    """Do what `to_geojson` does, but give "features" as an iterator."""
+    collection: dict[str, Any] = {"type": "FeatureCollection"}
+    code = _epsg(place.crs) if place is not None and place.crs is not None else None
+    converts = place is not None and place.crs is not None and not keep_crs and code != _WGS84
+    rings = outlines(instances, simplify, nodes=converts)
+    if converts and simplify is None:
+        rings = rings.divided(_STRAIGHT)
+    if place is not None:
+        rings = rings.transformed(place.transform)
+        if place.crs is None:
+            warnings.warn(
+                "the raster does not name its coordinate reference system; its coordinates are written as they are",
+                DataWarning,
+                stacklevel=3,
+            )
+        elif converts:
+            rings = _to_wgs84(rings, place.crs)
+        elif code is None:
+            raise ParameterError(
+                "the raster's coordinate reference system has no EPSG code to keep in GeoJSON; write GeoPackage "
+                "instead, or let the coordinates be converted to WGS 84"
+            )
+        elif code != _WGS84:
+            collection["crs"] = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{code}"}}
+    return collection | {"features": _features(instances, rings)}
+
+
+def _features(instances: Instances, rings: Rings) -> Iterator[dict[str, Any]]:
+    sizes = _sizes(instances).tolist()
+    for index, coordinates in enumerate(rings.coordinates()):
+        single = len(coordinates) == 1
+        yield {
+            "type": "Feature",
+            "id": index + 1,
+            "properties": {
+                "label": int(instances.categories[index]),
+                "class": instances.name_of(index),
+                "pixels": sizes[index],
+            },
+            "geometry": {
+                "type": "Polygon" if single else "MultiPolygon",
+                "coordinates": coordinates[0] if single else coordinates,
+            },
+        }
+
+
+def _sizes(instances: Instances) -> Array:
+    """Pixels of each instance."""
+    sizes = np.bincount(instances.instance_of, np.bincount(instances.parts.ravel()), minlength=len(instances) + 1)
+    return sizes[1:].astype(np.int64)
+
+
+def _to_wgs84(rings: Rings, crs: str) -> Rings:
+    try:
+        from rasterio.crs import CRS
+        from rasterio.warp import transform
+    except ImportError:
+        raise GmmsegError(
+            "GeoJSON is in WGS 84, and converting the raster's coordinates needs rasterio: pip install 'gmmseg[geo]', "
+            "or keep the raster's coordinates with --keep-crs (keep_crs=True)"
+        ) from None
+    try:
+        points = np.stack(transform(CRS.from_user_input(crs), CRS.from_epsg(_WGS84), *rings.points.T), axis=1)
+        if not np.isfinite(points).all():
+            raise ValueError("a point is outside the system's domain")
+    # rasterio lets the errors of GDAL through, whose classes it keeps private.
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise ParameterError(
+            f"the raster's coordinates cannot be converted to WGS 84 ({reason}); write GeoPackage instead"
+        ) from error
+    return rings.moved(np.round(points, _DECIMALS))
+
+
+def _epsg(crs: str) -> int | None:
+    """Return the EPSG code of a coordinate reference system, where it has one and it can be found out."""
+    if crs.startswith("EPSG:"):
+        return int(crs.removeprefix("EPSG:"))
+    with suppress(ImportError, ValueError):
+        from rasterio.crs import CRS
+
+        code: int | None = CRS.from_user_input(crs).to_epsg()
+        return code
+    return None
+
+
+def write_geopackage(
+    file: BinaryIO, instances: Instances, *, layer: str, place: Place | None = None, simplify: float | None = None
+) -> None:
+    """Write a GeoPackage of one layer, one feature an instance, in the raster's coordinates or in pixels.
+
+    Parameters
+    ----------
+    file : BinaryIO
+        Open for writing.
+    instances : Instances
+    layer : str
+        Its name.
+    place : Place, optional
+        Where the raster lies.
+    simplify : float, optional
+        See `gmmseg.export.to_polygons`.
+
+    Raises
+    ------
+    GmmsegError
+        Shapely or pyogrio is not installed.
+    OutputError
+        GDAL could not write it.
+    """
+    try:
+        import pyogrio
+        import pyogrio.raw
+        import shapely
+    except ImportError:
+        raise GmmsegError(
+            "GeoPackage needs Shapely and pyogrio, which are not installed; pip install 'gmmseg[geo]'"
+        ) from None
+    from tempfile import TemporaryDirectory
+
+    rings = outlines(instances, simplify)
+    if place is not None:
+        rings = rings.transformed(place.transform)
+    single = instances.kind == "component"
+    kind = shapely.GeometryType.POLYGON if single else shapely.GeometryType.MULTIPOLYGON
+    offsets = (rings.rings, rings.polygons) if single else (rings.rings, rings.polygons, rings.instances)
+    shapes = shapely.from_ragged_array(kind, rings.points.astype(float), offsets)
+    names = np.array(instances.names, object)[instances.categories - 1]
+    with TemporaryDirectory(prefix="gmmseg-") as folder, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="'crs' was not provided")  # pixels have none
+        try:
+            pyogrio.raw.write(
+                path := Path(folder, "layer.gpkg"),
+                shapely.to_wkb(shapes),
+                [instances.categories.astype(np.int32), names, _sizes(instances)],
+                ["label", "class", "pixels"],
+                layer=layer,
+                driver="GPKG",
+                geometry_type="Polygon" if single else "MultiPolygon",
+                crs=None if place is None else place.crs,
+            )
+        except pyogrio.errors.DataSourceError as error:
+            raise OutputError(f"the GeoPackage cannot be written ({error}); free space and try again") from None
+        file.write(path.read_bytes())

@@ -1,0 +1,142 @@
+"""gmmseg export: a label map in, files for other programs out."""
+
+import json
+
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+from PIL import Image as Pillow
+from pycocotools import mask as reference
+
+from gmmseg.export.kinds import FORMATS
+
+
+@pytest.fixture
+def labels(folder):
+    """photo_labels.png for photo.png: three regions of two classes, one of them a hole."""
+    values = np.ones((40, 60), np.uint8)
+    values[:, 30:] = 2
+    values[10:14, 5:9] = 2
+    Pillow.fromarray(values).save("photo_labels.png")
+    return values
+
+
+@pytest.mark.parametrize("to", [to for to in FORMATS if to != "png"])
+def test_default_names_and_one_line(run, folder, labels, to):
+    finished = run("export", "photo_labels.png", "--to", to)
+    assert finished.code == 0
+    name = f"photo{FORMATS[to]}"
+    beside = {"coco-panoptic": " and photo_panoptic.png", "yolo": " and photo.yaml"}.get(to, "")
+    what = f"2 files to {name}" if to == "masks" else f"{name}{beside}"
+    assert finished.out == f"wrote {what}: 3 regions of 2 classes\n"
+    assert (folder / name).exists()
+    assert ("1 are filled" in finished.err) == (to == "labelme")
+
+
+def test_coco_with_photo_and_names(run, folder, labels):
+    command = "export photo_labels.png --to coco --image photo.png --class-names sea,land --min-size 17 -o a.json"
+    assert run(*command.split()).out == "wrote a.json: 2 regions of 2 classes\n"
+    data = json.loads((folder / "a.json").read_text())
+    assert data["images"][0] == {"id": 1, "file_name": "photo.png", "width": 60, "height": 40}
+    assert [each["name"] for each in data["categories"]] == ["sea", "land"]
+    assert [reference.area(each["segmentation"]) for each in data["annotations"]] == [1184, 1200]
+    assert run(*command.split(), "--overwrite", "--uncompressed").code == 0
+    counts = json.loads((folder / "a.json").read_text())["annotations"][1]["segmentation"]["counts"]
+    assert counts == [1200, 1200]
+
+
+def test_json_says_what_was_written(run, labels):
+    finished = run("export", "photo_labels.png", "--to", "labelme", "--instances", "class", "--json")
+    record = json.loads(finished.out)
+    (warning,) = record.pop("warnings")
+    assert warning in finished.err
+    assert record == {
+        "input": "photo_labels.png",
+        "format": "labelme",
+        "outputs": ["photo.json"],
+        "instances": 2,
+        "kind": "class",
+        "classes": ["class 1", "class 2"],
+    }
+
+
+def test_names_of_a_model_and_of_the_labels(run, folder):
+    run("segment", "photo.png", "-k", 2, "--class-names", "sea,land", "--model", "m.gmm.json", "-q")
+    assert run("export", "photo_labels.png", "--to", "npz", "--model", "m.gmm.json").code == 0
+    assert run("export", "photo.npz", "--to", "coco").code == 0
+    assert [each["name"] for each in json.loads((folder / "photo_coco.json").read_text())["categories"]] == [
+        "sea",
+        "land",
+    ]
+
+
+def test_rasters_keep_their_place(run, folder, labels):
+    profile = {"driver": "GTiff", "height": 40, "width": 60, "count": 1, "dtype": "uint8", "crs": "EPSG:32633"}
+    transform = rasterio.Affine(30, 0, 390_000, 0, -30, 5_820_000)
+    with rasterio.open("scene_labels.tif", "w", transform=transform, **profile) as raster:
+        raster.write(labels[None])
+    assert run("export", "scene_labels.tif", "--to", "gpkg").code == 0
+    assert run("export", "scene_labels.tif", "--to", "geojson").code == 0
+    assert run("export", "scene_labels.tif", "--to", "geojson", "--keep-crs", "-o", "kept.geojson").code == 0
+    bounds = (390_000, 5_818_800, 391_800, 5_820_000)
+    for name in ("scene.gpkg", "kept.geojson"):
+        info = pyogrio.read_info(folder / name)
+        assert (info["crs"], info["total_bounds"]) == ("EPSG:32633", bounds)
+    assert pyogrio.read_info(folder / "scene.geojson")["crs"] == "EPSG:4326"
+    assert pyogrio.read_info(folder / "scene.geojson")["total_bounds"][0] == pytest.approx(13.38, abs=0.01)
+
+
+def test_simplified(run, folder):
+    rows, columns = np.mgrid[:200, :200]
+    Pillow.fromarray(((rows - 90) ** 2 + (columns - 95) ** 2 < 60**2).astype(np.uint8)).save("disc.png")
+    assert (
+        run("export", "disc.png", "--to", "geojson", "--simplify", 3).out == "wrote disc.geojson: 1 region of 1 class\n"
+    )
+    (feature,) = json.loads((folder / "disc.geojson").read_text())["features"]
+    assert 8 < len(feature["geometry"]["coordinates"][0]) < 60
+    assert run("export", "disc.png", "--to", "geojson", "--simplify", 0, "-o", "b.geojson").code == 0
+
+
+def test_objects(run, folder):
+    Pillow.fromarray(np.arange(1, 401, dtype=np.uint16).reshape(20, 20)).save("cells.png")
+    assert (
+        run("export", "cells.png", "--to", "coco", "--class-names", "cell").out
+        == "wrote cells_coco.json: 400 objects\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "code"),
+    [
+        ("", "--to is missing; give one of coco, coco-panoptic", 2),
+        ("--to shp", "--to 'shp' is not one of 'coco'", 2),
+        ("--to png", "photo_labels.png would be written over photo_labels.png, which is an input", 2),
+        ("--to png -o photo.png --image photo.png --overwrite", "would be written over photo.png", 2),
+        ("--to coco --simplify 2", "--simplify does nothing for --to coco; it is for geojson, gpkg, labelme", 2),
+        ("--to gpkg --keep-crs", "--keep-crs does nothing for --to gpkg", 2),
+        ("--to coco --class-names a --model m.json", "--class-names and --model both give the names", 2),
+        ("--to coco --class-names a", "1 class name was given, but the largest label is 2", 2),
+        ("--to coco --min-size 0", "--min-size 0 is not usable; use a whole number of at least 1", 2),
+        ("--to coco --image scan.png", "--image scan.png is 20 x 30 pixels, but photo_labels.png is 60 x 40", 1),
+        ("--to coco --image none.jpg", "none.jpg does not exist; check the path", 1),
+        ("--to coco -o a.xml", "a.xml: coco is written to .json files", 1),
+        ("--to coco -o none/a.json", "the folder none does not exist", 1),
+        ("--to coco --max-pixels 9", "above the limit of 9; raise --max-pixels", 1),
+    ],
+)
+def test_refusals(refuse, labels, options, words, code):
+    assert words in refuse("export", "photo_labels.png", *options.split(), code=code)
+
+
+def test_what_is_no_label_map(refuse):
+    assert "photo.png" in refuse("export", "photo.png", "--to", "coco", code=1)
+    np.save("volume.npy", np.ones((3, 4, 5), np.uint8))
+    assert "labels have shape (3, 4, 5), expected (rows, columns)" in refuse(
+        "export", "volume.npy", "--to", "coco", code=2
+    )
+
+
+def test_help_loads_nothing_heavy(fresh_python):
+    code = "import sys; from gmmseg.cli import main; main(['export', '--help']); print('numpy' in sys.modules)"
+    assert fresh_python(code).splitlines()[-1] == "False"

@@ -1,0 +1,221 @@
+"""GeoJSON and GeoPackage: GDAL reads the pixels back, in the right place."""
+
+import json
+import sys
+
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+import rasterio.warp
+import shapely
+from label_maps import CRAFTED, smooth_labels
+from rasterio.transform import Affine
+
+from gmmseg.errors import DataWarning, GmmsegError, ParameterError
+from gmmseg.export import Export, Place, find_instances, place_in, place_of, to_geojson, write_export
+from gmmseg.export.place import _by_tags
+from gmmseg.export.rings import pixel_rings
+from gmmseg.io import read
+
+NAMES = ["sea", "sand", "wood", "straße"]
+TRANSFORMS = {
+    "north up": (30.0, 0.0, 390_000.0, 0.0, -30.0, 5_820_000.0),
+    "turned": (20.0, 5.0, 390_000.0, 6.0, -22.0, 5_820_000.0),
+    "south up": (10.0, 0.0, 390_000.0, 0.0, 10.0, 5_820_000.0),
+}
+
+
+def gdal(path):
+    """What GDAL reads: information, geometries, and columns by name."""
+    meta, _, geometries, columns = pyogrio.raw.read(path)
+    return pyogrio.read_info(path), shapely.from_wkb(geometries), dict(zip(meta["fields"], columns, strict=True))
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
+@pytest.mark.parametrize("kind", ["component", "class"])
+def test_geopackage(tmp_path, labels, burn, transform, kind):
+    found = find_instances(labels, class_names=NAMES, instances=kind)
+    options = Export(place=Place(transform, "EPSG:32633"))
+    (path,) = write_export(tmp_path / "land.gpkg", found, "gpkg", options=options)
+    info, shapes, columns = gdal(path)
+    assert info["crs"] == "EPSG:32633"
+    assert info["layer_name"] == "land"
+    assert info["geometry_type"] == ("Polygon" if kind == "component" else "MultiPolygon")
+    assert shapely.is_valid(shapes).all()
+    assert columns["class"].tolist() == [NAMES[label - 1] for label in columns["label"]]
+    assert columns["pixels"].tolist() == np.bincount(found.numbers.ravel())[1:].tolist()
+    area = abs(np.linalg.det(np.reshape(transform, (2, 3))[:, :2]))
+    np.testing.assert_allclose(shapely.area(shapes), columns["pixels"] * area)
+    back = burn(labels.shape, list(zip(shapes, columns["label"].tolist(), strict=True)), transform)
+    np.testing.assert_array_equal(back, labels)
+
+
+def test_geopackage_of_a_picture_and_of_nothing(tmp_path, burn):
+    (path,) = write_export(tmp_path / "a.gpkg", find_instances(CRAFTED), "gpkg")
+    info, shapes, columns = gdal(path)
+    assert info["crs"] is None
+    np.testing.assert_array_equal(burn(CRAFTED.shape, list(zip(shapes, columns["label"], strict=True))), CRAFTED)
+    (path,) = write_export(tmp_path / "b.gpkg", find_instances(np.zeros((3, 3), np.uint8)), "gpkg")
+    assert pyogrio.read_info(path)["features"] == 0
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
+@pytest.mark.parametrize("kind", ["component", "class"])
+def test_geojson_is_in_wgs84(tmp_path, burn, transform, kind):
+    labels = smooth_labels((150, 200), 4, sigma=3)
+    labels[40:, 60:190] = 0
+    found = find_instances(labels, class_names=NAMES, instances=kind)
+    options = Export(place=Place(transform, "EPSG:32633"))
+    (path,) = write_export(tmp_path / "a.geojson", found, "geojson", options=options)
+    data = json.loads(path.read_text())
+    assert "crs" not in data
+    info, shapes, columns = gdal(path)
+    assert info["crs"] == "EPSG:4326"
+    assert shapely.is_valid(shapes).all()
+    assert shapely.is_ccw(shapely.get_exterior_ring(shapely.get_parts(shapes))).all()
+    if kind == "component":
+        assert shapely.coverage_is_valid(shapes)
+    assert shapely.total_bounds(shapes)[0] == pytest.approx(13.38, abs=0.05)
+    assert columns["class"].tolist() == [NAMES[label - 1] for label in columns["label"]]
+    here = [
+        rasterio.warp.transform_geom("EPSG:4326", "EPSG:32633", shape)
+        for shape in map(shapely.geometry.mapping, shapes)
+    ]
+    back = burn(labels.shape, list(zip(here, columns["label"].tolist(), strict=True)), transform)
+    np.testing.assert_array_equal(back, labels)
+
+
+def test_geojson_keeps_the_system_where_asked(tmp_path, labels, burn, place):
+    wkt = rasterio.CRS.from_epsg(32633).to_wkt()
+    for crs in ("EPSG:32633", wkt):
+        options = Export(place=Place(place.transform, crs), keep_crs=True)
+        path = write_export(tmp_path / "a.geojson", find_instances(labels), "geojson", options=options, overwrite=True)[
+            0
+        ]
+        info, shapes, columns = gdal(path)
+        assert info["crs"] == "EPSG:32633"
+        back = burn(labels.shape, list(zip(shapes, columns["label"].tolist(), strict=True)), place.transform)
+        np.testing.assert_array_equal(back, labels)
+    custom = rasterio.CRS.from_proj4("+proj=laea +lat_0=52.1 +lon_0=11 +R=6371000").to_wkt()
+    with pytest.raises(ParameterError, match="no EPSG code"):
+        to_geojson(find_instances(labels), place=Place(place.transform, custom), keep_crs=True)
+
+
+def test_simplified_geojson_still_fits_together(place):
+    found = find_instances(smooth_labels((80, 90), 3, sigma=4))
+    features = to_geojson(found, place=place, simplify=1.5)["features"]
+    shapes = np.array([shapely.geometry.shape(feature["geometry"]) for feature in features])
+    assert shapely.coverage_is_valid(shapes)
+    assert shapely.is_ccw(shapely.get_exterior_ring(shapes)).all()
+    assert shapely.get_num_coordinates(shapes).sum() < 0.5 * len(pixel_rings(found).points)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", rasterio.CRS.from_epsg(4326).to_wkt()])
+def test_longitude_and_latitude_stay_as_they_are(crs):
+    (feature,) = to_geojson(find_instances(np.ones((2, 300), np.uint8)), place=Place((0.1, 0, 10, 0, -0.1, 50), crs))[
+        "features"
+    ]
+    assert feature["geometry"]["coordinates"] == [[[10, 50], [10, 49.8], [40, 49.8], [40, 50], [10, 50]]]
+
+
+def test_geojson_in_pixels_and_without_a_system(labels, burn, place):
+    features = to_geojson(find_instances(labels))["features"]
+    shapes = [(feature["geometry"], feature["properties"]["label"]) for feature in features]
+    np.testing.assert_array_equal(burn(labels.shape, shapes), labels)
+    with pytest.warns(DataWarning, match="does not name its coordinate reference system"):
+        features = to_geojson(find_instances(labels), place=Place(place.transform))["features"]
+    shapes = [(feature["geometry"], feature["properties"]["label"]) for feature in features]
+    np.testing.assert_array_equal(burn(labels.shape, shapes, place.transform), labels)
+
+
+@pytest.mark.parametrize(
+    ("crs", "x"),
+    [
+        ('LOCAL_CS["unnamed",UNIT["metre",1]]', 0.0),
+        ("nonsense", 0.0),
+        ("+proj=ortho +lat_0=0 +lon_0=0 +R=6371000", 6_370_000.0),
+    ],
+)
+def test_places_that_wgs84_does_not_know(labels, crs, x):
+    with pytest.raises(ParameterError, match=r"cannot be converted to WGS 84 \(.+\); write GeoPackage") as caught:
+        to_geojson(find_instances(labels), place=Place((100.0, 0.0, x, 0.0, -100.0, 0.0), crs))
+    assert "\n" not in str(caught.value)
+
+
+def test_infinite_coordinates_are_refused(labels, place, monkeypatch):
+    monkeypatch.setattr("rasterio.warp.transform", lambda _crs, _to, x, _y: (x, x * np.inf))
+    with pytest.raises(ParameterError, match="outside the system's domain"):
+        to_geojson(find_instances(labels), place=place)
+
+
+def test_long_edges_follow_the_projection(place):
+    """An edge of 1000 pixels of 30 m is curved in longitude and latitude: by 7 m in its middle here."""
+    labels = np.ones((1000, 1000), np.uint8)
+    labels[500:] = 2
+    (ring,) = to_geojson(find_instances(labels), place=place)["features"][0]["geometry"]["coordinates"]
+    straight = shapely.segmentize(shapely.Polygon(ring), 0.001)
+    here = shapely.transform(straight, to_utm)
+    exact = shapely.box(390_000, 5_805_000, 420_000, 5_820_000)
+    assert shapely.hausdorff_distance(here.boundary, exact.boundary) < 0.3
+    corners_alone = shapely.Polygon(rasterio.warp.transform_geom("EPSG:32633", "EPSG:4326", exact)["coordinates"][0])
+    bent = shapely.transform(shapely.segmentize(corners_alone, 0.001), to_utm)
+    assert shapely.hausdorff_distance(bent.boundary, exact.boundary) > 3
+
+
+def to_utm(points):
+    return np.stack(rasterio.warp.transform("EPSG:4326", "EPSG:32633", *points.T), axis=1)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
+@pytest.mark.parametrize("crs", ["EPSG:32633", "EPSG:4326", None])
+@pytest.mark.parametrize("point", ["Area", "Point"])
+def test_tags_say_what_gdal_says(tmp_path, transform, crs, point):
+    path = tmp_path / "a.tif"
+    profile = {"driver": "GTiff", "width": 4, "height": 3, "count": 1, "dtype": "uint8", "crs": crs}
+    with rasterio.open(path, "w", transform=Affine(*transform), **profile) as raster:
+        raster.write(np.ones((1, 3, 4), np.uint8))
+        raster.update_tags(AREA_OR_POINT=point)
+    by_gdal, by_tags = place_in(path), _by_tags(read(path).metadata["tiff_tags"])
+    assert by_tags.transform == pytest.approx(by_gdal.transform, rel=1e-12)
+    assert by_tags.crs == crs
+    assert (by_gdal.crs and rasterio.CRS.from_wkt(by_gdal.crs)) == (crs and rasterio.CRS.from_string(crs))
+
+
+def test_tags_do_where_rasterio_is_missing(tmp_path, monkeypatch):
+    path = tmp_path / "a.tif"
+    profile = {"driver": "GTiff", "width": 4, "height": 3, "count": 1, "dtype": "uint8", "crs": "EPSG:32633"}
+    with rasterio.open(path, "w", transform=Affine(*TRANSFORMS["north up"]), **profile) as raster:
+        raster.write(np.ones((1, 3, 4), np.uint8))
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    assert place_in(path) == Place(TRANSFORMS["north up"], "EPSG:32633")
+
+
+def test_images_that_carry_their_place(tmp_path):
+    image = read_image(tmp_path)
+    assert place_of(image) is None
+    image.metadata["geo"] = {"crs": "EPSG:25832", "transform": (1, 0, 2, 0, -1, 3)}
+    assert place_of(image) == Place((1.0, 0.0, 2.0, 0.0, -1.0, 3.0), "EPSG:25832")
+
+
+def read_image(folder):
+    import tifffile
+
+    tifffile.imwrite(folder / "plain.tif", np.ones((3, 4), np.uint8))
+    assert place_in(folder / "plain.tif") is None
+    return read(folder / "plain.tif")
+
+
+def test_missing_packages_are_named(tmp_path, labels, place, monkeypatch):
+    found = find_instances(labels)
+    for package in ("rasterio", "rasterio.crs", "pyogrio", "shapely"):
+        monkeypatch.setitem(sys.modules, package, None)
+    for call in (
+        lambda: to_geojson(found, place=place),
+        lambda: to_geojson(found, simplify=1.0),
+        lambda: write_export(tmp_path / "a.gpkg", found, "gpkg"),
+    ):
+        with pytest.raises(GmmsegError, match=r"pip install 'gmmseg\[geo\]'"):
+            call()
+    assert list(tmp_path.iterdir()) == []
+    to_geojson(found, place=place, keep_crs=True)
