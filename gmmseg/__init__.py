@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gmmseg.errors import OutputError as OutputError
     from gmmseg.errors import ParameterError as ParameterError
     from gmmseg.evaluation import evaluate as evaluate
+    from gmmseg.hierarchy import regions as regions
     from gmmseg.image import Image as Image
     from gmmseg.mixture.estimator import GaussianMixture as GaussianMixture
     from gmmseg.mixture.parameters import Mixture as Mixture
@@ -43,6 +44,7 @@ _HOMES = {
     "evaluate": "gmmseg.evaluation",
     "fit": "gmmseg.segmentation",
     "load_model": "gmmseg.model",
+    "regions": "gmmseg.hierarchy",
     "segment": "gmmseg.segmentation",
 }
 

@@ -1,0 +1,113 @@
+"""regions(): a tree of connected regions."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from scipy import ndimage
+
+import gmmseg
+from gmmseg.evaluation import evaluate
+
+IMAGES = Path(__file__).parents[1] / "images"
+
+
+@pytest.fixture(scope="module")
+def coffee():
+    return gmmseg.regions(IMAGES / "coffee.png")
+
+
+def quarters(rng, channels=3, noise=6.0):
+    truth = np.ones((120, 160), np.uint8)
+    truth[:60, 80:], truth[60:, :80], truth[60:, 80:] = 2, 3, 4
+    means = rng.permuted(np.tile([[0.0], [50], [100], [150], [200]], channels), axis=0)
+    return truth, np.clip(means[truth] + rng.normal(0, noise, (120, 160, channels)), 0, 255)
+
+
+def test_every_level_holds_connected_regions_and_nests_in_the_coarser_ones(coffee):
+    before = None
+    for detail in (1.0, 0.6, 0.3, 0.1, 0.0):
+        labels = coffee.labels(detail)
+        assert labels.dtype == np.uint16
+        assert labels.shape == (400, 600)
+        numbers = np.unique(labels)
+        np.testing.assert_array_equal(numbers, np.arange(1, coffee.count(detail) + 1))
+        assert all(ndimage.label(labels == number)[1] == 1 for number in numbers[:40])
+        if before is not None:
+            pairs = np.unique(np.stack([before.ravel(), labels.ravel()]), axis=1)
+            assert len(np.unique(pairs[0])) == pairs.shape[1]  # each finer region lies in one coarser one
+        before = labels
+
+
+def test_any_number_of_regions(coffee):
+    for n in (1, 2, 7, 100, coffee.n_finest):
+        assert coffee.labels(n=n).max() == n
+    assert coffee.labels(n=10**6).max() == coffee.n_finest
+    assert 300 < coffee.n_finest < 800
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("channels", [1, 3, 6])
+def test_four_plain_regions_are_found(seed, channels):
+    truth, picture = quarters(np.random.default_rng(seed), channels)
+    image = picture.astype(np.uint8) if channels == 3 else picture
+    tree = gmmseg.regions(image[..., 0] if channels == 1 else image, channel_axis=-1 if channels == 6 else "auto")
+    assert evaluate(tree.labels(n=4), truth).covering > 0.93
+
+
+def test_any_resolution_gives_about_the_same_regions():
+    with Pillow.open(IMAGES / "coffee.png") as picture:
+        small, large = (np.asarray(picture.resize(size).convert("RGB")) for size in ((300, 200), (600, 400)))
+    coarse = gmmseg.regions(small).labels(n=8).repeat(2, 0).repeat(2, 1)
+    assert evaluate(coarse, gmmseg.regions(large).labels(n=8)).covering > 0.7
+
+
+def test_outside_the_mask_there_is_nothing(rng):
+    _, picture = quarters(rng)
+    mask = np.ones((120, 160), bool)
+    mask[:, 60:100] = False  # two parts that do not touch
+    tree = gmmseg.regions(picture.astype(np.uint8), mask=mask)
+    labels = tree.labels(n=1)
+    assert (labels[~mask] == 0).all()
+    assert labels.max() == 2
+    assert set(np.unique(labels[:, :60])) == {1}
+    assert (tree.labels(n=4)[mask] > 0).all()
+    other = picture.copy()
+    other[~mask] = 0
+    np.testing.assert_array_equal(gmmseg.regions(other.astype(np.uint8), mask=mask).labels(), tree.labels())
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (3, 3), (40, 40)])
+def test_a_constant_picture_is_one_region(shape):
+    tree = gmmseg.regions(np.full(shape, 7, np.uint8))
+    assert tree.labels().max() == 1
+    assert tree.labels(n=1).shape == shape
+
+
+def test_files(tmp_path, coffee):
+    coffee.save(tmp_path / "regions.png", n=12)
+    coffee.save(tmp_path / "regions.tif", detail=0.5)
+    np.testing.assert_array_equal(gmmseg.io.read_labels(tmp_path / "regions.png"), coffee.labels(n=12))
+    np.testing.assert_array_equal(gmmseg.io.read_labels(tmp_path / "regions.tif"), coffee.labels(0.5))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"detail": 2}, "detail=2 is not usable; use a number from 0"),
+        ({"detail": "fine"}, "detail='fine' is not usable"),
+        ({"n": 0}, "n=0 is not usable"),
+        ({"detail": 0.5, "n": 3}, "give one of them"),
+    ],
+)
+def test_levels_that_there_are_not(coffee, options, words):
+    with pytest.raises(gmmseg.ParameterError, match=words):
+        coffee.labels(**options)
+
+
+def test_volumes_and_nothing_are_refused():
+    with pytest.raises(gmmseg.InputError, match="3 spatial axes"):
+        gmmseg.regions(np.zeros((4, 5, 6)), channel_axis=None)
+    with pytest.raises(gmmseg.InputError, match="no pixel is valid"):
+        gmmseg.regions(np.zeros((4, 5)), mask=np.zeros((4, 5), bool))
