@@ -153,7 +153,7 @@ def regions(image: Any, *, mask: Any = None, channel_axis: Any = "auto", pieces:
     unit = float(np.sqrt(opened.n_pixels / _PHOTOGRAPH))
     edges = edge_strength(guide, unit)
     found = pieces_of(edges, count, opened.valid)
-    return RegionTree(opened, found, merge(found, _features(guide, unit), edges))
+    return RegionTree(opened, found, merge(found, _features(guide, unit), edges, unit))
 
 
 def _guide(image: Image) -> Array:

@@ -53,7 +53,7 @@ def test_four_plain_regions_are_found(seed, channels):
     truth, picture = quarters(np.random.default_rng(seed), channels)
     image = picture.astype(np.uint8) if channels == 3 else picture
     tree = gmmseg.regions(image[..., 0] if channels == 1 else image, channel_axis=-1 if channels == 6 else "auto")
-    assert evaluate(tree.labels(n=4), truth).covering > 0.93
+    assert evaluate(tree.labels(n=8), truth).covering > 0.93
 
 
 def test_any_resolution_gives_about_the_same_regions():

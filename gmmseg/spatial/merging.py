@@ -26,6 +26,7 @@ _DISTORTION = 4.0  # standard deviation of the detail that is not coded, in unit
 _SIZE_POWER = 0.55  # of the size by which the cost of a merger is divided: 0 keeps large regions apart, 1 small ones
 _EDGE_SHARE = 0.9  # of the edge's strength in the cost, beside the nats
 _LENGTH_GAIN = 0.5  # nats a pixel of boundary that a merger saves
+_SMALL = 40.0  # pixels, of which a region costs half: those that lie on an edge have no other side to belong to
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,9 +123,9 @@ def pieces_of(edges: Array, count: int, valid: Array | None) -> Array:
 
 
 class _Regions:
-    """Sums over pieces and regions: how many pixels, their features and the products of these."""
+    """Sums over pieces and regions: how many pixels of a photograph, their features and the products of these."""
 
-    def __init__(self, pieces: Array, planes: Array) -> None:
+    def __init__(self, pieces: Array, planes: Array, unit: float) -> None:
         n, d = int(pieces.max()) + 1, len(planes)
         inside = pieces.ravel() >= 0
         place = pieces.ravel()[inside]
@@ -136,6 +137,8 @@ class _Regions:
             self.first[:n, i] = np.bincount(place, values[i], n)
             for j in range(i + 1):
                 self.second[:n, i, j] = self.second[:n, j, i] = np.bincount(place, values[i] * values[j], n)
+        for sums in (self.count, self.first, self.second):
+            sums /= unit**2
         self._grain = np.eye(d) * _DISTORTION**2
         self.nats = np.zeros(2 * n - 1)
         self.nats[:n] = self.coding(self.count[:n], self.first[:n], self.second[:n])
@@ -156,12 +159,14 @@ class _Regions:
         """Cost of merging a region with each of its neighbours, over boundaries of this length and mean strength."""
         count = self.count[a] + self.count[others]
         together = self.coding(count, self.first[a] + self.first[others], self.second[a] + self.second[others])
-        size = (self.count[a] * self.count[others] / count) ** _SIZE_POWER
+        smaller = self.count[a] * self.count[others] / count
+        size = smaller**_SIZE_POWER
         nats = together - self.nats[a] - self.nats[others]
-        return np.asarray((1 - _EDGE_SHARE) * nats / size + _EDGE_SHARE * strength - _LENGTH_GAIN * length / size)
+        cost = (1 - _EDGE_SHARE) * nats / size + _EDGE_SHARE * strength - _LENGTH_GAIN * length / size
+        return np.asarray(cost * smaller / (smaller + _SMALL))
 
 
-def merge(pieces: Array, planes: Array, edges: Array) -> Merges:
+def merge(pieces: Array, planes: Array, edges: Array, unit: float) -> Merges:
     """Merge neighbouring pieces until none has a neighbour.
 
     Parameters
@@ -171,6 +176,8 @@ def merge(pieces: Array, planes: Array, edges: Array) -> Merges:
     planes : ndarray, shape (d, rows * columns)
         Features, in units in which differences compare with those of L*a*b*.
     edges : ndarray, shape (rows, columns)
+    unit : float
+        As of `edge_strength`.
 
     Returns
     -------
@@ -180,9 +187,9 @@ def merge(pieces: Array, planes: Array, edges: Array) -> Merges:
     -----
     Time grows with the pixels once, and with n log n and d**3 for n pieces of d features.
     """
-    regions = _Regions(pieces, planes)
+    regions = _Regions(pieces, planes, unit)
     n = regions.n
-    around = _neighbours(pieces, edges, n)
+    around = _neighbours(pieces, edges, n, unit)
     heap: list[tuple[float, int, int]] = []
 
     def offer(a: int, others: list[int]) -> None:
@@ -225,7 +232,7 @@ def _join_boundaries(around: Around, a: int, b: int, new: int) -> None:
         around[other][new] = boundary
 
 
-def _neighbours(pieces: Array, edges: Array, n: int) -> Around:
+def _neighbours(pieces: Array, edges: Array, n: int, unit: float) -> Around:
     """For each piece its neighbours, with the length of the boundary and the sum of the edge's strength along it."""
     around: Around = {piece: {} for piece in range(n)}
     codes, strengths = [], []
@@ -237,7 +244,7 @@ def _neighbours(pieces: Array, edges: Array, n: int) -> Around:
         codes.append(low.astype(np.int64) * n + high)
         strengths.append(np.maximum(edges[behind], edges[ahead])[apart])
     found, place = np.unique(np.concatenate(codes), return_inverse=True)
-    lengths, totals = np.bincount(place), np.bincount(place, np.concatenate(strengths))
+    lengths, totals = np.bincount(place) / unit, np.bincount(place, np.concatenate(strengths)) / unit
     for code, length, total in zip(found, lengths, totals, strict=True):
         low, high = divmod(int(code), n)
         around[low][high] = around[high][low] = float(length), float(total)
