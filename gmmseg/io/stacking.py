@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
-__all__ = ["files_of", "parts_of", "stack"]
+__all__ = ["files_of", "name_of", "parts_of", "stack"]
 
 _TOLERANCE = 0.1  # pixels by which corners of files of one grid may lie apart: headers are rounded to float32
 
@@ -51,6 +51,17 @@ def files_of(path: Paths) -> tuple[Path, ...]:
     """Return the parts that are there; all of them where none is."""
     parts = parts_of(path)
     return tuple(filter(_is_there, parts)) or parts
+
+
+def name_of(path: Paths) -> str:
+    """Return what results are called after: the names of the parts without folders and suffixes, as in "t1+t2".
+
+    Examples
+    --------
+    >>> name_of("scans/t1.nii.gz"), name_of(["a/dapi.ome.tif", "a/gfp.ome.tif"])
+    ('t1', 'dapi+gfp')
+    """
+    return "+".join(_stem(part.name) for part in parts_of(path))
 
 
 def _is_there(path: Path) -> bool:
@@ -167,7 +178,8 @@ class _Stack:
                 continue
             part = None if image is None else image.crop(window)
             for position, c in at:
-                out[..., position] = np.nan if part is None else part.array[..., c]
+                with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which is no number
+                    out[..., position] = np.nan if part is None else part.array[..., c]
                 if part is not None and part.valid is not None and self.dtype.kind == "f":
                     out[~part.valid, position] = np.nan
             if part is not None and valid is not None:

@@ -87,19 +87,21 @@ def read_tiff(
         metadata, facts = _metadata(tiff, series.keyframe), describe_series(tiff)
         if facts.sizes:
             metadata["ome"] = facts.physical_sizes
-        stored = stored_in(path, tiff, series, layout.spatial, layout.channel)
         whole = _Whole(layout.shape, series.dtype, lambda: layout.arrange(_decode(path, tiff, series)))
         meaning = replace(layout.meaning, tags=metadata.get("tiff_tags", {}))
-        image = Image(Samples(stored or whole, meaning), name=str(path), metadata=metadata)
+        image = Image(Samples(whole, meaning), name=str(path), metadata=metadata)
         image = _described(image, layout, facts)
         image = image if channels is None else image.select(channels)
         source = cast("Samples", image.pixels)
-        n_bytes = math.prod(source.shape) * source.dtype.itemsize
-        if stored is not None and memory is not None and n_bytes > memory:
-            return settle_color(image)
-        require_room(path, image.shape, max_pixels)
+        fits = memory is None or math.prod(source.shape) * source.dtype.itemsize <= memory
         # Whole series are decoded at once faster, and in more compressions, than window by window.
-        return _in_memory(image, source if stored and source.chosen else replace(source, raw=whole))
+        stored = None if fits and source.chosen is None else stored_in(path, tiff, series, *layout.axes)
+        if stored is not None:
+            image = replace(image, pixels=replace(source, raw=stored))
+            if not fits:
+                return settle_color(image)
+        require_room(path, image.shape, max_pixels)
+        return _in_memory(image)
 
 
 @contextlib.contextmanager
@@ -175,12 +177,13 @@ def _described(image: Image, layout: Layout, facts: Microscopy) -> Image:
     return replace(image, channel_names=names, spacing=pixel_spacing(tags, image.ndim) or facts.spacing(layout.letters))
 
 
-def _in_memory(image: Image, source: Samples) -> Image:
+def _in_memory(image: Image) -> Image:
     """Return an image that is decoded."""
+    source = cast("Samples", image.pixels)
     pixels, valid = source.decoded(everything(image.shape))
     color = source.color and spans_color(pixels)
     known = finite(pixels, every=color, name=image.name)
-    image = replace(image, pixels=pixels, color=color, valid=valid)
+    image = replace(image, pixels=pixels, color=color, valid=None if valid is None or valid.all() else valid)
     return image if known is None else image.with_mask(known)
 
 

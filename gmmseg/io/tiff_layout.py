@@ -53,6 +53,11 @@ class Layout:
         n_channels = 1 if self.channel is None else self.stored[self.channel]
         return (*(self.stored[axis] for axis in self.spatial), n_channels)
 
+    @property
+    def axes(self) -> tuple[tuple[int, ...], int | None]:
+        """Spatial axes, and that of the channels."""
+        return self.spatial, self.channel
+
     def arrange(self, array: np.ndarray) -> np.ndarray:
         """Return the series' array as (*spatial, n_stored_channels), a view."""
         kept = [*self.spatial, *([] if self.channel is None else [self.channel])]

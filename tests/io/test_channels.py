@@ -10,8 +10,8 @@ from PIL import Image as Pillow
 import gmmseg
 from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.image import Image
-from gmmseg.io import read
-from gmmseg.io.stacking import files_of, parts_of, stack
+from gmmseg.io import raster, read
+from gmmseg.io.stacking import files_of, name_of, parts_of, stack
 from gmmseg.windows import everything
 
 
@@ -190,6 +190,42 @@ def test_colour_is_called_red_green_and_blue(tmp_path, rng, memory):
         assert chosen.channel_names == ("green",)
 
 
+@pytest.fixture
+def as_raster(tmp_path, rng, monkeypatch):
+    """Have a TIFF file read as GDAL's reader does: (values, meanings of the bands) -> (path, log of what was read)."""
+
+    def make(values, meanings):
+        tifffile.imwrite(tmp_path / "r.tif", np.zeros((2, 2), np.uint8))
+        source = SelectableSource(values)
+
+        def opened(path, *, max_pixels, memory):
+            pixels = values if memory is None or values.nbytes <= memory else source
+            return Image(pixels, name=str(path), metadata={"geo": {"colorinterp": meanings}})
+
+        monkeypatch.setattr(raster, "owns", lambda path: True)
+        monkeypatch.setattr(raster, "read", opened, raising=False)
+        return tmp_path / "r.tif", source.log
+
+    return make
+
+
+@pytest.mark.parametrize("memory", [None, 0, 10**9])
+@pytest.mark.parametrize("dtype", ["u2", "f4"])
+def test_bands_of_a_raster_are_chosen_before_they_are_read(rng, as_raster, memory, dtype):
+    values = rng.integers(0, 99, (6, 7, 4)).astype(dtype)
+    path, log = as_raster(values, ("blue", "green", "red", "undefined"))
+    color = read(path, channels="3,2,1", memory=memory)
+    assert color.color == (dtype == "u2")
+    assert color.in_memory == (memory != 0)
+    np.testing.assert_array_equal(color.array, values[..., [2, 1, 0]])
+    assert set(log) == {(2, 1, 0)}
+    assert not read(path, channels="4,3,2", memory=memory).color
+    assert not read(path, channels="1,2,3", memory=memory).color
+    assert not read(path, memory=memory).color
+    with pytest.raises(InputError, match="above the limit of 41"):
+        read(path, channels="1", max_pixels=41)
+
+
 # Stacks
 
 
@@ -211,6 +247,8 @@ def test_parts_of_a_path(tmp_path):
     assert parts_of(f"{a}+{bc}+{d}") == (a, bc, d)
     assert parts_of(f"{tmp_path}/none.npy+{d}") == (tmp_path / "none.npy", d)
     assert files_of(f"{tmp_path}/none.npy+{d}") == (d,)
+    assert name_of(f"{tmp_path}/none.npy+{d}") == "none+d"
+    assert name_of(bc) == "b+c"
     for nothing in ("x.npy+y.npy", "c++.npy", "+a.npy", "a" * 5000 + "+b"):
         assert len(parts_of(nothing)) == 1
     assert parts_of([a, "b"]) == (a, Path("b"))
@@ -303,6 +341,15 @@ def test_a_stack_of_sources_reads_windows_of_each_and_only_chosen_channels(rng, 
     sources[0].log.clear()
     stacked.select("b 1").crop(window)
     assert sources[0].log == []
+
+
+def test_numbers_that_float32_cannot_hold_are_missing(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[1e300, 2.0]]))
+    np.save(tmp_path / "b.npy", np.array([[1, 2]], np.uint8))
+    with pytest.warns(DataWarning, match="1 pixels are NaN, infinite or beyond float32"):
+        image = read([tmp_path / "b.npy", tmp_path / "a.npy"])
+    assert image.valid is None
+    assert np.isnan(image.pixels[0, 0, 1])
 
 
 def test_shapes_have_to_agree(tmp_path):
@@ -407,3 +454,12 @@ def test_masks_apply_to_the_stack(pair, tmp_path):
     mask[:5] = 1
     assert read(path, mask=mask).valid.sum() == 150
     assert read(path, mask=mask, memory=0).crop(everything((20, 30))).valid.sum() == 150
+
+
+def test_what_stays_in_its_file_is_segmented_like_what_is_in_memory(pictures, tmp_path):
+    path = pictures / "L7_ETMs.tif"
+    whole, lazy = (read(path, channels="4,3,2", memory=memory) for memory in (None, 0))
+    model = gmmseg.fit(whole, 3)
+    expected = gmmseg.apply(model, whole).labels
+    assert len(np.unique(expected)) == 3
+    np.testing.assert_array_equal(gmmseg.apply(model, lazy).labels, expected)
