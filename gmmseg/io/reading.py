@@ -80,7 +80,7 @@ def read(
     InputError
         The file is missing, damaged, cut short, too large or of an unknown format; stacked files have different grids.
     ParameterError
-        `channel_axis`, `channels` or `mask` does not fit the file.
+        `channel_axis`, `channels` or `mask` does not fit the file; no file is named, or one twice.
     """
     _check_limit(max_pixels)
     parts = parts_of(path)
@@ -103,6 +103,9 @@ def prepare(path: Path) -> None:
 
 def _read_stack(parts: tuple[Path, ...], how: _Reading) -> Image:
     """Read the files that are there, each within its share of the memory, and stack them."""
+    twice = next((part for i, part in enumerate(parts) if part in parts[:i]), None)
+    if twice is not None:
+        raise ParameterError(f"{twice} is stacked twice; name each file once")
     there = files_of(parts)
     share = None if how.memory is None else how.memory // len(parts)
     each = replace(how, memory=share, channels=None)

@@ -82,7 +82,7 @@ def layout_of(path: Path, series: Any, channel_axis: ChannelAxis) -> Layout:
         probe = Image.from_array(np.broadcast_to(np.uint8(0), shape), channel_axis=channel_axis, name=str(path))
         channel = None if channel_axis is None else channel_axis % len(shape)
         spatial = tuple(axis for axis in range(len(shape)) if axis != channel)
-        meaning = Meaning(color=probe.color, inverted=inverted)
+        meaning = Meaning(color=probe.color and int(page.photometric) in (_RGB, _YCBCR), inverted=inverted)
         return Layout(shape, spatial, channel, "".join(axes[axis] for axis in spatial), meaning)
     channels = [i for i, axis in enumerate(axes) if axis in CHANNEL_AXES and shape[i] > 1]
     spatial = tuple(i for i, axis in enumerate(axes) if i not in channels and (shape[i] > 1 or axis in "YX"))

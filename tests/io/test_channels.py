@@ -161,6 +161,14 @@ def test_reading_chosen_channels_is_selecting_them(pictures, memory):
     assert chosen.origin is None
 
 
+def test_planes_that_are_taken_as_channels_are_colour_only_where_the_file_says_so(tmp_path, rng):
+    values = rng.integers(0, 255, (3, 8, 9)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "t.tif", values, photometric="minisblack", imagej=True, metadata={"axes": "TYX"})
+    tifffile.imwrite(tmp_path / "p.tif", values, photometric="rgb", planarconfig="separate")
+    assert not read(tmp_path / "t.tif", channel_axis=0).color
+    assert read(tmp_path / "p.tif", channel_axis=0).color
+
+
 def test_nodata_is_judged_by_the_chosen_bands(tmp_path):
     values = np.ones((4, 5, 3), np.uint8)
     values[1, 1] = [0, 0, 9]
@@ -298,6 +306,9 @@ def test_without_any_file_there_is_no_image(tmp_path):
         read([tmp_path / "a.npy", tmp_path / "b.npy"])
     with pytest.raises(ParameterError, match="names no file"):
         read([])
+    np.save(tmp_path / "a.npy", np.zeros((3, 4)))
+    with pytest.raises(ParameterError, match=r"a\.npy is stacked twice; name each file once"):
+        read([tmp_path / "a.npy", tmp_path / "b.npy", tmp_path / "a.npy"])
 
 
 @pytest.mark.parametrize(
@@ -463,3 +474,45 @@ def test_what_stays_in_its_file_is_segmented_like_what_is_in_memory(pictures, tm
     expected = gmmseg.apply(model, whole).labels
     assert len(np.unique(expected)) == 3
     np.testing.assert_array_equal(gmmseg.apply(model, lazy).labels, expected)
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    """Run the program in an empty folder: (argument, ...) -> (exit code, stdout, stderr)."""
+    from gmmseg.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_the_command_takes_channels_by_either_name(run, pictures):
+    for number, option in enumerate(("--channels", "--bands")):
+        code, out, err = run("segment", pictures / "L7_ETMs.tif", option, "4, 2", "-k", 3, "-o", f"{number}.tif")
+        assert (code, err) == (0, "")
+        assert "band 4  band 2" in out
+    with tifffile.TiffFile("0.tif") as labels:
+        assert 33550 in labels.pages[0].tags
+    assert run("segment", pictures / "L7_ETMs.tif", "--bands", "4,,2")[0] == 2
+    code, _, err = run("segment", pictures / "L7_ETMs.tif", "--bands", "9")
+    assert code in (1, 2)
+    assert err.endswith("has no channel '9'; use numbers from 1 to 6\n")
+
+
+def test_the_command_takes_a_stack_and_never_writes_over_its_files(run, pair):
+    path, values = pair
+    code, out, err = run("segment", path, "-k", 2, "-o", "labels.npy")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1].split() == ["class", "share", "t1", "t2"]
+    code, _, err = run("segment", path, "-k", 2, "-o", "t2.npy", "--overwrite")
+    assert code == 2
+    assert "t2.npy, which is an input" in err
+    np.testing.assert_array_equal(np.load("t2.npy"), values[1])
+    code, _, err = run("segment", "t1.npy+flair.npy", "-k", 2, "-o", "missing.npy")
+    assert code == 0
+    assert err == "gmmseg: warning: flair.npy does not exist; its channel is missing everywhere (NaN)\n"
