@@ -155,11 +155,10 @@ def _selected(image: Image, how: _Reading) -> Image:
     """Return the channels asked for, and as colour where GDAL says that they are red, green and blue."""
     assert how.channels is not None
     selected = image.select(how.channels)
-    meanings = [
-        str(getattr(each, "name", each)).lower() for each in image.metadata.get("geo", {}).get("colorinterp", ())
-    ]
+    interpreted = image.metadata.get("geo", {}).get("colorinterp", ())
+    meanings = [each for each in interpreted if each != "alpha"]
     # Floats need not span 0 to 1.
-    if selected.n_channels == 3 and image.n_channels <= len(meanings) and image.pixels.dtype.kind in "iu":
+    if not image.color and image.n_channels == len(meanings) and image.pixels.dtype.kind in "iu":
         chosen = positions(how.channels, image.n_channels, image.channel_names, image=image.name)
         selected = replace(selected, color=[meanings[c] for c in chosen] == ["red", "green", "blue"])
     return _kept(selected, how)

@@ -114,8 +114,7 @@ class Samples:
     @cached_property
     def dtype(self) -> np.dtype[Any]:
         """Of the pixels."""
-        channels = len(self._stored) - self.meaning.alpha
-        return self.meaning.pixels(np.zeros((1, channels), self.raw.dtype)).dtype
+        return self._interpreted(np.zeros((1, len(self._stored)), self.raw.dtype))[0].dtype
 
     @property
     def blocks(self) -> tuple[int, ...]:
@@ -157,7 +156,10 @@ class Samples:
 
     def decoded(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         """Return pixels of a window and where alpha and nodata values let them be valid; NaN is not looked for."""
-        stored, _ = self.raw.select(self._stored).read(window)
+        return self._interpreted(self.raw.select(self._stored).read(window)[0])
+
+    def _interpreted(self, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return pixels of the stored channels that are read."""
         valid = None
         if self.meaning.alpha:
             valid = stored[..., -1] != 0

@@ -221,7 +221,7 @@ def as_raster(tmp_path, rng, monkeypatch):
 @pytest.mark.parametrize("dtype", ["u2", "f4"])
 def test_bands_of_a_raster_are_chosen_before_they_are_read(rng, as_raster, memory, dtype):
     values = rng.integers(0, 99, (6, 7, 4)).astype(dtype)
-    path, log = as_raster(values, ("blue", "green", "red", "undefined"))
+    path, log = as_raster(values, ("alpha", "blue", "green", "red", "undefined"))  # alpha is no channel of an image
     color = read(path, channels="3,2,1", memory=memory)
     assert color.color == (dtype == "u2")
     assert color.in_memory == (memory != 0)
