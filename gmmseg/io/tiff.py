@@ -47,7 +47,7 @@ def read_tiff(
     memory: int | None = None,
     channels: Channels | None = None,
 ) -> Image:
-    """Read the first image series of a TIFF file.
+    """Read the first image series of a TIFF file; a DataWarning names others, thumbnails and overviews aside.
 
     Parameters
     ----------
