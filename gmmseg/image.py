@@ -7,6 +7,7 @@ import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
+from gmmseg.channels import evenly, positions
 from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.windows import Window, everything, strips
 
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from gmmseg.channels import Channels
+
     ChannelAxis = int | None | Literal["auto"]
 
-__all__ = ["Image", "Source"]
+__all__ = ["Image", "Source", "finite", "spans_color"]
 
 # Floats that were scaled to 0..1 and then rounded or resized leave the range by about this much.
 _COLOR_TOLERANCE = 1e-3
@@ -30,7 +33,10 @@ _READ_AT_ONCE = 32 << 20  # bytes of pixels that are read to pick single ones ou
 
 
 class Source(Protocol):
-    """Pixels that stay in their file and are read window by window, by one thread at a time."""
+    """Pixels that stay in their file and are read window by window, by one thread at a time.
+
+    A source that can leave channels unread has `select(channels) -> Source` too, with their positions from 0.
+    """
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -153,6 +159,52 @@ class Image:
         pixels, valid = cast("Source", self.pixels).read(window)
         return pixels, valid if mask is None else _combine(valid, mask)
 
+    def select(self, channels: Channels) -> Image:
+        """Return some of the channels, in the order named.
+
+        Parameters
+        ----------
+        channels : str, int or sequence of (int or str)
+            Numbers, counted from 1 as in GIS programs, or names of channels; a string may name several with commas
+            between them: "4,3,2" or "nir,red,green". Letter case matters only where names differ in nothing else.
+
+        Returns
+        -------
+        Image
+            Not colour, unless the channels are all of a colour image in their order. Channels without a name are
+            called "band" and their number. A view where the positions are evenly spaced; other channels of a source
+            that has `select` are not read. A pixel is valid where the image is and any of these channels is a finite
+            number.
+
+        Raises
+        ------
+        ParameterError
+            No channel, one that is not there, or one twice.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> scene = Image(np.arange(24).reshape(2, 3, 4), channel_names=("blue", "green", "red", "nir"))
+        >>> scene.select("nir,red,2").channel_names
+        ('nir', 'red', 'green')
+        """
+        names = self._names()
+        chosen = positions(channels, self.n_channels, names, image=self.name)
+        if chosen == tuple(range(self.n_channels)):
+            return self
+        names = names or tuple(f"band {i + 1}" for i in range(self.n_channels))
+        changed = replace(self, color=False, channel_names=tuple(names[c] for c in chosen))
+        if not self.in_memory:
+            source = cast("Source", self.pixels)
+            picked = source.select(chosen) if hasattr(source, "select") else _Selected(source, chosen)
+            return replace(changed, pixels=picked)
+        pixels = cast("np.ndarray", self.pixels)[..., evenly(chosen)]
+        known = finite(pixels, every=False)
+        return replace(changed, pixels=pixels, valid=self.valid if known is None else _combine(self.valid, known))
+
+    def _names(self) -> tuple[str, ...]:
+        return self.channel_names or (("red", "green", "blue") if self.color else ())
+
     def take(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return single pixels.
 
@@ -254,7 +306,7 @@ class Image:
         else:
             pixels, color = _named_channels(numbers, channel_axis, name)
             alpha = None
-        valid = _finite(pixels, name, every=color)
+        valid = finite(pixels, every=color, name=name)
         if alpha is not None:
             valid = _combine(valid, alpha != 0)
         image = cls(pixels, color=color, valid=valid, name=name)
@@ -320,7 +372,7 @@ def _guess_channels(numbers: np.ndarray, name: str) -> tuple[np.ndarray, bool, n
     if numbers.ndim != 3 or numbers.shape[-1] not in (3, 4):
         raise ParameterError(f"{name} has shape {numbers.shape}, whose axes are ambiguous; {_AXIS_CHOICES}")
     pixels = numbers[..., :3]
-    if not _spans_color(pixels):
+    if not spans_color(pixels):
         raise ParameterError(
             f"{name} has floats outside 0..1 in {numbers.shape[-1]} channels, so it is not colour as it stands; "
             "divide by 255 if it is 0..255, or pass channel_axis=-1 for plain bands"
@@ -348,10 +400,10 @@ def _named_channels(numbers: np.ndarray, channel_axis: int | None, name: str) ->
             f"axis; {_AXIS_CHOICES}"
         )
     pixels = np.moveaxis(numbers, axis, -1)
-    return pixels, pixels.shape[-1] == 3 and _spans_color(pixels)
+    return pixels, pixels.shape[-1] == 3 and spans_color(pixels)
 
 
-def _spans_color(pixels: np.ndarray) -> bool:
+def spans_color(pixels: np.ndarray) -> bool:
     """Whether floats lie within 0..1 (NaN and infinity aside); integers always may be colour."""
     import numpy as np
 
@@ -363,8 +415,11 @@ def _spans_color(pixels: np.ndarray) -> bool:
     return bool(low >= -_COLOR_TOLERANCE and high <= 1 + _COLOR_TOLERANCE)
 
 
-def _finite(pixels: np.ndarray, name: str, *, every: bool) -> np.ndarray | None:
-    """Return where any channel, or every channel, is finite; None where that is everywhere."""
+def finite(pixels: np.ndarray, *, every: bool, name: str | None = None) -> np.ndarray | None:
+    """Return where any channel, or every channel, is finite; None where that is everywhere.
+
+    A name is what a warning calls the image where it is not.
+    """
     import numpy as np
 
     if pixels.dtype.kind != "f":
@@ -374,11 +429,11 @@ def _finite(pixels: np.ndarray, name: str, *, every: bool) -> np.ndarray | None:
     valid: np.ndarray = known.all(axis=-1) if every else known.any(axis=-1)
     if valid.all():
         return None
-    warnings.warn(
-        f"{name}: {valid.size - np.count_nonzero(valid)} pixels are NaN, infinite or beyond float32; their label is 0",
-        DataWarning,
-        stacklevel=4,
-    )
+    if name is not None:
+        missing = valid.size - np.count_nonzero(valid)
+        warnings.warn(
+            f"{name}: {missing} pixels are NaN, infinite or beyond float32; their label is 0", DataWarning, stacklevel=4
+        )
     return valid
 
 
@@ -386,3 +441,33 @@ def _combine(valid: np.ndarray | None, also: np.ndarray) -> np.ndarray | None:
     """Return the pixels that both allow, or None where that is all of them."""
     both: np.ndarray = also if valid is None else valid & also
     return None if both.all() else both
+
+
+@dataclass(frozen=True, eq=False)
+class _Selected:
+    """Some channels of a source that reads them all."""
+
+    whole: Source
+    channels: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (*self.whole.shape[:-1], len(self.channels))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.whole.dtype
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        return self.whole.blocks
+
+    @property
+    def sweep(self) -> int:
+        return self.whole.sweep
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        pixels, valid = self.whole.read(window)
+        pixels = pixels[..., evenly(self.channels)]
+        known = finite(pixels, every=False)
+        return pixels, valid if known is None else _combine(valid, known)

@@ -68,14 +68,15 @@ def test_peers_do_not_know_each_other():
     ("name", "allowed"),
     [
         ("errors", set()),
+        ("channels", {"errors"}),
         ("windows", set()),
         ("extras", {"errors"}),
         ("kernels", {"errors"}),
         ("mixture", {"errors", "kernels"}),
         ("spatial", {"errors", "kernels"}),
-        ("image", {"errors", "windows"}),
+        ("image", {"errors", "channels", "windows"}),
         ("features", {"errors", "kernels", "image"}),
-        ("io", {"errors", "extras", "image", "windows"}),
+        ("io", {"errors", "channels", "extras", "image", "windows"}),
         ("export", {"errors", "extras", "image", "io", "windows"}),
     ],
 )

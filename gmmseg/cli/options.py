@@ -12,6 +12,7 @@ __all__ = [
     "FILE",
     "Amount",
     "ChannelAxis",
+    "Channels",
     "Command",
     "Covariance",
     "Features",
@@ -111,6 +112,21 @@ class ChannelAxis(_ParamType):
             return int(value)
         except ValueError:
             self.fail(f"{value} is not usable; use a whole number, none for a volume, or auto", param, ctx)
+
+
+class Channels(_ParamType):
+    """Numbers from 1 or names of channels with commas between them."""
+
+    name = "1,2,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Split the list; what is a channel depends on the file."""
+        if isinstance(value, tuple):
+            return value
+        channels = tuple(part.strip() for part in str(value).split(","))
+        if not all(channels):
+            self.fail(f"{value!r} has an empty place; use numbers from 1 or names, as in 4,3,2 or nir,red", param, ctx)
+        return channels
 
 
 class Fraction(_ParamType):

@@ -20,6 +20,7 @@ from gmmseg.cli.options import (
     FILE,
     Amount,
     ChannelAxis,
+    Channels,
     Command,
     Covariance,
     Features,
@@ -34,6 +35,7 @@ from gmmseg.cli.table import class_table, finite, hex_color
 from gmmseg.cli.targets import Job, check, folder, plan
 from gmmseg.errors import GmmsegError, OutputError
 from gmmseg.io.formats import identify
+from gmmseg.io.stacking import files_of
 
 if TYPE_CHECKING:
     from gmmseg.result import Segmentation
@@ -59,6 +61,7 @@ class _Settings:
     seed: int
     mask: Path | None
     channel_axis: Any
+    channels: tuple[str, ...] | None
     max_pixels: int
     output: Path | None
     out_dir: Path | None
@@ -121,6 +124,13 @@ class _Settings:
     default="auto",
     help="Axis of the channels in .npy, .npz and TIFF files (0 first, -1 last), or none for a volume.",
 )
+@_pixels(
+    "--channels",
+    "--bands",
+    "channels",
+    type=Channels(),
+    help="Which channels, in which order: numbers from 1 or names in the file, as in 4,3,2 or DAPI.  [default: all]",
+)
 @_pixels("--max-pixels", type=WholeNumber(1), default=2_000_000_000, help="Refuse larger images before decoding them.")
 @_output(
     "-o",
@@ -145,13 +155,16 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
     """Segment images into classes and write their label maps.
 
     Each pixel gets the number of its class, counted from 1, dark to bright; 0 means no data. A table of the classes is
-    printed: their share of the image, mean colour and mean features.
+    printed: their share of the image, mean colour and mean features. Files of one grid with + between them are the
+    channels of one image.
 
     \b
     Examples:
       gmmseg segment photo.png -k 4
       gmmseg segment cell.png -k 3 --soft cell_soft.npz --overlay cell_overlay.png
       gmmseg segment scenes/*.tif -k 6 --out-dir labels --json
+      gmmseg segment scene.tif --channels 4,3,2
+      gmmseg segment t1.tif+t2.tif -k 3
     """  # noqa: D301  # click keeps the lines below this character as they are
     settings = _Settings(**options)
     if settings.no_smooth and context.get_parameter_source("smooth") is ParameterSource.COMMANDLINE:
@@ -168,7 +181,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
             "model": settings.model,
         },
         channel_axis=settings.channel_axis,
-        guides=guides,
+        guides=[*guides, *(file for image in images for file in files_of(image))],
     )
     for guide in guides:
         identify(guide)
@@ -185,7 +198,8 @@ def _segment_all(jobs: list[Job], settings: _Settings) -> int:
     progress = Progress(quiet=settings.quiet)
     for job in jobs:
         with _kept_going(job, failures, progress):
-            identify(job.source)
+            for file in files_of(job.source):
+                identify(file)
             check(job, overwrite=settings.overwrite)
     records = []
     for number, job in enumerate(jobs, 1):
@@ -232,7 +246,13 @@ def _segment(job: Job, settings: _Settings, progress: Progress, title: str) -> d
     prepare(job.source)
     # Loads while the file is decoded: a tenth of the time of a 12-megapixel JPEG.
     Thread(target=import_module, args=("gmmseg.segmentation",), daemon=True).start()
-    image = read(job.source, max_pixels=settings.max_pixels, mask=settings.mask, channel_axis=settings.channel_axis)
+    image = read(
+        job.source,
+        max_pixels=settings.max_pixels,
+        mask=settings.mask,
+        channel_axis=settings.channel_axis,
+        channels=settings.channels,
+    )
     from gmmseg.segmentation import segment
 
     check(job, overwrite=settings.overwrite, ndim=image.ndim)

@@ -6,20 +6,24 @@ import math
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 
+from gmmseg.channels import evenly
 from gmmseg.errors import InputError
+from gmmseg.image import Image
 from gmmseg.io.formats import Format, require_room
+from gmmseg.io.samples import Meaning, Samples, settle_color
 from gmmseg.windows import Window
 
 if TYPE_CHECKING:
+    from gmmseg.image import ChannelAxis
     from gmmseg.io.windowed import Layers
 
-__all__ = ["MappedArray", "describe_array", "read_array", "write", "write_array"]
+__all__ = ["MappedArray", "describe_array", "read_array", "read_image", "write", "write_array"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,10 @@ class MappedArray:
         Of the numbers as stored.
     channel_axis : int or None
         Of the stored shape; None for a single channel.
+    order : {"C", "F"}
+        Whether the last or the first axis is contiguous.
+    channels : tuple of int, optional
+        Positions of those that are read; None for all.
 
     Notes
     -----
@@ -48,6 +56,8 @@ class MappedArray:
     stored: tuple[int, ...]
     number: np.dtype[Any]
     channel_axis: int | None = None
+    order: Literal["C", "F"] = "C"
+    channels: tuple[int, ...] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -55,7 +65,8 @@ class MappedArray:
         if self.channel_axis is None:
             return (*self.stored, 1)
         axis = self.channel_axis % len(self.stored)
-        return (*self.stored[:axis], *self.stored[axis + 1 :], self.stored[axis])
+        n_channels = self.stored[axis] if self.channels is None else len(self.channels)
+        return (*self.stored[:axis], *self.stored[axis + 1 :], n_channels)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -64,17 +75,27 @@ class MappedArray:
 
     @property
     def blocks(self) -> tuple[int, ...]:
-        """Rows."""
+        """Rows; columns where the first axis is contiguous."""
         spatial = self.shape[:-1]
-        return (*[1] * (len(spatial) - 1), spatial[-1])
+        ones = [1] * (len(spatial) - 1)
+        return (*ones, spatial[-1]) if self.order == "C" else (spatial[0], *ones)
 
-    sweep = 0
+    @property
+    def sweep(self) -> int:
+        """The axis along which numbers lie farthest apart."""
+        return 0 if self.order == "C" else len(self.shape) - 2
+
+    def select(self, channels: tuple[int, ...]) -> MappedArray:
+        """Return a source of the channels at these positions."""
+        at = range(self.shape[-1]) if self.channels is None else self.channels
+        return replace(self, channels=tuple(at[c] for c in channels))
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         """Return a window's pixels."""
-        mapped = np.memmap(self.path, self.number, "r", self.offset, self.stored)
+        mapped = np.memmap(self.path, self.number, "r", self.offset, self.stored, self.order)
         pixels = mapped[..., None] if self.channel_axis is None else np.moveaxis(mapped, self.channel_axis, -1)
-        return np.array(pixels[window], self.dtype), None
+        wanted = slice(None) if self.channels is None else evenly(self.channels)
+        return np.array(pixels[window][..., wanted], self.dtype), None
 
 
 @contextmanager
@@ -94,6 +115,49 @@ def _explained(path: Path, known: Format) -> Iterator[None]:
                 f"{path} holds Python objects, which are never loaded; save a plain array of numbers"
             ) from error
         raise InputError(f"{path} is damaged or cut short ({reason}); save the {known.name} file again") from error
+
+
+def read_image(path: Path, known: Format, max_pixels: int, *, channel_axis: ChannelAxis, memory: int | None) -> Image:
+    """Read an image from a .npy or .npz file.
+
+    Parameters
+    ----------
+    path, known, max_pixels
+        As of `read_array`.
+    channel_axis : int, None or "auto"
+        As of `Image.from_array`, whose rules decide what is colour and where there is data.
+    memory : int, optional
+        Bytes: the pixels of a .npy file that take more stay there. An .npz file is always read whole.
+    """
+    if known.name == "NPY" and memory is not None:
+        image = _image_in_file(path, known, channel_axis)
+        if image is not None and math.prod(image.pixels.shape) * image.pixels.dtype.itemsize > memory:
+            settled = settle_color(image)
+            if channel_axis == "auto" and image.color and not settled.color:
+                # Raises what is said of such an array in memory.
+                Image.from_array(np.full((1, 1, 3), 2.0), name=str(path))
+            return settled
+    array = read_array(path, known, max_pixels, keys=("image",))
+    return Image.from_array(array, channel_axis=channel_axis, name=str(path))
+
+
+def _image_in_file(path: Path, known: Format, channel_axis: ChannelAxis) -> Image | None:
+    """Return the image that a .npy file holds, unread; None where reading it whole says what is wrong with it."""
+    with _explained(path, known), open(path, "rb") as file:
+        version = np.lib.format.read_magic(file)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = header(file)
+        offset = file.tell()
+    if dtype.kind not in "buif" or not 0 < math.prod(shape) * dtype.itemsize <= path.stat().st_size - offset:
+        return None
+    guessed = channel_axis == "auto" and len(shape) == 3 and shape[-1] in (3, 4)
+    alpha = guessed and shape[-1] == 4
+    # One number in the shape of the array, so that the rules are those of arrays in memory.
+    model = np.broadcast_to(np.uint8(0), (*shape[:-1], 3) if alpha else shape)
+    like = Image.from_array(model, channel_axis=channel_axis, name=str(path))
+    axis = 2 if guessed else None if not isinstance(channel_axis, int) else channel_axis % len(shape)
+    raw = MappedArray(path, offset, shape, dtype, axis, "F" if fortran else "C")
+    return replace(like, pixels=Samples(raw, Meaning(color=like.color, alpha=alpha)), valid=None)
 
 
 def read_array(path: Path, known: Format, max_pixels: int, *, keys: tuple[str, ...]) -> np.ndarray:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from gmmseg.channels import positions
 from gmmseg.errors import InputError, ParameterError
-from gmmseg.image import Image
-from gmmseg.io.formats import GDAL, Format, has_rasterio, identify
+from gmmseg.image import Image, Source
+from gmmseg.io.formats import GDAL, Format, has_rasterio, identify, require_room
+from gmmseg.io.stacking import files_of, parts_of, stack
+from gmmseg.windows import everything
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from gmmseg.channels import Channels
     from gmmseg.image import ChannelAxis
 
 __all__ = ["MAX_PIXELS", "is_raster", "prepare", "read", "read_info", "read_labels", "read_probabilities"]
@@ -21,21 +27,35 @@ __all__ = ["MAX_PIXELS", "is_raster", "prepare", "read", "read_info", "read_labe
 MAX_PIXELS = 2_000_000_000
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """How files are read: parameters of `read`."""
+
+    max_pixels: int
+    channel_axis: ChannelAxis
+    memory: int | None
+    channels: Channels | None
+
+
 def read(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     max_pixels: int = MAX_PIXELS,
     mask: str | os.PathLike[str] | npt.ArrayLike | None = None,
     channel_axis: ChannelAxis = "auto",
     memory: int | None = None,
+    channels: Channels | None = None,
 ) -> Image:
-    """Read an image file.
+    """Read an image file, or several files of one grid as the channels of one image.
 
     Parameters
     ----------
-    path : path-like
+    path : path-like or sequence of path-like
         PNG, JPEG, TIFF, WebP, BMP, GIF (first frame), .npy or .npz (one array, or the one named "image"). The content
-        decides, not the suffix.
+        decides, not the suffix. Several files, as a sequence or as one path with "+" between them
+        ("t1.nii.gz+t2.nii.gz"; a file whose own name is that is meant first), are stacked: channels are named after
+        their files, one that does not exist is a channel of NaN, and where files say where they lie they have to
+        agree.
     max_pixels : int
         The most pixels that may be decoded; the header is checked before memory is allocated.
     mask : path-like or array_like of bool or integer, shape (*spatial), optional
@@ -45,6 +65,10 @@ def read(
     memory : int, optional
         Bytes: pixels that take more stay in the file, where its format can be read window by window, and `max_pixels`
         does not limit them. None: whole images.
+    channels : str, int or sequence of (int or str), optional
+        Which channels, in which order: numbers from 1 or names, as for `Image.select`. Three of them are colour only
+        where the file itself says that they are red, green and blue, whatever their names are. Of a format that can be
+        read window by window the other channels are not decoded, and a pixel is valid as if the file had no others.
 
     Returns
     -------
@@ -54,14 +78,16 @@ def read(
     Raises
     ------
     InputError
-        The file is missing, damaged, cut short, too large or of an unknown format.
+        The file is missing, damaged, cut short, too large or of an unknown format; stacked files have different grids.
     ParameterError
-        `channel_axis` or `mask` does not fit the file.
+        `channel_axis`, `channels` or `mask` does not fit the file; no file is named, or one twice.
     """
-    path = Path(path)
     _check_limit(max_pixels)
-    known = identify(path)
-    image = _read_known(path, known, max_pixels, channel_axis, memory)
+    parts = parts_of(path)
+    if not parts:
+        raise ParameterError("path=[] names no file; give at least one")
+    how = _Reading(max_pixels, channel_axis, memory, channels)
+    image = _read_one(parts[0], how) if len(parts) == 1 else _read_stack(parts, how)
     if mask is None:
         return image
     if isinstance(mask, str | os.PathLike):
@@ -71,40 +97,82 @@ def read(
 
 def prepare(path: Path) -> None:
     """Load the library that decodes a file, so that a thread that reads it next need not share the interpreter."""
-    if identify(path).name in ("PNG", "JPEG"):
+    if any(identify(file).name in ("PNG", "JPEG") for file in files_of(path)):
         import gmmseg.io.opencv  # noqa: F401
 
 
-def _read_known(path: Path, known: Format, max_pixels: int, channel_axis: ChannelAxis, memory: int | None) -> Image:
+def _read_stack(parts: tuple[Path, ...], how: _Reading) -> Image:
+    """Read the files that are there, each within its share of the memory, and stack them."""
+    twice = next((part for i, part in enumerate(parts) if part in parts[:i]), None)
+    if twice is not None:
+        raise ParameterError(f"{twice} is stacked twice; name each file once")
+    there = files_of(parts)
+    share = None if how.memory is None else how.memory // len(parts)
+    each = replace(how, memory=share, channels=None)
+    images = [_read_one(part, each) if part in there else None for part in parts]
+    image = stack(parts, images, name="+".join(map(str, parts)), memory=how.memory)
+    return image if how.channels is None else _kept(image.select(how.channels), how)
+
+
+def _read_one(path: Path, how: _Reading) -> Image:
     """Read a file by its format's module."""
+    known = identify(path)
     if known.name == "TIFF" and is_raster(path):
         known = GDAL
     if known.module is not None:
-        image = known.load().read(path, max_pixels=max_pixels, memory=memory)
+        # What a source is not asked for it does not decode, so the channels are chosen before anything is read.
+        memory = how.memory if how.channels is None else 0
+        image = known.load().read(path, max_pixels=how.max_pixels, memory=memory)
         assert isinstance(image, Image)
-        if channel_axis not in ("auto", -1, image.ndim):
-            raise ParameterError(
-                f"channel_axis={channel_axis!r} does not fit {path}: {known.name} says which axes it has; leave it out"
-            )
-        return image
-    if known.name == "TIFF":
+        _require_axis(image, how.channel_axis in ("auto", -1, image.ndim), known, how)
+    elif known.name == "TIFF":
         from gmmseg.io.tiff import read_tiff
 
-        return read_tiff(path, max_pixels, channel_axis=channel_axis)
-    if known.name in ("NPY", "NPZ"):
-        from gmmseg.io.arrays import read_array
+        return read_tiff(path, how.max_pixels, channel_axis=how.channel_axis, memory=how.memory, channels=how.channels)
+    elif known.name in ("NPY", "NPZ"):
+        from gmmseg.io.arrays import read_image
 
-        array = read_array(path, known, max_pixels, keys=("image",))
-        return Image.from_array(array, channel_axis=channel_axis, name=str(path))
-    from gmmseg.io.picture import read_picture
+        memory = how.memory if how.channels is None or how.memory is None else 0
+        image = read_image(path, known, how.max_pixels, channel_axis=how.channel_axis, memory=memory)
+    else:
+        from gmmseg.io.picture import read_picture
 
-    image = read_picture(path, known, max_pixels)
-    fits = channel_axis in ("auto", -1, 2) if image.color else channel_axis in ("auto", None)
+        image = read_picture(path, known, how.max_pixels)
+        fits = how.channel_axis in (("auto", -1, 2) if image.color else ("auto", None))
+        _require_axis(image, fits, known, how)
+    return image if how.channels is None else _selected(image, how)
+
+
+def _require_axis(image: Image, fits: bool, known: Format, how: _Reading) -> None:
     if not fits:
         raise ParameterError(
-            f"channel_axis={channel_axis!r} does not fit {path}: {known.name} says which axes it has; leave it out"
+            f"channel_axis={how.channel_axis!r} does not fit {image.name}: {known.name} says which axes it has; "
+            "leave it out"
         )
-    return image
+
+
+def _selected(image: Image, how: _Reading) -> Image:
+    """Return the channels asked for, and as colour where GDAL says that they are red, green and blue."""
+    assert how.channels is not None
+    selected = image.select(how.channels)
+    interpreted = image.metadata.get("geo", {}).get("colorinterp", ())
+    meanings = [each for each in interpreted if each != "alpha"]
+    # Floats need not span 0 to 1.
+    if not image.color and image.n_channels == len(meanings) and image.pixels.dtype.kind in "iu":
+        chosen = positions(how.channels, image.n_channels, image.channel_names, image=image.name)
+        selected = replace(selected, color=[meanings[c] for c in chosen] == ["red", "green", "blue"])
+    return _kept(selected, how)
+
+
+def _kept(image: Image, how: _Reading) -> Image:
+    """Return an image in memory, or in its file where its pixels take more than the memory it may have."""
+    if image.in_memory:
+        return image
+    n_bytes = image.n_pixels * image.n_channels * cast("Source", image.pixels).dtype.itemsize
+    if how.memory is not None and n_bytes > how.memory:
+        return image
+    require_room(Path(image.name), image.shape, how.max_pixels)
+    return replace(image.crop(everything(image.shape)), origin=None, extent=None)
 
 
 def is_raster(path: Path) -> bool:

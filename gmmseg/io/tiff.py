@@ -4,52 +4,72 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import struct
-from collections.abc import Iterator
-from dataclasses import replace
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import tifffile
 
-from gmmseg.errors import GmmsegError, InputError
-from gmmseg.image import Image
+from gmmseg.channels import evenly
+from gmmseg.errors import DataWarning, GmmsegError, InputError
+from gmmseg.image import Image, finite, spans_color
 from gmmseg.io.formats import require_room
-from gmmseg.io.georeference import channel_names, data_mask, pixel_spacing, tags_to_keep
+from gmmseg.io.georeference import channel_names, pixel_spacing, tags_to_keep
+from gmmseg.io.microscopy import Microscopy, describe_series
+from gmmseg.io.samples import Samples, settle_color
 from gmmseg.io.tiff_fallback import read_without_codec
+from gmmseg.io.tiff_layout import CHANNEL_AXES, Layout, layout_of
+from gmmseg.io.tiff_windows import stored_in
+from gmmseg.windows import Window, everything
 
 if TYPE_CHECKING:
+    from gmmseg.channels import Channels
     from gmmseg.image import ChannelAxis
 
 __all__ = ["describe_tiff", "read_tiff", "read_tiff_labels"]
 
-# Z, planes; Q and I, axes of which the file says only that there are several pages.
-_SPATIAL = frozenset("ZQIYX")
-_CHANNEL = frozenset("SC")
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR = 0, 1, 2, 3, 5, 6
+_WHITE_IS_ZERO = 0
 
 # tifffile reports oddities through logging, which prints warnings where nobody has configured it.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def read_tiff(path: Path, max_pixels: int, *, channel_axis: ChannelAxis = "auto") -> Image:
-    """Read the first image series of a TIFF file.
+def read_tiff(
+    path: Path,
+    max_pixels: int,
+    *,
+    channel_axis: ChannelAxis = "auto",
+    memory: int | None = None,
+    channels: Channels | None = None,
+) -> Image:
+    """Read the first image series of a TIFF file; a DataWarning names others, thumbnails and overviews aside.
 
     Parameters
     ----------
     path : Path
         The file.
     max_pixels : int
-        The most pixels (of all pages together) that may be decoded.
+        The most pixels (of all pages together) that may be decoded at once.
     channel_axis : int, None or "auto"
         Axis of the channels in the stored array, where the file does not say it well.
+    memory : int, optional
+        Bytes: pixels that take more stay in the file and are read window by window, except in compressions that only
+        whole files are decoded of.
+    channels : str, int or sequence of (int or str), optional
+        As for `Image.select`; pages and planes of other channels are not read.
 
     Returns
     -------
     Image
-        Colour where the file says RGB, palette or CMYK, otherwise bands. Several grey pages are a volume. Alpha 0 and
-        the nodata value make pixels not valid. `metadata` keeps "tiff_tags" (georeferencing) and "dpi".
+        Colour where the file says RGB, palette or CMYK (and the channels chosen are red, green and blue), otherwise
+        bands. Several grey pages are a volume. Alpha 0 and the nodata value make pixels not valid. Channels have the
+        names that GDAL, OME-XML or ImageJ wrote; OME-TIFF and ImageJ files have a spacing in µm. `metadata` keeps
+        "tiff_tags" (georeferencing), "dpi" and "ome" (physical sizes as attributes of OME-XML).
 
     Raises
     ------
@@ -59,19 +79,29 @@ def read_tiff(path: Path, max_pixels: int, *, channel_axis: ChannelAxis = "auto"
     """
     with _opened(path) as tiff:
         series = tiff.series[0]
-        page = series.keyframe
-        stored, axes = series.shape, series.axes
-        require_room(path, _spatial_shape(stored, axes), max_pixels)
+        _name_other_series(path, tiff)
+        layout = layout_of(path, series, channel_axis)
+        if memory is None and channels is None:
+            require_room(path, tuple(series.shape[axis] for axis in layout.spatial), max_pixels)
         _require_whole(path, tiff)
-        array, photometric = _decode(path, tiff, series)
-        metadata = _metadata(tiff, page)
-        extra = tuple(int(each) for each in page.extrasamples)
-        colormap = page.colormap
-    if channel_axis != "auto":
-        image = Image.from_array(array, channel_axis=channel_axis, name=str(path))
-    else:
-        image = _by_axes(path, array, axes, photometric, extra, colormap)
-    return _with_metadata(image, metadata)
+        metadata, facts = _metadata(tiff, series.keyframe), describe_series(tiff)
+        if facts.sizes:
+            metadata["ome"] = facts.physical_sizes
+        whole = _Whole(layout.shape, series.dtype, lambda: layout.arrange(_decode(path, tiff, series)))
+        meaning = replace(layout.meaning, tags=metadata.get("tiff_tags", {}))
+        image = Image(Samples(whole, meaning), name=str(path), metadata=metadata)
+        image = _described(image, layout, facts)
+        image = image if channels is None else image.select(channels)
+        source = cast("Samples", image.pixels)
+        fits = memory is None or math.prod(source.shape) * source.dtype.itemsize <= memory
+        # Whole series are decoded at once faster, and in more compressions, than window by window.
+        stored = None if fits and source.chosen is None else stored_in(path, tiff, series, *layout.axes)
+        if stored is not None:
+            image = replace(image, pixels=replace(source, raw=stored))
+            if not fits:
+                return settle_color(image)
+        require_room(path, image.shape, max_pixels)
+        return _in_memory(image)
 
 
 @contextlib.contextmanager
@@ -95,7 +125,66 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
 
 
 def _spatial_shape(shape: tuple[int, ...], axes: str) -> tuple[int, ...]:
-    return tuple(length for length, axis in zip(shape, axes, strict=True) if axis not in _CHANNEL)
+    return tuple(length for length, axis in zip(shape, axes, strict=True) if axis not in CHANNEL_AXES)
+
+
+def _name_other_series(path: Path, tiff: tifffile.TiffFile) -> None:
+    """Warn where a file holds other images than the one that is read; thumbnails and overviews are none."""
+    others = [
+        (number, series)
+        for number, series in enumerate(tiff.series[1:], 2)
+        if not (series.keyframe.is_reduced or series.keyframe.is_mask)
+    ]
+    if others:
+        listed = ", ".join(f"{each.name or number} {each.shape}" for number, each in others[:4])
+        warnings.warn(
+            f"{path} holds {len(tiff.series)} images, of which the first is read; the others are {listed}"
+            + (", ..." if len(others) > 4 else "")
+            + "; save the one you want as a file",
+            DataWarning,
+            stacklevel=3,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Whole:
+    """Stored samples that are decoded all together."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    decode: Callable[[], np.ndarray]
+    channels: tuple[int, ...] = ()
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        return self.shape[:-1]
+
+    sweep = 0
+
+    def select(self, channels: tuple[int, ...]) -> _Whole:
+        return replace(self, shape=(*self.shape[:-1], len(channels)), channels=channels)
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        return self.decode()[(*window, evenly(self.channels))], None
+
+
+def _described(image: Image, layout: Layout, facts: Microscopy) -> Image:
+    """Name the channels, and say how large a pixel is."""
+    tags = image.metadata.get("tiff_tags", {})
+    names = channel_names(tags, image.n_channels) or facts.channel_names(image.n_channels)
+    if not names and layout.meaning.color and image.n_channels >= 3:
+        names = ("red", "green", "blue", *(f"band {i + 1}" for i in range(3, image.n_channels)))
+    return replace(image, channel_names=names, spacing=pixel_spacing(tags, image.ndim) or facts.spacing(layout.letters))
+
+
+def _in_memory(image: Image) -> Image:
+    """Return an image that is decoded."""
+    source = cast("Samples", image.pixels)
+    pixels, valid = source.decoded(everything(image.shape))
+    color = source.color and spans_color(pixels)
+    known = finite(pixels, every=color, name=image.name)
+    image = replace(image, pixels=pixels, color=color, valid=None if valid is None or valid.all() else valid)
+    return image if known is None else image.with_mask(known)
 
 
 def _require_whole(path: Path, tiff: tifffile.TiffFile) -> None:
@@ -125,70 +214,16 @@ def _next_directory(tiff: tifffile.TiffFile) -> int:
     return int(offset)
 
 
-def _decode(path: Path, tiff: tifffile.TiffFile, series: Any) -> tuple[np.ndarray, int]:
-    """Return the stored samples and what they mean (the photometric interpretation)."""
-    photometric = int(series.keyframe.photometric)
+def _decode(path: Path, tiff: tifffile.TiffFile, series: Any) -> np.ndarray:
+    """Return the stored samples."""
     try:
-        array = np.asarray(series.asarray())
+        return np.asarray(series.asarray())
     except (ValueError, KeyError, ImportError) as error:
         if not isinstance(error, ImportError) and "imagecodecs" not in str(error):
             raise
-        return read_without_codec(path, series), _RGB if photometric == _YCBCR else photometric
-    if photometric == _WHITE_IS_ZERO:
-        array = ~array if array.dtype.kind in "bu" else array
-    return array, _RGB if photometric == _YCBCR else photometric
-
-
-def _by_axes(
-    path: Path,
-    array: np.ndarray,
-    axes: str,
-    photometric: int,
-    extra: tuple[int, ...],
-    colormap: np.ndarray | None,
-) -> Image:
-    """Make an image of the stored array by the meaning of its axes."""
-    keep = [index for index, axis in enumerate(axes) if array.shape[index] > 1 or axis in "YX"]
-    array = array.reshape([array.shape[index] for index in keep])
-    axes = "".join(axes[index] for index in keep)
-    channels = [index for index, axis in enumerate(axes) if axis in _CHANNEL]
-    if len(channels) > 1 or not set(axes) <= _SPATIAL | _CHANNEL:
-        raise InputError(
-            f"{path} has axes {axes} of shape {array.shape}, which is more than space and channels; save one series, "
-            "or pass channel_axis=<number> or None"
-        )
-    if photometric == _PALETTE and colormap is not None and not channels:
-        # Palettes hold 16 bits; the upper 8 are what every program shows.
-        array = (colormap.T >> 8).astype(np.uint8)[array]
-        return Image.from_array(array, channel_axis=-1, name=str(path))
-    if not channels:
-        return Image.from_array(array, channel_axis=None, name=str(path))
-    array = np.moveaxis(array, channels[0], -1)
-    return _of_samples(path, array, photometric, extra)
-
-
-def _of_samples(path: Path, array: np.ndarray, photometric: int, extra: tuple[int, ...]) -> Image:
-    """Make an image of samples whose last axis is colours or bands, and perhaps alpha."""
-    alpha = None
-    samples = array.shape[-1]
-    # 1 and 2 are associated and unassociated alpha; 0 is "something else", such as near infrared.
-    if extra and extra[-1] in (1, 2) and samples > 1:
-        alpha = array[..., -1]
-        array = array[..., :-1]
-    if photometric == _SEPARATED and array.shape[-1] == 4 and array.dtype.kind == "u":
-        array = _cmyk_to_rgb(array)
-        photometric = _RGB
-    image = Image.from_array(array, channel_axis=-1, name=str(path))
-    image = replace(image, color=image.color and photometric == _RGB)
-    return image if alpha is None else image.with_mask(alpha != 0)
-
-
-def _cmyk_to_rgb(inks: np.ndarray) -> np.ndarray:
-    """Turn ink amounts into light, (full - ink)(full - black) / full: the rule without a colour profile."""
-    full = np.iinfo(inks.dtype).max
-    light = (full - inks[..., :3]).astype(np.uint64) * (full - inks[..., 3:])
-    rgb: np.ndarray = ((light + full // 2) // full).astype(inks.dtype)
-    return rgb
+    array = read_without_codec(path, series)
+    # It has turned white-is-zero round already.
+    return ~array if int(series.keyframe.photometric) == _WHITE_IS_ZERO and array.dtype.kind in "bu" else array
 
 
 def _metadata(tiff: tifffile.TiffFile, page: Any) -> dict[str, Any]:
@@ -203,30 +238,20 @@ def _metadata(tiff: tifffile.TiffFile, page: Any) -> dict[str, Any]:
     return metadata
 
 
-def _with_metadata(image: Image, metadata: dict[str, Any]) -> Image:
-    """Attach the tags, and apply those that describe pixels."""
-    tags = metadata.get("tiff_tags", {})
-    names = channel_names(tags, image.n_channels)
-    if not names and image.color:
-        names = ("red", "green", "blue")
-    image = replace(image, metadata=metadata, channel_names=names, spacing=pixel_spacing(tags, image.ndim))
-    mask = data_mask(tags, image.array)
-    return image if mask is None else image.with_mask(mask)
-
-
 def read_tiff_labels(path: Path, max_pixels: int) -> np.ndarray:
     """Read label values, or palette indices, as they are stored, shape (*spatial)."""
     with _opened(path) as tiff:
         series = tiff.series[0]
         require_room(path, _spatial_shape(series.shape, series.axes), max_pixels)
         _require_whole(path, tiff)
-        if any(axis in _CHANNEL and length > 1 for axis, length in zip(series.axes, series.shape, strict=True)):
+        if any(axis in CHANNEL_AXES and length > 1 for axis, length in zip(series.axes, series.shape, strict=True)):
             raise InputError(
                 f"{path} has several channels ({series.axes}, {series.shape}), so it is not a label map; give one "
                 "channel of integers"
             )
-        array, _ = _decode(path, tiff, series)
-        return array
+        array = _decode(path, tiff, series)
+        white_is_zero = int(series.keyframe.photometric) == _WHITE_IS_ZERO
+        return ~array if white_is_zero and array.dtype.kind in "bu" else array
 
 
 def describe_tiff(path: Path) -> dict[str, Any]:
@@ -247,6 +272,14 @@ def describe_tiff(path: Path) -> dict[str, Any]:
             "compression": tifffile.COMPRESSION(page.compression).name.lower(),
             "georeferenced": 34735 in metadata.get("tiff_tags", {}),
         }
+        facts = describe_series(tiff)
+        names = channel_names(metadata.get("tiff_tags", {}), described["channels"]) or facts.names
+        if names:
+            described["channel_names"] = {str(number): name for number, name in enumerate(names, 1)}
+        if facts.sizes:
+            described["pixel_size_um"] = facts.sizes
+        if len(tiff.series) > 1:
+            described["images"] = len(tiff.series)
         if 42113 in page.tags:
             described["nodata"] = str(page.tags[42113].value)
         return described | ({"dpi": metadata["dpi"]} if "dpi" in metadata else {})

@@ -26,10 +26,27 @@ def _options(metadata: dict[str, Any], *, nodata: str | None) -> dict[str, Any]:
     return options
 
 
-def write_labels_tiff(file: BinaryIO, labels: np.ndarray, metadata: dict[str, Any]) -> None:
-    """Write labels, shape (*spatial); a volume becomes one page a plane."""
+def write_labels_tiff(file: BinaryIO, labels: np.ndarray, metadata: dict[str, Any], *, ome: bool = False) -> None:
+    """Write labels, shape (*spatial); a volume becomes one page a plane.
+
+    Parameters
+    ----------
+    file : binary file
+    labels : ndarray of unsigned integers
+    metadata : dict
+        Of the image that was segmented.
+    ome : bool
+        Write OME-TIFF, with the physical size of pixels that an OME-TIFF or ImageJ file had. For 2 or 3 spatial axes.
+    """
     import tifffile
 
+    if ome:
+        facts = {"axes": "ZYX"[-labels.ndim :], "UUID": _uuid_of(labels), "Creator": "gmmseg", "Name": "labels"}
+        options = _options(metadata, nodata=None) | {"extratags": ()}
+        tifffile.imwrite(
+            file, labels, ome=True, photometric="minisblack", metadata=facts | metadata.get("ome", {}), **options
+        )
+        return
     axes = "YX" if labels.ndim == 2 else "ZYX" if labels.ndim == 3 else None
     tifffile.imwrite(
         file,
@@ -38,6 +55,15 @@ def write_labels_tiff(file: BinaryIO, labels: np.ndarray, metadata: dict[str, An
         metadata={"axes": axes} if axes == "ZYX" else None,
         **_options(metadata, nodata="0"),
     )
+
+
+def _uuid_of(labels: np.ndarray) -> str:
+    """Return the identifier that OME asks for, the same for the same labels, so that files are the same too."""
+    import hashlib
+    import uuid
+
+    digest = hashlib.sha256(np.ascontiguousarray(labels).data).hexdigest()
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"gmmseg labels {labels.shape} {digest}"))
 
 
 def stored_probabilities(values: np.ndarray, dtype: str) -> np.ndarray:

@@ -125,7 +125,7 @@ def write_labels(
         elif known.name == "TIFF":
             from gmmseg.io.tiff_write import write_labels_tiff
 
-            write_labels_tiff(file, numbers, _metadata(image))
+            write_labels_tiff(file, numbers, _metadata(image), ome=_is_ome(path))
         else:
             from gmmseg.io.arrays import write_array
 
@@ -179,9 +179,13 @@ def _module_for(path: Path, kind: Kind, image: Image | None) -> Any:
         from gmmseg.io import arrays
 
         return arrays
-    if known.name == "TIFF" and image is not None and image.ndim == 2 and (in_file or "geo" in image.metadata):
-        return GDAL.load() if has_rasterio() else None
+    if known.name == "TIFF" and not _is_ome(path) and image is not None and image.ndim == 2:
+        return GDAL.load() if has_rasterio() and (in_file or "geo" in image.metadata) else None
     return None
+
+
+def _is_ome(path: Path) -> bool:
+    return path.name.lower().endswith((".ome.tif", ".ome.tiff"))
 
 
 def _refuse(options: dict[str, Any], path: Path) -> None:

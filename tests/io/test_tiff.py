@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image as Pillow
 
-from gmmseg.errors import InputError
+from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.io import read, read_info, read_labels
 
 IMAGES = Path(__file__).parents[2] / "images"
@@ -208,3 +208,305 @@ def test_palette_labels_keep_their_numbers(tmp_path):
     picture.putpalette(list(range(30)))
     picture.save(tmp_path / "p.tif")
     assert read_labels(tmp_path / "p.tif").tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+# Windows: what is read window by window is what is read whole.
+
+
+def _windows(shape):
+    """Some windows of a shape: all, one pixel in the last corner, and a part that crosses blocks."""
+    yield tuple(slice(0, n) for n in shape)
+    yield tuple(slice(n - 1, n) for n in shape)
+    yield tuple(slice(n // 3, n - n // 4) for n in shape)
+
+
+def _assert_same_by_windows(path, **options):
+    whole = read(path, **options)
+    lazy = read(path, memory=0, **options)
+    assert not lazy.in_memory
+    assert (lazy.shape, lazy.n_channels, lazy.color) == (whole.shape, whole.n_channels, whole.color)
+    assert lazy.pixels.dtype == whole.pixels.dtype
+    assert (lazy.channel_names, lazy.spacing) == (whole.channel_names, whole.spacing)
+    assert len(lazy.pixels.blocks) == lazy.ndim
+    for window in _windows(whole.shape):
+        expected, found = whole.crop(window), lazy.crop(window)
+        np.testing.assert_array_equal(found.pixels, expected.pixels)
+        valid = [np.ones(found.shape, bool) if each.valid is None else each.valid for each in (found, expected)]
+        np.testing.assert_array_equal(*valid)
+    return lazy
+
+
+CONTIGUOUS = {"compression": None}
+STRIPS = {"compression": "zlib", "rowsperstrip": 7}
+TILES = {"compression": "zlib", "predictor": True, "tile": (16, 32)}
+PLAIN_TILES = {"tile": (32, 16)}
+LAYOUTS = [CONTIGUOUS, STRIPS, TILES, PLAIN_TILES]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "f2", "f4", "f8"])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_windows_of_one_channel(tmp_path, rng, layout, dtype, byteorder):
+    if dtype[0] == "f" and "predictor" in layout:  # needs a codec that tifffile does not have itself
+        layout = layout | {"predictor": False}
+    values = rng.integers(0, 120, (45, 70)).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", values, byteorder=byteorder, photometric="minisblack", **layout)
+    _assert_same_by_windows(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("photometric", ["rgb", "minisblack"])
+@pytest.mark.parametrize("n_channels", [3, 4])
+def test_windows_of_channels(tmp_path, rng, layout, planar, photometric, n_channels):
+    values = rng.integers(0, 2, (45, 70, n_channels)).astype(np.uint16) * 9
+    stored = values if planar == "contig" else np.moveaxis(values, -1, 0)
+    extra = [0] * (n_channels - 1) if photometric == "minisblack" else ["unassalpha"] * (n_channels - 3)
+    tifffile.imwrite(
+        tmp_path / "a.tif", stored, photometric=photometric, planarconfig=planar, extrasamples=extra, **layout
+    )
+    lazy = _assert_same_by_windows(tmp_path / "a.tif")
+    assert lazy.color == (photometric == "rgb")
+    chosen = _assert_same_by_windows(tmp_path / "a.tif", channels="3,1")
+    np.testing.assert_array_equal(chosen.array, values[..., [2, 0]])
+
+
+@pytest.mark.parametrize("layout", [{}, {"compression": "zlib"}, {"tile": (16, 16), "compression": "zlib"}])
+@pytest.mark.parametrize(
+    ("shape", "axes", "options"),
+    [
+        ((5, 18, 19), "ZYX", {}),
+        ((5, 2, 18, 19), "ZCYX", {"imagej": True}),
+        ((2, 5, 18, 19), "CZYX", {"ome": True}),
+        ((5, 2, 18, 19), "ZCYX", {"ome": True}),
+        ((1, 5, 18, 19), "TZYX", {"ome": True}),
+        ((4, 18, 19), "CYX", {"ome": True}),
+        ((4, 18, 19, 3), "ZYXS", {"photometric": "rgb"}),
+    ],
+)
+def test_windows_of_stacks(tmp_path, rng, layout, shape, axes, options):
+    if "imagej" in options:
+        layout = {}  # all that ImageJ reads
+    values = rng.integers(0, 255, shape).astype(np.uint16)
+    options = {"photometric": "minisblack", "metadata": {"axes": axes}} | options | layout
+    tifffile.imwrite(tmp_path / "s.tif", values, **options)
+    lazy = _assert_same_by_windows(tmp_path / "s.tif")
+    if lazy.n_channels > 1:
+        chosen = _assert_same_by_windows(tmp_path / "s.tif", channels="2")
+        channel = axes.index("C" if "C" in axes else "S")
+        np.testing.assert_array_equal(chosen.array[..., 0], np.take(values, 1, axis=channel))
+
+
+def test_windows_of_pages_without_metadata_and_with_another_channel_axis(tmp_path, rng):
+    values = rng.integers(0, 255, (4, 6, 7)).astype(np.uint16)
+    with tifffile.TiffWriter(tmp_path / "s.tif") as tiff:
+        for page in values:
+            tiff.write(page, metadata=None, compression="zlib")
+    for channel_axis in (None, 0):
+        _assert_same_by_windows(tmp_path / "s.tif", channel_axis=channel_axis)
+    with pytest.raises(ParameterError, match="channel_axis=5 is not an axis"):
+        read(tmp_path / "s.tif", channel_axis=5, memory=0)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_windows_of_palettes_inks_and_white_is_zero(tmp_path, rng, compression):
+    colors = rng.integers(0, 65536, (3, 256)).astype(np.uint16)
+    numbers = rng.integers(0, 255, (20, 30)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "p.tif", numbers, photometric="palette", colormap=colors, compression=compression)
+    assert _assert_same_by_windows(tmp_path / "p.tif").color
+    inks = rng.integers(0, 255, (20, 30, 4)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "c.tif", inks, photometric="separated", compression=compression)
+    assert _assert_same_by_windows(tmp_path / "c.tif").color
+    assert not _assert_same_by_windows(tmp_path / "c.tif", channels="blue,red").color
+    tifffile.imwrite(tmp_path / "w.tif", numbers, photometric="miniswhite", compression=compression)
+    np.testing.assert_array_equal(_assert_same_by_windows(tmp_path / "w.tif").array[..., 0], 255 - numbers)
+
+
+@pytest.mark.filterwarnings("ignore:.*pixels are NaN")
+@pytest.mark.parametrize("top", [1.0, 200.0])
+def test_windows_of_float_colour_with_gaps(tmp_path, rng, top):
+    values = (rng.random((40, 30, 3)) * top).astype(np.float32)
+    values[2, 3, 1] = np.nan
+    values[30, 4] = np.inf
+    values[39, 29] = top
+    tifffile.imwrite(tmp_path / "f.tif", values, photometric="rgb", compression="zlib", rowsperstrip=8)
+    lazy = _assert_same_by_windows(tmp_path / "f.tif")
+    assert lazy.color == (top == 1)
+    assert (~lazy.crop(tuple(slice(0, n) for n in lazy.shape)).valid).sum() == (2 if lazy.color else 1)
+
+
+def test_windows_of_nodata_and_of_sparse_files(tmp_path, rng):
+    values = np.zeros((64, 64), np.int16)
+    values[16:32, 16:32] = -9
+    values[40:, 50:] = rng.integers(1, 9, (24, 14))
+    tiles = (
+        values[r : r + 16, c : c + 16] if (r, c) != (16, 16) else None
+        for r in range(0, 64, 16)
+        for c in range(0, 64, 16)
+    )
+    tifffile.imwrite(
+        tmp_path / "n.tif",
+        tiles,
+        shape=values.shape,
+        dtype=values.dtype,
+        tile=(16, 16),
+        compression="zlib",
+        photometric="minisblack",
+        extratags=[(42113, "s", 0, "-9", True)],
+    )
+    lazy = _assert_same_by_windows(tmp_path / "n.tif")
+    np.testing.assert_array_equal(lazy.crop((slice(0, 64), slice(0, 64))).valid, values != -9)
+
+
+def test_bigtiff(tmp_path, rng):
+    values = rng.integers(0, 255, (3, 20, 30)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "b.tif", values, bigtiff=True, photometric="minisblack", compression="zlib")
+    np.testing.assert_array_equal(_assert_same_by_windows(tmp_path / "b.tif").array[..., 0], values)
+
+
+def test_memory_decides_what_stays_in_the_file_and_max_pixels_what_does_not(tmp_path):
+    options = {"photometric": "minisblack", "planarconfig": "contig", "compression": "zlib"}
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((20, 30, 4), np.uint16), extrasamples=[0] * 3, **options)
+    n_bytes = 20 * 30 * 4 * 2
+    assert read(tmp_path / "a.tif", memory=n_bytes).in_memory
+    assert not read(tmp_path / "a.tif", memory=n_bytes - 1, max_pixels=10).in_memory
+    assert read(tmp_path / "a.tif", memory=n_bytes // 4, channels="2").in_memory
+    for memory in (None, n_bytes):
+        with pytest.raises(InputError, match="above the limit of 10"):
+            read(tmp_path / "a.tif", memory=memory, max_pixels=10)
+
+
+def test_files_that_cannot_be_read_by_windows_are_read_whole(tmp_path, smooth_rgb):
+    Pillow.fromarray(smooth_rgb).save(tmp_path / "c.tif", compression="tiff_lzw")
+    if (image := read(tmp_path / "c.tif", memory=0)).in_memory:
+        with pytest.raises(InputError, match="above the limit"):
+            read(tmp_path / "c.tif", memory=0, max_pixels=10)
+    np.testing.assert_array_equal(image.array, smooth_rgb)
+    np.testing.assert_array_equal(read(tmp_path / "c.tif", channels="2").array[..., 0], smooth_rgb[..., 1])
+
+
+def test_a_strip_that_is_damaged_is_one_error_that_names_the_rows(tmp_path, rng):
+    tifffile.imwrite(
+        tmp_path / "d.tif", rng.integers(0, 255, (40, 30)).astype(np.uint8), compression="zlib", rowsperstrip=10
+    )
+    with tifffile.TiffFile(tmp_path / "d.tif") as tiff:
+        offset = tiff.pages[0].dataoffsets[2]
+    data = bytearray((tmp_path / "d.tif").read_bytes())
+    data[offset : offset + 8] = b"\xff" * 8
+    (tmp_path / "d.tif").write_bytes(data)
+    image = read(tmp_path / "d.tif", memory=0)
+    assert image.crop((slice(0, 20), slice(0, 30))).shape == (20, 30)
+    with pytest.raises(InputError, match=r"d\.tif is damaged in rows 15 to 24 \(.*\); export or download") as caught:
+        image.crop((slice(15, 25), slice(0, 30)))
+    assert "\n" not in str(caught.value)
+    (tmp_path / "d.tif").unlink()
+    with pytest.raises(InputError, match=r"d\.tif cannot be read: No such file"):
+        image.crop((slice(0, 5), slice(0, 30)))
+
+
+# Microscopes
+
+
+def _ome(path, values, **facts):
+    tifffile.imwrite(path, values, ome=True, photometric="minisblack", metadata=facts)
+
+
+def test_ome_channels_and_sizes(tmp_path, rng):
+    values = rng.integers(0, 4000, (3, 2, 10, 12)).astype(np.uint16)
+    sizes = {"PhysicalSizeX": 0.2, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 250, "PhysicalSizeYUnit": "nm"}
+    sizes |= {"PhysicalSizeZ": 0.001, "PhysicalSizeZUnit": "mm"}
+    _ome(tmp_path / "a.ome.tif", values, axes="ZCYX", Channel={"Name": ["DAPI", "GFP"]}, **sizes)
+    image = read(tmp_path / "a.ome.tif")
+    assert image.channel_names == ("DAPI", "GFP")
+    assert image.spacing == pytest.approx((1.0, 0.25, 0.2))
+    assert image.metadata["ome"]["PhysicalSizeZUnit"] == "µm"
+    np.testing.assert_array_equal(read(tmp_path / "a.ome.tif", channels="gfp").pixels[..., 0], values[:, 1])
+    info = read_info(tmp_path / "a.ome.tif")
+    assert info["channel_names"] == {"1": "DAPI", "2": "GFP"}
+    assert info["pixel_size_um"] == pytest.approx({"X": 0.2, "Y": 0.25, "Z": 1.0})
+
+
+def test_sizes_that_are_not_all_known_are_no_spacing(tmp_path):
+    _ome(tmp_path / "a.ome.tif", np.zeros((3, 10, 12), np.uint8), axes="ZYX", PhysicalSizeX=0.2, PhysicalSizeY=0.2)
+    image = read(tmp_path / "a.ome.tif")
+    assert image.spacing is None
+    assert set(image.metadata["ome"]) == {f"PhysicalSize{a}{u}" for a in "XY" for u in ("", "Unit")}
+    _ome(tmp_path / "b.ome.tif", np.zeros((3, 4), np.uint8), axes="YX", PhysicalSizeX=1, PhysicalSizeXUnit="pixel")
+    assert "ome" not in read(tmp_path / "b.ome.tif").metadata
+
+
+def test_imagej_calibration_and_labels(tmp_path):
+    values = np.zeros((2, 10, 12), np.uint16)
+    facts = {"unit": "um", "Labels": ["DAPI", "GFP"], "axes": "CYX"}
+    tifffile.imwrite(tmp_path / "c.tif", values, imagej=True, resolution=(5, 4), metadata=facts)
+    image = read(tmp_path / "c.tif")
+    assert image.channel_names == ("DAPI", "GFP")
+    assert image.spacing == pytest.approx((0.25, 0.2))
+    facts = {"unit": "nm", "spacing": 500.0, "axes": "ZYX"}
+    tifffile.imwrite(tmp_path / "z.tif", values, imagej=True, resolution=(0.02, 0.02), metadata=facts)
+    image = read(tmp_path / "z.tif")
+    assert image.channel_names == ()
+    assert image.spacing == pytest.approx((0.5, 0.05, 0.05))
+    tifffile.imwrite(tmp_path / "n.tif", values, imagej=True, metadata={"axes": "ZYX"})
+    assert read(tmp_path / "n.tif").spacing is None
+
+
+def test_damaged_xml_names_nothing(tmp_path):
+    from gmmseg.io.microscopy import Microscopy, _of_ome
+
+    assert _of_ome("<OME><Image") == _of_ome("<OME/>") == Microscopy()
+
+
+def test_ome_files_of_one_image_in_two_files(tmp_path, rng):
+    values = rng.integers(0, 99, (2, 8, 9)).astype(np.uint8)
+    uuids = ["urn:uuid:11111111-1111-1111-1111-111111111111", "urn:uuid:22222222-2222-2222-2222-222222222222"]
+    data = "".join(
+        f'<TiffData FirstC="{c}" FirstZ="0" FirstT="0" IFD="0" PlaneCount="1">'
+        f'<UUID FileName="{c}.ome.tif">{uuid}</UUID></TiffData>'
+        for c, uuid in enumerate(uuids)
+    )
+    for c, uuid in enumerate(uuids):
+        xml = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{uuid}"><Image ID="Image:0">'
+            '<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="9" SizeY="8" SizeC="2" SizeZ="1" '
+            f'SizeT="1"><Channel ID="Channel:0:0" Name="a"/><Channel ID="Channel:0:1" Name="b"/>{data}</Pixels>'
+            "</Image></OME>"
+        )
+        tifffile.imwrite(tmp_path / f"{c}.ome.tif", values[c], description=xml, metadata=None, compression="zlib")
+    lazy = _assert_same_by_windows(tmp_path / "0.ome.tif")
+    assert lazy.channel_names == ("a", "b")
+    np.testing.assert_array_equal(lazy.array, np.moveaxis(values, 0, -1))
+
+
+def test_other_images_in_a_file_are_named_and_thumbnails_are_not(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "two.ome.tif", ome=True) as tiff:
+        tiff.write(np.zeros((8, 9), np.uint8), metadata={"Name": "left", "axes": "YX"})
+        tiff.write(np.zeros((6, 7), np.uint8), metadata={"Name": "right", "axes": "YX"})
+    with pytest.warns(DataWarning, match=r"two\.ome\.tif holds 2 images, of which the first .* right \(6, 7\)"):
+        assert read(tmp_path / "two.ome.tif").shape == (8, 9)
+    with tifffile.TiffWriter(tmp_path / "thumb.tif") as tiff:
+        tiff.write(np.zeros((8, 9), np.uint8), metadata=None)
+        tiff.write(np.zeros((4, 5), np.uint8), metadata=None, subfiletype=1)
+    assert read(tmp_path / "thumb.tif").shape == (8, 9)
+
+
+@pytest.mark.parametrize("shape", [(8, 9), (3, 8, 9)])
+def test_labels_as_ome_tiff(tmp_path, rng, shape):
+    from gmmseg.io.tiff_write import write_labels_tiff
+
+    labels = rng.integers(0, 4, shape).astype(np.uint8)
+    axes = "ZYX"[-len(shape) :]
+    source = {f"PhysicalSize{axis}": size for axis, size in zip("ZYX", (1.5, 0.25, 0.2), strict=True) if axis in axes}
+    _ome(tmp_path / "in.ome.tif", np.zeros(shape, np.uint16), axes=axes, **source)
+    image = read(tmp_path / "in.ome.tif")
+    for name in ("a.ome.tif", "b.ome.tif"):
+        with open(tmp_path / name, "wb") as file:
+            write_labels_tiff(file, labels, image.metadata, ome=True)
+    assert (tmp_path / "a.ome.tif").read_bytes() == (tmp_path / "b.ome.tif").read_bytes()
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as tiff:
+        assert tiff.is_ome
+        assert tiff.series[0].axes == axes
+        pixels = tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"]["Pixels"]
+    assert {key: pixels[key] for key in source} == source
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.ome.tif"), labels)
+    assert read(tmp_path / "a.ome.tif").spacing == image.spacing

@@ -1,0 +1,313 @@
+"""Several files of one grid as the channels of one image: t1.nii.gz+t2.nii.gz."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmmseg.errors import DataWarning, InputError
+from gmmseg.image import Image, finite
+from gmmseg.io.formats import FORMATS, has_rasterio
+from gmmseg.windows import Window, everything, shape_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+__all__ = ["files_of", "name_of", "parts_of", "stack"]
+
+_TOLERANCE = 0.1  # pixels by which corners of files of one grid may lie apart: headers are rounded to float32
+
+
+def parts_of(path: Paths) -> tuple[Path, ...]:
+    """Return the files that a path with "+" in it, or a sequence of paths, stacks; the path alone where it is one file.
+
+    A file whose own name has a "+" is that file. Where no part is there, it is one path that is not there either.
+    """
+    if not isinstance(path, str | os.PathLike):
+        return tuple(Path(each) for each in path)
+    whole = Path(path)
+    pieces = str(whole).split("+")
+    if len(pieces) == 1 or "" in pieces or _is_there(whole):
+        return (whole,)
+    parts: list[Path] = []
+    while pieces:
+        runs = range(len(pieces), 0, -1)
+        length = next((n for n in runs if _is_there(Path("+".join(pieces[:n])))), 1)
+        parts.append(Path("+".join(pieces[:length])))
+        del pieces[:length]
+    return tuple(parts) if any(map(_is_there, parts)) else (whole,)
+
+
+def files_of(path: Paths) -> tuple[Path, ...]:
+    """Return the parts that are there; all of them where none is."""
+    parts = parts_of(path)
+    return tuple(filter(_is_there, parts)) or parts
+
+
+def name_of(path: Paths) -> str:
+    """Return what results are called after: the names of the parts without folders and suffixes, as in "t1+t2".
+
+    Examples
+    --------
+    >>> name_of("scans/t1.nii.gz"), name_of(["a/dapi.ome.tif", "a/gfp.ome.tif"])
+    ('t1', 'dapi+gfp')
+    """
+    return "+".join(_stem(part.name) for part in parts_of(path))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or has a zero byte in it
+        return False
+
+
+def stack(parts: Sequence[Path], images: Sequence[Image | None], *, name: str, memory: int | None = None) -> Image:
+    """Stack the channels of images of one grid.
+
+    Parameters
+    ----------
+    parts : sequence of Path
+        Their files, which channels are named after.
+    images : sequence of Image or None
+        None for a file that is missing: its channel is NaN everywhere, with a DataWarning. At least one is there.
+    name : str
+        Of the result.
+    memory : int, optional
+        Bytes: a stack that takes more is read window by window.
+
+    Returns
+    -------
+    Image
+        Bands, with what the first image says of its place. A pixel is valid where it is in any image, and the channels
+        of the others are NaN there. float32, or the dtype of all images where it is one and holds what is missing.
+
+    Raises
+    ------
+    InputError
+        One has another shape or another place than the first.
+    """
+    known = [image for image in images if image is not None]
+    for image in known[1:]:
+        _require_same_grid(known[0], image)
+    for part, found in zip(parts, images, strict=True):
+        if found is None:
+            warnings.warn(f"{part} does not exist; its channel is missing everywhere (NaN)", DataWarning, stacklevel=3)
+    stacked = _Stack(tuple(images), _layout(images), _common_dtype(images))
+    result = replace(
+        known[0],
+        pixels=stacked,
+        color=False,
+        valid=None,
+        spacing=next((image.spacing for image in known if image.spacing), None),
+        channel_names=_names(parts, images),
+        name=name,
+    )
+    n_bytes = math.prod(stacked.shape) * stacked.dtype.itemsize
+    if not all(image.in_memory for image in known) or (memory is not None and n_bytes > memory):
+        return result
+    pixels, valid = stacked.read(everything(result.shape))
+    return replace(result, pixels=pixels, valid=valid)
+
+
+@dataclass(frozen=True, eq=False)
+class _Stack:
+    """A source that reads each channel from the image that has it.
+
+    Parameters
+    ----------
+    images : tuple of (Image or None)
+    channels : tuple of (int, int)
+        For each channel its image and its position there.
+    dtype : numpy.dtype
+    """
+
+    images: tuple[Image | None, ...]
+    channels: tuple[tuple[int, int], ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def _known(self) -> list[Image]:
+        return [image for image in self.images if image is not None]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (*self._known[0].shape, len(self.channels))
+
+    @property
+    def _leader(self) -> Any:
+        """The first source, whose order is the order of reading."""
+        return next((image.pixels for image in self._known if not image.in_memory), None)
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        rows = (*[1] * (len(self.shape) - 2), self.shape[-2])
+        return rows if self._leader is None else tuple(self._leader.blocks)
+
+    @property
+    def sweep(self) -> int:
+        return 0 if self._leader is None else int(self._leader.sweep)
+
+    def select(self, channels: tuple[int, ...]) -> _Stack:
+        """Leave unread what is not named; an image of which nothing is read still says the shape."""
+        chosen = [self.channels[c] for c in channels]
+        positions = [[c for image, c in chosen if image == i] for i in range(len(self.images))]
+        images = tuple(
+            image.select([c + 1 for c in at]) if image is not None and at else image
+            for image, at in zip(self.images, positions, strict=True)
+        )
+        return replace(self, images=images, channels=tuple((i, positions[i].index(c)) for i, c in chosen))
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        import numpy as np
+
+        out = np.empty((*shape_of(window), len(self.channels)), self.dtype)
+        valid: np.ndarray | None = np.zeros(out.shape[:-1], bool)
+        for number, image in enumerate(self.images):
+            at = [(position, c) for position, (i, c) in enumerate(self.channels) if i == number]
+            if not at:
+                continue
+            part = None if image is None else image.crop(window)
+            for position, c in at:
+                with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which is no number
+                    out[..., position] = np.nan if part is None else part.array[..., c]
+                if part is not None and part.valid is not None and self.dtype.kind == "f":
+                    out[~part.valid, position] = np.nan
+            if part is not None and valid is not None:
+                valid = None if part.valid is None else valid | part.valid
+        known = finite(out, every=False)
+        return out, valid if known is None else known if valid is None else valid & known
+
+
+def _layout(images: Sequence[Image | None]) -> tuple[tuple[int, int], ...]:
+    return tuple((i, c) for i, image in enumerate(images) for c in range(1 if image is None else image.n_channels))
+
+
+def _common_dtype(images: Sequence[Image | None]) -> np.dtype[Any]:
+    """Return the dtype of all, where it is one and either NaN or nothing marks what is missing in some only."""
+    import numpy as np
+
+    known = [image for image in images if image is not None]
+    dtypes = {image.pixels.dtype for image in known}
+    same = dtypes.pop() if len(dtypes) == 1 else np.dtype(np.float32)
+    complete = len(known) == len(images) and all(image.in_memory and image.valid is None for image in known)
+    return same if same.kind == "f" or complete else np.dtype(np.float32)
+
+
+def _names(parts: Sequence[Path], images: Sequence[Image | None]) -> tuple[str, ...]:
+    """Return the files' names without suffix, with the folder where they are the same, and what the file adds."""
+    stems = [_stem(part.name) for part in parts]
+    if len(set(stems)) < len(stems):
+        stems = [str(part.parent / stem) for part, stem in zip(parts, stems, strict=True)]
+    names: list[str] = []
+    for stem, image in zip(stems, images, strict=True):
+        if image is None or image.n_channels == 1:
+            names.append(stem)
+        else:
+            own = image.channel_names or [str(c + 1) for c in range(image.n_channels)]
+            names += [f"{stem} {each}" for each in own]
+    return tuple(names)
+
+
+def _stem(name: str) -> str:
+    suffixes = sorted((end for known in FORMATS for end in known.suffixes), key=len, reverse=True)
+    found = next((end for end in suffixes if name.lower().endswith(end) and len(name) > len(end)), Path(name).suffix)
+    stem = name[: len(name) - len(found)]
+    return stem[:-4] if stem.lower().endswith(".ome") and len(stem) > 4 else stem
+
+
+def _require_same_grid(first: Image, other: Image) -> None:
+    """Refuse images of which a pixel of one is not a pixel of the other."""
+    if other.shape != first.shape:
+        raise InputError(
+            f"{other.name} has shape {other.shape}, but {first.name} has {first.shape}; resample it to that grid"
+        )
+    _require_same_crs(first, other)
+    here, there = _matrix(first), _matrix(other)
+    if here is None or there is None or here[0] != there[0]:
+        _require_same_spacing(first, other)
+        return
+    import numpy as np
+
+    corners = np.array(list(itertools.product(*((0, n - 1) for n in first.shape))))
+    a, b = ((matrix[:, :-1] @ corners.T).T + matrix[:, -1] for matrix in (here[1], there[1]))
+    apart = np.linalg.norm(a - b, axis=1)
+    worst = int(apart.argmax())
+    if apart[worst] > _TOLERANCE * np.linalg.norm(here[1][:, :-1], axis=0).min():
+        pixel = tuple(map(int, corners[worst]))
+        raise InputError(
+            f"{other.name} lies elsewhere than {first.name}: pixel {pixel} is at {_point(b[worst])}, "
+            f"not at {_point(a[worst])}; resample it to that grid"
+        )
+
+
+def _point(values: np.ndarray) -> str:
+    return f"({', '.join(f'{value:.10g}' for value in values)})"
+
+
+def _matrix(image: Image) -> tuple[str, np.ndarray] | None:
+    """Return the kind of world an image lies in and the matrix from (*pixel, 1) to it; None where unknown."""
+    import numpy as np
+
+    metadata = image.metadata
+    for kind in ("nifti", "dicom"):
+        affine = metadata.get(kind, {}).get("affine") if isinstance(metadata.get(kind), dict) else None
+        if affine is not None:
+            matrix = np.asarray(affine, float)[:3]
+            return kind, np.delete(matrix, range(image.ndim, 3), axis=1)
+    transform = metadata.get("geo", {}).get("transform") or _tag_transform(metadata.get("tiff_tags", {}))
+    if transform is None or image.ndim != 2:
+        return None
+    a, b, c, d, e, f = tuple(transform)[:6]
+    return "map", np.array([[b, a, c], [e, d, f]], float)  # rows come before columns
+
+
+def _tag_transform(tags: dict[int, Any]) -> tuple[float, ...] | None:
+    """Return the affine transform (a, b, c, d, e, f) of GeoTIFF tags."""
+    if 34264 in tags:
+        m = tags[34264][2]
+        return (m[0], m[1], m[3], m[4], m[5], m[7])
+    if 33550 not in tags or 33922 not in tags:
+        return None
+    (width, height), (column, row, _, x, y) = tags[33550][2][:2], tags[33922][2][:5]
+    return (width, 0.0, x - column * width, 0.0, -height, y + row * height)
+
+
+def _require_same_crs(first: Image, other: Image) -> None:
+    here, there = (image.metadata.get("geo", {}).get("crs") for image in (first, other))
+    if here and there and here != there and not _equivalent(here, there):
+        names = " and ".join(" ".join(str(crs).split())[:60] for crs in (there, here))
+        raise InputError(
+            f"{other.name} has another coordinate system than {first.name} ({names}); reproject it to that grid"
+        )
+
+
+def _equivalent(here: Any, there: Any) -> bool:
+    """Whether two descriptions are of one coordinate system."""
+    if not has_rasterio():
+        return False
+    read = import_module("rasterio.crs").CRS.from_user_input
+    return bool(read(here) == read(there))
+
+
+def _require_same_spacing(first: Image, other: Image) -> None:
+    if first.spacing and other.spacing:
+        close = all(math.isclose(a, b, rel_tol=1e-3) for a, b in zip(first.spacing, other.spacing, strict=True))
+        if not close:
+            raise InputError(
+                f"{other.name} has pixels of {_size(other)}, but {first.name} of {_size(first)}; "
+                "resample it to that grid"
+            )
+
+
+def _size(image: Image) -> str:
+    return " x ".join(f"{step:g}" for step in image.spacing or ())
