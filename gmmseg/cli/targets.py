@@ -94,7 +94,7 @@ def plan(
             raise click.UsageError(f"--{name} {path} is a folder; {remedy}")
     place = out_dir or Path()
     jobs = [
-        Job(source, output or place / f"{source.stem}_labels{_suffix(source, channel_axis)}", **extra)
+        Job(source, output or place / f"{_stem(source)}_labels{_suffix(source, channel_axis)}", **extra)
         for source in sources
     ]
     _require_distinct(jobs, [*sources, *guides])
@@ -102,7 +102,7 @@ def plan(
 
 
 def _suffix(source: Path, channel_axis: Any) -> str:
-    """Return .tif for what PNG has no room for: georeferencing, and volumes."""
+    """Return the suffix of a family's own format, and .tif for what PNG has no room for."""
     try:
         known = identify(source).name
         if known in ("NPY", "NPZ"):
@@ -113,7 +113,13 @@ def _suffix(source: Path, channel_axis: Any) -> str:
     except InputError:
         # Reported when it is this image's turn.
         return ".png"
-    return ".tif" if known == "TIFF" else ".png"
+    return {"TIFF": ".tif", "NIfTI": ".nii.gz", "DICOM": ".dcm"}.get(known, ".png")
+
+
+def _stem(source: Path) -> str:
+    """Return the name without its suffix, also where that is of two parts or the path is "." or "..", a folder."""
+    name = source.name if source.name not in ("", "..") else source.resolve().name
+    return name[: -len(".nii.gz")] if name.lower().endswith(".nii.gz") else Path(name).stem
 
 
 def _require_distinct(jobs: Sequence[Job], inputs: Sequence[Path]) -> None:
