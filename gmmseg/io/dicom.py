@@ -91,7 +91,7 @@ def describe(path: Path) -> dict[str, Any]:
         header = read_header(path)
         if is_segmentation(header):
             with explained(path):
-                return dicom_seg.describe(header)
+                return dicom_seg.describe(path, header)
     series = open_series(path)
     slices, header = Slices(series), series.header
     with explained(path):

@@ -109,15 +109,16 @@ class Slices:
         """Return a window's pixels, and where they are valid: not the padding around what was scanned."""
         plane, frames = window[-2:], self.series.frames
         chosen = frames[window[0]] if len(window) == 3 else frames
-        first = chosen[0]
         rows, columns = (range(n)[s] for n, s in zip(self.shape[-3:-1], plane, strict=True))
         out = np.empty((len(chosen), len(rows), len(columns), self.shape[-1]), self.dtype)
         valid = np.ones(out.shape[:-1], bool)
-        with explained(first.path):
-            for number, (frame, raw) in enumerate(_decoded(chosen)):
-                part = raw[plane]
-                out[number] = self._values(part, frame).reshape(out.shape[1:])
-                valid[number] = self._known(part, frame)
+        numbered = enumerate(chosen)
+        for path, group in itertools.groupby(chosen, key=lambda frame: frame.path):
+            with explained(path):
+                for raw, (number, frame) in zip(_decoded(path, list(group)), numbered, strict=False):
+                    part = raw[plane]
+                    out[number] = self._values(part, frame).reshape(out.shape[1:])
+                    valid[number] = self._known(part, frame)
         if out.dtype.kind == "f":
             valid &= np.isfinite(out).all(axis=-1)
         if len(window) == 2:
@@ -152,15 +153,16 @@ class Slices:
         return np.asarray((raw < min(padding, limit)) | (raw > max(padding, limit)))
 
 
-def _decoded(frames: tuple[Frame, ...]) -> Iterator[tuple[Frame, np.ndarray]]:
-    """Decode frames, those of one file together."""
+def _decoded(path: Path, frames: list[Frame]) -> Iterator[np.ndarray]:
+    """Decode frames of one file."""
+    from pydicom import dcmread
     from pydicom.pixels import iter_pixels
 
-    for path, group in itertools.groupby(frames, key=lambda frame: frame.path):
-        members = list(group)
-        _require_decoder(path, members[0].header)
-        indices = [frame.index for frame in members]
-        yield from zip(members, iter_pixels(path, indices=indices), strict=True)
+    header = frames[0].header
+    _require_decoder(path, header)
+    # By its path a file is read frame by frame; parsed as a whole, more of the files that break rules can be read.
+    source: Any = path if int(header.get("NumberOfFrames") or 1) > 1 else dcmread(path)
+    yield from iter_pixels(source, indices=[frame.index for frame in frames])
 
 
 def _require_decoder(path: Path, header: Any) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from gmmseg.errors import InputError, OutputError
 from gmmseg.extras import require
 from gmmseg.io.colors import palette
-from gmmseg.io.dicom_series import Frame, Series, explained, frames_of, read_header
+from gmmseg.io.dicom_series import Frame, Series, explained, frames_of, quiet, read_header, reason_of
 from gmmseg.io.formats import require_room
 from gmmseg.windows import Window
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["describe", "read_labels", "read_probabilities", "write"]
 
+_SEGMENT = "SegmentIdentificationSequence"
 _MOST_BITMAPS = 255
+_ELSEWHERE = "write .nii.gz or .npy"
 _FIXED_DATE, _FIXED_TIME = "19700101", "000000"
 # Often missing in files from research tools, but required of every object (type 2: may be empty).
 _MAY_BE_EMPTY = (
@@ -53,24 +55,38 @@ def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray
     result gives the same bytes.
     """
     require("highdicom", "medical", "DICOM segmentations need")
-    series = None if layers.image is None else layers.image.metadata.get("dicom", {}).get("series")
-    name = "the labels" if layers.image is None else layers.image.name
-    if series is None:
-        raise OutputError(
-            f"{name} is no DICOM image, which a DICOM segmentation has to refer to; write .nii.gz or .npy"
-        )
-    if layers.kind == "map":
-        raise OutputError(f"DICOM segmentations hold classes, not {layers.names[0]}; write .nii.gz or .npy")
+    series = _source(layers)
     values = _assembled(layers, windows)
     if layers.kind == "labels" and values.max(initial=0) > 0xFFFF:
-        raise OutputError(f"DICOM segmentations hold labels up to 65535, the largest is {values.max()}; write .nii.gz")
+        raise OutputError(f"DICOM segmentations hold labels up to 65535, the largest is {values.max()}; {_ELSEWHERE}")
     try:
-        with explained(Path(name)):
-            dataset = _segmentation(series, values, layers)
-            dataset.save_as(path)
-    except InputError as error:
-        raise OutputError(f"no DICOM segmentation can be made of {error}; write .nii.gz or .npy") from error
+        with quiet():
+            _segmentation(series, values, layers).save_as(path)
+    except OSError:
+        raise
+    except Exception as error:  # of sources that lack what the standard requires, highdicom raises almost anything
+        raise OutputError(
+            f"no DICOM segmentation can refer to {series.paths[0]} ({reason_of(error)}); {_ELSEWHERE}"
+        ) from error
     return {}
+
+
+def _source(layers: Layers) -> Series:
+    """Return the series that was segmented, if a segmentation can refer to it."""
+    image = layers.image
+    if layers.kind == "map":
+        raise OutputError(f"DICOM segmentations hold classes, not {layers.names[0]}; {_ELSEWHERE}")
+    series = None if image is None else image.metadata.get("dicom", {}).get("series")
+    if not isinstance(series, Series):
+        name = "the labels" if image is None else image.name
+        raise OutputError(
+            f"{name}: a DICOM segmentation has to refer to DICOM images, which it is none of; {_ELSEWHERE}"
+        )
+    if len(series.frames) > 1 and series.affine is None:
+        raise OutputError(
+            f"{series.paths[0]} does not say where its frames lie, which a DICOM segmentation needs; {_ELSEWHERE}"
+        )
+    return series
 
 
 def _assembled(layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> np.ndarray:
@@ -97,7 +113,7 @@ def _segmentation(series: Series, values: np.ndarray, layers: Layers) -> Any:
     names = [*layers.names, *(f"class {number}" for number in range(len(layers.names) + 1, count + 1))]
     kind = "FRACTIONAL" if soft else "LABELMAP" if labelmap else "BINARY"
     if labelmap and not hasattr(SegmentationTypeValues, "LABELMAP"):
-        raise InputError(f"{count} classes with this version of highdicom; pip install -U highdicom")
+        raise OutputError(f"{count} classes need a newer highdicom; pip install -U highdicom, or {_ELSEWHERE}")
     sources = [_completed(read_header(path)) for path in series.paths]
     # Several frames of one file are segmented in the order of their places, and written in that of the file.
     stored = np.argsort([frame.index for frame in series.frames]) if len(sources) == 1 else slice(None)
@@ -178,6 +194,8 @@ def _settle(dataset: Any, source: Any, identity: bytes) -> None:
         item.DimensionOrganizationUID = organization
     date = source.get("SeriesDate") or source.get("StudyDate") or _FIXED_DATE
     time = source.get("SeriesTime") or source.get("StudyTime") or _FIXED_TIME
+    for item in dataset.get("ContributingEquipmentSequence", ()):
+        item.ContributionDateTime = f"{date}{time}"
     for what in ("Content", "Series", "InstanceCreation"):
         setattr(dataset, f"{what}Date", date)
         setattr(dataset, f"{what}Time", time)
@@ -222,10 +240,11 @@ def read_probabilities(path: Path, max_pixels: int) -> np.ndarray:
     return shares[:, 0] if n_planes == 1 else shares
 
 
-def describe(header: Any) -> dict[str, Any]:
+def describe(path: Path, header: Any) -> dict[str, Any]:
     """Return what the header of a segmentation says, ready for JSON."""
+    n_planes = _places(frames_of(path, header))[1]
     return {
-        "shape": [int(header.get("NumberOfFrames", 1)), int(header.Rows), int(header.Columns)],
+        "shape": [*([n_planes] if n_planes > 1 else []), int(header.Rows), int(header.Columns)],
         "modality": str(header.get("Modality", "SEG")),
         "segmentation": str(header.SegmentationType).lower(),
         "segments": {str(item.SegmentNumber): str(item.SegmentLabel) for item in header.SegmentSequence},
@@ -238,12 +257,10 @@ def _frames_with_segments(
     """Yield the plane, the segment (None: pixels are labels) and the pixels of each frame."""
     from pydicom.pixels import iter_pixels
 
+    labelmap = header.SegmentationType == "LABELMAP"
     shared = [*(header.get("SharedFunctionalGroupsSequence") or [])][:1]
     for place, group, frame in zip(places, header.PerFrameFunctionalGroupsSequence, iter_pixels(path), strict=True):
-        named = next(
-            (g.SegmentIdentificationSequence for g in (group, *shared) if "SegmentIdentificationSequence" in g), 0
-        )
-        labelmap = header.SegmentationType == "LABELMAP"
+        named = [each.SegmentIdentificationSequence[0] for each in (group, *shared) if _SEGMENT in each]
         yield place, None if labelmap else int(named[0].ReferencedSegmentNumber), frame
 
 

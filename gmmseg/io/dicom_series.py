@@ -1,4 +1,4 @@
-"""DICOM series: which files belong together, where their slices lie in the patient, and what speaks against a volume."""
+"""DICOM series: which files belong together, and where their slices lie in the patient."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ __all__ = [
     "Frame",
     "Series",
     "explained",
+    "frames_of",
     "is_segmentation",
     "open_series",
-    "frames_of",
+    "quiet",
     "read_header",
+    "reason_of",
 ]
 
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # Segmentation, Label Map Segmentation
@@ -101,8 +103,8 @@ class Series:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn what pydicom and the decoders raise into one line, and keep what they warn of and log to themselves."""
+def quiet() -> Iterator[None]:
+    """Keep what pydicom, highdicom and the decoders warn of and log to themselves."""
     logs = [logging.getLogger(name) for name in ("pydicom", "highdicom", "pylibjpeg")]
     levels = [log.level for log in logs]
     try:
@@ -111,16 +113,36 @@ def explained(path: Path) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what pydicom and the decoders raise into one line, and keep them quiet."""
+    try:
+        with quiet():
+            yield
     except GmmsegError:
         raise
     except MemoryError as error:
         raise InputError(f"{path} does not fit into memory; give fewer slices") from error
     except Exception as error:  # on damaged files pydicom raises almost anything
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = reason_of(error)
+        if "no 'Pixel Data'" in reason:
+            raise InputError(f"{path} holds no pixels, only a header; export or download it again") from error
+        if reason.startswith("Unable to decode"):
+            reason = reason.split(": ", 1)[-1]
+            raise InputError(
+                f"{path} cannot be decompressed ({reason}); export it again without compression"
+            ) from error
         raise InputError(f"{path} is damaged or cut short ({reason}); export or download it again") from error
-    finally:
-        for log, level in zip(logs, levels, strict=True):
-            log.setLevel(level)
+
+
+def reason_of(error: Exception) -> str:
+    """Return the message of a library's error in one line."""
+    return " ".join(str(error).split())[:160] or type(error).__name__
 
 
 def read_header(path: Path) -> Any:
@@ -128,6 +150,9 @@ def read_header(path: Path) -> Any:
     require("pydicom", "medical", "DICOM files need")
     from pydicom import dcmread
 
+    with open(path, "rb") as file:
+        if file.read(2) == b"\x1f\x8b":
+            raise InputError(f"{path} is a DICOM file within a gzip file; unpack it with gunzip first")
     with explained(path):
         return dcmread(path, stop_before_pixels=True)
 

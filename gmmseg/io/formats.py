@@ -89,7 +89,7 @@ def identify(path: Path) -> Format:
     if path.is_dir() and _holds_dicom(path):
         return next(known for known in FORMATS if known.name == "DICOM")
     start = _first_bytes(path)
-    for known in FORMATS:
+    for known in reversed(FORMATS):  # DICOM first: what stands before its signature may be the start of a TIFF file
         if any(start[offset : offset + len(magic)] == magic for offset, magic in known.signatures):
             return known
     if has_rasterio() and GDAL.load().knows(path):
