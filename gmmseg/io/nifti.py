@@ -149,7 +149,7 @@ def _numbers(path: Path, max_pixels: int) -> np.ndarray:
 
 def _stored(volume: StoredVolume) -> np.ndarray:
     """Return the numbers of a file as they are stored: of a plain file a read-only view of the file on disk."""
-    shape = (*volume.spatial, volume.n_channels)
+    shape = (*volume.spatial, volume.n_volumes)
     if not volume.gzipped:
         return np.memmap(volume.path, volume.stored, "r", volume.offset, shape, "F")
     stream = GzipStream()

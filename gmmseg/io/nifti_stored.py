@@ -225,10 +225,10 @@ class VolumeSource:
 
     def _slab(self, file: BinaryIO, number: int, along: slice) -> np.ndarray:
         """Return slices of one volume, all of those between `along`."""
-        before = self._slabs.get(number)
-        if before is None or along.start < before.start:
-            before = _Slab(0, b"", self._start(file, number).fork())
         size = math.prod(self.volume.spatial[:-1]) * self.volume.stored.itemsize
+        before = self._slabs.get(number)
+        if before is None or along.start * size < before.start:
+            before = _Slab(0, b"", self._start(file, number).fork())
         slab = self._slabs[number] = before.moved(file, along.start * size, along.stop * size)
         shape = (*self.volume.spatial[:-1], along.stop - along.start)
         return np.frombuffer(slab.content, self.volume.stored, math.prod(shape)).reshape(shape, order="F")
