@@ -170,7 +170,7 @@ def _require_decoder(path: Path, header: Any) -> None:
     from pydicom.pixels import get_decoder
 
     syntax = header.file_meta.TransferSyntaxUID
-    if not syntax.is_compressed or syntax.is_deflated:
+    if not syntax.is_encapsulated:
         return
     try:
         available = get_decoder(syntax).is_available

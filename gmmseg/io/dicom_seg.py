@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,8 +106,6 @@ def _segmentation(series: Series, values: np.ndarray, layers: Layers) -> Any:
     """Return the object to be written."""
     from highdicom.seg import Segmentation, SegmentationTypeValues
 
-    import gmmseg
-
     soft = layers.kind == "soft"
     count = len(layers.names) if soft else max(1, len(layers.names), int(values.max(initial=0)))
     labelmap = not soft and (layers.options.get("segmentation") == "labelmap" or count > _MOST_BITMAPS)
@@ -129,7 +128,7 @@ def _segmentation(series: Series, values: np.ndarray, layers: Layers) -> Any:
         instance_number=1,
         manufacturer="gmmseg",
         manufacturer_model_name="gmmseg",
-        software_versions=gmmseg.__version__,
+        software_versions=_version(),
         device_serial_number="1",
         content_label="PROBABILITY" if soft else "SEGMENTATION",
         content_description="Gaussian mixture segmentation",
@@ -138,6 +137,13 @@ def _segmentation(series: Series, values: np.ndarray, layers: Layers) -> Any:
     )
     _settle(dataset, sources[0], identity)
     return dataset
+
+
+def _version() -> str:
+    try:
+        return version("gmmseg")
+    except PackageNotFoundError:  # run from its sources
+        return "unknown"
 
 
 def _completed(header: Any) -> Any:
@@ -153,9 +159,7 @@ def _descriptions(names: Sequence[str]) -> list[Any]:
     import highdicom as hd
     from pydicom.sr.codedict import codes
 
-    import gmmseg
-
-    algorithm = hd.AlgorithmIdentificationSequence("gmmseg", codes.cid7162.ClusterAnalysis, gmmseg.__version__)
+    algorithm = hd.AlgorithmIdentificationSequence("gmmseg", codes.cid7162.ClusterAnalysis, _version())
     colors = palette(255)
     return [
         hd.seg.SegmentDescription(

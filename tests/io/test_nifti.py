@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import sys
 import warnings
 from pathlib import Path
 
@@ -360,7 +361,7 @@ HEADER = [*range(0, 124, 2), *range(252, 348, 4)]
 
 def test_without_nibabel(monkeypatch, save, volume):
     path = save("a.nii", volume)
-    monkeypatch.setitem(__import__("sys").modules, "nibabel", None)
+    monkeypatch.setitem(sys.modules, "nibabel", None)
     with pytest.raises(GmmsegError, match=r"NIfTI files need nibabel.*pip install 'gmmseg\[medical\]'"):
         read(path)
 
