@@ -11,8 +11,9 @@ import numpy as np
 from gmmseg.errors import InputError
 from gmmseg.image import Image
 from gmmseg.io import dicom_seg
+from gmmseg.io.dicom_files import explained, is_segmentation, read_header
 from gmmseg.io.dicom_pixels import Slices
-from gmmseg.io.dicom_series import explained, is_segmentation, open_series, read_header
+from gmmseg.io.dicom_series import open_series
 from gmmseg.io.formats import require_room
 from gmmseg.windows import Window, everything
 

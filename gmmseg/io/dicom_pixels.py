@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from gmmseg.errors import InputError
-from gmmseg.io.dicom_series import Frame, Series, explained
+from gmmseg.io.dicom_files import explained
+from gmmseg.io.dicom_series import Frame, Series
 from gmmseg.windows import Window
 
 __all__ = ["Slices"]

@@ -14,7 +14,8 @@ import numpy as np
 from gmmseg.errors import InputError, OutputError
 from gmmseg.extras import require
 from gmmseg.io.colors import palette
-from gmmseg.io.dicom_series import Frame, Series, explained, frames_of, quiet, read_header, reason_of
+from gmmseg.io.dicom_files import explained, quiet, read_header, reason_of
+from gmmseg.io.dicom_series import Frame, Series, frames_of
 from gmmseg.io.formats import require_room
 from gmmseg.windows import Window
 

@@ -1,39 +1,23 @@
-"""DICOM series: which files belong together, and where their slices lie in the patient."""
+"""DICOM series: slices in the order in which they lie in the patient, and what speaks against a volume."""
 
 from __future__ import annotations
 
-import logging
 import math
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import GmmsegError, InputError
-from gmmseg.extras import require
+from gmmseg.errors import InputError
+from gmmseg.io.dicom_files import explained, one_file, one_series
 
-__all__ = [
-    "SEGMENTATIONS",
-    "Frame",
-    "Series",
-    "explained",
-    "frames_of",
-    "is_segmentation",
-    "open_series",
-    "quiet",
-    "read_header",
-    "reason_of",
-]
-
-SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # Segmentation, Label Map Segmentation
-_DIRECTORY = "1.2.840.10008.1.3.10"
+__all__ = ["Frame", "Series", "frames_of", "open_series"]
 
 _SAME_DIRECTION = 1e-3  # of cosines: a twentieth of a degree
-_EVEN = 0.02  # of the step between slices; positions are often rounded to 0.01 mm
+_EVEN = 0.02  # of the step between slices
+_ROUNDING = 0.011  # mm, unless slices are that thin
 _DRIFT = 0.5  # pixels, over the whole stack
 
 
@@ -102,66 +86,6 @@ class Series:
         return tuple(dict.fromkeys(frame.path for frame in self.frames))
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what pydicom, highdicom and the decoders warn of and log to themselves."""
-    logs = [logging.getLogger(name) for name in ("pydicom", "highdicom", "pylibjpeg")]
-    levels = [log.level for log in logs]
-    try:
-        for log in logs:
-            log.setLevel(logging.CRITICAL)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for log, level in zip(logs, levels, strict=True):
-            log.setLevel(level)
-
-
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn what pydicom and the decoders raise into one line, and keep them quiet."""
-    try:
-        with quiet():
-            yield
-    except GmmsegError:
-        raise
-    except MemoryError as error:
-        raise InputError(f"{path} does not fit into memory; give fewer slices") from error
-    except Exception as error:  # on damaged files pydicom raises almost anything
-        reason = reason_of(error)
-        if "no 'Pixel Data'" in reason:
-            raise InputError(f"{path} holds no pixels, only a header; export or download it again") from error
-        if reason.startswith("Unable to decode"):
-            reason = reason.split(": ", 1)[-1]
-            raise InputError(
-                f"{path} cannot be decompressed ({reason}); export it again without compression"
-            ) from error
-        raise InputError(f"{path} is damaged or cut short ({reason}); export or download it again") from error
-
-
-def reason_of(error: Exception) -> str:
-    """Return the message of a library's error in one line."""
-    return " ".join(str(error).split())[:160] or type(error).__name__
-
-
-def read_header(path: Path) -> Any:
-    """Return all of a file but its pixels."""
-    require("pydicom", "medical", "DICOM files need")
-    from pydicom import dcmread
-
-    with open(path, "rb") as file:
-        if file.read(2) == b"\x1f\x8b":
-            raise InputError(f"{path} is a DICOM file within a gzip file; unpack it with gunzip first")
-    with explained(path):
-        return dcmread(path, stop_before_pixels=True)
-
-
-def is_segmentation(header: Any) -> bool:
-    """Whether a file is a DICOM SEG."""
-    return header.get("SOPClassUID") in SEGMENTATIONS
-
-
 def open_series(path: Path) -> Series:
     """Find the slices of a file or a folder, and check that they make a picture or a volume.
 
@@ -171,7 +95,7 @@ def open_series(path: Path) -> Series:
         There is no image, or slices of several series, or slices that lie in no even stack; the message says which.
     """
     with explained(path):
-        headers = _one_series(path) if path.is_dir() else _one_file(path)
+        headers = one_series(path) if path.is_dir() else one_file(path)
         frames = [frame for file, header in headers for frame in frames_of(file, header)]
         _require_same_kind(frames)
         if len(frames) == 1:
@@ -183,69 +107,6 @@ def open_series(path: Path) -> Series:
                 )
             return Series(tuple(frames))
         return _stack(path, frames)
-
-
-def _one_file(path: Path) -> list[tuple[Path, Any]]:
-    header = read_header(path)
-    _require_image(path, header)
-    return [(path, header)]
-
-
-def _require_image(path: Path, header: Any) -> None:
-    """Say what a file holds instead of pixels that could be segmented."""
-    if header.file_meta.get("MediaStorageSOPClassUID") == _DIRECTORY:
-        raise InputError(f"{path} is a DICOMDIR, a list of files; give the folder that holds one series")
-    if is_segmentation(header):
-        raise InputError(f"{path} is a segmentation (DICOM SEG), not an image; give it as --mask, or the source images")
-    if not _is_image(header):
-        kind = getattr(header.get("SOPClassUID"), "name", None) or "of an unknown class"
-        raise InputError(f"{path} holds no pixels ({kind}); give a file or a folder of images")
-    if "TotalPixelMatrixRows" in header:
-        raise InputError(f"{path} is a whole-slide image stored in tiles; convert it to a tiled TIFF")
-
-
-def _is_image(header: Any) -> bool:
-    return bool(header.get("Rows") and header.get("Columns")) and not is_segmentation(header)
-
-
-def _one_series(folder: Path) -> list[tuple[Path, Any]]:
-    """Return the files of the only image series of a folder, or of the folders below where it holds only a DICOMDIR."""
-    files = [file for file in _dicom_files(folder.iterdir()) if file.name.upper() != "DICOMDIR"]
-    files = files or [file for file in _dicom_files(folder.rglob("*")) if file.name.upper() != "DICOMDIR"]
-    series: dict[str, list[tuple[Path, Any]]] = {}
-    for file in files:
-        header = read_header(file)
-        series.setdefault(str(header.get("SeriesInstanceUID", "")), []).append((file, header))
-    images = [members for members in series.values() if any(_is_image(header) for _, header in members)]
-    if not images:
-        raise InputError(
-            f"{folder} holds {len(files)} DICOM files, but no image among them; give the folder of a series"
-        )
-    if len(images) > 1:
-        listed = "; ".join(_title(members) for members in images[:8]) + ("; ..." if len(images) > 8 else "")
-        raise InputError(f"{folder} holds {len(images)} series ({listed}); put the files of one in a folder of its own")
-    members = [(file, header) for file, header in images[0] if _is_image(header)]
-    for file, header in members:
-        _require_image(file, header)
-    return members
-
-
-def _dicom_files(paths: Iterator[Path]) -> list[Path]:
-    """Return the files that begin as DICOM files do, in the order of their names."""
-    found = []
-    for path in sorted(paths):
-        if path.is_file() and path.name[0] != ".":
-            with open(path, "rb") as file:
-                if file.read(132)[128:] == b"DICM":
-                    found.append(path)
-    return found
-
-
-def _title(members: Sequence[tuple[Path, Any]]) -> str:
-    first, header = members[0]
-    named = " ".join(str(header.get("SeriesDescription") or header.get("Modality") or "without a name").split())
-    count = "1 file" if len(members) == 1 else f"{len(members)} files"
-    return f"{header.get('SeriesNumber', '?')} {named}: {count} as {first.name}"
 
 
 def frames_of(path: Path, header: Any) -> list[Frame]:
@@ -389,7 +250,7 @@ def _stack(path: Path, frames: Sequence[Frame]) -> Series:
     step = _even_step(path, ordered, heights[order])
     positions = np.array([frame.position for frame in ordered])
     per_slice = (positions[-1] - positions[0]) / (len(ordered) - 1)
-    _require_upright(path, per_slice, normal, len(ordered), min(sides or (1.0,)))
+    _require_upright(path, ordered, positions, normal)
     spacing = None if sides is None else (step, *sides)
     return Series(tuple(ordered), spacing, _affine(ordered[0], per_slice))
 
@@ -413,7 +274,7 @@ def _even_step(path: Path, frames: Sequence[Frame], heights: np.ndarray) -> floa
             f"({heights[gap]:g} and {heights[gap + 1]:g} mm, {typical:g} mm apart elsewhere); add the missing files"
         )
     off = int(np.argmax(np.abs(steps - typical)))
-    if abs(steps[off] - typical) > max(_EVEN * typical, 0.011):
+    if abs(steps[off] - typical) > max(_EVEN * typical, min(_ROUNDING, typical / 10)):
         raise InputError(
             f"{path}: slices are {steps[off]:g} mm apart between {_place(frames[off])} and {_place(frames[off + 1])}, "
             f"but {typical:g} mm elsewhere; resample them evenly, or segment slices one by one"
@@ -421,15 +282,17 @@ def _even_step(path: Path, frames: Sequence[Frame], heights: np.ndarray) -> floa
     return float((heights[-1] - heights[0]) / len(steps))
 
 
-def _require_upright(path: Path, step: np.ndarray, normal: np.ndarray, count: int, side: float) -> None:
+def _require_upright(path: Path, frames: Sequence[Frame], positions: np.ndarray, normal: np.ndarray) -> None:
     """Refuse stacks whose slices shift sideways, as a tilted gantry makes them."""
-    along = float(step @ normal)
-    aside = float(np.linalg.norm(step - along * normal))
-    if aside * (count - 1) > _DRIFT * side:
-        angle = math.degrees(math.atan2(aside, along))
+    steps = positions - positions[0]
+    along = steps @ normal
+    aside = np.linalg.norm(steps - along[:, None] * normal, axis=1)
+    worst = int(np.argmax(aside))
+    if aside[worst] > _DRIFT * min(frames[0].sides or (1.0,)):
+        angle = math.degrees(math.atan2(aside[worst], along[worst]))
         raise InputError(
-            f"{path}: slices are stacked at {angle:.1f} degrees to their normal (gantry tilt); resample them upright, "
-            "or segment slices one by one"
+            f"{path}: {_place(frames[worst])} lies {aside[worst]:.3g} mm beside the axis of the first slice, "
+            f"{angle:.1f} degrees off (gantry tilt); resample the slices upright, or segment them one by one"
         )
 
 
