@@ -148,7 +148,9 @@ def _version() -> str:
 
 
 def _completed(header: Any) -> Any:
-    """Return a header with the attributes that every object needs."""
+    """Return a header with the attributes that every object needs, and in UTF-8, which has letters for all names."""
+    header.decode()
+    header.SpecificCharacterSet = "ISO_IR 192"
     for name in _MAY_BE_EMPTY:
         if name not in header:
             setattr(header, name, "")
@@ -165,7 +167,7 @@ def _descriptions(names: Sequence[str]) -> list[Any]:
     return [
         hd.seg.SegmentDescription(
             number,
-            name[:64],
+            " ".join(name.replace("\\", "/").split())[:64] or f"class {number}",
             codes.SCT.Tissue,
             codes.SCT.Tissue,
             "AUTOMATIC",
@@ -216,7 +218,8 @@ def read_labels(path: Path, max_pixels: int) -> np.ndarray:
         places, n_planes = _places(frames_of(path, header))
         shape = (n_planes, int(header.Rows), int(header.Columns))
         require_room(path, shape, max_pixels)
-        labels = np.zeros(shape, np.uint16)
+        numbers = [int(item.SegmentNumber) for item in header.SegmentSequence]
+        labels = np.zeros(shape, np.min_scalar_type(max(numbers)))
         for place, number, frame in _frames_with_segments(path, header, places):
             if number is None:
                 labels[place] = frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import math
@@ -96,7 +97,8 @@ def label_table(n_classes: int, names: Sequence[str]) -> str:
 
 
 def _name(number: int, names: Sequence[str]) -> str:
-    return names[number - 1] if number <= len(names) else f"class {number}"
+    given = " ".join(names[number - 1].split()) if number <= len(names) else ""
+    return given or f"class {number}"
 
 
 def _quantized(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
@@ -106,8 +108,14 @@ def _quantized(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
 
 def _mapped(file: Any, dtype: np.dtype[Any], offset: int, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
     """Map what will be written; its room is taken now, because writing to a full disk through a map is fatal."""
+    size = offset + math.prod(shape) * dtype.itemsize
+    file.truncate(size)
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file.fileno(), 0, offset + math.prod(shape) * dtype.itemsize)
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # what file systems say that cannot do it
+                raise
     return np.memmap(file, dtype, "r+", offset, shape, "F")
 
 
@@ -145,7 +153,7 @@ def _header(layers: Layers, spatial: tuple[int, ...]) -> Any:
     header["descrip"] = f"gmmseg: {'probabilities' if soft else layers.kind}"
     header["aux_file"] = b""
     if layers.names and not _is_map(layers):
-        text = "".join(f"{number} {name}\n" for number, name in enumerate(layers.names, 1))
+        text = "".join(f"{number} {_name(number, layers.names)}\n" for number in range(1, len(layers.names) + 1))
         header.extensions.append(Nifti1Extension("comment", text.encode()))
     return header
 

@@ -410,6 +410,7 @@ def test_segmentations(series, labels, tmp_path, kind):
     write_windows(
         path, layers, [((slice(z, z + 2), slice(0, ROWS), slice(0, COLUMNS)), labels[z : z + 2]) for z in (4, 0, 2)]
     )
+    assert read_labels(path).dtype == np.uint8
     np.testing.assert_array_equal(read_labels(path), labels)
     seg = highdicom.seg.segread(path)
     assert seg.segmentation_type.value == kind.upper()
@@ -455,6 +456,24 @@ def test_same_bytes_and_identifiers_of_their_own(series, labels, tmp_path):
     assert one.ContentDate == "20200102"
     # Nothing of the clock: only where the standard wants a time, that of the study.
     assert f"{date.today():%Y%m%d}" not in str(one)
+
+
+def test_names_in_any_script(series, labels, tmp_path):
+    japanese = pydicom.dcmread(COLLECTION / "charset_files" / "chrH31.dcm")
+    folder = series(SpecificCharacterSet=japanese.SpecificCharacterSet, PatientName=japanese.PatientName)
+    write_labels(tmp_path / "l.dcm", labels, image=read(folder), names=("Fett ü", "骨", "a\\b\nc"))
+    seg = pydicom.dcmread(tmp_path / "l.dcm")
+    assert [item.SegmentLabel for item in seg.SegmentSequence] == ["Fett ü", "骨", "a/b c"]
+    assert seg.PatientName.ideographic == japanese.PatientName.ideographic == "山田^太郎"
+
+
+def test_many_regions_are_one_label_map(series, tmp_path, rng):
+    image = read(series())
+    regions = rng.integers(0, 301, image.shape).astype("u2")
+    regions[0, 0, :2] = 300, 0
+    write_labels(tmp_path / "l.dcm", regions, image=image)
+    assert pydicom.dcmread(tmp_path / "l.dcm").SegmentationType == "LABELMAP"
+    np.testing.assert_array_equal(read_labels(tmp_path / "l.dcm"), regions)
 
 
 def test_a_single_slice(series, labels, tmp_path):

@@ -214,7 +214,7 @@ def test_big_endian_sources(tmp_path, volume):
 
 
 def test_a_label_table_lies_beside(save, volume, tmp_path):
-    write_labels(tmp_path / "l.nii.gz", abs(volume) % 4, image=read(save("a.nii", volume)), names=("air", 'a "b"'))
+    write_labels(tmp_path / "l.nii.gz", abs(volume) % 4, image=read(save("a.nii", volume)), names=("air", 'a\n"b"'))
     lines = [line for line in (tmp_path / "l.nii.gz.txt").read_text().splitlines() if line[0] != "#"]
     numbers = [line.split('"')[0].split() for line in lines]
     assert [int(row[0]) for row in numbers] == [0, 1, 2, 3]
