@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,32 +48,34 @@ def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
     InputError
         The files are damaged, no image, or make no even stack of slices; see `dicom_series.open_series`.
     """
-    series = open_series(path)
-    slices = Slices(series)
     with explained(path):
-        size = slices.dtype.itemsize * int(np.prod(slices.shape, dtype=np.int64))
-    metadata: dict[str, Any] = {"series": series}
-    if series.affine is not None:
-        metadata["affine"] = series.affine
-    pixels: Any = slices
-    valid = None
-    if memory is None or size <= memory:
-        require_room(path, series.shape, max_pixels)
-        pixels, valid = slices.read(everything(series.shape))
-    return Image(
-        pixels,
-        color=slices.color,
-        valid=valid,
-        spacing=series.spacing,
-        name=str(path),
-        metadata={"dicom": metadata},
-    )
+        series = open_series(path)
+        slices = Slices(series)
+        size = slices.dtype.itemsize * math.prod(slices.shape)
+        pixels: Any = slices
+        valid = None
+        if memory is None or size <= memory:
+            require_room(path, series.shape, max_pixels)
+            pixels, valid = slices.read(everything(series.shape))
+        metadata: dict[str, Any] = {"series": series}
+        if series.affine is not None:
+            metadata["affine"] = series.affine
+        return Image(
+            pixels,
+            color=slices.color,
+            valid=valid,
+            spacing=series.spacing,
+            name=str(path),
+            metadata={"dicom": metadata},
+        )
 
 
 def read_labels(path: Path, *, max_pixels: int) -> np.ndarray:
     """Read a segmentation (DICOM SEG), or an image of whole numbers."""
-    if not path.is_dir() and is_segmentation(read_header(path)):
-        return dicom_seg.read_labels(path, max_pixels)
+    header = _segmentation(path)
+    if header is not None:
+        with explained(path):
+            return dicom_seg.read_labels(path, header, max_pixels)
     image = read(path, max_pixels=max_pixels)
     if image.color:
         raise InputError(f"{path} holds colours, expected one number a pixel; give a segmentation (DICOM SEG)")
@@ -81,21 +84,30 @@ def read_labels(path: Path, *, max_pixels: int) -> np.ndarray:
 
 def read_probabilities(path: Path, *, max_pixels: int) -> np.ndarray:
     """Read the segments of a segmentation (DICOM SEG), (n_classes, *spatial)."""
-    if path.is_dir() or not is_segmentation(read_header(path)):
+    header = _segmentation(path)
+    if header is None:
         raise InputError(f"{path} is no segmentation (DICOM SEG); give one, or probability maps as NIfTI")
-    return dicom_seg.read_probabilities(path, max_pixels)
+    with explained(path):
+        return dicom_seg.read_probabilities(path, header, max_pixels)
+
+
+def _segmentation(path: Path) -> Any:
+    """Return the header of a segmentation; None of anything else."""
+    if path.is_dir():
+        return None
+    with explained(path):
+        header = read_header(path)
+        return header if is_segmentation(header) else None
 
 
 def describe(path: Path) -> dict[str, Any]:
     """Return what the headers say of the image, and nothing of the patient; ready for JSON."""
-    if not path.is_dir():
-        header = read_header(path)
-        if is_segmentation(header):
-            with explained(path):
-                return dicom_seg.describe(path, header)
-    series = open_series(path)
-    slices, header = Slices(series), series.header
+    segmentation = _segmentation(path)
     with explained(path):
+        if segmentation is not None:
+            return dicom_seg.describe(path, segmentation)
+        series = open_series(path)
+        slices, header = Slices(series), series.header
         facts: dict[str, Any] = {
             "bytes": sum(file.stat().st_size for file in series.paths),
             "files": len(series.paths),
@@ -110,7 +122,7 @@ def describe(path: Path) -> dict[str, Any]:
             facts["series"] = str(header.SeriesDescription)
         if series.spacing is not None:
             facts["spacing_mm"] = [round(step, 6) for step in series.spacing]
-    return facts
+        return facts
 
 
 def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:

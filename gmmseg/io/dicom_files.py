@@ -21,7 +21,7 @@ _DIRECTORY = "1.2.840.10008.1.3.10"
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep what pydicom, highdicom and the decoders warn of and log to themselves."""
-    logs = [logging.getLogger(name) for name in ("pydicom", "highdicom", "pylibjpeg")]
+    logs = [logging.getLogger(name) for name in ("pydicom", "highdicom", "pylibjpeg", "libjpeg", "openjpeg")]
     levels = [log.level for log in logs]
     try:
         for log in logs:

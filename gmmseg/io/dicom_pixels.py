@@ -108,23 +108,29 @@ class Slices:
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         """Return a window's pixels, and where they are valid: not the padding around what was scanned."""
-        plane, frames = window[-2:], self.series.frames
-        chosen = frames[window[0]] if len(window) == 3 else frames
-        rows, columns = (range(n)[s] for n, s in zip(self.shape[-3:-1], plane, strict=True))
-        out = np.empty((len(chosen), len(rows), len(columns), self.shape[-1]), self.dtype)
-        valid = np.ones(out.shape[:-1], bool)
-        numbered = enumerate(chosen)
-        for path, group in itertools.groupby(chosen, key=lambda frame: frame.path):
-            with explained(path):
-                for raw, (number, frame) in zip(_decoded(path, list(group)), numbered, strict=False):
-                    part = raw[plane]
-                    out[number] = self._values(part, frame).reshape(out.shape[1:])
-                    valid[number] = self._known(part, frame)
+        frames = self.series.frames
+        with explained(frames[0].path):
+            out, valid = self._decode(frames[window[0]] if len(window) == 3 else frames, window[-2:])
         if out.dtype.kind == "f":
             valid &= np.isfinite(out).all(axis=-1)
         if len(window) == 2:
             out, valid = out[0], valid[0]
         return out, None if valid.all() else valid
+
+    def _decode(self, frames: tuple[Frame, ...], plane: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Return a part of some frames, and where it is none of the padding."""
+        rows, columns = (range(n)[s] for n, s in zip(self.shape[-3:-1], plane, strict=True))
+        out = np.empty((len(frames), len(rows), len(columns), self.shape[-1]), self.dtype)
+        valid = np.ones(out.shape[:-1], bool)
+        for path, group in itertools.groupby(enumerate(frames), key=lambda each: each[1].path):
+            members = list(group)
+            with explained(path):
+                decoded = _decoded(path, [frame for _, frame in members])
+                for (number, frame), raw in zip(members, decoded, strict=True):
+                    part = raw[plane]
+                    out[number] = self._values(part, frame).reshape(out.shape[1:])
+                    valid[number] = self._known(part, frame)
+        return out, valid
 
     def _values(self, raw: np.ndarray, frame: Frame) -> np.ndarray:
         """Return what stored numbers mean."""

@@ -14,7 +14,7 @@ import numpy as np
 from gmmseg.errors import InputError, OutputError
 from gmmseg.extras import require
 from gmmseg.io.colors import palette
-from gmmseg.io.dicom_files import explained, quiet, read_header, reason_of
+from gmmseg.io.dicom_files import quiet, read_header, reason_of
 from gmmseg.io.dicom_series import Frame, Series, frames_of
 from gmmseg.io.formats import require_room
 from gmmseg.windows import Window
@@ -208,43 +208,39 @@ def _settle(dataset: Any, source: Any, identity: bytes) -> None:
         setattr(dataset, f"{what}Time", time)
 
 
-def read_labels(path: Path, max_pixels: int) -> np.ndarray:
+def read_labels(path: Path, header: Any, max_pixels: int) -> np.ndarray:
     """Read the number of the segment at each pixel, 0 where there is none: (rows, columns) or with slices first."""
-    header = read_header(path)
     if header.SegmentationType == "FRACTIONAL":
-        shares = read_probabilities(path, max_pixels)
+        shares = read_probabilities(path, header, max_pixels)
         return np.where(shares.max(axis=0) > 0, shares.argmax(axis=0) + 1, 0)
-    with explained(path):
-        places, n_planes = _places(frames_of(path, header))
-        shape = (n_planes, int(header.Rows), int(header.Columns))
-        require_room(path, shape, max_pixels)
-        numbers = [int(item.SegmentNumber) for item in header.SegmentSequence]
-        labels = np.zeros(shape, np.min_scalar_type(max(numbers)))
-        for place, number, frame in _frames_with_segments(path, header, places):
-            if number is None:
-                labels[place] = frame
-                continue
-            part = labels[place]
-            if (part[frame > 0] > 0).any():
-                raise InputError(f"{path}: segments overlap, so that pixels have several labels; give a label map")
-            part[frame > 0] = number
+    places, n_planes = _places(frames_of(path, header))
+    shape = (n_planes, int(header.Rows), int(header.Columns))
+    require_room(path, shape, max_pixels)
+    numbers = [int(item.SegmentNumber) for item in header.SegmentSequence]
+    labels = np.zeros(shape, np.min_scalar_type(max(numbers)))
+    for place, number, frame in _frames_with_segments(path, header, places):
+        if number is None:
+            labels[place] = frame
+            continue
+        part = labels[place]
+        if (part[frame > 0] > 0).any():
+            raise InputError(f"{path}: segments overlap, so that pixels have several labels; give a label map")
+        part[frame > 0] = number
     return labels[0] if n_planes == 1 else labels
 
 
-def read_probabilities(path: Path, max_pixels: int) -> np.ndarray:
+def read_probabilities(path: Path, header: Any, max_pixels: int) -> np.ndarray:
     """Read how much of each pixel is of each segment, (n_segments, *spatial) from 0 to 1."""
-    header = read_header(path)
-    with explained(path):
-        numbers = [int(item.SegmentNumber) for item in header.SegmentSequence if int(item.SegmentNumber) > 0]
-        rows = {number: row for row, number in enumerate(numbers)}
-        places, n_planes = _places(frames_of(path, header))
-        shape = (len(numbers), n_planes, int(header.Rows), int(header.Columns))
-        require_room(path, shape, max_pixels)
-        shares = np.zeros(shape, np.float32)
-        largest = float(header.get("MaximumFractionalValue", 1))
-        for place, number, frame in _frames_with_segments(path, header, places):
-            for each in numbers if number is None else (number,):
-                shares[rows[each], place] = frame == each if number is None else frame / largest
+    numbers = [int(item.SegmentNumber) for item in header.SegmentSequence if int(item.SegmentNumber) > 0]
+    rows = {number: row for row, number in enumerate(numbers)}
+    places, n_planes = _places(frames_of(path, header))
+    shape = (len(numbers), n_planes, int(header.Rows), int(header.Columns))
+    require_room(path, shape, max_pixels)
+    shares = np.zeros(shape, np.float32)
+    largest = float(header.get("MaximumFractionalValue", 1))
+    for place, number, frame in _frames_with_segments(path, header, places):
+        for each in numbers if number is None else (number,):
+            shares[rows[each], place] = frame == each if number is None else frame / largest
     return shares[:, 0] if n_planes == 1 else shares
 
 

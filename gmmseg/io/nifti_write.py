@@ -71,7 +71,6 @@ def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray
             for number, part in enumerate(values if layers.kind == "soft" else values[None]):
                 where: tuple[Any, ...] = (*window[::-1], number) if transposed else (*window, number)
                 place[where] = _quantized(part.T if transposed else part, dtype)
-        mapped.flush()
         if compressed:
             _compress(path, start, mapped)
         del place, mapped
