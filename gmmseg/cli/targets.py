@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from gmmseg.errors import InputError, OutputError
+from gmmseg.errors import GmmsegError, OutputError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
 from gmmseg.io.writing import check_target
@@ -110,7 +110,13 @@ def _suffix(source: Path, channel_axis: Any) -> str:
 
             shape = read_info(source).get("shape", ())
             return ".tif" if len(shape) - (channel_axis is not None) > 2 else ".png"
-    except InputError:
+        if known == "DICOM" and source.is_file():
+            from gmmseg.io.reading import read_info
+
+            facts = read_info(source)
+            if len(facts["shape"]) > 2 and "spacing_mm" not in facts:  # a film: segmentations need places
+                return ".nii.gz"
+    except GmmsegError:
         # Reported when it is this image's turn.
         return ".png"
     return {"TIFF": ".tif", "NIfTI": ".nii.gz", "DICOM": ".dcm"}.get(known, ".png")
