@@ -105,15 +105,13 @@ def _assembled(layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> 
 
 def _segmentation(series: Series, values: np.ndarray, layers: Layers) -> Any:
     """Return the object to be written."""
-    from highdicom.seg import Segmentation, SegmentationTypeValues
+    from highdicom.seg import Segmentation
 
     soft = layers.kind == "soft"
     count = len(layers.names) if soft else max(1, len(layers.names), int(values.max(initial=0)))
     labelmap = not soft and (layers.options.get("segmentation") == "labelmap" or count > _MOST_BITMAPS)
     names = [*layers.names, *(f"class {number}" for number in range(len(layers.names) + 1, count + 1))]
     kind = "FRACTIONAL" if soft else "LABELMAP" if labelmap else "BINARY"
-    if labelmap and not hasattr(SegmentationTypeValues, "LABELMAP"):
-        raise OutputError(f"{count} classes need a newer highdicom; pip install -U highdicom, or {_ELSEWHERE}")
     sources = [_completed(read_header(path)) for path in series.paths]
     # Several frames of one file are segmented in the order of their places, and written in that of the file.
     stored = np.argsort([frame.index for frame in series.frames]) if len(sources) == 1 else slice(None)
@@ -201,6 +199,7 @@ def _settle(dataset: Any, source: Any, identity: bytes) -> None:
         item.DimensionOrganizationUID = organization
     date = source.get("SeriesDate") or source.get("StudyDate") or _FIXED_DATE
     time = source.get("SeriesTime") or source.get("StudyTime") or _FIXED_TIME
+    dataset.SpecificCharacterSet = source.SpecificCharacterSet
     for item in dataset.get("ContributingEquipmentSequence", ()):
         item.ContributionDateTime = f"{date}{time}"
     for what in ("Content", "Series", "InstanceCreation"):
