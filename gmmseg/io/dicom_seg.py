@@ -42,8 +42,8 @@ def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray
     ----------
     path : Path
     layers : Layers
-        `options["segmentation"] = "labelmap"` writes one map of all labels, which is smaller, but newer (2024) than
-        many viewers; it is also what labels above 255 are written as.
+        `options["segmentation"] = "labelmap"` writes one map of all labels: smaller from nine classes on, but added to
+        the standard in 2024, after many viewers were made. More than 255 classes are always written so.
     windows : iterable of (tuple of slice, ndarray)
 
     Raises

@@ -258,7 +258,7 @@ def _stack(path: Path, frames: Sequence[Frame]) -> Series:
 def _even_step(path: Path, frames: Sequence[Frame], heights: np.ndarray) -> float:
     """Return the distance between slices, which has to be the same everywhere."""
     steps = np.diff(heights)
-    typical = float(np.median(steps))
+    typical = float(np.sort(steps)[(len(steps) - 1) // 2])  # the lower median: one that occurs
     twin = int(np.argmin(steps))
     if steps[twin] < max(1e-3, _EVEN * typical):
         raise InputError(

@@ -197,6 +197,7 @@ def test_labels_lie_where_the_image_lies(save, volume, tmp_path, rng, name, dtyp
     found = read_labels(tmp_path / name)
     assert found.dtype == np.dtype(dtype)
     np.testing.assert_array_equal(found, labels)
+    assert (tmp_path / f"{name}.txt").exists() == (largest <= 65535)
     (extension,) = result.header.extensions
     assert extension.get_content() in (b"1 air\n2 fat\n3 muscle\n", "1 air\n2 fat\n3 muscle\n")
 
