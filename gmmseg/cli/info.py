@@ -22,6 +22,9 @@ _PACKAGES = (
     "opencv-python-headless",
     "opencv-python",
     "tifffile",
+    "nibabel",
+    "pydicom",
+    "highdicom",
     "matplotlib",
     "click",
 )

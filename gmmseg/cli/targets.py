@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from gmmseg.errors import InputError, OutputError
+from gmmseg.errors import GmmsegError, OutputError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
 from gmmseg.io.writing import check_target
@@ -94,7 +94,7 @@ def plan(
             raise click.UsageError(f"--{name} {path} is a folder; {remedy}")
     place = out_dir or Path()
     jobs = [
-        Job(source, output or place / f"{source.stem}_labels{_suffix(source, channel_axis)}", **extra)
+        Job(source, output or place / f"{_stem(source)}_labels{_suffix(source, channel_axis)}", **extra)
         for source in sources
     ]
     _require_distinct(jobs, [*sources, *guides])
@@ -102,7 +102,7 @@ def plan(
 
 
 def _suffix(source: Path, channel_axis: Any) -> str:
-    """Return .tif for what PNG has no room for: georeferencing, and volumes."""
+    """Return the suffix of a family's own format, and .tif for what PNG has no room for."""
     try:
         known = identify(source).name
         if known in ("NPY", "NPZ"):
@@ -110,10 +110,22 @@ def _suffix(source: Path, channel_axis: Any) -> str:
 
             shape = read_info(source).get("shape", ())
             return ".tif" if len(shape) - (channel_axis is not None) > 2 else ".png"
-    except InputError:
+        if known == "DICOM" and source.is_file():
+            from gmmseg.io.reading import read_info
+
+            facts = read_info(source)
+            if len(facts["shape"]) > 2 and "spacing_mm" not in facts:  # a film: segmentations need places
+                return ".nii.gz"
+    except GmmsegError:
         # Reported when it is this image's turn.
         return ".png"
-    return ".tif" if known == "TIFF" else ".png"
+    return {"TIFF": ".tif", "NIfTI": ".nii.gz", "DICOM": ".dcm"}.get(known, ".png")
+
+
+def _stem(source: Path) -> str:
+    """Return the name without its suffix, also where that is of two parts or the path is "." or "..", a folder."""
+    name = source.name if source.name not in ("", "..") else source.resolve().name
+    return name[: -len(".nii.gz")] if name.lower().endswith(".nii.gz") else Path(name).stem
 
 
 def _require_distinct(jobs: Sequence[Job], inputs: Sequence[Path]) -> None:

@@ -89,7 +89,7 @@ def identify(path: Path) -> Format:
     if path.is_dir() and _holds_dicom(path):
         return next(known for known in FORMATS if known.name == "DICOM")
     start = _first_bytes(path)
-    for known in FORMATS:
+    for known in reversed(FORMATS):  # DICOM first: what stands before its signature may be the start of a TIFF file
         if any(start[offset : offset + len(magic)] == magic for offset, magic in known.signatures):
             return known
     if has_rasterio() and GDAL.load().knows(path):
@@ -127,15 +127,16 @@ def has_rasterio() -> bool:
 
 
 def _holds_dicom(folder: Path) -> bool:
-    """Whether the first file of a folder, hidden ones aside, is of DICOM."""
+    """Whether a file of a folder is of DICOM; texts and hidden files may lie beside it."""
     try:
-        first = min((each for each in folder.iterdir() if each.is_file() and each.name[0] != "."), default=None)
-        if first is None:
-            return False
-        with open(first, "rb") as file:
-            return file.read(132)[128:] == b"DICM"
+        return any(_is_dicom(each) for each in sorted(folder.iterdir()) if each.is_file() and each.name[0] != ".")
     except OSError:
         return False
+
+
+def _is_dicom(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 def choose(path: Path, *, kind: Kind) -> Format:
