@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from gmmseg.batch.outputs import check_outputs
+from gmmseg.batch.processing import process
 from gmmseg.cli.messages import collected_warnings, exit_code, explain, plain, print_error
 from gmmseg.cli.options import (
     FILE,
@@ -30,13 +29,9 @@ from gmmseg.cli.options import (
     WholeNumber,
 )
 from gmmseg.cli.progress import Progress
-from gmmseg.cli.table import class_table, finite, hex_color
-from gmmseg.cli.targets import Job, check, folder, plan
-from gmmseg.errors import GmmsegError, OutputError
+from gmmseg.cli.table import class_table
+from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.io.formats import identify
-
-if TYPE_CHECKING:
-    from gmmseg.result import Segmentation
 
 __all__ = ["command"]
 
@@ -186,7 +181,7 @@ def _segment_all(jobs: list[Job], settings: _Settings) -> int:
     for job in jobs:
         with _kept_going(job, failures, progress):
             identify(job.source)
-            check(job, overwrite=settings.overwrite)
+            check_outputs(job.source, job.outputs, overwrite=settings.overwrite)
     records = []
     for number, job in enumerate(jobs, 1):
         record: dict[str, Any] = {"input": str(job.source)}
@@ -225,93 +220,32 @@ def _kept_going(job: Job, failures: dict[Job, Exception], progress: Progress) ->
 
 def _segment(job: Job, settings: _Settings, progress: Progress, title: str) -> dict[str, Any]:
     """Segment one image, write what was asked for, and say what came out."""
-    start = time.perf_counter()
-    from gmmseg.io.reading import prepare, read
-
-    progress.stage(title, "reading")
-    prepare(job.source)
-    # Loads while the file is decoded: a tenth of the time of a 12-megapixel JPEG.
-    Thread(target=import_module, args=("gmmseg.segmentation",), daemon=True).start()
-    image = read(job.source, max_pixels=settings.max_pixels, mask=settings.mask, channel_axis=settings.channel_axis)
-    from gmmseg.segmentation import segment
-
-    check(job, overwrite=settings.overwrite, ndim=image.ndim)
-    progress.stage(title, "fitting")
-    result = segment(
-        image,
-        settings.k or "auto",
-        features=settings.features,
-        covariance=settings.covariance,
-        smooth=0.0 if settings.no_smooth else settings.smooth,
-        sample=settings.sample,
-        seed=settings.seed,
-        outliers=settings.outliers,
-        scribbles=settings.scribbles,
-        prior=settings.prior,
-        prior_weight=settings.prior_weight,
-        class_names=settings.class_names,
-        threads=settings.threads,
+    return process(
+        job.source,
+        job.outputs,
+        parameters={
+            "k": settings.k or "auto",
+            "features": settings.features,
+            "covariance": settings.covariance,
+            "smooth": 0.0 if settings.no_smooth else settings.smooth,
+            "sample": settings.sample,
+            "seed": settings.seed,
+            "outliers": settings.outliers,
+            "scribbles": settings.scribbles,
+            "prior": settings.prior,
+            "prior_weight": settings.prior_weight,
+            "class_names": settings.class_names,
+            "threads": settings.threads,
+        },
+        reading={
+            "max_pixels": settings.max_pixels,
+            "mask": settings.mask,
+            "channel_axis": settings.channel_axis,
+        },
+        overwrite=settings.overwrite,
+        stage=partial(progress.stage, title),
         progress=progress,
     )
-    progress.stage(title, "writing")
-    _write(job, result, overwrite=settings.overwrite)
-    classes = result.classes
-    return {
-        "outputs": {name: str(path) for name, path in job.outputs.items()},
-        "shape": list(image.shape),
-        "k": len(classes),
-        "classes": [
-            {
-                "label": each.label,
-                "name": each.name,
-                "share": finite(each.share),
-                "color": hex_color(each.color),
-                "means": {name: finite(mean) for name, mean in each.means.items()},
-            }
-            for each in classes
-        ],
-        "seconds": round(time.perf_counter() - start, 3),
-    }
-
-
-def _write(job: Job, result: Segmentation, *, overwrite: bool) -> None:
-    """Write the outputs of one image; where one fails, say which are there."""
-    writers: dict[str, Callable[[Path], None]] = {
-        "labels": lambda path: result.save(path, overwrite=overwrite),
-        "soft": lambda path: _write_soft(path, result, overwrite=overwrite),
-        "overlay": lambda path: _write_overlay(path, result, overwrite=overwrite),
-        "anomaly": lambda path: _write_anomaly(path, result, overwrite=overwrite),
-        "model": lambda path: result.model.save(path, overwrite=overwrite),
-    }
-    written: list[str] = []
-    for name, path in job.outputs.items():
-        try:
-            writers[name](path)
-        except (GmmsegError, MemoryError, OSError) as error:
-            if not written:
-                raise
-            text = explain(error, str(path))
-            raise OutputError(f"{text} ({', '.join(written)} was written before that)") from error
-        written.append(str(path))
-
-
-def _write_soft(path: Path, result: Segmentation, *, overwrite: bool) -> None:
-    from gmmseg.io.writing import write_probabilities
-
-    write_probabilities(path, result.probabilities, image=result.image, overwrite=overwrite)
-
-
-def _write_anomaly(path: Path, result: Segmentation, *, overwrite: bool) -> None:
-    from gmmseg.io.writing import write_map
-
-    write_map(path, result.anomaly, key="anomaly", image=result.image, overwrite=overwrite)
-
-
-def _write_overlay(path: Path, result: Segmentation, *, overwrite: bool) -> None:
-    from gmmseg.export.overlay import overlay
-    from gmmseg.io.writing import write_rgb
-
-    write_rgb(path, overlay(result.image, result.labels), image=result.image, overwrite=overwrite)
 
 
 def _table(record: dict[str, Any]) -> str:
