@@ -33,7 +33,7 @@ from gmmseg.cli.table import class_table
 from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.io.formats import identify
 
-__all__ = ["command"]
+__all__ = ["command", "fitting_options", "fitting_parameters", "reading_options"]
 
 _classes = partial(click.option, cls=Option, section="Classes", show_default=True)
 _pixels = partial(click.option, cls=Option, section="Pixels", show_default=True)
@@ -41,27 +41,99 @@ _output = partial(click.option, cls=Option, section="Output")
 _running = partial(click.option, cls=Option, section="Running")
 
 
+_FITTING = (
+    _classes(
+        "-k",
+        metavar="INT|auto",
+        type=WholeNumber(1, 255, word="auto"),
+        default=4,
+        help="Number of classes, 1 to 255, or auto to choose it by the image.",
+    ),
+    _classes(
+        "--features",
+        type=Features(),
+        help="What tells pixels apart, one or several of lab, luv, rgb, hsv, gray, intensity, bands and xy (the "
+        "position, with a weight if you like: lab,xy:0.5).  [default: lab,xy for colour, intensity for one channel, "
+        "else bands]",
+    ),
+    _classes(
+        "--covariance", type=Covariance(), default="full", help="Shape of classes: full, tied, diag or spherical."
+    ),
+    _classes("--smooth", type=Fraction(), default=0.5, help="How much neighbouring pixels agree, 0 to 1."),
+    _classes("--no-smooth", is_flag=True, show_default=False, help="Each pixel for itself; the same as --smooth 0."),
+    _classes(
+        "--sample",
+        metavar="INT|all",
+        type=WholeNumber(1, word="all"),
+        default=100_000,
+        help="Pixels to fit the classes to, or all.",
+    ),
+    _classes(
+        "--outliers",
+        metavar="uniform|student",
+        type=Outliers(),
+        help="Keep gross errors from moving the classes, by a uniform class beside them or by long tails.",
+    ),
+    _classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels."),
+    _classes("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result."),
+)
+_READING = (
+    _pixels("--mask", type=FILE, help="Label map of the same size; pixels where it is 0 are left out."),
+    _pixels(
+        "--channel-axis",
+        metavar="INT|none",
+        type=ChannelAxis(),
+        default="auto",
+        help="Axis of the channels in .npy, .npz and TIFF files (0 first, -1 last), or none for a volume.",
+    ),
+    _pixels(
+        "--max-pixels", type=WholeNumber(1), default=2_000_000_000, help="Refuse larger images before decoding them."
+    ),
+)
+
+
+def fitting_options(function: Any) -> Any:
+    """Add the options that say how classes are found."""
+    return _with(_FITTING, function)
+
+
+def reading_options(function: Any) -> Any:
+    """Add the options that say how images are read."""
+    return _with(_READING, function)
+
+
+def fitting_parameters(context: click.Context) -> dict[str, Any]:
+    """Return the values of `fitting_options` as the library's functions take them."""
+    given = context.params
+    if given["no_smooth"] and context.get_parameter_source("smooth") is ParameterSource.COMMANDLINE:
+        raise click.UsageError(f"--smooth {given['smooth']:g} and --no-smooth contradict each other; give one of them")
+    same = ("features", "covariance", "sample", "seed", "outliers", "class_names")
+    return {
+        "k": given["k"] or "auto",
+        "smooth": 0.0 if given["no_smooth"] else given["smooth"],
+        **{name: given[name] for name in same},
+    }
+
+
+def _with(options: tuple[Any, ...], function: Any) -> Any:
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 @dataclass(frozen=True)
 class _Settings:
-    """The options, as `command` declares them."""
+    """The options, as `command` declares them; those of `fitting_options` in one."""
 
-    k: int | None
-    features: str | None
-    covariance: str
-    smooth: float
-    no_smooth: bool
-    sample: int | None
-    seed: int
+    fitting: dict[str, Any]
     mask: Path | None
     channel_axis: Any
     max_pixels: int
     output: Path | None
     out_dir: Path | None
-    outliers: str | None
     scribbles: Path | None
     prior: Path | None
     prior_weight: float
-    class_names: tuple[str, ...] | None
     soft: Path | None
     overlay: Path | None
     anomaly: Path | None
@@ -74,49 +146,11 @@ class _Settings:
 
 @click.command("segment", cls=Command, epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed.")
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=FILE)
-@_classes(
-    "-k",
-    metavar="INT|auto",
-    type=WholeNumber(1, 255, word="auto"),
-    default=4,
-    help="Number of classes, 1 to 255, or auto to choose it by the image.",
-)
-@_classes(
-    "--features",
-    type=Features(),
-    help="What tells pixels apart, one or several of lab, luv, rgb, hsv, gray, intensity, bands and xy (the position, "
-    "with a weight if you like: lab,xy:0.5).  [default: lab,xy for colour, intensity for one channel, else bands]",
-)
-@_classes("--covariance", type=Covariance(), default="full", help="Shape of classes: full, tied, diag or spherical.")
-@_classes("--smooth", type=Fraction(), default=0.5, help="How much neighbouring pixels agree, 0 to 1.")
-@_classes("--no-smooth", is_flag=True, show_default=False, help="Each pixel for itself; the same as --smooth 0.")
-@_classes(
-    "--sample",
-    metavar="INT|all",
-    type=WholeNumber(1, word="all"),
-    default=100_000,
-    help="Pixels to fit the classes to, or all.",
-)
-@_classes(
-    "--outliers",
-    metavar="uniform|student",
-    type=Outliers(),
-    help="Keep gross errors from moving the classes, by a uniform class beside them or by long tails.",
-)
-@_classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels.")
-@_classes("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result.")
-@_pixels("--mask", type=FILE, help="Label map of the same size; pixels where it is 0 are left out.")
+@fitting_options
+@reading_options
 @_pixels("--scribbles", type=FILE, help="Strokes (one image): the class of some pixels, 0 where a pixel is free.")
 @_pixels("--prior", type=FILE, help="Probability of each class at each pixel (one image): .npz, .npy or .tif.")
 @_pixels("--prior-weight", type=Amount(), default=1.0, help="Power of the prior: 0 ignores it, 1 takes it as it is.")
-@_pixels(
-    "--channel-axis",
-    metavar="INT|none",
-    type=ChannelAxis(),
-    default="auto",
-    help="Axis of the channels in .npy, .npz and TIFF files (0 first, -1 last), or none for a volume.",
-)
-@_pixels("--max-pixels", type=WholeNumber(1), default=2_000_000_000, help="Refuse larger images before decoding them.")
 @_output(
     "-o",
     "--output",
@@ -148,9 +182,8 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
       gmmseg segment cell.png -k 3 --soft cell_soft.npz --overlay cell_overlay.png
       gmmseg segment scenes/*.tif -k 6 --out-dir labels --json
     """  # noqa: D301  # click keeps the lines below this character as they are
-    settings = _Settings(**options)
-    if settings.no_smooth and context.get_parameter_source("smooth") is ParameterSource.COMMANDLINE:
-        raise click.UsageError(f"--smooth {settings.smooth:g} and --no-smooth contradict each other; give one of them")
+    own = {name: value for name, value in options.items() if name in _Settings.__dataclass_fields__}
+    settings = _Settings(fitting=fitting_parameters(context), **own)
     guides = [path for path in (settings.mask, settings.scribbles, settings.prior) if path is not None]
     jobs = plan(
         images,
@@ -224,17 +257,10 @@ def _segment(job: Job, settings: _Settings, progress: Progress, title: str) -> d
         job.source,
         job.outputs,
         parameters={
-            "k": settings.k or "auto",
-            "features": settings.features,
-            "covariance": settings.covariance,
-            "smooth": 0.0 if settings.no_smooth else settings.smooth,
-            "sample": settings.sample,
-            "seed": settings.seed,
-            "outliers": settings.outliers,
+            **settings.fitting,
             "scribbles": settings.scribbles,
             "prior": settings.prior,
             "prior_weight": settings.prior_weight,
-            "class_names": settings.class_names,
             "threads": settings.threads,
         },
         reading={
