@@ -186,6 +186,16 @@ def test_inputs_are_never_written_over(scenes):
     assert len(plan("**/*.png", "scenes/deep").images) == 4
 
 
+def test_results_of_other_batches_are_no_images(scenes):
+    run(plan(scenes, "scenes/labels"), jobs=1)
+    shutil.copytree(scenes / "deep", scenes / "data")
+    (scenes / "data" / NAME).write_text('{"image": "a.png", "caption": "a data set has such files, too"}\n')
+    made = plan(scenes, "scenes/others")
+    assert len(made.images) == 9
+    left_out = {str(step.source): step.reason for step in made.steps if not step.outputs}
+    assert left_out["scenes/labels"] == "holds the results of a batch"
+
+
 # ---- what a second run does ----
 
 
@@ -469,12 +479,26 @@ def test_a_folder_that_cannot_be_written(scenes):
 # ---- killed at any moment ----
 
 
-def start(*arguments):
+def test_interrupted(scenes):
+    process = start("scenes", "-k", 3, "--out-dir", "labels", "--jobs", 2, new_session=True)
+    while not Path("labels", NAME).exists():
+        time.sleep(0.002)
+    time.sleep(0.05)
+    assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)  # as the terminal does it: to the workers, too
+    assert process.wait(20) == 130
+    assert [path.name for path in Path("labels").rglob(".*")] == []
+    assert start("scenes", "-k", 3, "--out-dir", "labels", "--resume").wait(60) == 0
+    assert len(lines()) == 6
+
+
+def start(*arguments, new_session=False):
     return subprocess.Popen(
         [sys.executable, "-P", "-c", PROGRAM, "batch", *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(Path(gmmseg.__file__).parents[1])},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=new_session,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gmmseg.batch.manifest import Manifest
 from gmmseg.errors import InputError, OutputError
 from gmmseg.io.formats import FORMATS, identify
 
@@ -43,8 +44,8 @@ def find_images(sources: Sequence[str | os.PathLike[str]], *, without: Path) -> 
     ----------
     sources : sequence of path-like
         Folders (with all below them), patterns such as "scenes/**/*.tif", lists (.txt: one path a line, or with NUL
-        characters between them as `find -print0` writes them) and images. Hidden files and folders are left out of
-        folders and patterns.
+        characters between them as `find -print0` writes them) and images. Hidden files and folders, and results of
+        other batches, are left out of folders.
     without : Path
         A folder that is left out of folders and patterns: that of the results.
 
@@ -88,6 +89,13 @@ def _is_image(folder: Path) -> bool:
     return True
 
 
+def _holds_results(folder: Path) -> bool:
+    try:
+        return bool(Manifest.read(folder).lines)
+    except InputError:
+        return False
+
+
 def _apart(folder: Path, results: Path) -> Path:
     """Return the real path of the results' folder; images and results in one folder would be mixed up next time."""
     real = Path(os.path.realpath(results))
@@ -105,6 +113,8 @@ def _in_folder(folder: Path, without: Path) -> Iterator[Found]:
                 continue
             if _is_image(path):
                 yield Found(path, folder)
+            elif _holds_results(path):
+                yield Found(path, folder, "holds the results of a batch")
             else:
                 kept.append(name)
         folders[:] = kept
