@@ -280,7 +280,18 @@ def test_other_peoples_files_are_kept(scenes):
     Path("labels/a_labels.png").write_text("precious")
     with pytest.raises(OutputError, match=r"labels/a_labels\.png exists, but no labels/manifest\.jsonl says"):
         plan(scenes, "labels", resume=True)
-    for text in ('{"name": "of another program"}\n', "one\ntwo\nthree\n"):
+    ours = '{"parameters": {}, "outputs": {"labels": {"file": "%s"}}%s}\n'
+    foreign = (
+        '{"name": "of another program"}\n',
+        "[1]\n",
+        "one\ntwo\nthree\n",
+        '{"parameters": {}, "outputs": {"labels": {"file": 1}}}\n',
+        '{"parameters": {}, "outputs": {"soft": {"file": "a.npz"}}}\n',
+        ours % ("../../a.png", ""),
+        ours % ("/tmp/a.png", ""),
+        ours % ("a.png", ', "error": "text"'),
+    )
+    for text in foreign:
         Path("labels", NAME).write_text(text)
         with pytest.raises(InputError, match="is not the manifest of a batch"):
             plan(scenes, "labels", overwrite=True)

@@ -83,10 +83,9 @@ class Manifest:
             except ValueError:  # a power cut may leave zeros, too
                 torn += 1
                 continue
-            try:
-                lines[line["outputs"]["labels"]["file"]] = line
-            except (LookupError, TypeError):
-                raise _foreign(path) from None
+            if not _is_ours(line):
+                raise _foreign(path)
+            lines[line["outputs"]["labels"]["file"]] = line
         if torn > 1 and not lines:
             raise _foreign(path)
         return cls(folder, lines, True, not texts[-1] and len(texts) - 1 == len(lines), content)
@@ -125,6 +124,21 @@ class Manifest:
 
 def _encoded(line: Line) -> bytes:
     return json.dumps(line, allow_nan=False).encode() + b"\n"
+
+
+def _is_ours(line: Any) -> bool:
+    """Whether a line is one that a batch wrote, with files that lie below the folder."""
+    if not isinstance(line, dict) or not all(isinstance(line.get(each), dict) for each in ("outputs", "parameters")):
+        return False
+    files = [each.get("file") for each in line["outputs"].values() if isinstance(each, dict)]
+    return (
+        "labels" in line["outputs"]
+        and len(files) == len(line["outputs"])
+        and all(
+            isinstance(each, str) and not Path(each).is_absolute() and ".." not in Path(each).parts for each in files
+        )
+        and isinstance(line.get("error", {}), dict)
+    )
 
 
 def _foreign(path: Path) -> InputError:
