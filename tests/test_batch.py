@@ -88,6 +88,13 @@ def test_one_image_is_what_segment_says(scenes, tmp_path):
         process(scenes / "b.png", {"depth": Path("c.npy")})
 
 
+def test_one_image_needs_nothing_of_the_rest(fresh_python):
+    code = "import sys; from gmmseg.batch.processing import process; print('gmmseg.batch.planning' in sys.modules)"
+    assert fresh_python(code).strip() == "False"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = gmmseg.batch.nothing
+
+
 # ---- what is planned ----
 
 
