@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 __all__ = [
     "FILE",
     "Amount",
+    "Bytes",
     "ChannelAxis",
     "Channels",
     "Command",
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 else:
     # Older versions of click do not let it take an argument.
     _ParamType = click.ParamType
+
+_LEAST_MEMORY = 64 << 20
 
 FILE = click.Path(path_type=Path)
 FILE.name = "FILE"
@@ -159,6 +163,29 @@ class Amount(_ParamType):
         if not 0 <= number < math.inf:
             self.fail(f"{value} is not usable; use a number of at least 0", param, ctx)
         return number
+
+
+class Bytes(_ParamType):
+    """An amount of memory, such as 512MiB or 2GB."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the number of bytes."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"([0-9.]+)\s*([kmgt]?)(i?)b?", str(value).strip().lower())
+        try:
+            number = float(found[1]) if found else math.nan
+        except ValueError:
+            number = math.nan
+        if found is None or not _LEAST_MEMORY <= number * (size := _unit(found[2], found[3])) < math.inf:
+            self.fail(f"{value} is not usable; use an amount of at least 64MiB, as in 512MiB or 2GB", param, ctx)
+        return int(number * size)
+
+
+def _unit(prefix: str, binary: str) -> int:
+    return int((1024 if binary else 1000) ** " kmgt".index(prefix or " "))
 
 
 class Names(_ParamType):

@@ -8,6 +8,7 @@ __all__ = ["COMMANDS", "overview"]
 COMMANDS = {
     "segment": ("gmmseg.cli.segment", "Segment images into classes and write their label maps."),
     "info": ("gmmseg.cli.info", "Describe an image, a model file or this installation."),
+    "batch": ("gmmseg.cli.batch", "Segment folders of images in several processes, and resume."),
     "choose-k": ("gmmseg.cli.choose_k", "Choose how many classes an image has."),
     "evaluate": ("gmmseg.cli.evaluate", "Compare a label map with a truth, or with several people's."),
     "export": ("gmmseg.cli.export", "Export a label map to annotation tools, training pipelines and GIS."),
@@ -26,6 +27,7 @@ Commands:
 Examples:
   gmmseg segment photo.png -k 4            write photo_labels.png, print the classes
   gmmseg segment *.tif --out-dir labels    many images, one label map each
+  gmmseg batch scenes --out-dir labels     folders of images, in all processors
   gmmseg info photo.png                    what the file holds
   gmmseg plot land.gmm.json scene.tif      draw a model as a figure
 

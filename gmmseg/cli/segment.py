@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from gmmseg.batch.outputs import check_outputs
+from gmmseg.batch.processing import process
 from gmmseg.cli.messages import collected_warnings, exit_code, explain, plain, print_error
 from gmmseg.cli.options import (
     FILE,
     Amount,
+    Bytes,
     ChannelAxis,
     Channels,
     Command,
@@ -31,16 +31,12 @@ from gmmseg.cli.options import (
     WholeNumber,
 )
 from gmmseg.cli.progress import Progress
-from gmmseg.cli.table import class_table, finite, hex_color
-from gmmseg.cli.targets import Job, check, folder, plan
-from gmmseg.errors import GmmsegError, OutputError
+from gmmseg.cli.table import class_table
+from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.io.formats import identify
 from gmmseg.io.stacking import files_of
 
-if TYPE_CHECKING:
-    from gmmseg.result import Segmentation
-
-__all__ = ["command"]
+__all__ = ["command", "fitting_options", "fitting_parameters", "reading_options"]
 
 _classes = partial(click.option, cls=Option, section="Classes", show_default=True)
 _pixels = partial(click.option, cls=Option, section="Pixels", show_default=True)
@@ -48,28 +44,116 @@ _output = partial(click.option, cls=Option, section="Output")
 _running = partial(click.option, cls=Option, section="Running")
 
 
+_FITTING = (
+    _classes(
+        "-k",
+        metavar="INT|auto",
+        type=WholeNumber(1, 255, word="auto"),
+        default=4,
+        help="Number of classes, 1 to 255, or auto to choose it by the image.",
+    ),
+    _classes(
+        "--features",
+        type=Features(),
+        help="What tells pixels apart, one or several of lab, luv, rgb, hsv, gray, intensity, bands and xy (the "
+        "position, with a weight if you like: lab,xy:0.5).  [default: lab,xy for colour, intensity for one channel, "
+        "else bands]",
+    ),
+    _classes(
+        "--covariance", type=Covariance(), default="full", help="Shape of classes: full, tied, diag or spherical."
+    ),
+    _classes("--smooth", type=Fraction(), default=0.5, help="How much neighbouring pixels agree, 0 to 1."),
+    _classes("--no-smooth", is_flag=True, show_default=False, help="Each pixel for itself; the same as --smooth 0."),
+    _classes(
+        "--sample",
+        metavar="INT|all",
+        type=WholeNumber(1, word="all"),
+        default=100_000,
+        help="Pixels to fit the classes to, or all.",
+    ),
+    _classes(
+        "--outliers",
+        metavar="uniform|student",
+        type=Outliers(),
+        help="Keep gross errors from moving the classes, by a uniform class beside them or by long tails.",
+    ),
+    _classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels."),
+    _classes("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result."),
+)
+_READING = (
+    _pixels("--mask", type=FILE, help="Label map of the same size; pixels where it is 0 are left out."),
+    _pixels(
+        "--channel-axis",
+        metavar="INT|none",
+        type=ChannelAxis(),
+        default="auto",
+        help="Axis of the channels in .npy, .npz and TIFF files (0 first, -1 last), or none for a volume.",
+    ),
+    _pixels(
+        "--channels",
+        "--bands",
+        "channels",
+        type=Channels(),
+        help="Which channels, in which order: numbers from 1 or names in the file, as in 4,3,2 or DAPI.  "
+        "[default: all]",
+    ),
+    _pixels(
+        "--max-pixels", type=WholeNumber(1), default=2_000_000_000, help="Refuse larger images before decoding them."
+    ),
+    _running(
+        "--memory",
+        type=Bytes(),
+        default="1GiB",
+        show_default=True,
+        help="Rasters and volumes that take more than half of it are read and written window by window.",
+    ),
+)
+
+
+def fitting_options(function: Any) -> Any:
+    """Add the options that say how classes are found."""
+    return _with(_FITTING, function)
+
+
+def reading_options(function: Any) -> Any:
+    """Add the options that say how images are read."""
+    return _with(_READING, function)
+
+
+def fitting_parameters(context: click.Context) -> dict[str, Any]:
+    """Return the values of `fitting_options` as the library's functions take them."""
+    given = context.params
+    if given["no_smooth"] and context.get_parameter_source("smooth") is ParameterSource.COMMANDLINE:
+        raise click.UsageError(f"--smooth {given['smooth']:g} and --no-smooth contradict each other; give one of them")
+    same = ("features", "covariance", "sample", "seed", "outliers", "class_names")
+    return {
+        "k": given["k"] or "auto",
+        "smooth": 0.0 if given["no_smooth"] else given["smooth"],
+        **{name: given[name] for name in same},
+    }
+
+
+def _with(options: tuple[Any, ...], function: Any) -> Any:
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 @dataclass(frozen=True)
 class _Settings:
-    """The options, as `command` declares them."""
+    """The options, as `command` declares them; those of `fitting_options` in one."""
 
-    k: int | None
-    features: str | None
-    covariance: str
-    smooth: float
-    no_smooth: bool
-    sample: int | None
-    seed: int
+    fitting: dict[str, Any]
     mask: Path | None
     channel_axis: Any
     channels: tuple[str, ...] | None
     max_pixels: int
+    memory: int
     output: Path | None
     out_dir: Path | None
-    outliers: str | None
     scribbles: Path | None
     prior: Path | None
     prior_weight: float
-    class_names: tuple[str, ...] | None
     soft: Path | None
     overlay: Path | None
     anomaly: Path | None
@@ -82,56 +166,11 @@ class _Settings:
 
 @click.command("segment", cls=Command, epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed.")
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=FILE)
-@_classes(
-    "-k",
-    metavar="INT|auto",
-    type=WholeNumber(1, 255, word="auto"),
-    default=4,
-    help="Number of classes, 1 to 255, or auto to choose it by the image.",
-)
-@_classes(
-    "--features",
-    type=Features(),
-    help="What tells pixels apart, one or several of lab, luv, rgb, hsv, gray, intensity, bands and xy (the position, "
-    "with a weight if you like: lab,xy:0.5).  [default: lab,xy for colour, intensity for one channel, else bands]",
-)
-@_classes("--covariance", type=Covariance(), default="full", help="Shape of classes: full, tied, diag or spherical.")
-@_classes("--smooth", type=Fraction(), default=0.5, help="How much neighbouring pixels agree, 0 to 1.")
-@_classes("--no-smooth", is_flag=True, show_default=False, help="Each pixel for itself; the same as --smooth 0.")
-@_classes(
-    "--sample",
-    metavar="INT|all",
-    type=WholeNumber(1, word="all"),
-    default=100_000,
-    help="Pixels to fit the classes to, or all.",
-)
-@_classes(
-    "--outliers",
-    metavar="uniform|student",
-    type=Outliers(),
-    help="Keep gross errors from moving the classes, by a uniform class beside them or by long tails.",
-)
-@_classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels.")
-@_classes("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result.")
-@_pixels("--mask", type=FILE, help="Label map of the same size; pixels where it is 0 are left out.")
+@fitting_options
+@reading_options
 @_pixels("--scribbles", type=FILE, help="Strokes (one image): the class of some pixels, 0 where a pixel is free.")
 @_pixels("--prior", type=FILE, help="Probability of each class at each pixel (one image): .npz, .npy or .tif.")
 @_pixels("--prior-weight", type=Amount(), default=1.0, help="Power of the prior: 0 ignores it, 1 takes it as it is.")
-@_pixels(
-    "--channel-axis",
-    metavar="INT|none",
-    type=ChannelAxis(),
-    default="auto",
-    help="Axis of the channels in .npy, .npz and TIFF files (0 first, -1 last), or none for a volume.",
-)
-@_pixels(
-    "--channels",
-    "--bands",
-    "channels",
-    type=Channels(),
-    help="Which channels, in which order: numbers from 1 or names in the file, as in 4,3,2 or DAPI.  [default: all]",
-)
-@_pixels("--max-pixels", type=WholeNumber(1), default=2_000_000_000, help="Refuse larger images before decoding them.")
 @_output(
     "-o",
     "--output",
@@ -166,9 +205,8 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
       gmmseg segment scene.tif --channels 4,3,2
       gmmseg segment t1.tif+t2.tif -k 3
     """  # noqa: D301  # click keeps the lines below this character as they are
-    settings = _Settings(**options)
-    if settings.no_smooth and context.get_parameter_source("smooth") is ParameterSource.COMMANDLINE:
-        raise click.UsageError(f"--smooth {settings.smooth:g} and --no-smooth contradict each other; give one of them")
+    own = {name: value for name, value in options.items() if name in _Settings.__dataclass_fields__}
+    settings = _Settings(fitting=fitting_parameters(context), **own)
     guides = [path for path in (settings.mask, settings.scribbles, settings.prior) if path is not None]
     jobs = plan(
         images,
@@ -200,7 +238,7 @@ def _segment_all(jobs: list[Job], settings: _Settings) -> int:
         with _kept_going(job, failures, progress):
             for file in files_of(job.source):
                 identify(file)
-            check(job, overwrite=settings.overwrite)
+            check_outputs(job.source, job.outputs, overwrite=settings.overwrite)
     records = []
     for number, job in enumerate(jobs, 1):
         record: dict[str, Any] = {"input": str(job.source)}
@@ -239,99 +277,28 @@ def _kept_going(job: Job, failures: dict[Job, Exception], progress: Progress) ->
 
 def _segment(job: Job, settings: _Settings, progress: Progress, title: str) -> dict[str, Any]:
     """Segment one image, write what was asked for, and say what came out."""
-    start = time.perf_counter()
-    from gmmseg.io.reading import prepare, read
-
-    progress.stage(title, "reading")
-    prepare(job.source)
-    # Loads while the file is decoded: a tenth of the time of a 12-megapixel JPEG.
-    Thread(target=import_module, args=("gmmseg.segmentation",), daemon=True).start()
-    image = read(
+    return process(
         job.source,
-        max_pixels=settings.max_pixels,
-        mask=settings.mask,
-        channel_axis=settings.channel_axis,
-        channels=settings.channels,
-    )
-    from gmmseg.segmentation import segment
-
-    check(job, overwrite=settings.overwrite, ndim=image.ndim)
-    progress.stage(title, "fitting")
-    result = segment(
-        image,
-        settings.k or "auto",
-        features=settings.features,
-        covariance=settings.covariance,
-        smooth=0.0 if settings.no_smooth else settings.smooth,
-        sample=settings.sample,
-        seed=settings.seed,
-        outliers=settings.outliers,
-        scribbles=settings.scribbles,
-        prior=settings.prior,
-        prior_weight=settings.prior_weight,
-        class_names=settings.class_names,
-        threads=settings.threads,
+        job.outputs,
+        parameters={
+            **settings.fitting,
+            "scribbles": settings.scribbles,
+            "prior": settings.prior,
+            "prior_weight": settings.prior_weight,
+            "memory": settings.memory,
+            "threads": settings.threads,
+        },
+        reading={
+            "max_pixels": settings.max_pixels,
+            "mask": settings.mask,
+            "channel_axis": settings.channel_axis,
+            "channels": settings.channels,
+            "memory": settings.memory // 2,
+        },
+        overwrite=settings.overwrite,
+        stage=partial(progress.stage, title),
         progress=progress,
     )
-    progress.stage(title, "writing")
-    _write(job, result, overwrite=settings.overwrite)
-    classes = result.classes
-    return {
-        "outputs": {name: str(path) for name, path in job.outputs.items()},
-        "shape": list(image.shape),
-        "k": len(classes),
-        "classes": [
-            {
-                "label": each.label,
-                "name": each.name,
-                "share": finite(each.share),
-                "color": hex_color(each.color),
-                "means": {name: finite(mean) for name, mean in each.means.items()},
-            }
-            for each in classes
-        ],
-        "seconds": round(time.perf_counter() - start, 3),
-    }
-
-
-def _write(job: Job, result: Segmentation, *, overwrite: bool) -> None:
-    """Write the outputs of one image; where one fails, say which are there."""
-    writers: dict[str, Callable[[Path], None]] = {
-        "labels": lambda path: result.save(path, overwrite=overwrite),
-        "soft": lambda path: _write_soft(path, result, overwrite=overwrite),
-        "overlay": lambda path: _write_overlay(path, result, overwrite=overwrite),
-        "anomaly": lambda path: _write_anomaly(path, result, overwrite=overwrite),
-        "model": lambda path: result.model.save(path, overwrite=overwrite),
-    }
-    written: list[str] = []
-    for name, path in job.outputs.items():
-        try:
-            writers[name](path)
-        except (GmmsegError, MemoryError, OSError) as error:
-            if not written:
-                raise
-            text = explain(error, str(path))
-            raise OutputError(f"{text} ({', '.join(written)} was written before that)") from error
-        written.append(str(path))
-
-
-def _write_soft(path: Path, result: Segmentation, *, overwrite: bool) -> None:
-    from gmmseg.io.writing import write_probabilities
-
-    write_probabilities(path, result.probabilities, image=result.image, overwrite=overwrite)
-
-
-def _write_anomaly(path: Path, result: Segmentation, *, overwrite: bool) -> None:
-    from gmmseg.io.writing import write_map
-
-    write_map(path, result.anomaly, key="anomaly", image=result.image, overwrite=overwrite)
-
-
-def _write_overlay(path: Path, result: Segmentation, *, overwrite: bool) -> None:
-    from gmmseg.export.overlay import overlay
-    from gmmseg.io.writing import write_rgb
-
-    write_rgb(path, overlay(result.image, result.labels), image=result.image, overwrite=overwrite)
 
 
 def _table(record: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,39 +10,25 @@ from typing import Any
 
 import click
 
-from gmmseg.errors import GmmsegError, OutputError
-from gmmseg.io.atomic import check_place
-from gmmseg.io.formats import identify
-from gmmseg.io.writing import check_target
+from gmmseg.batch.outputs import labels_name, require_distinct
+from gmmseg.errors import OutputError
 
-__all__ = ["Job", "check", "folder", "plan"]
+__all__ = ["Job", "folder", "plan"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
     """One image and the files to write for it.
 
     Parameters
     ----------
     source : Path
-    labels : Path
-    soft, overlay, anomaly, model : Path, optional
-        Written where asked for.
+    outputs : dict of str to Path
+        By what they hold: "labels", and where asked for "soft", "overlay", "anomaly" and "model".
     """
 
     source: Path
-    labels: Path
-    soft: Path | None = None
-    overlay: Path | None = None
-    anomaly: Path | None = None
-    model: Path | None = None
-
-    @property
-    def outputs(self) -> dict[str, Path]:
-        """Files to write by what they hold, in the order of writing."""
-        names = ("labels", "soft", "overlay", "anomaly", "model")
-        named = {name: getattr(self, name) for name in names}
-        return {name: path for name, path in named.items() if path is not None}
+    outputs: dict[str, Path]
 
 
 def plan(
@@ -79,7 +64,9 @@ def plan(
     Raises
     ------
     click.UsageError
-        The options contradict each other, or two results or a result and an input would be the same file.
+        The options contradict each other.
+    ParameterError
+        Two results, or a result and an input, would be the same file.
     """
     if output is not None and out_dir is not None:
         raise click.UsageError("--output and --out-dir both say where the labels go; give one of them")
@@ -93,101 +80,10 @@ def plan(
             remedy = f"use --out-dir {path}" if name == "output" else "name a file in it"
             raise click.UsageError(f"--{name} {path} is a folder; {remedy}")
     place = out_dir or Path()
-    jobs = [
-        Job(source, output or place / f"{_stem(source)}_labels{_suffix(source, channel_axis)}", **extra)
-        for source in sources
-    ]
-    _require_distinct(jobs, [*sources, *guides])
+    named = {name: path for name, path in extra.items() if path is not None}
+    jobs = [Job(source, {"labels": output or place / labels_name(source, channel_axis), **named}) for source in sources]
+    require_distinct(((job.source, job.outputs) for job in jobs), [*sources, *guides])
     return jobs
-
-
-def _suffix(source: Path, channel_axis: Any) -> str:
-    """Return the suffix of a family's own format, and .tif for what PNG has no room for."""
-    try:
-        known = identify(source).name
-        if known in ("NPY", "NPZ"):
-            from gmmseg.io.reading import read_info
-
-            shape = read_info(source).get("shape", ())
-            return ".tif" if len(shape) - (channel_axis is not None) > 2 else ".png"
-        if known == "DICOM" and source.is_file():
-            from gmmseg.io.reading import read_info
-
-            facts = read_info(source)
-            if len(facts["shape"]) > 2 and "spacing_mm" not in facts:  # a film: segmentations need places
-                return ".nii.gz"
-    except GmmsegError:
-        # Reported when it is this image's turn.
-        return ".png"
-    return {"TIFF": ".tif", "NIfTI": ".nii.gz", "DICOM": ".dcm"}.get(known, ".png")
-
-
-def _stem(source: Path) -> str:
-    """Return the name without its suffix, also where that is of two parts or the path is "." or "..", a folder."""
-    name = source.name if source.name not in ("", "..") else source.resolve().name
-    return name[: -len(".nii.gz")] if name.lower().endswith(".nii.gz") else Path(name).stem
-
-
-def _require_distinct(jobs: Sequence[Job], inputs: Sequence[Path]) -> None:
-    """Refuse to write one file twice, or over anything that is read."""
-    read = {_identity(path): path for path in reversed(inputs)}
-    owners: dict[str, Path] = {}
-    for job in jobs:
-        for path in job.outputs.values():
-            place = _identity(path)
-            if place in read:
-                raise click.UsageError(
-                    f"{path} would be written over {read[place]}, which is an input; choose another name or folder"
-                )
-            if place in owners:
-                raise click.UsageError(_clash(owners[place], job.source, path))
-            owners[place] = job.source
-
-
-def _clash(first: Path, second: Path, path: Path) -> str:
-    if first is second:
-        return f"{path} is named for two results; give each its own name"
-    if _identity(first) == _identity(second):
-        return f"{second} is given twice; name each image once"
-    return f"{first} and {second} would both be written to {path}; segment them one at a time, or rename one"
-
-
-def _identity(path: Path) -> str:
-    """Return what tells whether two paths are the same file, also through links and before it exists."""
-    with suppress(OSError, ValueError):
-        status = path.stat()
-        return f"{status.st_dev}:{status.st_ino}"
-    return os.path.realpath(path)
-
-
-def check(job: Job, *, overwrite: bool, ndim: int | None = None) -> None:
-    """Refuse targets that could not be written.
-
-    Parameters
-    ----------
-    job : Job
-    overwrite : bool
-        Whether existing files may be replaced.
-    ndim : int, optional
-        Number of spatial axes, once the image is read.
-
-    Raises
-    ------
-    OutputError
-        A suffix, a folder, a file that exists, or a format without room for that many axes.
-    """
-    check_target(job.labels, kind="labels", overwrite=overwrite, ndim=ndim)
-    for path in (job.soft, job.anomaly):
-        if path is not None:
-            check_target(path, kind="soft", overwrite=overwrite, ndim=ndim)
-    if job.overlay is not None:
-        if ndim is not None and ndim != 2:
-            raise OutputError(f"{job.overlay}: an overlay needs a picture, {job.source} has {ndim} axes; leave it out")
-        check_target(job.overlay, kind="picture", overwrite=overwrite)
-    if job.model is not None:
-        if job.model.suffix.lower() != ".json":
-            raise OutputError(f"{job.model}: models are written as JSON; give it a name that ends in .json")
-        check_place(job.model, overwrite=overwrite)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from gmmseg.io.formats import require_room
 from gmmseg.windows import Window, everything
 
 if TYPE_CHECKING:
-    from gmmseg.io.writing import Layers
+    from gmmseg.io.windowed import Layers
 
 __all__ = ["describe", "read", "read_labels", "read_probabilities", "write"]
 

@@ -20,7 +20,7 @@ from gmmseg.io.formats import require_room
 from gmmseg.windows import Window
 
 if TYPE_CHECKING:
-    from gmmseg.io.writing import Layers
+    from gmmseg.io.windowed import Layers
 
 __all__ = ["describe", "read_labels", "read_probabilities", "write"]
 

@@ -15,7 +15,8 @@ from gmmseg.errors import DataWarning, GmmsegError, InputError
 from gmmseg.image import Image
 from gmmseg.io import read, read_info, read_labels, read_probabilities, write_labels, write_map, write_probabilities
 from gmmseg.io.nifti_stored import GzipStream
-from gmmseg.io.writing import Layers, write_windows
+from gmmseg.io.windowed import Layers
+from gmmseg.io.writing import write_windows
 from gmmseg.windows import strips, tiles
 
 BRAIN = Path(__file__).with_name("brain.nii.gz")

@@ -1,0 +1,137 @@
+"""What a worker does with a job: the work on one image, and the line of the manifest that tells of it."""
+
+from __future__ import annotations
+
+import errno
+import time
+import warnings
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmmseg.batch.manifest import digest, stamp
+from gmmseg.batch.processing import process
+from gmmseg.errors import GmmsegError, GmmsegWarning, InputError, OutputError
+
+if TYPE_CHECKING:
+    from gmmseg.model import Model
+
+__all__ = ["answer"]
+
+# With these no other image could be written either.
+_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def answer(job: dict[str, Any]) -> dict[str, Any]:
+    """Do the work on one image.
+
+    Parameters
+    ----------
+    job : dict
+        "source", "folder" (of the results), "parameters" and "reading" as of `process`, "model" (a path or None), and
+        "line": what the manifest says anyway, with "outputs" by kind, each a dict with "file", below the folder.
+
+    Returns
+    -------
+    dict
+        "line": the given one and what came of the work: the input's size, time and hash, the outputs' sizes and hashes,
+        "shape", "k", "classes", "seconds", "peak_mib" and "warnings", or "error"; "retry": whether it may succeed with
+        more memory; "stop": why no other image can be written either, or None.
+    """
+    source, folder, line = Path(job["source"]), Path(job["folder"]), dict(job["line"])
+    start = time.perf_counter()
+    _forget_peak()
+    retry, stop = False, None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", GmmsegWarning)
+        try:
+            with suppress(OSError):  # reported when it is read
+                line |= stamp(source)  # before it is read: should it change meanwhile, the hash is not that of the file
+            line |= _processed(job, source, folder)
+        # Even a mistake of ours must not cost the other images.
+        except Exception as error:
+            line["error"] = _described(error, source)
+            retry = isinstance(error, MemoryError)
+            stop = str(error) if isinstance(error, OutputError) and _has_no_place(error) else None
+    said = [str(each.message) for each in caught if issubclass(each.category, GmmsegWarning)]
+    line |= {"seconds": round(time.perf_counter() - start, 3), "peak_mib": _peak(), "warnings": said}
+    return {"line": line, "retry": retry, "stop": stop}
+
+
+def _processed(job: dict[str, Any], source: Path, folder: Path) -> dict[str, Any]:
+    files = {kind: each["file"] for kind, each in job["line"]["outputs"].items()}
+    outputs = {kind: folder / file for kind, file in files.items()}
+    for path in outputs.values():
+        _make_folder(path.parent)
+    model = None if job["model"] is None else _load(job["model"], job["line"]["model"])
+    # The plan has decided what may be replaced.
+    record = process(source, outputs, model=model, parameters=job["parameters"], reading=job["reading"], overwrite=True)
+    return {
+        "outputs": {
+            kind: {"file": files[kind], "bytes": path.stat().st_size, "sha256": digest(path)}
+            for kind, path in outputs.items()
+        },
+        "shape": record["shape"],
+        "k": record["k"],
+        "classes": [{name: each[name] for name in ("label", "name", "share", "color")} for each in record["classes"]],
+    }
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"{folder} cannot be made: {reason}; free space or choose another folder") from error
+
+
+@cache
+def _load(path: str, sha256: str) -> Model:
+    from gmmseg.model import load_model
+
+    if digest(Path(path)) != sha256:
+        raise InputError(f"{path} has changed since the batch began; begin it again")
+    return load_model(path)
+
+
+def _described(error: Exception, source: Path) -> dict[str, Any]:
+    """Say what went wrong in one line, and where."""
+    import traceback
+
+    if isinstance(error, GmmsegError):
+        message = str(error)
+    elif isinstance(error, MemoryError):
+        message = f"{source}: there is not enough memory; use a smaller image, or fewer classes"
+    elif isinstance(error, OSError):
+        message = f"{source}: {error.strerror or error}; check the file, its rights and the free space"
+    else:
+        words = " ".join(str(error).split())[:200]
+        message = f"{source}: unexpected {type(error).__name__} ({words}); please report this"
+    trace = "".join(traceback.format_exception(error))
+    return {"type": type(error).__name__, "message": message, "traceback": trace}
+
+
+def _has_no_place(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _NO_PLACE:
+            return True
+        error = error.__cause__
+    return False
+
+
+def _forget_peak() -> None:
+    """Have Linux measure this process's peak memory anew."""
+    with suppress(OSError), open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+
+
+def _peak() -> float:
+    """Return the peak memory since then in MiB."""
+    with suppress(OSError), open("/proc/self/status", "rb") as file:
+        for text in file:
+            if text.startswith(b"VmHWM:"):
+                return round(int(text.split()[1]) / 1024, 1)
+    import resource
+
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

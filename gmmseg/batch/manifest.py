@@ -1,0 +1,255 @@
+"""The manifest: one line of JSON an image, appended as each ends, from which a second run knows what is done.
+
+Everything in a folder of results is written whole or not at all, a result before its line; so a line that is there is
+true of files that are there, unless somebody changed them, which their hashes tell.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmmseg.errors import InputError, OutputError
+from gmmseg.io.atomic import atomic_file
+
+__all__ = ["NAME", "Manifest", "digest", "locked", "stamp", "sweep"]
+
+NAME = "manifest.jsonl"
+
+_LOCK = ".gmmseg-batch.lock"
+_TEMPORARY = re.compile(r"\.gmmseg-[0-9a-f]{12}\.tmp")
+_PATIENCE = 10.0  # seconds for the workers of a run that was killed to notice it and end
+
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known of a folder of results.
+
+    Parameters
+    ----------
+    folder : Path
+    lines : dict of str to dict
+        The last line of each image, by the path of its label map below the folder.
+    exists : bool
+        Whether there is a file, be it empty: a batch has run here.
+    settled : bool
+        Whether the file holds these lines and nothing else, such as half a line.
+    content : bytes
+        The file as it was read.
+    """
+
+    folder: Path
+    lines: dict[str, Line]
+    exists: bool = False
+    settled: bool = True
+    content: bytes = b""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.folder / NAME
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Read the manifest of a folder; an empty one where there is none. Half-written lines are dropped.
+
+        Raises
+        ------
+        InputError
+            The file cannot be read, or is not the manifest of a batch.
+        """
+        path = folder / NAME
+        try:
+            content = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return cls(folder, {})
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}; check its rights") from None
+        texts = content.split(b"\n")
+        lines: dict[str, Line] = {}
+        torn = 0
+        for text in filter(None, texts):
+            try:
+                line = json.loads(text)
+            except ValueError:  # a power cut may leave zeros, too
+                torn += 1
+                continue
+            if not _is_ours(line):
+                raise _foreign(path)
+            lines[line["outputs"]["labels"]["file"]] = line
+        if torn > 1 and not lines:
+            raise _foreign(path)
+        return cls(folder, lines, True, not texts[-1] and len(texts) - 1 == len(lines), content)
+
+    def settle(self, kept: Iterable[str]) -> None:
+        """Make the file one line an image: of those whose keys are given, and nothing else."""
+        chosen = {key: self.lines[key] for key in kept}
+        if not (self.exists and self.settled and len(chosen) == len(self.lines)):
+            with atomic_file(self.path, overwrite=True) as file:
+                file.writelines(map(_encoded, chosen.values()))
+
+    def append(self, line: Line) -> None:
+        """Add a line, and have it on disk.
+
+        Raises
+        ------
+        OutputError
+            It cannot be written; the file is as it was.
+        """
+        try:
+            with open(self.path, "ab", buffering=0) as file:
+                size = file.seek(0, os.SEEK_END)
+                try:
+                    content = _encoded(line)
+                    if file.write(content) != len(content):
+                        raise OSError(28, "No space left on device")
+                    os.fsync(file.fileno())
+                except OSError:
+                    with suppress(OSError):
+                        file.truncate(size)
+                    raise
+        except OSError as error:
+            reason = error.strerror or error
+            raise OutputError(f"{self.path} cannot be written: {reason}; free space and resume") from error
+
+
+def _encoded(line: Line) -> bytes:
+    return json.dumps(line, allow_nan=False).encode() + b"\n"
+
+
+def _is_ours(line: Any) -> bool:
+    """Whether a line is one that a batch wrote, with files that lie below the folder."""
+    if not isinstance(line, dict) or not all(isinstance(line.get(each), dict) for each in ("outputs", "parameters")):
+        return False
+    files = [each.get("file") for each in line["outputs"].values() if isinstance(each, dict)]
+    return (
+        "labels" in line["outputs"]
+        and len(files) == len(line["outputs"])
+        and all(
+            isinstance(each, str) and not Path(each).is_absolute() and ".." not in Path(each).parts for each in files
+        )
+        and isinstance(line.get("error", {}), dict)
+    )
+
+
+def _foreign(path: Path) -> InputError:
+    return InputError(f"{path} is not the manifest of a batch; choose another folder for the results, or move it")
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the names and contents of the files in a folder.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    import hashlib
+
+    if path.is_dir():
+        total = hashlib.sha256()
+        for each in sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith(".")):
+            total.update(os.fsencode(each.name) + b"\0" + digest(each).encode())
+        return total.hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stamp(path: Path) -> Line:
+    """Return size in bytes, time of the last change (seconds since 1970) and SHA-256."""
+    status = path.stat()
+    return {"bytes": status.st_size, "mtime": status.st_mtime, "sha256": digest(path)}
+
+
+def sweep(folders: Iterable[Path]) -> None:
+    """Remove the temporary files that a killed run left in some folders."""
+    for folder in folders:
+        with suppress(OSError):
+            for name in os.listdir(folder):
+                if _TEMPORARY.match(name):
+                    (folder / name).unlink()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[int]:
+    """Keep a second run out of a folder; the system lets go of the lock when its last holder ends, however it ends.
+
+    Yields
+    ------
+    int
+        The file descriptor: a worker that inherits it holds the lock too.
+
+    Raises
+    ------
+    OutputError
+        Another run is at work there, or the folder cannot be written.
+    """
+    path = folder / _LOCK
+    descriptor = _take(path)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+        yield descriptor
+    finally:
+        # While it is held: whoever waits for it finds another file, or none, under the name and takes that.
+        with suppress(OSError):
+            path.unlink()
+        os.close(descriptor)
+
+
+def _take(path: Path) -> int:
+    import fcntl
+
+    start = time.monotonic()
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            reason = error.strerror or error
+            raise OutputError(f"{path.parent} cannot be written: {reason}; choose another folder") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _same_file(descriptor, path):
+                return descriptor
+        except BlockingIOError:
+            holder = os.pread(descriptor, 20, 0).strip()
+            # Workers outlive a run that was killed for a moment.
+            if (holder.isdigit() and _alive(int(holder))) or time.monotonic() - start > _PATIENCE:
+                os.close(descriptor)
+                who = f" (process {holder.decode()})" if holder.isdigit() else ""
+                raise OutputError(f"another batch{who} is at work in {path.parent}; wait for its end") from None
+            time.sleep(0.05)
+        except OSError:
+            # Some network file systems have no locks; then nothing keeps a second run out.
+            return descriptor
+        os.close(descriptor)
+
+
+def _same_file(descriptor: int, path: Path) -> bool:
+    mine = os.fstat(descriptor)
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
+
+
+def _alive(process: int) -> bool:
+    """Whether a process is there, and is not merely waiting to be reaped."""
+    try:
+        os.kill(process, 0)
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return not os.path.isdir("/proc/self")

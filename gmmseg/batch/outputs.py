@@ -1,0 +1,145 @@
+"""Which files are written for an image: their names, and whether they could and may be written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from gmmseg.errors import GmmsegError, OutputError, ParameterError
+from gmmseg.io.atomic import check_place
+from gmmseg.io.formats import identify
+from gmmseg.io.reading import read_info
+from gmmseg.io.stacking import files_of, name_of
+from gmmseg.io.writing import check_target
+
+__all__ = ["ENDINGS", "KINDS", "check_outputs", "labels_name", "output_name", "require_distinct"]
+
+KINDS = ("labels", "soft", "overlay", "anomaly", "model")
+"""What can be written for an image, in the order of writing."""
+
+ENDINGS = {"soft": ".npz", "overlay": ".png", "anomaly": ".tif", "model": ".gmm.json"}
+"""Of the files that are named after their image; the label maps' follow the image, see `labels_name`."""
+
+# PNG has no room for georeferencing, affines and volumes.
+_LABELS = {"TIFF": ".tif", "GDAL raster": ".tif", "NIfTI": ".nii.gz", "DICOM": ".dcm"}
+
+
+def labels_name(source: Path, channel_axis: Any = "auto") -> str:
+    """Return the name of an image's label map: a PNG, or for what PNG has no room for a file of the image's family.
+
+    Parameters
+    ----------
+    source : Path
+        An image; one that cannot be read is named as a picture, and reported when it is its turn.
+    channel_axis : int, None or "auto"
+        Tells volumes from pictures.
+    """
+    suffix = ".png"
+    with suppress(GmmsegError):
+        first = files_of(source)[0]
+        known = identify(first)
+        suffix = _LABELS.get(known.name, ".png")
+        if known.name in ("NPY", "NPZ"):
+            shape = read_info(first).get("shape", ())
+            suffix = ".tif" if len(shape) - (channel_axis is not None) > 2 else ".png"
+        elif known.name == "DICOM" and first.is_file():
+            facts = read_info(first)
+            if len(facts["shape"]) > 2 and "spacing_mm" not in facts:  # a film: segmentations need places
+                suffix = ".nii.gz"
+    name = source.resolve().name if source.is_dir() else name_of(source)  # "." and ".." are folders too
+    return f"{name}_labels{suffix}"
+
+
+def output_name(kind: str, labels: str) -> str:
+    """Return the name of another output of the image whose label map has this name.
+
+    Examples
+    --------
+    >>> output_name("soft", "photo_labels.png")
+    'photo_soft.npz'
+    """
+    return labels if kind == "labels" else f"{labels.rpartition('_labels')[0]}_{kind}{ENDINGS[kind]}"
+
+
+def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool, ndim: int | None = None) -> None:
+    """Refuse outputs that could not be written.
+
+    Parameters
+    ----------
+    source : Path
+        The image, for messages.
+    outputs : mapping of str to Path
+        Files by what they hold: one or several of `KINDS`.
+    overwrite : bool
+        Whether existing files may be replaced.
+    ndim : int, optional
+        Number of spatial axes, once the image is read.
+
+    Raises
+    ------
+    OutputError
+        A suffix, a folder, a file that exists, or a format without room for that many axes.
+    ParameterError
+        An output of no known kind.
+    """
+    for kind, path in outputs.items():
+        if kind not in KINDS:
+            raise ParameterError(f"outputs has {kind!r}, which is nothing to write; use {', '.join(KINDS)}")
+        if kind == "model":
+            if path.suffix.lower() != ".json":
+                raise OutputError(f"{path}: models are written as JSON; give it a name that ends in .json")
+            check_place(path, overwrite=overwrite)
+        elif kind == "overlay":
+            if ndim is not None and ndim != 2:
+                raise OutputError(f"{path}: an overlay needs a picture, {source} has {ndim} axes; leave it out")
+            check_target(path, kind="picture", overwrite=overwrite)
+        else:
+            check_target(path, kind="labels" if kind == "labels" else "soft", overwrite=overwrite, ndim=ndim)
+
+
+def require_distinct(targets: Iterable[tuple[Path, Mapping[str, Path]]], inputs: Sequence[Path]) -> None:
+    """Refuse to write one file twice, or over anything that is read.
+
+    Parameters
+    ----------
+    targets : iterable of (Path, mapping of str to Path)
+        Images and their outputs.
+    inputs : sequence of Path
+        Files that are read, the images among them.
+
+    Raises
+    ------
+    ParameterError
+        Names both files and the remedy.
+    """
+    read = {_identity(path): path for each in reversed(inputs) for path in files_of(each)}
+    owners: dict[str, Path] = {}
+    for source, outputs in targets:
+        for path in outputs.values():
+            place = _identity(path)
+            if place in read:
+                raise ParameterError(
+                    f"{path} would be written over {read[place]}, which is an input; choose another name or folder"
+                )
+            if place in owners:
+                raise ParameterError(_clash(owners[place], source, path))
+            owners[place] = source
+
+
+def _clash(first: Path, second: Path, path: Path) -> str:
+    if first is second:
+        return f"{path} is named for two results; give each its own name"
+    if _identity(first) == _identity(second):
+        return f"{second} is given twice; name each image once"
+    return f"{first} and {second} would both be written to {path}; segment them one at a time, or rename one"
+
+
+def _identity(path: Path) -> str:
+    """Return what tells whether two paths are the same file, also through links and before it exists."""
+    with suppress(OSError, ValueError):
+        status = path.stat()
+        return f"{status.st_dev}:{status.st_ino}"
+    return os.path.realpath(path)

@@ -1,0 +1,156 @@
+"""Doing what a plan says: one image a process, a line in the manifest as each ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gmmseg.batch.manifest import Manifest, locked, sweep
+from gmmseg.batch.planning import Plan, Step
+from gmmseg.batch.workers import Crew, Death
+from gmmseg.errors import OutputError, ParameterError
+
+__all__ = ["run"]
+
+TASK = "gmmseg.batch.answering:answer"
+"""What a worker does; a name, because the parent need not load it."""
+
+Line = dict[str, Any]
+Report = Callable[[Line], None]
+
+
+def run(plan: Plan, *, jobs: int | None = None, threads: int | None = None, report: Report | None = None) -> list[Line]:
+    """Do what a plan says.
+
+    Parameters
+    ----------
+    plan : Plan
+    jobs : int, optional
+        Images at a time, each in a process of its own and with its own memory; one a processor by default.
+    threads : int, optional
+        Of each process; by default the processors are shared out among them. Neither changes the results.
+    report : callable, optional
+        Called with each line of the manifest when it is on disk. A line with "error" and "retry" is followed by another
+        one of the same image.
+
+    Returns
+    -------
+    list of dict
+        The last line of each image that was worked on: of the manifest, see `gmmseg.batch.answering.answer`.
+
+    Raises
+    ------
+    OutputError
+        Another run is at work in the folder, or nothing more can be written there (a full disk, a read-only folder).
+        What was done is kept.
+    ParameterError
+        `jobs` or `threads` has an unusable value.
+
+    Notes
+    -----
+    What is wrong with one image does not stop the others. An image whose process died (killed for want of memory, or
+    crashed in a decoder) is tried once more at the end with the machine to itself.
+    """
+    todo = plan.todo
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    size = max(1, min(_at_least_1("jobs", jobs, processors), len(todo)))
+    share = _at_least_1("threads", threads, max(1, processors // size))
+    lines: dict[str, Line] = {}
+    again: list[Step] = []
+    with _place(plan) as (manifest, descriptor):
+
+        def keep(step: Step, line: Line) -> None:
+            manifest.append(line)
+            lines[step.key] = line
+            if report is not None:
+                report(line)
+
+        with Crew(size, TASK, held=(descriptor,)) as crew:
+            for step, answer in crew.work(_jobs(plan, todo, share)):
+                line, retry = _line(plan, step, answer)
+                if retry:
+                    again.append(step)
+                    line["retry"] = True
+                keep(step, line)
+        with Crew(1, TASK, held=(descriptor,)) as crew:
+            for step, answer in crew.work(_jobs(plan, again, threads or processors)):
+                keep(step, _line(plan, step, answer)[0])
+        if again:  # one line an image
+            done = Manifest.read(plan.out_dir)
+            done.settle(done.lines)
+    return list(lines.values())
+
+
+def _at_least_1(name: str, value: int | None, default: int) -> int:
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ParameterError(f"{name}={value!r} is not usable; use a whole number of at least 1")
+    return value
+
+
+@contextmanager
+def _place(plan: Plan) -> Iterator[tuple[Manifest, int]]:
+    """Have the folder of the results to ourselves, tidied up before and after."""
+    folder = plan.out_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made: {error.strerror or error}; choose another folder") from None
+    with locked(folder) as descriptor:
+        manifest = Manifest.read(folder)
+        if manifest.content != plan.manifest.content:
+            raise OutputError(f"another batch has worked in {folder} since this one was planned; run it again")
+        files = [file for step in plan.images for file in step.outputs.values()]
+        files += [each["file"] for line in manifest.lines.values() for each in line["outputs"].values()]
+        folders = {folder, *((folder / file).parent for file in files)}
+        sweep(folders)
+        keys = {step.key for step in plan.todo}
+        manifest.settle(key for key in manifest.lines if key not in keys)
+        try:
+            yield manifest, descriptor
+        finally:
+            sweep(folders)
+
+
+def _jobs(plan: Plan, steps: Iterable[Step], threads: int) -> Iterator[tuple[Step, dict[str, Any]]]:
+    task = plan.task
+    for step in steps:
+        yield (
+            step,
+            {
+                "source": str(step.source),
+                "folder": str(plan.out_dir),
+                "parameters": _sendable({**task.parameters, "threads": threads}),
+                "reading": _sendable(task.reading),
+                "model": None if task.model is None else str(task.model),
+                "line": _start(plan, step),
+            },
+        )
+
+
+def _sendable(values: Any) -> dict[str, Any]:
+    return {name: os.fspath(each) if isinstance(each, os.PathLike) else each for name, each in values.items()}
+
+
+def _start(plan: Plan, step: Step) -> Line:
+    """Return what the manifest says of an image whatever comes of it."""
+    outputs = {kind: {"file": file} for kind, file in step.outputs.items()}
+    return {"input": str(step.source), **plan.task.facts, "outputs": outputs}
+
+
+def _line(plan: Plan, step: Step, answer: dict[str, Any] | Death) -> tuple[Line, bool]:
+    """Return the line of an image, and whether it deserves another try; OutputError where nothing can be written."""
+    if isinstance(answer, Death):
+        killed = "if not by hand, then for want of memory: use a smaller image"
+        remedy = killed if answer.cause.endswith("SIGKILL") else "save the image again, or leave it out"
+        message = f"{step.source}: the process that worked on it {answer.cause}; {remedy}"
+        error = {"type": "Death", "message": message, "traceback": answer.last_words}
+        return {**_start(plan, step), "error": error}, True
+    if answer["stop"] is not None:
+        raise OutputError(f"{answer['stop']}; what was done is kept, and --resume does the rest")
+    line = answer["line"]
+    assert isinstance(line, dict)
+    return line, answer["retry"]

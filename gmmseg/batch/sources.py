@@ -1,0 +1,164 @@
+"""Which images there are: in folders, by patterns, in lists and by name; and which files are none."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gmmseg.batch.manifest import Manifest
+from gmmseg.errors import InputError, OutputError
+from gmmseg.io.formats import FORMATS, identify
+
+__all__ = ["Found", "find_images"]
+
+_MAGIC = set("*?[")
+# Two letters, or those of every ZIP archive: too little to call a file an image that is not named as one.
+_WEAK = ("BMP", "NPZ")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file, or a folder that is one image (a DICOM series).
+
+    Parameters
+    ----------
+    path : Path
+    base : Path
+        The folder whose structure is kept below the folder of the results.
+    reason : str
+        Why it is no image; empty where it is one, or is named as one.
+    """
+
+    path: Path
+    base: Path
+    reason: str = ""
+
+
+def find_images(sources: Sequence[str | os.PathLike[str]], *, without: Path) -> list[Found]:
+    """Find the files that some sources mean.
+
+    Parameters
+    ----------
+    sources : sequence of path-like
+        Folders (with all below them), patterns such as "scenes/**/*.tif", lists (.txt: one path a line, or with NUL
+        characters between them as `find -print0` writes them) and images. Hidden files and folders, and results of
+        other batches, are left out of folders.
+    without : Path
+        A folder that is left out of folders and patterns: that of the results.
+
+    Returns
+    -------
+    list of Found
+        In order of their paths within each source.
+
+    Raises
+    ------
+    InputError
+        A source does not exist, a pattern matches no file, a list is empty or cannot be read.
+    OutputError
+        The results would lie among the images.
+    """
+    found: list[Found] = []
+    named: list[Path] = []
+    for source in map(Path, sources):
+        if source.is_dir() and not _is_image(source):
+            found += _in_folder(source, _apart(source, without))
+        elif not source.exists() and _MAGIC & set(str(source)):
+            found += _by_pattern(source, without)
+        elif source.suffix.lower() == ".txt":
+            named += _in_list(source)
+        elif not source.exists():
+            raise InputError(f"{source} does not exist; give a folder, a pattern in quotes, a list or images")
+        else:
+            named.append(source)
+    if named:
+        # Structure is kept below the folder that all have in common.
+        base = Path(os.path.commonpath([os.path.abspath(path.parent) for path in named]))
+        found += [Found(path, base) for path in named]
+    return found
+
+
+def _is_image(folder: Path) -> bool:
+    try:
+        identify(folder)
+    except InputError:
+        return False
+    return True
+
+
+def _holds_results(folder: Path) -> bool:
+    try:
+        return bool(Manifest.read(folder).lines)
+    except InputError:
+        return False
+
+
+def _apart(folder: Path, results: Path) -> Path:
+    """Return the real path of the results' folder; images and results in one folder would be mixed up next time."""
+    real = Path(os.path.realpath(results))
+    if real == Path(os.path.realpath(folder)):
+        raise OutputError(f"{results} is where the images are; choose another folder for the results")
+    return real
+
+
+def _in_folder(folder: Path, without: Path) -> Iterator[Found]:
+    for parent, folders, files in os.walk(folder):
+        kept = []
+        for name in sorted(folders):
+            path = Path(parent, name)
+            if name.startswith(".") or Path(os.path.realpath(path)) == without:
+                continue
+            if _is_image(path):
+                yield Found(path, folder)
+            elif _holds_results(path):
+                yield Found(path, folder, "holds the results of a batch")
+            else:
+                kept.append(name)
+        folders[:] = kept
+        for name in sorted(files):
+            if not name.startswith("."):
+                path = Path(parent, name)
+                yield Found(path, folder, _why_not(path))
+
+
+def _by_pattern(pattern: Path, without: Path) -> list[Found]:
+    import glob
+
+    base = Path(*itertools.takewhile(lambda part: not _MAGIC & set(part), pattern.parts))
+    results = _apart(base, without)
+    within = Path(os.path.realpath(base)) in results.parents
+    matches = [Path(match) for match in sorted(glob.glob(str(pattern), recursive=True))]
+    files = [
+        path
+        for path in matches
+        if path.is_file() and not (within and results in Path(os.path.realpath(path.parent), "_").parents)
+    ]
+    if not files:
+        raise InputError(f"{pattern} matches no file; check the pattern")
+    return [Found(path, base, _why_not(path)) for path in files]
+
+
+def _in_list(path: Path) -> list[Path]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}; give a list of one path a line") from None
+    lines = content.split(b"\0") if b"\0" in content else content.splitlines()
+    paths = [Path(os.fsdecode(line)) for line in lines if line.strip()]
+    if not paths:
+        raise InputError(f"{path} names no image; write one path a line")
+    return paths
+
+
+def _why_not(path: Path) -> str:
+    """Return why a file is no image; one that is named as one is taken for one, and fails when it is its turn."""
+    if path.name.lower().endswith(tuple(end for known in FORMATS for end in known.suffixes)):
+        return ""
+    try:
+        known = identify(path)
+    except InputError as error:
+        return str(error).removeprefix(f"{path} ").partition(";")[0]
+    return f"may be {known.name}, but is not named so" if known.name in _WEAK else ""

@@ -1,0 +1,208 @@
+"""Processes that take one job at a time and may die of it: a death costs its job and nothing else.
+
+Jobs and answers are lines of JSON through pipes. A worker that hears no more from its parent ends at once, whatever it
+is doing, so none outlives a parent that was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+__all__ = ["Crew", "Death", "serve"]
+
+_MOST_SAID = 8192  # bytes of a worker's last words
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a worker ended in the middle of a job.
+
+    Parameters
+    ----------
+    cause : str
+        Such as "was killed by SIGKILL".
+    last_words : str
+        The end of what it wrote to its standard error; after a crash in compiled code the Python lines that led there.
+    """
+
+    cause: str
+    last_words: str
+
+
+class Crew:
+    """Some workers, started when there is work for them.
+
+    Parameters
+    ----------
+    size : int
+        The most processes at a time.
+    task : str
+        The function that answers a job, as "package.module:function"; it takes and returns what JSON can hold.
+    held : tuple of int
+        File descriptors that workers keep open.
+    """
+
+    def __init__(self, size: int, task: str, *, held: tuple[int, ...] = ()) -> None:
+        self._size, self._task, self._held = size, task, held
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self._workers:
+            worker.end(kill=kind is not None)
+        self._workers.clear()
+
+    def work(self, jobs: Iterable[tuple[Any, dict[str, Any]]]) -> Iterator[tuple[Any, dict[str, Any] | Death]]:
+        """Have jobs done.
+
+        Parameters
+        ----------
+        jobs : iterable of (key, dict)
+            Taken when a worker is free.
+
+        Yields
+        ------
+        key
+        dict or Death
+            The answer, as they come.
+        """
+        import selectors
+
+        waiting = iter(jobs)
+        with selectors.DefaultSelector() as ready:
+            for _ in range(self._size):
+                self._hand_out(waiting, None, ready)
+            while ready.get_map():
+                for event, _ in ready.select():
+                    worker = event.data
+                    key, answer = worker.key, worker.answer()
+                    ready.unregister(worker.pipe)
+                    if answer is None:
+                        self._workers.remove(worker)
+                        answer, worker = worker.death(), None
+                    self._hand_out(waiting, worker, ready)  # before the caller takes its time
+                    yield key, answer
+
+    def _hand_out(self, waiting: Iterator[tuple[Any, dict[str, Any]]], worker: _Worker | None, ready: Any) -> None:
+        """Give the next job, if there is one, to a worker, or to a new one."""
+        import selectors
+
+        following = next(waiting, None)
+        if following is None:
+            return
+        if worker is None or not worker.take(*following):  # it may have been killed while it had nothing to do
+            if worker is not None:
+                self._workers.remove(worker)
+                worker.end(kill=True)
+            worker = _Worker(self._task, self._held)
+            self._workers.append(worker)
+            worker.take(*following)
+        ready.register(worker.pipe, selectors.EVENT_READ, worker)
+
+
+class _Worker:
+    """One process."""
+
+    def __init__(self, task: str, held: tuple[int, ...]) -> None:
+        import subprocess
+        import tempfile
+
+        module, _, function = task.partition(":")
+        program = (
+            f"import sys; sys.path[:] = {sys.path!r}; from gmmseg.batch.workers import serve; "
+            f"from {module} import {function}; serve({function})"
+        )
+        self.key: Any = None
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  # closed by end()
+        self._process = subprocess.Popen(
+            # Not the current folder's modules (-P): a file named random.py among the images is no module of Python's.
+            [sys.executable, "-P", "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            pass_fds=held,
+        )
+        assert self._process.stdout is not None
+        self.pipe = self._process.stdout
+
+    def take(self, key: Any, job: dict[str, Any]) -> bool:
+        """Begin a job; False where the process has gone."""
+        assert self._process.stdin is not None
+        self.key = key
+        self._said.seek(0)
+        self._said.truncate()
+        try:
+            self._process.stdin.write(json.dumps(job).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            return False
+        return True
+
+    def answer(self) -> dict[str, Any] | None:
+        """Return the answer, of which something is there to read; None where the process has died instead."""
+        text = self.pipe.readline()
+        if not text.endswith(b"\n"):
+            return None
+        answer = json.loads(text)
+        assert isinstance(answer, dict)
+        return answer
+
+    def death(self) -> Death:
+        """Say how the process ended, and clear up after it."""
+        code = self._process.wait()
+        size = self._said.seek(0, os.SEEK_END)
+        self._said.seek(max(0, size - _MOST_SAID))
+        words = self._said.read().decode(errors="replace")
+        self.end(kill=True)
+        if code < 0:
+            name = next((each.name for each in signal.Signals if each == -code), f"signal {-code}")
+            return Death(f"was killed by {name}", words)
+        return Death(f"ended with exit code {code}", words)
+
+    def end(self, *, kill: bool) -> None:
+        """End the process: one that is idle ends when its pipe is closed."""
+        from contextlib import suppress
+
+        if kill:
+            self._process.kill()
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+        self._process.wait()
+        self.pipe.close()
+        self._said.close()
+
+
+def serve(task: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Be a worker: answer the jobs on standard input until there are no more, or nobody to send them."""
+    import faulthandler
+    import queue
+    import threading
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's affair
+    faulthandler.enable()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print is no answer
+    jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+
+    def listen() -> None:
+        for text in sys.stdin.buffer:
+            jobs.put(json.loads(text))
+        os._exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        answers.write(json.dumps(task(jobs.get())).encode() + b"\n")
+        answers.flush()

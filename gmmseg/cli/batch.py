@@ -1,0 +1,169 @@
+"""`gmmseg batch`: folders of images in several processes, with a manifest from which a second run resumes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from gmmseg.cli.messages import explain, plain, print_error
+from gmmseg.cli.options import FILE, Command, Names, Option, WholeNumber
+from gmmseg.cli.progress import Count
+from gmmseg.cli.segment import fitting_options, fitting_parameters, reading_options
+from gmmseg.errors import GmmsegError
+
+if TYPE_CHECKING:
+    from gmmseg.batch import Plan
+
+__all__ = ["command"]
+
+_classes = partial(click.option, cls=Option, section="Classes", show_default=True)
+_output = partial(click.option, cls=Option, section="Output")
+_running = partial(click.option, cls=Option, section="Running")
+
+_MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry-run names all
+
+
+@click.command("batch", cls=Command, epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed.")
+@click.argument("sources", metavar="FOLDER|PATTERN|LIST.txt|IMAGE...", nargs=-1, required=True, type=FILE)
+@_classes("--model", type=FILE, help="Apply these classes to every image instead of finding each image's own: .json.")
+@fitting_options
+@reading_options
+@_output("--out-dir", metavar="DIR", type=FILE, required=True, help="Folder of the results; made where it is missing.")
+@_output("--also", type=Names(), default=(), help="More files an image: soft, overlay, anomaly, model.")
+@_output("--resume", is_flag=True, help="Do what is unfinished, failed, or changed since; keep what is done.")
+@_output("--overwrite", is_flag=True, help="Do all again, and replace results that exist.")
+@_output("--dry-run", is_flag=True, help="Print what would be done with each file, and why; write nothing.")
+@_output("--json", "as_json", is_flag=True, help="Print JSON: an object a line, as in the manifest.")
+@_running("-q", "--quiet", is_flag=True, help="Print no summary and no progress.")
+@_running("--jobs", type=WholeNumber(1, 1024), help="Images at a time, each in its own process.  [default: processors]")
+@_running("--threads", type=WholeNumber(1, 1024), help="Of each process.  [default: the processors shared out]")
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    sources: tuple[Path, ...],
+    *,
+    out_dir: Path,
+    model: Path | None,
+    also: tuple[str, ...],
+    resume: bool,
+    overwrite: bool,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    jobs: int | None,
+    threads: int | None,
+    **options: Any,
+) -> int:
+    """Segment folders of images in several processes, and resume.
+
+    Label maps go to --out-dir with the structure of the folders. The file manifest.jsonl there says of each image what
+    was done and what came out. A run that was interrupted, even by a power cut, is finished by the same command with
+    --resume; a bad image, or one that kills its process, does not stop the others.
+
+    A PATTERN such as 'scenes/**/*.tif' is quoted; a LIST.txt has one path a line.
+
+    \b
+    Examples:
+      gmmseg batch scenes -k 6 --out-dir labels
+      gmmseg batch scenes -k 6 --out-dir labels --resume
+      gmmseg batch 'scenes/**/*.tif' --model land.gmm.json --out-dir labels --jobs 2
+    """  # noqa: D301  # click keeps the lines below this character as they are
+    from gmmseg.batch import plan, run
+
+    fitting = fitting_parameters(context)
+    if model is not None:
+        fitting = _of_apply(context, fitting)
+    made = plan(
+        sources,
+        out_dir,
+        parameters=fitting,
+        reading={name: options[name] for name in ("mask", "channel_axis", "max_pixels")},
+        model=model,
+        outputs=also,
+        resume=resume,
+        overwrite=overwrite,
+    )
+    if dry_run:
+        _print_plan(made, as_json=as_json)
+        return 0
+    count = Count(len(made.todo), "images", quiet=quiet)
+    if not quiet:
+        _tell_what_is_left_out(made)
+
+    def report(line: dict[str, Any]) -> None:
+        count.clear()
+        for text in line.get("warnings", ()):
+            click.echo(f"gmmseg: warning: {plain(explain(GmmsegError(text)))}", err=True)
+        again = "; it is tried again at the end" if "retry" in line else ""
+        if "error" in line:
+            print_error(explain(GmmsegError(line["error"]["message"])) + again)
+        if as_json:
+            click.echo(json.dumps(line, allow_nan=False))
+        count.add(0 if again else 1)
+
+    try:
+        lines = run(made, jobs=jobs, threads=threads, report=report)
+    finally:
+        count.clear()
+    failed = sum("error" in line for line in lines)
+    if not (quiet or as_json):
+        click.echo(plain(_summary(made, len(lines) - failed, failed, count.seconds)))
+    if failed:
+        return 1 if failed == len(made.images) else 3
+    return 0
+
+
+def _of_apply(context: click.Context, fitting: dict[str, Any]) -> dict[str, Any]:
+    """Return what a model leaves to choose, and refuse what it has chosen."""
+    given = [
+        name
+        for name in fitting
+        if name != "smooth" and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        option = "-k" if given[0] == "k" else f"--{given[0].replace('_', '-')}"
+        raise click.UsageError(f"{option} is for finding classes, but --model brings them; leave one of them out")
+    chosen = (context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("smooth", "no_smooth"))
+    return {"smooth": fitting["smooth"] if any(chosen) else None}
+
+
+def _print_plan(made: Plan, *, as_json: bool) -> None:
+    if as_json:
+        for step in made.steps:
+            outputs = {kind: str(made.out_dir / file) for kind, file in step.outputs.items()}
+            each = {"input": str(step.source), "action": step.action, "reason": step.reason, "outputs": outputs}
+            click.echo(json.dumps(each))
+        return
+    width = max(len(plain(str(step.source))) for step in made.steps)
+    for step in made.steps:
+        click.echo(f"{step.action:7}  {plain(str(step.source)):{width}}  {plain(step.reason)}")
+    counts = Counter(step.action for step in made.steps)
+    total = ", ".join(f"{counts[action]} to {action}" for action in ("process", "redo", "skip") if counts[action])
+    click.echo(f"{len(made.steps)} files: {total}")
+
+
+def _tell_what_is_left_out(made: Plan) -> None:
+    """Name files that are no images."""
+    others = [step for step in made.steps if not step.outputs]
+    for step in others[:_MOST_SKIPPED]:
+        click.echo(f"gmmseg: skipped {plain(f'{step.source}: {step.reason}')}", err=True)
+    if len(others) > _MOST_SKIPPED:
+        click.echo(f"gmmseg: skipped {len(others) - _MOST_SKIPPED} more files; --dry-run names them", err=True)
+
+
+def _summary(made: Plan, done: int, failed: int, seconds: float) -> str:
+    images = len(made.images)
+    before = images - done - failed
+    if not done + failed:
+        return f"nothing to do: all {images} images are done; see {made.manifest.path}"
+    parts = [f"{done} done in {seconds:.1f} s"]
+    parts += [f"{before} done before"] if before else []
+    parts += [f"{failed} failed"] if failed else []
+    return f"{', '.join(parts)}; results in {made.out_dir}, one line an image in {made.manifest.path}"
