@@ -123,7 +123,7 @@ def _mapped(file: Any, dtype: np.dtype[Any], offset: int, shape: tuple[int, ...]
 
 def _compress(path: Path, start: bytes, numbers: np.ndarray) -> None:
     """Write a .gz file without name or time in it."""
-    # Level 6 leaves 0.4 of the bytes of level 1 in 1.4 times its time of a label map, 0.9 in 1.9 times of probabilities.
+    # Level 6 leaves 0.4 of the bytes of level 1 in 1.4 times its time of labels, 0.9 in 1.9 times of probabilities.
     level = 6 if numbers.dtype.kind == "u" else 1
     flat = numbers.reshape(-1, order="F").view(np.uint8)
     with open(path, "xb") as file, gzip.GzipFile("", "wb", level, file, mtime=0) as packed:
