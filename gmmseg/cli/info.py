@@ -22,6 +22,7 @@ _PACKAGES = (
     "opencv-python-headless",
     "opencv-python",
     "tifffile",
+    "rasterio",
     "matplotlib",
     "click",
 )
@@ -134,6 +135,8 @@ def _readable(name: str, value: Any) -> str:
         return f"{value[0]} x {value[1]} pixels"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if name in ("bands", "overviews", "parts"):
+        return ", ".join(map(str, value)) or "none"
     if isinstance(value, list | tuple):
         return " x ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in value)
     if isinstance(value, dict):

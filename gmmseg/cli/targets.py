@@ -13,7 +13,7 @@ import click
 
 from gmmseg.errors import InputError, OutputError
 from gmmseg.io.atomic import check_place
-from gmmseg.io.formats import identify
+from gmmseg.io.formats import GDAL, identify
 from gmmseg.io.writing import check_target
 
 __all__ = ["Job", "check", "folder", "plan"]
@@ -113,7 +113,7 @@ def _suffix(source: Path, channel_axis: Any) -> str:
     except InputError:
         # Reported when it is this image's turn.
         return ".png"
-    return ".tif" if known == "TIFF" else ".png"
+    return ".tif" if known in ("TIFF", GDAL.name) else ".png"
 
 
 def _require_distinct(jobs: Sequence[Job], inputs: Sequence[Path]) -> None:

@@ -16,7 +16,7 @@ import tifffile
 from gmmseg.errors import GmmsegError, InputError
 from gmmseg.image import Image
 from gmmseg.io.formats import require_room
-from gmmseg.io.georeference import channel_names, data_mask, pixel_spacing, tags_to_keep
+from gmmseg.io.georeference import channel_names, nodata_value, pixel_spacing, separate_nodata, tags_to_keep
 from gmmseg.io.tiff_fallback import read_without_codec
 
 if TYPE_CHECKING:
@@ -210,8 +210,12 @@ def _with_metadata(image: Image, metadata: dict[str, Any]) -> Image:
     if not names and image.color:
         names = ("red", "green", "blue")
     image = replace(image, metadata=metadata, channel_names=names, spacing=pixel_spacing(tags, image.ndim))
-    mask = data_mask(tags, image.array)
-    return image if mask is None else image.with_mask(mask)
+    nodata = nodata_value(tags)
+    if nodata is None:
+        return image
+    pixels, valid = separate_nodata(image.array, [nodata] * image.n_channels, color=image.color)
+    image = replace(image, pixels=pixels)
+    return image if valid is None else image.with_mask(valid)
 
 
 def read_tiff_labels(path: Path, max_pixels: int) -> np.ndarray:
