@@ -26,7 +26,7 @@ _REMOTE = frozenset(
 _REFERENCES = ("Filename", "Dataset", "DataSource")
 
 # Filters of warnings belong to the process: two threads that restore them out of order would lose some.
-_one_at_a_time = threading.Lock()
+_one_at_a_time = threading.RLock()
 
 
 def library(module: str = "rasterio") -> Any:

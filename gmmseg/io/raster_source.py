@@ -51,6 +51,7 @@ class Bands:
 
     @property
     def n_channels(self) -> int:
+        """Of the pixels: a palette makes three of one band."""
         return len(self.indexes) if self.palette is None else 3
 
     @property

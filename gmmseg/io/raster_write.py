@@ -83,6 +83,9 @@ class _Plan:
         return self.grid[0] * self.grid[1] * self.side**2 * self.n_bands * self.dtype.itemsize
 
 
+_PIXEL = _Plan((1, 1), np.dtype(np.uint8))
+
+
 def _plan(layers: Layers) -> _Plan:
     rows, columns = layers.shape
     if layers.kind == "labels":
@@ -110,7 +113,8 @@ def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray
     Returns
     -------
     dict of str to bytes
-        For labels whose classes have names: the side file ".aux.xml" in which GDAL and QGIS read them.
+        For labels whose classes have names, and for coordinate systems that GeoTIFF has no keys for: the side file
+        ".aux.xml" in which GDAL and QGIS read them.
 
     Raises
     ------
@@ -128,9 +132,9 @@ def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray
         _write_cog(path, layers, windows)
     else:
         _write_plain(path, layers, windows)
-    if layers.kind != "labels" or not layers.names:
-        return {}
-    return {".aux.xml": _class_table(layers.names)}
+    geo = {} if layers.image is None else layers.image.metadata.get("geo", {})
+    content = _side_file(layers.names if layers.kind == "labels" else (), _crs_beside(geo))
+    return {} if content is None else {".aux.xml": content}
 
 
 def _write_plain(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> None:
@@ -241,7 +245,7 @@ def _color_map() -> np.ndarray:
 
 def location_tags(geo: dict[str, Any]) -> Tags:
     """Return the TIFF tags that place an image, from `metadata["geo"]`, as `georeference.tags_to_keep` does."""
-    return _tags_of_header(geo, _Plan((1, 1), np.dtype(np.uint8)), lambda _: None)
+    return _tags(_header(geo, _PIXEL, _nothing))
 
 
 def _header_tags(plan: _Plan, layers: Layers) -> Tags:
@@ -257,17 +261,26 @@ def _header_tags(plan: _Plan, layers: Layers) -> Tags:
             header.scales = [plan.scale] * plan.n_bands
 
     geo = {} if layers.image is None else layers.image.metadata.get("geo", {})
-    tags = _tags_of_header(geo, plan, describe)
+    tags = _tags(_header(geo, plan, describe))
     return {
         code: (kind, 0, value.encode() + b"\0") if isinstance(value, str) else (kind, n, value)
         for code, (kind, n, value) in tags.items()
     }
 
 
-def _tags_of_header(geo: dict[str, Any], plan: _Plan, describe: Callable[[Any], None]) -> Tags:
-    """Let GDAL write a GeoTIFF file of one pixel, in memory, and return what it says beside the pixel."""
+def _nothing(header: Any) -> None:
+    """Leave bands without names."""
+
+
+def _tags(content: bytes) -> Tags:
     import tifffile
 
+    with tifffile.TiffFile(io.BytesIO(content)) as tiff:
+        return tags_to_keep(tiff.pages[0])
+
+
+def _header(geo: dict[str, Any], plan: _Plan, describe: Callable[[Any], None]) -> bytes:
+    """Let GDAL write a GeoTIFF file of one pixel, in memory."""
     memory_file = library("rasterio.io").MemoryFile
     profile = {
         "driver": "GTiff",
@@ -283,9 +296,7 @@ def _tags_of_header(geo: dict[str, Any], plan: _Plan, describe: Callable[[Any], 
         with memory.open(**profile) as header:
             _place(header, geo)
             describe(header)
-        content = memory.read()
-    with tifffile.TiffFile(io.BytesIO(content)) as tiff:
-        return tags_to_keep(tiff.pages[0])
+        return bytes(memory.read())
 
 
 def _place(header: Any, geo: dict[str, Any]) -> None:
@@ -312,13 +323,32 @@ def _visible(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def _class_table(names: tuple[str, ...]) -> bytes:
-    """Return category names and a raster attribute table as GDAL keeps them beside a file (PAM)."""
+def _crs_beside(geo: dict[str, Any]) -> str | None:
+    """Return the coordinate system where GeoTIFF has no keys for it, such as a rotated pole."""
+    if not geo.get("crs") or geo.get("gcps"):
+        return None
+    content = _header(geo, _PIXEL, _nothing)
+    with environment(), quiet(), library("rasterio.io").MemoryFile(content) as memory, memory.open() as header:
+        return None if header.crs else str(geo["crs"])
+
+
+def _side_file(names: tuple[str, ...], crs: str | None) -> bytes | None:
+    """Return what GDAL keeps beside a file (PAM): the coordinate system, names of categories and their table."""
+    root = ElementTree.Element("PAMDataset")
+    if crs is not None:
+        ElementTree.SubElement(root, "SRS").text = crs
+    if names:
+        _add_classes(ElementTree.SubElement(root, "PAMRasterBand", band="1"), names)
+    if not len(root):
+        return None
+    ElementTree.indent(root)
+    return bytes(ElementTree.tostring(root, encoding="utf-8"))
+
+
+def _add_classes(band: ElementTree.Element, names: tuple[str, ...]) -> None:
     from gmmseg.io.colors import palette
 
     colors = palette(min(len(names), 255))
-    root = ElementTree.Element("PAMDataset")
-    band = ElementTree.SubElement(root, "PAMRasterBand", band="1")
     categories = ElementTree.SubElement(band, "CategoryNames")
     table = ElementTree.SubElement(band, "GDALRasterAttributeTable", tableType="thematic")
     # Types: 0 integer, 2 text. Usages: 5 value, 2 name, 6 to 8 red, green and blue.
@@ -332,8 +362,6 @@ def _class_table(names: tuple[str, ...]) -> bytes:
         row = ElementTree.SubElement(table, "Row", index=str(label))
         for value in (label, name, *colors[label if label < len(colors) else 0].tolist()):
             ElementTree.SubElement(row, "F").text = str(value)
-    ElementTree.indent(root)
-    return bytes(ElementTree.tostring(root, encoding="utf-8"))
 
 
 def _write_cog(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> None:

@@ -316,3 +316,22 @@ def test_sources_without_a_place_are_written_too(tmp_path):
     layers = Layers("labels", (5, 6), "uint8", (), image)
     assert raster_write.write(tmp_path / "l.tif", layers, [(everything((5, 6)), np.ones((5, 6), np.uint8))]) == {}
     assert (read_labels(tmp_path / "l.tif") == 1).all()
+
+
+def test_a_coordinate_system_that_geotiff_cannot_hold(tmp_path):
+    pole = "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +R=6367470 +no_defs"
+    crs = rasterio.CRS.from_user_input(pole)
+    image = placed((5, 6), crs=crs.to_wkt())
+    write_map(tmp_path / "m.tif", np.ones((5, 6), np.float32), key="anomaly", image=image)
+    with rasterio.open(tmp_path / "m.tif") as raster:
+        assert raster.crs == crs
+    assert rasterio.CRS.from_wkt(read(tmp_path / "m.tif").metadata["geo"]["crs"]) == crs
+
+
+def test_little_room_is_seen_before_it_is_used(tmp_path, monkeypatch, labels):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(raster_write.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    layers = Layers("labels", labels.shape, "uint8", (), placed(labels.shape), {"cog": True})
+    with pytest.raises(OutputError, match="No space left on device; free space"):
+        write_windows(tmp_path / "l.tif", layers, cut(labels, 700, 1100))
+    assert list(tmp_path.iterdir()) == []
