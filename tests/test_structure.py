@@ -84,7 +84,9 @@ def test_the_lower_floors_stand_on_what_is_below(name, allowed):
     assert {b for a, b in ARROWS if a == name} <= allowed
 
 
-@pytest.mark.parametrize(("top", "allowed"), [("plot", {"cli"}), ("cli", set()), ("export", {"batch", "cli", "result"})])
+@pytest.mark.parametrize(
+    ("top", "allowed"), [("plot", {"cli"}), ("cli", set()), ("export", {"batch", "cli", "result"})]
+)
 def test_nothing_below_knows_the_top(top, allowed):
     assert {a for a, b in ARROWS if b == top} <= allowed
 

@@ -25,6 +25,7 @@ _PACKAGES = (
     "nibabel",
     "pydicom",
     "highdicom",
+    "rasterio",
     "matplotlib",
     "click",
 )
@@ -137,6 +138,8 @@ def _readable(name: str, value: Any) -> str:
         return f"{value[0]} x {value[1]} pixels"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if name in ("bands", "overviews", "parts"):
+        return ", ".join(map(str, value)) or "none"
     if isinstance(value, list | tuple):
         return " x ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in value)
     if isinstance(value, dict):

@@ -5,16 +5,34 @@ from __future__ import annotations
 import html
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["channel_names", "data_mask", "pixel_spacing", "tags_to_keep", "tags_to_write"]
+__all__ = [
+    "channel_names",
+    "dtype_without_nodata",
+    "nodata_value",
+    "pixel_spacing",
+    "separate_nodata",
+    "tags_to_keep",
+    "tags_to_write",
+]
 
 _PIXEL_SCALE, _TIEPOINT, _TRANSFORMATION = 33550, 33922, 34264
 _KEY_DIRECTORY, _KEY_DOUBLES, _KEY_ASCII = 34735, 34736, 34737
 _GDAL_METADATA, _GDAL_NODATA = 42112, 42113
-_LOCATION = (_PIXEL_SCALE, _TIEPOINT, _TRANSFORMATION, _KEY_DIRECTORY, _KEY_DOUBLES, _KEY_ASCII)
+_RATIONAL_POLYNOMIALS = 50844
+_LOCATION = (
+    _PIXEL_SCALE,
+    _TIEPOINT,
+    _TRANSFORMATION,
+    _KEY_DIRECTORY,
+    _KEY_DOUBLES,
+    _KEY_ASCII,
+    _RATIONAL_POLYNOMIALS,
+)
 
 # Code -> (TIFF data type, number of values, values), as tifffile takes them.
 Tags = dict[int, tuple[int, int, Any]]
@@ -53,40 +71,86 @@ def tags_to_write(tags: Tags, *, nodata: str | None) -> list[tuple[int, int | st
     return written
 
 
-def data_mask(tags: Tags, pixels: np.ndarray) -> np.ndarray | None:
-    """Return where a raster has data by its nodata value, or None where it has none.
+def nodata_value(tags: Tags) -> float | None:
+    """Return the nodata value that GDAL wrote; None where it wrote no number."""
+    try:
+        return float(str(tags[_GDAL_NODATA][2]).strip("\0 ")) if _GDAL_NODATA in tags else None
+    except ValueError:
+        return None
+
+
+def dtype_without_nodata(stored: np.dtype[Any], n_bands: int) -> np.dtype[Any]:
+    """Return the dtype in which bands with nodata values are kept: floats where a single one can be missing."""
+    return np.dtype(np.float32) if stored.kind == "i" and n_bands > 1 else stored
+
+
+def separate_nodata(
+    pixels: np.ndarray,
+    nodata: Sequence[float | None],
+    *,
+    masks: np.ndarray | None = None,
+    color: bool = False,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Tell measured numbers from missing ones.
 
     Parameters
     ----------
-    tags : dict
-        As kept from the source.
     pixels : ndarray, shape (*spatial, n_channels)
-        The samples.
+        The samples; floats are changed in place.
+    nodata : sequence of (float or None)
+        The nodata value of each band, where it has one.
+    masks : ndarray, shape (*spatial, n_channels), optional
+        Zero where a single band is missing.
+    color : bool
+        Whether the channels are a colour, which is missing as a whole.
 
     Returns
     -------
-    ndarray of bool, shape (*spatial), optional
-        Unsigned integers have no data where every band has the value (a single dark band is an ordinary colour);
-        others where any band has it, because then it is a number far outside the data.
+    pixels : ndarray, shape (*spatial, n_channels)
+        Signed integers of several bands that can be missing become float32.
+    valid : ndarray of bool, shape (*spatial), optional
+        False where every band is missing; None where that is nowhere.
+
+    Notes
+    -----
+    Where only some bands of a pixel are missing, they become NaN and the others are used: a value such as -9999 is no
+    measurement. Not so for unsigned integers, of which every value is ordinary in a single band (0 is a shadow on
+    water, 255 a cloud): they are missing only together.
     """
-    if _GDAL_NODATA not in tags:
-        return None
-    try:
-        value = float(str(tags[_GDAL_NODATA][2]).strip("\0 "))
-    except ValueError:
-        return None
-    if np.isnan(value):
-        return None
-    if pixels.dtype.kind in "ui":
-        limits = np.iinfo(pixels.dtype)
+    kind, n = pixels.dtype.kind, pixels.shape[-1]
+    by_band = n > 1 and kind in "if" and not color
+    some = masks is not None or any(value is not None for value in nodata)
+    out = pixels.astype(dtype_without_nodata(pixels.dtype, n), copy=False) if by_band and some else pixels
+    empty: np.ndarray | None = None
+    certain = False
+    for channel, value in enumerate(nodata):
+        band = pixels[..., channel]
+        missing = _missing(band, value, None if masks is None else masks[..., channel])
+        if by_band and missing is not None:
+            out[..., channel][missing] = np.nan
+        if kind == "f":
+            known = np.isfinite(band) if band.dtype.itemsize <= 4 else np.abs(band) <= np.finfo(np.float32).max
+            missing = ~known if missing is None else missing | ~known
+        certain = certain or missing is None
+        if not certain:
+            empty = missing if empty is None else empty & missing
+    return out, None if certain or empty is None or not empty.any() else ~empty
+
+
+def _missing(band: np.ndarray, value: float | None, mask: np.ndarray | None) -> np.ndarray | None:
+    """Return where a band has its nodata value or its mask is 0; None where it can have neither, and for NaN."""
+    missing: np.ndarray | None = None if mask is None else mask == 0
+    if value is None or math.isnan(value):
+        return missing
+    if band.dtype.kind in "ui":
+        limits = np.iinfo(band.dtype)
         if not value.is_integer() or not limits.min <= value <= limits.max:
-            return None
-    missing: np.ndarray | None = None
-    merge = np.logical_and if pixels.dtype.kind == "u" else np.logical_or
-    for channel in range(pixels.shape[-1]):
-        here = pixels[..., channel] == pixels.dtype.type(value)
-        missing = here if missing is None else merge(missing, here, out=missing)
-    return None if missing is None else ~missing
+            return missing
+        here: np.ndarray = band == band.dtype.type(int(value))
+    else:
+        with np.errstate(over="ignore"):  # the lowest number of 64 bits, declared for bands of 32, is infinite there
+            here = band == band.dtype.type(value)
+    return here if missing is None else missing | here
 
 
 def pixel_spacing(tags: Tags, ndim: int) -> tuple[float, ...] | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gmmseg.channels import evenly
 from gmmseg.image import Image, Source, finite, spans_color
-from gmmseg.io.georeference import Tags, data_mask
+from gmmseg.io.georeference import Tags, nodata_value, separate_nodata
 from gmmseg.windows import Window
 
 __all__ = ["Meaning", "RawSource", "Samples", "settle_color"]
@@ -167,7 +167,10 @@ class Samples:
         pixels = self.meaning.pixels(stored)
         if self.meaning.mixes and self.chosen is not None:
             pixels = pixels[..., evenly(self.chosen)]
-        data = data_mask(self.meaning.tags, pixels)
+        nodata = nodata_value(self.meaning.tags)
+        if nodata is None:
+            return pixels, valid
+        pixels, data = separate_nodata(np.array(pixels), [nodata] * pixels.shape[-1], color=self.color)
         return pixels, data if valid is None else valid if data is None else valid & data
 
 

@@ -9,6 +9,7 @@ from PIL import Image as Pillow
 
 from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.io import read, read_info, read_labels
+from gmmseg.io.tiff import read_tiff
 
 IMAGES = Path(__file__).parents[2] / "images"
 
@@ -159,7 +160,7 @@ def test_landsat_keeps_its_place():
 
 @pytest.mark.parametrize(
     ("dtype", "nodata", "missing"),
-    [("f4", "-9999", [[0, 0], [0, 1]]), ("i2", "-9999", [[0, 0], [0, 1]]), ("u2", "9", [[0, 1]]), ("u1", "-9999", [])],
+    [("f4", "-9999", [[0, 1]]), ("i2", "-9999", [[0, 1]]), ("u2", "9", [[0, 1]]), ("u1", "-9999", [])],
 )
 def test_nodata(tmp_path, dtype, nodata, missing):
     value = float(nodata) if float(nodata) >= 0 or dtype != "u1" else 7
@@ -173,9 +174,14 @@ def test_nodata(tmp_path, dtype, nodata, missing):
         planarconfig="contig",
         extratags=[(42113, "s", 0, nodata, True)],
     )
-    valid = read(tmp_path / "n.tif").valid
-    assert (np.argwhere(~valid).tolist() if valid is not None else []) == missing
-    assert read_info(tmp_path / "n.tif")["nodata"] == nodata
+    for image in (read(tmp_path / "n.tif"), read_tiff(tmp_path / "n.tif", 100)):
+        assert (np.argwhere(~image.valid).tolist() if image.valid is not None else []) == missing
+        # A single band without data is missing for itself, but where numbers are unsigned each is an ordinary one.
+        assert np.argwhere(np.isnan(image.pixels[..., 0]) & (image.valid if missing else True)).tolist() == (
+            [[0, 0]] if dtype in ("f4", "i2") else []
+        )
+    if dtype != "u1":  # which has no such number
+        assert read_info(tmp_path / "n.tif")["nodata"] == nodata
 
 
 @pytest.mark.filterwarnings("ignore:.*pixels are NaN")
