@@ -68,6 +68,11 @@ class Fitness:
         """Whether the image is of the kind that the model was fitted to."""
         return not self.reason
 
+    @property
+    def only_resolution(self) -> bool:
+        """Whether the size of the pixels is all that speaks against the image."""
+        return not self.explained and self.reason == _resolution_reason(self.resolution)
+
 
 def explains(model: Model, image: Image, *, sample: int = _LOOK, seed: int = 0) -> Fitness:
     """Tell whether a model explains an image: whether its pixels look like samples of the mixture.

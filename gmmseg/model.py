@@ -199,10 +199,10 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give the path of a model, as written by --model") from None
+        raise InputError(f"{path}: no such file; give the path of a model, as `gmmseg fit` writes it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path}: cannot be read as a model ({_reason(error)}); give a file written by --model"
+            f"{path}: cannot be read as a model ({_reason(error)}); give a file that `gmmseg fit` wrote"
         ) from None
     try:
         content = json.loads(text)
@@ -222,12 +222,16 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         GmmsegError,
         np.linalg.LinAlgError,
     ) as error:
-        raise InputError(f"{path}: not a usable model ({_reason(error)}); give a file written by --model") from None
+        raise InputError(
+            f"{path}: not a usable model ({_reason(error)}); give a file that `gmmseg fit` wrote"
+        ) from None
 
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, KeyError):
         return f"{error.args[0]!r} is missing"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not text"
     if isinstance(error, OSError):
         return (error.strerror or "cannot be opened").lower()
     return str(error).splitlines()[0] if str(error) else type(error).__name__
