@@ -9,6 +9,8 @@ COMMANDS = {
     "segment": ("gmmseg.cli.segment", "Segment images into classes and write their label maps."),
     "info": ("gmmseg.cli.info", "Describe an image, a model file or this installation."),
     "choose-k": ("gmmseg.cli.choose_k", "Choose how many classes an image has."),
+    "fit": ("gmmseg.cli.fit", "Fit one model to one image or to many of a kind."),
+    "apply": ("gmmseg.cli.apply", "Segment images with a fitted model: same classes, same numbers."),
     "plot": ("gmmseg.cli.plot", "Draw a model's classes among the pixels of an image."),
 }
 
@@ -24,6 +26,8 @@ Commands:
 Examples:
   gmmseg segment photo.png -k 4            write photo_labels.png, print the classes
   gmmseg segment *.tif --out-dir labels    many images, one label map each
+  gmmseg fit scenes -k 6 -o land.gmm.json  one model for the images of a folder
+  gmmseg apply land.gmm.json *.tif         the same classes in other images
   gmmseg info photo.png                    what the file holds
   gmmseg plot land.gmm.json scene.tif      draw a model as a figure
 
