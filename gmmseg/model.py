@@ -139,10 +139,10 @@ class Model:
         """Raise InputError where the image is not of the kind that the model was fitted to."""
         same_kind = (image.n_channels, image.color) == (self.n_channels, self.color)
         if not same_kind or len(self.recipe.groups(image)) != len(self.groups):
-            axes = self.groups.count(-1)
+            own, found = (self.groups.count(-1), image.ndim) if same_kind else (None, None)
             raise InputError(
-                f"{image.name}: the model is for {_kind(self.color, self.n_channels, axes)} images with features "
-                f"{self.recipe}, this image is {_kind(image.color, image.n_channels, image.ndim if axes else 0)}; "
+                f"{image.name}: the model is for {_kind(self.color, self.n_channels, own)} images with features "
+                f"{self.recipe}, this image is {_kind(image.color, image.n_channels, found)}; "
                 "fit a model to images of its kind"
             )
 
@@ -183,9 +183,9 @@ class Model:
             file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
-def _kind(color: bool, n_channels: int, axes: int) -> str:
+def _kind(color: bool, n_channels: int, axes: int | None) -> str:
     channels = "colour" if color else f"{n_channels}-channel"
-    return f"{channels}, {axes}-D" if axes else channels
+    return channels if axes is None else f"{channels}, {axes}-D"
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
