@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,38 @@ from gmmseg.image import Image
 from gmmseg.io.atomic import atomic_file
 from gmmseg.mixture.parameters import Mixture
 
-__all__ = ["Model", "load_model"]
+__all__ = ["Model", "Training", "load_model"]
 
 Array = NDArray[Any]
 
 _FORMAT, _VERSION = "gmmseg-model", 2  # 2 where there are outliers or Student-t distributions
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a model remembers of the images that it was fitted to, to tell others apart from them.
+
+    Parameters
+    ----------
+    spacing : tuple of float, optional
+        Size of a pixel along each spatial axis; None where unknown.
+    gap : float
+        By how much, in nats a feature, the pixels of a quarter of an image were at most less likely than samples of
+        the mixture itself; at least 0.
+    unusual : float
+        Largest share of a quarter's pixels beyond the contours that hold 99.9 % of each class, 0 to 1.
+    """
+
+    spacing: tuple[float, ...] | None = None
+    gap: float = 0.0
+    unusual: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no image could have been."""
+        if not (0 <= self.gap < np.inf and 0 <= self.unusual <= 1):
+            raise ValueError("the training's gap or share of unusual pixels is out of range")
+        if self.spacing is not None and not all(0 < step < np.inf for step in self.spacing):
+            raise ValueError("the training's spacing is not finite and above 0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +72,8 @@ class Model:
     n_channels : int
     color : bool
         What images the model is for.
+    training : Training, optional
+        Of the images that it was fitted to.
     """
 
     recipe: Recipe
@@ -57,6 +86,7 @@ class Model:
     strength: float
     n_channels: int
     color: bool
+    training: Training | None = None
 
     @property
     def k(self) -> int:
@@ -109,11 +139,11 @@ class Model:
         """Raise InputError where the image is not of the kind that the model was fitted to."""
         same_kind = (image.n_channels, image.color) == (self.n_channels, self.color)
         if not same_kind or len(self.recipe.groups(image)) != len(self.groups):
-            kind = "colour" if self.color else f"{self.n_channels}-channel"
-            found = "colour" if image.color else f"{image.n_channels}-channel, {image.ndim}-D"
+            own, found = (self.groups.count(-1), image.ndim) if same_kind else (None, None)
             raise InputError(
-                f"{image.name}: the model is for {kind} images with features {', '.join(self.plane_names)}, "
-                f"this image is {found}; fit a model to images of its kind"
+                f"{image.name}: the model is for {_kind(self.color, self.n_channels, own)} images with features "
+                f"{self.recipe}, this image is {_kind(image.color, image.n_channels, found)}; "
+                "fit a model to images of its kind"
             )
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -142,6 +172,8 @@ class Model:
             "channels": self.n_channels,
             "color": self.color,
         }
+        if self.training is not None:  # nothing that a reader of version 1 has to know to apply the model
+            content |= {"training": asdict(self.training)}
         if mixture.dof is not None:
             content |= {"version": 2, "dof": mixture.dof.tolist()}
         if mixture.outlier_ranges is not None:
@@ -149,6 +181,11 @@ class Model:
             content |= {"version": 2, "outliers": outliers}
         with atomic_file(Path(path), overwrite=overwrite) as file:
             file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+
+
+def _kind(color: bool, n_channels: int, axes: int | None) -> str:
+    channels = "colour" if color else f"{n_channels}-channel"
+    return channels if axes is None else f"{channels}, {axes}-D"
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
@@ -162,10 +199,10 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give the path of a model, as written by --model") from None
+        raise InputError(f"{path}: no such file; give the path of a model, as `gmmseg fit` writes it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path}: cannot be read as a model ({_reason(error)}); give a file written by --model"
+            f"{path}: cannot be read as a model ({_reason(error)}); give a file that `gmmseg fit` wrote"
         ) from None
     try:
         content = json.loads(text)
@@ -185,12 +222,16 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         GmmsegError,
         np.linalg.LinAlgError,
     ) as error:
-        raise InputError(f"{path}: not a usable model ({_reason(error)}); give a file written by --model") from None
+        raise InputError(
+            f"{path}: not a usable model ({_reason(error)}); give a file that `gmmseg fit` wrote"
+        ) from None
 
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, KeyError):
         return f"{error.args[0]!r} is missing"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not text"
     if isinstance(error, OSError):
         return (error.strerror or "cannot be opened").lower()
     return str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -249,4 +290,12 @@ def _parse(content: dict[str, Any]) -> Model:
         float(content["smooth"]),
         int(content["channels"]),
         bool(content["color"]),
+        None if content.get("training") is None else _training(content["training"]),
+    )
+
+
+def _training(content: dict[str, Any]) -> Training:
+    spacing = content.get("spacing")
+    return Training(
+        None if spacing is None else tuple(map(float, spacing)), float(content["gap"]), float(content["unusual"])
     )

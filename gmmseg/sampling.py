@@ -133,7 +133,8 @@ def join_samples(parts: Sequence[Sample]) -> Sample:
     planes = np.concatenate([part.planes for part in parts], axis=1)
     if len(parts) == 1:
         return replace(parts[0], planes=planes)
-    if all(part.weights is None for part in parts):
+    sizes = [part.planes.shape[1] for part in parts]
+    if all(part.weights is None for part in parts) and min(sizes) >= _ENOUGH * max(sizes):
         return Sample(planes)
     equal = [
         np.full(part.planes.shape[1], 1 / max(1, part.planes.shape[1]))

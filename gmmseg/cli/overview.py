@@ -7,12 +7,14 @@ __all__ = ["COMMANDS", "overview"]
 # Name of the command: the module that holds it as `command`, and what it does.
 COMMANDS = {
     "segment": ("gmmseg.cli.segment", "Segment images into classes and write their label maps."),
-    "info": ("gmmseg.cli.info", "Describe an image, a model file or this installation."),
+    "fit": ("gmmseg.cli.fit", "Fit one model to one image or to many of a kind."),
+    "apply": ("gmmseg.cli.apply", "Segment images with a fitted model: same classes, same numbers."),
     "batch": ("gmmseg.cli.batch", "Segment folders of images in several processes, and resume."),
     "choose-k": ("gmmseg.cli.choose_k", "Choose how many classes an image has."),
-    "evaluate": ("gmmseg.cli.evaluate", "Compare a label map with a truth, or with several people's."),
     "export": ("gmmseg.cli.export", "Export a label map to annotation tools, training pipelines and GIS."),
+    "evaluate": ("gmmseg.cli.evaluate", "Compare a label map with a truth, or with several people's."),
     "plot": ("gmmseg.cli.plot", "Draw a model's classes among the pixels of an image."),
+    "info": ("gmmseg.cli.info", "Describe an image, a model file or this installation."),
 }
 
 _OVERVIEW = """\
@@ -28,6 +30,8 @@ Examples:
   gmmseg segment photo.png -k 4            write photo_labels.png, print the classes
   gmmseg segment *.tif --out-dir labels    many images, one label map each
   gmmseg batch scenes --out-dir labels     folders of images, in all processors
+  gmmseg fit scenes -k 6 -o land.gmm.json  one model for the images of a folder
+  gmmseg apply land.gmm.json *.tif         the same classes in other images
   gmmseg info photo.png                    what the file holds
   gmmseg plot land.gmm.json scene.tif      draw a model as a figure
 

@@ -28,7 +28,7 @@ from gmmseg.io.georeference import Tags, tags_to_keep
 from gmmseg.windows import Window
 
 if TYPE_CHECKING:
-    from gmmseg.io.writing import Layers
+    from gmmseg.io.windowed import Layers
 
 __all__ = ["location_tags", "write"]
 

@@ -1,0 +1,221 @@
+"""`gmmseg fit`: one model for one image or many, to be applied by `gmmseg apply`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gmmseg.cli import segment
+from gmmseg.cli.messages import collected_warnings, plain
+from gmmseg.cli.options import FILE, Command, Option
+from gmmseg.cli.progress import Progress
+from gmmseg.cli.table import class_table, finite
+from gmmseg.errors import InputError, OutputError
+from gmmseg.io.atomic import check_place
+from gmmseg.io.formats import identify
+
+if TYPE_CHECKING:
+    from gmmseg.image import Image
+    from gmmseg.model import Model
+
+__all__ = ["command", "images_of", "those_of_segment"]
+
+
+def those_of_segment(*names: str) -> list[click.Parameter]:
+    """Return options of `gmmseg segment` by the names of their values: what means the same is said the same."""
+    known: dict[str | None, click.Parameter] = {each.name: each for each in segment.command.params}
+    return [known[name] for name in names]
+
+
+def images_of(paths: Sequence[Path]) -> list[Path]:
+    """Return images, with each folder replaced by the images in it, in the order of their names.
+
+    Hidden files, label maps (NAME_labels.*) and what is no image are left out of folders.
+
+    Raises
+    ------
+    click.UsageError
+        A folder has no image.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir() or _is_image(path):  # a folder of DICOM files is one image
+            found.append(path)
+            continue
+        inside = [each for each in sorted(path.iterdir()) if _is_image(each)]
+        if not inside:
+            raise click.UsageError(f"{path} is a folder without images; name images, or another folder")
+        found += inside
+    return found
+
+
+def _is_image(path: Path) -> bool:
+    if path.name.startswith(".") or path.name.partition(".")[0].endswith("_labels"):
+        return False
+    try:
+        identify(path)
+    except InputError:
+        return False
+    return True
+
+
+@click.command(
+    "fit",
+    cls=Command,
+    params=[
+        click.Argument(["images"], metavar="IMAGE...", nargs=-1, required=True, type=FILE),
+        *those_of_segment("k", "features", "covariance", "smooth", "no_smooth", "sample", "outliers"),
+        *those_of_segment("class_names", "seed", "mask", "scribbles", "prior", "prior_weight"),
+        *those_of_segment("channel_axis", "max_pixels"),
+        Option(
+            ["-o", "--output"],
+            section="Output",
+            type=FILE,
+            help="The model: .json.  [default: NAME.gmm.json of one image or folder, in the current folder]",
+        ),
+        *those_of_segment("overwrite"),
+        Option(["--json", "as_json"], section="Output", is_flag=True, help="Print JSON: one object."),
+        *those_of_segment("quiet", "threads"),
+    ],
+)
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    images: tuple[Path, ...],
+    *,
+    output: Path | None,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    mask: Path | None,
+    channel_axis: Any,
+    max_pixels: int,
+    scribbles: Path | None,
+    prior: Path | None,
+    prior_weight: float,
+    threads: int | None,
+    **fitting: Any,
+) -> int:
+    """Fit one model to one image or to many of a kind.
+
+    IMAGE is an image or a folder of images, of which each has an equal say, whatever its size; they are read one after
+    the other. `gmmseg apply` gives their classes, with the same numbers, to these and other images.
+
+    \b
+    Examples:
+      gmmseg fit photo.png -k 4
+      gmmseg fit scenes -k 6 -o land.gmm.json
+      gmmseg fit scenes/*.tif -k 3 --class-names water,forest,city -o land.gmm.json
+    """  # noqa: D301  # click keeps the lines below this character as they are
+    fitting = segment.fitting_parameters(context)
+    target = output or _default(images)
+    guides = [path for path in (mask, scribbles, prior) if path is not None]
+    sources = images_of(images)
+    _check_target(target, [*sources, *guides], overwrite=overwrite)
+    for path in (*sources, *guides):
+        identify(path)
+    start, progress = time.perf_counter(), Progress(quiet=quiet)
+    with collected_warnings(progress.clear) as warned:
+        from gmmseg.adapting import remember
+        from gmmseg.io.reading import read
+        from gmmseg.segmentation import fit
+
+        def open_one(path: Path) -> Image:
+            return read(path, max_pixels=max_pixels, mask=mask, channel_axis=channel_axis)
+
+        reading = _Reading(sources, open_one, fitting["features"], progress)
+        try:
+            model = fit(
+                reading, **fitting, scribbles=scribbles, prior=prior, prior_weight=prior_weight, threads=threads
+            )
+            model = remember(model, reading.looks, reading.spacing)
+        finally:
+            progress.clear()
+        model.save(target, overwrite=overwrite)
+    record = _record(model, sources, target, time.perf_counter() - start) | {"warnings": warned}
+    if as_json:
+        click.echo(json.dumps(record, indent=1, allow_nan=False))
+    elif not quiet:
+        click.echo(_text(record))
+    return 0
+
+
+class _Reading(list[Any]):
+    """Paths that become images one after the other, each when the fit asks for it, so that no two are held at once."""
+
+    def __init__(
+        self, paths: Sequence[Path], read: Callable[[Path], Image], features: str | None, progress: Progress
+    ) -> None:
+        super().__init__(paths)
+        self._read, self._features, self._progress = read, features, progress
+        self.looks: list[Any] = []
+        self.spacing: tuple[float, ...] | None = None
+
+    def __iter__(self) -> Iterator[Image]:
+        from gmmseg.adapting import look
+        from gmmseg.features import Recipe
+
+        recipe = None if self._features is None else Recipe.parse(self._features)
+        for number, path in enumerate(super().__iter__(), 1):
+            title = path.name + (f" ({number} of {len(self)})" if len(self) > 1 else "")
+            self._progress.stage(title, "reading")
+            image = self._read(path)
+            recipe = recipe or Recipe.default(image)
+            recipe.check(image)
+            self.looks.append(look(image, recipe))
+            self.spacing = self.spacing or image.spacing
+            self._progress.stage(title, "taking a sample")
+            yield image
+        self._progress.stage(f"{len(self)} images" if len(self) > 1 else title, "fitting")
+
+
+def _default(images: Sequence[Path]) -> Path:
+    if len(images) > 1:
+        raise click.UsageError(f"--output is needed with {len(images)} images; name the model, as in -o land.gmm.json")
+    return Path(f"{images[0].resolve().name if images[0].is_dir() else images[0].stem}.gmm.json")
+
+
+def _check_target(target: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
+    for source in inputs:
+        if target.exists() and source.exists() and target.samefile(source):
+            raise click.UsageError(f"{target} would be written over {source}, which is an input; choose another name")
+    if target.is_dir():
+        raise click.UsageError(f"--output {target} is a folder; name a file in it")
+    if target.suffix.lower() != ".json":
+        raise OutputError(f"{target}: models are written as JSON; give it a name that ends in .json")
+    check_place(target, overwrite=overwrite)
+
+
+def _record(model: Model, sources: Sequence[Path], target: Path, seconds: float) -> dict[str, Any]:
+    return {
+        "inputs": [str(path) for path in sources],
+        "output": str(target),
+        "features": str(model.recipe),
+        "covariance": model.mixture.covariance,
+        "k": model.k,
+        "classes": [
+            {
+                "label": label,
+                "name": name,
+                "weight": finite(weight),
+                "means": dict(zip(model.plane_names, map(finite, means), strict=True)),
+            }
+            for label, (name, weight, means) in enumerate(
+                zip(model.class_names, model.mixture.weights, model.means, strict=True), 1
+            )
+        ],
+        "seconds": round(seconds, 3),
+    }
+
+
+def _text(record: dict[str, Any]) -> str:
+    classes = "1 class" if record["k"] == 1 else f"{record['k']} classes"
+    images = "1 image" if len(record["inputs"]) == 1 else f"{len(record['inputs'])} images"
+    title = f"wrote {record['output']}: {classes} from {images}, {record['seconds']:.2f} s"
+    return f"{plain(title)}\n{class_table(record['classes'])}"
