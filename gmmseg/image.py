@@ -415,10 +415,12 @@ def spans_color(pixels: np.ndarray) -> bool:
     return bool(low >= -_COLOR_TOLERANCE and high <= 1 + _COLOR_TOLERANCE)
 
 
-def finite(pixels: np.ndarray, *, every: bool, name: str | None = None) -> np.ndarray | None:
+def finite(
+    pixels: np.ndarray, *, every: bool, name: str | None = None, among: np.ndarray | None = None
+) -> np.ndarray | None:
     """Return where any channel, or every channel, is finite; None where that is everywhere.
 
-    A name is what a warning calls the image where it is not.
+    A name is what a warning calls the image where it is not, `among` the pixels that the warning is for.
     """
     import numpy as np
 
@@ -429,8 +431,8 @@ def finite(pixels: np.ndarray, *, every: bool, name: str | None = None) -> np.nd
     valid: np.ndarray = known.all(axis=-1) if every else known.any(axis=-1)
     if valid.all():
         return None
-    if name is not None:
-        missing = valid.size - np.count_nonzero(valid)
+    missing = np.count_nonzero(~valid if among is None else ~valid & among)
+    if name is not None and missing:
         warnings.warn(
             f"{name}: {missing} pixels are NaN, infinite or beyond float32; their label is 0", DataWarning, stacklevel=4
         )

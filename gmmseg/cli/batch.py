@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from gmmseg.cli.messages import explain, plain, print_error
 from gmmseg.cli.options import FILE, Command, Names, Option, WholeNumber
 from gmmseg.cli.progress import Count
-from gmmseg.cli.segment import fitting_options, fitting_parameters, reading_options
+from gmmseg.cli.segment import fitting_options, fitting_parameters, reading_options, reading_parameters
 from gmmseg.errors import GmmsegError
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def command(
     made = plan(
         sources,
         out_dir,
-        parameters=fitting,
-        reading={name: options[name] for name in ("mask", "channel_axis", "max_pixels")},
+        parameters={**fitting, "memory": options["memory"]},
+        reading=reading_parameters(context),
         model=model,
         outputs=also,
         resume=resume,

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gmmseg.cli.messages import collected_warnings, plain
-from gmmseg.cli.options import FILE, ChannelAxis, Command, Covariance, Features, Option, WholeNumber
+from gmmseg.cli.options import FILE, Command, Covariance, Features, Option, WholeNumber
 from gmmseg.cli.progress import Progress
+from gmmseg.cli.segment import reading_options, reading_parameters
+from gmmseg.io.stacking import files_of
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Candidate, Choice
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _classes = partial(click.option, cls=Option, section="Classes", show_default=True)
-_pixels = partial(click.option, cls=Option, section="Pixels", show_default=True)
 _output = partial(click.option, cls=Option, section="Output")
 _running = partial(click.option, cls=Option, section="Running")
 
@@ -40,30 +41,22 @@ _CURVE = 40  # columns
 @_classes("--features", type=Features(), help="As of `gmmseg segment`; position (xy) does not count.")
 @_classes("--sample", metavar="INT|all", type=WholeNumber(1, word="all"), default=100_000, help="Pixels, or all.")
 @_classes("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result.")
-@_pixels("--mask", type=FILE, help="Label map of the same size; pixels where it is 0 are left out.")
-@_pixels(
-    "--channel-axis",
-    metavar="INT|none",
-    type=ChannelAxis(),
-    default="auto",
-    help="Axis of the channels in .npy, .npz and TIFF files (0 first, -1 last), or none for a volume.",
-)
-@_pixels("--max-pixels", type=WholeNumber(1), default=2_000_000_000, help="Refuse larger images before decoding them.")
+@reading_options
 @_output("-o", "--output", type=FILE, help="Draw the curves: .png, .svg or .pdf; needs pip install 'gmmseg[plot]'.")
 @_output("--overwrite", is_flag=True, help="Replace a file that exists.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 @_running("--quiet", is_flag=True, help="No progress.")
 @_running("--threads", type=WholeNumber(1, 1024), help="They do not change the result.  [default: all processors]")
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     image: Path,
     *,
     as_json: bool,
     covariance: str | None,
     output: Path | None,
     overwrite: bool,
-    max_pixels: int,
-    mask: Path | None,
-    channel_axis: Any,
     quiet: bool,
     **options: Any,
 ) -> int:
@@ -82,13 +75,14 @@ def command(
     from gmmseg.segmentation import choose_k
 
     if output is not None:
-        _check_target(output, [image, mask], overwrite=overwrite)
+        _check_target(output, [*files_of(image), options["mask"]], overwrite=overwrite)
     progress = Progress(quiet=quiet)
     with collected_warnings(progress.clear):
         progress.stage(plain(image.name), "reading")
-        pixels = read(image, max_pixels=max_pixels, mask=mask, channel_axis=channel_axis)
+        pixels = read(image, **reading_parameters(context))
         progress.stage(plain(image.name), "comparing numbers of classes")
-        choice = choose_k(pixels, covariance=covariance or tuple(FAMILIES), **options)
+        same = {name: options[name] for name in ("max_k", "criterion", "features", "sample", "seed", "threads")}
+        choice = choose_k(pixels, covariance=covariance or tuple(FAMILIES), **same)
         progress.clear()
         if output is not None:
             _draw(choice, output, overwrite=overwrite)

@@ -14,10 +14,12 @@ from gmmseg.cli import segment
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.options import FILE, Command, Option
 from gmmseg.cli.progress import Progress
+from gmmseg.cli.segment import fitting_parameters, guides_of, reading_parameters
 from gmmseg.cli.table import class_table, finite
 from gmmseg.errors import InputError, OutputError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
+from gmmseg.io.stacking import files_of
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -71,7 +73,7 @@ def _is_image(path: Path) -> bool:
         click.Argument(["images"], metavar="IMAGE...", nargs=-1, required=True, type=FILE),
         *those_of_segment("k", "features", "covariance", "smooth", "no_smooth", "sample", "outliers"),
         *those_of_segment("class_names", "seed", "mask", "scribbles", "prior", "prior_weight"),
-        *those_of_segment("channel_axis", "max_pixels"),
+        *those_of_segment("channel_axis", "channels", "max_pixels", "memory"),
         Option(
             ["-o", "--output"],
             section="Output",
@@ -93,14 +95,7 @@ def command(
     overwrite: bool,
     as_json: bool,
     quiet: bool,
-    mask: Path | None,
-    channel_axis: Any,
-    max_pixels: int,
-    scribbles: Path | None,
-    prior: Path | None,
-    prior_weight: float,
-    threads: int | None,
-    **fitting: Any,
+    **options: Any,
 ) -> int:
     """Fit one model to one image or to many of a kind.
 
@@ -113,12 +108,12 @@ def command(
       gmmseg fit scenes -k 6 -o land.gmm.json
       gmmseg fit scenes/*.tif -k 3 --class-names water,forest,city -o land.gmm.json
     """  # noqa: D301  # click keeps the lines below this character as they are
-    fitting = segment.fitting_parameters(context)
+    fitting = fitting_parameters(context)
     target = output or _default(images)
-    guides = [path for path in (mask, scribbles, prior) if path is not None]
     sources = images_of(images)
-    _check_target(target, [*sources, *guides], overwrite=overwrite)
-    for path in (*sources, *guides):
+    files = [file for source in sources for file in files_of(source)]
+    _check_target(target, [*files, *guides_of(options, len(sources))], overwrite=overwrite)
+    for path in files:
         identify(path)
     start, progress = time.perf_counter(), Progress(quiet=quiet)
     with collected_warnings(progress.clear) as warned:
@@ -127,13 +122,12 @@ def command(
         from gmmseg.segmentation import fit
 
         def open_one(path: Path) -> Image:
-            return read(path, max_pixels=max_pixels, mask=mask, channel_axis=channel_axis)
+            return read(path, **reading_parameters(context))
 
         reading = _Reading(sources, open_one, fitting["features"], progress)
         try:
-            model = fit(
-                reading, **fitting, scribbles=scribbles, prior=prior, prior_weight=prior_weight, threads=threads
-            )
+            same = {name: options[name] for name in ("scribbles", "prior", "prior_weight", "memory", "threads")}
+            model = fit(reading, **fitting, **same)
             model = remember(model, reading.looks, reading.spacing)
         finally:
             progress.clear()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +9,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from gmmseg.batch.outputs import check_outputs
 from gmmseg.batch.processing import process
-from gmmseg.cli.messages import collected_warnings, exit_code, explain, plain, print_error
+from gmmseg.cli.each import run_each
 from gmmseg.cli.options import (
     FILE,
     Amount,
@@ -31,12 +27,10 @@ from gmmseg.cli.options import (
     WholeNumber,
 )
 from gmmseg.cli.progress import Progress
-from gmmseg.cli.table import class_table
 from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.io.formats import identify
-from gmmseg.io.stacking import files_of
 
-__all__ = ["command", "fitting_options", "fitting_parameters", "reading_options"]
+__all__ = ["command", "fitting_options", "fitting_parameters", "guides_of", "reading_options", "reading_parameters"]
 
 _classes = partial(click.option, cls=Option, section="Classes", show_default=True)
 _pixels = partial(click.option, cls=Option, section="Pixels", show_default=True)
@@ -133,35 +127,28 @@ def fitting_parameters(context: click.Context) -> dict[str, Any]:
     }
 
 
+def reading_parameters(context: click.Context) -> dict[str, Any]:
+    """Return the values of `reading_options` as `gmmseg.io.read` takes them."""
+    given = context.params
+    same = {name: given[name] for name in ("mask", "channel_axis", "channels", "max_pixels")}
+    return {**same, "memory": given["memory"] // 2}
+
+
+def guides_of(options: dict[str, Any], n_images: int) -> list[Path]:
+    """Return the files that say something of pixels; they are there, and of one image where they have to be."""
+    guides = [options[name] for name in ("mask", "scribbles", "prior") if options[name] is not None]
+    for name in ("scribbles", "prior"):
+        if options[name] is not None and n_images > 1:
+            raise click.UsageError(f"--{name} is of one image, but {n_images} are given; run them one at a time")
+    for guide in guides:
+        identify(guide)
+    return guides
+
+
 def _with(options: tuple[Any, ...], function: Any) -> Any:
     for option in reversed(options):
         function = option(function)
     return function
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """The options, as `command` declares them; those of `fitting_options` in one."""
-
-    fitting: dict[str, Any]
-    mask: Path | None
-    channel_axis: Any
-    channels: tuple[str, ...] | None
-    max_pixels: int
-    memory: int
-    output: Path | None
-    out_dir: Path | None
-    scribbles: Path | None
-    prior: Path | None
-    prior_weight: float
-    soft: Path | None
-    overlay: Path | None
-    anomaly: Path | None
-    model: Path | None
-    overwrite: bool
-    as_json: bool
-    quiet: bool
-    threads: int | None
 
 
 @click.command("segment", cls=Command, epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed.")
@@ -169,21 +156,21 @@ class _Settings:
 @fitting_options
 @reading_options
 @_pixels("--scribbles", type=FILE, help="Strokes (one image): the class of some pixels, 0 where a pixel is free.")
-@_pixels("--prior", type=FILE, help="Probability of each class at each pixel (one image): .npz, .npy or .tif.")
+@_pixels("--prior", type=FILE, help="Probability of each class at each pixel (one image): .npz, .npy, .tif or .nii.gz.")
 @_pixels("--prior-weight", type=Amount(), default=1.0, help="Power of the prior: 0 ignores it, 1 takes it as it is.")
 @_output(
     "-o",
     "--output",
     type=FILE,
-    help="Label map of one image: .png, .tif, .npy or .npz.  [default: NAME_labels.png in this folder, or .tif "
-    "for TIFF files and volumes]",
+    help="Label map of one image: .png, .tif, .npy, .npz, .nii, .nii.gz or .dcm.  [default: NAME_labels in this "
+    "folder: .png, or what suits the image]",
 )
 @_output(
     "--out-dir", metavar="DIR", type=FILE, help="Folder for the label maps of many images; made where it is missing."
 )
-@_output("--soft", type=FILE, help="Probability of each class (one image): .npz, .npy or .tif.")
+@_output("--soft", type=FILE, help="Probability of each class (one image): .npz, .npy, .tif, .nii.gz or .dcm.")
 @_output("--overlay", type=FILE, help="Classes laid over the picture (one image): .png, .tif, .jpg or .webp.")
-@_output("--anomaly", type=FILE, help="How usual each pixel is, as a p-value (one image): .tif, .npy or .npz.")
+@_output("--anomaly", type=FILE, help="How usual each pixel is, as a p-value (one image): .tif, .npy, .npz or .nii.gz.")
 @_output("--model", type=FILE, help="The fitted classes (one image): .json.")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON instead of tables: a list with one object an image.")
@@ -203,107 +190,31 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
       gmmseg segment cell.png -k 3 --soft cell_soft.npz --overlay cell_overlay.png
       gmmseg segment scenes/*.tif -k 6 --out-dir labels --json
       gmmseg segment scene.tif --channels 4,3,2
-      gmmseg segment t1.tif+t2.tif -k 3
+      gmmseg segment t1.nii.gz+t2.nii.gz -k 3 -o tissue.nii.gz
     """  # noqa: D301  # click keeps the lines below this character as they are
-    own = {name: value for name, value in options.items() if name in _Settings.__dataclass_fields__}
-    settings = _Settings(fitting=fitting_parameters(context), **own)
-    guides = [path for path in (settings.mask, settings.scribbles, settings.prior) if path is not None]
+    fitting = fitting_parameters(context)
     jobs = plan(
         images,
-        output=settings.output,
-        out_dir=settings.out_dir,
-        extra={
-            "soft": settings.soft,
-            "overlay": settings.overlay,
-            "anomaly": settings.anomaly,
-            "model": settings.model,
-        },
-        channel_axis=settings.channel_axis,
-        guides=[*guides, *(file for image in images for file in files_of(image))],
-    )
-    for guide in guides:
-        identify(guide)
-    for name in ("scribbles", "prior"):
-        if getattr(settings, name) is not None and len(jobs) > 1:
-            raise click.UsageError(f"--{name} is of one image, but {len(jobs)} are given; run them one at a time")
-    with folder(settings.out_dir):
-        return _segment_all(jobs, settings)
-
-
-def _segment_all(jobs: list[Job], settings: _Settings) -> int:
-    """Segment one image after the other; what is wrong with one does not stop the others."""
-    failures: dict[Job, Exception] = {}
-    progress = Progress(quiet=settings.quiet)
-    for job in jobs:
-        with _kept_going(job, failures, progress):
-            for file in files_of(job.source):
-                identify(file)
-            check_outputs(job.source, job.outputs, overwrite=settings.overwrite)
-    records = []
-    for number, job in enumerate(jobs, 1):
-        record: dict[str, Any] = {"input": str(job.source)}
-        title = job.source.name + (f" ({number} of {len(jobs)})" if len(jobs) > 1 else "")
-        with collected_warnings(progress.clear) as warned:
-            if job not in failures:
-                with _kept_going(job, failures, progress):
-                    record |= _segment(job, settings, progress, title)
-        if job in failures:
-            record["error"] = explain(failures[job], str(job.source))
-        records.append(record | {"warnings": warned})
-        if "classes" in record and not (settings.as_json or settings.quiet):
-            click.echo(("\n" if any("classes" in before for before in records[:-1]) else "") + _table(record))
-    if settings.as_json:
-        import json
-
-        click.echo(json.dumps(records, indent=1, allow_nan=False))
-    if failures and len(failures) < len(jobs):
-        return 3
-    return max(map(exit_code, failures.values()), default=0)
-
-
-@contextmanager
-def _kept_going(job: Job, failures: dict[Job, Exception], progress: Progress) -> Iterator[None]:
-    """Report what goes wrong with one image, and go on."""
-    try:
-        yield
-    # Even a mistake of ours must not cost the other images.
-    except Exception as error:
-        failures[job] = error
-        progress.clear()
-        print_error(explain(error, str(job.source)))
-    finally:
-        progress.clear()
-
-
-def _segment(job: Job, settings: _Settings, progress: Progress, title: str) -> dict[str, Any]:
-    """Segment one image, write what was asked for, and say what came out."""
-    return process(
-        job.source,
-        job.outputs,
-        parameters={
-            **settings.fitting,
-            "scribbles": settings.scribbles,
-            "prior": settings.prior,
-            "prior_weight": settings.prior_weight,
-            "memory": settings.memory,
-            "threads": settings.threads,
-        },
-        reading={
-            "max_pixels": settings.max_pixels,
-            "mask": settings.mask,
-            "channel_axis": settings.channel_axis,
-            "channels": settings.channels,
-            "memory": settings.memory // 2,
-        },
-        overwrite=settings.overwrite,
-        stage=partial(progress.stage, title),
-        progress=progress,
+        output=options["output"],
+        out_dir=options["out_dir"],
+        extra={name: options[name] for name in ("soft", "overlay", "anomaly", "model")},
+        channel_axis=options["channel_axis"],
+        guides=guides_of(options, len(images)),
     )
 
+    def work(job: Job, progress: Progress, title: str, record: dict[str, Any]) -> None:
+        record |= process(
+            job.source,
+            job.outputs,
+            parameters={
+                **fitting,
+                **{name: options[name] for name in ("scribbles", "prior", "prior_weight", "memory", "threads")},
+            },
+            reading=reading_parameters(context),
+            overwrite=options["overwrite"],
+            stage=partial(progress.stage, title),
+            progress=progress,
+        )
 
-def _table(record: dict[str, Any]) -> str:
-    """Return what a person wants to know of one image."""
-    size = " x ".join(map(str, reversed(record["shape"])))
-    count = "1 class" if record["k"] == 1 else f"{record['k']} classes"
-    title = f"wrote {', '.join(record['outputs'].values())}: {size} pixels, {count}, {record['seconds']:.2f} s"
-    return f"{plain(title)}\n{class_table(record['classes'])}"
+    with folder(options["out_dir"]):
+        return run_each(jobs, work, overwrite=options["overwrite"], as_json=options["as_json"], quiet=options["quiet"])

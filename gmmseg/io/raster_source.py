@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ class Bands:
         Number of the band that is 0 where there is no data.
     masks : {"none", "dataset", "bands"}
         Whether there is a mask for all bands, or one for each.
+    columns : tuple of int
+        Of the palette that are read.
     """
 
     indexes: tuple[int, ...]
@@ -48,11 +51,19 @@ class Bands:
     palette: np.ndarray | None
     alpha: int | None
     masks: str
+    columns: tuple[int, ...] = (0, 1, 2)
 
     @property
     def n_channels(self) -> int:
         """Of the pixels: a palette makes three of one band."""
-        return len(self.indexes) if self.palette is None else 3
+        return len(self.indexes) if self.palette is None else len(self.columns)
+
+    def select(self, channels: tuple[int, ...]) -> Bands:
+        """Return some of them, as if the file had no others."""
+        if self.palette is not None:
+            return replace(self, columns=tuple(self.columns[c] for c in channels))
+        indexes = tuple(self.indexes[c] for c in channels)
+        return replace(self, indexes=indexes, nodata=tuple(self.nodata[c] for c in channels), color=False)
 
     @property
     def some_missing(self) -> bool:
@@ -128,6 +139,7 @@ class RasterSource:
     """
 
     sweep = 0
+    _whole: RasterSource | None = None
 
     def __init__(self, path: Path, dataset: Any, bands: Bands) -> None:
         self.path, self.bands = path, bands
@@ -139,6 +151,14 @@ class RasterSource:
         self.blocks: tuple[int, ...] = (rows, columns)
         self._dataset = dataset
         self.close = weakref.finalize(self, dataset.close)
+
+    def select(self, channels: tuple[int, ...]) -> RasterSource:
+        """Return a source of some channels, which reads through this one's dataset."""
+        picked = copy.copy(self)
+        picked.bands = self.bands.select(channels)
+        picked.shape, picked.dtype = (*self.shape[:-1], len(channels)), picked.bands.dtype
+        picked._whole = self  # whose end closes the dataset
+        return picked
 
     @property
     def nbytes(self) -> int:
@@ -178,7 +198,7 @@ class RasterSource:
         pixels, valid = separate_nodata(np.moveaxis(stored, 0, -1), bands.nodata, masks=masks, color=bands.color)
         if bands.palette is not None:
             colors = bands.palette[pixels[..., 0]]
-            pixels = colors[..., :3]
+            pixels = colors[..., list(bands.columns)]
             valid = _both(valid, colors[..., 3] != 0)
         if bands.masks == "dataset":
             valid = _both(valid, dataset.read_masks(bands.indexes[0], window=place) != 0)

@@ -182,7 +182,7 @@ def _in_memory(image: Image) -> Image:
     source = cast("Samples", image.pixels)
     pixels, valid = source.decoded(everything(image.shape))
     color = source.color and spans_color(pixels)
-    known = finite(pixels, every=color, name=image.name)
+    known = finite(pixels, every=color, name=image.name, among=valid)
     image = replace(image, pixels=pixels, color=color, valid=None if valid is None or valid.all() else valid)
     return image if known is None else image.with_mask(known)
 

@@ -103,7 +103,8 @@ WRONG = [
     ("photo.png -o photo.png --overwrite", 2, "photo.png would be written over photo.png, which is an input"),
     ("photo.png --max-pixels 100", 1, "photo.png"),
     ("photo.png scan.png -o m.json --features rgb", 2, "scan.png: features 'rgb' needs red, green and blue"),
-    ("scan.png scan.png --prior p.npy -o m.json", 1, "p.npy does not exist"),
+    ("scan.png --prior p.npy -o m.json", 1, "p.npy does not exist"),
+    ("scan.png scan.png --prior p.npy -o m.json", 2, "--prior is of one image, but 2 are given"),
     ("", 2, "IMAGE is missing"),
 ]
 

@@ -86,7 +86,7 @@ def test_wrong_values_and_help_of_commands_import_no_numpy():
 
 def test_unknown_commands(refuse):
     assert "did you mean 'segment'?" in refuse("segmnt", "photo.png", code=2)
-    assert "commands are segment, info" in refuse("xyz", code=2)
+    assert "commands are segment, fit, apply" in refuse("xyz", code=2)
     assert "did you mean 'gmmseg segment photo.png'?" in refuse("photo.png", code=2)
     assert "no option --frobnicate" in refuse("--frobnicate", code=2)
 

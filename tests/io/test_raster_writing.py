@@ -21,7 +21,8 @@ from gmmseg.errors import OutputError  # noqa: E402
 from gmmseg.image import Image  # noqa: E402
 from gmmseg.io import raster_write, read, read_labels, read_probabilities  # noqa: E402
 from gmmseg.io.colors import palette  # noqa: E402
-from gmmseg.io.writing import Layers, write_labels, write_map, write_probabilities, write_rgb, write_windows  # noqa: E402
+from gmmseg.io.windowed import Layers  # noqa: E402
+from gmmseg.io.writing import write_labels, write_map, write_probabilities, write_rgb, write_windows  # noqa: E402
 from gmmseg.windows import everything, strips  # noqa: E402
 
 pytestmark = [
