@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from gmmseg.channels import evenly, positions
-from gmmseg.errors import DataWarning, InputError, ParameterError
+from gmmseg.errors import InputError, ParameterError
+from gmmseg.sources import Selected, Source, combine, finite
 from gmmseg.windows import Window, everything, strips
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     ChannelAxis = int | None | Literal["auto"]
 
-__all__ = ["Image", "Source", "finite", "spans_color"]
+__all__ = ["Image", "spans_color"]
 
 # Floats that were scaled to 0..1 and then rounded or resized leave the range by about this much.
 _COLOR_TOLERANCE = 1e-3
@@ -28,34 +28,7 @@ _AXIS_CHOICES = (
     "pass channel_axis=-1 (or another axis) for channels, or channel_axis=None where every axis is spatial (a volume)"
 )
 
-
 _READ_AT_ONCE = 32 << 20  # bytes of pixels that are read to pick single ones out of a file
-
-
-class Source(Protocol):
-    """Pixels that stay in their file and are read window by window, by one thread at a time.
-
-    A source that can leave channels unread has `select(channels) -> Source` too, with their positions from 0.
-    """
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(*spatial, n_channels)."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the pixels."""
-
-    @property
-    def blocks(self) -> tuple[int, ...]:
-        """Sides of the blocks of the file along the spatial axes: whole ones are read at least cost."""
-
-    @property
-    def sweep(self) -> int:
-        """The spatial axis along which blocks follow one another in the file."""
-
-    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return pixels (*window, n_channels), and where they are valid, as of an `Image`; None where all are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +130,7 @@ class Image:
         if self.in_memory:
             return cast("np.ndarray", self.pixels)[window], mask
         pixels, valid = cast("Source", self.pixels).read(window)
-        return pixels, valid if mask is None else _combine(valid, mask)
+        return pixels, valid if mask is None else combine(valid, mask)
 
     def select(self, channels: Channels) -> Image:
         """Return some of the channels, in the order named.
@@ -196,11 +169,11 @@ class Image:
         changed = replace(self, color=False, channel_names=tuple(names[c] for c in chosen))
         if not self.in_memory:
             source = cast("Source", self.pixels)
-            picked = source.select(chosen) if hasattr(source, "select") else _Selected(source, chosen)
+            picked = source.select(chosen) if hasattr(source, "select") else Selected(source, chosen)
             return replace(changed, pixels=picked)
         pixels = cast("np.ndarray", self.pixels)[..., evenly(chosen)]
         known = finite(pixels, every=False)
-        return replace(changed, pixels=pixels, valid=self.valid if known is None else _combine(self.valid, known))
+        return replace(changed, pixels=pixels, valid=self.valid if known is None else combine(self.valid, known))
 
     def _names(self) -> tuple[str, ...]:
         return self.channel_names or (("red", "green", "blue") if self.color else ())
@@ -308,7 +281,7 @@ class Image:
             alpha = None
         valid = finite(pixels, every=color, name=name)
         if alpha is not None:
-            valid = _combine(valid, alpha != 0)
+            valid = combine(valid, alpha != 0)
         image = cls(pixels, color=color, valid=valid, name=name)
         return image if mask is None else image.with_mask(mask)
 
@@ -341,7 +314,7 @@ class Image:
             raise ParameterError(
                 f"mask has shape {used.shape}, but {self.name} has shape {self.shape}; give one value a pixel"
             )
-        return replace(self, valid=_combine(self.valid, used != 0))
+        return replace(self, valid=combine(self.valid, used != 0))
 
 
 def _real_numbers(array: npt.ArrayLike, name: str) -> np.ndarray:
@@ -413,63 +386,3 @@ def spans_color(pixels: np.ndarray) -> bool:
     low = np.min(pixels, where=finite, initial=0)
     high = np.max(pixels, where=finite, initial=0)
     return bool(low >= -_COLOR_TOLERANCE and high <= 1 + _COLOR_TOLERANCE)
-
-
-def finite(
-    pixels: np.ndarray, *, every: bool, name: str | None = None, among: np.ndarray | None = None
-) -> np.ndarray | None:
-    """Return where any channel, or every channel, is finite; None where that is everywhere.
-
-    A name is what a warning calls the image where it is not, `among` the pixels that the warning is for.
-    """
-    import numpy as np
-
-    if pixels.dtype.kind != "f":
-        return None
-    # Features are float32: what does not fit is a fill value, and no data.
-    known = np.abs(pixels) <= np.finfo(np.float32).max if pixels.dtype.itemsize > 4 else np.isfinite(pixels)
-    valid: np.ndarray = known.all(axis=-1) if every else known.any(axis=-1)
-    if valid.all():
-        return None
-    missing = np.count_nonzero(~valid if among is None else ~valid & among)
-    if name is not None and missing:
-        warnings.warn(
-            f"{name}: {missing} pixels are NaN, infinite or beyond float32; their label is 0", DataWarning, stacklevel=4
-        )
-    return valid
-
-
-def _combine(valid: np.ndarray | None, also: np.ndarray) -> np.ndarray | None:
-    """Return the pixels that both allow, or None where that is all of them."""
-    both: np.ndarray = also if valid is None else valid & also
-    return None if both.all() else both
-
-
-@dataclass(frozen=True, eq=False)
-class _Selected:
-    """Some channels of a source that reads them all."""
-
-    whole: Source
-    channels: tuple[int, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (*self.whole.shape[:-1], len(self.channels))
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.whole.dtype
-
-    @property
-    def blocks(self) -> tuple[int, ...]:
-        return self.whole.blocks
-
-    @property
-    def sweep(self) -> int:
-        return self.whole.sweep
-
-    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
-        pixels, valid = self.whole.read(window)
-        pixels = pixels[..., evenly(self.channels)]
-        known = finite(pixels, every=False)
-        return pixels, valid if known is None else _combine(valid, known)

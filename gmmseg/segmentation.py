@@ -368,13 +368,13 @@ def open_image(source: Source, *, mask: Any = None, channel_axis: Any = "auto", 
 
     Pixels of a file that take more than half of `memory` (bytes) stay there.
     """
+    if isinstance(source, str | os.PathLike):
+        limit = None if memory is None else memory // 2
+        return io.read(Path(source), mask=mask, channel_axis=channel_axis, memory=limit)
     if isinstance(mask, str | os.PathLike):
         mask = io.read_labels(Path(mask))
     if isinstance(source, Image):
         return source if mask is None else source.with_mask(mask)
-    if isinstance(source, str | os.PathLike):
-        limit = None if memory is None else memory // 2
-        return io.read(Path(source), mask=mask, channel_axis=channel_axis, memory=limit)
     return Image.from_array(source, channel_axis=channel_axis, mask=mask)
 
 

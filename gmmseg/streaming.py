@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.guidance import Guidance
-from gmmseg.image import Image, Source
+from gmmseg.image import Image
 from gmmseg.model import Model
+from gmmseg.sources import Source
 from gmmseg.tiles import Layer, Progress, empty_layer, halo_of, visit
 from gmmseg.windows import Tile, Window, shape_of, strips
 

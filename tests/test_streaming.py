@@ -164,3 +164,20 @@ def test_layers_without_data(rng):
     assert empty_layer("labels", model, (2, 3)).sum() == 0
     assert empty_layer("probabilities", model, (2, 3)).shape == (2, 2, 3)
     assert np.isnan(empty_layer("anomaly", model, (2, 3))).all()
+
+
+def test_a_mask_file_is_read_in_windows_too(tmp_path, rng):
+    pixels = scene(rng, (90, 100), 4, "uint16")
+    mask = (rng.random((90, 100)) < 0.7).astype(np.uint8)
+    np.save(tmp_path / "scene.npy", pixels)
+    np.save(tmp_path / "mask.npy", mask)
+    options = {"mask": str(tmp_path / "mask.npy"), "channel_axis": -1, "sample": 2000}
+    whole = gmmseg.segment(str(tmp_path / "scene.npy"), 3, **options)
+    kept = gmmseg.segment(str(tmp_path / "scene.npy"), 3, **options, memory=40_000)
+    assert kept.image.valid is None
+    kept.save(tmp_path / "labels.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "labels.npy"), whole.labels)
+    np.testing.assert_array_equal(whole.labels > 0, mask > 0)
+    np.save(tmp_path / "small.npy", mask[:40])
+    with pytest.raises(gmmseg.ParameterError, match=r"mask .*small.npy has shape \(40, 100\)"):
+        gmmseg.segment(str(tmp_path / "scene.npy"), 3, **options | {"mask": str(tmp_path / "small.npy")}, memory=40_000)

@@ -74,9 +74,10 @@ def test_peers_do_not_know_each_other():
         ("kernels", {"errors"}),
         ("mixture", {"errors", "kernels"}),
         ("spatial", {"errors", "kernels"}),
-        ("image", {"errors", "channels", "windows"}),
+        ("sources", {"errors", "channels", "windows"}),
+        ("image", {"errors", "channels", "sources", "windows"}),
         ("features", {"errors", "kernels", "image"}),
-        ("io", {"errors", "channels", "extras", "image", "windows"}),
+        ("io", {"errors", "channels", "extras", "image", "sources", "windows"}),
         ("export", {"errors", "extras", "image", "io", "windows"}),
     ],
 )

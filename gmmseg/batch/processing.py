@@ -30,6 +30,7 @@ def process(
     model: Model | Callable[[Image], Model] | None = None,
     parameters: Mapping[str, Any] = _NOTHING,
     reading: Mapping[str, Any] = _NOTHING,
+    saving: Mapping[str, Any] = _NOTHING,
     overwrite: bool = False,
     stage: Callable[[str], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -48,6 +49,8 @@ def process(
         Of `gmmseg.segment`, or where there is a model of `gmmseg.apply`; but those that tell how the image is read.
     reading : mapping of str to object
         Of `gmmseg.io.read`: mask, channel_axis, max_pixels, ...
+    saving : mapping of str to object
+        Options of the label map's format, see `Segmentation.save`.
     overwrite : bool
         Whether existing files may be replaced.
     stage : callable, optional
@@ -95,7 +98,7 @@ def process(
         result = apply(model(image) if callable(model) else model, image, **parameters, progress=progress)
     say("writing")
     ordered = {kind: outputs[kind] for kind in KINDS if kind in outputs}
-    _write(ordered, result, overwrite=overwrite)
+    _write(ordered, result, saving, overwrite=overwrite)
     return {
         "outputs": {kind: str(path) for kind, path in ordered.items()},
         "shape": list(image.shape),
@@ -114,10 +117,10 @@ def _read(source: Path, reading: Mapping[str, Any]) -> Image:
     return read(source, **reading)
 
 
-def _write(outputs: Mapping[str, Path], result: Segmentation, *, overwrite: bool) -> None:
+def _write(outputs: Mapping[str, Path], result: Segmentation, saving: Mapping[str, Any], *, overwrite: bool) -> None:
     """Write the outputs of one image; where one fails, say which are there."""
     writers: dict[str, Callable[[Path], None]] = {
-        "labels": lambda path: result.save(path, overwrite=overwrite),
+        "labels": lambda path: result.save(path, overwrite=overwrite, **saving),
         "soft": lambda path: result.save(path, layer="probabilities", overwrite=overwrite),
         "overlay": lambda path: _write_overlay(path, result, overwrite=overwrite),
         "anomaly": lambda path: result.save(path, layer="anomaly", overwrite=overwrite),

@@ -53,7 +53,7 @@ _REMEDY = "fit a model to images of its kind"
         ),
         *those_of_segment("no_smooth", "mask", "scribbles", "prior", "prior_weight"),
         *those_of_segment("channel_axis", "channels", "max_pixels", "memory"),
-        *those_of_segment("output", "out_dir", "soft", "overlay", "anomaly"),
+        *those_of_segment("output", "out_dir", "cog", "soft", "overlay", "anomaly"),
         Option(
             ["--model", "save_model"],
             section="Output",
@@ -116,6 +116,7 @@ def command(
             model=suited,
             parameters=parameters,
             reading=reading_parameters(context),
+            saving={"cog": True} if options["cog"] else {},
             overwrite=options["overwrite"],
             stage=partial(progress.stage, title),
             progress=progress,

@@ -168,6 +168,7 @@ def _with(options: tuple[Any, ...], function: Any) -> Any:
 @_output(
     "--out-dir", metavar="DIR", type=FILE, help="Folder for the label maps of many images; made where it is missing."
 )
+@_output("--cog", is_flag=True, help="Label maps as cloud-optimised GeoTIFF, with overviews.")
 @_output("--soft", type=FILE, help="Probability of each class (one image): .npz, .npy, .tif, .nii.gz or .dcm.")
 @_output("--overlay", type=FILE, help="Classes laid over the picture (one image): .png, .tif, .jpg or .webp.")
 @_output("--anomaly", type=FILE, help="How usual each pixel is, as a p-value (one image): .tif, .npy, .npz or .nii.gz.")
@@ -211,6 +212,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
                 **{name: options[name] for name in ("scribbles", "prior", "prior_weight", "memory", "threads")},
             },
             reading=reading_parameters(context),
+            saving={"cog": True} if options["cog"] else {},
             overwrite=options["overwrite"],
             stage=partial(progress.stage, title),
             progress=progress,

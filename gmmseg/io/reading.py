@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gmmseg.channels import positions
 from gmmseg.errors import InputError, ParameterError
-from gmmseg.image import Image, Source
+from gmmseg.image import Image
 from gmmseg.io.formats import GDAL, Format, has_rasterio, identify, require_room
 from gmmseg.io.stacking import files_of, parts_of, stack
+from gmmseg.sources import Masked, Source
 from gmmseg.windows import everything
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def read(
     if mask is None:
         return image
     if isinstance(mask, str | os.PathLike):
-        return _with_mask_file(image, Path(mask), max_pixels)
+        return _with_mask_file(image, Path(mask), how)
     return image.with_mask(mask)
 
 
@@ -180,14 +181,26 @@ def is_raster(path: Path) -> bool:
     return has_rasterio() and bool(GDAL.load().owns(path))
 
 
-def _with_mask_file(image: Image, path: Path, max_pixels: int) -> Image:
+def _with_mask_file(image: Image, path: Path, how: _Reading) -> Image:
     """Apply a mask that is a file; messages name both."""
-    values = read_labels(path, max_pixels=max_pixels)
-    if values.shape != image.shape:
+    mask = _mask_in_file(path, how) if not image.in_memory else None
+    values = read_labels(path, max_pixels=how.max_pixels) if mask is None else None
+    shape = mask.shape if mask is not None else () if values is None else values.shape
+    if shape != image.shape:
         raise ParameterError(
-            f"mask {path} has shape {values.shape}, but {image.name} has shape {image.shape}; give one value a pixel"
+            f"mask {path} has shape {shape}, but {image.name} has shape {image.shape}; give one value a pixel"
         )
+    if mask is not None:
+        return replace(image, pixels=Masked(cast("Source", image.pixels), cast("Source", mask.pixels)))
+    assert values is not None
     return image.with_mask(values)
+
+
+def _mask_in_file(path: Path, how: _Reading) -> Image | None:
+    """Return a mask that can be read window by window; None where it has to be read whole."""
+    mask = _read_one(path, replace(how, memory=0, channels=None, channel_axis="auto"))
+    whole_numbers = mask.pixels.dtype.kind in "bui"
+    return mask if not mask.in_memory and mask.n_channels == 1 and whole_numbers else None
 
 
 def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:

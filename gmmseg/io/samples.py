@@ -9,8 +9,9 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from gmmseg.channels import evenly
-from gmmseg.image import Image, Source, finite, spans_color
+from gmmseg.image import Image, spans_color
 from gmmseg.io.georeference import Tags, nodata_value, separate_nodata
+from gmmseg.sources import Source, finite
 from gmmseg.windows import Window
 
 __all__ = ["Meaning", "RawSource", "Samples", "settle_color"]

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import DataWarning, InputError
-from gmmseg.image import Image, finite
+from gmmseg.image import Image
 from gmmseg.io.formats import FORMATS, has_rasterio
+from gmmseg.sources import finite
 from gmmseg.windows import Window, everything, shape_of
 
 if TYPE_CHECKING:

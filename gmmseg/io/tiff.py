@@ -17,7 +17,7 @@ import tifffile
 
 from gmmseg.channels import evenly
 from gmmseg.errors import DataWarning, GmmsegError, InputError
-from gmmseg.image import Image, finite, spans_color
+from gmmseg.image import Image, spans_color
 from gmmseg.io.formats import require_room
 from gmmseg.io.georeference import channel_names, pixel_spacing, tags_to_keep
 from gmmseg.io.microscopy import Microscopy, describe_series
@@ -25,6 +25,7 @@ from gmmseg.io.samples import Samples, settle_color
 from gmmseg.io.tiff_fallback import read_without_codec
 from gmmseg.io.tiff_layout import CHANNEL_AXES, Layout, layout_of
 from gmmseg.io.tiff_windows import stored_in
+from gmmseg.sources import finite
 from gmmseg.windows import Window, everything
 
 if TYPE_CHECKING:

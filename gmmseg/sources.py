@@ -1,0 +1,146 @@
+"""Sources: pixels that stay in their file, and what of them is valid."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gmmseg.channels import evenly
+from gmmseg.errors import DataWarning
+from gmmseg.windows import Window
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Masked", "Selected", "Source", "combine", "finite"]
+
+
+class Source(Protocol):
+    """Pixels that stay in their file and are read window by window, by one thread at a time.
+
+    A source that can leave channels unread has `select(channels) -> Source` too, with their positions from 0.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(*spatial, n_channels)."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the pixels."""
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Sides of the blocks of the file along the spatial axes: whole ones are read at least cost."""
+
+    @property
+    def sweep(self) -> int:
+        """The spatial axis along which blocks follow one another in the file."""
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return pixels (*window, n_channels), and where they are valid, as of an `Image`; None where all are."""
+
+
+def finite(
+    pixels: np.ndarray, *, every: bool, name: str | None = None, among: np.ndarray | None = None
+) -> np.ndarray | None:
+    """Return where any channel, or every channel, is finite; None where that is everywhere.
+
+    A name is what a warning calls the image where it is not, `among` the pixels that the warning is for.
+    """
+    import numpy as np
+
+    if pixels.dtype.kind != "f":
+        return None
+    # Features are float32: what does not fit is a fill value, and no data.
+    known = np.abs(pixels) <= np.finfo(np.float32).max if pixels.dtype.itemsize > 4 else np.isfinite(pixels)
+    valid: np.ndarray = known.all(axis=-1) if every else known.any(axis=-1)
+    if valid.all():
+        return None
+    missing = np.count_nonzero(~valid if among is None else ~valid & among)
+    if name is not None and missing:
+        warnings.warn(
+            f"{name}: {missing} pixels are NaN, infinite or beyond float32; their label is 0", DataWarning, stacklevel=4
+        )
+    return valid
+
+
+def combine(valid: np.ndarray | None, also: np.ndarray) -> np.ndarray | None:
+    """Return the pixels that both allow, or None where that is all of them."""
+    both: np.ndarray = also if valid is None else valid & also
+    return None if both.all() else both
+
+
+@dataclass(frozen=True, eq=False)
+class Masked:
+    """A source of which only the pixels are used where another of the same grid, of one channel, is not zero.
+
+    Parameters
+    ----------
+    whole, mask : Source
+    """
+
+    whole: Source
+    mask: Source
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(*spatial, n_channels)."""
+        return self.whole.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the pixels."""
+        return self.whole.dtype
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Those of the pixels."""
+        return self.whole.blocks
+
+    @property
+    def sweep(self) -> int:
+        """That of the pixels."""
+        return self.whole.sweep
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return pixels and validity of a window."""
+        (pixels, valid), (used, known) = self.whole.read(window), self.mask.read(window)
+        mask = used[..., 0] != 0
+        return pixels, combine(valid, mask if known is None else mask & known)
+
+
+@dataclass(frozen=True, eq=False)
+class Selected:
+    """Some channels of a source that reads them all."""
+
+    whole: Source
+    channels: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(*spatial, n_channels)."""
+        return (*self.whole.shape[:-1], len(self.channels))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the pixels."""
+        return self.whole.dtype
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Those of the whole."""
+        return self.whole.blocks
+
+    @property
+    def sweep(self) -> int:
+        """That of the whole."""
+        return self.whole.sweep
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return pixels and validity of a window."""
+        pixels, valid = self.whole.read(window)
+        pixels = pixels[..., evenly(self.channels)]
+        known = finite(pixels, every=False)
+        return pixels, valid if known is None else combine(valid, known)
