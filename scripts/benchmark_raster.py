@@ -1,7 +1,7 @@
 """Measure segmentation of a raster larger than the memory allowed, beside what merely copying it costs.
 
 The scene has six bands of uint16, drawn from six Gaussians with full covariances in regions that are smooth, so that
-the truth is exact. Each figure is a whole process; time is compared with `rio convert` copying one band with the same
+the truth is exact. Each figure is a whole process; time is compared with `rio stack` copying one band with the same
 compression plus reading all bands once, accuracy with the classifier that knows the Gaussians, pixel by pixel.
 
     python scripts/benchmark_raster.py --folder scenes            # 10 240 and 20 480 pixels a side
@@ -135,7 +135,7 @@ def main() -> None:
                 "--memory", options.memory]  # fmt: skip
         creation = [f"--co={k}={v}" for k, v in PROFILE.items() if k not in ("driver", "dtype", "count")]
         creation += [f"--co=block{axis}size={BLOCK}" for axis in "xy"]
-        one = [rio, "convert", str(scene), str(copy), "--bidx", "1", "--overwrite", *creation]
+        one = [rio, "stack", str(scene), str(copy), "--bidx", "1", "--overwrite", *creation]
         runs = []
         for _ in range(options.repeats):
             seconds, peak = process(ours)

@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from gmmseg.cli.messages import explain, plain, print_error
 from gmmseg.cli.options import FILE, Command, Names, Option, WholeNumber
 from gmmseg.cli.progress import Count
-from gmmseg.cli.segment import fitting_options, fitting_parameters, reading_options, reading_parameters
+from gmmseg.cli.segment import fitting_options, fitting_parameters, memory_option, reading_options, reading_parameters
 from gmmseg.errors import GmmsegError
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry
 @_classes("--model", type=FILE, help="Apply these classes to every image instead of finding each image's own: .json.")
 @fitting_options
 @reading_options
+@memory_option
 @_output("--out-dir", metavar="DIR", type=FILE, required=True, help="Folder of the results; made where it is missing.")
 @_output("--also", type=Names(), default=(), help="More files an image: soft, overlay, anomaly, model.")
 @_output("--resume", is_flag=True, help="Do what is unfinished, failed, or changed since; keep what is done.")

@@ -12,7 +12,7 @@ import click
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.options import FILE, Command, Covariance, Features, Option, WholeNumber
 from gmmseg.cli.progress import Progress
-from gmmseg.cli.segment import reading_options, reading_parameters
+from gmmseg.cli.segment import memory_option, reading_options, reading_parameters
 from gmmseg.io.stacking import files_of
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _CURVE = 40  # columns
 @_classes("--sample", metavar="INT|all", type=WholeNumber(1, word="all"), default=100_000, help="Pixels, or all.")
 @_classes("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result.")
 @reading_options
+@memory_option
 @_output("-o", "--output", type=FILE, help="Draw the curves: .png, .svg or .pdf; needs pip install 'gmmseg[plot]'.")
 @_output("--overwrite", is_flag=True, help="Replace a file that exists.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")

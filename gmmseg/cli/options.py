@@ -52,7 +52,7 @@ class Option(click.Option):
 
 
 class Command(click.Command):
-    """A command whose help lists options by section, in the order in which sections first occur."""
+    """A command whose help lists options by section, in the order in which sections first occur, but "Running" last."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections."""
@@ -61,9 +61,9 @@ class Command(click.Command):
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, click.Option):
                 sections.setdefault(getattr(parameter, "section", "Other"), []).append(record)
-        for heading, records in sections.items():
+        for heading in sorted(sections, key=["Running", "Other"].__contains__):
             with formatter.section(heading):
-                formatter.write_dl(records)
+                formatter.write_dl(sections[heading])
 
 
 class WholeNumber(_ParamType):

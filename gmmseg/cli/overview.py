@@ -10,6 +10,7 @@ COMMANDS = {
     "fit": ("gmmseg.cli.fit", "Fit one model to one image or to many of a kind."),
     "apply": ("gmmseg.cli.apply", "Segment images with a fitted model: same classes, same numbers."),
     "batch": ("gmmseg.cli.batch", "Segment folders of images in several processes, and resume."),
+    "regions": ("gmmseg.cli.regions", "Cut a picture into connected regions."),
     "choose-k": ("gmmseg.cli.choose_k", "Choose how many classes an image has."),
     "export": ("gmmseg.cli.export", "Export a label map to annotation tools, training pipelines and GIS."),
     "evaluate": ("gmmseg.cli.evaluate", "Compare a label map with a truth, or with several people's."),

@@ -30,7 +30,15 @@ from gmmseg.cli.progress import Progress
 from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.io.formats import identify
 
-__all__ = ["command", "fitting_options", "fitting_parameters", "guides_of", "reading_options", "reading_parameters"]
+__all__ = [
+    "command",
+    "fitting_options",
+    "fitting_parameters",
+    "guides_of",
+    "memory_option",
+    "reading_options",
+    "reading_parameters",
+]
 
 _classes = partial(click.option, cls=Option, section="Classes", show_default=True)
 _pixels = partial(click.option, cls=Option, section="Pixels", show_default=True)
@@ -94,13 +102,15 @@ _READING = (
     _pixels(
         "--max-pixels", type=WholeNumber(1), default=2_000_000_000, help="Refuse larger images before decoding them."
     ),
-    _running(
-        "--memory",
-        type=Bytes(),
-        default="1GiB",
-        show_default=True,
-        help="Rasters and volumes that take more than half of it are read and written window by window.",
-    ),
+)
+
+
+memory_option = _running(
+    "--memory",
+    type=Bytes(),
+    default="1GiB",
+    show_default=True,
+    help="Rasters and volumes that take more than half of it are read and written window by window.",
 )
 
 
@@ -128,10 +138,10 @@ def fitting_parameters(context: click.Context) -> dict[str, Any]:
 
 
 def reading_parameters(context: click.Context) -> dict[str, Any]:
-    """Return the values of `reading_options` as `gmmseg.io.read` takes them."""
+    """Return the values of `reading_options`, and of `memory_option` if there, as `gmmseg.io.read` takes them."""
     given = context.params
     same = {name: given[name] for name in ("mask", "channel_axis", "channels", "max_pixels")}
-    return {**same, "memory": given["memory"] // 2}
+    return {**same, "memory": given["memory"] // 2 if "memory" in given else None}
 
 
 def guides_of(options: dict[str, Any], n_images: int) -> list[Path]:
@@ -155,6 +165,7 @@ def _with(options: tuple[Any, ...], function: Any) -> Any:
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=FILE)
 @fitting_options
 @reading_options
+@memory_option
 @_pixels("--scribbles", type=FILE, help="Strokes (one image): the class of some pixels, 0 where a pixel is free.")
 @_pixels("--prior", type=FILE, help="Probability of each class at each pixel (one image): .npz, .npy, .tif or .nii.gz.")
 @_pixels("--prior-weight", type=Amount(), default=1.0, help="Power of the prior: 0 ignores it, 1 takes it as it is.")

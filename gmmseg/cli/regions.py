@@ -1,0 +1,102 @@
+"""`gmmseg regions`: connected regions of a picture at any level of detail."""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gmmseg.batch.outputs import require_distinct
+from gmmseg.cli.messages import collected_warnings, plain
+from gmmseg.cli.options import FILE, Command, Fraction, Option, WholeNumber
+from gmmseg.cli.progress import Progress
+from gmmseg.cli.segment import reading_options, reading_parameters
+from gmmseg.io.stacking import files_of, name_of
+
+__all__ = ["command"]
+
+_classes = partial(click.option, cls=Option, section="Regions")
+_output = partial(click.option, cls=Option, section="Output")
+_running = partial(click.option, cls=Option, section="Running")
+
+
+@click.command("regions", cls=Command)
+@click.argument("image", type=FILE)
+@_classes("--detail", type=Fraction(), help="How fine, 0 to 1.  [default: what agrees best with people on photographs]")
+@_classes("-n", "number", type=WholeNumber(1), help="How many regions, instead of --detail.")
+@reading_options
+@_output("-o", "--output", type=FILE, help="Label map: .png, .tif, .npy or .npz.  [default: NAME_regions.png]")
+@_output("--overlay", type=FILE, help="Regions laid over the picture: .png, .tif, .jpg or .webp.")
+@_output("--overwrite", is_flag=True, help="Replace files that exist.")
+@_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@_running("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    image: Path,
+    *,
+    detail: float | None,
+    number: int | None,
+    output: Path | None,
+    overlay: Path | None,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    **_: Any,
+) -> int:
+    """Cut a picture into connected regions.
+
+    Regions are numbered from 1, and 0 means no data. They are merged bottom up from small pieces, so those of a coarser
+    level are made of those of a finer one.
+
+    \b
+    Examples:
+      gmmseg regions photo.jpg
+      gmmseg regions photo.jpg -n 12 --overlay regions.jpg
+      gmmseg regions scene.tif --channels 4,3,2 --detail 0.5 -o fields.tif
+    """  # noqa: D301  # click keeps the lines below this character as they are
+    if detail is not None and number is not None:
+        raise click.UsageError(f"--detail {detail:g} and -n {number} both say how fine; give one of them")
+    from gmmseg.hierarchy import regions
+    from gmmseg.io.reading import read
+    from gmmseg.io.writing import check_target
+
+    target = output or Path(f"{name_of(image)}_regions.png")
+    outputs = {"labels": target} | ({"overlay": overlay} if overlay is not None else {})
+    require_distinct([(image, outputs)], list(files_of(image)))
+    for kind, path in outputs.items():
+        check_target(path, kind="labels" if kind == "labels" else "picture", overwrite=overwrite)
+    start, progress = time.perf_counter(), Progress(quiet=quiet)
+    with collected_warnings(progress.clear) as warned:
+        progress.stage(plain(image.name), "reading")
+        opened = read(image, **reading_parameters(context))
+        progress.stage(plain(image.name), "merging regions")
+        tree = regions(opened)
+        labels = tree.labels(detail, n=number)
+        progress.clear()
+        tree.save(target, detail=detail, n=number, overwrite=overwrite)
+        if overlay is not None:
+            from gmmseg.export.overlay import overlay as laid_over
+            from gmmseg.io.writing import write_rgb
+
+            write_rgb(overlay, laid_over(opened, labels), image=opened, overwrite=overwrite)
+    record = {
+        "input": str(image),
+        "outputs": {kind: str(path) for kind, path in outputs.items()},
+        "shape": list(opened.shape),
+        "regions": int(labels.max()),
+        "seconds": round(time.perf_counter() - start, 3),
+        "warnings": warned,
+    }
+    if as_json:
+        click.echo(json.dumps(record, indent=1, allow_nan=False))
+    elif not quiet:
+        size = " x ".join(map(str, reversed(opened.shape)))
+        files = ", ".join(map(str, outputs.values()))
+        click.echo(plain(f"wrote {files}: {size} pixels, {record['regions']} regions, {record['seconds']:.2f} s"))
+    return 0
