@@ -114,6 +114,7 @@ def survey(
     k: int = 1,
     guide: Callable[[Image], Guidance | None] | None = None,
     by_value: bool = True,
+    seen: Callable[[Image, Recipe], None] | None = None,
 ) -> Survey:
     """Sample images of one kind, one after the other; of `count` pixels each, all if None.
 
@@ -123,6 +124,8 @@ def survey(
         By default what suits the first image.
     k, guide, by_value
         As of `gmmseg.sampling.take_sample`; `guide` gives each image's guidance.
+    seen : callable, optional
+        Called with each image.
     """
     first, parts = None, []
     for image in images:
@@ -131,6 +134,8 @@ def survey(
         recipe.check(image)
         if recipe.groups(image) != recipe.groups(first) or image.color != first.color:
             raise ParameterError(f"{image.name} and {first.name} are of different kinds; fit one model to each kind")
+        if seen is not None:
+            seen(image, recipe)
         guidance = None if guide is None else guide(image)
         parts.append(take_sample(image, recipe, count, rng, k=k, guidance=guidance, by_value=by_value))
     if first is None or recipe is None:

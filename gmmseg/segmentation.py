@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,8 +18,8 @@ from gmmseg.guidance import Guidance
 from gmmseg.image import Image
 from gmmseg.mixture.covariance import FAMILIES, family
 from gmmseg.model import Model
+from gmmseg.modelling import Survey, fit_model, survey
 from gmmseg.modelling import class_names as checked_names
-from gmmseg.modelling import fit_model, survey
 from gmmseg.result import Segmentation
 from gmmseg.spatial.smoothing import strength_of
 from gmmseg.tiles import Progress
@@ -128,7 +128,7 @@ def segment(
     array([1, 1, 1, 1, 2, 2, 2, 2], dtype=uint8)
     """
     opened = open_image(image, mask=mask, channel_axis=channel_axis, memory=memory)
-    model, variation = _fit(
+    model, found = _fit(
         opened,
         k,
         features=features,
@@ -147,7 +147,7 @@ def segment(
         threads=threads,
     )
     guidance = _guidance(opened, model.k, scribbles, prior, prior_weight)
-    return _result(opened, model, guidance, variation, memory, threads, progress)
+    return _result(opened, model, guidance, found.sample.variation, memory, threads, progress)
 
 
 def fit(
@@ -175,7 +175,10 @@ def fit(
     them. `scribbles` and `prior` are of a single image. The other parameters, errors and warnings are those of
     `segment`.
     """
-    return _fit(
+    from gmmseg.adapting import look, remember
+
+    looks: list[Any] = []
+    model, found = _fit(
         images,
         k,
         features=features,
@@ -192,7 +195,9 @@ def fit(
         class_names=class_names,
         memory=memory,
         threads=threads,
-    )[0]
+        seen=lambda image, recipe: looks.append(look(image, recipe)),
+    )
+    return remember(model, looks, found.image.spacing)
 
 
 def _fit(
@@ -213,8 +218,9 @@ def _fit(
     class_names: Sequence[str] | None,
     memory: int,
     threads: int | None,
-) -> tuple[Model, Array | None]:
-    """The model, and the contrast of the image where it was seen on the way."""
+    seen: Callable[[Image, Recipe], None] | None = None,
+) -> tuple[Model, Survey]:
+    """The model, and what is known of the images that it was fitted to."""
     automatic = isinstance(k, str) and k == "auto"
     number = _MOST_CHOSEN if automatic else _class_number(k)
     count = None if sample is None else whole_number("sample", sample, 1, None)
@@ -234,7 +240,7 @@ def _fit(
         return _guidance(image, number, scribbles, prior, prior_weight)
 
     share = None if count is None else -(-count // max(1, len(sources)))
-    found = survey(opened, recipe, share, rng, k=number, guide=guide, by_value=not automatic)
+    found = survey(opened, recipe, share, rng, k=number, guide=guide, by_value=not automatic, seen=seen)
     if found.sample.classes is None:
         number = found.supported(number, quiet=automatic)
     if automatic and found.sample.planes.shape[1]:
@@ -251,7 +257,7 @@ def _fit(
         ordered=prior is not None,
         threads=workers,
     )
-    return model, found.sample.variation
+    return model, found
 
 
 def choose_k(

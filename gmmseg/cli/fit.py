@@ -117,18 +117,16 @@ def command(
         identify(path)
     start, progress = time.perf_counter(), Progress(quiet=quiet)
     with collected_warnings(progress.clear) as warned:
-        from gmmseg.adapting import remember
         from gmmseg.io.reading import read
         from gmmseg.segmentation import fit
 
         def open_one(path: Path) -> Image:
             return read(path, **reading_parameters(context))
 
-        reading = _Reading(sources, open_one, fitting["features"], progress)
+        reading = _Reading(sources, open_one, progress)
         try:
             same = {name: options[name] for name in ("scribbles", "prior", "prior_weight", "memory", "threads")}
             model = fit(reading, **fitting, **same)
-            model = remember(model, reading.looks, reading.spacing)
         finally:
             progress.clear()
         model.save(target, overwrite=overwrite)
@@ -143,27 +141,16 @@ def command(
 class _Reading(list[Any]):
     """Paths that become images one after the other, each when the fit asks for it, so that no two are held at once."""
 
-    def __init__(
-        self, paths: Sequence[Path], read: Callable[[Path], Image], features: str | None, progress: Progress
-    ) -> None:
+    def __init__(self, paths: Sequence[Path], read: Callable[[Path], Image], progress: Progress) -> None:
         super().__init__(paths)
-        self._read, self._features, self._progress = read, features, progress
-        self.looks: list[Any] = []
-        self.spacing: tuple[float, ...] | None = None
+        self._read, self._progress = read, progress
 
     def __iter__(self) -> Iterator[Image]:
-        from gmmseg.adapting import look
-        from gmmseg.features import Recipe
-
-        recipe = None if self._features is None else Recipe.parse(self._features)
+        title = ""
         for number, path in enumerate(super().__iter__(), 1):
             title = path.name + (f" ({number} of {len(self)})" if len(self) > 1 else "")
             self._progress.stage(title, "reading")
             image = self._read(path)
-            recipe = recipe or Recipe.default(image)
-            recipe.check(image)
-            self.looks.append(look(image, recipe))
-            self.spacing = self.spacing or image.spacing
             self._progress.stage(title, "taking a sample")
             yield image
         self._progress.stage(f"{len(self)} images" if len(self) > 1 else title, "fitting")

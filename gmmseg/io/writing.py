@@ -57,7 +57,9 @@ def check_target(
     path = Path(path)
     known = choose(path, kind=kind)
     if ndim is not None and ndim != 2 and (known.name == "PNG" or kind == "picture"):
-        raise OutputError(f"{path}: {known.name} pictures have 2 axes, the result has {ndim}; use .tif or .npy")
+        raise OutputError(
+            f"{path}: {known.name} pictures have 2 axes, the result has {ndim}; use .tif, .nii.gz or .npy"
+        )
     check_place(path, overwrite=overwrite)
 
 

@@ -69,9 +69,7 @@ def test_options_reach_the_library(run, folder):
         "photo.png", 3, features="rgb", covariance="diag", smooth=0.2, sample=500, seed=7, outliers="uniform"
     )
     direct.save("direct.json")
-    content = json.loads((folder / "photo.gmm.json").read_text())
-    del content["training"]
-    assert content == json.loads((folder / "direct.json").read_text())
+    assert (folder / "photo.gmm.json").read_bytes() == (folder / "direct.json").read_bytes()
 
 
 def test_mask_scribbles_and_prior(run, folder):
