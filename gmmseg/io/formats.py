@@ -89,9 +89,9 @@ def identify(path: Path) -> Format:
     if path.is_dir() and _holds_dicom(path):
         return next(known for known in FORMATS if known.name == "DICOM")
     start = _first_bytes(path)
-    for known in reversed(FORMATS):  # DICOM first: what stands before its signature may be the start of a TIFF file
-        if any(start[offset : offset + len(magic)] == magic for offset, magic in known.signatures):
-            return known
+    known = _of_signature(start)
+    if known is not None:
+        return known
     if has_rasterio() and GDAL.load().knows(path):
         return GDAL
     raise _unknown(path, start)
@@ -127,16 +127,25 @@ def has_rasterio() -> bool:
 
 
 def _holds_dicom(folder: Path) -> bool:
-    """Whether a file of a folder is of DICOM; texts and hidden files may lie beside it."""
+    """Whether a folder has DICOM files and no other images; texts and hidden files may lie beside them."""
+    found = False
     try:
-        return any(_is_dicom(each) for each in sorted(folder.iterdir()) if each.is_file() and each.name[0] != ".")
-    except OSError:
+        for each in sorted(folder.iterdir()):
+            if each.name[0] != "." and each.is_file() and each.stat().st_size:
+                known = _of_signature(_first_bytes(each))
+                if known is not None and known.name != "DICOM":
+                    return False
+                found = found or known is not None
+    except (OSError, InputError):
         return False
+    return found
 
 
-def _is_dicom(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return file.read(132)[128:] == b"DICM"
+def _of_signature(start: bytes) -> Format | None:
+    for known in reversed(FORMATS):  # DICOM first: what stands before its signature may be the start of a TIFF file
+        if any(start[offset : offset + len(magic)] == magic for offset, magic in known.signatures):
+            return known
+    return None
 
 
 def choose(path: Path, *, kind: Kind) -> Format:
