@@ -73,55 +73,15 @@ def combine(valid: np.ndarray | None, also: np.ndarray) -> np.ndarray | None:
 
 
 @dataclass(frozen=True, eq=False)
-class Masked:
-    """A source of which only the pixels are used where another of the same grid, of one channel, is not zero.
-
-    Parameters
-    ----------
-    whole, mask : Source
-    """
+class _Over:
+    """What a source made of another has of it."""
 
     whole: Source
-    mask: Source
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(*spatial, n_channels)."""
         return self.whole.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the pixels."""
-        return self.whole.dtype
-
-    @property
-    def blocks(self) -> tuple[int, ...]:
-        """Those of the pixels."""
-        return self.whole.blocks
-
-    @property
-    def sweep(self) -> int:
-        """That of the pixels."""
-        return self.whole.sweep
-
-    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return pixels and validity of a window."""
-        (pixels, valid), (used, known) = self.whole.read(window), self.mask.read(window)
-        mask = used[..., 0] != 0
-        return pixels, combine(valid, mask if known is None else mask & known)
-
-
-@dataclass(frozen=True, eq=False)
-class Selected:
-    """Some channels of a source that reads them all."""
-
-    whole: Source
-    channels: tuple[int, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(*spatial, n_channels)."""
-        return (*self.whole.shape[:-1], len(self.channels))
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -137,6 +97,31 @@ class Selected:
     def sweep(self) -> int:
         """That of the whole."""
         return self.whole.sweep
+
+
+@dataclass(frozen=True, eq=False)
+class Masked(_Over):
+    """A source whose pixels are used only where another of the same grid, of one channel, is not zero."""
+
+    mask: Source
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return pixels and validity of a window."""
+        (pixels, valid), (used, known) = self.whole.read(window), self.mask.read(window)
+        mask = used[..., 0] != 0
+        return pixels, combine(valid, mask if known is None else mask & known)
+
+
+@dataclass(frozen=True, eq=False)
+class Selected(_Over):
+    """Some channels of a source that reads them all; those that are not finite anywhere are not valid."""
+
+    channels: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(*spatial, n_channels)."""
+        return (*self.whole.shape[:-1], len(self.channels))
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         """Return pixels and validity of a window."""

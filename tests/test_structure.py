@@ -129,7 +129,10 @@ def test_each_module_exports_what_it_has(name):
 
 @pytest.mark.parametrize("statement", ["import gmmseg", "import gmmseg.errors", "import gmmseg.cli"])
 def test_importing_loads_nothing_heavy(fresh_python, statement):
-    heavy = "{'numpy', 'scipy', 'skimage', 'cv2', 'PIL', 'sklearn', 'tifffile', 'matplotlib'}"
+    heavy = (
+        "{'numpy', 'scipy', 'skimage', 'cv2', 'PIL', 'sklearn', 'tifffile', 'matplotlib',"
+        " 'rasterio', 'nibabel', 'pydicom'}"
+    )
     if "cli" not in statement:
         heavy = heavy.replace("}", ", 'click'}")
     loaded = fresh_python(f"import sys; {statement}; print(*sorted({heavy} & set(sys.modules)))")
