@@ -30,7 +30,7 @@ def process(
     model: Model | Callable[[Image], Model] | None = None,
     parameters: Mapping[str, Any] = _NOTHING,
     reading: Mapping[str, Any] = _NOTHING,
-    saving: Mapping[str, Any] = _NOTHING,
+    saving: Mapping[str, Mapping[str, Any]] = _NOTHING,
     overwrite: bool = False,
     stage: Callable[[str], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -49,8 +49,8 @@ def process(
         Of `gmmseg.segment`, or where there is a model of `gmmseg.apply`; but those that tell how the image is read.
     reading : mapping of str to object
         Of `gmmseg.io.read`: mask, channel_axis, max_pixels, ...
-    saving : mapping of str to object
-        Options of the label map's format, see `Segmentation.save`.
+    saving : mapping of str to mapping
+        Options of the formats of "labels", "soft" and "anomaly", see `Segmentation.save`.
     overwrite : bool
         Whether existing files may be replaced.
     stage : callable, optional
@@ -117,13 +117,15 @@ def _read(source: Path, reading: Mapping[str, Any]) -> Image:
     return read(source, **reading)
 
 
-def _write(outputs: Mapping[str, Path], result: Segmentation, saving: Mapping[str, Any], *, overwrite: bool) -> None:
+def _write(
+    outputs: Mapping[str, Path], result: Segmentation, saving: Mapping[str, Mapping[str, Any]], *, overwrite: bool
+) -> None:
     """Write the outputs of one image; where one fails, say which are there."""
     writers: dict[str, Callable[[Path], None]] = {
-        "labels": lambda path: result.save(path, overwrite=overwrite, **saving),
-        "soft": lambda path: result.save(path, layer="probabilities", overwrite=overwrite),
+        "labels": lambda path: result.save(path, overwrite=overwrite, **saving.get("labels", {})),
+        "soft": lambda path: result.save(path, layer="probabilities", overwrite=overwrite, **saving.get("soft", {})),
         "overlay": lambda path: _write_overlay(path, result, overwrite=overwrite),
-        "anomaly": lambda path: result.save(path, layer="anomaly", overwrite=overwrite),
+        "anomaly": lambda path: result.save(path, layer="anomaly", overwrite=overwrite, **saving.get("anomaly", {})),
         "model": lambda path: result.model.save(path, overwrite=overwrite),
     }
     written: list[str] = []

@@ -16,7 +16,7 @@ from gmmseg.cli.each import run_each
 from gmmseg.cli.fit import images_of, those_of_segment
 from gmmseg.cli.options import FILE, Command, Fraction, Option
 from gmmseg.cli.progress import Progress
-from gmmseg.cli.segment import guides_of, reading_parameters
+from gmmseg.cli.segment import guides_of, reading_parameters, saving_parameters
 from gmmseg.cli.table import finite
 from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.errors import DataWarning, InputError
@@ -53,7 +53,7 @@ _REMEDY = "fit a model to images of its kind"
         ),
         *those_of_segment("no_smooth", "mask", "scribbles", "prior", "prior_weight"),
         *those_of_segment("channel_axis", "channels", "max_pixels", "memory"),
-        *those_of_segment("output", "out_dir", "cog", "soft", "overlay", "anomaly"),
+        *those_of_segment("output", "out_dir", "cog", "soft", "soft_type", "overlay", "anomaly"),
         Option(
             ["--model", "save_model"],
             section="Output",
@@ -101,7 +101,7 @@ def command(
     )
     from gmmseg.model import load_model
 
-    fitted = load_model(model)
+    fitted, saving = load_model(model), saving_parameters(context)
     parameters = {name: options[name] for name in ("scribbles", "prior", "prior_weight", "memory", "threads")}
     parameters["smooth"] = 0.0 if no_smooth else smooth
 
@@ -116,7 +116,7 @@ def command(
             model=suited,
             parameters=parameters,
             reading=reading_parameters(context),
-            saving={"cog": True} if options["cog"] else {},
+            saving=saving,
             overwrite=options["overwrite"],
             stage=partial(progress.stage, title),
             progress=progress,

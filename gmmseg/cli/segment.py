@@ -38,6 +38,7 @@ __all__ = [
     "memory_option",
     "reading_options",
     "reading_parameters",
+    "saving_parameters",
 ]
 
 _classes = partial(click.option, cls=Option, section="Classes", show_default=True)
@@ -144,6 +145,20 @@ def reading_parameters(context: click.Context) -> dict[str, Any]:
     return {**same, "memory": given["memory"] // 2 if "memory" in given else None}
 
 
+def saving_parameters(context: click.Context) -> dict[str, dict[str, Any]]:
+    """Return the options of the formats that are written, as `gmmseg.batch.process` takes them."""
+    given = context.params
+    if given["soft_type"] is not None and given["soft"] is None:
+        raise click.UsageError(f"--soft-type {given['soft_type']} is of --soft FILE, which is not given")
+    saving: dict[str, dict[str, Any]] = {"labels": {"cog": True} if given["cog"] else {}}
+    for kind in ("soft", "anomaly"):
+        tiff = given[kind] is not None and given[kind].suffix.lower() in (".tif", ".tiff")
+        saving[kind] = {"cog": True} if given["cog"] and tiff else {}
+    if given["soft_type"] is not None:
+        saving["soft"]["dtype"] = given["soft_type"]
+    return saving
+
+
 def guides_of(options: dict[str, Any], n_images: int) -> list[Path]:
     """Return the files that say something of pixels; they are there, and of one image where they have to be."""
     guides = [options[name] for name in ("mask", "scribbles", "prior") if options[name] is not None]
@@ -179,8 +194,13 @@ def _with(options: tuple[Any, ...], function: Any) -> Any:
 @_output(
     "--out-dir", metavar="DIR", type=FILE, help="Folder for the label maps of many images; made where it is missing."
 )
-@_output("--cog", is_flag=True, help="Label maps as cloud-optimised GeoTIFF, with overviews.")
+@_output("--cog", is_flag=True, help="GeoTIFF outputs are cloud-optimised, with overviews.")
 @_output("--soft", type=FILE, help="Probability of each class (one image): .npz, .npy, .tif, .nii.gz or .dcm.")
+@_output(
+    "--soft-type",
+    type=click.Choice(("float32", "uint16", "uint8")),
+    help="How probabilities are stored: integers are in proportion.  [default: float32]",
+)
 @_output("--overlay", type=FILE, help="Classes laid over the picture (one image): .png, .tif, .jpg or .webp.")
 @_output("--anomaly", type=FILE, help="How usual each pixel is, as a p-value (one image): .tif, .npy, .npz or .nii.gz.")
 @_output("--model", type=FILE, help="The fitted classes (one image): .json.")
@@ -204,7 +224,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
       gmmseg segment scene.tif --channels 4,3,2
       gmmseg segment t1.nii.gz+t2.nii.gz -k 3 -o tissue.nii.gz
     """  # noqa: D301  # click keeps the lines below this character as they are
-    fitting = fitting_parameters(context)
+    fitting, saving = fitting_parameters(context), saving_parameters(context)
     jobs = plan(
         images,
         output=options["output"],
@@ -223,7 +243,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
                 **{name: options[name] for name in ("scribbles", "prior", "prior_weight", "memory", "threads")},
             },
             reading=reading_parameters(context),
-            saving={"cog": True} if options["cog"] else {},
+            saving=saving,
             overwrite=options["overwrite"],
             stage=partial(progress.stage, title),
             progress=progress,

@@ -141,11 +141,10 @@ def _header(layers: Layers, spatial: tuple[int, ...]) -> Any:
     shape = (*spatial, *(1,) * (3 - len(spatial)), len(layers.names)) if soft else spatial
     header = _located(layers, max(shape))
     header.set_data_shape(shape)
-    header.set_data_dtype(
-        "<u2" if layers.options.get("dtype") == "uint16" else np.dtype(layers.dtype).newbyteorder("<")
-    )
+    header.set_data_dtype(np.dtype(layers.options.get("dtype", layers.dtype)).newbyteorder("<"))
     header["vox_offset"] = header["cal_min"] = header["cal_max"] = 0
-    header.set_slope_inter(1 / 65535 if soft and header.get_data_dtype().kind == "u" else 1, 0)
+    stored = header.get_data_dtype()
+    header.set_slope_inter(1 / np.iinfo(stored).max if soft and stored.kind == "u" else 1, 0)
     header.set_intent(
         "label" if layers.kind == "labels" else "none", name=layers.names[0][:15] if _is_map(layers) else ""
     )

@@ -67,11 +67,12 @@ def _uuid_of(labels: np.ndarray) -> str:
 
 
 def stored_probabilities(values: np.ndarray, dtype: str) -> np.ndarray:
-    """Return probabilities as stored: float32, or round(p * 65535) as uint16."""
-    if dtype == "uint16":
-        scaled: np.ndarray = np.multiply(values, np.float32(65535), dtype=np.float32)
-        np.clip(np.rint(scaled, out=scaled), 0, 65535, out=scaled)
-        stored: np.ndarray = scaled.astype(np.uint16)
+    """Return probabilities as stored: float32, or in proportion to the largest number of an unsigned dtype."""
+    if dtype != "float32":
+        largest = np.iinfo(dtype).max
+        scaled: np.ndarray = np.multiply(values, np.float32(largest), dtype=np.float32)
+        np.clip(np.rint(scaled, out=scaled), 0, largest, out=scaled)
+        stored: np.ndarray = scaled.astype(dtype)
         return stored
     return values.astype(np.float32, copy=False)
 

@@ -246,7 +246,7 @@ def write_probabilities(
     *,
     image: Image | None = None,
     names: Sequence[str] = (),
-    dtype: Literal["float32", "uint16"] = "float32",
+    dtype: Literal["float32", "uint16", "uint8"] = "float32",
     overwrite: bool = False,
     **options: Any,
 ) -> None:
@@ -263,8 +263,9 @@ def write_probabilities(
         What was segmented; its resolution and georeferencing are written too.
     names : sequence of str, optional
         Of the classes: for the formats that hold names.
-    dtype : {"float32", "uint16"}
-        How they are stored; uint16 is round(p * 65535), half the size.
+    dtype : {"float32", "uint16", "uint8"}
+        How they are stored; uint16 is round(p * 65535), half the size, uint8 round(p * 255), a quarter. DICOM holds
+        uint8 whatever is asked for.
     overwrite : bool
         Whether an existing file may be replaced.
     **options
@@ -280,8 +281,8 @@ def write_probabilities(
     import numpy as np
 
     path = Path(path)
-    if dtype not in ("float32", "uint16"):
-        raise ParameterError(f'dtype={dtype!r} is not a way to store probabilities; use "float32" or "uint16"')
+    if dtype not in ("float32", "uint16", "uint8"):
+        raise ParameterError(f'dtype={dtype!r} is not a way to store probabilities; use "float32", "uint16" or "uint8"')
     values = np.asarray(probabilities)
     if values.dtype.kind != "f" or values.ndim < 2 or values.size == 0:
         raise ParameterError(

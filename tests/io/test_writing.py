@@ -89,7 +89,7 @@ def test_labels_of_a_volume(tmp_path, rng):
     write_labels(tmp_path / "v.tif", numbers)
     assert read(tmp_path / "v.tif").shape == (5, 6, 7)
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "v.tif"), numbers)
-    with pytest.raises(OutputError, match=r"\.tif or \.npy"):
+    with pytest.raises(OutputError, match=r"use \.tif, \.nii\.gz or \.npy"):
         write_labels(tmp_path / "v.png", numbers)
     with pytest.raises(OutputError, match="2 axes"):
         check_target(tmp_path / "v.png", ndim=3)

@@ -1,0 +1,55 @@
+"""How outputs are stored: cloud-optimised GeoTIFF, probabilities as integers."""
+
+import shutil
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import rasterio
+from rio_cogeo.cogeo import cog_validate
+
+import gmmseg
+
+IMAGES = Path(__file__).parents[2] / "images"
+
+
+@pytest.fixture
+def scene(folder):
+    shutil.copy(IMAGES / "L7_ETMs.tif", "scene.tif")
+    return "scene.tif"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_cloud_optimised_outputs(run, scene):
+    finished = run("segment", scene, "-k", 3, "--cog", "-o", "l.tif", "--soft", "s.tif", "--soft-type", "uint8")
+    assert (finished.code, finished.err) == (0, "")
+    for name in ("l.tif", "s.tif"):
+        assert cog_validate(name, strict=True, quiet=True)[0], name
+    seg = gmmseg.segment(scene, 3)
+    with rasterio.open(scene) as source, rasterio.open("l.tif") as labels, rasterio.open("s.tif") as soft:
+        assert labels.crs == source.crs
+        assert labels.transform == source.transform
+        np.testing.assert_array_equal(labels.read(1), seg.labels)
+        assert soft.dtypes == ("uint8",) * 3
+        assert np.abs(soft.read() / 255 - seg.probabilities).max() <= 0.5 / 255 + 1e-6
+        assert soft.scales == (1 / 255,) * 3
+
+
+def test_probabilities_of_a_volume_in_proportion(run, folder):
+    volume = np.random.default_rng(0).normal(100, 5, (12, 10, 8)).astype(np.float32)
+    volume[6:] += 60
+    nibabel.Nifti1Image(volume, np.diag([1, 1, 2, 1])).to_filename("scan.nii.gz")
+    for kind in ("uint8", "uint16"):
+        finished = run(
+            "segment", "scan.nii.gz", "-k", 2, "--soft", f"{kind}.nii.gz", "--soft-type", kind, "--overwrite"
+        )
+        assert (finished.code, finished.err) == (0, "")
+        stored = nibabel.load(f"{kind}.nii.gz")
+        assert stored.get_data_dtype() == kind
+        np.testing.assert_allclose(stored.get_fdata().sum(axis=-1), 1, atol=0.01)
+
+
+def test_options_of_what_is_not_written(refuse, scene):
+    assert "--soft-type uint8 is of --soft FILE" in refuse("segment", scene, "--soft-type", "uint8", code=2)
+    assert "cog=True is of another format" in refuse("segment", scene, "--cog", "-o", "l.npy", code=2)
