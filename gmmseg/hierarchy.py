@@ -22,14 +22,14 @@ __all__ = ["RegionTree", "regions"]
 
 Array = NDArray[Any]
 
-DETAIL = 0.2
+DETAIL = 0.27
 """Level of detail that agrees best with people on photographs, see scripts/quality.py."""
 
 _PIECES = 500
 _PHOTOGRAPH = 481 * 321  # pixels of the photographs that the merging was tuned on
 _TYPICAL_SPREAD = 15.0  # of L*a*b* in photographs: what other features are scaled to
 _BLUR, _TEXTURE_SCALE, _TEXTURE_WEIGHT = 1.5, 3.0, 2.0
-_POWER, _UNIT, _STEEPNESS = 0.75, 10**0.25, 4.0
+_POWER, _UNIT, _STEEPNESS = 0.75, 10**0.25, 3.0
 
 
 @dataclass(frozen=True, eq=False)
