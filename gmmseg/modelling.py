@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -33,8 +32,7 @@ _NOISE = 1e-4  # variance, in scaled units: about what rounding to 8 bits leaves
 _TOLERANCE, _MAX_ITERATIONS = 1e-5, 300
 
 
-@dataclass(frozen=True, eq=False)
-class Survey:
+class Survey(NamedTuple):
     """What is known of images before classes are fitted: their kind, and a scaled sample of them.
 
     Parameters

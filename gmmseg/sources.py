@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gmmseg.channels import evenly
@@ -72,11 +71,11 @@ def combine(valid: np.ndarray | None, also: np.ndarray) -> np.ndarray | None:
     return None if both.all() else both
 
 
-@dataclass(frozen=True, eq=False)
 class _Over:
     """What a source made of another has of it."""
 
-    whole: Source
+    def __init__(self, whole: Source) -> None:
+        self.whole = whole
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -99,11 +98,12 @@ class _Over:
         return self.whole.sweep
 
 
-@dataclass(frozen=True, eq=False)
 class Masked(_Over):
     """A source whose pixels are used only where another of the same grid, of one channel, is not zero."""
 
-    mask: Source
+    def __init__(self, whole: Source, mask: Source) -> None:
+        super().__init__(whole)
+        self.mask = mask
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         """Return pixels and validity of a window."""
@@ -112,11 +112,12 @@ class Masked(_Over):
         return pixels, combine(valid, mask if known is None else mask & known)
 
 
-@dataclass(frozen=True, eq=False)
 class Selected(_Over):
     """Some channels of a source that reads them all; those that are not finite anywhere are not valid."""
 
-    channels: tuple[int, ...]
+    def __init__(self, whole: Source, channels: tuple[int, ...]) -> None:
+        super().__init__(whole)
+        self.channels = channels
 
     @property
     def shape(self) -> tuple[int, ...]:

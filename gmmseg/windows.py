@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Tile", "Window", "everything", "shape_of", "shifted", "strips", "tile_sides", "tiles"]
 
@@ -13,8 +13,7 @@ Window = tuple[slice, ...]
 """A slice with start and stop along each spatial axis."""
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(NamedTuple):
     """One window and what its result depends on.
 
     Parameters

@@ -11,8 +11,8 @@ from typing import Any
 from gmmseg.errors import GmmsegError, OutputError, ParameterError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
+from gmmseg.io.parts import files_of, name_of
 from gmmseg.io.reading import read_info
-from gmmseg.io.stacking import files_of, name_of
 from gmmseg.io.writing import check_target
 
 __all__ = ["ENDINGS", "KINDS", "check_outputs", "labels_name", "output_name", "require_distinct"]

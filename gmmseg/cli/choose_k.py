@@ -13,7 +13,7 @@ from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.options import FILE, Command, Covariance, Features, Option, WholeNumber
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.segment import memory_option, reading_options, reading_parameters
-from gmmseg.io.stacking import files_of
+from gmmseg.io.parts import files_of
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Candidate, Choice

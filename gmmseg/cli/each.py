@@ -14,7 +14,7 @@ from gmmseg.cli.progress import Progress
 from gmmseg.cli.table import class_table
 from gmmseg.cli.targets import Job
 from gmmseg.io.formats import identify
-from gmmseg.io.stacking import files_of
+from gmmseg.io.parts import files_of
 
 __all__ = ["run_each"]
 

@@ -19,7 +19,7 @@ from gmmseg.cli.table import class_table, finite
 from gmmseg.errors import InputError, OutputError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
-from gmmseg.io.stacking import files_of
+from gmmseg.io.parts import files_of
 
 if TYPE_CHECKING:
     from gmmseg.image import Image

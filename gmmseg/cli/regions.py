@@ -15,7 +15,7 @@ from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.options import FILE, Command, Fraction, Option, WholeNumber
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.segment import reading_options, reading_parameters
-from gmmseg.io.stacking import files_of, name_of
+from gmmseg.io.parts import files_of, name_of
 
 __all__ = ["command"]
 

@@ -6,7 +6,6 @@ import os
 import zlib
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -123,6 +122,8 @@ def _first_bytes(path: Path) -> bytes:
 
 def has_rasterio() -> bool:
     """Whether GDAL can be asked."""
+    from importlib.util import find_spec
+
     return find_spec("rasterio") is not None
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from gmmseg.channels import positions
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.io.formats import GDAL, Format, has_rasterio, identify, require_room
-from gmmseg.io.stacking import files_of, parts_of, stack
+from gmmseg.io.parts import files_of, parts_of
 from gmmseg.sources import Masked, Source
 from gmmseg.windows import everything
 
@@ -28,8 +28,7 @@ __all__ = ["MAX_PIXELS", "is_raster", "prepare", "read", "read_info", "read_labe
 MAX_PIXELS = 2_000_000_000
 
 
-@dataclass(frozen=True)
-class _Reading:
+class _Reading(NamedTuple):
     """How files are read: parameters of `read`."""
 
     max_pixels: int
@@ -109,7 +108,9 @@ def _read_stack(parts: tuple[Path, ...], how: _Reading) -> Image:
         raise ParameterError(f"{twice} is stacked twice; name each file once")
     there = files_of(parts)
     share = None if how.memory is None else how.memory // len(parts)
-    each = replace(how, memory=share, channels=None)
+    each = how._replace(memory=share, channels=None)
+    from gmmseg.io.stacking import stack
+
     images = [_read_one(part, each) if part in there else None for part in parts]
     image = stack(parts, images, name="+".join(map(str, parts)), memory=how.memory)
     return image if how.channels is None else _kept(image.select(how.channels), how)
@@ -198,7 +199,7 @@ def _with_mask_file(image: Image, path: Path, how: _Reading) -> Image:
 
 def _mask_in_file(path: Path, how: _Reading) -> Image | None:
     """Return a mask that can be read window by window; None where it has to be read whole."""
-    mask = _read_one(path, replace(how, memory=0, channels=None, channel_axis="auto"))
+    mask = _read_one(path, how._replace(memory=0, channels=None, channel_axis="auto"))
     whole_numbers = mask.pixels.dtype.kind in "bui"
     return mask if not mask.in_memory and mask.n_channels == 1 and whole_numbers else None
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
-from gmmseg.io.formats import FORMATS, has_rasterio
+from gmmseg.io.formats import has_rasterio
+from gmmseg.io.parts import stem_of
 from gmmseg.sources import finite
 from gmmseg.windows import Window, everything, shape_of
 
@@ -23,53 +24,9 @@ if TYPE_CHECKING:
 
     Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
-__all__ = ["files_of", "name_of", "parts_of", "stack"]
+__all__ = ["stack"]
 
 _TOLERANCE = 0.1  # pixels by which corners of files of one grid may lie apart: headers are rounded to float32
-
-
-def parts_of(path: Paths) -> tuple[Path, ...]:
-    """Return the files that a path with "+" in it, or a sequence of paths, stacks; the path alone where it is one file.
-
-    A file whose own name has a "+" is that file. Where no part is there, it is one path that is not there either.
-    """
-    if not isinstance(path, str | os.PathLike):
-        return tuple(Path(each) for each in path)
-    whole = Path(path)
-    pieces = str(whole).split("+")
-    if len(pieces) == 1 or "" in pieces or _is_there(whole):
-        return (whole,)
-    parts: list[Path] = []
-    while pieces:
-        runs = range(len(pieces), 0, -1)
-        length = next((n for n in runs if _is_there(Path("+".join(pieces[:n])))), 1)
-        parts.append(Path("+".join(pieces[:length])))
-        del pieces[:length]
-    return tuple(parts) if any(map(_is_there, parts)) else (whole,)
-
-
-def files_of(path: Paths) -> tuple[Path, ...]:
-    """Return the parts that are there; all of them where none is."""
-    parts = parts_of(path)
-    return tuple(filter(_is_there, parts)) or parts
-
-
-def name_of(path: Paths) -> str:
-    """Return what results are called after: the names of the parts without folders and suffixes, as in "t1+t2".
-
-    Examples
-    --------
-    >>> name_of("scans/t1.nii.gz"), name_of(["a/dapi.ome.tif", "a/gfp.ome.tif"])
-    ('t1', 'dapi+gfp')
-    """
-    return "+".join(_stem(part.name) for part in parts_of(path))
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name that is too long, or has a zero byte in it
-        return False
 
 
 def stack(parts: Sequence[Path], images: Sequence[Image | None], *, name: str, memory: int | None = None) -> Image:
@@ -206,7 +163,7 @@ def _common_dtype(images: Sequence[Image | None]) -> np.dtype[Any]:
 
 def _names(parts: Sequence[Path], images: Sequence[Image | None]) -> tuple[str, ...]:
     """Return the files' names without suffix, with the folder where they are the same, and what the file adds."""
-    stems = [_stem(part.name) for part in parts]
+    stems = [stem_of(part.name) for part in parts]
     if len(set(stems)) < len(stems):
         stems = [str(part.parent / stem) for part, stem in zip(parts, stems, strict=True)]
     names: list[str] = []
@@ -217,13 +174,6 @@ def _names(parts: Sequence[Path], images: Sequence[Image | None]) -> tuple[str, 
             own = image.channel_names or [str(c + 1) for c in range(image.n_channels)]
             names += [f"{stem} {each}" for each in own]
     return tuple(names)
-
-
-def _stem(name: str) -> str:
-    suffixes = sorted((end for known in FORMATS for end in known.suffixes), key=len, reverse=True)
-    found = next((end for end in suffixes if name.lower().endswith(end) and len(name) > len(end)), Path(name).suffix)
-    stem = name[: len(name) - len(found)]
-    return stem[:-4] if stem.lower().endswith(".ome") and len(stem) > 4 else stem
 
 
 def _require_same_grid(first: Image, other: Image) -> None:

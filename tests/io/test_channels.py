@@ -11,7 +11,8 @@ import gmmseg
 from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.io import raster, read
-from gmmseg.io.stacking import files_of, name_of, parts_of, stack
+from gmmseg.io.parts import files_of, name_of, parts_of
+from gmmseg.io.stacking import stack
 from gmmseg.windows import everything
 
 

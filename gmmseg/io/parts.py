@@ -1,0 +1,67 @@
+"""Paths that name several files, as t1.nii.gz+t2.nii.gz does: what a path means, without reading anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmmseg.io.formats import FORMATS
+
+if TYPE_CHECKING:
+    Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+__all__ = ["files_of", "name_of", "parts_of", "stem_of"]
+
+
+def parts_of(path: Paths) -> tuple[Path, ...]:
+    """Return the files that a path with "+" in it, or a sequence of paths, stacks; the path alone where it is one file.
+
+    A file whose own name has a "+" is that file. Where no part is there, it is one path that is not there either.
+    """
+    if not isinstance(path, str | os.PathLike):
+        return tuple(Path(each) for each in path)
+    whole = Path(path)
+    pieces = str(whole).split("+")
+    if len(pieces) == 1 or "" in pieces or _is_there(whole):
+        return (whole,)
+    parts: list[Path] = []
+    while pieces:
+        runs = range(len(pieces), 0, -1)
+        length = next((n for n in runs if _is_there(Path("+".join(pieces[:n])))), 1)
+        parts.append(Path("+".join(pieces[:length])))
+        del pieces[:length]
+    return tuple(parts) if any(map(_is_there, parts)) else (whole,)
+
+
+def files_of(path: Paths) -> tuple[Path, ...]:
+    """Return the parts that are there; all of them where none is."""
+    parts = parts_of(path)
+    return tuple(filter(_is_there, parts)) or parts
+
+
+def name_of(path: Paths) -> str:
+    """Return what results are called after: the names of the parts without folders and suffixes, as in "t1+t2".
+
+    Examples
+    --------
+    >>> name_of("scans/t1.nii.gz"), name_of(["a/dapi.ome.tif", "a/gfp.ome.tif"])
+    ('t1', 'dapi+gfp')
+    """
+    return "+".join(stem_of(part.name) for part in parts_of(path))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or has a zero byte in it
+        return False
+
+
+def stem_of(name: str) -> str:
+    """Return a file's name without its suffix, which may be of two parts."""
+    suffixes = sorted((end for known in FORMATS for end in known.suffixes), key=len, reverse=True)
+    found = next((end for end in suffixes if name.lower().endswith(end) and len(name) > len(end)), Path(name).suffix)
+    stem = name[: len(name) - len(found)]
+    return stem[:-4] if stem.lower().endswith(".ome") and len(stem) > 4 else stem
