@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import GmmsegError, OutputError, ParameterError
 from gmmseg.io.atomic import check_place
@@ -14,6 +14,10 @@ from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of, name_of
 from gmmseg.io.reading import read_info
 from gmmseg.io.writing import check_target
+
+if TYPE_CHECKING:
+    from gmmseg.image import Image
+    from gmmseg.io.formats import Kind
 
 __all__ = ["ENDINGS", "KINDS", "check_outputs", "labels_name", "output_name", "require_distinct"]
 
@@ -64,7 +68,7 @@ def output_name(kind: str, labels: str) -> str:
     return labels if kind == "labels" else f"{labels.rpartition('_labels')[0]}_{kind}{ENDINGS[kind]}"
 
 
-def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool, ndim: int | None = None) -> None:
+def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool, image: Image | None = None) -> None:
     """Refuse outputs that could not be written.
 
     Parameters
@@ -75,8 +79,8 @@ def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool,
         Files by what they hold: one or several of `KINDS`.
     overwrite : bool
         Whether existing files may be replaced.
-    ndim : int, optional
-        Number of spatial axes, once the image is read.
+    image : Image, optional
+        Once it is read.
 
     Raises
     ------
@@ -93,11 +97,13 @@ def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool,
                 raise OutputError(f"{path}: models are written as JSON; give it a name that ends in .json")
             check_place(path, overwrite=overwrite)
         elif kind == "overlay":
-            if ndim is not None and ndim != 2:
-                raise OutputError(f"{path}: an overlay needs a picture, {source} has {ndim} axes; leave it out")
+            if image is not None and image.ndim != 2:
+                raise OutputError(f"{path}: an overlay needs a picture, {source} has {image.ndim} axes; leave it out")
             check_target(path, kind="picture", overwrite=overwrite)
         else:
-            check_target(path, kind="labels" if kind == "labels" else "soft", overwrite=overwrite, ndim=ndim)
+            ndim = None if image is None else image.ndim
+            place: Kind = "labels" if kind == "labels" else "soft"
+            check_target(path, kind=place, overwrite=overwrite, ndim=ndim, image=image)
 
 
 def require_distinct(targets: Iterable[tuple[Path, Mapping[str, Path]]], inputs: Sequence[Path]) -> None:

@@ -88,7 +88,7 @@ def process(
     check_outputs(source, outputs, overwrite=overwrite)
     say("reading")
     image = _read(source, reading)
-    check_outputs(source, outputs, overwrite=overwrite, ndim=image.ndim)
+    check_outputs(source, outputs, overwrite=overwrite, image=image)
     from gmmseg.segmentation import apply, segment
 
     if model is None:

@@ -20,9 +20,10 @@ from gmmseg.io.formats import require_room
 from gmmseg.windows import Window
 
 if TYPE_CHECKING:
+    from gmmseg.image import Image
     from gmmseg.io.windowed import Layers
 
-__all__ = ["describe", "read_labels", "read_probabilities", "write"]
+__all__ = ["check_source", "describe", "read_labels", "read_probabilities", "write"]
 
 _SEGMENT = "SegmentIdentificationSequence"
 _MOST_BITMAPS = 255
@@ -56,8 +57,9 @@ def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray
     Identifiers are derived from those of the images and from the content, and dates are those of the series: the same
     result gives the same bytes.
     """
-    require("highdicom", "medical", "DICOM segmentations need")
-    series = _source(layers)
+    if layers.kind == "map":
+        raise OutputError(f"DICOM segmentations hold classes, not {layers.names[0]}; {_ELSEWHERE}")
+    series = check_source(layers.image)
     values = _assembled(layers, windows)
     if layers.kind == "labels" and values.max(initial=0) > 0xFFFF:
         raise OutputError(f"DICOM segmentations hold labels up to 65535, the largest is {values.max()}; {_ELSEWHERE}")
@@ -73,11 +75,17 @@ def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray
     return {}
 
 
-def _source(layers: Layers) -> Series:
-    """Return the series that was segmented, if a segmentation can refer to it."""
-    image = layers.image
-    if layers.kind == "map":
-        raise OutputError(f"DICOM segmentations hold classes, not {layers.names[0]}; {_ELSEWHERE}")
+def check_source(image: Image | None) -> Series:
+    """Return the series that was segmented; OutputError where no segmentation can refer to it.
+
+    Raises
+    ------
+    OutputError
+        The image is none of DICOM, or does not say where its frames lie.
+    GmmsegError
+        What writes segmentations is not installed.
+    """
+    require("highdicom", "medical", "DICOM segmentations need")
     series = None if image is None else image.metadata.get("dicom", {}).get("series")
     if not isinstance(series, Series):
         name = "the labels" if image is None else image.name

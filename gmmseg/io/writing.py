@@ -33,7 +33,12 @@ __all__ = [
 
 
 def check_target(
-    path: str | os.PathLike[str], *, kind: Kind = "labels", overwrite: bool = False, ndim: int | None = None
+    path: str | os.PathLike[str],
+    *,
+    kind: Kind = "labels",
+    overwrite: bool = False,
+    ndim: int | None = None,
+    image: Image | None = None,
 ) -> None:
     """Refuse a target that could not be written, before anything is computed.
 
@@ -47,6 +52,8 @@ def check_target(
         Whether an existing file may be replaced.
     ndim : int, optional
         Number of spatial axes of the result, where known.
+    image : Image, optional
+        What is segmented, where known: some formats have to refer to it.
 
     Raises
     ------
@@ -61,6 +68,10 @@ def check_target(
             f"{path}: {known.name} pictures have 2 axes, the result has {ndim}; use .tif, .nii.gz or .npy"
         )
     check_place(path, overwrite=overwrite)
+    if image is not None and known.name == "DICOM":
+        from gmmseg.io.dicom_seg import check_source
+
+        check_source(image)
 
 
 def write_labels(

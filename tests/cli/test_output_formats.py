@@ -53,3 +53,8 @@ def test_probabilities_of_a_volume_in_proportion(run, folder):
 def test_options_of_what_is_not_written(refuse, scene):
     assert "--soft-type uint8 is of --soft FILE" in refuse("segment", scene, "--soft-type", "uint8", code=2)
     assert "cog=True is of another format" in refuse("segment", scene, "--cog", "-o", "l.npy", code=2)
+
+
+def test_what_a_format_cannot_refer_to_is_refused_before_anything_is_computed(refuse, folder, monkeypatch):
+    monkeypatch.setattr("gmmseg.segmentation.segment", lambda *_, **__: pytest.fail("it was computed"))
+    assert "which it is none of; write .nii.gz or .npy" in refuse("segment", "photo.png", "-o", "l.dcm", code=1)
