@@ -27,6 +27,7 @@ from sklearn.mixture import GaussianMixture as Peer
 
 import gmmseg
 from gmmseg import kernels
+from gmmseg.kernels import reference
 from gmmseg.mixture.fitting import expectation_maximization, with_outliers
 from gmmseg.mixture.parameters import Mixture
 
@@ -125,7 +126,7 @@ def wide(d: int, repeats: int) -> str:
     def work(implementation: Any) -> Callable[[], object]:
         return lambda: implementation.statistics(x, None, *mixture, kernels.thread_count(None))
 
-    return f"{ratio(work(kernels.reference), work(kernels.native), repeats):.1f} x" if kernels.native else "-"
+    return f"{ratio(work(reference), work(kernels.native), repeats):.1f} x" if kernels.native else "-"
 
 
 def process(command: list[str]) -> tuple[float, float]:

@@ -23,7 +23,6 @@ import os
 from typing import Any
 
 from gmmseg.errors import ParameterError
-from gmmseg.kernels import reference
 
 native: Any = None
 if os.environ.get("GMMSEG_KERNELS") != "reference":
@@ -32,7 +31,10 @@ if os.environ.get("GMMSEG_KERNELS") != "reference":
 
 __all__ = ["IMPLEMENTATION", "INSTRUCTION_SET", "classify", "lab", "posterior", "smooth", "statistics", "thread_count"]
 
-_kernels: Any = native or reference
+_kernels: Any = native
+if native is None:
+    from gmmseg.kernels import reference as _kernels  # only here: a run on a picture does without its modules
+
 IMPLEMENTATION = "native" if native else "reference"
 INSTRUCTION_SET: str = native.INSTRUCTION_SET if native else "NumPy"
 
