@@ -126,9 +126,10 @@ class Segmentation:
     @cached_property
     def classes(self) -> tuple[ClassSummary, ...]:
         """The classes' names, shares, colours and means."""
+        labels = None if self._tally.complete else self.labels  # of an image in its file they are counted on the way
         tally = self._tally
-        if not tally.complete:
-            tally.add(everything(self.image.shape), self.labels, self.image.array)
+        if labels is not None and not tally.complete:
+            tally.add(everything(self.image.shape), labels, self.image.array)
         colors = tally.colors
         return tuple(
             ClassSummary(

@@ -116,8 +116,8 @@ def take_sample(
         counted = _distinct_values(image, values)
         if counted is not None:
             return replace(values_as_sample(image, recipe, *counted), variation=variation)
-    if guidance is not None:
-        flat = _with_scribbles(image, guidance, flat, rng)
+    if guidance is not None and guidance.scribbles is not None:
+        flat = _with_scribbles(image, guidance.scribbles, flat, rng)
         values, _ = image.take(flat)
     planes = recipe.planes_of(image, values, flat)
     if position:
@@ -200,13 +200,12 @@ def _valid_pixels(image: Image) -> Iterator[Array]:
             yield pixels[some] if valid is None else pixels[some][valid[some]]
 
 
-def _with_scribbles(image: Image, guidance: Guidance, flat: Array, rng: np.random.Generator) -> Array:
+def _with_scribbles(image: Image, scribbles: Array, flat: Array, rng: np.random.Generator) -> Array:
     """Add pixels of every scribble to the sample, about as many of each class."""
-    if guidance.scribbles is None:
-        return flat
-    strokes = guidance.scribbles.reshape(-1)
+    strokes = scribbles.reshape(-1)
     drawn = np.flatnonzero(strokes)
-    drawn = drawn[_all_if_none(image.take(drawn)[1])]
+    _, valid = image.take(drawn)
+    drawn = drawn if valid is None else drawn[valid]
     kinds = np.unique(strokes[drawn])
     most = max(64, len(flat) // (4 * max(1, len(kinds))))
     parts = [flat]
@@ -214,10 +213,6 @@ def _with_scribbles(image: Image, guidance: Guidance, flat: Array, rng: np.rando
         own = drawn[strokes[drawn] == kind]
         parts.append(own if len(own) <= most else np.sort(rng.choice(own, most, replace=False)))
     return np.unique(np.concatenate(parts))
-
-
-def _all_if_none(valid: Array | None) -> Any:
-    return slice(None) if valid is None else valid
 
 
 def location_and_scale(planes: Array, groups: tuple[int, ...], weights: Array | None = None) -> tuple[Array, Array]:

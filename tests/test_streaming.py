@@ -109,6 +109,20 @@ def test_memory_bounds_what_is_held_at_once(tmp_path, rng):
     )
 
 
+def test_classes_are_counted_window_by_window(rng):
+    source = Recorded(scene(rng, (640, 300), 3, "uint8"), (64, 64))
+    seg = gmmseg.segment(Image(source, color=True), 3, sample=3000, memory=16 * 64 * 320 * 4)
+    source.windows = []
+    classes = seg.classes
+    read = np.zeros((640, 300), int)
+    for window in source.windows:
+        read[window] += 1
+    assert (read == 1).all()
+    assert len(source.windows) == 10
+    whole = gmmseg.segment(Image(source.array, color=True), 3, sample=3000)
+    assert [(c.share, c.color) for c in classes] == [(c.share, c.color) for c in whole.classes]
+
+
 def test_samples_and_contrast_do_not_depend_on_where_pixels_are(rng):
     pixels = scene(rng, (97, 83), 3, "uint8")
     recipe = gmmseg.fit(Image(pixels), 2).recipe

@@ -51,11 +51,11 @@ def read(
     Parameters
     ----------
     path : path-like or sequence of path-like
-        PNG, JPEG, TIFF, WebP, BMP, GIF (first frame), .npy or .npz (one array, or the one named "image"). The content
-        decides, not the suffix. Several files, as a sequence or as one path with "+" between them
-        ("t1.nii.gz+t2.nii.gz"; a file whose own name is that is meant first), are stacked: channels are named after
-        their files, one that does not exist is a channel of NaN, and where files say where they lie they have to
-        agree.
+        PNG, JPEG, TIFF, WebP, BMP, GIF (first frame), .npy, .npz (one array, or the one named "image"), NIfTI, DICOM
+        (a file, or the folder of a series), or what GDAL reads. The content decides, not the suffix. Several files, as
+        a sequence or as one path with "+" between them ("t1.nii.gz+t2.nii.gz"; a file whose own name is that is meant
+        first), are stacked: channels are named after their files, one that does not exist is a channel of NaN, and
+        where files say where they lie they have to agree.
     max_pixels : int
         The most pixels that may be decoded; the header is checked before memory is allocated.
     mask : path-like or array_like of bool or integer, shape (*spatial), optional
@@ -103,14 +103,14 @@ def prepare(path: Path) -> None:
 
 def _read_stack(parts: tuple[Path, ...], how: _Reading) -> Image:
     """Read the files that are there, each within its share of the memory, and stack them."""
+    from gmmseg.io.stacking import stack
+
     twice = next((part for i, part in enumerate(parts) if part in parts[:i]), None)
     if twice is not None:
         raise ParameterError(f"{twice} is stacked twice; name each file once")
     there = files_of(parts)
     share = None if how.memory is None else how.memory // len(parts)
     each = how._replace(memory=share, channels=None)
-    from gmmseg.io.stacking import stack
-
     images = [_read_one(part, each) if part in there else None for part in parts]
     image = stack(parts, images, name="+".join(map(str, parts)), memory=how.memory)
     return image if how.channels is None else _kept(image.select(how.channels), how)
@@ -210,7 +210,7 @@ def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
     Parameters
     ----------
     path : path-like
-        PNG, TIFF, BMP, GIF, .npy or .npz (one array, or the one named "labels").
+        PNG, TIFF, BMP, GIF, .npy, .npz (one array, or the one named "labels"), NIfTI or DICOM SEG.
     max_pixels : int
         The most pixels that may be decoded.
 
@@ -250,8 +250,8 @@ def read_probabilities(path: str | os.PathLike[str], *, max_pixels: int = MAX_PI
     Parameters
     ----------
     path : path-like
-        .npy or .npz (one array, or the one named "probabilities") of shape (n_classes, *spatial), or a TIFF file of
-        one page or band a class.
+        .npy or .npz (one array, or the one named "probabilities") of shape (n_classes, *spatial), a TIFF file of one
+        page or band a class, NIfTI with classes last, or a fractional DICOM SEG.
     max_pixels : int
         The most numbers that may be decoded.
 

@@ -266,8 +266,8 @@ def write_probabilities(
     Parameters
     ----------
     path : path-like
-        .npz (array "probabilities"), .npy, or .tif: one page a class, described as "class 1", ...; where the image is
-        georeferenced one band a class, because GIS programs read bands.
+        .npz (array "probabilities"), .npy, .nii, .nii.gz, .dcm (fractional DICOM SEG), or .tif: one page a class,
+        described by its name; where the image is georeferenced one band a class, because GIS programs read bands.
     probabilities : ndarray of float, shape (n_classes, *spatial)
         From 0 to 1.
     image : Image, optional
@@ -287,7 +287,7 @@ def write_probabilities(
     OutputError
         See `check_target`.
     ParameterError
-        The probabilities have another shape than the image or no floating dtype, or `dtype` is none of the two.
+        The probabilities have another shape than the image or no floating dtype, or `dtype` is none of the three.
     """
     import numpy as np
 
@@ -319,7 +319,7 @@ def write_probabilities(
         if known.name == "TIFF":
             from gmmseg.io.tiff_write import write_probabilities_tiff
 
-            write_probabilities_tiff(file, values, _metadata(image), dtype)
+            write_probabilities_tiff(file, values, _metadata(image), dtype, names=names)
         else:
             from gmmseg.io.arrays import write_array
             from gmmseg.io.tiff_write import stored_probabilities
@@ -341,7 +341,7 @@ def write_map(
     Parameters
     ----------
     path : path-like
-        .tif, .npy or .npz.
+        .tif, .npy, .npz, .nii or .nii.gz.
     values : ndarray of float32, shape (*spatial)
         NaN where there is no data.
     key : str

@@ -274,3 +274,9 @@ def test_shapes_must_agree(tmp_path):
         write_rgb(tmp_path / "a.png", np.zeros((5, 4, 3)))
     with pytest.raises(ParameterError, match="int8"):
         write_probabilities(tmp_path / "a.npy", np.zeros((2, 5, 4)), dtype="int8")
+
+
+def test_pages_of_probabilities_have_the_classes_names(tmp_path):
+    write_probabilities(tmp_path / "p.tif", np.full((2, 4, 5), 0.5, np.float32), names=("water", "land"))
+    with tifffile.TiffFile(tmp_path / "p.tif") as tiff:
+        assert [page.description for page in tiff.pages] == ["water", "land"]
