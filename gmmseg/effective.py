@@ -63,7 +63,7 @@ def choose_classes(
     Of more than 16 features the 16 leading principal components are taken, so that time stays bounded and a full
     covariance can be known from the samples that there are.
     """
-    guides = sum(group >= 0 for group in recipe.groups(image))
+    guides = recipe.n_guides(image)
     n = planes.shape[1]
     chosen: Any = slice(None) if n <= _SAMPLES else np.sort(rng.choice(n, _SAMPLES, replace=False))
     some = np.ascontiguousarray(planes[:guides, chosen])

@@ -18,6 +18,8 @@ __all__ = [
     "OutputError",
     "ParameterError",
     "compatible",
+    "described",
+    "one_line",
 ]
 
 
@@ -47,6 +49,23 @@ class DataWarning(GmmsegWarning):
 
 class ConvergenceWarning(GmmsegWarning):
     """EM stopped before its objective had settled, or the objective fell."""
+
+
+def one_line(error: BaseException, most: int = 100) -> str:
+    """Return the message of another library's error on one line, cut where it is long; its type where it has none."""
+    return " ".join(str(error).split())[:most] or type(error).__name__
+
+
+def described(error: BaseException, where: str = "") -> str:
+    """Say on one line what went wrong; `where` begins the messages of errors that do not name it themselves."""
+    if isinstance(error, GmmsegError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"{where}there is not enough memory; use a smaller image, or fewer classes"
+    if isinstance(error, OSError):
+        return f"{where}{error.strerror or error}; check the file, its rights and the free space"
+    words = " ".join(str(error).split())[:200]
+    return f"{where}unexpected {type(error).__name__} ({words}); please report this"
 
 
 def compatible(own: Any) -> Any:

@@ -130,7 +130,7 @@ class Image:
         if self.in_memory:
             return cast("np.ndarray", self.pixels)[window], mask
         pixels, valid = cast("Source", self.pixels).read(window)
-        return pixels, valid if mask is None else combine(valid, mask)
+        return pixels, combine(valid, mask)
 
     def select(self, channels: Channels) -> Image:
         """Return some of the channels, in the order named.
@@ -173,7 +173,7 @@ class Image:
             return replace(changed, pixels=picked)
         pixels = cast("np.ndarray", self.pixels)[..., evenly(chosen)]
         known = finite(pixels, every=False)
-        return replace(changed, pixels=pixels, valid=self.valid if known is None else combine(self.valid, known))
+        return replace(changed, pixels=pixels, valid=combine(self.valid, known))
 
     def _names(self) -> tuple[str, ...]:
         return self.channel_names or (("red", "green", "blue") if self.color else ())

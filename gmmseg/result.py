@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from gmmseg.export import Instances, Polygon
     from gmmseg.export.kinds import Kind
 
-__all__ = ["ClassSummary", "Segmentation"]
+__all__ = ["MEMORY", "ClassSummary", "Segmentation"]
 
 Array = NDArray[Any]
+
+MEMORY = 1 << 30
+"""Bytes that an image and its result may take unless a caller says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class Segmentation:
     model: Model
     guidance: Guidance | None = None
     variation: Array | None = None
-    memory: int = 1 << 30
+    memory: int = MEMORY
     threads: int = 1
     progress: Progress | None = None
 

@@ -258,7 +258,7 @@ def contrast(image: Image, recipe: Recipe) -> Array:
         found = _variation(image, recipe, flat, usable, *image.take(flat))
         if found is not None:
             return found
-    return np.zeros(sum(group >= 0 for group in recipe.groups(image)))
+    return np.zeros(recipe.n_guides(image))
 
 
 def _pairs(image: Image, count: int) -> tuple[Array, Array]:
@@ -281,7 +281,7 @@ def _variation(
     number = int(np.count_nonzero(usable))
     if number < min(n, _PAIRS) // 4 and n < min(image.n_pixels, _MOST_LOOKS * _PAIRS):
         return None
-    guides = sum(group >= 0 for group in recipe.groups(image))
+    guides = recipe.n_guides(image)
     planes = recipe.planes_of(image, values, flat)[:guides].reshape(guides, -1, n)
     change = np.nan_to_num(planes[:, 1:] - planes[:, :1]) ** 2  # what is missing does not differ
     return np.asarray((change * usable).sum(axis=(1, 2), dtype=np.float64) / max(number, 1))

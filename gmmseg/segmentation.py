@@ -20,7 +20,7 @@ from gmmseg.mixture.covariance import FAMILIES, family
 from gmmseg.model import Model
 from gmmseg.modelling import Survey, fit_model, survey
 from gmmseg.modelling import class_names as checked_names
-from gmmseg.result import Segmentation
+from gmmseg.result import MEMORY, Segmentation
 from gmmseg.spatial.smoothing import strength_of
 from gmmseg.tiles import Progress
 
@@ -34,7 +34,6 @@ Source = Any  # a path, an array or an Image
 
 MOST_CLASSES = 255
 _MOST_CHOSEN = 12
-MEMORY = 1 << 30
 
 
 def segment(

@@ -65,10 +65,10 @@ def finite(
     return valid
 
 
-def combine(valid: np.ndarray | None, also: np.ndarray) -> np.ndarray | None:
-    """Return the pixels that both allow, or None where that is all of them."""
-    both: np.ndarray = also if valid is None else valid & also
-    return None if both.all() else both
+def combine(valid: np.ndarray | None, also: np.ndarray | None) -> np.ndarray | None:
+    """Return the pixels that both allow, or None where that is all of them; None allows all."""
+    both = also if valid is None else valid if also is None else valid & also
+    return None if both is None or both.all() else both
 
 
 class _Over:
@@ -108,8 +108,7 @@ class Masked(_Over):
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         """Return pixels and validity of a window."""
         (pixels, valid), (used, known) = self.whole.read(window), self.mask.read(window)
-        mask = used[..., 0] != 0
-        return pixels, combine(valid, mask if known is None else mask & known)
+        return pixels, combine(valid, combine(known, used[..., 0] != 0))
 
 
 class Selected(_Over):
@@ -129,4 +128,4 @@ class Selected(_Over):
         pixels, valid = self.whole.read(window)
         pixels = pixels[..., evenly(self.channels)]
         known = finite(pixels, every=False)
-        return pixels, valid if known is None else combine(valid, known)
+        return pixels, combine(valid, known)

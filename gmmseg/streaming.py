@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -129,16 +129,7 @@ def _joined(before: Image, after: Image, axis: int, shared: int) -> Image:
         valid = np.concatenate([parts[0][kept], parts[1]], axis=axis)
     pixels = _concatenated(before.array[kept], after.array, axis)
     start = tuple(o + s.start for o, s in zip(origin, kept, strict=True))
-    return Image(
-        pixels,
-        color=after.color,
-        valid=valid,
-        spacing=after.spacing,
-        channel_names=after.channel_names,
-        name=after.name,
-        origin=start,
-        extent=after.extent,
-    )
+    return replace(after, pixels=pixels, valid=valid, origin=start)
 
 
 def _concatenated(a: Array, b: Array, axis: int) -> Array:

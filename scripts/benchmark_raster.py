@@ -13,13 +13,13 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import rasterio
+from benchmark import process
 from rasterio.transform import from_origin
 from rasterio.windows import Window
 
@@ -67,22 +67,6 @@ def draw(path: Path, side: int) -> None:
             truth[top : top + len(rows)] = label + 1
     truth.flush()
     part.rename(path)
-
-
-def process(command: list[str]) -> tuple[float, float]:
-    """Wall-clock seconds and peak resident memory (MiB) of a process, started from a small one to see its own peak."""
-    program = (
-        "import os, subprocess, sys, time\n"
-        "t = time.perf_counter()\n"
-        "child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)\n"
-        "_, status, usage = os.wait4(child.pid, 0)\n"
-        "print(time.perf_counter() - t, usage.ru_maxrss / 1024, status)\n"
-    )
-    words = subprocess.run([sys.executable, "-c", program, *command], stdout=subprocess.PIPE, check=True, text=True)
-    wall, peak, status = map(float, words.stdout.split())
-    if status:
-        sys.exit(f"{' '.join(command)} failed")
-    return wall, peak
 
 
 def accuracies(scene: Path, labels: Path) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.batch.manifest import digest, stamp
 from gmmseg.batch.processing import process
-from gmmseg.errors import GmmsegError, GmmsegWarning, InputError, OutputError
+from gmmseg.errors import GmmsegWarning, InputError, OutputError, described
 
 if TYPE_CHECKING:
     from gmmseg.model import Model
@@ -99,17 +99,8 @@ def _described(error: Exception, source: Path) -> dict[str, Any]:
     """Say what went wrong in one line, and where."""
     import traceback
 
-    if isinstance(error, GmmsegError):
-        message = str(error)
-    elif isinstance(error, MemoryError):
-        message = f"{source}: there is not enough memory; use a smaller image, or fewer classes"
-    elif isinstance(error, OSError):
-        message = f"{source}: {error.strerror or error}; check the file, its rights and the free space"
-    else:
-        words = " ".join(str(error).split())[:200]
-        message = f"{source}: unexpected {type(error).__name__} ({words}); please report this"
     trace = "".join(traceback.format_exception(error))
-    return {"type": type(error).__name__, "message": message, "traceback": trace}
+    return {"type": type(error).__name__, "message": described(error, f"{source}: "), "traceback": trace}
 
 
 def _has_no_place(error: BaseException | None) -> bool:

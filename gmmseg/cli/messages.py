@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from gmmseg.errors import GmmsegError, GmmsegWarning, ParameterError
+from gmmseg.errors import GmmsegError, GmmsegWarning, ParameterError, described
 
 __all__ = ["collected_warnings", "exit_code", "explain", "plain", "print_error"]
 
@@ -49,15 +49,14 @@ def explain(error: BaseException, subject: str = "") -> str:
     start = f"{subject}: " if subject else ""
     if isinstance(error, GmmsegError):
         return _for_shell(str(error))
-    if isinstance(error, MemoryError):
-        return f"{start}there is not enough memory; use a smaller image, or fewer classes"
     if isinstance(error, OSError):
-        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else start
-        return f"{where}{error.strerror or error}; check the file, its rights and the free space"
+        named = isinstance(error.filename, str | bytes)
+        return described(error, f"{os.fsdecode(error.filename)}: " if named else start)
+    if isinstance(error, MemoryError):
+        return described(error, start)
     if "GMMSEG_DEBUG" in os.environ:
         raise error
-    words = " ".join(str(error).split())[:200]
-    return f"{start}unexpected {type(error).__name__} ({words}); please report this, with GMMSEG_DEBUG=1 for details"
+    return f"{described(error, start)}, with GMMSEG_DEBUG=1 for details"
 
 
 def exit_code(error: BaseException) -> int:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gmmseg.errors import InputError
 from gmmseg.image import Image
 from gmmseg.io.formats import identify
+from gmmseg.io.georeference import Tags, tags_to_keep, transform_and_crs
 
 __all__ = ["Place", "names_in", "place_in", "place_of"]
-
-_PIXEL_SCALE, _TIEPOINT, _TRANSFORMATION, _KEY_DIRECTORY = 33550, 33922, 34264, 34735
-_RASTER_TYPE, _GEOGRAPHIC, _PROJECTED = 1025, 2048, 3072
-_PIXEL_IS_POINT, _USER_DEFINED = 2, 32767
 
 
 @dataclass(frozen=True)
@@ -66,8 +61,6 @@ def place_in(path: Path) -> Place | None:
         return _by_rasterio(path)
     import tifffile
 
-    from gmmseg.io.georeference import tags_to_keep
-
     with tifffile.TiffFile(path) as tiff:
         return _by_tags(tags_to_keep(tiff.pages[0]))
 
@@ -91,23 +84,9 @@ def _by_rasterio(path: Path) -> Place | None:
     return Place((a, b, c, d, e, f), crs.to_wkt() if known else None)
 
 
-def _by_tags(tags: dict[int, tuple[int, int, Any]]) -> Place | None:
-    """Read GeoTIFF tags (OGC GeoTIFF 1.1, chapters 7 and 8)."""
-    values: dict[int, Sequence[Any]] = {code: tag[2] for code, tag in tags.items()}
-    scale, tie, matrix = (values.get(code, ()) for code in (_PIXEL_SCALE, _TIEPOINT, _TRANSFORMATION))
-    if len(matrix) == 16:
-        a, b, c, d, e, f = (float(matrix[i]) for i in (0, 1, 3, 4, 5, 7))
-    elif len(scale) >= 2 and len(tie) >= 6:
-        a, b, d, e = float(scale[0]), 0.0, 0.0, -float(scale[1])
-        c, f = tie[3] - a * tie[0], tie[4] - e * tie[1]
-    else:
-        return None
-    keys = values.get(_KEY_DIRECTORY, ())
-    codes = {keys[i]: int(keys[i + 3]) for i in range(4, len(keys) - 3, 4) if keys[i + 1] == 0}
-    if codes.get(_RASTER_TYPE) == _PIXEL_IS_POINT:
-        c, f = c - (a + b) / 2, f - (d + e) / 2
-    code = codes.get(_PROJECTED, codes.get(_GEOGRAPHIC, _USER_DEFINED))
-    return Place((a, b, c, d, e, f), None if code == _USER_DEFINED else f"EPSG:{code}")
+def _by_tags(tags: Tags) -> Place | None:
+    found = transform_and_crs(tags)
+    return None if found is None else Place(*found)
 
 
 def names_in(path: Path) -> tuple[str, ...] | None:

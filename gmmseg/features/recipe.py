@@ -117,6 +117,10 @@ class Recipe:
                 groups += [first] * len(_COLOR.get(feature, (feature,)))
         return tuple(groups)
 
+    def n_guides(self, image: Image) -> int:
+        """Number of planes before those of position."""
+        return sum(group >= 0 for group in self.groups(image))
+
     def planes(self, image: Image, window: tuple[slice, ...], out: Array | None = None) -> Array:
         """Return the planes (n_features, n) of a window: a slice with start and stop along each spatial axis.
 

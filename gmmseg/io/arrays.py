@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 import numpy as np
 
 from gmmseg.channels import evenly
-from gmmseg.errors import InputError
+from gmmseg.errors import InputError, one_line
 from gmmseg.image import Image
 from gmmseg.io.formats import Format, require_room
 from gmmseg.io.samples import Meaning, Samples, settle_color
@@ -109,7 +109,7 @@ def _explained(path: Path, known: Format) -> Iterator[None]:
         raise InputError(f"{path} does not fit into memory; reduce it or cut it into tiles") from error
     # On damaged headers NumPy's parser raises almost anything (tokenize, zlib, struct, ...).
     except Exception as error:
-        reason = " ".join(str(error).split())[:100] or type(error).__name__
+        reason = one_line(error)
         if "pickle" in reason or "Object arrays" in reason:
             raise InputError(
                 f"{path} holds Python objects, which are never loaded; save a plain array of numbers"

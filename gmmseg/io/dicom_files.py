@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gmmseg.errors import GmmsegError, InputError
+from gmmseg.errors import GmmsegError, InputError, one_line
 from gmmseg.extras import require
 
-__all__ = ["explained", "is_segmentation", "one_file", "one_series", "quiet", "read_header", "reason_of"]
+__all__ = ["explained", "is_segmentation", "one_file", "one_series", "quiet", "read_header"]
 
 _SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # the second holds label maps
 _DIRECTORY = "1.2.840.10008.1.3.10"
@@ -45,7 +45,7 @@ def explained(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise InputError(f"{path} does not fit into memory; give fewer slices") from error
     except Exception as error:  # on damaged files pydicom raises almost anything
-        reason = reason_of(error)
+        reason = one_line(error, 160)
         if "no 'Pixel Data'" in reason:
             raise InputError(f"{path} holds no pixels, only a header; export or download it again") from error
         if reason.startswith("Unable to decode"):
@@ -54,11 +54,6 @@ def explained(path: Path) -> Iterator[None]:
                 f"{path} cannot be decompressed ({reason}); export it again without compression"
             ) from error
         raise InputError(f"{path} is damaged or cut short ({reason}); export or download it again") from error
-
-
-def reason_of(error: Exception) -> str:
-    """Return the message of a library's error in one line."""
-    return " ".join(str(error).split())[:160] or type(error).__name__
 
 
 def read_header(path: Path) -> Any:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmmseg.errors import InputError, OutputError
+from gmmseg.errors import InputError, OutputError, one_line
 from gmmseg.extras import require
 from gmmseg.io.colors import palette
-from gmmseg.io.dicom_files import quiet, read_header, reason_of
+from gmmseg.io.dicom_files import quiet, read_header
 from gmmseg.io.dicom_series import Frame, Series, frames_of
 from gmmseg.io.formats import require_room
 from gmmseg.windows import Window
@@ -70,7 +70,7 @@ def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray
         raise
     except Exception as error:  # of sources that lack what the standard requires, highdicom raises almost anything
         raise OutputError(
-            f"no DICOM segmentation can refer to {series.paths[0]} ({reason_of(error)}); {_ELSEWHERE}"
+            f"no DICOM segmentation can refer to {series.paths[0]} ({one_line(error, 160)}); {_ELSEWHERE}"
         ) from error
     return {}
 

@@ -18,11 +18,14 @@ __all__ = [
     "separate_nodata",
     "tags_to_keep",
     "tags_to_write",
+    "transform_and_crs",
 ]
 
 _PIXEL_SCALE, _TIEPOINT, _TRANSFORMATION = 33550, 33922, 34264
 _KEY_DIRECTORY, _KEY_DOUBLES, _KEY_ASCII = 34735, 34736, 34737
 _GDAL_METADATA, _GDAL_NODATA = 42112, 42113
+_RASTER_TYPE, _GEOGRAPHIC, _PROJECTED = 1025, 2048, 3072
+_PIXEL_IS_POINT, _USER_DEFINED = 2, 32767
 _RATIONAL_POLYNOMIALS = 50844
 _LOCATION = (
     _PIXEL_SCALE,
@@ -160,6 +163,30 @@ def pixel_spacing(tags: Tags, ndim: int) -> tuple[float, ...] | None:
         return None
     height, width = abs(float(scale[1])), abs(float(scale[0]))
     return (height, width) if 0 < height < math.inf and 0 < width < math.inf else None
+
+
+def transform_and_crs(tags: Tags) -> tuple[tuple[float, float, float, float, float, float], str | None] | None:
+    """Return the affine transform (a, b, c, d, e, f) of pixel corners, and the EPSG code; None where no tag says it.
+
+    Notes
+    -----
+    OGC GeoTIFF 1.1, chapters 7 and 8.
+    """
+    values: dict[int, Sequence[Any]] = {code: tag[2] for code, tag in tags.items()}
+    scale, tie, matrix = (values.get(code, ()) for code in (_PIXEL_SCALE, _TIEPOINT, _TRANSFORMATION))
+    if len(matrix) == 16:
+        a, b, c, d, e, f = (float(matrix[i]) for i in (0, 1, 3, 4, 5, 7))
+    elif len(scale) >= 2 and len(tie) >= 6:
+        a, b, d, e = float(scale[0]), 0.0, 0.0, -float(scale[1])
+        c, f = tie[3] - a * tie[0], tie[4] - e * tie[1]
+    else:
+        return None
+    keys = values.get(_KEY_DIRECTORY, ())
+    codes = {keys[i]: int(keys[i + 3]) for i in range(4, len(keys) - 3, 4) if keys[i + 1] == 0}
+    if codes.get(_RASTER_TYPE) == _PIXEL_IS_POINT:
+        c, f = c - (a + b) / 2, f - (d + e) / 2
+    code = codes.get(_PROJECTED, codes.get(_GEOGRAPHIC, _USER_DEFINED))
+    return (a, b, c, d, e, f), None if code == _USER_DEFINED else f"EPSG:{code}"
 
 
 def channel_names(tags: Tags, n_channels: int) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError
+from gmmseg.errors import DataWarning, InputError, one_line
 from gmmseg.extras import require
 from gmmseg.image import Image
 from gmmseg.io.formats import require_room
@@ -247,7 +247,6 @@ def _explained(path: Path) -> Iterator[None]:
     except EOFError as error:
         raise InputError(f"{path} is cut short: its numbers end early; copy or download it again") from error
     except Exception as error:  # on damaged headers nibabel raises almost anything
-        reason = " ".join(str(error).split())[:100] or type(error).__name__
-        raise InputError(f"{path} is damaged ({reason}); copy or export it again") from error
+        raise InputError(f"{path} is damaged ({one_line(error)}); copy or export it again") from error
     finally:
         log.disabled = disabled

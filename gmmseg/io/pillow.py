@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from gmmseg.errors import InputError
+from gmmseg.errors import InputError, one_line
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -41,7 +41,7 @@ def open_picture(path: Path, format_name: str) -> Iterator[ImageFile]:
         # On damaged files Pillow's plugins raise almost anything (struct, zlib, SyntaxError, ...).
         except Exception as error:
             raise InputError(
-                f"{path} is damaged or cut short ({_reason(error)}); export or download the {format_name} file again"
+                f"{path} is damaged or cut short ({one_line(error)}); export or download the {format_name} file again"
             ) from error
 
 
@@ -70,12 +70,6 @@ def _plugin(format_name: str) -> type[ImageFile]:
     from PIL.TiffImagePlugin import TiffImageFile
 
     return TiffImageFile
-
-
-def _reason(error: Exception) -> str:
-    """Return one line of what Pillow found, without its advice or Python's punctuation."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text[:100]
 
 
 def decode(picture: ImageFile) -> tuple[np.ndarray, np.ndarray | None]:

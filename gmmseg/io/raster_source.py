@@ -14,6 +14,7 @@ import numpy as np
 from gmmseg.errors import InputError
 from gmmseg.io.gdal import environment, explained, library
 from gmmseg.io.georeference import dtype_without_nodata, separate_nodata
+from gmmseg.sources import combine
 from gmmseg.windows import Window
 
 __all__ = ["Bands", "RasterSource", "bands_of"]
@@ -199,14 +200,9 @@ class RasterSource:
         if bands.palette is not None:
             colors = bands.palette[pixels[..., 0]]
             pixels = colors[..., list(bands.columns)]
-            valid = _both(valid, colors[..., 3] != 0)
+            valid = combine(valid, colors[..., 3] != 0)
         if bands.masks == "dataset":
-            valid = _both(valid, dataset.read_masks(bands.indexes[0], window=place) != 0)
+            valid = combine(valid, dataset.read_masks(bands.indexes[0], window=place) != 0)
         if bands.alpha is not None:
-            valid = _both(valid, dataset.read(bands.alpha, window=place) != 0)
+            valid = combine(valid, dataset.read(bands.alpha, window=place) != 0)
         return pixels, valid
-
-
-def _both(valid: np.ndarray | None, also: np.ndarray) -> np.ndarray | None:
-    both: np.ndarray = also if valid is None else valid & also
-    return None if both.all() else both

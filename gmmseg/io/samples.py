@@ -11,7 +11,7 @@ import numpy as np
 from gmmseg.channels import evenly
 from gmmseg.image import Image, spans_color
 from gmmseg.io.georeference import Tags, nodata_value, separate_nodata
-from gmmseg.sources import Source, finite
+from gmmseg.sources import Source, combine, finite
 from gmmseg.windows import Window
 
 __all__ = ["Meaning", "RawSource", "Samples", "settle_color"]
@@ -153,7 +153,7 @@ class Samples:
         """Return pixels of a window and where they are valid."""
         pixels, valid = self.decoded(window)
         known = finite(pixels, every=self.color)
-        return pixels, valid if known is None else known if valid is None else valid & known
+        return pixels, combine(valid, known)
 
     def decoded(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         """Return pixels of a window and where alpha and nodata values let them be valid; NaN is not looked for."""
@@ -172,7 +172,7 @@ class Samples:
         if nodata is None:
             return pixels, valid
         pixels, data = separate_nodata(np.array(pixels), [nodata] * pixels.shape[-1], color=self.color)
-        return pixels, data if valid is None else valid if data is None else valid & data
+        return pixels, combine(valid, data)
 
 
 def settle_color(image: Image) -> Image:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
 from gmmseg.io.formats import has_rasterio
+from gmmseg.io.georeference import transform_and_crs
 from gmmseg.io.parts import stem_of
-from gmmseg.sources import finite
+from gmmseg.sources import combine, finite
 from gmmseg.windows import Window, everything, shape_of
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class _Stack:
             if part is not None and valid is not None:
                 valid = None if part.valid is None else valid | part.valid
         known = finite(out, every=False)
-        return out, valid if known is None else known if valid is None else valid & known
+        return out, combine(valid, known)
 
 
 def _layout(images: Sequence[Image | None]) -> tuple[tuple[int, int], ...]:
@@ -215,22 +216,13 @@ def _matrix(image: Image) -> tuple[str, np.ndarray] | None:
         if affine is not None:
             matrix = np.asarray(affine, float)[:3]
             return kind, np.delete(matrix, range(image.ndim, 3), axis=1)
-    transform = metadata.get("geo", {}).get("transform") or _tag_transform(metadata.get("tiff_tags", {}))
+    transform = metadata.get("geo", {}).get("transform")
+    if transform is None:
+        transform, _ = transform_and_crs(metadata.get("tiff_tags", {})) or (None, None)
     if transform is None or image.ndim != 2:
         return None
     a, b, c, d, e, f = tuple(transform)[:6]
     return "map", np.array([[b, a, c], [e, d, f]], float)  # rows come before columns
-
-
-def _tag_transform(tags: dict[int, Any]) -> tuple[float, ...] | None:
-    """Return the affine transform (a, b, c, d, e, f) of GeoTIFF tags."""
-    if 34264 in tags:
-        m = tags[34264][2]
-        return (m[0], m[1], m[3], m[4], m[5], m[7])
-    if 33550 not in tags or 33922 not in tags:
-        return None
-    (width, height), (column, row, _, x, y) = tags[33550][2][:2], tags[33922][2][:5]
-    return (width, 0.0, x - column * width, 0.0, -height, y + row * height)
 
 
 def _require_same_crs(first: Image, other: Image) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import tifffile
 
 from gmmseg.channels import evenly
-from gmmseg.errors import DataWarning, GmmsegError, InputError
+from gmmseg.errors import DataWarning, GmmsegError, InputError, one_line
 from gmmseg.image import Image, spans_color
 from gmmseg.io.formats import require_room
 from gmmseg.io.georeference import channel_names, pixel_spacing, tags_to_keep
@@ -119,9 +119,8 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
         raise InputError(f"{path} does not fit into memory; reduce it or cut it into tiles") from error
     # On damaged tags tifffile raises almost anything (struct, zlib, ZeroDivisionError, ...).
     except Exception as error:
-        reason = " ".join(str(error).split())[:100] or type(error).__name__
         raise InputError(
-            f"{path} is damaged or cut short ({reason}); export or download the TIFF file again"
+            f"{path} is damaged or cut short ({one_line(error)}); export or download the TIFF file again"
         ) from error
 
 

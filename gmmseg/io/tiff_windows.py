@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import InputError
+from gmmseg.errors import InputError, one_line
 from gmmseg.io.arrays import MappedArray
 from gmmseg.io.samples import RawSource
 from gmmseg.windows import Window, shape_of, shifted
@@ -179,10 +179,9 @@ class Segments:
         except InputError:
             raise
         except Exception as error:  # decoders raise almost anything (zlib, struct, ValueError, ...)
-            reason = " ".join(str(error).split())[:100] or type(error).__name__
             rows = window[-2]
             raise InputError(
-                f"{self.name} is damaged in rows {rows.start} to {rows.stop - 1} ({reason}); "
+                f"{self.name} is damaged in rows {rows.start} to {rows.stop - 1} ({one_line(error)}); "
                 "export or download the TIFF file again"
             ) from error
         finally:
