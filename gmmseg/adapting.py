@@ -160,7 +160,9 @@ def remember(model: Model, looks: Sequence[Array], spacing: tuple[float, ...] | 
                 gap, share = _distance(mixture, part, _twin(mixture, part, seed))
                 gaps.append(gap)
                 unusual.append(share)
-    return replace(model, training=Training(spacing, max(gaps), max(unusual)))
+    gain, offset = calibrate(mixture, _scaled(model, np.concatenate(looks, axis=1)), np.random.default_rng(seed))
+    own = (tuple(gain.tolist()), tuple(offset.tolist())) if np.isfinite([gain, offset]).all() else ((), ())
+    return replace(model, training=Training(spacing, max(gaps), max(unusual), *own))
 
 
 def adapt(model: Model, image: Image, *, sample: int = 20_000, seed: int = 0) -> Model:
@@ -190,7 +192,8 @@ def adapt(model: Model, image: Image, *, sample: int = 20_000, seed: int = 0) ->
     Notes
     -----
     Gain and offset are of maximum likelihood under the classes (`gmmseg.mixture.calibration`), whose shares are free
-    meanwhile and then again those of the model. What is not affine in the features, such as clipping or the gain of
+    meanwhile and then again those of the model; where the model remembers its training, what is found for the training
+    images themselves is taken off. What is not affine in the features, such as clipping or the gain of
     red, green and blue seen in L*a*b*, is met as nearly as gain and offset can.
 
     Examples
@@ -206,6 +209,9 @@ def adapt(model: Model, image: Image, *, sample: int = 20_000, seed: int = 0) ->
     model.check(image)
     planes = _scaled(model, look(image, model.recipe, count=sample, seed=seed))
     gain, offset = calibrate(_without_position(model), planes, np.random.default_rng(seed))
+    if model.training is not None and len(model.training.gain) == len(gain):
+        gain = gain / model.training.gain  # beyond what the training images themselves would be moved by
+        offset = offset - gain * model.training.offset
     scale, center = model.scale.copy(), model.center.copy()
     scale[: model.n_guides] *= gain
     center[: model.n_guides] += offset * model.scale[: model.n_guides]

@@ -125,6 +125,12 @@ class Image:
         origin = tuple(s.start + start for s, start in zip(window, self.origin or (0,) * self.ndim, strict=True))
         return replace(self, pixels=pixels, valid=valid, origin=origin, extent=self.extent or self.shape)
 
+    def without_pixels(self) -> Image:
+        """Return what else is known of the image, around a single pixel of 0."""
+        import numpy as np
+
+        return replace(self, pixels=np.zeros((1,) * self.ndim + (self.n_channels,), self.pixels.dtype), valid=None)
+
     def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         mask = None if self.valid is None else self.valid[window]
         if self.in_memory:

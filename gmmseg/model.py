@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from gmmseg.features import Recipe
 from gmmseg.image import Image
 from gmmseg.io.atomic import atomic_file
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.spatial.smoothing import share_power
 
 __all__ = ["Model", "Training", "load_model"]
 
@@ -38,16 +39,25 @@ class Training:
         the mixture itself; at least 0.
     unusual : float
         Largest share of a quarter's pixels beyond the contours that hold 99.9 % of each class, 0 to 1.
+    gain, offset : tuple of float, optional
+        Of each plane but those of position, scaled: what `gmmseg.adapting.adapt` finds for the images themselves. It is
+        not quite 1 and 0 where classes are not Gaussian.
     """
 
     spacing: tuple[float, ...] | None = None
     gap: float = 0.0
     unusual: float = 0.0
+    gain: tuple[float, ...] = ()
+    offset: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no image could have been."""
         if not (0 <= self.gap < np.inf and 0 <= self.unusual <= 1):
             raise ValueError("the training's gap or share of unusual pixels is out of range")
+        if len(self.gain) != len(self.offset) or not all(0 < gain < np.inf for gain in self.gain):
+            raise ValueError("the training's gains are not above 0, or there is not one offset to each")
+        if not np.isfinite(self.offset).all():
+            raise ValueError("the training's offsets are not finite")
         if self.spacing is not None and not all(0 < step < np.inf for step in self.spacing):
             raise ValueError("the training's spacing is not finite and above 0")
 
@@ -108,6 +118,11 @@ class Model:
         """Class covariances (K, d, d) in the features' own units."""
         dense = self.mixture.family.dense(self.mixture.covariances, self.k, len(self.scale))
         return np.asarray(dense * self.scale[:, None] * self.scale)
+
+    @cached_property
+    def among_neighbours(self) -> Model:
+        """The model whose posteriors the smoothing takes: what neighbours say replaces the classes' shares."""
+        return replace(self, mixture=self.mixture.tempered(share_power(self.strength)))
 
     @cached_property
     def _arguments(self) -> dict[tuple[bool, bytes], tuple[Array, Array, Array, Array | None]]:
@@ -297,5 +312,9 @@ def _parse(content: dict[str, Any]) -> Model:
 def _training(content: dict[str, Any]) -> Training:
     spacing = content.get("spacing")
     return Training(
-        None if spacing is None else tuple(map(float, spacing)), float(content["gap"]), float(content["unusual"])
+        None if spacing is None else tuple(map(float, spacing)),
+        float(content["gap"]),
+        float(content["unusual"]),
+        tuple(map(float, content.get("gain", ()))),
+        tuple(map(float, content.get("offset", ()))),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,13 +14,18 @@ from numpy.typing import NDArray
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.guidance import Guidance
+from gmmseg.hmrf import fit_neighbourhood
 from gmmseg.image import Image
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.fitting import expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import seed_from_classes, seed_mixture
 from gmmseg.model import Model
-from gmmseg.sampling import Sample, join_samples, location_and_scale, take_sample
+from gmmseg.sampling import POSITION_BLUR, Sample, contrast, join_samples, location_and_scale, take_sample
+from gmmseg.scene import Scene
+from gmmseg.shading import fit_shading
+from gmmseg.spatial.bias import BiasField
+from gmmseg.spatial.smoothing import TYPICAL
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice
@@ -44,6 +50,8 @@ class Survey(NamedTuple):
     sample : Sample
         Its planes are centred and scaled.
     center, scale : ndarray, shape (d,)
+    scenes : tuple of Scene
+        Of each image, where patches were asked for.
     """
 
     image: Image
@@ -52,6 +60,7 @@ class Survey(NamedTuple):
     sample: Sample
     center: Array
     scale: Array
+    scenes: tuple[Scene, ...] = ()
 
     @property
     def groups(self) -> tuple[int, ...]:
@@ -113,6 +122,7 @@ def survey(
     guide: Callable[[Image], Guidance | None] | None = None,
     by_value: bool = True,
     seen: Callable[[Image, Recipe], None] | None = None,
+    patches: int | None = None,
 ) -> Survey:
     """Sample images of one kind, one after the other; of `count` pixels each, all if None.
 
@@ -124,8 +134,10 @@ def survey(
         As of `gmmseg.sampling.take_sample`; `guide` gives each image's guidance.
     seen : callable, optional
         Called with each image.
+    patches : int, optional
+        Number of images, where patches of them are taken.
     """
-    first, parts = None, []
+    first, parts, scenes = None, [], []
     for image in images:
         first = image if first is None else first
         recipe = Recipe.default(image) if recipe is None else recipe
@@ -135,14 +147,26 @@ def survey(
         if seen is not None:
             seen(image, recipe)
         guidance = None if guide is None else guide(image)
-        parts.append(take_sample(image, recipe, count, rng, k=k, guidance=guidance, by_value=by_value))
+        found = take_sample(image, recipe, count, rng, k=k, guidance=guidance, by_value=by_value, patches=patches)
+        around, variation = found.patches, found.variation
+        if around is not None:
+            variation = contrast(image, recipe) if variation is None else variation
+            features = recipe.planes_of(image, around.values, around.flat)
+            position = features[recipe.n_guides(image) :]
+            position += POSITION_BLUR * np.random.default_rng(0).standard_normal(position.shape, np.float32)
+            scenes.append((image if patches == 1 else image.without_pixels(), around, features, variation))
+        parts.append(replace(found, variation=variation))
     if first is None or recipe is None:
         raise ParameterError("images is empty; give at least one image")
     sample = join_samples(parts)
     center, scale = location_and_scale(sample.planes, recipe.groups(first), sample.weights)
     sample.planes[...] -= center.astype(np.float32)[:, None]
     sample.planes[...] /= scale.astype(np.float32)[:, None]
-    return Survey(first, len(parts), recipe, sample, center, scale)
+    ready = tuple(
+        Scene(image, recipe, around, features, center, scale, variation)
+        for image, around, features, variation in scenes
+    )
+    return Survey(first, len(parts), recipe, sample, center, scale, ready)
 
 
 def fit_model(
@@ -153,14 +177,33 @@ def fit_model(
     covariance: str,
     outliers: str | None,
     names: Sequence[str],
-    strength: float,
+    strength: float | None,
     ordered: bool,
+    bias_field: bool = False,
     threads: int,
-) -> Model:
-    """Fit a model of k classes to a survey; `ordered` where the classes have their numbers already."""
+) -> tuple[Model, BiasField | None]:
+    """Fit a model of k classes to a survey, and on request the bias field of its one image.
+
+    `ordered` where the classes have their numbers already; the strength of the smoothing is estimated where it is None.
+    """
     mixture = _fit_mixture(found.sample, k, covariance, outliers, rng, threads)
+    added = np.full(len(found.scale), _NOISE)
+    shading = None
+    if bias_field:
+        numbered = ordered or found.sample.classes is not None
+        shaded = fit_shading(found.scenes[0], mixture, rng, regularization=added, numbered=numbered, threads=threads)
+        if isinstance(shaded, str):
+            message = f"{found.image.name}: no bias field was taken out: {shaded}"
+            warnings.warn(message, DataWarning, stacklevel=4)
+        else:
+            mixture, shading = shaded
+    if found.scenes and strength != 0 and mixture.n_components > 1:
+        mixture, strength = fit_neighbourhood(
+            found.scenes, mixture, strength, regularization=added, shading=shading, threads=threads
+        )
+    field = None if shading is None else shading.field
     order = _order(mixture, found.sample.classes, fixed=ordered)
-    return Model(
+    model = Model(
         found.recipe,
         found.recipe.names(found.image),
         found.groups,
@@ -168,10 +211,11 @@ def fit_model(
         found.scale,
         mixture.select(order),
         tuple(names)[: mixture.n_components],
-        strength,
+        TYPICAL if strength is None else strength,
         found.image.n_channels,
         found.image.color,
     )
+    return model, field
 
 
 def _fit_mixture(found: Sample, k: int, covariance: str, outliers: str | None, rng: Generator, threads: int) -> Mixture:

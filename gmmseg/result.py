@@ -18,6 +18,7 @@ from gmmseg.guidance import Guidance
 from gmmseg.image import Image
 from gmmseg.model import Model
 from gmmseg.sampling import contrast
+from gmmseg.spatial.bias import BiasField
 from gmmseg.tiles import Layer, Progress, empty_layer, visit
 from gmmseg.windows import Window, everything
 
@@ -69,6 +70,8 @@ class Segmentation:
         Scribbles and prior maps that the pixels are classified with.
     variation : ndarray, optional
         Contrast of the image, where it is known already.
+    bias : BiasField, optional
+        Taken out of the pixels before they are classified.
     memory : int
         Bytes that may be taken for what `save` computes of an image that stays in its file.
     threads : int
@@ -86,6 +89,7 @@ class Segmentation:
     model: Model
     guidance: Guidance | None = None
     variation: Array | None = None
+    bias: BiasField | None = None
     memory: int = MEMORY
     threads: int = 1
     progress: Progress | None = None
@@ -119,6 +123,29 @@ class Segmentation:
         by the chi-square distribution of the squared Mahalanobis distance. Below 0.001: hardly of any class.
         """
         return self._whole("anomaly")
+
+    @cached_property
+    def bias_field(self) -> Array:
+        """Gain that the image was divided by, float32, about 1; 1 everywhere where none was estimated.
+
+        Of the image's shape (*spatial); of an image of several channels that are not colour (*spatial, n_channels).
+        """
+        if self.bias is not None:
+            return self.bias.gain()
+        several = not self.image.color and self.image.n_channels > 1
+        return np.ones(self.image.shape + ((self.image.n_channels,) if several else ()), np.float32)
+
+    @property
+    def corrected(self) -> Array:
+        """The image's pixels (*spatial, n_channels) divided by the bias field, in its dtype."""
+        pixels = self.image.array
+        if self.bias is None:
+            return pixels
+        gain = self.bias_field.reshape(*self.image.shape, -1)
+        if pixels.dtype.kind == "f":
+            return (pixels / gain).astype(pixels.dtype)
+        limits = np.iinfo(pixels.dtype)
+        return np.clip(np.rint(pixels / gain), limits.min, limits.max).astype(pixels.dtype)
 
     def mask(self, label: int) -> Array:
         """Return the pixels of one class as a boolean array (*spatial)."""
@@ -228,6 +255,7 @@ class Segmentation:
                 out,
                 guidance=self.guidance,
                 variation=self.variation,
+                bias=self.bias,
                 threads=self.threads,
                 progress=self.progress,
             )
@@ -247,6 +275,7 @@ class Segmentation:
             layer,
             variation=self._variation,
             guidance=self.guidance,
+            bias=self.bias,
             memory=self.memory,
             threads=self.threads,
             progress=self.progress,

@@ -13,15 +13,17 @@ from gmmseg.errors import ParameterError
 from gmmseg.features import Recipe
 from gmmseg.guidance import Guidance
 from gmmseg.image import Image
+from gmmseg.patches import Layout, Patches
 
-__all__ = ["Sample", "contrast", "join_samples", "location_and_scale", "sample_pixels", "take_sample"]
+__all__ = ["POSITION_BLUR", "Sample", "contrast", "join_samples", "location_and_scale", "sample_pixels", "take_sample"]
 
 Array = NDArray[Any]
 
-_POSITION_BLUR = 0.1  # of the longest side, at weight 1
+POSITION_BLUR = 0.1  # of the longest side, at weight 1
 _FEW = 0.3  # a sample with more distinct values a pixel than this stands for too many values to count them all
 _AT_ONCE = 1 << 20  # pixels whose values are counted together
 _ENOUGH = 0.9  # of the pixels that were asked for
+_PLACES = 4096  # pixels around which patches may lie
 _PAIRS = 8192  # pixels that are compared with their neighbours
 _MOST_LOOKS = 64  # pixels looked at for one that is asked for
 
@@ -41,6 +43,8 @@ class Sample:
         Given beforehand, from 1; 0 where free.
     variation : ndarray, shape (c,), optional
         Contrast of the image, where it was taken in the same pass over a file.
+    patches : Patches, optional
+        Pixels with their neighbours, where these shall be heard.
     """
 
     planes: Array
@@ -48,6 +52,7 @@ class Sample:
     log_prior: Array | None = None
     classes: Array | None = None
     variation: Array | None = None
+    patches: Patches | None = None
 
 
 def sample_pixels(image: Image, count: int | None, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -83,6 +88,17 @@ def _look_at(
     return (flat, values, others) if valid is None else (flat[valid], values[valid], others)
 
 
+def _cut(there: tuple[Array, Array | None], n: int) -> tuple[Array, Array | None, Array, Array | None]:
+    """Values and validity of the first n pixels, and of the others."""
+    values, valid = there
+    return values[:n], None if valid is None else valid[:n], values[n:], None if valid is None else valid[n:]
+
+
+def _places(image: Image) -> Array:
+    """Flat indices of pixels that patches may lie around, valid or not."""
+    return _one_in_each_run(image.n_pixels, _PLACES, np.random.default_rng(0))
+
+
 def _one_in_each_run(n: int, count: int, rng: np.random.Generator) -> Array:
     if count >= n:
         return np.arange(n)
@@ -99,33 +115,44 @@ def take_sample(
     k: int = 1,
     guidance: Guidance | None = None,
     by_value: bool = True,
+    patches: int | None = None,
 ) -> Sample:
     """Take a sample of `count` pixels, all if None; of integer images of few distinct values, all pixels `by_value`.
 
     Position is blurred by a tenth of the longest side at weight 1, and in inverse proportion to the weight: under a
     free covariance the scale of a feature changes nothing, only what is known less exactly weighs less. With guidance,
-    pixels whose class is given are added, at most a quarter of the sample.
+    pixels whose class is given are added, at most a quarter of the sample. `patches` is the number of images that have
+    the pixels of patches in common, where such are taken.
     """
     if count is None and not image.in_memory:
         raise ParameterError(f"{image.name} does not fit into the memory allowed; give a number of pixels as sample")
     pairs, usable = (np.zeros(0, np.intp), None) if image.in_memory else _pairs(image, _PAIRS)
-    flat, values, there = _look_at(image, count, rng, pairs)
-    variation = None if usable is None else _variation(image, recipe, pairs, usable, *there)
+    layout = None if patches is None else Layout.around(image.shape, _places(image), patches)
+    flat, values, there = _look_at(image, count, rng, pairs if layout is None else np.append(pairs, layout.flat))
+    pair_values, pair_valid, patch_values, patch_valid = _cut(there, len(pairs))
+    variation = None if usable is None else _variation(image, recipe, pairs, usable, pair_values, pair_valid)
+    around, on_valid = None, False
+    if layout is not None and patches is not None:
+        if patch_valid is not None and np.count_nonzero(patch_valid) < _ENOUGH * len(patch_valid):
+            layout, on_valid = Layout.around(image.shape, flat, patches), image.n_pixels > len(layout.flat)
+            patch_values, patch_valid = image.take(layout.flat)
+        log_prior = None if guidance is None else guidance.log_prior(k, np.unravel_index(layout.flat, image.shape))
+        around = layout.filled(patch_values, patch_valid, log_prior, on_valid=on_valid)
     position = [row for row, group in enumerate(recipe.groups(image)) if group < 0]
     if by_value and guidance is None and not position:
         counted = _distinct_values(image, values)
         if counted is not None:
-            return replace(values_as_sample(image, recipe, *counted), variation=variation)
+            return replace(values_as_sample(image, recipe, *counted), variation=variation, patches=around)
     if guidance is not None and guidance.scribbles is not None:
         flat = _with_scribbles(image, guidance.scribbles, flat, rng)
         values, _ = image.take(flat)
     planes = recipe.planes_of(image, values, flat)
     if position:
-        planes[position] += _POSITION_BLUR * rng.standard_normal((len(position), planes.shape[1]), np.float32)
+        planes[position] += POSITION_BLUR * rng.standard_normal((len(position), planes.shape[1]), np.float32)
     if guidance is None:
-        return Sample(planes, variation=variation)
+        return Sample(planes, variation=variation, patches=around)
     index = np.unravel_index(flat, image.shape)
-    return Sample(planes, None, guidance.log_prior(k, index), guidance.classes(index), variation)
+    return Sample(planes, None, guidance.log_prior(k, index), guidance.classes(index), variation, around)
 
 
 def join_samples(parts: Sequence[Sample]) -> Sample:

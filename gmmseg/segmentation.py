@@ -21,7 +21,8 @@ from gmmseg.model import Model
 from gmmseg.modelling import Survey, fit_model, survey
 from gmmseg.modelling import class_names as checked_names
 from gmmseg.result import MEMORY, Segmentation
-from gmmseg.spatial.smoothing import strength_of
+from gmmseg.spatial.bias import BiasField
+from gmmseg.spatial.smoothing import TYPICAL, strength_of
 from gmmseg.tiles import Progress
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def segment(
     mask: Any = None,
     channel_axis: Any = "auto",
     smooth: bool | float = True,
+    bias_field: bool = False,
     sample: int | None = 100_000,
     seed: int = 0,
     outliers: str | None = None,
@@ -73,7 +75,11 @@ def segment(
     channel_axis : int, None or "auto"
         Axis of the channels; None for a volume.
     smooth : bool or float, 0 to 1
-        How much neighbours agree; True is 0.5.
+        How much neighbours agree; True estimates it. Unless it is 0 the classes are fitted with their neighbourhood in
+        mind, as a hidden Markov random field.
+    bias_field : bool
+        Estimate a smooth gain over the image, as of a coil, a lamp or a lens, together with the classes, and take it
+        out. Where none would make the pixels likelier, it is left out with a warning.
     sample : int, optional
         Pixels that the fit sees; None for every pixel. Integer images of few distinct values are fitted to the counts
         of all of them where position is no feature.
@@ -127,7 +133,7 @@ def segment(
     array([1, 1, 1, 1, 2, 2, 2, 2], dtype=uint8)
     """
     opened = open_image(image, mask=mask, channel_axis=channel_axis, memory=memory)
-    model, found = _fit(
+    model, found, bias = _fit(
         opened,
         k,
         features=features,
@@ -135,6 +141,7 @@ def segment(
         mask=None,
         channel_axis="auto",
         smooth=smooth,
+        bias_field=bias_field,
         sample=sample,
         seed=seed,
         outliers=outliers,
@@ -146,7 +153,7 @@ def segment(
         threads=threads,
     )
     guidance = _guidance(opened, model.k, scribbles, prior, prior_weight)
-    return _result(opened, model, guidance, found.sample.variation, memory, threads, progress)
+    return _result(opened, model, guidance, found.sample.variation, bias, memory, threads, progress)
 
 
 def fit(
@@ -177,7 +184,7 @@ def fit(
     from gmmseg.adapting import look, remember
 
     looks: list[Any] = []
-    model, found = _fit(
+    model, found, _ = _fit(
         images,
         k,
         features=features,
@@ -185,6 +192,7 @@ def fit(
         mask=mask,
         channel_axis=channel_axis,
         smooth=smooth,
+        bias_field=False,
         sample=sample,
         seed=seed,
         outliers=outliers,
@@ -208,6 +216,7 @@ def _fit(
     mask: Any,
     channel_axis: Any,
     smooth: bool | float,
+    bias_field: bool,
     sample: int | None,
     seed: int,
     outliers: str | None,
@@ -218,8 +227,8 @@ def _fit(
     memory: int,
     threads: int | None,
     seen: Callable[[Image, Recipe], None] | None = None,
-) -> tuple[Model, Survey]:
-    """The model, and what is known of the images that it was fitted to."""
+) -> tuple[Model, Survey, BiasField | None]:
+    """The model, what is known of the images that it was fitted to, and the bias field of the only one."""
     automatic = isinstance(k, str) and k == "auto"
     number = _MOST_CHOSEN if automatic else _class_number(k)
     count = None if sample is None else whole_number("sample", sample, 1, None)
@@ -239,13 +248,16 @@ def _fit(
         return _guidance(image, number, scribbles, prior, prior_weight)
 
     share = None if count is None else -(-count // max(1, len(sources)))
-    found = survey(opened, recipe, share, rng, k=number, guide=guide, by_value=not automatic, seen=seen)
+    patches = len(sources) if bias_field or (strength != 0 and number > 1) else None
+    found = survey(
+        opened, recipe, share, rng, k=number, guide=guide, by_value=not automatic, seen=seen, patches=patches
+    )
     if found.sample.classes is None:
         number = found.supported(number, quiet=automatic)
     if automatic and found.sample.planes.shape[1]:
         number = found.choose(number, (covariance,), rng, workers).k
         names = checked_names(class_names, number)
-    model = fit_model(
+    model, bias = fit_model(
         found,
         number,
         rng,
@@ -254,9 +266,10 @@ def _fit(
         names=names,
         strength=strength,
         ordered=prior is not None,
+        bias_field=bias_field,
         threads=workers,
     )
-    return model, found
+    return model, found, bias
 
 
 def choose_k(
@@ -348,9 +361,10 @@ def apply(
 
         model = adapting.adapt(model, opened)
     if smooth is not None:
-        model = replace(model, strength=strength_of(smooth))
+        strength = strength_of(smooth)
+        model = replace(model, strength=(model.strength or TYPICAL) if strength is None else strength)
     guidance = _guidance(opened, model.k, scribbles, prior, prior_weight)
-    return _result(opened, model, guidance, None, memory, threads, progress)
+    return _result(opened, model, guidance, None, None, memory, threads, progress)
 
 
 def _result(
@@ -358,11 +372,12 @@ def _result(
     model: Model,
     guidance: Guidance | None,
     variation: Array | None,
+    bias: BiasField | None,
     memory: int,
     threads: int | None,
     progress: Progress | None,
 ) -> Segmentation:
-    found = Segmentation(image, model, guidance, variation, memory, kernels.thread_count(threads), progress)
+    found = Segmentation(image, model, guidance, variation, bias, memory, kernels.thread_count(threads), progress)
     if image.in_memory:
         _ = found.labels  # now, while the caller waits for them
     return found

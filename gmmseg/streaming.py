@@ -14,6 +14,7 @@ from gmmseg.guidance import Guidance
 from gmmseg.image import Image
 from gmmseg.model import Model
 from gmmseg.sources import Source
+from gmmseg.spatial.bias import BiasField
 from gmmseg.tiles import Layer, Progress, empty_layer, halo_of, visit
 from gmmseg.windows import Tile, Window, shape_of, strips
 
@@ -48,6 +49,7 @@ def stream(
     *,
     variation: Array,
     guidance: Guidance | None = None,
+    bias: BiasField | None = None,
     memory: int,
     threads: int = 1,
     progress: Progress | None = None,
@@ -63,6 +65,8 @@ def stream(
     variation : ndarray, shape (d,)
         Contrast of the whole image, see `gmmseg.sampling.contrast`.
     guidance : Guidance, optional
+    bias : BiasField, optional
+        Taken out of the pixels before they are classified.
     memory : int
         Bytes that all windows at work may take together, about.
     threads : int
@@ -94,6 +98,7 @@ def stream(
                 values,
                 guidance=guidance,
                 variation=variation,
+                bias=bias,
                 within=tile.local,
                 threads=threads,
             )

@@ -18,6 +18,7 @@ from gmmseg.mixture import samples
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.model import Model
 from gmmseg.sampling import contrast
+from gmmseg.spatial.bias import BiasField
 from gmmseg.spatial.smoothing import HALO, Smoothing
 from gmmseg.windows import Tile, Window, everything, shape_of, shifted, tile_sides, tiles
 
@@ -52,6 +53,7 @@ def visit(
     *,
     guidance: Guidance | None = None,
     variation: Array | None = None,
+    bias: BiasField | None = None,
     within: Window | None = None,
     threads: int = 1,
     progress: Progress | None = None,
@@ -69,6 +71,8 @@ def visit(
     guidance : Guidance, optional
     variation : ndarray, optional
         Contrast of the whole image, where this is a part of it.
+    bias : BiasField, optional
+        Taken out of the pixels before they are classified.
     within : tuple of slice, optional
     threads : int
     progress : callable, optional
@@ -76,7 +80,10 @@ def visit(
     """
     smoothing, halo = None, halo_of(model, layer)
     if halo:
-        smoothing = _smoothing(image, model, contrast(image, model.recipe) if variation is None else variation)
+        variation = contrast(image, model.recipe) if variation is None else variation
+        spacing = image.spacing or (1.0,) * image.ndim
+        smoothing = Smoothing.of(model.strength, variation, model.scale[: model.n_guides], spacing)
+        model = model.among_neighbours
     within = within or everything(image.shape)
     floats = 4 * model.k + len(model.scale) + 3**image.ndim // 2
     sides = tile_sides(shape_of(within), TILE_BYTES // (4 * floats), halo)
@@ -88,7 +95,10 @@ def visit(
         if valid is not None and not valid[tile.local].any():
             return
         n = math.prod(tile.shape)
-        planes = model.recipe.planes(image, tile.outer, out=memory.take("planes", len(model.scale), n))
+        window, source = tile.outer, image
+        if bias is not None:
+            window, source = everything(tile.shape), bias.correct(image.crop(tile.outer))
+        planes = model.recipe.planes(source, window, out=memory.take("planes", len(model.scale), n))
         inner: tuple[Any, ...] = (..., *shifted(tile.inner, start))
         part = out[inner]
         if layer == "log_density":
@@ -120,13 +130,6 @@ class _ThreadMemory(threading.local):
         if name not in self.flat or self.flat[name].size < rows * columns:
             self.flat[name] = np.empty(rows * columns, np.float32)
         return self.flat[name][: rows * columns].reshape(rows, columns)
-
-
-def _smoothing(image: Image, model: Model, variation: Array) -> Smoothing:
-    total = float((variation / model.scale[: model.n_guides] ** 2).sum())
-    sharpness = math.sqrt(0.5 / total) if total > 0 else 0.0
-    spacing = image.spacing or (1.0,) * image.ndim
-    return Smoothing(model.strength, sharpness / model.scale[: model.n_guides], spacing)
 
 
 def _write_valid(values: Array, tile: Tile, valid: Array | None, out: Array) -> None:

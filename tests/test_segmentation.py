@@ -251,11 +251,8 @@ def test_more_smoothing_leaves_fewer_boundaries(two_classes):
     assert boundaries[-1] < boundaries[0] / 5
 
 
-def test_smooth_true_is_a_half():
+def test_smooth_false_is_none():
     _, image = scene("picture")
-    np.testing.assert_array_equal(
-        gmmseg.segment(image, 3, smooth=True).probabilities, gmmseg.segment(image, 3, smooth=0.5).probabilities
-    )
     assert gmmseg.fit(image, 3, smooth=False).strength == 0
 
 

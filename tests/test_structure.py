@@ -73,7 +73,7 @@ def test_peers_do_not_know_each_other():
         ("extras", {"errors"}),
         ("kernels", {"errors"}),
         ("mixture", {"errors", "kernels"}),
-        ("spatial", {"errors", "kernels"}),
+        ("spatial", {"errors", "kernels", "image", "windows"}),
         ("sources", {"errors", "channels", "windows"}),
         ("image", {"errors", "channels", "sources", "windows"}),
         ("features", {"errors", "kernels", "image"}),

@@ -134,18 +134,31 @@ class Channels(_ParamType):
 
 
 class Fraction(_ParamType):
-    """A number from 0 to 1."""
+    """A number from 0 to 1, or a word.
+
+    Parameters
+    ----------
+    word : str, optional
+        Means True in its place.
+    """
 
     name = "0..1"
 
+    def __init__(self, *, word: str | None = None) -> None:
+        self.word = word
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read the number."""
+        """Read the number; True for the word."""
+        if self.word is not None and str(value).lower() == self.word:
+            return True
         try:
             number = float(value)
         except ValueError:
             number = math.nan
         if not 0 <= number <= 1:
-            self.fail(f"{value} is not usable; use a number from 0 to 1", param, ctx)
+            self.fail(
+                f"{value} is not usable; use a number from 0 to 1{f', or {self.word}' if self.word else ''}", param, ctx
+            )
         return number
 
 

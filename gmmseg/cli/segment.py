@@ -65,7 +65,13 @@ _FITTING = (
     _classes(
         "--covariance", type=Covariance(), default="full", help="Shape of classes: full, tied, diag or spherical."
     ),
-    _classes("--smooth", type=Fraction(), default=0.5, help="How much neighbouring pixels agree, 0 to 1."),
+    _classes(
+        "--smooth",
+        metavar="auto|0..1",
+        type=Fraction(word="auto"),
+        default="auto",
+        help="How much neighbouring pixels agree, 0 to 1, or auto to estimate it.",
+    ),
     _classes("--no-smooth", is_flag=True, show_default=False, help="Each pixel for itself; the same as --smooth 0."),
     _classes(
         "--sample",
@@ -129,7 +135,8 @@ def fitting_parameters(context: click.Context) -> dict[str, Any]:
     """Return the values of `fitting_options` as the library's functions take them."""
     given = context.params
     if given["no_smooth"] and context.get_parameter_source("smooth") is ParameterSource.COMMANDLINE:
-        raise click.UsageError(f"--smooth {given['smooth']:g} and --no-smooth contradict each other; give one of them")
+        amount = "auto" if given["smooth"] is True else f"{given['smooth']:g}"
+        raise click.UsageError(f"--smooth {amount} and --no-smooth contradict each other; give one of them")
     same = ("features", "covariance", "sample", "seed", "outliers", "class_names")
     return {
         "k": given["k"] or "auto",

@@ -233,6 +233,11 @@ class Mixture:
         """Akaike information criterion (Akaike 1974); lower is better."""
         return -2.0 * log_likelihood + 2.0 * self.n_parameters
 
+    def tempered(self, power: float) -> Mixture:
+        """Return the mixture with its weights to a power from 0, where all are equal, to 1, where they are as here."""
+        weights = np.where(self.weights > 0, self.weights, np.finfo(float).tiny) ** power
+        return replace(self, weights=weights * (self.weights.sum() / weights.sum()))
+
     def select(self, components: Any) -> Mixture:
         """Return the mixture of these components, in this order; their weights are scaled to the sum of all."""
         index = np.asarray(components)

@@ -7,7 +7,8 @@ Neighbours tend to have the same class, the more so the less their features diff
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.errors import ParameterError
 
-__all__ = ["HALO", "Smoothing", "strength_of"]
+__all__ = ["HALO", "TYPICAL", "Smoothing", "share_power", "strength_of"]
 
 Array = NDArray[Any]
 
@@ -26,13 +27,19 @@ HALO = 6
 
 After six sweeps 0.05 to 0.2 % of the labels of photographs differ from those after sixteen."""
 
+TYPICAL = 0.5
+"""Strength that suits most images, where there is nothing to estimate it from."""
+
 _STRONGEST = 24.0  # nats that agreeing neighbours give together, at smooth=1; exp of it is far from overflow
+_BLIND = np.float32(0.2)  # of an edge's weight, whatever its contrast
+_NEWTON_STEPS = 8
+_SETTLED = 0.05  # nats
 
 
-def strength_of(smooth: bool | float) -> float:
-    """Return the knob as a number 0 to 1: True is 0.5, False 0. ParameterError outside."""
+def strength_of(smooth: bool | float) -> float | None:
+    """Return the knob as a number 0 to 1; False is 0, True is None: estimated. ParameterError outside."""
     if isinstance(smooth, bool | np.bool_):
-        return 0.5 if smooth else 0.0
+        return None if smooth else 0.0
     try:
         value = float(smooth)
     except (TypeError, ValueError):
@@ -40,6 +47,15 @@ def strength_of(smooth: bool | float) -> float:
     if not 0 <= value <= 1:
         raise ParameterError(f"smooth={smooth!r} is not a strength; use True, False or a number from 0 to 1")
     return value
+
+
+def share_power(strength: float) -> float:
+    """Power of the classes' shares in what a pixel's class is before its features are seen.
+
+    Without neighbours it is 1. Neighbours say more of how usual a class is at a place, and shares on top of that would
+    let large classes swallow small ones; the Potts prior of Zhang, Brady and Smith (2001) has none.
+    """
+    return math.exp(-_STRONGEST * strength**2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +76,12 @@ class Smoothing:
     strength: float
     sharpness: Array
     spacing: tuple[float, ...]
+
+    @classmethod
+    def of(cls, strength: float, variation: Array, scale: Array, spacing: tuple[float, ...]) -> Smoothing:
+        """Return the smoothing for guides of this contrast, which are given in units of `scale`."""
+        total = float((variation / scale**2).sum())
+        return cls(strength, (math.sqrt(0.25 / total) if total > 0 else 0.0) / scale, spacing)
 
     @cached_property
     def neighbours(self) -> tuple[Array, Array]:
@@ -86,6 +108,7 @@ class Smoothing:
         Parameters
         ----------
         posterior : ndarray, shape (K, *tile), float32
+            A tile may have three axes where the image has less: then it is a stack of tiles.
         guide : ndarray, shape (c, *tile), float32
         valid : ndarray of bool, shape (*tile), optional
         inner : tuple of slice
@@ -95,7 +118,7 @@ class Smoothing:
         probabilities : ndarray, shape (K, inner part), float32, optional
             Written.
         """
-        flat = (None,) * (3 - len(self.spacing))
+        flat = (None,) * (4 - posterior.ndim)
         deep = (slice(None), *flat)
         first = (0,) * len(flat) + tuple(s.start for s in inner)
         offsets, strengths = self.neighbours
@@ -111,3 +134,67 @@ class Smoothing:
             None if labels is None else labels[flat],
             None if probabilities is None else probabilities[deep],
         )
+
+    def edges(self, guide: Array, valid: Array) -> list[Array]:
+        """Weights of the edges to each of `neighbours`, in parts of the whole strength, for `fitted`.
+
+        Parameters
+        ----------
+        guide : ndarray, shape (c, z, y, x)
+        valid : ndarray of bool, shape (z, y, x)
+        """
+        offsets, weights = replace(self, strength=1.0).neighbours
+        found = []
+        for offset, weight in zip(offsets, weights / _STRONGEST, strict=True):
+            here, there = _overlap(offset)
+            distance = np.zeros(valid[here].shape, np.float32)
+            for sharpness, plane in zip(self.sharpness, guide, strict=True):
+                distance += (np.float32(sharpness) * (plane[here] - plane[there])) ** 2
+            fading = np.square(np.square(np.square(np.maximum(1 - distance / 8, 0))))
+            found.append(np.float32(weight) * (_BLIND + (1 - _BLIND) * fading) * (valid[here] & valid[there]))
+        return found
+
+    def fitted(self, q: Array, edges: list[Array], valid: Array) -> Smoothing:
+        """Return the smoothing whose strength has the highest pseudo-likelihood (Besag 1975).
+
+        Parameters
+        ----------
+        q : ndarray, shape (K, z, y, x)
+            Probabilities of the classes at each pixel.
+        edges : list of ndarray
+            Of `edges`.
+        valid : ndarray of bool, shape (z, y, x)
+
+        Notes
+        -----
+        The logarithm of the product of each pixel's probability given its neighbours', expected over q, is concave in
+        the strength; Newton's method finds its maximum.
+        """
+        support = np.zeros_like(q)
+        for offset, edge in zip(self.neighbours[0], edges, strict=True):
+            here, there = _overlap(offset)
+            support[:, *here] += edge * q[:, *there]
+            support[:, *there] += edge * q[:, *here]
+        support, q = support[:, valid], q[:, valid]
+        support -= support.max(axis=0)
+        given = float((q * support).sum(dtype=np.float64))
+        total = _STRONGEST * self.strength**2
+        for _ in range(_NEWTON_STEPS):
+            p = np.exp(total * support)
+            p /= p.sum(axis=0)
+            p *= support
+            expected = p.sum(axis=0)
+            slope = given - float(expected.sum(dtype=np.float64))
+            p *= support
+            curvature = float((p.sum(axis=0) - expected**2).sum(dtype=np.float64))
+            step = slope / max(curvature, 1e-9)
+            total, before = min(max(total + step, 0.0), _STRONGEST), total
+            if abs(total - before) < _SETTLED:
+                break
+        return replace(self, strength=math.sqrt(total / _STRONGEST))
+
+
+def _overlap(offset: Array) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Slices of the pixels that have a neighbour at this offset, and of those neighbours."""
+    here = tuple(slice(max(0, -o), -o if o > 0 else None) for o in offset)
+    return here, tuple(slice(max(0, o), o if o < 0 else None) for o in offset)

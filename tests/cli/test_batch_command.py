@@ -58,7 +58,7 @@ def test_resuming(run, refuse, scenes, folder):
     assert run(*arguments, "--resume").out == "nothing to do: all 4 images are done; see labels/manifest.jsonl\n"
     (folder / "labels" / "b_labels.png").unlink()
     assert run(*arguments, "--resume").out.startswith("1 done in ")
-    assert run(*arguments, "--resume", "-k", 4, "--smooth", 0.5).out.startswith("nothing to do")
+    assert run(*arguments, "--resume", "-k", 4, "--smooth", "auto").out.startswith("nothing to do")
     (folder / "labels" / "b_labels.png").unlink()
     assert ", 3 done before; " in run(*arguments, "--resume").out
     assert run(*arguments, "--overwrite").out.startswith("4 done in ")

@@ -63,7 +63,7 @@ def test_help_of_segment_shows_sections_and_defaults(run):
     for default in (
         "[default: 4]",
         "[default: full]",
-        "[default: 0.5]",
+        "[default: auto]",
         "[default: 100000]",
         "[default: all processors]",
     ):

@@ -9,7 +9,7 @@ from gmmseg.spatial.smoothing import HALO, Smoothing, strength_of
 
 @pytest.mark.parametrize(
     ("knob", "strength"),
-    [(True, 0.5), (False, 0.0), (np.True_, 0.5), (0, 0.0), (1, 1.0), (0.3, 0.3), (np.float32(0.25), 0.25)],
+    [(True, None), (False, 0.0), (np.True_, None), (0, 0.0), (1, 1.0), (0.3, 0.3), (np.float32(0.25), 0.25)],
 )
 def test_the_knob(knob, strength):
     assert strength_of(knob) == strength

@@ -1,0 +1,145 @@
+"""Patches: small windows at random places of an image, on which neighbours are heard while a mixture is fitted."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Layout", "Patches"]
+
+Array = NDArray[Any]
+
+_SIDES = {1: (64,), 2: (8, 16), 3: (8, 8, 16)}  # pixels; a register of the kernels along the last axis
+_PIXELS = {1: 1 << 16, 2: 1 << 16, 3: 1 << 18}  # in all patches together, by the number of axes
+_LEAST_SHARE = 0.2  # of valid pixels in a patch; those with fewer weigh no more
+_MARGIN = 1  # voxels at the faces of a patch of a volume, which miss too many neighbours to be counted
+
+
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """Pixels of windows of one image, the windows one after the other.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Three axes, as the smoothing takes them: pictures lie side by side along the first; so do volumes, with a plane
+        that is not valid after each.
+    depth : int
+        Length of a patch along the first axis.
+    axes : tuple of ndarray of int, each of shape (patches, length)
+        Coordinates of each patch along each axis of the image.
+    flat : ndarray of int, shape (n,)
+        Indices into the image's flattened spatial axes.
+    values : ndarray, shape (n, n_channels)
+    valid : ndarray of bool, shape (n,)
+    weights : ndarray, shape (n,), float32
+        How much each pixel says of the classes: 0 where it is not valid or misses too many neighbours, elsewhere in
+        inverse proportion to the chance that a patch lies on it.
+    log_prior : ndarray, shape (k, n), optional
+        Of the classes at each pixel.
+    """
+
+    shape: tuple[int, int, int]
+    depth: int
+    axes: tuple[Array, ...]
+    flat: Array
+    values: Array
+    valid: Array
+    weights: Array
+    log_prior: Array | None = None
+
+    def parts(self, count: int) -> list[slice]:
+        """Cut the first axis into about so many parts of whole patches, the same for any number of threads."""
+        number = self.shape[0] // self.depth
+        edges = np.unique(np.arange(count + 1) * number // count) * self.depth
+        return [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Where patches lie; as of `Patches`, before any pixel is looked at.
+
+    Parameters
+    ----------
+    sides : tuple of int
+        Of a patch, with the plane after it.
+    axes : tuple of ndarray of int, each of shape (patches, length)
+    usable, inner : ndarray of bool, shape (n,)
+        Which pixels are in their patch, and which of those see enough neighbours.
+    flat : ndarray of int, shape (n,)
+    """
+
+    sides: tuple[int, ...]
+    axes: tuple[Array, ...]
+    usable: Array
+    inner: Array
+    flat: Array
+
+    @classmethod
+    def around(cls, shape: tuple[int, ...], centers: Array, share: int) -> Layout:
+        """Lay patches around some of these pixels; over the whole image if it is no larger than all of them together.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the image.
+        centers : ndarray of int, shape (n,)
+            Flat indices in ascending order.
+        share : int
+            Number of images that have the pixels of all patches in common.
+        """
+        pixels = _PIXELS[len(shape)] // share
+        if math.prod(shape) <= pixels:
+            whole = np.ones(math.prod(shape), bool)
+            return cls(shape, tuple(np.arange(n)[None] for n in shape), whole, whole, np.arange(whole.size))
+        sides = tuple(min(side, n) for side, n in zip(_SIDES[len(shape)], shape, strict=True))
+        number = max(1, min(len(centers), pixels // math.prod(sides)))
+        chosen = centers[(2 * np.arange(number) + 1) * len(centers) // (2 * number)] if len(centers) else centers
+        axes, usable, inner = _windows(shape, sides, chosen)
+        return cls((sides[0] + (len(shape) == 3), *sides[1:]), axes, usable, inner, _flat(axes, shape))
+
+    def filled(
+        self, values: Array, valid: Array | None, log_prior: Array | None = None, *, on_valid: bool = False
+    ) -> Patches:
+        """Return the patches, given their pixels (n, n_channels) and which of these are valid.
+
+        Where patches were laid `on_valid` pixels alone, those with fewer of them around are the rarer.
+        """
+        depth, rows, columns = (1,) * (3 - len(self.sides)) + self.sides
+        usable = self.usable if valid is None else valid & self.usable
+        shape = len(self.flat) // (rows * columns), rows, columns
+        weights = (usable & self.inner).astype(np.float32)
+        if on_valid:
+            number = len(self.axes[0])
+            share = usable.reshape(number, -1).mean(axis=1) / self.usable.reshape(number, -1).mean(axis=1)
+            weights *= np.repeat(1 / np.maximum(share, _LEAST_SHARE), len(weights) // number).astype(np.float32)
+        return Patches(shape, depth, self.axes, self.flat, values, usable, weights, log_prior)
+
+
+def _windows(shape: tuple[int, ...], sides: tuple[int, ...], centers: Array) -> tuple[tuple[Array, ...], Array, Array]:
+    """Coordinates of windows around pixels, which of their pixels are in the window, and which in its inner part."""
+    volume = len(shape) == 3
+    place = np.unravel_index(centers, shape)
+    axes, usable, inner = [], np.ones((), bool), np.ones((), bool)
+    for axis, (n, side, middle) in enumerate(zip(shape, sides, place, strict=True)):
+        step = np.arange(side + (volume and axis == 0))
+        first = np.clip(middle - side // 2, 0, n - side)
+        axes.append(np.minimum(first[:, None] + step, n - 1))
+        margin = _MARGIN if volume and side > 4 * _MARGIN else 0
+        usable = usable[..., None] & (step < side)
+        inner = inner[..., None] & ((step >= margin) & (step < side - margin))
+    return tuple(axes), np.tile(usable.ravel(), len(centers)), np.tile(inner.ravel(), len(centers))
+
+
+def _flat(axes: tuple[Array, ...], shape: tuple[int, ...]) -> Array:
+    """Flat indices of all pixels of windows."""
+    index: Array = np.zeros((), np.intp)
+    for axis, (n, along) in enumerate(zip(shape, axes, strict=True)):
+        lengths = [along.shape[1] if a == axis else 1 for a in range(len(shape))]
+        index = index * n + along.reshape(len(along), *lengths)
+    return index.ravel()

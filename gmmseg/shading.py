@@ -1,0 +1,175 @@
+"""Estimation of a bias field together with a mixture, by EM."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from gmmseg.mixture import samples
+from gmmseg.mixture.fitting import expectation_maximization
+from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.seeding import seed_mixture
+from gmmseg.scene import Scene
+from gmmseg.spatial.bias import DEGREE, BiasField
+
+__all__ = ["Shading", "fit_shading"]
+
+Array = NDArray[Any]
+
+_PIXELS = 1 << 14
+_DEGREES = 2, DEGREE  # one after the other, so that no detail is fitted before the whole
+_ITERATIONS = 40
+_SETTLED = 3e-3  # change of the logarithm of the gain
+
+
+class Shading:
+    """A bias field as it is estimated from some pixels of a scene.
+
+    Parameters
+    ----------
+    scene : Scene
+    index : ndarray of int, shape (n,)
+        Its pixels that the field is estimated from.
+    field : BiasField
+        As it is now; `degree` is the highest of its polynomials that may change.
+    """
+
+    def __init__(self, scene: Scene, index: Array, field: BiasField) -> None:
+        self.scene, self.index, self.field, self.degree = scene, index, field, DEGREE
+        self._basis = field.basis(scene.patches.flat)
+
+    @property
+    def planes(self) -> Array:
+        """Scaled planes (d, n) of the pixels under the field."""
+        return self.scene.planes(self._gain)
+
+    @property
+    def _gain(self) -> Array:
+        return self.field.at(self._basis)
+
+    def start_from_logarithms(self) -> None:
+        """Take the field that the logarithms of the pixels follow, as if there were one class alone."""
+        values = self.scene.patches.values.astype(np.float64)
+        m = len(self.field.coefficients)
+        channels = values.mean(axis=1, keepdims=True) if m == 1 else values
+        for channel, own in enumerate(channels.T):
+            logs = np.log(np.maximum(own, 0.05 * np.median(own)))
+            logs -= logs.mean()
+
+            def objective(field: BiasField, logs: Array = logs, channel: int = channel) -> float:
+                return -0.5 * float(((logs - field.at(self._basis)[channel]) ** 2).sum())
+
+            self.field = self.field.ascend(
+                channel, self._basis, logs, np.ones(len(logs)), objective, degree=_DEGREES[1]
+            )
+
+    def step(self, mixture: Mixture, q: Array) -> float:
+        """Raise the likelihood expected over classes (K, n) by a step of scoring for each gain.
+
+        Returns
+        -------
+        float
+            The largest change of a gain's logarithm.
+        """
+        before = self._gain
+        for channel in range(len(self.field.coefficients)):
+            white = _whitened(mixture, self.planes, mixture.means)
+            slope = _whitened(mixture, self.scene.slopes(self._gain, channel))
+            gradient = (q * (white * slope).sum(axis=1)).sum(axis=0)
+            curvature = (q * (slope * slope).sum(axis=1)).sum(axis=0)
+
+            def objective(field: BiasField) -> float:
+                white = _whitened(mixture, self.scene.planes(field.at(self._basis)), mixture.means)
+                return -0.5 * float((q * (white * white).sum(axis=1)).sum(dtype=np.float64))
+
+            self.field = self.field.ascend(channel, self._basis, gradient, curvature, objective, degree=self.degree)
+        return float(np.abs(self._gain - before).max(initial=0))
+
+
+def _whitened(mixture: Mixture, planes: Array, means: Array | None = None) -> Array:
+    """Planes (K, d, n), less each component's mean, in units of its spread; 0 where a feature is missing."""
+    factors = mixture.factors.astype(np.float32)
+    centred = planes[None] if means is None else planes[None] - means.astype(np.float32)[:, :, None]
+    centred = np.nan_to_num(centred)
+    return np.asarray(factors[:, :, None] * centred if factors.ndim == 2 else np.matmul(factors, centred))
+
+
+def fit_shading(
+    scene: Scene, mixture: Mixture, rng: Generator, *, regularization: Array, numbered: bool, threads: int
+) -> tuple[Mixture, Shading] | str:
+    """Fit a mixture and a bias field to a scene, from a mixture that was fitted without.
+
+    Unless its classes are `numbered` already, a second start is tried, from the field that the logarithms of the pixels
+    follow; the better one counts.
+
+    Returns
+    -------
+    (Mixture, Shading), or str
+        Or the reason why there is no such field. The degree of its polynomials is that of the highest likelihood less
+        half the logarithm of the number of pixels for each coefficient (Schwarz 1978); of degree 0 there is none.
+    """
+    counted = np.flatnonzero(scene.patches.weights)
+    index = counted[:: max(1, len(counted) // _PIXELS)]
+    if not len(index) or np.median(scene.patches.values[index], axis=0).min() <= 0:
+        return "a gain is of intensities above 0, and half of the pixels of a channel are not"
+    some, flat = scene.some(index), BiasField.flat(scene.image)
+    fit = _Alternation(regularization, threads)
+    best, chosen = fit.likelihood(fit.iterate(mixture, some.planes(), some, _ITERATIONS), some.planes()), None
+    for by_logarithms in (False,) if numbered else (False, True):
+        shading, own = Shading(some, index, flat), mixture
+        if by_logarithms:
+            shading.start_from_logarithms()
+            k, family = mixture.n_components, mixture.covariance
+            seeded = seed_mixture(shading.planes, k, rng, covariance=family, starts=2, rounds=1, threads=threads)
+            own = replace(mixture, means=seeded.means, covariances=seeded.covariances)
+        for degree in _DEGREES:
+            shading.degree = degree
+            own = fit.settle(own, shading)
+            terms = sum(sum(term) <= degree for term in flat.terms) * len(flat.coefficients)
+            found = fit.likelihood(own, shading.planes) - 0.5 * terms * float(np.log(len(index)))
+            if found > best:
+                best, chosen = found, (own, copy(shading))
+    if chosen is None:
+        return "the pixels are no likelier with one, counting half the logarithm of their number for each coefficient"
+    return chosen
+
+
+@dataclass(frozen=True)
+class _Alternation:
+    """Steps of EM and of a bias field in turn."""
+
+    regularization: Array
+    threads: int
+
+    def iterate(self, start: Mixture, planes: Array, scene: Scene, count: int) -> Mixture:
+        """Fit a mixture by so many iterations of EM."""
+        return expectation_maximization(
+            planes,
+            start,
+            regularization=self.regularization,
+            tolerance=0,
+            max_iterations=count,
+            threads=self.threads,
+            log_prior=scene.patches.log_prior,
+        ).mixture
+
+    def likelihood(self, mixture: Mixture, planes: Array) -> float:
+        """Logarithm of it, of all pixels together."""
+        return float(mixture.log_density(planes, threads=self.threads).sum(dtype=np.float64))
+
+    def settle(self, mixture: Mixture, shading: Shading) -> Mixture:
+        """Step until the gain stays as it is."""
+        prior = shading.scene.patches.log_prior
+        for _ in range(_ITERATIONS):
+            q = np.empty((mixture.n_components, len(shading.index)), np.float32)
+            samples.posterior(shading.planes, mixture.arguments_of, q, None, threads=self.threads, log_prior=prior)
+            change = shading.step(mixture, q)
+            mixture = self.iterate(mixture, shading.planes, shading.scene, 1)
+            if change < _SETTLED:
+                break
+        return mixture

@@ -1,0 +1,188 @@
+"""The bias field: a smooth gain over an image, estimated together with the classes.
+
+Coils, lamps and lenses multiply an image by a gain that changes slowly from place to place, so that one class has
+different intensities at different places (Wells et al. 1996). The logarithm of the gain is a polynomial of the position
+(Van Leemput et al. 1999), whose mean over the image is 0, for a gain that is the same everywhere cannot be told from
+brighter classes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.image import Image
+from gmmseg.windows import Window, everything
+
+__all__ = ["DEGREE", "BiasField", "as_float"]
+
+Array = NDArray[Any]
+
+DEGREE = 4
+"""Highest total degree of the polynomials."""
+
+_STIFFNESS = 1.0  # inverse variance of a coefficient of degree 1, before any pixel is seen; it grows with degree**4
+_HALVINGS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class BiasField:
+    """Gains of the channels of an image, one each, or one in common.
+
+    Parameters
+    ----------
+    coefficients : ndarray, shape (m, *(degree + 1 along each axis))
+        Of products of Legendre polynomials of unit variance over the image; m is the number of channels, or 1.
+    shape : tuple of int
+        The whole image's spatial shape.
+    """
+
+    coefficients: Array
+    shape: tuple[int, ...]
+
+    @classmethod
+    def flat(cls, image: Image) -> BiasField:
+        """Return the gain 1: of each channel, or of all together where they are red, green and blue."""
+        m = 1 if image.color else image.n_channels
+        return cls(np.zeros((m, *(min(DEGREE + 1, n) for n in image.shape))), image.extent or image.shape)
+
+    @cached_property
+    def terms(self) -> tuple[tuple[int, ...], ...]:
+        """Degrees along each axis of the polynomials that a field is made of, the constant left out."""
+        every = itertools.product(*(range(n) for n in self.coefficients.shape[1:]))
+        return tuple(term for term in every if 0 < sum(term) <= DEGREE)
+
+    def basis(self, flat: Array) -> Array:
+        """Return the polynomials (n, p), float32, at these flat indices (n,) of the whole image."""
+        index = np.unravel_index(flat, self.shape)
+        tables = [_legendre(np.arange(n), n, d) for n, d in zip(self.shape, self.coefficients.shape[1:], strict=True)]
+        columns = [
+            math.prod(table[i, degree] for table, i, degree in zip(tables, index, term, strict=True))
+            for term in self.terms
+        ]
+        return np.stack(columns, axis=1).astype(np.float32) if columns else np.zeros((len(flat), 0), np.float32)
+
+    def logarithm(self, window: Window) -> Array:
+        """Logarithm of the gain (m, *window), float32; of a window what the whole has there, bit for bit."""
+        tables = [
+            _legendre(np.arange(s.start, s.stop), n, d).astype(np.float32)
+            for s, n, d in zip(window, self.shape, self.coefficients.shape[1:], strict=True)
+        ]
+        return np.stack([_expand(each.astype(np.float32), tables) for each in self.coefficients])
+
+    def gain(self, window: Window | None = None) -> Array:
+        """The gain, float32: (*window) where there is one for all channels, else (*window, channels)."""
+        gain = np.exp(self.logarithm(everything(self.shape) if window is None else window))
+        return gain[0] if len(gain) == 1 else np.moveaxis(gain, 0, -1)
+
+    def correct(self, image: Image) -> Image:
+        """Return an image, or a window of one, divided by the gain: float32, colour in 0 to 1."""
+        origin = image.origin or (0,) * image.ndim
+        window = tuple(slice(o, o + n) for o, n in zip(origin, image.shape, strict=True))
+        gain = np.moveaxis(np.exp(-self.logarithm(window)), 0, -1)
+        return replace(image, pixels=as_float(image.array, image.color) * gain)
+
+    def within(self, axes: tuple[Array, ...]) -> Array:
+        """Logarithm of the gain (m, n), float32, in windows of coordinates (windows, length) along each axis."""
+        found = np.repeat(self.coefficients.astype(np.float32)[:, None], len(axes[0]), axis=1)  # (m, windows, degrees)
+        for along, n in zip(axes, self.shape, strict=True):
+            table = _legendre(along, n, found.shape[2]).astype(np.float32)
+            found = np.moveaxis(np.einsum("mwd...,wld->mwl...", found, table), 2, -1)
+        return found.reshape(len(found), -1)
+
+    def at(self, basis: Array) -> Array:
+        """Logarithm of the gain (m, n), float32, where `basis` was taken."""
+        return np.stack([own[(0,) * own.ndim] + basis @ self._free(own) for own in self.coefficients]).astype(
+            np.float32
+        )
+
+    def ascend(
+        self,
+        channel: int,
+        basis: Array,
+        gradient: Array,
+        curvature: Array,
+        objective: Callable[[BiasField], float],
+        *,
+        degree: int = DEGREE,
+    ) -> BiasField:
+        """Return a field of higher posterior: one step of Fisher scoring, halved until it is one upward.
+
+        Parameters
+        ----------
+        channel : int
+        basis : ndarray, shape (n, p)
+            At the pixels that the field is estimated from.
+        gradient, curvature : ndarray, shape (n,)
+            Of the log-likelihood by the logarithm of each pixel's gain.
+        objective : callable
+            Log-likelihood of these pixels under a field.
+        degree : int
+            Polynomials above it stay as they are.
+        """
+        degrees = np.array([sum(term) for term in self.terms])
+        moving, free = degrees <= degree, self._free(self.coefficients[channel])
+        center, stiffness = basis.mean(axis=0, dtype=np.float64), _STIFFNESS * degrees.astype(np.float64) ** 4
+        basis = basis if moving.all() else np.ascontiguousarray(basis[:, moving])
+        middle = center[moving]
+        weighted = basis * curvature[:, None].astype(np.float32)
+        across, total = weighted.sum(axis=0, dtype=np.float64), float(curvature.sum(dtype=np.float64))
+        mixed = np.outer(middle, across)  # products of basis - middle, without an array of them
+        normal = (weighted.T @ basis) - mixed - mixed.T + total * np.outer(middle, middle) + np.diag(stiffness[moving])
+        slope = basis.T @ gradient.astype(np.float32) - middle * gradient.sum(dtype=np.float64)
+        step = np.zeros(len(free))
+        step[moving] = np.linalg.solve(normal, slope - stiffness[moving] * free[moving])
+
+        def stepped(size: float) -> BiasField:
+            changed = self.coefficients.copy()
+            where = tuple(np.array(self.terms).T)
+            changed[channel][where] = free + size * step
+            changed[channel][(0,) * (changed.ndim - 1)] = -center @ (free + size * step)
+            return replace(self, coefficients=changed)
+
+        def posterior(field: BiasField) -> float:
+            return objective(field) - 0.5 * float(stiffness @ self._free(field.coefficients[channel]) ** 2)
+
+        before = posterior(self)
+        for halving in range(_HALVINGS):
+            field = stepped(0.5**halving)
+            if posterior(field) > before:
+                return field
+        return self
+
+    def _free(self, own: Array) -> Array:
+        return np.asarray(own[tuple(np.array(self.terms).reshape(-1, own.ndim).T)])
+
+
+def as_float(values: Array, color: bool) -> Array:
+    """float32; integers of colour in 0 to 1, as floats of colour are."""
+    if color and values.dtype.kind in "iu":
+        return values * np.float32(1 / np.iinfo(values.dtype).max)
+    return values.astype(np.float32, copy=False)
+
+
+def _legendre(places: Array, n: int, degrees: int) -> Array:
+    """Legendre polynomials (*places, degrees) of unit variance over an axis of n pixels."""
+    from numpy.polynomial.legendre import legvander
+
+    return np.asarray(legvander((2 * places + 1) / n - 1, degrees - 1) * np.sqrt(2 * np.arange(degrees) + 1))
+
+
+def _expand(coefficients: Array, tables: list[Array]) -> Array:
+    """Sum of products of polynomials, (*window), by the same operations at each pixel whatever the window."""
+    if not tables:
+        return np.asarray(coefficients)
+    first, *rest = tables
+    out = np.zeros([len(table) for table in tables], np.float32)
+    for degree in range(len(coefficients)):
+        if coefficients[degree].any():
+            column = first[:, degree].reshape(-1, *[1] * len(rest))
+            out += column * _expand(coefficients[degree], rest)
+    return out
