@@ -1,8 +1,8 @@
 """Cleaning of label maps: each region that is too small goes to the class that most of its boundary is shared with.
 
 What GIS programs call a sieve. Holes, islands and specks are one thing here: regions below a size. Pixels are taken in
-runs of one label, of which a map has few, and slab by slab, so that a map may lie in a file; only what is small is
-remembered from slab to slab.
+runs of one label, of which a map has few, and slab by slab, so that a map may lie in a file; what is remembered from
+slab to slab is what may depend on the next one.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def sieve(
     sieving by a size and then by a larger one is sieving by the larger one.
 
     What is smallest among its neighbours does not depend on what else is merged, so all such regions are merged
-    together, and the rounds are few. Takes about 20 bytes for each pixel of a slab and 100 for each small region.
+    together, and the rounds are few; within a slab all but those that the next slabs may have a say in. Takes about 40
+    bytes for each pixel of a slab at work and 100 for each region at a seam of two slabs.
 
     Examples
     --------
@@ -80,11 +81,12 @@ def sieve(
     thickness = max(1, SLAB // math.prod(labels.shape[1:]))
     rows = range(0, len(labels), thickness)
     with ThreadPoolExecutor(min(threads, len(rows))) as pool:
-        parts = list(pool.map(lambda row: _part(labels, row, row + thickness, min_size, steps, faces), rows))
-        final = _settled(*_joined(parts, faces[0], min_size), min_size)
-        ends = np.cumsum([len(part.graph.labels) for part in parts])
-        jobs = zip(parts, np.split(final, ends[:-1]), rows, strict=True)
-        list(pool.map(lambda job: _write(job[0], job[1], out_view[job[2] : job[2] + thickness]), jobs))
+        parts = list(pool.map(lambda row: _part(labels, out_view, row, thickness, min_size, steps, faces), rows))
+    graph, halves = _joined(parts, faces[0], min_size)
+    roots = _settle(graph, halves, np.zeros(len(graph.labels), bool), min_size)
+    ends = np.cumsum([len(part.graph.labels) for part in parts])
+    for part, final, row in zip(parts, np.split(graph.labels[roots], ends[:-1]), rows, strict=True):
+        part.runs.write(out_view[row : row + thickness], part.graph.labels, final)
     return out
 
 
@@ -95,9 +97,9 @@ def _faces(spacing: Sequence[float] | None, ndim: int) -> list[int]:
     return [max(1, round(_FINENESS * min(spacing) / step)) for step in spacing]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Graph:
-    """Regions, and the boundaries of small ones.
+    """Regions, and the boundaries of small ones; changed as regions merge.
 
     Parameters
     ----------
@@ -119,28 +121,77 @@ class _Graph:
 
 
 @dataclass(frozen=True, eq=False)
+class _Runs:
+    """Runs of small regions.
+
+    Parameters
+    ----------
+    starts, lengths, owners : ndarray, shape (r,)
+        First pixel in the slab, number of pixels, region.
+    """
+
+    starts: Array
+    lengths: Array
+    owners: Array
+
+    def write(self, slab: Array, before: Array, after: Array) -> None:
+        """Write the runs whose region (n,) has another label than before."""
+        changed = after[self.owners] != before[self.owners]
+        starts, lengths = self.starts[changed], self.lengths[changed]
+        where = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+        np.put(slab, where, np.repeat(after[self.owners[changed]].astype(slab.dtype), lengths))
+
+
+@dataclass(frozen=True, eq=False)
 class _Part:
-    """Regions of a slab.
+    """What the other slabs have to know of a slab, and what they may change in it.
 
     Parameters
     ----------
     graph : _Graph
-    starts, lengths, owners : ndarray, shape (r,)
-        Runs of the small regions: first pixel in the slab, number of pixels, region.
+    runs : _Runs
     top, bottom : ndarray, shape (plane,)
         Regions of the pixels of the first and of the last plane.
     """
 
     graph: _Graph
-    starts: Array
-    lengths: Array
-    owners: Array
+    runs: _Runs
     top: Array
     bottom: Array
 
 
-def _part(labels: Array, begin: int, end: int, min_size: int, steps: Sequence[int], faces: Sequence[int]) -> _Part:
-    """Find the regions of a slab."""
+def _part(
+    labels: Array, out: Array, begin: int, thickness: int, min_size: int, steps: Sequence[int], faces: Sequence[int]
+) -> _Part:
+    """Find the regions of a slab, and settle what does not depend on other slabs.
+
+    A region at a seam may be larger than it looks, so that it comes later than it would: it waits, and so does what
+    comes after it.
+    """
+    graph, runs, top, bottom = _regions(labels, begin, begin + thickness, min_size, steps, faces)
+    n, before = len(graph.labels), graph.labels.copy()
+    waiting = np.zeros(n, bool)
+    if begin > 0:
+        waiting[top] = True
+    if begin + thickness < len(labels):
+        waiting[bottom] = True
+    roots = _settle(graph, np.zeros((2, 0), int), waiting, min_size)
+    runs.write(out[begin : begin + thickness], before, graph.labels[roots])
+    owners, top, bottom = roots[runs.owners], roots[top], roots[bottom]
+    small = graph.sizes[owners] < min_size
+    needed = np.zeros(n, bool)
+    for each in (owners[small], top, bottom, graph.pairs):
+        needed[each] = True
+    place = np.cumsum(needed) - 1
+    kept = _Graph(graph.labels[needed], graph.sizes[needed], graph.firsts[needed], place[graph.pairs], graph.weights)
+    left = _Runs(runs.starts[small], runs.lengths[small], place[owners[small]])
+    return _Part(kept, left, place[top], place[bottom])
+
+
+def _regions(
+    labels: Array, begin: int, end: int, min_size: int, steps: Sequence[int], faces: Sequence[int]
+) -> tuple[_Graph, _Runs, Array, Array]:
+    """Find the regions of a slab, the runs of small ones, and the regions of its first and of its last plane."""
     slab = labels[begin:end]
     flat, plane, width = slab.reshape(-1), math.prod(slab.shape[1:]), slab.shape[-1]
     change = np.empty(flat.size, bool)
@@ -169,7 +220,8 @@ def _part(labels: Array, begin: int, end: int, min_size: int, steps: Sequence[in
     pairs, weights = owners[np.stack([one[differ], other[differ]])], weights[differ]
     near = small[pairs].any(axis=0)
     graph = _Graph(numbers, sizes, firsts, pairs[:, near], weights[near])
-    return _Part(graph, starts[kept], lengths[kept], owners[kept], owners[run_of[:plane]], owners[run_of[-plane:]])
+    runs = _Runs(starts[kept], lengths[kept], owners[kept])
+    return graph, runs, owners[run_of[:plane]], owners[run_of[-plane:]]
 
 
 def _across(change: Array, run_of: Array, shape: tuple[int, ...], axis: int, face: int) -> tuple[Array, Array, Array]:
@@ -224,26 +276,35 @@ def _joined(parts: Sequence[_Part], face: int, min_size: int) -> tuple[_Graph, A
     return _Graph(labels, sizes, firsts, pairs, weights), seams[:, same]
 
 
-def _settled(graph: _Graph, halves: Array, min_size: int) -> Array:
-    """Merge until nothing small has a neighbour; return the label (n,) of each region."""
-    n = len(graph.labels)
-    labels, sizes, firsts = graph.labels.copy(), graph.sizes.copy(), graph.firsts.copy()
-    pairs, weights = graph.pairs, graph.weights
-    parents = np.arange(n)
-    joining = halves
+def _settle(graph: _Graph, joining: Array, waiting: Array, min_size: int) -> Array:
+    """Merge until nothing small that need not wait has a neighbour; return the region (n,) that each is part of.
+
+    Parameters
+    ----------
+    graph : _Graph
+        Changed: of merged regions the entries of the one they are part of are true. Boundaries that cannot matter any
+        more are left out.
+    joining : ndarray, shape (2, m)
+        Regions that are one.
+    waiting : ndarray of bool, shape (n,)
+        Regions that are not to be given away, nor those that come after a neighbour of this kind.
+    min_size : int
+    """
+    labels, sizes, firsts, waiting = graph.labels, graph.sizes, graph.firsts, waiting.copy()
+    parents = np.arange(len(labels))
     while True:
-        _merge(parents, sizes, firsts, joining)
-        pairs = parents[pairs]
-        small = sizes < min_size
+        _merge(parents, sizes, firsts, waiting, joining)
+        pairs, small = parents[graph.pairs], sizes < min_size
         kept = (pairs[0] != pairs[1]) & small[pairs].any(axis=0)
-        pairs, weights = pairs[:, kept], weights[kept]
-        if not pairs.size:
-            break
+        graph.pairs, graph.weights = pairs, weights = pairs[:, kept], graph.weights[kept]
         source, target = np.concatenate([pairs, pairs[::-1]], axis=1)
-        ready = np.zeros(n, bool)
+        ready = np.zeros(len(labels), bool)
         ready[source] = small[source]
         ranks = _ranks(np.flatnonzero(ready), sizes, firsts)
         ready[source[ranks[target] < ranks[source]]] = False
+        ready &= ~waiting
+        if not ready.any():
+            break
         chosen = ready[source]
         source, target = source[chosen], target[chosen]
         best = _longest(source, labels[target], labels, np.concatenate([weights, weights])[chosen])
@@ -251,10 +312,10 @@ def _settled(graph: _Graph, halves: Array, min_size: int) -> Array:
         labels[source] = best[source]
     while (parents[parents] != parents).any():
         parents = parents[parents]
-    return labels[parents]
+    return parents
 
 
-def _merge(parents: Array, sizes: Array, firsts: Array, links: Array) -> None:
+def _merge(parents: Array, sizes: Array, firsts: Array, waiting: Array, links: Array) -> None:
     """Make one region, the first of them, of all that are linked (2, m)."""
     involved = np.zeros(len(parents), bool)
     involved[links] = True
@@ -265,6 +326,7 @@ def _merge(parents: Array, sizes: Array, firsts: Array, links: Array) -> None:
     roots[groups[::-1]] = nodes[::-1]
     totals = np.bincount(groups, sizes[nodes])
     np.minimum.at(firsts, roots[groups], firsts[nodes])
+    np.logical_or.at(waiting, roots[groups], waiting[nodes])
     sizes[roots[: len(totals)]] = totals
     parents[nodes] = roots[groups]
 
@@ -288,11 +350,3 @@ def _longest(source: Array, around: Array, labels: Array, weights: Array) -> Arr
     best = labels.copy()
     best[source[order]] = around[order]  # the last that is written is the first in order
     return best
-
-
-def _write(part: _Part, final: Array, out: Array) -> None:
-    """Write the runs of a slab whose label is another now."""
-    changed = final[part.owners] != part.graph.labels[part.owners]
-    starts, lengths = part.starts[changed], part.lengths[changed]
-    where = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
-    np.put(out, where, np.repeat(final[part.owners[changed]].astype(out.dtype), lengths))
