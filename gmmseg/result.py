@@ -178,7 +178,7 @@ class Segmentation:
         another meaning: there small instances are left out, and the labels stay as they are.
 
         Of an image that stays in its file, the labels are kept in a temporary file while `save` writes them, beside
-        that which is written: a byte a pixel. The small regions are held in memory, about 100 bytes each.
+        that which is written: a byte a pixel. The result is that of the whole image.
 
         Examples
         --------
