@@ -239,12 +239,26 @@ def _across(change: Array, run_of: Array, shape: tuple[int, ...], axis: int, fac
 
 
 def _components(n: int, one: Array, other: Array) -> Array:
-    """Return the connected component of each of n nodes."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    """Return the connected component of each of n nodes that these links make.
 
-    links = coo_array((np.ones(len(one), bool), (one, other)), shape=(n, n))
-    return np.asarray(connected_components(links, directed=False)[1])
+    Each root is hung below the lowest one that it is linked to, and paths are made short: at least half of the roots
+    that are linked go in a round. As fast as SciPy's, which takes longer to load than a picture to clean.
+    """
+    parents = np.arange(n)
+    while one.size:
+        np.minimum.at(parents, np.maximum(one, other), np.minimum(one, other))
+        parents = _shortened(parents)
+        one, other = parents[one], parents[other]
+        apart = one != other
+        one, other = one[apart], other[apart]
+    return np.asarray((np.cumsum(parents == np.arange(n)) - 1)[parents])
+
+
+def _shortened(parents: Array) -> Array:
+    """Return the root above each node."""
+    while ((above := parents[parents]) != parents).any():
+        parents = above
+    return parents
 
 
 def _pixel_numbers(positions: Array, shape: tuple[int, ...], steps: Sequence[int]) -> Array:
@@ -310,9 +324,7 @@ def _settle(graph: _Graph, joining: Array, waiting: Array, min_size: int) -> Arr
         best = _longest(source, labels[target], labels, np.concatenate([weights, weights])[chosen])
         joining = np.stack([source, target])[:, labels[target] == best[source]]
         labels[source] = best[source]
-    while (parents[parents] != parents).any():
-        parents = parents[parents]
-    return parents
+    return _shortened(parents)
 
 
 def _merge(parents: Array, sizes: Array, firsts: Array, waiting: Array, links: Array) -> None:
