@@ -57,7 +57,7 @@ class RegionTree:
         """Return the number of regions at a level of detail."""
         return self.merges.n_pieces - self._mergers(detail)
 
-    def labels(self, detail: float | None = None, *, n: int | None = None) -> Array:
+    def labels(self, detail: float | None = None, *, n: int | None = None, min_size: int | str | None = None) -> Array:
         """Cut the tree.
 
         Parameters
@@ -67,6 +67,9 @@ class RegionTree:
             By default the level that agrees best with people on photographs.
         n : int, optional
             Number of regions instead; at most `n_finest`, at least one for each part that touches no other.
+        min_size : int or str, optional
+            Regions below it go to the neighbour with which they share the longest boundary, smallest first, so that
+            fewer than `n` may be left: pixels, or an area, as of `Segmentation.clean`.
 
         Returns
         -------
@@ -80,7 +83,20 @@ class RegionTree:
         else:
             mergers = min(max(self.n_finest - whole_number("n", n, 1, None), 0), len(self.merges.pairs))
         numbers = np.append(self.merges.regions(mergers), 0)  # the last is for -1
-        return numbers.astype(np.uint16 if len(numbers) <= 1 << 16 else np.uint32)[self.pieces]
+        found: Array = numbers.astype(np.uint16 if len(numbers) <= 1 << 16 else np.uint32)[self.pieces]
+        return found if min_size is None else self._cleaned(found, min_size)
+
+    def _cleaned(self, labels: Array, min_size: int | str) -> Array:
+        """Give small regions to their neighbours, and number those that are left in the order of first pixels."""
+        from gmmseg.cleaning import least_pixels
+        from gmmseg.spatial.cleaning import sieve
+
+        cleaned = sieve(labels, least_pixels(min_size, self.image), spacing=self.image.spacing)
+        kept, first = np.unique(cleaned, return_index=True)
+        kept = kept[np.argsort(first)]
+        numbers = np.zeros(int(labels.max()) + 1, labels.dtype)
+        numbers[kept[kept > 0]] = np.arange(1, np.count_nonzero(kept) + 1)
+        return numbers[cleaned]
 
     def save(
         self,
@@ -88,10 +104,12 @@ class RegionTree:
         *,
         detail: float | None = None,
         n: int | None = None,
+        min_size: int | str | None = None,
         overwrite: bool = False,
     ) -> None:
         """Write the labels at a level of detail; the suffix chooses the format, as of `Segmentation.save`."""
-        io.write_labels(path, self.labels(detail, n=n), image=self.image, overwrite=overwrite)
+        found = self.labels(detail, n=n, min_size=min_size)
+        io.write_labels(path, found, image=self.image, overwrite=overwrite)
 
     def _mergers(self, detail: float) -> int:
         try:

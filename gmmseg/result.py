@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from gmmseg.windows import Window, everything
 if TYPE_CHECKING:
     from gmmseg.export import Instances, Polygon
     from gmmseg.export.kinds import Kind
+    from gmmseg.streaming import Part
 
 __all__ = ["MEMORY", "ClassSummary", "Segmentation"]
 
@@ -78,6 +79,8 @@ class Segmentation:
         Used for what is computed.
     progress : callable, optional
         Called with the number of parts done and of all parts while labels are computed.
+    min_size : int
+        Regions of fewer pixels are given to their neighbours, see `clean`.
 
     Notes
     -----
@@ -93,11 +96,13 @@ class Segmentation:
     memory: int = MEMORY
     threads: int = 1
     progress: Progress | None = None
+    min_size: int = 1
 
     @cached_property
     def labels(self) -> Array:
         """Classes 1 to k (*spatial), uint8; 0 = no data or masked out."""
-        return self._whole("labels")
+        found = self._whole("labels")
+        return self._sieved(found) if self.image.in_memory else found  # in windows they are cleaned already
 
     @cached_property
     def probabilities(self) -> Array:
@@ -159,7 +164,8 @@ class Segmentation:
         labels = None if self._tally.complete else self.labels  # of an image in its file they are counted on the way
         tally = self._tally
         if labels is not None and not tally.complete:
-            tally.add(everything(self.image.shape), labels, self.image.array)
+            window = everything(self.image.shape)
+            tally.add(window, labels, tally.sample(window, self.image.array))
         colors = tally.colors
         return tuple(
             ClassSummary(
@@ -171,6 +177,61 @@ class Segmentation:
             )
             for i, name in enumerate(self.model.class_names)
         )
+
+    def clean(self, min_size: int | str) -> Segmentation:
+        """Return this segmentation with its small regions given to their neighbours: specks, holes and islands.
+
+        Parameters
+        ----------
+        min_size : int or str
+            Regions below it go: a number of pixels or voxels, or where the file says how large a pixel is an area such
+            as "20mm2", "2.5ha" or "15um2", or a volume such as "200mm3" or "1ml".
+
+        Returns
+        -------
+        Segmentation
+            Whose labels, and what is counted, exported and saved of them, are clean. Its probabilities are those of
+            each pixel as before, so that in what was a speck another class than the label's is the likeliest.
+
+        Raises
+        ------
+        ParameterError
+            The size is not usable, larger than the image, or physical where nothing tells how large a pixel is.
+
+        Notes
+        -----
+        The smallest region goes first, to the class with which it shares the longest boundary, see
+        `gmmseg.spatial.cleaning.sieve`; a region that touches nothing but no data stays. Exports have a `min_size` of
+        another meaning: there small instances are left out, and the labels stay as they are.
+
+        Of an image that stays in its file, the labels are kept in a temporary file while `save` writes them, beside
+        that which is written: a byte a pixel. The result is that of the whole image.
+
+        Examples
+        --------
+        >>> import gmmseg
+        >>> picture = np.zeros((20, 20), np.uint8)
+        >>> picture[5:, 5:], picture[12, 12] = 200, 0
+        >>> found = gmmseg.segment(picture, k=2, smooth=False)
+        >>> found.labels[12, 12], found.clean(4).labels[12, 12]
+        (np.uint8(1), np.uint8(2))
+        """
+        from gmmseg.cleaning import least_pixels
+
+        cleaned = replace(self, min_size=max(self.min_size, least_pixels(min_size, self.image)))
+        same = ("probabilities", "log_density", "anomaly", "_variation")
+        cleaned.__dict__.update({name: self.__dict__[name] for name in same if name in self.__dict__})
+        if self.image.in_memory or "labels" in self.__dict__:
+            cleaned.__dict__["labels"] = cleaned._sieved(self.labels)
+        return cleaned
+
+    def _sieved(self, labels: Array, out: Array | None = None) -> Array:
+        """Return labels with small regions given to their neighbours."""
+        if self.min_size == 1:
+            return labels
+        from gmmseg.spatial.cleaning import sieve
+
+        return sieve(labels, self.min_size, spacing=self.image.spacing, threads=self.threads, out=out)
 
     def save(
         self, path: str | os.PathLike[str], *, layer: Layer = "labels", overwrite: bool = False, **options: Any
@@ -201,7 +262,7 @@ class Segmentation:
 
         dtype = "uint8" if kind == "labels" else "float32"
         layers = Layers(kind, self.image.shape, dtype, names, self.image, options)
-        io.write_windows(path, layers, self._windows(layer), overwrite=overwrite)
+        io.write_windows(path, layers, self._windows(layer, Path(path).parent), overwrite=overwrite)
 
     def to_coco(self, *, instances: Kind = "component", min_size: int = 1) -> dict[str, Any]:
         """Return a COCO instance data set of this image, as `gmmseg.export.to_coco` does.
@@ -265,11 +326,44 @@ class Segmentation:
                 out[where] = values
         return out
 
-    def _windows(self, layer: Layer) -> Iterator[tuple[Window, Array]]:
-        """Compute a layer of an image that stays in its file; labels are counted on the way."""
+    def _windows(self, layer: Layer, folder: Path | None = None) -> Iterator[tuple[Window, Array]]:
+        """Compute a layer of an image that stays in its file; labels are counted on the way, and cleaned in a file."""
+        if layer == "labels" and self.min_size > 1:
+            return self._cleaned_windows(folder)
+        return self._computed_windows(layer)
+
+    def _computed_windows(self, layer: Layer) -> Iterator[tuple[Window, Array]]:
+        tally = _Tally(self.model.k, self.image)
+        for part in self._parts(layer):
+            if layer == "labels":
+                tally.add(part.window, part.values, tally.sample(part.window, part.pixels))
+            result = part.window, part.values
+            del part  # and with it the pixels, before the next window is asked for
+            yield result
+        if layer == "labels":
+            self.__dict__["_tally"] = tally
+
+    def _cleaned_windows(self, folder: Path | None) -> Iterator[tuple[Window, Array]]:
+        from gmmseg.cleaning import kept_on_disk
+
+        source: Any = self.image.pixels
+        tally, samples = _Tally(self.model.k, self.image), []
+        with kept_on_disk(self.image.shape, source.sweep, folder) as labels:
+            for part in self._parts("labels"):
+                labels[part.window] = part.values
+                samples.append((part.window, tally.sample(part.window, part.pixels)))
+                del part
+            self._sieved(labels, out=labels)
+            for window, sample in samples:
+                values = np.array(labels[window])
+                tally.add(window, values, sample)
+                yield window, values
+        self.__dict__["_tally"] = tally
+
+    def _parts(self, layer: Layer) -> Iterator[Part]:
         from gmmseg.streaming import stream
 
-        parts = stream(
+        return stream(
             self.image,
             self.model,
             layer,
@@ -280,15 +374,6 @@ class Segmentation:
             threads=self.threads,
             progress=self.progress,
         )
-        tally = _Tally(self.model.k, self.image)
-        for part in parts:
-            if layer == "labels":
-                tally.add(part.window, part.values, part.pixels)
-            result = part.window, part.values
-            del part  # and with it the pixels, before the next window is asked for
-            yield result
-        if layer == "labels":
-            self.__dict__["_tally"] = tally
 
     @cached_property
     def _variation(self) -> Array:
@@ -319,16 +404,24 @@ class _Tally:
         """Whether every pixel was counted."""
         return bool(self.counts.sum() == self._image.n_pixels)
 
-    def add(self, window: Window, labels: Array, pixels: Array) -> None:
+    def sample(self, window: Window, pixels: Array) -> Array | None:
+        """Return the pixels of a window that lie on the grid (n, 3); None where they are no colours."""
+        if not self._image.color:
+            return None
+        return np.array(pixels[self._grid(window)]).reshape(-1, 3)  # a view would keep the whole window in memory
+
+    def add(self, window: Window, labels: Array, sample: Array | None) -> None:
         """Count the labels of a window."""
         k = len(self.counts) - 1
         self.counts += _count_labels(labels, k)
-        if self._image.color:
-            grid = tuple(slice((self._step // 2 - s.start) % self._step, None, self._step) for s in window)
-            chosen = labels[grid].ravel()
+        if sample is not None:
+            chosen = labels[self._grid(window)].ravel()
             self._numbers += np.bincount(chosen, minlength=k + 1)
-            for total, channel in zip(self._sums, pixels[grid].reshape(-1, 3).T, strict=True):
+            for total, channel in zip(self._sums, sample.T, strict=True):
                 total += np.bincount(chosen, channel, minlength=k + 1)
+
+    def _grid(self, window: Window) -> Window:
+        return tuple(slice((self._step // 2 - s.start) % self._step, None, self._step) for s in window)
 
     @property
     def colors(self) -> list[tuple[int, int, int] | None]:

@@ -111,3 +111,31 @@ def test_volumes_and_nothing_are_refused():
         gmmseg.regions(np.zeros((4, 5, 6)), channel_axis=None)
     with pytest.raises(gmmseg.InputError, match="no pixel is valid"):
         gmmseg.regions(np.zeros((4, 5)), mask=np.zeros((4, 5), bool))
+
+
+def test_small_regions_go_to_their_neighbours(coffee, tmp_path):
+    fine = coffee.labels(1.0)
+    labels = coffee.labels(1.0, min_size=1000)
+    sizes = np.bincount(labels.ravel())[1:]
+    assert sizes.min() >= 1000
+    assert labels.max() == len(sizes) < fine.max()
+    first = [int(np.flatnonzero(labels == number)[0]) for number in range(1, labels.max() + 1)]
+    assert first == sorted(first)
+    for number in np.flatnonzero(np.bincount(fine.ravel()) >= 1000):
+        assert len(np.unique(labels[fine == number])) == 1  # large regions lose nothing
+    coffee.save(tmp_path / "r.png", detail=1.0, min_size=1000)
+    np.testing.assert_array_equal(gmmseg.io.read_labels(tmp_path / "r.png"), labels)
+    with pytest.raises(gmmseg.ParameterError, match="a minimum size of 5ha needs the size of a pixel"):
+        coffee.labels(min_size="5ha")
+
+
+def test_no_data_is_no_neighbour_of_small_regions():
+    picture = np.zeros((60, 80, 3), np.uint8)
+    picture[:, 40:] = 250
+    mask = np.ones((60, 80), bool)
+    mask[:, 8:12] = mask[30:, 12:20] = False
+    tree = gmmseg.regions(picture, mask=mask)
+    labels = tree.labels(1.0, min_size=700)
+    np.testing.assert_array_equal(labels == 0, ~mask)
+    assert labels.max() == len(np.unique(labels)) - 1
+    assert (labels[:, :8] == labels[0, 0]).all()  # 480 pixels that touch nothing else

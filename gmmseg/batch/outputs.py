@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ENDINGS", "KINDS", "check_outputs", "labels_name", "output_name", "require_distinct"]
 
-KINDS = ("labels", "soft", "overlay", "anomaly", "model")
+KINDS = ("labels", "soft", "overlay", "contours", "anomaly", "model")
 """What can be written for an image, in the order of writing."""
 
-ENDINGS = {"soft": ".npz", "overlay": ".png", "anomaly": ".tif", "model": ".gmm.json"}
+ENDINGS = {"soft": ".npz", "overlay": ".png", "contours": ".png", "anomaly": ".tif", "model": ".gmm.json"}
 """Of the files that are named after their image; the label maps' follow the image, see `labels_name`."""
 
 # PNG has no room for georeferencing, affines and volumes.
@@ -96,9 +96,10 @@ def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool,
             if path.suffix.lower() != ".json":
                 raise OutputError(f"{path}: models are written as JSON; give it a name that ends in .json")
             check_place(path, overwrite=overwrite)
-        elif kind == "overlay":
+        elif kind in ("overlay", "contours"):
             if image is not None and image.ndim != 2:
-                raise OutputError(f"{path}: an overlay needs a picture, {source} has {image.ndim} axes; leave it out")
+                what = "an overlay needs" if kind == "overlay" else "contours need"
+                raise OutputError(f"{path}: {what} a picture, {source} has {image.ndim} axes; leave it out")
             check_target(path, kind="picture", overwrite=overwrite)
         else:
             ndim = None if image is None else image.ndim

@@ -42,11 +42,13 @@ def process(
     source : Path
         The image.
     outputs : mapping of str to Path
-        Files to write by what they hold: "labels", "soft" (probabilities), "overlay", "anomaly" and "model".
+        Files to write by what they hold: "labels", "soft" (probabilities), "overlay" (the picture in class colours),
+        "contours" (the picture with the outlines of the classes), "anomaly" and "model".
     model : Model, or callable that takes the Image and returns one, optional
         Applied; by default one is fitted to the image.
     parameters : mapping of str to object
         Of `gmmseg.segment`, or where there is a model of `gmmseg.apply`; but those that tell how the image is read.
+        Also "min_size", by which the labels are cleaned, see `Segmentation.clean`.
     reading : mapping of str to object
         Of `gmmseg.io.read`: mask, channel_axis, max_pixels, ...
     saving : mapping of str to mapping
@@ -54,7 +56,7 @@ def process(
     overwrite : bool
         Whether existing files may be replaced.
     stage : callable, optional
-        Called with "reading", "fitting" (without a model) and "writing" as each begins.
+        Called with "reading", "fitting" (without a model), "cleaning" (by a size) and "writing" as each begins.
     progress : callable, optional
         Called with the number of tiles that have their labels and of all tiles.
 
@@ -89,6 +91,8 @@ def process(
     say("reading")
     image = _read(source, reading)
     check_outputs(source, outputs, overwrite=overwrite, image=image)
+    parameters = dict(parameters)
+    min_size = _least(parameters.pop("min_size", None), image)
     from gmmseg.segmentation import apply, segment
 
     if model is None:
@@ -96,6 +100,9 @@ def process(
         result = segment(image, **parameters, progress=progress)
     else:
         result = apply(model(image) if callable(model) else model, image, **parameters, progress=progress)
+    if min_size > 1:
+        say("cleaning")
+        result = result.clean(min_size)
     say("writing")
     ordered = {kind: outputs[kind] for kind in KINDS if kind in outputs}
     _write(ordered, result, saving, overwrite=overwrite)
@@ -117,6 +124,15 @@ def _read(source: Path, reading: Mapping[str, Any]) -> Image:
     return read(source, **reading)
 
 
+def _least(min_size: int | str | None, image: Image) -> int:
+    """Return a minimum size in pixels; one that is not usable is refused before anything is computed."""
+    if min_size is None:
+        return 1
+    from gmmseg.cleaning import least_pixels
+
+    return least_pixels(min_size, image)
+
+
 def _write(
     outputs: Mapping[str, Path], result: Segmentation, saving: Mapping[str, Mapping[str, Any]], *, overwrite: bool
 ) -> None:
@@ -124,7 +140,8 @@ def _write(
     writers: dict[str, Callable[[Path], None]] = {
         "labels": lambda path: result.save(path, overwrite=overwrite, **saving.get("labels", {})),
         "soft": lambda path: result.save(path, layer="probabilities", overwrite=overwrite, **saving.get("soft", {})),
-        "overlay": lambda path: _write_overlay(path, result, overwrite=overwrite),
+        "overlay": lambda path: _write_picture(path, "overlay", result, overwrite=overwrite),
+        "contours": lambda path: _write_picture(path, "contours", result, overwrite=overwrite),
         "anomaly": lambda path: result.save(path, layer="anomaly", overwrite=overwrite, **saving.get("anomaly", {})),
         "model": lambda path: result.model.save(path, overwrite=overwrite),
     }
@@ -147,11 +164,12 @@ def _reason(error: BaseException, path: Path) -> str:
     return f"{path} cannot be written: {getattr(error, 'strerror', None) or error}; free space or choose another place"
 
 
-def _write_overlay(path: Path, result: Segmentation, *, overwrite: bool) -> None:
-    from gmmseg.export.overlay import overlay
+def _write_picture(path: Path, kind: str, result: Segmentation, *, overwrite: bool) -> None:
+    from gmmseg.export.overlay import contours, overlay
     from gmmseg.io.writing import write_rgb
 
-    write_rgb(path, overlay(result.image, result.labels), image=result.image, overwrite=overwrite)
+    draw = contours if kind == "contours" else overlay
+    write_rgb(path, draw(result.image, result.labels), image=result.image, overwrite=overwrite)
 
 
 def _described(each: ClassSummary) -> dict[str, Any]:

@@ -53,7 +53,8 @@ _REMEDY = "fit a model to images of its kind"
         ),
         *those_of_segment("no_smooth", "mask", "scribbles", "prior", "prior_weight"),
         *those_of_segment("channel_axis", "channels", "max_pixels", "memory"),
-        *those_of_segment("output", "out_dir", "cog", "soft", "soft_type", "overlay", "anomaly"),
+        *those_of_segment("min_size"),
+        *those_of_segment("output", "out_dir", "cog", "soft", "soft_type", "overlay", "contours", "anomaly"),
         Option(
             ["--model", "save_model"],
             section="Output",
@@ -95,7 +96,7 @@ def command(
         sources,
         output=output,
         out_dir=out_dir,
-        extra={name: options[name] for name in ("soft", "overlay", "anomaly")} | {"model": save_model},
+        extra={name: options[name] for name in ("soft", "overlay", "contours", "anomaly")} | {"model": save_model},
         channel_axis=options["channel_axis"],
         guides=[model, *guides_of(options, len(sources))],
     )
@@ -103,7 +104,7 @@ def command(
 
     fitted, saving = load_model(model), saving_parameters(context)
     parameters = {name: options[name] for name in ("scribbles", "prior", "prior_weight", "memory", "threads")}
-    parameters["smooth"] = 0.0 if no_smooth else smooth
+    parameters |= {"smooth": 0.0 if no_smooth else smooth, "min_size": options["min_size"]}
 
     def work(job: Job, progress: Progress, title: str, record: dict[str, Any]) -> None:
         def suited(image: Image) -> Model:

@@ -14,7 +14,14 @@ from click.core import ParameterSource
 from gmmseg.cli.messages import explain, plain, print_error
 from gmmseg.cli.options import FILE, Command, Names, Option, WholeNumber
 from gmmseg.cli.progress import Count
-from gmmseg.cli.segment import fitting_options, fitting_parameters, memory_option, reading_options, reading_parameters
+from gmmseg.cli.segment import (
+    fitting_options,
+    fitting_parameters,
+    memory_option,
+    min_size_option,
+    reading_options,
+    reading_parameters,
+)
 from gmmseg.errors import GmmsegError
 
 if TYPE_CHECKING:
@@ -35,8 +42,9 @@ _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry
 @fitting_options
 @reading_options
 @memory_option
+@min_size_option
 @_output("--out-dir", metavar="DIR", type=FILE, required=True, help="Folder of the results; made where it is missing.")
-@_output("--also", type=Names(), default=(), help="More files an image: soft, overlay, anomaly, model.")
+@_output("--also", type=Names(), default=(), help="More files an image: soft, overlay, contours, anomaly, model.")
 @_output("--resume", is_flag=True, help="Do what is unfinished, failed, or changed since; keep what is done.")
 @_output("--overwrite", is_flag=True, help="Do all again, and replace results that exist.")
 @_output("--dry-run", is_flag=True, help="Print what would be done with each file, and why; write nothing.")
@@ -84,7 +92,7 @@ def command(
     made = plan(
         sources,
         out_dir,
-        parameters={**fitting, "memory": options["memory"]},
+        parameters={**fitting, "memory": options["memory"], "min_size": options["min_size"]},
         reading=reading_parameters(context),
         model=model,
         outputs=also,

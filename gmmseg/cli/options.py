@@ -19,6 +19,7 @@ __all__ = [
     "Covariance",
     "Features",
     "Fraction",
+    "MinSize",
     "Names",
     "Option",
     "Outliers",
@@ -176,6 +177,22 @@ class Amount(_ParamType):
         if not 0 <= number < math.inf:
             self.fail(f"{value} is not usable; use a number of at least 0", param, ctx)
         return number
+
+
+class MinSize(_ParamType):
+    """The size of a region: pixels, or an area or volume such as 20mm2, 2.5ha or 1ml."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the size; how many pixels it is depends on the file."""
+        from gmmseg.cleaning import USABLE, Size
+        from gmmseg.errors import ParameterError
+
+        try:
+            return Size.parse(value).text
+        except ParameterError:
+            self.fail(f"{value} is not usable; {USABLE}", param, ctx)
 
 
 class Bytes(_ParamType):

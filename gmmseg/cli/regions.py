@@ -14,7 +14,7 @@ from gmmseg.batch.outputs import require_distinct
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.options import FILE, Command, Fraction, Option, WholeNumber
 from gmmseg.cli.progress import Progress
-from gmmseg.cli.segment import reading_options, reading_parameters
+from gmmseg.cli.segment import min_size_option, reading_options, reading_parameters
 from gmmseg.io.parts import files_of, name_of
 
 __all__ = ["command"]
@@ -28,9 +28,11 @@ _running = partial(click.option, cls=Option, section="Running")
 @click.argument("image", type=FILE)
 @_classes("--detail", type=Fraction(), help="How fine, 0 to 1.  [default: what agrees best with people on photographs]")
 @_classes("-n", "number", type=WholeNumber(1), help="How many regions, instead of --detail.")
+@min_size_option
 @reading_options
 @_output("-o", "--output", type=FILE, help="Label map: .png, .tif, .npy or .npz.  [default: NAME_regions.png]")
 @_output("--overlay", type=FILE, help="Regions laid over the picture: .png, .tif, .jpg or .webp.")
+@_output("--contours", type=FILE, help="Outlines of the regions on the picture: .png, .tif, .jpg or .webp.")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 @_running("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
@@ -44,6 +46,8 @@ def command(
     number: int | None,
     output: Path | None,
     overlay: Path | None,
+    contours: Path | None,
+    min_size: str | None,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -58,16 +62,20 @@ def command(
     Examples:
       gmmseg regions photo.jpg
       gmmseg regions photo.jpg -n 12 --overlay regions.jpg
+      gmmseg regions photo.jpg --min-size 500 --contours outlines.jpg
       gmmseg regions scene.tif --channels 4,3,2 --detail 0.5 -o fields.tif
     """  # noqa: D301  # click keeps the lines below this character as they are
     if detail is not None and number is not None:
         raise click.UsageError(f"--detail {detail:g} and -n {number} both say how fine; give one of them")
+    from gmmseg.cleaning import least_pixels
+    from gmmseg.export import overlay as drawing
     from gmmseg.hierarchy import regions
     from gmmseg.io.reading import read
-    from gmmseg.io.writing import check_target
+    from gmmseg.io.writing import check_target, write_labels, write_rgb
 
     target = output or Path(f"{name_of(image)}_regions.png")
-    outputs = {"labels": target} | ({"overlay": overlay} if overlay is not None else {})
+    pictures = {kind: path for kind, path in (("overlay", overlay), ("contours", contours)) if path is not None}
+    outputs = {"labels": target, **pictures}
     require_distinct([(image, outputs)], list(files_of(image)))
     for kind, path in outputs.items():
         check_target(path, kind="labels" if kind == "labels" else "picture", overwrite=overwrite)
@@ -75,16 +83,16 @@ def command(
     with collected_warnings(progress.clear) as warned:
         progress.stage(plain(image.name), "reading")
         opened = read(image, **reading_parameters(context))
+        if min_size is not None:
+            least_pixels(min_size, opened)  # refused before anything is computed
         progress.stage(plain(image.name), "merging regions")
         tree = regions(opened)
-        labels = tree.labels(detail, n=number)
+        labels = tree.labels(detail, n=number, min_size=min_size)
         progress.clear()
-        tree.save(target, detail=detail, n=number, overwrite=overwrite)
-        if overlay is not None:
-            from gmmseg.export.overlay import overlay as laid_over
-            from gmmseg.io.writing import write_rgb
-
-            write_rgb(overlay, laid_over(opened, labels), image=opened, overwrite=overwrite)
+        write_labels(target, labels, image=opened, overwrite=overwrite)
+        for kind, path in pictures.items():
+            draw = drawing.contours if kind == "contours" else drawing.overlay
+            write_rgb(path, draw(opened, labels), image=opened, overwrite=overwrite)
     record = {
         "input": str(image),
         "outputs": {kind: str(path) for kind, path in outputs.items()},

@@ -21,6 +21,7 @@ from gmmseg.cli.options import (
     Covariance,
     Features,
     Fraction,
+    MinSize,
     Names,
     Option,
     Outliers,
@@ -36,6 +37,7 @@ __all__ = [
     "fitting_parameters",
     "guides_of",
     "memory_option",
+    "min_size_option",
     "reading_options",
     "reading_parameters",
     "saving_parameters",
@@ -121,6 +123,16 @@ memory_option = _running(
 )
 
 
+min_size_option = click.option(
+    "--min-size",
+    cls=Option,
+    section="Regions",
+    type=MinSize(),
+    help="Give smaller regions (specks, holes) to their neighbours: pixels or voxels (50), or an area or volume where "
+    "the file says how large a pixel is (20mm2, 2.5ha, 1ml).",
+)
+
+
 def fitting_options(function: Any) -> Any:
     """Add the options that say how classes are found."""
     return _with(_FITTING, function)
@@ -188,6 +200,7 @@ def _with(options: tuple[Any, ...], function: Any) -> Any:
 @fitting_options
 @reading_options
 @memory_option
+@min_size_option
 @_pixels("--scribbles", type=FILE, help="Strokes (one image): the class of some pixels, 0 where a pixel is free.")
 @_pixels("--prior", type=FILE, help="Probability of each class at each pixel (one image): .npz, .npy, .tif or .nii.gz.")
 @_pixels("--prior-weight", type=Amount(), default=1.0, help="Power of the prior: 0 ignores it, 1 takes it as it is.")
@@ -209,6 +222,7 @@ def _with(options: tuple[Any, ...], function: Any) -> Any:
     help="How probabilities are stored: integers are in proportion.  [default: float32]",
 )
 @_output("--overlay", type=FILE, help="Classes laid over the picture (one image): .png, .tif, .jpg or .webp.")
+@_output("--contours", type=FILE, help="Outlines of the classes on the picture (one image): .png, .tif, .jpg or .webp.")
 @_output("--anomaly", type=FILE, help="How usual each pixel is, as a p-value (one image): .tif, .npy, .npz or .nii.gz.")
 @_output("--model", type=FILE, help="The fitted classes (one image): .json.")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
@@ -236,7 +250,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
         images,
         output=options["output"],
         out_dir=options["out_dir"],
-        extra={name: options[name] for name in ("soft", "overlay", "anomaly", "model")},
+        extra={name: options[name] for name in ("soft", "overlay", "contours", "anomaly", "model")},
         channel_axis=options["channel_axis"],
         guides=guides_of(options, len(images)),
     )
@@ -248,6 +262,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
             parameters={
                 **fitting,
                 **{name: options[name] for name in ("scribbles", "prior", "prior_weight", "memory", "threads")},
+                "min_size": options["min_size"],
             },
             reading=reading_parameters(context),
             saving=saving,

@@ -1,7 +1,8 @@
-"""Overlay: class colours laid over the picture they were found in."""
+"""A picture with its classes: laid over it in their colours, or outlined."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,13 +13,16 @@ from gmmseg.io.colors import palette as default_palette
 if TYPE_CHECKING:
     from gmmseg.image import Image
 
-__all__ = ["overlay"]
+__all__ = ["contours", "overlay"]
 
 # Rows are blended in strips of about this many pixels, which bounds the temporary float arrays to some 20 MB.
 _STRIP_PIXELS = 1 << 19
 # A stretch needs two percentiles, which this many samples give to a fraction of a grey level.
 _STRETCH_SAMPLES = 1_000_000
 _BOUNDARY_DARKNESS = 0.45
+_LINE = 1000  # pixels of the longer side for each pixel of a line's width
+# Yellow, magenta, cyan, green, red, blue: lines have the one farthest from the pixels they are drawn on.
+_LINE_COLORS = ((255, 255, 0), (255, 0, 255), (0, 255, 255), (0, 255, 0), (255, 0, 0), (0, 0, 255))
 
 
 def overlay(image: Image, labels: np.ndarray, *, alpha: float = 0.5, palette: np.ndarray | None = None) -> np.ndarray:
@@ -50,6 +54,68 @@ def overlay(image: Image, labels: np.ndarray, *, alpha: float = 0.5, palette: np
     -----
     Takes the memory of the result and about 20 MB more.
     """
+    numbers = _checked(image, labels)
+    if not 0 <= alpha <= 1:
+        raise ParameterError(f"alpha={alpha} is not a weight; use a number from 0 to 1")
+    colors = _colors_for(numbers, palette)
+    blended = np.empty((*image.shape, 3), np.uint8)
+    for rows, picture in _pictures(image):
+        _blend(picture, numbers, rows.start, rows.stop, colors, alpha)
+        blended[rows] = np.rint(picture, out=picture)
+    return blended
+
+
+def contours(
+    image: Image, labels: np.ndarray, *, color: tuple[int, int, int] | None = None, width: int | None = None
+) -> np.ndarray:
+    """Draw the outlines of classes or regions on a picture.
+
+    Parameters
+    ----------
+    image : Image
+        As of `overlay`.
+    labels : ndarray of integers from 0, shape (rows, columns)
+    color : tuple of int, optional
+        Red, green and blue of the lines, 0 to 255; by default the one of six plain colours that stands out best.
+    width : int, optional
+        Of the lines in pixels; by default one for each 1000 pixels of the longer side, at least one.
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows, columns, 3)
+        RGB.
+
+    Raises
+    ------
+    ParameterError
+        The image is a volume, the shapes differ, or the colour or the width is out of range.
+
+    Notes
+    -----
+    The colour is farthest, in the fifth percentile of squared RGB distances, from the pixels that the lines cover.
+    """
+    numbers = _checked(image, labels)
+    if width is None:
+        width = max(1, round(max(image.shape) / _LINE))
+    if width < 1:
+        raise ParameterError(f"width={width} is no width of a line; use at least 1 pixel")
+    if color is not None and not (len(color) == 3 and all(0 <= value <= 255 for value in color)):
+        raise ParameterError(f"color={color} is no colour; use red, green and blue from 0 to 255")
+    drawn = np.empty((*image.shape, 3), np.uint8)
+    for rows, picture in _pictures(image):
+        drawn[rows] = np.rint(picture, out=picture)
+    line = _edges(numbers)
+    if width > 1:
+        import cv2
+
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+        line = cv2.dilate(line.view(np.uint8), disc).view(bool)
+    drawn[line] = _standing_out(drawn[line]) if color is None else color
+    return drawn
+
+
+def _checked(image: Image, labels: np.ndarray) -> np.ndarray:
+    """Return the labels of a picture, refused where they are of something else."""
     if image.ndim != 2:
         raise ParameterError(f"{image.name} has {image.ndim} spatial axes; an overlay needs 2, so pass one plane of it")
     numbers = np.asarray(labels)
@@ -57,20 +123,34 @@ def overlay(image: Image, labels: np.ndarray, *, alpha: float = 0.5, palette: np
         raise ParameterError(
             f"labels have shape {numbers.shape} and dtype {numbers.dtype}, expected integers of shape {image.shape}"
         )
-    if not 0 <= alpha <= 1:
-        raise ParameterError(f"alpha={alpha} is not a weight; use a number from 0 to 1")
-    colors = _colors_for(numbers, palette)
+    return numbers
+
+
+def _pictures(image: Image) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield strips of rows as RGB floats from 0 to 255, shape (rows, columns, 3)."""
     low, high = _stretch(image)
-    rows, columns = image.shape
-    blended = np.empty((rows, columns, 3), np.uint8)
+    pixels, (n_rows, columns) = image.array, image.shape
     height = max(1, _STRIP_PIXELS // columns)
-    for start in range(0, rows, height):
-        stop = min(start + height, rows)
-        picture = _picture(image.array[start:stop], low, high)
-        _blend(picture, numbers, start, stop, colors, alpha)
-        np.rint(picture, out=picture)
-        blended[start:stop] = picture
-    return blended
+    for start in range(0, n_rows, height):
+        rows = slice(start, min(start + height, n_rows))
+        yield rows, _picture(pixels[rows], low, high)
+
+
+def _edges(labels: np.ndarray) -> np.ndarray:
+    """Whether the label of a pixel is not that of the next one to the right or below."""
+    edge = np.zeros(labels.shape, bool)
+    edge[:, :-1] = labels[:, :-1] != labels[:, 1:]
+    edge[:-1] |= labels[:-1] != labels[1:]
+    return edge
+
+
+def _standing_out(covered: np.ndarray) -> tuple[int, int, int]:
+    """Return the line colour that is farthest from the pixels that it covers."""
+    if not len(covered):
+        return _LINE_COLORS[0]
+    sample = covered[:: max(1, len(covered) // 10_000)].astype(np.float32)
+    distances = [np.quantile(((sample - color) ** 2).sum(axis=1), 0.05) for color in _LINE_COLORS]
+    return _LINE_COLORS[int(np.argmax(distances))]
 
 
 def _colors_for(numbers: np.ndarray, palette: np.ndarray | None) -> np.ndarray:

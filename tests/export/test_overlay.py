@@ -6,7 +6,7 @@ from skimage.color import rgb2lab
 
 from gmmseg.errors import ParameterError
 from gmmseg.export.colors import palette
-from gmmseg.export.overlay import overlay
+from gmmseg.export.overlay import contours, overlay
 from gmmseg.image import Image
 
 
@@ -113,3 +113,45 @@ def test_refusals(halves):
         overlay(image, halves, palette=palette(1))
     with pytest.raises(ParameterError, match="-3"):
         overlay(image, halves.astype(int) - 4)
+
+
+def test_contours_run_where_labels_change(halves):
+    image = Image.from_array(np.full((20, 30, 3), 100, np.uint8))
+    drawn = contours(image, halves, color=(1, 2, 3))
+    assert drawn[:, 14].tolist() == [[1, 2, 3]] * 20
+    drawn[:, 14] = 100
+    assert (drawn == 100).all()
+    wide = (contours(image, halves, color=(1, 2, 3), width=3) == (1, 2, 3)).all(axis=-1)
+    assert np.flatnonzero(wide[7]).tolist() == [13, 14, 15]
+    assert (contours(image, np.ones((20, 30), np.uint8)) == 100).all()
+
+
+def test_contours_are_as_wide_as_the_picture_asks_for():
+    labels = np.repeat(np.uint8([1, 2]), 1500)[None].repeat(4, axis=0)
+    image = Image.from_array(np.full((4, 3000, 3), 100, np.uint8))
+    assert (contours(image, labels) != 100).any(axis=-1).sum(axis=1).tolist() == [3] * 4
+
+
+@pytest.mark.parametrize(
+    "hue", [(250, 250, 10), (10, 240, 250), (240, 20, 240), (255, 255, 255), (0, 0, 0), (128, 128, 128)]
+)
+def test_contours_stand_out(halves, hue):
+    image = Image.from_array(np.tile(np.uint8(hue), (20, 30, 1)))
+    line = contours(image, halves)[0, 14]
+    assert np.linalg.norm(line.astype(float) - hue) > 180
+
+
+def test_contours_refuse_what_they_cannot_draw(halves):
+    image = Image.from_array(np.full((20, 30, 3), 100, np.uint8))
+    for options, words in (
+        ({"width": 0}, "width=0"),
+        ({"color": (0, 0, 300)}, "is no colour"),
+        ({"color": (1, 2)}, "no"),
+    ):
+        with pytest.raises(ParameterError, match=words):
+            contours(image, halves, **options)
+    with pytest.raises(ParameterError, match="expected integers of shape"):
+        contours(image, halves[:5])
+    volume = Image.from_array(np.zeros((3, 4, 5)), channel_axis=None)
+    with pytest.raises(ParameterError, match="3 spatial axes"):
+        contours(volume, np.ones((3, 4, 5), np.uint8))
