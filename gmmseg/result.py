@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,14 +143,9 @@ class Segmentation:
     @property
     def corrected(self) -> Array:
         """The image's pixels (*spatial, n_channels) divided by the bias field, in its dtype."""
-        pixels = self.image.array
-        if self.bias is None:
-            return pixels
-        gain = self.bias_field.reshape(*self.image.shape, -1)
-        if pixels.dtype.kind == "f":
-            return (pixels / gain).astype(pixels.dtype)
-        limits = np.iinfo(pixels.dtype)
-        return np.clip(np.rint(pixels / gain), limits.min, limits.max).astype(pixels.dtype)
+        from gmmseg.correction import corrected
+
+        return corrected(self.image, self.bias, everything(self.image.shape))
 
     def mask(self, label: int) -> Array:
         """Return the pixels of one class as a boolean array (*spatial)."""
@@ -234,15 +229,20 @@ class Segmentation:
         return sieve(labels, self.min_size, spacing=self.image.spacing, threads=self.threads, out=out)
 
     def save(
-        self, path: str | os.PathLike[str], *, layer: Layer = "labels", overwrite: bool = False, **options: Any
+        self,
+        path: str | os.PathLike[str],
+        *,
+        layer: Layer | Literal["bias_field", "corrected"] = "labels",
+        overwrite: bool = False,
+        **options: Any,
     ) -> None:
         """Write the labels, or another layer; the suffix chooses the format, what located the pixels is kept.
 
         Parameters
         ----------
         path : path-like
-            .png (labels alone), .tif, .npy, .npz, .nii, .nii.gz or .dcm.
-        layer : {"labels", "probabilities", "anomaly", "log_density"}
+            .png (labels alone, and corrected pictures), .tif, .npy, .npz, .nii, .nii.gz or .dcm.
+        layer : {"labels", "probabilities", "anomaly", "log_density", "bias_field", "corrected"}
         overwrite : bool
             Whether an existing file may be replaced.
         **options
@@ -253,6 +253,12 @@ class Segmentation:
         OutputError
             The file exists and `overwrite` is False, the suffix is not known or the folder cannot be written.
         """
+        if layer == "bias_field" or layer == "corrected":  # mypy understands this
+            from gmmseg.correction import write_correction
+
+            field = layer == "bias_field"
+            write_correction(path, self.image, self.bias, field=field, overwrite=overwrite, options=options)
+            return
         kind: Any = {"labels": "labels", "probabilities": "soft"}.get(layer, "map")
         names = self.model.class_names if kind != "map" else (layer,)
         if self.image.in_memory or layer in self.__dict__:

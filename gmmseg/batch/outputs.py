@@ -13,7 +13,7 @@ from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of, name_of
 from gmmseg.io.reading import read_info
-from gmmseg.io.writing import check_target
+from gmmseg.io.writing import check_picture, check_target, is_picture
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -21,10 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = ["ENDINGS", "KINDS", "check_outputs", "labels_name", "output_name", "require_distinct"]
 
-KINDS = ("labels", "soft", "overlay", "contours", "anomaly", "model")
+KINDS = ("labels", "soft", "overlay", "contours", "anomaly", "bias", "corrected", "model")
 """What can be written for an image, in the order of writing."""
 
-ENDINGS = {"soft": ".npz", "overlay": ".png", "contours": ".png", "anomaly": ".tif", "model": ".gmm.json"}
+ENDINGS = {
+    "soft": ".npz",
+    "overlay": ".png",
+    "contours": ".png",
+    "anomaly": ".tif",
+    "bias": ".tif",
+    "corrected": ".tif",
+    "model": ".gmm.json",
+}
 """Of the files that are named after their image; the label maps' follow the image, see `labels_name`."""
 
 # PNG has no room for georeferencing, affines and volumes.
@@ -101,6 +109,10 @@ def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool,
                 what = "an overlay needs" if kind == "overlay" else "contours need"
                 raise OutputError(f"{path}: {what} a picture, {source} has {image.ndim} axes; leave it out")
             check_target(path, kind="picture", overwrite=overwrite)
+        elif kind == "corrected" and is_picture(path):
+            check_target(path, kind="picture", overwrite=overwrite)
+            if image is not None:
+                check_picture(path, image)
         else:
             ndim = None if image is None else image.ndim
             place: Kind = "labels" if kind == "labels" else "soft"

@@ -137,7 +137,7 @@ def plan(
     model : path-like, optional
         A model that is applied to each image; by default one is fitted to each.
     outputs : sequence of str
-        What to write besides the labels: "soft", "overlay", "anomaly", "model".
+        What to write besides the labels: others of `gmmseg.batch.outputs.KINDS`.
     resume : bool
         Do what is unfinished, failed, or was made from something else than would be now: another content of the image,
         other parameters, another version. Results are checked by their hashes.

@@ -43,7 +43,8 @@ def process(
         The image.
     outputs : mapping of str to Path
         Files to write by what they hold: "labels", "soft" (probabilities), "overlay" (the picture in class colours),
-        "contours" (the picture with the outlines of the classes), "anomaly" and "model".
+        "contours" (the picture with the outlines of the classes), "anomaly", "bias" (the bias field),
+        "corrected" (the image without it) and "model".
     model : Model, or callable that takes the Image and returns one, optional
         Applied; by default one is fitted to the image.
     parameters : mapping of str to object
@@ -143,6 +144,8 @@ def _write(
         "overlay": lambda path: _write_picture(path, "overlay", result, overwrite=overwrite),
         "contours": lambda path: _write_picture(path, "contours", result, overwrite=overwrite),
         "anomaly": lambda path: result.save(path, layer="anomaly", overwrite=overwrite, **saving.get("anomaly", {})),
+        "bias": lambda path: result.save(path, layer="bias_field", overwrite=overwrite),
+        "corrected": lambda path: result.save(path, layer="corrected", overwrite=overwrite),
         "model": lambda path: result.model.save(path, overwrite=overwrite),
     }
     written: list[str] = []

@@ -74,6 +74,12 @@ _FITTING = (
         default="auto",
         help="How much neighbouring pixels agree, 0 to 1, or auto to estimate it.",
     ),
+    _classes(
+        "--bias-field",
+        is_flag=True,
+        show_default=False,
+        help="Estimate a smooth gain over each image (uneven light, a coil) with the classes, and take it out.",
+    ),
     _classes("--no-smooth", is_flag=True, show_default=False, help="Each pixel for itself; the same as --smooth 0."),
     _classes(
         "--sample",
@@ -150,9 +156,11 @@ def fitting_parameters(context: click.Context) -> dict[str, Any]:
         amount = "auto" if given["smooth"] is True else f"{given['smooth']:g}"
         raise click.UsageError(f"--smooth {amount} and --no-smooth contradict each other; give one of them")
     same = ("features", "covariance", "sample", "seed", "outliers", "class_names")
+    bias = {"bias_field": given["bias_field"]} if "bias_field" in given else {}
     return {
         "k": given["k"] or "auto",
         "smooth": 0.0 if given["no_smooth"] else given["smooth"],
+        **bias,
         **{name: given[name] for name in same},
     }
 
@@ -224,6 +232,10 @@ def _with(options: tuple[Any, ...], function: Any) -> Any:
 @_output("--overlay", type=FILE, help="Classes laid over the picture (one image): .png, .tif, .jpg or .webp.")
 @_output("--contours", type=FILE, help="Outlines of the classes on the picture (one image): .png, .tif, .jpg or .webp.")
 @_output("--anomaly", type=FILE, help="How usual each pixel is, as a p-value (one image): .tif, .npy, .npz or .nii.gz.")
+@_output("--save-bias", type=FILE, help="The bias field, as a gain (one image): .tif, .npy, .npz, .nii or .nii.gz.")
+@_output(
+    "--save-corrected", type=FILE, help="The image without its bias field (one image): as of --save-bias, .png or .jpg."
+)
 @_output("--model", type=FILE, help="The fitted classes (one image): .json.")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON instead of tables: a list with one object an image.")
@@ -243,14 +255,22 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
       gmmseg segment cell.png -k 3 --soft cell_soft.npz --overlay cell_overlay.png
       gmmseg segment scenes/*.tif -k 6 --out-dir labels --json
       gmmseg segment scene.tif --channels 4,3,2
+      gmmseg segment scan.nii.gz -k 3 --bias-field -o tissue.nii.gz
       gmmseg segment t1.nii.gz+t2.nii.gz -k 3 -o tissue.nii.gz
     """  # noqa: D301  # click keeps the lines below this character as they are
     fitting, saving = fitting_parameters(context), saving_parameters(context)
+    for name in ("save_bias", "save_corrected"):
+        if options[name] is not None and not fitting["bias_field"]:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} {options[name]} is of --bias-field, which is not given; add it")
     jobs = plan(
         images,
         output=options["output"],
         out_dir=options["out_dir"],
-        extra={name: options[name] for name in ("soft", "overlay", "contours", "anomaly", "model")},
+        extra={
+            **{name: options[name] for name in ("soft", "overlay", "contours", "anomaly", "model")},
+            **{kind: options[f"save_{kind}"] for kind in ("bias", "corrected")},
+        },
         channel_axis=options["channel_axis"],
         guides=guides_of(options, len(images)),
     )

@@ -24,7 +24,7 @@ class Job:
     ----------
     source : Path
     outputs : dict of str to Path
-        By what they hold: "labels", and where asked for "soft", "overlay", "anomaly" and "model".
+        By what they hold: "labels", and where asked for what `gmmseg.batch.outputs.KINDS` names.
     """
 
     source: Path
@@ -51,7 +51,7 @@ def plan(
     out_dir : Path or None
         Folder of label maps named after their images; by default the current one.
     extra : dict of str to (Path or None)
-        "soft", "overlay", "anomaly" and "model" of a single image.
+        Of a single image, by what they hold, see `gmmseg.batch.outputs.KINDS`.
     channel_axis : int, None or "auto"
         Tells volumes from pictures, which get another format.
     guides : sequence of Path
@@ -71,6 +71,7 @@ def plan(
     if output is not None and out_dir is not None:
         raise click.UsageError("--output and --out-dir both say where the labels go; give one of them")
     for name, path in {"output": output, **extra}.items():
+        name = f"save-{name}" if name in ("bias", "corrected") else name
         if path is not None and len(sources) > 1:
             raise click.UsageError(
                 f"--{name} {path} is one file, but {len(sources)} images are given; "

@@ -145,7 +145,7 @@ def resolution_of(picture: ImageFile) -> dict[str, Any]:
 
 
 def encode(file: BinaryIO, rgb: np.ndarray, format_name: str, *, dpi: tuple[float, float] | None) -> None:
-    """Write an RGB picture as JPEG or WebP."""
+    """Write an RGB or grey picture as JPEG or WebP."""
     from PIL import Image as Pillow
 
     options: dict[str, Any] = {"quality": 92}

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     Windows = Iterable[tuple[Window, np.ndarray]]
 
 __all__ = [
+    "check_picture",
     "check_target",
+    "is_picture",
     "write_labels",
     "write_layer",
     "write_map",
@@ -72,6 +74,20 @@ def check_target(
         from gmmseg.io.dicom_seg import check_source
 
         check_source(image)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file of this name holds a picture of 8 bits, not numbers of any size."""
+    return path.name.lower().endswith((".png", ".jpg", ".jpeg", ".webp"))
+
+
+def check_picture(path: Path, image: Image) -> None:
+    """Raise OutputError where such a file has no room for the image's values."""
+    if not (image.ndim == 2 and image.pixels.dtype == "uint8" and (image.color or image.n_channels == 1)):
+        raise OutputError(
+            f"{path}: {choose(path, kind='picture').name} holds 8 bits of grey or colour, {image.name} has "
+            f"{image.n_channels} x {image.pixels.dtype} on {image.ndim} axes; use .tif, .npy, .npz, .nii or .nii.gz"
+        )
 
 
 def write_labels(
@@ -399,13 +415,13 @@ def write_layer(
 def write_rgb(
     path: str | os.PathLike[str], rgb: np.ndarray, *, image: Image | None = None, overwrite: bool = False
 ) -> None:
-    """Write an RGB picture, such as an overlay.
+    """Write an RGB picture, such as an overlay, or one of grey values.
 
     Parameters
     ----------
     path : path-like
         .png, .tif, .jpg or .webp.
-    rgb : ndarray of uint8, shape (rows, columns, 3)
+    rgb : ndarray of uint8, shape (rows, columns, 3), or (rows, columns) but not as .tif
         The picture.
     image : Image, optional
         Its resolution, and in TIFF its georeferencing, are written too where the sizes agree.
@@ -423,12 +439,13 @@ def write_rgb(
 
     path = Path(path)
     pixels = np.asarray(rgb)
-    if pixels.ndim != 3 or pixels.shape[-1] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
+    known = choose(path, kind="picture")
+    usable = pixels.shape[2:] == (3,) or (pixels.ndim == 2 and known.name != "TIFF")
+    if not usable or pixels.dtype != np.uint8 or pixels.size == 0:
         raise ParameterError(
             f"the picture has shape {pixels.shape} and dtype {pixels.dtype}, expected (rows, columns, 3) uint8"
         )
     source = image if image is not None and image.shape == pixels.shape[:2] else None
-    known = choose(path, kind="picture")
     check_target(path, kind="picture", overwrite=overwrite)
     with atomic_file(path, overwrite=overwrite) as file:
         if known.name == "PNG":

@@ -1,0 +1,79 @@
+"""Writing the bias field, and the image without it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg import io
+from gmmseg.image import Image
+from gmmseg.io.windowed import Layers
+from gmmseg.io.writing import check_picture, is_picture
+from gmmseg.spatial.bias import BiasField
+from gmmseg.windows import Window
+
+__all__ = ["corrected", "write_correction"]
+
+Array = NDArray[Any]
+
+
+def corrected(image: Image, bias: BiasField | None, window: Window) -> Array:
+    """Return a window (*window, n_channels) divided by the bias field, in the image's dtype."""
+    pixels = image.crop(window).array
+    if bias is None:
+        return pixels
+    gain = bias.gain(window).reshape(*pixels.shape[:-1], -1)
+    if pixels.dtype.kind == "f":
+        return (pixels / gain).astype(pixels.dtype)
+    limits = np.iinfo(pixels.dtype)
+    return np.clip(np.rint(pixels / gain), limits.min, limits.max).astype(pixels.dtype)
+
+
+def write_correction(
+    path: str | os.PathLike[str], image: Image, bias: BiasField | None, *, field: bool, overwrite: bool, options: Any
+) -> None:
+    """Write the bias field, or the image without it, as float32; the latter in a picture's format as it came.
+
+    Parameters
+    ----------
+    path : path-like
+        .tif, .npy, .npz, .nii or .nii.gz; for a picture without its bias field also .png, .jpg and .webp.
+    image : Image
+    bias : BiasField, optional
+        A gain of 1 where None.
+    field : bool
+        The field, not the image.
+    overwrite : bool
+        Whether an existing file may be replaced.
+    options : mapping
+        Of the format.
+    """
+    target = Path(path)
+    if not field and is_picture(target):
+        check_picture(target, image)
+        whole = corrected(image, bias, tuple(slice(0, n) for n in image.shape))
+        io.write_rgb(target, whole if image.color else whole[..., 0], image=image, overwrite=overwrite)
+        return
+    gains = 1 if image.color else image.n_channels
+    n = gains if field else image.n_channels
+    names = image.channel_names or tuple(f"band {i + 1}" for i in range(n))
+    name = ("gain" if field else "corrected",) if n == 1 else tuple(names[:n])
+
+    def windows() -> Iterator[tuple[Window, Array]]:
+        for window in image.windows():
+            if not field:
+                values = corrected(image, bias, window)
+            elif bias is None:
+                values = np.ones((*(s.stop - s.start for s in window), n), np.float32)
+            else:
+                values = bias.gain(window).reshape(*(s.stop - s.start for s in window), n)
+            planes = np.moveaxis(values, -1, 0).astype(np.float32)
+            yield window, planes[0] if n == 1 else planes
+
+    layers = Layers("map" if n == 1 else "soft", image.shape, "float32", name, image, dict(options))
+    io.write_windows(target, layers, windows(), overwrite=overwrite)
