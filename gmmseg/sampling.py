@@ -99,6 +99,7 @@ def take_sample(
     k: int = 1,
     guidance: Guidance | None = None,
     by_value: bool = True,
+    threads: int = 1,
 ) -> Sample:
     """Take a sample of `count` pixels, all if None; of integer images of few distinct values, all pixels `by_value`.
 
@@ -110,16 +111,16 @@ def take_sample(
         raise ParameterError(f"{image.name} does not fit into the memory allowed; give a number of pixels as sample")
     pairs, usable = (np.zeros(0, np.intp), None) if image.in_memory else _pairs(image, _PAIRS)
     flat, values, there = _look_at(image, count, rng, pairs)
-    variation = None if usable is None else _variation(image, recipe, pairs, usable, *there)
+    variation = None if usable is None else _variation(image, recipe.pointwise, pairs, usable, *there)
     position = [row for row, group in enumerate(recipe.groups(image)) if group < 0]
-    if by_value and guidance is None and not position:
+    if by_value and guidance is None and recipe.by_value:
         counted = _distinct_values(image, values)
         if counted is not None:
             return replace(values_as_sample(image, recipe, *counted), variation=variation)
     if guidance is not None and guidance.scribbles is not None:
         flat = _with_scribbles(image, guidance.scribbles, flat, rng)
         values, _ = image.take(flat)
-    planes = recipe.planes_of(image, values, flat)
+    planes = recipe.planes_of(image, values, flat, threads=threads)
     if position:
         planes[position] += _POSITION_BLUR * rng.standard_normal((len(position), planes.shape[1]), np.float32)
     if guidance is None:
@@ -252,7 +253,8 @@ def _quarters(values: Array, weights: Array | None) -> Array:
 
 
 def contrast(image: Image, recipe: Recipe) -> Array:
-    """Mean squared difference (d,) of each feature, position left out, between neighbours along any axis."""
+    """Mean squared difference (c,), between neighbours along any axis, of features that a pixel's own value decides."""
+    recipe = recipe.pointwise  # the rest is smooth, and costs more
     for count in (_PAIRS, _MOST_LOOKS * _PAIRS):
         flat, usable = _pairs(image, count)
         found = _variation(image, recipe, flat, usable, *image.take(flat))
@@ -282,6 +284,6 @@ def _variation(
     if number < min(n, _PAIRS) // 4 and n < min(image.n_pixels, _MOST_LOOKS * _PAIRS):
         return None
     guides = recipe.n_guides(image)
-    planes = recipe.planes_of(image, values, flat)[:guides].reshape(guides, -1, n)
+    planes = recipe.planes_of(image, values, flat)[:guides].reshape(guides, 1 + len(usable), n)
     change = np.nan_to_num(planes[:, 1:] - planes[:, :1]) ** 2  # what is missing does not differ
     return np.asarray((change * usable).sum(axis=(1, 2), dtype=np.float64) / max(number, 1))

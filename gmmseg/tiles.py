@@ -39,8 +39,13 @@ def empty_layer(layer: Layer, model: Model, shape: tuple[int, ...]) -> Array:
     return np.full(shape, np.nan, np.float32)
 
 
-def halo_of(model: Model, layer: Layer) -> int:
-    """How many pixels around a window the layer there depends on."""
+def halo_of(model: Model, layer: Layer, image: Image) -> int:
+    """How many pixels around a window the layer there depends on, those for its features counted."""
+    return _smoothing_halo(model, layer) + model.recipe.context(image)
+
+
+def _smoothing_halo(model: Model, layer: Layer) -> int:
+    """How many pixels around a window are computed for the layer there."""
     return HALO if model.strength > 0 and model.k > 1 and layer in ("labels", "probabilities") else 0
 
 
@@ -74,7 +79,7 @@ def visit(
     progress : callable, optional
         Called with the number of tiles done and of all tiles.
     """
-    smoothing, halo = None, halo_of(model, layer)
+    smoothing, halo = None, _smoothing_halo(model, layer)
     if halo:
         smoothing = _smoothing(image, model, contrast(image, model.recipe) if variation is None else variation)
     within = within or everything(image.shape)
@@ -123,10 +128,11 @@ class _ThreadMemory(threading.local):
 
 
 def _smoothing(image: Image, model: Model, variation: Array) -> Smoothing:
-    total = float((variation / model.scale[: model.n_guides] ** 2).sum())
+    scale = model.scale[: len(variation)]
+    total = float((variation / scale**2).sum())
     sharpness = math.sqrt(0.5 / total) if total > 0 else 0.0
     spacing = image.spacing or (1.0,) * image.ndim
-    return Smoothing(model.strength, sharpness / model.scale[: model.n_guides], spacing)
+    return Smoothing(model.strength, sharpness / scale, spacing)
 
 
 def _write_valid(values: Array, tile: Tile, valid: Array | None, out: Array) -> None:
@@ -153,9 +159,9 @@ def _write_classes(
         samples.posterior(planes, model.arguments_of, posterior, None, log_prior=log_prior)
         posterior = posterior.reshape(model.k, *tile.shape)
         if smoothing is not None:
-            guide = planes[: model.n_guides].reshape(-1, *tile.shape)
+            guide = planes[: len(smoothing.sharpness)].reshape(-1, *tile.shape)
             if samples.has_missing(guide):
-                center = np.float32(model.center[: model.n_guides]).reshape(-1, *[1] * len(tile.shape))
+                center = np.float32(model.center[: len(guide)]).reshape(-1, *[1] * len(tile.shape))
                 guide = np.where(np.isnan(guide), center, guide)
             smoothing.apply(posterior, guide, valid, tile.local, **{layer: out})
         elif layer == "labels":
