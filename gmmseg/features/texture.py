@@ -35,7 +35,7 @@ Window = tuple[slice, ...]
 
 _TILE_PIXELS = 1 << 16  # of which planes of single pixels are computed together
 
-SCALARS = ("mean", "fine energy", "coarse energy")
+SCALARS = ("local mean", "fine energy", "coarse energy")
 """Names of the planes before those of direction, each with a unit of its own."""
 
 _ENERGIES = slice(1, 3)

@@ -180,7 +180,7 @@ def test_scales_of_a_volume_follow_its_spacing(rng):
 
 def test_names_say_what_directions_are():
     names = TEXTURE.names(Image(np.zeros((2, 2, 1))))
-    assert names == ("mean", "fine energy", "coarse energy", "direction x-y", "direction xy")
+    assert names == ("local mean", "fine energy", "coarse energy", "direction x-y", "direction xy")
     assert TEXTURE.names(Image(np.zeros((2, 2, 2, 1))))[3:] == tuple(
         f"direction {pair}" for pair in ("x-y", "xy-z", "xy", "xz", "yz")
     )
