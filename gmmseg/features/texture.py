@@ -33,7 +33,7 @@ __all__ = ["SCALARS", "context", "names", "planes", "planes_of"]
 Array = NDArray[Any]
 Window = tuple[slice, ...]
 
-_TILE_PIXELS = 1 << 16  # of which planes of single pixels are computed together
+_TILE_PIXELS = 1 << 18  # of which planes of single pixels are computed together
 
 SCALARS = ("local mean", "fine energy", "coarse energy")
 """Names of the planes before those of direction, each with a unit of its own."""
@@ -117,7 +117,10 @@ def planes(image: Image, window: Window, out: Array) -> None:
     inverse = np.array([1 / step for step in reach.spacing], np.float32)
     kernels.texture(values, known, np.array(reach.steps), np.array(reach.shift), inverse, out.reshape(-1, *shape))
     np.cbrt(out[_ENERGIES], out=out[_ENERGIES])
-    out[~np.isfinite(out)] = np.nan
+    with np.errstate(over="ignore", invalid="ignore"):
+        all_known = np.isfinite(out.sum())
+    if not all_known:
+        out[~np.isfinite(out)] = np.nan
 
 
 def planes_of(image: Image, flat: Array, threads: int = 1) -> Array:

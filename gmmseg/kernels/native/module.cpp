@@ -377,7 +377,8 @@ void texture(const Field& values, nb::object known, const Packed<const std::int6
     if (!known.is_none()) {
         auto a = nb::cast<Field>(known);
         require(a.ndim() == axes, "known has not the shape of the values");
-        for (size_t i = 0; i < axes; ++i) require(a.shape(i) == values.shape(i), "known has not the shape of the values");
+        for (size_t i = 0; i < axes; ++i)
+            require(a.shape(i) == values.shape(i), "known has not the shape of the values");
         job.known = a.data();
     }
     job.n_axes = int(axes);

@@ -5,8 +5,7 @@
 #include <limits>
 
 #include "kernels.h"
-
-#define GMMSEG_RESTRICT __restrict__
+#include "pack.h"
 
 namespace {
 
@@ -34,18 +33,32 @@ void rows(const Box& outer, ptrdiff_t start, const Box& inner, const Work& work)
         for (ptrdiff_t y = 0; y < inner.n[1]; ++y) work(start + outer.row(z, y), inner.row(z, y));
 }
 
-// (1, 2, 1)/4 of three rows as two sums of neighbours, into the first.
-inline void add_rows(float* GMMSEG_RESTRICT to, const float* GMMSEG_RESTRICT b, const float* GMMSEG_RESTRICT c,
-                     ptrdiff_t n) {
-    for (ptrdiff_t i = 0; i < n; ++i) to[i] = ((to[i] + b[i]) + (b[i] + c[i])) * 0.25f;
+GMMSEG_INLINE Pack<float> read(const float* from, Pack<float>) { return load(from); }
+GMMSEG_INLINE float read(const float* from, float) { return *from; }
+GMMSEG_INLINE void write(float* to, Pack<float> value) { store(to, value); }
+GMMSEG_INLINE void write(float* to, float value) { *to = value; }
+
+// (1, 2, 1)/4 of rows that lie `step` from each other, as two sums of neighbours, for n of them in their place; each
+// row is read once, as the sum that two results share and the row itself are kept.
+template <class V>
+GMMSEG_INLINE void add_rows(float* rows, ptrdiff_t apart, ptrdiff_t step, ptrdiff_t n) {
+    for (ptrdiff_t first = 0; first < step && first < n; ++first) {
+        V last = read(rows + (first + step) * apart, V{}), sum = read(rows + first * apart, V{}) + last;
+        for (ptrdiff_t i = first; i < n; i += step) {
+            const V next = read(rows + (i + 2 * step) * apart, V{}), other = last + next;
+            write(rows + i * apart, (sum + other) * 0.25f);
+            last = next, sum = other;
+        }
+    }
 }
-inline void add_along(const float* GMMSEG_RESTRICT in, ptrdiff_t step, ptrdiff_t n, float* GMMSEG_RESTRICT out) {
+
+inline void add_along(const float* __restrict in, ptrdiff_t step, ptrdiff_t n, float* __restrict out) {
     for (ptrdiff_t i = 0; i < n; ++i) out[i] = ((in[i] + in[i + step]) + (in[i + step] + in[i + 2 * step])) * 0.25f;
 }
 
 // Smooths `values`, which it changes, with neighbours at the distances of each of the levels by (1, 2, 1)/4, one axis
-// after the other, in panels that stay in the first cache: 0.7 of the time of one level after the other. `out` gets
-// what has all neighbours and may be `values`; scratch holds two rows.
+// after the other, in panels of a few columns that stay in the cache. `out` gets what has all neighbours and may be
+// `values`; scratch holds two rows.
 Box smooth(float* values, const Box& box, const std::int64_t* steps, int levels, float* out, float* scratch) {
     Box inner = box;
     for (int axis = 0; axis < 2; ++axis) {
@@ -58,10 +71,10 @@ Box smooth(float* values, const Box& box, const std::int64_t* steps, int levels,
                 for (int level = 0; level < levels; ++level)
                     if (const ptrdiff_t step = steps[3 * level + axis]) {
                         n -= 2 * step;
-                        for (ptrdiff_t i = 0; i < n; ++i) {
-                            float* const row = panel + i * apart;
-                            add_rows(row, row + step * apart, row + 2 * step * apart, wide);
-                        }
+                        ptrdiff_t i = 0;
+                        for (; i + kLanes<float> <= wide; i += kLanes<float>)
+                            add_rows<Pack<float>>(panel + i, apart, step, n);
+                        for (; i < wide; ++i) add_rows<float>(panel + i, apart, step, n);
                     }
                 inner.n[axis] = n;
             }
@@ -89,12 +102,12 @@ Box smoothed(const float* values, const Box& box, const std::int64_t* step, floa
     return smooth(out, box, step, 1, out, scratch);
 }
 
-void divide(const float* GMMSEG_RESTRICT values, const float* GMMSEG_RESTRICT weights, ptrdiff_t n,
-            float* GMMSEG_RESTRICT out) {
+void divide(const float* __restrict values, const float* __restrict weights, ptrdiff_t n,
+            float* __restrict out) {
     for (ptrdiff_t i = 0; i < n; ++i) out[i] = weights[i] == 0 ? 0 : values[i] / weights[i];
 }
 
-// What one image holds at the work: fields of averages, each in a buffer of `room` numbers, some to work in.
+// One window at work: fields that are averaged, each in a buffer of `room_` numbers, and some buffers beside them.
 class Texture {
   public:
     Texture(const gmmseg::TextureJob& job)
@@ -144,26 +157,26 @@ class Texture {
         });
     }
 
-    void row(const float* GMMSEG_RESTRICT light, const float* GMMSEG_RESTRICT fine, const float* GMMSEG_RESTRICT coarse,
+    void row(const float* __restrict light, const float* __restrict fine, const float* __restrict coarse,
              const ptrdiff_t* along, ptrdiff_t to) const {
         const ptrdiff_t n = part_.n[2];
         const float sx = job_.slopes[2], sy = job_.slopes[1], sz = job_.slopes[0];
         const ptrdiff_t dy = along[1], dz = along[0];
-        float *GMMSEG_RESTRICT mean = field(0) + to, *GMMSEG_RESTRICT high = field(1) + to,
-              *GMMSEG_RESTRICT low = field(2) + to;
+        float *__restrict mean = field(0) + to, *__restrict high = field(1) + to,
+              *__restrict low = field(2) + to;
         for (ptrdiff_t i = 0; i < n; ++i) {
             mean[i] = light[i];
             high[i] = (light[i] - fine[i]) * (light[i] - fine[i]);
             low[i] = (fine[i] - coarse[i]) * (fine[i] - coarse[i]);
         }
-        float* GMMSEG_RESTRICT trace = field(fields_ - 1) + to;
+        float* __restrict trace = field(fields_ - 1) + to;
         if (job_.n_axes == 1) {
             for (ptrdiff_t i = 0; i < n; ++i) {
                 const float x = (fine[i + 1] - fine[i - 1]) * sx;
                 trace[i] = x * x;
             }
         } else if (job_.n_axes == 2) {
-            float *GMMSEG_RESTRICT square = field(3) + to, *GMMSEG_RESTRICT product = field(4) + to;
+            float *__restrict square = field(3) + to, *__restrict product = field(4) + to;
             for (ptrdiff_t i = 0; i < n; ++i) {
                 const float x = (fine[i + 1] - fine[i - 1]) * sx, y = (fine[i + dy] - fine[i - dy]) * sy;
                 square[i] = x * x - y * y;
@@ -172,9 +185,9 @@ class Texture {
             }
         } else {
             const float length = float(std::sqrt(4.0 / 3.0));
-            float *GMMSEG_RESTRICT square = field(3) + to, *GMMSEG_RESTRICT deep = field(4) + to,
-                  *GMMSEG_RESTRICT xy = field(5) + to, *GMMSEG_RESTRICT xz = field(6) + to,
-                  *GMMSEG_RESTRICT yz = field(7) + to;
+            float *__restrict square = field(3) + to, *__restrict deep = field(4) + to,
+                  *__restrict xy = field(5) + to, *__restrict xz = field(6) + to,
+                  *__restrict yz = field(7) + to;
             for (ptrdiff_t i = 0; i < n; ++i) {
                 const float x = (fine[i + 1] - fine[i - 1]) * sx, y = (fine[i + dy] - fine[i - dy]) * sy;
                 const float z = (fine[i + dz] - fine[i - dz]) * sz, flat = x * x + y * y;
@@ -188,13 +201,13 @@ class Texture {
         }
     }
 
-    void weigh(const float* GMMSEG_RESTRICT known, ptrdiff_t to) const {
+    void weigh(const float* __restrict known, ptrdiff_t to) const {
         const ptrdiff_t n = part_.n[2];
         for (int f = 0; f < fields_; ++f) {
-            float* GMMSEG_RESTRICT values = field(f) + to;
+            float* __restrict values = field(f) + to;
             for (ptrdiff_t i = 0; i < n; ++i) values[i] *= known[i];
         }
-        float* GMMSEG_RESTRICT weights = field(fields_) + to;
+        float* __restrict weights = field(fields_) + to;
         for (ptrdiff_t i = 0; i < n; ++i) weights[i] = known[i];
     }
 
@@ -207,12 +220,12 @@ class Texture {
         const ptrdiff_t n = part_.size();
         if (job_.known)
             for (int f = 0; f < fields_; ++f) {
-                float *GMMSEG_RESTRICT values = field(f), *GMMSEG_RESTRICT weights = field(fields_);
+                float *__restrict values = field(f), *__restrict weights = field(fields_);
                 for (ptrdiff_t i = 0; i < n; ++i) values[i] /= weights[i];
             }
-        const float* GMMSEG_RESTRICT trace = field(fields_ - 1);
+        const float* __restrict trace = field(fields_ - 1);
         for (int f = 3; f < 3 + directions_; ++f) {
-            float* GMMSEG_RESTRICT values = field(f);
+            float* __restrict values = field(f);
             for (ptrdiff_t i = 0; i < n; ++i) values[i] /= trace[i] == 0 ? 1 : trace[i];
         }
     }
@@ -220,30 +233,13 @@ class Texture {
     void settle() {
         const std::int64_t* shift = job_.shift;
         const Box wide = out_.less(-shift[0], -shift[1], -shift[2]);
-        float *change = buffer(0), *least = buffer(1);
+        float* const change = buffer(0);
         for (ptrdiff_t i = 0; i < wide.size(); ++i) change[i] = 0;
         for (int a = 0; a < 3; ++a)
             if (const ptrdiff_t half = shift[a] / 2) compare(wide, a, half, change);
         for (ptrdiff_t i = 0; i < wide.size(); ++i)
             change[i] = change[i] != change[i] ? std::numeric_limits<float>::infinity() : change[i];
-        const ptrdiff_t n = out_.size();
-        rows(wide, wide.start(out_, 0, 0, 0), out_, [&](ptrdiff_t from, ptrdiff_t to) {
-            for (ptrdiff_t i = 0; i < out_.n[2]; ++i) least[to + i] = change[from + i];
-        });
-        for (int f = 0; f < 3 + directions_; ++f)
-            rows(part_, part_.start(out_, 0, 0, 0), out_, [&](ptrdiff_t from, ptrdiff_t to) {
-                for (ptrdiff_t i = 0; i < out_.n[2]; ++i) job_.out[f * n + to + i] = field(f)[from + i];
-            });
-        for (int corner = 0; corner < 8; ++corner) {
-            ptrdiff_t by[3];
-            bool again = false;
-            for (int a = 0; a < 3; ++a) {
-                const bool up = corner >> (2 - a) & 1;
-                again = again || (up && !shift[a]);
-                by[a] = up ? shift[a] : -shift[a];
-            }
-            if (!again) take(wide, by, change, least);
-        }
+        choose(wide, change);
     }
 
     // Adds how much the averages change from half a shift before to half a shift after each pixel.
@@ -253,8 +249,8 @@ class Texture {
         const ptrdiff_t before = part_.start(wide, -by[0], -by[1], -by[2]);
         const ptrdiff_t n = wide.n[2];
         rows(part_, 0, wide, [&](ptrdiff_t from, ptrdiff_t to) {
-            const float *GMMSEG_RESTRICT high = field(1) + from, *GMMSEG_RESTRICT low = field(2) + from;
-            float *GMMSEG_RESTRICT energies = scratch_, *GMMSEG_RESTRICT turns = scratch_ + n;
+            const float *__restrict high = field(1) + from, *__restrict low = field(2) + from;
+            float *__restrict energies = scratch_, *__restrict turns = scratch_ + n;
             for (ptrdiff_t i = 0; i < n; ++i) {
                 const float fine = ratio(high[after + i], high[before + i]);
                 const float coarse = ratio(low[after + i], low[before + i]);
@@ -262,13 +258,13 @@ class Texture {
                 turns[i] = 0;
             }
             for (int f = 3; f < 3 + directions_; ++f) {
-                const float* GMMSEG_RESTRICT values = field(f) + from;
+                const float* __restrict values = field(f) + from;
                 for (ptrdiff_t i = 0; i < n; ++i) {
                     const float turned = values[after + i] - values[before + i];
                     turns[i] += turned * turned;
                 }
             }
-            float* GMMSEG_RESTRICT sum = change + to;
+            float* __restrict sum = change + to;
             for (ptrdiff_t i = 0; i < n; ++i) sum[i] += energies[i] + turns[i];
         });
     }
@@ -278,20 +274,51 @@ class Texture {
         return 2 * (a - b) / (total == 0 ? 1 : total);
     }
 
-    // Takes the averages that lie `by` away where they change less.
-    void take(const Box& wide, const ptrdiff_t* by, const float* change, float* least) const {
-        const ptrdiff_t there = wide.start(out_, by[0], by[1], by[2]), n = out_.size();
-        const ptrdiff_t source = part_.start(out_, by[0], by[1], by[2]);
-        rows(wide, there, out_, [&](ptrdiff_t from, ptrdiff_t to) {
-            const ptrdiff_t z = to / (out_.n[1] * out_.n[2]), y = to / out_.n[2] % out_.n[1];
-            const float* GMMSEG_RESTRICT other = change + from;
-            float* GMMSEG_RESTRICT best = least + to;
-            for (int f = 0; f < 3 + directions_; ++f) {
-                const float* GMMSEG_RESTRICT values = field(f) + source + part_.row(z, y);
-                float* GMMSEG_RESTRICT out = job_.out + f * n + to;
-                for (ptrdiff_t i = 0; i < out_.n[2]; ++i) out[i] = other[i] < best[i] ? values[i] : out[i];
+    // Takes the averages from the middle or the corner where they change least, the first of those where several do.
+    void choose(const Box& wide, const float* change) const {
+        ptrdiff_t places[8], sources[8];
+        int corners = 0;
+        for (int corner = 0; corner < 8; ++corner) {
+            ptrdiff_t by[3];
+            bool again = false;
+            for (int a = 0; a < 3; ++a) {
+                const bool up = corner >> (2 - a) & 1;
+                again = again || (up && !job_.shift[a]);
+                by[a] = up ? job_.shift[a] : -job_.shift[a];
             }
-            for (ptrdiff_t i = 0; i < out_.n[2]; ++i) best[i] = other[i] < best[i] ? other[i] : best[i];
+            if (again) continue;
+            places[corners] = wide.start(out_, by[0], by[1], by[2]);
+            sources[corners++] = part_.start(out_, by[0], by[1], by[2]);
+        }
+        if (corners == 1) corners = 0;  // the middle
+        const ptrdiff_t n = out_.n[2], middle = part_.start(out_, 0, 0, 0);
+        const ptrdiff_t middle_change = wide.start(out_, 0, 0, 0);
+        float* __restrict least = scratch_;
+        float* __restrict best = scratch_ + n;  // the number of the corner
+        rows(wide, 0, out_, [&](ptrdiff_t from, ptrdiff_t to) {
+            for (ptrdiff_t i = 0; i < n; ++i) least[i] = change[middle_change + from + i], best[i] = -1;
+            for (int c = 0; c < corners; ++c) {
+                const float* __restrict other = change + places[c] + from;
+                for (ptrdiff_t i = 0; i < n; ++i) {
+                    best[i] = other[i] < least[i] ? float(c) : best[i];
+                    least[i] = other[i] < least[i] ? other[i] : least[i];
+                }
+            }
+            const ptrdiff_t row = part_.row(to / (out_.n[1] * n), to / n % out_.n[1]);
+            for (int f = 0; f < 3 + directions_; ++f) {
+                const float* const values = field(f) + row;
+                float* __restrict out = job_.out + f * out_.size() + to;
+                __builtin_memcpy(out, values + middle, size_t(n) * sizeof(float));
+                for (int c = 0; c < corners; c += 2) {
+                    const float* __restrict one = values + sources[c];
+                    const float* __restrict two = values + sources[c + 1];
+                    const float number = float(c);
+                    for (ptrdiff_t i = 0; i < n; ++i) {
+                        const float a = one[i], b = two[i], kept = out[i];
+                        out[i] = best[i] == number ? a : best[i] == number + 1 ? b : kept;
+                    }
+                }
+            }
         });
     }
 
