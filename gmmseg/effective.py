@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ def choose_classes(
     def features_of(values: Array, flat: Array) -> Array:
         return prepare((recipe.planes_of(image, values, flat)[:guides] - center[:guides, None]) / scale[:guides, None])
 
-    neighbours = Neighbours(image, features_of, rng)
+    neighbours = Neighbours(image, features_of, rng, at_once=recipe.context(image) > 0)
     n_pixels = image.n_pixels if image.valid is None else int(np.count_nonzero(image.valid))
     n_samples = max(1, some.shape[1] // n_images)
 
@@ -129,6 +129,8 @@ class Neighbours:
     rng : numpy.random.Generator
     pairs : int
         Pixels that are compared with others at each distance.
+    at_once : bool
+        Take the features at all distances together, where taking some costs as much as taking many.
     """
 
     def __init__(
@@ -138,8 +140,9 @@ class Neighbours:
         rng: np.random.Generator,
         *,
         pairs: int = 8192,
+        at_once: bool = False,
     ) -> None:
-        self._image, self._features_of = image, features_of
+        self._image, self._features_of, self._at_once = image, features_of, at_once
         self._flat, values = sample_pixels(image, pairs, rng)
         self._here = features_of(values, self._flat)
         self._moved: dict[tuple[int, int], tuple[Array, Array]] = {}
@@ -186,18 +189,30 @@ class Neighbours:
         """Which of the pixels `lag` farther along an axis are valid (n,), and their features (d, n)."""
         if (axis, lag) not in self._moved:
             shape = self._image.shape
-            inside = np.unravel_index(self._flat, shape)[axis] + lag < shape[axis]
-            moved = self._flat + np.where(inside, lag * math.prod(shape[axis + 1 :]), 0)
+            wanted = [(a, step) for a, n in enumerate(shape) for step in _lags(n)] if self._at_once else [(axis, lag)]
+            inside = np.stack([np.unravel_index(self._flat, shape)[a] + step < shape[a] for a, step in wanted])
+            steps = np.array([[step * math.prod(shape[a + 1 :])] for a, step in wanted])
+            moved = (self._flat + np.where(inside, steps, 0)).reshape(-1)
             values, valid = self._image.take(moved)
-            self._moved[axis, lag] = inside if valid is None else inside & valid, self._features_of(values, moved)
+            planes = self._features_of(values, moved).reshape(-1, *inside.shape)
+            if valid is not None:
+                inside &= valid.reshape(inside.shape)
+            self._moved |= {key: (inside[i], planes[:, i]) for i, key in enumerate(wanted)}
         return self._moved[axis, lag]
+
+
+def _lags(n: int) -> Iterator[int]:
+    """Lags that grow by halves, up to half of n."""
+    lag, farthest = 0, n // 2
+    while lag < farthest:
+        lag = min(max(lag + 1, lag * 3 // 2), farthest)
+        yield lag
 
 
 def _integral(correlation: Callable[[int], float], n: int) -> float:
     """1 plus twice the sum of the correlations' powers at lags 1, 2, ..., up to where they vanish; at most n."""
-    total, lag, before, farthest = 1.0, 0, 1.0, n // 2
-    while lag < farthest:
-        following = min(max(lag + 1, lag * 3 // 2), farthest)
+    total, lag, before = 1.0, 0, 1.0
+    for following in _lags(n):
         value = correlation(following)
         if not value > _NOISE_FLOOR:
             break

@@ -12,6 +12,8 @@ from gmmseg.sources import Selected, Source, combine, finite
 from gmmseg.windows import Window, everything, strips
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     import numpy.typing as npt
 
@@ -227,6 +229,38 @@ class Image:
         pixels = _READ_AT_ONCE // (source.dtype.itemsize * self.n_channels)
         return [tile.inner for strip in strips(self.shape, source.blocks, source.sweep, pixels, 0) for tile in strip]
 
+    def around(
+        self, flat: np.ndarray, sides: tuple[int, ...], context: int
+    ) -> Iterator[tuple[Image, list[tuple[Window, np.ndarray, tuple[np.ndarray, ...]]]]]:
+        """Go to single pixels with what lies around them; a source is read once, window by window.
+
+        Parameters
+        ----------
+        flat : ndarray of int, shape (n,)
+            Indices into the flattened spatial axes.
+        sides : tuple of int
+            Of the tiles in which pixels are gathered.
+        context : int
+            Pixels that are wanted around a tile, as far as the image goes.
+
+        Yields
+        ------
+        part : Image
+            In memory.
+        tiles : list of tuple
+            Each a window of the part, which of the pixels it holds, and where they are in it, axis by axis.
+        """
+        import numpy as np
+
+        index = np.stack(np.unravel_index(flat, self.shape))
+        for window in self.windows():
+            outer = tuple(slice(max(s.start - context, 0), s.stop + context) for s in window)
+            outer = tuple(slice(s.start, min(s.stop, n)) for s, n in zip(outer, self.shape, strict=True))
+            starts, stops = ([[getattr(s, name)] for s in window] for name in ("start", "stop"))
+            here = np.flatnonzero(((index >= starts) & (index < stops)).all(axis=0))
+            if len(here):
+                yield self.crop(outer), list(_gathered(here, index[:, here], window, outer, sides))
+
     @classmethod
     def from_array(
         cls,
@@ -321,6 +355,26 @@ class Image:
                 f"mask has shape {used.shape}, but {self.name} has shape {self.shape}; give one value a pixel"
             )
         return replace(self, valid=combine(self.valid, used != 0))
+
+
+def _gathered(
+    which: np.ndarray, index: np.ndarray, window: Window, outer: Window, sides: tuple[int, ...]
+) -> Iterator[tuple[Window, np.ndarray, tuple[np.ndarray, ...]]]:
+    """Tiles of a window, in the coordinates of the outer one, that hold pixels at index (ndim, n), as of `around`."""
+    import numpy as np
+
+    first = np.array([s.start for s in window])
+    corners = (index.T - first) // sides * sides + first
+    order = np.lexsort(corners.T)
+    ends = np.flatnonzero((np.diff(corners[order], axis=0) != 0).any(axis=1)) + 1
+    for some in np.split(order, ends):
+        corner = corners[some[0]].tolist()
+        inner = tuple(
+            slice(c - o.start, min(c + side, s.stop) - o.start)
+            for c, side, s, o in zip(corner, sides, window, outer, strict=True)
+        )
+        place = tuple(index[axis, some] - corner[axis] for axis in range(len(corner)))
+        yield inner, which[some], place
 
 
 def _real_numbers(array: npt.ArrayLike, name: str) -> np.ndarray:

@@ -123,6 +123,7 @@ def survey(
     by_value: bool = True,
     seen: Callable[[Image, Recipe], None] | None = None,
     patches: int | None = None,
+    threads: int = 1,
 ) -> Survey:
     """Sample images of one kind, one after the other; of `count` pixels each, all if None.
 
@@ -136,6 +137,7 @@ def survey(
         Called with each image.
     patches : int, optional
         Number of images, where patches of them are taken.
+    threads : int
     """
     first, parts, scenes = None, [], []
     for image in images:
@@ -147,11 +149,13 @@ def survey(
         if seen is not None:
             seen(image, recipe)
         guidance = None if guide is None else guide(image)
-        found = take_sample(image, recipe, count, rng, k=k, guidance=guidance, by_value=by_value, patches=patches)
+        found = take_sample(
+            image, recipe, count, rng, k=k, guidance=guidance, by_value=by_value, patches=patches, threads=threads
+        )
         around, variation = found.patches, found.variation
         if around is not None:
             variation = contrast(image, recipe) if variation is None else variation
-            features = recipe.planes_of(image, around.values, around.flat)
+            features = recipe.planes_of(image, around.values, around.flat, threads=threads)
             position = features[recipe.n_guides(image) :]
             position += POSITION_BLUR * np.random.default_rng(0).standard_normal(position.shape, np.float32)
             scenes.append((image if patches == 1 else image.without_pixels(), around, features, variation))

@@ -116,6 +116,7 @@ def take_sample(
     guidance: Guidance | None = None,
     by_value: bool = True,
     patches: int | None = None,
+    threads: int = 1,
 ) -> Sample:
     """Take a sample of `count` pixels, all if None; of integer images of few distinct values, all pixels `by_value`.
 
@@ -130,7 +131,7 @@ def take_sample(
     layout = None if patches is None else Layout.around(image.shape, _places(image), patches)
     flat, values, there = _look_at(image, count, rng, pairs if layout is None else np.append(pairs, layout.flat))
     pair_values, pair_valid, patch_values, patch_valid = _cut(there, len(pairs))
-    variation = None if usable is None else _variation(image, recipe, pairs, usable, pair_values, pair_valid)
+    variation = None if usable is None else _variation(image, recipe.pointwise, pairs, usable, pair_values, pair_valid)
     around, on_valid = None, False
     if layout is not None and patches is not None:
         if patch_valid is not None and np.count_nonzero(patch_valid) < _ENOUGH * len(patch_valid):
@@ -139,14 +140,14 @@ def take_sample(
         log_prior = None if guidance is None else guidance.log_prior(k, np.unravel_index(layout.flat, image.shape))
         around = layout.filled(patch_values, patch_valid, log_prior, on_valid=on_valid)
     position = [row for row, group in enumerate(recipe.groups(image)) if group < 0]
-    if by_value and guidance is None and not position:
+    if by_value and guidance is None and recipe.by_value:
         counted = _distinct_values(image, values)
         if counted is not None:
             return replace(values_as_sample(image, recipe, *counted), variation=variation, patches=around)
     if guidance is not None and guidance.scribbles is not None:
         flat = _with_scribbles(image, guidance.scribbles, flat, rng)
         values, _ = image.take(flat)
-    planes = recipe.planes_of(image, values, flat)
+    planes = recipe.planes_of(image, values, flat, threads=threads)
     if position:
         planes[position] += POSITION_BLUR * rng.standard_normal((len(position), planes.shape[1]), np.float32)
     if guidance is None:
@@ -279,7 +280,8 @@ def _quarters(values: Array, weights: Array | None) -> Array:
 
 
 def contrast(image: Image, recipe: Recipe) -> Array:
-    """Mean squared difference (d,) of each feature, position left out, between neighbours along any axis."""
+    """Mean squared difference (c,), between neighbours along any axis, of features that a pixel's own value decides."""
+    recipe = recipe.pointwise  # the rest is smooth, and costs more
     for count in (_PAIRS, _MOST_LOOKS * _PAIRS):
         flat, usable = _pairs(image, count)
         found = _variation(image, recipe, flat, usable, *image.take(flat))
@@ -309,6 +311,6 @@ def _variation(
     if number < min(n, _PAIRS) // 4 and n < min(image.n_pixels, _MOST_LOOKS * _PAIRS):
         return None
     guides = recipe.n_guides(image)
-    planes = recipe.planes_of(image, values, flat)[:guides].reshape(guides, -1, n)
+    planes = recipe.planes_of(image, values, flat)[:guides].reshape(guides, 1 + len(usable), n)
     change = np.nan_to_num(planes[:, 1:] - planes[:, :1]) ** 2  # what is missing does not differ
     return np.asarray((change * usable).sum(axis=(1, 2), dtype=np.float64) / max(number, 1))

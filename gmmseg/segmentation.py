@@ -236,6 +236,8 @@ def _fit(
     workers, strength = kernels.thread_count(threads), strength_of(smooth)
     family(covariance)
     recipe = None if features is None else Recipe.parse(features)
+    if bias_field and recipe is not None and recipe.has_texture:
+        raise ParameterError(f"bias_field does not go with features={features!r}: leave texture out, or bias_field")
     sources = images if isinstance(images, list | tuple) else [images]
     if len(sources) != 1 and not (scribbles is None and prior is None):
         raise ParameterError(f"scribbles and prior are of one image, but there are {len(sources)}; fit one at a time")
@@ -250,7 +252,16 @@ def _fit(
     share = None if count is None else -(-count // max(1, len(sources)))
     patches = len(sources) if bias_field or (strength != 0 and number > 1) else None
     found = survey(
-        opened, recipe, share, rng, k=number, guide=guide, by_value=not automatic, seen=seen, patches=patches
+        opened,
+        recipe,
+        share,
+        rng,
+        k=number,
+        guide=guide,
+        by_value=not automatic,
+        seen=seen,
+        patches=patches,
+        threads=workers,
     )
     if found.sample.classes is None:
         number = found.supported(number, quiet=automatic)
@@ -328,7 +339,7 @@ def choose_k(
         family(name)
     recipe = None if features is None else Recipe.parse(features)
     opened = open_image(image, mask=mask, channel_axis=channel_axis, memory=memory)
-    found = survey([opened], recipe, count, rng, by_value=False)
+    found = survey([opened], recipe, count, rng, by_value=False, threads=workers)
     if found.sample.planes.shape[1] == 0:
         raise InputError(f"{opened.name}: no pixel is valid, so there are no classes to choose from; check the mask")
     return found.choose(found.supported(number, quiet=True), families, rng, workers, criterion=criterion)

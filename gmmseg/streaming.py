@@ -79,7 +79,7 @@ def stream(
     Part
     """
     source: Any = image.pixels
-    halo = halo_of(model, layer)
+    halo = halo_of(model, layer, image)
     bytes_a_pixel = max(source.dtype.itemsize * image.n_channels, 4 * model.k if layer == "probabilities" else 4)
     found = list(strips(image.shape, source.blocks, source.sweep, memory // (_IN_FLIGHT * bytes_a_pixel), halo))
     count = sum(map(len, found))

@@ -40,8 +40,13 @@ def empty_layer(layer: Layer, model: Model, shape: tuple[int, ...]) -> Array:
     return np.full(shape, np.nan, np.float32)
 
 
-def halo_of(model: Model, layer: Layer) -> int:
-    """How many pixels around a window the layer there depends on."""
+def halo_of(model: Model, layer: Layer, image: Image) -> int:
+    """How many pixels around a window the layer there depends on, those for its features counted."""
+    return _smoothing_halo(model, layer) + model.recipe.context(image)
+
+
+def _smoothing_halo(model: Model, layer: Layer) -> int:
+    """How many pixels around a window are computed for the layer there."""
     return HALO if model.strength > 0 and model.k > 1 and layer in ("labels", "probabilities") else 0
 
 
@@ -78,11 +83,11 @@ def visit(
     progress : callable, optional
         Called with the number of tiles done and of all tiles.
     """
-    smoothing, halo = None, halo_of(model, layer)
+    smoothing, halo = None, _smoothing_halo(model, layer)
     if halo:
         variation = contrast(image, model.recipe) if variation is None else variation
         spacing = image.spacing or (1.0,) * image.ndim
-        smoothing = Smoothing.of(model.strength, variation, model.scale[: model.n_guides], spacing)
+        smoothing = Smoothing.of(model.strength, variation, model.scale[: len(variation)], spacing)
         model = model.among_neighbours
     within = within or everything(image.shape)
     floats = 4 * model.k + len(model.scale) + 3**image.ndim // 2
@@ -156,9 +161,9 @@ def _write_classes(
         samples.posterior(planes, model.arguments_of, posterior, None, log_prior=log_prior)
         posterior = posterior.reshape(model.k, *tile.shape)
         if smoothing is not None:
-            guide = planes[: model.n_guides].reshape(-1, *tile.shape)
+            guide = planes[: len(smoothing.sharpness)].reshape(-1, *tile.shape)
             if samples.has_missing(guide):
-                center = np.float32(model.center[: model.n_guides]).reshape(-1, *[1] * len(tile.shape))
+                center = np.float32(model.center[: len(guide)]).reshape(-1, *[1] * len(tile.shape))
                 guide = np.where(np.isnan(guide), center, guide)
             smoothing.apply(posterior, guide, valid, tile.local, **{layer: out})
         elif layer == "labels":

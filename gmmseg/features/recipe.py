@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
-from gmmseg.features import color
+from gmmseg.features import color, texture
 from gmmseg.image import Image
 
 __all__ = ["Recipe"]
@@ -21,18 +21,19 @@ __all__ = ["Recipe"]
 Array = NDArray[Any]
 
 _COLOR = {"rgb": ("R", "G", "B"), "lab": ("L", "a", "b"), "luv": ("L", "u", "v"), "hsv": ("s cos h", "s sin h", "v")}
-_NAMES = (*_COLOR, "gray", "intensity", "bands", "xy")
+_NAMES = (*_COLOR, "gray", "intensity", "bands", "texture", "xy")
+_LAST = {"texture": 1, "xy": 2}  # those that a pixel's own value does not decide
 _AXES = ("x", "y", "z", "t")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Features in the order in which they were asked for, position last.
+    """Features in the order in which they were asked for, then texture, then position.
 
     Parameters
     ----------
     features : tuple of str
-        Any of rgb, lab, luv, hsv, gray, intensity, bands, xy.
+        Any of rgb, lab, luv, hsv, gray, intensity, bands, texture, xy.
     position_weight : float
         Weight of `xy`; only used with it.
 
@@ -65,7 +66,7 @@ class Recipe:
             names.append(name)
         if names == ["xy"]:
             raise ParameterError(f"features={text!r} holds position alone; add a colour or intensity, as in 'lab,xy'")
-        return cls(tuple(sorted(names, key="xy".__eq__)), weight)
+        return cls(tuple(sorted(names, key=lambda name: _LAST.get(name, 0))), weight)
 
     @classmethod
     def default(cls, image: Image) -> Recipe:
@@ -98,6 +99,8 @@ class Recipe:
         for feature in self.features:
             if feature == "bands":
                 names += image.channel_names or [f"band {i + 1}" for i in range(image.n_channels)]
+            elif feature == "texture":
+                names += texture.names(image.ndim)
             elif feature == "xy":
                 names += _AXES[: image.ndim]
             else:
@@ -111,6 +114,10 @@ class Recipe:
             first = max(groups, default=-1) + 1
             if feature == "bands":
                 groups += range(first, first + image.n_channels)
+            elif feature == "texture":
+                first_direction = first + len(texture.SCALARS)
+                n_directions = len(texture.names(image.ndim)) - len(texture.SCALARS)
+                groups += [*range(first, first_direction), *[first_direction] * n_directions]
             elif feature == "xy":
                 groups += [-1] * image.ndim
             else:
@@ -121,28 +128,62 @@ class Recipe:
         """Number of planes before those of position."""
         return sum(group >= 0 for group in self.groups(image))
 
+    @property
+    def pointwise(self) -> Recipe:
+        """The features that a pixel's own value decides; their planes come first, and edges are seen in them."""
+        return Recipe(tuple(name for name in self.features if name not in _LAST))
+
+    @property
+    def by_value(self) -> bool:
+        """Whether a pixel's own value decides all of its features."""
+        return self.pointwise.features == self.features
+
+    @property
+    def has_texture(self) -> bool:
+        """Whether surroundings decide some of the features."""
+        return "texture" in self.features
+
+    def context(self, image: Image) -> int:
+        """Number of pixels around a window that its planes depend on."""
+        return texture.context(image) if self.has_texture else 0
+
     def planes(self, image: Image, window: tuple[slice, ...], out: Array | None = None) -> Array:
         """Return the planes (n_features, n) of a window: a slice with start and stop along each spatial axis.
 
         They are written into `out`, float32, where it is given.
         """
         values = image.array[window]
-        axes = np.ogrid[window]
-        return self._compute(image, values.reshape(-1, *values.shape[-2:]), axes, values.shape[:-1], out)
-
-    def planes_of(self, image: Image, values: Array, flat: Array) -> Array:
-        """Return the planes (n_features, n) of single pixels: values (n, n_channels) at these flat indices (n,)."""
-        return self._compute(image, values[None], np.unravel_index(flat, image.shape), values.shape[:1])
-
-    def _compute(
-        self, image: Image, values: Array, axes: Any, shape: tuple[int, ...], out: Array | None = None
-    ) -> Array:
-        """Planes of values (rows, columns, channels), whose coordinates along each axis broadcast to `shape`."""
+        axes, shape = np.ogrid[window], values.shape[:-1]
         if out is None:
-            out = np.empty((len(self.groups(image)), values.shape[0] * values.shape[1]), np.float32)
+            out = np.empty((len(self.groups(image)), math.prod(shape)), np.float32)
+        self._compute(image, values.reshape(-1, *values.shape[-2:]), axes, shape, out)
+        if self.has_texture:
+            texture.planes(image, window, out[self._texture(image)])
+        return out
+
+    def planes_of(self, image: Image, values: Array, flat: Array, *, threads: int = 1) -> Array:
+        """Return the planes of single pixels: values (n, n_channels) at these flat indices (n,).
+
+        Texture needs what lies around them, and takes as long as of the whole image where they lie all over it.
+        """
+        out = np.empty((len(self.groups(image)), len(flat)), np.float32)
+        self._compute(image, values[None], np.unravel_index(flat, image.shape), values.shape[:1], out)
+        if self.has_texture:
+            out[self._texture(image)] = texture.planes_of(image, flat, threads)
+        return out
+
+    def _texture(self, image: Image) -> slice:
+        """Rows of the planes of texture."""
+        first = len(self.pointwise.groups(image))
+        return slice(first, first + len(texture.names(image.ndim)))
+
+    def _compute(self, image: Image, values: Array, axes: Any, shape: tuple[int, ...], out: Array) -> None:
+        """Planes, but those of texture, of values (rows, columns, channels), whose coordinates broadcast to `shape`."""
         row = 0
         for feature in self.features:
-            if feature == "xy":
+            if feature == "texture":
+                row = self._texture(image).stop
+            elif feature == "xy":
                 row += self._position(image, axes, shape, out[row:])
             elif feature in _COLOR:
                 color.CONVERSIONS[feature](values, out[row : row + 3])
@@ -157,7 +198,6 @@ class Recipe:
             else:
                 color.gray(values, out[row])
                 row += 1
-        return out
 
     def _position(self, image: Image, axes: Any, shape: tuple[int, ...], out: Array) -> int:
         """Pixel centres in units of the longest side, 0 in the middle, times the weight; the last axis first."""

@@ -29,7 +29,17 @@ if os.environ.get("GMMSEG_KERNELS") != "reference":
     with contextlib.suppress(ImportError):
         from gmmseg.kernels import _native as native  # type: ignore[attr-defined,no-redef]  # compiled, may be absent
 
-__all__ = ["IMPLEMENTATION", "INSTRUCTION_SET", "classify", "lab", "posterior", "smooth", "statistics", "thread_count"]
+__all__ = [
+    "IMPLEMENTATION",
+    "INSTRUCTION_SET",
+    "classify",
+    "lab",
+    "posterior",
+    "smooth",
+    "statistics",
+    "texture",
+    "thread_count",
+]
 
 _kernels: Any = native
 if native is None:
@@ -125,3 +135,17 @@ def smooth(
     part of the tile that starts at `inner_first`.
     """
     _kernels.smooth(prior, guide, valid, offsets, strengths, sharpness, sweeps, inner_first, labels, probabilities)
+
+
+def texture(values: Any, known: Any, steps: Any, shift: Any, slopes: Any, out: Any) -> None:
+    """Write averages, energies and directions of `values` (*padded) into `out` (d, *inner), all float32.
+
+    `known` (*padded) is 1 where a value counts and 0, as the value, where not; None where all do. A value is smoothed
+    with its neighbours at the distances `steps` (levels, ndim), int64: an energy is the square of what the first, and
+    the second, step takes away. Directions are of differences of next neighbours times `slopes` (ndim,). Averages are
+    those of the pixel or of one displaced by `shift` (ndim,), int64, along all axes, whichever changes least over half
+    that distance. d is 3 in one dimension, 5 in a plane and 8 in a volume. `out`
+    is C-contiguous, and `values` reach to both sides of it by the first step, the longer of the second and 1, the sum
+    of all steps, the shift and its half. Compiled and reference give the same bits.
+    """
+    _kernels.texture(values, known, steps, shift, slopes, out)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gmmseg import Image, ParameterError
 from gmmseg.features import Recipe
 
-NAMES = ["rgb", "lab", "luv", "hsv", "gray", "intensity", "bands"]
+NAMES = ["rgb", "lab", "luv", "hsv", "gray", "intensity", "bands", "texture"]
 
 
 @pytest.fixture
@@ -38,6 +38,7 @@ def test_a_recipe_survives_its_string(names, weight, place, space, upper):
         parts.insert(place, f"xy:{weight!r}")
     text = f",{space}".join(parts)
     recipe = Recipe.parse(text.upper() if upper else text)
+    names.sort(key="texture".__eq__)
     assert recipe.features == (*names, *(["xy"] if weight is not None else []))
     assert recipe.position_weight == (1.0 if weight is None else weight)
     assert Recipe.parse(str(recipe)) == recipe
@@ -54,7 +55,7 @@ def test_a_recipe_is_written_shortly(typed, written):
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("lba", ["'lba'", "did you mean 'lab'?", "rgb, lab, luv, hsv, gray, intensity, bands, xy"]),
+        ("lba", ["'lba'", "did you mean 'lab'?", "rgb, lab, luv, hsv, gray, intensity, bands, texture, xy"]),
         ("lab,intensty", ["'intensty'", "did you mean 'intensity'?"]),
         ("qqqq", ["'qqqq' is not known; use any of"]),
         ("", ["'' is not known"]),
@@ -132,6 +133,7 @@ def test_there_is_one_name_and_one_group_for_each_plane(name, photo):
 def test_planes_that_share_a_unit_share_a_group(photo):
     assert Recipe.parse("lab,gray,xy").groups(photo) == (0, 0, 0, 1, -1, -1)
     assert Recipe.parse("bands,lab").groups(photo) == (0, 1, 2, 3, 3, 3)
+    assert Recipe.parse("xy,texture,lab").groups(photo) == (0, 0, 0, 1, 2, 3, 4, 4, -1, -1)
 
 
 def test_bands_have_the_names_of_the_channels():

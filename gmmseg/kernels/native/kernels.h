@@ -64,6 +64,19 @@ struct LabJob {
     std::ptrdiff_t plane_stride;
 };
 
+// Texture of one window: see gmmseg.kernels.texture. Axes are z, y, x, those that an image lacks of size 1.
+struct TextureJob {
+    const float* values;        // (size)
+    const float* known;         // (size), or null where all values are
+    std::ptrdiff_t size[3], inner[3];
+    int n_axes, n_levels;
+    const std::int64_t* steps;  // (n_levels, 3)
+    std::int64_t shift[3];
+    float slopes[3];            // what one unit of difference along an axis counts for
+    float* out;                 // (2 + n_axes (n_axes + 1) / 2, inner)
+    void* (*reserve)(std::ptrdiff_t bytes);  // memory for the time of one call
+};
+
 struct Kernels {
     const char* instruction_set;
     // Adds sums (K x (1 + d + second moments)) about the means, and the log-likelihood in nats. Moments of a Student-t
@@ -86,12 +99,14 @@ struct Kernels {
 };
 using Smooth = void (*)(const SmoothJob&);
 using Lab = void (*)(const LabJob&);
+using TextureKernel = void (*)(const TextureJob&);
 
-#define GMMSEG_DECLARE(isa)               \
-    namespace isa {                       \
-    extern const Kernels mixture_kernels; \
-    extern const Smooth smooth_kernel;    \
-    extern const Lab lab_kernel;          \
+#define GMMSEG_DECLARE(isa)                     \
+    namespace isa {                             \
+    extern const Kernels mixture_kernels;       \
+    extern const Smooth smooth_kernel;          \
+    extern const Lab lab_kernel;                \
+    extern const TextureKernel texture_kernel;  \
     }
 #if defined(__x86_64__)
 GMMSEG_DECLARE(v4)

@@ -31,6 +31,7 @@ struct Chosen {
     const Kernels& mixture;
     Smooth smooth;
     Lab lab;
+    TextureKernel texture;
 };
 
 Chosen choose() {
@@ -41,12 +42,12 @@ Chosen choose() {
     const auto allowed = [&](const char* name) { return !most || std::strcmp(most, name) >= 0; };
     if (allowed("x86-64-v4") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd"))
-        return {v4::mixture_kernels, v4::smooth_kernel, v4::lab_kernel};
+        return {v4::mixture_kernels, v4::smooth_kernel, v4::lab_kernel, v4::texture_kernel};
     if (allowed("x86-64-v3") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
         __builtin_cpu_supports("bmi2"))
-        return {v3::mixture_kernels, v3::smooth_kernel, v3::lab_kernel};
+        return {v3::mixture_kernels, v3::smooth_kernel, v3::lab_kernel, v3::texture_kernel};
 #endif
-    return {baseline::mixture_kernels, baseline::smooth_kernel, baseline::lab_kernel};
+    return {baseline::mixture_kernels, baseline::smooth_kernel, baseline::lab_kernel, baseline::texture_kernel};
 }
 
 const Chosen& kernels() {
@@ -343,6 +344,52 @@ void lab(const nb::ndarray<const T, nb::ndim<3>, nb::device::cpu>& pixels, nb::o
     kernels().lab(job);
 }
 
+using Field = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
+
+void texture(const Field& values, nb::object known, const Packed<const std::int64_t, 2>& steps,
+             const Packed<const std::int64_t, 1>& shift, const Packed<const float, 1>& slopes,
+             nb::ndarray<float, nb::c_contig, nb::device::cpu> out) {
+    TextureJob job{};
+    const size_t axes = values.ndim(), missing = 3 - axes;
+    require(axes >= 1 && axes <= 3 && out.ndim() == axes + 1 && steps.shape(0) >= 2 && steps.shape(1) == axes &&
+                shift.shape(0) == axes && slopes.shape(0) == axes && out.shape(0) == 2 + axes * (axes + 1) / 2,
+            "values, steps, shift, slopes and the output differ in their axes");
+    std::vector<std::int64_t> table(3 * steps.shape(0), 0);
+    for (size_t a = 0; a < 3; ++a) {
+        job.size[a] = job.inner[a] = 1;
+        if (a < missing) continue;
+        const size_t b = a - missing;
+        ptrdiff_t reach = std::max<ptrdiff_t>(1, steps.data()[axes + b]) + steps.data()[b];
+        for (size_t i = 0; i < steps.shape(0); ++i) {
+            table[3 * i + a] = steps.data()[i * axes + b];
+            require(table[3 * i + a] >= 0, "a step is below 0");
+            reach += table[3 * i + a];
+        }
+        job.shift[a] = shift.data()[b];
+        job.slopes[a] = slopes.data()[b];
+        job.size[a] = ptrdiff_t(values.shape(b));
+        job.inner[a] = ptrdiff_t(out.shape(b + 1));
+        require(job.shift[a] >= 0 && job.inner[a] > 0 &&
+                    job.size[a] == job.inner[a] + 2 * (reach + job.shift[a] + job.shift[a] / 2),
+                "the values do not reach around the output as far as the steps and the shift do");
+    }
+    job.values = values.data();
+    if (!known.is_none()) {
+        auto a = nb::cast<Field>(known);
+        require(a.ndim() == axes, "known has not the shape of the values");
+        for (size_t i = 0; i < axes; ++i)
+            require(a.shape(i) == values.shape(i), "known has not the shape of the values");
+        job.known = a.data();
+    }
+    job.n_axes = int(axes);
+    job.n_levels = int(steps.shape(0));
+    job.steps = table.data();
+    job.out = out.data();
+    job.reserve = reserve;
+    nb::gil_scoped_release unlocked;
+    kernels().texture(job);
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
@@ -367,4 +414,6 @@ NB_MODULE(_native, m) {
     m.def("lab", &lab<std::uint8_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
     m.def("lab", &lab<std::uint16_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
     m.def("lab", &lab<float>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
+    m.def("texture", &texture, nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
+          nb::arg().noconvert());
 }

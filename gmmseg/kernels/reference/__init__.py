@@ -3,5 +3,6 @@
 from gmmseg.kernels.reference.color import lab
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
 from gmmseg.kernels.reference.spatial import smooth
+from gmmseg.kernels.reference.texture import texture
 
-__all__ = ["classify", "lab", "posterior", "smooth", "statistics"]
+__all__ = ["classify", "lab", "posterior", "smooth", "statistics", "texture"]
