@@ -306,43 +306,55 @@ struct Field {
     // returns the sum over them.
     template <int N>
     GMMSEG_INLINE Pack<float> evaluate(ptrdiff_t i, const float* priors, const std::uint8_t* classes, int count) {
-        Pack<float> sum = {};
+        Pack<float> forward[N ? N : 1], backward[N ? N : 1], sum = {};
+        unrolled<N>([&](auto o) GMMSEG_LAMBDA {
+            const std::uint8_t* const e = edges + o.value * grid.volume + i;
+            forward[o.value] = load_bytes(e);
+            backward[o.value] = load_bytes(e - steps[o.value]);
+        });
+        constexpr int most = N ? 2 : 4;  // classes at once: as many as registers hold
         int c = 0;
-        for (; c + 4 <= count; c += 4) evaluate_some<N, 4>(i, priors, classes, c, sum);
-        if (count - c == 3) evaluate_some<N, 3>(i, priors, classes, c, sum);
-        if (count - c == 2) evaluate_some<N, 2>(i, priors, classes, c, sum);
-        if (count - c == 1) evaluate_some<N, 1>(i, priors, classes, c, sum);
+        const auto some = [&](auto C) GMMSEG_LAMBDA {
+            sum += evaluate_some<N, C.value>(i, forward, backward, priors, classes, c);
+            c += C.value;
+        };
+        while (c + most <= count) some(Index<most>{});
+        if (most > 3 && count - c == 3) some(Index<3>{});
+        if (most > 2 && count - c == 2) some(Index<2>{});
+        if (most > 1 && count - c == 1) some(Index<1>{});
         return sum;
     }
 
-    // C classes from `first` on, each edge loaded once for all of them. Steps times messages are whole numbers of
-    // 1/256, and float32 holds their sums exactly, in any order.
+    // C classes from `first` on, with each edge loaded once (the N of pixels were before). Steps times messages are
+    // whole numbers of 1/256, and float32 holds their sums exactly, in any order.
     template <int N, int C>
-    GMMSEG_INLINE void evaluate_some(ptrdiff_t i, const float* priors, const std::uint8_t* classes, int first,
-                                     Pack<float>& sum) {
+    GMMSEG_INLINE Pack<float> evaluate_some(ptrdiff_t i, const Pack<float>* forward, const Pack<float>* backward,
+                                            const float* priors, const std::uint8_t* classes, int first) {
         const float* q[C];
-        Pack<float> s[C] = {}, t[C] = {};
+        Pack<float> s[C] = {}, t[C] = {}, sum = {};
         unrolled<C>([&](auto c) GMMSEG_LAMBDA {
             q[c.value] = messages + (classes ? classes[first + c.value] : first + c.value) * grid.volume + i;
         });
-        const auto add = [&](int o) GMMSEG_LAMBDA {
+        const auto add = [&](int o, Pack<float> f, Pack<float> b) GMMSEG_LAMBDA {
             const ptrdiff_t step = steps[o];
-            const std::uint8_t* const e = edges + o * grid.volume + i;
-            const Pack<float> forward = load_bytes(e), backward = load_bytes(e - step);
             unrolled<C>([&](auto c) GMMSEG_LAMBDA {
-                s[c.value] += forward * load(q[c.value] + step);
-                t[c.value] += backward * load(q[c.value] - step);
+                s[c.value] += f * load(q[c.value] + step);
+                t[c.value] += b * load(q[c.value] - step);
             });
         };
-        unrolled<N>([&](auto o) GMMSEG_LAMBDA { add(o.value); });
+        unrolled<N>([&](auto o) GMMSEG_LAMBDA { add(o.value, forward[o.value], backward[o.value]); });
         if (N == 0)
-            for (int o = 0; o < job.n_offsets; ++o) add(o);
+            for (int o = 0; o < job.n_offsets; ++o) {
+                const std::uint8_t* const e = edges + o * grid.volume + i;
+                add(o, load_bytes(e), load_bytes(e - steps[o]));
+            }
         unrolled<C>([&](auto c) GMMSEG_LAMBDA {
             const Pack<float> support = step_edge * (s[c.value] + t[c.value]);
             const Pack<float> value = load(priors + (first + c.value) * L) * exp2_negative(support);
             store(column + (first + c.value) * L, value);
             sum += value;
         });
+        return sum;
     }
 
     // For each register of a row, whether it or any next to it changed in the last sweep: into `stirred`.
