@@ -2,7 +2,9 @@
 //
 // q_i(k) is proportional to p_i(k) exp(sum_j w_ij q_j(k)) over the neighbours j of i, all voxels at once, `sweeps`
 // times. Neighbours hear of q in steps of 1/256, so that most voxels come to a standstill after a sweep or two and need
-// no more work. Every voxel is computed by the same operations wherever it lies in a tile, so that tiles with a halo of
+// no more work. Edges are whole numbers of steps, 255 for the strongest there can be: 13 a voxel would not stay in the
+// caches as floats, and sums of steps times messages are exact. Rows of the halo are computed as long as the result can
+// feel them. Every voxel is computed by the same operations wherever it lies in a tile, so that tiles with a halo of
 // `sweeps` voxels give what the whole gives, bit for bit.
 #include "kernels.h"
 #include "pack.h"
