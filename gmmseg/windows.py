@@ -67,7 +67,6 @@ def tile_sides(shape: tuple[int, ...], pixels: int, halo: int) -> tuple[int, ...
     return tuple(sides)
 
 
-
 def tiles(shape: tuple[int, ...], sides: tuple[int, ...], halo: int, *, within: Window | None = None) -> Iterator[Tile]:
     """Cover a window of a shape, or all of it, with tiles of these sides, each with a halo that ends at the border.
 

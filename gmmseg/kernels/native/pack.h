@@ -62,6 +62,22 @@ template <class V>
 GMMSEG_INLINE V larger(V a, V b) {
     return a > b ? a : b;
 }
+// The numbers from `index` on; 0 outside of the n that there are.
+GMMSEG_INLINE Pack<float> load_within(const float* p, std::ptrdiff_t index, std::ptrdiff_t n) {
+    if (__builtin_expect(index >= 0 && index + kLanes<float> <= n, 1)) return load(p + index);
+    float lane[kLanes<float>] = {};
+    for (std::ptrdiff_t x = 0; x < kLanes<float>; ++x)
+        if (index + x >= 0 && index + x < n) lane[x] = p[index + x];
+    return load(lane);
+}
+
+// 0, 1, 2, ...
+GMMSEG_INLINE Pack<float> ramp() {
+    float lane[kLanes<float>];
+    for (int x = 0; x < kLanes<float>; ++x) lane[x] = float(x);
+    return load(lane);
+}
+
 // Bytes to numbers and, rounded down, back. Compilers take such vectors apart, lane by lane.
 GMMSEG_INLINE Pack<float> load_bytes(const std::uint8_t* p) {
 #if defined(__AVX512F__)

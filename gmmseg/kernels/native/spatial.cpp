@@ -28,22 +28,6 @@ GMMSEG_INLINE Pack<float> fading(Pack<float> t) {
     return f * f;
 }
 
-// The numbers from `index` on; 0 outside of the n that there are.
-GMMSEG_INLINE Pack<float> load_within(const float* p, ptrdiff_t index, ptrdiff_t n) {
-    if (__builtin_expect(index >= 0 && index + L <= n, 1)) return load(p + index);
-    float lane[L] = {};
-    for (ptrdiff_t x = 0; x < L; ++x)
-        if (index + x >= 0 && index + x < n) lane[x] = p[index + x];
-    return load(lane);
-}
-
-// 0, 1, 2, ...
-GMMSEG_INLINE Pack<float> ramp() {
-    float lane[L];
-    for (int x = 0; x < L; ++x) lane[x] = float(x);
-    return load(lane);
-}
-
 // The tile with a border of one voxel (above and below only where neighbours are looked for there). Rows start at whole
 // registers; one register lies between the end of a row and the start of the next, and is the border of both.
 struct Grid {
