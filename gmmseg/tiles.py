@@ -90,8 +90,8 @@ def visit(
         smoothing = Smoothing.of(model.strength, variation, model.scale[: len(variation)], spacing)
         model = model.among_neighbours
     within = within or everything(image.shape)
-    floats = 4 * model.k + len(model.scale) + 3**image.ndim // 2
-    sides = tile_sides(shape_of(within), TILE_BYTES // (4 * floats), halo)
+    floats = 4 * model.k + len(model.scale) + 3**image.ndim // 8
+    sides = tile_sides(shape_of(within), TILE_BYTES // (4 * floats), halo // 2)  # smoothing computes half of a halo
     jobs = list(tiles(image.shape, sides, halo, within=within))
     memory, start = _ThreadMemory(), tuple(-s.start for s in within)
 

@@ -54,9 +54,17 @@ def shifted(window: Window, by: tuple[int, ...]) -> Window:
 
 
 def tile_sides(shape: tuple[int, ...], pixels: int, halo: int) -> tuple[int, ...]:
-    """Sides of a tile of about so many pixels that is as wide as it is high, and wide compared with its halo."""
-    side = max(int(pixels ** (1 / len(shape))), 12 * halo, 1)
-    return tuple(min(side, n) for n in shape)
+    """Sides of a tile of about so many pixels, wide compared with its halo.
+
+    In volumes it is four times as long along the last axis, where pixels follow one another in memory.
+    """
+    sides: list[int] = []
+    for axis, n in enumerate(shape):
+        left = len(shape) - axis
+        part = pixels / 4 if len(shape) == 3 and left > 1 else pixels
+        sides.append(min(max(int(part ** (1 / left)), 12 * halo, 1), n))
+        pixels //= sides[-1]
+    return tuple(sides)
 
 
 def tiles(shape: tuple[int, ...], sides: tuple[int, ...], halo: int, *, within: Window | None = None) -> Iterator[Tile]:

@@ -88,6 +88,41 @@ def test_any_number_of_classes_equals_the_reference(kernel, k, neighbours):
 
 
 @compiled
+@pytest.mark.parametrize("shape", [(1, 1, 300), (3, 20, 40), (5, 4, 18)], ids=["line", "slices", "volume"])
+def test_as_many_classes_as_there_can_be_equal_the_reference(kernel, shape):
+    prior, guide = problem(shape, 255, guides=1)
+    arguments = (prior, guide, OFFSETS["26 neighbours"])
+    assert_equal(smooth(kernel, *arguments), smooth(reference, *arguments))
+
+
+@compiled
+@pytest.mark.parametrize("masked", [False, True], ids=["all", "holes"])
+@pytest.mark.parametrize("shape", [(1, 60, 90), (3, 25, 70), (12, 20, 50)])
+def test_islands_of_doubt_among_certain_voxels_equal_the_reference(kernel, shape, masked):
+    """Only what is undecided, and what lies next to it, is looked at: here a tenth, in clusters."""
+    prior, guide = islands(shape)
+    arguments = (prior, guide, OFFSETS["8 neighbours" if shape[0] == 1 else "26 neighbours"])
+    valid = holes(shape) if masked else None
+    smooth(kernel, prior, 1000 * guide, arguments[2])  # leaves other edges in the kernel's memory
+    alone = np.empty(shape, np.uint8)  # without probabilities, certain voxels have no edges
+    strengths, sharpness = np.full(len(arguments[2]), 3.0 / len(arguments[2]), np.float32), np.full(2, 0.7, np.float32)
+    kernel.smooth(*arguments[:2], valid, arguments[2], strengths, sharpness, 8, (0, 0, 0), alone, None)
+    found = smooth(kernel, *arguments, valid=valid)
+    assert_equal(found, smooth(reference, *arguments, valid=valid))
+    inside = np.ones(shape, bool) if valid is None else valid > 0
+    np.testing.assert_array_equal(alone[inside], found[0][inside])
+
+
+def islands(shape):
+    """Posteriors that are certain everywhere but in two boxes, one of which ends where registers of any width do."""
+    prior, guide = problem(shape)
+    certain = np.where(prior == prior.max(axis=0), 1, 1e-9).astype(np.float32)
+    doubt = np.zeros(shape, bool)
+    doubt[:, 5:14, 16:32] = doubt[-1:, -4:, -3:] = True
+    return np.where(doubt, prior, certain), guide
+
+
+@compiled
 @pytest.mark.parametrize("guides", [0, 1, 5])
 @pytest.mark.parametrize("sharpness", [0.0, 0.2, 50.0])
 def test_any_contrast_equals_the_reference(kernel, guides, sharpness):
@@ -109,6 +144,33 @@ def test_a_window_of_the_result_is_that_part_of_it(kernel, shape, first, size):
     inner_labels, inner_soft = smooth(kernel, prior, guide, offsets, first=first, size=size)
     np.testing.assert_array_equal(inner_labels, labels[part])
     np.testing.assert_array_equal(inner_soft, soft[:, *part])
+
+
+@compiled
+@pytest.mark.parametrize("wanted", ["labels", "probabilities"])
+def test_tiles_of_islands_of_doubt_give_the_whole_bit_for_bit(kernel, wanted):
+    shape, sweeps = (14, 25, 70), 3
+    prior, guide = islands(shape)
+    offsets = OFFSETS["26 neighbours"]
+    weights = np.full(len(offsets), 6.0 / len(offsets), np.float32), np.full(2, 0.7, np.float32)
+
+    def run(outer, inner):
+        size = tuple(s.stop - s.start for s in inner)
+        out = np.empty(size, np.uint8) if wanted == "labels" else np.empty((3, *size), np.float32)
+        parts = [np.ascontiguousarray(a[:, *outer]) for a in (prior, guide)]
+        first = tuple(i.start - o.start for i, o in zip(inner, outer, strict=True))
+        outputs = (out, None) if wanted == "labels" else (None, out)
+        kernel.smooth(*parts, None, offsets, *weights, sweeps, first, *outputs)
+        return out
+
+    everything = tuple(slice(0, n) for n in shape)
+    whole = run(everything, everything)
+    for z, y, x in itertools.product(range(0, 14, 5), range(0, 25, 6), range(0, 70, 21)):
+        inner = tuple(slice(c, min(c + s, n)) for c, s, n in zip((z, y, x), (5, 6, 21), shape, strict=True))
+        outer = tuple(
+            slice(max(s.start - sweeps, 0), min(s.stop + sweeps, n)) for s, n in zip(inner, shape, strict=True)
+        )
+        np.testing.assert_array_equal(run(outer, inner), whole[..., *inner])
 
 
 @compiled
@@ -171,6 +233,18 @@ def test_one_sweep_is_the_formula(kernel):
     _, soft = smooth(kernel, prior, guide, np.array([[0, 0, 1]], np.int64), strength=4.0, sweeps=1)
     expected = prior * np.exp(2.0 * prior[..., ::-1])
     np.testing.assert_allclose(soft, expected / expected.sum(axis=0), rtol=2e-6)
+
+
+@compiled
+@pytest.mark.parametrize("guides", [1, 2, 3, 6])
+def test_edges_are_the_references_to_the_last_bit(kernel, guides):
+    """One sweep of a prior that is 1 or 0 is exp of whole numbers of steps: any edge that differed would be seen."""
+    prior, guide = problem((4, 7, 33), 2, guides=guides)
+    prior = np.stack([prior[0] > 0.5, prior[0] <= 0.5]).astype(np.float32) * np.float32(0.999) + np.float32(0.0005)
+    arguments = (prior, guide, OFFSETS["26 neighbours"])
+    (_, soft), (_, exact) = (smooth(k, *arguments, strength=6.0, sweeps=1) for k in (kernel, reference))
+    # A step, one of 255 of the strongest edge, is 9e-4 of a natural logarithm; rounding is 60 times less.
+    np.testing.assert_allclose(np.log(soft[0] / soft[1]), np.log(exact[0] / exact[1]), rtol=0, atol=1.5e-5)
 
 
 @both

@@ -62,6 +62,58 @@ template <class V>
 GMMSEG_INLINE V larger(V a, V b) {
     return a > b ? a : b;
 }
+// The numbers from `index` on; 0 outside of the n that there are.
+GMMSEG_INLINE Pack<float> load_within(const float* p, std::ptrdiff_t index, std::ptrdiff_t n) {
+    if (__builtin_expect(index >= 0 && index + kLanes<float> <= n, 1)) return load(p + index);
+    float lane[kLanes<float>] = {};
+    for (std::ptrdiff_t x = 0; x < kLanes<float>; ++x)
+        if (index + x >= 0 && index + x < n) lane[x] = p[index + x];
+    return load(lane);
+}
+
+// 0, 1, 2, ...
+GMMSEG_INLINE Pack<float> ramp() {
+    float lane[kLanes<float>];
+    for (int x = 0; x < kLanes<float>; ++x) lane[x] = float(x);
+    return load(lane);
+}
+
+// Bytes to numbers and, rounded down, back. Compilers take such vectors apart, lane by lane.
+GMMSEG_INLINE Pack<float> load_bytes(const std::uint8_t* p) {
+#if defined(__AVX512F__)
+    return (Pack<float>)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)p)));
+#elif defined(__AVX2__)
+    return (Pack<float>)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p)));
+#else
+    Pack<float> v;
+    for (int i = 0; i < kLanes<float>; ++i) v[i] = p[i];
+    return v;
+#endif
+}
+GMMSEG_INLINE void store_bytes(std::uint8_t* p, Pack<float> v) {
+#if defined(__AVX512F__)
+    _mm_storeu_si128((__m128i*)p, _mm512_cvtepi32_epi8(_mm512_cvttps_epi32((__m512)v)));
+#elif defined(__AVX2__)
+    const __m256i whole = _mm256_cvttps_epi32((__m256)v);
+    const __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    _mm_storel_epi64((__m128i*)p, _mm_packus_epi16(half, half));
+#else
+    for (int i = 0; i < kLanes<float>; ++i) p[i] = std::uint8_t(v[i]);
+#endif
+}
+
+// A product that is rounded before anything is added to it: one that a compiler fused with a sum would differ from
+// machine to machine.
+GMMSEG_INLINE Pack<float> rounded(Pack<float> v) {
+#if defined(__AVX512F__)
+    __asm__("" : "+v"(v));
+#elif defined(__x86_64__)
+    __asm__("" : "+x"(v));
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(v));
+#endif
+    return v;
+}
 
 template <int... I>
 struct Sequence {};

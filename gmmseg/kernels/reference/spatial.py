@@ -11,7 +11,8 @@ __all__ = ["smooth"]
 
 Array = NDArray[Any]
 
-_BLIND = 0.2
+_BLIND = np.float32(0.2)
+_STEPS = np.float32(255)
 
 
 def _overlap(offset: Array) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
@@ -22,24 +23,29 @@ def _overlap(offset: Array) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
 
 
 def _edges(guide: Array, valid: Array | None, offsets: Array, strengths: Array, sharpness: Array) -> list[Array]:
+    """Edges in steps, the strongest that there can be having all of them."""
     edges = []
-    for offset, strength in zip(offsets, strengths, strict=True):
+    for offset, strength in zip(offsets, strengths * (_STEPS / _strongest(strengths)), strict=True):
         here, there = _overlap(offset)
         difference = sharpness[:, None, None, None] * (guide[:, *here] - guide[:, *there])
-        distance = (difference * difference).sum(axis=0)
-        fading = np.maximum(1 - distance / 8, 0) ** 8
-        weight = strength * (_BLIND + (1 - _BLIND) * fading)
-        edges.append(weight if valid is None else np.where(valid[here] & valid[there], weight, 0).astype(np.float32))
+        distance = sum(difference * difference, np.zeros(difference.shape[1:], np.float32))
+        fading = np.square(np.square(np.square(np.maximum(1 - distance / 8, 0))))
+        steps = np.floor(strength * _BLIND + strength * (1 - _BLIND) * fading + np.float32(0.5))
+        edges.append(steps if valid is None else np.where(valid[here] & valid[there], steps, np.float32(0)))
     return edges
 
 
-def _evaluate(prior: Array, messages: Array, offsets: Array, edges: list[Array]) -> Array:
+def _strongest(strengths: Array) -> np.float32:
+    return strengths.max(initial=0) or np.float32(1)
+
+
+def _evaluate(prior: Array, messages: Array, offsets: Array, edges: list[Array], step: np.float32) -> Array:
     support = np.zeros_like(prior)
     for offset, edge in zip(offsets, edges, strict=True):
         here, there = _overlap(offset)
         support[:, *here] += edge * messages[:, *there]
         support[:, *there] += edge * messages[:, *here]
-    value = prior * np.exp(support)
+    value = prior * np.exp(step * support)
     return np.asarray(value / value.sum(axis=0))
 
 
@@ -64,10 +70,11 @@ def smooth(
         prior = np.where(valid, prior, np.float32(1 / len(prior)))
         guide = np.where(valid, guide, 0)
     edges = _edges(guide, valid, offsets, strengths, sharpness)
+    step = _strongest(strengths) / _STEPS
     messages = _message(prior)
     for _ in range(sweeps - 1):
-        messages = _message(_evaluate(prior, messages, offsets, edges))
-    q = _evaluate(prior, messages, offsets, edges)
+        messages = _message(_evaluate(prior, messages, offsets, edges, step))
+    q = _evaluate(prior, messages, offsets, edges, step)
     for out in (labels, probabilities):
         if out is not None:
             size = out.shape[-3:]
