@@ -68,7 +68,8 @@ def segment(
     k : int, 1 to 255, or "auto"
         Number of classes; "auto" chooses 1 to 12 by the image, as `choose_k` does.
     features : str, optional
-        Such as "lab,xy", "lab,xy:0.5", "rgb", "intensity" or "bands"; by default what suits the image.
+        Such as "lab,xy", "lab,xy:0.5", "rgb", "intensity", "bands" or "bands,texture" (local energy and direction); by
+        default what suits the image.
     covariance : {"full", "tied", "diag", "spherical"}
     mask : array_like, shape (*spatial), optional
         Non-zero where pixels are used.
@@ -76,7 +77,7 @@ def segment(
         Axis of the channels; None for a volume.
     smooth : bool or float, 0 to 1
         How much neighbours agree; True estimates it. Unless it is 0 the classes are fitted with their neighbourhood in
-        mind, as a hidden Markov random field.
+        mind, as a hidden Markov random field; but not with texture, which is of the neighbourhood itself.
     bias_field : bool
         Estimate a smooth gain over the image, as of a coil, a lamp or a lens, together with the classes, and take it
         out. Where none would make the pixels likelier, it is left out with a warning.
@@ -250,7 +251,8 @@ def _fit(
         return _guidance(image, number, scribbles, prior, prior_weight)
 
     share = None if count is None else -(-count // max(1, len(sources)))
-    patches = len(sources) if bias_field or (strength != 0 and number > 1) else None
+    textured = recipe is not None and recipe.has_texture  # features that have heard the neighbourhood already
+    patches = len(sources) if bias_field or (strength != 0 and number > 1 and not textured) else None
     found = survey(
         opened,
         recipe,

@@ -130,9 +130,9 @@ def smooth(
     """Smooth class probabilities `prior` `(K, z, y, x)` by mean field; write labels (from 1) or probabilities or both.
 
     Neighbours are at `offsets` `(m, 3)` and opposite. An edge weighs `strengths` `(m,)` times 0.2 + 0.8 (1 - D/8)^8
-    (0.2 from D = 8 on), where D is the sum of the squares of `sharpness` `(c,)` times the differences of `guide`
-    `(c, z, y, x)`; it weighs nothing where `valid` `(z, y, x)`, uint8 or None, is 0. The outputs are filled from the
-    part of the tile that starts at `inner_first`.
+    (0.2 from D = 8 on), in 255 steps of the strongest, where D is the sum of the squares of `sharpness` `(c,)` times
+    the differences of `guide` `(c, z, y, x)`; it weighs nothing where `valid` `(z, y, x)`, uint8 or None, is 0. The
+    outputs are filled from the part of the tile that starts at `inner_first`.
     """
     _kernels.smooth(prior, guide, valid, offsets, strengths, sharpness, sweeps, inner_first, labels, probabilities)
 
