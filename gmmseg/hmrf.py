@@ -77,7 +77,7 @@ def fit_neighbourhood(
         if shading is not None:
             shading.step(mixture, parts[0].q[:, shading.index])
             parts[0].follow(shading)
-        mass = np.concatenate([part.q for part in parts], axis=1) @ weights
+        mass = np.einsum("kn,n->k", np.concatenate([part.q for part in parts], axis=1), weights)
         rare = [] if mixture.family.shared else np.flatnonzero(mass < _FEW * (1 + mixture.n_features)).tolist()
         before, mixture = (
             mixture,

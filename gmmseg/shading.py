@@ -39,8 +39,9 @@ class Shading:
         As it is now; `degree` is the highest of its polynomials that may change.
     """
 
-    def __init__(self, scene: Scene, index: Array, field: BiasField) -> None:
+    def __init__(self, scene: Scene, index: Array, field: BiasField, threads: int) -> None:
         self.scene, self.index, self.field, self.degree = scene, index, field, DEGREE
+        self.threads = threads
         self._basis = field.basis(scene.patches.flat)
 
     @property
@@ -87,7 +88,9 @@ class Shading:
                 white = _whitened(mixture, self.scene.planes(field.at(self._basis)), mixture.means)
                 return -0.5 * float((q * (white * white).sum(axis=1)).sum(dtype=np.float64))
 
-            self.field = self.field.ascend(channel, self._basis, gradient, curvature, objective, degree=self.degree)
+            self.field = self.field.ascend(
+                channel, self._basis, gradient, curvature, objective, degree=self.degree, threads=self.threads
+            )
         return float(np.abs(self._gain - before).max(initial=0))
 
 
@@ -96,7 +99,12 @@ def _whitened(mixture: Mixture, planes: Array, means: Array | None = None) -> Ar
     factors = mixture.factors.astype(np.float32)
     centred = planes[None] if means is None else planes[None] - means.astype(np.float32)[:, :, None]
     centred = np.nan_to_num(centred)
-    return np.asarray(factors[:, :, None] * centred if factors.ndim == 2 else np.matmul(factors, centred))
+    whole = (
+        factors[:, :, None] * centred
+        if factors.ndim == 2
+        else np.einsum("kij,kjn->kin", factors, np.broadcast_to(centred, (len(factors), *centred.shape[1:])))
+    )
+    return np.asarray(whole)
 
 
 def fit_shading(
@@ -121,7 +129,7 @@ def fit_shading(
     fit = _Alternation(regularization, threads)
     best, chosen = fit.likelihood(fit.iterate(mixture, some.planes(), some, _ITERATIONS), some.planes()), None
     for by_logarithms in (False,) if numbered else (False, True):
-        shading, own = Shading(some, index, flat), mixture
+        shading, own = Shading(some, index, flat, threads), mixture
         if by_logarithms:
             shading.start_from_logarithms()
             k, family = mixture.n_components, mixture.covariance

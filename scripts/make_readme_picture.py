@@ -1,6 +1,7 @@
 """Draw the README's pictures.
 
-images/coffee_segmented.png: photograph, plain mixture, smoothed, overlay; images/coffee_model.png: the fitted classes.
+images/chelsea_segmented.png: pixels, plain mixture, with its neighbourhood, regions; images/coins_segmented.png: uneven
+light, classes, classes with the bias field taken out, the field; images/coffee_model.png: the fitted classes.
 """
 
 from pathlib import Path
@@ -11,31 +12,51 @@ from PIL import Image as Pillow
 import gmmseg
 from gmmseg import plot
 from gmmseg.export.colors import palette
-from gmmseg.export.overlay import overlay
+from gmmseg.export.overlay import contours
 
 IMAGES = Path(__file__).parents[1] / "images"
 PANEL = (300, 200)  # columns, rows
+CUT = (slice(20, 220), slice(10, 310))  # of the cat, at its own resolution
 GAP = 6
 
 
-def main() -> None:
-    """Segment the coffee, with and without smoothing, lay four panels side by side, and plot the model."""
-    smoothed = gmmseg.segment(IMAGES / "coffee.png", k=4)
-    plain = gmmseg.apply(smoothed.model, IMAGES / "coffee.png", smooth=False)
-    colors = palette(4)
-    panels = [
-        np.asarray(smoothed.image.pixels),
-        colors[plain.labels],
-        colors[smoothed.labels],
-        overlay(smoothed.image, smoothed.labels),
-    ]
-    columns, rows = PANEL
-    sheet = Pillow.new("RGB", (len(panels) * (columns + GAP) - GAP, rows), "white")
+def sheet(panels: list[np.ndarray], path: Path) -> None:
+    """Lay panels side by side and write them in 256 colours, which take a third of the bytes."""
+    columns, _ = PANEL
+    paper = Pillow.new("RGB", (len(panels) * (columns + GAP) - GAP, PANEL[1]), "white")
     for number, panel in enumerate(panels):
-        sheet.paste(Pillow.fromarray(panel).resize(PANEL, Pillow.Resampling.LANCZOS), (number * (columns + GAP), 0))
-    # 256 colours are enough here and take a third of the bytes.
-    sheet.quantize(256).save(IMAGES / "coffee_segmented.png", optimize=True)
-    figure = plot.figure(smoothed.model, smoothed.image)
+        fitted = Pillow.fromarray(panel).convert("RGB").resize(PANEL, Pillow.Resampling.LANCZOS)
+        paper.paste(fitted, (number * (columns + GAP), 0))
+    paper.quantize(256).save(path, optimize=True)
+
+
+def filled(picture: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """Each region in its mean colour."""
+    places = regions.ravel()
+    counts = np.maximum(np.bincount(places), 1)
+    means = np.stack([np.bincount(places, channel.ravel()) / counts for channel in np.moveaxis(picture, -1, 0)], -1)
+    return means.round().astype(np.uint8)[regions]
+
+
+def main() -> None:
+    """Draw what a reader of the README sees first."""
+    heard = gmmseg.segment(IMAGES / "chelsea.png", k=4)
+    plain = gmmseg.segment(IMAGES / "chelsea.png", k=4, smooth=False)
+    regions = gmmseg.regions(IMAGES / "chelsea.png").labels()
+    picture, colors = heard.image.array, palette(4)
+    outlined = contours(gmmseg.Image(filled(picture, regions), color=True), regions)
+    panels = [picture, colors[plain.labels], colors[heard.labels], outlined]
+    sheet([panel[CUT] for panel in panels], IMAGES / "chelsea_segmented.png")
+
+    uneven = gmmseg.segment(IMAGES / "coins.png", k=2)
+    even = gmmseg.segment(IMAGES / "coins.png", k=2, bias_field=True)
+    field = even.bias_field
+    grey = (255 * (field - field.min()) / np.ptp(field)).astype(np.uint8)
+    panels = [even.image.array[..., 0], palette(2)[uneven.labels], palette(2)[even.labels], grey]
+    sheet(panels, IMAGES / "coins_segmented.png")
+
+    coffee = gmmseg.segment(IMAGES / "coffee.png", k=4)
+    figure = plot.figure(coffee.model, coffee.image)
     plot.save(figure, IMAGES / "coffee_model.png", dpi=150, overwrite=True)
     with Pillow.open(IMAGES / "coffee_model.png") as picture:
         small = picture.convert("RGB").quantize(256)

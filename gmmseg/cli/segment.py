@@ -60,9 +60,9 @@ _FITTING = (
     _classes(
         "--features",
         type=Features(),
-        help="What tells pixels apart, one or several of lab, luv, rgb, hsv, gray, intensity, bands, texture (local energy "
-        "and direction) and xy (the position, with a weight if you like: lab,xy:0.5).  [default: lab,xy for colour, "
-        "intensity for one channel, else bands]",
+        help="What tells pixels apart, one or several of lab, luv, rgb, hsv, gray, intensity, bands, texture (local "
+        "energy and direction) and xy (the position, with a weight if you like: lab,xy:0.5).  [default: lab,xy for "
+        "colour, intensity for one channel, else bands]",
     ),
     _classes(
         "--covariance", type=Covariance(), default="full", help="Shape of classes: full, tied, diag or spherical."

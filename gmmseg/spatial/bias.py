@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg import kernels
 from gmmseg.image import Image
 from gmmseg.windows import Window, everything
 
@@ -60,14 +61,13 @@ class BiasField:
         return tuple(term for term in every if 0 < sum(term) <= DEGREE)
 
     def basis(self, flat: Array) -> Array:
-        """Return the polynomials (n, p), float32, at these flat indices (n,) of the whole image."""
+        """Return the polynomials (p, n), float32, at these flat indices (n,) of the whole image."""
         index = np.unravel_index(flat, self.shape)
         tables = [_legendre(np.arange(n), n, d) for n, d in zip(self.shape, self.coefficients.shape[1:], strict=True)]
-        columns = [
-            math.prod(table[i, degree] for table, i, degree in zip(tables, index, term, strict=True))
-            for term in self.terms
-        ]
-        return np.stack(columns, axis=1).astype(np.float32) if columns else np.zeros((len(flat), 0), np.float32)
+        basis = np.empty((len(self.terms), len(flat)), np.float32)
+        for row, term in zip(basis, self.terms, strict=True):
+            row[...] = math.prod(table[i, degree] for table, i, degree in zip(tables, index, term, strict=True))
+        return basis
 
     def logarithm(self, window: Window) -> Array:
         """Logarithm of the gain (m, *window), float32; of a window what the whole has there, bit for bit."""
@@ -99,9 +99,9 @@ class BiasField:
 
     def at(self, basis: Array) -> Array:
         """Logarithm of the gain (m, n), float32, where `basis` was taken."""
-        return np.stack([own[(0,) * own.ndim] + basis @ self._free(own) for own in self.coefficients]).astype(
-            np.float32
-        )
+        constants = self.coefficients.reshape(len(self.coefficients), -1)[:, 0]
+        free = np.stack([self._free(own) for own in self.coefficients]).astype(np.float32)
+        return np.asarray(np.einsum("mp,pn->mn", free, basis) + constants.astype(np.float32)[:, None])
 
     def ascend(
         self,
@@ -112,13 +112,14 @@ class BiasField:
         objective: Callable[[BiasField], float],
         *,
         degree: int = DEGREE,
+        threads: int = 1,
     ) -> BiasField:
         """Return a field of higher posterior: one step of Fisher scoring, halved until it is one upward.
 
         Parameters
         ----------
         channel : int
-        basis : ndarray, shape (n, p)
+        basis : ndarray, shape (p, n), float32
             At the pixels that the field is estimated from.
         gradient, curvature : ndarray, shape (n,)
             Of the log-likelihood by the logarithm of each pixel's gain.
@@ -126,17 +127,14 @@ class BiasField:
             Log-likelihood of these pixels under a field.
         degree : int
             Polynomials above it stay as they are.
+        threads : int
+            They change the time, never the result.
         """
         degrees = np.array([sum(term) for term in self.terms])
         moving, free = degrees <= degree, self._free(self.coefficients[channel])
-        center, stiffness = basis.mean(axis=0, dtype=np.float64), _STIFFNESS * degrees.astype(np.float64) ** 4
-        basis = basis if moving.all() else np.ascontiguousarray(basis[:, moving])
-        middle = center[moving]
-        weighted = basis * curvature[:, None].astype(np.float32)
-        across, total = weighted.sum(axis=0, dtype=np.float64), float(curvature.sum(dtype=np.float64))
-        mixed = np.outer(middle, across)  # products of basis - middle, without an array of them
-        normal = (weighted.T @ basis) - mixed - mixed.T + total * np.outer(middle, middle) + np.diag(stiffness[moving])
-        slope = basis.T @ gradient.astype(np.float32) - middle * gradient.sum(dtype=np.float64)
+        center, stiffness = basis.mean(axis=1, dtype=np.float64), _STIFFNESS * degrees.astype(np.float64) ** 4
+        normal, slope = _normal_equations(basis[moving], center[moving], gradient, curvature, threads)
+        normal += np.diag(stiffness[moving])
         step = np.zeros(len(free))
         step[moving] = np.linalg.solve(normal, slope - stiffness[moving] * free[moving])
 
@@ -159,6 +157,24 @@ class BiasField:
 
     def _free(self, own: Array) -> Array:
         return np.asarray(own[tuple(np.array(self.terms).reshape(-1, own.ndim).T)])
+
+
+def _normal_equations(
+    basis: Array, center: Array, gradient: Array, curvature: Array, threads: int
+) -> tuple[Array, Array]:
+    """Sums of curvature times products of (basis - center), (p, p), and of gradient times (basis - center), (p,).
+
+    They are second moments, with the ratio of gradient and curvature as one more feature.
+    """
+    p = len(basis)
+    ratio = gradient / np.maximum(curvature, 1e-30)
+    planes = np.concatenate([basis, ratio.astype(np.float32)[None]])
+    origin, factor = np.append(center, 0.0)[None], np.zeros((1, p + 1, p + 1))
+    sums, _ = kernels.statistics(planes, curvature.astype(np.float32), np.zeros(1), origin, factor, threads)
+    square = np.zeros((p + 1, p + 1))
+    square[np.tril_indices(p + 1)] = sums[0, 2 + p :]
+    square += np.tril(square, -1).T
+    return square[:p, :p], square[p, :p]
 
 
 def as_float(values: Array, color: bool) -> Array:
