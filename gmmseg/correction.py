@@ -37,7 +37,7 @@ def corrected(image: Image, bias: BiasField | None, window: Window) -> Array:
 def write_correction(
     path: str | os.PathLike[str], image: Image, bias: BiasField | None, *, field: bool, overwrite: bool, options: Any
 ) -> None:
-    """Write the bias field, or the image without it, as float32; the latter in a picture's format as it came.
+    """Write the bias field, or the image without it, as float32; a picture of 8 bits stays one where the format can.
 
     Parameters
     ----------
@@ -54,7 +54,8 @@ def write_correction(
         Of the format.
     """
     target = Path(path)
-    if not field and is_picture(target):
+    colour = image.color and image.ndim == 2 and image.pixels.dtype == np.uint8
+    if not field and (is_picture(target) or (colour and target.suffix.lower() in (".tif", ".tiff"))):
         check_picture(target, image)
         whole = corrected(image, bias, tuple(slice(0, n) for n in image.shape))
         io.write_rgb(target, whole if image.color else whole[..., 0], image=image, overwrite=overwrite)

@@ -203,7 +203,8 @@ def test_a_fit_to_counts_is_that_to_every_pixel(pictures):
     few = gmmseg.fit(grey, 3, sample=1000, smooth=False)
     every = gmmseg.fit(grey, 3, sample=None, smooth=False)
     np.testing.assert_array_equal(few.means, every.means)
-    explicit = gmmseg.fit(gmmseg.Image.from_array(grey.pixels[..., 0].astype(np.float32)), 3, sample=None)
+    floats = gmmseg.Image.from_array(grey.pixels[..., 0].astype(np.float32))
+    explicit = gmmseg.fit(floats, 3, sample=None, smooth=False)
     np.testing.assert_allclose(few.means, explicit.means, rtol=0.01)
     score = [gmmseg.apply(m, grey).log_density.mean() for m in (few, explicit)]
     assert score[0] == pytest.approx(score[1], abs=0.002)

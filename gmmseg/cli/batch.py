@@ -44,7 +44,12 @@ _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry
 @memory_option
 @min_size_option
 @_output("--out-dir", metavar="DIR", type=FILE, required=True, help="Folder of the results; made where it is missing.")
-@_output("--also", type=Names(), default=(), help="More files an image: soft, overlay, contours, anomaly, model.")
+@_output(
+    "--also",
+    type=Names(),
+    default=(),
+    help="More files an image: soft, overlay, contours, anomaly, bias, corrected, model.",
+)
 @_output("--resume", is_flag=True, help="Do what is unfinished, failed, or changed since; keep what is done.")
 @_output("--overwrite", is_flag=True, help="Do all again, and replace results that exist.")
 @_output("--dry-run", is_flag=True, help="Print what would be done with each file, and why; write nothing.")
