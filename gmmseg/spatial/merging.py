@@ -66,13 +66,13 @@ class Merges:
         return np.asarray(1 + rank[place])
 
     def heights_between(self, a: Array, b: Array) -> Array:
-        """Return the heights (m,) at which pieces (m,) and (m,) join: the least within one, the most if never."""
+        """Return the heights (m,) at which pieces (m,) and (m,) join: 0 or the least within one, the most if never."""
         n, never = self.n_pieces, self.n_pieces + len(self.pairs)
         parents = np.full(never + 1, never)
         parents[self.pairs.ravel()] = np.repeat(np.arange(n, never), 2)
         while (apart := a != b).any():  # a merger comes after what it merges, so the older of two is never above
             a, b = np.where(apart & (a < b), parents[a], a), np.where(apart & (b < a), parents[b], b)
-        least, most = (self.heights[0], self.heights[-1]) if len(self.heights) else (0.0, 0.0)
+        least, most = (min(self.heights[0], 0.0), self.heights[-1]) if len(self.heights) else (0.0, 0.0)
         return np.asarray(np.concatenate([np.full(n, least), self.heights, [most]])[a])
 
 

@@ -8,7 +8,7 @@ from gmmseg.spatial.merging import Merges, merge
 def test_heights_between_pieces_are_those_of_the_merger_that_joins_them():
     merges = Merges(5, np.array([[0, 1], [2, 3], [5, 6]]), np.array([1.0, 2.0, 5.0]))  # 4 joins nothing
     a, b = np.array([0, 1, 2, 0, 3, 2, 4, 0]), np.array([1, 0, 3, 2, 1, 2, 4, 4])
-    np.testing.assert_array_equal(merges.heights_between(a, b), [1, 1, 2, 5, 5, 1, 1, 5])
+    np.testing.assert_array_equal(merges.heights_between(a, b), [1, 1, 2, 5, 5, 0, 0, 5])
 
 
 def test_heights_between_agree_with_the_levels_at_which_regions_are_one(rng):
@@ -22,6 +22,7 @@ def test_heights_between_agree_with_the_levels_at_which_regions_are_one(rng):
         together = (regions := merges.regions(count))[a] == regions[b]
         assert (heights[together] <= merges.heights[count - 1]).all()
         assert (heights[~together] >= merges.heights[count - 1]).all()
+    assert (merges.heights_between(a, a) <= merges.heights[0]).all()
 
 
 def test_other_starts_have_a_say():
