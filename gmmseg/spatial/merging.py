@@ -151,6 +151,7 @@ def merge(starts: Sequence[Array], planes: Array, edges: Array, unit: float) -> 
     planes : ndarray, shape (d, rows * columns)
         Features, in units in which differences compare with those of L*a*b*.
     edges : ndarray, shape (rows, columns)
+        Their strength at each pixel, in the same units.
     unit : float
         Pixels of this image for one of a photograph of 0.15 megapixels.
 

@@ -1,4 +1,4 @@
-"""Where regions begin: how strong edges are, and the small pieces that a watershed cuts between them."""
+"""Where regions begin: edges, and the small pieces that a watershed cuts along them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["edge_strength", "pieces_of"]
+__all__ = ["contrast", "gradient", "pieces_of"]
 
 Array = NDArray[Any]
 
@@ -18,8 +18,8 @@ _BINS, _BIN = 8, 12.0  # of the windows' histograms: how many, and how wide in u
 _DISTANCE_GAIN = 2.0  # units of L*a*b* that an edge is worth for each of the distance between histograms
 
 
-def edge_strength(guide: Array, unit: float) -> Array:
-    """Strength of edges at each pixel.
+def gradient(guide: Array, unit: float) -> Array:
+    """Length of the gradient at each pixel times the scale, averaged over three scales.
 
     Parameters
     ----------
@@ -31,12 +31,6 @@ def edge_strength(guide: Array, unit: float) -> Array:
     Returns
     -------
     ndarray, shape (rows, columns), float32
-
-    Notes
-    -----
-    The gradient's length times the scale, averaged over three scales, and the Hellinger distance between histograms of
-    each channel on the two sides (Martin, Fowlkes and Malik 2004 compare half discs): gradients show weak edges that
-    are long, histograms are not misled by the contrast within a texture.
     """
     import cv2
 
@@ -45,6 +39,17 @@ def edge_strength(guide: Array, unit: float) -> Array:
         blurred = _planes(cv2.GaussianBlur(guide, (0, 0), scale * unit))
         across, down = (_planes(cv2.Sobel(blurred, cv2.CV_32F, *axis, ksize=3)) / 8 for axis in ((1, 0), (0, 1)))
         total += np.float32(scale * unit / len(_SCALES)) * np.sqrt((across**2 + down**2).sum(axis=-1))
+    return total
+
+
+def contrast(guide: Array, unit: float) -> Array:
+    """How much the two sides of each pixel differ: the Hellinger distances between the histograms of each channel.
+
+    Where the gradient sees any change of value, this sees a change of what values there are, and so is not misled by
+    the contrast within a texture (Martin, Fowlkes and Malik 2004, who compare half discs); the gradient is the one
+    that says where an edge runs. Parameters and result are those of `gradient`.
+    """
+    total = np.zeros(guide.shape[:2], np.float32)
     for channel in range(guide.shape[-1]):
         total += np.float32(_DISTANCE_GAIN) * _distance(guide[..., channel], _REACH * unit)
     return total
