@@ -23,7 +23,7 @@ __all__ = ["RegionTree", "regions"]
 
 Array = NDArray[Any]
 
-DETAIL = 0.35
+DETAIL = 0.38
 """Level of detail that agrees best with people on photographs, see scripts/quality.py."""
 
 _PIECES = 500
@@ -32,7 +32,7 @@ _STARTS = 1.0, 0.7, 1.4  # pieces of the trees that are averaged, as shares of t
 _PHOTOGRAPH = 481 * 321  # pixels of the photographs that the merging was tuned on
 _TYPICAL_SPREAD = 15.0  # of L*a*b* in photographs: what other features are scaled to
 _BLUR, _TEXTURE_SCALE, _TEXTURE_WEIGHT = 1.5, 3.0, 2.0
-_POWER, _UNIT, _STEEPNESS = 0.5, 8.0, 4.0
+_POWER, _UNIT, _STEEPNESS = 0.5, 8.0, 3.5
 """Of the height at a level of detail: how it follows the highest, at which it begins, and how soon it falls."""
 
 

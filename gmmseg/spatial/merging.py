@@ -26,7 +26,7 @@ Array = NDArray[Any]
 Around = dict[int, dict[int, tuple[float, float]]]
 
 # Chosen by agreement with people on half of 50 photographs, see scripts/quality.py.
-_DISTORTION = 3.5  # standard deviation of the detail that is not coded, in units of L*a*b*
+_DISTORTION = 3.0  # standard deviation of the detail that is not coded, in units of L*a*b*
 _SIZE_POWER = 0.55  # of the size by which the cost of a merger is divided: 0 keeps large regions apart, 1 small ones
 _NATS_SHARE, _EDGE_SHARE = 0.1, 0.9  # in the cost: nats, and the edge's strength
 _LENGTH_GAIN = 2.0  # nats a pixel of boundary that a merger saves
