@@ -4,9 +4,10 @@ usage: quality.py FOLDER [--limit N]
        quality.py --brains LABELS.nii.gz...
 
 FOLDER holds photographs NAME.jpg beside NAME.npz, whose array `truth` is (people, rows, columns) label maps, as BSDS500
-can be converted to. What `gmmseg.regions` was tuned on is every other photograph, by name, from the first; the others
-are reported by themselves. Of each measure the best level for all photographs (ODS), the best for each (OIS) and the
-default level are given: probabilistic Rand index, variation of information in bits, covering.
+can be converted to. Constants of `gmmseg.regions` were tuned on every other photograph, by name, from the first; the
+others, which only helped to choose between designs, are reported by themselves. Of each measure the best level for all
+photographs (ODS), the best for each (OIS) and the default level are given: probabilistic Rand index, variation of
+information in bits, covering.
 
 LABELS are maps of brains, numbered as FreeSurfer does. T1 scans are simulated from them: a level for each tissue, a
 smooth gain, and noise of constant deviation. The Dice of cerebrospinal fluid, grey and white matter is given, and the

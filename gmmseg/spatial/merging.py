@@ -4,29 +4,35 @@ Two neighbouring regions are the better merged, the fewer nats their pixels need
 instead of two (Ma, Derksen, Hong and Wright 2007), the weaker the edge between them, and the longer it is, for an edge
 has to be coded too (Rao, Mobahi, Yang, Sastry and Ma 2009). The best pair of all is merged first, and so on up to the
 whole image, so that one run holds every level of detail.
+
+A greedy merger that was made by chance is never undone. Several trees are therefore grown, from pieces of different
+sizes, and the height at which two neighbours join, averaged over the trees, is the strength of the boundary between
+them in the final one: what most trees keep apart stays apart.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Merges", "edge_strength", "merge", "pieces_of"]
+__all__ = ["Merges", "merge"]
 
 Array = NDArray[Any]
 Around = dict[int, dict[int, tuple[float, float]]]
 
 # Chosen by agreement with people on half of 50 photographs, see scripts/quality.py.
-_SCALES = 1.5, 3.0, 6.0  # standard deviations of the blurs under which edges are seen, in pixels of a photograph
-_DISTORTION = 4.0  # standard deviation of the detail that is not coded, in units of L*a*b*
+_DISTORTION = 3.0  # standard deviation of the detail that is not coded, in units of L*a*b*
 _SIZE_POWER = 0.55  # of the size by which the cost of a merger is divided: 0 keeps large regions apart, 1 small ones
-_EDGE_SHARE = 0.9  # of the edge's strength in the cost, beside the nats
-_LENGTH_GAIN = 0.5  # nats a pixel of boundary that a merger saves
-_SMALL = 40.0  # pixels, of which a region costs half: those that lie on an edge have no other side to belong to
+_NATS_SHARE, _EDGE_SHARE = 0.1, 0.9  # in the cost: nats, and the edge's strength
+_LENGTH_GAIN = 2.0  # nats a pixel of boundary that a merger saves
+_SMALL = 10.0  # pixels, of which a region costs half
+_THIN = 2.0, 1.0  # pixels of thickness, at which a region costs half, in the first trees and in the final one:
+# what lies along an edge, as a frame or a halo does, has no other side to belong to
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,67 +65,15 @@ class Merges:
         rank[np.argsort(first)] = np.arange(len(first))
         return np.asarray(1 + rank[place])
 
-
-def edge_strength(guide: Array, unit: float) -> Array:
-    """Strength of edges at each pixel: the gradient's length at three scales, times the scale.
-
-    Parameters
-    ----------
-    guide : ndarray, shape (rows, columns, c), float32
-    unit : float
-        Pixels of this image for one of a photograph of 0.15 megapixels.
-
-    Returns
-    -------
-    ndarray, shape (rows, columns), float32
-    """
-    import cv2
-
-    total = np.zeros(guide.shape[:2], np.float32)
-    for scale in _SCALES:
-        blurred = _planes(cv2.GaussianBlur(guide, (0, 0), scale * unit))
-        across, down = (cv2.Sobel(blurred, cv2.CV_32F, *axis, ksize=3) / 8 for axis in ((1, 0), (0, 1)))
-        total += np.float32(scale * unit) * np.sqrt((_planes(across) ** 2 + _planes(down) ** 2).sum(axis=-1))
-    return np.asarray(total / len(_SCALES), np.float32)
-
-
-def _planes(picture: Array) -> Array:
-    """OpenCV drops the axis of a single channel."""
-    return picture[..., None] if picture.ndim == 2 else picture
-
-
-def pieces_of(edges: Array, count: int, valid: Array | None) -> Array:
-    """Cut an image into about so many connected pieces, by a watershed from the weakest place in each square of a grid.
-
-    Returns
-    -------
-    ndarray of int32, shape (rows, columns)
-        Pieces from 0; -1 where not valid.
-    """
-    from skimage.segmentation import watershed
-
-    rows, columns = edges.shape
-    side = max(1.0, np.sqrt(rows * columns / count))
-    reach = max(1, int(side / 3))
-    markers = np.zeros(edges.shape, np.int32)
-    calm = edges if valid is None else np.where(valid, edges, np.inf)
-    number = 0
-    for row in np.arange(side / 2, rows, side).astype(int):
-        for column in np.arange(side / 2, columns, side).astype(int):
-            top, left = max(0, row - reach), max(0, column - reach)
-            part = calm[top : row + reach + 1, left : column + reach + 1]
-            y, x = np.unravel_index(int(part.argmin()), part.shape)
-            if np.isfinite(part[y, x]) and not markers[top + y, left + x]:
-                number += 1
-                markers[top + y, left + x] = number
-    found = watershed(edges, markers, mask=valid)
-    missed = found == 0 if valid is None else (found == 0) & valid
-    if missed.any():  # islands of valid pixels that no square's weakest place lies in
-        from scipy.ndimage import label
-
-        islands, _ = label(missed)
-        found[missed] = number + islands[missed]
-    return np.asarray(found - 1, np.int32)
+    def heights_between(self, a: Array, b: Array) -> Array:
+        """Return the heights (m,) at which pieces (m,) and (m,) join: 0 or the least within one, the most if never."""
+        n, never = self.n_pieces, self.n_pieces + len(self.pairs)
+        parents = np.full(never + 1, never)
+        parents[self.pairs.ravel()] = np.repeat(np.arange(n, never), 2)
+        while (apart := a != b).any():  # a merger comes after what it merges, so the older of two is never above
+            a, b = np.where(apart & (a < b), parents[a], a), np.where(apart & (b < a), parents[b], b)
+        least, most = (min(self.heights[0], 0.0), self.heights[-1]) if len(self.heights) else (0.0, 0.0)
+        return np.asarray(np.concatenate([np.full(n, least), self.heights, [most]])[a])
 
 
 class _Regions:
@@ -160,24 +114,46 @@ class _Regions:
         count = self.count[a] + self.count[others]
         together = self.coding(count, self.first[a] + self.first[others], self.second[a] + self.second[others])
         smaller = self.count[a] * self.count[others] / count
-        size = smaller**_SIZE_POWER
-        nats = together - self.nats[a] - self.nats[others]
-        cost = (1 - _EDGE_SHARE) * nats / size + _EDGE_SHARE * strength - _LENGTH_GAIN * length / size
-        return np.asarray(cost * smaller / (smaller + _SMALL))
+        nats = together - self.nats[a] - self.nats[others] - _LENGTH_GAIN / _NATS_SHARE * length
+        cost = _NATS_SHARE * nats / smaller**_SIZE_POWER + _EDGE_SHARE * strength
+        return np.asarray(cost * smaller / (smaller + _SMALL) * _thickness(smaller, length, _THIN[0]))
 
 
-def merge(pieces: Array, planes: Array, edges: Array, unit: float) -> Merges:
+class _Sizes:
+    """What the final tree needs of its regions: how many pixels of a photograph they have."""
+
+    def __init__(self, pieces: Array, unit: float) -> None:
+        self.n = int(pieces.max()) + 1
+        self.count = np.zeros(2 * self.n - 1)
+        self.count[: self.n] = np.bincount(pieces[pieces >= 0], minlength=self.n) / unit**2
+
+    def join(self, a: int, b: int, new: int) -> None:
+        self.count[new] = self.count[a] + self.count[b]
+
+    def costs(self, a: int, others: Array, length: Array, strength: Array) -> Array:
+        smaller = self.count[a] * self.count[others] / (self.count[a] + self.count[others])
+        return np.asarray(np.minimum(strength, strength * _thickness(smaller, length, _THIN[1])))
+
+
+def _thickness(size: Array, length: Array, half: float) -> Array:
+    """From 0 for regions that are nothing but boundary to 1 for those that reach far from it."""
+    thick = size / length
+    return np.asarray(thick / (thick + half))
+
+
+def merge(starts: Sequence[Array], planes: Array, edges: Array, unit: float) -> Merges:
     """Merge neighbouring pieces until none has a neighbour.
 
     Parameters
     ----------
-    pieces : ndarray of int, shape (rows, columns)
-        From 0; -1 where there is no data.
+    starts : sequence of ndarrays of int, shape (rows, columns)
+        Pieces from 0, -1 where there is no data: those that the tree is of, and others that have a say in it.
     planes : ndarray, shape (d, rows * columns)
         Features, in units in which differences compare with those of L*a*b*.
     edges : ndarray, shape (rows, columns)
+        Their strength at each pixel, in the same units.
     unit : float
-        As of `edge_strength`.
+        Pixels of this image for one of a photograph of 0.15 megapixels.
 
     Returns
     -------
@@ -185,17 +161,40 @@ def merge(pieces: Array, planes: Array, edges: Array, unit: float) -> Merges:
 
     Notes
     -----
-    Time grows with the pixels once, and with n log n and d**3 for n pieces of d features.
+    Time grows with the pixels once, and with n log n and d**3 for n pieces of d features, for each start.
     """
-    regions = _Regions(pieces, planes, unit)
+    pieces = starts[0]
+    low, high, length, _ = boundary = _boundaries(pieces, edges, unit)
+    strength = np.zeros(len(low))
+    for start in starts:
+        found = boundary if start is pieces else _boundaries(start, edges, unit)
+        tree = _agglomerate(_Regions(start, planes, unit), *found)
+        place = _most_of(pieces, start)
+        strength += tree.heights_between(place[low], place[high]) / len(starts)
+    return _agglomerate(_Sizes(pieces, unit), low, high, length, strength * length)
+
+
+def _most_of(pieces: Array, others: Array) -> Array:
+    """For each piece the one of other pieces that has most of its pixels."""
+    from scipy.sparse import coo_matrix
+
+    inside = pieces >= 0
+    shared = coo_matrix((np.ones(int(inside.sum()), np.int32), (pieces[inside], others[inside])))
+    return np.asarray(shared.tocsr().argmax(axis=1)).ravel()
+
+
+def _agglomerate(regions: _Regions | _Sizes, low: Array, high: Array, length: Array, total: Array) -> Merges:
+    """Merge the cheapest pair of neighbours, again and again; `total` is the strength summed along each boundary."""
     n = regions.n
-    around = _neighbours(pieces, edges, n, unit)
+    around: Around = {piece: {} for piece in range(n)}
+    for a, b, *boundary in zip(low.tolist(), high.tolist(), length.tolist(), total.tolist(), strict=True):
+        around[a][b] = around[b][a] = boundary[0], boundary[1]
     heap: list[tuple[float, int, int]] = []
 
     def offer(a: int, others: list[int]) -> None:
         length, total = np.array([around[a][b] for b in others]).T
-        for cost, b in zip(regions.costs(a, np.array(others), length, total / length), others, strict=True):
-            heapq.heappush(heap, (float(cost), b, a))
+        for cost, b in zip(regions.costs(a, np.array(others), length, total / length).tolist(), others, strict=True):
+            heapq.heappush(heap, (cost, b, a))
 
     for a in range(n):
         later = [b for b in around[a] if b > a]
@@ -232,10 +231,10 @@ def _join_boundaries(around: Around, a: int, b: int, new: int) -> None:
         around[other][new] = boundary
 
 
-def _neighbours(pieces: Array, edges: Array, n: int, unit: float) -> Around:
-    """For each piece its neighbours, with the length of the boundary and the sum of the edge's strength along it."""
-    around: Around = {piece: {} for piece in range(n)}
+def _boundaries(pieces: Array, edges: Array, unit: float) -> tuple[Array, Array, Array, Array]:
+    """Neighbours, the lower and the higher, with the boundary's length and the edge's strength summed along it."""
     codes, strengths = [], []
+    n = int(pieces.max()) + 1
     for axis in (0, 1):
         ahead, behind = (tuple(s if a == axis else slice(None) for a in (0, 1)) for s in (slice(1, None), slice(-1)))
         a, b = pieces[behind], pieces[ahead]
@@ -244,8 +243,5 @@ def _neighbours(pieces: Array, edges: Array, n: int, unit: float) -> Around:
         codes.append(low.astype(np.int64) * n + high)
         strengths.append(np.maximum(edges[behind], edges[ahead])[apart])
     found, place = np.unique(np.concatenate(codes), return_inverse=True)
-    lengths, totals = np.bincount(place) / unit, np.bincount(place, np.concatenate(strengths)) / unit
-    for code, length, total in zip(found, lengths, totals, strict=True):
-        low, high = divmod(int(code), n)
-        around[low][high] = around[high][low] = float(length), float(total)
-    return around
+    low, high = np.divmod(found, n)
+    return low, high, np.bincount(place) / unit, np.bincount(place, np.concatenate(strengths)) / unit
