@@ -59,14 +59,16 @@ class Shading:
         m = len(self.field.coefficients)
         channels = values.mean(axis=1, keepdims=True) if m == 1 else values
         for channel, own in enumerate(channels.T):
-            logs = np.log(np.maximum(own, 0.05 * np.median(own)))
-            logs -= logs.mean()
+            lit = own > 0
+            logs = np.zeros(len(own))
+            logs[lit] = np.log(np.maximum(own[lit], 0.05 * np.median(own[lit])))
+            logs[lit] -= logs[lit].mean()
 
-            def objective(field: BiasField, logs: Array = logs, channel: int = channel) -> float:
-                return -0.5 * float(((logs - field.at(self._basis)[channel]) ** 2).sum())
+            def objective(field: BiasField, logs: Array = logs, lit: Array = lit, channel: int = channel) -> float:
+                return -0.5 * float(((logs - field.at(self._basis)[channel])[lit] ** 2).sum())
 
             self.field = self.field.ascend(
-                channel, self._basis, logs, np.ones(len(logs)), objective, degree=_DEGREES[1]
+                channel, self._basis, logs, lit.astype(np.float64), objective, degree=_DEGREES[1]
             )
 
     def step(self, mixture: Mixture, q: Array) -> float:
@@ -122,9 +124,11 @@ def fit_shading(
         half the logarithm of the number of pixels for each coefficient (Schwarz 1978); of degree 0 there is none.
     """
     counted = np.flatnonzero(scene.patches.weights)
-    index = counted[:: max(1, len(counted) // _PIXELS)]
-    if not len(index) or np.median(scene.patches.values[index], axis=0).min() <= 0:
+    values = scene.patches.values[counted]
+    lit = (values != 0).any(axis=1)  # what is 0, such as the surroundings of a brain, is 0 under any gain
+    if not lit.any() or np.median(values[lit], axis=0).min() <= 0:
         return "a gain is of intensities above 0, and half of the pixels of a channel are not"
+    index = np.sort(np.append(_some(counted[lit], _PIXELS), _some(counted[~lit], _PIXELS // 4)))
     some, flat = scene.some(index), BiasField.flat(scene.image)
     fit = _Alternation(regularization, threads)
     best, chosen = fit.likelihood(fit.iterate(mixture, some.planes(), some, _ITERATIONS), some.planes()), None
@@ -145,6 +149,11 @@ def fit_shading(
     if chosen is None:
         return "the pixels are no likelier with one, counting half the logarithm of their number for each coefficient"
     return chosen
+
+
+def _some(index: Array, count: int) -> Array:
+    """About so many, evenly chosen."""
+    return index[:: max(1, len(index) // count)]
 
 
 @dataclass(frozen=True)

@@ -167,3 +167,18 @@ def test_patches_lie_within_the_image(shape):
     assert parts[0].start == 0
     assert parts[-1].stop == filled.shape[0]
     assert all(a.stop == b.start for a, b in itertools.pairwise(parts))
+
+
+def test_surroundings_of_zeros_do_not_hide_a_field():
+    """As of a brain whose skull was stripped: no gain can be seen on what is 0."""
+    truth, gain = blobs((160, 200), 6), gains((160, 200))
+    image = noisy(truth, 5, gain=gain)
+    y, x = np.mgrid[-1:1:160j, -1:1:200j]
+    inside = x**2 + y**2 < 0.4
+    image[~inside] = 0
+    found = gmmseg.segment(image, 4, bias_field=True)
+    assert (found.labels[inside] - 2 == truth[inside]).mean() > 0.99
+    assert (found.labels[~inside] == 1).mean() > 0.99
+    difference = np.log(found.bias_field / gain)[inside]
+    assert difference.std() < 0.02
+    assert abs(np.log(found.bias_field)[inside].mean()) < 0.02

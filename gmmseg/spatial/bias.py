@@ -2,8 +2,8 @@
 
 Coils, lamps and lenses multiply an image by a gain that changes slowly from place to place, so that one class has
 different intensities at different places (Wells et al. 1996). The logarithm of the gain is a polynomial of the position
-(Van Leemput et al. 1999), whose mean over the image is 0, for a gain that is the same everywhere cannot be told from
-brighter classes.
+(Van Leemput et al. 1999), whose mean over the image (its surroundings of 0 left out) is 0, for a gain that is the same
+everywhere cannot be told from brighter classes.
 """
 
 from __future__ import annotations
@@ -132,7 +132,9 @@ class BiasField:
         """
         degrees = np.array([sum(term) for term in self.terms])
         moving, free = degrees <= degree, self._free(self.coefficients[channel])
-        center, stiffness = basis.mean(axis=1, dtype=np.float64), _STIFFNESS * degrees.astype(np.float64) ** 4
+        seen = curvature > 0  # the mean is 0 over the pixels on which a gain can be seen
+        center = basis.mean(axis=1, dtype=np.float64) if seen.all() else basis[:, seen].mean(axis=1, dtype=np.float64)
+        stiffness = _STIFFNESS * degrees.astype(np.float64) ** 4
         normal, slope = _normal_equations(basis[moving], center[moving], gradient, curvature, threads)
         normal += np.diag(stiffness[moving])
         step = np.zeros(len(free))
