@@ -55,9 +55,10 @@ def test_batch_cleans_and_knows_by_which_size(run, noisy):
 
 
 def test_regions_are_cleaned_and_numbered_through(run, noisy):
-    facts = json.loads(run("regions", "noisy.png", "--detail", 1, "--min-size", 300, "--json").out)
+    facts = json.loads(run("regions", "noisy.png", "-n", 40, "--min-size", 300, "--json").out)
     labels = gmmseg.io.read_labels("noisy_regions.png")
-    assert facts["regions"] == labels.max() == len(np.unique(labels)) < gmmseg.regions("noisy.png").count(1.0)
+    assert facts["regions"] == labels.max() == len(np.unique(labels)) < 40
+    assert smallest(gmmseg.regions("noisy.png").labels(n=40)) < 300
     assert smallest(labels) >= 300
 
 
