@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,10 @@ from gmmseg.mixture import samples
 from gmmseg.mixture.fitting import expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.scene import Scene
-from gmmseg.shading import Shading
 from gmmseg.spatial.smoothing import Smoothing, share_power
+
+if TYPE_CHECKING:
+    from gmmseg.shading import Shading
 
 __all__ = ["fit_neighbourhood"]
 

@@ -23,12 +23,11 @@ from gmmseg.mixture.seeding import seed_from_classes, seed_mixture
 from gmmseg.model import Model
 from gmmseg.sampling import POSITION_BLUR, Sample, contrast, join_samples, location_and_scale, take_sample
 from gmmseg.scene import Scene
-from gmmseg.shading import fit_shading
-from gmmseg.spatial.bias import BiasField
 from gmmseg.spatial.smoothing import TYPICAL
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice
+    from gmmseg.spatial.bias import BiasField
 
 __all__ = ["Survey", "class_names", "fit_model", "survey"]
 
@@ -194,6 +193,8 @@ def fit_model(
     added = np.full(len(found.scale), _NOISE)
     shading = None
     if bias_field:
+        from gmmseg.shading import fit_shading  # here, because most runs have none
+
         numbered = ordered or found.sample.classes is not None
         shaded = fit_shading(found.scenes[0], mixture, rng, regularization=added, numbered=numbered, threads=threads)
         if isinstance(shaded, str):

@@ -18,13 +18,13 @@ from gmmseg.guidance import Guidance
 from gmmseg.image import Image
 from gmmseg.model import Model
 from gmmseg.sampling import contrast
-from gmmseg.spatial.bias import BiasField
 from gmmseg.tiles import Layer, Progress, empty_layer, visit
 from gmmseg.windows import Window, everything
 
 if TYPE_CHECKING:
     from gmmseg.export import Instances, Polygon
     from gmmseg.export.kinds import Kind
+    from gmmseg.spatial.bias import BiasField
     from gmmseg.streaming import Part
 
 __all__ = ["MEMORY", "ClassSummary", "Segmentation"]

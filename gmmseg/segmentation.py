@@ -21,12 +21,12 @@ from gmmseg.model import Model
 from gmmseg.modelling import Survey, fit_model, survey
 from gmmseg.modelling import class_names as checked_names
 from gmmseg.result import MEMORY, Segmentation
-from gmmseg.spatial.bias import BiasField
 from gmmseg.spatial.smoothing import TYPICAL, strength_of
 from gmmseg.tiles import Progress
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice
+    from gmmseg.spatial.bias import BiasField
 
 __all__ = ["apply", "choose_k", "fit", "open_image", "segment"]
 

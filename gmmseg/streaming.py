@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,11 @@ from gmmseg.guidance import Guidance
 from gmmseg.image import Image
 from gmmseg.model import Model
 from gmmseg.sources import Source
-from gmmseg.spatial.bias import BiasField
 from gmmseg.tiles import Layer, Progress, empty_layer, halo_of, visit
 from gmmseg.windows import Tile, Window, shape_of, strips
+
+if TYPE_CHECKING:
+    from gmmseg.spatial.bias import BiasField
 
 __all__ = ["Part", "stream"]
 

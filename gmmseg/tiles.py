@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,11 @@ from gmmseg.mixture import samples
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.model import Model
 from gmmseg.sampling import contrast
-from gmmseg.spatial.bias import BiasField
 from gmmseg.spatial.smoothing import HALO, Smoothing
 from gmmseg.windows import Tile, Window, everything, shape_of, shifted, tile_sides, tiles
+
+if TYPE_CHECKING:
+    from gmmseg.spatial.bias import BiasField
 
 __all__ = ["Layer", "Progress", "empty_layer", "halo_of", "visit"]
 
