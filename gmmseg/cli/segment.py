@@ -74,13 +74,13 @@ _FITTING = (
         default="auto",
         help="How much neighbouring pixels agree, 0 to 1, or auto to estimate it.",
     ),
+    _classes("--no-smooth", is_flag=True, show_default=False, help="Each pixel for itself; the same as --smooth 0."),
     _classes(
         "--bias-field",
         is_flag=True,
         show_default=False,
         help="Estimate a smooth gain over each image (uneven light, a coil) with the classes, and take it out.",
     ),
-    _classes("--no-smooth", is_flag=True, show_default=False, help="Each pixel for itself; the same as --smooth 0."),
     _classes(
         "--sample",
         metavar="INT|all",
