@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import io
+from gmmseg.errors import OutputError
 from gmmseg.image import Image
 from gmmseg.io.windowed import Layers
 from gmmseg.io.writing import check_picture, is_picture
 from gmmseg.spatial.bias import BiasField
-from gmmseg.windows import Window
+from gmmseg.windows import Window, everything
 
 __all__ = ["corrected", "write_correction"]
 
@@ -37,7 +38,10 @@ def corrected(image: Image, bias: BiasField | None, window: Window) -> Array:
 def write_correction(
     path: str | os.PathLike[str], image: Image, bias: BiasField | None, *, field: bool, overwrite: bool, options: Any
 ) -> None:
-    """Write the bias field, or the image without it, as float32; a picture of 8 bits stays one where the format can.
+    """Write the bias field, or the image without it, as float32, NaN where the image has no data.
+
+    Colour of 8 bits stays that in .tif, where the image is in memory, and any picture in the formats of pictures; their
+    pixels without data stay as they were.
 
     Parameters
     ----------
@@ -54,10 +58,15 @@ def write_correction(
         Of the format.
     """
     target = Path(path)
-    colour = image.color and image.ndim == 2 and image.pixels.dtype == np.uint8
-    if not field and (is_picture(target) or (colour and target.suffix.lower() in (".tif", ".tiff"))):
+    colour = image.color and image.ndim == 2 and image.pixels.dtype == np.uint8 and image.in_memory
+    plain = colour and image.valid is None and not options and target.suffix.lower() in (".tif", ".tiff")
+    if not field and (is_picture(target) or plain):
         check_picture(target, image)
-        whole = corrected(image, bias, tuple(slice(0, n) for n in image.shape))
+        if options:
+            raise OutputError(f"{target}: a picture takes no options, and {', '.join(options)} is given; leave it out")
+        whole = corrected(image, bias, everything(image.shape))
+        if image.valid is not None:
+            whole = np.where(image.valid[..., None], whole, image.array)
         io.write_rgb(target, whole if image.color else whole[..., 0], image=image, overwrite=overwrite)
         return
     gains = 1 if image.color else image.n_channels
@@ -68,7 +77,10 @@ def write_correction(
     def windows() -> Iterator[tuple[Window, Array]]:
         for window in image.windows():
             if not field:
-                values = corrected(image, bias, window)
+                values = corrected(image, bias, window).astype(np.float32)
+                valid = image.crop(window).valid
+                if valid is not None:
+                    values[~valid] = np.nan
             elif bias is None:
                 values = np.ones((*(s.stop - s.start for s in window), n), np.float32)
             else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,9 +71,10 @@ def fit_neighbourhood(
     each = [part.scene.patches.weights for part in parts]
     totals = [max(1.0, float(weights.sum(dtype=np.float64))) for weights in each]
     weights = np.concatenate([w * np.float32(max(totals) / total) for w, total in zip(each, totals, strict=True)])
-    chosen = _START if strength is None else strength
+    chosen, shares = _START if strength is None else strength, mixture.weights
     for _ in range(_MOST_ITERATIONS):
-        equal = mixture.tempered(share_power(chosen))
+        # Shares stay as they were found without neighbours: heard and learnt in turn, large classes swallow small ones.
+        equal = replace(mixture, weights=shares).tempered(share_power(chosen))
         heard = np.concatenate([part.expect(equal, chosen, threads) for part in parts], axis=1)
         if strength is None:
             chosen = float(np.mean([part.estimated(chosen) for part in parts]))

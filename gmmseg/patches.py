@@ -16,6 +16,7 @@ Array = NDArray[Any]
 
 _SIDES = {1: (64,), 2: (8, 16), 3: (8, 8, 16)}  # pixels; a register of the kernels along the last axis
 _PIXELS = {1: 1 << 16, 2: 1 << 16, 3: 1 << 18}  # in all patches together, by the number of axes
+_NUMBERS = 1 << 23  # probabilities of classes in all patches together
 _LEAST_SHARE = 0.2  # of valid pixels in a patch; those with fewer weigh no more
 _MARGIN = 1  # voxels at the faces of a patch of a volume, which miss too many neighbours to be counted
 
@@ -81,7 +82,7 @@ class Layout:
     flat: Array
 
     @classmethod
-    def around(cls, shape: tuple[int, ...], centers: Array, share: int) -> Layout:
+    def around(cls, shape: tuple[int, ...], centers: Array, share: int, k: int = 1) -> Layout:
         """Lay patches around some of these pixels; over the whole image if it is no larger than all of them together.
 
         Parameters
@@ -92,8 +93,10 @@ class Layout:
             Flat indices in ascending order.
         share : int
             Number of images that have the pixels of all patches in common.
+        k : int
+            Number of classes, which are fewer pixels each where they are many.
         """
-        pixels = _PIXELS[len(shape)] // share
+        pixels = min(_PIXELS[len(shape)], _NUMBERS // k) // share
         if math.prod(shape) <= pixels:
             whole = np.ones(math.prod(shape), bool)
             return cls(shape, tuple(np.arange(n)[None] for n in shape), whole, whole, np.arange(whole.size))

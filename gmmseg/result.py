@@ -67,6 +67,7 @@ class Segmentation:
     ----------
     image : Image
     model : Model
+        Of the image, or where a bias field was taken out, of the image without it.
     guidance : Guidance, optional
         Scribbles and prior maps that the pixels are classified with.
     variation : ndarray, optional
@@ -259,6 +260,8 @@ class Segmentation:
             field = layer == "bias_field"
             write_correction(path, self.image, self.bias, field=field, overwrite=overwrite, options=options)
             return
+        if layer not in ("labels", "probabilities", "anomaly", "log_density"):
+            raise ParameterError(f"layer={layer!r} is not known; use labels, probabilities, anomaly, log_density, ...")
         kind: Any = {"labels": "labels", "probabilities": "soft"}.get(layer, "map")
         names = self.model.class_names if kind != "map" else (layer,)
         if self.image.in_memory or layer in self.__dict__:

@@ -128,14 +128,14 @@ def take_sample(
     if count is None and not image.in_memory:
         raise ParameterError(f"{image.name} does not fit into the memory allowed; give a number of pixels as sample")
     pairs, usable = (np.zeros(0, np.intp), None) if image.in_memory else _pairs(image, _PAIRS)
-    layout = None if patches is None else Layout.around(image.shape, _places(image), patches)
+    layout = None if patches is None else Layout.around(image.shape, _places(image), patches, k)
     flat, values, there = _look_at(image, count, rng, pairs if layout is None else np.append(pairs, layout.flat))
     pair_values, pair_valid, patch_values, patch_valid = _cut(there, len(pairs))
     variation = None if usable is None else _variation(image, recipe.pointwise, pairs, usable, pair_values, pair_valid)
     around, on_valid = None, False
     if layout is not None and patches is not None:
         if patch_valid is not None and np.count_nonzero(patch_valid) < _ENOUGH * len(patch_valid):
-            layout, on_valid = Layout.around(image.shape, flat, patches), image.n_pixels > len(layout.flat)
+            layout, on_valid = Layout.around(image.shape, flat, patches, k), image.n_pixels > len(layout.flat)
             patch_values, patch_valid = image.take(layout.flat)
         log_prior = None if guidance is None else guidance.log_prior(k, np.unravel_index(layout.flat, image.shape))
         around = layout.filled(patch_values, patch_valid, log_prior, on_valid=on_valid)
@@ -312,5 +312,5 @@ def _variation(
         return None
     guides = recipe.n_guides(image)
     planes = recipe.planes_of(image, values, flat)[:guides].reshape(guides, 1 + len(usable), n)
-    change = np.nan_to_num(planes[:, 1:] - planes[:, :1]) ** 2  # what is missing does not differ
+    change = np.nan_to_num(planes[:, 1:] - planes[:, :1]).astype(np.float64) ** 2  # what is missing does not differ
     return np.asarray((change * usable).sum(axis=(1, 2), dtype=np.float64) / max(number, 1))

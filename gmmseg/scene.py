@@ -48,7 +48,7 @@ class Scene:
         """Return a scene of some of the valid pixels, given by their indices (n,)."""
         patches = self.patches
         ones = np.ones(len(chosen), bool)
-        prior = None if patches.log_prior is None else patches.log_prior[:, chosen]
+        prior = None if patches.log_prior is None else np.ascontiguousarray(patches.log_prior[:, chosen])
         flat = patches.flat[chosen]
         axes = tuple(place[:, None] for place in np.unravel_index(flat, self.image.shape))
         few = Patches((1, 1, len(chosen)), 1, axes, flat, patches.values[chosen], ones, patches.weights[chosen], prior)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from numpy.random import default_rng
 from numpy.typing import NDArray
 
@@ -80,7 +81,8 @@ def segment(
         mind, as a hidden Markov random field; but not with texture, which is of the neighbourhood itself.
     bias_field : bool
         Estimate a smooth gain over the image, as of a coil, a lamp or a lens, together with the classes, and take it
-        out. Where none would make the pixels likelier, it is left out with a warning.
+        out; one for each channel, or in common for colour. The model is of the image without it. Where none would make
+        the pixels likelier, it is left out with a warning. At most 16 channels.
     sample : int, optional
         Pixels that the fit sees; None for every pixel. Integer images of few distinct values are fitted to the counts
         of all of them where position is no feature.
@@ -238,7 +240,7 @@ def _fit(
     family(covariance)
     recipe = None if features is None else Recipe.parse(features)
     if bias_field and recipe is not None and recipe.has_texture:
-        raise ParameterError(f"bias_field does not go with features={features!r}: leave texture out, or bias_field")
+        raise ParameterError(f"bias_field=True does not go with features={features!r}; leave texture out")
     sources = images if isinstance(images, list | tuple) else [images]
     if len(sources) != 1 and not (scribbles is None and prior is None):
         raise ParameterError(f"scribbles and prior are of one image, but there are {len(sources)}; fit one at a time")
@@ -251,6 +253,8 @@ def _fit(
         return _guidance(image, number, scribbles, prior, prior_weight)
 
     share = None if count is None else -(-count // max(1, len(sources)))
+    if not isinstance(bias_field, bool | np.bool_):
+        raise ParameterError(f"bias_field={bias_field!r} is not usable; use True or False")
     textured = recipe is not None and recipe.has_texture  # features that have heard the neighbourhood already
     patches = len(sources) if bias_field or (strength != 0 and number > 1 and not textured) else None
     found = survey(

@@ -15,7 +15,7 @@ from gmmseg.mixture.fitting import expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import seed_mixture
 from gmmseg.scene import Scene
-from gmmseg.spatial.bias import DEGREE, BiasField
+from gmmseg.spatial.bias import DEGREE, BiasField, as_float
 
 __all__ = ["Shading", "fit_shading"]
 
@@ -24,6 +24,11 @@ Array = NDArray[Any]
 _PIXELS = 1 << 14
 _DEGREES = 2, DEGREE  # one after the other, so that no detail is fitted before the whole
 _ITERATIONS = 40
+_MOST = 3.0  # logarithm of the ratio of the greatest gain and the least, about 20
+_MOST_CHANNELS = 16  # time grows with their third power
+_WHITE, _WHITENED = 0.98, 0.01  # colour that counts as white; share of pixels that a gain may make so
+_RUN_AWAY = 0.9  # of that ratio: a field that goes so far would have gone on
+_MARGIN = 0.1  # of the logarithm, beyond what valid pixels show
 _SETTLED = 3e-3  # change of the logarithm of the gain
 
 
@@ -43,6 +48,27 @@ class Shading:
         self.scene, self.index, self.field, self.degree = scene, index, field, DEGREE
         self.threads = threads
         self._basis = field.basis(scene.patches.flat)
+        values = scene.patches.values
+        lit = np.isfinite(values) & (values != 0)  # what is 0 is 0 under any gain
+        self._seen = lit.any(axis=1)[None] if len(field.coefficients) == 1 else lit.T
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Least and greatest logarithm of a gain on pixels that show it."""
+        shown = self._gain[np.broadcast_to(self._seen, self._gain.shape)]
+        return float(shown.min(initial=0)), float(shown.max(initial=0))
+
+    def _is_usable(self, field: BiasField) -> bool:
+        """Whether a gain is within bounds, and whitens hardly any colour that was not white."""
+        gain = field.at(self._basis)
+        shown = np.where(self._seen, gain, 0)
+        if np.ptp(shown) > _MOST:
+            return False
+        if not self.scene.image.color:
+            return True
+        values = as_float(self.scene.patches.values, color=True)
+        whitened = (values < _WHITE) & (values * np.exp(-gain).T > 1)
+        return bool(whitened.any(axis=1).mean() < _WHITENED)
 
     @property
     def planes(self) -> Array:
@@ -60,16 +86,18 @@ class Shading:
         channels = values.mean(axis=1, keepdims=True) if m == 1 else values
         for channel, own in enumerate(channels.T):
             lit = own > 0
+            if not lit.any():
+                continue
             logs = np.zeros(len(own))
             logs[lit] = np.log(np.maximum(own[lit], 0.05 * np.median(own[lit])))
             logs[lit] -= logs[lit].mean()
 
             def objective(field: BiasField, logs: Array = logs, lit: Array = lit, channel: int = channel) -> float:
-                return -0.5 * float(((logs - field.at(self._basis)[channel])[lit] ** 2).sum())
+                error = ((logs - field.at(self._basis)[channel])[lit] ** 2).sum()
+                return -0.5 * float(error) if self._is_usable(field) else -np.inf
 
-            self.field = self.field.ascend(
-                channel, self._basis, logs, lit.astype(np.float64), objective, degree=_DEGREES[1]
-            )
+            weights = lit.astype(np.float64)
+            self.field = self.field.ascend(channel, self._basis, logs, weights, objective, seen=self._seen[channel])
 
     def step(self, mixture: Mixture, q: Array) -> float:
         """Raise the likelihood expected over classes (K, n) by a step of scoring for each gain.
@@ -87,11 +115,20 @@ class Shading:
             curvature = (q * (slope * slope).sum(axis=1)).sum(axis=0)
 
             def objective(field: BiasField) -> float:
+                if not self._is_usable(field):
+                    return -np.inf
                 white = _whitened(mixture, self.scene.planes(field.at(self._basis)), mixture.means)
                 return -0.5 * float((q * (white * white).sum(axis=1)).sum(dtype=np.float64))
 
             self.field = self.field.ascend(
-                channel, self._basis, gradient, curvature, objective, degree=self.degree, threads=self.threads
+                channel,
+                self._basis,
+                gradient,
+                curvature,
+                objective,
+                seen=self._seen[channel],
+                degree=self.degree,
+                threads=self.threads,
             )
         return float(np.abs(self._gain - before).max(initial=0))
 
@@ -123,15 +160,19 @@ def fit_shading(
         Or the reason why there is no such field. The degree of its polynomials is that of the highest likelihood less
         half the logarithm of the number of pixels for each coefficient (Schwarz 1978); of degree 0 there is none.
     """
+    if scene.image.n_channels > _MOST_CHANNELS:
+        return f"{scene.image.n_channels} channels are more than {_MOST_CHANNELS}; choose some, or leave it out"
     counted = np.flatnonzero(scene.patches.weights)
     values = scene.patches.values[counted]
-    lit = (values != 0).any(axis=1)  # what is 0, such as the surroundings of a brain, is 0 under any gain
-    if not lit.any() or np.median(values[lit], axis=0).min() <= 0:
-        return "a gain is of intensities above 0, and half of the pixels of a channel are not"
-    index = np.sort(np.append(_some(counted[lit], _PIXELS), _some(counted[~lit], _PIXELS // 4)))
+    lit = (values != 0).any(axis=1)
+    if not _is_positive(values[lit]):
+        return "a gain is of intensities above 0, and half of the pixels of a channel are not; leave it out"
+    count = max(_PIXELS // 4, 2 * _PIXELS // (1 + values.shape[1]))
+    index = np.sort(np.append(_some(counted[lit], count), _some(counted[~lit], count // 4)))
     some, flat = scene.some(index), BiasField.flat(scene.image)
     fit = _Alternation(regularization, threads)
     best, chosen = fit.likelihood(fit.iterate(mixture, some.planes(), some, _ITERATIONS), some.planes()), None
+    reason = "the pixels are no likelier with one, counting half the logarithm of their number for each coefficient"
     for by_logarithms in (False,) if numbered else (False, True):
         shading, own = Shading(some, index, flat, threads), mixture
         if by_logarithms:
@@ -144,11 +185,23 @@ def fit_shading(
             own = fit.settle(own, shading)
             terms = sum(sum(term) <= degree for term in flat.terms) * len(flat.coefficients)
             found = fit.likelihood(own, shading.planes) - 0.5 * terms * float(np.log(len(index)))
-            if found > best:
+            low, high = shading.extent
+            if found > best and high - low > _RUN_AWAY * _MOST:
+                reason = f"the one that fits best varies by a factor of {np.exp(high - low):.0f}; try another k"
+            elif found > best:
                 best, chosen = found, (own, copy(shading))
     if chosen is None:
-        return "the pixels are no likelier with one, counting half the logarithm of their number for each coefficient"
+        return f"{reason}, or leave it out"
+    shading = chosen[1]
+    low, high = shading.extent
+    shading.field = replace(shading.field, limits=(low - _MARGIN, high + _MARGIN))
     return chosen
+
+
+def _is_positive(values: Array) -> bool:
+    """Whether most known numbers (n, channels) of each channel are above 0."""
+    known = [own[~np.isnan(own)] for own in values.T]
+    return bool(len(values)) and all(own.size and np.median(own) > 0 for own in known)
 
 
 def _some(index: Array, count: int) -> Array:

@@ -182,3 +182,78 @@ def test_surroundings_of_zeros_do_not_hide_a_field():
     difference = np.log(found.bias_field / gain)[inside]
     assert difference.std() < 0.02
     assert abs(np.log(found.bias_field)[inside].mean()) < 0.02
+
+
+@pytest.mark.parametrize("seed", [1, 7])
+def test_more_smoothing_never_harms_discs(seed):
+    y, x = np.indices((200, 200)) - 100
+    radius = np.hypot(y, x)
+    truth = (radius < 60).astype(int) + (radius < 25)
+    image = truth * 50 + 100 + np.random.default_rng(seed).normal(0, 20, truth.shape)
+    knob = 0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5
+    found = [accuracy(gmmseg.segment(image, 3, smooth=smooth), truth) for smooth in knob]
+    assert all(b > a for a, b in itertools.pairwise(found)), found
+    assert found[-1] > 0.98
+
+
+def test_pixels_without_neighbours_are_classified_as_they_are():
+    truth = blobs((200, 200), 8)
+    mask = np.zeros(truth.shape, bool)
+    mask[::2, ::2] = True
+    alone, heard = (gmmseg.segment(noisy(truth, 20), 3, mask=mask, smooth=smooth) for smooth in (False, True))
+    assert heard.model.strength == 0
+    assert (heard.labels == alone.labels).mean() > 0.99
+
+
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("outliers", [None, "uniform", "student"])
+def test_guidance_goes_with_a_bias_field(covariance, outliers):
+    truth, gain = blobs((100, 120), 8), gains((100, 120))
+    image = noisy(truth, 5, gain=gain)
+    strokes = np.zeros(truth.shape, np.uint8)
+    for number, level in enumerate((2, 0, 1), 1):
+        where = np.argwhere(truth == level)[::50]
+        strokes[tuple(where.T)] = number
+    numbers, options = np.array([2, 3, 1])[truth], {"covariance": covariance, "outliers": outliers}
+    maps = np.stack([np.where(truth == level, 0.5, 0.25) for level in (2, 0, 1)])
+    for guide in ({"scribbles": strokes}, {"prior": maps}):
+        without, found = (gmmseg.segment(image, 3, **guide, **options, bias_field=each) for each in (False, True))
+        right = [(each.labels == numbers).mean() for each in (without, found)]
+        # A uniform component takes what a gain has moved for errors, and lets the field see less of it.
+        assert right[1] > (right[0] if outliers == "uniform" else 0.97), right
+
+
+@pytest.mark.filterwarnings("ignore::gmmseg.errors.DataWarning")
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.uint8([[9]]),
+        np.full((7, 1), 3.0),
+        np.random.default_rng(0).integers(0, 255, (60, 60, 3)).astype(np.uint8),
+        np.float32([[np.nan, 2], [1, np.nan]]),
+        np.random.default_rng(0).random((40, 40)) * 1e20,
+    ],
+    ids=["one pixel", "constant", "noise", "gaps", "large"],
+)
+@pytest.mark.parametrize("k", [1, 3])
+def test_odd_images_have_a_result_and_no_wild_gain(image, k):
+    found = gmmseg.segment(image, k, bias_field=True)
+    assert found.labels.max() >= 1
+    assert 0.05 < found.bias_field.min() <= found.bias_field.max() < 20
+
+
+def test_a_band_without_data_has_no_gain():
+    image = np.random.default_rng(0).random((60, 60, 2), np.float32) + 1
+    image[..., 1] = np.nan
+    with pytest.warns(gmmseg.errors.DataWarning, match="leave it out"):
+        assert (gmmseg.segment(image, 2, bias_field=True, channel_axis=-1).bias_field == 1).all()
+
+
+def test_a_field_ends_where_the_mask_does():
+    """Far from valid pixels a polynomial would take any value."""
+    truth, gain = blobs((300, 300), 4), gains((300, 300))
+    mask = np.zeros(truth.shape, bool)
+    mask[20:90, 20:90] = True
+    found = gmmseg.segment(noisy(truth, 5, gain=gain), 3, mask=mask, bias_field=True).bias_field
+    inside = np.log(found[mask])
+    assert inside.min() - 0.2 < np.log(found).min() < np.log(found).max() < inside.max() + 0.2

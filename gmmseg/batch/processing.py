@@ -53,7 +53,7 @@ def process(
     reading : mapping of str to object
         Of `gmmseg.io.read`: mask, channel_axis, max_pixels, ...
     saving : mapping of str to mapping
-        Options of the formats of "labels", "soft" and "anomaly", see `Segmentation.save`.
+        Options of the formats of "labels", "soft", "anomaly", "bias" and "corrected", see `Segmentation.save`.
     overwrite : bool
         Whether existing files may be replaced.
     stage : callable, optional
@@ -138,14 +138,18 @@ def _write(
     outputs: Mapping[str, Path], result: Segmentation, saving: Mapping[str, Mapping[str, Any]], *, overwrite: bool
 ) -> None:
     """Write the outputs of one image; where one fails, say which are there."""
+
+    def save(kind: str, layer: Any) -> Callable[[Path], None]:
+        return lambda path: result.save(path, layer=layer, overwrite=overwrite, **saving.get(kind, {}))
+
     writers: dict[str, Callable[[Path], None]] = {
-        "labels": lambda path: result.save(path, overwrite=overwrite, **saving.get("labels", {})),
-        "soft": lambda path: result.save(path, layer="probabilities", overwrite=overwrite, **saving.get("soft", {})),
+        "labels": save("labels", "labels"),
+        "soft": save("soft", "probabilities"),
         "overlay": lambda path: _write_picture(path, "overlay", result, overwrite=overwrite),
         "contours": lambda path: _write_picture(path, "contours", result, overwrite=overwrite),
-        "anomaly": lambda path: result.save(path, layer="anomaly", overwrite=overwrite, **saving.get("anomaly", {})),
-        "bias": lambda path: result.save(path, layer="bias_field", overwrite=overwrite),
-        "corrected": lambda path: result.save(path, layer="corrected", overwrite=overwrite),
+        "anomaly": save("anomaly", "anomaly"),
+        "bias": save("bias", "bias_field"),
+        "corrected": save("corrected", "corrected"),
         "model": lambda path: result.model.save(path, overwrite=overwrite),
     }
     written: list[str] = []

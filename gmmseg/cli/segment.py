@@ -156,6 +156,8 @@ def fitting_parameters(context: click.Context) -> dict[str, Any]:
         amount = "auto" if given["smooth"] is True else f"{given['smooth']:g}"
         raise click.UsageError(f"--smooth {amount} and --no-smooth contradict each other; give one of them")
     same = ("features", "covariance", "sample", "seed", "outliers", "class_names")
+    if given.get("bias_field") and "texture" in (given["features"] or ""):
+        raise click.UsageError(f"--bias-field does not go with --features {given['features']}; leave texture out")
     bias = {"bias_field": given["bias_field"]} if "bias_field" in given else {}
     return {
         "k": given["k"] or "auto",
@@ -178,8 +180,10 @@ def saving_parameters(context: click.Context) -> dict[str, dict[str, Any]]:
     if given["soft_type"] is not None and given["soft"] is None:
         raise click.UsageError(f"--soft-type {given['soft_type']} is of --soft FILE, which is not given")
     saving: dict[str, dict[str, Any]] = {"labels": {"cog": True} if given["cog"] else {}}
-    for kind in ("soft", "anomaly"):
-        tiff = given[kind] is not None and given[kind].suffix.lower() in (".tif", ".tiff")
+    options = {"soft": "soft", "anomaly": "anomaly", "bias": "save_bias", "corrected": "save_corrected"}
+    for kind, option in options.items():
+        path = given.get(option)
+        tiff = path is not None and path.suffix.lower() in (".tif", ".tiff")
         saving[kind] = {"cog": True} if given["cog"] and tiff else {}
     if given["soft_type"] is not None:
         saving["soft"]["dtype"] = given["soft_type"]
@@ -236,7 +240,7 @@ def _with(options: tuple[Any, ...], function: Any) -> Any:
 @_output(
     "--save-corrected", type=FILE, help="The image without its bias field (one image): as of --save-bias, .png or .jpg."
 )
-@_output("--model", type=FILE, help="The fitted classes (one image): .json.")
+@_output("--model", type=FILE, help="The fitted classes (one image; without its bias field): .json.")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON instead of tables: a list with one object an image.")
 @_running("-q", "--quiet", is_flag=True, help="Print no table and no progress.")

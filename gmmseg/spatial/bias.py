@@ -43,10 +43,13 @@ class BiasField:
         Of products of Legendre polynomials of unit variance over the image; m is the number of channels, or 1.
     shape : tuple of int
         The whole image's spatial shape.
+    limits : tuple of float
+        The logarithm ends there: polynomials run away where no valid pixel holds them.
     """
 
     coefficients: Array
     shape: tuple[int, ...]
+    limits: tuple[float, float] = (-np.inf, np.inf)
 
     @classmethod
     def flat(cls, image: Image) -> BiasField:
@@ -75,7 +78,8 @@ class BiasField:
             _legendre(np.arange(s.start, s.stop), n, d).astype(np.float32)
             for s, n, d in zip(window, self.shape, self.coefficients.shape[1:], strict=True)
         ]
-        return np.stack([_expand(each.astype(np.float32), tables) for each in self.coefficients])
+        found = np.stack([_expand(each.astype(np.float32), tables) for each in self.coefficients])
+        return np.clip(found, *map(np.float32, self.limits), out=found)
 
     def gain(self, window: Window | None = None) -> Array:
         """The gain, float32: (*window) where there is one for all channels, else (*window, channels)."""
@@ -111,6 +115,7 @@ class BiasField:
         curvature: Array,
         objective: Callable[[BiasField], float],
         *,
+        seen: Array | None = None,
         degree: int = DEGREE,
         threads: int = 1,
     ) -> BiasField:
@@ -125,6 +130,8 @@ class BiasField:
             Of the log-likelihood by the logarithm of each pixel's gain.
         objective : callable
             Log-likelihood of these pixels under a field.
+        seen : ndarray of bool, shape (n,), optional
+            Pixels over which the logarithm has a mean of 0; all where None.
         degree : int
             Polynomials above it stay as they are.
         threads : int
@@ -132,8 +139,9 @@ class BiasField:
         """
         degrees = np.array([sum(term) for term in self.terms])
         moving, free = degrees <= degree, self._free(self.coefficients[channel])
-        seen = curvature > 0  # the mean is 0 over the pixels on which a gain can be seen
-        center = basis.mean(axis=1, dtype=np.float64) if seen.all() else basis[:, seen].mean(axis=1, dtype=np.float64)
+        if not len(free) or not (curvature > 0).any():
+            return self
+        center = (basis if seen is None else basis[:, seen]).mean(axis=1, dtype=np.float64)
         stiffness = _STIFFNESS * degrees.astype(np.float64) ** 4
         normal, slope = _normal_equations(basis[moving], center[moving], gradient, curvature, threads)
         normal += np.diag(stiffness[moving])
@@ -142,8 +150,7 @@ class BiasField:
 
         def stepped(size: float) -> BiasField:
             changed = self.coefficients.copy()
-            where = tuple(np.array(self.terms).T)
-            changed[channel][where] = free + size * step
+            changed[channel][self._places] = free + size * step
             changed[channel][(0,) * (changed.ndim - 1)] = -center @ (free + size * step)
             return replace(self, coefficients=changed)
 
@@ -157,8 +164,12 @@ class BiasField:
                 return field
         return self
 
+    @cached_property
+    def _places(self) -> tuple[Array, ...]:
+        return tuple(np.array(self.terms, np.intp).reshape(-1, len(self.shape)).T)
+
     def _free(self, own: Array) -> Array:
-        return np.asarray(own[tuple(np.array(self.terms).reshape(-1, own.ndim).T)])
+        return np.asarray(own[self._places])
 
 
 def _normal_equations(

@@ -31,6 +31,7 @@ TYPICAL = 0.5
 """Strength that suits most images, where there is nothing to estimate it from."""
 
 _STRONGEST = 24.0  # nats that agreeing neighbours give together, at smooth=1; exp of it is far from overflow
+_ENOUGH = 4.0  # nats of neighbours that say so much that shares are hardly heard
 _BLIND = np.float32(0.2)  # of an edge's weight, whatever its contrast
 _NEWTON_STEPS = 8
 _SETTLED = 0.05  # nats
@@ -55,7 +56,7 @@ def share_power(strength: float) -> float:
     Without neighbours it is 1. Neighbours say more of how usual a class is at a place, and shares on top of that would
     let large classes swallow small ones; the Potts prior of Zhang, Brady and Smith (2001) has none.
     """
-    return math.exp(-_STRONGEST * strength**2)
+    return math.exp(-((_STRONGEST * strength**2 / _ENOUGH) ** 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +171,8 @@ class Smoothing:
         The logarithm of the product of each pixel's probability given its neighbours', expected over q, is concave in
         the strength; Newton's method finds its maximum.
         """
+        if not any(edge.any() for edge in edges):
+            return replace(self, strength=0.0)  # nobody has a neighbour
         support = np.zeros_like(q)
         for offset, edge in zip(self.neighbours[0], edges, strict=True):
             here, there = _overlap(offset)

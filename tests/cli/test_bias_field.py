@@ -60,8 +60,10 @@ def test_an_image_in_its_file_is_corrected_window_by_window(run, shaded):
         tall = np.tile(np.load("shaded.npy"), (90, 8))
         np.save("tall.npy", tall)
         options = ("-k", 2, "--bias-field", "--memory", memory, "--overwrite", "-o", f"{name}.tif")
-        assert run("segment", "tall.npy", *options, "--save-bias", f"{name}_b.npy").code == 0
+        files = ("--save-bias", f"{name}_b.npy", "--save-corrected", f"{name}_c.npy")
+        assert run("segment", "tall.npy", *options, *files).code == 0
     np.testing.assert_array_equal(np.load("whole_b.npy"), np.load("parts_b.npy"))
+    np.testing.assert_array_equal(np.load("whole_c.npy"), np.load("parts_c.npy"))
     np.testing.assert_array_equal(io.read_labels("whole.tif"), io.read_labels("parts.tif"))
 
 
@@ -85,7 +87,8 @@ def test_a_batch_takes_them_out_too(run, shaded):
         (["--save-bias", "b.tif"], 2, "--save-bias b.tif is of --bias-field, which is not given; add it"),
         (["--save-corrected", "c.tif"], 2, "--save-corrected c.tif is of --bias-field"),
         (["--bias-field", "--save-bias", "b.jpg"], 1, "b.jpg has the suffix '.jpg'"),
-        (["--bias-field", "--features", "intensity,texture"], 2, "bias_field does not go with"),
+        (["--bias-field", "--save-bias", "b.dcm"], 1, "b.dcm: DICOM segmentations hold classes, not numbers"),
+        (["--bias-field", "--features", "intensity,texture"], 2, "--bias-field does not go with"),
     ],
 )
 def test_what_cannot_be(refuse, folder, arguments, code, words):
@@ -97,3 +100,15 @@ def test_a_picture_has_no_room_for_floats(refuse, shaded):
     assert "c.png: PNG holds 8 bits of grey or colour, shaded.npy has 1 x float32" in refuse(
         "segment", "shaded.npy", *options, code=1
     )
+
+
+def test_no_data_stays_no_data(run, shaded):
+    mask = np.ones((120, 160), np.uint8)
+    mask[30:50, 60:90] = 0
+    Pillow.fromarray(mask).save("mask.png")
+    options = ("-k", 2, "--bias-field", "--mask", "mask.png", "-o", "labels.png", "--overwrite", "--save-corrected")
+    assert run("segment", "shaded.npy", *options, "c.npy").code == 0
+    np.testing.assert_array_equal(np.isnan(np.load("c.npy")), mask == 0)
+    assert run("segment", "shaded.png", *options, "c.png").code == 0
+    with Pillow.open("c.png") as corrected, Pillow.open("shaded.png") as picture:
+        np.testing.assert_array_equal(np.asarray(corrected)[mask == 0], np.asarray(picture)[mask == 0])
