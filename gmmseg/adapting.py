@@ -193,8 +193,8 @@ def adapt(model: Model, image: Image, *, sample: int = 20_000, seed: int = 0) ->
     -----
     Gain and offset are of maximum likelihood under the classes (`gmmseg.mixture.calibration`), whose shares are free
     meanwhile and then again those of the model; where the model remembers its training, what is found for the training
-    images themselves is taken off. What is not affine in the features, such as clipping or the gain of
-    red, green and blue seen in L*a*b*, is met as nearly as gain and offset can.
+    images themselves is taken off. What is not affine in the features, such as clipping or the gain of red, green and
+    blue seen in L*a*b*, is met as nearly as gain and offset can.
 
     Examples
     --------

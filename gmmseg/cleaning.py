@@ -29,9 +29,7 @@ _SIZE = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-zµμ]*)(?:\^?([23²³]))?", re.IGN
 _KINDS = {2: "an area", 3: "a volume"}
 _REMEDY = "give a number of pixels, as in 50"
 
-# GeoTIFF keys: of the kind of coordinates and of their unit, by the EPSG code of the unit.
-_GEO_KEYS, _GEOGRAPHIC, _PROJECTED, _LINEAR_UNIT = 34735, 2048, 3072, 3076
-_LINEAR_UNITS = {9001: 1.0, 9002: 0.3048, 9003: 1200 / 3937, 9036: 1e3}  # metre, foot, US survey foot, kilometre
+_LINEAR_UNITS = {9001: 1.0, 9002: 0.3048, 9003: 1200 / 3937, 9036: 1e3}  # EPSG: metre, foot, US survey foot, kilometre
 
 
 @dataclass(frozen=True)
@@ -126,17 +124,18 @@ def least_pixels(min_size: int | str, image: Image) -> int:
 
 def _metres(image: Image, size: Size) -> float:
     """Return the metres in one unit of an image's spacing."""
+    from gmmseg.io.georeference import GEOGRAPHIC, LINEAR_UNIT, PROJECTED, geo_keys
+
     metadata = image.metadata
     start = f"{image.name}: a minimum size of {size.text} needs"
     if image.spacing is None:
         raise ParameterError(f"{start} the size of a pixel, which is not known; {_REMEDY}")
     if "nifti" in metadata or "dicom" in metadata:
         return 1e-3
-    keys = metadata.get("tiff_tags", {}).get(_GEO_KEYS, (0, 0, ()))[2]
-    codes = {int(keys[i]): int(keys[i + 3]) for i in range(4, len(keys) - 3, 4) if int(keys[i + 1]) == 0}
-    if codes.get(_LINEAR_UNIT) in _LINEAR_UNITS:
-        return _LINEAR_UNITS[codes[_LINEAR_UNIT]]
-    if _GEOGRAPHIC in codes and _PROJECTED not in codes:
+    codes = geo_keys(metadata.get("tiff_tags", {}))
+    if codes.get(LINEAR_UNIT) in _LINEAR_UNITS:
+        return _LINEAR_UNITS[codes[LINEAR_UNIT]]
+    if GEOGRAPHIC in codes and PROJECTED not in codes:
         raise ParameterError(
             f"{start} pixels of one size, but these are measured in degrees; {_REMEDY}, or reproject it to metres"
         )

@@ -16,19 +16,19 @@ from gmmseg.image import Image
 from gmmseg.io.windowed import Layers
 from gmmseg.io.writing import check_picture, is_picture
 from gmmseg.spatial.bias import BiasField
-from gmmseg.windows import Window, everything
+from gmmseg.windows import Window
 
 __all__ = ["corrected", "write_correction"]
 
 Array = NDArray[Any]
 
 
-def corrected(image: Image, bias: BiasField | None, window: Window) -> Array:
-    """Return a window (*window, n_channels) divided by the bias field, in the image's dtype."""
-    pixels = image.crop(window).array
+def corrected(image: Image, bias: BiasField | None) -> Array:
+    """Return the pixels (*spatial, n_channels) of an image or of a window, without the bias field, in their dtype."""
+    pixels = image.array
     if bias is None:
         return pixels
-    gain = bias.gain(window).reshape(*pixels.shape[:-1], -1)
+    gain = bias.gain(image.window).reshape(*pixels.shape[:-1], -1)
     if pixels.dtype.kind == "f":
         return (pixels / gain).astype(pixels.dtype)
     limits = np.iinfo(pixels.dtype)
@@ -64,28 +64,26 @@ def write_correction(
         check_picture(target, image)
         if options:
             raise OutputError(f"{target}: a picture takes no options, and {', '.join(options)} is given; leave it out")
-        whole = corrected(image, bias, everything(image.shape))
+        whole = corrected(image, bias)
         if image.valid is not None:
             whole = np.where(image.valid[..., None], whole, image.array)
         io.write_rgb(target, whole if image.color else whole[..., 0], image=image, overwrite=overwrite)
         return
-    gains = 1 if image.color else image.n_channels
-    n = gains if field else image.n_channels
+    gains = BiasField.flat(image) if bias is None else bias
+    n = len(gains.coefficients) if field else image.n_channels
     names = image.channel_names or tuple(f"band {i + 1}" for i in range(n))
     name = ("gain" if field else "corrected",) if n == 1 else tuple(names[:n])
 
     def windows() -> Iterator[tuple[Window, Array]]:
         for window in image.windows():
-            if not field:
-                values = corrected(image, bias, window).astype(np.float32)
-                valid = image.crop(window).valid
-                if valid is not None:
-                    values[~valid] = np.nan
-            elif bias is None:
-                values = np.ones((*(s.stop - s.start for s in window), n), np.float32)
+            if field:
+                planes = np.exp(gains.logarithm(window))
             else:
-                values = bias.gain(window).reshape(*(s.stop - s.start for s in window), n)
-            planes = np.moveaxis(values, -1, 0).astype(np.float32)
+                part = image.crop(window)
+                values = corrected(part, bias).astype(np.float32)
+                if part.valid is not None:
+                    values[~part.valid] = np.nan
+                planes = np.moveaxis(values, -1, 0)
             yield window, planes[0] if n == 1 else planes
 
     layers = Layers("map" if n == 1 else "soft", image.shape, "float32", name, image, dict(options))

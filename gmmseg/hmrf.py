@@ -42,7 +42,7 @@ def fit_neighbourhood(
     mixture: Mixture,
     strength: float | None,
     *,
-    regularization: Array,
+    regularization: float,
     shading: Shading | None = None,
     threads: int = 1,
 ) -> tuple[Mixture, float]:
@@ -55,7 +55,7 @@ def fit_neighbourhood(
     mixture : Mixture
     strength : float, optional
         Of the smoothing, 0 to 1; estimated where None.
-    regularization : ndarray, shape (d,)
+    regularization : float
         Added to the variances.
     shading : Shading, optional
         Of the one scene; it follows the classes.
@@ -75,18 +75,18 @@ def fit_neighbourhood(
     for _ in range(_MOST_ITERATIONS):
         # Shares stay as they were found without neighbours: heard and learnt in turn, large classes swallow small ones.
         equal = replace(mixture, weights=shares).tempered(share_power(chosen))
-        heard = np.concatenate([part.expect(equal, chosen, threads) for part in parts], axis=1)
+        heard = _side_by_side([part.expect(equal, chosen, threads) for part in parts])
         if strength is None:
             chosen = float(np.mean([part.estimated(chosen) for part in parts]))
         if shading is not None:
             shading.step(mixture, parts[0].q[:, shading.index])
             parts[0].follow(shading)
-        mass = np.einsum("kn,n->k", np.concatenate([part.q for part in parts], axis=1), weights)
+        mass = np.einsum("kn,n->k", _side_by_side([part.q for part in parts]), weights)
         rare = [] if mixture.family.shared else np.flatnonzero(mass < _FEW * (1 + mixture.n_features)).tolist()
         before, mixture = (
             mixture,
             expectation_maximization(
-                np.concatenate([part.planes for part in parts], axis=1),
+                _side_by_side([part.planes for part in parts]),
                 equal,
                 weights=weights,
                 regularization=regularization,
@@ -165,6 +165,11 @@ class _Part:
         scale = scene.scale[: len(scene.variation)]
         spacing = scene.image.spacing or (1.0,) * scene.image.ndim
         return Smoothing.of(strength, scene.variation / scale**2, np.ones(len(scale)), spacing)
+
+
+def _side_by_side(parts: Sequence[Array]) -> Array:
+    """One array of all columns; that of a single image as it is."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 def _filled(planes: Array) -> Array:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from gmmseg.channels import evenly, positions
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.sources import Selected, Source, combine, finite
-from gmmseg.windows import Window, everything, strips
+from gmmseg.windows import Window, everything, shifted, strips, widened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +117,11 @@ class Image:
         return not hasattr(self.pixels, "read")
 
     @property
+    def window(self) -> Window:
+        """Where this lies in the whole image that it is a window of."""
+        return shifted(everything(self.shape), self.origin or (0,) * self.ndim)
+
+    @property
     def array(self) -> np.ndarray:
         """The pixels as an array (*spatial, n_channels), read now where they are in a file."""
         return cast("np.ndarray", self.pixels) if self.in_memory else self.crop(everything(self.shape)).array
@@ -211,14 +216,11 @@ class Image:
         index = np.stack(np.unravel_index(flat, self.shape))
         values = np.empty((len(flat), self.n_channels), self.pixels.dtype)
         valid = np.ones(len(flat), bool)
-        for window in self.windows():
-            starts, stops = ([[getattr(s, name)] for s in window] for name in ("start", "stop"))
-            here = np.flatnonzero(((index >= starts) & (index < stops)).all(axis=0))
-            if len(here):
-                part, usable = self._read(window)
-                place = tuple(index[:, here] - starts)
-                values[here] = part[place]
-                valid[here] = True if usable is None else usable[place]
+        for window, here in self._visits(index):
+            part, usable = self._read(window)
+            place = tuple(index[:, here] - [[s.start] for s in window])
+            values[here] = part[place]
+            valid[here] = True if usable is None else usable[place]
         return values, None if valid.all() else valid
 
     def windows(self) -> list[Window]:
@@ -253,13 +255,19 @@ class Image:
         import numpy as np
 
         index = np.stack(np.unravel_index(flat, self.shape))
+        for window, here in self._visits(index):
+            outer = widened(window, context, self.shape)
+            yield self.crop(outer), list(_gathered(here, index[:, here], window, outer, sides))
+
+    def _visits(self, index: np.ndarray) -> Iterator[tuple[Window, np.ndarray]]:
+        """Windows that hold some of the pixels at index (ndim, n), and which of them."""
+        import numpy as np
+
         for window in self.windows():
-            outer = tuple(slice(max(s.start - context, 0), s.stop + context) for s in window)
-            outer = tuple(slice(s.start, min(s.stop, n)) for s, n in zip(outer, self.shape, strict=True))
             starts, stops = ([[getattr(s, name)] for s in window] for name in ("start", "stop"))
             here = np.flatnonzero(((index >= starts) & (index < stops)).all(axis=0))
             if len(here):
-                yield self.crop(outer), list(_gathered(here, index[:, here], window, outer, sides))
+                yield window, here
 
     @classmethod
     def from_array(

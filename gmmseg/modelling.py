@@ -21,7 +21,7 @@ from gmmseg.mixture.fitting import expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import seed_from_classes, seed_mixture
 from gmmseg.model import Model
-from gmmseg.sampling import POSITION_BLUR, Sample, contrast, join_samples, location_and_scale, take_sample
+from gmmseg.sampling import Sample, blur_position, contrast, join_samples, location_and_scale, take_sample
 from gmmseg.scene import Scene
 from gmmseg.spatial.smoothing import TYPICAL
 
@@ -121,7 +121,7 @@ def survey(
     guide: Callable[[Image], Guidance | None] | None = None,
     by_value: bool = True,
     seen: Callable[[Image, Recipe], None] | None = None,
-    patches: int | None = None,
+    patches: int = 0,
     threads: int = 1,
 ) -> Survey:
     """Sample images of one kind, one after the other; of `count` pixels each, all if None.
@@ -134,8 +134,8 @@ def survey(
         As of `gmmseg.sampling.take_sample`; `guide` gives each image's guidance.
     seen : callable, optional
         Called with each image.
-    patches : int, optional
-        Number of images, where patches of them are taken.
+    patches : int
+        Number of images, where patches of them are taken; 0 where none are.
     threads : int
     """
     first, parts, scenes = None, [], []
@@ -155,8 +155,7 @@ def survey(
         if around is not None:
             variation = contrast(image, recipe) if variation is None else variation
             features = recipe.planes_of(image, around.values, around.flat, threads=threads)
-            position = features[recipe.n_guides(image) :]
-            position += POSITION_BLUR * np.random.default_rng(0).standard_normal(position.shape, np.float32)
+            blur_position(features, recipe.n_guides(image), np.random.default_rng(0))
             scenes.append((image if patches == 1 else image.without_pixels(), around, features, variation))
         parts.append(replace(found, variation=variation))
     if first is None or recipe is None:
@@ -190,13 +189,12 @@ def fit_model(
     `ordered` where the classes have their numbers already; the strength of the smoothing is estimated where it is None.
     """
     mixture = _fit_mixture(found.sample, k, covariance, outliers, rng, threads)
-    added = np.full(len(found.scale), _NOISE)
     shading = None
     if bias_field:
         from gmmseg.shading import fit_shading  # here, because most runs have none
 
         numbered = ordered or found.sample.classes is not None
-        shaded = fit_shading(found.scenes[0], mixture, rng, regularization=added, numbered=numbered, threads=threads)
+        shaded = fit_shading(found.scenes[0], mixture, rng, regularization=_NOISE, numbered=numbered, threads=threads)
         if isinstance(shaded, str):
             message = f"{found.image.name}: no bias field was taken out: {shaded}"
             warnings.warn(message, DataWarning, stacklevel=4)
@@ -204,7 +202,7 @@ def fit_model(
             mixture, shading = shaded
     if found.scenes and strength != 0 and mixture.n_components > 1:
         mixture, strength = fit_neighbourhood(
-            found.scenes, mixture, strength, regularization=added, shading=shading, threads=threads
+            found.scenes, mixture, strength, regularization=_NOISE, shading=shading, threads=threads
         )
     field = None if shading is None else shading.field
     order = _order(mixture, found.sample.classes, fixed=ordered)

@@ -136,17 +136,16 @@ class Segmentation:
 
         Of the image's shape (*spatial); of an image of several channels that are not colour (*spatial, n_channels).
         """
-        if self.bias is not None:
-            return self.bias.gain()
-        several = not self.image.color and self.image.n_channels > 1
-        return np.ones(self.image.shape + ((self.image.n_channels,) if several else ()), np.float32)
+        from gmmseg.spatial.bias import BiasField  # here, because most runs have none
+
+        return (BiasField.flat(self.image) if self.bias is None else self.bias).gain()
 
     @property
     def corrected(self) -> Array:
         """The image's pixels (*spatial, n_channels) divided by the bias field, in its dtype."""
         from gmmseg.correction import corrected
 
-        return corrected(self.image, self.bias, everything(self.image.shape))
+        return corrected(self.image, self.bias)
 
     def mask(self, label: int) -> Array:
         """Return the pixels of one class as a boolean array (*spatial)."""

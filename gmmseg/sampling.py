@@ -15,11 +15,11 @@ from gmmseg.guidance import Guidance
 from gmmseg.image import Image
 from gmmseg.patches import Layout, Patches
 
-__all__ = ["POSITION_BLUR", "Sample", "contrast", "join_samples", "location_and_scale", "sample_pixels", "take_sample"]
+__all__ = ["Sample", "blur_position", "contrast", "join_samples", "location_and_scale", "sample_pixels", "take_sample"]
 
 Array = NDArray[Any]
 
-POSITION_BLUR = 0.1  # of the longest side, at weight 1
+_POSITION_BLUR = 0.1  # of the longest side, at weight 1
 _FEW = 0.3  # a sample with more distinct values a pixel than this stands for too many values to count them all
 _AT_ONCE = 1 << 20  # pixels whose values are counted together
 _ENOUGH = 0.9  # of the pixels that were asked for
@@ -115,7 +115,7 @@ def take_sample(
     k: int = 1,
     guidance: Guidance | None = None,
     by_value: bool = True,
-    patches: int | None = None,
+    patches: int = 0,
     threads: int = 1,
 ) -> Sample:
     """Take a sample of `count` pixels, all if None; of integer images of few distinct values, all pixels `by_value`.
@@ -123,23 +123,22 @@ def take_sample(
     Position is blurred by a tenth of the longest side at weight 1, and in inverse proportion to the weight: under a
     free covariance the scale of a feature changes nothing, only what is known less exactly weighs less. With guidance,
     pixels whose class is given are added, at most a quarter of the sample. `patches` is the number of images that have
-    the pixels of patches in common, where such are taken.
+    the pixels of patches in common, 0 where none are taken.
     """
     if count is None and not image.in_memory:
         raise ParameterError(f"{image.name} does not fit into the memory allowed; give a number of pixels as sample")
     pairs, usable = (np.zeros(0, np.intp), None) if image.in_memory else _pairs(image, _PAIRS)
-    layout = None if patches is None else Layout.around(image.shape, _places(image), patches, k)
+    layout = Layout.around(image.shape, _places(image), patches, k) if patches else None
     flat, values, there = _look_at(image, count, rng, pairs if layout is None else np.append(pairs, layout.flat))
     pair_values, pair_valid, patch_values, patch_valid = _cut(there, len(pairs))
     variation = None if usable is None else _variation(image, recipe.pointwise, pairs, usable, pair_values, pair_valid)
     around, on_valid = None, False
-    if layout is not None and patches is not None:
+    if layout is not None:
         if patch_valid is not None and np.count_nonzero(patch_valid) < _ENOUGH * len(patch_valid):
             layout, on_valid = Layout.around(image.shape, flat, patches, k), image.n_pixels > len(layout.flat)
             patch_values, patch_valid = image.take(layout.flat)
         log_prior = None if guidance is None else guidance.log_prior(k, np.unravel_index(layout.flat, image.shape))
         around = layout.filled(patch_values, patch_valid, log_prior, on_valid=on_valid)
-    position = [row for row, group in enumerate(recipe.groups(image)) if group < 0]
     if by_value and guidance is None and recipe.by_value:
         counted = _distinct_values(image, values)
         if counted is not None:
@@ -148,12 +147,17 @@ def take_sample(
         flat = _with_scribbles(image, guidance.scribbles, flat, rng)
         values, _ = image.take(flat)
     planes = recipe.planes_of(image, values, flat, threads=threads)
-    if position:
-        planes[position] += POSITION_BLUR * rng.standard_normal((len(position), planes.shape[1]), np.float32)
+    blur_position(planes, recipe.n_guides(image), rng)
     if guidance is None:
         return Sample(planes, variation=variation, patches=around)
     index = np.unravel_index(flat, image.shape)
     return Sample(planes, None, guidance.log_prior(k, index), guidance.classes(index), variation, around)
+
+
+def blur_position(planes: Array, n_guides: int, rng: np.random.Generator) -> None:
+    """Blur the planes of position, those after the guides, in place: see `take_sample`."""
+    position = planes[n_guides:]
+    position += _POSITION_BLUR * rng.standard_normal(position.shape, np.float32)
 
 
 def join_samples(parts: Sequence[Sample]) -> Sample:

@@ -239,7 +239,10 @@ def _fit(
     workers, strength = kernels.thread_count(threads), strength_of(smooth)
     family(covariance)
     recipe = None if features is None else Recipe.parse(features)
-    if bias_field and recipe is not None and recipe.has_texture:
+    if not isinstance(bias_field, bool | np.bool_):
+        raise ParameterError(f"bias_field={bias_field!r} is not usable; use True or False")
+    textured = recipe is not None and recipe.has_texture  # features that have heard the neighbourhood already
+    if bias_field and textured:
         raise ParameterError(f"bias_field=True does not go with features={features!r}; leave texture out")
     sources = images if isinstance(images, list | tuple) else [images]
     if len(sources) != 1 and not (scribbles is None and prior is None):
@@ -253,10 +256,7 @@ def _fit(
         return _guidance(image, number, scribbles, prior, prior_weight)
 
     share = None if count is None else -(-count // max(1, len(sources)))
-    if not isinstance(bias_field, bool | np.bool_):
-        raise ParameterError(f"bias_field={bias_field!r} is not usable; use True or False")
-    textured = recipe is not None and recipe.has_texture  # features that have heard the neighbourhood already
-    patches = len(sources) if bias_field or (strength != 0 and number > 1 and not textured) else None
+    patches = len(sources) if bias_field or (strength != 0 and number > 1 and not textured) else 0
     found = survey(
         opened,
         recipe,

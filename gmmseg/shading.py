@@ -58,9 +58,8 @@ class Shading:
         shown = self._gain[np.broadcast_to(self._seen, self._gain.shape)]
         return float(shown.min(initial=0)), float(shown.max(initial=0))
 
-    def _is_usable(self, field: BiasField) -> bool:
-        """Whether a gain is within bounds, and whitens hardly any colour that was not white."""
-        gain = field.at(self._basis)
+    def _is_usable(self, gain: Array) -> bool:
+        """Whether a gain, given by its logarithm (m, n), is within bounds, and makes hardly any colour white."""
         shown = np.where(self._seen, gain, 0)
         if np.ptp(shown) > _MOST:
             return False
@@ -93,8 +92,9 @@ class Shading:
             logs[lit] -= logs[lit].mean()
 
             def objective(field: BiasField, logs: Array = logs, lit: Array = lit, channel: int = channel) -> float:
-                error = ((logs - field.at(self._basis)[channel])[lit] ** 2).sum()
-                return -0.5 * float(error) if self._is_usable(field) else -np.inf
+                gain = field.at(self._basis)
+                error = ((logs - gain[channel])[lit] ** 2).sum()
+                return -0.5 * float(error) if self._is_usable(gain) else -np.inf
 
             weights = lit.astype(np.float64)
             self.field = self.field.ascend(channel, self._basis, logs, weights, objective, seen=self._seen[channel])
@@ -109,15 +109,17 @@ class Shading:
         """
         before = self._gain
         for channel in range(len(self.field.coefficients)):
-            white = _whitened(mixture, self.planes, mixture.means)
-            slope = _whitened(mixture, self.scene.slopes(self._gain, channel))
+            gain = self._gain
+            white = _whitened(mixture, self.scene.planes(gain), mixture.means)
+            slope = _whitened(mixture, self.scene.slopes(gain, channel))
             gradient = (q * (white * slope).sum(axis=1)).sum(axis=0)
             curvature = (q * (slope * slope).sum(axis=1)).sum(axis=0)
 
             def objective(field: BiasField) -> float:
-                if not self._is_usable(field):
+                gain = field.at(self._basis)
+                if not self._is_usable(gain):
                     return -np.inf
-                white = _whitened(mixture, self.scene.planes(field.at(self._basis)), mixture.means)
+                white = _whitened(mixture, self.scene.planes(gain), mixture.means)
                 return -0.5 * float((q * (white * white).sum(axis=1)).sum(dtype=np.float64))
 
             self.field = self.field.ascend(
@@ -147,7 +149,7 @@ def _whitened(mixture: Mixture, planes: Array, means: Array | None = None) -> Ar
 
 
 def fit_shading(
-    scene: Scene, mixture: Mixture, rng: Generator, *, regularization: Array, numbered: bool, threads: int
+    scene: Scene, mixture: Mixture, rng: Generator, *, regularization: float, numbered: bool, threads: int
 ) -> tuple[Mixture, Shading] | str:
     """Fit a mixture and a bias field to a scene, from a mixture that was fitted without.
 
@@ -170,8 +172,9 @@ def fit_shading(
     count = max(_PIXELS // 4, 2 * _PIXELS // (1 + values.shape[1]))
     index = np.sort(np.append(_some(counted[lit], count), _some(counted[~lit], count // 4)))
     some, flat = scene.some(index), BiasField.flat(scene.image)
+    planes = some.planes()
     fit = _Alternation(regularization, threads)
-    best, chosen = fit.likelihood(fit.iterate(mixture, some.planes(), some, _ITERATIONS), some.planes()), None
+    best, chosen = fit.likelihood(fit.iterate(mixture, planes, some, _ITERATIONS), planes), None
     reason = "the pixels are no likelier with one, counting half the logarithm of their number for each coefficient"
     for by_logarithms in (False,) if numbered else (False, True):
         shading, own = Shading(some, index, flat, threads), mixture
@@ -213,7 +216,7 @@ def _some(index: Array, count: int) -> Array:
 class _Alternation:
     """Steps of EM and of a bias field in turn."""
 
-    regularization: Array
+    regularization: float
     threads: int
 
     def iterate(self, start: Mixture, planes: Array, scene: Scene, count: int) -> Mixture:

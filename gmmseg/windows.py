@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["Tile", "Window", "everything", "shape_of", "shifted", "strips", "tile_sides", "tiles"]
+__all__ = ["Tile", "Window", "everything", "shape_of", "shifted", "strips", "tile_sides", "tiles", "widened"]
 
 Window = tuple[slice, ...]
 """A slice with start and stop along each spatial axis."""
@@ -78,10 +78,11 @@ def tiles(shape: tuple[int, ...], sides: tuple[int, ...], halo: int, *, within: 
     within = within or everything(shape)
     for starts in itertools.product(*(range(s.start, s.stop, side) for s, side in zip(within, sides, strict=True))):
         inner = tuple(slice(a, min(a + side, s.stop)) for a, side, s in zip(starts, sides, within, strict=True))
-        yield Tile(_widened(inner, halo, shape), inner)
+        yield Tile(widened(inner, halo, shape), inner)
 
 
-def _widened(inner: Window, halo: int, shape: tuple[int, ...]) -> Window:
+def widened(inner: Window, halo: int, shape: tuple[int, ...]) -> Window:
+    """Return a window with so many pixels more on each side, as far as the shape goes."""
     return tuple(slice(max(s.start - halo, 0), min(s.stop + halo, n)) for s, n in zip(inner, shape, strict=True))
 
 
@@ -113,7 +114,7 @@ def strips(shape: tuple[int, ...], blocks: tuple[int, ...], sweep: int, pixels: 
     ends = [*range(sides[sweep], length, sides[sweep]), length]
     for starts in itertools.product(*across):
         frame = tuple(slice(a, min(a + side, n)) for a, side, n in zip(starts, sides, shape, strict=True))
-        wide = _widened(frame, halo, shape)
+        wide = widened(frame, halo, shape)
         strip, done = [], 0
         for end in ends:
             stop = end if end == length else max(end - halo, done)

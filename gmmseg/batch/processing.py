@@ -172,11 +172,10 @@ def _reason(error: BaseException, path: Path) -> str:
 
 
 def _write_picture(path: Path, kind: str, result: Segmentation, *, overwrite: bool) -> None:
-    from gmmseg.export.overlay import contours, overlay
+    from gmmseg.export.overlay import DRAWINGS
     from gmmseg.io.writing import write_rgb
 
-    draw = contours if kind == "contours" else overlay
-    write_rgb(path, draw(result.image, result.labels), image=result.image, overwrite=overwrite)
+    write_rgb(path, DRAWINGS[kind](result.image, result.labels), image=result.image, overwrite=overwrite)
 
 
 def _described(each: ClassSummary) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def command(
     if detail is not None and number is not None:
         raise click.UsageError(f"--detail {detail:g} and -n {number} both say how fine; give one of them")
     from gmmseg.cleaning import least_pixels
-    from gmmseg.export import overlay as drawing
+    from gmmseg.export.overlay import DRAWINGS
     from gmmseg.hierarchy import regions
     from gmmseg.io.reading import read
     from gmmseg.io.writing import check_target, write_labels, write_rgb
@@ -91,8 +91,7 @@ def command(
         progress.clear()
         write_labels(target, labels, image=opened, overwrite=overwrite)
         for kind, path in pictures.items():
-            draw = drawing.contours if kind == "contours" else drawing.overlay
-            write_rgb(path, draw(opened, labels), image=opened, overwrite=overwrite)
+            write_rgb(path, DRAWINGS[kind](opened, labels), image=opened, overwrite=overwrite)
     record = {
         "input": str(image),
         "outputs": {kind: str(path) for kind, path in outputs.items()},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from gmmseg.io.colors import palette as default_palette
 if TYPE_CHECKING:
     from gmmseg.image import Image
 
-__all__ = ["contours", "overlay"]
+__all__ = ["DRAWINGS", "contours", "overlay"]
 
 # Rows are blended in strips of about this many pixels, which bounds the temporary float arrays to some 20 MB.
 _STRIP_PIXELS = 1 << 19
@@ -114,6 +114,10 @@ def contours(
     return drawn
 
 
+DRAWINGS: dict[str, Callable[[Image, np.ndarray], np.ndarray]] = {"overlay": overlay, "contours": contours}
+"""What can be drawn, by its name among the outputs of a command."""
+
+
 def _checked(image: Image, labels: np.ndarray) -> np.ndarray:
     """Return the labels of a picture, refused where they are of something else."""
     if image.ndim != 2:
@@ -201,8 +205,4 @@ def _blend(picture: np.ndarray, labels: np.ndarray, start: int, stop: int, color
     rows = labels[start:stop]
     weight = np.where(rows == 0, np.float32(0), np.float32(alpha))[..., None]
     picture += weight * (colors[rows.astype(np.intp, copy=False)] - picture)
-    edge = np.zeros(rows.shape, bool)
-    edge[:, :-1] = rows[:, :-1] != rows[:, 1:]
-    below = labels[start + 1 : stop + 1]
-    edge[: len(below)] |= rows[: len(below)] != below
-    picture[edge] *= 1 - _BOUNDARY_DARKNESS
+    picture[_edges(labels[start : stop + 1])[: stop - start]] *= 1 - _BOUNDARY_DARKNESS

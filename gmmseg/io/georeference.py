@@ -11,8 +11,12 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "GEOGRAPHIC",
+    "LINEAR_UNIT",
+    "PROJECTED",
     "channel_names",
     "dtype_without_nodata",
+    "geo_keys",
     "nodata_value",
     "pixel_spacing",
     "separate_nodata",
@@ -24,7 +28,10 @@ __all__ = [
 _PIXEL_SCALE, _TIEPOINT, _TRANSFORMATION = 33550, 33922, 34264
 _KEY_DIRECTORY, _KEY_DOUBLES, _KEY_ASCII = 34735, 34736, 34737
 _GDAL_METADATA, _GDAL_NODATA = 42112, 42113
-_RASTER_TYPE, _GEOGRAPHIC, _PROJECTED = 1025, 2048, 3072
+_RASTER_TYPE = 1025
+GEOGRAPHIC, PROJECTED, LINEAR_UNIT = 2048, 3072, 3076
+"""GeoTIFF keys: of the system of degrees, of that of lengths, and of their unit, by EPSG code."""
+
 _PIXEL_IS_POINT, _USER_DEFINED = 2, 32767
 _RATIONAL_POLYNOMIALS = 50844
 _LOCATION = (
@@ -165,6 +172,12 @@ def pixel_spacing(tags: Tags, ndim: int) -> tuple[float, ...] | None:
     return (height, width) if 0 < height < math.inf and 0 < width < math.inf else None
 
 
+def geo_keys(tags: Tags) -> dict[int, int]:
+    """Return the GeoTIFF keys that are codes, by their numbers."""
+    keys = tags.get(_KEY_DIRECTORY, (0, 0, ()))[2]
+    return {int(keys[i]): int(keys[i + 3]) for i in range(4, len(keys) - 3, 4) if int(keys[i + 1]) == 0}
+
+
 def transform_and_crs(tags: Tags) -> tuple[tuple[float, float, float, float, float, float], str | None] | None:
     """Return the affine transform (a, b, c, d, e, f) of pixel corners, and the EPSG code; None where no tag says it.
 
@@ -181,11 +194,10 @@ def transform_and_crs(tags: Tags) -> tuple[tuple[float, float, float, float, flo
         c, f = tie[3] - a * tie[0], tie[4] - e * tie[1]
     else:
         return None
-    keys = values.get(_KEY_DIRECTORY, ())
-    codes = {keys[i]: int(keys[i + 3]) for i in range(4, len(keys) - 3, 4) if keys[i + 1] == 0}
+    codes = geo_keys(tags)
     if codes.get(_RASTER_TYPE) == _PIXEL_IS_POINT:
         c, f = c - (a + b) / 2, f - (d + e) / 2
-    code = codes.get(_PROJECTED, codes.get(_GEOGRAPHIC, _USER_DEFINED))
+    code = codes.get(PROJECTED, codes.get(GEOGRAPHIC, _USER_DEFINED))
     return (a, b, c, d, e, f), None if code == _USER_DEFINED else f"EPSG:{code}"
 
 

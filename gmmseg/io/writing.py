@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gmmseg.errors import OutputError, ParameterError
 from gmmseg.io.atomic import atomic_file, check_place
-from gmmseg.io.formats import GDAL, Kind, choose, has_rasterio
+from gmmseg.io.formats import FORMATS, GDAL, Kind, choose, has_rasterio
 from gmmseg.windows import everything
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def check_target(
 
 def is_picture(path: Path) -> bool:
     """Whether a file of this name holds a picture of 8 bits, not numbers of any size."""
-    return path.name.lower().endswith((".png", ".jpg", ".jpeg", ".webp"))
+    pictures = [known.suffixes for known in FORMATS if "picture" in known.writes and "soft" not in known.writes]
+    return any(path.name.lower().endswith(suffixes) for suffixes in pictures)
 
 
 def check_picture(path: Path, image: Image) -> None:

@@ -88,9 +88,7 @@ class BiasField:
 
     def correct(self, image: Image) -> Image:
         """Return an image, or a window of one, divided by the gain: float32, colour in 0 to 1."""
-        origin = image.origin or (0,) * image.ndim
-        window = tuple(slice(o, o + n) for o, n in zip(origin, image.shape, strict=True))
-        gain = np.moveaxis(np.exp(-self.logarithm(window)), 0, -1)
+        gain = np.moveaxis(np.exp(-self.logarithm(image.window)), 0, -1)
         return replace(image, pixels=as_float(image.array, image.color) * gain)
 
     def within(self, axes: tuple[Array, ...]) -> Array:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.errors import ParameterError
+from gmmseg.kernels.neighbours import BLIND, fading, overlap, support
 
 __all__ = ["HALO", "TYPICAL", "Smoothing", "share_power", "strength_of"]
 
@@ -32,7 +33,6 @@ TYPICAL = 0.5
 
 _STRONGEST = 24.0  # nats that agreeing neighbours give together, at smooth=1; exp of it is far from overflow
 _ENOUGH = 4.0  # nats of neighbours that say so much that shares are hardly heard
-_BLIND = np.float32(0.2)  # of an edge's weight, whatever its contrast
 _NEWTON_STEPS = 8
 _SETTLED = 0.05  # nats
 
@@ -145,14 +145,11 @@ class Smoothing:
         valid : ndarray of bool, shape (z, y, x)
         """
         offsets, weights = replace(self, strength=1.0).neighbours
-        found = []
+        sharpness, found = np.asarray(self.sharpness, np.float32), []
         for offset, weight in zip(offsets, weights / _STRONGEST, strict=True):
-            here, there = _overlap(offset)
-            distance = np.zeros(valid[here].shape, np.float32)
-            for sharpness, plane in zip(self.sharpness, guide, strict=True):
-                distance += (np.float32(sharpness) * (plane[here] - plane[there])) ** 2
-            fading = np.square(np.square(np.square(np.maximum(1 - distance / 8, 0))))
-            found.append(np.float32(weight) * (_BLIND + (1 - _BLIND) * fading) * (valid[here] & valid[there]))
+            here, there = overlap(offset)
+            left = BLIND + (1 - BLIND) * fading(guide, sharpness, offset)
+            found.append(np.float32(weight) * left * (valid[here] & valid[there]))
         return found
 
     def fitted(self, q: Array, edges: list[Array], valid: Array) -> Smoothing:
@@ -173,31 +170,20 @@ class Smoothing:
         """
         if not any(edge.any() for edge in edges):
             return replace(self, strength=0.0)  # nobody has a neighbour
-        support = np.zeros_like(q)
-        for offset, edge in zip(self.neighbours[0], edges, strict=True):
-            here, there = _overlap(offset)
-            support[:, *here] += edge * q[:, *there]
-            support[:, *there] += edge * q[:, *here]
-        support, q = support[:, valid], q[:, valid]
-        support -= support.max(axis=0)
-        given = float((q * support).sum(dtype=np.float64))
+        said, q = support(q, self.neighbours[0], edges)[:, valid], q[:, valid]
+        said -= said.max(axis=0)
+        given = float((q * said).sum(dtype=np.float64))
         total = _STRONGEST * self.strength**2
         for _ in range(_NEWTON_STEPS):
-            p = np.exp(total * support)
+            p = np.exp(total * said)
             p /= p.sum(axis=0)
-            p *= support
+            p *= said
             expected = p.sum(axis=0)
             slope = given - float(expected.sum(dtype=np.float64))
-            p *= support
+            p *= said
             curvature = float((p.sum(axis=0) - expected**2).sum(dtype=np.float64))
             step = slope / max(curvature, 1e-9)
             total, before = min(max(total + step, 0.0), _STRONGEST), total
             if abs(total - before) < _SETTLED:
                 break
         return replace(self, strength=math.sqrt(total / _STRONGEST))
-
-
-def _overlap(offset: Array) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Slices of the pixels that have a neighbour at this offset, and of those neighbours."""
-    here = tuple(slice(max(0, -o), -o if o > 0 else None) for o in offset)
-    return here, tuple(slice(max(0, o), o if o < 0 else None) for o in offset)

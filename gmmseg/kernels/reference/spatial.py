@@ -7,30 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.kernels.neighbours import BLIND, fading, overlap, support
+
 __all__ = ["smooth"]
 
 Array = NDArray[Any]
 
-_BLIND = np.float32(0.2)
 _STEPS = np.float32(255)
-
-
-def _overlap(offset: Array) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Slices of the voxels that have a neighbour at this offset, and of those neighbours."""
-    here = tuple(slice(max(0, -o), -o if o > 0 else None) for o in offset)
-    there = tuple(slice(max(0, o), o if o < 0 else None) for o in offset)
-    return here, there
 
 
 def _edges(guide: Array, valid: Array | None, offsets: Array, strengths: Array, sharpness: Array) -> list[Array]:
     """Edges in steps, the strongest that there can be having all of them."""
     edges = []
     for offset, strength in zip(offsets, strengths * (_STEPS / _strongest(strengths)), strict=True):
-        here, there = _overlap(offset)
-        difference = sharpness[:, None, None, None] * (guide[:, *here] - guide[:, *there])
-        distance = sum(difference * difference, np.zeros(difference.shape[1:], np.float32))
-        fading = np.square(np.square(np.square(np.maximum(1 - distance / 8, 0))))
-        steps = np.floor(strength * _BLIND + strength * (1 - _BLIND) * fading + np.float32(0.5))
+        here, there = overlap(offset)
+        left = fading(guide, sharpness, offset)
+        steps = np.floor(strength * BLIND + strength * (1 - BLIND) * left + np.float32(0.5))
         edges.append(steps if valid is None else np.where(valid[here] & valid[there], steps, np.float32(0)))
     return edges
 
@@ -40,12 +32,7 @@ def _strongest(strengths: Array) -> np.float32:
 
 
 def _evaluate(prior: Array, messages: Array, offsets: Array, edges: list[Array], step: np.float32) -> Array:
-    support = np.zeros_like(prior)
-    for offset, edge in zip(offsets, edges, strict=True):
-        here, there = _overlap(offset)
-        support[:, *here] += edge * messages[:, *there]
-        support[:, *there] += edge * messages[:, *here]
-    value = prior * np.exp(step * support)
+    value = prior * np.exp(step * support(messages, offsets, edges))
     return np.asarray(value / value.sum(axis=0))
 
 
