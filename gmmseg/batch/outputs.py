@@ -117,7 +117,7 @@ def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool,
             if kind in ("anomaly", "bias", "corrected") and path.suffix.lower() == ".dcm":
                 raise OutputError(f"{path}: DICOM segmentations hold classes, not numbers; write .nii.gz, .tif or .npy")
             ndim = None if image is None else image.ndim
-            place: Kind = "labels" if kind == "labels" else "soft"
+            place: Kind = "labels" if kind == "labels" else "soft" if kind == "soft" else "map"
             check_target(path, kind=place, overwrite=overwrite, ndim=ndim, image=image)
 
 

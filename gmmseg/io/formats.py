@@ -13,7 +13,7 @@ from gmmseg.errors import InputError, OutputError
 
 __all__ = ["FORMATS", "GDAL", "Format", "Kind", "choose", "has_rasterio", "identify", "require_room"]
 
-Kind = Literal["labels", "soft", "picture"]
+Kind = Literal["labels", "soft", "map", "picture"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Format:
     signatures : tuple of (int, bytes)
         Offset and bytes; one match is enough.
     writes : frozenset of str
-        The kinds of result that can be written: "labels", "soft" (probabilities), "picture" (RGB).
+        The kinds of result that can be written: "labels", "soft" (probabilities), "map" (any numbers), "picture" (RGB).
     module : str, optional
         That of a family that comes with an extra; it has `read`, `read_labels`, `read_probabilities`, `describe` and
         `write`, as `gmmseg.io.reading` and `gmmseg.io.writing` call them.
@@ -56,18 +56,18 @@ FORMATS = (
         "TIFF",
         (".tif", ".tiff"),
         ((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
-        frozenset({"labels", "soft", "picture"}),
+        frozenset({"labels", "soft", "map", "picture"}),
     ),
     Format("WebP", (".webp",), ((8, b"WEBP"),), frozenset({"picture"})),
     Format("BMP", (".bmp",), ((0, b"BM"),)),
     Format("GIF", (".gif",), ((0, b"GIF87a"), (0, b"GIF89a"))),
-    Format("NPY", (".npy",), ((0, b"\x93NUMPY"),), frozenset({"labels", "soft"})),
-    Format("NPZ", (".npz",), ((0, b"PK\x03\x04"), (0, b"PK\x05\x06")), frozenset({"labels", "soft"})),
+    Format("NPY", (".npy",), ((0, b"\x93NUMPY"),), frozenset({"labels", "soft", "map"})),
+    Format("NPZ", (".npz",), ((0, b"PK\x03\x04"), (0, b"PK\x05\x06")), frozenset({"labels", "soft", "map"})),
     Format(
         "NIfTI",
         (".nii", ".nii.gz"),
         ((344, b"n+1\0"), (4, b"n+2\0\r\n\x1a\n"), (344, b"ni1\0"), (4, b"ni2\0\r\n\x1a\n")),
-        frozenset({"labels", "soft"}),
+        frozenset({"labels", "soft", "map"}),
         "nifti",
     ),
     Format("DICOM", (".dcm",), ((128, b"DICM"),), frozenset({"labels", "soft"}), "dicom"),
@@ -162,7 +162,7 @@ def choose(path: Path, *, kind: Kind) -> Format:
         if name.endswith(known.suffixes) and kind in known.writes:
             return known
     suffix = path.suffix.lower()
-    nouns = {"labels": "a label map", "soft": "probabilities", "picture": "a picture"}
+    nouns = {"labels": "a label map", "soft": "probabilities", "map": "numbers", "picture": "a picture"}
     usable = " ".join(end for known in FORMATS if kind in known.writes for end in known.suffixes)
     found = f"the suffix {suffix!r}" if suffix else "no suffix"
     raise OutputError(f"{path} has {found}, which {nouns[kind]} cannot be written to; use one of {usable}")

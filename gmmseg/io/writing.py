@@ -48,8 +48,8 @@ def check_target(
     ----------
     path : path-like
         The file to be written.
-    kind : {"labels", "soft", "picture"}
-        What will be written: a label map, probabilities, or an RGB picture.
+    kind : {"labels", "soft", "map", "picture"}
+        What will be written: a label map, probabilities, other numbers, or an RGB picture.
     overwrite : bool
         Whether an existing file may be replaced.
     ndim : int, optional
@@ -78,7 +78,7 @@ def check_target(
 
 def is_picture(path: Path) -> bool:
     """Whether a file of this name holds a picture of 8 bits, not numbers of any size."""
-    pictures = [known.suffixes for known in FORMATS if "picture" in known.writes and "soft" not in known.writes]
+    pictures = [known.suffixes for known in FORMATS if "picture" in known.writes and "map" not in known.writes]
     return any(path.name.lower().endswith(suffixes) for suffixes in pictures)
 
 
