@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from gmmseg.errors import OutputError as OutputError
     from gmmseg.errors import ParameterError as ParameterError
     from gmmseg.evaluation import evaluate as evaluate
-    from gmmseg.hierarchy import regions as regions
+    from gmmseg.hierarchy.tree import regions as regions
     from gmmseg.image import Image as Image
-    from gmmseg.mixture.estimator import GaussianMixture as GaussianMixture
+    from gmmseg.labelling.result import Segmentation as Segmentation
+    from gmmseg.mixture.estimator.estimator import GaussianMixture as GaussianMixture
     from gmmseg.mixture.parameters import Mixture as Mixture
     from gmmseg.mixture.prior import Prior as Prior
     from gmmseg.model import Model as Model
     from gmmseg.model import load_model as load_model
-    from gmmseg.result import Segmentation as Segmentation
     from gmmseg.segmentation import apply as apply
     from gmmseg.segmentation import choose_k as choose_k
     from gmmseg.segmentation import fit as fit
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "GaussianMixture": "gmmseg.mixture.estimator",
+    "GaussianMixture": "gmmseg.mixture.estimator.estimator",
     "GmmsegError": "gmmseg.errors",
     "GmmsegWarning": "gmmseg.errors",
-    "Image": "gmmseg.image",
+    "Image": "gmmseg.image.image",
     "InputError": "gmmseg.errors",
     "Mixture": "gmmseg.mixture.parameters",
-    "Model": "gmmseg.model",
+    "Model": "gmmseg.model.model",
     "OutputError": "gmmseg.errors",
     "ParameterError": "gmmseg.errors",
     "Prior": "gmmseg.mixture.prior",
-    "Segmentation": "gmmseg.result",
+    "Segmentation": "gmmseg.labelling.result",
     "apply": "gmmseg.segmentation",
     "choose_k": "gmmseg.segmentation",
     "evaluate": "gmmseg.evaluation",
     "fit": "gmmseg.segmentation",
-    "load_model": "gmmseg.model",
-    "regions": "gmmseg.hierarchy",
+    "load_model": "gmmseg.model.model",
+    "regions": "gmmseg.hierarchy.tree",
     "segment": "gmmseg.segmentation",
 }
 

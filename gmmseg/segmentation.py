@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from gmmseg import io, kernels
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.features import Recipe
-from gmmseg.guidance import Guidance
+from gmmseg.fitting.fit import Survey, fit_model, survey
+from gmmseg.fitting.fit import class_names as checked_names
 from gmmseg.image import Image
+from gmmseg.labelling.result import MEMORY, Segmentation
+from gmmseg.labelling.tiles import Progress
 from gmmseg.mixture.covariance import FAMILIES, family
 from gmmseg.model import Model
-from gmmseg.modelling import Survey, fit_model, survey
-from gmmseg.modelling import class_names as checked_names
-from gmmseg.result import MEMORY, Segmentation
+from gmmseg.spatial.guidance import Guidance
 from gmmseg.spatial.smoothing import TYPICAL, strength_of
-from gmmseg.tiles import Progress
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice
@@ -184,7 +184,7 @@ def fit(
     them. `scribbles` and `prior` are of a single image. The other parameters, errors and warnings are those of
     `segment`.
     """
-    from gmmseg.adapting import look, remember
+    from gmmseg.model.adapting import look, remember
 
     looks: list[Any] = []
     model, found, _ = _fit(
@@ -369,12 +369,12 @@ def apply(
     """Segment an image with a model fitted before: the same classes, the same numbers.
 
     `smooth` is the model's own where None. `adapt` follows an image of another gain and offset, see
-    `gmmseg.adapting.adapt`. The other parameters and errors are those of `segment`.
+    `gmmseg.model.adapting.adapt`. The other parameters and errors are those of `segment`.
     """
     opened = open_image(image, mask=mask, channel_axis=channel_axis, memory=memory)
     model.check(opened)
     if adapt:
-        from gmmseg import adapting
+        from gmmseg.model import adapting
 
         model = adapting.adapt(model, opened)
     if smooth is not None:

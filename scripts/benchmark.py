@@ -28,7 +28,7 @@ from sklearn.mixture import GaussianMixture as Peer
 import gmmseg
 from gmmseg import kernels
 from gmmseg.kernels import reference
-from gmmseg.mixture.fitting import expectation_maximization, with_outliers
+from gmmseg.mixture.em import expectation_maximization, with_outliers
 from gmmseg.mixture.parameters import Mixture
 
 FLOOR = "import sys, cv2; image = cv2.imread(sys.argv[1]); cv2.imwrite(sys.argv[2], image[..., 0] // 64)"

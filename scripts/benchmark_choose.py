@@ -21,7 +21,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from gmmseg.mixture.choosing import CRITERIA, DEFAULT_CRITERION
-from gmmseg.mixture.fitting import expectation_maximization
+from gmmseg.mixture.em import expectation_maximization
 from gmmseg.mixture.seeding import seed_mixture
 from gmmseg.segmentation import choose_k, segment
 

@@ -14,10 +14,10 @@ import tifffile
 
 import gmmseg
 from gmmseg import Image
-from gmmseg.cleaning import Size, least_pixels
 from gmmseg.errors import OutputError, ParameterError
+from gmmseg.image.sizes import Size, least_pixels
 from gmmseg.io import read
-from gmmseg.spatial.cleaning import sieve
+from gmmseg.spatial.sieve import sieve
 
 CT = Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm"
 
@@ -170,7 +170,7 @@ class Blocks:
 
 @pytest.mark.parametrize(("blocks", "sweep"), [((1, 120), 0), ((16, 16), 0), ((90, 8), 1)])
 def test_an_image_in_its_file_gets_the_labels_of_one_in_memory(specks, blocks, sweep, tmp_path, monkeypatch):
-    monkeypatch.setattr("gmmseg.spatial.cleaning.SLAB", 500)
+    monkeypatch.setattr("gmmseg.spatial.sieve.SLAB", 500)
     whole = gmmseg.segment(specks, k=4, smooth=False).clean(40)
     source = Blocks(specks.array, specks.valid, blocks, sweep)
     kept = gmmseg.segment(replace(specks, pixels=source, valid=None), k=4, smooth=False, memory=1 << 15).clean(40)

@@ -5,7 +5,7 @@ import pytest
 
 import gmmseg
 from gmmseg import io
-from gmmseg.sampling import take_sample
+from gmmseg.fitting.sampling import take_sample
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_tiles_do_not_matter(scene, monkeypatch):
     image, truth = scene
     options = {"scribbles": strokes(truth, (1, 1), (3, 3)), "prior": np.random.default_rng(0).random((3, *truth.shape))}
     whole = gmmseg.segment(image, 3, threads=1, **options)
-    monkeypatch.setattr("gmmseg.tiles.TILE_BYTES", 1 << 16)
+    monkeypatch.setattr("gmmseg.labelling.tiles.TILE_BYTES", 1 << 16)
     tiled = gmmseg.segment(image, 3, threads=3, **options)
     np.testing.assert_array_equal(whole.labels, tiled.labels)
     np.testing.assert_array_equal(whole.probabilities, tiled.probabilities)

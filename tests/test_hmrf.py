@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 import gmmseg
 from gmmseg import io
-from gmmseg.patches import Layout
+from gmmseg.fitting.patches import Layout
 
 LEVELS = np.array([50.0, 100.0, 150.0])
 

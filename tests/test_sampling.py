@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gmmseg import Image
 from gmmseg.features import Recipe
-from gmmseg.sampling import contrast, location_and_scale, sample_pixels, take_sample
+from gmmseg.fitting.sampling import contrast, location_and_scale, sample_pixels, take_sample
 
 
 @given(

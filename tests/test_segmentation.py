@@ -82,7 +82,7 @@ def test_tiles_give_the_whole_bit_for_bit(case, masked, smooth, monkeypatch):
     model = gmmseg.fit(image, 3, mask=mask, sample=3000, **options)
     results = []
     for sides in (small_sides, whole_sides):
-        monkeypatch.setattr("gmmseg.tiles.tile_sides", sides)
+        monkeypatch.setattr("gmmseg.labelling.tiles.tile_sides", sides)
         results.append(outputs(gmmseg.apply(model, image, mask=mask, channel_axis=axis, smooth=smooth)))
     for tiled, whole in zip(*results, strict=True):
         assert tiled.tobytes() == whole.tobytes()
@@ -102,7 +102,7 @@ def test_tiles_give_the_whole_for_every_feature(features, monkeypatch):
     _, image = scene("picture")
     model, results = gmmseg.fit(image, 3, features=features, sample=3000), []
     for sides in (small_sides, whole_sides):
-        monkeypatch.setattr("gmmseg.tiles.tile_sides", sides)
+        monkeypatch.setattr("gmmseg.labelling.tiles.tile_sides", sides)
         results.append(outputs(gmmseg.apply(model, image)))
     for tiled, whole in zip(*results, strict=True):
         assert tiled.tobytes() == whole.tobytes()
@@ -110,7 +110,7 @@ def test_tiles_give_the_whole_for_every_feature(features, monkeypatch):
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_bytes_for_any_number_of_threads(case, monkeypatch):
-    monkeypatch.setattr("gmmseg.tiles.tile_sides", small_sides)
+    monkeypatch.setattr("gmmseg.labelling.tiles.tile_sides", small_sides)
     options, image = scene(case)
     results = [[a.tobytes() for a in outputs(gmmseg.segment(image, 3, threads=t, **options))] for t in (1, 2, 7)]
     assert results[0] == results[1] == results[2]
@@ -135,12 +135,12 @@ def test_the_memory_of_a_tile_does_not_matter(tile_bytes, monkeypatch):
     image = np.tile(scene("picture")[1], (3, 3, 1))
     model = gmmseg.fit(image, 3, sample=3000)
     usual = gmmseg.apply(model, image).probabilities
-    monkeypatch.setattr("gmmseg.tiles.TILE_BYTES", tile_bytes)
+    monkeypatch.setattr("gmmseg.labelling.tiles.TILE_BYTES", tile_bytes)
     assert gmmseg.apply(model, image).probabilities.tobytes() == usual.tobytes()
 
 
 def test_progress_counts_the_tiles(monkeypatch):
-    monkeypatch.setattr("gmmseg.tiles.tile_sides", small_sides)
+    monkeypatch.setattr("gmmseg.labelling.tiles.tile_sides", small_sides)
     calls = []
     gmmseg.segment(scene("grey")[1], 2, progress=lambda done, total: calls.append((done, total)))
     total = -(-90 // 11) * -(-110 // 17)

@@ -7,8 +7,8 @@ import pytest
 
 import gmmseg
 from gmmseg import Image
-from gmmseg.sampling import contrast, sample_pixels
-from gmmseg.tiles import empty_layer
+from gmmseg.fitting.sampling import contrast, sample_pixels
+from gmmseg.labelling.tiles import empty_layer
 
 
 @dataclass

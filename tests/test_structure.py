@@ -56,7 +56,7 @@ ARROWS = {(part(a), part(b)) for a, targets in GRAPH.items() for b in targets if
 
 def test_the_graph_is_not_empty():
     assert ("segmentation", "mixture") in ARROWS
-    assert "gmmseg.kernels" in GRAPH["gmmseg.mixture.samples"]
+    assert "gmmseg.kernels" in GRAPH["gmmseg.mixture.patterns"]
 
 
 def test_peers_do_not_know_each_other():

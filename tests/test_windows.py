@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmmseg.windows import strips, tile_sides, tiles
+from gmmseg.image.windows import strips, tile_sides, tiles
 
 shapes = st.lists(st.integers(1, 30), min_size=1, max_size=3).map(tuple)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gmmseg import __version__
+from gmmseg.batch.inputs import find_images
 from gmmseg.batch.manifest import NAME, Manifest, digest
 from gmmseg.batch.outputs import KINDS, labels_name, output_name, require_distinct
-from gmmseg.batch.sources import find_images
 from gmmseg.errors import InputError, OutputError, ParameterError
 
 __all__ = ["Plan", "Step", "Task", "plan"]

@@ -15,8 +15,8 @@ from gmmseg.errors import GmmsegError, OutputError
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
+    from gmmseg.labelling.result import ClassSummary, Segmentation
     from gmmseg.model import Model
-    from gmmseg.result import ClassSummary, Segmentation
 
 __all__ = ["process"]
 
@@ -129,7 +129,7 @@ def _least(min_size: int | str | None, image: Image) -> int:
     """Return a minimum size in pixels; one that is not usable is refused before anything is computed."""
     if min_size is None:
         return 1
-    from gmmseg.cleaning import least_pixels
+    from gmmseg.image.sizes import least_pixels
 
     return least_pixels(min_size, image)
 

@@ -14,17 +14,17 @@ from click.core import ParameterSource
 from gmmseg.batch.processing import process
 from gmmseg.cli.each import run_each
 from gmmseg.cli.fit import images_of, those_of_segment
-from gmmseg.cli.options import FILE, Command, Fraction, Option
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.segment import guides_of, reading_parameters, saving_parameters
 from gmmseg.cli.table import finite
 from gmmseg.cli.targets import Job, folder, plan
+from gmmseg.cli.types import FILE, Command, Fraction, Option
 from gmmseg.errors import DataWarning, InputError
 
 if TYPE_CHECKING:
-    from gmmseg.adapting import Fitness
     from gmmseg.image import Image
     from gmmseg.model import Model
+    from gmmseg.model.adapting import Fitness
 
 __all__ = ["command"]
 
@@ -129,7 +129,7 @@ def command(
 
 def _suited(image: Image, model: Model, record: dict[str, Any], *, adapting: bool, strict: bool) -> Model:
     """Return the model as it is applied to an image; an image that it does not explain is reported or refused."""
-    from gmmseg.adapting import adapt, explains
+    from gmmseg.model.adapting import adapt, explains
 
     model.check(image)
     if adapting:

@@ -12,7 +12,6 @@ import click
 from click.core import ParameterSource
 
 from gmmseg.cli.messages import explain, plain, print_error
-from gmmseg.cli.options import FILE, Command, Names, Option, WholeNumber
 from gmmseg.cli.progress import Count
 from gmmseg.cli.segment import (
     fitting_options,
@@ -22,6 +21,7 @@ from gmmseg.cli.segment import (
     reading_options,
     reading_parameters,
 )
+from gmmseg.cli.types import FILE, Command, Names, Option, WholeNumber
 from gmmseg.errors import GmmsegError
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gmmseg.cli.messages import collected_warnings, plain
-from gmmseg.cli.options import FILE, Command, Covariance, Features, Option, WholeNumber
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.segment import memory_option, reading_options, reading_parameters
+from gmmseg.cli.types import FILE, Command, Covariance, Features, Option, WholeNumber
 from gmmseg.io.parts import files_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gmmseg.cli.options import FILE, Command, Option
+from gmmseg.cli.types import FILE, Command, Option
 
 if TYPE_CHECKING:
     from gmmseg.evaluation import Agreement

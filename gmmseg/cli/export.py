@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from gmmseg.cli.messages import collected_warnings, plain
-from gmmseg.cli.options import FILE, Amount, Command, Names, Option, WholeNumber
+from gmmseg.cli.types import FILE, Amount, Command, Names, Option, WholeNumber
 from gmmseg.errors import InputError
 from gmmseg.export.kinds import FORMATS, PLACED, SIMPLIFIED, Format, Kind
 

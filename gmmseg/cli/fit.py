@@ -12,10 +12,10 @@ import click
 
 from gmmseg.cli import segment
 from gmmseg.cli.messages import collected_warnings, plain
-from gmmseg.cli.options import FILE, Command, Option
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.segment import fitting_parameters, guides_of, reading_parameters
 from gmmseg.cli.table import class_table, finite
+from gmmseg.cli.types import FILE, Command, Option
 from gmmseg.errors import InputError, OutputError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from gmmseg.cli.options import FILE, Command, Option
 from gmmseg.cli.table import class_table, finite, pairs
+from gmmseg.cli.types import FILE, Command, Option
 
 __all__ = ["command"]
 

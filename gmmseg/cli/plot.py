@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gmmseg.cli.messages import collected_warnings, plain
-from gmmseg.cli.options import FILE, ChannelAxis, Command, Option, WholeNumber
+from gmmseg.cli.types import FILE, ChannelAxis, Command, Option, WholeNumber
 
 __all__ = ["command"]
 

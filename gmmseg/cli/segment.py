@@ -11,7 +11,9 @@ from click.core import ParameterSource
 
 from gmmseg.batch.processing import process
 from gmmseg.cli.each import run_each
-from gmmseg.cli.options import (
+from gmmseg.cli.progress import Progress
+from gmmseg.cli.targets import Job, folder, plan
+from gmmseg.cli.types import (
     FILE,
     Amount,
     Bytes,
@@ -27,8 +29,6 @@ from gmmseg.cli.options import (
     Outliers,
     WholeNumber,
 )
-from gmmseg.cli.progress import Progress
-from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.io.formats import identify
 
 __all__ = [

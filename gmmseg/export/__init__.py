@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from gmmseg.export.files import Export as Export
     from gmmseg.export.files import check_export as check_export
     from gmmseg.export.files import write_export as write_export
+    from gmmseg.export.georeference import Place as Place
+    from gmmseg.export.georeference import names_in as names_in
+    from gmmseg.export.georeference import place_in as place_in
+    from gmmseg.export.georeference import place_of as place_of
     from gmmseg.export.instances import Instances as Instances
     from gmmseg.export.instances import find_instances as find_instances
-    from gmmseg.export.place import Place as Place
-    from gmmseg.export.place import names_in as names_in
-    from gmmseg.export.place import place_in as place_in
-    from gmmseg.export.place import place_of as place_of
     from gmmseg.export.polygons import Polygon as Polygon
     from gmmseg.export.polygons import to_labelme as to_labelme
     from gmmseg.export.polygons import to_polygons as to_polygons
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 _HOMES = {
     "Export": "files",
     "Instances": "instances",
-    "Place": "place",
+    "Place": "georeference",
     "Polygon": "polygons",
     "check_export": "files",
     "find_instances": "instances",
-    "names_in": "place",
-    "place_in": "place",
-    "place_of": "place",
+    "names_in": "georeference",
+    "place_in": "georeference",
+    "place_of": "georeference",
     "to_coco": "coco",
     "to_geojson": "vector",
     "to_labelme": "polygons",

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gmmseg.io.colors import palette
+from gmmseg.io.palette import palette
 
 __all__ = ["palette"]

@@ -15,14 +15,14 @@ import numpy as np
 
 from gmmseg.errors import OutputError
 from gmmseg.export.coco import coco_stream, to_panoptic
+from gmmseg.export.georeference import Place
 from gmmseg.export.instances import Instances
 from gmmseg.export.kinds import FORMATS, Format
-from gmmseg.export.place import Place
 from gmmseg.export.polygons import labelme_stream, to_yolo
 from gmmseg.export.vector import geojson_stream, write_geopackage
 from gmmseg.io.atomic import atomic_file, check_place
-from gmmseg.io.colors import palette
-from gmmseg.io.png import write_png
+from gmmseg.io.palette import palette
+from gmmseg.io.picture.png import write_png
 
 __all__ = ["Export", "check_export", "write_export"]
 

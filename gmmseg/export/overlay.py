@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gmmseg.errors import ParameterError
-from gmmseg.io.colors import palette as default_palette
+from gmmseg.io.palette import palette as default_palette
 
 if TYPE_CHECKING:
     from gmmseg.image import Image

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning, GmmsegError, OutputError, ParameterError
+from gmmseg.export.georeference import Place
 from gmmseg.export.instances import Instances
-from gmmseg.export.place import Place
 from gmmseg.export.polygons import outlines
 from gmmseg.export.rings import Rings
 

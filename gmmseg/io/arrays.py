@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 
-from gmmseg.channels import evenly
 from gmmseg.errors import InputError, one_line
 from gmmseg.image import Image
+from gmmseg.image.channels import evenly
+from gmmseg.image.windows import Window
 from gmmseg.io.formats import Format, require_room
-from gmmseg.io.samples import Meaning, Samples, settle_color
-from gmmseg.windows import Window
+from gmmseg.io.meaning import Meaning, Samples, settle_color
 
 if TYPE_CHECKING:
-    from gmmseg.image import ChannelAxis
-    from gmmseg.io.windowed import Layers
+    from gmmseg.image.image import ChannelAxis
+    from gmmseg.io.contents import Layers
 
 __all__ = ["MappedArray", "describe_array", "read_array", "read_image", "write", "write_array"]
 

@@ -44,7 +44,7 @@ class Format:
     def load(self) -> Any:
         """Return the module of the family; what it needs beyond gmmseg's own requirements it asks for when called."""
         assert self.module is not None
-        return import_module(f"gmmseg.io.{self.module}")
+        return import_module(f"gmmseg.io.{self.module}.format")
 
 
 _LOOK = 512  # bytes, in which every format says what it is

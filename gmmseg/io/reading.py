@@ -8,20 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from gmmseg.channels import positions
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
+from gmmseg.image.channels import positions
+from gmmseg.image.sources import Masked, Source
+from gmmseg.image.windows import everything
 from gmmseg.io.formats import GDAL, Format, has_rasterio, identify, require_room
 from gmmseg.io.parts import files_of, parts_of
-from gmmseg.sources import Masked, Source
-from gmmseg.windows import everything
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from gmmseg.channels import Channels
-    from gmmseg.image import ChannelAxis
+    from gmmseg.image.channels import Channels
+    from gmmseg.image.image import ChannelAxis
 
 __all__ = ["MAX_PIXELS", "is_raster", "prepare", "read", "read_info", "read_labels", "read_probabilities"]
 
@@ -98,7 +98,7 @@ def read(
 def prepare(path: Path) -> None:
     """Load the library that decodes a file, so that a thread that reads it next need not share the interpreter."""
     if any(identify(file).name in ("PNG", "JPEG") for file in files_of(path)):
-        import gmmseg.io.opencv  # noqa: F401
+        import gmmseg.io.picture.opencv  # noqa: F401
 
 
 def _read_stack(parts: tuple[Path, ...], how: _Reading) -> Image:
@@ -128,7 +128,7 @@ def _read_one(path: Path, how: _Reading) -> Image:
         assert isinstance(image, Image)
         _require_axis(image, how.channel_axis in ("auto", -1, image.ndim), known, how)
     elif known.name == "TIFF":
-        from gmmseg.io.tiff import read_tiff
+        from gmmseg.io.tiff.format import read_tiff
 
         return read_tiff(path, how.max_pixels, channel_axis=how.channel_axis, memory=how.memory, channels=how.channels)
     elif known.name in ("NPY", "NPZ"):
@@ -137,7 +137,7 @@ def _read_one(path: Path, how: _Reading) -> Image:
         memory = how.memory if how.channels is None or how.memory is None else 0
         image = read_image(path, known, how.max_pixels, channel_axis=how.channel_axis, memory=memory)
     else:
-        from gmmseg.io.picture import read_picture
+        from gmmseg.io.picture.format import read_picture
 
         image = read_picture(path, known, how.max_pixels)
         fits = how.channel_axis in (("auto", -1, 2) if image.color else ("auto", None))
@@ -230,7 +230,7 @@ def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
     if known.module is not None:
         values = known.load().read_labels(path, max_pixels=max_pixels)
     elif known.name == "TIFF":
-        from gmmseg.io.tiff import read_tiff_labels
+        from gmmseg.io.tiff.format import read_tiff_labels
 
         values = read_tiff_labels(path, max_pixels)
     elif known.name in ("NPY", "NPZ"):
@@ -238,7 +238,7 @@ def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
 
         values = read_array(path, known, max_pixels, keys=("labels",))
     else:
-        from gmmseg.io.picture import read_picture_labels
+        from gmmseg.io.picture.format import read_picture_labels
 
         values = read_picture_labels(path, known, max_pixels)
     return _as_labels(path, values)
@@ -275,7 +275,7 @@ def read_probabilities(path: str | os.PathLike[str], *, max_pixels: int = MAX_PI
 
         return read_array(path, known, max_pixels, keys=("probabilities",))
     if known.name == "TIFF":
-        from gmmseg.io.tiff import read_tiff
+        from gmmseg.io.tiff.format import read_tiff
 
         image = read_tiff(path, max_pixels)
         if image.n_channels == 1 and image.ndim == 3:  # one page a class
@@ -332,14 +332,14 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     if known.module is not None or (known.name == "TIFF" and is_raster(path)):
         return start | dict((known if known.module else GDAL).load().describe(path))
     if known.name == "TIFF":
-        from gmmseg.io.tiff import describe_tiff
+        from gmmseg.io.tiff.format import describe_tiff
 
         return start | describe_tiff(path)
     if known.name in ("NPY", "NPZ"):
         from gmmseg.io.arrays import describe_array
 
         return start | describe_array(path, known)
-    from gmmseg.io.picture import describe_picture
+    from gmmseg.io.picture.format import describe_picture
 
     return start | describe_picture(path, known)
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
+from gmmseg.image.sources import combine, finite
+from gmmseg.image.windows import Window, everything, shape_of
 from gmmseg.io.formats import has_rasterio
-from gmmseg.io.georeference import transform_and_crs
+from gmmseg.io.geotiff import transform_and_crs
 from gmmseg.io.parts import stem_of
-from gmmseg.sources import combine, finite
-from gmmseg.windows import Window, everything, shape_of
 
 if TYPE_CHECKING:
     import numpy as np

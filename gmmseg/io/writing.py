@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gmmseg.errors import OutputError, ParameterError
+from gmmseg.image.windows import everything
 from gmmseg.io.atomic import atomic_file, check_place
 from gmmseg.io.formats import FORMATS, GDAL, Kind, choose, has_rasterio
-from gmmseg.windows import everything
 
 if TYPE_CHECKING:
     import numpy as np
 
     from gmmseg.image import Image
-    from gmmseg.io.windowed import Layers
-    from gmmseg.windows import Window
+    from gmmseg.image.windows import Window
+    from gmmseg.io.contents import Layers
 
     Windows = Iterable[tuple[Window, np.ndarray]]
 
@@ -71,7 +71,7 @@ def check_target(
         )
     check_place(path, overwrite=overwrite)
     if image is not None and known.name == "DICOM":
-        from gmmseg.io.dicom_seg import check_source
+        from gmmseg.io.dicom.seg import check_source
 
         check_source(image)
 
@@ -139,7 +139,7 @@ def write_labels(
     known = choose(path, kind="labels")
     check_target(path, kind="labels", overwrite=overwrite, ndim=numbers.ndim)
     if _module_for(path, "labels", image) is not None:
-        from gmmseg.io.windowed import Layers
+        from gmmseg.io.contents import Layers
 
         layers = Layers("labels", numbers.shape, str(numbers.dtype), tuple(names), image, options)
         write_windows(path, layers, [(everything(numbers.shape), numbers)], overwrite=overwrite)
@@ -149,11 +149,11 @@ def write_labels(
         raise OutputError(f"{path}: PNG holds labels up to 65535, the largest is {numbers.max()}; use .tif or .npy")
     with atomic_file(path, overwrite=overwrite) as file:
         if known.name == "PNG":
-            from gmmseg.io.png import write_png
+            from gmmseg.io.picture.png import write_png
 
             write_png(file, numbers, palette=_palette_for(numbers, palette), dpi=_dpi(image))
         elif known.name == "TIFF":
-            from gmmseg.io.tiff_write import write_labels_tiff
+            from gmmseg.io.tiff.write import write_labels_tiff
 
             write_labels_tiff(file, numbers, _metadata(image), ome=_is_ome(path))
         else:
@@ -185,7 +185,7 @@ def write_windows(path: str | os.PathLike[str], layers: Layers, windows: Windows
     -----
     GeoTIFF, NIfTI and .npy files are written as the windows come. Other formats are written from a whole array.
     """
-    from gmmseg.io.windowed import assembled, write_with
+    from gmmseg.io.contents import assembled, write_with
 
     path = Path(path)
     kind: Kind = "labels" if layers.kind == "labels" else "soft"
@@ -257,7 +257,7 @@ def _palette_for(numbers: np.ndarray, palette: np.ndarray | None) -> np.ndarray 
         return None
     largest = int(numbers.max())
     if palette is None:
-        from gmmseg.io.colors import palette as default
+        from gmmseg.io.palette import palette as default
 
         return default(max(1, largest))
     colors = np.asarray(palette)
@@ -324,7 +324,7 @@ def write_probabilities(
     known = choose(path, kind="soft")
     check_target(path, kind="soft", overwrite=overwrite)
     if _module_for(path, "soft", image) is not None:
-        from gmmseg.io.windowed import Layers
+        from gmmseg.io.contents import Layers
 
         stored = values.astype(np.float32, copy=False)
         classes = tuple(names) or tuple(f"class {i + 1}" for i in range(len(values)))
@@ -334,12 +334,12 @@ def write_probabilities(
     _refuse(options, path)
     with atomic_file(path, overwrite=overwrite) as file:
         if known.name == "TIFF":
-            from gmmseg.io.tiff_write import write_probabilities_tiff
+            from gmmseg.io.tiff.write import write_probabilities_tiff
 
             write_probabilities_tiff(file, values, _metadata(image), dtype, names=names)
         else:
             from gmmseg.io.arrays import write_array
-            from gmmseg.io.tiff_write import stored_probabilities
+            from gmmseg.io.tiff.write import stored_probabilities
 
             write_array(file, known, stored_probabilities(values, dtype), key="probabilities")
 
@@ -377,7 +377,7 @@ def write_map(
     known = choose(path, kind="soft")
     check_target(path, kind="soft", overwrite=overwrite)
     if _module_for(path, "soft", image) is not None:
-        from gmmseg.io.windowed import Layers
+        from gmmseg.io.contents import Layers
 
         layers = Layers("map", values.shape, "float32", (key,), image, options)
         write_windows(path, layers, [(everything(values.shape), values)], overwrite=overwrite)
@@ -385,7 +385,7 @@ def write_map(
     _refuse(options, path)
     with atomic_file(path, overwrite=overwrite) as file:
         if known.name == "TIFF":
-            from gmmseg.io.tiff_write import write_probabilities_tiff
+            from gmmseg.io.tiff.write import write_probabilities_tiff
 
             write_probabilities_tiff(file, values[None], _metadata(image), "float32", names=(key,))
         else:
@@ -450,15 +450,15 @@ def write_rgb(
     check_target(path, kind="picture", overwrite=overwrite)
     with atomic_file(path, overwrite=overwrite) as file:
         if known.name == "PNG":
-            from gmmseg.io.png import write_png
+            from gmmseg.io.picture.png import write_png
 
             write_png(file, pixels, dpi=_dpi(source))
         elif known.name == "TIFF":
-            from gmmseg.io.tiff_write import write_rgb_tiff
+            from gmmseg.io.tiff.write import write_rgb_tiff
 
             write_rgb_tiff(file, pixels, _metadata(source))
         else:
-            from gmmseg.io.pillow import encode
+            from gmmseg.io.picture.pillow import encode
 
             encode(file, pixels, known.name, dpi=_dpi(source))
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.mixture.samples import Arguments, patterns
+from gmmseg.mixture.patterns import Arguments, patterns
 
 __all__ = ["p_values"]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError
 from gmmseg.mixture.covariance import family
-from gmmseg.mixture.fitting import Fit, expectation_maximization
+from gmmseg.mixture.em import Fit, expectation_maximization
 from gmmseg.mixture.moves import merge_down, split_lengthwise
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import fill_in, from_labels, seed_mixture

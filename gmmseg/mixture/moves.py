@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.mixture.fitting import Fit
+from gmmseg.mixture.em import Fit
 from gmmseg.mixture.parameters import Mixture
 
 __all__ = ["merge_down", "split_and_merge", "split_in_scale", "split_lengthwise"]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
-from gmmseg.mixture import samples
+from gmmseg.mixture import patterns
 from gmmseg.mixture.covariance import Family, factors_of_roots, family, inverse_of_lower
 
 __all__ = ["Mixture", "kernel_arguments"]
@@ -178,7 +178,7 @@ class Mixture:
         get the components that they would have if they were none.
         """
         out = np.empty((self.n_components, planes.shape[1]), planes.dtype)
-        samples.posterior(planes, self.arguments_of, out, None, threads=threads)
+        patterns.posterior(planes, self.arguments_of, out, None, threads=threads)
         unknown = np.isnan(out[0])
         if unknown.any():
             out[:, unknown] = (self.weights / self.weights.sum())[:, None]
@@ -187,19 +187,19 @@ class Mixture:
     def log_density(self, planes: Array, *, threads: int = 1) -> Array:
         """Return the logarithm of the density of each sample (n,), in nats: of the features that are known."""
         out = np.empty(planes.shape[1], planes.dtype)
-        samples.posterior(planes, self.all_arguments_of, None, out, threads=threads)
+        patterns.posterior(planes, self.all_arguments_of, None, out, threads=threads)
         return out
 
     def classify(self, planes: Array, *, threads: int = 1) -> Array:
         """Return the index of the likeliest component of each sample (n,), int64, from 0; 0 where all is missing."""
         out = np.empty(planes.shape[1], np.int64)
-        samples.classify(planes, self.arguments_of, out, 0, threads=threads)
+        patterns.classify(planes, self.arguments_of, out, 0, threads=threads)
         return out
 
     def labels(self, planes: Array, *, threads: int = 1) -> Array:
         """Return the class of each sample (n,), uint8, from 1; 0 where all is missing. For up to 255 components."""
         out = np.empty(planes.shape[1], np.uint8)
-        samples.classify(planes, self.arguments_of, out, 1, threads=threads)
+        patterns.classify(planes, self.arguments_of, out, 1, threads=threads)
         return out
 
     def sample(self, n: int, rng: Any) -> tuple[Array, Array]:

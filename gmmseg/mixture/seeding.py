@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.errors import GmmsegWarning, ParameterError
 from gmmseg.mixture.covariance import family
-from gmmseg.mixture.fitting import Fit, expectation_maximization, with_outliers
+from gmmseg.mixture.em import Fit, expectation_maximization, with_outliers
 from gmmseg.mixture.moves import split_and_merge
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.samples import has_missing, patterns
+from gmmseg.mixture.patterns import has_missing, patterns
 from gmmseg.mixture.statistics import m_step, measure
 
 __all__ = [

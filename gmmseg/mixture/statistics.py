@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.patterns import Part, Samples
 from gmmseg.mixture.prior import Prior
-from gmmseg.mixture.samples import Part, Samples
 
 __all__ = ["Statistics", "m_step", "measure"]
 

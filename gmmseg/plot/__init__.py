@@ -4,7 +4,7 @@
 `GaussianMixture` (scikit-learn's too) or a `Mixture` in place of a model. Nothing here touches pyplot.
 """
 
-from gmmseg.plot.axes import criteria, density, ellipses, history, scatter
+from gmmseg.plot.drawing import criteria, density, ellipses, history, scatter
 from gmmseg.plot.figure import check_target, figure, save
 
 __all__ = ["check_target", "criteria", "density", "ellipses", "figure", "history", "save", "scatter"]

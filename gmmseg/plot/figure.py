@@ -14,7 +14,7 @@ import numpy as np
 
 from gmmseg.errors import GmmsegError, OutputError, ParameterError
 from gmmseg.io.atomic import atomic_file, check_place
-from gmmseg.plot.axes import HISTOGRAM_SAMPLES, density, scatter
+from gmmseg.plot.drawing import HISTOGRAM_SAMPLES, density, scatter
 from gmmseg.plot.view import View
 
 __all__ = ["KINDS", "check_target", "figure", "save"]

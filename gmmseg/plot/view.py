@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.features import Recipe
+from gmmseg.fitting.sampling import sample_pixels
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.model import Model
-from gmmseg.sampling import sample_pixels
 from gmmseg.segmentation import open_image
 
 __all__ = ["View"]

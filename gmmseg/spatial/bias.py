@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.image import Image
-from gmmseg.windows import Window, everything
+from gmmseg.image.windows import Window, everything
 
 __all__ = ["DEGREE", "BiasField", "as_float"]
 

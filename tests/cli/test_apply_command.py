@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image as Pillow
 
 import gmmseg
-from gmmseg.adapting import adapt
+from gmmseg.model.adapting import adapt
 
 
 def pixels(seed, gain=1.0, offset=0.0):

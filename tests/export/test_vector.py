@@ -14,7 +14,7 @@ from rasterio.transform import Affine
 
 from gmmseg.errors import DataWarning, GmmsegError, ParameterError
 from gmmseg.export import Export, Place, find_instances, place_in, place_of, to_geojson, write_export
-from gmmseg.export.place import _by_tags
+from gmmseg.export.georeference import _by_tags
 from gmmseg.export.rings import pixel_rings
 from gmmseg.io import read
 

@@ -268,7 +268,7 @@ def test_the_number_of_textures_can_be_chosen():
 
 
 def test_a_model_of_textures_knows_its_own_images(rng):
-    from gmmseg.adapting import explains
+    from gmmseg.model.adapting import explains
 
     image, _ = mosaic(gratings([(0, 8), (np.pi / 2, 8)]), 3)
     model = gmmseg.fit(image, 2, features="intensity,texture")

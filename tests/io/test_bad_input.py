@@ -114,7 +114,7 @@ def test_jpeg_with_a_gap_is_refused(tmp_path, capfd):
 
 
 def test_other_lines_on_stderr_are_passed_on(capfd):
-    from gmmseg.io.opencv import captured_stderr
+    from gmmseg.io.picture.opencv import captured_stderr
 
     with captured_stderr() as lines:
         os.write(2, b"progress 50 %\nlibpng error: Read Error\n")

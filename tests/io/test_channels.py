@@ -10,10 +10,11 @@ from PIL import Image as Pillow
 import gmmseg
 from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.image import Image
-from gmmseg.io import raster, read
+from gmmseg.image.windows import everything
+from gmmseg.io import read
 from gmmseg.io.parts import files_of, name_of, parts_of
+from gmmseg.io.raster import format
 from gmmseg.io.stacking import stack
-from gmmseg.windows import everything
 
 
 class CountedSource:
@@ -211,8 +212,8 @@ def as_raster(tmp_path, rng, monkeypatch):
             pixels = values if memory is None or values.nbytes <= memory else source
             return Image(pixels, name=str(path), metadata={"geo": {"colorinterp": meanings}})
 
-        monkeypatch.setattr(raster, "owns", lambda path: True)
-        monkeypatch.setattr(raster, "read", opened, raising=False)
+        monkeypatch.setattr(format, "owns", lambda path: True)
+        monkeypatch.setattr(format, "read", opened, raising=False)
         return tmp_path / "r.tif", source.log
 
     return make

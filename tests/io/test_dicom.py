@@ -30,7 +30,7 @@ from pydicom.uid import (
 from gmmseg.cli import main
 from gmmseg.errors import DataWarning, GmmsegError, InputError, OutputError
 from gmmseg.io import read, read_info, read_labels, read_probabilities, write_labels, write_map, write_probabilities
-from gmmseg.io.windowed import Layers
+from gmmseg.io.contents import Layers
 from gmmseg.io.writing import write_windows
 
 COLLECTION = Path(pydicom.__file__).parent / "data"

@@ -13,11 +13,11 @@ import pytest
 from gmmseg.cli import main
 from gmmseg.errors import DataWarning, GmmsegError, InputError
 from gmmseg.image import Image
+from gmmseg.image.windows import strips, tiles
 from gmmseg.io import read, read_info, read_labels, read_probabilities, write_labels, write_map, write_probabilities
-from gmmseg.io.nifti_stored import GzipStream
-from gmmseg.io.windowed import Layers
+from gmmseg.io.contents import Layers
+from gmmseg.io.nifti.stored import GzipStream
 from gmmseg.io.writing import write_windows
-from gmmseg.windows import strips, tiles
 
 BRAIN = Path(__file__).with_name("brain.nii.gz")
 COLLECTION = Path(nibabel.__file__).parent / "tests" / "data"

@@ -8,7 +8,8 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from gmmseg.errors import InputError
-from gmmseg.io import opencv, read, read_info
+from gmmseg.io import read, read_info
+from gmmseg.io.picture import opencv
 
 
 def as_rgb(path):

@@ -14,10 +14,10 @@ from rasterio.shutil import copy as translate  # noqa: E402
 
 import gmmseg  # noqa: E402
 from gmmseg.errors import InputError, ParameterError  # noqa: E402
-from gmmseg.io import raster as subject  # noqa: E402
+from gmmseg.image.windows import everything  # noqa: E402
 from gmmseg.io import read, read_info, read_labels, read_probabilities  # noqa: E402
-from gmmseg.io.tiff import read_tiff  # noqa: E402
-from gmmseg.windows import everything  # noqa: E402
+from gmmseg.io.raster import format as subject  # noqa: E402
+from gmmseg.io.tiff.format import read_tiff  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 PLACE = {"crs": "EPSG:32625", "transform": rasterio.Affine(30, 0, 500000, 0, -20, 9000000)}
@@ -407,5 +407,5 @@ def test_channel_axis_has_nothing_to_say(write_raster):
 
 
 def test_importing_does_not_load_rasterio(fresh_python):
-    code = "import sys, gmmseg.io.raster; print('rasterio' in sys.modules)"
+    code = "import sys, gmmseg.io.raster.format; print('rasterio' in sys.modules)"
     assert fresh_python(code).strip() == "False"

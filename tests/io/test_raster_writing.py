@@ -19,11 +19,12 @@ rasterio = pytest.importorskip("rasterio")
 import gmmseg  # noqa: E402
 from gmmseg.errors import OutputError  # noqa: E402
 from gmmseg.image import Image  # noqa: E402
-from gmmseg.io import raster_write, read, read_labels, read_probabilities  # noqa: E402
-from gmmseg.io.colors import palette  # noqa: E402
-from gmmseg.io.windowed import Layers  # noqa: E402
+from gmmseg.image.windows import everything, strips  # noqa: E402
+from gmmseg.io import read, read_labels, read_probabilities  # noqa: E402
+from gmmseg.io.contents import Layers  # noqa: E402
+from gmmseg.io.palette import palette  # noqa: E402
+from gmmseg.io.raster import write  # noqa: E402
 from gmmseg.io.writing import write_labels, write_map, write_probabilities, write_rgb, write_windows  # noqa: E402
-from gmmseg.windows import everything, strips  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning"),
@@ -235,23 +236,23 @@ def test_bytes_do_not_depend_on_windows_and_threads(tmp_path_factory, rows, colu
     if down:  # strip by strip: all rows of some columns first
         windows.sort(key=lambda item: (item[0][1].start, item[0][0].start))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(raster_write, "_SIDE", 64)
-        patch.setattr(raster_write, "_SPOOL_BYTES", 4096)
-        raster_write.write(folder / "whole.tif", layers, [(everything((150, 200)), values)])
-        patch.setattr(raster_write.os, "sched_getaffinity", lambda _: set(range(workers)))
-        raster_write.write(folder / "parts.tif", layers, iter(windows))
+        patch.setattr(write, "_SIDE", 64)
+        patch.setattr(write, "_SPOOL_BYTES", 4096)
+        write.write(folder / "whole.tif", layers, [(everything((150, 200)), values)])
+        patch.setattr(write.os, "sched_getaffinity", lambda _: set(range(workers)))
+        write.write(folder / "parts.tif", layers, iter(windows))
     assert (folder / "whole.tif").read_bytes() == (folder / "parts.tif").read_bytes()
     assert len(list(folder.iterdir())) == 2
 
 
 def test_no_more_than_a_row_of_blocks_is_held(labels):
-    plan = raster_write._Plan(labels.shape, labels.dtype)
+    plan = write._Plan(labels.shape, labels.dtype)
     shape = labels.shape
     windows = [tile.inner for strip in strips(shape, (100, 1100), 0, 110_000, 7) for tile in strip]
     pixels, came = 0, 0
     for window in windows:
         pixels += labels[window].size
-        came += sum(1 for _ in raster_write._blocks(plan, [(window, labels[window])])) * 512**2
+        came += sum(1 for _ in write._blocks(plan, [(window, labels[window])])) * 512**2
     # Fed one after the other, blocks come as soon as they are whole.
     seen = []
 
@@ -260,14 +261,14 @@ def test_no_more_than_a_row_of_blocks_is_held(labels):
             seen.append(window[0].stop)
             yield window, labels[window]
 
-    first = next(raster_write._blocks(plan, feed()))
+    first = next(write._blocks(plan, feed()))
     assert first[0] == 0
     assert 512 <= seen[-1] < 620
     assert (pixels, came) == (labels.size, 0)
 
 
 def test_large_results_are_big_tiff(tmp_path, monkeypatch, labels):
-    monkeypatch.setattr(raster_write, "_CLASSIC_BYTES", 1000)
+    monkeypatch.setattr(write, "_CLASSIC_BYTES", 1000)
     write_labels(tmp_path / "l.tif", labels, image=placed(labels.shape))
     assert (tmp_path / "l.tif").read_bytes()[:4] == b"II+\0"
     np.testing.assert_array_equal(read_labels(tmp_path / "l.tif"), labels)
@@ -315,7 +316,7 @@ def test_source_to_result_by_windows(tmp_path, pictures):
 def test_sources_without_a_place_are_written_too(tmp_path):
     image = replace(placed((5, 6)), metadata={})
     layers = Layers("labels", (5, 6), "uint8", (), image)
-    assert raster_write.write(tmp_path / "l.tif", layers, [(everything((5, 6)), np.ones((5, 6), np.uint8))]) == {}
+    assert write.write(tmp_path / "l.tif", layers, [(everything((5, 6)), np.ones((5, 6), np.uint8))]) == {}
     assert (read_labels(tmp_path / "l.tif") == 1).all()
 
 
@@ -331,7 +332,7 @@ def test_a_coordinate_system_that_geotiff_cannot_hold(tmp_path):
 
 def test_little_room_is_seen_before_it_is_used(tmp_path, monkeypatch, labels):
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(raster_write.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    monkeypatch.setattr(write.shutil, "disk_usage", lambda _: usage._replace(free=1000))
     layers = Layers("labels", labels.shape, "uint8", (), placed(labels.shape), {"cog": True})
     with pytest.raises(OutputError, match="No space left on device; free space"):
         write_windows(tmp_path / "l.tif", layers, cut(labels, 700, 1100))

@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 
 from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.io import read, read_info, read_labels
-from gmmseg.io.tiff import read_tiff
+from gmmseg.io.tiff.format import read_tiff
 
 IMAGES = Path(__file__).parents[2] / "images"
 
@@ -458,7 +458,7 @@ def test_imagej_calibration_and_labels(tmp_path):
 
 
 def test_damaged_xml_names_nothing(tmp_path):
-    from gmmseg.io.microscopy import Microscopy, _of_ome
+    from gmmseg.io.tiff.microscopy import Microscopy, _of_ome
 
     assert _of_ome("<OME><Image") == _of_ome("<OME/>") == Microscopy()
 
@@ -498,7 +498,7 @@ def test_other_images_in_a_file_are_named_and_thumbnails_are_not(tmp_path):
 
 @pytest.mark.parametrize("shape", [(8, 9), (3, 8, 9)])
 def test_labels_as_ome_tiff(tmp_path, rng, shape):
-    from gmmseg.io.tiff_write import write_labels_tiff
+    from gmmseg.io.tiff.write import write_labels_tiff
 
     labels = rng.integers(0, 4, shape).astype(np.uint8)
     axes = "ZYX"[-len(shape) :]

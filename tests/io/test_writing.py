@@ -14,7 +14,7 @@ from gmmseg.errors import OutputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.io import check_target, read, read_labels, write_labels, write_probabilities, write_rgb
 from gmmseg.io.atomic import atomic_file
-from gmmseg.io.colors import palette
+from gmmseg.io.palette import palette
 
 IMAGES = Path(__file__).parents[2] / "images"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gmmseg import GmmsegWarning, Mixture
 from gmmseg.errors import ConvergenceWarning, DataWarning
-from gmmseg.mixture.fitting import expectation_maximization
+from gmmseg.mixture.em import expectation_maximization
 from gmmseg.mixture.seeding import seed_mixture
 
 FAMILIES = ["full", "tied", "diag", "spherical"]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from gmmseg.mixture.fitting import expectation_maximization
+from gmmseg.mixture.em import expectation_maximization
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.samples import Samples
+from gmmseg.mixture.patterns import Samples
 from gmmseg.mixture.statistics import m_step, measure
 
 TRUE = Mixture(

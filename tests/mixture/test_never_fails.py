@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gmmseg import GaussianMixture, GmmsegWarning, Mixture, ParameterError, Prior
 from gmmseg.mixture.covariance import FAMILIES, inverse_of_lower
-from gmmseg.mixture.fitting import expectation_maximization
+from gmmseg.mixture.em import expectation_maximization
 from gmmseg.mixture.moves import merge_down
 from gmmseg.mixture.seeding import seed_mixture
 

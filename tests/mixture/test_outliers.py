@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import multivariate_t
 
 from gmmseg.errors import ParameterError
-from gmmseg.mixture.fitting import expectation_maximization, with_outliers
+from gmmseg.mixture.em import expectation_maximization, with_outliers
 from gmmseg.mixture.parameters import Mixture
 
 TRUE = Mixture(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gmmseg.errors import ParameterError
-from gmmseg.mixture.fitting import expectation_maximization
+from gmmseg.mixture.em import expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.prior import Prior
 

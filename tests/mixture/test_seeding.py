@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gmmseg.mixture.fitting import Fit, expectation_maximization
+from gmmseg.mixture.em import Fit, expectation_maximization
 from gmmseg.mixture.moves import merge_down, split_and_merge, split_in_scale, split_lengthwise
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import (

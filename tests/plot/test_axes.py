@@ -15,7 +15,7 @@ from gmmseg import plot
 from gmmseg.errors import ParameterError
 from gmmseg.export.colors import palette
 from gmmseg.mixture.covariance import FAMILIES
-from gmmseg.mixture.fitting import Fit
+from gmmseg.mixture.em import Fit
 from gmmseg.mixture.parameters import Mixture
 
 N = 20_000

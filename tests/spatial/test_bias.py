@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gmmseg.image import Image
+from gmmseg.image.windows import everything
 from gmmseg.spatial.bias import DEGREE, BiasField
-from gmmseg.windows import everything
 
 
 def some_field(shape, channels=1, color=False):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gmmseg.spatial.merging import Merges, merge
+from gmmseg.hierarchy.merging import Merges, merge
 
 
 def test_heights_between_pieces_are_those_of_the_merger_that_joins_them():

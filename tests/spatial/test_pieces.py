@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from gmmseg.spatial.pieces import contrast, gradient, pieces_of
+from gmmseg.hierarchy.pieces import contrast, gradient, pieces_of
 
 
 @pytest.mark.parametrize("strength", [gradient, contrast])

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-import gmmseg.spatial.cleaning
-from gmmseg.spatial.cleaning import sieve
+import gmmseg.spatial.sieve
+from gmmseg.spatial.sieve import sieve
 
 SPREAD = 0x9E3779B97F4A7C15
 
@@ -62,7 +62,7 @@ def test_as_one_region_at_a_time(labels, min_size, slab, order, threads):
     labels = np.asarray(labels, order=order)
     labels.flags.writeable = False
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gmmseg.spatial.cleaning, "SLAB", slab)
+        patch.setattr(gmmseg.spatial.sieve, "SLAB", slab)
         cleaned = sieve(labels, min_size, threads=threads)
     np.testing.assert_array_equal(cleaned, one_by_one(labels, min_size, [1] * labels.ndim))
 
@@ -90,7 +90,7 @@ def test_larger_maps_with_gaps_do_not_depend_on_slabs_order_and_threads(slab, dt
     labels = (ndimage.gaussian_filter(rng.normal(size=(28, 30)), 1) * 9 + 4).clip(0, 9).astype(dtype)
     expected = one_by_one(labels, 20, [1, 1])
     assert 0.05 < (expected != labels).mean() < 0.9
-    monkeypatch.setattr(gmmseg.spatial.cleaning, "SLAB", slab)
+    monkeypatch.setattr(gmmseg.spatial.sieve, "SLAB", slab)
     for given_labels in (labels, np.asfortranarray(labels), np.repeat(labels, 2, axis=1)[:, ::2]):
         for threads in (1, 4):
             cleaned = sieve(given_labels, 20, threads=threads)

@@ -1,0 +1,272 @@
+"""Options in sections, and the types of their values, each parsed once."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+__all__ = [
+    "FILE",
+    "Amount",
+    "Bytes",
+    "ChannelAxis",
+    "Channels",
+    "Command",
+    "Covariance",
+    "Features",
+    "Fraction",
+    "MinSize",
+    "Names",
+    "Option",
+    "Outliers",
+    "WholeNumber",
+]
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:
+    # Older versions of click do not let it take an argument.
+    _ParamType = click.ParamType
+
+_LEAST_MEMORY = 64 << 20
+
+FILE = click.Path(path_type=Path)
+FILE.name = "FILE"
+
+
+class Option(click.Option):
+    """An option that stands in a section of its command's help.
+
+    Parameters
+    ----------
+    section : str
+        Heading in the help.
+    """
+
+    def __init__(self, *names: Any, section: str = "Other", **attributes: Any) -> None:
+        super().__init__(*names, **attributes)
+        self.section = section
+
+
+class Command(click.Command):
+    """A command whose help lists options by section, in the order in which sections first occur, but "Running" last."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                sections.setdefault(getattr(parameter, "section", "Other"), []).append(record)
+        for heading in sorted(sections, key=["Running", "Other"].__contains__):
+            with formatter.section(heading):
+                formatter.write_dl(sections[heading])
+
+
+class WholeNumber(_ParamType):
+    """A whole number in a range, or a word.
+
+    Parameters
+    ----------
+    low : int
+        The least.
+    high : int, optional
+        The greatest.
+    word : str, optional
+        Means None in its place.
+    """
+
+    name = "INT"
+
+    def __init__(self, low: int, high: int | None = None, *, word: str | None = None) -> None:
+        self.low, self.high, self.word = low, high, word
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """Read the number."""
+        if self.word is not None and str(value).lower() == self.word:
+            return None
+        try:
+            number = int(value)
+        except ValueError:
+            number = None
+        if number is None or number < self.low or (self.high is not None and number > self.high):
+            self.fail(f"{value} is not usable; use {self._wanted()}", param, ctx)
+        return number
+
+    def _wanted(self) -> str:
+        limits = f"of at least {self.low}" if self.high is None else f"from {self.low} to {self.high}"
+        words = f"a whole number {limits}"
+        return words if self.word is None else f"{words}, or {self.word}"
+
+
+class ChannelAxis(_ParamType):
+    """The number of an axis, "auto", or none."""
+
+    name = "INT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str | None:
+        """Read the axis; None for none."""
+        word = str(value).lower()
+        if word in ("auto", "none"):
+            return "auto" if word == "auto" else None
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"{value} is not usable; use a whole number, none for a volume, or auto", param, ctx)
+
+
+class Channels(_ParamType):
+    """Numbers from 1 or names of channels with commas between them."""
+
+    name = "1,2,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Split the list; what is a channel depends on the file."""
+        if isinstance(value, tuple):
+            return value
+        channels = tuple(part.strip() for part in str(value).split(","))
+        if not all(channels):
+            self.fail(f"{value!r} has an empty place; use numbers from 1 or names, as in 4,3,2 or nir,red", param, ctx)
+        return channels
+
+
+class Fraction(_ParamType):
+    """A number from 0 to 1, or a word.
+
+    Parameters
+    ----------
+    word : str, optional
+        Means True in its place.
+    """
+
+    name = "0..1"
+
+    def __init__(self, *, word: str | None = None) -> None:
+        self.word = word
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number; True for the word."""
+        if self.word is not None and str(value).lower() == self.word:
+            return True
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 <= number <= 1:
+            self.fail(
+                f"{value} is not usable; use a number from 0 to 1{f', or {self.word}' if self.word else ''}", param, ctx
+            )
+        return number
+
+
+class Amount(_ParamType):
+    """A number of at least 0."""
+
+    name = "NUMBER"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 <= number < math.inf:
+            self.fail(f"{value} is not usable; use a number of at least 0", param, ctx)
+        return number
+
+
+class MinSize(_ParamType):
+    """The size of a region: pixels, or an area or volume such as 20mm2, 2.5ha or 1ml."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the size; how many pixels it is depends on the file."""
+        from gmmseg.errors import ParameterError
+        from gmmseg.image.sizes import USABLE, Size
+
+        try:
+            return Size.parse(value).text
+        except ParameterError:
+            self.fail(f"{value} is not usable; {USABLE}", param, ctx)
+
+
+class Bytes(_ParamType):
+    """An amount of memory, such as 512MiB or 2GB."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the number of bytes."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"([0-9.]+)\s*([kmgt]?)(i?)b?", str(value).strip().lower())
+        try:
+            number = float(found[1]) if found else math.nan
+        except ValueError:
+            number = math.nan
+        if found is None or not _LEAST_MEMORY <= number * (size := _unit(found[2], found[3])) < math.inf:
+            self.fail(f"{value} is not usable; use an amount of at least 64MiB, as in 512MiB or 2GB", param, ctx)
+        return int(number * size)
+
+
+def _unit(prefix: str, binary: str) -> int:
+    return int((1024 if binary else 1000) ** " kmgt".index(prefix or " "))
+
+
+class Names(_ParamType):
+    """Names with commas between them."""
+
+    name = "A,B,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Split the names."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(part.strip() for part in str(value).split(","))
+        if not all(names):
+            self.fail(f"{value} has an empty name; give one name a class, as in water,forest,city", param, ctx)
+        return names
+
+
+class Outliers(_ParamType):
+    """The way in which outliers are allowed for."""
+
+    name = "uniform|student"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the word."""
+        word = str(value).lower()
+        if word not in ("uniform", "student"):
+            self.fail(f"{value} is not known; use uniform or student", param, ctx)
+        return word
+
+
+class Features(_ParamType):
+    """A recipe of features, checked and passed on as it is."""
+
+    name = "LIST"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the recipe; ParameterError names the choices."""
+        from gmmseg.features import Recipe
+
+        Recipe.parse(value)
+        return str(value)
+
+
+class Covariance(_ParamType):
+    """The name of a family of covariances."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the name; ParameterError names the choices."""
+        from gmmseg.mixture.covariance import family
+
+        family(value)
+        return str(value)

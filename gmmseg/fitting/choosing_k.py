@@ -1,0 +1,223 @@
+"""How many independent samples an image is worth: neighbouring pixels are alike, and say the same thing twice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.features import Recipe
+from gmmseg.fitting.sampling import sample_pixels
+from gmmseg.image import Image
+from gmmseg.mixture.choosing import DEFAULT_CRITERION, Choice, choose
+from gmmseg.mixture.parameters import Mixture
+
+__all__ = ["Neighbours", "choose_classes", "effective_size"]
+
+Array = NDArray[Any]
+
+_NOISE_FLOOR = 0.05  # correlations below it are taken for 0: those of a few thousand pairs are known to about 0.02
+_FEWEST_PAIRS = 20  # that tell a correlation
+_ORDER = 3  # of the lowest moments that a Gaussian class leaves over for a superfluous one
+_SAMPLES = 16_384  # enough for any class that holds a hundredth of the image
+_MOST_FEATURES = 16  # time grows with their square, and the parameters of a class do too
+
+
+def choose_classes(
+    image: Image,
+    recipe: Recipe,
+    planes: Array,
+    center: Array,
+    scale: Array,
+    rng: np.random.Generator,
+    *,
+    max_k: int,
+    families: Sequence[str],
+    criterion: str = DEFAULT_CRITERION,
+    n_images: int = 1,
+    noise: float = 0.0,
+    threads: int = 1,
+) -> Choice:
+    """Choose how many classes an image has, by its features without position.
+
+    Parameters
+    ----------
+    image : Image
+        The first of the images, whose pixels' likeness counts for all.
+    recipe : Recipe
+    planes : ndarray, shape (d, n), float32
+        Scaled features of a sample of all images; at least one.
+    center, scale : ndarray, shape (d,)
+    rng, criterion, noise, threads
+        As of `gmmseg.mixture.choosing.choose`.
+    max_k : int
+    families : sequence of str
+    n_images : int
+
+    Notes
+    -----
+    Positions fill the image evenly whatever it shows: how they are spread says how a class lies, not that it is one.
+    Of more than 16 features the 16 leading principal components are taken, so that time stays bounded and a full
+    covariance can be known from the samples that there are.
+    """
+    guides = recipe.n_guides(image)
+    n = planes.shape[1]
+    chosen: Any = slice(None) if n <= _SAMPLES else np.sort(rng.choice(n, _SAMPLES, replace=False))
+    some = np.ascontiguousarray(planes[:guides, chosen])
+    axes = _leading_axes(some) if guides > _MOST_FEATURES else None
+
+    def prepare(features: Array) -> Array:
+        # Missing bands are replaced by their median, 0, only where principal components need them all.
+        return np.ascontiguousarray(features if axes is None else axes @ np.nan_to_num(features), np.float32)
+
+    def features_of(values: Array, flat: Array) -> Array:
+        return prepare((recipe.planes_of(image, values, flat)[:guides] - center[:guides, None]) / scale[:guides, None])
+
+    neighbours = Neighbours(image, features_of, rng, at_once=recipe.context(image) > 0)
+    n_pixels = image.n_pixels if image.valid is None else int(np.count_nonzero(image.valid))
+    n_samples = max(1, some.shape[1] // n_images)
+
+    def effective(mixture: Mixture) -> float:
+        return n_images * effective_size(neighbours.volume(mixture), n_pixels, n_samples)
+
+    ks = range(1, max_k + 1)
+    return choose(
+        prepare(some), ks, families, rng, effective=effective, criterion=criterion, noise=noise, threads=threads
+    )
+
+
+def _leading_axes(planes: Array) -> Array:
+    """Unit vectors (16, d) of the directions of largest variance."""
+    known = np.nan_to_num(planes)
+    centred = known - known.mean(axis=1, dtype=np.float64)[:, None].astype(np.float32)
+    return np.ascontiguousarray(np.linalg.eigh(centred @ centred.T)[1][:, -_MOST_FEATURES:].T)
+
+
+def effective_size(volume: float, n_pixels: int, n_samples: int) -> float:
+    """Effective number of `n_samples` pixels drawn at random from an image of `n_pixels`.
+
+    Parameters
+    ----------
+    volume : float
+        Sum of the correlations of a pixel with all pixels, itself included.
+
+    Notes
+    -----
+    The variance of the mean of n samples is (1 + (n - 1) r) / n of one's, where r, the mean correlation of two pixels
+    drawn at random, is (volume - 1) / (n_pixels - 1).
+
+    Examples
+    --------
+    >>> effective_size(50.0, 10_000, 10_000)
+    200.0
+    """
+    alike = max(volume - 1.0, 0.0) / max(n_pixels - 1, 1)
+    return n_samples / (1.0 + (n_samples - 1) * min(alike, 1.0))
+
+
+class Neighbours:
+    """Pairs of pixels at growing distances, to tell how alike they are within the classes of any mixture.
+
+    Parameters
+    ----------
+    image : Image
+    features_of : callable
+        Takes pixels' values (n, n_channels) and flat indices (n,), returns the mixtures' features (d, n).
+    rng : numpy.random.Generator
+    pairs : int
+        Pixels that are compared with others at each distance.
+    at_once : bool
+        Take the features at all distances together, where taking some costs as much as taking many.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        features_of: Callable[[Array, Array], Array],
+        rng: np.random.Generator,
+        *,
+        pairs: int = 8192,
+        at_once: bool = False,
+    ) -> None:
+        self._image, self._features_of, self._at_once = image, features_of, at_once
+        self._flat, values = sample_pixels(image, pairs, rng)
+        self._here = features_of(values, self._flat)
+        self._moved: dict[tuple[int, int], tuple[Array, Array]] = {}
+
+    def volume(self, mixture: Mixture) -> float:
+        """Sum over all lags of the third power of the residuals' correlation, from 1 to the number of pixels.
+
+        Notes
+        -----
+        The residual of a pixel is its difference from the mean of its class, whitened; only pairs of the same class
+        are compared. What a superfluous class gains, it gains from how the residuals differ from a Gaussian
+        distribution: from their third and higher Hermite moments, as a class fits its first two. Where the residuals
+        of two pixels have correlation r, their Hermite polynomials of order m have r**m (Mehler 1866), so a sample is
+        worth as many of that as the sum of the third powers says. Noise smoothed by a Gaussian of s pixels has a sum of
+        4 pi s**2 / 3 in two dimensions. Shading, of weak correlation over long distances, hardly counts.
+
+        Correlations are taken along the axes up to where they vanish (after Geyer 1992), at lags that grow by halves,
+        and multiplied from axis to axis: exact where the correlation is separable, as that of blur by a Gaussian is.
+        """
+        k, d = mixture.means.shape
+        dense = mixture.family.dense(mixture.covariances, k, d)
+        whiteners = np.stack([np.linalg.inv(np.linalg.cholesky(covariance)) for covariance in dense])
+
+        def residuals(planes: Array) -> tuple[Array, Array]:
+            owner = mixture.classify(planes)
+            return owner, np.einsum("nij,nj->ni", whiteners[owner], planes.T - mixture.means[owner])
+
+        owner, here = residuals(self._here)
+        volume = 1.0
+        for axis, n in enumerate(self._image.shape):
+
+            def correlation(lag: int, axis: int = axis) -> float:
+                inside, planes = self._at(axis, lag)
+                other, there = residuals(planes)
+                usable = inside & (other == owner) & np.isfinite(here).all(axis=1) & np.isfinite(there).all(axis=1)
+                a, b = here[usable], there[usable]
+                scale = np.sqrt(float((a * a).sum()) * float((b * b).sum()))
+                return float((a * b).sum()) / scale if len(a) >= _FEWEST_PAIRS and scale > 0 else 0.0
+
+            volume *= _integral(correlation, n)
+        return float(np.clip(volume, 1.0, self._image.n_pixels))
+
+    def _at(self, axis: int, lag: int) -> tuple[Array, Array]:
+        """Which of the pixels `lag` farther along an axis are valid (n,), and their features (d, n)."""
+        if (axis, lag) not in self._moved:
+            shape = self._image.shape
+            wanted = [(a, step) for a, n in enumerate(shape) for step in _lags(n)] if self._at_once else [(axis, lag)]
+            inside = np.stack([np.unravel_index(self._flat, shape)[a] + step < shape[a] for a, step in wanted])
+            steps = np.array([[step * math.prod(shape[a + 1 :])] for a, step in wanted])
+            moved = (self._flat + np.where(inside, steps, 0)).reshape(-1)
+            values, valid = self._image.take(moved)
+            planes = self._features_of(values, moved).reshape(-1, *inside.shape)
+            if valid is not None:
+                inside &= valid.reshape(inside.shape)
+            self._moved |= {key: (inside[i], planes[:, i]) for i, key in enumerate(wanted)}
+        return self._moved[axis, lag]
+
+
+def _lags(n: int) -> Iterator[int]:
+    """Lags that grow by halves, up to half of n."""
+    lag, farthest = 0, n // 2
+    while lag < farthest:
+        lag = min(max(lag + 1, lag * 3 // 2), farthest)
+        yield lag
+
+
+def _integral(correlation: Callable[[int], float], n: int) -> float:
+    """1 plus twice the sum of the correlations' powers at lags 1, 2, ..., up to where they vanish; at most n."""
+    total, lag, before = 1.0, 0, 1.0
+    for following in _lags(n):
+        value = correlation(following)
+        if not value > _NOISE_FLOOR:
+            break
+        step, power = following - lag, value**_ORDER
+        # The sum of a straight line from the lag before, which itself is counted already, to this one.
+        total += 2.0 * (before * (step - 1) / 2 + power * (step + 1) / 2)
+        lag, before = following, power
+    return min(total, float(n))

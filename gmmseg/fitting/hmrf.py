@@ -1,0 +1,177 @@
+"""The hidden Markov random field: classes, their neighbourhood and the bias field, estimated together.
+
+EM as of a plain mixture, but in the E step neighbours are heard by mean field (Zhang, Brady and Smith 2001; Celeux,
+Forbes and Peyrard 2003), the strength of the Potts prior has the highest pseudo-likelihood, and a bias field follows
+the residuals (Van Leemput et al. 1999). It runs on patches of the images; all else needs but its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.fitting.scene import Scene
+from gmmseg.mixture import patterns
+from gmmseg.mixture.em import expectation_maximization
+from gmmseg.mixture.parameters import Mixture
+from gmmseg.spatial.smoothing import Smoothing, share_power
+
+if TYPE_CHECKING:
+    from gmmseg.fitting.bias_estimation import Shading
+
+__all__ = ["fit_neighbourhood"]
+
+Array = NDArray[Any]
+
+_START = 0.95  # strength before any is estimated; from a low one it often stays too low
+_MOST_ITERATIONS = 8
+_SETTLED = 1e-2  # change of the means, in spreads of the features, below which the classes have settled
+_FEW = 32  # pixels a feature that a class needs in the patches to be estimated from them
+_TINY = np.float32(1e-30)
+_PIXELS = 1 << 13  # that the strength is estimated from
+_PARTS = 8  # that threads take one after the other
+
+
+def fit_neighbourhood(
+    scenes: Sequence[Scene],
+    mixture: Mixture,
+    strength: float | None,
+    *,
+    regularization: float,
+    shading: Shading | None = None,
+    threads: int = 1,
+) -> tuple[Mixture, float]:
+    """Fit a mixture whose classes are heard together with their neighbours, from one that was fitted without.
+
+    Parameters
+    ----------
+    scenes : sequence of Scene
+        Of one image each.
+    mixture : Mixture
+    strength : float, optional
+        Of the smoothing, 0 to 1; estimated where None.
+    regularization : float
+        Added to the variances.
+    shading : Shading, optional
+        Of the one scene; it follows the classes.
+    threads : int
+
+    Returns
+    -------
+    mixture : Mixture
+        Its weights are the classes' shares.
+    strength : float
+    """
+    parts = [_Part(scene, shading) for scene in scenes]
+    each = [part.scene.patches.weights for part in parts]
+    totals = [max(1.0, float(weights.sum(dtype=np.float64))) for weights in each]
+    weights = np.concatenate([w * np.float32(max(totals) / total) for w, total in zip(each, totals, strict=True)])
+    chosen, shares = _START if strength is None else strength, mixture.weights
+    for _ in range(_MOST_ITERATIONS):
+        # Shares stay as they were found without neighbours: heard and learnt in turn, large classes swallow small ones.
+        equal = replace(mixture, weights=shares).tempered(share_power(chosen))
+        heard = _side_by_side([part.expect(equal, chosen, threads) for part in parts])
+        if strength is None:
+            chosen = float(np.mean([part.estimated(chosen) for part in parts]))
+        if shading is not None:
+            shading.step(mixture, parts[0].q[:, shading.index])
+            parts[0].follow(shading)
+        mass = np.einsum("kn,n->k", _side_by_side([part.q for part in parts]), weights)
+        rare = [] if mixture.family.shared else np.flatnonzero(mass < _FEW * (1 + mixture.n_features)).tolist()
+        before, mixture = (
+            mixture,
+            expectation_maximization(
+                _side_by_side([part.planes for part in parts]),
+                equal,
+                weights=weights,
+                regularization=regularization,
+                tolerance=0,
+                max_iterations=1,
+                threads=threads,
+                log_prior=heard,
+                frozen=rare,
+            ).mixture,
+        )
+        if np.abs(mixture.means - before.means).max() < _SETTLED:
+            break
+    return mixture, chosen
+
+
+class _Part:
+    """The patches of one image while classes are fitted to them.
+
+    Parameters
+    ----------
+    scene : Scene
+    shading : Shading, optional
+    """
+
+    def __init__(self, scene: Scene, shading: Shading | None) -> None:
+        self.scene = scene
+        self.planes = scene.planes()
+        self.q: Array = np.zeros(0, np.float32)
+        self._edges: list[Array] | None = None
+        if shading is not None:
+            self.follow(shading)
+
+    def follow(self, shading: Shading) -> None:
+        """Take the planes anew, under the bias field as it is now."""
+        self._edges = None
+        self.planes = self.scene.planes(shading.field.within(self.scene.patches.axes))
+
+    def expect(self, mixture: Mixture, strength: float, threads: int) -> Array:
+        """Find q (K, n), and return the logarithm of what neighbours, and guidance, make of each pixel's posterior."""
+        patches, shape, smoothing = self.scene.patches, self.scene.patches.shape, self._smoothing(strength)
+        row = shape[1] * shape[2]
+        self.q = np.empty((mixture.n_components, len(patches.flat)), np.float32)
+        heard = np.empty_like(self.q)
+
+        def work(part: slice) -> None:
+            pixels, tile = slice(part.start * row, part.stop * row), (part.stop - part.start, *shape[1:])
+            planes, prior = self.planes[:, pixels], patches.log_prior
+            alone = np.empty((mixture.n_components, tile[0] * row), np.float32)
+            prior = None if prior is None else np.ascontiguousarray(prior[:, pixels])
+            patterns.posterior(planes, mixture.arguments_of, alone, None, log_prior=prior)
+            guide = _filled(planes[: len(self.scene.variation)]).reshape(-1, *tile)
+            valid, q = patches.valid[pixels].reshape(tile), np.empty((len(alone), *tile), np.float32)
+            inner = tuple(slice(0, n) for n in tile)
+            smoothing.apply(alone.reshape(-1, *tile), guide, valid, inner, probabilities=q)
+            self.q[:, pixels] = q.reshape(alone.shape)
+            change = np.log(self.q[:, pixels] + _TINY) - np.log(alone + _TINY)
+            heard[:, pixels] = change if prior is None else change + prior
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, patches.parts(_PARTS)))
+        return heard
+
+    def estimated(self, strength: float) -> float:
+        """Strength of highest pseudo-likelihood, from some of the patches."""
+        patches, shape = self.scene.patches, self.scene.patches.shape
+        part = patches.parts(max(1, len(patches.flat) // _PIXELS))[0]
+        q, valid = self.q.reshape(-1, *shape)[:, part], patches.valid.reshape(shape)[part]
+        smoothing = self._smoothing(strength)
+        if self._edges is None:
+            guide = _filled(self.planes[: len(self.scene.variation)]).reshape(-1, *shape)[:, part]
+            self._edges = smoothing.edges(guide, valid)
+        return smoothing.fitted(q, self._edges, valid).strength
+
+    def _smoothing(self, strength: float) -> Smoothing:
+        scene = self.scene
+        scale = scene.scale[: len(scene.variation)]
+        spacing = scene.image.spacing or (1.0,) * scene.image.ndim
+        return Smoothing.of(strength, scene.variation / scale**2, np.ones(len(scale)), spacing)
+
+
+def _side_by_side(parts: Sequence[Array]) -> Array:
+    """One array of all columns; that of a single image as it is."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def _filled(planes: Array) -> Array:
+    """Planes, contiguous; the middle where a feature is missing."""
+    return np.ascontiguousarray(np.nan_to_num(planes) if patterns.has_missing(planes) else planes)

@@ -1,0 +1,1 @@
+"""Connected regions at every level of detail."""

@@ -1,0 +1,456 @@
+"""Image: pixels, and what has to survive from the file they came from to the file that is written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from gmmseg.errors import InputError, ParameterError
+from gmmseg.image.channels import evenly, positions
+from gmmseg.image.sources import Selected, Source, combine, finite
+from gmmseg.image.windows import Window, everything, shifted, strips, widened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from gmmseg.image.channels import Channels
+
+    ChannelAxis = int | None | Literal["auto"]
+
+__all__ = ["Image", "spans_color"]
+
+# Floats that were scaled to 0..1 and then rounded or resized leave the range by about this much.
+_COLOR_TOLERANCE = 1e-3
+
+_AXIS_CHOICES = (
+    "pass channel_axis=-1 (or another axis) for channels, or channel_axis=None where every axis is spatial (a volume)"
+)
+
+_READ_AT_ONCE = 32 << 20  # bytes of pixels that are read to pick single ones out of a file
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Pixels plus what must survive a segmentation.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (*spatial, n_channels), or Source
+        Any real integer or floating dtype, channel axis last (a single channel still has the axis), alpha removed.
+        Colour is RGB; integers span the range of their dtype, floats 0 to 1. NaN in a band is a number that is missing.
+        A `Source` is read window by window, where an image is larger than the memory it may take.
+    color : bool
+        Whether the channels are red, green and blue.
+    valid : ndarray of bool, shape (*spatial), optional
+        False where there is no data (alpha 0, the file's nodata value, NaN or infinity, or outside the caller's mask);
+        None where all is valid.
+    spacing : tuple of float, optional
+        Physical size of a pixel along each spatial axis; None where unknown.
+    channel_names : tuple of str
+        One name a channel; empty where unknown.
+    name : str
+        What messages call this image: the path it was read from, or "image".
+    metadata : dict
+        What readers found and writers of the same family put back (resolution, georeferencing tags, affine, ...).
+    origin : tuple of int, optional
+        Of a window (see `crop`): where it lies in the whole image.
+    extent : tuple of int, optional
+        Of a window: the whole image's spatial shape.
+
+    Notes
+    -----
+    `pixels` may be a view of the caller's array, in any memory order and read-only.
+    """
+
+    pixels: np.ndarray | Source
+    color: bool = False
+    valid: np.ndarray | None = None
+    spacing: tuple[float, ...] | None = None
+    channel_names: tuple[str, ...] = ()
+    name: str = "image"
+    metadata: dict[str, Any] = field(default_factory=dict)
+    origin: tuple[int, ...] | None = None
+    extent: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no step could handle, whoever made the image."""
+        if self.color and self.n_channels != 3:
+            raise ParameterError(
+                f"{self.name}: color=True needs 3 channels, there are {self.n_channels}; use color=False"
+            )
+        if self.ndim not in (1, 2, 3):
+            raise ParameterError(
+                f"{self.name}: {self.ndim} spatial axes are too many; {_AXIS_CHOICES}, and segment one volume at a time"
+            )
+        if self.spacing is not None and not all(0 < step < float("inf") for step in self.spacing):
+            raise ParameterError(
+                f"{self.name}: spacing={self.spacing} has to be finite and above 0; use None if unknown"
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spatial shape: (rows, columns), or (planes, rows, columns) for a volume."""
+        return tuple(self.pixels.shape[:-1])
+
+    @property
+    def ndim(self) -> int:
+        """Number of spatial axes."""
+        return len(self.pixels.shape) - 1
+
+    @property
+    def n_channels(self) -> int:
+        """Number of channels, alpha not counted."""
+        return int(self.pixels.shape[-1])
+
+    @property
+    def n_pixels(self) -> int:
+        """Number of pixels (voxels), valid or not."""
+        return math.prod(self.shape)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the pixels are an array, not a source to be read window by window."""
+        return not hasattr(self.pixels, "read")
+
+    @property
+    def window(self) -> Window:
+        """Where this lies in the whole image that it is a window of."""
+        return shifted(everything(self.shape), self.origin or (0,) * self.ndim)
+
+    @property
+    def array(self) -> np.ndarray:
+        """The pixels as an array (*spatial, n_channels), read now where they are in a file."""
+        return cast("np.ndarray", self.pixels) if self.in_memory else self.crop(everything(self.shape)).array
+
+    def crop(self, window: Window) -> Image:
+        """Return a window of the image, in memory: a view where the image is, otherwise read from the file."""
+        pixels, valid = self._read(window)
+        origin = tuple(s.start + start for s, start in zip(window, self.origin or (0,) * self.ndim, strict=True))
+        return replace(self, pixels=pixels, valid=valid, origin=origin, extent=self.extent or self.shape)
+
+    def without_pixels(self) -> Image:
+        """Return what else is known of the image, around a single pixel of 0."""
+        import numpy as np
+
+        return replace(self, pixels=np.zeros((1,) * self.ndim + (self.n_channels,), self.pixels.dtype), valid=None)
+
+    def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        mask = None if self.valid is None else self.valid[window]
+        if self.in_memory:
+            return cast("np.ndarray", self.pixels)[window], mask
+        pixels, valid = cast("Source", self.pixels).read(window)
+        return pixels, combine(valid, mask)
+
+    def select(self, channels: Channels) -> Image:
+        """Return some of the channels, in the order named.
+
+        Parameters
+        ----------
+        channels : str, int or sequence of (int or str)
+            Numbers, counted from 1 as in GIS programs, or names of channels; a string may name several with commas
+            between them: "4,3,2" or "nir,red,green". Letter case matters only where names differ in nothing else.
+
+        Returns
+        -------
+        Image
+            Not colour, unless the channels are all of a colour image in their order. Channels without a name are
+            called "band" and their number. A view where the positions are evenly spaced; other channels of a source
+            that has `select` are not read. A pixel is valid where the image is and any of these channels is a finite
+            number.
+
+        Raises
+        ------
+        ParameterError
+            No channel, one that is not there, or one twice.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> scene = Image(np.arange(24).reshape(2, 3, 4), channel_names=("blue", "green", "red", "nir"))
+        >>> scene.select("nir,red,2").channel_names
+        ('nir', 'red', 'green')
+        """
+        names = self._names()
+        chosen = positions(channels, self.n_channels, names, image=self.name)
+        if chosen == tuple(range(self.n_channels)):
+            return self
+        names = names or tuple(f"band {i + 1}" for i in range(self.n_channels))
+        changed = replace(self, color=False, channel_names=tuple(names[c] for c in chosen))
+        if not self.in_memory:
+            source = cast("Source", self.pixels)
+            picked = source.select(chosen) if hasattr(source, "select") else Selected(source, chosen)
+            return replace(changed, pixels=picked)
+        pixels = cast("np.ndarray", self.pixels)[..., evenly(chosen)]
+        known = finite(pixels, every=False)
+        return replace(changed, pixels=pixels, valid=combine(self.valid, known))
+
+    def _names(self) -> tuple[str, ...]:
+        return self.channel_names or (("red", "green", "blue") if self.color else ())
+
+    def take(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return single pixels.
+
+        Parameters
+        ----------
+        flat : ndarray of int, shape (n,)
+            Indices into the flattened spatial axes. A source is read once, whatever their number and order.
+
+        Returns
+        -------
+        values : ndarray, shape (n, n_channels)
+        valid : ndarray of bool, shape (n,), optional
+            None where all are.
+        """
+        import numpy as np
+
+        if self.in_memory:
+            pixels = cast("np.ndarray", self.pixels)
+            valid = None if self.valid is None else self.valid.reshape(-1)[flat]
+            if pixels.flags.c_contiguous:  # three times as fast as several indices
+                return pixels.reshape(-1, pixels.shape[-1]).take(flat, axis=0), valid
+            return pixels[np.unravel_index(flat, self.shape)], valid
+        index = np.stack(np.unravel_index(flat, self.shape))
+        values = np.empty((len(flat), self.n_channels), self.pixels.dtype)
+        valid = np.ones(len(flat), bool)
+        for window, here in self._visits(index):
+            part, usable = self._read(window)
+            place = tuple(index[:, here] - [[s.start] for s in window])
+            values[here] = part[place]
+            valid[here] = True if usable is None else usable[place]
+        return values, None if valid.all() else valid
+
+    def windows(self) -> list[Window]:
+        """Cover the image with windows that are cheap to read one after the other; all of it where it is in memory."""
+        if self.in_memory:
+            return [everything(self.shape)]
+        source = cast("Source", self.pixels)
+        pixels = _READ_AT_ONCE // (source.dtype.itemsize * self.n_channels)
+        return [tile.inner for strip in strips(self.shape, source.blocks, source.sweep, pixels, 0) for tile in strip]
+
+    def around(
+        self, flat: np.ndarray, sides: tuple[int, ...], context: int
+    ) -> Iterator[tuple[Image, list[tuple[Window, np.ndarray, tuple[np.ndarray, ...]]]]]:
+        """Go to single pixels with what lies around them; a source is read once, window by window.
+
+        Parameters
+        ----------
+        flat : ndarray of int, shape (n,)
+            Indices into the flattened spatial axes.
+        sides : tuple of int
+            Of the tiles in which pixels are gathered.
+        context : int
+            Pixels that are wanted around a tile, as far as the image goes.
+
+        Yields
+        ------
+        part : Image
+            In memory.
+        tiles : list of tuple
+            Each a window of the part, which of the pixels it holds, and where they are in it, axis by axis.
+        """
+        import numpy as np
+
+        index = np.stack(np.unravel_index(flat, self.shape))
+        for window, here in self._visits(index):
+            outer = widened(window, context, self.shape)
+            yield self.crop(outer), list(_gathered(here, index[:, here], window, outer, sides))
+
+    def _visits(self, index: np.ndarray) -> Iterator[tuple[Window, np.ndarray]]:
+        """Windows that hold some of the pixels at index (ndim, n), and which of them."""
+        import numpy as np
+
+        for window in self.windows():
+            starts, stops = ([[getattr(s, name)] for s in window] for name in ("start", "stop"))
+            here = np.flatnonzero(((index >= starts) & (index < stops)).all(axis=0))
+            if len(here):
+                yield window, here
+
+    @classmethod
+    def from_array(
+        cls,
+        array: npt.ArrayLike,
+        *,
+        channel_axis: ChannelAxis = "auto",
+        mask: npt.ArrayLike | None = None,
+        name: str = "image",
+    ) -> Image:
+        """Take an array as an image, without a copy unless its dtype has to change.
+
+        Parameters
+        ----------
+        array : array_like
+            2-D is one channel; 3-D with a last axis of 3 or 4 is colour, whose fourth channel is alpha (0 = no data).
+            Any other shape must say `channel_axis`. Booleans become uint8 0 and 1, float16 becomes float32.
+        channel_axis : int, None or "auto"
+            Axis of the channels; None where every axis is spatial. A named axis of 3 channels is colour for integers
+            and for floats within 0..1, and plain bands otherwise; a named axis of 4 channels is always plain bands
+            (red, green, blue, near infrared), never colour with alpha.
+        mask : array_like of bool or integer, shape (*spatial), optional
+            Non-zero where pixels are used.
+        name : str
+            What messages call the image.
+
+        Returns
+        -------
+        Image
+            `valid` is None unless alpha, NaN, infinity or the mask excludes a pixel. Bands of a pixel may be missing
+            (NaN, infinite) one by one; colour is missing as a whole.
+
+        Raises
+        ------
+        InputError
+            The array is empty or has no real numbers.
+        ParameterError
+            The axes are ambiguous, colour floats are outside 0..1, or the mask does not fit.
+
+        Notes
+        -----
+        Integers are never scanned; floats are, once, for NaN and infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Image.from_array(np.zeros((4, 5, 3), np.uint8)).color
+        True
+        >>> Image.from_array(np.zeros((6, 4, 5)), channel_axis=0).shape
+        (4, 5)
+        """
+        numbers = _real_numbers(array, name)
+        if isinstance(channel_axis, str):
+            if channel_axis != "auto":
+                raise ParameterError(f'channel_axis={channel_axis!r} is not an axis; use an integer, None or "auto"')
+            pixels, color, alpha = _guess_channels(numbers, name)
+        else:
+            pixels, color = _named_channels(numbers, channel_axis, name)
+            alpha = None
+        valid = finite(pixels, every=color, name=name)
+        if alpha is not None:
+            valid = combine(valid, alpha != 0)
+        image = cls(pixels, color=color, valid=valid, name=name)
+        return image if mask is None else image.with_mask(mask)
+
+    def with_mask(self, mask: npt.ArrayLike) -> Image:
+        """Exclude the pixels where `mask` is zero, besides those already without data.
+
+        Parameters
+        ----------
+        mask : array_like of bool or integer, shape (*spatial)
+            Non-zero where pixels are used.
+
+        Returns
+        -------
+        Image
+            Shares the pixels.
+
+        Raises
+        ------
+        ParameterError
+            The mask has another shape or another kind of values.
+        """
+        import numpy as np
+
+        used = np.asarray(mask)
+        if used.dtype.kind not in "bui":
+            raise ParameterError(
+                f"mask has dtype {used.dtype}, expected booleans or integers (non-zero = use); pass mask != 0"
+            )
+        if used.shape != self.shape:
+            raise ParameterError(
+                f"mask has shape {used.shape}, but {self.name} has shape {self.shape}; give one value a pixel"
+            )
+        return replace(self, valid=combine(self.valid, used != 0))
+
+
+def _gathered(
+    which: np.ndarray, index: np.ndarray, window: Window, outer: Window, sides: tuple[int, ...]
+) -> Iterator[tuple[Window, np.ndarray, tuple[np.ndarray, ...]]]:
+    """Tiles of a window, in the coordinates of the outer one, that hold pixels at index (ndim, n), as of `around`."""
+    import numpy as np
+
+    first = np.array([s.start for s in window])
+    corners = (index.T - first) // sides * sides + first
+    order = np.lexsort(corners.T)
+    ends = np.flatnonzero((np.diff(corners[order], axis=0) != 0).any(axis=1)) + 1
+    for some in np.split(order, ends):
+        corner = corners[some[0]].tolist()
+        inner = tuple(
+            slice(c - o.start, min(c + side, s.stop) - o.start)
+            for c, side, s, o in zip(corner, sides, window, outer, strict=True)
+        )
+        place = tuple(index[axis, some] - corner[axis] for axis in range(len(corner)))
+        yield inner, which[some], place
+
+
+def _real_numbers(array: npt.ArrayLike, name: str) -> np.ndarray:
+    """Return the array in a dtype that the rest of the package reads."""
+    import numpy as np
+
+    try:
+        numbers = np.asarray(array)
+    except ValueError as error:
+        raise InputError(f"{name} is not a rectangular array of numbers; pass one array of equal rows") from error
+    if numbers.dtype.kind not in "buif":
+        raise InputError(f"{name} has dtype {numbers.dtype}, expected real numbers; convert it to uint8 or float32")
+    if numbers.size == 0:
+        raise InputError(f"{name} is empty (shape {numbers.shape}); pass an array with at least one pixel")
+    if numbers.dtype.kind == "b":
+        bits = numbers.view(np.uint8)
+        # Some libraries (Pillow, for 1-bit files) hand out booleans whose bytes are 255.
+        return bits if bits.max() <= 1 else (bits != 0).view(np.uint8)
+    if numbers.dtype.kind == "f" and numbers.dtype.itemsize not in (4, 8):
+        return numbers.astype(np.float32 if numbers.dtype.itemsize == 2 else np.float64)
+    return numbers if numbers.dtype.isnative else numbers.astype(numbers.dtype.newbyteorder("="))
+
+
+def _guess_channels(numbers: np.ndarray, name: str) -> tuple[np.ndarray, bool, np.ndarray | None]:
+    """Return (pixels, color, alpha) of an array whose shape alone says what its axes are."""
+    if numbers.ndim == 2:
+        return numbers[..., None], False, None
+    if numbers.ndim != 3 or numbers.shape[-1] not in (3, 4):
+        raise ParameterError(f"{name} has shape {numbers.shape}, whose axes are ambiguous; {_AXIS_CHOICES}")
+    pixels = numbers[..., :3]
+    if not spans_color(pixels):
+        raise ParameterError(
+            f"{name} has floats outside 0..1 in {numbers.shape[-1]} channels, so it is not colour as it stands; "
+            "divide by 255 if it is 0..255, or pass channel_axis=-1 for plain bands"
+        )
+    return pixels, True, numbers[..., 3] if numbers.shape[-1] == 4 else None
+
+
+def _named_channels(numbers: np.ndarray, channel_axis: int | None, name: str) -> tuple[np.ndarray, bool]:
+    """Return (pixels, color) of an array whose channel axis the caller named."""
+    import operator
+
+    import numpy as np
+
+    if channel_axis is None:
+        if numbers.ndim == 0:
+            raise ParameterError(f"{name} is a single number; pass an array of at least one axis")
+        return numbers[..., None], False
+    try:
+        axis = operator.index(channel_axis)
+    except TypeError:
+        raise ParameterError(f'channel_axis={channel_axis!r} is not an axis; use an integer, None or "auto"') from None
+    if not -numbers.ndim <= axis < numbers.ndim or numbers.ndim < 2:
+        raise ParameterError(
+            f"channel_axis={axis} is not an axis of {name} with shape {numbers.shape} beside at least one spatial "
+            f"axis; {_AXIS_CHOICES}"
+        )
+    pixels = np.moveaxis(numbers, axis, -1)
+    return pixels, pixels.shape[-1] == 3 and spans_color(pixels)
+
+
+def spans_color(pixels: np.ndarray) -> bool:
+    """Whether floats lie within 0..1 (NaN and infinity aside); integers always may be colour."""
+    import numpy as np
+
+    if pixels.dtype.kind != "f":
+        return True
+    finite = np.isfinite(pixels)
+    low = np.min(pixels, where=finite, initial=0)
+    high = np.max(pixels, where=finite, initial=0)
+    return bool(low >= -_COLOR_TOLERANCE and high <= 1 + _COLOR_TOLERANCE)

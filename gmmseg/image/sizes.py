@@ -1,0 +1,179 @@
+"""Minimum sizes as people say them, in pixels or in square and cubic units, and label maps that are kept on disk."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmmseg.errors import OutputError, ParameterError
+
+if TYPE_CHECKING:
+    from gmmseg.image import Image
+
+__all__ = ["USABLE", "Size", "kept_on_disk", "least_pixels"]
+
+USABLE = "use pixels or voxels (50), an area (20mm2, 900m2, 2.5ha, 15um2) or a volume (200mm3, 1ml)"
+"""What sizes look like, for messages."""
+
+_METRES = {"nm": 1e-9, "um": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0, "km": 1e3}
+_NAMED = {"ha": (1e4, 2), "l": (1e-3, 3), "ml": (1e-6, 3), "ul": (1e-9, 3)}  # square or cubic metres, and which of both
+_PIXELS = ("", "px", "pixel", "pixels", "voxel", "voxels")
+_SIZE = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-zµμ]*)(?:\^?([23²³]))?", re.IGNORECASE)
+_KINDS = {2: "an area", 3: "a volume"}
+_REMEDY = "give a number of pixels, as in 50"
+
+_LINEAR_UNITS = {9001: 1.0, 9002: 0.3048, 9003: 1200 / 3937, 9036: 1e3}  # EPSG: metre, foot, US survey foot, kilometre
+
+
+@dataclass(frozen=True)
+class Size:
+    """The size of a region.
+
+    Parameters
+    ----------
+    text : str
+        As it was given, for messages.
+    amount : float
+        Pixels, square metres or cubic metres.
+    ndim : int or None
+        2 for an area, 3 for a volume, None for pixels.
+    """
+
+    text: str
+    amount: float
+    ndim: int | None
+
+    @classmethod
+    def parse(cls, value: Any) -> Size:
+        """Read a number of pixels, or an area or volume such as 20mm2, 2.5ha, 15um2 or 1ml.
+
+        Raises
+        ------
+        ParameterError
+            It is none of these, or not above 0.
+
+        Examples
+        --------
+        >>> Size.parse("2.5ha"), Size.parse(50).ndim
+        (Size(text='2.5ha', amount=25000.0, ndim=2), None)
+        """
+        text = str(value).strip()
+        found = None if isinstance(value, bool) else _SIZE.fullmatch(text)
+        unit, power = (_ascii(found[2]), found[3]) if found else ("unknown", None)
+        amount, ndim = (float(found[1]) if found else 0.0), None
+        if unit in _METRES and power:
+            ndim = 2 if power in "2²" else 3
+            amount *= _METRES[unit] ** ndim
+        elif unit in _NAMED and not power:
+            factor, ndim = _NAMED[unit]
+            amount *= factor
+        elif unit not in _PIXELS or power or not amount.is_integer():
+            amount = 0.0
+        if not 0 < amount < math.inf:
+            raise ParameterError(f"a minimum size of {text!r} is not usable; {USABLE}")
+        return cls(text, amount, ndim)
+
+
+def _ascii(unit: str) -> str:
+    """Return a unit in lower case and ASCII: both the micro sign and the Greek letter are u."""
+    return unit.lower().replace("µ", "u").replace("μ", "u")
+
+
+def least_pixels(min_size: int | str, image: Image) -> int:
+    """Return how many pixels of an image a region needs to be no smaller than a size.
+
+    Parameters
+    ----------
+    min_size : int or str
+        As of `Size.parse`.
+    image : Image
+        Physical sizes need its spacing, and a file that says the unit.
+
+    Raises
+    ------
+    ParameterError
+        The size is not usable, of another number of axes than the image, or larger than the image; or nothing tells how
+        large a pixel is.
+    """
+    size = Size.parse(min_size)
+    count = size.amount
+    if size.ndim is not None:
+        if size.ndim != image.ndim:
+            given, wanted = _KINDS[size.ndim], f"{_KINDS[image.ndim]} or " if image.ndim in _KINDS else ""
+            raise ParameterError(
+                f"{image.name} has {image.ndim} spatial axes, but a minimum size of {size.text} is {given}; "
+                f"give {wanted}a number of pixels"
+            )
+        side = _metres(image, size)
+        count /= math.prod(step * side for step in image.spacing or ())
+    pixels = max(1, math.ceil(count * (1 - 1e-9)))  # 4 pixels of 5 mm2 are 20 mm2, whatever the division rounds to
+    if pixels > image.n_pixels:
+        meant = f"{size.text} pixels" if size.ndim is None else f"{size.text} ({pixels} pixels)"
+        raise ParameterError(
+            f"{image.name} has {image.n_pixels} pixels, fewer than a minimum size of {meant}; give a smaller one"
+        )
+    return pixels
+
+
+def _metres(image: Image, size: Size) -> float:
+    """Return the metres in one unit of an image's spacing."""
+    from gmmseg.io.geotiff import GEOGRAPHIC, LINEAR_UNIT, PROJECTED, geo_keys
+
+    metadata = image.metadata
+    start = f"{image.name}: a minimum size of {size.text} needs"
+    if image.spacing is None:
+        raise ParameterError(f"{start} the size of a pixel, which is not known; {_REMEDY}")
+    if "nifti" in metadata or "dicom" in metadata:
+        return 1e-3
+    codes = geo_keys(metadata.get("tiff_tags", {}))
+    if codes.get(LINEAR_UNIT) in _LINEAR_UNITS:
+        return _LINEAR_UNITS[codes[LINEAR_UNIT]]
+    if GEOGRAPHIC in codes and PROJECTED not in codes:
+        raise ParameterError(
+            f"{start} pixels of one size, but these are measured in degrees; {_REMEDY}, or reproject it to metres"
+        )
+    if "ome" in metadata and not codes:
+        return 1e-6
+    raise ParameterError(f"{start} the unit of length of its coordinates, which is not known; {_REMEDY}")
+
+
+@contextmanager
+def kept_on_disk(shape: tuple[int, ...], sweep: int, folder: Path | None) -> Iterator[Any]:
+    """Have a label map (*spatial), uint8, in a temporary file, which is gone at the end, however that comes.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    sweep : int
+        The axis along which it is written: windows across it are stored together.
+    folder : Path, optional
+        Where the room is taken; by default the system's place for temporary files.
+
+    Raises
+    ------
+    OutputError
+        There is not the room.
+    """
+    import numpy as np
+
+    size = math.prod(shape)
+    with tempfile.TemporaryFile(prefix=".gmmseg-", dir=folder) as file:
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)  # a full disk would kill the process later
+            else:
+                file.truncate(size)
+        except OSError as error:
+            place = folder or tempfile.gettempdir()
+            raise OutputError(
+                f"{place} has no room for {size / 1e6:.0f} MB of labels that are to be cleaned "
+                f"({error.strerror or error}); free space, or leave the minimum size out"
+            ) from None
+        yield np.memmap(file, np.uint8, "r+", shape=shape, order="F" if sweep == len(shape) - 1 > 0 else "C")

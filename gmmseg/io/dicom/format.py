@@ -1,0 +1,130 @@
+"""DICOM: a file or the folder of a series, read by pydicom; segmentations (DICOM SEG) by highdicom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gmmseg.errors import InputError
+from gmmseg.image import Image
+from gmmseg.image.windows import Window, everything
+from gmmseg.io.dicom import seg
+from gmmseg.io.dicom.files import explained, is_segmentation, read_header
+from gmmseg.io.dicom.series import open_series
+from gmmseg.io.dicom.slices import Slices
+from gmmseg.io.formats import require_room
+
+if TYPE_CHECKING:
+    from gmmseg.io.contents import Layers
+
+__all__ = ["describe", "read", "read_labels", "read_probabilities", "write"]
+
+
+def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
+    """Read a picture or a volume.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a folder with the files of one series.
+    max_pixels : int
+        The most pixels that may be decoded.
+    memory : int, optional
+        Bytes: pixels that take more stay in the files.
+
+    Returns
+    -------
+    Image
+        (rows, columns), or (slices, rows, columns) with the slices in the order of their positions along the normal
+        (frames in the order of time where they have no position); in Hounsfield units or what else the file scales to.
+        `metadata["dicom"]` holds "series" and, where the patient's axes are known, "affine" (RAS+, of NIfTI's order).
+
+    Raises
+    ------
+    InputError
+        The files are damaged, no image, or make no even stack of slices; see `gmmseg.io.dicom.series.open_series`.
+    """
+    with explained(path):
+        series = open_series(path)
+        slices = Slices(series)
+        size = slices.dtype.itemsize * math.prod(slices.shape)
+        pixels: Any = slices
+        valid = None
+        if memory is None or size <= memory:
+            require_room(path, series.shape, max_pixels)
+            pixels, valid = slices.read(everything(series.shape))
+        metadata: dict[str, Any] = {"series": series}
+        if series.affine is not None:
+            metadata["affine"] = series.affine
+        return Image(
+            pixels,
+            color=slices.color,
+            valid=valid,
+            spacing=series.spacing,
+            name=str(path),
+            metadata={"dicom": metadata},
+        )
+
+
+def read_labels(path: Path, *, max_pixels: int) -> np.ndarray:
+    """Read a segmentation (DICOM SEG), or an image of whole numbers."""
+    header = _segmentation(path)
+    if header is not None:
+        with explained(path):
+            return seg.read_labels(path, header, max_pixels)
+    image = read(path, max_pixels=max_pixels)
+    if image.color:
+        raise InputError(f"{path} holds colours, expected one number a pixel; give a segmentation (DICOM SEG)")
+    return image.array[..., 0]
+
+
+def read_probabilities(path: Path, *, max_pixels: int) -> np.ndarray:
+    """Read the segments of a segmentation (DICOM SEG), (n_classes, *spatial)."""
+    header = _segmentation(path)
+    if header is None:
+        raise InputError(f"{path} is no segmentation (DICOM SEG); give one, or probability maps as NIfTI")
+    with explained(path):
+        return seg.read_probabilities(path, header, max_pixels)
+
+
+def _segmentation(path: Path) -> Any:
+    """Return the header of a segmentation; None of anything else."""
+    if path.is_dir():
+        return None
+    with explained(path):
+        header = read_header(path)
+        return header if is_segmentation(header) else None
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Return what the headers say of the image, and nothing of the patient; ready for JSON."""
+    segmentation = _segmentation(path)
+    with explained(path):
+        if segmentation is not None:
+            return seg.describe(path, segmentation)
+        series = open_series(path)
+        slices, header = Slices(series), series.header
+        facts: dict[str, Any] = {
+            "bytes": sum(file.stat().st_size for file in series.paths),
+            "files": len(series.paths),
+            "shape": list(series.shape),
+            "channels": slices.shape[-1],
+            "dtype": str(slices.dtype),
+            "modality": str(header.get("Modality", "")),
+            "photometric": str(header.get("PhotometricInterpretation", "")),
+            "compression": header.file_meta.TransferSyntaxUID.name,
+        }
+        if header.get("SeriesDescription"):
+            facts["series"] = str(header.SeriesDescription)
+        if series.spacing is not None:
+            facts["spacing_mm"] = [round(step, 6) for step in series.spacing]
+        return facts
+
+
+def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
+    """Write a segmentation (DICOM SEG) that refers to the images it was made of."""
+    return seg.write(path, layers, windows)

@@ -1,0 +1,302 @@
+"""DICOM segmentations (DICOM SEG): written by highdicom beside the images they refer to, and read back as labels."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gmmseg.errors import InputError, OutputError, one_line
+from gmmseg.extras import require
+from gmmseg.image.windows import Window
+from gmmseg.io.dicom.files import quiet, read_header
+from gmmseg.io.dicom.series import Frame, Series, frames_of
+from gmmseg.io.formats import require_room
+from gmmseg.io.palette import palette
+
+if TYPE_CHECKING:
+    from gmmseg.image import Image
+    from gmmseg.io.contents import Layers
+
+__all__ = ["check_source", "describe", "read_labels", "read_probabilities", "write"]
+
+_SEGMENT = "SegmentIdentificationSequence"
+_MOST_BITMAPS = 255
+_ELSEWHERE = "write .nii.gz or .npy"
+_FIXED_DATE, _FIXED_TIME = "19700101", "000000"
+# Often missing in files from research tools, but required of every object (type 2: may be empty).
+_MAY_BE_EMPTY = (
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
+    *("StudyID", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName"),
+)
+
+
+def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
+    """Write labels as bitmaps, one a class, and probabilities as fractions of 255.
+
+    Parameters
+    ----------
+    path : Path
+    layers : Layers
+        `options["segmentation"] = "labelmap"` writes one map of all labels: smaller from nine classes on, but added to
+        the standard in 2024, after many viewers were made. More than 255 classes are always written so.
+    windows : iterable of (tuple of slice, ndarray)
+
+    Raises
+    ------
+    OutputError
+        The image is none of DICOM, lies in no frame of reference that highdicom knows, or has labels above 65535.
+
+    Notes
+    -----
+    Identifiers are derived from those of the images and from the content, and dates are those of the series: the same
+    result gives the same bytes.
+    """
+    if layers.kind == "map":
+        raise OutputError(f"DICOM segmentations hold classes, not {layers.names[0]}; {_ELSEWHERE}")
+    series = check_source(layers.image)
+    values = _assembled(layers, windows)
+    if layers.kind == "labels" and values.max(initial=0) > 0xFFFF:
+        raise OutputError(f"DICOM segmentations hold labels up to 65535, the largest is {values.max()}; {_ELSEWHERE}")
+    try:
+        with quiet():
+            _segmentation(series, values, layers).save_as(path)
+    except OSError:
+        raise
+    except Exception as error:  # of sources that lack what the standard requires, highdicom raises almost anything
+        raise OutputError(
+            f"no DICOM segmentation can refer to {series.paths[0]} ({one_line(error, 160)}); {_ELSEWHERE}"
+        ) from error
+    return {}
+
+
+def check_source(image: Image | None) -> Series:
+    """Return the series that was segmented; OutputError where no segmentation can refer to it.
+
+    Raises
+    ------
+    OutputError
+        The image is none of DICOM, or does not say where its frames lie.
+    GmmsegError
+        What writes segmentations is not installed.
+    """
+    require("highdicom", "medical", "DICOM segmentations need")
+    series = None if image is None else image.metadata.get("dicom", {}).get("series")
+    if not isinstance(series, Series):
+        name = "the labels" if image is None else image.name
+        raise OutputError(
+            f"{name}: a DICOM segmentation has to refer to DICOM images, which it is none of; {_ELSEWHERE}"
+        )
+    if len(series.frames) > 1 and series.affine is None:
+        raise OutputError(
+            f"{series.paths[0]} does not say where its frames lie, which a DICOM segmentation needs; {_ELSEWHERE}"
+        )
+    return series
+
+
+def _assembled(layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> np.ndarray:
+    """Return labels (frames, rows, columns), or probabilities with classes last."""
+    soft = layers.kind == "soft"
+    whole = np.zeros((len(layers.names), *layers.shape) if soft else layers.shape, layers.dtype)
+    for window, values in windows:
+        where: tuple[Any, ...] = (..., *window)
+        whole[where] = values
+    if len(layers.shape) == 2:
+        whole = whole[:, None] if soft else whole[None]
+    return np.moveaxis(whole, 0, -1) if soft else whole
+
+
+def _segmentation(series: Series, values: np.ndarray, layers: Layers) -> Any:
+    """Return the object to be written."""
+    from highdicom.seg import Segmentation
+
+    soft = layers.kind == "soft"
+    count = len(layers.names) if soft else max(1, len(layers.names), int(values.max(initial=0)))
+    labelmap = not soft and (layers.options.get("segmentation") == "labelmap" or count > _MOST_BITMAPS)
+    names = [*layers.names, *(f"class {number}" for number in range(len(layers.names) + 1, count + 1))]
+    kind = "FRACTIONAL" if soft else "LABELMAP" if labelmap else "BINARY"
+    sources = [_completed(read_header(path)) for path in series.paths]
+    # Several frames of one file are segmented in the order of their places, and written in that of the file.
+    stored = np.argsort([frame.index for frame in series.frames]) if len(sources) == 1 else slice(None)
+    identity = _identity(series, values, kind, names)
+    dataset = Segmentation(
+        source_images=sources,
+        pixel_array=np.clip(values[stored], 0, 1) if soft else values[stored],
+        segmentation_type=kind,
+        segment_descriptions=_descriptions(names),
+        series_instance_uid=_uid(identity, "series"),
+        series_number=(int(sources[0].get("SeriesNumber") or 0) + 1000) % 100_000,
+        sop_instance_uid=_uid(identity, "instance"),
+        instance_number=1,
+        manufacturer="gmmseg",
+        manufacturer_model_name="gmmseg",
+        software_versions=_version(),
+        device_serial_number="1",
+        content_label="PROBABILITY" if soft else "SEGMENTATION",
+        content_description="Gaussian mixture segmentation",
+        omit_empty_frames=False,
+        **({"max_fractional_value": 255} if soft else {}),
+    )
+    _settle(dataset, sources[0], identity)
+    return dataset
+
+
+def _version() -> str:
+    try:
+        return version("gmmseg")
+    except PackageNotFoundError:  # run from its sources
+        return "unknown"
+
+
+def _completed(header: Any) -> Any:
+    """Return a header with the attributes that every object needs, and in UTF-8, which has letters for all names."""
+    header.decode()
+    header.SpecificCharacterSet = "ISO_IR 192"
+    for name in _MAY_BE_EMPTY:
+        if name not in header:
+            setattr(header, name, "")
+    return header
+
+
+def _descriptions(names: Sequence[str]) -> list[Any]:
+    """Describe the classes: tissue, of which a mixture cannot know more, found by cluster analysis."""
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    algorithm = hd.AlgorithmIdentificationSequence("gmmseg", codes.cid7162.ClusterAnalysis, _version())
+    colors = palette(255)
+    return [
+        hd.seg.SegmentDescription(
+            number,
+            " ".join(name.replace("\\", "/").split())[:64] or f"class {number}",
+            codes.SCT.Tissue,
+            codes.SCT.Tissue,
+            "AUTOMATIC",
+            algorithm,
+            display_color=hd.color.CIELabColor.from_rgb(*(int(c) for c in colors[1 + (number - 1) % 255])),
+        )
+        for number, name in enumerate(names, 1)
+    ]
+
+
+def _identity(series: Series, values: np.ndarray, kind: str, names: Sequence[str]) -> bytes:
+    """Return a digest of what is written and of what it was made of."""
+    digest = hashlib.sha256()
+    for frame in series.frames:
+        digest.update(f"{frame.header.get('SOPInstanceUID')} {frame.index}\n".encode())
+    digest.update("\n".join((kind, *names, str(values.shape), str(values.dtype))).encode())
+    digest.update(np.ascontiguousarray(values).data)
+    return digest.digest()
+
+
+def _uid(identity: bytes, role: str) -> str:
+    """Return a unique identifier of the kind that anyone may make (2.25, PS3.5 B.2), from a digest."""
+    digest = hashlib.sha256(identity + role.encode()).digest()
+    return f"2.25.{uuid.UUID(bytes=digest[:16], version=5).int}"
+
+
+def _settle(dataset: Any, source: Any, identity: bytes) -> None:
+    """Replace what highdicom takes from chance and from the clock."""
+    organization = _uid(identity, "dimensions")
+    for item in (*dataset.get("DimensionOrganizationSequence", ()), *dataset.get("DimensionIndexSequence", ())):
+        item.DimensionOrganizationUID = organization
+    date = source.get("SeriesDate") or source.get("StudyDate") or _FIXED_DATE
+    time = source.get("SeriesTime") or source.get("StudyTime") or _FIXED_TIME
+    dataset.SpecificCharacterSet = source.SpecificCharacterSet
+    for item in dataset.get("ContributingEquipmentSequence", ()):
+        item.ContributionDateTime = f"{date}{time}"
+    for what in ("Content", "Series", "InstanceCreation"):
+        setattr(dataset, f"{what}Date", date)
+        setattr(dataset, f"{what}Time", time)
+
+
+def read_labels(path: Path, header: Any, max_pixels: int) -> np.ndarray:
+    """Read the number of the segment at each pixel, 0 where there is none: (rows, columns) or with slices first."""
+    if header.SegmentationType == "FRACTIONAL":
+        shares = read_probabilities(path, header, max_pixels)
+        return np.where(shares.max(axis=0) > 0, shares.argmax(axis=0) + 1, 0)
+    places, n_planes = _places(frames_of(path, header))
+    shape = (n_planes, int(header.Rows), int(header.Columns))
+    require_room(path, shape, max_pixels)
+    numbers = [int(item.SegmentNumber) for item in header.SegmentSequence]
+    labels = np.zeros(shape, np.min_scalar_type(max(numbers)))
+    for place, number, frame in _frames_with_segments(path, header, places):
+        if number is None:
+            labels[place] = frame
+            continue
+        part = labels[place]
+        if (part[frame > 0] > 0).any():
+            raise InputError(f"{path}: segments overlap, so that pixels have several labels; give a label map")
+        part[frame > 0] = number
+    return labels[0] if n_planes == 1 else labels
+
+
+def read_probabilities(path: Path, header: Any, max_pixels: int) -> np.ndarray:
+    """Read how much of each pixel is of each segment, (n_segments, *spatial) from 0 to 1."""
+    numbers = [int(item.SegmentNumber) for item in header.SegmentSequence if int(item.SegmentNumber) > 0]
+    rows = {number: row for row, number in enumerate(numbers)}
+    places, n_planes = _places(frames_of(path, header))
+    shape = (len(numbers), n_planes, int(header.Rows), int(header.Columns))
+    require_room(path, shape, max_pixels)
+    shares = np.zeros(shape, np.float32)
+    largest = float(header.get("MaximumFractionalValue", 1))
+    for place, number, frame in _frames_with_segments(path, header, places):
+        for each in numbers if number is None else (number,):
+            shares[rows[each], place] = frame == each if number is None else frame / largest
+    return shares[:, 0] if n_planes == 1 else shares
+
+
+def describe(path: Path, header: Any) -> dict[str, Any]:
+    """Return what the header of a segmentation says, ready for JSON."""
+    n_planes = _places(frames_of(path, header))[1]
+    return {
+        "shape": [*([n_planes] if n_planes > 1 else []), int(header.Rows), int(header.Columns)],
+        "modality": str(header.get("Modality", "SEG")),
+        "segmentation": str(header.SegmentationType).lower(),
+        "segments": {str(item.SegmentNumber): str(item.SegmentLabel) for item in header.SegmentSequence},
+    }
+
+
+def _frames_with_segments(
+    path: Path, header: Any, places: Sequence[int]
+) -> Iterator[tuple[int, int | None, np.ndarray]]:
+    """Yield the plane, the segment (None: pixels are labels) and the pixels of each frame."""
+    from pydicom.pixels import iter_pixels
+
+    labelmap = header.SegmentationType == "LABELMAP"
+    shared = [*(header.get("SharedFunctionalGroupsSequence") or [])][:1]
+    for place, group, frame in zip(places, header.PerFrameFunctionalGroupsSequence, iter_pixels(path), strict=True):
+        named = [each.SegmentIdentificationSequence[0] for each in (group, *shared) if _SEGMENT in each]
+        yield place, None if labelmap else int(named[0].ReferencedSegmentNumber), frame
+
+
+def _places(frames: Sequence[Frame]) -> tuple[list[int], int]:
+    """Return the plane of each frame, and how many planes there are; empty ones between them may be left out."""
+    first = frames[0]
+    if any(frame.position is None for frame in frames) or first.orientation is None:
+        keys = [_source_of(frame) for frame in frames]
+        ordered = {key: place for place, key in enumerate(sorted(set(keys)))}
+        return [ordered[key] for key in keys], len(ordered)
+    normal = np.cross(first.orientation[:3], first.orientation[3:])
+    heights = np.array([frame.position for frame in frames]) @ normal
+    steps = np.diff(np.unique(heights.round(3)))
+    if not len(steps):
+        return [0] * len(frames), 1
+    places = np.rint((heights - heights.min()) / steps[steps > 0.5 * np.median(steps)].min()).astype(int)
+    return places.tolist(), int(places.max()) + 1
+
+
+def _source_of(frame: Frame) -> tuple[str, int]:
+    """Return the image and the frame that a frame without a position was made of."""
+    group = frame.header.PerFrameFunctionalGroupsSequence[frame.index]
+    for derivation in group.get("DerivationImageSequence") or ():
+        for source in derivation.get("SourceImageSequence") or ():
+            numbers = source.get("ReferencedFrameNumber") or 1
+            number = numbers if isinstance(numbers, int) else numbers[0]
+            return str(source.ReferencedSOPInstanceUID), int(number)
+    return "", 1

@@ -1,0 +1,208 @@
+"""Bands of a raster that GDAL reads: what they mean, and reading them window by window."""
+
+from __future__ import annotations
+
+import copy
+import math
+import weakref
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmmseg.errors import InputError
+from gmmseg.image.sources import combine
+from gmmseg.image.windows import Window
+from gmmseg.io.geotiff import dtype_without_nodata, separate_nodata
+from gmmseg.io.raster.gdal import environment, explained, library
+
+__all__ = ["Bands", "RasterSource", "bands_of"]
+
+_WHOLE_BLOCKS = 512  # columns; results are written in blocks of this side
+
+
+@dataclass(frozen=True)
+class Bands:
+    """What the bands of a dataset mean.
+
+    Parameters
+    ----------
+    indexes : tuple of int
+        Numbers of the bands to read, from 1: red, green and blue in this order where they are colour.
+    stored : numpy.dtype
+        That holds the numbers of all of them.
+    nodata : tuple of (float or None)
+        Of each band.
+    color : bool
+    palette : ndarray of uint8, shape (n, 4), optional
+        Red, green, blue and alpha of the numbers of a single band.
+    alpha : int, optional
+        Number of the band that is 0 where there is no data.
+    masks : {"none", "dataset", "bands"}
+        Whether there is a mask for all bands, or one for each.
+    columns : tuple of int
+        Of the palette that are read.
+    """
+
+    indexes: tuple[int, ...]
+    stored: np.dtype[Any]
+    nodata: tuple[float | None, ...]
+    color: bool
+    palette: np.ndarray | None
+    alpha: int | None
+    masks: str
+    columns: tuple[int, ...] = (0, 1, 2)
+
+    @property
+    def n_channels(self) -> int:
+        """Of the pixels: a palette makes three of one band."""
+        return len(self.indexes) if self.palette is None else len(self.columns)
+
+    def select(self, channels: tuple[int, ...]) -> Bands:
+        """Return some of them, as if the file had no others."""
+        if self.palette is not None:
+            return replace(self, columns=tuple(self.columns[c] for c in channels))
+        indexes = tuple(self.indexes[c] for c in channels)
+        return replace(self, indexes=indexes, nodata=tuple(self.nodata[c] for c in channels), color=False)
+
+    @property
+    def some_missing(self) -> bool:
+        """Whether single bands of a pixel can be without data."""
+        return self.masks == "bands" or any(value is not None for value in self.nodata)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of the pixels."""
+        if self.palette is not None:
+            return np.dtype(np.uint8)
+        if self.color or not self.some_missing:
+            return self.stored
+        return dtype_without_nodata(self.stored, len(self.indexes))
+
+
+def bands_of(path: Path, dataset: Any) -> Bands:
+    """Look at colour interpretation, dtypes, nodata values and masks."""
+    if dataset.count == 0:
+        parts = ", ".join(name.rsplit(":", 1)[-1] for name in dataset.subdatasets[:6])
+        holds = f"holds several rasters ({parts}) and none of its own" if parts else "holds no band"
+        raise InputError(f"{path} {holds}; export one as GeoTIFF")
+    meaning = [each.name for each in dataset.colorinterp]
+    alpha = meaning.index("alpha") + 1 if "alpha" in meaning and dataset.count > 1 else None
+    indexes = tuple(index for index in dataset.indexes if index != alpha)
+    names = {meaning[index - 1]: index for index in indexes}
+    stored = _common_dtype(path, [dataset.dtypes[index - 1] for index in indexes])
+    # Floating-point and signed numbers are measurements, whatever a file calls its bands.
+    color = len(indexes) == 3 and {"red", "green", "blue"} == set(names) and stored.kind == "u"
+    if color:
+        indexes = (names["red"], names["green"], names["blue"])
+    palette = _palette(dataset, indexes[0]) if len(indexes) == 1 and "palette" in names and stored.kind == "u" else None
+    flags = [{each.name for each in dataset.mask_flag_enums[index - 1]} for index in indexes]
+    masks = "none"
+    if any("per_dataset" in each and "alpha" not in each for each in flags):
+        masks = "dataset"
+    elif not all(flags):  # no flag: a mask of the band's own
+        masks = "bands"
+    nodata = tuple(dataset.nodatavals[index - 1] for index in indexes)
+    return Bands(indexes, stored, nodata, color or palette is not None, palette, alpha, masks)
+
+
+def _common_dtype(path: Path, names: list[str]) -> np.dtype[Any]:
+    if any(name.startswith("complex") for name in names):
+        raise InputError(f"{path} holds complex numbers ({names[0]}); convert them to magnitudes first")
+    return np.result_type(*names)
+
+
+def _palette(dataset: Any, index: int) -> np.ndarray:
+    """Return a colour for every number that the band can hold: black without alpha where the table has none."""
+    table = dataset.colormap(index)
+    colors = np.zeros((np.iinfo(dataset.dtypes[index - 1]).max + 1, 4), np.uint8)
+    for number, color in table.items():
+        colors[number] = color
+    return colors
+
+
+class RasterSource:
+    """Bands of a raster that stay in their file: a source of pixels.
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    dataset : rasterio.DatasetReader
+        Closed by `close`, at the latest with this object.
+    bands : Bands
+        What to read of it.
+
+    Notes
+    -----
+    One thread may read at a time, not always the same. GDAL decodes on all cores and keeps at most 64 MB of blocks.
+    """
+
+    sweep = 0
+    _whole: RasterSource | None = None
+
+    def __init__(self, path: Path, dataset: Any, bands: Bands) -> None:
+        self.path, self.bands = path, bands
+        self.shape: tuple[int, ...] = (dataset.height, dataset.width, bands.n_channels)
+        self.dtype: np.dtype[Any] = bands.dtype
+        rows, columns = dataset.block_shapes[bands.indexes[0] - 1]
+        if columns < _WHOLE_BLOCKS < dataset.width and _WHOLE_BLOCKS % columns == 0:
+            columns = _WHOLE_BLOCKS
+        self.blocks: tuple[int, ...] = (rows, columns)
+        self._dataset = dataset
+        self.close = weakref.finalize(self, dataset.close)
+
+    def select(self, channels: tuple[int, ...]) -> RasterSource:
+        """Return a source of some channels, which reads through this one's dataset."""
+        picked = copy.copy(self)
+        picked.bands = self.bands.select(channels)
+        picked.shape, picked.dtype = (*self.shape[:-1], len(channels)), picked.bands.dtype
+        picked._whole = self  # whose end closes the dataset
+        return picked
+
+    @property
+    def nbytes(self) -> int:
+        """Of all pixels, decoded."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return a window's pixels (rows, columns, n_channels), and where they are valid; None where all are.
+
+        Raises
+        ------
+        InputError
+            The file is damaged there.
+        """
+        rows, columns = window
+        place = library("rasterio.windows").Window(
+            columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start
+        )
+        where = f" in rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}"
+        with explained(self.path, where), environment():
+            return self._read(place)
+
+    def _read(self, place: Any) -> tuple[np.ndarray, np.ndarray | None]:
+        bands, dataset = self.bands, self._dataset
+        shape, n = (int(place.height), int(place.width)), len(bands.indexes)
+        # Features of colour take red, green and blue of a pixel together, those of bands a band at a time.
+        order = np.empty((*shape, n), bands.stored) if bands.color else np.empty((n, *shape), bands.stored)
+        stored = np.moveaxis(order, -1, 0) if bands.color else order
+        if len(set(dataset.dtypes)) == 1:
+            dataset.read(list(bands.indexes), window=place, out=stored)
+        else:  # rasterio reads bands together only where they are of one dtype
+            for index, band in zip(bands.indexes, stored, strict=True):
+                dataset.read(index, window=place, out=band)
+        masks = None
+        if bands.masks == "bands":
+            masks = np.moveaxis(dataset.read_masks(list(bands.indexes), window=place), 0, -1)
+        pixels, valid = separate_nodata(np.moveaxis(stored, 0, -1), bands.nodata, masks=masks, color=bands.color)
+        if bands.palette is not None:
+            colors = bands.palette[pixels[..., 0]]
+            pixels = colors[..., list(bands.columns)]
+            valid = combine(valid, colors[..., 3] != 0)
+        if bands.masks == "dataset":
+            valid = combine(valid, dataset.read_masks(bands.indexes[0], window=place) != 0)
+        if bands.alpha is not None:
+            valid = combine(valid, dataset.read(bands.alpha, window=place) != 0)
+        return pixels, valid

@@ -1,0 +1,248 @@
+"""Rasters that GDAL reads, through rasterio: GeoTIFF, ENVI, JPEG 2000, ERDAS Imagine, virtual rasters and many more."""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmmseg.errors import InputError
+from gmmseg.image import Image
+from gmmseg.image.windows import everything
+from gmmseg.io.formats import require_room
+from gmmseg.io.raster.bands import Bands, RasterSource, bands_of
+from gmmseg.io.raster.gdal import environment, explained, is_virtual, library, open_dataset
+from gmmseg.io.raster.write import location_tags, write
+
+__all__ = ["describe", "knows", "owns", "read", "read_labels", "read_probabilities", "write"]
+
+_GEO_TAGS = frozenset({33550, 33922, 34264, 34735, 42112, 42113})
+_SUBFILE, _PHOTOMETRIC, _DESCRIPTION = 254, 262, 270
+_PLAIN_SAMPLES = frozenset({1, 2, 3, 6})  # black is zero, RGB, palette, YCbCr: GDAL leaves inks and inverted grey as is
+_REDUCED_OR_MASK = 1 | 4  # of the subfile type: overviews and masks are no pages
+_BESIDE = (".aux.xml", ".msk", ".ovr")
+_WORLD_FILES = (".tfw", ".tifw", ".tiffw", ".wld")
+
+
+def knows(path: Path) -> bool:
+    """Whether GDAL can open a file of which nothing else is known."""
+    try:
+        if is_virtual(path):
+            return True
+        with environment() as current, open_dataset(path, current):
+            return True
+    # Whatever is wrong with the file, it is none that GDAL knows.
+    except Exception:
+        return False
+
+
+def owns(path: Path) -> bool:
+    """Whether a TIFF file is to be read by GDAL: it is a single page with GeoTIFF or GDAL tags, or files beside it.
+
+    Notes
+    -----
+    Only the directories of the file are looked at. Photographs, stacks of pages, ImageJ's and OME's files are not
+    GDAL's, nor are CMYK and inverted grey, of which it leaves the numbers as they are.
+    """
+    try:
+        with open(path, "rb") as file:
+            directories = list(_directories(file))
+    except (OSError, struct.error, ValueError):
+        return False
+    pages = [each for each in directories if not each.get(_SUBFILE, 0) & _REDUCED_OR_MASK]
+    if len(pages) != 1 or pages[0].get(_PHOTOMETRIC) not in _PLAIN_SAMPLES or pages[0].get(_DESCRIPTION):
+        return False
+    return bool(_GEO_TAGS & pages[0].keys()) or _has_side_file(path)
+
+
+def _has_side_file(path: Path) -> bool:
+    beside = [path.with_name(path.name + end) for end in _BESIDE]
+    beside += [path.with_suffix(end) for end in _WORLD_FILES] + [path.with_suffix(e.upper()) for e in _WORLD_FILES]
+    return any(each.is_file() for each in beside)
+
+
+def _directories(file: Any) -> Iterator[dict[int, int]]:
+    """Read the tags of each directory of a TIFF file: short numbers, 1 for the description of a stack, otherwise 0."""
+    start = file.read(16)
+    order = "<" if start[:2] == b"II" else ">"
+    big = struct.unpack(order + "H", start[2:4])[0] == 43
+    count, entry, link = ("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")
+    (offset,) = struct.unpack_from(order + link, start, 8 if big else 4)
+    seen: set[int] = set()
+    while offset and offset not in seen:
+        seen.add(offset)
+        file.seek(offset)
+        (number,) = struct.unpack(order + count, file.read(struct.calcsize(order + count)))
+        size = struct.calcsize(order + entry)
+        if number > 4096:
+            raise ValueError("no directory has so many tags")
+        raw = file.read(number * size)
+        (following,) = struct.unpack(order + link, file.read(struct.calcsize(order + link)))
+        tags = {}
+        for code, kind, length, value in struct.iter_unpack(order + entry, raw):
+            tags[code] = 0
+            if code in (_SUBFILE, _PHOTOMETRIC):
+                tags[code] = struct.unpack_from(order + ("H" if kind == 3 else "I"), value)[0]
+            elif code == _DESCRIPTION and length > len(value):
+                file.seek(struct.unpack(order + link, value)[0])
+                text = file.read(min(length, 4096))
+                tags[code] = int(text.startswith(b"ImageJ=") or b"<OME" in text)
+        yield tags
+        offset = following
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    with explained(path), environment() as current, open_dataset(path, current) as dataset:
+        yield dataset
+
+
+def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
+    """Read a raster.
+
+    Parameters
+    ----------
+    path : Path
+    max_pixels : int
+        The most pixels that may be decoded into memory.
+    memory : int, optional
+        Bytes: bands that take more stay in the file as a `RasterSource`.
+
+    Returns
+    -------
+    Image
+        Colour where the file says red, green and blue (unsigned integers) or has a colour table, otherwise bands. Not
+        valid where all bands are without data, by their nodata values (see `gmmseg.io.geotiff.separate_nodata`), masks
+        or alpha; NaN is no data whether declared or not. `metadata["geo"]` says where the pixels lie.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, too large, or holds complex numbers or no band.
+    """
+    with explained(path), environment() as current:
+        dataset = open_dataset(path, current)
+        try:
+            source = RasterSource(path, dataset, bands_of(path, dataset))
+        except BaseException:
+            dataset.close()
+            raise
+        try:
+            in_file = memory is not None and source.nbytes > memory
+            require_room(path, source.shape[:-1], source.shape[0] * source.shape[1] if in_file else max_pixels)
+            geo = _georeference(dataset)
+            names = _names(dataset, source.bands)
+            pixels, valid = (source, None) if in_file else source.read(everything(source.shape[:-1]))
+        except BaseException:
+            source.close()
+            raise
+    if not in_file:
+        source.close()
+    return Image(
+        pixels,
+        color=source.bands.color,
+        valid=valid,
+        spacing=_spacing(geo["transform"]),
+        channel_names=names,
+        name=str(path),
+        metadata={"geo": geo, "tiff_tags": location_tags(geo)},
+    )
+
+
+def _names(dataset: Any, bands: Bands) -> tuple[str, ...]:
+    if bands.color:
+        return ("red", "green", "blue")
+    found = [(dataset.descriptions[index - 1] or "").strip() for index in bands.indexes]
+    return tuple(found) if all(found) else ()
+
+
+def _georeference(dataset: Any) -> dict[str, Any]:
+    """Return where the pixels lie and how they were stored, in plain Python values."""
+    gcps, gcps_crs = dataset.gcps
+    return {
+        "driver": dataset.driver,
+        "crs": dataset.crs.to_wkt() if dataset.crs else None,
+        "transform": tuple(float(value) for value in dataset.transform[:6]),
+        "gcps": [(g.row, g.col, g.x, g.y, g.z, g.id, g.info) for g in gcps],
+        "gcps_crs": gcps_crs.to_wkt() if gcps_crs else None,
+        "rpcs": dataset.rpcs.to_gdal() if dataset.rpcs else None,
+        "nodata": dataset.nodatavals,
+        "scales": dataset.scales,
+        "offsets": dataset.offsets,
+        "units": dataset.units,
+        "descriptions": dataset.descriptions,
+        "colorinterp": tuple(each.name for each in dataset.colorinterp),
+        "tags": dataset.tags(),
+        "compression": dataset.compression.name if dataset.compression else None,
+        "interleaving": dataset.interleaving.name if dataset.interleaving else None,
+        "blocks": dataset.block_shapes[0],
+    }
+
+
+def _spacing(transform: tuple[float, ...]) -> tuple[float, float] | None:
+    """Return (height, width) of a pixel in the units of the coordinate system; None where the file has no place."""
+    a, b, _, d, e, _ = transform
+    height, width = math.hypot(b, e), math.hypot(a, d)
+    placed = transform != (1, 0, 0, 0, 1, 0) and 0 < height < math.inf and 0 < width < math.inf
+    return (height, width) if placed else None
+
+
+def read_labels(path: Path, *, max_pixels: int) -> np.ndarray:
+    """Read the numbers of a single band, shape (rows, columns), whatever colours they have."""
+    with _opened(path) as dataset:
+        bands = bands_of(path, dataset)
+        require_room(path, dataset.shape, max_pixels)
+        if len(bands.indexes) > 1:
+            raise InputError(f"{path} has {len(bands.indexes)} bands, so it is not a label map; give one of integers")
+        return np.asarray(dataset.read(bands.indexes[0]))
+
+
+def read_probabilities(path: Path, *, max_pixels: int) -> np.ndarray:
+    """Read all bands as stored, shape (n_bands, rows, columns)."""
+    with _opened(path) as dataset:
+        bands_of(path, dataset)
+        require_room(path, (dataset.count, *dataset.shape), max_pixels)
+        return np.asarray(dataset.read())
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Return what the header says, without decoding pixels."""
+    with _opened(path) as dataset:
+        geo = _georeference(dataset) if dataset.count else {}
+        described: dict[str, Any] = {
+            "driver": dataset.driver,
+            "size": [dataset.width, dataset.height],
+            "channels": dataset.count,
+            "dtype": ", ".join(dict.fromkeys(dataset.dtypes)),
+        }
+        if not geo:
+            return described | {"parts": [os.path.basename(name) for name in dataset.subdatasets]}
+        described["bands"] = [name or kind for name, kind in zip(geo["descriptions"], geo["colorinterp"], strict=True)]
+        if geo["compression"]:
+            described["compression"] = geo["compression"]
+        described["block"] = list(reversed(geo["blocks"]))
+        described["overviews"] = dataset.overviews(1)
+        if any(value is not None for value in dataset.nodatavals):
+            described["nodata"] = ", ".join(dict.fromkeys(f"{v:.17g}" for v in dataset.nodatavals if v is not None))
+        spacing = _spacing(geo["transform"])
+        described["georeferenced"] = bool(spacing or geo["gcps"] or geo["rpcs"])
+        wkt = geo["crs"] or geo["gcps_crs"]
+        if wkt:
+            described["crs"] = _crs_name(wkt)
+        if spacing:
+            described["pixel_size"] = [spacing[1], spacing[0]]
+            described["bounds"] = dict(dataset.bounds._asdict())
+        return described
+
+
+def _crs_name(wkt: str) -> str:
+    """Return the name of a coordinate system, with its EPSG number where it has one."""
+    name = wkt.split('"')[1] if '"' in wkt else wkt
+    number = library("rasterio.crs").CRS.from_wkt(wkt).to_epsg()
+    return f"{name} (EPSG:{number})" if number else name

@@ -1,0 +1,75 @@
+"""TIFF compressions that tifffile leaves to the imagecodecs package, read by Pillow or OpenCV where they are exact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmmseg.errors import InputError
+
+__all__ = ["read_without_codec"]
+
+# Pillow modes whose array is what the file stores.
+_EXACT_MODES = frozenset({"1", "L", "P", "RGB", "RGBA", "CMYK", "LA", "F", "I;16", "I;16B"})
+
+
+def read_without_codec(path: Path, series: Any) -> np.ndarray:
+    """Decode a series page by page without imagecodecs.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    series : tifffile.TiffPageSeries
+        What to decode.
+
+    Returns
+    -------
+    ndarray
+        In the shape and dtype of the series. Grey whose zero is white is turned round already.
+
+    Raises
+    ------
+    InputError
+        Neither library keeps the values; the message names the package that does.
+    """
+    page = series.keyframe
+    samples = page.samplesperpixel
+    wide = page.dtype is not None and page.dtype.itemsize > 1
+    if samples in (3, 4) and wide and len(series.pages) == 1 and int(page.photometric) == 2:
+        pixels = _with_opencv(path)
+    elif samples in (1, 2, 3, 4) and not (samples > 1 and wide):
+        pixels = _with_pillow(path, series)
+    else:
+        pixels = None
+    if pixels is None or pixels.size != int(np.prod(series.shape)) or pixels.dtype != series.dtype:
+        raise InputError(
+            f"{path} is compressed with {page.compression.name}, which needs another package here; "
+            "pip install imagecodecs, or save the file with deflate compression"
+        )
+    return pixels.reshape(series.shape)
+
+
+def _with_opencv(path: Path) -> np.ndarray | None:
+    """Decode one colour page of 16 or 32 bits a sample."""
+    from gmmseg.io.picture.opencv import decode
+
+    pixels, _ = decode(path, deep=True)
+    return pixels
+
+
+def _with_pillow(path: Path, series: Any) -> np.ndarray | None:
+    """Decode every page in a mode that keeps the values, or return None."""
+    from gmmseg.io.picture.opencv import captured_stderr
+    from gmmseg.io.picture.pillow import decode, open_picture
+
+    pages = []
+    with captured_stderr(), open_picture(path, "TIFF") as picture:
+        for page in series.pages:
+            picture.seek(page.index)
+            if picture.mode not in _EXACT_MODES:
+                return None
+            pages.append(decode(picture)[0] if picture.mode == "1" else np.asarray(picture))
+    return np.stack(pages).astype(series.dtype, copy=False)

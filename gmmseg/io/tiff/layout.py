@@ -1,0 +1,120 @@
+"""Axes of a TIFF series: which are spatial, which holds the channels, and what the samples are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gmmseg.errors import InputError
+from gmmseg.image import Image
+from gmmseg.io.meaning import Meaning
+
+if TYPE_CHECKING:
+    from gmmseg.image.image import ChannelAxis
+
+__all__ = ["CHANNEL_AXES", "Layout", "layout_of"]
+
+CHANNEL_AXES = frozenset("SC")
+# Z, planes; Q and I, axes of which the file says only that there are several pages.
+_SPATIAL = frozenset("ZQIYX")
+_WHITE_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR = 0, 2, 3, 5, 6
+_ALPHA = (1, 2)  # associated and unassociated; 0 is "something else", such as near infrared
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Where space and channels are in the array of a series.
+
+    Parameters
+    ----------
+    stored : tuple of int
+        Shape of the series.
+    spatial : tuple of int
+        Axes, in the order of the series.
+    channel : int, optional
+        Axis of the channels; None for a single one. Axes that are neither this nor spatial have length 1.
+    letters : str
+        tifffile's letters of the spatial axes.
+    meaning : Meaning
+    """
+
+    stored: tuple[int, ...]
+    spatial: tuple[int, ...]
+    channel: int | None
+    letters: str
+    meaning: Meaning
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(*spatial, n_stored_channels)."""
+        n_channels = 1 if self.channel is None else self.stored[self.channel]
+        return (*(self.stored[axis] for axis in self.spatial), n_channels)
+
+    @property
+    def axes(self) -> tuple[tuple[int, ...], int | None]:
+        """Spatial axes, and that of the channels."""
+        return self.spatial, self.channel
+
+    def arrange(self, array: np.ndarray) -> np.ndarray:
+        """Return the series' array as (*spatial, n_stored_channels), a view."""
+        kept = [*self.spatial, *([] if self.channel is None else [self.channel])]
+        order = [axis for axis in range(len(self.stored)) if axis not in kept] + kept
+        return array.reshape(self.stored).transpose(order).reshape(self.shape)
+
+
+def layout_of(path: Path, series: Any, channel_axis: ChannelAxis) -> Layout:
+    """Return the layout of a tifffile series.
+
+    Raises
+    ------
+    InputError
+        It has axes beside space and channels, and `channel_axis` does not say how to take them.
+    ParameterError
+        `channel_axis` is none of its axes.
+    """
+    shape, axes, page = tuple(series.shape), series.axes, series.keyframe
+    inverted = int(page.photometric) == _WHITE_IS_ZERO
+    if channel_axis != "auto":
+        # Checks the axis; an array of one number in any shape takes no memory.
+        probe = Image.from_array(np.broadcast_to(np.uint8(0), shape), channel_axis=channel_axis, name=str(path))
+        channel = None if channel_axis is None else channel_axis % len(shape)
+        spatial = tuple(axis for axis in range(len(shape)) if axis != channel)
+        meaning = Meaning(color=probe.color and int(page.photometric) in (_RGB, _YCBCR), inverted=inverted)
+        return Layout(shape, spatial, channel, "".join(axes[axis] for axis in spatial), meaning)
+    channels = [i for i, axis in enumerate(axes) if axis in CHANNEL_AXES and shape[i] > 1]
+    spatial = tuple(i for i, axis in enumerate(axes) if i not in channels and (shape[i] > 1 or axis in "YX"))
+    letters = "".join(axes[axis] for axis in spatial)
+    if len(channels) > 1 or not set(letters) <= _SPATIAL:
+        raise _too_many_axes(path, shape, axes, channels)
+    channel = channels[0] if channels else None
+    return Layout(shape, spatial, channel, letters, _meaning(page, 1 if channel is None else shape[channel]))
+
+
+def _meaning(page: Any, n_stored: int) -> Meaning:
+    """Return what the samples of a page are by its tags."""
+    photometric = int(page.photometric)
+    palette = None
+    if photometric == _PALETTE and page.colormap is not None and n_stored == 1:
+        # Palettes hold 16 bits; the upper 8 are what every program shows.
+        palette = (page.colormap.T >> 8).astype(np.uint8)
+    extra = [int(each) for each in page.extrasamples]
+    alpha = bool(extra) and extra[-1] in _ALPHA and n_stored > 1
+    inks = photometric == _SEPARATED and n_stored - alpha == 4 and page.dtype.kind == "u"
+    color = photometric in (_RGB, _YCBCR) or palette is not None or inks
+    return Meaning(color, alpha, photometric == _WHITE_IS_ZERO, inks, palette)
+
+
+def _too_many_axes(path: Path, shape: tuple[int, ...], axes: str, channels: list[int]) -> InputError:
+    other = next((i for i, axis in enumerate(axes) if shape[i] > 1 and axis not in _SPATIAL | CHANNEL_AXES), None)
+    if other is None:
+        found, axis = "two axes of channels", channels[0]
+    else:
+        name = {"T": "time points"}.get(axes[other], f"images along axis {axes[other]}")
+        found, axis = f"{shape[other]} {name}", other
+    return InputError(
+        f"{path} has {found} (axes {axes}, shape {shape}), but space and channels are all that one image has; "
+        f"save one of them as a file, or take them as channels with channel_axis={axis}"
+    )

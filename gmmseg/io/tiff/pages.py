@@ -1,0 +1,245 @@
+"""Windows of a TIFF series: mapped where it is stored as it is, otherwise by the strips or tiles they need."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmmseg.errors import InputError, one_line
+from gmmseg.image.windows import Window, shape_of, shifted
+from gmmseg.io.arrays import MappedArray
+from gmmseg.io.meaning import RawSource
+
+__all__ = ["Segments", "stored_in"]
+
+
+def stored_in(path: Path, tiff: Any, series: Any, spatial: tuple[int, ...], channel: int | None) -> RawSource | None:
+    """Return a source of what a series stores.
+
+    Parameters
+    ----------
+    path : Path
+    tiff : tifffile.TiffFile
+    series : tifffile.TiffPageSeries
+    spatial : tuple of int
+        Spatial axes of the series; those that are neither these nor `channel` have length 1.
+    channel : int, optional
+        Axis of the channels.
+
+    Returns
+    -------
+    RawSource or None
+        None where the series can only be decoded whole: compressions without a decoder in tifffile, volumes stored as
+        blocks of several planes, pages that are missing.
+    """
+    if series.dataoffset is not None:
+        kept = sorted((*spatial, *([] if channel is None else [channel])))
+        shape = tuple(series.shape[axis] for axis in kept)
+        number = series.dtype.newbyteorder(tiff.byteorder)
+        return MappedArray(path, series.dataoffset, shape, number, None if channel is None else kept.index(channel))
+    return _segments(path, series, spatial, channel)
+
+
+def _segments(path: Path, series: Any, spatial: tuple[int, ...], channel: int | None) -> Segments | None:
+    """Return a source over strips or tiles, where the series is made of whole pages in known places."""
+    page = series.keyframe
+    pages = list(series.pages)
+    n_leading = len(series.shape) - len(page.shape)
+    leading = tuple(series.shape[:n_leading])
+    tall, wide = (series.axes.find(axis) for axis in "YX")
+    if (
+        None in pages
+        or n_leading < 0
+        or tuple(series.shape[n_leading:]) != page.shape
+        or len(pages) != math.prod(leading)
+        or page.imagedepth != 1
+        or spatial[-2:] != (tall, wide)
+        or any(axis >= n_leading for axis in spatial[:-2])
+    ):
+        return None
+    order = [axis for axis in spatial if axis < n_leading]
+    order += [channel] if channel is not None and channel < n_leading else []
+    # Page numbers by the spatial axes that pages are along, then by channel.
+    numbers = np.arange(len(pages)).reshape(leading).transpose(order + [a for a in range(n_leading) if a not in order])
+    table = numbers.reshape(*(leading[axis] for axis in order[: len(spatial) - 2]), -1)
+    segments = Segments(
+        str(path),
+        tuple(
+            _Page(each.parent.filehandle.path, each.dataoffsets, each.databytecounts, each.jpegtables) for each in pages
+        ),
+        table,
+        page,
+        page.decode,
+        tuple(range(table.shape[-1] * page.samplesperpixel)),
+    )
+    try:  # the first segment, to learn whether it can be decoded
+        segments.read(tuple(slice(0, 1) for _ in spatial))
+    except InputError:
+        return None
+    return segments
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Where the strips or tiles of a page are."""
+
+    file: str
+    offsets: tuple[int, ...]
+    counts: tuple[int, ...]
+    tables: bytes | None
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """Stored channels of a series whose pages are cut into strips or tiles.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    pages : tuple of _Page
+    table : ndarray of int, shape (*leading, n_page_channels)
+        Numbers of pages, by the spatial axes along which pages follow one another and by channel.
+    keyframe : tifffile.TiffPage
+        What all pages have in common.
+    decode : callable
+        tifffile's decoder of a strip or tile.
+    channels : tuple of int
+        Positions of those that are read; the samples of a page count faster than pages.
+
+    Notes
+    -----
+    Files are opened for each window; strips and tiles are decoded by as many threads as there are processors.
+    """
+
+    name: str
+    pages: tuple[_Page, ...]
+    table: np.ndarray
+    keyframe: Any
+    decode: Callable[..., Any]
+    channels: tuple[int, ...]
+
+    sweep = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(*spatial, n_channels)."""
+        return (*self.table.shape[:-1], self.keyframe.imagelength, self.keyframe.imagewidth, len(self.channels))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """In the machine's order of bytes."""
+        number: np.dtype[Any] = self.keyframe.dtype.newbyteorder("=")
+        return number
+
+    @property
+    def _sides(self) -> tuple[int, int]:
+        """Rows and columns of a strip or tile."""
+        page = self.keyframe
+        if page.is_tiled:
+            return page.tilelength, page.tilewidth
+        return min(page.rowsperstrip, page.imagelength), page.imagewidth
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """One page deep, as wide and high as strips or tiles."""
+        return (*[1] * (self.table.ndim - 1), *self._sides)
+
+    def select(self, channels: tuple[int, ...]) -> Segments:
+        """Return a source of some of the channels; pages and planes of others are not read."""
+        return replace(self, channels=tuple(self.channels[c] for c in channels))
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return a window's samples.
+
+        Raises
+        ------
+        InputError
+            A strip or tile is damaged.
+        """
+        out = np.empty((*shape_of(window), len(self.channels)), self.dtype)
+        jobs = list(self._jobs(window))
+        files = {self.pages[job.page].file for job in jobs}
+        try:
+            handles = {file: os.open(file, os.O_RDONLY) for file in files}
+        except OSError as error:
+            raise InputError(f"{self.name} cannot be read: {error.strerror}; check the path") from error
+        try:
+            with ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
+                for _ in pool.map(lambda job: self._fill(out, window, job, handles), jobs):
+                    pass
+        except InputError:
+            raise
+        except Exception as error:  # decoders raise almost anything (zlib, struct, ValueError, ...)
+            rows = window[-2]
+            raise InputError(
+                f"{self.name} is damaged in rows {rows.start} to {rows.stop - 1} ({one_line(error)}); "
+                "export or download the TIFF file again"
+            ) from error
+        finally:
+            for handle in handles.values():
+                os.close(handle)
+        return out, None
+
+    def _jobs(self, window: Window) -> Iterator[_Job]:
+        """Yield the strips or tiles of a window."""
+        page, (high, wide) = self.keyframe, self._sides
+        rows, columns = window[-2:]
+        down, across = math.ceil(page.imagelength / high), math.ceil(page.imagewidth / wide)
+        contiguous = page.planarconfig == 1
+        for leading in itertools.product(*(range(s.start, s.stop) for s in window[:-2])):
+            place = tuple(i - s.start for i, s in zip(leading, window, strict=False))
+            for (of_pages, plane), wanted in self._planes(contiguous).items():
+                for row in range(rows.start // high, -(-rows.stop // high)):
+                    for column in range(columns.start // wide, -(-columns.stop // wide)):
+                        segment = (plane * down + row) * across + column
+                        yield _Job(int(self.table[(*leading, of_pages)]), segment, place, tuple(wanted))
+
+    def _planes(self, contiguous: bool) -> dict[tuple[int, int], list[tuple[int, int]]]:
+        """Return for each page and plane of it that holds channels: (sample within it, position in the result)."""
+        planes: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for position, channel in enumerate(self.channels):
+            page, sample = divmod(channel, self.keyframe.samplesperpixel)
+            key, within = ((page, 0), sample) if contiguous else ((page, sample), 0)
+            planes.setdefault(key, []).append((within, position))
+        return planes
+
+    def _fill(self, out: np.ndarray, window: Window, job: _Job, handles: dict[str, int]) -> None:
+        """Decode one strip or tile, and copy what the window has of it."""
+        page = self.pages[job.page]
+        count = page.counts[job.segment]
+        data = os.pread(handles[page.file], count, page.offsets[job.segment]) if count else None
+        if data is not None and len(data) < count:
+            raise InputError(f"{self.name} is cut short; export or download the TIFF file again")
+        segment, index, shape = self.decode(data, job.segment, **self._tables(page))
+        box = []
+        for start, length, wanted in zip(index[2:4], shape[1:3], window[-2:], strict=True):
+            box.append(slice(max(start, wanted.start), min(start + length, wanted.stop)))
+        place: tuple[Any, ...] = (*job.place, *shifted(tuple(box), tuple(-s.start for s in window[-2:])))
+        target = out[place]
+        here = shifted(tuple(box), (-index[2], -index[3]))
+        for sample, position in job.channels:
+            target[..., position] = self.keyframe.nodata if segment is None else segment[0][here][..., sample]
+
+    def _tables(self, page: _Page) -> dict[str, Any]:
+        if self.keyframe.compression not in (6, 7, 34892, 33007):  # JPEG and its kin
+            return {}
+        return {"jpegtables": page.tables, "jpegheader": self.keyframe.jpegheader}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One strip or tile: its page, its number there, where its plane lies in the window, and the channels in it."""
+
+    page: int
+    segment: int
+    place: tuple[int, ...]
+    channels: tuple[tuple[int, int], ...]

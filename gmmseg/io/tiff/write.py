@@ -1,0 +1,123 @@
+"""Writing TIFF: label maps, probabilities and RGB pictures, with the source's georeferencing and resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from gmmseg.io.geotiff import tags_to_write
+
+__all__ = ["stored_probabilities", "write_labels_tiff", "write_probabilities_tiff", "write_rgb_tiff"]
+
+
+def _options(metadata: dict[str, Any], *, nodata: str | None) -> dict[str, Any]:
+    """Return the arguments of tifffile that carry over what the source said."""
+    options: dict[str, Any] = {
+        "compression": "zlib",
+        # For 12 million labels 39 ms and 0.51 MB; level 1 gave 29 ms and 0.60 MB, level 6 118 ms and 0.39 MB.
+        "compressionargs": {"level": 3},
+        "extratags": tags_to_write(metadata.get("tiff_tags", {}), nodata=nodata),
+        "software": "gmmseg",
+    }
+    if "dpi" in metadata:
+        options |= {"resolution": metadata["dpi"], "resolutionunit": "inch"}
+    return options
+
+
+def write_labels_tiff(file: BinaryIO, labels: np.ndarray, metadata: dict[str, Any], *, ome: bool = False) -> None:
+    """Write labels, shape (*spatial); a volume becomes one page a plane.
+
+    Parameters
+    ----------
+    file : binary file
+    labels : ndarray of unsigned integers
+    metadata : dict
+        Of the image that was segmented.
+    ome : bool
+        Write OME-TIFF, with the physical size of pixels that an OME-TIFF or ImageJ file had. For 2 or 3 spatial axes.
+    """
+    import tifffile
+
+    if ome:
+        facts = {"axes": "ZYX"[-labels.ndim :], "UUID": _uuid_of(labels), "Creator": "gmmseg", "Name": "labels"}
+        options = _options(metadata, nodata=None) | {"extratags": ()}
+        tifffile.imwrite(
+            file, labels, ome=True, photometric="minisblack", metadata=facts | metadata.get("ome", {}), **options
+        )
+        return
+    axes = "YX" if labels.ndim == 2 else "ZYX" if labels.ndim == 3 else None
+    tifffile.imwrite(
+        file,
+        labels,
+        photometric="minisblack",
+        metadata={"axes": axes} if axes == "ZYX" else None,
+        **_options(metadata, nodata="0"),
+    )
+
+
+def _uuid_of(labels: np.ndarray) -> str:
+    """Return the identifier that OME asks for, the same for the same labels, so that files are the same too."""
+    import hashlib
+    import uuid
+
+    digest = hashlib.sha256(np.ascontiguousarray(labels).data).hexdigest()
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"gmmseg labels {labels.shape} {digest}"))
+
+
+def stored_probabilities(values: np.ndarray, dtype: str) -> np.ndarray:
+    """Return probabilities as stored: float32, or in proportion to the largest number of an unsigned dtype."""
+    if dtype != "float32":
+        largest = np.iinfo(dtype).max
+        scaled: np.ndarray = np.multiply(values, np.float32(largest), dtype=np.float32)
+        np.clip(np.rint(scaled, out=scaled), 0, largest, out=scaled)
+        stored: np.ndarray = scaled.astype(dtype)
+        return stored
+    return values.astype(np.float32, copy=False)
+
+
+def write_probabilities_tiff(
+    file: BinaryIO, values: np.ndarray, metadata: dict[str, Any], dtype: str, *, names: Sequence[str] = ()
+) -> None:
+    """Write maps, shape (n_classes, *spatial), one page each and named; or as bands where georeferenced."""
+    import tifffile
+
+    options = _options(metadata, nodata=None)
+    if options["extratags"] and values.ndim == 3:
+        stored = stored_probabilities(values, dtype)
+        tifffile.imwrite(
+            file,
+            stored,
+            photometric="minisblack",
+            planarconfig="separate",
+            metadata=None,
+            extrasamples=_others(stored),
+            **options,
+        )
+        return
+    with tifffile.TiffWriter(file, bigtiff=values.size * 4 > 2**32 - 2**25) as tiff:
+        for index, plane in enumerate(values):
+            stored = stored_probabilities(plane, dtype)
+            pages = stored.reshape(-1, *stored.shape[-2:]) if stored.ndim > 2 else stored[None]
+            for page in pages:
+                tiff.write(
+                    page,
+                    photometric="minisblack",
+                    contiguous=False,
+                    description=names[index] if names else f"class {index + 1}",
+                    metadata=None,
+                    **options,
+                )
+
+
+def _others(stored: np.ndarray) -> list[int]:
+    """Return what bands past the first are: of no specified meaning, so not transparency."""
+    return [0] * (len(stored) - 1)
+
+
+def write_rgb_tiff(file: BinaryIO, rgb: np.ndarray, metadata: dict[str, Any]) -> None:
+    """Write an RGB picture, shape (rows, columns, 3)."""
+    import tifffile
+
+    tifffile.imwrite(file, rgb, photometric="rgb", metadata=None, predictor=True, **_options(metadata, nodata=None))

@@ -1,0 +1,1 @@
+"""Labelling: from a model and an image to labels, probabilities and maps."""

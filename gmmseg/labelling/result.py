@@ -1,0 +1,456 @@
+"""Segmentation: what segment() and apply() return."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg import io
+from gmmseg.errors import ParameterError
+from gmmseg.fitting.sampling import contrast
+from gmmseg.image import Image
+from gmmseg.image.windows import Window, everything
+from gmmseg.labelling.tiles import Layer, Progress, empty_layer, visit
+from gmmseg.model import Model
+from gmmseg.spatial.guidance import Guidance
+
+if TYPE_CHECKING:
+    from gmmseg.export import Instances, Polygon
+    from gmmseg.export.kinds import Kind
+    from gmmseg.labelling.streaming import Part
+    from gmmseg.spatial.bias import BiasField
+
+__all__ = ["MEMORY", "ClassSummary", "Segmentation"]
+
+Array = NDArray[Any]
+
+MEMORY = 1 << 30
+"""Bytes that an image and its result may take unless a caller says otherwise."""
+
+
+@dataclass(frozen=True)
+class ClassSummary:
+    """One class of a segmentation.
+
+    Parameters
+    ----------
+    label : int
+        Its number in the label map.
+    name : str
+    share : float
+        Of the valid pixels, 0 to 1.
+    color : tuple of int or None
+        Mean red, green and blue, 0 to 255; None for images that are not colour and for classes of hardly any pixel.
+    means : dict of str to float
+        Mean of each feature under the model, in its own unit.
+    """
+
+    label: int
+    name: str
+    share: float
+    color: tuple[int, int, int] | None
+    means: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """Labels, and on demand everything else that the mixture says of each pixel.
+
+    Parameters
+    ----------
+    image : Image
+    model : Model
+        Of the image, or where a bias field was taken out, of the image without it.
+    guidance : Guidance, optional
+        Scribbles and prior maps that the pixels are classified with.
+    variation : ndarray, optional
+        Contrast of the image, where it is known already.
+    bias : BiasField, optional
+        Taken out of the pixels before they are classified.
+    memory : int
+        Bytes that may be taken for what `save` computes of an image that stays in its file.
+    threads : int
+        Used for what is computed.
+    progress : callable, optional
+        Called with the number of parts done and of all parts while labels are computed.
+    min_size : int
+        Regions of fewer pixels are given to their neighbours, see `clean`.
+
+    Notes
+    -----
+    Everything is computed once, when it is asked for. Of an image that stays in its file `save` computes and writes
+    window by window; asking for `labels` and the like makes whole arrays.
+    """
+
+    image: Image
+    model: Model
+    guidance: Guidance | None = None
+    variation: Array | None = None
+    bias: BiasField | None = None
+    memory: int = MEMORY
+    threads: int = 1
+    progress: Progress | None = None
+    min_size: int = 1
+
+    @cached_property
+    def labels(self) -> Array:
+        """Classes 1 to k (*spatial), uint8; 0 = no data or masked out."""
+        found = self._whole("labels")
+        return self._sieved(found) if self.image.in_memory else found  # in windows they are cleaned already
+
+    @cached_property
+    def probabilities(self) -> Array:
+        """Smoothed posteriors (k, *spatial), float32, summing to 1; all zero where the label is 0."""
+        return self._whole("probabilities")
+
+    @cached_property
+    def uncertainty(self) -> Array:
+        """1 - the largest probability (*spatial), float32: 0 where the class is certain, at most 1 - 1/k."""
+        certain = self.probabilities.max(axis=0)
+        return np.where(self.labels > 0, 1 - certain, np.float32(0))
+
+    @cached_property
+    def log_density(self) -> Array:
+        """Log density of each pixel's features under the mixture (*spatial), float32, nats; NaN where no data."""
+        return self._whole("log_density")
+
+    @cached_property
+    def anomaly(self) -> Array:
+        """How usual each pixel is (*spatial), float32, 0 to 1; NaN where no data.
+
+        A p-value: the probability that a pixel of its class lies as far from the class's mean as this one, or farther,
+        by the chi-square distribution of the squared Mahalanobis distance. Below 0.001: hardly of any class.
+        """
+        return self._whole("anomaly")
+
+    @cached_property
+    def bias_field(self) -> Array:
+        """Gain that the image was divided by, float32, about 1; 1 everywhere where none was estimated.
+
+        Of the image's shape (*spatial); of an image of several channels that are not colour (*spatial, n_channels).
+        """
+        from gmmseg.spatial.bias import BiasField  # here, because most runs have none
+
+        return (BiasField.flat(self.image) if self.bias is None else self.bias).gain()
+
+    @property
+    def corrected(self) -> Array:
+        """The image's pixels (*spatial, n_channels) divided by the bias field, in its dtype."""
+        from gmmseg.labelling.saving import corrected
+
+        return corrected(self.image, self.bias)
+
+    def mask(self, label: int) -> Array:
+        """Return the pixels of one class as a boolean array (*spatial)."""
+        if label not in range(self.model.k + 1):
+            raise ParameterError(f"label={label!r} is no class of this segmentation; use 0 (no data) to {self.model.k}")
+        return np.asarray(self.labels == label)
+
+    @cached_property
+    def classes(self) -> tuple[ClassSummary, ...]:
+        """The classes' names, shares, colours and means."""
+        labels = None if self._tally.complete else self.labels  # of an image in its file they are counted on the way
+        tally = self._tally
+        if labels is not None and not tally.complete:
+            window = everything(self.image.shape)
+            tally.add(window, labels, tally.sample(window, self.image.array))
+        colors = tally.colors
+        return tuple(
+            ClassSummary(
+                label=i + 1,
+                name=name,
+                share=float(tally.counts[i + 1] / max(1, tally.counts[1:].sum())),
+                color=colors[i],
+                means={f: float(m) for f, m in zip(self.model.plane_names, self.model.means[i], strict=True)},
+            )
+            for i, name in enumerate(self.model.class_names)
+        )
+
+    def clean(self, min_size: int | str) -> Segmentation:
+        """Return this segmentation with its small regions given to their neighbours: specks, holes and islands.
+
+        Parameters
+        ----------
+        min_size : int or str
+            Regions below it go: a number of pixels or voxels, or where the file says how large a pixel is an area such
+            as "20mm2", "2.5ha" or "15um2", or a volume such as "200mm3" or "1ml".
+
+        Returns
+        -------
+        Segmentation
+            Whose labels, and what is counted, exported and saved of them, are clean. Its probabilities are those of
+            each pixel as before, so that in what was a speck another class than the label's is the likeliest.
+
+        Raises
+        ------
+        ParameterError
+            The size is not usable, larger than the image, or physical where nothing tells how large a pixel is.
+
+        Notes
+        -----
+        The smallest region goes first, to the class with which it shares the longest boundary, see
+        `gmmseg.spatial.sieve.sieve`; a region that touches nothing but no data stays. Exports have a `min_size` of
+        another meaning: there small instances are left out, and the labels stay as they are.
+
+        Of an image that stays in its file, the labels are kept in a temporary file while `save` writes them, beside
+        that which is written: a byte a pixel. The result is that of the whole image.
+
+        Examples
+        --------
+        >>> import gmmseg
+        >>> picture = np.zeros((20, 20), np.uint8)
+        >>> picture[5:, 5:], picture[12, 12] = 200, 0
+        >>> found = gmmseg.segment(picture, k=2, smooth=False)
+        >>> found.labels[12, 12], found.clean(4).labels[12, 12]
+        (np.uint8(1), np.uint8(2))
+        """
+        from gmmseg.image.sizes import least_pixels
+
+        cleaned = replace(self, min_size=max(self.min_size, least_pixels(min_size, self.image)))
+        same = ("probabilities", "log_density", "anomaly", "_variation")
+        cleaned.__dict__.update({name: self.__dict__[name] for name in same if name in self.__dict__})
+        if self.image.in_memory or "labels" in self.__dict__:
+            cleaned.__dict__["labels"] = cleaned._sieved(self.labels)
+        return cleaned
+
+    def _sieved(self, labels: Array, out: Array | None = None) -> Array:
+        """Return labels with small regions given to their neighbours."""
+        if self.min_size == 1:
+            return labels
+        from gmmseg.spatial.sieve import sieve
+
+        return sieve(labels, self.min_size, spacing=self.image.spacing, threads=self.threads, out=out)
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        layer: Layer | Literal["bias_field", "corrected"] = "labels",
+        overwrite: bool = False,
+        **options: Any,
+    ) -> None:
+        """Write the labels, or another layer; the suffix chooses the format, what located the pixels is kept.
+
+        Parameters
+        ----------
+        path : path-like
+            .png (labels alone, and corrected pictures), .tif, .npy, .npz, .nii, .nii.gz or .dcm.
+        layer : {"labels", "probabilities", "anomaly", "log_density", "bias_field", "corrected"}
+        overwrite : bool
+            Whether an existing file may be replaced.
+        **options
+            Of the format: `cog=True` for a cloud-optimised GeoTIFF, `dtype="uint16"` for probabilities in proportion.
+
+        Raises
+        ------
+        OutputError
+            The file exists and `overwrite` is False, the suffix is not known or the folder cannot be written.
+        """
+        if layer == "bias_field" or layer == "corrected":  # mypy understands this
+            from gmmseg.labelling.saving import write_correction
+
+            field = layer == "bias_field"
+            write_correction(path, self.image, self.bias, field=field, overwrite=overwrite, options=options)
+            return
+        if layer not in ("labels", "probabilities", "anomaly", "log_density"):
+            raise ParameterError(f"layer={layer!r} is not known; use labels, probabilities, anomaly, log_density, ...")
+        kind: Any = {"labels": "labels", "probabilities": "soft"}.get(layer, "map")
+        names = self.model.class_names if kind != "map" else (layer,)
+        if self.image.in_memory or layer in self.__dict__:
+            io.write_layer(path, kind, getattr(self, layer), names, image=self.image, overwrite=overwrite, **options)
+            return
+        from gmmseg.io.contents import Layers
+
+        dtype = "uint8" if kind == "labels" else "float32"
+        layers = Layers(kind, self.image.shape, dtype, names, self.image, options)
+        io.write_windows(path, layers, self._windows(layer, Path(path).parent), overwrite=overwrite)
+
+    def to_coco(self, *, instances: Kind = "component", min_size: int = 1) -> dict[str, Any]:
+        """Return a COCO instance data set of this image, as `gmmseg.export.to_coco` does.
+
+        `instances` ("component", connected regions, or "class") and `min_size`, in pixels, are those of
+        `gmmseg.export.find_instances`, here and below.
+        """
+        from gmmseg.export import to_coco
+
+        return to_coco(self._instances(instances, min_size), file_name=Path(self.image.name).name)
+
+    def to_panoptic(self, *, instances: Kind = "component", min_size: int = 1) -> tuple[dict[str, Any], Array]:
+        """Return a COCO panoptic data set of this image and its picture of segments (rows, columns, 3), uint8."""
+        from gmmseg.export import to_panoptic
+
+        found, name = self._instances(instances, min_size), Path(self.image.name)
+        return to_panoptic(found, file_name=name.name, segments_file=f"{name.stem}_panoptic.png")
+
+    def to_polygons(self, *, simplify: float | None = None, min_size: int = 1) -> list[Polygon]:
+        """Return the outline of each connected region of a class, in pixels; see `gmmseg.export.to_polygons`."""
+        from gmmseg.export import to_polygons
+
+        return to_polygons(self._instances("component", min_size), simplify=simplify)
+
+    def to_geojson(
+        self,
+        *,
+        instances: Kind = "component",
+        min_size: int = 1,
+        simplify: float | None = None,
+        keep_crs: bool = False,
+    ) -> dict[str, Any]:
+        """Return GeoJSON, in WGS 84 where the image is georeferenced; see `gmmseg.export.to_geojson`."""
+        from gmmseg.export import place_of, to_geojson
+
+        found = self._instances(instances, min_size)
+        return to_geojson(found, place=place_of(self.image), keep_crs=keep_crs, simplify=simplify)
+
+    def _instances(self, instances: Kind, min_size: int) -> Instances:
+        from gmmseg.export import find_instances
+
+        return find_instances(self.labels, class_names=self.model.class_names, instances=instances, min_size=min_size)
+
+    def _whole(self, layer: Layer) -> Array:
+        out = empty_layer(layer, self.model, self.image.shape)
+        if self.image.in_memory:
+            visit(
+                self.image,
+                self.model,
+                layer,
+                out,
+                guidance=self.guidance,
+                variation=self.variation,
+                bias=self.bias,
+                threads=self.threads,
+                progress=self.progress,
+            )
+        else:
+            for window, values in self._windows(layer):
+                where: tuple[Any, ...] = (..., *window)
+                out[where] = values
+        return out
+
+    def _windows(self, layer: Layer, folder: Path | None = None) -> Iterator[tuple[Window, Array]]:
+        """Compute a layer of an image that stays in its file; labels are counted on the way, and cleaned in a file."""
+        if layer == "labels" and self.min_size > 1:
+            return self._cleaned_windows(folder)
+        return self._computed_windows(layer)
+
+    def _computed_windows(self, layer: Layer) -> Iterator[tuple[Window, Array]]:
+        tally = _Tally(self.model.k, self.image)
+        for part in self._parts(layer):
+            if layer == "labels":
+                tally.add(part.window, part.values, tally.sample(part.window, part.pixels))
+            result = part.window, part.values
+            del part  # and with it the pixels, before the next window is asked for
+            yield result
+        if layer == "labels":
+            self.__dict__["_tally"] = tally
+
+    def _cleaned_windows(self, folder: Path | None) -> Iterator[tuple[Window, Array]]:
+        from gmmseg.image.sizes import kept_on_disk
+
+        source: Any = self.image.pixels
+        tally, samples = _Tally(self.model.k, self.image), []
+        with kept_on_disk(self.image.shape, source.sweep, folder) as labels:
+            for part in self._parts("labels"):
+                labels[part.window] = part.values
+                samples.append((part.window, tally.sample(part.window, part.pixels)))
+                del part
+            self._sieved(labels, out=labels)
+            for window, sample in samples:
+                values = np.array(labels[window])
+                tally.add(window, values, sample)
+                yield window, values
+        self.__dict__["_tally"] = tally
+
+    def _parts(self, layer: Layer) -> Iterator[Part]:
+        from gmmseg.labelling.streaming import stream
+
+        return stream(
+            self.image,
+            self.model,
+            layer,
+            variation=self._variation,
+            guidance=self.guidance,
+            bias=self.bias,
+            memory=self.memory,
+            threads=self.threads,
+            progress=self.progress,
+        )
+
+    @cached_property
+    def _variation(self) -> Array:
+        return contrast(self.image, self.model.recipe) if self.variation is None else self.variation
+
+    @cached_property
+    def _tally(self) -> _Tally:
+        return _Tally(self.model.k, self.image)
+
+
+class _Tally:
+    """How many pixels each label has, and the mean colour of those on an even grid of about 100 000.
+
+    Parameters
+    ----------
+    k : int
+    image : Image
+    """
+
+    def __init__(self, k: int, image: Image) -> None:
+        self.counts = np.zeros(k + 1, np.int64)
+        self._numbers, self._sums = np.zeros(k + 1, np.int64), np.zeros((3, k + 1))
+        self._image = image
+        self._step = max(1, int((image.n_pixels / 100_000) ** (1 / image.ndim)))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every pixel was counted."""
+        return bool(self.counts.sum() == self._image.n_pixels)
+
+    def sample(self, window: Window, pixels: Array) -> Array | None:
+        """Return the pixels of a window that lie on the grid (n, 3); None where they are no colours."""
+        if not self._image.color:
+            return None
+        return np.array(pixels[self._grid(window)]).reshape(-1, 3)  # a view would keep the whole window in memory
+
+    def add(self, window: Window, labels: Array, sample: Array | None) -> None:
+        """Count the labels of a window."""
+        k = len(self.counts) - 1
+        self.counts += _count_labels(labels, k)
+        if sample is not None:
+            chosen = labels[self._grid(window)].ravel()
+            self._numbers += np.bincount(chosen, minlength=k + 1)
+            for total, channel in zip(self._sums, sample.T, strict=True):
+                total += np.bincount(chosen, channel, minlength=k + 1)
+
+    def _grid(self, window: Window) -> Window:
+        return tuple(slice((self._step // 2 - s.start) % self._step, None, self._step) for s in window)
+
+    @property
+    def colors(self) -> list[tuple[int, int, int] | None]:
+        """Mean red, green and blue of each class; None where no pixel tells."""
+        if not self._image.color:
+            return [None] * (len(self.counts) - 1)
+        dtype = self._image.pixels.dtype
+        top = np.iinfo(dtype).max if dtype.kind in "iu" else 1
+        sums, numbers = self._sums[:, 1:], self._numbers[1:]
+        means = np.rint(np.clip(sums / np.maximum(numbers, 1) / top, 0, 1) * 255).astype(int).T
+        return [(int(r), int(g), int(b)) if n else None for (r, g, b), n in zip(means, numbers, strict=True)]
+
+
+def _count_labels(labels: Array, k: int) -> Array:
+    """Pixels of each label 0 to k."""
+    flat = labels.reshape(-1)
+    counts = np.zeros(k + 1, np.int64)
+    for part in (flat[i : i + (1 << 17)] for i in range(0, flat.size, 1 << 17)):
+        if k <= 8:  # comparisons within the cache, where bincount would convert to 64 bits first
+            counts[1:] += [np.count_nonzero(part == label) for label in range(1, k + 1)]
+        else:
+            counts += np.bincount(part, minlength=k + 1)
+    counts[0] = flat.size - counts[1:].sum()
+    return counts

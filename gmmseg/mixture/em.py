@@ -1,0 +1,284 @@
+"""Expectation-maximisation: iterate, watch the objective, stop."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError
+from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.patterns import Samples
+from gmmseg.mixture.prior import Prior
+from gmmseg.mixture.statistics import Statistics, m_step, measure
+
+__all__ = ["OUTLIERS", "Fit", "expectation_maximization", "with_outliers"]
+
+Array = NDArray[Any]
+
+OUTLIERS = ("uniform", "student")
+
+_START_DOF = 8.0
+_START_OUTLIERS = 0.05
+_MOST_PRECISE = 1e15  # inverse standard deviations above it would overflow when squared in float32
+_LEAST_SPREAD = 1e-20  # variances below it are rounding of what is constant: a millionth of one is just not too precise
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The result of EM; it holds no samples.
+
+    Parameters
+    ----------
+    mixture : Mixture
+    history : tuple of float
+        Mean log-likelihood a sample before each M step, in nats; with a prior, plus the logarithm of its density.
+    converged : bool
+        Whether the last step gained less than the tolerance.
+    rescued : int
+        How often an emptied or degenerate component was set up anew; history may fall there.
+    """
+
+    mixture: Mixture
+    history: tuple[float, ...]
+    converged: bool
+    rescued: int = 0
+
+
+def expectation_maximization(
+    planes: Array,
+    start: Mixture,
+    *,
+    weights: Array | None = None,
+    regularization: Array | float = 0.0,
+    noise: Array | float = 0.0,
+    tolerance: float = 1e-3,
+    max_iterations: int = 100,
+    threads: int = 1,
+    log_prior: Array | None = None,
+    prior: Prior | None = None,
+    frozen: Sequence[int] = (),
+) -> Fit:
+    """Fit a mixture by EM from a given start.
+
+    Parameters
+    ----------
+    planes : ndarray, shape (d, n), float32 or float64
+        NaN is a feature that is not known. Squares are summed: numbers of more than 1e15 do not go into float32, nor
+        those of more than 1e140 into float64.
+    start : Mixture
+        With Student-t components or outliers, where there shall be such: see `with_outliers`.
+    weights : ndarray, shape (n,), optional
+        Samples' weights, of the planes' dtype.
+    regularization : float or ndarray, shape (d,)
+        Added to the variances at every M step, though no maximum of the likelihood asks for it; it can make the
+        likelihood fall by no more than its own share in it.
+    noise : float or ndarray, shape (d,)
+        Variance by which the samples are known to be uncertain, such as that of rounding. Added to the variances, and
+        part of the objective, which is the likelihood expected over the noise; it never falls.
+    tolerance : float
+        Stop when an iteration gains less than this, in nats a sample. A fall beyond rounding is reported, and never
+        taken for convergence.
+    max_iterations : int
+    threads : int
+        Changes the time, never the result.
+    log_prior : ndarray, shape (K, n), of the planes' dtype, optional
+        Logarithms of each sample's prior probabilities of the components; very low where a component is ruled out.
+    prior : Prior, optional
+        Of the parameters: the posterior's highest point is sought.
+    frozen : sequence of int
+        Components that keep their mean and covariance.
+
+    Raises
+    ------
+    ParameterError
+        Components of one common covariance cannot be frozen.
+
+    Notes
+    -----
+    A component that holds less than the lightest sample, or whose covariance is degenerate, is put on one half of the
+    widest component instead; if that does not help it is dropped, with a DataWarning. Where something is known of the
+    components one by one (a prior of either kind, frozen ones) it stays as it was.
+    """
+    added = np.broadcast_to(np.asarray(regularization, np.float64) + noise, (len(planes),))
+    uncertain = np.broadcast_to(np.asarray(noise, np.float64), (len(planes),)) if np.any(noise) else None
+    if start.dof is not None:
+        uncertain = None  # only for Gaussian components is the expected logarithm that simple
+    precision = 2e-6 if planes.dtype == np.float32 else 1e-10
+    samples = _sorted_samples(planes, start, weights, log_prior, frozen)
+    if not samples.parts:
+        return Fit(start, (), True)
+    known = log_prior is not None or prior is not None or len(frozen) > 0
+    mixture, history, rescued, fall = start, [], 0, 0.0
+    comparable = converged = False
+    for _ in range(max_iterations):
+        statistics = measure(samples, mixture, noise=uncertain, threads=threads)
+        objective = statistics.log_likelihood + (0.0 if prior is None else prior.log_density(mixture))
+        history.append(objective / max(statistics.weight, np.finfo(float).tiny))
+        gain = history[-1] - history[-2] if comparable else np.inf
+        previous = mixture
+        mixture = m_step(statistics, start.covariance, added, previous=previous, prior=prior, frozen=frozen)
+        bad = _degenerate(mixture, statistics, samples.least)
+        kept = known and not (start.family.shared and bad.all())
+        comparable = kept or not bad.any()
+        if kept and bad.any():
+            mixture = _as_before(mixture, previous, bad)
+        elif bad.all():
+            mixture, added = _raise_variances(statistics, start.covariance, added, samples.least, previous, prior)
+        elif bad.any():
+            mixture = _rescue(mixture, bad, may_split=rescued < start.n_components)
+        rescued += not comparable
+        if gain < 0:
+            slack = added if uncertain is None else added - noise
+            explained = precision * max(1.0, abs(history[-1])) + previous.weights @ previous.blur(slack)
+            fall = max(fall, -gain if -gain > explained else 0.0)
+        if comparable and abs(gain) < tolerance and (gain >= 0 or -gain <= explained):
+            converged = True
+            break
+    _report(fall, converged or not tolerance, tolerance, len(history))
+    return Fit(mixture, tuple(history), converged, rescued)
+
+
+def _sorted_samples(
+    planes: Array, start: Mixture, weights: Array | None, log_prior: Array | None, frozen: Sequence[int]
+) -> Samples:
+    if start.family.shared and len(frozen):
+        raise ParameterError(f"frozen={list(frozen)} does not go with covariance='tied'; use 'full'")
+    if log_prior is not None and start.outlier_ranges is not None:
+        log_prior = np.append(log_prior, np.zeros((1, planes.shape[1]), planes.dtype), axis=0)
+    return Samples.of(planes, weights, log_prior)
+
+
+def _report(fall: float, settled: bool, tolerance: float, iterations: int) -> None:
+    if fall > 0:
+        warnings.warn(
+            f"the log-likelihood fell by {fall:.2g} nats a sample during EM; check the data for extreme values",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    if not settled:
+        warnings.warn(
+            f"EM stopped after {iterations} iterations before the log-likelihood settled within {tolerance:g}; "
+            "allow more iterations or a larger tolerance",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+
+def with_outliers(mixture: Mixture, kind: str | None, planes: Array, noise: Array | float = 0.0) -> Mixture:
+    """Return a mixture to start EM from that allows for outliers.
+
+    Parameters
+    ----------
+    mixture : Mixture
+    kind : {"uniform", "student"} or None
+        A uniform component beside the others, over the range of the samples, or Student-t components.
+    planes : ndarray, shape (d, n)
+        The samples; NaN where a feature is not known.
+    noise : float or ndarray, shape (d,)
+        Variance by which the samples are uncertain: it widens their range, as it does the components.
+    """
+    if kind is None:
+        return mixture
+    if kind == "student":
+        return replace(mixture, dof=np.full(mixture.n_components, _START_DOF))
+    if kind != "uniform":
+        raise ParameterError(f"outliers={kind!r} is not known; use {' or '.join(OUTLIERS)}, or None")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a feature that no sample has
+        ranges = np.nanmax(planes, axis=1).astype(np.float64) - np.nanmin(planes, axis=1)
+    ranges = np.sqrt(ranges**2 + 12 * np.asarray(noise))  # the variance of a uniform distribution is a twelfth
+    ranges = np.where(ranges > 0, ranges, 1.0)
+    return replace(
+        mixture,
+        weights=mixture.weights * (1 - _START_OUTLIERS),
+        outlier_weight=_START_OUTLIERS,
+        outlier_ranges=ranges,
+    )
+
+
+def _raise_variances(
+    statistics: Statistics, covariance: str, added: Array, least: float, previous: Mixture, prior: Prior | None
+) -> tuple[Mixture, Array]:
+    """M step with the least addition to the variances, in steps of ten, that makes a component usable.
+
+    Those that are not become balls of the samples' spread where they were: sums over samples too far apart for their
+    dtype may have lost all digits.
+    """
+    warnings.warn("every component was degenerate; their variances were raised", DataWarning, stacklevel=4)
+    second = statistics.second if statistics.second.ndim == 2 else np.diagonal(statistics.second, axis1=1, axis2=2)
+    spread = second.sum(axis=0) / max(statistics.counts.sum(), np.finfo(float).tiny)
+    unit = np.where((spread > _LEAST_SPREAD) & np.isfinite(spread), spread, 1.0)
+    for power in range(-6, 3):
+        raised = np.maximum(added, 10.0**power * unit)
+        mixture = m_step(statistics, covariance, raised, previous=previous, prior=prior)
+        if not _degenerate(mixture, statistics, least).all():
+            break
+    bad = _degenerate(mixture, statistics, least)
+    if bad.any():
+        balls = mixture.family.estimate(np.ones(len(bad)), np.zeros_like(statistics.second), unit)
+        mixture = _as_before(mixture, replace(previous, covariances=balls), bad)
+        mixture = replace(mixture, covariances=balls) if mixture.family.shared else mixture
+    return mixture, raised
+
+
+def _as_before(mixture: Mixture, previous: Mixture, bad: Array) -> Mixture:
+    """Give bad components back their means, and their covariances where these are their own."""
+    means, covariances = mixture.means.copy(), mixture.covariances.copy()
+    means[bad] = previous.means[bad]
+    if not mixture.family.shared:
+        covariances[bad] = previous.covariances[bad]
+    return replace(mixture, means=means, covariances=covariances)
+
+
+def _rescue(mixture: Mixture, bad: Array, *, may_split: bool) -> Mixture:
+    """Put bad components on halves of good ones, or drop them."""
+    if may_split:
+        return _split_widest(mixture, np.flatnonzero(~bad), np.flatnonzero(bad))
+    warnings.warn(
+        f"{bad.sum()} of {len(bad)} components found no samples of their own and were dropped",
+        DataWarning,
+        stacklevel=4,
+    )
+    return mixture.select(np.flatnonzero(~bad))
+
+
+def _degenerate(mixture: Mixture, statistics: Statistics, least: float) -> Array:
+    """Which components hold less than the lightest sample or have no usable covariance."""
+    bad = statistics.counts < 0.999 * least
+    try:
+        if np.isfinite(mixture.means).all() and np.abs(mixture.factors).max() < _MOST_PRECISE:
+            return bad
+    except np.linalg.LinAlgError:
+        pass
+    if mixture.family.shared:
+        return np.ones_like(bad)
+    for k in range(mixture.n_components):
+        try:
+            factors = mixture.select([k]).factors
+            usable = np.isfinite(mixture.means[k]).all() and np.abs(factors).max() < _MOST_PRECISE
+        except np.linalg.LinAlgError:
+            usable = False
+        bad[k] |= not usable
+    return bad
+
+
+def _split_widest(mixture: Mixture, good: Array, bad: Array) -> Mixture:
+    """Put each bad component on one half of the good component with the most spread samples."""
+    dense = mixture.family.dense(mixture.covariances, mixture.n_components, mixture.n_features)
+    weights, means, covariances = mixture.weights.copy(), mixture.means.copy(), mixture.covariances.copy()
+    total = weights.sum()
+    spread, axes = np.linalg.eigh(dense[good])
+    for k in bad:
+        widest = int(np.argmax(weights[good] * spread[:, -1]))
+        donor, step = good[widest], np.sqrt(max(spread[widest, -1], 0.0)) * axes[widest, :, -1]
+        weights[k] = weights[donor] = weights[donor] / 2
+        means[k] = means[donor] + step
+        means[donor] = means[donor] - step
+        if not mixture.family.shared:
+            covariances[k] = covariances[donor]
+    return replace(mixture, weights=weights * (total / weights.sum()), means=means, covariances=covariances)

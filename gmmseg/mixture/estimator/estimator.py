@@ -1,0 +1,500 @@
+"""GaussianMixture: scikit-learn's interface as a thin skin over the mixture core. scikit-learn itself is not needed."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmseg import kernels
+from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError, compatible
+from gmmseg.mixture import patterns
+from gmmseg.mixture.anomaly import p_values
+from gmmseg.mixture.em import Fit, expectation_maximization, with_outliers
+from gmmseg.mixture.estimator.protocol import DensityEstimator
+from gmmseg.mixture.estimator.validation import (
+    NotFittedError,
+    as_rows,
+    cast,
+    check_finite,
+    check_names,
+    check_parameters,
+    checked_weights,
+    feature_names,
+    generator,
+    initial_values,
+    random_state,
+)
+from gmmseg.mixture.parameters import Mixture, kernel_arguments
+from gmmseg.mixture.patterns import has_missing
+from gmmseg.mixture.prior import Prior
+from gmmseg.mixture.seeding import fill_in, frame, from_labels, nearest, plus_plus, seed_mixture
+
+__all__ = ["GaussianMixture"]
+
+Array = NDArray[Any]
+
+_FEW_ITERATIONS = 10  # who allows for fewer wants k-means and little EM, not the short runs of several starts
+
+
+class GaussianMixture(DensityEstimator):
+    """Gaussian mixture with the constructor, methods and attributes of `sklearn.mixture.GaussianMixture`.
+
+    Parameters
+    ----------
+    n_components : int
+    covariance_type : {"full", "tied", "diag", "spherical"}
+    tol : float
+        EM stops when an iteration gains less, in nats a sample.
+    reg_covar : float
+        Added to the variances. With 0, components that cannot be told apart are an error.
+    max_iter : int
+        Below 10, "kmeans" starts are those of k-means alone, without short runs of EM.
+    n_init : int
+        Independent fits; the one of highest likelihood is kept.
+    init_params : {"kmeans", "k-means++", "random", "random_from_data"}
+    weights_init, means_init, precisions_init : array_like, optional
+        Starting values, (K,), (K, d), and precisions of the family's shape.
+    random_state : int, numpy RandomState or Generator, optional
+        NumPy's global state by default.
+    warm_start : bool
+        Start the next fit from the result of the last.
+    verbose : int
+        Write to stdout how each fit went: 1 for its iterations, 2 for times and gains as well.
+    verbose_interval : int
+        Iterations from one such line to the next.
+    outliers : {"uniform", "student"}, optional
+        Allow for gross errors: by a uniform component beside the others, whose samples count for none of them, or by
+        Student-t components, whose tails are as long as the data say.
+    prior : Prior, optional
+        What is known of the components beforehand, in the data's units; the posterior's highest point is fitted.
+    frozen : sequence of int
+        Components that keep the mean and covariance of `means_init` and `precisions_init`.
+    threads : int, optional
+        All processors by default; changes the time, never the result.
+
+    Attributes
+    ----------
+    weights_ : ndarray, shape (K,)
+    means_ : ndarray, shape (K, d)
+    covariances_, precisions_, precisions_cholesky_ : ndarray
+        (K, d, d) for "full", (d, d) for "tied", (K, d) for "diag", (K,) for "spherical".
+    converged_ : bool
+    n_iter_ : int
+    lower_bound_ : float
+        Mean log-likelihood a sample of the best fit, in nats.
+    lower_bounds_ : list of float
+        The same at every iteration.
+    n_features_in_ : int
+    dof_, outlier_weight_, outlier_ranges_ : ndarray, shape (K,), float, ndarray, shape (d,)
+        Only where `outliers` are allowed for: degrees of freedom of Student-t components, whose `covariances_` are
+        scale matrices, or None; weight of the uniform component, which sums to 1 with `weights_`, and the sides of the
+        box that it is uniform in, or None.
+    feature_names_in_ : ndarray of str, shape (d,)
+        Columns of the data frame of the fit, if it was one.
+
+    Notes
+    -----
+    Fitted arrays have the dtype of the samples, float32 or float64, which is taken also where float32 does not reach as
+    far as the covariances or precisions; EM itself adds in float64. A model put together by hand needs `weights_`,
+    `means_`, `covariances_` and `precisions_cholesky_`, no fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[1.0], [1.2], [0.8], [8.0], [8.3], [7.7]])
+    >>> np.sort(GaussianMixture(2, random_state=0).fit(x).means_.ravel()).round(1).tolist()
+    [1.0, 8.0]
+    """
+
+    weights_: Array
+    means_: Array
+    covariances_: Array
+    precisions_: Array
+    precisions_cholesky_: Array
+    converged_: bool
+    n_iter_: int
+    lower_bound_: float
+    lower_bounds_: list[float]
+    n_features_in_: int
+    dof_: Array | None
+    outlier_weight_: float
+    outlier_ranges_: Array | None
+    feature_names_in_: Array
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: str = "full",
+        tol: float = 1e-3,
+        reg_covar: float = 1e-6,
+        max_iter: int = 100,
+        n_init: int = 1,
+        init_params: str = "kmeans",
+        weights_init: ArrayLike | None = None,
+        means_init: ArrayLike | None = None,
+        precisions_init: ArrayLike | None = None,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
+        outliers: str | None = None,
+        prior: Prior | None = None,
+        frozen: Sequence[int] = (),
+        threads: int | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.outliers = outliers
+        self.prior = prior
+        self.frozen = frozen
+        self.threads = threads
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Fitting
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the mixture by EM.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, d)
+            float32 is computed as float32, everything else as float64. NaN is a feature that is not known: it is left
+            out of the densities and imputed by its conditional moments (Ghahramani and Jordan 1994).
+        y : ignored
+        sample_weight : array_like, shape (n,), optional
+            Not negative; a weight of 2 counts a sample twice.
+
+        Raises
+        ------
+        ParameterError
+            (a ValueError) for unusable data, such as infinity, numbers above 1e140 or fewer samples with a weight and a
+            feature than components, and for unusable parameters.
+        """
+        names, rows = feature_names(X), as_rows(X)
+        check_parameters(self, len(rows))
+        given = initial_values(self, rows.shape[1])
+        weights = checked_weights(sample_weight, len(rows), rows.dtype)
+        if weights is not None and not weights.all():  # a sample of weight 0 may hold anything
+            rows, weights = rows[weights > 0], weights[weights > 0]
+        if has_missing(rows):
+            some = ~np.isnan(rows).all(axis=1)
+            rows, weights = rows[some], None if weights is None else weights[some]
+        check_parameters(self, len(rows))
+        planes = np.array(rows.T, order="C")
+        center, scale = frame(planes, common=self.covariance_type == "spherical")
+        planes -= center.astype(planes.dtype)[:, None]
+        planes *= (1 / scale).astype(planes.dtype)[:, None]
+        check_finite(planes)
+        best = self._best_fit(planes, weights, given, center, scale)
+        self._publish(best, center, scale, rows.dtype)
+        vars(self).pop("feature_names_in_", None)
+        if names is not None:
+            self.feature_names_in_ = names
+        if not best.converged and self.max_iter > 0:
+            warnings.warn(
+                "Best performing initialization did not converge. Try different init parameters, or increase max_iter, "
+                f"tol, or check for degenerate data (max_iter={self.max_iter}, tol={self.tol:g})",
+                compatible(ConvergenceWarning),
+                stacklevel=2,
+            )
+        return self
+
+    def fit_predict(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Array:
+        """Fit the mixture and return each sample's component (n,), int64."""
+        return self.fit(X, y, sample_weight).predict(X)
+
+    def _best_fit(
+        self, planes: Array, weights: Array | None, given: dict[str, Array], center: Array, scale: Array
+    ) -> Fit:
+        """Best of `n_init` fits in the scaled frame; a warm start is a single fit from the last result."""
+        warm = self.warm_start and hasattr(self, "converged_")
+        rng = generator(self.random_state)
+        unit = float(np.log(scale).sum())
+        best: Fit | None = None
+        for turn in range(1 if warm else self.n_init):
+            began = time.perf_counter()
+            if self.verbose:
+                sys.stdout.write(f"Initialization {turn}\n")
+            start = self._last_mixture(len(planes)) if warm else self._start(planes, weights, rng, given, center, scale)
+            start = start.transform(1 / scale, -center / scale)
+            last = self.lower_bound_ + unit if warm else -np.inf
+            fit = self._iterate(planes, weights, start, center, scale, last)
+            self._refuse_collapse(fit.mixture)
+            self._tell(fit.history, fit.converged, unit, time.perf_counter() - began)
+            if best is None or (fit.history and fit.history[-1] > best.history[-1]):
+                best = fit
+        assert best is not None
+        return best
+
+    def _iterate(
+        self, planes: Array, weights: Array | None, start: Mixture, center: Array, scale: Array, last: float
+    ) -> Fit:
+        """EM from a start; `last` is the likelihood that a warm start has to gain on."""
+
+        def climb(iterations: int) -> Fit:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # said once, by fit, of the best of n_init
+                return expectation_maximization(
+                    planes,
+                    start,
+                    weights=weights,
+                    regularization=self.reg_covar / scale**2,
+                    tolerance=self.tol,
+                    max_iterations=iterations,
+                    threads=kernels.thread_count(self.threads),
+                    prior=None if self.prior is None else self.prior.transform(1 / scale, -center / scale),
+                    frozen=self.frozen,
+                )
+
+        if np.isfinite(last) and self.max_iter > 0:
+            first = climb(1)
+            if abs(first.history[0] - last) < self.tol:
+                return replace(first, converged=True)
+        return climb(self.max_iter)
+
+    def _refuse_collapse(self, mixture: Mixture) -> None:
+        """Components may be lost only where variances are regularised: without, the likelihood has no bound."""
+        if self.reg_covar == 0 and mixture.n_components < self.n_components:
+            raise ParameterError(
+                "Fitting the mixture model failed because some components have ill-defined empirical covariance (for "
+                "instance caused by singleton or collapsed samples). Try to decrease the number of components, "
+                f"increase reg_covar, or scale the input data. (n_components={self.n_components}, but only "
+                f"{mixture.n_components} can be told apart, and reg_covar=0)"
+            )
+
+    def _start(
+        self,
+        planes: Array,
+        weights: Array | None,
+        rng: np.random.Generator,
+        given: dict[str, Array],
+        center: Array,
+        scale: Array,
+    ) -> Mixture:
+        """Starting mixture in the data's units: seeded, with the initial values that were given put in place."""
+        k, d = self.n_components, len(planes)
+        start = Mixture(np.full(k, 1 / k), np.zeros((k, d)), np.empty(0), self.covariance_type)
+        if len(given) < 3:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DataWarning)  # EM on all samples says what is left of it
+                start = self._seed(planes, weights, rng, scale).transform(scale, center)
+        self._refuse_collapse(start)
+        if start.n_components < k:
+            warnings.warn(
+                f"n_components={k}, but the samples have only {start.n_components} distinct values; "
+                f"{start.n_components} components were fitted",
+                DataWarning,
+                stacklevel=4,
+            )
+            return start
+        return replace(
+            start if len(given) < 3 else with_outliers(start, self.outliers, planes * scale[:, None], self.reg_covar),
+            weights=given.get("weights", start.weights) * (1 - start.outlier_weight),
+            means=given.get("means", start.means),
+            covariances=given.get("covariances", start.covariances),
+        )
+
+    def _last_mixture(self, d: int) -> Mixture:
+        if np.shape(self.means_)[1] != d:
+            raise ParameterError(
+                f"X has {d} features, but warm_start goes on from a fit of {np.shape(self.means_)[1]}; "
+                "give as many, or use warm_start=False"
+            )
+        return self._exact_mixture()
+
+    def _exact_mixture(self) -> Mixture:
+        """The fitted mixture, from its precision factors: float32 covariances may have lost their positivity."""
+        return self._own_mixture().of_precisions(np.asarray(self.precisions_cholesky_, np.float64))
+
+    def _seed(self, planes: Array, weights: Array | None, rng: np.random.Generator, scale: Array) -> Mixture:
+        k, regularization = self.n_components, self.reg_covar / scale**2
+        if self.init_params == "kmeans":
+            return seed_mixture(
+                planes,
+                k,
+                rng,
+                covariance=self.covariance_type,
+                weights=weights,
+                regularization=regularization,
+                outliers=self.outliers,
+                moves=self.max_iter >= _FEW_ITERATIONS,
+                threads=kernels.thread_count(self.threads),
+            )
+        complete = fill_in(planes, weights)
+        if self.init_params == "random":
+            labels = rng.permutation(np.arange(planes.shape[1]) % k)
+        else:
+            drawn = rng.choice(planes.shape[1], k, replace=False)
+            plain = self.init_params == "random_from_data"
+            centers = complete[:, drawn].T if plain else plus_plus(complete, k, rng, weights)
+            labels = nearest(complete, centers.astype(np.float64))
+        start = from_labels(complete, labels, k, self.covariance_type, weights, regularization)
+        return with_outliers(start, self.outliers, planes, regularization)
+
+    def _publish(self, fit: Fit, center: Array, scale: Array, dtype: Any) -> None:
+        """Set the fitted attributes, in the data's units and of its dtype."""
+        mixture = fit.mixture.transform(scale, center)
+        unit = float(np.log(scale).sum())  # log density in the data's units = that of the scaled data - unit
+        factors = mixture.precisions_cholesky
+        square = self.covariance_type in ("full", "tied")
+        precisions = factors @ np.swapaxes(factors, -1, -2) if square else factors**2
+        values = mixture.weights, mixture.means, mixture.covariances, precisions, factors
+        self.weights_, self.means_, self.covariances_, self.precisions_, self.precisions_cholesky_ = cast(values, dtype)
+        self.converged_, self.n_iter_ = fit.converged, len(fit.history)
+        self.lower_bounds_ = [value - unit for value in fit.history]
+        self.lower_bound_ = self.lower_bounds_[-1] if self.lower_bounds_ else -np.inf
+        self.n_features_in_ = mixture.n_features
+        further = {name + "_": getattr(mixture, name) for name in ("dof", "outlier_weight", "outlier_ranges")}
+        for name, value in further.items():  # scikit-learn's attributes alone where there is nothing to say
+            vars(self).pop(name, None)
+            if self.outliers is not None:
+                setattr(self, name, value)
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # What a fitted mixture says
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Return each sample's likeliest component (n,), int64; 0 where every feature is NaN."""
+        planes = self._planes(X)
+        out = np.empty(planes.shape[1], np.int64)
+        patterns.classify(planes, self._arguments_of, out, 0, threads=kernels.thread_count(self.threads))
+        return out
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Return the posterior probabilities (n, K), in Fortran order; the weights where every feature is NaN."""
+        planes = self._planes(X)
+        out = np.empty((len(self.weights_), planes.shape[1]), planes.dtype)
+        patterns.posterior(planes, self._arguments_of, out, None, threads=kernels.thread_count(self.threads))
+        if has_missing(out[:1]):
+            out[:, np.isnan(out[0])] = np.reshape(self.weights_ / np.sum(self.weights_), (-1, 1))
+        return out.T
+
+    def score_samples(self, X: ArrayLike) -> Array:
+        """Return the log density of each sample (n,), in nats: of the features that are not NaN."""
+        planes = self._planes(X)
+        out = np.empty(planes.shape[1], planes.dtype)
+        patterns.posterior(planes, self._all_arguments_of, None, out, threads=kernels.thread_count(self.threads))
+        return out
+
+    def p_values(self, X: ArrayLike) -> Array:
+        """Return how usual each sample is (n,): the probability that one of its component lies as far out, 0 to 1.
+
+        Small for outliers, evenly spread for samples of the mixture; NaN where every feature is NaN.
+        """
+        return p_values(self._planes(X), self._arguments_of, threads=kernels.thread_count(self.threads))
+
+    def score(self, X: ArrayLike, y: Any = None) -> float:
+        """Return the mean log-likelihood a sample, in nats: `score_samples(X).mean()`."""
+        return float(self.score_samples(X).mean())
+
+    def bic(self, X: ArrayLike) -> float:
+        """Bayesian information criterion; lower is better."""
+        scores = self.score_samples(X)
+        return self._own_mixture().bic(float(scores.sum(dtype=np.float64)), len(scores))
+
+    def aic(self, X: ArrayLike) -> float:
+        """Akaike information criterion; lower is better."""
+        return self._own_mixture().aic(float(self.score_samples(X).sum(dtype=np.float64)))
+
+    def sample(self, n_samples: int = 1) -> tuple[Array, Array]:
+        """Draw samples (n, d), float64, and their components (n,): scikit-learn's for the same parameters and seed."""
+        mixture = self._own_mixture() if getattr(self, "dof_", None) is None else self._exact_mixture()
+        if n_samples < 1:
+            raise ParameterError(f"Invalid value for 'n_samples': {n_samples!r}; ask for at least 1")
+        rng = random_state(self.random_state)
+        if mixture.dof is not None:
+            planes, components = mixture.sample(n_samples, rng)
+            return planes.T, components
+        counts = rng.multinomial(n_samples, mixture.weights / mixture.weights.sum())
+        if self.covariance_type in ("full", "tied"):
+            dense = mixture.family.dense(mixture.covariances, mixture.n_components, mixture.n_features)
+            parts = [
+                # Not checked: rounding, to float32 above all, may leave a covariance not quite positive.
+                rng.multivariate_normal(mean, covariance, count, check_valid="ignore")
+                for mean, covariance, count in zip(mixture.means, dense, counts, strict=True)
+            ]
+        else:
+            parts = [
+                mean + rng.standard_normal((count, mixture.n_features)) * np.sqrt(variances)
+                for mean, variances, count in zip(mixture.means, mixture.covariances, counts, strict=True)
+            ]
+        return np.concatenate(parts), np.repeat(np.arange(mixture.n_components), counts)
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Checks
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _own_mixture(self) -> Mixture:
+        self._check_fitted()
+        weights, means, covariances = (
+            np.asarray(a, np.float64) for a in (self.weights_, self.means_, self.covariances_)
+        )
+        further = (getattr(self, name, None) for name in ("dof_", "outlier_weight_", "outlier_ranges_"))
+        dof, outlier_weight, ranges = further  # models put together by hand have none of them
+        return Mixture(weights, means, covariances, self.covariance_type, dof, outlier_weight or 0.0, ranges)
+
+    def _all_arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
+        if getattr(self, "outlier_ranges_", None) is None:
+            return self._arguments_of(observed)
+        return self._exact_mixture().all_arguments_of(observed)
+
+    def _arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
+        """Kernel arguments from the attributes, so that a model put together by hand works too."""
+        if observed is not None:
+            return self._exact_mixture().arguments_of(observed)
+        k, d = np.shape(self.means_)
+        if np.shape(self.weights_) != (k,):
+            raise ParameterError(
+                f"weights_ has shape {np.shape(self.weights_)}; a number for each of {k} means is needed"
+            )
+        factors = np.asarray(self.precisions_cholesky_, np.float64)
+        if self.covariance_type in ("full", "tied"):
+            factors = np.broadcast_to(np.swapaxes(factors, -1, -2), (k, d, d))
+        else:
+            factors = np.broadcast_to(factors.reshape(k, -1), (k, d))
+        dof = getattr(self, "dof_", None)
+        return (*kernel_arguments(np.asarray(self.weights_), np.asarray(self.means_), factors, dof), dof)
+
+    def _planes(self, x: ArrayLike) -> Array:
+        self._check_fitted()
+        check_names(type(self).__name__, getattr(self, "feature_names_in_", None), feature_names(x))
+        rows = as_rows(x)
+        d = np.shape(self.means_)[1]
+        if rows.shape[1] != d:
+            raise ParameterError(
+                f"X has {rows.shape[1]} features, but {type(self).__name__} is expecting {d} features as input"
+            )
+        check_finite(rows)
+        return rows.T
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "means_"):
+            raise compatible(NotFittedError)(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate arguments before "
+                "using this estimator."
+            )
+
+    def _n_parameters(self) -> int:
+        return self._own_mixture().n_parameters

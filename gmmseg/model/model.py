@@ -1,0 +1,320 @@
+"""Model: recipe, scaling, mixture and class names; all that a segmentation needs but the image. One JSON file."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.errors import GmmsegError, InputError
+from gmmseg.features import Recipe
+from gmmseg.image import Image
+from gmmseg.io.atomic import atomic_file
+from gmmseg.mixture.parameters import Mixture
+from gmmseg.spatial.smoothing import share_power
+
+__all__ = ["Model", "Training", "load_model"]
+
+Array = NDArray[Any]
+
+_FORMAT, _VERSION = "gmmseg-model", 2  # 2 where there are outliers or Student-t distributions
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a model remembers of the images that it was fitted to, to tell others apart from them.
+
+    Parameters
+    ----------
+    spacing : tuple of float, optional
+        Size of a pixel along each spatial axis; None where unknown.
+    gap : float
+        By how much, in nats a feature, the pixels of a quarter of an image were at most less likely than samples of
+        the mixture itself; at least 0.
+    unusual : float
+        Largest share of a quarter's pixels beyond the contours that hold 99.9 % of each class, 0 to 1.
+    gain, offset : tuple of float, optional
+        Of each plane but those of position, scaled: what `gmmseg.model.adapting.adapt` finds for the images themselves.
+        It is not quite 1 and 0 where classes are not Gaussian.
+    """
+
+    spacing: tuple[float, ...] | None = None
+    gap: float = 0.0
+    unusual: float = 0.0
+    gain: tuple[float, ...] = ()
+    offset: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what no image could have been."""
+        if not (0 <= self.gap < np.inf and 0 <= self.unusual <= 1):
+            raise ValueError("the training's gap or share of unusual pixels is out of range")
+        if len(self.gain) != len(self.offset) or not all(0 < gain < np.inf for gain in self.gain):
+            raise ValueError("the training's gains are not above 0, or there is not one offset to each")
+        if not np.isfinite(self.offset).all():
+            raise ValueError("the training's offsets are not finite")
+        if self.spacing is not None and not all(0 < step < np.inf for step in self.spacing):
+            raise ValueError("the training's spacing is not finite and above 0")
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A fitted mixture with all that turns an image into its planes.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    plane_names : tuple of str
+    groups : tuple of int
+        For each plane the group it was scaled with; -1 for position.
+    center, scale : ndarray, shape (d,)
+        The mixture is of `(planes - center) / scale`.
+    mixture : Mixture
+        Of the scaled planes; classes in ascending order of the first feature's mean.
+    class_names : tuple of str
+    strength : float
+        Of the smoothing, 0 to 1.
+    n_channels : int
+    color : bool
+        What images the model is for.
+    training : Training, optional
+        Of the images that it was fitted to.
+    """
+
+    recipe: Recipe
+    plane_names: tuple[str, ...]
+    groups: tuple[int, ...]
+    center: Array
+    scale: Array
+    mixture: Mixture
+    class_names: tuple[str, ...]
+    strength: float
+    n_channels: int
+    color: bool
+    training: Training | None = None
+
+    @property
+    def k(self) -> int:
+        """Number of classes."""
+        return self.mixture.n_components
+
+    @property
+    def n_guides(self) -> int:
+        """Number of planes before those of position."""
+        return sum(group >= 0 for group in self.groups)
+
+    @property
+    def means(self) -> Array:
+        """Class means (K, d) in the features' own units."""
+        return self.mixture.means * self.scale + self.center
+
+    @property
+    def covariances(self) -> Array:
+        """Class covariances (K, d, d) in the features' own units."""
+        dense = self.mixture.family.dense(self.mixture.covariances, self.k, len(self.scale))
+        return np.asarray(dense * self.scale[:, None] * self.scale)
+
+    @cached_property
+    def among_neighbours(self) -> Model:
+        """The model whose posteriors the smoothing takes: what neighbours say replaces the classes' shares."""
+        return replace(self, mixture=self.mixture.tempered(share_power(self.strength)))
+
+    @cached_property
+    def _arguments(self) -> dict[tuple[bool, bytes], tuple[Array, Array, Array, Array | None]]:
+        return {}
+
+    def arguments_of(
+        self, observed: Array | None, *, outliers: bool = False
+    ) -> tuple[Array, Array, Array, Array | None]:
+        """Return the mixture of some features, all where None, as the kernels take it.
+
+        It is for planes in the features' own units: the scaling is folded in. `outliers` adds their component, where
+        the mixture has one, as the last.
+        """
+        key = (outliers, b"" if observed is None else observed.tobytes())
+        if key not in self._arguments:
+            chosen = slice(None) if observed is None else observed
+            local = self.mixture.marginal(observed)
+            constants, means, factors = local.all_arguments if outliers else local.arguments
+            scale, center = self.scale[chosen], self.center[chosen]
+            self._arguments[key] = (
+                constants - np.log(scale).sum(),
+                np.ascontiguousarray(means * scale + center),
+                factors / np.broadcast_to(scale, factors.shape),  # the last axis of both is that of the features
+                self.mixture.dof,
+            )
+        return self._arguments[key]
+
+    def check(self, image: Image) -> None:
+        """Raise InputError where the image is not of the kind that the model was fitted to."""
+        same_kind = (image.n_channels, image.color) == (self.n_channels, self.color)
+        if not same_kind or len(self.recipe.groups(image)) != len(self.groups):
+            own, found = (self.groups.count(-1), image.ndim) if same_kind else (None, None)
+            raise InputError(
+                f"{image.name}: the model is for {_kind(self.color, self.n_channels, own)} images with features "
+                f"{self.recipe}, this image is {_kind(image.color, image.n_channels, found)}; "
+                "fit a model to images of its kind"
+            )
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the model as JSON; numbers are kept to the last bit.
+
+        Raises
+        ------
+        OutputError
+            The file exists and `overwrite` is False, or the folder cannot be written.
+        """
+        mixture = self.mixture
+        content: dict[str, Any] = {
+            "format": _FORMAT,
+            "version": 1,
+            "features": str(self.recipe),
+            "planes": list(self.plane_names),
+            "groups": list(self.groups),
+            "center": self.center.tolist(),
+            "scale": self.scale.tolist(),
+            "covariance": mixture.covariance,
+            "weights": mixture.weights.tolist(),
+            "means": mixture.means.tolist(),
+            "covariances": mixture.covariances.tolist(),
+            "classes": list(self.class_names),
+            "smooth": self.strength,
+            "channels": self.n_channels,
+            "color": self.color,
+        }
+        if self.training is not None:  # nothing that a reader of version 1 has to know to apply the model
+            content |= {"training": asdict(self.training)}
+        if mixture.dof is not None:
+            content |= {"version": 2, "dof": mixture.dof.tolist()}
+        if mixture.outlier_ranges is not None:
+            outliers = {"weight": mixture.outlier_weight, "ranges": mixture.outlier_ranges.tolist()}
+            content |= {"version": 2, "outliers": outliers}
+        with atomic_file(Path(path), overwrite=overwrite) as file:
+            file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+
+
+def _kind(color: bool, n_channels: int, axes: int | None) -> str:
+    channels = "colour" if color else f"{n_channels}-channel"
+    return channels if axes is None else f"{channels}, {axes}-D"
+
+
+def load_model(path: str | os.PathLike[str]) -> Model:
+    """Read a model that `Model.save` wrote.
+
+    Raises
+    ------
+    InputError
+        The file is missing, no model, damaged or of a newer version.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; give the path of a model, as `gmmseg fit` writes it") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: cannot be read as a model ({_reason(error)}); give a file that `gmmseg fit` wrote"
+        ) from None
+    try:
+        content = json.loads(text)
+        if content.get("format") != _FORMAT:
+            raise ValueError("it does not say that it is a gmmseg model")
+        if content["version"] > _VERSION:
+            raise InputError(f"{path}: model of version {content['version']}, newer than {_VERSION}; update gmmseg")
+        return _parse(content)
+    except InputError:
+        raise
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        GmmsegError,
+        np.linalg.LinAlgError,
+    ) as error:
+        raise InputError(
+            f"{path}: not a usable model ({_reason(error)}); give a file that `gmmseg fit` wrote"
+        ) from None
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, KeyError):
+        return f"{error.args[0]!r} is missing"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not text"
+    if isinstance(error, OSError):
+        return (error.strerror or "cannot be opened").lower()
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _parse(content: dict[str, Any]) -> Model:
+    arrays = {
+        name: np.array(content[name], np.float64) for name in ("weights", "means", "covariances", "center", "scale")
+    }
+    outliers = content.get("outliers", {"weight": 0.0})
+    if "dof" in content:
+        arrays["dof"] = np.array(content["dof"], np.float64)
+    if "ranges" in outliers:
+        arrays["ranges"] = np.array(outliers["ranges"], np.float64)
+    mixture = Mixture(
+        arrays["weights"],
+        arrays["means"],
+        arrays["covariances"],
+        str(content["covariance"]),
+        arrays.get("dof"),
+        float(outliers["weight"]),
+        arrays.get("ranges"),
+    )
+    k, d = mixture.means.shape
+    expected = {
+        "weights": (k,),
+        "means": (k, d),
+        "covariances": mixture.family.shape(k, d),
+        "center": (d,),
+        "scale": (d,),
+        "dof": (k,),
+        "ranges": (d,),
+    }
+    for name, array in arrays.items():
+        if array.shape != expected[name]:
+            raise ValueError(f"{name} has shape {array.shape}, expected {expected[name]}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} is not finite")
+        if name in ("scale", "dof", "ranges") and not (array > 0).all():
+            raise ValueError(f"{name} must be positive")
+    if not 1 <= k <= 255 or len(content["classes"]) != k or len(content["planes"]) != d or len(content["groups"]) != d:
+        raise ValueError("the numbers of classes or planes do not agree")
+    if not ((arrays["weights"] >= 0).all() and arrays["weights"].sum() > 0 and 0 <= mixture.outlier_weight < 1):
+        raise ValueError("weights must be positive")
+    if not 0 <= float(content["smooth"]) <= 1:
+        raise ValueError("smooth is not between 0 and 1")
+    _ = mixture.factors
+    return Model(
+        Recipe.parse(content["features"]),
+        tuple(map(str, content["planes"])),
+        tuple(map(int, content["groups"])),
+        arrays["center"],
+        arrays["scale"],
+        mixture,
+        tuple(map(str, content["classes"])),
+        float(content["smooth"]),
+        int(content["channels"]),
+        bool(content["color"]),
+        None if content.get("training") is None else _training(content["training"]),
+    )
+
+
+def _training(content: dict[str, Any]) -> Training:
+    spacing = content.get("spacing")
+    return Training(
+        None if spacing is None else tuple(map(float, spacing)),
+        float(content["gap"]),
+        float(content["unusual"]),
+        tuple(map(float, content.get("gain", ()))),
+        tuple(map(float, content.get("offset", ()))),
+    )

@@ -1,0 +1,367 @@
+"""What can be drawn on one matplotlib Axes; colours are those of the label maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmseg.errors import ParameterError
+from gmmseg.io.palette import palette
+from gmmseg.mixture.parameters import Mixture
+from gmmseg.plot.view import View
+
+__all__ = ["criteria", "density", "ellipses", "history", "scatter"]
+
+Array = NDArray[Any]
+
+HISTOGRAM_SAMPLES = 50_000
+_DARK = "0.15"  # of lines over all classes; matplotlib reads it as a grey
+_SHOWN = (0.1, 99.9)  # percentiles of a histogram's samples
+_MOST_BINS = 120
+_FEWEST_ON_LATTICE = 8  # any two numbers are evenly spaced
+_REACH = 3.0  # standard deviations of a component that its curve is drawn to
+
+
+def scatter(
+    ax: Any,
+    source: Any,
+    data: Any,
+    *,
+    features: Sequence[int | str] = (0, 1),
+    probability: float | Sequence[float] = (0.5, 0.95),
+    points: int = 4000,
+    seed: int = 0,
+) -> None:
+    """Draw two features of a sample, coloured by class, under the components' contours and centres.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    source : Model, GaussianMixture or Mixture
+    data : path, ndarray or Image for a Model; ndarray (n, d) for a GaussianMixture, (d, n) for a Mixture
+        As the source's own methods take it. Samples that lack a number are left out.
+    features : sequence of two int or str
+        By number from 0, or by name.
+    probability : float or sequence of float
+        See `ellipses`.
+    points : int
+        The most that are drawn.
+    seed : int
+        Of the choice of points.
+
+    Raises
+    ------
+    ParameterError
+        A feature does not exist, or the data do not fit the source.
+
+    Notes
+    -----
+    A point's class is the likeliest under the mixture given all features, before any smoothing. Axes whose features
+    share a unit have the same scale.
+
+    Examples
+    --------
+    >>> import gmmseg
+    >>> from gmmseg import plot
+    >>> from matplotlib.figure import Figure
+    >>> x = np.random.default_rng(0).normal([[0, 0], [9, 9]], 1, (50, 2, 2)).reshape(-1, 2)
+    >>> ax = Figure().subplots()
+    >>> plot.scatter(ax, gmmseg.GaussianMixture(2, random_state=0).fit(x), x)
+    >>> ax.get_xlabel()
+    'feature 0'
+    """
+    view = View.of(source)
+    first, second = _pair(view, features)
+    planes = view.samples(data, points, seed)
+    order = np.random.default_rng(seed).permutation(planes.shape[1])[:points]  # so that no class hides the others
+    planes = np.ascontiguousarray(planes[:, order])
+    colors = _colors(view.mixture)
+    ax.scatter(
+        planes[first],
+        planes[second],
+        s=4,
+        c=colors[view.mixture.classify(planes)],
+        alpha=0.4,
+        linewidths=0,
+        rasterized=True,  # thousands of marks would make a slow PDF
+    )
+    ellipses(ax, view, features=(first, second), probability=probability)
+    ax.set_xlabel(view.labels[first])
+    ax.set_ylabel(view.labels[second])
+    if view.units[first] == view.units[second]:
+        ax.set_aspect("equal", adjustable="datalim")
+
+
+def ellipses(
+    ax: Any,
+    source: Any,
+    *,
+    features: Sequence[int | str] = (0, 1),
+    probability: float | Sequence[float] = (0.5, 0.95),
+) -> None:
+    """Draw the components' covariance contours, and their centres with the number of the class.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    source : Model, GaussianMixture or Mixture
+    features : sequence of two int or str
+        By number from 0, or by name.
+    probability : float or sequence of float
+        Shares of a component's own samples that its contours hold, above 0 and below 1.
+
+    Raises
+    ------
+    ParameterError
+        A feature does not exist, or a probability is out of range.
+
+    Notes
+    -----
+    The squared Mahalanobis distance of a Gaussian's two features has a chi-squared distribution of 2 degrees of
+    freedom, so the contour of probability p has the radius sqrt(-2 ln(1 - p)) under their marginal covariance.
+    """
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+    from matplotlib.transforms import Affine2D
+
+    view = View.of(source)
+    pair = _pair(view, features)
+    radii = [float(np.sqrt(-2 * np.log1p(-p))) for p in sorted(_probabilities(probability), reverse=True)]
+    means, spreads, colors = view.mixture.means[:, pair], _spreads(view.mixture, pair), _colors(view.mixture)
+    for mean, spread, color in zip(means, spreads, colors, strict=True):
+        for rank, radius in enumerate(radii):
+            matrix = np.eye(3)
+            matrix[:2, :2], matrix[:2, 2] = radius * spread, mean
+            contour = Path.unit_circle().transformed(Affine2D(matrix))
+            width = 0.9 if rank < len(radii) - 1 else 1.6
+            ax.add_patch(PathPatch(contour, fill=False, edgecolor=0.75 * color, linewidth=width, zorder=2.5))
+    for number, (mean, color) in enumerate(zip(means, colors, strict=True), 1):
+        _numbered_disc(ax, mean, number, color, label=view.classes[number - 1], clip_on=True)
+    ax.autoscale_view()
+
+
+def density(ax: Any, source: Any, data: Any = None, *, feature: int | str = 0, seed: int = 0) -> None:
+    """Draw the densities of the components and of the mixture, over the histogram of a feature.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    source : Model, GaussianMixture or Mixture
+    data : optional
+        As for `scatter`; without it there is no histogram.
+    feature : int or str
+        By number from 0, or by name.
+    seed : int
+        Of the choice of samples, of which there are at most 50 000.
+
+    Raises
+    ------
+    ParameterError
+        The feature does not exist, or the data do not fit the source.
+
+    Notes
+    -----
+    Components are weighted, so that they add up to the mixture. The histogram has bins after Freedman and Diaconis
+    (1981), a whole number of steps wide where the values are evenly spaced, and leaves out the outermost 0.1 % on
+    either side; the area of what it shows is its share of the samples.
+    """
+    view = View.of(source)
+    row = view.index(feature)
+    mixture = view.mixture
+    means, weights = mixture.means[:, row], mixture.weights
+    deviations = np.sqrt(_dense(mixture)[:, row, row])
+    low, high = (means - _REACH * deviations).min(), (means + _REACH * deviations).max()
+    if data is not None:
+        values = view.samples(data, HISTOGRAM_SAMPLES, seed)[row].astype(np.float64)
+        edges = _bin_edges(values)
+        heights = np.histogram(values, edges)[0] / (max(1, len(values)) * np.diff(edges))
+        ax.stairs(heights, edges, fill=True, color="0.85", label="samples")
+        margin = 0.08 * (edges[-1] - edges[0])
+        low, high = min(means.min(), edges[0]) - margin, max(means.max(), edges[-1]) + margin
+    grid = np.unique(np.concatenate([np.linspace(low, high, 400), _around(means, deviations)]))
+    curves = weights[:, None] * _normal(grid, means[:, None], deviations[:, None])
+    for curve, color, name in zip(curves, _colors(mixture), view.classes, strict=True):
+        ax.fill_between(grid, curve, color=color, alpha=0.25, linewidth=0)
+        ax.plot(grid, curve, color=color, linewidth=1.4, label=name)
+    ax.plot(grid, curves.sum(axis=0), color=_DARK, linewidth=1.2, linestyle=(0, (4, 1.5)), label="mixture")
+    peaks = weights * _normal(means, means, deviations)
+    for number, (place, color) in enumerate(zip(zip(means, peaks, strict=True), _colors(mixture), strict=True), 1):
+        _numbered_disc(ax, place, number, color, clip_on=False)  # whole where a peak is close to 0
+    ax.set_xlabel(view.labels[row])
+    ax.set_ylabel("density")
+    ax.set_xlim(low, high)
+    ax.set_ylim(bottom=0)
+
+
+def criteria(ax: Any, k: ArrayLike, *, chosen: int | None = None, **curves: ArrayLike) -> None:
+    """Draw criteria over the number of classes, each with a ring at its least value.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    k : array_like of int, shape (n,)
+        Numbers of classes.
+    chosen : int, optional
+        Marked by a vertical line.
+    **curves : array_like, shape (n,)
+        By the name in the legend, such as `BIC=[...]`; lower is better, and what is not finite is left out.
+
+    Raises
+    ------
+    ParameterError
+        There is no curve, one has another length than k, or nothing of one is finite.
+    """
+    counts = np.asarray(k)
+    if not curves:
+        raise ParameterError("no criterion is given; pass one by its name, such as BIC=values")
+    for (name, values), color in zip(curves.items(), _palette(len(curves)), strict=True):
+        heights = np.asarray(values, np.float64)
+        if counts.ndim != 1 or heights.shape != counts.shape:
+            raise ParameterError(f"{name} has shape {heights.shape}, k has {counts.shape}; give a value for each k")
+        known = np.isfinite(heights)
+        if not known.any():
+            raise ParameterError(f"{name} has no finite value; leave it out")
+        order = np.flatnonzero(known)[np.argsort(counts[known], kind="stable")]
+        best = order[np.argmin(heights[order])]
+        ax.plot(counts[order], heights[order], "o-", color=color, markersize=3.5, linewidth=1.4, label=name)
+        ax.plot(counts[best], heights[best], "o", color=color, markersize=10, markerfacecolor="none")
+    if chosen is not None:
+        ax.axvline(chosen, color=_DARK, linewidth=1, linestyle=(0, (4, 1.5)), zorder=0.5, label=f"chosen: {chosen}")
+    _whole_numbers(ax)
+    ax.set_xlabel("number of classes $k$")
+    ax.set_ylabel("criterion (lower is better)")
+    ax.legend(frameon=False)
+
+
+def history(ax: Any, fit: Any) -> None:
+    """Draw EM's objective over its iterations.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    fit : Fit, GaussianMixture or array_like, shape (n_iterations,)
+        What holds the history, or the history itself: mean log-likelihood a sample, in nats.
+
+    Raises
+    ------
+    ParameterError
+        There is no history: nothing was fitted, or in no iteration.
+    """
+    values = next((getattr(fit, name) for name in ("history", "lower_bounds_") if hasattr(fit, name)), fit)
+    heights = np.asarray(values if isinstance(values, Sequence | np.ndarray) else (), np.float64)
+    if heights.ndim != 1 or not heights.size:
+        raise ParameterError(f"{type(fit).__name__} holds no history; give what was fitted in at least one iteration")
+    steps = np.arange(1, len(heights) + 1)
+    color = _palette(1)[0]
+    ax.plot(steps, heights, ".-" if len(steps) <= 40 else "-", color=color, linewidth=1.4)
+    _whole_numbers(ax)
+    ax.ticklabel_format(axis="y", useOffset=False)
+    ax.set_xlabel("EM iteration")
+    ax.set_ylabel("mean log-likelihood (nats per sample)")
+
+
+def _pair(view: View, features: Sequence[int | str]) -> list[int]:
+    if isinstance(features, str) or len(features) != 2:
+        raise ParameterError(f"features={features!r} is not usable; give two, such as (0, 1)")
+    return [view.index(feature) for feature in features]
+
+
+def _probabilities(probability: float | Sequence[float]) -> Array:
+    values = np.atleast_1d(np.asarray(probability, np.float64))
+    if values.ndim != 1 or not values.size or not ((values > 0) & (values < 1)).all():
+        raise ParameterError(f"probability={probability!r} is not usable; use numbers above 0 and below 1")
+    return values
+
+
+def _dense(mixture: Mixture) -> Array:
+    return mixture.family.dense(mixture.covariances, mixture.n_components, mixture.n_features)
+
+
+def _spreads(mixture: Mixture, pair: list[int]) -> Array:
+    """Lower triangular roots (K, 2, 2) of the marginal covariances, exact whatever the features' scales."""
+    covariances = _dense(mixture)[:, pair][:, :, pair]
+    deviations = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+    products = np.maximum(deviations.prod(axis=1), np.finfo(float).tiny)
+    correlation = np.clip(covariances[:, 0, 1] / products, -1, 1)
+    roots = np.zeros_like(covariances)
+    roots[:, 0, 0] = deviations[:, 0]
+    roots[:, 1, 0] = deviations[:, 1] * correlation
+    roots[:, 1, 1] = deviations[:, 1] * np.sqrt(1 - correlation**2)
+    return roots
+
+
+def _normal(x: Array, mean: Array, deviation: Array) -> Array:
+    deviation = np.maximum(deviation, np.finfo(float).tiny)
+    return np.asarray(np.exp(-0.5 * ((x - mean) / deviation) ** 2) / (deviation * np.sqrt(2 * np.pi)))
+
+
+def _around(means: Array, deviations: Array) -> Array:
+    """Abscissae that follow each component, however narrow it is beside the others."""
+    return np.asarray(means[:, None] + deviations[:, None] * np.linspace(-_REACH, _REACH, 61)).ravel()
+
+
+def _bin_edges(values: Array) -> Array:
+    """Edges of the histogram; of values on a lattice, between these, or bins would hold now one and now two of them."""
+    if not len(values):
+        return np.array([0.0, 1.0])
+    low, lower, upper, high = np.percentile(values, (_SHOWN[0], 25, 75, _SHOWN[1]))
+    width = max(2 * (upper - lower) / np.cbrt(len(values)), (high - low) / _MOST_BINS)
+    step = _lattice(values)
+    if step:
+        first = values.min() - step / 2
+        width = step * max(1, round(width / step))
+        start = first + step * np.floor((low - first) / step)
+        return np.asarray(start + width * np.arange(1 + max(1, np.ceil((high - start) / width))))
+    if width <= 0:
+        width = max(1e-6, 1e-3 * abs(low))
+        return np.array([low - width, low + width])
+    return np.linspace(low, high, 1 + int(np.ceil((high - low) / width)))
+
+
+def _lattice(values: Array) -> float:
+    """Distance between neighbours where all values are evenly spaced, such as 8-bit numbers and positions; else 0."""
+    distinct = np.unique(values)
+    if len(distinct) < _FEWEST_ON_LATTICE:
+        return float((distinct == np.rint(distinct)).all())
+    step = float(np.diff(distinct).min())
+    places = (distinct - distinct[0]) / step
+    return step if np.abs(places - np.rint(places)).max() < 0.05 else 0.0
+
+
+def _palette(n: int) -> Array:
+    """Colours (n, 3) from 0 to 1 of n classes; past 255 they repeat."""
+    return palette(255)[1 + np.arange(n) % 255] / 255.0
+
+
+def _colors(mixture: Mixture) -> Array:
+    return _palette(mixture.n_components)
+
+
+def _numbered_disc(ax: Any, place: Any, number: int, color: Array, *, clip_on: bool, label: str | None = None) -> None:
+    """Name a class where it is: told by its number as well as by its colour."""
+    (disc,) = ax.plot(*place, "o", color=color, markersize=11, markeredgecolor="white", zorder=3, clip_on=clip_on)
+    disc.set(label=label, linestyle="none")
+    ax.text(
+        *place,
+        str(number),
+        color=_readable_on(color),
+        size=7.5 if number < 100 else 5.5,
+        weight="bold",
+        ha="center",
+        va="center_baseline",
+        zorder=3.1,
+        clip_on=clip_on,
+    )
+
+
+def _readable_on(color: Array) -> str:
+    return "black" if color @ (0.299, 0.587, 0.114) > 0.55 else "white"
+
+
+def _whole_numbers(ax: Any) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
