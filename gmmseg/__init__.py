@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from gmmseg.errors import OutputError as OutputError
     from gmmseg.errors import ParameterError as ParameterError
     from gmmseg.evaluation import evaluate as evaluate
-    from gmmseg.hierarchy.tree import regions as regions
+    from gmmseg.hierarchy.regions import regions as regions
     from gmmseg.image import Image as Image
     from gmmseg.labelling.result import Segmentation as Segmentation
-    from gmmseg.mixture.estimator.estimator import GaussianMixture as GaussianMixture
+    from gmmseg.mixture.estimator import GaussianMixture as GaussianMixture
     from gmmseg.mixture.parameters import Mixture as Mixture
     from gmmseg.mixture.prior import Prior as Prior
     from gmmseg.model import Model as Model
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "GaussianMixture": "gmmseg.mixture.estimator.estimator",
+    "GaussianMixture": "gmmseg.mixture.estimator",
     "GmmsegError": "gmmseg.errors",
     "GmmsegWarning": "gmmseg.errors",
-    "Image": "gmmseg.image.image",
+    "Image": "gmmseg.image",
     "InputError": "gmmseg.errors",
     "Mixture": "gmmseg.mixture.parameters",
-    "Model": "gmmseg.model.model",
+    "Model": "gmmseg.model",
     "OutputError": "gmmseg.errors",
     "ParameterError": "gmmseg.errors",
     "Prior": "gmmseg.mixture.prior",
@@ -43,8 +43,8 @@ _HOMES = {
     "choose_k": "gmmseg.segmentation",
     "evaluate": "gmmseg.evaluation",
     "fit": "gmmseg.segmentation",
-    "load_model": "gmmseg.model.model",
-    "regions": "gmmseg.hierarchy.tree",
+    "load_model": "gmmseg.model",
+    "regions": "gmmseg.hierarchy.regions",
     "segment": "gmmseg.segmentation",
 }
 

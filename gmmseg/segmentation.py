@@ -13,13 +13,16 @@ from numpy.random import default_rng
 from numpy.typing import NDArray
 
 from gmmseg import io, kernels
+from gmmseg.checks import whole_number
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.features import Recipe
-from gmmseg.fitting.fit import Survey, fit_model, survey
 from gmmseg.fitting.fit import class_names as checked_names
+from gmmseg.fitting.fit import fit_model
+from gmmseg.fitting.survey import Survey, survey
 from gmmseg.image import Image
+from gmmseg.io.opening import open_image
+from gmmseg.labelling.layers import Progress
 from gmmseg.labelling.result import MEMORY, Segmentation
-from gmmseg.labelling.tiles import Progress
 from gmmseg.mixture.covariance import FAMILIES, family
 from gmmseg.model import Model
 from gmmseg.spatial.guidance import Guidance
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice
     from gmmseg.spatial.bias import BiasField
 
-__all__ = ["apply", "choose_k", "fit", "open_image", "segment"]
+__all__ = ["Source", "apply", "choose_k", "fit", "segment"]
 
 Array = NDArray[Any]
 Source = Any  # a path, an array or an Image
@@ -400,21 +403,6 @@ def _result(
     return found
 
 
-def open_image(source: Source, *, mask: Any = None, channel_axis: Any = "auto", memory: int | None = None) -> Image:
-    """Take a path, an array or an Image as an Image, restricted to a mask (an array, or the path of one).
-
-    Pixels of a file that take more than half of `memory` (bytes) stay there.
-    """
-    if isinstance(source, str | os.PathLike):
-        limit = None if memory is None else memory // 2
-        return io.read(Path(source), mask=mask, channel_axis=channel_axis, memory=limit)
-    if isinstance(mask, str | os.PathLike):
-        mask = io.read_labels(Path(mask))
-    if isinstance(source, Image):
-        return source if mask is None else source.with_mask(mask)
-    return Image.from_array(source, channel_axis=channel_axis, mask=mask)
-
-
 def _guidance(image: Image, k: int, scribbles: Any, prior: Any, weight: float) -> Guidance | None:
     if isinstance(scribbles, str | os.PathLike):
         scribbles = io.read_labels(Path(scribbles))
@@ -428,14 +416,3 @@ def _class_number(k: Any) -> int:
         return whole_number("k", k, 1, MOST_CLASSES)
     except ParameterError as error:
         raise ParameterError(f'{error}, or "auto"') from None
-
-
-def whole_number(name: str, value: Any, low: int, high: int | None) -> int:
-    wanted = f"a whole number from {low} to {high}" if high is not None else f"a whole number of at least {low}"
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        number = low - 1
-    if isinstance(value, bool) or number != value or number < low or (high is not None and number > high):
-        raise ParameterError(f"{name}={value!r} is not usable; use {wanted}")
-    return number

@@ -11,8 +11,8 @@ from PIL import Image as Pillow
 
 import gmmseg
 from gmmseg import plot
-from gmmseg.export.colors import palette
 from gmmseg.export.overlay import contours
+from gmmseg.io.palette import palette
 
 IMAGES = Path(__file__).parents[1] / "images"
 PANEL = (300, 200)  # columns, rows

@@ -8,11 +8,11 @@ import pytest
 
 import gmmseg
 from gmmseg import Image, InputError
+from gmmseg.io.opening import open_image
 from gmmseg.mixture.calibration import calibrate
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.model import Training
 from gmmseg.model.adapting import Fitness, adapt, explains, look, remember
-from gmmseg.segmentation import open_image
 
 SHARES = (0.2, 0.3, 0.5)
 

@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 from gmmseg import Image
 from gmmseg.features import Recipe
-from gmmseg.fitting.sampling import contrast, location_and_scale, sample_pixels, take_sample
+from gmmseg.features.contrast import contrast
+from gmmseg.features.scaling import location_and_scale
+from gmmseg.fitting.sampling import take_sample
+from gmmseg.image.pixels import sample_pixels
 
 
 @given(

@@ -7,8 +7,9 @@ import pytest
 
 import gmmseg
 from gmmseg import Image
-from gmmseg.fitting.sampling import contrast, sample_pixels
-from gmmseg.labelling.tiles import empty_layer
+from gmmseg.features.contrast import contrast
+from gmmseg.image.pixels import sample_pixels
+from gmmseg.labelling.layers import empty_layer
 
 
 @dataclass

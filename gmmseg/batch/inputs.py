@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gmmseg.batch.manifest import Manifest
-from gmmseg.errors import InputError, OutputError
+from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.io.formats import FORMATS, identify
 
-__all__ = ["Found", "find_images"]
+__all__ = ["Found", "find_images", "images_of"]
 
 _MAGIC = set("*?[")
 # Two letters, or those of every ZIP archive: too little to call a file an image that is not named as one.
@@ -162,3 +162,30 @@ def _why_not(path: Path) -> str:
     except InputError as error:
         return str(error).removeprefix(f"{path} ").partition(";")[0]
     return f"may be {known.name}, but is not named so" if known.name in _WEAK else ""
+
+
+def images_of(paths: Sequence[Path]) -> list[Path]:
+    """Return images, with each folder replaced by the images in it, in the order of their names.
+
+    Hidden files, label maps (NAME_labels.*) and what is no image are left out of folders.
+
+    Raises
+    ------
+    ParameterError
+        A folder has no image.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir() or _is_image(path):  # a folder of DICOM files is one image
+            found.append(path)
+            continue
+        inside = [each for each in sorted(path.iterdir()) if not _is_passed_over(each.name) and _is_image(each)]
+        if not inside:
+            raise ParameterError(f"{path} is a folder without images; name images, or another folder")
+        found += inside
+    return found
+
+
+def _is_passed_over(name: str) -> bool:
+    """Whether a file of this name is hidden or a label map."""
+    return name.startswith(".") or name.partition(".")[0].endswith("_labels")

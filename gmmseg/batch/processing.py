@@ -15,7 +15,8 @@ from gmmseg.errors import GmmsegError, OutputError
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
-    from gmmseg.labelling.result import ClassSummary, Segmentation
+    from gmmseg.labelling.result import Segmentation
+    from gmmseg.labelling.summary import ClassSummary
     from gmmseg.model import Model
 
 __all__ = ["process"]

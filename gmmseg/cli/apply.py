@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from gmmseg.batch.inputs import images_of
 from gmmseg.batch.processing import process
 from gmmseg.cli.each import run_each
-from gmmseg.cli.fit import images_of, those_of_segment
+from gmmseg.cli.fit import those_of_segment
 from gmmseg.cli.progress import Progress
-from gmmseg.cli.segment import guides_of, reading_parameters, saving_parameters
+from gmmseg.cli.shared import guides_of, reading_parameters, saving_parameters
 from gmmseg.cli.table import finite
 from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.cli.types import FILE, Command, Fraction, Option

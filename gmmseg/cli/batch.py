@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from gmmseg.cli.messages import explain, plain, print_error
 from gmmseg.cli.progress import Count
-from gmmseg.cli.segment import (
+from gmmseg.cli.shared import (
     fitting_options,
     fitting_parameters,
     memory_option,

@@ -11,7 +11,7 @@ import click
 
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress
-from gmmseg.cli.segment import memory_option, reading_options, reading_parameters
+from gmmseg.cli.shared import memory_option, reading_options, reading_parameters
 from gmmseg.cli.types import FILE, Command, Covariance, Features, Option, WholeNumber
 from gmmseg.io.parts import files_of
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gmmseg.batch.inputs import images_of
 from gmmseg.cli import segment
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress
-from gmmseg.cli.segment import fitting_parameters, guides_of, reading_parameters
+from gmmseg.cli.shared import fitting_parameters, guides_of, reading_parameters
 from gmmseg.cli.table import class_table, finite
 from gmmseg.cli.types import FILE, Command, Option
-from gmmseg.errors import InputError, OutputError
+from gmmseg.errors import OutputError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of
@@ -25,45 +26,13 @@ if TYPE_CHECKING:
     from gmmseg.image import Image
     from gmmseg.model import Model
 
-__all__ = ["command", "images_of", "those_of_segment"]
+__all__ = ["command", "those_of_segment"]
 
 
 def those_of_segment(*names: str) -> list[click.Parameter]:
     """Return options of `gmmseg segment` by the names of their values: what means the same is said the same."""
     known: dict[str | None, click.Parameter] = {each.name: each for each in segment.command.params}
     return [known[name] for name in names]
-
-
-def images_of(paths: Sequence[Path]) -> list[Path]:
-    """Return images, with each folder replaced by the images in it, in the order of their names.
-
-    Hidden files, label maps (NAME_labels.*) and what is no image are left out of folders.
-
-    Raises
-    ------
-    click.UsageError
-        A folder has no image.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if not path.is_dir() or _is_image(path):  # a folder of DICOM files is one image
-            found.append(path)
-            continue
-        inside = [each for each in sorted(path.iterdir()) if _is_image(each)]
-        if not inside:
-            raise click.UsageError(f"{path} is a folder without images; name images, or another folder")
-        found += inside
-    return found
-
-
-def _is_image(path: Path) -> bool:
-    if path.name.startswith(".") or path.name.partition(".")[0].endswith("_labels"):
-        return False
-    try:
-        identify(path)
-    except InputError:
-        return False
-    return True
 
 
 @click.command(

@@ -13,7 +13,7 @@ import click
 from gmmseg.batch.outputs import require_distinct
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress
-from gmmseg.cli.segment import min_size_option, reading_options, reading_parameters
+from gmmseg.cli.shared import min_size_option, reading_options, reading_parameters
 from gmmseg.cli.types import FILE, Command, Fraction, Option, WholeNumber
 from gmmseg.io.parts import files_of, name_of
 
@@ -68,7 +68,7 @@ def command(
     if detail is not None and number is not None:
         raise click.UsageError(f"--detail {detail:g} and -n {number} both say how fine; give one of them")
     from gmmseg.export.overlay import DRAWINGS
-    from gmmseg.hierarchy.tree import regions
+    from gmmseg.hierarchy.regions import regions
     from gmmseg.image.sizes import least_pixels
     from gmmseg.io.reading import read
     from gmmseg.io.writing import check_target, write_labels, write_rgb

@@ -1,4 +1,4 @@
-"""What results look like in other programs: overlays, palettes, exchange formats.
+"""What results look like in other programs: overlays, exchange formats.
 
 A label map becomes `Instances`, and these become what a format wants: objects by `to_coco`, `to_panoptic`,
 `to_polygons`, `to_yolo`, `to_labelme` and `to_geojson`, files by `write_export`.

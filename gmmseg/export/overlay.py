@@ -38,7 +38,7 @@ def overlay(image: Image, labels: np.ndarray, *, alpha: float = 0.5, palette: np
     alpha : float
         Weight of the class colour, 0 to 1.
     palette : ndarray of uint8, shape (n_colors, 3), optional
-        Colour by label; by default `gmmseg.export.colors.palette`.
+        Colour by label; by default `gmmseg.io.palette.palette`.
 
     Returns
     -------

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.image.units import unit_range
 
-__all__ = ["CONVERSIONS", "gray", "unit_range"]
+__all__ = ["CONVERSIONS", "gray"]
 
 Array = NDArray[Any]
 
@@ -21,13 +22,6 @@ def _linear_light(dtype: str) -> Array:
     """Table from 8 or 16-bit sRGB to linear light (IEC 61966-2-1)."""
     c = np.arange(np.iinfo(dtype).max + 1) / np.iinfo(dtype).max
     return np.where(c > 0.04045, ((c + 0.055) / 1.055) ** 2.4, c / 12.92).astype(np.float32)
-
-
-def unit_range(values: Array) -> Array:
-    """Values as float32 from 0 to 1: integers are divided by the largest of their dtype."""
-    if values.dtype.kind in "iu":
-        return np.asarray(values / np.float32(np.iinfo(values.dtype).max), np.float32)
-    return values.astype(np.float32, copy=False)
 
 
 def lab(values: Array, out: Array) -> None:

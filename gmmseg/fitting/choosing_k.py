@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.features import Recipe
-from gmmseg.fitting.sampling import sample_pixels
 from gmmseg.image import Image
+from gmmseg.image.pixels import sample_pixels
 from gmmseg.mixture.choosing import DEFAULT_CRITERION, Choice, choose
 from gmmseg.mixture.parameters import Mixture
 

@@ -10,28 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import io
-from gmmseg.errors import InputError, ParameterError
-from gmmseg.features import Recipe
-from gmmseg.fitting.sampling import location_and_scale, sample_pixels
-from gmmseg.hierarchy.merging import Merges, merge
-from gmmseg.hierarchy.pieces import contrast, gradient, pieces_of
+from gmmseg.checks import whole_number
+from gmmseg.errors import ParameterError
+from gmmseg.hierarchy.merging import Merges
 from gmmseg.image import Image
-from gmmseg.image.windows import everything
-from gmmseg.segmentation import open_image, whole_number
 
-__all__ = ["RegionTree", "regions"]
+__all__ = ["RegionTree"]
 
 Array = NDArray[Any]
 
 DETAIL = 0.38
 """Level of detail that agrees best with people on photographs, see scripts/quality.py."""
 
-_PIECES = 500
-_LARGEST_UNIT = 2.0  # pixels for one of a photograph's; of larger pictures, squares of pixels are looked at
-_STARTS = 1.0, 0.7, 1.4  # pieces of the trees that are averaged, as shares of those asked for
-_PHOTOGRAPH = 481 * 321  # pixels of the photographs that the merging was tuned on
-_TYPICAL_SPREAD = 15.0  # of L*a*b* in photographs: what other features are scaled to
-_BLUR, _TEXTURE_SCALE, _TEXTURE_WEIGHT = 1.5, 3.0, 2.0
 _POWER, _UNIT, _STEEPNESS = 0.5, 8.0, 3.5
 """Of the height at a level of detail: how it follows the highest, at which it begins, and how soon it falls."""
 
@@ -125,115 +115,3 @@ class RegionTree:
         heights = self.merges.heights
         highest = max(float(heights[-1]), 0.0) if len(heights) else 0.0
         return int(np.searchsorted(heights, _UNIT * highest**_POWER * np.exp(-_STEEPNESS * level), side="right"))
-
-
-def regions(image: Any, *, mask: Any = None, channel_axis: Any = "auto", pieces: int = _PIECES) -> RegionTree:
-    """Cut a picture into connected regions, at every level of detail at once.
-
-    Parameters
-    ----------
-    image : path, array_like or Image
-        Of two spatial axes; as of `segment`.
-    mask : array_like, shape (rows, columns), optional
-        Non-zero where pixels are used.
-    channel_axis : int, None or "auto"
-    pieces : int
-        About how many regions the finest level has.
-
-    Returns
-    -------
-    RegionTree
-
-    Raises
-    ------
-    InputError
-        The image cannot be read, is a volume, or has no valid pixel.
-    ParameterError
-        A parameter has an unusable value.
-
-    Notes
-    -----
-    Features are the colour, blurred a little, and the logarithm of the local energy of lightness. Lengths are in
-    proportion to the picture's size, so that any resolution gives about the same regions. Pictures of more than about
-    0.6 megapixels are looked at in squares of pixels, in which the regions' outlines then run, and parts with less than
-    a square's side between them touch. Time grows with the pixels up to there, and little beyond.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> picture = np.zeros((60, 80, 3), np.uint8)
-    >>> picture[20:40, 20:50] = 200
-    >>> tree = regions(picture)
-    >>> tree.labels(n=2)[30, [10, 30, 70]]
-    array([1, 2, 1], dtype=uint16)
-    """
-    count = whole_number("pieces", pieces, 1, 1 << 20)
-    opened = open_image(image, mask=mask, channel_axis=channel_axis)
-    if opened.ndim != 2:
-        raise InputError(f"{opened.name} has {opened.ndim} spatial axes; regions are of pictures, which have 2")
-    if opened.valid is not None and not opened.valid.any():
-        raise InputError(f"{opened.name}: no pixel is valid, so there are no regions; check the mask")
-    unit = float(np.sqrt(opened.n_pixels / _PHOTOGRAPH))
-    step = int(np.ceil(unit / _LARGEST_UNIT))
-    guide, valid = _reduced(_guide(opened), opened.valid, step)
-    unit /= step
-    edges = gradient(guide, unit)
-    starts = [pieces_of(edges, max(1, round(count * share)), valid) for share in _STARTS]
-    merges = merge(starts, _features(guide, unit), edges + contrast(guide, unit), unit)
-    return RegionTree(opened, _enlarged(starts[0], opened, step), merges)
-
-
-def _reduced(guide: Array, valid: Array | None, step: int) -> tuple[Array, Array | None]:
-    """Means over the valid pixels of squares of `step` pixels, and which squares have any."""
-    if step == 1:
-        return guide, valid
-    starts = [np.arange(0, size, step) for size in guide.shape[:2]]
-
-    def sums(values: Array) -> Array:
-        return np.asarray(np.add.reduceat(np.add.reduceat(values, starts[0], axis=0), starts[1], axis=1))
-
-    used = np.ones(guide.shape[:2], np.float32) if valid is None else valid.astype(np.float32)
-    count = sums(used)
-    means = sums(guide * used[..., None]) / np.maximum(count, 1)[..., None]
-    if valid is None:
-        return means, None
-    means[count == 0] = guide[~valid][:1]  # what `_guide` fills them with
-    return means, count > 0
-
-
-def _enlarged(pieces: Array, image: Image, step: int) -> Array:
-    """Pieces of squares of `step` pixels, given to the valid pixels in them."""
-    if step == 1:
-        return pieces
-    rows, columns = image.shape
-    large = pieces.repeat(step, axis=0)[:rows].repeat(step, axis=1)[:, :columns]
-    return large if image.valid is None else np.where(image.valid, large, np.int32(-1))
-
-
-def _guide(image: Image) -> Array:
-    """What tells pixels apart (rows, columns, c), in units that compare with those of L*a*b*."""
-    recipe = Recipe.parse("lab") if image.color else Recipe.default(image)
-    planes = recipe.planes(image, everything(image.shape))
-    if not image.color:
-        flat, values = sample_pixels(image, 100_000, np.random.default_rng(0))
-        groups = tuple(range(len(planes)))
-        center, scale = location_and_scale(recipe.planes_of(image, values, flat), groups)
-        planes = (planes - center[:, None].astype(np.float32)) * (_TYPICAL_SPREAD / scale[:, None]).astype(np.float32)
-        planes = np.nan_to_num(planes)  # a band that is missing is taken as its median
-    else:
-        planes[0] -= 50  # lightness about its middle
-    guide = np.ascontiguousarray(planes.T).reshape(*image.shape, -1)
-    if image.valid is not None:
-        guide[~image.valid] = guide[image.valid].mean(axis=0)
-    return guide
-
-
-def _features(guide: Array, unit: float) -> Array:
-    """Planes (c + 1, n): colours, blurred a little, and the logarithm of the energy of what a wider blur takes away."""
-    import cv2
-
-    blurred = cv2.GaussianBlur(guide, (0, 0), _BLUR * unit).reshape(*guide.shape)
-    light = guide[..., 0]
-    fine = light - cv2.GaussianBlur(light, (0, 0), _TEXTURE_SCALE * unit)
-    energy = np.log(cv2.GaussianBlur(fine * fine, (0, 0), 2 * _TEXTURE_SCALE * unit) + 1)
-    return np.concatenate([blurred.reshape(-1, guide.shape[-1]).T, _TEXTURE_WEIGHT * energy.reshape(1, -1)])

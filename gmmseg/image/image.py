@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from gmmseg.errors import InputError, ParameterError
+from gmmseg.errors import ParameterError
+from gmmseg.image.axes import AXIS_CHOICES, guess_channels, named_channels, real_numbers
 from gmmseg.image.channels import evenly, positions
-from gmmseg.image.sources import Selected, Source, combine, finite
+from gmmseg.image.sources import Selected, Source
+from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything, shifted, strips, widened
 
 if TYPE_CHECKING:
@@ -21,14 +23,8 @@ if TYPE_CHECKING:
 
     ChannelAxis = int | None | Literal["auto"]
 
-__all__ = ["Image", "spans_color"]
+__all__ = ["Image"]
 
-# Floats that were scaled to 0..1 and then rounded or resized leave the range by about this much.
-_COLOR_TOLERANCE = 1e-3
-
-_AXIS_CHOICES = (
-    "pass channel_axis=-1 (or another axis) for channels, or channel_axis=None where every axis is spatial (a volume)"
-)
 
 _READ_AT_ONCE = 32 << 20  # bytes of pixels that are read to pick single ones out of a file
 
@@ -84,7 +80,7 @@ class Image:
             )
         if self.ndim not in (1, 2, 3):
             raise ParameterError(
-                f"{self.name}: {self.ndim} spatial axes are too many; {_AXIS_CHOICES}, and segment one volume at a time"
+                f"{self.name}: {self.ndim} spatial axes are too many; {AXIS_CHOICES}, and segment one volume at a time"
             )
         if self.spacing is not None and not all(0 < step < float("inf") for step in self.spacing):
             raise ParameterError(
@@ -319,13 +315,13 @@ class Image:
         >>> Image.from_array(np.zeros((6, 4, 5)), channel_axis=0).shape
         (4, 5)
         """
-        numbers = _real_numbers(array, name)
+        numbers = real_numbers(array, name)
         if isinstance(channel_axis, str):
             if channel_axis != "auto":
                 raise ParameterError(f'channel_axis={channel_axis!r} is not an axis; use an integer, None or "auto"')
-            pixels, color, alpha = _guess_channels(numbers, name)
+            pixels, color, alpha = guess_channels(numbers, name)
         else:
-            pixels, color = _named_channels(numbers, channel_axis, name)
+            pixels, color = named_channels(numbers, channel_axis, name)
             alpha = None
         valid = finite(pixels, every=color, name=name)
         if alpha is not None:
@@ -383,74 +379,3 @@ def _gathered(
         )
         place = tuple(index[axis, some] - corner[axis] for axis in range(len(corner)))
         yield inner, which[some], place
-
-
-def _real_numbers(array: npt.ArrayLike, name: str) -> np.ndarray:
-    """Return the array in a dtype that the rest of the package reads."""
-    import numpy as np
-
-    try:
-        numbers = np.asarray(array)
-    except ValueError as error:
-        raise InputError(f"{name} is not a rectangular array of numbers; pass one array of equal rows") from error
-    if numbers.dtype.kind not in "buif":
-        raise InputError(f"{name} has dtype {numbers.dtype}, expected real numbers; convert it to uint8 or float32")
-    if numbers.size == 0:
-        raise InputError(f"{name} is empty (shape {numbers.shape}); pass an array with at least one pixel")
-    if numbers.dtype.kind == "b":
-        bits = numbers.view(np.uint8)
-        # Some libraries (Pillow, for 1-bit files) hand out booleans whose bytes are 255.
-        return bits if bits.max() <= 1 else (bits != 0).view(np.uint8)
-    if numbers.dtype.kind == "f" and numbers.dtype.itemsize not in (4, 8):
-        return numbers.astype(np.float32 if numbers.dtype.itemsize == 2 else np.float64)
-    return numbers if numbers.dtype.isnative else numbers.astype(numbers.dtype.newbyteorder("="))
-
-
-def _guess_channels(numbers: np.ndarray, name: str) -> tuple[np.ndarray, bool, np.ndarray | None]:
-    """Return (pixels, color, alpha) of an array whose shape alone says what its axes are."""
-    if numbers.ndim == 2:
-        return numbers[..., None], False, None
-    if numbers.ndim != 3 or numbers.shape[-1] not in (3, 4):
-        raise ParameterError(f"{name} has shape {numbers.shape}, whose axes are ambiguous; {_AXIS_CHOICES}")
-    pixels = numbers[..., :3]
-    if not spans_color(pixels):
-        raise ParameterError(
-            f"{name} has floats outside 0..1 in {numbers.shape[-1]} channels, so it is not colour as it stands; "
-            "divide by 255 if it is 0..255, or pass channel_axis=-1 for plain bands"
-        )
-    return pixels, True, numbers[..., 3] if numbers.shape[-1] == 4 else None
-
-
-def _named_channels(numbers: np.ndarray, channel_axis: int | None, name: str) -> tuple[np.ndarray, bool]:
-    """Return (pixels, color) of an array whose channel axis the caller named."""
-    import operator
-
-    import numpy as np
-
-    if channel_axis is None:
-        if numbers.ndim == 0:
-            raise ParameterError(f"{name} is a single number; pass an array of at least one axis")
-        return numbers[..., None], False
-    try:
-        axis = operator.index(channel_axis)
-    except TypeError:
-        raise ParameterError(f'channel_axis={channel_axis!r} is not an axis; use an integer, None or "auto"') from None
-    if not -numbers.ndim <= axis < numbers.ndim or numbers.ndim < 2:
-        raise ParameterError(
-            f"channel_axis={axis} is not an axis of {name} with shape {numbers.shape} beside at least one spatial "
-            f"axis; {_AXIS_CHOICES}"
-        )
-    pixels = np.moveaxis(numbers, axis, -1)
-    return pixels, pixels.shape[-1] == 3 and spans_color(pixels)
-
-
-def spans_color(pixels: np.ndarray) -> bool:
-    """Whether floats lie within 0..1 (NaN and infinity aside); integers always may be colour."""
-    import numpy as np
-
-    if pixels.dtype.kind != "f":
-        return True
-    finite = np.isfinite(pixels)
-    low = np.min(pixels, where=finite, initial=0)
-    high = np.max(pixels, where=finite, initial=0)
-    return bool(low >= -_COLOR_TOLERANCE and high <= 1 + _COLOR_TOLERANCE)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmmseg.errors import OutputError, ParameterError
+from gmmseg.errors import ParameterError
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
 
-__all__ = ["USABLE", "Size", "kept_on_disk", "least_pixels"]
+__all__ = ["USABLE", "Size", "least_pixels"]
 
 USABLE = "use pixels or voxels (50), an area (20mm2, 900m2, 2.5ha, 15um2) or a volume (200mm3, 1ml)"
 """What sizes look like, for messages."""
@@ -142,38 +137,3 @@ def _metres(image: Image, size: Size) -> float:
     if "ome" in metadata and not codes:
         return 1e-6
     raise ParameterError(f"{start} the unit of length of its coordinates, which is not known; {_REMEDY}")
-
-
-@contextmanager
-def kept_on_disk(shape: tuple[int, ...], sweep: int, folder: Path | None) -> Iterator[Any]:
-    """Have a label map (*spatial), uint8, in a temporary file, which is gone at the end, however that comes.
-
-    Parameters
-    ----------
-    shape : tuple of int
-    sweep : int
-        The axis along which it is written: windows across it are stored together.
-    folder : Path, optional
-        Where the room is taken; by default the system's place for temporary files.
-
-    Raises
-    ------
-    OutputError
-        There is not the room.
-    """
-    import numpy as np
-
-    size = math.prod(shape)
-    with tempfile.TemporaryFile(prefix=".gmmseg-", dir=folder) as file:
-        try:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)  # a full disk would kill the process later
-            else:
-                file.truncate(size)
-        except OSError as error:
-            place = folder or tempfile.gettempdir()
-            raise OutputError(
-                f"{place} has no room for {size / 1e6:.0f} MB of labels that are to be cleaned "
-                f"({error.strerror or error}); free space, or leave the minimum size out"
-            ) from None
-        yield np.memmap(file, np.uint8, "r+", shape=shape, order="F" if sweep == len(shape) - 1 > 0 else "C")

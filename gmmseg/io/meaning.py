@@ -9,11 +9,13 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from gmmseg.image import Image
+from gmmseg.image.axes import spans_color
 from gmmseg.image.channels import evenly
-from gmmseg.image.image import spans_color
-from gmmseg.image.sources import Source, combine, finite
+from gmmseg.image.sources import Source
+from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window
-from gmmseg.io.geotiff import Tags, nodata_value, separate_nodata
+from gmmseg.io.geotiff import Tags, nodata_value
+from gmmseg.io.nodata import separate_nodata
 
 __all__ = ["Meaning", "RawSource", "Samples", "settle_color"]
 

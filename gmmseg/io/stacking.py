@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
-from gmmseg.image.sources import combine, finite
+from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything, shape_of
 from gmmseg.io.formats import has_rasterio
 from gmmseg.io.geotiff import transform_and_crs

@@ -115,7 +115,7 @@ def write_labels(
     names : sequence of str, optional
         Of the classes 1, 2, ...: for the formats that hold names.
     palette : ndarray of uint8, shape (n_colors, 3), optional
-        Colour of each label of a PNG, 0 first; by default `gmmseg.export.colors.palette`.
+        Colour of each label of a PNG, 0 first; by default `gmmseg.io.palette.palette`.
     overwrite : bool
         Whether an existing file may be replaced.
     **options

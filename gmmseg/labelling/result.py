@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from gmmseg import io
 from gmmseg.errors import ParameterError
-from gmmseg.fitting.sampling import contrast
+from gmmseg.features.contrast import contrast
 from gmmseg.image import Image
 from gmmseg.image.windows import Window, everything
-from gmmseg.labelling.tiles import Layer, Progress, empty_layer, visit
+from gmmseg.labelling.layers import Layer, Progress, empty_layer
+from gmmseg.labelling.summary import ClassSummary, Tally
+from gmmseg.labelling.tiles import visit
 from gmmseg.model import Model
 from gmmseg.spatial.guidance import Guidance
 
@@ -27,36 +29,12 @@ if TYPE_CHECKING:
     from gmmseg.labelling.streaming import Part
     from gmmseg.spatial.bias import BiasField
 
-__all__ = ["MEMORY", "ClassSummary", "Segmentation"]
+__all__ = ["MEMORY", "Segmentation"]
 
 Array = NDArray[Any]
 
 MEMORY = 1 << 30
 """Bytes that an image and its result may take unless a caller says otherwise."""
-
-
-@dataclass(frozen=True)
-class ClassSummary:
-    """One class of a segmentation.
-
-    Parameters
-    ----------
-    label : int
-        Its number in the label map.
-    name : str
-    share : float
-        Of the valid pixels, 0 to 1.
-    color : tuple of int or None
-        Mean red, green and blue, 0 to 255; None for images that are not colour and for classes of hardly any pixel.
-    means : dict of str to float
-        Mean of each feature under the model, in its own unit.
-    """
-
-    label: int
-    name: str
-    share: float
-    color: tuple[int, int, int] | None
-    means: dict[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -341,7 +319,7 @@ class Segmentation:
         return self._computed_windows(layer)
 
     def _computed_windows(self, layer: Layer) -> Iterator[tuple[Window, Array]]:
-        tally = _Tally(self.model.k, self.image)
+        tally = Tally(self.model.k, self.image)
         for part in self._parts(layer):
             if layer == "labels":
                 tally.add(part.window, part.values, tally.sample(part.window, part.pixels))
@@ -352,10 +330,10 @@ class Segmentation:
             self.__dict__["_tally"] = tally
 
     def _cleaned_windows(self, folder: Path | None) -> Iterator[tuple[Window, Array]]:
-        from gmmseg.image.sizes import kept_on_disk
+        from gmmseg.labelling.on_disk import kept_on_disk
 
         source: Any = self.image.pixels
-        tally, samples = _Tally(self.model.k, self.image), []
+        tally, samples = Tally(self.model.k, self.image), []
         with kept_on_disk(self.image.shape, source.sweep, folder) as labels:
             for part in self._parts("labels"):
                 labels[part.window] = part.values
@@ -388,69 +366,5 @@ class Segmentation:
         return contrast(self.image, self.model.recipe) if self.variation is None else self.variation
 
     @cached_property
-    def _tally(self) -> _Tally:
-        return _Tally(self.model.k, self.image)
-
-
-class _Tally:
-    """How many pixels each label has, and the mean colour of those on an even grid of about 100 000.
-
-    Parameters
-    ----------
-    k : int
-    image : Image
-    """
-
-    def __init__(self, k: int, image: Image) -> None:
-        self.counts = np.zeros(k + 1, np.int64)
-        self._numbers, self._sums = np.zeros(k + 1, np.int64), np.zeros((3, k + 1))
-        self._image = image
-        self._step = max(1, int((image.n_pixels / 100_000) ** (1 / image.ndim)))
-
-    @property
-    def complete(self) -> bool:
-        """Whether every pixel was counted."""
-        return bool(self.counts.sum() == self._image.n_pixels)
-
-    def sample(self, window: Window, pixels: Array) -> Array | None:
-        """Return the pixels of a window that lie on the grid (n, 3); None where they are no colours."""
-        if not self._image.color:
-            return None
-        return np.array(pixels[self._grid(window)]).reshape(-1, 3)  # a view would keep the whole window in memory
-
-    def add(self, window: Window, labels: Array, sample: Array | None) -> None:
-        """Count the labels of a window."""
-        k = len(self.counts) - 1
-        self.counts += _count_labels(labels, k)
-        if sample is not None:
-            chosen = labels[self._grid(window)].ravel()
-            self._numbers += np.bincount(chosen, minlength=k + 1)
-            for total, channel in zip(self._sums, sample.T, strict=True):
-                total += np.bincount(chosen, channel, minlength=k + 1)
-
-    def _grid(self, window: Window) -> Window:
-        return tuple(slice((self._step // 2 - s.start) % self._step, None, self._step) for s in window)
-
-    @property
-    def colors(self) -> list[tuple[int, int, int] | None]:
-        """Mean red, green and blue of each class; None where no pixel tells."""
-        if not self._image.color:
-            return [None] * (len(self.counts) - 1)
-        dtype = self._image.pixels.dtype
-        top = np.iinfo(dtype).max if dtype.kind in "iu" else 1
-        sums, numbers = self._sums[:, 1:], self._numbers[1:]
-        means = np.rint(np.clip(sums / np.maximum(numbers, 1) / top, 0, 1) * 255).astype(int).T
-        return [(int(r), int(g), int(b)) if n else None for (r, g, b), n in zip(means, numbers, strict=True)]
-
-
-def _count_labels(labels: Array, k: int) -> Array:
-    """Pixels of each label 0 to k."""
-    flat = labels.reshape(-1)
-    counts = np.zeros(k + 1, np.int64)
-    for part in (flat[i : i + (1 << 17)] for i in range(0, flat.size, 1 << 17)):
-        if k <= 8:  # comparisons within the cache, where bincount would convert to 64 bits first
-            counts[1:] += [np.count_nonzero(part == label) for label in range(1, k + 1)]
-        else:
-            counts += np.bincount(part, minlength=k + 1)
-    counts[0] = flat.size - counts[1:].sum()
-    return counts
+    def _tally(self) -> Tally:
+        return Tally(self.model.k, self.image)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from gmmseg.image import Image
 from gmmseg.image.sources import Source
 from gmmseg.image.windows import Tile, Window, shape_of, strips
-from gmmseg.labelling.tiles import Layer, Progress, empty_layer, halo_of, visit
+from gmmseg.labelling.layers import Layer, Progress, empty_layer, halo_of
+from gmmseg.labelling.tiles import visit
 from gmmseg.model import Model
 from gmmseg.spatial.guidance import Guidance
 
@@ -65,7 +66,7 @@ def stream(
     model : Model
     layer : str
     variation : ndarray, shape (d,)
-        Contrast of the whole image, see `gmmseg.fitting.sampling.contrast`.
+        Contrast of the whole image, see `gmmseg.features.contrast.contrast`.
     guidance : Guidance, optional
     bias : BiasField, optional
         Taken out of the pixels before they are classified.

@@ -4,52 +4,31 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.fitting.sampling import contrast
+from gmmseg.features.contrast import contrast
 from gmmseg.image import Image
 from gmmseg.image.windows import Tile, Window, everything, shape_of, shifted, tile_sides, tiles
+from gmmseg.labelling.layers import Layer, Progress, smoothing_halo
 from gmmseg.mixture import patterns
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.model import Model
 from gmmseg.spatial.guidance import Guidance
-from gmmseg.spatial.smoothing import HALO, Smoothing
+from gmmseg.spatial.smoothing import Smoothing
 
 if TYPE_CHECKING:
     from gmmseg.spatial.bias import BiasField
 
-__all__ = ["Layer", "Progress", "empty_layer", "halo_of", "visit"]
+__all__ = ["visit"]
 
 Array = NDArray[Any]
-Progress = Callable[[int, int], None]
-Layer = Literal["labels", "probabilities", "log_density", "anomaly"]
 
 TILE_BYTES = 8 << 20  # working memory of one tile: larger ones leave the cache, smaller ones are mostly halo
-
-
-def empty_layer(layer: Layer, model: Model, shape: tuple[int, ...]) -> Array:
-    """Return an array for a layer of this shape, filled with what stands for no data."""
-    if layer == "labels":
-        return np.zeros(shape, np.uint8)
-    if layer == "probabilities":
-        return np.zeros((model.k, *shape), np.float32)
-    return np.full(shape, np.nan, np.float32)
-
-
-def halo_of(model: Model, layer: Layer, image: Image) -> int:
-    """How many pixels around a window the layer there depends on, those for its features counted."""
-    return _smoothing_halo(model, layer) + model.recipe.context(image)
-
-
-def _smoothing_halo(model: Model, layer: Layer) -> int:
-    """How many pixels around a window are computed for the layer there."""
-    return HALO if model.strength > 0 and model.k > 1 and layer in ("labels", "probabilities") else 0
 
 
 def visit(
@@ -85,7 +64,7 @@ def visit(
     progress : callable, optional
         Called with the number of tiles done and of all tiles.
     """
-    smoothing, halo = None, _smoothing_halo(model, layer)
+    smoothing, halo = None, smoothing_halo(model, layer)
     if halo:
         variation = contrast(image, model.recipe) if variation is None else variation
         spacing = image.spacing or (1.0,) * image.ndim

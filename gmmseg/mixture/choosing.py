@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.em import Fit, expectation_maximization
+from gmmseg.mixture.kmeans import from_labels
+from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.moves import merge_down, split_lengthwise
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.seeding import fill_in, from_labels, seed_mixture
+from gmmseg.mixture.seeding import seed_mixture
 from gmmseg.mixture.statistics import measure
 
 __all__ = ["CRITERIA", "DEFAULT_CRITERION", "Candidate", "Choice", "choose", "grow"]

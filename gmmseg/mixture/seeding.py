@@ -8,27 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg import kernels
 from gmmseg.errors import GmmsegWarning, ParameterError
-from gmmseg.mixture.covariance import family
 from gmmseg.mixture.em import Fit, expectation_maximization, with_outliers
+from gmmseg.mixture.kmeans import both_spaces, from_labels, lloyd, nearest, plus_plus, standardize
+from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.moves import split_and_merge
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.patterns import has_missing, patterns
-from gmmseg.mixture.statistics import m_step, measure
+from gmmseg.mixture.patterns import has_missing
 
-__all__ = [
-    "fill_in",
-    "frame",
-    "from_labels",
-    "lloyd",
-    "nearest",
-    "plus_plus",
-    "seed_from_classes",
-    "seed_mixture",
-    "standardize",
-    "whiten",
-]
+__all__ = ["frame", "seed_from_classes", "seed_mixture"]
 
 Array = NDArray[Any]
 
@@ -100,7 +88,7 @@ def seed_mixture(
         crowded = _crowded(complete)
         some, complete = (np.ascontiguousarray(values[:, crowded]) for values in (some, complete))
         some_weights = None if some_weights is None else some_weights[crowded]
-    spaces = _spaces(complete, some_weights)
+    spaces = both_spaces(complete, some_weights)
 
     def begin(turn: int) -> Mixture:
         space = spaces[turn % 2]
@@ -239,32 +227,6 @@ def frame(planes: Array, *, common: bool) -> tuple[Array, Array]:
     return center.astype(planes.dtype).astype(np.float64), scale
 
 
-def fill_in(planes: Array, weights: Array | None = None) -> Array:
-    """Return the samples (d, n) with what is missing expected from the rest, under one Gaussian distribution of all."""
-    if not has_missing(planes):
-        return planes
-    known = ~np.isnan(planes)
-    counts = np.maximum(known.sum(axis=1), 1)
-    mean = np.where(known, planes, 0).sum(axis=1, dtype=np.float64) / counts
-    variance = np.where(known, (planes - mean[:, None]) ** 2, 0).sum(axis=1, dtype=np.float64) / counts
-    variance = np.maximum(variance, np.where(variance > 0, 0, 1))
-    start = Mixture(np.ones(1), mean[None], np.diag(variance)[None])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", GmmsegWarning)
-        one = expectation_maximization(
-            planes, start, weights=weights, regularization=1e-6 * variance, max_iterations=10
-        ).mixture
-    mean, covariance = one.means[0], one.covariances[0]
-    filled = np.where(known, planes, mean[:, None].astype(planes.dtype))
-    for observed, index in patterns(planes):
-        if observed is not None:
-            missing = np.setdiff1d(np.arange(len(planes)), observed)
-            slope = np.linalg.solve(covariance[np.ix_(observed, observed)], covariance[np.ix_(observed, missing)]).T
-            offsets = planes[np.ix_(observed, index)] - mean[observed, None]
-            filled[np.ix_(missing, index)] += (slope @ offsets).astype(planes.dtype)
-    return np.ascontiguousarray(filled)
-
-
 def _crowded(planes: Array) -> Array:
     """Indices of the samples but for the fifth whose neighbours are farthest (after Byers and Raftery 1998)."""
     from scipy.spatial import cKDTree
@@ -280,113 +242,3 @@ def _crowded(planes: Array) -> Array:
 # ---------------------------------------------------------------------------------------------------------------------
 # k-means
 # ---------------------------------------------------------------------------------------------------------------------
-
-
-def standardize(planes: Array, weights: Array | None = None) -> tuple[Array, Array]:
-    """Return the samples (d, n) at mean 0 and variance 1, constant features at 0, and their correlations (d, d)."""
-    d = len(planes)
-    anywhere = Mixture(np.ones(1), planes[:, :1].T.astype(np.float64), np.eye(d)[None])
-    overall = m_step(measure(planes, anywhere, weights), "full", np.zeros(d))
-    covariance, mean = overall.covariances[0], overall.means[0]
-    variances = np.diagonal(covariance)
-    varied = variances > (16 * np.finfo(planes.dtype).eps * np.abs(mean)) ** 2
-    scale = np.where(varied, 1 / np.sqrt(np.where(varied, variances, 1)), 0)
-    return ((planes - mean[:, None]) * scale[:, None]).astype(planes.dtype), covariance * scale[:, None] * scale
-
-
-def _spaces(planes: Array, weights: Array | None = None) -> tuple[Array, Array]:
-    """The samples whitened, and standardised, both (d, n)."""
-    standard, correlation = standardize(planes, weights)
-    variances, axes = np.linalg.eigh(correlation)
-    usable = variances > 1e-6
-    matrix = np.where(usable, 1 / np.sqrt(np.where(usable, variances, 1)), 0)[:, None] * axes.T
-    # Not a matrix product: BLAS threads would go on spinning beside the kernels'.
-    return np.asarray(np.einsum("ij,jn->in", matrix.astype(planes.dtype), standard)), standard
-
-
-def whiten(planes: Array, weights: Array | None = None) -> Array:
-    """Return the samples (d, n) turned and scaled to mean 0 and unit covariance; constant directions become 0."""
-    return _spaces(planes, weights)[0]
-
-
-def plus_plus(
-    planes: Array, k: int, rng: np.random.Generator, weights: Array | None = None, *, given: Array | None = None
-) -> Array:
-    """Choose up to k distinct samples as centres (k, d), each the best of a few drawn by squared distance.
-
-    The first ones may be `given` (m, d). Fewer than k come back where there are fewer distinct samples.
-    """
-    n = planes.shape[1]
-    mass = np.ones(n) if weights is None else weights.astype(np.float64)
-    candidates = 2 + int(np.log(k))
-    centres = [planes[:, rng.choice(n, p=mass / mass.sum())]] if given is None else list(given.astype(planes.dtype))
-    distance = np.full(n, np.inf)
-    for centre in centres:
-        distance = np.minimum(distance, ((planes - centre[:, None]) ** 2).sum(axis=0) * mass)
-    while len(centres) < k:
-        cumulated = np.cumsum(distance, dtype=np.float64)
-        if not cumulated[-1] > 0:
-            break
-        drawn = np.searchsorted(cumulated, rng.random(candidates) * cumulated[-1], side="right").clip(max=n - 1)
-        options = np.zeros((candidates, n), planes.dtype)
-        for plane in planes:
-            options += (plane - plane[drawn, None]) ** 2
-        options = np.minimum(options * mass.astype(planes.dtype), distance)
-        winner = int(np.argmin(options.sum(axis=1)))
-        centres.append(planes[:, drawn[winner]])
-        distance = options[winner]
-    return np.stack(centres).astype(np.float64)
-
-
-def _as_mixture(centres: Array) -> tuple[Array, Array, Array]:
-    """k-means as the limit of a mixture of equal balls of no size, as the kernels take it."""
-    return np.zeros(len(centres)), np.ascontiguousarray(centres), np.full(centres.shape, 1e3)
-
-
-def nearest(planes: Array, centres: Array) -> Array:
-    """Index of the nearest centre of each sample (n,)."""
-    out = np.empty(planes.shape[1], np.int64)
-    kernels.classify(planes, *_as_mixture(centres), out, 0, 1)
-    return out
-
-
-def lloyd(
-    planes: Array, centres: Array, weights: Array | None = None, *, iterations: int = 5, threads: int = 1
-) -> Array:
-    """Return the centres (k, d) after some iterations of k-means (Lloyd 1982); one that loses all samples stays."""
-    d = len(planes)
-    for _ in range(iterations):
-        sums, _ = kernels.statistics(planes, weights, *_as_mixture(centres), threads)
-        origins = centres.astype(planes.dtype).astype(np.float64)
-        centres = origins + sums[:, 1 : 1 + d] / np.maximum(sums[:, :1], np.finfo(float).tiny)
-    return centres
-
-
-def from_labels(
-    planes: Array, labels: Array, k: int, covariance: str, weights: Array | None, regularization: Array | float
-) -> Mixture:
-    """Return the mixture whose components are the samples of each label (n,), 0 to k - 1; empty labels are left out."""
-    d = len(planes)
-    values = planes.astype(np.float64)
-    mass = np.ones(len(labels)) if weights is None else weights.astype(np.float64)
-    counts = np.bincount(labels, mass, minlength=k)
-    kept = np.flatnonzero(counts > 0)
-    counts = counts[kept]
-    means = np.stack([np.bincount(labels, mass * row, minlength=k)[kept] / counts for row in values], axis=1)
-    regularization = np.broadcast_to(np.asarray(regularization, np.float64), (d,))
-    rules = family(covariance)
-    second = np.empty((len(kept), d) if rules.diagonal else (len(kept), d, d))
-    for row, label in enumerate(kept):
-        inside = labels == label
-        centred = values[:, inside] - means[row][:, None]
-        weighted = centred * mass[inside]
-        second[row] = (weighted * centred).sum(axis=1) if rules.diagonal else np.einsum("in,jn->ij", weighted, centred)
-        second[row] /= counts[row]
-    # A class of few samples may lie in a plane: a little of the covariance of all keeps its first density finite.
-    overall = np.tensordot(counts / counts.sum(), second, 1)
-    second += overall * (d / (counts + d)).reshape(-1, *[1] * (second.ndim - 1))
-    variances = overall if rules.diagonal else np.diagonal(overall)
-    variances = np.maximum(variances, values.var(axis=1))  # weights of extreme ratios may leave one sample alone
-    floor = 1e-12 * np.where(variances > 0, variances, 1)
-    covariances = rules.estimate(counts, second, np.maximum(regularization, floor))
-    return Mixture(counts / counts.sum(), means, covariances, covariance)

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.features import Recipe
-from gmmseg.fitting.sampling import sample_pixels
 from gmmseg.image import Image
+from gmmseg.image.pixels import sample_pixels
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.mixture.calibration import calibrate
 from gmmseg.mixture.parameters import Mixture

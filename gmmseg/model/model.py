@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import GmmsegError, InputError
+from gmmseg.errors import InputError
 from gmmseg.features import Recipe
 from gmmseg.image import Image
 from gmmseg.io.atomic import atomic_file
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.spatial.smoothing import share_power
 
-__all__ = ["Model", "Training", "load_model"]
+__all__ = ["FORMAT", "VERSION", "Model", "Training"]
 
 Array = NDArray[Any]
 
-_FORMAT, _VERSION = "gmmseg-model", 2  # 2 where there are outliers or Student-t distributions
+FORMAT, VERSION = "gmmseg-model", 2  # 2 where there are outliers or Student-t distributions
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Model:
         """
         mixture = self.mixture
         content: dict[str, Any] = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "version": 1,
             "features": str(self.recipe),
             "planes": list(self.plane_names),
@@ -201,120 +201,3 @@ class Model:
 def _kind(color: bool, n_channels: int, axes: int | None) -> str:
     channels = "colour" if color else f"{n_channels}-channel"
     return channels if axes is None else f"{channels}, {axes}-D"
-
-
-def load_model(path: str | os.PathLike[str]) -> Model:
-    """Read a model that `Model.save` wrote.
-
-    Raises
-    ------
-    InputError
-        The file is missing, no model, damaged or of a newer version.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give the path of a model, as `gmmseg fit` writes it") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: cannot be read as a model ({_reason(error)}); give a file that `gmmseg fit` wrote"
-        ) from None
-    try:
-        content = json.loads(text)
-        if content.get("format") != _FORMAT:
-            raise ValueError("it does not say that it is a gmmseg model")
-        if content["version"] > _VERSION:
-            raise InputError(f"{path}: model of version {content['version']}, newer than {_VERSION}; update gmmseg")
-        return _parse(content)
-    except InputError:
-        raise
-    except (
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        GmmsegError,
-        np.linalg.LinAlgError,
-    ) as error:
-        raise InputError(
-            f"{path}: not a usable model ({_reason(error)}); give a file that `gmmseg fit` wrote"
-        ) from None
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, KeyError):
-        return f"{error.args[0]!r} is missing"
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not text"
-    if isinstance(error, OSError):
-        return (error.strerror or "cannot be opened").lower()
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-def _parse(content: dict[str, Any]) -> Model:
-    arrays = {
-        name: np.array(content[name], np.float64) for name in ("weights", "means", "covariances", "center", "scale")
-    }
-    outliers = content.get("outliers", {"weight": 0.0})
-    if "dof" in content:
-        arrays["dof"] = np.array(content["dof"], np.float64)
-    if "ranges" in outliers:
-        arrays["ranges"] = np.array(outliers["ranges"], np.float64)
-    mixture = Mixture(
-        arrays["weights"],
-        arrays["means"],
-        arrays["covariances"],
-        str(content["covariance"]),
-        arrays.get("dof"),
-        float(outliers["weight"]),
-        arrays.get("ranges"),
-    )
-    k, d = mixture.means.shape
-    expected = {
-        "weights": (k,),
-        "means": (k, d),
-        "covariances": mixture.family.shape(k, d),
-        "center": (d,),
-        "scale": (d,),
-        "dof": (k,),
-        "ranges": (d,),
-    }
-    for name, array in arrays.items():
-        if array.shape != expected[name]:
-            raise ValueError(f"{name} has shape {array.shape}, expected {expected[name]}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} is not finite")
-        if name in ("scale", "dof", "ranges") and not (array > 0).all():
-            raise ValueError(f"{name} must be positive")
-    if not 1 <= k <= 255 or len(content["classes"]) != k or len(content["planes"]) != d or len(content["groups"]) != d:
-        raise ValueError("the numbers of classes or planes do not agree")
-    if not ((arrays["weights"] >= 0).all() and arrays["weights"].sum() > 0 and 0 <= mixture.outlier_weight < 1):
-        raise ValueError("weights must be positive")
-    if not 0 <= float(content["smooth"]) <= 1:
-        raise ValueError("smooth is not between 0 and 1")
-    _ = mixture.factors
-    return Model(
-        Recipe.parse(content["features"]),
-        tuple(map(str, content["planes"])),
-        tuple(map(int, content["groups"])),
-        arrays["center"],
-        arrays["scale"],
-        mixture,
-        tuple(map(str, content["classes"])),
-        float(content["smooth"]),
-        int(content["channels"]),
-        bool(content["color"]),
-        None if content.get("training") is None else _training(content["training"]),
-    )
-
-
-def _training(content: dict[str, Any]) -> Training:
-    spacing = content.get("spacing")
-    return Training(
-        None if spacing is None else tuple(map(float, spacing)),
-        float(content["gap"]),
-        float(content["unusual"]),
-        tuple(map(float, content.get("gain", ()))),
-        tuple(map(float, content.get("offset", ()))),
-    )

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.features import Recipe
-from gmmseg.fitting.sampling import sample_pixels
+from gmmseg.image.pixels import sample_pixels
+from gmmseg.io.opening import open_image
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.model import Model
-from gmmseg.segmentation import open_image
 
 __all__ = ["View"]
 

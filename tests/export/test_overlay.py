@@ -5,9 +5,9 @@ import pytest
 from skimage.color import rgb2lab
 
 from gmmseg.errors import ParameterError
-from gmmseg.export.colors import palette
 from gmmseg.export.overlay import contours, overlay
 from gmmseg.image import Image
+from gmmseg.io.palette import palette
 
 
 def test_palette_shape_and_stability():

@@ -4,17 +4,10 @@ import numpy as np
 import pytest
 
 from gmmseg.mixture.em import Fit, expectation_maximization
+from gmmseg.mixture.kmeans import from_labels, lloyd, nearest, plus_plus, whiten
 from gmmseg.mixture.moves import merge_down, split_and_merge, split_in_scale, split_lengthwise
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.seeding import (
-    draw_subset,
-    from_labels,
-    lloyd,
-    nearest,
-    plus_plus,
-    seed_mixture,
-    whiten,
-)
+from gmmseg.mixture.seeding import draw_subset, seed_mixture
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
 

@@ -13,7 +13,7 @@ from scipy.stats import chi2
 import gmmseg
 from gmmseg import plot
 from gmmseg.errors import ParameterError
-from gmmseg.export.colors import palette
+from gmmseg.io.palette import palette
 from gmmseg.mixture.covariance import FAMILIES
 from gmmseg.mixture.em import Fit
 from gmmseg.mixture.parameters import Mixture

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from gmmseg.errors import InputError
-from gmmseg.image.sources import combine
+from gmmseg.image.validity import combine
 from gmmseg.image.windows import Window
-from gmmseg.io.geotiff import dtype_without_nodata, separate_nodata
+from gmmseg.io.nodata import dtype_without_nodata, separate_nodata
 from gmmseg.io.raster.gdal import environment, explained, library
 
 __all__ = ["Bands", "RasterSource", "bands_of"]

@@ -118,7 +118,7 @@ def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
     -------
     Image
         Colour where the file says red, green and blue (unsigned integers) or has a colour table, otherwise bands. Not
-        valid where all bands are without data, by their nodata values (see `gmmseg.io.geotiff.separate_nodata`), masks
+        valid where all bands are without data, by their nodata values (see `gmmseg.io.nodata.separate_nodata`), masks
         or alpha; NaN is no data whether declared or not. `metadata["geo"]` says where the pixels lie.
 
     Raises

@@ -17,9 +17,9 @@ import tifffile
 
 from gmmseg.errors import DataWarning, GmmsegError, InputError, one_line
 from gmmseg.image import Image
+from gmmseg.image.axes import spans_color
 from gmmseg.image.channels import evenly
-from gmmseg.image.image import spans_color
-from gmmseg.image.sources import finite
+from gmmseg.image.validity import finite
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.formats import require_room
 from gmmseg.io.geotiff import channel_names, pixel_spacing, tags_to_keep

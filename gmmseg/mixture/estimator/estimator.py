@@ -31,10 +31,11 @@ from gmmseg.mixture.estimator.validation import (
     initial_values,
     random_state,
 )
+from gmmseg.mixture.kmeans import from_labels, nearest, plus_plus
+from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.parameters import Mixture, kernel_arguments
-from gmmseg.mixture.patterns import has_missing
 from gmmseg.mixture.prior import Prior
-from gmmseg.mixture.seeding import fill_in, frame, from_labels, nearest, plus_plus, seed_mixture
+from gmmseg.mixture.seeding import frame, seed_mixture
 
 __all__ = ["GaussianMixture"]
 
@@ -197,7 +198,7 @@ class GaussianMixture(DensityEstimator):
         weights = checked_weights(sample_weight, len(rows), rows.dtype)
         if weights is not None and not weights.all():  # a sample of weight 0 may hold anything
             rows, weights = rows[weights > 0], weights[weights > 0]
-        if has_missing(rows):
+        if patterns.has_missing(rows):
             some = ~np.isnan(rows).all(axis=1)
             rows, weights = rows[some], None if weights is None else weights[some]
         check_parameters(self, len(rows))
@@ -387,7 +388,7 @@ class GaussianMixture(DensityEstimator):
         planes = self._planes(X)
         out = np.empty((len(self.weights_), planes.shape[1]), planes.dtype)
         patterns.posterior(planes, self._arguments_of, out, None, threads=kernels.thread_count(self.threads))
-        if has_missing(out[:1]):
+        if patterns.has_missing(out[:1]):
             out[:, np.isnan(out[0])] = np.reshape(self.weights_ / np.sum(self.weights_), (-1, 1))
         return out.T
 
@@ -411,8 +412,7 @@ class GaussianMixture(DensityEstimator):
 
     def bic(self, X: ArrayLike) -> float:
         """Bayesian information criterion; lower is better."""
-        scores = self.score_samples(X)
-        return self._own_mixture().bic(float(scores.sum(dtype=np.float64)), len(scores))
+        return self._own_mixture().bic(float((scores := self.score_samples(X)).sum(dtype=np.float64)), len(scores))
 
     def aic(self, X: ArrayLike) -> float:
         """Akaike information criterion; lower is better."""

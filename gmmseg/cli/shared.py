@@ -1,0 +1,197 @@
+"""Options that several commands share, and their values as the library takes them."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from gmmseg.cli.types import (
+    FILE,
+    Bytes,
+    ChannelAxis,
+    Channels,
+    Covariance,
+    Features,
+    Fraction,
+    MinSize,
+    Names,
+    Option,
+    Outliers,
+    WholeNumber,
+)
+from gmmseg.io.formats import identify
+
+__all__ = [
+    "fitting_options",
+    "fitting_parameters",
+    "guides_of",
+    "memory_option",
+    "min_size_option",
+    "output",
+    "pixels",
+    "reading_options",
+    "reading_parameters",
+    "running",
+    "saving_parameters",
+]
+
+_classes = partial(click.option, cls=Option, section="Classes", show_default=True)
+pixels = partial(click.option, cls=Option, section="Pixels", show_default=True)
+output = partial(click.option, cls=Option, section="Output")
+running = partial(click.option, cls=Option, section="Running")
+_FITTING = (
+    _classes(
+        "-k",
+        metavar="INT|auto",
+        type=WholeNumber(1, 255, word="auto"),
+        default=4,
+        help="Number of classes, 1 to 255, or auto to choose it by the image.",
+    ),
+    _classes(
+        "--features",
+        type=Features(),
+        help="What tells pixels apart, one or several of lab, luv, rgb, hsv, gray, intensity, bands, texture (local "
+        "energy and direction) and xy (the position, with a weight if you like: lab,xy:0.5).  [default: lab,xy for "
+        "colour, intensity for one channel, else bands]",
+    ),
+    _classes(
+        "--covariance", type=Covariance(), default="full", help="Shape of classes: full, tied, diag or spherical."
+    ),
+    _classes(
+        "--smooth",
+        metavar="auto|0..1",
+        type=Fraction(word="auto"),
+        default="auto",
+        help="How much neighbouring pixels agree, 0 to 1, or auto to estimate it.",
+    ),
+    _classes("--no-smooth", is_flag=True, show_default=False, help="Each pixel for itself; the same as --smooth 0."),
+    _classes(
+        "--bias-field",
+        is_flag=True,
+        show_default=False,
+        help="Estimate a smooth gain over each image (uneven light, a coil) with the classes, and take it out.",
+    ),
+    _classes(
+        "--sample",
+        metavar="INT|all",
+        type=WholeNumber(1, word="all"),
+        default=100_000,
+        help="Pixels to fit the classes to, or all.",
+    ),
+    _classes(
+        "--outliers",
+        metavar="uniform|student",
+        type=Outliers(),
+        help="Keep gross errors from moving the classes, by a uniform class beside them or by long tails.",
+    ),
+    _classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels."),
+    _classes("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result."),
+)
+_READING = (
+    pixels("--mask", type=FILE, help="Label map of the same size; pixels where it is 0 are left out."),
+    pixels(
+        "--channel-axis",
+        metavar="INT|none",
+        type=ChannelAxis(),
+        default="auto",
+        help="Axis of the channels in .npy, .npz and TIFF files (0 first, -1 last), or none for a volume.",
+    ),
+    pixels(
+        "--channels",
+        "--bands",
+        "channels",
+        type=Channels(),
+        help="Which channels, in which order: numbers from 1 or names in the file, as in 4,3,2 or DAPI.  "
+        "[default: all]",
+    ),
+    pixels(
+        "--max-pixels", type=WholeNumber(1), default=2_000_000_000, help="Refuse larger images before decoding them."
+    ),
+)
+memory_option = running(
+    "--memory",
+    type=Bytes(),
+    default="1GiB",
+    show_default=True,
+    help="Rasters and volumes that take more than half of it are read and written window by window.",
+)
+min_size_option = click.option(
+    "--min-size",
+    cls=Option,
+    section="Regions",
+    type=MinSize(),
+    help="Give smaller regions (specks, holes) to their neighbours: pixels or voxels (50), or an area or volume where "
+    "the file says how large a pixel is (20mm2, 2.5ha, 1ml).",
+)
+
+
+def fitting_options(function: Any) -> Any:
+    """Add the options that say how classes are found."""
+    return _with(_FITTING, function)
+
+
+def reading_options(function: Any) -> Any:
+    """Add the options that say how images are read."""
+    return _with(_READING, function)
+
+
+def fitting_parameters(context: click.Context) -> dict[str, Any]:
+    """Return the values of `fitting_options` as the library's functions take them."""
+    given = context.params
+    if given["no_smooth"] and context.get_parameter_source("smooth") is ParameterSource.COMMANDLINE:
+        amount = "auto" if given["smooth"] is True else f"{given['smooth']:g}"
+        raise click.UsageError(f"--smooth {amount} and --no-smooth contradict each other; give one of them")
+    same = ("features", "covariance", "sample", "seed", "outliers", "class_names")
+    if given.get("bias_field") and "texture" in (given["features"] or ""):
+        raise click.UsageError(f"--bias-field does not go with --features {given['features']}; leave texture out")
+    bias = {"bias_field": given["bias_field"]} if "bias_field" in given else {}
+    return {
+        "k": given["k"] or "auto",
+        "smooth": 0.0 if given["no_smooth"] else given["smooth"],
+        **bias,
+        **{name: given[name] for name in same},
+    }
+
+
+def reading_parameters(context: click.Context) -> dict[str, Any]:
+    """Return the values of `reading_options`, and of `memory_option` if there, as `gmmseg.io.read` takes them."""
+    given = context.params
+    same = {name: given[name] for name in ("mask", "channel_axis", "channels", "max_pixels")}
+    return {**same, "memory": given["memory"] // 2 if "memory" in given else None}
+
+
+def saving_parameters(context: click.Context) -> dict[str, dict[str, Any]]:
+    """Return the options of the formats that are written, as `gmmseg.batch.process` takes them."""
+    given = context.params
+    if given["soft_type"] is not None and given["soft"] is None:
+        raise click.UsageError(f"--soft-type {given['soft_type']} is of --soft FILE, which is not given")
+    saving: dict[str, dict[str, Any]] = {"labels": {"cog": True} if given["cog"] else {}}
+    options = {"soft": "soft", "anomaly": "anomaly", "bias": "save_bias", "corrected": "save_corrected"}
+    for kind, option in options.items():
+        path = given.get(option)
+        tiff = path is not None and path.suffix.lower() in (".tif", ".tiff")
+        saving[kind] = {"cog": True} if given["cog"] and tiff else {}
+    if given["soft_type"] is not None:
+        saving["soft"]["dtype"] = given["soft_type"]
+    return saving
+
+
+def guides_of(options: dict[str, Any], n_images: int) -> list[Path]:
+    """Return the files that say something of pixels; they are there, and of one image where they have to be."""
+    guides = [options[name] for name in ("mask", "scribbles", "prior") if options[name] is not None]
+    for name in ("scribbles", "prior"):
+        if options[name] is not None and n_images > 1:
+            raise click.UsageError(f"--{name} is of one image, but {n_images} are given; run them one at a time")
+    for guide in guides:
+        identify(guide)
+    return guides
+
+
+def _with(options: tuple[Any, ...], function: Any) -> Any:
+    for option in reversed(options):
+        function = option(function)
+    return function

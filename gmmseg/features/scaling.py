@@ -1,0 +1,48 @@
+"""Centre and scale of planes of features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["location_and_scale"]
+
+Array = NDArray[Any]
+
+
+def location_and_scale(planes: Array, groups: tuple[int, ...], weights: Array | None = None) -> tuple[Array, Array]:
+    """Median and quartile-based spread (standard deviation, or 1, where that is 0) of each plane, shared in a group."""
+    d, n = planes.shape
+    center, scale = np.zeros(d), np.ones(d)
+    for group in set(groups):
+        rows = [row for row, g in enumerate(groups) if g == group]
+        if group < 0:
+            scale[rows] = 1 / np.sqrt(12)  # a position spread evenly over a side of length 1, at weight 1
+        elif n:
+            spread = deviation = 0.0
+            for row in rows:
+                known = ~np.isnan(planes[row])
+                values, mass = planes[row][known], None if weights is None else weights[known]
+                if values.size:
+                    low, center[row], high = _quarters(values, mass)
+                    spread = max(spread, float(high - low) / 1.349)
+                    if spread == 0:
+                        mean = np.average(values.astype(np.float64), weights=mass)
+                        deviation = max(deviation, float(np.sqrt(np.average((values - mean) ** 2, weights=mass))))
+            spread = spread if spread > 0 else deviation
+            scale[rows] = spread if spread > 0 else 1.0
+    return center, scale
+
+
+def _quarters(values: Array, weights: Array | None) -> Array:
+    """The three quartiles of values of which each counts as often as its weight says."""
+    if weights is None:
+        n = len(values)
+        quarters = [n // 4, n // 2, 3 * n // 4]
+        return np.asarray(np.partition(values, quarters)[quarters])
+    order = np.argsort(values, kind="stable")
+    cumulated = np.cumsum(weights[order])
+    places = np.searchsorted(cumulated, cumulated[-1] * np.array([0.25, 0.5, 0.75]), side="right")
+    return np.asarray(values[order[places.clip(max=len(values) - 1)]])

@@ -1,0 +1,164 @@
+"""Survey: what is known of images before classes are fitted."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from gmmseg.errors import DataWarning, ParameterError
+from gmmseg.features import Recipe
+from gmmseg.features.contrast import contrast
+from gmmseg.features.scaling import location_and_scale
+from gmmseg.fitting.sampling import Sample, blur_position, join_samples, take_sample
+from gmmseg.fitting.scene import Scene
+from gmmseg.image import Image
+from gmmseg.spatial.guidance import Guidance
+
+if TYPE_CHECKING:
+    from gmmseg.mixture.choosing import Choice
+
+__all__ = ["NOISE", "Survey", "survey"]
+
+Array = NDArray[Any]
+
+NOISE = 1e-4  # variance, in scaled units: about what rounding to 8 bits leaves
+
+
+class Survey(NamedTuple):
+    """What is known of images before classes are fitted: their kind, and a scaled sample of them.
+
+    Parameters
+    ----------
+    image : Image
+        The first one; the others are of its kind.
+    n_images : int
+    recipe : Recipe
+    sample : Sample
+        Its planes are centred and scaled.
+    center, scale : ndarray, shape (d,)
+    scenes : tuple of Scene
+        Of each image, where patches were asked for.
+    """
+
+    image: Image
+    n_images: int
+    recipe: Recipe
+    sample: Sample
+    center: Array
+    scale: Array
+    scenes: tuple[Scene, ...] = ()
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """For each plane the number of the group that shares one scale with it; -1 for position."""
+        return self.recipe.groups(self.image)
+
+    def choose(
+        self, max_k: int, families: Sequence[str], rng: Generator, threads: int, *, criterion: str = "icl"
+    ) -> Choice:
+        """Choose how many classes, 1 to max_k, and of which family."""
+        from gmmseg.fitting.choosing_k import choose_classes  # here, because most runs never choose
+
+        return choose_classes(
+            self.image,
+            self.recipe,
+            self.sample.planes,
+            self.center,
+            self.scale,
+            rng,
+            max_k=max_k,
+            families=families,
+            criterion=criterion,
+            n_images=self.n_images,
+            noise=NOISE,
+            threads=threads,
+        )
+
+    def supported(self, k: int, *, quiet: bool = False) -> int:
+        """k, or the number of distinct colours where that is less."""
+        colors = self.sample.planes[[row for row, group in enumerate(self.groups) if group >= 0]]
+        if colors.shape[1] == 0:
+            warnings.warn(f"{self.image.name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
+            return 1
+        colors = np.nan_to_num(colors, nan=np.inf)  # missing once is like missing again
+        for part in (colors[:, :1024], colors):
+            ordered = part[:, np.lexsort(part)]
+            distinct = 1 + int((ordered[:, 1:] != ordered[:, :-1]).any(axis=0).sum())
+            if distinct >= k:
+                return k
+        if quiet:
+            return distinct
+        found = "only 1 distinct colour" if distinct == 1 else f"only {distinct} distinct colours"
+        warnings.warn(
+            f"{self.image.name}: k={k} classes were asked for, but the sampled pixels have {found}; "
+            f"k={distinct} was used",
+            DataWarning,
+            stacklevel=4,
+        )
+        return distinct
+
+
+def survey(
+    images: Iterable[Image],
+    recipe: Recipe | None,
+    count: int | None,
+    rng: Generator,
+    *,
+    k: int = 1,
+    guide: Callable[[Image], Guidance | None] | None = None,
+    by_value: bool = True,
+    seen: Callable[[Image, Recipe], None] | None = None,
+    patches: int = 0,
+    threads: int = 1,
+) -> Survey:
+    """Sample images of one kind, one after the other; of `count` pixels each, all if None.
+
+    Parameters
+    ----------
+    recipe : Recipe or None
+        By default what suits the first image.
+    k, guide, by_value
+        As of `gmmseg.fitting.sampling.take_sample`; `guide` gives each image's guidance.
+    seen : callable, optional
+        Called with each image.
+    patches : int
+        Number of images, where patches of them are taken; 0 where none are.
+    threads : int
+    """
+    first, parts, scenes = None, [], []
+    for image in images:
+        first = image if first is None else first
+        recipe = Recipe.default(image) if recipe is None else recipe
+        recipe.check(image)
+        if recipe.groups(image) != recipe.groups(first) or image.color != first.color:
+            raise ParameterError(f"{image.name} and {first.name} are of different kinds; fit one model to each kind")
+        if seen is not None:
+            seen(image, recipe)
+        guidance = None if guide is None else guide(image)
+        found = take_sample(
+            image, recipe, count, rng, k=k, guidance=guidance, by_value=by_value, patches=patches, threads=threads
+        )
+        around, variation = found.patches, found.variation
+        if around is not None:
+            variation = contrast(image, recipe) if variation is None else variation
+            features = recipe.planes_of(image, around.values, around.flat, threads=threads)
+            blur_position(features, recipe.n_guides(image), np.random.default_rng(0))
+            scenes.append((image if patches == 1 else image.without_pixels(), around, features, variation))
+        parts.append(replace(found, variation=variation))
+    if first is None or recipe is None:
+        raise ParameterError("images is empty; give at least one image")
+    sample = join_samples(parts)
+    center, scale = location_and_scale(sample.planes, recipe.groups(first), sample.weights)
+    sample.planes[...] -= center.astype(np.float32)[:, None]
+    sample.planes[...] /= scale.astype(np.float32)[:, None]
+    ready = tuple(
+        Scene(image, recipe, around, features, center, scale, variation)
+        for image, around, features, variation in scenes
+    )
+    return Survey(first, len(parts), recipe, sample, center, scale, ready)

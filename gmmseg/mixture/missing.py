@@ -1,0 +1,44 @@
+"""Samples that lack features."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.errors import GmmsegWarning
+from gmmseg.mixture.em import expectation_maximization
+from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.patterns import has_missing, patterns
+
+__all__ = ["fill_in"]
+
+Array = NDArray[Any]
+
+
+def fill_in(planes: Array, weights: Array | None = None) -> Array:
+    """Return the samples (d, n) with what is missing expected from the rest, under one Gaussian distribution of all."""
+    if not has_missing(planes):
+        return planes
+    known = ~np.isnan(planes)
+    counts = np.maximum(known.sum(axis=1), 1)
+    mean = np.where(known, planes, 0).sum(axis=1, dtype=np.float64) / counts
+    variance = np.where(known, (planes - mean[:, None]) ** 2, 0).sum(axis=1, dtype=np.float64) / counts
+    variance = np.maximum(variance, np.where(variance > 0, 0, 1))
+    start = Mixture(np.ones(1), mean[None], np.diag(variance)[None])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GmmsegWarning)
+        one = expectation_maximization(
+            planes, start, weights=weights, regularization=1e-6 * variance, max_iterations=10
+        ).mixture
+    mean, covariance = one.means[0], one.covariances[0]
+    filled = np.where(known, planes, mean[:, None].astype(planes.dtype))
+    for observed, index in patterns(planes):
+        if observed is not None:
+            missing = np.setdiff1d(np.arange(len(planes)), observed)
+            slope = np.linalg.solve(covariance[np.ix_(observed, observed)], covariance[np.ix_(observed, missing)]).T
+            offsets = planes[np.ix_(observed, index)] - mean[observed, None]
+            filled[np.ix_(missing, index)] += (slope @ offsets).astype(planes.dtype)
+    return np.ascontiguousarray(filled)
