@@ -1,44 +1,34 @@
-"""segment(), fit() and apply(): an image becomes planes, a mixture is fitted, every pixel gets its class."""
+"""segment(), fit(), apply(), choose_k(): an image becomes planes, a mixture is fitted, every pixel gets its class."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from numpy.random import default_rng
-from numpy.typing import NDArray
 
-from gmmseg import io, kernels
 from gmmseg.checks import whole_number
-from gmmseg.errors import InputError, ParameterError
-from gmmseg.features import Recipe
-from gmmseg.fitting.fit import class_names as checked_names
-from gmmseg.fitting.fit import fit_model
-from gmmseg.fitting.survey import Survey, survey
+from gmmseg.errors import InputError
+from gmmseg.fitting.fit import fit_images
+from gmmseg.fitting.options import MOST_CHOSEN, MOST_CLASSES, Effort, FitOptions, Hints, Reading
+from gmmseg.fitting.survey import SurveyRequest, survey
 from gmmseg.image import Image
 from gmmseg.io.opening import open_image
-from gmmseg.labelling.layers import Progress
-from gmmseg.labelling.result import MEMORY, Segmentation
+from gmmseg.kernels.effort import MEMORY, Progress
+from gmmseg.labelling.result import Segmentation
+from gmmseg.labelling.tiles import Rule
 from gmmseg.mixture.covariance import FAMILIES, family
 from gmmseg.model import Model
-from gmmseg.spatial.guidance import Guidance
 from gmmseg.spatial.smoothing import TYPICAL, strength_of
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice
-    from gmmseg.spatial.bias import BiasField
 
-__all__ = ["Source", "apply", "choose_k", "fit", "segment"]
+__all__ = ["apply", "choose_k", "fit", "segment"]
 
-Array = NDArray[Any]
 Source = Any  # a path, an array or an Image
-
-MOST_CLASSES = 255
-_MOST_CHOSEN = 12
 
 
 def segment(
@@ -138,28 +128,24 @@ def segment(
     >>> segment(image, k=2).labels[0]
     array([1, 1, 1, 1, 2, 2, 2, 2], dtype=uint8)
     """
-    opened = open_image(image, mask=mask, channel_axis=channel_axis, memory=memory)
-    model, found, bias = _fit(
-        opened,
-        k,
+    options = FitOptions(
+        k=k,
         features=features,
         covariance=covariance,
-        mask=None,
-        channel_axis="auto",
         smooth=smooth,
         bias_field=bias_field,
         sample=sample,
         seed=seed,
         outliers=outliers,
-        scribbles=scribbles,
-        prior=prior,
-        prior_weight=prior_weight,
         class_names=class_names,
-        memory=memory,
-        threads=threads,
+        hints=Hints(scribbles, prior, prior_weight),
     )
-    guidance = _guidance(opened, model.k, scribbles, prior, prior_weight)
-    return _result(opened, model, guidance, found.sample.variation, bias, memory, threads, progress)
+    effort = Effort(memory, threads, progress)
+    opened = open_image(image, Reading(mask, channel_axis, memory=memory // 2))
+    fitted = fit_images([opened], 1, options, effort.workers)
+    guidance = options.hints.guidance(opened, fitted.model.k)
+    rule = Rule(fitted.model, guidance, fitted.found.sample.variation, fitted.bias)
+    return _labelled(opened, rule, effort)
 
 
 def fit(
@@ -181,121 +167,93 @@ def fit(
     memory: int = MEMORY,
     threads: int | None = None,
 ) -> Model:
-    """Fit one model to one image or to many of the same kind.
+    """Fit one model to one image or to many of the same kind, of which each has an equal say.
 
-    `images` is a path, an array, an Image, or a list or tuple of these; `sample` pixels are shared out equally among
-    them. `scribbles` and `prior` are of a single image. The other parameters, errors and warnings are those of
-    `segment`.
+    Parameters
+    ----------
+    images : path, array_like, Image, or an iterable of these
+        Such as a list, a generator or `Path("scenes").glob("*.tif")`. They are opened one after the other; those of an
+        iterable without a length are counted first. A list is of images, never one image.
+    k, features, covariance, smooth, seed, outliers, class_names
+        As of `segment`.
+    mask : array_like, shape (*spatial), optional
+        Of every image.
+    channel_axis : int, None or "auto"
+        Of every image that is an array or a file of one.
+    sample : int, optional
+        Pixels that the fit sees, shared out equally among the images; None for every pixel.
+    scribbles, prior, prior_weight
+        As of `segment`; of a single image.
+    memory, threads
+        As of `segment`.
+
+    Returns
+    -------
+    Model
+        To be applied to these and other images with `apply`, and saved with `Model.save`.
+
+    Raises
+    ------
+    InputError
+        An image cannot be read.
+    ParameterError
+        A parameter has an unusable value, there is no image, or images are of different kinds.
+
+    Warns
+    -----
+    DataWarning
+        The images have fewer distinct colours than k, or one of them no valid pixel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dark, bright = np.full((8, 8), 10, np.uint8), np.full((8, 8), 200, np.uint8)
+    >>> model = fit([dark, bright], k=2)
+    >>> apply(model, bright).labels.max()
+    np.uint8(2)
     """
-    from gmmseg.model.adapting import look, remember
+    from gmmseg.model.adapting import look, remember  # here, because segment() does without
 
-    looks: list[Any] = []
-    model, found, _ = _fit(
-        images,
-        k,
+    options = FitOptions(
+        k=k,
         features=features,
         covariance=covariance,
-        mask=mask,
-        channel_axis=channel_axis,
         smooth=smooth,
-        bias_field=False,
         sample=sample,
         seed=seed,
         outliers=outliers,
-        scribbles=scribbles,
-        prior=prior,
-        prior_weight=prior_weight,
         class_names=class_names,
-        memory=memory,
-        threads=threads,
-        seen=lambda image, recipe: looks.append(look(image, recipe)),
+        hints=Hints(scribbles, prior, prior_weight),
     )
-    return remember(model, looks, found.image.spacing)
-
-
-def _fit(
-    images: Source | Iterable[Source],
-    k: Any,
-    *,
-    features: str | None,
-    covariance: str,
-    mask: Any,
-    channel_axis: Any,
-    smooth: bool | float,
-    bias_field: bool,
-    sample: int | None,
-    seed: int,
-    outliers: str | None,
-    scribbles: Any,
-    prior: Any,
-    prior_weight: float,
-    class_names: Sequence[str] | None,
-    memory: int,
-    threads: int | None,
-    seen: Callable[[Image, Recipe], None] | None = None,
-) -> tuple[Model, Survey, BiasField | None]:
-    """The model, what is known of the images that it was fitted to, and the bias field of the only one."""
-    automatic = isinstance(k, str) and k == "auto"
-    number = _MOST_CHOSEN if automatic else _class_number(k)
-    count = None if sample is None else whole_number("sample", sample, 1, None)
-    rng = default_rng(whole_number("seed", seed, 0, None))
-    workers, strength = kernels.thread_count(threads), strength_of(smooth)
-    family(covariance)
-    recipe = None if features is None else Recipe.parse(features)
-    if not isinstance(bias_field, bool | np.bool_):
-        raise ParameterError(f"bias_field={bias_field!r} is not usable; use True or False")
-    textured = recipe is not None and recipe.has_texture  # features that have heard the neighbourhood already
-    if bias_field and textured:
-        raise ParameterError(f"bias_field=True does not go with features={features!r}; leave texture out")
-    sources = images if isinstance(images, list | tuple) else [images]
-    if len(sources) != 1 and not (scribbles is None and prior is None):
-        raise ParameterError(f"scribbles and prior are of one image, but there are {len(sources)}; fit one at a time")
-    if automatic and not (scribbles is None and prior is None):
-        raise ParameterError('k="auto" does not go with scribbles or prior, which number the classes; give k')
-    names = checked_names(None if automatic else class_names, number)
-    opened = (open_image(source, mask=mask, channel_axis=channel_axis, memory=memory) for source in sources)
-
-    def guide(image: Image) -> Guidance | None:
-        return _guidance(image, number, scribbles, prior, prior_weight)
-
-    share = None if count is None else -(-count // max(1, len(sources)))
-    patches = len(sources) if bias_field or (strength != 0 and number > 1 and not textured) else 0
-    found = survey(
-        opened,
-        recipe,
-        share,
-        rng,
-        k=number,
-        guide=guide,
-        by_value=not automatic,
-        seen=seen,
-        patches=patches,
-        threads=workers,
+    effort = Effort(memory, threads)
+    n_images, sources = _counted(images)
+    reading = Reading(mask, channel_axis, memory=memory // 2)
+    opened = (open_image(source, reading) for source in sources)
+    looks: list[Any] = []
+    fitted = fit_images(
+        opened, n_images, options, effort.workers, seen=lambda image, recipe: looks.append(look(image, recipe))
     )
-    if found.sample.classes is None:
-        number = found.supported(number, quiet=automatic)
-    if automatic and found.sample.planes.shape[1]:
-        number = found.choose(number, (covariance,), rng, workers).k
-        names = checked_names(class_names, number)
-    model, bias = fit_model(
-        found,
-        number,
-        rng,
-        covariance=covariance,
-        outliers=outliers,
-        names=names,
-        strength=strength,
-        ordered=prior is not None,
-        bias_field=bias_field,
-        threads=workers,
-    )
-    return model, found, bias
+    return remember(fitted.model, looks, fitted.found.image.spacing)
+
+
+def _counted(images: Any) -> tuple[int, Iterator[Source]]:
+    """Return how many images there are, and each in turn."""
+    one = isinstance(images, str | os.PathLike | Image) or hasattr(images, "__array__") or not _is_iterable(images)
+    if one or hasattr(images, "__array_interface__"):
+        return 1, iter([images])
+    if not hasattr(images, "__len__"):
+        images = list(images)
+    return len(images), iter(images)
+
+
+def _is_iterable(value: Any) -> bool:
+    return hasattr(value, "__iter__") or hasattr(value, "__getitem__")
 
 
 def choose_k(
     image: Source,
     *,
-    max_k: int = _MOST_CHOSEN,
+    max_k: int = MOST_CHOSEN,
     covariance: str | Sequence[str] = tuple(FAMILIES),
     criterion: str = "icl",
     features: str | None = None,
@@ -339,19 +297,21 @@ def choose_k(
     >>> choose_k(image).k
     2
     """
+    from gmmseg.fitting.choosing_k import Candidates, choose_classes  # here, because most runs never choose
+
     number = whole_number("max_k", max_k, 1, MOST_CLASSES)
-    count = None if sample is None else whole_number("sample", sample, 1, None)
-    rng = default_rng(whole_number("seed", seed, 0, None))
-    workers = kernels.thread_count(threads)
+    options = FitOptions(k="auto", features=features, sample=sample, seed=seed)
     families = (covariance,) if isinstance(covariance, str) else tuple(covariance)
     for name in families:
         family(name)
-    recipe = None if features is None else Recipe.parse(features)
-    opened = open_image(image, mask=mask, channel_axis=channel_axis, memory=memory)
-    found = survey([opened], recipe, count, rng, by_value=False, threads=workers)
+    rng, workers = default_rng(options.seed), Effort(memory, threads).workers
+    opened = open_image(image, Reading(mask, channel_axis, memory=memory // 2))
+    request = SurveyRequest(options.recipe, options.sample, by_value=False, threads=workers)
+    found = survey([opened], request, rng)
     if found.sample.planes.shape[1] == 0:
         raise InputError(f"{opened.name}: no pixel is valid, so there are no classes to choose from; check the mask")
-    return found.choose(found.supported(number, quiet=True), families, rng, workers, criterion=criterion)
+    candidates = Candidates(found.supported(number, quiet=True), families, criterion)
+    return choose_classes(found, candidates, rng, workers)
 
 
 def apply(
@@ -371,48 +331,44 @@ def apply(
 ) -> Segmentation:
     """Segment an image with a model fitted before: the same classes, the same numbers.
 
-    `smooth` is the model's own where None. `adapt` follows an image of another gain and offset, see
-    `gmmseg.model.adapting.adapt`. The other parameters and errors are those of `segment`.
+    Parameters
+    ----------
+    model : Model
+    image : path, array_like or Image
+        Of the kind that the model was fitted to.
+    mask, channel_axis, scribbles, prior, prior_weight, memory, threads, progress
+        As of `segment`.
+    smooth : bool or float, 0 to 1, optional
+        How much neighbours agree; as in the model where None, and where True unless that is 0.
+    adapt : bool
+        Follow an image of another gain and offset, see `gmmseg.model.adapting.adapt`.
+
+    Returns
+    -------
+    Segmentation
+
+    Raises
+    ------
+    InputError
+        The image cannot be read, or is of another kind than the model's.
+    ParameterError
+        A parameter has an unusable value.
     """
-    opened = open_image(image, mask=mask, channel_axis=channel_axis, memory=memory)
+    hints, effort = Hints(scribbles, prior, prior_weight), Effort(memory, threads, progress)
+    strength = None if smooth is None else strength_of(smooth)
+    opened = open_image(image, Reading(mask, channel_axis, memory=memory // 2))
     model.check(opened)
     if adapt:
-        from gmmseg.model import adapting
+        from gmmseg.model import adapting  # here, because most runs do not adapt
 
         model = adapting.adapt(model, opened)
     if smooth is not None:
-        strength = strength_of(smooth)
         model = replace(model, strength=(model.strength or TYPICAL) if strength is None else strength)
-    guidance = _guidance(opened, model.k, scribbles, prior, prior_weight)
-    return _result(opened, model, guidance, None, None, memory, threads, progress)
+    return _labelled(opened, Rule(model, hints.guidance(opened, model.k)), effort)
 
 
-def _result(
-    image: Image,
-    model: Model,
-    guidance: Guidance | None,
-    variation: Array | None,
-    bias: BiasField | None,
-    memory: int,
-    threads: int | None,
-    progress: Progress | None,
-) -> Segmentation:
-    found = Segmentation(image, model, guidance, variation, bias, memory, kernels.thread_count(threads), progress)
+def _labelled(image: Image, rule: Rule, effort: Effort) -> Segmentation:
+    found = Segmentation(image, rule, effort)
     if image.in_memory:
         _ = found.labels  # now, while the caller waits for them
     return found
-
-
-def _guidance(image: Image, k: int, scribbles: Any, prior: Any, weight: float) -> Guidance | None:
-    if isinstance(scribbles, str | os.PathLike):
-        scribbles = io.read_labels(Path(scribbles))
-    if isinstance(prior, str | os.PathLike):
-        prior = io.read_probabilities(Path(prior))
-    return Guidance.of(image, k, scribbles, prior, weight)
-
-
-def _class_number(k: Any) -> int:
-    try:
-        return whole_number("k", k, 1, MOST_CLASSES)
-    except ParameterError as error:
-        raise ParameterError(f'{error}, or "auto"') from None

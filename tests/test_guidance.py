@@ -5,7 +5,7 @@ import pytest
 
 import gmmseg
 from gmmseg import io
-from gmmseg.fitting.sampling import take_sample
+from gmmseg.fitting.sampling import SampleRequest, take_sample
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +189,7 @@ def test_values_stand_for_all_their_pixels(dtype, channels, top, masked):
     if masked:
         image = image.with_mask(rng.random((90, 110)) < 0.7)
     recipe = gmmseg.features.Recipe(("bands",))
-    found = take_sample(image, recipe, 1000, np.random.default_rng(1))
+    found = take_sample(image, SampleRequest(recipe, 1000), np.random.default_rng(1))
     used = pixels.reshape(-1, channels) if image.valid is None else pixels[image.valid]
     values, counts = np.unique(used, axis=0, return_counts=True)
     order = np.lexsort(found.planes[::-1])
@@ -203,7 +203,7 @@ def test_a_fit_to_counts_is_that_to_every_pixel(pictures):
     few = gmmseg.fit(grey, 3, sample=1000, smooth=False)
     every = gmmseg.fit(grey, 3, sample=None, smooth=False)
     np.testing.assert_array_equal(few.means, every.means)
-    floats = gmmseg.Image.from_array(grey.pixels[..., 0].astype(np.float32))
+    floats = gmmseg.Image.from_array(grey.array[..., 0].astype(np.float32))
     explicit = gmmseg.fit(floats, 3, sample=None, smooth=False)
     np.testing.assert_allclose(few.means, explicit.means, rtol=0.01)
     score = [gmmseg.apply(m, grey).log_density.mean() for m in (few, explicit)]
@@ -219,7 +219,7 @@ def test_a_landsat_scene_with_gaps(pictures):
     """Stripes without data, each band at another place: the other bands decide."""
     scene = io.read(pictures / "L7_ETMs.tif")
     whole = gmmseg.segment(scene, 4)
-    pixels = scene.pixels.astype(np.float32)
+    pixels = scene.array.astype(np.float32)
     rows = np.arange(scene.shape[0])
     for band in range(scene.n_channels):
         pixels[(rows + 3 * band) % 16 < 3, :, band] = np.nan

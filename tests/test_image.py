@@ -70,7 +70,7 @@ def test_dtypes(given, stored):
     image = Image.from_array(array)
     assert image.pixels.dtype == stored
     assert image.pixels.dtype.isnative
-    np.testing.assert_array_equal(image.pixels[..., 0], [[0, 1], [1, 0]])
+    np.testing.assert_array_equal(image.array[..., 0], [[0, 1], [1, 0]])
 
 
 @pytest.mark.parametrize("array", [np.zeros((2, 2), complex), np.array([["a"]]), np.array([[None]]), np.zeros((0, 3))])
@@ -89,12 +89,12 @@ def test_ragged_lists():
 def test_shares_memory_and_takes_read_only(shape, dtype):
     array = np.ones(shape, dtype)
     array.flags.writeable = False
-    assert np.shares_memory(Image.from_array(array).pixels, array)
+    assert np.shares_memory(Image.from_array(array).array, array)
 
 
 def test_booleans_with_odd_bytes_are_zero_and_one():
     odd = np.array([[0, 255], [255, 1]], np.uint8).view(bool)
-    assert Image.from_array(odd).pixels[..., 0].tolist() == [[0, 1], [1, 1]]
+    assert Image.from_array(odd).array[..., 0].tolist() == [[0, 1], [1, 1]]
 
 
 def test_takes_anything_with_array():
@@ -102,7 +102,7 @@ def test_takes_anything_with_array():
         def __array__(self, dtype=None, copy=None):
             return np.arange(6).reshape(2, 3)
 
-    np.testing.assert_array_equal(Image.from_array(Holder()).pixels[..., 0], [[0, 1, 2], [3, 4, 5]])
+    np.testing.assert_array_equal(Image.from_array(Holder()).array[..., 0], [[0, 1, 2], [3, 4, 5]])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -142,7 +142,7 @@ def test_mask_combines_with_alpha():
     again = image.with_mask(np.array([[True, True], [False, True]]))
     assert again.valid.tolist() == [[False, False], [False, True]]
     assert image.valid.sum() == 2
-    assert again.pixels is image.pixels
+    assert again.array is image.array
 
 
 def test_full_mask_leaves_valid_none():

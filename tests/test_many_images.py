@@ -72,7 +72,7 @@ def test_images_are_read_one_after_the_other(tmp_path, monkeypatch):
         most.append(sum(each() is not None for each in alive))
         return image
 
-    monkeypatch.setattr(io, "read", watched)
+    monkeypatch.setattr("gmmseg.io.opening.read", watched)
     paths = [tmp_path / f"{number}.npy" for number in range(9)]
     for number, path in enumerate(paths):
         np.save(path, scene((40, 50), 20 * number, number))

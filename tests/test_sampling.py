@@ -9,7 +9,7 @@ from gmmseg import Image
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.features.scaling import location_and_scale
-from gmmseg.fitting.sampling import take_sample
+from gmmseg.fitting.sampling import SampleRequest, take_sample
 from gmmseg.image.pixels import sample_pixels
 
 
@@ -20,7 +20,7 @@ from gmmseg.image.pixels import sample_pixels
 )
 def test_one_pixel_in_each_of_equal_runs(shape, count, seed):
     pixels = np.arange(np.prod(shape)).reshape(*shape, 1)
-    chosen, values = sample_pixels(Image(pixels), count, np.random.default_rng(seed))
+    chosen, values, _ = sample_pixels(Image(pixels), count, np.random.default_rng(seed))
     np.testing.assert_array_equal(values[:, 0], chosen)
     assert len(chosen) == min(count, pixels.size)
     # Runs are equal to a pixel where their number does not divide that of the pixels.
@@ -31,7 +31,7 @@ def test_one_pixel_in_each_of_equal_runs(shape, count, seed):
 @given(count=st.integers(1, 3000), share=st.floats(0, 1), seed=st.integers(0, 100))
 def test_about_as_many_valid_pixels_as_asked_for(count, share, seed):
     mask = np.random.default_rng(seed).random((60, 50)) < share
-    chosen, _ = sample_pixels(Image(np.zeros((60, 50, 1)), valid=mask), count, np.random.default_rng(seed))
+    chosen = sample_pixels(Image(np.zeros((60, 50, 1)), valid=mask), count, np.random.default_rng(seed)).flat
     assert mask.reshape(-1)[chosen].all()
     assert (np.diff(chosen) > 0).all()
     wanted = min(count, mask.sum())
@@ -42,19 +42,19 @@ def test_about_as_many_valid_pixels_as_asked_for(count, share, seed):
 
 @pytest.mark.parametrize("count", [None, 391, 5000])
 def test_every_pixel_where_none_are_left_out(count):
-    flat, _ = sample_pixels(Image(np.zeros((23, 17, 1))), count, np.random.default_rng(0))
+    flat = sample_pixels(Image(np.zeros((23, 17, 1))), count, np.random.default_rng(0)).flat
     np.testing.assert_array_equal(flat, np.arange(391))
 
 
 def test_the_sample_follows_the_seed():
     image = Image(np.zeros((50, 60, 1)))
-    first, again, other = (sample_pixels(image, 300, np.random.default_rng(s))[0] for s in (1, 1, 2))
+    first, again, other = (sample_pixels(image, 300, np.random.default_rng(s)).flat for s in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 def test_a_part_of_the_image_has_its_share_of_the_sample():
-    chosen, _ = sample_pixels(Image(np.zeros((100, 100, 1))), 1000, np.random.default_rng(0))
+    chosen = sample_pixels(Image(np.zeros((100, 100, 1))), 1000, np.random.default_rng(0)).flat
     index = np.unravel_index(chosen, (100, 100))
     assert (index[0] < 50).sum() == 500
     assert 400 < (index[1] < 50).sum() < 600
@@ -62,8 +62,8 @@ def test_a_part_of_the_image_has_its_share_of_the_sample():
 
 def test_sampled_planes_are_those_of_the_sample_but_for_a_blur_of_position(rng):
     image, recipe = Image.from_array(rng.random((60, 80, 3))), Recipe.parse("lab,xy")
-    planes = take_sample(image, recipe, 2000, np.random.default_rng(3)).planes
-    flat, values = sample_pixels(image, 2000, np.random.default_rng(3))
+    planes = take_sample(image, SampleRequest(recipe, 2000), np.random.default_rng(3)).planes
+    flat, values, _ = sample_pixels(image, 2000, np.random.default_rng(3))
     exact = recipe.planes_of(image, values, flat)
     np.testing.assert_array_equal(planes[:3], exact[:3])
     assert 0.05 < (planes[3:] - exact[3:]).std() < 0.2

@@ -14,26 +14,38 @@ from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of, name_of
 from gmmseg.io.reading import read_info
 from gmmseg.io.writing import check_picture, check_target, is_picture
+from gmmseg.labelling.layers import LAYERS
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
-    from gmmseg.io.formats import Kind
 
-__all__ = ["ENDINGS", "KINDS", "check_outputs", "labels_name", "output_name", "require_distinct"]
+__all__ = [
+    "ENDINGS",
+    "KINDS",
+    "LAYER_OF",
+    "PICTURES",
+    "check_outputs",
+    "labels_name",
+    "option_of",
+    "output_name",
+    "require_distinct",
+]
 
-KINDS = ("labels", "soft", "overlay", "contours", "anomaly", "bias", "corrected", "model")
-"""What can be written for an image, in the order of writing."""
+PICTURES = ("overlay", "contours")
+"""What is drawn over the picture in the colours of its classes."""
+
+LAYER_OF = {layer.output: layer for layer in LAYERS}
+"""Layers by what they are called as outputs."""
 
 ENDINGS = {
-    "soft": ".npz",
-    "overlay": ".png",
-    "contours": ".png",
-    "anomaly": ".tif",
-    "bias": ".tif",
-    "corrected": ".tif",
+    **{layer.output: layer.ending for layer in LAYERS if layer.ending},
+    **dict.fromkeys(PICTURES, ".png"),
     "model": ".gmm.json",
 }
 """Of the files that are named after their image; the label maps' follow the image, see `labels_name`."""
+
+KINDS = (*LAYER_OF, *PICTURES, "model")
+"""What can be written for an image, in the order of writing: every layer, pictures, and the model."""
 
 # PNG has no room for georeferencing, affines and volumes.
 _LABELS = {"TIFF": ".tif", "GDAL raster": ".tif", "NIfTI": ".nii.gz", "DICOM": ".dcm"}
@@ -76,6 +88,17 @@ def output_name(kind: str, labels: str) -> str:
     return labels if kind == "labels" else f"{labels.rpartition('_labels')[0]}_{kind}{ENDINGS[kind]}"
 
 
+def option_of(kind: str) -> str:
+    """Return what the command line calls the option that names a file for an output.
+
+    Examples
+    --------
+    >>> option_of("bias"), option_of("overlay")
+    ('--save-bias', '--overlay')
+    """
+    return LAYER_OF[kind].option if kind in LAYER_OF else f"--{kind}"
+
+
 def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool, image: Image | None = None) -> None:
     """Refuse outputs that could not be written.
 
@@ -104,7 +127,7 @@ def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool,
             if path.suffix.lower() != ".json":
                 raise OutputError(f"{path}: models are written as JSON; give it a name that ends in .json")
             check_place(path, overwrite=overwrite)
-        elif kind in ("overlay", "contours"):
+        elif kind in PICTURES:
             if image is not None and image.ndim != 2:
                 what = "an overlay needs" if kind == "overlay" else "contours need"
                 raise OutputError(f"{path}: {what} a picture, {source} has {image.ndim} axes; leave it out")
@@ -114,11 +137,10 @@ def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool,
             if image is not None:
                 check_picture(path, image)
         else:
-            if kind in ("anomaly", "bias", "corrected") and path.suffix.lower() == ".dcm":
+            if LAYER_OF[kind].kind == "map" and path.suffix.lower() == ".dcm":
                 raise OutputError(f"{path}: DICOM segmentations hold classes, not numbers; write .nii.gz, .tif or .npy")
             ndim = None if image is None else image.ndim
-            place: Kind = "labels" if kind == "labels" else "soft" if kind == "soft" else "map"
-            check_target(path, kind=place, overwrite=overwrite, ndim=ndim, image=image)
+            check_target(path, kind=LAYER_OF[kind].kind, overwrite=overwrite, ndim=ndim, image=image)
 
 
 def require_distinct(targets: Iterable[tuple[Path, Mapping[str, Path]]], inputs: Sequence[Path]) -> None:

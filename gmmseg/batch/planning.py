@@ -43,6 +43,7 @@ class Task:
     @classmethod
     def of(cls, parameters: Mapping[str, Any], reading: Mapping[str, Any], model: Path | None) -> Task:
         """Read what files say, and refuse what a manifest could not hold."""
+        _check(parameters, fitting=model is None)
         chosen = {name: value for name, value in {**parameters, **reading}.items() if name not in _LIMITS}
         facts = {
             "version": __version__,
@@ -198,6 +199,18 @@ def _kinds(outputs: Sequence[str]) -> list[str]:
     if unknown:
         raise ParameterError(f"outputs has {unknown[0]!r}, which is nothing to write; use {', '.join(KINDS)}")
     return [kind for kind in KINDS if kind == "labels" or kind in outputs]
+
+
+def _check(parameters: Mapping[str, Any], *, fitting: bool) -> None:
+    """Refuse what no image could be segmented with, before any is read."""
+    from gmmseg.fitting.options import Effort, FitOptions  # here, because workers plan nothing
+    from gmmseg.spatial.smoothing import strength_of
+
+    Effort(**{name: parameters[name] for name in ("memory", "threads") if name in parameters})
+    if fitting:
+        FitOptions.of(parameters)
+    elif parameters.get("smooth") is not None:
+        strength_of(parameters["smooth"])
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from gmmseg.batch.outputs import KINDS, check_outputs
+from gmmseg.batch.outputs import KINDS, LAYER_OF, PICTURES, check_outputs
 from gmmseg.errors import GmmsegError, OutputError
 
 if TYPE_CHECKING:
@@ -43,9 +43,8 @@ def process(
     source : Path
         The image.
     outputs : mapping of str to Path
-        Files to write by what they hold: "labels", "soft" (probabilities), "overlay" (the picture in class colours),
-        "contours" (the picture with the outlines of the classes), "anomaly", "bias" (the bias field),
-        "corrected" (the image without it) and "model".
+        Files to write by what they hold: the outputs that `gmmseg.labelling.layers` lists ("labels", "soft", "anomaly",
+        ...), "overlay" (the picture in class colours), "contours" (with their outlines) and "model".
     model : Model, or callable that takes the Image and returns one, optional
         Applied; by default one is fitted to the image.
     parameters : mapping of str to object
@@ -54,7 +53,7 @@ def process(
     reading : mapping of str to object
         Of `gmmseg.io.read`: mask, channel_axis, max_pixels, ...
     saving : mapping of str to mapping
-        Options of the formats of "labels", "soft", "anomaly", "bias" and "corrected", see `Segmentation.save`.
+        Options of the formats of layers, by their outputs; see `Segmentation.save`.
     overwrite : bool
         Whether existing files may be replaced.
     stage : callable, optional
@@ -139,24 +138,15 @@ def _write(
     outputs: Mapping[str, Path], result: Segmentation, saving: Mapping[str, Mapping[str, Any]], *, overwrite: bool
 ) -> None:
     """Write the outputs of one image; where one fails, say which are there."""
-
-    def save(kind: str, layer: Any) -> Callable[[Path], None]:
-        return lambda path: result.save(path, layer=layer, overwrite=overwrite, **saving.get(kind, {}))
-
-    writers: dict[str, Callable[[Path], None]] = {
-        "labels": save("labels", "labels"),
-        "soft": save("soft", "probabilities"),
-        "overlay": lambda path: _write_picture(path, "overlay", result, overwrite=overwrite),
-        "contours": lambda path: _write_picture(path, "contours", result, overwrite=overwrite),
-        "anomaly": save("anomaly", "anomaly"),
-        "bias": save("bias", "bias_field"),
-        "corrected": save("corrected", "corrected"),
-        "model": lambda path: result.model.save(path, overwrite=overwrite),
-    }
     written: list[str] = []
     for kind, path in outputs.items():
         try:
-            writers[kind](path)
+            if kind in LAYER_OF:
+                result.save(path, layer=LAYER_OF[kind].name, overwrite=overwrite, **saving.get(kind, {}))
+            elif kind in PICTURES:
+                _write_picture(path, kind, result, overwrite=overwrite)
+            else:
+                result.model.save(path, overwrite=overwrite)
         except (GmmsegError, MemoryError, OSError) as error:
             if not written:
                 raise

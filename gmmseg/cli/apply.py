@@ -12,11 +12,12 @@ import click
 from click.core import ParameterSource
 
 from gmmseg.batch.inputs import images_of
+from gmmseg.batch.outputs import PICTURES
 from gmmseg.batch.processing import process
 from gmmseg.cli.each import run_each
 from gmmseg.cli.fit import those_of_segment
 from gmmseg.cli.progress import Progress
-from gmmseg.cli.shared import guides_of, reading_parameters, saving_parameters
+from gmmseg.cli.shared import FILE_LAYERS, guides_of, reading_parameters, saving_parameters
 from gmmseg.cli.table import finite
 from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.cli.types import FILE, Command, Fraction, Option
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_LAYERS = tuple(layer.output for layer in FILE_LAYERS if not layer.corrects)
 _REMEDY = "fit a model to images of its kind"
 
 
@@ -55,7 +57,7 @@ _REMEDY = "fit a model to images of its kind"
         *those_of_segment("no_smooth", "mask", "scribbles", "prior", "prior_weight"),
         *those_of_segment("channel_axis", "channels", "max_pixels", "memory"),
         *those_of_segment("min_size"),
-        *those_of_segment("output", "out_dir", "cog", "soft", "soft_type", "overlay", "contours", "anomaly"),
+        *those_of_segment("output", "out_dir", "cog", *_LAYERS, "soft_type", *PICTURES),
         Option(
             ["--model", "save_model"],
             section="Output",
@@ -72,11 +74,8 @@ def command(
     model: Path,
     images: tuple[Path, ...],
     *,
-    output: Path | None,
     out_dir: Path | None,
-    save_model: Path | None,
     smooth: float | None,
-    no_smooth: bool,
     **options: Any,
 ) -> int:
     """Segment images with a fitted model: same classes, same numbers.
@@ -90,14 +89,14 @@ def command(
       gmmseg apply land.gmm.json later.tif --adapt -o later_labels.tif
       gmmseg apply land.gmm.json scenes --strict --out-dir labels --json
     """  # noqa: D301  # click keeps the lines below this character as they are
-    if no_smooth and context.get_parameter_source("smooth") is ParameterSource.COMMANDLINE:
+    if options["no_smooth"] and context.get_parameter_source("smooth") is ParameterSource.COMMANDLINE:
         raise click.UsageError(f"--smooth {smooth:g} and --no-smooth contradict each other; give one of them")
     sources = images_of(images)
     jobs = plan(
         sources,
-        output=output,
+        output=options["output"],
         out_dir=out_dir,
-        extra={name: options[name] for name in ("soft", "overlay", "contours", "anomaly")} | {"model": save_model},
+        extra={name: options[name] for name in (*_LAYERS, *PICTURES)} | {"model": options["save_model"]},
         channel_axis=options["channel_axis"],
         guides=[model, *guides_of(options, len(sources))],
     )
@@ -105,7 +104,7 @@ def command(
 
     fitted, saving = load_model(model), saving_parameters(context)
     parameters = {name: options[name] for name in ("scribbles", "prior", "prior_weight", "memory", "threads")}
-    parameters |= {"smooth": 0.0 if no_smooth else smooth, "min_size": options["min_size"]}
+    parameters |= {"smooth": 0.0 if options["no_smooth"] else smooth, "min_size": options["min_size"]}
 
     def work(job: Job, progress: Progress, title: str, record: dict[str, Any]) -> None:
         def suited(image: Image) -> Model:

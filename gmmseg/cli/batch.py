@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from gmmseg.batch.outputs import KINDS
 from gmmseg.cli.messages import explain, plain, print_error
 from gmmseg.cli.progress import Count
 from gmmseg.cli.shared import (
@@ -48,7 +49,7 @@ _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry
     "--also",
     type=Names(),
     default=(),
-    help="More files an image: soft, overlay, contours, anomaly, bias, corrected, model.",
+    help=f"More files an image: {', '.join(KINDS[1:])}.",
 )
 @_output("--resume", is_flag=True, help="Do what is unfinished, failed, or changed since; keep what is done.")
 @_output("--overwrite", is_flag=True, help="Do all again, and replace results that exist.")
@@ -65,14 +66,7 @@ def command(
     *,
     out_dir: Path,
     model: Path | None,
-    also: tuple[str, ...],
-    resume: bool,
-    overwrite: bool,
-    dry_run: bool,
-    as_json: bool,
     quiet: bool,
-    jobs: int | None,
-    threads: int | None,
     **options: Any,
 ) -> int:
     """Segment folders of images in several processes, and resume.
@@ -100,12 +94,12 @@ def command(
         parameters={**fitting, "memory": options["memory"], "min_size": options["min_size"]},
         reading=reading_parameters(context),
         model=model,
-        outputs=also,
-        resume=resume,
-        overwrite=overwrite,
+        outputs=options["also"],
+        resume=options["resume"],
+        overwrite=options["overwrite"],
     )
-    if dry_run:
-        _print_plan(made, as_json=as_json)
+    if options["dry_run"]:
+        _print_plan(made, as_json=options["as_json"])
         return 0
     count = Count(len(made.todo), "images", quiet=quiet)
     if not quiet:
@@ -118,16 +112,16 @@ def command(
         again = "; it is tried again at the end" if "retry" in line else ""
         if "error" in line:
             print_error(explain(GmmsegError(line["error"]["message"])) + again)
-        if as_json:
+        if options["as_json"]:
             click.echo(json.dumps(line, allow_nan=False))
         count.add(0 if again else 1)
 
     try:
-        lines = run(made, jobs=jobs, threads=threads, report=report)
+        lines = run(made, jobs=options["jobs"], threads=options["threads"], report=report)
     finally:
         count.clear()
     failed = sum("error" in line for line in lines)
-    if not (quiet or as_json):
+    if not (quiet or options["as_json"]):
         click.echo(plain(_summary(made, len(lines) - failed, failed, count.seconds)))
     if failed:
         return 1 if failed == len(made.images) else 3

@@ -54,11 +54,8 @@ def command(
     /,
     image: Path,
     *,
-    as_json: bool,
     covariance: str | None,
     output: Path | None,
-    overwrite: bool,
-    quiet: bool,
     **options: Any,
 ) -> int:
     """Choose how many classes an image has.
@@ -76,8 +73,8 @@ def command(
     from gmmseg.segmentation import choose_k
 
     if output is not None:
-        _check_target(output, [*files_of(image), options["mask"]], overwrite=overwrite)
-    progress = Progress(quiet=quiet)
+        _check_target(output, [*files_of(image), options["mask"]], overwrite=options["overwrite"])
+    progress = Progress(quiet=options["quiet"])
     with collected_warnings(progress.clear):
         progress.stage(plain(image.name), "reading")
         pixels = read(image, **reading_parameters(context))
@@ -86,9 +83,9 @@ def command(
         choice = choose_k(pixels, covariance=covariance or tuple(FAMILIES), **same)
         progress.clear()
         if output is not None:
-            _draw(choice, output, overwrite=overwrite)
-    click.echo(json.dumps(_record(image, choice), indent=1, allow_nan=False) if as_json else _text(choice))
-    if output is not None and not as_json:
+            _draw(choice, output, overwrite=options["overwrite"])
+    click.echo(json.dumps(_record(image, choice), indent=1, allow_nan=False) if options["as_json"] else _text(choice))
+    if output is not None and not options["as_json"]:
         click.echo(plain(f"wrote {output}"))
     return 0
 

@@ -71,13 +71,7 @@ def command(
     to: Format | None,
     class_names: tuple[str, ...] | None,
     model: Path | None,
-    instances: Kind | None,
-    min_size: int,
     image: Path | None,
-    output: Path | None,
-    overwrite: bool,
-    as_json: bool,
-    max_pixels: int,
     **options: Any,
 ) -> int:
     """Export a label map to annotation tools, training pipelines and GIS.
@@ -97,18 +91,18 @@ def command(
     if to is None:
         raise click.UsageError(f"--to is missing; give one of {', '.join(get_args(Format))}")
     _check_options(to, options, class_names, model)
-    target = output or Path(f"{(image or labels).stem.removesuffix('_labels')}{FORMATS[to]}")
+    target = options["output"] or Path(f"{(image or labels).stem.removesuffix('_labels')}{FORMATS[to]}")
     _check_inputs(target, [labels, image, model])
     from gmmseg.export import Export, check_export, find_instances, place_in, write_export
     from gmmseg.io.reading import read_labels
 
-    check_export(target, to, overwrite=overwrite)
+    check_export(target, to, overwrite=options["overwrite"])
     with collected_warnings(lambda: None) as warned:
-        numbers = read_labels(labels, max_pixels=max_pixels)
+        numbers = read_labels(labels, max_pixels=options["max_pixels"])
         if image is not None:
             _check_size(image, labels, numbers.shape)
         names = class_names or _names(labels, model)
-        found = find_instances(numbers, class_names=names, instances=instances, min_size=min_size)
+        found = find_instances(numbers, class_names=names, instances=options["instances"], min_size=options["min_size"])
         written = write_export(
             target,
             found,
@@ -120,9 +114,9 @@ def command(
                 simplify=options["simplify"] or None,
                 compressed=not options["uncompressed"],
             ),
-            overwrite=overwrite,
+            overwrite=options["overwrite"],
         )
-    if as_json:
+    if options["as_json"]:
         click.echo(json.dumps(_record(labels, to, written, found) | {"warnings": warned}, indent=1))
     else:
         click.echo(plain(f"wrote {_files(target, written)}: {_summary(found)}"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +63,6 @@ def command(
     *,
     output: Path | None,
     overwrite: bool,
-    as_json: bool,
-    quiet: bool,
     **options: Any,
 ) -> int:
     """Fit one model to one image or to many of a kind.
@@ -84,7 +83,7 @@ def command(
     _check_target(target, [*files, *guides_of(options, len(sources))], overwrite=overwrite)
     for path in files:
         identify(path)
-    start, progress = time.perf_counter(), Progress(quiet=quiet)
+    start, progress = time.perf_counter(), Progress(quiet=options["quiet"])
     with collected_warnings(progress.clear) as warned:
         from gmmseg.io.reading import read
         from gmmseg.segmentation import fit
@@ -92,37 +91,40 @@ def command(
         def open_one(path: Path) -> Image:
             return read(path, **reading_parameters(context))
 
-        reading = _Reading(sources, open_one, progress)
         try:
             same = {name: options[name] for name in ("scribbles", "prior", "prior_weight", "memory", "threads")}
-            model = fit(reading, **fitting, **same)
+            model = fit(_Opened(sources, open_one, progress), **fitting, **same)
         finally:
             progress.clear()
         model.save(target, overwrite=overwrite)
     record = _record(model, sources, target, time.perf_counter() - start) | {"warnings": warned}
-    if as_json:
+    if options["as_json"]:
         click.echo(json.dumps(record, indent=1, allow_nan=False))
-    elif not quiet:
+    elif not options["quiet"]:
         click.echo(_text(record))
     return 0
 
 
-class _Reading(list[Any]):
-    """Paths that become images one after the other, each when the fit asks for it, so that no two are held at once."""
+@dataclass(frozen=True)
+class _Opened:
+    """Images that are read one after the other, each when the fit asks for it, so that no two are held at once."""
 
-    def __init__(self, paths: Sequence[Path], read: Callable[[Path], Image], progress: Progress) -> None:
-        super().__init__(paths)
-        self._read, self._progress = read, progress
+    paths: Sequence[Path]
+    read: Callable[[Path], Image]
+    progress: Progress
+
+    def __len__(self) -> int:
+        return len(self.paths)
 
     def __iter__(self) -> Iterator[Image]:
         title = ""
-        for number, path in enumerate(super().__iter__(), 1):
+        for number, path in enumerate(self.paths, 1):
             title = path.name + (f" ({number} of {len(self)})" if len(self) > 1 else "")
-            self._progress.stage(title, "reading")
-            image = self._read(path)
-            self._progress.stage(title, "taking a sample")
+            self.progress.stage(title, "reading")
+            image = self.read(path)
+            self.progress.stage(title, "taking a sample")
             yield image
-        self._progress.stage(f"{len(self)} images" if len(self) > 1 else title, "fitting")
+        self.progress.stage(f"{len(self)} images" if len(self) > 1 else title, "fitting")
 
 
 def _default(images: Sequence[Path]) -> Path:

@@ -18,7 +18,8 @@ __all__ = ["collected_warnings", "exit_code", "explain", "plain", "print_error"]
 
 # Python's spelling of parameters in the library's messages: beside an option it is left out, alone it becomes one.
 _BESIDE = re.compile(r" \((?:max_pixels|overwrite)=\w*\)")
-_ALONE = re.compile(r"(?<![\w-])(features|covariance|channel_axis)=('[^']*'|[^\s,;:)]+)")
+_NAMES = "features|covariance|channel_axis|bias_field|sample|seed|outliers|class_names|prior_weight|memory|threads"
+_ALONE = re.compile(rf"(?<![\w-])({_NAMES})=('[^']*'|[^\s,;:)]+)")
 
 
 def plain(text: str) -> str:
@@ -69,8 +70,8 @@ def _for_shell(text: str) -> str:
 
 
 def _option(found: re.Match[str]) -> str:
-    value = "none" if found[2] == "None" else found[2].strip("'")
-    return f"--{found[1].replace('_', '-')} {value}"
+    option, value = f"--{found[1].replace('_', '-')}", found[2].strip("'")
+    return option if value == "True" else f"{option} {'none' if value == 'None' else value}"
 
 
 @contextmanager

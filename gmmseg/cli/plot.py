@@ -66,13 +66,9 @@ def command(
     model: Path,
     image: Path,
     *,
-    kind: str,
-    features: str | None,
     mask: Path | None,
-    channel_axis: Any,
-    max_pixels: int,
     output: Path | None,
-    overwrite: bool,
+    **options: Any,
 ) -> int:
     """Draw a model's classes among the pixels of an image.
 
@@ -92,12 +88,12 @@ def command(
     for source in (model, image, mask):
         if source is not None and target.exists() and source.exists() and target.samefile(source):
             raise click.UsageError(f"{target} would be written over {source}, which is an input; choose another name")
-    plot.check_target(target, overwrite=overwrite)
+    plot.check_target(target, overwrite=options["overwrite"])
     with collected_warnings(lambda: None):
         fitted = load_model(model)
-        names = None if features is None else [name.strip() for name in features.split(",")]
-        pixels = read(image, max_pixels=max_pixels, mask=mask, channel_axis=channel_axis)
-        drawn = plot.figure(fitted, pixels, features=names, kind=kind)
-        plot.save(drawn, target, overwrite=overwrite)
+        names = None if options["features"] is None else [name.strip() for name in options["features"].split(",")]
+        pixels = read(image, max_pixels=options["max_pixels"], mask=mask, channel_axis=options["channel_axis"])
+        drawn = plot.figure(fitted, pixels, features=names, kind=options["kind"])
+        plot.save(drawn, target, overwrite=options["overwrite"])
     click.echo(plain(f"wrote {target}"))
     return 0

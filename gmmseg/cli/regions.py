@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from gmmseg.batch.outputs import require_distinct
+from gmmseg.batch.outputs import PICTURES, require_distinct
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.shared import min_size_option, reading_options, reading_parameters
@@ -44,14 +44,8 @@ def command(
     *,
     detail: float | None,
     number: int | None,
-    output: Path | None,
-    overlay: Path | None,
-    contours: Path | None,
     min_size: str | None,
-    overwrite: bool,
-    as_json: bool,
-    quiet: bool,
-    **_: Any,
+    **options: Any,
 ) -> int:
     """Cut a picture into connected regions.
 
@@ -73,13 +67,13 @@ def command(
     from gmmseg.io.reading import read
     from gmmseg.io.writing import check_target, write_labels, write_rgb
 
-    target = output or Path(f"{name_of(image)}_regions.png")
-    pictures = {kind: path for kind, path in (("overlay", overlay), ("contours", contours)) if path is not None}
+    target = options["output"] or Path(f"{name_of(image)}_regions.png")
+    pictures = {kind: options[kind] for kind in PICTURES if options[kind] is not None}
     outputs = {"labels": target, **pictures}
     require_distinct([(image, outputs)], list(files_of(image)))
     for kind, path in outputs.items():
-        check_target(path, kind="labels" if kind == "labels" else "picture", overwrite=overwrite)
-    start, progress = time.perf_counter(), Progress(quiet=quiet)
+        check_target(path, kind="labels" if kind == "labels" else "picture", overwrite=options["overwrite"])
+    start, progress = time.perf_counter(), Progress(quiet=options["quiet"])
     with collected_warnings(progress.clear) as warned:
         progress.stage(plain(image.name), "reading")
         opened = read(image, **reading_parameters(context))
@@ -89,9 +83,9 @@ def command(
         tree = regions(opened)
         labels = tree.labels(detail, n=number, min_size=min_size)
         progress.clear()
-        write_labels(target, labels, image=opened, overwrite=overwrite)
+        write_labels(target, labels, image=opened, overwrite=options["overwrite"])
         for kind, path in pictures.items():
-            write_rgb(path, DRAWINGS[kind](opened, labels), image=opened, overwrite=overwrite)
+            write_rgb(path, DRAWINGS[kind](opened, labels), image=opened, overwrite=options["overwrite"])
     record = {
         "input": str(image),
         "outputs": {kind: str(path) for kind, path in outputs.items()},
@@ -100,9 +94,9 @@ def command(
         "seconds": round(time.perf_counter() - start, 3),
         "warnings": warned,
     }
-    if as_json:
+    if options["as_json"]:
         click.echo(json.dumps(record, indent=1, allow_nan=False))
-    elif not quiet:
+    elif not options["quiet"]:
         size = " x ".join(map(str, reversed(opened.shape)))
         files = ", ".join(map(str, outputs.values()))
         click.echo(plain(f"wrote {files}: {size} pixels, {record['regions']} regions, {record['seconds']:.2f} s"))

@@ -8,13 +8,16 @@ from typing import Any
 
 import click
 
+from gmmseg.batch.outputs import KINDS
 from gmmseg.batch.processing import process
 from gmmseg.cli.each import run_each
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.shared import (
+    FILE_LAYERS,
     fitting_options,
     fitting_parameters,
     guides_of,
+    layer_options,
     memory_option,
     min_size_option,
     output,
@@ -55,7 +58,7 @@ __all__ = ["command"]
     "--out-dir", metavar="DIR", type=FILE, help="Folder for the label maps of many images; made where it is missing."
 )
 @output("--cog", is_flag=True, help="GeoTIFF outputs are cloud-optimised, with overviews.")
-@output("--soft", type=FILE, help="Probability of each class (one image): .npz, .npy, .tif, .nii.gz or .dcm.")
+@layer_options
 @output(
     "--soft-type",
     type=click.Choice(("float32", "uint16", "uint8")),
@@ -63,11 +66,6 @@ __all__ = ["command"]
 )
 @output("--overlay", type=FILE, help="Classes laid over the picture (one image): .png, .tif, .jpg or .webp.")
 @output("--contours", type=FILE, help="Outlines of the classes on the picture (one image): .png, .tif, .jpg or .webp.")
-@output("--anomaly", type=FILE, help="How usual each pixel is, as a p-value (one image): .tif, .npy, .npz or .nii.gz.")
-@output("--save-bias", type=FILE, help="The bias field, as a gain (one image): .tif, .npy, .npz, .nii or .nii.gz.")
-@output(
-    "--save-corrected", type=FILE, help="The image without its bias field (one image): as of --save-bias, .png or .jpg."
-)
 @output("--model", type=FILE, help="The fitted classes (one image; without its bias field): .json.")
 @output("--overwrite", is_flag=True, help="Replace files that exist.")
 @output("--json", "as_json", is_flag=True, help="Print JSON instead of tables: a list with one object an image.")
@@ -91,18 +89,15 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
       gmmseg segment t1.nii.gz+t2.nii.gz -k 3 -o tissue.nii.gz
     """  # noqa: D301  # click keeps the lines below this character as they are
     fitting, saving = fitting_parameters(context), saving_parameters(context)
-    for name in ("save_bias", "save_corrected"):
-        if options[name] is not None and not fitting["bias_field"]:
-            option = f"--{name.replace('_', '-')}"
-            raise click.UsageError(f"{option} {options[name]} is of --bias-field, which is not given; add it")
+    for layer in FILE_LAYERS:
+        if layer.corrects and options[layer.output] is not None and not fitting["bias_field"]:
+            file = options[layer.output]
+            raise click.UsageError(f"{layer.option} {file} is of --bias-field, which is not given; add it")
     jobs = plan(
         images,
         output=options["output"],
         out_dir=options["out_dir"],
-        extra={
-            **{name: options[name] for name in ("soft", "overlay", "contours", "anomaly", "model")},
-            **{kind: options[f"save_{kind}"] for kind in ("bias", "corrected")},
-        },
+        extra={kind: options[kind] for kind in KINDS if kind != "labels"},
         channel_axis=options["channel_axis"],
         guides=guides_of(options, len(images)),
     )

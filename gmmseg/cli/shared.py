@@ -23,12 +23,15 @@ from gmmseg.cli.types import (
     Outliers,
     WholeNumber,
 )
-from gmmseg.io.formats import identify
+from gmmseg.io.formats import FORMATS, identify
+from gmmseg.labelling.layers import LAYERS, Layer
 
 __all__ = [
+    "FILE_LAYERS",
     "fitting_options",
     "fitting_parameters",
     "guides_of",
+    "layer_options",
     "memory_option",
     "min_size_option",
     "output",
@@ -39,57 +42,64 @@ __all__ = [
     "saving_parameters",
 ]
 
-_classes = partial(click.option, cls=Option, section="Classes", show_default=True)
 pixels = partial(click.option, cls=Option, section="Pixels", show_default=True)
 output = partial(click.option, cls=Option, section="Output")
 running = partial(click.option, cls=Option, section="Running")
+
+
+class FittingOption(Option):
+    """An option that is a parameter of `gmmseg.segment`, of the same name: `fitting_parameters` passes it on."""
+
+
+_fitting = partial(click.option, cls=FittingOption, section="Classes", show_default=True)
+
 _FITTING = (
-    _classes(
+    _fitting(
         "-k",
         metavar="INT|auto",
         type=WholeNumber(1, 255, word="auto"),
         default=4,
         help="Number of classes, 1 to 255, or auto to choose it by the image.",
     ),
-    _classes(
+    _fitting(
         "--features",
         type=Features(),
         help="What tells pixels apart, one or several of lab, luv, rgb, hsv, gray, intensity, bands, texture (local "
         "energy and direction) and xy (the position, with a weight if you like: lab,xy:0.5).  [default: lab,xy for "
         "colour, intensity for one channel, else bands]",
     ),
-    _classes(
+    _fitting(
         "--covariance", type=Covariance(), default="full", help="Shape of classes: full, tied, diag or spherical."
     ),
-    _classes(
+    _fitting(
         "--smooth",
         metavar="auto|0..1",
         type=Fraction(word="auto"),
         default="auto",
         help="How much neighbouring pixels agree, 0 to 1, or auto to estimate it.",
     ),
-    _classes("--no-smooth", is_flag=True, show_default=False, help="Each pixel for itself; the same as --smooth 0."),
-    _classes(
+    _fitting("--no-smooth", is_flag=True, show_default=False, help="Each pixel for itself; the same as --smooth 0."),
+    _fitting(
         "--bias-field",
         is_flag=True,
         show_default=False,
         help="Estimate a smooth gain over each image (uneven light, a coil) with the classes, and take it out.",
     ),
-    _classes(
+    _fitting(
         "--sample",
         metavar="INT|all",
         type=WholeNumber(1, word="all"),
         default=100_000,
         help="Pixels to fit the classes to, or all.",
     ),
-    _classes(
+    _fitting(
         "--outliers",
         metavar="uniform|student",
         type=Outliers(),
         help="Keep gross errors from moving the classes, by a uniform class beside them or by long tails.",
     ),
-    _classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels."),
-    _classes("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result."),
+    _fitting("--class-names", type=Names(), help="Names of the classes, in the order of their labels."),
+    _fitting("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result."),
 )
 _READING = (
     pixels("--mask", type=FILE, help="Label map of the same size; pixels where it is 0 are left out."),
@@ -112,6 +122,15 @@ _READING = (
         "--max-pixels", type=WholeNumber(1), default=2_000_000_000, help="Refuse larger images before decoding them."
     ),
 )
+
+
+def _suffixes(layer: Layer) -> str:
+    """Return the endings of files that can hold a layer: ".npz, .npy or .tif"."""
+    usable = [end for known in FORMATS if layer.kind in known.writes for end in known.suffixes if end != ".tiff"]
+    usable += [".png", ".jpg"] if layer.name == "corrected" else []
+    return f"{', '.join(usable[:-1])} or {usable[-1]}"
+
+
 memory_option = running(
     "--memory",
     type=Bytes(),
@@ -127,6 +146,20 @@ min_size_option = click.option(
     help="Give smaller regions (specks, holes) to their neighbours: pixels or voxels (50), or an area or volume where "
     "the file says how large a pixel is (20mm2, 2.5ha, 1ml).",
 )
+
+
+FILE_LAYERS = tuple(layer for layer in LAYERS if layer.name != "labels")
+"""Those that an option of their own names a file for."""
+
+_LAYERS = tuple(
+    output(layer.option, layer.output, type=FILE, help=f"{layer.help} (one image): {_suffixes(layer)}.")
+    for layer in FILE_LAYERS
+)
+
+
+def layer_options(function: Any) -> Any:
+    """Add an option for each layer that is written to a file of its own."""
+    return _with(_LAYERS, function)
 
 
 def fitting_options(function: Any) -> Any:
@@ -145,16 +178,9 @@ def fitting_parameters(context: click.Context) -> dict[str, Any]:
     if given["no_smooth"] and context.get_parameter_source("smooth") is ParameterSource.COMMANDLINE:
         amount = "auto" if given["smooth"] is True else f"{given['smooth']:g}"
         raise click.UsageError(f"--smooth {amount} and --no-smooth contradict each other; give one of them")
-    same = ("features", "covariance", "sample", "seed", "outliers", "class_names")
-    if given.get("bias_field") and "texture" in (given["features"] or ""):
-        raise click.UsageError(f"--bias-field does not go with --features {given['features']}; leave texture out")
-    bias = {"bias_field": given["bias_field"]} if "bias_field" in given else {}
-    return {
-        "k": given["k"] or "auto",
-        "smooth": 0.0 if given["no_smooth"] else given["smooth"],
-        **bias,
-        **{name: given[name] for name in same},
-    }
+    chosen = {each.name: given[each.name] for each in context.command.params if isinstance(each, FittingOption)}
+    no_smooth = chosen.pop("no_smooth")
+    return {**chosen, "k": chosen["k"] or "auto", "smooth": 0.0 if no_smooth else chosen["smooth"]}
 
 
 def reading_parameters(context: click.Context) -> dict[str, Any]:
@@ -170,11 +196,10 @@ def saving_parameters(context: click.Context) -> dict[str, dict[str, Any]]:
     if given["soft_type"] is not None and given["soft"] is None:
         raise click.UsageError(f"--soft-type {given['soft_type']} is of --soft FILE, which is not given")
     saving: dict[str, dict[str, Any]] = {"labels": {"cog": True} if given["cog"] else {}}
-    options = {"soft": "soft", "anomaly": "anomaly", "bias": "save_bias", "corrected": "save_corrected"}
-    for kind, option in options.items():
-        path = given.get(option)
+    for layer in FILE_LAYERS:
+        path = given.get(layer.output)
         tiff = path is not None and path.suffix.lower() in (".tif", ".tiff")
-        saving[kind] = {"cog": True} if given["cog"] and tiff else {}
+        saving[layer.output] = {"cog": True} if given["cog"] and tiff else {}
     if given["soft_type"] is not None:
         saving["soft"]["dtype"] = given["soft_type"]
     return saving

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from gmmseg.batch.outputs import labels_name, require_distinct
+from gmmseg.batch.outputs import labels_name, option_of, require_distinct
 from gmmseg.errors import OutputError
 
 __all__ = ["Job", "folder", "plan"]
@@ -71,15 +71,15 @@ def plan(
     if output is not None and out_dir is not None:
         raise click.UsageError("--output and --out-dir both say where the labels go; give one of them")
     for name, path in {"output": output, **extra}.items():
-        name = f"save-{name}" if name in ("bias", "corrected") else name
+        option = "--output" if name == "output" else option_of(name)
         if path is not None and len(sources) > 1:
             raise click.UsageError(
-                f"--{name} {path} is one file, but {len(sources)} images are given; "
-                + ("use --out-dir DIR" if name == "output" else f"use --{name} with one image, and --out-dir for many")
+                f"{option} {path} is one file, but {len(sources)} images are given; "
+                + ("use --out-dir DIR" if name == "output" else f"use {option} with one image, and --out-dir for many")
             )
         if path is not None and path.is_dir():
             remedy = f"use --out-dir {path}" if name == "output" else "name a file in it"
-            raise click.UsageError(f"--{name} {path} is a folder; {remedy}")
+            raise click.UsageError(f"{option} {path} is a folder; {remedy}")
     place = out_dir or Path()
     named = {name: path for name, path in extra.items() if path is not None}
     jobs = [Job(source, {"labels": output or place / labels_name(source, channel_axis), **named}) for source in sources]

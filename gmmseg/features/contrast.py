@@ -2,54 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.features import Recipe
 from gmmseg.image import Image
-from gmmseg.image.pixels import MOST_LOOKS, one_in_each_run
+from gmmseg.image.pixels import MOST_LOOKS, Taken, one_in_each_run, take_each
 
-__all__ = ["PAIRS", "contrast", "contrast_of_pairs", "neighbour_pairs"]
+__all__ = ["NeighbourPairs", "contrast"]
 
 Array = NDArray[Any]
 
-PAIRS = 8192  # pixels that are compared with their neighbours
+_PAIRS = 8192  # pixels that are compared with their neighbours
+
+
+class NeighbourPairs(NamedTuple):
+    """Pixels here and there in an image and the next ones along each axis: what its contrast is told from.
+
+    Parameters
+    ----------
+    flat : ndarray of int, shape ((1 + ndim) n,)
+        Flat indices of the pixels, then of the next ones along each axis.
+    usable : ndarray of bool, shape (ndim, n)
+        Which have a next one.
+    """
+
+    flat: Array
+    usable: Array
+
+    @classmethod
+    def of(cls, image: Image, count: int = _PAIRS) -> NeighbourPairs:
+        """Choose about `count` pixels of an image, the same each time."""
+        here = one_in_each_run(image.n_pixels, count, np.random.default_rng(0))
+        steps = np.cumprod((1, *image.shape[:0:-1]))[::-1]
+        usable = np.stack(np.unravel_index(here, image.shape)) + 1 < np.array(image.shape)[:, None]
+        moved = [here + np.where(inside, step, 0) for inside, step in zip(usable, steps, strict=True)]
+        return cls(np.concatenate([here, *moved]), usable)
+
+    def contrast(self, image: Image, recipe: Recipe, taken: Taken) -> Array | None:
+        """Return the contrast (c,), as `contrast` does, from these pixels; None where too few are valid to tell."""
+        recipe, usable, n = recipe.pointwise, self.usable, self.usable.shape[1]
+        if taken.valid is not None:
+            first, *others = taken.valid.reshape(-1, n)
+            usable = usable & first & np.stack(others)
+        number = int(np.count_nonzero(usable))
+        if number < min(n, _PAIRS) // 4 and n < min(image.n_pixels, MOST_LOOKS * _PAIRS):
+            return None
+        guides = recipe.n_guides(image)
+        planes = recipe.planes_of(image, taken.values, self.flat)[:guides].reshape(guides, 1 + len(usable), n)
+        change = np.nan_to_num(planes[:, 1:] - planes[:, :1]).astype(np.float64) ** 2  # what is missing does not differ
+        return np.asarray((change * usable).sum(axis=(1, 2), dtype=np.float64) / max(number, 1))
 
 
 def contrast(image: Image, recipe: Recipe) -> Array:
-    """Mean squared difference (c,), between neighbours along any axis, of features that a pixel's own value decides."""
-    recipe = recipe.pointwise  # the rest is smooth, and costs more
-    for count in (PAIRS, MOST_LOOKS * PAIRS):
-        flat, usable = neighbour_pairs(image, count)
-        found = contrast_of_pairs(image, recipe, flat, usable, *image.take(flat))
+    """Return how much neighbouring pixels differ: the mean squared difference (c,) along any axis, feature by feature.
+
+    Parameters
+    ----------
+    image : Image
+    recipe : Recipe
+        Of which the features count that a pixel's own value decides: the rest is smooth, and costs more.
+    """
+    for count in (_PAIRS, MOST_LOOKS * _PAIRS):
+        pairs = NeighbourPairs.of(image, count)
+        found = pairs.contrast(image, recipe, take_each(image, [pairs.flat])[0])
         if found is not None:
             return found
-    return np.zeros(recipe.n_guides(image))
-
-
-def neighbour_pairs(image: Image, count: int) -> tuple[Array, Array]:
-    """Flat indices ((1 + ndim) n,) of pixels and their next ones along each axis, and which have one (ndim, n)."""
-    here = one_in_each_run(image.n_pixels, count, np.random.default_rng(0))
-    steps = np.cumprod((1, *image.shape[:0:-1]))[::-1]
-    usable = np.stack(np.unravel_index(here, image.shape)) + 1 < np.array(image.shape)[:, None]
-    moved = [here + np.where(inside, step, 0) for inside, step in zip(usable, steps, strict=True)]
-    return np.concatenate([here, *moved]), usable
-
-
-def contrast_of_pairs(
-    image: Image, recipe: Recipe, flat: Array, usable: Array, values: Array, valid: Array | None
-) -> Array | None:
-    """The contrast from pixels of `pairs`; None where too few of them are valid to tell."""
-    n = usable.shape[1]
-    if valid is not None:
-        first, *others = valid.reshape(-1, n)
-        usable = usable & first & np.stack(others)
-    number = int(np.count_nonzero(usable))
-    if number < min(n, PAIRS) // 4 and n < min(image.n_pixels, MOST_LOOKS * PAIRS):
-        return None
-    guides = recipe.n_guides(image)
-    planes = recipe.planes_of(image, values, flat)[:guides].reshape(guides, 1 + len(usable), n)
-    change = np.nan_to_num(planes[:, 1:] - planes[:, :1]).astype(np.float64) ** 2  # what is missing does not differ
-    return np.asarray((change * usable).sum(axis=(1, 2), dtype=np.float64) / max(number, 1))
+    return np.zeros(recipe.pointwise.n_guides(image))

@@ -1,21 +1,22 @@
-"""How many independent samples an image is worth: neighbouring pixels are alike, and say the same thing twice."""
+"""Choosing the number of classes, by as many samples as an image is worth: neighbours say the same thing twice."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.features import Recipe
+from gmmseg.fitting.survey import NOISE, Survey
 from gmmseg.image import Image
 from gmmseg.image.pixels import sample_pixels
 from gmmseg.mixture.choosing import DEFAULT_CRITERION, Choice, choose
 from gmmseg.mixture.parameters import Mixture
 
-__all__ = ["Neighbours", "choose_classes", "effective_size"]
+__all__ = ["Candidates", "Neighbours", "choose_classes", "effective_size"]
 
 Array = NDArray[Any]
 
@@ -26,36 +27,34 @@ _SAMPLES = 16_384  # enough for any class that holds a hundredth of the image
 _MOST_FEATURES = 16  # time grows with their square, and the parameters of a class do too
 
 
-def choose_classes(
-    image: Image,
-    recipe: Recipe,
-    planes: Array,
-    center: Array,
-    scale: Array,
-    rng: np.random.Generator,
-    *,
-    max_k: int,
-    families: Sequence[str],
-    criterion: str = DEFAULT_CRITERION,
-    n_images: int = 1,
-    noise: float = 0.0,
-    threads: int = 1,
-) -> Choice:
-    """Choose how many classes an image has, by its features without position.
+@dataclass(frozen=True)
+class Candidates:
+    """Which mixtures are compared, and by what.
 
     Parameters
     ----------
-    image : Image
-        The first of the images, whose pixels' likeness counts for all.
-    recipe : Recipe
-    planes : ndarray, shape (d, n), float32
-        Scaled features of a sample of all images; at least one.
-    center, scale : ndarray, shape (d,)
-    rng, criterion, noise, threads
-        As of `gmmseg.mixture.choosing.choose`.
     max_k : int
-    families : sequence of str
-    n_images : int
+        Numbers of classes from 1 to this.
+    families : tuple of str
+        Of covariances.
+    criterion : {"icl", "bic", "aic", "mdl"}
+    """
+
+    max_k: int
+    families: tuple[str, ...] = ("full",)
+    criterion: str = DEFAULT_CRITERION
+
+
+def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generator, threads: int = 1) -> Choice:
+    """Choose how many classes images have, by their features without position.
+
+    Parameters
+    ----------
+    found : Survey
+        With at least one valid pixel; the first image's likeness of neighbouring pixels counts for all.
+    candidates : Candidates
+    rng : numpy.random.Generator
+    threads : int
 
     Notes
     -----
@@ -63,8 +62,9 @@ def choose_classes(
     Of more than 16 features the 16 leading principal components are taken, so that time stays bounded and a full
     covariance can be known from the samples that there are.
     """
+    image, recipe, planes = found.image, found.recipe, found.sample.planes
     guides = recipe.n_guides(image)
-    n = planes.shape[1]
+    center, scale, n = found.center[:guides, None], found.scale[:guides, None], planes.shape[1]
     chosen: Any = slice(None) if n <= _SAMPLES else np.sort(rng.choice(n, _SAMPLES, replace=False))
     some = np.ascontiguousarray(planes[:guides, chosen])
     axes = _leading_axes(some) if guides > _MOST_FEATURES else None
@@ -74,18 +74,24 @@ def choose_classes(
         return np.ascontiguousarray(features if axes is None else axes @ np.nan_to_num(features), np.float32)
 
     def features_of(values: Array, flat: Array) -> Array:
-        return prepare((recipe.planes_of(image, values, flat)[:guides] - center[:guides, None]) / scale[:guides, None])
+        return prepare((recipe.planes_of(image, values, flat)[:guides] - center) / scale)
 
     neighbours = Neighbours(image, features_of, rng, at_once=recipe.context(image) > 0)
     n_pixels = image.n_pixels if image.valid is None else int(np.count_nonzero(image.valid))
-    n_samples = max(1, some.shape[1] // n_images)
+    n_samples = max(1, some.shape[1] // found.n_images)
 
     def effective(mixture: Mixture) -> float:
-        return n_images * effective_size(neighbours.volume(mixture), n_pixels, n_samples)
+        return found.n_images * effective_size(neighbours.volume(mixture), n_pixels, n_samples)
 
-    ks = range(1, max_k + 1)
     return choose(
-        prepare(some), ks, families, rng, effective=effective, criterion=criterion, noise=noise, threads=threads
+        prepare(some),
+        range(1, candidates.max_k + 1),
+        candidates.families,
+        rng,
+        effective=effective,
+        criterion=candidates.criterion,
+        noise=NOISE,
+        threads=threads,
     )
 
 
@@ -143,8 +149,8 @@ class Neighbours:
         at_once: bool = False,
     ) -> None:
         self._image, self._features_of, self._at_once = image, features_of, at_once
-        self._flat, values = sample_pixels(image, pairs, rng)
-        self._here = features_of(values, self._flat)
+        found = sample_pixels(image, pairs, rng)
+        self._flat, self._here = found.flat, features_of(found.values, found.flat)
         self._moved: dict[tuple[int, int], tuple[Array, Array]] = {}
 
     def volume(self, mixture: Mixture) -> float:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.random import Generator
+from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning, ParameterError
+from gmmseg.features import Recipe
 from gmmseg.fitting.hmrf import fit_neighbourhood
+from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.sampling import Sample
-from gmmseg.fitting.survey import NOISE, Survey
+from gmmseg.fitting.survey import NOISE, Survey, SurveyRequest, survey
+from gmmseg.image import Image
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.em import expectation_maximization
 from gmmseg.mixture.parameters import Mixture
@@ -24,33 +28,82 @@ from gmmseg.spatial.smoothing import TYPICAL
 if TYPE_CHECKING:
     from gmmseg.spatial.bias import BiasField
 
-__all__ = ["class_names", "fit_model"]
+__all__ = ["Fitted", "fit_images", "fit_model"]
 
 Array = NDArray[Any]
 
 _TOLERANCE, _MAX_ITERATIONS = 1e-5, 300
 
 
-def fit_model(
-    found: Survey,
-    k: int,
-    rng: Generator,
-    *,
-    covariance: str,
-    outliers: str | None,
-    names: Sequence[str],
-    strength: float | None,
-    ordered: bool,
-    bias_field: bool = False,
-    threads: int,
-) -> tuple[Model, BiasField | None]:
-    """Fit a model of k classes to a survey, and on request the bias field of its one image.
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What came of fitting classes to images.
 
-    `ordered` where the classes have their numbers already; the strength of the smoothing is estimated where it is None.
+    Parameters
+    ----------
+    model : Model
+    found : Survey
+        What was known of the images before.
+    bias : BiasField, optional
+        Of the only image, where one was asked for and found.
     """
+
+    model: Model
+    found: Survey
+    bias: BiasField | None = None
+
+
+def fit_images(
+    images: Iterable[Image],
+    n_images: int,
+    options: FitOptions,
+    threads: int = 1,
+    *,
+    seen: Callable[[Image, Recipe], None] | None = None,
+) -> Fitted:
+    """Fit classes to images of one kind, of which each has an equal say.
+
+    Parameters
+    ----------
+    images : iterable of Image
+        Taken one after the other.
+    n_images : int
+        How many will come.
+    options : FitOptions
+    threads : int
+        They do not change the result.
+    seen : callable, optional
+        Called with each image and the recipe.
+    """
+    rng, number = default_rng(options.seed), options.most_classes
+    if n_images != 1 and options.hints.given:
+        raise ParameterError(f"scribbles and prior are of one image, but there are {n_images}; fit one at a time")
+    request = SurveyRequest(
+        options.recipe,
+        None if options.sample is None else -(-options.sample // max(1, n_images)),
+        k=number,
+        n_images=n_images,
+        by_value=not options.automatic,
+        patches=options.hears_neighbours,
+        threads=threads,
+    )
+    found = survey(images, request, rng, guide=lambda image: options.hints.guidance(image, number), seen=seen)
+    if found.sample.classes is None:
+        number = found.supported(number, quiet=options.automatic)
+    if options.automatic and found.sample.planes.shape[1]:
+        from gmmseg.fitting.choosing_k import Candidates, choose_classes  # here, because most runs never choose
+
+        number = choose_classes(found, Candidates(number, (options.covariance,)), rng, threads).k
+    return fit_model(found, number, options, rng, threads)
+
+
+def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, threads: int = 1) -> Fitted:
+    """Fit a model of k classes to a survey, and on request the bias field of its one image."""
+    ordered, strength = options.hints.prior is not None, options.strength  # maps number the classes already
+    covariance, outliers = options.covariance, options.outliers
     mixture = _fit_mixture(found.sample, k, covariance, outliers, rng, threads)
     shading = None
-    if bias_field:
+    if options.bias_field:
         from gmmseg.fitting.bias_estimation import fit_shading  # here, because most runs have none
 
         numbered = ordered or found.sample.classes is not None
@@ -66,6 +119,7 @@ def fit_model(
         )
     field = None if shading is None else shading.field
     order = _order(mixture, found.sample.classes, fixed=ordered)
+    names = options.names(k if options.automatic else options.most_classes)
     model = Model(
         found.recipe,
         found.recipe.names(found.image),
@@ -73,12 +127,12 @@ def fit_model(
         found.center,
         found.scale,
         mixture.select(order),
-        tuple(names)[: mixture.n_components],
+        names[: mixture.n_components],
         TYPICAL if strength is None else strength,
         found.image.n_channels,
         found.image.color,
     )
-    return model, field
+    return Fitted(model, found, field)
 
 
 def _fit_mixture(found: Sample, k: int, covariance: str, outliers: str | None, rng: Generator, threads: int) -> Mixture:
@@ -126,12 +180,3 @@ def _order(mixture: Mixture, classes: Array | None, *, fixed: bool) -> Array:
     free = order if classes is None else np.setdiff1d(order, classes.astype(np.intp) - 1)
     order[free] = free[np.argsort(mixture.means[free, 0], kind="stable")]
     return order
-
-
-def class_names(names: Sequence[str] | None, k: int) -> tuple[str, ...]:
-    """Return names of k classes: those given, checked, or numbers."""
-    if names is None:
-        return tuple(f"class {i + 1}" for i in range(k))
-    if isinstance(names, str) or len(names) != k or not all(isinstance(name, str) and name.strip() for name in names):
-        raise ParameterError(f"class_names={names!r} are not {k} names; give one a class, in the order of the labels")
-    return tuple(name.strip() for name in names)

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
 from gmmseg.features import Recipe
-from gmmseg.features.contrast import PAIRS, contrast_of_pairs, neighbour_pairs
+from gmmseg.features.contrast import NeighbourPairs
 from gmmseg.fitting.counting import distinct_values
 from gmmseg.fitting.patches import Layout, Patches
 from gmmseg.image import Image
-from gmmseg.image.pixels import ENOUGH, look_at, one_in_each_run
+from gmmseg.image.pixels import ENOUGH, Taken, one_in_each_run, sample_and_take, take_each
 from gmmseg.spatial.guidance import Guidance
 
-__all__ = ["Sample", "blur_position", "join_samples", "take_sample"]
+__all__ = ["Sample", "SampleRequest", "blur_position", "join_samples", "take_sample"]
 
 Array = NDArray[Any]
 
@@ -53,10 +53,67 @@ class Sample:
     patches: Patches | None = None
 
 
-def _cut(there: tuple[Array, Array | None], n: int) -> tuple[Array, Array | None, Array, Array | None]:
-    """Values and validity of the first n pixels, and of the others."""
-    values, valid = there
-    return values[:n], None if valid is None else valid[:n], values[n:], None if valid is None else valid[n:]
+@dataclass(frozen=True)
+class SampleRequest:
+    """Which pixels of an image a fit asks for.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    count : int or None
+        Number of pixels; None for all.
+    k : int
+        Number of classes that they are for.
+    by_value : bool
+        Take all pixels instead, counted by their values, where the image is of integers with few distinct values.
+    patches : int
+        Number of images that have the pixels of patches in common; 0 where no patches are asked for.
+    threads : int
+    """
+
+    recipe: Recipe
+    count: int | None
+    k: int = 1
+    by_value: bool = True
+    patches: int = 0
+    threads: int = 1
+
+
+def take_sample(
+    image: Image, request: SampleRequest, rng: np.random.Generator, guidance: Guidance | None = None
+) -> Sample:
+    """Take from an image what a fit sees of it: some pixels, on request with patches of neighbours.
+
+    An image that stays in its file is read once: pixels for the sample, for the patches and for the contrast are asked
+    for together. With guidance, pixels whose class is given are added, at most a quarter of the sample.
+
+    Notes
+    -----
+    Position is blurred by a tenth of the longest side at weight 1, and in inverse proportion to the weight: under a
+    free covariance the scale of a feature changes nothing, only what is known less exactly weighs less.
+    """
+    recipe = request.recipe
+    if request.count is None and not image.in_memory:
+        raise ParameterError(f"{image.name} does not fit into the memory allowed; give a number of pixels as sample")
+    pairs = None if image.in_memory else NeighbourPairs.of(image)  # in memory, looking again costs nothing
+    layout = Layout.around(image.shape, _places(image), request.patches, request.k) if request.patches else None
+    asked = [each.flat for each in (pairs, layout) if each is not None]
+    found, answers = sample_and_take(image, request.count, rng, asked)
+    variation = None if pairs is None else pairs.contrast(image, recipe, answers[0])
+    around = None if layout is None else _patches(image, request, layout, answers[-1], found.flat, guidance)
+    if request.by_value and guidance is None and recipe.by_value:
+        counted = distinct_values(image, found.values)
+        if counted is not None:
+            return replace(values_as_sample(image, recipe, *counted), variation=variation, patches=around)
+    if guidance is not None and guidance.scribbles is not None:
+        flat = _with_scribbles(image, guidance.scribbles, found.flat, rng)
+        (found,) = take_each(image, [flat])
+    planes = recipe.planes_of(image, found.values, found.flat, threads=request.threads)
+    blur_position(planes, recipe.n_guides(image), rng)
+    if guidance is None:
+        return Sample(planes, variation=variation, patches=around)
+    index = np.unravel_index(found.flat, image.shape)
+    return Sample(planes, None, guidance.log_prior(request.k, index), guidance.classes(index), variation, around)
 
 
 def _places(image: Image) -> Array:
@@ -64,54 +121,18 @@ def _places(image: Image) -> Array:
     return one_in_each_run(image.n_pixels, _PLACES, np.random.default_rng(0))
 
 
-def take_sample(
-    image: Image,
-    recipe: Recipe,
-    count: int | None,
-    rng: np.random.Generator,
-    *,
-    k: int = 1,
-    guidance: Guidance | None = None,
-    by_value: bool = True,
-    patches: int = 0,
-    threads: int = 1,
-) -> Sample:
-    """Take a sample of `count` pixels, all if None; of integer images of few distinct values, all pixels `by_value`.
-
-    Position is blurred by a tenth of the longest side at weight 1, and in inverse proportion to the weight: under a
-    free covariance the scale of a feature changes nothing, only what is known less exactly weighs less. With guidance,
-    pixels whose class is given are added, at most a quarter of the sample. `patches` is the number of images that have
-    the pixels of patches in common, 0 where none are taken.
-    """
-    if count is None and not image.in_memory:
-        raise ParameterError(f"{image.name} does not fit into the memory allowed; give a number of pixels as sample")
-    pairs, usable = (np.zeros(0, np.intp), None) if image.in_memory else neighbour_pairs(image, PAIRS)
-    layout = Layout.around(image.shape, _places(image), patches, k) if patches else None
-    flat, values, there = look_at(image, count, rng, pairs if layout is None else np.append(pairs, layout.flat))
-    pair_values, pair_valid, patch_values, patch_valid = _cut(there, len(pairs))
-    variation = (
-        None if usable is None else contrast_of_pairs(image, recipe.pointwise, pairs, usable, pair_values, pair_valid)
-    )
-    around, on_valid = None, False
-    if layout is not None:
-        if patch_valid is not None and np.count_nonzero(patch_valid) < ENOUGH * len(patch_valid):
-            layout, on_valid = Layout.around(image.shape, flat, patches, k), image.n_pixels > len(layout.flat)
-            patch_values, patch_valid = image.take(layout.flat)
-        log_prior = None if guidance is None else guidance.log_prior(k, np.unravel_index(layout.flat, image.shape))
-        around = layout.filled(patch_values, patch_valid, log_prior, on_valid=on_valid)
-    if by_value and guidance is None and recipe.by_value:
-        counted = distinct_values(image, values)
-        if counted is not None:
-            return replace(values_as_sample(image, recipe, *counted), variation=variation, patches=around)
-    if guidance is not None and guidance.scribbles is not None:
-        flat = _with_scribbles(image, guidance.scribbles, flat, rng)
-        values, _ = image.take(flat)
-    planes = recipe.planes_of(image, values, flat, threads=threads)
-    blur_position(planes, recipe.n_guides(image), rng)
-    if guidance is None:
-        return Sample(planes, variation=variation, patches=around)
-    index = np.unravel_index(flat, image.shape)
-    return Sample(planes, None, guidance.log_prior(k, index), guidance.classes(index), variation, around)
+def _patches(
+    image: Image, request: SampleRequest, layout: Layout, taken: Taken, sampled: Array, guidance: Guidance | None
+) -> Patches:
+    """Return patches with their pixels; where many of these hold no data, patches around sampled pixels instead."""
+    on_valid = False
+    if taken.valid is not None and np.count_nonzero(taken.valid) < ENOUGH * len(taken.valid):
+        layout = Layout.around(image.shape, sampled, request.patches, request.k)
+        on_valid = image.n_pixels > len(layout.flat)
+        (taken,) = take_each(image, [layout.flat])
+    index = np.unravel_index(layout.flat, image.shape)
+    log_prior = None if guidance is None else guidance.log_prior(request.k, index)
+    return layout.filled(taken.values, taken.valid, log_prior, on_valid=on_valid)
 
 
 def blur_position(planes: Array, n_guides: int, rng: np.random.Generator) -> None:

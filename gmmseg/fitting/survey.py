@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,19 +15,48 @@ from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.features.scaling import location_and_scale
-from gmmseg.fitting.sampling import Sample, blur_position, join_samples, take_sample
+from gmmseg.fitting.sampling import Sample, SampleRequest, blur_position, join_samples, take_sample
 from gmmseg.fitting.scene import Scene
 from gmmseg.image import Image
 from gmmseg.spatial.guidance import Guidance
 
 if TYPE_CHECKING:
-    from gmmseg.mixture.choosing import Choice
+    pass
 
-__all__ = ["NOISE", "Survey", "survey"]
+__all__ = ["NOISE", "Survey", "SurveyRequest", "survey"]
 
 Array = NDArray[Any]
 
 NOISE = 1e-4  # variance, in scaled units: about what rounding to 8 bits leaves
+
+
+@dataclass(frozen=True)
+class SurveyRequest:
+    """What is asked of images before classes are fitted to them.
+
+    Parameters
+    ----------
+    recipe : Recipe or None
+        By default what suits the first image.
+    count : int or None
+        Pixels that are sampled of each image; None for all.
+    k : int
+        Number of classes that they are for.
+    n_images : int
+    by_value : bool
+        As of `SampleRequest`.
+    patches : bool
+        Whether patches of neighbouring pixels are taken too.
+    threads : int
+    """
+
+    recipe: Recipe | None
+    count: int | None
+    k: int = 1
+    n_images: int = 1
+    by_value: bool = True
+    patches: bool = False
+    threads: int = 1
 
 
 class Survey(NamedTuple):
@@ -59,27 +88,6 @@ class Survey(NamedTuple):
         """For each plane the number of the group that shares one scale with it; -1 for position."""
         return self.recipe.groups(self.image)
 
-    def choose(
-        self, max_k: int, families: Sequence[str], rng: Generator, threads: int, *, criterion: str = "icl"
-    ) -> Choice:
-        """Choose how many classes, 1 to max_k, and of which family."""
-        from gmmseg.fitting.choosing_k import choose_classes  # here, because most runs never choose
-
-        return choose_classes(
-            self.image,
-            self.recipe,
-            self.sample.planes,
-            self.center,
-            self.scale,
-            rng,
-            max_k=max_k,
-            families=families,
-            criterion=criterion,
-            n_images=self.n_images,
-            noise=NOISE,
-            threads=threads,
-        )
-
     def supported(self, k: int, *, quiet: bool = False) -> int:
         """k, or the number of distinct colours where that is less."""
         colors = self.sample.planes[[row for row, group in enumerate(self.groups) if group >= 0]]
@@ -106,32 +114,30 @@ class Survey(NamedTuple):
 
 def survey(
     images: Iterable[Image],
-    recipe: Recipe | None,
-    count: int | None,
+    request: SurveyRequest,
     rng: Generator,
     *,
-    k: int = 1,
     guide: Callable[[Image], Guidance | None] | None = None,
-    by_value: bool = True,
     seen: Callable[[Image, Recipe], None] | None = None,
-    patches: int = 0,
-    threads: int = 1,
 ) -> Survey:
-    """Sample images of one kind, one after the other; of `count` pixels each, all if None.
+    """Sample images of one kind, one after the other.
 
     Parameters
     ----------
-    recipe : Recipe or None
-        By default what suits the first image.
-    k, guide, by_value
-        As of `gmmseg.fitting.sampling.take_sample`; `guide` gives each image's guidance.
+    images : iterable of Image
+    request : SurveyRequest
+    rng : numpy.random.Generator
+    guide : callable, optional
+        Takes an image, returns what is known of the classes of its pixels.
     seen : callable, optional
-        Called with each image.
-    patches : int
-        Number of images, where patches of them are taken; 0 where none are.
-    threads : int
+        Called with each image and the recipe.
+
+    Raises
+    ------
+    ParameterError
+        There is no image, or images are of different kinds.
     """
-    first, parts, scenes = None, [], []
+    first, recipe, parts, scenes = None, request.recipe, [], []
     for image in images:
         first = image if first is None else first
         recipe = Recipe.default(image) if recipe is None else recipe
@@ -140,16 +146,16 @@ def survey(
             raise ParameterError(f"{image.name} and {first.name} are of different kinds; fit one model to each kind")
         if seen is not None:
             seen(image, recipe)
-        guidance = None if guide is None else guide(image)
-        found = take_sample(
-            image, recipe, count, rng, k=k, guidance=guidance, by_value=by_value, patches=patches, threads=threads
+        asked = SampleRequest(
+            recipe, request.count, request.k, request.by_value, request.n_images * request.patches, request.threads
         )
+        found = take_sample(image, asked, rng, None if guide is None else guide(image))
         around, variation = found.patches, found.variation
         if around is not None:
             variation = contrast(image, recipe) if variation is None else variation
-            features = recipe.planes_of(image, around.values, around.flat, threads=threads)
+            features = recipe.planes_of(image, around.values, around.flat, threads=request.threads)
             blur_position(features, recipe.n_guides(image), np.random.default_rng(0))
-            scenes.append((image if patches == 1 else image.without_pixels(), around, features, variation))
+            scenes.append((image if request.n_images == 1 else image.without_pixels(), around, features, variation))
         parts.append(replace(found, variation=variation))
     if first is None or recipe is None:
         raise ParameterError("images is empty; give at least one image")

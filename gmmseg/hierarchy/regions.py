@@ -17,7 +17,7 @@ from gmmseg.hierarchy.tree import RegionTree
 from gmmseg.image import Image
 from gmmseg.image.pixels import sample_pixels
 from gmmseg.image.windows import everything
-from gmmseg.io.opening import open_image
+from gmmseg.io.opening import Reading, open_image
 
 __all__ = ["regions"]
 
@@ -72,7 +72,7 @@ def regions(image: Any, *, mask: Any = None, channel_axis: Any = "auto", pieces:
     array([1, 2, 1], dtype=uint16)
     """
     count = whole_number("pieces", pieces, 1, 1 << 20)
-    opened = open_image(image, mask=mask, channel_axis=channel_axis)
+    opened = open_image(image, Reading(mask, channel_axis))
     if opened.ndim != 2:
         raise InputError(f"{opened.name} has {opened.ndim} spatial axes; regions are of pictures, which have 2")
     if opened.valid is not None and not opened.valid.any():
@@ -119,9 +119,9 @@ def _guide(image: Image) -> Array:
     recipe = Recipe.parse("lab") if image.color else Recipe.default(image)
     planes = recipe.planes(image, everything(image.shape))
     if not image.color:
-        flat, values = sample_pixels(image, 100_000, np.random.default_rng(0))
+        found = sample_pixels(image, 100_000, np.random.default_rng(0))
         groups = tuple(range(len(planes)))
-        center, scale = location_and_scale(recipe.planes_of(image, values, flat), groups)
+        center, scale = location_and_scale(recipe.planes_of(image, found.values, found.flat), groups)
         planes = (planes - center[:, None].astype(np.float32)) * (_TYPICAL_SPREAD / scale[:, None]).astype(np.float32)
         planes = np.nan_to_num(planes)  # a band that is missing is taken as its median
     else:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from gmmseg.errors import ParameterError
 from gmmseg.image.axes import AXIS_CHOICES, guess_channels, named_channels, real_numbers
-from gmmseg.image.channels import evenly, positions
-from gmmseg.image.sources import Selected, Source
+from gmmseg.image.channels import positions
+from gmmseg.image.sources import ArraySource, Completed, Source, windows_of
 from gmmseg.image.validity import combine, finite
-from gmmseg.image.windows import Window, everything, shifted, strips, widened
+from gmmseg.image.windows import Window, everything, holding, shifted, widened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,19 +26,17 @@ if TYPE_CHECKING:
 __all__ = ["Image"]
 
 
-_READ_AT_ONCE = 32 << 20  # bytes of pixels that are read to pick single ones out of a file
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Image:
     """Pixels plus what must survive a segmentation.
 
     Parameters
     ----------
     pixels : ndarray, shape (*spatial, n_channels), or Source
-        Any real integer or floating dtype, channel axis last (a single channel still has the axis), alpha removed.
-        Colour is RGB; integers span the range of their dtype, floats 0 to 1. NaN in a band is a number that is missing.
-        A `Source` is read window by window, where an image is larger than the memory it may take.
+        Any real integer or floating dtype, channel axis last, alpha removed; an array of two axes is a picture of one
+        channel. Colour is RGB; integers span the range of their dtype, floats 0 to 1. NaN in a band is a number that is
+        missing. Kept as a `Source`: an array as an `ArraySource`, whose pixels `array` returns; other sources are read
+        window by window, where an image is larger than the memory it may take.
     color : bool
         Whether the channels are red, green and blue.
     valid : ndarray of bool, shape (*spatial), optional
@@ -62,18 +60,42 @@ class Image:
     `pixels` may be a view of the caller's array, in any memory order and read-only.
     """
 
-    pixels: np.ndarray | Source
-    color: bool = False
-    valid: np.ndarray | None = None
-    spacing: tuple[float, ...] | None = None
-    channel_names: tuple[str, ...] = ()
-    name: str = "image"
-    metadata: dict[str, Any] = field(default_factory=dict)
-    origin: tuple[int, ...] | None = None
-    extent: tuple[int, ...] | None = None
+    pixels: Source
+    color: bool
+    valid: np.ndarray | None
+    spacing: tuple[float, ...] | None
+    channel_names: tuple[str, ...]
+    name: str
+    metadata: dict[str, Any]
+    origin: tuple[int, ...] | None
+    extent: tuple[int, ...] | None
 
-    def __post_init__(self) -> None:
-        """Refuse what no step could handle, whoever made the image."""
+    def __init__(
+        self,
+        pixels: np.ndarray | Source,
+        color: bool = False,
+        valid: np.ndarray | None = None,
+        spacing: tuple[float, ...] | None = None,
+        channel_names: tuple[str, ...] = (),
+        name: str = "image",
+        metadata: dict[str, Any] | None = None,
+        origin: tuple[int, ...] | None = None,
+        extent: tuple[int, ...] | None = None,
+    ) -> None:
+        """Take the parts of an image, and refuse what no step could handle, whoever made it."""
+        object.__setattr__(self, "pixels", _source_of(pixels))
+        object.__setattr__(self, "color", color)
+        object.__setattr__(self, "valid", valid)
+        object.__setattr__(self, "spacing", spacing)
+        object.__setattr__(self, "channel_names", channel_names)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "metadata", {} if metadata is None else metadata)
+        object.__setattr__(self, "origin", origin)
+        object.__setattr__(self, "extent", extent)
+        self._check()
+
+    def _check(self) -> None:
+        """Refuse what no step could handle."""
         if self.color and self.n_channels != 3:
             raise ParameterError(
                 f"{self.name}: color=True needs 3 channels, there are {self.n_channels}; use color=False"
@@ -110,7 +132,7 @@ class Image:
     @property
     def in_memory(self) -> bool:
         """Whether the pixels are an array, not a source to be read window by window."""
-        return not hasattr(self.pixels, "read")
+        return isinstance(self.pixels, ArraySource)
 
     @property
     def window(self) -> Window:
@@ -120,26 +142,24 @@ class Image:
     @property
     def array(self) -> np.ndarray:
         """The pixels as an array (*spatial, n_channels), read now where they are in a file."""
-        return cast("np.ndarray", self.pixels) if self.in_memory else self.crop(everything(self.shape)).array
+        return self.pixels.array if isinstance(self.pixels, ArraySource) else self._read(everything(self.shape))[0]
 
     def crop(self, window: Window) -> Image:
         """Return a window of the image, in memory: a view where the image is, otherwise read from the file."""
         pixels, valid = self._read(window)
         origin = tuple(s.start + start for s, start in zip(window, self.origin or (0,) * self.ndim, strict=True))
-        return replace(self, pixels=pixels, valid=valid, origin=origin, extent=self.extent or self.shape)
+        return replace(self, pixels=ArraySource(pixels), valid=valid, origin=origin, extent=self.extent or self.shape)
 
     def without_pixels(self) -> Image:
         """Return what else is known of the image, around a single pixel of 0."""
         import numpy as np
 
-        return replace(self, pixels=np.zeros((1,) * self.ndim + (self.n_channels,), self.pixels.dtype), valid=None)
+        one = np.zeros((1,) * self.ndim + (self.n_channels,), self.pixels.dtype)
+        return replace(self, pixels=ArraySource(one), valid=None)
 
     def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
-        mask = None if self.valid is None else self.valid[window]
-        if self.in_memory:
-            return cast("np.ndarray", self.pixels)[window], mask
-        pixels, valid = cast("Source", self.pixels).read(window)
-        return pixels, combine(valid, mask)
+        pixels, valid = self.pixels.read(window)
+        return pixels, combine(valid, None if self.valid is None else self.valid[window])
 
     def select(self, channels: Channels) -> Image:
         """Return some of the channels, in the order named.
@@ -175,14 +195,10 @@ class Image:
         if chosen == tuple(range(self.n_channels)):
             return self
         names = names or tuple(f"band {i + 1}" for i in range(self.n_channels))
-        changed = replace(self, color=False, channel_names=tuple(names[c] for c in chosen))
-        if not self.in_memory:
-            source = cast("Source", self.pixels)
-            picked = source.select(chosen) if hasattr(source, "select") else Selected(source, chosen)
-            return replace(changed, pixels=picked)
-        pixels = cast("np.ndarray", self.pixels)[..., evenly(chosen)]
-        known = finite(pixels, every=False)
-        return replace(changed, pixels=pixels, valid=combine(self.valid, known))
+        source = self.pixels.select(chosen)
+        changed = replace(self, pixels=source, color=False, channel_names=tuple(names[c] for c in chosen))
+        known = finite(source.array, every=False) if isinstance(source, ArraySource) else None
+        return changed if known is None else replace(changed, valid=combine(self.valid, known))
 
     def _names(self) -> tuple[str, ...]:
         return self.channel_names or (("red", "green", "blue") if self.color else ())
@@ -201,31 +217,12 @@ class Image:
         valid : ndarray of bool, shape (n,), optional
             None where all are.
         """
-        import numpy as np
-
-        if self.in_memory:
-            pixels = cast("np.ndarray", self.pixels)
-            valid = None if self.valid is None else self.valid.reshape(-1)[flat]
-            if pixels.flags.c_contiguous:  # three times as fast as several indices
-                return pixels.reshape(-1, pixels.shape[-1]).take(flat, axis=0), valid
-            return pixels[np.unravel_index(flat, self.shape)], valid
-        index = np.stack(np.unravel_index(flat, self.shape))
-        values = np.empty((len(flat), self.n_channels), self.pixels.dtype)
-        valid = np.ones(len(flat), bool)
-        for window, here in self._visits(index):
-            part, usable = self._read(window)
-            place = tuple(index[:, here] - [[s.start] for s in window])
-            values[here] = part[place]
-            valid[here] = True if usable is None else usable[place]
-        return values, None if valid.all() else valid
+        values, valid = self.pixels.take(flat)
+        return values, combine(valid, None if self.valid is None else self.valid.reshape(-1)[flat])
 
     def windows(self) -> list[Window]:
         """Cover the image with windows that are cheap to read one after the other; all of it where it is in memory."""
-        if self.in_memory:
-            return [everything(self.shape)]
-        source = cast("Source", self.pixels)
-        pixels = _READ_AT_ONCE // (source.dtype.itemsize * self.n_channels)
-        return [tile.inner for strip in strips(self.shape, source.blocks, source.sweep, pixels, 0) for tile in strip]
+        return [everything(self.shape)] if self.in_memory else list(windows_of(self.pixels))
 
     def around(
         self, flat: np.ndarray, sides: tuple[int, ...], context: int
@@ -251,19 +248,9 @@ class Image:
         import numpy as np
 
         index = np.stack(np.unravel_index(flat, self.shape))
-        for window, here in self._visits(index):
+        for window, here in holding(self.windows(), index):
             outer = widened(window, context, self.shape)
             yield self.crop(outer), list(_gathered(here, index[:, here], window, outer, sides))
-
-    def _visits(self, index: np.ndarray) -> Iterator[tuple[Window, np.ndarray]]:
-        """Windows that hold some of the pixels at index (ndim, n), and which of them."""
-        import numpy as np
-
-        for window in self.windows():
-            starts, stops = ([[getattr(s, name)] for s in window] for name in ("start", "stop"))
-            here = np.flatnonzero(((index >= starts) & (index < stops)).all(axis=0))
-            if len(here):
-                yield window, here
 
     @classmethod
     def from_array(
@@ -326,7 +313,7 @@ class Image:
         valid = finite(pixels, every=color, name=name)
         if alpha is not None:
             valid = combine(valid, alpha != 0)
-        image = cls(pixels, color=color, valid=valid, name=name)
+        image = cls(ArraySource(pixels), color=color, valid=valid, name=name)
         return image if mask is None else image.with_mask(mask)
 
     def with_mask(self, mask: npt.ArrayLike) -> Image:
@@ -359,6 +346,15 @@ class Image:
                 f"mask has shape {used.shape}, but {self.name} has shape {self.shape}; give one value a pixel"
             )
         return replace(self, valid=combine(self.valid, used != 0))
+
+
+def _source_of(pixels: np.ndarray | Source) -> Source:
+    """Return an array as a source; one of two axes is of one channel."""
+    import numpy as np
+
+    if not isinstance(pixels, np.ndarray):
+        return pixels if hasattr(pixels, "take") else Completed(pixels)
+    return ArraySource(pixels[..., None] if pixels.ndim == 2 else pixels)
 
 
 def _gathered(

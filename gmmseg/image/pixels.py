@@ -1,15 +1,16 @@
-"""Some pixels of an image, evenly spread and chosen at random."""
+"""Single pixels of an image: those that somebody asks for, and samples that are evenly spread and chosen at random."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.image import Image
 
-__all__ = ["ENOUGH", "MOST_LOOKS", "look_at", "one_in_each_run", "sample_pixels"]
+__all__ = ["ENOUGH", "MOST_LOOKS", "Taken", "one_in_each_run", "sample_and_take", "sample_pixels", "take_each"]
 
 Array = NDArray[Any]
 
@@ -17,37 +18,94 @@ ENOUGH = 0.9  # of the pixels that were asked for
 MOST_LOOKS = 64  # pixels looked at for one that is asked for
 
 
-def sample_pixels(image: Image, count: int | None, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Choose about `count` valid pixels, one at random in each of runs of equal length; all if None or fewer.
+class Taken(NamedTuple):
+    """Pixels that were asked for: what an image answers.
 
-    Where many pixels are not valid, more runs are taken in a second look, up to 64 times as many.
+    Parameters
+    ----------
+    flat : ndarray of int, shape (n,)
+        Indices into the flattened spatial axes.
+    values : ndarray, shape (n, n_channels)
+    valid : ndarray of bool, shape (n,), optional
+        None where all are.
+    """
+
+    flat: Array
+    values: Array
+    valid: Array | None
+
+    @property
+    def only_valid(self) -> Taken:
+        """Those that hold data."""
+        return self if self.valid is None else Taken(self.flat[self.valid], self.values[self.valid], None)
+
+
+def take_each(image: Image, requests: Sequence[Array]) -> list[Taken]:
+    """Read the pixels that several askers want in one pass over the image, and give each asker its own.
+
+    Parameters
+    ----------
+    image : Image
+    requests : sequence of ndarray of int, shape (n,)
+        Flat indices that each asker wants, in any order.
 
     Returns
     -------
-    flat : ndarray of int, shape (n,)
-        Indices into the flattened spatial axes, ascending.
-    values : ndarray, shape (n, n_channels)
+    list of Taken
+        One a request.
+
+    Examples
+    --------
+    >>> image = Image.from_array(np.uint8([[10, 20], [30, 40]]))
+    >>> [taken.values.ravel().tolist() for taken in take_each(image, [np.array([3, 0]), np.array([1])])]
+    [[40, 10], [20]]
     """
-    flat, values, _ = look_at(image, count, rng, np.zeros(0, np.intp))
-    return flat, values
+    values, valid = image.take(requests[0] if len(requests) == 1 else np.concatenate(requests))
+    answers, first = [], 0
+    for flat in requests:
+        own = slice(first, first + len(flat))
+        answers.append(Taken(flat, values[own], None if valid is None else valid[own]))
+        first = own.stop
+    return answers
 
 
-def look_at(
-    image: Image, count: int | None, rng: np.random.Generator, more: Array
-) -> tuple[Array, Array, tuple[Array, Array | None]]:
-    """Sample pixels as `sample_pixels` does, and take `more` of them, valid or not, in the same pass."""
+def sample_pixels(image: Image, count: int | None, rng: np.random.Generator) -> Taken:
+    """Choose about `count` valid pixels, one at random in each of runs of equal length; all if None or fewer.
+
+    They are in the order of their indices. Where many pixels are not valid, more runs are taken in a second look, up to
+    64 times as many.
+    """
+    return sample_and_take(image, count, rng, ())[0]
+
+
+def sample_and_take(
+    image: Image, count: int | None, rng: np.random.Generator, others: Sequence[Array]
+) -> tuple[Taken, list[Taken]]:
+    """Choose pixels as `sample_pixels` does, and take those that others want in the same pass over the image.
+
+    Parameters
+    ----------
+    image : Image
+    count : int or None
+    rng : numpy.random.Generator
+    others : sequence of ndarray of int, shape (n,)
+        Flat indices of the pixels that each of the others wants, valid or not.
+
+    Returns
+    -------
+    sample : Taken
+        Valid pixels, in the order of their indices.
+    others : list of Taken
+        One for each of the others.
+    """
     n = image.n_pixels
     wanted = n if count is None else min(count, n)
-    flat = one_in_each_run(n, wanted, rng)
-    values, valid = image.take(np.concatenate([flat, more]) if more.size else flat)
-    others = values[len(flat) :], None if valid is None else valid[len(flat) :]
-    values, valid = values[: len(flat)], None if valid is None else valid[: len(flat)]
-    kept = len(flat) if valid is None else int(np.count_nonzero(valid))
+    found, *further = take_each(image, [one_in_each_run(n, wanted, rng), *others])
+    kept = len(found.flat) if found.valid is None else int(np.count_nonzero(found.valid))
     if wanted < n and kept < ENOUGH * wanted:
         wanted = min(n, MOST_LOOKS * wanted, -(-wanted * wanted // max(kept, 1)))
-        flat = one_in_each_run(n, wanted, rng)
-        values, valid = image.take(flat)
-    return (flat, values, others) if valid is None else (flat[valid], values[valid], others)
+        (found,) = take_each(image, [one_in_each_run(n, wanted, rng)])
+    return found.only_valid, further
 
 
 def one_in_each_run(n: int, count: int, rng: np.random.Generator) -> Array:

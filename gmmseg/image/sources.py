@@ -1,4 +1,4 @@
-"""Sources: pixels that stay in their file, and what of them is valid."""
+"""Sources: where the pixels of an image come from. An array is one, and so is a file that is read window by window."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gmmseg.image.channels import evenly
 from gmmseg.image.validity import combine, finite
-from gmmseg.image.windows import Window
+from gmmseg.image.windows import Window, holding, strips
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Iterator
 
-__all__ = ["Masked", "Selected", "Source"]
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["ArraySource", "Completed", "Masked", "Selected", "Source", "WindowSource", "windows_of"]
+
+_READ_AT_ONCE = 32 << 20  # bytes of pixels that are read to pick single ones out of a file
 
 
 class Source(Protocol):
-    """Pixels that stay in their file and are read window by window, by one thread at a time.
+    """All that any step asks of pixels; one thread asks at a time.
 
-    A source that can leave channels unread has `select(channels) -> Source` too, with their positions from 0.
+    A source of another kind (of a cluster's array, say) is a class with these. `take` and `select` may be left out:
+    they follow from `read`, as `WindowSource` has them.
     """
 
     @property
@@ -39,8 +45,99 @@ class Source(Protocol):
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         """Return pixels (*window, n_channels), and where they are valid, as of an `Image`; None where all are."""
 
+    def take(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return single pixels (n, n_channels) by their flat spatial indices (n,), and which are valid (n,)."""
 
-class _Over:
+    def select(self, channels: tuple[int, ...]) -> Source:
+        """Return a source of the channels at these positions, counted from 0."""
+
+
+class ArraySource:
+    """Pixels that are an array.
+
+    Parameters
+    ----------
+    array : ndarray, shape (*spatial, n_channels)
+        In any memory order; never changed.
+    """
+
+    sweep = 0
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        """Return the array, for NumPy's functions."""
+        import numpy as np
+
+        converted = np.asarray(self.array, dtype)
+        return converted.copy() if copy and converted is self.array else converted
+
+    def __getitem__(self, index: Any) -> Any:
+        """Index the array."""
+        return self.array[index]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(*spatial, n_channels)."""
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of the array."""
+        return self.array.dtype
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """The whole image."""
+        return self.array.shape[:-1]
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return a view of a window's pixels."""
+        return self.array[window], None
+
+    def take(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return single pixels."""
+        import numpy as np
+
+        if self.array.flags.c_contiguous:  # three times as fast as several indices
+            return self.array.reshape(-1, self.shape[-1]).take(flat, axis=0), None
+        return self.array[np.unravel_index(flat, self.shape[:-1])], None
+
+    def select(self, channels: tuple[int, ...]) -> ArraySource:
+        """Return some channels: a view where their positions are evenly spaced."""
+        return ArraySource(self.array[..., evenly(channels)])
+
+
+class WindowSource:
+    """What follows for a source from how its windows are read: single pixels, and some of the channels."""
+
+    def take(self: Source, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return single pixels; each window is read once, whatever their number and order."""
+        import numpy as np
+
+        index = np.stack(np.unravel_index(flat, self.shape[:-1]))
+        values, valid = np.empty((len(flat), self.shape[-1]), self.dtype), np.ones(len(flat), bool)
+        for window, here in holding(windows_of(self), index):
+            part, usable = self.read(window)
+            place = tuple(index[:, here] - [[s.start] for s in window])
+            values[here] = part[place]
+            valid[here] = True if usable is None else usable[place]
+        return values, None if valid.all() else valid
+
+    def select(self: Source, channels: tuple[int, ...]) -> Source:
+        """Return some channels of what is read of all."""
+        return Selected(self, channels)
+
+
+def windows_of(source: Source) -> Iterator[Window]:
+    """Cover a source with windows that are cheap to read one after the other."""
+    pixels = _READ_AT_ONCE // (source.dtype.itemsize * source.shape[-1])
+    for strip in strips(source.shape[:-1], source.blocks, source.sweep, pixels, 0):
+        yield from (tile.inner for tile in strip)
+
+
+class _Over(WindowSource):
     """What a source made of another has of it."""
 
     def __init__(self, whole: Source) -> None:
@@ -65,6 +162,20 @@ class _Over:
     def sweep(self) -> int:
         """That of the whole."""
         return self.whole.sweep
+
+
+class Completed(_Over):
+    """A source that says no more than how its windows are read, with what follows from that."""
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return pixels and validity of a window."""
+        return self.whole.read(window)
+
+    def select(self, channels: tuple[int, ...]) -> Source:
+        """Return some channels; the others are not read where the source can leave them unread."""
+        if not hasattr(self.whole, "select"):
+            return Selected(self.whole, channels)
+        return Completed(self.whole.select(channels))
 
 
 class Masked(_Over):

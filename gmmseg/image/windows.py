@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
-__all__ = ["Tile", "Window", "everything", "shape_of", "shifted", "strips", "tile_sides", "tiles", "widened"]
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Tile", "Window", "everything", "holding", "shape_of", "shifted", "strips", "tile_sides", "tiles", "widened"]
 
 Window = tuple[slice, ...]
 """A slice with start and stop along each spatial axis."""
@@ -51,6 +54,17 @@ def shape_of(window: Window) -> tuple[int, ...]:
 def shifted(window: Window, by: tuple[int, ...]) -> Window:
     """Return a window moved by so many pixels along each axis."""
     return tuple(slice(s.start + step, s.stop + step) for s, step in zip(window, by, strict=True))
+
+
+def holding(windows: Iterable[Window], index: np.ndarray) -> Iterator[tuple[Window, np.ndarray]]:
+    """Go through the windows that hold some of the pixels at index (ndim, n), and say which of the pixels (m,)."""
+    import numpy as np
+
+    for window in windows:
+        starts, stops = ([[getattr(s, name)] for s in window] for name in ("start", "stop"))
+        here = np.flatnonzero(((index >= starts) & (index < stops)).all(axis=0))
+        if len(here):
+            yield window, here
 
 
 def tile_sides(shape: tuple[int, ...], pixels: int, halo: int) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 from gmmseg.errors import InputError, one_line
 from gmmseg.image import Image
 from gmmseg.image.channels import evenly
+from gmmseg.image.sources import WindowSource
 from gmmseg.image.windows import Window
 from gmmseg.io.formats import Format, require_room
 from gmmseg.io.meaning import Meaning, Samples, settle_color
@@ -27,7 +28,7 @@ __all__ = ["MappedArray", "describe_array", "read_array", "read_image", "write",
 
 
 @dataclass(frozen=True)
-class MappedArray:
+class MappedArray(WindowSource):
     """An array stored as it is somewhere in a file: a source of pixels.
 
     Parameters

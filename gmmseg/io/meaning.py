@@ -11,7 +11,7 @@ import numpy as np
 from gmmseg.image import Image
 from gmmseg.image.axes import spans_color
 from gmmseg.image.channels import evenly
-from gmmseg.image.sources import Source
+from gmmseg.image.sources import Source, WindowSource
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window
 from gmmseg.io.geotiff import Tags, nodata_value
@@ -93,7 +93,7 @@ def _to_light(inks: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
+class Samples(WindowSource):
     """A source of pixels over a source of what is stored.
 
     Parameters

@@ -6,12 +6,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.channels import positions
-from gmmseg.image.sources import Masked, Source
+from gmmseg.image.sources import Masked
 from gmmseg.image.windows import everything
 from gmmseg.io.formats import GDAL, Format, has_rasterio, identify, require_room
 from gmmseg.io.parts import files_of, parts_of
@@ -170,7 +170,7 @@ def _kept(image: Image, how: _Reading) -> Image:
     """Return an image in memory, or in its file where its pixels take more than the memory it may have."""
     if image.in_memory:
         return image
-    n_bytes = image.n_pixels * image.n_channels * cast("Source", image.pixels).dtype.itemsize
+    n_bytes = image.n_pixels * image.n_channels * image.pixels.dtype.itemsize
     if how.memory is not None and n_bytes > how.memory:
         return image
     require_room(Path(image.name), image.shape, how.max_pixels)
@@ -192,7 +192,7 @@ def _with_mask_file(image: Image, path: Path, how: _Reading) -> Image:
             f"mask {path} has shape {shape}, but {image.name} has shape {image.shape}; give one value a pixel"
         )
     if mask is not None:
-        return replace(image, pixels=Masked(cast("Source", image.pixels), cast("Source", mask.pixels)))
+        return replace(image, pixels=Masked(image.pixels, mask.pixels))
     assert values is not None
     return image.with_mask(values)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
+from gmmseg.image.sources import ArraySource, WindowSource
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything, shape_of
 from gmmseg.io.formats import has_rasterio
@@ -75,11 +76,11 @@ def stack(parts: Sequence[Path], images: Sequence[Image | None], *, name: str, m
     if not all(image.in_memory for image in known) or (memory is not None and n_bytes > memory):
         return result
     pixels, valid = stacked.read(everything(result.shape))
-    return replace(result, pixels=pixels, valid=valid)
+    return replace(result, pixels=ArraySource(pixels), valid=valid)
 
 
 @dataclass(frozen=True, eq=False)
-class _Stack:
+class _Stack(WindowSource):
     """A source that reads each channel from the image that has it.
 
     Parameters

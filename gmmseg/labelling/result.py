@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,47 +17,35 @@ from gmmseg.errors import ParameterError
 from gmmseg.features.contrast import contrast
 from gmmseg.image import Image
 from gmmseg.image.windows import Window, everything
-from gmmseg.labelling.layers import Layer, Progress, empty_layer
+from gmmseg.kernels.effort import Effort
+from gmmseg.labelling.layers import Layer, layer_named
 from gmmseg.labelling.summary import ClassSummary, Tally
-from gmmseg.labelling.tiles import visit
+from gmmseg.labelling.tiles import Rule, empty_layer, visit
 from gmmseg.model import Model
-from gmmseg.spatial.guidance import Guidance
 
 if TYPE_CHECKING:
     from gmmseg.export import Instances, Polygon
     from gmmseg.export.kinds import Kind
     from gmmseg.labelling.streaming import Part
-    from gmmseg.spatial.bias import BiasField
 
-__all__ = ["MEMORY", "Segmentation"]
+__all__ = ["Segmentation"]
 
 Array = NDArray[Any]
 
-MEMORY = 1 << 30
-"""Bytes that an image and its result may take unless a caller says otherwise."""
+_LABELS = layer_named("labels")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Segmentation:
     """Labels, and on demand everything else that the mixture says of each pixel.
 
     Parameters
     ----------
     image : Image
-    model : Model
-        Of the image, or where a bias field was taken out, of the image without it.
-    guidance : Guidance, optional
-        Scribbles and prior maps that the pixels are classified with.
-    variation : ndarray, optional
-        Contrast of the image, where it is known already.
-    bias : BiasField, optional
-        Taken out of the pixels before they are classified.
-    memory : int
-        Bytes that may be taken for what `save` computes of an image that stays in its file.
-    threads : int
-        Used for what is computed.
-    progress : callable, optional
-        Called with the number of parts done and of all parts while labels are computed.
+    rule : Rule
+        By what the classes are decided: the model, scribbles and prior maps, the bias field.
+    effort : Effort
+        How much memory and how many threads what is computed may take; its progress is called while labels are.
     min_size : int
         Regions of fewer pixels are given to their neighbours, see `clean`.
 
@@ -68,14 +56,20 @@ class Segmentation:
     """
 
     image: Image
-    model: Model
-    guidance: Guidance | None = None
-    variation: Array | None = None
-    bias: BiasField | None = None
-    memory: int = MEMORY
-    threads: int = 1
-    progress: Progress | None = None
+    rule: Rule
+    effort: Effort
     min_size: int = 1
+
+    def __repr__(self) -> str:
+        """Say what was segmented into what, on one line; nothing is computed for it."""
+        size = " x ".join(map(str, self.image.shape))
+        cleaned = "" if self.min_size == 1 else f", regions of at least {self.min_size} pixels"
+        return f"Segmentation({self.image.name!r}, {size} pixels, k={self.model.k}{cleaned})"
+
+    @property
+    def model(self) -> Model:
+        """The classes: of the image, or where a bias field was taken out, of the image without it."""
+        return self.rule.model
 
     @cached_property
     def labels(self) -> Array:
@@ -90,9 +84,10 @@ class Segmentation:
 
     @cached_property
     def uncertainty(self) -> Array:
-        """1 - the largest probability (*spatial), float32: 0 where the class is certain, at most 1 - 1/k."""
-        certain = self.probabilities.max(axis=0)
-        return np.where(self.labels > 0, 1 - certain, np.float32(0))
+        """1 less the largest probability (*spatial), float32: 0 where the class is certain or there is no data."""
+        if "probabilities" in self.__dict__:
+            return np.where(self.labels > 0, 1 - self.probabilities.max(axis=0), np.float32(0))
+        return np.nan_to_num(self._whole("uncertainty"), copy=False)
 
     @cached_property
     def log_density(self) -> Array:
@@ -116,14 +111,14 @@ class Segmentation:
         """
         from gmmseg.spatial.bias import BiasField  # here, because most runs have none
 
-        return (BiasField.flat(self.image) if self.bias is None else self.bias).gain()
+        return (BiasField.flat(self.image) if self.rule.bias is None else self.rule.bias).gain()
 
     @property
     def corrected(self) -> Array:
         """The image's pixels (*spatial, n_channels) divided by the bias field, in its dtype."""
         from gmmseg.labelling.saving import corrected
 
-        return corrected(self.image, self.bias)
+        return corrected(self.image, self.rule.bias)
 
     def mask(self, label: int) -> Array:
         """Return the pixels of one class as a boolean array (*spatial)."""
@@ -192,7 +187,7 @@ class Segmentation:
         from gmmseg.image.sizes import least_pixels
 
         cleaned = replace(self, min_size=max(self.min_size, least_pixels(min_size, self.image)))
-        same = ("probabilities", "log_density", "anomaly", "_variation")
+        same = ("probabilities", "uncertainty", "log_density", "anomaly", "_known_rule")
         cleaned.__dict__.update({name: self.__dict__[name] for name in same if name in self.__dict__})
         if self.image.in_memory or "labels" in self.__dict__:
             cleaned.__dict__["labels"] = cleaned._sieved(self.labels)
@@ -204,15 +199,10 @@ class Segmentation:
             return labels
         from gmmseg.spatial.sieve import sieve
 
-        return sieve(labels, self.min_size, spacing=self.image.spacing, threads=self.threads, out=out)
+        return sieve(labels, self.min_size, spacing=self.image.spacing, threads=self.effort.workers, out=out)
 
     def save(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        layer: Layer | Literal["bias_field", "corrected"] = "labels",
-        overwrite: bool = False,
-        **options: Any,
+        self, path: str | os.PathLike[str], *, layer: str = "labels", overwrite: bool = False, **options: Any
     ) -> None:
         """Write the labels, or another layer; the suffix chooses the format, what located the pixels is kept.
 
@@ -220,7 +210,8 @@ class Segmentation:
         ----------
         path : path-like
             .png (labels alone, and corrected pictures), .tif, .npy, .npz, .nii, .nii.gz or .dcm.
-        layer : {"labels", "probabilities", "anomaly", "log_density", "bias_field", "corrected"}
+        layer : {"labels", "probabilities", "uncertainty", "anomaly", "log_density", "bias_field", "corrected"}
+            What `gmmseg.labelling.layers` lists. Pixels without data are 0 in labels and probabilities, NaN elsewhere.
         overwrite : bool
             Whether an existing file may be replaced.
         **options
@@ -230,25 +221,29 @@ class Segmentation:
         ------
         OutputError
             The file exists and `overwrite` is False, the suffix is not known or the folder cannot be written.
+        ParameterError
+            There is no such layer or option.
         """
-        if layer == "bias_field" or layer == "corrected":  # mypy understands this
-            from gmmseg.labelling.saving import write_correction
+        row = layer_named(layer)
+        if row.corrects:
+            from gmmseg.labelling.saving import write_correction  # here, because most runs have no bias field
 
             field = layer == "bias_field"
-            write_correction(path, self.image, self.bias, field=field, overwrite=overwrite, options=options)
+            write_correction(path, self.image, self.rule.bias, field=field, overwrite=overwrite, options=options)
             return
-        if layer not in ("labels", "probabilities", "anomaly", "log_density"):
-            raise ParameterError(f"layer={layer!r} is not known; use labels, probabilities, anomaly, log_density, ...")
-        kind: Any = {"labels": "labels", "probabilities": "soft"}.get(layer, "map")
-        names = self.model.class_names if kind != "map" else (layer,)
+        names = (layer,) if row.kind == "map" else self.model.class_names
         if self.image.in_memory or layer in self.__dict__:
-            io.write_layer(path, kind, getattr(self, layer), names, image=self.image, overwrite=overwrite, **options)
+            whole = self._with_nodata(row, getattr(self, layer))
+            io.write_layer(path, row.kind, whole, names, image=self.image, overwrite=overwrite, **options)
             return
         from gmmseg.io.contents import Layers
 
-        dtype = "uint8" if kind == "labels" else "float32"
-        layers = Layers(kind, self.image.shape, dtype, names, self.image, options)
-        io.write_windows(path, layers, self._windows(layer, Path(path).parent), overwrite=overwrite)
+        layers = Layers(row.kind, self.image.shape, row.dtype, names, self.image, options)
+        io.write_windows(path, layers, self._windows(row, Path(path).parent), overwrite=overwrite)
+
+    def _with_nodata(self, layer: Layer, values: Array) -> Array:
+        """Return the uncertainty with NaN where there is no data, as files have it, and any other layer as it is."""
+        return np.where(self.labels > 0, values, np.float32(np.nan)) if layer.name == "uncertainty" else values
 
     def to_coco(self, *, instances: Kind = "component", min_size: int = 1) -> dict[str, Any]:
         """Return a COCO instance data set of this image, as `gmmseg.export.to_coco` does.
@@ -292,20 +287,11 @@ class Segmentation:
 
         return find_instances(self.labels, class_names=self.model.class_names, instances=instances, min_size=min_size)
 
-    def _whole(self, layer: Layer) -> Array:
+    def _whole(self, name: str) -> Array:
+        layer = layer_named(name)
         out = empty_layer(layer, self.model, self.image.shape)
         if self.image.in_memory:
-            visit(
-                self.image,
-                self.model,
-                layer,
-                out,
-                guidance=self.guidance,
-                variation=self.variation,
-                bias=self.bias,
-                threads=self.threads,
-                progress=self.progress,
-            )
+            visit(self.image, self.rule, layer, out, effort=self.effort)
         else:
             for window, values in self._windows(layer):
                 where: tuple[Any, ...] = (..., *window)
@@ -314,28 +300,27 @@ class Segmentation:
 
     def _windows(self, layer: Layer, folder: Path | None = None) -> Iterator[tuple[Window, Array]]:
         """Compute a layer of an image that stays in its file; labels are counted on the way, and cleaned in a file."""
-        if layer == "labels" and self.min_size > 1:
+        if layer is _LABELS and self.min_size > 1:
             return self._cleaned_windows(folder)
         return self._computed_windows(layer)
 
     def _computed_windows(self, layer: Layer) -> Iterator[tuple[Window, Array]]:
         tally = Tally(self.model.k, self.image)
         for part in self._parts(layer):
-            if layer == "labels":
+            if layer is _LABELS:
                 tally.add(part.window, part.values, tally.sample(part.window, part.pixels))
             result = part.window, part.values
             del part  # and with it the pixels, before the next window is asked for
             yield result
-        if layer == "labels":
+        if layer is _LABELS:
             self.__dict__["_tally"] = tally
 
     def _cleaned_windows(self, folder: Path | None) -> Iterator[tuple[Window, Array]]:
         from gmmseg.labelling.on_disk import kept_on_disk
 
-        source: Any = self.image.pixels
         tally, samples = Tally(self.model.k, self.image), []
-        with kept_on_disk(self.image.shape, source.sweep, folder) as labels:
-            for part in self._parts("labels"):
+        with kept_on_disk(self.image.shape, self.image.pixels.sweep, folder) as labels:
+            for part in self._parts(_LABELS):
                 labels[part.window] = part.values
                 samples.append((part.window, tally.sample(part.window, part.pixels)))
                 del part
@@ -349,21 +334,13 @@ class Segmentation:
     def _parts(self, layer: Layer) -> Iterator[Part]:
         from gmmseg.labelling.streaming import stream
 
-        return stream(
-            self.image,
-            self.model,
-            layer,
-            variation=self._variation,
-            guidance=self.guidance,
-            bias=self.bias,
-            memory=self.memory,
-            threads=self.threads,
-            progress=self.progress,
-        )
+        return stream(self.image, self._known_rule, layer, self.effort)
 
     @cached_property
-    def _variation(self) -> Array:
-        return contrast(self.image, self.model.recipe) if self.variation is None else self.variation
+    def _known_rule(self) -> Rule:
+        """The rule with the contrast of the whole image, which no window tells."""
+        known = self.rule.variation is not None
+        return self.rule if known else replace(self.rule, variation=contrast(self.image, self.model.recipe))
 
     @cached_property
     def _tally(self) -> Tally:

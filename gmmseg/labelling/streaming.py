@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.image import Image
-from gmmseg.image.sources import Source
+from gmmseg.image.sources import ArraySource
 from gmmseg.image.windows import Tile, Window, shape_of, strips
-from gmmseg.labelling.layers import Layer, Progress, empty_layer, halo_of
-from gmmseg.labelling.tiles import visit
-from gmmseg.model import Model
-from gmmseg.spatial.guidance import Guidance
-
-if TYPE_CHECKING:
-    from gmmseg.spatial.bias import BiasField
+from gmmseg.kernels.effort import Effort
+from gmmseg.labelling.layers import Layer
+from gmmseg.labelling.tiles import Rule, empty_layer, visit
 
 __all__ = ["Part", "stream"]
 
@@ -45,75 +41,49 @@ class Part:
     pixels: Array
 
 
-def stream(
-    image: Image,
-    model: Model,
-    layer: Layer,
-    *,
-    variation: Array,
-    guidance: Guidance | None = None,
-    bias: BiasField | None = None,
-    memory: int,
-    threads: int = 1,
-    progress: Progress | None = None,
-) -> Iterator[Part]:
+def stream(image: Image, rule: Rule, layer: Layer, effort: Effort) -> Iterator[Part]:
     """Compute one layer of an image that is read from its file, in windows that follow one another.
 
     Parameters
     ----------
     image : Image
-        Its pixels are a `Source`.
-    model : Model
-    layer : str
-    variation : ndarray, shape (d,)
-        Contrast of the whole image, see `gmmseg.features.contrast.contrast`.
-    guidance : Guidance, optional
-    bias : BiasField, optional
-        Taken out of the pixels before they are classified.
-    memory : int
-        Bytes that all windows at work may take together, about.
-    threads : int
-        They, and the memory, do not change the result.
-    progress : callable, optional
-        Called with the number of windows done and of all windows.
+        Its pixels stay in their file.
+    rule : Rule
+        With the contrast of the whole image.
+    layer : Layer
+        One that is not of the bias field.
+    effort : Effort
+        Its memory is what all windows at work may take together, about; its progress is called with the number of
+        windows done and of all windows.
 
     Yields
     ------
     Part
     """
-    source: Any = image.pixels
-    halo = halo_of(model, layer, image)
-    bytes_a_pixel = max(source.dtype.itemsize * image.n_channels, 4 * model.k if layer == "probabilities" else 4)
-    found = list(strips(image.shape, source.blocks, source.sweep, memory // (_IN_FLIGHT * bytes_a_pixel), halo))
+    source = image.pixels
+    within = replace(effort, progress=None)
+    n_numbers = rule.model.k if layer.kind == "soft" else 1
+    bytes_a_pixel = max(source.dtype.itemsize * image.n_channels, 4 * n_numbers)
+    pixels = effort.memory // (_IN_FLIGHT * bytes_a_pixel)
+    found = list(strips(image.shape, source.blocks, source.sweep, pixels, rule.halo(layer, image)))
     count = sum(map(len, found))
     with ThreadPoolExecutor(1) as pool:
-        crops = _crops(image, source, found)
+        crops = _crops(image, source.sweep, found)
         following = pool.submit(next, crops, None)
         done = 0
         while (item := following.result()) is not None:
             following = pool.submit(next, crops, None)
             tile, crop = item
-            values = empty_layer(layer, model, shape_of(tile.inner))
-            visit(
-                crop,
-                model,
-                layer,
-                values,
-                guidance=guidance,
-                variation=variation,
-                bias=bias,
-                within=tile.local,
-                threads=threads,
-            )
+            values = empty_layer(layer, rule.model, shape_of(tile.inner))
+            visit(crop, rule, layer, values, within=tile.local, effort=within)
             done += 1
-            if progress is not None:
-                progress(done, count)
+            if effort.progress is not None:
+                effort.progress(done, count)
             yield Part(tile.inner, values, crop.array[tile.local])
 
 
-def _crops(image: Image, source: Source, found: list[list[Tile]]) -> Iterator[tuple[Tile, Image]]:
-    """Read the outer windows; what two of a strip share is kept from one to the next."""
-    axis = source.sweep
+def _crops(image: Image, axis: int, found: list[list[Tile]]) -> Iterator[tuple[Tile, Image]]:
+    """Read the outer windows; what two that follow one another along an axis share is kept."""
     for strip in found:
         crop, end = None, 0
         for tile in strip:
@@ -137,7 +107,7 @@ def _joined(before: Image, after: Image, axis: int, shared: int) -> Image:
         valid = np.concatenate([parts[0][kept], parts[1]], axis=axis)
     pixels = _concatenated(before.array[kept], after.array, axis)
     start = tuple(o + s.start for o, s in zip(origin, kept, strict=True))
-    return replace(after, pixels=pixels, valid=valid, origin=start)
+    return replace(after, pixels=ArraySource(pixels), valid=valid, origin=start)
 
 
 def _concatenated(a: Array, b: Array, axis: int) -> Array:

@@ -1,10 +1,11 @@
-"""Windows over an image, each with the halo that its result depends on, and the worker that computes one."""
+"""Tiles: a layer of an image in memory is computed part by part, each with what its result depends on around it."""
 
 from __future__ import annotations
 
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,95 +15,99 @@ from numpy.typing import NDArray
 from gmmseg.features.contrast import contrast
 from gmmseg.image import Image
 from gmmseg.image.windows import Tile, Window, everything, shape_of, shifted, tile_sides, tiles
-from gmmseg.labelling.layers import Layer, Progress, smoothing_halo
+from gmmseg.kernels.effort import Effort
+from gmmseg.labelling.layers import Layer
 from gmmseg.mixture import patterns
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.model import Model
 from gmmseg.spatial.guidance import Guidance
-from gmmseg.spatial.smoothing import Smoothing
+from gmmseg.spatial.smoothing import HALO, Smoothing
 
 if TYPE_CHECKING:
     from gmmseg.spatial.bias import BiasField
 
-__all__ = ["visit"]
+__all__ = ["Rule", "empty_layer", "visit"]
 
 Array = NDArray[Any]
 
 TILE_BYTES = 8 << 20  # working memory of one tile: larger ones leave the cache, smaller ones are mostly halo
 
 
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """By what the classes of an image's pixels are decided.
+
+    Parameters
+    ----------
+    model : Model
+    guidance : Guidance, optional
+        Scribbles and prior maps of the whole image.
+    variation : ndarray, shape (c,), optional
+        Contrast of the whole image, where it is known already; see `gmmseg.features.contrast.contrast`.
+    bias : BiasField, optional
+        Taken out of the pixels first.
+    """
+
+    model: Model
+    guidance: Guidance | None = None
+    variation: Array | None = None
+    bias: BiasField | None = None
+
+    def smoothing_halo(self, layer: Layer) -> int:
+        """How many pixels around a window are computed for the layer there."""
+        return HALO if layer.smoothed and self.model.strength > 0 and self.model.k > 1 else 0
+
+    def halo(self, layer: Layer, image: Image) -> int:
+        """How many pixels around a window the layer there depends on, those for its features counted."""
+        return self.smoothing_halo(layer) + self.model.recipe.context(image)
+
+    def smoothing(self, image: Image) -> Smoothing:
+        """Return how the neighbourhood is heard in this image, or in the image that this is a window of."""
+        model, variation = self.model, self.variation
+        variation = contrast(image, model.recipe) if variation is None else variation
+        spacing = image.spacing or (1.0,) * image.ndim
+        return Smoothing.of(model.strength, variation, model.scale[: len(variation)], spacing)
+
+
+def empty_layer(layer: Layer, model: Model, shape: tuple[int, ...]) -> Array:
+    """Return an array for a layer of this shape, filled with what stands for no data."""
+    return np.full((model.k, *shape) if layer.kind == "soft" else shape, layer.nodata, layer.dtype)
+
+
 def visit(
-    image: Image,
-    model: Model,
-    layer: Layer,
-    out: Array,
-    *,
-    guidance: Guidance | None = None,
-    variation: Array | None = None,
-    bias: BiasField | None = None,
-    within: Window | None = None,
-    threads: int = 1,
-    progress: Progress | None = None,
+    image: Image, rule: Rule, layer: Layer, out: Array, *, within: Window | None = None, effort: Effort | None = None
 ) -> None:
     """Compute a layer of an image in memory, tile by tile.
 
     Parameters
     ----------
     image : Image
-    model : Model
-    layer : str
-        Labels and probabilities are smoothed as the model says.
+    rule : Rule
+        Layers that depend on the neighbourhood are smoothed as its model says.
+    layer : Layer
+        One that is not of the bias field.
     out : ndarray
         Of `empty_layer`, of the image's shape or that of the window `within` it. The same for any tiles and threads.
-    guidance : Guidance, optional
-    variation : ndarray, optional
-        Contrast of the whole image, where this is a part of it.
-    bias : BiasField, optional
-        Taken out of the pixels before they are classified.
     within : tuple of slice, optional
-    threads : int
-    progress : callable, optional
-        Called with the number of tiles done and of all tiles.
+    effort : Effort, optional
+        Its progress is called with the number of tiles done and of all tiles.
     """
-    smoothing, halo = None, smoothing_halo(model, layer)
-    if halo:
-        variation = contrast(image, model.recipe) if variation is None else variation
-        spacing = image.spacing or (1.0,) * image.ndim
-        smoothing = Smoothing.of(model.strength, variation, model.scale[: len(variation)], spacing)
-        model = model.among_neighbours
+    effort = effort or Effort()
     within = within or everything(image.shape)
-    floats = 4 * model.k + len(model.scale) + 3**image.ndim // 8
+    halo = rule.smoothing_halo(layer)
+    floats = 4 * rule.model.k + len(rule.model.scale) + 3**image.ndim // 8
     sides = tile_sides(shape_of(within), TILE_BYTES // (4 * floats), halo // 2)  # smoothing computes half of a halo
     jobs = list(tiles(image.shape, sides, halo, within=within))
-    memory, start = _ThreadMemory(), tuple(-s.start for s in within)
+    work, start = _Work(image, rule, layer), tuple(-s.start for s in within)
 
-    def work(tile: Tile) -> None:
-        valid = None if image.valid is None else image.valid[tile.outer]
-        if valid is not None and not valid[tile.local].any():
-            return
-        n = math.prod(tile.shape)
-        window, source = tile.outer, image
-        if bias is not None:
-            window, source = everything(tile.shape), bias.correct(image.crop(tile.outer))
-        planes = model.recipe.planes(source, window, out=memory.take("planes", len(model.scale), n))
+    def compute(tile: Tile) -> None:
         inner: tuple[Any, ...] = (..., *shifted(tile.inner, start))
-        part = out[inner]
-        if layer == "log_density":
-            density = np.empty(n, np.float32)
-            patterns.posterior(planes, partial(model.arguments_of, outliers=True), None, density)
-            _write_valid(density, tile, valid, part)
-        elif layer == "anomaly":
-            _write_valid(p_values(planes, model.arguments_of), tile, valid, part)
-        else:
-            posterior = memory.take("posterior", model.k, n)
-            where = shifted(tile.outer, image.origin or (0,) * image.ndim)
-            log_prior = None if guidance is None else guidance.log_prior(model.k, where)
-            _write_classes(model, smoothing, planes, posterior, log_prior, tile, valid, layer, part)
+        work.compute(tile, out[inner])
 
-    with ThreadPoolExecutor(min(threads, len(jobs))) as pool:
-        for done, _ in enumerate(pool.map(work, jobs), 1):
-            if progress is not None:
-                progress(done, len(jobs))
+    with ThreadPoolExecutor(min(effort.workers, len(jobs))) as pool:
+        for done, _ in enumerate(pool.map(compute, jobs), 1):
+            if effort.progress is not None:
+                effort.progress(done, len(jobs))
 
 
 class _ThreadMemory(threading.local):
@@ -118,38 +123,60 @@ class _ThreadMemory(threading.local):
         return self.flat[name][: rows * columns].reshape(rows, columns)
 
 
-def _write_valid(values: Array, tile: Tile, valid: Array | None, out: Array) -> None:
-    inner = values.reshape(tile.shape)[tile.local]
-    out[...] = inner if valid is None else np.where(valid[tile.local], inner, np.nan)
+class _Work:
+    """What is done with each tile of one visit."""
 
+    def __init__(self, image: Image, rule: Rule, layer: Layer) -> None:
+        self.image, self.rule, self.layer, self.memory = image, rule, layer, _ThreadMemory()
+        self.smoothing = rule.smoothing(image) if rule.smoothing_halo(layer) else None
+        self.model = rule.model if self.smoothing is None else rule.model.among_neighbours
 
-def _write_classes(
-    model: Model,
-    smoothing: Smoothing | None,
-    planes: Array,
-    posterior: Array,
-    log_prior: Array | None,
-    tile: Tile,
-    valid: Array | None,
-    layer: Layer,
-    out: Array,
-) -> None:
-    if smoothing is None and layer == "labels" and log_prior is None:
-        flat = np.empty(planes.shape[1], np.uint8)
-        patterns.classify(planes, model.arguments_of, flat, 1)
-        out[...] = flat.reshape(tile.shape)
-    else:
+    def compute(self, tile: Tile, out: Array) -> None:
+        """Compute the layer in the inner part of a tile, into `out`; where there is no data it stays as it is."""
+        image, model = self.image, self.model
+        valid = None if image.valid is None else image.valid[tile.outer]
+        if valid is not None and not valid[tile.local].any():
+            return
+        n = math.prod(tile.shape)
+        window, source = tile.outer, image
+        if self.rule.bias is not None:
+            window, source = everything(tile.shape), self.rule.bias.correct(image.crop(tile.outer))
+        planes = model.recipe.planes(source, window, out=self.memory.take("planes", len(model.scale), n))
+        if self.layer.name == "log_density":
+            density = np.empty(n, np.float32)
+            patterns.posterior(planes, partial(model.arguments_of, outliers=True), None, density)
+            out[...] = density.reshape(tile.shape)[tile.local]
+        elif self.layer.name == "anomaly":
+            out[...] = p_values(planes, model.arguments_of).reshape(tile.shape)[tile.local]
+        elif self.layer.name == "uncertainty":
+            posterior = np.empty((model.k, *shape_of(tile.inner)), np.float32)
+            self._classes(planes, tile, valid, "probabilities", posterior)
+            out[...] = 1 - posterior.max(axis=0)
+        else:
+            self._classes(planes, tile, valid, self.layer.name, out)
+        if valid is not None:
+            out[..., ~valid[tile.local]] = self.layer.nodata
+
+    def _classes(self, planes: Array, tile: Tile, valid: Array | None, name: str, out: Array) -> None:
+        """Write the labels or the probabilities of a tile, those of pixels without data too."""
+        model, guidance = self.model, self.rule.guidance
+        where = shifted(tile.outer, self.image.origin or (0,) * self.image.ndim)
+        log_prior = None if guidance is None else guidance.log_prior(model.k, where)
+        if self.smoothing is None and name == "labels" and log_prior is None:
+            flat = np.empty(planes.shape[1], np.uint8)
+            patterns.classify(planes, model.arguments_of, flat, 1)
+            out[...] = flat.reshape(tile.shape)
+            return
+        posterior = self.memory.take("posterior", model.k, planes.shape[1])
         patterns.posterior(planes, model.arguments_of, posterior, None, log_prior=log_prior)
         posterior = posterior.reshape(model.k, *tile.shape)
-        if smoothing is not None:
-            guide = planes[: len(smoothing.sharpness)].reshape(-1, *tile.shape)
+        if self.smoothing is not None:
+            guide = planes[: len(self.smoothing.sharpness)].reshape(-1, *tile.shape)
             if patterns.has_missing(guide):
                 center = np.float32(model.center[: len(guide)]).reshape(-1, *[1] * len(tile.shape))
                 guide = np.where(np.isnan(guide), center, guide)
-            smoothing.apply(posterior, guide, valid, tile.local, **{layer: out})
-        elif layer == "labels":
+            self.smoothing.apply(posterior, guide, valid, tile.local, **{name: out})
+        elif name == "labels":
             out[...] = posterior.argmax(axis=0) + 1
         else:
             out[...] = posterior
-    if valid is not None:
-        out[..., ~valid[tile.local]] = 0

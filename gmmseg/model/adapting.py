@@ -137,8 +137,8 @@ def explains(model: Model, image: Image, *, sample: int = _LOOK, seed: int = 0) 
 
 def look(image: Image, recipe: Recipe, *, count: int = _LOOK, seed: int = 0) -> Array:
     """Return planes (d, n) of some pixels, in the order of their places, in the features' units, without position."""
-    flat, values = sample_pixels(image, count, np.random.default_rng(seed))
-    return recipe.planes_of(image, values, flat)[: recipe.n_guides(image)]
+    found = sample_pixels(image, count, np.random.default_rng(seed))
+    return recipe.planes_of(image, found.values, found.flat)[: recipe.n_guides(image)]
 
 
 def remember(model: Model, looks: Sequence[Array], spacing: tuple[float, ...] | None, *, seed: int = 0) -> Model:

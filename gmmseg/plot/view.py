@@ -132,8 +132,8 @@ def _of_model(model: Model) -> View:
         image = open_image(data)
         model.check(image)
         # Not take_sample: it blurs positions for the fit, and a figure shows where pixels are.
-        flat, values = sample_pixels(image, count, np.random.default_rng(seed))
-        planes = model.recipe.planes_of(image, values, flat)
+        found = sample_pixels(image, count, np.random.default_rng(seed))
+        planes = model.recipe.planes_of(image, found.values, found.flat)
         if planes.shape[1] == 0:
             raise InputError(f"{image.name}: no pixel is valid; there is nothing to plot")
         return planes

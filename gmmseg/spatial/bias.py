@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.image import Image
+from gmmseg.image.sources import ArraySource
 from gmmseg.image.windows import Window, everything
 
 __all__ = ["DEGREE", "BiasField", "as_float"]
@@ -89,7 +90,7 @@ class BiasField:
     def correct(self, image: Image) -> Image:
         """Return an image, or a window of one, divided by the gain: float32, colour in 0 to 1."""
         gain = np.moveaxis(np.exp(-self.logarithm(image.window)), 0, -1)
-        return replace(image, pixels=as_float(image.array, image.color) * gain)
+        return replace(image, pixels=ArraySource(as_float(image.array, image.color) * gain))
 
     def within(self, axes: tuple[Array, ...]) -> Array:
         """Logarithm of the gain (m, n), float32, in windows of coordinates (windows, length) along each axis."""

@@ -177,7 +177,7 @@ def test_a_window_of_a_volume_too(rng):
 def test_planes_of_single_pixels_are_picked_from_the_whole(features, photo, rng):
     recipe, index = Recipe.parse(features), (rng.integers(13, size=40), rng.integers(17, size=40))
     everything = recipe.planes(photo, whole(photo)).reshape(-1, *photo.shape)
-    planes = recipe.planes_of(photo, photo.pixels[index], np.ravel_multi_index(index, photo.shape))
+    planes = recipe.planes_of(photo, photo.array[index], np.ravel_multi_index(index, photo.shape))
     np.testing.assert_allclose(planes, everything[:, *index], rtol=1e-6, atol=1e-5)
 
 
@@ -224,7 +224,7 @@ def test_position_in_a_volume_follows_the_spacing():
 
 
 def test_the_image_is_not_changed(photo):
-    before = photo.pixels.copy()
-    photo.pixels.flags.writeable = False
+    before = photo.array.copy()
+    photo.array.flags.writeable = False
     Recipe.parse("rgb,lab,luv,hsv,gray,bands,xy").planes(photo, whole(photo))
-    np.testing.assert_array_equal(photo.pixels, before)
+    np.testing.assert_array_equal(photo.array, before)

@@ -143,7 +143,7 @@ def test_nothing_around_is_nan():
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (2, 3, 2), (4,)])
 def test_tiny_images_have_texture(shape, rng):
-    image = Image(rng.integers(0, 256, (*shape, 1), np.uint8))
+    image = Image.from_array(rng.integers(0, 256, (*shape, 1), np.uint8), channel_axis=-1)
     found = planes(image)
     assert found.shape == (len(TEXTURE.names(image)), *shape)
     assert np.isfinite(found).all()

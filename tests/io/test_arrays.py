@@ -14,8 +14,8 @@ def test_npy_stays_on_disk(tmp_path, rng):
     values = rng.random((6, 7))
     np.save(tmp_path / "a.npy", values)
     image = read(tmp_path / "a.npy")
-    np.testing.assert_array_equal(image.pixels[..., 0], values)
-    assert not image.pixels.flags.writeable
+    np.testing.assert_array_equal(image.array[..., 0], values)
+    assert not image.array.flags.writeable
     assert read_info(tmp_path / "a.npy")["shape"] == [6, 7]
 
 
@@ -24,7 +24,7 @@ def test_npz_by_name_or_alone(tmp_path, rng):
     np.savez(tmp_path / "one.npz", whatever=values)
     np.savez_compressed(tmp_path / "two.npz", other=values[:2], image=values)
     for name in ("one.npz", "two.npz"):
-        np.testing.assert_array_equal(read(tmp_path / name).pixels[..., 0], values)
+        np.testing.assert_array_equal(read(tmp_path / name).array[..., 0], values)
     assert read_info(tmp_path / "two.npz")["arrays"]["image"] == {"shape": [6, 7], "dtype": "float64"}
 
 
@@ -74,7 +74,7 @@ def test_windows_are_parts_of_the_whole(tmp_path, rng, shape, channel_axis, dtyp
     assert (lazy.color, lazy.pixels.dtype, lazy.shape) == (whole.color, whole.pixels.dtype, whole.shape)
     for window in (tuple(slice(0, n) for n in whole.shape), tuple(slice(n // 3, n - 1) for n in whole.shape)):
         expected, found = whole.crop(window), lazy.crop(window)
-        np.testing.assert_array_equal(found.pixels, expected.pixels)
+        np.testing.assert_array_equal(found.array, expected.array)
         valid = [np.ones(found.shape, bool) if each.valid is None else each.valid for each in (found, expected)]
         np.testing.assert_array_equal(*valid)
     assert sum(np.prod([s.stop - s.start for s in w]) for w in lazy.windows()) == whole.n_pixels

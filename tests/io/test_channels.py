@@ -65,10 +65,10 @@ def scene(rng):
 )
 def test_select_by_number_and_name(scene, channels, positions):
     chosen = scene.select(channels)
-    np.testing.assert_array_equal(chosen.pixels, scene.pixels[..., positions])
+    np.testing.assert_array_equal(chosen.array, scene.array[..., positions])
     assert chosen.channel_names == tuple(scene.channel_names[p] for p in positions)
     assert not chosen.color
-    assert np.shares_memory(chosen.pixels, scene.pixels) == (positions != [0, 1, 3])
+    assert np.shares_memory(chosen.array, scene.array) == (positions != [0, 1, 3])
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_wrong_channels_are_one_line(scene, channels, message):
 def test_names_that_differ_in_letter_case_only(rng):
     image = Image(rng.random((3, 3, 4)), channel_names=("a", "A", "b", "b"))
     assert image.select("A").channel_names == ("A",)
-    assert image.select("a").pixels[0, 0] == image.pixels[0, 0, 0]
+    assert image.select("a").array[0, 0] == image.array[0, 0, 0]
     with pytest.raises(ParameterError, match="channels 3, 4 are all named 'b'; choose by number"):
         image.select("b")
 
@@ -148,7 +148,7 @@ def test_red_green_and_blue_by_the_file_are_colour(tmp_path, rng):
         assert read(tmp_path / "n.tif", channels="red,green,blue", memory=memory).color
         assert not read(tmp_path / "n.tif", channels="band 4,red,green", memory=memory).color
         assert not read(tmp_path / "b.tif", channels="1,2,3", memory=memory).color
-    np.testing.assert_array_equal(read(tmp_path / "n.tif", channels=[1, 2, 3]).pixels, values[..., :3])
+    np.testing.assert_array_equal(read(tmp_path / "n.tif", channels=[1, 2, 3]).array, values[..., :3])
 
 
 @pytest.mark.parametrize("memory", [None, 0, 10**9])
@@ -157,7 +157,7 @@ def test_reading_chosen_channels_is_selecting_them(pictures, memory):
     chosen = read(path, channels="4,3,2", memory=memory)
     assert chosen.in_memory == (memory != 0)
     expected = read(path)
-    np.testing.assert_array_equal(chosen.array, expected.pixels[..., [3, 2, 1]])
+    np.testing.assert_array_equal(chosen.array, expected.array[..., [3, 2, 1]])
     assert chosen.spacing == expected.spacing
     assert set(chosen.metadata) == set(expected.metadata)
     assert chosen.origin is None
@@ -321,7 +321,7 @@ def test_dtypes(tmp_path, dtypes, result):
         np.save(tmp_path / f"{name}.npy", np.arange(12, dtype=dtype).reshape(3, 4))
     image = read([tmp_path / "a.npy", tmp_path / "b.npy"])
     assert image.pixels.dtype == np.dtype(result)
-    assert (image.pixels == np.arange(12).reshape(3, 4, 1)).all()
+    assert (image.array == np.arange(12).reshape(3, 4, 1)).all()
 
 
 @pytest.mark.parametrize("lazy", [False, True])
@@ -335,8 +335,8 @@ def test_a_pixel_is_valid_where_any_file_has_it(rng, tmp_path, lazy):
     assert stacked.in_memory != lazy
     whole = stacked.crop(everything((4, 5)))
     np.testing.assert_array_equal(whole.valid, masks.any(axis=0))
-    np.testing.assert_array_equal(np.isnan(whole.pixels), ~np.moveaxis(masks, 0, -1))
-    np.testing.assert_array_equal(whole.pixels[masks[0], 0], values[0][masks[0]])
+    np.testing.assert_array_equal(np.isnan(whole.array), ~np.moveaxis(masks, 0, -1))
+    np.testing.assert_array_equal(whole.array[masks[0], 0], values[0][masks[0]])
 
 
 def test_a_stack_of_sources_reads_windows_of_each_and_only_chosen_channels(rng, tmp_path):
@@ -346,10 +346,10 @@ def test_a_stack_of_sources_reads_windows_of_each_and_only_chosen_channels(rng, 
     assert stacked.channel_names == ("a 1", "a 2", "b 1", "b 2")
     assert stacked.pixels.blocks == (2, 7)
     window = (slice(2, 5), slice(1, 4))
-    np.testing.assert_array_equal(stacked.crop(window).pixels, np.concatenate(values, axis=-1)[window])
+    np.testing.assert_array_equal(stacked.crop(window).array, np.concatenate(values, axis=-1)[window])
     chosen = stacked.select("4,2,3")
     sources[0].log.clear(), sources[1].log.clear()
-    np.testing.assert_array_equal(chosen.crop(window).pixels, np.concatenate(values, axis=-1)[window][..., [3, 1, 2]])
+    np.testing.assert_array_equal(chosen.crop(window).array, np.concatenate(values, axis=-1)[window][..., [3, 1, 2]])
     assert (sources[0].log, sources[1].log) == ([(1,)], [(1, 0)])
     sources[0].log.clear()
     stacked.select("b 1").crop(window)
@@ -362,7 +362,7 @@ def test_numbers_that_float32_cannot_hold_are_missing(tmp_path):
     with pytest.warns(DataWarning, match="1 pixels are NaN, infinite or beyond float32"):
         image = read([tmp_path / "b.npy", tmp_path / "a.npy"])
     assert image.valid is None
-    assert np.isnan(image.pixels[0, 0, 1])
+    assert np.isnan(image.array[0, 0, 1])
 
 
 def test_shapes_have_to_agree(tmp_path):

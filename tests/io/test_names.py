@@ -18,7 +18,7 @@ def test_any_name_that_the_system_takes_is_read_and_written(tmp_path, name):
     pixels = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
     with open(path, "wb") as file:
         Pillow.fromarray(pixels).save(file, "PNG")
-    np.testing.assert_array_equal(read(path).pixels, pixels)
+    np.testing.assert_array_equal(read(path).array, pixels)
     write_labels(path, np.ones((4, 5), np.uint8), overwrite=True)
     assert (read(path).shape) == (4, 5)
 

@@ -40,16 +40,16 @@ def test_eight_bits_equal_pillow(tmp_path, smooth_rgb, suffix, options, mode):
     if mode == "L" and suffix != "webp":
         assert not image.color
         with Pillow.open(path) as picture:
-            np.testing.assert_array_equal(image.pixels[..., 0], np.asarray(picture))
+            np.testing.assert_array_equal(image.array[..., 0], np.asarray(picture))
     else:
         assert image.color
-        np.testing.assert_array_equal(image.pixels, as_rgb(path))
+        np.testing.assert_array_equal(image.array, as_rgb(path))
 
 
 def test_content_decides_not_suffix(tmp_path, smooth_rgb):
     Pillow.fromarray(smooth_rgb).save(tmp_path / "real.png")
     (tmp_path / "real.png").rename(tmp_path / "named.jpg")
-    np.testing.assert_array_equal(read(tmp_path / "named.jpg").pixels, smooth_rgb)
+    np.testing.assert_array_equal(read(tmp_path / "named.jpg").array, smooth_rgb)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -60,9 +60,9 @@ def test_exif_orientation(tmp_path, smooth_rgb, orientation, suffix):
     exif[0x0112] = orientation
     Pillow.fromarray(smooth_rgb).save(path, exif=exif)
     image = read(path)
-    np.testing.assert_array_equal(image.pixels, as_rgb(path))
+    np.testing.assert_array_equal(image.array, as_rgb(path))
     assert image.shape == ((40, 60) if orientation < 5 else (60, 40))
-    assert image.pixels.flags.c_contiguous
+    assert image.array.flags.c_contiguous
     assert read_info(path)["orientation"] == orientation
 
 
@@ -86,8 +86,8 @@ def test_rgba_and_grey_alpha(tmp_path, smooth_rgb):
     colour, grey = read(tmp_path / "rgba.png"), read(tmp_path / "la.png")
     for image in (colour, grey):
         assert np.argwhere(~image.valid).tolist() == [[3, 4]]
-    np.testing.assert_array_equal(colour.pixels, smooth_rgb)
-    np.testing.assert_array_equal(grey.pixels, smooth_rgb[..., :1])
+    np.testing.assert_array_equal(colour.array, smooth_rgb)
+    np.testing.assert_array_equal(grey.array, smooth_rgb[..., :1])
 
 
 @pytest.mark.parametrize("suffix", ["png", "gif"])
@@ -98,7 +98,7 @@ def test_palette_with_transparency(tmp_path, suffix):
     picture.save(tmp_path / f"p.{suffix}", transparency=2)
     image = read(tmp_path / f"p.{suffix}")
     assert image.color
-    assert image.pixels[0, 1].tolist() == [40, 50, 60]
+    assert image.array[0, 1].tolist() == [40, 50, 60]
     assert image.valid[0].tolist() == [True, True, False, True]
 
 
@@ -107,7 +107,7 @@ def test_gif_gives_the_first_frame(tmp_path):
     for frame in frames:
         frame.putpalette([0, 0, 0, 200, 0, 0, 0, 200, 0])
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    assert read(tmp_path / "a.gif").pixels[0, 0].tolist() == [200, 0, 0]
+    assert read(tmp_path / "a.gif").array[0, 0].tolist() == [200, 0, 0]
     assert read_info(tmp_path / "a.gif")["pages"] == 2
 
 
@@ -116,14 +116,14 @@ def test_one_bit_is_zero_and_one(tmp_path):
     Pillow.fromarray(bits).save(tmp_path / "bits.png")
     image = read(tmp_path / "bits.png")
     assert image.pixels.dtype == np.uint8
-    np.testing.assert_array_equal(image.pixels[..., 0], bits)
+    np.testing.assert_array_equal(image.array[..., 0], bits)
 
 
 def test_cmyk_jpeg_is_not_inverted(tmp_path):
     Pillow.new("RGB", (16, 16), (250, 10, 10)).convert("CMYK").save(tmp_path / "c.jpg", quality=95)
     image = read(tmp_path / "c.jpg")
     assert image.color
-    np.testing.assert_allclose(image.pixels[8, 8], [250, 10, 10], atol=4)
+    np.testing.assert_allclose(image.array[8, 8], [250, 10, 10], atol=4)
 
 
 def test_sixteen_bit_grey(tmp_path, rng):
@@ -131,7 +131,7 @@ def test_sixteen_bit_grey(tmp_path, rng):
     Pillow.fromarray(values).save(tmp_path / "g.png")
     image = read(tmp_path / "g.png")
     assert image.pixels.dtype == np.uint16
-    np.testing.assert_array_equal(image.pixels[..., 0], values)
+    np.testing.assert_array_equal(image.array[..., 0], values)
 
 
 @pytest.mark.parametrize(("color_type", "channels"), [(2, 3), (6, 4), (4, 2)])
@@ -142,7 +142,7 @@ def test_sixteen_bit_colour_and_alpha(tmp_path, rng, png_bytes, color_type, chan
     image = read(tmp_path / "d.png")
     kept = channels if channels == 3 else channels - 1
     assert image.pixels.dtype == np.uint16
-    np.testing.assert_array_equal(image.pixels, values[..., :kept])
+    np.testing.assert_array_equal(image.array, values[..., :kept])
     assert (image.valid is None) == (channels == 3)
     if channels != 3:
         assert np.argwhere(~image.valid).tolist() == [[2, 3]]
@@ -176,9 +176,9 @@ def test_info_decodes_nothing(tmp_path, smooth_rgb):
 def test_thumbnail_and_trailing_bytes_do_not_confuse(tmp_path, smooth_rgb):
     path = tmp_path / "t.jpg"
     Pillow.fromarray(smooth_rgb).save(path)
-    whole = read(path).pixels
+    whole = read(path).array
     path.write_bytes(path.read_bytes() + b"maker's trailer")
-    np.testing.assert_array_equal(read(path).pixels, whole)
+    np.testing.assert_array_equal(read(path).array, whole)
 
 
 @pytest.mark.parametrize("keep", [0.2, 0.5, 0.9])

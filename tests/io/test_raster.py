@@ -64,7 +64,7 @@ def assert_same_by_windows(path):
     for rows, columns in ((7, 11), (1, 500), (64, 3)):
         pixels, usable = by_windows(path, rows, columns)
         assert pixels.dtype == image.pixels.dtype
-        np.testing.assert_array_equal(pixels, image.pixels)
+        np.testing.assert_array_equal(pixels, image.array)
         np.testing.assert_array_equal(usable, valid)
     return image
 
@@ -72,7 +72,7 @@ def assert_same_by_windows(path):
 def test_landsat_is_what_tifffile_reads(pictures):
     path = pictures / "L7_ETMs.tif"
     image, other = assert_same_by_windows(path), read_tiff(path, 10**6)
-    np.testing.assert_array_equal(image.pixels, other.pixels)
+    np.testing.assert_array_equal(image.array, other.array)
     assert (image.color, image.valid, image.metadata["geo"]["driver"]) == (False, None, "GTiff")
     assert image.spacing == pytest.approx(other.spacing)
     for code in (33550, 33922):
@@ -87,13 +87,13 @@ def test_dtypes_and_layouts(write_raster, rng, dtype, options):
     bands = rng.integers(0, 120, (5, 40, 50)).astype(dtype)
     image = assert_same_by_windows(write_raster(bands, **options))
     assert image.pixels.dtype == dtype
-    np.testing.assert_array_equal(image.pixels, np.moveaxis(bands, 0, -1))
+    np.testing.assert_array_equal(image.array, np.moveaxis(bands, 0, -1))
 
 
 @pytest.mark.parametrize("memory", [None, 0])
 def test_reading_does_not_copy_bands(write_raster, memory):
     image = read(write_raster(np.ones((2, 30, 40), np.int16)), memory=memory)
-    pixels = image.pixels if memory is None else image.pixels.read(everything(image.shape))[0]
+    pixels = image.array if memory is None else image.pixels.read(everything(image.shape))[0]
     assert np.moveaxis(pixels, -1, 0).flags.c_contiguous
 
 
@@ -116,8 +116,8 @@ def test_pixels_without_data(write_raster, rng, dtype, nodata, kept, becomes):
     image = assert_same_by_windows(write_raster(bands, nodata=nodata, photometric="minisblack"))
     assert np.argwhere(~image.valid).tolist() == [[2, 3]]
     assert image.pixels.dtype == becomes
-    assert (image.pixels[4, 5, 1] == bands[1, 4, 5]) if kept else np.isnan(image.pixels[4, 5, 1])
-    assert image.pixels[4, 5, 0] == bands[0, 4, 5]
+    assert (image.array[4, 5, 1] == bands[1, 4, 5]) if kept else np.isnan(image.array[4, 5, 1])
+    assert image.array[4, 5, 0] == bands[0, 4, 5]
 
 
 @pytest.mark.parametrize("dtype", ["int16", "float32"])
@@ -166,8 +166,8 @@ def test_alpha_is_no_band(write_raster, rng):
     image = assert_same_by_windows(write_raster(bands, photometric="rgb", alpha="yes"))
     assert (image.color, image.channel_names) == (True, ("red", "green", "blue"))
     np.testing.assert_array_equal(image.valid, bands[3] > 0)
-    np.testing.assert_array_equal(image.pixels, np.moveaxis(bands[:3], 0, -1))
-    assert image.pixels.flags.c_contiguous
+    np.testing.assert_array_equal(image.array, np.moveaxis(bands[:3], 0, -1))
+    assert image.array.flags.c_contiguous
 
 
 def test_colour_in_another_order_is_put_right(write_raster, rng):
@@ -178,7 +178,7 @@ def test_colour_in_another_order_is_put_right(write_raster, rng):
 
     image = assert_same_by_windows(write_raster(bands, photometric="minisblack", finish=finish))
     assert image.color
-    np.testing.assert_array_equal(image.pixels, np.moveaxis(bands[::-1], 0, -1))
+    np.testing.assert_array_equal(image.array, np.moveaxis(bands[::-1], 0, -1))
 
 
 @pytest.mark.parametrize(("dtype", "color"), [("uint16", True), ("int16", False), ("float32", False)])
@@ -198,7 +198,7 @@ def test_palette(write_raster, dtype):
     path = write_raster(bands, nodata=2, finish=lambda raster: raster.write_colormap(1, table))
     image = assert_same_by_windows(path)
     assert image.color
-    assert image.pixels[0, :2].tolist() == [[9, 8, 7], [200, 100, 50]]
+    assert image.array[0, :2].tolist() == [[9, 8, 7], [200, 100, 50]]
     np.testing.assert_array_equal(image.valid, bands[0] != 2)
     np.testing.assert_array_equal(read_labels(path), bands[0])
 
@@ -251,7 +251,7 @@ def test_other_formats(tmp_path, write_raster, rng, driver):
     with rasterio.open(plain) as raster:
         translate(raster, path, driver=driver)
     image = assert_same_by_windows(path)
-    np.testing.assert_array_equal(image.pixels, np.moveaxis(bands, 0, -1))
+    np.testing.assert_array_equal(image.array, np.moveaxis(bands, 0, -1))
     assert image.metadata["geo"]["driver"] == driver
     np.testing.assert_array_equal(read_probabilities(path), bands)
     if count == 1:
@@ -271,7 +271,7 @@ def test_bands_of_several_dtypes(tmp_path, write_raster):
     )
     (tmp_path / "v.vrt").write_text(f'<VRTDataset rasterXSize="5" rasterYSize="4">{parts}</VRTDataset>')
     image = assert_same_by_windows(tmp_path / "v.vrt")
-    assert image.pixels[0, 0].tolist() == [200, -3]
+    assert image.array[0, 0].tolist() == [200, -3]
 
 
 @pytest.mark.parametrize(
@@ -376,7 +376,7 @@ def test_a_tile_that_is_corrupt(tmp_path, write_raster, rng):
 @pytest.mark.parametrize("name", ["a b.tif", "a\nb.tif", "größe 東京.tif", "http:x.tif", "zip+x!y.tif", "a?b#c%20.tif"])
 def test_names(tmp_path, write_raster, name):
     shutil.copy(write_raster(np.full((1, 4, 5), 3, np.uint8)), tmp_path / name)
-    assert (read(tmp_path / name).pixels == 3).all()
+    assert (read(tmp_path / name).array == 3).all()
     assert read_info(tmp_path / name)["georeferenced"]
 
 

@@ -22,7 +22,7 @@ def test_grey_dtypes(tmp_path, rng, dtype, compression):
     image = read(tmp_path / "a.tif")
     assert not image.color
     assert image.pixels.dtype == np.dtype(dtype)
-    np.testing.assert_array_equal(image.pixels[..., 0], values)
+    np.testing.assert_array_equal(image.array[..., 0], values)
 
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])
@@ -35,7 +35,7 @@ def test_rgb_layouts(tmp_path, rng, planar, dtype, options):
     image = read(tmp_path / "a.tif")
     assert image.color
     assert image.channel_names == ("red", "green", "blue")
-    np.testing.assert_array_equal(image.pixels, values)
+    np.testing.assert_array_equal(image.array, values)
 
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])
@@ -48,7 +48,7 @@ def test_bands_are_not_colour(tmp_path, rng, planar, n_bands):
     )
     image = read(tmp_path / "a.tif")
     assert not image.color
-    np.testing.assert_array_equal(image.pixels, values)
+    np.testing.assert_array_equal(image.array, values)
 
 
 def test_alpha_and_near_infrared(tmp_path):
@@ -69,12 +69,12 @@ def test_palette_cmyk_bits_and_white_is_zero(tmp_path):
     for name in ("p.tif", "c.tif"):
         image = read(tmp_path / name)
         assert image.color
-        np.testing.assert_allclose(image.pixels[0, 0], [250, 10, 20], atol=1)
+        np.testing.assert_allclose(image.array[0, 0], [250, 10, 20], atol=1)
     Pillow.fromarray(np.eye(9, dtype=bool)).save(tmp_path / "b.tif")
-    np.testing.assert_array_equal(read(tmp_path / "b.tif").pixels[..., 0], np.eye(9))
+    np.testing.assert_array_equal(read(tmp_path / "b.tif").array[..., 0], np.eye(9))
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
     tifffile.imwrite(tmp_path / "w.tif", grey, photometric="miniswhite")
-    np.testing.assert_array_equal(read(tmp_path / "w.tif").pixels[..., 0], 255 - grey)
+    np.testing.assert_array_equal(read(tmp_path / "w.tif").array[..., 0], 255 - grey)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_stacks(tmp_path, rng, shape, options, spatial, n_channels):
     image = read(tmp_path / "s.tif")
     assert image.shape == spatial
     assert image.n_channels == n_channels
-    assert image.pixels.sum(dtype=int) == values.sum(dtype=int)
+    assert image.array.sum(dtype=int) == values.sum(dtype=int)
 
 
 def test_pages_without_metadata_are_a_volume(tmp_path):
@@ -105,7 +105,7 @@ def test_pages_without_metadata_are_a_volume(tmp_path):
             tiff.write(np.full((6, 7), value, np.uint16), metadata=None)
     image = read(tmp_path / "s.tif")
     assert image.shape == (4, 6, 7)
-    assert image.pixels[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
+    assert image.array[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     bands = read(tmp_path / "s.tif", channel_axis=0)
     assert (bands.shape, bands.n_channels) == ((6, 7), 4)
 
@@ -126,7 +126,7 @@ def test_compressions_that_need_another_decoder(tmp_path, smooth_rgb, compressio
         expected = np.asarray(picture).reshape(40, 60, -1)
     image = read(path)
     assert image.color == (mode == "RGB")
-    np.testing.assert_array_equal(image.pixels, expected)
+    np.testing.assert_array_equal(image.array, expected)
 
 
 def test_lzw_sixteen_bits(tmp_path, rng):
@@ -135,16 +135,16 @@ def test_lzw_sixteen_bits(tmp_path, rng):
     Pillow.fromarray(grey).save(
         tmp_path / "g.tif", compression="tiff_lzw", save_all=True, append_images=[Pillow.fromarray(grey + 1)]
     )
-    np.testing.assert_array_equal(read(tmp_path / "g.tif").pixels[..., 0], [grey, grey + 1])
+    np.testing.assert_array_equal(read(tmp_path / "g.tif").array[..., 0], [grey, grey + 1])
     colour = rng.integers(0, 65536, (20, 30, 3), dtype=np.uint16)
     cv2.imwrite(str(tmp_path / "c.tif"), colour[..., ::-1], [cv2.IMWRITE_TIFF_COMPRESSION, 5])
-    np.testing.assert_array_equal(read(tmp_path / "c.tif").pixels, colour)
+    np.testing.assert_array_equal(read(tmp_path / "c.tif").array, colour)
 
 
 def test_group4_fax(tmp_path):
     bits = np.eye(16, dtype=bool)
     Pillow.fromarray(bits).save(tmp_path / "f.tif", compression="group4")
-    np.testing.assert_array_equal(read(tmp_path / "f.tif").pixels[..., 0], bits)
+    np.testing.assert_array_equal(read(tmp_path / "f.tif").array[..., 0], bits)
 
 
 def test_landsat_keeps_its_place():
@@ -177,7 +177,7 @@ def test_nodata(tmp_path, dtype, nodata, missing):
     for image in (read(tmp_path / "n.tif"), read_tiff(tmp_path / "n.tif", 100)):
         assert (np.argwhere(~image.valid).tolist() if image.valid is not None else []) == missing
         # A single band without data is missing for itself, but where numbers are unsigned each is an ordinary one.
-        assert np.argwhere(np.isnan(image.pixels[..., 0]) & (image.valid if missing else True)).tolist() == (
+        assert np.argwhere(np.isnan(image.array[..., 0]) & (image.valid if missing else True)).tolist() == (
             [[0, 0]] if dtype in ("f4", "i2") else []
         )
     if dtype != "u1":  # which has no such number
@@ -236,7 +236,7 @@ def _assert_same_by_windows(path, **options):
     assert len(lazy.pixels.blocks) == lazy.ndim
     for window in _windows(whole.shape):
         expected, found = whole.crop(window), lazy.crop(window)
-        np.testing.assert_array_equal(found.pixels, expected.pixels)
+        np.testing.assert_array_equal(found.array, expected.array)
         valid = [np.ones(found.shape, bool) if each.valid is None else each.valid for each in (found, expected)]
         np.testing.assert_array_equal(*valid)
     return lazy
@@ -426,7 +426,7 @@ def test_ome_channels_and_sizes(tmp_path, rng):
     assert image.channel_names == ("DAPI", "GFP")
     assert image.spacing == pytest.approx((1.0, 0.25, 0.2))
     assert image.metadata["ome"]["PhysicalSizeZUnit"] == "µm"
-    np.testing.assert_array_equal(read(tmp_path / "a.ome.tif", channels="gfp").pixels[..., 0], values[:, 1])
+    np.testing.assert_array_equal(read(tmp_path / "a.ome.tif", channels="gfp").array[..., 0], values[:, 1])
     info = read_info(tmp_path / "a.ome.tif")
     assert info["channel_names"] == {"1": "DAPI", "2": "GFP"}
     assert info["pixel_size_um"] == pytest.approx({"X": 0.2, "Y": 0.25, "Z": 1.0})

@@ -97,7 +97,7 @@ def test_labels_of_a_volume(tmp_path, rng):
 
 def test_georeference_in_tags(tmp_path):
     image = read(IMAGES / "L7_ETMs.tif")
-    write_labels(tmp_path / "l.tif", image.pixels[..., 0] // 64 + 1, image=image)
+    write_labels(tmp_path / "l.tif", image.array[..., 0] // 64 + 1, image=image)
     with tifffile.TiffFile(IMAGES / "L7_ETMs.tif") as source, tifffile.TiffFile(tmp_path / "l.tif") as result:
         for code in (33550, 33922, 34735, 34737):
             assert result.pages[0].tags[code].value == source.pages[0].tags[code].value
@@ -108,7 +108,7 @@ def test_georeference_in_tags(tmp_path):
 def test_georeference_in_rasterio(tmp_path):
     rasterio = pytest.importorskip("rasterio")
     image = read(IMAGES / "L7_ETMs.tif")
-    numbers = image.pixels[..., 0] // 64
+    numbers = image.array[..., 0] // 64
     write_labels(tmp_path / "l.tif", numbers, image=image)
     soft = np.stack([numbers == 1, numbers != 1]).astype(np.float32)
     write_probabilities(tmp_path / "s.tif", soft, image=image)

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from gmmseg.image import Image
+from gmmseg.image.sources import ArraySource
 from gmmseg.image.windows import everything
 from gmmseg.spatial.bias import DEGREE, BiasField
 
 
 def some_field(shape, channels=1, color=False):
-    flat = BiasField.flat(Image(np.ones((*shape, channels), np.float32), color=color))
+    flat = BiasField.flat(Image(ArraySource(np.ones((*shape, channels), np.float32)), color=color))
     coefficients = np.random.default_rng(0).normal(0, 0.1, flat.coefficients.shape)
     for term in np.ndindex(flat.coefficients.shape[1:]):
         if sum(term) > DEGREE:
@@ -19,7 +20,7 @@ def some_field(shape, channels=1, color=False):
 
 def test_a_flat_field_changes_nothing():
     image = Image(np.arange(24.0, dtype=np.float32).reshape(4, 6, 1))
-    np.testing.assert_array_equal(BiasField.flat(image).correct(image).pixels, image.pixels)
+    np.testing.assert_array_equal(BiasField.flat(image).correct(image).array, image.array)
 
 
 @pytest.mark.parametrize(("channels", "color", "gains"), [(1, False, 1), (3, True, 1), (4, False, 4)])
@@ -56,15 +57,15 @@ def test_polynomials_have_unit_variance_and_no_mean():
 def test_correcting_divides_by_the_gain():
     field = some_field((30, 40), channels=2)
     image = Image(np.random.default_rng(1).uniform(1, 2, (30, 40, 2)).astype(np.float32))
-    np.testing.assert_allclose(field.correct(image).pixels * field.gain(), image.pixels, rtol=1e-6)
+    np.testing.assert_allclose(field.correct(image).array * field.gain(), image.array, rtol=1e-6)
     part = image.crop((slice(4, 20), slice(9, 31)))
-    np.testing.assert_array_equal(field.correct(part).pixels, field.correct(image).pixels[4:20, 9:31])
+    np.testing.assert_array_equal(field.correct(part).array, field.correct(image).array[4:20, 9:31])
 
 
 def test_colour_of_integers_is_corrected_in_0_to_1():
     field = some_field((30, 40), 3, color=True)
     image = Image(np.full((30, 40, 3), 102, np.uint8), color=True)
-    np.testing.assert_allclose(field.correct(image).pixels, 0.4 / field.gain()[..., None] * np.ones(3), rtol=1e-6)
+    np.testing.assert_allclose(field.correct(image).array, 0.4 / field.gain()[..., None] * np.ones(3), rtol=1e-6)
 
 
 def test_scoring_finds_a_least_squares_fit():

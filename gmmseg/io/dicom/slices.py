@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gmmseg.errors import InputError
+from gmmseg.image.sources import WindowSource
 from gmmseg.image.windows import Window
 from gmmseg.io.dicom.files import explained
 from gmmseg.io.dicom.series import Frame, Series
@@ -27,7 +28,7 @@ _DECODERS = (
 
 
 @dataclass(frozen=True)
-class Slices:
+class Slices(WindowSource):
     """The pixels of a series: a source that decodes the slices of a window.
 
     Parameters

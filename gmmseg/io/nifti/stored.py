@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from gmmseg.errors import InputError
+from gmmseg.image.sources import WindowSource
 from gmmseg.image.windows import Window
 
 __all__ = ["GzipStream", "StoredVolume", "VolumeSource"]
@@ -171,7 +172,7 @@ class GzipStream:
 
 
 @dataclass(frozen=True)
-class VolumeSource:
+class VolumeSource(WindowSource):
     """The pixels of a NIfTI file that stay in it.
 
     Parameters

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gmmseg.errors import InputError
+from gmmseg.image.sources import WindowSource
 from gmmseg.image.validity import combine
 from gmmseg.image.windows import Window
 from gmmseg.io.nodata import dtype_without_nodata, separate_nodata
@@ -122,7 +123,7 @@ def _palette(dataset: Any, index: int) -> np.ndarray:
     return colors
 
 
-class RasterSource:
+class RasterSource(WindowSource):
     """Bands of a raster that stay in their file: a source of pixels.
 
     Parameters

@@ -19,6 +19,7 @@ from gmmseg.errors import DataWarning, GmmsegError, InputError, one_line
 from gmmseg.image import Image
 from gmmseg.image.axes import spans_color
 from gmmseg.image.channels import evenly
+from gmmseg.image.sources import ArraySource, WindowSource
 from gmmseg.image.validity import finite
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.formats import require_room
@@ -148,7 +149,7 @@ def _name_other_series(path: Path, tiff: tifffile.TiffFile) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Whole:
+class _Whole(WindowSource):
     """Stored samples that are decoded all together."""
 
     shape: tuple[int, ...]
@@ -184,7 +185,9 @@ def _in_memory(image: Image) -> Image:
     pixels, valid = source.decoded(everything(image.shape))
     color = source.color and spans_color(pixels)
     known = finite(pixels, every=color, name=image.name, among=valid)
-    image = replace(image, pixels=pixels, color=color, valid=None if valid is None or valid.all() else valid)
+    image = replace(
+        image, pixels=ArraySource(pixels), color=color, valid=None if valid is None or valid.all() else valid
+    )
     return image if known is None else image.with_mask(known)
 
 

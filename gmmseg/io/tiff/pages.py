@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gmmseg.errors import InputError, one_line
+from gmmseg.image.sources import WindowSource
 from gmmseg.image.windows import Window, shape_of, shifted
 from gmmseg.io.arrays import MappedArray
 from gmmseg.io.meaning import RawSource
@@ -98,7 +99,7 @@ class _Page:
 
 
 @dataclass(frozen=True, eq=False)
-class Segments:
+class Segments(WindowSource):
     """Stored channels of a series whose pages are cut into strips or tiles.
 
     Parameters

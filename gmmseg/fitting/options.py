@@ -1,0 +1,195 @@
+"""What callers may choose, as small frozen objects: made once from plain keywords, checked once, handed down whole.
+
+`FitOptions` is what is fitted, `Hints` what is known of the classes of single pixels, `Reading` how an image is taken
+from its file or array, and `Effort` how much of the machine that may take. `segment`, `fit`, `apply`, the command line
+and batches all check their parameters by making these.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from gmmseg.checks import whole_number
+from gmmseg.errors import ParameterError
+from gmmseg.features import Recipe
+from gmmseg.io.opening import Reading
+from gmmseg.kernels.effort import Effort
+from gmmseg.mixture.covariance import family
+from gmmseg.mixture.em import OUTLIERS
+from gmmseg.spatial.guidance import Guidance
+from gmmseg.spatial.smoothing import strength_of
+
+if TYPE_CHECKING:
+    from gmmseg.image import Image
+
+__all__ = ["MOST_CHOSEN", "MOST_CLASSES", "Effort", "FitOptions", "Hints", "Reading"]
+
+MOST_CLASSES = 255
+"""Labels are of 8 bits, and 0 is no data."""
+
+MOST_CHOSEN = 12
+"""Numbers of classes that are compared where none is given."""
+
+
+@dataclass(frozen=True, eq=False)
+class Hints:
+    """What a caller knows of the classes of single pixels of one image.
+
+    Parameters
+    ----------
+    scribbles : path or array_like of integers, shape (*spatial), optional
+        Strokes that decide: 1 to k where the class of a pixel is given, 0 where it is free.
+    prior : path or array_like, shape (k, *spatial), optional
+        Prior probability of each class at each pixel, as of an atlas.
+    prior_weight : float
+        Power of `prior`: 0 ignores it, 1 takes it as it is.
+    """
+
+    scribbles: Any = None
+    prior: Any = None
+    prior_weight: float = 1.0
+
+    @property
+    def given(self) -> bool:
+        """Whether anything is known."""
+        return self.scribbles is not None or self.prior is not None
+
+    def guidance(self, image: Image, k: int) -> Guidance | None:
+        """Return the hints as they guide k classes of an image; None where nothing is known. Files are read now."""
+        from gmmseg.io.reading import read_labels, read_probabilities  # here, because most runs have no hints
+
+        scribbles, prior = self.scribbles, self.prior
+        if isinstance(scribbles, str | os.PathLike):
+            scribbles = read_labels(Path(scribbles))
+        if isinstance(prior, str | os.PathLike):
+            prior = read_probabilities(Path(prior))
+        return Guidance.of(image, k, scribbles, prior, self.prior_weight)
+
+
+@dataclass(frozen=True, eq=False)
+class FitOptions:
+    """What is fitted to images: the parameters of `gmmseg.segment` that say so, under the same names.
+
+    Parameters
+    ----------
+    k : int, 1 to 255, or "auto"
+    features : str, optional
+        A recipe such as "lab,xy:0.5"; by default what suits the image.
+    covariance : {"full", "tied", "diag", "spherical"}
+    smooth : bool or float, 0 to 1
+    bias_field : bool
+    sample : int, optional
+        Pixels that the fit sees, of all images together; None for every pixel.
+    seed : int
+    outliers : {"uniform", "student"}, optional
+    class_names : sequence of str, optional
+        One a class, in the order of the labels.
+    hints : Hints
+
+    Raises
+    ------
+    ParameterError
+        A value is not usable, or two contradict each other.
+    """
+
+    k: int | Literal["auto"] = 4
+    features: str | None = None
+    covariance: str = "full"
+    smooth: bool | float = True
+    bias_field: bool = False
+    sample: int | None = 100_000
+    seed: int = 0
+    outliers: str | None = None
+    class_names: Sequence[str] | None = None
+    hints: Hints = Hints()
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> FitOptions:
+        """Take from parameters of `gmmseg.segment` those that say what is fitted.
+
+        Examples
+        --------
+        >>> FitOptions.of({"k": 6, "prior_weight": 0.5, "threads": 2}).hints.prior_weight
+        0.5
+        """
+        own, hints = (
+            {each.name: parameters[each.name] for each in fields(kind) if each.name in parameters}
+            for kind in (cls, Hints)
+        )
+        return cls(**own, hints=Hints(**hints))
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be fitted, before anything is read."""
+        if not self.automatic:
+            _check_k(self.k)
+        if self.sample is not None:
+            whole_number("sample", self.sample, 1, None)
+        whole_number("seed", self.seed, 0, None)
+        family(self.covariance)
+        _ = self.recipe, self.strength
+        if not isinstance(self.bias_field, bool | np.bool_):
+            raise ParameterError(f"bias_field={self.bias_field!r} is not usable; use True or False")
+        if self.bias_field and self.textured:
+            raise ParameterError(f"bias_field=True does not go with features={self.features!r}; leave texture out")
+        if self.outliers not in (None, *OUTLIERS):
+            raise ParameterError(f"outliers={self.outliers!r} is not known; use {' or '.join(OUTLIERS)}, or None")
+        if self.automatic and self.hints.given:
+            raise ParameterError('k="auto" does not go with scribbles or prior, which number the classes; give k')
+        if not self.automatic:
+            _ = self.names(self.most_classes)
+
+    @property
+    def automatic(self) -> bool:
+        """Whether the number of classes is chosen by the images."""
+        return isinstance(self.k, str) and self.k == "auto"
+
+    @property
+    def most_classes(self) -> int:
+        """The number of classes, or where it is chosen the largest."""
+        return MOST_CHOSEN if self.automatic else int(self.k)
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The features that are asked for; None for those that suit the image."""
+        return None if self.features is None else Recipe.parse(self.features)
+
+    @property
+    def strength(self) -> float | None:
+        """How much neighbours agree, 0 to 1; None where it is estimated."""
+        return strength_of(self.smooth)
+
+    @property
+    def textured(self) -> bool:
+        """Whether features are asked for that have heard the neighbourhood already."""
+        recipe = self.recipe
+        return recipe is not None and recipe.has_texture
+
+    @property
+    def hears_neighbours(self) -> bool:
+        """Whether classes are fitted on patches of pixels, together with their neighbours or with a bias field."""
+        return self.bias_field or (self.strength != 0 and self.most_classes > 1 and not self.textured)
+
+    def names(self, k: int) -> tuple[str, ...]:
+        """Return names of k classes: those given, checked, or numbers."""
+        names = self.class_names
+        if names is None:
+            return tuple(f"class {i + 1}" for i in range(k))
+        usable = all(isinstance(name, str) and name.strip() for name in names)
+        if isinstance(names, str) or len(names) != k or not usable:
+            raise ParameterError(
+                f"class_names={names!r} are not {k} names; give one a class, in the order of the labels"
+            )
+        return tuple(name.strip() for name in names)
+
+
+def _check_k(k: Any) -> None:
+    try:
+        whole_number("k", k, 1, MOST_CLASSES)
+    except ParameterError as error:
+        raise ParameterError(f'{error}, or "auto"') from None
