@@ -23,6 +23,8 @@ from gmmseg.cli.types import (
     Outliers,
     WholeNumber,
 )
+from gmmseg.features import Recipe
+from gmmseg.features.feature import FEATURES
 from gmmseg.io.formats import identify
 
 __all__ = [
@@ -43,6 +45,7 @@ _classes = partial(click.option, cls=Option, section="Classes", show_default=Tru
 pixels = partial(click.option, cls=Option, section="Pixels", show_default=True)
 output = partial(click.option, cls=Option, section="Output")
 running = partial(click.option, cls=Option, section="Running")
+_KNOWN = [f"{each.name} ({each.note})" if each.note else each.name for each in FEATURES.values()]
 _FITTING = (
     _classes(
         "-k",
@@ -54,9 +57,8 @@ _FITTING = (
     _classes(
         "--features",
         type=Features(),
-        help="What tells pixels apart, one or several of lab, luv, rgb, hsv, gray, intensity, bands, texture (local "
-        "energy and direction) and xy (the position, with a weight if you like: lab,xy:0.5).  [default: lab,xy for "
-        "colour, intensity for one channel, else bands]",
+        help=f"What tells pixels apart, one or several of {', '.join(_KNOWN[:-1])} and {_KNOWN[-1]}.  [default: lab,xy "
+        "for colour, intensity for one channel, else bands]",
     ),
     _classes(
         "--covariance", type=Covariance(), default="full", help="Shape of classes: full, tied, diag or spherical."
@@ -146,7 +148,7 @@ def fitting_parameters(context: click.Context) -> dict[str, Any]:
         amount = "auto" if given["smooth"] is True else f"{given['smooth']:g}"
         raise click.UsageError(f"--smooth {amount} and --no-smooth contradict each other; give one of them")
     same = ("features", "covariance", "sample", "seed", "outliers", "class_names")
-    if given.get("bias_field") and "texture" in (given["features"] or ""):
+    if given.get("bias_field") and given["features"] is not None and Recipe.parse(given["features"]).has_texture:
         raise click.UsageError(f"--bias-field does not go with --features {given['features']}; leave texture out")
     bias = {"bias_field": given["bias_field"]} if "bias_field" in given else {}
     return {
