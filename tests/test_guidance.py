@@ -128,6 +128,11 @@ BAD = {
     "label": ({"scribbles": np.full((80, 100), 4)}, "labels from 0 to 4, but k=3; use 0 to k"),
     "dtype": ({"scribbles": np.zeros((80, 100))}, "scribbles have dtype float64"),
     "maps": ({"prior": np.ones((2, 80, 100))}, r"prior has shape \(2, 80, 100\).*one map a class"),
+    "parameters": (
+        {"prior": gmmseg.Prior(gmmseg.Mixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)), "diag"))},
+        r"prior is a Prior, but .* map of probabilities \(k, \*spatial\), \(3, 80, 100\); gmmseg.Prior is of Gaussian",
+    ),
+    "complex": ({"prior": np.ones((3, 80, 100), complex)}, "prior has dtype complex128, but .* one map a class"),
     "negative": ({"prior": -np.ones((3, 80, 100))}, "prior has negative numbers"),
     "weight": ({"prior": np.ones((3, 80, 100)), "prior_weight": -1}, "prior_weight=-1 is not usable"),
     "names": ({"class_names": ["a", "b"]}, "are not 3 names"),

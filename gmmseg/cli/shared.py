@@ -23,6 +23,7 @@ from gmmseg.cli.types import (
     Outliers,
     WholeNumber,
 )
+from gmmseg.features.feature import FEATURES
 from gmmseg.io.formats import FORMATS, identify
 from gmmseg.labelling.layers import LAYERS, Layer
 
@@ -53,6 +54,7 @@ class FittingOption(Option):
 
 _fitting = partial(click.option, cls=FittingOption, section="Classes", show_default=True)
 
+_KNOWN = [f"{each.name} ({each.note})" if each.note else each.name for each in FEATURES.values()]
 _FITTING = (
     _fitting(
         "-k",
@@ -64,9 +66,8 @@ _FITTING = (
     _fitting(
         "--features",
         type=Features(),
-        help="What tells pixels apart, one or several of lab, luv, rgb, hsv, gray, intensity, bands, texture (local "
-        "energy and direction) and xy (the position, with a weight if you like: lab,xy:0.5).  [default: lab,xy for "
-        "colour, intensity for one channel, else bands]",
+        help=f"What tells pixels apart, one or several of {', '.join(_KNOWN[:-1])} and {_KNOWN[-1]}.  [default: lab,xy "
+        "for colour, intensity for one channel, else bands]",
     ),
     _fitting(
         "--covariance", type=Covariance(), default="full", help="Shape of classes: full, tied, diag or spherical."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.image.units import unit_range
 
-__all__ = ["CONVERSIONS", "gray"]
+__all__ = ["gray", "hsv", "lab", "luv", "rgb"]
 
 Array = NDArray[Any]
 
@@ -67,6 +66,3 @@ def gray(values: Array, out: Array) -> None:
     """Luma (ITU-R BT.601) of colour, in the file's own units."""
     red, green, blue = values.reshape(-1, 3).T.astype(np.float32)
     out[...] = np.float32(0.299) * red + np.float32(0.587) * green + np.float32(0.114) * blue
-
-
-CONVERSIONS: dict[str, Callable[[Array, Array], None]] = {"rgb": rgb, "lab": lab, "luv": luv, "hsv": hsv}

@@ -155,7 +155,7 @@ def _lightness(image: Image) -> tuple[Array, Array | None]:
     values = image.array
     if image.color:
         lab = np.empty((3, image.n_pixels), np.float32)
-        color.CONVERSIONS["lab"](values.reshape(-1, *values.shape[-2:]), lab)
+        color.lab(values.reshape(-1, *values.shape[-2:]), lab)
         light = lab[0].reshape(image.shape)
     else:
         with np.errstate(over="ignore", invalid="ignore"):

@@ -11,13 +11,14 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from gmmseg.fitting.scene import Scene
+from gmmseg.image.units import as_float
 from gmmseg.mixture import patterns
 from gmmseg.mixture.em import expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import seed_mixture
-from gmmseg.spatial.bias import DEGREE, BiasField, as_float
+from gmmseg.spatial.bias import DEGREE, BiasField
 
-__all__ = ["Shading", "fit_shading"]
+__all__ = ["Shaded", "Shading", "fit_shading"]
 
 Array = NDArray[Any]
 
@@ -148,9 +149,27 @@ def _whitened(mixture: Mixture, planes: Array, means: Array | None = None) -> Ar
     return np.asarray(whole)
 
 
+@dataclass(frozen=True, eq=False)
+class Shaded:
+    """A mixture with the bias field that was fitted with it, or with the reason why there is none.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        Of the image without the field; as it was given where there is none.
+    shading : Shading, optional
+    reason : str
+        Why there is none, and what to do, as in "a gain is of intensities above 0, ...; leave it out".
+    """
+
+    mixture: Mixture
+    shading: Shading | None = None
+    reason: str = ""
+
+
 def fit_shading(
     scene: Scene, mixture: Mixture, rng: Generator, *, regularization: float, numbered: bool, threads: int
-) -> tuple[Mixture, Shading] | str:
+) -> Shaded:
     """Fit a mixture and a bias field to a scene, from a mixture that was fitted without.
 
     Unless its classes are `numbered` already, a second start is tried, from the field that the logarithms of the pixels
@@ -158,23 +177,27 @@ def fit_shading(
 
     Returns
     -------
-    (Mixture, Shading), or str
-        Or the reason why there is no such field. The degree of its polynomials is that of the highest likelihood less
-        half the logarithm of the number of pixels for each coefficient (Schwarz 1978); of degree 0 there is none.
+    Shaded
+        The degree of the field's polynomials is that of the highest likelihood less half the logarithm of the number of
+        pixels for each coefficient (Schwarz 1978); of degree 0 there is none.
     """
-    if scene.image.n_channels > _MOST_CHANNELS:
-        return f"{scene.image.n_channels} channels are more than {_MOST_CHANNELS}; choose some, or leave it out"
+    n_channels = scene.image.n_channels
+    if n_channels > _MOST_CHANNELS:
+        return Shaded(
+            mixture, None, f"{n_channels} channels are more than {_MOST_CHANNELS}; choose some, or leave it out"
+        )
     counted = np.flatnonzero(scene.patches.weights)
     values = scene.patches.values[counted]
     lit = (values != 0).any(axis=1)
     if not _is_positive(values[lit]):
-        return "a gain is of intensities above 0, and half of the pixels of a channel are not; leave it out"
+        reason = "a gain is of intensities above 0, and half of the pixels of a channel are not; leave it out"
+        return Shaded(mixture, None, reason)
     count = max(_PIXELS // 4, 2 * _PIXELS // (1 + values.shape[1]))
     index = np.sort(np.append(_some(counted[lit], count), _some(counted[~lit], count // 4)))
     some, flat = scene.some(index), BiasField.flat(scene.image)
     planes = some.planes()
     fit = _Alternation(regularization, threads)
-    best, chosen = fit.likelihood(fit.iterate(mixture, planes, some, _ITERATIONS), planes), None
+    best, chosen = fit.likelihood(fit.iterate(mixture, planes, some, _ITERATIONS), planes), Shaded(mixture)
     reason = "the pixels are no likelier with one, counting half the logarithm of their number for each coefficient"
     for by_logarithms in (False,) if numbered else (False, True):
         shading, own = Shading(some, index, flat, threads), mixture
@@ -192,12 +215,11 @@ def fit_shading(
             if found > best and high - low > _RUN_AWAY * _MOST:
                 reason = f"the one that fits best varies by a factor of {np.exp(high - low):.0f}; try another k"
             elif found > best:
-                best, chosen = found, (own, copy(shading))
-    if chosen is None:
-        return f"{reason}, or leave it out"
-    shading = chosen[1]
-    low, high = shading.extent
-    shading.field = replace(shading.field, limits=(low - _MARGIN, high + _MARGIN))
+                best, chosen = found, Shaded(own, copy(shading))
+    if chosen.shading is None:
+        return Shaded(mixture, None, f"{reason}, or leave it out")
+    low, high = chosen.shading.extent
+    chosen.shading.field = replace(chosen.shading.field, limits=(low - _MARGIN, high + _MARGIN))
     return chosen
 
 

@@ -108,11 +108,10 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
 
         numbered = ordered or found.sample.classes is not None
         shaded = fit_shading(found.scenes[0], mixture, rng, regularization=NOISE, numbered=numbered, threads=threads)
-        if isinstance(shaded, str):
-            message = f"{found.image.name}: no bias field was taken out: {shaded}"
+        mixture, shading = shaded.mixture, shaded.shading
+        if shading is None:
+            message = f"{found.image.name}: no bias field was taken out: {shaded.reason}"
             warnings.warn(message, DataWarning, stacklevel=4)
-        else:
-            mixture, shading = shaded
     if found.scenes and strength != 0 and mixture.n_components > 1:
         mixture, strength = fit_neighbourhood(
             found.scenes, mixture, strength, regularization=NOISE, shading=shading, threads=threads

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gmmseg.features import Recipe
 from gmmseg.fitting.patches import Patches
 from gmmseg.image import Image
+from gmmseg.image.units import as_float
 
 __all__ = ["Scene"]
 
@@ -66,8 +67,6 @@ class Scene:
         return (self._planes(moved) - self._planes(values)) / _STEP
 
     def _values(self, gain: Array) -> Array:
-        from gmmseg.spatial.bias import as_float  # here, because most runs have no bias field
-
         return as_float(self.patches.values, self.image.color) * np.exp(-gain).T
 
     def _planes(self, values: Array) -> Array:

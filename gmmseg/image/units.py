@@ -1,4 +1,4 @@
-"""Numbers of any dtype on one scale."""
+"""Numbers of any dtype on one scale: 8-bit 255, 16-bit 65535 and 1.0 are the same white."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["unit_range"]
+__all__ = ["as_float", "unit_range"]
 
 Array = NDArray[Any]
 
@@ -16,4 +16,11 @@ def unit_range(values: Array) -> Array:
     """Values as float32 from 0 to 1: integers are divided by the largest of their dtype."""
     if values.dtype.kind in "iu":
         return np.asarray(values / np.float32(np.iinfo(values.dtype).max), np.float32)
+    return values.astype(np.float32, copy=False)
+
+
+def as_float(values: Array, color: bool) -> Array:
+    """Values as float32: colour from 0 to 1, whatever its dtype, and other numbers in their own units."""
+    if color and values.dtype.kind in "iu":
+        return values * np.float32(1 / np.iinfo(values.dtype).max)
     return values.astype(np.float32, copy=False)

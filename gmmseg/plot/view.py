@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import InputError, ParameterError
-from gmmseg.features import Recipe
 from gmmseg.image.pixels import sample_pixels
 from gmmseg.io.opening import open_image
 from gmmseg.mixture.parameters import Mixture
@@ -20,24 +19,15 @@ __all__ = ["View"]
 
 Array = NDArray[Any]
 
-# Axis labels by feature and plane; what a file calls its own (bands) needs none.
+# Axis labels by feature and plane; other planes have their names, as what a file calls its own (bands) needs no unit.
 _LABELS = {
-    ("lab", "L"): "lightness L*",
-    ("lab", "a"): "a* (green to red)",
-    ("lab", "b"): "b* (blue to yellow)",
-    ("luv", "L"): "lightness L*",
-    ("luv", "u"): "u* (green to red)",
-    ("luv", "v"): "v* (blue to yellow)",
-    ("rgb", "R"): "red (image units)",
-    ("rgb", "G"): "green (image units)",
-    ("rgb", "B"): "blue (image units)",
-    ("hsv", "s cos h"): "saturation × cos(hue)",
-    ("hsv", "s sin h"): "saturation × sin(hue)",
-    ("hsv", "v"): "value (HSV)",
-    ("gray", "gray"): "luma (image units)",
-    ("intensity", "intensity"): "intensity (image units)",
+    "lab": {"L": "lightness L*", "a": "a* (green to red)", "b": "b* (blue to yellow)"},
+    "luv": {"L": "lightness L*", "u": "u* (green to red)", "v": "v* (blue to yellow)"},
+    "rgb": {"R": "red (image units)", "G": "green (image units)", "B": "blue (image units)"},
+    "hsv": {"s cos h": "saturation × cos(hue)", "s sin h": "saturation × sin(hue)", "v": "value (HSV)"},
+    "gray": {"gray": "luma (image units)"},
+    "intensity": {"intensity": "intensity (image units)"},
 }
-_COLOR_FEATURES = ("rgb", "lab", "luv", "hsv")
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +131,7 @@ def _of_model(model: Model) -> View:
     return View(
         Mixture(model.mixture.weights, model.means, model.covariances),
         model.plane_names,
-        _axis_labels(model.recipe, model.plane_names, model.n_channels),
+        _axis_labels(model),
         model.groups,
         tuple(
             name if name == f"class {number}" else f"{number} {_literal(name)}"
@@ -165,18 +155,21 @@ def _some(planes: Array, count: int, seed: int) -> Array:
     return planes if n <= count else planes[..., np.sort(np.random.default_rng(seed).choice(n, count, replace=False))]
 
 
-def _axis_labels(recipe: Recipe, names: tuple[str, ...], n_channels: int) -> tuple[str, ...]:
+def _axis_labels(model: Model) -> tuple[str, ...]:
     """Return a label with its unit for each plane."""
-    owners: list[str] = []
-    for feature in recipe.features:
-        if feature != "xy":
-            owners += [feature] * (3 if feature in _COLOR_FEATURES else n_channels if feature == "bands" else 1)
-    owners += ["xy"] * (len(names) - len(owners))
-    weight = "" if recipe.position_weight == 1 else f", × {recipe.position_weight:g}"
-    return tuple(
-        f"{name} (share of the longest side{weight})" if owner == "xy" else _LABELS.get((owner, name), _literal(name))
-        for owner, name in zip(owners, names, strict=True)
-    )
+    weight = "" if model.recipe.position_weight == 1 else f", × {model.recipe.position_weight:g}"
+    known = [own for feature in model.recipe.features for own in _LABELS.get(feature, {}).items()]
+    labels = []
+    for name, group in zip(model.plane_names, model.groups, strict=True):
+        own = next((each for each in known if each[0] == name), None)
+        if group < 0:
+            labels.append(f"{name} (share of the longest side{weight})")
+        elif own is None:
+            labels.append(_literal(name))
+        else:
+            known.remove(own)  # two features may have a plane of one name
+            labels.append(own[1])
+    return tuple(labels)
 
 
 def _literal(text: str) -> str:

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource
+from gmmseg.image.units import as_float
 from gmmseg.image.windows import Window, everything
 
-__all__ = ["DEGREE", "BiasField", "as_float"]
+__all__ = ["DEGREE", "BiasField"]
 
 Array = NDArray[Any]
 
@@ -187,13 +188,6 @@ def _normal_equations(
     square[np.tril_indices(p + 1)] = sums[0, 2 + p :]
     square += np.tril(square, -1).T
     return square[:p, :p], square[p, :p]
-
-
-def as_float(values: Array, color: bool) -> Array:
-    """float32; integers of colour in 0 to 1, as floats of colour are."""
-    if color and values.dtype.kind in "iu":
-        return values * np.float32(1 / np.iinfo(values.dtype).max)
-    return values.astype(np.float32, copy=False)
 
 
 def _legendre(places: Array, n: int, degrees: int) -> Array:

@@ -59,7 +59,7 @@ class Guidance:
             raise ParameterError(f"prior_weight={weight!r} is not usable; use a number of at least 0")
         return cls(
             None if scribbles is None else _checked_scribbles(image, k, np.asarray(scribbles)),
-            None if maps is None else _checked_maps(image, k, np.asarray(maps)),
+            None if maps is None else _checked_maps(image, k, maps),
             power,
         )
 
@@ -104,12 +104,20 @@ def _checked_scribbles(image: Image, k: int, scribbles: Array) -> Array:
     return scribbles.astype(np.uint8, copy=False)
 
 
-def _checked_maps(image: Image, k: int, maps: Array) -> Array:
-    if maps.dtype.kind not in "buif" or maps.shape != (k, *image.shape):
+def _checked_maps(image: Image, k: int, maps: ArrayLike) -> Array:
+    given = np.asarray(maps)
+    if given.dtype.kind not in "buif":
+        found, remedy = f"has dtype {given.dtype}", "give one map a class"
+        if given.dtype == object:
+            found, remedy = f"is a {type(maps).__name__}", "gmmseg.Prior is of GaussianMixture"
         raise ParameterError(
-            f"prior has shape {maps.shape}, but {image.name} and k={k} need {(k, *image.shape)}: one map a class"
+            f"prior {found}, but here it is a map of probabilities (k, *spatial), {(k, *image.shape)}; {remedy}"
         )
-    values = maps.astype(np.float32)
+    if given.shape != (k, *image.shape):
+        raise ParameterError(
+            f"prior has shape {given.shape}, but {image.name} and k={k} need {(k, *image.shape)}: one map a class"
+        )
+    values = given.astype(np.float32)
     if not (np.isfinite(values).all() and (values >= 0).all()):
         raise ParameterError("prior has negative numbers, NaN or infinity; give probabilities")
     total = values.sum(axis=0)

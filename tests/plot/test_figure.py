@@ -10,6 +10,7 @@ import gmmseg
 from gmmseg import plot
 from gmmseg.errors import GmmsegError, InputError, OutputError, ParameterError
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.plot.view import View
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,18 @@ def test_one_channel_has_its_density_only(photo):
     assert labels(plot.figure(model, grey)) == [("intensity (image units)", "density")]
     with pytest.raises(ParameterError, match="needs two features, there is 'intensity'"):
         plot.figure(model, grey, kind="scatter")
+
+
+def test_each_plane_has_the_label_of_its_feature(photo):
+    assert View.of(gmmseg.fit(photo, 2, features="bands,texture,xy:2")).labels == (
+        *("band 1", "band 2", "band 3"),
+        *("local mean", "fine energy", "coarse energy", "direction x-y", "direction xy"),
+        *("x (share of the longest side, × 2)", "y (share of the longest side, × 2)"),
+    )
+    assert View.of(gmmseg.fit(photo, 2, features="hsv,luv")).labels == (
+        *("saturation × cos(hue)", "saturation × sin(hue)", "value (HSV)"),
+        *("lightness L*", "u* (green to red)", "v* (blue to yellow)"),
+    )
 
 
 def test_names_are_shown_as_they_are(model, photo, tmp_path):

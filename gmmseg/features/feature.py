@@ -1,0 +1,265 @@
+"""The features that a recipe may name, such as lab, bands or xy: one class each behind one registry.
+
+A feature turns pixels into planes: `lab` into three, of lightness and of two colours, `xy` into one for each axis. What
+computes, NumPy with it, is imported where pixels come, so that the command line names the features without loading it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from gmmseg.errors import ParameterError
+from gmmseg.image.windows import Window, shape_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gmmseg.image import Image
+
+    Array = NDArray[Any]
+
+__all__ = ["DECIDERS", "FEATURES", "Feature", "Pixels", "feature"]
+
+Decider = Literal["value", "surroundings", "position"]
+
+DECIDERS: tuple[Decider, ...] = ("value", "surroundings", "position")
+"""What of a pixel may decide a feature, in the order of their planes."""
+
+_AXES = ("x", "y", "z", "t")
+
+
+class Pixels(NamedTuple):
+    """The pixels whose planes are taken: those of a window of an image, or single ones.
+
+    Parameters
+    ----------
+    image : Image
+    values : ndarray, shape (rows, columns, n_channels)
+        Rows times columns are the number of pixels.
+    where : tuple of slice, or ndarray of int, shape (n,)
+        The window, or the single pixels' indices into the image's flattened spatial axes.
+    threads : int
+        They change the time, never the result.
+    """
+
+    image: Image
+    values: Array
+    where: Window | Array
+    threads: int = 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the window, or (n,)."""
+        return shape_of(self.where) if isinstance(self.where, tuple) else self.where.shape
+
+    @property
+    def coordinates(self) -> tuple[Array, ...]:
+        """Index along each axis of the image; together they broadcast to the shape."""
+        import numpy as np
+
+        return np.ogrid[self.where] if isinstance(self.where, tuple) else np.unravel_index(self.where, self.image.shape)
+
+
+class Feature(Protocol):
+    """What a recipe asks of a feature; what most features have in common need not be said by each.
+
+    Attributes
+    ----------
+    name : str
+        As a person types it.
+    note : str
+        What the command line's help adds to the name.
+    decided_by : {"value", "surroundings", "position"}
+        Of a pixel: its own value, what lies around it, or where it is.
+    weighted : bool
+        Whether a weight may follow the name, as in xy:0.5.
+    """
+
+    name: str
+    note: str = ""
+    decided_by: Decider = "value"
+    weighted: bool = False
+
+    def missing(self, image: Image) -> str:
+        """What an image would have to have, as in "red, green and blue"; empty where it has it."""
+        return ""
+
+    def names(self, image: Image) -> tuple[str, ...]:
+        """One name a plane."""
+
+    def groups(self, image: Image) -> tuple[int, ...]:
+        """For each plane the number, from 0, of the group that shares one scale with it; -1 for position."""
+
+    def context(self, image: Image) -> int:
+        """Number of pixels around a window that its planes depend on."""
+        return 0
+
+    def planes(self, pixels: Pixels, weight: float, out: Array) -> None:
+        """Write the planes (one a name, number of pixels), float32, NaN where a pixel has no number."""
+
+
+@dataclass(frozen=True)
+class Color(Feature):
+    """A space of colour, by the function of `gmmseg.features.color` that has its name.
+
+    Parameters
+    ----------
+    name : str
+    plane_names : tuple of str
+        The names of its three planes, which share one scale.
+    """
+
+    name: str
+    plane_names: tuple[str, str, str]
+
+    def missing(self, image: Image) -> str:
+        return "" if image.color else "red, green and blue"
+
+    def names(self, image: Image) -> tuple[str, ...]:
+        return self.plane_names
+
+    def groups(self, image: Image) -> tuple[int, ...]:
+        return 0, 0, 0
+
+    def planes(self, pixels: Pixels, weight: float, out: Array) -> None:
+        from gmmseg.features import color
+
+        getattr(color, self.name)(pixels.values, out)
+
+
+@dataclass(frozen=True)
+class Intensity(Feature):
+    """The one channel as it is, or the luma of colour; under two names, for photographs and for scans."""
+
+    name: str
+
+    def missing(self, image: Image) -> str:
+        return "" if image.color or image.n_channels == 1 else "one channel or colour"
+
+    def names(self, image: Image) -> tuple[str, ...]:
+        return (self.name,)
+
+    def groups(self, image: Image) -> tuple[int, ...]:
+        return (0,)
+
+    def planes(self, pixels: Pixels, weight: float, out: Array) -> None:
+        from gmmseg.features import color
+
+        if pixels.image.color:
+            color.gray(pixels.values, out[0])
+        else:
+            _copy(pixels.values, out)
+
+
+class Bands(Feature):
+    """Every channel as it is, each with a scale of its own."""
+
+    name = "bands"
+
+    def names(self, image: Image) -> tuple[str, ...]:
+        return image.channel_names or tuple(f"band {i + 1}" for i in range(image.n_channels))
+
+    def groups(self, image: Image) -> tuple[int, ...]:
+        return tuple(range(image.n_channels))
+
+    def planes(self, pixels: Pixels, weight: float, out: Array) -> None:
+        _copy(pixels.values, out)
+
+
+class Texture(Feature):
+    """Local mean, energy at two scales, and direction, see `gmmseg.features.texture`."""
+
+    name = "texture"
+    note = "local energy and direction"
+    decided_by = "surroundings"
+
+    def names(self, image: Image) -> tuple[str, ...]:
+        from gmmseg.features import texture
+
+        return texture.names(image.ndim)
+
+    def groups(self, image: Image) -> tuple[int, ...]:
+        from gmmseg.features import texture
+
+        scalars = len(texture.SCALARS)
+        return (*range(scalars), *[scalars] * (len(texture.names(image.ndim)) - scalars))
+
+    def context(self, image: Image) -> int:
+        from gmmseg.features import texture
+
+        return texture.context(image)
+
+    def planes(self, pixels: Pixels, weight: float, out: Array) -> None:
+        from gmmseg.features import texture
+
+        if isinstance(pixels.where, tuple):
+            texture.planes(pixels.image, pixels.where, out)
+        else:
+            out[...] = texture.planes_of(pixels.image, pixels.where, pixels.threads)
+
+
+class Position(Feature):
+    """Pixel centres in units of the longest side, 0 in the middle, times the weight; the last axis first."""
+
+    name = "xy"
+    note = "the position, with a weight if you like: lab,xy:0.5"
+    decided_by = "position"
+    weighted = True
+
+    def names(self, image: Image) -> tuple[str, ...]:
+        return _AXES[: image.ndim]
+
+    def groups(self, image: Image) -> tuple[int, ...]:
+        return (-1,) * image.ndim
+
+    def planes(self, pixels: Pixels, weight: float, out: Array) -> None:
+        import numpy as np
+
+        image = pixels.image
+        spacing, extent = image.spacing or (1.0,) * image.ndim, image.extent or image.shape
+        origin = image.origin or (0,) * image.ndim
+        longest = max(n * s for n, s in zip(extent, spacing, strict=True))
+        coordinates, shape = pixels.coordinates, pixels.shape
+        for row, axis in enumerate(reversed(range(image.ndim))):
+            unit = weight * spacing[axis] / longest
+            place = (coordinates[axis] + (origin[axis] + 0.5 - extent[axis] / 2)) * unit
+            out[row].reshape(shape)[...] = place.astype(np.float32)
+
+
+def _copy(values: Array, out: Array) -> None:
+    """Write channels (rows, columns, c) as planes; what float32 cannot hold is no data in the image."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        out[...] = values.reshape(-1, len(out)).T
+    if values.dtype.kind == "f":
+        out[~np.isfinite(out)] = np.nan
+
+
+FEATURES: dict[str, Feature] = {
+    each.name: each
+    for each in (
+        Color("rgb", ("R", "G", "B")),
+        Color("lab", ("L", "a", "b")),
+        Color("luv", ("L", "u", "v")),
+        Color("hsv", ("s cos h", "s sin h", "v")),
+        Intensity("gray"),
+        Intensity("intensity"),
+        Bands(),
+        Texture(),
+        Position(),
+    )
+}
+
+
+def feature(name: str) -> Feature:
+    """Return the feature of this name; ParameterError names the choices where there is none."""
+    try:
+        return FEATURES[name]
+    except KeyError:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, FEATURES, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ParameterError(f"{name!r} is not known; {hint}use any of {', '.join(FEATURES)}") from None

@@ -1,0 +1,127 @@
+"""The registry: each feature is what it says it is, and a new one needs nothing but its class and its registration."""
+
+import json
+
+import numpy as np
+import pytest
+
+import gmmseg
+from gmmseg import Image, ParameterError
+from gmmseg.features import Recipe
+from gmmseg.features.feature import DECIDERS, FEATURES, Feature, feature
+from gmmseg.image.windows import everything
+
+ALL = list(FEATURES)
+
+
+@pytest.fixture(params=["colour", "one channel", "bands", "volume", "line"])
+def image(request, rng):
+    if request.param == "colour":
+        return Image.from_array(rng.integers(0, 256, (61, 53, 3), np.uint8))
+    shape = {"one channel": (61, 53, 1), "bands": (61, 53, 5), "volume": (9, 33, 41, 1), "line": (90, 2)}[request.param]
+    return Image(rng.normal(100, 30, shape).astype(np.float32))
+
+
+@pytest.fixture(params=ALL)
+def own(request, image):
+    """A feature that the image has."""
+    found = feature(request.param)
+    if found.missing(image):
+        pytest.skip("the image lacks it")
+    return found
+
+
+class Contrast(Feature):
+    """How far a pixel is from the middle of an 8-bit scale."""
+
+    name = "contrast"
+    note = "distance from grey"
+
+    def missing(self, image):
+        return "" if image.n_channels == 1 else "a single channel"
+
+    def names(self, image):
+        return ("distance",)
+
+    def groups(self, image):
+        return (0,)
+
+    def planes(self, pixels, weight, out):
+        out[...] = np.abs(pixels.values.reshape(1, -1).astype(np.float32) - 128)
+
+
+def planes(own, image):
+    return Recipe((own.name,)).planes(image, everything(image.shape))
+
+
+def test_names_are_those_that_a_person_can_type():
+    assert ALL == ["lab", "luv", "rgb", "hsv", "gray", "intensity", "bands", "texture", "xy"]
+    assert all(found.name == name == name.lower() and found.decided_by in DECIDERS for name, found in FEATURES.items())
+
+
+def test_names_and_groups_are_of_the_planes(own, image):
+    names, groups = own.names(image), own.groups(image)
+    assert len(names) == len(groups) == len(planes(own, image)) == len(set(names))
+    if own.decided_by == "position":
+        assert set(groups) == {-1}
+    else:
+        assert sorted(set(groups)) == list(range(max(groups) + 1))
+
+
+def test_what_decides_a_feature_decides_it(own, image, rng):
+    """Pixels are shuffled, or pixels far away are changed: planes follow, or stay."""
+    before = planes(own, image)
+    order = rng.permutation(image.n_pixels)
+    shuffled = Image(image.array.reshape(image.n_pixels, -1)[order].reshape(image.pixels.shape), color=image.color)
+    after = planes(own, shuffled)
+    assert np.array_equal(after, before[:, order]) == (own.decided_by == "value")
+    assert np.array_equal(after, before) == (own.decided_by == "position")
+    context = own.context(image)
+    assert (context > 0) == (own.decided_by == "surroundings")
+    changed = image.array.copy()
+    changed[(slice(context + 1, None), *[slice(None)] * (image.ndim - 1))] += 7
+    first = (slice(0, 1), *[slice(0, n) for n in image.shape[1:]])
+    of_first = Recipe((own.name,)).planes(Image(changed, color=image.color), first)
+    np.testing.assert_array_equal(of_first, Recipe((own.name,)).planes(image, first))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_only_what_takes_a_weight_changes_with_it(name, image):
+    own = feature(name)
+    if own.missing(image):
+        with pytest.raises(ParameterError, match=f"needs {own.missing(image)}, the image has"):
+            Recipe((name,)).check(image)
+        return
+    one, two = (Recipe((name,), weight).planes(image, everything(image.shape)) for weight in (1, 2))
+    assert np.array_equal(one, two) != own.weighted
+    if own.weighted:
+        assert Recipe.parse(f"bands,{name}:0.5").position_weight == 0.5
+    else:
+        with pytest.raises(ParameterError, match=f"only xy takes a weight; write '{name}' alone"):
+            Recipe.parse(f"{name}:0.5")
+
+
+def test_the_help_names_every_feature(capsys):
+    from gmmseg.cli import main
+
+    assert main(["segment", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    words = [f"{each.name} ({each.note})" if each.note else each.name for each in FEATURES.values()]
+    assert f"one or several of {', '.join(words[:-1])} and {words[-1]}." in text
+
+
+def test_a_new_feature_is_its_class_and_its_registration(monkeypatch, tmp_path):
+    monkeypatch.setitem(FEATURES, "contrast", Contrast())
+    picture = np.full((40, 60), 128, np.uint8)
+    picture[:, :20], picture[:, 40:] = 28, 228
+    seg = gmmseg.segment(picture, 2, features="xy:0.1, contrast", smooth=0)
+    np.testing.assert_array_equal(seg.labels[:, ::20], [[2, 1, 2]] * 40)
+    assert seg.model.plane_names == ("distance", "x", "y")
+    seg.model.save(tmp_path / "m.gmm.json")
+    assert json.loads((tmp_path / "m.gmm.json").read_text())["features"] == "contrast,xy:0.1"
+    again = gmmseg.apply(gmmseg.load_model(tmp_path / "m.gmm.json"), picture)
+    np.testing.assert_array_equal(again.labels, seg.labels)
+    with pytest.raises(ParameterError, match="did you mean 'contrast'\\? use any of lab, .*, xy, contrast"):
+        Recipe.parse("contrst")
+    with pytest.raises(ParameterError, match="needs a single channel, the image has 3 channels; use --features lab,xy"):
+        gmmseg.segment(np.zeros((5, 5, 3), np.uint8), 2, features="contrast")
