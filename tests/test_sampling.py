@@ -10,7 +10,7 @@ from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.features.scaling import location_and_scale
 from gmmseg.fitting.sampling import SampleRequest, take_sample
-from gmmseg.image.array import sample_pixels
+from gmmseg.image.pixels import sample_pixels
 
 
 @given(

@@ -8,7 +8,7 @@ import pytest
 import gmmseg
 from gmmseg import Image
 from gmmseg.features.contrast import contrast
-from gmmseg.image.array import sample_pixels
+from gmmseg.image.pixels import sample_pixels
 from gmmseg.labelling.layers import layer_named
 from gmmseg.labelling.tiles import empty_layer
 

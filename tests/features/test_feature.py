@@ -1,6 +1,7 @@
 """The registry: each feature is what it says it is, and a new one needs nothing but its class and its registration."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import gmmseg
 from gmmseg import Image, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.features.feature import DECIDERS, FEATURES, Feature, feature
+from gmmseg.image.sources import ArraySource
 from gmmseg.image.windows import everything
 
 ALL = list(FEATURES)
@@ -19,7 +21,7 @@ def image(request, rng):
     if request.param == "colour":
         return Image.from_array(rng.integers(0, 256, (61, 53, 3), np.uint8))
     shape = {"one channel": (61, 53, 1), "bands": (61, 53, 5), "volume": (9, 33, 41, 1), "line": (90, 2)}[request.param]
-    return Image(rng.normal(100, 30, shape).astype(np.float32))
+    return Image(ArraySource(rng.normal(100, 30, shape).astype(np.float32)))
 
 
 @pytest.fixture(params=ALL)
@@ -55,7 +57,7 @@ def planes(own, image):
 
 
 def test_names_are_those_that_a_person_can_type():
-    assert ALL == ["lab", "luv", "rgb", "hsv", "gray", "intensity", "bands", "texture", "xy"]
+    assert ALL == ["rgb", "lab", "luv", "hsv", "gray", "intensity", "bands", "texture", "xy"]
     assert all(found.name == name == name.lower() and found.decided_by in DECIDERS for name, found in FEATURES.items())
 
 
@@ -72,7 +74,9 @@ def test_what_decides_a_feature_decides_it(own, image, rng):
     """Pixels are shuffled, or pixels far away are changed: planes follow, or stay."""
     before = planes(own, image)
     order = rng.permutation(image.n_pixels)
-    shuffled = Image(image.array.reshape(image.n_pixels, -1)[order].reshape(image.pixels.shape), color=image.color)
+    shuffled = replace(
+        image, pixels=ArraySource(image.array.reshape(image.n_pixels, -1)[order].reshape(image.pixels.shape))
+    )
     after = planes(own, shuffled)
     assert np.array_equal(after, before[:, order]) == (own.decided_by == "value")
     assert np.array_equal(after, before) == (own.decided_by == "position")
@@ -81,7 +85,8 @@ def test_what_decides_a_feature_decides_it(own, image, rng):
     changed = image.array.copy()
     changed[(slice(context + 1, None), *[slice(None)] * (image.ndim - 1))] += 7
     first = (slice(0, 1), *[slice(0, n) for n in image.shape[1:]])
-    of_first = Recipe((own.name,)).planes(Image(changed, color=image.color), first)
+    elsewhere = replace(image, pixels=ArraySource(changed))
+    of_first = Recipe((own.name,)).planes(elsewhere, first)
     np.testing.assert_array_equal(of_first, Recipe((own.name,)).planes(image, first))
 
 
@@ -121,7 +126,7 @@ def test_a_new_feature_is_its_class_and_its_registration(monkeypatch, tmp_path):
     assert json.loads((tmp_path / "m.gmm.json").read_text())["features"] == "contrast,xy:0.1"
     again = gmmseg.apply(gmmseg.load_model(tmp_path / "m.gmm.json"), picture)
     np.testing.assert_array_equal(again.labels, seg.labels)
-    with pytest.raises(ParameterError, match="did you mean 'contrast'\\? use any of lab, .*, xy, contrast"):
+    with pytest.raises(ParameterError, match="did you mean 'contrast'\\? use any of rgb, .*, xy, contrast"):
         Recipe.parse("contrst")
     with pytest.raises(ParameterError, match="needs a single channel, the image has 3 channels; use --features lab,xy"):
         gmmseg.segment(np.zeros((5, 5, 3), np.uint8), 2, features="contrast")
