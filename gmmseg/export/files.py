@@ -202,7 +202,7 @@ def _masks(path: Path, instances: Instances, options: Export) -> _Files:
 def _npz(path: Path, instances: Instances, options: Export) -> _Files:
     arrays = {"labels": instances.labels, "class_names": np.array(instances.names)}
     if options.place is not None:
-        arrays |= {"transform": np.array(options.place.transform), "crs": np.array(options.place.crs or "")}
+        arrays |= {"transform": np.array(options.place.affine), "crs": np.array(options.place.crs or "")}
     return {path: lambda file: np.savez_compressed(file, allow_pickle=False, **arrays)}
 
 

@@ -4,47 +4,21 @@ from __future__ import annotations
 
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from gmmseg.errors import InputError
 from gmmseg.image import Image
+from gmmseg.image.place import Place
 from gmmseg.io.formats import identify
-from gmmseg.io.geotiff import Tags, tags_to_keep, transform_and_crs
+from gmmseg.io.geotiff import TiffPlace, place_of_tags, tags_to_keep
 
 __all__ = ["Place", "names_in", "place_in", "place_of"]
 
 
-@dataclass(frozen=True)
-class Place:
-    """Georeferencing of a picture.
-
-    Parameters
-    ----------
-    transform : tuple of float
-        (a, b, c, d, e, f): the upper left corner of pixel (row, column) lies at x = a column + b row + c,
-        y = d column + e row + f, as in the package affine.
-    crs : str or None
-        Coordinate reference system, "EPSG:32633" or WKT; None where unknown.
-    """
-
-    transform: tuple[float, float, float, float, float, float]
-    crs: str | None = None
-
-
 def place_of(image: Image) -> Place | None:
-    """Return where an image lies, or None where nothing says it.
-
-    Parameters
-    ----------
-    image : Image
-        `metadata["geo"]` (a dict of "transform" and "crs") counts, or else the GeoTIFF tags.
-    """
-    geo = image.metadata.get("geo") or {}
-    if geo.get("transform") is not None:
-        a, b, c, d, e, f = (float(value) for value in tuple(geo["transform"])[:6])
-        return Place((a, b, c, d, e, f), geo.get("crs"))
-    return _by_tags(image.metadata.get("tiff_tags", {}))
+    """Return where on a map an image lies, or None where nothing says it."""
+    place = image.place
+    return None if place is None or place.affine is None else place
 
 
 def place_in(path: Path) -> Place | None:
@@ -62,7 +36,8 @@ def place_in(path: Path) -> Place | None:
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        return _by_tags(tags_to_keep(tiff.pages[0]))
+        place = place_of_tags(TiffPlace(tags_to_keep(tiff.pages[0])))
+    return None if place.affine is None else place
 
 
 def _by_rasterio(path: Path) -> Place | None:
@@ -82,11 +57,6 @@ def _by_rasterio(path: Path) -> Place | None:
     # What GDAL makes up for a raster without one is "local": of no place on Earth.
     known = crs is not None and (crs.is_geographic or crs.is_projected)
     return Place((a, b, c, d, e, f), crs.to_wkt() if known else None)
-
-
-def _by_tags(tags: Tags) -> Place | None:
-    found = transform_and_crs(tags)
-    return None if found is None else Place(*found)
 
 
 def names_in(path: Path) -> tuple[str, ...] | None:

@@ -82,8 +82,8 @@ def geojson_stream(
     rings = outlines(instances, simplify, nodes=converts)
     if converts and simplify is None:
         rings = rings.divided(_STRAIGHT)
-    if place is not None:
-        rings = rings.transformed(place.transform)
+    if place is not None and place.affine is not None:
+        rings = rings.transformed(place.affine)
         if place.crs is None:
             warnings.warn(
                 "the raster does not name its coordinate reference system; its coordinates are written as they are",
@@ -196,8 +196,8 @@ def write_geopackage(
     from tempfile import TemporaryDirectory
 
     rings = outlines(instances, simplify)
-    if place is not None:
-        rings = rings.transformed(place.transform)
+    if place is not None and place.affine is not None:
+        rings = rings.transformed(place.affine)
     single = instances.kind == "component"
     kind = shapely.GeometryType.POLYGON if single else shapely.GeometryType.MULTIPOLYGON
     offsets = (rings.rings, rings.polygons) if single else (rings.rings, rings.polygons, rings.instances)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gmmseg.errors import ParameterError
 from gmmseg.image.axes import AXIS_CHOICES, guess_channels, named_channels, real_numbers
 from gmmseg.image.channels import positions
+from gmmseg.image.place import Place
 from gmmseg.image.sources import ArraySource, Completed, Source, windows_of
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything, holding, shifted, widened
@@ -43,17 +44,19 @@ class Image:
         False where there is no data (alpha 0, the file's nodata value, NaN or infinity, or outside the caller's mask);
         None where all is valid.
     spacing : tuple of float, optional
-        Physical size of a pixel along each spatial axis; None where unknown.
+        Physical size of a pixel along each spatial axis, in the unit that the place says; None where unknown.
     channel_names : tuple of str
         One name a channel; empty where unknown.
     name : str
         What messages call this image: the path it was read from, or "image".
     metadata : dict
-        What readers found and writers of the same family put back (resolution, georeferencing tags, affine, ...).
+        What readers found and writers of the same family put back, such as the resolution for print ("dpi").
     origin : tuple of int, optional
         Of a window (see `crop`): where it lies in the whole image.
     extent : tuple of int, optional
         Of a window: the whole image's spatial shape.
+    place : Place, optional
+        Where the pixels lie in the world; of a window where those of the whole image do.
 
     Notes
     -----
@@ -69,6 +72,7 @@ class Image:
     metadata: dict[str, Any]
     origin: tuple[int, ...] | None
     extent: tuple[int, ...] | None
+    place: Place | None
 
     def __init__(
         self,
@@ -81,6 +85,7 @@ class Image:
         metadata: dict[str, Any] | None = None,
         origin: tuple[int, ...] | None = None,
         extent: tuple[int, ...] | None = None,
+        place: Place | None = None,
     ) -> None:
         """Take the parts of an image, and refuse what no step could handle, whoever made it."""
         object.__setattr__(self, "pixels", _source_of(pixels))
@@ -92,6 +97,7 @@ class Image:
         object.__setattr__(self, "metadata", {} if metadata is None else metadata)
         object.__setattr__(self, "origin", origin)
         object.__setattr__(self, "extent", extent)
+        object.__setattr__(self, "place", place)
         self._check()
 
     def _check(self) -> None:
@@ -103,6 +109,11 @@ class Image:
         if self.ndim not in (1, 2, 3):
             raise ParameterError(
                 f"{self.name}: {self.ndim} spatial axes are too many; {AXIS_CHOICES}, and segment one volume at a time"
+            )
+        if self.spacing is not None and len(self.spacing) != self.ndim:
+            raise ParameterError(
+                f"{self.name}: spacing={self.spacing} has {len(self.spacing)} numbers, but the image has {self.ndim} "
+                "spatial axes; give one number an axis"
             )
         if self.spacing is not None and not all(0 < step < float("inf") for step in self.spacing):
             raise ParameterError(

@@ -24,8 +24,6 @@ _SIZE = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-zµμ]*)(?:\^?([23²³]))?", re.IGN
 _KINDS = {2: "an area", 3: "a volume"}
 _REMEDY = "give a number of pixels, as in 50"
 
-_LINEAR_UNITS = {9001: 1.0, 9002: 0.3048, 9003: 1200 / 3937, 9036: 1e3}  # EPSG: metre, foot, US survey foot, kilometre
-
 
 @dataclass(frozen=True)
 class Size:
@@ -119,21 +117,13 @@ def least_pixels(min_size: int | str, image: Image) -> int:
 
 def _metres(image: Image, size: Size) -> float:
     """Return the metres in one unit of an image's spacing."""
-    from gmmseg.io.geotiff import GEOGRAPHIC, LINEAR_UNIT, PROJECTED, geo_keys
-
-    metadata = image.metadata
-    start = f"{image.name}: a minimum size of {size.text} needs"
+    start, place = f"{image.name}: a minimum size of {size.text} needs", image.place
     if image.spacing is None:
         raise ParameterError(f"{start} the size of a pixel, which is not known; {_REMEDY}")
-    if "nifti" in metadata or "dicom" in metadata:
-        return 1e-3
-    codes = geo_keys(metadata.get("tiff_tags", {}))
-    if codes.get(LINEAR_UNIT) in _LINEAR_UNITS:
-        return _LINEAR_UNITS[codes[LINEAR_UNIT]]
-    if GEOGRAPHIC in codes and PROJECTED not in codes:
+    if place is not None and place.unit == "degree":
         raise ParameterError(
             f"{start} pixels of one size, but these are measured in degrees; {_REMEDY}, or reproject it to metres"
         )
-    if "ome" in metadata and not codes:
-        return 1e-6
-    raise ParameterError(f"{start} the unit of length of its coordinates, which is not known; {_REMEDY}")
+    if place is None or place.metres is None:
+        raise ParameterError(f"{start} the unit of length of its coordinates, which is not known; {_REMEDY}")
+    return place.metres

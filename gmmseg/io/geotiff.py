@@ -6,16 +6,21 @@ import html
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+from gmmseg.image.place import Place
 
 __all__ = [
     "GEOGRAPHIC",
     "LINEAR_UNIT",
     "PROJECTED",
+    "TiffPlace",
     "channel_names",
     "geo_keys",
     "nodata_value",
     "pixel_spacing",
+    "place_of_tags",
     "tags_to_keep",
     "tags_to_write",
     "transform_and_crs",
@@ -27,6 +32,8 @@ _GDAL_METADATA, _GDAL_NODATA = 42112, 42113
 _RASTER_TYPE = 1025
 GEOGRAPHIC, PROJECTED, LINEAR_UNIT = 2048, 3072, 3076
 """GeoTIFF keys: of the system of degrees, of that of lengths, and of their unit, by EPSG code."""
+
+_UNITS = {9001: "m", 9002: "foot", 9003: "US survey foot", 9036: "km"}  # by EPSG code
 
 _PIXEL_IS_POINT, _USER_DEFINED = 2, 32767
 _RATIONAL_POLYNOMIALS = 50844
@@ -42,6 +49,34 @@ _LOCATION = (
 
 # Code -> (TIFF data type, number of values, values), as tifffile takes them.
 Tags = dict[int, tuple[int, int, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class TiffPlace:
+    """What TIFF writers put back of a file that was read.
+
+    Parameters
+    ----------
+    tags : dict
+        As `tags_to_keep` returns them.
+    ome : dict
+        Physical sizes as attributes of an OME Pixels element.
+    """
+
+    tags: Tags = field(default_factory=dict)
+    ome: dict[str, Any] = field(default_factory=dict)
+
+
+def place_of_tags(native: TiffPlace) -> Place:
+    """Return where the pixels of a TIFF file lie, as far as its tags or its OME-XML say it."""
+    affine, crs = transform_and_crs(native.tags) or (None, None)
+    codes = geo_keys(native.tags)
+    unit = _UNITS.get(codes.get(LINEAR_UNIT, 0))
+    if unit is None and GEOGRAPHIC in codes and PROJECTED not in codes:
+        unit = "degree"
+    elif unit is None and native.ome and not codes:
+        unit = "um"
+    return Place(affine, crs, unit=unit, native=native)
 
 
 def tags_to_keep(page: Any) -> Tags:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
-from gmmseg.image.channels import positions
 from gmmseg.image.sources import Masked
 from gmmseg.image.windows import everything
 from gmmseg.io.formats import GDAL, Format, has_rasterio, identify, require_room
@@ -142,7 +141,7 @@ def _read_one(path: Path, how: _Reading) -> Image:
         image = read_picture(path, known, how.max_pixels)
         fits = how.channel_axis in (("auto", -1, 2) if image.color else ("auto", None))
         _require_axis(image, fits, known, how)
-    return image if how.channels is None else _selected(image, how)
+    return image if how.channels is None else _selected(image, known, how)
 
 
 def _require_axis(image: Image, fits: bool, known: Format, how: _Reading) -> None:
@@ -153,16 +152,10 @@ def _require_axis(image: Image, fits: bool, known: Format, how: _Reading) -> Non
         )
 
 
-def _selected(image: Image, how: _Reading) -> Image:
-    """Return the channels asked for, and as colour where GDAL says that they are red, green and blue."""
+def _selected(image: Image, known: Format, how: _Reading) -> Image:
+    """Return the channels asked for."""
     assert how.channels is not None
-    selected = image.select(how.channels)
-    interpreted = image.metadata.get("geo", {}).get("colorinterp", ())
-    meanings = [each for each in interpreted if each != "alpha"]
-    # Floats need not span 0 to 1.
-    if not image.color and image.n_channels == len(meanings) and image.pixels.dtype.kind in "iu":
-        chosen = positions(how.channels, image.n_channels, image.channel_names, image=image.name)
-        selected = replace(selected, color=[meanings[c] for c in chosen] == ["red", "green", "blue"])
+    selected = GDAL.load().select(image, how.channels) if known is GDAL else image.select(how.channels)
     return _kept(selected, how)
 
 

@@ -18,7 +18,6 @@ from gmmseg.image.sources import ArraySource, WindowSource
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything, shape_of
 from gmmseg.io.formats import has_rasterio
-from gmmseg.io.geotiff import transform_and_crs
 from gmmseg.io.parts import stem_of
 
 if TYPE_CHECKING:
@@ -185,17 +184,17 @@ def _require_same_grid(first: Image, other: Image) -> None:
             f"{other.name} has shape {other.shape}, but {first.name} has {first.shape}; resample it to that grid"
         )
     _require_same_crs(first, other)
-    here, there = _matrix(first), _matrix(other)
-    if here is None or there is None or here[0] != there[0]:
+    here, there = (None if image.place is None else image.place.matrix(image.ndim) for image in (first, other))
+    if here is None or there is None or here.shape != there.shape:
         _require_same_spacing(first, other)
         return
     import numpy as np
 
     corners = np.array(list(itertools.product(*((0, n - 1) for n in first.shape))))
-    a, b = ((matrix[:, :-1] @ corners.T).T + matrix[:, -1] for matrix in (here[1], there[1]))
+    a, b = ((matrix[:, :-1] @ corners.T).T + matrix[:, -1] for matrix in (here, there))
     apart = np.linalg.norm(a - b, axis=1)
     worst = int(apart.argmax())
-    if apart[worst] > _TOLERANCE * np.linalg.norm(here[1][:, :-1], axis=0).min():
+    if apart[worst] > _TOLERANCE * np.linalg.norm(here[:, :-1], axis=0).min():
         pixel = tuple(map(int, corners[worst]))
         raise InputError(
             f"{other.name} lies elsewhere than {first.name}: pixel {pixel} is at {_point(b[worst])}, "
@@ -207,27 +206,8 @@ def _point(values: np.ndarray) -> str:
     return f"({', '.join(f'{value:.10g}' for value in values)})"
 
 
-def _matrix(image: Image) -> tuple[str, np.ndarray] | None:
-    """Return the kind of world an image lies in and the matrix from (*pixel, 1) to it; None where unknown."""
-    import numpy as np
-
-    metadata = image.metadata
-    for kind in ("nifti", "dicom"):
-        affine = metadata.get(kind, {}).get("affine") if isinstance(metadata.get(kind), dict) else None
-        if affine is not None:
-            matrix = np.asarray(affine, float)[:3]
-            return kind, np.delete(matrix, range(image.ndim, 3), axis=1)
-    transform = metadata.get("geo", {}).get("transform")
-    if transform is None:
-        transform, _ = transform_and_crs(metadata.get("tiff_tags", {})) or (None, None)
-    if transform is None or image.ndim != 2:
-        return None
-    a, b, c, d, e, f = tuple(transform)[:6]
-    return "map", np.array([[b, a, c], [e, d, f]], float)  # rows come before columns
-
-
 def _require_same_crs(first: Image, other: Image) -> None:
-    here, there = (image.metadata.get("geo", {}).get("crs") for image in (first, other))
+    here, there = (None if image.place is None else image.place.crs for image in (first, other))
     if here and there and here != there and not _equivalent(here, there):
         names = " and ".join(" ".join(str(crs).split())[:60] for crs in (there, here))
         raise InputError(

@@ -155,7 +155,7 @@ def write_labels(
         elif known.name == "TIFF":
             from gmmseg.io.tiff.write import write_labels_tiff
 
-            write_labels_tiff(file, numbers, _metadata(image), ome=_is_ome(path))
+            write_labels_tiff(file, numbers, image, ome=_is_ome(path))
         else:
             from gmmseg.io.arrays import write_array
 
@@ -210,7 +210,7 @@ def _module_for(path: Path, kind: Kind, image: Image | None) -> Any:
 
         return arrays
     if known.name == "TIFF" and not _is_ome(path) and image is not None and image.ndim == 2:
-        return GDAL.load() if has_rasterio() and (in_file or "geo" in image.metadata) else None
+        return GDAL.load() if has_rasterio() and (in_file or GDAL.load().places(image)) else None
     return None
 
 
@@ -336,7 +336,7 @@ def write_probabilities(
         if known.name == "TIFF":
             from gmmseg.io.tiff.write import write_probabilities_tiff
 
-            write_probabilities_tiff(file, values, _metadata(image), dtype, names=names)
+            write_probabilities_tiff(file, values, image, dtype, names=names)
         else:
             from gmmseg.io.arrays import write_array
             from gmmseg.io.tiff.write import stored_probabilities
@@ -387,7 +387,7 @@ def write_map(
         if known.name == "TIFF":
             from gmmseg.io.tiff.write import write_probabilities_tiff
 
-            write_probabilities_tiff(file, values[None], _metadata(image), "float32", names=(key,))
+            write_probabilities_tiff(file, values[None], image, "float32", names=(key,))
         else:
             from gmmseg.io.arrays import write_array
 
@@ -456,16 +456,12 @@ def write_rgb(
         elif known.name == "TIFF":
             from gmmseg.io.tiff.write import write_rgb_tiff
 
-            write_rgb_tiff(file, pixels, _metadata(source))
+            write_rgb_tiff(file, pixels, source)
         else:
             from gmmseg.io.picture.pillow import encode
 
             encode(file, pixels, known.name, dpi=_dpi(source))
 
 
-def _metadata(image: Image | None) -> dict[str, Any]:
-    return {} if image is None else image.metadata
-
-
 def _dpi(image: Image | None) -> tuple[float, float] | None:
-    return _metadata(image).get("dpi")
+    return None if image is None else image.metadata.get("dpi")

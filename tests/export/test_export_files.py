@@ -45,7 +45,7 @@ def test_npz_keeps_names_and_place(tmp_path, labels, place):
     with np.load(path, allow_pickle=False) as data:
         np.testing.assert_array_equal(data["labels"], labels)
         assert data["class_names"].tolist() == names
-        assert tuple(data["transform"]) == place.transform
+        assert tuple(data["transform"]) == place.affine
         assert data["crs"] == place.crs
     np.testing.assert_array_equal(read_labels(path), labels)
     assert names_in(path) == tuple(names)

@@ -59,7 +59,7 @@ def test_geojson_is_where_the_image_is(tmp_path):
     noise = np.random.default_rng(0).integers(0, 20, pixels.shape, np.uint8)
     tifffile.imwrite(path, pixels + noise, extratags=tags)
     left, right = gmmseg.segment(path, 2).to_geojson()["features"]
-    a, _, c, _, e, f = place.transform
+    a, _, c, _, e, f = place.affine
     assert left["geometry"]["coordinates"] == [
         [[c, f], [c, f + 20 * e], [c + 10 * a, f + 20 * e], [c + 10 * a, f], [c, f]]
     ]

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pyogrio
@@ -14,9 +15,9 @@ from rasterio.transform import Affine
 
 from gmmseg.errors import DataWarning, GmmsegError, ParameterError
 from gmmseg.export import Export, Place, find_instances, place_in, place_of, to_geojson, write_export
-from gmmseg.export.georeference import _by_tags
 from gmmseg.export.rings import pixel_rings
 from gmmseg.io import read
+from gmmseg.io.geotiff import place_of_tags
 
 NAMES = ["sea", "sand", "wood", "straße"]
 TRANSFORMS = {
@@ -89,17 +90,17 @@ def test_geojson_is_in_wgs84(tmp_path, burn, transform, kind):
 def test_geojson_keeps_the_system_where_asked(tmp_path, labels, burn, place):
     wkt = rasterio.CRS.from_epsg(32633).to_wkt()
     for crs in ("EPSG:32633", wkt):
-        options = Export(place=Place(place.transform, crs), keep_crs=True)
+        options = Export(place=Place(place.affine, crs), keep_crs=True)
         path = write_export(tmp_path / "a.geojson", find_instances(labels), "geojson", options=options, overwrite=True)[
             0
         ]
         info, shapes, columns = gdal(path)
         assert info["crs"] == "EPSG:32633"
-        back = burn(labels.shape, list(zip(shapes, columns["label"].tolist(), strict=True)), place.transform)
+        back = burn(labels.shape, list(zip(shapes, columns["label"].tolist(), strict=True)), place.affine)
         np.testing.assert_array_equal(back, labels)
     custom = rasterio.CRS.from_proj4("+proj=laea +lat_0=52.1 +lon_0=11 +R=6371000").to_wkt()
     with pytest.raises(ParameterError, match="no EPSG code"):
-        to_geojson(find_instances(labels), place=Place(place.transform, custom), keep_crs=True)
+        to_geojson(find_instances(labels), place=Place(place.affine, custom), keep_crs=True)
 
 
 def test_simplified_geojson_still_fits_together(place):
@@ -124,9 +125,9 @@ def test_geojson_in_pixels_and_without_a_system(labels, burn, place):
     shapes = [(feature["geometry"], feature["properties"]["label"]) for feature in features]
     np.testing.assert_array_equal(burn(labels.shape, shapes), labels)
     with pytest.warns(DataWarning, match="does not name its coordinate reference system"):
-        features = to_geojson(find_instances(labels), place=Place(place.transform))["features"]
+        features = to_geojson(find_instances(labels), place=Place(place.affine))["features"]
     shapes = [(feature["geometry"], feature["properties"]["label"]) for feature in features]
-    np.testing.assert_array_equal(burn(labels.shape, shapes, place.transform), labels)
+    np.testing.assert_array_equal(burn(labels.shape, shapes, place.affine), labels)
 
 
 @pytest.mark.parametrize(
@@ -176,8 +177,8 @@ def test_tags_say_what_gdal_says(tmp_path, transform, crs, point):
     with rasterio.open(path, "w", transform=Affine(*transform), **profile) as raster:
         raster.write(np.ones((1, 3, 4), np.uint8))
         raster.update_tags(AREA_OR_POINT=point)
-    by_gdal, by_tags = place_in(path), _by_tags(read(path).metadata["tiff_tags"])
-    assert by_tags.transform == pytest.approx(by_gdal.transform, rel=1e-12)
+    by_gdal, by_tags = place_in(path), place_of_tags(read(path).place.native)
+    assert by_tags.affine == pytest.approx(by_gdal.affine, rel=1e-12)
     assert by_tags.crs == crs
     assert (by_gdal.crs and rasterio.CRS.from_wkt(by_gdal.crs)) == (crs and rasterio.CRS.from_string(crs))
 
@@ -194,7 +195,7 @@ def test_tags_do_where_rasterio_is_missing(tmp_path, monkeypatch):
 def test_images_that_carry_their_place(tmp_path):
     image = read_image(tmp_path)
     assert place_of(image) is None
-    image.metadata["geo"] = {"crs": "EPSG:25832", "transform": (1, 0, 2, 0, -1, 3)}
+    image = replace(image, place=Place((1.0, 0.0, 2.0, 0.0, -1.0, 3.0), "EPSG:25832"))
     assert place_of(image) == Place((1.0, 0.0, 2.0, 0.0, -1.0, 3.0), "EPSG:25832")
 
 

@@ -83,7 +83,7 @@ def test_windows_are_parts_of_the_whole(tmp_path, rng, shape, channel_axis, dtyp
 def test_windows_lie_along_what_is_contiguous(tmp_path):
     np.save(tmp_path / "f.npy", np.zeros((4, 5, 6), order="F"))
     np.save(tmp_path / "c.npy", np.zeros((4, 5, 6)))
-    columns, rows = (read(tmp_path / f"{name}.npy", channel_axis=None, memory=0).array for name in "fc")
+    columns, rows = (read(tmp_path / f"{name}.npy", channel_axis=None, memory=0).pixels for name in "fc")
     assert (columns.blocks, columns.sweep) == ((4, 1, 1), 2)
     assert (rows.blocks, rows.sweep) == ((1, 1, 6), 0)
 

@@ -10,10 +10,12 @@ from PIL import Image as Pillow
 import gmmseg
 from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.image import Image
+from gmmseg.image.place import Place
 from gmmseg.image.windows import everything
 from gmmseg.io import read
 from gmmseg.io.parts import files_of, name_of, parts_of
 from gmmseg.io.raster import format
+from gmmseg.io.raster.reference import GeoReference
 from gmmseg.io.stacking import stack
 
 
@@ -210,7 +212,7 @@ def as_raster(tmp_path, rng, monkeypatch):
 
         def opened(path, *, max_pixels, memory):
             pixels = values if memory is None or values.nbytes <= memory else source
-            return Image(pixels, name=str(path), metadata={"geo": {"colorinterp": meanings}})
+            return Image(pixels, name=str(path), place=Place(native=GeoReference(facts={"colorinterp": meanings})))
 
         monkeypatch.setattr(format, "owns", lambda path: True)
         monkeypatch.setattr(format, "read", opened, raising=False)
@@ -372,9 +374,9 @@ def test_shapes_have_to_agree(tmp_path):
         read([tmp_path / "a.npy", tmp_path / "b.npy"])
 
 
-def _placed(name, key, **facts):
-    shape = (5, 6, 7, 1) if key == "nifti" else (6, 7, 1)
-    return Image(np.zeros(shape), name=name, metadata={key: facts})
+def _placed(name, **where):
+    shape = (5, 6, 7, 1) if "affine3d" in where else (6, 7, 1)
+    return Image(np.zeros(shape), name=name, place=Place(**where))
 
 
 def _stack(*images):
@@ -386,30 +388,30 @@ def test_affines_have_to_agree():
     rounded, moved, turned = affine + 1e-6, affine.copy(), affine.copy()
     moved[0, 3] = 0.5
     turned[:2, :2] = [[0, 1], [1, 0]]
-    first = _placed("t1.nii", "nifti", affine=affine)
-    assert _stack(first, _placed("t2.nii", "nifti", affine=rounded)).metadata is first.metadata
+    first = _placed("t1.nii", affine3d=affine)
+    assert _stack(first, _placed("t2.nii", affine3d=rounded)).place is first.place
     with pytest.raises(
         InputError, match=r"t2\.nii lies elsewhere than t1\.nii: .* at \(0\.5, 0, 0\), not at \(0, 0, 0\)"
     ):
-        _stack(first, _placed("t2.nii", "nifti", affine=moved))
+        _stack(first, _placed("t2.nii", affine3d=moved))
     with pytest.raises(InputError, match="lies elsewhere"):
-        _stack(first, _placed("t2.nii", "nifti", affine=turned))
+        _stack(first, _placed("t2.nii", affine3d=turned))
     unplaced = Image(np.zeros((5, 6, 7, 1)), name="t3.npy")
     assert _stack(first, unplaced).n_channels == 2
 
 
 def test_transforms_and_coordinate_systems_have_to_agree():
     transform = (30.0, 0.0, 500000.0, 0.0, -20.0, 9000000.0)
-    first = _placed("a.tif", "geo", transform=transform, crs="EPSG:32625")
-    same = _placed("b.tif", "geo", transform=tuple(v + 1e-4 for v in transform), crs=None)
+    first = _placed("a.tif", affine=transform, crs="EPSG:32625")
+    same = _placed("b.tif", affine=tuple(v + 1e-4 for v in transform), crs=None)
     assert _stack(first, same).n_channels == 2
-    moved = _placed("b.tif", "geo", transform=(30.0, 0.0, 500030.0, 0.0, -20.0, 9000000.0), crs="EPSG:32625")
+    moved = _placed("b.tif", affine=(30.0, 0.0, 500030.0, 0.0, -20.0, 9000000.0), crs="EPSG:32625")
     with pytest.raises(
         InputError, match=r"b\.tif lies elsewhere than a\.tif: .*\(500030, 9000000\), not at \(500000, 9"
     ):
         _stack(first, moved)
     with pytest.raises(InputError, match=r"another coordinate system than a\.tif \(EPSG:32626 and EPSG:32625\)"):
-        _stack(first, _placed("b.tif", "geo", transform=transform, crs="EPSG:32626"))
+        _stack(first, _placed("b.tif", affine=transform, crs="EPSG:32626"))
 
 
 @pytest.mark.filterwarnings("ignore:.*`@`.*:PendingDeprecationWarning")
@@ -417,8 +419,8 @@ def test_one_coordinate_system_in_two_spellings():
     crs = pytest.importorskip("rasterio.crs").CRS
     transform = (30.0, 0.0, 500000.0, 0.0, -20.0, 9000000.0)
     images = [
-        _placed("a.tif", "geo", transform=transform, crs="EPSG:32625"),
-        _placed("b.tif", "geo", transform=transform, crs=crs.from_epsg(32625).to_wkt()),
+        _placed("a.tif", affine=transform, crs="EPSG:32625"),
+        _placed("b.tif", affine=transform, crs=crs.from_epsg(32625).to_wkt()),
     ]
     assert _stack(*images).n_channels == 2
 

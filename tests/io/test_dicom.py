@@ -135,13 +135,13 @@ def test_a_series_is_a_volume(series, head, orientation):
     slice_, row, column = 4, 3, 7
     along, down = np.array(orientation[:3]), np.array(orientation[3:])
     place = position(slice_, orientation) + along * SIDES[1] * column + down * SIDES[0] * row
-    found = image.metadata["dicom"]["affine"] @ [column, row, slice_, 1]
+    found = np.array(image.place.affine3d) @ [slice_, row, column, 1]
     np.testing.assert_allclose(found[:3], place * [-1, -1, 1], atol=1e-9)
 
 
 def test_highdicom_finds_the_same_volume(series):
     folder = series(orientation=OBLIQUE)
-    ours = read(folder).metadata["dicom"]["affine"]
+    ours = np.array(read(folder).place.native.affine)
     volume = highdicom.get_volume_from_series([pydicom.dcmread(path) for path in folder.iterdir()])
     theirs = np.diag([-1, -1, 1, 1]) @ volume.to_patient_orientation("LPS").affine
     # The same box of voxels, whatever the order of axes: its two far corners.
@@ -424,7 +424,7 @@ def test_segmentations(series, labels, tmp_path, kind):
     # And where it lies in the patient.
     theirs = seg.get_volume(combine_segments=True)
     spot = np.argwhere(labels == 3)[0]
-    place = image.metadata["dicom"]["affine"] @ [spot[2], spot[1], spot[0], 1] * [-1, -1, 1, 1]
+    place = np.array(image.place.affine3d) @ [*spot, 1] * [-1, -1, 1, 1]
     index = np.rint(theirs.map_reference_to_indices(place[None, :3])[0]).astype(int)
     assert theirs.array[tuple(index)] == 3
 
@@ -481,7 +481,7 @@ def test_a_single_slice(series, labels, tmp_path):
     write_labels(tmp_path / "l.dcm", labels[0], image=image)
     np.testing.assert_array_equal(read_labels(tmp_path / "l.dcm"), labels[0])
     write_labels(tmp_path / "l.nii.gz", labels[0], image=image)
-    np.testing.assert_allclose(nibabel.load(tmp_path / "l.nii.gz").affine, image.metadata["dicom"]["affine"], atol=1e-5)
+    np.testing.assert_allclose(nibabel.load(tmp_path / "l.nii.gz").affine, image.place.native.affine, atol=1e-5)
 
 
 @pytest.mark.parametrize("orientation", [(1, 0, 0, 0, 1, 0), OBLIQUE])
@@ -490,7 +490,7 @@ def test_nifti_labels_of_a_series(series, labels, tmp_path, rng, orientation):
     write_labels(tmp_path / "l.nii.gz", labels, image=image)
     result = nibabel.load(tmp_path / "l.nii.gz")
     np.testing.assert_array_equal(np.asarray(result.dataobj), labels.T)
-    np.testing.assert_allclose(result.affine, image.metadata["dicom"]["affine"], atol=1e-5)
+    np.testing.assert_allclose(result.affine, image.place.native.affine, atol=1e-5)
     np.testing.assert_allclose(result.header.get_qform(), result.header.get_sform(), atol=1e-4)
     assert result.header["sform_code"] == result.header["qform_code"] == 1
     np.testing.assert_allclose(result.header.get_zooms(), (*SIDES[::-1], STEP), rtol=1e-6)

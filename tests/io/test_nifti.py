@@ -66,7 +66,7 @@ def test_numbers_are_those_of_nibabel(save, volume, name, dtype):
     assert image.shape == volume.shape
     np.testing.assert_array_equal(image.array[..., 0], np.asarray(nibabel.load(path).dataobj))
     np.testing.assert_allclose(image.spacing, nibabel.load(path).header.get_zooms())
-    np.testing.assert_array_equal(image.metadata["nifti"]["affine"], nibabel.load(path).affine)
+    np.testing.assert_array_equal(image.place.affine3d, nibabel.load(path).affine)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -73,10 +73,10 @@ def test_landsat_is_what_tifffile_reads(pictures):
     path = pictures / "L7_ETMs.tif"
     image, other = assert_same_by_windows(path), read_tiff(path, 10**6)
     np.testing.assert_array_equal(image.array, other.array)
-    assert (image.color, image.valid, image.metadata["geo"]["driver"]) == (False, None, "GTiff")
+    assert (image.color, image.valid, image.place.native.facts["driver"]) == (False, None, "GTiff")
     assert image.spacing == pytest.approx(other.spacing)
     for code in (33550, 33922):
-        np.testing.assert_allclose(image.metadata["tiff_tags"][code][2], other.metadata["tiff_tags"][code][2])
+        np.testing.assert_allclose(image.place.native.tags[code][2], other.place.native.tags[code][2])
     first, second = (gmmseg.segment(each, 4, seed=1) for each in (image, other))
     np.testing.assert_array_equal(first.labels, second.labels)
 
@@ -211,14 +211,14 @@ def test_what_the_header_says_is_kept(write_raster):
 
     path = write_raster(np.ones((2, 9, 8), np.int16), nodata=-1, finish=finish)
     image = read(path)
-    geo = image.metadata["geo"]
+    geo = image.place.native
     assert image.channel_names == ("Rot & grün", "nah")
     assert image.spacing == (20, 30)
-    assert (geo["scales"], geo["offsets"], geo["nodata"]) == ((0.1, 0.2), (1, 2), (-1, -1))
-    assert geo["tags"]["SENSOR"] == "x"
-    assert geo["tags"]["AREA_OR_POINT"] == "Point"
-    assert geo["transform"] == tuple(PLACE["transform"])[:6]
-    assert rasterio.CRS.from_wkt(geo["crs"]) == rasterio.CRS.from_epsg(32625)
+    assert (geo.facts["scales"], geo.facts["offsets"], geo.facts["nodata"]) == ((0.1, 0.2), (1, 2), (-1, -1))
+    assert geo.facts["tags"]["SENSOR"] == "x"
+    assert geo.area_or_point == "Point"
+    assert geo.transform == tuple(PLACE["transform"])[:6]
+    assert rasterio.CRS.from_wkt(geo.crs) == rasterio.CRS.from_epsg(32625)
     info = read_info(path)
     assert (info["driver"], info["size"], info["nodata"]) == ("GTiff", [8, 9], "-1")
     assert info["crs"].endswith("(EPSG:32625)")
@@ -236,7 +236,7 @@ def test_a_rotated_raster_has_the_lengths_of_its_sides(write_raster):
 def test_without_a_place(write_raster, missing):
     path = write_raster(np.ones((1, 9, 8), np.uint8), nodata=0, **missing)
     image = read(path)
-    assert (image.metadata["geo"]["crs"] is None) == ("crs" in missing)
+    assert (image.place.crs is None) == ("crs" in missing)
     assert (image.spacing is None) == ("transform" in missing)
     assert read_info(path)["georeferenced"] == ("transform" not in missing)
 
@@ -252,7 +252,7 @@ def test_other_formats(tmp_path, write_raster, rng, driver):
         translate(raster, path, driver=driver)
     image = assert_same_by_windows(path)
     np.testing.assert_array_equal(image.array, np.moveaxis(bands, 0, -1))
-    assert image.metadata["geo"]["driver"] == driver
+    assert image.place.native.facts["driver"] == driver
     np.testing.assert_array_equal(read_probabilities(path), bands)
     if count == 1:
         np.testing.assert_array_equal(read_labels(path), bands[0])

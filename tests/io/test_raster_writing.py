@@ -19,11 +19,13 @@ rasterio = pytest.importorskip("rasterio")
 import gmmseg  # noqa: E402
 from gmmseg.errors import OutputError  # noqa: E402
 from gmmseg.image import Image  # noqa: E402
+from gmmseg.image.place import Place  # noqa: E402
 from gmmseg.image.windows import everything, strips  # noqa: E402
 from gmmseg.io import read, read_labels, read_probabilities  # noqa: E402
 from gmmseg.io.contents import Layers  # noqa: E402
 from gmmseg.io.palette import palette  # noqa: E402
 from gmmseg.io.raster import write  # noqa: E402
+from gmmseg.io.raster.reference import GeoReference  # noqa: E402
 from gmmseg.io.writing import write_labels, write_map, write_probabilities, write_rgb, write_windows  # noqa: E402
 
 pytestmark = [
@@ -36,7 +38,7 @@ CRS = rasterio.CRS.from_epsg(32625)
 def placed(shape, **geo):
     """An image of zeros that lies somewhere."""
     place = {"crs": CRS.to_wkt(), "transform": (30.0, 0.0, 500000.0, 0.0, -20.0, 9000000.0)} | geo
-    return Image(np.zeros((*shape, 1), np.uint8), metadata={"geo": place})
+    return Image(np.zeros((*shape, 1), np.uint8), place=Place(native=GeoReference(**place)))
 
 
 def cut(array, rows, columns):
@@ -159,7 +161,7 @@ RPCS = {
     [
         {"transform": (30.0, 5.0, 500000.0, 4.0, -20.0, 9000000.0)},
         {"transform": (30.0, 0.0, 500000.0, 0.0, 20.0, 9000000.0)},
-        {"tags": {"AREA_OR_POINT": "Point"}},
+        {"area_or_point": "Point"},
         {"crs": None},
         {"crs": None, "transform": (1, 0, 0, 0, 1, 0)},
         {"gcps": POINTS, "gcps_crs": CRS.to_wkt(), "crs": None},
@@ -172,19 +174,19 @@ def test_places_come_back(tmp_path, geo, cog):
     image = placed((9, 10), **geo)
     layers = Layers("labels", (9, 10), "uint8", (), image, {"cog": cog})
     write_windows(tmp_path / "l.tif", layers, [(everything((9, 10)), np.ones((9, 10), np.uint8))])
-    found = read(tmp_path / "l.tif").metadata["geo"]
-    wanted = image.metadata["geo"]
-    if not wanted.get("gcps"):
-        np.testing.assert_allclose(found["transform"], wanted["transform"])
-        assert (found["crs"] is None) == (wanted["crs"] is None)
-        if wanted["crs"]:
-            assert rasterio.CRS.from_wkt(found["crs"]) == CRS
+    found = read(tmp_path / "l.tif").place.native
+    wanted = image.place.native
+    if not wanted.gcps:
+        np.testing.assert_allclose(found.transform, wanted.transform)
+        assert (found.crs is None) == (wanted.crs is None)
+        if wanted.crs:
+            assert rasterio.CRS.from_wkt(found.crs) == CRS
     else:
-        assert [point[:5] for point in found["gcps"]] == [point[:5] for point in wanted["gcps"]]
-        assert rasterio.CRS.from_wkt(found["gcps_crs"]) == CRS
-    assert found["tags"].get("AREA_OR_POINT", "Area") == wanted.get("tags", {}).get("AREA_OR_POINT", "Area")
+        assert [point[:5] for point in found.gcps] == [point[:5] for point in wanted.gcps]
+        assert rasterio.CRS.from_wkt(found.gcps_crs) == CRS
+    assert (found.area_or_point or "Area") == (wanted.area_or_point or "Area")
     if "rpcs" in geo:
-        assert {k: [float(x) for x in v.split()] for k, v in found["rpcs"].items()} == {
+        assert {k: [float(x) for x in v.split()] for k, v in found.rpcs.items()} == {
             k: [float(x) for x in v.split()] for k, v in RPCS.items()
         }
 
@@ -299,7 +301,7 @@ def test_names_of_files(tmp_path, pictures, name, cog):
     layers = Layers("labels", image.shape, "uint8", ("x",), image, {"cog": cog})
     write_windows(tmp_path / name, layers, cut(values, 100, 349))
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted([f"in {name}", name, f"{name}.aux.xml"])
-    assert read(tmp_path / name).metadata["geo"]["crs"] == image.metadata["geo"]["crs"]
+    assert read(tmp_path / name).place.crs == image.place.native.crs
 
 
 def test_source_to_result_by_windows(tmp_path, pictures):
@@ -327,7 +329,7 @@ def test_a_coordinate_system_that_geotiff_cannot_hold(tmp_path):
     write_map(tmp_path / "m.tif", np.ones((5, 6), np.float32), key="anomaly", image=image)
     with rasterio.open(tmp_path / "m.tif") as raster:
         assert raster.crs == crs
-    assert rasterio.CRS.from_wkt(read(tmp_path / "m.tif").metadata["geo"]["crs"]) == crs
+    assert rasterio.CRS.from_wkt(read(tmp_path / "m.tif").place.crs) == crs
 
 
 def test_little_room_is_seen_before_it_is_used(tmp_path, monkeypatch, labels):

@@ -153,7 +153,7 @@ def test_landsat_keeps_its_place():
     assert image.n_channels == 6
     assert not image.color
     assert image.spacing == pytest.approx((28.5, 28.5))
-    assert {33550, 33922, 34735} <= set(image.metadata["tiff_tags"])
+    assert {33550, 33922, 34735} <= set(image.place.native.tags)
     info = read_info(IMAGES / "L7_ETMs.tif")
     assert (info["size"], info["channels"], info["georeferenced"]) == ([349, 352], 6, True)
 
@@ -425,7 +425,7 @@ def test_ome_channels_and_sizes(tmp_path, rng):
     image = read(tmp_path / "a.ome.tif")
     assert image.channel_names == ("DAPI", "GFP")
     assert image.spacing == pytest.approx((1.0, 0.25, 0.2))
-    assert image.metadata["ome"]["PhysicalSizeZUnit"] == "µm"
+    assert image.place.native.ome["PhysicalSizeZUnit"] == "µm"
     np.testing.assert_array_equal(read(tmp_path / "a.ome.tif", channels="gfp").array[..., 0], values[:, 1])
     info = read_info(tmp_path / "a.ome.tif")
     assert info["channel_names"] == {"1": "DAPI", "2": "GFP"}
@@ -436,9 +436,9 @@ def test_sizes_that_are_not_all_known_are_no_spacing(tmp_path):
     _ome(tmp_path / "a.ome.tif", np.zeros((3, 10, 12), np.uint8), axes="ZYX", PhysicalSizeX=0.2, PhysicalSizeY=0.2)
     image = read(tmp_path / "a.ome.tif")
     assert image.spacing is None
-    assert set(image.metadata["ome"]) == {f"PhysicalSize{a}{u}" for a in "XY" for u in ("", "Unit")}
+    assert set(image.place.native.ome) == {f"PhysicalSize{a}{u}" for a in "XY" for u in ("", "Unit")}
     _ome(tmp_path / "b.ome.tif", np.zeros((3, 4), np.uint8), axes="YX", PhysicalSizeX=1, PhysicalSizeXUnit="pixel")
-    assert "ome" not in read(tmp_path / "b.ome.tif").metadata
+    assert not read(tmp_path / "b.ome.tif").place.native.ome
 
 
 def test_imagej_calibration_and_labels(tmp_path):
@@ -507,7 +507,7 @@ def test_labels_as_ome_tiff(tmp_path, rng, shape):
     image = read(tmp_path / "in.ome.tif")
     for name in ("a.ome.tif", "b.ome.tif"):
         with open(tmp_path / name, "wb") as file:
-            write_labels_tiff(file, labels, image.metadata, ome=True)
+            write_labels_tiff(file, labels, image, ome=True)
     assert (tmp_path / "a.ome.tif").read_bytes() == (tmp_path / "b.ome.tif").read_bytes()
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as tiff:
         assert tiff.is_ome

@@ -11,6 +11,7 @@ import numpy as np
 
 from gmmseg.errors import InputError
 from gmmseg.image import Image
+from gmmseg.image.place import Place
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.dicom import seg
 from gmmseg.io.dicom.files import explained, is_segmentation, read_header
@@ -41,7 +42,7 @@ def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
     Image
         (rows, columns), or (slices, rows, columns) with the slices in the order of their positions along the normal
         (frames in the order of time where they have no position); in Hounsfield units or what else the file scales to.
-        `metadata["dicom"]` holds "series" and, where the patient's axes are known, "affine" (RAS+, of NIfTI's order).
+        Its place has the affine, where the patient's axes are known.
 
     Raises
     ------
@@ -57,16 +58,13 @@ def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
         if memory is None or size <= memory:
             require_room(path, series.shape, max_pixels)
             pixels, valid = slices.read(everything(series.shape))
-        metadata: dict[str, Any] = {"series": series}
-        if series.affine is not None:
-            metadata["affine"] = series.affine
         return Image(
             pixels,
             color=slices.color,
             valid=valid,
             spacing=series.spacing,
             name=str(path),
-            metadata={"dicom": metadata},
+            place=Place(affine3d=series.affine_of_indices, unit="mm", native=series),
         )
 
 

@@ -86,7 +86,7 @@ def check_source(image: Image | None) -> Series:
         What writes segmentations is not installed.
     """
     require("highdicom", "medical", "DICOM segmentations need")
-    series = None if image is None else image.metadata.get("dicom", {}).get("series")
+    series = None if image is None or image.place is None else image.place.native
     if not isinstance(series, Series):
         name = "the labels" if image is None else image.name
         raise OutputError(

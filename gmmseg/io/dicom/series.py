@@ -70,6 +70,14 @@ class Series:
     affine: np.ndarray | None = None
 
     @property
+    def affine_of_indices(self) -> tuple[tuple[float, ...], ...] | None:
+        """The affine from (slice, row, column), or (row, column, slice) of a picture: the image's order of axes."""
+        if self.affine is None:
+            return None
+        order = [2, 1, 0, 3] if len(self.shape) == 3 else [1, 0, 2, 3]
+        return tuple(tuple(map(float, row)) for row in self.affine[:, order])
+
+    @property
     def header(self) -> Any:
         """That of the first slice."""
         return self.frames[0].header

@@ -17,9 +17,10 @@ import numpy as np
 from gmmseg.errors import DataWarning, InputError, one_line
 from gmmseg.extras import require
 from gmmseg.image import Image
+from gmmseg.image.place import Place
 from gmmseg.io.formats import require_room
 from gmmseg.io.nifti.stored import GzipStream, StoredVolume, VolumeSource
-from gmmseg.io.nifti.write import write
+from gmmseg.io.nifti.write import NiftiPlace, write
 
 __all__ = ["describe", "read", "read_labels", "read_probabilities", "write"]
 
@@ -52,7 +53,7 @@ def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
     Image
         (x, y, z, n_channels) as nibabel numbers the axes; time points and contrasts are channels, in memory each
         stored after the other. Integers that the header does not scale stay integers; scaled ones become float32.
-        `metadata["nifti"]` holds "header" and "affine".
+        Its place has the affine.
 
     Raises
     ------
@@ -82,7 +83,7 @@ def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
         valid=valid,
         spacing=opened.spacing,
         name=str(path),
-        metadata={"nifti": {"header": opened.header, "affine": opened.header.get_best_affine()}},
+        place=Place(affine3d=_rows(opened.header.get_best_affine()), unit="mm", native=NiftiPlace(opened.header)),
     )
 
 
@@ -212,6 +213,10 @@ def _read_header(path: Path) -> Any:
         file.seek(0)
         kinds = {b"n+1": Nifti1Header, b"ni1": Nifti1PairHeader, b"n+2": Nifti2Header, b"ni2": Nifti2PairHeader}
         return (kinds.get(start[4:7]) or kinds[start[344:347]]).from_fileobj(file)
+
+
+def _rows(affine: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(map(float, row)) for row in affine)
 
 
 def _spacing(header: Any, ndim: int) -> tuple[float, ...] | None:

@@ -9,6 +9,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,11 @@ import numpy as np
 
 from gmmseg.extras import require
 from gmmseg.image.windows import Window
+from gmmseg.io.dicom.series import Series
 from gmmseg.io.palette import palette
 
 if TYPE_CHECKING:
+    from gmmseg.image import Image
     from gmmseg.io.contents import Layers
 
 __all__ = ["label_table", "write"]
@@ -30,6 +33,13 @@ _PLACE = (
     *("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
     *("qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z"),
 )
+
+
+@dataclass(frozen=True, eq=False)
+class NiftiPlace:
+    """What a NIfTI file says of where its voxels lie, field by field: its header, as nibabel reads it."""
+
+    header: Any
 
 
 def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
@@ -55,7 +65,7 @@ def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray
     one another in the file, but come together.
     """
     require("nibabel", "medical", "NIfTI files need")
-    transposed = layers.image is not None and "dicom" in layers.image.metadata
+    transposed = isinstance(_native(layers.image), Series)
     spatial = layers.shape[::-1] if transposed else layers.shape
     header, buffer = _header(layers, spatial), io.BytesIO()
     header.write_to(buffer)
@@ -163,24 +173,28 @@ def _is_map(layers: Layers) -> bool:
     return layers.kind == "map"
 
 
+def _native(image: Image | None) -> object | None:
+    return None if image is None or image.place is None else image.place.native
+
+
 def _located(layers: Layers, longest: int) -> Any:
     """Return a header that says where the voxels lie, as far as that is known of the image."""
     from nibabel.nifti1 import Nifti1Header
     from nibabel.nifti2 import Nifti2Header
 
     image = layers.image
-    metadata = {} if image is None else image.metadata
-    source = metadata["nifti"]["header"] if "nifti" in metadata else None
+    native = _native(image)
+    source = native.header if isinstance(native, NiftiPlace) else None
     second = longest > _MOST_IN_ONE_AXIS or isinstance(source, Nifti2Header)
     header = (Nifti2Header if second else Nifti1Header)(endianness="<")
     if source is not None:
         # Field by field, so that not a bit of the affine changes; version 2 only has wider fields.
         for name in ("dim_info", "pixdim", "xyzt_units", *_PLACE):
             header[name] = source[name]
-    elif "affine" in metadata.get("dicom", {}):
+    elif isinstance(native, Series) and native.affine is not None:
         header.set_data_shape(layers.shape[::-1])
-        header.set_sform(metadata["dicom"]["affine"], code="scanner")
-        header.set_qform(metadata["dicom"]["affine"], code="scanner")
+        header.set_sform(native.affine, code="scanner")
+        header.set_qform(native.affine, code="scanner")
         header.set_xyzt_units("mm")
     elif image is not None and image.spacing is not None:
         header["pixdim"][1 : 1 + image.ndim] = image.spacing

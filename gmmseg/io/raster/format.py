@@ -7,6 +7,7 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,17 @@ import numpy as np
 
 from gmmseg.errors import InputError
 from gmmseg.image import Image
+from gmmseg.image.channels import Channels, positions
+from gmmseg.image.place import Place
 from gmmseg.image.windows import everything
 from gmmseg.io.formats import require_room
+from gmmseg.io.geotiff import place_of_tags
 from gmmseg.io.raster.bands import Bands, RasterSource, bands_of
 from gmmseg.io.raster.gdal import environment, explained, is_virtual, library, open_dataset
+from gmmseg.io.raster.reference import GeoReference
 from gmmseg.io.raster.write import location_tags, write
 
-__all__ = ["describe", "knows", "owns", "read", "read_labels", "read_probabilities", "write"]
+__all__ = ["describe", "knows", "owns", "places", "read", "read_labels", "read_probabilities", "select", "write"]
 
 _GEO_TAGS = frozenset({33550, 33922, 34264, 34735, 42112, 42113})
 _SUBFILE, _PHOTOMETRIC, _DESCRIPTION = 254, 262, 270
@@ -119,7 +124,7 @@ def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
     Image
         Colour where the file says red, green and blue (unsigned integers) or has a colour table, otherwise bands. Not
         valid where all bands are without data, by their nodata values (see `gmmseg.io.nodata.separate_nodata`), masks
-        or alpha; NaN is no data whether declared or not. `metadata["geo"]` says where the pixels lie.
+        or alpha; NaN is no data whether declared or not. Its place says where the pixels lie.
 
     Raises
     ------
@@ -148,10 +153,10 @@ def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
         pixels,
         color=source.bands.color,
         valid=valid,
-        spacing=_spacing(geo["transform"]),
+        spacing=_spacing(geo.transform),
         channel_names=names,
         name=str(path),
-        metadata={"geo": geo, "tiff_tags": location_tags(geo)},
+        place=_place(geo),
     )
 
 
@@ -162,27 +167,57 @@ def _names(dataset: Any, bands: Bands) -> tuple[str, ...]:
     return tuple(found) if all(found) else ()
 
 
-def _georeference(dataset: Any) -> dict[str, Any]:
-    """Return where the pixels lie and how they were stored, in plain Python values."""
+def _georeference(dataset: Any) -> GeoReference:
+    """Return where the pixels lie and how they were stored."""
     gcps, gcps_crs = dataset.gcps
-    return {
-        "driver": dataset.driver,
-        "crs": dataset.crs.to_wkt() if dataset.crs else None,
-        "transform": tuple(float(value) for value in dataset.transform[:6]),
-        "gcps": [(g.row, g.col, g.x, g.y, g.z, g.id, g.info) for g in gcps],
-        "gcps_crs": gcps_crs.to_wkt() if gcps_crs else None,
-        "rpcs": dataset.rpcs.to_gdal() if dataset.rpcs else None,
-        "nodata": dataset.nodatavals,
-        "scales": dataset.scales,
-        "offsets": dataset.offsets,
-        "units": dataset.units,
-        "descriptions": dataset.descriptions,
-        "colorinterp": tuple(each.name for each in dataset.colorinterp),
-        "tags": dataset.tags(),
-        "compression": dataset.compression.name if dataset.compression else None,
-        "interleaving": dataset.interleaving.name if dataset.interleaving else None,
-        "blocks": dataset.block_shapes[0],
-    }
+    found = GeoReference(
+        crs=dataset.crs.to_wkt() if dataset.crs else None,
+        transform=tuple(float(value) for value in dataset.transform[:6]),
+        gcps=tuple((g.row, g.col, g.x, g.y, g.z, g.id, g.info) for g in gcps),
+        gcps_crs=gcps_crs.to_wkt() if gcps_crs else None,
+        rpcs=dataset.rpcs.to_gdal() if dataset.rpcs else None,
+        area_or_point=dataset.tags().get("AREA_OR_POINT"),
+        facts={
+            "driver": dataset.driver,
+            "nodata": dataset.nodatavals,
+            "scales": dataset.scales,
+            "offsets": dataset.offsets,
+            "units": dataset.units,
+            "descriptions": dataset.descriptions,
+            "colorinterp": tuple(each.name for each in dataset.colorinterp),
+            "tags": dataset.tags(),
+            "compression": dataset.compression.name if dataset.compression else None,
+            "interleaving": dataset.interleaving.name if dataset.interleaving else None,
+            "blocks": dataset.block_shapes[0],
+        },
+    )
+    return replace(found, tags=location_tags(found))
+
+
+def places(image: Image) -> bool:
+    """Whether an image lies where GDAL can say it."""
+    place = image.place
+    return place is not None and (
+        isinstance(place.native, GeoReference) or (place.native is None and place.affine is not None)
+    )
+
+
+def select(image: Image, channels: Channels) -> Image:
+    """Return channels of an image that was read here: colour where GDAL says that they are red, green and blue."""
+    selected, place = image.select(channels), image.place
+    native = None if place is None else place.native
+    interpreted = native.facts.get("colorinterp", ()) if isinstance(native, GeoReference) else ()
+    meanings = [each for each in interpreted if each != "alpha"]
+    # Floats need not span 0 to 1.
+    if image.color or image.n_channels != len(meanings) or image.pixels.dtype.kind not in "iu":
+        return selected
+    chosen = positions(channels, image.n_channels, image.channel_names, image=image.name)
+    return replace(selected, color=[meanings[c] for c in chosen] == ["red", "green", "blue"])
+
+
+def _place(geo: GeoReference) -> Place:
+    a, b, c, d, e, f = geo.transform
+    return Place((a, b, c, d, e, f), geo.crs, unit=place_of_tags(geo).unit, native=geo)
 
 
 def _spacing(transform: tuple[float, ...]) -> tuple[float, float] | None:
@@ -214,25 +249,28 @@ def read_probabilities(path: Path, *, max_pixels: int) -> np.ndarray:
 def describe(path: Path) -> dict[str, Any]:
     """Return what the header says, without decoding pixels."""
     with _opened(path) as dataset:
-        geo = _georeference(dataset) if dataset.count else {}
+        geo = _georeference(dataset) if dataset.count else None
         described: dict[str, Any] = {
             "driver": dataset.driver,
             "size": [dataset.width, dataset.height],
             "channels": dataset.count,
             "dtype": ", ".join(dict.fromkeys(dataset.dtypes)),
         }
-        if not geo:
+        if geo is None:
             return described | {"parts": [os.path.basename(name) for name in dataset.subdatasets]}
-        described["bands"] = [name or kind for name, kind in zip(geo["descriptions"], geo["colorinterp"], strict=True)]
-        if geo["compression"]:
-            described["compression"] = geo["compression"]
-        described["block"] = list(reversed(geo["blocks"]))
+        facts = geo.facts
+        described["bands"] = [
+            name or kind for name, kind in zip(facts["descriptions"], facts["colorinterp"], strict=True)
+        ]
+        if facts["compression"]:
+            described["compression"] = facts["compression"]
+        described["block"] = list(reversed(facts["blocks"]))
         described["overviews"] = dataset.overviews(1)
         if any(value is not None for value in dataset.nodatavals):
             described["nodata"] = ", ".join(dict.fromkeys(f"{v:.17g}" for v in dataset.nodatavals if v is not None))
-        spacing = _spacing(geo["transform"])
-        described["georeferenced"] = bool(spacing or geo["gcps"] or geo["rpcs"])
-        wkt = geo["crs"] or geo["gcps_crs"]
+        spacing = _spacing(geo.transform)
+        described["georeferenced"] = bool(spacing or geo.gcps or geo.rpcs)
+        wkt = geo.crs or geo.gcps_crs
         if wkt:
             described["crs"] = _crs_name(wkt)
         if spacing:

@@ -26,8 +26,10 @@ from gmmseg.errors import GmmsegError
 from gmmseg.image.windows import Window
 from gmmseg.io.geotiff import Tags, tags_to_keep
 from gmmseg.io.raster.gdal import environment, library, quiet, reason_of
+from gmmseg.io.raster.reference import NOWHERE, GeoReference
 
 if TYPE_CHECKING:
+    from gmmseg.image import Image
     from gmmseg.io.contents import Layers
 
 __all__ = ["location_tags", "write"]
@@ -132,7 +134,7 @@ def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray
         _write_cog(path, layers, windows)
     else:
         _write_plain(path, layers, windows)
-    geo = {} if layers.image is None else layers.image.metadata.get("geo", {})
+    geo = _reference(layers.image)
     content = _side_file(layers.names if layers.kind == "labels" else (), _crs_beside(geo))
     return {} if content is None else {".aux.xml": content}
 
@@ -243,8 +245,8 @@ def _color_map() -> np.ndarray:
     return np.ascontiguousarray(palette(255).T.astype(np.uint16) * 257)
 
 
-def location_tags(geo: dict[str, Any]) -> Tags:
-    """Return the TIFF tags that place an image, from `metadata["geo"]`, as `gmmseg.io.geotiff.tags_to_keep` does."""
+def location_tags(geo: GeoReference) -> Tags:
+    """Return the TIFF tags that place an image, as `gmmseg.io.geotiff.tags_to_keep` does."""
     return _tags(_header(geo, _PIXEL, _nothing))
 
 
@@ -260,7 +262,7 @@ def _header_tags(plan: _Plan, layers: Layers) -> Tags:
         if plan.scale != 1:
             header.scales = [plan.scale] * plan.n_bands
 
-    geo = {} if layers.image is None else layers.image.metadata.get("geo", {})
+    geo = _reference(layers.image)
     tags = _tags(_header(geo, plan, describe))
     return {
         code: (kind, 0, value.encode() + b"\0") if isinstance(value, str) else (kind, n, value)
@@ -279,7 +281,7 @@ def _tags(content: bytes) -> Tags:
         return tags_to_keep(tiff.pages[0])
 
 
-def _header(geo: dict[str, Any], plan: _Plan, describe: Callable[[Any], None]) -> bytes:
+def _header(geo: GeoReference, plan: _Plan, describe: Callable[[Any], None]) -> bytes:
     """Let GDAL write a GeoTIFF file of one pixel, in memory."""
     memory_file = library("rasterio.io").MemoryFile
     profile = {
@@ -299,23 +301,32 @@ def _header(geo: dict[str, Any], plan: _Plan, describe: Callable[[Any], None]) -
         return bytes(memory.read())
 
 
-def _place(header: Any, geo: dict[str, Any]) -> None:
+def _place(header: Any, geo: GeoReference) -> None:
     """Say where the pixels lie: by a transform, ground control points or rational polynomials."""
     crs = library("rasterio.crs").CRS
-    if geo.get("gcps"):
+    if geo.gcps:
         point = library("rasterio.control").GroundControlPoint
-        points = [point(row, col, x, y, z, id_, info) for row, col, x, y, z, id_, info in geo["gcps"]]
-        header.gcps = (points, crs.from_wkt(geo["gcps_crs"]) if geo["gcps_crs"] else None)
+        points = [point(row, col, x, y, z, id_, info) for row, col, x, y, z, id_, info in geo.gcps]
+        header.gcps = (points, crs.from_wkt(geo.gcps_crs) if geo.gcps_crs else None)
     else:
-        if geo.get("crs"):
-            header.crs = crs.from_wkt(geo["crs"])
-        if geo.get("transform", (1, 0, 0, 0, 1, 0)) != (1, 0, 0, 0, 1, 0):
-            header.transform = library("rasterio").Affine(*geo["transform"])
-    if geo.get("rpcs"):
-        header.update_tags(ns="RPC", **geo["rpcs"])
-    area_or_point = geo.get("tags", {}).get("AREA_OR_POINT")
-    if area_or_point:
-        header.update_tags(AREA_OR_POINT=area_or_point)
+        if geo.crs:
+            header.crs = crs.from_user_input(geo.crs)
+        if geo.transform != NOWHERE:
+            header.transform = library("rasterio").Affine(*geo.transform)
+    if geo.rpcs:
+        header.update_tags(ns="RPC", **geo.rpcs)
+    if geo.area_or_point:
+        header.update_tags(AREA_OR_POINT=geo.area_or_point)
+
+
+def _reference(image: Image | None) -> GeoReference:
+    """Return where an image lies in GDAL's words."""
+    place = None if image is None else image.place
+    if place is not None and isinstance(place.native, GeoReference):
+        return place.native
+    if place is None or place.affine is None:
+        return GeoReference()
+    return GeoReference(crs=place.crs, transform=place.affine)
 
 
 def _visible(text: str) -> str:
@@ -323,13 +334,13 @@ def _visible(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def _crs_beside(geo: dict[str, Any]) -> str | None:
+def _crs_beside(geo: GeoReference) -> str | None:
     """Return the coordinate system where GeoTIFF has no keys for it, such as a rotated pole."""
-    if not geo.get("crs") or geo.get("gcps"):
+    if not geo.crs or geo.gcps:
         return None
     content = _header(geo, _PIXEL, _nothing)
     with environment(), quiet(), library("rasterio.io").MemoryFile(content) as memory, memory.open() as header:
-        return None if header.crs else str(geo["crs"])
+        return None if header.crs else geo.crs
 
 
 def _side_file(names: tuple[str, ...], crs: str | None) -> bytes | None:

@@ -23,7 +23,7 @@ from gmmseg.image.sources import ArraySource, WindowSource
 from gmmseg.image.validity import finite
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.formats import require_room
-from gmmseg.io.geotiff import channel_names, pixel_spacing, tags_to_keep
+from gmmseg.io.geotiff import Tags, TiffPlace, channel_names, pixel_spacing, place_of_tags, tags_to_keep
 from gmmseg.io.meaning import Samples, settle_color
 from gmmseg.io.tiff.fallback import read_without_codec
 from gmmseg.io.tiff.layout import CHANNEL_AXES, Layout, layout_of
@@ -71,8 +71,8 @@ def read_tiff(
     Image
         Colour where the file says RGB, palette or CMYK (and the channels chosen are red, green and blue), otherwise
         bands. Several grey pages are a volume. Alpha 0 and the nodata value make pixels not valid. Channels have the
-        names that GDAL, OME-XML or ImageJ wrote; OME-TIFF and ImageJ files have a spacing in µm. `metadata` keeps
-        "tiff_tags" (georeferencing), "dpi" and "ome" (physical sizes as attributes of OME-XML).
+        names that GDAL, OME-XML or ImageJ wrote; OME-TIFF and ImageJ files have a spacing in µm. Its place
+        keeps the georeferencing and the physical sizes, `metadata` "dpi".
 
     Raises
     ------
@@ -87,13 +87,13 @@ def read_tiff(
         if memory is None and channels is None:
             require_room(path, tuple(series.shape[axis] for axis in layout.spatial), max_pixels)
         _require_whole(path, tiff)
-        metadata, facts = _metadata(tiff, series.keyframe), describe_series(tiff)
-        if facts.sizes:
-            metadata["ome"] = facts.physical_sizes
+        facts = describe_series(tiff)
+        native = TiffPlace(tags_to_keep(series.keyframe), facts.physical_sizes)
         whole = _Whole(layout.shape, series.dtype, lambda: layout.arrange(_decode(path, tiff, series)))
-        meaning = replace(layout.meaning, tags=metadata.get("tiff_tags", {}))
-        image = Image(Samples(whole, meaning), name=str(path), metadata=metadata)
-        image = _described(image, layout, facts)
+        meaning = replace(layout.meaning, tags=native.tags)
+        metadata, place = _resolution(series.keyframe), place_of_tags(native)
+        image = Image(Samples(whole, meaning), name=str(path), metadata=metadata, place=place)
+        image = _described(image, layout, facts, native.tags)
         image = image if channels is None else image.select(channels)
         source = cast("Samples", image.pixels)
         fits = memory is None or math.prod(source.shape) * source.dtype.itemsize <= memory
@@ -170,9 +170,8 @@ class _Whole(WindowSource):
         return self.decode()[(*window, evenly(self.channels))], None
 
 
-def _described(image: Image, layout: Layout, facts: Microscopy) -> Image:
+def _described(image: Image, layout: Layout, facts: Microscopy, tags: Tags) -> Image:
     """Name the channels, and say how large a pixel is."""
-    tags = image.metadata.get("tiff_tags", {})
     names = channel_names(tags, image.n_channels) or facts.channel_names(image.n_channels)
     if not names and layout.meaning.color and image.n_channels >= 3:
         names = ("red", "green", "blue", *(f"band {i + 1}" for i in range(3, image.n_channels)))
@@ -230,16 +229,11 @@ def _decode(path: Path, tiff: tifffile.TiffFile, series: Any) -> np.ndarray:
     return ~array if int(series.keyframe.photometric) == _WHITE_IS_ZERO and array.dtype.kind in "bu" else array
 
 
-def _metadata(tiff: tifffile.TiffFile, page: Any) -> dict[str, Any]:
-    """Return the tags that writers put back."""
-    metadata: dict[str, Any] = {}
-    tags = tags_to_keep(page)
-    if tags:
-        metadata["tiff_tags"] = tags
-    resolution = page.get_resolution("inch") if page.tags.get(296) is not None and page.resolutionunit in (2, 3) else ()
-    if len(resolution) == 2 and all(np.isfinite(value) and value > 0 for value in resolution):
-        metadata["dpi"] = tuple(float(value) for value in resolution)
-    return metadata
+def _resolution(page: Any) -> dict[str, Any]:
+    """Return the resolution as metadata: {"dpi": (across, down)} or nothing."""
+    found = page.get_resolution("inch") if page.tags.get(296) is not None and page.resolutionunit in (2, 3) else ()
+    usable = len(found) == 2 and all(np.isfinite(value) and value > 0 for value in found)
+    return {"dpi": tuple(float(value) for value in found)} if usable else {}
 
 
 def read_tiff_labels(path: Path, max_pixels: int) -> np.ndarray:
@@ -263,7 +257,7 @@ def describe_tiff(path: Path) -> dict[str, Any]:
     with _opened(path) as tiff:
         series = tiff.series[0]
         page = series.keyframe
-        metadata = _metadata(tiff, page)
+        tags = tags_to_keep(page)
         shape = dict(zip(series.axes, series.shape, strict=True))
         described: dict[str, Any] = {
             "size": [shape.get("X", 1), shape.get("Y", 1)],
@@ -274,10 +268,10 @@ def describe_tiff(path: Path) -> dict[str, Any]:
             "axes": series.axes,
             "shape": list(series.shape),
             "compression": tifffile.COMPRESSION(page.compression).name.lower(),
-            "georeferenced": 34735 in metadata.get("tiff_tags", {}),
+            "georeferenced": 34735 in tags,
         }
         facts = describe_series(tiff)
-        names = channel_names(metadata.get("tiff_tags", {}), described["channels"]) or facts.names
+        names = channel_names(tags, described["channels"]) or facts.names
         if names:
             described["channel_names"] = {str(number): name for number, name in enumerate(names, 1)}
         if facts.sizes:
@@ -286,4 +280,4 @@ def describe_tiff(path: Path) -> dict[str, Any]:
             described["images"] = len(tiff.series)
         if 42113 in page.tags:
             described["nodata"] = str(page.tags[42113].value)
-        return described | ({"dpi": metadata["dpi"]} if "dpi" in metadata else {})
+        return described | _resolution(page)

@@ -1,0 +1,82 @@
+"""Place: where the pixels of an image lie in the world, and in which unit its lengths are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["METRES", "Place"]
+
+METRES = {
+    "nm": 1e-9,
+    "um": 1e-6,
+    "mm": 1e-3,
+    "cm": 1e-2,
+    "m": 1.0,
+    "km": 1e3,
+    "foot": 0.3048,
+    "US survey foot": 1200 / 3937,
+}
+"""Metres in each unit of length; the one unit that is no length is "degree"."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where pixels lie: on a map, in a patient, under a microscope.
+
+    Parameters
+    ----------
+    affine : tuple of float, optional
+        (a, b, c, d, e, f) of a picture on a map: the upper left corner of pixel (row, column) lies at
+        x = a column + b row + c, y = d column + e row + f, as in the package affine.
+    crs : str, optional
+        Its coordinate reference system, "EPSG:32633" or WKT.
+    affine3d : tuple of 4 tuples of 4 float, optional
+        Of a scan: from the index of a voxel along each axis of the image (0 for axes that it lacks) and 1 to the
+        voxel's centre, in millimetres to the right, the front and the top of the patient (RAS+).
+    unit : str, optional
+        Of the image's spacing: one of `METRES`, or "degree".
+    native : object, optional
+        What only the formats that read the image need to write a file of the same family as it was: the header of a
+        NIfTI file, the tags of a TIFF file. Nobody else looks into it.
+
+    Notes
+    -----
+    Places are equal where pixels lie at the same places, whatever unit is known and whatever a format keeps.
+
+    Examples
+    --------
+    >>> place = Place((30.0, 0.0, 500000.0, 0.0, -20.0, 9000000.0), "EPSG:32625", unit="m")
+    >>> place.matrix(2) @ [1, 2, 1]
+    array([ 500060., 8999980.])
+    """
+
+    affine: tuple[float, float, float, float, float, float] | None = None
+    crs: str | None = None
+    affine3d: tuple[tuple[float, ...], ...] | None = None
+    unit: str | None = field(default=None, compare=False)
+    native: object | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def metres(self) -> float | None:
+        """Metres in one unit of the spacing; None where that is no length, or not known."""
+        return None if self.unit is None else METRES.get(self.unit)
+
+    @property
+    def world(self) -> str | None:
+        """What kind of world the pixels lie in, "map" or "scan"; None where they lie nowhere."""
+        return "scan" if self.affine3d is not None else None if self.affine is None else "map"
+
+    def matrix(self, ndim: int) -> np.ndarray | None:
+        """Return the matrix from (*index, 1) of an image with so many axes to the world; None where there is none."""
+        import numpy as np
+
+        if self.affine3d is not None:
+            return np.delete(np.asarray(self.affine3d, float)[:3], range(ndim, 3), axis=1)
+        if self.affine is None or ndim != 2:
+            return None
+        a, b, c, d, e, f = self.affine
+        return np.array([[b, a, c], [e, d, f]], float)  # rows come before columns

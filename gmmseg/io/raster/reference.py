@@ -1,0 +1,46 @@
+"""What GDAL says of where a raster lies and how it is stored, in plain Python values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gmmseg.io.geotiff import TiffPlace
+
+__all__ = ["NOWHERE", "GeoReference"]
+
+NOWHERE = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+"""The transform of a raster that has none."""
+
+
+@dataclass(frozen=True, eq=False)
+class GeoReference(TiffPlace):
+    """What GDAL says of a raster.
+
+    Parameters
+    ----------
+    tags, ome
+        As of `TiffPlace`: the TIFF tags that place the raster, whatever its format.
+    crs : str, optional
+        WKT, or what else GDAL takes for a coordinate reference system.
+    transform : tuple of float
+        (a, b, c, d, e, f), as in the package affine.
+    gcps : sequence of tuple
+        Ground control points (row, column, x, y, z, id, info), in the system `gcps_crs`.
+    gcps_crs : str, optional
+    rpcs : dict, optional
+        Rational polynomial coefficients, as GDAL writes them.
+    area_or_point : str, optional
+        Whether a pixel is an area or a point.
+    facts : dict
+        What else the header says: "driver", "nodata", "scales", "offsets", "units", "descriptions", "colorinterp",
+        "tags", "compression", "interleaving" and "blocks".
+    """
+
+    crs: str | None = None
+    transform: tuple[float, ...] = NOWHERE
+    gcps: tuple[tuple[Any, ...], ...] = ()
+    gcps_crs: str | None = None
+    rpcs: dict[str, str] | None = None
+    area_or_point: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
