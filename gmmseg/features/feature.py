@@ -240,9 +240,9 @@ def _copy(values: Array, out: Array) -> None:
 FEATURES: dict[str, Feature] = {
     each.name: each
     for each in (
+        Color("rgb", ("R", "G", "B")),
         Color("lab", ("L", "a", "b")),
         Color("luv", ("L", "u", "v")),
-        Color("rgb", ("R", "G", "B")),
         Color("hsv", ("s cos h", "s sin h", "v")),
         Intensity("gray"),
         Intensity("intensity"),

@@ -55,7 +55,7 @@ def test_a_recipe_is_written_shortly(typed, written):
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("lba", ["'lba'", "did you mean 'lab'?", "lab, luv, rgb, hsv, gray, intensity, bands, texture, xy"]),
+        ("lba", ["'lba'", "did you mean 'lab'?", "rgb, lab, luv, hsv, gray, intensity, bands, texture, xy"]),
         ("lab,intensty", ["'intensty'", "did you mean 'intensity'?"]),
         ("qqqq", ["'qqqq' is not known; use any of"]),
         ("", ["'' is not known"]),
