@@ -36,7 +36,7 @@ class Survey(NamedTuple):
     Parameters
     ----------
     image : Image
-        The first one; the others are of its kind.
+        The first one that has a valid pixel; the others are of its kind.
     n_images : int
     recipe : Recipe
     sample : Sample
@@ -84,7 +84,6 @@ class Survey(NamedTuple):
         """k, or the number of distinct colours where that is less."""
         colors = self.sample.planes[[row for row, group in enumerate(self.groups) if group >= 0]]
         if colors.shape[1] == 0:
-            warnings.warn(f"{self.image.name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
             return 1
         colors = np.nan_to_num(colors, nan=np.inf)  # missing once is like missing again
         for part in (colors[:, :1024], colors):
@@ -119,6 +118,8 @@ def survey(
 ) -> Survey:
     """Sample images of one kind, one after the other; of `count` pixels each, all if None.
 
+    Images without a valid pixel are left out with a warning each, unless there are no others.
+
     Parameters
     ----------
     recipe : Recipe or None
@@ -131,7 +132,8 @@ def survey(
         Number of images, where patches of them are taken; 0 where none are.
     threads : int
     """
-    first, parts, scenes = None, [], []
+    first, scenes, empty = None, [], []
+    parts: list[Sample] = []
     for image in images:
         first = image if first is None else first
         recipe = Recipe.default(image) if recipe is None else recipe
@@ -144,6 +146,10 @@ def survey(
         found = take_sample(
             image, recipe, count, rng, k=k, guidance=guidance, by_value=by_value, patches=patches, threads=threads
         )
+        if found.planes.shape[1] == 0:
+            empty.append((image.name, found))
+            continue
+        first = first if parts else image
         around, variation = found.patches, found.variation
         if around is not None:
             variation = contrast(image, recipe) if variation is None else variation
@@ -153,6 +159,9 @@ def survey(
         parts.append(replace(found, variation=variation))
     if first is None or recipe is None:
         raise ParameterError("images is empty; give at least one image")
+    for name, _ in empty if parts else ():
+        warnings.warn(f"{name}: no pixel is valid; it was left out of the fit", DataWarning, stacklevel=4)
+    parts = parts or [empty[0][1]]
     sample = join_samples(parts)
     center, scale = location_and_scale(sample.planes, recipe.groups(first), sample.weights)
     sample.planes[...] -= center.astype(np.float32)[:, None]
