@@ -1,4 +1,4 @@
-"""Contrast: how much the features of neighbouring pixels differ."""
+"""Contrast of an image: how much the features of neighbouring pixels differ, as a measure of what is an edge in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ PAIRS = 8192  # pixels that are compared with their neighbours
 
 
 def contrast(image: Image, recipe: Recipe) -> Array:
-    """Mean squared difference (c,), between neighbours along any axis, of features that a pixel's own value decides."""
+    """Mean squared difference between neighbouring pixels, of each plane such as L, a and b.
+
+    Returns
+    -------
+    ndarray, shape (c,)
+        In squared units of the features: one number for each of the c planes that a pixel's own value decides.
+    """
     recipe = recipe.pointwise  # the rest is smooth, and costs more
     for count in (PAIRS, MOST_LOOKS * PAIRS):
         flat, usable = neighbour_pairs(image, count)
@@ -30,7 +36,15 @@ def contrast(image: Image, recipe: Recipe) -> Array:
 
 
 def neighbour_pairs(image: Image, count: int) -> tuple[Array, Array]:
-    """Flat indices ((1 + ndim) n,) of pixels and their next ones along each axis, and which have one (ndim, n)."""
+    """Choose n = `count` pixels of an image, or all, to be compared with the next one along each axis.
+
+    Returns
+    -------
+    flat : ndarray of int, shape ((1 + ndim) n,)
+        Indices into the flattened spatial axes: of the pixels, then of their neighbours along each axis.
+    usable : ndarray of bool, shape (ndim, n)
+        Which pixels have a neighbour along each axis; the others stand for themselves there.
+    """
     here = one_in_each_run(image.n_pixels, count, np.random.default_rng(0))
     steps = np.cumprod((1, *image.shape[:0:-1]))[::-1]
     usable = np.stack(np.unravel_index(here, image.shape)) + 1 < np.array(image.shape)[:, None]
@@ -41,7 +55,10 @@ def neighbour_pairs(image: Image, count: int) -> tuple[Array, Array]:
 def contrast_of_pairs(
     image: Image, recipe: Recipe, flat: Array, usable: Array, values: Array, valid: Array | None
 ) -> Array | None:
-    """The contrast from pixels of `pairs`; None where too few of them are valid to tell."""
+    """Contrast (c,) by the pixels that `neighbour_pairs` chose; None where too few of them are valid to tell.
+
+    `values` and `valid` are theirs, as `Image.take` returns them.
+    """
     n = usable.shape[1]
     if valid is not None:
         first, *others = valid.reshape(-1, n)
