@@ -1,4 +1,4 @@
-"""Image to planes of features, by a recipe that can be typed, saved and replayed exactly."""
+"""From an image to planes of features, such as lightness and position, by a recipe that can be typed: "lab,xy"."""
 
 from gmmseg.features.recipe import Recipe
 

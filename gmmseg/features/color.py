@@ -1,4 +1,8 @@
-"""Colour spaces: pixels `(rows, columns, 3)`, sRGB, to three planes `(3, rows * columns)`, float32."""
+"""Colour spaces: pixels `(rows, columns, 3)` of red, green and blue (sRGB) to planes `(3, rows * columns)`, float32.
+
+Each function has the name of its feature in `gmmseg.features.feature`; integers span the range of their dtype, floats 0
+to 1. `gray` gives one plane.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,10 @@ def lab(values: Array, out: Array) -> None:
 
 
 def _convert(values: Array, code: int) -> Array:
-    """Planes (3, n) by OpenCV, in full rows of 64: what it does with the rest of a row differs in the last bit."""
+    """Planes (3, n) by OpenCV's conversion of this code, the same bits for a pixel whatever its place.
+
+    In full rows of 64 pixels: what OpenCV does with the rest of a row differs in the last bit.
+    """
     import cv2
 
     n = values.shape[0] * values.shape[1]

@@ -1,4 +1,4 @@
-"""Contrast: how much the features of neighbouring pixels differ."""
+"""Contrast of an image: how much the features of neighbouring pixels differ, as a measure of what is an edge in it."""
 
 from __future__ import annotations
 

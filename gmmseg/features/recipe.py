@@ -90,7 +90,7 @@ class Recipe:
                 )
 
     def names(self, image: Image) -> tuple[str, ...]:
-        """One name a plane."""
+        """Names of the planes, such as ("L", "a", "b", "x", "y")."""
         return tuple(name for each in self._each for name in each.names(image))
 
     def groups(self, image: Image) -> tuple[int, ...]:
@@ -107,7 +107,7 @@ class Recipe:
 
     @property
     def pointwise(self) -> Recipe:
-        """The features that a pixel's own value decides; their planes come first, and edges are seen in them."""
+        """The recipe without texture and position: what a pixel's own value decides. Edges are seen in its planes."""
         return Recipe(tuple(each.name for each in self._each if each.decided_by == "value"))
 
     @property

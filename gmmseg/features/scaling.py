@@ -1,4 +1,4 @@
-"""Centre and scale of planes of features."""
+"""Centre and scale of planes of features, by which all of them count alike in a mixture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,23 @@ Array = NDArray[Any]
 
 
 def location_and_scale(planes: Array, groups: tuple[int, ...], weights: Array | None = None) -> tuple[Array, Array]:
-    """Median and quartile-based spread (standard deviation, or 1, where that is 0) of each plane, shared in a group."""
+    """Centre and scale of each plane: its median, and the standard deviation that its quartiles stand for.
+
+    Parameters
+    ----------
+    planes : ndarray, shape (d, n)
+        NaN where a number is missing.
+    groups : tuple of int
+        For each plane the group that has one scale, the largest of its planes'; -1 for position, whose scale is that of
+        the whole image whatever the sample.
+    weights : ndarray, shape (n,), optional
+        How often each sample counts.
+
+    Returns
+    -------
+    center, scale : ndarray, shape (d,)
+        Where half of the values are equal the scale is the standard deviation itself, and 1 where all are.
+    """
     d, n = planes.shape
     center, scale = np.zeros(d), np.ones(d)
     for group in set(groups):
@@ -37,7 +53,7 @@ def location_and_scale(planes: Array, groups: tuple[int, ...], weights: Array | 
 
 
 def _quarters(values: Array, weights: Array | None) -> Array:
-    """The three quartiles of values of which each counts as often as its weight says."""
+    """The quartiles of values (n,), three numbers; each value counts as often as its weight says."""
     if weights is None:
         n = len(values)
         quarters = [n // 4, n // 2, 3 * n // 4]

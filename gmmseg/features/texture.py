@@ -1,4 +1,6 @@
-"""Texture: local energy and direction of lightness, each over a window that keeps clear of borders between textures.
+"""Texture: how rough an image is around each pixel, and in which direction, as planes of features.
+
+Each window that is averaged over keeps clear of borders between textures.
 
 With s(j) the image smoothed by a triangle of half-width 2^j, made of j steps (1, 2, 1)/4 with holes (the "à trous"
 wavelet of Holschneider et al. 1989, and Starck and Murtagh 2006), the planes of an image are, each averaged over a
@@ -44,7 +46,7 @@ _AXES = "xyz"
 
 
 def names(ndim: int) -> tuple[str, ...]:
-    """One name a plane: of images with so many axes."""
+    """Names of the planes of images with so many spatial axes: "local mean", "fine energy", ..., "direction xy"."""
     axes = _AXES[:ndim]
     pairs = [f"{axes[a]}{axes[b]}" for b in range(1, ndim) for a in range(b)]
     squares = [f"{axes[:a]}-{axes[a]}" for a in range(1, ndim)]
@@ -52,14 +54,14 @@ def names(ndim: int) -> tuple[str, ...]:
 
 
 class _Reach(NamedTuple):
-    """How far the filters go along each axis, in pixels.
+    """How far the filters of an image reach along each of its axes, in pixels.
 
     Parameters
     ----------
     steps : tuple of tuple of int
         For each level of smoothing the distance of a pixel's neighbours along each axis, 0 where it is not smoothed.
     shift : tuple of int
-        Of the windows that a pixel may take.
+        How far the windows that a pixel may choose from are moved towards the corners.
     spacing : tuple of float
         Size of a pixel, the least being 1.
     """
@@ -70,12 +72,12 @@ class _Reach(NamedTuple):
 
     @property
     def window(self) -> tuple[int, ...]:
-        """Half-width of the averages."""
+        """Half-width of the windows that energies and directions are averaged over."""
         return tuple(map(sum, zip(*self.steps, strict=True)))
 
     @property
     def margin(self) -> tuple[int, ...]:
-        """Pixels around a window that its planes depend on."""
+        """How many pixels around a window its planes depend on, along each axis."""
         first, second = self.steps[:2]
         return tuple(
             a + max(b, 1) + w + s + s // 2 for a, b, w, s in zip(first, second, self.window, self.shift, strict=True)
@@ -83,7 +85,10 @@ class _Reach(NamedTuple):
 
 
 def _reach(image: Image) -> _Reach:
-    """Half-widths of 16 pixels, in volumes of 8, and along axes of larger spacing of as many fewer powers of two."""
+    """Reach of the filters of an image: windows of half-width 16 pixels, 8 in volumes, and fewer along coarse axes.
+
+    Along an axis whose pixels are two, four, ... times as long as the shortest, it is a half, a quarter, ... of that.
+    """
     levels = 4 if image.ndim < 3 else 3
     spacing = image.spacing or (1.0,) * image.ndim
     relative = tuple(step / min(spacing) for step in spacing)
@@ -93,12 +98,12 @@ def _reach(image: Image) -> _Reach:
 
 
 def context(image: Image) -> int:
-    """Number of pixels around a window that its planes depend on, along the axis where they are most."""
+    """Number of pixels around a window that its planes depend on, along the axis along which they reach farthest."""
     return max(_reach(image).margin)
 
 
 def planes(image: Image, window: Window, out: Array) -> None:
-    """Write the planes (len(names), n) of a window: a slice with start and stop along each spatial axis.
+    """Write the texture of a window of an image into `out`, shape (number of names, pixels of the window), float32.
 
     Beyond the border the image is mirrored. Pixels that are not valid, or miss a band, do not count; NaN is where none
     around does. Takes some 30 ns a pixel of a plane.
@@ -124,7 +129,7 @@ def planes(image: Image, window: Window, out: Array) -> None:
 
 
 def planes_of(image: Image, flat: Array, threads: int = 1) -> Array:
-    """Return the planes (len(names), n) of single pixels at these flat indices (n,).
+    """Return the texture of single pixels, shape (number of names, n), given their flat indices (n,).
 
     All tiles that hold one are computed, so that time grows with the image where pixels are many; a file is read once.
     """
@@ -145,7 +150,7 @@ def planes_of(image: Image, flat: Array, threads: int = 1) -> Array:
 
 
 def _mirrored(start: int, stop: int, n: int) -> Array:
-    """Places within 0..n-1 of places from start to stop, mirrored at the borders as often as it takes."""
+    """Indices from start to stop along an axis of n pixels, mirrored at its ends: 1, 0, 0, 1 for -2 to 2."""
     place = np.arange(start, stop) % (2 * n)
     return np.minimum(place, 2 * n - 1 - place)
 

@@ -200,7 +200,8 @@ class Neighbours:
             steps = np.array([[step * math.prod(shape[a + 1 :])] for a, step in wanted])
             moved = (self._flat + np.where(inside, steps, 0)).reshape(-1)
             values, valid = self._image.take(moved)
-            planes = self._features_of(values, moved).reshape(-1, *inside.shape)
+            planes = self._features_of(values, moved)
+            planes = planes.reshape(len(planes), *inside.shape)
             if valid is not None:
                 inside &= valid.reshape(inside.shape)
             self._moved |= {key: (inside[i], planes[:, i]) for i, key in enumerate(wanted)}

@@ -103,7 +103,9 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
     covariance, outliers = options.covariance, options.outliers
     mixture = _fit_mixture(found.sample, k, covariance, outliers, rng, threads)
     shading = None
-    if options.bias_field:
+    if not found.sample.planes.shape[1]:
+        warnings.warn(f"{found.image.name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
+    elif options.bias_field:
         from gmmseg.fitting.bias_estimation import fit_shading  # here, because most runs have none
 
         numbered = ordered or found.sample.classes is not None
@@ -139,8 +141,9 @@ def _fit_mixture(found: Sample, k: int, covariance: str, outliers: str | None, r
     d, n = planes.shape
     if n == 0:
         rules = family(covariance)
-        second = np.ones((1, d)) if rules.diagonal else np.eye(d)[None]
-        return Mixture(np.ones(1), np.zeros((1, d)), rules.estimate(np.ones(1), second, np.zeros(d)), covariance)
+        second = np.ones((k, d)) if rules.diagonal else np.tile(np.eye(d), (k, 1, 1))
+        estimate = rules.estimate(np.ones(k), second, np.zeros(d))
+        return Mixture(np.full(k, 1 / k), np.zeros((k, d)), estimate, covariance)
     weights = None if found.weights is None else (found.weights / found.weights.mean()).astype(np.float32)
     if found.classes is not None:
         start = seed_from_classes(

@@ -117,7 +117,7 @@ class Layout:
         usable = self.usable if valid is None else valid & self.usable
         shape = len(self.flat) // (rows * columns), rows, columns
         weights = (usable & self.inner).astype(np.float32)
-        if on_valid:
+        if on_valid and weights.size:
             number = len(self.axes[0])
             share = usable.reshape(number, -1).mean(axis=1) / self.usable.reshape(number, -1).mean(axis=1)
             weights *= np.repeat(1 / np.maximum(share, _LEAST_SHARE), len(weights) // number).astype(np.float32)

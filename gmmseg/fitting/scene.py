@@ -1,4 +1,4 @@
-"""Scene: the patches of an image as scaled planes, under a bias field or none."""
+"""Scene: small windows of an image (its patches) as planes of features, with a bias field taken out or without one."""
 
 from __future__ import annotations
 
@@ -22,19 +22,21 @@ _STEP = np.float32(1e-3)  # change of a channel, in parts of itself, over which 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Patches of one image, ready for a mixture of `(planes - center) / scale`.
+    """The patches of one image, from which the planes are made that a mixture with neighbours is fitted to.
 
     Parameters
     ----------
     image : Image
-        Its pixels are looked at only for the planes under a bias field.
+        Asked for its size and kind where a bias field is taken out.
     recipe : Recipe
     patches : Patches
+        Values and places of n pixels.
     features : ndarray, shape (d, n)
-        Planes of the patches without a bias field, in the features' units, position blurred as in the sample.
+        Planes of these pixels as they are in the image, in the features' units; position is blurred as in the sample.
     center, scale : ndarray, shape (d,)
+        The mixture is of `(features - center) / scale`.
     variation : ndarray, shape (c,)
-        Contrast of the image.
+        Contrast of the image, one number for each plane but those of position.
     """
 
     image: Image
@@ -46,7 +48,7 @@ class Scene:
     variation: Array
 
     def some(self, chosen: Array) -> Scene:
-        """Return a scene of some of the valid pixels, given by their indices (n,)."""
+        """Return a scene of some valid pixels without their neighbours, given by their indices (m,) in the patches."""
         patches = self.patches
         ones = np.ones(len(chosen), bool)
         prior = None if patches.log_prior is None else np.ascontiguousarray(patches.log_prior[:, chosen])
@@ -56,26 +58,32 @@ class Scene:
         return replace(self, patches=few, features=self.features[:, chosen])
 
     def planes(self, gain: Array | None = None) -> Array:
-        """Return scaled planes (d, n), float32, 0 where not valid; without a gain, given by its logarithm (m, n)."""
+        """Return the planes (d, n) as the mixture takes them, float32, 0 where a pixel is not valid.
+
+        Where a gain is given, by its logarithm (m, n) for m channels or 1 for all, the pixels are divided by it first.
+        """
         return self._scaled(self.features.copy()) if gain is None else self._planes(self._values(gain))
 
     def slopes(self, gain: Array, channel: int) -> Array:
-        """Change of the planes (d, n) with the logarithm of a channel's values; of all that share its gain."""
+        """Derivatives (d, n) of the planes by the logarithm of a channel's values; of all where they share a gain."""
         values = self._values(gain)
         moved = values.copy()
         moved[:, channel if len(gain) > 1 else slice(None)] *= 1 + _STEP
         return (self._planes(moved) - self._planes(values)) / _STEP
 
     def _values(self, gain: Array) -> Array:
+        """Values of the pixels (n, n_channels), float32, divided by a gain."""
         return as_float(self.patches.values, self.image.color) * np.exp(-gain).T
 
     def _planes(self, values: Array) -> Array:
+        """The planes as the mixture takes them, of other values (n, n_channels) at the same places."""
         planes = self.recipe.planes_of(self.image, values, self.patches.flat)
         position = slice(len(self.variation), None)
         planes[position] = self.features[position]
         return self._scaled(planes)
 
     def _scaled(self, planes: Array) -> Array:
+        """Center and scale planes (d, n), in place."""
         planes -= self.center.astype(np.float32)[:, None]
         planes /= self.scale.astype(np.float32)[:, None]
         planes[:, ~self.patches.valid] = 0

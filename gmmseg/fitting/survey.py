@@ -65,7 +65,7 @@ class Survey(NamedTuple):
     Parameters
     ----------
     image : Image
-        The first one; the others are of its kind.
+        The first one that has a valid pixel; the others are of its kind.
     n_images : int
     recipe : Recipe
     sample : Sample
@@ -92,7 +92,6 @@ class Survey(NamedTuple):
         """k, or the number of distinct colours where that is less."""
         colors = self.sample.planes[[row for row, group in enumerate(self.groups) if group >= 0]]
         if colors.shape[1] == 0:
-            warnings.warn(f"{self.image.name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
             return 1
         colors = np.nan_to_num(colors, nan=np.inf)  # missing once is like missing again
         for part in (colors[:, :1024], colors):
@@ -122,6 +121,8 @@ def survey(
 ) -> Survey:
     """Sample images of one kind, one after the other.
 
+    Images without a valid pixel are left out with a warning each, unless there are no others.
+
     Parameters
     ----------
     images : iterable of Image
@@ -137,7 +138,8 @@ def survey(
     ParameterError
         There is no image, or images are of different kinds.
     """
-    first, recipe, parts, scenes = None, request.recipe, [], []
+    first, recipe, scenes, empty = None, request.recipe, [], []
+    parts: list[Sample] = []
     for image in images:
         first = image if first is None else first
         recipe = Recipe.default(image) if recipe is None else recipe
@@ -150,6 +152,10 @@ def survey(
             recipe, request.count, request.k, request.by_value, request.n_images * request.patches, request.threads
         )
         found = take_sample(image, asked, rng, None if guide is None else guide(image))
+        if found.planes.shape[1] == 0:
+            empty.append((image.name, found))
+            continue
+        first = first if parts else image
         around, variation = found.patches, found.variation
         if around is not None:
             variation = contrast(image, recipe) if variation is None else variation
@@ -159,6 +165,9 @@ def survey(
         parts.append(replace(found, variation=variation))
     if first is None or recipe is None:
         raise ParameterError("images is empty; give at least one image")
+    for name, _ in empty if parts else ():
+        warnings.warn(f"{name}: no pixel is valid; it was left out of the fit", DataWarning, stacklevel=4)
+    parts = parts or [empty[0][1]]
     sample = join_samples(parts)
     center, scale = location_and_scale(sample.planes, recipe.groups(first), sample.weights)
     sample.planes[...] -= center.astype(np.float32)[:, None]

@@ -1,4 +1,4 @@
-"""Where regions begin: edges, and the small pieces that a watershed cuts along them."""
+"""The first step of regions(): where a picture has edges, and the few hundred small pieces that they cut it into."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["contrast", "gradient", "pieces_of"]
+__all__ = ["gradient", "histogram_difference", "pieces_of"]
 
 Array = NDArray[Any]
 
@@ -19,18 +19,21 @@ _DISTANCE_GAIN = 2.0  # units of L*a*b* that an edge is worth for each of the di
 
 
 def gradient(guide: Array, unit: float) -> Array:
-    """Length of the gradient at each pixel times the scale, averaged over three scales.
+    """Strength of edges at each pixel, by how steeply values change there.
+
+    It is the length of the gradient times the scale at which it is seen, averaged over three scales.
 
     Parameters
     ----------
     guide : ndarray, shape (rows, columns, c), float32
-        About zero, in units that compare with those of L*a*b*.
+        What tells pixels apart, as the colours L*a*b*: about zero, in units that compare with theirs.
     unit : float
-        Pixels of this image for one of a photograph of 0.15 megapixels.
+        Length in pixels of this picture that is one pixel in a photograph of 0.15 megapixels.
 
     Returns
     -------
     ndarray, shape (rows, columns), float32
+        In units of the guide; 0 where the picture is plain.
     """
     import cv2
 
@@ -42,12 +45,13 @@ def gradient(guide: Array, unit: float) -> Array:
     return total
 
 
-def contrast(guide: Array, unit: float) -> Array:
-    """How much the two sides of each pixel differ: the Hellinger distances between the histograms of each channel.
+def histogram_difference(guide: Array, unit: float) -> Array:
+    """Strength of edges by which values there are on either side of a pixel: the distance between their histograms.
 
-    Where the gradient sees any change of value, this sees a change of what values there are, and so is not misled by
-    the contrast within a texture (Martin, Fowlkes and Malik 2004, who compare half discs); the gradient is the one
-    that says where an edge runs. Parameters and result are those of `gradient`.
+    It is the Hellinger distance, summed over channels. Where the gradient sees any change of value, this sees a change
+    of what values there are, and so is not misled by the contrast within a texture (Martin, Fowlkes and Malik 2004, who
+    compare half discs); the gradient is the one that says where an edge runs. Parameters and result are those of
+    `gradient`.
     """
     total = np.zeros(guide.shape[:2], np.float32)
     for channel in range(guide.shape[-1]):
@@ -56,12 +60,12 @@ def contrast(guide: Array, unit: float) -> Array:
 
 
 def _planes(picture: Array) -> Array:
-    """OpenCV drops the axis of a single channel."""
+    """Return a picture with its axis of channels (rows, columns, c), which OpenCV drops where c is 1."""
     return picture[..., None] if picture.ndim == 2 else picture
 
 
 def _distance(plane: Array, reach: float) -> Array:
-    """Distance between the histograms on both sides of each pixel, the larger of across and down."""
+    """Distance between the histograms left and right of each pixel, or above and below it if that is larger."""
     import cv2
 
     place = np.clip(plane / np.float32(_BIN) + (_BINS - 1) / 2, 0, _BINS - 1)
@@ -76,7 +80,17 @@ def _distance(plane: Array, reach: float) -> Array:
 
 
 def pieces_of(edges: Array, count: int, valid: Array | None) -> Array:
-    """Cut an image into about so many connected pieces, by a watershed from the weakest place in each square of a grid.
+    """Cut a picture along its edges into about `count` small connected pieces.
+
+    By a watershed that starts from the place of the weakest edge in each square of a grid.
+
+    Parameters
+    ----------
+    edges : ndarray, shape (rows, columns)
+        Strength of edges, as of `gradient`.
+    count : int
+    valid : ndarray of bool, shape (rows, columns), optional
+        Where there is data; everywhere if None.
 
     Returns
     -------

@@ -12,7 +12,7 @@ from gmmseg.errors import InputError
 from gmmseg.features import Recipe
 from gmmseg.features.scaling import location_and_scale
 from gmmseg.hierarchy.merging import merge
-from gmmseg.hierarchy.pieces import contrast, gradient, pieces_of
+from gmmseg.hierarchy.pieces import gradient, histogram_difference, pieces_of
 from gmmseg.hierarchy.tree import RegionTree
 from gmmseg.image import Image
 from gmmseg.image.pixels import sample_pixels
@@ -83,12 +83,15 @@ def regions(image: Any, *, mask: Any = None, channel_axis: Any = "auto", pieces:
     unit /= step
     edges = gradient(guide, unit)
     starts = [pieces_of(edges, max(1, round(count * share)), valid) for share in _STARTS]
-    merges = merge(starts, _features(guide, unit), edges + contrast(guide, unit), unit)
+    merges = merge(starts, _features(guide, unit), edges + histogram_difference(guide, unit), unit)
     return RegionTree(opened, _enlarged(starts[0], opened, step), merges)
 
 
 def _reduced(guide: Array, valid: Array | None, step: int) -> tuple[Array, Array | None]:
-    """Means over the valid pixels of squares of `step` pixels, and which squares have any."""
+    """Return a guide of fewer pixels: means over the valid ones of squares of `step` times `step`.
+
+    And which squares have a valid pixel; None where all have.
+    """
     if step == 1:
         return guide, valid
     starts = [np.arange(0, size, step) for size in guide.shape[:2]]
@@ -106,7 +109,7 @@ def _reduced(guide: Array, valid: Array | None, step: int) -> tuple[Array, Array
 
 
 def _enlarged(pieces: Array, image: Image, step: int) -> Array:
-    """Pieces of squares of `step` pixels, given to the valid pixels in them."""
+    """Return the pieces (rows, columns) of an image, given those of its squares of `step` times `step` pixels."""
     if step == 1:
         return pieces
     rows, columns = image.shape
@@ -115,7 +118,7 @@ def _enlarged(pieces: Array, image: Image, step: int) -> Array:
 
 
 def _guide(image: Image) -> Array:
-    """What tells pixels apart (rows, columns, c), in units that compare with those of L*a*b*."""
+    """What tells pixels apart (rows, columns, c): the colours L*a*b*, or bands in units that compare with theirs."""
     recipe = Recipe.parse("lab") if image.color else Recipe.default(image)
     planes = recipe.planes(image, everything(image.shape))
     if not image.color:
@@ -133,7 +136,10 @@ def _guide(image: Image) -> Array:
 
 
 def _features(guide: Array, unit: float) -> Array:
-    """Planes (c + 1, n): colours, blurred a little, and the logarithm of the energy of what a wider blur takes away."""
+    """What makes pixels of a region alike, planes (c + 1, n): the guide, blurred a little, and how rough it is there.
+
+    Roughness is the logarithm of the local energy of what a wider blur takes away.
+    """
     import cv2
 
     blurred = cv2.GaussianBlur(guide, (0, 0), _BLUR * unit).reshape(*guide.shape)

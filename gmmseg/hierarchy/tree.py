@@ -1,4 +1,4 @@
-"""regions(): an image becomes a tree of connected regions, to be cut at any level of detail."""
+"""RegionTree: what regions() returns, a picture's connected regions at every level of detail, to be cut at one."""
 
 from __future__ import annotations
 

@@ -28,22 +28,22 @@ class Source(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(*spatial, n_channels)."""
+        """Number of pixels along each spatial axis, and of channels: (*spatial, n_channels)."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the pixels."""
+        """Data type of the pixels."""
 
     @property
     def blocks(self) -> tuple[int, ...]:
-        """Sides of the blocks of the file along the spatial axes: whole ones are read at least cost."""
+        """Sides of the blocks in which the file is stored, such as (256, 256): whole ones are read at least cost."""
 
     @property
     def sweep(self) -> int:
-        """The spatial axis along which blocks follow one another in the file."""
+        """The spatial axis along which blocks follow one another in the file: 0 where it is stored row by row."""
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return pixels (*window, n_channels), and where they are valid, as of an `Image`; None where all are."""
+        """Return the pixels of a window (*window, n_channels), and which are valid (*window); None where all are."""
 
     def take(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return single pixels (n, n_channels) by their flat spatial indices (n,), and which are valid (n,)."""
@@ -145,12 +145,12 @@ class _Over(WindowSource):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(*spatial, n_channels)."""
+        """That of the whole."""
         return self.whole.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the pixels."""
+        """That of the whole."""
         return self.whole.dtype
 
     @property
@@ -179,20 +179,20 @@ class Completed(_Over):
 
 
 class Masked(_Over):
-    """A source whose pixels are used only where another of the same grid, of one channel, is not zero."""
+    """A source under a mask: its pixels are valid only where a second source, of one channel, is not 0."""
 
     def __init__(self, whole: Source, mask: Source) -> None:
         super().__init__(whole)
         self.mask = mask
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return pixels and validity of a window."""
+        """Return the pixels of a window, and which are valid, as every source does."""
         (pixels, valid), (used, known) = self.whole.read(window), self.mask.read(window)
         return pixels, combine(valid, combine(known, used[..., 0] != 0))
 
 
 class Selected(_Over):
-    """Some channels of a source that reads them all; those that are not finite anywhere are not valid."""
+    """Some channels of a source, such as the first three; pixels where none of these is finite are not valid."""
 
     def __init__(self, whole: Source, channels: tuple[int, ...]) -> None:
         super().__init__(whole)
@@ -200,11 +200,11 @@ class Selected(_Over):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(*spatial, n_channels)."""
+        """That of the whole, with the number of the chosen channels."""
         return (*self.whole.shape[:-1], len(self.channels))
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return pixels and validity of a window."""
+        """Return the pixels of a window, and which are valid, as every source does."""
         pixels, valid = self.whole.read(window)
         pixels = pixels[..., evenly(self.channels)]
         known = finite(pixels, every=False)

@@ -1,4 +1,4 @@
-"""Windows: rectangular parts of an image, and how to cover an image with them."""
+"""Windows: rectangular parts of an image, such as its first 256 rows and columns, and how to cover an image by them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 __all__ = ["Tile", "Window", "everything", "holding", "shape_of", "shifted", "strips", "tile_sides", "tiles", "widened"]
 
 Window = tuple[slice, ...]
-"""A slice with start and stop along each spatial axis."""
+"""A slice with start and stop along each spatial axis, such as (slice(0, 256), slice(512, 768))."""
 
 
 class Tile(NamedTuple):
-    """One window and what its result depends on.
+    """A window whose result is written, and the larger one around it that has to be read to find that result.
 
     Parameters
     ----------
@@ -32,22 +32,22 @@ class Tile(NamedTuple):
 
     @property
     def local(self) -> Window:
-        """Pixels to write, in the coordinates of `outer`."""
+        """The pixels to write, in the coordinates of the window that is read."""
         return shifted(self.inner, tuple(-s.start for s in self.outer))
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the outer window."""
+        """Shape of the window that is read."""
         return shape_of(self.outer)
 
 
 def everything(shape: tuple[int, ...]) -> Window:
-    """Return the window that is a whole image."""
+    """Return the window that holds a whole image of this shape."""
     return tuple(slice(0, n) for n in shape)
 
 
 def shape_of(window: Window) -> tuple[int, ...]:
-    """Return the shape of a window."""
+    """Return the number of pixels of a window along each axis."""
     return tuple(s.stop - s.start for s in window)
 
 
@@ -68,9 +68,10 @@ def holding(windows: Iterable[Window], index: np.ndarray) -> Iterator[tuple[Wind
 
 
 def tile_sides(shape: tuple[int, ...], pixels: int, halo: int) -> tuple[int, ...]:
-    """Sides of a tile of about so many pixels, wide compared with its halo.
+    """Choose the sides of a tile of about `pixels` pixels, such as (512, 512), at least twelve times its halo each.
 
-    In volumes it is four times as long along the last axis, where pixels follow one another in memory.
+    The halo is computed anew for each tile, so that it has to be narrow against the tile. In volumes a tile is four
+    times as long along the last axis, where pixels follow one another in memory.
     """
     sides: list[int] = []
     for axis, n in enumerate(shape):
@@ -82,7 +83,9 @@ def tile_sides(shape: tuple[int, ...], pixels: int, halo: int) -> tuple[int, ...
 
 
 def tiles(shape: tuple[int, ...], sides: tuple[int, ...], halo: int, *, within: Window | None = None) -> Iterator[Tile]:
-    """Cover a window of a shape, or all of it, with tiles of these sides, each with a halo that ends at the border.
+    """Cover an image, or a window of it, by tiles; what is read for one reaches `halo` pixels farther than it.
+
+    No tile reaches beyond the image; the last ones along an axis may be smaller.
 
     Examples
     --------
@@ -96,29 +99,43 @@ def tiles(shape: tuple[int, ...], sides: tuple[int, ...], halo: int, *, within: 
 
 
 def widened(inner: Window, halo: int, shape: tuple[int, ...]) -> Window:
-    """Return a window with so many pixels more on each side, as far as the shape goes."""
+    """Return a window enlarged by `halo` pixels on each side, but not beyond an image of this shape."""
     return tuple(slice(max(s.start - halo, 0), min(s.stop + halo, n)) for s, n in zip(inner, shape, strict=True))
 
 
 def strips(shape: tuple[int, ...], blocks: tuple[int, ...], sweep: int, pixels: int, halo: int) -> Iterator[list[Tile]]:
-    """Cover a shape with tiles that follow one another along one axis and end where blocks of a file end.
+    """Cover an image in a file by strips of tiles, in the order in which the file's blocks are read at least cost.
+
+    A strip goes from one end of the image to the other, tile by tile; a raster of moderate width is one strip of tiles
+    as wide as itself.
 
     Parameters
     ----------
     shape : tuple of int
+        Of the image.
     blocks : tuple of int
-        Sides of the blocks in which the file is stored.
+        Sides of the blocks in which the file is stored; what is read for a tile ends where blocks end.
     sweep : int
-        The axis along which tiles follow one another.
+        The axis along which the tiles of a strip follow one another: 0 where they go down a raster.
     pixels : int
-        About the most that a tile holds, halo included; at least one block is read at a time.
+        About the most that is read for a tile; at least one block is.
     halo : int
+        Pixels around a tile that are read with it.
 
     Yields
     ------
     list of Tile
-        One strip: its tiles share all slices but that along `sweep`. Each outer window goes on where the last one
-        ended, or twice the halo before that, so that a reader that keeps these rows reads every block of a strip once.
+        One strip: its tiles share all slices but that along `sweep`. What is read for a tile begins twice the halo
+        before the end of what was read for the last one, so that a reader that keeps these rows reads every block of a
+        strip once.
+
+    Examples
+    --------
+    >>> (strip,) = strips((6, 4), (2, 4), 0, 8, 1)
+    >>> [(tile.outer[0].start, tile.outer[0].stop) for tile in strip]
+    [(0, 2), (0, 4), (2, 6)]
+    >>> [(tile.inner[0].start, tile.inner[0].stop) for tile in strip]
+    [(0, 1), (1, 3), (3, 6)]
     """
     sides = _strip_sides(shape, blocks, sweep, pixels)
     across = [
@@ -142,7 +159,7 @@ def strips(shape: tuple[int, ...], blocks: tuple[int, ...], sweep: int, pixels: 
 
 
 def _strip_sides(shape: tuple[int, ...], blocks: tuple[int, ...], sweep: int, pixels: int) -> tuple[int, ...]:
-    """Sides of whole blocks: as wide as the image where one row of blocks fits, then as long as fits."""
+    """Sides of what is read at once, in whole blocks: as wide as the image where that fits, then as long as fits."""
     sides = [min(block, n) for block, n in zip(blocks, shape, strict=True)]
     for axis in [*(a for a in reversed(range(len(shape))) if a != sweep), sweep]:
         unit = math.prod(sides) // sides[axis]

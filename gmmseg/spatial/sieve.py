@@ -1,8 +1,9 @@
-"""Cleaning of label maps: each region that is too small goes to the class that most of its boundary is shared with.
+"""Cleaning of label maps: a region of few pixels, a speck or a hole, gets the label that most of its boundary touches.
 
-What GIS programs call a sieve. Holes, islands and specks are one thing here: regions below a size. Pixels are taken in
-runs of one label, of which a map has few, and slab by slab, so that a map may lie in a file; what is remembered from
-slab to slab is what may depend on the next one.
+What GIS programs call a sieve. A region is a connected part of the map with one label. The map is cut into slabs, some
+rows of a picture or planes of a volume each, so that it may lie in a file: regions within a slab are found and merged
+slab by slab, and those that reach its first or last row, at the seam to the next slab, wait until all slabs are known.
+Pixels are taken in runs of one label along the last axis, of which a map has few.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _SCATTER = np.uint64(0x9E3779B97F4A7C15)  # odd, near 2^64 over the golden ratio
 def sieve(
     labels: Array, min_size: int, *, spacing: Sequence[float] | None = None, threads: int = 1, out: Array | None = None
 ) -> Array:
-    """Give regions of fewer than `min_size` pixels to their neighbours.
+    """Remove specks and holes from a label map: regions of fewer than `min_size` pixels get the label of a neighbour.
 
     Parameters
     ----------
@@ -91,7 +92,10 @@ def sieve(
 
 
 def _faces(spacing: Sequence[float] | None, ndim: int) -> list[int]:
-    """Areas of the faces across each axis, in proportion, as whole numbers, whose sums are exact in any order."""
+    """Area of a pixel's face across each axis, in proportion: [200, 1000] for a spacing of (5, 1).
+
+    They are whole numbers, whose sums are exact in any order.
+    """
     if spacing is None:
         return [1] * ndim
     return [max(1, round(_FINENESS * min(spacing) / step)) for step in spacing]
@@ -99,18 +103,20 @@ def _faces(spacing: Sequence[float] | None, ndim: int) -> list[int]:
 
 @dataclass(eq=False)
 class _Graph:
-    """Regions, and the boundaries of small ones; changed as regions merge.
+    """The n regions of a slab or of a map, and the boundaries of the small ones; changed as regions merge.
 
     Parameters
     ----------
     labels : ndarray of int64, shape (n,)
+        The label of each region.
     sizes : ndarray of int64, shape (n,)
+        Its number of pixels.
     firsts : ndarray of int64, shape (n,)
-        Number of the first pixel of each small region, in C order.
+        The number, in C order, of its first pixel, where it is small.
     pairs : ndarray of int, shape (2, m)
-        Neighbours that differ, both with data and one of them small; may be repeated.
+        Neighbouring regions of different labels, both with data and one of them small; may be repeated.
     weights : ndarray of int64, shape (m,)
-        Length of the boundary.
+        Length of the boundary of each pair.
     """
 
     labels: Array
@@ -122,12 +128,12 @@ class _Graph:
 
 @dataclass(frozen=True, eq=False)
 class _Runs:
-    """Runs of small regions.
+    """Where the small regions of a slab lie: runs of pixels of one region, so that other labels can be written there.
 
     Parameters
     ----------
     starts, lengths, owners : ndarray, shape (r,)
-        First pixel in the slab, number of pixels, region.
+        Of each run the first pixel in the flattened slab, the number of pixels, and the region.
     """
 
     starts: Array
@@ -135,7 +141,7 @@ class _Runs:
     owners: Array
 
     def write(self, slab: Array, before: Array, after: Array) -> None:
-        """Write the runs whose region (n,) has another label than before."""
+        """Write into a slab the runs of the regions whose label after merging (n,) is not that before (n,)."""
         changed = after[self.owners] != before[self.owners]
         starts, lengths = self.starts[changed], self.lengths[changed]
         where = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
@@ -144,14 +150,16 @@ class _Runs:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """What the other slabs have to know of a slab, and what they may change in it.
+    """What is kept of a slab until all slabs are known: the regions that others may touch or that are still small.
 
     Parameters
     ----------
     graph : _Graph
+        Those regions.
     runs : _Runs
-    top, bottom : ndarray, shape (plane,)
-        Regions of the pixels of the first and of the last plane.
+        Where the small ones lie.
+    top, bottom : ndarray, shape (pixels of a row or plane,)
+        Region of each pixel of the slab's first and of its last row (plane, in volumes).
     """
 
     graph: _Graph
@@ -163,7 +171,7 @@ class _Part:
 def _part(
     labels: Array, out: Array, begin: int, thickness: int, min_size: int, steps: Sequence[int], faces: Sequence[int]
 ) -> _Part:
-    """Find the regions of a slab, and settle what does not depend on other slabs.
+    """Find the regions of a slab, and merge the small ones whose fate does not depend on other slabs.
 
     A region at a seam may be larger than it looks, so that it comes later than it would: it waits, and so does what
     comes after it.
@@ -191,7 +199,10 @@ def _part(
 def _regions(
     labels: Array, begin: int, end: int, min_size: int, steps: Sequence[int], faces: Sequence[int]
 ) -> tuple[_Graph, _Runs, Array, Array]:
-    """Find the regions of a slab, the runs of small ones, and the regions of its first and of its last plane."""
+    """Find the regions of a slab, the runs of the small ones, and the region of each pixel of its first and last row.
+
+    In volumes these are its first and last plane.
+    """
     slab = labels[begin:end]
     flat, plane, width = slab.reshape(-1), math.prod(slab.shape[1:]), slab.shape[-1]
     change = np.empty(flat.size, bool)
@@ -225,7 +236,7 @@ def _regions(
 
 
 def _across(change: Array, run_of: Array, shape: tuple[int, ...], axis: int, face: int) -> tuple[Array, Array, Array]:
-    """Return pairs of runs that touch across an axis, and the area of each contact.
+    """Return pairs of runs that touch across an axis, as from one row to the next, and the area of each contact.
 
     A contact begins where one of the two runs begins, and ends where the next one does.
     """
@@ -239,7 +250,7 @@ def _across(change: Array, run_of: Array, shape: tuple[int, ...], axis: int, fac
 
 
 def _components(n: int, one: Array, other: Array) -> Array:
-    """Return the connected component of each of n nodes that these links make.
+    """Number the connected components of n nodes, of which `one[i]` is linked to `other[i]`; return each node's (n,).
 
     Each root is hung below the lowest one that it is linked to, and paths are made short: at least half of the roots
     that are linked go in a round. As fast as SciPy's, which takes longer to load than a picture to clean.
@@ -255,14 +266,17 @@ def _components(n: int, one: Array, other: Array) -> Array:
 
 
 def _shortened(parents: Array) -> Array:
-    """Return the root above each node."""
+    """Return the root of each node (n,), given the parent of each; a root is its own parent."""
     while ((above := parents[parents]) != parents).any():
         parents = above
     return parents
 
 
 def _pixel_numbers(positions: Array, shape: tuple[int, ...], steps: Sequence[int]) -> Array:
-    """Number pixels, given by their positions in this shape, by the steps along its axes."""
+    """Numbers of pixels in the C order of the caller's array, given their positions in one that may be its transpose.
+
+    `shape` is that of the latter, and `steps` by how much the number changes along each of its axes.
+    """
     numbers = np.zeros(len(positions), np.int64)
     for n, step in zip(reversed(shape), reversed(steps), strict=True):
         positions, index = np.divmod(positions, n)
@@ -271,7 +285,7 @@ def _pixel_numbers(positions: Array, shape: tuple[int, ...], steps: Sequence[int
 
 
 def _joined(parts: Sequence[_Part], face: int, min_size: int) -> tuple[_Graph, Array]:
-    """Make one graph of the slabs' graphs, and list the pairs of regions (2, s) that a seam has cut in two."""
+    """Make one graph of the graphs of all slabs, and list the pairs of regions (2, s) that are one, cut by a seam."""
     offsets = np.cumsum([0, *(len(part.graph.labels) for part in parts)])
     labels, sizes, firsts, weights = (
         np.concatenate([getattr(part.graph, name) for part in parts])
@@ -291,7 +305,7 @@ def _joined(parts: Sequence[_Part], face: int, min_size: int) -> tuple[_Graph, A
 
 
 def _settle(graph: _Graph, joining: Array, waiting: Array, min_size: int) -> Array:
-    """Merge until nothing small that need not wait has a neighbour; return the region (n,) that each is part of.
+    """Merge small regions, the smallest first, until only waiting ones are left with a neighbour.
 
     Parameters
     ----------
@@ -299,10 +313,16 @@ def _settle(graph: _Graph, joining: Array, waiting: Array, min_size: int) -> Arr
         Changed: of merged regions the entries of the one they are part of are true. Boundaries that cannot matter any
         more are left out.
     joining : ndarray, shape (2, m)
-        Regions that are one.
+        Pairs of regions that are one to begin with.
     waiting : ndarray of bool, shape (n,)
-        Regions that are not to be given away, nor those that come after a neighbour of this kind.
+        Regions that must not be merged yet, as another slab may hold more of them; small neighbours whose turn comes
+        after theirs wait with them.
     min_size : int
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        The region that each is part of now.
     """
     labels, sizes, firsts, waiting = graph.labels, graph.sizes, graph.firsts, waiting.copy()
     parents = np.arange(len(labels))
@@ -328,7 +348,7 @@ def _settle(graph: _Graph, joining: Array, waiting: Array, min_size: int) -> Arr
 
 
 def _merge(parents: Array, sizes: Array, firsts: Array, waiting: Array, links: Array) -> None:
-    """Make one region, the first of them, of all that are linked (2, m)."""
+    """Join regions that are linked, in pairs (2, m), into the one of the lowest number, whose entries are changed."""
     involved = np.zeros(len(parents), bool)
     involved[links] = True
     nodes = np.flatnonzero(involved)
@@ -352,7 +372,10 @@ def _ranks(small: Array, sizes: Array, firsts: Array) -> Array:
 
 
 def _longest(source: Array, around: Array, labels: Array, weights: Array) -> Array:
-    """Return by region (n,) the label around it that most of its boundary is shared with; its own where none is."""
+    """Return for each region (n,) the label with which it shares its longest boundary; its own where it has none.
+
+    Boundary i, of length `weights[i]`, is between region `source[i]` and a neighbour of label `around[i]`.
+    """
     order = np.lexsort((around, source))
     source, around, weights = source[order], around[order], weights[order]
     first = np.flatnonzero(np.append(True, (source[1:] != source[:-1]) | (around[1:] != around[:-1])))

@@ -16,21 +16,16 @@ from gmmseg.image.windows import everything
 ALL = list(FEATURES)
 
 
-@pytest.fixture(params=["colour", "one channel", "bands", "volume", "line"])
-def image(request, rng):
-    if request.param == "colour":
+def image_of(kind):
+    rng = np.random.default_rng(0)
+    if kind == "colour":
         return Image.from_array(rng.integers(0, 256, (61, 53, 3), np.uint8))
-    shape = {"one channel": (61, 53, 1), "bands": (61, 53, 5), "volume": (9, 33, 41, 1), "line": (90, 2)}[request.param]
+    shape = {"one channel": (61, 53, 1), "bands": (61, 53, 5), "volume": (9, 33, 41, 1), "line": (90, 2)}[kind]
     return Image(ArraySource(rng.normal(100, 30, shape).astype(np.float32)))
 
 
-@pytest.fixture(params=ALL)
-def own(request, image):
-    """A feature that the image has."""
-    found = feature(request.param)
-    if found.missing(image):
-        pytest.skip("the image lacks it")
-    return found
+KINDS = ["colour", "one channel", "bands", "volume", "line"]
+THERE = [(kind, name) for kind in KINDS for name in ALL if not FEATURES[name].missing(image_of(kind))]
 
 
 class Contrast(Feature):
@@ -61,7 +56,9 @@ def test_names_are_those_that_a_person_can_type():
     assert all(found.name == name == name.lower() and found.decided_by in DECIDERS for name, found in FEATURES.items())
 
 
-def test_names_and_groups_are_of_the_planes(own, image):
+@pytest.mark.parametrize(("kind", "name"), THERE)
+def test_names_and_groups_are_of_the_planes(kind, name):
+    own, image = feature(name), image_of(kind)
     names, groups = own.names(image), own.groups(image)
     assert len(names) == len(groups) == len(planes(own, image)) == len(set(names))
     if own.decided_by == "position":
@@ -70,8 +67,10 @@ def test_names_and_groups_are_of_the_planes(own, image):
         assert sorted(set(groups)) == list(range(max(groups) + 1))
 
 
-def test_what_decides_a_feature_decides_it(own, image, rng):
+@pytest.mark.parametrize(("kind", "name"), THERE)
+def test_what_decides_a_feature_decides_it(kind, name, rng):
     """Pixels are shuffled, or pixels far away are changed: planes follow, or stay."""
+    own, image = feature(name), image_of(kind)
     before = planes(own, image)
     order = rng.permutation(image.n_pixels)
     shuffled = replace(
@@ -90,20 +89,27 @@ def test_what_decides_a_feature_decides_it(own, image, rng):
     np.testing.assert_array_equal(of_first, Recipe((own.name,)).planes(image, first))
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_only_what_takes_a_weight_changes_with_it(name, image):
-    own = feature(name)
-    if own.missing(image):
-        with pytest.raises(ParameterError, match=f"needs {own.missing(image)}, the image has"):
-            Recipe((name,)).check(image)
-        return
+@pytest.mark.parametrize(("kind", "name"), THERE)
+def test_only_what_takes_a_weight_changes_with_it(kind, name):
+    image, weighted = image_of(kind), feature(name).weighted
     one, two = (Recipe((name,), weight).planes(image, everything(image.shape)) for weight in (1, 2))
-    assert np.array_equal(one, two) != own.weighted
-    if own.weighted:
+    assert np.array_equal(one, two) != weighted
+    if weighted:
         assert Recipe.parse(f"bands,{name}:0.5").position_weight == 0.5
     else:
         with pytest.raises(ParameterError, match=f"only xy takes a weight; write '{name}' alone"):
             Recipe.parse(f"{name}:0.5")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ALL)
+def test_what_an_image_does_not_have_is_told(kind, name):
+    image, recipe = image_of(kind), Recipe((name,))
+    if (kind, name) in THERE:
+        recipe.check(image)
+    else:
+        with pytest.raises(ParameterError, match=f"image: features '{name}' needs {feature(name).missing(image)}, the"):
+            recipe.check(image)
 
 
 def test_the_help_names_every_feature(capsys):

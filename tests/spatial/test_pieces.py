@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from gmmseg.hierarchy.pieces import contrast, gradient, pieces_of
+from gmmseg.hierarchy.pieces import gradient, histogram_difference, pieces_of
 
 
-@pytest.mark.parametrize("strength", [gradient, contrast])
+@pytest.mark.parametrize("strength", [gradient, histogram_difference])
 @pytest.mark.parametrize("turned", [False, True])
 def test_an_edge_is_strongest_where_it_is_and_a_plain_picture_has_none(strength, turned):
     guide = np.zeros((40, 60, 2), np.float32)
@@ -20,7 +20,7 @@ def test_an_edge_is_strongest_where_it_is_and_a_plain_picture_has_none(strength,
     assert profile[30] > 20 * profile[:10].max()
 
 
-def test_contrast_is_less_misled_by_texture_than_the_gradient_is(rng):
+def test_the_histogram_is_less_misled_by_texture_than_the_gradient_is(rng):
     """Salt and pepper beside a plain field of its mean: how much the border stands out from the texture."""
     guide = np.zeros((60, 120, 1), np.float32)
     guide[:, :60, 0] = rng.choice([-20, 20], (60, 60))
@@ -29,7 +29,7 @@ def test_contrast_is_less_misled_by_texture_than_the_gradient_is(rng):
         found = strength(guide, 1.0)
         return found[:, 58:62].mean() / found[:, 10:50].mean()
 
-    assert border_to_texture(contrast) > 4 > 1 > border_to_texture(gradient)
+    assert border_to_texture(histogram_difference) > 4 > 1 > border_to_texture(gradient)
 
 
 def test_pieces_are_connected_and_about_as_many_as_asked_for(rng):
