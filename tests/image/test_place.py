@@ -37,7 +37,6 @@ def test_a_rotated_affine():
 def test_a_scan_of_two_and_of_three_axes():
     affine = ((2.0, 0, 0, -5), (0, 0, 3.0, -6), (0, 4.0, 0, -7), (0, 0, 0, 1))
     place = Place(affine3d=affine, unit="mm")
-    assert place.world == "scan"
     np.testing.assert_array_equal(place.matrix(3) @ [1, 2, 3, 1], [2 - 5, 9 - 6, 8 - 7])
     np.testing.assert_array_equal(place.matrix(2) @ [1, 2, 1], [2 - 5, -6, 8 - 7])
 
@@ -45,7 +44,28 @@ def test_a_scan_of_two_and_of_three_axes():
 def test_a_map_has_no_matrix_for_volumes_and_nowhere_has_none():
     assert Place(NORTH_UP).matrix(3) is None
     assert Place().matrix(2) is None
-    assert (Place().world, Place(NORTH_UP).world) == (None, "map")
+
+
+def test_matrices_of_any_numbers_are_taken():
+    place = Place(affine=np.array(NORTH_UP, np.float32))
+    assert place == Place([*map(int, NORTH_UP), 0, 0, 1]) == Place(NORTH_UP)  # nine numbers as of an Affine
+    assert Place(affine3d=np.eye(4)) == Place(affine3d=[[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    assert hash(place) == hash(Place(NORTH_UP))
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"affine": (30.0, 0.0, 5.0, 0.0)}, r"affine has 4 numbers; give six, \(a, b, c, d, e, f\)"),
+        ({"affine3d": np.eye(3)}, r"affine3d has rows of \[3, 3, 3\] numbers; give 4 rows of 4"),
+        ({"affine": NORTH_UP, "affine3d": np.eye(4)}, "affine and affine3d are both given"),
+        ({"affine": NORTH_UP, "crs": 32625}, "crs=32625 is no text; give 'EPSG:' and its code, or WKT"),
+        ({"unit": "metre"}, "unit='metre' is not known; use one of nm, um, mm, cm, m, km, foot"),
+    ],
+)
+def test_what_says_no_place_is_refused(parts, message):
+    with pytest.raises(ParameterError, match=message):
+        Place(**parts)
 
 
 def test_places_are_equal_however_a_file_says_them():
