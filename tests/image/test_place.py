@@ -9,6 +9,7 @@ import gmmseg
 from gmmseg import Image, ParameterError
 from gmmseg.image.place import METRES, Place
 from gmmseg.image.sizes import least_pixels
+from gmmseg.io import read, write_labels
 from gmmseg.io.geotiff import TiffPlace, place_of_tags
 
 NORTH_UP = (30.0, 0.0, 500000.0, 0.0, -20.0, 9000000.0)
@@ -143,3 +144,16 @@ def test_a_picture_that_is_given_a_place_is_written_with_it(tmp_path):
     with rasterio.open(Path(tmp_path, "labels.tif")) as raster:
         assert tuple(raster.transform)[:6] == NORTH_UP
         assert raster.crs.to_epsg() == 32625
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 6), (4, 5)])
+def test_a_scan_that_is_given_a_place_is_written_with_it(tmp_path, shape):
+    nibabel = pytest.importorskip("nibabel")
+    affine = np.array([[0, 0, 2.0, 5], [0, 3.0, 0, 6], [4.0, 0, 0, 7], [0, 0, 0, 1]])
+    image = Image(np.zeros((*shape, 1)), place=Place(affine3d=affine))
+    labels = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    write_labels(tmp_path / "labels.nii.gz", labels, image=image)
+    result = nibabel.load(tmp_path / "labels.nii.gz")
+    np.testing.assert_array_equal(result.affine, affine)
+    np.testing.assert_array_equal(np.asarray(result.dataobj), labels)
+    assert read(tmp_path / "labels.nii.gz").place == image.place
