@@ -7,6 +7,7 @@ import pytest
 
 import gmmseg
 from gmmseg import Image, ParameterError
+from gmmseg.export import Export, find_instances, to_geojson, write_export
 from gmmseg.image.place import METRES, Place
 from gmmseg.image.sizes import least_pixels
 from gmmseg.io import read, write_labels
@@ -157,3 +158,19 @@ def test_a_scan_that_is_given_a_place_is_written_with_it(tmp_path, shape):
     np.testing.assert_array_equal(result.affine, affine)
     np.testing.assert_array_equal(np.asarray(result.dataobj), labels)
     assert read(tmp_path / "labels.nii.gz").place == image.place
+
+
+@pytest.mark.parametrize("place", [Place(affine3d=np.eye(4)), Place(crs="EPSG:32625")])
+def test_exports_of_what_lies_on_no_map_are_in_pixels(tmp_path, place):
+    instances = find_instances(np.ones((2, 3), np.uint8))
+    assert to_geojson(instances, place=place, keep_crs=True) == to_geojson(instances)
+    write_export(tmp_path / "labels.npz", instances, "npz", options=Export(place=place))
+    with np.load(tmp_path / "labels.npz") as arrays:
+        assert set(arrays) == {"labels", "class_names"}
+
+
+def test_a_geopackage_of_what_lies_on_no_map_names_no_system(tmp_path):
+    raw = pytest.importorskip("pyogrio.raw")
+    instances = find_instances(np.ones((2, 3), np.uint8))
+    write_export(tmp_path / "labels.gpkg", instances, "gpkg", options=Export(place=Place(crs="EPSG:32625")))
+    assert "EPSG:32625" not in str(raw.read(tmp_path / "labels.gpkg")[0]["crs"])
