@@ -39,7 +39,7 @@ class Export:
     image : Path, optional
         What was segmented, to be named in the files; by default a file of the export's own name.
     place : Place, optional
-        Where the raster lies, for GeoJSON, GeoPackage and .npz.
+        Where on a map the raster lies, for GeoJSON, GeoPackage and .npz; without an affine as if it were not given.
     keep_crs : bool
         See `gmmseg.export.to_geojson`.
     simplify : float, optional
@@ -201,7 +201,7 @@ def _masks(path: Path, instances: Instances, options: Export) -> _Files:
 
 def _npz(path: Path, instances: Instances, options: Export) -> _Files:
     arrays = {"labels": instances.labels, "class_names": np.array(instances.names)}
-    if options.place is not None:
+    if options.place is not None and options.place.affine is not None:
         arrays |= {"transform": np.array(options.place.affine), "crs": np.array(options.place.crs or "")}
     return {path: lambda file: np.savez_compressed(file, allow_pickle=False, **arrays)}
 

@@ -77,21 +77,22 @@ def geojson_stream(
 ) -> dict[str, Any]:
     """Do what `to_geojson` does, but give "features" as an iterator."""
     collection: dict[str, Any] = {"type": "FeatureCollection"}
-    code = _epsg(place.crs) if place is not None and place.crs is not None else None
-    converts = place is not None and place.crs is not None and not keep_crs and code != _WGS84
+    affine, crs = _on_map(place)
+    code = None if crs is None else _epsg(crs)
+    converts = crs is not None and not keep_crs and code != _WGS84
     rings = outlines(instances, simplify, nodes=converts)
     if converts and simplify is None:
         rings = rings.divided(_STRAIGHT)
-    if place is not None and place.affine is not None:
-        rings = rings.transformed(place.affine)
-        if place.crs is None:
+    if affine is not None:
+        rings = rings.transformed(affine)
+        if crs is None:
             warnings.warn(
                 "the raster does not name its coordinate reference system; its coordinates are written as they are",
                 DataWarning,
                 stacklevel=3,
             )
         elif converts:
-            rings = _to_wgs84(rings, place.crs)
+            rings = _to_wgs84(rings, crs)
         elif code is None:
             raise ParameterError(
                 "the raster's coordinate reference system has no EPSG code to keep in GeoJSON; write GeoPackage "
@@ -100,6 +101,11 @@ def geojson_stream(
         elif code != _WGS84:
             collection["crs"] = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{code}"}}
     return collection | {"features": _features(instances, rings)}
+
+
+def _on_map(place: Place | None) -> tuple[tuple[float, float, float, float, float, float] | None, str | None]:
+    """Return the affine and the coordinate reference system; neither where the pixels lie on no map."""
+    return (None, None) if place is None or place.affine is None else (place.affine, place.crs)
 
 
 def _features(instances: Instances, rings: Rings) -> Iterator[dict[str, Any]]:
@@ -196,8 +202,9 @@ def write_geopackage(
     from tempfile import TemporaryDirectory
 
     rings = outlines(instances, simplify)
-    if place is not None and place.affine is not None:
-        rings = rings.transformed(place.affine)
+    affine, crs = _on_map(place)
+    if affine is not None:
+        rings = rings.transformed(affine)
     single = instances.kind == "component"
     kind = shapely.GeometryType.POLYGON if single else shapely.GeometryType.MULTIPOLYGON
     offsets = (rings.rings, rings.polygons) if single else (rings.rings, rings.polygons, rings.instances)
@@ -214,7 +221,7 @@ def write_geopackage(
                 layer=layer,
                 driver="GPKG",
                 geometry_type="Polygon" if single else "MultiPolygon",
-                crs=None if place is None else place.crs,
+                crs=crs,
             )
         except pyogrio.errors.DataSourceError as error:
             raise OutputError(f"the GeoPackage cannot be written ({error}); free space and try again") from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gmmseg.errors import ParameterError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -31,7 +33,7 @@ class Place:
     ----------
     affine : tuple of float, optional
         (a, b, c, d, e, f) of a picture on a map: the upper left corner of pixel (row, column) lies at
-        x = a column + b row + c, y = d column + e row + f, as in the package affine.
+        x = a column + b row + c, y = d column + e row + f; an Affine of the package affine (rasterio's) will do.
     crs : str, optional
         Its coordinate reference system, "EPSG:32633" or WKT.
     affine3d : tuple of 4 tuples of 4 float, optional
@@ -42,6 +44,11 @@ class Place:
     native : object, optional
         What only the formats that read the image need to write a file of the same family as it was: the header of a
         NIfTI file, the tags of a TIFF file. Nobody else looks into it.
+
+    Raises
+    ------
+    ParameterError
+        A matrix of another size, both matrices, a system that is no text, or a unit that is not known.
 
     Notes
     -----
@@ -60,15 +67,30 @@ class Place:
     unit: str | None = field(default=None, compare=False)
     native: object | None = field(default=None, compare=False, repr=False)
 
+    def __post_init__(self) -> None:
+        """Take matrices of any kind of numbers, and refuse what says no place."""
+        if self.affine is not None:
+            numbers = [float(number) for number in self.affine]
+            if len(numbers) not in (6, 9):  # the third row of an Affine is always 0, 0, 1
+                raise ParameterError(f"affine has {len(numbers)} numbers; give six, (a, b, c, d, e, f)")
+            a, b, c, d, e, f = numbers[:6]
+            object.__setattr__(self, "affine", (a, b, c, d, e, f))
+        if self.affine3d is not None:
+            rows = tuple(tuple(float(number) for number in row) for row in self.affine3d)
+            if [len(row) for row in rows] != [4] * 4:
+                raise ParameterError(f"affine3d has rows of {[len(row) for row in rows]} numbers; give 4 rows of 4")
+            object.__setattr__(self, "affine3d", rows)
+        if self.affine is not None and self.affine3d is not None:
+            raise ParameterError("affine and affine3d are both given; give affine on a map, affine3d of a scan")
+        if self.crs is not None and not isinstance(self.crs, str):
+            raise ParameterError(f"crs={self.crs!r} is no text; give 'EPSG:' and its code, or WKT")
+        if self.unit not in (None, "degree", *METRES):
+            raise ParameterError(f"unit={self.unit!r} is not known; use one of {', '.join(METRES)} or degree")
+
     @property
     def metres(self) -> float | None:
         """Metres in one unit of the spacing; None where that is no length, or not known."""
         return None if self.unit is None else METRES.get(self.unit)
-
-    @property
-    def world(self) -> str | None:
-        """What kind of world the pixels lie in, "map" or "scan"; None where they lie nowhere."""
-        return "scan" if self.affine3d is not None else None if self.affine is None else "map"
 
     def matrix(self, ndim: int) -> np.ndarray | None:
         """Return the matrix from (*index, 1) of an image with so many axes to the world; None where there is none."""

@@ -7,8 +7,10 @@ import pytest
 
 import gmmseg
 from gmmseg import Image, ParameterError
+from gmmseg.export import Export, find_instances, to_geojson, write_export
 from gmmseg.image.place import METRES, Place
 from gmmseg.image.sizes import least_pixels
+from gmmseg.io import read, write_labels
 from gmmseg.io.geotiff import TiffPlace, place_of_tags
 
 NORTH_UP = (30.0, 0.0, 500000.0, 0.0, -20.0, 9000000.0)
@@ -37,7 +39,6 @@ def test_a_rotated_affine():
 def test_a_scan_of_two_and_of_three_axes():
     affine = ((2.0, 0, 0, -5), (0, 0, 3.0, -6), (0, 4.0, 0, -7), (0, 0, 0, 1))
     place = Place(affine3d=affine, unit="mm")
-    assert place.world == "scan"
     np.testing.assert_array_equal(place.matrix(3) @ [1, 2, 3, 1], [2 - 5, 9 - 6, 8 - 7])
     np.testing.assert_array_equal(place.matrix(2) @ [1, 2, 1], [2 - 5, -6, 8 - 7])
 
@@ -45,7 +46,28 @@ def test_a_scan_of_two_and_of_three_axes():
 def test_a_map_has_no_matrix_for_volumes_and_nowhere_has_none():
     assert Place(NORTH_UP).matrix(3) is None
     assert Place().matrix(2) is None
-    assert (Place().world, Place(NORTH_UP).world) == (None, "map")
+
+
+def test_matrices_of_any_numbers_are_taken():
+    place = Place(affine=np.array(NORTH_UP, np.float32))
+    assert place == Place([*map(int, NORTH_UP), 0, 0, 1]) == Place(NORTH_UP)  # nine numbers as of an Affine
+    assert Place(affine3d=np.eye(4)) == Place(affine3d=[[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    assert hash(place) == hash(Place(NORTH_UP))
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"affine": (30.0, 0.0, 5.0, 0.0)}, r"affine has 4 numbers; give six, \(a, b, c, d, e, f\)"),
+        ({"affine3d": np.eye(3)}, r"affine3d has rows of \[3, 3, 3\] numbers; give 4 rows of 4"),
+        ({"affine": NORTH_UP, "affine3d": np.eye(4)}, "affine and affine3d are both given"),
+        ({"affine": NORTH_UP, "crs": 32625}, "crs=32625 is no text; give 'EPSG:' and its code, or WKT"),
+        ({"unit": "metre"}, "unit='metre' is not known; use one of nm, um, mm, cm, m, km, foot"),
+    ],
+)
+def test_what_says_no_place_is_refused(parts, message):
+    with pytest.raises(ParameterError, match=message):
+        Place(**parts)
 
 
 def test_places_are_equal_however_a_file_says_them():
@@ -123,3 +145,32 @@ def test_a_picture_that_is_given_a_place_is_written_with_it(tmp_path):
     with rasterio.open(Path(tmp_path, "labels.tif")) as raster:
         assert tuple(raster.transform)[:6] == NORTH_UP
         assert raster.crs.to_epsg() == 32625
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 6), (4, 5)])
+def test_a_scan_that_is_given_a_place_is_written_with_it(tmp_path, shape):
+    nibabel = pytest.importorskip("nibabel")
+    affine = np.array([[0, 0, 2.0, 5], [0, 3.0, 0, 6], [4.0, 0, 0, 7], [0, 0, 0, 1]])
+    image = Image(np.zeros((*shape, 1)), place=Place(affine3d=affine))
+    labels = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    write_labels(tmp_path / "labels.nii.gz", labels, image=image)
+    result = nibabel.load(tmp_path / "labels.nii.gz")
+    np.testing.assert_array_equal(result.affine, affine)
+    np.testing.assert_array_equal(np.asarray(result.dataobj), labels)
+    assert read(tmp_path / "labels.nii.gz").place == image.place
+
+
+@pytest.mark.parametrize("place", [Place(affine3d=np.eye(4)), Place(crs="EPSG:32625")])
+def test_exports_of_what_lies_on_no_map_are_in_pixels(tmp_path, place):
+    instances = find_instances(np.ones((2, 3), np.uint8))
+    assert to_geojson(instances, place=place, keep_crs=True) == to_geojson(instances)
+    write_export(tmp_path / "labels.npz", instances, "npz", options=Export(place=place))
+    with np.load(tmp_path / "labels.npz") as arrays:
+        assert set(arrays) == {"labels", "class_names"}
+
+
+def test_a_geopackage_of_what_lies_on_no_map_names_no_system(tmp_path):
+    raw = pytest.importorskip("pyogrio.raw")
+    instances = find_instances(np.ones((2, 3), np.uint8))
+    write_export(tmp_path / "labels.gpkg", instances, "gpkg", options=Export(place=Place(crs="EPSG:32625")))
+    assert "EPSG:32625" not in str(raw.read(tmp_path / "labels.gpkg")[0]["crs"])

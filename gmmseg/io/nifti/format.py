@@ -83,7 +83,7 @@ def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
         valid=valid,
         spacing=opened.spacing,
         name=str(path),
-        place=Place(affine3d=_rows(opened.header.get_best_affine()), unit="mm", native=NiftiPlace(opened.header)),
+        place=Place(affine3d=opened.header.get_best_affine(), unit="mm", native=NiftiPlace(opened.header)),
     )
 
 
@@ -213,10 +213,6 @@ def _read_header(path: Path) -> Any:
         file.seek(0)
         kinds = {b"n+1": Nifti1Header, b"ni1": Nifti1PairHeader, b"n+2": Nifti2Header, b"ni2": Nifti2PairHeader}
         return (kinds.get(start[4:7]) or kinds[start[344:347]]).from_fileobj(file)
-
-
-def _rows(affine: np.ndarray) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(map(float, row)) for row in affine)
 
 
 def _spacing(header: Any, ndim: int) -> tuple[float, ...] | None:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmmseg.extras import require
+from gmmseg.image.place import Place
 from gmmseg.image.windows import Window
 from gmmseg.io.dicom.series import Series
 from gmmseg.io.palette import palette
 
 if TYPE_CHECKING:
-    from gmmseg.image import Image
     from gmmseg.io.contents import Layers
 
 __all__ = ["label_table", "write"]
@@ -65,7 +65,8 @@ def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray
     one another in the file, but come together.
     """
     require("nibabel", "medical", "NIfTI files need")
-    transposed = isinstance(_native(layers.image), Series)
+    place = None if layers.image is None else layers.image.place
+    transposed = place is not None and isinstance(place.native, Series)
     spatial = layers.shape[::-1] if transposed else layers.shape
     header, buffer = _header(layers, spatial), io.BytesIO()
     header.write_to(buffer)
@@ -75,16 +76,16 @@ def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray
     with tempfile.TemporaryFile(dir=path.parent) if compressed else open(path, "x+b") as file:
         offset = 0 if compressed else file.write(start)
         mapped = _mapped(file, dtype, offset, tuple(header.get_data_shape()))
-        place = mapped.reshape(*spatial, -1, order="F")
+        numbers = mapped.reshape(*spatial, -1, order="F")
         for window, values in windows:
             if layers.kind == "labels":
                 largest = max(largest, int(values.max(initial=0)))
             for number, part in enumerate(values if layers.kind == "soft" else values[None]):
                 where: tuple[Any, ...] = (*window[::-1], number) if transposed else (*window, number)
-                place[where] = _quantized(part.T if transposed else part, dtype)
+                numbers[where] = _quantized(part.T if transposed else part, dtype)
         if compressed:
             _compress(path, start, mapped)
-        del place, mapped
+        del numbers, mapped
     if layers.kind != "labels" or largest > _MOST_IN_TABLE:
         return {}
     return {".txt": label_table(largest, layers.names).encode()}
@@ -149,7 +150,7 @@ def _header(layers: Layers, spatial: tuple[int, ...]) -> Any:
     soft = layers.kind == "soft"
     # The fourth axis is that of volumes; pictures have one slice.
     shape = (*spatial, *(1,) * (3 - len(spatial)), len(layers.names)) if soft else spatial
-    header = _located(layers, max(shape))
+    header = _located(layers, spatial, max(shape))
     header.set_data_shape(shape)
     header.set_data_dtype(np.dtype(layers.options.get("dtype", layers.dtype)).newbyteorder("<"))
     header["vox_offset"] = header["cal_min"] = header["cal_max"] = 0
@@ -173,28 +174,27 @@ def _is_map(layers: Layers) -> bool:
     return layers.kind == "map"
 
 
-def _native(image: Image | None) -> object | None:
-    return None if image is None or image.place is None else image.place.native
-
-
-def _located(layers: Layers, longest: int) -> Any:
+def _located(layers: Layers, spatial: tuple[int, ...], longest: int) -> Any:
     """Return a header that says where the voxels lie, as far as that is known of the image."""
     from nibabel.nifti1 import Nifti1Header
     from nibabel.nifti2 import Nifti2Header
 
     image = layers.image
-    native = _native(image)
-    source = native.header if isinstance(native, NiftiPlace) else None
+    place = Place() if image is None or image.place is None else image.place
+    source = place.native.header if isinstance(place.native, NiftiPlace) else None
     second = longest > _MOST_IN_ONE_AXIS or isinstance(source, Nifti2Header)
     header = (Nifti2Header if second else Nifti1Header)(endianness="<")
     if source is not None:
         # Field by field, so that not a bit of the affine changes; version 2 only has wider fields.
         for name in ("dim_info", "pixdim", "xyzt_units", *_PLACE):
             header[name] = source[name]
-    elif isinstance(native, Series) and native.affine is not None:
-        header.set_data_shape(layers.shape[::-1])
-        header.set_sform(native.affine, code="scanner")
-        header.set_qform(native.affine, code="scanner")
+    elif place.affine3d is not None:
+        affine, n_axes = np.array(place.affine3d), len(spatial)
+        if isinstance(place.native, Series):  # of which columns are stored first
+            affine = affine[:, [*range(n_axes)[::-1], *range(n_axes, 4)]]
+        header.set_data_shape(spatial)
+        header.set_sform(affine, code="scanner")
+        header.set_qform(affine, code="scanner")
         header.set_xyzt_units("mm")
     elif image is not None and image.spacing is not None:
         header["pixdim"][1 : 1 + image.ndim] = image.spacing

@@ -170,7 +170,7 @@ def _names(dataset: Any, bands: Bands) -> tuple[str, ...]:
 def _georeference(dataset: Any) -> GeoReference:
     """Return where the pixels lie and how they were stored."""
     gcps, gcps_crs = dataset.gcps
-    found = GeoReference(
+    return GeoReference(
         crs=dataset.crs.to_wkt() if dataset.crs else None,
         transform=tuple(float(value) for value in dataset.transform[:6]),
         gcps=tuple((g.row, g.col, g.x, g.y, g.z, g.id, g.info) for g in gcps),
@@ -191,7 +191,6 @@ def _georeference(dataset: Any) -> GeoReference:
             "blocks": dataset.block_shapes[0],
         },
     )
-    return replace(found, tags=location_tags(found))
 
 
 def places(image: Image) -> bool:
@@ -215,7 +214,9 @@ def select(image: Image, channels: Channels) -> Image:
     return replace(selected, color=[meanings[c] for c in chosen] == ["red", "green", "blue"])
 
 
-def _place(geo: GeoReference) -> Place:
+def _place(found: GeoReference) -> Place:
+    """Return where the pixels lie, with the TIFF tags that say so, whatever the format was."""
+    geo = replace(found, tags=location_tags(found))
     a, b, c, d, e, f = geo.transform
     return Place((a, b, c, d, e, f), geo.crs, unit=place_of_tags(geo).unit, native=geo)
 
