@@ -15,7 +15,7 @@ from gmmseg.batch.processing import process
 from gmmseg.errors import GmmsegWarning, InputError, OutputError, described
 
 if TYPE_CHECKING:
-    from gmmseg.model import Model
+    from gmmseg.model import Model  # here, because most batches have no model
 
 __all__ = ["answer"]
 
@@ -88,7 +88,7 @@ def _make_folder(folder: Path) -> None:
 
 @cache
 def _load(path: str, sha256: str) -> Model:
-    from gmmseg.model import load_model
+    from gmmseg.model import load_model  # here, because most batches have no model
 
     if digest(Path(path)) != sha256:
         raise InputError(f"{path} has changed since the batch began; begin it again")

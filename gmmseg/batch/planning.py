@@ -204,7 +204,7 @@ def _kinds(outputs: Sequence[str]) -> list[str]:
 def _check(parameters: Mapping[str, Any], *, fitting: bool) -> None:
     """Refuse what no image could be segmented with, before any is read."""
     from gmmseg.fitting.options import Effort, FitOptions  # here, because workers plan nothing
-    from gmmseg.spatial.smoothing import strength_of
+    from gmmseg.spatial.smoothing import strength_of  # here, because workers plan nothing
 
     Effort(**{name: parameters[name] for name in ("memory", "threads") if name in parameters})
     if fitting:

@@ -94,7 +94,7 @@ def process(
     check_outputs(source, outputs, overwrite=overwrite, image=image)
     parameters = dict(parameters)
     min_size = _least(parameters.pop("min_size", None), image)
-    from gmmseg.segmentation import apply, segment
+    from gmmseg.segmentation import apply, segment  # here, because it loads while the file is read
 
     if model is None:
         say("fitting")
@@ -117,10 +117,11 @@ def process(
 
 
 def _read(source: Path, reading: Mapping[str, Any]) -> Image:
-    from gmmseg.io.reading import prepare, read
+    from gmmseg.io.reading import prepare, read  # here, because the help of commands reads nothing
 
     prepare(source)
     # Loads while the file is decoded: a tenth of the time of a 12-megapixel JPEG.
+    # Here, because it loads while the file is read.
     Thread(target=import_module, args=("gmmseg.segmentation",), daemon=True).start()
     return read(source, **reading)
 
@@ -129,7 +130,7 @@ def _least(min_size: int | str | None, image: Image) -> int:
     """Return a minimum size in pixels; one that is not usable is refused before anything is computed."""
     if min_size is None:
         return 1
-    from gmmseg.image.sizes import least_pixels
+    from gmmseg.image.sizes import least_pixels  # here, because most runs clean nothing
 
     return least_pixels(min_size, image)
 
@@ -163,8 +164,8 @@ def _reason(error: BaseException, path: Path) -> str:
 
 
 def _write_picture(path: Path, kind: str, result: Segmentation, *, overwrite: bool) -> None:
-    from gmmseg.export.overlay import DRAWINGS
-    from gmmseg.io.writing import write_rgb
+    from gmmseg.export.overlay import DRAWINGS  # here, because most runs draw nothing
+    from gmmseg.io.writing import write_rgb  # here, because most runs draw nothing
 
     write_rgb(path, DRAWINGS[kind](result.image, result.labels), image=result.image, overwrite=overwrite)
 

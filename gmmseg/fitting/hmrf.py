@@ -67,7 +67,7 @@ def fit_neighbourhood(
         Its weights are the classes' shares.
     strength : float
     """
-    parts = [_Part(scene, shading) for scene in scenes]
+    parts = [_HeardScene(scene, shading) for scene in scenes]
     each = [part.scene.patches.weights for part in parts]
     totals = [max(1.0, float(weights.sum(dtype=np.float64))) for weights in each]
     weights = np.concatenate([w * np.float32(max(totals) / total) for w, total in zip(each, totals, strict=True)])
@@ -102,7 +102,7 @@ def fit_neighbourhood(
     return mixture, chosen
 
 
-class _Part:
+class _HeardScene:
     """The patches of one image while classes are fitted to them.
 
     Parameters

@@ -82,8 +82,8 @@ class RegionTree:
 
     def _cleaned(self, labels: Array, min_size: int | str) -> Array:
         """Give small regions to their neighbours, and number those that are left in the order of first pixels."""
-        from gmmseg.image.sizes import least_pixels
-        from gmmseg.spatial.sieve import sieve
+        from gmmseg.image.sizes import least_pixels  # here, because most trees are cut as they are
+        from gmmseg.spatial.sieve import sieve  # here, because most trees are cut as they are
 
         cleaned = sieve(labels, least_pixels(min_size, self.image), spacing=self.image.spacing)
         kept, first = np.unique(cleaned, return_index=True)

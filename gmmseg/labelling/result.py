@@ -24,9 +24,9 @@ from gmmseg.labelling.tiles import Rule, empty_layer, visit
 from gmmseg.model import Model
 
 if TYPE_CHECKING:
-    from gmmseg.export import Instances, Polygon
-    from gmmseg.export.kinds import Kind
-    from gmmseg.labelling.streaming import Part
+    from gmmseg.export import Instances, Polygon  # here, because most runs export nothing
+    from gmmseg.export.kinds import Kind  # here, because most runs export nothing
+    from gmmseg.labelling.streaming import Computed  # here, because most images are in memory
 
 __all__ = ["Segmentation"]
 
@@ -116,7 +116,7 @@ class Segmentation:
     @property
     def corrected(self) -> Array:
         """The image's pixels (*spatial, n_channels) divided by the bias field, in its dtype."""
-        from gmmseg.labelling.saving import corrected
+        from gmmseg.labelling.saving import corrected  # here, because most runs have no bias field
 
         return corrected(self.image, self.rule.bias)
 
@@ -184,7 +184,7 @@ class Segmentation:
         >>> found.labels[12, 12], found.clean(4).labels[12, 12]
         (np.uint8(1), np.uint8(2))
         """
-        from gmmseg.image.sizes import least_pixels
+        from gmmseg.image.sizes import least_pixels  # here, because most runs clean nothing
 
         cleaned = replace(self, min_size=max(self.min_size, least_pixels(min_size, self.image)))
         same = ("probabilities", "uncertainty", "log_density", "anomaly", "_known_rule")
@@ -197,7 +197,7 @@ class Segmentation:
         """Return labels with small regions given to their neighbours."""
         if self.min_size == 1:
             return labels
-        from gmmseg.spatial.sieve import sieve
+        from gmmseg.spatial.sieve import sieve  # here, because most runs clean nothing
 
         return sieve(labels, self.min_size, spacing=self.image.spacing, threads=self.effort.workers, out=out)
 
@@ -236,7 +236,7 @@ class Segmentation:
             whole = self._with_nodata(row, getattr(self, layer))
             io.write_layer(path, row.kind, whole, names, image=self.image, overwrite=overwrite, **options)
             return
-        from gmmseg.io.contents import Layers
+        from gmmseg.io.contents import Layers  # here, because most images are in memory
 
         layers = Layers(row.kind, self.image.shape, row.dtype, names, self.image, options)
         io.write_windows(path, layers, self._windows(row, Path(path).parent), overwrite=overwrite)
@@ -251,20 +251,20 @@ class Segmentation:
         `instances` ("component", connected regions, or "class") and `min_size`, in pixels, are those of
         `gmmseg.export.find_instances`, here and below.
         """
-        from gmmseg.export import to_coco
+        from gmmseg.export import to_coco  # here, because most runs export nothing
 
         return to_coco(self._instances(instances, min_size), file_name=Path(self.image.name).name)
 
     def to_panoptic(self, *, instances: Kind = "component", min_size: int = 1) -> tuple[dict[str, Any], Array]:
         """Return a COCO panoptic data set of this image and its picture of segments (rows, columns, 3), uint8."""
-        from gmmseg.export import to_panoptic
+        from gmmseg.export import to_panoptic  # here, because most runs export nothing
 
         found, name = self._instances(instances, min_size), Path(self.image.name)
         return to_panoptic(found, file_name=name.name, segments_file=f"{name.stem}_panoptic.png")
 
     def to_polygons(self, *, simplify: float | None = None, min_size: int = 1) -> list[Polygon]:
         """Return the outline of each connected region of a class, in pixels; see `gmmseg.export.to_polygons`."""
-        from gmmseg.export import to_polygons
+        from gmmseg.export import to_polygons  # here, because most runs export nothing
 
         return to_polygons(self._instances("component", min_size), simplify=simplify)
 
@@ -277,13 +277,13 @@ class Segmentation:
         keep_crs: bool = False,
     ) -> dict[str, Any]:
         """Return GeoJSON, in WGS 84 where the image is georeferenced; see `gmmseg.export.to_geojson`."""
-        from gmmseg.export import place_of, to_geojson
+        from gmmseg.export import place_of, to_geojson  # here, because most runs export nothing
 
         found = self._instances(instances, min_size)
         return to_geojson(found, place=place_of(self.image), keep_crs=keep_crs, simplify=simplify)
 
     def _instances(self, instances: Kind, min_size: int) -> Instances:
-        from gmmseg.export import find_instances
+        from gmmseg.export import find_instances  # here, because most runs export nothing
 
         return find_instances(self.labels, class_names=self.model.class_names, instances=instances, min_size=min_size)
 
@@ -316,7 +316,7 @@ class Segmentation:
             self.__dict__["_tally"] = tally
 
     def _cleaned_windows(self, folder: Path | None) -> Iterator[tuple[Window, Array]]:
-        from gmmseg.labelling.on_disk import kept_on_disk
+        from gmmseg.labelling.on_disk import kept_on_disk  # here, because most images are in memory
 
         tally, samples = Tally(self.model.k, self.image), []
         with kept_on_disk(self.image.shape, self.image.pixels.sweep, folder) as labels:
@@ -331,8 +331,8 @@ class Segmentation:
                 yield window, values
         self.__dict__["_tally"] = tally
 
-    def _parts(self, layer: Layer) -> Iterator[Part]:
-        from gmmseg.labelling.streaming import stream
+    def _parts(self, layer: Layer) -> Iterator[Computed]:
+        from gmmseg.labelling.streaming import stream  # here, because most images are in memory
 
         return stream(self.image, self._known_rule, layer, self.effort)
 

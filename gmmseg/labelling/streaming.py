@@ -17,7 +17,7 @@ from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.layers import Layer
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
 
-__all__ = ["Part", "stream"]
+__all__ = ["Computed", "stream"]
 
 Array = NDArray[Any]
 
@@ -25,7 +25,7 @@ _IN_FLIGHT = 16  # windows that the memory has room for; some six are there at o
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Computed:
     """The result of one window.
 
     Parameters
@@ -41,7 +41,7 @@ class Part:
     pixels: Array
 
 
-def stream(image: Image, rule: Rule, layer: Layer, effort: Effort) -> Iterator[Part]:
+def stream(image: Image, rule: Rule, layer: Layer, effort: Effort) -> Iterator[Computed]:
     """Compute one layer of an image that is read from its file, in windows that follow one another.
 
     Parameters
@@ -58,7 +58,7 @@ def stream(image: Image, rule: Rule, layer: Layer, effort: Effort) -> Iterator[P
 
     Yields
     ------
-    Part
+    Computed
     """
     source = image.pixels
     within = replace(effort, progress=None)
@@ -79,7 +79,7 @@ def stream(image: Image, rule: Rule, layer: Layer, effort: Effort) -> Iterator[P
             done += 1
             if effort.progress is not None:
                 effort.progress(done, count)
-            yield Part(tile.inner, values, crop.array[tile.local])
+            yield Computed(tile.inner, values, crop.array[tile.local])
 
 
 def _crops(image: Image, axis: int, found: list[list[Tile]]) -> Iterator[tuple[Tile, Image]]:
