@@ -19,7 +19,7 @@ __all__ = ["collected_warnings", "exit_code", "explain", "plain", "print_error"]
 # Python's spelling of parameters in the library's messages: beside an option it is left out, alone it becomes one.
 _BESIDE = re.compile(r" \((?:max_pixels|overwrite)=\w*\)")
 _NAMES = "features|covariance|channel_axis|bias_field|sample|seed|outliers|class_names|prior_weight|memory|threads"
-_ALONE = re.compile(rf"(?<![\w-])({_NAMES})=('[^']*'|[^\s,;:)]+)")
+_ALONE = re.compile(rf"(?<![\w-])({_NAMES})=('[^']*'|[\[(]'[^\])]*[\])]|[^\s,;:)]+)")
 
 
 def plain(text: str) -> str:
@@ -71,6 +71,8 @@ def _for_shell(text: str) -> str:
 
 def _option(found: re.Match[str]) -> str:
     option, value = f"--{found[1].replace('_', '-')}", found[2].strip("'")
+    if value[0] in "[(":  # several names, as they are typed
+        value = ",".join(re.findall("'([^']*)'", value))
     return option if value == "True" else f"{option} {'none' if value == 'None' else value}"
 
 

@@ -188,7 +188,7 @@ def write_windows(path: str | os.PathLike[str], layers: Layers, windows: Windows
     from gmmseg.io.contents import assembled, write_with
 
     path = Path(path)
-    kind: Kind = "labels" if layers.kind == "labels" else "soft"
+    kind: Kind = layers.kind
     check_target(path, kind=kind, overwrite=overwrite, ndim=len(layers.shape))
     module = _module_for(path, kind, layers.image)
     if module is None:
@@ -374,9 +374,9 @@ def write_map(
         See `check_target`.
     """
     path = Path(path)
-    known = choose(path, kind="soft")
-    check_target(path, kind="soft", overwrite=overwrite)
-    if _module_for(path, "soft", image) is not None:
+    known = choose(path, kind="map")
+    check_target(path, kind="map", overwrite=overwrite)
+    if _module_for(path, "map", image) is not None:
         from gmmseg.io.contents import Layers
 
         layers = Layers("map", values.shape, "float32", (key,), image, options)

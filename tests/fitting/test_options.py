@@ -1,0 +1,128 @@
+"""Options are checked once, for the library, the command line and batches alike."""
+
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pytest
+
+import gmmseg
+from gmmseg import ParameterError
+from gmmseg.batch import plan
+from gmmseg.cli import main
+from gmmseg.fitting.options import MOST_CHOSEN, Effort, FitOptions, Hints, Reading
+
+WRONG = [
+    ({"k": 0}, r'k=0 is not usable; use a whole number from 1 to 255, or "auto"'),
+    ({"k": 256}, "k=256 is not usable"),
+    ({"k": 2.5}, "k=2.5 is not usable"),
+    ({"k": True}, "k=True is not usable"),
+    ({"k": "many"}, "k='many' is not usable"),
+    ({"sample": 0}, "sample=0 is not usable; use a whole number of at least 1"),
+    ({"seed": -1}, "seed=-1 is not usable"),
+    ({"covariance": "round"}, "round"),
+    ({"features": "labb"}, "did you mean 'lab'"),
+    ({"smooth": 1.5}, "smooth=1.5 is not a strength"),
+    ({"bias_field": "yes"}, "bias_field='yes' is not usable; use True or False"),
+    ({"bias_field": True, "features": "bands,texture"}, "leave texture out"),
+    ({"outliers": "some"}, "outliers='some' is not known; use uniform or student, or None"),
+    ({"class_names": ["a", "b"]}, "are not 4 names"),
+    ({"class_names": "abcd"}, "are not 4 names"),
+    ({"k": "auto", "scribbles": np.ones((4, 5), int)}, 'k="auto" does not go with scribbles or prior'),
+]
+
+
+@pytest.mark.parametrize(("parameters", "message"), WRONG)
+def test_what_cannot_be_fitted_is_refused_before_anything_is_read(parameters, message, tmp_path):
+    for source in (tmp_path / "missing.png", np.zeros((4, 5), np.uint8)):
+        with pytest.raises(ParameterError, match=message):
+            gmmseg.segment(source, **parameters)
+    if "bias_field" not in parameters:
+        with pytest.raises(ParameterError, match=message):
+            gmmseg.fit(tmp_path / "missing.png", **parameters)
+
+
+def test_a_batch_is_refused_as_a_whole(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((4, 5)))
+    for parameters, message in (({"k": 0}, "k=0 is not usable"), ({"memory": 0}, "memory=0 is not usable")):
+        with pytest.raises(ParameterError, match=message):
+            plan(tmp_path, tmp_path / "out", parameters=parameters)
+    with pytest.raises(ParameterError, match="smooth=2 is not a strength"):
+        gmmseg.fit(np.uint8([[0, 200]]), k=2).save(tmp_path / "m.json")
+        plan(tmp_path / "a.npy", tmp_path / "out", model=tmp_path / "m.json", parameters={"smooth": 2})
+
+
+def test_the_command_line_says_the_same_in_its_own_words(tmp_path, capsys):
+    gmmseg.io.write_rgb(tmp_path / "p.png", np.zeros((4, 5, 3), np.uint8))
+    arguments = ["segment", str(tmp_path / "p.png"), "--class-names", "a,b", "-o", str(tmp_path / "l.png")]
+    assert main(arguments) == 2
+    assert "--class-names a,b are not 4 names" in capsys.readouterr().err
+    assert not (tmp_path / "l.png").exists()
+
+
+def test_options_are_taken_from_the_parameters_of_segment():
+    options = FitOptions.of({"k": 6, "smooth": 0.2, "prior_weight": 0.5, "threads": 2, "mask": None})
+    assert (options.k, options.strength, options.hints.prior_weight) == (6, 0.2, 0.5)
+    with pytest.raises(FrozenInstanceError):
+        options.k = 3
+
+
+def test_what_follows_from_options():
+    assert FitOptions(k="auto").most_classes == MOST_CHOSEN
+    assert FitOptions().names(2) == ("class 1", "class 2")
+    assert FitOptions(k=2, class_names=[" sea ", "land"]).names(2) == ("sea", "land")
+    assert FitOptions().hears_neighbours
+    assert not FitOptions(smooth=False).hears_neighbours
+    assert FitOptions(smooth=False, bias_field=True).hears_neighbours
+    assert not FitOptions(features="bands,texture").hears_neighbours
+    assert not Hints().given
+    assert Hints(prior=np.ones((2, 4, 5))).given
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [({"memory": 0}, "memory=0"), ({"threads": 0}, "threads=0"), ({"threads": 1.5}, "threads=1.5")],
+)
+def test_effort_is_checked_where_it_is_made(parameters, message):
+    with pytest.raises(ParameterError, match=f"{message} is not usable"):
+        Effort(**parameters)
+
+
+def test_reading_is_whole_images_unless_memory_is_given():
+    assert Reading().memory is None
+    assert Reading(memory=5).memory == 5
+
+
+def images():
+    yield np.uint8([[0, 0, 200]])
+    yield np.uint8([[0, 200, 200]])
+
+
+class Sized:
+    """Images that are opened when they are asked for, and whose number is known before."""
+
+    def __len__(self):
+        return 2
+
+    def __iter__(self):
+        return images()
+
+
+@pytest.mark.parametrize("kind", [images, lambda: list(images()), lambda: tuple(images()), Sized])
+def test_any_iterable_of_images_can_be_fitted(kind):
+    model = gmmseg.fit(kind(), k=2, smooth=False)
+    np.testing.assert_allclose(model.mixture.weights, 0.5, atol=1e-6)
+
+
+def test_paths_that_a_folder_globs(tmp_path):
+    for number, image in enumerate(images()):
+        np.save(tmp_path / f"{number}.npy", image)
+    several = gmmseg.fit(tmp_path.glob("*.npy"), k=2, smooth=False)
+    one = gmmseg.fit(tmp_path / "0.npy", k=2, smooth=False)
+    np.testing.assert_allclose(several.mixture.weights, 0.5, atol=1e-6)
+    np.testing.assert_allclose(one.mixture.weights, [2 / 3, 1 / 3], atol=1e-6)
+
+
+def test_nothing_to_fit():
+    for nothing in ([], iter(())):
+        with pytest.raises(ParameterError, match="images is empty; give at least one image"):
+            gmmseg.fit(nothing, k=2)
