@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 import gmmseg
-from gmmseg import InputError, OutputError
+from gmmseg import Image, InputError, OutputError, io
+from gmmseg.features.contrast import contrast
+from gmmseg.labelling.layers import layer_named
+from gmmseg.labelling.tiles import Rule, empty_layer, visit
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
 
@@ -192,3 +195,22 @@ def test_a_model_s_file_is_text_that_a_person_can_read(saved):
     assert content["features"] == "lab,xy:0.5"
     assert content["classes"] == ["class 1", "class 2", "class 3"]
     assert len(content["means"]) == 3
+
+
+@pytest.mark.parametrize("features", [None, "lab,texture"])
+def test_a_window_with_the_halo_gets_the_labels_of_the_whole(features, pictures):
+    image = io.read(pictures / "coffee.png").crop((slice(0, 150), slice(0, 200)))
+    image = Image(image.array, color=True)
+    model = gmmseg.fit(image, 4, features=features)
+    halo = model.halo(image)
+    assert (halo > model.halo(image, smoothed=False)) == (model.strength > 0)
+    inner = (slice(60, 90), slice(70, 120))
+    outer = tuple(slice(s.start - halo, s.stop + halo) for s in inner)
+    rule = Rule(model, variation=contrast(image, model.recipe))
+    layer = layer_named("labels")
+    window = image.crop(tuple(slice(max(0, s.start), min(s.stop, n)) for s, n in zip(outer, image.shape, strict=True)))
+    found = empty_layer(layer, model, window.shape)
+    visit(window, rule, layer, found)
+    start = window.origin
+    local = tuple(slice(s.start - o, s.stop - o) for s, o in zip(inner, start, strict=True))
+    np.testing.assert_array_equal(found[local], gmmseg.apply(model, image).labels[inner])

@@ -65,7 +65,9 @@ def stream(image: Image, rule: Rule, layer: Layer, effort: Effort) -> Iterator[C
     n_numbers = rule.model.k if layer.kind == "soft" else 1
     bytes_a_pixel = max(source.dtype.itemsize * image.n_channels, 4 * n_numbers)
     pixels = effort.memory // (_IN_FLIGHT * bytes_a_pixel)
-    found = list(strips(image.shape, source.blocks, source.sweep, pixels, rule.halo(layer, image)))
+    found = list(
+        strips(image.shape, source.blocks, source.sweep, pixels, rule.model.halo(image, smoothed=layer.smoothed))
+    )
     count = sum(map(len, found))
     with ThreadPoolExecutor(1) as pool:
         crops = _crops(image, source.sweep, found)

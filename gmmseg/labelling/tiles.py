@@ -21,7 +21,7 @@ from gmmseg.mixture import patterns
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.model import Model
 from gmmseg.spatial.guidance import Guidance
-from gmmseg.spatial.smoothing import HALO, Smoothing
+from gmmseg.spatial.smoothing import Smoothing
 
 if TYPE_CHECKING:
     from gmmseg.spatial.bias import BiasField
@@ -52,14 +52,6 @@ class Rule:
     guidance: Guidance | None = None
     variation: Array | None = None
     bias: BiasField | None = None
-
-    def smoothing_halo(self, layer: Layer) -> int:
-        """How many pixels around a window are computed for the layer there."""
-        return HALO if layer.smoothed and self.model.strength > 0 and self.model.k > 1 else 0
-
-    def halo(self, layer: Layer, image: Image) -> int:
-        """How many pixels around a window the layer there depends on, those for its features counted."""
-        return self.smoothing_halo(layer) + self.model.recipe.context(image)
 
     def smoothing(self, image: Image) -> Smoothing:
         """Return how the neighbourhood is heard in this image, or in the image that this is a window of."""
@@ -94,7 +86,7 @@ def visit(
     """
     effort = effort or Effort()
     within = within or everything(image.shape)
-    halo = rule.smoothing_halo(layer)
+    halo = _computed_around(rule.model, layer, image)
     floats = 4 * rule.model.k + len(rule.model.scale) + 3**image.ndim // 8
     sides = tile_sides(shape_of(within), TILE_BYTES // (4 * floats), halo // 2)  # smoothing computes half of a halo
     jobs = list(tiles(image.shape, sides, halo, within=within))
@@ -108,6 +100,11 @@ def visit(
         for done, _ in enumerate(pool.map(compute, jobs), 1):
             if effort.progress is not None:
                 effort.progress(done, len(jobs))
+
+
+def _computed_around(model: Model, layer: Layer, image: Image) -> int:
+    """How many pixels around a window are computed for the layer there; those that only features need are not."""
+    return model.halo(image, smoothed=layer.smoothed) - model.recipe.context(image)
 
 
 class _ThreadMemory(threading.local):
@@ -128,7 +125,7 @@ class _Work:
 
     def __init__(self, image: Image, rule: Rule, layer: Layer) -> None:
         self.image, self.rule, self.layer, self.memory = image, rule, layer, _ThreadMemory()
-        self.smoothing = rule.smoothing(image) if rule.smoothing_halo(layer) else None
+        self.smoothing = rule.smoothing(image) if _computed_around(rule.model, layer, image) else None
         self.model = rule.model if self.smoothing is None else rule.model.among_neighbours
 
     def compute(self, tile: Tile, out: Array) -> None:

@@ -17,7 +17,7 @@ from gmmseg.features import Recipe
 from gmmseg.image import Image
 from gmmseg.io.atomic import atomic_file
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.spatial.smoothing import share_power
+from gmmseg.spatial.smoothing import HALO, share_power
 
 __all__ = ["FORMAT", "VERSION", "Model", "Training"]
 
@@ -149,6 +149,20 @@ class Model:
                 self.mixture.dof,
             )
         return self._arguments[key]
+
+    def halo(self, image: Image, *, smoothed: bool = True) -> int:
+        """Return how many pixels around a window of an image its labels depend on.
+
+        A window with so many pixels around it gets the labels that it has in the whole image, pixel for pixel.
+
+        Parameters
+        ----------
+        image : Image
+        smoothed : bool
+            False for what does not depend on the neighbours' classes, such as the log density.
+        """
+        heard = HALO if smoothed and self.strength > 0 and self.k > 1 else 0
+        return heard + self.recipe.context(image)
 
     def check(self, image: Image) -> None:
         """Raise InputError where the image is not of the kind that the model was fitted to."""
