@@ -108,3 +108,11 @@ def test_contrast_leaves_invalid_neighbours_out():
 @pytest.mark.parametrize("shape", [(1, 1), (20, 20)])
 def test_nothing_varies_in_a_constant_image(shape):
     assert contrast(Image.from_array(np.full(shape, 3.0)), Recipe.parse("intensity")) == 0
+
+
+def test_a_single_valid_pixel_of_many_is_found():
+    valid = np.zeros((900, 1100), bool)
+    valid[517, 803] = True
+    image = Image(np.arange(valid.size, dtype=np.uint32).reshape(900, 1100, 1), valid=valid)
+    found = sample_pixels(image, 10, np.random.default_rng(0))
+    assert found.flat.tolist() == found.values[:, 0].tolist() == [517 * 1100 + 803]

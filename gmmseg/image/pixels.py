@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.image import Image
+from gmmseg.image.windows import shape_of
 
 __all__ = ["ENOUGH", "MOST_LOOKS", "Taken", "one_in_each_run", "sample_and_take", "sample_pixels", "take_each"]
 
@@ -105,7 +106,22 @@ def sample_and_take(
     if wanted < n and kept < ENOUGH * wanted:
         wanted = min(n, MOST_LOOKS * wanted, -(-wanted * wanted // max(kept, 1)))
         (found,) = take_each(image, [one_in_each_run(n, wanted, rng)])
-    return found.only_valid, further
+    found = found.only_valid
+    if wanted < n and not len(found.flat):  # the few that there are may lie between those that were looked at
+        (found,) = take_each(image, [_valid(image)[: n if count is None else count]])
+    return found, further
+
+
+def _valid(image: Image) -> Array:
+    """Flat indices of all valid pixels."""
+    found = [np.zeros(0, np.intp)]
+    for window in image.windows():
+        valid = image.crop(window).valid
+        if valid is None or valid.any():
+            inside = np.nonzero(np.ones(shape_of(window), bool) if valid is None else valid)
+            place = [index + s.start for index, s in zip(inside, window, strict=True)]
+            found.append(np.ravel_multi_index(place, image.shape))
+    return np.sort(np.concatenate(found))
 
 
 def one_in_each_run(n: int, count: int, rng: np.random.Generator) -> Array:
