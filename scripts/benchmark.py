@@ -121,10 +121,10 @@ def inference(method: str, repeats: int) -> str:
 def wide(d: int, repeats: int) -> str:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(d, 65_536)).astype(np.float32)
-    mixture = np.full(4, -1.0), rng.normal(size=(4, d)), np.tile(np.eye(d), (4, 1, 1))
+    densities = kernels.Densities(np.full(4, -1.0), rng.normal(size=(4, d)), np.tile(np.eye(d), (4, 1, 1)))
 
     def work(implementation: Any) -> Callable[[], object]:
-        return lambda: implementation.statistics(x, None, *mixture, kernels.thread_count(None))
+        return lambda: implementation.statistics(x, None, densities, kernels.thread_count(None))
 
     return f"{ratio(work(reference), work(kernels.native), repeats):.1f} x" if kernels.native else "-"
 

@@ -182,8 +182,8 @@ def _normal_equations(
     p = len(basis)
     ratio = gradient / np.maximum(curvature, 1e-30)
     planes = np.concatenate([basis, ratio.astype(np.float32)[None]])
-    origin, factor = np.append(center, 0.0)[None], np.zeros((1, p + 1, p + 1))
-    sums, _ = kernels.statistics(planes, curvature.astype(np.float32), np.zeros(1), origin, factor, threads)
+    everywhere = kernels.Densities(np.zeros(1), np.append(center, 0.0)[None], np.zeros((1, p + 1, p + 1)))
+    sums, _ = kernels.statistics(planes, curvature.astype(np.float32), everywhere, threads)
     square = np.zeros((p + 1, p + 1))
     square[np.tril_indices(p + 1)] = sums[0, 2 + p :]
     square += np.tril(square, -1).T

@@ -33,7 +33,7 @@ from gmmseg.mixture.estimator.validation import (
 )
 from gmmseg.mixture.kmeans import from_labels, nearest, plus_plus
 from gmmseg.mixture.missing import fill_in
-from gmmseg.mixture.parameters import Mixture, kernel_arguments
+from gmmseg.mixture.parameters import Mixture, densities_of
 from gmmseg.mixture.prior import Prior
 from gmmseg.mixture.seeding import frame, seed_mixture
 
@@ -455,13 +455,13 @@ class GaussianMixture(DensityEstimator):
         dof, outlier_weight, ranges = further  # models put together by hand have none of them
         return Mixture(weights, means, covariances, self.covariance_type, dof, outlier_weight or 0.0, ranges)
 
-    def _all_arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
+    def _all_arguments_of(self, observed: Array | None) -> kernels.Densities:
         if getattr(self, "outlier_ranges_", None) is None:
             return self._arguments_of(observed)
         return self._exact_mixture().all_arguments_of(observed)
 
-    def _arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
-        """Kernel arguments from the attributes, so that a model put together by hand works too."""
+    def _arguments_of(self, observed: Array | None) -> kernels.Densities:
+        """The components as the kernels take them, from the attributes: of a model put together by hand too."""
         if observed is not None:
             return self._exact_mixture().arguments_of(observed)
         k, d = np.shape(self.means_)
@@ -475,7 +475,7 @@ class GaussianMixture(DensityEstimator):
         else:
             factors = np.broadcast_to(factors.reshape(k, -1), (k, d))
         dof = getattr(self, "dof_", None)
-        return (*kernel_arguments(np.asarray(self.weights_), np.asarray(self.means_), factors, dof), dof)
+        return densities_of(np.asarray(self.weights_), np.asarray(self.means_), factors, dof)
 
     def _planes(self, x: ArrayLike) -> Array:
         self._check_fitted()
