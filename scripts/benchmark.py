@@ -28,7 +28,7 @@ from sklearn.mixture import GaussianMixture as Peer
 import gmmseg
 from gmmseg import kernels
 from gmmseg.kernels import reference
-from gmmseg.mixture.em import expectation_maximization, with_outliers
+from gmmseg.mixture.em import Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.parameters import Mixture
 
 FLOOR = "import sys, cv2; image = cv2.imread(sys.argv[1]); cv2.imwrite(sys.argv[2], image[..., 0] // 64)"
@@ -88,9 +88,7 @@ def option(name: str, k: int, repeats: int) -> str:
 
     def run(samples: np.ndarray, mixture: Mixture, **options: Any) -> Callable[[], object]:
         def work() -> None:
-            expectation_maximization(
-                samples, mixture, tolerance=0, max_iterations=20, threads=kernels.thread_count(None), **options
-            )
+            expectation_maximization(samples, mixture, Iteration(0, 20, threads=kernels.thread_count(None)), **options)
 
         return work
 

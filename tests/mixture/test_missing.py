@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from gmmseg.mixture.em import expectation_maximization
+from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import Samples
 from gmmseg.mixture.statistics import m_step, measure
@@ -91,13 +91,15 @@ def test_a_step_is_that_of_the_textbook(covariance):
 
 @families
 def test_the_likelihood_never_falls(covariance):
-    fit = expectation_maximization(gappy(2000), of_family(covariance), tolerance=1e-9, max_iterations=200)
+    fit = expectation_maximization(gappy(2000), of_family(covariance), Iteration(tolerance=1e-9, max_iterations=200))
     assert np.diff(fit.history).min() > -1e-12
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_parameters_are_found_in_spite_of_gaps(dtype):
-    mixture = expectation_maximization(gappy(20_000, dtype=dtype), TRUE, tolerance=1e-6, max_iterations=500).mixture
+    mixture = expectation_maximization(
+        gappy(20_000, dtype=dtype), TRUE, Iteration(tolerance=1e-6, max_iterations=500)
+    ).mixture
     np.testing.assert_allclose(mixture.means, TRUE.means, atol=0.06)
     np.testing.assert_allclose(mixture.covariances, TRUE.covariances, atol=0.08)
     np.testing.assert_allclose(mixture.weights, TRUE.weights, atol=0.01)

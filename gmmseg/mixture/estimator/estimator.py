@@ -16,7 +16,7 @@ from gmmseg import kernels
 from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError, compatible
 from gmmseg.mixture import patterns
 from gmmseg.mixture.anomaly import p_values
-from gmmseg.mixture.em import Fit, expectation_maximization, with_outliers
+from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.estimator.protocol import DensityEstimator
 from gmmseg.mixture.estimator.validation import (
     NotFittedError,
@@ -35,7 +35,7 @@ from gmmseg.mixture.kmeans import from_labels, nearest, plus_plus
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.parameters import Mixture, densities_of
 from gmmseg.mixture.prior import Prior
-from gmmseg.mixture.seeding import frame, seed_mixture
+from gmmseg.mixture.seeding import Seeding, frame, seed_mixture
 
 __all__ = ["GaussianMixture"]
 
@@ -259,11 +259,8 @@ class GaussianMixture(DensityEstimator):
                 return expectation_maximization(
                     planes,
                     start,
+                    Iteration(self.tol, iterations, self.reg_covar / scale**2, threads=self._workers),
                     weights=weights,
-                    regularization=self.reg_covar / scale**2,
-                    tolerance=self.tol,
-                    max_iterations=iterations,
-                    threads=kernels.thread_count(self.threads),
                     prior=None if self.prior is None else self.prior.transform(1 / scale, -center / scale),
                     frozen=self.frozen,
                 )
@@ -331,17 +328,11 @@ class GaussianMixture(DensityEstimator):
     def _seed(self, planes: Array, weights: Array | None, rng: np.random.Generator, scale: Array) -> Mixture:
         k, regularization = self.n_components, self.reg_covar / scale**2
         if self.init_params == "kmeans":
-            return seed_mixture(
-                planes,
-                k,
-                rng,
-                covariance=self.covariance_type,
-                weights=weights,
-                regularization=regularization,
-                outliers=self.outliers,
-                moves=self.max_iter >= _FEW_ITERATIONS,
-                threads=kernels.thread_count(self.threads),
+            moves = self.max_iter >= _FEW_ITERATIONS
+            seeding = Seeding(
+                self.covariance_type, regularization, outliers=self.outliers, moves=moves, threads=self._workers
             )
+            return seed_mixture(planes, k, rng, seeding, weights=weights)
         complete = fill_in(planes, weights)
         if self.init_params == "random":
             labels = rng.permutation(np.arange(planes.shape[1]) % k)
@@ -380,14 +371,14 @@ class GaussianMixture(DensityEstimator):
         """Return each sample's likeliest component (n,), int64; 0 where every feature is NaN."""
         planes = self._planes(X)
         out = np.empty(planes.shape[1], np.int64)
-        patterns.classify(planes, self._arguments_of, out, 0, threads=kernels.thread_count(self.threads))
+        patterns.classify(planes, self._arguments_of, out, 0, threads=self._workers)
         return out
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Return the posterior probabilities (n, K), in Fortran order; the weights where every feature is NaN."""
         planes = self._planes(X)
         out = np.empty((len(self.weights_), planes.shape[1]), planes.dtype)
-        patterns.posterior(planes, self._arguments_of, out, None, threads=kernels.thread_count(self.threads))
+        patterns.posterior(planes, self._arguments_of, out, None, threads=self._workers)
         if patterns.has_missing(out[:1]):
             out[:, np.isnan(out[0])] = np.reshape(self.weights_ / np.sum(self.weights_), (-1, 1))
         return out.T
@@ -396,7 +387,7 @@ class GaussianMixture(DensityEstimator):
         """Return the log density of each sample (n,), in nats: of the features that are not NaN."""
         planes = self._planes(X)
         out = np.empty(planes.shape[1], planes.dtype)
-        patterns.posterior(planes, self._all_arguments_of, None, out, threads=kernels.thread_count(self.threads))
+        patterns.posterior(planes, self._all_arguments_of, None, out, threads=self._workers)
         return out
 
     def p_values(self, X: ArrayLike) -> Array:
@@ -404,7 +395,7 @@ class GaussianMixture(DensityEstimator):
 
         Small for outliers, evenly spread for samples of the mixture; NaN where every feature is NaN.
         """
-        return p_values(self._planes(X), self._arguments_of, threads=kernels.thread_count(self.threads))
+        return p_values(self._planes(X), self._arguments_of, threads=self._workers)
 
     def score(self, X: ArrayLike, y: Any = None) -> float:
         """Return the mean log-likelihood a sample, in nats: `score_samples(X).mean()`."""
@@ -445,6 +436,10 @@ class GaussianMixture(DensityEstimator):
     # -----------------------------------------------------------------------------------------------------------------
     # Checks
     # -----------------------------------------------------------------------------------------------------------------
+
+    @property
+    def _workers(self) -> int:
+        return kernels.thread_count(self.threads)
 
     def _own_mixture(self) -> Mixture:
         self._check_fitted()
