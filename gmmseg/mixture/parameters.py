@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gmmseg.errors import ParameterError
 from gmmseg.kernels import Densities
 from gmmseg.mixture import patterns
-from gmmseg.mixture.covariance import Family, factors_of_roots, family, inverse_of_lower
+from gmmseg.mixture.covariance import Family, factors_of_precisions, factors_of_roots, family, inverse_of_lower
 
 __all__ = ["Mixture", "densities_of"]
 
@@ -141,12 +141,15 @@ class Mixture:
         return some
 
     def of_precisions(self, precisions_cholesky: Array) -> Mixture:
-        """Return the mixture with the covariances that such `precisions_cholesky` stand for, float64."""
+        """Return the mixture with the covariances that such `precisions_cholesky`, float64, stand for.
+
+        Any square P with P P^T the precision will do in place of an upper triangular one.
+        """
         if self.family.diagonal:
             return replace(self, covariances=1 / precisions_cholesky**2)
         roots = np.linalg.inv(precisions_cholesky)
         mixture = replace(self, covariances=np.swapaxes(roots, -1, -2) @ roots)
-        lower = np.swapaxes(precisions_cholesky, -1, -2)
+        lower = factors_of_precisions(precisions_cholesky)
         vars(mixture)["factors"] = np.array(np.broadcast_to(lower, (self.n_components, *lower.shape[-2:])))
         return mixture
 

@@ -16,6 +16,7 @@ from gmmseg import kernels
 from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError, compatible
 from gmmseg.mixture import patterns
 from gmmseg.mixture.anomaly import p_values
+from gmmseg.mixture.covariance import factors_of_precisions
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.estimator.protocol import DensityEstimator
 from gmmseg.mixture.estimator.validation import (
@@ -104,7 +105,7 @@ class GaussianMixture(DensityEstimator):
     -----
     Fitted arrays have the dtype of the samples, float32 or float64, which is taken also where float32 does not reach as
     far as the covariances or precisions; EM itself adds in float64. A model put together by hand needs `weights_`,
-    `means_`, `covariances_` and `precisions_cholesky_`, no fit.
+    `means_`, `covariances_` and `precisions_cholesky_`, no fit; any P with P P^T the precision will do as the latter.
 
     Examples
     --------
@@ -466,7 +467,7 @@ class GaussianMixture(DensityEstimator):
             )
         factors = np.asarray(self.precisions_cholesky_, np.float64)
         if self.covariance_type in ("full", "tied"):
-            factors = np.broadcast_to(np.swapaxes(factors, -1, -2), (k, d, d))
+            factors = np.broadcast_to(factors_of_precisions(factors), (k, d, d))
         else:
             factors = np.broadcast_to(factors.reshape(k, -1), (k, d))
         dof = getattr(self, "dof_", None)
