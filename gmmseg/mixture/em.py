@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.patterns import Samples
+from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.prior import Prior
 from gmmseg.mixture.statistics import Statistics, m_step, measure
 
@@ -160,12 +160,12 @@ def expectation_maximization(
 
 def _sorted_samples(
     planes: Array, start: Mixture, weights: Array | None, log_prior: Array | None, frozen: Sequence[int]
-) -> Samples:
+) -> SortedSamples:
     if start.family.shared and len(frozen):
         raise ParameterError(f"frozen={list(frozen)} does not go with covariance='tied'; use 'full'")
     if log_prior is not None and start.outlier_ranges is not None:
         log_prior = np.append(log_prior, np.zeros((1, planes.shape[1]), planes.dtype), axis=0)
-    return Samples.of(planes, weights, log_prior)
+    return SortedSamples.of(planes, weights, log_prior)
 
 
 def _report(fall: float, settled: bool, tolerance: float, iterations: int) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 
-__all__ = ["Part", "Samples", "classify", "has_missing", "patterns", "posterior"]
+__all__ = ["Part", "SortedSamples", "classify", "has_missing", "patterns", "posterior"]
 
 Array = NDArray[Any]
 Arguments = Callable[[Array | None], kernels.Densities]
@@ -43,8 +43,8 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
-    """All samples of a fit; those without any feature are left out.
+class SortedSamples:
+    """All samples of a fit, sorted by their patterns; those without any feature are left out.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Samples:
     dtype: np.dtype[Any]
 
     @classmethod
-    def of(cls, planes: Array, weights: Array | None = None, log_prior: Array | None = None) -> Samples:
+    def of(cls, planes: Array, weights: Array | None = None, log_prior: Array | None = None) -> SortedSamples:
         """Sort planes (d, n), where NaN is a feature that is not known."""
         if log_prior is not None:
             log_prior = np.ascontiguousarray(log_prior, planes.dtype)

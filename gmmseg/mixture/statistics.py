@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.patterns import Part, Samples
+from gmmseg.mixture.patterns import Part, SortedSamples
 from gmmseg.mixture.prior import Prior
 
 __all__ = ["Statistics", "m_step", "measure"]
@@ -83,7 +83,7 @@ class Statistics:
 
 
 def measure(
-    planes: Array | Samples,
+    planes: Array | SortedSamples,
     mixture: Mixture,
     weights: Array | None = None,
     *,
@@ -94,7 +94,7 @@ def measure(
 
     Parameters
     ----------
-    planes : Samples, or ndarray, shape (d, n), float32 or float64
+    planes : SortedSamples, or ndarray, shape (d, n), float32 or float64
         NaN is a feature that is not known.
     mixture : Mixture
     weights : ndarray, shape (n,), of the planes' dtype, optional
@@ -104,7 +104,7 @@ def measure(
     threads : int
         Changes the time, never the result.
     """
-    samples = planes if isinstance(planes, Samples) else Samples.of(planes, weights)
+    samples = planes if isinstance(planes, SortedSamples) else SortedSamples.of(planes, weights)
     total = _nothing(mixture, samples.dtype)
     for part in samples.parts:
         one = _measure_part(part, mixture, noise, threads)

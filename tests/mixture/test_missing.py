@@ -6,7 +6,7 @@ from scipy.stats import multivariate_normal
 
 from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.patterns import Samples
+from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.statistics import m_step, measure
 
 TRUE = Mixture(
@@ -117,7 +117,7 @@ def test_samples_without_any_feature_change_nothing():
     planes = gappy(1000)
     more = np.concatenate([planes, np.full((3, 50), np.nan)], axis=1)
     np.testing.assert_array_equal(measure(more, TRUE).second, measure(planes, TRUE).second)
-    kept = sum(part.planes.shape[1] for part in Samples.of(more).parts)
+    kept = sum(part.planes.shape[1] for part in SortedSamples.of(more).parts)
     assert kept == np.isfinite(planes).any(axis=0).sum()
     assert (TRUE.classify(more)[-50:] == 0).all()
     assert (TRUE.labels(more)[-50:] == 0).all()
