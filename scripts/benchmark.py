@@ -28,7 +28,7 @@ from sklearn.mixture import GaussianMixture as Peer
 import gmmseg
 from gmmseg import kernels
 from gmmseg.kernels import reference
-from gmmseg.mixture.em import expectation_maximization, with_outliers
+from gmmseg.mixture.em import Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.parameters import Mixture
 
 FLOOR = "import sys, cv2; image = cv2.imread(sys.argv[1]); cv2.imwrite(sys.argv[2], image[..., 0] // 64)"
@@ -88,9 +88,7 @@ def option(name: str, k: int, repeats: int) -> str:
 
     def run(samples: np.ndarray, mixture: Mixture, **options: Any) -> Callable[[], object]:
         def work() -> None:
-            expectation_maximization(
-                samples, mixture, tolerance=0, max_iterations=20, threads=kernels.thread_count(None), **options
-            )
+            expectation_maximization(samples, mixture, Iteration(0, 20, threads=kernels.thread_count(None)), **options)
 
         return work
 
@@ -121,10 +119,10 @@ def inference(method: str, repeats: int) -> str:
 def wide(d: int, repeats: int) -> str:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(d, 65_536)).astype(np.float32)
-    mixture = np.full(4, -1.0), rng.normal(size=(4, d)), np.tile(np.eye(d), (4, 1, 1))
+    densities = kernels.Densities(np.full(4, -1.0), rng.normal(size=(4, d)), np.tile(np.eye(d), (4, 1, 1)))
 
     def work(implementation: Any) -> Callable[[], object]:
-        return lambda: implementation.statistics(x, None, *mixture, kernels.thread_count(None))
+        return lambda: implementation.statistics(x, None, densities, kernels.thread_count(None))
 
     return f"{ratio(work(reference), work(kernels.native), repeats):.1f} x" if kernels.native else "-"
 

@@ -21,8 +21,8 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from gmmseg.mixture.choosing import CRITERIA, DEFAULT_CRITERION
-from gmmseg.mixture.em import expectation_maximization
-from gmmseg.mixture.seeding import seed_mixture
+from gmmseg.mixture.em import Iteration, expectation_maximization
+from gmmseg.mixture.seeding import Seeding, seed_mixture
 from gmmseg.segmentation import choose_k, segment
 
 IMAGES = Path(__file__).parents[1] / "images"
@@ -134,13 +134,14 @@ def cost(repeats: int = 5) -> None:
 
     def single(samples: np.ndarray) -> float:
         start = time.perf_counter()
-        seeded = seed_mixture(samples, 12, np.random.default_rng(0), noise=1e-4)
-        expectation_maximization(samples, seeded, noise=1e-4, tolerance=1e-5, max_iterations=300)
+        seeded = seed_mixture(samples, 12, np.random.default_rng(0), Seeding(noise=1e-4))
+        expectation_maximization(samples, seeded, Iteration(1e-5, 300, noise=1e-4))
         return time.perf_counter() - start
 
     def many(samples: np.ndarray) -> float:
         start = time.perf_counter()
-        choose(samples, range(1, 13), ["full"], np.random.default_rng(0), effective=500, noise=1e-4)
+        iteration = Iteration(1e-4, noise=1e-4)
+        choose(samples, range(1, 13), ["full"], np.random.default_rng(0), effective=500, iteration=iteration)
         return time.perf_counter() - start
 
     for name, samples in (("as in segment(), of 16 667 samples", some), ("of the same 100 000 samples", planes)):

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from gmmseg.fitting.scene import Scene
 from gmmseg.image.units import as_float
 from gmmseg.mixture import patterns
-from gmmseg.mixture.em import expectation_maximization
+from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.seeding import seed_mixture
-from gmmseg.spatial.bias import DEGREE, BiasField
+from gmmseg.mixture.seeding import Seeding, seed_mixture
+from gmmseg.spatial.bias import DEGREE, BiasField, Evidence
 
 __all__ = ["Shaded", "Shading", "fit_shading"]
 
@@ -98,7 +98,8 @@ class Shading:
                 return -0.5 * float(error) if self._is_usable(gain) else -np.inf
 
             weights = lit.astype(np.float64)
-            self.field = self.field.ascend(channel, self._basis, logs, weights, objective, seen=self._seen[channel])
+            evidence = Evidence(self._basis, logs, weights, objective, self._seen[channel])
+            self.field = self.field.ascend(channel, evidence)
 
     def step(self, mixture: Mixture, q: Array) -> float:
         """Raise the likelihood expected over classes (K, n) by a step of scoring for each gain.
@@ -123,16 +124,8 @@ class Shading:
                 white = _whitened(mixture, self.scene.planes(gain), mixture.means)
                 return -0.5 * float((q * (white * white).sum(axis=1)).sum(dtype=np.float64))
 
-            self.field = self.field.ascend(
-                channel,
-                self._basis,
-                gradient,
-                curvature,
-                objective,
-                seen=self._seen[channel],
-                degree=self.degree,
-                threads=self.threads,
-            )
+            evidence = Evidence(self._basis, gradient, curvature, objective, self._seen[channel])
+            self.field = self.field.ascend(channel, evidence, degree=self.degree, threads=self.threads)
         return float(np.abs(self._gain - before).max(initial=0))
 
 
@@ -204,7 +197,7 @@ def fit_shading(
         if by_logarithms:
             shading.start_from_logarithms()
             k, family = mixture.n_components, mixture.covariance
-            seeded = seed_mixture(shading.planes, k, rng, covariance=family, starts=2, rounds=1, threads=threads)
+            seeded = seed_mixture(shading.planes, k, rng, Seeding(family, starts=2, rounds=1, threads=threads))
             own = replace(mixture, means=seeded.means, covariances=seeded.covariances)
         for degree in _DEGREES:
             shading.degree = degree
@@ -246,10 +239,7 @@ class _Alternation:
         return expectation_maximization(
             planes,
             start,
-            regularization=self.regularization,
-            tolerance=0,
-            max_iterations=count,
-            threads=self.threads,
+            Iteration(0, count, self.regularization, threads=self.threads),
             log_prior=scene.patches.log_prior,
         ).mixture
 

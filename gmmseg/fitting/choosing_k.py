@@ -14,6 +14,7 @@ from gmmseg.fitting.survey import NOISE, Survey
 from gmmseg.image import Image
 from gmmseg.image.pixels import sample_pixels
 from gmmseg.mixture.choosing import DEFAULT_CRITERION, Choice, choose
+from gmmseg.mixture.em import Iteration
 from gmmseg.mixture.parameters import Mixture
 
 __all__ = ["Candidates", "Neighbours", "choose_classes", "effective_size"]
@@ -90,8 +91,7 @@ def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generat
         rng,
         effective=effective,
         criterion=candidates.criterion,
-        noise=NOISE,
-        threads=threads,
+        iteration=Iteration(1e-4, noise=NOISE, threads=threads),
     )
 
 

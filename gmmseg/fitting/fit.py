@@ -19,9 +19,9 @@ from gmmseg.fitting.sampling import Sample
 from gmmseg.fitting.survey import NOISE, Survey, SurveyRequest, survey
 from gmmseg.image import Image
 from gmmseg.mixture.covariance import family
-from gmmseg.mixture.em import expectation_maximization
+from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.seeding import seed_from_classes, seed_mixture
+from gmmseg.mixture.seeding import Seeding, seed_from_classes, seed_mixture
 from gmmseg.model import Model
 from gmmseg.spatial.smoothing import TYPICAL
 
@@ -150,28 +150,17 @@ def _fit_mixture(found: Sample, k: int, covariance: str, outliers: str | None, r
             planes, found.classes, k, rng, covariance=covariance, regularization=NOISE, outliers=outliers
         )
     else:
-        start = seed_mixture(
-            planes,
-            k,
-            rng,
-            covariance=covariance,
-            weights=weights,
+        seeding = Seeding(
+            covariance,
             noise=NOISE,
             outliers=outliers,
             starts=2 if k <= 6 else None,  # a photograph has more local maxima than most data
             rounds=1,  # pixels are many, even where their values are few
             threads=threads,
         )
-    return expectation_maximization(
-        planes,
-        start,
-        weights=weights,
-        noise=NOISE,
-        tolerance=_TOLERANCE,
-        max_iterations=_MAX_ITERATIONS,
-        threads=threads,
-        log_prior=found.log_prior,
-    ).mixture
+        start = seed_mixture(planes, k, rng, seeding, weights=weights)
+    iteration = Iteration(_TOLERANCE, _MAX_ITERATIONS, noise=NOISE, threads=threads)
+    return expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior).mixture
 
 
 def _order(mixture: Mixture, classes: Array | None, *, fixed: bool) -> Array:

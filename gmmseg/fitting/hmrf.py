@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gmmseg.fitting.scene import Scene
 from gmmseg.mixture import patterns
-from gmmseg.mixture.em import expectation_maximization
+from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.spatial.smoothing import Smoothing, share_power
 
@@ -88,11 +88,8 @@ def fit_neighbourhood(
             expectation_maximization(
                 _side_by_side([part.planes for part in parts]),
                 equal,
+                Iteration(0, 1, regularization, threads=threads),
                 weights=weights,
-                regularization=regularization,
-                tolerance=0,
-                max_iterations=1,
-                threads=threads,
                 log_prior=heard,
                 frozen=rare,
             ).mixture,

@@ -1,17 +1,8 @@
 """Every hot loop, on bare arrays: compiled, or the same functions in NumPy where nothing was compiled.
 
 Kernels trust their caller and never change their input. Planes are `(n_features, n_samples)` with any strides, float32
-or float64; parameters are float64. A mixture is passed as three arrays:
-
-log_constants : (K,)
-    Logarithm of the weight plus that of the density's normaliser.
-means : (K, d)
-factors : (K, d, d) or (K, d)
-    Lower triangular factors P with P (x - mean) white; (K, d) for diagonal covariances.
-log_prior : (K, n), of the planes' dtype, optional
-    Logarithms of prior probabilities, added to the components' log densities sample by sample.
-dof : (K,), optional
-    Degrees of freedom: the components are Student-t distributions, whose normaliser is in `log_constants`.
+or float64. A mixture is passed as `Densities`, and whom each voxel hears as a `Neighbourhood`. A `log_prior` `(K, n)`
+of the planes' dtype holds logarithms of prior probabilities, added to the components' log densities sample by sample.
 
 Results do not depend on `threads`. Setting the environment variable GMMSEG_KERNELS to "reference" selects NumPy.
 """
@@ -23,15 +14,19 @@ import os
 from typing import Any
 
 from gmmseg.errors import ParameterError
+from gmmseg.kernels.densities import Densities
+from gmmseg.kernels.neighbours import Neighbourhood
 
 native: Any = None
 if os.environ.get("GMMSEG_KERNELS") != "reference":
     with contextlib.suppress(ImportError):
-        from gmmseg.kernels import _native as native  # type: ignore[attr-defined,no-redef]  # compiled, may be absent
+        from gmmseg.kernels import compiled as native
 
 __all__ = [
     "IMPLEMENTATION",
     "INSTRUCTION_SET",
+    "Densities",
+    "Neighbourhood",
     "classify",
     "lab",
     "posterior",
@@ -58,53 +53,26 @@ def thread_count(threads: int | None) -> int:
     return min(int(threads), 4096)
 
 
-def statistics(
-    planes: Any,
-    weights: Any,
-    log_constants: Any,
-    means: Any,
-    factors: Any,
-    threads: int,
-    log_prior: Any = None,
-    dof: Any = None,
-) -> Any:
+def statistics(planes: Any, weights: Any, densities: Densities, threads: int, log_prior: Any = None) -> Any:
     """Sums `(K, 1 + d + second moments)` about the means (rounded to the planes' dtype), and the log-likelihood.
 
     Second moments are the rows of the lower triangle, or the d squares when the factors are diagonal. With `dof` the
     sums are of responsibility r times u, the sample's share in the scale (Peel and McLachlan 2000), and two columns
     follow: the sums of r and of r (ln u - u).
     """
-    return _kernels.statistics(planes, weights, log_constants, means, factors, threads, log_prior, dof)
+    return _kernels.statistics(planes, weights, densities, threads, log_prior)
 
 
 def posterior(
-    planes: Any,
-    log_constants: Any,
-    means: Any,
-    factors: Any,
-    out: Any,
-    log_density: Any,
-    threads: int,
-    log_prior: Any = None,
-    dof: Any = None,
+    planes: Any, densities: Densities, out: Any, log_density: Any, threads: int, log_prior: Any = None
 ) -> None:
     """Write responsibilities into `out` `(K, n)` and log densities into `log_density` `(n,)`; either may be None."""
-    _kernels.posterior(planes, log_constants, means, factors, out, log_density, threads, log_prior, dof)
+    _kernels.posterior(planes, densities, out, log_density, threads, log_prior)
 
 
-def classify(
-    planes: Any,
-    log_constants: Any,
-    means: Any,
-    factors: Any,
-    out: Any,
-    first: int,
-    threads: int,
-    log_prior: Any = None,
-    dof: Any = None,
-) -> None:
+def classify(planes: Any, densities: Densities, out: Any, first: int, threads: int, log_prior: Any = None) -> None:
     """Write `first` plus the index of the likeliest component into `out` `(n,)`, uint8 or int64."""
-    _kernels.classify(planes, log_constants, means, factors, out, first, threads, log_prior, dof)
+    _kernels.classify(planes, densities, out, first, threads, log_prior)
 
 
 def lab(pixels: Any, linear: Any, out: Any) -> None:
@@ -119,22 +87,19 @@ def smooth(
     prior: Any,
     guide: Any,
     valid: Any,
-    offsets: Any,
-    strengths: Any,
-    sharpness: Any,
-    sweeps: int,
+    neighbourhood: Neighbourhood,
     inner_first: tuple[int, int, int],
     labels: Any,
     probabilities: Any,
 ) -> None:
     """Smooth class probabilities `prior` `(K, z, y, x)` by mean field; write labels (from 1) or probabilities or both.
 
-    Neighbours are at `offsets` `(m, 3)` and opposite. An edge weighs `strengths` `(m,)` times 0.2 + 0.8 (1 - D/8)^8
-    (0.2 from D = 8 on), in 255 steps of the strongest, where D is the sum of the squares of `sharpness` `(c,)` times
-    the differences of `guide` `(c, z, y, x)`; it weighs nothing where `valid` `(z, y, x)`, uint8 or None, is 0. The
-    outputs are filled from the part of the tile that starts at `inner_first`.
+    Neighbours are at `offsets` and opposite. An edge weighs `strengths` times 0.2 + 0.8 (1 - D/8)^8 (0.2 from D = 8
+    on), in 255 steps of the strongest, where D is the sum of the squares of `sharpness` times the differences of
+    `guide` `(c, z, y, x)`; it weighs nothing where `valid` `(z, y, x)`, uint8 or None, is 0. The outputs are filled
+    from the part of the tile that starts at `inner_first`.
     """
-    _kernels.smooth(prior, guide, valid, offsets, strengths, sharpness, sweeps, inner_first, labels, probabilities)
+    _kernels.smooth(prior, guide, valid, neighbourhood, inner_first, labels, probabilities)
 
 
 def texture(values: Any, known: Any, steps: Any, shift: Any, slopes: Any, out: Any) -> None:

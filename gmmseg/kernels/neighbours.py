@@ -1,19 +1,43 @@
-"""Neighbours by whole-array shifts: for the smoothing's reference, and for what its strength is estimated from."""
+"""Neighbours of a voxel: which they are and how they are heard, and sums over them by whole-array shifts.
+
+The sums serve the smoothing's reference, and what its strength is estimated from.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLIND", "fading", "overlap", "support"]
+__all__ = ["BLIND", "Neighbourhood", "fading", "overlap", "support"]
 
 Array = NDArray[Any]
 
 BLIND = np.float32(0.2)
 """Part of an edge's weight that no contrast can cut."""
+
+
+class Neighbourhood(NamedTuple):
+    """Whom each voxel hears in the smoothing, how loudly, and how often; see `gmmseg.kernels.smooth`.
+
+    Parameters
+    ----------
+    offsets : ndarray, shape (m, 3), int64
+        Where the neighbours are, along z, y and x; only one of each opposite pair.
+    strengths : ndarray, shape (m,), float32
+        Weight of an edge between voxels of the same guide, in nats.
+    sharpness : ndarray, shape (c,), float32
+        What differences of the guide's c planes are multiplied by: the larger, the sooner contrast cuts an edge.
+    sweeps : int
+        Times that every voxel hears its neighbours.
+    """
+
+    offsets: Array
+    strengths: Array
+    sharpness: Array
+    sweeps: int
 
 
 def overlap(offset: Array) -> tuple[tuple[slice, ...], tuple[slice, ...]]:

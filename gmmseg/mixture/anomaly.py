@@ -42,22 +42,20 @@ def p_values(planes: Array, arguments: Arguments, *, threads: int = 1) -> Array:
     out = np.full(planes.shape[1], np.nan, planes.dtype)
     for observed, index in patterns(planes):
         part = np.ascontiguousarray((planes if observed is None else planes[observed])[:, index])
-        out[index] = _of_part(part, *arguments(observed), threads=threads)
+        out[index] = _of_part(part, arguments(observed), threads)
     return out
 
 
-def _of_part(
-    planes: Array, constants: Array, means: Array, factors: Array, dof: Array | None, *, threads: int
-) -> Array:
+def _of_part(planes: Array, densities: kernels.Densities, threads: int) -> Array:
     from scipy.special import chdtrc
 
     d, n = planes.shape
-    soft, distance = np.empty((len(means), n), planes.dtype), np.empty(n, planes.dtype)
-    kernels.posterior(planes, constants, means, factors, soft, None, threads, None, dof)
+    soft, distance = np.empty((len(densities.means), n), planes.dtype), np.empty(n, planes.dtype)
+    kernels.posterior(planes, densities, soft, None, threads)
     result = np.zeros(n)
-    for k in range(len(means)):
-        one = slice(k, k + 1)
-        kernels.posterior(planes, np.zeros(1), means[one], factors[one], None, distance, threads)
+    for share, mean, factor in zip(soft, densities.means, densities.factors, strict=True):
+        alone = kernels.Densities(np.zeros(1), mean[None], factor[None])
+        kernels.posterior(planes, alone, None, distance, threads)
         squared = -2 * distance.astype(np.float64)  # the log density of a component without normaliser
-        result += soft[k] * chdtrc(d, squared)
+        result += share * chdtrc(d, squared)
     return result.clip(0, 1).astype(planes.dtype)

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError
 from gmmseg.mixture.covariance import family
-from gmmseg.mixture.em import Fit, expectation_maximization
+from gmmseg.mixture.em import Fit, Iteration, expectation_maximization
 from gmmseg.mixture.kmeans import from_labels
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.moves import merge_down, split_lengthwise
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.seeding import seed_mixture
+from gmmseg.mixture.seeding import Seeding, seed_mixture
 from gmmseg.mixture.statistics import measure
 
 __all__ = ["CRITERIA", "DEFAULT_CRITERION", "Candidate", "Choice", "choose", "grow"]
@@ -30,7 +30,7 @@ Array = NDArray[Any]
 CRITERIA = ("bic", "aic", "icl", "mdl")
 DEFAULT_CRITERION = "icl"
 
-_TOLERANCE, _MAX_ITERATIONS = 1e-4, 100
+_ITERATION = Iteration(tolerance=1e-4)
 _TRIAL_SAMPLES, _TRIAL_ITERATIONS = 4096, 5
 
 
@@ -177,8 +177,7 @@ def choose(
     *,
     effective: float | Callable[[Mixture], float],
     criterion: str = DEFAULT_CRITERION,
-    noise: Array | float = 0.0,
-    threads: int = 1,
+    iteration: Iteration = _ITERATION,
 ) -> Choice:
     """Fit mixtures of several numbers of components and families, and choose one.
 
@@ -194,10 +193,8 @@ def choose(
         How many independent samples say as much as these n do; more than n count as n. A callable returns what the
         residuals around a mixture's components tell of it.
     criterion : {"bic", "aic", "icl", "mdl"}
-    noise : float or ndarray, shape (d,)
-        As of `expectation_maximization`.
-    threads : int
-        Changes the time, never the result.
+    iteration : Iteration
+        Of every fit; by default `Iteration(tolerance=1e-4)`.
 
     Returns
     -------
@@ -238,9 +235,9 @@ def choose(
     _check(numbers, families, effective, criterion)
     candidates = []
     for name in _distinct(families, len(planes)):
-        for mixture in grow(planes, numbers[-1], name, rng, noise=noise, threads=threads):
+        for mixture in grow(planes, numbers[-1], name, rng, iteration):
             if mixture.n_components in numbers:
-                candidates.append(_judge(planes, mixture, noise, threads))
+                candidates.append(_judge(planes, mixture, iteration))
     n = float(planes.shape[1])
     if not callable(effective):
         return _weigh(candidates, criterion, min(max(effective, 1.0), n))
@@ -274,19 +271,13 @@ def _weigh(candidates: Sequence[Candidate], criterion: str, effective: float) ->
 
 
 def grow(
-    planes: Array,
-    most: int,
-    covariance: str,
-    rng: np.random.Generator,
-    *,
-    noise: Array | float = 0.0,
-    threads: int = 1,
+    planes: Array, most: int, covariance: str, rng: np.random.Generator, iteration: Iteration = _ITERATION
 ) -> list[Mixture]:
     """Fit mixtures of 1 to `most` components, each from its neighbours.
 
     Parameters
     ----------
-    planes, covariance, rng, noise, threads
+    planes, covariance, rng, iteration
         As of `choose`.
     most : int
         Largest number of components; the list is shorter where the samples do not support that many.
@@ -303,9 +294,9 @@ def grow(
     merged one by one on the way back down. At each number the fit of the higher likelihood stays.
     """
     family(covariance)
-    fitter = _Fitter(planes, noise, threads, rng)
-    n = planes.shape[1]
-    start = from_labels(fill_in(planes), np.zeros(n, np.int64), 1, covariance, None, noise)
+    fitter = _Fitter(planes, iteration, rng)
+    added, alike = iteration.regularization + iteration.noise, np.zeros(planes.shape[1], np.int64)
+    start = from_labels(fill_in(planes), alike, 1, covariance, None, added)
     grown = [fitter.fit(start)]
     while len(grown) < most:
         following = fitter.attempt(fitter.split, grown[-1].mixture, len(grown) + 1)
@@ -325,27 +316,23 @@ def grow(
 class _Fitter:
     """EM on one set of samples, and trials on a part of it."""
 
-    def __init__(self, planes: Array, noise: Array | float, threads: int, rng: np.random.Generator) -> None:
-        d, n = planes.shape
+    def __init__(self, planes: Array, iteration: Iteration, rng: np.random.Generator) -> None:
+        n = planes.shape[1]
         chosen: Any = slice(None)
         if n > _TRIAL_SAMPLES:
             chosen = np.sort(rng.choice(n, _TRIAL_SAMPLES, replace=False))
-        self.planes, self.some, self.rng = planes, np.ascontiguousarray(planes[:, chosen]), rng
-        self.noise, self.threads = np.broadcast_to(np.asarray(noise, np.float64), (d,)), threads
+        self.planes, self.some = planes, np.ascontiguousarray(planes[:, chosen])
+        self.iteration, self.rng = iteration, rng
 
-    def fit(self, start: Mixture, planes: Array | None = None, iterations: int = _MAX_ITERATIONS) -> Fit:
-        """Run EM to its end, or a few iterations on other samples."""
+    def fit(self, start: Mixture) -> Fit:
+        """Run EM on all samples, to its end."""
+        return self._run(self.planes, start, self.iteration)
+
+    def _run(self, planes: Array, start: Mixture, iteration: Iteration) -> Fit:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.simplefilter("ignore", DataWarning)  # a component that is dropped ends the growth
-            return expectation_maximization(
-                self.planes if planes is None else planes,
-                start,
-                noise=self.noise,
-                tolerance=_TOLERANCE,
-                max_iterations=iterations,
-                threads=self.threads,
-            )
+            return expectation_maximization(planes, start, iteration)
 
     def attempt(self, begin: Callable[[Mixture, int], Mixture], mixture: Mixture, k: int) -> Fit | None:
         """Fit from `begin(mixture, k)`; None where the samples do not support k components."""
@@ -357,19 +344,20 @@ class _Fitter:
 
     def split(self, mixture: Mixture, k: int) -> Mixture:
         """Mixture with k components, from all of its components split."""
-        return merge_down(self.fit(split_lengthwise(mixture), self.some, _TRIAL_ITERATIONS).mixture, k)
+        few = replace(self.iteration, max_iterations=_TRIAL_ITERATIONS)
+        return merge_down(self._run(self.some, split_lengthwise(mixture), few).mixture, k)
 
     def seed(self, mixture: Mixture, k: int) -> Mixture:
         """Start of its own for k components of the mixture's family."""
-        return seed_mixture(
-            self.planes, k, self.rng, covariance=mixture.covariance, noise=self.noise, threads=self.threads
-        )
+        how = self.iteration
+        seeding = Seeding(mixture.covariance, how.regularization, how.noise, threads=how.threads)
+        return seed_mixture(self.planes, k, self.rng, seeding)
 
 
-def _judge(planes: Array, mixture: Mixture, noise: Array | float, threads: int) -> Candidate:
-    blur = np.broadcast_to(np.asarray(noise, np.float64), (len(planes),))
-    total = measure(planes, mixture, noise=blur, threads=threads)
-    surest = mixture.posterior(planes, threads=threads).max(axis=0)
+def _judge(planes: Array, mixture: Mixture, iteration: Iteration) -> Candidate:
+    blur = np.broadcast_to(np.asarray(iteration.noise, np.float64), (len(planes),))
+    total = measure(planes, mixture, noise=blur, threads=iteration.threads)
+    surest = mixture.posterior(planes, threads=iteration.threads).max(axis=0)
     ambiguity = -float(np.log(surest).mean(dtype=np.float64))
     return Candidate(mixture, total.log_likelihood / total.weight, ambiguity, effective=float(planes.shape[1]))
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
 
-__all__ = ["FAMILIES", "Family", "factors_of_roots", "family", "inverse_of_lower"]
+__all__ = ["FAMILIES", "Family", "factors_of_precisions", "factors_of_roots", "family", "inverse_of_lower"]
 
 Array = NDArray[Any]
 
@@ -84,6 +84,20 @@ def factors_of_roots(roots: Array) -> Array:
     index = np.arange(lower.shape[1])
     lower[:, index, index] = np.maximum(lower[:, index, index], least)
     return inverse_of_lower(lower)
+
+
+def factors_of_precisions(roots: Array) -> Array:
+    """Lower precision factors (..., d, d) of precisions P P^T, from P (..., d, d): upper triangular, or any other.
+
+    P^T itself is one where P is upper triangular with a positive diagonal. All others are P^T times a rotation, and the
+    triangular one among them is found by QR, of the features in reverse order for it to be lower.
+    """
+    factors = np.swapaxes(roots, -1, -2)
+    if not np.triu(factors, 1).any() and (np.diagonal(factors, axis1=-2, axis2=-1) > 0).all():
+        return factors
+    lower = np.asarray(np.linalg.qr(factors[..., ::-1], mode="r"))[..., ::-1, ::-1]
+    signs = np.where(np.diagonal(lower, axis1=-2, axis2=-1) < 0, -1, 1)
+    return np.asarray(lower * signs[..., None])
 
 
 def _inverse_roots(variances: Array) -> Array:

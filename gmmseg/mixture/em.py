@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.patterns import Samples
+from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.prior import Prior
 from gmmseg.mixture.statistics import Statistics, m_step, measure
 
-__all__ = ["OUTLIERS", "Fit", "expectation_maximization", "with_outliers"]
+__all__ = ["OUTLIERS", "Fit", "Iteration", "expectation_maximization", "with_outliers"]
 
 Array = NDArray[Any]
 
@@ -26,6 +26,33 @@ _START_DOF = 8.0
 _START_OUTLIERS = 0.05
 _MOST_PRECISE = 1e15  # inverse standard deviations above it would overflow when squared in float32
 _LEAST_SPREAD = 1e-20  # variances below it are rounding of what is constant: a millionth of one is just not too precise
+
+
+@dataclass(frozen=True, eq=False)
+class Iteration:
+    """How EM iterates, and when it stops.
+
+    Parameters
+    ----------
+    tolerance : float
+        Stop when an iteration gains less than this, in nats a sample. A fall beyond rounding is reported, and never
+        taken for convergence.
+    max_iterations : int
+    regularization : float or ndarray, shape (d,)
+        Added to the variances at every M step, though no maximum of the likelihood asks for it; it can make the
+        likelihood fall by no more than its own share in it.
+    noise : float or ndarray, shape (d,)
+        Variance by which the samples are known to be uncertain, such as that of rounding. Added to the variances, and
+        part of the objective, which is the likelihood expected over the noise; it never falls.
+    threads : int
+        Changes the time, never the result.
+    """
+
+    tolerance: float = 1e-3
+    max_iterations: int = 100
+    regularization: Array | float = 0.0
+    noise: Array | float = 0.0
+    threads: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +79,9 @@ class Fit:
 def expectation_maximization(
     planes: Array,
     start: Mixture,
+    iteration: Iteration | None = None,
     *,
     weights: Array | None = None,
-    regularization: Array | float = 0.0,
-    noise: Array | float = 0.0,
-    tolerance: float = 1e-3,
-    max_iterations: int = 100,
-    threads: int = 1,
     log_prior: Array | None = None,
     prior: Prior | None = None,
     frozen: Sequence[int] = (),
@@ -72,20 +95,10 @@ def expectation_maximization(
         those of more than 1e140 into float64.
     start : Mixture
         With Student-t components or outliers, where there shall be such: see `with_outliers`.
+    iteration : Iteration, optional
+        `Iteration()` by default.
     weights : ndarray, shape (n,), optional
         Samples' weights, of the planes' dtype.
-    regularization : float or ndarray, shape (d,)
-        Added to the variances at every M step, though no maximum of the likelihood asks for it; it can make the
-        likelihood fall by no more than its own share in it.
-    noise : float or ndarray, shape (d,)
-        Variance by which the samples are known to be uncertain, such as that of rounding. Added to the variances, and
-        part of the objective, which is the likelihood expected over the noise; it never falls.
-    tolerance : float
-        Stop when an iteration gains less than this, in nats a sample. A fall beyond rounding is reported, and never
-        taken for convergence.
-    max_iterations : int
-    threads : int
-        Changes the time, never the result.
     log_prior : ndarray, shape (K, n), of the planes' dtype, optional
         Logarithms of each sample's prior probabilities of the components; very low where a component is ruled out.
     prior : Prior, optional
@@ -104,7 +117,9 @@ def expectation_maximization(
     widest component instead; if that does not help it is dropped, with a DataWarning. Where something is known of the
     components one by one (a prior of either kind, frozen ones) it stays as it was.
     """
-    added = np.broadcast_to(np.asarray(regularization, np.float64) + noise, (len(planes),))
+    how = iteration or Iteration()
+    noise, tolerance = how.noise, how.tolerance
+    added = np.broadcast_to(np.asarray(how.regularization, np.float64) + noise, (len(planes),))
     uncertain = np.broadcast_to(np.asarray(noise, np.float64), (len(planes),)) if np.any(noise) else None
     if start.dof is not None:
         uncertain = None  # only for Gaussian components is the expected logarithm that simple
@@ -115,8 +130,8 @@ def expectation_maximization(
     known = log_prior is not None or prior is not None or len(frozen) > 0
     mixture, history, rescued, fall = start, [], 0, 0.0
     comparable = converged = False
-    for _ in range(max_iterations):
-        statistics = measure(samples, mixture, noise=uncertain, threads=threads)
+    for _ in range(how.max_iterations):
+        statistics = measure(samples, mixture, noise=uncertain, threads=how.threads)
         objective = statistics.log_likelihood + (0.0 if prior is None else prior.log_density(mixture))
         history.append(objective / max(statistics.weight, np.finfo(float).tiny))
         gain = history[-1] - history[-2] if comparable else np.inf
@@ -145,12 +160,12 @@ def expectation_maximization(
 
 def _sorted_samples(
     planes: Array, start: Mixture, weights: Array | None, log_prior: Array | None, frozen: Sequence[int]
-) -> Samples:
+) -> SortedSamples:
     if start.family.shared and len(frozen):
         raise ParameterError(f"frozen={list(frozen)} does not go with covariance='tied'; use 'full'")
     if log_prior is not None and start.outlier_ranges is not None:
         log_prior = np.append(log_prior, np.zeros((1, planes.shape[1]), planes.dtype), axis=0)
-    return Samples.of(planes, weights, log_prior)
+    return SortedSamples.of(planes, weights, log_prior)
 
 
 def _report(fall: float, settled: bool, tolerance: float, iterations: int) -> None:

@@ -73,15 +73,15 @@ def plus_plus(
     return np.stack(centres).astype(np.float64)
 
 
-def _as_mixture(centres: Array) -> tuple[Array, Array, Array]:
-    """k-means as the limit of a mixture of equal balls of no size, as the kernels take it."""
-    return np.zeros(len(centres)), np.ascontiguousarray(centres), np.full(centres.shape, 1e3)
+def _balls(centres: Array) -> kernels.Densities:
+    """Equal balls of hardly any size at the centres (k, d): k-means is the limit of a mixture of such."""
+    return kernels.Densities(np.zeros(len(centres)), np.ascontiguousarray(centres), np.full(centres.shape, 1e3))
 
 
 def nearest(planes: Array, centres: Array) -> Array:
     """Index of the nearest centre of each sample (n,)."""
     out = np.empty(planes.shape[1], np.int64)
-    kernels.classify(planes, *_as_mixture(centres), out, 0, 1)
+    kernels.classify(planes, _balls(centres), out, 0, 1)
     return out
 
 
@@ -91,7 +91,7 @@ def lloyd(
     """Return the centres (k, d) after some iterations of k-means (Lloyd 1982); one that loses all samples stays."""
     d = len(planes)
     for _ in range(iterations):
-        sums, _ = kernels.statistics(planes, weights, *_as_mixture(centres), threads)
+        sums, _ = kernels.statistics(planes, weights, _balls(centres), threads)
         origins = centres.astype(planes.dtype).astype(np.float64)
         centres = origins + sums[:, 1 : 1 + d] / np.maximum(sums[:, :1], np.finfo(float).tiny)
     return centres

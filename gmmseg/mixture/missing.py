@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import GmmsegWarning
-from gmmseg.mixture.em import expectation_maximization
+from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import has_missing, patterns
 
@@ -30,9 +30,8 @@ def fill_in(planes: Array, weights: Array | None = None) -> Array:
     start = Mixture(np.ones(1), mean[None], np.diag(variance)[None])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", GmmsegWarning)
-        one = expectation_maximization(
-            planes, start, weights=weights, regularization=1e-6 * variance, max_iterations=10
-        ).mixture
+        few = Iteration(max_iterations=10, regularization=1e-6 * variance)
+        one = expectation_maximization(planes, start, few, weights=weights).mixture
     mean, covariance = one.means[0], one.covariances[0]
     filled = np.where(known, planes, mean[:, None].astype(planes.dtype))
     for observed, index in patterns(planes):

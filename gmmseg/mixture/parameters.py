@@ -14,18 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
+from gmmseg.kernels import Densities
 from gmmseg.mixture import patterns
-from gmmseg.mixture.covariance import Family, factors_of_roots, family, inverse_of_lower
+from gmmseg.mixture.covariance import Family, factors_of_precisions, factors_of_roots, family, inverse_of_lower
 
-__all__ = ["Mixture", "kernel_arguments"]
+__all__ = ["Mixture", "densities_of"]
 
 Array = NDArray[Any]
 
 
-def kernel_arguments(
-    weights: Array, means: Array, factors: Array, dof: Array | None = None
-) -> tuple[Array, Array, Array]:
-    """Return a mixture as the kernels take it: log constants (K,), means (K, d), precision factors, contiguous."""
+def densities_of(weights: Array, means: Array, factors: Array, dof: Array | None = None) -> Densities:
+    """Return a mixture as the kernels take it, from weights (K,), means (K, d) and lower precision factors."""
     k, d = means.shape
     if weights.shape != (k,) or factors.shape[0] != k or factors.shape[1] != d:
         raise ParameterError(
@@ -38,10 +37,11 @@ def kernel_arguments(
     if dof is not None:
         ratio = [math.lgamma((shape + d) / 2) - math.lgamma(shape / 2) for shape in dof]
         constants += np.array(ratio) - 0.5 * d * np.log(dof / 2)
-    return (
+    return Densities(
         np.ascontiguousarray(constants, np.float64),
         np.ascontiguousarray(means, np.float64),
         np.ascontiguousarray(factors, np.float64),
+        dof,
     )
 
 
@@ -102,22 +102,23 @@ class Mixture:
         return np.ascontiguousarray(self.family.factors(self.covariances, self.n_components, self.n_features))
 
     @cached_property
-    def arguments(self) -> tuple[Array, Array, Array]:
-        """The mixture as the kernels take it: log constants, means, precision factors."""
-        return kernel_arguments(self.weights, self.means, self.factors, self.dof)
+    def densities(self) -> Densities:
+        """The components as the kernels take them."""
+        return densities_of(self.weights, self.means, self.factors, self.dof)
 
     @cached_property
-    def all_arguments(self) -> tuple[Array, Array, Array]:
+    def all_densities(self) -> Densities:
         """The same with the outliers, where there is such a component, as a last one without extent."""
         if self.outlier_ranges is None:
-            return self.arguments
-        constants, means, factors = self.arguments
+            return self.densities
+        constants, means, factors, dof = self.densities
         with np.errstate(divide="ignore"):
             outliers = np.log(self.outlier_weight) - np.log(self.outlier_ranges).sum()
-        return (
+        return Densities(
             np.append(constants, outliers),
             np.append(means, np.zeros((1, self.n_features)), axis=0),
             np.append(factors, np.zeros((1, *factors.shape[1:])), axis=0),
+            dof,
         )
 
     def marginal(self, observed: Array | None) -> Mixture:
@@ -140,22 +141,25 @@ class Mixture:
         return some
 
     def of_precisions(self, precisions_cholesky: Array) -> Mixture:
-        """Return the mixture with the covariances that such `precisions_cholesky` stand for, float64."""
+        """Return the mixture with the covariances that such `precisions_cholesky`, float64, stand for.
+
+        Any square P with P P^T the precision will do in place of an upper triangular one.
+        """
         if self.family.diagonal:
             return replace(self, covariances=1 / precisions_cholesky**2)
         roots = np.linalg.inv(precisions_cholesky)
         mixture = replace(self, covariances=np.swapaxes(roots, -1, -2) @ roots)
-        lower = np.swapaxes(precisions_cholesky, -1, -2)
+        lower = factors_of_precisions(precisions_cholesky)
         vars(mixture)["factors"] = np.array(np.broadcast_to(lower, (self.n_components, *lower.shape[-2:])))
         return mixture
 
-    def arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
-        """Return log constants, means, precision factors and degrees of freedom of some features; of all where None."""
-        return (*self.marginal(observed).arguments, self.dof)
+    def arguments_of(self, observed: Array | None) -> Densities:
+        """Return the components in some of the features, given by their indices; in all where None."""
+        return self.marginal(observed).densities
 
-    def all_arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
+    def all_arguments_of(self, observed: Array | None) -> Densities:
         """Return the same with the outliers."""
-        return (*self.marginal(observed).all_arguments, self.dof)
+        return self.marginal(observed).all_densities
 
     @property
     def precisions_cholesky(self) -> Array:

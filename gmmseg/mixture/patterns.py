@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 
-__all__ = ["Part", "Samples", "classify", "has_missing", "patterns", "posterior"]
+__all__ = ["Part", "SortedSamples", "classify", "has_missing", "patterns", "posterior"]
 
 Array = NDArray[Any]
-Arguments = Callable[[Array | None], tuple[Array, Array, Array, Array | None]]
+Arguments = Callable[[Array | None], kernels.Densities]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +43,8 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
-    """All samples of a fit; those without any feature are left out.
+class SortedSamples:
+    """All samples of a fit, sorted by their patterns; those without any feature are left out.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Samples:
     dtype: np.dtype[Any]
 
     @classmethod
-    def of(cls, planes: Array, weights: Array | None = None, log_prior: Array | None = None) -> Samples:
+    def of(cls, planes: Array, weights: Array | None = None, log_prior: Array | None = None) -> SortedSamples:
         """Sort planes (d, n), where NaN is a feature that is not known."""
         if log_prior is not None:
             log_prior = np.ascontiguousarray(log_prior, planes.dtype)
@@ -107,20 +107,18 @@ def posterior(
     have the components' weights and the log density 0.
     """
     if not has_missing(planes):
-        constants, means, factors, dof = arguments(None)
-        kernels.posterior(planes, constants, means, factors, out, log_density, threads, log_prior, dof)
+        kernels.posterior(planes, arguments(None), out, log_density, threads, log_prior)
         return
     if out is not None:
         out[...] = np.nan
     if log_density is not None:
         log_density[...] = 0
     for observed, index in patterns(planes):
-        constants, means, factors, dof = arguments(observed)
         part = _columns(planes, index, observed)
         soft = None if out is None else np.empty((len(out), len(index)), planes.dtype)
         density = None if log_density is None else np.empty(len(index), planes.dtype)
         prior = None if log_prior is None else _columns(log_prior, index)
-        kernels.posterior(part, constants, means, factors, soft, density, threads, prior, dof)
+        kernels.posterior(part, arguments(observed), soft, density, threads, prior)
         if out is not None:
             out[:, index] = soft
         if log_density is not None:
@@ -130,15 +128,12 @@ def posterior(
 def classify(planes: Array, arguments: Arguments, out: Array, first: int, *, threads: int = 1) -> None:
     """Write `first` plus the index of the likeliest component (n,); samples without any feature get 0."""
     if not has_missing(planes):
-        constants, means, factors, dof = arguments(None)
-        kernels.classify(planes, constants, means, factors, out, first, threads, None, dof)
+        kernels.classify(planes, arguments(None), out, first, threads)
         return
     out[...] = 0
     for observed, index in patterns(planes):
-        constants, means, factors, dof = arguments(observed)
         labels = np.empty(len(index), out.dtype)
-        part = _columns(planes, index, observed)
-        kernels.classify(part, constants, means, factors, labels, first, threads, None, dof)
+        kernels.classify(_columns(planes, index, observed), arguments(observed), labels, first, threads)
         out[index] = labels
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import GmmsegWarning, ParameterError
-from gmmseg.mixture.em import Fit, expectation_maximization, with_outliers
+from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.kmeans import both_spaces, from_labels, lloyd, nearest, plus_plus, standardize
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.moves import split_and_merge
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import has_missing
 
-__all__ = ["frame", "seed_from_classes", "seed_mixture"]
+__all__ = ["Seeding", "frame", "seed_from_classes", "seed_mixture"]
 
 Array = NDArray[Any]
 
@@ -27,35 +28,15 @@ _SUBSET = 4096  # samples to start from
 _MOST_ROUNDS = 6
 
 
-def seed_mixture(
-    planes: Array,
-    k: int,
-    rng: np.random.Generator,
-    *,
-    covariance: str = "full",
-    weights: Array | None = None,
-    regularization: Array | float = 0.0,
-    noise: Array | float = 0.0,
-    outliers: str | None = None,
-    starts: int | None = None,
-    moves: bool = True,
-    rounds: int | None = None,
-    subset: int | None = None,
-    threads: int = 1,
-) -> Mixture:
-    """Return a mixture to start EM from.
+@dataclass(frozen=True, eq=False)
+class Seeding:
+    """How a start of EM is looked for.
 
     Parameters
     ----------
-    planes : ndarray, shape (d, n), float32 or float64
-        NaN is a feature that is not known; for a start it is filled in by regression on the others.
-    k : int
-        Components; at most n.
-    rng : numpy.random.Generator
-    weights : ndarray, shape (n,), optional
-        A weight of 2 counts a sample twice; samples of weight 0 are never chosen.
+    covariance : {"full", "tied", "diag", "spherical"}
     regularization, noise : float or ndarray, shape (d,)
-        As of `expectation_maximization`.
+        As of `Iteration`.
     outliers : {"uniform", "student"}, optional
         As of `with_outliers`: the start is then found without the fifth of the samples that lie most alone.
     starts : int, optional
@@ -69,6 +50,40 @@ def seed_mixture(
         Samples to start from: by default 4096, or 256 a component where that is more.
     threads : int
         Changes the time, never the result.
+    """
+
+    covariance: str = "full"
+    regularization: Array | float = 0.0
+    noise: Array | float = 0.0
+    outliers: str | None = None
+    starts: int | None = None
+    moves: bool = True
+    rounds: int | None = None
+    subset: int | None = None
+    threads: int = 1
+
+
+def seed_mixture(
+    planes: Array,
+    k: int,
+    rng: np.random.Generator,
+    seeding: Seeding | None = None,
+    *,
+    weights: Array | None = None,
+) -> Mixture:
+    """Return a mixture to start EM from.
+
+    Parameters
+    ----------
+    planes : ndarray, shape (d, n), float32 or float64
+        NaN is a feature that is not known; for a start it is filled in by regression on the others.
+    k : int
+        Components; at most n.
+    rng : numpy.random.Generator
+    seeding : Seeding, optional
+        `Seeding()` by default.
+    weights : ndarray, shape (n,), optional
+        A weight of 2 counts a sample twice; samples of weight 0 are never chosen.
 
     Notes
     -----
@@ -79,12 +94,14 @@ def seed_mixture(
     takes no more passes, and the best is kept: luck matters most where samples are few. Time O(subset * k * d**2), with
     a few dozen passes over the subset.
     """
-    some, some_weights = draw_subset(planes, weights, subset or max(_SUBSET, 256 * k), rng)
+    how = seeding or Seeding()
+    added = how.regularization + how.noise
+    some, some_weights = draw_subset(planes, weights, how.subset or max(_SUBSET, 256 * k), rng)
     if has_missing(some):
         seen = ~np.isnan(some).all(axis=0)
         some, some_weights = some[:, seen], None if some_weights is None else some_weights[seen]
     complete = fill_in(some, some_weights)
-    if outliers is not None:
+    if how.outliers is not None:
         crowded = _crowded(complete)
         some, complete = (np.ascontiguousarray(values[:, crowded]) for values in (some, complete))
         some_weights = None if some_weights is None else some_weights[crowded]
@@ -92,34 +109,29 @@ def seed_mixture(
 
     def begin(turn: int) -> Mixture:
         space = spaces[turn % 2]
-        centres = lloyd(space, plus_plus(space, k, rng, some_weights), some_weights, threads=threads)
+        centres = lloyd(space, plus_plus(space, k, rng, some_weights), some_weights, threads=how.threads)
         labels = nearest(space, centres)
-        return from_labels(complete, labels, len(centres), covariance, some_weights, regularization + noise)
+        return from_labels(complete, labels, len(centres), how.covariance, some_weights, added)
 
     def climb(mixture: Mixture, iterations: int) -> Fit:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", GmmsegWarning)  # of a trial; the fit that follows warns where there is need
-            return expectation_maximization(
-                some,
-                mixture,
-                weights=some_weights,
-                regularization=regularization,
-                noise=noise,
-                max_iterations=iterations,
-                threads=threads,
+            iteration = Iteration(
+                max_iterations=iterations, regularization=how.regularization, noise=how.noise, threads=how.threads
             )
+            return expectation_maximization(some, mixture, iteration, weights=some_weights)
 
-    rounds = rounds or min(max(_SUBSET // some.shape[1], 1), _MOST_ROUNDS)
-    starts = starts or (4 if k > 6 else 2 if rounds > 1 else 1)
-    if k == 1 or not moves:
-        return with_outliers(begin(0), outliers, planes, regularization + noise)
+    rounds = how.rounds or min(max(_SUBSET // some.shape[1], 1), _MOST_ROUNDS)
+    starts = how.starts or (4 if k > 6 else 2 if rounds > 1 else 1)
+    if k == 1 or not how.moves:
+        return with_outliers(begin(0), how.outliers, planes, added)
 
     def best_start() -> Fit:
         best = max((climb(begin(turn), 4) for turn in range(starts)), key=_score)
         return split_and_merge(climb(best.mixture, 6), climb, some.shape[1], patient=rounds > 1)
 
     mixture = max((best_start() for _ in range(rounds)), key=_score).mixture
-    return with_outliers(mixture, outliers, planes, regularization + noise)
+    return with_outliers(mixture, how.outliers, planes, added)
 
 
 def _score(fit: Fit) -> float:
@@ -148,7 +160,7 @@ def seed_from_classes(
         Components; those that no sample is given of start by k-means++ among the free samples.
     rng : numpy.random.Generator
     covariance, regularization, outliers
-        As of `seed_mixture`.
+        As of `Seeding`.
     """
     complete = fill_in(planes)
     space = standardize(complete)[0]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.patterns import Part, Samples
+from gmmseg.mixture.patterns import Part, SortedSamples
 from gmmseg.mixture.prior import Prior
 
 __all__ = ["Statistics", "m_step", "measure"]
@@ -83,7 +83,7 @@ class Statistics:
 
 
 def measure(
-    planes: Array | Samples,
+    planes: Array | SortedSamples,
     mixture: Mixture,
     weights: Array | None = None,
     *,
@@ -94,7 +94,7 @@ def measure(
 
     Parameters
     ----------
-    planes : Samples, or ndarray, shape (d, n), float32 or float64
+    planes : SortedSamples, or ndarray, shape (d, n), float32 or float64
         NaN is a feature that is not known.
     mixture : Mixture
     weights : ndarray, shape (n,), of the planes' dtype, optional
@@ -104,7 +104,7 @@ def measure(
     threads : int
         Changes the time, never the result.
     """
-    samples = planes if isinstance(planes, Samples) else Samples.of(planes, weights)
+    samples = planes if isinstance(planes, SortedSamples) else SortedSamples.of(planes, weights)
     total = _nothing(mixture, samples.dtype)
     for part in samples.parts:
         one = _measure_part(part, mixture, noise, threads)
@@ -128,13 +128,12 @@ def _nothing(mixture: Mixture, dtype: Any) -> Statistics:
 
 def _measure_part(part: Part, mixture: Mixture, noise: Array | None, threads: int) -> Statistics:
     local = mixture.marginal(part.observed)
-    constants, means, factors = local.all_arguments
+    densities = local.all_densities
     if noise is not None:
-        constants = constants.copy()
+        constants = densities.log_constants.copy()
         constants[: mixture.n_components] -= local.blur(noise if part.observed is None else noise[part.observed])
-    sums, log_likelihood = kernels.statistics(
-        part.planes, part.weights, constants, means, factors, threads, part.log_prior, mixture.dof
-    )
+        densities = densities._replace(log_constants=constants)
+    sums, log_likelihood = kernels.statistics(part.planes, part.weights, densities, threads, part.log_prior)
     outliers = float(sums[mixture.n_components :, 0].sum())
     sums = sums[: mixture.n_components]
     k, d = local.means.shape
@@ -144,20 +143,20 @@ def _measure_part(part: Part, mixture: Mixture, noise: Array | None, threads: in
         tails = sums[:, -1] + counts * _expected_log_share(mixture.dof, d)
         sums = sums[:, :-2]
     second = sums[:, 1 + d :]
-    if factors.ndim == 3:
+    if densities.factors.ndim == 3:
         rows, columns = _lower_triangle(d)
         square = np.empty((k, d, d))
         square[:, rows, columns] = second
         square[:, columns, rows] = second
         second = square
-    origins, dtype = _origins(mixture, part.planes.dtype), part.planes.dtype
+    origins = _origins(mixture, part.planes.dtype)
     statistics = Statistics(
         origins, counts, sums[:, 1 : 1 + d], second, log_likelihood, part.weight, outliers, mass, tails
     )
-    return statistics if part.observed is None else _complete(statistics, mixture, part.observed, factors, dtype)
+    return statistics if part.observed is None else _complete(statistics, mixture, part.observed, densities.factors)
 
 
-def _complete(statistics: Statistics, mixture: Mixture, observed: Array, factors: Array, dtype: Any) -> Statistics:
+def _complete(statistics: Statistics, mixture: Mixture, observed: Array, factors: Array) -> Statistics:
     """Add the conditional moments of the features that the samples do not have."""
     k, d = mixture.means.shape
     missing = np.delete(np.arange(d), observed)
@@ -165,7 +164,7 @@ def _complete(statistics: Statistics, mixture: Mixture, observed: Array, factors
     mass = counts if statistics.mass is None else statistics.mass
     first = np.zeros((k, d))
     first[:, observed] = statistics.first
-    shift = mixture.means - _origins(mixture, dtype)
+    shift = mixture.means - statistics.origins
     dense = mixture.family.dense(mixture.covariances, k, d)
     if statistics.second.ndim == 2:
         gap = shift[:, missing]

@@ -16,6 +16,7 @@ from gmmseg.errors import InputError
 from gmmseg.features import Recipe
 from gmmseg.image import Image
 from gmmseg.io.atomic import atomic_file
+from gmmseg.kernels import Densities
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.spatial.smoothing import HALO, share_power
 
@@ -125,12 +126,10 @@ class Model:
         return replace(self, mixture=self.mixture.tempered(share_power(self.strength)))
 
     @cached_property
-    def _arguments(self) -> dict[tuple[bool, bytes], tuple[Array, Array, Array, Array | None]]:
+    def _arguments(self) -> dict[tuple[bool, bytes], Densities]:
         return {}
 
-    def arguments_of(
-        self, observed: Array | None, *, outliers: bool = False
-    ) -> tuple[Array, Array, Array, Array | None]:
+    def arguments_of(self, observed: Array | None, *, outliers: bool = False) -> Densities:
         """Return the mixture of some features, all where None, as the kernels take it.
 
         It is for planes in the features' own units: the scaling is folded in. `outliers` adds their component, where
@@ -140,13 +139,13 @@ class Model:
         if key not in self._arguments:
             chosen = slice(None) if observed is None else observed
             local = self.mixture.marginal(observed)
-            constants, means, factors = local.all_arguments if outliers else local.arguments
+            constants, means, factors, dof = local.all_densities if outliers else local.densities
             scale, center = self.scale[chosen], self.center[chosen]
-            self._arguments[key] = (
+            self._arguments[key] = Densities(
                 constants - np.log(scale).sum(),
                 np.ascontiguousarray(means * scale + center),
                 factors / np.broadcast_to(scale, factors.shape),  # the last axis of both is that of the features
-                self.mixture.dof,
+                dof,
             )
         return self._arguments[key]
 

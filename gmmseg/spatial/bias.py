@@ -24,7 +24,7 @@ from gmmseg.image.sources import ArraySource
 from gmmseg.image.units import as_float
 from gmmseg.image.windows import Window, everything
 
-__all__ = ["DEGREE", "BiasField"]
+__all__ = ["DEGREE", "BiasField", "Evidence"]
 
 Array = NDArray[Any]
 
@@ -33,6 +33,29 @@ DEGREE = 4
 
 _STIFFNESS = 1.0  # inverse variance of a coefficient of degree 1, before any pixel is seen; it grows with degree**4
 _HALVINGS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What some pixels say of the gain of one channel: how their log-likelihood changes with its logarithm.
+
+    Parameters
+    ----------
+    basis : ndarray, shape (p, n), float32
+        The field's polynomials at these pixels, as of `BiasField.basis`.
+    gradient, curvature : ndarray, shape (n,)
+        Of the log-likelihood by the logarithm of each pixel's gain.
+    objective : callable
+        Log-likelihood of these pixels under a field.
+    seen : ndarray of bool, shape (n,), optional
+        Pixels over which the logarithm has a mean of 0; all where None.
+    """
+
+    basis: Array
+    gradient: Array
+    curvature: Array
+    objective: Callable[[BiasField], float]
+    seen: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,31 +130,14 @@ class BiasField:
         free = np.stack([self._free(own) for own in self.coefficients]).astype(np.float32)
         return np.asarray(np.einsum("mp,pn->mn", free, basis) + constants.astype(np.float32)[:, None])
 
-    def ascend(
-        self,
-        channel: int,
-        basis: Array,
-        gradient: Array,
-        curvature: Array,
-        objective: Callable[[BiasField], float],
-        *,
-        seen: Array | None = None,
-        degree: int = DEGREE,
-        threads: int = 1,
-    ) -> BiasField:
+    def ascend(self, channel: int, evidence: Evidence, *, degree: int = DEGREE, threads: int = 1) -> BiasField:
         """Return a field of higher posterior: one step of Fisher scoring, halved until it is one upward.
 
         Parameters
         ----------
         channel : int
-        basis : ndarray, shape (p, n), float32
-            At the pixels that the field is estimated from.
-        gradient, curvature : ndarray, shape (n,)
-            Of the log-likelihood by the logarithm of each pixel's gain.
-        objective : callable
-            Log-likelihood of these pixels under a field.
-        seen : ndarray of bool, shape (n,), optional
-            Pixels over which the logarithm has a mean of 0; all where None.
+        evidence : Evidence
+            Of the pixels that the field is estimated from.
         degree : int
             Polynomials above it stay as they are.
         threads : int
@@ -139,11 +145,12 @@ class BiasField:
         """
         degrees = np.array([sum(term) for term in self.terms])
         moving, free = degrees <= degree, self._free(self.coefficients[channel])
-        if not len(free) or not (curvature > 0).any():
+        if not len(free) or not (evidence.curvature > 0).any():
             return self
+        basis, seen = evidence.basis, evidence.seen
         center = (basis if seen is None else basis[:, seen]).mean(axis=1, dtype=np.float64)
         stiffness = _STIFFNESS * degrees.astype(np.float64) ** 4
-        normal, slope = _normal_equations(basis[moving], center[moving], gradient, curvature, threads)
+        normal, slope = _normal_equations(basis[moving], center[moving], evidence.gradient, evidence.curvature, threads)
         normal += np.diag(stiffness[moving])
         step = np.zeros(len(free))
         step[moving] = np.linalg.solve(normal, slope - stiffness[moving] * free[moving])
@@ -155,7 +162,7 @@ class BiasField:
             return replace(self, coefficients=changed)
 
         def posterior(field: BiasField) -> float:
-            return objective(field) - 0.5 * float(stiffness @ self._free(field.coefficients[channel]) ** 2)
+            return evidence.objective(field) - 0.5 * float(stiffness @ self._free(field.coefficients[channel]) ** 2)
 
         before = posterior(self)
         for halving in range(_HALVINGS):
@@ -182,8 +189,8 @@ def _normal_equations(
     p = len(basis)
     ratio = gradient / np.maximum(curvature, 1e-30)
     planes = np.concatenate([basis, ratio.astype(np.float32)[None]])
-    origin, factor = np.append(center, 0.0)[None], np.zeros((1, p + 1, p + 1))
-    sums, _ = kernels.statistics(planes, curvature.astype(np.float32), np.zeros(1), origin, factor, threads)
+    everywhere = kernels.Densities(np.zeros(1), np.append(center, 0.0)[None], np.zeros((1, p + 1, p + 1)))
+    sums, _ = kernels.statistics(planes, curvature.astype(np.float32), everywhere, threads)
     square = np.zeros((p + 1, p + 1))
     square[np.tril_indices(p + 1)] = sums[0, 2 + p :]
     square += np.tril(square, -1).T

@@ -122,15 +122,11 @@ class Smoothing:
         flat = (None,) * (4 - posterior.ndim)
         deep = (slice(None), *flat)
         first = (0,) * len(flat) + tuple(s.start for s in inner)
-        offsets, strengths = self.neighbours
         kernels.smooth(
             posterior[deep],
             guide[deep],
             None if valid is None else np.ascontiguousarray(valid[flat], np.uint8),
-            offsets,
-            strengths,
-            np.ascontiguousarray(self.sharpness, np.float32),
-            HALO,
+            kernels.Neighbourhood(*self.neighbours, np.ascontiguousarray(self.sharpness, np.float32), HALO),
             first,
             None if labels is None else labels[flat],
             None if probabilities is None else probabilities[deep],

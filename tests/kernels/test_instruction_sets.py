@@ -21,10 +21,10 @@ for dtype in ("float32", "float64"):
         full = np.tril(rng.normal(0, 0.3, (4, d, d)), -1) + np.eye(d)
         for shape, factors in (("full", full), ("diagonal", rng.uniform(0.5, 2, (4, d)))):
             name = f"{dtype}, {d} features, {shape}"
-            mixture = (np.log([0.1, 0.2, 0.3, 0.4]), rng.normal(size=(4, d)), factors)
+            mixture = kernels.Densities(np.log([0.1, 0.2, 0.3, 0.4]), rng.normal(size=(4, d)), factors)
             out, density = np.empty((4, 9001), dtype), np.empty(9001, dtype)
-            sums, total = kernels.statistics(x, None, *mixture, 2)
-            kernels.posterior(x, *mixture, out, density, 2)
+            sums, total = kernels.statistics(x, None, mixture, 2)
+            kernels.posterior(x, mixture, out, density, 2)
             results |= {name + ": sums": sums / 9001, name + ": total": total / 9001, name + ": density": density}
             results |= {name + ": posterior": out}
 pixels = rng.integers(0, 256, (40, 70, 3), np.uint8)
@@ -34,8 +34,8 @@ prior = rng.dirichlet(np.ones(3), (1, 40, 70)).transpose(3, 0, 1, 2).astype(np.f
 results["float32: smooth"] = np.empty_like(prior)
 offsets = np.array([[0, 0, 1], [0, 1, -1], [0, 1, 0], [0, 1, 1]])
 guide = rng.normal(size=(2, 1, 40, 70)).astype(np.float32)
-strengths, sharpness = np.full(4, 0.5, np.float32), np.full(2, 0.5, np.float32)
-kernels.smooth(prior, guide, None, offsets, strengths, sharpness, 1, (0, 0, 0), None, results["float32: smooth"])
+heard = kernels.Neighbourhood(offsets, np.full(4, 0.5, np.float32), np.full(2, 0.5, np.float32), 1)
+kernels.smooth(prior, guide, None, heard, (0, 0, 0), None, results["float32: smooth"])
 np.savez(sys.argv[1], **results)
 """
 

@@ -5,7 +5,7 @@ import pytest
 from implementations import both, compiled
 
 from gmmseg import kernels
-from gmmseg.kernels import reference
+from gmmseg.kernels import Densities, reference
 
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 shapes = pytest.mark.parametrize("diagonal", [False, True], ids=["full", "diagonal"])
@@ -29,20 +29,20 @@ def problem(d, n, k=4, dtype=np.float64, *, diagonal=False, seed=0):
 
 
 def statistics(kernel, planes, mixture, weights=None, threads=1):
-    return kernel.statistics(planes, weights, *mixture, threads)
+    return kernel.statistics(planes, weights, Densities(*mixture), threads)
 
 
 def posterior(kernel, planes, mixture, threads=1):
     """Responsibilities and log density, in arrays that were never read before."""
     n = planes.shape[1]
     out, density = np.full((len(mixture[0]), n), np.nan, planes.dtype), np.full(n, np.nan, planes.dtype)
-    kernel.posterior(planes, *mixture, out, density, threads)
+    kernel.posterior(planes, Densities(*mixture), out, density, threads)
     return out, density
 
 
 def classify(kernel, planes, mixture, dtype=np.int64, first=0, threads=1):
     out = np.full(planes.shape[1], 99, dtype)
-    kernel.classify(planes, *mixture, out, first, threads)
+    kernel.classify(planes, Densities(*mixture), out, first, threads)
     return out
 
 
@@ -295,8 +295,8 @@ def test_each_output_may_be_left_out(kernel, dtype):
     planes, mixture = problem(3, 900, dtype=dtype)
     responsibilities, density = posterior(kernel, planes, mixture)
     out, only_density = np.empty_like(responsibilities), np.empty_like(density)
-    kernel.posterior(planes, *mixture, out, None, 1)
-    kernel.posterior(planes, *mixture, None, only_density, 1)
+    kernel.posterior(planes, Densities(*mixture), out, None, 1)
+    kernel.posterior(planes, Densities(*mixture), None, only_density, 1)
     np.testing.assert_array_equal(out, responsibilities)
     np.testing.assert_array_equal(only_density, density)
 
@@ -305,7 +305,7 @@ def test_each_output_may_be_left_out(kernel, dtype):
 def test_posteriors_go_into_a_part_of_a_larger_array(kernel):
     planes, mixture = problem(3, 700)
     whole = np.full((4, 1000), -1.0)
-    kernel.posterior(planes, *mixture, whole[:, 100:800], None, 2)
+    kernel.posterior(planes, Densities(*mixture), whole[:, 100:800], None, 2)
     np.testing.assert_array_equal(whole[:, 100:800], posterior(kernel, planes, mixture)[0])
     assert (whole[:, :100] == -1).all()
     assert (whole[:, 800:] == -1).all()
@@ -370,18 +370,18 @@ def test_priors_and_student_tails_equal_the_reference(kernel, d, n, further, dty
     exact_prior = None if log_prior is None else log_prior.astype(np.float64)
     weights = np.random.default_rng(1).uniform(0, 3, n).astype(dtype)
     double = planes.astype(np.float64)
-    found = kernel.statistics(planes, weights, *mixture, 1, log_prior, dof)
-    exact = reference.statistics(double, weights.astype(np.float64), *mixture, 1, exact_prior, dof)
+    found = kernel.statistics(planes, weights, Densities(*mixture, dof), 1, log_prior)
+    exact = reference.statistics(double, weights.astype(np.float64), Densities(*mixture, dof), 1, exact_prior)
     assert_equal_statistics(found, exact, planes, mixture, weights)
     error = 4 * log_joint_error(planes, mixture)
     soft, density = np.full((len(mixture[0]), n), np.nan, dtype), np.full(n, np.nan, dtype)
-    kernel.posterior(planes, *mixture, soft, density, 1, log_prior, dof)
+    kernel.posterior(planes, Densities(*mixture, dof), soft, density, 1, log_prior)
     exact_soft, exact_density = np.empty(soft.shape), np.empty(n)
-    reference.posterior(double, *mixture, exact_soft, exact_density, 1, exact_prior, dof)
+    reference.posterior(double, Densities(*mixture, dof), exact_soft, exact_density, 1, exact_prior)
     assert np.abs(soft - exact_soft).max(initial=0) <= error
     assert np.abs(density - exact_density).max(initial=0) <= error
     labels = np.empty(n, np.int64)
-    kernel.classify(planes, *mixture, labels, 0, 1, log_prior, dof)
+    kernel.classify(planes, Densities(*mixture, dof), labels, 0, 1, log_prior)
     chosen = np.take_along_axis(exact_soft, labels[None], axis=0)[0] if n else np.zeros(0)
     assert (chosen >= exact_soft.max(axis=0, initial=0) - 2 * error).all()
     if log_prior is not None:
@@ -398,6 +398,6 @@ def test_a_student_density_is_that_of_scipy(kernel):
     constant = multivariate_t(np.zeros(2), scale, dof).logpdf(np.zeros(2))
     planes, density = rng.normal(0, 4, (2, 500)), np.empty(500)
     kernel.posterior(
-        planes, np.array([constant]), np.zeros((1, 2)), factor[None], None, density, 1, None, np.array([dof])
+        planes, Densities(np.array([constant]), np.zeros((1, 2)), factor[None], np.array([dof])), None, density, 1
     )
     np.testing.assert_allclose(density, multivariate_t(np.zeros(2), scale, dof).logpdf(planes.T), rtol=1e-12)

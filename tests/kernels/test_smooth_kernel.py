@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from implementations import both, compiled
 
-from gmmseg.kernels import reference
+from gmmseg.kernels import Neighbourhood, reference
 
 OFFSETS = {
     "4 neighbours": np.array([[0, 0, 1], [0, 1, 0]], np.int64),
@@ -39,7 +39,7 @@ def smooth(
     strengths = np.full(len(offsets), strength / 2 / len(offsets), np.float32)
     labels, soft = np.full(size, 99, np.uint8), np.full((len(prior), *size), np.nan, np.float32)
     sharpness = np.full(len(guide), sharpness, np.float32)
-    kernel.smooth(prior, guide, valid, offsets, strengths, sharpness, sweeps, first, labels, soft)
+    kernel.smooth(prior, guide, valid, Neighbourhood(offsets, strengths, sharpness, sweeps), first, labels, soft)
     return labels, soft
 
 
@@ -106,7 +106,8 @@ def test_islands_of_doubt_among_certain_voxels_equal_the_reference(kernel, shape
     smooth(kernel, prior, 1000 * guide, arguments[2])  # leaves other edges in the kernel's memory
     alone = np.empty(shape, np.uint8)  # without probabilities, certain voxels have no edges
     strengths, sharpness = np.full(len(arguments[2]), 3.0 / len(arguments[2]), np.float32), np.full(2, 0.7, np.float32)
-    kernel.smooth(*arguments[:2], valid, arguments[2], strengths, sharpness, 8, (0, 0, 0), alone, None)
+    heard = Neighbourhood(arguments[2], strengths, sharpness, 8)
+    kernel.smooth(*arguments[:2], valid, heard, (0, 0, 0), alone, None)
     found = smooth(kernel, *arguments, valid=valid)
     assert_equal(found, smooth(reference, *arguments, valid=valid))
     inside = np.ones(shape, bool) if valid is None else valid > 0
@@ -160,7 +161,7 @@ def test_tiles_of_islands_of_doubt_give_the_whole_bit_for_bit(kernel, wanted):
         parts = [np.ascontiguousarray(a[:, *outer]) for a in (prior, guide)]
         first = tuple(i.start - o.start for i, o in zip(inner, outer, strict=True))
         outputs = (out, None) if wanted == "labels" else (None, out)
-        kernel.smooth(*parts, None, offsets, *weights, sweeps, first, *outputs)
+        kernel.smooth(*parts, None, Neighbourhood(offsets, *weights, sweeps), first, *outputs)
         return out
 
     everything = tuple(slice(0, n) for n in shape)
@@ -291,16 +292,8 @@ def test_inputs_may_be_read_only_and_are_not_changed(kernel):
 def test_each_output_may_be_left_out_and_be_a_view(kernel):
     prior, guide = problem((1, 12, 18))
     labels, soft = smooth(kernel, prior, guide, OFFSETS["8 neighbours"])
-    arguments = (
-        prior,
-        guide,
-        None,
-        OFFSETS["8 neighbours"],
-        np.full(4, 0.75, np.float32),
-        np.full(2, 0.7, np.float32),
-        8,
-    )
-    arguments += ((0, 0, 0),)
+    heard = Neighbourhood(OFFSETS["8 neighbours"], np.full(4, 0.75, np.float32), np.full(2, 0.7, np.float32), 8)
+    arguments = (prior, guide, None, heard, (0, 0, 0))
     wide_labels, wide_soft = np.zeros((1, 20, 18 * 2), np.uint8), np.zeros((3, 1, 20, 30), np.float32)
     kernel.smooth(*arguments, wide_labels[:, 4:16, ::2], None)
     kernel.smooth(*arguments, None, wide_soft[:, :, 4:16, 5:23])

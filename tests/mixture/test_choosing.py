@@ -5,6 +5,7 @@ import pytest
 
 from gmmseg.errors import ParameterError
 from gmmseg.mixture.choosing import CRITERIA, Candidate, choose, grow
+from gmmseg.mixture.em import Iteration
 from gmmseg.mixture.parameters import Mixture
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
@@ -62,7 +63,7 @@ def test_the_criteria_are_those_of_the_papers():
 @pytest.mark.parametrize("threads", [2, 3])
 def test_threads_change_nothing(threads):
     planes = lattice(4, n=2000).astype(np.float32)
-    one, many = (grow(planes, 6, "full", np.random.default_rng(0), threads=t) for t in (1, threads))
+    one, many = (grow(planes, 6, "full", np.random.default_rng(0), Iteration(threads=t)) for t in (1, threads))
     for a, b in zip(one, many, strict=True):
         np.testing.assert_array_equal(a.means, b.means)
 
@@ -70,7 +71,7 @@ def test_threads_change_nothing(threads):
 def test_samples_that_are_all_alike_are_one_class(rng):
     planes = np.full((2, 50), 3.0)
     planes.flags.writeable = False
-    assert choose(planes, range(1, 5), FAMILIES, rng, effective=50, noise=1e-4).k == 1
+    assert choose(planes, range(1, 5), FAMILIES, rng, effective=50, iteration=Iteration(noise=1e-4)).k == 1
 
 
 @pytest.mark.parametrize(

@@ -9,24 +9,24 @@ from hypothesis import strategies as st
 
 from gmmseg import GmmsegWarning, Mixture
 from gmmseg.errors import ConvergenceWarning, DataWarning
-from gmmseg.mixture.em import expectation_maximization
-from gmmseg.mixture.seeding import seed_mixture
+from gmmseg.mixture.em import Iteration, expectation_maximization
+from gmmseg.mixture.seeding import Seeding, seed_mixture
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
 families = pytest.mark.parametrize("covariance", FAMILIES)
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
-def quietly(*arguments, **options):
+def quietly(planes, start, *, weights=None, **options):
     """EM with whatever it has to say about hard data kept apart."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fit = expectation_maximization(*arguments, **options)
+        fit = expectation_maximization(planes, start, Iteration(**options), weights=weights)
     return fit, caught
 
 
 def fit_from_scratch(planes, k, covariance, **options):
-    start = seed_mixture(planes, k, np.random.default_rng(0), covariance=covariance, moves=False)
+    start = seed_mixture(planes, k, np.random.default_rng(0), Seeding(covariance=covariance, moves=False))
     return quietly(planes, start, **options)
 
 
@@ -52,7 +52,7 @@ def assert_usable(mixture, planes):
 def test_the_likelihood_never_falls(seed, n, d, k, apart, covariance, dtype):
     rng = np.random.default_rng(seed)
     planes = (rng.normal(0, apart, (k, d))[rng.integers(k, size=n)].T + rng.normal(size=(d, n))).astype(dtype)
-    start = seed_mixture(planes, k, rng, covariance=covariance, moves=False)
+    start = seed_mixture(planes, k, rng, Seeding(covariance=covariance, moves=False))
     fit, _ = quietly(planes, start, regularization=0.0, tolerance=0.0, max_iterations=40)
     if fit.rescued == 0:
         # Rounding of the mean of n log densities, each of size about d.
@@ -64,7 +64,7 @@ def test_the_likelihood_never_falls(seed, n, d, k, apart, covariance, dtype):
 @dtypes
 def test_the_history_is_the_likelihood_before_each_step(blobs, covariance, dtype):
     planes = np.ascontiguousarray(blobs(500)[0].T, dtype)
-    start = seed_mixture(planes, 4, np.random.default_rng(0), covariance=covariance, moves=False)
+    start = seed_mixture(planes, 4, np.random.default_rng(0), Seeding(covariance=covariance, moves=False))
     fit, _ = quietly(planes, start, max_iterations=3, tolerance=0.0)
     shorter, _ = quietly(planes, start, max_iterations=2, tolerance=0.0)
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
@@ -76,7 +76,7 @@ def test_the_history_is_the_likelihood_before_each_step(blobs, covariance, dtype
 @families
 def test_the_order_of_components_does_not_matter(blobs, covariance):
     planes, order = np.ascontiguousarray(blobs(500)[0].T), [2, 0, 3, 1]
-    start = seed_mixture(planes, 4, np.random.default_rng(0), covariance=covariance, moves=False)
+    start = seed_mixture(planes, 4, np.random.default_rng(0), Seeding(covariance=covariance, moves=False))
     plain, _ = quietly(planes, start, max_iterations=10, tolerance=0.0)
     other, _ = quietly(planes, start.select(order), max_iterations=10, tolerance=0.0)
     np.testing.assert_allclose(other.mixture.means, plain.mixture.means[order], rtol=1e-9)
@@ -87,7 +87,7 @@ def test_the_order_of_components_does_not_matter(blobs, covariance):
 @families
 def test_the_order_of_features_does_not_matter(blobs, covariance):
     planes, order = np.ascontiguousarray(blobs(500)[0].T), [2, 0, 1]
-    start = seed_mixture(planes, 4, np.random.default_rng(0), covariance=covariance, moves=False)
+    start = seed_mixture(planes, 4, np.random.default_rng(0), Seeding(covariance=covariance, moves=False))
     covariances = start.covariances
     if covariance in ("full", "tied"):
         covariances = covariances[..., order, :][..., order]
@@ -105,7 +105,7 @@ def test_the_order_of_features_does_not_matter(blobs, covariance):
 def test_whole_weights_are_repeated_samples(blobs, covariance, dtype, rng):
     planes = np.ascontiguousarray(blobs(400)[0].T, dtype)
     times = rng.integers(1, 4, 400)
-    start = seed_mixture(planes, 4, np.random.default_rng(0), covariance=covariance, moves=False)
+    start = seed_mixture(planes, 4, np.random.default_rng(0), Seeding(covariance=covariance, moves=False))
     weighted, _ = quietly(planes, start, weights=times.astype(dtype), max_iterations=8, tolerance=0.0)
     repeated, _ = quietly(np.repeat(planes, times, axis=1), start, max_iterations=8, tolerance=0.0)
     tolerance = 1e-10 if dtype == np.float64 else 1e-4
@@ -118,7 +118,7 @@ def test_whole_weights_are_repeated_samples(blobs, covariance, dtype, rng):
 @pytest.mark.parametrize("threads", [2, 7])
 def test_threads_do_not_change_a_bit(covariance, dtype, threads, rng):
     planes = rng.normal(size=(3, 20_000)).astype(dtype)
-    start = seed_mixture(planes, 3, np.random.default_rng(0), covariance=covariance, moves=False)
+    start = seed_mixture(planes, 3, np.random.default_rng(0), Seeding(covariance=covariance, moves=False))
     one, _ = quietly(planes, start, max_iterations=3, tolerance=0.0, threads=1)
     many, _ = quietly(planes, start, max_iterations=3, tolerance=0.0, threads=threads)
     assert one.history == many.history
@@ -154,7 +154,7 @@ def test_hard_data_give_a_usable_mixture(data, regularization, dtype, covariance
 def test_an_empty_component_is_rescued(blobs, covariance):
     x, _ = blobs(600, 2, 3, apart=8.0)
     planes = np.ascontiguousarray(x.T)
-    good = seed_mixture(planes, 3, np.random.default_rng(0), covariance=covariance)
+    good = seed_mixture(planes, 3, np.random.default_rng(0), Seeding(covariance=covariance))
     means = good.means.copy()
     means[1] = 1e4
     fit, _ = quietly(planes, Mixture(good.weights, means, good.covariances, covariance), max_iterations=200)
@@ -168,16 +168,16 @@ def test_a_component_that_cannot_be_rescued_is_dropped_with_a_warning():
     planes = np.repeat([[0.0, 1.0]], 50, axis=1)
     start = Mixture(np.full(4, 0.25), np.array([[0.0], [1.0], [50.0], [60.0]]), np.full((4, 1, 1), 1e-4))
     with pytest.warns(GmmsegWarning) as caught:
-        fit = expectation_maximization(planes, start, regularization=0.0)
+        fit = expectation_maximization(planes, start, Iteration(regularization=0.0))
     assert any(isinstance(w.message, DataWarning) for w in caught)
     assert_usable(fit.mixture, planes)
 
 
 def test_stopping_early_is_said():
     planes = np.random.default_rng(0).normal(size=(2, 500))
-    start = seed_mixture(planes, 3, np.random.default_rng(0), moves=False)
+    start = seed_mixture(planes, 3, np.random.default_rng(0), Seeding(moves=False))
     with pytest.warns(ConvergenceWarning, match="2 iterations"):
-        fit = expectation_maximization(planes, start, max_iterations=2, tolerance=1e-9)
+        fit = expectation_maximization(planes, start, Iteration(max_iterations=2, tolerance=1e-9))
     assert not fit.converged
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from gmmseg.mixture.em import expectation_maximization
+from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.patterns import Samples
+from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.statistics import m_step, measure
 
 TRUE = Mixture(
@@ -91,13 +91,15 @@ def test_a_step_is_that_of_the_textbook(covariance):
 
 @families
 def test_the_likelihood_never_falls(covariance):
-    fit = expectation_maximization(gappy(2000), of_family(covariance), tolerance=1e-9, max_iterations=200)
+    fit = expectation_maximization(gappy(2000), of_family(covariance), Iteration(tolerance=1e-9, max_iterations=200))
     assert np.diff(fit.history).min() > -1e-12
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_parameters_are_found_in_spite_of_gaps(dtype):
-    mixture = expectation_maximization(gappy(20_000, dtype=dtype), TRUE, tolerance=1e-6, max_iterations=500).mixture
+    mixture = expectation_maximization(
+        gappy(20_000, dtype=dtype), TRUE, Iteration(tolerance=1e-6, max_iterations=500)
+    ).mixture
     np.testing.assert_allclose(mixture.means, TRUE.means, atol=0.06)
     np.testing.assert_allclose(mixture.covariances, TRUE.covariances, atol=0.08)
     np.testing.assert_allclose(mixture.weights, TRUE.weights, atol=0.01)
@@ -115,7 +117,7 @@ def test_samples_without_any_feature_change_nothing():
     planes = gappy(1000)
     more = np.concatenate([planes, np.full((3, 50), np.nan)], axis=1)
     np.testing.assert_array_equal(measure(more, TRUE).second, measure(planes, TRUE).second)
-    kept = sum(part.planes.shape[1] for part in Samples.of(more).parts)
+    kept = sum(part.planes.shape[1] for part in SortedSamples.of(more).parts)
     assert kept == np.isfinite(planes).any(axis=0).sum()
     assert (TRUE.classify(more)[-50:] == 0).all()
     assert (TRUE.labels(more)[-50:] == 0).all()

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from gmmseg import GaussianMixture, GmmsegWarning, Mixture, ParameterError, Prior
 from gmmseg.mixture.covariance import FAMILIES, inverse_of_lower
-from gmmseg.mixture.em import expectation_maximization
+from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.moves import merge_down
-from gmmseg.mixture.seeding import seed_mixture
+from gmmseg.mixture.seeding import Seeding, seed_mixture
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Samples: (rng, n, d) -> (n, d), then (rng, samples) -> samples for each defect
@@ -430,27 +430,20 @@ def check_em(data, order):
         return
     weights = None if weights is None else (weights / weights.max()).astype(planes.dtype)
     unit = 100.0**data.power
-    further = {"weights": weights, "regularization": order.regularization * unit, "noise": order.noise * unit}
+    added = {"regularization": order.regularization * unit, "noise": order.noise * unit}
     with only_own_warnings():
-        start = seed_mixture(
-            planes,
-            order.k,
-            np.random.default_rng(0),
-            covariance=order.covariance,
-            outliers=order.outliers,
-            starts=order.starts,
-            **further,
-        )
+        seeding = Seeding(order.covariance, outliers=order.outliers, starts=order.starts, **added)
+        start = seed_mixture(planes, order.k, np.random.default_rng(0), seeding, weights=weights)
         k = start.n_components
         prior = order.strength
         fit = expectation_maximization(
             planes,
             start,
+            Iteration(max_iterations=20, **added),
+            weights=weights,
             log_prior=log_priors(order.log_prior, k, planes),
             prior=None if prior is None else Prior(replace(start, dof=None, outlier_ranges=None), prior, prior, prior),
             frozen=(0,) if order.frozen and order.covariance != "tied" else (),
-            max_iterations=20,
-            **further,
         )
         mixture = fit.mixture
         check_mixture(

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import multivariate_t
 
 from gmmseg.errors import ParameterError
-from gmmseg.mixture.em import expectation_maximization, with_outliers
+from gmmseg.mixture.em import Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.parameters import Mixture
 
 TRUE = Mixture(
@@ -27,15 +27,17 @@ def polluted(n=10_000, share=0.1, seed=0):
 @pytest.mark.parametrize("seed", range(5))
 def test_gross_errors_hardly_move_the_means(kind, seed):
     planes = polluted(seed=seed)
-    robust = expectation_maximization(planes, with_outliers(TRUE, kind, planes), max_iterations=500).mixture
-    plain = expectation_maximization(planes, TRUE, max_iterations=500).mixture
+    robust = expectation_maximization(planes, with_outliers(TRUE, kind, planes), Iteration(max_iterations=500)).mixture
+    plain = expectation_maximization(planes, TRUE, Iteration(max_iterations=500)).mixture
     assert np.abs(robust.means - TRUE.means).max() < 0.1
     assert np.abs(plain.means - TRUE.means).max() > 0.5
 
 
 def test_the_share_of_outliers_is_found():
     planes = polluted()
-    mixture = expectation_maximization(planes, with_outliers(TRUE, "uniform", planes), tolerance=1e-6).mixture
+    mixture = expectation_maximization(
+        planes, with_outliers(TRUE, "uniform", planes), Iteration(tolerance=1e-6)
+    ).mixture
     assert mixture.outlier_weight == pytest.approx(0.1, abs=0.01)
     assert mixture.weights.sum() + mixture.outlier_weight == pytest.approx(1)
 
@@ -50,7 +52,9 @@ def test_degrees_of_freedom_are_found():
         ],
         axis=1,
     )
-    fit = expectation_maximization(planes, with_outliers(true, "student", planes), tolerance=1e-7, max_iterations=500)
+    fit = expectation_maximization(
+        planes, with_outliers(true, "student", planes), Iteration(tolerance=1e-7, max_iterations=500)
+    )
     np.testing.assert_allclose(fit.mixture.dof, [3, 12], rtol=0.15)
     np.testing.assert_allclose(fit.mixture.covariances, [np.eye(2)] * 2, atol=0.05)
 
@@ -63,7 +67,7 @@ def test_the_likelihood_never_falls(kind, share, covariance):
     planes[np.random.default_rng(1).random(planes.shape) < share] = np.nan
     covariances = {"full": TRUE.covariances, "tied": np.eye(2), "diag": np.ones((2, 2)), "spherical": np.ones(2)}
     start = with_outliers(Mixture(TRUE.weights, TRUE.means, covariances[covariance], covariance), kind, planes)
-    history = expectation_maximization(planes, start, tolerance=1e-5, max_iterations=1000).history
+    history = expectation_maximization(planes, start, Iteration(tolerance=1e-5, max_iterations=1000)).history
     assert np.diff(history).min() > -1e-12
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gmmseg.errors import ParameterError
-from gmmseg.mixture.em import expectation_maximization
+from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.prior import Prior
 
@@ -27,7 +27,7 @@ def samples(n=400, seed=0):
 @families
 def test_the_posterior_never_falls(covariance):
     start = of_family(covariance)
-    fit = expectation_maximization(samples()[0], start, prior=Prior(start, 10, 20, 30), tolerance=1e-10)
+    fit = expectation_maximization(samples()[0], start, Iteration(tolerance=1e-10), prior=Prior(start, 10, 20, 30))
     assert np.diff(fit.history).min() > -1e-12
 
 
@@ -36,7 +36,7 @@ def test_its_highest_point_is_found(covariance):
     """No small step from the result gains anything."""
     start, planes = of_family(covariance), samples()[0]
     prior = Prior(start, 10, 20, 30)
-    fit = expectation_maximization(planes, start, prior=prior, tolerance=1e-13, max_iterations=5000)
+    fit = expectation_maximization(planes, start, Iteration(tolerance=1e-13, max_iterations=5000), prior=prior)
 
     def objective(mixture):
         return mixture.log_density(planes).sum() + prior.log_density(mixture)
@@ -78,7 +78,9 @@ def test_an_endless_strength_keeps_the_prior_and_none_changes_nothing():
 @pytest.mark.parametrize("covariance", ["full", "diag", "spherical"])
 def test_frozen_components_stay_to_the_bit(covariance):
     start = of_family(covariance)
-    mixture = expectation_maximization(samples()[0], start, frozen=(1,), tolerance=1e-8, max_iterations=1000).mixture
+    mixture = expectation_maximization(
+        samples()[0], start, Iteration(tolerance=1e-8, max_iterations=1000), frozen=(1,)
+    ).mixture
     np.testing.assert_array_equal(mixture.means[1], start.means[1])
     np.testing.assert_array_equal(mixture.covariances[1], start.covariances[1])
     assert np.abs(mixture.means[0] - start.means[0]).max() > 0.05
@@ -92,7 +94,7 @@ def test_a_common_covariance_cannot_be_frozen():
 def test_certain_samples_decide_their_components():
     planes, labels = samples()
     log_prior = np.where(np.arange(2)[:, None] == labels, 0.0, -1e6)
-    mixture = expectation_maximization(planes, START, log_prior=log_prior, tolerance=1e-12).mixture
+    mixture = expectation_maximization(planes, START, Iteration(tolerance=1e-12), log_prior=log_prior).mixture
     for k in range(2):
         np.testing.assert_allclose(mixture.means[k], planes[:, labels == k].mean(axis=1), rtol=1e-9)
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from gmmseg.mixture.em import Fit, expectation_maximization
+from gmmseg.mixture.em import Fit, Iteration, expectation_maximization
 from gmmseg.mixture.kmeans import from_labels, lloyd, nearest, plus_plus, whiten
 from gmmseg.mixture.moves import merge_down, split_and_merge, split_in_scale, split_lengthwise
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.seeding import draw_subset, seed_mixture
+from gmmseg.mixture.seeding import Seeding, draw_subset, seed_mixture
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
 
@@ -31,7 +31,7 @@ def same_partition(a, b):
 def test_separate_clusters_are_found_from_every_seed(covariance, dtype):
     planes, component = clusters()
     for seed in range(20):
-        start = seed_mixture(planes.astype(dtype), 6, np.random.default_rng(seed), covariance=covariance)
+        start = seed_mixture(planes.astype(dtype), 6, np.random.default_rng(seed), Seeding(covariance=covariance))
         assert same_partition(start.classify(planes.astype(dtype)), component)
 
 
@@ -40,7 +40,7 @@ def test_units_do_not_matter(covariance):
     planes, _ = clusters(apart=3.0)
     units = np.array([[2.0**-10], [2.0**12]])
     starts = [
-        seed_mixture(p, 4, np.random.default_rng(1), covariance=covariance, regularization=0.0)
+        seed_mixture(p, 4, np.random.default_rng(1), Seeding(covariance=covariance, regularization=0.0))
         for p in (planes, planes * units)
     ]
     np.testing.assert_allclose(starts[1].means, starts[0].means * units.T, rtol=1e-6)
@@ -50,14 +50,16 @@ def test_units_do_not_matter(covariance):
 @pytest.mark.parametrize("covariance", FAMILIES)
 def test_the_same_seed_gives_the_same_start(covariance):
     planes, _ = clusters(apart=2.0)
-    starts = [seed_mixture(planes, 5, np.random.default_rng(7), covariance=covariance, threads=t) for t in (1, 3)]
+    starts = [
+        seed_mixture(planes, 5, np.random.default_rng(7), Seeding(covariance=covariance, threads=t)) for t in (1, 3)
+    ]
     np.testing.assert_array_equal(starts[0].means, starts[1].means)
     np.testing.assert_array_equal(starts[0].covariances, starts[1].covariances)
 
 
 def test_only_a_subset_is_needed():
     planes, component = clusters(n=3000)
-    start = seed_mixture(planes, 6, np.random.default_rng(0), subset=500)
+    start = seed_mixture(planes, 6, np.random.default_rng(0), Seeding(subset=500))
     assert same_partition(start.classify(planes), component)
 
 
@@ -184,7 +186,7 @@ def test_splitting_and_merging_frees_a_start_that_em_alone_leaves_stuck(covarian
     start = from_labels(planes, stuck, 4, covariance, None, 0.0)
 
     def climb(mixture, iterations):
-        return expectation_maximization(planes, mixture, max_iterations=iterations, tolerance=0)
+        return expectation_maximization(planes, mixture, Iteration(max_iterations=iterations, tolerance=0))
 
     fit = climb(start, 50)
     assert not same_partition(fit.mixture.classify(planes), component)
@@ -216,7 +218,7 @@ def test_integer_weights_start_as_repeated_samples_do(covariance, n):
     times = np.random.default_rng(1).integers(1, 4, n)
     weights = times / times.mean()
     starts = [
-        seed_mixture(p, 5, np.random.default_rng(2), covariance=covariance, weights=w)
+        seed_mixture(p, 5, np.random.default_rng(2), Seeding(covariance=covariance), weights=w)
         for p, w in ((planes, weights), (np.repeat(planes, times, axis=1), None))
     ]
     np.testing.assert_allclose(starts[0].weights, starts[1].weights, rtol=1e-6)

@@ -6,7 +6,7 @@ import pytest
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource
 from gmmseg.image.windows import everything
-from gmmseg.spatial.bias import DEGREE, BiasField
+from gmmseg.spatial.bias import DEGREE, BiasField, Evidence
 
 
 def some_field(shape, channels=1, color=False):
@@ -79,8 +79,9 @@ def test_scoring_finds_a_least_squares_fit():
     def objective(field):
         return -0.5e6 * float(((field.at(basis)[0] - target) ** 2).sum())
 
-    found = flat.ascend(0, basis, 1e6 * target, np.full(len(target), 1e6), objective)
+    evidence = Evidence(basis, 1e6 * target, np.full(len(target), 1e6), objective)
+    found = flat.ascend(0, evidence)
     np.testing.assert_allclose(found.at(basis)[0], target, atol=1e-3)
-    low = flat.ascend(0, basis, 1e6 * target, np.full(len(target), 1e6), objective, degree=1)
+    low = flat.ascend(0, evidence, degree=1)
     assert {sum(term) for term in np.argwhere(low.coefficients[0])} <= {0, 1}
-    assert flat.ascend(0, basis, -target, np.ones(len(target)), objective) is flat
+    assert flat.ascend(0, Evidence(basis, -target, np.ones(len(target)), objective)) is flat

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.kernels.densities import Densities
+
 __all__ = ["classify", "posterior", "statistics"]
 
 Array = NDArray[Any]
@@ -19,8 +21,9 @@ def _centred(x: Array, mean: Array) -> Array:
     return np.asarray(x - mean.astype(x.dtype)[:, None])
 
 
-def _distances(x: Array, means: Array, factors: Array) -> Array:
+def _distances(x: Array, densities: Densities) -> Array:
     """Squared Mahalanobis distances (K, m) of one block (d, m)."""
+    means, factors = densities.means, densities.factors
     out = np.empty((len(means), x.shape[1]), x.dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         for k, factor in enumerate(factors.astype(x.dtype)):
@@ -30,15 +33,16 @@ def _distances(x: Array, means: Array, factors: Array) -> Array:
     return out
 
 
-def _log_joint(distances: Array, d: int, log_constants: Array, log_prior: Array | None, dof: Array | None) -> Array:
-    """Log of weight times density (K, m) from squared distances (K, m) in d features."""
-    dtype, lowest = distances.dtype, _LOWEST[distances.dtype]
+def _log_joint(distances: Array, densities: Densities, log_prior: Array | None) -> Array:
+    """Log of weight times density (K, m), and of the prior (K, m), from squared distances (K, m)."""
+    dtype, lowest, d = distances.dtype, _LOWEST[distances.dtype], densities.means.shape[1]
+    constants = densities.log_constants.astype(dtype)[:, None]
     with np.errstate(over="ignore", invalid="ignore"):
-        if dof is None:
-            out = log_constants.astype(dtype)[:, None] - dtype.type(0.5) * distances
+        if densities.dof is None:
+            out = constants - dtype.type(0.5) * distances
         else:
-            shape = dof.astype(dtype)[:, None]
-            out = log_constants.astype(dtype)[:, None] - (shape + d) / 2 * np.log1p(distances / shape)
+            shape = densities.dof.astype(dtype)[:, None]
+            out = constants - (shape + d) / 2 * np.log1p(distances / shape)
         if log_prior is not None:
             out = out + log_prior
     out[~(out > lowest)] = lowest
@@ -60,16 +64,10 @@ def _responsibilities(joint: Array) -> tuple[Array, Array]:
 
 
 def statistics(
-    planes: Array,
-    weights: Array | None,
-    log_constants: Array,
-    means: Array,
-    factors: Array,
-    threads: int,
-    log_prior: Array | None = None,
-    dof: Array | None = None,
+    planes: Array, weights: Array | None, densities: Densities, threads: int, log_prior: Array | None = None
 ) -> tuple[Array, float]:
     """See gmmseg.kernels.statistics."""
+    _, means, factors, dof = densities
     k, d = means.shape
     lower = np.tril_indices(d)
     moments = 1 + d + (d if factors.ndim == 2 else len(lower[0]))
@@ -77,9 +75,9 @@ def statistics(
     log_likelihood = 0.0
     for block in _blocks(planes):
         x = planes[:, block]
-        distances = _distances(x, means, factors)
+        distances = _distances(x, densities)
         prior = None if log_prior is None else log_prior[:, block]
-        r, log_density = _responsibilities(_log_joint(distances, d, log_constants, prior, dof))
+        r, log_density = _responsibilities(_log_joint(distances, densities, prior))
         if weights is not None:
             r *= weights[block]
             log_density = log_density * weights[block]
@@ -101,20 +99,17 @@ def statistics(
 
 def posterior(
     planes: Array,
-    log_constants: Array,
-    means: Array,
-    factors: Array,
+    densities: Densities,
     out: Array | None,
     log_density: Array | None,
     threads: int,
     log_prior: Array | None = None,
-    dof: Array | None = None,
 ) -> None:
     """See gmmseg.kernels.posterior."""
     for block in _blocks(planes):
-        distances = _distances(planes[:, block], means, factors)
         prior = None if log_prior is None else log_prior[:, block]
-        r, density = _responsibilities(_log_joint(distances, len(planes), log_constants, prior, dof))
+        joint = _log_joint(_distances(planes[:, block], densities), densities, prior)
+        r, density = _responsibilities(joint)
         if out is not None:
             out[:, block] = r
         if log_density is not None:
@@ -122,18 +117,9 @@ def posterior(
 
 
 def classify(
-    planes: Array,
-    log_constants: Array,
-    means: Array,
-    factors: Array,
-    out: Array,
-    first: int,
-    threads: int,
-    log_prior: Array | None = None,
-    dof: Array | None = None,
+    planes: Array, densities: Densities, out: Array, first: int, threads: int, log_prior: Array | None = None
 ) -> None:
     """See gmmseg.kernels.classify."""
     for block in _blocks(planes):
-        distances = _distances(planes[:, block], means, factors)
         prior = None if log_prior is None else log_prior[:, block]
-        out[block] = _log_joint(distances, len(planes), log_constants, prior, dof).argmax(axis=0) + first
+        out[block] = _log_joint(_distances(planes[:, block], densities), densities, prior).argmax(axis=0) + first

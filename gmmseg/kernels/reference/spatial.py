@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.kernels.neighbours import BLIND, fading, overlap, support
+from gmmseg.kernels.neighbours import BLIND, Neighbourhood, fading, overlap, support
 
 __all__ = ["smooth"]
 
@@ -16,9 +16,9 @@ Array = NDArray[Any]
 _STEPS = np.float32(255)
 
 
-def _edges(guide: Array, valid: Array | None, offsets: Array, strengths: Array, sharpness: Array) -> list[Array]:
+def _edges(guide: Array, valid: Array | None, neighbourhood: Neighbourhood) -> list[Array]:
     """Edges in steps, the strongest that there can be having all of them."""
-    edges = []
+    edges, (offsets, strengths, sharpness, _) = [], neighbourhood
     for offset, strength in zip(offsets, strengths * (_STEPS / _strongest(strengths)), strict=True):
         here, there = overlap(offset)
         left = fading(guide, sharpness, offset)
@@ -44,10 +44,7 @@ def smooth(
     prior: Array,
     guide: Array,
     valid: Array | None,
-    offsets: Array,
-    strengths: Array,
-    sharpness: Array,
-    sweeps: int,
+    neighbourhood: Neighbourhood,
     inner_first: tuple[int, int, int],
     labels: Array | None,
     probabilities: Array | None,
@@ -56,10 +53,10 @@ def smooth(
     if valid is not None:
         prior = np.where(valid, prior, np.float32(1 / len(prior)))
         guide = np.where(valid, guide, 0)
-    edges = _edges(guide, valid, offsets, strengths, sharpness)
-    step = _strongest(strengths) / _STEPS
+    edges, offsets = _edges(guide, valid, neighbourhood), neighbourhood.offsets
+    step = _strongest(neighbourhood.strengths) / _STEPS
     messages = _message(prior)
-    for _ in range(sweeps - 1):
+    for _ in range(neighbourhood.sweeps - 1):
         messages = _message(_evaluate(prior, messages, offsets, edges, step))
     q = _evaluate(prior, messages, offsets, edges, step)
     for out in (labels, probabilities):

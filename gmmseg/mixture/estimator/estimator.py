@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmseg import kernels
-from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError, compatible
+from gmmseg.errors import ConvergenceWarning, ParameterError, compatible
 from gmmseg.mixture import patterns
 from gmmseg.mixture.anomaly import p_values
-from gmmseg.mixture.em import Fit, expectation_maximization, with_outliers
+from gmmseg.mixture.covariance import factors_of_precisions
+from gmmseg.mixture.em import Fit
 from gmmseg.mixture.estimator.protocol import DensityEstimator
+from gmmseg.mixture.estimator.restarts import Restarts
 from gmmseg.mixture.estimator.validation import (
     NotFittedError,
     as_rows,
@@ -27,21 +26,15 @@ from gmmseg.mixture.estimator.validation import (
     check_parameters,
     checked_weights,
     feature_names,
-    generator,
     initial_values,
     random_state,
 )
-from gmmseg.mixture.kmeans import from_labels, nearest, plus_plus
-from gmmseg.mixture.missing import fill_in
-from gmmseg.mixture.parameters import Mixture, kernel_arguments
+from gmmseg.mixture.parameters import Mixture, densities_of
 from gmmseg.mixture.prior import Prior
-from gmmseg.mixture.seeding import frame, seed_mixture
 
 __all__ = ["GaussianMixture"]
 
 Array = NDArray[Any]
-
-_FEW_ITERATIONS = 10  # who allows for fewer wants k-means and little EM, not the short runs of several starts
 
 
 class GaussianMixture(DensityEstimator):
@@ -104,7 +97,7 @@ class GaussianMixture(DensityEstimator):
     -----
     Fitted arrays have the dtype of the samples, float32 or float64, which is taken also where float32 does not reach as
     far as the covariances or precisions; EM itself adds in float64. A model put together by hand needs `weights_`,
-    `means_`, `covariances_` and `precisions_cholesky_`, no fit.
+    `means_`, `covariances_` and `precisions_cholesky_`, no fit; any P with P P^T the precision will do as the latter.
 
     Examples
     --------
@@ -202,13 +195,10 @@ class GaussianMixture(DensityEstimator):
             some = ~np.isnan(rows).all(axis=1)
             rows, weights = rows[some], None if weights is None else weights[some]
         check_parameters(self, len(rows))
-        planes = np.array(rows.T, order="C")
-        center, scale = frame(planes, common=self.covariance_type == "spherical")
-        planes -= center.astype(planes.dtype)[:, None]
-        planes *= (1 / scale).astype(planes.dtype)[:, None]
-        check_finite(planes)
-        best = self._best_fit(planes, weights, given, center, scale)
-        self._publish(best, center, scale, rows.dtype)
+        warm = self.warm_start and hasattr(self, "converged_")
+        restarts = Restarts(self, rows, weights, given)
+        best = restarts.best(self._last_mixture(rows.shape[1]) if warm else None)
+        self._publish(best, restarts.center, restarts.scale, rows.dtype)
         vars(self).pop("feature_names_in_", None)
         if names is not None:
             self.feature_names_in_ = names
@@ -225,97 +215,6 @@ class GaussianMixture(DensityEstimator):
         """Fit the mixture and return each sample's component (n,), int64."""
         return self.fit(X, y, sample_weight).predict(X)
 
-    def _best_fit(
-        self, planes: Array, weights: Array | None, given: dict[str, Array], center: Array, scale: Array
-    ) -> Fit:
-        """Best of `n_init` fits in the scaled frame; a warm start is a single fit from the last result."""
-        warm = self.warm_start and hasattr(self, "converged_")
-        rng = generator(self.random_state)
-        unit = float(np.log(scale).sum())
-        best: Fit | None = None
-        for turn in range(1 if warm else self.n_init):
-            began = time.perf_counter()
-            if self.verbose:
-                sys.stdout.write(f"Initialization {turn}\n")
-            start = self._last_mixture(len(planes)) if warm else self._start(planes, weights, rng, given, center, scale)
-            start = start.transform(1 / scale, -center / scale)
-            last = self.lower_bound_ + unit if warm else -np.inf
-            fit = self._iterate(planes, weights, start, center, scale, last)
-            self._refuse_collapse(fit.mixture)
-            self._tell(fit.history, fit.converged, unit, time.perf_counter() - began)
-            if best is None or (fit.history and fit.history[-1] > best.history[-1]):
-                best = fit
-        assert best is not None
-        return best
-
-    def _iterate(
-        self, planes: Array, weights: Array | None, start: Mixture, center: Array, scale: Array, last: float
-    ) -> Fit:
-        """EM from a start; `last` is the likelihood that a warm start has to gain on."""
-
-        def climb(iterations: int) -> Fit:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # said once, by fit, of the best of n_init
-                return expectation_maximization(
-                    planes,
-                    start,
-                    weights=weights,
-                    regularization=self.reg_covar / scale**2,
-                    tolerance=self.tol,
-                    max_iterations=iterations,
-                    threads=kernels.thread_count(self.threads),
-                    prior=None if self.prior is None else self.prior.transform(1 / scale, -center / scale),
-                    frozen=self.frozen,
-                )
-
-        if np.isfinite(last) and self.max_iter > 0:
-            first = climb(1)
-            if abs(first.history[0] - last) < self.tol:
-                return replace(first, converged=True)
-        return climb(self.max_iter)
-
-    def _refuse_collapse(self, mixture: Mixture) -> None:
-        """Components may be lost only where variances are regularised: without, the likelihood has no bound."""
-        if self.reg_covar == 0 and mixture.n_components < self.n_components:
-            raise ParameterError(
-                "Fitting the mixture model failed because some components have ill-defined empirical covariance (for "
-                "instance caused by singleton or collapsed samples). Try to decrease the number of components, "
-                f"increase reg_covar, or scale the input data. (n_components={self.n_components}, but only "
-                f"{mixture.n_components} can be told apart, and reg_covar=0)"
-            )
-
-    def _start(
-        self,
-        planes: Array,
-        weights: Array | None,
-        rng: np.random.Generator,
-        given: dict[str, Array],
-        center: Array,
-        scale: Array,
-    ) -> Mixture:
-        """Starting mixture in the data's units: seeded, with the initial values that were given put in place."""
-        k, d = self.n_components, len(planes)
-        start = Mixture(np.full(k, 1 / k), np.zeros((k, d)), np.empty(0), self.covariance_type)
-        if len(given) < 3:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DataWarning)  # EM on all samples says what is left of it
-                start = self._seed(planes, weights, rng, scale).transform(scale, center)
-        self._refuse_collapse(start)
-        if start.n_components < k:
-            warnings.warn(
-                f"n_components={k}, but the samples have only {start.n_components} distinct values; "
-                f"{start.n_components} components were fitted",
-                DataWarning,
-                stacklevel=4,
-            )
-            return start
-        return replace(
-            start if len(given) < 3 else with_outliers(start, self.outliers, planes * scale[:, None], self.reg_covar),
-            weights=given.get("weights", start.weights) * (1 - start.outlier_weight),
-            means=given.get("means", start.means),
-            covariances=given.get("covariances", start.covariances),
-        )
-
     def _last_mixture(self, d: int) -> Mixture:
         if np.shape(self.means_)[1] != d:
             raise ParameterError(
@@ -327,31 +226,6 @@ class GaussianMixture(DensityEstimator):
     def _exact_mixture(self) -> Mixture:
         """The fitted mixture, from its precision factors: float32 covariances may have lost their positivity."""
         return self._own_mixture().of_precisions(np.asarray(self.precisions_cholesky_, np.float64))
-
-    def _seed(self, planes: Array, weights: Array | None, rng: np.random.Generator, scale: Array) -> Mixture:
-        k, regularization = self.n_components, self.reg_covar / scale**2
-        if self.init_params == "kmeans":
-            return seed_mixture(
-                planes,
-                k,
-                rng,
-                covariance=self.covariance_type,
-                weights=weights,
-                regularization=regularization,
-                outliers=self.outliers,
-                moves=self.max_iter >= _FEW_ITERATIONS,
-                threads=kernels.thread_count(self.threads),
-            )
-        complete = fill_in(planes, weights)
-        if self.init_params == "random":
-            labels = rng.permutation(np.arange(planes.shape[1]) % k)
-        else:
-            drawn = rng.choice(planes.shape[1], k, replace=False)
-            plain = self.init_params == "random_from_data"
-            centers = complete[:, drawn].T if plain else plus_plus(complete, k, rng, weights)
-            labels = nearest(complete, centers.astype(np.float64))
-        start = from_labels(complete, labels, k, self.covariance_type, weights, regularization)
-        return with_outliers(start, self.outliers, planes, regularization)
 
     def _publish(self, fit: Fit, center: Array, scale: Array, dtype: Any) -> None:
         """Set the fitted attributes, in the data's units and of its dtype."""
@@ -380,14 +254,14 @@ class GaussianMixture(DensityEstimator):
         """Return each sample's likeliest component (n,), int64; 0 where every feature is NaN."""
         planes = self._planes(X)
         out = np.empty(planes.shape[1], np.int64)
-        patterns.classify(planes, self._arguments_of, out, 0, threads=kernels.thread_count(self.threads))
+        patterns.classify(planes, self._arguments_of, out, 0, threads=self._workers)
         return out
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Return the posterior probabilities (n, K), in Fortran order; the weights where every feature is NaN."""
         planes = self._planes(X)
         out = np.empty((len(self.weights_), planes.shape[1]), planes.dtype)
-        patterns.posterior(planes, self._arguments_of, out, None, threads=kernels.thread_count(self.threads))
+        patterns.posterior(planes, self._arguments_of, out, None, threads=self._workers)
         if patterns.has_missing(out[:1]):
             out[:, np.isnan(out[0])] = np.reshape(self.weights_ / np.sum(self.weights_), (-1, 1))
         return out.T
@@ -396,7 +270,7 @@ class GaussianMixture(DensityEstimator):
         """Return the log density of each sample (n,), in nats: of the features that are not NaN."""
         planes = self._planes(X)
         out = np.empty(planes.shape[1], planes.dtype)
-        patterns.posterior(planes, self._all_arguments_of, None, out, threads=kernels.thread_count(self.threads))
+        patterns.posterior(planes, self._all_arguments_of, None, out, threads=self._workers)
         return out
 
     def p_values(self, X: ArrayLike) -> Array:
@@ -404,7 +278,7 @@ class GaussianMixture(DensityEstimator):
 
         Small for outliers, evenly spread for samples of the mixture; NaN where every feature is NaN.
         """
-        return p_values(self._planes(X), self._arguments_of, threads=kernels.thread_count(self.threads))
+        return p_values(self._planes(X), self._arguments_of, threads=self._workers)
 
     def score(self, X: ArrayLike, y: Any = None) -> float:
         """Return the mean log-likelihood a sample, in nats: `score_samples(X).mean()`."""
@@ -412,7 +286,8 @@ class GaussianMixture(DensityEstimator):
 
     def bic(self, X: ArrayLike) -> float:
         """Bayesian information criterion; lower is better."""
-        return self._own_mixture().bic(float((scores := self.score_samples(X)).sum(dtype=np.float64)), len(scores))
+        scores = self.score_samples(X)
+        return self._own_mixture().bic(float(scores.sum(dtype=np.float64)), len(scores))
 
     def aic(self, X: ArrayLike) -> float:
         """Akaike information criterion; lower is better."""
@@ -446,6 +321,10 @@ class GaussianMixture(DensityEstimator):
     # Checks
     # -----------------------------------------------------------------------------------------------------------------
 
+    @property
+    def _workers(self) -> int:
+        return kernels.thread_count(self.threads)
+
     def _own_mixture(self) -> Mixture:
         self._check_fitted()
         weights, means, covariances = (
@@ -455,13 +334,13 @@ class GaussianMixture(DensityEstimator):
         dof, outlier_weight, ranges = further  # models put together by hand have none of them
         return Mixture(weights, means, covariances, self.covariance_type, dof, outlier_weight or 0.0, ranges)
 
-    def _all_arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
+    def _all_arguments_of(self, observed: Array | None) -> kernels.Densities:
         if getattr(self, "outlier_ranges_", None) is None:
             return self._arguments_of(observed)
         return self._exact_mixture().all_arguments_of(observed)
 
-    def _arguments_of(self, observed: Array | None) -> tuple[Array, Array, Array, Array | None]:
-        """Kernel arguments from the attributes, so that a model put together by hand works too."""
+    def _arguments_of(self, observed: Array | None) -> kernels.Densities:
+        """The components as the kernels take them, from the attributes: of a model put together by hand too."""
         if observed is not None:
             return self._exact_mixture().arguments_of(observed)
         k, d = np.shape(self.means_)
@@ -471,11 +350,11 @@ class GaussianMixture(DensityEstimator):
             )
         factors = np.asarray(self.precisions_cholesky_, np.float64)
         if self.covariance_type in ("full", "tied"):
-            factors = np.broadcast_to(np.swapaxes(factors, -1, -2), (k, d, d))
+            factors = np.broadcast_to(factors_of_precisions(factors), (k, d, d))
         else:
             factors = np.broadcast_to(factors.reshape(k, -1), (k, d))
         dof = getattr(self, "dof_", None)
-        return (*kernel_arguments(np.asarray(self.weights_), np.asarray(self.means_), factors, dof), dof)
+        return densities_of(np.asarray(self.weights_), np.asarray(self.means_), factors, dof)
 
     def _planes(self, x: ArrayLike) -> Array:
         self._check_fitted()

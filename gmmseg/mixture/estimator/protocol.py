@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from importlib import import_module
 from typing import Any, Self
-
-import numpy as np
 
 from gmmseg.errors import ParameterError
 
@@ -16,9 +13,6 @@ __all__ = ["DensityEstimator"]
 
 class DensityEstimator:
     """Base of density estimators whose parameters are their constructor's arguments, kept under the same names."""
-
-    verbose: int
-    verbose_interval: int
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the constructor's parameters by name."""
@@ -44,20 +38,6 @@ class DensityEstimator:
         defaults = inspect.signature(type(self)).parameters
         changed = (f"{n}={v!r}" for n, v in self.get_params().items() if v is not defaults[n].default)
         return f"{type(self).__name__}({', '.join(changed)})"
-
-    def _tell(self, history: tuple[float, ...], converged: bool, unit: float, seconds: float) -> None:
-        """Write to stdout how a fit went, as far as `verbose` asks."""
-        if not self.verbose:
-            return
-        gains = np.diff(history, prepend=-np.inf)
-        detailed, share = self.verbose >= 2, seconds / max(1, len(gains))
-        for turn in range(self.verbose_interval, len(gains) + 1, self.verbose_interval):
-            detail = f"\t time lapse {share * self.verbose_interval:.5f}s\t ll change {gains[turn - 1]:.5f}"
-            sys.stdout.write(f"  Iteration {turn}{detail if detailed else ''}\n")
-        if history:
-            detail = f" time lapse {seconds:.5f}s\t lower bound {history[-1] - unit:.5f}."
-            verdict = "converged" if converged else "did not converge"
-            sys.stdout.write(f"Initialization {verdict}.{detail if detailed else ''}\n")
 
     def __sklearn_tags__(self) -> Any:
         utils = import_module("sklearn.utils")  # only scikit-learn calls this

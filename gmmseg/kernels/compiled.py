@@ -1,0 +1,48 @@
+"""The compiled kernels, called as their NumPy twins are: what is one object here goes to C++ array by array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gmmseg.kernels._native as _native  # type: ignore[import-not-found]  # compiled, may be absent
+from gmmseg.kernels.densities import Densities
+from gmmseg.kernels.neighbours import Neighbourhood
+
+__all__ = ["INSTRUCTION_SET", "classify", "lab", "posterior", "smooth", "statistics", "texture"]
+
+INSTRUCTION_SET: str = _native.INSTRUCTION_SET
+lab, texture = _native.lab, _native.texture
+
+
+def statistics(planes: Any, weights: Any, densities: Densities, threads: int, log_prior: Any = None) -> Any:
+    """See gmmseg.kernels.statistics."""
+    log_constants, means, factors, dof = densities
+    return _native.statistics(planes, weights, log_constants, means, factors, threads, log_prior, dof)
+
+
+def posterior(
+    planes: Any, densities: Densities, out: Any, log_density: Any, threads: int, log_prior: Any = None
+) -> None:
+    """See gmmseg.kernels.posterior."""
+    log_constants, means, factors, dof = densities
+    _native.posterior(planes, log_constants, means, factors, out, log_density, threads, log_prior, dof)
+
+
+def classify(planes: Any, densities: Densities, out: Any, first: int, threads: int, log_prior: Any = None) -> None:
+    """See gmmseg.kernels.classify."""
+    log_constants, means, factors, dof = densities
+    _native.classify(planes, log_constants, means, factors, out, first, threads, log_prior, dof)
+
+
+def smooth(
+    prior: Any,
+    guide: Any,
+    valid: Any,
+    neighbourhood: Neighbourhood,
+    inner_first: tuple[int, int, int],
+    labels: Any,
+    probabilities: Any,
+) -> None:
+    """See gmmseg.kernels.smooth."""
+    offsets, strengths, sharpness, sweeps = neighbourhood
+    _native.smooth(prior, guide, valid, offsets, strengths, sharpness, sweeps, inner_first, labels, probabilities)

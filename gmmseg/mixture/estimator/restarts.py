@@ -1,0 +1,172 @@
+"""Restarts: the fits of a GaussianMixture from one start after the other, of which the likeliest stays."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg import kernels
+from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError
+from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_outliers
+from gmmseg.mixture.estimator.validation import check_finite, generator
+from gmmseg.mixture.kmeans import from_labels, nearest, plus_plus
+from gmmseg.mixture.missing import fill_in
+from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.seeding import Seeding, frame, seed_mixture
+
+if TYPE_CHECKING:
+    from gmmseg.mixture.estimator.estimator import GaussianMixture
+
+__all__ = ["Restarts"]
+
+Array = NDArray[Any]
+
+_FEW_ITERATIONS = 10  # who allows for fewer wants k-means and little EM, not the short runs of several starts
+
+
+class Restarts:
+    """The fits of one model to one set of samples, in a frame in which no sum cancels.
+
+    Parameters
+    ----------
+    model : GaussianMixture
+        Its parameters say what is fitted; it is not changed.
+    rows : ndarray, shape (n, d)
+        Each with some feature that is not NaN.
+    weights : ndarray, shape (n,), optional
+    given : dict
+        The starting values that the model has, as of `initial_values`.
+
+    Attributes
+    ----------
+    center, scale : ndarray, shape (d,)
+        Fits are of `(x - center) / scale`.
+    """
+
+    def __init__(self, model: GaussianMixture, rows: Array, weights: Array | None, given: dict[str, Array]) -> None:
+        self.model, self.weights, self.given = model, weights, given
+        planes = np.array(rows.T, order="C")
+        self.center, self.scale = frame(planes, common=model.covariance_type == "spherical")
+        planes -= self.center.astype(planes.dtype)[:, None]
+        planes *= (1 / self.scale).astype(planes.dtype)[:, None]
+        check_finite(planes)
+        self.planes, self.regularization = planes, model.reg_covar / self.scale**2
+        self.threads = kernels.thread_count(model.threads)
+
+    def best(self, last: Mixture | None) -> Fit:
+        """Return the best of `n_init` fits; a warm start, from the model's last mixture, is a single one."""
+        rng, unit = generator(self.model.random_state), float(np.log(self.scale).sum())
+        best: Fit | None = None
+        for turn in range(self.model.n_init if last is None else 1):
+            began = time.perf_counter()
+            if self.model.verbose:
+                sys.stdout.write(f"Initialization {turn}\n")
+            start = (self._start(rng) if last is None else last).transform(1 / self.scale, -self.center / self.scale)
+            fit = self._iterate(start, -np.inf if last is None else self.model.lower_bound_ + unit)
+            self._refuse_collapse(fit.mixture)
+            self._tell(fit, unit, time.perf_counter() - began)
+            if best is None or (fit.history and fit.history[-1] > best.history[-1]):
+                best = fit
+        assert best is not None
+        return best
+
+    def _iterate(self, start: Mixture, last: float) -> Fit:
+        """EM from a start; `last` is the likelihood that a warm start has to gain on."""
+        model = self.model
+        prior = None if model.prior is None else model.prior.transform(1 / self.scale, -self.center / self.scale)
+
+        def climb(iterations: int) -> Fit:
+            iteration = Iteration(model.tol, iterations, self.regularization, threads=self.threads)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # said once, by fit, of the best of n_init
+                return expectation_maximization(
+                    self.planes, start, iteration, weights=self.weights, prior=prior, frozen=model.frozen
+                )
+
+        if np.isfinite(last) and model.max_iter > 0:
+            first = climb(1)
+            if abs(first.history[0] - last) < model.tol:
+                return replace(first, converged=True)
+        return climb(model.max_iter)
+
+    def _refuse_collapse(self, mixture: Mixture) -> None:
+        """Components may be lost only where variances are regularised: without, the likelihood has no bound."""
+        model = self.model
+        if model.reg_covar == 0 and mixture.n_components < model.n_components:
+            raise ParameterError(
+                "Fitting the mixture model failed because some components have ill-defined empirical covariance (for "
+                "instance caused by singleton or collapsed samples). Try to decrease the number of components, "
+                f"increase reg_covar, or scale the input data. (n_components={model.n_components}, but only "
+                f"{mixture.n_components} can be told apart, and reg_covar=0)"
+            )
+
+    def _start(self, rng: np.random.Generator) -> Mixture:
+        """Starting mixture in the data's units: seeded, with the initial values that were given put in place."""
+        model, given = self.model, self.given
+        k, d = model.n_components, len(self.planes)
+        start = Mixture(np.full(k, 1 / k), np.zeros((k, d)), np.empty(0), model.covariance_type)
+        if len(given) < 3:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DataWarning)  # EM on all samples says what is left of it
+                start = self._seed(rng).transform(self.scale, self.center)
+        self._refuse_collapse(start)
+        if start.n_components < k:
+            warnings.warn(
+                f"n_components={k}, but the samples have only {start.n_components} distinct values; "
+                f"{start.n_components} components were fitted",
+                DataWarning,
+                stacklevel=4,
+            )
+            return start
+        if len(given) == 3:
+            start = with_outliers(start, model.outliers, self.planes * self.scale[:, None], model.reg_covar)
+        return replace(
+            start,
+            weights=given.get("weights", start.weights) * (1 - start.outlier_weight),
+            means=given.get("means", start.means),
+            covariances=given.get("covariances", start.covariances),
+        )
+
+    def _seed(self, rng: np.random.Generator) -> Mixture:
+        """Starting mixture in the frame, as `init_params` says."""
+        model, planes, weights, k = self.model, self.planes, self.weights, self.model.n_components
+        if model.init_params == "kmeans":
+            seeding = Seeding(
+                model.covariance_type,
+                self.regularization,
+                outliers=model.outliers,
+                moves=model.max_iter >= _FEW_ITERATIONS,
+                threads=self.threads,
+            )
+            return seed_mixture(planes, k, rng, seeding, weights=weights)
+        complete = fill_in(planes, weights)
+        if model.init_params == "random":
+            labels = rng.permutation(np.arange(planes.shape[1]) % k)
+        else:
+            drawn = rng.choice(planes.shape[1], k, replace=False)
+            plain = model.init_params == "random_from_data"
+            centers = complete[:, drawn].T if plain else plus_plus(complete, k, rng, weights)
+            labels = nearest(complete, centers.astype(np.float64))
+        start = from_labels(complete, labels, k, model.covariance_type, weights, self.regularization)
+        return with_outliers(start, model.outliers, planes, self.regularization)
+
+    def _tell(self, fit: Fit, unit: float, seconds: float) -> None:
+        """Write to stdout how a fit went, as far as `verbose` asks."""
+        verbose, interval = self.model.verbose, self.model.verbose_interval
+        if not verbose:
+            return
+        gains = np.diff(fit.history, prepend=-np.inf)
+        detailed, share = verbose >= 2, seconds / max(1, len(gains))
+        for turn in range(interval, len(gains) + 1, interval):
+            detail = f"\t time lapse {share * interval:.5f}s\t ll change {gains[turn - 1]:.5f}"
+            sys.stdout.write(f"  Iteration {turn}{detail if detailed else ''}\n")
+        if fit.history:
+            detail = f" time lapse {seconds:.5f}s\t lower bound {fit.history[-1] - unit:.5f}."
+            verdict = "converged" if fit.converged else "did not converge"
+            sys.stdout.write(f"Initialization {verdict}.{detail if detailed else ''}\n")
