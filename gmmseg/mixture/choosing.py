@@ -54,6 +54,11 @@ class Candidate:
     ambiguity: float
     effective: float
 
+    def __repr__(self) -> str:
+        """Say which mixture it is, and how likely, on one line."""
+        found = f"log_likelihood={self.log_likelihood:.4g}, ambiguity={self.ambiguity:.3g}"
+        return f"Candidate(k={self.k}, covariance={self.covariance!r}, {found}, effective={self.effective:.6g})"
+
     @property
     def k(self) -> int:
         """Number of components."""
@@ -118,6 +123,12 @@ class Choice:
 
     candidates: tuple[Candidate, ...]
     criterion: str = DEFAULT_CRITERION
+
+    def __repr__(self) -> str:
+        """Say what was chosen from how much, on one line."""
+        best, n = self.best, len(self.candidates)
+        tried = "1 candidate" if n == 1 else f"{n} candidates"
+        return f"Choice(k={best.k}, covariance={best.covariance!r}, criterion={self.criterion!r}, {tried})"
 
     def best_by(self, criterion: str) -> Candidate:
         """Return the candidate of least criterion; the first of equals."""

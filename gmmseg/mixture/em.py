@@ -75,6 +75,12 @@ class Fit:
     converged: bool
     rescued: int = 0
 
+    def __repr__(self) -> str:
+        """Say how EM went, on one line."""
+        reached = f", {self.history[-1]:.4g} nats a sample" if self.history else ""
+        verdict = "converged" if self.converged else "not converged"
+        return f"Fit({self.mixture!r}, {len(self.history)} iterations, {verdict}{reached}, rescued={self.rescued})"
+
 
 def expectation_maximization(
     planes: Array,

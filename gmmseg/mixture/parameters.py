@@ -81,6 +81,13 @@ class Mixture:
     outlier_weight: float = 0.0
     outlier_ranges: Array | None = None
 
+    def __repr__(self) -> str:
+        """Say how many components of what kind they are, on one line."""
+        heavy = "" if self.dof is None else ", Student-t"
+        outliers = "" if self.outlier_ranges is None else f", outlier_weight={self.outlier_weight:.3g}"
+        size = f"k={self.n_components}, n_features={self.n_features}"
+        return f"Mixture({size}, covariance={self.covariance!r}{heavy}{outliers})"
+
     @property
     def n_components(self) -> int:
         """Number of components, K."""

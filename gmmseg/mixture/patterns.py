@@ -36,6 +36,10 @@ class Part:
     weights: Array | None = None
     log_prior: Array | None = None
 
+    def __repr__(self) -> str:
+        """Say how many samples it has, of how many features, on one line."""
+        return f"Part(n_samples={self.planes.shape[1]}, n_features={self.planes.shape[0]})"
+
     @cached_property
     def weight(self) -> float:
         """Sum of the samples' weights."""
@@ -57,6 +61,12 @@ class SortedSamples:
     parts: tuple[Part, ...]
     n_features: int
     dtype: np.dtype[Any]
+
+    def __repr__(self) -> str:
+        """Say how many samples of how many patterns they are, on one line."""
+        n = sum(part.planes.shape[1] for part in self.parts)
+        size = f"n_samples={n}, n_features={self.n_features}"
+        return f"SortedSamples({size}, n_patterns={len(self.parts)}, dtype={self.dtype.name!r})"
 
     @classmethod
     def of(cls, planes: Array, weights: Array | None = None, log_prior: Array | None = None) -> SortedSamples:

@@ -14,6 +14,8 @@ __all__ = ["Prior"]
 
 Array = NDArray[Any]
 
+_STRENGTHS = ("weight_strength", "mean_strength", "covariance_strength")
+
 
 @dataclass(frozen=True, eq=False)
 class Prior:
@@ -36,9 +38,14 @@ class Prior:
     covariance_strength: Array | float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("weight_strength", "mean_strength", "covariance_strength"):
+        for name in _STRENGTHS:
             value = np.broadcast_to(np.asarray(getattr(self, name), np.float64), (self.mixture.n_components,))
             object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        """Say how strong it is, on one line."""
+        strengths = (f"{name}={_range(getattr(self, name))}" for name in _STRENGTHS)
+        return f"Prior({self.mixture!r}, {', '.join(strengths)})"
 
     def transform(self, scale: Array, shift: Array) -> Prior:
         """Return the prior of `scale * x + shift`, both (d,)."""
@@ -81,3 +88,9 @@ class Prior:
             - 0.5 * (self.mean_strength @ distance)
             - 0.5 * (self.covariance_strength @ volume)
         )
+
+
+def _range(values: Array) -> str:
+    """The number that all are, or the least and the most."""
+    low, high = values.min(), values.max()
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"

@@ -65,6 +65,12 @@ class Statistics:
     mass: Array | None = None
     tails: Array | None = None
 
+    def __repr__(self) -> str:
+        """Say of how much they are, on one line."""
+        k, d = self.origins.shape
+        sums = f"weight={self.weight:.6g}, log_likelihood={self.log_likelihood:.6g}"
+        return f"Statistics(k={k}, n_features={d}, {sums})"
+
     def __add__(self, other: Statistics) -> Statistics:
         """Statistics of both sets of samples; both must have been taken under the same mixture."""
         if not np.array_equal(self.origins, other.origins):
