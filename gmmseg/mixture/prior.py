@@ -19,11 +19,11 @@ _STRENGTHS = ("weight_strength", "mean_strength", "covariance_strength")
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """Normal-inverse-Wishart priors of means and covariances, and a Dirichlet prior of the weights, of K components.
+    """What is known of a mixture's K components beforehand, as if so many samples had been seen already.
 
-    Strengths count in samples: at strength s a component of n samples lies at `(s prior + n estimate) / (s + n)`, which
-    is where the posterior is highest (Gauvain and Lee 1994). Each strength is one number or one a component; at 0 the
-    prior says nothing.
+    Means and covariances have normal-inverse-Wishart priors, the weights a Dirichlet prior. Strengths count in samples:
+    at strength s a component of n samples lies at `(s prior + n estimate) / (s + n)`, which is where the posterior is
+    highest (Gauvain and Lee 1994). Each strength is one number or one a component; at 0 the prior says nothing.
 
     Parameters
     ----------
@@ -48,14 +48,15 @@ class Prior:
         return f"Prior({self.mixture!r}, {', '.join(strengths)})"
 
     def transform(self, scale: Array, shift: Array) -> Prior:
-        """Return the prior of `scale * x + shift`, both (d,)."""
+        """Return the prior for samples that become `scale * x + shift`, both (d,)."""
         return Prior(
             self.mixture.transform(scale, shift), self.weight_strength, self.mean_strength, self.covariance_strength
         )
 
     def update(self, counts: Array, mass: Array, means: Array, second: Array) -> tuple[Array, Array, Array, Array]:
-        """Return counts for the weights, counts for the covariances, means and second moments of the highest posterior.
+        """Return what an M step goes by when the prior is heard too.
 
+        That is counts for the weights, counts for the covariances, means and second moments of the highest posterior.
         `counts` (K,) are sums of responsibilities, `mass` (K,) those behind the means (K, d), `second` the mean second
         moments about the means, (K, d, d) or (K, d).
         """
