@@ -54,11 +54,12 @@ def thread_count(threads: int | None) -> int:
 
 
 def statistics(planes: Any, weights: Any, densities: Densities, threads: int, log_prior: Any = None) -> Any:
-    """Sums `(K, 1 + d + second moments)` about the means (rounded to the planes' dtype), and the log-likelihood.
+    """Return sums over samples that an M step needs, `(K, 1 + d + second moments)`, and the log-likelihood of all.
 
-    Second moments are the rows of the lower triangle, or the d squares when the factors are diagonal. With `dof` the
-    sums are of responsibility r times u, the sample's share in the scale (Peel and McLachlan 2000), and two columns
-    follow: the sums of r and of r (ln u - u).
+    The sums are of responsibilities, and of responsibilities times first and second powers of the samples less the
+    means (rounded to the planes' dtype). Second moments are the rows of the lower triangle, or the d squares when the
+    factors are diagonal. With `dof` the sums are of responsibility r times u, the sample's share in the scale (Peel and
+    McLachlan 2000), and two columns follow: the sums of r and of r (ln u - u).
     """
     return _kernels.statistics(planes, weights, densities, threads, log_prior)
 
@@ -103,14 +104,14 @@ def smooth(
 
 
 def texture(values: Any, known: Any, steps: Any, shift: Any, slopes: Any, out: Any) -> None:
-    """Write averages, energies and directions of `values` (*padded) into `out` (d, *inner), all float32.
+    """Write the texture of `values` (*padded), such as lightness, into `out` (d, *inner), all float32.
 
-    `known` (*padded) is 1 where a value counts and 0, as the value, where not; None where all do. A value is smoothed
-    with its neighbours at the distances `steps` (levels, ndim), int64: an energy is the square of what the first, and
-    the second, step takes away. Directions are of differences of next neighbours times `slopes` (ndim,). Averages are
-    those of the pixel or of one displaced by `shift` (ndim,), int64, along all axes, whichever changes least over half
-    that distance. d is 3 in one dimension, 5 in a plane and 8 in a volume. `out`
-    is C-contiguous, and `values` reach to both sides of it by the first step, the longer of the second and 1, the sum
-    of all steps, the shift and its half. Compiled and reference give the same bits.
+    It is made of averages, energies and directions. `known` (*padded) is 1 where a value counts and 0, as the value,
+    where not; None where all do. A value is smoothed with its neighbours at the distances `steps` (levels, ndim),
+    int64: an energy is the square of what the first, and the second, step takes away. Directions are of differences of
+    next neighbours times `slopes` (ndim,). Averages are those of the pixel or of one displaced by `shift` (ndim,),
+    int64, along all axes, whichever changes least over half that distance. d is 3 in one dimension, 5 in a plane and 8
+    in a volume. `out` is C-contiguous, and `values` reach to both sides of it by the first step, the longer of the
+    second and 1, the sum of all steps, the shift and its half. Compiled and reference give the same bits.
     """
     _kernels.texture(values, known, steps, shift, slopes, out)

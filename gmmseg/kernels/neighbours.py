@@ -41,15 +41,16 @@ class Neighbourhood(NamedTuple):
 
 
 def overlap(offset: Array) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Slices of the voxels that have a neighbour at this offset, and of those neighbours."""
+    """Return where voxels have a neighbour at an offset, such as (0, 0, 1), and where those neighbours are: slices."""
     here = tuple(slice(max(0, -o), -o if o > 0 else None) for o in offset)
     there = tuple(slice(max(0, o), o if o < 0 else None) for o in offset)
     return here, there
 
 
 def fading(guide: Array, sharpness: Array, offset: Array) -> Array:
-    """What contrast leaves of the other part: (1 - D/8)^8, 0 from D = 8 on, see `gmmseg.kernels.smooth`.
+    """Return what contrast leaves of the part of each edge's weight that it can cut: 1 where there is none, down to 0.
 
+    It is (1 - D/8)^8, and 0 from D = 8 on; see `gmmseg.kernels.smooth`.
     `guide` is (c, z, y, x), `sharpness` (c,), float32.
     """
     here, there = overlap(offset)
@@ -59,7 +60,7 @@ def fading(guide: Array, sharpness: Array, offset: Array) -> Array:
 
 
 def support(q: Array, offsets: Array, edges: Sequence[Array]) -> Array:
-    """Sums (K, z, y, x) over both neighbours at each offset of the edge's weight times their q (K, z, y, x)."""
+    """Return what each voxel hears: sums (K, z, y, x) over its neighbours of the edge's weight times their q."""
     total = np.zeros_like(q)
     for offset, edge in zip(offsets, edges, strict=True):
         here, there = overlap(offset)

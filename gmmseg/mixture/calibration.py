@@ -65,7 +65,7 @@ def calibrate(mixture: Mixture, planes: Array, rng: np.random.Generator) -> tupl
 
 @dataclass(frozen=True, eq=False)
 class _Place:
-    """Where EM arrived: C, E, the log-likelihood a sample, and the weights."""
+    """Where one run of EM arrived: gain C, offset E, the log-likelihood a sample, and the weights."""
 
     gain: Array
     offset: Array
@@ -101,7 +101,7 @@ def _starts(planes: Array, own: Array, active: Array) -> list[tuple[Array, Array
 
 
 def _climb(mixture: Mixture, planes: Array, active: Array, start: tuple[Array, Array]) -> _Place:
-    """EM from a start."""
+    """Run EM from a start, a gain (d,) and an offset (d,), until nothing changes."""
     gain, offset = start
     total, known = mixture.weights.sum(), np.isfinite(planes).mean(axis=1)
     for _ in range(_MAX_ITERATIONS):
@@ -120,19 +120,24 @@ def _climb(mixture: Mixture, planes: Array, active: Array, start: tuple[Array, A
 
 
 def _penalty(gain: Array, offset: Array) -> float:
-    """Of a Cauchy distribution: what is far, as after a change of units, costs hardly more for being farther."""
+    """Return what a gain and an offset cost under the prior, in nats.
+
+    Of a Cauchy distribution: what is far, as after a change of units, costs hardly more for being farther.
+    """
     return float(np.log1p((np.log(gain) / _LOG_GAIN) ** 2).sum() + np.log1p((offset / _OFFSET) ** 2).sum())
 
 
 def _cauchy(x: Array, width: float) -> tuple[Array, Array]:
-    """First derivative of the prior, and the curvature of the parabola that touches it there from above."""
+    """Return the slope of the prior's cost at x, and the curvature of the parabola that touches it there from above."""
     curvature = 2 * _PRIOR / (width**2 + x**2)
     return curvature * x, curvature
 
 
 @dataclass(frozen=True, eq=False)
 class _Objective:
-    """What an M step minimises over a further gain c and offset e, t = (c, e): t'Ht/2 - b't - N log c and the prior.
+    """What an M step minimises to find a further gain c and offset e: a quadratic, a logarithm and the prior.
+
+    With t = (c, e) it is t'Ht/2 - b't - N log c, plus the prior's cost.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ _TRIAL_SAMPLES, _TRIAL_ITERATIONS = 4096, 5
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """One mixture and what speaks for and against it; of every criterion, lower is better.
+    """One mixture, such as that of 3 components, and what speaks for it; of every criterion, lower is better.
 
     Parameters
     ----------
@@ -53,6 +53,11 @@ class Candidate:
     log_likelihood: float
     ambiguity: float
     effective: float
+
+    def __repr__(self) -> str:
+        """Say which mixture it is, and how likely, on one line."""
+        found = f"log_likelihood={self.log_likelihood:.4g}, ambiguity={self.ambiguity:.3g}"
+        return f"Candidate(k={self.k}, covariance={self.covariance!r}, {found}, effective={self.effective:.6g})"
 
     @property
     def k(self) -> int:
@@ -71,22 +76,25 @@ class Candidate:
 
     @property
     def bic(self) -> float:
-        """-2 N L + p ln N (Schwarz 1978)."""
+        """Bayesian information criterion, -2 N L + p ln N (Schwarz 1978)."""
         return self.mixture.bic(self.effective * self.log_likelihood, self.effective)
 
     @property
     def aic(self) -> float:
-        """-2 N L + 2 p (Akaike 1974)."""
+        """Akaike information criterion, -2 N L + 2 p (Akaike 1974)."""
         return self.mixture.aic(self.effective * self.log_likelihood)
 
     @property
     def icl(self) -> float:
-        """BIC plus twice the ambiguity of all samples (Biernacki, Celeux and Govaert 2000, their ICL-BIC)."""
+        """Integrated completed likelihood: BIC plus twice the ambiguity of all samples.
+
+        It is the ICL-BIC of Biernacki, Celeux and Govaert (2000).
+        """
         return self.bic + 2.0 * self.effective * self.ambiguity
 
     @property
     def mdl(self) -> float:
-        """Twice the message length, in nats, of Figueiredo and Jain (2002, equation 15).
+        """Minimum description length: twice the message length, in nats, of Figueiredo and Jain (2002, equation 15).
 
         A parameter of one component is stated as exactly as the samples of that component alone allow, N times its
         weight of them: small components cost less than in BIC. Parameters that components share (tied covariances)
@@ -106,7 +114,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """Every candidate, and the one of least criterion.
+    """The mixtures that were compared, such as those of 1 to 8 components, and which of them was chosen.
 
     Parameters
     ----------
@@ -118,6 +126,12 @@ class Choice:
 
     candidates: tuple[Candidate, ...]
     criterion: str = DEFAULT_CRITERION
+
+    def __repr__(self) -> str:
+        """Say what was chosen from how much, on one line."""
+        best, n = self.best, len(self.candidates)
+        tried = "1 candidate" if n == 1 else f"{n} candidates"
+        return f"Choice(k={best.k}, covariance={best.covariance!r}, criterion={self.criterion!r}, {tried})"
 
     def best_by(self, criterion: str) -> Candidate:
         """Return the candidate of least criterion; the first of equals."""
@@ -261,7 +275,7 @@ def _check(numbers: Sequence[int], families: Sequence[str], effective: Any, crit
 
 
 def _distinct(families: Sequence[str], d: int) -> list[str]:
-    """Families without repetition: with one feature, all that are not tied are one, and the first stands for them."""
+    """Return the families that differ: of one feature all that are not tied are one, for which the first stands."""
     found = {family(name).shared if d == 1 else name: name for name in reversed(families)}
     return [name for name in dict.fromkeys(families) if name in found.values()]
 

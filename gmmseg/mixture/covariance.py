@@ -28,7 +28,7 @@ Array = NDArray[Any]
 
 
 class Family(Protocol):
-    """What a covariance family knows; all methods are pure."""
+    """What a covariance family, such as "full", knows; no method changes anything."""
 
     diagonal: bool
     shared: bool
@@ -62,7 +62,7 @@ def _lower_ones(d: int) -> Array:
 
 
 def inverse_of_lower(lower: Array) -> Array:
-    """Inverses of lower triangular matrices (K, d, d)."""
+    """Return the inverses of lower triangular matrices (K, d, d)."""
     diagonals = np.diagonal(lower, axis1=1, axis2=2)
     if diagonals.min() > 1e-6 * np.abs(lower).max():  # half as long as row by row for few features
         return np.asarray(np.linalg.inv(lower) * _lower_ones(lower.shape[-1]))
@@ -76,7 +76,7 @@ def inverse_of_lower(lower: Array) -> Array:
 
 
 def factors_of_roots(roots: Array) -> Array:
-    """Lower precision factors (K, o, o) of covariances R R^T, from R (K, o, d): no digit is lost by squaring."""
+    """Return lower precision factors (K, o, o) of covariances R R^T, from R (K, o, d): no digit is lost by squaring."""
     lower = np.swapaxes(np.linalg.qr(np.swapaxes(roots, 1, 2), mode="r"), 1, 2)
     diagonals = np.diagonal(lower, axis1=1, axis2=2)
     least = np.finfo(np.float64).eps * np.abs(lower).max(axis=2)
@@ -87,7 +87,7 @@ def factors_of_roots(roots: Array) -> Array:
 
 
 def factors_of_precisions(roots: Array) -> Array:
-    """Lower precision factors (..., d, d) of precisions P P^T, from P (..., d, d): upper triangular, or any other.
+    """Return lower precision factors (..., d, d) of precisions P P^T, from any square P (..., d, d).
 
     P^T itself is one where P is upper triangular with a positive diagonal. All others are P^T times a rotation, and the
     triangular one among them is found by QR, of the features in reverse order for it to be lower.

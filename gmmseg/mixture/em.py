@@ -75,6 +75,12 @@ class Fit:
     converged: bool
     rescued: int = 0
 
+    def __repr__(self) -> str:
+        """Say how EM went, on one line."""
+        reached = f", {self.history[-1]:.4g} nats a sample" if self.history else ""
+        verdict = "converged" if self.converged else "not converged"
+        return f"Fit({self.mixture!r}, {len(self.history)} iterations, {verdict}{reached}, rescued={self.rescued})"
+
 
 def expectation_maximization(
     planes: Array,
@@ -219,7 +225,7 @@ def with_outliers(mixture: Mixture, kind: str | None, planes: Array, noise: Arra
 def _raise_variances(
     statistics: Statistics, covariance: str, added: Array, least: float, previous: Mixture, prior: Prior | None
 ) -> tuple[Mixture, Array]:
-    """M step with the least addition to the variances, in steps of ten, that makes a component usable.
+    """Repeat the M step with more and more added to the variances, in steps of ten, until a component is usable.
 
     Those that are not become balls of the samples' spread where they were: sums over samples too far apart for their
     dtype may have lost all digits.
@@ -242,7 +248,7 @@ def _raise_variances(
 
 
 def _as_before(mixture: Mixture, previous: Mixture, bad: Array) -> Mixture:
-    """Give bad components back their means, and their covariances where these are their own."""
+    """Return the mixture with the bad components as they were in the previous one, but for their weights."""
     means, covariances = mixture.means.copy(), mixture.covariances.copy()
     means[bad] = previous.means[bad]
     if not mixture.family.shared:
@@ -251,7 +257,7 @@ def _as_before(mixture: Mixture, previous: Mixture, bad: Array) -> Mixture:
 
 
 def _rescue(mixture: Mixture, bad: Array, *, may_split: bool) -> Mixture:
-    """Put bad components on halves of good ones, or drop them."""
+    """Put bad components, which hold no samples or have no volume, on halves of good ones, or drop them."""
     if may_split:
         return _split_widest(mixture, np.flatnonzero(~bad), np.flatnonzero(bad))
     warnings.warn(
@@ -263,7 +269,7 @@ def _rescue(mixture: Mixture, bad: Array, *, may_split: bool) -> Mixture:
 
 
 def _degenerate(mixture: Mixture, statistics: Statistics, least: float) -> Array:
-    """Which components hold less than the lightest sample or have no usable covariance."""
+    """Return which components (K,) hold less than the lightest sample or have no usable covariance."""
     bad = statistics.counts < 0.999 * least
     try:
         if np.isfinite(mixture.means).all() and np.abs(mixture.factors).max() < _MOST_PRECISE:

@@ -30,7 +30,7 @@ def standardize(planes: Array, weights: Array | None = None) -> tuple[Array, Arr
 
 
 def both_spaces(planes: Array, weights: Array | None = None) -> tuple[Array, Array]:
-    """The samples whitened, and standardised, both (d, n)."""
+    """Return the samples (d, n) twice: whitened, and only standardised."""
     standard, correlation = standardize(planes, weights)
     variances, axes = np.linalg.eigh(correlation)
     usable = variances > 1e-6

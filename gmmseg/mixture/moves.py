@@ -124,7 +124,7 @@ def merge_down(mixture: Mixture, k: int) -> Mixture:
         return np.asarray(logs.sum(axis=1) if logs.ndim == 2 else d * logs)
 
     def joined(i: Any, j: Any) -> tuple[Array, Array, Array]:
-        """Weights, means and second moments of the pairs (i, j)."""
+        """Weights, means and second moments of the components that mergers of i with j would make."""
         weight = weights[i] + weights[j]
         share = (weights[j] / weight)[:, None]
         step = means[j] - means[i]

@@ -81,6 +81,13 @@ class Mixture:
     outlier_weight: float = 0.0
     outlier_ranges: Array | None = None
 
+    def __repr__(self) -> str:
+        """Say how many components of what kind they are, on one line."""
+        heavy = "" if self.dof is None else ", Student-t"
+        outliers = "" if self.outlier_ranges is None else f", outlier_weight={self.outlier_weight:.3g}"
+        size = f"k={self.n_components}, n_features={self.n_features}"
+        return f"Mixture({size}, covariance={self.covariance!r}{heavy}{outliers})"
+
     @property
     def n_components(self) -> int:
         """Number of components, K."""
@@ -108,7 +115,7 @@ class Mixture:
 
     @cached_property
     def all_densities(self) -> Densities:
-        """The same with the outliers, where there is such a component, as a last one without extent."""
+        """The components as the kernels take them, the one of outliers, if any, as a last one without extent."""
         if self.outlier_ranges is None:
             return self.densities
         constants, means, factors, dof = self.densities
@@ -141,9 +148,9 @@ class Mixture:
         return some
 
     def of_precisions(self, precisions_cholesky: Array) -> Mixture:
-        """Return the mixture with the covariances that such `precisions_cholesky`, float64, stand for.
+        """Return the mixture with other covariances, told by factors of their inverses, float64.
 
-        Any square P with P P^T the precision will do in place of an upper triangular one.
+        They have the shape of `precisions_cholesky`; any square P with P P^T the precision will do.
         """
         if self.family.diagonal:
             return replace(self, covariances=1 / precisions_cholesky**2)
@@ -154,23 +161,26 @@ class Mixture:
         return mixture
 
     def arguments_of(self, observed: Array | None) -> Densities:
-        """Return the components in some of the features, given by their indices; in all where None."""
+        """Return the components as the kernels take them, in some features, such as [0, 2]; in all where None."""
         return self.marginal(observed).densities
 
     def all_arguments_of(self, observed: Array | None) -> Densities:
-        """Return the same with the outliers."""
+        """Return what `arguments_of` does, with the component of outliers, if any, as the last."""
         return self.marginal(observed).all_densities
 
     @property
     def precisions_cholesky(self) -> Array:
-        """Upper triangular U with U U^T the precision, (K, d, d), or (d, d) for "tied"; else inverse deviations."""
+        """Factors of the inverse covariances, as scikit-learn has them.
+
+        Upper triangular U with U U^T the precision, (K, d, d), or (d, d) for "tied"; else inverse deviations.
+        """
         if self.covariance == "spherical":
             return self.factors[:, 0]
         upper = self.factors if self.covariance == "diag" else np.swapaxes(self.factors, 1, 2)
         return upper[0] if self.covariance == "tied" else upper
 
     def blur(self, noise: Array) -> Array:
-        """Loss (K,) of each component's expected log density, in nats, to noise of variance (d,) in the samples."""
+        """Return the loss (K,) of expected log density, in nats, to noise of variance (d,) in a component's samples."""
         return np.asarray(
             0.5 * (self.factors**2 @ noise if self.factors.ndim == 2 else (self.factors**2).sum(1) @ noise)
         )
@@ -238,7 +248,7 @@ class Mixture:
         return -2.0 * log_likelihood + 2.0 * self.n_parameters
 
     def tempered(self, power: float) -> Mixture:
-        """Return the mixture with its weights to a power from 0, where all are equal, to 1, where they are as here."""
+        """Return the mixture with its weights to a power: all are equal at 0, and at 1 they are as here."""
         weights = np.where(self.weights > 0, self.weights, np.finfo(float).tiny) ** power
         return replace(self, weights=weights * (self.weights.sum() / weights.sum()))
 
@@ -256,7 +266,10 @@ class Mixture:
         )
 
     def transform(self, scale: Array, shift: Array) -> Mixture:
-        """Return the mixture of `scale * x + shift`, both (d,); spherical needs one scale for all features."""
+        """Return the mixture that `scale * x + shift`, both (d,), follows where x follows this one.
+
+        For "spherical" the scale has to be the same for all features.
+        """
         scale = np.asarray(scale, np.float64)
         if self.covariance == "spherical":
             covariances = self.covariances * scale[0] ** 2

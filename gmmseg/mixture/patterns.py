@@ -20,7 +20,7 @@ Arguments = Callable[[Array | None], kernels.Densities]
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Samples that have the same features.
+    """Samples of which the same features are known, such as the first and the third.
 
     Parameters
     ----------
@@ -36,6 +36,10 @@ class Part:
     weights: Array | None = None
     log_prior: Array | None = None
 
+    def __repr__(self) -> str:
+        """Say how many samples it has, of how many features, on one line."""
+        return f"Part(n_samples={self.planes.shape[1]}, n_features={self.planes.shape[0]})"
+
     @cached_property
     def weight(self) -> float:
         """Sum of the samples' weights."""
@@ -44,7 +48,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class SortedSamples:
-    """All samples of a fit, sorted by their patterns; those without any feature are left out.
+    """All samples of a fit, sorted by which of their features are known; those without any are left out.
 
     Parameters
     ----------
@@ -57,6 +61,12 @@ class SortedSamples:
     parts: tuple[Part, ...]
     n_features: int
     dtype: np.dtype[Any]
+
+    def __repr__(self) -> str:
+        """Say how many samples of how many patterns they are, on one line."""
+        n = sum(part.planes.shape[1] for part in self.parts)
+        size = f"n_samples={n}, n_features={self.n_features}"
+        return f"SortedSamples({size}, n_patterns={len(self.parts)}, dtype={self.dtype.name!r})"
 
     @classmethod
     def of(cls, planes: Array, weights: Array | None = None, log_prior: Array | None = None) -> SortedSamples:
@@ -126,7 +136,7 @@ def posterior(
 
 
 def classify(planes: Array, arguments: Arguments, out: Array, first: int, *, threads: int = 1) -> None:
-    """Write `first` plus the index of the likeliest component (n,); samples without any feature get 0."""
+    """Write `first` plus the index of the likeliest component into `out` (n,); 0 where every feature is missing."""
     if not has_missing(planes):
         kernels.classify(planes, arguments(None), out, first, threads)
         return
@@ -145,7 +155,7 @@ def _columns(planes: Array, index: Array, rows: Array | None = None) -> Array:
 
 
 def patterns(planes: Array) -> Iterator[tuple[Array | None, Array]]:
-    """For each pattern but the empty one, the known features (None for all) and its samples, in ascending order."""
+    """Yield each set of known features, such as [0, 2] or None for all, and the indices of its samples, ascending."""
     d, n = planes.shape
     codes = np.zeros((-(-d // 8), n), np.uint8)
     for i, plane in enumerate(planes):

@@ -14,14 +14,16 @@ __all__ = ["Prior"]
 
 Array = NDArray[Any]
 
+_STRENGTHS = ("weight_strength", "mean_strength", "covariance_strength")
+
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """Normal-inverse-Wishart priors of means and covariances, and a Dirichlet prior of the weights, of K components.
+    """What is known of a mixture's K components beforehand, as if so many samples had been seen already.
 
-    Strengths count in samples: at strength s a component of n samples lies at `(s prior + n estimate) / (s + n)`, which
-    is where the posterior is highest (Gauvain and Lee 1994). Each strength is one number or one a component; at 0 the
-    prior says nothing.
+    Means and covariances have normal-inverse-Wishart priors, the weights a Dirichlet prior. Strengths count in samples:
+    at strength s a component of n samples lies at `(s prior + n estimate) / (s + n)`, which is where the posterior is
+    highest (Gauvain and Lee 1994). Each strength is one number or one a component; at 0 the prior says nothing.
 
     Parameters
     ----------
@@ -36,19 +38,25 @@ class Prior:
     covariance_strength: Array | float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("weight_strength", "mean_strength", "covariance_strength"):
+        for name in _STRENGTHS:
             value = np.broadcast_to(np.asarray(getattr(self, name), np.float64), (self.mixture.n_components,))
             object.__setattr__(self, name, value)
 
+    def __repr__(self) -> str:
+        """Say how strong it is, on one line."""
+        strengths = (f"{name}={_range(getattr(self, name))}" for name in _STRENGTHS)
+        return f"Prior({self.mixture!r}, {', '.join(strengths)})"
+
     def transform(self, scale: Array, shift: Array) -> Prior:
-        """Return the prior of `scale * x + shift`, both (d,)."""
+        """Return the prior for samples that become `scale * x + shift`, both (d,)."""
         return Prior(
             self.mixture.transform(scale, shift), self.weight_strength, self.mean_strength, self.covariance_strength
         )
 
     def update(self, counts: Array, mass: Array, means: Array, second: Array) -> tuple[Array, Array, Array, Array]:
-        """Return counts for the weights, counts for the covariances, means and second moments of the highest posterior.
+        """Return what an M step goes by when the prior is heard too.
 
+        That is counts for the weights, counts for the covariances, means and second moments of the highest posterior.
         `counts` (K,) are sums of responsibilities, `mass` (K,) those behind the means (K, d), `second` the mean second
         moments about the means, (K, d, d) or (K, d).
         """
@@ -81,3 +89,9 @@ class Prior:
             - 0.5 * (self.mean_strength @ distance)
             - 0.5 * (self.covariance_strength @ volume)
         )
+
+
+def _range(values: Array) -> str:
+    """The number that all are, or the least and the most."""
+    low, high = values.min(), values.max()
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"

@@ -215,10 +215,11 @@ def draw_subset(
 
 
 def frame(planes: Array, *, common: bool) -> tuple[Array, Array]:
-    """A centre near the mean and a scale, a power of two, near the standard deviation, so that no sum cancels.
+    """Return a centre (d,) near the samples' mean and a scale (d,), powers of two, near their standard deviations.
 
-    Nothing is more than 1e15 scales from the centre in float32, so that the sums of its squares are finite. Numbers of
-    more than 1e140 are a ParameterError, but for infinity, which is left to the caller.
+    No sum over samples that are centred and scaled so cancels; with `common` all features have one scale. Nothing is
+    more than 1e15 scales from the centre in float32, so that the sums of its squares are finite. Numbers of more than
+    1e140 are a ParameterError, but for infinity, which is left to the caller.
     """
     bounds = planes.min(axis=1), planes.max(axis=1)
     if np.isnan(bounds[0]).any():  # ten times as slow
@@ -240,7 +241,7 @@ def frame(planes: Array, *, common: bool) -> tuple[Array, Array]:
 
 
 def _crowded(planes: Array) -> Array:
-    """Indices of the samples but for the fifth whose neighbours are farthest (after Byers and Raftery 1998)."""
+    """Return the indices of the samples but for the fifth whose neighbours are farthest (Byers and Raftery 1998)."""
     from scipy.spatial import cKDTree
 
     n = planes.shape[1]
@@ -249,8 +250,3 @@ def _crowded(planes: Array) -> Array:
     distances, _ = cKDTree(scaled).query(scaled, [min(12, n)])
     order = np.argsort(np.asarray(distances)[:, 0], kind="stable")
     return np.sort(order[: n - n // 5])
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# k-means
-# ---------------------------------------------------------------------------------------------------------------------

@@ -31,10 +31,11 @@ _lower_triangle = cache(np.tril_indices)
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """Sums over samples of responsibility times powers of (sample - origin), for K components of d features.
+    """All that an M step needs to know of samples: sums for each of K components, of any number of samples.
 
-    Features that a sample does not have stand in the sums with their conditional moments under the mixture (Ghahramani
-    and Jordan 1994). Under Student-t components the moments are weighted by the samples' shares in the scale too.
+    They are sums of responsibility times powers of (sample - origin), in d features. Features that a sample does not
+    have stand in them with their conditional moments under the mixture (Ghahramani and Jordan 1994). Under Student-t
+    components the moments are weighted by the samples' shares in the scale too.
 
     Parameters
     ----------
@@ -65,6 +66,12 @@ class Statistics:
     mass: Array | None = None
     tails: Array | None = None
 
+    def __repr__(self) -> str:
+        """Say of how much they are, on one line."""
+        k, d = self.origins.shape
+        sums = f"weight={self.weight:.6g}, log_likelihood={self.log_likelihood:.6g}"
+        return f"Statistics(k={k}, n_features={d}, {sums})"
+
     def __add__(self, other: Statistics) -> Statistics:
         """Statistics of both sets of samples; both must have been taken under the same mixture."""
         if not np.array_equal(self.origins, other.origins):
@@ -90,7 +97,7 @@ def measure(
     noise: Array | None = None,
     threads: int = 1,
 ) -> Statistics:
-    """Take the statistics of samples under a mixture: the E step, with nothing kept of size n.
+    """Return the statistics of samples under a mixture: the E step, with nothing kept of size n.
 
     Parameters
     ----------
@@ -117,7 +124,7 @@ def _origins(mixture: Mixture, dtype: Any) -> Array:
 
 
 def _nothing(mixture: Mixture, dtype: Any) -> Statistics:
-    """Statistics of no samples."""
+    """Return the statistics of no samples: zeros."""
     k, d = mixture.means.shape
     shape = (k, d, d) if mixture.factors.ndim == 3 else (k, d)
     none = None if mixture.dof is None else np.zeros(k)
@@ -157,7 +164,7 @@ def _measure_part(part: Part, mixture: Mixture, noise: Array | None, threads: in
 
 
 def _complete(statistics: Statistics, mixture: Mixture, observed: Array, factors: Array) -> Statistics:
-    """Add the conditional moments of the features that the samples do not have."""
+    """Return the statistics with the features that the samples lack: as they are expected from those known."""
     k, d = mixture.means.shape
     missing = np.delete(np.arange(d), observed)
     counts = statistics.counts
@@ -195,7 +202,7 @@ def _complete(statistics: Statistics, mixture: Mixture, observed: Array, factors
 
 
 def _expected_log_share(dof: Array, d: int) -> Array:
-    """What the expected logarithm of a share exceeds that of the expected share by (Peel and McLachlan 2000)."""
+    """Return the expected logarithm of a share less the logarithm of the expected one (Peel and McLachlan 2000)."""
     from scipy.special import digamma
 
     half = (dof + d) / 2
@@ -252,9 +259,10 @@ def m_step(
 
 
 def _degrees_of_freedom(statistics: Statistics, previous: Array | None, frozen: Sequence[int]) -> Array:
-    """Solve log(h) - digamma(h) = c for h, half the degrees of freedom of highest likelihood, by Newton's method.
+    """Return the degrees of freedom (K,) of highest likelihood, 1 to 1000.
 
-    It starts from the solution for large h (Minka 2002), which is within 2 %.
+    Half of them, h, solves log(h) - digamma(h) = c: by Newton's method, from the solution for large h (Minka 2002),
+    which is within 2 %.
     """
     from scipy.special import digamma, polygamma
 

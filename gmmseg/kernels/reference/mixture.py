@@ -55,7 +55,7 @@ def _blocks(planes: Array) -> list[slice]:
 
 
 def _responsibilities(joint: Array) -> tuple[Array, Array]:
-    """Responsibilities, in place, and the log density."""
+    """Turn logs of weight times density (K, m) into responsibilities, in place; return them and log densities."""
     highest = joint.max(axis=0)
     np.exp(np.subtract(joint, highest, out=joint), out=joint)
     normaliser = joint.sum(axis=0)

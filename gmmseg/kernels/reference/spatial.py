@@ -17,7 +17,7 @@ _STEPS = np.float32(255)
 
 
 def _edges(guide: Array, valid: Array | None, neighbourhood: Neighbourhood) -> list[Array]:
-    """Edges in steps, the strongest that there can be having all of them."""
+    """Return the weights of the edges at each offset, in 255 steps of the strongest that there can be."""
     edges, (offsets, strengths, sharpness, _) = [], neighbourhood
     for offset, strength in zip(offsets, strengths * (_STEPS / _strongest(strengths)), strict=True):
         here, there = overlap(offset)

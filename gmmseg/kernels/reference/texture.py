@@ -24,7 +24,7 @@ def texture(values: Array, known: Array | None, steps: Array, shift: Array, slop
 
 
 def _part(fields: Array, shape: tuple[int, ...], by: tuple[int, ...] | None = None) -> Array:
-    """The middle of fields (..., *larger), or what lies so far from it."""
+    """Return the middle of fields (..., *larger), or a part of the same size at an offset from it."""
     ndim = len(shape)
     starts = [(have - n) // 2 for have, n in zip(fields.shape[-ndim:], shape, strict=True)]
     window: Any = [slice(a + b, a + b + n) for a, b, n in zip(starts, by or (0,) * ndim, shape, strict=True)]
