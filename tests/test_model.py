@@ -1,12 +1,14 @@
 """Model: its file, and what becomes of damaged ones."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import gmmseg
 from gmmseg import InputError, OutputError
+from gmmseg.features import Recipe
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
 
@@ -192,3 +194,18 @@ def test_a_model_s_file_is_text_that_a_person_can_read(saved):
     assert content["features"] == "lab,xy:0.5"
     assert content["classes"] == ["class 1", "class 2", "class 3"]
     assert len(content["means"]) == 3
+
+
+def test_a_model_is_one_line_to_look_at(image):
+    model = gmmseg.fit(image, 3, features="lab,xy:0.5", class_names=["dark", "middle", "light"])
+    assert repr(model) == "Model(k=3, features='lab,xy:0.5', covariance='full', classes=('dark', 'middle', ...))"
+    assert repr(gmmseg.fit(image, 1, covariance="tied")) == (
+        "Model(k=1, features='lab,xy', covariance='tied', classes=('class 1',))"
+    )
+    many = gmmseg.Mixture(np.full(255, 1 / 255), np.zeros((255, 5)), np.ones(255), "spherical")
+    recipe = Recipe.parse("lab,luv,rgb,hsv,gray,bands,xy:0.123456789")
+    names = tuple(f"class\n{i} of " + "many " * 40 for i in range(255))
+    long = repr(replace(model, mixture=many, recipe=recipe, class_names=names))
+    assert long.startswith("Model(k=255, features='lab,lu...3456789', ")
+    assert len(long) <= 120
+    assert "\n" not in long
