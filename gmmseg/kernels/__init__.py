@@ -27,7 +27,7 @@ from gmmseg.errors import ParameterError
 native: Any = None
 if os.environ.get("GMMSEG_KERNELS") != "reference":
     with contextlib.suppress(ImportError):
-        from gmmseg.kernels import _native as native  # type: ignore[attr-defined,no-redef]  # compiled, may be absent
+        from gmmseg.kernels import _native as native  # compiled, may be absent
 
 __all__ = [
     "IMPLEMENTATION",
