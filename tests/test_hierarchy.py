@@ -187,3 +187,8 @@ def test_no_data_is_no_neighbour_of_small_regions():
     np.testing.assert_array_equal(labels == 0, ~mask)
     assert labels.max() == len(np.unique(labels)) - 1
     assert (labels[:, :8] == labels[0, 0]).all()  # 480 pixels that touch nothing else
+
+
+def test_a_tree_is_one_line_to_look_at(coffee):
+    assert repr(coffee) == f"RegionTree(600 x 400 pixels, {coffee.n_finest} pieces)"
+    assert repr(gmmseg.regions(np.zeros((20, 30), np.uint8), pieces=1)) == "RegionTree(30 x 20 pixels, 1 piece)"

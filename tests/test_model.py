@@ -1,12 +1,14 @@
 """Model: its file, and what becomes of damaged ones."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import gmmseg
 from gmmseg import Image, InputError, OutputError, io
+from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.labelling.layers import layer_named
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
@@ -214,3 +216,18 @@ def test_a_window_with_the_halo_gets_the_labels_of_the_whole(features, pictures)
     start = window.origin
     local = tuple(slice(s.start - o, s.stop - o) for s, o in zip(inner, start, strict=True))
     np.testing.assert_array_equal(found[local], gmmseg.apply(model, image).labels[inner])
+
+
+def test_a_model_is_one_line_to_look_at(image):
+    model = gmmseg.fit(image, 3, features="lab,xy:0.5", class_names=["dark", "middle", "light"])
+    assert repr(model) == "Model(k=3, features='lab,xy:0.5', covariance='full', classes=('dark', 'middle', ...))"
+    assert repr(gmmseg.fit(image, 1, covariance="tied")) == (
+        "Model(k=1, features='lab,xy', covariance='tied', classes=('class 1',))"
+    )
+    many = gmmseg.Mixture(np.full(255, 1 / 255), np.zeros((255, 5)), np.ones(255), "spherical")
+    recipe = Recipe.parse("lab,luv,rgb,hsv,gray,bands,xy:0.123456789")
+    names = tuple(f"class\n{i} of " + "many " * 40 for i in range(255))
+    long = repr(replace(model, mixture=many, recipe=recipe, class_names=names))
+    assert long.startswith("Model(k=255, features='lab,lu...3456789', ")
+    assert len(long) <= 120
+    assert "\n" not in long

@@ -1,16 +1,20 @@
 """The command line: one file a command, and here what must be instant.
 
 The help, the version and the list of commands need no argument parser, and importing one takes several times as long as
-starting Python. So this module imports none, and `gmmseg.cli.group` brings the parser when a command is run.
+starting Python. So this module imports none; `gmmseg.cli.group` brings the parser when a command is run, and
+`gmmseg.cli.completion` when a shell asks how a command may go on.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
 from gmmseg.cli.overview import overview
 
 __all__ = ["main", "program"]
+
+_COMPLETION = "_GMMSEG_COMPLETE"  # variable of the environment, by which shells ask
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,8 +52,6 @@ def program() -> None:
     Taking the interpreter and its libraries apart would cost 25 to 50 ms, a tenth of a run on a photograph; by now
     every output is on disk and both streams are flushed.
     """
-    import os
-
     # BLAS threads would spin beside the kernels' own, which do the work: a tenth to a fifth of a run on two processors.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = main()
@@ -58,6 +60,10 @@ def program() -> None:
 
 
 def _run(arguments: list[str]) -> int:
+    if instruction := os.environ.get(_COMPLETION):
+        from gmmseg.cli.completion import complete
+
+        return complete(_COMPLETION, instruction)
     if not arguments or arguments[0] in ("-h", "--help"):
         return _print(overview())
     if arguments[0] == "--version":
@@ -86,7 +92,6 @@ def _complain(text: str) -> None:
 def _drop_output() -> None:
     """Send what is left in the buffers nowhere, or Python complains about it at its end."""
     import contextlib
-    import os
 
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):

@@ -7,14 +7,19 @@ import sys
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from gmmseg import __version__
 from gmmseg.cli.messages import exit_code, explain, print_error
 from gmmseg.cli.overview import COMMANDS, overview
 from gmmseg.errors import GmmsegError
 
-__all__ = ["run"]
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+__all__ = ["GROUP", "run"]
 
 
 class _Group(click.Group):
@@ -33,17 +38,30 @@ class _Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if ctx.resilient_parsing:  # a shell asks, and wants no message
+            return super().resolve_command(ctx, args)
         if args[0].startswith("-"):
             raise click.NoSuchOption(args[0], ctx=ctx)
         if args[0] not in COMMANDS:
             raise click.UsageError(_unknown_command(args[0]), ctx)
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands, whose modules are not loaded for it, and options."""
+        from click.shell_completion import CompletionItem  # here, because a run needs none
+
+        commands = [
+            CompletionItem(name, help=summary) for name, (_, summary) in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def get_help(self, ctx: click.Context) -> str:
         return overview().rstrip("\n")
 
 
-_GROUP = _Group("gmmseg", context_settings={"help_option_names": ["-h", "--help"]})
+GROUP = click.version_option(__version__, message="gmmseg %(version)s")(
+    _Group("gmmseg", context_settings={"help_option_names": ["-h", "--help"]})
+)
 
 
 def run(arguments: list[str]) -> int:
@@ -64,8 +82,8 @@ def run(arguments: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _GROUP.make_context("gmmseg", list(arguments)) as context:
-            return int(_GROUP.invoke(context) or 0)
+        with GROUP.make_context("gmmseg", list(arguments)) as context:
+            return int(GROUP.invoke(context) or 0)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:

@@ -42,6 +42,10 @@ class RegionTree:
     pieces: Array
     merges: Merges
 
+    def __repr__(self) -> str:
+        rows, columns = self.pieces.shape
+        return f"RegionTree({columns} x {rows} pixels, {self.n_finest} piece{'' if self.n_finest == 1 else 's'})"
+
     @property
     def n_finest(self) -> int:
         """Number of regions before any are merged."""

@@ -120,6 +120,15 @@ class Image:
                 f"{self.name}: spacing={self.spacing} has to be finite and above 0; use None if unknown"
             )
 
+    def __repr__(self) -> str:
+        from reprlib import Repr
+
+        short = Repr()
+        short.maxstring = 60  # one line of at most 120 characters; the end of a path is kept
+        size = " x ".join(map(str, self.shape if self.ndim > 2 else reversed(self.shape)))
+        channels = f"{self.n_channels} channel{'' if self.n_channels == 1 else 's'}"
+        return f"Image({short.repr(self.name)}, {size}, {channels}, {self.pixels.dtype})"
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Spatial shape: (rows, columns), or (planes, rows, columns) for a volume."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import gmmseg.kernels._native as _native  # type: ignore[import-not-found]  # compiled, may be absent
+import gmmseg.kernels._native as _native  # compiled, may be absent
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.neighbours import Neighbourhood
 

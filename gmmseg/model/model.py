@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from reprlib import Repr
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,14 @@ class Model:
     n_channels: int
     color: bool
     training: Training | None = None
+
+    def __repr__(self) -> str:
+        short = Repr()
+        short.maxtuple, short.maxstring = 2, 18  # one line of at most 120 characters, also of 255 classes
+        return (
+            f"Model(k={self.k}, features={short.repr(str(self.recipe))}, covariance={self.mixture.covariance!r}, "
+            f"classes={short.repr(self.class_names)})"
+        )
 
     @property
     def k(self) -> int:

@@ -1,0 +1,74 @@
+# The compiled module, of native/module.cpp. What its functions do is told once, in __init__.py.
+
+from typing import TypeVar, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Real = TypeVar("_Real", np.float32, np.float64)
+
+INSTRUCTION_SET: str
+
+def statistics(
+    planes: NDArray[_Real],
+    weights: NDArray[_Real] | None,
+    log_constants: NDArray[np.float64],
+    means: NDArray[np.float64],
+    factors: NDArray[np.float64],
+    threads: int,
+    /,
+    log_prior: NDArray[_Real] | None = None,
+    dof: NDArray[np.float64] | None = None,
+) -> tuple[NDArray[np.float64], float]: ...
+def posterior(
+    planes: NDArray[_Real],
+    log_constants: NDArray[np.float64],
+    means: NDArray[np.float64],
+    factors: NDArray[np.float64],
+    out: NDArray[_Real] | None,
+    log_density: NDArray[_Real] | None,
+    threads: int,
+    /,
+    log_prior: NDArray[_Real] | None = None,
+    dof: NDArray[np.float64] | None = None,
+) -> None: ...
+def classify(
+    planes: NDArray[_Real],
+    log_constants: NDArray[np.float64],
+    means: NDArray[np.float64],
+    factors: NDArray[np.float64],
+    out: NDArray[np.uint8] | NDArray[np.int64],
+    first: int,
+    threads: int,
+    /,
+    log_prior: NDArray[_Real] | None = None,
+    dof: NDArray[np.float64] | None = None,
+) -> None: ...
+def smooth(
+    prior: NDArray[np.float32],
+    guide: NDArray[np.float32],
+    valid: NDArray[np.uint8] | None,
+    offsets: NDArray[np.int64],
+    strengths: NDArray[np.float32],
+    sharpness: NDArray[np.float32],
+    sweeps: int,
+    inner_first: tuple[int, int, int],
+    labels: NDArray[np.uint8] | None,
+    probabilities: NDArray[np.float32] | None,
+    /,
+) -> None: ...
+@overload
+def lab(pixels: NDArray[np.float32], linear: None, out: NDArray[np.float32], /) -> None: ...
+@overload
+def lab(
+    pixels: NDArray[np.uint8] | NDArray[np.uint16], linear: NDArray[np.float32], out: NDArray[np.float32], /
+) -> None: ...
+def texture(
+    values: NDArray[np.float32],
+    known: NDArray[np.float32] | None,
+    steps: NDArray[np.int64],
+    shift: NDArray[np.int64],
+    slopes: NDArray[np.float32],
+    out: NDArray[np.float32],
+    /,
+) -> None: ...
