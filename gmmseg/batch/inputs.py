@@ -15,8 +15,6 @@ from gmmseg.io.formats import FORMATS, identify
 __all__ = ["Found", "find_images", "images_of"]
 
 _MAGIC = set("*?[")
-# Two letters, or those of every ZIP archive: too little to call a file an image that is not named as one.
-_WEAK = ("BMP", "NPZ")
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,7 @@ def _why_not(path: Path) -> str:
         known = identify(path)
     except InputError as error:
         return str(error).removeprefix(f"{path} ").partition(";")[0]
-    return f"may be {known.name}, but is not named so" if known.name in _WEAK else ""
+    return f"may be {known.name}, but is not named so" if known.weak else ""
 
 
 def images_of(paths: Sequence[Path]) -> list[Path]:

@@ -12,7 +12,6 @@ from gmmseg.errors import GmmsegError, OutputError, ParameterError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of, name_of
-from gmmseg.io.reading import read_info
 from gmmseg.io.writing import check_picture, check_target, is_picture
 from gmmseg.labelling.layers import LAYERS
 
@@ -47,9 +46,6 @@ ENDINGS = {
 KINDS = (*LAYER_OF, *PICTURES, "model")
 """What can be written for an image, in the order of writing: every layer, pictures, and the model."""
 
-# PNG has no room for georeferencing, affines and volumes.
-_LABELS = {"TIFF": ".tif", "GDAL raster": ".tif", "NIfTI": ".nii.gz", "DICOM": ".dcm"}
-
 
 def labels_name(source: Path, channel_axis: Any = "auto") -> str:
     """Return the name of an image's label map: a PNG, or for what PNG has no room for a file of the image's family.
@@ -64,15 +60,7 @@ def labels_name(source: Path, channel_axis: Any = "auto") -> str:
     suffix = ".png"
     with suppress(GmmsegError):
         first = files_of(source)[0]
-        known = identify(first)
-        suffix = _LABELS.get(known.name, ".png")
-        if known.name in ("NPY", "NPZ"):
-            shape = read_info(first).get("shape", ())
-            suffix = ".tif" if len(shape) - (channel_axis is not None) > 2 else ".png"
-        elif known.name == "DICOM" and first.is_file():
-            facts = read_info(first)
-            if len(facts["shape"]) > 2 and "spacing_mm" not in facts:  # a film: segmentations need places
-                suffix = ".nii.gz"
+        suffix = identify(first).suffix_of_labels(first, channel_axis)
     name = source.resolve().name if source.is_dir() else name_of(source)  # "." and ".." are folders too
     return f"{name}_labels{suffix}"
 
@@ -137,8 +125,6 @@ def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool,
             if image is not None:
                 check_picture(path, image)
         else:
-            if LAYER_OF[kind].kind == "map" and path.suffix.lower() == ".dcm":
-                raise OutputError(f"{path}: DICOM segmentations hold classes, not numbers; write .nii.gz, .tif or .npy")
             ndim = None if image is None else image.ndim
             check_target(path, kind=LAYER_OF[kind].kind, overwrite=overwrite, ndim=ndim, image=image)
 

@@ -24,7 +24,7 @@ from gmmseg.cli.types import (
     WholeNumber,
 )
 from gmmseg.features.feature import FEATURES
-from gmmseg.io.formats import FORMATS, identify
+from gmmseg.io.formats import identify, suffixes_for
 from gmmseg.labelling.layers import LAYERS, Layer
 
 __all__ = [
@@ -127,7 +127,7 @@ _READING = (
 
 def _suffixes(layer: Layer) -> str:
     """Return the endings of files that can hold a layer: ".npz, .npy or .tif"."""
-    usable = [end for known in FORMATS if layer.kind in known.writes for end in known.suffixes if end != ".tiff"]
+    usable = [end for end in suffixes_for(layer.kind) if end != ".tiff"]
     usable += [".png", ".jpg"] if layer.name == "corrected" else []
     return f"{', '.join(usable[:-1])} or {usable[-1]}"
 

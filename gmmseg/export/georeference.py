@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-from contextlib import suppress
 from pathlib import Path
 
 from gmmseg.errors import InputError
 from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.io.formats import identify
-from gmmseg.io.geotiff import TiffPlace, place_of_tags, tags_to_keep
 
 __all__ = ["Place", "names_in", "place_in", "place_of"]
 
@@ -29,34 +26,7 @@ def place_in(path: Path) -> Place | None:
     GeoTIFF, through rasterio where it is installed; otherwise by its tags, which give coordinate reference systems of
     an EPSG code.
     """
-    if identify(path).name != "TIFF":
-        return None
-    with suppress(ImportError):
-        return _by_rasterio(path)
-    import tifffile
-
-    with tifffile.TiffFile(path) as tiff:
-        place = place_of_tags(TiffPlace(tags_to_keep(tiff.pages[0])))
-    return None if place.affine is None else place
-
-
-def _by_rasterio(path: Path) -> Place | None:
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        try:
-            with rasterio.open(path) as raster:
-                transform, crs = raster.transform, raster.crs
-        except RasterioError as error:
-            raise InputError(f"{path}: its georeferencing cannot be read ({error}); export the file again") from None
-    if transform.is_identity and not crs:
-        return None
-    a, b, c, d, e, f = tuple(transform)[:6]
-    # What GDAL makes up for a raster without one is "local": of no place on Earth.
-    known = crs is not None and (crs.is_geographic or crs.is_projected)
-    return Place((a, b, c, d, e, f), crs.to_wkt() if known else None)
+    return identify(path).place(path)
 
 
 def names_in(path: Path) -> tuple[str, ...] | None:
@@ -72,8 +42,9 @@ def names_in(path: Path) -> tuple[str, ...] | None:
     InputError
         The names cannot be read.
     """
-    if identify(path).name == "NPZ":
-        return _npz_names(path)
+    names = identify(path).class_names(path)
+    if names is not None:
+        return names
     beside = path.with_name(f"{path.name}.aux.xml")
     if not beside.is_file():
         return None
@@ -85,13 +56,3 @@ def names_in(path: Path) -> tuple[str, ...] | None:
         raise InputError(f"{beside} cannot be read ({error}); delete it or write it again") from None
     names = tuple((each.text or "").strip() for each in categories[1:])
     return names or None
-
-
-def _npz_names(path: Path) -> tuple[str, ...] | None:
-    import numpy as np
-
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return tuple(str(name) for name in archive["class_names"]) if "class_names" in archive else None
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path}: its class names cannot be read ({error}); save them as strings") from None

@@ -1,12 +1,13 @@
-"""Writing window by window: results that are never whole, and formats whose module takes windows."""
+"""What is written: before any of it is computed, as its windows come, and as it is stored."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from gmmseg.errors import ParameterError
 from gmmseg.image.windows import Window
 from gmmseg.io.atomic import atomic_file, atomic_path
 
@@ -14,44 +15,83 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gmmseg.image import Image
+    from gmmseg.io.formats import FileFormat, ResultKind
 
     Windows = Iterable[tuple[Window, np.ndarray]]
 
-__all__ = ["Layers", "assembled", "write_with"]
+__all__ = ["Contents", "assembled", "narrowed", "refuse_options", "stored_probabilities", "write_with"]
+
+_STORED = ("float32", "uint16", "uint8")
 
 
 @dataclass(frozen=True)
-class Layers:
+class Contents:
     """What is written, before any of it is computed.
 
     Parameters
     ----------
-    kind : {"labels", "soft", "map"}
-        A label map (*spatial), probabilities (n_classes, *spatial), or one number a pixel (*spatial), NaN = no data.
+    kind : {"labels", "soft", "map", "picture"}
+        A label map (*spatial), probabilities (n_classes, *spatial), one number a pixel (*spatial), NaN = no data, or a
+        picture (rows, columns, 3) or (rows, columns).
     shape : tuple of int
         Spatial shape.
     dtype : str
-        Of the values as they come; "uint8", "uint16" or "uint32" for labels, "float32" otherwise.
+        Of the values as they come; "uint8", "uint16" or "uint32" for labels, "uint8" for pictures, "float32" otherwise.
     names : tuple of str
         Of the classes 1, 2, ...; of a map its own name.
     image : Image, optional
         What was segmented: what located its pixels is written too.
     options : dict
         Of the format.
+    target : Path
+        The name that the file gets, for messages.
     """
 
-    kind: Literal["labels", "soft", "map"]
+    kind: ResultKind
     shape: tuple[int, ...]
     dtype: str
     names: tuple[str, ...] = ()
     image: Image | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    target: Path = Path()
+
+    @property
+    def stored_dtype(self) -> str:
+        """Of probabilities in the file: "float32", or "uint16" or "uint8" in proportion to the largest number."""
+        return str(self.options.get("dtype", "float32"))
+
+    @property
+    def dpi(self) -> tuple[float, float] | None:
+        """Horizontal and vertical resolution of the image in pixels an inch."""
+        return None if self.image is None else self.image.metadata.get("dpi")
+
+    def check(self) -> None:
+        """Raise ParameterError where probabilities cannot be stored as is asked for."""
+        if self.kind == "soft" and self.stored_dtype not in _STORED:
+            raise ParameterError(
+                f"dtype={self.options['dtype']!r} is not a way to store probabilities; "
+                'use "float32", "uint16" or "uint8"'
+            )
 
 
-def write_with(module: Any, path: Path, layers: Layers, windows: Windows, *, suffix: str, overwrite: bool) -> None:
-    """Write a result by the module of a format, whole or not at all, with the files that go beside it."""
-    with atomic_path(path, overwrite=overwrite, suffix=suffix) as temporary:
-        beside: dict[str, bytes] = module.write(temporary, layers, _ahead(windows))
+def refuse_options(contents: Contents, *known: str | None) -> None:
+    """Raise ParameterError where there are options beside those that a format has."""
+    others = {name: value for name, value in contents.options.items() if name not in known}
+    if others:
+        words = ", ".join(f"{name}={value!r}" for name, value in others.items())
+        raise ParameterError(
+            f"{contents.target}: {words} is of another format, or of images that have a place; leave it out"
+        )
+
+
+def write_with(known: FileFormat, path: Path, contents: Contents, windows: Windows, *, overwrite: bool) -> None:
+    """Write a result in a format, whole or not at all, with the files that go beside it."""
+    from gmmseg.io.formats import suffix_of
+
+    # One window is there already.
+    coming = windows if isinstance(windows, Sequence) else _ahead(windows)
+    with atomic_path(path, overwrite=overwrite, suffix=suffix_of(path, known) or "") as temporary:
+        beside = known.write(temporary, contents, coming)
     for ending, content in beside.items():
         with atomic_file(path.with_name(path.name + ending), overwrite=True) as file:
             file.write(content)
@@ -69,13 +109,37 @@ def _ahead(windows: Windows) -> Iterator[tuple[Window, np.ndarray]]:
             yield item
 
 
-def assembled(layers: Layers, windows: Windows) -> np.ndarray:
-    """Return a whole result."""
+def assembled(contents: Contents, windows: Windows) -> np.ndarray:
+    """Return a whole result: the values themselves where they come as one window."""
     import numpy as np
 
-    shape = (len(layers.names), *layers.shape) if layers.kind == "soft" else layers.shape
-    whole = np.zeros(shape, layers.dtype)
+    whole: np.ndarray | None = None
+    shape = (len(contents.names), *contents.shape) if contents.kind == "soft" else contents.shape
     for window, values in windows:
+        if all(s.stop - s.start == length for s, length in zip(window, contents.shape, strict=True)):
+            return values
+        if whole is None:
+            whole = np.zeros(shape, contents.dtype)
         where: tuple[Any, ...] = (..., *window)
         whole[where] = values
-    return whole
+    return np.zeros(shape, contents.dtype) if whole is None else whole
+
+
+def narrowed(labels: np.ndarray) -> np.ndarray:
+    """Return labels in the smallest unsigned dtype that holds them."""
+    import numpy as np
+
+    return labels if labels.dtype == np.uint8 else labels.astype(np.min_scalar_type(int(labels.max())), copy=False)
+
+
+def stored_probabilities(values: np.ndarray, dtype: str) -> np.ndarray:
+    """Return probabilities as stored: float32, or in proportion to the largest number of an unsigned dtype."""
+    import numpy as np
+
+    if dtype != "float32":
+        largest = np.iinfo(dtype).max
+        scaled: np.ndarray = np.multiply(values, np.float32(largest), dtype=np.float32)
+        np.clip(np.rint(scaled, out=scaled), 0, largest, out=scaled)
+        stored: np.ndarray = scaled.astype(dtype)
+        return stored
+    return values.astype(np.float32, copy=False)

@@ -1,83 +1,149 @@
-"""Which file format a path holds (by its first bytes) and which one a new file gets (by its suffix)."""
+"""The registry of file formats: which one a file has (by its first bytes), and which one a new file gets (by its name).
+
+To add a format here: a folder beside this module with a module `format` whose functions are called as those of
+`FileFormat`, and a line in `FORMATS`. Elsewhere: a class that is a `FileFormat`, named in the package's metadata as an
+entry point of the group "gmmseg.formats". The tests in tests/io/test_formats.py take every format that is registered.
+"""
 
 from __future__ import annotations
 
 import os
+import warnings
 import zlib
-from dataclasses import dataclass
-from importlib import import_module
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
 
-from gmmseg.errors import InputError, OutputError
+from gmmseg.errors import GmmsegWarning, InputError, OutputError, one_line
+from gmmseg.io.file_format import BuiltIn, FileFormat, ResultKind, has_module
 
-__all__ = ["FORMATS", "GDAL", "Format", "Kind", "choose", "has_rasterio", "identify", "require_room"]
+__all__ = [
+    "FORMATS",
+    "GDAL",
+    "GROUP",
+    "FileFormat",
+    "ResultKind",
+    "choose",
+    "each_format",
+    "has_rasterio",
+    "identify",
+    "outsiders",
+    "suffix_of",
+    "suffixes_for",
+]
 
-Kind = Literal["labels", "soft", "map", "picture"]
-
-
-@dataclass(frozen=True)
-class Format:
-    """One file format: how to recognise it, and what may be written in it.
-
-    Parameters
-    ----------
-    name : str
-        What people call it.
-    suffixes : tuple of str
-        In lower case, with the dot.
-    signatures : tuple of (int, bytes)
-        Offset and bytes; one match is enough.
-    writes : frozenset of str
-        The kinds of result that can be written: "labels", "soft" (probabilities), "map" (any numbers), "picture" (RGB).
-    module : str, optional
-        That of a family that comes with an extra; it has `read`, `read_labels`, `read_probabilities`, `describe` and
-        `write`, as `gmmseg.io.reading` and `gmmseg.io.writing` call them.
-    """
-
-    name: str
-    suffixes: tuple[str, ...]
-    signatures: tuple[tuple[int, bytes], ...]
-    writes: frozenset[Kind] = frozenset()
-    module: str | None = None
-
-    def load(self) -> Any:
-        """Return the module of the family; what it needs beyond gmmseg's own requirements it asks for when called."""
-        assert self.module is not None
-        return import_module(f"gmmseg.io.{self.module}.format")
-
+GROUP = "gmmseg.formats"
+"""Entry points under which other packages name their formats."""
 
 _LOOK = 512  # bytes, in which every format says what it is
+_NUMBERS: frozenset[ResultKind] = frozenset({"labels", "soft", "map"})
+_PICTURE: frozenset[ResultKind] = frozenset({"picture"})
+_CLASSES: frozenset[ResultKind] = frozenset({"labels", "soft"})
+_NOTHING: frozenset[ResultKind] = frozenset()
 
-FORMATS = (
-    Format("PNG", (".png",), ((0, b"\x89PNG\r\n\x1a\n"),), frozenset({"labels", "picture"})),
-    Format("JPEG", (".jpg", ".jpeg"), ((0, b"\xff\xd8\xff"),), frozenset({"picture"})),
-    Format(
+FORMATS: tuple[FileFormat, ...] = (
+    BuiltIn(
+        "PNG",
+        {".png": _PICTURE | {"labels"}},
+        "picture.format:PNG",
+        ((0, b"\x89PNG\r\n\x1a\n"),),
+        planar=True,
+        decoder="picture.opencv",
+    ),
+    BuiltIn(
+        "JPEG",
+        {".jpg": _PICTURE, ".jpeg": _PICTURE},
+        "picture.format:JPEG",
+        ((0, b"\xff\xd8\xff"),),
+        decoder="picture.opencv",
+    ),
+    BuiltIn(
         "TIFF",
-        (".tif", ".tiff"),
+        {".tif": _NUMBERS | _PICTURE, ".tiff": _NUMBERS | _PICTURE},
+        "tiff.format",
         ((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
-        frozenset({"labels", "soft", "map", "picture"}),
+        labels=".tif",
+        answers=frozenset({"place"}),
     ),
-    Format("WebP", (".webp",), ((8, b"WEBP"),), frozenset({"picture"})),
-    Format("BMP", (".bmp",), ((0, b"BM"),)),
-    Format("GIF", (".gif",), ((0, b"GIF87a"), (0, b"GIF89a"))),
-    Format("NPY", (".npy",), ((0, b"\x93NUMPY"),), frozenset({"labels", "soft", "map"})),
-    Format("NPZ", (".npz",), ((0, b"PK\x03\x04"), (0, b"PK\x05\x06")), frozenset({"labels", "soft", "map"})),
-    Format(
+    BuiltIn("WebP", {".webp": _PICTURE}, "picture.format:WEBP", ((8, b"WEBP"),)),
+    BuiltIn("BMP", {".bmp": _NOTHING}, "picture.format:BMP", ((0, b"BM"),), weak=True),
+    BuiltIn("GIF", {".gif": _NOTHING}, "picture.format:GIF", ((0, b"GIF87a"), (0, b"GIF89a"))),
+    BuiltIn(
+        "NPY", {".npy": _NUMBERS}, "array.format:NPY", ((0, b"\x93NUMPY"),), answers=frozenset({"suffix_of_labels"})
+    ),
+    BuiltIn(
+        "NPZ",
+        {".npz": _NUMBERS},
+        "array.format:NPZ",
+        ((0, b"PK\x03\x04"), (0, b"PK\x05\x06")),
+        weak=True,
+        answers=frozenset({"class_names"}),
+    ),
+    BuiltIn(
         "NIfTI",
-        (".nii", ".nii.gz"),
+        {".nii": _NUMBERS, ".nii.gz": _NUMBERS},
+        "nifti.format",
         ((344, b"n+1\0"), (4, b"n+2\0\r\n\x1a\n"), (344, b"ni1\0"), (4, b"ni2\0\r\n\x1a\n")),
-        frozenset({"labels", "soft", "map"}),
-        "nifti",
+        labels=".nii.gz",
+        extra="medical",
+        needs="nibabel",
     ),
-    Format("DICOM", (".dcm",), ((128, b"DICM"),), frozenset({"labels", "soft"}), "dicom"),
+    BuiltIn(
+        "DICOM",
+        {".dcm": _CLASSES},
+        "dicom.format",
+        ((128, b"DICM"),),
+        labels=".dcm",
+        folders=True,
+        extra="medical",
+        needs="pydicom",
+        refusals={"map": "DICOM segmentations hold classes, not numbers; write .nii.gz, .tif or .npy"},
+        answers=frozenset({"check", "suffix_of_labels"}),
+    ),
 )
+"""Those that come with gmmseg and say in their first bytes what they are, in the order in which messages name them."""
 
-GDAL = Format("GDAL raster", (), (), frozenset(), "raster")
-"""What only GDAL can tell and read; georeferenced TIFF files are written by the same module."""
+GDAL: FileFormat = BuiltIn(
+    "GDAL raster", {}, "raster.format", labels=".tif", extra="geo", needs="rasterio", answers=frozenset({"sniff"})
+)
+"""What only GDAL can tell, by trying, and read. GeoTIFF files are TIFF files, which go there by themselves."""
 
 
-def identify(path: Path) -> Format:
+@cache
+def outsiders() -> tuple[FileFormat, ...]:
+    """Return the formats of other packages; one that cannot be loaded is left out with a warning."""
+    from importlib.metadata import entry_points
+
+    found = []
+    for point in entry_points(group=GROUP):
+        try:
+            made = point.load()
+            known = made() if isinstance(made, type) else made
+            if not isinstance(known, FileFormat):
+                raise TypeError("it is no gmmseg.io.formats.FileFormat")
+        # Whatever another package does when it is loaded, it must not keep gmmseg from reading other files.
+        except Exception as error:
+            warnings.warn(
+                f"the file format {point.name} ({point.value}) cannot be used ({one_line(error)}); "
+                "update or remove the package it comes with",
+                GmmsegWarning,
+                stacklevel=2,
+            )
+        else:
+            found.append(known)
+    return tuple(found)
+
+
+def each_format() -> tuple[FileFormat, ...]:
+    """Return all formats, those of other packages last."""
+    return (*FORMATS, GDAL, *outsiders())
+
+
+def has_rasterio() -> bool:
+    """Whether GDAL can be asked."""
+    return has_module("rasterio")
+
+
+def identify(path: Path) -> FileFormat:
     """Return the format of an existing file, whatever its suffix says.
 
     Raises
@@ -85,14 +151,19 @@ def identify(path: Path) -> Format:
     InputError
         The file is missing, a folder, empty, unreadable or of no known format.
     """
-    if path.is_dir() and _holds_dicom(path):
-        return next(known for known in FORMATS if known.name == "DICOM")
+    if path.is_dir():
+        known = _of_folder(path)
+        if known is not None:
+            return known
     start = _first_bytes(path)
-    known = _of_signature(start)
+    known = _of_signature(path, start)
     if known is not None:
         return known
-    if has_rasterio() and GDAL.load().knows(path):
+    if GDAL.sniff(start, path):
         return GDAL
+    for known in outsiders():
+        if known.sniff(start, path):
+            return known
     raise _unknown(path, start)
 
 
@@ -120,21 +191,27 @@ def _first_bytes(path: Path) -> bytes:
         return start
 
 
-def has_rasterio() -> bool:
-    """Whether GDAL can be asked."""
-    from importlib.util import find_spec
-
-    return find_spec("rasterio") is not None
+def _of_signature(path: Path, start: bytes) -> FileFormat | None:
+    # DICOM first: what stands before its signature may be the start of a TIFF file.
+    return next((known for known in reversed(FORMATS) if known.sniff(start, path)), None)
 
 
-def _holds_dicom(folder: Path) -> bool:
-    """Whether a folder has DICOM files and no other images; texts and hidden files may lie beside them."""
+def _of_folder(folder: Path) -> FileFormat | None:
+    """Return the format of which a folder is one image; None where it is none, such as a folder of many images."""
+    known = next((each for each in FORMATS if each.folders and _holds_only(folder, each)), None)
+    if known is None and folder.suffix:  # an image that is a folder is named as one
+        known = next((each for each in outsiders() if each.folders and each.sniff(b"", folder)), None)
+    return known
+
+
+def _holds_only(folder: Path, wanted: FileFormat) -> bool:
+    """Whether a folder has files of a format and no other images; texts and hidden files may lie beside them."""
     found = False
     try:
         for each in sorted(folder.iterdir()):
             if each.name[0] != "." and each.is_file() and each.stat().st_size:
-                known = _of_signature(_first_bytes(each))
-                if known is not None and known.name != "DICOM":
+                known = _of_signature(each, _first_bytes(each))
+                if known not in (None, wanted):
                     return False
                 found = found or known is not None
     except (OSError, InputError):
@@ -142,14 +219,7 @@ def _holds_dicom(folder: Path) -> bool:
     return found
 
 
-def _of_signature(start: bytes) -> Format | None:
-    for known in reversed(FORMATS):  # DICOM first: what stands before its signature may be the start of a TIFF file
-        if any(start[offset : offset + len(magic)] == magic for offset, magic in known.signatures):
-            return known
-    return None
-
-
-def choose(path: Path, *, kind: Kind) -> Format:
+def choose(path: Path, *, kind: ResultKind) -> FileFormat:
     """Return the format that a result of this kind is written in.
 
     Raises
@@ -157,51 +227,44 @@ def choose(path: Path, *, kind: Kind) -> Format:
     OutputError
         No format for this kind has the suffix.
     """
-    name = path.name.lower()
-    for known in FORMATS:
-        if name.endswith(known.suffixes) and kind in known.writes:
-            return known
+    known = _holding(path, kind, FORMATS) or _holding(path, kind, outsiders())
+    if known is not None:
+        return known
     suffix = path.suffix.lower()
     nouns = {"labels": "a label map", "soft": "probabilities", "map": "numbers", "picture": "a picture"}
-    usable = " ".join(end for known in FORMATS if kind in known.writes for end in known.suffixes)
     found = f"the suffix {suffix!r}" if suffix else "no suffix"
+    usable = " ".join(suffixes_for(kind, each_format()))
     raise OutputError(f"{path} has {found}, which {nouns[kind]} cannot be written to; use one of {usable}")
 
 
-def require_room(path: Path, shape: tuple[int, ...], max_pixels: int) -> None:
-    """Refuse an image of more pixels than allowed, before any is decoded.
+def _holding(path: Path, kind: ResultKind, formats: tuple[FileFormat, ...]) -> FileFormat | None:
+    """Return the first of some formats of which a file of this name can hold a result."""
+    for known in formats:
+        end = suffix_of(path, known)
+        if end is not None and kind in known.suffixes[end]:
+            return known
+        if end is not None and kind in known.refusals:
+            raise OutputError(f"{path}: {known.refusals[kind]}")
+    return None
 
-    Parameters
-    ----------
-    path : Path
-        For the message.
-    shape : tuple of int
-        Spatial shape.
-    max_pixels : int
-        The most pixels that may be decoded.
 
-    Raises
-    ------
-    InputError
-        The header promises no pixel or too many.
-    """
-    n_pixels = 1
-    for length in shape:
-        n_pixels *= length
-    size = " x ".join(str(length) for length in reversed(shape))
-    if n_pixels <= 0:
-        raise InputError(f"{path} is {size} pixels in size; an image needs at least one pixel")
-    if n_pixels > max_pixels:
-        raise InputError(
-            f"{path} is {size} = {n_pixels} pixels, above the limit of {max_pixels}; raise --max-pixels (max_pixels=)"
-        )
+def suffix_of(path: Path, known: FileFormat) -> str | None:
+    """Return the longest suffix of a format that a file's name ends with; None where it has none of them."""
+    ends = [end for end in known.suffixes if path.name.lower().endswith(end)]
+    return max(ends, key=len, default=None)
+
+
+def suffixes_for(kind: ResultKind, formats: tuple[FileFormat, ...] = FORMATS) -> list[str]:
+    """Return the suffixes of files that can hold a kind of result, of gmmseg's own formats or of these."""
+    return [end for known in formats for end, kinds in known.suffixes.items() if kind in kinds]
 
 
 def _unknown(path: Path, start: bytes) -> InputError:
     """Say what a file of no known format looks like."""
-    known = ", ".join(each.name for each in FORMATS)
+    formats = (*FORMATS, *outsiders())
+    known = ", ".join(each.name for each in formats)
     suffix = path.suffix.lower()
-    promised = next((each.name for each in FORMATS if suffix in each.suffixes), None)
+    promised = next((each.name for each in formats if suffix in each.suffixes), None)
     printable = all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in start)
     content = "text" if printable else f"bytes {start[:4].hex(' ')}"
     if promised is not None:

@@ -3,43 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gmmseg.image import Image
-from gmmseg.io.reading import MAX_PIXELS, read, read_labels
-
-if TYPE_CHECKING:
-    from gmmseg.image.axes import ChannelAxis
-    from gmmseg.image.channels import Channels
+from gmmseg.io.reading import read, read_labels
+from gmmseg.io.request import Reading
 
 __all__ = ["Reading", "open_image"]
-
-
-@dataclass(frozen=True, eq=False)
-class Reading:
-    """How an image is taken from its file or array: the parameters of `gmmseg.io.read`, under the same names.
-
-    Parameters
-    ----------
-    mask : path or array_like of bool or integer, shape (*spatial), optional
-        Non-zero where pixels are used.
-    channel_axis : int, None or "auto"
-        Axis of the channels; None where every axis is spatial.
-    channels : str, int or sequence of (int or str), optional
-        Which channels, in which order; all by default.
-    max_pixels : int
-        The most pixels that may be decoded.
-    memory : int, optional
-        Bytes: pixels of a file that take more stay there. None: whole images.
-    """
-
-    mask: Any = None
-    channel_axis: ChannelAxis = "auto"
-    channels: Channels | None = None
-    max_pixels: int = MAX_PIXELS
-    memory: int | None = None
 
 
 _AS_IT_IS = Reading()

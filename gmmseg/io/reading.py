@@ -1,4 +1,4 @@
-"""Reading: which module reads a file, and what every format has in common."""
+"""Reading: masks, stacks of files and what else all formats have in common; the format of each file does the rest."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.sources import Masked
-from gmmseg.image.windows import everything
-from gmmseg.io.formats import GDAL, Format, has_rasterio, identify, require_room
+from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of, parts_of
+from gmmseg.io.request import MAX_PIXELS, Reading, kept, require_limit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,18 +22,7 @@ if TYPE_CHECKING:
     from gmmseg.image.channels import Channels
     from gmmseg.image.image import ChannelAxis
 
-__all__ = ["MAX_PIXELS", "is_raster", "prepare", "read", "read_info", "read_labels", "read_probabilities"]
-
-MAX_PIXELS = 2_000_000_000
-
-
-class _Reading(NamedTuple):
-    """How files are read: parameters of `read`."""
-
-    max_pixels: int
-    channel_axis: ChannelAxis
-    memory: int | None
-    channels: Channels | None
+__all__ = ["prepare", "read", "read_info", "read_labels", "read_probabilities"]
 
 
 def read(
@@ -81,26 +70,30 @@ def read(
     ParameterError
         `channel_axis`, `channels` or `mask` does not fit the file; no file is named, or one twice.
     """
-    _check_limit(max_pixels)
+    require_limit(max_pixels)
     parts = parts_of(path)
     if not parts:
         raise ParameterError("path=[] names no file; give at least one")
-    how = _Reading(max_pixels, channel_axis, memory, channels)
-    image = _read_one(parts[0], how) if len(parts) == 1 else _read_stack(parts, how)
+    reading = Reading(mask, channel_axis, channels, max_pixels, memory)
+    image = _read_one(parts[0], reading) if len(parts) == 1 else _read_stack(parts, reading)
     if mask is None:
         return image
     if isinstance(mask, str | os.PathLike):
-        return _with_mask_file(image, Path(mask), how)
+        return _with_mask_file(image, Path(mask), reading)
     return image.with_mask(mask)
 
 
 def prepare(path: Path) -> None:
     """Load the library that decodes a file, so that a thread that reads it next need not share the interpreter."""
-    if any(identify(file).name in ("PNG", "JPEG") for file in files_of(path)):
-        import gmmseg.io.picture.opencv  # noqa: F401
+    for file in files_of(path):
+        identify(file).prepare()
 
 
-def _read_stack(parts: tuple[Path, ...], how: _Reading) -> Image:
+def _read_one(path: Path, reading: Reading) -> Image:
+    return identify(path).read(path, reading)
+
+
+def _read_stack(parts: tuple[Path, ...], reading: Reading) -> Image:
     """Read the files that are there, each within its share of the memory, and stack them."""
     from gmmseg.io.stacking import stack
 
@@ -108,77 +101,17 @@ def _read_stack(parts: tuple[Path, ...], how: _Reading) -> Image:
     if twice is not None:
         raise ParameterError(f"{twice} is stacked twice; name each file once")
     there = files_of(parts)
-    share = None if how.memory is None else how.memory // len(parts)
-    each = how._replace(memory=share, channels=None)
+    share = None if reading.memory is None else reading.memory // len(parts)
+    each = replace(reading, memory=share, channels=None)
     images = [_read_one(part, each) if part in there else None for part in parts]
-    image = stack(parts, images, name="+".join(map(str, parts)), memory=how.memory)
-    return image if how.channels is None else _kept(image.select(how.channels), how)
+    image = stack(parts, images, name="+".join(map(str, parts)), memory=reading.memory)
+    return image if reading.channels is None else kept(image.select(reading.channels), reading)
 
 
-def _read_one(path: Path, how: _Reading) -> Image:
-    """Read a file by its format's module."""
-    known = identify(path)
-    if known.name == "TIFF" and is_raster(path):
-        known = GDAL
-    if known.module is not None:
-        # What a source is not asked for it does not decode, so the channels are chosen before anything is read.
-        memory = how.memory if how.channels is None else 0
-        image = known.load().read(path, max_pixels=how.max_pixels, memory=memory)
-        assert isinstance(image, Image)
-        _require_axis(image, how.channel_axis in ("auto", -1, image.ndim), known, how)
-    elif known.name == "TIFF":
-        from gmmseg.io.tiff.format import read_tiff
-
-        return read_tiff(path, how.max_pixels, channel_axis=how.channel_axis, memory=how.memory, channels=how.channels)
-    elif known.name in ("NPY", "NPZ"):
-        from gmmseg.io.arrays import read_image
-
-        memory = how.memory if how.channels is None or how.memory is None else 0
-        image = read_image(path, known, how.max_pixels, channel_axis=how.channel_axis, memory=memory)
-    else:
-        from gmmseg.io.picture.format import read_picture
-
-        image = read_picture(path, known, how.max_pixels)
-        fits = how.channel_axis in (("auto", -1, 2) if image.color else ("auto", None))
-        _require_axis(image, fits, known, how)
-    return image if how.channels is None else _selected(image, known, how)
-
-
-def _require_axis(image: Image, fits: bool, known: Format, how: _Reading) -> None:
-    if not fits:
-        raise ParameterError(
-            f"channel_axis={how.channel_axis!r} does not fit {image.name}: {known.name} says which axes it has; "
-            "leave it out"
-        )
-
-
-def _selected(image: Image, known: Format, how: _Reading) -> Image:
-    """Return the channels asked for."""
-    assert how.channels is not None
-    selected = GDAL.load().select(image, how.channels) if known is GDAL else image.select(how.channels)
-    return _kept(selected, how)
-
-
-def _kept(image: Image, how: _Reading) -> Image:
-    """Return an image in memory, or in its file where its pixels take more than the memory it may have."""
-    if image.in_memory:
-        return image
-    n_bytes = image.n_pixels * image.n_channels * image.pixels.dtype.itemsize
-    if how.memory is not None and n_bytes > how.memory:
-        return image
-    require_room(Path(image.name), image.shape, how.max_pixels)
-    return replace(image.crop(everything(image.shape)), origin=None, extent=None)
-
-
-def is_raster(path: Path) -> bool:
-    """Whether a TIFF file is one that GDAL reads: georeferenced, or with nodata or masks that only it tells."""
-    return has_rasterio() and bool(GDAL.load().owns(path))
-
-
-def _with_mask_file(image: Image, path: Path, how: _Reading) -> Image:
+def _with_mask_file(image: Image, path: Path, reading: Reading) -> Image:
     """Apply a mask that is a file; messages name both."""
-    mask = _mask_in_file(path, how) if not image.in_memory else None
-    values = read_labels(path, max_pixels=how.max_pixels) if mask is None else None
+    mask = _mask_in_file(path, reading) if not image.in_memory else None
+    values = read_labels(path, max_pixels=reading.max_pixels) if mask is None else None
     shape = mask.shape if mask is not None else () if values is None else values.shape
     if shape != image.shape:
         raise ParameterError(
@@ -190,9 +123,9 @@ def _with_mask_file(image: Image, path: Path, how: _Reading) -> Image:
     return image.with_mask(values)
 
 
-def _mask_in_file(path: Path, how: _Reading) -> Image | None:
+def _mask_in_file(path: Path, reading: Reading) -> Image | None:
     """Return a mask that can be read window by window; None where it has to be read whole."""
-    mask = _read_one(path, how._replace(memory=0, channels=None, channel_axis="auto"))
+    mask = _read_one(path, replace(reading, memory=0, channels=None, channel_axis="auto"))
     whole_numbers = mask.pixels.dtype.kind in "bui"
     return mask if not mask.in_memory and mask.n_channels == 1 and whole_numbers else None
 
@@ -218,23 +151,8 @@ def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
         The file cannot be read, has several channels, or values that are not whole numbers from 0 to 4294967295.
     """
     path = Path(path)
-    _check_limit(max_pixels)
-    known = identify(path)
-    if known.module is not None:
-        values = known.load().read_labels(path, max_pixels=max_pixels)
-    elif known.name == "TIFF":
-        from gmmseg.io.tiff.format import read_tiff_labels
-
-        values = read_tiff_labels(path, max_pixels)
-    elif known.name in ("NPY", "NPZ"):
-        from gmmseg.io.arrays import read_array
-
-        values = read_array(path, known, max_pixels, keys=("labels",))
-    else:
-        from gmmseg.io.picture.format import read_picture_labels
-
-        values = read_picture_labels(path, known, max_pixels)
-    return _as_labels(path, values)
+    require_limit(max_pixels)
+    return _as_labels(path, identify(path).read_labels(path, max_pixels))
 
 
 def read_probabilities(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -258,25 +176,9 @@ def read_probabilities(path: str | os.PathLike[str], *, max_pixels: int = MAX_PI
     InputError
         The file cannot be read, or is of another format.
     """
-    import numpy as np
-
     path = Path(path)
-    _check_limit(max_pixels)
-    known = identify(path)
-    if known.name in ("NPY", "NPZ"):
-        from gmmseg.io.arrays import read_array
-
-        return read_array(path, known, max_pixels, keys=("probabilities",))
-    if known.name == "TIFF":
-        from gmmseg.io.tiff.format import read_tiff
-
-        image = read_tiff(path, max_pixels)
-        if image.n_channels == 1 and image.ndim == 3:  # one page a class
-            return image.array[..., 0]
-        return np.moveaxis(image.array, -1, 0)
-    if known.module is not None:
-        return np.asarray(known.load().read_probabilities(path, max_pixels=max_pixels))
-    raise InputError(f"{path} is a {known.name} file; give probability maps as NPZ, NPY, TIFF or NIfTI")
+    require_limit(max_pixels)
+    return identify(path).read_probabilities(path, max_pixels)
 
 
 def _as_labels(path: Path, values: np.ndarray) -> np.ndarray:
@@ -321,22 +223,4 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(path)
     known = identify(path)
-    start = {"file": str(path), "format": known.name, "bytes": path.stat().st_size}
-    if known.module is not None or (known.name == "TIFF" and is_raster(path)):
-        return start | dict((known if known.module else GDAL).load().describe(path))
-    if known.name == "TIFF":
-        from gmmseg.io.tiff.format import describe_tiff
-
-        return start | describe_tiff(path)
-    if known.name in ("NPY", "NPZ"):
-        from gmmseg.io.arrays import describe_array
-
-        return start | describe_array(path, known)
-    from gmmseg.io.picture.format import describe_picture
-
-    return start | describe_picture(path, known)
-
-
-def _check_limit(max_pixels: int) -> None:
-    if max_pixels < 1:
-        raise ParameterError(f"max_pixels={max_pixels} allows no image; use at least 1")
+    return {"file": str(path), "format": known.name, "bytes": path.stat().st_size} | known.describe(path)

@@ -1,23 +1,24 @@
-"""Writing: label maps, probabilities and pictures, whole or not at all, in the format that the suffix names."""
+"""Writing: label maps, probabilities and pictures, checked, then written by the format that the suffix names."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gmmseg.errors import OutputError, ParameterError
 from gmmseg.image.windows import everything
-from gmmseg.io.atomic import atomic_file, check_place
-from gmmseg.io.formats import FORMATS, GDAL, Kind, choose, has_rasterio
+from gmmseg.io.atomic import check_place
+from gmmseg.io.formats import ResultKind, choose, suffixes_for
 
 if TYPE_CHECKING:
     import numpy as np
 
     from gmmseg.image import Image
     from gmmseg.image.windows import Window
-    from gmmseg.io.contents import Layers
+    from gmmseg.io.contents import Contents
 
     Windows = Iterable[tuple[Window, np.ndarray]]
 
@@ -37,7 +38,7 @@ __all__ = [
 def check_target(
     path: str | os.PathLike[str],
     *,
-    kind: Kind = "labels",
+    kind: ResultKind = "labels",
     overwrite: bool = False,
     ndim: int | None = None,
     image: Image | None = None,
@@ -65,21 +66,18 @@ def check_target(
     """
     path = Path(path)
     known = choose(path, kind=kind)
-    if ndim is not None and ndim != 2 and (known.name == "PNG" or kind == "picture"):
+    if ndim is not None and ndim != 2 and (known.planar or kind == "picture"):
         raise OutputError(
             f"{path}: {known.name} pictures have 2 axes, the result has {ndim}; use .tif, .nii.gz or .npy"
         )
     check_place(path, overwrite=overwrite)
-    if image is not None and known.name == "DICOM":
-        from gmmseg.io.dicom.seg import check_source
-
-        check_source(image)
+    if image is not None:
+        known.check(image)
 
 
 def is_picture(path: Path) -> bool:
     """Whether a file of this name holds a picture of 8 bits, not numbers of any size."""
-    pictures = [known.suffixes for known in FORMATS if "picture" in known.writes and "map" not in known.writes]
-    return any(path.name.lower().endswith(suffixes) for suffixes in pictures)
+    return path.name.lower().endswith(tuple({*suffixes_for("picture")} - {*suffixes_for("map")}))
 
 
 def check_picture(path: Path, image: Image) -> None:
@@ -134,42 +132,21 @@ def write_labels(
     numbers; OpenCV and scikit-image read the colours: read such files with `gmmseg.io.read_labels`, or write .tif.
     A georeferenced TIFF declares 0 as its nodata value.
     """
-    path = Path(path)
     numbers = _unsigned(labels, image)
-    known = choose(path, kind="labels")
-    check_target(path, kind="labels", overwrite=overwrite, ndim=numbers.ndim)
-    if _module_for(path, "labels", image) is not None:
-        from gmmseg.io.contents import Layers
-
-        layers = Layers("labels", numbers.shape, str(numbers.dtype), tuple(names), image, options)
-        write_windows(path, layers, [(everything(numbers.shape), numbers)], overwrite=overwrite)
-        return
-    _refuse(options, path)
-    if known.name == "PNG" and numbers.dtype.itemsize > 2:
-        raise OutputError(f"{path}: PNG holds labels up to 65535, the largest is {numbers.max()}; use .tif or .npy")
-    with atomic_file(path, overwrite=overwrite) as file:
-        if known.name == "PNG":
-            from gmmseg.io.picture.png import write_png
-
-            write_png(file, numbers, palette=_palette_for(numbers, palette), dpi=_dpi(image))
-        elif known.name == "TIFF":
-            from gmmseg.io.tiff.write import write_labels_tiff
-
-            write_labels_tiff(file, numbers, image, ome=_is_ome(path))
-        else:
-            from gmmseg.io.arrays import write_array
-
-            write_array(file, known, numbers, key="labels")
+    colors = {} if palette is None else {"palette": palette}
+    _write("labels", path, numbers, names=tuple(names), image=image, options=colors | options, overwrite=overwrite)
 
 
-def write_windows(path: str | os.PathLike[str], layers: Layers, windows: Windows, *, overwrite: bool = False) -> None:
+def write_windows(
+    path: str | os.PathLike[str], contents: Contents, windows: Windows, *, overwrite: bool = False
+) -> None:
     """Write a result window by window, while the next window is computed.
 
     Parameters
     ----------
     path : path-like
         The suffix chooses the format, as for whole results.
-    layers : Layers
+    contents : Contents
         What will come.
     windows : iterable of (tuple of slice, ndarray)
         Together all of the spatial shape; in an order in which rows of blocks of a file follow one another.
@@ -185,44 +162,32 @@ def write_windows(path: str | os.PathLike[str], layers: Layers, windows: Windows
     -----
     GeoTIFF, NIfTI and .npy files are written as the windows come. Other formats are written from a whole array.
     """
-    from gmmseg.io.contents import assembled, write_with
+    from gmmseg.io.contents import write_with
 
     path = Path(path)
-    kind: Kind = layers.kind
-    check_target(path, kind=kind, overwrite=overwrite, ndim=len(layers.shape))
-    module = _module_for(path, kind, layers.image)
-    if module is None:
-        whole = assembled(layers, windows)
-        write_layer(path, layers.kind, whole, layers.names, image=layers.image, overwrite=overwrite, **layers.options)
-        return
-    suffix = next(end for end in choose(path, kind=kind).suffixes if path.name.lower().endswith(end))
-    write_with(module, path, layers, windows, suffix=suffix, overwrite=overwrite)
+    contents.check()
+    check_target(path, kind=contents.kind, overwrite=overwrite, ndim=len(contents.shape))
+    known = choose(path, kind=contents.kind)
+    write_with(known, path, replace(contents, target=path), windows, overwrite=overwrite)
 
 
-def _module_for(path: Path, kind: Kind, image: Image | None) -> Any:
-    """Return the module that writes a file window by window; None where whole arrays are written."""
-    known = choose(path, kind=kind)
-    if known.module is not None:
-        return known.load()
-    in_file = image is not None and not image.in_memory
-    if known.name == "NPY" and in_file:
-        from gmmseg.io import arrays
+def _write(
+    kind: ResultKind,
+    path: str | os.PathLike[str],
+    values: np.ndarray,
+    *,
+    names: tuple[str, ...],
+    image: Image | None,
+    options: dict[str, Any],
+    overwrite: bool,
+) -> None:
+    """Write a result that is whole."""
+    from gmmseg.io.contents import Contents
 
-        return arrays
-    if known.name == "TIFF" and not _is_ome(path) and image is not None and image.ndim == 2:
-        return GDAL.load() if has_rasterio() and (in_file or GDAL.load().places(image)) else None
-    return None
-
-
-def _is_ome(path: Path) -> bool:
-    return path.name.lower().endswith((".ome.tif", ".ome.tiff"))
-
-
-def _refuse(options: dict[str, Any], path: Path) -> None:
-    """Raise ParameterError where there are options that no format without a module has."""
-    if options:
-        words = ", ".join(f"{name}={value!r}" for name, value in options.items())
-        raise ParameterError(f"{path}: {words} is of another format, or of images that have a place; leave it out")
+    shape = values.shape[1:] if kind == "soft" else values.shape[:2] if kind == "picture" else values.shape
+    dtype = "float32" if kind in ("soft", "map") else str(values.dtype)
+    contents = Contents(kind, shape, dtype, names, image, options)
+    write_windows(path, contents, [(everything(shape), values)], overwrite=overwrite)
 
 
 def _unsigned(labels: np.ndarray, image: Image | None) -> np.ndarray:
@@ -247,25 +212,6 @@ def _unsigned(labels: np.ndarray, image: Image | None) -> np.ndarray:
     if low < 0 or high > 0xFFFFFFFF:
         raise ParameterError(f"labels go from {low} to {high}, expected 0 to 4294967295; renumber them")
     return numbers.astype(np.min_scalar_type(high), copy=False)
-
-
-def _palette_for(numbers: np.ndarray, palette: np.ndarray | None) -> np.ndarray | None:
-    """Return one colour for each label up to the largest; None for 16-bit labels."""
-    import numpy as np
-
-    if numbers.dtype.itemsize > 1:
-        return None
-    largest = int(numbers.max())
-    if palette is None:
-        from gmmseg.io.palette import palette as default
-
-        return default(max(1, largest))
-    colors = np.asarray(palette)
-    if colors.ndim != 2 or colors.shape[1] != 3 or colors.dtype != np.uint8:
-        raise ParameterError(f"palette has shape {colors.shape} and dtype {colors.dtype}, expected (n, 3) uint8")
-    if len(colors) <= largest:
-        raise ParameterError(f"palette has {len(colors)} colours, but the largest label is {largest}; give one each")
-    return colors[:256]
 
 
 def write_probabilities(
@@ -308,9 +254,6 @@ def write_probabilities(
     """
     import numpy as np
 
-    path = Path(path)
-    if dtype not in ("float32", "uint16", "uint8"):
-        raise ParameterError(f'dtype={dtype!r} is not a way to store probabilities; use "float32", "uint16" or "uint8"')
     values = np.asarray(probabilities)
     if values.dtype.kind != "f" or values.ndim < 2 or values.size == 0:
         raise ParameterError(
@@ -321,27 +264,10 @@ def write_probabilities(
             f"probabilities have shape {values.shape}, but {image.name} has shape {image.shape}; "
             "expected (n_classes, *spatial)"
         )
-    known = choose(path, kind="soft")
-    check_target(path, kind="soft", overwrite=overwrite)
-    if _module_for(path, "soft", image) is not None:
-        from gmmseg.io.contents import Layers
-
-        stored = values.astype(np.float32, copy=False)
-        classes = tuple(names) or tuple(f"class {i + 1}" for i in range(len(values)))
-        layers = Layers("soft", values.shape[1:], "float32", classes, image, {"dtype": dtype, **options})
-        write_windows(path, layers, [(everything(values.shape[1:]), stored)], overwrite=overwrite)
-        return
-    _refuse(options, path)
-    with atomic_file(path, overwrite=overwrite) as file:
-        if known.name == "TIFF":
-            from gmmseg.io.tiff.write import write_probabilities_tiff
-
-            write_probabilities_tiff(file, values, image, dtype, names=names)
-        else:
-            from gmmseg.io.arrays import write_array
-            from gmmseg.io.tiff.write import stored_probabilities
-
-            write_array(file, known, stored_probabilities(values, dtype), key="probabilities")
+    stored = values.astype(np.float32, copy=False)
+    classes = tuple(names) or tuple(f"class {i + 1}" for i in range(len(values)))
+    options = {"dtype": dtype, **options}
+    _write("soft", path, stored, names=classes, image=image, options=options, overwrite=overwrite)
 
 
 def write_map(
@@ -373,25 +299,7 @@ def write_map(
     OutputError
         See `check_target`.
     """
-    path = Path(path)
-    known = choose(path, kind="map")
-    check_target(path, kind="map", overwrite=overwrite)
-    if _module_for(path, "map", image) is not None:
-        from gmmseg.io.contents import Layers
-
-        layers = Layers("map", values.shape, "float32", (key,), image, options)
-        write_windows(path, layers, [(everything(values.shape), values)], overwrite=overwrite)
-        return
-    _refuse(options, path)
-    with atomic_file(path, overwrite=overwrite) as file:
-        if known.name == "TIFF":
-            from gmmseg.io.tiff.write import write_probabilities_tiff
-
-            write_probabilities_tiff(file, values[None], image, "float32", names=(key,))
-        else:
-            from gmmseg.io.arrays import write_array
-
-            write_array(file, known, values, key=key)
+    _write("map", path, values, names=(key,), image=image, options=options, overwrite=overwrite)
 
 
 def write_layer(
@@ -438,30 +346,10 @@ def write_rgb(
     """
     import numpy as np
 
-    path = Path(path)
     pixels = np.asarray(rgb)
-    known = choose(path, kind="picture")
-    usable = pixels.shape[2:] == (3,) or (pixels.ndim == 2 and known.name != "TIFF")
-    if not usable or pixels.dtype != np.uint8 or pixels.size == 0:
+    if pixels.shape[2:] not in ((), (3,)) or pixels.ndim < 2 or pixels.dtype != np.uint8 or pixels.size == 0:
         raise ParameterError(
             f"the picture has shape {pixels.shape} and dtype {pixels.dtype}, expected (rows, columns, 3) uint8"
         )
     source = image if image is not None and image.shape == pixels.shape[:2] else None
-    check_target(path, kind="picture", overwrite=overwrite)
-    with atomic_file(path, overwrite=overwrite) as file:
-        if known.name == "PNG":
-            from gmmseg.io.picture.png import write_png
-
-            write_png(file, pixels, dpi=_dpi(source))
-        elif known.name == "TIFF":
-            from gmmseg.io.tiff.write import write_rgb_tiff
-
-            write_rgb_tiff(file, pixels, source)
-        else:
-            from gmmseg.io.picture.pillow import encode
-
-            encode(file, pixels, known.name, dpi=_dpi(source))
-
-
-def _dpi(image: Image | None) -> tuple[float, float] | None:
-    return None if image is None else image.metadata.get("dpi")
+    _write("picture", path, pixels, names=(), image=source, options={}, overwrite=overwrite)

@@ -236,10 +236,10 @@ class Segmentation:
             whole = self._with_nodata(row, getattr(self, layer))
             io.write_layer(path, row.kind, whole, names, image=self.image, overwrite=overwrite, **options)
             return
-        from gmmseg.io.contents import Layers  # here, because most images are in memory
+        from gmmseg.io.contents import Contents  # here, because most images are in memory
 
-        layers = Layers(row.kind, self.image.shape, row.dtype, names, self.image, options)
-        io.write_windows(path, layers, self._windows(row, Path(path).parent), overwrite=overwrite)
+        contents = Contents(row.kind, self.image.shape, row.dtype, names, self.image, options)
+        io.write_windows(path, contents, self._windows(row, Path(path).parent), overwrite=overwrite)
 
     def _with_nodata(self, layer: Layer, values: Array) -> Array:
         """Return the uncertainty with NaN where there is no data, as files have it, and any other layer as it is."""

@@ -14,7 +14,7 @@ from gmmseg import io
 from gmmseg.errors import OutputError
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
-from gmmseg.io.contents import Layers
+from gmmseg.io.contents import Contents
 from gmmseg.io.writing import check_picture, is_picture
 from gmmseg.spatial.bias import BiasField
 
@@ -86,5 +86,5 @@ def write_correction(
                 planes = np.moveaxis(values, -1, 0)
             yield window, planes[0] if n == 1 else planes
 
-    layers = Layers("map" if n == 1 else "soft", image.shape, "float32", name, image, dict(options))
-    io.write_windows(target, layers, windows(), overwrite=overwrite)
+    contents = Contents("map" if n == 1 else "soft", image.shape, "float32", name, image, dict(options))
+    io.write_windows(target, contents, windows(), overwrite=overwrite)

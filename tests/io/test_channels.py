@@ -215,7 +215,7 @@ def as_raster(tmp_path, rng, monkeypatch):
             return Image(pixels, name=str(path), place=Place(native=GeoReference(facts={"colorinterp": meanings})))
 
         monkeypatch.setattr(format, "owns", lambda path: True)
-        monkeypatch.setattr(format, "read", opened, raising=False)
+        monkeypatch.setattr(format, "open_raster", opened)
         return tmp_path / "r.tif", source.log
 
     return make

@@ -30,7 +30,7 @@ from pydicom.uid import (
 from gmmseg.cli import main
 from gmmseg.errors import DataWarning, GmmsegError, InputError, OutputError
 from gmmseg.io import read, read_info, read_labels, read_probabilities, write_labels, write_map, write_probabilities
-from gmmseg.io.contents import Layers
+from gmmseg.io.contents import Contents
 from gmmseg.io.writing import write_windows
 
 COLLECTION = Path(pydicom.__file__).parent / "data"
@@ -405,9 +405,9 @@ def test_segmentations(series, labels, tmp_path, kind):
     image = read(series(orientation=OBLIQUE))
     path = tmp_path / "l.dcm"
     names = ("air", "water", "bone")
-    layers = Layers("labels", image.shape, "uint8", names, image, {"segmentation": kind})
+    contents = Contents("labels", image.shape, "uint8", names, image, {"segmentation": kind})
     write_windows(
-        path, layers, [((slice(z, z + 2), slice(0, ROWS), slice(0, COLUMNS)), labels[z : z + 2]) for z in (4, 0, 2)]
+        path, contents, [((slice(z, z + 2), slice(0, ROWS), slice(0, COLUMNS)), labels[z : z + 2]) for z in (4, 0, 2)]
     )
     assert read_labels(path).dtype == np.uint8
     np.testing.assert_array_equal(read_labels(path), labels)
@@ -508,7 +508,7 @@ def test_what_no_segmentation_can_refer_to(series, labels, tmp_path):
     with pytest.raises(OutputError, match="the labels: .*has to refer to DICOM images.*nii.gz"):
         write_labels(target, labels)
     image = read(series())
-    with pytest.raises(OutputError, match="hold classes, not anomaly"):
+    with pytest.raises(OutputError, match="hold classes, not numbers"):
         write_map(target, labels.astype("f4"), key="anomaly", image=image)
     with pytest.raises(OutputError, match="up to 65535, the largest is 90000"):
         write_labels(target, labels * np.uint32(30000), image=image)

@@ -15,7 +15,7 @@ from gmmseg.errors import DataWarning, GmmsegError, InputError
 from gmmseg.image import Image
 from gmmseg.image.windows import strips, tiles
 from gmmseg.io import read, read_info, read_labels, read_probabilities, write_labels, write_map, write_probabilities
-from gmmseg.io.contents import Layers
+from gmmseg.io.contents import Contents
 from gmmseg.io.nifti.stored import GzipStream
 from gmmseg.io.writing import write_windows
 
@@ -253,11 +253,11 @@ def test_windows_make_the_whole_in_any_order(save, volume, tmp_path, rng, name, 
     image = read(save("a.nii", volume))
     soft = kind == "soft"
     values = rng.random((3, *volume.shape)).astype("f4") if soft else abs(volume % 3).astype("u1")
-    layers = Layers(kind, volume.shape, str(values.dtype), ("a", "b", "c"), image)
+    contents = Contents(kind, volume.shape, str(values.dtype), ("a", "b", "c"), image)
     windows = [tile.inner for tile in tiles(volume.shape, (4, 6, 2), 0)]
     for folder, order in (("x", windows), ("y", windows[::-1]), ("z", [(slice(0, 7), slice(0, 6), slice(0, 5))])):
         (tmp_path / folder).mkdir()
-        write_windows(tmp_path / folder / name, layers, ((each, values[(..., *each)]) for each in order))
+        write_windows(tmp_path / folder / name, contents, ((each, values[(..., *each)]) for each in order))
         assert {path.name for path in (tmp_path / folder).iterdir()} == ({name} if soft else {name, f"{name}.txt"})
     contents = [(tmp_path / folder / name).read_bytes() for folder in "xyz"]
     assert contents[0] == contents[1] == contents[2]
@@ -328,7 +328,7 @@ def test_damaged_files(save, volume, tmp_path):
     with pytest.raises(InputError, match="cut short"):
         read(tmp_path / "e.nii.gz")
     source = read(tmp_path / "e.nii.gz", memory=0).pixels
-    with pytest.raises(InputError, match=r"e\.nii\.gz is damaged or cut short"):
+    with pytest.raises(InputError, match=r"e\.nii\.gz is cut short: its numbers end early"):
         source.read((slice(0, 7), slice(0, 6), slice(0, 5)))
     save("f.hdr", volume, kind=nibabel.Nifti1Pair)
     (tmp_path / "f.img").unlink()

@@ -17,7 +17,8 @@ from gmmseg.errors import InputError, ParameterError  # noqa: E402
 from gmmseg.image.windows import everything  # noqa: E402
 from gmmseg.io import read, read_info, read_labels, read_probabilities  # noqa: E402
 from gmmseg.io.raster import format as subject  # noqa: E402
-from gmmseg.io.tiff.format import read_tiff  # noqa: E402
+from gmmseg.io.request import Reading  # noqa: E402
+from gmmseg.io.tiff.decoding import read_tiff  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 PLACE = {"crs": "EPSG:32625", "transform": rasterio.Affine(30, 0, 500000, 0, -20, 9000000)}
@@ -71,7 +72,7 @@ def assert_same_by_windows(path):
 
 def test_landsat_is_what_tifffile_reads(pictures):
     path = pictures / "L7_ETMs.tif"
-    image, other = assert_same_by_windows(path), read_tiff(path, 10**6)
+    image, other = assert_same_by_windows(path), read_tiff(path, Reading(max_pixels=10**6))
     np.testing.assert_array_equal(image.array, other.array)
     assert (image.color, image.valid, image.place.native.facts["driver"]) == (False, None, "GTiff")
     assert image.spacing == pytest.approx(other.spacing)
@@ -326,8 +327,8 @@ def test_whose_a_tiff_file_is(tmp_path, write_raster, pictures, rng):
 def test_what_gdal_does_not_know(tmp_path, capfd):
     for content in (b"hello", b"\0" * 600, b"{}", b"<html></html>"):
         (tmp_path / "x").write_bytes(content)
-        assert not subject.knows(tmp_path / "x")
-    assert not subject.knows(tmp_path / "missing")
+        assert not subject.sniff(b"", tmp_path / "x")
+    assert not subject.sniff(b"", tmp_path / "missing")
     assert capfd.readouterr() == ("", "")
 
 

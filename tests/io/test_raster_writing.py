@@ -22,7 +22,7 @@ from gmmseg.image import Image  # noqa: E402
 from gmmseg.image.place import Place  # noqa: E402
 from gmmseg.image.windows import everything, strips  # noqa: E402
 from gmmseg.io import read, read_labels, read_probabilities  # noqa: E402
-from gmmseg.io.contents import Layers  # noqa: E402
+from gmmseg.io.contents import Contents  # noqa: E402
 from gmmseg.io.palette import palette  # noqa: E402
 from gmmseg.io.raster import write  # noqa: E402
 from gmmseg.io.raster.reference import GeoReference  # noqa: E402
@@ -72,7 +72,7 @@ def test_labels(tmp_path, labels, dtype):
     values = labels.astype(dtype)
     values[3, 5] = 200 if dtype == "uint8" else np.iinfo(dtype).max
     write_windows(
-        tmp_path / "l.tif", Layers("labels", values.shape, dtype, (), placed(values.shape)), cut(values, 99, 1100)
+        tmp_path / "l.tif", Contents("labels", values.shape, dtype, (), placed(values.shape)), cut(values, 99, 1100)
     )
     with rasterio.open(tmp_path / "l.tif") as raster:
         assert (raster.dtypes[0], raster.nodata, raster.crs, raster.res) == (dtype, 0, CRS, (30, 20))
@@ -112,8 +112,8 @@ def test_names_of_classes(tmp_path, labels):
 def test_probabilities(tmp_path, rng, dtype, expected):
     values = rng.dirichlet(np.ones(3), (60, 70)).astype(np.float32).transpose(2, 0, 1)
     values[:, 5, 6] = 0
-    layers = Layers("soft", (60, 70), "float32", ("water", "wald ü", "c"), placed((60, 70)), {"dtype": dtype})
-    write_windows(tmp_path / "s.tif", layers, cut(values, 13, 70))
+    contents = Contents("soft", (60, 70), "float32", ("water", "wald ü", "c"), placed((60, 70)), {"dtype": dtype})
+    write_windows(tmp_path / "s.tif", contents, cut(values, 13, 70))
     with rasterio.open(tmp_path / "s.tif") as raster:
         assert raster.descriptions == ("water", "wald ü", "c")
         assert (raster.dtypes, raster.nodata, raster.crs) == ((expected,) * 3, None, CRS)
@@ -172,8 +172,8 @@ RPCS = {
 @pytest.mark.parametrize("cog", [False, True])
 def test_places_come_back(tmp_path, geo, cog):
     image = placed((9, 10), **geo)
-    layers = Layers("labels", (9, 10), "uint8", (), image, {"cog": cog})
-    write_windows(tmp_path / "l.tif", layers, [(everything((9, 10)), np.ones((9, 10), np.uint8))])
+    contents = Contents("labels", (9, 10), "uint8", (), image, {"cog": cog})
+    write_windows(tmp_path / "l.tif", contents, [(everything((9, 10)), np.ones((9, 10), np.uint8))])
     found = read(tmp_path / "l.tif").place.native
     wanted = image.place.native
     if not wanted.gcps:
@@ -210,8 +210,8 @@ def test_cloud_optimised(tmp_path, rng, labels, kind):
     image = placed(labels.shape)
     paths = [tmp_path / "a.tif", tmp_path / "b.tif"]
     for path, rows in zip(paths, (99, 700), strict=True):
-        layers = Layers(kind, labels.shape, values.dtype.name, names, image, {"cog": True})
-        write_windows(path, layers, cut(values, rows, 1100))
+        contents = Contents(kind, labels.shape, values.dtype.name, names, image, {"cog": True})
+        write_windows(path, contents, cut(values, rows, 1100))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         valid, errors, notes = cogeo.cog_validate(paths[0], strict=True)
@@ -233,16 +233,16 @@ def test_cloud_optimised(tmp_path, rng, labels, kind):
 def test_bytes_do_not_depend_on_windows_and_threads(tmp_path_factory, rows, columns, workers, down):
     folder = tmp_path_factory.mktemp("bytes")
     values = np.random.default_rng(3).integers(0, 5, (2, 150, 200)).astype(np.float32)
-    layers = Layers("soft", (150, 200), "float32", ("a", "b"), placed((150, 200)))
+    contents = Contents("soft", (150, 200), "float32", ("a", "b"), placed((150, 200)))
     windows = list(cut(values, rows, columns))
     if down:  # strip by strip: all rows of some columns first
         windows.sort(key=lambda item: (item[0][1].start, item[0][0].start))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(write, "_SIDE", 64)
         patch.setattr(write, "_SPOOL_BYTES", 4096)
-        write.write(folder / "whole.tif", layers, [(everything((150, 200)), values)])
+        write.write(folder / "whole.tif", contents, [(everything((150, 200)), values)])
         patch.setattr(write.os, "sched_getaffinity", lambda _: set(range(workers)))
-        write.write(folder / "parts.tif", layers, iter(windows))
+        write.write(folder / "parts.tif", contents, iter(windows))
     assert (folder / "whole.tif").read_bytes() == (folder / "parts.tif").read_bytes()
     assert len(list(folder.iterdir())) == 2
 
@@ -279,13 +279,13 @@ def test_large_results_are_big_tiff(tmp_path, monkeypatch, labels):
 @pytest.mark.parametrize("cog", [False, True])
 def test_a_full_disk_is_one_error_and_leaves_nothing(tmp_path, rng, cog):
     noise = rng.integers(0, 255, (600, 700), dtype=np.uint8)
-    layers = Layers("labels", noise.shape, "uint8", (), placed(noise.shape), {"cog": cog})
+    contents = Contents("labels", noise.shape, "uint8", (), placed(noise.shape), {"cog": cog})
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (480_000 if cog else 200_000, before[1]))
     try:
         with pytest.raises(OutputError, match=r"l\.tif cannot be written: .*; free space or choose another place"):
-            write_windows(tmp_path / "l.tif", layers, cut(noise, 100, 700))
+            write_windows(tmp_path / "l.tif", contents, cut(noise, 100, 700))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
@@ -298,8 +298,8 @@ def test_names_of_files(tmp_path, pictures, name, cog):
     shutil.copy(pictures / "L7_ETMs.tif", tmp_path / f"in {name}")
     image = read(tmp_path / f"in {name}")
     values = np.ones(image.shape, np.uint8)
-    layers = Layers("labels", image.shape, "uint8", ("x",), image, {"cog": cog})
-    write_windows(tmp_path / name, layers, cut(values, 100, 349))
+    contents = Contents("labels", image.shape, "uint8", ("x",), image, {"cog": cog})
+    write_windows(tmp_path / name, contents, cut(values, 100, 349))
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted([f"in {name}", name, f"{name}.aux.xml"])
     assert read(tmp_path / name).place.crs == image.place.native.crs
 
@@ -307,9 +307,9 @@ def test_names_of_files(tmp_path, pictures, name, cog):
 def test_source_to_result_by_windows(tmp_path, pictures):
     """What the streaming engine does: read a window, write a window, the scene never whole in memory."""
     image = read(pictures / "L7_ETMs.tif", memory=0)
-    layers = Layers("labels", image.shape, "uint8", (), image)
+    contents = Contents("labels", image.shape, "uint8", (), image)
     windows = ((w, (image.crop(w).array[..., 3] > 60).astype(np.uint8) + 1) for w in image.windows())
-    write_windows(tmp_path / "l.tif", layers, windows)
+    write_windows(tmp_path / "l.tif", contents, windows)
     expected = (read(pictures / "L7_ETMs.tif").array[..., 3] > 60) + 1
     np.testing.assert_array_equal(read_labels(tmp_path / "l.tif"), expected)
     image.pixels.close()
@@ -317,8 +317,8 @@ def test_source_to_result_by_windows(tmp_path, pictures):
 
 def test_sources_without_a_place_are_written_too(tmp_path):
     image = replace(placed((5, 6)), metadata={})
-    layers = Layers("labels", (5, 6), "uint8", (), image)
-    assert write.write(tmp_path / "l.tif", layers, [(everything((5, 6)), np.ones((5, 6), np.uint8))]) == {}
+    contents = Contents("labels", (5, 6), "uint8", (), image)
+    assert write.write(tmp_path / "l.tif", contents, [(everything((5, 6)), np.ones((5, 6), np.uint8))]) == {}
     assert (read_labels(tmp_path / "l.tif") == 1).all()
 
 
@@ -335,7 +335,7 @@ def test_a_coordinate_system_that_geotiff_cannot_hold(tmp_path):
 def test_little_room_is_seen_before_it_is_used(tmp_path, monkeypatch, labels):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(write.shutil, "disk_usage", lambda _: usage._replace(free=1000))
-    layers = Layers("labels", labels.shape, "uint8", (), placed(labels.shape), {"cog": True})
+    contents = Contents("labels", labels.shape, "uint8", (), placed(labels.shape), {"cog": True})
     with pytest.raises(OutputError, match="No space left on device; free space"):
-        write_windows(tmp_path / "l.tif", layers, cut(labels, 700, 1100))
+        write_windows(tmp_path / "l.tif", contents, cut(labels, 700, 1100))
     assert list(tmp_path.iterdir()) == []

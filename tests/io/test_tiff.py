@@ -9,7 +9,8 @@ from PIL import Image as Pillow
 
 from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.io import read, read_info, read_labels
-from gmmseg.io.tiff.format import read_tiff
+from gmmseg.io.request import Reading
+from gmmseg.io.tiff.decoding import read_tiff
 
 IMAGES = Path(__file__).parents[2] / "images"
 
@@ -174,7 +175,7 @@ def test_nodata(tmp_path, dtype, nodata, missing):
         planarconfig="contig",
         extratags=[(42113, "s", 0, nodata, True)],
     )
-    for image in (read(tmp_path / "n.tif"), read_tiff(tmp_path / "n.tif", 100)):
+    for image in (read(tmp_path / "n.tif"), read_tiff(tmp_path / "n.tif", Reading(max_pixels=100))):
         assert (np.argwhere(~image.valid).tolist() if image.valid is not None else []) == missing
         # A single band without data is missing for itself, but where numbers are unsigned each is an ordinary one.
         assert np.argwhere(np.isnan(image.array[..., 0]) & (image.valid if missing else True)).tolist() == (

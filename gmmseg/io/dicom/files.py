@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gmmseg.errors import GmmsegError, InputError, one_line
-from gmmseg.extras import require
+from gmmseg.errors import InputError, one_line
+from gmmseg.io import damage
 
 __all__ = ["explained", "is_segmentation", "one_file", "one_series", "quiet", "read_header"]
 
@@ -37,28 +37,29 @@ def quiet() -> Iterator[None]:
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn what pydicom and the decoders raise into one line, and keep them quiet."""
-    try:
-        with quiet():
-            yield
-    except GmmsegError:
-        raise
-    except MemoryError as error:
-        raise InputError(f"{path} does not fit into memory; give fewer slices") from error
-    except Exception as error:  # on damaged files pydicom raises almost anything
-        reason = one_line(error, 160)
-        if "no 'Pixel Data'" in reason:
-            raise InputError(f"{path} holds no pixels, only a header; export or download it again") from error
-        if reason.startswith("Unable to decode"):
-            reason = reason.split(": ", 1)[-1]
-            raise InputError(
-                f"{path} cannot be decompressed ({reason}); export it again without compression"
-            ) from error
-        raise InputError(f"{path} is damaged or cut short ({reason}); export or download it again") from error
+    with (
+        damage.explained(
+            path,
+            "export or download it again",
+            smaller="give fewer slices",
+            reason=lambda error: one_line(error, 160),
+            known=_known,
+        ),
+        quiet(),
+    ):
+        yield
+
+
+def _known(reason: str) -> str | None:
+    if "no 'Pixel Data'" in reason:
+        return "holds no pixels, only a header; export or download it again"
+    if reason.startswith("Unable to decode"):
+        return f"cannot be decompressed ({reason.split(': ', 1)[-1]}); export it again without compression"
+    return None
 
 
 def read_header(path: Path) -> Any:
     """Return all of a file but its pixels."""
-    require("pydicom", "medical", "DICOM files need")
     from pydicom import dcmread
 
     with open(path, "rb") as file:

@@ -17,25 +17,23 @@ from gmmseg.io.dicom import seg
 from gmmseg.io.dicom.files import explained, is_segmentation, read_header
 from gmmseg.io.dicom.series import open_series
 from gmmseg.io.dicom.slices import Slices
-from gmmseg.io.formats import require_room
+from gmmseg.io.request import Reading, chosen, require_axis, require_room
 
 if TYPE_CHECKING:
-    from gmmseg.io.contents import Layers
+    from gmmseg.image.axes import ChannelAxis
+    from gmmseg.io.contents import Contents
 
-__all__ = ["describe", "read", "read_labels", "read_probabilities", "write"]
+__all__ = ["check", "describe", "read", "read_labels", "read_probabilities", "suffix_of_labels", "write"]
 
 
-def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
+def read(path: Path, reading: Reading) -> Image:
     """Read a picture or a volume.
 
     Parameters
     ----------
     path : Path
         A file, or a folder with the files of one series.
-    max_pixels : int
-        The most pixels that may be decoded.
-    memory : int, optional
-        Bytes: pixels that take more stay in the files.
+    reading : Reading
 
     Returns
     -------
@@ -55,10 +53,11 @@ def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
         size = slices.dtype.itemsize * math.prod(slices.shape)
         pixels: Any = slices
         valid = None
+        memory = reading.memory_unchosen
         if memory is None or size <= memory:
-            require_room(path, series.shape, max_pixels)
+            require_room(path, series.shape, reading.max_pixels)
             pixels, valid = slices.read(everything(series.shape))
-        return Image(
+        image = Image(
             pixels,
             color=slices.color,
             valid=valid,
@@ -66,21 +65,23 @@ def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
             name=str(path),
             place=Place(affine3d=series.affine_of_indices, unit="mm", native=series),
         )
+        require_axis(image, reading, "DICOM")
+        return chosen(image, reading)
 
 
-def read_labels(path: Path, *, max_pixels: int) -> np.ndarray:
+def read_labels(path: Path, max_pixels: int) -> np.ndarray:
     """Read a segmentation (DICOM SEG), or an image of whole numbers."""
     header = _segmentation(path)
     if header is not None:
         with explained(path):
             return seg.read_labels(path, header, max_pixels)
-    image = read(path, max_pixels=max_pixels)
+    image = read(path, Reading(max_pixels=max_pixels))
     if image.color:
         raise InputError(f"{path} holds colours, expected one number a pixel; give a segmentation (DICOM SEG)")
     return image.array[..., 0]
 
 
-def read_probabilities(path: Path, *, max_pixels: int) -> np.ndarray:
+def read_probabilities(path: Path, max_pixels: int) -> np.ndarray:
     """Read the segments of a segmentation (DICOM SEG), (n_classes, *spatial)."""
     header = _segmentation(path)
     if header is None:
@@ -123,6 +124,19 @@ def describe(path: Path) -> dict[str, Any]:
         return facts
 
 
-def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
+def suffix_of_labels(path: Path, channel_axis: ChannelAxis) -> str:
+    """Return the suffix of label maps: NIfTI's for films, because segmentations refer to places."""
+    if path.is_dir():
+        return ".dcm"
+    facts = describe(path)
+    return ".nii.gz" if len(facts["shape"]) > 2 and "spacing_mm" not in facts else ".dcm"
+
+
+def check(image: Image) -> None:
+    """Refuse an image that no segmentation can refer to."""
+    seg.check_source(image)
+
+
+def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
     """Write a segmentation (DICOM SEG) that refers to the images it was made of."""
-    return seg.write(path, layers, windows)
+    return seg.write(path, contents, windows)

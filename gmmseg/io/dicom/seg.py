@@ -14,14 +14,15 @@ import numpy as np
 from gmmseg.errors import InputError, OutputError, one_line
 from gmmseg.extras import require
 from gmmseg.image.windows import Window
+from gmmseg.io.contents import assembled
 from gmmseg.io.dicom.files import quiet, read_header
 from gmmseg.io.dicom.series import Frame, Series, frames_of
-from gmmseg.io.formats import require_room
 from gmmseg.io.palette import palette
+from gmmseg.io.request import require_room
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
-    from gmmseg.io.contents import Layers
+    from gmmseg.io.contents import Contents
 
 __all__ = ["check_source", "describe", "read_labels", "read_probabilities", "write"]
 
@@ -36,13 +37,13 @@ _MAY_BE_EMPTY = (
 )
 
 
-def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
+def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
     """Write labels as bitmaps, one a class, and probabilities as fractions of 255.
 
     Parameters
     ----------
     path : Path
-    layers : Layers
+    contents : Contents
         `options["segmentation"] = "labelmap"` writes one map of all labels: smaller from nine classes on, but added to
         the standard in 2024, after many viewers were made. More than 255 classes are always written so.
     windows : iterable of (tuple of slice, ndarray)
@@ -57,15 +58,13 @@ def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray
     Identifiers are derived from those of the images and from the content, and dates are those of the series: the same
     result gives the same bytes.
     """
-    if layers.kind == "map":
-        raise OutputError(f"DICOM segmentations hold classes, not {layers.names[0]}; {_ELSEWHERE}")
-    series = check_source(layers.image)
-    values = _assembled(layers, windows)
-    if layers.kind == "labels" and values.max(initial=0) > 0xFFFF:
+    series = check_source(contents.image)
+    values = _planes(contents, windows)
+    if contents.kind == "labels" and values.max(initial=0) > 0xFFFF:
         raise OutputError(f"DICOM segmentations hold labels up to 65535, the largest is {values.max()}; {_ELSEWHERE}")
     try:
         with quiet():
-            _segmentation(series, values, layers).save_as(path)
+            _segmentation(series, values, contents).save_as(path)
     except OSError:
         raise
     except Exception as error:  # of sources that lack what the standard requires, highdicom raises almost anything
@@ -99,26 +98,23 @@ def check_source(image: Image | None) -> Series:
     return series
 
 
-def _assembled(layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> np.ndarray:
+def _planes(contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> np.ndarray:
     """Return labels (frames, rows, columns), or probabilities with classes last."""
-    soft = layers.kind == "soft"
-    whole = np.zeros((len(layers.names), *layers.shape) if soft else layers.shape, layers.dtype)
-    for window, values in windows:
-        where: tuple[Any, ...] = (..., *window)
-        whole[where] = values
-    if len(layers.shape) == 2:
+    soft = contents.kind == "soft"
+    whole = assembled(contents, windows)
+    if len(contents.shape) == 2:
         whole = whole[:, None] if soft else whole[None]
     return np.moveaxis(whole, 0, -1) if soft else whole
 
 
-def _segmentation(series: Series, values: np.ndarray, layers: Layers) -> Any:
+def _segmentation(series: Series, values: np.ndarray, contents: Contents) -> Any:
     """Return the object to be written."""
     from highdicom.seg import Segmentation
 
-    soft = layers.kind == "soft"
-    count = len(layers.names) if soft else max(1, len(layers.names), int(values.max(initial=0)))
-    labelmap = not soft and (layers.options.get("segmentation") == "labelmap" or count > _MOST_BITMAPS)
-    names = [*layers.names, *(f"class {number}" for number in range(len(layers.names) + 1, count + 1))]
+    soft = contents.kind == "soft"
+    count = len(contents.names) if soft else max(1, len(contents.names), int(values.max(initial=0)))
+    labelmap = not soft and (contents.options.get("segmentation") == "labelmap" or count > _MOST_BITMAPS)
+    names = [*contents.names, *(f"class {number}" for number in range(len(contents.names) + 1, count + 1))]
     kind = "FRACTIONAL" if soft else "LABELMAP" if labelmap else "BINARY"
     sources = [_completed(read_header(path)) for path in series.paths]
     # Several frames of one file are segmented in the order of their places, and written in that of the file.

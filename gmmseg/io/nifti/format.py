@@ -14,13 +14,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError, one_line
-from gmmseg.extras import require
+from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
 from gmmseg.image.place import Place
-from gmmseg.io.formats import require_room
+from gmmseg.io.damage import explained
 from gmmseg.io.nifti.stored import GzipStream, StoredVolume, VolumeSource
 from gmmseg.io.nifti.write import NiftiPlace, write
+from gmmseg.io.request import Reading, chosen, require_axis, require_room
 
 __all__ = ["describe", "read", "read_labels", "read_probabilities", "write"]
 
@@ -36,17 +36,14 @@ class _Opened:
     spacing: tuple[float, ...] | None
 
 
-def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
+def read(path: Path, reading: Reading) -> Image:
     """Read a volume in the file's own order of axes.
 
     Parameters
     ----------
     path : Path
         .nii, .nii.gz, or the .hdr of a pair.
-    max_pixels : int
-        The most numbers that may be decoded.
-    memory : int, optional
-        Bytes: pixels that take more stay in the file.
+    reading : Reading
 
     Returns
     -------
@@ -62,12 +59,13 @@ def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
     """
     opened = _open(path)
     volume = opened.volume
+    memory = reading.memory_unchosen
     in_file = memory is not None and volume.n_numbers * volume.dtype.itemsize > memory
     pixels: Any
     if in_file:
         pixels, valid = VolumeSource(volume), None
     else:
-        require_room(path, (*volume.spatial, volume.n_channels), max_pixels)
+        require_room(path, (*volume.spatial, volume.n_channels), reading.max_pixels)
         with _explained(path):
             pixels, valid = volume.decoded(_stored(volume))
     if valid is not None:
@@ -75,9 +73,9 @@ def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
         warnings.warn(
             f"{path}: {n_missing} voxels are NaN, infinite, transparent or beyond float32; their label is 0",
             DataWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
-    return Image(
+    image = Image(
         pixels,
         color=volume.color,
         valid=valid,
@@ -85,9 +83,11 @@ def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
         name=str(path),
         place=Place(affine3d=opened.header.get_best_affine(), unit="mm", native=NiftiPlace(opened.header)),
     )
+    require_axis(image, reading, "NIfTI")
+    return chosen(image, reading)
 
 
-def read_labels(path: Path, *, max_pixels: int) -> np.ndarray:
+def read_labels(path: Path, max_pixels: int) -> np.ndarray:
     """Read a label map or a mask; floats have to be whole numbers, and NaN among them is 0."""
     values = _numbers(path, max_pixels)
     if values.shape[-1] != 1:
@@ -104,7 +104,7 @@ def read_labels(path: Path, *, max_pixels: int) -> np.ndarray:
     return np.asarray(labels.astype(np.min_scalar_type(int(high))))
 
 
-def read_probabilities(path: Path, *, max_pixels: int) -> np.ndarray:
+def read_probabilities(path: Path, max_pixels: int) -> np.ndarray:
     """Read probability maps (n_classes, *spatial), stored as one volume a class."""
     return np.moveaxis(_numbers(path, max_pixels), -1, 0)
 
@@ -114,8 +114,9 @@ def describe(path: Path) -> dict[str, Any]:
     opened = _open(path)
     header, volume = opened.header, opened.volume
     with _explained(path):
-        affine = header.get_best_affine()
-        codes = require("nibabel", "medical", "NIfTI files need").aff2axcodes(affine)
+        from nibabel.orientations import aff2axcodes
+
+        codes = aff2axcodes(header.get_best_affine())
         space, time = header.get_xyzt_units()
         facts: dict[str, Any] = {
             "shape": list(volume.spatial),
@@ -163,7 +164,6 @@ def _stored(volume: StoredVolume) -> np.ndarray:
 
 def _open(path: Path) -> _Opened:
     """Read and check a header, and find the numbers."""
-    require("nibabel", "medical", "NIfTI files need")
     with _explained(path):
         header = _read_header(path)
         shape = tuple(int(length) for length in header.get_data_shape())
@@ -238,16 +238,11 @@ def _explained(path: Path) -> Iterator[None]:
     log = logging.getLogger("nibabel.global")
     disabled, log.disabled = log.disabled, True
     try:
-        with warnings.catch_warnings():
+        with (
+            explained(path, "copy or download it again", finding="damaged", smaller="cut it into parts"),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")
             yield
-    except InputError:
-        raise
-    except MemoryError as error:
-        raise InputError(f"{path} does not fit into memory; cut it into parts") from error
-    except EOFError as error:
-        raise InputError(f"{path} is cut short: its numbers end early; copy or download it again") from error
-    except Exception as error:  # on damaged headers nibabel raises almost anything
-        raise InputError(f"{path} is damaged ({one_line(error)}); copy or export it again") from error
     finally:
         log.disabled = disabled

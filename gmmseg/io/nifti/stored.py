@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from gmmseg.errors import InputError
 from gmmseg.image.sources import WindowSource
 from gmmseg.image.windows import Window
+from gmmseg.io.damage import explained
 
 __all__ = ["GzipStream", "StoredVolume", "VolumeSource"]
 
@@ -217,11 +217,8 @@ class VolumeSource(WindowSource):
             shape = (*volume.spatial, volume.n_volumes)
             mapped = np.memmap(volume.path, volume.stored, "r", volume.offset, shape, "F")
             return volume.decoded(np.array(mapped[window], order="K"))
-        try:
-            with open(volume.path, "rb") as file:
-                slabs = [self._slab(file, number, window[-1]) for number in range(volume.n_volumes)]
-        except (EOFError, zlib.error, OSError) as error:
-            raise InputError(f"{volume.path} is damaged or cut short; copy or download it again") from error
+        with explained(volume.path, "copy or download it again"), open(volume.path, "rb") as file:
+            slabs = [self._slab(file, number, window[-1]) for number in range(volume.n_volumes)]
         return volume.decoded(np.stack([slab[(*window[:-1], slice(None))] for slab in slabs], axis=-1))
 
     def _slab(self, file: BinaryIO, number: int, along: slice) -> np.ndarray:

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmmseg.extras import require
 from gmmseg.image.place import Place
 from gmmseg.image.windows import Window
 from gmmseg.io.dicom.series import Series
 from gmmseg.io.palette import palette
 
 if TYPE_CHECKING:
-    from gmmseg.io.contents import Layers
+    from gmmseg.io.contents import Contents
 
 __all__ = ["label_table", "write"]
 
@@ -42,14 +41,14 @@ class NiftiPlace:
     header: Any
 
 
-def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
+def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
     """Write a result as its windows come, in any order.
 
     Parameters
     ----------
     path : Path
         Ends in .nii or .nii.gz.
-    layers : Layers
+    contents : Contents
         Labels are stored in their own dtype, probabilities as one volume a class.
     windows : iterable of (tuple of slice, ndarray)
 
@@ -64,11 +63,10 @@ def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray
     What is to be compressed is first collected in an unnamed file of the same folder, because volumes of classes follow
     one another in the file, but come together.
     """
-    require("nibabel", "medical", "NIfTI files need")
-    place = None if layers.image is None else layers.image.place
+    place = None if contents.image is None else contents.image.place
     transposed = place is not None and isinstance(place.native, Series)
-    spatial = layers.shape[::-1] if transposed else layers.shape
-    header, buffer = _header(layers, spatial), io.BytesIO()
+    spatial = contents.shape[::-1] if transposed else contents.shape
+    header, buffer = _header(contents, spatial), io.BytesIO()
     header.write_to(buffer)
     start = buffer.getvalue()
     dtype, largest = header.get_data_dtype(), 0
@@ -78,17 +76,17 @@ def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray
         mapped = _mapped(file, dtype, offset, tuple(header.get_data_shape()))
         numbers = mapped.reshape(*spatial, -1, order="F")
         for window, values in windows:
-            if layers.kind == "labels":
+            if contents.kind == "labels":
                 largest = max(largest, int(values.max(initial=0)))
-            for number, part in enumerate(values if layers.kind == "soft" else values[None]):
+            for number, part in enumerate(values if contents.kind == "soft" else values[None]):
                 where: tuple[Any, ...] = (*window[::-1], number) if transposed else (*window, number)
                 numbers[where] = _quantized(part.T if transposed else part, dtype)
         if compressed:
             _compress(path, start, mapped)
         del numbers, mapped
-    if layers.kind != "labels" or largest > _MOST_IN_TABLE:
+    if contents.kind != "labels" or largest > _MOST_IN_TABLE:
         return {}
-    return {".txt": label_table(largest, layers.names).encode()}
+    return {".txt": label_table(largest, contents.names).encode()}
 
 
 def label_table(n_classes: int, names: Sequence[str]) -> str:
@@ -143,43 +141,43 @@ def _compress(path: Path, start: bytes, numbers: np.ndarray) -> None:
             packed.write(flat[begin : begin + _AT_ONCE].data)
 
 
-def _header(layers: Layers, spatial: tuple[int, ...]) -> Any:
+def _header(contents: Contents, spatial: tuple[int, ...]) -> Any:
     """Return a header with the shape and the meaning of a result, and the place of what was segmented."""
     from nibabel.nifti1 import Nifti1Extension
 
-    soft = layers.kind == "soft"
+    soft = contents.kind == "soft"
     # The fourth axis is that of volumes; pictures have one slice.
-    shape = (*spatial, *(1,) * (3 - len(spatial)), len(layers.names)) if soft else spatial
-    header = _located(layers, spatial, max(shape))
+    shape = (*spatial, *(1,) * (3 - len(spatial)), len(contents.names)) if soft else spatial
+    header = _located(contents, spatial, max(shape))
     header.set_data_shape(shape)
-    header.set_data_dtype(np.dtype(layers.options.get("dtype", layers.dtype)).newbyteorder("<"))
+    header.set_data_dtype(np.dtype(contents.options.get("dtype", contents.dtype)).newbyteorder("<"))
     header["vox_offset"] = header["cal_min"] = header["cal_max"] = 0
     stored = header.get_data_dtype()
     header.set_slope_inter(1 / np.iinfo(stored).max if soft and stored.kind == "u" else 1, 0)
     header.set_intent(
-        "label" if layers.kind == "labels" else "none", name=layers.names[0][:15] if _is_map(layers) else ""
+        "label" if contents.kind == "labels" else "none", name=contents.names[0][:15] if _is_map(contents) else ""
     )
     if soft:
         header["pixdim"][4] = 1
         header["xyzt_units"] &= 7  # without the unit of time
-    header["descrip"] = f"gmmseg: {'probabilities' if soft else layers.kind}"
+    header["descrip"] = f"gmmseg: {'probabilities' if soft else contents.kind}"
     header["aux_file"] = b""
-    if layers.names and not _is_map(layers):
-        text = "".join(f"{number} {_name(number, layers.names)}\n" for number in range(1, len(layers.names) + 1))
+    if contents.names and not _is_map(contents):
+        text = "".join(f"{number} {_name(number, contents.names)}\n" for number in range(1, len(contents.names) + 1))
         header.extensions.append(Nifti1Extension("comment", text.encode()))
     return header
 
 
-def _is_map(layers: Layers) -> bool:
-    return layers.kind == "map"
+def _is_map(contents: Contents) -> bool:
+    return contents.kind == "map"
 
 
-def _located(layers: Layers, spatial: tuple[int, ...], longest: int) -> Any:
+def _located(contents: Contents, spatial: tuple[int, ...], longest: int) -> Any:
     """Return a header that says where the voxels lie, as far as that is known of the image."""
     from nibabel.nifti1 import Nifti1Header
     from nibabel.nifti2 import Nifti2Header
 
-    image = layers.image
+    image = contents.image
     place = Place() if image is None or image.place is None else image.place
     source = place.native.header if isinstance(place.native, NiftiPlace) else None
     second = longest > _MOST_IN_ONE_AXIS or isinstance(source, Nifti2Header)

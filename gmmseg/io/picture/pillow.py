@@ -6,17 +6,22 @@ import contextlib
 import threading
 import warnings
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from gmmseg.errors import InputError, one_line
+from gmmseg.errors import InputError
+from gmmseg.io.damage import explained
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 __all__ = ["decode", "decode_indices", "encode", "open_picture", "orientation_of", "resolution_of"]
+
+# How Pillow calls its classes.
+_PLUGINS = {"PNG": "Png", "JPEG": "Jpeg", "WebP": "WebP", "BMP": "Bmp", "GIF": "Gif", "TIFF": "Tiff"}
 
 # Python's warning filters belong to the whole process.
 _one_at_a_time = threading.Lock()
@@ -29,47 +34,15 @@ def open_picture(path: Path, format_name: str) -> Iterator[ImageFile]:
     Naming the class, instead of `PIL.Image.open`, spares importing 5 plugins (19 ms) and Pillow's own limit on the
     number of pixels, a process-wide setting.
     """
-    with _one_at_a_time, warnings.catch_warnings():
+    with (
+        _one_at_a_time,
+        warnings.catch_warnings(),
+        explained(path, f"export or download the {format_name} file again"),
+    ):
         warnings.simplefilter("ignore")
-        try:
-            with _plugin(format_name)(path) as picture:
-                yield picture
-        except InputError:
-            raise
-        except MemoryError as error:
-            raise InputError(f"{path} does not fit into memory; reduce it or cut it into tiles") from error
-        # On damaged files Pillow's plugins raise almost anything (struct, zlib, SyntaxError, ...).
-        except Exception as error:
-            raise InputError(
-                f"{path} is damaged or cut short ({one_line(error)}); export or download the {format_name} file again"
-            ) from error
-
-
-def _plugin(format_name: str) -> type[ImageFile]:
-    """Return Pillow's class for a format."""
-    if format_name == "PNG":
-        from PIL.PngImagePlugin import PngImageFile
-
-        return PngImageFile
-    if format_name == "JPEG":
-        from PIL.JpegImagePlugin import JpegImageFile
-
-        return JpegImageFile
-    if format_name == "WebP":
-        from PIL.WebPImagePlugin import WebPImageFile
-
-        return WebPImageFile
-    if format_name == "BMP":
-        from PIL.BmpImagePlugin import BmpImageFile
-
-        return BmpImageFile
-    if format_name == "GIF":
-        from PIL.GifImagePlugin import GifImageFile
-
-        return GifImageFile
-    from PIL.TiffImagePlugin import TiffImageFile
-
-    return TiffImageFile
+        module = import_module(f"PIL.{_PLUGINS[format_name]}ImagePlugin")
+        with getattr(module, f"{_PLUGINS[format_name]}ImageFile")(path) as picture:
+            yield picture
 
 
 def decode(picture: ImageFile) -> tuple[np.ndarray, np.ndarray | None]:

@@ -18,14 +18,14 @@ from gmmseg.image import Image
 from gmmseg.image.channels import Channels, positions
 from gmmseg.image.place import Place
 from gmmseg.image.windows import everything
-from gmmseg.io.formats import require_room
 from gmmseg.io.geotiff import place_of_tags
 from gmmseg.io.raster.bands import Bands, RasterSource, bands_of
 from gmmseg.io.raster.gdal import environment, explained, is_virtual, library, open_dataset
 from gmmseg.io.raster.reference import GeoReference
 from gmmseg.io.raster.write import location_tags, write
+from gmmseg.io.request import Reading, kept, require_axis, require_room
 
-__all__ = ["describe", "knows", "owns", "places", "read", "read_labels", "read_probabilities", "select", "write"]
+__all__ = ["describe", "open_raster", "owns", "places", "read", "read_labels", "read_probabilities", "sniff", "write"]
 
 _GEO_TAGS = frozenset({33550, 33922, 34264, 34735, 42112, 42113})
 _SUBFILE, _PHOTOMETRIC, _DESCRIPTION = 254, 262, 270
@@ -35,7 +35,7 @@ _BESIDE = (".aux.xml", ".msk", ".ovr")
 _WORLD_FILES = (".tfw", ".tifw", ".tiffw", ".wld")
 
 
-def knows(path: Path) -> bool:
+def sniff(start: bytes, path: Path) -> bool:
     """Whether GDAL can open a file of which nothing else is known."""
     try:
         if is_virtual(path):
@@ -108,8 +108,15 @@ def _opened(path: Path) -> Iterator[Any]:
         yield dataset
 
 
-def read(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
-    """Read a raster.
+def read(path: Path, reading: Reading) -> Image:
+    """Read a raster, as `open_raster` does, with the channels that are asked for."""
+    image = open_raster(path, max_pixels=reading.max_pixels, memory=reading.memory_unchosen)
+    require_axis(image, reading, "GDAL raster")
+    return image if reading.channels is None else kept(_select(image, reading.channels), reading)
+
+
+def open_raster(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
+    """Read a raster with all of its channels.
 
     Parameters
     ----------
@@ -201,7 +208,7 @@ def places(image: Image) -> bool:
     )
 
 
-def select(image: Image, channels: Channels) -> Image:
+def _select(image: Image, channels: Channels) -> Image:
     """Return channels of an image that was read here: colour where GDAL says that they are red, green and blue."""
     selected, place = image.select(channels), image.place
     native = None if place is None else place.native
@@ -229,7 +236,7 @@ def _spacing(transform: tuple[float, ...]) -> tuple[float, float] | None:
     return (height, width) if placed else None
 
 
-def read_labels(path: Path, *, max_pixels: int) -> np.ndarray:
+def read_labels(path: Path, max_pixels: int) -> np.ndarray:
     """Read the numbers of a single band, shape (rows, columns), whatever colours they have."""
     with _opened(path) as dataset:
         bands = bands_of(path, dataset)
@@ -239,7 +246,7 @@ def read_labels(path: Path, *, max_pixels: int) -> np.ndarray:
         return np.asarray(dataset.read(bands.indexes[0]))
 
 
-def read_probabilities(path: Path, *, max_pixels: int) -> np.ndarray:
+def read_probabilities(path: Path, max_pixels: int) -> np.ndarray:
     """Read all bands as stored, shape (n_bands, rows, columns)."""
     with _opened(path) as dataset:
         bands_of(path, dataset)

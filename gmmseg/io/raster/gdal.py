@@ -6,12 +6,14 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from gmmseg.errors import GmmsegError, InputError
+from gmmseg.errors import InputError
 from gmmseg.extras import require
+from gmmseg.io import damage
 
 __all__ = ["environment", "explained", "is_virtual", "library", "open_dataset", "quiet", "reason_of"]
 
@@ -59,17 +61,10 @@ def quiet() -> Iterator[None]:
 @contextmanager
 def explained(path: Path, where: str = "") -> Iterator[None]:
     """Turn what GDAL and rasterio raise while reading into an InputError of one line."""
-    try:
+    finding = f"damaged or cut short{where}"
+    reason = partial(reason_of, path=path)
+    with damage.explained(path, "export or download it again", finding=finding, reason=reason):
         yield
-    except GmmsegError:
-        raise
-    except MemoryError as error:
-        raise InputError(f"{path} does not fit into memory; reduce it or cut it into tiles") from error
-    # The classes of GDAL's own errors are private to rasterio, and damaged headers raise almost anything.
-    except Exception as error:
-        raise InputError(
-            f"{path} is damaged or cut short{where} ({reason_of(error, path)}); export or download it again"
-        ) from error
 
 
 def reason_of(error: BaseException, path: Path) -> str:

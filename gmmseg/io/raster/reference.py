@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from gmmseg.errors import InputError
+from gmmseg.image.place import Place
 from gmmseg.io.geotiff import TiffPlace
+from gmmseg.io.raster.gdal import library, quiet
 
-__all__ = ["NOWHERE", "GeoReference"]
+__all__ = ["NOWHERE", "GeoReference", "place_in"]
 
 NOWHERE = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 """The transform of a raster that has none."""
@@ -44,3 +48,24 @@ class GeoReference(TiffPlace):
     rpcs: dict[str, str] | None = None
     area_or_point: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+def place_in(path: Path) -> Place | None:
+    """Return where on a map a file says that it lies; None where it does not.
+
+    Raises
+    ------
+    InputError
+        GDAL cannot open it.
+    """
+    try:
+        with quiet(), library().open(path) as raster:
+            transform, crs = raster.transform, raster.crs
+    except library("rasterio.errors").RasterioError as error:
+        raise InputError(f"{path}: its georeferencing cannot be read ({error}); export the file again") from None
+    if transform.is_identity and not crs:
+        return None
+    a, b, c, d, e, f = tuple(transform)[:6]
+    # What GDAL makes up for a raster without one is "local": of no place on Earth.
+    known = crs is not None and (crs.is_geographic or crs.is_projected)
+    return Place((a, b, c, d, e, f), crs.to_wkt() if known else None)

@@ -30,7 +30,7 @@ from gmmseg.io.raster.reference import NOWHERE, GeoReference
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
-    from gmmseg.io.contents import Layers
+    from gmmseg.io.contents import Contents
 
 __all__ = ["location_tags", "write"]
 
@@ -88,25 +88,25 @@ class _Plan:
 _PIXEL = _Plan((1, 1), np.dtype(np.uint8))
 
 
-def _plan(layers: Layers) -> _Plan:
-    rows, columns = layers.shape
-    if layers.kind == "labels":
-        return _Plan((rows, columns), np.dtype(layers.dtype), nodata=0)
-    if layers.kind == "map":
+def _plan(contents: Contents) -> _Plan:
+    rows, columns = contents.shape
+    if contents.kind == "labels":
+        return _Plan((rows, columns), np.dtype(contents.dtype), nodata=0)
+    if contents.kind == "map":
         return _Plan((rows, columns), np.dtype(np.float32), nodata=np.nan)
-    dtype = np.dtype(layers.options.get("dtype", "float32"))
+    dtype = np.dtype(contents.options.get("dtype", "float32"))
     scale = 1.0 if dtype.kind == "f" else 1 / np.iinfo(dtype).max
-    return _Plan((rows, columns), dtype, len(layers.names), scale)
+    return _Plan((rows, columns), dtype, len(contents.names), scale)
 
 
-def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
+def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
     """Write labels, probabilities or a map as GeoTIFF, while its windows come.
 
     Parameters
     ----------
     path : Path
         A temporary file.
-    layers : Layers
+    contents : Contents
         Of two spatial axes. Options: "cog" (bool), a cloud-optimised GeoTIFF with overviews; "dtype" of probabilities:
         "float32", or "uint8" or "uint16", which are stored as round(p * largest number) with the scale in the band.
     windows : iterable of (tuple of slice, ndarray)
@@ -130,25 +130,25 @@ def write(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray
     source and, up to 255 classes, colours. Probabilities are bands of one page, 0 where there is no data; maps have
     nodata NaN.
     """
-    if layers.options.get("cog"):
-        _write_cog(path, layers, windows)
+    if contents.options.get("cog"):
+        _write_cog(path, contents, windows)
     else:
-        _write_plain(path, layers, windows)
-    geo = _reference(layers.image)
-    content = _side_file(layers.names if layers.kind == "labels" else (), _crs_beside(geo))
+        _write_plain(path, contents, windows)
+    geo = _reference(contents.image)
+    content = _side_file(contents.names if contents.kind == "labels" else (), _crs_beside(geo))
     return {} if content is None else {".aux.xml": content}
 
 
-def _write_plain(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> None:
+def _write_plain(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> None:
     import tifffile
 
-    plan = _plan(layers)
+    plan = _plan(contents)
     options: dict[str, Any] = {"photometric": "minisblack"}
-    if layers.kind == "labels" and plan.dtype == np.uint8:
+    if contents.kind == "labels" and plan.dtype == np.uint8:
         options = {"photometric": "palette", "colormap": _color_map()}
     elif plan.n_bands > 1:
         options |= {"planarconfig": "contig", "extrasamples": [0] * (plan.n_bands - 1)}
-    tags = _header_tags(plan, layers)
+    tags = _header_tags(plan, contents)
     with (
         tifffile.TiffWriter(path, bigtiff=plan.nbytes > _CLASSIC_BYTES) as tiff,
         tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=os.fspath(path.parent)) as spool,
@@ -250,19 +250,19 @@ def location_tags(geo: GeoReference) -> Tags:
     return _tags(_header(geo, _PIXEL, _nothing))
 
 
-def _header_tags(plan: _Plan, layers: Layers) -> Tags:
+def _header_tags(plan: _Plan, contents: Contents) -> Tags:
     """Return the tags of a result: place, nodata, names and scales of bands, names of classes."""
 
     def describe(header: Any) -> None:
-        if layers.kind == "labels":
-            header.update_tags(1, **{f"class_{i}": _visible(name) for i, name in enumerate(layers.names, 1)})
+        if contents.kind == "labels":
+            header.update_tags(1, **{f"class_{i}": _visible(name) for i, name in enumerate(contents.names, 1)})
             return
-        for band, name in enumerate(layers.names, 1):
+        for band, name in enumerate(contents.names, 1):
             header.set_band_description(band, _visible(name))
         if plan.scale != 1:
             header.scales = [plan.scale] * plan.n_bands
 
-    geo = _reference(layers.image)
+    geo = _reference(contents.image)
     tags = _tags(_header(geo, plan, describe))
     return {
         code: (kind, 0, value.encode() + b"\0") if isinstance(value, str) else (kind, n, value)
@@ -375,7 +375,7 @@ def _add_classes(band: ElementTree.Element, names: tuple[str, ...]) -> None:
             ElementTree.SubElement(row, "F").text = str(value)
 
 
-def _write_cog(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.ndarray]]) -> None:
+def _write_cog(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> None:
     """Write a plain GeoTIFF file, of which GDAL makes a cloud-optimised one with overviews."""
     options = {
         "driver": "COG",
@@ -383,14 +383,14 @@ def _write_cog(path: Path, layers: Layers, windows: Iterable[tuple[Window, np.nd
         "LEVEL": "6",
         "BLOCKSIZE": str(_SIDE),
         "OVERVIEWS": "IGNORE_EXISTING",
-        "OVERVIEW_RESAMPLING": "MODE" if layers.kind == "labels" else "AVERAGE",
+        "OVERVIEW_RESAMPLING": "MODE" if contents.kind == "labels" else "AVERAGE",
         "BIGTIFF": "IF_SAFER",
         "NUM_THREADS": "ALL_CPUS",
     }
     copy = library("rasterio.shutil").copy
     with tempfile.TemporaryDirectory(prefix=".gmmseg-", suffix=".tmp", dir=path.parent) as folder:
         plain, optimised = Path(folder, "plain.tif"), Path(folder, "optimised.tif")
-        _write_plain(plain, layers, windows)
+        _write_plain(plain, contents, windows)
         if shutil.disk_usage(folder).free < _COG_ROOM * plain.stat().st_size:  # GDAL would fill the disk, then complain
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         try:

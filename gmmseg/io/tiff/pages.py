@@ -16,7 +16,7 @@ import numpy as np
 from gmmseg.errors import InputError, one_line
 from gmmseg.image.sources import WindowSource
 from gmmseg.image.windows import Window, shape_of, shifted
-from gmmseg.io.arrays import MappedArray
+from gmmseg.io.array.mapped import MappedArray
 from gmmseg.io.meaning import RawSource
 
 __all__ = ["Segments", "stored_in"]

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from gmmseg.io.contents import stored_probabilities
 from gmmseg.io.geotiff import TiffPlace, tags_to_write
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
 
-__all__ = ["stored_probabilities", "write_labels_tiff", "write_probabilities_tiff", "write_rgb_tiff"]
+__all__ = ["write_labels_tiff", "write_probabilities_tiff", "write_rgb_tiff"]
 
 
 def _native(image: Image | None) -> TiffPlace:
@@ -74,17 +75,6 @@ def _uuid_of(labels: np.ndarray) -> str:
 
     digest = hashlib.sha256(np.ascontiguousarray(labels).data).hexdigest()
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"gmmseg labels {labels.shape} {digest}"))
-
-
-def stored_probabilities(values: np.ndarray, dtype: str) -> np.ndarray:
-    """Return probabilities as stored: float32, or in proportion to the largest number of an unsigned dtype."""
-    if dtype != "float32":
-        largest = np.iinfo(dtype).max
-        scaled: np.ndarray = np.multiply(values, np.float32(largest), dtype=np.float32)
-        np.clip(np.rint(scaled, out=scaled), 0, largest, out=scaled)
-        stored: np.ndarray = scaled.astype(dtype)
-        return stored
-    return values.astype(np.float32, copy=False)
 
 
 def write_probabilities_tiff(

@@ -1,0 +1,265 @@
+"""TIFF files through tifffile: pictures, bands and stacks."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import struct
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import tifffile
+
+from gmmseg.errors import DataWarning, InputError
+from gmmseg.image import Image
+from gmmseg.image.axes import spans_color
+from gmmseg.image.channels import evenly
+from gmmseg.image.sources import ArraySource, WindowSource
+from gmmseg.image.validity import finite
+from gmmseg.image.windows import Window, everything
+from gmmseg.io.damage import explained
+from gmmseg.io.geotiff import Tags, TiffPlace, channel_names, pixel_spacing, place_of_tags, tags_to_keep
+from gmmseg.io.meaning import Samples, settle_color
+from gmmseg.io.request import Reading, require_room
+from gmmseg.io.tiff.fallback import read_without_codec
+from gmmseg.io.tiff.layout import CHANNEL_AXES, Layout, layout_of
+from gmmseg.io.tiff.microscopy import Microscopy, describe_series
+from gmmseg.io.tiff.pages import stored_in
+
+__all__ = ["describe_tiff", "read_tiff", "read_tiff_labels", "tags_of"]
+
+_WHITE_IS_ZERO = 0
+
+# tifffile reports oddities through logging, which prints warnings where nobody has configured it.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+def read_tiff(path: Path, reading: Reading) -> Image:
+    """Read the first image series of a TIFF file; a DataWarning names others, thumbnails and overviews aside.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    reading : Reading
+        `max_pixels` are those of all pages together. Pixels that take more than `memory` stay in the file and are read
+        window by window, except in compressions that only whole files are decoded of. Pages and planes of other
+        `channels` are not read.
+
+    Returns
+    -------
+    Image
+        Colour where the file says RGB, palette or CMYK (and the channels chosen are red, green and blue), otherwise
+        bands. Several grey pages are a volume. Alpha 0 and the nodata value make pixels not valid. Channels have the
+        names that GDAL, OME-XML or ImageJ wrote; OME-TIFF and ImageJ files have a spacing in µm. Its place
+        keeps the georeferencing and the physical sizes, `metadata` "dpi".
+
+    Raises
+    ------
+    InputError
+        The file is damaged, cut short, too large, compressed in a way that cannot be read here, or has axes beside
+        space and channels.
+    """
+    with _opened(path) as tiff:
+        series = tiff.series[0]
+        _name_other_series(path, tiff)
+        layout = layout_of(path, series, reading.channel_axis)
+        memory, channels = reading.memory, reading.channels
+        if memory is None and channels is None:
+            require_room(path, tuple(series.shape[axis] for axis in layout.spatial), reading.max_pixels)
+        _require_whole(path, tiff)
+        facts = describe_series(tiff)
+        native = TiffPlace(tags_to_keep(series.keyframe), facts.physical_sizes)
+        whole = _Whole(layout.shape, series.dtype, lambda: layout.arrange(_decode(path, tiff, series)))
+        meaning = replace(layout.meaning, tags=native.tags)
+        metadata, place = _resolution(series.keyframe), place_of_tags(native)
+        image = Image(Samples(whole, meaning), name=str(path), metadata=metadata, place=place)
+        image = _described(image, layout, facts, native.tags)
+        image = image if channels is None else image.select(channels)
+        source = cast("Samples", image.pixels)
+        fits = memory is None or math.prod(source.shape) * source.dtype.itemsize <= memory
+        # Whole series are decoded at once faster, and in more compressions, than window by window.
+        stored = None if fits and source.chosen is None else stored_in(path, tiff, series, *layout.axes)
+        if stored is not None:
+            image = replace(image, pixels=replace(source, raw=stored))
+            if not fits:
+                return settle_color(image)
+        require_room(path, image.shape, reading.max_pixels)
+        return _in_memory(image)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
+    """Open a TIFF file; anything that goes wrong with it becomes an InputError of one line."""
+    with explained(path, "export or download the TIFF file again"), tifffile.TiffFile(path) as tiff:
+        if not tiff.series:
+            raise InputError(f"{path} holds no image; export the TIFF file again")
+        yield tiff
+
+
+def _spatial_shape(shape: tuple[int, ...], axes: str) -> tuple[int, ...]:
+    return tuple(length for length, axis in zip(shape, axes, strict=True) if axis not in CHANNEL_AXES)
+
+
+def _name_other_series(path: Path, tiff: tifffile.TiffFile) -> None:
+    """Warn where a file holds other images than the one that is read; thumbnails and overviews are none."""
+    others = [
+        (number, series)
+        for number, series in enumerate(tiff.series[1:], 2)
+        if not (series.keyframe.is_reduced or series.keyframe.is_mask)
+    ]
+    if others:
+        listed = ", ".join(f"{each.name or number} {each.shape}" for number, each in others[:4])
+        warnings.warn(
+            f"{path} holds {len(tiff.series)} images, of which the first is read; the others are {listed}"
+            + (", ..." if len(others) > 4 else "")
+            + "; save the one you want as a file",
+            DataWarning,
+            stacklevel=7,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Whole(WindowSource):
+    """Stored samples that are decoded all together."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    decode: Callable[[], np.ndarray]
+    channels: tuple[int, ...] = ()
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        return self.shape[:-1]
+
+    sweep = 0
+
+    def select(self, channels: tuple[int, ...]) -> _Whole:
+        return replace(self, shape=(*self.shape[:-1], len(channels)), channels=channels)
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        return self.decode()[(*window, evenly(self.channels))], None
+
+
+def _described(image: Image, layout: Layout, facts: Microscopy, tags: Tags) -> Image:
+    """Name the channels, and say how large a pixel is."""
+    names = channel_names(tags, image.n_channels) or facts.channel_names(image.n_channels)
+    if not names and layout.meaning.color and image.n_channels >= 3:
+        names = ("red", "green", "blue", *(f"band {i + 1}" for i in range(3, image.n_channels)))
+    return replace(image, channel_names=names, spacing=pixel_spacing(tags, image.ndim) or facts.spacing(layout.letters))
+
+
+def _in_memory(image: Image) -> Image:
+    """Return an image that is decoded."""
+    source = cast("Samples", image.pixels)
+    pixels, valid = source.decoded(everything(image.shape))
+    color = source.color and spans_color(pixels)
+    known = finite(pixels, every=color, name=image.name, among=valid)
+    image = replace(
+        image, pixels=ArraySource(pixels), color=color, valid=None if valid is None or valid.all() else valid
+    )
+    return image if known is None else image.with_mask(known)
+
+
+def _require_whole(path: Path, tiff: tifffile.TiffFile) -> None:
+    """Refuse a file that ends before its pixels or its pages do; tifffile would fill pixels in and leave pages out."""
+    size = path.stat().st_size
+    ends = [
+        offset + count
+        for page in tiff.series[0].pages
+        if page is not None
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
+    ]
+    ends.append(_next_directory(tiff))
+    if max(ends) > size:
+        raise InputError(
+            f"{path} is cut short (it goes on at byte {max(ends)} but has {size}); "
+            "export or download the TIFF file again"
+        )
+
+
+def _next_directory(tiff: tifffile.TiffFile) -> int:
+    """Return where the directory after the last page that could be read should be; 0 where there is none."""
+    form, file = tiff.tiff, tiff.filehandle
+    file.seek(tiff.pages[len(tiff.pages) - 1].offset)
+    (n_tags,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
+    file.seek(n_tags * form.tagsize, 1)
+    (offset,) = struct.unpack(form.offsetformat, file.read(form.offsetsize))
+    return int(offset)
+
+
+def _decode(path: Path, tiff: tifffile.TiffFile, series: Any) -> np.ndarray:
+    """Return the stored samples."""
+    try:
+        return np.asarray(series.asarray())
+    except (ValueError, KeyError, ImportError) as error:
+        if not isinstance(error, ImportError) and "imagecodecs" not in str(error):
+            raise
+    array = read_without_codec(path, series)
+    # It has turned white-is-zero round already.
+    return ~array if int(series.keyframe.photometric) == _WHITE_IS_ZERO and array.dtype.kind in "bu" else array
+
+
+def _resolution(page: Any) -> dict[str, Any]:
+    """Return the resolution as metadata: {"dpi": (across, down)} or nothing."""
+    found = page.get_resolution("inch") if page.tags.get(296) is not None and page.resolutionunit in (2, 3) else ()
+    usable = len(found) == 2 and all(np.isfinite(value) and value > 0 for value in found)
+    return {"dpi": tuple(float(value) for value in found)} if usable else {}
+
+
+def read_tiff_labels(path: Path, max_pixels: int) -> np.ndarray:
+    """Read label values, or palette indices, as they are stored, shape (*spatial)."""
+    with _opened(path) as tiff:
+        series = tiff.series[0]
+        require_room(path, _spatial_shape(series.shape, series.axes), max_pixels)
+        _require_whole(path, tiff)
+        if any(axis in CHANNEL_AXES and length > 1 for axis, length in zip(series.axes, series.shape, strict=True)):
+            raise InputError(
+                f"{path} has several channels ({series.axes}, {series.shape}), so it is not a label map; give one "
+                "channel of integers"
+            )
+        array = _decode(path, tiff, series)
+        white_is_zero = int(series.keyframe.photometric) == _WHITE_IS_ZERO
+        return ~array if white_is_zero and array.dtype.kind in "bu" else array
+
+
+def tags_of(path: Path) -> Tags:
+    """Return the tags of the first page that say where it lies."""
+    with _opened(path) as tiff:
+        return tags_to_keep(tiff.pages[0])
+
+
+def describe_tiff(path: Path) -> dict[str, Any]:
+    """Return what the header says, without decoding pixels."""
+    with _opened(path) as tiff:
+        series = tiff.series[0]
+        page = series.keyframe
+        tags = tags_to_keep(page)
+        shape = dict(zip(series.axes, series.shape, strict=True))
+        described: dict[str, Any] = {
+            "size": [shape.get("X", 1), shape.get("Y", 1)],
+            "dtype": str(series.dtype),
+            "channels": shape.get("S", 1) * shape.get("C", 1),
+            "mode": tifffile.PHOTOMETRIC(page.photometric).name.lower(),
+            "pages": len(tiff.pages),
+            "axes": series.axes,
+            "shape": list(series.shape),
+            "compression": tifffile.COMPRESSION(page.compression).name.lower(),
+            "georeferenced": 34735 in tags,
+        }
+        facts = describe_series(tiff)
+        names = channel_names(tags, described["channels"]) or facts.names
+        if names:
+            described["channel_names"] = {str(number): name for number, name in enumerate(names, 1)}
+        if facts.sizes:
+            described["pixel_size_um"] = facts.sizes
+        if len(tiff.series) > 1:
+            described["images"] = len(tiff.series)
+        if 42113 in page.tags:
+            described["nodata"] = str(page.tags[42113].value)
+        return described | _resolution(page)
