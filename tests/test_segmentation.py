@@ -5,41 +5,11 @@ import warnings
 
 import numpy as np
 import pytest
+from regions import CASES, holes, outputs, scene, spatial
 
 import gmmseg
 from gmmseg import GmmsegError, ParameterError
 from gmmseg.errors import DataWarning
-
-CASES = {
-    "picture": ({}, (90, 110, 3)),
-    "grey": ({"features": "intensity,xy"}, (90, 110)),
-    "volume": ({"channel_axis": None}, (14, 40, 36)),
-    "bands": ({"channel_axis": 0, "covariance": "diag"}, (5, 60, 70)),
-}
-
-
-def scene(case, dtype=np.uint8, noise=18):
-    """Options and an image of three noisy regions."""
-    options, shape = CASES[case]
-    rng = np.random.default_rng(2)
-    spatial = {"picture": shape[:2], "bands": shape[1:]}.get(case, shape)
-    region = (np.indices(spatial).sum(axis=0) * 3 // (sum(spatial) - 1)).clip(0, 2)
-    region = region[..., None] if case == "picture" else region
-    return options, (40 + 70 * region + rng.normal(0, noise, shape)).clip(0, 255).astype(dtype)
-
-
-def holes(shape):
-    mask = np.random.default_rng(0).random(shape) < 0.9
-    mask[..., : shape[-1] // 5] = False
-    return mask
-
-
-def spatial(case, image):
-    return {"picture": image.shape[:2], "bands": image.shape[1:]}.get(case, image.shape)
-
-
-def outputs(segmentation):
-    return (segmentation.labels, segmentation.probabilities, segmentation.log_density)
 
 
 def assert_consistent(seg):
@@ -66,56 +36,6 @@ def assert_consistent(seg):
         assert tuple(c.means) == seg.model.plane_names
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Tiles, threads, seeds
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("smooth", [0, 0.5, 1.0])
-@pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
-@pytest.mark.parametrize("case", CASES)
-def test_tiles_give_the_whole_bit_for_bit(case, masked, smooth, monkeypatch):
-    # Noise leaves pixels undecided: what happens at a tile's far border is felt throughout its halo.
-    options, image = scene(case, noise=80)
-    mask = holes(spatial(case, image)) if masked else None
-    axis = options.get("channel_axis", "auto")
-    model = gmmseg.fit(image, 3, mask=mask, sample=3000, **options)
-    results = []
-    for sides in (small_sides, whole_sides):
-        monkeypatch.setattr("gmmseg.labelling.tiles.tile_sides", sides)
-        results.append(outputs(gmmseg.apply(model, image, mask=mask, channel_axis=axis, smooth=smooth)))
-    for tiled, whole in zip(*results, strict=True):
-        assert tiled.tobytes() == whole.tobytes()
-
-
-def small_sides(shape, pixels, halo):
-    """Sides far below the usual, so that small images have many tiles."""
-    return tuple(min(n, side) for n, side in zip(shape, (11, 17, 13), strict=False))
-
-
-def whole_sides(shape, pixels, halo):
-    return shape
-
-
-@pytest.mark.parametrize("features", ["lab,xy", "luv", "hsv,xy:2", "rgb", "gray"])
-def test_tiles_give_the_whole_for_every_feature(features, monkeypatch):
-    _, image = scene("picture")
-    model, results = gmmseg.fit(image, 3, features=features, sample=3000), []
-    for sides in (small_sides, whole_sides):
-        monkeypatch.setattr("gmmseg.labelling.tiles.tile_sides", sides)
-        results.append(outputs(gmmseg.apply(model, image)))
-    for tiled, whole in zip(*results, strict=True):
-        assert tiled.tobytes() == whole.tobytes()
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_the_same_bytes_for_any_number_of_threads(case, monkeypatch):
-    monkeypatch.setattr("gmmseg.labelling.tiles.tile_sides", small_sides)
-    options, image = scene(case)
-    results = [[a.tobytes() for a in outputs(gmmseg.segment(image, 3, threads=t, **options))] for t in (1, 2, 7)]
-    assert results[0] == results[1] == results[2]
-
-
 def test_the_seed_decides_the_sample():
     _, image = scene("picture")
     models = [gmmseg.fit(image, 3, sample=500, seed=seed).mixture.means for seed in (0, 0, 1)]
@@ -128,23 +48,6 @@ def test_the_whole_image_may_be_the_sample():
     sizes = [gmmseg.fit(image, 3, sample=sample).means for sample in (None, 90 * 110, 10**9)]
     np.testing.assert_array_equal(sizes[0], sizes[1])
     np.testing.assert_array_equal(sizes[0], sizes[2])
-
-
-@pytest.mark.parametrize("tile_bytes", [1 << 12, 1 << 16, 1 << 40])
-def test_the_memory_of_a_tile_does_not_matter(tile_bytes, monkeypatch):
-    image = np.tile(scene("picture")[1], (3, 3, 1))
-    model = gmmseg.fit(image, 3, sample=3000)
-    usual = gmmseg.apply(model, image).probabilities
-    monkeypatch.setattr("gmmseg.labelling.tiles.TILE_BYTES", tile_bytes)
-    assert gmmseg.apply(model, image).probabilities.tobytes() == usual.tobytes()
-
-
-def test_progress_counts_the_tiles(monkeypatch):
-    monkeypatch.setattr("gmmseg.labelling.tiles.tile_sides", small_sides)
-    calls = []
-    gmmseg.segment(scene("grey")[1], 2, progress=lambda done, total: calls.append((done, total)))
-    total = -(-90 // 11) * -(-110 // 17)
-    assert calls == [(i, total) for i in range(1, total + 1)]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -459,7 +362,6 @@ def test_images_of_different_kinds_are_refused():
 # ---------------------------------------------------------------------------------------------------------------------
 # Parameters
 # ---------------------------------------------------------------------------------------------------------------------
-
 USELESS = [
     *(("k", k, "from 1 to 255") for k in (0, -3, 256, 1000, "x", 2.5, True, None, float("nan"), float("inf"), [3])),
     *(("smooth", s, "from 0 to 1") for s in (2, -0.5, "a", None, float("nan"))),
@@ -498,54 +400,6 @@ def test_a_missing_file_is_named(tmp_path):
         gmmseg.segment(tmp_path / "nowhere.png")
 
 
-@pytest.mark.parametrize("case", ["picture", "bands", "grey", "volume"])
-def test_the_number_of_classes_is_chosen(case):
-    options, image = scene(case)
-    assert gmmseg.fit(image, k="auto", **options).k == 3
-
-
 def test_a_number_in_words_is_refused():
     with pytest.raises(ParameterError, match='or "auto"'):
         gmmseg.segment(np.zeros((4, 4)), k="four")
-
-
-def test_neighbours_that_are_alike_are_fewer_samples(rng):
-    from scipy.ndimage import gaussian_filter
-
-    from gmmseg.segmentation import choose_k
-
-    noise = rng.normal(size=(120, 120))
-    white, smooth = choose_k(noise, max_k=3), choose_k(gaussian_filter(noise, 1.5), max_k=3)
-    # The third powers of the correlations of noise smoothed by s pixels add up to 4 pi s^2 / 3.
-    assert smooth.effective == pytest.approx(120**2 * 3 / (4 * np.pi * 1.5**2), rel=0.2)
-    assert 0.7 * 120**2 < white.effective <= 120**2
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-@pytest.mark.parametrize("width", [0.0, 1.0, 3.0])
-def test_noise_of_any_width_leaves_the_number_of_classes(rng, width, dtype):
-    from scipy.ndimage import gaussian_filter
-
-    noise = gaussian_filter(rng.normal(size=(200, 200)), width)
-    classes = np.arange(200) // 40 * 25 + 60  # five stripes, 5 standard deviations apart
-    image = (classes + 5 * noise / noise.std()).astype(dtype)
-    assert gmmseg.fit(image, k="auto").k == 5
-
-
-def test_of_many_bands_the_leading_ones_are_judged(rng):
-    from gmmseg.segmentation import choose_k
-
-    spectra = rng.uniform(0, 3, (3, 200))
-    image = spectra[np.arange(50) // 17][:, None] + rng.normal(size=(50, 40, 200))
-    choice = choose_k(image, max_k=6, channel_axis=-1)
-    assert (choice.k, choice.mixture.n_features) == (3, 16)
-
-
-def test_missing_bands_leave_the_number_of_classes(rng):
-    from gmmseg.segmentation import choose_k
-
-    image = rng.normal(size=(60, 60, 4)) + (np.arange(60) // 20 * 6)[:, None, None]
-    image[rng.random(image.shape) < 0.1] = np.nan
-    choice = choose_k(image, max_k=6, channel_axis=-1)
-    assert choice.k == 3
-    assert choice.effective > 0.5 * 60**2  # the noise is white

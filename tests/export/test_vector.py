@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pyogrio
@@ -11,13 +10,10 @@ import rasterio
 import rasterio.warp
 import shapely
 from label_maps import CRAFTED, smooth_labels
-from rasterio.transform import Affine
 
 from gmmseg.errors import DataWarning, GmmsegError, ParameterError
-from gmmseg.export import Export, Place, find_instances, place_in, place_of, to_geojson, write_export
+from gmmseg.export import Export, Place, find_instances, to_geojson, write_export
 from gmmseg.export.rings import pixel_rings
-from gmmseg.io import read
-from gmmseg.io.geotiff import place_of_tags
 
 NAMES = ["sea", "sand", "wood", "straße"]
 TRANSFORMS = {
@@ -166,45 +162,6 @@ def test_long_edges_follow_the_projection(place):
 
 def to_utm(points):
     return np.stack(rasterio.warp.transform("EPSG:4326", "EPSG:32633", *points.T), axis=1)
-
-
-@pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
-@pytest.mark.parametrize("crs", ["EPSG:32633", "EPSG:4326", None])
-@pytest.mark.parametrize("point", ["Area", "Point"])
-def test_tags_say_what_gdal_says(tmp_path, transform, crs, point):
-    path = tmp_path / "a.tif"
-    profile = {"driver": "GTiff", "width": 4, "height": 3, "count": 1, "dtype": "uint8", "crs": crs}
-    with rasterio.open(path, "w", transform=Affine(*transform), **profile) as raster:
-        raster.write(np.ones((1, 3, 4), np.uint8))
-        raster.update_tags(AREA_OR_POINT=point)
-    by_gdal, by_tags = place_in(path), place_of_tags(read(path).place.native)
-    assert by_tags.affine == pytest.approx(by_gdal.affine, rel=1e-12)
-    assert by_tags.crs == crs
-    assert (by_gdal.crs and rasterio.CRS.from_wkt(by_gdal.crs)) == (crs and rasterio.CRS.from_string(crs))
-
-
-def test_tags_do_where_rasterio_is_missing(tmp_path, monkeypatch):
-    path = tmp_path / "a.tif"
-    profile = {"driver": "GTiff", "width": 4, "height": 3, "count": 1, "dtype": "uint8", "crs": "EPSG:32633"}
-    with rasterio.open(path, "w", transform=Affine(*TRANSFORMS["north up"]), **profile) as raster:
-        raster.write(np.ones((1, 3, 4), np.uint8))
-    monkeypatch.setitem(sys.modules, "rasterio", None)
-    assert place_in(path) == Place(TRANSFORMS["north up"], "EPSG:32633")
-
-
-def test_images_that_carry_their_place(tmp_path):
-    image = read_image(tmp_path)
-    assert place_of(image) is None
-    image = replace(image, place=Place((1.0, 0.0, 2.0, 0.0, -1.0, 3.0), "EPSG:25832"))
-    assert place_of(image) == Place((1.0, 0.0, 2.0, 0.0, -1.0, 3.0), "EPSG:25832")
-
-
-def read_image(folder):
-    import tifffile
-
-    tifffile.imwrite(folder / "plain.tif", np.ones((3, 4), np.uint8))
-    assert place_in(folder / "plain.tif") is None
-    return read(folder / "plain.tif")
 
 
 def test_missing_packages_are_named(tmp_path, labels, place, monkeypatch):

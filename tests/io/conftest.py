@@ -41,3 +41,10 @@ def png_bytes(png_chunk):
         return b"\x89PNG\r\n\x1a\n" + header + extra + body
 
     return make
+
+
+@pytest.fixture
+def labels(rng):
+    made = rng.integers(0, 6, (37, 53), dtype=np.uint8)
+    made.flags.writeable = False
+    return made

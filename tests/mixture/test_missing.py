@@ -2,20 +2,13 @@
 
 import numpy as np
 import pytest
+from gappy_samples import TRUE, gappy
 from scipy.stats import multivariate_normal
 
 from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.statistics import m_step, measure
 
-TRUE = Mixture(
-    np.array([0.5, 0.3, 0.2]),
-    np.array([[0.0, 0.0, 0.0], [4.0, 1.0, 0.0], [0.0, 5.0, 3.0]]),
-    np.array(
-        [np.diag([1.0, 2.0, 0.5]), [[1.0, 0.8, 0.0], [0.8, 1.0, 0.2], [0.0, 0.2, 1.0]], 0.3 * np.eye(3)],
-    ),
-)
 families = pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
 
 
@@ -27,14 +20,6 @@ def of_family(covariance):
         "spherical": np.array([1.0, 0.8, 0.3]),
     }[covariance]
     return Mixture(TRUE.weights, TRUE.means, covariances, covariance)
-
-
-def gappy(n, share=0.3, seed=0, dtype=np.float64):
-    rng = np.random.default_rng(seed)
-    planes, _ = TRUE.sample(n, rng)
-    planes = planes[:, rng.permutation(n)]
-    planes[rng.random(planes.shape) < share] = np.nan
-    return planes.astype(dtype)
 
 
 def textbook_step(planes, mixture):
@@ -111,33 +96,6 @@ def test_statistics_are_those_of_the_parts():
     parts = measure(planes[:, :1000], TRUE) + measure(planes[:, 1000:], TRUE)
     np.testing.assert_allclose(parts.second, whole.second, rtol=1e-10, atol=1e-8)
     assert parts.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-12)
-
-
-def test_samples_without_any_feature_change_nothing():
-    planes = gappy(1000)
-    more = np.concatenate([planes, np.full((3, 50), np.nan)], axis=1)
-    np.testing.assert_array_equal(measure(more, TRUE).second, measure(planes, TRUE).second)
-    kept = sum(part.planes.shape[1] for part in SortedSamples.of(more).parts)
-    assert kept == np.isfinite(planes).any(axis=0).sum()
-    assert (TRUE.classify(more)[-50:] == 0).all()
-    assert (TRUE.labels(more)[-50:] == 0).all()
-    assert (TRUE.log_density(more)[-50:] == 0).all()
-    np.testing.assert_allclose(TRUE.posterior(more)[:, -50:], np.repeat(TRUE.weights[:, None], 50, axis=1))
-
-
-def test_posteriors_are_those_of_the_known_features():
-    planes = gappy(500)
-    soft, density = TRUE.posterior(planes), TRUE.log_density(planes)
-    np.testing.assert_allclose(soft.sum(axis=0), 1)
-    for i in np.flatnonzero(np.isfinite(planes).any(axis=0))[:60]:
-        o = np.isfinite(planes[:, i])
-        joint = [
-            np.log(w) + multivariate_normal(m[o], c[np.ix_(o, o)]).logpdf(planes[o, i])
-            for w, m, c in zip(TRUE.weights, TRUE.means, TRUE.covariances, strict=True)
-        ]
-        assert density[i] == pytest.approx(np.logaddexp.reduce(joint))
-        np.testing.assert_allclose(soft[:, i], np.exp(joint - density[i]), rtol=1e-9)
-        assert TRUE.classify(planes)[i] == soft[:, i].argmax()
 
 
 def test_only_missing_features_still_give_a_mixture():

@@ -1,0 +1,37 @@
+"""The work on one image."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gmmseg
+from gmmseg.batch import process
+from gmmseg.errors import OutputError, ParameterError
+
+
+def test_one_image_is_what_segment_says(scenes, tmp_path):
+    outputs = {"model": Path("m.json"), "labels": Path("l.npy"), "soft": Path("s.npy"), "anomaly": Path("n.npy")}
+    stages = []
+    record = process(scenes / "a.png", outputs, parameters={"k": 3, "seed": 5}, stage=stages.append)
+    direct = gmmseg.segment(scenes / "a.png", 3, seed=5)
+    assert stages == ["reading", "fitting", "writing"]
+    assert list(record["outputs"]) == ["labels", "soft", "anomaly", "model"]
+    np.testing.assert_array_equal(np.load("l.npy"), direct.labels)
+    np.testing.assert_array_equal(np.load("s.npy"), direct.probabilities)
+    np.testing.assert_array_equal(np.load("n.npy"), direct.anomaly)
+    assert [each["share"] for each in record["classes"]] == [each.share for each in direct.classes]
+    model = gmmseg.load_model("m.json")
+    process(scenes / "b.png", {"labels": Path("b.npy")}, model=model, parameters={"smooth": 0.2})
+    np.testing.assert_array_equal(np.load("b.npy"), gmmseg.apply(model, scenes / "b.png", smooth=0.2).labels)
+    with pytest.raises(OutputError, match="exists already"):
+        process(scenes / "b.png", {"labels": Path("b.npy")}, model=model)
+    with pytest.raises(ParameterError, match="'depth', which is nothing to write"):
+        process(scenes / "b.png", {"depth": Path("c.npy")})
+
+
+def test_one_image_needs_nothing_of_the_rest(fresh_python):
+    code = "import sys; from gmmseg.batch.processing import process; print('gmmseg.batch.planning' in sys.modules)"
+    assert fresh_python(code).strip() == "False"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = gmmseg.batch.nothing

@@ -1,0 +1,207 @@
+"""gmmseg batch: what it prints, its exit codes, and that it resumes."""
+
+import fcntl
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image as Pillow
+from terminals import Terminal
+
+import gmmseg
+
+
+@pytest.fixture
+def scenes(folder):
+    """A folder of four pictures and two other files, beside those of `folder`."""
+    scenes = folder / "scenes"
+    (scenes / "deep").mkdir(parents=True)
+    for name in ("a.png", "b.png", "deep/a.png"):
+        shutil.copy("photo.png", scenes / name)
+    shutil.copy("scan.png", scenes / "deep" / "scan ü.png")
+    (scenes / "notes.txt").write_text("no image")
+    (scenes / "table.csv").write_text("1,2,3\n")
+    return scenes
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+LABELS = ["a_labels.png", "b_labels.png", "deep/a_labels.png", "deep/scan ü_labels.png"]
+
+
+def test_a_folder(run, scenes, folder):
+    finished = run("batch", "scenes", "-k", 3, "--out-dir", "labels", "--jobs", 2)
+    assert finished.code == 0
+    assert finished.out.startswith("4 done in ")
+    assert finished.out.endswith(" s; results in labels, one line an image in labels/manifest.jsonl\n")
+    assert finished.err.splitlines() == [
+        "gmmseg: skipped scenes/notes.txt: starts with text, which is no known image",
+        "gmmseg: skipped scenes/table.csv: starts with text, which is no known image",
+    ]
+    assert files(folder / "labels") == [*LABELS, "manifest.jsonl"]
+    with Pillow.open("labels/deep/a_labels.png") as picture:
+        np.testing.assert_array_equal(np.array(picture), gmmseg.segment("photo.png", 3).labels)
+
+
+def test_resuming(run, refuse, scenes, folder):
+    assert run("batch", "scenes", "--out-dir", "labels", "-q").out == ""
+    arguments = ("batch", "scenes", "--out-dir", "labels")
+    assert "a_labels.png and 3 more exist already; pass --resume" in refuse(*arguments, code=1)
+    assert run(*arguments, "--resume").out == "nothing to do: all 4 images are done; see labels/manifest.jsonl\n"
+    (folder / "labels" / "b_labels.png").unlink()
+    assert run(*arguments, "--resume").out.startswith("1 done in ")
+    assert run(*arguments, "--resume", "-k", 4, "--smooth", "auto").out.startswith("nothing to do")
+    (folder / "labels" / "b_labels.png").unlink()
+    assert ", 3 done before; " in run(*arguments, "--resume").out
+    assert run(*arguments, "--overwrite").out.startswith("4 done in ")
+    assert "contradict each other" in refuse(*arguments, "--overwrite", "--resume", code=2)
+
+
+def test_dry_run_writes_nothing(run, scenes, folder):
+    (scenes / "cut.png").write_bytes((scenes / "a.png").read_bytes()[:300])
+    finished = run("batch", "scenes", "--out-dir", "labels", "--dry-run")
+    assert not (folder / "labels").exists()
+    rows = finished.out.splitlines()
+    assert rows[0].split(maxsplit=2) == ["process", "scenes/a.png", "no result yet"]
+    assert rows[-1] == "7 files: 5 to process, 2 to skip"
+    assert run("batch", "scenes", "--out-dir", "labels", "-q").code == 3
+    (folder / "labels" / "a_labels.png").write_bytes(b"")
+    records = [
+        json.loads(text)
+        for text in run("batch", "scenes", "--out-dir", "labels", "--resume", "--dry-run", "--json").out.splitlines()
+    ]
+    found = {record["input"]: (record["action"], record["reason"].partition(":")[0]) for record in records}
+    assert found["scenes/a.png"] == ("redo", "a_labels.png has changed")
+    assert found["scenes/b.png"] == ("skip", "done")
+    assert found["scenes/cut.png"] == ("redo", "failed before")
+    assert found["scenes/notes.txt"][0] == "skip"
+    assert records[0]["outputs"] == {"labels": "labels/a_labels.png"}
+
+
+def test_json_is_the_manifest(run, scenes, folder):
+    finished = run("batch", "scenes", "--out-dir", "labels", "-k", 2, "--json", "--also", "soft,overlay,anomaly,model")
+    assert finished.code == 0
+    assert finished.out == (folder / "labels" / "manifest.jsonl").read_text()
+    assert len(finished.out.splitlines()) == 4
+    assert [name for name in files(folder / "labels") if "/" not in name and name.startswith("a")] == [
+        "a_anomaly.tif",
+        "a_labels.png",
+        "a_model.gmm.json",
+        "a_overlay.png",
+        "a_soft.npz",
+    ]
+    direct = gmmseg.segment("photo.png", 2)
+    np.testing.assert_array_equal(tifffile.imread("labels/a_anomaly.tif"), direct.anomaly)
+    np.testing.assert_array_equal(np.load("labels/a_soft.npz")["probabilities"], direct.probabilities)
+
+
+def test_exit_codes_tell_some_from_all(run, scenes):
+    broken = (scenes / "a.png").read_bytes()[:300]
+    (scenes / "b.png").write_bytes(broken)
+    finished = run("batch", "scenes", "--out-dir", "labels")
+    assert finished.code == 3
+    assert "3 done in " in finished.out
+    assert ", 1 failed; " in finished.out
+    (said,) = [text for text in finished.err.splitlines() if "skipped" not in text]
+    assert said.startswith("gmmseg: error: scenes/b.png is damaged or cut short")
+    again = run("batch", "scenes", "--out-dir", "labels", "--resume")
+    assert again.code == 3
+    assert ", 3 done before, 1 failed; " in again.out
+    for path in scenes.rglob("*.png"):
+        path.write_bytes(broken)
+    assert run("batch", "scenes", "--out-dir", "other").code == 1
+
+
+def test_warnings_are_said_and_kept(run, folder):
+    np.save("constant.npy", np.full((6, 5), 9, np.uint8))
+    finished = run("batch", "constant.npy", "--out-dir", "labels", "--json")
+    assert finished.err.startswith("gmmseg: warning: constant.npy: k=4 classes were asked for")
+    assert finished.err.count("\n") == 1
+    assert json.loads(finished.out)["warnings"][0].startswith("constant.npy: k=4")
+
+
+def test_a_model(run, refuse, scenes):
+    gmmseg.fit("photo.png", 3).save("land.gmm.json")
+    arguments = ("batch", "photo.png", "--model", "land.gmm.json", "--out-dir")
+    assert run(*arguments, "labels").code == 0
+    assert run(*arguments, "rough", "--no-smooth").code == 0
+    model = gmmseg.load_model("land.gmm.json")
+    for name, smooth in (("labels", None), ("rough", 0)):
+        with Pillow.open(f"{name}/photo_labels.png") as picture:
+            np.testing.assert_array_equal(np.array(picture), gmmseg.apply(model, "photo.png", smooth=smooth).labels)
+    assert "-k is for finding classes, but --model brings them" in refuse(*arguments, "x", "-k", 3, code=2)
+    assert "--class-names is for finding" in refuse(*arguments, "x", "--class-names", "a,b", code=2)
+    assert "model none.json cannot be read" in refuse(
+        "batch", "photo.png", "--model", "none.json", "--out-dir", "x", code=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ("scenes", 2, "OUT_DIR is missing"),
+        ("none --out-dir labels", 1, "none does not exist; give a folder, a pattern in quotes, a list or images"),
+        ("scenes --out-dir scenes", 1, "scenes is where the images are"),
+        ("scenes --out-dir photo.png", 1, "photo.png is not a folder"),
+        ("scenes -q --out-dir /proc/none", 1, "/proc/none cannot be made"),
+        ("scenes --out-dir labels --jobs 0", 2, "--jobs 0 is not usable"),
+        ("scenes --out-dir labels --also depth", 2, "'depth', which is nothing to write; use labels, soft"),
+        ("scenes --out-dir labels --smooth 1 --no-smooth", 2, "contradict each other"),
+        ("scenes/a.png scenes/deep/a.png scenes/a.png --out-dir labels", 2, "scenes/a.png is given twice"),
+    ],
+)
+def test_refused(refuse, scenes, arguments, code, words):
+    assert words in refuse("batch", *arguments.split(), code=code)
+
+
+def test_two_images_for_one_label_map(refuse, scenes):
+    Pillow.open("photo.png").save(scenes / "a.jpg")
+    text = refuse("batch", "scenes", "--out-dir", "labels", code=2)
+    assert "scenes/a.jpg and scenes/a.png would both be written to labels/a_labels.png" in text
+
+
+def test_two_runs_at_once(run, scenes, folder):
+    (folder / "labels").mkdir()
+    with open(folder / "labels" / ".gmmseg-batch.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        finished = run("batch", "scenes", "--out-dir", "labels", "-q")
+    assert finished.code == 1
+    assert finished.err == (
+        f"gmmseg: error: another batch (process {os.getpid()}) is at work in labels; wait for its end\n"
+    )
+    assert files(folder / "labels") == [".gmmseg-batch.lock"]
+    (folder / "labels" / ".gmmseg-0123456789ab.tmp").touch()  # of a run that was killed, as is the lock's file
+    assert run("batch", "scenes", "--out-dir", "labels", "-q").code == 0
+    assert files(folder / "labels") == [*LABELS, "manifest.jsonl"]
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_progress_only_where_someone_watches(run, scenes, monkeypatch, quiet):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert run("batch", "scenes", "--out-dir", "labels", *(["-q"] if quiet else [])).code == 0
+    text = terminal.getvalue()
+    if quiet:
+        assert text == ""
+        return
+    assert "4 of 4 images, " in text
+    assert "0 s left" in text
+    assert text.endswith("\r\x1b[K")
+
+
+def test_the_parent_loads_nothing_heavy(scenes, fresh_python):
+    code = (
+        "import sys; from gmmseg.cli import main; code = main(sys.argv[1:]);"
+        "print(code, *sorted({'scipy', 'skimage', 'cv2', 'PIL', 'multiprocessing'} & set(sys.modules)))"
+    )
+    out = fresh_python(code, "batch", scenes, "--out-dir", Path("labels"), "-q")
+    assert out.split() == ["0"]

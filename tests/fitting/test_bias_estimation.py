@@ -1,0 +1,131 @@
+"""The bias field, estimated together with the classes."""
+
+import numpy as np
+import pytest
+from noisy_images import LEVELS, accuracy, blobs, gains, noisy
+
+import gmmseg
+from gmmseg import io
+
+
+@pytest.mark.parametrize(("shape", "scale"), [((300, 300), 8), ((24, 100, 100), 4)])
+@pytest.mark.parametrize("smooth", [True, False])
+def test_a_bias_field_is_taken_out(shape, scale, smooth):
+    truth, gain = blobs(shape, scale), gains(shape)
+    image = noisy(truth, 5, gain=gain)
+    without = gmmseg.segment(image, 3, channel_axis=None, smooth=smooth)
+    found = gmmseg.segment(image, 3, channel_axis=None, smooth=smooth, bias_field=True)
+    assert accuracy(without, truth) < 0.9
+    assert accuracy(found, truth) > 0.99
+    assert np.std(np.log(found.bias_field / gain)) < 0.02
+    np.testing.assert_allclose(found.corrected[..., 0] * found.bias_field, image, rtol=1e-5, atol=1e-3)
+    np.testing.assert_allclose(found.model.means[:, 0], LEVELS, rtol=0.05)
+
+
+def test_bands_have_a_gain_each():
+    truth, gain = blobs((200, 300), 6), gains((200, 300))
+    image = np.stack([noisy(truth, 10, 1, gain), noisy(2 - truth, 10, 2, 1 / gain)], -1)
+    found = gmmseg.segment(image, 3, channel_axis=-1, bias_field=True)
+    assert accuracy(found, truth) > 0.99
+    assert found.bias_field.shape == (200, 300, 2)
+    logarithm = np.log(found.bias_field)
+    assert np.corrcoef(logarithm[..., 0].ravel(), np.log(gain).ravel())[0, 1] > 0.99
+    assert np.corrcoef(logarithm[..., 1].ravel(), np.log(gain).ravel())[0, 1] < -0.99
+
+
+def test_uneven_light_on_a_photograph(pictures):
+    """Shade from left to right over a picture changes the classes; taken out, it hardly does."""
+    picture = io.read(pictures / "coffee.png")
+    gain = np.linspace(0.35, 1, picture.shape[1])[:, None]
+    shaded = np.rint(picture.array * gain).astype(np.uint8)
+    plain = gmmseg.segment(picture, 3, features="lab").labels
+    kept = [
+        (gmmseg.segment(shaded, 3, features="lab", bias_field=each).labels == plain).mean() for each in (False, True)
+    ]
+    assert kept[1] > kept[0] + 0.1
+    assert gmmseg.segment(shaded, 3, bias_field=True).corrected.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (noisy(blobs((200, 200), 4), 10), "no likelier"),
+        (noisy(blobs((200, 200), 4), 10) - 120, "above 0"),
+        (np.full((40, 50), 7.0), "no likelier"),
+    ],
+)
+def test_a_field_that_explains_nothing_is_refused(image, reason):
+    with pytest.warns(gmmseg.errors.DataWarning) as caught:
+        found = gmmseg.segment(image, 3, bias_field=True)
+    assert any("no bias field was taken out" in str(each.message) and reason in str(each.message) for each in caught)
+    assert (found.bias_field == 1).all()
+    np.testing.assert_array_equal(found.labels, gmmseg.segment(image, found.model.k).labels)
+
+
+def test_surroundings_of_zeros_do_not_hide_a_field():
+    """As of a brain whose skull was stripped: no gain can be seen on what is 0."""
+    truth, gain = blobs((160, 200), 6), gains((160, 200))
+    image = noisy(truth, 5, gain=gain)
+    y, x = np.mgrid[-1:1:160j, -1:1:200j]
+    inside = x**2 + y**2 < 0.4
+    image[~inside] = 0
+    found = gmmseg.segment(image, 4, bias_field=True)
+    assert (found.labels[inside] - 2 == truth[inside]).mean() > 0.99
+    assert (found.labels[~inside] == 1).mean() > 0.99
+    difference = np.log(found.bias_field / gain)[inside]
+    assert difference.std() < 0.02
+    assert abs(np.log(found.bias_field)[inside].mean()) < 0.02
+
+
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("outliers", [None, "uniform", "student"])
+def test_guidance_goes_with_a_bias_field(covariance, outliers):
+    truth, gain = blobs((100, 120), 8), gains((100, 120))
+    image = noisy(truth, 5, gain=gain)
+    strokes = np.zeros(truth.shape, np.uint8)
+    for number, level in enumerate((2, 0, 1), 1):
+        where = np.argwhere(truth == level)[::50]
+        strokes[tuple(where.T)] = number
+    numbers, options = np.array([2, 3, 1])[truth], {"covariance": covariance, "outliers": outliers}
+    maps = np.stack([np.where(truth == level, 0.5, 0.25) for level in (2, 0, 1)])
+    for guide in ({"scribbles": strokes}, {"prior": maps}):
+        without, found = (gmmseg.segment(image, 3, **guide, **options, bias_field=each) for each in (False, True))
+        right = [(each.labels == numbers).mean() for each in (without, found)]
+        # A uniform component takes what a gain has moved for errors, and lets the field see less of it.
+        assert right[1] > (right[0] if outliers == "uniform" else 0.97), right
+
+
+@pytest.mark.filterwarnings("ignore::gmmseg.errors.DataWarning")
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.uint8([[9]]),
+        np.full((7, 1), 3.0),
+        np.random.default_rng(0).integers(0, 255, (60, 60, 3)).astype(np.uint8),
+        np.float32([[np.nan, 2], [1, np.nan]]),
+        np.random.default_rng(0).random((40, 40)) * 1e20,
+    ],
+    ids=["one pixel", "constant", "noise", "gaps", "large"],
+)
+@pytest.mark.parametrize("k", [1, 3])
+def test_odd_images_have_a_result_and_no_wild_gain(image, k):
+    found = gmmseg.segment(image, k, bias_field=True)
+    assert found.labels.max() >= 1
+    assert 0.05 < found.bias_field.min() <= found.bias_field.max() < 20
+
+
+def test_a_band_without_data_has_no_gain():
+    image = np.random.default_rng(0).random((60, 60, 2), np.float32) + 1
+    image[..., 1] = np.nan
+    with pytest.warns(gmmseg.errors.DataWarning, match="leave it out"):
+        assert (gmmseg.segment(image, 2, bias_field=True, channel_axis=-1).bias_field == 1).all()
+
+
+def test_a_field_ends_where_the_mask_does():
+    """Far from valid pixels a polynomial would take any value."""
+    truth, gain = blobs((300, 300), 4), gains((300, 300))
+    mask = np.zeros(truth.shape, bool)
+    mask[20:90, 20:90] = True
+    found = gmmseg.segment(noisy(truth, 5, gain=gain), 3, mask=mask, bias_field=True).bias_field
+    inside = np.log(found[mask])
+    assert inside.min() - 0.2 < np.log(found).min() < np.log(found).max() < inside.max() + 0.2

@@ -1,0 +1,55 @@
+"""How many classes an image has, and how many independent samples it is worth."""
+
+import numpy as np
+import pytest
+from regions import scene
+
+import gmmseg
+
+
+@pytest.mark.parametrize("case", ["picture", "bands", "grey", "volume"])
+def test_the_number_of_classes_is_chosen(case):
+    options, image = scene(case)
+    assert gmmseg.fit(image, k="auto", **options).k == 3
+
+
+def test_neighbours_that_are_alike_are_fewer_samples(rng):
+    from scipy.ndimage import gaussian_filter
+
+    from gmmseg.segmentation import choose_k
+
+    noise = rng.normal(size=(120, 120))
+    white, smooth = choose_k(noise, max_k=3), choose_k(gaussian_filter(noise, 1.5), max_k=3)
+    # The third powers of the correlations of noise smoothed by s pixels add up to 4 pi s^2 / 3.
+    assert smooth.effective == pytest.approx(120**2 * 3 / (4 * np.pi * 1.5**2), rel=0.2)
+    assert 0.7 * 120**2 < white.effective <= 120**2
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("width", [0.0, 1.0, 3.0])
+def test_noise_of_any_width_leaves_the_number_of_classes(rng, width, dtype):
+    from scipy.ndimage import gaussian_filter
+
+    noise = gaussian_filter(rng.normal(size=(200, 200)), width)
+    classes = np.arange(200) // 40 * 25 + 60  # five stripes, 5 standard deviations apart
+    image = (classes + 5 * noise / noise.std()).astype(dtype)
+    assert gmmseg.fit(image, k="auto").k == 5
+
+
+def test_of_many_bands_the_leading_ones_are_judged(rng):
+    from gmmseg.segmentation import choose_k
+
+    spectra = rng.uniform(0, 3, (3, 200))
+    image = spectra[np.arange(50) // 17][:, None] + rng.normal(size=(50, 40, 200))
+    choice = choose_k(image, max_k=6, channel_axis=-1)
+    assert (choice.k, choice.mixture.n_features) == (3, 16)
+
+
+def test_missing_bands_leave_the_number_of_classes(rng):
+    from gmmseg.segmentation import choose_k
+
+    image = rng.normal(size=(60, 60, 4)) + (np.arange(60) // 20 * 6)[:, None, None]
+    image[rng.random(image.shape) < 0.1] = np.nan
+    choice = choose_k(image, max_k=6, channel_axis=-1)
+    assert choice.k == 3
+    assert choice.effective > 0.5 * 60**2  # the noise is white

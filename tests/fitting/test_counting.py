@@ -1,0 +1,40 @@
+"""Images of few values: each distinct value stands for all its pixels."""
+
+import numpy as np
+import pytest
+
+import gmmseg
+from gmmseg import io
+from gmmseg.fitting.sampling import SampleRequest, take_sample
+
+
+@pytest.mark.parametrize(
+    ("dtype", "channels", "top"), [(np.uint8, 1, 255), (np.uint16, 1, 4000), (np.uint8, 3, 5), (np.uint16, 4, 3)]
+)
+@pytest.mark.parametrize("masked", [False, True])
+def test_values_stand_for_all_their_pixels(dtype, channels, top, masked):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, top + 1, (90, 110, channels)).astype(dtype)
+    image = gmmseg.Image.from_array(pixels, channel_axis=-1)
+    if masked:
+        image = image.with_mask(rng.random((90, 110)) < 0.7)
+    recipe = gmmseg.features.Recipe(("bands",))
+    found = take_sample(image, SampleRequest(recipe, 1000), np.random.default_rng(1))
+    used = pixels.reshape(-1, channels) if image.valid is None else pixels[image.valid]
+    values, counts = np.unique(used, axis=0, return_counts=True)
+    order = np.lexsort(found.planes[::-1])
+    np.testing.assert_array_equal(found.planes.T[order], values)
+    np.testing.assert_array_equal(found.weights[order], counts)
+
+
+def test_a_fit_to_counts_is_that_to_every_pixel(pictures):
+    """The compressed fit sees all pixels, whatever the size of the sample."""
+    grey = io.read(pictures / "camera.png")
+    few = gmmseg.fit(grey, 3, sample=1000, smooth=False)
+    every = gmmseg.fit(grey, 3, sample=None, smooth=False)
+    np.testing.assert_array_equal(few.means, every.means)
+    floats = gmmseg.Image.from_array(grey.array[..., 0].astype(np.float32))
+    explicit = gmmseg.fit(floats, 3, sample=None, smooth=False)
+    np.testing.assert_allclose(few.means, explicit.means, rtol=0.01)
+    score = [gmmseg.apply(m, grey).log_density.mean() for m in (few, explicit)]
+    assert score[0] == pytest.approx(score[1], abs=0.002)

@@ -1,0 +1,224 @@
+"""Bands of a raster: what they mean, which are missing, and reading them window by window."""
+
+import numpy as np
+import pytest
+import rasterio
+import tifffile
+from counted_sources import SelectableSource
+from raster_windows import assert_same_by_windows
+from rasterio.enums import ColorInterp
+
+import gmmseg
+from gmmseg.errors import InputError
+from gmmseg.image import Image
+from gmmseg.image.place import Place
+from gmmseg.image.windows import everything
+from gmmseg.io import read, read_labels
+from gmmseg.io.raster import format
+from gmmseg.io.raster import format as subject
+from gmmseg.io.raster.reference import GeoReference
+
+
+@pytest.fixture
+def as_raster(tmp_path, rng, monkeypatch):
+    """Have a TIFF file read as GDAL's reader does: (values, meanings of the bands) -> (path, log of what was read)."""
+
+    def make(values, meanings):
+        tifffile.imwrite(tmp_path / "r.tif", np.zeros((2, 2), np.uint8))
+        source = SelectableSource(values)
+
+        def opened(path, *, max_pixels, memory):
+            pixels = values if memory is None or values.nbytes <= memory else source
+            return Image(pixels, name=str(path), place=Place(native=GeoReference(facts={"colorinterp": meanings})))
+
+        monkeypatch.setattr(format, "owns", lambda path: True)
+        monkeypatch.setattr(format, "open_raster", opened)
+        return tmp_path / "r.tif", source.log
+
+    return make
+
+
+@pytest.mark.parametrize("memory", [None, 0, 10**9])
+@pytest.mark.parametrize("dtype", ["u2", "f4"])
+def test_bands_of_a_raster_are_chosen_before_they_are_read(rng, as_raster, memory, dtype):
+    values = rng.integers(0, 99, (6, 7, 4)).astype(dtype)
+    path, log = as_raster(values, ("alpha", "blue", "green", "red", "undefined"))  # alpha is no channel of an image
+    color = read(path, channels="3,2,1", memory=memory)
+    assert color.color == (dtype == "u2")
+    assert color.in_memory == (memory != 0)
+    np.testing.assert_array_equal(color.array, values[..., [2, 1, 0]])
+    assert set(log) == {(2, 1, 0)}
+    assert not read(path, channels="4,3,2", memory=memory).color
+    assert not read(path, channels="1,2,3", memory=memory).color
+    assert not read(path, memory=memory).color
+    with pytest.raises(InputError, match="above the limit of 41"):
+        read(path, channels="1", max_pixels=41)
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"])
+@pytest.mark.parametrize("options", [{}, {"tiled": True, "blockxsize": 16, "blockysize": 16, "compress": "lzw"}])
+def test_dtypes_and_layouts(write_raster, rng, dtype, options):
+    bands = rng.integers(0, 120, (5, 40, 50)).astype(dtype)
+    image = assert_same_by_windows(write_raster(bands, **options))
+    assert image.pixels.dtype == dtype
+    np.testing.assert_array_equal(image.array, np.moveaxis(bands, 0, -1))
+
+
+@pytest.mark.parametrize("memory", [None, 0])
+def test_reading_does_not_copy_bands(write_raster, memory):
+    image = read(write_raster(np.ones((2, 30, 40), np.int16)), memory=memory)
+    pixels = image.array if memory is None else image.pixels.read(everything(image.shape))[0]
+    assert np.moveaxis(pixels, -1, 0).flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata", "kept", "becomes"),
+    [
+        ("uint8", 0, True, "uint8"),
+        ("uint16", 65535, True, "uint16"),
+        ("int16", -9999, False, "float32"),
+        ("int32", 0, False, "float32"),
+        ("float32", -9999, False, "float32"),
+        ("float32", np.nan, False, "float32"),
+        ("float64", -1e300, False, "float64"),
+    ],
+)
+def test_pixels_without_data(write_raster, rng, dtype, nodata, kept, becomes):
+    bands = rng.integers(1, 100, (3, 20, 30)).astype(dtype)
+    bands[:, 2, 3] = nodata
+    bands[1, 4, 5] = nodata
+    image = assert_same_by_windows(write_raster(bands, nodata=nodata, photometric="minisblack"))
+    assert np.argwhere(~image.valid).tolist() == [[2, 3]]
+    assert image.pixels.dtype == becomes
+    assert (image.array[4, 5, 1] == bands[1, 4, 5]) if kept else np.isnan(image.array[4, 5, 1])
+    assert image.array[4, 5, 0] == bands[0, 4, 5]
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+def test_a_single_band_without_data(write_raster, rng, dtype):
+    bands = rng.integers(1, 100, (1, 20, 30)).astype(dtype)
+    bands[:, 2, 3] = -5
+    image = assert_same_by_windows(write_raster(bands, nodata=-5))
+    assert np.argwhere(~image.valid).tolist() == [[2, 3]]
+    assert image.pixels.dtype == dtype
+
+
+def test_undeclared_nan_is_no_data_without_a_warning(write_raster):
+    bands = np.ones((2, 9, 8), np.float32)
+    bands[:, 1, 1] = np.nan, np.inf
+    bands[0, 2, 2] = np.nan
+    assert np.argwhere(~assert_same_by_windows(write_raster(bands)).valid).tolist() == [[1, 1]]
+
+
+def test_all_nodata(write_raster):
+    path = write_raster(np.zeros((3, 9, 8), np.int16), nodata=0)
+    assert not read(path).valid.any()
+    with pytest.warns(gmmseg.errors.DataWarning, match="no pixel is valid"):
+        assert not gmmseg.segment(path, 3).labels.any()
+
+
+@pytest.mark.parametrize("internal", [True, False])
+def test_masks_of_the_dataset(write_raster, rng, internal):
+    mask = rng.random((20, 30)) < 0.5
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=internal):
+        path = write_raster(np.full((2, 20, 30), 7, np.uint16), finish=lambda raster: raster.write_mask(mask))
+    assert path.with_name("r.tif.msk").exists() != internal
+    assert subject.owns(path)
+    np.testing.assert_array_equal(assert_same_by_windows(path).valid, mask)
+
+
+def test_alpha_is_no_band(write_raster, rng):
+    bands = rng.integers(0, 255, (4, 20, 30), dtype=np.uint8)
+    bands[3] = np.where(rng.random((20, 30)) < 0.3, 0, 255)
+    image = assert_same_by_windows(write_raster(bands, photometric="rgb", alpha="yes"))
+    assert (image.color, image.channel_names) == (True, ("red", "green", "blue"))
+    np.testing.assert_array_equal(image.valid, bands[3] > 0)
+    np.testing.assert_array_equal(image.array, np.moveaxis(bands[:3], 0, -1))
+    assert image.array.flags.c_contiguous
+
+
+def test_colour_in_another_order_is_put_right(write_raster, rng):
+    bands = rng.integers(0, 255, (3, 20, 30), dtype=np.uint8)
+
+    def finish(raster):
+        raster.colorinterp = (ColorInterp.blue, ColorInterp.green, ColorInterp.red)
+
+    image = assert_same_by_windows(write_raster(bands, photometric="minisblack", finish=finish))
+    assert image.color
+    np.testing.assert_array_equal(image.array, np.moveaxis(bands[::-1], 0, -1))
+
+
+@pytest.mark.parametrize(("dtype", "color"), [("uint16", True), ("int16", False), ("float32", False)])
+def test_signed_and_floating_rgb_are_bands(write_raster, dtype, color):
+    assert read(write_raster(np.ones((3, 9, 8), dtype), photometric="rgb")).color == color
+
+
+def test_near_infrared_is_a_band(write_raster):
+    image = read(write_raster(np.ones((4, 9, 8), np.uint8), photometric="rgb", alpha="no"))
+    assert (image.n_channels, image.color) == (4, False)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_palette(write_raster, dtype):
+    bands = np.arange(12, dtype=dtype).reshape(1, 3, 4) % 3
+    table = {0: (9, 8, 7, 255), 1: (200, 100, 50, 255), 2: (1, 2, 3, 255)}
+    path = write_raster(bands, nodata=2, finish=lambda raster: raster.write_colormap(1, table))
+    image = assert_same_by_windows(path)
+    assert image.color
+    assert image.array[0, :2].tolist() == [[9, 8, 7], [200, 100, 50]]
+    np.testing.assert_array_equal(image.valid, bands[0] != 2)
+    np.testing.assert_array_equal(read_labels(path), bands[0])
+
+
+def test_bands_of_several_dtypes(tmp_path, write_raster):
+    write_raster(np.full((1, 4, 5), 200, np.uint8), "a.tif")
+    write_raster(np.full((1, 4, 5), -3, np.int16), "b.tif")
+    parts = "".join(
+        f'<VRTRasterBand dataType="{kind}" band="{i}"><SimpleSource><SourceFilename relativeToVRT="1">{name}'
+        f"</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand>"
+        for i, (kind, name) in enumerate((("Byte", "a.tif"), ("Int16", "b.tif")), 1)
+    )
+    (tmp_path / "v.vrt").write_text(f'<VRTDataset rasterXSize="5" rasterYSize="4">{parts}</VRTDataset>')
+    image = assert_same_by_windows(tmp_path / "v.vrt")
+    assert image.array[0, 0].tolist() == [200, -3]
+
+
+def test_a_tile_that_is_corrupt(tmp_path, write_raster, rng):
+    bands = rng.integers(0, 255, (1, 64, 64), dtype=np.uint8)
+    path = write_raster(bands, tiled=True, blockxsize=16, blockysize=16, compress="deflate")
+    with tifffile.TiffFile(path) as tiff:
+        offset, count = (getattr(tiff.pages[0], name)[9] for name in ("dataoffsets", "databytecounts"))
+    content = bytearray(path.read_bytes())
+    content[offset : offset + count] = bytes(count)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"r\.tif is damaged or cut short in rows 0 to 63, columns 0 to 63 \("):
+        read(path)
+    source = read(path, memory=0).pixels
+    np.testing.assert_array_equal(source.read((slice(0, 32), slice(0, 64)))[0][..., 0], bands[0, :32])
+    with pytest.raises(InputError, match="rows 32 to 47"):
+        source.read((slice(32, 48), slice(0, 64)))
+    source.close()
+
+
+def test_sources_read_in_other_threads_and_close(write_raster, rng):
+    from concurrent.futures import ThreadPoolExecutor
+
+    bands = rng.integers(0, 255, (2, 40, 50), dtype=np.uint8)
+    source = read(write_raster(bands), memory=0).pixels
+    with ThreadPoolExecutor(1) as pool:
+        pixels, valid = pool.submit(source.read, everything(source.shape[:-1])).result()
+    np.testing.assert_array_equal(np.moveaxis(pixels, -1, 0), bands)
+    assert valid is None
+    dataset = source._dataset
+    del source
+    assert dataset.closed
+
+
+def test_blocks_of_tiles_are_whole_columns_of_results(write_raster):
+    path = write_raster(np.ones((1, 600, 1100), np.uint8), tiled=True, blockxsize=128, blockysize=64)
+    source = read(path, memory=0).pixels
+    assert (source.blocks, source.sweep) == ((64, 512), 0)
+    source.close()

@@ -1,0 +1,80 @@
+"""Files are written whole or not at all."""
+
+import os
+import stat
+
+import numpy as np
+import pytest
+
+from gmmseg.errors import OutputError
+from gmmseg.io import check_target, read_labels, write_labels
+from gmmseg.io.atomic import atomic_file
+
+
+def test_impossible_places(tmp_path, labels, monkeypatch):
+    with pytest.raises(OutputError, match="does not exist; create it first"):
+        check_target(tmp_path / "none" / "a.png")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(OutputError, match="is a folder"):
+        check_target(tmp_path / "folder.png", overwrite=True)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(OutputError, match="not writable"):
+        check_target(tmp_path / "a.png")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_devices_are_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(OutputError, match="not a regular file"):
+        check_target(tmp_path / "pipe.png", overwrite=True)
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, ValueError])
+def test_interrupted_writing_leaves_nothing(tmp_path, failure):
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(failure), atomic_file(tmp_path / "a.txt", overwrite=True) as file:
+        file.write(b"new")
+        raise failure
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    with pytest.raises(OutputError, match="No space left"), atomic_file(tmp_path / "a", overwrite=False):
+        raise OSError(28, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_appears_meanwhile_is_kept(tmp_path, monkeypatch, links):
+    if not links:
+
+        def refuse(*_args):
+            raise PermissionError(1, "no links here")
+
+        monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(OutputError), atomic_file(tmp_path / "a", overwrite=False) as file:
+        file.write(b"mine")
+        (tmp_path / "a").write_text("theirs")
+    assert (tmp_path / "a").read_text() == "theirs"
+    assert [each.name for each in tmp_path.iterdir()] == ["a"]
+    with atomic_file(tmp_path / "b", overwrite=False) as file:
+        file.write(b"mine")
+    assert (tmp_path / "b").read_text() == "mine"
+
+
+def test_umask_decides_the_rights(tmp_path, labels):
+    before = os.umask(0o027)
+    try:
+        write_labels(tmp_path / "a.png", labels)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.png").stat().st_mode) == 0o640
+
+
+def test_links_keep_pointing(tmp_path, labels):
+    (tmp_path / "real.png").write_text("old")
+    (tmp_path / "link.png").symlink_to("real.png")
+    write_labels(tmp_path / "link.png", labels, overwrite=True)
+    assert (tmp_path / "link.png").is_symlink()
+    np.testing.assert_array_equal(read_labels(tmp_path / "real.png"), labels)

@@ -1,0 +1,71 @@
+"""k-means: centres, whitening and the iterations of Lloyd."""
+
+import numpy as np
+import pytest
+from clusters import clusters
+
+from gmmseg.mixture.kmeans import from_labels, lloyd, nearest, plus_plus, whiten
+
+FAMILIES = ["full", "tied", "diag", "spherical"]
+
+
+@pytest.mark.parametrize("k", [1, 2, 7, 50])
+def test_chosen_centres_are_distinct_samples(k):
+    planes, _ = clusters(n=40)
+    for seed in range(5):
+        centers = plus_plus(planes, k, np.random.default_rng(seed))
+        assert len(np.unique(centers, axis=0)) == k
+        assert {tuple(c) for c in centers} <= {tuple(p) for p in planes.T}
+
+
+@pytest.mark.parametrize("distinct", [1, 2, 3])
+def test_no_more_centres_than_distinct_samples(distinct):
+    planes = np.repeat(np.arange(float(distinct))[None], 50, axis=1)
+    centers = plus_plus(planes, 5, np.random.default_rng(0))
+    np.testing.assert_array_equal(np.sort(centers.ravel()), np.arange(distinct))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_whitened_samples_have_unit_covariance(dtype, rng):
+    planes = (np.array([[1e-4, 0], [50, 1e3]]) @ rng.normal(size=(2, 5000)) + 9).astype(dtype)
+    white = whiten(planes)
+    assert white.dtype == dtype
+    np.testing.assert_allclose(np.cov(white, bias=True), np.eye(2), atol=1e-3)
+    np.testing.assert_allclose(white.mean(axis=1), 0, atol=1e-3)
+
+
+def test_whitening_leaves_constant_directions_out(rng):
+    values = rng.normal(size=500)
+    planes = np.stack([values, 2 * values, np.full(500, 3.0)])
+    variances = np.sort(np.var(whiten(planes), axis=1))
+    np.testing.assert_allclose(variances, [0, 0, 1], atol=1e-9)
+
+
+def test_the_nearest_centre_is_the_nearest(rng):
+    planes, centers = rng.normal(size=(3, 2000)), rng.normal(size=(7, 3))
+    distances = ((planes[None] - centers[:, :, None]) ** 2).sum(axis=1)
+    np.testing.assert_array_equal(nearest(planes, centers), distances.argmin(axis=0))
+
+
+def test_lloyd_lowers_the_distances_and_leaves_lost_centres():
+    planes, _ = clusters(apart=4.0)
+    start = plus_plus(planes, 6, np.random.default_rng(0))
+
+    def cost(centers):
+        return ((planes[None] - centers[:, :, None]) ** 2).sum(axis=1).min(axis=0).sum()
+
+    costs = [cost(lloyd(planes, start, iterations=i)) for i in range(6)]
+    assert (np.diff(costs) <= 1e-9 * costs[0]).all()
+    assert costs[-1] < costs[0]
+    lost = lloyd(planes, np.concatenate([start, [[1e3, 1e3]]]))
+    np.testing.assert_allclose(lost[-1], [1e3, 1e3])
+
+
+@pytest.mark.parametrize("covariance", FAMILIES)
+def test_a_start_from_labels_has_their_means_and_leaves_empty_ones_out(covariance, rng):
+    planes, labels = rng.normal(size=(2, 300)), rng.choice([0, 2, 3], 300)
+    start = from_labels(planes, labels, 5, covariance, None, 0.0)
+    assert start.n_components == 3
+    np.testing.assert_allclose(start.means, np.stack([planes[:, labels == i].mean(axis=1) for i in (0, 2, 3)]))
+    np.testing.assert_allclose(start.weights, np.bincount(labels)[[0, 2, 3]] / 300)
+    assert np.isfinite(start.factors).all()

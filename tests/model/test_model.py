@@ -1,0 +1,87 @@
+"""Model: what it says of itself, and the file it is saved to."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import gmmseg
+from gmmseg import Image, OutputError, io
+from gmmseg.features import Recipe
+from gmmseg.features.contrast import contrast
+from gmmseg.labelling.layers import layer_named
+from gmmseg.labelling.tiles import Rule, empty_layer, visit
+
+
+def test_segment_is_fit_then_apply(image):
+    model = gmmseg.fit(image, 3, seed=4)
+    seg = gmmseg.segment(image, 3, seed=4)
+    assert gmmseg.apply(model, image).labels.tobytes() == seg.labels.tobytes()
+    np.testing.assert_array_equal(seg.model.means, model.means)
+
+
+def test_means_and_covariances_are_in_the_features_own_units(image):
+    seg = gmmseg.segment(image, 3, features="rgb", smooth=False)
+    for label in (1, 2, 3):
+        own = image[seg.mask(label)].astype(float)
+        np.testing.assert_allclose(seg.model.means[label - 1], own.mean(axis=0), atol=4)
+        np.testing.assert_allclose(np.diag(seg.model.covariances[label - 1]), own.var(axis=0), rtol=0.35)
+
+
+def test_an_existing_file_is_kept_unless_told_otherwise(image, tmp_path):
+    path = tmp_path / "model.json"
+    path.write_text("mine")
+    model = gmmseg.fit(image, 2)
+    with pytest.raises(OutputError, match="model.json"):
+        model.save(path)
+    assert path.read_text() == "mine"
+    model.save(path, overwrite=True)
+    assert gmmseg.load_model(path).k == 2
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_not_there_is_named(image, tmp_path):
+    with pytest.raises(OutputError, match="nowhere"):
+        gmmseg.fit(image, 2).save(tmp_path / "nowhere" / "model.json")
+
+
+def test_a_model_s_file_is_text_that_a_person_can_read(saved):
+    content, _ = saved
+    assert content["format"] == "gmmseg-model"
+    assert content["features"] == "lab,xy:0.5"
+    assert content["classes"] == ["class 1", "class 2", "class 3"]
+    assert len(content["means"]) == 3
+
+
+@pytest.mark.parametrize("features", [None, "lab,texture"])
+def test_a_window_with_the_halo_gets_the_labels_of_the_whole(features, pictures):
+    image = io.read(pictures / "coffee.png").crop((slice(0, 150), slice(0, 200)))
+    image = Image(image.array, color=True)
+    model = gmmseg.fit(image, 4, features=features)
+    halo = model.halo(image)
+    assert (halo > model.halo(image, smoothed=False)) == (model.strength > 0)
+    inner = (slice(60, 90), slice(70, 120))
+    outer = tuple(slice(s.start - halo, s.stop + halo) for s in inner)
+    rule = Rule(model, variation=contrast(image, model.recipe))
+    layer = layer_named("labels")
+    window = image.crop(tuple(slice(max(0, s.start), min(s.stop, n)) for s, n in zip(outer, image.shape, strict=True)))
+    found = empty_layer(layer, model, window.shape)
+    visit(window, rule, layer, found)
+    start = window.origin
+    local = tuple(slice(s.start - o, s.stop - o) for s, o in zip(inner, start, strict=True))
+    np.testing.assert_array_equal(found[local], gmmseg.apply(model, image).labels[inner])
+
+
+def test_a_model_is_one_line_to_look_at(image):
+    model = gmmseg.fit(image, 3, features="lab,xy:0.5", class_names=["dark", "middle", "light"])
+    assert repr(model) == "Model(k=3, features='lab,xy:0.5', covariance='full', classes=('dark', 'middle', ...))"
+    assert repr(gmmseg.fit(image, 1, covariance="tied")) == (
+        "Model(k=1, features='lab,xy', covariance='tied', classes=('class 1',))"
+    )
+    many = gmmseg.Mixture(np.full(255, 1 / 255), np.zeros((255, 5)), np.ones(255), "spherical")
+    recipe = Recipe.parse("lab,luv,rgb,hsv,gray,bands,xy:0.123456789")
+    names = tuple(f"class\n{i} of " + "many " * 40 for i in range(255))
+    long = repr(replace(model, mixture=many, recipe=recipe, class_names=names))
+    assert long.startswith("Model(k=255, features='lab,lu...3456789', ")
+    assert len(long) <= 120
+    assert "\n" not in long
