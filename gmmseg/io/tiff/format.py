@@ -47,12 +47,10 @@ def read_labels(path: Path, max_pixels: int) -> np.ndarray:
 
 
 def read_probabilities(path: Path, max_pixels: int) -> np.ndarray:
-    """Read one page or one band a class."""
-    from gmmseg.io.tiff.decoding import read_tiff
+    """Read one page or one band a class, of volumes one page a plane of each."""
+    from gmmseg.io.tiff.decoding import read_tiff_probabilities
 
-    image = read_tiff(path, Reading(max_pixels=max_pixels))
-    one_page_a_class = image.n_channels == 1 and image.ndim == 3
-    return image.array[..., 0] if one_page_a_class else np.moveaxis(image.array, -1, 0)
+    return read_tiff_probabilities(path, max_pixels)
 
 
 def describe(path: Path) -> dict[str, Any]:
