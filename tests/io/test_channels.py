@@ -15,7 +15,7 @@ from gmmseg.image.windows import everything
 from gmmseg.io import read
 from gmmseg.io.parts import files_of, name_of, parts_of
 from gmmseg.io.raster import format
-from gmmseg.io.raster.reference import GeoReference
+from gmmseg.io.raster.location import GeoReference
 from gmmseg.io.stacking import stack
 
 
