@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from gmmseg.errors import ParameterError
 from gmmseg.image.windows import Window
 from gmmseg.io.atomic import atomic_file, atomic_path
+from gmmseg.io.formats import FileFormat, ResultKind, suffix_of
 
 if TYPE_CHECKING:
     import numpy as np
 
     from gmmseg.image import Image
-    from gmmseg.io.formats import FileFormat, ResultKind
 
     Windows = Iterable[tuple[Window, np.ndarray]]
 
@@ -86,8 +86,6 @@ def refuse_options(contents: Contents, *known: str | None) -> None:
 
 def write_with(known: FileFormat, path: Path, contents: Contents, windows: Windows, *, overwrite: bool) -> None:
     """Write a result in a format, whole or not at all, with the files that go beside it."""
-    from gmmseg.io.formats import suffix_of
-
     # One window is there already.
     coming = windows if isinstance(windows, Sequence) else _ahead(windows)
     with atomic_path(path, overwrite=overwrite, suffix=suffix_of(path, known) or "") as temporary:

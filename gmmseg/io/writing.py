@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gmmseg.errors import OutputError, ParameterError
 from gmmseg.image.windows import everything
 from gmmseg.io.atomic import check_place
+from gmmseg.io.contents import Contents, write_with
 from gmmseg.io.formats import ResultKind, choose, suffixes_for
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from gmmseg.image import Image
     from gmmseg.image.windows import Window
-    from gmmseg.io.contents import Contents
 
     Windows = Iterable[tuple[Window, np.ndarray]]
 
@@ -162,8 +162,6 @@ def write_windows(
     -----
     GeoTIFF, NIfTI and .npy files are written as the windows come. Other formats are written from a whole array.
     """
-    from gmmseg.io.contents import write_with
-
     path = Path(path)
     contents.check()
     check_target(path, kind=contents.kind, overwrite=overwrite, ndim=len(contents.shape))
@@ -182,8 +180,6 @@ def _write(
     overwrite: bool,
 ) -> None:
     """Write a result that is whole."""
-    from gmmseg.io.contents import Contents
-
     shape = values.shape[1:] if kind == "soft" else values.shape[:2] if kind == "picture" else values.shape
     dtype = "float32" if kind in ("soft", "map") else str(values.dtype)
     contents = Contents(kind, shape, dtype, names, image, options)

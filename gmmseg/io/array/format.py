@@ -108,16 +108,18 @@ class _Npy:
 
     def write(self, path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
         """Write a result, of an image that stays in its file window by window."""
+        _refuse_others(contents)
         if contents.image is None or contents.image.in_memory:
-            array = _stored(contents, windows)
+            array = _stored(contents, assembled(contents, windows))
             with open(path, "xb") as file:
                 np.save(file, array, allow_pickle=False)
             return {}
+        dtype = contents.stored_dtype if contents.kind == "soft" else contents.dtype
         shape = (len(contents.names), *contents.shape) if contents.kind == "soft" else contents.shape
-        mapped = np.lib.format.open_memmap(path, mode="w+", dtype=contents.dtype, shape=shape)
+        mapped = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
         for window, values in windows:
             where: tuple[Any, ...] = (..., *window)
-            mapped[where] = values
+            mapped[where] = stored_probabilities(values, dtype) if contents.kind == "soft" else values
         mapped.flush()
         return {}
 
@@ -167,7 +169,8 @@ class _Npz:
 
     def write(self, path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
         """Write a result, compressed, as "labels", "probabilities" or by the name of a map."""
-        array = _stored(contents, windows)
+        _refuse_others(contents)
+        array = _stored(contents, assembled(contents, windows))
         key = contents.names[0] if contents.kind == "map" else _KEYS[contents.kind]
         with open(path, "x+b") as file:
             np.savez_compressed(file, allow_pickle=False, **{key: array})
@@ -181,10 +184,12 @@ def _image(path: Path, array: np.ndarray, reading: Reading) -> Image:
     return chosen(Image.from_array(array, channel_axis=reading.channel_axis, name=str(path)), reading)
 
 
-def _stored(contents: Contents, windows: Windows) -> np.ndarray:
-    """Return a whole result as it is stored."""
+def _refuse_others(contents: Contents) -> None:
     refuse_options(contents, {"labels": "palette", "soft": "dtype"}.get(contents.kind))
-    values = assembled(contents, windows)
+
+
+def _stored(contents: Contents, values: np.ndarray) -> np.ndarray:
+    """Return a whole result as it is stored."""
     if contents.kind == "soft":
         return stored_probabilities(values, contents.stored_dtype)
     return narrowed(values) if contents.kind == "labels" else values

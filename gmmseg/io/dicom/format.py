@@ -14,7 +14,7 @@ from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.dicom import seg
-from gmmseg.io.dicom.files import explained, is_segmentation, read_header
+from gmmseg.io.dicom.parsing import explained, is_segmentation, read_header
 from gmmseg.io.dicom.series import open_series
 from gmmseg.io.dicom.slices import Slices
 from gmmseg.io.request import Reading, chosen, require_axis, require_room

@@ -15,7 +15,7 @@ from gmmseg.errors import InputError, OutputError, one_line
 from gmmseg.extras import require
 from gmmseg.image.windows import Window
 from gmmseg.io.contents import assembled
-from gmmseg.io.dicom.files import quiet, read_header
+from gmmseg.io.dicom.parsing import quiet, read_header
 from gmmseg.io.dicom.series import Frame, Series, frames_of
 from gmmseg.io.palette import palette
 from gmmseg.io.request import require_room

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gmmseg.errors import InputError
-from gmmseg.io.dicom.files import explained, one_file, one_series
+from gmmseg.io.dicom.parsing import explained, one_file, one_series
 
 __all__ = ["Frame", "Series", "frames_of", "open_series"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from gmmseg.errors import InputError
 from gmmseg.image.sources import WindowSource
 from gmmseg.image.windows import Window
-from gmmseg.io.dicom.files import explained
+from gmmseg.io.dicom.parsing import explained
 from gmmseg.io.dicom.series import Frame, Series
 
 __all__ = ["Slices"]

@@ -25,6 +25,9 @@ __all__ = ["BMP", "GIF", "JPEG", "PNG", "WEBP", "Picture"]
 _CHANNEL_NAMES = ("red", "green", "blue")
 
 
+# Pillow, OpenCV and what needs them are imported where they are used: the first of them costs 35 to 50 ms.
+
+
 @dataclass(frozen=True)
 class Picture:
     """A format of pictures.

@@ -21,7 +21,7 @@ from gmmseg.image.windows import everything
 from gmmseg.io.geotiff import place_of_tags
 from gmmseg.io.raster.bands import Bands, RasterSource, bands_of
 from gmmseg.io.raster.gdal import environment, explained, is_virtual, library, open_dataset
-from gmmseg.io.raster.reference import GeoReference
+from gmmseg.io.raster.location import GeoReference
 from gmmseg.io.raster.write import location_tags, write
 from gmmseg.io.request import Reading, kept, require_axis, require_room
 

@@ -26,7 +26,7 @@ from gmmseg.errors import GmmsegError
 from gmmseg.image.windows import Window
 from gmmseg.io.geotiff import Tags, tags_to_keep
 from gmmseg.io.raster.gdal import environment, library, quiet, reason_of
-from gmmseg.io.raster.reference import NOWHERE, GeoReference
+from gmmseg.io.raster.location import NOWHERE, GeoReference
 
 if TYPE_CHECKING:
     from gmmseg.image import Image

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import math
 import struct
@@ -31,7 +32,7 @@ from gmmseg.io.tiff.layout import CHANNEL_AXES, Layout, layout_of
 from gmmseg.io.tiff.microscopy import Microscopy, describe_series
 from gmmseg.io.tiff.pages import stored_in
 
-__all__ = ["describe_tiff", "read_tiff", "read_tiff_labels", "tags_of"]
+__all__ = ["describe_tiff", "read_tiff", "read_tiff_labels", "read_tiff_probabilities", "tags_of"]
 
 _WHITE_IS_ZERO = 0
 
@@ -226,6 +227,23 @@ def read_tiff_labels(path: Path, max_pixels: int) -> np.ndarray:
         array = _decode(path, tiff, series)
         white_is_zero = int(series.keyframe.photometric) == _WHITE_IS_ZERO
         return ~array if white_is_zero and array.dtype.kind in "bu" else array
+
+
+def read_tiff_probabilities(path: Path, max_pixels: int) -> np.ndarray:
+    """Read one page or band a class, (n_classes, *spatial); of volumes one page a plane, described by its class."""
+    image = read_tiff(path, Reading(max_pixels=max_pixels))
+    if image.n_channels != 1 or image.ndim != 3:
+        return np.moveaxis(image.array, -1, 0)
+    with _opened(path) as tiff:
+        classes = [(name, len(list(pages))) for name, pages in itertools.groupby(tiff.pages, _description)]
+    planes = {count for _, count in classes}
+    if "" in dict(classes) or planes == {1} or len(planes) > 1:
+        return image.array[..., 0]
+    return image.array.reshape(len(classes), *planes, *image.shape[1:])
+
+
+def _description(page: Any) -> str:
+    return str(page.description)
 
 
 def tags_of(path: Path) -> Tags:

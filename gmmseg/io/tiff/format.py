@@ -15,8 +15,10 @@ from gmmseg.io.contents import assembled, narrowed, refuse_options
 from gmmseg.io.formats import has_rasterio
 from gmmseg.io.geotiff import TiffPlace, place_of_tags
 from gmmseg.io.raster import format as raster
-from gmmseg.io.raster.reference import place_in
+from gmmseg.io.raster.location import place_in
 from gmmseg.io.request import Reading
+from gmmseg.io.tiff.decoding import describe_tiff, read_tiff, read_tiff_labels, read_tiff_probabilities, tags_of
+from gmmseg.io.tiff.write import write_labels_tiff, write_probabilities_tiff, write_rgb_tiff
 
 if TYPE_CHECKING:
     from gmmseg.image.place import Place
@@ -29,8 +31,6 @@ def read(path: Path, reading: Reading) -> Image:
     """Read a picture, bands, a stack or a raster."""
     if _is_raster(path):
         return raster.read(path, reading)
-    from gmmseg.io.tiff.decoding import read_tiff
-
     return read_tiff(path, reading)
 
 
@@ -41,26 +41,18 @@ def _is_raster(path: Path) -> bool:
 
 def read_labels(path: Path, max_pixels: int) -> np.ndarray:
     """Read label values, or palette indices, as they are stored."""
-    from gmmseg.io.tiff.decoding import read_tiff_labels
-
     return read_tiff_labels(path, max_pixels)
 
 
 def read_probabilities(path: Path, max_pixels: int) -> np.ndarray:
-    """Read one page or one band a class."""
-    from gmmseg.io.tiff.decoding import read_tiff
-
-    image = read_tiff(path, Reading(max_pixels=max_pixels))
-    one_page_a_class = image.n_channels == 1 and image.ndim == 3
-    return image.array[..., 0] if one_page_a_class else np.moveaxis(image.array, -1, 0)
+    """Read one page or one band a class, of volumes one page a plane of each."""
+    return read_tiff_probabilities(path, max_pixels)
 
 
 def describe(path: Path) -> dict[str, Any]:
     """Return what the header says."""
     if _is_raster(path):
         return raster.describe(path)
-    from gmmseg.io.tiff.decoding import describe_tiff
-
     return describe_tiff(path)
 
 
@@ -68,8 +60,6 @@ def place(path: Path) -> Place | None:
     """Return where on a map a file lies: without rasterio by its tags, which give systems of an EPSG code only."""
     if has_rasterio():
         return place_in(path)
-    from gmmseg.io.tiff.decoding import tags_of
-
     found = place_of_tags(TiffPlace(tags_of(path)))
     return None if found.affine is None else found
 
@@ -79,8 +69,6 @@ def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.nda
     if _becomes_raster(contents):
         return raster.write(path, contents, windows)
     refuse_options(contents, {"labels": "palette", "soft": "dtype"}.get(contents.kind))
-    from gmmseg.io.tiff.write import write_labels_tiff, write_probabilities_tiff, write_rgb_tiff
-
     values, image = assembled(contents, windows), contents.image
     if contents.kind == "picture" and values.ndim == 2:
         raise ParameterError(

@@ -16,7 +16,7 @@ from gmmseg.image.windows import everything
 from gmmseg.io import read, read_labels
 from gmmseg.io.raster import format
 from gmmseg.io.raster import format as subject
-from gmmseg.io.raster.reference import GeoReference
+from gmmseg.io.raster.location import GeoReference
 
 
 @pytest.fixture

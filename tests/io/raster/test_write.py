@@ -25,7 +25,7 @@ from gmmseg.io import read, read_labels, read_probabilities  # noqa: E402
 from gmmseg.io.contents import Contents  # noqa: E402
 from gmmseg.io.palette import palette  # noqa: E402
 from gmmseg.io.raster import write  # noqa: E402
-from gmmseg.io.raster.reference import GeoReference  # noqa: E402
+from gmmseg.io.raster.location import GeoReference  # noqa: E402
 from gmmseg.io.writing import write_labels, write_map, write_probabilities, write_rgb, write_windows  # noqa: E402
 
 pytestmark = [
