@@ -257,8 +257,8 @@ def _require_room(folder: Path, images: Sequence[Step], manifest: Manifest, *, r
     first = there[0] if there else folder / NAME
     what = f"{first} exists" if len(there) < 2 else f"{first} and {len(there) - 1} more exist"
     if resume:
-        raise OutputError(f"{what}, but no {folder / NAME} says that a batch made it; pass --overwrite")
-    raise OutputError(f"{what} already; pass --resume to do what is missing, or --overwrite to do all again")
+        raise OutputError(f"{what}, but no {folder / NAME} says that a batch made it; pass overwrite=True")
+    raise OutputError(f"{what} already; pass resume=True to do what is missing, or overwrite=True to do all again")
 
 
 def _decide_all(steps: Sequence[Step], folder: Path, manifest: Manifest, task: Task, *, resume: bool) -> list[Step]:

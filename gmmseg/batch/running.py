@@ -150,7 +150,7 @@ def _line(plan: Plan, step: Step, answer: dict[str, Any] | Death) -> tuple[Line,
         error = {"type": "Death", "message": message, "traceback": answer.last_words}
         return {**_start(plan, step), "error": error}, True
     if answer["stop"] is not None:
-        raise OutputError(f"{answer['stop']}; what was done is kept, and --resume does the rest")
+        raise OutputError(f"{answer['stop']}; what was done is kept, and resume=True does the rest")
     line = answer["line"]
     assert isinstance(line, dict)
     return line, answer["retry"]

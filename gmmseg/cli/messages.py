@@ -16,10 +16,12 @@ from gmmseg.errors import GmmsegError, GmmsegWarning, ParameterError, described
 
 __all__ = ["collected_warnings", "exit_code", "explain", "plain", "print_error"]
 
-# Python's spelling of parameters in the library's messages: beside an option it is left out, alone it becomes one.
-_BESIDE = re.compile(r" \((?:max_pixels|overwrite)=\w*\)")
-_NAMES = "features|covariance|channel_axis|bias_field|sample|seed|outliers|class_names|prior_weight|memory|threads"
-_ALONE = re.compile(rf"(?<![\w-])({_NAMES})=('[^']*'|[\[(]'[^\])]*[\])]|[^\s,;:)]+)")
+# Parameters in the library's messages, as Python spells them: with a value, or as a word that is nothing else.
+_NAMES = (
+    "features|covariance|channel_axis|bias_field|sample|seed|outliers|class_names|prior_weight|memory|threads|"
+    "overwrite|resume|keep_crs"
+)
+_PARAMETER = re.compile(rf"(?<![\w-])({_NAMES})=('[^']*'|[\[(]'[^\])]*[\])]|[^\s,;:)]+)|(?<![\w-])(max_pixels)\b(?!=)")
 
 
 def plain(text: str) -> str:
@@ -66,11 +68,11 @@ def exit_code(error: BaseException) -> int:
 
 
 def _for_shell(text: str) -> str:
-    return _ALONE.sub(_option, _BESIDE.sub("", text))
+    return _PARAMETER.sub(_option, text)
 
 
 def _option(found: re.Match[str]) -> str:
-    option, value = f"--{found[1].replace('_', '-')}", found[2].strip("'")
+    option, value = f"--{(found[1] or found[3]).replace('_', '-')}", (found[2] or "True").strip("'")
     if value[0] in "[(":  # several names, as they are typed
         value = ",".join(re.findall("'([^']*)'", value))
     return option if value == "True" else f"{option} {'none' if value == 'None' else value}"

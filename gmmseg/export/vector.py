@@ -140,7 +140,7 @@ def _to_wgs84(rings: Rings, crs: str) -> Rings:
     except ImportError:
         raise GmmsegError(
             "GeoJSON is in WGS 84, and converting the raster's coordinates needs rasterio: pip install 'gmmseg[geo]', "
-            "or keep the raster's coordinates with --keep-crs (keep_crs=True)"
+            "or keep the raster's coordinates with keep_crs=True"
         ) from None
     try:
         points = np.stack(transform(CRS.from_user_input(crs), CRS.from_epsg(_WGS84), *rings.points.T), axis=1)

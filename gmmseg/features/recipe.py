@@ -86,7 +86,7 @@ class Recipe:
                 channels = f"{image.n_channels} channel" + ("" if image.n_channels == 1 else "s")
                 raise ParameterError(
                     f"{image.name}: features '{each.name}' needs {missing}, the image has {channels}; "
-                    f"use --features {Recipe.default(image)}"
+                    f"use features='{Recipe.default(image)}'"
                 )
 
     def names(self, image: Image) -> tuple[str, ...]:

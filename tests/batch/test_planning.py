@@ -44,7 +44,7 @@ def test_nothing_is_done_twice_and_everything_that_changed_is(scenes):
     made = plan(scenes, "labels", parameters={"k": 3}, resume=True)
     assert set(actions(made).values()) == {"skip"}
     assert run(made) == []
-    with pytest.raises(OutputError, match=r"a_labels\.png and 5 more exist already; pass --resume"):
+    with pytest.raises(OutputError, match=r"a_labels\.png and 5 more exist already; pass resume=True"):
         plan(scenes, "labels", parameters={"k": 3})
 
     def again(**options):

@@ -128,7 +128,7 @@ def test_no_room_on_the_disk(scenes, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.syspath_prepend(tmp_path)
         patch.setattr("gmmseg.batch.running.TASK", "full_disk:answer")
-        with pytest.raises(OutputError, match="No space left; what was done is kept, and --resume does the rest"):
+        with pytest.raises(OutputError, match="No space left; what was done is kept, and resume=True does the rest"):
             do(scenes, jobs=1)
     before = len(lines())
     assert before == len(results())

@@ -109,14 +109,14 @@ def test_the_default_follows_the_image(shape, channel_axis, expected):
 @pytest.mark.parametrize("name", ["rgb", "lab", "luv", "hsv", "gray", "intensity"])
 def test_features_that_the_image_lacks_are_refused(name):
     bands = Image.from_array(np.zeros((5, 6, 7)), channel_axis=-1, name="scene.tif")
-    with pytest.raises(ParameterError, match=rf"scene.tif: features '{name}'.*7 channels; use --features bands"):
+    with pytest.raises(ParameterError, match=rf"scene.tif: features '{name}'.*7 channels; use features='bands'"):
         Recipe.parse(name).check(bands)
 
 
 @pytest.mark.parametrize("name", ["rgb", "lab", "luv", "hsv"])
 def test_colour_of_one_channel_is_refused(name):
     grey = Image.from_array(np.zeros((5, 6)), name="x.png")
-    with pytest.raises(ParameterError, match=rf"x.png: features '{name}'.*1 channel; use --features intensity"):
+    with pytest.raises(ParameterError, match=rf"x.png: features '{name}'.*1 channel; use features='intensity'"):
         Recipe.parse(name).check(grey)
 
 
