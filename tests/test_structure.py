@@ -1,6 +1,7 @@
 """The shape of the package: what loads what, what is public, how long modules are."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,17 @@ def test_arrows_run_downwards():
         if "" not in (a, b) and a != "__main__" and FLOOR_OF[b] >= FLOOR_OF[a]
     ]
     assert not wrong
+
+
+def test_the_page_on_the_architecture_shows_the_floors():
+    shown = []
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for number, rooms in re.findall(r"^\| (\d* ?)\| (.+?) \|", page, re.MULTILINE):
+        if number:
+            shown.append(set())
+            assert int(number) == len(shown)
+        shown[-1] |= {name.removesuffix(".py").rstrip("/") for name in re.findall("`(.+?)`", rooms)}
+    assert shown == list(FLOORS)
 
 
 def test_no_circle():

@@ -44,7 +44,7 @@ class RegionTree:
 
     def __repr__(self) -> str:
         rows, columns = self.pieces.shape
-        return f"RegionTree({columns} x {rows} pixels, {self.n_finest} piece{'' if self.n_finest == 1 else 's'})"
+        return f"RegionTree({rows} x {columns} pixels, {self.n_finest} piece{'' if self.n_finest == 1 else 's'})"
 
     @property
     def n_finest(self) -> int:

@@ -125,7 +125,7 @@ class Image:
 
         short = Repr()
         short.maxstring = 60  # one line of at most 120 characters; the end of a path is kept
-        size = " x ".join(map(str, self.shape if self.ndim > 2 else reversed(self.shape)))
+        size = " x ".join(map(str, self.shape))
         channels = f"{self.n_channels} channel{'' if self.n_channels == 1 else 's'}"
         return f"Image({short.repr(self.name)}, {size}, {channels}, {self.pixels.dtype})"
 

@@ -79,5 +79,5 @@ def test_no_data_is_no_neighbour_of_small_regions():
 
 
 def test_a_tree_is_one_line_to_look_at(coffee):
-    assert repr(coffee) == f"RegionTree(600 x 400 pixels, {coffee.n_finest} pieces)"
-    assert repr(gmmseg.regions(np.zeros((20, 30), np.uint8), pieces=1)) == "RegionTree(30 x 20 pixels, 1 piece)"
+    assert repr(coffee) == f"RegionTree(400 x 600 pixels, {coffee.n_finest} pieces)"
+    assert repr(gmmseg.regions(np.zeros((20, 30), np.uint8), pieces=1)) == "RegionTree(20 x 30 pixels, 1 piece)"
