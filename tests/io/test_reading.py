@@ -1,5 +1,8 @@
 """Reading: chosen channels, masks, and what is kept in memory."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tifffile
@@ -59,3 +62,8 @@ def test_what_stays_in_its_file_is_segmented_like_what_is_in_memory(pictures, tm
     expected = gmmseg.apply(model, whole).labels
     assert len(np.unique(expected)) == 3
     np.testing.assert_array_equal(gmmseg.apply(model, lazy).labels, expected)
+
+
+def test_importing_io_loads_nothing_heavy():
+    code = "import sys, gmmseg.io; print([m for m in ('numpy', 'PIL', 'cv2', 'tifffile') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,30 @@
+"""What is installed only on request."""
+
+import math
+import sys
+
+import pytest
+
+from gmmseg.errors import GmmsegError
+from gmmseg.extras import require
+
+
+def test_what_is_installed_is_imported():
+    assert require("math", "plot", "sums need") is math
+    assert require("xml.dom", "plot", "trees need") is sys.modules["xml.dom"]
+
+
+@pytest.mark.parametrize("module", ["no_such_package", "no_such_package.part"])
+def test_what_is_not_installed_is_named_with_its_extra(module):
+    with pytest.raises(GmmsegError) as caught:
+        require(module, "medical", "NIfTI files need")
+    assert str(caught.value) == (
+        "NIfTI files need no_such_package, which is not installed; pip install 'gmmseg[medical]'"
+    )
+
+
+def test_a_package_that_itself_lacks_one_is_not_said_to_be_missing(tmp_path, monkeypatch):
+    (tmp_path / "lacking.py").write_text("import no_such_package")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="no_such_package"):
+        require("lacking", "geo", "maps need")
