@@ -41,7 +41,7 @@ def check_place(path: Path, *, overwrite: bool) -> None:
         if not path.is_file():
             raise OutputError(f"{path} is not a regular file; name another file to write")
         if not overwrite:
-            raise OutputError(f"{path} exists already; pass --overwrite (overwrite=True) or choose another name")
+            raise OutputError(f"{path} exists already; pass overwrite=True or choose another name")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: the folder {folder} is not writable; choose another folder or change its rights")
 
@@ -115,7 +115,7 @@ def _rename(temporary: Path, target: Path, path: Path, *, overwrite: bool) -> No
         try:
             os.link(temporary, target)
         except FileExistsError:
-            raise OutputError(f"{path} appeared meanwhile and was kept; pass --overwrite (overwrite=True)") from None
+            raise OutputError(f"{path} appeared meanwhile and was kept; pass overwrite=True") from None
         except (OSError, NotImplementedError):
             # File systems without hard links (FAT, some network mounts) leave a look before the leap.
             check_place(path, overwrite=False)

@@ -90,7 +90,7 @@ def test_files_are_replaced_only_where_asked(tmp_path, labels, to):
         for other in written:
             other.unlink()
         each.write_bytes(b"mine")
-        with pytest.raises(OutputError, match=r"exists already; pass --overwrite \(overwrite=True\)"):
+        with pytest.raises(OutputError, match=r"exists already; pass overwrite=True"):
             write_export(path, found, to, options=options)
         assert [p for p in tmp_path.rglob("*") if p.is_file()] == [each]
         assert each.read_bytes() == b"mine"

@@ -166,7 +166,7 @@ def test_existing_files_are_kept(tmp_path, labels):
     path = tmp_path / "a.png"
     path.write_text("precious")
     for attempt in (lambda: check_target(path), lambda: write_labels(path, labels)):
-        with pytest.raises(OutputError, match=r"a\.png exists already; pass --overwrite \(overwrite=True\)"):
+        with pytest.raises(OutputError, match=r"a\.png exists already; pass overwrite=True"):
             attempt()
     assert path.read_text() == "precious"
     check_target(path, overwrite=True)
