@@ -16,12 +16,14 @@ from gmmseg.errors import GmmsegError, GmmsegWarning, ParameterError, described
 
 __all__ = ["collected_warnings", "exit_code", "explain", "plain", "print_error"]
 
-# Parameters in the library's messages, as Python spells them: with a value, or as a word that is nothing else.
+# Python's spelling of parameters in the library's messages becomes that of options: with a value wherever it stands,
+# without one after the words that ask for it.
+_ASKED_FOR = re.compile(r"\b(raise|give it as) (max_pixels|mask)\b")
 _NAMES = (
-    "features|covariance|channel_axis|bias_field|sample|seed|outliers|class_names|prior_weight|memory|threads|"
-    "overwrite|resume|keep_crs"
+    "features|covariance|channel_axis|bias_field|sample|seed|outliers|class_names|prior_weight|memory|threads|overwrite"
+    "|resume|keep_crs"
 )
-_PARAMETER = re.compile(rf"(?<![\w-])({_NAMES})=('[^']*'|[\[(]'[^\])]*[\])]|[^\s,;:)]+)|(?<![\w-])(max_pixels)\b(?!=)")
+_SET = re.compile(rf"(?<![\w-])({_NAMES})=('[^']*'|[\[(]'[^\])]*[\])]|[^\s,;:)]+)")
 
 
 def plain(text: str) -> str:
@@ -68,11 +70,15 @@ def exit_code(error: BaseException) -> int:
 
 
 def _for_shell(text: str) -> str:
-    return _PARAMETER.sub(_option, text)
+    return _SET.sub(_option, _ASKED_FOR.sub(lambda found: f"{found[1]} {_spelled(found[2])}", text))
+
+
+def _spelled(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _option(found: re.Match[str]) -> str:
-    option, value = f"--{(found[1] or found[3]).replace('_', '-')}", (found[2] or "True").strip("'")
+    option, value = _spelled(found[1]), found[2].strip("'")
     if value[0] in "[(":  # several names, as they are typed
         value = ",".join(re.findall("'([^']*)'", value))
     return option if value == "True" else f"{option} {'none' if value == 'None' else value}"

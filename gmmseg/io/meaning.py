@@ -17,7 +17,7 @@ from gmmseg.image.windows import Window
 from gmmseg.io.geotiff import Tags, nodata_value
 from gmmseg.io.nodata import separate_nodata
 
-__all__ = ["Meaning", "RawSource", "Samples", "settle_color"]
+__all__ = ["InterpretedSource", "Meaning", "RawSource", "settle_color"]
 
 
 class RawSource(Source, Protocol):
@@ -93,7 +93,7 @@ def _to_light(inks: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Samples(WindowSource):
+class InterpretedSource(WindowSource):
     """A source of pixels over a source of what is stored.
 
     Parameters
@@ -135,12 +135,12 @@ class Samples(WindowSource):
         """Whether the pixels may be colour: floats also have to be within 0 to 1."""
         return self.meaning.color and self.shape[-1] == 3 and self.chosen in (None, (0, 1, 2))
 
-    def select(self, channels: tuple[int, ...]) -> Samples:
+    def select(self, channels: tuple[int, ...]) -> InterpretedSource:
         """Return a source of these channels only."""
         positions = range(self.shape[-1]) if self.chosen is None else self.chosen
         return replace(self, chosen=tuple(positions[c] for c in channels))
 
-    def as_bands(self) -> Samples:
+    def as_bands(self) -> InterpretedSource:
         """Return a source whose pixels are no colour, and whose channels are missing one by one."""
         return replace(self, meaning=replace(self.meaning, color=False))
 
@@ -179,8 +179,8 @@ class Samples(WindowSource):
 
 
 def settle_color(image: Image) -> Image:
-    """Return an image of `Samples` that stays in its file; whether floats are colour takes a pass over it."""
-    source = cast("Samples", image.pixels)
+    """Return an image of `InterpretedSource` that stays in its file; whether floats are colour takes a pass over it."""
+    source = cast("InterpretedSource", image.pixels)
     color = source.color
     if color and source.dtype.kind == "f":
         color = all(spans_color(source.read(window)[0]) for window in image.windows())

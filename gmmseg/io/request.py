@@ -119,6 +119,4 @@ def require_room(path: Path, shape: tuple[int, ...], max_pixels: int) -> None:
     if n_pixels <= 0:
         raise InputError(f"{path} is {size} pixels in size; an image needs at least one pixel")
     if n_pixels > max_pixels:
-        raise InputError(
-            f"{path} is {size} = {n_pixels} pixels, above the limit of {max_pixels}; raise max_pixels"
-        )
+        raise InputError(f"{path} is {size} = {n_pixels} pixels, above the limit of {max_pixels}; raise max_pixels")

@@ -18,7 +18,7 @@ from gmmseg.image.windows import Window
 from gmmseg.io.array.mapped import MappedArray
 from gmmseg.io.contents import assembled, narrowed, refuse_options, stored_probabilities
 from gmmseg.io.damage import explained
-from gmmseg.io.meaning import Meaning, Samples, settle_color
+from gmmseg.io.meaning import InterpretedSource, Meaning, settle_color
 from gmmseg.io.request import Reading, chosen, require_room
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _image_in_file(path: Path, channel_axis: ChannelAxis) -> Image | None:
     like = Image.from_array(model, channel_axis=channel_axis, name=str(path))
     axis = 2 if guessed else None if not isinstance(channel_axis, int) else channel_axis % len(shape)
     raw = MappedArray(path, offset, shape, dtype, axis, "F" if fortran else "C")
-    return replace(like, pixels=Samples(raw, Meaning(color=like.color, alpha=alpha)), valid=None)
+    return replace(like, pixels=InterpretedSource(raw, Meaning(color=like.color, alpha=alpha)), valid=None)
 
 
 class _Npy:

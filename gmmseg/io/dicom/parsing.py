@@ -86,7 +86,7 @@ def _require_image(path: Path, header: Any) -> None:
     if header.file_meta.get("MediaStorageSOPClassUID") == _DIRECTORY:
         raise InputError(f"{path} is a DICOMDIR, a list of files; give the folder that holds one series")
     if is_segmentation(header):
-        raise InputError(f"{path} is a segmentation (DICOM SEG), not an image; give it as a mask, or the source images")
+        raise InputError(f"{path} is a segmentation (DICOM SEG), not an image; give it as mask, or the source images")
     if not _is_image(header):
         kind = getattr(header.get("SOPClassUID"), "name", None) or "of an unknown class"
         raise InputError(f"{path} holds no pixels ({kind}); give a file or a folder of images")

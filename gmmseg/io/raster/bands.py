@@ -18,13 +18,13 @@ from gmmseg.image.windows import Window
 from gmmseg.io.nodata import dtype_without_nodata, separate_nodata
 from gmmseg.io.raster.gdal import environment, explained, library
 
-__all__ = ["Bands", "RasterSource", "bands_of"]
+__all__ = ["RasterBands", "RasterSource", "bands_of"]
 
 _WHOLE_BLOCKS = 512  # columns; results are written in blocks of this side
 
 
 @dataclass(frozen=True)
-class Bands:
+class RasterBands:
     """What the bands of a dataset mean.
 
     Parameters
@@ -60,7 +60,7 @@ class Bands:
         """Of the pixels: a palette makes three of one band."""
         return len(self.indexes) if self.palette is None else len(self.columns)
 
-    def select(self, channels: tuple[int, ...]) -> Bands:
+    def select(self, channels: tuple[int, ...]) -> RasterBands:
         """Return some of them, as if the file had no others."""
         if self.palette is not None:
             return replace(self, columns=tuple(self.columns[c] for c in channels))
@@ -82,7 +82,7 @@ class Bands:
         return dtype_without_nodata(self.stored, len(self.indexes))
 
 
-def bands_of(path: Path, dataset: Any) -> Bands:
+def bands_of(path: Path, dataset: Any) -> RasterBands:
     """Look at colour interpretation, dtypes, nodata values and masks."""
     if dataset.count == 0:
         parts = ", ".join(name.rsplit(":", 1)[-1] for name in dataset.subdatasets[:6])
@@ -105,7 +105,7 @@ def bands_of(path: Path, dataset: Any) -> Bands:
     elif not all(flags):  # no flag: a mask of the band's own
         masks = "bands"
     nodata = tuple(dataset.nodatavals[index - 1] for index in indexes)
-    return Bands(indexes, stored, nodata, color or palette is not None, palette, alpha, masks)
+    return RasterBands(indexes, stored, nodata, color or palette is not None, palette, alpha, masks)
 
 
 def _common_dtype(path: Path, names: list[str]) -> np.dtype[Any]:
@@ -132,7 +132,7 @@ class RasterSource(WindowSource):
         For messages.
     dataset : rasterio.DatasetReader
         Closed by `close`, at the latest with this object.
-    bands : Bands
+    bands : RasterBands
         What to read of it.
 
     Notes
@@ -143,7 +143,7 @@ class RasterSource(WindowSource):
     sweep = 0
     _whole: RasterSource | None = None
 
-    def __init__(self, path: Path, dataset: Any, bands: Bands) -> None:
+    def __init__(self, path: Path, dataset: Any, bands: RasterBands) -> None:
         self.path, self.bands = path, bands
         self.shape: tuple[int, ...] = (dataset.height, dataset.width, bands.n_channels)
         self.dtype: np.dtype[Any] = bands.dtype

@@ -19,7 +19,7 @@ from gmmseg.image.channels import Channels, positions
 from gmmseg.image.place import Place
 from gmmseg.image.windows import everything
 from gmmseg.io.geotiff import place_of_tags
-from gmmseg.io.raster.bands import Bands, RasterSource, bands_of
+from gmmseg.io.raster.bands import RasterBands, RasterSource, bands_of
 from gmmseg.io.raster.gdal import environment, explained, is_virtual, library, open_dataset
 from gmmseg.io.raster.location import GeoReference
 from gmmseg.io.raster.write import location_tags, write
@@ -167,7 +167,7 @@ def open_raster(path: Path, *, max_pixels: int, memory: int | None = None) -> Im
     )
 
 
-def _names(dataset: Any, bands: Bands) -> tuple[str, ...]:
+def _names(dataset: Any, bands: RasterBands) -> tuple[str, ...]:
     if bands.color:
         return ("red", "green", "blue")
     found = [(dataset.descriptions[index - 1] or "").strip() for index in bands.indexes]

@@ -25,10 +25,10 @@ from gmmseg.image.validity import finite
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.damage import explained
 from gmmseg.io.geotiff import Tags, TiffPlace, channel_names, pixel_spacing, place_of_tags, tags_to_keep
-from gmmseg.io.meaning import Samples, settle_color
+from gmmseg.io.meaning import InterpretedSource, settle_color
 from gmmseg.io.request import Reading, require_room
 from gmmseg.io.tiff.fallback import read_without_codec
-from gmmseg.io.tiff.layout import CHANNEL_AXES, Layout, layout_of
+from gmmseg.io.tiff.layout import CHANNEL_AXES, SeriesLayout, layout_of
 from gmmseg.io.tiff.microscopy import Microscopy, describe_series
 from gmmseg.io.tiff.pages import stored_in
 
@@ -79,10 +79,10 @@ def read_tiff(path: Path, reading: Reading) -> Image:
         whole = _Whole(layout.shape, series.dtype, lambda: layout.arrange(_decode(path, tiff, series)))
         meaning = replace(layout.meaning, tags=native.tags)
         metadata, place = _resolution(series.keyframe), place_of_tags(native)
-        image = Image(Samples(whole, meaning), name=str(path), metadata=metadata, place=place)
+        image = Image(InterpretedSource(whole, meaning), name=str(path), metadata=metadata, place=place)
         image = _described(image, layout, facts, native.tags)
         image = image if channels is None else image.select(channels)
-        source = cast("Samples", image.pixels)
+        source = cast("InterpretedSource", image.pixels)
         fits = memory is None or math.prod(source.shape) * source.dtype.itemsize <= memory
         # Whole series are decoded at once faster, and in more compressions, than window by window.
         stored = None if fits and source.chosen is None else stored_in(path, tiff, series, *layout.axes)
@@ -147,7 +147,7 @@ class _Whole(WindowSource):
         return self.decode()[(*window, evenly(self.channels))], None
 
 
-def _described(image: Image, layout: Layout, facts: Microscopy, tags: Tags) -> Image:
+def _described(image: Image, layout: SeriesLayout, facts: Microscopy, tags: Tags) -> Image:
     """Name the channels, and say how large a pixel is."""
     names = channel_names(tags, image.n_channels) or facts.channel_names(image.n_channels)
     if not names and layout.meaning.color and image.n_channels >= 3:
@@ -157,7 +157,7 @@ def _described(image: Image, layout: Layout, facts: Microscopy, tags: Tags) -> I
 
 def _in_memory(image: Image) -> Image:
     """Return an image that is decoded."""
-    source = cast("Samples", image.pixels)
+    source = cast("InterpretedSource", image.pixels)
     pixels, valid = source.decoded(everything(image.shape))
     color = source.color and spans_color(pixels)
     known = finite(pixels, every=color, name=image.name, among=valid)

@@ -15,7 +15,7 @@ from gmmseg.io.meaning import Meaning
 if TYPE_CHECKING:
     from gmmseg.image.image import ChannelAxis
 
-__all__ = ["CHANNEL_AXES", "Layout", "layout_of"]
+__all__ = ["CHANNEL_AXES", "SeriesLayout", "layout_of"]
 
 CHANNEL_AXES = frozenset("SC")
 # Z, planes; Q and I, axes of which the file says only that there are several pages.
@@ -25,7 +25,7 @@ _ALPHA = (1, 2)  # associated and unassociated; 0 is "something else", such as n
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class SeriesLayout:
     """Where space and channels are in the array of a series.
 
     Parameters
@@ -65,7 +65,7 @@ class Layout:
         return array.reshape(self.stored).transpose(order).reshape(self.shape)
 
 
-def layout_of(path: Path, series: Any, channel_axis: ChannelAxis) -> Layout:
+def layout_of(path: Path, series: Any, channel_axis: ChannelAxis) -> SeriesLayout:
     """Return the layout of a tifffile series.
 
     Raises
@@ -83,14 +83,14 @@ def layout_of(path: Path, series: Any, channel_axis: ChannelAxis) -> Layout:
         channel = None if channel_axis is None else channel_axis % len(shape)
         spatial = tuple(axis for axis in range(len(shape)) if axis != channel)
         meaning = Meaning(color=probe.color and int(page.photometric) in (_RGB, _YCBCR), inverted=inverted)
-        return Layout(shape, spatial, channel, "".join(axes[axis] for axis in spatial), meaning)
+        return SeriesLayout(shape, spatial, channel, "".join(axes[axis] for axis in spatial), meaning)
     channels = [i for i, axis in enumerate(axes) if axis in CHANNEL_AXES and shape[i] > 1]
     spatial = tuple(i for i, axis in enumerate(axes) if i not in channels and (shape[i] > 1 or axis in "YX"))
     letters = "".join(axes[axis] for axis in spatial)
     if len(channels) > 1 or not set(letters) <= _SPATIAL:
         raise _too_many_axes(path, shape, axes, channels)
     channel = channels[0] if channels else None
-    return Layout(shape, spatial, channel, letters, _meaning(page, 1 if channel is None else shape[channel]))
+    return SeriesLayout(shape, spatial, channel, letters, _meaning(page, 1 if channel is None else shape[channel]))
 
 
 def _meaning(page: Any, n_stored: int) -> Meaning:

@@ -19,7 +19,7 @@ from gmmseg.image.windows import Window, shape_of, shifted
 from gmmseg.io.array.mapped import MappedArray
 from gmmseg.io.meaning import RawSource
 
-__all__ = ["Segments", "stored_in"]
+__all__ = ["PageSource", "stored_in"]
 
 
 def stored_in(path: Path, tiff: Any, series: Any, spatial: tuple[int, ...], channel: int | None) -> RawSource | None:
@@ -46,10 +46,10 @@ def stored_in(path: Path, tiff: Any, series: Any, spatial: tuple[int, ...], chan
         shape = tuple(series.shape[axis] for axis in kept)
         number = series.dtype.newbyteorder(tiff.byteorder)
         return MappedArray(path, series.dataoffset, shape, number, None if channel is None else kept.index(channel))
-    return _segments(path, series, spatial, channel)
+    return _page_source(path, series, spatial, channel)
 
 
-def _segments(path: Path, series: Any, spatial: tuple[int, ...], channel: int | None) -> Segments | None:
+def _page_source(path: Path, series: Any, spatial: tuple[int, ...], channel: int | None) -> PageSource | None:
     """Return a source over strips or tiles, where the series is made of whole pages in known places."""
     page = series.keyframe
     pages = list(series.pages)
@@ -71,7 +71,7 @@ def _segments(path: Path, series: Any, spatial: tuple[int, ...], channel: int | 
     # Page numbers by the spatial axes that pages are along, then by channel.
     numbers = np.arange(len(pages)).reshape(leading).transpose(order + [a for a in range(n_leading) if a not in order])
     table = numbers.reshape(*(leading[axis] for axis in order[: len(spatial) - 2]), -1)
-    segments = Segments(
+    source = PageSource(
         str(path),
         tuple(
             _Page(each.parent.filehandle.path, each.dataoffsets, each.databytecounts, each.jpegtables) for each in pages
@@ -82,10 +82,10 @@ def _segments(path: Path, series: Any, spatial: tuple[int, ...], channel: int | 
         tuple(range(table.shape[-1] * page.samplesperpixel)),
     )
     try:  # the first segment, to learn whether it can be decoded
-        segments.read(tuple(slice(0, 1) for _ in spatial))
+        source.read(tuple(slice(0, 1) for _ in spatial))
     except InputError:
         return None
-    return segments
+    return source
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class _Page:
 
 
 @dataclass(frozen=True, eq=False)
-class Segments(WindowSource):
+class PageSource(WindowSource):
     """Stored channels of a series whose pages are cut into strips or tiles.
 
     Parameters
@@ -154,7 +154,7 @@ class Segments(WindowSource):
         """One page deep, as wide and high as strips or tiles."""
         return (*[1] * (self.table.ndim - 1), *self._sides)
 
-    def select(self, channels: tuple[int, ...]) -> Segments:
+    def select(self, channels: tuple[int, ...]) -> PageSource:
         """Return a source of some of the channels; pages and planes of others are not read."""
         return replace(self, channels=tuple(self.channels[c] for c in channels))
 

@@ -47,6 +47,6 @@ def test_what_a_folder_may_lack(tmp_path, refused):
     assert "1 DICOM files, but no image" in refused(tmp_path / "reports")
     assert "holds no pixels (Basic Text SR Storage)" in refused(SAMPLES / "reportsi.dcm")
     assert "DICOMDIR, a list of files" in refused(SAMPLES / "dicomdirtests" / "DICOMDIR")
-    assert "give it as a mask" in refused(SAMPLES / "liver_1frame.dcm")
+    assert "give it as mask" in refused(SAMPLES / "liver_1frame.dcm")
     with pytest.raises(InputError, match="1 frames, but describes 3"):
         read_labels(SAMPLES / "liver_1frame.dcm")

@@ -1,0 +1,48 @@
+"""The library's messages, in Python's words, become those of the command line."""
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from gmmseg.cli.messages import explain
+from gmmseg.errors import InputError, OutputError
+from gmmseg.io import read, write_labels
+
+
+def spoken(function, *arguments, **options):
+    """What an error says in Python, and what it says in the shell."""
+    with pytest.raises((InputError, OutputError)) as caught:
+        function(*arguments, **options)
+    return str(caught.value), explain(caught.value)
+
+
+@pytest.fixture
+def labels(tmp_path):
+    path = tmp_path / "a.png"
+    write_labels(path, np.ones((4, 5), np.uint8))
+    return path
+
+
+def test_a_file_that_exists(labels):
+    python, shell = spoken(write_labels, labels, np.ones((4, 5), np.uint8))
+    assert python == f"{labels} exists already; pass overwrite=True or choose another name"
+    assert shell == f"{labels} exists already; pass --overwrite or choose another name"
+
+
+def test_an_image_that_is_too_large(labels):
+    python, shell = spoken(read, labels, max_pixels=19)
+    assert python == f"{labels} is 5 x 4 = 20 pixels, above the limit of 19; raise max_pixels"
+    assert shell == f"{labels} is 5 x 4 = 20 pixels, above the limit of 19; raise --max-pixels"
+
+
+def test_a_segmentation_that_is_given_as_an_image():
+    python, shell = spoken(read, Path(pydicom.__file__).parent / "data" / "test_files" / "liver_1frame.dcm")
+    assert python.endswith("; give it as mask, or the source images")
+    assert shell.endswith("; give it as --mask, or the source images")
+
+
+def test_a_file_whose_name_is_that_of_a_parameter(tmp_path):
+    python, shell = spoken(read, tmp_path / "max_pixels mask.png")
+    assert python == shell
