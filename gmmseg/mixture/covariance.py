@@ -56,6 +56,9 @@ def _lower_factors(covariances: Array) -> Array:
     return inverse_of_lower(lower)
 
 
+_upper_triangle = cache(np.triu_indices)
+
+
 @cache
 def _lower_ones(d: int) -> Array:
     return np.tri(d)
@@ -91,13 +94,25 @@ def factors_of_precisions(roots: Array) -> Array:
 
     P^T itself is one where P is upper triangular with a positive diagonal. All others are P^T times a rotation, and the
     triangular one among them is found by QR, of the features in reverse order for it to be lower.
+
+    Raises
+    ------
+    ParameterError
+        P is singular or holds NaN or infinity: no density has such a precision.
     """
     factors = np.swapaxes(roots, -1, -2)
-    if not np.triu(factors, 1).any() and (np.diagonal(factors, axis1=-2, axis2=-1) > 0).all():
+    d, diagonals = factors.shape[-1], np.diagonal(factors, axis1=-2, axis2=-1)
+    if np.isfinite(factors).all() and (diagonals > 0).all() and not factors[..., *_upper_triangle(d, 1)].any():
         return factors
     lower = np.asarray(np.linalg.qr(factors[..., ::-1], mode="r"))[..., ::-1, ::-1]
-    signs = np.where(np.diagonal(lower, axis1=-2, axis2=-1) < 0, -1, 1)
-    return np.asarray(lower * signs[..., None])
+    diagonals = np.diagonal(lower, axis1=-2, axis2=-1)
+    # Column by column, so that the features' units do not matter.
+    if not (np.abs(diagonals) > d * np.finfo(np.float64).eps * np.abs(lower).max(axis=-2)).all():
+        raise ParameterError(
+            "precisions_cholesky_ has a matrix that is singular or holds NaN or infinity; give square P with P P^T the "
+            "inverse of a covariance"
+        )
+    return np.asarray(lower * np.where(diagonals < 0, -1, 1)[..., None])
 
 
 def _inverse_roots(variances: Array) -> Array:

@@ -154,9 +154,9 @@ class Mixture:
         """
         if self.family.diagonal:
             return replace(self, covariances=1 / precisions_cholesky**2)
+        lower = factors_of_precisions(precisions_cholesky)
         roots = np.linalg.inv(precisions_cholesky)
         mixture = replace(self, covariances=np.swapaxes(roots, -1, -2) @ roots)
-        lower = factors_of_precisions(precisions_cholesky)
         vars(mixture)["factors"] = np.array(np.broadcast_to(lower, (self.n_components, *lower.shape[-2:])))
         return mixture
 

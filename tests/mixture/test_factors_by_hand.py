@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import ortho_group
 from sklearn.mixture import GaussianMixture as Oracle
 
-from gmmseg import GaussianMixture
+from gmmseg import GaussianMixture, ParameterError
 from gmmseg.mixture.covariance import factors_of_precisions
 
 D, K = 4, 3
@@ -87,3 +87,59 @@ def test_an_upper_triangular_factor_is_taken_as_it_is(covariance):
     lower = factors_of_precisions(rotated(upper))
     np.testing.assert_array_equal(lower, np.tril(lower))
     np.testing.assert_allclose(lower, np.swapaxes(upper, -1, -2), atol=1e-12)
+
+
+@families
+def test_the_units_of_the_features_do_not_make_a_factor_singular(covariance):
+    upper, x = upper_factors(covariance), samples(np.float64)
+    units = np.array([1e-9, 1.0, 1e9, 1e3])
+    plain, scaled = (put_together(GaussianMixture, covariance, upper, upper) for _ in range(2))
+    scaled.means_ = plain.means_ * units
+    scaled.precisions_cholesky_ = rotated(upper) / units[:, None]
+    np.testing.assert_allclose(scaled.predict_proba(x * units), plain.predict_proba(x), rtol=1e-9, atol=1e-12)
+
+
+def hole(factor, row, column):
+    """The factor with NaN at a place."""
+    factor = factor.copy()
+    factor[..., row, column] = np.nan
+    return factor
+
+
+NONE = {
+    "singular": lambda upper: upper @ np.diag([1.0, 1.0, 0.0, 1.0]),
+    "equal columns": lambda upper: np.ones_like(upper),
+    "zero": np.zeros_like,
+    "NaN in the triangle": lambda upper: hole(upper, 0, 2),
+    "NaN beside the triangle": lambda upper: hole(upper, 2, 0),
+    "infinity": lambda upper: np.where(upper == 0, 0, np.inf),
+}
+
+
+@families
+@pytest.mark.parametrize("method", ["score_samples", "predict_proba", "predict"])
+@pytest.mark.parametrize("missing", [False, True], ids=["all features", "some missing"])
+@pytest.mark.parametrize("kind", NONE)
+def test_what_is_no_factor_is_refused(kind, missing, method, covariance):
+    upper, x = upper_factors(covariance), samples(np.float64)
+    if missing:
+        x[::3, 1] = np.nan
+    model = put_together(GaussianMixture, covariance, upper, NONE[kind](upper))
+    with pytest.raises(ParameterError, match=r"precisions_cholesky_ .* singular .*; give square P with P P\^T"):
+        getattr(model, method)(x)
+
+
+@pytest.mark.parametrize("covariance", ["diag", "spherical"])
+@pytest.mark.parametrize("missing", [False, True], ids=["all features", "some missing"])
+def test_the_sign_of_an_inverse_deviation_does_not_matter(missing, covariance):
+    deviations, x = np.random.default_rng(1).uniform(0.5, 2, (K, D)), samples(np.float64)
+    deviations = deviations if covariance == "diag" else deviations[:, 0]
+    if missing:
+        x[::3, 1] = np.nan
+    models = []
+    for sign in (1, -1):
+        model = GaussianMixture(K, covariance_type=covariance)
+        model.weights_, model.means_ = np.array([0.5, 0.3, 0.2]), np.random.default_rng(0).normal(0, 2, (K, D))
+        model.covariances_, model.precisions_cholesky_ = deviations**2, sign / deviations
+        models.append(model)
+    np.testing.assert_array_equal(models[0].score_samples(x), models[1].score_samples(x))

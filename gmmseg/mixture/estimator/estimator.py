@@ -352,7 +352,7 @@ class GaussianMixture(DensityEstimator):
         if self.covariance_type in ("full", "tied"):
             factors = np.broadcast_to(factors_of_precisions(factors), (k, d, d))
         else:
-            factors = np.broadcast_to(factors.reshape(k, -1), (k, d))
+            factors = np.broadcast_to(np.abs(factors).reshape(k, -1), (k, d))
         dof = getattr(self, "dof_", None)
         return densities_of(np.asarray(self.weights_), np.asarray(self.means_), factors, dof)
 
