@@ -123,7 +123,7 @@ class Color(Feature):
         return 0, 0, 0
 
     def planes(self, pixels: Pixels, weight: float, out: Array) -> None:
-        from gmmseg.features import color
+        from gmmseg.features import color  # here, because features are named without NumPy
 
         getattr(color, self.name)(pixels.values, out)
 
@@ -144,7 +144,7 @@ class Intensity(Feature):
         return (0,)
 
     def planes(self, pixels: Pixels, weight: float, out: Array) -> None:
-        from gmmseg.features import color
+        from gmmseg.features import color  # here, because features are named without NumPy
 
         if pixels.image.color:
             color.gray(pixels.values, out[0])
@@ -175,23 +175,23 @@ class Texture(Feature):
     decided_by = "surroundings"
 
     def names(self, image: Image) -> tuple[str, ...]:
-        from gmmseg.features import texture
+        from gmmseg.features import texture  # here, because features are named without NumPy
 
         return texture.names(image.ndim)
 
     def groups(self, image: Image) -> tuple[int, ...]:
-        from gmmseg.features import texture
+        from gmmseg.features import texture  # here, because features are named without NumPy
 
         scalars = len(texture.SCALARS)
         return (*range(scalars), *[scalars] * (len(texture.names(image.ndim)) - scalars))
 
     def context(self, image: Image) -> int:
-        from gmmseg.features import texture
+        from gmmseg.features import texture  # here, because features are named without NumPy
 
         return texture.context(image)
 
     def planes(self, pixels: Pixels, weight: float, out: Array) -> None:
-        from gmmseg.features import texture
+        from gmmseg.features import texture  # here, because features are named without NumPy
 
         if isinstance(pixels.where, tuple):
             texture.planes(pixels.image, pixels.where, out)

@@ -95,7 +95,7 @@ def _read_one(path: Path, reading: Reading) -> Image:
 
 def _read_stack(parts: tuple[Path, ...], reading: Reading) -> Image:
     """Read the files that are there, each within its share of the memory, and stack them."""
-    from gmmseg.io.stacking import stack
+    from gmmseg.io.stacking import stack  # here, because most images are one file
 
     twice = next((part for i, part in enumerate(parts) if part in parts[:i]), None)
     if twice is not None:

@@ -66,6 +66,7 @@ class Picture:
             image = self._read_plain(path, header)
             if image is not None:
                 return image
+        # Here, because most pictures do without it.
         from gmmseg.io.picture.pillow import decode, open_picture, orientation_of, resolution_of
 
         with open_picture(path, self.name) as picture:
@@ -93,7 +94,7 @@ class Picture:
             return None
         if not header.whole:
             self._check_with_pillow(path)
-        from gmmseg.io.picture.opencv import decode
+        from gmmseg.io.picture.opencv import decode  # here, because it is large
 
         size = (header.height, header.width)
         pixels, damaged = decode(path, deep=deep, grey=header.color == "grey", size=size)
@@ -113,14 +114,14 @@ class Picture:
 
     def _check_with_pillow(self, path: Path) -> None:
         """Raise what Pillow finds wrong with a file; its 8-bit copy of 16-bit samples is thrown away."""
-        from gmmseg.io.picture.pillow import open_picture
+        from gmmseg.io.picture.pillow import open_picture  # here, because most pictures do without it
 
         with open_picture(path, self.name) as picture:
             picture.load()
 
     def read_labels(self, path: Path, max_pixels: int) -> np.ndarray:
         """Read palette indices or grey values as they are stored, shape (rows, columns)."""
-        from gmmseg.io.picture.pillow import decode_indices, open_picture
+        from gmmseg.io.picture.pillow import decode_indices, open_picture  # here, because most pictures do without it
 
         if not self.exact:
             raise InputError(
@@ -136,6 +137,7 @@ class Picture:
 
     def describe(self, path: Path) -> dict[str, Any]:
         """Return what the header says, without decoding pixels."""
+        # Here, because most pictures do without it.
         from gmmseg.io.picture.pillow import open_picture, orientation_of, resolution_of
 
         header = self._header(path)
@@ -155,7 +157,7 @@ class Picture:
 
     def write(self, path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
         """Write a picture of 8 bits."""
-        from gmmseg.io.picture.pillow import encode
+        from gmmseg.io.picture.pillow import encode  # here, because most pictures do without it
 
         refuse_options(contents)
         pixels = assembled(contents, windows)
@@ -169,7 +171,7 @@ class _Png(Picture):
 
     def write(self, path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
         """Write a picture of 8 bits, or a label map."""
-        from gmmseg.io.picture.png import write_png
+        from gmmseg.io.picture.png import write_png  # here, because most runs write no PNG
 
         labels = contents.kind == "labels"
         refuse_options(contents, "palette" if labels else None)
@@ -245,7 +247,7 @@ def _palette_for(numbers: np.ndarray, palette: np.ndarray | None) -> np.ndarray 
         return None
     largest = int(numbers.max())
     if palette is None:
-        from gmmseg.io.palette import palette as default
+        from gmmseg.io.palette import palette as default  # here, because most label maps bring none
 
         return default(max(1, largest))
     colors = np.asarray(palette)

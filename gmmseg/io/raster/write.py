@@ -239,7 +239,7 @@ def _in_order(encoded: Iterator[tuple[int, bytes]], count: int, spool: Any) -> I
 
 
 def _color_map() -> np.ndarray:
-    from gmmseg.io.palette import palette
+    from gmmseg.io.palette import palette  # here, because only labels have colours
 
     # Programs multiply 8-bit colours by 257 or by 256; the upper byte is the same.
     return np.ascontiguousarray(palette(255).T.astype(np.uint16) * 257)
@@ -357,7 +357,7 @@ def _side_file(names: tuple[str, ...], crs: str | None) -> bytes | None:
 
 
 def _add_classes(band: ElementTree.Element, names: tuple[str, ...]) -> None:
-    from gmmseg.io.palette import palette
+    from gmmseg.io.palette import palette  # here, because only labels have colours
 
     colors = palette(min(len(names), 255))
     categories = ElementTree.SubElement(band, "CategoryNames")

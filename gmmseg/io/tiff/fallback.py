@@ -54,7 +54,7 @@ def read_without_codec(path: Path, series: Any) -> np.ndarray:
 
 def _with_opencv(path: Path) -> np.ndarray | None:
     """Decode one colour page of 16 or 32 bits a sample."""
-    from gmmseg.io.picture.opencv import decode
+    from gmmseg.io.picture.opencv import decode  # here, because few files need it
 
     pixels, _ = decode(path, deep=True)
     return pixels
@@ -62,8 +62,8 @@ def _with_opencv(path: Path) -> np.ndarray | None:
 
 def _with_pillow(path: Path, series: Any) -> np.ndarray | None:
     """Decode every page in a mode that keeps the values, or return None."""
-    from gmmseg.io.picture.opencv import captured_stderr
-    from gmmseg.io.picture.pillow import decode, open_picture
+    from gmmseg.io.picture.opencv import captured_stderr  # here, because few files need it
+    from gmmseg.io.picture.pillow import decode, open_picture  # here, because few files need it
 
     pages = []
     with captured_stderr(), open_picture(path, "TIFF") as picture:
