@@ -1,79 +1,115 @@
-"""Reading TIFF: dtypes, layouts, several images, memory and limits."""
+"""TIFF: which files go to GDAL and which to tifffile, and as what results are written."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import tifffile
-from PIL import Image as Pillow
 
-from gmmseg.errors import DataWarning, InputError
-from gmmseg.io import read
+from gmmseg.errors import ParameterError
+from gmmseg.image import Image
+from gmmseg.image.place import Place
+from gmmseg.image.windows import everything
+from gmmseg.io.contents import Contents
+from gmmseg.io.geotiff import TiffPlace
+from gmmseg.io.raster.location import GeoReference
+from gmmseg.io.request import Reading
+from gmmseg.io.tiff import format as subject
 
-
-@pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "i2", "i4", "f4", "f8"])
-@pytest.mark.parametrize("compression", [None, "zlib"])
-def test_grey_dtypes(tmp_path, rng, dtype, compression):
-    values = rng.integers(0, 120, (5, 7)).astype(dtype)
-    tifffile.imwrite(tmp_path / "a.tif", values, compression=compression, byteorder=">")
-    image = read(tmp_path / "a.tif")
-    assert not image.color
-    assert image.pixels.dtype == np.dtype(dtype)
-    np.testing.assert_array_equal(image.array[..., 0], values)
-
-
-@pytest.mark.parametrize("planar", ["contig", "separate"])
-@pytest.mark.parametrize("dtype", ["u1", "u2"])
-@pytest.mark.parametrize("options", [{}, {"compression": "zlib", "predictor": True}, {"tile": (16, 16)}])
-def test_rgb_layouts(tmp_path, rng, planar, dtype, options):
-    values = rng.integers(0, 255, (20, 30, 3)).astype(dtype)
-    stored = values if planar == "contig" else np.moveaxis(values, -1, 0)
-    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb", planarconfig=planar, **options)
-    image = read(tmp_path / "a.tif")
-    assert image.color
-    assert image.channel_names == ("red", "green", "blue")
-    np.testing.assert_array_equal(image.array, values)
+pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
+PLACE = Place((30.0, 0.0, 500000.0, 0.0, -20.0, 9000000.0), "EPSG:32625", unit="m")
+VALUES = np.arange(12, dtype=np.uint8).reshape(3, 4)
 
 
-@pytest.mark.parametrize("planar", ["contig", "separate"])
-@pytest.mark.parametrize("n_bands", [2, 3, 6])
-def test_bands_are_not_colour(tmp_path, rng, planar, n_bands):
-    values = rng.integers(0, 4000, (20, 30, n_bands), dtype=np.uint16)
-    stored = values if planar == "contig" else np.moveaxis(values, -1, 0)
-    tifffile.imwrite(
-        tmp_path / "a.tif", stored, photometric="minisblack", planarconfig=planar, extrasamples=[0] * (n_bands - 1)
-    )
-    image = read(tmp_path / "a.tif")
-    assert not image.color
-    np.testing.assert_array_equal(image.array, values)
+@pytest.fixture
+def plain(tmp_path):
+    tifffile.imwrite(tmp_path / "plain.tif", VALUES)
+    return tmp_path / "plain.tif"
 
 
-def test_memory_decides_what_stays_in_the_file_and_max_pixels_what_does_not(tmp_path):
-    options = {"photometric": "minisblack", "planarconfig": "contig", "compression": "zlib"}
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((20, 30, 4), np.uint16), extrasamples=[0] * 3, **options)
-    n_bytes = 20 * 30 * 4 * 2
-    assert read(tmp_path / "a.tif", memory=n_bytes).in_memory
-    assert not read(tmp_path / "a.tif", memory=n_bytes - 1, max_pixels=10).in_memory
-    assert read(tmp_path / "a.tif", memory=n_bytes // 4, channels="2").in_memory
-    for memory in (None, n_bytes):
-        with pytest.raises(InputError, match="above the limit of 10"):
-            read(tmp_path / "a.tif", memory=memory, max_pixels=10)
+@pytest.fixture
+def placed(tmp_path):
+    """A file that GDAL wrote, with its place."""
+    profile = {"driver": "GTiff", "width": 4, "height": 3, "count": 1, "dtype": "uint8", "crs": PLACE.crs}
+    with rasterio.open(tmp_path / "placed.tif", "w", transform=rasterio.Affine(*PLACE.affine), **profile) as raster:
+        raster.write(VALUES[None])
+    return tmp_path / "placed.tif"
 
 
-def test_files_that_cannot_be_read_by_windows_are_read_whole(tmp_path, smooth_rgb):
-    Pillow.fromarray(smooth_rgb).save(tmp_path / "c.tif", compression="tiff_lzw")
-    if (image := read(tmp_path / "c.tif", memory=0)).in_memory:
-        with pytest.raises(InputError, match="above the limit"):
-            read(tmp_path / "c.tif", memory=0, max_pixels=10)
-    np.testing.assert_array_equal(image.array, smooth_rgb)
-    np.testing.assert_array_equal(read(tmp_path / "c.tif", channels="2").array[..., 0], smooth_rgb[..., 1])
+def test_georeferenced_files_are_read_by_gdal_and_others_by_tifffile(plain, placed, monkeypatch):
+    found = {path.stem: subject.read(path, Reading()) for path in (plain, placed)}
+    for image in found.values():
+        np.testing.assert_array_equal(image.array[..., 0], VALUES)
+    assert not isinstance(found["plain"].place.native, GeoReference)
+    assert isinstance(found["placed"].place.native, GeoReference)
+    assert "driver" in subject.describe(placed)
+    assert "compression" in subject.describe(plain)
+    monkeypatch.setattr(subject, "has_rasterio", lambda: False)
+    alone = subject.read(placed, Reading())
+    np.testing.assert_array_equal(alone.array, found["placed"].array)
+    assert type(alone.place.native) is TiffPlace
+    assert alone.place == PLACE
+    assert "driver" not in subject.describe(placed)
 
 
-def test_other_images_in_a_file_are_named_and_thumbnails_are_not(tmp_path):
-    with tifffile.TiffWriter(tmp_path / "two.ome.tif", ome=True) as tiff:
-        tiff.write(np.zeros((8, 9), np.uint8), metadata={"Name": "left", "axes": "YX"})
-        tiff.write(np.zeros((6, 7), np.uint8), metadata={"Name": "right", "axes": "YX"})
-    with pytest.warns(DataWarning, match=r"two\.ome\.tif holds 2 images, of which the first .* right \(6, 7\)"):
-        assert read(tmp_path / "two.ome.tif").shape == (8, 9)
-    with tifffile.TiffWriter(tmp_path / "thumb.tif") as tiff:
-        tiff.write(np.zeros((8, 9), np.uint8), metadata=None)
-        tiff.write(np.zeros((4, 5), np.uint8), metadata=None, subfiletype=1)
-    assert read(tmp_path / "thumb.tif").shape == (8, 9)
+@pytest.mark.parametrize("gdal", [True, False])
+def test_places_of_label_maps(plain, placed, monkeypatch, gdal):
+    if not gdal:
+        monkeypatch.setattr(subject, "has_rasterio", lambda: False)
+    assert subject.place(plain) is None
+    found = subject.place(placed)
+    assert found.affine == PLACE.affine
+    assert rasterio.CRS.from_string(found.crs) == rasterio.CRS.from_epsg(32625)
+
+
+def write(path, values, image=None, *, kind="labels", names=(), **options):
+    shape = values.shape[1:] if kind == "soft" else values.shape[:2]
+    contents = Contents(kind, shape, str(values.dtype), names, image, options, path)
+    return subject.write(path, contents, [(everything(shape), values)])
+
+
+def test_results_of_a_placed_image_lie_where_it_does(tmp_path, placed):
+    image = subject.read(placed, Reading())
+    write(tmp_path / "l.tif", VALUES, image)
+    with rasterio.open(tmp_path / "l.tif") as raster:
+        assert raster.transform == rasterio.Affine(*PLACE.affine)
+        np.testing.assert_array_equal(raster.read(1), VALUES)
+        assert raster.nodata == 0
+    # OME-TIFF knows no place on a map.
+    ome = tmp_path / "l.ome.tif"
+    write(ome, VALUES, image)
+    with tifffile.TiffFile(ome) as tiff:
+        assert tiff.is_ome
+        np.testing.assert_array_equal(tiff.asarray(), VALUES)
+
+
+def test_results_without_a_place(tmp_path, rng):
+    wide = VALUES.astype(np.uint32)
+    assert write(tmp_path / "l.tif", wide) == {}
+    assert tifffile.imread(tmp_path / "l.tif").dtype == np.uint8  # as narrow as the numbers are
+    soft = rng.random((2, 3, 4)).astype(np.float32)
+    write(tmp_path / "s.tif", soft, kind="soft", names=("a", "b"))
+    np.testing.assert_array_equal(subject.read_probabilities(tmp_path / "s.tif", 100), soft)
+    write(tmp_path / "m.tif", soft[0], kind="map", names=("gain",))
+    with tifffile.TiffFile(tmp_path / "m.tif") as tiff:
+        np.testing.assert_array_equal(tiff.asarray(), soft[0])
+        assert tiff.pages[0].description == "gain"
+    picture = rng.integers(0, 255, (3, 4, 3)).astype(np.uint8)
+    write(tmp_path / "p.tif", picture, Image(picture, color=True), kind="picture")
+    np.testing.assert_array_equal(subject.read(tmp_path / "p.tif", Reading()).array, picture)
+    np.testing.assert_array_equal(subject.read_labels(tmp_path / "l.tif", 100), VALUES)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "options", "words"),
+    [
+        (VALUES, "labels", {"cog": True}, r"cog=True is of another format, or of images that have a place"),
+        (np.zeros((2, 3, 4), np.float32), "soft", {"level": 3}, r"level=3 is of another format"),
+        (VALUES, "picture", {}, r"has shape \(3, 4\) and dtype uint8, expected \(rows, columns, 3\) uint8"),
+    ],
+)
+def test_what_it_cannot_write(tmp_path, values, kind, options, words):
+    with pytest.raises(ParameterError, match=words):
+        write(Path(tmp_path / "a.tif"), values, kind=kind, **options)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,108 @@
+"""Fitting a model: the order of the classes, their number and names, and what is asked for beside them."""
+
+import numpy as np
+import pytest
+from noisy_images import LEVELS as BLOB_LEVELS
+from noisy_images import blobs, gains, noisy
+
+from gmmseg import Image, ParameterError
+from gmmseg.errors import DataWarning
+from gmmseg.fitting.fit import Fitted, fit_images
+from gmmseg.fitting.options import FitOptions, Hints
+
+LEVELS = np.array([180.0, 20.0, 100.0])
+
+
+@pytest.fixture
+def scene(rng):
+    """Three stripes, the brightest first: an image of floats, and the stripe of each pixel."""
+    stripe = np.repeat([0, 1, 2], 30)[None].repeat(60, axis=0)
+    values = LEVELS[stripe] + rng.normal(0, 4, stripe.shape)
+    return Image(values[..., None].astype(np.float32), name="stripes"), stripe
+
+
+def fitted(*images, **options):
+    return fit_images(iter(images), len(images), FitOptions.of({"sample": 4000, **options}))
+
+
+def test_classes_go_up_in_the_first_feature(scene):
+    found = fitted(scene[0], k=3)
+    assert isinstance(found, Fitted)
+    np.testing.assert_allclose(found.model.means[:, 0], np.sort(LEVELS), atol=1)
+    np.testing.assert_allclose(found.model.mixture.weights, 1 / 3, atol=0.03)
+    assert found.model.class_names == ("class 1", "class 2", "class 3")
+    assert found.bias is None
+    assert found.found.image is scene[0]
+
+
+def test_names_and_scribbles_go_to_the_classes_that_they_are_given(scene):
+    image, stripe = scene
+    marks = np.zeros(stripe.shape, np.uint8)
+    marks[::9, 5:25] = 2  # the brightest shall be class 2
+    found = fitted(image, k=3, scribbles=marks, class_names=("a", "bright", "c"))
+    np.testing.assert_allclose(found.model.means[:, 0], [20, 180, 100], atol=2)
+    assert found.model.class_names == ("a", "bright", "c")
+
+
+def test_maps_number_the_classes(scene):
+    image, stripe = scene
+    maps = np.stack([np.where(stripe == each, 0.8, 0.1) for each in (0, 1, 2)])
+    np.testing.assert_allclose(fitted(image, k=3, prior=maps).model.means[:, 0], LEVELS, atol=2)
+
+
+def test_the_number_is_chosen_or_lowered_to_what_there_is(scene):
+    assert fitted(scene[0], k="auto").model.k == 3
+    steps = Image(np.repeat(np.array([3.0, 9.0], np.float32), 50).reshape(10, 10, 1), name="steps")
+    with pytest.warns(DataWarning, match="steps: k=4 classes were asked for"):
+        found = fitted(steps, k=4, class_names=("a", "b", "c", "d"))
+    assert (found.model.k, found.model.class_names) == (2, ("a", "b"))
+
+
+def test_the_strength_is_the_one_asked_for_or_estimated():
+    truth = blobs((120, 120), 3)
+    image = Image(noisy(truth, 20)[..., None].astype(np.float32))
+    given = [fitted(image, k=3, smooth=smooth).model.strength for smooth in (False, 0.4, True)]
+    assert given[:2] == [0, 0.4]
+    assert 0.2 < given[2] < 1
+    larger = Image(noisy(blobs((120, 120), 8), 20)[..., None].astype(np.float32))
+    assert fitted(larger, k=3).model.strength > given[2]
+
+
+def test_a_bias_field_is_found_with_the_classes(scene):
+    gain = gains((120, 140))
+    shaded = noisy(blobs((120, 140), 6), 5, gain=gain)
+    found = fitted(Image(shaded[..., None].astype(np.float32)), k=3, bias_field=True)
+    assert np.log(found.bias.gain() / gain).std() < 0.02
+    np.testing.assert_allclose(found.model.means[:, 0], BLOB_LEVELS, rtol=0.05)
+    with pytest.warns(DataWarning, match="stripes: no bias field was taken out: "):
+        assert fitted(scene[0], k=3, bias_field=True).bias is None
+
+
+def test_hints_are_of_one_image(scene):
+    options = FitOptions(3, hints=Hints(scribbles=np.zeros((60, 90), np.uint8)))
+    with pytest.raises(ParameterError, match="scribbles and prior are of one image, but there are 2"):
+        fit_images(iter([scene[0]] * 2), 2, options)
+
+
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+def test_an_image_without_data_has_a_model_all_the_same(covariance):
+    empty = Image(np.zeros((5, 6, 2), np.float32), valid=np.zeros((5, 6), bool), name="empty")
+    with pytest.warns(DataWarning, match="empty: no pixel is valid; every label is 0"):
+        model = fitted(empty, k=1, covariance=covariance).model
+    assert model.mixture.covariance == covariance
+    assert np.isfinite(model.mixture.log_density(np.zeros((2, 3)))).all()
+
+
+def test_threads_do_not_change_a_bit(scene):
+    options = FitOptions(3, bias_field=True)
+    for threads in (2, 5):
+        with pytest.warns(DataWarning, match="no bias field"):
+            one, many = (fit_images([scene[0]], 1, options, each).model for each in (1, threads))
+        assert one.mixture.covariances.tobytes() == many.mixture.covariances.tobytes()
+        assert one.strength == many.strength
+
+
+def test_each_image_is_seen_once_with_the_recipe(scene):
+    seen = []
+    found = fit_images([scene[0]], 1, FitOptions(2), seen=lambda image, recipe: seen.append((image, recipe)))
+    assert seen == [(scene[0], found.model.recipe)]

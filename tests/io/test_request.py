@@ -1,0 +1,78 @@
+"""What is asked of a reader of files: channels, memory, axes and limits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from counted_sources import SelectableSource
+
+from gmmseg.errors import InputError, ParameterError
+from gmmseg.image import Image
+from gmmseg.io.request import Reading, chosen, kept, require_axis, require_limit, require_room
+
+
+@pytest.fixture
+def stored(rng):
+    """An image of 6 x 7 pixels and 4 channels, uint16, in its file; and its values."""
+    values = rng.integers(0, 9, (6, 7, 4)).astype(np.uint16)
+    return Image(SelectableSource(values), color=False, name="a.tif"), values
+
+
+def test_what_fits_into_the_memory_is_read_and_more_stays_in_its_file(stored):
+    image, values = stored
+    assert kept(image, Reading(memory=6 * 7 * 4 * 2 - 1)) is image
+    for memory in (None, 6 * 7 * 4 * 2):
+        whole = kept(image, Reading(memory=memory))
+        assert whole.in_memory
+        np.testing.assert_array_equal(whole.array, values)
+    assert kept(whole, Reading(memory=0)) is whole  # it is in memory anyway
+
+
+def test_the_limit_is_of_what_is_decoded_whole(stored):
+    image, _ = stored
+    assert kept(image, Reading(memory=0, max_pixels=1)) is image
+    with pytest.raises(InputError, match=r"a\.tif is 7 x 6 = 42 pixels, above the limit of 41"):
+        kept(image, Reading(max_pixels=41))
+    assert kept(image, Reading(max_pixels=42)).in_memory
+
+
+def test_channels_are_chosen_before_pixels_are_read(stored):
+    _, values = stored
+    source = SelectableSource(values)
+    image = Image(source, color=False, name="a.tif")
+    assert chosen(image, Reading()) is image
+    few = chosen(image, Reading(channels="4,2"))
+    np.testing.assert_array_equal(few.array, values[..., [3, 1]])
+    assert source.log == [(3, 1)]
+    assert not chosen(image, Reading(channels="4,2", memory=6 * 7 * 2 * 2 - 1)).in_memory
+
+
+def test_pixels_stay_in_their_file_until_channels_are_chosen():
+    assert Reading(memory=7).memory_unchosen == 7
+    assert Reading().memory_unchosen is None
+    assert Reading(memory=7, channels="1").memory_unchosen == 0
+
+
+def test_axes_that_contradict_the_file():
+    image = Image(np.zeros((3, 4, 2), np.uint8), name="a.nii")
+    for axis in ("auto", -1, 2):
+        require_axis(image, Reading(channel_axis=axis), "NIfTI")
+    for axis in (0, None):
+        with pytest.raises(ParameterError, match=rf"channel_axis={axis} does not fit a\.nii: NIfTI says which"):
+            require_axis(image, Reading(channel_axis=axis), "NIfTI")
+    require_axis(image, Reading(channel_axis=0), "NIfTI", fits=True)
+    with pytest.raises(ParameterError, match="leave it out"):
+        require_axis(image, Reading(), "NIfTI", fits=False)
+
+
+def test_images_of_too_many_pixels_or_of_none():
+    require_room(Path("a.png"), (3, 4), 12)
+    with pytest.raises(InputError, match=r"^a\.png is 5 x 4 x 3 = 60 pixels, above the limit of 59; raise "):
+        require_room(Path("a.png"), (3, 4, 5), 59)
+    with pytest.raises(InputError, match="needs at least one pixel"):
+        require_room(Path("a.png"), (3, 0), 59)
+    # No dtype of NumPy holds this product.
+    with pytest.raises(InputError, match=f"= {2**80} pixels"):
+        require_room(Path("a.png"), (2**40, 2**40), 10**9)
+    with pytest.raises(ParameterError, match="max_pixels=0 allows no image; use at least 1"):
+        require_limit(0)

@@ -1,0 +1,104 @@
+"""Restarts: the frame in which fits are made, starts of every kind, and the likeliest fit of several."""
+
+import numpy as np
+import pytest
+
+from gmmseg import GaussianMixture
+from gmmseg.errors import ParameterError
+from gmmseg.mixture.estimator.restarts import Restarts
+from gmmseg.mixture.estimator.validation import initial_values
+
+
+def restarts(rows, k=3, *, weights=None, **parameters):
+    model = GaussianMixture(k, random_state=0, **parameters)
+    return Restarts(model, rows, weights, initial_values(model, rows.shape[1]))
+
+
+def in_own_units(made, fit):
+    return fit.mixture.transform(made.scale, made.center)
+
+
+def test_fits_are_made_in_a_frame_in_which_no_sum_cancels(blobs):
+    rows = blobs(300, 2)[0] * [1e-3, 1e4] + [1e6, -5e7]
+    before = rows.copy()
+    made = restarts(rows)
+    np.testing.assert_array_equal(rows, before)
+    np.testing.assert_allclose(made.planes * made.scale[:, None] + made.center[:, None], rows.T, rtol=1e-12)
+    assert np.abs(made.planes).max() < 20
+    np.testing.assert_allclose(made.regularization, 1e-6 / made.scale**2)
+    common = restarts(rows, covariance_type="spherical")
+    assert common.scale[0] == common.scale[1]  # one variance for all features has one unit
+    single = restarts(rows.astype(np.float32))
+    assert single.planes.dtype == np.float32
+
+
+@pytest.mark.parametrize("init", ["kmeans", "k-means++", "random", "random_from_data"])
+def test_every_start_leads_to_a_fit(blobs, init):
+    rows = blobs(400, 2, 3)[0]
+    fit = restarts(rows, init_params=init).best(None)
+    assert fit.mixture.n_components == 3
+    assert np.diff(fit.history).min() > -1e-9
+
+
+def test_the_likeliest_of_several_fits_stays(blobs):
+    rows = blobs(400, 2, 8, apart=2.0)[0]
+    options = {"init_params": "random_from_data", "max_iter": 300}
+    alone = [restarts(rows, 8, **options, n_init=n).best(None).history[-1] for n in (1, 2, 5)]
+    assert alone[0] <= alone[1] <= alone[2]
+
+
+def test_given_values_are_where_the_fit_starts(blobs):
+    rows = blobs(300, 2, 2)[0]
+    given = {
+        "weights_init": [0.25, 0.75],
+        "means_init": [[1.0, 2.0], [3.0, 4.0]],
+        "precisions_init": np.stack([np.eye(2), 4 * np.eye(2)]),
+    }
+    made = restarts(rows, 2, max_iter=0, **given)
+    start = in_own_units(made, made.best(None))
+    np.testing.assert_allclose(start.means, given["means_init"], atol=1e-10)
+    np.testing.assert_allclose(start.weights, [0.25, 0.75])
+    np.testing.assert_allclose(start.covariances, [np.eye(2), np.eye(2) / 4], atol=1e-10)
+
+
+def test_a_warm_start_goes_on_and_is_a_single_one(blobs):
+    rows = blobs(300)[0]
+    model = GaussianMixture(3, random_state=0, n_init=4).fit(rows)
+    made = Restarts(model, rows, None, {})
+    fit = made.best(model._last_mixture(3))
+    assert (fit.converged, len(fit.history)) == (True, 1)  # it had settled
+    unit = np.log(made.scale).sum()
+    assert fit.history[-1] - unit >= model.lower_bound_ - 1e-9
+
+
+def test_weights_count_samples_that_often(blobs, rng):
+    rows, times = blobs(200, 2, 2)[0], rng.integers(1, 4, 200)
+    given = {"means_init": rows[:2], "weights_init": [0.5, 0.5], "precisions_init": np.stack([np.eye(2)] * 2)}
+    weighted = restarts(rows, 2, weights=times.astype(float), **given)
+    repeated = restarts(np.repeat(rows, times, axis=0), 2, **given)
+    found, expected = (in_own_units(made, made.best(None)) for made in (weighted, repeated))
+    np.testing.assert_allclose(found.means, expected.means, rtol=1e-6)
+    np.testing.assert_allclose(found.covariances, expected.covariances, rtol=1e-5, atol=1e-8)
+
+
+def test_components_may_collapse_only_where_variances_are_regularised():
+    rows = np.repeat([[0.0, 0.0], [1.0, 1.0]], 10, axis=0)
+    with pytest.raises(ParameterError, match="ill-defined empirical covariance.*only 2 can be told apart"):
+        restarts(rows, 4, reg_covar=0).best(None)
+
+
+def test_how_a_fit_went_is_told_as_far_as_it_is_asked(blobs, capsys):
+    rows = blobs(200)[0]
+    restarts(rows, n_init=2).best(None)
+    assert capsys.readouterr().out == ""
+    restarts(rows, n_init=2, verbose=1, verbose_interval=1, tol=0, max_iter=2).best(None)
+    assert capsys.readouterr().out.splitlines() == [
+        line
+        for turn in (0, 1)
+        for line in (
+            f"Initialization {turn}",
+            "  Iteration 1",
+            "  Iteration 2",
+            "Initialization did not converge.",
+        )
+    ]
