@@ -9,7 +9,8 @@ import pytest
 import gmmseg
 
 PACKAGE = Path(gmmseg.__file__).parent
-ROOT = Path(__file__).parents[1]  # the compiled sources are not installed
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent  # the compiled sources are not installed
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 NATIVE = [p for p in sorted((ROOT / "gmmseg" / "kernels" / "native").iterdir()) if p.suffix in (".cpp", ".h", ".txt")]
 
@@ -172,3 +173,28 @@ def test_nothing_below_the_command_line_prints_or_pickles(path):
     assert "allow_pickle=True" not in path.read_text()
     if "cli" not in path.parts:
         assert "print" not in names
+
+
+# Modules that need no test file of their name, and why.
+NOT_MIRRORED = {
+    "gmmseg.__main__": "one call, which tests/cli/test_completion.py makes as a user does",
+    "gmmseg.export.kinds": "a table of words",
+    "gmmseg.kernels.compiled": "tests/kernels/ compares it with the reference, kernel by kernel",
+    "gmmseg.kernels.densities": "four arrays without a function",
+    "gmmseg.kernels.reference.color": "the twin in these comparisons",
+    "gmmseg.kernels.reference.mixture": "the twin in these comparisons",
+    "gmmseg.kernels.reference.spatial": "the twin in these comparisons",
+    "gmmseg.kernels.reference.texture": "the twin in these comparisons",
+}
+
+
+def test_each_module_has_its_tests_at_the_mirrored_place():
+    """Those of gmmseg/io/nifti/write.py are in tests/io/nifti/test_write.py; faces of packages have none."""
+    mirrors = {
+        name: TESTS / path.relative_to(PACKAGE).with_name(f"test_{path.name}")
+        for name, path in MODULES.items()
+        if path.name != "__init__.py"
+    }
+    missing = {name for name, path in mirrors.items() if not (path.is_file() and "def test_" in path.read_text())}
+    assert not [f"{name} has no {mirrors[name].relative_to(ROOT)}" for name in sorted(missing - set(NOT_MIRRORED))]
+    assert not set(NOT_MIRRORED) - missing, "tested by their name all the same, or gone"

@@ -8,7 +8,9 @@ import pytest
 from PIL import Image as Pillow
 
 from gmmseg.batch import plan
+from gmmseg.batch.outputs import check_outputs, output_name, require_distinct
 from gmmseg.errors import OutputError, ParameterError
+from gmmseg.image import Image
 
 
 def test_formats_of_label_maps(tmp_path):
@@ -39,3 +41,53 @@ def test_inputs_are_never_written_over(scenes):
             plan(sources, "scenes/deep/..")
     assert len(plan("scenes/*.png", ".").images) == 4
     assert len(plan("**/*.png", "scenes/deep").images) == 4
+
+
+def test_other_outputs_are_named_after_the_labels():
+    assert output_name("labels", "deep/a_labels.tif") == "deep/a_labels.tif"
+    assert output_name("soft", "deep/a_labels.tif") == "deep/a_soft.npz"
+    assert output_name("overlay", "b_labels_labels.png") == "b_labels_overlay.png"
+    assert output_name("model", "a_labels.png") == "a_model.gmm.json"
+
+
+@pytest.mark.parametrize(
+    ("outputs", "error", "words"),
+    [
+        ({"depth": "a.npy"}, ParameterError, "outputs has 'depth', which is nothing to write; use labels, "),
+        ({"model": "a.png"}, OutputError, "a.png: models are written as JSON"),
+        ({"labels": "a.jpg"}, OutputError, r"a\.jpg has the suffix '\.jpg'"),
+        ({"soft": "none/a.npz"}, OutputError, "the folder none does not exist"),
+        ({"overlay": "a.npy"}, OutputError, "which a picture cannot be written to"),
+        ({"labels": "there.png"}, OutputError, r"there\.png exists already"),
+    ],
+)
+def test_outputs_that_could_not_be_written(tmp_path, monkeypatch, outputs, error, words):
+    monkeypatch.chdir(tmp_path)
+    Path("there.png").touch()
+    with pytest.raises(error, match=words):
+        check_outputs(Path("in.png"), {kind: Path(name) for kind, name in outputs.items()}, overwrite=False)
+    check_outputs(Path("in.png"), {"labels": Path("there.png")}, overwrite=True)
+
+
+def test_volumes_have_no_overlay(tmp_path):
+    volume = Image(np.zeros((2, 3, 4, 1), np.uint8))
+    outputs = {"overlay": tmp_path / "o.png"}
+    check_outputs(Path("v.npy"), outputs, overwrite=False)
+    with pytest.raises(OutputError, match="an overlay needs a picture, v.npy has 3 axes; leave it out"):
+        check_outputs(Path("v.npy"), outputs, overwrite=False, image=volume)
+    with pytest.raises(OutputError, match="contours need a picture"):
+        check_outputs(Path("v.npy"), {"contours": tmp_path / "c.png"}, overwrite=False, image=volume)
+
+
+def test_files_are_the_same_through_links_and_before_they_exist(tmp_path):
+    (tmp_path / "in.png").touch()
+    (tmp_path / "link.png").symlink_to("in.png")
+    source = tmp_path / "in.png"
+    for target, words in (("link.png", "which is an input"), ("sub/../in.png", "which is an input")):
+        (tmp_path / "sub").mkdir(exist_ok=True)
+        with pytest.raises(ParameterError, match=words):
+            require_distinct([(source, {"labels": tmp_path / target})], [source])
+    twice = {"labels": tmp_path / "a.png", "overlay": tmp_path / "sub" / ".." / "a.png"}
+    with pytest.raises(ParameterError, match="is named for two results; give each its own name"):
+        require_distinct([(source, twice)], [source])
+    require_distinct([(source, {"labels": tmp_path / "a.png", "soft": tmp_path / "b.png"})], [source])

@@ -3,7 +3,10 @@
 import io
 import sys
 
-from gmmseg.cli.progress import Count
+import pytest
+from terminals import Terminal
+
+from gmmseg.cli.progress import Count, Progress
 
 
 def test_logs_get_a_line_now_and_then(monkeypatch):
@@ -17,3 +20,60 @@ def test_logs_get_a_line_now_and_then(monkeypatch):
     said = sys.stderr.getvalue().splitlines()
     assert len(said) == 6
     assert said[0] == "gmmseg: 15 of 200 images, 30.0 a minute, 6 min 10 s left"
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Set the time: a list whose only number it is."""
+    now = [1000.0]
+    monkeypatch.setattr("gmmseg.cli.progress.time.monotonic", lambda: now[0])
+    return now
+
+
+def test_a_line_is_rewritten_on_a_terminal_and_erased(monkeypatch, clock):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    progress = Progress()
+    progress.clear()
+    assert terminal.getvalue() == ""  # there was nothing to erase
+    progress.stage("a.png", "reading")
+    for done in range(1, 5):
+        clock[0] += 0.01
+        progress(done, 4)
+    assert terminal.getvalue().split("\r\x1b[K")[1:] == [
+        "a.png: reading",
+        "a.png: labelling [######..................] 25 %",
+        "a.png: labelling [########################] 100 %",  # those between came too soon
+    ]
+    progress.clear()
+    assert terminal.getvalue().endswith("100 %\r\x1b[K")
+
+
+def test_a_line_is_no_wider_than_the_terminal(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "10")
+    Progress().show("0123456789abc")
+    assert terminal.getvalue() == "\r\x1b[K456789abc"
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_nothing_is_shown_where_nobody_watches(monkeypatch, quiet):
+    stream = Terminal() if quiet else io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    progress = Progress(quiet=quiet)
+    progress.stage("a.png", "reading")
+    progress(1, 1)
+    progress.clear()
+    assert stream.getvalue() == ""
+
+
+def test_what_is_left_is_said_in_hours_minutes_and_seconds(monkeypatch, clock):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    count = Count(1000, "images")
+    for seconds, expected in ((2, "500 of 1000 images, 250.0 a second, 2 s left"), (7198, "501 of 1000 images")):
+        clock[0] += seconds
+        count.add(500 if seconds == 2 else 1)
+        assert expected in terminal.getvalue()
+    assert terminal.getvalue().endswith("4.2 a minute, 1 h 59 min left")

@@ -1,10 +1,13 @@
 """Tables of classes: how they are cut, and where they have colours."""
 
 import json
+import math
 import sys
 
 import numpy as np
 from terminals import Terminal
+
+from gmmseg.cli.table import class_table, finite, hex_color, pairs
 
 
 def record_of(finished):
@@ -31,3 +34,40 @@ def test_wide_tables_are_cut_and_json_is_not(run):
     finished = run("segment", *options)
     assert finished.out.splitlines()[-1] == "... and 8 more features; --json prints all"
     assert len(record_of(run("segment", *options, "--json"))["classes"][0]["means"]) == 20
+
+
+def one(label, share, means, **more):
+    return {"label": label, "name": f"class {label}", "share": share, "color": None, "means": means} | more
+
+
+def test_columns_are_aligned_and_rounded_to_what_can_be_compared():
+    classes = [
+        one(1, 0.0003, {"a": 0.001234, "b": 12345.6, "c": 1e-9}),
+        one(2, 0.9997, {"a": -0.5, "b": 2.0, "c": None}),
+    ]
+    assert class_table(classes).splitlines() == [
+        "class    share       a      b      c",
+        "    1   <0.1 %   0.001  12346  1e-09",
+        "    2  100.0 %  -0.500      2      -",
+    ]
+
+
+def test_names_and_colours_are_shown_where_there_are_any():
+    classes = [
+        one(1, 0.5, {}, name="water\x1b[31m", color="#0000ff"),
+        one(2, 0.0, {}, color="#ffffff"),
+        one(3, 0.5, {}),
+    ]
+    header, *rows = class_table(classes).splitlines()
+    assert header.split() == ["class", "name", "share", "colour"]
+    assert "\x1b" not in rows[0]
+    assert rows[0].endswith("#0000ff")
+    assert [row.split()[-1] for row in rows[1:]] == ["-", "-"]  # a class without pixels has no colour
+
+
+def test_small_things_that_are_printed():
+    assert hex_color((1, 171, 255)) == "#01abff"
+    assert hex_color(None) is None
+    assert [finite(each) for each in (1.5, math.nan, math.inf)] == [1.5, None, None]
+    assert pairs([("a", 1), ("long name", "x\ny")]) == "a          1\nlong name  x\\ny"
+    assert pairs([]) == ""

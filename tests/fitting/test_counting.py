@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from counted_sources import CountedSource
 
 import gmmseg
-from gmmseg import io
+from gmmseg import Image, io
+from gmmseg.fitting.counting import distinct_values
 from gmmseg.fitting.sampling import SampleRequest, take_sample
 
 
@@ -38,3 +40,31 @@ def test_a_fit_to_counts_is_that_to_every_pixel(pictures):
     np.testing.assert_allclose(few.means, explicit.means, rtol=0.01)
     score = [gmmseg.apply(m, grey).log_density.mean() for m in (few, explicit)]
     assert score[0] == pytest.approx(score[1], abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "channels", "top"),
+    [("u1", 1, 255), ("u1", 2, 9), ("u2", 1, 65535), ("u1", 8, 1), ("u2", 4, 1), ("u4", 2, 2)],
+)
+@pytest.mark.parametrize("lazy", [False, True])
+def test_every_value_is_counted_whatever_its_width(rng, dtype, channels, top, lazy):
+    pixels = (rng.integers(0, 2, (30, 40, channels)) * top).astype(dtype)
+    pixels[0, 0] = 0
+    image = Image(CountedSource(pixels) if lazy else pixels, color=False, valid=rng.random((30, 40)) < 0.8)
+    values, counts = distinct_values(image, pixels.reshape(-1, channels))
+    expected, numbers = np.unique(pixels[image.valid], axis=0, return_counts=True)
+    order = np.lexsort(values.T[::-1])
+    np.testing.assert_array_equal(values[order], expected, strict=True)
+    np.testing.assert_array_equal(counts[order], numbers)
+
+
+@pytest.mark.parametrize(("dtype", "channels"), [("f4", 1), ("i2", 1), ("u2", 5), ("u1", 9)])
+def test_other_numbers_are_not_counted(dtype, channels):
+    assert distinct_values(Image(np.zeros((4, 5, channels), dtype)), np.zeros((9, channels), dtype)) is None
+
+
+def test_a_sample_tells_where_values_are_too_many(rng):
+    many = rng.integers(0, 256, (30, 40, 3)).astype(np.uint8)
+    assert distinct_values(Image(many), many.reshape(-1, 3)) is None
+    few = many // 100
+    assert len(distinct_values(Image(few), few.reshape(-1, 3))[0]) <= 27

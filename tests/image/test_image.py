@@ -61,3 +61,14 @@ def test_takes_anything_with_array():
             return np.arange(6).reshape(2, 3)
 
     np.testing.assert_array_equal(Image.from_array(Holder()).array[..., 0], [[0, 1, 2], [3, 4, 5]])
+
+
+def test_an_image_is_one_line_to_look_at():
+    photo = Image.from_array(np.zeros((300, 400, 3), np.uint8), name="photo.png")
+    assert repr(photo) == "Image('photo.png', 300 x 400, 3 channels, uint8)"
+    volume = Image.from_array(np.zeros((5, 6, 7), np.float32), channel_axis=None)
+    assert repr(volume) == "Image('image', 5 x 6 x 7, 1 channel, float32)"
+    long = repr(Image(np.zeros((4, 5, 255), np.uint16), name="folder\n/" * 40 + "scene.tif"))
+    assert len(long) <= 120
+    assert "\n" not in long
+    assert "scene.tif', 4 x 5, 255 channels, uint16)" in long

@@ -5,6 +5,7 @@ import pytest
 from counted_sources import CountedSource, SelectableSource
 
 from gmmseg.image import Image
+from gmmseg.image.sources import ArraySource, Completed, Masked, Selected
 from gmmseg.image.windows import everything
 
 
@@ -30,3 +31,54 @@ def test_sources_read_only_what_they_are_asked_for(rng, kind, read_channels):
     np.testing.assert_array_equal(chosen.array, values[..., [3, 1]])
     np.testing.assert_array_equal(chosen.select("2").array, values[..., [1]])
     assert source.log[0] == read_channels
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_array_is_a_source(rng, order):
+    values = np.asarray(rng.random((5, 6, 3)), order=order)
+    source = ArraySource(values)
+    assert (source.shape, source.dtype, source.blocks, source.sweep) == ((5, 6, 3), np.float64, (5, 6), 0)
+    pixels, valid = source.read((slice(1, 3), slice(0, 4)))
+    np.testing.assert_array_equal(pixels, values[1:3, :4])
+    assert np.shares_memory(pixels, values)
+    assert valid is None
+    flat = np.array([29, 0, 7])
+    np.testing.assert_array_equal(source.take(flat)[0], values.reshape(-1, 3)[flat])
+    np.testing.assert_array_equal(source.select((2, 0)).array, values[..., [2, 0]])
+    assert np.asarray(source) is values
+    assert np.array(source) is not values
+
+
+def test_single_pixels_follow_from_windows(rng):
+    values = rng.random((9, 8, 2))
+    values[3, 3] = np.nan
+    source = Completed(CountedSource(values))
+    flat = rng.integers(0, 72, 40)
+    taken, valid = source.take(flat)
+    np.testing.assert_array_equal(taken, values.reshape(-1, 2)[flat])
+    np.testing.assert_array_equal(np.ones(40, bool) if valid is None else valid, flat != 27)
+    assert source.take(np.array([27]))[1].tolist() == [False]
+    assert source.take(np.array([26]))[1] is None
+
+
+def test_a_mask_of_another_source_decides_too(rng):
+    values = np.ones((4, 5, 1), np.float32)
+    values[0, 0] = np.nan
+    used = np.ones((4, 5, 1), np.uint8)
+    used[:, 3:] = 0
+    source = Masked(CountedSource(values), CountedSource(used))
+    _, valid = source.read((slice(0, 4), slice(0, 5)))
+    expected = used[..., 0] > 0
+    expected[0, 0] = False
+    np.testing.assert_array_equal(valid, expected)
+    assert source.read((slice(1, 3), slice(0, 3)))[1] is None
+
+
+def test_some_channels_of_a_source_that_reads_all():
+    values = np.zeros((3, 4, 3), np.float32)
+    values[1, 1, [0, 2]] = np.nan
+    source = Selected(CountedSource(values), (2, 0))
+    assert source.shape == (3, 4, 2)
+    pixels, valid = source.read((slice(0, 3), slice(0, 4)))
+    np.testing.assert_array_equal(pixels, values[..., [2, 0]])
+    assert np.argwhere(~valid).tolist() == [[1, 1]]

@@ -5,6 +5,7 @@ import pytest
 
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.image import Image
+from gmmseg.image.validity import combine, finite
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -50,12 +51,28 @@ def test_wrong_masks():
         image.with_mask(np.ones((2, 3)))
 
 
-def test_an_image_is_one_line_to_look_at():
-    photo = Image.from_array(np.zeros((300, 400, 3), np.uint8), name="photo.png")
-    assert repr(photo) == "Image('photo.png', 400 x 300, 3 channels, uint8)"
-    volume = Image.from_array(np.zeros((5, 6, 7), np.float32), channel_axis=None)
-    assert repr(volume) == "Image('image', 5 x 6 x 7, 1 channel, float32)"
-    long = repr(Image(np.zeros((4, 5, 255), np.uint16), name="folder\n/" * 40 + "scene.tif"))
-    assert len(long) <= 120
-    assert "\n" not in long
-    assert "scene.tif', 5 x 4, 255 channels, uint16)" in long
+def test_every_channel_or_any(recwarn):
+    pixels = np.ones((2, 2, 2), np.float32)
+    assert finite(pixels, every=True) is None
+    pixels[0, 0, 1] = np.nan
+    pixels[1, 1] = np.inf
+    assert finite(pixels, every=True).tolist() == [[False, True], [True, False]]
+    assert finite(pixels, every=False).tolist() == [[True, True], [True, False]]
+    assert finite(np.zeros((2, 2, 1), np.uint8), every=True) is None
+    assert not recwarn.list  # without a name
+
+
+def test_numbers_beyond_float32_are_none():
+    pixels = np.array([[[1e300], [3e38], [-1e39], [2.0]]])
+    with pytest.warns(DataWarning, match="^scan: 1 pixels are NaN, infinite or beyond float32; their label is 0$"):
+        valid = finite(pixels, every=True, name="scan", among=np.array([[True, True, False, True]]))
+    assert valid.tolist() == [[False, True, False, True]]
+
+
+def test_masks_combine_and_none_allows_all():
+    some, other = np.array([True, False, True]), np.array([False, True, True])
+    assert combine(None, None) is None
+    assert combine(some, None).tolist() == combine(None, some).tolist() == some.tolist()
+    assert combine(some, other).tolist() == [False, False, True]
+    assert combine(np.ones(3, bool), np.ones(3, bool)) is None
+    assert combine(None, np.ones(3, bool)) is None

@@ -6,6 +6,7 @@ import tifffile
 
 from gmmseg.image.windows import everything
 from gmmseg.io import read, read_info
+from gmmseg.io.nodata import dtype_without_nodata, separate_nodata
 from gmmseg.io.request import Reading
 from gmmseg.io.tiff.decoding import read_tiff
 
@@ -70,3 +71,43 @@ def test_nodata_nan(tmp_path):
     values[2, 3] = np.nan
     tifffile.imwrite(tmp_path / "n.tif", values, extratags=[(42113, "s", 0, "nan", True)])
     assert np.argwhere(~read(tmp_path / "n.tif").valid).tolist() == [[2, 3]]
+
+
+def test_bands_of_floats_and_signed_numbers_can_be_missing_one_by_one():
+    for dtype, becomes in (("i2", "f4"), ("i4", "f4"), ("f4", "f4"), ("f8", "f8")):
+        assert dtype_without_nodata(np.dtype(dtype), 2) == np.dtype(becomes)
+        pixels, valid = separate_nodata(np.array([[1, 2], [-9, 2], [-9, -7]], dtype), (-9.0, -7.0))
+        assert pixels.dtype == np.dtype(becomes)
+        np.testing.assert_array_equal(pixels, [[1, 2], [np.nan, 2], [np.nan, np.nan]])
+        assert valid.tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(("dtype", "color"), [("u1", False), ("f4", True)])
+def test_unsigned_numbers_and_colours_are_missing_only_as_a_whole(dtype, color):
+    given = np.array([[0, 2], [0, 0]], dtype)
+    pixels, valid = separate_nodata(given.copy(), (0.0, 0.0), color=color)
+    np.testing.assert_array_equal(pixels, given, strict=True)
+    assert valid.tolist() == [True, False]
+
+
+def test_a_single_band_is_missing_where_it_has_the_value():
+    assert dtype_without_nodata(np.dtype("i2"), 1) == np.dtype("i2")
+    pixels, valid = separate_nodata(np.array([[5], [-9]], np.int16), (-9.0,))
+    assert (pixels.dtype, valid.tolist()) == (np.int16, [True, False])
+
+
+def test_values_that_no_pixel_can_have():
+    for value in (-1.0, 256.0, 0.5, np.nan, None):
+        pixels = np.array([[0], [255]], np.uint8)
+        assert separate_nodata(pixels, (value,))[1] is None
+    # Declared for 64 bits: infinite in 32.
+    assert separate_nodata(np.array([[-np.inf], [1]], np.float32), (-1.7976931348623157e308,))[1].tolist() == [
+        False,
+        True,
+    ]
+
+
+def test_one_band_that_cannot_be_missing_makes_every_pixel_valid():
+    assert separate_nodata(np.zeros((2, 2), np.uint8), (0.0, None))[1] is None
+    masks = np.array([[255, 255], [0, 0], [0, 255]], np.uint8)
+    assert separate_nodata(np.ones((3, 2), np.uint8), (None, None), masks=masks)[1].tolist() == [True, False, True]

@@ -10,6 +10,7 @@ import pytest
 
 import gmmseg
 from gmmseg.errors import OutputError
+from gmmseg.labelling.on_disk import kept_on_disk
 from gmmseg.spatial.sieve import sieve
 
 
@@ -63,4 +64,19 @@ def test_a_full_disk_is_reported_before_it_kills(specks, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(OutputError, match="no room for 0 MB of labels that are to be cleaned .*; free space, or leave"):
         kept.save(tmp_path / "labels.npy")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("sweep", "order"), [(0, "C"), (2, "F")])
+def test_a_map_in_a_file_is_gone_at_the_end(tmp_path, rng, sweep, order):
+    values = rng.integers(0, 9, (4, 5, 6)).astype(np.uint8)
+    with kept_on_disk((4, 5, 6), sweep, tmp_path) as labels:
+        assert not labels.any()
+        labels[...] = values
+        labels.flush()
+        np.testing.assert_array_equal(labels, values)
+        assert labels.flags[f"{order}_CONTIGUOUS"]
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ZeroDivisionError), kept_on_disk((4, 5), 0, tmp_path):
+        _ = 1 / 0
     assert list(tmp_path.iterdir()) == []

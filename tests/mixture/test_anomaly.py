@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 import gmmseg
+from gmmseg import Mixture
+from gmmseg.mixture.anomaly import p_values
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +41,32 @@ def test_outliers_are_kept_with_the_model(scene, tmp_path, kind):
     np.testing.assert_array_equal(again.labels, seg.labels)
     np.testing.assert_array_equal(again.log_density, seg.log_density)
     assert np.isfinite(seg.log_density).all()
+
+
+SINGLE = Mixture(np.ones(1), np.array([[1.0, -2.0]]), np.array([[[4.0, 1.0], [1.0, 2.0]]]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_p_value_is_the_tail_of_the_chi_squared_distribution(rng, dtype):
+    planes = rng.normal(0, 3, (2, 50)).astype(dtype)
+    offsets = planes - SINGLE.means[0][:, None]
+    squared = (offsets * np.linalg.solve(SINGLE.covariances[0], offsets)).sum(axis=0)
+    found = p_values(planes, SINGLE.arguments_of)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, chi2(2).sf(squared), rtol=1e-3 if dtype == np.float32 else 1e-9, atol=1e-7)
+
+
+def test_p_values_of_samples_are_evenly_spread_whatever_is_missing(rng):
+    planes = SINGLE.sample(4000, rng)[0]
+    planes[0, ::3], planes[:, :10] = np.nan, np.nan
+    found = p_values(planes, SINGLE.arguments_of, threads=2)
+    assert np.isnan(found[:10]).all()
+    np.testing.assert_allclose(np.quantile(found[10:], [0.1, 0.5, 0.9]), [0.1, 0.5, 0.9], atol=0.03)
+    alone = p_values(np.array([[np.nan], [0.5]]), SINGLE.arguments_of)
+    np.testing.assert_allclose(alone, chi2(1).sf(2.5**2 / 2), rtol=1e-9)
+
+
+def test_components_have_their_say_by_the_posteriors():
+    pair = Mixture(np.array([0.5, 0.5]), np.array([[0.0], [100.0]]), np.ones((2, 1, 1)))
+    found = p_values(np.array([[0.0, 50, 98, 100]]), pair.arguments_of)
+    np.testing.assert_allclose(found, [1, 0, chi2(1).sf(4), 1], atol=1e-9)

@@ -6,6 +6,7 @@ from gappy_samples import TRUE, gappy
 from scipy.stats import multivariate_normal
 
 from gmmseg.mixture.em import Iteration, expectation_maximization
+from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.statistics import m_step, measure
 
@@ -101,3 +102,30 @@ def test_statistics_are_those_of_the_parts():
 def test_only_missing_features_still_give_a_mixture():
     mixture = expectation_maximization(np.full((3, 10), np.nan), TRUE).mixture
     assert np.isfinite(mixture.means).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_missing_is_filled_in_from_the_rest(rng, dtype):
+    slope = np.array([[1.0], [2.0], [-1.0]])
+    whole = (slope * rng.normal(size=2000) + rng.normal(0, 0.05, (3, 2000)) + [[5.0], [-3], [100]]).astype(dtype)
+    planes = whole.copy()
+    planes[rng.integers(0, 3, 2000), np.arange(2000)] = np.nan  # one feature of each sample
+    planes[:, :7] = np.nan
+    before = planes.copy()
+    found = fill_in(planes)
+    np.testing.assert_array_equal(planes, before)
+    assert found.dtype == dtype
+    known = np.isfinite(planes)
+    np.testing.assert_array_equal(found[known], whole[known])
+    assert np.abs(found - whole)[:, 7:].max() < 0.6  # twelve times the noise; the features themselves vary by 1 to 2
+    # Of a sample without any feature the mean of all is expected.
+    np.testing.assert_allclose(found[:, :7], found[:, :1].repeat(7, axis=1))
+    np.testing.assert_allclose(found[:, 0], [5, -3, 100], atol=0.2)
+
+
+def test_samples_that_lack_nothing_stay_as_they_are(rng):
+    planes = rng.normal(size=(2, 10))
+    assert fill_in(planes) is planes
+    constant = np.array([[4.0, 4, np.nan], [1, 2, 3]])
+    np.testing.assert_allclose(fill_in(constant)[0], 4, atol=1e-6)
+    assert np.isfinite(fill_in(np.full((2, 5), np.nan))).all()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import gmmseg
-from gmmseg import io
+from gmmseg import Image, io
+from gmmseg.spatial.guidance import Guidance
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +151,30 @@ def test_strokes_are_of_one_image(scene):
     image, truth = scene
     with pytest.raises(gmmseg.ParameterError, match="there are 2; fit one at a time"):
         gmmseg.fit([image, image], 3, scribbles=strokes(truth, (1, 1)))
+
+
+def test_priors_of_scribbles_rule_out_and_those_of_maps_weigh():
+    image = Image(np.zeros((1, 3, 1), np.uint8))
+    marks = np.array([[0, 2, 0]])
+    maps = np.array([[[3.0, 1, 0]], [[1.0, 1, 0]]])
+    where = (slice(0, 1), slice(0, 3))
+    alone = Guidance.of(image, 2, marks, None, 1).log_prior(2, where)
+    assert alone[:, 0].tolist() == [0, 0]
+    assert alone[1, 1] == 0 > alone[0, 1] + 1e5
+    both = Guidance.of(image, 2, marks, maps, 0.5)
+    # Maps need not sum to 1, and where all of them are 0 they say nothing.
+    np.testing.assert_allclose(
+        np.exp(both.log_prior(2, where))[:, [0, 2]], np.sqrt([[0.75, 0.5], [0.25, 0.5]]), rtol=1e-6
+    )
+    np.testing.assert_array_equal(both.log_prior(2, where)[:, 1], alone[:, 1])
+    np.testing.assert_array_equal(both.log_prior(2, (np.array([0]), np.array([2]))), both.log_prior(2, where)[:, 2:])
+    assert Guidance.of(image, 2, None, None, 1) is None
+
+
+def test_classes_that_are_given_or_more_likely_than_all_others():
+    image = Image(np.zeros((1, 4, 1), np.uint8))
+    maps = np.array([[[0.6, 0.4, 0.2, 0.9]], [[0.2, 0.4, 0.3, 0.05]], [[0.2, 0.2, 0.5, 0.05]]])
+    where = (slice(0, 1), slice(0, 4))
+    assert Guidance.of(image, 3, None, maps, 1).classes(where).tolist() == [1, 0, 0, 1]
+    assert Guidance.of(image, 3, np.array([[0, 3, 0, 2]]), maps, 1).classes(where).tolist() == [1, 3, 0, 2]
+    assert Guidance.of(image, 3, np.array([[0, 3, 0, 2]]), None, 1).classes(where).tolist() == [0, 3, 0, 2]
