@@ -134,6 +134,8 @@ def test_public_names_are_few_sorted_out_and_there():
 def test_each_module_exports_what_it_has(name):
     tree = ast.parse(MODULES[name].read_text())
     assert ast.get_docstring(tree), "no docstring"
+    if name == "gmmseg.kernels.compiled":
+        pytest.importorskip("gmmseg.kernels._native", reason="nothing was compiled")
     module = __import__(name, fromlist=["_"])
     for public in getattr(module, "__all__", ()):
         assert hasattr(module, public)

@@ -62,9 +62,13 @@ class Segmentation:
 
     def __repr__(self) -> str:
         """Say what was segmented into what, on one line; nothing is computed for it."""
+        from reprlib import Repr  # here, because most are never looked at
+
+        short = Repr()
+        short.maxstring = 60  # the end of a path is kept
         size = " x ".join(map(str, self.image.shape))
         cleaned = "" if self.min_size == 1 else f", regions of at least {self.min_size} pixels"
-        return f"Segmentation({self.image.name!r}, {size} pixels, k={self.model.k}{cleaned})"
+        return f"Segmentation({short.repr(self.image.name)}, {size} pixels, k={self.model.k}{cleaned})"
 
     @property
     def model(self) -> Model:
