@@ -14,6 +14,7 @@ def blocks(rng, shape, k):
     return 1 + rng.integers(0, k, (4, 5)).repeat(shape[0] // 4, 0).repeat(shape[1] // 5, 1)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 1000), k=st.integers(1, 6), m=st.integers(1, 6))
 def test_scores_are_those_of_their_definitions(seed, k, m):
     rng = np.random.default_rng(seed)

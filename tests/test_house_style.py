@@ -36,6 +36,7 @@ def functions(tree):
                 yield child, node.name if isinstance(node, ast.ClassDef) else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: f"{p.parent.name}-{p.name}")
 def test_no_function_but_public_ones_has_more_than_seven_parameters(path):
     for function, owner in functions(TREES[path]):
@@ -58,6 +59,7 @@ def test_no_two_modules_have_one_name():
     assert not [same for same in places.values() if len(same) > 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: f"{p.parent.name}-{p.name}")
 def test_deferred_imports_of_the_package_say_why(path):
     """Not those of other packages, which load where they are used, nor those of commands, which load what they run."""

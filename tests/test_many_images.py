@@ -16,6 +16,7 @@ def scene(shape, level, seed, dtype=np.uint8):
     return noise.round().astype(dtype) if np.dtype(dtype).kind == "u" else noise.astype(dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("small", [(20, 20), (5, 8)])
 def test_images_whose_values_are_counted_have_an_equal_say(dtype, small):
@@ -62,6 +63,7 @@ def test_a_class_has_the_same_number_in_every_image(tmp_path):
         np.testing.assert_array_equal(gmmseg.apply(model, path).labels, truth + 1)
 
 
+@pytest.mark.slow
 def test_images_are_read_one_after_the_other(tmp_path, monkeypatch):
     alive, most, read = [], [], io.read
 

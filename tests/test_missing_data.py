@@ -1,11 +1,13 @@
 """Images with gaps: bands or contrasts that are missing here and there."""
 
 import numpy as np
+import pytest
 
 import gmmseg
 from gmmseg import io
 
 
+@pytest.mark.slow
 def test_a_landsat_scene_with_gaps(pictures):
     """Stripes without data, each band at another place: the other bands decide."""
     scene = io.read(pictures / "L7_ETMs.tif")

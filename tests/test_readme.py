@@ -26,6 +26,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_python_runs_from_top_to_bottom(folder):
     code = "\n".join(blocks("python"))
     assert code.count("gmmseg.") > 5
@@ -33,6 +34,7 @@ def test_python_runs_from_top_to_bottom(folder):
     assert (folder / "coffee_labels.png").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_commands_succeed(folder, capsys):
     lines = [line[2:] for line in "".join(blocks("console")).splitlines() if line.startswith("$ ")]
     assert len(lines) >= 4

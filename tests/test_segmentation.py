@@ -36,6 +36,7 @@ def assert_consistent(seg):
         assert tuple(c.means) == seg.model.plane_names
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_sample():
     _, image = scene("picture")
     models = [gmmseg.fit(image, 3, sample=500, seed=seed).mixture.means for seed in (0, 0, 1)]
@@ -43,6 +44,7 @@ def test_the_seed_decides_the_sample():
     assert not np.array_equal(models[0], models[2])
 
 
+@pytest.mark.slow
 def test_the_whole_image_may_be_the_sample():
     _, image = scene("grey")
     sizes = [gmmseg.fit(image, 3, sample=sample).means for sample in (None, 90 * 110, 10**9)]
@@ -55,6 +57,7 @@ def test_the_whole_image_may_be_the_sample():
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smooth", [False, True])
 @pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
 @pytest.mark.parametrize("case", CASES)
@@ -66,6 +69,7 @@ def test_a_segmentation_is_consistent(case, masked, smooth):
     np.testing.assert_array_equal(seg.labels > 0, True if mask is None else mask)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_classes_are_in_ascending_order_and_find_the_regions(case):
     options, image = scene(case)
@@ -75,6 +79,7 @@ def test_classes_are_in_ascending_order_and_find_the_regions(case):
     assert (seg.labels == region + 1).mean() > 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
 def test_every_covariance(covariance):
     seg = gmmseg.segment(scene("picture")[1], 3, covariance=covariance)
@@ -107,6 +112,7 @@ def test_mean_colours_are_those_of_the_classes():
     assert gmmseg.segment(image[..., 0], 2).classes[0].color is None
 
 
+@pytest.mark.slow
 def test_the_image_is_not_changed():
     for case in CASES:
         options, image = scene(case, np.float64 if case != "picture" else np.uint8)
@@ -198,6 +204,7 @@ def with_warning(*arguments, match, **options):
     return seg
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "image",
     [
@@ -216,6 +223,7 @@ def test_one_colour_is_one_class(image, covariance):
     assert_consistent(seg)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 50, 3), (50, 1, 3), (1, 50), (50, 1), (2, 2, 3), (3, 3)])
 def test_thin_images(shape):
     image = np.zeros(shape, np.uint8)
@@ -246,6 +254,7 @@ def test_an_image_without_a_valid_pixel(kind):
     assert_consistent(seg)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smooth", [False, True])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("case", CASES)
@@ -297,6 +306,7 @@ def test_any_dtype(dtype):
     assert_consistent(seg)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [0, 1e4, -1e6])
 def test_an_offset_of_the_numbers_changes_nothing(offset):
     _, image = scene("grey", np.float64)
@@ -304,6 +314,7 @@ def test_an_offset_of_the_numbers_changes_nothing(offset):
     assert (plain == moved).mean() > 0.999
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1e-6, 1e-3, 1e6])
 def test_the_unit_of_the_numbers_changes_nothing(factor):
     _, image = scene("grey", np.float64)
@@ -311,6 +322,7 @@ def test_the_unit_of_the_numbers_changes_nothing(factor):
     assert (plain == scaled).mean() > 0.999
 
 
+@pytest.mark.slow
 def test_as_many_classes_as_labels_can_hold(rng):
     image = rng.integers(0, 2**16, (80, 90), np.uint16)
     with warnings.catch_warnings():
@@ -384,6 +396,7 @@ def test_a_useless_parameter_is_named_with_its_value_and_a_remedy(name, value, r
     assert "\n" not in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("k", "family"), [(np.int64(3), "full"), (np.uint8(3), "tied"), (3.0, "diag")])
 def test_whole_numbers_of_any_kind_will_do(k, family):
     assert gmmseg.fit(scene("picture")[1], k, covariance=family).k == 3

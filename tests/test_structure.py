@@ -130,6 +130,7 @@ def test_public_names_are_few_sorted_out_and_there():
         _ = gmmseg.no_such_name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_each_module_exports_what_it_has(name):
     tree = ast.parse(MODULES[name].read_text())
@@ -153,11 +154,13 @@ def test_importing_loads_nothing_heavy(fresh_python, statement):
     assert loaded.split() == []
 
 
+@pytest.mark.slow
 def test_scikit_learn_is_not_needed(fresh_python):
     code = "import sys, gmmseg; gmmseg.GaussianMixture, gmmseg.segment; print('sklearn' in sys.modules)"
     assert fresh_python(code).strip() == "False"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [*SOURCES, *NATIVE], ids=lambda p: f"{p.parent.name}-{p.name}")
 def test_modules_read_in_one_sitting_and_leave_nothing_over(path):
     text = path.read_text()
@@ -166,6 +169,7 @@ def test_modules_read_in_one_sitting_and_leave_nothing_over(path):
         assert word not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: f"{p.parent.name}-{p.name}")
 def test_nothing_below_the_command_line_prints_or_pickles(path):
     tree = ast.parse(path.read_text())

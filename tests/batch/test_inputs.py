@@ -4,12 +4,14 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
 from batches import reasons
 
 from gmmseg.batch import plan, run
 from gmmseg.batch.manifest import NAME
 
 
+@pytest.mark.slow
 def test_a_folder_keeps_its_structure(scenes):
     (scenes / ".hidden").mkdir()
     shutil.copy(scenes / "a.png", scenes / ".hidden" / "a.png")
@@ -53,6 +55,7 @@ def test_patterns_lists_and_names(scenes):
     assert [step.key for step in plan("scenes/[odd].png", "labels").steps] == ["[odd]_labels.png"]
 
 
+@pytest.mark.slow
 def test_results_of_other_batches_are_no_images(scenes):
     run(plan(scenes, "scenes/labels"), jobs=1)
     shutil.copytree(scenes / "deep", scenes / "data")

@@ -16,6 +16,7 @@ from gmmseg.batch.manifest import NAME, Manifest
 from gmmseg.errors import OutputError
 
 
+@pytest.mark.slow
 def test_the_manifest_tells_the_truth(scenes):
     do(scenes, outputs=["soft", "overlay", "model"], reading={"channel_axis": "auto"})
     for line in lines():
@@ -35,6 +36,7 @@ def test_the_manifest_tells_the_truth(scenes):
         assert 20 < line["peak_mib"] < 2000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tail", [b'{"input": "scenes/b', b"\0" * 300, b'{"input": "a", "out\n'])
 def test_half_a_line_is_dropped(scenes, tail):
     do(scenes)

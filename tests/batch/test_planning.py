@@ -37,6 +37,7 @@ def test_refused_plans(scenes, sources, options, error, words):
         plan(sources, "labels", **options)
 
 
+@pytest.mark.slow
 def test_nothing_is_done_twice_and_everything_that_changed_is(scenes):
     first = do(scenes)
     assert len(first) == len(lines()) == 6
@@ -79,6 +80,7 @@ def test_nothing_is_done_twice_and_everything_that_changed_is(scenes):
     assert again() == {"scenes/deep/new.png": "no result yet"}
 
 
+@pytest.mark.slow
 def test_other_peoples_files_are_kept(scenes):
     Path("labels").mkdir()
     Path("labels/a_labels.png").write_text("precious")

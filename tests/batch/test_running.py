@@ -23,6 +23,7 @@ from gmmseg.errors import OutputError, ParameterError
 PROGRAM = "from gmmseg.cli import program; program()"
 
 
+@pytest.mark.slow
 def test_the_number_of_jobs_does_not_matter(scenes):
     written = []
     for jobs, threads in ((1, 1), (1, 3), (3, None)):
@@ -36,6 +37,7 @@ def test_the_number_of_jobs_does_not_matter(scenes):
             do(scenes, jobs=jobs)
 
 
+@pytest.mark.slow
 def test_a_model_for_all(scenes):
     model = gmmseg.fit([scenes / "a.png", scenes / "b.png"], 4)
     model.save("land.gmm.json")
@@ -49,6 +51,7 @@ def test_a_model_for_all(scenes):
     assert all("land.gmm.json has changed since" in line["error"]["message"] for line in run(made, jobs=1))
 
 
+@pytest.mark.slow
 def test_a_bad_image_does_not_stop_the_others(scenes):
     (scenes / "b.png").write_bytes((scenes / "a.png").read_bytes()[:200])
     done = do(scenes)
@@ -80,6 +83,7 @@ def killed_while_at_work(monkeypatch, folder, *, twice):
     monkeypatch.setattr("gmmseg.batch.running.TASK", "answering_that_dies:answer")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("twice", [False, True])
 def test_an_image_that_kills_its_process_is_tried_again_alone(scenes, tmp_path, monkeypatch, twice):
     do(scenes)
@@ -102,6 +106,7 @@ def test_an_image_that_kills_its_process_is_tried_again_alone(scenes, tmp_path, 
         assert results() == whole
 
 
+@pytest.mark.slow
 def test_a_second_run_is_refused(scenes):
     made = plan(scenes, "labels")
     Path("labels").mkdir()
@@ -115,6 +120,7 @@ def test_a_second_run_is_refused(scenes):
         run(made)
 
 
+@pytest.mark.slow
 def test_no_room_on_the_disk(scenes, tmp_path, monkeypatch):
     code = (
         "import gmmseg.batch.answering as a; from gmmseg.errors import OutputError; real = a.process\n"
@@ -144,6 +150,7 @@ def test_a_folder_that_cannot_be_written(scenes):
         plan("scenes/deep", "scenes/a.png")
 
 
+@pytest.mark.slow
 def test_interrupted(scenes):
     process = start("scenes", "-k", 3, "--out-dir", "labels", "--jobs", 2, new_session=True)
     while not Path("labels", NAME).exists():
@@ -192,6 +199,7 @@ def gone(process, seconds=10):
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at processes through /proc")
 def test_killed_at_random_moments(scenes):
     for number in range(6):

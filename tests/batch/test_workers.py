@@ -9,6 +9,7 @@ from gmmseg.batch.workers import Crew, Death
 TRICKY = "tricky_worker:tricky"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cause", ["SIGKILL", "SIGSEGV"])
 def test_a_dying_worker_costs_its_job(cause):
     jobs = [(number, {"number": number, "die": cause if number in (0, 3) else None}) for number in range(8)]

@@ -176,6 +176,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "code", "words"), WRONG, ids=[arguments for arguments, *_ in WRONG])
 def test_wrong_usage_changes_nothing(refuse, model, arguments, code, words):
     assert words in refuse("apply", *arguments.split(), code=code)

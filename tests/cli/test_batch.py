@@ -36,6 +36,7 @@ def files(folder):
 LABELS = ["a_labels.png", "b_labels.png", "deep/a_labels.png", "deep/scan ü_labels.png"]
 
 
+@pytest.mark.slow
 def test_a_folder(run, scenes, folder):
     finished = run("batch", "scenes", "-k", 3, "--out-dir", "labels", "--jobs", 2)
     assert finished.code == 0
@@ -50,6 +51,7 @@ def test_a_folder(run, scenes, folder):
         np.testing.assert_array_equal(np.array(picture), gmmseg.segment("photo.png", 3).labels)
 
 
+@pytest.mark.slow
 def test_resuming(run, refuse, scenes, folder):
     assert run("batch", "scenes", "--out-dir", "labels", "-q").out == ""
     arguments = ("batch", "scenes", "--out-dir", "labels")
@@ -64,6 +66,7 @@ def test_resuming(run, refuse, scenes, folder):
     assert "contradict each other" in refuse(*arguments, "--overwrite", "--resume", code=2)
 
 
+@pytest.mark.slow
 def test_dry_run_writes_nothing(run, scenes, folder):
     (scenes / "cut.png").write_bytes((scenes / "a.png").read_bytes()[:300])
     finished = run("batch", "scenes", "--out-dir", "labels", "--dry-run")
@@ -85,6 +88,7 @@ def test_dry_run_writes_nothing(run, scenes, folder):
     assert records[0]["outputs"] == {"labels": "labels/a_labels.png"}
 
 
+@pytest.mark.slow
 def test_json_is_the_manifest(run, scenes, folder):
     finished = run("batch", "scenes", "--out-dir", "labels", "-k", 2, "--json", "--also", "soft,overlay,anomaly,model")
     assert finished.code == 0
@@ -102,6 +106,7 @@ def test_json_is_the_manifest(run, scenes, folder):
     np.testing.assert_array_equal(np.load("labels/a_soft.npz")["probabilities"], direct.probabilities)
 
 
+@pytest.mark.slow
 def test_exit_codes_tell_some_from_all(run, scenes):
     broken = (scenes / "a.png").read_bytes()[:300]
     (scenes / "b.png").write_bytes(broken)
@@ -119,6 +124,7 @@ def test_exit_codes_tell_some_from_all(run, scenes):
     assert run("batch", "scenes", "--out-dir", "other").code == 1
 
 
+@pytest.mark.slow
 def test_warnings_are_said_and_kept(run, folder):
     np.save("constant.npy", np.full((6, 5), 9, np.uint8))
     finished = run("batch", "constant.npy", "--out-dir", "labels", "--json")
@@ -127,6 +133,7 @@ def test_warnings_are_said_and_kept(run, folder):
     assert json.loads(finished.out)["warnings"][0].startswith("constant.npy: k=4")
 
 
+@pytest.mark.slow
 def test_a_model(run, refuse, scenes):
     gmmseg.fit("photo.png", 3).save("land.gmm.json")
     arguments = ("batch", "photo.png", "--model", "land.gmm.json", "--out-dir")
@@ -167,6 +174,7 @@ def test_two_images_for_one_label_map(refuse, scenes):
     assert "scenes/a.jpg and scenes/a.png would both be written to labels/a_labels.png" in text
 
 
+@pytest.mark.slow
 def test_two_runs_at_once(run, scenes, folder):
     (folder / "labels").mkdir()
     with open(folder / "labels" / ".gmmseg-batch.lock", "w") as file:
@@ -184,6 +192,7 @@ def test_two_runs_at_once(run, scenes, folder):
     assert files(folder / "labels") == [*LABELS, "manifest.jsonl"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quiet", [False, True])
 def test_progress_only_where_someone_watches(run, scenes, monkeypatch, quiet):
     terminal = Terminal()
@@ -198,6 +207,7 @@ def test_progress_only_where_someone_watches(run, scenes, monkeypatch, quiet):
     assert text.endswith("\r\x1b[K")
 
 
+@pytest.mark.slow
 def test_the_parent_loads_nothing_heavy(scenes, fresh_python):
     code = (
         "import sys; from gmmseg.cli import main; code = main(sys.argv[1:]);"

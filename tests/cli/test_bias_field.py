@@ -22,6 +22,7 @@ def shaded(folder):
     return light / np.exp(np.log(light).mean())
 
 
+@pytest.mark.slow
 def test_the_field_and_the_corrected_picture(run, shaded):
     done = run("segment", "shaded.png", "-k", 2, "--bias-field", "--save-bias", "b.tif", "--save-corrected", "c.png")
     assert done.code == 0
@@ -37,6 +38,7 @@ def test_the_field_and_the_corrected_picture(run, shaded):
     assert corrected[:10].mean(axis=0).std() < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["c.png", "c.jpg", "c.tif", "c.npy"])
 def test_colour_keeps_its_channels(run, shaded, name):
     options = ("-k", 2, "--features", "lab", "--bias-field", "--save-corrected", name, "--save-bias", "b.npy")
@@ -48,6 +50,7 @@ def test_colour_keeps_its_channels(run, shaded, name):
         assert np.load(name).shape == (3, 120, 160)
 
 
+@pytest.mark.slow
 def test_bands_have_a_gain_each(run, shaded):
     options = ("--channel-axis", -1, "-k", 2, "--bias-field", "--save-bias", "b.npy", "--save-corrected", "c.npy")
     assert run("segment", "bands.npy", *options, "-o", "labels.npy").code == 0
@@ -55,6 +58,7 @@ def test_bands_have_a_gain_each(run, shaded):
     np.testing.assert_allclose(np.load("c.npy") * np.load("b.npy"), bands, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_image_in_its_file_is_corrected_window_by_window(run, shaded):
     for memory, name in (("1GiB", "whole"), ("64MiB", "parts")):
         tall = np.tile(np.load("shaded.npy"), (90, 8))
@@ -74,6 +78,7 @@ def test_where_there_is_no_field_the_files_say_so(run, folder):
     assert (np.load("b.npy") == 1).all()
 
 
+@pytest.mark.slow
 def test_a_batch_takes_them_out_too(run, shaded):
     assert run("batch", "shaded.png", "-k", 2, "--bias-field", "--out-dir", "labels", "--also", "bias", "-q").code == 0
     found = gmmseg.segment("shaded.png", 2, bias_field=True)
@@ -102,6 +107,7 @@ def test_a_picture_has_no_room_for_floats(refuse, shaded):
     )
 
 
+@pytest.mark.slow
 def test_no_data_stays_no_data(run, shaded):
     mask = np.ones((120, 160), np.uint8)
     mask[30:50, 60:90] = 0

@@ -29,6 +29,7 @@ def run(capsys, tmp_path, monkeypatch):
     return call
 
 
+@pytest.mark.slow
 def test_the_command_takes_channels_by_either_name(run, pictures):
     for number, option in enumerate(("--channels", "--bands")):
         code, out, err = run("segment", pictures / "L7_ETMs.tif", option, "4, 2", "-k", 3, "-o", f"{number}.tif")

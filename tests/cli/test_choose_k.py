@@ -3,9 +3,11 @@
 import json
 import sys
 
+import pytest
 from PIL import Image as Pillow
 
 
+@pytest.mark.slow
 def test_the_table_marks_the_best_and_says_why(run):
     text = run("choose-k", "scan.png", "--covariance", "full", "--max-k", 5).out
     assert text.split()[:4] == ["covariance", "k", "log-lik", "parameters"]
@@ -28,6 +30,7 @@ def test_json_has_every_candidate(run):
     assert 1 <= facts["effective_samples"] <= 2400
 
 
+@pytest.mark.slow
 def test_segment_takes_auto(run):
     finished = run("segment", "photo.png", "-k", "auto", "--json")
     assert finished.code == 0, finished
@@ -41,6 +44,7 @@ def test_wrong_options(refuse):
     assert "or auto" in refuse("segment", "scan.png", "-k", "some", code=2)
 
 
+@pytest.mark.slow
 def test_the_curves_are_drawn(run, refuse):
     finished = run("choose-k", "scan.png", "--covariance", "full", "--max-k", 4, "-o", "curve.png")
     assert (finished.code, finished.err) == (0, "")

@@ -32,6 +32,7 @@ def complete(words, shell="bash"):
     return finished.stdout.strip().splitlines()
 
 
+@pytest.mark.slow
 def test_the_package_runs_as_a_module():
     assert process("--version").stdout == f"gmmseg {gmmseg.__version__}\n"
     assert process().stdout == overview()
@@ -40,6 +41,7 @@ def test_the_package_runs_as_a_module():
     assert finished.stderr == "gmmseg: error: none.png does not exist; check the path\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shell", "line"),
     [
@@ -55,6 +57,7 @@ def test_the_script_that_switches_it_on(shell, line):
     assert f"_GMMSEG_COMPLETE={shell}_complete" in finished.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "answer"),
     [
@@ -78,6 +81,7 @@ def test_other_shells_are_told_what_commands_do():
     assert complete("gmmseg ch", "fish") == [f"plain,choose-k\t{summary}"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BASH is None, reason="needs bash")
 def test_bash_itself_completes(tmp_path):
     program = tmp_path / "gmmseg"
@@ -95,6 +99,7 @@ def test_bash_itself_completes(tmp_path):
     assert finished.stdout.splitlines() == ["complete -o nosort -F _gmmseg_completion gmmseg", "--seed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("instruction", ["tcsh_source", "bash", "bash_complete"])
 def test_what_cannot_be_answered(instruction):
     finished = process(_GMMSEG_COMPLETE=instruction)

@@ -83,6 +83,7 @@ def test_mask_scribbles_and_prior(run, folder):
     np.testing.assert_allclose(means, [184, 44], atol=2)  # numbered as the strokes are
 
 
+@pytest.mark.slow
 def test_quiet(run):
     finished = run("fit", "photo.png", "-q")
     assert (finished.code, finished.out, finished.err) == (0, "", "")

@@ -31,6 +31,7 @@ def test_help_of_segment_shows_sections_and_defaults(run):
         assert default in flat
 
 
+@pytest.mark.slow
 def test_wrong_values_and_help_of_commands_import_no_numpy():
     assert not imported_by("segment", "photo.png", "-k", "0") & {"numpy", "PIL", "cv2"}
     assert not imported_by("segment", "--help") & {"numpy", "PIL", "cv2"}
@@ -43,17 +44,20 @@ def test_unknown_commands(refuse):
     assert "no option --frobnicate" in refuse("--frobnicate", code=2)
 
 
+@pytest.mark.slow
 def test_exit_code_reaches_the_shell():
     finished = process("-c", PROGRAM, "segment", "none.png")
     assert finished.returncode == 1
     assert finished.stderr == "gmmseg: error: none.png does not exist; check the path\n"
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_gone_is_no_news():
     command = f"{sys.executable} -c '{PROGRAM}' info --json | true"
     assert process("-c", f"import subprocess; subprocess.run({command!r}, shell=True)").stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 @pytest.mark.parametrize("argument", ["--help", "info"])
 def test_no_room_for_the_results(argument):

@@ -41,6 +41,7 @@ def test_segment_and_apply_write_clean_labels(run, noisy):
     np.testing.assert_array_equal(gmmseg.io.read_labels("again.tif"), expected)
 
 
+@pytest.mark.slow
 def test_batch_cleans_and_knows_by_which_size(run, noisy):
     done = run("batch", "noisy.png", "-k", 2, "--no-smooth", "--min-size", 20, "--also", "contours", "--out-dir", "out")
     assert done.code == 0, done.err
@@ -54,6 +55,7 @@ def test_batch_cleans_and_knows_by_which_size(run, noisy):
     assert "min_size was 20, is None" in run(*again, "--dry-run").out
 
 
+@pytest.mark.slow
 def test_regions_are_cleaned_and_numbered_through(run, noisy):
     facts = json.loads(run("regions", "noisy.png", "-n", 40, "--min-size", 300, "--json").out)
     labels = gmmseg.io.read_labels("noisy_regions.png")
@@ -62,6 +64,7 @@ def test_regions_are_cleaned_and_numbered_through(run, noisy):
     assert smallest(labels) >= 300
 
 
+@pytest.mark.slow
 def test_contours_are_lines_on_the_picture(run, noisy):
     assert run("segment", "noisy.png", "-k", 2, "--min-size", 20, "--contours", "lines.png").code == 0
     with Pillow.open("lines.png") as picture, Pillow.open("noisy.png") as plain:

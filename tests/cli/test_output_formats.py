@@ -20,6 +20,7 @@ def scene(folder):
     return "scene.tif"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_cloud_optimised_outputs(run, scene):
     finished = run("segment", scene, "-k", 3, "--cog", "-o", "l.tif", "--soft", "s.tif", "--soft-type", "uint8")
@@ -50,6 +51,7 @@ def test_probabilities_of_a_volume_in_proportion(run, folder):
         np.testing.assert_allclose(stored.get_fdata().sum(axis=-1), 1, atol=0.01)
 
 
+@pytest.mark.slow
 def test_options_of_what_is_not_written(refuse, scene):
     assert "--soft-type uint8 is of --soft FILE" in refuse("segment", scene, "--soft-type", "uint8", code=2)
     assert "cog=True is of another format" in refuse("segment", scene, "--cog", "-o", "l.npy", code=2)

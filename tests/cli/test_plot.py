@@ -12,6 +12,7 @@ def photo_model(run):
     assert run("segment", "photo.png", "-k", 3, "--model", "m.gmm.json").code == 0
 
 
+@pytest.mark.slow
 def test_default_name_and_size(run, folder, photo_model):
     finished = run("plot", "m.gmm.json", "photo.png")
     assert (finished.code, finished.out, finished.err) == (0, "wrote photo_plot.png\n", "")
@@ -20,6 +21,7 @@ def test_default_name_and_size(run, folder, photo_model):
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "start"), [("svg", b"<?xml"), ("pdf", b"%PDF"), ("png", b"\x89PNG")])
 def test_formats_and_options(run, folder, photo_model, suffix, start):
     name = f"figure.{suffix}"
@@ -32,6 +34,7 @@ def test_formats_and_options(run, folder, photo_model, suffix, start):
         assert "density" not in text
 
 
+@pytest.mark.slow
 def test_overwrite(run, refuse, photo_model, folder):
     run("plot", "m.gmm.json", "photo.png")
     first = (folder / "photo_plot.png").read_bytes()
@@ -40,6 +43,7 @@ def test_overwrite(run, refuse, photo_model, folder):
     assert (folder / "photo_plot.png").read_bytes() == first
 
 
+@pytest.mark.slow
 def test_mask_limits_the_pixels(run, folder, photo_model):
     assert run("plot", "m.gmm.json", "photo.png").code == 0
     assert run("plot", "m.gmm.json", "photo.png", "--mask", "photo_labels.png", "-o", "all.png").code == 0
@@ -50,6 +54,7 @@ def test_mask_limits_the_pixels(run, folder, photo_model):
     assert "no pixel is valid" in finished.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -3,11 +3,13 @@
 import json
 
 import numpy as np
+import pytest
 from PIL import Image as Pillow
 
 import gmmseg
 
 
+@pytest.mark.slow
 def test_label_map_and_overlay(run):
     text = run("regions", "photo.png", "-n", 3, "--overlay", "over.jpg").out
     assert text.startswith("wrote photo_regions.png, over.jpg: ")
@@ -18,6 +20,7 @@ def test_label_map_and_overlay(run):
         assert picture.size == labels.shape[::-1]
 
 
+@pytest.mark.slow
 def test_json_and_detail(run):
     facts = json.loads(run("regions", "photo.png", "--detail", 0.9, "-o", "fine.tif", "--json").out)
     assert facts["regions"] == gmmseg.regions("photo.png").count(0.9)

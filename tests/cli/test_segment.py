@@ -74,6 +74,7 @@ def test_every_output(run):
     assert run("segment", "photo.png", "-k", 2, *outputs, "--overwrite").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".tiff", ".png"])
 def test_formats_of_labels(run, suffix):
     assert run("segment", "scan.png", "-k", 2, "-o", f"l{suffix}").code == 0
@@ -167,6 +168,7 @@ def test_quiet(run):
     assert record_of(run("segment", "photo.png", "-q", "--overwrite", "--json"))["k"] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quiet", [False, True])
 def test_progress_only_where_someone_watches(run, monkeypatch, quiet):
     terminal = Terminal()

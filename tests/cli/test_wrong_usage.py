@@ -48,6 +48,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "words"), WRONG, ids=[options for options, _ in WRONG])
 def test_wrong_options(refuse, folder, options, words):
     (folder / "out").mkdir()

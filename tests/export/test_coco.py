@@ -20,6 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 SMALL = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(0, 3))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(SMALL, st.sampled_from(["component", "class", "object"]))
 @example(np.array([[0, 1], [1, 1], [1, 1]], np.uint8), "component")  # one run through the end of a column
@@ -41,6 +42,7 @@ def test_codes_are_those_of_pycocotools(labels, kind):
         assert reference.frPyObjects(listed["segmentation"], rows, columns)["counts"] == expected["counts"]
 
 
+@pytest.mark.slow
 def test_lengths_that_need_many_characters():
     labels = np.zeros((3000, 2500), np.uint8)
     labels[0, 0] = labels[1500, 1200] = labels[-1, -2] = 1

@@ -107,6 +107,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path, labels, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_polygons_are_written_one_by_one(tmp_path):
     rows, columns = np.mgrid[:100, :100]
     found = find_instances(((rows + columns) % 2 + 1).astype(np.uint8))

@@ -104,6 +104,7 @@ def read_yolo(text, shape):
     return out
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(SMALL)
 @example(CRAFTED)
@@ -124,6 +125,7 @@ def test_yolo_files(tmp_path, labels):
     assert [json.loads(line.split(": ", 1)[1]) for line in lines] == names
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(SMALL.filter(lambda labels: (labels > 0).all()))
 @example(np.maximum(CRAFTED, 1))

@@ -20,6 +20,7 @@ def shapes_of(rings):
     return shapely.from_ragged_array(shapely.GeometryType.POLYGON, rings.points.astype(float), offsets)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(SMALL)
 @example(CRAFTED)
@@ -35,6 +36,7 @@ def test_with_nodes_neighbours_share_every_point(labels):
     assert within.max(initial=1) <= 2
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(SMALL, KINDS)
 @example(CRAFTED, "component")

@@ -29,6 +29,7 @@ def gdal(path):
     return pyogrio.read_info(path), shapely.from_wkb(geometries), dict(zip(meta["fields"], columns, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
 @pytest.mark.parametrize("kind", ["component", "class"])
 def test_geopackage(tmp_path, labels, burn, transform, kind):
@@ -57,6 +58,7 @@ def test_geopackage_of_a_picture_and_of_nothing(tmp_path, burn):
     assert pyogrio.read_info(path)["features"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
 @pytest.mark.parametrize("kind", ["component", "class"])
 def test_geojson_is_in_wgs84(tmp_path, burn, transform, kind):

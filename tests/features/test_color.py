@@ -31,6 +31,7 @@ def planes(pixels, features):
     return Recipe.parse(features).planes(image, tuple(slice(0, n) for n in image.shape))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("features", "oracle", "tolerance"), [("lab", rgb2lab, 2e-4), ("luv", rgb2luv, 2e-2)])
 def test_perceptual_spaces_are_scikit_image_s(features, oracle, tolerance, dtype, rng):

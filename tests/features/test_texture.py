@@ -51,6 +51,7 @@ def accuracy(labels, truth):
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(data=st.data(), masked=st.booleans(), kind=st.sampled_from(["gray", "colour", "bands", "volume"]))
 def test_a_window_has_the_bits_of_the_whole(data, masked, kind):
@@ -86,6 +87,7 @@ def test_single_pixels_have_the_bits_of_the_whole(shape, rng):
     assert recipe.planes_of(image, image.take(flat[:0])[0], flat[:0]).shape == (len(everything), 0)
 
 
+@pytest.mark.slow
 def test_a_file_is_read_once_for_all_pixels(rng):
     class Recorded:
         blocks, sweep, dtype, shape = (64, 64), 0, np.dtype(np.uint8), (2500, 1700, 9)
@@ -196,6 +198,7 @@ def gratings(pairs, n=384):
     return [grating((n, n), angle, period, rng) for angle, period in pairs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pairs", "least"),
     [
@@ -212,6 +215,7 @@ def test_gratings_are_told_apart(pairs, least, seed):
     assert accuracy(gmmseg.segment(image, len(pairs), features="intensity,texture").labels, truth) > least
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [3, 5])
 def test_brick_grass_and_gravel_of_equal_contrast_are_told_apart(seed):
     sources = [getattr(data, name)() for name in ("brick", "grass", "gravel")]
@@ -219,6 +223,7 @@ def test_brick_grass_and_gravel_of_equal_contrast_are_told_apart(seed):
     assert accuracy(gmmseg.segment(image, 3, features="texture").labels, truth) > 0.85
 
 
+@pytest.mark.slow
 def test_threads_do_not_change_the_labels():
     image, _ = mosaic(gratings([(0, 8), (np.pi / 2, 8), (0, 16)]), 3)
     runs = [gmmseg.segment(image, 3, features="texture,intensity,xy", threads=threads) for threads in (1, 2, 7)]
@@ -227,6 +232,7 @@ def test_threads_do_not_change_the_labels():
         np.testing.assert_array_equal(run.probabilities, runs[0].probabilities)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("features", ["bands,texture", "texture", "texture,xy"])
 def test_an_image_in_its_file_has_the_labels_of_one_in_memory(features, tmp_path):
     image, _ = mosaic(gratings([(0, 8), (np.pi / 2, 8)]), 3)
@@ -253,6 +259,7 @@ def test_a_saved_model_gives_the_same_labels(tmp_path):
     np.testing.assert_array_equal(gmmseg.apply(model, image).labels, seg.labels)
 
 
+@pytest.mark.slow
 def test_a_volume_of_two_textures_is_parted(rng):
     z, y, x = np.mgrid[:40, :48, :48]
     waves = np.where(x < 24, np.sin(y * 2 * np.pi / 6), np.sin(z * 2 * np.pi / 6))
@@ -261,12 +268,14 @@ def test_a_volume_of_two_textures_is_parted(rng):
     assert accuracy(seg.labels, (x >= 24).astype(int)) > 0.95
 
 
+@pytest.mark.slow
 def test_the_number_of_textures_can_be_chosen():
     image, _ = mosaic(gratings([(0, 8), (np.pi / 2, 8)]), 3)
     chosen = gmmseg.choose_k(image, max_k=5, features="texture")
     assert 2 <= chosen.k <= 4
 
 
+@pytest.mark.slow
 def test_a_model_of_textures_knows_its_own_images(rng):
     from gmmseg.model.adapting import explains
 

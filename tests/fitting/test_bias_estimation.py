@@ -8,6 +8,7 @@ import gmmseg
 from gmmseg import io
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "scale"), [((300, 300), 8), ((24, 100, 100), 4)])
 @pytest.mark.parametrize("smooth", [True, False])
 def test_a_bias_field_is_taken_out(shape, scale, smooth):
@@ -22,6 +23,7 @@ def test_a_bias_field_is_taken_out(shape, scale, smooth):
     np.testing.assert_allclose(found.model.means[:, 0], LEVELS, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_bands_have_a_gain_each():
     truth, gain = blobs((200, 300), 6), gains((200, 300))
     image = np.stack([noisy(truth, 10, 1, gain), noisy(2 - truth, 10, 2, 1 / gain)], -1)
@@ -33,6 +35,7 @@ def test_bands_have_a_gain_each():
     assert np.corrcoef(logarithm[..., 1].ravel(), np.log(gain).ravel())[0, 1] < -0.99
 
 
+@pytest.mark.slow
 def test_uneven_light_on_a_photograph(pictures):
     """Shade from left to right over a picture changes the classes; taken out, it hardly does."""
     picture = io.read(pictures / "coffee.png")
@@ -46,6 +49,7 @@ def test_uneven_light_on_a_photograph(pictures):
     assert gmmseg.segment(shaded, 3, bias_field=True).corrected.dtype == np.uint8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("image", "reason"),
     [
@@ -62,6 +66,7 @@ def test_a_field_that_explains_nothing_is_refused(image, reason):
     np.testing.assert_array_equal(found.labels, gmmseg.segment(image, found.model.k).labels)
 
 
+@pytest.mark.slow
 def test_surroundings_of_zeros_do_not_hide_a_field():
     """As of a brain whose skull was stripped: no gain can be seen on what is 0."""
     truth, gain = blobs((160, 200), 6), gains((160, 200))
@@ -77,6 +82,7 @@ def test_surroundings_of_zeros_do_not_hide_a_field():
     assert abs(np.log(found.bias_field)[inside].mean()) < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
 @pytest.mark.parametrize("outliers", [None, "uniform", "student"])
 def test_guidance_goes_with_a_bias_field(covariance, outliers):
@@ -95,6 +101,7 @@ def test_guidance_goes_with_a_bias_field(covariance, outliers):
         assert right[1] > (right[0] if outliers == "uniform" else 0.97), right
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::gmmseg.errors.DataWarning")
 @pytest.mark.parametrize(
     "image",
@@ -121,6 +128,7 @@ def test_a_band_without_data_has_no_gain():
         assert (gmmseg.segment(image, 2, bias_field=True, channel_axis=-1).bias_field == 1).all()
 
 
+@pytest.mark.slow
 def test_a_field_ends_where_the_mask_does():
     """Far from valid pixels a polynomial would take any value."""
     truth, gain = blobs((300, 300), 4), gains((300, 300))

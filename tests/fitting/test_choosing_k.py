@@ -7,6 +7,7 @@ from regions import scene
 import gmmseg
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["picture", "bands", "grey", "volume"])
 def test_the_number_of_classes_is_chosen(case):
     options, image = scene(case)
@@ -25,6 +26,7 @@ def test_neighbours_that_are_alike_are_fewer_samples(rng):
     assert 0.7 * 120**2 < white.effective <= 120**2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("width", [0.0, 1.0, 3.0])
 def test_noise_of_any_width_leaves_the_number_of_classes(rng, width, dtype):
@@ -36,6 +38,7 @@ def test_noise_of_any_width_leaves_the_number_of_classes(rng, width, dtype):
     assert gmmseg.fit(image, k="auto").k == 5
 
 
+@pytest.mark.slow
 def test_of_many_bands_the_leading_ones_are_judged(rng):
     from gmmseg.segmentation import choose_k
 
@@ -45,6 +48,7 @@ def test_of_many_bands_the_leading_ones_are_judged(rng):
     assert (choice.k, choice.mixture.n_features) == (3, 16)
 
 
+@pytest.mark.slow
 def test_missing_bands_leave_the_number_of_classes(rng):
     from gmmseg.segmentation import choose_k
 

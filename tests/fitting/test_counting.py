@@ -29,6 +29,7 @@ def test_values_stand_for_all_their_pixels(dtype, channels, top, masked):
     np.testing.assert_array_equal(found.weights[order], counts)
 
 
+@pytest.mark.slow
 def test_a_fit_to_counts_is_that_to_every_pixel(pictures):
     """The compressed fit sees all pixels, whatever the size of the sample."""
     grey = io.read(pictures / "camera.png")

@@ -87,6 +87,7 @@ def hole(shape=(700, 800), name="hole.tif"):
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("kind", ["one channel", "small volume"])
 def test_every_label_is_0_and_one_warning_says_so(empty, kind, options):
@@ -98,6 +99,7 @@ def test_every_label_is_0_and_one_warning_says_so(empty, kind, options):
     assert not seg.probabilities.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_its_kind(empty, kind):
     arguments, shape = empty(kind)
@@ -110,6 +112,7 @@ def test_whatever_its_kind(empty, kind):
     assert [message.partition(": ")[2] for message in messages] == [NOTHING]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["one channel", "small", "volume"])
 def test_what_was_said_of_its_pixels_keeps_the_number_of_classes(empty, kind):
     arguments, shape = empty(kind)
@@ -122,6 +125,7 @@ def test_what_was_said_of_its_pixels_keeps_the_number_of_classes(empty, kind):
         assert [message.partition(": ")[2] for message in messages] == [NOTHING]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["floats", "small"])
 @pytest.mark.parametrize("where", ["memory", "file"])
 def test_no_number_is_no_data(kind, where, tmp_path):
@@ -138,6 +142,7 @@ def test_no_number_is_no_data(kind, where, tmp_path):
         assert all(message.endswith((NOTHING, "their label is 0")) for message in messages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", [{}, {"tiled": True, "blockxsize": 256, "blockysize": 256}])
 def test_a_raster_of_no_data_too(tmp_path, blocks, rng):
     import rasterio
@@ -153,6 +158,7 @@ def test_a_raster_of_no_data_too(tmp_path, blocks, rng):
     assert not gmmseg.io.read_labels(tmp_path / "labels.tif").any()
 
 
+@pytest.mark.slow
 def test_a_model_of_others_gives_it_0(empty):
     model = gmmseg.fit(two_halves(), 2)
     for kind in ("one channel", "small"):
@@ -171,6 +177,7 @@ def test_there_is_nothing_to_choose_from_nor_to_cut(empty):
             gmmseg.regions(**arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("where", [(slice(233, 234), slice(266, 267)), (slice(600, 650), slice(700, 800))])
 def test_few_valid_pixels_are_labelled(options, where):
@@ -187,6 +194,7 @@ def test_few_valid_pixels_are_labelled(options, where):
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", ["nothing", "no smoothing", "k", "position", "sample"])
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("large", [False, True])
@@ -200,6 +208,7 @@ def test_it_is_left_out_of_a_fit_and_named(options, place, large):
     assert (labels[:, 40:] == 2).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_the_others_are_fitted_as_without_it():
     others = [two_halves(seed=seed) for seed in range(4)]
     alone = gmmseg.fit(others, 2, smooth=0)
@@ -209,6 +218,7 @@ def test_the_others_are_fitted_as_without_it():
     np.testing.assert_allclose(model.training.gain, alone.training.gain, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_it_is_left_out_of_a_fit_to_files_and_volumes(tmp_path, rng):
     for shape in ((700, 800), (90, 90, 90)):
         axis = None if len(shape) == 3 else "auto"
@@ -229,6 +239,7 @@ def test_texture_is_of_the_others():
     np.testing.assert_allclose(model.means, gmmseg.fit(two_halves(), 2, features="bands,texture").means, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", ["nothing", "no smoothing", "k", "texture"])
 def test_where_all_are_empty_one_warning_says_so(options):
     images = [hole(name="a.tif"), hole((20, 30), name="b.tif"), hole(name="c.tif")]

@@ -68,6 +68,7 @@ def test_the_strength_is_the_one_asked_for_or_estimated():
     assert fitted(larger, k=3).model.strength > given[2]
 
 
+@pytest.mark.slow
 def test_a_bias_field_is_found_with_the_classes(scene):
     gain = gains((120, 140))
     shaded = noisy(blobs((120, 140), 6), 5, gain=gain)
@@ -93,6 +94,7 @@ def test_an_image_without_data_has_a_model_all_the_same(covariance):
     assert np.isfinite(model.mixture.log_density(np.zeros((2, 3)))).all()
 
 
+@pytest.mark.slow
 def test_threads_do_not_change_a_bit(scene):
     options = FitOptions(3, bias_field=True)
     for threads in (2, 5):

@@ -9,6 +9,7 @@ from noisy_images import LEVELS, accuracy, blobs, gains, noisy
 import gmmseg
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "scale"), [((300, 300), 6), ((32, 96, 96), 4)])
 def test_neighbours_make_up_for_noise(shape, scale):
     truth = blobs(shape, scale)
@@ -22,6 +23,7 @@ def test_neighbours_make_up_for_noise(shape, scale):
     np.testing.assert_allclose(heard.model.mixture.weights, 1 / 3, atol=0.05)
 
 
+@pytest.mark.slow
 def test_the_strength_follows_the_image():
     """The larger the blobs, the stronger neighbours bind; least of all in noise."""
     found = [gmmseg.fit(noisy(blobs((300, 300), scale), 15), 3).strength for scale in (0.5, 1, 2, 4)]
@@ -30,6 +32,7 @@ def test_the_strength_follows_the_image():
     assert gmmseg.fit(shuffled + np.random.default_rng(1).normal(0, 5, (200, 200)), 3).strength < found[0]
 
 
+@pytest.mark.slow
 def test_thick_slices_bind_less_across():
     """Voxels of 1 x 1 x 5 mm: labels change more between slices than within them."""
     truth = blobs((40, 60, 60), 2.5)[::5]
@@ -39,6 +42,7 @@ def test_thick_slices_bind_less_across():
     assert accuracy(gmmseg.segment(thick, 3), truth) > accuracy(gmmseg.segment(cubes, 3), truth)
 
 
+@pytest.mark.slow
 def test_nothing_leaks_through_the_mask():
     truth = blobs((120, 160), 6)
     image, mask = noisy(truth, 20), np.ones(truth.shape, bool)
@@ -49,6 +53,7 @@ def test_nothing_leaks_through_the_mask():
     np.testing.assert_array_equal(found[0].probabilities, found[1].probabilities)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("threads", [2, 7])
 def test_the_same_bytes(tmp_path, channels, threads):
@@ -64,6 +69,7 @@ def test_the_same_bytes(tmp_path, channels, threads):
     np.testing.assert_array_equal(first.bias_field, in_file.bias_field)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 7])
 def test_more_smoothing_never_harms_discs(seed):
     y, x = np.indices((200, 200)) - 100

@@ -10,6 +10,7 @@ import gmmseg
 from gmmseg.fitting.patches import Layout
 
 
+@pytest.mark.slow
 def test_shares_of_a_masked_volume():
     """Patches of volumes: shares are those of the volume, though patches lie on valid voxels alone."""
     truth = blobs((48, 80, 80), 5)

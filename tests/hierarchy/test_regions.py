@@ -19,6 +19,7 @@ def quarters(rng, channels=3, noise=6.0):
     return truth, np.clip(means[truth] + rng.normal(0, noise, (120, 160, channels)), 0, 255)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("channels", [1, 3, 6])
 def test_four_plain_regions_are_found(seed, channels):
@@ -28,6 +29,7 @@ def test_four_plain_regions_are_found(seed, channels):
     assert evaluate(tree.labels(n=4), truth).covering > 0.99
 
 
+@pytest.mark.slow
 def test_any_resolution_gives_about_the_same_regions():
     with Pillow.open(IMAGES / "coffee.png") as picture:
         small, large = (np.asarray(picture.resize(size).convert("RGB")) for size in ((300, 200), (600, 400)))
@@ -35,6 +37,7 @@ def test_any_resolution_gives_about_the_same_regions():
     assert evaluate(coarse, gmmseg.regions(large).labels(n=8)).covering > 0.7
 
 
+@pytest.mark.slow
 def test_large_pictures_give_about_the_same_regions_with_their_own_size(coffee):
     with Pillow.open(IMAGES / "coffee.png") as picture:
         large = np.asarray(picture.resize((1503, 1001)).convert("RGB"))
@@ -51,6 +54,7 @@ def test_large_pictures_give_about_the_same_regions_with_their_own_size(coffee):
     np.testing.assert_array_equal(gmmseg.regions(other, mask=mask).labels(), masked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turned", [False, True])
 def test_textures_of_the_same_mean_are_told_apart(turned):
     rng = np.random.default_rng(3)
@@ -63,6 +67,7 @@ def test_textures_of_the_same_mean_are_told_apart(turned):
     assert evaluate(gmmseg.regions(picture).labels(n=2), truth).covering > 0.9
 
 
+@pytest.mark.slow
 def test_a_frame_is_no_region_of_its_own_before_what_it_frames():
     picture = np.full((120, 160, 3), 120, np.uint8)
     picture[40:80, 50:110] = 170
@@ -71,6 +76,7 @@ def test_a_frame_is_no_region_of_its_own_before_what_it_frames():
     assert labels[0, 0] == labels[20, 20] != labels[60, 80]
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_nothing(coffee):
     cv2 = pytest.importorskip("cv2")
     before = cv2.getNumThreads()
@@ -83,6 +89,7 @@ def test_the_number_of_threads_changes_nothing(coffee):
     np.testing.assert_array_equal(again.merges.heights, coffee.merges.heights)
 
 
+@pytest.mark.slow
 def test_outside_the_mask_there_is_nothing(rng):
     _, picture = quarters(rng)
     mask = np.ones((120, 160), bool)
@@ -98,6 +105,7 @@ def test_outside_the_mask_there_is_nothing(rng):
     np.testing.assert_array_equal(gmmseg.regions(other.astype(np.uint8), mask=mask).labels(), tree.labels())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (3, 3), (40, 40)])
 def test_a_constant_picture_is_one_region(shape):
     tree = gmmseg.regions(np.full(shape, 7, np.uint8))

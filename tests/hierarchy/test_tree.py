@@ -7,6 +7,7 @@ from scipy import ndimage
 import gmmseg
 
 
+@pytest.mark.slow
 def test_every_level_holds_connected_regions_and_nests_in_the_coarser_ones(coffee):
     before = None
     for detail in (1.0, 0.6, 0.3, 0.1, 0.0):
@@ -66,6 +67,7 @@ def test_small_regions_go_to_their_neighbours(coffee, tmp_path):
         coffee.labels(min_size="5ha")
 
 
+@pytest.mark.slow
 def test_no_data_is_no_neighbour_of_small_regions():
     picture = np.zeros((60, 80, 3), np.uint8)
     picture[:, 40:] = 250

@@ -63,6 +63,7 @@ def test_text_and_unknown(tmp_path, capfd):
     assert "01 02 03 04" in refusal(tmp_path / "a.xyz", capfd)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [0.03, 0.1, 0.5, 0.9, 0.99, -1, -2])
 @pytest.mark.parametrize(
     ("name", "options"),
@@ -207,6 +208,7 @@ def test_info_refuses_too(tmp_path):
         read_info(tmp_path / "a.tif")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif", "a.webp", "a.bmp", "a.tif", "a.npy", "a.npz"])
 def test_random_damage_never_escapes(tmp_path, capfd, name):
     random = np.random.default_rng(5)

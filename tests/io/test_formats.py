@@ -279,6 +279,7 @@ def a_cut_file_is_one_line(known, end, images, path):
             assert str(path) in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("holds_for", CONTRACTS, ids=lambda each: each.__name__)
 @pytest.mark.parametrize(("known", "end"), WRITTEN, ids=[f"{known.name}{end}" for known, end in WRITTEN])
 def test_every_format(holds_for, known, end, images, tmp_path):
@@ -294,6 +295,7 @@ def test_names_and_suffixes_are_told_apart():
     assert all(end == end.lower() and end.startswith(".") for end in ends)
 
 
+@pytest.mark.slow
 def test_a_format_is_loaded_when_it_is_used(fresh_python, pictures):
     code = """
 import sys
@@ -370,6 +372,7 @@ def installed(tmp_path, monkeypatch):
     registry.outsiders.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("holds_for", CONTRACTS, ids=lambda each: each.__name__)
 def test_a_format_of_another_package(installed, holds_for, images, tmp_path):
     installed(OUTSIDER, "gridded:Grid")

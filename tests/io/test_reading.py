@@ -55,6 +55,7 @@ def test_colour_is_called_red_green_and_blue(tmp_path, rng, memory):
         assert chosen.channel_names == ("green",)
 
 
+@pytest.mark.slow
 def test_what_stays_in_its_file_is_segmented_like_what_is_in_memory(pictures, tmp_path):
     path = pictures / "L7_ETMs.tif"
     whole, lazy = (read(path, channels="4,3,2", memory=memory) for memory in (None, 0))

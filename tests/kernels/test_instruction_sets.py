@@ -75,6 +75,7 @@ def test_lesser_instruction_sets_give_the_same_to_rounding(kernel_results, instr
         np.testing.assert_allclose(lesser[name], expected, rtol=tolerance, atol=tolerance, err_msg=name)
 
 
+@pytest.mark.slow
 def test_the_reference_segments_as_the_compiled_kernels_do(fresh_python, pictures, tmp_path):
     results = {}
     for environment in ({}, {"GMMSEG_KERNELS": "reference"}):

@@ -71,6 +71,7 @@ def assert_equal_statistics(found, expected, planes, mixture, weights=None):
     assert log_likelihood == pytest.approx(exact_likelihood, abs=4 * tolerance * total)
 
 
+@pytest.mark.slow
 @compiled
 @shapes
 @dtypes
@@ -85,6 +86,7 @@ def test_statistics_equal_the_reference_for_every_number_of_features(kernel, d, 
     assert_equal_statistics(statistics(kernel, planes, mixture, weights), exact, planes, mixture, weights)
 
 
+@pytest.mark.slow
 @compiled
 @shapes
 @dtypes
@@ -108,6 +110,7 @@ def test_ragged_sizes_equal_the_reference(kernel, n, dtype, diagonal):
         assert (chosen >= exact.max(axis=0, initial=0) - 2 * error).all()
 
 
+@pytest.mark.slow
 @compiled
 @shapes
 @dtypes
@@ -126,6 +129,7 @@ def test_posteriors_and_labels_equal_the_reference_for_every_number_of_features(
     np.testing.assert_array_equal(classify(kernel, planes, mixture, np.uint8, 1), labels + 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 2, 7, 16, 63, 255])
 @both
 @dtypes
@@ -186,6 +190,7 @@ def test_inputs_may_be_read_only_and_are_not_changed(kernel, dtype, diagonal):
         np.testing.assert_array_equal(now, then)
 
 
+@pytest.mark.slow
 @both
 @dtypes
 @shapes
@@ -211,6 +216,7 @@ def test_posteriors_sum_to_one(kernel, dtype):
     assert np.abs(found.sum(axis=0, dtype=np.float64) - 1).max() <= 4 * np.finfo(dtype).eps
 
 
+@pytest.mark.slow
 @compiled
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-6), (np.float64, 1e-13)])
 def test_the_exponential_is_exact_to_rounding(kernel, dtype, tolerance):
@@ -236,6 +242,7 @@ def test_a_hopeless_component_has_almost_nothing(kernel, log_ratio, dtype):
     assert density[0] == pytest.approx(0, abs=1e-30)
 
 
+@pytest.mark.slow
 @both
 @dtypes
 @shapes
@@ -358,6 +365,7 @@ def extended(planes, k, *, seed=3):
     return log_prior.astype(planes.dtype, order="C"), rng.uniform(1, 30, k)
 
 
+@pytest.mark.slow
 @compiled
 @shapes
 @dtypes

@@ -67,6 +67,7 @@ def assert_equal(found, expected, sweeps=8):
         np.testing.assert_array_equal(labels[decided], exact_labels[decided])
 
 
+@pytest.mark.slow
 @compiled
 @pytest.mark.parametrize("sweeps", [1, 2, 8])
 @pytest.mark.parametrize("masked", [False, True], ids=["all", "holes"])
@@ -87,6 +88,7 @@ def test_any_number_of_classes_equals_the_reference(kernel, k, neighbours):
     assert_equal(smooth(kernel, *arguments), smooth(reference, *arguments))
 
 
+@pytest.mark.slow
 @compiled
 @pytest.mark.parametrize("shape", [(1, 1, 300), (3, 20, 40), (5, 4, 18)], ids=["line", "slices", "volume"])
 def test_as_many_classes_as_there_can_be_equal_the_reference(kernel, shape):

@@ -66,6 +66,7 @@ def test_a_ramp_has_no_energy_and_one_direction(kernel):
         np.testing.assert_allclose(sine, expected[1], atol=1e-5)
 
 
+@pytest.mark.slow
 @both
 def test_energies_are_those_of_white_noise(kernel, rng):
     # One and two smoothings by (1, 2, 1)/4 along each axis, and what is left of unit noise by their differences.

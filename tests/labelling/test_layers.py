@@ -26,6 +26,7 @@ def gappy(tmp_path):
     return pixels, tmp_path / "gappy.npy"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*NaN.*:gmmseg.GmmsegWarning")
 @pytest.mark.parametrize("layer", LAYERS, ids=NAMES)
 def test_a_layer_has_its_dtype_and_its_nodata_value_in_memory_and_in_files(layer, gappy, tmp_path):
@@ -66,6 +67,7 @@ def test_every_layer_is_an_output_of_batches_and_an_option(capsys):
         assert layer.name == "labels" or (layer.help in text and ENDINGS[layer.output] == layer.ending)
 
 
+@pytest.mark.slow
 def test_layers_that_the_command_line_writes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pixels = np.random.default_rng(0).integers(0, 90, (40, 50)).astype(np.uint8)

@@ -25,6 +25,7 @@ class Blocks:
         return self.array[window].copy(), self.valid[window]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("blocks", "sweep"), [((1, 120), 0), ((16, 16), 0), ((90, 8), 1)])
 def test_an_image_in_its_file_gets_the_labels_of_one_in_memory(specks, blocks, sweep, tmp_path, monkeypatch):
     monkeypatch.setattr("gmmseg.spatial.sieve.SLAB", 500)

@@ -55,6 +55,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "channels", "dtype", "blocks", "sweep", "color"), CASES)
 @pytest.mark.parametrize("gaps", [False, True])
 def test_results_are_those_of_the_image_in_memory(shape, channels, dtype, blocks, sweep, color, gaps, tmp_path, rng):
@@ -97,6 +98,7 @@ def test_a_file_is_read_twice_and_each_block_once_a_pass(tmp_path, rng):
     assert len(passes[1]) == 10
 
 
+@pytest.mark.slow
 def test_memory_bounds_what_is_held_at_once(tmp_path, rng):
     source = Recorded(scene(rng, (600, 900), 6, "uint16"), (32, 32))
     seg = gmmseg.segment(Image(source), k=3, sample=2000, memory=3 << 20)

@@ -7,6 +7,7 @@ from regions import CASES, holes, outputs, scene, spatial
 import gmmseg
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smooth", [0, 0.5, 1.0])
 @pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
 @pytest.mark.parametrize("case", CASES)
@@ -33,6 +34,7 @@ def whole_sides(shape, pixels, halo):
     return shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("features", ["lab,xy", "luv", "hsv,xy:2", "rgb", "gray"])
 def test_tiles_give_the_whole_for_every_feature(features, monkeypatch):
     _, image = scene("picture")
@@ -44,6 +46,7 @@ def test_tiles_give_the_whole_for_every_feature(features, monkeypatch):
         assert tiled.tobytes() == whole.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_bytes_for_any_number_of_threads(case, monkeypatch):
     monkeypatch.setattr("gmmseg.labelling.tiles.tile_sides", small_sides)
@@ -52,6 +55,7 @@ def test_the_same_bytes_for_any_number_of_threads(case, monkeypatch):
     assert results[0] == results[1] == results[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tile_bytes", [1 << 12, 1 << 16, 1 << 40])
 def test_the_memory_of_a_tile_does_not_matter(tile_bytes, monkeypatch):
     image = np.tile(scene("picture")[1], (3, 3, 1))

@@ -75,6 +75,7 @@ def test_both_sides_have_the_same_samples(name):
     assert RESULTS[name]["full"]["1"]["log_likelihood"] == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "covariance", "k"), CASES)
 def test_likelihoods_are_no_lower_than_mclust_s(name, covariance, k):
     reached = [log_likelihood(samples(name), k, covariance, seed) for seed in range(SEEDS)]

@@ -53,6 +53,7 @@ def assert_close(found, expected, tolerance, scale=None):
     np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * scale)
 
 
+@pytest.mark.slow
 @families
 @dtypes
 @pytest.mark.parametrize("iterations", [1, 10])
@@ -69,6 +70,7 @@ def test_em_takes_the_same_steps(blobs, covariance, iterations, dtype, tolerance
     assert len(ours.lower_bounds_) == iterations
 
 
+@pytest.mark.slow
 @families
 @dtypes
 def test_a_fitted_mixture_says_the_same(blobs, covariance, dtype, tolerance):
@@ -98,6 +100,7 @@ def test_units_do_not_matter(blobs, covariance, scale):
     assert_close(ours.score_samples(x), theirs.score_samples(x), 1e-10)
 
 
+@pytest.mark.slow
 @families
 def test_far_from_zero_nothing_cancels(blobs, covariance):
     """At an offset of 1e6 scikit-learn's own sums lose digits: the oracle there is the fit without the offset."""
@@ -116,6 +119,7 @@ def test_far_from_zero_nothing_cancels(blobs, covariance):
     assert far.lower_bound_ == pytest.approx(near.lower_bound_, rel=1e-8)
 
 
+@pytest.mark.slow
 @families
 def test_the_stop_rule_is_the_same(blobs, covariance):
     x = blobs(1000, 3, 3)[0]
@@ -134,6 +138,7 @@ def median_scores(x, k, seeds=7):
     return both
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", ["iris", "blobs", "overlapping blobs", "many blobs"])
 def test_fits_from_scratch_are_not_worse(blobs, data):
     x, k = {

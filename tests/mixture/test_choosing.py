@@ -18,6 +18,7 @@ def lattice(k, n=400, apart=6.0, seed=0):
     return np.repeat(centers, n, axis=1) + rng.normal(size=(2, n * k))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("k", [1, 2, 5, 7])
 def test_separate_clusters_are_counted(family, k, rng):
@@ -27,6 +28,7 @@ def test_separate_clusters_are_counted(family, k, rng):
     assert f"{k} class" in choice.reason
 
 
+@pytest.mark.slow
 def test_more_components_are_never_less_likely(rng):
     planes = lattice(5, apart=2.5)
     choice = choose(planes, range(1, 9), ["full"], rng, effective=100)
@@ -34,6 +36,7 @@ def test_more_components_are_never_less_likely(rng):
     assert (np.diff([each.log_likelihood for each in choice.candidates]) > -1e-3).all()
 
 
+@pytest.mark.slow
 def test_fewer_effective_samples_never_ask_for_more(rng):
     planes = lattice(6, apart=2.5)
     chosen = [
@@ -68,6 +71,7 @@ def test_threads_change_nothing(threads):
         np.testing.assert_array_equal(a.means, b.means)
 
 
+@pytest.mark.slow
 def test_samples_that_are_all_alike_are_one_class(rng):
     planes = np.full((2, 50), 3.0)
     planes.flags.writeable = False
@@ -91,6 +95,7 @@ def test_useless_parameters_are_named(options, words, rng):
         choose(lattice(1), settings.pop("ks"), settings.pop("families"), rng, **settings)
 
 
+@pytest.mark.slow
 def test_with_one_feature_untied_families_are_one(rng):
     choice = choose(rng.normal(size=(1, 300)), [1, 2], ["diag", "full", "tied", "spherical"], rng, effective=300)
     assert [(each.covariance, each.k) for each in choice.candidates] == [
@@ -101,6 +106,7 @@ def test_with_one_feature_untied_families_are_one(rng):
     ]
 
 
+@pytest.mark.slow
 def test_a_number_has_to_justify_its_own_effective_size(rng):
     asked = []
 
@@ -112,6 +118,7 @@ def test_a_number_has_to_justify_its_own_effective_size(rng):
     assert (asked, choice.k, choice.effective) == ([8, 3], 3, 120)
 
 
+@pytest.mark.slow
 def test_the_reason_compares_with_the_next_best_and_one_more(rng):
     choice = choose(lattice(3), range(1, 7), ["full"], rng, effective=1200)
     values = sorted((each.icl, each.k) for each in choice.candidates)

@@ -32,6 +32,7 @@ class Frame:
         return np.array(self.values, dtype)
 
 
+@pytest.mark.slow
 def test_scikit_learn_s_checks_of_estimators():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it is no BaseEstimator, which would make scikit-learn a requirement
@@ -63,6 +64,7 @@ plt.close()
 """
 
 
+@pytest.mark.slow
 def test_the_text_book_program_runs_with_its_import_changed(tmp_path):
     from sklearn.metrics import adjusted_rand_score
 
@@ -80,6 +82,7 @@ def test_the_text_book_program_runs_with_its_import_changed(tmp_path):
         assert (tmp_path / "figure.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("covariance", FAMILIES)
 def test_attributes_have_scikit_learn_s_types_and_shapes(blobs, covariance, dtype):
@@ -96,6 +99,7 @@ def test_attributes_have_scikit_learn_s_types_and_shapes(blobs, covariance, dtyp
         assert (a.dtype, a.shape) == (b.dtype, b.shape), method
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("covariance", FAMILIES)
 def test_a_model_put_together_by_hand_does_what_scikit_learn_s_does(blobs, covariance, dtype):
@@ -132,6 +136,7 @@ def test_samples_follow_numpy_s_global_seed(blobs):
         np.random.set_state(state)  # noqa: NPY002
 
 
+@pytest.mark.slow
 def test_meta_estimators_take_it(blobs):
     x = blobs(300, 2, 3)[0]
     search = GridSearchCV(GaussianMixture(random_state=0), {"n_components": [1, 3], "covariance_type": FAMILIES}, cv=3)
@@ -146,6 +151,7 @@ def test_meta_estimators_take_it(blobs):
     assert "GaussianMixture" in chain._repr_html_()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("twin", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
 def test_copies_of_a_fitted_model_say_the_same(blobs, twin):
     x = blobs(200)[0]
@@ -178,6 +184,7 @@ def test_errors_and_warnings_are_scikit_learn_s_as_well(blobs):
         assert (type(again), str(again)) == (type(fault), str(fault))
 
 
+@pytest.mark.slow
 def test_without_scikit_learn_errors_are_gmmseg_s_own(fresh_python):
     code = """
 import sys, warnings, gmmseg
@@ -208,6 +215,7 @@ def test_unusable_starting_weights_are_refused_in_scikit_learn_s_words(weights, 
         GaussianMixture(2, weights_init=weights).fit(blobs(50)[0])
 
 
+@pytest.mark.slow
 def test_data_frames_keep_their_column_names(blobs):
     x = blobs(100)[0]
     frame = Frame(x, ["red", "green", "blue"])
@@ -266,6 +274,7 @@ def test_setting_an_unknown_parameter_sets_none():
     assert model.n_components == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verbose", [0, 1, 2])
 def test_verbose_tells_what_scikit_learn_s_tells(verbose, blobs, capsys):
     x, options = blobs(200)[0], {"tol": 0, "max_iter": 6, "verbose": verbose, "verbose_interval": 2, "n_init": 2}
@@ -281,6 +290,7 @@ def test_verbose_tells_what_scikit_learn_s_tells(verbose, blobs, capsys):
     assert len(said[0]) == (11 if verbose else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("covariance", FAMILIES)
 def test_a_warm_start_on_settled_parameters_settles_at_once(blobs, covariance, dtype):
@@ -304,6 +314,7 @@ def test_a_float32_model_of_nearly_collinear_samples_goes_on(rng):
     assert np.isfinite(model.sample(20)[0]).all()
 
 
+@pytest.mark.slow
 def test_components_that_cannot_be_told_apart_are_refused_only_without_regularisation():
     x = np.repeat([[0.0, 0.0], [1.0, 1.0]], 5, axis=0)
     with pytest.raises(gmmseg.ParameterError, match="ill-defined empirical covariance.*only 2 can be told apart"):

@@ -40,6 +40,7 @@ def assert_usable(mixture, planes):
     assert np.isfinite(mixture.log_density(planes)).all()
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 10_000),
     n=st.integers(40, 600),
@@ -137,6 +138,7 @@ HARD = {
 }
 
 
+@pytest.mark.slow
 @families
 @dtypes
 @pytest.mark.parametrize("regularization", [0.0, 1e-6])
@@ -150,6 +152,7 @@ def test_hard_data_give_a_usable_mixture(data, regularization, dtype, covariance
     assert all("\n" not in str(w.message) for w in warned)
 
 
+@pytest.mark.slow
 @families
 def test_an_empty_component_is_rescued(blobs, covariance):
     x, _ = blobs(600, 2, 3, apart=8.0)

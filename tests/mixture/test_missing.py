@@ -56,6 +56,7 @@ def textbook_step(planes, mixture):
     return counts, means, covariances, log_likelihood
 
 
+@pytest.mark.slow
 @families
 def test_a_step_is_that_of_the_textbook(covariance):
     planes, mixture = gappy(400), of_family(covariance)

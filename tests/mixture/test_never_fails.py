@@ -287,6 +287,7 @@ def check_fit(data, wish):
         check_answers(model, x)
 
 
+@pytest.mark.slow
 @given(data=datasets, wish=wishes)
 @settings(max_examples=250)
 @example(  # as many samples with a weight as components is too few of them
@@ -328,6 +329,7 @@ def test_every_fit_is_usable_or_refused_in_one_line(data, wish):
     check_fit(data, wish)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outliers", [None, "uniform", "student"])
 @pytest.mark.parametrize("covariance", sorted(FAMILIES))
 @pytest.mark.parametrize("far", [1e10, 1e20, 1e30])
@@ -463,6 +465,7 @@ def check_em(data, order):
         assert ((labels >= 0) & (labels < mixture.n_components)).all()
 
 
+@pytest.mark.slow
 @given(data=datasets, order=orders)
 @settings(max_examples=250)
 @example(  # components of one common covariance stay as many as the prior knows

@@ -59,6 +59,7 @@ def test_degrees_of_freedom_are_found():
     np.testing.assert_allclose(fit.mixture.covariances, [np.eye(2)] * 2, atol=0.05)
 
 
+@pytest.mark.slow
 @kinds
 @pytest.mark.parametrize("share", [0.0, 0.2])
 @pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])

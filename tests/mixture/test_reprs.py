@@ -58,6 +58,7 @@ def test_statistics_and_sorted_samples_say_of_how_much_they_are():
     assert set(map(repr, samples.parts)) == parts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [1, 40])
 def test_none_takes_more_than_a_line(d):
     planes = np.random.default_rng(1).normal(size=(d, 400))

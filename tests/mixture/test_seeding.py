@@ -9,6 +9,7 @@ from gmmseg.mixture.seeding import Seeding, draw_subset, seed_mixture
 FAMILIES = ["full", "tied", "diag", "spherical"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance", FAMILIES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_separate_clusters_are_found_from_every_seed(covariance, dtype):
@@ -18,6 +19,7 @@ def test_separate_clusters_are_found_from_every_seed(covariance, dtype):
         assert same_partition(start.classify(planes.astype(dtype)), component)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance", ["full", "tied", "diag"])
 def test_units_do_not_matter(covariance):
     planes, _ = clusters(apart=3.0)
@@ -30,6 +32,7 @@ def test_units_do_not_matter(covariance):
     np.testing.assert_array_equal(starts[0].classify(planes), starts[1].classify(planes * units))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance", FAMILIES)
 def test_the_same_seed_gives_the_same_start(covariance):
     planes, _ = clusters(apart=2.0)
@@ -53,6 +56,7 @@ def test_samples_without_weight_do_not_count():
     assert (start.means[:, 0] < 15).all()
 
 
+@pytest.mark.slow
 def test_parallel_strips_are_told_apart_from_every_seed():
     rng = np.random.default_rng(3)
     strip = rng.integers(4, size=4000)
@@ -62,6 +66,7 @@ def test_parallel_strips_are_told_apart_from_every_seed():
         np.testing.assert_allclose(np.sort(start.means[:, 1]), np.arange(4), atol=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance", FAMILIES)
 @pytest.mark.parametrize("n", [600, 6000])
 def test_integer_weights_start_as_repeated_samples_do(covariance, n):

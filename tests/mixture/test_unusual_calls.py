@@ -36,6 +36,7 @@ def test_a_mixture_put_together_wrongly_by_hand_is_refused():
         model.predict_proba(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fill", [1e9, 1e20, -1e30])
 @pytest.mark.parametrize("scale", [1.0, 1e-18, 1e30])
 def test_samples_of_weight_zero_may_hold_anything(fill, scale):

@@ -60,6 +60,7 @@ UNLIKE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*are NaN")
 @pytest.mark.parametrize("kind", LIKE)
 def test_images_of_the_same_kind_are_explained(model, kind):
@@ -87,6 +88,7 @@ def test_the_figures_say_how_unlike(model):
     assert explains(model, bands(land() / 257)).spread < 1e-3 or explains(model, bands(land() / 257)).unusual > 0.9
 
 
+@pytest.mark.slow
 def test_all_of_one_value_in_a_class_is_no_photograph():
     pixels = np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8)
     model = gmmseg.fit(pixels, 3)
@@ -95,6 +97,7 @@ def test_all_of_one_value_in_a_class_is_no_photograph():
     assert explains(model, Image.from_array(pixels.astype(np.uint16) * 257)).explained
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outliers", ["uniform", "student"])
 @pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
 def test_any_mixture_explains_what_it_was_fitted_to(outliers, covariance):
@@ -134,6 +137,7 @@ def test_training_images_that_differ_allow_for_others_that_do(model):
     assert all(explains(remembered, bands(part)).explained for part in parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spacing", "words"),
     [((30, 30), ""), ((45, 45), ""), ((90, 90), "3 times coarser"), ((30, 10), "3 times finer"), (None, "")],
@@ -169,6 +173,7 @@ def test_training_is_saved_and_checked(model, tmp_path):
     assert gmmseg.load_model(tmp_path / "old.json").training is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gain", "offset"), [(1.3, 20), (0.7, 0), (2, -50), (0.5, 60), (257, 0), (1, -25), (0.01, 1)])
 @pytest.mark.parametrize("shares", [SHARES, (0.6, 0.3, 0.1), (0.02, 0.08, 0.9)], ids=str)
 def test_an_adapted_model_gives_the_labels_of_the_original(model, gain, offset, shares):
@@ -195,6 +200,7 @@ def test_an_unchanged_image_keeps_its_labels(model):
     assert equal_share(gmmseg.apply(model, image), gmmseg.apply(adapt(model, image), image)) > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["coffee.png", "chelsea.png", "camera.png", "L7_ETMs.tif"])
 def test_an_unchanged_picture_keeps_its_labels(pictures, name):
     image = open_image(pictures / name)
@@ -202,6 +208,7 @@ def test_an_unchanged_picture_keeps_its_labels(pictures, name):
     assert equal_share(gmmseg.apply(model, image), gmmseg.apply(adapt(model, image), image)) > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", [0, 1, 2])
 @pytest.mark.parametrize("gain", [1, 1.1])
 def test_an_image_of_one_class_is_not_stretched_over_all(model, label, gain):
@@ -221,6 +228,7 @@ def test_integers_that_clip(model):
 # What is a gain of red, green and blue is not quite one of L*, a* and b*.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("features", "least"), [("rgb", 0.995), ("rgb,xy", 0.995), ("lab", 0.98), ("lab,xy", 0.98)])
 def test_colour(pictures, features, least):
     original = open_image(pictures / "coffee.png")
@@ -244,6 +252,7 @@ def test_constant_bands_keep_gain_and_offset(model):
     np.testing.assert_array_equal(constant.scale, model.scale)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*are NaN")
 def test_missing_bands_do_not_hinder(model):
     pixels = land(seed=5) * np.float32(1.5) + 10
@@ -252,6 +261,7 @@ def test_missing_bands_do_not_hinder(model):
     np.testing.assert_allclose(adapted.scale / model.scale, 1.5, rtol=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outliers", ["uniform", "student"])
 def test_gross_errors_do_not_hinder(outliers):
     rng = np.random.default_rng(0)

@@ -11,6 +11,7 @@ from gmmseg import InputError
 FAMILIES = ["full", "tied", "diag", "spherical"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance", FAMILIES)
 @pytest.mark.parametrize("features", ["lab,xy", "rgb", "hsv,gray,xy:0.123456789", "bands", "intensity,xy:3"])
 def test_a_loaded_model_does_what_the_saved_one_does(image, tmp_path, covariance, features):
@@ -37,6 +38,7 @@ def refused(load, text):
     return message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -65,6 +67,7 @@ ENTRIES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENTRIES.split())
 def test_a_missing_entry_is_named(saved, name):
     content, load = saved
@@ -107,6 +110,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_model_is_refused(saved, damage):
     content, load = saved
@@ -114,6 +118,7 @@ def test_a_damaged_model_is_refused(saved, damage):
     refused(load, changed if isinstance(changed, str) else json.dumps(changed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"features": "gray"}, {"features": "bands"}, {"channels": 1}, {"color": False}])
 def test_a_model_that_contradicts_itself_is_refused_at_the_latest_by_the_image(saved, image, change):
     content, load = saved

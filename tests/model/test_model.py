@@ -53,6 +53,7 @@ def test_a_model_s_file_is_text_that_a_person_can_read(saved):
     assert len(content["means"]) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("features", [None, "lab,texture"])
 def test_a_window_with_the_halo_gets_the_labels_of_the_whole(features, pictures):
     image = io.read(pictures / "coffee.png").crop((slice(0, 150), slice(0, 200)))

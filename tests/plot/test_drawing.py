@@ -48,6 +48,7 @@ def contours(ax):
     return [patch.get_path() for patch in ax.patches if isinstance(patch, PathPatch)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("features", [(0, 1), (2, 0)])
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.95])
 def test_contours_hold_their_share_of_the_component_s_samples(ax, mixture, features, probability):
@@ -78,6 +79,7 @@ def test_contours_lie_at_the_chi_squared_radius(ax, mixture):
         np.testing.assert_allclose(squared, chi2.ppf(probability, 2), rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance", sorted(FAMILIES))
 def test_scikit_learn_s_estimator_is_drawn_as_ours(ax, covariance):
     x = np.random.default_rng(0).normal([[0, 0, 0], [9, 5, 1]], 1, (100, 2, 3)).reshape(-1, 3)

@@ -48,6 +48,7 @@ def test_the_default_tells_classes_apart_best():
     assert labels(plot.figure(mixture, np.zeros((4, 5)), kind="scatter")) == [("feature 0", "feature 1")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "panels"), [("all", 6), ("scatter", 3), ("density", 3)])
 def test_panels(model, photo, kind, panels):
     figure = plot.figure(model, photo, features=["L", "x", "y"], kind=kind)
@@ -92,6 +93,7 @@ def test_each_plane_has_the_label_of_its_feature(photo):
     )
 
 
+@pytest.mark.slow
 def test_names_are_shown_as_they_are(model, photo, tmp_path):
     named = replace(model, class_names=("_$sky$", "a\nb", "class 3"))
     figure = plot.figure(named, photo)
@@ -131,6 +133,7 @@ def test_images_that_do_not_fit(model, photo):
         plot.figure(model, empty)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".PDF"])
 def test_the_same_bytes_each_time(model, photo, tmp_path, suffix):
     one, two = tmp_path / f"1{suffix}", tmp_path / f"2{suffix}"
@@ -157,6 +160,7 @@ def test_another_seed_draws_other_pixels(model):
     assert not np.array_equal(first, second)
 
 
+@pytest.mark.slow
 def test_files_are_refused_or_replaced_whole(model, photo, tmp_path, monkeypatch):
     figure, path = plot.figure(model, photo, kind="density"), tmp_path / "f.png"
     path.write_bytes(b"old")
@@ -174,6 +178,7 @@ def test_files_are_refused_or_replaced_whole(model, photo, tmp_path, monkeypatch
         plot.save(figure, tmp_path / "f.gif")
 
 
+@pytest.mark.slow
 def test_nothing_global_changes_and_pyplot_is_left_alone(fresh_python):
     code = """
 import sys, matplotlib, numpy as np, gmmseg
@@ -186,6 +191,7 @@ print(before == dict(matplotlib.rcParams), "matplotlib.pyplot" in sys.modules)
     assert fresh_python(code, MPLBACKEND="TkAgg").split() == ["True", "False"]
 
 
+@pytest.mark.slow
 def test_importing_does_not_load_matplotlib(fresh_python):
     assert fresh_python("import sys; from gmmseg import plot; print('matplotlib' in sys.modules)").strip() == "False"
 

@@ -84,6 +84,7 @@ def test_a_size_and_then_a_larger_one_is_the_larger_one(labels, first, second):
     np.testing.assert_array_equal(twice, sieve(labels, max(first, second)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slab", [100, 1 << 20])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint32, np.int64])
 def test_larger_maps_with_gaps_do_not_depend_on_slabs_order_and_threads(slab, dtype, rng, monkeypatch):

@@ -15,6 +15,7 @@ def test_npy_stays_on_disk(tmp_path, rng):
     assert read_info(tmp_path / "a.npy")["shape"] == [6, 7]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", [bool, "u1", ">u2", "i4", "f2", "f4", ">f8", "g"])
 @pytest.mark.parametrize(

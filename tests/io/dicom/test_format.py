@@ -35,6 +35,7 @@ def test_nifti_labels_of_a_series(series, labels, tmp_path, rng, orientation):
 FILES = sorted(p for p in COLLECTION.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc", ".json"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}-{p.name}")
 def test_any_file_is_read_or_refused_in_one_line(path, tmp_path):
     """Every file of pydicom's own tests, whole and cut."""
@@ -55,6 +56,7 @@ def test_any_file_is_read_or_refused_in_one_line(path, tmp_path):
                 assert "\n" not in str(error)
 
 
+@pytest.mark.slow
 def test_every_folder_of_the_collection(tmp_path):
     for folder in {path.parent for path in FILES}:
         try:
@@ -69,6 +71,7 @@ def test_without_pydicom(monkeypatch):
         read(SAMPLES / "CT_small.dcm")
 
 
+@pytest.mark.slow
 def test_a_series_from_the_command_line(series, tmp_path, monkeypatch, capsys, head):
     monkeypatch.chdir(tmp_path)
     series("head")

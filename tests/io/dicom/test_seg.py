@@ -15,6 +15,7 @@ from gmmseg.io.contents import Contents
 from gmmseg.io.writing import write_windows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["binary", "labelmap"])
 def test_segmentations(series, labels, tmp_path, kind):
     image = read(series(orientation=OBLIQUE))
@@ -56,6 +57,7 @@ def test_shares_of_segments(series, tmp_path, rng):
     assert (read_labels(tmp_path / "p.dcm") == shares.argmax(0) + 1).mean() > 0.98
 
 
+@pytest.mark.slow
 def test_same_bytes_and_identifiers_of_their_own(series, labels, tmp_path):
     folder = series()
     for name in ("a", "b"):
@@ -81,6 +83,7 @@ def test_names_in_any_script(series, labels, tmp_path):
     assert seg.PatientName.ideographic == japanese.PatientName.ideographic == "山田^太郎"
 
 
+@pytest.mark.slow
 def test_many_regions_are_one_label_map(series, tmp_path, rng):
     image = read(series())
     regions = rng.integers(0, 301, image.shape).astype("u2")

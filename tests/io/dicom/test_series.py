@@ -79,6 +79,7 @@ REFUSALS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", REFUSALS)
 def test_what_is_no_even_stack(series, refused, case):
     change, pattern = REFUSALS[case]

@@ -101,6 +101,7 @@ def test_damaged_files(save, volume, tmp_path):
         read(tmp_path / "f.hdr")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(p for p in COLLECTION.iterdir() if p.is_file()), ids=lambda p: p.name)
 def test_any_file_is_read_or_refused_in_one_line(path, tmp_path):
     """Every file of nibabel's own tests, whole and cut, with each byte of the header turned around in some."""
@@ -142,6 +143,7 @@ def test_info(capsys):
     assert shown["sform"] == "mni"
 
 
+@pytest.mark.slow
 def test_a_brain_from_the_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "scan.nii.gz").write_bytes(BRAIN.read_bytes())

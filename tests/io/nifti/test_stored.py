@@ -17,6 +17,7 @@ def pixels_of(path, **options):
     return image.array[..., 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.hdr"])
 @pytest.mark.parametrize("dtype", ["u1", "i2", "u2", "i4", "f4", "f8", ">i2", ">f4"])
 def test_numbers_are_those_of_nibabel(save, volume, name, dtype):

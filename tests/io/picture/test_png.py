@@ -9,6 +9,7 @@ from gmmseg.io import write_labels, write_rgb
 from gmmseg.io.palette import palette
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1), (3, 1), (1, 70000), (2100, 1030)])
 def test_png_strips_join(tmp_path, rng, shape):
     numbers = rng.integers(0, 256, shape, dtype=np.uint8)

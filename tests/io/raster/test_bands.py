@@ -58,6 +58,7 @@ def test_bands_of_a_raster_are_chosen_before_they_are_read(rng, as_raster, memor
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"])
 @pytest.mark.parametrize("options", [{}, {"tiled": True, "blockxsize": 16, "blockysize": 16, "compress": "lzw"}])
 def test_dtypes_and_layouts(write_raster, rng, dtype, options):
@@ -74,6 +75,7 @@ def test_reading_does_not_copy_bands(write_raster, memory):
     assert np.moveaxis(pixels, -1, 0).flags.c_contiguous
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "nodata", "kept", "becomes"),
     [
@@ -161,6 +163,7 @@ def test_near_infrared_is_a_band(write_raster):
     assert (image.n_channels, image.color) == (4, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_palette(write_raster, dtype):
     bands = np.arange(12, dtype=dtype).reshape(1, 3, 4) % 3

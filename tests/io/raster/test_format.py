@@ -20,6 +20,7 @@ from gmmseg.io.tiff.decoding import read_tiff
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 
 
+@pytest.mark.slow
 def test_landsat_is_what_tifffile_reads(pictures):
     path = pictures / "L7_ETMs.tif"
     image, other = assert_same_by_windows(path), read_tiff(path, Reading(max_pixels=10**6))
@@ -70,6 +71,7 @@ def test_without_a_place(write_raster, missing):
     assert read_info(path)["georeferenced"] == ("transform" not in missing)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("driver", ["ENVI", "HFA", "AAIGrid", "PCIDSK"])
 def test_other_formats(tmp_path, write_raster, rng, driver):
     count = 1 if driver == "AAIGrid" else 4
@@ -155,6 +157,7 @@ def test_channel_axis_has_nothing_to_say(write_raster):
         read(write_raster(np.ones((2, 4, 5), np.uint8)), channel_axis=0)
 
 
+@pytest.mark.slow
 def test_importing_does_not_load_rasterio(fresh_python):
     code = "import sys, gmmseg.io.raster.format; print('rasterio' in sys.modules)"
     assert fresh_python(code).strip() == "False"

@@ -54,6 +54,7 @@ def labels(rng):
     return rng.integers(0, 4, (700, 1100), dtype=np.uint8)
 
 
+@pytest.mark.slow
 def test_landsat_labels_lie_where_the_scene_does(tmp_path, pictures):
     source = pictures / "L7_ETMs.tif"
     result = gmmseg.segment(source, 3)
@@ -67,6 +68,7 @@ def test_landsat_labels_lie_where_the_scene_does(tmp_path, pictures):
     np.testing.assert_array_equal(read_labels(tmp_path / "l.tif"), result.labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32"])
 def test_labels(tmp_path, labels, dtype):
     values = labels.astype(dtype)
@@ -125,6 +127,7 @@ def test_probabilities(tmp_path, rng, dtype, expected):
     np.testing.assert_allclose(stored * (step or 1), values, atol=0.501 * step)
 
 
+@pytest.mark.slow
 def test_many_classes_have_smaller_blocks(tmp_path, rng):
     values = rng.random((200, 130, 70), dtype=np.float32)
     write_probabilities(tmp_path / "s.tif", values, image=placed((130, 70)))
@@ -156,6 +159,7 @@ RPCS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "geo",
     [
@@ -198,6 +202,7 @@ def test_an_overlay_keeps_its_place(tmp_path, pictures):
         assert (raster.crs, raster.transform) == (scene.crs, scene.transform)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["labels", "soft", "map"])
 def test_cloud_optimised(tmp_path, rng, labels, kind):
     cogeo = pytest.importorskip("rio_cogeo.cogeo")
@@ -229,6 +234,7 @@ def test_cloud_optimised(tmp_path, rng, labels, kind):
     assert {each.name for each in tmp_path.iterdir()} <= {"a.tif", "b.tif", "a.tif.aux.xml", "b.tif.aux.xml"}
 
 
+@pytest.mark.slow
 @given(rows=st.integers(1, 90), columns=st.integers(1, 120), workers=st.integers(1, 8), down=st.booleans())
 def test_bytes_do_not_depend_on_windows_and_threads(tmp_path_factory, rows, columns, workers, down):
     folder = tmp_path_factory.mktemp("bytes")
@@ -292,6 +298,7 @@ def test_a_full_disk_is_one_error_and_leaves_nothing(tmp_path, rng, cog):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a b.tif", "a\nb.tif", "größe 東京.tif"])
 @pytest.mark.parametrize("cog", [False, True])
 def test_names_of_files(tmp_path, pictures, name, cog):

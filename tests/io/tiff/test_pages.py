@@ -15,6 +15,7 @@ PLAIN_TILES = {"tile": (32, 16)}
 LAYOUTS = [CONTIGUOUS, STRIPS, TILES, PLAIN_TILES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "f2", "f4", "f8"])
 @pytest.mark.parametrize("byteorder", ["<", ">"])
@@ -26,6 +27,7 @@ def test_windows_of_one_channel(tmp_path, rng, layout, dtype, byteorder):
     assert_same_by_windows(tmp_path / "a.tif")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("planar", ["contig", "separate"])
 @pytest.mark.parametrize("photometric", ["rgb", "minisblack"])
@@ -43,6 +45,7 @@ def test_windows_of_channels(tmp_path, rng, layout, planar, photometric, n_chann
     np.testing.assert_array_equal(chosen.array, values[..., [2, 0]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [{}, {"compression": "zlib"}, {"tile": (16, 16), "compression": "zlib"}])
 @pytest.mark.parametrize(
     ("shape", "axes", "options"),

@@ -13,6 +13,7 @@ GaussianMixture = gmmseg.GaussianMixture
 FAMILIES = ["full", "tied", "diag", "spherical"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance", FAMILIES)
 def test_fitted_attributes_have_scikit_learn_s_shapes(blobs, covariance):
     x = blobs(300)[0]
@@ -27,6 +28,7 @@ def test_fitted_attributes_have_scikit_learn_s_shapes(blobs, covariance):
     assert (samples.shape, component.shape) == ((50, 3), (50,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])
 @pytest.mark.parametrize("covariance", FAMILIES)
 def test_every_start_gives_a_fit(blobs, init_params, covariance):
@@ -47,6 +49,7 @@ def test_given_starting_values_are_used(blobs):
     np.testing.assert_allclose(model.covariances_, np.stack([np.eye(2), np.eye(2) / 4]), atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["weights_init", "means_init", "precisions_init"])
 def test_some_starting_values_may_be_given_alone(blobs, given):
     x = blobs(300, 2, 2)[0]
@@ -77,6 +80,7 @@ def test_more_starts_are_never_worse(blobs):
     assert scores[1] >= scores[0] - 1e-9
 
 
+@pytest.mark.slow
 def test_the_same_random_state_gives_the_same_fit(blobs):
     x = blobs(500)[0]
     for state in (0, np.random.RandomState, np.random.default_rng):
@@ -101,6 +105,7 @@ def read_only(x):
     return x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "form", [read_only, np.asfortranarray, np.ndarray.tolist, lambda x: np.repeat(x, 2, axis=0)[::2]]
 )
@@ -157,6 +162,7 @@ def test_stopping_early_is_said_once(blobs):
 GOOD = np.random.default_rng(0).normal(size=(20, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "score_samples", "score", "bic", "aic"])
 def test_nothing_is_said_before_a_fit_nor_of_other_features(method):
     with pytest.raises(ValueError, match="not fitted yet"):
@@ -182,6 +188,7 @@ def test_a_mixture_put_together_by_hand_predicts():
     np.testing.assert_array_equal(model.predict(np.array([[0.1, 0.0], [3.9, 5.0]])), [0, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance", FAMILIES)
 @pytest.mark.parametrize("data", ["constant", "duplicates", "collinear", "as many components as samples"])
 def test_hard_data_give_a_usable_fit(covariance, data, rng):

@@ -31,6 +31,7 @@ def match(model):
     return distance.argmin(axis=1)
 
 
+@pytest.mark.slow
 @families
 @dtypes
 @pytest.mark.parametrize("init", ["kmeans", "k-means++", "random_from_data"])
@@ -51,6 +52,7 @@ def test_missing_features_are_no_hindrance(covariance, dtype, init):
     assert model.means_.dtype == dtype
 
 
+@pytest.mark.slow
 def test_samples_without_any_feature():
     x, _ = samples(500, missing=0.1)
     x[7] = np.nan
@@ -63,6 +65,7 @@ def test_samples_without_any_feature():
     assert np.isnan(model.p_values(x)[7])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["uniform", "student"])
 @pytest.mark.parametrize("seed", range(4))
 def test_gross_errors_are_no_hindrance_from_scratch(kind, seed):
@@ -122,6 +125,7 @@ def test_unusable_options_are_refused(options, message):
         GaussianMixture(2, **options).fit(samples(50)[0])
 
 
+@pytest.mark.slow
 @families
 def test_integer_weights_are_repeated_samples(covariance):
     x, _ = samples(800)

@@ -61,6 +61,7 @@ def test_given_values_are_where_the_fit_starts(blobs):
     np.testing.assert_allclose(start.covariances, [np.eye(2), np.eye(2) / 4], atol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_warm_start_goes_on_and_is_a_single_one(blobs):
     rows = blobs(300)[0]
     model = GaussianMixture(3, random_state=0, n_init=4).fit(rows)
