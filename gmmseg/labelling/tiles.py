@@ -63,7 +63,9 @@ class Rule:
 
 def empty_layer(layer: Layer, model: Model, shape: tuple[int, ...]) -> Array:
     """Return an array for a layer of this shape, filled with what stands for no data."""
-    return np.full((model.k, *shape) if layer.kind == "soft" else shape, layer.nodata, layer.dtype)
+    shape = (model.k, *shape) if layer.kind == "soft" else shape
+    # Zeros cost nothing until they are written, which is then done by all threads.
+    return np.zeros(shape, layer.dtype) if layer.nodata == 0 else np.full(shape, layer.nodata, layer.dtype)
 
 
 def visit(
