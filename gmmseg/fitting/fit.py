@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.random import Generator, default_rng
@@ -35,8 +34,7 @@ Array = NDArray[Any]
 _TOLERANCE, _MAX_ITERATIONS = 1e-5, 300
 
 
-@dataclass(frozen=True, eq=False)
-class Fitted:
+class Fitted(NamedTuple):
     """What came of fitting classes to images.
 
     Parameters

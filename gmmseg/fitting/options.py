@@ -22,11 +22,11 @@ from gmmseg.io.opening import Reading
 from gmmseg.kernels.effort import Effort
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.em import OUTLIERS
-from gmmseg.spatial.guidance import Guidance
 from gmmseg.spatial.smoothing import strength_of
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
+    from gmmseg.spatial.guidance import Guidance
 
 __all__ = ["MOST_CHOSEN", "MOST_CLASSES", "Effort", "FitOptions", "Hints", "Reading"]
 
@@ -62,7 +62,10 @@ class Hints:
 
     def guidance(self, image: Image, k: int) -> Guidance | None:
         """Return the hints as they guide k classes of an image; None where nothing is known. Files are read now."""
+        if not self.given:
+            return None
         from gmmseg.io.reading import read_labels, read_probabilities  # here, because most runs have no hints
+        from gmmseg.spatial.guidance import Guidance  # here, for the same reason
 
         scribbles, prior = self.scribbles, self.prior
         if isinstance(scribbles, str | os.PathLike):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from gmmseg.fitting.counting import distinct_values
 from gmmseg.fitting.patches import Layout, Patches
 from gmmseg.image import Image
 from gmmseg.image.pixels import ENOUGH, Taken, one_in_each_run, sample_and_take, take_each
-from gmmseg.spatial.guidance import Guidance
+
+if TYPE_CHECKING:
+    from gmmseg.spatial.guidance import Guidance
 
 __all__ = ["Sample", "SampleRequest", "blur_position", "join_samples", "take_sample"]
 
@@ -53,7 +55,7 @@ class Sample:
     patches: Patches | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SampleRequest:
     """Which pixels of an image a fit asks for.
 

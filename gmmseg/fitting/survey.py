@@ -18,10 +18,9 @@ from gmmseg.features.scaling import location_and_scale
 from gmmseg.fitting.sampling import Sample, SampleRequest, blur_position, join_samples, take_sample
 from gmmseg.fitting.scene import Scene
 from gmmseg.image import Image
-from gmmseg.spatial.guidance import Guidance
 
 if TYPE_CHECKING:
-    pass
+    from gmmseg.spatial.guidance import Guidance
 
 __all__ = ["NOISE", "Survey", "SurveyRequest", "survey"]
 
@@ -30,7 +29,7 @@ Array = NDArray[Any]
 NOISE = 1e-4  # variance, in scaled units: about what rounding to 8 bits leaves
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SurveyRequest:
     """What is asked of images before classes are fitted to them.
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from gmmseg.errors import ParameterError
 from gmmseg.image.axes import AXIS_CHOICES, guess_channels, named_channels, real_numbers
 from gmmseg.image.channels import positions
-from gmmseg.image.place import Place
 from gmmseg.image.sources import ArraySource, Completed, Source, windows_of
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything, holding, shifted, widened
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from gmmseg.image.channels import Channels
+    from gmmseg.image.place import Place
 
     ChannelAxis = int | None | Literal["auto"]
 

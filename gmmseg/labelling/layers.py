@@ -6,16 +6,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gmmseg.errors import ParameterError
 
 __all__ = ["LAYERS", "Layer", "layer_named"]
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """One result of which there is a number for each pixel.
 
     Parameters

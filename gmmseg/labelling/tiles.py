@@ -20,11 +20,11 @@ from gmmseg.labelling.layers import Layer
 from gmmseg.mixture import patterns
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.model import Model
-from gmmseg.spatial.guidance import Guidance
 from gmmseg.spatial.smoothing import Smoothing
 
 if TYPE_CHECKING:
     from gmmseg.spatial.bias import BiasField
+    from gmmseg.spatial.guidance import Guidance
 
 __all__ = ["Rule", "empty_layer", "visit"]
 

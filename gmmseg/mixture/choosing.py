@@ -358,7 +358,7 @@ class _Fitter:
 
     def split(self, mixture: Mixture, k: int) -> Mixture:
         """Mixture with k components, from all of its components split."""
-        few = replace(self.iteration, max_iterations=_TRIAL_ITERATIONS)
+        few = self.iteration._replace(max_iterations=_TRIAL_ITERATIONS)
         return merge_down(self._run(self.some, split_lengthwise(mixture), few).mixture, k)
 
     def seed(self, mixture: Mixture, k: int) -> Mixture:

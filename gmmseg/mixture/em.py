@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,7 @@ _MOST_PRECISE = 1e15  # inverse standard deviations above it would overflow when
 _LEAST_SPREAD = 1e-20  # variances below it are rounding of what is constant: a millionth of one is just not too precise
 
 
-@dataclass(frozen=True, eq=False)
-class Iteration:
+class Iteration(NamedTuple):
     """How EM iterates, and when it stops.
 
     Parameters

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +27,7 @@ _SUBSET = 4096  # samples to start from
 _MOST_ROUNDS = 6
 
 
-@dataclass(frozen=True, eq=False)
-class Seeding:
+class Seeding(NamedTuple):
     """How a start of EM is looked for.
 
     Parameters
