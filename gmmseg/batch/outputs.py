@@ -12,7 +12,6 @@ from gmmseg.errors import GmmsegError, OutputError, ParameterError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of, name_of
-from gmmseg.io.writing import check_picture, check_target, is_picture
 from gmmseg.labelling.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -108,6 +107,8 @@ def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool,
     ParameterError
         An output of no known kind.
     """
+    from gmmseg.io.writing import check_picture, check_target, is_picture  # here, because help names outputs only
+
     for kind, path in outputs.items():
         if kind not in KINDS:
             raise ParameterError(f"outputs has {kind!r}, which is nothing to write; use {', '.join(KINDS)}")

@@ -99,7 +99,7 @@ class Feature(Protocol):
         """Write the planes (one a name, number of pixels), float32, NaN where a pixel has no number."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Color(Feature):
     """A space of colour, by the function of `gmmseg.features.color` that has its name.
 
@@ -128,7 +128,7 @@ class Color(Feature):
         getattr(color, self.name)(pixels.values, out)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Intensity(Feature):
     """The one channel as it is, or the luma of colour; under two names, for photographs and for scans."""
 

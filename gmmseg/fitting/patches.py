@@ -57,8 +57,8 @@ class Patches:
     def parts(self, count: int) -> list[slice]:
         """Cut the first axis into about so many parts of whole patches, the same for any number of threads."""
         number = self.shape[0] // self.depth
-        edges = np.unique(np.arange(count + 1) * number // count) * self.depth
-        return [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
+        edges = sorted({i * number // count * self.depth for i in range(count + 1)})
+        return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
-from gmmseg.io.reading import read, read_info, read_labels, read_probabilities
-from gmmseg.io.writing import (
-    check_target,
-    write_labels,
-    write_layer,
-    write_map,
-    write_probabilities,
-    write_rgb,
-    write_windows,
-)
+TYPE_CHECKING = False  # as in gmmseg itself: help is shown without images
+if TYPE_CHECKING:
+    from typing import Any
 
-__all__ = [
-    "check_target",
-    "read",
-    "read_info",
-    "read_labels",
-    "read_probabilities",
-    "write_labels",
-    "write_layer",
-    "write_map",
-    "write_probabilities",
-    "write_rgb",
-    "write_windows",
-]
+    from gmmseg.io.reading import read as read
+    from gmmseg.io.reading import read_info as read_info
+    from gmmseg.io.reading import read_labels as read_labels
+    from gmmseg.io.reading import read_probabilities as read_probabilities
+    from gmmseg.io.writing import check_target as check_target
+    from gmmseg.io.writing import write_labels as write_labels
+    from gmmseg.io.writing import write_layer as write_layer
+    from gmmseg.io.writing import write_map as write_map
+    from gmmseg.io.writing import write_probabilities as write_probabilities
+    from gmmseg.io.writing import write_rgb as write_rgb
+    from gmmseg.io.writing import write_windows as write_windows
+
+_HOMES = {
+    "check_target": "gmmseg.io.writing",
+    "read": "gmmseg.io.reading",
+    "read_info": "gmmseg.io.reading",
+    "read_labels": "gmmseg.io.reading",
+    "read_probabilities": "gmmseg.io.reading",
+    "write_labels": "gmmseg.io.writing",
+    "write_layer": "gmmseg.io.writing",
+    "write_map": "gmmseg.io.writing",
+    "write_probabilities": "gmmseg.io.writing",
+    "write_rgb": "gmmseg.io.writing",
+    "write_windows": "gmmseg.io.writing",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name where it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gmmseg.io' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import ParameterError
-from gmmseg.image.windows import Window
 from gmmseg.io.atomic import atomic_file, atomic_path
 from gmmseg.io.formats import FileFormat, ResultKind, suffix_of
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gmmseg.image import Image
+    from gmmseg.image.windows import Window
 
     Windows = Iterable[tuple[Window, np.ndarray]]
 
@@ -24,7 +24,7 @@ __all__ = ["Contents", "assembled", "narrowed", "refuse_options", "stored_probab
 _STORED = ("float32", "uint16", "uint8")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contents:
     """What is written, before any of it is computed.
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import InputError, ParameterError
-from gmmseg.image.windows import everything
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -62,6 +61,8 @@ def kept(image: Image, reading: Reading) -> Image:
     if reading.memory is not None and n_bytes > reading.memory:
         return image
     require_room(Path(image.name), image.shape, reading.max_pixels)
+    from gmmseg.image.windows import everything  # here, because formats are named without images
+
     return replace(image.crop(everything(image.shape)), origin=None, extent=None)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gmmseg.errors import OutputError, ParameterError
-from gmmseg.image.windows import everything
 from gmmseg.io.atomic import check_place
 from gmmseg.io.contents import Contents, write_with
 from gmmseg.io.formats import ResultKind, choose, suffixes_for
@@ -183,6 +182,8 @@ def _write(
     shape = values.shape[1:] if kind == "soft" else values.shape[:2] if kind == "picture" else values.shape
     dtype = "float32" if kind in ("soft", "map") else str(values.dtype)
     contents = Contents(kind, shape, dtype, names, image, options)
+    from gmmseg.image.windows import everything  # here, because targets are checked without images
+
     write_windows(path, contents, [(everything(shape), values)], overwrite=overwrite)
 
 
