@@ -1,4 +1,4 @@
-"""Checks of parameters: whole numbers in a range."""
+"""Checks of parameters, and the limits that hold unless a caller says otherwise."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import Any
 
 from gmmseg.errors import ParameterError
 
-__all__ = ["whole_number"]
+__all__ = ["MEMORY", "whole_number"]
+
+MEMORY = 1 << 30
+"""Bytes that an image and its result may take by default."""
 
 
 def whole_number(name: str, value: Any, low: int, high: int | None) -> int:

@@ -141,7 +141,7 @@ def segment(
         hints=Hints(scribbles, prior, prior_weight),
     )
     effort = Effort(memory, threads, progress)
-    opened = open_image(image, Reading(mask, channel_axis, memory=memory // 2))
+    opened = open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory))
     fitted = fit_images([opened], 1, options, effort.workers)
     guidance = options.hints.guidance(opened, fitted.model.k)
     rule = Rule(fitted.model, guidance, fitted.found.sample.variation, fitted.bias)
@@ -227,7 +227,7 @@ def fit(
     )
     effort = Effort(memory, threads)
     n_images, sources = _counted(images)
-    reading = Reading(mask, channel_axis, memory=memory // 2)
+    reading = Reading(mask, channel_axis, memory=memory // 2, budget=memory)
     opened = (open_image(source, reading) for source in sources)
     looks: list[Any] = []
     fitted = fit_images(
@@ -305,7 +305,7 @@ def choose_k(
     for name in families:
         family(name)
     rng, workers = default_rng(options.seed), Effort(memory, threads).workers
-    opened = open_image(image, Reading(mask, channel_axis, memory=memory // 2))
+    opened = open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory))
     request = SurveyRequest(options.recipe, options.sample, by_value=False, threads=workers)
     found = survey([opened], request, rng)
     if found.sample.planes.shape[1] == 0:
@@ -356,7 +356,7 @@ def apply(
     """
     hints, effort = Hints(scribbles, prior, prior_weight), Effort(memory, threads, progress)
     strength = None if smooth is None else strength_of(smooth)
-    opened = open_image(image, Reading(mask, channel_axis, memory=memory // 2))
+    opened = open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory))
     model.check(opened)
     if adapt:
         from gmmseg.model import adapting  # here, because most runs do not adapt

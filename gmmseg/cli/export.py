@@ -13,6 +13,7 @@ from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.types import FILE, Amount, Command, Names, Option, WholeNumber
 from gmmseg.errors import InputError
 from gmmseg.export.kinds import FORMATS, PLACED, SIMPLIFIED, Format, Kind
+from gmmseg.io.request import MAX_PIXELS
 
 if TYPE_CHECKING:
     from gmmseg.export import Instances
@@ -64,7 +65,7 @@ _output = partial(click.option, cls=Option, section="Output")
 @_output("--uncompressed", is_flag=True, help="coco: run lengths as lists of numbers.")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
-@_shapes("--max-pixels", type=WholeNumber(1), default=2_000_000_000, help="Refuse larger files before decoding them.")
+@_shapes("--max-pixels", type=WholeNumber(1), default=MAX_PIXELS, help="Refuse larger files before decoding them.")
 def command(
     labels: Path,
     *,

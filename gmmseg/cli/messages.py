@@ -18,7 +18,7 @@ __all__ = ["collected_warnings", "exit_code", "explain", "plain", "print_error"]
 
 # Python's spelling of parameters in the library's messages becomes that of options: with a value wherever it stands,
 # without one after the words that ask for it.
-_ASKED_FOR = re.compile(r"\b(raise|give it as) (max_pixels|mask)\b")
+_ASKED_FOR = re.compile(r"\b(raise|give it as) (max_pixels|memory|mask)\b")
 _NAMES = (
     "features|covariance|channel_axis|bias_field|sample|seed|outliers|class_names|prior_weight|memory|threads|overwrite"
     "|resume|keep_crs"

@@ -9,6 +9,7 @@ import click
 
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.types import FILE, ChannelAxis, Command, Option, WholeNumber
+from gmmseg.io.request import MAX_PIXELS
 
 __all__ = ["command"]
 
@@ -49,7 +50,7 @@ __all__ = ["command"]
     cls=Option,
     section="Pixels",
     type=WholeNumber(1),
-    default=2_000_000_000,
+    default=MAX_PIXELS,
     show_default=True,
     help="Refuse larger images before decoding them.",
 )

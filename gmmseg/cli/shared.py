@@ -25,6 +25,7 @@ from gmmseg.cli.types import (
 )
 from gmmseg.features.feature import FEATURES
 from gmmseg.io.formats import identify, suffixes_for
+from gmmseg.io.request import MAX_PIXELS
 from gmmseg.labelling.layers import LAYERS, Layer
 
 __all__ = [
@@ -119,9 +120,7 @@ _READING = (
         help="Which channels, in which order: numbers from 1 or names in the file, as in 4,3,2 or DAPI.  "
         "[default: all]",
     ),
-    pixels(
-        "--max-pixels", type=WholeNumber(1), default=2_000_000_000, help="Refuse larger images before decoding them."
-    ),
+    pixels("--max-pixels", type=WholeNumber(1), default=MAX_PIXELS, help="Refuse larger images before decoding them."),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -92,14 +92,14 @@ class FileFormat(Protocol):
         picks the channels. Raises InputError of one line that names the file, see `gmmseg.io.damage.explained`.
         """
 
-    def read_labels(self, path: Path, max_pixels: int) -> np.ndarray:
+    def read_labels(self, path: Path, reading: Reading) -> np.ndarray:
         """Return the whole numbers (*spatial) of a label map, as they are stored."""
-        image = self.read(path, Reading(max_pixels=max_pixels))
+        image = self.read(path, replace(reading, memory=None))
         if image.n_channels != 1:
             raise InputError(f"{path} has {image.n_channels} channels, so it is not a label map; give one of integers")
         return image.array[..., 0]
 
-    def read_probabilities(self, path: Path, max_pixels: int) -> np.ndarray:
+    def read_probabilities(self, path: Path, reading: Reading) -> np.ndarray:
         """Return probability maps (n_classes, *spatial), as they are stored."""
         raise not_probabilities(path, self.name)
 
@@ -198,14 +198,14 @@ class BuiltIn(FileFormat):
         image: Image = self._load().read(path, reading)
         return image
 
-    def read_labels(self, path: Path, max_pixels: int) -> np.ndarray:
+    def read_labels(self, path: Path, reading: Reading) -> np.ndarray:
         """Return the numbers of a label map."""
-        labels: np.ndarray = self._load().read_labels(path, max_pixels)
+        labels: np.ndarray = self._load().read_labels(path, reading)
         return labels
 
-    def read_probabilities(self, path: Path, max_pixels: int) -> np.ndarray:
+    def read_probabilities(self, path: Path, reading: Reading) -> np.ndarray:
         """Return probability maps."""
-        maps: np.ndarray = self._load().read_probabilities(path, max_pixels)
+        maps: np.ndarray = self._load().read_probabilities(path, reading)
         return maps
 
     def describe(self, path: Path) -> dict[str, Any]:

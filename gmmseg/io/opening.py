@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gmmseg.image import Image
-from gmmseg.io.reading import read, read_labels
+from gmmseg.io.reading import read_labels, read_with
 from gmmseg.io.request import Reading
 
 __all__ = ["Reading", "open_image"]
@@ -33,15 +33,12 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
         A parameter does not fit the image.
     """
     if isinstance(source, str | os.PathLike):
-        return read(
-            Path(source),
-            max_pixels=reading.max_pixels,
-            mask=reading.mask,
-            channel_axis=reading.channel_axis,
-            memory=reading.memory,
-            channels=reading.channels,
-        )
+        return read_with(Path(source), reading)
     image = source if isinstance(source, Image) else Image.from_array(source, channel_axis=reading.channel_axis)
-    mask = read_labels(Path(reading.mask)) if isinstance(reading.mask, str | os.PathLike) else reading.mask
+    mask = (
+        read_labels(Path(reading.mask), max_pixels=reading.max_pixels, memory=reading.budget)
+        if isinstance(reading.mask, str | os.PathLike)
+        else reading.mask
+    )
     image = image if mask is None else image.with_mask(mask)
     return image if reading.channels is None else image.select(reading.channels)

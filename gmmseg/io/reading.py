@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmmseg.checks import MEMORY
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.sources import Masked
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from gmmseg.image.channels import Channels
     from gmmseg.image.image import ChannelAxis
 
-__all__ = ["prepare", "read", "read_info", "read_labels", "read_probabilities"]
+__all__ = ["prepare", "read", "read_info", "read_labels", "read_probabilities", "read_with"]
 
 
 def read(
@@ -52,7 +53,7 @@ def read(
         Axis of the channels in the stored array (TIFF, .npy, .npz); None where every axis is spatial.
     memory : int, optional
         Bytes: pixels that take more stay in the file, where its format can be read window by window, and `max_pixels`
-        does not limit them. None: whole images.
+        does not limit them; reading itself may take twice as many. None: whole images, and 1 GiB.
     channels : str, int or sequence of (int or str), optional
         Which channels, in which order: numbers from 1 or names, as for `Image.select`. Three of them are colour only
         where the file itself says that they are red, green and blue, whatever their names are. Of a format that can be
@@ -70,11 +71,17 @@ def read(
     ParameterError
         `channel_axis`, `channels` or `mask` does not fit the file; no file is named, or one twice.
     """
-    require_limit(max_pixels)
+    budget = MEMORY if memory is None else 2 * memory
+    return read_with(path, Reading(mask, channel_axis, channels, max_pixels, memory, budget))
+
+
+def read_with(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], reading: Reading) -> Image:
+    """Read an image as `read` does, its parameters as one object."""
+    require_limit(reading.max_pixels)
     parts = parts_of(path)
     if not parts:
         raise ParameterError("path=[] names no file; give at least one")
-    reading = Reading(mask, channel_axis, channels, max_pixels, memory)
+    mask = reading.mask
     image = _read_one(parts[0], reading) if len(parts) == 1 else _read_stack(parts, reading)
     if mask is None:
         return image
@@ -102,7 +109,7 @@ def _read_stack(parts: tuple[Path, ...], reading: Reading) -> Image:
         raise ParameterError(f"{twice} is stacked twice; name each file once")
     there = files_of(parts)
     share = None if reading.memory is None else reading.memory // len(parts)
-    each = replace(reading, memory=share, channels=None)
+    each = replace(reading, memory=share, budget=reading.budget // len(parts), channels=None)
     images = [_read_one(part, each) if part in there else None for part in parts]
     image = stack(parts, images, name="+".join(map(str, parts)), memory=reading.memory)
     return image if reading.channels is None else kept(image.select(reading.channels), reading)
@@ -111,7 +118,7 @@ def _read_stack(parts: tuple[Path, ...], reading: Reading) -> Image:
 def _with_mask_file(image: Image, path: Path, reading: Reading) -> Image:
     """Apply a mask that is a file; messages name both."""
     mask = _mask_in_file(path, reading) if not image.in_memory else None
-    values = read_labels(path, max_pixels=reading.max_pixels) if mask is None else None
+    values = _labels_in(path, reading) if mask is None else None
     shape = mask.shape if mask is not None else () if values is None else values.shape
     if shape != image.shape:
         raise ParameterError(
@@ -130,7 +137,7 @@ def _mask_in_file(path: Path, reading: Reading) -> Image | None:
     return mask if not mask.in_memory and mask.n_channels == 1 and whole_numbers else None
 
 
-def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, memory: int = MEMORY) -> np.ndarray:
     """Read a label map; the numbers are those in the file, palette or not.
 
     Parameters
@@ -139,6 +146,8 @@ def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
         PNG, TIFF, BMP, GIF, .npy, .npz (one array, or the one named "labels"), NIfTI or DICOM SEG.
     max_pixels : int
         The most pixels that may be decoded.
+    memory : int
+        Bytes that reading may take.
 
     Returns
     -------
@@ -150,12 +159,17 @@ def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
     InputError
         The file cannot be read, has several channels, or values that are not whole numbers from 0 to 4294967295.
     """
-    path = Path(path)
-    require_limit(max_pixels)
-    return _as_labels(path, identify(path).read_labels(path, max_pixels))
+    return _labels_in(Path(path), Reading(max_pixels=max_pixels, budget=memory))
 
 
-def read_probabilities(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def _labels_in(path: Path, reading: Reading) -> np.ndarray:
+    require_limit(reading.max_pixels)
+    return _as_labels(path, identify(path).read_labels(path, reading))
+
+
+def read_probabilities(
+    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, memory: int = MEMORY
+) -> np.ndarray:
     """Read probability maps, as `write_probabilities` writes them.
 
     Parameters
@@ -165,6 +179,8 @@ def read_probabilities(path: str | os.PathLike[str], *, max_pixels: int = MAX_PI
         page or band a class, NIfTI with classes last, or a fractional DICOM SEG.
     max_pixels : int
         The most numbers that may be decoded.
+    memory : int
+        Bytes that reading may take.
 
     Returns
     -------
@@ -178,7 +194,7 @@ def read_probabilities(path: str | os.PathLike[str], *, max_pixels: int = MAX_PI
     """
     path = Path(path)
     require_limit(max_pixels)
-    return identify(path).read_probabilities(path, max_pixels)
+    return identify(path).read_probabilities(path, Reading(max_pixels=max_pixels, budget=memory))
 
 
 def _as_labels(path: Path, values: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmmseg.checks import MEMORY
 from gmmseg.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
@@ -13,9 +14,12 @@ if TYPE_CHECKING:
     from gmmseg.image.axes import ChannelAxis
     from gmmseg.image.channels import Channels
 
-__all__ = ["MAX_PIXELS", "Reading", "chosen", "kept", "require_axis", "require_limit", "require_room"]
+__all__ = ["MAX_PIXELS", "Reading", "chosen", "kept", "require_axis", "require_bytes", "require_limit", "require_room"]
 
-MAX_PIXELS = 2_000_000_000
+MAX_PIXELS = 512_000_000
+"""Pixels that may be decoded into memory unless a caller says otherwise."""
+
+_LEAST_BUDGET = 64 << 20  # bytes: less is not enough for a tile of every ordinary file
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,9 @@ class Reading:
         The most pixels that may be decoded.
     memory : int, optional
         Bytes: pixels of a file that take more stay there. None: whole images.
+    budget : int
+        Bytes that a reader may take for one file: for what it decodes or inflates at a time, and for the image where
+        it is read whole. Each asks `require_bytes` or `require_room` before it takes them.
     """
 
     mask: Any = None
@@ -41,6 +48,11 @@ class Reading:
     channels: Channels | None = None
     max_pixels: int = MAX_PIXELS
     memory: int | None = None
+    budget: int = MEMORY
+
+    def __post_init__(self) -> None:
+        """Allow what any ordinary file needs, however little memory there is for pixels."""
+        object.__setattr__(self, "budget", max(self.budget, _LEAST_BUDGET))
 
     @property
     def memory_unchosen(self) -> int | None:
@@ -60,7 +72,7 @@ def kept(image: Image, reading: Reading) -> Image:
     n_bytes = image.n_pixels * image.n_channels * image.pixels.dtype.itemsize
     if reading.memory is not None and n_bytes > reading.memory:
         return image
-    require_room(Path(image.name), image.shape, reading.max_pixels)
+    require_room(Path(image.name), image.shape, reading, image.n_channels * image.pixels.dtype.itemsize)
     from gmmseg.image.windows import everything  # here, because formats are named without images
 
     return replace(image.crop(everything(image.shape)), origin=None, extent=None)
@@ -96,8 +108,33 @@ def require_limit(max_pixels: int) -> None:
         raise ParameterError(f"max_pixels={max_pixels} allows no image; use at least 1")
 
 
-def require_room(path: Path, shape: tuple[int, ...], max_pixels: int) -> None:
-    """Refuse an image of more pixels than allowed, before any is decoded.
+def require_bytes(path: Path | str, n_bytes: int, reading: Reading, what: str) -> None:
+    """Refuse what takes more memory than a reader may take, before it is allocated or inflated.
+
+    Parameters
+    ----------
+    path : path or str
+        For the message.
+    n_bytes : int
+        What it takes.
+    reading : Reading
+        Whose `budget` is the limit.
+    what : str
+        In the plural, as in "its pixels".
+
+    Raises
+    ------
+    InputError
+        It is above the limit.
+    """
+    if n_bytes > reading.budget:
+        raise InputError(
+            f"{path}: {what} take {-(-n_bytes >> 20)} MiB, above the limit of {reading.budget >> 20} MiB; raise memory"
+        )
+
+
+def require_room(path: Path, shape: tuple[int, ...], reading: Reading, pixel_bytes: int = 0) -> None:
+    """Refuse an image of more pixels or bytes than allowed, before any is decoded.
 
     Parameters
     ----------
@@ -105,8 +142,10 @@ def require_room(path: Path, shape: tuple[int, ...], max_pixels: int) -> None:
         For the message.
     shape : tuple of int
         Spatial shape.
-    max_pixels : int
-        The most pixels that may be decoded.
+    reading : Reading
+        Whose `max_pixels` and `budget` are the limits.
+    pixel_bytes : int
+        What a decoded pixel takes, all channels together.
 
     Raises
     ------
@@ -119,5 +158,8 @@ def require_room(path: Path, shape: tuple[int, ...], max_pixels: int) -> None:
     size = " x ".join(str(length) for length in reversed(shape))
     if n_pixels <= 0:
         raise InputError(f"{path} is {size} pixels in size; an image needs at least one pixel")
-    if n_pixels > max_pixels:
-        raise InputError(f"{path} is {size} = {n_pixels} pixels, above the limit of {max_pixels}; raise max_pixels")
+    if n_pixels > reading.max_pixels:
+        raise InputError(
+            f"{path} is {size} = {n_pixels} pixels, above the limit of {reading.max_pixels}; raise max_pixels"
+        )
+    require_bytes(path, n_pixels * pixel_bytes, reading, f"its {size} pixels")

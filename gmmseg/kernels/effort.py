@@ -6,12 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gmmseg import kernels
-from gmmseg.checks import whole_number
+from gmmseg.checks import MEMORY, whole_number
 
 __all__ = ["MEMORY", "Effort", "Progress"]
-
-MEMORY = 1 << 30
-"""Bytes that an image and its result may take unless a caller says otherwise."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of parts that are done and of all parts."""

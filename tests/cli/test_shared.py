@@ -53,7 +53,7 @@ def test_defaults_are_those_of_segment():
             "mask": None,
             "channel_axis": "auto",
             "channels": None,
-            "max_pixels": 2_000_000_000,
+            "max_pixels": 512_000_000,
             "memory": 1 << 29,
         }
 

@@ -35,7 +35,7 @@ def grid(tmp_path):
 def test_what_follows_for_a_format_that_says_the_least(grid):
     known = Grid()
     assert isinstance(known, FileFormat)
-    assert known.read_labels(grid, 6).tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert known.read_labels(grid, Reading()).tolist() == [[1, 2, 3], [4, 5, 6]]
     assert known.describe(grid) == {"shape": [2, 3], "channels": 1, "dtype": "uint8"}
     assert known.suffix_of_labels(grid, "auto") == ".tif"
     assert (known.place(grid), known.class_names(grid)) == (None, None)
@@ -46,9 +46,9 @@ def test_what_follows_for_a_format_that_says_the_least(grid):
 def test_what_it_cannot_do_is_said_in_one_line(grid):
     known = Grid()
     with pytest.raises(InputError, match=r"two\.grid has 2 channels, so it is not a label map"):
-        known.read_labels(grid.with_name("two.grid"), 6)
+        known.read_labels(grid.with_name("two.grid"), Reading())
     with pytest.raises(InputError, match=r"one\.grid is a grid file; give probability maps as NPZ, NPY, TIFF or NIfTI"):
-        known.read_probabilities(grid, 6)
+        known.read_probabilities(grid, Reading())
     with pytest.raises(OutputError, match=r"^b\.grid: grid files are only read; choose another suffix"):
         known.write(grid, Contents("labels", (2, 3), "uint8", target=Path("b.grid")), [])
     assert str(not_probabilities(Path("a.png"), "PNG")).startswith("a.png is a PNG file; ")
@@ -74,7 +74,7 @@ def test_its_module_does_the_work(tmp_path):
     np.save(tmp_path / "a.npy", np.arange(6, dtype=np.uint8).reshape(2, 3))
     known = BuiltIn("NPY", {".npy": frozenset({"labels"})}, "array.format:NPY", ((0, b"\x93NUMPY"),), labels=".png")
     assert known.read(tmp_path / "a.npy", Reading()).shape == (2, 3)
-    assert known.read_labels(tmp_path / "a.npy", 6).max() == 5
+    assert known.read_labels(tmp_path / "a.npy", Reading()).max() == 5
     assert known.describe(tmp_path / "a.npy")["dtype"] == "uint8"
     # What its module is not said to answer is not asked of it.
     assert known.suffix_of_labels(tmp_path / "a.npy", "auto") == ".png"

@@ -331,17 +331,17 @@ class Grid(FileFormat):
         return start.startswith(b"grid ")
 
     def read(self, path, reading):
-        array = self._numbers(path, reading.max_pixels)
+        array = self._numbers(path, reading)
         return chosen(Image(array[..., None], name=str(path)), reading)
 
-    def read_probabilities(self, path, max_pixels):
-        return self._numbers(path, max_pixels)
+    def read_probabilities(self, path, reading):
+        return self._numbers(path, reading)
 
-    def _numbers(self, path, max_pixels):
+    def _numbers(self, path, reading):
         with explained(path, "write it again"), open(path, "rb") as file:
             _, dtype, *shape = file.readline().decode().split()
             shape = tuple(map(int, shape))
-            require_room(path, shape, max_pixels)
+            require_room(path, shape, reading)
             return np.frombuffer(file.read(), dtype).reshape(shape)
 
     def write(self, path, contents, windows):
@@ -416,7 +416,7 @@ class Numbers(registry.FileFormat):
 
     def read(self, path, reading):
         array = np.loadtxt(path if path.is_file() else path / "numbers", np.uint16, ndmin=2)
-        require_room(path, array.shape, reading.max_pixels)
+        require_room(path, array.shape, reading)
         return chosen(Image(array, name=str(path)), reading)
 
 

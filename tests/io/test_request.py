@@ -8,7 +8,7 @@ from counted_sources import SelectableSource
 
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
-from gmmseg.io.request import Reading, chosen, kept, require_axis, require_limit, require_room
+from gmmseg.io.request import Reading, chosen, kept, require_axis, require_bytes, require_limit, require_room
 
 
 @pytest.fixture
@@ -66,13 +66,34 @@ def test_axes_that_contradict_the_file():
 
 
 def test_images_of_too_many_pixels_or_of_none():
-    require_room(Path("a.png"), (3, 4), 12)
+    require_room(Path("a.png"), (3, 4), Reading(max_pixels=12))
     with pytest.raises(InputError, match=r"^a\.png is 5 x 4 x 3 = 60 pixels, above the limit of 59; raise "):
-        require_room(Path("a.png"), (3, 4, 5), 59)
+        require_room(Path("a.png"), (3, 4, 5), Reading(max_pixels=59))
     with pytest.raises(InputError, match="needs at least one pixel"):
-        require_room(Path("a.png"), (3, 0), 59)
+        require_room(Path("a.png"), (3, 0), Reading())
     # No dtype of NumPy holds this product.
     with pytest.raises(InputError, match=f"= {2**80} pixels"):
-        require_room(Path("a.png"), (2**40, 2**40), 10**9)
+        require_room(Path("a.png"), (2**40, 2**40), Reading())
     with pytest.raises(ParameterError, match="max_pixels=0 allows no image; use at least 1"):
         require_limit(0)
+
+
+def test_bytes_are_limited_beside_pixels():
+    reading = Reading(budget=100 << 20)
+    require_room(Path("a.png"), (1024, 1024), reading, 100)
+    with pytest.raises(InputError, match=r"^a\.png: its 1024 x 1024 pixels take 101 MiB, above the limit of 100 MiB; "):
+        require_room(Path("a.png"), (1024, 1024), reading, 101)
+    require_bytes("a.tif", 100 << 20, reading, "its tiles")
+    with pytest.raises(InputError, match=r"^a\.tif: its tiles take 101 MiB, above the limit of 100 MiB; raise memory$"):
+        require_bytes("a.tif", (100 << 20) + 1, reading, "its tiles")
+    require_bytes("a.tif", 64 << 20, Reading(budget=1), "its tiles")  # what ordinary files need
+
+
+def test_what_is_kept_in_memory_is_within_the_budget(stored):
+    class Large(SelectableSource):
+        @property
+        def shape(self):
+            return (4096, 4096, 8)
+
+    with pytest.raises(InputError, match="pixels take 256 MiB, above the limit of 255 MiB"):
+        kept(Image(Large(stored[1]), color=False, name="a.tif"), Reading(budget=255 << 20))

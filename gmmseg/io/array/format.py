@@ -77,22 +77,22 @@ class _Npy:
                     # Raises what is said of such an array in memory.
                     Image.from_array(np.full((1, 1, 3), 2.0), name=str(path))
                 return chosen(settled, reading)
-        return _image(path, self._array(path, reading.max_pixels), reading)
+        return _image(path, self._array(path, reading), reading)
 
-    def read_labels(self, path: Path, max_pixels: int) -> np.ndarray:
+    def read_labels(self, path: Path, reading: Reading) -> np.ndarray:
         """Read the array."""
-        return self._array(path, max_pixels)
+        return self._array(path, reading)
 
-    def read_probabilities(self, path: Path, max_pixels: int) -> np.ndarray:
+    def read_probabilities(self, path: Path, reading: Reading) -> np.ndarray:
         """Read the array."""
-        return self._array(path, max_pixels)
+        return self._array(path, reading)
 
-    def _array(self, path: Path, max_pixels: int) -> np.ndarray:
+    def _array(self, path: Path, reading: Reading) -> np.ndarray:
         """Return a read-only view of the file on disk."""
         with _explained(path, "NPY"):
             with open(path, "rb") as file:
                 shape, dtype = _array_header(file)
-            _check(path, shape, dtype, max_pixels)
+            _check(path, shape, dtype, reading)
             return np.asarray(np.load(path, mmap_mode="r" if math.prod(shape) else None, allow_pickle=False))
 
     def describe(self, path: Path) -> dict[str, Any]:
@@ -129,22 +129,22 @@ class _Npz:
 
     def read(self, path: Path, reading: Reading) -> Image:
         """Read an image, always whole."""
-        return _image(path, self._array(path, reading.max_pixels, "image"), reading)
+        return _image(path, self._array(path, reading, "image"), reading)
 
-    def read_labels(self, path: Path, max_pixels: int) -> np.ndarray:
+    def read_labels(self, path: Path, reading: Reading) -> np.ndarray:
         """Read the only array, or the one named "labels"."""
-        return self._array(path, max_pixels, "labels")
+        return self._array(path, reading, "labels")
 
-    def read_probabilities(self, path: Path, max_pixels: int) -> np.ndarray:
+    def read_probabilities(self, path: Path, reading: Reading) -> np.ndarray:
         """Read the only array, or the one named "probabilities"."""
-        return self._array(path, max_pixels, "probabilities")
+        return self._array(path, reading, "probabilities")
 
-    def _array(self, path: Path, max_pixels: int, key: str) -> np.ndarray:
+    def _array(self, path: Path, reading: Reading, key: str) -> np.ndarray:
         with _explained(path, "NPZ"), zipfile.ZipFile(path) as archive:
             name = _member(path, archive, key)
             with archive.open(name) as entry:
                 shape, dtype = _array_header(entry)
-            _check(path, shape, dtype, max_pixels)
+            _check(path, shape, dtype, reading)
             with archive.open(name) as entry:
                 return np.asarray(np.lib.format.read_array(entry, allow_pickle=False))
 
@@ -203,11 +203,11 @@ def _array_header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
-def _check(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], max_pixels: int) -> None:
+def _check(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], reading: Reading) -> None:
     """Refuse objects and too many pixels before any is read."""
     if dtype.hasobject:
         raise InputError(f"{path} {_OBJECTS}")
-    require_room(path, shape[:-1] if len(shape) > 2 and shape[-1] <= 4 else shape, max_pixels)
+    require_room(path, shape[:-1] if len(shape) > 2 and shape[-1] <= 4 else shape, reading, dtype.itemsize)
 
 
 def _member(path: Path, archive: zipfile.ZipFile, key: str) -> str:

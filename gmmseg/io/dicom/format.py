@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ def read(path: Path, reading: Reading) -> Image:
         valid = None
         memory = reading.memory_unchosen
         if memory is None or size <= memory:
-            require_room(path, series.shape, reading.max_pixels)
+            require_room(path, series.shape, reading)
             pixels, valid = slices.read(everything(series.shape))
         image = Image(
             pixels,
@@ -69,25 +70,25 @@ def read(path: Path, reading: Reading) -> Image:
         return chosen(image, reading)
 
 
-def read_labels(path: Path, max_pixels: int) -> np.ndarray:
+def read_labels(path: Path, reading: Reading) -> np.ndarray:
     """Read a segmentation (DICOM SEG), or an image of whole numbers."""
     header = _segmentation(path)
     if header is not None:
         with explained(path):
-            return seg.read_labels(path, header, max_pixels)
-    image = read(path, Reading(max_pixels=max_pixels))
+            return seg.read_labels(path, header, reading)
+    image = read(path, replace(reading, memory=None))
     if image.color:
         raise InputError(f"{path} holds colours, expected one number a pixel; give a segmentation (DICOM SEG)")
     return image.array[..., 0]
 
 
-def read_probabilities(path: Path, max_pixels: int) -> np.ndarray:
+def read_probabilities(path: Path, reading: Reading) -> np.ndarray:
     """Read the segments of a segmentation (DICOM SEG), (n_classes, *spatial)."""
     header = _segmentation(path)
     if header is None:
         raise InputError(f"{path} is no segmentation (DICOM SEG); give one, or probability maps as NIfTI")
     with explained(path):
-        return seg.read_probabilities(path, header, max_pixels)
+        return seg.read_probabilities(path, header, reading)
 
 
 def _segmentation(path: Path) -> Any:

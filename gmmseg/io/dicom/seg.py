@@ -18,7 +18,7 @@ from gmmseg.io.contents import assembled
 from gmmseg.io.dicom.parsing import quiet, read_header
 from gmmseg.io.dicom.series import Frame, Series, frames_of
 from gmmseg.io.palette import palette
-from gmmseg.io.request import require_room
+from gmmseg.io.request import Reading, require_room
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -211,14 +211,14 @@ def _settle(dataset: Any, source: Any, identity: bytes) -> None:
         setattr(dataset, f"{what}Time", time)
 
 
-def read_labels(path: Path, header: Any, max_pixels: int) -> np.ndarray:
+def read_labels(path: Path, header: Any, reading: Reading) -> np.ndarray:
     """Read the number of the segment at each pixel, 0 where there is none: (rows, columns) or with slices first."""
     if header.SegmentationType == "FRACTIONAL":
-        shares = read_probabilities(path, header, max_pixels)
+        shares = read_probabilities(path, header, reading)
         return np.where(shares.max(axis=0) > 0, shares.argmax(axis=0) + 1, 0)
     places, n_planes = _places(frames_of(path, header))
     shape = (n_planes, int(header.Rows), int(header.Columns))
-    require_room(path, shape, max_pixels)
+    require_room(path, shape, reading)
     numbers = [int(item.SegmentNumber) for item in header.SegmentSequence]
     labels = np.zeros(shape, np.min_scalar_type(max(numbers)))
     for place, number, frame in _frames_with_segments(path, header, places):
@@ -232,13 +232,13 @@ def read_labels(path: Path, header: Any, max_pixels: int) -> np.ndarray:
     return labels[0] if n_planes == 1 else labels
 
 
-def read_probabilities(path: Path, header: Any, max_pixels: int) -> np.ndarray:
+def read_probabilities(path: Path, header: Any, reading: Reading) -> np.ndarray:
     """Read how much of each pixel is of each segment, (n_segments, *spatial) from 0 to 1."""
     numbers = [int(item.SegmentNumber) for item in header.SegmentSequence if int(item.SegmentNumber) > 0]
     rows = {number: row for row, number in enumerate(numbers)}
     places, n_planes = _places(frames_of(path, header))
     shape = (len(numbers), n_planes, int(header.Rows), int(header.Columns))
-    require_room(path, shape, max_pixels)
+    require_room(path, shape, reading)
     shares = np.zeros(shape, np.float32)
     largest = float(header.get("MaximumFractionalValue", 1))
     for place, number, frame in _frames_with_segments(path, header, places):

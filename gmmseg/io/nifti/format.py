@@ -65,7 +65,7 @@ def read(path: Path, reading: Reading) -> Image:
     if in_file:
         pixels, valid = VolumeSource(volume), None
     else:
-        require_room(path, (*volume.spatial, volume.n_channels), reading.max_pixels)
+        require_room(path, (*volume.spatial, volume.n_channels), reading)
         with _explained(path):
             pixels, valid = volume.decoded(_stored(volume))
     if valid is not None:
@@ -87,9 +87,9 @@ def read(path: Path, reading: Reading) -> Image:
     return chosen(image, reading)
 
 
-def read_labels(path: Path, max_pixels: int) -> np.ndarray:
+def read_labels(path: Path, reading: Reading) -> np.ndarray:
     """Read a label map or a mask; floats have to be whole numbers, and NaN among them is 0."""
-    values = _numbers(path, max_pixels)
+    values = _numbers(path, reading)
     if values.shape[-1] != 1:
         raise InputError(f"{path} has {values.shape[-1]} volumes, but a label map has one; write it as one volume")
     labels = values[..., 0]
@@ -104,9 +104,9 @@ def read_labels(path: Path, max_pixels: int) -> np.ndarray:
     return np.asarray(labels.astype(np.min_scalar_type(int(high))))
 
 
-def read_probabilities(path: Path, max_pixels: int) -> np.ndarray:
+def read_probabilities(path: Path, reading: Reading) -> np.ndarray:
     """Read probability maps (n_classes, *spatial), stored as one volume a class."""
-    return np.moveaxis(_numbers(path, max_pixels), -1, 0)
+    return np.moveaxis(_numbers(path, reading), -1, 0)
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -139,10 +139,10 @@ def describe(path: Path) -> dict[str, Any]:
     return facts
 
 
-def _numbers(path: Path, max_pixels: int) -> np.ndarray:
+def _numbers(path: Path, reading: Reading) -> np.ndarray:
     """Return all numbers of a file, scaled, (*spatial, n_channels)."""
     volume = _open(path).volume
-    require_room(path, (*volume.spatial, volume.n_channels), max_pixels)
+    require_room(path, (*volume.spatial, volume.n_channels), reading)
     if volume.color:
         raise InputError(f"{path} holds colours, expected one number a voxel; convert it to integers or floats")
     with _explained(path):

@@ -54,15 +54,15 @@ class Picture:
         InputError
             The file is damaged, cut short or larger than allowed.
         """
-        image = self._read(path, reading.max_pixels)
+        image = self._read(path, reading)
         axes = ("auto", -1, 2) if image.color else ("auto", None)
         require_axis(image, reading, self.name, fits=reading.channel_axis in axes)
         return chosen(image, reading)
 
-    def _read(self, path: Path, max_pixels: int) -> Image:
+    def _read(self, path: Path, reading: Reading) -> Image:
         header = self._header(path)
         if header is not None:
-            require_room(path, (header.height, header.width), max_pixels)
+            require_room(path, (header.height, header.width), reading)
             image = self._read_plain(path, header)
             if image is not None:
                 return image
@@ -70,7 +70,7 @@ class Picture:
         from gmmseg.io.picture.pillow import decode, open_picture, orientation_of, resolution_of
 
         with open_picture(path, self.name) as picture:
-            require_room(path, (picture.height, picture.width), max_pixels)
+            require_room(path, (picture.height, picture.width), reading)
             pixels, alpha = decode(picture)
             orientation = orientation_of(picture)
             metadata = resolution_of(picture)
@@ -119,7 +119,7 @@ class Picture:
         with open_picture(path, self.name) as picture:
             picture.load()
 
-    def read_labels(self, path: Path, max_pixels: int) -> np.ndarray:
+    def read_labels(self, path: Path, reading: Reading) -> np.ndarray:
         """Read palette indices or grey values as they are stored, shape (rows, columns)."""
         from gmmseg.io.picture.pillow import decode_indices, open_picture  # here, because most pictures do without it
 
@@ -128,10 +128,10 @@ class Picture:
                 f"{path} is a {self.name} file, whose values are not exact; give labels as PNG, TIFF or NPY"
             )
         with open_picture(path, self.name) as picture:
-            require_room(path, (picture.height, picture.width), max_pixels)
+            require_room(path, (picture.height, picture.width), reading)
             return decode_indices(picture)
 
-    def read_probabilities(self, path: Path, max_pixels: int) -> np.ndarray:
+    def read_probabilities(self, path: Path, reading: Reading) -> np.ndarray:
         """Refuse: a picture holds no numbers that could be probabilities."""
         raise not_probabilities(path, self.name)
 

@@ -110,21 +110,19 @@ def _opened(path: Path) -> Iterator[Any]:
 
 def read(path: Path, reading: Reading) -> Image:
     """Read a raster, as `open_raster` does, with the channels that are asked for."""
-    image = open_raster(path, max_pixels=reading.max_pixels, memory=reading.memory_unchosen)
+    image = open_raster(path, reading)
     require_axis(image, reading, "GDAL raster")
     return image if reading.channels is None else kept(_select(image, reading.channels), reading)
 
 
-def open_raster(path: Path, *, max_pixels: int, memory: int | None = None) -> Image:
+def open_raster(path: Path, reading: Reading) -> Image:
     """Read a raster with all of its channels.
 
     Parameters
     ----------
     path : Path
-    max_pixels : int
-        The most pixels that may be decoded into memory.
-    memory : int, optional
-        Bytes: bands that take more stay in the file as a `RasterSource`.
+    reading : Reading
+        Bands that take more than `memory_unchosen` stay in the file as a `RasterSource`.
 
     Returns
     -------
@@ -146,8 +144,10 @@ def open_raster(path: Path, *, max_pixels: int, memory: int | None = None) -> Im
             dataset.close()
             raise
         try:
+            memory = reading.memory_unchosen
             in_file = memory is not None and source.nbytes > memory
-            require_room(path, source.shape[:-1], source.shape[0] * source.shape[1] if in_file else max_pixels)
+            if not in_file:
+                require_room(path, source.shape[:-1], reading)
             geo = _georeference(dataset)
             names = _names(dataset, source.bands)
             pixels, valid = (source, None) if in_file else source.read(everything(source.shape[:-1]))
@@ -236,21 +236,21 @@ def _spacing(transform: tuple[float, ...]) -> tuple[float, float] | None:
     return (height, width) if placed else None
 
 
-def read_labels(path: Path, max_pixels: int) -> np.ndarray:
+def read_labels(path: Path, reading: Reading) -> np.ndarray:
     """Read the numbers of a single band, shape (rows, columns), whatever colours they have."""
     with _opened(path) as dataset:
         bands = bands_of(path, dataset)
-        require_room(path, dataset.shape, max_pixels)
+        require_room(path, dataset.shape, reading)
         if len(bands.indexes) > 1:
             raise InputError(f"{path} has {len(bands.indexes)} bands, so it is not a label map; give one of integers")
         return np.asarray(dataset.read(bands.indexes[0]))
 
 
-def read_probabilities(path: Path, max_pixels: int) -> np.ndarray:
+def read_probabilities(path: Path, reading: Reading) -> np.ndarray:
     """Read all bands as stored, shape (n_bands, rows, columns)."""
     with _opened(path) as dataset:
         bands_of(path, dataset)
-        require_room(path, (dataset.count, *dataset.shape), max_pixels)
+        require_room(path, (dataset.count, *dataset.shape), reading)
         return np.asarray(dataset.read())
 
 

@@ -72,7 +72,7 @@ def read_tiff(path: Path, reading: Reading) -> Image:
         layout = layout_of(path, series, reading.channel_axis)
         memory, channels = reading.memory, reading.channels
         if memory is None and channels is None:
-            require_room(path, tuple(series.shape[axis] for axis in layout.spatial), reading.max_pixels)
+            require_room(path, tuple(series.shape[axis] for axis in layout.spatial), reading)
         _require_whole(path, tiff)
         facts = describe_series(tiff)
         native = TiffPlace(tags_to_keep(series.keyframe), facts.physical_sizes)
@@ -90,7 +90,7 @@ def read_tiff(path: Path, reading: Reading) -> Image:
             image = replace(image, pixels=replace(source, raw=stored))
             if not fits:
                 return settle_color(image)
-        require_room(path, image.shape, reading.max_pixels)
+        require_room(path, image.shape, reading)
         return _in_memory(image)
 
 
@@ -213,11 +213,11 @@ def _resolution(page: Any) -> dict[str, Any]:
     return {"dpi": tuple(float(value) for value in found)} if usable else {}
 
 
-def read_tiff_labels(path: Path, max_pixels: int) -> np.ndarray:
+def read_tiff_labels(path: Path, reading: Reading) -> np.ndarray:
     """Read label values, or palette indices, as they are stored, shape (*spatial)."""
     with _opened(path) as tiff:
         series = tiff.series[0]
-        require_room(path, _spatial_shape(series.shape, series.axes), max_pixels)
+        require_room(path, _spatial_shape(series.shape, series.axes), reading)
         _require_whole(path, tiff)
         if any(axis in CHANNEL_AXES and length > 1 for axis, length in zip(series.axes, series.shape, strict=True)):
             raise InputError(
@@ -229,9 +229,9 @@ def read_tiff_labels(path: Path, max_pixels: int) -> np.ndarray:
         return ~array if white_is_zero and array.dtype.kind in "bu" else array
 
 
-def read_tiff_probabilities(path: Path, max_pixels: int) -> np.ndarray:
+def read_tiff_probabilities(path: Path, reading: Reading) -> np.ndarray:
     """Read one page or band a class, (n_classes, *spatial); of volumes one page a plane, described by its class."""
-    image = read_tiff(path, Reading(max_pixels=max_pixels))
+    image = read_tiff(path, replace(reading, memory=None))
     if image.n_channels != 1 or image.ndim != 3:
         return np.moveaxis(image.array, -1, 0)
     with _opened(path) as tiff:

@@ -39,14 +39,14 @@ def _is_raster(path: Path) -> bool:
     return has_rasterio() and raster.owns(path)
 
 
-def read_labels(path: Path, max_pixels: int) -> np.ndarray:
+def read_labels(path: Path, reading: Reading) -> np.ndarray:
     """Read label values, or palette indices, as they are stored."""
-    return read_tiff_labels(path, max_pixels)
+    return read_tiff_labels(path, reading)
 
 
-def read_probabilities(path: Path, max_pixels: int) -> np.ndarray:
+def read_probabilities(path: Path, reading: Reading) -> np.ndarray:
     """Read one page or one band a class, of volumes one page a plane of each."""
-    return read_tiff_probabilities(path, max_pixels)
+    return read_tiff_probabilities(path, reading)
 
 
 def describe(path: Path) -> dict[str, Any]:

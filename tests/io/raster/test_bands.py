@@ -27,7 +27,8 @@ def as_raster(tmp_path, rng, monkeypatch):
         tifffile.imwrite(tmp_path / "r.tif", np.zeros((2, 2), np.uint8))
         source = SelectableSource(values)
 
-        def opened(path, *, max_pixels, memory):
+        def opened(path, reading):
+            memory = reading.memory_unchosen
             pixels = values if memory is None or values.nbytes <= memory else source
             return Image(pixels, name=str(path), place=Place(native=GeoReference(facts={"colorinterp": meanings})))
 

@@ -90,7 +90,7 @@ def test_results_without_a_place(tmp_path, rng):
     assert tifffile.imread(tmp_path / "l.tif").dtype == np.uint8  # as narrow as the numbers are
     soft = rng.random((2, 3, 4)).astype(np.float32)
     write(tmp_path / "s.tif", soft, kind="soft", names=("a", "b"))
-    np.testing.assert_array_equal(subject.read_probabilities(tmp_path / "s.tif", 100), soft)
+    np.testing.assert_array_equal(subject.read_probabilities(tmp_path / "s.tif", Reading()), soft)
     write(tmp_path / "m.tif", soft[0], kind="map", names=("gain",))
     with tifffile.TiffFile(tmp_path / "m.tif") as tiff:
         np.testing.assert_array_equal(tiff.asarray(), soft[0])
@@ -98,7 +98,7 @@ def test_results_without_a_place(tmp_path, rng):
     picture = rng.integers(0, 255, (3, 4, 3)).astype(np.uint8)
     write(tmp_path / "p.tif", picture, Image(picture, color=True), kind="picture")
     np.testing.assert_array_equal(subject.read(tmp_path / "p.tif", Reading()).array, picture)
-    np.testing.assert_array_equal(subject.read_labels(tmp_path / "l.tif", 100), VALUES)
+    np.testing.assert_array_equal(subject.read_labels(tmp_path / "l.tif", Reading()), VALUES)
 
 
 @pytest.mark.parametrize(
