@@ -5,16 +5,20 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from gmmseg.batch.manifest import Manifest
 from gmmseg.errors import InputError, OutputError, ParameterError
-from gmmseg.io.formats import FORMATS, identify
+from gmmseg.io.formats import FORMATS, GDAL, first_bytes, identify, is_text
+from gmmseg.io.regular import require_regular
 
 __all__ = ["Found", "find_images", "images_of"]
 
 _MAGIC = set("*?[")
+# Rasters that are text; GDAL may take tables and notes for one, too.
+_WRITTEN_OUT = (".asc", ".grd", ".vrt", ".xyz")
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,12 @@ def find_images(sources: Sequence[str | os.PathLike[str]], *, without: Path) -> 
     return found
 
 
-def _is_image(folder: Path) -> bool:
+def _is_image(path: Path) -> bool:
+    """Whether a file, or a folder as a whole, is an image."""
     try:
-        identify(folder)
+        return identify(path) is not GDAL or not _is_note(path)
     except InputError:
         return False
-    return True
 
 
 def _holds_results(folder: Path) -> bool:
@@ -141,6 +145,7 @@ def _by_pattern(pattern: Path, without: Path) -> list[Found]:
 
 def _in_list(path: Path) -> list[Path]:
     try:
+        require_regular(path)
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}; give a list of one path a line") from None
@@ -153,13 +158,22 @@ def _in_list(path: Path) -> list[Path]:
 
 def _why_not(path: Path) -> str:
     """Return why a file is no image; one that is named as one is taken for one, and fails when it is its turn."""
-    if path.name.lower().endswith(tuple(end for known in FORMATS for end in known.suffixes)):
-        return ""
     try:
+        with suppress(OSError):  # it is not there; that is said when it is its turn
+            require_regular(path)
+        if path.name.lower().endswith(tuple(end for known in FORMATS for end in known.suffixes)):
+            return ""
         known = identify(path)
+        if known is GDAL and _is_note(path):
+            return f"is text, and not named as a raster ({' '.join(_WRITTEN_OUT)})"
     except InputError as error:
         return str(error).removeprefix(f"{path} ").partition(";")[0]
     return f"may be {known.name}, but is not named so" if known.weak else ""
+
+
+def _is_note(path: Path) -> bool:
+    """Whether a file is text that is not named as a raster."""
+    return path.suffix.lower() not in _WRITTEN_OUT and is_text(first_bytes(path))
 
 
 def images_of(paths: Sequence[Path]) -> list[Path]:

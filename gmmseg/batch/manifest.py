@@ -18,6 +18,7 @@ from typing import Any
 
 from gmmseg.errors import InputError, OutputError
 from gmmseg.io.atomic import atomic_file
+from gmmseg.io.regular import require_regular
 
 __all__ = ["NAME", "Manifest", "digest", "locked", "stamp", "sweep"]
 
@@ -69,6 +70,7 @@ class Manifest:
         """
         path = folder / NAME
         try:
+            require_regular(path)
             content = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return cls(folder, {})
@@ -150,6 +152,8 @@ def digest(path: Path) -> str:
 
     Raises
     ------
+    InputError
+        It is no regular file.
     OSError
         It cannot be read.
     """
@@ -160,6 +164,7 @@ def digest(path: Path) -> str:
         for each in sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith(".")):
             total.update(os.fsencode(each.name) + b"\0" + digest(each).encode())
         return total.hexdigest()
+    require_regular(path)
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -309,5 +309,5 @@ def _why_again(step: Step, folder: Path, line: dict[str, Any] | None, task: Task
 def _hash(path: Path) -> str | None:
     try:
         return digest(path)
-    except OSError:
+    except (InputError, OSError):
         return None
