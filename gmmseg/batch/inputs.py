@@ -12,6 +12,7 @@ from pathlib import Path
 from gmmseg.batch.manifest import Manifest
 from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.io.formats import FORMATS, GDAL, first_bytes, identify, is_text
+from gmmseg.io.parts import files_of
 from gmmseg.io.regular import require_regular
 
 __all__ = ["Found", "find_images", "images_of"]
@@ -46,8 +47,8 @@ def find_images(sources: Sequence[str | os.PathLike[str]], *, without: Path) -> 
     ----------
     sources : sequence of path-like
         Folders (with all below them), patterns such as "scenes/**/*.tif", lists (.txt: one path a line, or with NUL
-        characters between them as `find -print0` writes them) and images. Hidden files and folders, and results of
-        other batches, are left out of folders.
+        characters between them as `find -print0` writes them; files in the folder of the list or below) and images.
+        Hidden files and folders, and results of other batches, are left out of folders.
     without : Path
         A folder that is left out of folders and patterns: that of the results.
 
@@ -59,7 +60,8 @@ def find_images(sources: Sequence[str | os.PathLike[str]], *, without: Path) -> 
     Raises
     ------
     InputError
-        A source does not exist, a pattern matches no file, a list is empty or cannot be read.
+        A source does not exist, a pattern matches no file, a list is empty, cannot be read, or names a file that lies
+        outside of its folder once links are resolved.
     OutputError
         The results would lie among the images.
     """
@@ -153,7 +155,21 @@ def _in_list(path: Path) -> list[Path]:
     paths = [Path(os.fsdecode(line)) for line in lines if line.strip()]
     if not paths:
         raise InputError(f"{path} names no image; write one path a line")
+    folder = os.path.dirname(os.path.realpath(path))
+    for each in paths:
+        _require_below(folder, each, path)
     return paths
+
+
+def _require_below(folder: str, entry: Path, path: Path) -> None:
+    """Refuse an entry that leads out of the list's folder: somebody else may have written the list."""
+    for file in files_of(entry):
+        real = os.path.realpath(file)
+        if os.path.commonpath([real, folder]) != folder:
+            raise InputError(
+                f"{path} names {entry}, which is {real} and not in the list's folder {folder}; "
+                "put the list into a folder above its images, or name them on the command line"
+            )
 
 
 def _why_not(path: Path) -> str:

@@ -31,6 +31,7 @@ __all__ = [
     "identify",
     "is_text",
     "outsiders",
+    "side_files",
     "suffix_of",
     "suffixes_for",
 ]
@@ -43,6 +44,11 @@ _NUMBERS: frozenset[ResultKind] = frozenset({"labels", "soft", "map"})
 _PICTURE: frozenset[ResultKind] = frozenset({"picture"})
 _CLASSES: frozenset[ResultKind] = frozenset({"labels", "soft"})
 _NOTHING: frozenset[ResultKind] = frozenset()
+# Names of classes, and coordinate systems that GeoTIFF has no keys for.
+_BESIDE: dict[tuple[str, ResultKind], tuple[str, ...]] = {
+    ("NIfTI", "labels"): (".txt",),
+    **{("TIFF", kind): (".aux.xml",) for kind in _NUMBERS},
+}
 
 FORMATS: tuple[FileFormat, ...] = (
     BuiltIn(
@@ -280,6 +286,17 @@ def suffix_of(path: Path, known: FileFormat) -> str | None:
     """Return the longest suffix of a format that a file's name ends with; None where it has none of them."""
     ends = [end for end in known.suffixes if path.name.lower().endswith(end)]
     return max(ends, key=len, default=None)
+
+
+def side_files(path: Path, kind: ResultKind, known: FileFormat) -> list[Path]:
+    """Return the files that a format may write beside a result: replaced as little as the result itself.
+
+    Examples
+    --------
+    >>> side_files(Path("a.nii.gz"), "labels", choose(Path("a.nii.gz"), kind="labels"))[0].name
+    'a.nii.gz.txt'
+    """
+    return [path.with_name(path.name + ending) for ending in _BESIDE.get((known.name, kind), ())]
 
 
 def suffixes_for(kind: ResultKind, formats: tuple[FileFormat, ...] = FORMATS) -> list[str]:

@@ -99,6 +99,21 @@ def test_patterns_lists_and_names(scenes):
     assert [step.key for step in plan("scenes/[odd].png", "labels").steps] == ["[odd]_labels.png"]
 
 
+def test_a_list_names_files_below_its_folder(scenes, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    shutil.move(scenes / "b.png", tmp_path / "elsewhere" / "b.png")
+    (scenes / "b.png").symlink_to(tmp_path / "elsewhere" / "b.png")
+    (scenes / "a link.png").symlink_to("a.png")
+    lists = scenes / "list.txt"
+    outside = ("elsewhere/b.png", "scenes/b.png", "scenes/../elsewhere/b.png", "/etc/hostname", "scenes/b.png+x.png")
+    for entry in outside:
+        lists.write_text(f"scenes/a.png\n{entry}\n")
+        with pytest.raises(InputError, match=r"^scenes/list\.txt names .* not in the list's folder .*; put the list"):
+            plan(lists, "labels")
+    lists.write_text(f"scenes/a.png\nscenes/a link.png\n{scenes.absolute()}/deep/a.png\n")
+    assert len(plan(lists, "labels").images) == 3
+
+
 @pytest.mark.slow
 def test_results_of_other_batches_are_no_images(scenes):
     run(plan(scenes, "scenes/labels"), jobs=1)
