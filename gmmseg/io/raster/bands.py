@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from gmmseg.io.raster.gdal import environment, explained, library
 
 __all__ = ["RasterBands", "RasterSource", "bands_of"]
 
+_STRIPE_BYTES = 64 << 20  # of stored numbers that are looked through for missing ones at a time
+_PALETTES = (np.uint8, np.uint16)  # of more bits a table of all numbers would be larger than any image
 _WHOLE_BLOCKS = 512  # columns; results are written in blocks of this side
 
 
@@ -92,19 +95,22 @@ def bands_of(path: Path, dataset: Any) -> RasterBands:
     alpha = meaning.index("alpha") + 1 if "alpha" in meaning and dataset.count > 1 else None
     indexes = tuple(index for index in dataset.indexes if index != alpha)
     names = {meaning[index - 1]: index for index in indexes}
-    stored = _common_dtype(path, [dataset.dtypes[index - 1] for index in indexes])
+    dtypes = dataset.dtypes
+    stored = _common_dtype(path, list(dict.fromkeys(dtypes[index - 1] for index in indexes)))
     # Floating-point and signed numbers are measurements, whatever a file calls its bands.
     color = len(indexes) == 3 and {"red", "green", "blue"} == set(names) and stored.kind == "u"
     if color:
         indexes = (names["red"], names["green"], names["blue"])
-    palette = _palette(dataset, indexes[0]) if len(indexes) == 1 and "palette" in names and stored.kind == "u" else None
-    flags = [{each.name for each in dataset.mask_flag_enums[index - 1]} for index in indexes]
+    has_palette = len(indexes) == 1 and "palette" in names and stored in _PALETTES
+    palette = _palette(dataset, indexes[0]) if has_palette else None
+    every, nodatas = dataset.mask_flag_enums, dataset.nodatavals  # rasterio asks all bands each time
+    flags = [{each.name for each in every[index - 1]} for index in indexes]
     masks = "none"
     if any("per_dataset" in each and "alpha" not in each for each in flags):
         masks = "dataset"
     elif not all(flags):  # no flag: a mask of the band's own
         masks = "bands"
-    nodata = tuple(dataset.nodatavals[index - 1] for index in indexes)
+    nodata = tuple(nodatas[index - 1] for index in indexes)
     return RasterBands(indexes, stored, nodata, color or palette is not None, palette, alpha, masks)
 
 
@@ -119,7 +125,8 @@ def _palette(dataset: Any, index: int) -> np.ndarray:
     table = dataset.colormap(index)
     colors = np.zeros((np.iinfo(dataset.dtypes[index - 1]).max + 1, 4), np.uint8)
     for number, color in table.items():
-        colors[number] = color
+        if number < len(colors):
+            colors[number] = color
     return colors
 
 
@@ -163,6 +170,11 @@ class RasterSource(WindowSource):
         return picked
 
     @property
+    def pixel_bytes(self) -> int:
+        """Of a decoded pixel, all channels together, and of whether it is valid."""
+        return self.shape[-1] * self.dtype.itemsize + 1
+
+    @property
     def nbytes(self) -> int:
         """Of all pixels, decoded."""
         return math.prod(self.shape) * self.dtype.itemsize
@@ -176,19 +188,37 @@ class RasterSource(WindowSource):
             The file is damaged there.
         """
         rows, columns = window
-        place = library("rasterio.windows").Window(
-            columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start
-        )
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        place = library("rasterio.windows").Window
         where = f" in rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}"
+        pixels, valid = self._empty(self.dtype, (height, width), self.shape[-1]), None
         with explained(self.path, where), environment():
-            return self._read(place)
+            for stripe in self._stripes(height, width):
+                n_rows = stripe.stop - stripe.start
+                there = self._read(place(columns.start, rows.start + stripe.start, width, n_rows), pixels[stripe])
+                if there is not None:
+                    valid = np.ones((height, width), bool) if valid is None else valid
+                    valid[stripe] = there
+        return pixels, valid
 
-    def _read(self, place: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    def _stripes(self, height: int, width: int) -> Iterator[slice]:
+        """Yield rows of blocks that are read together."""
+        block = self.blocks[0]
+        row_bytes = max(1, width * len(self.bands.indexes) * self.bands.stored.itemsize)
+        step = max(1, _STRIPE_BYTES // (row_bytes * block)) * block
+        for start in range(0, height, step):
+            yield slice(start, min(start + step, height))
+
+    def _empty(self, dtype: np.dtype[Any], shape: tuple[int, int], n: int) -> np.ndarray:
+        """Make room for pixels: features of colour take all channels of a pixel together, others a band at a time."""
+        return np.empty((*shape, n), dtype) if self.bands.color else np.moveaxis(np.empty((n, *shape), dtype), 0, -1)
+
+    def _read(self, place: Any, pixels: np.ndarray) -> np.ndarray | None:
+        """Fill in pixels, and return where they are valid; None where all are."""
         bands, dataset = self.bands, self._dataset
-        shape, n = (int(place.height), int(place.width)), len(bands.indexes)
-        # Features of colour take red, green and blue of a pixel together, those of bands a band at a time.
-        order = np.empty((*shape, n), bands.stored) if bands.color else np.empty((n, *shape), bands.stored)
-        stored = np.moveaxis(order, -1, 0) if bands.color else order
+        alike = bands.palette is None and bands.stored == self.dtype
+        samples = pixels if alike else self._empty(bands.stored, pixels.shape[:2], len(bands.indexes))
+        stored = np.moveaxis(samples, -1, 0)
         if len(set(dataset.dtypes)) == 1:
             dataset.read(list(bands.indexes), window=place, out=stored)
         else:  # rasterio reads bands together only where they are of one dtype
@@ -197,13 +227,15 @@ class RasterSource(WindowSource):
         masks = None
         if bands.masks == "bands":
             masks = np.moveaxis(dataset.read_masks(list(bands.indexes), window=place), 0, -1)
-        pixels, valid = separate_nodata(np.moveaxis(stored, 0, -1), bands.nodata, masks=masks, color=bands.color)
+        measured, valid = separate_nodata(samples, bands.nodata, masks=masks, color=bands.color)
         if bands.palette is not None:
-            colors = bands.palette[pixels[..., 0]]
-            pixels = colors[..., list(bands.columns)]
+            colors = bands.palette[measured[..., 0]]
+            pixels[...] = colors[..., list(bands.columns)]
             valid = combine(valid, colors[..., 3] != 0)
+        elif not alike:
+            pixels[...] = measured
         if bands.masks == "dataset":
             valid = combine(valid, dataset.read_masks(bands.indexes[0], window=place) != 0)
         if bands.alpha is not None:
             valid = combine(valid, dataset.read(bands.alpha, window=place) != 0)
-        return pixels, valid
+        return valid

@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import InputError
+from gmmseg.errors import InputError, one_line
 from gmmseg.image import Image
 from gmmseg.image.channels import Channels, positions
 from gmmseg.image.place import Place
 from gmmseg.image.windows import everything
 from gmmseg.io.geotiff import place_of_tags
 from gmmseg.io.raster.bands import RasterBands, RasterSource, bands_of
-from gmmseg.io.raster.drivers import driver_of, require_known
-from gmmseg.io.raster.gdal import environment, explained, library, open_dataset
+from gmmseg.io.raster.drivers import driver_of, is_regular, require_known
+from gmmseg.io.raster.gdal import environment, explained, library, open_dataset, require_blocks
 from gmmseg.io.raster.location import GeoReference
 from gmmseg.io.raster.write import location_tags, write
 from gmmseg.io.request import Reading, kept, require_axis, require_room
@@ -32,6 +32,8 @@ _GEO_TAGS = frozenset({33550, 33922, 34264, 34735, 42112, 42113})
 _SUBFILE, _PHOTOMETRIC, _DESCRIPTION = 254, 262, 270
 _PLAIN_SAMPLES = frozenset({1, 2, 3, 6})  # black is zero, RGB, palette, YCbCr: GDAL leaves inks and inverted grey as is
 _REDUCED_OR_MASK = 1 | 4  # of the subfile type: overviews and masks are no pages
+_MOST_BANDS = 1024  # that are read together: a file of 34 KB can claim 32513, whose covariances take 8 GB a class
+_MOST_PIXELS_A_BYTE = 1000  # of what is compressed: deflate ends at 1032
 _BESIDE = (".aux.xml", ".msk", ".ovr")
 _WORLD_FILES = (".tfw", ".tifw", ".tiffw", ".wld")
 
@@ -106,8 +108,8 @@ def _directories(file: Any) -> Iterator[dict[int, int]]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    with explained(path), environment(), open_dataset(path) as dataset:
+def _opened(path: Path, reading: Reading) -> Iterator[Any]:
+    with explained(path), environment(), open_dataset(path, reading) as dataset:
         yield dataset
 
 
@@ -149,9 +151,14 @@ def open_raster(path: Path, reading: Reading) -> Image:
         try:
             memory = reading.memory_unchosen
             in_file = memory is not None and source.nbytes > memory
-            if not in_file:
-                require_room(path, source.shape[:-1], reading)
-            geo = _georeference(dataset)
+            require_blocks(path, dataset, reading)
+            if reading.channels is None:
+                _require_few(path, len(source.bands.indexes))
+            if in_file:
+                _require_contents(path, dataset, reading)
+            else:
+                require_room(path, source.shape[:-1], reading, source.pixel_bytes)
+            geo = _georeference(path, dataset)
             names = _names(dataset, source.bands)
             pixels, valid = (source, None) if in_file else source.read(everything(source.shape[:-1]))
         except BaseException:
@@ -170,22 +177,49 @@ def open_raster(path: Path, reading: Reading) -> Image:
     )
 
 
+def _require_few(path: Path, n_bands: int) -> None:
+    if n_bands > _MOST_BANDS:
+        raise InputError(
+            f"{path} has {n_bands} bands, more than the {_MOST_BANDS} that are read together; choose some by channels"
+        )
+
+
+def _require_contents(path: Path, dataset: Any, reading: Reading) -> None:
+    """Refuse a raster that stays in its file, but is so large for what it holds that reading it would never end."""
+    rows, columns = dataset.shape
+    if rows * columns <= reading.max_pixels:
+        return
+    n_bytes = sum(os.path.getsize(each) for each in dataset.files if is_regular(Path(each)))
+    if rows * columns > _MOST_PIXELS_A_BYTE * n_bytes:
+        raise InputError(
+            f"{path} is {columns} x {rows} pixels in {n_bytes} bytes, so hardly any is there; crop it, "
+            "or raise max_pixels"
+        )
+
+
 def _names(dataset: Any, bands: RasterBands) -> tuple[str, ...]:
     if bands.color:
         return ("red", "green", "blue")
-    found = [(dataset.descriptions[index - 1] or "").strip() for index in bands.indexes]
+    descriptions = dataset.descriptions  # rasterio asks all bands each time
+    found = [(descriptions[index - 1] or "").strip() for index in bands.indexes]
     return tuple(found) if all(found) else ()
 
 
-def _georeference(dataset: Any) -> GeoReference:
+def _georeference(path: Path, dataset: Any) -> GeoReference:
     """Return where the pixels lie and how they were stored."""
     gcps, gcps_crs = dataset.gcps
+    try:
+        rpcs = dataset.rpcs
+    except (KeyError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{path} has incomplete rational polynomials ({one_line(error)}); remove them or export it again"
+        ) from error
     return GeoReference(
         crs=dataset.crs.to_wkt() if dataset.crs else None,
         transform=tuple(float(value) for value in dataset.transform[:6]),
         gcps=tuple((g.row, g.col, g.x, g.y, g.z, g.id, g.info) for g in gcps),
         gcps_crs=gcps_crs.to_wkt() if gcps_crs else None,
-        rpcs=dataset.rpcs.to_gdal() if dataset.rpcs else None,
+        rpcs=rpcs.to_gdal() if rpcs else None,
         area_or_point=dataset.tags().get("AREA_OR_POINT"),
         facts={
             "driver": dataset.driver,
@@ -241,9 +275,10 @@ def _spacing(transform: tuple[float, ...]) -> tuple[float, float] | None:
 
 def read_labels(path: Path, reading: Reading) -> np.ndarray:
     """Read the numbers of a single band, shape (rows, columns), whatever colours they have."""
-    with _opened(path) as dataset:
+    with _opened(path, reading) as dataset:
         bands = bands_of(path, dataset)
-        require_room(path, dataset.shape, reading)
+        require_blocks(path, dataset, reading)
+        require_room(path, dataset.shape, reading, bands.stored.itemsize)
         if len(bands.indexes) > 1:
             raise InputError(f"{path} has {len(bands.indexes)} bands, so it is not a label map; give one of integers")
         return np.asarray(dataset.read(bands.indexes[0]))
@@ -251,16 +286,18 @@ def read_labels(path: Path, reading: Reading) -> np.ndarray:
 
 def read_probabilities(path: Path, reading: Reading) -> np.ndarray:
     """Read all bands as stored, shape (n_bands, rows, columns)."""
-    with _opened(path) as dataset:
-        bands_of(path, dataset)
-        require_room(path, (dataset.count, *dataset.shape), reading)
+    with _opened(path, reading) as dataset:
+        bands = bands_of(path, dataset)
+        _require_few(path, dataset.count)
+        require_blocks(path, dataset, reading)
+        require_room(path, (dataset.count, *dataset.shape), reading, bands.stored.itemsize)
         return np.asarray(dataset.read())
 
 
 def describe(path: Path) -> dict[str, Any]:
     """Return what the header says, without decoding pixels."""
-    with _opened(path) as dataset:
-        geo = _georeference(dataset) if dataset.count else None
+    with _opened(path, Reading()) as dataset:
+        geo = _georeference(path, dataset) if dataset.count else None
         described: dict[str, Any] = {
             "driver": dataset.driver,
             "size": [dataset.width, dataset.height],
@@ -286,7 +323,9 @@ def describe(path: Path) -> dict[str, Any]:
             described["crs"] = _crs_name(wkt)
         if spacing:
             described["pixel_size"] = [spacing[1], spacing[0]]
-            described["bounds"] = dict(dataset.bounds._asdict())
+            bounds = dict(dataset.bounds._asdict())
+            if all(map(math.isfinite, bounds.values())):
+                described["bounds"] = bounds
         return described
 
 

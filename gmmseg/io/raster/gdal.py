@@ -15,6 +15,7 @@ from gmmseg.errors import InputError
 from gmmseg.extras import require
 from gmmseg.io import damage
 from gmmseg.io.raster.beside import IMAGINE, companions, require_alone, require_inside, require_own_parts
+from gmmseg.io.raster.classic import require_sound_header
 from gmmseg.io.raster.drivers import HDF5, TIFF, Driver, beginning, driver_of, require_known
 from gmmseg.io.request import Reading, require_bytes
 
@@ -55,16 +56,32 @@ def environment() -> Iterator[None]:
         yield
 
 
-@cache
-def opener(kind: str) -> Any:
-    """Return rasterio's class that opens files: "DatasetReader" or "DatasetWriter".
+class _Placeless:
+    """What rasterio's classes do with a file that has no place in the world, which is as ordinary as a photograph.
 
     Notes
     -----
-    rasterio warns of every file that has no place in the world, which is as ordinary as a photograph, unless it has
-    ground control points or polynomials. Filters of warnings belong to the process, so these say that there are some.
+    rasterio warns of it, unless the file has ground control points or polynomials: that it asks for these means that
+    GDAL knows no transform, and what is in its place may be anything. Filters of warnings belong to the process, so
+    the answer is that there are some.
     """
-    return type(kind, (getattr(library("rasterio.io"), kind),), {"_has_gcps_or_rpcs": lambda dataset: True})
+
+    _placed = True
+
+    def _has_gcps_or_rpcs(self) -> bool:
+        self._placed = False
+        return True
+
+    def read_transform(self) -> list[float]:
+        """Return GDAL's transform; that of a picture where there is none."""
+        found: list[float] = super().read_transform()  # type: ignore[misc]  # of the class that this one goes before
+        return found if self._placed else [0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+
+
+@cache
+def opener(kind: str) -> Any:
+    """Return rasterio's class that opens files without a warning: "DatasetReader" or "DatasetWriter"."""
+    return type(kind, (_Placeless, getattr(library("rasterio.io"), kind)), {})
 
 
 @contextmanager
@@ -133,6 +150,8 @@ def _opened(path: Path, driver: Driver, owner: Path, reading: Reading) -> Any:
     _require_own_companions(path, owner, reading)
     if driver.starts == (HDF5,):
         require_alone(path, owner, reading)
+    elif driver.name == "netCDF":
+        require_sound_header(path, owner)
     elif driver.name == "HFA":
         require_own_parts(path, owner)
     dataset = _reader(path, driver, owner)

@@ -307,7 +307,7 @@ def _place(header: Any, geo: GeoReference) -> None:
     if geo.gcps:
         point = library("rasterio.control").GroundControlPoint
         points = [point(row, col, x, y, z, id_, info) for row, col, x, y, z, id_, info in geo.gcps]
-        header.gcps = (points, crs.from_wkt(geo.gcps_crs) if geo.gcps_crs else None)
+        header.gcps = (points, crs.from_wkt(geo.gcps_crs) if geo.gcps_crs else crs())
     else:
         if geo.crs:
             header.crs = crs.from_user_input(geo.crs)

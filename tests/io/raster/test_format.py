@@ -1,5 +1,6 @@
 """Rasters through GDAL: what headers say, whose a file is, and what is wrong with it."""
 
+import json
 import shutil
 import struct
 
@@ -12,7 +13,7 @@ from rasterio.shutil import copy as translate
 
 import gmmseg
 from gmmseg.errors import InputError, ParameterError
-from gmmseg.io import read, read_info, read_labels, read_probabilities
+from gmmseg.io import read, read_info, read_labels, read_probabilities, write_labels
 from gmmseg.io.raster import format as subject
 from gmmseg.io.request import Reading
 from gmmseg.io.tiff.decoding import read_tiff
@@ -161,3 +162,48 @@ def test_channel_axis_has_nothing_to_say(write_raster):
 def test_importing_does_not_load_rasterio(fresh_python):
     code = "import sys, gmmseg.io.raster.format; print('rasterio' in sys.modules)"
     assert fresh_python(code).strip() == "False"
+
+
+def test_ground_control_points_without_a_system(tmp_path, write_raster):
+    write_raster(np.arange(20, dtype=np.uint8).reshape(1, 4, 5))
+    corners = ((0, 0), (5, 0), (0, 4))
+    points = "".join(f'<GCP Id="{x}{y}" Pixel="{x}" Line="{y}" X="{x}" Y="{y}"/>' for x, y in corners)
+    source = '<SimpleSource><SourceFilename relativeToVRT="1">r.tif</SourceFilename></SimpleSource>'
+    band = f'<VRTRasterBand dataType="Byte" band="1">{source}</VRTRasterBand>'
+    text = f'<VRTDataset rasterXSize="5" rasterYSize="4"><GCPList>{points}</GCPList>{band}</VRTDataset>'
+    (tmp_path / "v.vrt").write_text(text)
+    image = read(tmp_path / "v.vrt")
+    assert image.place.native.gcps_crs is None
+    assert len(image.place.native.gcps) == 3
+    write_labels(tmp_path / "l.tif", np.ones((4, 5), np.uint8), image=image)
+    with rasterio.open(tmp_path / "l.tif") as raster:
+        assert [(each.col, each.x) for each in raster.gcps[0]] == [(0, 0), (5, 5), (0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("transform", "bounded"),
+    [("1e308,1e308,1e308,1e308,1e308,1e308", False), ("nan,inf,0,0,0,0", False), ("0,1,0,9,0,-1", True)],
+)
+def test_bounds_are_numbers(tmp_path, transform, bounded):
+    band = '<VRTRasterBand dataType="Byte" band="1"/>'
+    text = f'<VRTDataset rasterXSize="5" rasterYSize="4"><GeoTransform>{transform}</GeoTransform>{band}</VRTDataset>'
+    (tmp_path / "v.vrt").write_text(text)
+    described = read_info(tmp_path / "v.vrt")
+    assert ("bounds" in described) == bounded
+    json.dumps(described, allow_nan=False)
+
+
+@pytest.mark.parametrize("name", ["LINE_OFF", "HEIGHT_SCALE"])
+def test_rational_polynomials_that_are_incomplete(tmp_path, write_raster, name):
+    path = write_raster(np.ones((1, 4, 5), np.uint8))
+    item = f'<PAMDataset><Metadata domain="RPC"><MDI key="{name}">abc</MDI></Metadata></PAMDataset>'
+    (tmp_path / "r.tif.aux.xml").write_text(item)
+    with pytest.raises(InputError, match=r"r\.tif has incomplete rational polynomials \(.*\); remove them"):
+        read(path)
+
+
+def test_a_picture_of_netpbm_has_no_place(tmp_path):
+    """GDAL leaves what stands where its transform belongs as it is."""
+    (tmp_path / "a.pgm").write_bytes(b"P5\n5 4\n255\n" + bytes(range(20)))
+    assert read(tmp_path / "a.pgm").place.affine == (1, 0, 0, 0, 1, 0)
+    assert not read_info(tmp_path / "a.pgm")["georeferenced"]
