@@ -20,7 +20,8 @@ from gmmseg.image.place import Place
 from gmmseg.image.windows import everything
 from gmmseg.io.geotiff import place_of_tags
 from gmmseg.io.raster.bands import RasterBands, RasterSource, bands_of
-from gmmseg.io.raster.gdal import environment, explained, is_virtual, library, open_dataset
+from gmmseg.io.raster.drivers import driver_of, require_known
+from gmmseg.io.raster.gdal import environment, explained, library, open_dataset
 from gmmseg.io.raster.location import GeoReference
 from gmmseg.io.raster.write import location_tags, write
 from gmmseg.io.request import Reading, kept, require_axis, require_room
@@ -36,15 +37,17 @@ _WORLD_FILES = (".tfw", ".tifw", ".tiffw", ".wld")
 
 
 def sniff(start: bytes, path: Path) -> bool:
-    """Whether GDAL can open a file of which nothing else is known."""
-    try:
-        if is_virtual(path):
-            return True
-        with environment() as current, open_dataset(path, current):
-            return True
-    # Whatever is wrong with the file, it is none that GDAL knows.
-    except Exception:
-        return False
+    """Whether a file of which nothing else is known has a driver.
+
+    Raises
+    ------
+    InputError
+        GDAL has one that is not used, or the file is not named as what it is.
+    """
+    if driver_of(path) is not None:
+        return True
+    require_known(path)
+    return False
 
 
 def owns(path: Path) -> bool:
@@ -104,7 +107,7 @@ def _directories(file: Any) -> Iterator[dict[int, int]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    with explained(path), environment() as current, open_dataset(path, current) as dataset:
+    with explained(path), environment(), open_dataset(path) as dataset:
         yield dataset
 
 
@@ -136,8 +139,8 @@ def open_raster(path: Path, reading: Reading) -> Image:
     InputError
         The file is damaged, too large, or holds complex numbers or no band.
     """
-    with explained(path), environment() as current:
-        dataset = open_dataset(path, current)
+    with explained(path), environment():
+        dataset = open_dataset(path, reading)
         try:
             source = RasterSource(path, dataset, bands_of(path, dataset))
         except BaseException:
