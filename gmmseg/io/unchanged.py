@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from gmmseg.errors import InputError
 
-__all__ = ["Stamp"]
+__all__ = ["Stamp", "unchanged"]
 
 
 @dataclass(frozen=True)
@@ -52,3 +55,12 @@ class Stamp:
         else:
             change = "time of the last change" if now.number == self.number else "another file of this name"
         raise InputError(f"{self.path} has changed since it was opened ({change}); segment it again")
+
+
+@contextmanager
+def unchanged(stamp: Stamp) -> Iterator[BinaryIO]:
+    """Open a file again, and raise InputError where it is another one, before or after it is read."""
+    stamp.check()
+    with open(stamp.path, "rb") as file:
+        yield file
+        stamp.check()

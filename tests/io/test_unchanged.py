@@ -9,7 +9,7 @@ import tifffile
 import gmmseg
 from gmmseg.errors import InputError
 from gmmseg.io import read, read_labels
-from gmmseg.io.unchanged import Stamp
+from gmmseg.io.unchanged import Stamp, unchanged
 
 
 def rewritten(path, values):
@@ -110,3 +110,18 @@ def test_a_stamp_is_of_one_file(old):
     stamp = Stamp.of(old)
     stamp.check()
     assert stamp == Stamp.of(old)
+
+
+def test_a_file_that_stays_is_opened_again(tmp_path):
+    path = tmp_path / "a.nii"
+    path.write_bytes(b"0123456789")
+    with unchanged(Stamp.of(path)) as file:
+        assert file.read() == b"0123456789"
+
+
+def test_a_file_that_changes_while_it_is_read_is_named(tmp_path):
+    path = tmp_path / "a.nii"
+    path.write_bytes(b"0123456789")
+    with pytest.raises(InputError, match=r"has changed since it was opened \(size"), unchanged(Stamp.of(path)) as file:
+        file.read(2)
+        path.write_bytes(b"01234")
