@@ -158,7 +158,8 @@ def _fit_mixture(found: Sample, k: int, covariance: str, outliers: str | None, r
         )
         start = seed_mixture(planes, k, rng, seeding, weights=weights)
     iteration = Iteration(_TOLERANCE, _MAX_ITERATIONS, noise=NOISE, threads=threads)
-    return expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior).mixture
+    fit = expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior)
+    return fit.warned().mixture
 
 
 def _order(mixture: Mixture, classes: Array | None, *, fixed: bool) -> Array:

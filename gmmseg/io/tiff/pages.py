@@ -1,4 +1,4 @@
-"""Windows of a TIFF series: mapped where it is stored as it is, otherwise by the strips or tiles they need."""
+"""Windows of a TIFF series: read where it is stored as it is, otherwise by the strips or tiles they need."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 from gmmseg.errors import InputError, one_line
 from gmmseg.image.sources import WindowSource
 from gmmseg.image.windows import Window, shape_of, shifted
-from gmmseg.io.array.mapped import MappedArray
+from gmmseg.io.array.in_file import ArrayInFile
 from gmmseg.io.meaning import RawSource
 
 __all__ = ["PageSource", "stored_in"]
@@ -45,7 +45,7 @@ def stored_in(path: Path, tiff: Any, series: Any, spatial: tuple[int, ...], chan
         kept = sorted((*spatial, *([] if channel is None else [channel])))
         shape = tuple(series.shape[axis] for axis in kept)
         number = series.dtype.newbyteorder(tiff.byteorder)
-        return MappedArray(path, series.dataoffset, shape, number, None if channel is None else kept.index(channel))
+        return ArrayInFile(path, series.dataoffset, shape, number, None if channel is None else kept.index(channel))
     return _page_source(path, series, spatial, channel)
 
 
