@@ -64,6 +64,10 @@ class Failure(NamedTuple):
     text: str
 
 
+class CommandError(Exception):
+    """The command line did not end as it should where a file is refused: exit code 1, and one line on stderr."""
+
+
 def _info(path: Path) -> None:
     json.dumps(read_info(path), allow_nan=False)
 
@@ -71,7 +75,7 @@ def _info(path: Path) -> None:
 def _read(path: Path) -> None:
     """Read with little memory, so that pixels stay in the file where they can; and some of those."""
     image = read(path, memory=_LITTLE_MEMORY)
-    image.pixels.read(tuple(slice(min(length, 16)) for length in image.shape))
+    image.pixels.read(tuple(slice(0, min(length, 16)) for length in image.shape))
 
 
 def _segment(path: Path) -> None:
@@ -91,7 +95,7 @@ def _command(path: Path) -> None:
     else:
         said = err.getvalue().removesuffix("\n")
         if code != 1 or out.getvalue() or not said.startswith("gmmseg: error: ") or "please report" in said:
-            raise RuntimeError(f"exit code {code}: {said}")
+            raise CommandError(f"exit code {code}: {said}")
     if said:
         raise GmmsegError(said)
 
