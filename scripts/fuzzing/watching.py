@@ -26,6 +26,7 @@ __all__ = ["Limits", "Listener", "Outside", "Worker", "snapshot"]
 # Loaded once, by the process that the workers are forked from.
 _PRELOADED = ("gmmseg.segmentation", "rasterio", "nibabel", "pydicom", "highdicom", "tifffile", "cv2", "skimage.color")
 _SLICE = 0.02  # seconds between two looks at a worker
+_PATIENCE = 2.0  # seconds for a worker to say where it is, on a busy machine
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,20 @@ class Worker:
 
     def _stopped(self, kind: str, name: str, text: str) -> None:
         """Ask the process for its stack, and stop it."""
-        with suppress(ProcessLookupError):
-            os.kill(self._process.pid, signal.SIGUSR1)
-            time.sleep(5 * _SLICE)
+        if self._process.is_alive():
+            with suppress(ProcessLookupError):  # it has ended just now
+                os.kill(self._process.pid, signal.SIGUSR1)
+            self._wait_for_stack()
         self.stop()
         # The last call is the first line of these.
         stack = "\n".join(reversed(self._stacks.read_text(errors="replace").splitlines()))
         raise _StoppedError(Failure(kind, innermost(stack) or name, f"{text}\n{stack}"))
+
+    def _wait_for_stack(self) -> None:
+        end = time.monotonic() + _PATIENCE
+        while not self._stacks.stat().st_size and time.monotonic() < end:
+            time.sleep(_SLICE)
+        time.sleep(_SLICE)  # for the rest of it
 
 
 class _StoppedError(Exception):
