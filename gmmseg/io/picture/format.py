@@ -165,6 +165,7 @@ class Picture:
 
     def _decoded(self, path: Path, header: Header | None, reading: Reading) -> _Decoded:
         """Return pixels, alpha and the resolution of a picture that only Pillow decodes exactly."""
+        # Here, because most pictures do without it.
         from gmmseg.io.picture.pillow import decode, decoded_bytes, resolution_of
 
         if self.name == "JPEG" and header is not None:

@@ -186,5 +186,5 @@ def test_a_file_that_has_changed_is_no_longer_read(save, volume, name, change):
     lazy.pixels.read((slice(0, 7), slice(0, 6), slice(0, 2)))
     change(path)
     np.testing.assert_array_equal(whole.array[..., 0], volume)  # it was read when it was opened
-    with pytest.raises(InputError, match=rf"{name} has changed since it was opened; segment it again"):
+    with pytest.raises(InputError, match=rf"{name} has changed since it was opened .*; segment it again"):
         lazy.pixels.read(everything(lazy.shape))
