@@ -5,11 +5,13 @@ Every message is one line that names what was wrong, where, which value was foun
 
 from __future__ import annotations
 
+import errno
 import sys
 from functools import cache
 from typing import Any
 
 __all__ = [
+    "MOST_QUOTED",
     "ConvergenceWarning",
     "DataWarning",
     "GmmsegError",
@@ -17,14 +19,41 @@ __all__ = [
     "InputError",
     "OutputError",
     "ParameterError",
+    "clipped",
     "compatible",
+    "cut",
     "described",
+    "lacks_memory",
     "one_line",
 ]
 
+MOST_QUOTED = 200
+"""Characters of a name, a value or a file's words that a message repeats."""
+
+_MOST_SAID = 600
+# What is said without a MemoryError by the C and C++ libraries, Python, OpenCV, GDAL, libtiff, OpenJPEG and zlib.
+_NO_MEMORY = (
+    "unable to allocate",
+    "bad_alloc",
+    "bad alloc",
+    "cannot allocate memory",
+    "could not allocate",
+    "failed to allocate",
+    "out of memory",
+    "insufficient memory",
+    "not enough memory",
+    "memory allocation fail",
+    "failed to map segment",
+    "can't start new thread",
+)
+_LONG = r"""(?<!\w)'[^']{200,}'|"[^"]{200,}"|\S{201,}"""  # a quotation or a word
+
 
 class GmmsegError(Exception):
-    """Base of every error that gmmseg raises on purpose."""
+    """Base of every error that gmmseg raises on purpose; what its message quotes is cut where it is long."""
+
+    def __str__(self) -> str:
+        return clipped(super().__str__())
 
 
 class ParameterError(GmmsegError, ValueError):
@@ -42,6 +71,9 @@ class OutputError(GmmsegError, OSError):
 class GmmsegWarning(UserWarning):
     """Base of every warning that gmmseg gives; the result is valid, but not quite what was asked for."""
 
+    def __str__(self) -> str:
+        return clipped(super().__str__())
+
 
 class DataWarning(GmmsegWarning):
     """The data did not support what was asked for, and something simpler was done."""
@@ -49,6 +81,51 @@ class DataWarning(GmmsegWarning):
 
 class ConvergenceWarning(GmmsegWarning):
     """EM stopped before its objective had settled, or the objective fell."""
+
+
+def clipped(text: str) -> str:
+    """Cut what a message quotes -- names, values, words of a file -- to 200 characters, and the message to 600.
+
+    The beginning and the end stay, because a message begins with the place and ends with the remedy.
+
+    Examples
+    --------
+    >>> len(clipped(f"{'a' * 5000} does not exist; check the path"))
+    232
+    """
+    if len(text) <= MOST_QUOTED:
+        return text
+    import re  # here, because few messages are long
+
+    return cut(re.sub(_LONG, lambda found: cut(found[0]), text), _MOST_SAID)
+
+
+def cut(text: str, most: int = MOST_QUOTED) -> str:
+    """Return a text without its middle where it is longer than some characters.
+
+    Examples
+    --------
+    >>> cut("abcdefghijklmnopqrstuvwxyz", 12)
+    'abcdef...xyz'
+    """
+    if len(text) <= most:
+        return text
+    start = (most - 3) * 2 // 3
+    return f"{text[:start]}...{text[len(text) - (most - 3 - start) :]}"
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error, or one that it came from, is for want of memory, whatever the library calls it."""
+    each: BaseException | None = error
+    seen: list[BaseException] = []
+    while each is not None and each not in seen:
+        seen.append(each)
+        if isinstance(each, MemoryError) or (isinstance(each, OSError) and each.errno == errno.ENOMEM):
+            return True
+        if not isinstance(each, GmmsegError) and any(words in str(each).lower() for words in _NO_MEMORY):
+            return True
+        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+    return False
 
 
 def one_line(error: BaseException, most: int = 100) -> str:
@@ -60,11 +137,11 @@ def described(error: BaseException, where: str = "") -> str:
     """Say on one line what went wrong; `where` begins the messages of errors that do not name it themselves."""
     if isinstance(error, GmmsegError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if lacks_memory(error):
         return f"{where}there is not enough memory; use a smaller image, or fewer classes"
     if isinstance(error, OSError):
-        return f"{where}{error.strerror or error}; check the file, its rights and the free space"
-    words = " ".join(str(error).split())[:200]
+        return f"{where}{error.strerror or one_line(error, MOST_QUOTED)}; check the file, its rights and the free space"
+    words = " ".join(str(error).split())[:MOST_QUOTED]
     return f"{where}unexpected {type(error).__name__} ({words}); please report this"
 
 

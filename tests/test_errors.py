@@ -1,9 +1,11 @@
 """Errors: what each is a kind of, and that every one is said on one line."""
 
+import errno
 import pickle
 import sys
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from gmmseg.errors import (
@@ -14,8 +16,10 @@ from gmmseg.errors import (
     InputError,
     OutputError,
     ParameterError,
+    clipped,
     compatible,
     described,
+    lacks_memory,
     one_line,
 )
 
@@ -62,6 +66,85 @@ def test_messages_of_others_become_one_short_line():
 )
 def test_what_went_wrong_is_described_with_its_place(error, text):
     assert described(error, "a.png: ") == text
+
+
+def deep(cause, *, context=False):
+    """An error that another one was the cause of, with one between them."""
+    try:
+        try:
+            try:
+                raise cause
+            except type(cause) as first:
+                raise KeyError("between") from (None if context is None else first)
+        except KeyError:
+            raise ValueError("damaged")  # noqa: B904  # as libraries do
+    except ValueError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("OpenCV(4.11) error: (-4:Insufficient memory) Failed to allocate 1234 bytes"),
+        ValueError("Unable to allocate 93.1 GiB for an array"),
+        ImportError("libx.so: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+        deep(MemoryError()),
+    ],
+)
+def test_want_of_memory_is_called_that_whatever_a_library_calls_it(error):
+    assert lacks_memory(error)
+    assert described(error, "a.png: ") == "a.png: there is not enough memory; use a smaller image, or fewer classes"
+
+
+def test_other_errors_are_not_for_want_of_memory():
+    for error in (
+        ValueError("bad"),
+        OSError(errno.ENOSPC, "full"),
+        deep(ZeroDivisionError()),
+        InputError("out of memory"),
+    ):
+        assert not lacks_memory(error)
+    assert not lacks_memory(deep(MemoryError(), context=None))
+    circle = ValueError("a")
+    circle.__context__ = ValueError("b")
+    circle.__context__.__context__ = circle
+    assert not lacks_memory(circle)
+
+
+def test_numpys_own_error_is_one_of_memory():
+    with pytest.raises(MemoryError) as caught:
+        np.empty(1 << 60, np.uint8)
+    assert lacks_memory(caught.value)
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        "a" * 5000,
+        repr("many words " * 500),
+        f'"{"many words " * 500}"',
+        "word " * 1000,
+        f"{'x' * 300} and '{'y z ' * 200}'",
+    ],
+)
+@pytest.mark.parametrize("kind", [InputError, OutputError, ParameterError, DataWarning])
+def test_messages_quote_little(quoted, kind):
+    text = str(kind(f"{quoted} is not usable; use another one"))
+    assert len(text) <= 600
+    assert text.endswith(" is not usable; use another one")
+    assert text[:100] == quoted[:100]
+    assert max(map(len, text.split())) <= 200
+    short = f"{'a' * 150} and {'b' * 150} and '{'c d ' * 49}' are not usable; use another one"
+    assert str(kind(short)) == short
+
+
+def test_apostrophes_are_no_quotation_marks():
+    text = f"the list's folder {'many words ' * 25}is the user's; choose another"
+    assert clipped(text) == text
 
 
 def test_a_long_unexpected_message_is_cut():

@@ -71,3 +71,20 @@ def test_deferred_imports_of_the_package_say_why(path):
             if isinstance(node, ast.ImportFrom) and node.module.startswith("gmmseg"):
                 here, above = lines[node.lineno - 1], lines[node.lineno - 2].strip()
                 assert "#" in here or above.startswith("#"), f"line {node.lineno}: {here.strip()}"
+
+
+# Filters of warnings are of the whole process: who may set them has it to himself. Readers may run in any thread.
+OWN_PROCESS = {"cli/messages.py", "batch/answering.py"}
+READERS = {"io/dicom/parsing.py", "io/nifti/format.py", "io/picture/pillow.py", "io/raster/gdal.py"}
+FILTERS = {"catch_warnings", "simplefilter", "filterwarnings", "resetwarnings", "showwarning"}
+
+
+def test_no_function_changes_what_the_process_does_with_warnings():
+    changing = {
+        path.relative_to(PACKAGE).as_posix()
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute | ast.Name) and getattr(node, "attr", getattr(node, "id", "")) in FILTERS
+    }
+    assert changing >= OWN_PROCESS  # what is looked for is found
+    assert changing <= OWN_PROCESS | READERS

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.batch.manifest import digest, stamp
 from gmmseg.batch.processing import process
-from gmmseg.errors import GmmsegWarning, InputError, OutputError, described
+from gmmseg.errors import GmmsegWarning, InputError, OutputError, described, lacks_memory
 
 if TYPE_CHECKING:
     from gmmseg.model import Model  # here, because most batches have no model
@@ -52,7 +52,7 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
         # Even a mistake of ours must not cost the other images.
         except Exception as error:
             line["error"] = _described(error, source)
-            retry = isinstance(error, MemoryError)
+            retry = lacks_memory(error)
             stop = str(error) if isinstance(error, OutputError) and _has_no_place(error) else None
     said = [str(each.message) for each in caught if issubclass(each.category, GmmsegWarning)]
     line |= {"seconds": round(time.perf_counter() - start, 3), "peak_mib": _peak(), "warnings": said}

@@ -5,16 +5,21 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from gmmseg.batch.manifest import Manifest
 from gmmseg.errors import InputError, OutputError, ParameterError
-from gmmseg.io.formats import FORMATS, identify
+from gmmseg.io.formats import FORMATS, GDAL, first_bytes, identify, is_text
+from gmmseg.io.parts import files_of
+from gmmseg.io.regular import require_regular
 
 __all__ = ["Found", "find_images", "images_of"]
 
 _MAGIC = set("*?[")
+# Rasters that are text; GDAL may take tables and notes for one, too.
+_WRITTEN_OUT = (".asc", ".grd", ".vrt", ".xyz")
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,8 @@ def find_images(sources: Sequence[str | os.PathLike[str]], *, without: Path) -> 
     ----------
     sources : sequence of path-like
         Folders (with all below them), patterns such as "scenes/**/*.tif", lists (.txt: one path a line, or with NUL
-        characters between them as `find -print0` writes them) and images. Hidden files and folders, and results of
-        other batches, are left out of folders.
+        characters between them as `find -print0` writes them; files in the folder of the list or below) and images.
+        Hidden files and folders, and results of other batches, are left out of folders.
     without : Path
         A folder that is left out of folders and patterns: that of the results.
 
@@ -55,7 +60,8 @@ def find_images(sources: Sequence[str | os.PathLike[str]], *, without: Path) -> 
     Raises
     ------
     InputError
-        A source does not exist, a pattern matches no file, a list is empty or cannot be read.
+        A source does not exist, a pattern matches no file, a list is empty, cannot be read, or names a file that lies
+        outside of its folder once links are resolved.
     OutputError
         The results would lie among the images.
     """
@@ -79,12 +85,12 @@ def find_images(sources: Sequence[str | os.PathLike[str]], *, without: Path) -> 
     return found
 
 
-def _is_image(folder: Path) -> bool:
+def _is_image(path: Path) -> bool:
+    """Whether a file, or a folder as a whole, is an image."""
     try:
-        identify(folder)
+        return identify(path) is not GDAL or not _is_note(path)
     except InputError:
         return False
-    return True
 
 
 def _holds_results(folder: Path) -> bool:
@@ -141,6 +147,7 @@ def _by_pattern(pattern: Path, without: Path) -> list[Found]:
 
 def _in_list(path: Path) -> list[Path]:
     try:
+        require_regular(path)
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}; give a list of one path a line") from None
@@ -148,18 +155,41 @@ def _in_list(path: Path) -> list[Path]:
     paths = [Path(os.fsdecode(line)) for line in lines if line.strip()]
     if not paths:
         raise InputError(f"{path} names no image; write one path a line")
+    folder = os.path.dirname(os.path.realpath(path))
+    for each in paths:
+        _require_below(folder, each, path)
     return paths
+
+
+def _require_below(folder: str, entry: Path, path: Path) -> None:
+    """Refuse an entry that leads out of the list's folder: somebody else may have written the list."""
+    for file in files_of(entry):
+        real = os.path.realpath(file)
+        if os.path.commonpath([real, folder]) != folder:
+            raise InputError(
+                f"{path} names {entry}, which is {real} and not in the list's folder {folder}; "
+                "put the list into a folder above its images, or name them on the command line"
+            )
 
 
 def _why_not(path: Path) -> str:
     """Return why a file is no image; one that is named as one is taken for one, and fails when it is its turn."""
-    if path.name.lower().endswith(tuple(end for known in FORMATS for end in known.suffixes)):
-        return ""
     try:
+        with suppress(OSError):  # it is not there; that is said when it is its turn
+            require_regular(path)
+        if path.name.lower().endswith(tuple(end for known in FORMATS for end in known.suffixes)):
+            return ""
         known = identify(path)
+        if known is GDAL and _is_note(path):
+            return f"is text, and not named as a raster ({' '.join(_WRITTEN_OUT)})"
     except InputError as error:
         return str(error).removeprefix(f"{path} ").partition(";")[0]
     return f"may be {known.name}, but is not named so" if known.weak else ""
+
+
+def _is_note(path: Path) -> bool:
+    """Whether a file is text that is not named as a raster."""
+    return path.suffix.lower() not in _WRITTEN_OUT and is_text(first_bytes(path))
 
 
 def images_of(paths: Sequence[Path]) -> list[Path]:

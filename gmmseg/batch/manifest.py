@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,13 +18,15 @@ from typing import Any
 
 from gmmseg.errors import InputError, OutputError
 from gmmseg.io.atomic import atomic_file
+from gmmseg.io.regular import require_regular
+from gmmseg.io.temporary import is_alive
 
-__all__ = ["NAME", "Manifest", "digest", "locked", "stamp", "sweep"]
+__all__ = ["NAME", "Manifest", "digest", "locked", "stamp"]
 
 NAME = "manifest.jsonl"
 
 _LOCK = ".gmmseg-batch.lock"
-_TEMPORARY = re.compile(r"\.gmmseg-[0-9a-f]{12}\.tmp")
+_LOCK_BYTES = 20  # the number of the process that holds it, and spaces: written over, the file need not be emptied
 _PATIENCE = 10.0  # seconds for the workers of a run that was killed to notice it and end
 
 Line = dict[str, Any]
@@ -68,7 +70,10 @@ class Manifest:
             The file cannot be read, or is not the manifest of a batch.
         """
         path = folder / NAME
+        if path.is_symlink():
+            raise InputError(f"{path} is a link, not the manifest of a batch; remove it, or choose another folder")
         try:
+            require_regular(path)
             content = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return cls(folder, {})
@@ -80,7 +85,7 @@ class Manifest:
         for text in filter(None, texts):
             try:
                 line = json.loads(text)
-            except ValueError:  # a power cut may leave zeros, too
+            except (ValueError, RecursionError):  # a power cut may leave zeros, too
                 torn += 1
                 continue
             if not _is_ours(line):
@@ -134,11 +139,18 @@ def _is_ours(line: Any) -> bool:
     return (
         "labels" in line["outputs"]
         and len(files) == len(line["outputs"])
-        and all(
-            isinstance(each, str) and not Path(each).is_absolute() and ".." not in Path(each).parts for each in files
-        )
+        and all(map(_is_below, files))
         and isinstance(line.get("error", {}), dict)
     )
+
+
+def _is_below(file: Any) -> bool:
+    """Whether something names a file below a folder."""
+    try:
+        name = os.fsencode(file)
+    except (TypeError, ValueError):  # ValueError: half of a pair of surrogates
+        return False
+    return bool(name) and b"\0" not in name and not name.startswith(b"/") and b".." not in name.split(b"/")
 
 
 def _foreign(path: Path) -> InputError:
@@ -150,6 +162,8 @@ def digest(path: Path) -> str:
 
     Raises
     ------
+    InputError
+        It is no regular file.
     OSError
         It cannot be read.
     """
@@ -160,6 +174,7 @@ def digest(path: Path) -> str:
         for each in sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith(".")):
             total.update(os.fsencode(each.name) + b"\0" + digest(each).encode())
         return total.hexdigest()
+    require_regular(path)
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -168,15 +183,6 @@ def stamp(path: Path) -> Line:
     """Return size in bytes, time of the last change (seconds since 1970) and SHA-256."""
     status = path.stat()
     return {"bytes": status.st_size, "mtime": status.st_mtime, "sha256": digest(path)}
-
-
-def sweep(folders: Iterable[Path]) -> None:
-    """Remove the temporary files that a killed run left in some folders."""
-    for folder in folders:
-        with suppress(OSError):
-            for name in os.listdir(folder):
-                if _TEMPORARY.match(name):
-                    (folder / name).unlink()
 
 
 @contextmanager
@@ -196,13 +202,13 @@ def locked(folder: Path) -> Iterator[int]:
     path = folder / _LOCK
     descriptor = _take(path)
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+        os.pwrite(descriptor, f"{os.getpid():<{_LOCK_BYTES - 1}}\n".encode(), 0)
         yield descriptor
     finally:
         # While it is held: whoever waits for it finds another file, or none, under the name and takes that.
         with suppress(OSError):
-            path.unlink()
+            if _same_file(descriptor, path):
+                path.unlink()
         os.close(descriptor)
 
 
@@ -212,18 +218,21 @@ def _take(path: Path) -> int:
     start = time.monotonic()
     while True:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         except OSError as error:
+            if path.is_symlink():
+                raise OutputError(f"{path} is a link, not the lock of a batch; remove it") from None
             reason = error.strerror or error
             raise OutputError(f"{path.parent} cannot be written: {reason}; choose another folder") from None
+        _require_lock(descriptor, path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _same_file(descriptor, path):
                 return descriptor
         except BlockingIOError:
-            holder = os.pread(descriptor, 20, 0).strip()
+            holder = os.pread(descriptor, _LOCK_BYTES, 0).strip()
             # Workers outlive a run that was killed for a moment.
-            if (holder.isdigit() and _alive(int(holder))) or time.monotonic() - start > _PATIENCE:
+            if (holder.isdigit() and is_alive(int(holder))) or time.monotonic() - start > _PATIENCE:
                 os.close(descriptor)
                 who = f" (process {holder.decode()})" if holder.isdigit() else ""
                 raise OutputError(f"another batch{who} is at work in {path.parent}; wait for its end") from None
@@ -234,22 +243,20 @@ def _take(path: Path) -> int:
         os.close(descriptor)
 
 
+def _require_lock(descriptor: int, path: Path) -> None:
+    """Refuse a file that is not the lock of a batch: it would be written over."""
+    status = os.fstat(descriptor)
+    ours = stat.S_ISREG(status.st_mode) and status.st_nlink <= 1 and status.st_size <= _LOCK_BYTES
+    holder = os.pread(descriptor, _LOCK_BYTES, 0).strip(b"\0 \n") if ours else b"none"  # a power cut may leave zeros
+    if holder and not holder.isdigit():
+        os.close(descriptor)
+        raise OutputError(f"{path} is not the lock of a batch; remove it, or choose another folder")
+
+
 def _same_file(descriptor: int, path: Path) -> bool:
     mine = os.fstat(descriptor)
     try:
-        there = path.stat()
+        there = os.lstat(path)
     except FileNotFoundError:
         return False
     return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
-
-
-def _alive(process: int) -> bool:
-    """Whether a process is there, and is not merely waiting to be reaped."""
-    try:
-        os.kill(process, 0)
-        with open(f"/proc/{process}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return not os.path.isdir("/proc/self")

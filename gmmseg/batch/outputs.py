@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import GmmsegError, OutputError, ParameterError
 from gmmseg.io.atomic import check_place
-from gmmseg.io.formats import identify
+from gmmseg.io.formats import choose, identify, side_files
 from gmmseg.io.parts import files_of, name_of
 from gmmseg.labelling.layers import LAYERS
 
@@ -27,6 +27,7 @@ __all__ = [
     "option_of",
     "output_name",
     "require_distinct",
+    "with_side_files",
 ]
 
 PICTURES = ("overlay", "contours")
@@ -73,6 +74,20 @@ def output_name(kind: str, labels: str) -> str:
     'photo_soft.npz'
     """
     return labels if kind == "labels" else f"{labels.rpartition('_labels')[0]}_{kind}{ENDINGS[kind]}"
+
+
+def with_side_files(kind: str, path: Path) -> list[Path]:
+    """Return the file of an output, and those that may be written beside it.
+
+    Examples
+    --------
+    >>> [each.name for each in with_side_files("labels", Path("a_labels.tif"))]
+    ['a_labels.tif', 'a_labels.tif.aux.xml']
+    """
+    if kind not in LAYER_OF:
+        return [path]
+    layer = LAYER_OF[kind].kind
+    return [path, *side_files(path, layer, choose(path, kind=layer))]
 
 
 def option_of(kind: str) -> str:

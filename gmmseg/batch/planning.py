@@ -11,7 +11,7 @@ from typing import Any, Literal
 from gmmseg import __version__
 from gmmseg.batch.inputs import find_images
 from gmmseg.batch.manifest import NAME, Manifest, digest
-from gmmseg.batch.outputs import KINDS, labels_name, output_name, require_distinct
+from gmmseg.batch.outputs import KINDS, labels_name, output_name, require_distinct, with_side_files
 from gmmseg.errors import InputError, OutputError, ParameterError
 
 __all__ = ["Plan", "Step", "Task", "plan"]
@@ -154,7 +154,8 @@ def plan(
     InputError
         There is no image, or a file that is needed for all of them cannot be read.
     OutputError
-        There are results already, and neither `resume` nor `overwrite` is asked for.
+        There are results already, and neither `resume` nor `overwrite` is asked for; or a link leads a result out of
+        the folder.
     ParameterError
         Two results would be the same file, or a result would be written over an input.
 
@@ -187,6 +188,7 @@ def plan(
         ((step.source, {kind: folder / file for kind, file in step.outputs.items()}) for step in images),
         [*(step.source for step in images), *task.files],
     )
+    _require_inside(folder, images)
     manifest = Manifest.read(folder)
     if not overwrite:
         _require_room(folder, images, manifest, resume=resume)
@@ -247,11 +249,25 @@ def _named(sources: Sequence[str | os.PathLike[str]], folder: Path, kinds: list[
     return steps
 
 
+def _require_inside(folder: Path, images: Sequence[Step]) -> None:
+    """Refuse results that would lie elsewhere, because of links in the folder or ".." in a pattern."""
+    root = os.path.realpath(folder)
+    for step in images:
+        for file in step.outputs.values():
+            real = os.path.realpath(folder / file)
+            if os.path.commonpath([real, root]) != root:
+                raise OutputError(
+                    f"{step.source}: its result {folder / file} would be {real}, outside of {folder}; "
+                    "remove the link there, or name the image without .."
+                )
+
+
 def _require_room(folder: Path, images: Sequence[Step], manifest: Manifest, *, resume: bool) -> None:
     """Refuse to replace what is there without being told to."""
     if resume and manifest.exists:
         return  # a batch has run here, and these are its results
-    there = [folder / file for step in images for file in step.outputs.values() if (folder / file).exists()]
+    named = [with_side_files(kind, folder / file) for step in images for kind, file in step.outputs.items()]
+    there = [each for files in named for each in files if each.exists()]
     if not there and not manifest.lines:
         return
     first = there[0] if there else folder / NAME
@@ -309,5 +325,5 @@ def _why_again(step: Step, folder: Path, line: dict[str, Any] | None, task: Task
 def _hash(path: Path) -> str | None:
     try:
         return digest(path)
-    except OSError:
+    except (InputError, OSError):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -11,7 +12,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.batch.outputs import KINDS, LAYER_OF, PICTURES, check_outputs
-from gmmseg.errors import GmmsegError, OutputError
+from gmmseg.errors import GmmsegError, OutputError, described, lacks_memory
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -122,8 +123,21 @@ def _read(source: Path, reading: Mapping[str, Any]) -> Image:
     prepare(source)
     # Loads while the file is decoded: a tenth of the time of a 12-megapixel JPEG.
     # Here, because it loads while the file is read.
-    Thread(target=import_module, args=("gmmseg.segmentation",), daemon=True).start()
-    return read(source, **reading)
+    failures: list[Exception] = []
+    loading = Thread(target=_load_ahead, args=(failures,), daemon=True)
+    loading.start()
+    image = read(source, **reading)
+    loading.join()  # a module that is loaded in two threads is half there in one of them when it fails in the other
+    if failures:
+        raise failures[0]
+    return image
+
+
+def _load_ahead(failures: list[Exception]) -> None:
+    try:
+        import_module("gmmseg.segmentation")
+    except Exception as error:
+        failures.append(error)
 
 
 def _least(min_size: int | str | None, image: Image) -> int:
@@ -151,15 +165,19 @@ def _write(
         except (GmmsegError, MemoryError, OSError) as error:
             if not written:
                 raise
-            raise OutputError(f"{_reason(error, path)} ({', '.join(written)} was written before that)") from error
+            # What is wrong may be an input, of which a large one is read as its results are written.
+            which = type(error) if isinstance(error, GmmsegError) else OutputError
+            raise which(f"{_reason(error, path)} ({', '.join(written)} was written before that)") from error
         written.append(str(path))
 
 
 def _reason(error: BaseException, path: Path) -> str:
     if isinstance(error, GmmsegError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if lacks_memory(error):
         return f"{path} cannot be written: there is not enough memory; leave it out, or use a smaller image"
+    if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
+        return described(error, f"{os.fsdecode(error.filename)}: ")
     return f"{path} cannot be written: {getattr(error, 'strerror', None) or error}; free space or choose another place"
 
 

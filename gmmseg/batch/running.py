@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from gmmseg.batch.manifest import Manifest, locked, sweep
+from gmmseg.batch.manifest import Manifest, locked
 from gmmseg.batch.planning import Plan, Step
 from gmmseg.batch.workers import Crew, Death
 from gmmseg.errors import OutputError, ParameterError
+from gmmseg.io.temporary import sweep
 
 __all__ = ["run"]
 
@@ -105,14 +107,16 @@ def _place(plan: Plan) -> Iterator[tuple[Manifest, int]]:
             raise OutputError(f"another batch has worked in {folder} since this one was planned; run it again")
         files = [file for step in plan.images for file in step.outputs.values()]
         files += [each["file"] for line in manifest.lines.values() for each in line["outputs"].values()]
-        folders = {folder, *((folder / file).parent for file in files)}
-        sweep(folders)
+        root = os.path.realpath(folder)
+        folders = {os.path.realpath((folder / file).parent) for file in files} | {root}
+        ours = [Path(each) for each in folders if os.path.commonpath([each, root]) == root]  # links may lead elsewhere
+        sweep(ours)
         keys = {step.key for step in plan.todo}
         manifest.settle(key for key in manifest.lines if key not in keys)
         try:
             yield manifest, descriptor
         finally:
-            sweep(folders)
+            sweep(ours)
 
 
 def _jobs(plan: Plan, steps: Iterable[Step], threads: int) -> Iterator[tuple[Step, dict[str, Any]]]:

@@ -191,7 +191,8 @@ def serve(task: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     import queue
     import threading
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's affair
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the parent's affair: it ends its workers, and tidies up after them
     faulthandler.enable()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no answer

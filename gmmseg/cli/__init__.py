@@ -28,15 +28,16 @@ def main(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done, 1 failed, 2 wrong usage, 3 some files failed, 130 interrupted.
+        0 done, 1 failed, 2 wrong usage, 3 some files failed, 128 and the number of the signal that ended it: 130 the
+        interrupt key, 143 SIGTERM, 129 SIGHUP.
     """
     try:
         code = _run(sys.argv[1:] if arguments is None else arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         _complain("interrupted; files that were complete are kept")
-        return 130
+        return 128 + getattr(error, "number", 2)  # that of SIGINT
     except OSError as error:
         # Whoever read the results has gone (`| head`) or has no room for them.
         if not isinstance(error, BrokenPipeError):
@@ -70,9 +71,11 @@ def _run(arguments: list[str]) -> int:
         from gmmseg import __version__
 
         return _print(f"gmmseg {__version__}\n")
+    from gmmseg.cli.ending import interrupted_by_signals
     from gmmseg.cli.group import run
 
-    return run(arguments)
+    with interrupted_by_signals():
+        return run(arguments)
 
 
 def _print(text: str) -> int:

@@ -23,7 +23,7 @@ from gmmseg.cli.shared import (
     reading_parameters,
 )
 from gmmseg.cli.types import FILE, Command, Names, Option, WholeNumber
-from gmmseg.errors import GmmsegError
+from gmmseg.errors import GmmsegError, clipped
 
 if TYPE_CHECKING:
     from gmmseg.batch import Plan
@@ -75,7 +75,8 @@ def command(
     was done and what came out. A run that was interrupted, even by a power cut, is finished by the same command with
     --resume; a bad image, or one that kills its process, does not stop the others.
 
-    A PATTERN such as 'scenes/**/*.tif' is quoted; a LIST.txt has one path a line.
+    A PATTERN such as 'scenes/**/*.tif' is quoted; a LIST.txt has one path a line, of files in its folder
+    or below.
 
     \b
     Examples:
@@ -108,7 +109,7 @@ def command(
     def report(line: dict[str, Any]) -> None:
         count.clear()
         for text in line.get("warnings", ()):
-            click.echo(f"gmmseg: warning: {plain(explain(GmmsegError(text)))}", err=True)
+            click.echo(f"gmmseg: warning: {clipped(plain(explain(GmmsegError(text))))}", err=True)
         again = "; it is tried again at the end" if "retry" in line else ""
         if "error" in line:
             print_error(explain(GmmsegError(line["error"]["message"])) + again)
@@ -161,7 +162,7 @@ def _tell_what_is_left_out(made: Plan) -> None:
     """Name files that are no images."""
     others = [step for step in made.steps if not step.outputs]
     for step in others[:_MOST_SKIPPED]:
-        click.echo(f"gmmseg: skipped {plain(f'{step.source}: {step.reason}')}", err=True)
+        click.echo(f"gmmseg: skipped {clipped(plain(f'{step.source}: {step.reason}'))}", err=True)
     if len(others) > _MOST_SKIPPED:
         click.echo(f"gmmseg: skipped {len(others) - _MOST_SKIPPED} more files; --dry-run names them", err=True)
 

@@ -14,7 +14,7 @@ import click
 from gmmseg import __version__
 from gmmseg.cli.messages import exit_code, explain, print_error
 from gmmseg.cli.overview import COMMANDS, overview
-from gmmseg.errors import GmmsegError
+from gmmseg.errors import GmmsegError, lacks_memory
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -82,19 +82,20 @@ def run(arguments: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with GROUP.make_context("gmmseg", list(arguments)) as context:
+        with GROUP.make_context("gmmseg", list(arguments), obj=tuple(arguments)) as context:
             return int(GROUP.invoke(context) or 0)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
-        print_error(_usage(error, arguments))
+        print_error(_usage(error, arguments), arguments)
         return 2
     except Exception as error:
         # Nameless errors of the system are those of standard output, which is main's affair; all others become one
         # line, even where the mistake is ours.
-        if isinstance(error, OSError) and not isinstance(error, GmmsegError) and error.filename is None:
+        nameless = isinstance(error, OSError) and not isinstance(error, GmmsegError) and error.filename is None
+        if nameless and not lacks_memory(error):
             raise
-        print_error(explain(error))
+        print_error(explain(error), arguments)
         return exit_code(error)
 
 

@@ -12,6 +12,8 @@ import click
 
 from gmmseg.cli.table import class_table, finite, pairs
 from gmmseg.cli.types import FILE, Command, Option
+from gmmseg.errors import InputError
+from gmmseg.io.regular import require_regular
 
 __all__ = ["command"]
 
@@ -70,9 +72,10 @@ def command(file: Path | None, *, as_json: bool) -> int:
 def _is_text(path: Path) -> bool:
     """Whether a file starts as JSON does, or is named so; what is wrong with it is for its reader to say."""
     try:
+        require_regular(path)
         with path.open("rb") as file:
             return file.read(256).lstrip().startswith(b"{") or path.suffix.lower() == ".json"
-    except OSError:
+    except (InputError, OSError):
         return False
 
 

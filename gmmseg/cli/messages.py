@@ -6,13 +6,14 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import Any
 
 import click
 
-from gmmseg.errors import GmmsegError, GmmsegWarning, ParameterError, described
+from gmmseg.errors import MOST_QUOTED, GmmsegError, GmmsegWarning, ParameterError, clipped, cut, described, lacks_memory
 
 __all__ = ["collected_warnings", "exit_code", "explain", "plain", "print_error"]
 
@@ -31,9 +32,24 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def print_error(text: str) -> None:
-    """Print one line on stderr."""
-    click.echo(f"gmmseg: error: {plain(text)}", err=True)
+def print_error(text: str, arguments: Sequence[str] | None = None) -> None:
+    """Print one line on stderr, which quotes little of long arguments; by default those of the command that is run."""
+    if arguments is None:
+        context = click.get_current_context(silent=True)
+        arguments = () if context is None else context.obj or ()
+    click.echo(f"gmmseg: error: {clipped(plain(_quoting_little(text, arguments)))}", err=True)
+
+
+def _quoting_little(text: str, arguments: Sequence[str]) -> str:
+    """Cut what a text repeats of long arguments: spaces in them hide where they end."""
+    for value in (part for each in arguments for part in (each, each.partition("=")[2]) if len(part) > MOST_QUOTED):
+        start = 0
+        while (start := text.find(value[:MOST_QUOTED], start)) >= 0:
+            pairs = zip(text[start:], value, strict=False)
+            end = start + sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            text = text[:start] + cut(text[start:end]) + text[end:]
+            start += MOST_QUOTED
+    return text
 
 
 def explain(error: BaseException, subject: str = "") -> str:
@@ -57,7 +73,7 @@ def explain(error: BaseException, subject: str = "") -> str:
     if isinstance(error, OSError):
         named = isinstance(error.filename, str | bytes)
         return described(error, f"{os.fsdecode(error.filename)}: " if named else start)
-    if isinstance(error, MemoryError):
+    if lacks_memory(error):
         return described(error, start)
     if "GMMSEG_DEBUG" in os.environ:
         raise error
@@ -104,7 +120,7 @@ def collected_warnings(before: Callable[[], None]) -> Iterator[list[str]]:
         if issubclass(category, GmmsegWarning):
             texts.append(_for_shell(str(message)))
             before()
-            click.echo(f"gmmseg: warning: {plain(texts[-1])}", err=True)
+            click.echo(f"gmmseg: warning: {clipped(plain(texts[-1]))}", err=True)
         elif sys.warnoptions:
             # Those of other packages tell a user nothing; `python -W` is how a developer asks for them.
             shown_by_python(message, category, *args, **options)

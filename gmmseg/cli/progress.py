@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 
 __all__ = ["Count", "Progress"]
 
@@ -43,9 +44,8 @@ class Progress:
     def clear(self) -> None:
         """Erase the line."""
         if self._dirty:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
             self._dirty = False
+            _write("\r\x1b[K")
 
     def show(self, text: str) -> None:
         """Rewrite the line."""
@@ -54,9 +54,8 @@ class Progress:
 
             # A line that wraps could not be erased; what matters is at its end.
             room = shutil.get_terminal_size().columns - 1
-            sys.stderr.write(f"\r\x1b[K{text[-room:]}")
-            sys.stderr.flush()
             self._dirty = True
+            _write(f"\r\x1b[K{text[-room:]}")
 
 
 class Count:
@@ -94,12 +93,18 @@ class Count:
             self._line.show(text)
         elif not self._quiet and time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
             self._last = time.monotonic()
-            sys.stderr.write(f"gmmseg: {text}\n")
-            sys.stderr.flush()
+            _write(f"gmmseg: {text}\n")
 
     def clear(self) -> None:
         """Erase the line."""
         self._line.clear()
+
+
+def _write(text: str) -> None:
+    """Write on stderr, unless the terminal has gone: the work goes on, or ends as it is told to."""
+    with suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def _rate(each_second: float) -> str:

@@ -25,6 +25,7 @@ _WGS84 = 4326
 # A straight edge of so many pixels stays straight in any map projection, to a small fraction of a pixel.
 _STRAIGHT = 64
 _DECIMALS = 9  # of a degree: 0.1 mm
+_NO_CRS = 'LOCAL_CS["Undefined SRS"]'  # by GDAL's own name of it: pyogrio warns of a file for which it is told nothing
 
 
 def to_geojson(
@@ -210,8 +211,7 @@ def write_geopackage(
     offsets = (rings.rings, rings.polygons) if single else (rings.rings, rings.polygons, rings.instances)
     shapes = shapely.from_ragged_array(kind, rings.points.astype(float), offsets)
     names = np.array(instances.names, object)[instances.categories - 1]
-    with TemporaryDirectory(prefix="gmmseg-") as folder, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="'crs' was not provided")  # pixels have none
+    with TemporaryDirectory(prefix="gmmseg-") as folder:
         try:
             pyogrio.raw.write(
                 path := Path(folder, "layer.gpkg"),
@@ -221,7 +221,7 @@ def write_geopackage(
                 layer=layer,
                 driver="GPKG",
                 geometry_type="Polygon" if single else "MultiPolygon",
-                crs=crs,
+                crs=crs or _NO_CRS,
             )
         except pyogrio.errors.DataSourceError as error:
             raise OutputError(f"the GeoPackage cannot be written ({error}); free space and try again") from None

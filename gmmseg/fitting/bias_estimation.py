@@ -236,12 +236,13 @@ class _Alternation:
 
     def iterate(self, start: Mixture, planes: Array, scene: Scene, count: int) -> Mixture:
         """Fit a mixture by so many iterations of EM."""
-        return expectation_maximization(
+        fit = expectation_maximization(
             planes,
             start,
             Iteration(0, count, self.regularization, threads=self.threads),
             log_prior=scene.patches.log_prior,
-        ).mixture
+        )
+        return fit.warned().mixture
 
     def likelihood(self, mixture: Mixture, planes: Array) -> float:
         """Logarithm of it, of all pixels together."""

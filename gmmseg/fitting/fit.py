@@ -166,7 +166,8 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
         )
         start = seed_mixture(planes, k, rng, seeding, weights=weights)
     iteration = Iteration(_TOLERANCE, _MAX_ITERATIONS, noise=noise, threads=threads)
-    return expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior).mixture
+    fit = expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior)
+    return fit.warned().mixture
 
 
 def _fall(found: Survey, before: Mixture, after: Mixture, threads: int) -> float:

@@ -83,17 +83,15 @@ def fit_neighbourhood(
             parts[0].follow(shading)
         mass = np.einsum("kn,n->k", _side_by_side([part.q for part in parts]), weights)
         rare = [] if mixture.family.shared else np.flatnonzero(mass < _FEW * (1 + mixture.n_features)).tolist()
-        before, mixture = (
-            mixture,
-            expectation_maximization(
-                _side_by_side([part.planes for part in parts]),
-                equal,
-                Iteration(0, 1, regularization, threads=threads),
-                weights=weights,
-                log_prior=heard,
-                frozen=rare,
-            ).mixture,
+        fit = expectation_maximization(
+            _side_by_side([part.planes for part in parts]),
+            equal,
+            Iteration(0, 1, regularization, threads=threads),
+            weights=weights,
+            log_prior=heard,
+            frozen=rare,
         )
+        before, mixture = mixture, fit.warned().mixture
         if np.abs(mixture.means - before.means).max() < _SETTLED:
             break
     return mixture, chosen

@@ -140,7 +140,9 @@ def _uncertainty(image: Image, recipe: Recipe, values: Array) -> Array | float:
         high[:, channel] += some[:, channel] < limits.max
         own = [recipe.pointwise.planes_of(image, each, np.zeros(len(each), np.intp)) for each in (low, high)]
         slopes = (own[1] - own[0]) / (high[:, channel].astype(np.float64) - low[:, channel])
-        found[: len(slopes)] += variance * np.nanmean(slopes**2, axis=1)
+        known = ~np.isnan(slopes)
+        squares = np.where(known, slopes, 0.0) ** 2
+        found[: len(slopes)] += variance * squares.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     return found
 
 

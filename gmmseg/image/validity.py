@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["combine", "finite"]
 
+_AT_ONCE = 1 << 20  # numbers that are looked at together
+
 
 def finite(
     pixels: np.ndarray, *, every: bool, name: str | None = None, among: np.ndarray | None = None
@@ -25,8 +27,16 @@ def finite(
     if pixels.dtype.kind != "f":
         return None
     # Features are float32: what does not fit is a fill value, and no data.
-    known = np.abs(pixels) <= np.finfo(np.float32).max if pixels.dtype.itemsize > 4 else np.isfinite(pixels)
-    valid: np.ndarray = known.all(axis=-1) if every else known.any(axis=-1)
+    large = pixels.dtype.itemsize > 4
+    valid: np.ndarray = np.empty_like(pixels[..., 0], bool)
+    # Part by part along the axis of the longest steps, so that no second array of numbers is made.
+    axis = int(np.argmax(np.abs(pixels.strides[:-1])))
+    parts, where = np.moveaxis(pixels, axis, 0), np.moveaxis(valid, axis, 0)
+    step = max(1, _AT_ONCE * len(parts) // max(1, pixels.size))
+    for start in range(0, len(parts), step):
+        part = parts[start : start + step]
+        known = np.abs(part) <= np.finfo(np.float32).max if large else np.isfinite(part)
+        (known.all if every else known.any)(axis=-1, out=where[start : start + step])
     if valid.all():
         return None
     missing = np.count_nonzero(~valid if among is None else ~valid & among)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gmmseg.errors import OutputError
+from gmmseg.io.temporary import temporary_folder
 
 __all__ = ["atomic_file", "atomic_path", "check_place"]
 
@@ -48,7 +49,7 @@ def check_place(path: Path, *, overwrite: bool) -> None:
 
 @contextlib.contextmanager
 def atomic_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
-    """Open a hidden temporary file beside `path` that takes its name once everything is on disk.
+    """Open a temporary file in a hidden folder beside `path`; it takes its name once everything is on disk.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def atomic_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def atomic_path(path: Path, *, overwrite: bool, suffix: str = "") -> Iterator[Path]:
-    """Name a hidden temporary file beside `path`, for a library that opens files itself; as `atomic_file` otherwise.
+    """Name a temporary file, for a library that opens files itself; as `atomic_file` otherwise.
 
     Parameters
     ----------
@@ -88,25 +89,40 @@ def atomic_path(path: Path, *, overwrite: bool, suffix: str = "") -> Iterator[Pa
     Yields
     ------
     Path
-        Where a file has to be when the block ends.
+        Where a file has to be when the block ends. Its folder is there for it alone, and goes with all that is in it.
+
+    Raises
+    ------
+    OutputError
+        The target is refused (see `check_place`) or the system could not write (disk full, ...).
+    OSError
+        As it came, where it is about a file elsewhere, such as an input that has vanished.
     """
     check_place(path, overwrite=overwrite)
     # A link keeps pointing where it points: its target is what is replaced.
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".gmmseg-{os.urandom(6).hex()}.tmp{suffix}")
     try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        _rename(temporary, target, path, overwrite=overwrite)
+        with temporary_folder(target.parent) as folder:
+            temporary = folder / f"{folder.name}{suffix}"
+            yield temporary
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            _rename(temporary, target, path, overwrite=overwrite)
     except OutputError:
         raise
     except OSError as error:
+        if _is_elsewhere(error, target.parent):
+            raise
         reason = error.strerror or error
         raise OutputError(f"{path} cannot be written: {reason}; free space or choose another place") from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+
+
+def _is_elsewhere(error: OSError, folder: Path) -> bool:
+    """Whether an error names a file that is neither the target nor a temporary one: `folder` is where these lie."""
+    if not isinstance(error.filename, str | bytes | os.PathLike):
+        return False
+    place = Path(os.path.abspath(os.fsdecode(error.filename)))
+    return place.parent != folder and not any(part.startswith(".gmmseg-") for part in place.parts)
 
 
 def _rename(temporary: Path, target: Path, path: Path, *, overwrite: bool) -> None:
@@ -120,5 +136,6 @@ def _rename(temporary: Path, target: Path, path: Path, *, overwrite: bool) -> No
             # File systems without hard links (FAT, some network mounts) leave a look before the leap.
             check_place(path, overwrite=False)
         else:
+            temporary.unlink()
             return
     os.replace(temporary, target)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import ParameterError
-from gmmseg.io.atomic import atomic_file, atomic_path
-from gmmseg.io.formats import FileFormat, ResultKind, suffix_of
+from gmmseg.io.atomic import atomic_file, atomic_path, check_place
+from gmmseg.io.formats import FileFormat, ResultKind, side_files, suffix_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,13 +86,16 @@ def refuse_options(contents: Contents, *known: str | None) -> None:
 
 
 def write_with(known: FileFormat, path: Path, contents: Contents, windows: Windows, *, overwrite: bool) -> None:
-    """Write a result in a format, whole or not at all, with the files that go beside it."""
+    """Write a result in a format with the files that go beside it, all of them or none, and replace none unasked."""
+    for each in side_files(path, contents.kind, known):
+        check_place(each, overwrite=overwrite)
     # One window is there already.
     coming = windows if isinstance(windows, Sequence) else _ahead(windows)
-    with atomic_path(path, overwrite=overwrite, suffix=suffix_of(path, known) or "") as temporary:
+    with ExitStack() as files:
+        temporary = files.enter_context(atomic_path(path, overwrite=overwrite, suffix=suffix_of(path, known) or ""))
         beside = known.write(temporary, contents, coming)
-    for ending, content in beside.items():
-        with atomic_file(path.with_name(path.name + ending), overwrite=True) as file:
+        for ending, content in beside.items():
+            file = files.enter_context(atomic_file(path.with_name(path.name + ending), overwrite=overwrite))
             file.write(content)
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gmmseg.errors import GmmsegError, InputError, one_line
+from gmmseg.errors import GmmsegError, InputError, lacks_memory, one_line
 
 __all__ = ["explained"]
+
+
+# Of these the file's content is innocent.
+_UNREACHABLE = (
+    *(errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV),
+    *(errno.ENOTCONN, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE),
+)
 
 
 def _nothing(reason: str) -> str | None:
@@ -46,8 +54,8 @@ def explained(
     Raises
     ------
     InputError
-        Of the first of these that it is: memory that is too small, numbers that end early, what the format knows, or
-        damage. Errors of gmmseg itself pass as they are.
+        Of the first of these that it is: numbers that end early, memory that is too small, a file that has vanished or
+        cannot be reached, what the format knows, or damage. Errors of gmmseg itself pass as they are.
 
     Notes
     -----
@@ -58,10 +66,13 @@ def explained(
         yield
     except GmmsegError:
         raise
-    except MemoryError as error:
-        raise InputError(f"{path} does not fit into memory; {smaller}") from error
     except EOFError as error:
         raise InputError(f"{path} is cut short: its numbers end early; {remedy}") from error
     except Exception as error:
+        if lacks_memory(error):
+            raise InputError(f"{path} does not fit into memory; {smaller}") from error
+        if isinstance(error, OSError) and error.errno in _UNREACHABLE:
+            why = "is not there any more" if error.errno == errno.ENOENT else f"cannot be read: {error.strerror}"
+            raise InputError(f"{path} {why}; check the path, its rights and its disk") from error
         words = reason(error)
         raise InputError(f"{path} {known(words) or f'is {finding} ({words}); {remedy}'}") from error

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import warnings
 import zlib
+from codecs import getincrementaldecoder
 from functools import cache
 from pathlib import Path
 
 from gmmseg.errors import GmmsegWarning, InputError, OutputError, one_line
 from gmmseg.io.file_format import BuiltIn, FileFormat, ResultKind, has_module
+from gmmseg.io.regular import require_regular
 
 __all__ = [
     "FORMATS",
@@ -24,9 +26,12 @@ __all__ = [
     "ResultKind",
     "choose",
     "each_format",
+    "first_bytes",
     "has_rasterio",
     "identify",
+    "is_text",
     "outsiders",
+    "side_files",
     "suffix_of",
     "suffixes_for",
 ]
@@ -39,6 +44,11 @@ _NUMBERS: frozenset[ResultKind] = frozenset({"labels", "soft", "map"})
 _PICTURE: frozenset[ResultKind] = frozenset({"picture"})
 _CLASSES: frozenset[ResultKind] = frozenset({"labels", "soft"})
 _NOTHING: frozenset[ResultKind] = frozenset()
+# Names of classes, and coordinate systems that GeoTIFF has no keys for.
+_BESIDE: dict[tuple[str, ResultKind], tuple[str, ...]] = {
+    ("NIfTI", "labels"): (".txt",),
+    **{("TIFF", kind): (".aux.xml",) for kind in _NUMBERS},
+}
 
 FORMATS: tuple[FileFormat, ...] = (
     BuiltIn(
@@ -149,27 +159,38 @@ def identify(path: Path) -> FileFormat:
     Raises
     ------
     InputError
-        The file is missing, a folder, empty, unreadable or of no known format.
+        The file is missing, a folder, no regular file, empty, unreadable or of no known format.
     """
     if path.is_dir():
         known = _of_folder(path)
         if known is not None:
             return known
-    start = _first_bytes(path)
+    start = first_bytes(path)
     known = _of_signature(path, start)
     if known is not None:
         return known
-    if GDAL.sniff(start, path):
-        return GDAL
+    reason: InputError | None = None
+    try:
+        if GDAL.sniff(start, path):
+            return GDAL
+    except InputError as error:  # one that GDAL knows, but does not get; another package may read it
+        reason = error
     for known in outsiders():
         if known.sniff(start, path):
             return known
-    raise _unknown(path, start)
+    raise reason or _unknown(path, start)
 
 
-def _first_bytes(path: Path) -> bytes:
-    """Return the first bytes of a file, or of what a gzip file holds."""
+def first_bytes(path: Path) -> bytes:
+    """Return the first bytes of a file, or of what a gzip file holds.
+
+    Raises
+    ------
+    InputError
+        The file is missing, a folder, no regular file, empty or unreadable.
+    """
     try:
+        require_regular(path)  # opening a named pipe would wait for somebody to write into it
         with open(path, "rb") as file:
             start = file.read(_LOOK)
     except FileNotFoundError:
@@ -178,6 +199,8 @@ def _first_bytes(path: Path) -> bytes:
         raise InputError(f"{path} is a folder; name an image file in it") from None
     except PermissionError:
         raise InputError(f"{path} cannot be read: permission denied; change its rights") from None
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} cannot be read: {reason}; check the path") from error
@@ -189,6 +212,21 @@ def _first_bytes(path: Path) -> bytes:
         return zlib.decompressobj(wbits=31).decompress(start, _LOOK)
     except zlib.error:
         return start
+
+
+def is_text(start: bytes) -> bool:
+    r"""Whether a file that begins so is text, in ASCII or UTF-8.
+
+    Examples
+    --------
+    >>> is_text("Höhe,Breite\n".encode()), is_text(b"BM\0\1")
+    (True, False)
+    """
+    try:
+        text = getincrementaldecoder("utf-8")().decode(start)  # the last character may be cut
+    except UnicodeDecodeError:
+        return False
+    return all(character in "\t\n\r\f\ufeff" or character.isprintable() for character in text)
 
 
 def _of_signature(path: Path, start: bytes) -> FileFormat | None:
@@ -210,7 +248,7 @@ def _holds_only(folder: Path, wanted: FileFormat) -> bool:
     try:
         for each in sorted(folder.iterdir()):
             if each.name[0] != "." and each.is_file() and each.stat().st_size:
-                known = _of_signature(each, _first_bytes(each))
+                known = _of_signature(each, first_bytes(each))
                 if known not in (None, wanted):
                     return False
                 found = found or known is not None
@@ -254,6 +292,17 @@ def suffix_of(path: Path, known: FileFormat) -> str | None:
     return max(ends, key=len, default=None)
 
 
+def side_files(path: Path, kind: ResultKind, known: FileFormat) -> list[Path]:
+    """Return the files that a format may write beside a result: replaced as little as the result itself.
+
+    Examples
+    --------
+    >>> side_files(Path("a.nii.gz"), "labels", choose(Path("a.nii.gz"), kind="labels"))[0].name
+    'a.nii.gz.txt'
+    """
+    return [path.with_name(path.name + ending) for ending in _BESIDE.get((known.name, kind), ())]
+
+
 def suffixes_for(kind: ResultKind, formats: tuple[FileFormat, ...] = FORMATS) -> list[str]:
     """Return the suffixes of files that can hold a kind of result, of gmmseg's own formats or of these."""
     return [end for known in formats for end, kinds in known.suffixes.items() if kind in kinds]
@@ -265,8 +314,7 @@ def _unknown(path: Path, start: bytes) -> InputError:
     known = ", ".join(each.name for each in formats)
     suffix = path.suffix.lower()
     promised = next((each.name for each in formats if suffix in each.suffixes), None)
-    printable = all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in start)
-    content = "text" if printable else f"bytes {start[:4].hex(' ')}"
+    content = "text" if is_text(start) else f"bytes {start[:4].hex(' ')}"
     if promised is not None:
         return InputError(
             f"{os.fspath(path)} is named as a {promised} file, but starts with {content}; give an image file ({known})"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gmmseg.errors import OutputError, ParameterError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.contents import Contents, write_with
-from gmmseg.io.formats import ResultKind, choose, suffixes_for
+from gmmseg.io.formats import ResultKind, choose, side_files, suffixes_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,8 +60,8 @@ def check_target(
     Raises
     ------
     OutputError
-        The suffix is unknown for this kind, the folder is missing or not writable, the file exists, or the format has
-        no room for that many axes.
+        The suffix is unknown for this kind, the folder is missing or not writable, the file or one that goes beside it
+        exists, or the format has no room for that many axes.
     """
     path = Path(path)
     known = choose(path, kind=kind)
@@ -69,7 +69,8 @@ def check_target(
         raise OutputError(
             f"{path}: {known.name} pictures have 2 axes, the result has {ndim}; use .tif, .nii.gz or .npy"
         )
-    check_place(path, overwrite=overwrite)
+    for each in (path, *side_files(path, kind, known)):
+        check_place(each, overwrite=overwrite)
     if image is not None:
         known.check(image)
 

@@ -6,7 +6,6 @@ features, N of samples.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,9 +79,8 @@ class _Place:
 
 
 def _varying(planes: Array) -> Array:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # planes that are missing altogether are NaN, not above
-        return np.asarray(np.nanmax(planes, axis=1, initial=-np.inf) > np.nanmin(planes, axis=1, initial=np.inf))
+    highest = np.fmax.reduce(planes, axis=1, initial=-np.inf)  # NaN counts for nothing
+    return np.asarray(highest > np.fmin.reduce(planes, axis=1, initial=np.inf))
 
 
 def _starts(planes: Array, own: Array, active: Array) -> list[tuple[Array, Array]]:

@@ -5,7 +5,6 @@ N is the effective number of samples, L the mean log-likelihood a sample in nats
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError
+from gmmseg.errors import ParameterError
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization
 from gmmseg.mixture.kmeans import from_labels
@@ -340,13 +339,7 @@ class _Fitter:
 
     def fit(self, start: Mixture) -> Fit:
         """Run EM on all samples, to its end."""
-        return self._run(self.planes, start, self.iteration)
-
-    def _run(self, planes: Array, start: Mixture, iteration: Iteration) -> Fit:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            warnings.simplefilter("ignore", DataWarning)  # a component that is dropped ends the growth
-            return expectation_maximization(planes, start, iteration)
+        return expectation_maximization(self.planes, start, self.iteration)
 
     def attempt(self, begin: Callable[[Mixture, int], Mixture], mixture: Mixture, k: int) -> Fit | None:
         """Fit from `begin(mixture, k)`; None where the samples do not support k components."""
@@ -359,7 +352,7 @@ class _Fitter:
     def split(self, mixture: Mixture, k: int) -> Mixture:
         """Mixture with k components, from all of its components split."""
         few = self.iteration._replace(max_iterations=_TRIAL_ITERATIONS)
-        return merge_down(self._run(self.some, split_lengthwise(mixture), few).mixture, k)
+        return merge_down(expectation_maximization(self.some, split_lengthwise(mixture), few).mixture, k)
 
     def seed(self, mixture: Mixture, k: int) -> Mixture:
         """Start of its own for k components of the mixture's family."""

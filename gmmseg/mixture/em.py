@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError
+from gmmseg.errors import ConvergenceWarning, DataWarning, GmmsegWarning, ParameterError
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.prior import Prior
@@ -67,18 +67,28 @@ class Fit:
         Whether the last step gained less than the tolerance.
     rescued : int
         How often an emptied or degenerate component was set up anew; history may fall there.
+    remarks : tuple of GmmsegWarning
+        What there is to say of the result; `warned` says it. Of a trial nobody needs to hear.
     """
 
     mixture: Mixture
     history: tuple[float, ...]
     converged: bool
     rescued: int = 0
+    remarks: tuple[GmmsegWarning, ...] = ()
 
     def __repr__(self) -> str:
         """Say how EM went, on one line."""
         reached = f", {self.history[-1]:.4g} nats a sample" if self.history else ""
         verdict = "converged" if self.converged else "not converged"
         return f"Fit({self.mixture!r}, {len(self.history)} iterations, {verdict}{reached}, rescued={self.rescued})"
+
+    def warned(self, kind: type[GmmsegWarning] = GmmsegWarning) -> Self:
+        """Give the remarks of a kind as warnings, of the line that called the caller, and return the fit."""
+        for remark in self.remarks:
+            if isinstance(remark, kind):
+                warnings.warn(remark, stacklevel=3)
+        return self
 
 
 def expectation_maximization(
@@ -119,8 +129,8 @@ def expectation_maximization(
     Notes
     -----
     A component that holds less than the lightest sample, or whose covariance is degenerate, is put on one half of the
-    widest component instead; if that does not help it is dropped, with a DataWarning. Where something is known of the
-    components one by one (a prior of either kind, frozen ones) it stays as it was.
+    widest component instead; if that does not help it is dropped, with a DataWarning among the remarks. Where something
+    is known of the components one by one (a prior of either kind, frozen ones) it stays as it was.
     """
     how = iteration or Iteration()
     noise, tolerance = how.noise, how.tolerance
@@ -134,6 +144,7 @@ def expectation_maximization(
         return Fit(start, (), True)
     known = log_prior is not None or prior is not None or len(frozen) > 0
     mixture, history, rescued, fall = start, [], 0, 0.0
+    remarks: list[GmmsegWarning] = []
     comparable = converged = False
     for _ in range(how.max_iterations):
         statistics = measure(samples, mixture, noise=uncertain, threads=how.threads)
@@ -148,9 +159,15 @@ def expectation_maximization(
         if kept and bad.any():
             mixture = _as_before(mixture, previous, bad)
         elif bad.all():
+            remarks.append(DataWarning("every component was degenerate; their variances were raised"))
             mixture, added = _raise_variances(statistics, start.covariance, added, samples.least, previous, prior)
         elif bad.any():
-            mixture = _rescue(mixture, bad, may_split=rescued < start.n_components)
+            if rescued < start.n_components:
+                mixture = _split_widest(mixture, np.flatnonzero(~bad), np.flatnonzero(bad))
+            else:
+                mixture = mixture.select(np.flatnonzero(~bad))
+                none = f"{bad.sum()} of {len(bad)} components found no samples of their own and were dropped"
+                remarks.append(DataWarning(none))
         rescued += not comparable
         if gain < 0:
             slack = added if uncertain is None else added - noise
@@ -159,8 +176,8 @@ def expectation_maximization(
         if comparable and abs(gain) < tolerance and (gain >= 0 or -gain <= explained):
             converged = True
             break
-    _report(fall, converged or not tolerance, tolerance, len(history))
-    return Fit(mixture, tuple(history), converged, rescued)
+    remarks += _verdict(fall, converged or not tolerance, tolerance, len(history))
+    return Fit(mixture, tuple(history), converged, rescued, tuple(remarks))
 
 
 def _sorted_samples(
@@ -173,20 +190,18 @@ def _sorted_samples(
     return SortedSamples.of(planes, weights, log_prior)
 
 
-def _report(fall: float, settled: bool, tolerance: float, iterations: int) -> None:
+def _verdict(fall: float, settled: bool, tolerance: float, iterations: int) -> list[ConvergenceWarning]:
+    words = []
     if fall > 0:
-        warnings.warn(
-            f"the log-likelihood fell by {fall:.2g} nats a sample during EM; check the data for extreme values",
-            ConvergenceWarning,
-            stacklevel=4,
+        words.append(
+            f"the log-likelihood fell by {fall:.2g} nats a sample during EM; check the data for extreme values"
         )
     if not settled:
-        warnings.warn(
+        words.append(
             f"EM stopped after {iterations} iterations before the log-likelihood settled within {tolerance:g}; "
-            "allow more iterations or a larger tolerance",
-            ConvergenceWarning,
-            stacklevel=4,
+            "allow more iterations or a larger tolerance"
         )
+    return [ConvergenceWarning(each) for each in words]
 
 
 def with_outliers(mixture: Mixture, kind: str | None, planes: Array, noise: Array | float = 0.0) -> Mixture:
@@ -208,9 +223,8 @@ def with_outliers(mixture: Mixture, kind: str | None, planes: Array, noise: Arra
         return replace(mixture, dof=np.full(mixture.n_components, _START_DOF))
     if kind != "uniform":
         raise ParameterError(f"outliers={kind!r} is not known; use {' or '.join(OUTLIERS)}, or None")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a feature that no sample has
-        ranges = np.nanmax(planes, axis=1).astype(np.float64) - np.nanmin(planes, axis=1)
+    # As nanmax and nanmin, which warn of a feature that no sample has.
+    ranges = np.fmax.reduce(planes, axis=1).astype(np.float64) - np.fmin.reduce(planes, axis=1)
     ranges = np.sqrt(ranges**2 + 12 * np.asarray(noise))  # the variance of a uniform distribution is a twelfth
     ranges = np.where(ranges > 0, ranges, 1.0)
     return replace(
@@ -229,7 +243,6 @@ def _raise_variances(
     Those that are not become balls of the samples' spread where they were: sums over samples too far apart for their
     dtype may have lost all digits.
     """
-    warnings.warn("every component was degenerate; their variances were raised", DataWarning, stacklevel=4)
     second = statistics.second if statistics.second.ndim == 2 else np.diagonal(statistics.second, axis1=1, axis2=2)
     spread = second.sum(axis=0) / max(statistics.counts.sum(), np.finfo(float).tiny)
     unit = np.where((spread > _LEAST_SPREAD) & np.isfinite(spread), spread, 1.0)
@@ -253,18 +266,6 @@ def _as_before(mixture: Mixture, previous: Mixture, bad: Array) -> Mixture:
     if not mixture.family.shared:
         covariances[bad] = previous.covariances[bad]
     return replace(mixture, means=means, covariances=covariances)
-
-
-def _rescue(mixture: Mixture, bad: Array, *, may_split: bool) -> Mixture:
-    """Put bad components, which hold no samples or have no volume, on halves of good ones, or drop them."""
-    if may_split:
-        return _split_widest(mixture, np.flatnonzero(~bad), np.flatnonzero(bad))
-    warnings.warn(
-        f"{bad.sum()} of {len(bad)} components found no samples of their own and were dropped",
-        DataWarning,
-        stacklevel=4,
-    )
-    return mixture.select(np.flatnonzero(~bad))
 
 
 def _degenerate(mixture: Mixture, statistics: Statistics, least: float) -> Array:

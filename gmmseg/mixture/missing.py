@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import GmmsegWarning
 from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import has_missing, patterns
@@ -28,10 +26,8 @@ def fill_in(planes: Array, weights: Array | None = None) -> Array:
     variance = np.where(known, (planes - mean[:, None]) ** 2, 0).sum(axis=1, dtype=np.float64) / counts
     variance = np.maximum(variance, np.where(variance > 0, 0, 1))
     start = Mixture(np.ones(1), mean[None], np.diag(variance)[None])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", GmmsegWarning)
-        few = Iteration(max_iterations=10, regularization=1e-6 * variance)
-        one = expectation_maximization(planes, start, few, weights=weights).mixture
+    few = Iteration(max_iterations=10, regularization=1e-6 * variance)
+    one = expectation_maximization(planes, start, few, weights=weights).mixture
     mean, covariance = one.means[0], one.covariances[0]
     filled = np.where(known, planes, mean[:, None].astype(planes.dtype))
     for observed, index in patterns(planes):

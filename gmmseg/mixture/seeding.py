@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import GmmsegWarning, ParameterError
+from gmmseg.errors import ParameterError
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.kmeans import both_spaces, from_labels, lloyd, nearest, plus_plus, standardize
 from gmmseg.mixture.missing import fill_in
@@ -112,12 +111,11 @@ def seed_mixture(
         return from_labels(complete, labels, len(centres), how.covariance, some_weights, added)
 
     def climb(mixture: Mixture, iterations: int) -> Fit:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", GmmsegWarning)  # of a trial; the fit that follows warns where there is need
-            iteration = Iteration(
-                max_iterations=iterations, regularization=how.regularization, noise=how.noise, threads=how.threads
-            )
-            return expectation_maximization(some, mixture, iteration, weights=some_weights)
+        iteration = Iteration(
+            max_iterations=iterations, regularization=how.regularization, noise=how.noise, threads=how.threads
+        )
+        # Of a trial nothing is said; the fit that follows warns where there is need.
+        return expectation_maximization(some, mixture, iteration, weights=some_weights)
 
     rounds = how.rounds or min(max(_SUBSET // some.shape[1], 1), _MOST_ROUNDS)
     starts = how.starts or (4 if k > 6 else 2 if rounds > 1 else 1)

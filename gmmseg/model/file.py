@@ -11,6 +11,7 @@ import numpy as np
 
 from gmmseg.errors import GmmsegError, InputError
 from gmmseg.features import Recipe
+from gmmseg.io.regular import require_regular
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.model.model import FORMAT, VERSION, Model, Training
 
@@ -26,6 +27,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         The file is missing, no model, damaged or of a newer version.
     """
     try:
+        require_regular(Path(path))
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; give the path of a model, as `gmmseg fit` writes it") from None

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 import gmmseg
 import gmmseg.batch.answering as answering
-from gmmseg.errors import OutputError
+from gmmseg.errors import InputError, OutputError
 
 
 @pytest.fixture
@@ -99,6 +99,8 @@ def test_a_bad_image_is_an_error_in_the_line(job, scenes):
     ("error", "cause", "message", "retry", "stops"),
     [
         (MemoryError(), None, "scenes/a.png: there is not enough memory", True, False),
+        (InputError("a.png does not fit"), MemoryError(), "a.png does not fit", True, False),
+        (InputError("a.png is damaged"), ValueError(), "a.png is damaged", False, False),
         (ZeroDivisionError("by zero"), None, "scenes/a.png: unexpected ZeroDivisionError", False, False),
         (OutputError("l.png: it exists"), None, "l.png: it exists", False, False),
         (OutputError("l.png: full"), OSError(errno.ENOSPC, "full"), "l.png: full", False, True),

@@ -2,13 +2,16 @@
 
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
 from batches import reasons
 
 from gmmseg.batch import plan, run
+from gmmseg.batch.inputs import images_of
 from gmmseg.batch.manifest import NAME
+from gmmseg.errors import InputError
 
 
 @pytest.mark.slow
@@ -41,6 +44,47 @@ def test_a_folder_keeps_its_structure(scenes):
     }
 
 
+def test_pipes_sockets_devices_and_links_to_them_are_no_images(scenes, tmp_path):
+    os.mkfifo(scenes / "pipe.png")
+    (scenes / "link.png").symlink_to("pipe.png")
+    (scenes / "null").symlink_to("/dev/null")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(scenes / "s.npy"))
+        made = plan(scenes, "labels")
+    assert {step.source.name: step.reason for step in made.steps if not step.outputs} == {
+        "link.png": "is a named pipe, not a regular file",
+        "null": "is a device, not a regular file",
+        "pipe.png": "is a named pipe, not a regular file",
+        "s.npy": "is a socket, not a regular file",
+    }
+    assert len(made.images) == 6
+    assert len(images_of([scenes])) == 3
+    os.mkfifo("list.txt")
+    with pytest.raises(InputError, match=r"^list\.txt is a named pipe, not a regular file; copy what it holds"):
+        plan("list.txt", "labels")
+    (line,) = run(plan("scenes/pipe.png", "labels"))  # named on purpose: it is said when it is its turn
+    assert line["error"]["message"].startswith("scenes/pipe.png is a named pipe")
+    (line,) = run(plan("scenes/pipe.png", "labels", resume=True))
+    assert "error" in line
+    with pytest.raises(InputError, match="is a named pipe"):
+        plan(scenes, "others", model=scenes / "pipe.png")
+
+
+@pytest.mark.parametrize("name", ["table.csv", "readme.txt", "numbers", "numbers.md"])
+def test_tables_and_notes_are_no_images_whatever_gdal_takes_them_for(scenes, name):
+    (scenes / name).write_text("".join(f"{x} {y} {x * y}\n" for y in range(4) for x in range(5)))
+    made = plan(scenes, "labels")
+    (left_out,) = [step for step in made.steps if not step.outputs]
+    assert left_out.source == scenes / name
+    assert scenes / name not in images_of([scenes])
+
+
+def test_a_raster_that_is_text_is_named_so(scenes):
+    (scenes / "height.asc").write_text("ncols 3\nnrows 2\nxllcorner 0\nyllcorner 0\ncellsize 1\n1 2 3\n4 5 6\n")
+    assert "height_labels.tif" in {step.key for step in plan(scenes, "labels").images}
+    assert scenes / "height.asc" in images_of([scenes])
+
+
 def test_patterns_lists_and_names(scenes):
     everything = plan(scenes, "labels")
     images = sorted(str(step.source) for step in everything.steps)
@@ -53,6 +97,21 @@ def test_patterns_lists_and_names(scenes):
     assert [step.key for step in plan(["scenes/deep/a.png"], "labels").steps] == ["a_labels.png"]
     Path("scenes/[odd].png").write_bytes(Path("scenes/a.png").read_bytes())
     assert [step.key for step in plan("scenes/[odd].png", "labels").steps] == ["[odd]_labels.png"]
+
+
+def test_a_list_names_files_below_its_folder(scenes, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    shutil.move(scenes / "b.png", tmp_path / "elsewhere" / "b.png")
+    (scenes / "b.png").symlink_to(tmp_path / "elsewhere" / "b.png")
+    (scenes / "a link.png").symlink_to("a.png")
+    lists = scenes / "list.txt"
+    outside = ("elsewhere/b.png", "scenes/b.png", "scenes/../elsewhere/b.png", "/etc/hostname", "scenes/b.png+x.png")
+    for entry in outside:
+        lists.write_text(f"scenes/a.png\n{entry}\n")
+        with pytest.raises(InputError, match=r"^scenes/list\.txt names .* not in the list's folder .*; put the list"):
+            plan(lists, "labels")
+    lists.write_text(f"scenes/a.png\nscenes/a link.png\n{scenes.absolute()}/deep/a.png\n")
+    assert len(plan(lists, "labels").images) == 3
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import gmmseg
 from gmmseg.batch import plan, run
 from gmmseg.batch.manifest import NAME
 from gmmseg.errors import InputError, OutputError, ParameterError
+from gmmseg.io.temporary import temporary_folder
 
 
 @pytest.mark.parametrize(
@@ -106,3 +107,48 @@ def test_other_peoples_files_are_kept(scenes):
     assert Path("labels/a_labels.png").read_bytes() != b"precious"
     do([scenes / "a.png"], overwrite=True)
     assert len(lines()) == 6  # lines of the other images are true still
+
+
+def test_no_result_leaves_the_folder(scenes, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    Path("labels", "inside").mkdir(parents=True)
+    Path("labels", "deep").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputError, match=r"its result labels/deep/\S* would be .*/elsewhere/.*, outside of labels;"):
+        plan(scenes, "labels", resume=True)
+    Path("labels", "deep").unlink()
+    Path("labels", "b_labels.png").symlink_to(tmp_path / "elsewhere" / "b.png")
+    with pytest.raises(OutputError, match=r"^scenes/b\.png: its result labels/b_labels\.png would be"):
+        plan(scenes, "labels", overwrite=True)
+    Path("labels", "b_labels.png").unlink()
+    shutil.copy(scenes / "a.png", "elsewhere/a.png")
+    with pytest.raises(OutputError, match=r"/elsewhere/a_labels\.png, outside of labels"):
+        plan("scenes/*/../../elsewhere/*.png", "labels")
+    Path("labels", "deep").symlink_to("inside")  # which stays in the folder
+    assert len(plan(scenes, "labels").images) == 6
+
+
+def test_what_lies_beside_a_result_is_replaced_as_little_as_the_result(scenes):
+    np.save(scenes / "volume.npy", np.zeros((4, 5, 6), np.uint8))
+    arguments = {"sources": scenes / "volume.npy", "out_dir": "labels", "reading": {"channel_axis": None}}
+    assert [step.key for step in plan(**arguments).images] == ["volume_labels.tif"]
+    Path("labels").mkdir()
+    Path("labels", "volume_labels.tif.aux.xml").touch()
+    with pytest.raises(OutputError, match=r"labels/volume_labels\.tif\.aux\.xml exists already; pass resume=True"):
+        plan(**arguments)
+    assert len(plan(**arguments, overwrite=True).images) == 1
+
+
+def test_what_a_manifest_names_through_links_is_not_swept(scenes, tmp_path):
+    do(scenes)
+    with temporary_folder(tmp_path) as mine:
+        name = mine.name.replace(f"-{os.getpid()}-", f"-{1 << 40}-")
+    for place in (tmp_path / "elsewhere", Path("labels")):
+        Path(place, name).mkdir(parents=True)
+    Path("labels", "way out").symlink_to(tmp_path / "elsewhere")
+    line = lines()[0]
+    line["outputs"]["labels"]["file"] = "way out/a_labels.png"
+    with open(Path("labels", NAME), "a") as file:
+        file.write(json.dumps(line) + "\n")
+    run(plan(scenes, "labels", parameters={"k": 3}, resume=True))
+    assert Path("elsewhere", name).exists()
+    assert not Path("labels", name).exists()

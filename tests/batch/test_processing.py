@@ -7,7 +7,8 @@ import pytest
 
 import gmmseg
 from gmmseg.batch import process
-from gmmseg.errors import OutputError, ParameterError
+from gmmseg.errors import InputError, OutputError, ParameterError
+from gmmseg.labelling.result import Segmentation
 
 
 def test_one_image_is_what_segment_says(scenes, tmp_path):
@@ -35,3 +36,29 @@ def test_one_image_needs_nothing_of_the_rest(fresh_python):
     assert fresh_python(code).strip() == "False"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = gmmseg.batch.nothing
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (InputError("a.tif is not there any more; check the path"), InputError, "a.tif is not there any more"),
+        (FileNotFoundError(2, "No such file", "b.tif"), OutputError, "b.tif: No such file; check the file"),
+        (OSError(28, "No space left"), OutputError, "s.npy cannot be written: No space left; free space"),
+        (RuntimeError("std::bad_alloc"), RuntimeError, "std::bad_alloc"),
+        (MemoryError(), OutputError, "s.npy cannot be written: there is not enough memory"),
+        (OSError(12, "Cannot allocate memory"), OutputError, "s.npy cannot be written: there is not enough memory"),
+    ],
+)
+def test_what_fails_while_results_are_written_is_said_of_what_failed(scenes, monkeypatch, error, kind, words):
+    save = Segmentation.save
+
+    def fail(self, path, **options):
+        if path.name == "s.npy":
+            raise error
+        save(self, path, **options)
+
+    monkeypatch.setattr(Segmentation, "save", fail)
+    with pytest.raises(kind) as caught:
+        process(scenes / "a.png", {"labels": Path("l.npy"), "soft": Path("s.npy")}, parameters={"k": 2})
+    assert str(caught.value).startswith(words)
+    assert kind is RuntimeError or str(caught.value).endswith("(l.npy was written before that)")

@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 from terminals import Terminal
 
 import gmmseg
+from gmmseg.io.temporary import temporary_folder
 
 
 @pytest.fixture
@@ -187,7 +188,11 @@ def test_two_runs_at_once(run, scenes, folder):
         f"gmmseg: error: another batch (process {os.getpid()}) is at work in labels; wait for its end\n"
     )
     assert files(folder / "labels") == [".gmmseg-batch.lock"]
-    (folder / "labels" / ".gmmseg-0123456789ab.tmp").touch()  # of a run that was killed, as is the lock's file
+    # Of a run that was killed, as is the lock's file.
+    with temporary_folder(folder / "labels") as mine:
+        left = mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{1 << 40}-"))
+    left.mkdir()
+    (left / "optimised.tif").touch()
     assert run("batch", "scenes", "--out-dir", "labels", "-q").code == 0
     assert files(folder / "labels") == [*LABELS, "manifest.jsonl"]
 

@@ -46,3 +46,36 @@ def test_a_segmentation_that_is_given_as_an_image():
 def test_a_file_whose_name_is_that_of_a_parameter(tmp_path):
     python, shell = spoken(read, tmp_path / "max_pixels mask.png")
     assert python == shell
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("segment", "a" * 4000 + ".png"),
+        ("segment", "photo.png", "-k", "many words " * 300),
+        ("segment", "photo.png", f"--features={'many words ' * 300}"),
+        ("segment", "photo.png", "--channels", "red,many words " * 300),
+        ("segment", "photo.png", "-o", "a b/" * 300 + "l.png"),
+        ("segment", "photo.png", "--mask", "\u202e" * 900),
+        ("info", "no such folder " * 300 + "/a.png"),
+        ("segment", "no such folder " * 300 + "/a.png"),
+        ("many words " * 300,),
+        ("segment", "photo.png", f"--{'many words ' * 300}"),
+    ],
+)
+def test_long_arguments_are_quoted_in_part(run, arguments):
+    finished = run(*arguments)
+    assert finished.code in (1, 2)
+    assert finished.out == ""
+    assert finished.err.count("\n") == 1
+    assert len(finished.err) <= 616
+    longest = max(arguments, key=len).partition("=")[2] or max(arguments, key=len)
+    assert longest[:201] not in finished.err
+
+
+def test_a_long_name_in_a_batch_is_quoted_in_part(run, folder):
+    (folder / "list.txt").write_text("scan" * 1000 + ".png\n")
+    finished = run("batch", "list.txt", "--out-dir", "labels")
+    assert finished.code == 1
+    assert finished.err.count("\n") == 1
+    assert len(finished.err) < 500

@@ -8,7 +8,7 @@ import pytest
 
 from gmmseg.errors import OutputError
 from gmmseg.io import check_target, read_labels, write_labels
-from gmmseg.io.atomic import atomic_file
+from gmmseg.io.atomic import atomic_file, atomic_path
 
 
 def test_impossible_places(tmp_path, labels, monkeypatch):
@@ -43,6 +43,33 @@ def test_a_full_disk_is_one_line(tmp_path):
     with pytest.raises(OutputError, match="No space left"), atomic_file(tmp_path / "a", overwrite=False):
         raise OSError(28, "No space left on device")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_wrong_with_another_file_is_not_said_of_this_one(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught, atomic_file(tmp_path / "a", overwrite=False):
+        (tmp_path / "b" / "input").read_bytes()
+    assert caught.value.filename == str(tmp_path / "b" / "input")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "out").mkdir()
+    with (
+        pytest.raises(OutputError, match="a cannot be written: No such file or directory"),
+        atomic_path(tmp_path / "out" / "a", overwrite=False) as temporary,
+    ):
+        temporary.parent.rmdir()
+        temporary.parent.parent.rmdir()
+        temporary.touch()
+
+
+def test_what_a_library_leaves_beside_its_file_is_gone(tmp_path):
+    with atomic_path(tmp_path / "a.tif", overwrite=False, suffix=".tif") as temporary:
+        temporary.write_text("whole")
+        assert temporary.suffix == ".tif"
+        temporary.with_name(f"{temporary.name}.ovr.tmp").touch()
+    assert [each.name for each in tmp_path.iterdir()] == ["a.tif"]
+    with pytest.raises(ZeroDivisionError), atomic_path(tmp_path / "b.tif", overwrite=False) as temporary:
+        temporary.with_name("b.aux.xml").touch()
+        raise ZeroDivisionError
+    assert [each.name for each in tmp_path.iterdir()] == ["a.tif"]
 
 
 @pytest.mark.parametrize("links", [True, False])

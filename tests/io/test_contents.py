@@ -7,6 +7,8 @@ import pytest
 
 from gmmseg.errors import OutputError, ParameterError
 from gmmseg.image import Image
+from gmmseg.image.place import Place
+from gmmseg.io import check_target, write_windows
 from gmmseg.io.contents import Contents, assembled, narrowed, refuse_options, stored_probabilities, write_with
 from gmmseg.io.file_format import FileFormat
 
@@ -91,6 +93,52 @@ def test_a_file_and_what_lies_beside_it(tmp_path):
         write_with(Lines(), tmp_path / "a.long.txt", contents, list(labels_of(1)), overwrite=False)
     write_with(Lines(), tmp_path / "a.long.txt", contents, list(labels_of(1)), overwrite=True)
     assert (tmp_path / "a.long.txt").read_text() == "0\n"
+
+
+@pytest.mark.parametrize("ending", ["", ".note"])
+def test_neither_of_them_is_replaced_unasked(tmp_path, ending):
+    (tmp_path / f"a.txt{ending}").write_text("mine")
+    contents = Contents("labels", (1, 2), "uint8")
+    with pytest.raises(OutputError, match=rf"a\.txt{ending} exists already"):
+        write_with(Lines(), tmp_path / "a.txt", contents, labels_of(1), overwrite=False)
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [(f"a.txt{ending}", "mine")]
+    write_with(Lines(), tmp_path / "a.txt", contents, labels_of(1), overwrite=True)
+    assert (tmp_path / "a.txt.note").read_bytes() == b"beside"
+
+
+def test_what_goes_beside_is_refused_before_anything_is_computed(tmp_path):
+    for name, kind, beside in (("a.nii.gz", "labels", "a.nii.gz.txt"), ("a.tif", "soft", "a.tif.aux.xml")):
+        check_target(tmp_path / name, kind=kind)
+        (tmp_path / beside).touch()
+        with pytest.raises(OutputError, match=f"{beside} exists already; pass overwrite=True"):
+            check_target(tmp_path / name, kind=kind)
+        check_target(tmp_path / name, kind=kind, overwrite=True)
+
+        def never():
+            raise AssertionError
+            yield
+
+        with pytest.raises(OutputError, match=f"{beside} exists already"):
+            write_windows(tmp_path / name, Contents(kind, (1, 2), "uint8", ("a",)), never())
+    check_target(tmp_path / "a.nii.gz", kind="soft")
+
+
+@pytest.mark.parametrize("cog", [False, True])
+def test_all_that_waits_for_its_name_is_in_one_hidden_folder(tmp_path, cog):
+    pytest.importorskip("rasterio")
+    seen = []
+
+    def windows():
+        seen.extend(each.name for each in tmp_path.iterdir())
+        yield (slice(0, 20), slice(0, 30)), np.ones((20, 30), np.uint8)
+
+    place = Place((1.0, 0.0, 5.0, 0.0, -1.0, 7.0), "EPSG:32633", unit="m")
+    image = Image(np.zeros((20, 30, 1), np.uint8), place=place)
+    contents = Contents("labels", (20, 30), "uint8", ("a",), image, {"cog": True} if cog else {})
+    write_windows(tmp_path / "a.tif", contents, windows())
+    assert len(seen) == 1
+    assert seen[0].startswith(".gmmseg-")
+    assert {each.name for each in tmp_path.iterdir()} == {"a.tif", "a.tif.aux.xml"}
 
 
 def test_a_failure_among_the_windows_leaves_nothing(tmp_path):

@@ -1,5 +1,6 @@
 """What is wrong with a file, in one line."""
 
+import errno
 import zlib
 
 import pytest
@@ -26,6 +27,30 @@ def test_numbers_that_end_early_and_memory_that_is_too_small():
     assert said(EOFError("gone")) == "a.tif is cut short: its numbers end early; export it again"
     assert said(MemoryError()) == "a.tif does not fit into memory; reduce it or cut it into tiles"
     assert said(MemoryError(), smaller="read it by windows") == "a.tif does not fit into memory; read it by windows"
+
+
+def test_memory_that_is_too_small_is_no_damage_whatever_a_library_calls_it():
+    for error in (
+        RuntimeError("std::bad_alloc"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        ValueError("Unable to allocate 9.31 GiB for an array"),
+    ):
+        assert said(error) == "a.tif does not fit into memory; reduce it or cut it into tiles"
+    error = ValueError("decoder failed")
+    error.__cause__ = MemoryError()
+    with pytest.raises(InputError, match="does not fit into memory"), explained("a.tif", "export it again"):
+        raise error
+
+
+def test_a_file_that_has_vanished_or_cannot_be_reached_is_not_damaged():
+    assert said(FileNotFoundError(errno.ENOENT, "No such file or directory")) == (
+        "a.tif is not there any more; check the path, its rights and its disk"
+    )
+    assert said(OSError(errno.EIO, "Input/output error")) == (
+        "a.tif cannot be read: Input/output error; check the path, its rights and its disk"
+    )
+    assert said(OSError("image file is truncated")).startswith("a.tif is damaged")
+    assert said(OSError(errno.EINVAL, "Invalid argument")).startswith("a.tif is damaged")
 
 
 def test_a_format_has_words_of_its_own():

@@ -89,13 +89,13 @@ def some_labels(image):
 
 
 def write_something(known, end, image, path):
-    """Write the simplest result that files of this name hold."""
+    """Write the simplest result that files of this name hold; what lies beside a former one is replaced."""
     if holds(known, end, "labels"):
-        write_labels(path, some_labels(image), image=image)
+        write_labels(path, some_labels(image), image=image, overwrite=True)
     elif holds(known, end, "picture"):
-        write_rgb(path, gradients(image), image=image)
+        write_rgb(path, gradients(image), image=image, overwrite=True)
     else:
-        write_map(path, some_labels(image).astype(np.float32), key="anomaly", image=image)
+        write_map(path, some_labels(image).astype(np.float32), key="anomaly", image=image, overwrite=True)
 
 
 def gradients(image):

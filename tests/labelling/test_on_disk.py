@@ -64,7 +64,7 @@ def test_a_full_disk_is_reported_before_it_kills(specks, tmp_path, monkeypatch):
     kept = gmmseg.segment(replace(specks, pixels=source, valid=None), k=2, memory=1 << 15).clean(40)
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(OutputError, match="no room for 0 MB of labels that are to be cleaned .*; free space, or leave"):
-        kept.save(tmp_path / "labels.npy")
+        kept.save(tmp_path / "labels.tif")
     assert list(tmp_path.iterdir()) == []
 
 

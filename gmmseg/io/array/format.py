@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 import zipfile
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmmseg.errors import InputError
+from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
-from gmmseg.image.windows import Window
-from gmmseg.io.array.mapped import MappedArray
+from gmmseg.image.windows import Window, everything
+from gmmseg.io.array.boxes import make_room, write_box
+from gmmseg.io.array.in_file import ArrayInFile
+from gmmseg.io.array.preamble import ArrayHeader, filled, read_header
 from gmmseg.io.contents import assembled, narrowed, refuse_options, stored_probabilities
 from gmmseg.io.damage import explained
 from gmmseg.io.meaning import InterpretedSource, Meaning, settle_color
@@ -29,36 +32,33 @@ if TYPE_CHECKING:
 
 __all__ = ["NPY", "NPZ"]
 
-_OBJECTS = "holds Python objects, which are never loaded; save a plain array of numbers"
 _KEYS = {"labels": "labels", "soft": "probabilities"}
+_METHODS = (
+    zipfile.ZIP_STORED,
+    zipfile.ZIP_DEFLATED,
+)  # Python inflates the others without a limit, NumPy has only these
+_MOST_NAMES = 1 << 20  # bytes of the names of classes, of which there are at most 255
 
 
 def _explained(path: Path, name: str) -> AbstractContextManager[None]:
     """Turn what NumPy and zipfile raise into one line."""
-    return explained(path, f"save the {name} file again", known=_known)
+    return explained(path, _remedy(name))
 
 
-def _known(reason: str) -> str | None:
-    """Say what is wrong with a file that NumPy loads only by running what is in it."""
-    return _OBJECTS if "pickle" in reason or "Object arrays" in reason else None
+def _remedy(name: str) -> str:
+    return f"save the {name} file again"
 
 
-def _image_in_file(path: Path, channel_axis: ChannelAxis) -> Image | None:
-    """Return the image that a .npy file holds, unread; None where reading it whole says what is wrong with it."""
-    with _explained(path, "NPY"), open(path, "rb") as file:
-        version = np.lib.format.read_magic(file)
-        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = header(file)
-        offset = file.tell()
-    if dtype.kind not in "buif" or not 0 < math.prod(shape) * dtype.itemsize <= path.stat().st_size - offset:
-        return None
+def _image_in_file(path: Path, header: ArrayHeader, channel_axis: ChannelAxis) -> Image:
+    """Return the image that a .npy file holds, unread."""
+    shape = header.shape
     guessed = channel_axis == "auto" and len(shape) == 3 and shape[-1] in (3, 4)
     alpha = guessed and shape[-1] == 4
     # One number in the shape of the array, so that the rules are those of arrays in memory.
     model = np.broadcast_to(np.uint8(0), (*shape[:-1], 3) if alpha else shape)
     like = Image.from_array(model, channel_axis=channel_axis, name=str(path))
     axis = 2 if guessed else None if not isinstance(channel_axis, int) else channel_axis % len(shape)
-    raw = MappedArray(path, offset, shape, dtype, axis, "F" if fortran else "C")
+    raw = ArrayInFile(path, header.offset, shape, header.dtype, axis, header.order)
     return replace(like, pixels=InterpretedSource(raw, Meaning(color=like.color, alpha=alpha)), valid=None)
 
 
@@ -67,39 +67,57 @@ class _Npy:
 
     def read(self, path: Path, reading: Reading) -> Image:
         """Read an image; the pixels of a file that take more than the memory stay there."""
-        # Where there is no limit, an array is mapped whole.
+        header = self._header(path)
+        # Where there is no limit, an array is read whole.
         memory = None if reading.memory is None else reading.memory_unchosen
-        if memory is not None:
-            image = _image_in_file(path, reading.channel_axis)
-            if image is not None and math.prod(image.pixels.shape) * image.pixels.dtype.itemsize > memory:
+        if memory is not None and header.n_bytes:
+            image = _image_in_file(path, header, reading.channel_axis)
+            if math.prod(image.pixels.shape) * image.pixels.dtype.itemsize > memory:
                 settled = settle_color(image)
                 if reading.channel_axis == "auto" and image.color and not settled.color:
                     # Raises what is said of such an array in memory.
                     Image.from_array(np.full((1, 1, 3), 2.0), name=str(path))
                 return chosen(settled, reading)
-        return _image(path, self._array(path, reading), reading)
+        return _image(path, self._array(path, header, reading, reading.channel_axis), reading)
 
     def read_labels(self, path: Path, reading: Reading) -> np.ndarray:
         """Read the array."""
-        return self._array(path, reading)
+        return self._array(path, self._header(path), reading)
 
     def read_probabilities(self, path: Path, reading: Reading) -> np.ndarray:
         """Read the array."""
-        return self._array(path, reading)
+        return self._array(path, self._header(path), reading)
 
-    def _array(self, path: Path, reading: Reading) -> np.ndarray:
-        """Return a read-only view of the file on disk."""
-        with _explained(path, "NPY"):
-            with open(path, "rb") as file:
-                shape, dtype = _array_header(file)
-            _check(path, shape, dtype, reading)
-            return np.asarray(np.load(path, mmap_mode="r" if math.prod(shape) else None, allow_pickle=False))
+    def _header(self, path: Path) -> ArrayHeader:
+        """Return what the file says of its array, of which all numbers have to be there."""
+        with _explained(path, "NPY"), open(path, "rb") as file:
+            header = read_header(path, file, _remedy("NPY"))
+            size = file.seek(0, 2)
+        _require_numbers(path, header)
+        more = size - header.offset - header.n_bytes
+        if more < 0:
+            shape = " x ".join(map(str, header.shape))
+            raise InputError(
+                f"{path} is cut short: {-more} of the {header.n_bytes} bytes of {shape} numbers are missing; "
+                f"{_remedy('NPY')}"
+            )
+        if more:
+            warnings.warn(f"{path}: {more} bytes behind its array are not read", DataWarning, stacklevel=6)
+        return header
+
+    def _array(
+        self, path: Path, header: ArrayHeader, reading: Reading, channel_axis: ChannelAxis = "auto"
+    ) -> np.ndarray:
+        """Read the numbers, into memory: a mapped file that becomes shorter would end the process."""
+        _require_room(path, header, reading, channel_axis)
+        with _explained(path, "NPY"), open(path, "rb") as file:
+            file.seek(header.offset)
+            return filled(path, file, header, _remedy("NPY"))
 
     def describe(self, path: Path) -> dict[str, Any]:
         """Return shape and dtype."""
         with _explained(path, "NPY"), open(path, "rb") as file:
-            shape, dtype = _array_header(file)
-        return {"shape": list(shape), "dtype": str(dtype)}
+            return _facts(read_header(path, file, _remedy("NPY")))
 
     def suffix_of_labels(self, path: Path, channel_axis: ChannelAxis) -> str:
         """Return that of pictures, or of what has room for volumes."""
@@ -109,18 +127,21 @@ class _Npy:
     def write(self, path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
         """Write a result, of an image that stays in its file window by window."""
         _refuse_others(contents)
-        if contents.image is None or contents.image.in_memory:
-            array = _stored(contents, assembled(contents, windows))
-            with open(path, "xb") as file:
-                np.save(file, array, allow_pickle=False)
-            return {}
-        dtype = contents.stored_dtype if contents.kind == "soft" else contents.dtype
-        shape = (len(contents.names), *contents.shape) if contents.kind == "soft" else contents.shape
-        mapped = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-        for window, values in windows:
-            where: tuple[Any, ...] = (..., *window)
-            mapped[where] = stored_probabilities(values, dtype) if contents.kind == "soft" else values
-        mapped.flush()
+        soft = contents.kind == "soft"
+        with open(path, "xb") as file:
+            if contents.image is None or contents.image.in_memory:
+                np.save(file, _stored(contents, assembled(contents, windows)), allow_pickle=False)
+                return {}
+            dtype = np.dtype(contents.stored_dtype if soft else contents.dtype)
+            first = (len(contents.names),) if soft else ()
+            shape = (*first, *contents.shape)
+            described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, described)
+            offset = file.tell()
+            make_room(file, offset + math.prod(shape) * dtype.itemsize)
+            for window, values in windows:
+                stored = stored_probabilities(values, str(dtype)) if soft else values.astype(dtype, copy=False)
+                write_box(file, offset, shape, (*everything(first), *window), stored)
         return {}
 
 
@@ -129,7 +150,7 @@ class _Npz:
 
     def read(self, path: Path, reading: Reading) -> Image:
         """Read an image, always whole."""
-        return _image(path, self._array(path, reading, "image"), reading)
+        return _image(path, self._array(path, reading, "image", reading.channel_axis), reading)
 
     def read_labels(self, path: Path, reading: Reading) -> np.ndarray:
         """Read the only array, or the one named "labels"."""
@@ -139,14 +160,14 @@ class _Npz:
         """Read the only array, or the one named "probabilities"."""
         return self._array(path, reading, "probabilities")
 
-    def _array(self, path: Path, reading: Reading, key: str) -> np.ndarray:
+    def _array(self, path: Path, reading: Reading, key: str, channel_axis: ChannelAxis = "auto") -> np.ndarray:
         with _explained(path, "NPZ"), zipfile.ZipFile(path) as archive:
             name = _member(path, archive, key)
-            with archive.open(name) as entry:
-                shape, dtype = _array_header(entry)
-            _check(path, shape, dtype, reading)
-            with archive.open(name) as entry:
-                return np.asarray(np.lib.format.read_array(entry, allow_pickle=False))
+            with _entry(path, archive, name) as entry:
+                header = read_header(path, entry, _remedy("NPZ"))
+                _require_numbers(path, header)
+                _require_room(path, header, reading, channel_axis)
+                return filled(path, entry, header, _remedy("NPZ"))
 
     def describe(self, path: Path) -> dict[str, Any]:
         """Return the shape and dtype of each array."""
@@ -154,26 +175,33 @@ class _Npz:
         with _explained(path, "NPZ"), zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 if name.endswith(".npy"):
-                    with archive.open(name) as entry:
-                        shape, dtype = _array_header(entry)
-                    arrays[name[:-4]] = {"shape": list(shape), "dtype": str(dtype)}
+                    with _entry(path, archive, name) as entry:
+                        arrays[name[:-4]] = _facts(read_header(path, entry, _remedy("NPZ")))
         return {"arrays": arrays}
 
     def class_names(self, path: Path) -> tuple[str, ...] | None:
         """Return what an array "class_names" holds; None where there is none."""
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                return tuple(str(name) for name in archive["class_names"]) if "class_names" in archive else None
-        except (ValueError, OSError) as error:
-            raise InputError(f"{path}: its class names cannot be read ({error}); save them as strings") from None
+        remedy = "save them as strings"
+        with explained(f"{path}: its class names", remedy), zipfile.ZipFile(path) as archive:
+            if "class_names.npy" not in archive.namelist():
+                return None
+            with _entry(path, archive, "class_names.npy") as entry:
+                header = read_header(f"{path}: its array of class names", entry, remedy)
+                if len(header.shape) != 1 or header.n_bytes > _MOST_NAMES:
+                    raise InputError(
+                        f"{path}: its class names are an array of shape {header.shape} and {header.n_bytes} bytes, "
+                        f"which is no list of names; {remedy}"
+                    )
+                return tuple(map(str, filled(path, entry, header, remedy)))
 
     def write(self, path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
         """Write a result, compressed, as "labels", "probabilities" or by the name of a map."""
         _refuse_others(contents)
         array = _stored(contents, assembled(contents, windows))
         key = contents.names[0] if contents.kind == "map" else _KEYS[contents.kind]
+        named: dict[str, Any] = {key: array}  # NumPy below 2.2 takes every other word for an array
         with open(path, "x+b") as file:
-            np.savez_compressed(file, allow_pickle=False, **{key: array})
+            np.savez_compressed(file, **named)
         return {}
 
 
@@ -195,19 +223,40 @@ def _stored(contents: Contents, values: np.ndarray) -> np.ndarray:
     return narrowed(values) if contents.kind == "labels" else values
 
 
-def _array_header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Read the shape and dtype in front of an array's bytes."""
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
-    return shape, dtype
+def _facts(header: ArrayHeader) -> dict[str, Any]:
+    """Return what is said of an array to those who ask."""
+    return {"shape": list(header.shape), "dtype": str(header.dtype)[:200]}
 
 
-def _check(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], reading: Reading) -> None:
-    """Refuse objects and too many pixels before any is read."""
-    if dtype.hasobject:
-        raise InputError(f"{path} {_OBJECTS}")
-    require_room(path, shape[:-1] if len(shape) > 2 and shape[-1] <= 4 else shape, reading, dtype.itemsize)
+def _require_numbers(path: Path, header: ArrayHeader) -> None:
+    """Refuse what is no array of real numbers, before any is read."""
+    if header.dtype.kind not in "buif":
+        raise InputError(
+            f"{path} has dtype {str(header.dtype)[:200]}, expected real numbers; convert it to uint8 or float32"
+        )
+
+
+def _require_room(path: Path, header: ArrayHeader, reading: Reading, channel_axis: ChannelAxis) -> None:
+    """Refuse too many pixels, or more bytes than there may be for the numbers, an image of them and its labels."""
+    shape, channels = list(header.shape), 1
+    if isinstance(channel_axis, int) and -len(shape) <= channel_axis < len(shape):
+        channels = shape.pop(channel_axis)
+    elif channel_axis == "auto" and len(shape) > 2 and shape[-1] <= 4:
+        channels = shape.pop()
+    # Numbers of other sizes and orders of bytes than the package reads are converted.
+    size = header.dtype.itemsize
+    wide = 4 if size == 2 else 8
+    converted = wide if header.dtype.kind == "f" and size not in (4, 8) else 0 if header.dtype.isnative else size
+    looked_at = 1 if header.dtype.kind == "f" else 0  # for NaN and infinity
+    require_room(path, tuple(shape), reading, channels * (size + converted + looked_at) + 1)
+
+
+def _entry(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
+    """Open an entry of an archive."""
+    method = archive.getinfo(name).compress_type
+    if method not in _METHODS:
+        raise InputError(f"{path} is compressed by method {method}, which NumPy does not use; {_remedy('NPZ')}")
+    return archive.open(name)
 
 
 def _member(path: Path, archive: zipfile.ZipFile, key: str) -> str:

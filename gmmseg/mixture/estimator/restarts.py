@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.errors import ConvergenceWarning, DataWarning, ParameterError
+from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.estimator.validation import check_finite, generator
 from gmmseg.mixture.kmeans import from_labels, nearest, plus_plus
@@ -83,11 +83,10 @@ class Restarts:
 
         def climb(iterations: int) -> Fit:
             iteration = Iteration(model.tol, iterations, self.regularization, threads=self.threads)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # said once, by fit, of the best of n_init
-                return expectation_maximization(
-                    self.planes, start, iteration, weights=self.weights, prior=prior, frozen=model.frozen
-                )
+            found = expectation_maximization(
+                self.planes, start, iteration, weights=self.weights, prior=prior, frozen=model.frozen
+            )
+            return found.warned(DataWarning)  # that one did not converge is said by `fit`, of the best of n_init
 
         if np.isfinite(last) and model.max_iter > 0:
             first = climb(1)
@@ -112,9 +111,7 @@ class Restarts:
         k, d = model.n_components, len(self.planes)
         start = Mixture(np.full(k, 1 / k), np.zeros((k, d)), np.empty(0), model.covariance_type)
         if len(given) < 3:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DataWarning)  # EM on all samples says what is left of it
-                start = self._seed(rng).transform(self.scale, self.center)
+            start = self._seed(rng).transform(self.scale, self.center)
         self._refuse_collapse(start)
         if start.n_components < k:
             warnings.warn(

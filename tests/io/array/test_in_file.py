@@ -3,16 +3,15 @@
 import numpy as np
 import pytest
 
-from gmmseg.io import read, read_info
+from gmmseg.io import read
 
 
-def test_npy_stays_on_disk(tmp_path, rng):
+def test_npy_is_read_whole_by_default(tmp_path, rng):
     values = rng.random((6, 7))
     np.save(tmp_path / "a.npy", values)
     image = read(tmp_path / "a.npy")
+    (tmp_path / "a.npy").write_bytes(b"")  # a map of the file would end the process now
     np.testing.assert_array_equal(image.array[..., 0], values)
-    assert not image.array.flags.writeable
-    assert read_info(tmp_path / "a.npy")["shape"] == [6, 7]
 
 
 @pytest.mark.slow

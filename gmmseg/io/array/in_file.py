@@ -1,4 +1,4 @@
-"""Arrays that are stored as they are somewhere in a file, and mapped window by window."""
+"""Arrays that are stored as they are somewhere in a file, and read window by window."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 from gmmseg.image.channels import evenly
 from gmmseg.image.sources import WindowSource
 from gmmseg.image.windows import Window
+from gmmseg.io.array.boxes import read_box
 
-__all__ = ["MappedArray"]
+__all__ = ["ArrayInFile"]
 
 
 @dataclass(frozen=True)
-class MappedArray(WindowSource):
+class ArrayInFile(WindowSource):
     """An array stored as it is somewhere in a file: a source of pixels.
 
     Parameters
@@ -37,7 +38,7 @@ class MappedArray(WindowSource):
 
     Notes
     -----
-    The file is mapped anew for each window and let go, so that what was read does not stay in memory.
+    The file is opened anew for each window, so that any number of images may stay in theirs.
     """
 
     path: Path
@@ -74,14 +75,32 @@ class MappedArray(WindowSource):
         """The axis along which numbers lie farthest apart."""
         return 0 if self.order == "C" else len(self.shape) - 2
 
-    def select(self, channels: tuple[int, ...]) -> MappedArray:
+    def select(self, channels: tuple[int, ...]) -> ArrayInFile:
         """Return a source of the channels at these positions."""
         at = range(self.shape[-1]) if self.channels is None else self.channels
         return replace(self, channels=tuple(at[c] for c in channels))
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         """Return a window's pixels."""
-        mapped = np.memmap(self.path, self.number, "r", self.offset, self.stored, self.order)
-        pixels = mapped[..., None] if self.channel_axis is None else np.moveaxis(mapped, self.channel_axis, -1)
-        wanted = slice(None) if self.channels is None else evenly(self.channels)
-        return np.array(pixels[window][..., wanted], self.dtype), None
+        if self.channel_axis is None:
+            return self._box(window)[..., None].astype(self.dtype, copy=False), None
+        axis = self.channel_axis % len(self.stored)
+        wanted = range(self.stored[axis]) if self.channels is None else self.channels
+        apart = axis != (len(self.stored) - 1 if self.order == "C" else 0)
+        if self.channels is not None and apart:  # the others are left unread
+            boxes = [self._box(_along(window, axis, slice(c, c + 1))) for c in wanted]
+            return np.moveaxis(np.concatenate(boxes, axis), axis, -1).astype(self.dtype, copy=False), None
+        every = self._box(_along(window, axis, slice(0, self.stored[axis])))
+        pixels = np.moveaxis(every, axis, -1)[..., evenly(tuple(wanted))]
+        return np.array(pixels, self.dtype) if self.channels is not None else pixels.astype(
+            self.dtype, copy=False
+        ), None
+
+    def _box(self, box: Window) -> np.ndarray:
+        """Return stored numbers, channels where they are stored."""
+        return read_box(self.path, self.offset, self.stored, self.number, self.order, box)
+
+
+def _along(window: Window, axis: int, channels: slice) -> Window:
+    """Return a window of all stored axes, with these channels."""
+    return (*window[:axis], channels, *window[axis:])

@@ -1,0 +1,103 @@
+"""Temporary folders whose names say which run has made them, so that what a killed run left can be told and removed."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+__all__ = ["is_alive", "sweep", "temporary_folder"]
+
+# Of the machine, the process, its start and some random digits.
+_NAME = re.compile(r"\.gmmseg-([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{12}\.tmp")
+
+
+@contextmanager
+def temporary_folder(place: Path) -> Iterator[Path]:
+    """Have a hidden folder in another one; it goes with all that is in it, however the block ends.
+
+    Whatever a library leaves beside a file that it writes, it leaves in there.
+
+    Raises
+    ------
+    OSError
+        It cannot be made.
+    """
+    random = os.urandom(6).hex()
+    folder = place / f".gmmseg-{_machine()}-{os.getpid()}-{_start(os.getpid())}-{random}.tmp"
+    try:
+        folder.mkdir(0o700)
+        yield folder
+    finally:
+        with suppress(FileNotFoundError):
+            _remove(folder)
+
+
+def sweep(folders: Iterable[Path]) -> None:
+    """Remove the temporary folders in some folders whose runs are no more; links are left alone, and not followed.
+
+    Notes
+    -----
+    Of another machine, with which a disk is shared, nothing is known: its folders stay.
+    """
+    for folder in folders:
+        with suppress(OSError):
+            for name in os.listdir(folder):
+                if _is_left_behind(name):
+                    with suppress(OSError):
+                        _remove(folder / name)
+
+
+def _is_left_behind(name: str) -> bool:
+    """Whether a temporary folder of this name belongs to a run on this machine that has ended."""
+    found = _NAME.fullmatch(name)
+    return found is not None and found[1] == _machine() and not is_alive(int(found[2]), found[3])
+
+
+def _remove(folder: Path) -> None:
+    if not stat.S_ISDIR(os.lstat(folder).st_mode):
+        return
+    with suppress(OSError):
+        folder.rmdir()
+        return
+    import shutil  # here, because files are gone by now, unless a library has left some or was stopped
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_alive(process: int, start: str | None = None) -> bool:
+    """Whether a process is there, has this start where it is given, and is not merely waiting to be reaped."""
+    found = _status(process)
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it is somebody else's, and systems may hide what those do
+        return found is None or start in (None, found[19])
+    if found is None:
+        return not os.path.isdir("/proc/self")
+    return found[0] not in ("Z", "X") and start in (None, found[19])
+
+
+@cache
+def _start(process: int) -> str:
+    """Return when a process was started, in ticks since the machine was, and 0 where the system does not say it."""
+    status = _status(process)
+    return "0" if status is None else status[19]
+
+
+def _status(process: int) -> list[str] | None:
+    """Return what Linux says of a process, from its state on; None where it is not there."""
+    with suppress(OSError), open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()
+    return None
+
+
+@cache
+def _machine() -> str:
+    return f"{zlib.crc32(os.fsencode(os.uname().nodename)):08x}"

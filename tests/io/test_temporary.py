@@ -1,0 +1,111 @@
+"""Temporary folders: gone at the end, and those of killed runs are told from those of runs that go on."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gmmseg.io.temporary import is_alive, sweep, temporary_folder
+
+# Says what it has made, and waits.
+HOLDER = (
+    "import sys, time; from pathlib import Path; from gmmseg.io.temporary import temporary_folder\n"
+    "with temporary_folder(Path(sys.argv[1])) as folder:\n"
+    "    (folder / 'half.tif.ovr.tmp').write_text('half'); print(folder, flush=True); time.sleep(60)\n"
+)
+
+
+def holder(place):
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(place)], stdout=subprocess.PIPE, text=True)
+    return process, Path(process.stdout.readline().rstrip("\n"))
+
+
+@pytest.mark.parametrize("failure", [None, KeyboardInterrupt, OSError])
+def test_it_is_gone_with_all_that_a_library_left_in_it(tmp_path, failure):
+    def use():
+        with temporary_folder(tmp_path) as folder:
+            assert folder.parent == tmp_path
+            (folder / "below").mkdir()
+            (folder / "below" / "a.aux.xml").touch()
+            (folder / "link").symlink_to(tmp_path)
+            if failure is not None:
+                raise failure
+
+    if failure is None:
+        use()
+    else:
+        with pytest.raises(failure):
+            use()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_that_has_been_removed_is_no_error(tmp_path):
+    with temporary_folder(tmp_path) as folder:
+        folder.rmdir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_those_of_killed_runs_are_removed_and_those_of_others_stay(tmp_path):
+    first, of_first = holder(tmp_path)
+    second, of_second = holder(tmp_path)
+    try:
+        with temporary_folder(tmp_path) as mine:
+            first.kill()
+            first.wait()
+            sweep([tmp_path, tmp_path / "none"])
+            assert set(tmp_path.iterdir()) == {mine, of_second}
+            assert (of_second / "half.tif.ovr.tmp").exists()
+            assert not of_first.exists()
+    finally:
+        second.kill()
+        second.wait()
+        second.stdout.close()
+        first.stdout.close()
+
+
+def test_a_process_that_took_over_the_number_is_another_one(tmp_path):
+    with temporary_folder(tmp_path) as mine:
+        _, machine, process, start, rest = mine.name.split("-")
+        assert is_alive(int(process), start)
+        names = {
+            "before": f".gmmseg-{machine}-{process}-{int(start) - 1}-{rest}",
+            "another machine's": f".gmmseg-{int(machine, 16) ^ 1:08x}-{process}-{int(start) - 1}-{rest}",
+            "nobody's": f".gmmseg-{machine}-{1 << 40}-{start}-{rest}",
+            "a user's": ".gmmseg-notes.tmp",
+        }
+        for name in names.values():
+            (tmp_path / name).mkdir()
+        sweep([tmp_path])
+        assert {each.name for each in tmp_path.iterdir()} == {mine.name, names["another machine's"], names["a user's"]}
+
+
+def test_links_are_not_followed(tmp_path):
+    with temporary_folder(tmp_path) as mine:
+        name = mine.name.replace(f"-{os.getpid()}-", f"-{1 << 40}-")
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "a").touch()
+    (tmp_path / "swept").mkdir()
+    (tmp_path / "swept" / name).symlink_to(tmp_path / "precious")
+    sweep([tmp_path / "swept"])
+    assert (tmp_path / "precious" / "a").exists()
+    (tmp_path / "swept" / name).unlink()
+    (tmp_path / "swept" / name).mkdir()
+    (tmp_path / "swept" / name / "link").symlink_to(tmp_path / "precious")
+    sweep([tmp_path / "swept"])
+    assert list((tmp_path / "swept").iterdir()) == []
+    assert (tmp_path / "precious" / "a").exists()
+
+
+def test_who_is_alive(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    assert is_alive(process.pid)
+    assert is_alive(os.getpid())
+    assert not is_alive(process.pid, "1")
+    process.send_signal(signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not is_alive(process.pid)  # it waits to be reaped
+    process.wait()
+    assert not is_alive(process.pid)
