@@ -82,9 +82,9 @@ def spread_over_intervals(values: Array, counts: Array) -> tuple[Array, Array]:
 
     Notes
     -----
-    An interval reaches half-way to the next value, or to the nearer of the two on either side where that is less:
-    contrast that was stretched leaves gaps of two or three levels, while a background far below all else is no interval
-    at all. What would reach beyond the first and the last value counts there.
+    An interval reaches half-way to the next value, as stretched contrast leaves gaps of two or three levels; but
+    not where the gap is more than twice that on the other side: a background far below all else stands for itself. What
+    would reach beyond the first and the last value counts there.
 
     Examples
     --------
@@ -119,8 +119,7 @@ def _half_widths(gaps: Array) -> tuple[Array, Array]:
     Beyond the first and the last value the gap is taken for that of their neighbours.
     """
     down, up = np.append(gaps[:2][-1], gaps), np.append(gaps, gaps[-2:][0])
-    near = 2 * np.minimum(down, up)
-    return np.minimum(down, near) / 2, np.minimum(up, near) / 2
+    return np.where(down > 2 * up, up, down) / 2, np.where(up > 2 * down, down, up) / 2
 
 
 def rounding(values: Array) -> Array:
