@@ -15,6 +15,7 @@ from gmmseg.image import Image
 from gmmseg.io.contents import assembled, narrowed, refuse_options
 from gmmseg.io.damage import explained
 from gmmseg.io.file_format import not_probabilities
+from gmmseg.io.picture.bmp import runs_header, without_runs
 from gmmseg.io.picture.gif import first_picture, gif_header
 from gmmseg.io.picture.headers import Header, jpeg_header, png_header, webp_header
 from gmmseg.io.request import Reading, chosen, require_axis, require_bytes, require_room
@@ -168,10 +169,11 @@ class Picture:
         # Here, because most pictures do without it.
         from gmmseg.io.picture.pillow import decode, decoded_bytes, resolution_of
 
+        if header is not None:
+            _require_room(path, header, reading, 1, header.buffered)
         if self.name == "JPEG" and header is not None:
             from gmmseg.io.picture.opencv import is_damaged  # here, because it is large
 
-            _require_room(path, header, reading, 1, header.buffered)
             if is_damaged(path):  # of which Pillow says nothing
                 raise InputError(f"{path} is damaged (its pixel data has gaps); {self._again}")
         with self._opened(path, header, reading) as picture:
@@ -189,8 +191,13 @@ class Picture:
                 f"{path} is a {self.name} file, whose values are not exact; give labels as PNG, TIFF or NPY"
             )
         header = self._header(path)
+        buffered = 0.0
+        if header is not None:
+            buffered = header.buffered
+            _require_room(path, header, reading, 1, buffered)
         with self._opened(path, header, reading) as picture:
-            require_room(path, (picture.height, picture.width), reading, sum(decoded_bytes(picture)))
+            size = (picture.height, picture.width)
+            require_room(path, size, reading, sum(decoded_bytes(picture)) + math.ceil(buffered))
             return decode_indices(path, picture)
 
     def read_probabilities(self, path: Path, reading: Reading) -> np.ndarray:
@@ -257,21 +264,31 @@ class _Png(Picture):
         return {}
 
 
-class _Gif(Picture):
-    """GIF, of which decoders see the first picture alone."""
+@dataclass(frozen=True)
+class _Simplified(Picture):
+    """Formats of which decoders see something simpler than the file.
+
+    Parameters
+    ----------
+    simpler : callable
+        Returns it, of an open file with a header.
+    """
+
+    simpler: Callable[[BinaryIO], bytes] = first_picture
 
     def _content(self, path: Path, header: Header | None, reading: Reading) -> bytes | None:
         if header is None:
             return None
         require_bytes(path, 2 * path.stat().st_size, reading, "its compressed pixels")
         with explained(path, self._again), open(path, "rb") as file:
-            return first_picture(file)
+            return self.simpler(file)
 
 
 PNG = _Png("PNG", png_header)
 JPEG = Picture("JPEG", jpeg_header, exact=False)
 WEBP = Picture("WebP", webp_header, exact=False)
-BMP, GIF = Picture("BMP"), _Gif("GIF", gif_header)
+BMP = _Simplified("BMP", runs_header, simpler=without_runs)
+GIF = _Simplified("GIF", gif_header)
 
 
 def _require_room(path: Path, header: Header, reading: Reading, pixel_bytes: int, buffered: float = 0.0) -> None:
