@@ -21,7 +21,7 @@ from gmmseg.io.tiff.inflating import bound, segment_bytes
 from gmmseg.io.tiff.ome import require_modest_xml, require_sound_ome
 from gmmseg.io.tiff.remarks import heard
 
-__all__ = ["opened_tiff"]
+__all__ = ["name_of", "opened_tiff"]
 
 # Kinds of files that look for others beside them, by their names or by an index, and of offsets of 64 bits that other
 # TIFF files have not: they are read as what else they are.
@@ -102,16 +102,17 @@ def _require_numbers(path: Path, series: Any) -> None:
     page = series.keyframe
     if page.dtype is None or page.dtype.kind == "c":
         raise InputError(
-            f"{path} has samples of {page.bitspersample} bits in format {_name(page.sampleformat)}, which are not read "
-            "here; save them as whole numbers or floats of 8 to 64 bits"
+            f"{path} has samples of {page.bitspersample} bits in format {name_of(page.sampleformat)}, which are "
+            "not read here; save them as whole numbers or floats of 8 to 64 bits"
         )
     if 0 in (*page.shape, *series.shape):
         size = f"{page.imagewidth} x {page.imagelength}"
         raise InputError(f"{path} is {size} pixels in size; an image needs at least one pixel")
 
 
-def _name(value: Any) -> str:
-    return getattr(value, "name", str(value)).lower()
+def name_of(value: Any) -> str:
+    """Return the name of a number of the TIFF specification, or the number where it has none."""
+    return str(getattr(value, "name", value)).lower()
 
 
 def _require_whole(path: Path, series: Any, pages: list[Any]) -> None:
