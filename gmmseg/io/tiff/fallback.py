@@ -80,8 +80,8 @@ def _with_pillow(path: Path, series: Any) -> np.ndarray | None:
     most = None if Pillow.MAX_IMAGE_PIXELS is None else 2 * Pillow.MAX_IMAGE_PIXELS
     if most is not None and page.imagewidth * page.imagelength > most:
         raise InputError(
-            f"{path} is compressed with {name_of(page.compression).upper()}, of which pages of more than {most} pixels need "
-            "another package here; pip install imagecodecs, or save the file with deflate compression"
+            f"{path} is compressed with {name_of(page.compression).upper()}, of which pages of more than {most} pixels "
+            "need another package here; pip install imagecodecs, or save the file with deflate compression"
         )
     samples = (page.samplesperpixel,) if page.samplesperpixel > 1 else ()
     pixels = np.zeros((len(series.pages), page.imagelength, page.imagewidth, *samples), series.dtype)
