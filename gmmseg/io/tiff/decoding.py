@@ -185,12 +185,10 @@ def _decode(path: Path, series: Any, reading: Reading) -> np.ndarray:
     at_once = n_workers(series.keyframe, reading.budget - series.nbytes)
     try:
         return np.asarray(series.asarray(maxworkers=None if at_once == os.cpu_count() else at_once))
-    except (ValueError, KeyError, ImportError) as error:
+    except (ValueError, KeyError, ImportError, NotImplementedError) as error:
         if not isinstance(error, ImportError) and "imagecodecs" not in str(error):
             raise
-    array = read_without_codec(path, series, reading)
-    # It has turned white-is-zero round already.
-    return ~array if int(series.keyframe.photometric) == _WHITE_IS_ZERO and array.dtype.kind in "bu" else array
+    return read_without_codec(path, series, reading)
 
 
 def _resolution(page: Any) -> dict[str, Any]:

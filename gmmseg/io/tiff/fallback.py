@@ -35,7 +35,7 @@ def read_without_codec(path: Path, series: Any, reading: Reading) -> np.ndarray:
     Returns
     -------
     ndarray
-        In the shape and dtype of the series. Grey whose zero is white is turned round already.
+        As stored, in the shape and dtype of the series.
 
     Raises
     ------
@@ -61,7 +61,15 @@ def read_without_codec(path: Path, series: Any, reading: Reading) -> np.ndarray:
             f"{path} is compressed with {name_of(page.compression).upper()}, which needs another package here; "
             "pip install imagecodecs, or save the file with deflate compression"
         )
-    return pixels.reshape(series.shape)
+    return _stored(page, pixels).reshape(series.shape)
+
+
+def _stored(page: Any, pixels: np.ndarray) -> np.ndarray:
+    """Return grey as it is in the file, of which Pillow makes 0 black and 255 white where it has up to 8 bits."""
+    grey, bits = int(page.photometric) in (0, 1), page.bitspersample
+    if int(page.photometric) == 0 and pixels.dtype.itemsize == 1:
+        pixels = ~pixels
+    return pixels // (255 // (2**bits - 1)) if grey and bits in (2, 4) else pixels
 
 
 def _with_opencv(path: Path) -> np.ndarray | None:

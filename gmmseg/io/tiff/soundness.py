@@ -13,7 +13,7 @@ from typing import Any
 
 import tifffile
 
-from gmmseg.errors import DataWarning, InputError
+from gmmseg.errors import DataWarning, InputError, one_line
 from gmmseg.io.damage import explained
 from gmmseg.io.request import Reading
 from gmmseg.io.tiff.directories import REMEDY, require_sound
@@ -51,7 +51,7 @@ def opened_tiff(path: Path, reading: Reading) -> Iterator[Any]:
     InputError
         Whatever goes wrong with the file, within the block too.
     """
-    with explained(path, REMEDY):
+    with explained(path, REMEDY, reason=_reason):
         n_pages = require_sound(path, reading)
         with heard() as remarks, tifffile.TiffFile(path, **_LEFT_ALONE) as tiff:
             absent = _require_sound_text(path, tiff, n_pages, reading)
@@ -68,6 +68,13 @@ def opened_tiff(path: Path, reading: Reading) -> Iterator[Any]:
                 bound(page)
             _tell(path, pages, absent, remarks)
             yield tiff
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error says to someone who has the file; others tell of tifffile's own variables."""
+    if isinstance(error, AssertionError | AttributeError | LookupError | TypeError | ZeroDivisionError):
+        return "its tags contradict one another"
+    return one_line(error)
 
 
 def _pages_of(path: Path, tiff: Any) -> list[Any]:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from ome_tiff import write_set
 from PIL import Image as Pillow
+from tiff_bytes import one_page
 
 from gmmseg.errors import InputError
-from gmmseg.io import read
+from gmmseg.io import read, read_labels
 from gmmseg.io.file_format import has_module
 from gmmseg.io.request import Reading
 from gmmseg.io.tiff.decoding import read_tiff
@@ -93,3 +94,30 @@ def test_what_is_held_beside_is_asked_for(tmp_path):
             InputError, match=r"its pixels, with those of a page, take 20\d MiB, above the limit of 150"
         ):
             read_tiff(path, Reading(budget=150 << 20))
+
+
+@pytest.mark.parametrize("photometric", [0, 1])
+@pytest.mark.parametrize("bits", [2, 4])
+def test_grey_of_few_bits_is_not_spread(tmp_path, rng, photometric, bits):
+    values = rng.integers(0, 2**bits, (6, 8)).astype(np.uint8)
+    each = 8 // bits
+    packed = sum(values[:, i::each] << (8 - bits * (i + 1)) for i in range(each)).astype(np.uint8)
+    made = one_page(packed.tobytes(), 8, 6, bits=bits, photometric=photometric)
+    (tmp_path / "a.tif").write_bytes(made)
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), values if photometric else 255 - values)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_white_may_be_zero(tmp_path, dtype):
+    rasterio = pytest.importorskip("rasterio")
+    values = np.arange(12, dtype=dtype).reshape(3, 4)
+    profile = {"driver": "GTiff", "width": 4, "height": 3, "count": 1, "dtype": dtype, "photometric": "MINISWHITE"}
+    found = []
+    for compression in ("lzw", "deflate"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it has no place
+            with rasterio.open(tmp_path / "a.tif", "w", compress=compression, **profile) as raster:
+                raster.write(values[None])
+        found.append(read_labels(tmp_path / "a.tif"))
+    np.testing.assert_array_equal(found[0], ~values)
+    np.testing.assert_array_equal(*found)
