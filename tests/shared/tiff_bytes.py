@@ -14,9 +14,9 @@ def directory(entries, following=0):
     return struct.pack("<H", len(entries)) + b"".join(entries) + struct.pack("<I", following)
 
 
-def grey(width, height, *, offset, count, compression=1, bits=8, rows=None, more=()):
+def grey(width, height, *, offset, count, compression=1, bits=8, photometric=1, rows=None, more=()):
     """Return the tags of a page of grey numbers in one strip; `more` are others, as bytes."""
-    tags = {256: width, 257: height, 258: bits, 259: compression, 262: 1, 273: offset, 277: 1}
+    tags = {256: width, 257: height, 258: bits, 259: compression, 262: photometric, 273: offset, 277: 1}
     tags |= {278: height if rows is None else rows, 279: count}
     made = [(code, entry(code, 3 if code in (258, 259, 262, 277) else 4, 1, value)) for code, value in tags.items()]
     return [tag for _, tag in sorted([*made, *((struct.unpack_from("<H", tag)[0], tag) for tag in more)])]

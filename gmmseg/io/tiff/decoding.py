@@ -28,7 +28,7 @@ from gmmseg.io.tiff.inflating import n_workers, segment_room
 from gmmseg.io.tiff.layout import CHANNEL_AXES, SeriesLayout, layout_of
 from gmmseg.io.tiff.microscopy import Microscopy, describe_series
 from gmmseg.io.tiff.pages import stored_in
-from gmmseg.io.tiff.soundness import opened_tiff
+from gmmseg.io.tiff.soundness import name_of, opened_tiff
 
 __all__ = ["describe_tiff", "read_tiff", "read_tiff_labels", "read_tiff_probabilities", "tags_of"]
 
@@ -89,7 +89,7 @@ def read_tiff(path: Path, reading: Reading) -> Image:
             if not fits:
                 return settle_color(image)
         elif gaps:
-            kind = _name(series.keyframe.compression)
+            kind = name_of(series.keyframe.compression)
             raise InputError(
                 f"{path} lacks planes, and the others have {kind} compression, which is read only where all are there; "
                 "save it with deflate compression"
@@ -185,12 +185,10 @@ def _decode(path: Path, series: Any, reading: Reading) -> np.ndarray:
     at_once = n_workers(series.keyframe, reading.budget - series.nbytes)
     try:
         return np.asarray(series.asarray(maxworkers=None if at_once == os.cpu_count() else at_once))
-    except (ValueError, KeyError, ImportError) as error:
+    except (ValueError, KeyError, ImportError, NotImplementedError) as error:
         if not isinstance(error, ImportError) and "imagecodecs" not in str(error):
             raise
-    array = read_without_codec(path, series, reading)
-    # It has turned white-is-zero round already.
-    return ~array if int(series.keyframe.photometric) == _WHITE_IS_ZERO and array.dtype.kind in "bu" else array
+    return read_without_codec(path, series, reading)
 
 
 def _resolution(page: Any) -> dict[str, Any]:
@@ -250,11 +248,11 @@ def describe_tiff(path: Path) -> dict[str, Any]:
             "size": [shape.get("X", 1), shape.get("Y", 1)],
             "dtype": str(series.dtype),
             "channels": shape.get("S", 1) * shape.get("C", 1),
-            "mode": _name(page.photometric),
+            "mode": name_of(page.photometric),
             "pages": len(tiff.pages),
             "axes": series.axes,
             "shape": list(series.shape),
-            "compression": _name(page.compression),
+            "compression": name_of(page.compression),
             "georeferenced": 34735 in tags,
         }
         facts = describe_series(tiff)
@@ -268,8 +266,3 @@ def describe_tiff(path: Path) -> dict[str, Any]:
         if 42113 in page.tags:
             described["nodata"] = str(page.tags[42113].value)
         return described | _resolution(page)
-
-
-def _name(value: Any) -> str:
-    """Return the name of a number of the TIFF specification, or the number where it has none."""
-    return str(getattr(value, "name", value)).lower()

@@ -13,7 +13,7 @@ from typing import Any
 
 import tifffile
 
-from gmmseg.errors import DataWarning, InputError
+from gmmseg.errors import DataWarning, InputError, one_line
 from gmmseg.io.damage import explained
 from gmmseg.io.request import Reading
 from gmmseg.io.tiff.directories import REMEDY, require_sound
@@ -21,7 +21,7 @@ from gmmseg.io.tiff.inflating import bound, segment_bytes
 from gmmseg.io.tiff.ome import require_modest_xml, require_sound_ome
 from gmmseg.io.tiff.remarks import heard
 
-__all__ = ["opened_tiff"]
+__all__ = ["name_of", "opened_tiff"]
 
 # Kinds of files that look for others beside them, by their names or by an index, and of offsets of 64 bits that other
 # TIFF files have not: they are read as what else they are.
@@ -51,7 +51,7 @@ def opened_tiff(path: Path, reading: Reading) -> Iterator[Any]:
     InputError
         Whatever goes wrong with the file, within the block too.
     """
-    with explained(path, REMEDY):
+    with explained(path, REMEDY, reason=_reason):
         n_pages = require_sound(path, reading)
         with heard() as remarks, tifffile.TiffFile(path, **_LEFT_ALONE) as tiff:
             absent = _require_sound_text(path, tiff, n_pages, reading)
@@ -68,6 +68,13 @@ def opened_tiff(path: Path, reading: Reading) -> Iterator[Any]:
                 bound(page)
             _tell(path, pages, absent, remarks)
             yield tiff
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error says to someone who has the file; others tell of tifffile's own variables."""
+    if isinstance(error, AssertionError | AttributeError | LookupError | TypeError | ZeroDivisionError):
+        return "its tags contradict one another"
+    return one_line(error)
 
 
 def _pages_of(path: Path, tiff: Any) -> list[Any]:
@@ -102,16 +109,17 @@ def _require_numbers(path: Path, series: Any) -> None:
     page = series.keyframe
     if page.dtype is None or page.dtype.kind == "c":
         raise InputError(
-            f"{path} has samples of {page.bitspersample} bits in format {_name(page.sampleformat)}, which are not read "
-            "here; save them as whole numbers or floats of 8 to 64 bits"
+            f"{path} has samples of {page.bitspersample} bits in format {name_of(page.sampleformat)}, which are "
+            "not read here; save them as whole numbers or floats of 8 to 64 bits"
         )
     if 0 in (*page.shape, *series.shape):
         size = f"{page.imagewidth} x {page.imagelength}"
         raise InputError(f"{path} is {size} pixels in size; an image needs at least one pixel")
 
 
-def _name(value: Any) -> str:
-    return getattr(value, "name", str(value)).lower()
+def name_of(value: Any) -> str:
+    """Return the name of a number of the TIFF specification, or the number where it has none."""
+    return str(getattr(value, "name", value)).lower()
 
 
 def _require_whole(path: Path, series: Any, pages: list[Any]) -> None:
