@@ -141,11 +141,11 @@ class StoredVolume:
             bytes_last = np.stack([raw[..., 0][name] for name in self.stored.names or ()], axis=-1)
             opaque = bytes_last[..., 3] != 0 if bytes_last.shape[-1] == 4 else None
             return bytes_last[..., :3], None if opaque is None or opaque.all() else opaque
-        if self.scaled:
-            raw = raw.astype(np.float32 if raw.dtype.itemsize <= 2 else np.float64)
-            np.multiply(raw, self.slope, out=raw)
-            np.add(raw, self.intercept, out=raw)
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):  # what becomes too large, or no number, is not valid
+            if self.scaled:
+                raw = raw.astype(np.float32 if raw.dtype.itemsize <= 2 else np.float64)
+                np.multiply(raw, self.slope, out=raw)
+                np.add(raw, self.intercept, out=raw)
             pixels = raw.astype(self.dtype, copy=False)
         return pixels, _valid(pixels)
 
