@@ -75,7 +75,8 @@ def command(
     was done and what came out. A run that was interrupted, even by a power cut, is finished by the same command with
     --resume; a bad image, or one that kills its process, does not stop the others.
 
-    A PATTERN such as 'scenes/**/*.tif' is quoted; a LIST.txt has one path a line.
+    A PATTERN such as 'scenes/**/*.tif' is quoted; a LIST.txt has one path a line, of files in its folder
+    or below.
 
     \b
     Examples:

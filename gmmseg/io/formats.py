@@ -169,12 +169,16 @@ def identify(path: Path) -> FileFormat:
     known = _of_signature(path, start)
     if known is not None:
         return known
-    if GDAL.sniff(start, path):
-        return GDAL
+    reason: InputError | None = None
+    try:
+        if GDAL.sniff(start, path):
+            return GDAL
+    except InputError as error:  # one that GDAL knows, but does not get; another package may read it
+        reason = error
     for known in outsiders():
         if known.sniff(start, path):
             return known
-    raise _unknown(path, start)
+    raise reason or _unknown(path, start)
 
 
 def first_bytes(path: Path) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,15 +19,16 @@ from gmmseg.image.place import Place
 from gmmseg.image.windows import everything
 from gmmseg.io.geotiff import place_of_tags
 from gmmseg.io.raster.bands import RasterBands, RasterSource, bands_of
-from gmmseg.io.raster.gdal import environment, explained, is_virtual, library, open_dataset
+from gmmseg.io.raster.drivers import driver_of, require_known
+from gmmseg.io.raster.gdal import environment, explained, library, open_dataset
 from gmmseg.io.raster.location import GeoReference
 from gmmseg.io.raster.write import location_tags, write
 from gmmseg.io.request import Reading, kept, require_axis, require_room
+from gmmseg.io.tiff.directories import directories
 
 __all__ = ["describe", "open_raster", "owns", "places", "read", "read_labels", "read_probabilities", "sniff", "write"]
 
 _GEO_TAGS = frozenset({33550, 33922, 34264, 34735, 42112, 42113})
-_SUBFILE, _PHOTOMETRIC, _DESCRIPTION = 254, 262, 270
 _PLAIN_SAMPLES = frozenset({1, 2, 3, 6})  # black is zero, RGB, palette, YCbCr: GDAL leaves inks and inverted grey as is
 _REDUCED_OR_MASK = 1 | 4  # of the subfile type: overviews and masks are no pages
 _BESIDE = (".aux.xml", ".msk", ".ovr")
@@ -36,15 +36,17 @@ _WORLD_FILES = (".tfw", ".tifw", ".tiffw", ".wld")
 
 
 def sniff(start: bytes, path: Path) -> bool:
-    """Whether GDAL can open a file of which nothing else is known."""
-    try:
-        if is_virtual(path):
-            return True
-        with environment() as current, open_dataset(path, current):
-            return True
-    # Whatever is wrong with the file, it is none that GDAL knows.
-    except Exception:
-        return False
+    """Whether a file of which nothing else is known has a driver.
+
+    Raises
+    ------
+    InputError
+        GDAL has one that is not used, or the file is not named as what it is.
+    """
+    if driver_of(path) is not None:
+        return True
+    require_known(path)
+    return False
 
 
 def owns(path: Path) -> bool:
@@ -56,14 +58,12 @@ def owns(path: Path) -> bool:
     GDAL's, nor are CMYK and inverted grey, of which it leaves the numbers as they are.
     """
     try:
-        with open(path, "rb") as file:
-            directories = list(_directories(file))
-    except (OSError, struct.error, ValueError):
+        pages = [each for each in directories(path) if not each.subfile & _REDUCED_OR_MASK]
+    except InputError:
         return False
-    pages = [each for each in directories if not each.get(_SUBFILE, 0) & _REDUCED_OR_MASK]
-    if len(pages) != 1 or pages[0].get(_PHOTOMETRIC) not in _PLAIN_SAMPLES or pages[0].get(_DESCRIPTION):
+    if len(pages) != 1 or pages[0].photometric not in _PLAIN_SAMPLES or pages[0].stack:
         return False
-    return bool(_GEO_TAGS & pages[0].keys()) or _has_side_file(path)
+    return not _GEO_TAGS.isdisjoint(pages[0].codes) or _has_side_file(path)
 
 
 def _has_side_file(path: Path) -> bool:
@@ -72,39 +72,9 @@ def _has_side_file(path: Path) -> bool:
     return any(each.is_file() for each in beside)
 
 
-def _directories(file: Any) -> Iterator[dict[int, int]]:
-    """Read the tags of each directory of a TIFF file: short numbers, 1 for the description of a stack, otherwise 0."""
-    start = file.read(16)
-    order = "<" if start[:2] == b"II" else ">"
-    big = struct.unpack(order + "H", start[2:4])[0] == 43
-    count, entry, link = ("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")
-    (offset,) = struct.unpack_from(order + link, start, 8 if big else 4)
-    seen: set[int] = set()
-    while offset and offset not in seen:
-        seen.add(offset)
-        file.seek(offset)
-        (number,) = struct.unpack(order + count, file.read(struct.calcsize(order + count)))
-        size = struct.calcsize(order + entry)
-        if number > 4096:
-            raise ValueError("no directory has so many tags")
-        raw = file.read(number * size)
-        (following,) = struct.unpack(order + link, file.read(struct.calcsize(order + link)))
-        tags = {}
-        for code, kind, length, value in struct.iter_unpack(order + entry, raw):
-            tags[code] = 0
-            if code in (_SUBFILE, _PHOTOMETRIC):
-                tags[code] = struct.unpack_from(order + ("H" if kind == 3 else "I"), value)[0]
-            elif code == _DESCRIPTION and length > len(value):
-                file.seek(struct.unpack(order + link, value)[0])
-                text = file.read(min(length, 4096))
-                tags[code] = int(text.startswith(b"ImageJ=") or b"<OME" in text)
-        yield tags
-        offset = following
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    with explained(path), environment() as current, open_dataset(path, current) as dataset:
+    with explained(path), environment(), open_dataset(path) as dataset:
         yield dataset
 
 
@@ -136,8 +106,8 @@ def open_raster(path: Path, reading: Reading) -> Image:
     InputError
         The file is damaged, too large, or holds complex numbers or no band.
     """
-    with explained(path), environment() as current:
-        dataset = open_dataset(path, current)
+    with explained(path), environment():
+        dataset = open_dataset(path, reading)
         try:
             source = RasterSource(path, dataset, bands_of(path, dataset))
         except BaseException:

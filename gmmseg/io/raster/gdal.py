@@ -1,34 +1,28 @@
-"""GDAL through rasterio: opened quietly, with a bounded cache, and never over a network."""
+"""GDAL through rasterio: opened quietly, with a bounded cache, and with nothing but the file and what belongs to it."""
 
 from __future__ import annotations
 
-import threading
-import warnings
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+
+import numpy as np
 
 from gmmseg.errors import InputError
 from gmmseg.extras import require
 from gmmseg.io import damage
+from gmmseg.io.raster.beside import IMAGINE, companions, require_alone, require_inside, require_own_parts
+from gmmseg.io.raster.drivers import HDF5, TIFF, Driver, beginning, driver_of, require_known
+from gmmseg.io.request import Reading, require_bytes
 
-__all__ = ["environment", "explained", "is_virtual", "library", "open_dataset", "quiet", "reason_of"]
+__all__ = ["environment", "explained", "library", "open_dataset", "opener", "reason_of", "require_blocks"]
 
 _CACHE_MEGABYTES = 64
-_LOOK = 1024  # bytes, in which a virtual raster says that it is one
-
-# What these open is a description of data elsewhere.
-_REMOTE = frozenset(
-    {"DAAS", "EEDA", "EEDAI", "GTI", "HTTP", "KMLSUPEROVERLAY", "NGW", "OGCAPI", "PLMOSAIC", "PLSCENES"}
-    | {"STACIT", "STACTA", "WCS", "WMS", "WMTS", "Zarr"}
-)
-_REFERENCES = ("Filename", "Dataset", "DataSource")
-
-# Filters of warnings belong to the process: two threads that restore them out of order would lose some.
-_one_at_a_time = threading.RLock()
+_ANY = Reading()
+_DESCRIPTION = re.compile(r"'?<VRTDataset.*(</VRTDataset>'?|$)", re.DOTALL)
 
 
 def library(module: str = "rasterio") -> Any:
@@ -37,25 +31,40 @@ def library(module: str = "rasterio") -> Any:
 
 
 @contextmanager
-def environment() -> Iterator[Any]:
-    """Set GDAL's options in the thread that uses it: a bounded cache, all cores for decoding, no network."""
+def environment() -> Iterator[None]:
+    """Set GDAL's options in the thread that uses it: a bounded cache, all cores for decoding, no network.
+
+    Notes
+    -----
+    No driver that is used fetches anything. If one did, the addresses it may have are none, and it gives up at once.
+    Folders are not listed: files beside a raster are tried by their names, the same that `beside.companions` checks.
+    """
     options = {
         "GDAL_CACHEMAX": _CACHE_MEGABYTES,
         "GDAL_NUM_THREADS": "ALL_CPUS",
+        "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
         "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
+        "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
+        "GDAL_HTTP_CONNECTTIMEOUT": "1",
+        "GDAL_HTTP_TIMEOUT": "1",
+        "GDAL_HTTP_MAX_RETRY": "0",
+        "GDAL_VRT_ENABLE_PYTHON": "NO",
+        "GDAL_VRT_ENABLE_RAWRASTERBAND": "NO",
     }
-    with library().Env(**options) as current:
-        yield current
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Leave out rasterio's warning that a file has no place in the world, which is as ordinary as a photograph."""
-    unplaced = library("rasterio.errors").NotGeoreferencedWarning
-    with _one_at_a_time, warnings.catch_warnings():
-        warnings.simplefilter("ignore", unplaced)
-        warnings.filterwarnings("ignore", "Use `@` matmul", PendingDeprecationWarning)
+    with library().Env(**options):
         yield
+
+
+@cache
+def opener(kind: str) -> Any:
+    """Return rasterio's class that opens files: "DatasetReader" or "DatasetWriter".
+
+    Notes
+    -----
+    rasterio warns of every file that has no place in the world, which is as ordinary as a photograph, unless it has
+    ground control points or polynomials. Filters of warnings belong to the process, so these say that there are some.
+    """
+    return type(kind, (getattr(library("rasterio.io"), kind),), {"_has_gcps_or_rpcs": lambda dataset: True})
 
 
 @contextmanager
@@ -72,59 +81,95 @@ def reason_of(error: BaseException, path: Path) -> str:
     deepest: BaseException = error
     while (cause := deepest.__cause__ or deepest.__context__) is not None:
         deepest = cause
-    words = str(deepest).replace(str(path.absolute()), "").replace(path.name, "").strip(" :,'")
-    return " ".join(words.split())[:120] or type(deepest).__name__
+    words = _DESCRIPTION.sub("", str(deepest))
+    for name in (str(path.resolve()), str(path.absolute()), path.name):
+        words = words.replace(name, "")
+    return " ".join(words.strip(" :,'").split())[:120] or type(deepest).__name__
 
 
-def open_dataset(path: Path, current: Any) -> Any:
+def open_dataset(path: Path, reading: Reading = _ANY) -> Any:
     """Open a file within `environment()`.
+
+    Parameters
+    ----------
+    path : Path
+        A link that leads to a file is that file: what belongs to it lies beside it, not beside the link.
+    reading : Reading
+        Whose budget blocks may take.
 
     Raises
     ------
     InputError
-        It is a virtual raster of something that is no file here.
+        Its driver is not used, or what it names or has beside it is more than regular files in its folder.
     rasterio.errors.RasterioIOError
-        No driver can open it.
+        It is damaged.
     """
-    _require_local(path, ())
-    drivers = sorted(set(current.drivers()) - _REMOTE)
-    with quiet():
-        return library("rasterio.io").DatasetReader(path.absolute(), driver=drivers)
+    driver = driver_of(path)
+    if driver is None:
+        require_known(path)
+        raise InputError(f"{path} is no raster of a known format; convert it to GeoTIFF")
+    real = path.resolve()
+    if driver.name != "VRT":
+        return _opened(real, driver, owner=path, reading=reading)
+    from gmmseg.io.raster.virtual import description  # here, because most rasters are files
+
+    if (masked := real.with_name(real.name + ".msk")).exists():
+        raise InputError(f"{path} is a virtual raster with a mask beside it ({masked.name}); export it as GeoTIFF")
+    return _reader(description(path, partial(_check, owner=path, reading=reading)), driver, path)
 
 
-def is_virtual(path: Path) -> bool:
-    """Whether a file describes a raster (VRT) made of other files."""
-    return b"<VRTDataset" in _start(path)
+def require_blocks(path: Path, dataset: Any, reading: Reading) -> None:
+    """Refuse a raster of which a single block takes more than a reader may take: GDAL decodes them whole."""
+    bands = dataset.count if dataset.interleaving is not None and dataset.interleaving.name == "pixel" else 1
+    sizes = {
+        rows * columns * np.dtype(dtype).itemsize
+        for (rows, columns), dtype in set(zip(dataset.block_shapes, dataset.dtypes, strict=True))
+    }
+    require_bytes(path, max(sizes, default=0) * bands, reading, "its blocks")
 
 
-def _start(path: Path) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(_LOOK)
+def _opened(path: Path, driver: Driver, owner: Path, reading: Reading) -> Any:
+    """Open a file when what lies beside it and what it names has been looked at."""
+    _require_own_companions(path, owner, reading)
+    if driver.starts == (HDF5,):
+        require_alone(path, owner, reading)
+    elif driver.name == "HFA":
+        require_own_parts(path, owner)
+    dataset = _reader(path, driver, owner)
+    if "OVERVIEW_FILE" in {name.upper() for name in dataset.tags(ns="OVERVIEWS")}:
+        dataset.close()
+        raise InputError(f"{owner} names overviews in another file ({path.name}); remove them or export it again")
+    return dataset
 
 
-def _require_local(path: Path, above: tuple[Path, ...]) -> None:
-    """Refuse a virtual raster, at any depth, that names anything but files: GDAL would take addresses too."""
-    if not is_virtual(path):
-        if above and _start(path).lstrip()[:1] in (b"<", b"{"):
-            raise InputError(f"{above[0]} is a virtual raster of {path}, which describes data elsewhere; download them")
-        return
+def _reader(source: Path | str, driver: Driver, owner: Path) -> Any:
     try:
-        root = ElementTree.parse(path).getroot()
-    except ElementTree.ParseError as error:
-        raise InputError(f"{path} is a damaged virtual raster ({error}); make it again") from None
-    for element in root.iter():
-        name = (element.text or "").strip()
-        if not name or not element.tag.endswith(_REFERENCES):
+        return opener("DatasetReader")(source, driver=[driver.name])
+    except Exception as error:
+        with library().Env() as current:
+            if driver.name not in current.drivers():
+                raise InputError(
+                    f"{owner} needs GDAL's driver {driver.name}, which the GDAL of this rasterio lacks; "
+                    "convert it to GeoTIFF elsewhere"
+                ) from error
+        raise
+
+
+def _check(path: Path, driver: Driver, owner: Path, reading: Reading) -> None:
+    with _opened(path, driver, owner, reading) as dataset:
+        require_blocks(owner, dataset, reading)
+
+
+def _require_own_companions(path: Path, owner: Path, reading: Reading) -> None:
+    """Refuse a raster with files beside it that GDAL would open although they are no plain files of their kind."""
+    for beside in companions(path):
+        if beside.is_dir():
             continue
-        target = path.parent / name if element.get("relativeToVRT") == "1" else Path(name)
-        if not _is_file(target):
-            raise InputError(f"{path} is a virtual raster of {name[:100]}, which is no file here; correct the path")
-        if target not in (*above, path):
-            _require_local(target, (*above, path))
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
+        require_inside(beside, path.parent, owner)
+        start, suffix = beginning(beside), beside.suffix.lower()
+        if suffix in (".ovr", ".msk"):
+            if not start.startswith(TIFF.starts):
+                raise InputError(f"{owner} goes with {beside.name}, which is no TIFF file; remove it or make it again")
+            _check(beside, TIFF, owner, reading)
+        elif start.startswith(IMAGINE):
+            require_own_parts(beside, owner)

@@ -9,7 +9,7 @@ from typing import Any
 from gmmseg.errors import InputError
 from gmmseg.image.place import Place
 from gmmseg.io.geotiff import TiffPlace
-from gmmseg.io.raster.gdal import library, quiet
+from gmmseg.io.raster.gdal import environment, library, open_dataset
 
 __all__ = ["NOWHERE", "GeoReference", "place_in"]
 
@@ -59,7 +59,7 @@ def place_in(path: Path) -> Place | None:
         GDAL cannot open it.
     """
     try:
-        with quiet(), library().open(path) as raster:
+        with environment(), open_dataset(path) as raster:
             transform, crs = raster.transform, raster.crs
     except library("rasterio.errors").RasterioError as error:
         raise InputError(f"{path}: its georeferencing cannot be read ({error}); export the file again") from None

@@ -25,7 +25,7 @@ import numpy as np
 from gmmseg.errors import GmmsegError
 from gmmseg.image.windows import Window
 from gmmseg.io.geotiff import Tags, tags_to_keep
-from gmmseg.io.raster.gdal import environment, library, quiet, reason_of
+from gmmseg.io.raster.gdal import environment, library, opener, reason_of
 from gmmseg.io.raster.location import NOWHERE, GeoReference
 
 if TYPE_CHECKING:
@@ -294,8 +294,8 @@ def _header(geo: GeoReference, plan: _Plan, describe: Callable[[Any], None]) -> 
     }
     if plan.nodata is not None:
         profile["nodata"] = plan.nodata
-    with environment(), quiet(), memory_file() as memory:
-        with memory.open(**profile) as header:
+    with environment(), memory_file() as memory:
+        with opener("DatasetWriter")(memory.name, "w", **profile) as header:
             _place(header, geo)
             describe(header)
         return bytes(memory.read())
@@ -339,7 +339,11 @@ def _crs_beside(geo: GeoReference) -> str | None:
     if not geo.crs or geo.gcps:
         return None
     content = _header(geo, _PIXEL, _nothing)
-    with environment(), quiet(), library("rasterio.io").MemoryFile(content) as memory, memory.open() as header:
+    with (
+        environment(),
+        library("rasterio.io").MemoryFile(content) as memory,
+        opener("DatasetReader")(memory.name, driver=["GTiff"]) as header,
+    ):
         return None if header.crs else geo.crs
 
 
@@ -394,7 +398,7 @@ def _write_cog(path: Path, contents: Contents, windows: Iterable[tuple[Window, n
         if shutil.disk_usage(folder).free < _COG_ROOM * plain.stat().st_size:  # GDAL would fill the disk, then complain
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         try:
-            with environment(), quiet():
+            with environment():
                 copy(plain, optimised, **options)
             _require_whole(optimised)
         except GmmsegError:

@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 
 from gmmseg.errors import InputError
+from gmmseg.io.request import Reading, require_bytes
+from gmmseg.io.tiff.inflating import segment_room
 
 __all__ = ["read_without_codec"]
 
+_ROWS = 256
 # Pillow modes whose array is what the file stores.
 _EXACT_MODES = frozenset({"1", "L", "P", "RGB", "RGBA", "CMYK", "LA", "F", "I;16", "I;16B"})
 
 
-def read_without_codec(path: Path, series: Any) -> np.ndarray:
+def read_without_codec(path: Path, series: Any, reading: Reading) -> np.ndarray:
     """Decode a series page by page without imagecodecs.
 
     Parameters
@@ -24,6 +27,8 @@ def read_without_codec(path: Path, series: Any) -> np.ndarray:
         The file.
     series : tifffile.TiffPageSeries
         What to decode.
+    reading : Reading
+        Whose `budget` is the limit.
 
     Returns
     -------
@@ -41,6 +46,9 @@ def read_without_codec(path: Path, series: Any) -> np.ndarray:
     if samples in (3, 4) and wide and len(series.pages) == 1 and int(page.photometric) == 2:
         pixels = _with_opencv(path)
     elif samples in (1, 2, 3, 4) and not (samples > 1 and wide):
+        # Pillow holds a page with 4 bytes a pixel of colour.
+        held = page.imagewidth * page.imagelength * (4 if samples > 1 else page.dtype.itemsize)
+        require_bytes(path, series.nbytes + held + segment_room(page), reading, "its pixels, with those of a page,")
         pixels = _with_pillow(path, series)
     else:
         pixels = None
@@ -63,13 +71,20 @@ def _with_opencv(path: Path) -> np.ndarray | None:
 def _with_pillow(path: Path, series: Any) -> np.ndarray | None:
     """Decode every page in a mode that keeps the values, or return None."""
     from gmmseg.io.picture.opencv import captured_stderr  # here, because few files need it
-    from gmmseg.io.picture.pillow import decode, open_picture  # here, because few files need it
+    from gmmseg.io.picture.pillow import open_picture  # here, because few files need it
 
-    pages = []
+    pixels = np.empty((len(series.pages), *series.keyframe.shape), series.dtype)
     with captured_stderr(), open_picture(path, "TIFF") as picture:
-        for page in series.pages:
+        for page, out in zip(series.pages, pixels, strict=True):
             picture.seek(page.index)
-            if picture.mode not in _EXACT_MODES:
+            if picture.mode not in _EXACT_MODES or picture.size != (
+                page.keyframe.imagewidth,
+                page.keyframe.imagelength,
+            ):
                 return None
-            pages.append(decode(picture)[0] if picture.mode == "1" else np.asarray(picture))
-    return np.stack(pages).astype(series.dtype, copy=False)
+            picture.load()
+            # In bands, because Pillow copies what NumPy takes twice.
+            for top in range(0, picture.height, _ROWS):
+                band = picture.crop((0, top, picture.width, min(top + _ROWS, picture.height)))
+                out[top : top + _ROWS] = np.asarray(band.convert("L")) != 0 if picture.mode == "1" else np.asarray(band)
+    return pixels

@@ -1,36 +1,146 @@
-"""GDAL: no network, and any name of a file."""
+"""GDAL: no network, nothing beside the file but what belongs to it, and any name of a file."""
 
+import os
 import shutil
+import warnings
 
 import numpy as np
 import pytest
+import rasterio
+from rasterio.shutil import copy as translate
 
-from gmmseg.errors import InputError
+from gmmseg.batch.inputs import find_images
+from gmmseg.errors import GmmsegError, InputError
 from gmmseg.io import read, read_info
+from gmmseg.io.raster.gdal import environment, open_dataset
+from gmmseg.io.raster.location import place_in
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
-
-
-@pytest.mark.parametrize(
-    "name", ["/vsicurl/http://localhost/a.tif", "http://localhost/a.tif", "WMS:http://localhost/", "../gone.tif", "\0"]
+ONES = np.ones((1, 4, 5), np.uint8)
+TILES = (
+    '<GDAL_WMS><Service name="TMS"><ServerUrl>http://{0}/${{z}}/${{x}}/${{y}}.png</ServerUrl></Service><DataWindow>'
+    "<UpperLeftX>0</UpperLeftX><UpperLeftY>0</UpperLeftY><LowerRightX>9</LowerRightX><LowerRightY>-9</LowerRightY>"
+    "<TileLevel>0</TileLevel><TileCountX>1</TileCountX><TileCountY>1</TileCountY><YOrigin>top</YOrigin></DataWindow>"
+    "<BlockSizeX>256</BlockSizeX><BlockSizeY>256</BlockSizeY><BandsCount>3</BandsCount></GDAL_WMS>"
 )
-def test_virtual_rasters_stay_on_this_computer(tmp_path, name):
-    source = f"<SimpleSource><SourceFilename>{name}</SourceFilename></SimpleSource>".replace("\0", "")
-    body = f'<VRTRasterBand dataType="Byte" band="1">{source if name != chr(0) else "<"}</VRTRasterBand>'
-    (tmp_path / "v.vrt").write_text(f'<VRTDataset rasterXSize="5" rasterYSize="4">{body}</VRTDataset>')
-    with pytest.raises(InputError, match="virtual raster"):
-        read(tmp_path / "v.vrt")
+CACHE = (
+    "<MRF_META><CachedSource><Source>/vsicurl/http://{0}/a.tif</Source></CachedSource><Raster><Size x='512' y='512' "
+    "c='1'/><PageSize x='512' y='512' c='1'/><DataFile>{1}/victim.dat</DataFile><IndexFile>{1}/victim.idx</IndexFile>"
+    "</Raster></MRF_META>"
+)
+DESCRIPTIONS = {
+    "WMS": TILES,
+    "MRF": CACHE,
+    "WMTS": "<GDAL_WMTS><GetCapabilitiesUrl>http://{0}/wmts</GetCapabilitiesUrl></GDAL_WMTS>",
+    "WMTS answer": '<?xml version="1.0"?><Capabilities><ServiceMetadataURL href="http://{0}/wmts"/></Capabilities>',
+    "GTI": "<GDALTileIndexDataset><IndexDataset>/vsicurl/http://{0}/a.gpkg</IndexDataset></GDALTileIndexDataset>",
+    "STACIT": '{{"type": "Feature", "stac_version": "1.0.0", "links": [], "assets": {{"a": {{"href": "http://{0}/"}}}}}}',
+    "WCS": "<WCS_GDAL><ServiceURL>http://{0}/wcs?</ServiceURL><CoverageName>a</CoverageName></WCS_GDAL>",
+    "VRT": '<VRTDataset rasterXSize="5" rasterYSize="4"><VRTRasterBand dataType="Byte" band="1"><SimpleSource>'
+    "<SourceFilename>/vsicurl/http://{0}/a.tif</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>",
+}
+OVERVIEWS = '<Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">{}</MDI></Metadata>'
 
 
-def test_a_virtual_raster_of_a_description_of_the_network(tmp_path):
-    (tmp_path / "w.xml").write_text('<GDAL_WMS><Service name="TMS"><ServerUrl>http://localhost</ServerUrl></Service>')
-    source = '<SimpleSource><SourceFilename relativeToVRT="1">w.xml</SourceFilename></SimpleSource>'
-    body = f'<VRTRasterBand dataType="Byte" band="1">{source}</VRTRasterBand>'
-    (tmp_path / "v.vrt").write_text(f'<VRTDataset rasterXSize="5" rasterYSize="4">{body}</VRTDataset>')
-    with pytest.raises(InputError, match="elsewhere"):
-        read(tmp_path / "v.vrt")
-    with pytest.raises(InputError, match="no known image"):
-        read(tmp_path / "w.xml")
+def refused(path, match=None):
+    """No way of reading a file goes further than to say why not."""
+    for use in (read, read_info, place_in):
+        with pytest.raises(InputError, match=match) as caught:
+            use(path)
+        assert "\n" not in str(caught.value)
+        assert "unexpected" not in str(caught.value)
+
+
+def state(folder):
+    return {each.name: (each.stat().st_size, each.stat().st_mtime_ns) for each in folder.iterdir()}
+
+
+def test_the_server_hears_gdal(tmp_path, listener):
+    (tmp_path / "w.xml").write_text(TILES.format(listener.address))
+    with rasterio.open(tmp_path / "w.xml") as raster, pytest.raises(rasterio.errors.RasterioError):
+        raster.read()
+    assert listener.calls
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "txt", "csv", "xml", "vrt", "mrf", "json", "img", "asc", ""])
+@pytest.mark.parametrize("kind", sorted(DESCRIPTIONS))
+def test_descriptions_are_not_followed(tmp_path, listener, kind, suffix):
+    path = tmp_path / f"a.{suffix}".rstrip(".")
+    (tmp_path / "victim.dat").write_bytes(b"data of the user")
+    path.write_text(DESCRIPTIONS[kind].format(listener.address, tmp_path))
+    before = state(tmp_path)
+    refused(path)
+    if suffix not in ("png", "jpg", "tif"):  # which are named as images, and fail when it is their turn
+        (found,) = (each for each in find_images([tmp_path], without=tmp_path / "out") if each.path == path)
+        assert found.reason or (kind, suffix) == ("VRT", "vrt")
+    assert not listener.calls
+    assert state(tmp_path) == before
+
+
+def test_a_description_is_named_with_what_to_do(tmp_path):
+    (tmp_path / "a.mrf").write_text(CACHE.format("localhost", tmp_path))
+    refused(tmp_path / "a.mrf", r"a\.mrf is a raster of GDAL's driver MRF.*gdal_translate a\.mrf a\.tif")
+    (tmp_path / "w.xml").write_text(TILES.format("localhost"))
+    refused(tmp_path / "w.xml", r"w\.xml describes data elsewhere \(GDAL's driver WMS\).*download")
+
+
+@pytest.mark.parametrize("where", ["/vsicurl/http://{}/a.tif", "{1}/w.xml", "/etc/passwd"])
+def test_overviews_that_are_named_elsewhere(tmp_path, listener, write_raster, virtual, where):
+    (tmp_path / "w.xml").write_text(TILES.format(listener.address))
+    name = where.format(listener.address, tmp_path)
+    path = write_raster(ONES)
+    (tmp_path / "r.tif.aux.xml").write_text(f"<PAMDataset>{OVERVIEWS.format(name)}</PAMDataset>")
+    refused(path, "names overviews in another file")
+    virtual("r.tif")
+    refused(tmp_path / "v.vrt", "names overviews in another file")
+    write_raster(ONES, "t.tif", finish=lambda raster: raster.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=name))
+    refused(tmp_path / "t.tif", "names overviews in another file")
+    assert not listener.calls
+
+
+@pytest.mark.parametrize("end", [".ovr", ".msk", ".OVR", ".ovr.ovr"])
+def test_overviews_and_masks_are_tiff_files(tmp_path, listener, write_raster, end):
+    path = write_raster(ONES)
+    if end == ".ovr.ovr":
+        shutil.copy(path, tmp_path / "r.tif.ovr")
+    (tmp_path / f"r.tif{end}").write_text(TILES.format(listener.address))
+    refused(path, "is no TIFF file")
+    assert not listener.calls
+
+
+def test_a_mask_beside_a_raster(write_raster, tmp_path):
+    path = write_raster(ONES)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as raster:
+        raster.write_mask(np.arange(20).reshape(4, 5) > 3)
+    assert (tmp_path / "r.tif.msk").exists()
+    assert read(path).valid.sum() == 16
+
+
+@pytest.mark.parametrize("end", ["r.tif.aux.xml", "r.tfw", "R.PRJ", "r.tif.ovr", "r_rpc.txt", "r.imd", "SUMMARY.TXT"])
+@pytest.mark.parametrize("kind", ["pipe", "link", "broken"])
+def test_what_lies_beside_is_a_file_of_the_folder(tmp_path, write_raster, kind, end):
+    path = write_raster(ONES, crs=None, transform=None)
+    if kind == "pipe":
+        os.mkfifo(tmp_path / end)
+    else:
+        (tmp_path / end).symlink_to("/etc/hostname" if kind == "link" else tmp_path / "missing")
+    if kind == "broken":
+        with environment(), open_dataset(path) as dataset:  # GDAL finds nothing either
+            assert (dataset.read() == 1).all()
+        return
+    with environment(), pytest.raises(InputError, match="no file here" if kind == "pipe" else "outside its folder"):
+        open_dataset(path)
+
+
+def test_links_are_those_of_the_user(tmp_path, write_raster):
+    """What a link leads to has its files beside it, not beside the link."""
+    store = tmp_path / "store"
+    store.mkdir()
+    shutil.move(write_raster(ONES, transform=None, crs=None), store / "r.tif")
+    (store / "r.tfw").write_text("2\n0\n0\n-2\n100\n200\n")
+    (tmp_path / "mine.tif").symlink_to(store / "r.tif")
+    (tmp_path / "mine.tfw").write_text("9\n0\n0\n-9\n100\n200\n")
+    assert place_in(tmp_path / "mine.tif").affine[0] == 2
 
 
 @pytest.mark.parametrize("name", ["a b.tif", "a\nb.tif", "größe 東京.tif", "http:x.tif", "zip+x!y.tif", "a?b#c%20.tif"])
@@ -38,3 +148,42 @@ def test_names(tmp_path, write_raster, name):
     shutil.copy(write_raster(np.full((1, 4, 5), 3, np.uint8)), tmp_path / name)
     assert (read(tmp_path / name).array == 3).all()
     assert read_info(tmp_path / name)["georeferenced"]
+
+
+def test_a_raster_without_a_place_warns_of_nothing(tmp_path, write_raster):
+    path = write_raster(ONES, transform=None, crs=None, nodata=0)
+    before = list(warnings.filters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read(path).place.affine == (1, 0, 0, 0, 1, 0)
+        assert place_in(path) is None
+    assert warnings.filters == before
+
+
+def test_nothing_is_written_beside_what_is_read(tmp_path, write_raster):
+    plain = write_raster(np.ones((1, 40, 50), np.uint8), transform=rasterio.Affine(30, 0, 0, 0, -30, 0))
+    for driver, name in (
+        ("ENVI", "e.dat"),
+        ("HFA", "h.img"),
+        ("AAIGrid", "a.asc"),
+        ("JP2OpenJPEG", "j.jp2"),
+        ("EHdr", "b.bil"),
+        ("SAGA", "s.sdat"),
+        ("PNM", "n.pgm"),
+        ("netCDF", "c.nc"),
+    ):
+        with rasterio.open(plain) as raster:
+            translate(raster, tmp_path / name, driver=driver)
+        before = state(tmp_path)
+        assert (read(tmp_path / name).array == 1).all(), driver
+        assert read_info(tmp_path / name)["driver"] == driver
+        assert state(tmp_path) == before, driver
+
+
+def test_a_driver_that_this_gdal_lacks(write_raster, monkeypatch):
+    from gmmseg.io.raster import gdal
+
+    path = write_raster(ONES)
+    monkeypatch.setattr(gdal, "driver_of", lambda path: gdal.Driver("JP2Nobody", "nobody", ()))
+    with pytest.raises(GmmsegError, match="needs GDAL's driver JP2Nobody"):
+        read_info(path)
