@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from gmmseg.errors import InputError, one_line
 from gmmseg.io import damage
 from gmmseg.io.request import Reading, require_bytes
-from gmmseg.io.unchanged import Stamp, stamp_of, unchanged
+from gmmseg.io.unchanged import Stamp, unchanged
 from gmmseg.io.unheard import attend, unheard
 
 __all__ = ["DicomFile", "explained", "is_deflated", "open_file", "opened", "quiet", "text_of", "whole"]
@@ -79,7 +79,7 @@ def _known(reason: str) -> str | None:
 def open_file(path: Path, reading: Reading) -> DicomFile:
     """Read all of a file but its pixels."""
     with explained(path), open(path, "rb", buffering=0) as raw:
-        stamp = stamp_of(raw)
+        stamp = Stamp.of(path)
         file = _Bounded(raw, path, stamp.size, _FEWEST_PARTS + stamp.size // _BYTES_OF_PART)
         if file.peek(2)[:2] == b"\x1f\x8b":
             raise InputError(f"{path} is a DICOM file within a gzip file; unpack it with gunzip first")
@@ -104,7 +104,7 @@ def text_of(item: Any, name: str) -> str:
 @contextmanager
 def opened(file: DicomFile) -> Iterator[Any]:
     """Open a file again, for its pixels."""
-    with unchanged(file.path, file.stamp) as plain:
+    with unchanged(file.stamp) as plain:
         bounded = _Bounded(plain.raw, file.path, file.stamp.size)  # type: ignore[attr-defined]  # it is buffered
         try:
             yield bounded
