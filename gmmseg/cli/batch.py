@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from click.core import ParameterSource
 from gmmseg.batch.outputs import KINDS
 from gmmseg.cli.messages import explain, plain, print_error
 from gmmseg.cli.progress import Count
+from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import (
     fitting_options,
     fitting_parameters,
@@ -114,7 +114,7 @@ def command(
         if "error" in line:
             print_error(explain(GmmsegError(line["error"]["message"])) + again)
         if options["as_json"]:
-            click.echo(json.dumps(line, allow_nan=False))
+            print_json(line, indent=None)
         count.add(0 if again else 1)
 
     try:
@@ -148,7 +148,7 @@ def _print_plan(made: Plan, *, as_json: bool) -> None:
         for step in made.steps:
             outputs = {kind: str(made.out_dir / file) for kind, file in step.outputs.items()}
             each = {"input": str(step.source), "action": step.action, "reason": step.reason, "outputs": outputs}
-            click.echo(json.dumps(each))
+            print_json(each, indent=None)
         return
     width = max(len(plain(str(step.source))) for step in made.steps)
     for step in made.steps:
