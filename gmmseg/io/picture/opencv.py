@@ -159,7 +159,7 @@ def captured_stderr() -> Iterator[list[bytes]]:
                     os.dup2(real, 2)
                     scratch.seek(0)
                     lines.extend(scratch.read().splitlines(keepends=True))
-            others = b"".join(line for line in lines if not line.startswith(_REMARKS))
+            others = b"".join(line for line in lines if line.strip() and not line.startswith(_REMARKS))
             if others:
                 os.write(2, others)
         finally:
