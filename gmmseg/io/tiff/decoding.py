@@ -233,13 +233,13 @@ def _description(page: Any) -> str:
 
 def tags_of(path: Path) -> Tags:
     """Return the tags of the first page that say where it lies."""
-    with opened_tiff(path, Reading()) as tiff:
+    with opened_tiff(path, Reading(), whole=False) as tiff:
         return tags_to_keep(tiff.pages[0])
 
 
 def describe_tiff(path: Path) -> dict[str, Any]:
     """Return what the header says, without decoding pixels."""
-    with opened_tiff(path, Reading()) as tiff:
+    with opened_tiff(path, Reading(), whole=False) as tiff:
         series = tiff.series[0]
         page = series.keyframe
         tags = tags_to_keep(page)

@@ -32,7 +32,7 @@ _MOST_UNLIKE = 1000  # pages of different kinds: tifffile compares each with eve
 
 
 @contextlib.contextmanager
-def opened_tiff(path: Path, reading: Reading) -> Iterator[Any]:
+def opened_tiff(path: Path, reading: Reading, *, whole: bool = True) -> Iterator[Any]:
     """Open a TIFF file that holds an image, whose pages can be decoded within the bytes that they claim.
 
     Parameters
@@ -40,6 +40,8 @@ def opened_tiff(path: Path, reading: Reading) -> Iterator[Any]:
     path : Path
     reading : Reading
         Whose `budget` is the limit.
+    whole : bool
+        False where only the header is asked for: strips and tiles need not be there.
 
     Yields
     ------
@@ -63,7 +65,8 @@ def opened_tiff(path: Path, reading: Reading) -> Iterator[Any]:
             series = tiff.series[0]
             _require_numbers(path, series)
             pages = _pages_of(path, tiff)
-            _require_whole(path, series, pages)
+            if whole:
+                _require_whole(path, series, pages)
             for page in {id(page.keyframe): page.keyframe for page in pages if page is not None}.values():
                 bound(page)
             _tell(path, pages, absent, remarks)

@@ -121,7 +121,7 @@ def test_a_file_that_has_changed_is_no_longer_read(path):
     with open(path, "r+b") as file:
         file.seek(-10, 2)
         file.write(b"0123456789")
-    with pytest.raises(InputError, match=r"a\.dcm has changed since it was opened; segment it again"):
+    with pytest.raises(InputError, match=r"a\.dcm has changed since it was opened .*; segment it again"):
         image.pixels.read((slice(0, 20), slice(0, 25)))
 
 
