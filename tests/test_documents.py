@@ -16,7 +16,9 @@ def text(name):
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("page", "lines"), [("CONTRIBUTING.md", 60), ("docs/architecture.md", 150)])
+@pytest.mark.parametrize(
+    ("page", "lines"), [("CONTRIBUTING.md", 60), ("SECURITY.md", 60), ("docs/architecture.md", 150)]
+)
 def test_pages_are_short_and_name_files_that_are_there(page, lines):
     assert text(page).count("\n") < lines
     named = re.findall(r"`([\w./-]+/[\w./-]*)`", text(page))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import gmmseg
-from gmmseg import Image, io
+from gmmseg import Image
+from gmmseg.io import reading
 
 
 def scene(shape, level, seed, dtype=np.uint8):
@@ -65,16 +66,16 @@ def test_a_class_has_the_same_number_in_every_image(tmp_path):
 
 @pytest.mark.slow
 def test_images_are_read_one_after_the_other(tmp_path, monkeypatch):
-    alive, most, read = [], [], io.read
+    alive, most, read = [], [], reading.read_with
 
-    def watched(path, **options):
-        image = read(path, **options)
+    def watched(path, how):
+        image = read(path, how)
         gc.collect()
         alive.append(weakref.ref(image))
         most.append(sum(each() is not None for each in alive))
         return image
 
-    monkeypatch.setattr("gmmseg.io.opening.read", watched)
+    monkeypatch.setattr("gmmseg.io.opening.read_with", watched)
     paths = [tmp_path / f"{number}.npy" for number in range(9)]
     for number, path in enumerate(paths):
         np.save(path, scene((40, 50), 20 * number, number))

@@ -85,7 +85,7 @@ class Manifest:
         for text in filter(None, texts):
             try:
                 line = json.loads(text)
-            except ValueError:  # a power cut may leave zeros, too
+            except (ValueError, RecursionError):  # a power cut may leave zeros, too
                 torn += 1
                 continue
             if not _is_ours(line):
@@ -139,11 +139,18 @@ def _is_ours(line: Any) -> bool:
     return (
         "labels" in line["outputs"]
         and len(files) == len(line["outputs"])
-        and all(
-            isinstance(each, str) and not Path(each).is_absolute() and ".." not in Path(each).parts for each in files
-        )
+        and all(map(_is_below, files))
         and isinstance(line.get("error", {}), dict)
     )
+
+
+def _is_below(file: Any) -> bool:
+    """Whether something names a file below a folder."""
+    try:
+        name = os.fsencode(file)
+    except (TypeError, ValueError):  # ValueError: half of a pair of surrogates
+        return False
+    return bool(name) and b"\0" not in name and not name.startswith(b"/") and b".." not in name.split(b"/")
 
 
 def _foreign(path: Path) -> InputError:

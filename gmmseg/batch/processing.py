@@ -123,8 +123,21 @@ def _read(source: Path, reading: Mapping[str, Any]) -> Image:
     prepare(source)
     # Loads while the file is decoded: a tenth of the time of a 12-megapixel JPEG.
     # Here, because it loads while the file is read.
-    Thread(target=import_module, args=("gmmseg.segmentation",), daemon=True).start()
-    return read(source, **reading)
+    failures: list[Exception] = []
+    loading = Thread(target=_load_ahead, args=(failures,), daemon=True)
+    loading.start()
+    image = read(source, **reading)
+    loading.join()  # a module that is loaded in two threads is half there in one of them when it fails in the other
+    if failures:
+        raise failures[0]
+    return image
+
+
+def _load_ahead(failures: list[Exception]) -> None:
+    try:
+        import_module("gmmseg.segmentation")
+    except Exception as error:
+        failures.append(error)
 
 
 def _least(min_size: int | str | None, image: Image) -> int:

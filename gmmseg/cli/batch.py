@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from click.core import ParameterSource
 from gmmseg.batch.outputs import KINDS
 from gmmseg.cli.messages import explain, plain, print_error
 from gmmseg.cli.progress import Count
+from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import (
     fitting_options,
     fitting_parameters,
@@ -75,7 +75,8 @@ def command(
     was done and what came out. A run that was interrupted, even by a power cut, is finished by the same command with
     --resume; a bad image, or one that kills its process, does not stop the others.
 
-    A PATTERN such as 'scenes/**/*.tif' is quoted; a LIST.txt has one path a line.
+    A PATTERN such as 'scenes/**/*.tif' is quoted; a LIST.txt has one path a line, of files in its folder
+    or below.
 
     \b
     Examples:
@@ -113,7 +114,7 @@ def command(
         if "error" in line:
             print_error(explain(GmmsegError(line["error"]["message"])) + again)
         if options["as_json"]:
-            click.echo(json.dumps(line, allow_nan=False))
+            print_json(line, indent=None)
         count.add(0 if again else 1)
 
     try:
@@ -147,7 +148,7 @@ def _print_plan(made: Plan, *, as_json: bool) -> None:
         for step in made.steps:
             outputs = {kind: str(made.out_dir / file) for kind, file in step.outputs.items()}
             each = {"input": str(step.source), "action": step.action, "reason": step.reason, "outputs": outputs}
-            click.echo(json.dumps(each))
+            print_json(each, indent=None)
         return
     width = max(len(plain(str(step.source))) for step in made.steps)
     for step in made.steps:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress
+from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import memory_option, reading_options, reading_parameters
 from gmmseg.cli.types import FILE, Command, Covariance, Features, Option, WholeNumber
 from gmmseg.io.parts import files_of
@@ -84,7 +84,10 @@ def command(
         progress.clear()
         if output is not None:
             _draw(choice, output, overwrite=options["overwrite"])
-    click.echo(json.dumps(_record(image, choice), indent=1, allow_nan=False) if options["as_json"] else _text(choice))
+    if options["as_json"]:
+        print_json(_record(image, choice))
+    else:
+        click.echo(_text(choice))
     if output is not None and not options["as_json"]:
         click.echo(plain(f"wrote {output}"))
     return 0

@@ -11,6 +11,7 @@ import click
 from gmmseg.batch.outputs import check_outputs
 from gmmseg.cli.messages import collected_warnings, exit_code, explain, plain, print_error
 from gmmseg.cli.progress import Progress
+from gmmseg.cli.records import print_json
 from gmmseg.cli.table import class_table
 from gmmseg.cli.targets import Job
 from gmmseg.io.formats import identify
@@ -60,9 +61,7 @@ def run_each(jobs: list[Job], work: Work, *, overwrite: bool, as_json: bool, qui
         if "classes" in record and not (as_json or quiet):
             click.echo(("\n" if any("classes" in before for before in records[:-1]) else "") + _table(record))
     if as_json:
-        import json
-
-        click.echo(json.dumps(records, indent=1, allow_nan=False))
+        print_json(records)
     if failures and len(failures) < len(jobs):
         return 3
     return max(map(exit_code, failures.values()), default=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gmmseg.cli.records import print_json
 from gmmseg.cli.types import FILE, Command, Option
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ def command(labels: Path, truths: tuple[Path, ...], *, as_json: bool) -> int:
     from gmmseg.io.reading import read_labels
 
     found = evaluate(read_labels(labels), [read_labels(truth) for truth in truths])
-    click.echo(json.dumps(asdict(found), indent=1, allow_nan=False) if as_json else _text(found))
+    if as_json:
+        print_json(asdict(found))
+    else:
+        click.echo(_text(found))
     return 0
 
 

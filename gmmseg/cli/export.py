@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from gmmseg.cli.messages import collected_warnings, plain
+from gmmseg.cli.records import print_json
 from gmmseg.cli.types import FILE, Amount, Command, Names, Option, WholeNumber
 from gmmseg.errors import InputError
 from gmmseg.export.kinds import FORMATS, PLACED, SIMPLIFIED, Format, Kind
@@ -118,7 +118,7 @@ def command(
             overwrite=options["overwrite"],
         )
     if options["as_json"]:
-        click.echo(json.dumps(_record(labels, to, written, found) | {"warnings": warned}, indent=1))
+        print_json(_record(labels, to, written, found) | {"warnings": warned})
     else:
         click.echo(plain(f"wrote {_files(target, written)}: {_summary(found)}"))
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from gmmseg.batch.inputs import images_of
 from gmmseg.cli import segment
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress
+from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import fitting_parameters, guides_of, reading_parameters
 from gmmseg.cli.table import class_table, finite
 from gmmseg.cli.types import FILE, Command, Option
@@ -99,7 +99,7 @@ def command(
         model.save(target, overwrite=overwrite)
     record = _record(model, sources, target, time.perf_counter() - start) | {"warnings": warned}
     if options["as_json"]:
-        click.echo(json.dumps(record, indent=1, allow_nan=False))
+        print_json(record)
     elif not options["quiet"]:
         click.echo(_text(record))
     return 0

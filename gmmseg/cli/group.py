@@ -95,8 +95,14 @@ def run(arguments: list[str]) -> int:
         nameless = isinstance(error, OSError) and not isinstance(error, GmmsegError) and error.filename is None
         if nameless and not lacks_memory(error):
             raise
-        print_error(explain(error), arguments)
+        print_error(explain(error, options=_parameters(arguments[0])), arguments)
         return exit_code(error)
+
+
+def _parameters(name: str) -> list[str]:
+    """Return the names of a command's parameters."""
+    command = GROUP.get_command(click.Context(GROUP), name)
+    return [] if command is None else [str(each.name) for each in command.params]
 
 
 def _nearest(name: str, names: Iterable[str], cutoff: float) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import click
 
+from gmmseg.cli.records import print_json
 from gmmseg.cli.table import class_table, finite, pairs
 from gmmseg.cli.types import FILE, Command, Option
 from gmmseg.errors import InputError
@@ -65,7 +65,10 @@ def command(file: Path | None, *, as_json: bool) -> int:
 
         facts = read_info(file)
         text = pairs((name, _readable(name, value)) for name, value in facts.items())
-    click.echo(json.dumps(facts, indent=1, allow_nan=False) if as_json else text)
+    if as_json:
+        print_json(facts)
+    else:
+        click.echo(text)
     return 0
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any
@@ -52,7 +52,7 @@ def _quoting_little(text: str, arguments: Sequence[str]) -> str:
     return text
 
 
-def explain(error: BaseException, subject: str = "") -> str:
+def explain(error: BaseException, subject: str = "", options: Collection[str] | None = None) -> str:
     """Say what went wrong.
 
     Parameters
@@ -61,6 +61,8 @@ def explain(error: BaseException, subject: str = "") -> str:
         Those that gmmseg raises say it themselves.
     subject : str
         What was being worked on, for errors that do not name it.
+    options : collection of str, optional
+        Parameters that the command has; all by default. Others are not asked for.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def explain(error: BaseException, subject: str = "") -> str:
     """
     start = f"{subject}: " if subject else ""
     if isinstance(error, GmmsegError):
-        return _for_shell(str(error))
+        return _for_shell(str(error), options)
     if isinstance(error, OSError):
         named = isinstance(error.filename, str | bytes)
         return described(error, f"{os.fsdecode(error.filename)}: " if named else start)
@@ -85,8 +87,13 @@ def exit_code(error: BaseException) -> int:
     return 2 if isinstance(error, ParameterError) else 1
 
 
-def _for_shell(text: str) -> str:
-    return _SET.sub(_option, _ASKED_FOR.sub(lambda found: f"{found[1]} {_spelled(found[2])}", text))
+def _for_shell(text: str, options: Collection[str] | None = None) -> str:
+    def asked(found: re.Match[str]) -> str:
+        if found[1] == "raise" and options is not None and found[2] not in options:
+            return "reduce it or cut it into tiles"
+        return f"{found[1]} {_spelled(found[2])}"
+
+    return _SET.sub(_option, _ASKED_FOR.sub(asked, text))
 
 
 def _spelled(name: str) -> str:

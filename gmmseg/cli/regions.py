@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from gmmseg.batch.outputs import PICTURES, require_distinct
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress
+from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import min_size_option, reading_options, reading_parameters
 from gmmseg.cli.types import FILE, Command, Fraction, Option, WholeNumber
 from gmmseg.io.parts import files_of, name_of
@@ -95,7 +95,7 @@ def command(
         "warnings": warned,
     }
     if options["as_json"]:
-        click.echo(json.dumps(record, indent=1, allow_nan=False))
+        print_json(record)
     elif not options["quiet"]:
         size = " x ".join(map(str, reversed(opened.shape)))
         files = ", ".join(map(str, outputs.values()))

@@ -200,10 +200,10 @@ def _masks(path: Path, instances: Instances, options: Export) -> _Files:
 
 
 def _npz(path: Path, instances: Instances, options: Export) -> _Files:
-    arrays = {"labels": instances.labels, "class_names": np.array(instances.names)}
+    arrays: dict[str, Any] = {"labels": instances.labels, "class_names": np.array(instances.names)}
     if options.place is not None and options.place.affine is not None:
         arrays |= {"transform": np.array(options.place.affine), "crs": np.array(options.place.crs or "")}
-    return {path: lambda file: np.savez_compressed(file, allow_pickle=False, **arrays)}
+    return {path: lambda file: np.savez_compressed(file, **arrays)}
 
 
 _WRITERS: dict[Format, Callable[[Path, Instances, Export], _Files]] = {

@@ -165,4 +165,5 @@ def _graph(following: Array) -> Any:
     from scipy.sparse import csr_array
 
     n = len(following)
-    return csr_array((np.ones(n), following, np.arange(n + 1)), shape=(n, n))
+    # SciPy walks 32-bit indices; its older versions refuse others, where newer ones convert them.
+    return csr_array((np.ones(n), following.astype(np.int32), np.arange(n + 1, dtype=np.int32)), shape=(n, n))

@@ -85,7 +85,7 @@ def geojson_stream(
     if converts and simplify is None:
         rings = rings.divided(_STRAIGHT)
     if affine is not None:
-        rings = rings.transformed(affine)
+        rings = _placed(rings, affine)
         if crs is None:
             warnings.warn(
                 "the raster does not name its coordinate reference system; its coordinates are written as they are",
@@ -107,6 +107,17 @@ def geojson_stream(
 def _on_map(place: Place | None) -> tuple[tuple[float, float, float, float, float, float] | None, str | None]:
     """Return the affine and the coordinate reference system; neither where the pixels lie on no map."""
     return (None, None) if place is None or place.affine is None else (place.affine, place.crs)
+
+
+def _placed(rings: Rings, affine: tuple[float, ...]) -> Rings:
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved = rings.transformed(affine)
+    if not np.isfinite(moved.points).all():
+        raise ParameterError(
+            f"the raster lies at no place that numbers can hold (affine={affine}); correct its georeferencing, or "
+            "write coco, yolo or png, which are in pixels"
+        )
+    return moved
 
 
 def _features(instances: Instances, rings: Rings) -> Iterator[dict[str, Any]]:
@@ -205,7 +216,7 @@ def write_geopackage(
     rings = outlines(instances, simplify)
     affine, crs = _on_map(place)
     if affine is not None:
-        rings = rings.transformed(affine)
+        rings = _placed(rings, affine)
     single = instances.kind == "component"
     kind = shapely.GeometryType.POLYGON if single else shapely.GeometryType.MULTIPOLYGON
     offsets = (rings.rings, rings.polygons) if single else (rings.rings, rings.polygons, rings.instances)

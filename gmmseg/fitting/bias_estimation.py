@@ -161,7 +161,7 @@ class Shaded:
 
 
 def fit_shading(
-    scene: Scene, mixture: Mixture, rng: Generator, *, regularization: float, numbered: bool, threads: int
+    scene: Scene, mixture: Mixture, rng: Generator, *, regularization: Array, numbered: bool, threads: int
 ) -> Shaded:
     """Fit a mixture and a bias field to a scene, from a mixture that was fitted without.
 
@@ -231,7 +231,7 @@ def _some(index: Array, count: int) -> Array:
 class _Alternation:
     """Steps of EM and of a bias field in turn."""
 
-    regularization: float
+    regularization: Array
     threads: int
 
     def iterate(self, start: Mixture, planes: Array, scene: Scene, count: int) -> Mixture:

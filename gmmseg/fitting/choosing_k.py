@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.fitting.survey import NOISE, Survey
+from gmmseg.fitting.survey import Survey
 from gmmseg.image import Image
 from gmmseg.image.pixels import sample_pixels
 from gmmseg.mixture.choosing import DEFAULT_CRITERION, Choice, choose
@@ -69,6 +69,7 @@ def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generat
     chosen: Any = slice(None) if n <= _SAMPLES else np.sort(rng.choice(n, _SAMPLES, replace=False))
     some = np.ascontiguousarray(planes[:guides, chosen])
     axes = _leading_axes(some) if guides > _MOST_FEATURES else None
+    noise = found.noise[:guides] if axes is None else axes**2 @ found.noise[:guides]
 
     def prepare(features: Array) -> Array:
         # Missing bands are replaced by their median, 0, only where principal components need them all.
@@ -91,7 +92,7 @@ def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generat
         rng,
         effective=effective,
         criterion=candidates.criterion,
-        iteration=Iteration(1e-4, noise=NOISE, threads=threads),
+        iteration=Iteration(1e-4, noise=noise, threads=threads),
     )
 
 

@@ -1,4 +1,10 @@
-"""Distinct values of integer images, and how many pixels have each."""
+"""Integer values: how many pixels have each, and the interval that each stands for.
+
+Of integers a density has no upper bound: a component that shrinks onto one grey level gains more and more. What a value
+says is that the quantity lies in the interval around it, half-way to its neighbours, and of an interval there is a
+probability, which is at most 1. So values of one channel are spread over their intervals, and of all integers the
+variance of rounding, a twelfth of the squared step, is part of the likelihood (`gmmseg.mixture.em.Iteration.noise`).
+"""
 
 from __future__ import annotations
 
@@ -10,11 +16,12 @@ from numpy.typing import NDArray
 
 from gmmseg.image import Image
 
-__all__ = ["distinct_values"]
+__all__ = ["distinct_values", "rounding", "spread_over_intervals"]
 
 Array = NDArray[Any]
 
 _FEW = 0.3  # a sample with more distinct values a pixel than this stands for too many values to count them all
+_LEVELS = 8  # of fewer values each may be a class of its own, as in a picture of labels
 _AT_ONCE = 1 << 20  # pixels whose values are counted together
 
 
@@ -55,6 +62,90 @@ def distinct_values(image: Image, sample: Array) -> tuple[Array, Array] | None:
         numbers = numbers[found]
     values = (found.astype(np.uint64)[:, None] >> shifts) & np.uint64((1 << depth) - 1)
     return values.astype(dtype), numbers
+
+
+def spread_over_intervals(values: Array, counts: Array) -> tuple[Array, Array]:
+    """Spread pixels evenly over the intervals that their values stand for.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,), of integers
+        Distinct, ascending.
+    counts : ndarray, shape (n,)
+        Pixels with each value.
+
+    Returns
+    -------
+    values, counts
+        Of steps as wide as the closest two values; the counts add up to the same. As they are where all steps are
+        alike.
+
+    Notes
+    -----
+    An interval reaches half-way to the next value, as stretched contrast leaves gaps of two or three levels; but
+    not where the gap is more than twice that on the other side: a background far below all else stands for itself. What
+    would reach beyond the first and the last value counts there.
+
+    Examples
+    --------
+    >>> values, counts = spread_over_intervals(np.array([0, 2, 4, 6, 8, 10, 12, 13]), np.full(8, 6))
+    >>> values.tolist()
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]
+    >>> counts.tolist()
+    [4.5, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.5, 4.0, 6.0]
+    """
+    gaps = _gaps(values)
+    if (gaps == gaps[:1]).all():
+        return values, counts
+    below, above = _half_widths(gaps)
+    step = int(gaps.min())
+    edges = np.stack([values - below, values + above], axis=1).reshape(-1)
+    until = np.cumsum(np.stack([np.zeros(len(counts)), counts], axis=1).reshape(-1))
+    grid = np.arange(int(values[0]), int(values[-1]) + 1, step)
+    borders = np.append(grid - step / 2, grid[-1] + step / 2)
+    borders[0], borders[-1] = min(borders[0], edges[0]), max(borders[-1], edges[-1])
+    shares = np.diff(np.interp(borders, edges, until))
+    return grid[shares > 0].astype(values.dtype), shares[shares > 0]
+
+
+def _gaps(values: Array) -> Array:
+    """Differences of distinct values; 1 where they are too few to be levels of anything."""
+    return np.diff(values.astype(np.int64)) if len(values) >= _LEVELS else np.ones(max(0, len(values) - 1), np.int64)
+
+
+def _half_widths(gaps: Array) -> tuple[Array, Array]:
+    """How far the interval of each value reaches down and up, from the gaps between the values.
+
+    Beyond the first and the last value the gap is taken for that of their neighbours.
+    """
+    down, up = np.append(gaps[:2][-1], gaps), np.append(gaps, gaps[-2:][0])
+    return np.where(down > 2 * up, up, down) / 2, np.where(up > 2 * down, down, up) / 2
+
+
+def rounding(values: Array) -> Array:
+    """Variance of what rounding took from integers, of each channel: a twelfth of the squared width of the intervals.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, n_channels), of integers
+
+    Returns
+    -------
+    ndarray, shape (n_channels,)
+        The mean over all samples; 0 where all have the same value.
+
+    Examples
+    --------
+    >>> rounding(np.array([[2 * i, 3] for i in range(100)])) * 12
+    array([4., 0.])
+    """
+    found = np.zeros(values.shape[1])
+    for channel, column in enumerate(values.T):
+        distinct, counts = np.unique(column, return_counts=True)
+        if len(distinct) > 1:
+            down, up = _half_widths(_gaps(distinct))
+            found[channel] = np.average((2 * np.minimum(down, up)) ** 2, weights=counts) / 12
+    return found
 
 
 def _valid_pixels(image: Image) -> Iterator[Array]:

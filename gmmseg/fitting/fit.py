@@ -15,12 +15,13 @@ from gmmseg.features import Recipe
 from gmmseg.fitting.hmrf import fit_neighbourhood
 from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.sampling import Sample
-from gmmseg.fitting.survey import NOISE, Survey, SurveyRequest, survey
+from gmmseg.fitting.survey import Survey, SurveyRequest, survey
 from gmmseg.image import Image
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import Seeding, seed_from_classes, seed_mixture
+from gmmseg.mixture.statistics import measure
 from gmmseg.model import Model
 from gmmseg.spatial.smoothing import TYPICAL
 
@@ -32,6 +33,9 @@ __all__ = ["Fitted", "fit_images", "fit_model"]
 Array = NDArray[Any]
 
 _TOLERANCE, _MAX_ITERATIONS = 1e-5, 300
+# Neighbours decide where values leave it open: on photographs and brains the likelihood of the values alone falls by
+# 0.001 to 0.06 nats a pixel. Where it falls by more, what they found are not the classes but the shading of a class.
+_LARGEST_FALL = 0.15
 
 
 class Fitted(NamedTuple):
@@ -98,8 +102,7 @@ def fit_images(
 def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, threads: int = 1) -> Fitted:
     """Fit a model of k classes to a survey, and on request the bias field of its one image."""
     ordered, strength = options.hints.prior is not None, options.strength  # maps number the classes already
-    covariance, outliers = options.covariance, options.outliers
-    mixture = _fit_mixture(found.sample, k, covariance, outliers, rng, threads)
+    mixture = _fit_mixture(found, k, options, rng, threads)
     shading = None
     if not found.sample.planes.shape[1]:
         warnings.warn(f"{found.image.name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
@@ -107,15 +110,19 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
         from gmmseg.fitting.bias_estimation import fit_shading  # here, because most runs have none
 
         numbered = ordered or found.sample.classes is not None
-        shaded = fit_shading(found.scenes[0], mixture, rng, regularization=NOISE, numbered=numbered, threads=threads)
+        shaded = fit_shading(
+            found.scenes[0], mixture, rng, regularization=found.noise, numbered=numbered, threads=threads
+        )
         mixture, shading = shaded.mixture, shaded.shading
         if shading is None:
             message = f"{found.image.name}: no bias field was taken out: {shaded.reason}"
             warnings.warn(message, DataWarning, stacklevel=4)
     if found.scenes and strength != 0 and mixture.n_components > 1:
-        mixture, strength = fit_neighbourhood(
-            found.scenes, mixture, strength, regularization=NOISE, shading=shading, threads=threads
+        heard, strength = fit_neighbourhood(
+            found.scenes, mixture, strength, regularization=found.noise, shading=shading, threads=threads
         )
+        if shading is not None or _fall(found, mixture, heard, threads) < _LARGEST_FALL:
+            mixture = heard
     field = None if shading is None else shading.field
     order = _order(mixture, found.sample.classes, fixed=ordered)
     names = options.names(k if options.automatic else options.most_classes)
@@ -134,7 +141,8 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
     return Fitted(model, found, field)
 
 
-def _fit_mixture(found: Sample, k: int, covariance: str, outliers: str | None, rng: Generator, threads: int) -> Mixture:
+def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, threads: int) -> Mixture:
+    found, noise, covariance, outliers = survey.sample, survey.noise, options.covariance, options.outliers
     planes = found.planes
     d, n = planes.shape
     if n == 0:
@@ -142,24 +150,42 @@ def _fit_mixture(found: Sample, k: int, covariance: str, outliers: str | None, r
         second = np.ones((k, d)) if rules.diagonal else np.tile(np.eye(d), (k, 1, 1))
         estimate = rules.estimate(np.ones(k), second, np.zeros(d))
         return Mixture(np.full(k, 1 / k), np.zeros((k, d)), estimate, covariance)
-    weights = None if found.weights is None else (found.weights / found.weights.mean()).astype(np.float32)
+    weights = _relative(found)
     if found.classes is not None:
         start = seed_from_classes(
-            planes, found.classes, k, rng, covariance=covariance, regularization=NOISE, outliers=outliers
+            planes, found.classes, k, rng, covariance=covariance, regularization=noise, outliers=outliers
         )
     else:
         seeding = Seeding(
             covariance,
-            noise=NOISE,
+            noise=noise,
             outliers=outliers,
             starts=2 if k <= 6 else None,  # a photograph has more local maxima than most data
             rounds=1,  # pixels are many, even where their values are few
             threads=threads,
         )
         start = seed_mixture(planes, k, rng, seeding, weights=weights)
-    iteration = Iteration(_TOLERANCE, _MAX_ITERATIONS, noise=NOISE, threads=threads)
+    iteration = Iteration(_TOLERANCE, _MAX_ITERATIONS, noise=noise, threads=threads)
     fit = expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior)
     return fit.warned().mixture
+
+
+def _fall(found: Survey, before: Mixture, after: Mixture, threads: int) -> float:
+    """How much less likely a mixture makes the sample than another one does, in nats a pixel."""
+    planes, weights = found.sample.planes, _relative(found.sample)
+    one, other = (
+        measure(planes, each, weights, noise=_known(each, found), threads=threads) for each in (before, after)
+    )
+    return (one.log_likelihood - other.log_likelihood) / max(one.weight, 1.0)
+
+
+def _known(mixture: Mixture, found: Survey) -> Array | None:
+    return found.noise if mixture.dof is None else None  # as in EM
+
+
+def _relative(sample: Sample) -> Array | None:
+    """Weights of a mean of 1, as EM takes them."""
+    return None if sample.weights is None else (sample.weights / sample.weights.mean()).astype(np.float32)
 
 
 def _order(mixture: Mixture, classes: Array | None, *, fixed: bool) -> Array:

@@ -42,7 +42,7 @@ def fit_neighbourhood(
     mixture: Mixture,
     strength: float | None,
     *,
-    regularization: float,
+    regularization: Array,
     shading: Shading | None = None,
     threads: int = 1,
 ) -> tuple[Mixture, float]:
@@ -55,7 +55,7 @@ def fit_neighbourhood(
     mixture : Mixture
     strength : float, optional
         Of the smoothing, 0 to 1; estimated where None.
-    regularization : float
+    regularization : ndarray, shape (d,)
         Added to the variances.
     shading : Shading, optional
         Of the one scene; it follows the classes.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gmmseg.errors import ParameterError
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import NeighbourPairs
-from gmmseg.fitting.counting import distinct_values
+from gmmseg.fitting.counting import distinct_values, rounding, spread_over_intervals
 from gmmseg.fitting.patches import Layout, Patches
 from gmmseg.image import Image
 from gmmseg.image.pixels import ENOUGH, Taken, one_in_each_run, sample_and_take, take_each
@@ -25,6 +25,7 @@ __all__ = ["Sample", "SampleRequest", "blur_position", "join_samples", "take_sam
 Array = NDArray[Any]
 
 _POSITION_BLUR = 0.1  # of the longest side, at weight 1
+_SLOPES = 4096  # pixels times channels that the slopes of features are taken at
 _PLACES = 4096  # pixels around which patches may lie
 
 
@@ -45,6 +46,8 @@ class Sample:
         Contrast of the image, where it was taken in the same pass over a file.
     patches : Patches, optional
         Pixels with their neighbours, where these shall be heard.
+    rounding : ndarray, shape (d,), or 0
+        Variance that was taken from the features where the image's values were rounded to integers.
     """
 
     planes: Array
@@ -53,6 +56,7 @@ class Sample:
     classes: Array | None = None
     variation: Array | None = None
     patches: Patches | None = None
+    rounding: Array | float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +116,34 @@ def take_sample(
         (found,) = take_each(image, [flat])
     planes = recipe.planes_of(image, found.values, found.flat, threads=request.threads)
     blur_position(planes, recipe.n_guides(image), rng)
+    uncertain = _uncertainty(image, recipe, found.values)
     if guidance is None:
-        return Sample(planes, variation=variation, patches=around)
+        return Sample(planes, variation=variation, patches=around, rounding=uncertain)
     index = np.unravel_index(found.flat, image.shape)
-    return Sample(planes, None, guidance.log_prior(request.k, index), guidance.classes(index), variation, around)
+    prior, classes = guidance.log_prior(request.k, index), guidance.classes(index)
+    return Sample(planes, None, prior, classes, variation, around, uncertain)
+
+
+def _uncertainty(image: Image, recipe: Recipe, values: Array) -> Array | float:
+    """Variance (d,) that rounding took from the features of pixels with these values (n, n_channels); 0 of floats.
+
+    The mean of what the pixels' own channels, each rounded by itself, take by the slopes of the features there.
+    """
+    if values.dtype.kind not in "iu" or len(values) == 0:
+        return 0.0
+    found = np.zeros(len(recipe.groups(image)))
+    some = values[:: -(-len(values) * image.n_channels // _SLOPES)]
+    limits = np.iinfo(values.dtype)
+    for channel, variance in enumerate(rounding(values)):
+        low, high = some.copy(), some.copy()
+        low[:, channel] -= some[:, channel] > limits.min
+        high[:, channel] += some[:, channel] < limits.max
+        own = [recipe.pointwise.planes_of(image, each, np.zeros(len(each), np.intp)) for each in (low, high)]
+        slopes = (own[1] - own[0]) / (high[:, channel].astype(np.float64) - low[:, channel])
+        known = ~np.isnan(slopes)
+        squares = np.where(known, slopes, 0.0) ** 2
+        found[: len(slopes)] += variance * squares.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return found
 
 
 def _places(image: Image) -> Array:
@@ -148,21 +176,29 @@ def join_samples(parts: Sequence[Sample]) -> Sample:
     planes = np.concatenate([part.planes for part in parts], axis=1)
     if len(parts) == 1:
         return replace(parts[0], planes=planes)
+    uncertain = np.mean([np.broadcast_to(part.rounding, len(planes)) for part in parts], axis=0)
     sizes = [part.planes.shape[1] for part in parts]
     if all(part.weights is None for part in parts) and min(sizes) >= ENOUGH * max(sizes):
-        return Sample(planes)
+        return Sample(planes, rounding=uncertain)
     equal = [
         np.full(part.planes.shape[1], 1 / max(1, part.planes.shape[1]))
         if part.weights is None
         else part.weights / max(1.0, part.weights.sum())
         for part in parts
     ]
-    return Sample(planes, np.concatenate(equal))
+    return Sample(planes, np.concatenate(equal), rounding=uncertain)
 
 
 def values_as_sample(image: Image, recipe: Recipe, values: Array, counts: Array) -> Sample:
-    """Distinct values (n, channels) as pixels of their own, weighted by how many pixels have them."""
-    return Sample(recipe.planes_of(image, values, np.zeros(len(values), np.intp)), counts.astype(np.float64))
+    """Distinct values (n, channels) as pixels of their own, weighted by how many pixels have them.
+
+    Those of one channel are spread over the intervals that they stand for.
+    """
+    if image.n_channels == 1:
+        spread, counts = spread_over_intervals(values[:, 0], counts)
+        values = spread[:, None]
+    planes = recipe.planes_of(image, values, np.zeros(len(values), np.intp))
+    return Sample(planes, counts.astype(np.float64), rounding=_uncertainty(image, recipe, values))
 
 
 def _with_scribbles(image: Image, scribbles: Array, flat: Array, rng: np.random.Generator) -> Array:

@@ -22,11 +22,11 @@ from gmmseg.image import Image
 if TYPE_CHECKING:
     from gmmseg.spatial.guidance import Guidance
 
-__all__ = ["NOISE", "Survey", "SurveyRequest", "survey"]
+__all__ = ["Survey", "SurveyRequest", "survey"]
 
 Array = NDArray[Any]
 
-NOISE = 1e-4  # variance, in scaled units: about what rounding to 8 bits leaves
+_LEAST_NOISE = 1e-4  # variance, in scaled units: about what rounding to 8 bits leaves
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +70,9 @@ class Survey(NamedTuple):
     sample : Sample
         Its planes are centred and scaled.
     center, scale : ndarray, shape (d,)
+    noise : ndarray, shape (d,)
+        Variance, in scaled units, by which the sample is uncertain: what rounding to integers took, and at least what
+        rounding to 8 bits leaves.
     scenes : tuple of Scene
         Of each image, where patches were asked for.
     """
@@ -80,6 +83,7 @@ class Survey(NamedTuple):
     sample: Sample
     center: Array
     scale: Array
+    noise: Array
     scenes: tuple[Scene, ...] = ()
 
     @property
@@ -175,4 +179,5 @@ def survey(
         Scene(image, recipe, around, features, center, scale, variation)
         for image, around, features, variation in scenes
     )
-    return Survey(first, len(parts), recipe, sample, center, scale, ready)
+    noise = np.maximum(_LEAST_NOISE, sample.rounding / scale**2)
+    return Survey(first, len(parts), recipe, sample, center, scale, noise, ready)

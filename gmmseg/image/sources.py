@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gmmseg.image.channels import evenly
@@ -9,12 +10,12 @@ from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, holding, strips
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["ArraySource", "Completed", "Masked", "Selected", "Source", "WindowSource", "windows_of"]
+__all__ = ["ArraySource", "Checked", "Completed", "Masked", "Selected", "Source", "WindowSource", "windows_of"]
 
 _READ_AT_ONCE = 32 << 20  # bytes of pixels that are read to pick single ones out of a file
 
@@ -176,6 +177,49 @@ class Completed(_Over):
         if not hasattr(self.whole, "select"):
             return Selected(self.whole, channels)
         return Completed(self.whole.select(channels))
+
+
+class Checked(_Over):
+    """A source of which something is checked before and after each reading: that its file is still the same, say.
+
+    Parameters
+    ----------
+    whole : Source
+    check : callable
+        Raises where what was read, or could not be, is not what it should be.
+    """
+
+    def __init__(self, whole: Source, check: Callable[[], None]) -> None:
+        super().__init__(whole)
+        self.check = check
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return pixels and validity of a window."""
+        with self._checked():
+            return self.whole.read(window)
+
+    def take(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return single pixels."""
+        with self._checked():
+            return self.whole.take(flat)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what else the source has, such as how its file is closed."""
+        if name == "whole":  # of a copy that is still empty
+            raise AttributeError(name)
+        return getattr(self.whole, name)
+
+    @contextmanager
+    def _checked(self) -> Iterator[None]:
+        self.check()
+        try:
+            yield
+        finally:  # what fails because of a change is explained by it
+            self.check()
+
+    def select(self, channels: tuple[int, ...]) -> Source:
+        """Return some channels, which are checked too."""
+        return Checked(self.whole.select(channels), self.check)
 
 
 class Masked(_Over):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gmmseg.errors import GmmsegError, InputError, lacks_memory, one_line
+from gmmseg.errors import GmmsegError, GmmsegWarning, InputError, lacks_memory, one_line
 
 __all__ = ["explained"]
 
@@ -64,7 +64,7 @@ def explained(
     """
     try:
         yield
-    except GmmsegError:
+    except (GmmsegError, GmmsegWarning):
         raise
     except EOFError as error:
         raise InputError(f"{path} is cut short: its numbers end early; {remedy}") from error

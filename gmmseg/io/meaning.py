@@ -55,6 +55,11 @@ class Meaning:
     tags: Tags = field(default_factory=dict)
 
     @property
+    def plain(self) -> bool:
+        """Whether each channel stands for itself, as stored."""
+        return not (self.color or self.alpha or self.inverted or self.mixes)
+
+    @property
     def mixes(self) -> bool:
         """Whether every stored channel takes part in every channel of the pixels."""
         return self.inks or self.palette is not None
@@ -159,8 +164,10 @@ class InterpretedSource(WindowSource):
         return pixels, combine(valid, known)
 
     def decoded(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return pixels of a window and where alpha and nodata values let them be valid; NaN is not looked for."""
-        return self._interpreted(self.raw.select(self._stored).read(window)[0])
+        """Return pixels of a window, valid as alpha, nodata values and the file let them; NaN is not looked for."""
+        stored, there = self.raw.select(self._stored).read(window)
+        pixels, valid = self._interpreted(stored)
+        return pixels, combine(valid, there)
 
     def _interpreted(self, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return pixels of the stored channels that are read."""

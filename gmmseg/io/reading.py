@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from gmmseg.checks import MEMORY
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
-from gmmseg.image.sources import Masked
+from gmmseg.image.sources import Checked, Masked
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of, parts_of
 from gmmseg.io.request import MAX_PIXELS, Reading, kept, require_limit
+from gmmseg.io.unchanged import Stamp
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,7 +98,16 @@ def prepare(path: Path) -> None:
 
 
 def _read_one(path: Path, reading: Reading) -> Image:
-    return identify(path).read(path, reading)
+    """Read an image; of pixels that stay in a file, each reading makes sure that it is the file which was opened."""
+    known = identify(path)
+    stamp = None if path.is_dir() else Stamp.of(path)
+    image = known.read(path, reading)
+    if stamp is None:
+        return image
+    stamp.check()
+    if image.in_memory:
+        return image
+    return replace(image, pixels=Checked(image.pixels, stamp.check))
 
 
 def _read_stack(parts: tuple[Path, ...], reading: Reading) -> Image:

@@ -198,7 +198,10 @@ class _Objective:
         for _ in range(_NEWTON_STEPS):
             gradient, hessian = self.derivatives(t)
             direction = np.zeros_like(t)
-            direction[free] = -np.linalg.solve(hessian[np.ix_(free, free)], gradient[free])
+            try:
+                direction[free] = -np.linalg.solve(hessian[np.ix_(free, free)], gradient[free])
+            except np.linalg.LinAlgError:  # of classes so far from the samples that all digits are lost
+                break
             step = 1.0
             while True:
                 trial = t + step * direction

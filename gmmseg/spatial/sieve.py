@@ -98,7 +98,8 @@ def _faces(spacing: Sequence[float] | None, ndim: int) -> list[int]:
     """
     if spacing is None:
         return [1] * ndim
-    return [max(1, round(_FINENESS * min(spacing) / step)) for step in spacing]
+    least, unit = min(spacing), 1.0 if max(spacing) < 1e300 else 2.0**-20  # a power of 2 changes no digit
+    return [max(1, round(_FINENESS * (least * unit) / (step * unit))) for step in spacing]
 
 
 @dataclass(eq=False)

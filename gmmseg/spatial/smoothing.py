@@ -35,6 +35,7 @@ _STRONGEST = 24.0  # nats that agreeing neighbours give together, at smooth=1; e
 _ENOUGH = 4.0  # nats of neighbours that say so much that shares are hardly heard
 _NEWTON_STEPS = 8
 _SETTLED = 0.05  # nats
+_LEAST_STEP = 1e-100  # of the size of a pixel along one axis to that along another
 
 
 def strength_of(smooth: bool | float) -> float | None:
@@ -90,7 +91,9 @@ class Smoothing:
         flat = 3 - len(self.spacing)
         offsets = [(0,) * flat + o for o in itertools.product((-1, 0, 1), repeat=3 - flat) if o > (0,) * len(o)]
         table = np.array(offsets, np.int64)
-        spacing = np.array((1.0,) * flat + self.spacing)
+        # By a power of 2, which changes no digit: proportions count, and squares of sizes may be beyond float64.
+        steps = np.ldexp(self.spacing, -int(np.frexp(max(self.spacing))[1]))
+        spacing = np.append(np.ones(flat), np.maximum(steps, _LEAST_STEP))
         inverse = 1 / np.linalg.norm(table * spacing, axis=1)
         return table, (inverse / inverse.sum() * _STRONGEST * self.strength**2 / 2).astype(np.float32)
 

@@ -102,6 +102,22 @@ def test_a_manifest_that_is_a_link_is_refused(scenes, tmp_path, target):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("file", ["/etc/x", "../x", "a/../../x", "a\0b", "\ud800", "", 7, None, ["x"]])
+def test_a_manifest_names_files_below_its_folder(tmp_path, file):
+    line = {"input": "x", "parameters": {}, "outputs": {"labels": {"file": "deep/x.png"}}}
+    (tmp_path / NAME).write_text(json.dumps(line) + "\n")
+    assert list(Manifest.read(tmp_path).lines) == ["deep/x.png"]
+    line["outputs"]["labels"]["file"] = file
+    (tmp_path / NAME).write_text(json.dumps(line) + "\n")
+    with pytest.raises(InputError, match=r"manifest\.jsonl is not the manifest of a batch"):
+        Manifest.read(tmp_path)
+
+
+def test_a_line_without_end_to_its_brackets_is_dropped(tmp_path):
+    (tmp_path / NAME).write_text("[" * 100_000 + "\n")
+    assert Manifest.read(tmp_path).lines == {}
+
+
 def test_no_room_for_the_manifest(tmp_path, monkeypatch):
     manifest = Manifest(tmp_path, {})
     manifest.append({"number": 1})

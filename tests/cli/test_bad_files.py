@@ -2,10 +2,12 @@
 
 import builtins
 import json
+import os
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from processes import PROGRAM, process
 
 import gmmseg.segmentation
 from gmmseg.errors import OutputError
@@ -35,8 +37,8 @@ def make_bad(folder):
 def test_unreadable(refuse, folder, name, words):
     make_bad(folder)
     assert words in refuse("segment", name, code=1)
-    assert words in refuse("segment", "photo.png", "--mask", name, code=1)
-    if name != "bad/cut.png":
+    if name != "bad/cut.png":  # of which the header is whole, and says that it is a colour picture
+        assert words in refuse("segment", "photo.png", "--mask", name, code=1)
         assert words in refuse("info", name, code=1)
 
 
@@ -164,3 +166,26 @@ def test_no_permission(refuse, monkeypatch):
 
     monkeypatch.setattr(builtins, "open", refuse_photo)
     assert "photo.png cannot be read: permission denied" in refuse("segment", "photo.png", code=1)
+
+
+# Lets the program have some more memory than it has when all is loaded.
+LITTLE = """
+import resource, sys, gmmseg.batch.processing, gmmseg.cli.segment, gmmseg.io.reading, gmmseg.segmentation
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, 2 * (pages * resource.getpagesize() + (int(sys.argv.pop(1)) << 20),))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="asks Linux how much memory it has")
+@pytest.mark.parametrize("mebibytes", [20, 60])
+def test_too_little_memory_is_called_that(folder, mebibytes):
+    np.save("image.npy", np.random.default_rng(0).integers(0, 255, (6000, 5000, 3), np.uint8))
+    arguments = (str(mebibytes), "segment", "image.npy", "-k", "3", "-q")
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    finished = process("-c", LITTLE + PROGRAM, *arguments, env=environment, timeout=120)
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("gmmseg: error: image.npy")
+    assert finished.stderr.count("\n") == 1
+    assert "memory" in finished.stderr
+    assert {each.name for each in folder.iterdir()} == {"image.npy", "photo.png", "scan.png"}

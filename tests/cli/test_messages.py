@@ -79,3 +79,10 @@ def test_a_long_name_in_a_batch_is_quoted_in_part(run, folder):
     assert finished.code == 1
     assert finished.err.count("\n") == 1
     assert len(finished.err) < 500
+
+
+def test_no_option_is_asked_for_that_the_command_does_not_have():
+    error = InputError("a.png: its 9 x 9 pixels take 3 MiB, above the limit of 2 MiB; raise memory")
+    assert explain(error).endswith("; raise --memory")
+    assert explain(error, options=["memory", "mask"]).endswith("; raise --memory")
+    assert explain(error, options=["mask"]).endswith("; reduce it or cut it into tiles")

@@ -42,6 +42,7 @@ def test_npz_keeps_names_and_place(tmp_path, labels, place):
     found = find_instances(labels, class_names=names)
     (path,) = write_export(tmp_path / "a.npz", found, "npz", options=Export(place=place))
     with np.load(path, allow_pickle=False) as data:
+        assert sorted(data.files) == ["class_names", "crs", "labels", "transform"]
         np.testing.assert_array_equal(data["labels"], labels)
         assert data["class_names"].tolist() == names
         assert tuple(data["transform"]) == place.affine

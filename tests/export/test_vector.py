@@ -148,6 +148,15 @@ def test_infinite_coordinates_are_refused(labels, place, monkeypatch):
         to_geojson(find_instances(labels), place=place)
 
 
+@pytest.mark.parametrize("affine", [(1e308, 0, 1e308, 0, -1e308, 1e308), (np.inf, 0, 0, 0, -1, 0), (np.nan,) * 6])
+@pytest.mark.parametrize("to", ["geojson", "gpkg"])
+def test_a_place_that_no_number_holds_is_refused(tmp_path, labels, affine, to):
+    options = Export(place=Place(affine, "EPSG:32633"), keep_crs=to == "geojson")
+    with pytest.raises(ParameterError, match=r"at no place that numbers can hold .*; correct its georeferencing"):
+        write_export(tmp_path / f"a.{to}", find_instances(labels), to, options=options)
+    assert not list(tmp_path.iterdir())
+
+
 def test_long_edges_follow_the_projection(place):
     """An edge of 1000 pixels of 30 m is curved in longitude and latitude: by 7 m in its middle here."""
     labels = np.ones((1000, 1000), np.uint8)

@@ -6,12 +6,12 @@ from counted_sources import CountedSource
 
 import gmmseg
 from gmmseg import Image, io
-from gmmseg.fitting.counting import distinct_values
+from gmmseg.fitting.counting import distinct_values, rounding, spread_over_intervals
 from gmmseg.fitting.sampling import SampleRequest, take_sample
 
 
 @pytest.mark.parametrize(
-    ("dtype", "channels", "top"), [(np.uint8, 1, 255), (np.uint16, 1, 4000), (np.uint8, 3, 5), (np.uint16, 4, 3)]
+    ("dtype", "channels", "top"), [(np.uint8, 1, 255), (np.uint16, 1, 400), (np.uint8, 3, 5), (np.uint16, 4, 3)]
 )
 @pytest.mark.parametrize("masked", [False, True])
 def test_values_stand_for_all_their_pixels(dtype, channels, top, masked):
@@ -69,3 +69,33 @@ def test_a_sample_tells_where_values_are_too_many(rng):
     assert distinct_values(Image(many), many.reshape(-1, 3)) is None
     few = many // 100
     assert len(distinct_values(Image(few), few.reshape(-1, 3))[0]) <= 27
+
+
+def test_pixels_are_spread_over_the_intervals_of_their_values():
+    even = np.arange(0, 40, 4)
+    for values in (even, even[:1], np.array([0, 100, 250])):  # one step; one value; few, as in a picture of labels
+        same, counts = spread_over_intervals(values, np.arange(len(values)) + 1)
+        np.testing.assert_array_equal(same, values)
+        np.testing.assert_array_equal(counts, np.arange(len(values)) + 1)
+    stretched = np.array([0, 3, 5, 8, 10, 13, 15, 18, 20])
+    values, counts = spread_over_intervals(stretched, np.full(9, 10))
+    np.testing.assert_array_equal(values, np.arange(0, 21, 2))
+    assert counts.sum() == pytest.approx(90)
+    assert np.ptp(counts[1:-1]) <= 3  # no gaps are left
+    assert np.average(values, weights=counts) == pytest.approx(np.mean(stretched), abs=0.3)
+
+
+def test_a_background_far_below_all_else_stands_for_itself():
+    values, counts = spread_over_intervals(np.append(0, np.arange(95, 115)), np.append(900, np.full(20, 5)))
+    assert counts[values <= 1].sum() == 900
+    np.testing.assert_array_equal(values[values > 94], np.arange(95, 115))
+
+
+def test_the_variance_of_rounding(rng):
+    whole = rng.normal(0, 40, (5000, 2)).round().astype(np.int16)
+    np.testing.assert_allclose(rounding(whole), 1 / 12, rtol=0.05)
+    np.testing.assert_allclose(rounding(whole * 5), 25 / 12, rtol=0.05)
+    # A few values between the others, or far from them, change little.
+    odd = np.concatenate([whole * 5, [[3, 3], [3000, 3000]]])
+    np.testing.assert_allclose(rounding(odd), 25 / 12, rtol=0.1)
+    np.testing.assert_array_equal(rounding(np.array([[0, 7], [200, 7]], np.uint8)), [1 / 12, 0])

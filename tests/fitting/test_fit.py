@@ -5,6 +5,7 @@ import pytest
 from noisy_images import LEVELS as BLOB_LEVELS
 from noisy_images import blobs, gains, noisy
 
+import gmmseg
 from gmmseg import Image, ParameterError
 from gmmseg.errors import DataWarning
 from gmmseg.fitting.fit import Fitted, fit_images
@@ -108,3 +109,42 @@ def test_each_image_is_seen_once_with_the_recipe(scene):
     seen = []
     found = fit_images([scene[0]], 1, FitOptions(2), seen=lambda image, recipe: seen.append((image, recipe)))
     assert seen == [(scene[0], found.model.recipe)]
+
+
+def nuclei(rng, levels):
+    """Dim blobs on a background of three or four grey levels, and where they are."""
+    rows, columns = np.mgrid[:160, :200]
+    truth = np.zeros((160, 200), bool)
+    for row in range(20, 160, 40):
+        for column in range(20, 200, 40):
+            truth |= (rows - row) ** 2 + (columns - column) ** 2 < 100
+    values = np.where(truth, rng.normal(9, 3, truth.shape), rng.normal(1.2, 0.7, truth.shape))
+    return (np.clip(np.round(values), 0, 255).astype(np.uint8) * levels).astype(np.uint8), truth
+
+
+@pytest.mark.parametrize("levels", [1, 3])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_no_class_shrinks_onto_a_grey_level(rng, levels, seed):
+    """A density has no upper bound where values repeat: without intervals a class of one level has the best of all."""
+    image, truth = nuclei(rng, levels)
+    labels = gmmseg.segment(image, 2, seed=seed, smooth=False).labels
+    found = labels == 2
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.97
+
+
+def test_contrast_that_was_stretched_changes_no_label(rng):
+    image, _ = nuclei(rng, 1)
+    stretched = np.round(image * 2.55).astype(np.uint8)  # gaps of two and three levels
+    plain, wide = (gmmseg.segment(each, 2, smooth=False).labels for each in (image, stretched))
+    assert (plain != wide).mean() < 0.01
+
+
+@pytest.mark.parametrize("kind", ["poisson", "rounded", "stretched", "colour"])
+def test_noise_of_integers_is_one_class(rng, kind):
+    image = {
+        "poisson": lambda: rng.poisson(20, (120, 120)).astype(np.uint8),
+        "rounded": lambda: rng.normal(100, 0.8, (120, 120)).round().astype(np.uint8),
+        "stretched": lambda: (rng.normal(60, 8, (120, 120)).round() * 2.55).round().astype(np.uint8),
+        "colour": lambda: rng.normal(100, 2, (120, 120, 3)).round().astype(np.uint8),
+    }[kind]()
+    assert gmmseg.choose_k(image).k == 1

@@ -1,11 +1,13 @@
 """Pixels that stay in their file: chosen channels of them, and which are valid."""
 
+import copy
+
 import numpy as np
 import pytest
 from counted_sources import CountedSource, SelectableSource
 
 from gmmseg.image import Image
-from gmmseg.image.sources import ArraySource, Completed, Masked, Selected
+from gmmseg.image.sources import ArraySource, Checked, Completed, Masked, Selected
 from gmmseg.image.windows import everything
 
 
@@ -82,3 +84,42 @@ def test_some_channels_of_a_source_that_reads_all():
     pixels, valid = source.read((slice(0, 3), slice(0, 4)))
     np.testing.assert_array_equal(pixels, values[..., [2, 0]])
     assert np.argwhere(~valid).tolist() == [[1, 1]]
+
+
+def test_each_reading_is_checked(rng):
+    values = rng.integers(0, 255, (6, 7, 4)).astype(np.uint16)
+    calls = []
+    image = Image(Checked(Completed(CountedSource(values)), lambda: calls.append(1)))
+    np.testing.assert_array_equal(image.array, values)
+    assert len(calls) == 2
+    image.take(np.array([3, 4]))
+    assert len(calls) == 4
+    np.testing.assert_array_equal(image.select("4,2").array, values[..., [3, 1]])
+    assert len(calls) == 6
+
+
+def test_a_checked_source_has_what_the_source_has():
+    class Closing(CountedSource):
+        def close(self):
+            return "closed"
+
+    source = copy.copy(Checked(Closing(np.zeros((2, 3, 1))), lambda: None))
+    assert source.close() == "closed"
+    with pytest.raises(AttributeError, match="open"):
+        source.open()
+
+
+def test_what_fails_because_of_a_change_is_explained_by_it():
+    class Broken(CountedSource):
+        def read(self, window):
+            states.append("changed")
+            raise OSError("cut short")
+
+    def check():
+        if states:
+            raise ValueError(states[-1])
+
+    states = []
+    source = Checked(Broken(np.zeros((2, 3, 1))), check)
+    with pytest.raises(ValueError, match="changed"):
+        source.read((slice(0, 2), slice(0, 3)))

@@ -148,7 +148,7 @@ def test_a_header_that_promises_gigapixels(tmp_path, capfd, png_chunk):
 def test_unusable_arrays(tmp_path, capfd):
     np.save(tmp_path / "o.npy", np.array([{}], object), allow_pickle=True)
     assert "Python objects" in refusal(tmp_path / "o.npy", capfd)
-    np.savez(tmp_path / "o.npz", np.array([{}], object), allow_pickle=True)
+    np.savez(tmp_path / "o.npz", np.array([{}], object))
     assert "Python objects" in refusal(tmp_path / "o.npz", capfd)
     np.save(tmp_path / "c.npy", np.zeros((4, 4), complex))
     assert "complex128" in refusal(tmp_path / "c.npy", capfd)

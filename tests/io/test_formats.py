@@ -4,16 +4,20 @@ A format that is registered is taken up here by itself: for each suffix that it 
 """
 
 import json
+import logging
 import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pydicom
 import pytest
 
 import gmmseg.io.formats as registry
-from gmmseg.errors import GmmsegWarning, InputError, OutputError, ParameterError
+from gmmseg.errors import GmmsegError, GmmsegWarning, InputError, OutputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.image.sources import Completed
@@ -40,6 +44,7 @@ EIGHT_BITS = {"DICOM"}  # fractions of 255, whatever is asked for
 ONE_SLICE = {"NIfTI"}  # probabilities of a picture have a third axis of length 1, because the fourth is the classes'
 SAY_ANYWAY = {"NIfTI"}  # sides of 1 and the axes of a scanner, where nothing is known of them
 NO_IMAGES = {"DICOM"}  # segmentations refer to images, and are none
+QUIET_IN_THREADS = {"NIfTI", "DICOM"}  # those whose readers are held to it so far
 KEEP_SPACING = {"NIfTI": {"volume", "map", "scan"}, "TIFF": {"map"}}
 KEEP_PLACE = {"NIfTI": {"scan"}, "TIFF": {"map"}}
 
@@ -277,6 +282,59 @@ def a_cut_file_is_one_line(known, end, images, path):
                 message = str(caught.value)
             assert "\n" not in message
             assert str(path) in message
+
+
+@contract
+def threads_leave_the_process_as_it_is(known, end, images, path):
+    """Filters of warnings, levels and handlers of loggers; and what libraries warn of and log is not heard."""
+    if known.name not in QUIET_IN_THREADS:
+        pytest.skip("not held to it so far")
+    write_something(known, end, next(iter(usable(known, images).values())), path)
+    content, rng = path.read_bytes(), np.random.default_rng(9)
+    files = [path, Path(images["slice"].name)]
+    for number in range(12):
+        changed = bytearray(content)
+        for place in rng.integers(0, len(content), 4):
+            changed[place] = rng.integers(256)
+        files.append(path.with_name(f"{number}{end}"))
+        files[-1].write_bytes(changed[: len(changed) - number])
+
+    def reads(number):
+        for each in range(25):
+            function = (read, read_info, read_labels, read_probabilities)[each % 4]
+            try:
+                function(files[(number + each) % len(files)])
+            except GmmsegError as error:
+                assert "\n" not in str(error)
+
+    heard = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = heard.append
+    logging.getLogger().addHandler(handler)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            reads(0)  # libraries are loaded, some of which set levels of their own then
+            before = state_of_the_process()
+            with ThreadPoolExecutor(8) as threads:
+                list(threads.map(reads, range(8)))
+            assert state_of_the_process() == before
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert [record.getMessage() for record in heard] == []
+    assert [each for each in caught if not issubclass(each.category, GmmsegWarning)] == []
+
+
+def state_of_the_process():
+    loggers = [logging.getLogger(), *logging.getLogger().manager.loggerDict.values()]
+    kept = {each.name: (each.level, each.disabled) for each in loggers if isinstance(each, logging.Logger)}
+    return (
+        list(warnings.filters),
+        warnings.showwarning,
+        {name: state for name, state in kept.items() if state != (logging.NOTSET, False)},
+        pydicom.config.settings.reading_validation_mode,
+        nibabel.imageglobals.error_level,
+    )
 
 
 @pytest.mark.slow

@@ -1,10 +1,12 @@
 """Mean-field smoothing: compiled against reference, tiles against the whole, and its limits."""
 
 import itertools
+import os
 
 import numpy as np
 import pytest
 from implementations import both, compiled
+from processes import process
 
 from gmmseg.kernels import Neighbourhood, reference
 
@@ -303,3 +305,25 @@ def test_each_output_may_be_left_out_and_be_a_view(kernel):
     np.testing.assert_array_equal(wide_soft[:, :, 4:16, 5:23], soft)
     assert np.count_nonzero(wide_labels) == labels.size
     assert np.count_nonzero(wide_soft) <= soft.size
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="asks Linux how much memory there is")
+def test_too_little_memory_is_an_error_each_time():
+    pytest.importorskip("gmmseg.kernels._native", reason="nothing was compiled")
+    code = """
+import resource
+import numpy as np
+from gmmseg.kernels import Neighbourhood, compiled
+shape = (1, 2000, 2000)
+ones = [np.ones((3, *shape), np.float32) for _ in range(3)]
+near = Neighbourhood(np.array([[0, 0, 1]]), np.ones(1, np.float32), np.ones(3, np.float32), 2)
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, 2 * (pages * resource.getpagesize() + (4 << 20),))
+for _ in range(2):
+    try:
+        compiled.smooth(ones[0], ones[1], None, near, (0, 0, 0), np.ones(shape, np.uint8), ones[2])
+    except MemoryError:
+        print("too little")
+"""
+    finished = process("-c", code, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
+    assert (finished.returncode, finished.stdout) == (0, "too little\n" * 2), finished

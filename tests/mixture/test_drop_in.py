@@ -254,7 +254,7 @@ def test_sparse_samples_are_refused():
     import scipy.sparse
 
     with pytest.raises(TypeError, match="sparse.*toarray"):
-        GaussianMixture().fit(scipy.sparse.eye_array(4))
+        GaussianMixture().fit(scipy.sparse.csr_array(np.eye(4)))
 
 
 @pytest.mark.parametrize(

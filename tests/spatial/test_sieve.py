@@ -135,14 +135,16 @@ def test_a_checkerboard_and_noise_end(rng):
     assert len(np.unique(sieve(noise, 6400))) == 1
 
 
-@pytest.mark.parametrize(("spacing", "goes_to"), [((5.0, 1.0, 1.0), 1), ((0.4, 1.0, 1.0), 2), (None, 1)])
+@pytest.mark.parametrize(
+    ("spacing", "goes_to"), [((5.0, 1.0, 1.0), 1), ((0.4, 1.0, 1.0), 2), ((5e307, 1e307, 1e307), 1), (None, 1)]
+)
 def test_boundaries_are_measured_in_the_spacing(spacing, goes_to, rng):
     speck = np.zeros((3, 5, 5), np.uint8)
     speck[0], speck[1], speck[2] = 2, 1, 2  # one voxel thick: between slices of class 2, within a slice of class 1
     speck[1, 2, 2] = 3
     assert sieve(speck, 2, spacing=spacing)[1, 2, 2] == goes_to  # four faces, or two of 1 / 5 or 1 / 0.4 of their area
     labels = rng.integers(0, 4, (5, 6, 4)).astype(np.uint8)
-    areas = [1, 1, 1] if spacing is None else [round(1000 * min(spacing) / step) for step in spacing]
+    areas = [1, 1, 1] if spacing is None else [round(1000 * (min(spacing) / step)) for step in spacing]
     for volume in (labels, np.asfortranarray(labels)):
         np.testing.assert_array_equal(sieve(volume, 6, spacing=spacing), one_by_one(labels, 6, areas))
 

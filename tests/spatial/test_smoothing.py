@@ -45,6 +45,16 @@ def test_nearer_neighbours_count_for_more_and_the_whole_stays_the_same(spacing):
     assert weights.sum() == pytest.approx(equal.sum(), rel=1e-5)
 
 
+@pytest.mark.parametrize("size", [1e308, 1e-308, 2.0**-1074])
+def test_sizes_whose_squares_no_number_holds_count_by_their_proportions(size):
+    np.testing.assert_array_equal(
+        Smoothing(0.5, np.ones(1), (size, size)).neighbours[1], Smoothing(0.5, np.ones(1), (1.0, 1.0)).neighbours[1]
+    )
+    _, weights = Smoothing(0.5, np.ones(1), (size, 1.0)).neighbours
+    assert np.isfinite(weights).all()
+    assert weights.sum() == pytest.approx(Smoothing(0.5, np.ones(1), (1.0, 1.0)).neighbours[1].sum())
+
+
 def test_the_neighbours_say_grows_with_the_knob():
     totals = [Smoothing(s, np.ones(1), (1.0, 1.0)).neighbours[1].sum() for s in (0.1, 0.3, 0.5, 1.0)]
     assert (np.diff(totals) > 0).all()

@@ -94,15 +94,13 @@ class _Npy:
             header = read_header(path, file, _remedy("NPY"))
             size = file.seek(0, 2)
         _require_numbers(path, header)
-        more = size - header.offset - header.n_bytes
+        more = _behind(path, header, size)
         if more < 0:
             shape = " x ".join(map(str, header.shape))
             raise InputError(
                 f"{path} is cut short: {-more} of the {header.n_bytes} bytes of {shape} numbers are missing; "
                 f"{_remedy('NPY')}"
             )
-        if more:
-            warnings.warn(f"{path}: {more} bytes behind its array are not read", DataWarning, stacklevel=6)
         return header
 
     def _array(
@@ -167,6 +165,7 @@ class _Npz:
                 header = read_header(path, entry, _remedy("NPZ"))
                 _require_numbers(path, header)
                 _require_room(path, header, reading, channel_axis)
+                _behind(path, header, archive.getinfo(name).file_size)
                 return filled(path, entry, header, _remedy("NPZ"))
 
     def describe(self, path: Path) -> dict[str, Any]:
@@ -236,6 +235,14 @@ def _require_numbers(path: Path, header: ArrayHeader) -> None:
         )
 
 
+def _behind(path: Path, header: ArrayHeader, size: int) -> int:
+    """Return how many bytes a file or entry of this size has behind its array, below 0 where some are missing."""
+    more = size - header.offset - header.n_bytes
+    if more > 0:
+        warnings.warn(f"{path}: {more} bytes behind its array are not read", DataWarning, stacklevel=7)
+    return more
+
+
 def _require_room(path: Path, header: ArrayHeader, reading: Reading, channel_axis: ChannelAxis) -> None:
     """Refuse too many pixels, or more bytes than there may be for the numbers, an image of them and its labels."""
     shape, channels = list(header.shape), 1
@@ -266,5 +273,5 @@ def _member(path: Path, archive: zipfile.ZipFile, key: str) -> str:
         return f"{names[0]}.npy"
     if key in names:
         return f"{key}.npy"
-    listed = ", ".join(names[:8]) or "no array"
+    listed = ", ".join(names[:8])[:200] or "no array"
     raise InputError(f"{path} holds {listed}; save one array, or name it {key}")

@@ -15,10 +15,11 @@ from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.dicom import seg
-from gmmseg.io.dicom.parsing import explained, is_segmentation, read_header
+from gmmseg.io.dicom.dicom_file import DicomFile, explained, open_file, text_of
+from gmmseg.io.dicom.parsing import is_segmentation
 from gmmseg.io.dicom.series import open_series
 from gmmseg.io.dicom.slices import Slices
-from gmmseg.io.request import Reading, chosen, require_axis, require_room
+from gmmseg.io.request import Reading, chosen, require_axis, require_bytes, require_room
 
 if TYPE_CHECKING:
     from gmmseg.image.axes import ChannelAxis
@@ -49,14 +50,15 @@ def read(path: Path, reading: Reading) -> Image:
         The files are damaged, no image, or make no even stack of slices; see `gmmseg.io.dicom.series.open_series`.
     """
     with explained(path):
-        series = open_series(path)
-        slices = Slices(series)
-        size = slices.dtype.itemsize * math.prod(slices.shape)
+        series = open_series(path, reading)
+        slices = Slices(series, reading)
+        pixel_bytes = slices.dtype.itemsize * slices.shape[-1]
         pixels: Any = slices
         valid = None
         memory = reading.memory_unchosen
-        if memory is None or size <= memory:
-            require_room(path, series.shape, reading)
+        require_bytes(path, slices.frame_bytes, reading, "pixels of a frame, with what is made of them,")
+        if memory is None or math.prod(series.shape) * pixel_bytes <= memory:
+            require_room(path, series.shape, reading, pixel_bytes + 1)  # one says whether it is valid
             pixels, valid = slices.read(everything(series.shape))
         image = Image(
             pixels,
@@ -72,10 +74,10 @@ def read(path: Path, reading: Reading) -> Image:
 
 def read_labels(path: Path, reading: Reading) -> np.ndarray:
     """Read a segmentation (DICOM SEG), or an image of whole numbers."""
-    header = _segmentation(path)
-    if header is not None:
+    file = _segmentation(path, reading)
+    if file is not None:
         with explained(path):
-            return seg.read_labels(path, header, reading)
+            return seg.read_labels(file, reading)
     image = read(path, replace(reading, memory=None))
     if image.color:
         raise InputError(f"{path} holds colours, expected one number a pixel; give a segmentation (DICOM SEG)")
@@ -84,42 +86,43 @@ def read_labels(path: Path, reading: Reading) -> np.ndarray:
 
 def read_probabilities(path: Path, reading: Reading) -> np.ndarray:
     """Read the segments of a segmentation (DICOM SEG), (n_classes, *spatial)."""
-    header = _segmentation(path)
-    if header is None:
+    file = _segmentation(path, reading)
+    if file is None:
         raise InputError(f"{path} is no segmentation (DICOM SEG); give one, or probability maps as NIfTI")
     with explained(path):
-        return seg.read_probabilities(path, header, reading)
+        return seg.read_probabilities(file, reading)
 
 
-def _segmentation(path: Path) -> Any:
-    """Return the header of a segmentation; None of anything else."""
+def _segmentation(path: Path, reading: Reading) -> DicomFile | None:
+    """Return a file that is a segmentation; None of anything else."""
     if path.is_dir():
         return None
     with explained(path):
-        header = read_header(path)
-        return header if is_segmentation(header) else None
+        file = open_file(path, reading)
+        return file if is_segmentation(file.header) else None
 
 
 def describe(path: Path) -> dict[str, Any]:
     """Return what the headers say of the image, and nothing of the patient; ready for JSON."""
-    segmentation = _segmentation(path)
+    reading = Reading()
+    segmentation = _segmentation(path, reading)
     with explained(path):
         if segmentation is not None:
-            return seg.describe(path, segmentation)
-        series = open_series(path)
-        slices, header = Slices(series), series.header
+            return seg.describe(segmentation, reading)
+        series = open_series(path, reading)
+        slices, header = Slices(series, reading), series.header
         facts: dict[str, Any] = {
             "bytes": sum(file.stat().st_size for file in series.paths),
             "files": len(series.paths),
             "shape": list(series.shape),
             "channels": slices.shape[-1],
             "dtype": str(slices.dtype),
-            "modality": str(header.get("Modality", "")),
-            "photometric": str(header.get("PhotometricInterpretation", "")),
-            "compression": header.file_meta.TransferSyntaxUID.name,
+            "modality": text_of(header, "Modality"),
+            "photometric": text_of(header, "PhotometricInterpretation"),
+            "compression": header.file_meta.TransferSyntaxUID.name[:200],
         }
         if header.get("SeriesDescription"):
-            facts["series"] = str(header.SeriesDescription)
+            facts["series"] = text_of(header, "SeriesDescription")
         if series.spacing is not None:
             facts["spacing_mm"] = [round(step, 6) for step in series.spacing]
         return facts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -15,10 +16,13 @@ from gmmseg.errors import InputError, OutputError, one_line
 from gmmseg.extras import require
 from gmmseg.image.windows import Window
 from gmmseg.io.contents import assembled
-from gmmseg.io.dicom.parsing import quiet, read_header
-from gmmseg.io.dicom.series import Frame, Series, frames_of
+from gmmseg.io.dicom.dicom_file import DicomFile, open_file, quiet, text_of
+from gmmseg.io.dicom.frame_pixels import decoded
+from gmmseg.io.dicom.frames import Frame, frames_of
+from gmmseg.io.dicom.series import Series
 from gmmseg.io.palette import palette
 from gmmseg.io.request import Reading, require_room
+from gmmseg.io.unheard import attend
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -28,6 +32,8 @@ __all__ = ["check_source", "describe", "read_labels", "read_probabilities", "wri
 
 _SEGMENT = "SegmentIdentificationSequence"
 _MOST_BITMAPS = 255
+_MOST_PLANES = 1_000_000
+_FRAME_PIXEL_BYTES = 16  # of a frame while it is decoded, and divided by the largest value of fractions
 _ELSEWHERE = "write .nii.gz or .npy"
 _FIXED_DATE, _FIXED_TIME = "19700101", "000000"
 # Often missing in files from research tools, but required of every object (type 2: may be empty).
@@ -111,12 +117,13 @@ def _segmentation(series: Series, values: np.ndarray, contents: Contents) -> Any
     """Return the object to be written."""
     from highdicom.seg import Segmentation
 
+    attend(*(name for name in sys.modules if name.partition(".")[0] == "highdicom"))
     soft = contents.kind == "soft"
     count = len(contents.names) if soft else max(1, len(contents.names), int(values.max(initial=0)))
     labelmap = not soft and (contents.options.get("segmentation") == "labelmap" or count > _MOST_BITMAPS)
     names = [*contents.names, *(f"class {number}" for number in range(len(contents.names) + 1, count + 1))]
     kind = "FRACTIONAL" if soft else "LABELMAP" if labelmap else "BINARY"
-    sources = [_completed(read_header(path)) for path in series.paths]
+    sources = [_completed(open_file(path, Reading()).header) for path in series.paths]
     # Several frames of one file are segmented in the order of their places, and written in that of the file.
     stored = np.argsort([frame.index for frame in series.frames]) if len(sources) == 1 else slice(None)
     identity = _identity(series, values, kind, names)
@@ -211,17 +218,19 @@ def _settle(dataset: Any, source: Any, identity: bytes) -> None:
         setattr(dataset, f"{what}Time", time)
 
 
-def read_labels(path: Path, header: Any, reading: Reading) -> np.ndarray:
+def read_labels(file: DicomFile, reading: Reading) -> np.ndarray:
     """Read the number of the segment at each pixel, 0 where there is none: (rows, columns) or with slices first."""
+    path, header, _ = file
     if header.SegmentationType == "FRACTIONAL":
-        shares = read_probabilities(path, header, reading)
+        shares = read_probabilities(file, reading)
         return np.where(shares.max(axis=0) > 0, shares.argmax(axis=0) + 1, 0)
-    places, n_planes = _places(frames_of(path, header))
+    places, n_planes = _places(frames_of(file, reading))
     shape = (n_planes, int(header.Rows), int(header.Columns))
-    require_room(path, shape, reading)
     numbers = [int(item.SegmentNumber) for item in header.SegmentSequence]
-    labels = np.zeros(shape, np.min_scalar_type(max(numbers)))
-    for place, number, frame in _frames_with_segments(path, header, places):
+    labels_of = np.min_scalar_type(max(numbers))
+    _require_room(file, shape, reading, labels_of.itemsize)
+    labels = np.zeros(shape, labels_of)
+    for place, number, frame in _frames_with_segments(file, places, reading):
         if number is None:
             labels[place] = frame
             continue
@@ -232,41 +241,49 @@ def read_labels(path: Path, header: Any, reading: Reading) -> np.ndarray:
     return labels[0] if n_planes == 1 else labels
 
 
-def read_probabilities(path: Path, header: Any, reading: Reading) -> np.ndarray:
+def read_probabilities(file: DicomFile, reading: Reading) -> np.ndarray:
     """Read how much of each pixel is of each segment, (n_segments, *spatial) from 0 to 1."""
+    header = file.header
     numbers = [int(item.SegmentNumber) for item in header.SegmentSequence if int(item.SegmentNumber) > 0]
     rows = {number: row for row, number in enumerate(numbers)}
-    places, n_planes = _places(frames_of(path, header))
+    places, n_planes = _places(frames_of(file, reading))
     shape = (len(numbers), n_planes, int(header.Rows), int(header.Columns))
-    require_room(path, shape, reading)
+    _require_room(file, shape, reading, np.dtype(np.float32).itemsize)
     shares = np.zeros(shape, np.float32)
     largest = float(header.get("MaximumFractionalValue", 1))
-    for place, number, frame in _frames_with_segments(path, header, places):
+    for place, number, frame in _frames_with_segments(file, places, reading):
         for each in numbers if number is None else (number,):
             shares[rows[each], place] = frame == each if number is None else frame / largest
     return shares[:, 0] if n_planes == 1 else shares
 
 
-def describe(path: Path, header: Any) -> dict[str, Any]:
+def _require_room(file: DicomFile, shape: tuple[int, ...], reading: Reading, number_bytes: int) -> None:
+    """Refuse segments, and frames that are decoded for them, that take too much memory."""
+    require_room(file.path, shape, reading, number_bytes)
+    require_room(file.path, shape[-2:], reading, _FRAME_PIXEL_BYTES)
+
+
+def describe(file: DicomFile, reading: Reading) -> dict[str, Any]:
     """Return what the header of a segmentation says, ready for JSON."""
-    n_planes = _places(frames_of(path, header))[1]
+    header = file.header
+    n_planes = _places(frames_of(file, reading))[1]
     return {
         "shape": [*([n_planes] if n_planes > 1 else []), int(header.Rows), int(header.Columns)],
-        "modality": str(header.get("Modality", "SEG")),
+        "modality": text_of(header, "Modality") or "SEG",
         "segmentation": str(header.SegmentationType).lower(),
-        "segments": {str(item.SegmentNumber): str(item.SegmentLabel) for item in header.SegmentSequence},
+        "segments": {str(item.SegmentNumber): text_of(item, "SegmentLabel") for item in header.SegmentSequence},
     }
 
 
 def _frames_with_segments(
-    path: Path, header: Any, places: Sequence[int]
+    file: DicomFile, places: Sequence[int], reading: Reading
 ) -> Iterator[tuple[int, int | None, np.ndarray]]:
     """Yield the plane, the segment (None: pixels are labels) and the pixels of each frame."""
-    from pydicom.pixels import iter_pixels
-
+    header = file.header
     labelmap = header.SegmentationType == "LABELMAP"
     shared = [*(header.get("SharedFunctionalGroupsSequence") or [])][:1]
-    for place, group, frame in zip(places, header.PerFrameFunctionalGroupsSequence, iter_pixels(path), strict=True):
+    frames = decoded(file, range(len(places)), reading)
+    for place, group, frame in zip(places, header.PerFrameFunctionalGroupsSequence, frames, strict=True):
         named = [each.SegmentIdentificationSequence[0] for each in (group, *shared) if _SEGMENT in each]
         yield place, None if labelmap else int(named[0].ReferencedSegmentNumber), frame
 
@@ -283,8 +300,10 @@ def _places(frames: Sequence[Frame]) -> tuple[list[int], int]:
     steps = np.diff(np.unique(heights.round(3)))
     if not len(steps):
         return [0] * len(frames), 1
-    places = np.rint((heights - heights.min()) / steps[steps > 0.5 * np.median(steps)].min()).astype(int)
-    return places.tolist(), int(places.max()) + 1
+    places = np.rint((heights - heights.min()) / steps[steps > 0.5 * np.median(steps)].min())
+    if not places.max() < _MOST_PLANES:
+        raise InputError(f"{first.path}: its frames lie {np.ptp(heights):g} mm apart; export it again")
+    return places.astype(int).tolist(), int(places.max()) + 1
 
 
 def _source_of(frame: Frame) -> tuple[str, int]:

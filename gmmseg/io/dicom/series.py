@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,46 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import InputError
-from gmmseg.io.dicom.parsing import explained, one_file, one_series
+from gmmseg.errors import DataWarning, InputError
+from gmmseg.io.dicom.dicom_file import explained
+from gmmseg.io.dicom.frames import Frame, frames_of, normal_of
+from gmmseg.io.dicom.parsing import one_file, one_series
+from gmmseg.io.request import Reading
 
-__all__ = ["Frame", "Series", "frames_of", "open_series"]
+__all__ = ["Series", "open_series"]
 
 _SAME_DIRECTION = 1e-3  # of cosines: a twentieth of a degree
 _EVEN = 0.02  # of the step between slices
 _ROUNDING = 0.011  # mm, unless slices are that thin
 _DRIFT = 0.5  # pixels, over the whole stack
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One slice.
-
-    Parameters
-    ----------
-    path : Path
-    index : int
-        Of the frame in the file.
-    header : Dataset
-        Of the file.
-    slope, intercept : float
-        Values are stored * slope + intercept.
-    position : ndarray, shape (3,), optional
-        Of the centre of the first pixel in the patient, mm, towards left, back and head.
-    orientation : ndarray, shape (6,), optional
-        Directions in which columns and rows are counted.
-    sides : tuple of float, optional
-        Millimetres between rows and between columns.
-    """
-
-    path: Path
-    index: int
-    header: Any
-    slope: float = 1.0
-    intercept: float = 0.0
-    position: np.ndarray | None = None
-    orientation: np.ndarray | None = None
-    sides: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +67,7 @@ class Series:
         return tuple(dict.fromkeys(frame.path for frame in self.frames))
 
 
-def open_series(path: Path) -> Series:
+def open_series(path: Path, reading: Reading) -> Series:
     """Find the slices of a file or a folder, and check that they make a picture or a volume.
 
     Raises
@@ -102,90 +75,19 @@ def open_series(path: Path) -> Series:
     InputError
         There is no image, or slices of several series, or slices that lie in no even stack; the message says which.
     """
-    with explained(path):
-        headers = one_series(path) if path.is_dir() else one_file(path)
-        frames = [frame for file, header in headers for frame in frames_of(file, header)]
+    with explained(path), np.errstate(all="ignore"):
+        files = one_series(path, reading) if path.is_dir() else [one_file(path, reading)]
+        frames = [frame for file in files for frame in frames_of(file, reading)]
         _require_same_kind(frames)
         if len(frames) == 1:
             return _picture(frames[0])
         if any(frame.position is None or frame.orientation is None for frame in frames):
-            if len(headers) > 1:
+            if len(files) > 1:
                 raise InputError(
-                    f"{path}: {len(headers)} files of one series do not say where their slices lie; give one file"
+                    f"{path}: {len(files)} files of one series do not say where their slices lie; give one file"
                 )
             return Series(tuple(frames))
         return _stack(path, frames)
-
-
-def frames_of(path: Path, header: Any) -> list[Frame]:
-    """Return the frames of a file, as they are stored."""
-    count = max(1, int(header.get("NumberOfFrames") or 1))
-    groups = list(header.get("PerFrameFunctionalGroupsSequence") or [])
-    if groups:
-        if len(groups) != count:
-            raise InputError(f"{path} has {count} frames, but describes {len(groups)}; export it again")
-        shared = [*(header.get("SharedFunctionalGroupsSequence") or [])][:1]
-        return [_enhanced(path, header, i, [group, *shared]) for i, group in enumerate(groups)]
-    frame = Frame(
-        path,
-        0,
-        header,
-        *_scaling(header),
-        _vector(header, "ImagePositionPatient", 3),
-        _vector(header, "ImageOrientationPatient", 6),
-        _sides(header),
-    )
-    if count == 1:
-        return [frame]
-    offsets = header.get("GridFrameOffsetVector")
-    if offsets is None or frame.position is None or frame.orientation is None or len(offsets) != count:
-        return [Frame(path, i, header, frame.slope, frame.intercept, sides=frame.sides) for i in range(count)]
-    steps = np.array(offsets, float) - float(offsets[0])
-    places = frame.position + steps[:, None] * _normal(frame.orientation)
-    slope = float(header.get("DoseGridScaling") or frame.slope)
-    return [
-        Frame(path, i, header, slope, frame.intercept, place, frame.orientation, frame.sides)
-        for i, place in enumerate(places)
-    ]
-
-
-def _enhanced(path: Path, header: Any, index: int, groups: Sequence[Any]) -> Frame:
-    """Return a frame of a multi-frame object: what it says of itself goes before what all frames share."""
-
-    def first(name: str) -> Any:
-        return next((group[name][0] for group in groups if group.get(name)), {})
-
-    return Frame(
-        path,
-        index,
-        header,
-        *_scaling(first("PixelValueTransformationSequence")),
-        _vector(first("PlanePositionSequence"), "ImagePositionPatient", 3),
-        _vector(first("PlaneOrientationSequence"), "ImageOrientationPatient", 6),
-        _sides(first("PixelMeasuresSequence")),
-    )
-
-
-def _scaling(item: Any) -> tuple[float, float]:
-    slope, intercept = item.get("RescaleSlope"), item.get("RescaleIntercept")
-    return 1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept)
-
-
-def _vector(item: Any, name: str, length: int) -> np.ndarray | None:
-    values = item.get(name)
-    return np.array(values, float) if values is not None and len(values) == length else None
-
-
-def _sides(item: Any) -> tuple[float, float] | None:
-    for name in ("PixelSpacing", "ImagerPixelSpacing"):
-        values = item.get(name)
-        if values is not None and len(values) == 2 and all(0 < float(side) < math.inf for side in values):
-            return float(values[0]), float(values[1])
-    return None
-
-
-def _normal(orientation: np.ndarray) -> np.ndarray:
-    return np.cross(orientation[:3], orientation[3:])
 
 
 def _require_same_kind(frames: Sequence[Frame]) -> None:
@@ -193,8 +95,7 @@ def _require_same_kind(frames: Sequence[Frame]) -> None:
     first = frames[0]
     for other in frames[1:]:
         for what, one, two in (
-            ("size", _size(first), _size(other)),
-            ("kind of pixels", _kind(first), _kind(other)),
+            *_of_files(first, other),
             ("pixel spacing", first.sides, other.sides),
         ):
             if one != two:
@@ -210,6 +111,13 @@ def _require_same_kind(frames: Sequence[Frame]) -> None:
             )
 
 
+def _of_files(first: Frame, other: Frame) -> tuple[tuple[str, Any, Any], ...]:
+    """Return what two frames have from their headers, which those of one file share."""
+    if other.header is first.header:
+        return ()
+    return ("size", _size(first), _size(other)), ("kind of pixels", _kind(first), _kind(other))
+
+
 def _size(frame: Frame) -> tuple[int, int]:
     return int(frame.header.Rows), int(frame.header.Columns)
 
@@ -222,14 +130,28 @@ def _kind(frame: Frame) -> tuple[Any, ...]:
 def _words(values: Any) -> str:
     if values is None:
         return "none"
-    return " x ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
+    return " x ".join(f"{value:g}" if isinstance(value, float) else str(value)[:40] for value in values)
 
 
 def _picture(frame: Frame) -> Series:
     """Return a single slice; its thickness stands for the distance to the next."""
     thickness = float(frame.header.get("SliceThickness") or 1)
-    step = None if frame.orientation is None else _normal(frame.orientation) * thickness
+    step = None
+    if frame.orientation is not None:
+        step = normal_of(frame.orientation) * (thickness if 0 < thickness < math.inf else 1)
+        if not _is_upright(frame.orientation):
+            warnings.warn(
+                f"{frame.path} has orientation {_words(frame.orientation)}, no right angle; where it lies is left out",
+                DataWarning,
+                stacklevel=6,
+            )
+            step = None
     return Series((frame,), frame.sides, _affine(frame, step))
+
+
+def _is_upright(orientation: np.ndarray) -> bool:
+    """Whether rows and columns are at right angles to one another, and their directions of length 1."""
+    return bool(abs(np.linalg.norm(normal_of(orientation)) - 1) < _SAME_DIRECTION)
 
 
 def _affine(first: Frame, step: np.ndarray | None) -> np.ndarray | None:
@@ -249,8 +171,8 @@ def _stack(path: Path, frames: Sequence[Frame]) -> Series:
     """Sort slices along their normal and check that they follow one another evenly."""
     orientation, sides = frames[0].orientation, frames[0].sides
     assert orientation is not None
-    normal = _normal(orientation)
-    if not abs(np.linalg.norm(normal) - 1) < _SAME_DIRECTION:
+    normal = normal_of(orientation)
+    if not _is_upright(orientation):
         raise InputError(f"{frames[0].path} has orientation {_words(orientation)}, no right angle; export it again")
     heights = np.array([frame.position for frame in frames]) @ normal
     order = np.argsort(heights, kind="stable")

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import InputError
 from gmmseg.image.sources import WindowSource
 from gmmseg.image.windows import Window
-from gmmseg.io.dicom.parsing import explained
-from gmmseg.io.dicom.series import Frame, Series
+from gmmseg.io.dicom.dicom_file import explained
+from gmmseg.io.dicom.frame_pixels import decoded
+from gmmseg.io.dicom.frames import Frame
+from gmmseg.io.dicom.series import Series
+from gmmseg.io.request import Reading
 
 __all__ = ["Slices"]
 
-_DECODERS = (
-    ("JPEG-LS", "pyjpegls"),
-    ("JPEG 2000", "pylibjpeg pylibjpeg-openjpeg"),
-    ("High-Throughput JPEG", "pylibjpeg pylibjpeg-openjpeg"),
-    ("JPEG", "pylibjpeg pylibjpeg-libjpeg"),
-)
+_COPIES = 6  # of a frame's stored numbers that decoders and pydicom hold at once
+_WIDE = 8  # bytes of a number on its way to the scanner's units
 
 
 @dataclass(frozen=True)
@@ -34,6 +31,8 @@ class Slices(WindowSource):
     Parameters
     ----------
     series : Series
+    reading : Reading
+        Whose budget holds for what is inflated.
 
     Notes
     -----
@@ -43,8 +42,9 @@ class Slices(WindowSource):
     """
 
     series: Series
+    reading: Reading
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """(*spatial, n_channels)."""
         return (*self.series.shape, 3 if self.color else 1)
@@ -57,11 +57,20 @@ class Slices(WindowSource):
     sweep = 0
 
     @property
+    def frame_bytes(self) -> int:
+        """What a frame takes while it is decoded and turned into the scanner's units."""
+        header = self.series.header
+        samples = int(header.get("SamplesPerPixel") or 1)
+        stored = max(1, int(header.BitsAllocated) // 8)
+        each = samples * _COPIES * stored + self.shape[-1] * (self.dtype.itemsize + _WIDE)
+        return math.prod(self.series.shape[-2:]) * each
+
+    @cached_property
     def color(self) -> bool:
         """Whether pixels are red, green and blue."""
         return int(self.series.header.get("SamplesPerPixel", 1)) == 3 or self._photometric == "PALETTE COLOR"
 
-    @property
+    @cached_property
     def _photometric(self) -> str:
         return str(self.series.header.get("PhotometricInterpretation", "MONOCHROME2"))
 
@@ -88,7 +97,7 @@ class Slices(WindowSource):
             return np.dtype(np.float32 if self._floating else f"{kind}{max(1, bits // 8)}")
         return self._scaled_dtype()
 
-    @property
+    @cached_property
     def _floating(self) -> bool:
         """Whether numbers are stored as floats, which have no pixel representation."""
         return "PixelRepresentation" not in self.series.header
@@ -123,11 +132,12 @@ class Slices(WindowSource):
         rows, columns = (range(n)[s] for n, s in zip(self.shape[-3:-1], plane, strict=True))
         out = np.empty((len(frames), len(rows), len(columns), self.shape[-1]), self.dtype)
         valid = np.ones(out.shape[:-1], bool)
-        for path, group in itertools.groupby(enumerate(frames), key=lambda each: each[1].path):
+        for _, group in itertools.groupby(enumerate(frames), key=lambda each: each[1].path):
             members = list(group)
-            with explained(path):
-                decoded = _decoded(path, [frame for _, frame in members])
-                for (number, frame), raw in zip(members, decoded, strict=True):
+            file = members[0][1].file
+            with explained(file.path), np.errstate(all="ignore"):
+                each = decoded(file, [frame.index for _, frame in members], self.reading)
+                for (number, frame), raw in zip(members, each, strict=True):
                     part = raw[plane]
                     out[number] = self._values(part, frame).reshape(out.shape[1:])
                     valid[number] = self._known(part, frame)
@@ -146,8 +156,11 @@ class Slices(WindowSource):
 
             return np.asarray(apply_modality_lut(raw, frame.header))
         if self._scalings != {(1.0, 0.0)}:
-            wide = np.dtype(np.int64) if self.dtype.kind == "i" else np.dtype(np.float64)
-            return raw.astype(wide) * wide.type(frame.slope) + wide.type(frame.intercept)
+            whole = self.dtype.kind == "i"
+            values: np.ndarray = raw.astype(np.int64 if whole else np.float64)
+            values *= int(frame.slope) if whole else frame.slope
+            values += int(frame.intercept) if whole else frame.intercept
+            return values
         if self._photometric == "MONOCHROME1" and raw.dtype.kind in "iu":
             return np.asarray((sum(self._range) - raw.astype(np.int64)).astype(raw.dtype))
         return raw
@@ -159,33 +172,3 @@ class Slices(WindowSource):
             return True
         limit = frame.header.get("PixelPaddingRangeLimit", padding)
         return np.asarray((raw < min(padding, limit)) | (raw > max(padding, limit)))
-
-
-def _decoded(path: Path, frames: list[Frame]) -> Iterator[np.ndarray]:
-    """Decode frames of one file."""
-    from pydicom import dcmread
-    from pydicom.pixels import iter_pixels
-
-    header = frames[0].header
-    _require_decoder(path, header)
-    # By its path a file is read frame by frame; parsed as a whole, more of the files that break rules can be read.
-    source: Any = path if int(header.get("NumberOfFrames") or 1) > 1 else dcmread(path)
-    yield from iter_pixels(source, indices=[frame.index for frame in frames])
-
-
-def _require_decoder(path: Path, header: Any) -> None:
-    """Refuse compressions that cannot be decoded here, and name the package that could."""
-    from pydicom.pixels import get_decoder
-
-    syntax = header.file_meta.TransferSyntaxUID
-    if not syntax.is_encapsulated:
-        return
-    try:
-        available = get_decoder(syntax).is_available
-    except NotImplementedError:
-        raise InputError(f"{path} is compressed as {syntax.name}, which cannot be decoded; convert it") from None
-    if not available:
-        packages = next((names for start, names in _DECODERS if syntax.name.startswith(start)), "pylibjpeg[all]")
-        raise InputError(
-            f"{path} is compressed as {syntax.name}, for which a decoder is missing; pip install {packages}"
-        )

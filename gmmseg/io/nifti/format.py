@@ -6,11 +6,10 @@ import gzip
 import logging
 import math
 import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -18,22 +17,28 @@ from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.io.damage import explained
-from gmmseg.io.nifti.stored import GzipStream, StoredVolume, VolumeSource
+from gmmseg.io.nifti.stored import StoredVolume, VolumeSource
 from gmmseg.io.nifti.write import NiftiPlace, write
-from gmmseg.io.request import Reading, chosen, require_axis, require_room
+from gmmseg.io.request import Reading, chosen, require_axis, require_bytes, require_room
+from gmmseg.io.unchanged import Stamp
 
 __all__ = ["describe", "read", "read_labels", "read_probabilities", "write"]
 
 _MILLIMETRES = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
+_MOST_INFLATED = 1032  # bytes that a byte of a gzip file can stand for
+_LEVEL = 30  # from which on nibabel logs what is wrong with a header
+_ERROR = 40  # from which on it raises
+_FLAT = 1e-6  # volume of a parallelepiped with sides of 1 that is taken for flat
 
 
 @dataclass(frozen=True)
 class _Opened:
-    """A file of which the header is read: what nibabel makes of it, where its numbers are, and voxels in mm."""
+    """A file of which the header is read: what nibabel makes of it, where its numbers are, voxels in mm and place."""
 
     header: Any
     volume: StoredVolume
     spacing: tuple[float, ...] | None
+    affine: Any
 
 
 def read(path: Path, reading: Reading) -> Image:
@@ -60,14 +65,18 @@ def read(path: Path, reading: Reading) -> Image:
     opened = _open(path)
     volume = opened.volume
     memory = reading.memory_unchosen
-    in_file = memory is not None and volume.n_numbers * volume.dtype.itemsize > memory
+    n_voxels = math.prod(volume.spatial)
+    in_file = memory is not None and (
+        volume.n_numbers * volume.dtype.itemsize > memory or n_voxels * volume.voxel_bytes > reading.budget
+    )
     pixels: Any
     if in_file:
+        require_bytes(path, volume.slice_bytes, reading, "its slices")
         pixels, valid = VolumeSource(volume), None
     else:
-        require_room(path, (*volume.spatial, volume.n_channels), reading)
+        _require_whole(path, volume, reading)
         with _explained(path):
-            pixels, valid = volume.decoded(_stored(volume))
+            pixels, valid = volume.decoded(volume.whole())
     if valid is not None:
         n_missing = valid.size - np.count_nonzero(valid)
         warnings.warn(
@@ -81,7 +90,7 @@ def read(path: Path, reading: Reading) -> Image:
         valid=valid,
         spacing=opened.spacing,
         name=str(path),
-        place=Place(affine3d=opened.header.get_best_affine(), unit="mm", native=NiftiPlace(opened.header)),
+        place=Place(affine3d=opened.affine, unit="mm", native=NiftiPlace(opened.header)),
     )
     require_axis(image, reading, "NIfTI")
     return chosen(image, reading)
@@ -89,7 +98,7 @@ def read(path: Path, reading: Reading) -> Image:
 
 def read_labels(path: Path, reading: Reading) -> np.ndarray:
     """Read a label map or a mask; floats have to be whole numbers, and NaN among them is 0."""
-    values = _numbers(path, reading)
+    values = _numbers(path, reading, copies=2)  # to compare them with whole numbers, and to narrow them
     if values.shape[-1] != 1:
         raise InputError(f"{path} has {values.shape[-1]} volumes, but a label map has one; write it as one volume")
     labels = values[..., 0]
@@ -116,8 +125,8 @@ def describe(path: Path) -> dict[str, Any]:
     with _explained(path):
         from nibabel.orientations import aff2axcodes
 
-        codes = aff2axcodes(header.get_best_affine())
-        space, time = header.get_xyzt_units()
+        codes = (None,) * 3 if opened.affine is None else aff2axcodes(opened.affine)
+        space, time = _units(header)
         facts: dict[str, Any] = {
             "shape": list(volume.spatial),
             "channels": volume.n_channels,
@@ -139,37 +148,31 @@ def describe(path: Path) -> dict[str, Any]:
     return facts
 
 
-def _numbers(path: Path, reading: Reading) -> np.ndarray:
-    """Return all numbers of a file, scaled, (*spatial, n_channels)."""
+def _numbers(path: Path, reading: Reading, copies: int = 0) -> np.ndarray:
+    """Return all numbers of a file, scaled, (*spatial, n_channels), where there is room for so many copies of them."""
     volume = _open(path).volume
-    require_room(path, (*volume.spatial, volume.n_channels), reading)
     if volume.color:
         raise InputError(f"{path} holds colours, expected one number a voxel; convert it to integers or floats")
+    _require_whole(path, volume, reading, copies * volume.n_volumes * volume.dtype.itemsize)
     with _explained(path):
-        return volume.decoded(_stored(volume))[0]
+        return volume.decoded(volume.whole())[0]
 
 
-def _stored(volume: StoredVolume) -> np.ndarray:
-    """Return the numbers of a file as they are stored: of a plain file a read-only view of the file on disk."""
-    shape = (*volume.spatial, volume.n_volumes)
-    if not volume.gzipped:
-        return np.memmap(volume.path, volume.stored, "r", volume.offset, shape, "F")
-    stream = GzipStream()
-    with open(volume.path, "rb") as file:
-        stream.skip(file, volume.offset)
-        content = stream.read(file, volume.n_numbers * volume.stored.itemsize)
-        stream.finish(file)
-    return np.frombuffer(content, volume.stored).reshape(shape, order="F")
+def _require_whole(path: Path, volume: StoredVolume, reading: Reading, more: int = 0) -> None:
+    """Refuse numbers that are too many to be read whole; of each voxel more bytes may be needed later."""
+    require_room(path, (*volume.spatial, volume.n_channels), reading)
+    require_room(path, volume.spatial, reading, volume.voxel_bytes + more)
+    require_bytes(path, volume.offset if volume.gzipped else 0, reading, "the bytes before its numbers")
 
 
 def _open(path: Path) -> _Opened:
     """Read and check a header, and find the numbers."""
-    with _explained(path):
-        header = _read_header(path)
+    with _explained(path), np.errstate(all="ignore"):
+        header, wrong = _read_header(path)
         shape = tuple(int(length) for length in header.get_data_shape())
         stored = np.dtype(header.get_data_dtype())
         slope, intercept = header.get_slope_inter()
-        offset = int(header.get_data_offset())
+        offset = _offset(path, header)
         spacing = _spacing(header, len(shape[:3]))
     if not shape or min(shape) < 1:
         raise InputError(f"{path} is {' x '.join(map(str, shape)) or 'no'} voxels in size; it needs at least one voxel")
@@ -180,8 +183,7 @@ def _open(path: Path) -> _Opened:
         size = " x ".join(map(str, shape))
         raise InputError(f"{path} is {size} in size: too many axes; save three axes in space and one of volumes")
     numbers = path if header.is_single else _pair(path)
-    with open(numbers, "rb") as file:
-        gzipped = file.read(2) == b"\x1f\x8b"
+    gzipped, stamp = _kind(numbers)
     volume = StoredVolume(
         numbers,
         gzipped,
@@ -189,60 +191,133 @@ def _open(path: Path) -> _Opened:
         spatial,
         math.prod(further),
         stored,
+        stamp,
         1.0 if slope is None else float(slope),
         0.0 if intercept is None else float(intercept),
     )
-    missing = offset + volume.n_numbers * stored.itemsize - numbers.stat().st_size
-    if not gzipped and missing > 0:
-        raise InputError(f"{numbers} is cut short: {missing} bytes are missing; copy or download it again")
-    return _Opened(header, volume, spacing)
+    needed = offset + volume.n_numbers * stored.itemsize
+    missing = needed - stamp.size * (_MOST_INFLATED if gzipped else 1)
+    if missing > 0:
+        at_least = "at least " if gzipped else ""
+        raise InputError(f"{numbers} is cut short: {at_least}{missing} bytes are missing; copy or download it again")
+    affine = _affine(header)
+    if affine is None:
+        affine = _affine_of_steps(header)
+        wrong = [*wrong, "it says no orientation that a patient could have; only the sides of its voxels are used"]
+    if wrong:
+        warnings.warn(f"{path}: {'; '.join(wrong)}", DataWarning, stacklevel=4)
+    return _Opened(header, volume, spacing, affine)
 
 
-def _read_header(path: Path) -> Any:
-    """Read the header that the magic bytes name, whatever the file is called."""
+def _read_header(path: Path) -> tuple[Any, list[str]]:
+    """Read the header that the magic bytes name, whatever the file is called; and say what was wrong with it.
+
+    What follows the header, as long as it says that is, is nothing that pixels depend on: it is not read.
+    """
     from nibabel.nifti1 import Nifti1Header, Nifti1PairHeader
     from nibabel.nifti2 import Nifti2Header, Nifti2PairHeader
 
+    kinds = {b"n+1": Nifti1Header, b"ni1": Nifti1PairHeader, b"n+2": Nifti2Header, b"ni2": Nifti2PairHeader}
     with ExitStack() as stack:
-        file: BinaryIO = stack.enter_context(open(path, "rb"))
+        file: Any = stack.enter_context(open(path, "rb"))
         if file.read(2) == b"\x1f\x8b":
             file.seek(0)
-            file = stack.enter_context(gzip.GzipFile(fileobj=file))  # type: ignore[assignment]  # reads bytes as well
+            file = stack.enter_context(gzip.GzipFile(fileobj=file))
         file.seek(0)
         start = file.read(348)
-        file.seek(0)
-        kinds = {b"n+1": Nifti1Header, b"ni1": Nifti1PairHeader, b"n+2": Nifti2Header, b"ni2": Nifti2PairHeader}
-        return (kinds.get(start[4:7]) or kinds[start[344:347]]).from_fileobj(file)
+        kind = kinds.get(start[4:7]) or kinds[start[344:347]]
+        start += file.read(kind.sizeof_hdr - len(start))
+    if len(start) < kind.sizeof_hdr:
+        raise EOFError
+    header = kind(start, check=False)
+    found = _Findings()
+    header.check_fix(found, _ERROR)
+    return header, found.lines
+
+
+class _Findings(logging.Logger):
+    """A logger of its own, so that the one of nibabel stays as it is, that keeps what is said."""
+
+    def __init__(self) -> None:
+        super().__init__("nibabel", _LEVEL)
+        self.lines: list[str] = []
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self.lines.append(" ".join(record.getMessage().split()))
+
+
+def _offset(path: Path, header: Any) -> int:
+    """Return where the numbers begin."""
+    offset = float(header["vox_offset"])
+    if not 0 <= offset < 1 << 62:
+        raise InputError(f"{path} says that its numbers begin at byte {offset:g}; copy or download it again")
+    return int(header.get_data_offset())
 
 
 def _spacing(header: Any, ndim: int) -> tuple[float, ...] | None:
     """Return the sides of a voxel in mm; lengths without a unit are taken for millimetres, as everybody does."""
-    factor = _MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
+    factor = _MILLIMETRES.get(_units(header)[0], 1.0)
     steps = tuple(abs(float(step)) * factor for step in header.get_zooms()[:ndim])
     return steps if all(0 < step < math.inf for step in steps) else None
 
 
+def _units(header: Any) -> tuple[str, str]:
+    """Return the units of lengths and of time; "unknown" where they have none of the standard's numbers."""
+    try:
+        space, time = header.get_xyzt_units()
+    except KeyError:
+        return "unknown", "unknown"
+    return str(space), str(time)
+
+
+def _affine(header: Any) -> np.ndarray | None:
+    """Return where voxels lie; None where that is no place, because numbers are zero or not finite."""
+    from nibabel.spatialimages import HeaderDataError
+
+    try:
+        with np.errstate(all="ignore"):
+            affine = np.asarray(header.get_best_affine(), float)
+    except (HeaderDataError, ValueError):  # of quaternions that are none
+        return None
+    return affine if _turns(affine) else None
+
+
+def _affine_of_steps(header: Any) -> np.ndarray | None:
+    """Return where voxels lie as far as only their sides are known; None where these are no lengths either."""
+    with np.errstate(all="ignore"):
+        affine = np.asarray(header.get_base_affine(), float)
+    return affine if _turns(affine) else None
+
+
+def _turns(affine: np.ndarray) -> bool:
+    """Whether different voxels lie at different places."""
+    if not np.isfinite(affine).all():
+        return False
+    lengths = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+    return bool(lengths.min() > 0 and abs(np.linalg.det(affine[:3, :3] / lengths)) > _FLAT)
+
+
 def _pair(header: Path) -> Path:
-    """Return the file of numbers that belongs to a header."""
+    """Return the file of numbers that belongs to a header: the one of its name in its folder."""
     stem = header.name.removesuffix(".gz").removesuffix(".hdr").removesuffix(".HDR")
     for suffix in (".img", ".img.gz", ".IMG"):
         numbers = header.with_name(stem + suffix)
         if numbers.is_file():
+            if numbers.resolve().parent != header.parent.resolve():
+                raise InputError(
+                    f"{numbers} is a link to a file in another folder; copy that file beside {header.name}"
+                )
             return numbers
     raise InputError(f"{header} is the header of a pair, but {stem}.img is not beside it; put both in one folder")
 
 
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn what nibabel, zlib and NumPy raise into one line, and keep what they warn of and log to themselves."""
-    log = logging.getLogger("nibabel.global")
-    disabled, log.disabled = log.disabled, True
-    try:
-        with (
-            explained(path, "copy or download it again", finding="damaged", smaller="cut it into parts"),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.disabled = disabled
+def _kind(path: Path) -> tuple[bool, Stamp]:
+    """Return whether a file of numbers is a gzip file, and what tells it from later ones of its name."""
+    with open(path, "rb") as file:
+        return file.read(2) == b"\x1f\x8b", Stamp.of(path)
+
+
+def _explained(path: Path) -> AbstractContextManager[None]:
+    """Turn what nibabel, zlib and NumPy raise into one line."""
+    return explained(path, "copy or download it again", finding="damaged", smaller="cut it into parts")

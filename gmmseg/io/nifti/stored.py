@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
 from gmmseg.image.sources import WindowSource
 from gmmseg.image.windows import Window
 from gmmseg.io.damage import explained
+from gmmseg.io.nifti.gzip_stream import GzipStream
+from gmmseg.io.unchanged import Stamp, unchanged
 
-__all__ = ["GzipStream", "StoredVolume", "VolumeSource"]
+__all__ = ["StoredVolume", "VolumeSource"]
 
-_READ = 1 << 18  # compressed bytes at a time
+_DECODER = 300 << 10  # bytes that a decoder holds: its window of zlib, and what it has read ahead
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class StoredVolume:
     n_volumes : int
     stored : numpy.dtype
         Of one voxel as stored; of three or four fields R, G, B, A for colour.
+    stamp : Stamp
+        Of the file when its header was read; what has changed since is refused.
     slope, intercept : float
         The values are stored * slope + intercept.
     """
@@ -44,6 +47,7 @@ class StoredVolume:
     spatial: tuple[int, ...]
     n_volumes: int
     stored: np.dtype[Any]
+    stamp: Stamp
     slope: float = 1.0
     intercept: float = 0.0
 
@@ -77,17 +81,71 @@ class StoredVolume:
         wide = self.stored.kind == "f" and self.stored.itemsize > 8
         return np.dtype(np.float64) if wide else self.stored.newbyteorder("=")
 
+    @property
+    def voxel_bytes(self) -> int:
+        """What a voxel takes, all channels together, while it is read whole: as stored, as scaled, whether valid."""
+        each = self.stored.itemsize
+        if self.color:
+            return 2 * each + 1
+        floats = self.dtype.kind == "f"
+        if self.scaled:
+            each += 4 if each <= 2 else 12  # four bytes of eight come after the others
+        elif self.stored != self.dtype:
+            each += self.dtype.itemsize
+        return self.n_volumes * (each + 2 * floats) + floats
+
+    @property
+    def slice_bytes(self) -> int:
+        """What a slice along the last axis takes, of all volumes, and the decoders of a gzip file that go on there."""
+        n_numbers = math.prod(self.spatial[:-1]) * self.n_volumes
+        stored = n_numbers * self.stored.itemsize
+        return 3 * stored + self.n_volumes * _DECODER if self.gzipped else stored
+
+    def whole(self) -> np.ndarray:
+        """Return all numbers as they are stored, (*spatial, n_volumes)."""
+        size = self.n_numbers * self.stored.itemsize
+        content: np.ndarray | bytearray
+        with unchanged(self.stamp) as file:
+            if self.gzipped:
+                stream = GzipStream()
+                stream.skip(file, self.offset)
+                content = stream.read(file, size)
+                stream.finish(file)
+            else:
+                content = np.empty(size, np.uint8)
+                _fill(content, file, self.offset)
+        return np.frombuffer(content, self.stored).reshape((*self.spatial, self.n_volumes), order="F")
+
+    def part(self, window: Window) -> np.ndarray:
+        """Return a window's numbers of a plain file, (*window, n_volumes); whole rows of it are read."""
+        missing = 3 - len(self.spatial)
+        first, rows, slices = (slice(0, 1),) * missing + window
+        width, height, depth = (1,) * missing + self.spatial
+        row = width * self.stored.itemsize
+        # Slices of which all rows are read follow one another in the file.
+        at_once = slices.stop - slices.start if rows.stop - rows.start == height else 1
+        out = np.empty((self.n_volumes, slices.stop - slices.start, (rows.stop - rows.start) * row), np.uint8)
+        with unchanged(self.stamp) as file:
+            for number in range(self.n_volumes):
+                for z in range(0, out.shape[1], at_once):
+                    place = (number * depth + slices.start + z) * height + rows.start
+                    _fill(out[number, z : z + at_once].reshape(-1), file, self.offset + place * row)
+        numbers = out.view(self.stored).reshape(self.n_volumes, out.shape[1], -1, width).T
+        if first.stop - first.start < width:
+            numbers = np.array(numbers[first], order="K")
+        return numbers.reshape((*(s.stop - s.start for s in window), self.n_volumes), order="F")
+
     def decoded(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return pixels (*window, n_channels) of stored numbers (*window, n_volumes), and where they are valid."""
         if self.color:
             bytes_last = np.stack([raw[..., 0][name] for name in self.stored.names or ()], axis=-1)
             opaque = bytes_last[..., 3] != 0 if bytes_last.shape[-1] == 4 else None
             return bytes_last[..., :3], None if opaque is None or opaque.all() else opaque
-        if self.scaled:
-            raw = raw.astype(np.float32 if raw.dtype.itemsize <= 2 else np.float64)
-            np.multiply(raw, self.slope, out=raw)
-            np.add(raw, self.intercept, out=raw)
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):  # what becomes too large, or no number, is not valid
+            if self.scaled:
+                raw = raw.astype(np.float32 if raw.dtype.itemsize <= 2 else np.float64)
+                np.multiply(raw, self.slope, out=raw)
+                np.add(raw, self.intercept, out=raw)
             pixels = raw.astype(self.dtype, copy=False)
         return pixels, _valid(pixels)
 
@@ -96,79 +154,19 @@ def _valid(pixels: np.ndarray) -> np.ndarray | None:
     """Return where any channel is a number that fits into float32; None where that is everywhere."""
     if pixels.dtype.kind != "f":
         return None
-    known = np.abs(pixels) <= np.finfo(np.float32).max if pixels.dtype.itemsize > 4 else np.isfinite(pixels)
+    known: Any = np.isfinite(pixels)
+    if pixels.dtype.itemsize > 4:
+        known &= pixels <= np.finfo(np.float32).max
+        known &= pixels >= np.finfo(np.float32).min
     valid: np.ndarray = known.any(axis=-1)
     return None if valid.all() else valid
 
 
-@dataclass
-class GzipStream:
-    """A place in a gzip file, from which reading goes on; it can be forked.
-
-    Parameters
-    ----------
-    position : int
-        In the compressed file: what was handed to the decoder.
-    done : int
-        Bytes decompressed so far.
-    """
-
-    position: int = 0
-    done: int = 0
-    decoder: Any = field(default_factory=lambda: zlib.decompressobj(wbits=31))
-
-    def fork(self) -> GzipStream:
-        """Return another stream at the same place."""
-        return GzipStream(self.position, self.done, self.decoder.copy())
-
-    def read(self, file: BinaryIO, n: int) -> bytearray:
-        """Decompress the next n bytes.
-
-        Raises
-        ------
-        EOFError
-            There are fewer.
-        """
-        out = bytearray(n)
-        filled = 0
-        file.seek(self.position)
-        while filled < n:
-            part = self._next(file, n - filled)
-            out[filled : filled + len(part)] = part
-            filled += len(part)
-        return out
-
-    def skip(self, file: BinaryIO, n: int) -> None:
-        """Decompress n bytes and forget them."""
-        while n:
-            step = min(n, 1 << 24)
-            self.read(file, step)
-            n -= step
-
-    def finish(self, file: BinaryIO) -> None:
-        """Read to the end of the compressed part, so that its checksum is compared."""
-        file.seek(self.position)
-        while not self.decoder.eof:
-            self._next(file, 1 << 16)
-
-    def _next(self, file: BinaryIO, most: int) -> bytes:
-        if self.decoder.eof:  # files may be several gzip parts in a row
-            rest = self.decoder.unused_data or self._more(file)
-            if rest[:1] != b"\x1f":
-                raise EOFError
-            self.decoder = zlib.decompressobj(wbits=31)
-        else:
-            rest = self.decoder.unconsumed_tail or self._more(file)
-        part: bytes = self.decoder.decompress(rest, most)
-        if not rest and not part:
-            raise EOFError
-        self.done += len(part)
-        return part
-
-    def _more(self, file: BinaryIO) -> bytes:
-        data = file.read(_READ)
-        self.position += len(data)
-        return data
+def _fill(out: np.ndarray, file: IO[bytes], place: int) -> None:
+    """Read bytes of a file into an array; EOFError where there are fewer."""
+    file.seek(place)
+    if file.readinto(out.data) != out.size:  # type: ignore[attr-defined]  # of every file that is opened as bytes
+        raise EOFError
 
 
 @dataclass(frozen=True)
@@ -181,7 +179,8 @@ class VolumeSource(WindowSource):
 
     Notes
     -----
-    A plain file is mapped for each window. A gzip file has one decoder a volume, each of which goes on where the last
+    Of a plain file the rows of a window are read: mapped ones would be other numbers when the file changes, or the end
+    of the program when it is cut. A gzip file has one decoder a volume, each of which goes on where the last
     window ended and keeps the slices of that window: a sweep along the last axis decompresses the file once, the first
     one twice, and only steps backwards start from the beginning of a volume.
     """
@@ -213,15 +212,14 @@ class VolumeSource(WindowSource):
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         """Return a window's pixels, and where they are valid."""
         volume = self.volume
-        if not volume.gzipped:
-            shape = (*volume.spatial, volume.n_volumes)
-            mapped = np.memmap(volume.path, volume.stored, "r", volume.offset, shape, "F")
-            return volume.decoded(np.array(mapped[window], order="K"))
-        with explained(volume.path, "copy or download it again"), open(volume.path, "rb") as file:
-            slabs = [self._slab(file, number, window[-1]) for number in range(volume.n_volumes)]
+        with explained(volume.path, "copy or download it again"):
+            if not volume.gzipped:
+                return volume.decoded(volume.part(window))
+            with unchanged(volume.stamp) as file:
+                slabs = [self._slab(file, number, window[-1]) for number in range(volume.n_volumes)]
         return volume.decoded(np.stack([slab[(*window[:-1], slice(None))] for slab in slabs], axis=-1))
 
-    def _slab(self, file: BinaryIO, number: int, along: slice) -> np.ndarray:
+    def _slab(self, file: IO[bytes], number: int, along: slice) -> np.ndarray:
         """Return slices of one volume, all of those between `along`."""
         size = math.prod(self.volume.spatial[:-1]) * self.volume.stored.itemsize
         before = self._slabs.get(number)
@@ -231,7 +229,7 @@ class VolumeSource(WindowSource):
         shape = (*self.volume.spatial[:-1], along.stop - along.start)
         return np.frombuffer(slab.content, self.volume.stored, math.prod(shape)).reshape(shape, order="F")
 
-    def _start(self, file: BinaryIO, number: int) -> GzipStream:
+    def _start(self, file: IO[bytes], number: int) -> GzipStream:
         """Return a stream at the first number of a volume."""
         if number not in self._starts:
             place = self.volume.offset + number * math.prod(self.volume.spatial) * self.volume.stored.itemsize
@@ -249,7 +247,7 @@ class _Slab:
     content: bytes | bytearray
     stream: GzipStream
 
-    def moved(self, file: BinaryIO, start: int, stop: int) -> _Slab:
+    def moved(self, file: IO[bytes], start: int, stop: int) -> _Slab:
         """Return the bytes from start to at least stop; start is not before that of this slab."""
         end = self.start + len(self.content)
         if start >= end:

@@ -159,7 +159,7 @@ def _header(contents: Contents, spatial: tuple[int, ...]) -> Any:
     )
     if soft:
         header["pixdim"][4] = 1
-        header["xyzt_units"] &= 7  # without the unit of time
+        header["xyzt_units"] &= np.uint8(7)  # without the unit of time
     header["descrip"] = f"gmmseg: {'probabilities' if soft else contents.kind}"
     header["aux_file"] = b""
     if contents.names and not _is_map(contents):

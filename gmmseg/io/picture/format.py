@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.io.contents import assembled, narrowed, refuse_options
+from gmmseg.io.damage import explained
 from gmmseg.io.file_format import not_probabilities
-from gmmseg.io.picture.headers import Header, jpeg_header, png_header
-from gmmseg.io.request import Reading, chosen, require_axis, require_room
+from gmmseg.io.picture.bmp import runs_header, without_runs
+from gmmseg.io.picture.gif import first_picture, gif_header
+from gmmseg.io.picture.headers import Header, jpeg_header, png_header, webp_header
+from gmmseg.io.request import Reading, chosen, require_axis, require_bytes, require_room
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL.ImageFile import ImageFile
 
     from gmmseg.image.windows import Window
     from gmmseg.io.contents import Contents
 
+    _Decoded = tuple[np.ndarray, np.ndarray | None, tuple[float, float] | None]
+
 __all__ = ["BMP", "GIF", "JPEG", "PNG", "WEBP", "Picture"]
 
 _CHANNEL_NAMES = ("red", "green", "blue")
+_SIGNATURES = {"PNG": 8, "JPEG": 2}  # bytes before the parts of which a file is made
 
 
 # Pillow, OpenCV and what needs them are imported where they are used: the first of them costs 35 to 50 ms.
@@ -37,7 +47,7 @@ class Picture:
     name : str
         As Pillow and people call it.
     header : callable, optional
-        Reads the header of an open file without Pillow; returns None where it makes no sense.
+        Reads the header of an open file without Pillow; returns None where it makes no sense, or raises.
     exact : bool
         Whether pixels come back as they were written, so that they may be labels.
     """
@@ -45,6 +55,11 @@ class Picture:
     name: str
     header: Callable[[BinaryIO], Header | None] | None = None
     exact: bool = True
+
+    @property
+    def _again(self) -> str:
+        """What to do about a damaged file."""
+        return f"export or download the {self.name} file again"
 
     def read(self, path: Path, reading: Reading) -> Image:
         """Read a picture: one channel or RGB, 8 or 16 bits a sample; where transparent, not valid.
@@ -63,73 +78,127 @@ class Picture:
         header = self._header(path)
         if header is not None:
             require_room(path, (header.height, header.width), reading)
-            image = self._read_plain(path, header)
+            if header.endless:
+                raise InputError(
+                    f"{path} is damaged: it sends its {header.width} x {header.height} pixels {header.scans} times; "
+                    f"{self._again}"
+                )
+            image = self._read_plain(path, header, reading)
             if image is not None:
                 return image
-        # Here, because most pictures do without it.
-        from gmmseg.io.picture.pillow import decode, open_picture, orientation_of, resolution_of
-
-        with open_picture(path, self.name) as picture:
-            require_room(path, (picture.height, picture.width), reading)
-            pixels, alpha = decode(picture)
-            orientation = orientation_of(picture)
-            metadata = resolution_of(picture)
-        return _image(path, pixels, alpha, orientation, metadata)
+        pixels, alpha, dpi = self._decoded(path, header, reading)
+        if header is None:
+            return _image(path, pixels, alpha, 1, dpi)
+        if alpha is None and header.transparent is not None and header.bits == 16:  # which Pillow below 10.2 ignores
+            alpha = pixels != header.transparent
+        return _image(path, pixels, alpha, header.orientation, dpi or header.dpi or header.exif_dpi)
 
     def _header(self, path: Path) -> Header | None:
         """Return the header where it can be read without Pillow."""
         if self.header is None:
             return None
-        with open(path, "rb") as file:
+        with explained(path, self._again), open(path, "rb") as file:
             return self.header(file)
 
-    def _read_plain(self, path: Path, header: Header) -> Image | None:
+    def _content(self, path: Path, header: Header | None, reading: Reading) -> bytes | None:
+        """Return what decoders are given in place of the file."""
+        if header is None or not header.parts:
+            return None
+        require_bytes(path, sum(stop - start for start, stop in header.parts), reading, "its compressed pixels")
+        with explained(path, self._again), open(path, "rb") as file:
+            content = [file.read(_SIGNATURES[self.name])]
+            for start, stop in header.parts:
+                file.seek(start)
+                content.append(file.read(stop - start))
+        return b"".join(content)
+
+    def _read_plain(self, path: Path, header: Header, reading: Reading) -> Image | None:
         """Read a picture that OpenCV decodes exactly, or return None.
 
         A file that does not end as it should goes to Pillow, which says what is missing where OpenCV would fill it in.
         """
         deep = header.bits == 16 and header.color in ("rgb", "rgba", "grey+alpha")
         plain = header.bits == 8 and header.color in ("grey", "rgb") and header.whole and not header.special
-        if not (deep or plain):
+        if not (deep or plain or self._without_pillow):
             return None
-        if not header.whole:
-            self._check_with_pillow(path)
+        deep = deep or header.color == "rgba"
+        # OpenCV expands grey with alpha to four channels, and a colour that counts as transparent to alpha.
+        n_channels = 4 if header.n_channels % 2 == 0 or (deep and header.special) else header.n_channels
+        pixel_bytes = header.bits // 8 * n_channels
+        _require_room(path, header, reading, pixel_bytes, header.buffered + (pixel_bytes if header.crowded else 0))
+        if deep and not header.whole and not self._without_pillow:
+            self._check_with_pillow(path, header, reading)
         from gmmseg.io.picture.opencv import decode  # here, because it is large
 
         size = (header.height, header.width)
-        pixels, damaged = decode(path, deep=deep, grey=header.color == "grey", size=size)
-        again = f"export or download the {self.name} file again"
+        shape = size if n_channels == 1 else (*size, n_channels)
+        content = self._content(path, header, reading) if header.crowded else None
+        pixels, damaged = decode(path, deep=deep, shape=shape, dtype=f"uint{header.bits}", content=content)
         if damaged:
-            raise InputError(f"{path} is damaged (its pixel data has gaps); {again}")
+            raise InputError(f"{path} is damaged (its pixel data has gaps); {self._again}")
         if pixels is None or pixels.shape[:2] != size:
-            if deep:
-                self._check_with_pillow(path)
-                raise InputError(f"{path} is damaged or cut short; {again}")
-            return None
+            if not (deep or self._without_pillow):
+                return None
+            if not self._without_pillow:
+                self._check_with_pillow(path, header, reading)
+            raise InputError(f"{path} is damaged or cut short; {self._again}")
         alpha = None
         if deep:
             pixels, alpha = _split_deep(pixels, header)
-        metadata = {} if header.dpi is None else {"dpi": header.dpi}
-        return _image(path, pixels, alpha, header.orientation, metadata)
+        return _image(path, pixels, alpha, header.orientation, header.dpi)
 
-    def _check_with_pillow(self, path: Path) -> None:
+    @property
+    def _without_pillow(self) -> bool:
+        """Whether Pillow takes far more memory for the same pixels, and has a limit of its own."""
+        return self.name == "WebP"
+
+    def _check_with_pillow(self, path: Path, header: Header, reading: Reading) -> None:
         """Raise what Pillow finds wrong with a file; its 8-bit copy of 16-bit samples is thrown away."""
+        with self._opened(path, header, reading) as picture:
+            picture.load()
+
+    def _opened(self, path: Path, header: Header | None, reading: Reading) -> AbstractContextManager[ImageFile]:
+        """Open a picture with Pillow."""
         from gmmseg.io.picture.pillow import open_picture  # here, because most pictures do without it
 
-        with open_picture(path, self.name) as picture:
-            picture.load()
+        content = self._content(path, header, reading)
+        return open_picture(path, self.name, None if content is None else BytesIO(content))
+
+    def _decoded(self, path: Path, header: Header | None, reading: Reading) -> _Decoded:
+        """Return pixels, alpha and the resolution of a picture that only Pillow decodes exactly."""
+        # Here, because most pictures do without it.
+        from gmmseg.io.picture.pillow import decode, decoded_bytes, resolution_of
+
+        if header is not None:
+            _require_room(path, header, reading, 1, header.buffered)
+        if self.name == "JPEG" and header is not None:
+            from gmmseg.io.picture.opencv import is_damaged  # here, because it is large
+
+            if is_damaged(path):  # of which Pillow says nothing
+                raise InputError(f"{path} is damaged (its pixel data has gaps); {self._again}")
+        with self._opened(path, header, reading) as picture:
+            size = header or Header(picture.width, picture.height, 8, "rgb")
+            in_pillow, pixel_bytes = decoded_bytes(picture)
+            _require_room(path, size, reading, pixel_bytes, in_pillow + size.buffered)
+            return (*decode(picture), resolution_of(picture))
 
     def read_labels(self, path: Path, reading: Reading) -> np.ndarray:
         """Read palette indices or grey values as they are stored, shape (rows, columns)."""
-        from gmmseg.io.picture.pillow import decode_indices, open_picture  # here, because most pictures do without it
+        from gmmseg.io.picture.pillow import decode_indices, decoded_bytes  # here, because most pictures do without it
 
         if not self.exact:
             raise InputError(
                 f"{path} is a {self.name} file, whose values are not exact; give labels as PNG, TIFF or NPY"
             )
-        with open_picture(path, self.name) as picture:
-            require_room(path, (picture.height, picture.width), reading)
-            return decode_indices(picture)
+        header = self._header(path)
+        buffered = 0.0
+        if header is not None:
+            buffered = header.buffered
+            _require_room(path, header, reading, 1, buffered)
+        with self._opened(path, header, reading) as picture:
+            size = (picture.height, picture.width)
+            require_room(path, size, reading, sum(decoded_bytes(picture)) + math.ceil(buffered))
+            return decode_indices(path, picture)
 
     def read_probabilities(self, path: Path, reading: Reading) -> np.ndarray:
         """Refuse: a picture holds no numbers that could be probabilities."""
@@ -137,23 +206,30 @@ class Picture:
 
     def describe(self, path: Path) -> dict[str, Any]:
         """Return what the header says, without decoding pixels."""
-        # Here, because most pictures do without it.
-        from gmmseg.io.picture.pillow import open_picture, orientation_of, resolution_of
-
         header = self._header(path)
+        if header is None:
+            header = self._header_by_pillow(path)
+        dpi = header.dpi or header.exif_dpi
+        return {
+            "size": [header.width, header.height],
+            "dtype": f"uint{16 if header.bits > 8 else 8}",
+            "bits": header.bits,
+            "channels": header.n_channels,
+            "mode": header.color,
+            "pages": header.frames,
+            "orientation": header.orientation,
+            **({} if dpi is None else {"dpi": dpi}),
+        }
+
+    def _header_by_pillow(self, path: Path) -> Header:
+        """Return what Pillow says of a picture, or raise what is wrong with it."""
+        from gmmseg.io.picture.pillow import open_picture, resolution_of  # here, because most pictures do without it
+
         with open_picture(path, self.name) as picture:
-            bands = picture.getbands()
-            bits = header.bits if header is not None else {"1": 1, "F": 32, "I": 32}.get(picture.mode, 8)
-            return {
-                "size": [picture.width, picture.height],
-                "dtype": f"uint{16 if bits > 8 else 8}",
-                "bits": bits,
-                "channels": len(bands),
-                "mode": header.color if header is not None else picture.mode,
-                "pages": int(getattr(picture, "n_frames", 1)),
-                "orientation": orientation_of(picture),
-                **resolution_of(picture),
-            }
+            bits = {"1": 1, "F": 32, "I": 32}.get(picture.mode, 8)
+            color = {1: "grey", 3: "rgb"}.get(len(picture.getbands()), "rgba")
+            color = "palette" if picture.mode == "P" else color
+            return Header(picture.width, picture.height, bits, color, dpi=resolution_of(picture))
 
     def write(self, path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
         """Write a picture of 8 bits."""
@@ -188,10 +264,38 @@ class _Png(Picture):
         return {}
 
 
+@dataclass(frozen=True)
+class _Simplified(Picture):
+    """Formats of which decoders see something simpler than the file.
+
+    Parameters
+    ----------
+    simpler : callable
+        Returns it, of an open file with a header.
+    """
+
+    simpler: Callable[[BinaryIO], bytes] = first_picture
+
+    def _content(self, path: Path, header: Header | None, reading: Reading) -> bytes | None:
+        if header is None:
+            return None
+        require_bytes(path, 2 * path.stat().st_size, reading, "its compressed pixels")
+        with explained(path, self._again), open(path, "rb") as file:
+            return self.simpler(file)
+
+
 PNG = _Png("PNG", png_header)
 JPEG = Picture("JPEG", jpeg_header, exact=False)
-WEBP = Picture("WebP", exact=False)
-BMP, GIF = Picture("BMP"), Picture("GIF")
+WEBP = Picture("WebP", webp_header, exact=False)
+BMP = _Simplified("BMP", runs_header, simpler=without_runs)
+GIF = _Simplified("GIF", gif_header)
+
+
+def _require_room(path: Path, header: Header, reading: Reading, pixel_bytes: int, buffered: float = 0.0) -> None:
+    """Refuse a picture that takes too much: while it is decoded, or turned upright and labelled."""
+    turned = pixel_bytes if header.orientation > 1 else 0
+    decoding, after = pixel_bytes + buffered, pixel_bytes + turned + (3 if "a" in header.color[3:] else 1)
+    require_room(path, (header.height, header.width), reading, math.ceil(max(decoding, after)))
 
 
 def _split_deep(pixels: np.ndarray, header: Header) -> tuple[np.ndarray, np.ndarray | None]:
@@ -203,7 +307,7 @@ def _split_deep(pixels: np.ndarray, header: Header) -> tuple[np.ndarray, np.ndar
 
 
 def _image(
-    path: Path, pixels: np.ndarray, alpha: np.ndarray | None, orientation: int, metadata: dict[str, Any]
+    path: Path, pixels: np.ndarray, alpha: np.ndarray | None, orientation: int, dpi: tuple[float, float] | None
 ) -> Image:
     """Turn decoded pixels upright and wrap them."""
     valid = None
@@ -212,15 +316,15 @@ def _image(
         valid = _upright(~transparent, orientation) if transparent.any() else None
     pixels = _upright(pixels, orientation)
     color = pixels.ndim == 3
-    if orientation >= 5 and "dpi" in metadata:
-        metadata = {**metadata, "dpi": metadata["dpi"][::-1]}
+    if orientation >= 5 and dpi is not None:
+        dpi = dpi[::-1]
     return Image(
         pixels if color else pixels[..., None],
         color=color,
         valid=valid,
         channel_names=_CHANNEL_NAMES if color else (),
         name=str(path),
-        metadata=metadata,
+        metadata={} if dpi is None else {"dpi": dpi},
     )
 
 

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-__all__ = ["captured_stderr", "decode"]
+__all__ = ["captured_stderr", "decode", "is_damaged"]
 
 # What libjpeg says of pixels that it made up; its other remarks (a few stray bytes) leave the picture whole.
 _DAMAGE = (
@@ -42,11 +42,18 @@ _REMARKS = (
     *(b"LZW", b"Fax", b"ZIP", b"PackBits", b"LogLuv", b"PixarLog"),
 )
 
+_ROWS = 64  # that are changed together
+
 _one_at_a_time = threading.Lock()
 
 
 def decode(
-    path: Path, *, deep: bool = False, grey: bool = False, size: tuple[int, int] | None = None
+    path: Path,
+    *,
+    deep: bool = False,
+    shape: tuple[int, ...] | None = None,
+    dtype: str = "uint8",
+    content: bytes | None = None,
 ) -> tuple[np.ndarray | None, bool]:
     """Decode a picture as stored, without applying its orientation.
 
@@ -56,10 +63,12 @@ def decode(
         A PNG, JPEG, WebP, BMP or TIFF file.
     deep : bool
         Keep the dtype and any alpha; otherwise uint8, one or three channels.
-    grey : bool
-        The file has one channel.
-    size : tuple of int, optional
-        Rows and columns, where the header gave them.
+    shape : tuple of int, optional
+        Rows, columns and, of more than one, channels, where the header gave them.
+    dtype : str
+        Of the pixels, where the shape is given.
+    content : bytes, optional
+        What is decoded in place of the file.
 
     Returns
     -------
@@ -71,38 +80,55 @@ def decode(
     if deep:
         flags = cv2.IMREAD_UNCHANGED
     else:
+        grey = shape is not None and len(shape) == 2
         flags = (cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR_RGB) | cv2.IMREAD_IGNORE_ORIENTATION
-    with captured_stderr() as captured:
-        try:
-            pixels = _imread(path, flags, None if deep or size is None else size + (() if grey else (3,)))
-        except cv2.error:
-            pixels = None
-    damaged = any(words in line for line in captured for words in _DAMAGE)
+    memory = None if shape is None or content is not None else np.empty(shape, dtype)
+    pixels, damaged = _decoded(path, flags, memory, content)
     if deep and pixels is not None and pixels.ndim == 3:
         if pixels.shape[-1] not in (3, 4):
             return None, damaged
         order = cv2.COLOR_BGR2RGB if pixels.shape[-1] == 3 else cv2.COLOR_BGRA2RGBA
-        if pixels.dtype == np.float64:
-            pixels = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]])
-        else:
-            cv2.cvtColor(pixels, order, pixels)
+        for start in range(0, len(pixels), _ROWS):  # part by part, because OpenCV copies what it changes in place
+            part = pixels[start : start + _ROWS]
+            if part.dtype == np.float64:
+                part[...] = part[..., [2, 1, 0, 3][: part.shape[-1]]]
+            else:
+                cv2.cvtColor(part, order, part)
     return pixels, damaged
 
 
-def _imread(path: Path, flags: int, shape: tuple[int, ...] | None) -> np.ndarray | None:
+def is_damaged(path: Path) -> bool:
+    """Whether a decoder of a JPEG file has to make pixels up; the picture is decoded at an eighth of its size."""
+    return _decoded(path, cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_IGNORE_ORIENTATION, None, None)[1]
+
+
+def _decoded(
+    path: Path, flags: int, memory: np.ndarray | None, content: bytes | None
+) -> tuple[np.ndarray | None, bool]:
+    with captured_stderr() as captured:
+        try:
+            pixels = _imread(path, flags, memory, content)
+        except cv2.error:
+            pixels = None
+    return pixels, any(words in line for line in captured for words in _DAMAGE)
+
+
+def _imread(path: Path, flags: int, memory: np.ndarray | None, content: bytes | None) -> np.ndarray | None:
     """Decode a file; OpenCV crashes on names that are not UTF-8, and gets their bytes instead.
 
-    A uint8 image of this shape gets its memory here, because NumPy asks for huge pages and OpenCV would make a copy
-    more: a third of the time. Where the file holds another image, OpenCV raises; where it cannot read the file, it
-    leaves the memory untouched or returns nothing.
+    The memory is NumPy's, because that asks for huge pages and OpenCV would make a copy more: a third of the time.
+    Where the file holds another image, OpenCV raises; where it cannot read the file, it leaves the memory untouched or
+    returns nothing.
     """
     name = os.fspath(path)
+    packed = None if content is None else np.frombuffer(content, np.uint8)
     try:
         name.encode()
     except UnicodeEncodeError:
-        return cv2.imdecode(np.fromfile(path, np.uint8), flags)
-    if shape is not None:
-        memory = np.empty(shape, np.uint8)
+        packed = np.fromfile(path, np.uint8) if packed is None else packed
+    if packed is not None:
+        return cv2.imdecode(packed, flags)
+    if memory is not None:
         memory[-1] = 1
         pixels = cv2.imread(name, memory, flags)
         if pixels is None or not (pixels[-1] == 1).all():
@@ -133,7 +159,7 @@ def captured_stderr() -> Iterator[list[bytes]]:
                     os.dup2(real, 2)
                     scratch.seek(0)
                     lines.extend(scratch.read().splitlines(keepends=True))
-            others = b"".join(line for line in lines if not line.startswith(_REMARKS))
+            others = b"".join(line for line in lines if line.strip() and not line.startswith(_REMARKS))
             if others:
                 os.write(2, others)
         finally:

@@ -1,10 +1,12 @@
-"""Decoding with Pillow: every picture that is not plain 8-bit grey or RGB, and the exact reason where one is broken."""
+"""Decoding with Pillow: every picture that is not plain 8-bit grey or RGB, and the exact reason where one is broken.
+
+Pillow is given files without what it warns of -- texts, EXIF data, further pictures --, because to silence a warning
+would be to change the filters of the whole process.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import threading
-import warnings
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -18,31 +20,39 @@ from gmmseg.io.damage import explained
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-__all__ = ["decode", "decode_indices", "encode", "open_picture", "orientation_of", "resolution_of"]
+__all__ = ["decode", "decode_indices", "decoded_bytes", "encode", "open_picture", "resolution_of"]
 
 # How Pillow calls its classes.
 _PLUGINS = {"PNG": "Png", "JPEG": "Jpeg", "WebP": "WebP", "BMP": "Bmp", "GIF": "Gif", "TIFF": "Tiff"}
 
-# Python's warning filters belong to the whole process.
-_one_at_a_time = threading.Lock()
+_AT_ONCE = 1 << 20  # pixels that are taken out of a picture together: Pillow makes two copies of them
+_SINGLE = ("1", "L", "P")  # modes of which Pillow stores a byte a pixel; of others it stores four, I;16 aside
+_WITH_ALPHA = ("RGBA", "RGBa", "LA", "La", "PA")
 
 
 @contextlib.contextmanager
-def open_picture(path: Path, format_name: str) -> Iterator[ImageFile]:
+def open_picture(path: Path, format_name: str, content: BinaryIO | None = None) -> Iterator[ImageFile]:
     """Open a picture by Pillow's class for its format; anything that then goes wrong becomes an InputError.
 
+    Parameters
+    ----------
+    path : Path
+    format_name : str
+    content : BinaryIO, optional
+        What Pillow is given in place of the file.
+
+    Notes
+    -----
     Naming the class, instead of `PIL.Image.open`, spares importing 5 plugins (19 ms) and Pillow's own limit on the
-    number of pixels, a process-wide setting.
+    number of pixels, a process-wide setting. Pillow is never given a name, because it maps files that it opens itself:
+    the process would end where one is cut short meanwhile.
     """
-    with (
-        _one_at_a_time,
-        warnings.catch_warnings(),
-        explained(path, f"export or download the {format_name} file again"),
-    ):
-        warnings.simplefilter("ignore")
+    with explained(path, f"export or download the {format_name} file again"):
         module = import_module(f"PIL.{_PLUGINS[format_name]}ImagePlugin")
-        with getattr(module, f"{_PLUGINS[format_name]}ImageFile")(path) as picture:
-            yield picture
+        with contextlib.ExitStack() as stack:
+            file = content if content is not None else stack.enter_context(open(path, "rb"))
+            file.seek(0)
+            yield stack.enter_context(getattr(module, f"{_PLUGINS[format_name]}ImageFile")(file))
 
 
 def decode(picture: ImageFile) -> tuple[np.ndarray, np.ndarray | None]:
@@ -59,62 +69,70 @@ def decode(picture: ImageFile) -> tuple[np.ndarray, np.ndarray | None]:
     mode = picture.mode
     if mode == "1":
         return _bits(picture), None
-    if mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in picture.info:
+    if mode in _WITH_ALPHA or "transparency" in picture.info:
         return _with_alpha(picture)
-    if mode in ("RGB", "L", "F", "I") or mode.startswith("I;16"):
-        pixels = np.asarray(picture)
-        return (pixels if pixels.dtype.isnative else pixels.astype(pixels.dtype.newbyteorder("="))), None
-    return np.asarray(picture.convert("RGB")), None
+    return _array(picture, mode if mode in ("RGB", "L", "F", "I") or mode.startswith("I;16") else "RGB"), None
+
+
+def decoded_bytes(picture: ImageFile) -> tuple[int, int]:
+    """Return what a pixel takes of an open picture: in Pillow while it is decoded, and in what is returned."""
+    mode = picture.mode
+    stored = 1 if mode in _SINGLE else 2 if mode.startswith("I;16") else 4
+    if mode in _WITH_ALPHA or "transparency" in picture.info:
+        return stored, 4
+    return stored, stored if mode in ("1", "L", "I", "F") or stored == 2 else 3
+
+
+def _array(picture: ImageFile, mode: str) -> np.ndarray:
+    """Return the pixels of a decoded picture in a mode, a strip at a time."""
+    width, height = picture.size
+    rows, whole = max(1, _AT_ONCE // max(1, width)), None
+    for top in range(0, height, rows):
+        strip = picture.crop((0, top, width, min(top + rows, height)))
+        part = np.asarray(strip if strip.mode == mode else strip.convert(mode))
+        if whole is None:
+            whole = np.empty((height, *part.shape[1:]), part.dtype.newbyteorder("="))
+        whole[top : top + rows] = part
+    assert whole is not None
+    return whole
 
 
 def _bits(picture: ImageFile) -> np.ndarray:
     """Return a 1-bit picture as uint8 0 and 1; Pillow's own boolean arrays may hold 255 for true."""
-    bits: np.ndarray = np.asarray(picture.convert("L")) != 0
-    return bits.view(np.uint8)
+    bits = _array(picture, "L")
+    np.not_equal(bits, 0, out=bits.view(bool))
+    return bits
 
 
 def _with_alpha(picture: ImageFile) -> tuple[np.ndarray, np.ndarray]:
     """Split transparency off, whether it is a channel, a palette entry or a single colour."""
     if picture.mode.startswith("I;16"):
-        grey = np.asarray(picture)
+        grey = _array(picture, picture.mode)
         return grey, grey != picture.info["transparency"]
     if picture.mode in ("L", "LA", "La"):
-        pair = np.asarray(picture.convert("LA"))
+        pair = _array(picture, "LA")
         return pair[..., 0], pair[..., 1]
-    four = np.asarray(picture.convert("RGBA"))
+    four = _array(picture, "RGBA")
     return four[..., :3], four[..., 3]
 
 
-def decode_indices(picture: ImageFile) -> np.ndarray:
+def decode_indices(path: Path, picture: ImageFile) -> np.ndarray:
     """Decode a label map: palette indices or grey values as they are, shape (rows, columns)."""
+    mode = picture.mode
+    if not (mode in ("1", "P", "L", "I") or mode.startswith("I;16")):
+        raise InputError(f"{path} is a colour picture (mode {mode}), not a label map; give a palette or grey image")
     picture.load()
-    if picture.mode == "1":
-        return _bits(picture)
-    if picture.mode in ("P", "L", "I") or picture.mode.startswith("I;16"):
-        return np.asarray(picture)
-    raise InputError(
-        f"{picture.filename!s} is a colour picture (mode {picture.mode}), not a label map; give a palette or grey image"
-    )
+    return _bits(picture) if mode == "1" else _array(picture, mode)
 
 
-def orientation_of(picture: ImageFile) -> int:
-    """Return the EXIF orientation, 1 where there is none or it makes no sense."""
-    try:
-        value = picture.getexif().get(0x0112, 1)
-    except Exception:
-        # Damaged EXIF data raise almost anything, and a picture shows without it.
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def resolution_of(picture: ImageFile) -> dict[str, Any]:
-    """Return the resolution as metadata: {"dpi": (across, down)} or nothing."""
+def resolution_of(picture: ImageFile) -> tuple[float, float] | None:
+    """Return the resolution, across and down, in pixels an inch."""
     dpi = picture.info.get("dpi")
     try:
         across, down = (float(value) for value in dpi or ())
     except (TypeError, ValueError, ZeroDivisionError):
-        return {}
-    return {"dpi": (across, down)} if across > 0 and down > 0 else {}
+        return None
+    return (across, down) if across > 0 and down > 0 else None
 
 
 def encode(file: BinaryIO, rgb: np.ndarray, format_name: str, *, dpi: tuple[float, float] | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,11 +24,11 @@ from gmmseg.io.raster.gdal import environment, explained, library, open_dataset,
 from gmmseg.io.raster.location import GeoReference
 from gmmseg.io.raster.write import location_tags, write
 from gmmseg.io.request import Reading, kept, require_axis, require_room
+from gmmseg.io.tiff.directories import directories
 
 __all__ = ["describe", "open_raster", "owns", "places", "read", "read_labels", "read_probabilities", "sniff", "write"]
 
 _GEO_TAGS = frozenset({33550, 33922, 34264, 34735, 42112, 42113})
-_SUBFILE, _PHOTOMETRIC, _DESCRIPTION = 254, 262, 270
 _PLAIN_SAMPLES = frozenset({1, 2, 3, 6})  # black is zero, RGB, palette, YCbCr: GDAL leaves inks and inverted grey as is
 _REDUCED_OR_MASK = 1 | 4  # of the subfile type: overviews and masks are no pages
 _MOST_BANDS = 1024  # that are read together: a file of 34 KB can claim 32513, whose covariances take 8 GB a class
@@ -61,50 +60,18 @@ def owns(path: Path) -> bool:
     GDAL's, nor are CMYK and inverted grey, of which it leaves the numbers as they are.
     """
     try:
-        with open(path, "rb") as file:
-            directories = list(_directories(file))
-    except (OSError, struct.error, ValueError):
+        pages = [each for each in directories(path) if not each.subfile & _REDUCED_OR_MASK]
+    except InputError:
         return False
-    pages = [each for each in directories if not each.get(_SUBFILE, 0) & _REDUCED_OR_MASK]
-    if len(pages) != 1 or pages[0].get(_PHOTOMETRIC) not in _PLAIN_SAMPLES or pages[0].get(_DESCRIPTION):
+    if len(pages) != 1 or pages[0].photometric not in _PLAIN_SAMPLES or pages[0].stack:
         return False
-    return bool(_GEO_TAGS & pages[0].keys()) or _has_side_file(path)
+    return not _GEO_TAGS.isdisjoint(pages[0].codes) or _has_side_file(path)
 
 
 def _has_side_file(path: Path) -> bool:
     beside = [path.with_name(path.name + end) for end in _BESIDE]
     beside += [path.with_suffix(end) for end in _WORLD_FILES] + [path.with_suffix(e.upper()) for e in _WORLD_FILES]
     return any(each.is_file() for each in beside)
-
-
-def _directories(file: Any) -> Iterator[dict[int, int]]:
-    """Read the tags of each directory of a TIFF file: short numbers, 1 for the description of a stack, otherwise 0."""
-    start = file.read(16)
-    order = "<" if start[:2] == b"II" else ">"
-    big = struct.unpack(order + "H", start[2:4])[0] == 43
-    count, entry, link = ("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")
-    (offset,) = struct.unpack_from(order + link, start, 8 if big else 4)
-    seen: set[int] = set()
-    while offset and offset not in seen:
-        seen.add(offset)
-        file.seek(offset)
-        (number,) = struct.unpack(order + count, file.read(struct.calcsize(order + count)))
-        size = struct.calcsize(order + entry)
-        if number > 4096:
-            raise ValueError("no directory has so many tags")
-        raw = file.read(number * size)
-        (following,) = struct.unpack(order + link, file.read(struct.calcsize(order + link)))
-        tags = {}
-        for code, kind, length, value in struct.iter_unpack(order + entry, raw):
-            tags[code] = 0
-            if code in (_SUBFILE, _PHOTOMETRIC):
-                tags[code] = struct.unpack_from(order + ("H" if kind == 3 else "I"), value)[0]
-            elif code == _DESCRIPTION and length > len(value):
-                file.seek(struct.unpack(order + link, value)[0])
-                text = file.read(min(length, 4096))
-                tags[code] = int(text.startswith(b"ImageJ=") or b"<OME" in text)
-        yield tags
-        offset = following
 
 
 @contextmanager

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import logging
 import math
-import struct
+import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import tifffile
 
 from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
@@ -23,21 +20,19 @@ from gmmseg.image.channels import evenly
 from gmmseg.image.sources import ArraySource, WindowSource
 from gmmseg.image.validity import finite
 from gmmseg.image.windows import Window, everything
-from gmmseg.io.damage import explained
 from gmmseg.io.geotiff import Tags, TiffPlace, channel_names, pixel_spacing, place_of_tags, tags_to_keep
 from gmmseg.io.meaning import InterpretedSource, settle_color
-from gmmseg.io.request import Reading, require_room
+from gmmseg.io.request import Reading, require_bytes, require_room
 from gmmseg.io.tiff.fallback import read_without_codec
+from gmmseg.io.tiff.inflating import n_workers, segment_room
 from gmmseg.io.tiff.layout import CHANNEL_AXES, SeriesLayout, layout_of
 from gmmseg.io.tiff.microscopy import Microscopy, describe_series
 from gmmseg.io.tiff.pages import stored_in
+from gmmseg.io.tiff.soundness import name_of, opened_tiff
 
 __all__ = ["describe_tiff", "read_tiff", "read_tiff_labels", "read_tiff_probabilities", "tags_of"]
 
 _WHITE_IS_ZERO = 0
-
-# tifffile reports oddities through logging, which prints warnings where nobody has configured it.
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def read_tiff(path: Path, reading: Reading) -> Image:
@@ -66,17 +61,16 @@ def read_tiff(path: Path, reading: Reading) -> Image:
         The file is damaged, cut short, too large, compressed in a way that cannot be read here, or has axes beside
         space and channels.
     """
-    with _opened(path) as tiff:
+    with opened_tiff(path, reading) as tiff:
         series = tiff.series[0]
         _name_other_series(path, tiff)
         layout = layout_of(path, series, reading.channel_axis)
         memory, channels = reading.memory, reading.channels
         if memory is None and channels is None:
             require_room(path, tuple(series.shape[axis] for axis in layout.spatial), reading)
-        _require_whole(path, tiff)
         facts = describe_series(tiff)
         native = TiffPlace(tags_to_keep(series.keyframe), facts.physical_sizes)
-        whole = _Whole(layout.shape, series.dtype, lambda: layout.arrange(_decode(path, tiff, series)))
+        whole = _Whole(layout.shape, series.dtype, lambda: layout.arrange(_decode(path, series, reading)))
         meaning = replace(layout.meaning, tags=native.tags)
         metadata, place = _resolution(series.keyframe), place_of_tags(native)
         image = Image(InterpretedSource(whole, meaning), name=str(path), metadata=metadata, place=place)
@@ -85,29 +79,30 @@ def read_tiff(path: Path, reading: Reading) -> Image:
         source = cast("InterpretedSource", image.pixels)
         fits = memory is None or math.prod(source.shape) * source.dtype.itemsize <= memory
         # Whole series are decoded at once faster, and in more compressions, than window by window.
-        stored = None if fits and source.chosen is None else stored_in(path, tiff, series, *layout.axes)
+        gaps = None in series.pages
+        _require_segments(path, series, reading)
+        stored = (
+            stored_in(path, tiff, layout, reading.budget) if gaps or not fits or source.chosen is not None else None
+        )
         if stored is not None:
             image = replace(image, pixels=replace(source, raw=stored))
             if not fits:
                 return settle_color(image)
-        require_room(path, image.shape, reading)
+        elif gaps:
+            kind = name_of(series.keyframe.compression)
+            raise InputError(
+                f"{path} lacks planes, and the others have {kind} compression, which is read only where all are there; "
+                "save it with deflate compression"
+            )
+        _require_decoded(path, image, series, reading)
         return _in_memory(image)
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
-    """Open a TIFF file; anything that goes wrong with it becomes an InputError of one line."""
-    with explained(path, "export or download the TIFF file again"), tifffile.TiffFile(path) as tiff:
-        if not tiff.series:
-            raise InputError(f"{path} holds no image; export the TIFF file again")
-        yield tiff
 
 
 def _spatial_shape(shape: tuple[int, ...], axes: str) -> tuple[int, ...]:
     return tuple(length for length, axis in zip(shape, axes, strict=True) if axis not in CHANNEL_AXES)
 
 
-def _name_other_series(path: Path, tiff: tifffile.TiffFile) -> None:
+def _name_other_series(path: Path, tiff: Any) -> None:
     """Warn where a file holds other images than the one that is read; thumbnails and overviews are none."""
     others = [
         (number, series)
@@ -167,43 +162,33 @@ def _in_memory(image: Image) -> Image:
     return image if known is None else image.with_mask(known)
 
 
-def _require_whole(path: Path, tiff: tifffile.TiffFile) -> None:
-    """Refuse a file that ends before its pixels or its pages do; tifffile would fill pixels in and leave pages out."""
-    size = path.stat().st_size
-    ends = [
-        offset + count
-        for page in tiff.series[0].pages
-        if page is not None
-        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
-    ]
-    ends.append(_next_directory(tiff))
-    if max(ends) > size:
-        raise InputError(
-            f"{path} is cut short (it goes on at byte {max(ends)} but has {size}); "
-            "export or download the TIFF file again"
-        )
+def _require_segments(path: Path, series: Any, reading: Reading) -> None:
+    """Refuse strips or tiles of which a single one is too large."""
+    if series.dataoffset is None:
+        require_bytes(path, segment_room(series.keyframe), reading, "its strips or tiles, each of them,")
 
 
-def _next_directory(tiff: tifffile.TiffFile) -> int:
-    """Return where the directory after the last page that could be read should be; 0 where there is none."""
-    form, file = tiff.tiff, tiff.filehandle
-    file.seek(tiff.pages[len(tiff.pages) - 1].offset)
-    (n_tags,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
-    file.seek(n_tags * form.tagsize, 1)
-    (offset,) = struct.unpack(form.offsetformat, file.read(form.offsetsize))
-    return int(offset)
+def _require_decoded(path: Path, image: Image, series: Any, reading: Reading) -> None:
+    """Refuse an image too large to be decoded whole, with what lies beside it meanwhile."""
+    source = cast("InterpretedSource", image.pixels)
+    stored, made = source.raw.shape[-1] * source.raw.dtype.itemsize, source.shape[-1] * source.dtype.itemsize
+    meaning = source.meaning
+    changes = meaning.inverted or meaning.mixes or bool(meaning.tags) or source.raw.dtype != source.dtype
+    require_room(path, image.shape, reading, stored + changes * made)
+    if series.dataoffset is None:
+        n_bytes = image.n_pixels * stored + segment_room(series.keyframe)
+        require_bytes(path, n_bytes, reading, "its pixels and one of its strips or tiles")
 
 
-def _decode(path: Path, tiff: tifffile.TiffFile, series: Any) -> np.ndarray:
+def _decode(path: Path, series: Any, reading: Reading) -> np.ndarray:
     """Return the stored samples."""
+    at_once = n_workers(series.keyframe, reading.budget - series.nbytes)
     try:
-        return np.asarray(series.asarray())
-    except (ValueError, KeyError, ImportError) as error:
+        return np.asarray(series.asarray(maxworkers=None if at_once == os.cpu_count() else at_once))
+    except (ValueError, KeyError, ImportError, NotImplementedError) as error:
         if not isinstance(error, ImportError) and "imagecodecs" not in str(error):
             raise
-    array = read_without_codec(path, series)
-    # It has turned white-is-zero round already.
-    return ~array if int(series.keyframe.photometric) == _WHITE_IS_ZERO and array.dtype.kind in "bu" else array
+    return read_without_codec(path, series, reading)
 
 
 def _resolution(page: Any) -> dict[str, Any]:
@@ -215,16 +200,16 @@ def _resolution(page: Any) -> dict[str, Any]:
 
 def read_tiff_labels(path: Path, reading: Reading) -> np.ndarray:
     """Read label values, or palette indices, as they are stored, shape (*spatial)."""
-    with _opened(path) as tiff:
+    with opened_tiff(path, reading) as tiff:
         series = tiff.series[0]
-        require_room(path, _spatial_shape(series.shape, series.axes), reading)
-        _require_whole(path, tiff)
+        require_room(path, _spatial_shape(series.shape, series.axes), reading, series.dtype.itemsize)
+        _require_segments(path, series, reading)
         if any(axis in CHANNEL_AXES and length > 1 for axis, length in zip(series.axes, series.shape, strict=True)):
             raise InputError(
                 f"{path} has several channels ({series.axes}, {series.shape}), so it is not a label map; give one "
                 "channel of integers"
             )
-        array = _decode(path, tiff, series)
+        array = _decode(path, series, reading)
         white_is_zero = int(series.keyframe.photometric) == _WHITE_IS_ZERO
         return ~array if white_is_zero and array.dtype.kind in "bu" else array
 
@@ -234,7 +219,7 @@ def read_tiff_probabilities(path: Path, reading: Reading) -> np.ndarray:
     image = read_tiff(path, replace(reading, memory=None))
     if image.n_channels != 1 or image.ndim != 3:
         return np.moveaxis(image.array, -1, 0)
-    with _opened(path) as tiff:
+    with opened_tiff(path, reading) as tiff:
         classes = [(name, len(list(pages))) for name, pages in itertools.groupby(tiff.pages, _description)]
     planes = {count for _, count in classes}
     if "" in dict(classes) or planes == {1} or len(planes) > 1:
@@ -248,13 +233,13 @@ def _description(page: Any) -> str:
 
 def tags_of(path: Path) -> Tags:
     """Return the tags of the first page that say where it lies."""
-    with _opened(path) as tiff:
+    with opened_tiff(path, Reading(), whole=False) as tiff:
         return tags_to_keep(tiff.pages[0])
 
 
 def describe_tiff(path: Path) -> dict[str, Any]:
     """Return what the header says, without decoding pixels."""
-    with _opened(path) as tiff:
+    with opened_tiff(path, Reading(), whole=False) as tiff:
         series = tiff.series[0]
         page = series.keyframe
         tags = tags_to_keep(page)
@@ -263,11 +248,11 @@ def describe_tiff(path: Path) -> dict[str, Any]:
             "size": [shape.get("X", 1), shape.get("Y", 1)],
             "dtype": str(series.dtype),
             "channels": shape.get("S", 1) * shape.get("C", 1),
-            "mode": tifffile.PHOTOMETRIC(page.photometric).name.lower(),
+            "mode": name_of(page.photometric),
             "pages": len(tiff.pages),
             "axes": series.axes,
             "shape": list(series.shape),
-            "compression": tifffile.COMPRESSION(page.compression).name.lower(),
+            "compression": name_of(page.compression),
             "georeferenced": 34735 in tags,
         }
         facts = describe_series(tiff)

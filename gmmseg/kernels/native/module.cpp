@@ -259,8 +259,10 @@ void* reserve(ptrdiff_t bytes) {
     static thread_local size_t room = 0;
     if (room < size_t(bytes)) {
         memory.reset();
-        room = size_t(bytes) + size_t(bytes) / 4;
-        memory.reset(new char[room + huge]);
+        room = 0;  // for the next call, should there be too little memory for this one
+        const size_t wanted = size_t(bytes) + size_t(bytes) / 4;
+        memory.reset(new char[wanted + huge]);
+        room = wanted;
 #if defined(__linux__)
         if (room >= huge) madvise(aligned(memory.get(), huge), room / huge * huge, MADV_HUGEPAGE);
 #endif

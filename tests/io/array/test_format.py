@@ -103,6 +103,8 @@ def test_an_array_that_ends_early_or_late(tmp_path):
         read(archive(tmp_path / "a", shape=(4, 5), content=bytes(19)))
     with pytest.warns(DataWarning, match="a: 7 bytes behind its array are not read"):
         assert read(numbers(tmp_path / "a", (4, 5), bytes(27))).shape == (4, 5)
+    with pytest.warns(DataWarning, match="a: 7 bytes behind its array are not read"):
+        assert read(archive(tmp_path / "a", shape=(4, 5), content=bytes(27))).shape == (4, 5)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

@@ -1,5 +1,6 @@
 """DICOM files: which of a folder are one series of images."""
 
+import os
 import shutil
 
 import numpy as np
@@ -8,6 +9,8 @@ from dicom_slices import SAMPLES, only
 
 from gmmseg.errors import InputError
 from gmmseg.io import read, read_labels
+from gmmseg.io.reading import read_with
+from gmmseg.io.request import Reading
 
 
 def test_what_else_lies_in_the_folder(series, head):
@@ -50,3 +53,32 @@ def test_what_a_folder_may_lack(tmp_path, refused):
     assert "give it as mask" in refused(SAMPLES / "liver_1frame.dcm")
     with pytest.raises(InputError, match="1 frames, but describes 3"):
         read_labels(SAMPLES / "liver_1frame.dcm")
+
+
+def test_a_dicomdir_leads_to_no_other_folder(series, tmp_path, refused):
+    folder, elsewhere = series("disc"), tmp_path / "elsewhere"
+    folder.rename(elsewhere)
+    folder.mkdir()
+    shutil.copy(SAMPLES / "dicomdirtests" / "DICOMDIR", folder)
+    for path in elsewhere.iterdir():
+        (folder / "DICOM").mkdir(exist_ok=True)
+        (folder / "DICOM" / path.name).symlink_to(path)
+    (folder / "MORE").symlink_to(elsewhere)
+    assert "0 DICOM files, but no image" in refused(folder)
+
+
+def test_what_is_no_file_is_not_opened(series, head):
+    folder = series()
+    os.mkfifo(folder / "A pipe")
+    (folder / "B pipe").symlink_to(folder / "A pipe")
+    (folder / "nothing").symlink_to(folder / "not there")
+    np.testing.assert_array_equal(read(folder).array[..., 0], head.astype(int) - 1024)
+
+
+def test_very_many_files_have_a_limit(tmp_path):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(2100):
+        (folder / f"{number}.dcm").write_bytes(bytes(128) + b"DICM")
+    with pytest.raises(InputError, match=r"many: the headers of its 2100 files take 66 MiB, above the limit of 64 MiB"):
+        read_with(folder, Reading(budget=1 << 26))

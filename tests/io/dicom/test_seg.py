@@ -110,7 +110,7 @@ def test_what_no_segmentation_can_refer_to(series, labels, tmp_path):
     with pytest.raises(OutputError, match="hold classes, not numbers"):
         write_map(target, labels.astype("f4"), key="anomaly", image=image)
     with pytest.raises(OutputError, match="up to 65535, the largest is 90000"):
-        write_labels(target, labels * np.uint32(30000), image=image)
+        write_labels(target, labels.astype(np.uint32) * 30000, image=image)
     cine = read(SAMPLES / "SC_rgb_rle_2frame.dcm")
     with pytest.raises(OutputError, match="does not say where its frames lie"):
         write_labels(target, np.ones(cine.shape, "u1"), image=cine)

@@ -9,7 +9,7 @@ import pytest
 from gmmseg.errors import DataWarning
 from gmmseg.image.windows import strips, tiles
 from gmmseg.io import read, read_info
-from gmmseg.io.nifti.stored import GzipStream
+from gmmseg.io.nifti.gzip_stream import GzipStream
 
 
 def pixels_of(path, **options):

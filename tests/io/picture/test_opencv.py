@@ -12,6 +12,6 @@ def test_memory_made_beforehand_never_comes_back_unfilled(tmp_path):
     whole, cut = tmp_path / "whole.png", tmp_path / "cut.png"
     Pillow.fromarray(pixels).save(whole)
     cut.write_bytes(whole.read_bytes()[:60])
-    np.testing.assert_array_equal(opencv.decode(whole, size=(9, 11))[0], pixels)
-    assert opencv.decode(whole, size=(5, 5))[0] is None
-    assert opencv.decode(cut, size=(9, 11))[0] is None
+    np.testing.assert_array_equal(opencv.decode(whole, shape=(9, 11, 3))[0], pixels)
+    assert opencv.decode(whole, shape=(5, 5, 3))[0] is None
+    assert opencv.decode(cut, shape=(9, 11, 3))[0] is None

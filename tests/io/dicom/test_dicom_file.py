@@ -1,0 +1,145 @@
+"""DICOM files that claim more than they hold: bytes, parts, levels, and what they are deflated from."""
+
+import logging
+import resource
+import struct
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dicom_slices import dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from gmmseg.errors import InputError
+from gmmseg.io import read, read_info, read_labels
+from gmmseg.io.dicom.dicom_file import open_file, opened, quiet, whole
+from gmmseg.io.reading import read_with
+from gmmseg.io.request import Reading
+
+ITEM, END = struct.pack("<HHI", 0xFFFE, 0xE000, 0), struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+SEQUENCE = struct.pack("<HH2sH", 0x0008, 0x1110, b"SQ", 0)
+READERS = (read, read_info, read_labels)
+
+
+@pytest.fixture
+def path(tmp_path, head):
+    """A slice in a file, before whose modality other elements may be put."""
+    dataset(0, head[0]).save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    return tmp_path / "a.dcm"
+
+
+def insert(path, elements):
+    content = path.read_bytes()
+    place = content.index(struct.pack("<HH2s", 0x0018, 0x0050, b"DS"))
+    path.write_bytes(content[:place] + elements + content[place:])
+
+
+@pytest.mark.parametrize(
+    ("elements", "pattern"),
+    [
+        (SEQUENCE + b"\xff\xff\xff\xff" + ITEM * 30000 + END, "header of more than .* parts"),
+        (SEQUENCE + struct.pack("<I", 8 * 60000) + ITEM * 60000, "header of more than .* parts"),
+        ((SEQUENCE + b"\xff\xff\xff\xff" + ITEM[:4] + b"\xff\xff\xff\xff") * 3000, "nested too deeply"),
+        (struct.pack("<HH2sHI", 0x0009, 0x1001, b"UN", 0, 0xFFFFFFF0), "no pixels"),
+        (struct.pack("<HH2sHI", 0x0009, 0x1001, b"OB", 0, 0xFFFFFFFF), "no pixels"),
+    ],
+    ids=["items", "items of a length", "levels", "length", "no end"],
+)
+def test_headers_that_are_no_headers(path, elements, pattern):
+    insert(path, elements)
+    for reader in READERS:
+        with pytest.raises(InputError, match=pattern) as caught:
+            reader(path)
+        assert str(path) in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the size of this process is asked of Linux")
+def test_room_is_taken_for_what_is_there_only(path):
+    """A value that says it has 4 GB, where a process may have less."""
+    insert(path, struct.pack("<HH2sHI", 0x0009, 0x1001, b"UN", 0, 0xFFFFFFF0))
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), before[1]))
+    try:
+        with pytest.raises(InputError, match="no pixels"):
+            read_info(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def deflated(path, dataset_bytes):
+    """Put other bytes in the place of all that is deflated."""
+    content = path.read_bytes()
+    length = struct.unpack("<I", content[140:144])[0]
+    path.write_bytes(content[: 144 + length] + dataset_bytes)
+
+
+@pytest.fixture
+def packed(tmp_path, head):
+    made = dataset(0, head[0])
+    made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    made.save_as(tmp_path / "d.dcm", enforce_file_format=True)
+    return tmp_path / "d.dcm"
+
+
+def test_what_is_deflated_is_read(packed, head):
+    np.testing.assert_array_equal(read(packed).array[..., 0], head[0].astype(int) - 1024)
+    assert read_info(packed)["compression"] == "Deflated Explicit VR Little Endian"
+
+
+def test_what_is_deflated_has_a_limit(packed):
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    bomb = b"".join(compressor.compress(bytes(1 << 20)) for _ in range(80)) + compressor.flush()
+    deflated(packed, bomb)
+    with pytest.raises(InputError, match=r"d\.dcm: its inflated bytes.* above the limit of 64 MiB; raise memory"):
+        read_with(packed, Reading(budget=1 << 26))
+    deflated(packed, bomb[:500])
+    for reader in READERS:
+        with pytest.raises(InputError, match=r"d\.dcm"):
+            reader(packed)
+
+
+def test_deflated_headers_have_few_parts_too(packed):
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    elements = SEQUENCE + b"\xff\xff\xff\xff" + ITEM * 60000 + END
+    deflated(packed, compressor.compress(elements) + compressor.flush())
+    with pytest.raises(InputError, match="header of more than .* parts"):
+        read(packed)
+
+
+def test_what_pydicom_only_logs_is_an_error(path, monkeypatch):
+
+    monkeypatch.setattr("pydicom.dcmread", lambda *_, **__: logging.getLogger("pydicom").error("no\nsuch type"))
+    with pytest.raises(InputError, match=r"a\.dcm is damaged \(no such type\); export or download it again"):
+        open_file(path, Reading())
+
+
+def test_a_file_that_has_changed_is_no_longer_read(path):
+    image = read(path, memory=0)
+    with open(path, "r+b") as file:
+        file.seek(-10, 2)
+        file.write(b"0123456789")
+    with pytest.raises(InputError, match=r"a\.dcm has changed since it was opened .*; segment it again"):
+        image.pixels.read((slice(0, 20), slice(0, 25)))
+
+
+def test_a_file_is_opened_again(path):
+    file = open_file(path, Reading())
+    assert "PixelData" not in file.header
+    assert len(whole(file, Reading()).PixelData) == 20 * 25 * 2
+    with opened(file) as again:
+        assert again.read(132)[128:] == b"DICM"
+        assert again.name == str(path)
+
+
+def test_pydicom_is_unheard_while_a_file_is_read(caplog):
+    from pydicom.misc import warn_and_log
+
+    with quiet() as errors:
+        warn_and_log("a remark")
+    assert not caplog.records
+    assert not errors
+    with pytest.warns(UserWarning, match="a remark"):
+        warn_and_log("a remark")
