@@ -12,6 +12,10 @@ import sys
 
 from gmmseg.cli.overview import overview
 
+TYPE_CHECKING = False  # as in gmmseg itself
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ["main", "program"]
 
 _COMPLETION = "_GMMSEG_COMPLETE"  # variable of the environment, by which shells ask
@@ -55,9 +59,19 @@ def program() -> None:
     """
     # BLAS threads would spin beside the kernels' own, which do the work: a tenth to a fifth of a run on two processors.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    sys.excepthook, sys.unraisablehook = (
+        _shown,
+        lambda found: _shown(found.exc_type, found.exc_value, found.exc_traceback),
+    )
     code = main()
     _drop_output()
     os._exit(code)
+
+
+def _shown(kind: Any, error: Any, trace: Any) -> None:
+    """Show what nobody has caught; but not that rasterio cannot decode a message of GDAL, whose error is raised."""
+    if not issubclass(kind, UnicodeDecodeError):
+        sys.__excepthook__(kind, error, trace)
 
 
 def _run(arguments: list[str]) -> int:

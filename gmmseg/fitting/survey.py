@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, ParameterError
+from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.features.scaling import location_and_scale
@@ -26,6 +26,7 @@ __all__ = ["Survey", "SurveyRequest", "survey"]
 
 Array = NDArray[Any]
 
+_LARGEST = 1e15  # number whose squares float32 can still add up for any number of pixels
 _LEAST_NOISE = 1e-4  # variance, in scaled units: about what rounding to 8 bits leaves
 
 
@@ -138,6 +139,8 @@ def survey(
 
     Raises
     ------
+    InputError
+        Values lie so far from the others that they cannot be meant.
     ParameterError
         There is no image, or images are of different kinds.
     """
@@ -175,9 +178,21 @@ def survey(
     center, scale = location_and_scale(sample.planes, recipe.groups(first), sample.weights)
     sample.planes[...] -= center.astype(np.float32)[:, None]
     sample.planes[...] /= scale.astype(np.float32)[:, None]
+    _require_squares(first, sample.planes)
     ready = tuple(
         Scene(image, recipe, around, features, center, scale, variation)
         for image, around, features, variation in scenes
     )
     noise = np.maximum(_LEAST_NOISE, sample.rounding / scale**2)
     return Survey(first, len(parts), recipe, sample, center, scale, noise, ready)
+
+
+def _require_squares(image: Image, planes: Array) -> None:
+    """Refuse an image with numbers that stand for missing data, as -3.4e38 does in many a raster, but do not say so."""
+    with np.errstate(invalid="ignore"):
+        far = np.count_nonzero(np.abs(planes) > _LARGEST)
+    if far:
+        raise InputError(
+            f"{image.name}: {far} of {planes.size} sampled values lie more than {_LARGEST:g} spreads from the others; "
+            "declare what stands for missing data as nodata, write NaN, or give a mask"
+        )

@@ -105,11 +105,17 @@ def tags_to_write(tags: Tags, *, nodata: str | None) -> list[tuple[int, int | st
         The source's GDAL metadata (scales, statistics and names of its bands) is left out: it describes other pixels.
     """
     written: list[tuple[int, int | str, int, Any, bool]] = [
-        (code, *tags[code], True) for code in _LOCATION if code in tags
+        (code, *_in_ascii(tags[code]), True) for code in _LOCATION if code in tags
     ]
     if nodata is not None and written:
         written.append((_GDAL_NODATA, "s", 0, nodata, True))
     return written
+
+
+def _in_ascii(tag: tuple[int, int, Any]) -> tuple[int, int, Any]:
+    """Return a tag as it may be written: names of coordinate systems in other letters are read, but not allowed."""
+    kind, count, value = tag
+    return kind, count, value.encode("ascii", "replace").decode() if isinstance(value, str) else value
 
 
 def nodata_value(tags: Tags) -> float | None:

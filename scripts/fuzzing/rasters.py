@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import rasterio
 from rasterio.shutil import copy as translate
@@ -182,7 +183,23 @@ def other() -> dict[str, Write]:
         "imagine.img": _translated("HFA", _bands(3), compressed="yes"),
         "jpeg.jp2": _translated("JP2OpenJPEG", _bands(3), quality=100, reversible="yes"),
         "net.nc": _translated("netCDF", _bands(1, "f4"), write_gdal_history="no"),
+        "net4.nc": _translated("netCDF", _bands(1), format="NC4", write_gdal_history="no"),
+        "cube.h5": _hierarchy(lambda file: file.create_dataset("cube", data=_bands(), compression="gzip")),
+        "odd outside.h5": _hierarchy(
+            lambda file: file.create_dataset("cube", SHAPE, "u1", external=[("../outside.tif", 0, 480)])
+        ),
+        "odd link.h5": _hierarchy(lambda file: file.__setitem__("cube", h5py.ExternalLink("../outside.tif", "/cube"))),
     }
+
+
+def _hierarchy(fill: Callable[[h5py.File], Any]) -> Write:
+    """Make a writer of an HDF5 file."""
+
+    def write(path: Path) -> None:
+        with h5py.File(path, "w") as file:
+            fill(file)
+
+    return write
 
 
 def texts() -> dict[str, Write]:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -108,3 +109,23 @@ def test_what_cannot_be_answered(instruction):
         f"gmmseg: error: _GMMSEG_COMPLETE={instruction} cannot be answered; use bash_source, zsh_source or fish_source,"
         " or unset the variable\n"
     )
+
+
+def test_what_nobody_catches_is_shown_but_for_letters_that_a_library_cannot_show():
+    """As rasterio's messages of GDAL that are not UTF-8."""
+    lines = """
+        import gmmseg.cli as cli
+        class Failing:
+            def __init__(self, work): self.work = work
+            def __del__(self): self.work()
+        def main():
+            Failing(lambda: b"\\xff".decode())
+            Failing(lambda: 1 / 0)
+            return 7
+        cli.main = main
+        cli.program()
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(lines)], capture_output=True, text=True, check=False)
+    assert done.returncode == 7
+    assert "ZeroDivisionError" in done.stderr
+    assert "UnicodeDecodeError" not in done.stderr

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from gmmseg import Image, ParameterError
+from gmmseg import Image, InputError, ParameterError, segment
 from gmmseg.errors import DataWarning
 from gmmseg.features import Recipe
 from gmmseg.fitting.survey import SurveyRequest, survey
@@ -91,3 +91,15 @@ def test_no_more_classes_than_distinct_colours():
     with pytest.warns(DataWarning, match=r"^steps: k=7 classes were asked for, but .* only 3 distinct colours"):
         assert found.supported(7) == 3
     assert surveyed(bands(0)).supported(255) == 255
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("far", [1e20, -3.4e38])
+def test_numbers_that_stand_for_missing_data_and_do_not_say_so(rng, channels, far):
+    """Their squares are infinite, and every sum with them."""
+    values = rng.normal(size=(40, 50, channels)).astype(np.float32)
+    values[:3, :, 0] = far
+    with pytest.raises(InputError, match=r"a\.tif: 150 of .* lie more than 1e.15 spreads from the others; declare"):
+        segment(Image(values, color=False, name="a.tif"), 2)
+    values[:3, :, 0] = np.nan
+    assert segment(Image(values, color=False, name="a.tif"), 2).labels.max() == 2

@@ -7,6 +7,8 @@ import pytest
 import tifffile
 
 from gmmseg.io import read, read_info, write_labels, write_probabilities
+from gmmseg.io.geotiff import tags_to_write
+from gmmseg.io.tiff.decoding import tags_of
 
 IMAGES = Path(__file__).parents[2] / "images"
 
@@ -64,3 +66,22 @@ def test_georeference_in_rasterio(tmp_path):
     with rasterio.open(tmp_path / "s.tif") as result:
         assert (result.crs, result.transform, result.count) == (*place, 2)
         np.testing.assert_array_equal(result.read(), soft)
+
+
+def test_names_in_other_letters_are_read_and_written(tmp_path):
+    """A citation in Latin-1, as some programs write it."""
+    tags = [
+        (33550, "d", 3, (30.0, 20.0, 0.0), True),
+        (33922, "d", 6, (0.0, 0.0, 0.0, 5e5, 9e6, 0.0), True),
+        (34737, 7, 12, b"R\xe9seau|abcd\0", True),
+    ]
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 5), np.uint8), extratags=tags)
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        content[tiff.pages[0].tags[34737].offset + 2] = 2  # text, not any bytes
+    (tmp_path / "a.tif").write_bytes(content)
+    tags = tags_of(tmp_path / "a.tif")
+    assert tags[34737][2] == "Réseau|abcd"
+    (*_, written) = tags_to_write(tags, nodata=None)
+    assert written[3] == "R?seau|abcd"
+    tifffile.imwrite(tmp_path / "b.tif", np.zeros((4, 5), np.uint8), extratags=[written])

@@ -15,7 +15,7 @@ from gmmseg.io.request import Reading, require_bytes
 from gmmseg.io.unchanged import Stamp, unchanged
 from gmmseg.io.unheard import attend, unheard
 
-__all__ = ["DicomFile", "explained", "is_deflated", "open_file", "opened", "quiet", "text_of", "whole"]
+__all__ = ["DicomFile", "explained", "is_deflated", "open_file", "opened", "phrase", "quiet", "text_of", "whole"]
 
 _ITEM = b"\xfe\xff\x00\xe0"  # begins an item of a sequence
 _PARTS_OF_ITEM = 4  # reads that pydicom needs for one
@@ -86,7 +86,7 @@ def open_file(path: Path, reading: Reading) -> DicomFile:
         with quiet() as errors:
             header = _parsed(file, reading, pixels=False)
         if errors:
-            raise InputError(f"{path} is damaged ({errors[0][:160]}); export or download it again")
+            raise InputError(f"{path} is damaged ({phrase(errors[0])}); export or download it again")
         return DicomFile(path, header, stamp)
 
 
@@ -99,6 +99,11 @@ def text_of(item: Any, name: str) -> str:
     """Return what a header or an item says, not longer than anybody would read it; nothing where it says nothing."""
     value = item.get(name)
     return "" if value is None else str(value)[:_LONGEST]
+
+
+def phrase(value: Any) -> str:
+    """Return what a header says for a message: on one line, short, of letters that can be printed."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in str(value)[:64]).split())
 
 
 @contextmanager

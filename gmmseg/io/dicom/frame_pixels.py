@@ -11,7 +11,7 @@ import numpy as np
 
 from gmmseg.errors import InputError
 from gmmseg.io.dicom.codestream import size_of
-from gmmseg.io.dicom.dicom_file import DicomFile, is_deflated, opened, whole
+from gmmseg.io.dicom.dicom_file import DicomFile, is_deflated, opened, phrase, whole
 from gmmseg.io.request import Reading
 from gmmseg.io.unheard import attend
 
@@ -174,10 +174,11 @@ def _require_decoder(file: DicomFile) -> None:
         available = get_decoder(syntax).is_available
     except NotImplementedError:
         raise InputError(
-            f"{file.path} is compressed as {syntax.name[:64]}, which cannot be decoded; convert it"
+            f"{file.path} is compressed as {phrase(syntax.name)}, which cannot be decoded; convert it"
         ) from None
     if not available:
         packages = next((names for start, names in _DECODERS if syntax.name.startswith(start)), "pylibjpeg[all]")
         raise InputError(
-            f"{file.path} is compressed as {syntax.name}, for which a decoder is missing; pip install {packages}"
+            f"{file.path} is compressed as {phrase(syntax.name)}, for which a decoder is missing; "
+            f"pip install {packages}"
         )

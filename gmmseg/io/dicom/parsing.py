@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gmmseg.errors import InputError
-from gmmseg.io.dicom.dicom_file import DicomFile, open_file, text_of
+from gmmseg.io.dicom.dicom_file import DicomFile, open_file, phrase
 from gmmseg.io.request import Reading, require_bytes
 
 __all__ = ["is_segmentation", "one_file", "one_series"]
@@ -36,7 +36,7 @@ def _require_image(path: Path, header: Any) -> None:
     if is_segmentation(header):
         raise InputError(f"{path} is a segmentation (DICOM SEG), not an image; give it as mask, or the source images")
     if not _is_image(header):
-        kind = str(getattr(header.get("SOPClassUID"), "name", None) or "of an unknown class")[:64]
+        kind = phrase(getattr(header.get("SOPClassUID"), "name", None) or "of an unknown class")
         raise InputError(f"{path} holds no pixels ({kind}); give a file or a folder of images")
     if "TotalPixelMatrixRows" in header:
         raise InputError(f"{path} is a whole-slide image stored in tiles; convert it to a tiled TIFF")
@@ -85,6 +85,6 @@ def _dicom_files(paths: Iterator[Path]) -> list[Path]:
 
 def _title(members: Sequence[DicomFile]) -> str:
     first, header, _ = members[0]
-    named = " ".join((text_of(header, "SeriesDescription") or text_of(header, "Modality") or "without a name").split())
+    named = phrase(header.get("SeriesDescription") or header.get("Modality") or "without a name")
     count = "1 file" if len(members) == 1 else f"{len(members)} files"
-    return f"{text_of(header, 'SeriesNumber') or '?'} {named}: {count} as {first.name}"
+    return f"{phrase(header.get('SeriesNumber', '?'))} {named}: {count} as {first.name}"

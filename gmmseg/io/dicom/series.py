@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gmmseg.errors import DataWarning, InputError
-from gmmseg.io.dicom.dicom_file import explained
+from gmmseg.io.dicom.dicom_file import explained, phrase
 from gmmseg.io.dicom.frames import Frame, frames_of, normal_of
 from gmmseg.io.dicom.parsing import one_file, one_series
 from gmmseg.io.request import Reading
@@ -130,7 +130,7 @@ def _kind(frame: Frame) -> tuple[Any, ...]:
 def _words(values: Any) -> str:
     if values is None:
         return "none"
-    return " x ".join(f"{value:g}" if isinstance(value, float) else str(value)[:40] for value in values)
+    return " x ".join(f"{value:g}" if isinstance(value, float) else phrase(value) for value in values)
 
 
 def _picture(frame: Frame) -> Series:

@@ -294,8 +294,9 @@ def _turns(affine: np.ndarray) -> bool:
     """Whether different voxels lie at different places."""
     if not np.isfinite(affine).all():
         return False
-    lengths = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
-    return bool(lengths.min() > 0 and abs(np.linalg.det(affine[:3, :3] / lengths)) > _FLAT)
+    with np.errstate(over="ignore"):
+        lengths = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+    return bool(0 < lengths.min() <= lengths.max() < np.inf and abs(np.linalg.det(affine[:3, :3] / lengths)) > _FLAT)
 
 
 def _pair(header: Path) -> Path:

@@ -191,7 +191,7 @@ _FOREIGN_SUFFIXES = {
     ".sid": "MrSID",
     ".til": "TIL",
 }
-_ELSEWHERE = frozenset({"WMS", "WMTS", "GTI"})
+_ELSEWHERE = frozenset({"WMS", "WMTS", "GTI", "MRF"})
 
 
 def driver_of(path: Path) -> Driver | None:
@@ -224,7 +224,7 @@ def require_known(path: Path) -> None:
         foreign, word = _FOREIGN_SUFFIXES.get(path.suffix.lower()), "is named as"
     if foreign in _ELSEWHERE:
         raise InputError(
-            f"{path} describes data elsewhere (GDAL's driver {foreign}), and none are fetched; download them as GeoTIFF"
+            f"{path} describes data elsewhere (GDAL's driver {foreign}) and is not followed; give them as GeoTIFF"
         )
     if foreign is not None:
         raise InputError(

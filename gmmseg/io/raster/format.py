@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ def owns(path: Path) -> bool:
     GDAL's, nor are CMYK and inverted grey, of which it leaves the numbers as they are.
     """
     try:
-        pages = [each for each in directories(path) if not each.subfile & _REDUCED_OR_MASK]
+        # A second page is enough to know.
+        pages = list(islice((each for each in directories(path) if not each.subfile & _REDUCED_OR_MASK), 2))
     except InputError:
         return False
     if len(pages) != 1 or pages[0].photometric not in _PLAIN_SAMPLES or pages[0].stack:

@@ -27,8 +27,8 @@ def bound(page: Any) -> None:
 
     The decoders of imagecodecs are told the size by tifffile; those that tifffile has without it are not.
     """
-    inflate = None if has_module("imagecodecs") else _INFLATERS.get(int(page.compression))
-    if inflate is None or page.dtype is None or not all(page.shaped):
+    inflate = _INFLATERS.get(page.compression)
+    if inflate is None or has_module("imagecodecs"):
         return
     # What is inflated here is to tifffile a page of the same kind without compression.
     plain = copy.copy(page)

@@ -14,7 +14,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from gmmseg.errors import InputError
 from gmmseg.io import read, read_info, read_labels
-from gmmseg.io.dicom.dicom_file import open_file, opened, quiet, whole
+from gmmseg.io.dicom.dicom_file import open_file, opened, phrase, quiet, whole
 from gmmseg.io.reading import read_with
 from gmmseg.io.request import Reading
 
@@ -76,6 +76,12 @@ def deflated(path, dataset_bytes):
     path.write_bytes(content[: 144 + length] + dataset_bytes)
 
 
+def much(count):
+    """Deflate so many MiB of zeros, one as the other."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return (compressor.compress(bytes(1 << 20)) + compressor.flush(zlib.Z_FULL_FLUSH)) * count + compressor.flush()
+
+
 @pytest.fixture
 def packed(tmp_path, head):
     made = dataset(0, head[0])
@@ -90,8 +96,7 @@ def test_what_is_deflated_is_read(packed, head):
 
 
 def test_what_is_deflated_has_a_limit(packed):
-    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
-    bomb = b"".join(compressor.compress(bytes(1 << 20)) for _ in range(80)) + compressor.flush()
+    bomb = much(80)
     deflated(packed, bomb)
     with pytest.raises(InputError, match=r"d\.dcm: its inflated bytes.* above the limit of 64 MiB; raise memory"):
         read_with(packed, Reading(budget=1 << 26))
@@ -132,6 +137,41 @@ def test_a_file_is_opened_again(path):
     with opened(file) as again:
         assert again.read(132)[128:] == b"DICM"
         assert again.name == str(path)
+
+
+def test_messages_quote_little_and_on_one_line():
+    assert phrase("a\n b\x1b[31m\0") == "a b [31m"
+    assert len(phrase("a" * 1000)) == 64
+
+
+BOMBS = """
+import resource, sys, time
+from gmmseg.errors import InputError
+from gmmseg.io import read, read_info, read_labels
+for reader in (read_info, read, read_labels)[: int(sys.argv[2])]:
+    start = time.process_time()
+    try:
+        reader(sys.argv[1])
+    except InputError as error:
+        assert sys.argv[1] in str(error)
+    assert time.process_time() - start < 20
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bomb", ["items", "deflated", "frames"])
+def test_a_small_file_takes_no_more_than_the_budget(path, packed, fresh_python, bomb):
+    file = path
+    if bomb == "items":
+        insert(path, SEQUENCE + b"\xff\xff\xff\xff" + ITEM * 600_000 + END)
+    elif bomb == "frames":
+        insert(path, struct.pack("<HH2sH8s", 0x0028, 0x0008, b"IS", 8, b"99999999"))
+    else:
+        file = packed
+        deflated(packed, much(1200))
+    assert file.stat().st_size < 5e6
+    assert int(fresh_python(BOMBS, file, 1 if bomb == "items" else 3)) < 1324 << 10
 
 
 def test_pydicom_is_unheard_while_a_file_is_read(caplog):

@@ -130,10 +130,7 @@ def test_bytes_are_limited_before_they_are_taken(tmp_path, monkeypatch, suffix):
             file.write(start)
             file.truncate(352 + (1 << 28))
     else:
-        with gzip.open(path, "wb") as file:
-            file.write(start)
-            for _ in range(16):
-                file.write(bytes(1 << 24))
+        path.write_bytes(gzip.compress(start) + gzip.compress(bytes(1 << 24)) * 16)
     monkeypatch.setattr(StoredVolume, "whole", None)
     for reading in (Reading(budget=1 << 27), Reading(memory=1 << 26, budget=1 << 27)):
         with pytest.raises(InputError, match=r"a\.nii.*MiB, above the limit of 128 MiB; raise memory"):
@@ -188,3 +185,35 @@ def test_a_file_that_has_changed_is_no_longer_read(save, volume, name, change):
     np.testing.assert_array_equal(whole.array[..., 0], volume)  # it was read when it was opened
     with pytest.raises(InputError, match=rf"{name} has changed since it was opened .*; segment it again"):
         lazy.pixels.read(everything(lazy.shape))
+
+
+INFLATED = """
+import resource, sys, time
+from gmmseg.errors import InputError
+from gmmseg.io import read, read_info, read_labels, read_probabilities
+for reader in (read_info, read, lambda path: read(path, memory=1 << 29), read_labels, read_probabilities):
+    start = time.process_time()
+    try:
+        reader(sys.argv[1])
+    except InputError as error:
+        assert sys.argv[1] in str(error)
+    assert time.process_time() - start < 20
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((700, 700, 700), "<i2"), ((11000, 11000, 1), "<f8"), ((9, 9, 9), "<f4"), ((1, 1, 1, 9999), "u1")],
+)
+def test_a_small_file_takes_no_more_than_the_budget(tmp_path, fresh_python, shape, dtype):
+    """What is inflated, and what follows it, up to 3 GB."""
+    header = nibabel.Nifti1Header()
+    header.set_data_shape(shape)
+    header.set_data_dtype(dtype)
+    header["vox_offset"] = 352
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(gzip.compress(header.binaryblock + bytes(4)) + gzip.compress(bytes(1 << 24)) * 180)
+    assert path.stat().st_size < 5e6
+    assert int(fresh_python(INFLATED, path)) < 1324 << 10

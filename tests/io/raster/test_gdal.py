@@ -79,9 +79,9 @@ def test_descriptions_are_not_followed(tmp_path, listener, kind, suffix):
 
 def test_a_description_is_named_with_what_to_do(tmp_path):
     (tmp_path / "a.mrf").write_text(CACHE.format("localhost", tmp_path))
-    refused(tmp_path / "a.mrf", r"a\.mrf is a raster of GDAL's driver MRF.*gdal_translate a\.mrf a\.tif")
+    refused(tmp_path / "a.mrf", r"a\.mrf describes data elsewhere \(GDAL's driver MRF\).*give them")
     (tmp_path / "w.xml").write_text(TILES.format("localhost"))
-    refused(tmp_path / "w.xml", r"w\.xml describes data elsewhere \(GDAL's driver WMS\).*download")
+    refused(tmp_path / "w.xml", r"w\.xml describes data elsewhere \(GDAL's driver WMS\).*give them")
 
 
 @pytest.mark.parametrize("where", ["/vsicurl/http://{}/a.tif", "{1}/w.xml", "/etc/passwd"])
