@@ -35,8 +35,18 @@ def main(arguments: list[str] | None = None) -> int:
         0 done, 1 failed, 2 wrong usage, 3 some files failed, 128 and the number of the signal that ended it: 130 the
         interrupt key, 143 SIGTERM, 129 SIGHUP.
     """
+    hooks = sys.excepthook, sys.unraisablehook
+    sys.excepthook = _shown
+    sys.unraisablehook = lambda found: _shown(found.exc_type, found.exc_value, found.exc_traceback)
     try:
-        code = _run(sys.argv[1:] if arguments is None else arguments)
+        return _code(sys.argv[1:] if arguments is None else arguments)
+    finally:
+        sys.excepthook, sys.unraisablehook = hooks
+
+
+def _code(arguments: list[str]) -> int:
+    try:
+        code = _run(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()
     except KeyboardInterrupt as error:
@@ -59,10 +69,6 @@ def program() -> None:
     """
     # BLAS threads would spin beside the kernels' own, which do the work: a tenth to a fifth of a run on two processors.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    sys.excepthook, sys.unraisablehook = (
-        _shown,
-        lambda found: _shown(found.exc_type, found.exc_value, found.exc_traceback),
-    )
     code = main()
     _drop_output()
     os._exit(code)

@@ -173,4 +173,6 @@ def channel_names(tags: Tags, n_channels: int) -> tuple[str, ...]:
         if sample and re.search(r'role="description"', attributes):
             # GDAL escapes names twice.
             found[int(sample.group(1))] = html.unescape(html.unescape(name)).strip()
-    return tuple(found[index] for index in range(n_channels)) if set(found) >= set(range(n_channels)) else ()
+    if len(found) < n_channels or not all(index in found for index in range(n_channels)):
+        return ()
+    return tuple(found[index] for index in range(n_channels))

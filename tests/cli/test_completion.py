@@ -118,11 +118,11 @@ def test_what_nobody_catches_is_shown_but_for_letters_that_a_library_cannot_show
         class Failing:
             def __init__(self, work): self.work = work
             def __del__(self): self.work()
-        def main():
+        def run(arguments):
             Failing(lambda: b"\\xff".decode())
             Failing(lambda: 1 / 0)
             return 7
-        cli.main = main
+        cli._run = run
         cli.program()
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(lines)], capture_output=True, text=True, check=False)
