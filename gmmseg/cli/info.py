@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from gmmseg.cli.messages import collected_warnings
 from gmmseg.cli.records import print_json
 from gmmseg.cli.table import class_table, finite, pairs
 from gmmseg.cli.types import FILE, Command, Option
@@ -63,7 +64,8 @@ def command(file: Path | None, *, as_json: bool) -> int:
     else:
         from gmmseg.io.reading import read_info
 
-        facts = read_info(file)
+        with collected_warnings(lambda: None):
+            facts = read_info(file)
         text = pairs((name, _readable(name, value)) for name, value in facts.items())
     if as_json:
         print_json(facts)

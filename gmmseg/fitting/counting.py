@@ -108,6 +108,16 @@ def spread_over_intervals(values: Array, counts: Array) -> tuple[Array, Array]:
     return grid[shares > 0].astype(values.dtype), shares[shares > 0]
 
 
+def _distinct(values: Array) -> tuple[Array, Array]:
+    """Distinct integers, ascending, and their numbers; counted where that is possible, which is faster than sorting."""
+    if values.dtype.itemsize > 2:
+        return np.unique(values, return_counts=True)
+    low = int(values.min())
+    counts = np.bincount(values.astype(np.intp) - low)
+    found = np.flatnonzero(counts)
+    return found + low, counts[found]
+
+
 def _gaps(values: Array) -> Array:
     """Differences of distinct values; 1 where they are too few to be levels of anything."""
     return np.diff(values.astype(np.int64)) if len(values) >= _LEVELS else np.ones(max(0, len(values) - 1), np.int64)
@@ -141,7 +151,7 @@ def rounding(values: Array) -> Array:
     """
     found = np.zeros(values.shape[1])
     for channel, column in enumerate(values.T):
-        distinct, counts = np.unique(column, return_counts=True)
+        distinct, counts = _distinct(column)
         if len(distinct) > 1:
             down, up = _half_widths(_gaps(distinct))
             found[channel] = np.average((2 * np.minimum(down, up)) ** 2, weights=counts) / 12

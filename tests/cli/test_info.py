@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import tifffile
+from ome_tiff import write_set
 
 import gmmseg
 from gmmseg import kernels
@@ -78,3 +79,13 @@ def test_names_in_a_model_cannot_command_the_terminal(run, folder):
     text = run("info", "m.json").out
     assert "\\x1b[31msky" in text
     assert "\x1b" not in text
+
+
+def test_what_is_missing_is_said_on_one_line(run, folder):
+    first = write_set(folder, np.ones((2, 1, 8, 9), np.uint8), leave_out=(1,))
+    found = run("info", first)
+    assert found.code == 0
+    assert (
+        found.err
+        == f"gmmseg: warning: {first}: 1 of 2 planes are missing with the file '1.ome.tif'; they are no data\n"
+    )

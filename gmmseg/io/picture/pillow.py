@@ -118,10 +118,10 @@ def _with_alpha(picture: ImageFile) -> tuple[np.ndarray, np.ndarray]:
 
 def decode_indices(path: Path, picture: ImageFile) -> np.ndarray:
     """Decode a label map: palette indices or grey values as they are, shape (rows, columns)."""
+    picture.load()
     mode = picture.mode
     if not (mode in ("1", "P", "L", "I") or mode.startswith("I;16")):
         raise InputError(f"{path} is a colour picture (mode {mode}), not a label map; give a palette or grey image")
-    picture.load()
     return _bits(picture) if mode == "1" else _array(picture, mode)
 
 

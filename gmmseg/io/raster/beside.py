@@ -21,10 +21,9 @@ IMAGINE = b"EHFA_HEADER_TAG"
 
 # Added to the name, put in place of its suffix, added to what stands before the suffix; and names of their own.
 _ADDED = (".aux.xml", ".ovr", ".msk", ".aux", ".hdr")
-_SUFFIXES = (
-    *("aux", "clr", "hdr", "ige", "imd", "pass", "prj", "pvl", "rep", "rpb", "rpc", "rrd", "sgrd", "sta", "stx"),
-    *("tab", "txt", "wld", "xml"),
-)
+_SUFFIXES = ("aux", "imd", "pass", "pvl", "rpb", "rpc", "tab", "txt", "wld", "xml")
+_OF_GRIDS = ("clr", "hdr", "ige", "prj", "rep", "rrd", "sgrd", "sta", "stx")
+_PICTURES = frozenset({".tif", ".tiff", ".jp2", ".png", ".jpg", ".jpeg"})  # which say themselves what grids have beside
 _ENDS = (
     *("_rpc.txt", "_RPC.TXT", "_metadata.txt", "_METADATA.txt", "_METADATA.TXT", "_metadata.xml", "_METADATA.XML"),
     *("_mtl.txt", "_MTL.txt", "_MTL.TXT"),
@@ -34,6 +33,7 @@ _NAMES = ("metadata.dim", "METADATA.DIM", "summary.txt", "SUMMARY.TXT")
 _NAMING = frozenset({"imgexternalraster", "externalrasterdms", "rrdnameslist", "eimg_rrdnameslist"})
 _NAMING |= {"dependentfile", "eimg_dependentfile"}
 _ENTRY = struct.Struct("<6I64s32s")  # next, previous, parent, child, data, bytes of data, name, type
+_MOST_WORDS = 1 << 20  # bytes of a dictionary; those of ERDAS have 4 thousand
 _MOST_ENTRIES = 1_000_000
 
 
@@ -50,14 +50,16 @@ def companions(path: Path) -> Iterator[Path]:
     world = (ending + "w", ending[:1] + ending[-1:] + "w")
     names = [name + end for added in _ADDED for end in (added, added.upper())]
     for end in (*_SUFFIXES, *world):
-        names += [f"{stem}.{end}", f"{stem}.{end.upper()}", f"{stem.upper()}.{end.upper()}"]
+        names += [f"{stem}.{end}", f"{stem}.{end.upper()}"]
+    if suffix.lower() not in _PICTURES:
+        for end in _OF_GRIDS:
+            names += [f"{stem}.{end}", f"{stem}.{end.upper()}", f"{stem.upper()}.{end.upper()}"]
     names += [stem + end for end in _ENDS] + list(_NAMES)
     if stem[:3].upper() in ("IMG", "PHR"):  # Pléiades and SPOT: IMG_x.tif has DIM_x.xml and RPC_x.xml
         names += [f"{kind}{stem[3:]}{end}" for kind in ("DIM", "RPC") for end in (".XML", ".xml")]
     for each in names:
-        beside = os.path.join(folder, each)
-        if each != name and (os.access(beside, os.F_OK)):
-            yield Path(beside)
+        if each != name and os.access(f"{folder}/{each}", os.F_OK):
+            yield Path(folder, each)
 
 
 def require_inside(path: Path, folder: Path, owner: Path) -> Path:
@@ -122,7 +124,10 @@ def _naming_parts(path: Path, owner: Path) -> Iterator[bytes]:
             file.seek(16)
             (header,) = struct.unpack("<I", file.read(4))
             file.seek(header + 8)
-            (root,) = struct.unpack("<I", file.read(4))
+            root, words = struct.unpack("<I2xI", file.read(10))
+            file.seek(words)
+            if not file.read(_MOST_WORDS).partition(b"\0")[0].isascii():  # GDAL's complaint would not be readable
+                raise InputError(f"{owner} is damaged ({path.name}: its dictionary is no text); export it again")
             waiting, seen = [root], {0}
             while waiting:
                 place = waiting.pop()
@@ -132,9 +137,9 @@ def _naming_parts(path: Path, owner: Path) -> Iterator[bytes]:
                 if len(seen) > _MOST_ENTRIES:
                     raise InputError(f"{owner} has more than {_MOST_ENTRIES} entries; export it as GeoTIFF")
                 file.seek(place)
-                following, _, _, child, data, size, *words = _ENTRY.unpack(file.read(_ENTRY.size))
+                following, _, _, child, data, size, *names = _ENTRY.unpack(file.read(_ENTRY.size))
                 waiting += [following, child]
-                if _NAMING & {word.partition(b"\0")[0].decode("latin-1").strip().lower() for word in words}:
+                if _NAMING & {name.partition(b"\0")[0].decode("latin-1").strip().lower() for name in names}:
                     file.seek(data)
                     yield file.read(size)
         except struct.error:

@@ -90,7 +90,13 @@ def layout_of(path: Path, series: Any, channel_axis: ChannelAxis) -> SeriesLayou
     if len(channels) > 1 or not set(letters) <= _SPATIAL:
         raise _too_many_axes(path, shape, axes, channels)
     channel = channels[0] if channels else None
-    return SeriesLayout(shape, spatial, channel, letters, _meaning(page, 1 if channel is None else shape[channel]))
+    meaning = _meaning(page, 1 if channel is None else shape[channel])
+    if meaning.palette is not None and len(meaning.palette) < 2**page.bitspersample:
+        raise InputError(
+            f"{path} has a palette of {len(meaning.palette)} colours for numbers of {page.bitspersample} bits; "
+            "export the TIFF file again"
+        )
+    return SeriesLayout(shape, spatial, channel, letters, meaning)
 
 
 def _meaning(page: Any, n_stored: int) -> Meaning:

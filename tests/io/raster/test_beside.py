@@ -78,6 +78,12 @@ def test_a_raster_of_imagine_that_is_cut_short(spilled, cut):
         read(spilled)
 
 
+def test_a_dictionary_that_is_no_text(spilled):
+    content = spilled.read_bytes()
+    spilled.write_bytes(content.replace(b"Ehfa_Entry", b"Ehfa\xa6Entry", 1))
+    refused(spilled, r"damaged \(big\.img: its dictionary is no text\)")
+
+
 @pytest.fixture
 def numbers(tmp_path):
     """Write a file of HDF5: (what to add to it, name) -> path."""
@@ -132,9 +138,10 @@ def test_blocks_above_the_budget(numbers):
 
 
 def test_only_what_is_there(tmp_path):
-    for name in ("a.tif", "a.tif.aux.xml", "a.TFW", "A.PRJ", "a_RPC.TXT", "b.tfw", "a.png"):
+    for name in ("a.tif", "a.tif.aux.xml", "a.TFW", "A.PRJ", "a_RPC.TXT", "b.tfw", "a.png", "a.asc"):
         (tmp_path / name).touch()
-    assert {each.name for each in companions(tmp_path / "a.tif")} == {"a.tif.aux.xml", "a.TFW", "A.PRJ", "a_RPC.TXT"}
+    assert {each.name for each in companions(tmp_path / "a.tif")} == {"a.tif.aux.xml", "a.TFW", "a_RPC.TXT"}
+    assert {each.name for each in companions(tmp_path / "a.asc")} == {"A.PRJ", "a_RPC.TXT"}
 
 
 def test_links_in_a_circle(tmp_path):

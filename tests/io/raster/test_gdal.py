@@ -116,7 +116,7 @@ def test_a_mask_beside_a_raster(write_raster, tmp_path):
     assert read(path).valid.sum() == 16
 
 
-@pytest.mark.parametrize("end", ["r.tif.aux.xml", "r.tfw", "R.PRJ", "r.tif.ovr", "r_rpc.txt", "r.imd", "SUMMARY.TXT"])
+@pytest.mark.parametrize("end", ["r.tif.aux.xml", "r.tfw", "r.TFW", "r.tif.ovr", "r_rpc.txt", "r.imd", "SUMMARY.TXT"])
 @pytest.mark.parametrize("kind", ["pipe", "link", "broken"])
 def test_what_lies_beside_is_a_file_of_the_folder(tmp_path, write_raster, kind, end):
     path = write_raster(ONES, crs=None, transform=None)

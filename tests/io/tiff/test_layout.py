@@ -1,5 +1,7 @@
 """Axes of a TIFF series."""
 
+import struct
+
 import numpy as np
 import pytest
 import tifffile
@@ -46,3 +48,16 @@ def test_time_series_asks(tmp_path):
     with pytest.raises(InputError, match="TZYX.*channel_axis"):
         read(tmp_path / "t.tif")
     assert read(tmp_path / "t.tif", channel_axis=0).n_channels == 3
+
+
+@pytest.mark.parametrize("memory", [None, 0])
+def test_palettes_have_a_colour_for_each_number(tmp_path, memory):
+    colors = np.arange(768, dtype=np.uint16).reshape(3, 256) << 6
+    tifffile.imwrite(tmp_path / "p.tif", np.full((4, 5), 200, np.uint8), photometric="palette", colormap=colors)
+    assert read(tmp_path / "p.tif").color
+    content = bytearray((tmp_path / "p.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "p.tif") as tiff:
+        struct.pack_into("<I", content, tiff.pages[0].tags[320].offset + 4, 24)
+    (tmp_path / "p.tif").write_bytes(content)
+    with pytest.raises(InputError, match=r"p\.tif has a palette of 8 colours for numbers of 8 bits"):
+        read(tmp_path / "p.tif", memory=memory)
