@@ -186,7 +186,7 @@ def other() -> dict[str, Write]:
         "net4.nc": _translated("netCDF", _bands(1), format="NC4", write_gdal_history="no"),
         "cube.h5": _hierarchy(lambda file: file.create_dataset("cube", data=_bands(), compression="gzip")),
         "odd outside.h5": _hierarchy(
-            lambda file: file.create_dataset("cube", SHAPE, "u1", external=[("../outside.tif", 0, 480)])
+            lambda file: file.create_dataset("cube", SHAPE, "u1", external=[("outside.tif", 0, 480)])  # as with MRF
         ),
         "odd link.h5": _hierarchy(lambda file: file.__setitem__("cube", h5py.ExternalLink("../outside.tif", "/cube"))),
     }
