@@ -33,6 +33,7 @@ from gmmseg.io.tiff.soundness import name_of, opened_tiff
 __all__ = ["describe_tiff", "read_tiff", "read_tiff_labels", "read_tiff_probabilities", "tags_of"]
 
 _WHITE_IS_ZERO = 0
+_CHANNEL_BYTES = 256  # for the name and the place of a channel, before any of its pixels
 
 
 def read_tiff(path: Path, reading: Reading) -> Image:
@@ -66,6 +67,7 @@ def read_tiff(path: Path, reading: Reading) -> Image:
         _name_other_series(path, tiff)
         layout = layout_of(path, series, reading.channel_axis)
         memory, channels = reading.memory, reading.channels
+        require_bytes(path, layout.shape[-1] * _CHANNEL_BYTES, reading, f"its {layout.shape[-1]} channels")
         if memory is None and channels is None:
             require_room(path, tuple(series.shape[axis] for axis in layout.spatial), reading)
         facts = describe_series(tiff)

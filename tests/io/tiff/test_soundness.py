@@ -188,3 +188,13 @@ def test_pages_that_a_description_promises_in_vain(tmp_path, n_pages, kind):
         return
     with pytest.warns(DataWarning, match=r"s\.tif is odd \(ImageJ series metadata invalid or corrupted file\)"):
         assert read(tmp_path / "s.tif").shape == (40, 30)
+
+
+def test_channels_that_are_too_many(tmp_path):
+    """Each takes a name and a place before any pixel is read."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((2, 2, 60_000), np.uint8), photometric="minisblack", planarconfig="contig")
+    assert read(path).n_channels == 60_000
+    tifffile.imwrite(path, np.zeros((2, 1, 600_000), np.uint8), photometric="minisblack", metadata={"axes": "YXC"})
+    with pytest.raises(InputError, match=r"a\.tif: its 600000 channels take 147 MiB, above the limit of 64 MiB"):
+        read(path, memory=1 << 20)
