@@ -8,7 +8,7 @@ two files spliced, words replaced. The same --seed makes the same mutants of the
 `read`, `read_labels`, `segment` and `gmmseg info --json` are called in a process that is watched; models are loaded and
 applied, priors used. A failure is
 
-- a hang: no answer in 20 s;
+- a hang: no answer in 20 s of the processors' time, or in 60 s;
 - the end of the process, by a signal or otherwise;
 - an error that is not gmmseg's own, and what the command line calls unexpected;
 - a message of several lines, or of more than 400 characters beside the path;

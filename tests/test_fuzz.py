@@ -23,7 +23,7 @@ from fuzzing.watching import Limits, Worker  # noqa: E402
 PLANTED = {
     name: call for name, call in vars(planted_faults).items() if getattr(call, "__module__", "") == "planted_faults"
 }
-LIMITS = Limits(seconds=2, memory=300 << 20)
+LIMITS = Limits(seconds=2, wait=10, memory=300 << 20)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,7 @@ def worker(tmp_path_factory):
         ("speaks_long", "message"),
         ("unpickles", "forbidden"),
         pytest.param("hangs", "hang", marks=pytest.mark.slow),
+        pytest.param("computes", "hang", marks=pytest.mark.slow),
         ("dies", "SIGSEGV"),
         ("leaves", "exit 3"),
         pytest.param("grows", "memory", marks=pytest.mark.slow),

@@ -31,9 +31,20 @@ _PATIENCE = 2.0  # seconds for a worker to say where it is, on a busy machine
 
 @dataclass(frozen=True)
 class Limits:
-    """What a call may take: seconds, and bytes above what its process takes anyway."""
+    """What a call may take.
+
+    Parameters
+    ----------
+    seconds : float
+        Of the processors, which other programs do not change.
+    wait : float
+        Seconds altogether, for a call that computes nothing.
+    memory : int
+        Bytes above what its process takes anyway.
+    """
 
     seconds: float = 20.0
+    wait: float = 60.0
     memory: int = MEMORY + (300 << 20)
 
 
@@ -96,11 +107,12 @@ class Worker:
 
     def _answer(self, name: str) -> tuple[Failure | None, int]:
         """Return what the process says, or raise that it was stopped."""
-        end = time.monotonic() + self._limits.seconds
+        limits, process = self._limits, self._process.pid
+        end, most = time.monotonic() + limits.wait, _computed(process) + limits.seconds
         while not self._connection.poll(_SLICE):
-            if time.monotonic() > end:
-                self._stopped("hang", name, f"no answer in {self._limits.seconds:g} s")
-            resident = _resident(self._process.pid)
+            if time.monotonic() > end or _computed(process) > most:
+                self._stopped("hang", name, f"no answer in {limits.seconds:g} s of computing, or {limits.wait:g} s")
+            resident = _resident(process)
             if resident > self._most:
                 self._stopped("memory", name, f"more than {(resident - self._base) >> 20} MiB")
         try:
@@ -144,6 +156,15 @@ def _resident(process: int) -> int:
         return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize()
     except (OSError, IndexError):
         return 0
+
+
+def _computed(process: int) -> float:
+    """Return the seconds of the processors that a process has taken; 0 of one that has ended."""
+    try:
+        facts = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return (int(facts[11]) + int(facts[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError):
+        return 0.0
 
 
 def _obey(connection: Connection, calls: dict[str, Callable[[Path], Any]], folder: str, stacks: str) -> None:

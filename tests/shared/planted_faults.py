@@ -29,6 +29,11 @@ def hangs(_):
     time.sleep(60)
 
 
+def computes(_):
+    while True:
+        pass
+
+
 def dies(_):
     os.kill(os.getpid(), signal.SIGSEGV)
 
