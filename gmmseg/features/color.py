@@ -43,7 +43,7 @@ def _convert(values: Array, code: int) -> Array:
     import cv2
 
     n = values.shape[0] * values.shape[1]
-    rows = np.zeros((-(-n // 64) * 64, 3), np.float32)
+    rows = np.zeros((-(-n // 64) * 64 or 64, 3), np.float32)  # OpenCV refuses an array without pixels
     rows[:n] = unit_range(values).reshape(-1, 3)
     return np.asarray(cv2.cvtColor(rows.reshape(-1, 64, 3), code).reshape(-1, 3)[:n].T)
 

@@ -52,7 +52,9 @@ class NeighbourPairs(NamedTuple):
             return None
         guides = recipe.n_guides(image)
         planes = recipe.planes_of(image, taken.values, self.flat)[:guides].reshape(guides, 1 + len(usable), n)
-        change = np.nan_to_num(planes[:, 1:] - planes[:, :1]).astype(np.float64) ** 2  # what is missing does not differ
+        with np.errstate(invalid="ignore"):  # of pixels that are infinite, which are not usable
+            differences = planes[:, 1:] - planes[:, :1]
+        change = np.nan_to_num(differences).astype(np.float64) ** 2  # what is missing does not differ
         return np.asarray((change * usable).sum(axis=(1, 2), dtype=np.float64) / max(number, 1))
 
 

@@ -17,6 +17,7 @@ __all__ = ["Guidance"]
 Array = NDArray[Any]
 
 _NEVER = -1e6  # log prior of the classes that a scribble rules out: finite, and beyond any density
+_LARGEST = 1e30  # sums of so many as there are classes, and products with logarithms, are finite in float32
 _DOUBT = 1e-6  # a map that says 0 says that the class is this improbable
 
 
@@ -53,10 +54,10 @@ class Guidance:
             return None
         try:
             power = float(weight)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             power = math.nan
-        if not 0 <= power < math.inf:
-            raise ParameterError(f"prior_weight={weight!r} is not usable; use a number of at least 0")
+        if not 0 <= power <= _LARGEST:
+            raise ParameterError(f"prior_weight={weight!r} is not usable; use a number from 0 to {_LARGEST:g}")
         return cls(
             None if scribbles is None else _checked_scribbles(image, k, np.asarray(scribbles)),
             None if maps is None else _checked_maps(image, k, maps),
@@ -117,9 +118,10 @@ def _checked_maps(image: Image, k: int, maps: ArrayLike) -> Array:
         raise ParameterError(
             f"prior has shape {given.shape}, but {image.name} and k={k} need {(k, *image.shape)}: one map a class"
         )
-    values = given.astype(np.float32)
-    if not (np.isfinite(values).all() and (values >= 0).all()):
-        raise ParameterError("prior has negative numbers, NaN or infinity; give probabilities")
+    with np.errstate(over="ignore"):
+        values = given.astype(np.float32)
+    if not ((values >= 0) & (values <= _LARGEST)).all():
+        raise ParameterError(f"prior has negative numbers, NaN, or numbers above {_LARGEST:g}; give probabilities")
     total = values.sum(axis=0)
     values /= np.where(total > 0, total, 1)
     values[:, total == 0] = 1 / k  # nothing is known there

@@ -1,12 +1,16 @@
 """Colour features against scikit-image and their formulas."""
 
 import colorsys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 from skimage.color import rgb2lab, rgb2luv
 
+import gmmseg
 from gmmseg import Image
+from gmmseg.errors import DataWarning
 from gmmseg.features import Recipe
 
 DTYPES = ["uint8", "uint16", "uint32", "float32", "float64"]
@@ -52,6 +56,28 @@ def test_hsv_is_a_cone(dtype, rng):
 def test_reds_on_both_sides_of_the_wheel_s_seam_stay_together():
     two_reds = planes(np.array([[[255, 0, 3], [255, 3, 0]]], np.uint8), "hsv")
     assert np.abs(two_reds[:, 0] - two_reds[:, 1]).max() < 0.05
+
+
+@pytest.mark.parametrize("features", ["lab", "luv", "hsv", "rgb", "gray"])
+@pytest.mark.parametrize("opaque", [0, 1, 2])
+def test_transparent_pixels_have_no_class_and_none_is_needed(features, opaque, tmp_path, rng):
+    pixels = rng.integers(0, 256, (6, 7, 4), dtype=np.uint8)
+    pixels[..., 3] = 0
+    pixels.reshape(-1, 4)[: 10 * opaque, 3] = 255
+    Pillow.fromarray(pixels).save(tmp_path / "a.png")
+    with nullcontext() if opaque else pytest.warns(DataWarning, match="no pixel is valid"):
+        labels = gmmseg.segment(tmp_path / "a.png", 2, features=features).labels
+    np.testing.assert_array_equal(labels > 0, pixels[..., 3] > 0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("features", ["lab", "luv", "hsv", "rgb", "gray"])
+def test_pixels_without_a_number_have_no_class(features, value, rng):
+    pixels = rng.random((8, 7, 3)).astype(np.float32)
+    pixels[:3] = value
+    with pytest.warns(DataWarning, match="21 pixels are NaN, infinite or beyond float32"):
+        labels = gmmseg.segment(pixels, 2, features=features).labels
+    np.testing.assert_array_equal((labels > 0).all(axis=1), np.arange(8) >= 3)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
