@@ -91,7 +91,7 @@ def clipped(text: str) -> str:
     Examples
     --------
     >>> len(clipped(f"{'a' * 5000} does not exist; check the path"))
-    232
+    231
     """
     if len(text) <= MOST_QUOTED:
         return text
