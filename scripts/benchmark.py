@@ -199,7 +199,7 @@ def main() -> None:
         (
             "import gmmseg, over import numpy",
             "1.3 x",
-            lambda: start_up([sys.executable, "-c", "import gmmseg"], "import numpy", n),
+            lambda: start_up([sys.executable, "-P", "-c", "import gmmseg"], "import numpy", n),
         ),
         ("gmmseg --help, over python -c pass", "3 x", lambda: start_up(gmmseg_command, "pass", n)),
         ("wide: compiled over NumPy kernel, d = 16", "-", lambda: wide(16, n)),

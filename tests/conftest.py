@@ -13,6 +13,10 @@ import gmmseg
 
 ROOT = Path(__file__).parents[1]
 
+# Children take the package that is installed, which has the compiled kernels, as this process does; without this
+# `python -c` and `python -m` take the sources that lie in the current folder.
+os.environ["PYTHONSAFEPATH"] = "1"
+
 settings.register_profile(
     "gmmseg",
     max_examples=25,
