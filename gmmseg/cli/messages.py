@@ -101,7 +101,7 @@ def _spelled(name: str) -> str:
 
 
 def _option(found: re.Match[str]) -> str:
-    option, value = _spelled(found[1]), found[2].strip("'")
+    option, value = _spelled(found[1]), found[2].strip("'") or "''"
     if value[0] in "[(":  # several names, as they are typed
         value = ",".join(re.findall("'([^']*)'", value))
     return option if value == "True" else f"{option} {'none' if value == 'None' else value}"
