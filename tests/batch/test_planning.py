@@ -95,7 +95,7 @@ def test_other_peoples_files_are_kept(scenes):
         '{"parameters": {}, "outputs": {"labels": {"file": 1}}}\n',
         '{"parameters": {}, "outputs": {"soft": {"file": "a.npz"}}}\n',
         ours % ("../../a.png", ""),
-        ours % ("/tmp/a.png", ""),
+        ours % ("/elsewhere/a.png", ""),
         ours % ("a.png", ', "error": "text"'),
     )
     for text in foreign:

@@ -1,29 +1,22 @@
 """Directories of TIFF files: where they lead, how many there are, what they claim."""
 
 import struct
-import time
 
 import numpy as np
 import pytest
 import tifffile
+from refusals import refusal
 from tiff_bytes import directory, entry, grey, one_page, pages
 
 from gmmseg.errors import InputError
-from gmmseg.io import read, read_info
+from gmmseg.io import read
 from gmmseg.io.request import Reading
 from gmmseg.io.tiff import directories as subject
 
 
-def refusal(path, content):
+def refusal_of(path, content):
     path.write_bytes(content)
-    for function in (read, read_info):
-        began = time.monotonic()
-        with pytest.raises(InputError) as caught:
-            function(path)
-        assert time.monotonic() - began < 10
-        assert str(caught.value).startswith(str(path))
-        assert "\n" not in str(caught.value)
-    return str(caught.value)
+    return refusal(path)
 
 
 @pytest.mark.parametrize("bigtiff", [False, True])
@@ -47,7 +40,7 @@ def test_what_directories_say(tmp_path, bigtiff, byteorder):
 
 @pytest.mark.parametrize("loop", [0, 2, 119])
 def test_circles_are_found(tmp_path, loop):
-    assert "go round in a circle" in refusal(tmp_path / "a.tif", pages([(3, 1)] * 120, loop=loop))
+    assert "go round in a circle" in refusal_of(tmp_path / "a.tif", pages([(3, 1)] * 120, loop=loop))
 
 
 def test_more_directories_than_a_file_has_room_for(tmp_path):
@@ -57,16 +50,16 @@ def test_more_directories_than_a_file_has_room_for(tmp_path):
     struct.pack_into("<2sHI", out, 0, b"II", 42, 8)
     for i in range(n):
         struct.pack_into("<HHHI", out, 8 + 12 * i, 1, 256, 3, 1)
-    assert refusal(tmp_path / "a.tif", bytes(out))
+    assert refusal_of(tmp_path / "a.tif", bytes(out))
     tags = [entry(65000 + i, 4, 1, 0) for i in range(100)]
     # A directory beneath itself, over and over.
     many = struct.pack("<II", 8, 8) * 400
     tags[0] = entry(330, 4, 800, 8 + 2 + 1200 + 4)
-    assert "lie over one another" in refusal(
+    assert "lie over one another" in refusal_of(
         tmp_path / "b.tif", struct.pack("<2sHI", b"II", 42, 8) + directory(tags) + many
     )
     small = struct.pack("<2sHI", b"II", 42, 8) + directory([entry(330, 4, 90_000, 26)]) + struct.pack("<I", 8) * 90_000
-    assert "has more than 3812 directories, too many for its 360026 bytes" in refusal(tmp_path / "c.tif", small)
+    assert "has more than 3812 directories, too many for its 360026 bytes" in refusal_of(tmp_path / "c.tif", small)
 
 
 def test_many_small_pages_are_no_fault(tmp_path):
@@ -88,7 +81,7 @@ def test_many_small_pages_are_no_fault(tmp_path):
     ],
 )
 def test_directories_that_are_not_there(tmp_path, content, words):
-    assert words in refusal(tmp_path / "a.tif", content)
+    assert words in refusal_of(tmp_path / "a.tif", content)
 
 
 def test_tags_are_counted_before_they_are_read(tmp_path):
@@ -96,7 +89,7 @@ def test_tags_are_counted_before_they_are_read(tmp_path):
     # 200 tags of 2 million bytes each, all of them the same.
     tags = [entry(60000 + i, 7, length, 0x1000) for i in range(200)]
     content = one_page(b"\0" * 12, 4, 3, more=tags)
-    assert "above the limit" in refusal(tmp_path / "a.tif", content.ljust(0x1000 + length, b"\0"))
+    assert "above the limit" in refusal_of(tmp_path / "a.tif", content.ljust(0x1000 + length, b"\0"))
     # Of numbers each takes more than in the file.
     tags = [entry(60000, 3, 2_000_000, 0x1000)]
     (tmp_path / "b.tif").write_bytes(one_page(b"\0" * 12, 4, 3, more=tags).ljust(0x1000 + 4_000_000, b"\0"))
@@ -106,7 +99,7 @@ def test_tags_are_counted_before_they_are_read(tmp_path):
 
 
 def test_pages_of_many_kinds(tmp_path):
-    assert "has 1500 pages of different kinds" in refusal(
+    assert "has 1500 pages of different kinds" in refusal_of(
         tmp_path / "a.tif", pages([(3 + i % 7, 1) for i in range(1500)])
     )
     path = tmp_path / "b.tif"
@@ -118,6 +111,6 @@ def test_pages_of_many_kinds(tmp_path):
 
 
 def test_a_directory_of_nothing(tmp_path):
-    assert refusal(tmp_path / "a.tif", struct.pack("<2sHI", b"II", 42, 8) + directory([]))
+    assert refusal_of(tmp_path / "a.tif", struct.pack("<2sHI", b"II", 42, 8) + directory([]))
     (tmp_path / "b.tif").write_bytes(struct.pack("<2sHI", b"II", 42, 8) + directory(grey(3, 1, offset=8, count=3)))
     assert read(tmp_path / "b.tif").shape == (1, 3)
