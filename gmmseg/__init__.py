@@ -53,13 +53,9 @@ __all__ = ["__version__", *_HOMES]
 
 def __getattr__(name: str) -> Any:
     """Load a public name where it is first used, so that `import gmmseg` is instant."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'gmmseg' has no attribute {name!r}")
-    from importlib import import_module
+    from gmmseg.extras import loaded  # here, because the face of a package loads nothing by itself
 
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+    return loaded(__name__, name, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -1,13 +1,38 @@
-"""What is installed only where it is asked for."""
+"""What is loaded, or even installed, only where it is asked for."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 from gmmseg.errors import GmmsegError
 
-__all__ = ["require"]
+__all__ = ["loaded", "require"]
+
+
+def loaded(package: str, name: str, homes: Mapping[str, str]) -> Any:
+    """Load a public name of a package, and keep it there: what the package's `__getattr__` returns.
+
+    Parameters
+    ----------
+    package : str
+        Its `__name__`.
+    name : str
+    homes : mapping of str to str
+        The modules that have the public names.
+
+    Raises
+    ------
+    AttributeError
+        It is no public name of the package.
+    """
+    if name not in homes:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    value = getattr(import_module(homes[name]), name)
+    setattr(sys.modules[package], name, value)
+    return value
 
 
 def require(module: str, extra: str, purpose: str) -> Any:

@@ -29,10 +29,6 @@ __all__ = list(_HOMES)
 
 def __getattr__(name: str) -> Any:
     """Load a public name where it is first used: the work on one image needs nothing of the rest."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'gmmseg.batch' has no attribute {name!r}")
-    from importlib import import_module
+    from gmmseg.extras import loaded  # here, because the face of a package loads nothing by itself
 
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+    return loaded(__name__, name, _HOMES)

@@ -28,22 +28,22 @@ if TYPE_CHECKING:
     from gmmseg.export.vector import to_geojson as to_geojson
 
 _HOMES = {
-    "Export": "files",
-    "Instances": "instances",
-    "Place": "georeference",
-    "Polygon": "polygons",
-    "check_export": "files",
-    "find_instances": "instances",
-    "names_in": "georeference",
-    "place_in": "georeference",
-    "place_of": "georeference",
-    "to_coco": "coco",
-    "to_geojson": "vector",
-    "to_labelme": "polygons",
-    "to_panoptic": "coco",
-    "to_polygons": "polygons",
-    "to_yolo": "polygons",
-    "write_export": "files",
+    "Export": "gmmseg.export.files",
+    "Instances": "gmmseg.export.instances",
+    "Place": "gmmseg.export.georeference",
+    "Polygon": "gmmseg.export.polygons",
+    "check_export": "gmmseg.export.files",
+    "find_instances": "gmmseg.export.instances",
+    "names_in": "gmmseg.export.georeference",
+    "place_in": "gmmseg.export.georeference",
+    "place_of": "gmmseg.export.georeference",
+    "to_coco": "gmmseg.export.coco",
+    "to_geojson": "gmmseg.export.vector",
+    "to_labelme": "gmmseg.export.polygons",
+    "to_panoptic": "gmmseg.export.coco",
+    "to_polygons": "gmmseg.export.polygons",
+    "to_yolo": "gmmseg.export.polygons",
+    "write_export": "gmmseg.export.files",
 }
 
 __all__ = [*_HOMES]
@@ -51,8 +51,6 @@ __all__ = [*_HOMES]
 
 def __getattr__(name: str) -> Any:
     """Load a public name where it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'gmmseg.export' has no attribute {name!r}")
-    from importlib import import_module
+    from gmmseg.extras import loaded  # here, because the face of a package loads nothing by itself
 
-    return getattr(import_module(f"gmmseg.export.{_HOMES[name]}"), name)
+    return loaded(__name__, name, _HOMES)

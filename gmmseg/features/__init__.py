@@ -8,13 +8,13 @@ if TYPE_CHECKING:
 
     from gmmseg.features.recipe import Recipe as Recipe
 
-__all__ = ["Recipe"]
+_HOMES = {"Recipe": "gmmseg.features.recipe"}
+
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name where it is first used."""
-    if name not in __all__:
-        raise AttributeError(f"module 'gmmseg.features' has no attribute {name!r}")
-    from gmmseg.features.recipe import Recipe  # here, see above
+    from gmmseg.extras import loaded  # here, because the face of a package loads nothing by itself
 
-    return Recipe
+    return loaded(__name__, name, _HOMES)

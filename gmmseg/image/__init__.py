@@ -8,13 +8,13 @@ if TYPE_CHECKING:
 
     from gmmseg.image.image import Image as Image
 
-__all__ = ["Image"]
+_HOMES = {"Image": "gmmseg.image.image"}
+
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name where it is first used."""
-    if name not in __all__:
-        raise AttributeError(f"module 'gmmseg.image' has no attribute {name!r}")
-    from gmmseg.image.image import Image  # here, see above
+    from gmmseg.extras import loaded  # here, because the face of a package loads nothing by itself
 
-    return Image
+    return loaded(__name__, name, _HOMES)
