@@ -46,6 +46,8 @@ class FileFormat(Protocol):
         The extra of gmmseg that brings what the format needs beyond gmmseg's own requirements.
     refusals : mapping of str to str
         Why one of its files cannot hold a result, and what to do, for those of which people may expect it.
+    beside : mapping of str to collection of str
+        For each kind of result what is added to the name of its file for those that `write` may put beside it.
     planar : bool
         Whether it has room for two axes only.
     folders : bool
@@ -74,6 +76,7 @@ class FileFormat(Protocol):
     suffixes: Mapping[str, Collection[ResultKind]]
     extra: str | None = None
     refusals: Mapping[ResultKind, str] = {}
+    beside: Mapping[ResultKind, Collection[str]] = {}
     planar: bool = False
     folders: bool = False
     weak: bool = False
@@ -148,7 +151,7 @@ class BuiltIn(FileFormat):
 
     Parameters
     ----------
-    name, suffixes, extra, refusals, planar, folders, weak
+    name, suffixes, extra, refusals, beside, planar, folders, weak
         As of `FileFormat`.
     where : str
         The module below `gmmseg.io` with the functions, or an object in it: "picture.format:PNG".
@@ -174,6 +177,7 @@ class BuiltIn(FileFormat):
     needs: str | None = None
     decoder: str | None = None
     refusals: Mapping[ResultKind, str] = field(default_factory=dict)
+    beside: Mapping[ResultKind, Collection[str]] = field(default_factory=dict)
     planar: bool = False
     folders: bool = False
     weak: bool = False

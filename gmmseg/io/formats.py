@@ -44,11 +44,6 @@ _NUMBERS: frozenset[ResultKind] = frozenset({"labels", "soft", "map"})
 _PICTURE: frozenset[ResultKind] = frozenset({"picture"})
 _CLASSES: frozenset[ResultKind] = frozenset({"labels", "soft"})
 _NOTHING: frozenset[ResultKind] = frozenset()
-# Names of classes, and coordinate systems that GeoTIFF has no keys for.
-_BESIDE: dict[tuple[str, ResultKind], tuple[str, ...]] = {
-    ("NIfTI", "labels"): (".txt",),
-    **{("TIFF", kind): (".aux.xml",) for kind in _NUMBERS},
-}
 
 FORMATS: tuple[FileFormat, ...] = (
     BuiltIn(
@@ -72,6 +67,7 @@ FORMATS: tuple[FileFormat, ...] = (
         "tiff.format",
         ((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
         labels=".tif",
+        beside=dict.fromkeys(_NUMBERS, (".aux.xml",)),  # coordinate systems that GeoTIFF has no keys for
         answers=frozenset({"place"}),
     ),
     BuiltIn("WebP", {".webp": _PICTURE}, "picture.format:WEBP", ((8, b"WEBP"),)),
@@ -94,6 +90,7 @@ FORMATS: tuple[FileFormat, ...] = (
         "nifti.format",
         ((344, b"n+1\0"), (4, b"n+2\0\r\n\x1a\n"), (344, b"ni1\0"), (4, b"ni2\0\r\n\x1a\n")),
         labels=".nii.gz",
+        beside={"labels": (".txt",)},  # names of classes
         extra="medical",
         needs="nibabel",
     ),
@@ -300,7 +297,7 @@ def side_files(path: Path, kind: ResultKind, known: FileFormat) -> list[Path]:
     >>> side_files(Path("a.nii.gz"), "labels", choose(Path("a.nii.gz"), kind="labels"))[0].name
     'a.nii.gz.txt'
     """
-    return [path.with_name(path.name + ending) for ending in _BESIDE.get((known.name, kind), ())]
+    return [path.with_name(path.name + ending) for ending in known.beside.get(kind, ())]
 
 
 def suffixes_for(kind: ResultKind, formats: tuple[FileFormat, ...] = FORMATS) -> list[str]:

@@ -10,7 +10,8 @@ from typing import IO, Any
 import numpy as np
 
 from gmmseg.image.sources import WindowSource
-from gmmseg.image.windows import Window
+from gmmseg.image.windows import Window, everything
+from gmmseg.io.array.boxes import read_box
 from gmmseg.io.damage import explained
 from gmmseg.io.nifti.gzip_stream import GzipStream
 from gmmseg.io.unchanged import Stamp, unchanged
@@ -103,37 +104,23 @@ class StoredVolume:
 
     def whole(self) -> np.ndarray:
         """Return all numbers as they are stored, (*spatial, n_volumes)."""
-        size = self.n_numbers * self.stored.itemsize
-        content: np.ndarray | bytearray
+        if not self.gzipped:
+            return self.part(everything(self.spatial))
         with unchanged(self.stamp) as file:
-            if self.gzipped:
-                stream = GzipStream()
-                stream.skip(file, self.offset)
-                content = stream.read(file, size)
-                stream.finish(file)
-            else:
-                content = np.empty(size, np.uint8)
-                _fill(content, file, self.offset)
+            stream = GzipStream()
+            stream.skip(file, self.offset)
+            content = stream.read(file, self.n_numbers * self.stored.itemsize)
+            stream.finish(file)
         return np.frombuffer(content, self.stored).reshape((*self.spatial, self.n_volumes), order="F")
 
     def part(self, window: Window) -> np.ndarray:
         """Return a window's numbers of a plain file, (*window, n_volumes); whole rows of it are read."""
-        missing = 3 - len(self.spatial)
-        first, rows, slices = (slice(0, 1),) * missing + window
-        width, height, depth = (1,) * missing + self.spatial
-        row = width * self.stored.itemsize
-        # Slices of which all rows are read follow one another in the file.
-        at_once = slices.stop - slices.start if rows.stop - rows.start == height else 1
-        out = np.empty((self.n_volumes, slices.stop - slices.start, (rows.stop - rows.start) * row), np.uint8)
-        with unchanged(self.stamp) as file:
-            for number in range(self.n_volumes):
-                for z in range(0, out.shape[1], at_once):
-                    place = (number * depth + slices.start + z) * height + rows.start
-                    _fill(out[number, z : z + at_once].reshape(-1), file, self.offset + place * row)
-        numbers = out.view(self.stored).reshape(self.n_volumes, out.shape[1], -1, width).T
-        if first.stop - first.start < width:
-            numbers = np.array(numbers[first], order="K")
-        return numbers.reshape((*(s.stop - s.start for s in window), self.n_volumes), order="F")
+        first, n_along = window[0], self.spatial[0]
+        box = (slice(0, n_along), *window[1:], slice(0, self.n_volumes))
+        self.stamp.check()
+        numbers = read_box(self.path, self.offset, (*self.spatial, self.n_volumes), self.stored, "F", box)
+        self.stamp.check()
+        return numbers if first.stop - first.start == n_along else np.array(numbers[first], order="K")
 
     def decoded(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return pixels (*window, n_channels) of stored numbers (*window, n_volumes), and where they are valid."""
@@ -160,13 +147,6 @@ def _valid(pixels: np.ndarray) -> np.ndarray | None:
         known &= pixels >= np.finfo(np.float32).min
     valid: np.ndarray = known.any(axis=-1)
     return None if valid.all() else valid
-
-
-def _fill(out: np.ndarray, file: IO[bytes], place: int) -> None:
-    """Read bytes of a file into an array; EOFError where there are fewer."""
-    file.seek(place)
-    if file.readinto(out.data) != out.size:  # type: ignore[attr-defined]  # of every file that is opened as bytes
-        raise EOFError
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import io
 import math
-import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ import numpy as np
 
 from gmmseg.image.place import Place
 from gmmseg.image.windows import Window
+from gmmseg.io.array.boxes import make_room
 from gmmseg.io.dicom.series import Series
 from gmmseg.io.palette import palette
 
@@ -119,14 +118,7 @@ def _quantized(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
 
 def _mapped(file: Any, dtype: np.dtype[Any], offset: int, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
     """Map what will be written; its room is taken now, because writing to a full disk through a map is fatal."""
-    size = offset + math.prod(shape) * dtype.itemsize
-    file.truncate(size)
-    if hasattr(os, "posix_fallocate"):
-        try:
-            os.posix_fallocate(file.fileno(), 0, size)
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # what file systems say that cannot do it
-                raise
+    make_room(file, offset + math.prod(shape) * dtype.itemsize)
     return np.memmap(file, dtype, "r+", offset, shape, "F")
 
 
