@@ -48,6 +48,7 @@ def segment(
     prior: Any = None,
     prior_weight: float = 1.0,
     class_names: Sequence[str] | None = None,
+    components: int | None = None,
     memory: int = MEMORY,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -92,6 +93,10 @@ def segment(
         Power of `prior`: 0 ignores it, 1 takes it as it is.
     class_names : sequence of str, optional
         One a class, in the order of the labels.
+    components : int, 1 to 64, optional
+        Gaussians of which each class is made: by default 1, and where every class has scribbles as many as they can
+        tell apart. Several are told by scribbles what they are of, and what no stroke has touched is of the class whose
+        strokes are spread most widely; without scribbles those that overlap are one class.
     memory : int
         Bytes that may be taken. Of a file whose pixels take more than half of that, pixels are read window by window,
         and `Segmentation.save` writes labels window by window, in any format that can be read and written so.
@@ -138,6 +143,7 @@ def segment(
         seed=seed,
         outliers=outliers,
         class_names=class_names,
+        components=components,
         hints=Hints(scribbles, prior, prior_weight),
     )
     effort = Effort(memory, threads, progress)
@@ -164,6 +170,7 @@ def fit(
     prior: Any = None,
     prior_weight: float = 1.0,
     class_names: Sequence[str] | None = None,
+    components: int | None = None,
     memory: int = MEMORY,
     threads: int | None = None,
 ) -> Model:
@@ -174,7 +181,7 @@ def fit(
     images : path, array_like, Image, or an iterable of these
         Such as a list, a generator or `Path("scenes").glob("*.tif")`. They are opened one after the other; those of an
         iterable without a length are counted first. A list is of images, never one image.
-    k, features, covariance, smooth, seed, outliers, class_names
+    k, features, covariance, smooth, seed, outliers, class_names, components
         As of `segment`.
     mask : array_like, shape (*spatial), optional
         Of every image.
@@ -223,6 +230,7 @@ def fit(
         seed=seed,
         outliers=outliers,
         class_names=class_names,
+        components=components,
         hints=Hints(scribbles, prior, prior_weight),
     )
     effort = Effort(memory, threads)

@@ -159,7 +159,7 @@ def _record(model: Model, sources: Sequence[Path], target: Path, seconds: float)
                 "means": dict(zip(model.plane_names, map(finite, means), strict=True)),
             }
             for label, (name, weight, means) in enumerate(
-                zip(model.class_names, model.mixture.weights, model.means, strict=True), 1
+                zip(model.class_names, model.weights, model.means, strict=True), 1
             )
         ],
         "seconds": round(seconds, 3),

@@ -135,7 +135,7 @@ def _model(path: Path) -> dict[str, Any]:
             {
                 "label": row + 1,
                 "name": name,
-                "weight": finite(model.mixture.weights[row]),
+                "weight": finite(model.weights[row]),
                 "means": dict(zip(model.plane_names, map(finite, means[row]), strict=True)),
             }
             for row, name in enumerate(model.class_names)

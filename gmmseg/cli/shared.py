@@ -100,6 +100,11 @@ _FITTING = (
         type=Outliers(),
         help="Keep gross errors from moving the classes, by a uniform class beside them or by long tails.",
     ),
+    _fitting(
+        "--components",
+        type=WholeNumber(1, 64),
+        help="Gaussians that make up each class.  [default: 1, and as many as tell them apart where all have strokes]",
+    ),
     _fitting("--class-names", type=Names(), help="Names of the classes, in the order of their labels."),
     _fitting("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result."),
 )

@@ -102,6 +102,13 @@ def fit_images(
 def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, threads: int = 1) -> Fitted:
     """Fit a model of k classes to a survey, and on request the bias field of its one image."""
     ordered, strength = options.hints.prior is not None, options.strength  # maps number the classes already
+    n_components = options.components_of(found.sample.classes)
+    if n_components > k and found.sample.planes.shape[1]:
+        from gmmseg.fitting.components import fit_components  # here, because most classes are one Gaussian each
+
+        mixture, memberships = fit_components(found, k, n_components, options, rng, threads)
+        strength = TYPICAL if strength is None else strength
+        return Fitted(_model(found, mixture, options.names(options.most_classes)[:k], strength, memberships), found)
     mixture = _fit_mixture(found, k, options, rng, threads)
     shading = None
     if not found.sample.planes.shape[1]:
@@ -126,19 +133,28 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
     field = None if shading is None else shading.field
     order = _order(mixture, found.sample.classes, fixed=ordered)
     names = options.names(k if options.automatic else options.most_classes)
-    model = Model(
-        found.recipe,
-        found.recipe.names(found.image),
+    strength = TYPICAL if strength is None else strength
+    model = _model(found, mixture.select(order), names[: mixture.n_components], strength)
+    return Fitted(model, found, field)
+
+
+def _model(
+    found: Survey, mixture: Mixture, names: tuple[str, ...], strength: float, memberships: Array | None = None
+) -> Model:
+    image, recipe = found.image, found.recipe
+    return Model(
+        recipe,
+        recipe.names(image),
         found.groups,
         found.center,
         found.scale,
-        mixture.select(order),
-        names[: mixture.n_components],
-        TYPICAL if strength is None else strength,
-        found.image.n_channels,
-        found.image.color,
+        mixture,
+        names,
+        strength,
+        image.n_channels,
+        image.color,
+        memberships=memberships,
     )
-    return Fitted(model, found, field)
 
 
 def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, threads: int) -> Mixture:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmmseg.checks import whole_number
 from gmmseg.errors import ParameterError
@@ -30,11 +31,18 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_CHOSEN", "MOST_CLASSES", "Effort", "FitOptions", "Hints", "Reading"]
 
+Array = NDArray[Any]
+
 MOST_CLASSES = 255
 """Labels are of 8 bits, and 0 is no data."""
 
 MOST_CHOSEN = 12
 """Numbers of classes that are compared where none is given."""
+
+_MOST_COMPONENTS = 64
+# Components that strokes tell apart: of two classes 12 to 24 are equally good on photographs, as long as every one
+# is seen by some pixels of the strokes of its class.
+_TOLD_APART, _EACH, _TOLD_BY = 24, 4, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +101,9 @@ class FitOptions:
     outliers : {"uniform", "student"}, optional
     class_names : sequence of str, optional
         One a class, in the order of the labels.
+    components : int, 1 to 64, optional
+        Gaussians of which each class is made; by default 1, and as many as scribbles can tell apart where every
+        class has some.
     hints : Hints
 
     Raises
@@ -110,6 +121,7 @@ class FitOptions:
     seed: int = 0
     outliers: str | None = None
     class_names: Sequence[str] | None = None
+    components: int | None = None
     hints: Hints = Hints()
 
     @classmethod
@@ -142,10 +154,19 @@ class FitOptions:
             raise ParameterError(f"bias_field=True does not go with features={self.features!r}; leave texture out")
         if self.outliers not in (None, *OUTLIERS):
             raise ParameterError(f"outliers={self.outliers!r} is not known; use {' or '.join(OUTLIERS)}, or None")
+        if self.components is not None:
+            self._check_components(whole_number("components", self.components, 1, _MOST_COMPONENTS))
         if self.automatic and self.hints.given:
             raise ParameterError('k="auto" does not go with scribbles or prior, which number the classes; give k')
         if not self.automatic:
             _ = self.names(self.most_classes)
+
+    def _check_components(self, components: int) -> None:
+        """Refuse classes of several Gaussians where something else takes a class for one."""
+        asked = {'k="auto"': self.automatic, "bias_field=True": self.bias_field, "prior": self.hints.prior is not None}
+        others = [name for name, given in asked.items() if given]
+        if components > 1 and others:
+            raise ParameterError(f"components={components} does not go with {others[0]}; leave one of them out")
 
     @property
     def automatic(self) -> bool:
@@ -176,7 +197,18 @@ class FitOptions:
     @property
     def hears_neighbours(self) -> bool:
         """Whether classes are fitted on patches of pixels, together with their neighbours or with a bias field."""
-        return self.bias_field or (self.strength != 0 and self.most_classes > 1 and not self.textured)
+        alone = (self.components or 1) > 1 or self.strength == 0 or self.most_classes == 1
+        return self.bias_field or not (alone or self.textured)
+
+    def components_of(self, strokes: Array | None) -> int:
+        """Return how many components k classes have together, given the classes of some samples, 0 where free."""
+        k = self.most_classes
+        if self.components is not None:
+            return k * self.components
+        if strokes is None or k == 1 or self.hints.prior is not None or self.bias_field:
+            return k
+        fewest = int(np.bincount(strokes, minlength=k + 1)[1 : k + 1].min())
+        return max(k, min(max(_TOLD_APART, _EACH * k), fewest // _TOLD_BY, MOST_CLASSES))
 
     def names(self, k: int) -> tuple[str, ...]:
         """Return names of k classes: those given, checked, or numbers."""

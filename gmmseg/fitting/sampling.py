@@ -20,7 +20,7 @@ from gmmseg.image.pixels import ENOUGH, Taken, one_in_each_run, sample_and_take,
 if TYPE_CHECKING:
     from gmmseg.spatial.guidance import Guidance
 
-__all__ = ["Sample", "SampleRequest", "blur_position", "join_samples", "take_sample"]
+__all__ = ["Sample", "SampleRequest", "join_samples", "take_sample"]
 
 Array = NDArray[Any]
 
@@ -46,8 +46,8 @@ class Sample:
         Contrast of the image, where it was taken in the same pass over a file.
     patches : Patches, optional
         Pixels with their neighbours, where these shall be heard.
-    rounding : ndarray, shape (d,), or 0
-        Variance that was taken from the features where the image's values were rounded to integers.
+    noise : ndarray, shape (d,), or 0
+        Variance by which the features are taken to be uncertain, see `take_sample`.
     """
 
     planes: Array
@@ -56,7 +56,7 @@ class Sample:
     classes: Array | None = None
     variation: Array | None = None
     patches: Patches | None = None
-    rounding: Array | float = 0.0
+    noise: Array | float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +95,9 @@ def take_sample(
 
     Notes
     -----
-    Position is blurred by a tenth of the longest side at weight 1, and in inverse proportion to the weight: under a
-    free covariance the scale of a feature changes nothing, only what is known less exactly weighs less.
+    Features are uncertain by what rounding to integers took. Position is taken to be uncertain by a tenth of the
+    longest side at weight 1, and in inverse proportion to the weight: under a free covariance the scale of a feature
+    changes nothing, only what is known less exactly weighs less.
     """
     recipe = request.recipe
     if request.count is None and not image.in_memory:
@@ -115,23 +116,24 @@ def take_sample(
         flat = _with_scribbles(image, guidance.scribbles, found.flat, rng)
         (found,) = take_each(image, [flat])
     planes = recipe.planes_of(image, found.values, found.flat, threads=request.threads)
-    blur_position(planes, recipe.n_guides(image), rng)
-    uncertain = _uncertainty(image, recipe, found.values)
+    noise = _noise(image, recipe, found.values)
     if guidance is None:
-        return Sample(planes, variation=variation, patches=around, rounding=uncertain)
+        return Sample(planes, variation=variation, patches=around, noise=noise)
     index = np.unravel_index(found.flat, image.shape)
     prior, classes = guidance.log_prior(request.k, index), guidance.classes(index)
-    return Sample(planes, None, prior, classes, variation, around, uncertain)
+    return Sample(planes, None, prior, classes, variation, around, noise)
 
 
-def _uncertainty(image: Image, recipe: Recipe, values: Array) -> Array | float:
-    """Variance (d,) that rounding took from the features of pixels with these values (n, n_channels); 0 of floats.
+def _noise(image: Image, recipe: Recipe, values: Array) -> Array | float:
+    """Variance (d,) by which features of pixels with these values (n, n_channels) are uncertain; 0 where none is.
 
-    The mean of what the pixels' own channels, each rounded by itself, take by the slopes of the features there.
+    Of rounding it is the mean of what the pixels' own channels, each rounded by itself, take by the slopes of the
+    features there.
     """
+    groups = np.array(recipe.groups(image))
+    found = np.where(groups < 0, _POSITION_BLUR**2, 0.0)
     if values.dtype.kind not in "iu" or len(values) == 0:
-        return 0.0
-    found = np.zeros(len(recipe.groups(image)))
+        return found if found.any() else 0.0
     some = values[:: -(-len(values) * image.n_channels // _SLOPES)]
     limits = np.iinfo(values.dtype)
     for channel, variance in enumerate(rounding(values)):
@@ -165,28 +167,22 @@ def _patches(
     return layout.filled(taken.values, taken.valid, log_prior, on_valid=on_valid)
 
 
-def blur_position(planes: Array, n_guides: int, rng: np.random.Generator) -> None:
-    """Blur the planes of position, those after the guides, in place: see `take_sample`."""
-    position = planes[n_guides:]
-    position += _POSITION_BLUR * rng.standard_normal(position.shape, np.float32)
-
-
 def join_samples(parts: Sequence[Sample]) -> Sample:
     """Samples of several images as one, in which each image has the same say."""
     planes = np.concatenate([part.planes for part in parts], axis=1)
     if len(parts) == 1:
         return replace(parts[0], planes=planes)
-    uncertain = np.mean([np.broadcast_to(part.rounding, len(planes)) for part in parts], axis=0)
+    noise = np.mean([np.broadcast_to(part.noise, len(planes)) for part in parts], axis=0)
     sizes = [part.planes.shape[1] for part in parts]
     if all(part.weights is None for part in parts) and min(sizes) >= ENOUGH * max(sizes):
-        return Sample(planes, rounding=uncertain)
+        return Sample(planes, noise=noise)
     equal = [
         np.full(part.planes.shape[1], 1 / max(1, part.planes.shape[1]))
         if part.weights is None
         else part.weights / max(1.0, part.weights.sum())
         for part in parts
     ]
-    return Sample(planes, np.concatenate(equal), rounding=uncertain)
+    return Sample(planes, np.concatenate(equal), noise=noise)
 
 
 def values_as_sample(image: Image, recipe: Recipe, values: Array, counts: Array) -> Sample:
@@ -198,7 +194,7 @@ def values_as_sample(image: Image, recipe: Recipe, values: Array, counts: Array)
         spread, counts = spread_over_intervals(values[:, 0], counts)
         values = spread[:, None]
     planes = recipe.planes_of(image, values, np.zeros(len(values), np.intp))
-    return Sample(planes, counts.astype(np.float64), rounding=_uncertainty(image, recipe, values))
+    return Sample(planes, counts.astype(np.float64), noise=_noise(image, recipe, values))
 
 
 def _with_scribbles(image: Image, scribbles: Array, flat: Array, rng: np.random.Generator) -> Array:

@@ -32,7 +32,7 @@ class Scene:
     patches : Patches
         Values and places of n pixels.
     features : ndarray, shape (d, n)
-        Planes of these pixels as they are in the image, in the features' units; position is blurred as in the sample.
+        Planes of these pixels as they are in the image, in the features' units.
     center, scale : ndarray, shape (d,)
         The mixture is of `(features - center) / scale`.
     variation : ndarray, shape (c,)

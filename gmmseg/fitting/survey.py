@@ -15,7 +15,7 @@ from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.features.scaling import location_and_scale
-from gmmseg.fitting.sampling import Sample, SampleRequest, blur_position, join_samples, take_sample
+from gmmseg.fitting.sampling import Sample, SampleRequest, join_samples, take_sample
 from gmmseg.fitting.scene import Scene
 from gmmseg.image import Image
 
@@ -72,10 +72,12 @@ class Survey(NamedTuple):
         Its planes are centred and scaled.
     center, scale : ndarray, shape (d,)
     noise : ndarray, shape (d,)
-        Variance, in scaled units, by which the sample is uncertain: what rounding to integers took, and at least what
-        rounding to 8 bits leaves.
+        Variance, in scaled units, by which the sample is uncertain: its own, and at least what rounding to 8 bits
+        leaves.
     scenes : tuple of Scene
         Of each image, where patches were asked for.
+    guidance : Guidance, optional
+        What is known of the classes of the image's pixels.
     """
 
     image: Image
@@ -86,6 +88,7 @@ class Survey(NamedTuple):
     scale: Array
     noise: Array
     scenes: tuple[Scene, ...] = ()
+    guidance: Guidance | None = None
 
     @property
     def groups(self) -> tuple[int, ...]:
@@ -144,7 +147,7 @@ def survey(
     ParameterError
         There is no image, or images are of different kinds.
     """
-    first, recipe, scenes, empty = None, request.recipe, [], []
+    first, recipe, scenes, empty, guidance = None, request.recipe, [], [], None
     parts: list[Sample] = []
     for image in images:
         first = image if first is None else first
@@ -157,7 +160,8 @@ def survey(
         asked = SampleRequest(
             recipe, request.count, request.k, request.by_value, request.n_images * request.patches, request.threads
         )
-        found = take_sample(image, asked, rng, None if guide is None else guide(image))
+        guidance = None if guide is None else guide(image)
+        found = take_sample(image, asked, rng, guidance)
         if found.planes.shape[1] == 0:
             empty.append((image.name, found))
             continue
@@ -166,7 +170,6 @@ def survey(
         if around is not None:
             variation = contrast(image, recipe) if variation is None else variation
             features = recipe.planes_of(image, around.values, around.flat, threads=request.threads)
-            blur_position(features, recipe.n_guides(image), np.random.default_rng(0))
             scenes.append((image if request.n_images == 1 else image.without_pixels(), around, features, variation))
         parts.append(replace(found, variation=variation))
     if first is None or recipe is None:
@@ -183,8 +186,8 @@ def survey(
         Scene(image, recipe, around, features, center, scale, variation)
         for image, around, features, variation in scenes
     )
-    noise = np.maximum(_LEAST_NOISE, sample.rounding / scale**2)
-    return Survey(first, len(parts), recipe, sample, center, scale, noise, ready)
+    noise = np.maximum(_LEAST_NOISE, sample.noise / scale**2)
+    return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance)
 
 
 def _require_squares(image: Image, planes: Array) -> None:

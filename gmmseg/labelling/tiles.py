@@ -161,13 +161,13 @@ class _Work:
         model, guidance = self.model, self.rule.guidance
         where = shifted(tile.outer, self.image.origin or (0,) * self.image.ndim)
         log_prior = None if guidance is None else guidance.log_prior(model.k, where)
-        if self.smoothing is None and name == "labels" and log_prior is None:
+        if self.smoothing is None and name == "labels" and log_prior is None and model.memberships is None:
             flat = np.empty(planes.shape[1], np.uint8)
             patterns.classify(planes, model.arguments_of, flat, 1)
             out[...] = flat.reshape(tile.shape)
             return
         posterior = self.memory.take("posterior", model.k, planes.shape[1])
-        patterns.posterior(planes, model.arguments_of, posterior, None, log_prior=log_prior)
+        model.posterior(planes, posterior, log_prior)
         posterior = posterior.reshape(model.k, *tile.shape)
         if self.smoothing is not None:
             guide = planes[: len(self.smoothing.sharpness)].reshape(-1, *tile.shape)

@@ -24,6 +24,7 @@ __all__ = ["load_model"]
 Array = NDArray[Any]
 
 _MOST_BYTES = 1 << 28  # 255 classes of 200 features, every digit written out
+_MOST_COMPONENTS = 4096
 # Numbers of an image are float32, and so are its scaled planes. What lies beyond, no fit has found.
 _LARGEST, _LEAST = 1e39, 1e-46
 _MOST_PRECISE = 1e30  # inverse standard deviations of scaled planes; EM keeps to 1e15
@@ -181,10 +182,19 @@ def _is_text(value: Any) -> bool:
 
 
 def _parse(content: _Entries) -> Model:
-    k, d = content.length("weights"), content.length("planes")
-    if not (1 <= k <= 255 and d >= 1):
-        raise ValueError(f"it has {k} classes and {d} planes; a model has 1 to 255, and at least 1 plane")
-    mixture = _mixture(content, k, d)
+    k, n_components, d = (content.length(name) for name in ("classes", "weights", "planes"))
+    if not (1 <= k <= 255 and 1 <= n_components <= _MOST_COMPONENTS and d >= 1):
+        raise ValueError(
+            f"it has {k} classes, {n_components} components and {d} planes; a model has 1 to 255, 1 to "
+            f"{_MOST_COMPONENTS}, and at least 1 plane"
+        )
+    mixture, memberships = _mixture(content, n_components, d), None
+    if content.has("memberships"):
+        memberships = content.array("memberships", (k, n_components), 0, 1)
+        if not np.abs(memberships.sum(axis=0) - 1).max() < 1e-6:
+            raise ValueError("memberships of a component do not sum to 1")
+    elif k != n_components:
+        raise ValueError(f"it has {k} classes and {n_components} components, but no memberships")
     groups = tuple(content.array("groups", (d,), -1, d - 1).tolist())
     n_guides = d - groups.count(-1)
     if n_guides == 0 or -1 in groups[:n_guides] or not _count_up(groups[:n_guides]):
@@ -201,6 +211,7 @@ def _parse(content: _Entries) -> Model:
         content.whole("channels", 1, 1 << 31),
         content.truth("color"),
         _training(content.part("training"), n_guides) if content.has("training") else None,
+        memberships,
     )
 
 

@@ -18,6 +18,8 @@ from gmmseg.features import Recipe
 from gmmseg.image import Image
 from gmmseg.io.atomic import atomic_file
 from gmmseg.kernels import Densities
+from gmmseg.mixture import patterns
+from gmmseg.mixture.memberships import moments
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.spatial.smoothing import HALO, share_power
 
@@ -25,7 +27,9 @@ __all__ = ["FORMAT", "VERSION", "Model", "Training"]
 
 Array = NDArray[Any]
 
-FORMAT, VERSION = "gmmseg-model", 2  # 2 where there are outliers or Student-t distributions
+FORMAT, VERSION = "gmmseg-model", 3  # 2 where there are outliers or Student-t distributions, 3 with memberships
+
+_PRODUCTS = 1 << 18  # of numbers in one matrix product: up to so many BLAS starts no threads of its own
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ class Model:
     center, scale : ndarray, shape (d,)
         The mixture is of `(planes - center) / scale`.
     mixture : Mixture
-        Of the scaled planes; classes in ascending order of the first feature's mean.
+        Of the scaled planes; its components are the classes, in ascending order of the first feature's mean, or parts
+        of them as `memberships` says.
     class_names : tuple of str
     strength : float
         Of the smoothing, 0 to 1.
@@ -86,6 +91,8 @@ class Model:
         What images the model is for.
     training : Training, optional
         Of the images that it was fitted to.
+    memberships : ndarray, shape (k, K), optional
+        Probability of each class given each of the mixture's K components; where None, components are classes.
     """
 
     recipe: Recipe
@@ -99,6 +106,7 @@ class Model:
     n_channels: int
     color: bool
     training: Training | None = None
+    memberships: Array | None = None
 
     def __repr__(self) -> str:
         short = Repr()
@@ -111,7 +119,7 @@ class Model:
     @property
     def k(self) -> int:
         """Number of classes."""
-        return self.mixture.n_components
+        return self.mixture.n_components if self.memberships is None else len(self.memberships)
 
     @property
     def n_guides(self) -> int:
@@ -119,20 +127,62 @@ class Model:
         return sum(group >= 0 for group in self.groups)
 
     @property
+    def weights(self) -> Array:
+        """Share of each class (k,) in the samples."""
+        return self._classes.weights
+
+    @property
     def means(self) -> Array:
-        """Class means (K, d) in the features' own units."""
-        return self.mixture.means * self.scale + self.center
+        """Class means (k, d) in the features' own units."""
+        return self._classes.means * self.scale + self.center
 
     @property
     def covariances(self) -> Array:
-        """Class covariances (K, d, d) in the features' own units."""
-        dense = self.mixture.family.dense(self.mixture.covariances, self.k, len(self.scale))
+        """Class covariances (k, d, d) in the features' own units."""
+        dense = self._classes.family.dense(self._classes.covariances, self.k, len(self.scale))
         return np.asarray(dense * self.scale[:, None] * self.scale)
 
     @cached_property
+    def _classes(self) -> Mixture:
+        """The classes by their shares, means and covariances, whatever they are made of."""
+        return self.mixture if self.memberships is None else moments(self.mixture, self.memberships)
+
+    @cached_property
     def among_neighbours(self) -> Model:
-        """The model whose posteriors the smoothing takes: what neighbours say replaces the classes' shares."""
-        return replace(self, mixture=self.mixture.tempered(share_power(self.strength)))
+        """The model whose posteriors the smoothing takes: what neighbours say replaces the classes' shares.
+
+        Components that belong to several classes tell of these as if they were equally frequent already.
+        """
+        power = share_power(self.strength)
+        if self.memberships is None:
+            return replace(self, mixture=self.mixture.tempered(power))
+        if not np.isin(self.memberships, (0, 1)).all():
+            return self
+        shares = self.memberships.T @ self._classes.tempered(power).weights
+        own = self.memberships.T @ self._classes.weights
+        weights = self.mixture.weights * np.divide(shares, own, out=np.zeros_like(own), where=own > 0)
+        return replace(self, mixture=replace(self.mixture, weights=weights))
+
+    def posterior(self, planes: Array, out: Array, log_prior: Array | None = None) -> None:
+        """Write the classes' probabilities (k, n), float32, of planes (d, n) in the features' own units.
+
+        A `log_prior` (k, n) holds logarithms of the classes' prior probabilities.
+        """
+        if self.memberships is None:
+            patterns.posterior(planes, self.arguments_of, out, None, log_prior=log_prior)
+            return
+        memberships = self.memberships.astype(np.float32)
+        step = max(1, _PRODUCTS // memberships.size)
+        for first in range(0, planes.shape[1], step):
+            columns = slice(first, first + step)
+            some = planes[:, columns]
+            parts = np.empty((memberships.shape[1], some.shape[1]), np.float32)
+            patterns.posterior(some, self.arguments_of, parts, None)
+            out[:, columns] = memberships @ parts
+        if log_prior is not None:
+            weighted = np.log(np.maximum(out, np.finfo(np.float32).tiny)) + log_prior
+            np.exp(weighted - weighted.max(axis=0), out=out)
+            out /= out.sum(axis=0)
 
     @cached_property
     def _arguments(self) -> dict[tuple[bool, bytes], Densities]:
@@ -222,6 +272,8 @@ class Model:
         if mixture.outlier_ranges is not None:
             outliers = {"weight": mixture.outlier_weight, "ranges": mixture.outlier_ranges.tolist()}
             content |= {"version": 2, "outliers": outliers}
+        if self.memberships is not None:
+            content |= {"version": 3, "memberships": self.memberships.tolist()}
         with atomic_file(Path(path), overwrite=overwrite) as file:
             file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 

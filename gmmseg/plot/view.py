@@ -129,7 +129,7 @@ def _of_model(model: Model) -> View:
         return planes
 
     return View(
-        Mixture(model.mixture.weights, model.means, model.covariances),
+        Mixture(model.weights, model.means, model.covariances),
         model.plane_names,
         _axis_labels(model),
         model.groups,

@@ -91,6 +91,15 @@ class Guidance:
         strokes = self.scribbles[where].ravel()
         return np.where(strokes > 0, strokes, likely)
 
+    def widest(self) -> int:
+        """Return the class whose strokes are spread most widely over the image, of k that all have strokes."""
+        assert self.scribbles is not None
+        spreads = []
+        for number in range(1, int(self.scribbles.max()) + 1):
+            place = np.nonzero(self.scribbles == number)
+            spreads.append(sum(float((along / n).var()) for along, n in zip(place, self.scribbles.shape, strict=True)))
+        return len(spreads) - int(np.argmax(spreads[::-1]))
+
 
 def _checked_scribbles(image: Image, k: int, scribbles: Array) -> Array:
     if scribbles.dtype.kind not in "bui":

@@ -42,6 +42,7 @@ def test_defaults_are_those_of_segment():
             "k": 4,
             "features": None,
             "covariance": "full",
+            "components": None,
             "smooth": True,
             "bias_field": False,
             "sample": 100_000,

@@ -8,13 +8,12 @@ from gmmseg.fitting.sampling import SampleRequest, take_sample
 from gmmseg.image.pixels import sample_pixels
 
 
-def test_sampled_planes_are_those_of_the_sample_but_for_a_blur_of_position(rng):
+def test_sampled_planes_are_those_of_the_sample_and_position_is_known_to_be_uncertain(rng):
     image, recipe = Image.from_array(rng.random((60, 80, 3))), Recipe.parse("lab,xy")
-    planes = take_sample(image, SampleRequest(recipe, 2000), np.random.default_rng(3)).planes
+    found = take_sample(image, SampleRequest(recipe, 2000), np.random.default_rng(3))
     flat, values, _ = sample_pixels(image, 2000, np.random.default_rng(3))
-    exact = recipe.planes_of(image, values, flat)
-    np.testing.assert_array_equal(planes[:3], exact[:3])
-    assert 0.05 < (planes[3:] - exact[3:]).std() < 0.2
+    np.testing.assert_array_equal(found.planes, recipe.planes_of(image, values, flat))
+    np.testing.assert_allclose(found.noise, [0, 0, 0, 0.01, 0.01])
 
 
 def test_what_rounding_took_from_the_features(rng):
@@ -22,19 +21,17 @@ def test_what_rounding_took_from_the_features(rng):
     exact = rng.normal(0.5, 0.05, (90, 100, 3))
     recipe = Recipe.parse("lab,xy")
     rounded = np.round(exact * 255).astype(np.uint8)
-    found = take_sample(Image.from_array(rounded), SampleRequest(recipe, None), rng).rounding
+    found = take_sample(Image.from_array(rounded), SampleRequest(recipe, None), rng).noise
     flat = np.arange(9000)
     planes = [recipe.pointwise.planes_of(Image.from_array(x), x.reshape(-1, 3), flat) for x in (exact, rounded)]
     np.testing.assert_allclose(found[:3], (planes[0] - planes[1]).var(axis=1), rtol=0.05)
-    np.testing.assert_array_equal(found[3:], 0)
-    assert take_sample(Image.from_array(exact), SampleRequest(recipe, None), rng).rounding == 0
+    np.testing.assert_allclose(found[3:], 0.01)
+    assert take_sample(Image.from_array(exact), SampleRequest(Recipe.parse("lab"), None), rng).noise == 0
 
 
 def test_counted_values_are_as_uncertain_as_their_steps(rng):
     image = Image.from_array((rng.normal(20, 2, (90, 100)).round() * 5).astype(np.uint8))
     found = take_sample(image, SampleRequest(Recipe.parse("intensity"), None), rng)
-    np.testing.assert_allclose(found.rounding, 25 / 12)
+    np.testing.assert_allclose(found.noise, 25 / 12)
     signed = Image.from_array(image.array[..., 0].astype(np.int16))  # which is sampled, not counted
-    np.testing.assert_allclose(
-        take_sample(signed, SampleRequest(Recipe.parse("intensity"), None), rng).rounding, 25 / 12
-    )
+    np.testing.assert_allclose(take_sample(signed, SampleRequest(Recipe.parse("intensity"), None), rng).noise, 25 / 12)

@@ -17,6 +17,7 @@ MODELS = {
     "one channel": (GRAY, {"outliers": "uniform"}),
     "bands": (BANDS, {"channel_axis": 0, "outliers": "student", "covariance": "diag"}),
     "position": (BANDS, {"channel_axis": 0, "features": "bands,xy", "covariance": "tied"}),
+    "components": (GRAY, {"components": 2, "smooth": 0.5}),
 }
 DIGITS = "1" + "0" * 400
 # As they are spelled in the file.
@@ -119,7 +120,7 @@ def test_some_values_at_every_place(tmp_path):
         (("groups", 1), "7", "groups holds something else than numbers from -1 to 1"),
         (("groups", 0), "-1", "groups does not count up from 0, with -1 for position at the end"),
         (("groups", 1), "0.5", "groups does not count up from 0, with -1 for position at the end"),
-        (("classes",), '["a"]', "classes is not a list of 2 texts"),
+        (("classes",), '["a"]', "it has 1 classes and 2 components, but no memberships"),
         (("classes", 1), r'"\ud800"', "classes is not a list of 2 texts"),
         (("training",), "[1]", "training is not an object with entries of its own"),
         (("training", "gap"), None, "'training.gap' is missing"),

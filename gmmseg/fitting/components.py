@@ -1,0 +1,70 @@
+"""Classes of several Gaussians: more components than classes are fitted, and then told which class they are of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from gmmseg.fitting.options import FitOptions
+from gmmseg.fitting.survey import Survey
+from gmmseg.mixture.em import Iteration, expectation_maximization
+from gmmseg.mixture.memberships import average, by_examples, by_overlap, moments
+from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.seeding import Seeding, seed_mixture
+
+__all__ = ["fit_components"]
+
+Array = NDArray[Any]
+
+_SAMPLES = 20_000  # enough for a few dozen components
+_ITERATION = Iteration(1e-4, 100)
+
+
+def fit_components(
+    found: Survey, k: int, n_components: int, options: FitOptions, rng: Generator, threads: int = 1
+) -> tuple[Mixture, Array]:
+    """Fit components to a survey, and return them with their memberships (k, K) in the classes.
+
+    Parameters
+    ----------
+    found : Survey
+        With at least one valid pixel.
+    k : int
+    n_components : int
+        More than k; no more than the sampled pixels have distinct colours.
+    options : FitOptions
+    rng : numpy.random.Generator
+    threads : int
+
+    Notes
+    -----
+    Where strokes tell the classes, fits of a third, two thirds and all of so many components are averaged: few are seen
+    by a stroke each, many follow the borders, and what one fit has cut badly the others have not. Without strokes
+    components that overlap are merged, and classes go up in the first feature.
+    """
+    sample = found.sample
+    planes, weights = sample.planes, None if sample.weights is None else sample.weights / sample.weights.mean()
+    if planes.shape[1] > _SAMPLES:
+        chosen = np.sort(rng.choice(planes.shape[1], _SAMPLES, replace=False))
+        planes, weights = np.ascontiguousarray(planes[:, chosen]), None if weights is None else weights[chosen]
+    weights = None if weights is None else weights.astype(np.float32)
+
+    def fit(number: int) -> Mixture:
+        seeding = Seeding(options.covariance, noise=found.noise, outliers=options.outliers, rounds=1, threads=threads)
+        start = seed_mixture(planes, found.supported(number, quiet=True), rng, seeding, weights=weights)
+        iteration = _ITERATION._replace(noise=found.noise, threads=threads)
+        return expectation_maximization(planes, start, iteration, weights=weights).mixture
+
+    if sample.classes is None:
+        mixture = fit(n_components)
+        memberships = by_overlap(mixture.posterior(planes, threads=threads), k, weights)
+        order = np.argsort(moments(mixture, memberships).means[:, 0], kind="stable")
+        return mixture, memberships[order]
+    assert found.guidance is not None
+    mixture = average([fit(number) for number in (n_components // 3, 2 * n_components // 3, n_components)])
+    drawn = np.flatnonzero(sample.classes)
+    posterior = mixture.posterior(np.ascontiguousarray(sample.planes[:, drawn]), threads=threads)
+    return mixture, by_examples(posterior, sample.classes[drawn], mixture.weights, found.guidance.widest())
