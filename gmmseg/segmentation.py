@@ -81,7 +81,8 @@ def segment(
         Pixels that the fit sees; None for every pixel. Integer images of few distinct values are fitted to the counts
         of all of them where position is no feature.
     seed : int
-        Same seed, same input, same version: same result, for any number of threads.
+        Same seed, same input, same version: same result, for any number of threads. Chance has a say only in more than
+        6 classes, `k="auto"`, outliers, strokes and the bias field.
     outliers : {"uniform", "student"}, optional
         Keep gross errors from moving the classes: by a uniform component beside them, or by Student-t components.
     scribbles : path or array_like of integers, shape (*spatial), optional

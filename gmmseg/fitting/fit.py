@@ -18,6 +18,7 @@ from gmmseg.fitting.sampling import Sample
 from gmmseg.fitting.survey import Survey, SurveyRequest, survey
 from gmmseg.image import Image
 from gmmseg.mixture.covariance import family
+from gmmseg.mixture.dividing import divide
 from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import Seeding, seed_from_classes, seed_mixture
@@ -32,10 +33,13 @@ __all__ = ["Fitted", "fit_images", "fit_model"]
 
 Array = NDArray[Any]
 
-_TOLERANCE, _MAX_ITERATIONS = 1e-5, 300
-# Neighbours decide where values leave it open: on photographs and brains the likelihood of the values alone falls by
-# 0.001 to 0.06 nats a pixel. Where it falls by more, what they found are not the classes but the shading of a class.
-_LARGEST_FALL = 0.15
+_TOLERANCE, _TRIAL_TOLERANCE, _MAX_ITERATIONS = 1e-5, 1e-4, 300
+# A start without luck takes time that grows with the third power of the number of classes.
+_MOST_DIVIDED, _ALIKE = 6, 16_384
+# Neighbours decide where values leave it open. Then the likelihood of the values alone hardly falls: on brains with
+# noise of a sixth to two thirds of the difference of tissues by 0.001 nats a pixel. Where it falls by more, as on
+# photographs, what they found are not the classes but their shading.
+_LARGEST_FALL = 0.005
 
 
 class Fitted(NamedTuple):
@@ -87,6 +91,7 @@ def fit_images(
         n_images=n_images,
         by_value=not options.automatic,
         patches=options.hears_neighbours,
+        alike=0 if options.hints.given or not (options.automatic or number <= _MOST_DIVIDED) else _ALIKE,
         threads=threads,
     )
     found = survey(images, request, rng, guide=lambda image: options.hints.guidance(image, number), seen=seen)
@@ -103,7 +108,7 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
     """Fit a model of k classes to a survey, and on request the bias field of its one image."""
     ordered, strength = options.hints.prior is not None, options.strength  # maps number the classes already
     n_components = options.components_of(found.sample.classes)
-    if n_components > k and found.sample.planes.shape[1]:
+    if n_components > k == options.most_classes and found.sample.planes.shape[1]:
         from gmmseg.fitting.components import fit_components  # here, because most classes are one Gaussian each
 
         mixture, memberships = fit_components(found, k, n_components, options, rng, threads)
@@ -125,11 +130,13 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
             message = f"{found.image.name}: no bias field was taken out: {shaded.reason}"
             warnings.warn(message, DataWarning, stacklevel=4)
     if found.scenes and strength != 0 and mixture.n_components > 1:
-        heard, strength = fit_neighbourhood(
+        heard, estimated = fit_neighbourhood(
             found.scenes, mixture, strength, regularization=found.noise, shading=shading, threads=threads
         )
         if shading is not None or _fall(found, mixture, heard, threads) < _LARGEST_FALL:
-            mixture = heard
+            mixture, strength = heard, estimated
+        elif strength is None:
+            strength = min(estimated, TYPICAL)
     field = None if shading is None else shading.field
     order = _order(mixture, found.sample.classes, fixed=ordered)
     names = options.names(k if options.automatic else options.most_classes)
@@ -172,18 +179,26 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
             planes, found.classes, k, rng, covariance=covariance, regularization=noise, outliers=outliers
         )
     else:
-        seeding = Seeding(
-            covariance,
-            noise=noise,
-            outliers=outliers,
-            starts=2 if k <= 6 else None,  # a photograph has more local maxima than most data
-            rounds=1,  # pixels are many, even where their values are few
-            threads=threads,
-        )
-        start = seed_mixture(planes, k, rng, seeding, weights=weights)
+        begun = None
+        if k <= _MOST_DIVIDED and outliers is None:
+            some, some_weights = _start_samples(found, weights)
+            iteration = Iteration(_TRIAL_TOLERANCE, noise=noise, threads=threads)
+            begun = divide(some, k, covariance, iteration, weights=some_weights)
+        # Pixels are many, even where their values are few, so one round of seeding is enough.
+        seeding = Seeding(covariance, noise=noise, outliers=outliers, rounds=1, threads=threads)
+        start = begun or seed_mixture(planes, k, rng, seeding, weights=weights)
     iteration = Iteration(_TOLERANCE, _MAX_ITERATIONS, noise=noise, threads=threads)
     fit = expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior)
     return fit.warned().mixture
+
+
+def _start_samples(sample: Sample, weights: Array | None) -> tuple[Array, Array | None]:
+    """Samples (d, m) of which any first part stands for the whole, and their weights."""
+    n, alike = sample.planes.shape[1], sample.alike
+    if alike is not None and alike.shape[1] >= _ALIKE // 4:
+        return alike, None
+    order = np.random.default_rng(0).permutation(n)[:_ALIKE]
+    return np.ascontiguousarray(sample.planes[:, order]), None if weights is None else weights[order]
 
 
 def _fall(found: Survey, before: Mixture, after: Mixture, threads: int) -> float:

@@ -90,7 +90,7 @@ class Layout:
         shape : tuple of int
             Of the image.
         centers : ndarray of int, shape (n,)
-            Flat indices in ascending order.
+            Flat indices, of which any first part stands for the whole; as many are taken as there is room for.
         share : int
             Number of images that have the pixels of all patches in common.
         k : int
@@ -102,8 +102,7 @@ class Layout:
             return cls(shape, tuple(np.arange(n)[None] for n in shape), whole, whole, np.arange(whole.size))
         sides = tuple(min(side, n) for side, n in zip(_SIDES[len(shape)], shape, strict=True))
         number = max(1, min(len(centers), pixels // math.prod(sides)))
-        chosen = centers[(2 * np.arange(number) + 1) * len(centers) // (2 * number)] if len(centers) else centers
-        axes, usable, inner = _windows(shape, sides, chosen)
+        axes, usable, inner = _windows(shape, sides, np.sort(centers[:number]))
         return cls((sides[0] + (len(shape) == 3), *sides[1:]), axes, usable, inner, _flat(axes, shape))
 
     def filled(

@@ -15,7 +15,7 @@ from gmmseg.features.contrast import NeighbourPairs
 from gmmseg.fitting.counting import distinct_values, rounding, spread_over_intervals
 from gmmseg.fitting.patches import Layout, Patches
 from gmmseg.image import Image
-from gmmseg.image.pixels import ENOUGH, Taken, one_in_each_run, sample_and_take, take_each
+from gmmseg.image.pixels import ENOUGH, Taken, places_alike, sample_and_take, take_each
 
 if TYPE_CHECKING:
     from gmmseg.spatial.guidance import Guidance
@@ -26,6 +26,7 @@ Array = NDArray[Any]
 
 _POSITION_BLUR = 0.1  # of the longest side, at weight 1
 _SLOPES = 4096  # pixels times channels that the slopes of features are taken at
+_LOOKS = 4  # places looked at for one pixel that is asked for, where it is known which are valid
 _PLACES = 4096  # pixels around which patches may lie
 
 
@@ -48,6 +49,8 @@ class Sample:
         Pixels with their neighbours, where these shall be heard.
     noise : ndarray, shape (d,), or 0
         Variance by which the features are taken to be uncertain, see `take_sample`.
+    alike : ndarray, shape (d, m), float32, optional
+        Pixels at places that depend neither on chance nor on the size of the image: what a start is looked for in.
     """
 
     planes: Array
@@ -57,6 +60,7 @@ class Sample:
     variation: Array | None = None
     patches: Patches | None = None
     noise: Array | float = 0.0
+    alike: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +78,8 @@ class SampleRequest:
         Take all pixels instead, counted by their values, where the image is of integers with few distinct values.
     patches : int
         Number of images that have the pixels of patches in common; 0 where no patches are asked for.
+    alike : int
+        About how many pixels at places that are the same in images of any size.
     threads : int
     """
 
@@ -82,6 +88,7 @@ class SampleRequest:
     k: int = 1
     by_value: bool = True
     patches: int = 0
+    alike: int = 0
     threads: int = 1
 
 
@@ -105,7 +112,9 @@ def take_sample(
     pairs = None if image.in_memory else NeighbourPairs.of(image)  # in memory, looking again costs nothing
     layout = Layout.around(image.shape, _places(image), request.patches, request.k) if request.patches else None
     asked = [each.flat for each in (pairs, layout) if each is not None]
-    found, answers = sample_and_take(image, request.count, rng, asked)
+    alike = _alike(image, request.alike)
+    # Always the same pixels: what another seed changes shall not be what was looked at.
+    found, (*answers, same) = sample_and_take(image, request.count, np.random.default_rng(0), [*asked, alike])
     variation = None if pairs is None else pairs.contrast(image, recipe, answers[0])
     around = None if layout is None else _patches(image, request, layout, answers[-1], found.flat, guidance)
     if request.by_value and guidance is None and recipe.by_value:
@@ -118,10 +127,20 @@ def take_sample(
     planes = recipe.planes_of(image, found.values, found.flat, threads=request.threads)
     noise = _noise(image, recipe, found.values)
     if guidance is None:
-        return Sample(planes, variation=variation, patches=around, noise=noise)
+        same = same.only_valid
+        start = recipe.planes_of(image, same.values, same.flat, threads=request.threads) if len(same.flat) else None
+        return Sample(planes, variation=variation, patches=around, noise=noise, alike=start)
     index = np.unravel_index(found.flat, image.shape)
     prior, classes = guidance.log_prior(request.k, index), guidance.classes(index)
     return Sample(planes, None, prior, classes, variation, around, noise)
+
+
+def _alike(image: Image, count: int) -> Array:
+    """Flat indices of about `count` pixels at places that are the same in images of any size; valid where known."""
+    if count == 0 or image.valid is None:
+        return places_alike(image.shape, count)
+    flat = places_alike(image.shape, _LOOKS * count)
+    return np.asarray(flat[image.valid.reshape(-1)[flat]][:count])
 
 
 def _noise(image: Image, recipe: Recipe, values: Array) -> Array | float:
@@ -150,7 +169,7 @@ def _noise(image: Image, recipe: Recipe, values: Array) -> Array | float:
 
 def _places(image: Image) -> Array:
     """Flat indices of pixels that patches may lie around, valid or not."""
-    return one_in_each_run(image.n_pixels, _PLACES, np.random.default_rng(0))
+    return places_alike(image.shape, _PLACES)
 
 
 def _patches(
@@ -159,7 +178,8 @@ def _patches(
     """Return patches with their pixels; where many of these hold no data, patches around sampled pixels instead."""
     on_valid = False
     if taken.valid is not None and np.count_nonzero(taken.valid) < ENOUGH * len(taken.valid):
-        layout = Layout.around(image.shape, sampled, request.patches, request.k)
+        spread = sampled[places_alike((len(sampled),), _PLACES)] if len(sampled) else sampled
+        layout = Layout.around(image.shape, spread, request.patches, request.k)
         on_valid = image.n_pixels > len(layout.flat)
         (taken,) = take_each(image, [layout.flat])
     index = np.unravel_index(layout.flat, image.shape)
@@ -172,17 +192,20 @@ def join_samples(parts: Sequence[Sample]) -> Sample:
     planes = np.concatenate([part.planes for part in parts], axis=1)
     if len(parts) == 1:
         return replace(parts[0], planes=planes)
+    each = [part.alike for part in parts if part.alike is not None]
+    ranks = np.concatenate([np.arange(some.shape[1]) / some.shape[1] for some in each]) if each else np.zeros(0)
+    alike = np.concatenate(each, axis=1)[:, np.argsort(ranks, kind="stable")] if each else None
     noise = np.mean([np.broadcast_to(part.noise, len(planes)) for part in parts], axis=0)
     sizes = [part.planes.shape[1] for part in parts]
     if all(part.weights is None for part in parts) and min(sizes) >= ENOUGH * max(sizes):
-        return Sample(planes, noise=noise)
+        return Sample(planes, noise=noise, alike=alike)
     equal = [
         np.full(part.planes.shape[1], 1 / max(1, part.planes.shape[1]))
         if part.weights is None
         else part.weights / max(1.0, part.weights.sum())
         for part in parts
     ]
-    return Sample(planes, np.concatenate(equal), noise=noise)
+    return Sample(planes, np.concatenate(equal), noise=noise, alike=alike)
 
 
 def values_as_sample(image: Image, recipe: Recipe, values: Array, counts: Array) -> Sample:

@@ -47,6 +47,8 @@ class SurveyRequest:
         As of `SampleRequest`.
     patches : bool
         Whether patches of neighbouring pixels are taken too.
+    alike : int
+        As of `SampleRequest`; of all images together.
     threads : int
     """
 
@@ -56,6 +58,7 @@ class SurveyRequest:
     n_images: int = 1
     by_value: bool = True
     patches: bool = False
+    alike: int = 0
     threads: int = 1
 
 
@@ -158,7 +161,13 @@ def survey(
         if seen is not None:
             seen(image, recipe)
         asked = SampleRequest(
-            recipe, request.count, request.k, request.by_value, request.n_images * request.patches, request.threads
+            recipe,
+            request.count,
+            request.k,
+            request.by_value,
+            patches=request.n_images * request.patches,
+            alike=-(-request.alike // request.n_images),
+            threads=request.threads,
         )
         guidance = None if guide is None else guide(image)
         found = take_sample(image, asked, rng, guidance)
@@ -179,8 +188,10 @@ def survey(
     parts = parts or [empty[0][1]]
     sample = join_samples(parts)
     center, scale = location_and_scale(sample.planes, recipe.groups(first), sample.weights)
-    sample.planes[...] -= center.astype(np.float32)[:, None]
-    sample.planes[...] /= scale.astype(np.float32)[:, None]
+    for planes in (sample.planes, sample.alike):
+        if planes is not None:
+            planes[...] -= center.astype(np.float32)[:, None]
+            planes[...] /= scale.astype(np.float32)[:, None]
     _require_squares(first, sample.planes)
     ready = tuple(
         Scene(image, recipe, around, features, center, scale, variation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +12,16 @@ from numpy.typing import NDArray
 from gmmseg.image import Image
 from gmmseg.image.windows import shape_of
 
-__all__ = ["ENOUGH", "MOST_LOOKS", "Taken", "one_in_each_run", "sample_and_take", "sample_pixels", "take_each"]
+__all__ = [
+    "ENOUGH",
+    "MOST_LOOKS",
+    "Taken",
+    "one_in_each_run",
+    "places_alike",
+    "sample_and_take",
+    "sample_pixels",
+    "take_each",
+]
 
 Array = NDArray[Any]
 
@@ -130,3 +140,27 @@ def one_in_each_run(n: int, count: int, rng: np.random.Generator) -> Array:
         return np.arange(n)
     edges = np.arange(count + 1) * n // count
     return np.asarray(edges[:-1] + (rng.random(count) * np.diff(edges)).astype(np.int64))
+
+
+def places_alike(shape: tuple[int, ...], count: int) -> Array:
+    """Return flat indices of about `count` pixels at the same places of images of any size, some of them twice.
+
+    Their first part is spread as evenly as all of them, and they are alike from both ends of each axis. They follow the
+    additive sequence of lowest discrepancy of Roberts (2018), mirrored.
+
+    Examples
+    --------
+    >>> np.unravel_index(places_alike((100, 100), 4), (100, 100))
+    (array([12, 12, 87, 87]), array([ 3, 96,  3, 96]))
+    """
+    ndim = len(shape)
+    ratio = 2.0
+    for _ in range(64):  # to the root of x^(ndim + 1) = x + 1
+        ratio = (1 + ratio) ** (1 / (ndim + 1))
+    number = np.arange(1, 1 + -(-count // 2**ndim))
+    near = [
+        np.minimum(((0.5 + number * ratio ** -(axis + 1)) % 1 * n / 2).astype(np.int64), (n - 1) // 2)
+        for axis, n in enumerate(shape)
+    ]
+    ends = itertools.product(*((along, n - 1 - along) for along, n in zip(near, shape, strict=True)))
+    return np.stack([np.ravel_multi_index(place, shape) for place in ends], axis=1).ravel()

@@ -70,19 +70,19 @@ def split_and_merge(fit: Fit, climb: Callable[[Mixture, int], Fit], n: int, *, p
     return fit
 
 
-def split_lengthwise(mixture: Mixture) -> Mixture:
+def split_lengthwise(mixture: Mixture, rank: int = 0, *, scaled: bool = False) -> Mixture:
     """Return 2 K components, two for each that together keep its mean and covariance, side by side on its longest axis.
 
-    The longest axis is that in units of the standard deviations of the whole, so the units of the features do not
-    matter.
+    Of rank 1 that is the second longest, and so on. Axes are long in units of the standard deviations of the whole, so
+    the units of the features do not matter; in the features' own units where these are `scaled` already.
     """
     rules, (k, d), weights = mixture.family, mixture.means.shape, mixture.weights
     dense = rules.dense(mixture.covariances, k, d)
     offsets = mixture.means - weights @ mixture.means
     variances = weights @ (np.diagonal(dense, axis1=1, axis2=2) + offsets**2)
-    unit = np.sqrt(np.where(variances > 0, variances, 1))
+    unit = np.ones(d) if scaled else np.sqrt(np.where(variances > 0, variances, 1))
     lengths, axes = np.linalg.eigh(dense / unit[:, None] / unit)
-    steps = 0.8 * np.sqrt(np.maximum(lengths[:, -1:], 0)) * axes[:, :, -1] * unit
+    steps = 0.8 * np.sqrt(np.maximum(lengths[:, [-1 - rank]], 0)) * axes[:, :, -1 - rank] * unit
     halves = dense - steps[:, :, None] * steps[:, None, :]
     return _doubled(mixture, (mixture.means - steps, mixture.means + steps), (halves, halves))
 

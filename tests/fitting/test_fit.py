@@ -8,6 +8,7 @@ from noisy_images import blobs, gains, noisy
 import gmmseg
 from gmmseg import Image, ParameterError
 from gmmseg.errors import DataWarning
+from gmmseg.evaluation import evaluate
 from gmmseg.fitting.fit import Fitted, fit_images
 from gmmseg.fitting.options import FitOptions, Hints
 
@@ -67,6 +68,26 @@ def test_the_strength_is_the_one_asked_for_or_estimated():
     assert 0.2 < given[2] < 1
     larger = Image(noisy(blobs((120, 120), 8), 20)[..., None].astype(np.float32))
     assert fitted(larger, k=3).model.strength > given[2]
+
+
+def ragged(rng, shape=(120, 160)):
+    """A picture without clear classes: fields of colour that run into each other, with grain."""
+    import cv2  # here, because nothing else draws
+
+    fields = [cv2.GaussianBlur(rng.normal(0, 1, shape).astype(np.float32), (0, 0), 12) for _ in range(3)]
+    picture = np.stack([128 + 60 * field / field.std() for field in fields], axis=-1) + rng.normal(0, 12, (*shape, 3))
+    return picture.clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("k", [3, 4, 5])
+def test_other_seeds_mirrors_and_sizes_give_the_same_classes(rng, k):
+    picture = ragged(rng)
+    found = gmmseg.segment(picture, k).labels
+    np.testing.assert_array_equal(gmmseg.segment(picture, k, seed=7).labels, found)
+    mirrored = gmmseg.segment(picture[:, ::-1].copy(), k).labels[:, ::-1]
+    double = gmmseg.segment(picture.repeat(2, axis=0).repeat(2, axis=1), k).labels[::2, ::2]
+    assert evaluate(mirrored, found).adjusted_rand_index > 0.95
+    assert evaluate(double, found).adjusted_rand_index > 0.9
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmmseg import Image
-from gmmseg.image.pixels import sample_pixels
+from gmmseg.image.pixels import places_alike, sample_pixels
 
 
 @given(
@@ -62,3 +62,24 @@ def test_a_single_valid_pixel_of_many_is_found():
     image = Image(np.arange(valid.size, dtype=np.uint32).reshape(900, 1100, 1), valid=valid)
     found = sample_pixels(image, 10, np.random.default_rng(0))
     assert found.flat.tolist() == found.values[:, 0].tolist() == [517 * 1100 + 803]
+
+
+@pytest.mark.parametrize("shape", [(97,), (60, 91), (20, 31, 44), (1, 1), (1, 500)])
+def test_places_are_alike_in_images_of_any_size_and_from_both_ends(shape):
+    flat = places_alike(shape, 4096)
+    assert len(flat) == 4096
+    here = np.stack(np.unravel_index(flat, shape))
+    twice = np.stack(np.unravel_index(places_alike(tuple(2 * n for n in shape), 4096), [2 * n for n in shape]))
+    sides = np.array(shape)[:, None]
+    assert np.abs((here + 0.5) / sides - (twice + 0.5) / (2 * sides)).max() <= (0.76 / sides).max()
+    for axis, n in enumerate(shape):
+        mirrored = here.copy()
+        mirrored[axis] = n - 1 - here[axis]
+        assert set(map(tuple, mirrored.T)) == set(map(tuple, here.T))
+
+
+def test_any_first_part_of_the_places_is_even():
+    for count in (64, 256, 1024):
+        index = np.stack(np.unravel_index(places_alike((400, 600), 4096)[:count], (400, 600)))
+        counts = np.histogram2d(*index, bins=(4, 4), range=((0, 400), (0, 600)))[0]
+        np.testing.assert_allclose(counts, count / 16, atol=2 + count / 100)

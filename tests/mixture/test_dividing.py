@@ -1,0 +1,67 @@
+"""A start without luck: what it finds, and that nothing but the samples matters."""
+
+import numpy as np
+import pytest
+
+from gmmseg.mixture.covariance import FAMILIES
+from gmmseg.mixture.dividing import divide
+from gmmseg.mixture.em import Iteration, expectation_maximization
+from gmmseg.mixture.parameters import Mixture
+
+ITERATION = Iteration(1e-4)
+
+
+def scattered(rng, k, n=6000, spread=6.0, d=2):
+    means = rng.uniform(-spread * k, spread * k, (k, d))
+    owner = rng.integers(0, k, n)
+    return np.ascontiguousarray((means[owner] + rng.normal(0, 1, (n, d))).T, np.float32), means, owner
+
+
+@pytest.mark.parametrize("covariance", FAMILIES)
+@pytest.mark.parametrize("seed", range(4))
+def test_classes_that_are_apart_are_found(covariance, seed):
+    planes, means, _ = scattered(np.random.default_rng(seed), 5)
+    found = divide(planes, 5, covariance, ITERATION)
+    nearest = np.linalg.norm(found.means[:, None] - means, axis=2).min(axis=0)
+    assert nearest.max() < 0.2
+
+
+def test_one_feature_and_one_class_within_another(rng):
+    planes = np.concatenate([rng.normal(0, 1, 3000), rng.normal(0, 9, 3000)])[None].astype(np.float32)
+    planes = planes[:, rng.permutation(6000)]
+    found = divide(planes, 2, "full", ITERATION)
+    np.testing.assert_allclose(np.sort(np.sqrt(found.covariances.ravel())), [1, 9], rtol=0.1)
+
+
+def test_turned_and_mirrored_samples_are_divided_alike(rng):
+    planes = scattered(rng, 4, d=3)[0]
+    found = divide(planes, 4, "full", ITERATION)
+    mirrored = divide(planes * np.float32([[1], [-1], [1]]), 4, "full", ITERATION)
+    np.testing.assert_array_equal(mirrored.classify(planes * np.float32([[1], [-1], [1]])), found.classify(planes))
+
+
+def test_weights_are_copies(rng):
+    planes, _, _ = scattered(rng, 3, n=500)
+    copies = rng.integers(1, 4, 500)
+    once = divide(planes, 3, "full", ITERATION, weights=copies.astype(np.float32))
+    repeated = divide(np.repeat(planes, copies, axis=1), 3, "full", ITERATION)
+    np.testing.assert_allclose(once.means, repeated.means, rtol=1e-3, atol=1e-3)
+
+
+def test_missing_features(rng):
+    planes, means, _ = scattered(rng, 3, n=3000)
+    planes[0, ::5], planes[1, 1::5] = np.nan, np.nan
+    found = expectation_maximization(planes, divide(planes, 3, "full", ITERATION), ITERATION).mixture
+    assert np.linalg.norm(found.means[:, None] - means, axis=2).min(axis=0).max() < 0.3
+
+
+def test_no_more_components_than_samples_support():
+    planes = np.repeat(np.float32([[0, 1, 5]]), 100, axis=1)
+    assert divide(planes, 9, "full", ITERATION) is None
+    assert isinstance(divide(planes, 1, "full", ITERATION), Mixture)
+
+
+def test_threads_do_not_matter(rng):
+    planes = scattered(rng, 4)[0]
+    one, three = (divide(planes, 4, "full", ITERATION._replace(threads=threads)) for threads in (1, 3))
+    assert one.means.tobytes() == three.means.tobytes()
