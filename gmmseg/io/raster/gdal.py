@@ -17,11 +17,14 @@ from gmmseg.io import damage
 from gmmseg.io.raster.beside import IMAGINE, companions, require_alone, require_inside, require_own_parts
 from gmmseg.io.raster.classic import require_sound_header
 from gmmseg.io.raster.drivers import HDF5, TIFF, Driver, beginning, driver_of, require_known
+from gmmseg.io.raster.systems import require_no_files
 from gmmseg.io.request import Reading, require_bytes
 
 __all__ = ["environment", "explained", "library", "open_dataset", "opener", "reason_of", "require_blocks"]
 
 _CACHE_MEGABYTES = 64
+_OF_NUMBERS = frozenset({".ige", ".rrd", ".clr", ".rep", ".sta", ".stx"})  # of what lies beside a raster, no system
+_COPIES = 3  # of a text: its bytes, its letters, and those without what XML escapes
 _ANY = Reading()
 _DESCRIPTION = re.compile(r"'?<VRTDataset.*(</VRTDataset>'?|$)", re.DOTALL)
 
@@ -192,3 +195,6 @@ def _require_own_companions(path: Path, owner: Path, reading: Reading) -> None:
             _check(beside, TIFF, owner, reading)
         elif start.startswith(IMAGINE):
             require_own_parts(beside, owner)
+        elif suffix not in _OF_NUMBERS:
+            require_bytes(owner, _COPIES * beside.stat().st_size, reading, f"the text of {beside.name}")
+            require_no_files(beside.read_text("latin-1"), owner, beside.name)
