@@ -128,7 +128,9 @@ def _naming_parts(path: Path, owner: Path) -> Iterator[bytes]:
             file.seek(header + 8)
             root, words = struct.unpack("<I2xI", file.read(10))
             file.seek(words)
-            if not file.read(_MOST_WORDS).partition(b"\0")[0].isascii():  # GDAL's complaint would not be readable
+            text, end, _ = file.read(_MOST_WORDS).partition(b"\0")
+            # rasterio would print that it cannot decode GDAL's complaint.
+            if not text.isascii() or not (end or len(text) < _MOST_WORDS):
                 raise InputError(f"{owner} is damaged ({path.name}: its dictionary is no text); export it again")
             waiting, seen = [root], {0}
             while waiting:

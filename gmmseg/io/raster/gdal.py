@@ -120,7 +120,8 @@ def open_dataset(path: Path, reading: Reading = _ANY) -> Any:
     Raises
     ------
     InputError
-        Its driver is not used, or what it names or has beside it is more than regular files in its folder.
+        Its driver is not used, what it names or has beside it is more than regular files in its folder, or its name is
+        none that GDAL can open.
     rasterio.errors.RasterioIOError
         It is damaged.
     """
@@ -129,6 +130,10 @@ def open_dataset(path: Path, reading: Reading = _ANY) -> Any:
         require_known(path)
         raise InputError(f"{path} is no raster of a known format; convert it to GeoTIFF")
     real = path.resolve()
+    try:
+        str(real).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{path} has a name, or is in a folder of one, that is not UTF-8; rename it") from None
     if driver.name != "VRT":
         return _opened(real, driver, owner=path, reading=reading)
     from gmmseg.io.raster.virtual import description  # here, because most rasters are files

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -75,6 +76,17 @@ def test_a_raster_of_imagine_that_is_cut_short(spilled, cut):
 def test_a_dictionary_that_is_no_text(spilled):
     content = spilled.read_bytes()
     spilled.write_bytes(content.replace(b"Ehfa_Entry", b"Ehfa\xa6Entry", 1))
+    refusal(spilled, r"damaged \(big\.img: its dictionary is no text\)")
+
+
+def test_a_dictionary_without_end(spilled):
+    """What lies behind the part that is looked at would be in a complaint that rasterio cannot decode, and prints."""
+    content = bytearray(spilled.read_bytes())
+    (header,) = struct.unpack_from("<I", content, 16)
+    (place,) = struct.unpack_from("<I", content, header + 14)
+    struct.pack_into("<I", content, header + 14, len(content))
+    words = bytes(content[place : content.index(b"\0", place)]).replace(b"}Ehfa_Entry", b"}Ehf\xe9_Entry")
+    spilled.write_bytes(content + b"{1:cx,}Filler,".ljust(14) * 80_000 + words + b"\0")
     refusal(spilled, r"damaged \(big\.img: its dictionary is no text\)")
 
 
