@@ -35,6 +35,7 @@ _NAMES = ("metadata.dim", "METADATA.DIM", "summary.txt", "SUMMARY.TXT")
 _NAMING = frozenset({"imgexternalraster", "externalrasterdms", "rrdnameslist", "eimg_rrdnameslist"})
 _NAMING |= {"dependentfile", "eimg_dependentfile"}
 _ENTRY = struct.Struct("<6I64s32s")  # next, previous, parent, child, data, bytes of data, name, type
+_OF_AXES = frozenset({"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"})  # attributes by which HDF5 joins arrays
 _MOST_WORDS = 1 << 20  # bytes of a dictionary; those of ERDAS have 4 thousand
 _MOST_ENTRIES = 1_000_000
 
@@ -192,6 +193,8 @@ def require_alone(path: Path, owner: Path, reading: Reading) -> None:
 def _require_no_files(item: Any, owner: Path) -> None:
     """Refuse what has an attribute with a coordinate system that names a file."""
     for name in item.attrs:
+        if name in _OF_AXES:
+            continue
         value: Any = b""
         with suppress(OSError, TypeError, ValueError):  # of a type that h5py does not know, and no text
             value = item.attrs[name]
