@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from gmmseg.io.raster.classic import require_sound_header
 from gmmseg.io.raster.drivers import HDF5, TIFF, Driver, beginning, driver_of, require_known
 from gmmseg.io.raster.systems import require_no_files
 from gmmseg.io.request import Reading, require_bytes
+from gmmseg.io.tiff.directories import directories
 
 __all__ = ["environment", "explained", "library", "open_dataset", "opener", "reason_of", "require_blocks"]
 
@@ -156,7 +158,11 @@ def require_blocks(path: Path, dataset: Any, reading: Reading) -> None:
 def _opened(path: Path, driver: Driver, owner: Path, reading: Reading) -> Any:
     """Open a file when what lies beside it and what it names has been looked at."""
     _require_own_companions(path, owner, reading)
-    if driver.starts == (HDF5,):
+    if driver is TIFF:
+        words = b"".join(each.systems for each in islice(directories(path), 1)).decode("latin-1")
+        if "esri pe" in words.lower():  # elsewhere they are names, and no more
+            require_no_files(words, owner, "its GeoTIFF tags")
+    elif driver.starts == (HDF5,):
         require_alone(path, owner, reading)
     elif driver.name == "netCDF":
         require_sound_header(path, owner)

@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 import pytest
 import rasterio
+import tifffile
 from rasterio.crs import CRS
 from rasterio.shutil import copy as translate
 from refusals import refusal
@@ -129,6 +130,16 @@ def as_imagine(folder, write_raster, system):
     return folder / "i.img"
 
 
+def as_tiff(folder, write_raster, system):
+    """With the words that ArcGIS writes."""
+    words = f"ESRI PE String = {system}|"
+    keys = [(1024, 0, 1, 1), (1025, 0, 1, 1), (3072, 0, 1, 32767), (3073, 34737, len(words), 0), (3074, 0, 1, 32767)]
+    flat = [1, 1, 0, len(keys), *(number for key in keys for number in key)]
+    tags = [(33550, "d", 3, (1, 1, 0), True), (33922, "d", 6, (0,) * 6, True), (34735, "H", len(flat), flat, True)]
+    tifffile.imwrite(folder / "t.tif", BANDS[0], extratags=[*tags, (34737, "s", 0, words.encode(), True)])
+    return folder / "t.tif"
+
+
 def as_numbers(folder, write_raster, system):
     h5py = pytest.importorskip("h5py")
     with h5py.File(folder / "n.nc", "w") as file:
@@ -163,7 +174,7 @@ def test_systems_in_xml(tmp_path, write_raster, opened, make, system):
 
 
 @pytest.mark.parametrize("system", ["wkt", "wkt2"])
-@pytest.mark.parametrize("make", [as_envi, as_text, as_numbers, as_imagine, as_classic])
+@pytest.mark.parametrize("make", [as_envi, as_text, as_tiff, as_numbers, as_imagine, as_classic])
 def test_systems_elsewhere(tmp_path, write_raster, opened, make, system):
     path = make(tmp_path, write_raster, SYSTEMS[system](tmp_path / "far" / "g"))
     opened()
