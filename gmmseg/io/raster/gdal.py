@@ -18,7 +18,7 @@ from gmmseg.io import damage
 from gmmseg.io.raster.beside import IMAGINE, companions, require_alone, require_inside, require_own_parts
 from gmmseg.io.raster.classic import require_sound_header
 from gmmseg.io.raster.drivers import HDF5, TIFF, Driver, beginning, driver_of, require_known
-from gmmseg.io.raster.systems import require_no_files
+from gmmseg.io.raster.systems import boxes, require_no_files, require_no_files_in_words
 from gmmseg.io.request import Reading, require_bytes
 from gmmseg.io.tiff.directories import directories
 
@@ -159,9 +159,11 @@ def _opened(path: Path, driver: Driver, owner: Path, reading: Reading) -> Any:
     """Open a file when what lies beside it and what it names has been looked at."""
     _require_own_companions(path, owner, reading)
     if driver is TIFF:
-        words = b"".join(each.systems for each in islice(directories(path), 1)).decode("latin-1")
-        if "esri pe" in words.lower():  # elsewhere they are names, and no more
-            require_no_files(words, owner, "its GeoTIFF tags")
+        words = b"".join(each.systems for each in islice(directories(path), 1))
+        require_no_files_in_words(words, owner)
+    elif driver.name == "JP2OpenJPEG":
+        for words in boxes(path):
+            require_no_files_in_words(words, owner)
     elif driver.starts == (HDF5,):
         require_alone(path, owner, reading)
     elif driver.name == "netCDF":

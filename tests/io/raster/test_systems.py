@@ -140,6 +140,17 @@ def as_tiff(folder, write_raster, system):
     return folder / "t.tif"
 
 
+def as_jpeg_2000(folder, write_raster, system):
+    """With a box of GeoTIFF's tags behind the pixels."""
+    with rasterio.open(as_tiff(folder, write_raster, system)) as raster:
+        words = (folder / "t.tif").read_bytes()
+        translate(raster, folder / "j.jp2", driver="JP2OpenJPEG", GeoJP2="NO", GMLJP2="NO")
+    content = (folder / "j.jp2").read_bytes()
+    box = (len(words) + 8).to_bytes(4, "big") + b"uuid" + words
+    (folder / "j.jp2").write_bytes(content + box)
+    return folder / "j.jp2"
+
+
 def as_numbers(folder, write_raster, system):
     h5py = pytest.importorskip("h5py")
     with h5py.File(folder / "n.nc", "w") as file:
@@ -174,7 +185,7 @@ def test_systems_in_xml(tmp_path, write_raster, opened, make, system):
 
 
 @pytest.mark.parametrize("system", ["wkt", "wkt2"])
-@pytest.mark.parametrize("make", [as_envi, as_text, as_tiff, as_numbers, as_imagine, as_classic])
+@pytest.mark.parametrize("make", [as_envi, as_text, as_tiff, as_jpeg_2000, as_numbers, as_imagine, as_classic])
 def test_systems_elsewhere(tmp_path, write_raster, opened, make, system):
     path = make(tmp_path, write_raster, SYSTEMS[system](tmp_path / "far" / "g"))
     opened()
