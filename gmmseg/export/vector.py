@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, GmmsegError, OutputError, ParameterError
+from gmmseg.errors import DataWarning, GmmsegError, OutputError, ParameterError, one_line
 from gmmseg.export.georeference import Place
 from gmmseg.export.instances import Instances
 from gmmseg.export.polygons import outlines
@@ -147,6 +147,7 @@ def _sizes(instances: Instances) -> Array:
 
 def _to_wgs84(rings: Rings, crs: str) -> Rings:
     try:
+        from rasterio import Env
         from rasterio.crs import CRS
         from rasterio.warp import transform
     except ImportError:
@@ -155,7 +156,8 @@ def _to_wgs84(rings: Rings, crs: str) -> Rings:
             "or keep the raster's coordinates with keep_crs=True"
         ) from None
     try:
-        points = np.stack(transform(CRS.from_user_input(crs), CRS.from_epsg(_WGS84), *rings.points.T), axis=1)
+        with Env():  # in which GDAL does not print what it raises
+            points = np.stack(transform(CRS.from_user_input(crs), CRS.from_epsg(_WGS84), *rings.points.T), axis=1)
         if not np.isfinite(points).all():
             raise ValueError("a point is outside the system's domain")
     # rasterio lets the errors of GDAL through, whose classes it keeps private.
@@ -172,9 +174,11 @@ def _epsg(crs: str) -> int | None:
     if crs.startswith("EPSG:"):
         return int(crs.removeprefix("EPSG:"))
     with suppress(ImportError, ValueError):
+        from rasterio import Env
         from rasterio.crs import CRS
 
-        code: int | None = CRS.from_user_input(crs).to_epsg()
+        with Env():
+            code: int | None = CRS.from_user_input(crs).to_epsg()
         return code
     return None
 
@@ -202,6 +206,8 @@ def write_geopackage(
         Shapely or pyogrio is not installed.
     OutputError
         GDAL could not write it.
+    ParameterError
+        The coordinate reference system is none that GDAL knows.
     """
     try:
         import pyogrio
@@ -234,6 +240,10 @@ def write_geopackage(
                 geometry_type="Polygon" if single else "MultiPolygon",
                 crs=crs or _NO_CRS,
             )
+        except pyogrio.errors.CRSError as error:
+            raise ParameterError(
+                f"the raster's coordinate reference system cannot be written ({one_line(error)}); correct it"
+            ) from None
         except pyogrio.errors.DataSourceError as error:
             raise OutputError(f"the GeoPackage cannot be written ({error}); free space and try again") from None
         file.write(path.read_bytes())

@@ -52,7 +52,7 @@ class NeighbourPairs(NamedTuple):
             return None
         guides = recipe.n_guides(image)
         planes = recipe.planes_of(image, taken.values, self.flat)[:guides].reshape(guides, 1 + len(usable), n)
-        with np.errstate(invalid="ignore"):  # of pixels that are infinite, which are not usable
+        with np.errstate(over="ignore", invalid="ignore"):  # of infinite pixels, not usable, and of the farthest apart
             differences = planes[:, 1:] - planes[:, :1]
         change = np.nan_to_num(differences).astype(np.float64) ** 2  # what is missing does not differ
         return np.asarray((change * usable).sum(axis=(1, 2), dtype=np.float64) / max(number, 1))

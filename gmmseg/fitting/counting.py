@@ -22,6 +22,7 @@ Array = NDArray[Any]
 
 _FEW = 0.3  # a sample with more distinct values a pixel than this stands for too many values to count them all
 _LEVELS = 8  # of fewer values each may be a class of its own, as in a picture of labels
+_MOST_STEPS = 1 << 22  # from the least to the largest value: more would take memory, and tell nothing
 _AT_ONCE = 1 << 20  # pixels whose values are counted together
 
 
@@ -78,7 +79,7 @@ def spread_over_intervals(values: Array, counts: Array) -> tuple[Array, Array]:
     -------
     values, counts
         Of steps as wide as the closest two values; the counts add up to the same. As they are where all steps are
-        alike.
+        alike, or where there would be millions of them.
 
     Notes
     -----
@@ -95,7 +96,7 @@ def spread_over_intervals(values: Array, counts: Array) -> tuple[Array, Array]:
     [4.5, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.5, 4.0, 6.0]
     """
     gaps = _gaps(values)
-    if (gaps == gaps[:1]).all():
+    if (gaps == gaps[:1]).all() or int(values[-1]) - int(values[0]) > _MOST_STEPS * int(gaps.min()):
         return values, counts
     below, above = _half_widths(gaps)
     step = int(gaps.min())
@@ -120,7 +121,9 @@ def _distinct(values: Array) -> tuple[Array, Array]:
 
 def _gaps(values: Array) -> Array:
     """Differences of distinct values; 1 where they are too few to be levels of anything."""
-    return np.diff(values.astype(np.int64)) if len(values) >= _LEVELS else np.ones(max(0, len(values) - 1), np.int64)
+    if len(values) < _LEVELS:
+        return np.ones(max(0, len(values) - 1))
+    return np.diff(values.astype(np.uint64)).astype(np.float64)  # unsigned, as no difference is less than 0
 
 
 def _half_widths(gaps: Array) -> tuple[Array, Array]:

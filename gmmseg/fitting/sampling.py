@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import ParameterError
+from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import NeighbourPairs
 from gmmseg.fitting.counting import distinct_values, rounding, spread_over_intervals
@@ -115,6 +116,7 @@ def take_sample(
     alike = _alike(image, request.alike)
     # Always the same pixels: what another seed changes shall not be what was looked at.
     found, (*answers, same) = sample_and_take(image, request.count, np.random.default_rng(0), [*asked, alike])
+    _warn_of_lost_steps(image, found.values)
     variation = None if pairs is None else pairs.contrast(image, recipe, answers[0])
     around = None if layout is None else _patches(image, request, layout, answers[-1], found.flat, guidance)
     if request.by_value and guidance is None and recipe.by_value:
@@ -143,6 +145,29 @@ def _alike(image: Image, count: int) -> Array:
     return np.asarray(flat[image.valid.reshape(-1)[flat]][:count])
 
 
+def _warn_of_lost_steps(image: Image, values: Array) -> None:
+    """Say so where numbers (n, n_channels) differ by less than the steps of float32 around them, as 1e9 and 1e9 + 1."""
+    if values.dtype.itemsize < 4 or values.dtype == np.float32:
+        return
+    for column in values.T:
+        known = column if column.dtype.kind != "f" else column[np.abs(column) <= np.finfo(np.float32).max]
+        if not len(known):
+            continue
+        places = [0, len(known) // 4, len(known) // 2, 3 * len(known) // 4, len(known) - 1]
+        least, low, middle, high, most = np.partition(known, places)[places].tolist()
+        spread = (high - low) or (most - least)
+        # What float64 itself rounds is no difference.
+        noise = 16 * np.spacing(abs(middle)) if column.dtype.kind == "f" else 0
+        if noise < spread < float(np.spacing(np.float32(abs(middle)))):
+            warnings.warn(
+                f"{image.name}: its numbers lie around {middle:.6g} and differ by {spread:.3g}, which float32 does not "
+                f"hold; subtract {middle:.6g} from all of them, or multiply them where they are next to 0",
+                DataWarning,
+                stacklevel=6,
+            )
+            return
+
+
 def _noise(image: Image, recipe: Recipe, values: Array) -> Array | float:
     """Variance (d,) by which features of pixels with these values (n, n_channels) are uncertain; 0 where none is.
 
@@ -160,7 +185,7 @@ def _noise(image: Image, recipe: Recipe, values: Array) -> Array | float:
         low[:, channel] -= some[:, channel] > limits.min
         high[:, channel] += some[:, channel] < limits.max
         own = [recipe.pointwise.planes_of(image, each, np.zeros(len(each), np.intp)) for each in (low, high)]
-        slopes = (own[1] - own[0]) / (high[:, channel].astype(np.float64) - low[:, channel])
+        slopes = (own[1] - own[0]) / (high[:, channel] - low[:, channel]).astype(np.float64)
         known = ~np.isnan(slopes)
         squares = np.where(known, slopes, 0.0) ** 2
         found[: len(slopes)] += variance * squares.sum(axis=1) / np.maximum(known.sum(axis=1), 1)

@@ -27,6 +27,9 @@ __all__ = ["Survey", "SurveyRequest", "survey"]
 Array = NDArray[Any]
 
 _LARGEST = 1e15  # number whose squares float32 can still add up for any number of pixels
+# Numbers that leave room in float32 for sums and differences, or for squares, as their inverses do.
+_RANGE, _RANGE_OF_TEXTURE = 1e30, 1e15
+_MOST = float(np.finfo(np.float32).max)
 _LEAST_NOISE = 1e-4  # variance, in scaled units: about what rounding to 8 bits leaves
 
 
@@ -187,18 +190,35 @@ def survey(
         warnings.warn(f"{name}: no pixel is valid; it was left out of the fit", DataWarning, stacklevel=4)
     parts = parts or [empty[0][1]]
     sample = join_samples(parts)
-    center, scale = location_and_scale(sample.planes, recipe.groups(first), sample.weights)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # of what is refused in the next lines
+        center, scale = location_and_scale(sample.planes, recipe.groups(first), sample.weights)
+        for planes in (sample.planes, sample.alike):
+            if planes is not None:
+                planes[...] -= center.astype(np.float32)[:, None]
+                planes[...] /= scale.astype(np.float32)[:, None]
+    _require_range(first, recipe, center, scale)
     for planes in (sample.planes, sample.alike):
         if planes is not None:
-            planes[...] -= center.astype(np.float32)[:, None]
-            planes[...] /= scale.astype(np.float32)[:, None]
-    _require_squares(first, sample.planes)
+            _require_squares(first, planes)
     ready = tuple(
         Scene(image, recipe, around, features, center, scale, variation)
         for image, around, features, variation in scenes
     )
     noise = np.maximum(_LEAST_NOISE, sample.noise / scale**2)
     return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance)
+
+
+def _require_range(image: Image, recipe: Recipe, center: Array, scale: Array) -> None:
+    """Refuse numbers so large, or so close to each other, that float32 does not hold what follows from them."""
+    limit = _RANGE_OF_TEXTURE if recipe.has_texture else _RANGE
+    for middle, spread in zip(center.tolist(), scale.tolist(), strict=True):
+        large = max(abs(middle), spread) > limit
+        if large or spread < 1 / limit:
+            raise InputError(
+                f"{image.name}: its numbers lie around {middle:.3g}, {min(spread, _MOST):.3g} from each other, which "
+                f"is beyond what can be computed with ({1 / limit:g} to {limit:g}); "
+                f"{'divide' if large else 'multiply'} all of them by a power of ten"
+            )
 
 
 def _require_squares(image: Image, planes: Array) -> None:

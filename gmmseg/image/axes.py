@@ -38,7 +38,8 @@ def real_numbers(array: npt.ArrayLike, name: str) -> np.ndarray:
         # Some libraries (Pillow, for 1-bit files) hand out booleans whose bytes are 255.
         return bits if bits.max() <= 1 else (bits != 0).view(np.uint8)
     if numbers.dtype.kind == "f" and numbers.dtype.itemsize not in (4, 8):
-        return numbers.astype(np.float32 if numbers.dtype.itemsize == 2 else np.float64)
+        with np.errstate(over="ignore", under="ignore"):  # what float64 does not hold is infinite, and no data
+            return numbers.astype(np.float32 if numbers.dtype.itemsize == 2 else np.float64)
     return numbers if numbers.dtype.isnative else numbers.astype(numbers.dtype.newbyteorder("="))
 
 

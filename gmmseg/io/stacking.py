@@ -7,6 +7,7 @@ import math
 import os
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -216,11 +217,13 @@ def _require_same_crs(first: Image, other: Image) -> None:
 
 
 def _equivalent(here: Any, there: Any) -> bool:
-    """Whether two descriptions are of one coordinate system."""
+    """Whether two descriptions are of one coordinate system; not where one is none that GDAL knows."""
     if not has_rasterio():
         return False
     read = import_module("rasterio.crs").CRS.from_user_input
-    return bool(read(here) == read(there))
+    with import_module("rasterio").Env(), suppress(ValueError):  # in it GDAL does not print what it raises
+        return bool(read(here) == read(there))
+    return False
 
 
 def _require_same_spacing(first: Image, other: Image) -> None:

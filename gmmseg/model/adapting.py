@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.errors import InputError
 from gmmseg.features import Recipe
 from gmmseg.image import Image
 from gmmseg.image.pixels import sample_pixels
@@ -26,6 +27,7 @@ __all__ = ["Fitness", "adapt", "explains", "look", "remember"]
 
 Array = NDArray[Any]
 
+_FARTHEST = 1e15  # spreads of the model; float32 still adds up the squares of such numbers
 _TAIL = 0.001  # beyond the contour that holds 99.9 % of a class
 _LOOK = 10_000  # pixels that tell a share of 0.1 % from one of 5 %, and a mean log-likelihood to about 0.01 nats
 
@@ -187,7 +189,7 @@ def adapt(model: Model, image: Image, *, sample: int = 20_000, seed: int = 0) ->
     Raises
     ------
     InputError
-        The image has other channels than the model's.
+        The image has other channels than the model's, or values so far from its classes that they cannot be meant.
 
     Notes
     -----
@@ -208,6 +210,12 @@ def adapt(model: Model, image: Image, *, sample: int = 20_000, seed: int = 0) ->
     """
     model.check(image)
     planes = _scaled(model, look(image, model.recipe, count=sample, seed=seed))
+    far = np.count_nonzero(np.abs(planes) >= np.float32(_FARTHEST))
+    if far:
+        raise InputError(
+            f"{image.name}: {far} of {planes.size} sampled values lie {_FARTHEST:g} spreads of the model or more "
+            "from its classes; declare what stands for missing data as nodata, write NaN, or give a mask"
+        )
     gain, offset = calibrate(_without_position(model), planes, np.random.default_rng(seed))
     if model.training is not None and len(model.training.gain) == len(gain):
         gain = gain / model.training.gain  # beyond what the training images themselves would be moved by
@@ -220,7 +228,8 @@ def adapt(model: Model, image: Image, *, sample: int = 20_000, seed: int = 0) ->
 
 def _scaled(model: Model, planes: Array) -> Array:
     guides = slice(model.n_guides)
-    return np.asarray((planes - model.center[guides, None]) / model.scale[guides, None], np.float32)
+    scaled = (planes - model.center[guides, None]) / model.scale[guides, None]
+    return np.asarray(scaled.clip(-_FARTHEST, _FARTHEST), np.float32)
 
 
 def _without_position(model: Model) -> Mixture:

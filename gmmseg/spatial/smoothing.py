@@ -32,6 +32,7 @@ TYPICAL = 0.5
 """Strength that suits most images, where there is nothing to estimate it from."""
 
 _STRONGEST = 24.0  # nats that agreeing neighbours give together, at smooth=1; exp of it is far from overflow
+_SHARPEST = 1e30  # which float32 still holds; no image but one of next to no contrast has it
 _ENOUGH = 4.0  # nats of neighbours that say so much that shares are hardly heard
 _NEWTON_STEPS = 8
 _SETTLED = 0.05  # nats
@@ -83,7 +84,8 @@ class Smoothing:
     def of(cls, strength: float, variation: Array, scale: Array, spacing: tuple[float, ...]) -> Smoothing:
         """Return the smoothing for guides of this contrast, which are given in units of `scale`."""
         total = float((variation / scale**2).sum())
-        return cls(strength, (math.sqrt(0.25 / total) if total > 0 else 0.0) / scale, spacing)
+        sharpness = (math.sqrt(0.25 / total) if total > 0 else 0.0) / scale
+        return cls(strength, np.minimum(sharpness, _SHARPEST), spacing)
 
     @cached_property
     def neighbours(self) -> tuple[Array, Array]:

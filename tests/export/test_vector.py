@@ -188,3 +188,19 @@ def test_missing_packages_are_named(tmp_path, labels, place, monkeypatch):
             call()
     assert list(tmp_path.iterdir()) == []
     to_geojson(found, place=place, keep_crs=True)
+
+
+@pytest.mark.parametrize(
+    "crs", ["EPSG:99999", 'PROJCS["x",GEOGCS["y', "+proj=nothing", "+proj=utm +zone=33 +ellps=intl +nadgrids=gone.gsb"]
+)
+def test_systems_that_gdal_does_not_know_are_said_not_printed(tmp_path, labels, capfd, crs):
+    found, options = find_instances(labels), Export(place=Place(TRANSFORMS["north up"], crs))
+    with pytest.raises(ParameterError, match="coordinates cannot be converted to WGS 84"):
+        to_geojson(found, place=options.place)
+    if "gone" not in crs:  # which GeoPackage keeps
+        with pytest.raises(ParameterError, match="coordinate reference system cannot be written"):
+            write_export(tmp_path / "a.gpkg", found, "gpkg", options=options)
+    if not crs.startswith("EPSG"):
+        with pytest.raises(ParameterError, match="has no EPSG code"):
+            to_geojson(found, place=options.place, keep_crs=True)
+    assert capfd.readouterr() == ("", "")

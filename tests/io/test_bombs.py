@@ -1,6 +1,7 @@
 """Small files that claim much: what they take in a process of their own, run as a user does."""
 
 import json
+import lzma
 import os
 import struct
 import subprocess
@@ -8,8 +9,11 @@ import sys
 import zipfile
 import zlib
 
+import numpy as np
 import pytest
+from ome_tiff import ome_xml, plane, write_ome
 from PIL import Image as Pillow
+from tiff_bytes import one_page, pages
 
 BUDGET = 1 << 30
 BESIDE = 300 << 20  # for the program itself
@@ -119,3 +123,44 @@ def archive(path, shape, dtype, n_bytes):
 )
 def test_arrays_that_inflate(tmp_path, shape, dtype, n_bytes, code, words):
     checked(archive(tmp_path / "a.npz", shape, dtype, n_bytes), code, words)
+
+
+def stream(packer, n_bytes):
+    """Compress zeros piece by piece."""
+    return b"".join([packer.compress(bytes(1 << 20)) for _ in range(n_bytes >> 20)]) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("packer", "compression", "n_bytes", "side", "code", "words"),
+    [
+        (lzma.LZMACompressor, 34925, 1 << 30, 30, 0, "wrote"),
+        (zlib.compressobj, 8, 1 << 30, 30, 0, "wrote"),
+        (zlib.compressobj, 8, 196 << 20, 14000, 0, "wrote"),
+        (zlib.compressobj, 8, 576 << 20, 24000, 0, "wrote"),
+    ],
+)
+def test_strips_that_inflate(tmp_path, packer, compression, n_bytes, side, code, words):
+    path = tmp_path / "a.tif"
+    path.write_bytes(one_page(stream(packer(), n_bytes), side, side, compression=compression))
+    checked(path, code, words)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "jpeg", "group4"])
+def test_tiff_files_that_other_libraries_decode(tmp_path, compression):
+    path = tmp_path / "a.tif"
+    Pillow.new("1" if compression == "group4" else "RGB", (11000, 11000), 0).save(path, compression=compression)
+    checked(path, 0, "wrote")
+
+
+def test_directories_without_end(tmp_path):
+    path = tmp_path / "a.tif"
+    path.write_bytes(pages([(3, 1)] * 120, loop=100))
+    checked(path, 1, "go round in a circle")
+    path.write_bytes(pages([(3 + i % 2, 1) for i in range(8000)]))
+    checked(path, 1, "pages of different kinds")
+
+
+def test_planes_that_an_ome_file_only_promises(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    write_ome(path, np.zeros((8, 9), np.uint8), ome_xml((10**9, 1, 8, 9), plane(0)))
+    checked(path, 1, "its 1000000000 planes take")

@@ -173,6 +173,15 @@ def test_transforms_and_coordinate_systems_have_to_agree():
         _stack(first, _placed("b.tif", affine=transform, crs="EPSG:32626"))
 
 
+def test_a_coordinate_system_that_nobody_knows(capfd):
+    transform = (30.0, 0.0, 500000.0, 0.0, -20.0, 9000000.0)
+    first = _placed("a.tif", affine=transform, crs="EPSG:32625")
+    for crs in ("EPSG:99999", "+proj=nothing", 'PROJCS["x",GEOGCS["y'):
+        with pytest.raises(InputError, match=r"b\.tif has another coordinate system than a\.tif"):
+            _stack(first, _placed("b.tif", affine=transform, crs=crs))
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.filterwarnings("ignore:.*`@`.*:PendingDeprecationWarning")
 def test_one_coordinate_system_in_two_spellings():
     crs = pytest.importorskip("rasterio.crs").CRS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +22,8 @@ _PARTS_OF_ITEM = 4  # reads that pydicom needs for one
 _SHORT = 64  # bytes of values that are taken as they are
 _FEWEST_PARTS = 20_000
 _BYTES_OF_PART = 5  # on average; ordinary headers have 6 to 16, empty items by the hundred thousand 2
-_MOST_DEFLATED_PARTS = 1_000_000  # of a deflated header, whose size says little
+_MOST_DEFLATED_PARTS = 500_000  # of a deflated header, whose size says little
+_PIXELS = frozenset({0x7FE00010, 0x7FE00009, 0x7FE00008})  # tags of pixels: whole numbers, doubles, floats
 _DEFLATED, _PLAIN = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1\0\0\0"
 _LONGEST = 200  # letters
 _PART = 1 << 24  # inflated bytes at a time
@@ -118,25 +119,41 @@ def opened(file: DicomFile) -> Iterator[Any]:
 
 
 def whole(file: DicomFile, reading: Reading) -> Any:
-    """Read a file with its pixels."""
+    """Read a file up to the end of its pixels; millions of empty elements may follow, which nobody needs."""
     with opened(file) as again:
         return _parsed(again, reading, pixels=True)
 
 
 def _parsed(file: _Bounded, reading: Reading, *, pixels: bool) -> Any:
     from pydicom import dcmread
+    from pydicom.filereader import read_partial
     from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    def read() -> Any:
+        return read_partial(file, _behind_pixels()) if pixels else dcmread(file, stop_before_pixels=True)
 
     try:
         try:
-            return dcmread(file, stop_before_pixels=not pixels)
+            return read()
         except _DeflatedError as found:
             file = _inflated(file, found, reading)
-            dataset = dcmread(file, stop_before_pixels=not pixels)
+            dataset = read()
             dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
             return dataset
     finally:
         file.require_few_parts()
+
+
+def _behind_pixels() -> Callable[[int, str | None, int], bool]:
+    """Return what tells pydicom to stop at the first element behind the pixels."""
+    seen = False
+
+    def stop(tag: int, vr: str | None, length: int) -> bool:
+        nonlocal seen
+        before, seen = seen, seen or tag in _PIXELS
+        return before
+
+    return stop
 
 
 class _DeflatedError(Exception):

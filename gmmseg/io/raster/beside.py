@@ -6,12 +6,14 @@ import math
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gmmseg.errors import InputError
 from gmmseg.extras import require
 from gmmseg.io.raster.drivers import beginning, is_regular
+from gmmseg.io.raster.systems import require_no_files
 from gmmseg.io.request import Reading, require_bytes
 
 __all__ = ["IMAGINE", "companions", "require_alone", "require_inside", "require_own_parts"]
@@ -33,6 +35,7 @@ _NAMES = ("metadata.dim", "METADATA.DIM", "summary.txt", "SUMMARY.TXT")
 _NAMING = frozenset({"imgexternalraster", "externalrasterdms", "rrdnameslist", "eimg_rrdnameslist"})
 _NAMING |= {"dependentfile", "eimg_dependentfile"}
 _ENTRY = struct.Struct("<6I64s32s")  # next, previous, parent, child, data, bytes of data, name, type
+_OF_AXES = frozenset({"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"})  # attributes by which HDF5 joins arrays
 _MOST_WORDS = 1 << 20  # bytes of a dictionary; those of ERDAS have 4 thousand
 _MOST_ENTRIES = 1_000_000
 
@@ -126,7 +129,9 @@ def _naming_parts(path: Path, owner: Path) -> Iterator[bytes]:
             file.seek(header + 8)
             root, words = struct.unpack("<I2xI", file.read(10))
             file.seek(words)
-            if not file.read(_MOST_WORDS).partition(b"\0")[0].isascii():  # GDAL's complaint would not be readable
+            text, end, _ = file.read(_MOST_WORDS).partition(b"\0")
+            # rasterio would print that it cannot decode GDAL's complaint.
+            if not text.isascii() or not (end or len(text) < _MOST_WORDS):
                 raise InputError(f"{owner} is damaged ({path.name}: its dictionary is no text); export it again")
             waiting, seen = [root], {0}
             while waiting:
@@ -139,9 +144,11 @@ def _naming_parts(path: Path, owner: Path) -> Iterator[bytes]:
                 file.seek(place)
                 following, _, _, child, data, size, *names = _ENTRY.unpack(file.read(_ENTRY.size))
                 waiting += [following, child]
+                file.seek(data)
+                content = file.read(min(size, _MOST_WORDS))
+                require_no_files(content.decode("latin-1"), owner, path.name)
                 if _NAMING & {name.partition(b"\0")[0].decode("latin-1").strip().lower() for name in names}:
-                    file.seek(data)
-                    yield file.read(size)
+                    yield content
         except struct.error:
             return  # cut short: GDAL says so
 
@@ -169,6 +176,7 @@ def require_alone(path: Path, owner: Path, reading: Reading) -> None:
                 if not isinstance(link, h5py.HardLink):
                     continue
                 item = group[name]
+                _require_no_files(item, owner)
                 address = h5py.h5o.get_info(item.id).addr
                 if address in seen:
                     continue
@@ -180,6 +188,19 @@ def require_alone(path: Path, owner: Path, reading: Reading) -> None:
                         raise _elsewhere(owner, item.name)
                     n_bytes = math.prod(item.chunks or ()) * item.dtype.itemsize
                     require_bytes(owner, n_bytes, reading, "its blocks")
+
+
+def _require_no_files(item: Any, owner: Path) -> None:
+    """Refuse what has an attribute with a coordinate system that names a file."""
+    for name in item.attrs:
+        if name in _OF_AXES:
+            continue
+        value: Any = b""
+        with suppress(OSError, TypeError, ValueError):  # of a type that h5py does not know, and no text
+            value = item.attrs[name]
+        for each in [value] if isinstance(value, bytes | str) else getattr(value, "flat", ()):
+            if isinstance(each, bytes | str):
+                require_no_files(each if isinstance(each, str) else each.decode("latin-1"), owner, name[:40])
 
 
 def _elsewhere(owner: Path, name: str) -> InputError:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gmmseg.errors import InputError
+from gmmseg.io.raster.systems import require_no_files
 
 __all__ = ["require_sound_header"]
 
@@ -21,7 +22,8 @@ def require_sound_header(path: Path, owner: Path) -> None:
     Raises
     ------
     InputError
-        Lengths lead out of the file, or numbers of dimensions to none that there is.
+        Lengths lead out of the file, or numbers of dimensions to none that there is; or a coordinate system names a
+        file.
 
     Notes
     -----
@@ -30,6 +32,9 @@ def require_sound_header(path: Path, owner: Path) -> None:
     with open(path, "rb") as file:
         try:
             _Header(file, path.stat().st_size).check()
+            end = file.tell()
+            file.seek(0)
+            require_no_files(file.read(end).decode("latin-1"), owner, "its header")
         except (ValueError, struct.error) as error:
             raise InputError(f"{owner} is damaged or cut short (its header: {error}); download it again") from None
 

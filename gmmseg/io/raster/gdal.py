@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,15 @@ from gmmseg.io import damage
 from gmmseg.io.raster.beside import IMAGINE, companions, require_alone, require_inside, require_own_parts
 from gmmseg.io.raster.classic import require_sound_header
 from gmmseg.io.raster.drivers import HDF5, TIFF, Driver, beginning, driver_of, require_known
+from gmmseg.io.raster.systems import boxes, require_no_files, require_no_files_in_words
 from gmmseg.io.request import Reading, require_bytes
+from gmmseg.io.tiff.directories import directories
 
 __all__ = ["environment", "explained", "library", "open_dataset", "opener", "reason_of", "require_blocks"]
 
 _CACHE_MEGABYTES = 64
+_OF_NUMBERS = frozenset({".ige", ".rrd", ".clr", ".rep", ".sta", ".stx"})  # of what lies beside a raster, no system
+_COPIES = 3  # of a text: its bytes, its letters, and those without what XML escapes
 _ANY = Reading()
 _DESCRIPTION = re.compile(r"'?<VRTDataset.*(</VRTDataset>'?|$)", re.DOTALL)
 
@@ -117,7 +122,8 @@ def open_dataset(path: Path, reading: Reading = _ANY) -> Any:
     Raises
     ------
     InputError
-        Its driver is not used, or what it names or has beside it is more than regular files in its folder.
+        Its driver is not used, what it names or has beside it is more than regular files in its folder, or its name is
+        none that GDAL can open.
     rasterio.errors.RasterioIOError
         It is damaged.
     """
@@ -126,6 +132,10 @@ def open_dataset(path: Path, reading: Reading = _ANY) -> Any:
         require_known(path)
         raise InputError(f"{path} is no raster of a known format; convert it to GeoTIFF")
     real = path.resolve()
+    try:
+        str(real).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{path} has a name, or is in a folder of one, that is not UTF-8; rename it") from None
     if driver.name != "VRT":
         return _opened(real, driver, owner=path, reading=reading)
     from gmmseg.io.raster.virtual import description  # here, because most rasters are files
@@ -148,7 +158,13 @@ def require_blocks(path: Path, dataset: Any, reading: Reading) -> None:
 def _opened(path: Path, driver: Driver, owner: Path, reading: Reading) -> Any:
     """Open a file when what lies beside it and what it names has been looked at."""
     _require_own_companions(path, owner, reading)
-    if driver.starts == (HDF5,):
+    if driver is TIFF:
+        words = b"".join(each.systems for each in islice(directories(path), 1))
+        require_no_files_in_words(words, owner)
+    elif driver.name == "JP2OpenJPEG":
+        for words in boxes(path):
+            require_no_files_in_words(words, owner)
+    elif driver.starts == (HDF5,):
         require_alone(path, owner, reading)
     elif driver.name == "netCDF":
         require_sound_header(path, owner)
@@ -192,3 +208,6 @@ def _require_own_companions(path: Path, owner: Path, reading: Reading) -> None:
             _check(beside, TIFF, owner, reading)
         elif start.startswith(IMAGINE):
             require_own_parts(beside, owner)
+        elif suffix not in _OF_NUMBERS:
+            require_bytes(owner, _COPIES * beside.stat().st_size, reading, f"the text of {beside.name}")
+            require_no_files(beside.read_text("latin-1"), owner, beside.name)

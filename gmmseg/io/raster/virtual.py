@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element
 from gmmseg.errors import InputError
 from gmmseg.io.raster.beside import require_inside
 from gmmseg.io.raster.drivers import Driver, beginning, driver_of
+from gmmseg.io.raster.systems import require_no_files
 
 __all__ = ["MOST_BYTES", "description"]
 
@@ -101,6 +102,7 @@ class _Rewriting:
                 f"{self.owner} is a damaged virtual raster (it begins with {root.tag[:40]!r}); make it again"
             )
         made = ElementTree.tostring(self._rewritten(root, "VRTDataset", path, above), encoding="unicode")
+        require_no_files(made, self.owner, path.name)
         self._count(len(made))
         return made
 

@@ -17,8 +17,9 @@ __all__ = ["REMEDY", "Directory", "directories", "require_sound"]
 REMEDY = "export or download the TIFF file again"
 """What to do about a damaged TIFF file."""
 
-_SUBFILE, _PHOTOMETRIC, _DESCRIPTION, _BENEATH = 254, 262, 270, 330
+_SUBFILE, _PHOTOMETRIC, _DESCRIPTION, _BENEATH, _NAMES_OF_SYSTEMS = 254, 262, 270, 330, 34737
 _MOST_TAGS = 4096
+_MOST_WORDS = 1 << 16  # bytes of names of coordinate systems: GeoTIFF's numbers reach no further
 _FEW, _LEAST = 1000, 128  # directories that any file may have, and bytes of a page of few pixels beyond them
 _MOST_IMAGES = 3000  # tifffile compares each with every other: 5 s
 _NUMBER = 40  # bytes of a number of a tag in Python: the object and what refers to it
@@ -50,6 +51,8 @@ class Directory(NamedTuple):
         Offsets of the directories that it names besides the next one.
     next : int
         Offset of the next one, 0 for the last.
+    systems : bytes
+        What GeoTIFF says of coordinate systems in words.
     """
 
     codes: list[int]
@@ -60,6 +63,7 @@ class Directory(NamedTuple):
     n_bytes: int
     beneath: list[int]
     next: int
+    systems: bytes
 
 
 def require_sound(path: Path, reading: Reading) -> int:
@@ -148,7 +152,7 @@ class _File:
         length = number * self.entry.size
         raw = self._bytes(offset + self.count.size, length + self.link.size)
         codes, n_bytes = [], 0
-        subfile, photometric, beneath, text = 0, None, list[int](), b""
+        subfile, photometric, beneath, text, systems = 0, None, list[int](), b"", b""
         inline = self.link.size
         for code, kind, count, value in self.entry.iter_unpack(raw[:length]):
             codes.append(code)
@@ -162,11 +166,13 @@ class _File:
                 photometric = self._short(kind, value)
             elif code == _DESCRIPTION and at is not None:
                 text = self._there(at, min(taken, 4096))
+            elif code == _NAMES_OF_SYSTEMS and at is not None:
+                systems += self._there(at, min(taken, _MOST_WORDS))
             elif code == _BENEATH:
                 beneath = self._offsets(kind, value[:taken] if at is None else self._there(at, min(taken, self.size)))
         stack, shaped = text.startswith(b"ImageJ=") or b"<OME" in text, text.startswith(b'{"shape"')
         following = self.link.unpack_from(raw, length)[0]
-        return Directory(codes, subfile, photometric, stack, shaped, n_bytes, beneath, following)
+        return Directory(codes, subfile, photometric, stack, shaped, n_bytes, beneath, following, systems)
 
     def _short(self, kind: int, value: bytes) -> int:
         number: int = struct.unpack_from(self.order + ("H" if kind == 3 else "I"), value)[0]

@@ -115,6 +115,8 @@ def _require_numbers(path: Path, series: Any) -> None:
             f"{path} has samples of {page.bitspersample} bits in format {name_of(page.sampleformat)}, which are "
             "not read here; save them as whole numbers or floats of 8 to 64 bits"
         )
+    if page.samplesperpixel < 1:
+        raise InputError(f"{path} has {page.samplesperpixel} samples a pixel; {REMEDY}")
     if 0 in (*page.shape, *series.shape):
         size = f"{page.imagewidth} x {page.imagelength}"
         raise InputError(f"{path} is {size} pixels in size; an image needs at least one pixel")

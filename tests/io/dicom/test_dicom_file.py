@@ -115,6 +115,43 @@ def test_deflated_headers_have_few_parts_too(packed):
         read(packed)
 
 
+def pack(elements):
+    """Deflate elements by the million within a moment."""
+    compressor = zlib.compressobj(1, zlib.DEFLATED, -15)
+    return compressor.compress(elements) + compressor.flush()
+
+
+def test_what_follows_the_pixels_is_left_unread(packed, path, head):
+    """Such as empty elements by the million, deflated to some kilobytes."""
+    behind = struct.pack("<HH2sH", 0x7FE1, 0x1001, b"LO", 0)
+    content = packed.read_bytes()
+    start = 144 + struct.unpack("<I", content[140:144])[0]
+    deflated(packed, pack(zlib.decompress(content[start:], -15) + behind))
+    path.write_bytes(path.read_bytes() + behind)
+    for each in (packed, path):
+        np.testing.assert_array_equal(read(each).array[..., 0], head[0].astype(int) - 1024)
+        dataset = whole(open_file(each, Reading()), Reading())
+        assert len(dataset.PixelData) == 20 * 25 * 2
+        assert 0x7FE11001 not in dataset
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("distinct", [False, True])
+def test_millions_of_empty_elements_take_no_time(packed, fresh_python, distinct):
+    numbers = range(2_000_000)
+    if distinct:
+        elements = b"".join(struct.pack("<HH2sH", 9 + 2 * (i >> 15), i & 32767, b"CS", 0) for i in numbers)
+    else:
+        elements = struct.pack("<HH2sH", 8, 8, b"CS", 0) * len(numbers)
+    content = packed.read_bytes()
+    start = 144 + struct.unpack("<I", content[140:144])[0]
+    plain = zlib.decompress(content[start:], -15)
+    for whole_file in (plain + elements, elements + plain):
+        deflated(packed, pack(whole_file))
+        assert packed.stat().st_size < 5e6
+        assert resident(fresh_python, packed, "read_info", "read", "read_labels") < 1324 << 10
+
+
 def test_what_pydicom_only_logs_is_an_error(path, monkeypatch):
 
     monkeypatch.setattr("pydicom.dcmread", lambda *_, **__: logging.getLogger("pydicom").error("no\nsuch type"))

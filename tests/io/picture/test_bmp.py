@@ -46,13 +46,12 @@ def coded(values, bits, rng):
 
 @pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("grey", [False, True])
-def test_pixels_are_those_of_pillow(tmp_path, rng, bits, grey):
+def test_pixels_are_those_that_were_coded(tmp_path, rng, bits, grey):
+    """Of these Pillow 10.3 reads runs of 4 bits wrong."""
     values = np.repeat(rng.integers(0, 1 << bits, (9, 8), np.uint8), 3, axis=1)[:, :23]
-    content = bmp(23, 9, bits, coded(values, bits, rng), grey)
-    (tmp_path / "a.bmp").write_bytes(content)
-    with Pillow.open(io.BytesIO(content)) as picture:
-        expected = np.asarray(picture.convert("RGB"))
-    np.testing.assert_array_equal(np.broadcast_to(read(tmp_path / "a.bmp").array, (9, 23, 3)), expected)
+    (tmp_path / "a.bmp").write_bytes(bmp(23, 9, bits, coded(values, bits, rng), grey))
+    expected = values if grey else (1 << bits) - 1 - values
+    np.testing.assert_array_equal(read(tmp_path / "a.bmp").array, np.repeat(expected[..., None], 1 if grey else 3, 2))
     np.testing.assert_array_equal(read_labels(tmp_path / "a.bmp"), values)
     info = read_info(tmp_path / "a.bmp")
     assert (info["size"], info["bits"], info["mode"]) == ([23, 9], bits, "palette")

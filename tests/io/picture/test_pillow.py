@@ -125,7 +125,6 @@ def test_transparent_grey_of_16_bits_where_pillow_does_not_tell(tmp_path, rng, p
 
 
 def test_limits_are_those_that_were_asked_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", 100)
     noise = np.random.default_rng(0).integers(0, 256, (40, 30, 4), np.uint8)
     frames = [Pillow.fromarray(np.roll(noise, i)) for i in range(3)]
     frames[0].save(tmp_path / "a.webp")
@@ -133,6 +132,8 @@ def test_limits_are_those_that_were_asked_for(tmp_path, monkeypatch):
     frames[0].save(tmp_path / "c.gif", save_all=True, append_images=frames[1:], disposal=2)
     frames[0].save(tmp_path / "d.png")
     frames[0].convert("RGB").save(tmp_path / "e.bmp")
+    monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setattr(pillow, "_AT_ONCE", 90)  # Pillow 10.3 has its limit for parts of pictures too
     for path in tmp_path.iterdir():
         assert read(path, max_pixels=1200).shape == (40, 30)
         with pytest.raises(InputError, match="30 x 40 = 1200 pixels, above the limit of 1199; raise max_pixels"):

@@ -184,3 +184,14 @@ def test_a_driver_that_this_gdal_lacks(write_raster, monkeypatch):
     monkeypatch.setattr(gdal, "driver_of", lambda path: gdal.Driver("JP2Nobody", "nobody", ()))
     with pytest.raises(GmmsegError, match="needs GDAL's driver JP2Nobody"):
         read_info(path)
+
+
+def test_a_name_that_is_not_utf_8(tmp_path, write_raster):
+    with rasterio.open(write_raster(ONES)) as raster:
+        translate(raster, tmp_path / "a.asc", driver="AAIGrid")
+    path = tmp_path / "caf\udce9.asc"
+    try:
+        (tmp_path / "a.asc").rename(path)
+    except (OSError, UnicodeError):
+        pytest.skip("no file can have such a name here")
+    refusal(path, r"\.asc has a name, or is in a folder of one, that is not UTF-8; rename it")

@@ -53,6 +53,13 @@ def test_strips_that_are_too_few(strips):
     assert "has 4 strips or tiles where its size asks for 8" in refusal(strips, readers=[read])
 
 
+@pytest.mark.parametrize("memory", [None, 0])
+def test_pixels_without_samples(strips, memory):
+    change(strips, 277, 0)
+    with pytest.raises(InputError, match="has 0 samples a pixel"):
+        read(strips, memory=memory)
+
+
 def test_strips_that_lie_over_one_another(tmp_path):
     """Thousands of strips, each of them the whole file: reading would take hours."""
     n = 20_000
