@@ -190,22 +190,27 @@ def survey(
         warnings.warn(f"{name}: no pixel is valid; it was left out of the fit", DataWarning, stacklevel=4)
     parts = parts or [empty[0][1]]
     sample = join_samples(parts)
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # of what is refused in the next lines
-        center, scale = location_and_scale(sample.planes, recipe.groups(first), sample.weights)
-        for planes in (sample.planes, sample.alike):
-            if planes is not None:
-                planes[...] -= center.astype(np.float32)[:, None]
-                planes[...] /= scale.astype(np.float32)[:, None]
-    _require_range(first, recipe, center, scale)
-    for planes in (sample.planes, sample.alike):
-        if planes is not None:
-            _require_squares(first, planes)
+    center, scale = _rescale(first, recipe, sample)
     ready = tuple(
         Scene(image, recipe, around, features, center, scale, variation)
         for image, around, features, variation in scenes
     )
     noise = np.maximum(_LEAST_NOISE, sample.noise / scale**2)
     return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance)
+
+
+def _rescale(image: Image, recipe: Recipe, sample: Sample) -> tuple[Array, Array]:
+    """Center and scale a sample, in place, and return by what; refuse numbers that cannot be."""
+    both = [planes for planes in (sample.planes, sample.alike) if planes is not None]
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # of what is refused in the next lines
+        center, scale = location_and_scale(sample.planes, recipe.groups(image), sample.weights)
+        for planes in both:
+            planes[...] -= center.astype(np.float32)[:, None]
+            planes[...] /= scale.astype(np.float32)[:, None]
+    _require_range(image, recipe, center, scale)
+    for planes in both:
+        _require_squares(image, planes)
+    return center, scale
 
 
 def _require_range(image: Image, recipe: Recipe, center: Array, scale: Array) -> None:
