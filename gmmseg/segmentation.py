@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.random import default_rng
@@ -141,7 +142,7 @@ def segment(
         hints=Hints(scribbles, prior, prior_weight),
     )
     effort = Effort(memory, threads, progress)
-    opened = open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory))
+    opened = options.view(open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory)))
     fitted = fit_images([opened], 1, options, effort.workers)
     guidance = options.hints.guidance(opened, fitted.model.k)
     rule = Rule(fitted.model, guidance, fitted.found.sample.variation, fitted.bias)
@@ -228,7 +229,7 @@ def fit(
     effort = Effort(memory, threads)
     n_images, sources = _counted(images)
     reading = Reading(mask, channel_axis, memory=memory // 2, budget=memory)
-    opened = (open_image(source, reading) for source in sources)
+    opened = _in_turn(sources, reading, options)
     looks: list[Any] = []
     fitted = fit_images(
         opened, n_images, options, effort.workers, seen=lambda image, recipe: looks.append(look(image, recipe))
@@ -236,14 +237,27 @@ def fit(
     return remember(fitted.model, looks, fitted.found.image.spacing)
 
 
-def _counted(images: Any) -> tuple[int, Iterator[Source]]:
-    """Return how many images there are, and each in turn."""
+def _counted(images: Any) -> tuple[int, Iterable[Source]]:
+    """Return how many images there are, and the images, which can be gone through more than once."""
     one = isinstance(images, str | os.PathLike | Image) or hasattr(images, "__array__") or not _is_iterable(images)
     if one or hasattr(images, "__array_interface__"):
-        return 1, iter([images])
+        return 1, [images]
     if not hasattr(images, "__len__"):
         images = list(images)
-    return len(images), iter(images)
+    return len(images), images
+
+
+def _in_turn(sources: Iterable[Source], reading: Reading, options: FitOptions) -> Iterator[Image]:
+    """Open images one after the other; grey values stored as colour are one channel where none of them has colours."""
+    grey = None
+    for source in sources:
+        image = open_image(source, reading)
+        if grey is None:
+            others = (open_image(each, reading) for each in islice(sources, 1, None))
+            # All are opened once more for this, but only where the first holds grey values stored as colour.
+            grey = not (image.color and any(options.view(each).color for each in chain([image], others)))
+        yield options.view(image) if grey else image
+        del image  # before the next is opened
 
 
 def _is_iterable(value: Any) -> bool:
@@ -305,7 +319,7 @@ def choose_k(
     for name in families:
         family(name)
     rng, workers = default_rng(options.seed), Effort(memory, threads).workers
-    opened = open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory))
+    opened = options.view(open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory)))
     request = SurveyRequest(options.recipe, options.sample, by_value=False, threads=workers)
     found = survey([opened], request, rng)
     if found.sample.planes.shape[1] == 0:
@@ -356,8 +370,7 @@ def apply(
     """
     hints, effort = Hints(scribbles, prior, prior_weight), Effort(memory, threads, progress)
     strength = None if smooth is None else strength_of(smooth)
-    opened = open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory))
-    model.check(opened)
+    opened = model.view(open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory)))
     if adapt:
         from gmmseg.model import adapting  # here, because most runs do not adapt
 

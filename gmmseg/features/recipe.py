@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import ParameterError
-from gmmseg.features.feature import DECIDERS, FEATURES, Feature, Pixels, feature
+from gmmseg.features.feature import DECIDERS, FEATURES, Color, Feature, Pixels, feature
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,6 +119,11 @@ class Recipe:
     def has_texture(self) -> bool:
         """Whether surroundings decide some of the features."""
         return any(each.decided_by == "surroundings" for each in self._each)
+
+    @property
+    def needs_color(self) -> bool:
+        """Whether some of the features are of red, green and blue."""
+        return any(isinstance(each, Color) for each in self._each)
 
     def context(self, image: Image) -> int:
         """Number of pixels around a window that its planes depend on."""

@@ -18,6 +18,7 @@ import numpy as np
 from gmmseg.checks import whole_number
 from gmmseg.errors import ParameterError
 from gmmseg.features import Recipe
+from gmmseg.image.grey import as_grey
 from gmmseg.io.opening import Reading
 from gmmseg.kernels.effort import Effort
 from gmmseg.mixture.covariance import family
@@ -177,6 +178,13 @@ class FitOptions:
     def hears_neighbours(self) -> bool:
         """Whether classes are fitted on patches of pixels, together with their neighbours or with a bias field."""
         return self.bias_field or (self.strength != 0 and self.most_classes > 1 and not self.textured)
+
+    def view(self, image: Image) -> Image:
+        """Return an image as it is fitted: grey values stored as colour are one channel, unless features need colour.
+
+        Those of `lab`, say, are taken of red, green and blue that are equal.
+        """
+        return as_grey(image) if self.recipe is None or not self.recipe.needs_color else image
 
     def names(self, k: int) -> tuple[str, ...]:
         """Return names of k classes: those given, checked, or numbers."""

@@ -81,7 +81,7 @@ def explains(model: Model, image: Image, *, sample: int = _LOOK, seed: int = 0) 
     ----------
     model : Model
     image : Image
-        Of a kind that `model.check` lets pass.
+        Of a kind that `model.view` lets pass.
     sample : int
         Number of pixels that are looked at.
     seed : int
@@ -114,7 +114,7 @@ def explains(model: Model, image: Image, *, sample: int = _LOOK, seed: int = 0) 
     >>> explains(model, Image.from_array(pixels * 1.3 + 20)).explained
     False
     """
-    model.check(image)
+    image = model.view(image)
     training = model.training or Training()
     resolution = _resolution(image.spacing, training.spacing)
     planes = _scaled(model, look(image, model.recipe, count=sample, seed=seed))
@@ -172,7 +172,7 @@ def adapt(model: Model, image: Image, *, sample: int = 20_000, seed: int = 0) ->
     ----------
     model : Model
     image : Image
-        Of a kind that `model.check` lets pass.
+        Of a kind that `model.view` lets pass.
     sample : int
         Number of pixels that the gains and offsets are estimated from.
     seed : int
@@ -206,7 +206,7 @@ def adapt(model: Model, image: Image, *, sample: int = 20_000, seed: int = 0) ->
     >>> adapt(model, Image.from_array(pixels * 1.3 + 20)).means.round().ravel()
     array([150., 228.])
     """
-    model.check(image)
+    image = model.view(image)
     planes = _scaled(model, look(image, model.recipe, count=sample, seed=seed))
     gain, offset = calibrate(_without_position(model), planes, np.random.default_rng(seed))
     if model.training is not None and len(model.training.gain) == len(gain):

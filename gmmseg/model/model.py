@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gmmseg.errors import InputError
 from gmmseg.features import Recipe
 from gmmseg.image import Image
+from gmmseg.image.grey import as_grey
 from gmmseg.io.atomic import atomic_file
 from gmmseg.kernels import Densities
 from gmmseg.mixture.parameters import Mixture
@@ -171,6 +172,18 @@ class Model:
         """
         heard = HALO if smoothed and self.strength > 0 and self.k > 1 else 0
         return heard + self.recipe.context(image)
+
+    def view(self, image: Image) -> Image:
+        """Return an image as the model takes it: for a model of one channel, grey values stored as colour are one.
+
+        Raises
+        ------
+        InputError
+            The image is not of the kind that the model was fitted to.
+        """
+        image = as_grey(image) if self.n_channels == 1 else image
+        self.check(image)
+        return image
 
     def check(self, image: Image) -> None:
         """Raise InputError where the image is not of the kind that the model was fitted to."""

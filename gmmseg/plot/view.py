@@ -119,8 +119,7 @@ class View:
 
 def _of_model(model: Model) -> View:
     def read(data: Any, count: int, seed: int) -> Array:
-        image = open_image(data)
-        model.check(image)
+        image = model.view(open_image(data))
         # Not take_sample: it blurs positions for the fit, and a figure shows where pixels are.
         found = sample_pixels(image, count, np.random.default_rng(seed))
         planes = model.recipe.planes_of(image, found.values, found.flat)
