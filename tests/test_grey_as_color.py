@@ -96,7 +96,7 @@ def test_one_coloured_pixel_makes_a_picture_of_colour(tmp_path, place):
     np.testing.assert_array_equal(gmmseg.segment(read(path, memory=0), 3).labels, whole.labels)
 
 
-@pytest.mark.parametrize("features", ["rgb", "lab", "luv", "hsv"])
+@pytest.mark.parametrize("features", ["rgb", "lab", "luv", "hsv", "hed"])
 def test_a_space_of_colour_can_still_be_asked_for(features):
     found = gmmseg.segment(colored(grey()), 3, features=features)
     assert found.model.color

@@ -108,10 +108,12 @@ class Color(Feature):
     name : str
     plane_names : tuple of str
         The names of its three planes, which share one scale.
+    note : str
     """
 
     name: str
     plane_names: tuple[str, str, str]
+    note: str = ""
 
     def missing(self, image: Image) -> str:
         return "" if image.color else "red, green and blue"
@@ -244,6 +246,7 @@ FEATURES: dict[str, Feature] = {
         Color("lab", ("L", "a", "b")),
         Color("luv", ("L", "u", "v")),
         Color("hsv", ("s cos h", "s sin h", "v")),
+        Color("hed", ("haematoxylin", "eosin", "DAB"), "the stains haematoxylin, eosin and DAB"),
         Intensity("gray"),
         Intensity("intensity"),
         Bands(),

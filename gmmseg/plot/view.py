@@ -25,6 +25,7 @@ _LABELS = {
     "luv": {"L": "lightness L*", "u": "u* (green to red)", "v": "v* (blue to yellow)"},
     "rgb": {"R": "red (image units)", "G": "green (image units)", "B": "blue (image units)"},
     "hsv": {"s cos h": "saturation × cos(hue)", "s sin h": "saturation × sin(hue)", "v": "value (HSV)"},
+    "hed": {stain: f"{stain} (optical density / 6)" for stain in ("haematoxylin", "eosin", "DAB")},
     "gray": {"gray": "luma (image units)"},
     "intensity": {"intensity": "intensity (image units)"},
 }
