@@ -37,7 +37,7 @@ def segment(
     k: int | Literal["auto"] = 4,
     *,
     features: str | None = None,
-    covariance: str = "full",
+    covariance: str = "auto",
     mask: Any = None,
     channel_axis: Any = "auto",
     smooth: bool | float = True,
@@ -64,8 +64,10 @@ def segment(
         Number of classes; "auto" chooses 1 to 12 by the image, as `choose_k` does.
     features : str, optional
         Such as "lab,xy", "lab,xy:0.5", "rgb", "intensity", "bands" or "bands,texture" (local energy and direction); by
-        default what suits the image.
-    covariance : {"full", "tied", "diag", "spherical"}
+        default what suits the image. More than 16 channels are reduced to "components", the principal components that
+        stand above their noise.
+    covariance : {"auto", "full", "tied", "diag", "spherical"}
+        "auto" is full, but tied for components, where pixels that mix classes lie between these.
     mask : array_like, shape (*spatial), optional
         Non-zero where pixels are used.
     channel_axis : int, None or "auto"
@@ -154,7 +156,7 @@ def fit(
     k: int | Literal["auto"] = 4,
     *,
     features: str | None = None,
-    covariance: str = "full",
+    covariance: str = "auto",
     mask: Any = None,
     channel_axis: Any = "auto",
     smooth: bool | float = True,
@@ -229,7 +231,7 @@ def fit(
     effort = Effort(memory, threads)
     n_images, sources = _counted(images)
     reading = Reading(mask, channel_axis, memory=memory // 2, budget=memory)
-    opened = _in_turn(sources, reading, options)
+    opened = _InTurn(sources, reading, options)
     looks: list[Any] = []
     fitted = fit_images(
         opened, n_images, options, effort.workers, seen=lambda image, recipe: looks.append(look(image, recipe))
@@ -247,17 +249,25 @@ def _counted(images: Any) -> tuple[int, Iterable[Source]]:
     return len(images), images
 
 
-def _in_turn(sources: Iterable[Source], reading: Reading, options: FitOptions) -> Iterator[Image]:
-    """Open images one after the other; grey values stored as colour are one channel where none of them has colours."""
-    grey = None
-    for source in sources:
-        image = open_image(source, reading)
-        if grey is None:
-            others = (open_image(each, reading) for each in islice(sources, 1, None))
-            # All are opened once more for this, but only where the first holds grey values stored as colour.
-            grey = not (image.color and any(options.view(each).color for each in chain([image], others)))
-        yield options.view(image) if grey else image
-        del image  # before the next is opened
+class _InTurn:
+    """Images that are opened one after the other, each time that they are gone through.
+
+    Grey values stored as colour are one channel where none of the images has colours.
+    """
+
+    def __init__(self, sources: Iterable[Source], reading: Reading, options: FitOptions) -> None:
+        self.sources, self.reading, self.options = sources, reading, options
+        self.grey: bool | None = None
+
+    def __iter__(self) -> Iterator[Image]:
+        for source in self.sources:
+            image = open_image(source, self.reading)
+            if self.grey is None:
+                others = (open_image(each, self.reading) for each in islice(self.sources, 1, None))
+                # All are opened once more for this, but only where the first holds grey values stored as colour.
+                self.grey = not (image.color and any(self.options.view(each).color for each in chain([image], others)))
+            yield self.options.view(image) if self.grey else image
+            del image  # before the next is opened
 
 
 def _is_iterable(value: Any) -> bool:

@@ -169,6 +169,13 @@ class Bands(Feature):
         _copy(pixels.values, out)
 
 
+class Components(Bands):
+    """Principal components of the channels, see `gmmseg.features.components`; the channels before any are found."""
+
+    name = "components"
+    note = "principal components of bands, those above the noise"
+
+
 class Texture(Feature):
     """Local mean, energy at two scales, and direction, see `gmmseg.features.texture`."""
 
@@ -250,6 +257,7 @@ FEATURES: dict[str, Feature] = {
         Intensity("gray"),
         Intensity("intensity"),
         Bands(),
+        Components(),
         Texture(),
         Position(),
     )

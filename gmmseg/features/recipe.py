@@ -15,12 +15,15 @@ from gmmseg.features.feature import DECIDERS, FEATURES, Color, Feature, Pixels, 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gmmseg.features.components import PrincipalComponents
     from gmmseg.image import Image
     from gmmseg.image.windows import Window
 
     Array = NDArray[Any]
 
 __all__ = ["Recipe"]
+
+_MOST_BANDS = 16  # of more, full covariances are mostly noise, and time grows with their square
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Recipe:
         Any of those in `gmmseg.features.feature`, such as lab, bands, texture and xy.
     position_weight : float
         Weight of `xy`; only used with it.
+    components : PrincipalComponents, optional
+        Those of images that a fit has seen, where components are among the features.
 
     Examples
     --------
@@ -42,6 +47,7 @@ class Recipe:
 
     features: tuple[str, ...]
     position_weight: float = 1.0
+    components: PrincipalComponents | None = None
 
     @classmethod
     def parse(cls, text: str) -> Recipe:
@@ -65,9 +71,11 @@ class Recipe:
 
     @classmethod
     def default(cls, image: Image) -> Recipe:
-        """Return what suits the image: colour and position, intensity, or all bands."""
+        """Return what suits the image: colour and position, intensity, all bands, or components of more than 16."""
         if image.color:
             return cls(("lab", "xy"))
+        if image.n_channels > _MOST_BANDS:
+            return cls(("components",))
         return cls(("intensity",) if image.n_channels == 1 else ("bands",))
 
     def __str__(self) -> str:
@@ -76,7 +84,13 @@ class Recipe:
 
     @property
     def _each(self) -> tuple[Feature, ...]:
-        return tuple(FEATURES[name] for name in self.features)
+        found = {} if self.components is None else {self.components.name: self.components}
+        return tuple(found.get(name, FEATURES[name]) for name in self.features)
+
+    @property
+    def unlearned(self) -> bool:
+        """Whether components are among the features, but nobody has found them yet."""
+        return "components" in self.features and self.components is None
 
     def check(self, image: Image) -> None:
         """Raise ParameterError where the image does not have what the recipe needs."""
@@ -108,7 +122,8 @@ class Recipe:
     @property
     def pointwise(self) -> Recipe:
         """The recipe without texture and position: what a pixel's own value decides. Edges are seen in its planes."""
-        return Recipe(tuple(each.name for each in self._each if each.decided_by == "value"))
+        own = tuple(each.name for each in self._each if each.decided_by == "value")
+        return Recipe(own, components=self.components)
 
     @property
     def by_value(self) -> bool:

@@ -85,7 +85,8 @@ class FitOptions:
     k : int, 1 to 255, or "auto"
     features : str, optional
         A recipe such as "lab,xy:0.5"; by default what suits the image.
-    covariance : {"full", "tied", "diag", "spherical"}
+    covariance : {"auto", "full", "tied", "diag", "spherical"}
+        "auto" is full, but tied for components.
     smooth : bool or float, 0 to 1
     bias_field : bool
     sample : int, optional
@@ -104,7 +105,7 @@ class FitOptions:
 
     k: int | Literal["auto"] = 4
     features: str | None = None
-    covariance: str = "full"
+    covariance: str = "auto"
     smooth: bool | float = True
     bias_field: bool = False
     sample: int | None = 100_000
@@ -135,7 +136,8 @@ class FitOptions:
         if self.sample is not None:
             whole_number("sample", self.sample, 1, None)
         whole_number("seed", self.seed, 0, None)
-        family(self.covariance)
+        if self.covariance != "auto":
+            family(self.covariance)
         _ = self.recipe, self.strength
         if not isinstance(self.bias_field, bool | np.bool_):
             raise ParameterError(f"bias_field={self.bias_field!r} is not usable; use True or False")
@@ -162,6 +164,16 @@ class FitOptions:
     def recipe(self) -> Recipe | None:
         """The features that are asked for; None for those that suit the image."""
         return None if self.features is None else Recipe.parse(self.features)
+
+    def family_of(self, recipe: Recipe) -> str:
+        """Return the name of the family of covariances, which unless it is given the features decide.
+
+        Many channels are those of spectra, and many pixels mixtures of materials. Free covariances take the mixed ones,
+        which lie between the materials, for a class of its own, and the pure ones for others, which are tiny.
+        """
+        if self.covariance != "auto":
+            return self.covariance
+        return "full" if recipe.components is None else "tied"
 
     @property
     def strength(self) -> float | None:

@@ -120,7 +120,7 @@ def _enlarged(pieces: Array, image: Image, step: int) -> Array:
 
 def _guide(image: Image) -> Array:
     """What tells pixels apart (rows, columns, c): the colours L*a*b*, or bands in units that compare with theirs."""
-    recipe = Recipe.parse("lab") if image.color else Recipe.default(image)
+    recipe = Recipe.parse("lab" if image.color else "bands")
     planes = recipe.planes(image, everything(image.shape))
     if not image.color:
         found = sample_pixels(image, 100_000, np.random.default_rng(0))

@@ -26,7 +26,7 @@ __all__ = ["FORMAT", "VERSION", "Model", "Training"]
 
 Array = NDArray[Any]
 
-FORMAT, VERSION = "gmmseg-model", 2  # 2 where there are outliers or Student-t distributions
+FORMAT, VERSION = "gmmseg-model", 3  # 2 where there are outliers or Student-t distributions, 3 with components
 
 
 @dataclass(frozen=True)
@@ -235,6 +235,10 @@ class Model:
         if mixture.outlier_ranges is not None:
             outliers = {"weight": mixture.outlier_weight, "ranges": mixture.outlier_ranges.tolist()}
             content |= {"version": 2, "outliers": outliers}
+        if self.recipe.components is not None:
+            components = self.recipe.components
+            arrays = {name: getattr(components, name).tolist() for name in ("center", "scale", "axes", "variance")}
+            content |= {"version": 3, "components": arrays}
         with atomic_file(Path(path), overwrite=overwrite) as file:
             file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 

@@ -52,7 +52,7 @@ def planes(own, image):
 
 
 def test_names_are_those_that_a_person_can_type():
-    assert ALL == ["rgb", "lab", "luv", "hsv", "hed", "gray", "intensity", "bands", "texture", "xy"]
+    assert ALL == ["rgb", "lab", "luv", "hsv", "hed", "gray", "intensity", "bands", "components", "texture", "xy"]
     assert all(found.name == name == name.lower() and found.decided_by in DECIDERS for name, found in FEATURES.items())
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gmmseg import Image, ParameterError
 from gmmseg.features import Recipe
 
-NAMES = ["rgb", "lab", "luv", "hsv", "hed", "gray", "intensity", "bands", "texture"]
+NAMES = ["rgb", "lab", "luv", "hsv", "hed", "gray", "intensity", "bands", "components", "texture"]
 
 
 @pytest.fixture
@@ -55,7 +55,14 @@ def test_a_recipe_is_written_shortly(typed, written):
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("lba", ["'lba'", "did you mean 'lab'?", "rgb, lab, luv, hsv, hed, gray, intensity, bands, texture, xy"]),
+        (
+            "lba",
+            [
+                "'lba'",
+                "did you mean 'lab'?",
+                "rgb, lab, luv, hsv, hed, gray, intensity, bands, components, texture, xy",
+            ],
+        ),
         ("lab,intensty", ["'intensty'", "did you mean 'intensity'?"]),
         ("qqqq", ["'qqqq' is not known; use any of"]),
         ("", ["'' is not known"]),
