@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.random import default_rng
@@ -36,7 +37,7 @@ def segment(
     k: int | Literal["auto"] = 4,
     *,
     features: str | None = None,
-    covariance: str = "full",
+    covariance: str = "auto",
     mask: Any = None,
     channel_axis: Any = "auto",
     smooth: bool | float = True,
@@ -64,8 +65,10 @@ def segment(
         Number of classes; "auto" chooses 1 to 12 by the image, as `choose_k` does.
     features : str, optional
         Such as "lab,xy", "lab,xy:0.5", "rgb", "intensity", "bands" or "bands,texture" (local energy and direction); by
-        default what suits the image.
-    covariance : {"full", "tied", "diag", "spherical"}
+        default what suits the image. More than 16 channels are reduced to "pca", the principal components that
+        stand above their noise.
+    covariance : {"auto", "full", "tied", "diag", "spherical"}
+        "auto" is full, but tied for "pca", where pixels that mix classes lie between these.
     mask : array_like, shape (*spatial), optional
         Non-zero where pixels are used.
     channel_axis : int, None or "auto"
@@ -148,7 +151,7 @@ def segment(
         hints=Hints(scribbles, prior, prior_weight),
     )
     effort = Effort(memory, threads, progress)
-    opened = open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory))
+    opened = options.view(open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory)))
     fitted = fit_images([opened], 1, options, effort.workers)
     guidance = options.hints.guidance(opened, fitted.model.k)
     rule = Rule(fitted.model, guidance, fitted.found.sample.variation, fitted.bias)
@@ -160,7 +163,7 @@ def fit(
     k: int | Literal["auto"] = 4,
     *,
     features: str | None = None,
-    covariance: str = "full",
+    covariance: str = "auto",
     mask: Any = None,
     channel_axis: Any = "auto",
     smooth: bool | float = True,
@@ -237,7 +240,7 @@ def fit(
     effort = Effort(memory, threads)
     n_images, sources = _counted(images)
     reading = Reading(mask, channel_axis, memory=memory // 2, budget=memory)
-    opened = (open_image(source, reading) for source in sources)
+    opened = _InTurn(sources, reading, options)
     looks: list[Any] = []
     fitted = fit_images(
         opened, n_images, options, effort.workers, seen=lambda image, recipe: looks.append(look(image, recipe))
@@ -245,14 +248,35 @@ def fit(
     return remember(fitted.model, looks, fitted.found.image.spacing)
 
 
-def _counted(images: Any) -> tuple[int, Iterator[Source]]:
-    """Return how many images there are, and each in turn."""
+def _counted(images: Any) -> tuple[int, Iterable[Source]]:
+    """Return how many images there are, and the images, which can be gone through more than once."""
     one = isinstance(images, str | os.PathLike | Image) or hasattr(images, "__array__") or not _is_iterable(images)
     if one or hasattr(images, "__array_interface__"):
-        return 1, iter([images])
+        return 1, [images]
     if not hasattr(images, "__len__"):
         images = list(images)
-    return len(images), iter(images)
+    return len(images), images
+
+
+class _InTurn:
+    """Images that are opened one after the other, each time that they are gone through.
+
+    Grey values stored as colour are one channel where none of the images has colours.
+    """
+
+    def __init__(self, sources: Iterable[Source], reading: Reading, options: FitOptions) -> None:
+        self.sources, self.reading, self.options = sources, reading, options
+        self.grey: bool | None = None
+
+    def __iter__(self) -> Iterator[Image]:
+        for source in self.sources:
+            image = open_image(source, self.reading)
+            if self.grey is None:
+                others = (open_image(each, self.reading) for each in islice(self.sources, 1, None))
+                # All are opened once more for this, but only where the first holds grey values stored as colour.
+                self.grey = not (image.color and any(self.options.view(each).color for each in chain([image], others)))
+            yield self.options.view(image) if self.grey else image
+            del image  # before the next is opened
 
 
 def _is_iterable(value: Any) -> bool:
@@ -314,7 +338,7 @@ def choose_k(
     for name in families:
         family(name)
     rng, workers = default_rng(options.seed), Effort(memory, threads).workers
-    opened = open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory))
+    opened = options.view(open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory)))
     request = SurveyRequest(options.recipe, options.sample, by_value=False, threads=workers)
     found = survey([opened], request, rng)
     if found.sample.planes.shape[1] == 0:
@@ -365,8 +389,7 @@ def apply(
     """
     hints, effort = Hints(scribbles, prior, prior_weight), Effort(memory, threads, progress)
     strength = None if smooth is None else strength_of(smooth)
-    opened = open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory))
-    model.check(opened)
+    opened = model.view(open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory)))
     if adapt:
         from gmmseg.model import adapting  # here, because most runs do not adapt
 

@@ -365,7 +365,7 @@ def test_no_image_is_no_fit(images):
 
 def test_images_of_different_kinds_are_refused():
     with pytest.raises(ParameterError, match="different kinds"):
-        gmmseg.fit([np.zeros((5, 5, 3), np.uint8), np.zeros((5, 5), np.uint8)], 2, features="intensity")
+        gmmseg.fit([scene("picture")[1], np.zeros((5, 5), np.uint8)], 2, features="intensity")
     model = gmmseg.fit(scene("picture")[1], 2)
     with pytest.raises(GmmsegError, match="model is for colour images.*this image is 1-channel"):
         gmmseg.apply(model, np.zeros((5, 5)))

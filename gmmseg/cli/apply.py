@@ -131,7 +131,7 @@ def _suited(image: Image, model: Model, record: dict[str, Any], *, adapting: boo
     """Return the model as it is applied to an image; an image that it does not explain is reported or refused."""
     from gmmseg.model.adapting import adapt, explains
 
-    model.check(image)
+    image = model.view(image)
     if adapting:
         general, model = model, adapt(model, image)
         record["adapted"] = _changes(general, model)

@@ -68,10 +68,13 @@ _FITTING = (
         "--features",
         type=Features(),
         help=f"What tells pixels apart, one or several of {', '.join(_KNOWN[:-1])} and {_KNOWN[-1]}.  [default: lab,xy "
-        "for colour, intensity for one channel, else bands]",
+        "for colour, intensity for one channel, bands for up to 16, else pca]",
     ),
     _fitting(
-        "--covariance", type=Covariance(), default="full", help="Shape of classes: full, tied, diag or spherical."
+        "--covariance",
+        type=Covariance(word="auto"),
+        default="auto",
+        help="Shape of classes: full, tied, diag, spherical, or auto: full, but tied for pca.",
     ),
     _fitting(
         "--smooth",

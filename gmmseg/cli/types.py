@@ -260,13 +260,23 @@ class Features(_ParamType):
 
 
 class Covariance(_ParamType):
-    """The name of a family of covariances."""
+    """The name of a family of covariances, or a word.
+
+    Parameters
+    ----------
+    word : str, optional
+        What may stand there instead.
+    """
 
     name = "NAME"
+
+    def __init__(self, *, word: str | None = None) -> None:
+        self.word = word
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check the name; ParameterError names the choices."""
         from gmmseg.mixture.covariance import family
 
-        family(value)
+        if value != self.word:
+            family(value)
         return str(value)

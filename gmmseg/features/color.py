@@ -6,6 +6,7 @@ to 1. `gray` gives one plane.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -15,9 +16,14 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.image.units import unit_range
 
-__all__ = ["gray", "hsv", "lab", "luv", "rgb"]
+__all__ = ["gray", "hed", "hsv", "lab", "luv", "rgb"]
 
 Array = NDArray[Any]
+
+_STAINS = np.linalg.inv([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
+"""From red, green and blue light that is absorbed to haematoxylin, eosin and DAB (Ruifrok and Johnston 2001)."""
+
+_DARKEST = 1e-6  # of white: what is darker is taken for this, whose density is 1
 
 
 @cache
@@ -67,6 +73,32 @@ def hsv(values: Array, out: Array) -> None:
     h, s, v = _convert(values, cv2.COLOR_RGB2HSV)
     angle = np.deg2rad(h)
     out[0], out[1], out[2] = s * np.cos(angle), s * np.sin(angle), v
+
+
+def hed(values: Array, out: Array) -> None:
+    """Haematoxylin, eosin and DAB by colour deconvolution (Ruifrok and Johnston 2001), at least 0.
+
+    As of `skimage.color.rgb2hed`, whose unit is six of the usual optical density, the decimal logarithm.
+    """
+    if values.dtype in (np.uint8, np.uint16):
+        red, green, blue = _densities(values.dtype.name)[values.reshape(-1, 3).T]
+    else:
+        red, green, blue = _density(np.ascontiguousarray(unit_range(values).reshape(-1, 3).T))
+    with np.errstate(invalid="ignore"):  # of pixels that are infinite, which have no class
+        for stain, (r, g, b) in zip(out, _STAINS.T.astype(np.float32), strict=True):
+            stain[...] = np.maximum(r * red + g * green + b * blue, 0)
+
+
+@cache
+def _densities(dtype: str) -> Array:
+    """Table of the optical densities of 8 or 16-bit values."""
+    top = np.iinfo(dtype).max
+    return _density(np.arange(top + 1) / top).astype(np.float32)
+
+
+def _density(light: Array) -> Array:
+    """Optical density of light, 0 for white (1) and 1 for black."""
+    return np.asarray(np.log(np.maximum(light, _DARKEST)) / math.log(_DARKEST))
 
 
 def gray(values: Array, out: Array) -> None:

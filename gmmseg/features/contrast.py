@@ -35,7 +35,11 @@ class NeighbourPairs(NamedTuple):
     @classmethod
     def of(cls, image: Image, count: int = _PAIRS) -> NeighbourPairs:
         """Choose about `count` pixels of an image, the same each time."""
-        here = one_in_each_run(image.n_pixels, count, np.random.default_rng(0))
+        return cls.after(image, one_in_each_run(image.n_pixels, count, np.random.default_rng(0)))
+
+    @classmethod
+    def after(cls, image: Image, here: Array) -> NeighbourPairs:
+        """Take the pixels at these flat indices (n,), and those that follow them."""
         steps = np.cumprod((1, *image.shape[:0:-1]))[::-1]
         usable = np.stack(np.unravel_index(here, image.shape)) + 1 < np.array(image.shape)[:, None]
         moved = [here + np.where(inside, step, 0) for inside, step in zip(usable, steps, strict=True)]

@@ -108,10 +108,12 @@ class Color(Feature):
     name : str
     plane_names : tuple of str
         The names of its three planes, which share one scale.
+    note : str
     """
 
     name: str
     plane_names: tuple[str, str, str]
+    note: str = ""
 
     def missing(self, image: Image) -> str:
         return "" if image.color else "red, green and blue"
@@ -165,6 +167,13 @@ class Bands(Feature):
 
     def planes(self, pixels: Pixels, weight: float, out: Array) -> None:
         _copy(pixels.values, out)
+
+
+class Components(Bands):
+    """Principal components of the channels, see `gmmseg.features.pca`; the channels before any are found."""
+
+    name = "pca"
+    note = "principal components of bands, those above the noise"
 
 
 class Texture(Feature):
@@ -244,9 +253,11 @@ FEATURES: dict[str, Feature] = {
         Color("lab", ("L", "a", "b")),
         Color("luv", ("L", "u", "v")),
         Color("hsv", ("s cos h", "s sin h", "v")),
+        Color("hed", ("haematoxylin", "eosin", "DAB"), "the stains haematoxylin, eosin and DAB"),
         Intensity("gray"),
         Intensity("intensity"),
         Bands(),
+        Components(),
         Texture(),
         Position(),
     )

@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import ParameterError
-from gmmseg.features.feature import DECIDERS, FEATURES, Feature, Pixels, feature
+from gmmseg.features.feature import DECIDERS, FEATURES, Color, Feature, Pixels, feature
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gmmseg.features.pca import PrincipalComponents
     from gmmseg.image import Image
     from gmmseg.image.windows import Window
 
     Array = NDArray[Any]
 
 __all__ = ["Recipe"]
+
+_MOST_BANDS = 16  # of more, full covariances are mostly noise, and time grows with their square
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Recipe:
         Any of those in `gmmseg.features.feature`, such as lab, bands, texture and xy.
     position_weight : float
         Weight of `xy`; only used with it.
+    pca : PrincipalComponents, optional
+        Those of images that a fit has seen, where components are among the features.
 
     Examples
     --------
@@ -42,6 +47,7 @@ class Recipe:
 
     features: tuple[str, ...]
     position_weight: float = 1.0
+    pca: PrincipalComponents | None = None
 
     @classmethod
     def parse(cls, text: str) -> Recipe:
@@ -65,9 +71,11 @@ class Recipe:
 
     @classmethod
     def default(cls, image: Image) -> Recipe:
-        """Return what suits the image: colour and position, intensity, or all bands."""
+        """Return what suits the image: colour and position, intensity, all bands, or components of more than 16."""
         if image.color:
             return cls(("lab", "xy"))
+        if image.n_channels > _MOST_BANDS:
+            return cls(("pca",))
         return cls(("intensity",) if image.n_channels == 1 else ("bands",))
 
     def __str__(self) -> str:
@@ -76,7 +84,13 @@ class Recipe:
 
     @property
     def _each(self) -> tuple[Feature, ...]:
-        return tuple(FEATURES[name] for name in self.features)
+        found = {} if self.pca is None else {self.pca.name: self.pca}
+        return tuple(found.get(name, FEATURES[name]) for name in self.features)
+
+    @property
+    def unlearned(self) -> bool:
+        """Whether components are among the features, but nobody has found them yet."""
+        return "pca" in self.features and self.pca is None
 
     def check(self, image: Image) -> None:
         """Raise ParameterError where the image does not have what the recipe needs."""
@@ -108,7 +122,8 @@ class Recipe:
     @property
     def pointwise(self) -> Recipe:
         """The recipe without texture and position: what a pixel's own value decides. Edges are seen in its planes."""
-        return Recipe(tuple(each.name for each in self._each if each.decided_by == "value"))
+        own = tuple(each.name for each in self._each if each.decided_by == "value")
+        return Recipe(own, pca=self.pca)
 
     @property
     def by_value(self) -> bool:
@@ -119,6 +134,11 @@ class Recipe:
     def has_texture(self) -> bool:
         """Whether surroundings decide some of the features."""
         return any(each.decided_by == "surroundings" for each in self._each)
+
+    @property
+    def needs_color(self) -> bool:
+        """Whether some of the features are of red, green and blue."""
+        return any(isinstance(each, Color) for each in self._each)
 
     def context(self, image: Image) -> int:
         """Number of pixels around a window that its planes depend on."""

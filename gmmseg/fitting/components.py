@@ -52,8 +52,10 @@ def fit_components(
         planes, weights = np.ascontiguousarray(planes[:, chosen]), None if weights is None else weights[chosen]
     weights = None if weights is None else weights.astype(np.float32)
 
+    family = options.family_of(found.recipe)
+
     def fit(number: int) -> Mixture:
-        seeding = Seeding(options.covariance, noise=found.noise, outliers=options.outliers, rounds=1, threads=threads)
+        seeding = Seeding(family, noise=found.noise, outliers=options.outliers, rounds=1, threads=threads)
         start = seed_mixture(planes, found.supported(number, quiet=True), rng, seeding, weights=weights)
         iteration = _ITERATION._replace(noise=found.noise, threads=threads)
         return expectation_maximization(planes, start, iteration, weights=weights).mixture

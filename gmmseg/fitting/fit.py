@@ -72,7 +72,7 @@ def fit_images(
     Parameters
     ----------
     images : iterable of Image
-        Taken one after the other.
+        Taken one after the other; twice where components of several are asked for.
     n_images : int
         How many will come.
     options : FitOptions
@@ -100,7 +100,7 @@ def fit_images(
     if options.automatic and found.sample.planes.shape[1]:
         from gmmseg.fitting.choosing_k import Candidates, choose_classes  # here, because most runs never choose
 
-        number = choose_classes(found, Candidates(number, (options.covariance,)), rng, threads).k
+        number = choose_classes(found, Candidates(number, (options.family_of(found.recipe),)), rng, threads).k
     return fit_model(found, number, options, rng, threads)
 
 
@@ -165,7 +165,8 @@ def _model(
 
 
 def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, threads: int) -> Mixture:
-    found, noise, covariance, outliers = survey.sample, survey.noise, options.covariance, options.outliers
+    found, noise, outliers = survey.sample, survey.noise, options.outliers
+    covariance = options.family_of(survey.recipe)
     planes = found.planes
     d, n = planes.shape
     if n == 0:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gmmseg.checks import whole_number
 from gmmseg.errors import ParameterError
 from gmmseg.features import Recipe
+from gmmseg.image.grey import as_grey
 from gmmseg.io.opening import Reading
 from gmmseg.kernels.effort import Effort
 from gmmseg.mixture.covariance import family
@@ -92,7 +93,8 @@ class FitOptions:
     k : int, 1 to 255, or "auto"
     features : str, optional
         A recipe such as "lab,xy:0.5"; by default what suits the image.
-    covariance : {"full", "tied", "diag", "spherical"}
+    covariance : {"auto", "full", "tied", "diag", "spherical"}
+        "auto" is full, but tied for "pca".
     smooth : bool or float, 0 to 1
     bias_field : bool
     sample : int, optional
@@ -114,7 +116,7 @@ class FitOptions:
 
     k: int | Literal["auto"] = 4
     features: str | None = None
-    covariance: str = "full"
+    covariance: str = "auto"
     smooth: bool | float = True
     bias_field: bool = False
     sample: int | None = 100_000
@@ -146,7 +148,8 @@ class FitOptions:
         if self.sample is not None:
             whole_number("sample", self.sample, 1, None)
         whole_number("seed", self.seed, 0, None)
-        family(self.covariance)
+        if self.covariance != "auto":
+            family(self.covariance)
         _ = self.recipe, self.strength
         if not isinstance(self.bias_field, bool | np.bool_):
             raise ParameterError(f"bias_field={self.bias_field!r} is not usable; use True or False")
@@ -183,6 +186,16 @@ class FitOptions:
         """The features that are asked for; None for those that suit the image."""
         return None if self.features is None else Recipe.parse(self.features)
 
+    def family_of(self, recipe: Recipe) -> str:
+        """Return the name of the family of covariances, which unless it is given the features decide.
+
+        Many channels are those of spectra, and many pixels mixtures of materials. Free covariances take the mixed ones,
+        which lie between the materials, for a class of its own, and the pure ones for others, which are tiny.
+        """
+        if self.covariance != "auto":
+            return self.covariance
+        return "full" if recipe.pca is None else "tied"
+
     @property
     def strength(self) -> float | None:
         """How much neighbours agree, 0 to 1; None where it is estimated."""
@@ -209,6 +222,13 @@ class FitOptions:
             return k
         fewest = int(np.bincount(strokes, minlength=k + 1)[1 : k + 1].min())
         return max(k, min(max(_TOLD_APART, _EACH * k), fewest // _TOLD_BY, MOST_CLASSES))
+
+    def view(self, image: Image) -> Image:
+        """Return an image as it is fitted: grey values stored as colour are one channel, unless features need colour.
+
+        Those of `lab`, say, are taken of red, green and blue that are equal.
+        """
+        return as_grey(image) if self.recipe is None or not self.recipe.needs_color else image
 
     def names(self, k: int) -> tuple[str, ...]:
         """Return names of k classes: those given, checked, or numbers."""

@@ -15,6 +15,7 @@ from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.features.scaling import location_and_scale
+from gmmseg.fitting.above_noise import learned
 from gmmseg.fitting.sampling import Sample, SampleRequest, join_samples, take_sample
 from gmmseg.fitting.scene import Scene
 from gmmseg.image import Image
@@ -139,6 +140,7 @@ def survey(
     Parameters
     ----------
     images : iterable of Image
+        Gone through twice where components of several are asked for.
     request : SurveyRequest
     rng : numpy.random.Generator
     guide : callable, optional
@@ -158,6 +160,7 @@ def survey(
     for image in images:
         first = image if first is None else first
         recipe = Recipe.default(image) if recipe is None else recipe
+        recipe = learned(recipe, [image] if request.n_images == 1 else images)
         recipe.check(image)
         if recipe.groups(image) != recipe.groups(first) or image.color != first.color:
             raise ParameterError(f"{image.name} and {first.name} are of different kinds; fit one model to each kind")

@@ -15,6 +15,7 @@ from gmmseg.hierarchy.merging import merge
 from gmmseg.hierarchy.pieces import gradient, histogram_difference, pieces_of
 from gmmseg.hierarchy.tree import RegionTree
 from gmmseg.image import Image
+from gmmseg.image.grey import as_grey
 from gmmseg.image.pixels import sample_pixels
 from gmmseg.image.windows import everything
 from gmmseg.io.opening import Reading, open_image
@@ -72,7 +73,7 @@ def regions(image: Any, *, mask: Any = None, channel_axis: Any = "auto", pieces:
     array([1, 2, 1], dtype=uint16)
     """
     count = whole_number("pieces", pieces, 1, 1 << 20)
-    opened = open_image(image, Reading(mask, channel_axis))
+    opened = as_grey(open_image(image, Reading(mask, channel_axis)))
     if opened.ndim != 2:
         raise InputError(f"{opened.name} has {opened.ndim} spatial axes; regions are of pictures, which have 2")
     if opened.valid is not None and not opened.valid.any():
@@ -119,7 +120,7 @@ def _enlarged(pieces: Array, image: Image, step: int) -> Array:
 
 def _guide(image: Image) -> Array:
     """What tells pixels apart (rows, columns, c): the colours L*a*b*, or bands in units that compare with theirs."""
-    recipe = Recipe.parse("lab") if image.color else Recipe.default(image)
+    recipe = Recipe.parse("lab" if image.color else "bands")
     planes = recipe.planes(image, everything(image.shape))
     if not image.color:
         found = sample_pixels(image, 100_000, np.random.default_rng(0))

@@ -83,7 +83,7 @@ def explains(model: Model, image: Image, *, sample: int = _LOOK, seed: int = 0) 
     ----------
     model : Model
     image : Image
-        Of a kind that `model.check` lets pass.
+        Of a kind that `model.view` lets pass.
     sample : int
         Number of pixels that are looked at.
     seed : int
@@ -116,7 +116,7 @@ def explains(model: Model, image: Image, *, sample: int = _LOOK, seed: int = 0) 
     >>> explains(model, Image.from_array(pixels * 1.3 + 20)).explained
     False
     """
-    model.check(image)
+    image = model.view(image)
     training = model.training or Training()
     resolution = _resolution(image.spacing, training.spacing)
     planes = _scaled(model, look(image, model.recipe, count=sample, seed=seed))
@@ -174,7 +174,7 @@ def adapt(model: Model, image: Image, *, sample: int = 20_000, seed: int = 0) ->
     ----------
     model : Model
     image : Image
-        Of a kind that `model.check` lets pass.
+        Of a kind that `model.view` lets pass.
     sample : int
         Number of pixels that the gains and offsets are estimated from.
     seed : int
@@ -208,7 +208,7 @@ def adapt(model: Model, image: Image, *, sample: int = 20_000, seed: int = 0) ->
     >>> adapt(model, Image.from_array(pixels * 1.3 + 20)).means.round().ravel()
     array([150., 228.])
     """
-    model.check(image)
+    image = model.view(image)
     planes = _scaled(model, look(image, model.recipe, count=sample, seed=seed))
     far = np.count_nonzero(np.abs(planes) >= np.float32(_FARTHEST))
     if far:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import GmmsegError, InputError, cut
 from gmmseg.features import Recipe
+from gmmseg.features.pca import PrincipalComponents
 from gmmseg.io.regular import require_regular
 from gmmseg.mixture.covariance import FAMILIES
 from gmmseg.mixture.parameters import Mixture
@@ -200,7 +202,7 @@ def _parse(content: _Entries) -> Model:
     if n_guides == 0 or -1 in groups[:n_guides] or not _count_up(groups[:n_guides]):
         raise ValueError("groups does not count up from 0, with -1 for position at the end")
     return Model(
-        Recipe.parse(content.text("features")),
+        _recipe(content),
         content.texts("planes", d),
         tuple(map(int, groups)),
         content.array("center", (d,), -_LARGEST, _LARGEST),
@@ -213,6 +215,21 @@ def _parse(content: _Entries) -> Model:
         _training(content.part("training"), n_guides) if content.has("training") else None,
         memberships,
     )
+
+
+def _recipe(content: _Entries) -> Recipe:
+    recipe = Recipe.parse(content.text("features"))
+    if not recipe.unlearned:
+        return recipe
+    part = content.part("pca")
+    m, c = part.length("variance"), part.length("center")
+    pca = PrincipalComponents(
+        part.array("center", (c,), -_LARGEST, _LARGEST),
+        part.array("scale", (c,), _LEAST, _LARGEST),
+        part.array("axes", (m, c), -1.001, 1.001),
+        part.array("variance", (m,), _LEAST, _LARGEST),
+    )
+    return replace(recipe, pca=pca)
 
 
 def _count_up(groups: tuple[float, ...]) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gmmseg.errors import InputError
 from gmmseg.features import Recipe
 from gmmseg.image import Image
+from gmmseg.image.grey import as_grey
 from gmmseg.io.atomic import atomic_file
 from gmmseg.kernels import Densities
 from gmmseg.mixture import patterns
@@ -27,7 +28,7 @@ __all__ = ["FORMAT", "VERSION", "Model", "Training"]
 
 Array = NDArray[Any]
 
-FORMAT, VERSION = "gmmseg-model", 3  # 2 where there are outliers or Student-t distributions, 3 with memberships
+FORMAT, VERSION = "gmmseg-model", 3  # 2 where there are outliers or Student-t distributions, 3 with memberships or pca
 
 _PRODUCTS = 1 << 18  # of numbers in one matrix product: up to so many BLAS starts no threads of its own
 
@@ -222,6 +223,18 @@ class Model:
         heard = HALO if smoothed and self.strength > 0 and self.k > 1 else 0
         return heard + self.recipe.context(image)
 
+    def view(self, image: Image) -> Image:
+        """Return an image as the model takes it: for a model of one channel, grey values stored as colour are one.
+
+        Raises
+        ------
+        InputError
+            The image is not of the kind that the model was fitted to.
+        """
+        image = as_grey(image) if self.n_channels == 1 else image
+        self.check(image)
+        return image
+
     def check(self, image: Image) -> None:
         """Raise InputError where the image is not of the kind that the model was fitted to."""
         same_kind = (image.n_channels, image.color) == (self.n_channels, self.color)
@@ -274,6 +287,10 @@ class Model:
             content |= {"version": 2, "outliers": outliers}
         if self.memberships is not None:
             content |= {"version": 3, "memberships": self.memberships.tolist()}
+        if self.recipe.pca is not None:
+            pca = self.recipe.pca
+            arrays = {name: getattr(pca, name).tolist() for name in ("center", "scale", "axes", "variance")}
+            content |= {"version": 3, "pca": arrays}
         with atomic_file(Path(path), overwrite=overwrite) as file:
             file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 

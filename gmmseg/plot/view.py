@@ -25,6 +25,7 @@ _LABELS = {
     "luv": {"L": "lightness L*", "u": "u* (green to red)", "v": "v* (blue to yellow)"},
     "rgb": {"R": "red (image units)", "G": "green (image units)", "B": "blue (image units)"},
     "hsv": {"s cos h": "saturation × cos(hue)", "s sin h": "saturation × sin(hue)", "v": "value (HSV)"},
+    "hed": {stain: f"{stain} (optical density / 6)" for stain in ("haematoxylin", "eosin", "DAB")},
     "gray": {"gray": "luma (image units)"},
     "intensity": {"intensity": "intensity (image units)"},
 }
@@ -119,8 +120,7 @@ class View:
 
 def _of_model(model: Model) -> View:
     def read(data: Any, count: int, seed: int) -> Array:
-        image = open_image(data)
-        model.check(image)
+        image = model.view(open_image(data))
         # Not take_sample: it blurs positions for the fit, and a figure shows where pixels are.
         found = sample_pixels(image, count, np.random.default_rng(seed))
         planes = model.recipe.planes_of(image, found.values, found.flat)

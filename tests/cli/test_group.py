@@ -23,8 +23,7 @@ def test_help_of_segment_shows_sections_and_defaults(run):
     flat = " ".join(text.split())
     for default in (
         "[default: 4]",
-        "[default: full]",
-        "[default: auto]",
+        "or auto: full, but tied for pca. [default: auto]",
         "[default: 100000]",
         "[default: all processors]",
     ):

@@ -182,3 +182,14 @@ def test_progress_only_where_someone_watches(run, monkeypatch, quiet):
     assert "scan.png (2 of 2): labelling [########################] 100 %" in text
     assert text.endswith("\r\x1b[K")
     assert "\n" not in text
+
+
+def test_a_hyperspectral_image_is_segmented_and_its_model_applied(run, rng):
+    pixels = rng.normal(size=(20, 30, 40)) + (np.arange(30) > 14)[:, None] * 3
+    np.save("cube.npy", pixels.astype(np.float32))
+    options = ("--channel-axis", -1, "-o")
+    assert run("segment", "cube.npy", "-k", 2, "--model", "m.json", *options, "one.npy").code == 0
+    assert run("apply", "m.json", "cube.npy", *options, "two.npy").code == 0
+    np.testing.assert_array_equal(np.load("one.npy"), np.broadcast_to(1 + (np.arange(30) > 14), (20, 30)))
+    np.testing.assert_array_equal(np.load("two.npy"), np.load("one.npy"))
+    assert json.loads(run("info", "m.json", "--json").out)["covariance"] == "tied"

@@ -41,7 +41,7 @@ def test_defaults_are_those_of_segment():
         assert fitting_parameters(context) == {
             "k": 4,
             "features": None,
-            "covariance": "full",
+            "covariance": "auto",
             "components": None,
             "smooth": True,
             "bias_field": False,

@@ -30,7 +30,7 @@ def test_swatches_only_on_colour_terminals(run, monkeypatch):
 
 def test_wide_tables_are_cut_and_json_is_not(run):
     np.save("wide.npy", np.random.default_rng(0).random((12, 12, 20), np.float32))
-    options = ("wide.npy", "-k", 2, "--channel-axis", -1, "--covariance", "diag", "--overwrite")
+    options = ("wide.npy", "-k", 2, "--channel-axis", -1, "--features", "bands", "--overwrite")
     finished = run("segment", *options)
     assert finished.out.splitlines()[-1] == "... and 8 more features; --json prints all"
     assert len(record_of(run("segment", *options, "--json"))["classes"][0]["means"]) == 20

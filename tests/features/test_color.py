@@ -6,7 +6,9 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from skimage.color import rgb2lab, rgb2luv
+from skimage.color import rgb2hed, rgb2lab, rgb2luv
+from skimage.data import immunohistochemistry
+from skimage.filters import threshold_otsu
 
 import gmmseg
 from gmmseg import Image
@@ -45,6 +47,22 @@ def test_perceptual_spaces_are_scikit_image_s(features, oracle, tolerance, dtype
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_stains_are_scikit_image_s(dtype, rng):
+    pixels, unit = picture(dtype, rng)
+    np.testing.assert_allclose(planes(pixels, "hed"), rgb2hed(unit).reshape(-1, 3).T, atol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "top"), [("uint8", 255), ("uint16", 65535), ("float32", 1)])
+def test_stains_of_tissue_are_found(dtype, top):
+    picture = immunohistochemistry()
+    stain = rgb2hed(picture)[..., 2]
+    truth = stain > threshold_otsu(stain)
+    labels = gmmseg.segment((picture * (top / 255)).astype(dtype), 3, features="hed").labels
+    unions = [np.isin(labels, chosen) for chosen in ([1], [2], [3], [1, 2], [1, 3], [2, 3])]
+    assert max(2 * (each & truth).sum() / (each.sum() + truth.sum()) for each in unions) > 0.75
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_hsv_is_a_cone(dtype, rng):
     pixels, unit = picture(dtype, rng)
     hsv = np.array([colorsys.rgb_to_hsv(*p) for p in unit.reshape(-1, 3)]).T
@@ -58,7 +76,7 @@ def test_reds_on_both_sides_of_the_wheel_s_seam_stay_together():
     assert np.abs(two_reds[:, 0] - two_reds[:, 1]).max() < 0.05
 
 
-@pytest.mark.parametrize("features", ["lab", "luv", "hsv", "rgb", "gray"])
+@pytest.mark.parametrize("features", ["lab", "luv", "hsv", "hed", "rgb", "gray"])
 @pytest.mark.parametrize("opaque", [0, 1, 2])
 def test_transparent_pixels_have_no_class_and_none_is_needed(features, opaque, tmp_path, rng):
     pixels = rng.integers(0, 256, (6, 7, 4), dtype=np.uint8)
@@ -71,7 +89,7 @@ def test_transparent_pixels_have_no_class_and_none_is_needed(features, opaque, t
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("features", ["lab", "luv", "hsv", "rgb", "gray"])
+@pytest.mark.parametrize("features", ["lab", "luv", "hsv", "hed", "rgb", "gray"])
 def test_pixels_without_a_number_have_no_class(features, value, rng):
     pixels = rng.random((8, 7, 3)).astype(np.float32)
     pixels[:3] = value
@@ -94,7 +112,7 @@ def test_gray_is_luma_in_the_file_s_own_units(features, dtype, rng):
     np.testing.assert_allclose(planes(pixels, features)[0], luma, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("features", ["lab", "luv", "hsv"])
+@pytest.mark.parametrize("features", ["lab", "luv", "hsv", "hed"])
 def test_colours_do_not_depend_on_the_depth(features, rng):
     eight = rng.integers(0, 256, (10, 10, 3), np.uint8)
     expected = planes(eight, features)

@@ -52,7 +52,7 @@ def planes(own, image):
 
 
 def test_names_are_those_that_a_person_can_type():
-    assert ALL == ["rgb", "lab", "luv", "hsv", "gray", "intensity", "bands", "texture", "xy"]
+    assert ALL == ["rgb", "lab", "luv", "hsv", "hed", "gray", "intensity", "bands", "pca", "texture", "xy"]
     assert all(found.name == name == name.lower() and found.decided_by in DECIDERS for name, found in FEATURES.items())
 
 
@@ -135,4 +135,4 @@ def test_a_new_feature_is_its_class_and_its_registration(monkeypatch, tmp_path):
     with pytest.raises(ParameterError, match="did you mean 'contrast'\\? use any of rgb, .*, xy, contrast"):
         Recipe.parse("contrst")
     with pytest.raises(ParameterError, match="needs a single channel, the image has 3 channels; use features='lab,xy'"):
-        gmmseg.segment(np.zeros((5, 5, 3), np.uint8), 2, features="contrast")
+        gmmseg.segment(np.arange(75, dtype=np.uint8).reshape(5, 5, 3), 2, features="contrast")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gmmseg import Image, ParameterError
 from gmmseg.features import Recipe
 
-NAMES = ["rgb", "lab", "luv", "hsv", "gray", "intensity", "bands", "texture"]
+NAMES = ["rgb", "lab", "luv", "hsv", "hed", "gray", "intensity", "bands", "pca", "texture"]
 
 
 @pytest.fixture
@@ -55,7 +55,14 @@ def test_a_recipe_is_written_shortly(typed, written):
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("lba", ["'lba'", "did you mean 'lab'?", "rgb, lab, luv, hsv, gray, intensity, bands, texture, xy"]),
+        (
+            "lba",
+            [
+                "'lba'",
+                "did you mean 'lab'?",
+                "rgb, lab, luv, hsv, hed, gray, intensity, bands, pca, texture, xy",
+            ],
+        ),
         ("lab,intensty", ["'intensty'", "did you mean 'intensity'?"]),
         ("qqqq", ["'qqqq' is not known; use any of"]),
         ("", ["'' is not known"]),
@@ -106,14 +113,14 @@ def test_the_default_follows_the_image(shape, channel_axis, expected):
     recipe.check(image)
 
 
-@pytest.mark.parametrize("name", ["rgb", "lab", "luv", "hsv", "gray", "intensity"])
+@pytest.mark.parametrize("name", ["rgb", "lab", "luv", "hsv", "hed", "gray", "intensity"])
 def test_features_that_the_image_lacks_are_refused(name):
     bands = Image.from_array(np.zeros((5, 6, 7)), channel_axis=-1, name="scene.tif")
     with pytest.raises(ParameterError, match=rf"scene.tif: features '{name}'.*7 channels; use features='bands'"):
         Recipe.parse(name).check(bands)
 
 
-@pytest.mark.parametrize("name", ["rgb", "lab", "luv", "hsv"])
+@pytest.mark.parametrize("name", ["rgb", "lab", "luv", "hsv", "hed"])
 def test_colour_of_one_channel_is_refused(name):
     grey = Image.from_array(np.zeros((5, 6)), name="x.png")
     with pytest.raises(ParameterError, match=rf"x.png: features '{name}'.*1 channel; use features='intensity'"):
@@ -226,5 +233,5 @@ def test_position_in_a_volume_follows_the_spacing():
 def test_the_image_is_not_changed(photo):
     before = photo.array.copy()
     photo.array.flags.writeable = False
-    Recipe.parse("rgb,lab,luv,hsv,gray,bands,xy").planes(photo, whole(photo))
+    Recipe.parse("rgb,lab,luv,hsv,hed,gray,bands,xy").planes(photo, whole(photo))
     np.testing.assert_array_equal(photo.array, before)

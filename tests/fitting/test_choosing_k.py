@@ -44,8 +44,10 @@ def test_of_many_bands_the_leading_ones_are_judged(rng):
 
     spectra = rng.uniform(0, 3, (3, 200))
     image = spectra[np.arange(50) // 17][:, None] + rng.normal(size=(50, 40, 200))
-    choice = choose_k(image, max_k=6, channel_axis=-1)
+    choice = choose_k(image, max_k=6, channel_axis=-1, features="bands")
     assert (choice.k, choice.mixture.n_features) == (3, 16)
+    choice = choose_k(image, max_k=6, channel_axis=-1)
+    assert (choice.k, choice.mixture.n_features) == (3, 2)
 
 
 @pytest.mark.slow

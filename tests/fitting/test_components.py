@@ -26,7 +26,7 @@ def flag(rng):
 
 
 @pytest.mark.parametrize("options", [{}, {"smooth": False}, {"components": 4}, {"outliers": "student"}])
-@pytest.mark.parametrize("covariance", ["full", "tied"])
+@pytest.mark.parametrize("covariance", ["auto", "full", "tied"])
 def test_strokes_tell_of_which_class_each_colour_is(flag, options, covariance):
     image, truth, strokes = flag
     found = gmmseg.segment(image, 2, scribbles=strokes, covariance=covariance, **options)

@@ -250,7 +250,7 @@ def test_where_all_are_empty_one_warning_says_so(options):
 
 
 def test_its_kind_has_to_be_that_of_the_others():
-    colour = Image.from_array(np.zeros((20, 30, 3), np.uint8), mask=np.zeros((20, 30), bool), name="colour.png")
-    for images in ([colour, two_halves()], [two_halves(), colour]):
+    bands = Image(np.zeros((20, 30, 2), np.uint8), valid=np.zeros((20, 30), bool), name="bands.tif")
+    for images in ([bands, two_halves()], [two_halves(), bands]):
         with pytest.raises(gmmseg.ParameterError):
             gmmseg.fit(images, 2)

@@ -35,7 +35,7 @@ def whole_sides(shape, pixels, halo):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("features", ["lab,xy", "luv", "hsv,xy:2", "rgb", "gray"])
+@pytest.mark.parametrize("features", ["lab,xy", "luv", "hsv,xy:2", "hed", "rgb", "gray"])
 def test_tiles_give_the_whole_for_every_feature(features, monkeypatch):
     _, image = scene("picture")
     model, results = gmmseg.fit(image, 3, features=features, sample=3000), []

@@ -87,6 +87,7 @@ def test_each_plane_has_the_label_of_its_feature(photo):
         *("local mean", "fine energy", "coarse energy", "direction x-y", "direction xy"),
         *("x (share of the longest side, × 2)", "y (share of the longest side, × 2)"),
     )
+    assert View.of(gmmseg.fit(photo, 2, features="hed")).labels[0] == "haematoxylin (optical density / 6)"
     assert View.of(gmmseg.fit(photo, 2, features="hsv,luv")).labels == (
         *("saturation × cos(hue)", "saturation × sin(hue)", "value (HSV)"),
         *("lightness L*", "u* (green to red)", "v* (blue to yellow)"),
