@@ -130,10 +130,17 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
             message = f"{found.image.name}: no bias field was taken out: {shaded.reason}"
             warnings.warn(message, DataWarning, stacklevel=4)
     if found.scenes and strength != 0 and mixture.n_components > 1:
+        accepted = None if shading is not None else _hardly_less_likely(found, mixture, threads)
         heard, estimated = fit_neighbourhood(
-            found.scenes, mixture, strength, regularization=found.noise, shading=shading, threads=threads
+            found.scenes,
+            mixture,
+            strength,
+            regularization=found.noise,
+            shading=shading,
+            accepted=accepted,
+            threads=threads,
         )
-        if shading is not None or _fall(found, mixture, heard, threads) < _LARGEST_FALL:
+        if heard is not None:
             mixture, strength = heard, estimated
         elif strength is None:
             strength = min(estimated, TYPICAL)
@@ -202,13 +209,16 @@ def _start_samples(sample: Sample, weights: Array | None) -> tuple[Array, Array 
     return np.ascontiguousarray(sample.planes[:, order]), None if weights is None else weights[order]
 
 
-def _fall(found: Survey, before: Mixture, after: Mixture, threads: int) -> float:
-    """How much less likely a mixture makes the sample than another one does, in nats a pixel."""
-    planes, weights = found.sample.planes, _relative(found.sample)
-    one, other = (
-        measure(planes, each, weights, noise=_known(each, found), threads=threads) for each in (before, after)
-    )
-    return (one.log_likelihood - other.log_likelihood) / max(one.weight, 1.0)
+def _hardly_less_likely(found: Survey, mixture: Mixture, threads: int) -> Callable[[Mixture], bool]:
+    """Tell of other mixtures whether values are hardly less likely under them, in nats a pixel, than under this one."""
+    planes, weights = _start_samples(found.sample, _relative(found.sample))
+
+    def likelihood(each: Mixture) -> float:
+        total = measure(planes, each, weights, noise=_known(each, found), threads=threads)
+        return total.log_likelihood / max(total.weight, 1.0)
+
+    least = likelihood(mixture) - _LARGEST_FALL
+    return lambda other: likelihood(other) > least
 
 
 def _known(mixture: Mixture, found: Survey) -> Array | None:

@@ -7,7 +7,7 @@ the residuals (Van Leemput et al. 1999). It runs on patches of the images; all e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -44,8 +44,9 @@ def fit_neighbourhood(
     *,
     regularization: Array,
     shading: Shading | None = None,
+    accepted: Callable[[Mixture], bool] | None = None,
     threads: int = 1,
-) -> tuple[Mixture, float]:
+) -> tuple[Mixture | None, float]:
     """Fit a mixture whose classes are heard together with their neighbours, from one that was fitted without.
 
     Parameters
@@ -59,12 +60,14 @@ def fit_neighbourhood(
         Added to the variances.
     shading : Shading, optional
         Of the one scene; it follows the classes.
+    accepted : callable, optional
+        Whether a mixture on the way is one to go on from.
     threads : int
 
     Returns
     -------
-    mixture : Mixture
-        Its weights are the classes' shares.
+    mixture : Mixture or None
+        Its weights are the classes' shares; None where one on the way was not accepted.
     strength : float
     """
     parts = [_HeardScene(scene, shading) for scene in scenes]
@@ -92,6 +95,8 @@ def fit_neighbourhood(
             frozen=rare,
         )
         before, mixture = mixture, fit.warned().mixture
+        if accepted is not None and not accepted(mixture):
+            return None, chosen
         if np.abs(mixture.means - before.means).max() < _SETTLED:
             break
     return mixture, chosen
