@@ -81,17 +81,19 @@ def by_overlap(posterior: Array, k: int, weights: Array | None = None) -> Array:
 
     Notes
     -----
-    One pair is merged after the other: the one after which least doubt is left of which class a sample is of, as the
-    mean entropy of the responsibilities says (Baudry, Raftery, Celeux, Lo and Gottardo 2010).
+    One pair is merged after the other: the one whose samples are freed of most doubt by it, as the entropy of the
+    responsibilities says (Baudry, Raftery, Celeux, Lo and Gottardo 2010). It counts a sample of the pair: by the sum
+    over all samples one class would swallow the others, because large ones have most neighbours.
     """
     shares = posterior.astype(np.float64)
     mass = np.ones(shares.shape[1]) if weights is None else np.asarray(weights, np.float64)
     owned = np.eye(len(shares))
     while len(shares) > k:
-        own = _doubt(shares) @ mass
+        own, sizes = _doubt(shares) @ mass, shares @ mass
         gains = np.full((len(shares), len(shares)), -np.inf)
         for i in range(len(shares) - 1):
-            gains[i, i + 1 :] = own[i] + own[i + 1 :] - _doubt(shares[i] + shares[i + 1 :]) @ mass
+            freed = own[i] + own[i + 1 :] - _doubt(shares[i] + shares[i + 1 :]) @ mass
+            gains[i, i + 1 :] = freed / np.maximum(sizes[i] + sizes[i + 1 :], np.finfo(np.float64).tiny)
         i, j = map(int, np.unravel_index(np.argmax(gains), gains.shape))
         shares[i] += shares[j]
         owned[i] += owned[j]
