@@ -128,6 +128,7 @@ def _model(path: Path) -> dict[str, Any]:
         "planes": list(model.plane_names),
         "images": kind,
         "k": model.k,
+        "components": model.mixture.n_components,
         "covariance": model.mixture.covariance,
         "smooth": model.strength,
         "training": None if model.training is None else asdict(model.training),

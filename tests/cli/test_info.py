@@ -52,7 +52,7 @@ def test_model(run):
     assert run("segment", "photo.png", "-k", 3, "--model", "m.json").code == 0
     model = gmmseg.load_model("m.json")
     facts = facts_of(run("info", "m.json", "--json"))
-    assert (facts["features"], facts["covariance"], facts["k"]) == ("lab,xy", "full", 3)
+    assert (facts["features"], facts["covariance"], facts["k"], facts["components"]) == ("lab,xy", "full", 3, 3)
     assert [each["weight"] for each in facts["classes"]] == pytest.approx(model.mixture.weights)
     assert list(facts["classes"][1]["means"].values()) == pytest.approx(model.means[1])
     text = run("info", "m.json").out
