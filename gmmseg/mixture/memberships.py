@@ -88,7 +88,7 @@ def by_overlap(posterior: Array, k: int, weights: Array | None = None) -> Array:
     mass = np.ones(shares.shape[1]) if weights is None else np.asarray(weights, np.float64)
     owned = np.eye(len(shares))
     while len(shares) > k:
-        own = _doubt(shares) @ mass
+        own = np.einsum("kn,n->k", _doubt(shares), mass)
         gains = np.full((len(shares), len(shares)), -np.inf)
         for i in range(len(shares) - 1):
             gains[i, i + 1 :] = own[i] + own[i + 1 :] - _doubt(shares[i] + shares[i + 1 :]) @ mass
