@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,21 @@ from gmmseg.kernels import reference
 from gmmseg.mixture.em import Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.parameters import Mixture
 
+CUBE = """
+import gmmseg, numpy as np
+rng = np.random.default_rng(0)
+spectra = rng.uniform(100, 1000, (4, 150))
+cube = spectra[np.indices((96, 96)).sum(0) // 48] + rng.normal(0, 40, (96, 96, 150))
+gmmseg.segment(cube.astype(np.float32), 4, channel_axis=-1)
+"""
+VOLUME = """
+import gmmseg, numpy as np
+places = np.indices((96, 96, 96)) / 96
+inside = np.digitize(np.linalg.norm(places - 0.5, axis=0), [0.15, 0.3, 0.45])
+volume = np.array([800, 600, 300, 20])[inside] * (0.7 + 0.6 * places[2])
+volume += np.random.default_rng(0).normal(0, 20, inside.shape)
+gmmseg.segment(volume.astype(np.int16), 4, channel_axis=None, bias_field=True)
+"""
 FLOOR = "import sys, cv2; image = cv2.imread(sys.argv[1]); cv2.imwrite(sys.argv[2], image[..., 0] // 64)"
 
 
@@ -162,6 +178,29 @@ def end_to_end(name: str, height: int, width: int, repeats: int) -> str:
     return f"{wall:.2f} x in time, {memory:.2f} x in memory"
 
 
+def processor(command: list[str], **environment: str) -> float:
+    """Seconds of processor time of a process, with all its threads."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def one_blas_thread(job: str, busy: int, repeats: int) -> str:
+    """Processor time beside busy processes, and time without them, over that of BLAS held to one thread."""
+    command, one = [sys.executable, "-c", job], {"OPENBLAS_NUM_THREADS": "1"}
+    ratios = [seconds(lambda: processor(command)) / seconds(lambda: processor(command, **one)) for _ in range(repeats)]
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
+    try:
+        pairs = [(processor(command), processor(command, **one)) for _ in range(repeats)]
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    share = np.median([ours / least for ours, least in pairs])
+    return f"{share:.2f} x ({np.median(pairs, axis=0)[0]:.1f} s), alone {np.median(ratios):.2f} x in time"
+
+
 def start_up(ours: list[str], floor: str, repeats: int) -> str:
     return f"{against(ours, [sys.executable, '-c', floor], 3 * repeats)[0]:.2f} x"
 
@@ -202,6 +241,16 @@ def main() -> None:
             lambda: start_up([sys.executable, "-P", "-c", "import gmmseg"], "import numpy", n),
         ),
         ("gmmseg --help, over python -c pass", "3 x", lambda: start_up(gmmseg_command, "pass", n)),
+        (
+            "cube of 150 bands beside 4 busy processes, over one BLAS thread",
+            "1.5 x",
+            lambda: one_blas_thread(CUBE, 4, n),
+        ),
+        (
+            "volume, bias field, beside 4 busy processes, over one BLAS thread",
+            "1.5 x",
+            lambda: one_blas_thread(VOLUME, 4, n),
+        ),
         ("wide: compiled over NumPy kernel, d = 16", "-", lambda: wide(16, n)),
         ("wide: compiled over NumPy kernel, d = 32", "-", lambda: wide(32, n)),
         ("wide: compiled over NumPy kernel, d = 48", "-", lambda: wide(48, n)),

@@ -23,6 +23,8 @@ Array = NDArray[Any]
 _STAINS = np.linalg.inv([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
 """From red, green and blue light that is absorbed to haematoxylin, eosin and DAB (Ruifrok and Johnston 2001)."""
 
+_AT_ONCE = 1 << 16  # pixels, of which OpenCV makes one part
+
 _DARKEST = 1e-6  # of white: what is darker is taken for this, whose density is 1
 
 
@@ -44,14 +46,18 @@ def lab(values: Array, out: Array) -> None:
 def _convert(values: Array, code: int) -> Array:
     """Planes (3, n) by OpenCV's conversion of this code, the same bits for a pixel whatever its place.
 
-    In full rows of 64 pixels: what OpenCV does with the rest of a row differs in the last bit.
+    In full rows of 64 pixels: what OpenCV does with the rest of a row differs in the last bit. And so many at a time
+    that it takes no threads of its own.
     """
     import cv2
 
     n = values.shape[0] * values.shape[1]
     rows = np.zeros((-(-n // 64) * 64 or 64, 3), np.float32)  # OpenCV refuses an array without pixels
     rows[:n] = unit_range(values).reshape(-1, 3)
-    return np.asarray(cv2.cvtColor(rows.reshape(-1, 64, 3), code).reshape(-1, 3)[:n].T)
+    for start in range(0, len(rows), _AT_ONCE):
+        part = rows[start : start + _AT_ONCE].reshape(-1, 64, 3)
+        cv2.cvtColor(part, code, part)
+    return rows[:n].T
 
 
 def rgb(values: Array, out: Array) -> None:

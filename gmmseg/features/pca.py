@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gmmseg.features.feature import Feature, Pixels
 from gmmseg.image import Image
+from gmmseg.kernels.blas import product
 
 __all__ = ["PrincipalComponents"]
 
@@ -86,12 +87,12 @@ class PrincipalComponents(Feature):
         known = np.isfinite(scaled)
         partly = ~known.all(axis=1)
         scaled[~known] = 0
-        found = self.axes @ scaled.T
+        found = product(scaled, self.axes)
         if partly.any():
-            m, c = self.axes.shape
             seen = known[partly]
-            products = (self.axes[:, None] * self.axes).reshape(m * m, c)
-            gram = (seen.astype(np.float64) @ products.T).reshape(-1, m, m) + np.diag(1 / self.variance)
+            there = seen.astype(np.float64)
+            gram = np.stack([product(there, axis * self.axes) for axis in self.axes]).transpose(2, 0, 1)
+            gram += np.diag(1 / self.variance)
             found[:, partly] = np.linalg.solve(gram, found[:, partly].T[..., None])[..., 0].T
             nothing = ~(seen & counts).any(axis=1)
             found[:, np.flatnonzero(partly)[nothing]] = np.nan

@@ -22,6 +22,7 @@ from gmmseg.features.contrast import NeighbourPairs
 from gmmseg.features.pca import PrincipalComponents
 from gmmseg.image import Image
 from gmmseg.image.pixels import ENOUGH, sample_pixels, take_each
+from gmmseg.kernels.blas import one_blas_thread
 
 __all__ = ["learned"]
 
@@ -95,7 +96,8 @@ class _Sums:
             filled = np.where(there, own, 0)
             self.shares += there.sum(axis=0) / len(here)
             self.sums += filled.sum(axis=0) / len(here)
-            self.products += filled.T @ filled / len(here)
+            with one_blas_thread(image.n_channels):
+                self.products += filled.T @ filled / len(here)
             for axis, inside in enumerate(usable, 1):
                 change = (_known(values[axis][some]) - self.origin - own)[inside[some]]
                 both = np.isfinite(change)
@@ -117,7 +119,8 @@ class _Sums:
         scale = np.sqrt(np.where(counts, np.maximum(noise, _LEAST_NOISE * variance), 1))
         scaled = np.where(np.outer(counts, counts), covariance / np.outer(scale, scale), 0)
         c = len(scaled)
-        values, vectors = eigh((scaled + scaled.T) / 2, subset_by_index=(max(0, c - _MOST), c - 1))
+        with one_blas_thread(c):
+            values, vectors = eigh((scaled + scaled.T) / 2, subset_by_index=(max(0, c - _MOST), c - 1))
         edge = _ABOVE * (1 + np.sqrt(np.count_nonzero(counts) / max(1, self.pixels))) ** 2
         number = max(1, np.count_nonzero(values > edge))
         axes = np.where(counts, vectors.T[::-1][:number], 0)

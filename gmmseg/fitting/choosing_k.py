@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gmmseg.fitting.survey import Survey
 from gmmseg.image import Image
 from gmmseg.image.pixels import sample_pixels
+from gmmseg.kernels.blas import one_blas_thread, product
 from gmmseg.mixture.choosing import DEFAULT_CRITERION, Choice, choose
 from gmmseg.mixture.em import Iteration
 from gmmseg.mixture.parameters import Mixture
@@ -73,7 +74,7 @@ def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generat
 
     def prepare(features: Array) -> Array:
         # Missing bands are replaced by their median, 0, only where principal components need them all.
-        return np.ascontiguousarray(features if axes is None else axes @ np.nan_to_num(features), np.float32)
+        return np.ascontiguousarray(features if axes is None else product(np.nan_to_num(features).T, axes), np.float32)
 
     def features_of(values: Array, flat: Array) -> Array:
         return prepare((recipe.planes_of(image, values, flat)[:guides] - center) / scale)
@@ -100,7 +101,8 @@ def _leading_axes(planes: Array) -> Array:
     """Unit vectors (16, d) of the directions of largest variance."""
     known = np.nan_to_num(planes)
     centred = known - known.mean(axis=1, dtype=np.float64)[:, None].astype(np.float32)
-    return np.ascontiguousarray(np.linalg.eigh(centred @ centred.T)[1][:, -_MOST_FEATURES:].T)
+    with one_blas_thread(len(centred)):
+        return np.ascontiguousarray(np.linalg.eigh(centred @ centred.T)[1][:, -_MOST_FEATURES:].T)
 
 
 def effective_size(volume: float, n_pixels: int, n_samples: int) -> float:

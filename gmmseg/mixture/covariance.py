@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
+from gmmseg.kernels.blas import one_blas_thread
 
 __all__ = ["FAMILIES", "Family", "factors_of_precisions", "factors_of_roots", "family", "inverse_of_lower"]
 
@@ -50,7 +51,8 @@ class Family(Protocol):
 
 
 def _lower_factors(covariances: Array) -> Array:
-    lower = np.linalg.cholesky(covariances)
+    with one_blas_thread(covariances.shape[-1]):
+        lower = np.linalg.cholesky(covariances)
     if not np.isfinite(lower).all():
         raise np.linalg.LinAlgError("covariance is not finite")
     return inverse_of_lower(lower)
@@ -68,7 +70,8 @@ def inverse_of_lower(lower: Array) -> Array:
     """Return the inverses of lower triangular matrices (K, d, d)."""
     diagonals = np.diagonal(lower, axis1=1, axis2=2)
     if diagonals.min() > 1e-6 * np.abs(lower).max():  # half as long as row by row for few features
-        return np.asarray(np.linalg.inv(lower) * _lower_ones(lower.shape[-1]))
+        with one_blas_thread(lower.shape[-1]):
+            return np.asarray(np.linalg.inv(lower) * _lower_ones(lower.shape[-1]))
     # The general inverse pivots, which loses tiny diagonals.
     inverse = np.zeros_like(lower)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -80,7 +83,8 @@ def inverse_of_lower(lower: Array) -> Array:
 
 def factors_of_roots(roots: Array) -> Array:
     """Return lower precision factors (K, o, o) of covariances R R^T, from R (K, o, d): no digit is lost by squaring."""
-    lower = np.swapaxes(np.linalg.qr(np.swapaxes(roots, 1, 2), mode="r"), 1, 2)
+    with one_blas_thread(roots.shape[1]):
+        lower = np.swapaxes(np.linalg.qr(np.swapaxes(roots, 1, 2), mode="r"), 1, 2)
     diagonals = np.diagonal(lower, axis1=1, axis2=2)
     least = np.finfo(np.float64).eps * np.abs(lower).max(axis=2)
     lower = lower * np.where(diagonals < 0, -1, 1)[:, None, :]

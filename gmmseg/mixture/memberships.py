@@ -89,10 +89,10 @@ def by_overlap(posterior: Array, k: int, weights: Array | None = None) -> Array:
     mass = np.ones(shares.shape[1]) if weights is None else np.asarray(weights, np.float64)
     owned = np.eye(len(shares))
     while len(shares) > k:
-        own, sizes = _doubt(shares) @ mass, shares @ mass
+        own, sizes = (np.einsum("kn,n->k", each, mass) for each in (_doubt(shares), shares))
         gains = np.full((len(shares), len(shares)), -np.inf)
         for i in range(len(shares) - 1):
-            freed = own[i] + own[i + 1 :] - _doubt(shares[i] + shares[i + 1 :]) @ mass
+            freed = own[i] + own[i + 1 :] - np.einsum("kn,n->k", _doubt(shares[i] + shares[i + 1 :]), mass)
             gains[i, i + 1 :] = freed / np.maximum(sizes[i] + sizes[i + 1 :], np.finfo(np.float64).tiny)
         i, j = map(int, np.unravel_index(np.argmax(gains), gains.shape))
         shares[i] += shares[j]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.em import Fit
 from gmmseg.mixture.parameters import Mixture
 
@@ -81,7 +82,8 @@ def split_lengthwise(mixture: Mixture, rank: int = 0, *, scaled: bool = False) -
     offsets = mixture.means - weights @ mixture.means
     variances = weights @ (np.diagonal(dense, axis1=1, axis2=2) + offsets**2)
     unit = np.ones(d) if scaled else np.sqrt(np.where(variances > 0, variances, 1))
-    lengths, axes = np.linalg.eigh(dense / unit[:, None] / unit)
+    with one_blas_thread(d):
+        lengths, axes = np.linalg.eigh(dense / unit[:, None] / unit)
     steps = 0.8 * np.sqrt(np.maximum(lengths[:, [-1 - rank]], 0)) * axes[:, :, -1 - rank] * unit
     halves = dense - steps[:, :, None] * steps[:, None, :]
     return _doubled(mixture, (mixture.means - steps, mixture.means + steps), (halves, halves))

@@ -42,7 +42,7 @@ _REMARKS = (
     *(b"LZW", b"Fax", b"ZIP", b"PackBits", b"LogLuv", b"PixarLog"),
 )
 
-_ROWS = 64  # that are changed together
+_AT_ONCE = 1 << 16  # pixels that are changed together: of more, OpenCV takes threads of its own
 
 _one_at_a_time = threading.Lock()
 
@@ -88,8 +88,9 @@ def decode(
         if pixels.shape[-1] not in (3, 4):
             return None, damaged
         order = cv2.COLOR_BGR2RGB if pixels.shape[-1] == 3 else cv2.COLOR_BGRA2RGBA
-        for start in range(0, len(pixels), _ROWS):  # part by part, because OpenCV copies what it changes in place
-            part = pixels[start : start + _ROWS]
+        rows = max(1, _AT_ONCE // pixels.shape[1])
+        for start in range(0, len(pixels), rows):  # part by part, because OpenCV copies what it changes in place
+            part = pixels[start : start + rows]
             if part.dtype == np.float64:
                 part[...] = part[..., [2, 1, 0, 3][: part.shape[-1]]]
             else:

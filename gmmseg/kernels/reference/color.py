@@ -22,7 +22,7 @@ def lab(pixels: Array, linear: Array | None, out: Array) -> None:
     else:
         c = np.clip(pixels, 0, 1).astype(np.float64)
         light = np.where(c > 0.04045, ((c + 0.055) / 1.055) ** 2.4, c / 12.92)
-    t = light.reshape(-1, 3) @ (_MATRIX / _WHITE[:, None]).T
+    t = np.einsum("nj,ij->ni", light.reshape(-1, 3), _MATRIX / _WHITE[:, None])
     f = np.where(t > 0.008856452, np.cbrt(t), t * 7.787037 + 4 / 29).T
     out[0] = 116 * f[1] - 16
     out[1] = 500 * (f[0] - f[1])

@@ -1,4 +1,7 @@
-"""Densities, posteriors and sufficient statistics by matrix products, block by block; `threads` is left to the BLAS."""
+"""Densities, posteriors and sufficient statistics by matrix products, in one thread whatever `threads` is.
+
+Blocks are of so few samples that the BLAS starts no threads either.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ __all__ = ["classify", "posterior", "statistics"]
 
 Array = NDArray[Any]
 
-_BLOCK = 16_384
+_BLOCK, _LEAST = 8192, 16  # samples
+_MULTIPLIED = 1 << 18  # pairs of numbers in one product: OpenBLAS starts threads beyond
 _LOWEST = {np.dtype(np.float32): -7e29, np.dtype(np.float64): -7e299}
 
 
@@ -50,8 +54,9 @@ def _log_joint(distances: Array, densities: Densities, log_prior: Array | None) 
 
 
 def _blocks(planes: Array) -> list[slice]:
-    n = planes.shape[1]
-    return [slice(i, min(i + _BLOCK, n)) for i in range(0, n, _BLOCK)]
+    d, n = planes.shape
+    step = max(_LEAST, min(_BLOCK, _MULTIPLIED // d**2))
+    return [slice(i, min(i + step, n)) for i in range(0, n, step)]
 
 
 def _responsibilities(joint: Array) -> tuple[Array, Array]:

@@ -1,0 +1,62 @@
+"""Threads of the BLAS: NumPy and SciPy each bring one, with threads that `threads=` knows nothing of.
+
+OpenBLAS has a thread for each processor. They spin while they wait for each other and for more to do, which beside
+other programs costs many times the work itself. So what may run in several threads at once, tile by tile, is written in
+products so small that none is started; the few decompositions that are larger are held to one thread here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["one_blas_thread", "product"]
+
+_SMALL = 24  # rows of the largest matrices that OpenBLAS decomposes without threads, whichever way
+_AT_ONCE = 8192  # numbers times up to 16 rows: OpenBLAS starts threads beyond 9216 times 1, and 16384 times 16
+
+_one_at_a_time = threading.RLock()
+
+
+@contextlib.contextmanager
+def one_blas_thread(size: int) -> Iterator[None]:
+    """Hold the BLAS to the thread that calls it, while matrices with this many rows are worked on.
+
+    The number of BLAS threads belongs to the whole process, and is as before afterwards: one thread at a time changes
+    it. Small matrices start no threads, and for these nothing is changed.
+    """
+    if size <= _SMALL:
+        yield
+        return
+    with _one_at_a_time, _libraries().limit(limits=1, user_api="blas"):
+        yield
+
+
+@cache
+def _libraries() -> Any:
+    """Return what controls the threads of NumPy's BLAS and SciPy's."""
+    import scipy.linalg  # noqa: F401  # so that its BLAS is among those that are found
+    from threadpoolctl import ThreadpoolController  # here, because few runs have so many features
+
+    return ThreadpoolController()
+
+
+def product(samples: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
+    """Return the products (m, n) of samples (n, c) with up to 16 rows (m, c), by the calling thread alone.
+
+    Some samples at a time: of up to 4096 features no part is large enough for the BLAS to start threads.
+    """
+    (n, c), m = samples.shape, len(rows)
+    step = max(2, _AT_ONCE // c)
+    whole = n - n % step
+    out = np.empty((n, m), np.result_type(samples, rows))
+    parts = whole // step, step
+    np.matmul(samples[:whole].reshape(*parts, c), rows.T, out=out[:whole].reshape(*parts, m))
+    np.matmul(samples[whole:], rows.T, out=out[whole:])
+    return out.T
