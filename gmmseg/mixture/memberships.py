@@ -91,7 +91,7 @@ def by_overlap(posterior: Array, k: int, weights: Array | None = None) -> Array:
         own = np.einsum("kn,n->k", _doubt(shares), mass)
         gains = np.full((len(shares), len(shares)), -np.inf)
         for i in range(len(shares) - 1):
-            gains[i, i + 1 :] = own[i] + own[i + 1 :] - _doubt(shares[i] + shares[i + 1 :]) @ mass
+            gains[i, i + 1 :] = own[i] + own[i + 1 :] - np.einsum("kn,n->k", _doubt(shares[i] + shares[i + 1 :]), mass)
         i, j = map(int, np.unravel_index(np.argmax(gains), gains.shape))
         shares[i] += shares[j]
         owned[i] += owned[j]
