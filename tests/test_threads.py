@@ -48,6 +48,10 @@ BANDS = """
 image, options = rng.normal(0, 1, (64, 64, 40)), {"channel_axis": -1, "features": "bands"}
 image[:, 32:] += 1
 """
+WIDE = """
+image, options = rng.normal(0, 1, (48, 48, 120)), {"channel_axis": -1, "features": "bands"}
+image[:, 24:] += 1
+"""
 LUV = """
 image, options = rng.integers(0, 256, (600, 600, 3), np.uint8), {"features": "luv"}
 """
@@ -56,8 +60,8 @@ image, options = rng.integers(0, 256, (600, 600, 3), np.uint8), {"features": "lu
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("job", "threads"),
-    [(CUBE, 1), (CUBE, 2), (GAPS, 1), (VOLUME, 1), (BANDS, 1), (LUV, 1)],
-    ids=["cube", "cube on two", "gaps", "volume", "bands", "luv"],
+    [(CUBE, 1), (CUBE, 2), (GAPS, 1), (VOLUME, 1), (BANDS, 1), (WIDE, 1), (LUV, 1)],
+    ids=["cube", "cube on two", "gaps", "volume", "bands", "many bands", "luv"],
 )
 def test_only_as_many_threads_work_as_were_asked_for(job, threads):
     """Pools are there, of more threads, and hardly any time passes in them."""

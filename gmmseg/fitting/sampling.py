@@ -27,7 +27,6 @@ Array = NDArray[Any]
 
 _POSITION_BLUR = 0.1  # of the longest side, at weight 1
 _SLOPES = 4096  # pixels times channels that the slopes of features are taken at
-_LOOKS = 4  # places looked at for one pixel that is asked for, where it is known which are valid
 _PLACES = 4096  # pixels around which patches may lie
 
 
@@ -113,7 +112,7 @@ def take_sample(
     pairs = None if image.in_memory else NeighbourPairs.of(image)  # in memory, looking again costs nothing
     layout = Layout.around(image.shape, _places(image), request.patches, request.k) if request.patches else None
     asked = [each.flat for each in (pairs, layout) if each is not None]
-    alike = _alike(image, request.alike)
+    alike = places_alike(image.shape, request.alike)
     # Always the same pixels: what another seed changes shall not be what was looked at.
     found, (*answers, same) = sample_and_take(image, request.count, np.random.default_rng(0), [*asked, alike])
     _warn_of_lost_steps(image, found.values)
@@ -135,14 +134,6 @@ def take_sample(
     index = np.unravel_index(found.flat, image.shape)
     prior, classes = guidance.log_prior(request.k, index), guidance.classes(index)
     return Sample(planes, None, prior, classes, variation, around, noise)
-
-
-def _alike(image: Image, count: int) -> Array:
-    """Flat indices of about `count` pixels at places that are the same in images of any size; valid where known."""
-    if count == 0 or image.valid is None:
-        return places_alike(image.shape, count)
-    flat = places_alike(image.shape, _LOOKS * count)
-    return np.asarray(flat[image.valid.reshape(-1)[flat]][:count])
 
 
 def _warn_of_lost_steps(image: Image, values: Array) -> None:

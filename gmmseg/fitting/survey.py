@@ -220,7 +220,7 @@ def _require_range(image: Image, recipe: Recipe, center: Array, scale: Array) ->
     """Refuse numbers so large, or so close to each other, that float32 does not hold what follows from them."""
     limit = _RANGE_OF_TEXTURE if recipe.has_texture else _RANGE
     for middle, spread in zip(center.tolist(), scale.tolist(), strict=True):
-        large = max(abs(middle), spread) > limit
+        large = np.float32(max(abs(middle), spread)) > np.float32(limit)
         if large or spread < 1 / limit:
             raise InputError(
                 f"{image.name}: its numbers lie around {middle:.3g}, {min(spread, _MOST):.3g} from each other, which "

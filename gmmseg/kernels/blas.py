@@ -20,6 +20,7 @@ __all__ = ["one_blas_thread", "product"]
 
 _SMALL = 24  # rows of the largest matrices that OpenBLAS decomposes without threads, whichever way
 _AT_ONCE = 8192  # numbers times up to 16 rows: OpenBLAS starts threads beyond 9216 times 1, and 16384 times 16
+_ROWS = 16
 
 _one_at_a_time = threading.RLock()
 
@@ -48,12 +49,13 @@ def _libraries() -> Any:
 
 
 def product(samples: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
-    """Return the products (m, n) of samples (n, c) with up to 16 rows (m, c), by the calling thread alone.
+    """Return the products (m, n) of samples (n, c) with rows (m, c), by the calling thread alone.
 
-    Some samples at a time: of up to 4096 features no part is large enough for the BLAS to start threads.
+    Some samples at a time: where c is up to 4096, and c times m up to 131072, no part is large enough for the BLAS to
+    start threads.
     """
     (n, c), m = samples.shape, len(rows)
-    step = max(2, _AT_ONCE // c)
+    step = max(2, _AT_ONCE * _ROWS // (c * max(m, _ROWS)))
     whole = n - n % step
     out = np.empty((n, m), np.result_type(samples, rows))
     parts = whole // step, step

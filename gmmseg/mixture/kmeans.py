@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.mixture.covariance import family
+from gmmseg.kernels.blas import one_blas_thread
+from gmmseg.mixture.covariance import family, pooled
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.statistics import m_step, measure
 
@@ -32,7 +33,8 @@ def standardize(planes: Array, weights: Array | None = None) -> tuple[Array, Arr
 def both_spaces(planes: Array, weights: Array | None = None) -> tuple[Array, Array]:
     """Return the samples (d, n) twice: whitened, and only standardised."""
     standard, correlation = standardize(planes, weights)
-    variances, axes = np.linalg.eigh(correlation)
+    with one_blas_thread(len(planes)):
+        variances, axes = np.linalg.eigh(correlation)
     usable = variances > 1e-6
     matrix = np.where(usable, 1 / np.sqrt(np.where(usable, variances, 1)), 0)[:, None] * axes.T
     # Not a matrix product: BLAS threads would go on spinning beside the kernels'.
@@ -118,9 +120,9 @@ def from_labels(
         second[row] = (weighted * centred).sum(axis=1) if rules.diagonal else np.einsum("in,jn->ij", weighted, centred)
         second[row] /= counts[row]
     # A class of few samples may lie in a plane: a little of the covariance of all keeps its first density finite.
-    overall = np.tensordot(counts / counts.sum(), second, 1)
-    second += overall * (d / (counts + d)).reshape(-1, *[1] * (second.ndim - 1))
-    variances = overall if rules.diagonal else np.diagonal(overall)
+    common = pooled(counts, second)
+    second += common * (d / (counts + d)).reshape(-1, *[1] * (second.ndim - 1))
+    variances = common if rules.diagonal else np.diagonal(common)
     variances = np.maximum(variances, values.var(axis=1))  # weights of extreme ratios may leave one sample alone
     floor = 1e-12 * np.where(variances > 0, variances, 1)
     covariances = rules.estimate(counts, second, np.maximum(regularization, floor))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
 from gmmseg.kernels import Densities
+from gmmseg.kernels.blas import product
 from gmmseg.mixture import patterns
 from gmmseg.mixture.covariance import Family, factors_of_precisions, factors_of_roots, family, inverse_of_lower
 
@@ -229,7 +230,7 @@ class Mixture:
             white = rng.standard_normal((self.n_features, count))
             if self.dof is not None:
                 white /= np.sqrt(rng.chisquare(self.dof[k], count) / self.dof[k])
-            parts.append(self.means[k][:, None] + spread[k] @ white)
+            parts.append(self.means[k][:, None] + product(white.T, spread[k]))
         return np.concatenate(parts, axis=1), np.repeat(np.arange(self.n_components), counts)
 
     @property

@@ -65,7 +65,7 @@ def test_the_script_that_switches_it_on(shell, line):
         ("gmmseg ", [f"plain,{name}" for name in COMMANDS]),
         ("gmmseg ch", ["plain,choose-k"]),
         ("gmmseg --v", ["plain,--version"]),
-        ("gmmseg segment --co", ["plain,--covariance", "plain,--cog", "plain,--contours"]),
+        ("gmmseg segment --co", ["plain,--covariance", "plain,--components", "plain,--cog", "plain,--contours"]),
         ("gmmseg segment -k 999 --smooth nonsense --out-d", ["plain,--out-dir"]),
         ("gmmseg segment photo.png --soft-type ui", ["plain,uint16", "plain,uint8"]),
         ("gmmseg segment photo", ["file,photo"]),

@@ -58,7 +58,7 @@ def test_a_second_thread_waits_and_both_leave_the_number_as_it_was():
 
 
 @pytest.mark.parametrize("n", [0, 1, 53, 1000])
-@pytest.mark.parametrize(("c", "m"), [(17, 16), (150, 1), (150, 16), (4096, 3)])
+@pytest.mark.parametrize(("c", "m"), [(17, 16), (150, 1), (150, 16), (4096, 3), (60, 60)])
 def test_products_are_those_of_numpy(rng, n, c, m):
     samples, rows = rng.normal(size=(n, c)), rng.normal(size=(m, c))
     expected = rows @ samples.T

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmseg import kernels
 from gmmseg.errors import ConvergenceWarning, ParameterError, compatible
+from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture import patterns
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.mixture.covariance import factors_of_precisions
@@ -233,7 +234,8 @@ class GaussianMixture(DensityEstimator):
         unit = float(np.log(scale).sum())  # log density in the data's units = that of the scaled data - unit
         factors = mixture.precisions_cholesky
         square = self.covariance_type in ("full", "tied")
-        precisions = factors @ np.swapaxes(factors, -1, -2) if square else factors**2
+        with one_blas_thread(factors.shape[-1]):
+            precisions = factors @ np.swapaxes(factors, -1, -2) if square else factors**2
         values = mixture.weights, mixture.means, mixture.covariances, precisions, factors
         self.weights_, self.means_, self.covariances_, self.precisions_, self.precisions_cholesky_ = cast(values, dtype)
         self.converged_, self.n_iter_ = fit.converged, len(fit.history)
