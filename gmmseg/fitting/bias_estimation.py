@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,7 +49,7 @@ class Shading:
     def __init__(self, scene: Scene, index: Array, field: BiasField, threads: int) -> None:
         self.scene, self.index, self.field, self.degree = scene, index, field, DEGREE
         self.threads = threads
-        self._basis = field.basis(scene.patches.flat)
+        self._basis, self.blocks = field.basis(scene.patches.flat), field.blocks(scene.patches.flat)
         values = scene.patches.values
         lit = np.isfinite(values) & (values != 0)  # what is 0 is 0 under any gain
         self._seen = lit.any(axis=1)[None] if len(field.coefficients) == 1 else lit.T
@@ -111,22 +112,47 @@ class Shading:
         """
         before = self._gain
         for channel in range(len(self.field.coefficients)):
-            gain = self._gain
-            white = _whitened(mixture, self.scene.planes(gain), mixture.means)
-            slope = _whitened(mixture, self.scene.slopes(gain, channel))
-            gradient = (q * (white * slope).sum(axis=1)).sum(axis=0)
-            curvature = (q * (slope * slope).sum(axis=1)).sum(axis=0)
-
-            def objective(field: BiasField) -> float:
-                gain = field.at(self._basis)
-                if not self._is_usable(gain):
-                    return -np.inf
-                white = _whitened(mixture, self.scene.planes(gain), mixture.means)
-                return -0.5 * float((q * (white * white).sum(axis=1)).sum(dtype=np.float64))
-
-            evidence = Evidence(self._basis, gradient, curvature, objective, self._seen[channel])
+            evidence = self._evidence(mixture, q, channel)
             self.field = self.field.ascend(channel, evidence, degree=self.degree, threads=self.threads)
         return float(np.abs(self._gain - before).max(initial=0))
+
+    def held_out(self, mixture: Mixture, q: Array, log_density: Array) -> Array:
+        """Logarithm of the likelihood of each block of the image under a field that was fitted to the others alone.
+
+        Pixels that are independent would count for too much, so at least half the logarithm of their number for each
+        coefficient (Schwarz 1978) is taken off all in all.
+
+        Parameters
+        ----------
+        mixture : Mixture
+        q, log_density : ndarray, shapes (K, n) and (n,)
+            Of the pixels under the mixture and the field.
+        """
+        optimism = np.zeros(int(self.blocks.max()) + 1)
+        for channel in range(len(self.field.coefficients)):
+            evidence = self._evidence(mixture, q, channel)
+            optimism += self.field.optimism(evidence, self.blocks, degree=self.degree)
+        terms = sum(sum(term) <= self.degree for term in self.field.terms) * len(self.field.coefficients)
+        missing = max(0.0, 0.5 * terms * math.log(len(self.blocks)) - float(optimism.sum()))
+        return np.bincount(self.blocks, weights=log_density) - optimism - missing / len(optimism)
+
+    def _evidence(self, mixture: Mixture, q: Array, channel: int) -> Evidence:
+        gain = self._gain
+        white = _whitened(mixture, self.scene.planes(gain), mixture.means)
+        slope = _whitened(mixture, self.scene.slopes(gain, channel))
+        each = (white * slope).sum(axis=1)  # gradients by component (K, n)
+        gradient = (q * each).sum(axis=0)
+        unknown = (q * each * each).sum(axis=0) - gradient**2
+        curvature = (q * (slope * slope).sum(axis=1)).sum(axis=0)
+
+        def objective(field: BiasField) -> float:
+            gain = field.at(self._basis)
+            if not self._is_usable(gain):
+                return -np.inf
+            white = _whitened(mixture, self.scene.planes(gain), mixture.means)
+            return -0.5 * float((q * (white * white).sum(axis=1)).sum(dtype=np.float64))
+
+        return Evidence(self._basis, gradient, curvature, objective, self._seen[channel], unknown)
 
 
 def _whitened(mixture: Mixture, planes: Array, means: Array | None = None) -> Array:
@@ -166,13 +192,20 @@ def fit_shading(
     """Fit a mixture and a bias field to a scene, from a mixture that was fitted without.
 
     Unless its classes are `numbered` already, a second start is tried, from the field that the logarithms of the pixels
-    follow; the better one counts.
+    follow.
 
     Returns
     -------
     Shaded
-        The degree of the field's polynomials is that of the highest likelihood less half the logarithm of the number of
-        pixels for each coefficient (Schwarz 1978); of degree 0 there is none.
+        A field is taken where it makes blocks of the image likelier even when it is fitted to the others alone: what
+        objects seem to say, because they happen to lie or shine unevenly, does not hold elsewhere. Of those fields the
+        first counts, in the order of starts and degrees, that is as good as the best but for chance; none at all counts
+        as the very first.
+
+    Notes
+    -----
+    Nothing is fitted again: how much likelier a block is because it was fitted too is known to first order (Stone
+    1977).
     """
     n_channels = scene.image.n_channels
     if n_channels > _MOST_CHANNELS:
@@ -188,10 +221,10 @@ def fit_shading(
     count = max(_PIXELS // 4, 2 * _PIXELS // (1 + values.shape[1]))
     index = np.sort(np.append(_some(counted[lit], count), _some(counted[~lit], count // 4)))
     some, flat = scene.some(index), BiasField.flat(scene.image)
-    planes = some.planes()
     fit = _Alternation(regularization, threads)
-    best, chosen = fit.likelihood(fit.iterate(mixture, planes, some, _ITERATIONS), planes), Shaded(mixture)
-    reason = "the pixels are no likelier with one, counting half the logarithm of their number for each coefficient"
+    blocks = flat.blocks(some.patches.flat)
+    alone, tried = np.bincount(blocks, weights=fit.alone(mixture, some)), list[tuple[Array, Mixture, Shading]]()
+    reason = "parts of the image are no likelier with one that was fitted to the rest"
     for by_logarithms in (False,) if numbered else (False, True):
         shading, own = Shading(some, index, flat, threads), mixture
         if by_logarithms:
@@ -202,18 +235,27 @@ def fit_shading(
         for degree in _DEGREES:
             shading.degree = degree
             own = fit.settle(own, shading)
-            terms = sum(sum(term) <= degree for term in flat.terms) * len(flat.coefficients)
-            found = fit.likelihood(own, shading.planes) - 0.5 * terms * float(np.log(len(index)))
+            found = shading.held_out(own, *fit.expect(own, shading.planes, some))
             low, high = shading.extent
-            if found > best and high - low > _RUN_AWAY * _MOST:
+            if high - low <= _RUN_AWAY * _MOST and np.isfinite(found).all():
+                tried.append((found, own, copy(shading)))
+            elif found.sum() > alone.sum():
                 reason = f"the one that fits best varies by a factor of {np.exp(high - low):.0f}; try another k"
-            elif found > best:
-                best, chosen = found, Shaded(own, copy(shading))
-    if chosen.shading is None:
+        if by_logarithms:  # what its classes are worth is not the field's merit
+            alone = max(alone, np.bincount(blocks, weights=fit.alone(own, some)), key=np.sum)
+    best = max([alone, *(found for found, _, _ in tried)], key=np.sum)
+    if _is_as_good(alone, best):
         return Shaded(mixture, None, f"{reason}, or leave it out")
-    low, high = chosen.shading.extent
-    chosen.shading.field = replace(chosen.shading.field, limits=(low - _MARGIN, high + _MARGIN))
-    return chosen
+    mixture, shading = next((own, shading) for found, own, shading in tried if _is_as_good(found, best))
+    low, high = shading.extent
+    shading.field = replace(shading.field, limits=(low - _MARGIN, high + _MARGIN))
+    return Shaded(mixture, shading)
+
+
+def _is_as_good(found: Array, best: Array) -> bool:
+    """Whether the likelihood of all blocks is within one standard error of the best one's (Breiman et al. 1984)."""
+    behind = best - found
+    return bool(behind.sum() <= math.sqrt(len(behind)) * behind.std())
 
 
 def _is_positive(values: Array) -> bool:
@@ -244,16 +286,25 @@ class _Alternation:
         )
         return fit.warned().mixture
 
-    def likelihood(self, mixture: Mixture, planes: Array) -> float:
-        """Logarithm of it, of all pixels together."""
-        return float(mixture.log_density(planes, threads=self.threads).sum(dtype=np.float64))
+    def alone(self, start: Mixture, scene: Scene) -> Array:
+        """Logarithms of the pixels' densities (n,) under a mixture that is fitted without a field."""
+        planes = scene.planes()
+        return self.expect(self.iterate(start, planes, scene, _ITERATIONS), planes, scene)[1]
+
+    def expect(self, mixture: Mixture, planes: Array, scene: Scene) -> tuple[Array, Array]:
+        """Probabilities (K, n) of the components at the pixels, outliers left out, and log densities (n,) of all."""
+        k, n, prior = mixture.n_components, planes.shape[1], scene.patches.log_prior
+        further = 0 if mixture.outlier_ranges is None else 1
+        if prior is not None and further:
+            prior = np.append(prior, np.zeros((1, n), prior.dtype), axis=0)
+        q, density = np.empty((k + further, n), np.float32), np.empty(n, np.float32)
+        patterns.posterior(planes, mixture.all_arguments_of, q, density, threads=self.threads, log_prior=prior)
+        return q[:k], density
 
     def settle(self, mixture: Mixture, shading: Shading) -> Mixture:
         """Step until the gain stays as it is."""
-        prior = shading.scene.patches.log_prior
         for _ in range(_ITERATIONS):
-            q = np.empty((mixture.n_components, len(shading.index)), np.float32)
-            patterns.posterior(shading.planes, mixture.arguments_of, q, None, threads=self.threads, log_prior=prior)
+            q, _ = self.expect(mixture, shading.planes, shading.scene)
             change = shading.step(mixture, q)
             mixture = self.iterate(mixture, shading.planes, shading.scene, 1)
             if change < _SETTLED:

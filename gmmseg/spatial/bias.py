@@ -33,6 +33,7 @@ DEGREE = 4
 
 _STIFFNESS = 1.0  # inverse variance of a coefficient of degree 1, before any pixel is seen; it grows with degree**4
 _HALVINGS = 5
+_BLOCKS = 8  # along each axis: smaller than what a polynomial changes over, larger than most objects
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +45,13 @@ class Evidence:
     basis : ndarray, shape (p, n), float32
         The field's polynomials at these pixels, as of `BiasField.basis`.
     gradient, curvature : ndarray, shape (n,)
-        Of the log-likelihood by the logarithm of each pixel's gain.
+        Of the log-likelihood by the logarithm of each pixel's gain; the curvature as if the classes were known.
     objective : callable
         Log-likelihood of these pixels under a field.
     seen : ndarray of bool, shape (n,), optional
         Pixels over which the logarithm has a mean of 0; all where None.
+    unknown : ndarray, shape (n,), optional
+        What the curvature lacks because the classes are not known (Louis 1982); nothing where None.
     """
 
     basis: Array
@@ -56,6 +59,18 @@ class Evidence:
     curvature: Array
     objective: Callable[[BiasField], float]
     seen: Array | None = None
+    unknown: Array | None = None
+
+    @property
+    def observed(self) -> Array:
+        """Curvature (n,) of the log-likelihood, the classes being unknown."""
+        return self.curvature if self.unknown is None else self.curvature - self.unknown
+
+    @cached_property
+    def center(self) -> Array:
+        """Mean (p,) of each polynomial over the pixels that show the gain."""
+        shown = self.basis if self.seen is None else self.basis[:, self.seen]
+        return np.asarray(shown.mean(axis=1, dtype=np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +111,13 @@ class BiasField:
         for row, term in zip(basis, self.terms, strict=True):
             row[...] = math.prod(table[i, degree] for table, i, degree in zip(tables, index, term, strict=True))
         return basis
+
+    def blocks(self, flat: Array) -> Array:
+        """Return which blocks (n,), 8 along each axis, flat indices (n,) of the image lie in, numbered from 0."""
+        sides = [min(_BLOCKS, n) for n in self.shape]
+        index = np.unravel_index(flat, self.shape)
+        places = [i * side // n for i, side, n in zip(index, sides, self.shape, strict=True)]
+        return np.asarray(np.unique(np.ravel_multi_index(places, sides), return_inverse=True)[1].reshape(-1))
 
     def logarithm(self, window: Window) -> Array:
         """Logarithm of the gain (m, *window), float32; of a window what the whole has there, bit for bit."""
@@ -143,14 +165,13 @@ class BiasField:
         threads : int
             They change the time, never the result.
         """
-        degrees = np.array([sum(term) for term in self.terms])
-        moving, free = degrees <= degree, self._free(self.coefficients[channel])
+        moving, free, stiffness = self._degrees <= degree, self._free(self.coefficients[channel]), self._stiffness
         if not len(free) or not (evidence.curvature > 0).any():
             return self
-        basis, seen = evidence.basis, evidence.seen
-        center = (basis if seen is None else basis[:, seen]).mean(axis=1, dtype=np.float64)
-        stiffness = _STIFFNESS * degrees.astype(np.float64) ** 4
-        normal, slope = _normal_equations(basis[moving], center[moving], evidence.gradient, evidence.curvature, threads)
+        center = evidence.center
+        normal, slope = _normal_equations(
+            evidence.basis[moving], center[moving], evidence.gradient, evidence.curvature, threads
+        )
         normal += np.diag(stiffness[moving])
         step = np.zeros(len(free))
         step[moving] = np.linalg.solve(normal, slope - stiffness[moving] * free[moving])
@@ -170,6 +191,47 @@ class BiasField:
             if posterior(field) > before:
                 return field
         return self
+
+    def optimism(self, evidence: Evidence, blocks: Array, *, degree: int = DEGREE) -> Array:
+        """How much likelier each block is because the gain of one channel was fitted to it too, not to others alone.
+
+        Parameters
+        ----------
+        evidence : Evidence
+            Under the field as it is; where its likelihood is highest, or nearly.
+        blocks : ndarray of int, shape (n,)
+            Which block each of these pixels is in.
+        degree : int
+            Polynomials above it were not fitted.
+
+        Returns
+        -------
+        ndarray, shape (number of blocks,)
+            Infinite where the likelihood is not at a maximum.
+
+        Notes
+        -----
+        To first order `s @ inv(normal) @ s`, s being the gradient of the block's log-likelihood by the coefficients
+        (Stone 1977). Of independent pixels the sum is about the number of coefficients; of objects that are brighter
+        here than there by chance, as many times that as pixels of them say the same thing.
+        """
+        moving = self._degrees <= degree
+        centred = evidence.basis[moving] - evidence.center[moving, None]
+        normal = (centred * evidence.observed) @ centred.T + np.diag(self._stiffness[moving])
+        sums = np.zeros((len(centred), int(blocks.max(initial=-1)) + 1))
+        for own, row in zip(sums, centred, strict=True):
+            own[...] = np.bincount(blocks, weights=row * evidence.gradient)
+        if not (np.linalg.eigvalsh(normal) > 0).all():
+            return np.full(sums.shape[1], np.inf)
+        return np.asarray((sums * np.linalg.solve(normal, sums)).sum(axis=0))
+
+    @cached_property
+    def _degrees(self) -> Array:
+        return np.array([sum(term) for term in self.terms], np.intp)
+
+    @cached_property
+    def _stiffness(self) -> Array:
+        return _STIFFNESS * self._degrees.astype(np.float64) ** 4
 
     @cached_property
     def _places(self) -> tuple[Array, ...]:

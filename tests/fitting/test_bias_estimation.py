@@ -66,6 +66,43 @@ def test_a_field_that_explains_nothing_is_refused(image, reason):
     np.testing.assert_array_equal(found.labels, gmmseg.segment(image, found.model.k).labels)
 
 
+def nuclei(gain, seed):
+    """Discs of unlike brightness and size at random places on a ground of 12 grey levels, and where they are."""
+    rng = np.random.default_rng(seed)
+    image, inside = np.full(gain.shape, 12.0), np.zeros(gain.shape, bool)
+    places = np.indices(gain.shape)
+    for _ in range(40):
+        center, radius = rng.uniform((0, 0), gain.shape), rng.uniform(8, 18)
+        disc = np.hypot(*(places - center[:, None, None])) < radius
+        image[disc] = 12 + 40 * np.exp(rng.normal(0, 0.3))
+        inside |= disc
+    return np.rint((image * gain + rng.normal(0, 2, gain.shape)).clip(0)).astype(np.uint8), inside
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_objects_are_no_gain(k, seed):
+    """Bright objects lie and shine unevenly by chance; pixels of one object say so only once."""
+    image, _ = nuclei(np.ones((300, 400)), seed)
+    with pytest.warns(gmmseg.errors.DataWarning, match="no bias field was taken out: parts of the image"):
+        found = gmmseg.segment(image, k, bias_field=True)
+    assert (found.bias_field == 1).all()
+    np.testing.assert_array_equal(found.labels, gmmseg.segment(image, k).labels)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_vignette_over_objects_is_found(k, seed):
+    y, x = np.meshgrid(np.linspace(-1, 1, 300), np.linspace(-1, 1, 400), indexing="ij")
+    gain = 1 - 0.3 * (x**2 + y**2)
+    image, inside = nuclei(gain, seed)
+    found = gmmseg.segment(image, k, bias_field=True)
+    assert np.std(np.log(found.bias_field / gain)) < 0.05  # of 0.17
+    assert ((found.labels > 1) == inside).mean() > 0.99
+
+
 @pytest.mark.slow
 def test_surroundings_of_zeros_do_not_hide_a_field():
     """As of a brain whose skull was stripped: no gain can be seen on what is 0."""
