@@ -17,6 +17,7 @@ from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.sampling import Sample
 from gmmseg.fitting.survey import Survey, SurveyRequest, survey
 from gmmseg.image import Image
+from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.dividing import divide
 from gmmseg.mixture.em import Iteration, expectation_maximization
@@ -36,6 +37,7 @@ Array = NDArray[Any]
 _TOLERANCE, _TRIAL_TOLERANCE, _MAX_ITERATIONS = 1e-5, 1e-4, 300
 # A start without luck takes time that grows with the third power of the number of classes.
 _MOST_DIVIDED, _ALIKE = 6, 16_384
+_MISSED = 0.1  # nats a pixel, by which another start is likelier
 # Neighbours decide where values leave it open. Then the likelihood of the values alone hardly falls: on brains with
 # noise of a sixth to two thirds of the difference of tissues by 0.001 nats a pixel. Where it falls by more, as on
 # photographs, what they found are not the classes but their shading.
@@ -187,17 +189,32 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
             planes, found.classes, k, rng, covariance=covariance, regularization=noise, outliers=outliers
         )
     else:
-        begun = None
-        if k <= _MOST_DIVIDED and outliers is None:
-            some, some_weights = _start_samples(found, weights)
-            iteration = Iteration(_TRIAL_TOLERANCE, noise=noise, threads=threads)
-            begun = divide(some, k, covariance, iteration, weights=some_weights)
         # Pixels are many, even where their values are few, so one round of seeding is enough.
         seeding = Seeding(covariance, noise=noise, outliers=outliers, rounds=1, threads=threads)
-        start = begun or seed_mixture(planes, k, rng, seeding, weights=weights)
+        if k <= _MOST_DIVIDED and outliers is None:
+            start = _divided(found, k, seeding, weights)
+        else:
+            start = seed_mixture(planes, k, rng, seeding, weights=weights)
     iteration = Iteration(_TOLERANCE, _MAX_ITERATIONS, noise=noise, threads=threads)
     fit = expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior)
     return fit.warned().mixture
+
+
+def _divided(sample: Sample, k: int, seeding: Seeding, weights: Array | None) -> Mixture:
+    """Return a start without luck, or a start by k-means++ where the values say that this is better by far."""
+    planes, own = _start_samples(sample, weights)
+    iteration = Iteration(_TRIAL_TOLERANCE, noise=seeding.noise, threads=seeding.threads)
+    with one_blas_thread(len(planes)):
+        found = divide(planes, k, seeding.covariance, iteration, weights=own)
+        # A photograph has more local maxima than most data, so two.
+        other = seed_mixture(planes, k, default_rng(0), seeding._replace(starts=2), weights=own)
+    if found is None:
+        return other
+    one, two = (
+        expectation_maximization(planes, each, iteration._replace(max_iterations=20), weights=own).history[-1]
+        for each in (found, other)
+    )
+    return found if one > two - (_MISSED if own is None else 0) else other  # with weights they are all of the values
 
 
 def _start_samples(sample: Sample, weights: Array | None) -> tuple[Array, Array | None]:

@@ -20,6 +20,7 @@ __all__ = ["calibrate"]
 Array = NDArray[Any]
 
 _MAX_ITERATIONS, _TOLERANCE = 300, 1e-5
+_FARTHEST = 1e15  # a start that goes there leads nowhere, and squares would overflow
 # The prior counts as this part of the samples. Where it decides is between maxima, of which a sample of one class has
 # as many as there are classes: the nearest to gain 1 and offset 0, and to the mixture's weights, is then meant.
 _PRIOR, _PRIOR_BETWEEN, _SHARES_BETWEEN = 1e-3, 0.06, 0.1
@@ -112,7 +113,7 @@ def _climb(mixture: Mixture, planes: Array, active: Array, start: tuple[Array, A
         counts = statistics.counts + _SHARE * statistics.weight / mixture.n_components
         mixture = replace(mixture, weights=counts * (total / counts.sum()))
         change = np.abs(np.concatenate([np.log(step), shift, mixture.weights - place.weights])).max()
-        if change < _TOLERANCE:
+        if change < _TOLERANCE or np.abs([gain, offset]).max() > _FARTHEST:
             break
     return place
 

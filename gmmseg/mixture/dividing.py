@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 _TRIAL_SAMPLES, _TRIAL_ITERATIONS = 4096, 15
 _ROUNDS = ((4, 10), (2, 20))  # how many trials go on, for so many iterations on all samples
-_AXES = 3
+_FEWEST_AXES, _MOST_AXES = 3, 6  # that components are halved across; all but two of up to 8 features
 
 
 def divide(
@@ -44,9 +44,9 @@ def divide(
 
     Notes
     -----
-    Each component is halved in turn across each of its three longest axes, and in scale where it has fewer; a short EM
-    of the whole tells what that is worth. The best trials go on with more samples, and the best of these stays. No
-    random number is drawn: images that hardly differ are divided alike. Time grows with the third power of k.
+    Each component is halved in turn across each of its three to six longest axes, and in scale where it has fewer; a
+    short EM of the whole tells what that is worth. The best trials go on with more samples, and the best of these
+    stays. No random number is drawn: images that hardly differ are divided alike. Time grows with the third power of k.
     """
     complete = fill_in(planes, weights)
     added = iteration.regularization + iteration.noise
@@ -86,9 +86,9 @@ def _divided(mixture: Mixture) -> Iterator[Mixture]:
     k, d = mixture.means.shape
     ways: list[Callable[[Mixture], Mixture]] = [
         lambda mixture, rank=rank: split_lengthwise(mixture, rank, scaled=True)  # type: ignore[misc]
-        for rank in range(min(d, _AXES))
+        for rank in range(min(d, max(_FEWEST_AXES, min(d - 2, _MOST_AXES))))
     ]
-    for way in ways + [split_in_scale] * (d < _AXES):
+    for way in ways + [split_in_scale] * (d < _FEWEST_AXES):
         halves = way(mixture)
         for row in range(k):
             index = [*range(row), *range(row + 1, k)]

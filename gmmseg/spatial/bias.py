@@ -23,6 +23,7 @@ from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource
 from gmmseg.image.units import as_float
 from gmmseg.image.windows import Window, everything
+from gmmseg.kernels.blas import one_blas_thread
 
 __all__ = ["DEGREE", "BiasField", "Evidence"]
 
@@ -217,13 +218,15 @@ class BiasField:
         """
         moving = self._degrees <= degree
         centred = evidence.basis[moving] - evidence.center[moving, None]
-        normal = (centred * evidence.observed) @ centred.T + np.diag(self._stiffness[moving])
+        with one_blas_thread(centred.shape[1]):
+            normal = (centred * evidence.observed) @ centred.T + np.diag(self._stiffness[moving])
         sums = np.zeros((len(centred), int(blocks.max(initial=-1)) + 1))
         for own, row in zip(sums, centred, strict=True):
             own[...] = np.bincount(blocks, weights=row * evidence.gradient)
-        if not (np.linalg.eigvalsh(normal) > 0).all():
-            return np.full(sums.shape[1], np.inf)
-        return np.asarray((sums * np.linalg.solve(normal, sums)).sum(axis=0))
+        with one_blas_thread(len(normal)):
+            if not (np.linalg.eigvalsh(normal) > 0).all():
+                return np.full(sums.shape[1], np.inf)
+            return np.asarray((sums * np.linalg.solve(normal, sums)).sum(axis=0))
 
     @cached_property
     def _degrees(self) -> Array:
