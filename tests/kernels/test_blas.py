@@ -7,6 +7,7 @@ import pytest
 import scipy.linalg  # noqa: F401  # has a BLAS of its own
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from gmmseg.kernels import blas
 from gmmseg.kernels.blas import one_blas_thread, product
 
 
@@ -16,6 +17,7 @@ def numbers():
 
 @pytest.fixture(autouse=True)
 def three_threads():
+    blas._libraries.cache_clear()  # other tests may have loaded another BLAS since, such as OpenCV's
     with threadpool_limits(3, user_api="blas"):
         assert set(numbers()) == {3}
         yield
