@@ -153,8 +153,7 @@ def segment(
     effort = Effort(memory, threads, progress)
     opened = options.view(open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory)))
     fitted = fit_images([opened], 1, options, effort.workers)
-    guidance = options.hints.guidance(opened, fitted.model.k)
-    rule = Rule(fitted.model, guidance, fitted.found.sample.variation, fitted.bias)
+    rule = Rule(fitted.model, fitted.found.guidance, fitted.found.sample.variation, fitted.bias)
     return _labelled(opened, rule, effort)
 
 

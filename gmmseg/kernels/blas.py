@@ -16,7 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["one_blas_thread", "product"]
+__all__ = ["ALONE", "one_blas_thread", "product"]
+
+ALONE = 1 << 18
+"""Products of numbers that a multiplication of two matrices may take: of more, OpenBLAS starts threads."""
 
 _SMALL = 24  # rows of the largest matrices that OpenBLAS decomposes without threads, whichever way
 _AT_ONCE = 8192  # numbers times up to 16 rows: OpenBLAS starts threads beyond 9216 times 1, and 16384 times 16

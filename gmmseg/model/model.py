@@ -19,6 +19,7 @@ from gmmseg.image import Image
 from gmmseg.image.grey import as_grey
 from gmmseg.io.atomic import atomic_file
 from gmmseg.kernels import Densities
+from gmmseg.kernels.blas import ALONE
 from gmmseg.mixture import patterns
 from gmmseg.mixture.memberships import moments
 from gmmseg.mixture.parameters import Mixture
@@ -29,8 +30,6 @@ __all__ = ["FORMAT", "VERSION", "Model", "Training"]
 Array = NDArray[Any]
 
 FORMAT, VERSION = "gmmseg-model", 3  # 2 where there are outliers or Student-t distributions, 3 with memberships or pca
-
-_PRODUCTS = 1 << 18  # of numbers in one matrix product: up to so many BLAS starts no threads of its own
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,7 @@ class Model:
             patterns.posterior(planes, self.arguments_of, out, None, log_prior=log_prior)
             return
         memberships = self.memberships.astype(np.float32)
-        step = max(1, _PRODUCTS // memberships.size)
+        step = max(1, ALONE // memberships.size)
         for first in range(0, planes.shape[1], step):
             columns = slice(first, first + step)
             some = planes[:, columns]

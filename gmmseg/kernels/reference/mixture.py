@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.kernels.blas import ALONE
 from gmmseg.kernels.densities import Densities
 
 __all__ = ["classify", "posterior", "statistics"]
@@ -17,7 +18,6 @@ __all__ = ["classify", "posterior", "statistics"]
 Array = NDArray[Any]
 
 _BLOCK, _LEAST = 8192, 16  # samples
-_MULTIPLIED = 1 << 18  # pairs of numbers in one product: OpenBLAS starts threads beyond
 _LOWEST = {np.dtype(np.float32): -7e29, np.dtype(np.float64): -7e299}
 
 
@@ -55,7 +55,7 @@ def _log_joint(distances: Array, densities: Densities, log_prior: Array | None) 
 
 def _blocks(planes: Array) -> list[slice]:
     d, n = planes.shape
-    step = max(_LEAST, min(_BLOCK, _MULTIPLIED // d**2))
+    step = max(_LEAST, min(_BLOCK, ALONE // d**2))
     return [slice(i, min(i + step, n)) for i in range(0, n, step)]
 
 
