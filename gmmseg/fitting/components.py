@@ -8,6 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from gmmseg.errors import ParameterError
 from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.survey import Survey
 from gmmseg.mixture.em import Iteration, expectation_maximization
@@ -39,6 +40,11 @@ def fit_components(
     rng : numpy.random.Generator
     threads : int
 
+    Raises
+    ------
+    ParameterError
+        There are strokes, but not of every class.
+
     Notes
     -----
     Where strokes tell the classes, fits of a third, two thirds and all of so many components are averaged: few are seen
@@ -46,12 +52,10 @@ def fit_components(
     components that overlap are merged, and classes go up in the first feature.
     """
     sample = found.sample
-    planes, weights = sample.planes, None if sample.weights is None else sample.weights / sample.weights.mean()
+    planes, weights = sample.planes, sample.relative_weights
     if planes.shape[1] > _SAMPLES:
         chosen = np.sort(rng.choice(planes.shape[1], _SAMPLES, replace=False))
         planes, weights = np.ascontiguousarray(planes[:, chosen]), None if weights is None else weights[chosen]
-    weights = None if weights is None else weights.astype(np.float32)
-
     family = options.family_of(found.recipe)
 
     def fit(number: int) -> Mixture:
@@ -66,7 +70,13 @@ def fit_components(
         order = np.argsort(moments(mixture, memberships).means[:, 0], kind="stable")
         return mixture, memberships[order]
     assert found.guidance is not None
-    mixture = average([fit(number) for number in (n_components // 3, 2 * n_components // 3, n_components)])
+    without = np.setdiff1d(np.arange(1, k + 1), sample.classes)
+    if len(without):
+        raise ParameterError(
+            f"{found.image.name}: components={options.components} needs scribbles of every class, and class "
+            f"{without[0]} has none; draw some, or leave components out"
+        )
+    mixture = average([fit(max(1, number // 3)) for number in (n_components, 2 * n_components, 3 * n_components)])
     drawn = np.flatnonzero(sample.classes)
     posterior = mixture.posterior(np.ascontiguousarray(sample.planes[:, drawn]), threads=threads)
     return mixture, by_examples(posterior, sample.classes[drawn], mixture.weights, found.guidance.widest())

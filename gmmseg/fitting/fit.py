@@ -115,7 +115,7 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
 
         mixture, memberships = fit_components(found, k, n_components, options, rng, threads)
         strength = TYPICAL if strength is None else strength
-        return Fitted(_model(found, mixture, options.names(options.most_classes)[:k], strength, memberships), found)
+        return Fitted(_model(found, mixture, options.names(k), strength, memberships), found)
     mixture = _fit_mixture(found, k, options, rng, threads)
     shading = None
     if not found.sample.planes.shape[1]:
@@ -183,7 +183,7 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
         second = np.ones((k, d)) if rules.diagonal else np.tile(np.eye(d), (k, 1, 1))
         estimate = rules.estimate(np.ones(k), second, np.zeros(d))
         return Mixture(np.full(k, 1 / k), np.zeros((k, d)), estimate, covariance)
-    weights = _relative(found)
+    weights = found.relative_weights
     if found.classes is not None:
         start = seed_from_classes(
             planes, found.classes, k, rng, covariance=covariance, regularization=noise, outliers=outliers
@@ -192,7 +192,7 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
         # Pixels are many, even where their values are few, so one round of seeding is enough.
         seeding = Seeding(covariance, noise=noise, outliers=outliers, rounds=1, threads=threads)
         if k <= _MOST_DIVIDED and outliers is None:
-            start = _divided(found, k, seeding, weights)
+            start = _divided(found, k, seeding)
         else:
             start = seed_mixture(planes, k, rng, seeding, weights=weights)
     iteration = Iteration(_TOLERANCE, _MAX_ITERATIONS, noise=noise, threads=threads)
@@ -200,9 +200,9 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
     return fit.warned().mixture
 
 
-def _divided(sample: Sample, k: int, seeding: Seeding, weights: Array | None) -> Mixture:
+def _divided(sample: Sample, k: int, seeding: Seeding) -> Mixture:
     """Return a start without luck, or a start by k-means++ where the values say that this is better by far."""
-    planes, own = _start_samples(sample, weights)
+    planes, own = _start_samples(sample)
     iteration = Iteration(_TRIAL_TOLERANCE, noise=seeding.noise, threads=seeding.threads)
     with one_blas_thread(len(planes)):
         found = divide(planes, k, seeding.covariance, iteration, weights=own)
@@ -217,18 +217,18 @@ def _divided(sample: Sample, k: int, seeding: Seeding, weights: Array | None) ->
     return found if one > two - (_MISSED if own is None else 0) else other  # with weights they are all of the values
 
 
-def _start_samples(sample: Sample, weights: Array | None) -> tuple[Array, Array | None]:
+def _start_samples(sample: Sample) -> tuple[Array, Array | None]:
     """Samples (d, m) of which any first part stands for the whole, and their weights."""
-    n, alike = sample.planes.shape[1], sample.alike
+    n, alike, weights = sample.planes.shape[1], sample.alike, sample.relative_weights
     if alike is not None and alike.shape[1] >= _ALIKE // 4:
         return alike, None
-    order = np.random.default_rng(0).permutation(n)[:_ALIKE]
+    order = default_rng(0).permutation(n)[:_ALIKE]
     return np.ascontiguousarray(sample.planes[:, order]), None if weights is None else weights[order]
 
 
 def _hardly_less_likely(found: Survey, mixture: Mixture, threads: int) -> Callable[[Mixture], bool]:
     """Tell of other mixtures whether values are hardly less likely under them, in nats a pixel, than under this one."""
-    planes, weights = _start_samples(found.sample, _relative(found.sample))
+    planes, weights = _start_samples(found.sample)
 
     def likelihood(each: Mixture) -> float:
         total = measure(planes, each, weights, noise=_known(each, found), threads=threads)
@@ -240,11 +240,6 @@ def _hardly_less_likely(found: Survey, mixture: Mixture, threads: int) -> Callab
 
 def _known(mixture: Mixture, found: Survey) -> Array | None:
     return found.noise if mixture.dof is None else None  # as in EM
-
-
-def _relative(sample: Sample) -> Array | None:
-    """Weights of a mean of 1, as EM takes them."""
-    return None if sample.weights is None else (sample.weights / sample.weights.mean()).astype(np.float32)
 
 
 def _order(mixture: Mixture, classes: Array | None, *, fixed: bool) -> Array:

@@ -24,6 +24,7 @@ from gmmseg.io.opening import Reading
 from gmmseg.kernels.effort import Effort
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.em import OUTLIERS
+from gmmseg.mixture.memberships import MOST_COMPONENTS
 from gmmseg.spatial.smoothing import strength_of
 
 if TYPE_CHECKING:
@@ -170,6 +171,12 @@ class FitOptions:
         others = [name for name, given in asked.items() if given]
         if components > 1 and others:
             raise ParameterError(f"components={components} does not go with {others[0]}; leave one of them out")
+        together, most = self.most_classes * components, MOST_COMPONENTS // 2  # strokes average fits of twice as many
+        if components > 1 and together > most:
+            raise ParameterError(
+                f"components={components} of k={self.k} classes are {together} Gaussians, at most {most} are fitted; "
+                "use fewer"
+            )
 
     @property
     def automatic(self) -> bool:

@@ -62,6 +62,11 @@ class Sample:
     noise: Array | float = 0.0
     alike: Array | None = None
 
+    @property
+    def relative_weights(self) -> Array | None:
+        """Weights (n,), float32, of a mean of 1, as EM takes them."""
+        return None if self.weights is None else (self.weights / self.weights.mean()).astype(np.float32)
+
 
 @dataclass(frozen=True, eq=False)
 class SampleRequest:

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 
 from gmmseg.mixture.parameters import Mixture
 
-__all__ = ["average", "by_examples", "by_overlap", "moments"]
+__all__ = ["MOST_COMPONENTS", "average", "by_examples", "by_overlap", "moments"]
 
 Array = NDArray[Any]
+
+MOST_COMPONENTS = 4096
+"""Of all classes of a model together."""
 
 _REST = 0.1  # of all that there is, which the class of the rest has beside what its examples show
 
@@ -87,18 +90,28 @@ def by_overlap(posterior: Array, k: int, weights: Array | None = None) -> Array:
     """
     shares = posterior.astype(np.float64)
     mass = np.ones(shares.shape[1]) if weights is None else np.asarray(weights, np.float64)
-    owned = np.eye(len(shares))
-    while len(shares) > k:
-        own, sizes = (np.einsum("kn,n->k", each, mass) for each in (_doubt(shares), shares))
-        gains = np.full((len(shares), len(shares)), -np.inf)
-        for i in range(len(shares) - 1):
-            freed = own[i] + own[i + 1 :] - np.einsum("kn,n->k", _doubt(shares[i] + shares[i + 1 :]), mass)
-            gains[i, i + 1 :] = freed / np.maximum(sizes[i] + sizes[i + 1 :], np.finfo(np.float64).tiny)
+
+    def total(values: Array) -> Array:
+        return np.asarray(np.einsum("kn,n->k", values, mass))
+
+    def price(i: int, others: Array) -> None:
+        freed = own[i] + own[others] - total(_doubt(shares[i] + shares[others]))
+        gains[i, others] = gains[others, i] = freed / np.maximum(sizes[i] + sizes[others], np.finfo(np.float64).tiny)
+
+    own, sizes, owned = total(_doubt(shares)), total(shares), np.eye(len(shares))
+    gains = np.full((len(shares), len(shares)), -np.inf)
+    left = np.arange(len(shares))
+    for i in left[:-1]:
+        price(i, left[i + 1 :])
+    while len(left) > k:
         i, j = map(int, np.unravel_index(np.argmax(gains), gains.shape))
         shares[i] += shares[j]
         owned[i] += owned[j]
-        shares, owned = np.delete(shares, j, axis=0), np.delete(owned, j, axis=0)
-    return owned
+        own[i], sizes[i] = total(_doubt(shares[[i]]))[0], sizes[i] + sizes[j]
+        gains[j], gains[:, j] = -np.inf, -np.inf
+        left = left[left != j]
+        price(i, left[left != i])
+    return np.asarray(owned[left])
 
 
 def _doubt(shares: Array) -> Array:

@@ -18,6 +18,7 @@ from gmmseg.features import Recipe
 from gmmseg.features.pca import PrincipalComponents
 from gmmseg.io.regular import require_regular
 from gmmseg.mixture.covariance import FAMILIES
+from gmmseg.mixture.memberships import MOST_COMPONENTS
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.model.model import FORMAT, VERSION, Model, Training
 
@@ -26,7 +27,6 @@ __all__ = ["load_model"]
 Array = NDArray[Any]
 
 _MOST_BYTES = 1 << 28  # 255 classes of 200 features, every digit written out
-_MOST_COMPONENTS = 4096
 # Numbers of an image are float32, and so are its scaled planes. What lies beyond, no fit has found.
 _LARGEST, _LEAST = 1e39, 1e-46
 _MOST_PRECISE = 1e30  # inverse standard deviations of scaled planes; EM keeps to 1e15
@@ -185,10 +185,10 @@ def _is_text(value: Any) -> bool:
 
 def _parse(content: _Entries) -> Model:
     k, n_components, d = (content.length(name) for name in ("classes", "weights", "planes"))
-    if not (1 <= k <= 255 and 1 <= n_components <= _MOST_COMPONENTS and d >= 1):
+    if not (1 <= k <= 255 and 1 <= n_components <= MOST_COMPONENTS and d >= 1):
         raise ValueError(
             f"it has {k} classes, {n_components} components and {d} planes; a model has 1 to 255, 1 to "
-            f"{_MOST_COMPONENTS}, and at least 1 plane"
+            f"{MOST_COMPONENTS}, and at least 1 plane"
         )
     mixture, memberships = _mixture(content, n_components, d), None
     if content.has("memberships"):

@@ -110,3 +110,14 @@ def test_what_takes_a_class_for_one_gaussian_is_refused_with_several():
             FitOptions(**{"k": 2, **options}, components=2)
     with pytest.raises(ParameterError, match="components=0"):
         FitOptions(components=0)
+    with pytest.raises(ParameterError, match="components=64 of k=100 classes are 6400 Gaussians, at most 2048"):
+        FitOptions(k=100, components=64)
+
+
+def test_several_components_need_strokes_of_every_class_or_of_none(flag):
+    image, _, strokes = flag
+    with pytest.raises(ParameterError, match="components=2 needs scribbles of every class, and class 2 has none"):
+        gmmseg.segment(image, 2, scribbles=np.where(strokes == 1, strokes, 0), components=2)
+    with pytest.raises(ParameterError, match="class 3 has none"):
+        gmmseg.segment(image, 3, scribbles=strokes, components=2)
+    assert (gmmseg.segment(image, 1, scribbles=np.minimum(strokes, 1), components=2).labels == 1).all()
