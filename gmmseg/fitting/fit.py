@@ -211,10 +211,11 @@ def _divided(sample: Sample, k: int, seeding: Seeding) -> Mixture:
     if found is None:
         return other
     one, two = (
-        expectation_maximization(planes, each, iteration._replace(max_iterations=20), weights=own).history[-1]
+        expectation_maximization(planes, each, iteration._replace(max_iterations=20), weights=own)
         for each in (found, other)
     )
-    return found if one > two - (_MISSED if own is None else 0) else other  # with weights they are all of the values
+    missed = _MISSED if own is None else 0  # with weights they are all of the values
+    return (one if one.history[-1] > two.history[-1] - missed else two).mixture
 
 
 def _start_samples(sample: Sample) -> tuple[Array, Array | None]:

@@ -25,19 +25,21 @@ _SMALL = 24  # rows of the largest matrices that OpenBLAS decomposes without thr
 _AT_ONCE = 8192  # numbers times up to 16 rows: OpenBLAS starts threads beyond 9216 times 1, and 16384 times 16
 _ROWS = 16
 
+_NOTHING = contextlib.nullcontext()
 _one_at_a_time = threading.RLock()
 
 
-@contextlib.contextmanager
-def one_blas_thread(size: int) -> Iterator[None]:
+def one_blas_thread(size: int) -> contextlib.AbstractContextManager[None]:
     """Hold the BLAS to the thread that calls it, while matrices with this many rows are worked on.
 
     The number of BLAS threads belongs to the whole process, and is as before afterwards: one thread at a time changes
     it. Small matrices start no threads, and for these nothing is changed.
     """
-    if size <= _SMALL:
-        yield
-        return
+    return _NOTHING if size <= _SMALL else _limited()
+
+
+@contextlib.contextmanager
+def _limited() -> Iterator[None]:
     with _one_at_a_time, _libraries().limit(limits=1, user_api="blas"):
         yield
 

@@ -51,6 +51,8 @@ class Family(Protocol):
 
 
 def _lower_factors(covariances: Array) -> Array:
+    if covariances.shape[-1] == 1:
+        return _inverse_roots(covariances)
     with one_blas_thread(covariances.shape[-1]):
         lower = np.linalg.cholesky(covariances)
     if not np.isfinite(lower).all():

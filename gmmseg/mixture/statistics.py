@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, reduce
 from typing import Any
 
 import numpy as np
@@ -112,11 +112,9 @@ def measure(
         Changes the time, never the result.
     """
     samples = planes if isinstance(planes, SortedSamples) else SortedSamples.of(planes, weights)
-    total = _nothing(mixture, samples.dtype)
-    for part in samples.parts:
-        one = _measure_part(part, mixture, noise, threads)
-        total = one if part is samples.parts[0] else total + one
-    return total
+    if not samples.parts:
+        return _nothing(mixture, samples.dtype)
+    return reduce(Statistics.__add__, (_measure_part(part, mixture, noise, threads) for part in samples.parts))
 
 
 def _origins(mixture: Mixture, dtype: Any) -> Array:

@@ -87,7 +87,9 @@ def test_more_smoothing_never_harms_discs(seed):
     image = truth * 50 + 100 + np.random.default_rng(seed).normal(0, 20, truth.shape)
     knob = 0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5
     found = [accuracy(gmmseg.segment(image, 3, smooth=smooth), truth) for smooth in knob]
-    assert all(b > a for a, b in itertools.pairwise(found)), found
+    # At next to no strength a few of the 40 000 pixels change sides by where EM has stopped.
+    assert all(b > a - 1e-4 for a, b in itertools.pairwise(found)), found
+    assert found[-1] - found[0] > 0.15
     assert found[-1] > 0.98
 
 

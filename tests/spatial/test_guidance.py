@@ -116,6 +116,14 @@ def test_where_maps_say_nothing_the_colours_decide(scene):
     np.testing.assert_array_equal(gmmseg.apply(plain.model, image, prior=maps).labels, plain.labels)
 
 
+def test_maps_that_say_the_same_of_all_classes_leave_outliers_as_many(scene):
+    image, truth = scene
+    plain = gmmseg.segment(image, 3, outliers="uniform").model.mixture
+    told = gmmseg.segment(image, 3, outliers="uniform", prior=np.full((3, *truth.shape), 1 / 3)).model.mixture
+    assert abs(told.outlier_weight - plain.outlier_weight) < 0.01
+    np.testing.assert_allclose(np.sort(told.weights), np.sort(plain.weights), atol=0.02)
+
+
 def test_names_of_classes(scene):
     image, _ = scene
     seg = gmmseg.segment(image, 3, class_names=["soil", "grass", " snow "])
@@ -169,9 +177,7 @@ def test_priors_of_scribbles_rule_out_and_those_of_maps_weigh():
     assert alone[1, 1] == 0 > alone[0, 1] + 1e5
     both = Guidance.of(image, 2, marks, maps, 0.5)
     # Maps need not sum to 1, and where all of them are 0 they say nothing.
-    np.testing.assert_allclose(
-        np.exp(both.log_prior(2, where))[:, [0, 2]], np.sqrt([[0.75, 0.5], [0.25, 0.5]]), rtol=1e-6
-    )
+    np.testing.assert_allclose(np.exp(both.log_prior(2, where))[:, [0, 2]], np.sqrt([[1.5, 1], [0.5, 1]]), rtol=1e-6)
     np.testing.assert_array_equal(both.log_prior(2, where)[:, 1], alone[:, 1])
     np.testing.assert_array_equal(both.log_prior(2, (np.array([0]), np.array([2]))), both.log_prior(2, where)[:, 2:])
     assert Guidance.of(image, 2, None, None, 1) is None
