@@ -61,7 +61,7 @@ FLOORS = (
     {"checks", "extras"},
     {"image", "kernels", "evaluation"},
     {"mixture", "spatial", "features", "io"},
-    {"model", "hierarchy", "export"},
+    {"model", "hierarchy", "export", "measuring"},
     {"fitting", "labelling", "plot"},
     {"segmentation"},
     {"batch"},

@@ -12,6 +12,8 @@ COMMANDS = {
     "batch": ("gmmseg.cli.batch", "Segment folders of images in several processes, and resume."),
     "regions": ("gmmseg.cli.regions", "Cut a picture into connected regions."),
     "choose-k": ("gmmseg.cli.choose_k", "Choose how many classes an image has."),
+    "measure": ("gmmseg.cli.measure", "Measure the classes of a label map: shares, areas, volumes."),
+    "objects": ("gmmseg.cli.objects", "Find and measure the objects of a class one by one."),
     "export": ("gmmseg.cli.export", "Export a label map to annotation tools, training pipelines and GIS."),
     "evaluate": ("gmmseg.cli.evaluate", "Compare a label map with a truth, or with several people's."),
     "plot": ("gmmseg.cli.plot", "Draw a model's classes among the pixels of an image."),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gmmseg.cli.messages import plain
 
-__all__ = ["class_table", "finite", "hex_color", "pairs"]
+__all__ = ["class_table", "columns_text", "finite", "hex_color", "pairs"]
 
 Color = tuple[int, int, int]
 
@@ -52,6 +52,24 @@ def class_table(classes: Sequence[dict[str, Any]]) -> str:
     ]
     if len(features) > _MOST_FEATURES:
         lines.append(f"... and {len(features) - _MOST_FEATURES} more features; --json prints all")
+    return "\n".join(lines)
+
+
+def columns_text(table: Mapping[str, Any]) -> str:
+    """Return a table of numbers and text, one row a line; as many columns as there is room for."""
+    columns = []
+    for name, values in list(table.items())[:_MOST_FEATURES]:
+        cells = values.tolist()
+        numbers = all(isinstance(cell, float) for cell in cells)
+        shown = [_percent(cell) for cell in cells] if name == "share" else _rounded(cells) if numbers else cells
+        columns.append([plain(name), *(plain(str(cell)) for cell in shown)])
+    widths = [max(map(len, column)) for column in columns]
+    lines = [
+        "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        for cells in zip(*columns, strict=True)
+    ]
+    if len(table) > _MOST_FEATURES:
+        lines.append(f"... and {len(table) - _MOST_FEATURES} more columns; --json and -o have all")
     return "\n".join(lines)
 
 

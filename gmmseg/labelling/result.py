@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gmmseg.export import Instances, Polygon  # here, because most runs export nothing
     from gmmseg.export.kinds import Kind  # here, because most runs export nothing
     from gmmseg.labelling.streaming import Computed  # here, because most images are in memory
+    from gmmseg.measuring import Objects, Table  # here, because most runs measure nothing
 
 __all__ = ["Segmentation"]
 
@@ -149,6 +150,37 @@ class Segmentation:
             )
             for i, name in enumerate(self.model.class_names)
         )
+
+    def table(self, *, soft: bool = False) -> Table:
+        """Return the classes in numbers: pixels, areas or volumes, and what the channels are like in each.
+
+        `soft` adds what the probabilities sum to. See `gmmseg.measuring.class_table`.
+        """
+        from gmmseg.measuring import class_table  # here, because most runs measure nothing
+
+        names, probabilities = self.model.class_names, self.probabilities if soft else None
+        return class_table(self.labels, self.image, class_names=names, probabilities=probabilities)
+
+    def objects(
+        self, label: int, *, split: bool = True, min_size: int | str | None = None, fill_holes: bool = False
+    ) -> Objects:
+        """Return the objects of a class one by one, those that touch told apart, without specks.
+
+        `split`, `min_size` and `fill_holes` are those of `gmmseg.measuring.find_objects`.
+
+        Examples
+        --------
+        >>> import gmmseg
+        >>> y, x = np.mgrid[:40, :80]
+        >>> discs = ((x - 25) ** 2 + (y - 20) ** 2 < 200) | ((x - 50) ** 2 + (y - 20) ** 2 < 200)
+        >>> found = gmmseg.segment(np.uint8(40 + 150 * discs), k=2, smooth=False).objects(2)
+        >>> len(found), found.table()["pixels"].tolist()
+        (2, [595, 595])
+        """
+        from gmmseg.measuring import find_objects  # here, because most runs measure nothing
+
+        mask, name = self.mask(label), self.model.class_names[label - 1] if label else "no data"
+        return find_objects(mask, self.image, split=split, min_size=min_size, fill_holes=fill_holes, name=name)
 
     def clean(self, min_size: int | str) -> Segmentation:
         """Return this segmentation with its small regions given to their neighbours: specks, holes and islands.

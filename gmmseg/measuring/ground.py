@@ -1,0 +1,186 @@
+"""What a pixel covers: in square and cubic units, on a map what lies under it on the ellipsoid."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.errors import DataWarning, GmmsegError
+from gmmseg.extras import require
+from gmmseg.image import Image
+from gmmseg.image.windows import Window, everything
+from gmmseg.io.raster.systems import require_no_files
+
+__all__ = ["Ground"]
+
+Array = NDArray[Any]
+
+_A, _F = 6378137.0, 1 / 298.257223563  # WGS 84: half the longer axis in metres, and the flattening
+_E2 = _F * (2 - _F)
+_NODES = (1024, 128)  # rows and columns of cells in which the scale of a map is one: it changes little within one
+# Unit of length of the image: name of the unit of area and of volume, and how many of them a cubic metre has.
+_METRIC = {"nm": ("um2", 1e12, "um3", 1e18), "um": ("um2", 1e12, "um3", 1e18)}
+_SCAN = ("mm2", 1e6, "ml", 1e6)
+_MAP = ("ha", 1e-4, "m3", 1.0)
+_SMALL = ("mm", "cm")
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What the pixels of an image cover.
+
+    Parameters
+    ----------
+    name : str
+        "pixels" where nothing tells how large they are, else what is measured and its unit: "area_mm2", "area_ha",
+        "volume_ml".
+    each : float
+        What a pixel covers, in that unit.
+    shape : tuple of int
+        The image's.
+    cells : ndarray, shape (m, n), optional
+        On a map: by how much that differs in each of the cells into which the image is divided.
+    sides : tuple of int
+        Pixels of a cell along each axis.
+    """
+
+    name: str
+    each: float
+    shape: tuple[int, ...]
+    cells: Array | None = field(default=None, repr=False)
+    sides: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, image: Image) -> Ground:
+        """Measure the pixels of an image by its place and spacing.
+
+        Notes
+        -----
+        On a map with a coordinate reference system every pixel counts for its area on the ellipsoid WGS 84: degrees
+        become areas, and what a projection stretches (Mercator's by 4 at 60 degrees) is taken back. Other systems than
+        degrees need rasterio; without, or where the system is not known, areas are those of the map's own plane.
+        """
+        place, spacing = image.place, image.spacing
+        if place is not None and place.affine is not None and place.crs is not None and image.ndim == 2:
+            found = _cells(image)
+            if found is not None:
+                cells, sides = found
+                return cls("area_ha", 1e-4, image.shape, cells, sides)
+        metres = None if place is None else place.metres
+        if spacing is None or metres is None or place is None or image.ndim == 1:
+            return cls("pixels", 1.0, image.shape)
+        area, per_area, volume, per_volume = _units(str(place.unit), scan=place.affine3d is not None)
+        size = math.prod(step * metres for step in spacing)
+        if image.ndim == 2:
+            return cls(f"area_{area}", size * per_area, image.shape)
+        return cls(f"volume_{volume}", size * per_volume, image.shape)
+
+    @property
+    def known(self) -> bool:
+        """Whether anything tells how large a pixel is."""
+        return self.name != "pixels"
+
+    def sums(self, window: Window, numbers: Array, n: int, weights: Array | None = None) -> Array:
+        """Return what the pixels of each number 0 to n - 1 cover together, within a window.
+
+        Parameters
+        ----------
+        window : tuple of slice
+        numbers : ndarray of int, of the window's shape
+        n : int
+        weights : ndarray, of the window's shape, optional
+            By which pixels count, such as probabilities.
+        """
+        each: Array | None = weights
+        if self.cells is not None:
+            each = self.within(window) if weights is None else self.within(window) * weights
+        flat = None if each is None else each.reshape(-1)
+        return np.asarray(np.bincount(numbers.reshape(-1), flat, minlength=n) * self.each)
+
+    def within(self, window: Window) -> Array:
+        """Return by how much what the pixels of a window cover differs from `each`, of the window's shape."""
+        if self.cells is None:
+            return np.ones([s.stop - s.start for s in window])
+        index = [np.arange(s.start, s.stop) // side for s, side in zip(window, self.sides, strict=True)]
+        return np.asarray(self.cells[np.ix_(*index)])
+
+    @cached_property
+    def whole(self) -> Array | None:
+        """What `within` returns for the whole image; None where all pixels cover as much."""
+        return None if self.cells is None else self.within(everything(self.shape))
+
+
+def _units(unit: str, *, scan: bool) -> tuple[str, float, str, float]:
+    if unit in _METRIC:
+        return _METRIC[unit]
+    return _SCAN if scan or unit in _SMALL else _MAP
+
+
+def _cells(image: Image) -> tuple[Array, tuple[int, int]] | None:
+    """Areas in square metres of a pixel in each cell; None where the map's plane has to do."""
+    rows, columns = image.shape
+    sides = -(-rows // _NODES[0]), -(-columns // _NODES[1])
+    edges = [np.unique(np.append(np.arange(0, n, side), n)) for n, side in zip((rows, columns), sides, strict=True)]
+    place = image.place
+    assert place is not None
+    matrix = place.matrix(2)
+    assert matrix is not None
+    if place.unit != "degree" and place.metres is None:
+        return None
+    i, j = np.meshgrid(*edges, indexing="ij")
+    x, y = np.tensordot(matrix, np.stack([i, j, np.ones_like(i)]), axes=1)
+    degrees = _degrees(image, x, y)
+    if degrees is None:
+        return None
+    longitude, latitude = degrees
+    longitude = np.unwrap(np.unwrap(np.radians(longitude), axis=1), axis=0)
+    height = _meridian(np.radians(np.clip(latitude, -90, 90)))
+    areas = np.abs(_quadrangles(longitude, height))
+    counts = np.diff(edges[0])[:, None] * np.diff(edges[1])
+    if not np.isfinite(areas).all():
+        message = f"{image.name}: areas are those of the map's plane, parts of it lie beyond its system"
+        warnings.warn(message, DataWarning, stacklevel=4)
+        return None
+    return areas / counts, sides
+
+
+def _degrees(image: Image, x: Array, y: Array) -> tuple[Array, Array] | None:
+    """Longitude and latitude of points of the map, in degrees."""
+    place = image.place
+    assert place is not None
+    if place.unit == "degree":
+        return x, y
+    try:
+        warp = require("rasterio.warp", "geo", "areas on the ground need")
+    except GmmsegError as error:
+        warnings.warn(f"{image.name}: areas are those of the map's plane: {error}", DataWarning, stacklevel=5)
+        return None
+    crs = str(place.crs)
+    require_no_files(crs, Path(image.name), "its place")
+    try:
+        longitude, latitude = warp.transform(crs, "EPSG:4326", x.ravel(), y.ravel())
+    except Exception as error:  # GDAL has one class for each fault, none of them public
+        message = f"{image.name}: areas are those of the map's plane, its system does not tell others: {error}"
+        warnings.warn(message, DataWarning, stacklevel=5)
+        return None
+    return np.reshape(longitude, x.shape), np.reshape(latitude, x.shape)
+
+
+def _meridian(latitude: Array) -> Array:
+    """Area in square metres from the equator to a latitude, of one radian of longitude."""
+    e, sine = math.sqrt(_E2), np.sin(latitude)
+    return np.asarray(_A**2 * (1 - _E2) / 2 * (sine / (1 - _E2 * sine**2) + np.arctanh(e * sine) / e))
+
+
+def _quadrangles(x: Array, y: Array) -> Array:
+    """Signed areas of the cells of a grid of corners, by their diagonals."""
+    one = (x[1:, 1:] - x[:-1, :-1]) * (y[1:, :-1] - y[:-1, 1:])
+    two = (x[1:, :-1] - x[:-1, 1:]) * (y[1:, 1:] - y[:-1, :-1])
+    return np.asarray((one - two) / 2)

@@ -1,0 +1,136 @@
+"""Tables: columns of equal length, and the files that hold them."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from gmmseg.errors import OutputError
+from gmmseg.extras import require
+from gmmseg.io.atomic import atomic_file, check_place
+
+__all__ = ["Table", "check_table"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Table(Mapping[str, Array]):
+    """Columns by name, all of one length: `pandas.DataFrame(dict(table))` takes it as it is.
+
+    Parameters
+    ----------
+    columns : dict of str to ndarray, shape (n,)
+        Numbers, or text as objects; NaN where a number is not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> table = Table({"label": np.array([1, 2]), "area_mm2": np.array([3.5, 0.25])})
+    >>> table["area_mm2"].sum(), table.rows()[1]
+    (np.float64(3.75), {'label': 2, 'area_mm2': 0.25})
+    """
+
+    columns: dict[str, Array]
+
+    def __repr__(self) -> str:
+        """Say how large it is, on one line."""
+        return f"Table({self.n_rows} rows: {', '.join(self.columns)})"
+
+    def __getitem__(self, name: str) -> Array:
+        return self.columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(next(iter(self.columns.values()), ()))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows, in Python's own numbers."""
+        values = [column.tolist() for column in self.columns.values()]
+        return [dict(zip(self.columns, row, strict=True)) for row in zip(*values, strict=True)]
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the table; the suffix chooses the format.
+
+        Parameters
+        ----------
+        path : path-like
+            .csv (UTF-8, a dot before decimals, nothing where a number is not known), .json (a list of objects, null
+            where a number is not known) or .parquet, which needs pyarrow.
+        overwrite : bool
+            Whether an existing file may be replaced.
+
+        Raises
+        ------
+        OutputError
+            The suffix is not known, the folder cannot be written or the file exists.
+        GmmsegError
+            pyarrow is not installed.
+        """
+        path = Path(path)
+        check_table(path, overwrite=overwrite)
+        content = _WRITERS[path.suffix.lower()](self)
+        with atomic_file(path, overwrite=overwrite) as file:
+            file.write(content)
+
+
+def check_table(path: Path, *, overwrite: bool = False) -> None:
+    """Raise OutputError where no table can be written to a file of this name, before anything is computed."""
+    if path.suffix.lower() not in _WRITERS:
+        raise OutputError(f"{path}: tables are written to {', '.join(_WRITERS)} files; give it a name that ends so")
+    if path.suffix.lower() == ".parquet":
+        require("pyarrow.parquet", "tables", ".parquet files need")
+    check_place(path, overwrite=overwrite)
+
+
+def _csv(table: Table) -> bytes:
+    import csv
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows([_as_text(value) for value in row.values()] for row in table.rows())
+    return text.getvalue().encode()
+
+
+def _as_text(value: Any) -> str:
+    """A number with the digits that tell it from others; nothing where it is not known."""
+    if isinstance(value, float):
+        return f"{value:.10g}" if math.isfinite(value) else ""
+    return str(value)
+
+
+def _json(table: Table) -> bytes:
+    rows = [
+        {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()}
+        for row in table.rows()
+    ]
+    return (json.dumps(rows, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _parquet(table: Table) -> bytes:
+    import pyarrow
+    import pyarrow.parquet
+
+    sink = pyarrow.BufferOutputStream()
+    columns = {name: column.tolist() if column.dtype == object else column for name, column in table.columns.items()}
+    pyarrow.parquet.write_table(pyarrow.table(columns), sink)
+    return bytes(sink.getvalue())
+
+
+_WRITERS: dict[str, Callable[[Table], bytes]] = {".csv": _csv, ".json": _json, ".parquet": _parquet}

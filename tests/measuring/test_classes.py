@@ -1,0 +1,93 @@
+"""Tables of classes."""
+
+import numpy as np
+import pytest
+from skimage.measure import shannon_entropy
+
+import gmmseg
+from gmmseg import Image
+from gmmseg.errors import DataWarning, ParameterError
+from gmmseg.image.place import Place
+from gmmseg.measuring import class_table
+
+
+@pytest.fixture
+def scene():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, (60, 50))
+    pixels = rng.integers(0, 200, (60, 50, 2)) + 10 * labels[..., None]
+    return labels, pixels.astype(np.uint16)
+
+
+def test_every_number_is_that_of_numpy(scene):
+    labels, pixels = scene
+    image = Image(pixels, spacing=(0.5, 2.0), place=Place(unit="um"), channel_names=("DAPI", "GFP"))
+    table = class_table(labels, image, class_names=("a", "b"))
+    assert table["label"].tolist() == [1, 2, 3]
+    assert table["name"].tolist() == ["a", "b", "class 3"]
+    for row in table.rows():
+        inside = labels == row["label"]
+        assert row["pixels"] == inside.sum()
+        assert row["share"] == pytest.approx(inside.sum() / (labels > 0).sum())
+        assert row["area_um2"] == pytest.approx(inside.sum())
+        for channel, name in enumerate(image.channel_names):
+            values = pixels[inside, channel].astype(float)
+            assert row[f"{name}_mean"] == pytest.approx(values.mean())
+            assert row[f"{name}_std"] == pytest.approx(values.std())
+            for p in (5, 25, 50, 75, 95):
+                assert row[f"{name}_p{p}"] == pytest.approx(np.percentile(values, p))
+            assert row[f"{name}_entropy"] == pytest.approx(shannon_entropy(values))
+
+
+def test_windows_do_not_matter(scene, monkeypatch):
+    labels, pixels = scene
+    image = Image(pixels)
+    whole = class_table(labels, image)
+    monkeypatch.setattr("gmmseg.measuring.classes._TILE", 170)
+    for name, column in class_table(labels, image).items():
+        if column.dtype != object:
+            np.testing.assert_allclose(column, whole[name], rtol=1e-12)
+
+
+def test_means_of_large_numbers_keep_their_digits():
+    values = 1e9 + np.arange(12.0).reshape(3, 4)
+    table = class_table(np.ones((3, 4), int), Image(values))
+    assert table["intensity_std"][0] == pytest.approx(np.arange(12).std(), rel=1e-6)
+
+
+def test_what_is_missing_does_not_count():
+    values = np.array([[1.0, np.nan, 3.0], [5, 6, 7]], np.float32)
+    with pytest.warns(DataWarning, match="1 pixels are NaN"):
+        image = Image.from_array(values, mask=[[1, 1, 1], [1, 1, 0]])
+    table = class_table([[1, 1, 1], [2, 2, 2]], image, class_names=("a", "b", "c"))
+    assert table["pixels"].tolist() == [3, 3, 0]
+    np.testing.assert_allclose(table["intensity_mean"], [2, 5.5, np.nan])
+    assert table["share"].tolist() == [0.5, 0.5, 0]
+
+
+def test_soft_sums(scene):
+    labels, pixels = scene
+    soft = np.random.default_rng(1).dirichlet([1, 1, 1], labels.shape).transpose(2, 0, 1)
+    image = Image(pixels, spacing=(2.0, 3.0), place=Place(unit="mm"))
+    table = class_table(labels, image, probabilities=soft, channels=False)
+    np.testing.assert_allclose(table["pixels_soft"], soft.sum((1, 2)))
+    np.testing.assert_allclose(table["area_mm2_soft"], 6 * soft.sum((1, 2)))
+    assert "band 1_mean" not in table
+
+
+def test_a_volume_in_millilitres_of_a_segmentation():
+    truth = np.indices((10, 12, 14)).sum(0) > 17
+    image = Image.from_array(np.float32(truth) * 50 + 100, channel_axis=None)
+    place = Place(affine3d=tuple(np.diag([1, 2, 2.5, 1])), unit="mm")
+    placed = Image(image.array, spacing=(1.0, 2.0, 2.5), place=place)
+    found = gmmseg.segment(placed, 2, smooth=False)
+    np.testing.assert_allclose(found.table()["volume_ml"], np.bincount(truth.ravel()) * 5 / 1000)
+    assert found.table(soft=True)["volume_ml_soft"].sum() == pytest.approx(truth.size * 5 / 1000)
+
+
+def test_what_does_not_fit_is_refused(scene):
+    labels, pixels = scene
+    with pytest.raises(ParameterError, match=r"labels have shape \(3, 3\)"):
+        class_table(np.ones((3, 3), int), Image(pixels))
+    with pytest.raises(ParameterError, match="one map a class"):
+        class_table(labels, Image(pixels), probabilities=np.ones((2, 60, 50)))

@@ -1,0 +1,61 @@
+"""Label maps and what they are of."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gmmseg
+from gmmseg import Image, io
+from gmmseg.errors import InputError
+from gmmseg.image.place import Place
+from gmmseg.measuring.labelled import read_labelled
+
+
+@pytest.fixture
+def labels(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return np.arange(20, dtype=np.uint8).reshape(4, 5) % 3
+
+
+def test_the_place_is_that_of_the_label_map(labels):
+    place = Place(unit="um")
+    image = Image(labels[..., None], spacing=(0.5, 0.25), place=place)
+    io.write_labels("x.tif", labels, image=image)
+    found, where = read_labelled(Path("x.tif"))
+    np.testing.assert_array_equal(found, labels)
+    assert where.shape == (4, 5)
+    assert (where.spacing is None) == (io.read("x.tif").spacing is None)
+
+
+def test_a_palette_is_no_colour(labels):
+    io.write_labels("x.png", labels)
+    found, where = read_labelled(Path("x.png"))
+    np.testing.assert_array_equal(found, labels)
+    np.testing.assert_array_equal(where.array[..., 0], labels)
+
+
+def test_images_give_pixels_and_the_labels_may_give_the_size(labels):
+    nibabel = pytest.importorskip("nibabel")
+    volume = np.stack([labels, labels])
+    nibabel.Nifti1Image(volume, np.diag([2, 3, 4, 1])).to_filename("x.nii")
+    np.save("one.npy", volume.astype(np.float32))
+    np.save("two.npy", volume.astype(np.float32) * 2)
+    _, where = read_labelled(Path("x.nii"), [Path("one.npy"), Path("two.npy")], channel_axis=None)
+    assert where.n_channels == 2
+    assert sorted(where.spacing) == [2, 3, 4]
+    assert gmmseg.measuring.class_table(volume, where)["volume_ml"].sum() == pytest.approx((volume > 0).sum() * 0.024)
+
+
+def test_other_shapes_and_places_are_refused(labels):
+    io.write_labels("x.png", labels)
+    np.save("y.npy", np.zeros((5, 5)))
+    with pytest.raises(InputError, match=r"x.png has shape \(4, 5\), but y.npy has shape \(5, 5\)"):
+        read_labelled(Path("x.png"), [Path("y.npy")])
+    nibabel = pytest.importorskip("nibabel")
+    for name, shift in (("a.nii", 0), ("b.nii", 30)):
+        affine = np.eye(4)
+        affine[2, 3] = shift
+        nibabel.Nifti1Image(np.ones((4, 5, 6), np.uint8), affine).to_filename(name)
+    with pytest.raises(InputError, match=r"a.nii lies elsewhere than b.nii"):
+        read_labelled(Path("a.nii"), [Path("b.nii")])

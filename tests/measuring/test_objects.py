@@ -1,0 +1,134 @@
+"""Objects: found, split and measured."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import label
+from skimage.measure import regionprops_table
+
+import gmmseg
+from gmmseg import Image, io
+from gmmseg.errors import ParameterError
+from gmmseg.image.place import Place
+from gmmseg.measuring import find_objects, object_table
+
+
+def balls(shape, centres, radius, spacing=None):
+    grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1) * np.array(spacing or (1,) * len(shape))
+    return [((grid - np.array(centre)) ** 2).sum(-1) <= radius**2 for centre in centres]
+
+
+def of(mask, **place):
+    return (
+        Image.from_array(np.uint8(mask), channel_axis=None) if not place else Image(np.uint8(mask)[..., None], **place)
+    )
+
+
+def test_discs_that_touch_are_told_apart():
+    discs = balls((60, 110), [(30, 25), (30, 52), (30, 79)], 15)
+    mask = np.any(discs, 0)
+    assert label(mask)[1] == 1
+    found = find_objects(mask, of(mask))
+    assert len(found) == 3
+    for number, disc in enumerate(discs, 1):
+        assert (found.labels[disc] == number).mean() > 0.93
+    assert len(find_objects(mask, of(mask), split=False)) == 1
+    np.testing.assert_array_equal(found.labels > 0, mask)
+
+
+def test_long_objects_stay_whole():
+    y, x = np.mgrid[:120, :120]
+    bar = (np.abs(x - y) < 14) & (np.abs(x + y - 120) < 90)
+    assert len(find_objects(bar, of(bar))) == 1
+
+
+def test_thick_slices_are_taken_as_thick():
+    spacing = (4.0, 1.0, 1.0)
+    two = balls((12, 40, 70), [(22, 20, 22), (22, 20, 46)], 14, spacing)
+    mask = two[0] | two[1]
+    found = find_objects(mask, of(mask, spacing=spacing, place=Place(unit="mm")))
+    assert len(found) == 2
+    assert (found.labels[two[0] & ~two[1]] == 1).mean() > 0.95
+
+
+def test_specks_are_no_objects_unless_asked_for():
+    mask = np.any(balls((80, 80), [(20, 20), (60, 60)], 12), 0)
+    mask[5::20, 45::10] = True
+    n_specks = label(mask)[1] - 2
+    assert n_specks > 8
+    assert len(find_objects(mask, of(mask))) == 2
+    assert len(find_objects(mask, of(mask), min_size=1)) == 2 + n_specks
+    assert len(find_objects(mask, of(mask), min_size="300px")) == 2
+    assert len(find_objects(mask, of(mask), min_size=600)) == 0
+
+
+def test_sizes_may_be_physical():
+    mask = np.any(balls((80, 80), [(20, 20), (60, 60)], 12) + balls((80, 80), [(20, 60)], 5), 0)
+    image = of(mask, spacing=(0.5, 0.5), place=Place(unit="um"))
+    assert len(find_objects(mask, image, min_size=1)) == 3
+    assert len(find_objects(mask, image, min_size="30um2")) == 2
+
+
+def test_holes_belong_to_objects_on_request_and_never_split_them():
+    mask = balls((60, 60), [(30, 30)], 20)[0]
+    mask[28:33, 28:33] = False
+    open_, filled = find_objects(mask, of(mask)), find_objects(mask, of(mask), fill_holes=True)
+    assert len(open_) == len(filled) == 1
+    assert (open_.labels[28:33, 28:33] == 0).all()
+    assert (filled.labels[28:33, 28:33] == 1).all()
+
+
+@pytest.mark.parametrize("shape", [(70, 60), (20, 30, 25)])
+def test_the_table_is_that_of_scikit_image(shape):
+    rng = np.random.default_rng(0)
+    numbers = np.zeros(shape, np.uint32)
+    for number, corner in enumerate(rng.integers(0, 12, (4, len(shape))), 1):
+        numbers[tuple(slice(number * 3 + c // 3, number * 3 + c // 3 + 6) for c in corner)] = number
+    pixels = rng.random((*shape, 2)).astype(np.float32)
+    spacing = (0.5, 2.0, 1.5)[: len(shape)]
+    table = object_table(numbers, Image(pixels, spacing=spacing, place=Place(unit="um"), channel_names=("A", "B")))
+    names = ["label", "area", "bbox", "centroid", "equivalent_diameter_area", "axis_major_length", "extent"]
+    names += ["solidity", "orientation", "perimeter"] if len(shape) == 2 and spacing[0] == spacing[1] else []
+    expected = regionprops_table(numbers.astype(int), pixels, properties=[*names, "intensity_mean"], spacing=spacing)
+    for name, column in expected.items():
+        ours = name.replace("intensity_mean-0", "intensity_mean-A").replace("intensity_mean-1", "intensity_mean-B")
+        np.testing.assert_allclose(table[ours], column, rtol=1e-5, err_msg=name)
+    for channel, name in enumerate("AB"):
+        inside = pixels[..., channel][numbers == table["label"][0]].astype(float)
+        assert table[f"intensity_std-{name}"][0] == pytest.approx(inside.std())
+        assert table[f"intensity_min-{name}"][0] == inside.min()
+        assert table[f"intensity_max-{name}"][0] == inside.max()
+    assert set(table["unit"]) == {"um"}
+    size = "area_um2" if len(shape) == 2 else "volume_um3"
+    np.testing.assert_allclose(table[size], table["area"])
+
+
+def test_numbers_survive_a_file(tmp_path):
+    rows, columns = np.mgrid[:900, :900]
+    mask = (rows % 3 < 2) & (columns % 3 < 2)
+    found = find_objects(mask, of(mask), split=False)
+    assert len(found) == 90_000
+    for name in ("x.tif", "x.npy", "x.npz"):
+        found.save(tmp_path / name)
+        np.testing.assert_array_equal(io.read_labels(tmp_path / name), found.labels)
+
+
+def test_of_a_segmentation():
+    mask = np.any(balls((60, 90), [(30, 28), (30, 55)], 15), 0)
+    rng = np.random.default_rng(0)
+    found = gmmseg.segment((mask * 100 + 50 + rng.normal(0, 5, mask.shape)).astype(np.uint8), 2)
+    cells = found.objects(2)
+    assert len(cells) == 2
+    assert cells.name == "class 2"
+    assert (cells.table()["intensity_mean"] > 140).all()
+    assert len(found.objects(2, split=False)) == 1
+    with pytest.raises(ParameterError, match="label=3"):
+        found.objects(3)
+
+
+def test_nothing_is_no_object():
+    mask = np.zeros((5, 6), bool)
+    found = find_objects(mask, of(mask))
+    assert len(found) == 0
+    assert found.table().n_rows == 0
+    with pytest.raises(ParameterError, match="mask has shape"):
+        find_objects(np.zeros((5, 5), bool), of(mask))
