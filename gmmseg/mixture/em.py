@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import ConvergenceWarning, DataWarning, GmmsegWarning, ParameterError
+from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.prior import Prior
@@ -293,7 +294,8 @@ def _split_widest(mixture: Mixture, good: Array, bad: Array) -> Mixture:
     dense = mixture.family.dense(mixture.covariances, mixture.n_components, mixture.n_features)
     weights, means, covariances = mixture.weights.copy(), mixture.means.copy(), mixture.covariances.copy()
     total = weights.sum()
-    spread, axes = np.linalg.eigh(dense[good])
+    with one_blas_thread(mixture.n_features):
+        spread, axes = np.linalg.eigh(dense[good])
     for k in bad:
         widest = int(np.argmax(weights[good] * spread[:, -1]))
         donor, step = good[widest], np.sqrt(max(spread[widest, -1], 0.0)) * axes[widest, :, -1]

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.kernels.blas import one_blas_thread
+from gmmseg.kernels.blas import one_blas_thread, product
 from gmmseg.mixture.covariance import family, pooled
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.statistics import m_step, measure
 
-__all__ = ["both_spaces", "from_labels", "lloyd", "nearest", "plus_plus", "standardize", "whiten"]
+__all__ = ["both_spaces", "from_labels", "lloyd", "nearest", "plus_plus", "principal", "standardize", "whiten"]
 
 Array = NDArray[Any]
 
@@ -39,6 +39,14 @@ def both_spaces(planes: Array, weights: Array | None = None) -> tuple[Array, Arr
     matrix = np.where(usable, 1 / np.sqrt(np.where(usable, variances, 1)), 0)[:, None] * axes.T
     # Not a matrix product: BLAS threads would go on spinning beside the kernels'.
     return np.asarray(np.einsum("ij,jn->in", matrix.astype(planes.dtype), standard)), standard
+
+
+def principal(planes: Array, n_components: int, weights: Array | None = None) -> Array:
+    """Return the first principal components (m, n) of the standardised samples (d, n)."""
+    standard, correlation = standardize(planes, weights)
+    with one_blas_thread(len(planes)):
+        axes = np.linalg.eigh(correlation)[1][:, -n_components:][:, ::-1].T
+    return np.ascontiguousarray(product(standard.T, np.ascontiguousarray(axes, planes.dtype)))
 
 
 def whiten(planes: Array, weights: Array | None = None) -> Array:

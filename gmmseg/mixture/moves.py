@@ -121,7 +121,8 @@ def merge_down(mixture: Mixture, k: int) -> Mixture:
     def log_volume(moments: Array) -> Array:
         with np.errstate(divide="ignore"):
             if not rules.diagonal:
-                return np.asarray(np.linalg.slogdet(moments)[1])
+                with one_blas_thread(d):
+                    return np.asarray(np.linalg.slogdet(moments)[1])
             logs = np.log(rules.estimate(np.ones(len(moments)), moments, np.zeros(d)))
         return np.asarray(logs.sum(axis=1) if logs.ndim == 2 else d * logs)
 

@@ -96,3 +96,27 @@ def test_neighbouring_copies_are_one_sample_of_their_weight(rng):
     some, weights = draw_subset(planes, None, 100, rng)
     np.testing.assert_array_equal(some, planes[:, ::3])
     np.testing.assert_allclose(weights, 1)
+
+
+@pytest.mark.parametrize("d", [20, 40, 156])
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+def test_classes_that_are_apart_are_found_in_many_features(d, covariance):
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        centres = rng.normal(size=(4, d))
+        centres *= 20 / np.linalg.norm(centres[0] - centres[1])
+        truth = rng.integers(0, 4, 3000)
+        samples = (centres[truth] + rng.normal(size=(3000, d))).T
+        units = 10.0 ** rng.integers(-3, 4, d)
+        planes = np.ascontiguousarray(samples * units[:, None])
+        found = seed_mixture(planes, 4, rng, Seeding(covariance) if covariance != "spherical" else Seeding("diag"))
+        crossed = np.histogram2d(truth, found.classify(planes), bins=(4, 4))[0]
+        assert (np.sort(crossed.max(axis=0)) == np.sort(crossed.sum(axis=0))).all()
+        assert found.n_components == 4
+
+
+def test_no_component_of_few_samples_in_many_features_is_lost():
+    planes = np.random.default_rng(0).normal(size=(120, 60))
+    found = seed_mixture(planes, 10, np.random.default_rng(0), Seeding(regularization=1e-6))
+    assert found.n_components == 10
+    assert np.isfinite(found.log_density(planes)).all()
