@@ -10,6 +10,7 @@ from gmmseg.errors import ParameterError
 from gmmseg.image.axes import AXIS_CHOICES, guess_channels, named_channels, real_numbers
 from gmmseg.image.channels import positions
 from gmmseg.image.letters import Lettered
+from gmmseg.image.place import METRES, Place
 from gmmseg.image.sources import ArraySource, Completed, Frame, Source, windows_of
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything, holding, shifted, widened
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from gmmseg.image.channels import Channels
-    from gmmseg.image.place import Place
 
     ChannelAxis = int | None | Literal["auto"]
 
@@ -431,8 +431,6 @@ class Image:
         >>> Image(np.zeros((4, 5))).with_spacing((0.5, 0.25), "um").place.metres
         1e-06
         """
-        from gmmseg.image.place import METRES, Place
-
         if spacing is None and unit is None:
             return self
         if spacing is None:

@@ -87,7 +87,7 @@ def least_pixels(min_size: int | str, image: Image) -> int:
     min_size : int or str
         As of `Size.parse`.
     image : Image
-        Physical sizes need its spacing, and a file that says the unit.
+        Physical sizes need its spacing, and a file that says the unit. Regions of a time-lapse are of a frame.
 
     Raises
     ------
@@ -96,21 +96,23 @@ def least_pixels(min_size: int | str, image: Image) -> int:
         large a pixel is.
     """
     size = Size.parse(min_size)
-    count = size.amount
+    count, space = size.amount, image.shape[image.time :]
     if size.ndim is not None:
-        if size.ndim != image.ndim:
-            given, wanted = _KINDS[size.ndim], f"{_KINDS[image.ndim]} or " if image.ndim in _KINDS else ""
+        if size.ndim != len(space):
+            given, wanted = _KINDS[size.ndim], f"{_KINDS[len(space)]} or " if len(space) in _KINDS else ""
             raise ParameterError(
-                f"{image.name} has {image.ndim} spatial axes, but a minimum size of {size.text} is {given}; "
+                f"{image.name} has {len(space)} spatial axes, but a minimum size of {size.text} is {given}; "
                 f"give {wanted}a number of pixels"
             )
         side = _metres(image, size)
         count /= math.prod(step * side for step in image.spacing or ())
     pixels = max(1, math.ceil(count * (1 - 1e-9)))  # 4 pixels of 5 mm2 are 20 mm2, whatever the division rounds to
-    if pixels > image.n_pixels:
+    if pixels > math.prod(space):
         meant = f"{size.text} pixels" if size.ndim is None else f"{size.text} ({pixels} pixels)"
+        frame = " in a frame" if image.time else ""
         raise ParameterError(
-            f"{image.name} has {image.n_pixels} pixels, fewer than a minimum size of {meant}; give a smaller one"
+            f"{image.name} has {math.prod(space)} pixels{frame}, fewer than a minimum size of {meant}; "
+            "give a smaller one"
         )
     return pixels
 

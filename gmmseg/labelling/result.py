@@ -115,6 +115,8 @@ class Segmentation:
         """
         from gmmseg.spatial.bias import BiasField  # here, because most runs have none
 
+        if self.image.time:  # of which none is estimated
+            return np.stack([BiasField.flat(frame).gain() for frame in self.image.frames])
         return (BiasField.flat(self.image) if self.rule.bias is None else self.rule.bias).gain()
 
     @property
@@ -203,7 +205,10 @@ class Segmentation:
             return labels
         from gmmseg.spatial.sieve import sieve  # here, because most runs clean nothing
 
-        return sieve(labels, self.min_size, spacing=self.image.spacing, threads=self.effort.workers, out=out)
+        out = labels.copy(order="K") if out is None else out
+        for before, after in zip(labels, out, strict=True) if self.image.time else ((labels, out),):
+            sieve(before, self.min_size, spacing=self.image.spacing, threads=self.effort.workers, out=after)
+        return out
 
     def save(
         self, path: str | os.PathLike[str], *, layer: str = "labels", overwrite: bool = False, **options: Any
@@ -295,12 +300,25 @@ class Segmentation:
         layer = layer_named(name)
         out = empty_layer(layer, self.model, self.image.shape)
         if self.image.in_memory:
-            visit(self.image, self.rule, layer, out, effort=self.effort)
+            for number, frame, effort in self._in_turn():
+                place: tuple[Any, ...] = (..., *number, *everything(frame.shape))
+                visit(frame, self.rule, layer, out[place], effort=effort)
         else:
             for window, values in self._windows(layer):
                 where: tuple[Any, ...] = (..., *window)
                 out[where] = values
         return out
+
+    def _in_turn(self) -> Iterator[tuple[tuple[int, ...], Image, Effort]]:
+        """Go through the frames, or take the image: the number (), and how much of the machine each may take."""
+        if not self.image.time:
+            yield (), self.image, self.effort
+            return
+        frames, progress = self.image.frames, self.effort.progress
+        for number, frame in enumerate(frames):
+            yield (number,), frame, replace(self.effort, progress=None)
+            if progress is not None:
+                progress(number + 1, len(frames))
 
     def _windows(self, layer: Layer, folder: Path | None = None) -> Iterator[tuple[Window, Array]]:
         """Compute a layer of an image that stays in its file; labels are counted on the way, and cleaned in a file."""
@@ -338,11 +356,19 @@ class Segmentation:
     def _parts(self, layer: Layer) -> Iterator[Computed]:
         from gmmseg.labelling.streaming import stream  # here, because most images are in memory
 
-        return stream(self.image, self._known_rule, layer, self.effort)
+        for number, frame, effort in self._in_turn():
+            for part in stream(frame, self._rule_of(frame), layer, effort):
+                yield part.in_frame(*number) if number else part
+                del part  # and with it the pixels, before the next are computed
+
+    def _rule_of(self, frame: Image) -> Rule:
+        """Return the rule with the contrast of the whole image, or the whole frame, which no window tells."""
+        if frame is self.image:
+            return self._known_rule
+        return replace(self.rule, variation=contrast(frame, self.model.recipe))
 
     @cached_property
     def _known_rule(self) -> Rule:
-        """The rule with the contrast of the whole image, which no window tells."""
         known = self.rule.variation is not None
         return self.rule if known else replace(self.rule, variation=contrast(self.image, self.model.recipe))
 

@@ -40,6 +40,11 @@ class Computed:
     values: Array
     pixels: Array
 
+    def in_frame(self, number: int) -> Computed:
+        """Return the result with the axis of time, of the frame of this number."""
+        values = np.expand_dims(self.values, self.values.ndim - len(self.window))
+        return Computed((slice(number, number + 1), *self.window), values, self.pixels[None])
+
 
 def stream(image: Image, rule: Rule, layer: Layer, effort: Effort) -> Iterator[Computed]:
     """Compute one layer of an image that is read from its file, in windows that follow one another.

@@ -28,8 +28,8 @@ __all__ = ["describe", "place", "read", "read_labels", "read_probabilities", "wr
 
 
 def read(path: Path, reading: Reading) -> Image:
-    """Read a picture, bands, a stack or a raster."""
-    if _is_raster(path):
+    """Read a picture, bands, a stack or a raster; where a caller names axes, what tifffile finds of them."""
+    if reading.axes is None and _is_raster(path):
         return raster.read(path, reading)
     return read_tiff(path, reading)
 
