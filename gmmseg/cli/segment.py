@@ -99,6 +99,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
         out_dir=options["out_dir"],
         extra={kind: options[kind] for kind in KINDS if kind != "labels"},
         channel_axis=options["channel_axis"],
+        axes=options["axes"],
         guides=guides_of(options, len(images)),
     )
 

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from gmmseg.cli.types import (
     FILE,
+    Axes,
     Bytes,
     ChannelAxis,
     Channels,
@@ -121,6 +122,12 @@ _READING = (
         help="Axis of the channels in .npy, .npz and TIFF files (0 first, -1 last), or none for a volume.",
     ),
     pixels(
+        "--axes",
+        type=Axes(),
+        help="Axes in .npy, .npz and TIFF files that do not say them, as in TYX or TZCYX: time, planes, channels (S: "
+        "red, green and blue), rows, columns. Frames have one model in common and are labelled one by one.",
+    ),
+    pixels(
         "--channels",
         "--bands",
         "channels",
@@ -194,7 +201,7 @@ def fitting_parameters(context: click.Context) -> dict[str, Any]:
 def reading_parameters(context: click.Context) -> dict[str, Any]:
     """Return the values of `reading_options`, and of `memory_option` if there, as `gmmseg.io.read` takes them."""
     given = context.params
-    same = {name: given[name] for name in ("mask", "channel_axis", "channels", "max_pixels")}
+    same = {name: given[name] for name in ("mask", "channel_axis", "axes", "channels", "max_pixels")}
     return {**same, "memory": given["memory"] // 2 if "memory" in given else None}
 
 

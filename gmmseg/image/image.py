@@ -10,18 +10,18 @@ from gmmseg.errors import ParameterError
 from gmmseg.image.axes import AXIS_CHOICES, guess_channels, named_channels, real_numbers
 from gmmseg.image.channels import positions
 from gmmseg.image.letters import Lettered
-from gmmseg.image.place import METRES, Place
 from gmmseg.image.sources import ArraySource, Completed, Frame, Source, windows_of
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything, holding, shifted, widened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import numpy as np
     import numpy.typing as npt
 
     from gmmseg.image.channels import Channels
+    from gmmseg.image.place import Place
 
     ChannelAxis = int | None | Literal["auto"]
 
@@ -404,46 +404,6 @@ class Image:
             )
         # A view of one mask for all frames takes the memory of one.
         return replace(self, valid=combine(self.valid, np.broadcast_to(used != 0, self.shape)))
-
-    def with_spacing(self, spacing: Sequence[float] | None, unit: str | None = None) -> Image:
-        """Say how large a pixel is, whatever the image says of it.
-
-        Parameters
-        ----------
-        spacing : sequence of float, optional
-            Along each axis of space, such as (planes, rows, columns); None leaves it as it is.
-        unit : str, optional
-            Of its lengths: one of `gmmseg.image.place.METRES`; None where it is not known.
-
-        Returns
-        -------
-        Image
-            Shares the pixels.
-
-        Raises
-        ------
-        ParameterError
-            It has another number of axes, is not above 0, or the unit is not known or of nothing.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> Image(np.zeros((4, 5))).with_spacing((0.5, 0.25), "um").place.metres
-        1e-06
-        """
-        if spacing is None and unit is None:
-            return self
-        if spacing is None:
-            raise ParameterError(
-                f"unit={unit!r} is of spacing, which is not given; give the size of a pixel as spacing"
-            )
-        if unit is not None and unit not in METRES:
-            raise ParameterError(f"unit={unit!r} is not known; use one of {', '.join(METRES)}")
-        try:
-            steps = tuple(float(step) for step in spacing)
-        except (TypeError, ValueError):
-            raise ParameterError(f"spacing={spacing!r} is not a number for each axis, as in (2.0, 0.5, 0.5)") from None
-        return replace(self, spacing=steps, place=replace(self.place or Place(), unit=unit))
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether a mask of this shape has a value for each pixel, or one for each of every frame."""

@@ -69,7 +69,7 @@ FORMATS: tuple[FileFormat, ...] = (
         labels=".tif",
         beside=dict.fromkeys(_NUMBERS, (".aux.xml",)),  # coordinate systems that GeoTIFF has no keys for
         lettered=True,
-        answers=frozenset({"place"}),
+        answers=frozenset({"place", "suffix_of_labels"}),
     ),
     BuiltIn("WebP", {".webp": _PICTURE}, "picture.format:WEBP", ((8, b"WEBP"),)),
     BuiltIn("BMP", {".bmp": _NOTHING}, "picture.format:BMP", ((0, b"BM"),), weak=True),

@@ -8,6 +8,7 @@ from typing import Any
 
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
+from gmmseg.image.spacing import with_spacing
 from gmmseg.io.reading import read_labels, read_with
 from gmmseg.io.request import Reading
 
@@ -41,7 +42,7 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
         image = source
     else:
         image = Image.from_array(source, channel_axis=reading.channel_axis, axes=reading.axes)
-    image = image.with_spacing(reading.spacing, reading.unit)
+    image = with_spacing(image, reading.spacing, reading.unit)
     mask = (
         read_labels(Path(reading.mask), max_pixels=reading.max_pixels, memory=reading.budget)
         if isinstance(reading.mask, str | os.PathLike)

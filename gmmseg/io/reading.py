@@ -12,6 +12,7 @@ from gmmseg.checks import MEMORY
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.sources import Checked, Masked
+from gmmseg.image.spacing import with_spacing
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of, parts_of
 from gmmseg.io.request import MAX_PIXELS, Reading, kept, require_limit
@@ -89,7 +90,7 @@ def read_with(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], r
         raise ParameterError("path=[] names no file; give at least one")
     mask = reading.mask
     image = _read_one(parts[0], reading) if len(parts) == 1 else _read_stack(parts, reading)
-    image = image.with_spacing(reading.spacing, reading.unit)
+    image = with_spacing(image, reading.spacing, reading.unit)
     if mask is None:
         return image
     if isinstance(mask, str | os.PathLike):

@@ -53,6 +53,7 @@ def test_defaults_are_those_of_segment():
         assert reading_parameters(context) == {
             "mask": None,
             "channel_axis": "auto",
+            "axes": None,
             "channels": None,
             "max_pixels": 512_000_000,
             "memory": 1 << 29,

@@ -1,5 +1,7 @@
 """Image: what arrays are taken as."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -79,7 +81,7 @@ def test_a_time_lapse_is_made_of_frames(rng):
     values[1, 0, 0] = np.nan
     values[2] = np.inf
     with pytest.warns(DataWarning, match="21 pixels are NaN"):
-        movie = Image.from_array(values, axes="TYXC", name="cells.tif").with_spacing((0.5, 0.25), "um")
+        movie = replace(Image.from_array(values, axes="TYXC", name="cells.tif"), spacing=(0.5, 0.25))
     assert movie.ndim == 3
     first, second, third = movie.frames
     assert first.name == "cells.tif, frame 1"
@@ -105,21 +107,3 @@ def test_masks_of_a_time_lapse_are_of_each_frame_or_of_all(rng):
     assert found[2].valid is None
     with pytest.raises(ParameterError, match=r"mask has shape \(5, 4\), but image has shape \(3, 4, 5\)"):
         movie.with_mask(still.T)
-
-
-@pytest.mark.parametrize(
-    ("spacing", "unit", "words"),
-    [
-        ((1.0,), "um", r"spacing=\(1.0,\) has 1 numbers, but the image has 2 spatial axes"),
-        ((1.0, 2.0, 3.0), None, "has 3 numbers"),
-        ((1.0, 0.0), "um", "finite and above 0"),
-        ((1.0, 2.0), "furlong", "unit='furlong' is not known; use one of nm, um"),
-        ((1.0, 2.0), "degree", "unit='degree' is not known"),
-        (None, "um", "unit='um' is of spacing, which is not given"),
-        (2.0, "um", "spacing=2.0 is not a number for each axis"),
-        (("a", "b"), "um", "is not a number for each axis"),
-    ],
-)
-def test_spacings_that_do_not_fit(spacing, unit, words):
-    with pytest.raises(ParameterError, match=words):
-        Image.from_array(np.zeros((3, 4, 5)), axes="TYX").with_spacing(spacing, unit)

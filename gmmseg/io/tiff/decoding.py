@@ -73,7 +73,7 @@ def read_tiff(path: Path, reading: Reading) -> Image:
         if memory is None and channels is None:
             require_room(path, tuple(series.shape[axis] for axis in layout.spatial), reading)
         facts = describe_series(tiff)
-        native = TiffPlace(tags_to_keep(series.keyframe), facts.physical_sizes)
+        native = TiffPlace(tags_to_keep(series.keyframe), facts.attributes, facts.imagej, facts.family, _n_levels(tiff))
         whole = _Whole(layout.shape, series.dtype, lambda: layout.arrange(_decode(path, series, reading, layout)))
         meaning = replace(layout.meaning, tags=native.tags)
         metadata, place = _resolution(series.keyframe), place_of_tags(native)
@@ -123,6 +123,12 @@ def _name_other_series(path: Path, tiff: Any) -> None:
             DataWarning,
             stacklevel=7,
         )
+
+
+def _n_levels(tiff: Any) -> int:
+    """Return of how many levels the pyramid of the first series is: in SubIFDs, or as reduced pages behind it."""
+    behind = sum(bool(series.keyframe.is_reduced) for series in tiff.series[1:])
+    return max(len(tiff.series[0].levels), 1 + behind)
 
 
 @dataclass(frozen=True, eq=False)
