@@ -22,6 +22,7 @@ from gmmseg.cli.shared import (
     min_size_option,
     output,
     pixels,
+    plain_option,
     reading_options,
     reading_parameters,
     running,
@@ -57,6 +58,7 @@ __all__ = ["command"]
 @output(
     "--out-dir", metavar="DIR", type=FILE, help="Folder for the label maps of many images; made where it is missing."
 )
+@plain_option
 @output("--cog", is_flag=True, help="GeoTIFF outputs are cloud-optimised, with overviews.")
 @layer_options
 @output(

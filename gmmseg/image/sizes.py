@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["USABLE", "Size", "least_pixels"]
 
-USABLE = "use pixels or voxels (50), an area (20mm2, 900m2, 2.5ha, 15um2) or a volume (200mm3, 1ml)"
+USABLE = "use pixels or voxels (50), an area (20mm2, 900m2, 2.5ha, 15um2) or a volume (200mm3, 40um3, 1ml)"
 """What sizes look like, for messages."""
 
 _METRES = {"nm": 1e-9, "um": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0, "km": 1e3}

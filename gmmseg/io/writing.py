@@ -117,7 +117,7 @@ def write_labels(
     overwrite : bool
         Whether an existing file may be replaced.
     **options
-        Of formats with a module of their own, such as `cog=True`.
+        `plain=True`: grey numbers without colours. Others are of single formats, such as `cog=True`.
 
     Raises
     ------
@@ -129,7 +129,8 @@ def write_labels(
     Notes
     -----
     In a palette PNG the stored value is the label, and 0 (no data) is opaque black. Pillow and GIS programs read the
-    numbers; OpenCV and scikit-image read the colours: read such files with `gmmseg.io.read_labels`, or write .tif.
+    numbers; OpenCV and scikit-image read the colours: read such files with `gmmseg.io.read_labels`, or write them
+    `plain`, or as .tif.
     A georeferenced TIFF declares 0 as its nodata value.
     """
     numbers = _unsigned(labels, image)

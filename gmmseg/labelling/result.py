@@ -224,7 +224,8 @@ class Segmentation:
         overwrite : bool
             Whether an existing file may be replaced.
         **options
-            Of the format: `cog=True` for a cloud-optimised GeoTIFF, `dtype="uint16"` for probabilities in proportion.
+            Of the format: `plain=True` for labels without colours, `cog=True` for a cloud-optimised GeoTIFF,
+            `dtype="uint16"` for probabilities in proportion.
 
         Raises
         ------

@@ -142,7 +142,7 @@ def _write_plain(path: Path, contents: Contents, windows: Iterable[tuple[Window,
 
     plan = _plan(contents)
     options: dict[str, Any] = {"photometric": "minisblack"}
-    if contents.kind == "labels" and plan.dtype == np.uint8:
+    if contents.kind == "labels" and plan.dtype == np.uint8 and not contents.options.get("plain"):
         options = {"photometric": "palette", "colormap": _color_map()}
     elif plan.n_bands > 1:
         options |= {"planarconfig": "contig", "extrasamples": [0] * (plan.n_bands - 1)}

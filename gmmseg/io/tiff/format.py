@@ -80,7 +80,7 @@ def write(path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
     slide = not family and contents.kind in ("labels", "map") and _is_slide(contents)
     if not slide and _becomes_raster(contents):
         return raster.write(path, contents, windows)
-    refuse_options(contents, *{"labels": ("palette", "plain"), "soft": ("dtype",)}.get(contents.kind, ()))
+    refuse_options(contents, {"labels": "palette", "soft": "dtype"}.get(contents.kind))
     if family or slide:
         contents, windows = _narrowed(contents, windows)
         {"ome": write_ome, "imagej": write_imagej, "": write_slide}[family](path, contents, windows)
