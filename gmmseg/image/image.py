@@ -115,10 +115,7 @@ class Image:
             )
         n_space = self.ndim - self.time
         if n_space not in (1, 2, 3):
-            raise ParameterError(
-                f"{self.name}: {n_space} spatial axes are too many; {AXIS_CHOICES}, name them as in axes='TZYX', or "
-                "segment one volume at a time"
-            )
+            raise ParameterError(f"{self.name}: {n_space} spatial axes are too many; {AXIS_CHOICES}")
         if self.spacing is not None and len(self.spacing) != n_space:
             raise ParameterError(
                 f"{self.name}: spacing={self.spacing} has {len(self.spacing)} numbers, but the image has {n_space} "

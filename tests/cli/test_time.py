@@ -55,7 +55,10 @@ def test_the_other_commands_take_axes(run, movie):
             "--axes TYX and --channel-axis 0 are both given; leave one of them out",
         ),
         (("--axes", "TYX", "--bias-field"), 2, "movie.npy has 5 frames, but a bias field is of one image"),
-        (("--axes", "TYX", "-o", "labels.png"), 1, "labels.png: PNG pictures have 2 axes, the result has 3"),
+        (("--axes", "TYX", "-o", "labels.png"), 1, "labels.png: PNG has no axis of time; use .tif, .ome.tif or .npy"),
+        (("--axes", "TYX", "-o", "labels.nii"), 1, "labels.nii: NIfTI has no axis of time"),
+        (("--axes", "TYX", "-o", "labels.tif", "--soft", "s.nii.gz"), 1, "s.nii.gz: NIfTI has no axis of time"),
+        ((), 2, "--channel-axis none where every axis is spatial (a volume), or --axes TYX (say) for time"),
         (("--axes", "TYX", "--overlay", "o.png"), 1, "o.png: an overlay needs a picture, movie.npy has 3 axes"),
     ],
 )

@@ -1,5 +1,8 @@
 """Results as OME-TIFF files and as slides: what tifffile, Pillow and GDAL read of them."""
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 import pytest
 import rasterio
@@ -159,3 +162,19 @@ def test_plain_labels_of_a_slide_have_no_colours(tmp_path, slide):
         with tifffile.TiffFile(tmp_path / f"{name}.tif") as tiff:
             assert tiff.pages.first.photometric.name == photometric
             np.testing.assert_array_equal(tiff.asarray(), found.labels)
+
+
+@pytest.mark.parametrize("layer", ["labels", "probabilities", "uncertainty"])
+def test_ome_xml_is_as_its_schema_says(tmp_path, layer):
+    etree = pytest.importorskip("lxml.etree", reason="lxml checks schemas")
+    package = find_spec("ome_types")
+    if package is None:
+        pytest.skip("ome-types brings the schema")
+    schema = etree.XMLSchema(etree.parse(Path(package.origin).with_name("ome-2016-06.xsd")))
+    for axes in ("CYX", "TZCYX"):
+        write_ome(tmp_path / "in.ome.tif", axes)
+        gmmseg.segment(tmp_path / "in.ome.tif", 2, class_names=("sky & sea", "cell")).save(
+            tmp_path / f"{axes}.ome.tif", layer=layer
+        )
+        with tifffile.TiffFile(tmp_path / f"{axes}.ome.tif") as tiff:
+            schema.assertValid(etree.fromstring(tiff.ome_metadata.encode()))
