@@ -94,6 +94,24 @@ def test_memory_changes_nothing(tmp_path, movie, layer):
         assert [each.share for each in parts.classes] == [each.share for each in whole.classes]
 
 
+@pytest.mark.parametrize("layer", ["labels", "probabilities"])
+def test_many_small_frames_are_read_one_by_one(tmp_path, monkeypatch, layer):
+    """Each is read once, however often its contrast and its pixels are asked for."""
+    from gmmseg.io.array.in_file import ArrayInFile
+
+    np.save(tmp_path / "movie.npy", cells(40, (24, 32)).astype(np.float32))
+    model = gmmseg.fit(tmp_path / "movie.npy", 2, axes="TYX")
+    whole = gmmseg.apply(model, tmp_path / "movie.npy", axes="TYX")
+    parts = gmmseg.apply(model, tmp_path / "movie.npy", axes="TYX", memory=150_000)
+    assert not parts.image.in_memory
+    read, windows = ArrayInFile.read, []
+    monkeypatch.setattr(ArrayInFile, "read", lambda self, window: windows.append(window) or read(self, window))
+    for name, each in (("whole", whole), ("parts", parts)):
+        each.save(tmp_path / f"{name}.npy", layer=layer)
+    np.testing.assert_array_equal(np.load(tmp_path / "parts.npy"), np.load(tmp_path / "whole.npy"))
+    assert windows == [(slice(number, number + 1), slice(0, 24), slice(0, 32)) for number in range(40)]
+
+
 def test_an_image_of_frames_is_as_many_images(movie):
     model = gmmseg.fit([Image.from_array(movie, axes="TYX"), movie[0]], 2)
     assert model.training.gain

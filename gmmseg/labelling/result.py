@@ -301,23 +301,22 @@ class Segmentation:
         layer = layer_named(name)
         out = empty_layer(layer, self.model, self.image.shape)
         if self.image.in_memory:
-            for number, frame, effort in self._in_turn():
-                place: tuple[Any, ...] = (..., *number, *everything(frame.shape))
-                visit(frame, self.rule, layer, out[place], effort=effort)
+            self._fill(layer, out)
         else:
             for window, values in self._windows(layer):
                 where: tuple[Any, ...] = (..., *window)
                 out[where] = values
         return out
 
-    def _in_turn(self) -> Iterator[tuple[tuple[int, ...], Image, Effort]]:
-        """Go through the frames, or take the image: the number (), and how much of the machine each may take."""
+    def _fill(self, layer: Layer, out: Array) -> None:
+        """Compute a layer of an image in memory, of a time-lapse frame by frame."""
         if not self.image.time:
-            yield (), self.image, self.effort
+            visit(self.image, self.rule, layer, out, effort=self.effort)
             return
         frames, progress = self.image.frames, self.effort.progress
         for number, frame in enumerate(frames):
-            yield (number,), frame, replace(self.effort, progress=None)
+            place: tuple[Any, ...] = (..., number, *everything(frame.shape))
+            visit(frame, self.rule, layer, out[place], effort=replace(self.effort, progress=None))
             if progress is not None:
                 progress(number + 1, len(frames))
 
@@ -355,21 +354,15 @@ class Segmentation:
         self.__dict__["_tally"] = tally
 
     def _parts(self, layer: Layer) -> Iterator[Computed]:
-        from gmmseg.labelling.streaming import stream  # here, because most images are in memory
+        from gmmseg.labelling.streaming import stream, stream_frames  # here, because most images are in memory
 
-        for number, frame, effort in self._in_turn():
-            for part in stream(frame, self._rule_of(frame), layer, effort):
-                yield part.in_frame(*number) if number else part
-                del part  # and with it the pixels, before the next are computed
-
-    def _rule_of(self, frame: Image) -> Rule:
-        """Return the rule with the contrast of the whole image, or the whole frame, which no window tells."""
-        if frame is self.image:
-            return self._known_rule
-        return replace(self.rule, variation=contrast(frame, self.model.recipe))
+        if self.image.time:
+            return stream_frames(self.image, self.rule, layer, self.effort)
+        return stream(self.image, self._known_rule, layer, self.effort)
 
     @cached_property
     def _known_rule(self) -> Rule:
+        """The rule with the contrast of the whole image, which no window tells."""
         known = self.rule.variation is not None
         return self.rule if known else replace(self.rule, variation=contrast(self.image, self.model.recipe))
 
