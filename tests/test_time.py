@@ -131,6 +131,14 @@ def test_more_channels_than_features_are_taken_from_all_frames():
 
 def test_numbers_of_classes(movie):
     assert gmmseg.choose_k(movie, axes="TYX", max_k=4).k == 2
+    assert gmmseg.segment(movie, "auto", axes="TYX").model.k == 2
+
+
+@pytest.mark.parametrize("options", [{"features": "bands,texture"}, {"features": "intensity,xy"}, {"smooth": 0}])
+def test_features_of_the_neighbourhood_and_of_the_place_are_those_of_the_frame(movie, options):
+    found = gmmseg.segment(movie, 3, axes="TYX", **options)
+    for number, frame in enumerate(movie):
+        np.testing.assert_array_equal(found.labels[number], gmmseg.apply(found.model, frame).labels)
 
 
 def test_frames_without_data_are_left_out(movie):
@@ -178,3 +186,13 @@ def test_files_say_it_themselves(tmp_path, movie, found):
     tifffile.imwrite(path, movie.astype(np.float32), imagej=True, metadata={"axes": "TYX"})
     again = gmmseg.apply(found.model, path)
     np.testing.assert_array_equal(again.labels, found.labels)
+
+
+def test_stacked_files_have_time_or_have_it_not(tmp_path, movie):
+    for name, axes in (("a.tif", "TYX"), ("b.tif", "TYX"), ("c.tif", "ZYX")):
+        tifffile.imwrite(tmp_path / name, movie.astype(np.float32), imagej=True, metadata={"axes": axes})
+    stacked = gmmseg.segment(f"{tmp_path}/a.tif+{tmp_path}/b.tif", 2)
+    assert (stacked.image.time, stacked.image.n_channels, stacked.labels.shape) == (True, 2, movie.shape)
+    with pytest.raises(InputError, match=r"a\.tif is a time-lapse, but .*c\.tif is not; name the axes of both"):
+        gmmseg.segment(f"{tmp_path}/a.tif+{tmp_path}/c.tif", 2)
+    assert gmmseg.segment(f"{tmp_path}/a.tif+{tmp_path}/c.tif", 2, axes="TYX").image.time

@@ -23,6 +23,7 @@ _PIXELS = ("", "px", "pixel", "pixels", "voxel", "voxels")
 _SIZE = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-zµμ]*)(?:\^?([23²³]))?", re.IGNORECASE)
 _KINDS = {2: "an area", 3: "a volume"}
 _REMEDY = "give a number of pixels, as in 50"
+_SAID = ", or in Python spacing and unit"
 
 
 @dataclass(frozen=True)
@@ -121,11 +122,11 @@ def _metres(image: Image, size: Size) -> float:
     """Return the metres in one unit of an image's spacing."""
     start, place = f"{image.name}: a minimum size of {size.text} needs", image.place
     if image.spacing is None:
-        raise ParameterError(f"{start} the size of a pixel, which is not known; {_REMEDY}")
+        raise ParameterError(f"{start} the size of a pixel, which is not known; {_REMEDY}{_SAID}")
     if place is not None and place.unit == "degree":
         raise ParameterError(
             f"{start} pixels of one size, but these are measured in degrees; {_REMEDY}, or reproject it to metres"
         )
     if place is None or place.metres is None:
-        raise ParameterError(f"{start} the unit of length of its coordinates, which is not known; {_REMEDY}")
+        raise ParameterError(f"{start} the unit of length of its coordinates, which is not known; {_REMEDY}{_SAID}")
     return place.metres

@@ -26,6 +26,7 @@ from gmmseg.io.geotiff import Tags, tags_to_keep
 from gmmseg.io.raster.gdal import environment, library, opener, reason_of
 from gmmseg.io.raster.location import NOWHERE, GeoReference
 from gmmseg.io.tiff.segments import encoded, in_order
+from gmmseg.io.tiff.write import resolution_of
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -147,6 +148,7 @@ def _write_plain(path: Path, contents: Contents, windows: Iterable[tuple[Window,
     elif plan.n_bands > 1:
         options |= {"planarconfig": "contig", "extrasamples": [0] * (plan.n_bands - 1)}
     tags = _header_tags(plan, contents)
+    options |= resolution_of(contents.image)
     with (
         tifffile.TiffWriter(path, bigtiff=plan.nbytes > _CLASSIC_BYTES) as tiff,
         tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=os.fspath(path.parent)) as spool,

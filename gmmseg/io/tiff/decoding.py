@@ -35,6 +35,7 @@ from gmmseg.io.tiff.soundness import name_of, opened_tiff
 __all__ = ["describe_tiff", "read_tiff", "read_tiff_labels", "read_tiff_probabilities", "tags_of"]
 
 _WHITE_IS_ZERO = 0
+_OF_SLIDES = ("Thumbnail", "Label", "Macro")  # pictures of the slide that Aperio puts beside the scan
 _CHANNEL_BYTES = 256  # for the name and the place of a channel, before any of its pixels
 
 
@@ -112,7 +113,7 @@ def _name_other_series(path: Path, tiff: Any) -> None:
     others = [
         (number, series)
         for number, series in enumerate(tiff.series[1:], 2)
-        if not (series.keyframe.is_reduced or series.keyframe.is_mask)
+        if not (series.keyframe.is_reduced or series.keyframe.is_mask or (tiff.is_svs and series.name in _OF_SLIDES))
     ]
     if others:
         listed = ", ".join(f"{each.name or number} {each.shape}" for number, each in others[:4])

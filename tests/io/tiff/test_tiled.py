@@ -178,3 +178,34 @@ def test_ome_xml_is_as_its_schema_says(tmp_path, layer):
         )
         with tifffile.TiffFile(tmp_path / f"{axes}.ome.tif") as tiff:
             schema.assertValid(etree.fromstring(tiff.ome_metadata.encode()))
+
+
+def test_slides_as_aperio_lays_them_out(tmp_path, slide):
+    """The scan, a thumbnail, a smaller level, pictures of the label and of the slide: nothing that needs a warning."""
+    common = {"photometric": "rgb", "compression": "zlib", "metadata": None}
+    with tifffile.TiffWriter(tmp_path / "a.svs") as tiff:
+        tiff.write(slide, tile=(256, 256), description=APERIO, **common)
+        tiff.write(
+            np.ascontiguousarray(slide[::8, ::8]), description="Aperio Image Library v11\r\n -> 162x137 -", **common
+        )
+        tiff.write(np.ascontiguousarray(slide[::4, ::4]), tile=(256, 256), description=APERIO, **common)
+        for name, kind in (("label", 1), ("macro", 9)):
+            text = f"Aperio Image Library v11\r\n{name} 40x30"
+            tiff.write(slide[:30, :40].copy(), subfiletype=kind, description=text, **common)
+    image = read(tmp_path / "a.svs")
+    assert (image.shape, image.color, image.spacing) == ((1100, 1300), True, (0.2525, 0.2525))
+    gmmseg.segment(image, 2, features="rgb").save(tmp_path / "labels.tif")
+    with tifffile.TiffFile(tmp_path / "labels.tif") as tiff:
+        assert len(tiff.series[0].levels) == 3
+
+
+@pytest.mark.parametrize("memory", [1 << 30, 1 << 20])
+def test_the_size_of_a_pixel_is_kept_where_there_is_no_pyramid(tmp_path, slide, memory):
+    path = tmp_path / "a.svs"
+    tifffile.imwrite(path, slide, tile=(256, 256), description=APERIO, photometric="rgb", compression="zlib")
+    found = gmmseg.segment(path, 2, features="rgb", memory=memory)
+    assert found.image.in_memory == (memory > 1 << 20)
+    for layer in ("labels", "probabilities", "uncertainty"):
+        found.save(tmp_path / f"{layer}.tif", layer=layer)
+        with tifffile.TiffFile(tmp_path / f"{layer}.tif") as tiff:
+            assert tiff.pages.first.get_resolution("micrometer") == pytest.approx((1 / 0.2525, 1 / 0.2525))
