@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmmseg.io.array.boxes import make_room, write_box
-from gmmseg.io.tiff.stacks import Stack, native_of, sizes_of
+from gmmseg.io.tiff.stacks import Stack, class_list, native_of, sizes_of
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -34,13 +34,15 @@ def write_imagej(path: Path, contents: Contents, windows: Windows) -> None:
     Notes
     -----
     Without compression, as ImageJ writes its stacks: so that it can open them as virtual ones. Labels of 8 bits have a
-    colour each in a look-up table, which leaves the numbers as they are.
+    colour each in a look-up table, which leaves the numbers as they are; the names of classes are the image's info.
     """
     import tifffile
 
     stack = Stack.of(contents, "TZCYX")
     options, metadata = _calibration(contents.image)
     metadata["axes"] = stack.axes
+    if contents.kind == "labels" and contents.names:
+        metadata["Info"] = class_list(contents, "\n")
     if contents.kind == "labels" and stack.dtype == "uint8" and not contents.options.get("plain"):
         from gmmseg.io.palette import palette  # here, because only labels have colours
 

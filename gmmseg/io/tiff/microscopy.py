@@ -32,6 +32,7 @@ _MICROMETRES = {
 
 
 _MPP = re.compile(r"\bMPP\s*=\s*([0-9.eE+-]+)")  # Aperio's micrometres in a pixel
+_OF_TIME = ("ns", "µs", "ms", "s", "min", "h", "d")  # of the schema's units those of microscopes
 # What ImageJ says of its calibration, beside the resolution.
 _CALIBRATION = ("unit", "yunit", "zunit", "spacing", "finterval", "fps", "tunit")
 
@@ -108,10 +109,8 @@ def _of_ome(xml: str) -> Microscopy:
         unit = pixels.get(f"PhysicalSize{axis}Unit", "µm")
         sizes[axis] = _in_micrometres(pixels.get(f"PhysicalSize{axis}"), unit)
     names = tuple(channel.get("Name", "").strip() for channel in pixels.findall("{*}Channel"))
-    step = _positive(pixels.get("TimeIncrement"))
-    interval = (
-        {} if step is None else {"TimeIncrement": step, "TimeIncrementUnit": pixels.get("TimeIncrementUnit", "s")}
-    )
+    step, unit = _positive(pixels.get("TimeIncrement")), pixels.get("TimeIncrementUnit", "s")
+    interval = {"TimeIncrement": step, "TimeIncrementUnit": unit} if step and unit in _OF_TIME else {}
     found = {axis: size for axis, size in sizes.items() if size}
     return Microscopy(names if all(names) else (), found, interval, family="ome")
 
@@ -124,8 +123,8 @@ def _of_imagej(metadata: dict[str, Any], tags: Any) -> Microscopy:
         pixels, units = tags[code].value if code in tags else (0, 0)
         sizes[axis] = _in_micrometres(units / pixels if pixels else None, str(own))
         resolution.append((pixels, units))
-    planes = int(metadata.get("images", 1)) // max(1, int(metadata.get("channels", 1)) * int(metadata.get("frames", 1)))
-    if metadata.get("slices", planes) > 1:  # a picture has no depth
+    planes = _count(metadata, "images") // (_count(metadata, "channels") * _count(metadata, "frames"))
+    if _count(metadata, "slices", planes) > 1:  # a picture has no depth
         sizes["Z"] = _in_micrometres(metadata.get("spacing", 1.0), str(metadata.get("zunit", unit)))
     step = _positive(metadata.get("finterval"))
     interval = {} if step is None else {"TimeIncrement": step, "TimeIncrementUnit": "s"}
@@ -139,12 +138,20 @@ def _of_imagej(metadata: dict[str, Any], tags: Any) -> Microscopy:
 def _channels_by_label(metadata: dict[str, Any]) -> tuple[str, ...]:
     """Return names of channels: labels of planes, of which channels count fastest, that are the same in every plane."""
     labels = tuple(str(label).strip() for label in metadata.get("Labels") or ())
-    n_channels = int(metadata.get("channels", 1))
+    n_channels = _count(metadata, "channels")
     if n_channels < 2 or len(labels) not in (n_channels, metadata.get("images", len(labels))):
         return ()
     names = labels[:n_channels]
     same = all(label == names[number % n_channels] for number, label in enumerate(labels))
     return names if same and all(names) else ()
+
+
+def _count(metadata: dict[str, Any], name: str, default: int = 1) -> int:
+    """Return a number of planes that the description says; the default where it says none."""
+    try:
+        return max(1, int(metadata.get(name, default)))
+    except (TypeError, ValueError, OverflowError):
+        return default
 
 
 def _positive(value: Any) -> float | None:

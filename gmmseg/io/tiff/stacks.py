@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Windows = Iterable[tuple[Window, np.ndarray]]
 
-__all__ = ["Stack", "family_of", "native_of", "sizes_of", "stored_attributes"]
+__all__ = ["Stack", "class_list", "family_of", "native_of", "sizes_of", "stored_attributes"]
 
 _IMAGEJ_DTYPES, _IMAGEJ_BYTES = ("uint8", "uint16", "float32"), 4_000_000_000  # ImageJ knows no BigTIFF
 _MICROMETRE = 1e-6
@@ -103,6 +103,11 @@ class Stack:
                 for i, s, length in zip(index, box, self.shape[:-2], strict=False):
                     page = page * length + s.start + i
                 yield page, box[-2:], values[index]
+
+
+def class_list(contents: Contents, between: str) -> str:
+    """Return the names of classes by their numbers, for people: "1 = sky, 2 = cell"."""
+    return between.join(f"{number} = {name}" for number, name in enumerate(contents.names, 1))
 
 
 def sizes_of(image: Image | None) -> dict[str, float]:

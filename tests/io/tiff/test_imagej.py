@@ -68,9 +68,10 @@ def test_labels_have_colours_and_keep_their_numbers(tmp_path):
     image = read(tmp_path / "in.tif")
     labels = (np.arange(24 * 30).reshape(24, 30) % 5).astype(np.uint8)
     for name, options in (("coloured", {}), ("plain", {"plain": True})):
-        write_labels(tmp_path / f"{name}.tif", labels, image=image, **options)
+        write_labels(tmp_path / f"{name}.tif", labels, image=image, names=("sky", "cell"), **options)
         with tifffile.TiffFile(tmp_path / f"{name}.tif") as tiff:
             assert ("LUTs" in tiff.imagej_metadata) == (name == "coloured")
+            assert tiff.imagej_metadata["Info"] == "1 = sky\n2 = cell"
         np.testing.assert_array_equal(tifffile.imread(tmp_path / f"{name}.tif"), labels)
 
 

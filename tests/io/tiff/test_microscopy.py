@@ -52,6 +52,24 @@ def test_imagej_calibration_and_labels(tmp_path):
     assert read(tmp_path / "n.tif").spacing is None
 
 
+def test_odd_descriptions(tmp_path):
+    from gmmseg.io.tiff.microscopy import _of_imagej
+
+    odd = {
+        "channels": "many",
+        "images": float("inf"),
+        "slices": None,
+        "Labels": ["a", "b"],
+        "spacing": "x",
+        "unit": "um",
+    }
+    assert _of_imagej(odd, {}).names == ()
+    assert _of_imagej(odd, {}).sizes == {}
+    facts = {"TimeIncrement": 2, "TimeIncrementUnit": "fortnight"}
+    write_ome(tmp_path / "a.ome.tif", np.zeros((2, 4, 5), np.uint8), axes="TYX", **facts)
+    assert not read(tmp_path / "a.ome.tif").place.native.ome
+
+
 def test_damaged_xml_names_nothing(tmp_path):
     from gmmseg.io.tiff.microscopy import Microscopy, _of_ome
 

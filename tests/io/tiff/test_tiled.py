@@ -77,6 +77,12 @@ def test_the_same_numbers_are_the_same_file_and_others_have_another_identifier(t
     assert not any("00000000-0000" in each for each in identifiers)
 
 
+def test_classes_are_in_the_description(tmp_path):
+    write_labels(tmp_path / "a.ome.tif", np.ones((4, 5), np.uint8), names=("sky & sea", "cell"))
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as tiff:
+        assert tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"]["Description"] == "1 = sky & sea, 2 = cell"
+
+
 def test_probabilities_in_proportion(tmp_path, rng):
     write_ome(tmp_path / "in.ome.tif", "ZYX")
     image = read(tmp_path / "in.ome.tif")
