@@ -164,7 +164,7 @@ def test_progress_counts_frames(movie, found):
         (
             lambda m: gmmseg.segment(m, 2, axes="TYX", scribbles=np.zeros((48, 64), int)),
             ParameterError,
-            "4 frames, but scribbles and prior are of one image; leave it out, or give one frame",
+            "4 frames, but scribbles and prior are of one image; leave it out, or give one frame alone",
         ),
         (lambda m: gmmseg.regions(m, axes="TYX"), InputError, "image has 4 frames; regions are of a picture"),
         (lambda m: gmmseg.segment(m, 2, axes="TZYX"), ParameterError, r"axes='TZYX' does not fit image, which has 3"),
@@ -179,6 +179,21 @@ def test_what_is_of_one_image(movie, call, error, words):
 def test_strokes_are_of_one_image_when_a_model_is_applied(movie, found):
     with pytest.raises(ParameterError, match="4 frames, but scribbles"):
         gmmseg.apply(found.model, movie, axes="TYX", scribbles=np.zeros((48, 64), int))
+
+
+@pytest.mark.parametrize("memory", [1 << 30, 1 << 14])
+def test_films_are_in_colour(tmp_path, rng, memory):
+    film = rng.integers(0, 20, (3, 30, 40, 3)).astype(np.uint8)
+    film[:, :, 20:, 0] += 180
+    tifffile.imwrite(tmp_path / "film.tif", film, imagej=True, metadata={"axes": "TYXS"})
+    found = gmmseg.segment(tmp_path / "film.tif", 2, features="lab", memory=memory)
+    assert (found.image.time, found.image.color, found.image.in_memory) == (True, True, memory > 1 << 14)
+    np.testing.assert_array_equal(found.labels, np.where(np.arange(40) < 20, 1, 2) + np.zeros((3, 30, 1), int))
+    for number, frame in enumerate(film):
+        np.testing.assert_array_equal(gmmseg.apply(found.model, frame).labels, found.labels[number])
+    assert found.classes[1].color[0] > 150
+    grey = np.repeat(film[..., :1], 3, axis=-1)
+    assert gmmseg.segment(grey, 2, axes="TYXS").model.n_channels == 1
 
 
 def test_files_say_it_themselves(tmp_path, movie, found):

@@ -74,10 +74,14 @@ def output_name(kind: str, labels: str) -> str:
 
     Examples
     --------
-    >>> output_name("soft", "photo_labels.png")
-    'photo_soft.npz'
+    >>> output_name("soft", "photo_labels.png"), output_name("soft", "cell_labels.ome.tif")
+    ('photo_soft.npz', 'cell_soft.ome.tif')
     """
-    return labels if kind == "labels" else f"{labels.rpartition('_labels')[0]}_{kind}{ENDINGS[kind]}"
+    if kind == "labels":
+        return labels
+    stem, _, ending = labels.rpartition("_labels")
+    family = ending if ending == ".ome.tif" and kind in LAYER_OF else ENDINGS[kind]
+    return f"{stem}_{kind}{family}"
 
 
 def with_side_files(kind: str, path: Path) -> list[Path]:

@@ -265,9 +265,8 @@ class FitOptions:
 
 
 def _of_one_image(image: Image, what: str) -> ParameterError:
-    return ParameterError(
-        f"{image.name} has {image.shape[0]} frames, but {what} of one image; leave it out, or give one frame"
-    )
+    number = "1 frame" if image.shape[0] == 1 else f"{image.shape[0]} frames"
+    return ParameterError(f"{image.name} has {number}, but {what} of one image; leave it out, or give one frame alone")
 
 
 def _check_k(k: Any) -> None:

@@ -20,7 +20,7 @@ from gmmseg.io.raster.location import place_in
 from gmmseg.io.request import Reading
 from gmmseg.io.tiff.decoding import describe_tiff, read_tiff, read_tiff_labels, read_tiff_probabilities, tags_of
 from gmmseg.io.tiff.imagej import write_imagej
-from gmmseg.io.tiff.stacks import family_of
+from gmmseg.io.tiff.stacks import family_of, native_of
 from gmmseg.io.tiff.tiled import wants_levels, write_ome, write_slide
 from gmmseg.io.tiff.write import write_labels_tiff, write_probabilities_tiff, write_rgb_tiff
 
@@ -112,9 +112,9 @@ def _becomes_raster(contents: Contents) -> bool:
 def _is_slide(contents: Contents) -> bool:
     """Whether a picture of no family and on no map is one of which viewers want reduced pages."""
     image = contents.image
-    if image is None or image.ndim != 2 or not wants_levels(contents):
+    if image is None or image.ndim != 2 or raster.places(image) or native_of(image).tags:
         return False
-    return image.place is None or (image.place.affine is None and image.place.crs is None)
+    return wants_levels(contents)
 
 
 def _narrowed(contents: Contents, windows: Windows) -> tuple[Contents, Windows]:

@@ -11,7 +11,10 @@ from microscope_files import SIZES, write_ome
 from PIL import Image as Pillow
 
 import gmmseg
+from gmmseg.image import Image
+from gmmseg.image.place import Place
 from gmmseg.io import read, read_info, read_labels, read_probabilities, write_labels, write_map, write_probabilities
+from gmmseg.io.raster.location import GeoReference
 from gmmseg.io.tiff import tiled
 
 pytestmark = pytest.mark.filterwarnings(
@@ -157,6 +160,17 @@ def test_large_results_have_levels_whatever_they_are_of(tmp_path, monkeypatch):
     write_labels(tmp_path / "a.ome.tif", labels)
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as tiff:
         assert [level.shape for level in tiff.series[0].levels] == [(40, 700), (20, 350)]
+
+
+def test_what_lies_somewhere_is_no_slide(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiled, "_LARGE", 1000)
+    labels = np.ones((40, 700), np.uint8)
+    native = GeoReference(rpcs={"HEIGHT_OFF": "1"})
+    for name, place in (("somewhere", Place(native=native)), ("nowhere", None)):
+        write_labels(tmp_path / f"{name}.tif", labels, image=Image(np.zeros((40, 700)), place=place))
+        with rasterio.open(tmp_path / f"{name}.tif") as raster:
+            assert raster.overviews(1) == ([] if place else [2])
+            assert raster.nodata == (0 if place else None)
 
 
 def test_plain_labels_of_a_slide_have_no_colours(tmp_path, slide):
