@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gmmseg.image import Image
     from gmmseg.io.contents import Contents
 
-__all__ = ["location_tags", "write"]
+__all__ = ["location_tags", "side_file", "write"]
 
 _SIDE = 512
 _MOST_TILE_BYTES = 16 << 20  # of all bands: of many classes blocks are smaller
@@ -134,7 +134,7 @@ def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.nda
     else:
         _write_plain(path, contents, windows)
     geo = _reference(contents.image)
-    content = _side_file(contents.names if contents.kind == "labels" else (), _crs_beside(geo))
+    content = side_file(contents.names if contents.kind == "labels" else (), _crs_beside(geo))
     return {} if content is None else {".aux.xml": content}
 
 
@@ -310,7 +310,7 @@ def _crs_beside(geo: GeoReference) -> str | None:
         return None if header.crs else geo.crs
 
 
-def _side_file(names: tuple[str, ...], crs: str | None) -> bytes | None:
+def side_file(names: tuple[str, ...], crs: str | None) -> bytes | None:
     """Return what GDAL keeps beside a file (PAM): the coordinate system, names of categories and their table."""
     root = ElementTree.Element("PAMDataset")
     if crs is not None:

@@ -17,6 +17,7 @@ from gmmseg.io.formats import has_rasterio
 from gmmseg.io.geotiff import TiffPlace, place_of_tags
 from gmmseg.io.raster import format as raster
 from gmmseg.io.raster.location import place_in
+from gmmseg.io.raster.write import side_file
 from gmmseg.io.request import Reading
 from gmmseg.io.tiff.decoding import describe_tiff, read_tiff, read_tiff_labels, read_tiff_probabilities, tags_of
 from gmmseg.io.tiff.imagej import write_imagej
@@ -84,7 +85,8 @@ def write(path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
     if family or slide:
         contents, windows = _narrowed(contents, windows)
         {"ome": write_ome, "imagej": write_imagej, "": write_slide}[family](path, contents, windows)
-        return {}
+        names = side_file(contents.names, None) if slide and contents.kind == "labels" else None
+        return {} if names is None else {".aux.xml": names}
     values = assembled(contents, windows)
     if contents.kind == "picture" and values.ndim == 2:
         raise ParameterError(

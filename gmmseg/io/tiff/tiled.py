@@ -29,6 +29,7 @@ _SIDE = 512
 _LARGE = 1 << 26  # pixels of a page, of which viewers want reduced ones
 _CLASSIC_BYTES = 4_000_000_000  # offsets of a classic TIFF file end at 4 GiB
 _SPOOL_BYTES = 16 << 20
+_GDAL_NODATA = 42113
 _UNKNOWN = uuid.UUID(int=0)
 
 
@@ -93,11 +94,12 @@ def _name_file(path: Path, identifier: uuid.UUID) -> None:
 def write_slide(path: Path, contents: Contents, windows: Windows) -> None:
     """Write labels or a map of a whole slide while its windows come: a tiled page, and reduced ones behind it."""
     stack = Stack.of(contents, "YX")
-    options: dict[str, Any] = {"photometric": "minisblack"}
+    nodata = "0" if contents.kind == "labels" else "nan"
+    options: dict[str, Any] = {"photometric": "minisblack", "extratags": [(_GDAL_NODATA, "s", 0, nodata, True)]}
     if contents.kind == "labels" and stack.dtype == "uint8" and not contents.options.get("plain"):
         from gmmseg.io.palette import palette  # here, because only labels have colours
 
-        options = {"photometric": "palette", "colormap": palette(255).T.astype(np.uint16) * 257}
+        options |= {"photometric": "palette", "colormap": palette(255).T.astype(np.uint16) * 257}
     _write(path, _Pages.of(stack, reduced=True), stack, windows, None, **options, **resolution_of(contents.image))
 
 

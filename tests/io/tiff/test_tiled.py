@@ -165,12 +165,14 @@ def test_large_results_have_levels_whatever_they_are_of(tmp_path, monkeypatch):
 def test_what_lies_somewhere_is_no_slide(tmp_path, monkeypatch):
     monkeypatch.setattr(tiled, "_LARGE", 1000)
     labels = np.ones((40, 700), np.uint8)
+    write_labels(tmp_path / "named.tif", labels, image=Image(np.zeros((40, 700))), names=("sky", "cell"))
+    assert "<Category>cell</Category>" in (tmp_path / "named.tif.aux.xml").read_text()
     native = GeoReference(rpcs={"HEIGHT_OFF": "1"})
     for name, place in (("somewhere", Place(native=native)), ("nowhere", None)):
         write_labels(tmp_path / f"{name}.tif", labels, image=Image(np.zeros((40, 700)), place=place))
         with rasterio.open(tmp_path / f"{name}.tif") as raster:
             assert raster.overviews(1) == ([] if place else [2])
-            assert raster.nodata == (0 if place else None)
+            assert raster.nodata == 0
 
 
 def test_plain_labels_of_a_slide_have_no_colours(tmp_path, slide):
