@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -94,15 +93,6 @@ class Stack:
             stored = stored_probabilities(values, self.dtype) if soft else values.astype(self.dtype, copy=False)
             where = dict(zip(self.own, ((slice(0, len(values)),) if soft else ()) + window, strict=True))
             yield tuple(where[letter] for letter in self.axes), stored.transpose(order)
-
-    def planes(self, windows: Windows) -> Iterator[tuple[int, Window, np.ndarray]]:
-        """Go through windows of the result page by page: (number, (rows, columns), values)."""
-        for box, values in self.boxes(windows):
-            for index in itertools.product(*(range(s.stop - s.start) for s in box[:-2])):
-                page = 0
-                for i, s, length in zip(index, box, self.shape[:-2], strict=False):
-                    page = page * length + s.start + i
-                yield page, box[-2:], values[index]
 
 
 def class_list(contents: Contents, between: str) -> str:

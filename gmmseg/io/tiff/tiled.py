@@ -1,13 +1,16 @@
-"""Writing results page by page in compressed tiles, with reduced pages for viewers: as OME-TIFF, or as slides are."""
+"""Writing results page by page in compressed tiles, with reduced pages for viewers: as OME-TIFF, or as slides are.
+
+Windows of volumes reach over many pages, none of which is whole before the last of them has come. So they wait as they
+are in a temporary file beside that which is written.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmmseg.io.array.boxes import make_room, read_box, write_box
-from gmmseg.io.tiff.segments import encoded, in_order
+from gmmseg.io.tiff.segments import encoded
 from gmmseg.io.tiff.stacks import Stack, class_list, native_of, stored_attributes
 from gmmseg.io.tiff.write import resolution_of
 
@@ -28,7 +31,6 @@ __all__ = ["wants_levels", "write_ome", "write_slide"]
 _SIDE = 512
 _LARGE = 1 << 26  # pixels of a page, of which viewers want reduced ones
 _CLASSIC_BYTES = 4_000_000_000  # offsets of a classic TIFF file end at 4 GiB
-_SPOOL_BYTES = 16 << 20
 _GDAL_NODATA = 42113
 _UNKNOWN = uuid.UUID(int=0)
 
@@ -155,53 +157,47 @@ class _Pages:
         return {"tile": self.block} if self.side else {"rowsperstrip": self.rows}
 
 
-class _Blocks:
-    """Cuts planes that come in any order into blocks, and keeps of each plane every second pixel of every second row.
+class _Numbers:
+    """The numbers of a result as they are stored: of one window as they are, of several in a temporary file.
 
     Parameters
     ----------
-    pages : _Pages
-    dtype : str
-    reduced : binary file, optional
-        Where what is kept is written, page by page.
+    stack : Stack
+    windows : iterable of (tuple of slice, ndarray)
+    file : binary file with a name
+        Empty.
     """
 
-    def __init__(self, pages: _Pages, dtype: str, reduced: Any) -> None:
-        self.pages, self.dtype, self.reduced = pages, dtype, reduced
-        self.pending: dict[int, tuple[np.ndarray, int]] = {}
+    def __init__(self, stack: Stack, windows: Windows, file: Any) -> None:
+        self.stack, self.path = stack, Path(file.name)
+        self.whole: np.ndarray | None = None
+        if isinstance(windows, Sequence) and len(windows) == 1:
+            ((_, self.whole),) = stack.boxes(windows)
+            return
+        make_room(file.file, stack.n_bytes)
+        for box, values in stack.boxes(windows):
+            write_box(file.file, 0, stack.shape, box, values)
+        file.flush()
 
-    def of(self, planes: Iterator[tuple[int, tuple[slice, ...], np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the number of each block, and its pixels, when the last of them has come."""
-        high, wide = self.pages.block
-        down, across = self.pages.grid
-        for page, (rows, columns), values in planes:
-            if self.reduced is not None:
-                self._keep(page, rows, columns, values)
-            for i in range(rows.start // high, -(-rows.stop // high)):
-                for j in range(columns.start // wide, -(-columns.stop // wide)):
-                    number = (page * down + i) * across + j
-                    block, missing = self.pending.pop(number, (None, 0))
-                    if block is None:
-                        block = np.zeros((high, wide), self.dtype)
-                        missing = min(high, self.pages.rows - i * high) * min(wide, self.pages.columns - j * wide)
-                    r = slice(max(rows.start, i * high), min(rows.stop, (i + 1) * high))
-                    c = slice(max(columns.start, j * wide), min(columns.stop, (j + 1) * wide))
-                    part = values[
-                        r.start - rows.start : r.stop - rows.start, c.start - columns.start : c.stop - columns.start
-                    ]
-                    block[r.start - i * high : r.stop - i * high, c.start - j * wide : c.stop - j * wide] = part
-                    missing -= part.size
-                    if missing:
-                        self.pending[number] = block, missing
-                    else:
-                        yield number, block
+    def read(self, page: int, rows: slice, columns: slice) -> np.ndarray:
+        """Return a part of a page."""
+        leading = self.stack.shape[:-2]
+        lead = [int(i) for i in np.unravel_index(page, leading)] if leading else []
+        if self.whole is not None:
+            place: tuple[Any, ...] = (*lead, rows, columns)
+            return np.asarray(self.whole[place])
+        box = (*(slice(i, i + 1) for i in lead), rows, columns)
+        found = read_box(self.path, 0, self.stack.shape, np.dtype(self.stack.dtype), "C", box)
+        return found.reshape(found.shape[-2:])
 
-    def _keep(self, page: int, rows: slice, columns: slice, values: np.ndarray) -> None:
-        half = self.pages.level(1)
-        kept = values[rows.start % 2 :: 2, columns.start % 2 :: 2]
-        top, left = -(-rows.start // 2), -(-columns.start // 2)
-        box = (slice(page, page + 1), slice(top, top + kept.shape[0]), slice(left, left + kept.shape[1]))
-        write_box(self.reduced, 0, (half.number, half.rows, half.columns), box, kept[None])
+    def strip(self, page: int, rows: slice, step: int) -> np.ndarray:
+        """Return every so many rows and columns of a page; the rows between are not read."""
+        every = slice(0, self.stack.shape[-1])
+        if self.whole is not None:
+            return self.read(page, rows, every)[::step, ::step]
+        return np.concatenate(
+            [self.read(page, slice(r, r + 1), every)[:, ::step] for r in range(rows.start, rows.stop, step)]
+        )
 
 
 def _write(
@@ -213,59 +209,45 @@ def _write(
     ome = metadata is not None
     common: dict[str, Any] = {"dtype": stack.dtype, "compression": "zlib", "photometric": "minisblack", **options}
     digest = hashlib.sha256()
-    number = np.dtype(stack.dtype)
     room = stack.n_bytes * (4 / 3 if pages.n_levels else 1)
     with (
-        tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=os.fspath(path.parent)) as spool,
         tempfile.NamedTemporaryFile(prefix=".gmmseg-", suffix=".tmp", dir=path.parent) as kept,
         tifffile.TiffWriter(path, bigtiff=room > _CLASSIC_BYTES, ome=ome) as tiff,
     ):
-        if pages.n_levels:
-            half = pages.level(1)
-            make_room(kept.file, half.number * half.rows * half.columns * number.itemsize)
-        blocks = _Blocks(pages, stack.dtype, kept.file if pages.n_levels else None)
-        count = pages.number * pages.grid[0] * pages.grid[1]
-
-        def coming() -> Iterator[bytes]:
-            for data in in_order(encoded(blocks.of(stack.planes(windows))), count, spool):
-                digest.update(data)
-                yield data
-
-        tiff.write(
-            coming(),
-            shape=stack.shape,
-            metadata=metadata,
-            software="gmmseg",
-            subifds=pages.n_levels if ome else None,
-            **common,
-            **pages.options,
-        )
-        kept.file.flush()
-        for level in range(1, pages.n_levels + 1):
+        numbers = _Numbers(stack, windows, kept)
+        for level in range(pages.n_levels + 1):
             smaller = pages.level(level)
-            reduced = _reduced(Path(kept.name), pages, level, number)
-            segments = smaller.number * smaller.grid[0] * smaller.grid[1]
             tiff.write(
-                in_order(encoded(reduced), segments, spool),
+                _segments(numbers, smaller, 1 << level, digest),
                 shape=(*stack.shape[:-2], smaller.rows, smaller.columns),
-                metadata=None,
-                subfiletype=1,
+                metadata=None if level else metadata,
+                software=None if level else "gmmseg",
+                subifds=pages.n_levels if ome and not level else None,
+                subfiletype=1 if level else 0,
                 **common,
                 **smaller.options,
             )
     return digest.hexdigest()
 
 
-def _reduced(path: Path, pages: _Pages, level: int, number: np.dtype[Any]) -> Iterator[tuple[int, np.ndarray]]:
-    """Go through the blocks of a level: every so many pixels of what was kept of the pages."""
-    half, smaller, step = pages.level(1), pages.level(level), 1 << (level - 1)
-    high, wide = smaller.block
-    for each, place in enumerate(itertools.product(range(pages.number), *map(range, smaller.grid))):
-        page, i, j = place
-        rows = slice(i * high * step, min((i + 1) * high * step, half.rows))
-        columns = slice(j * wide * step, min((j + 1) * wide * step, half.columns))
-        shape = (half.number, half.rows, half.columns)
-        part = read_box(path, 0, shape, number, "C", (slice(page, page + 1), rows, columns))[0, ::step, ::step]
-        block = np.zeros((high, wide), number)
-        block[: part.shape[0], : part.shape[1]] = part
-        yield each, block
+def _segments(numbers: _Numbers, pages: _Pages, step: int, digest: Any) -> Iterator[bytes]:
+    """Compress the strips or tiles of a level, of which one pixel stands for so many along rows and columns."""
+    for _, data in encoded(_blocks(numbers, pages, step)):
+        digest.update(data)
+        yield data
+
+
+def _blocks(numbers: _Numbers, pages: _Pages, step: int) -> Iterator[tuple[int, np.ndarray]]:
+    high, wide = pages.block
+    rows_of_all, columns_of_all = numbers.stack.shape[-2:]
+    for page, i in itertools.product(range(pages.number), range(pages.grid[0])):
+        rows = slice(i * high * step, min((i + 1) * high * step, rows_of_all))
+        strip = None if step == 1 else numbers.strip(page, rows, step)
+        for j in range(pages.grid[1]):
+            if strip is None:
+                part = numbers.read(page, rows, slice(j * wide, min((j + 1) * wide, columns_of_all)))
+            else:
+                part = strip[:, j * wide : (j + 1) * wide]
+            block = np.zeros((high, wide), numbers.stack.dtype)
+            block[: part.shape[0], : part.shape[1]] = part
+            yield j, block

@@ -19,17 +19,17 @@ def contents(shape, kind="labels", *, image=None, name="a.tif", dtype="uint8", n
 
 
 @pytest.mark.parametrize("order", ["TZCYX", "TCZYX"])
-def test_planes_are_numbered_in_the_order_of_the_axes(order, rng):
+def test_windows_have_their_places_in_the_order_of_the_axes(order, rng):
     image = Image(rng.random((2, 4, 5, 6, 1)), time=True)
     values = rng.random((3, 2, 4, 5, 6)).astype(np.float32)
     stack = Stack.of(contents(image.shape, "soft", image=image), order)
     assert stack.axes == order
-    pages = np.full((24, 5, 6), np.nan, np.float32)
+    filled = np.full(stack.shape, np.nan, np.float32)
     windows = [((slice(t, t + 1), slice(z, z + 2), slice(0, 5), slice(0, 6))) for t in (1, 0) for z in (2, 0)]
-    for page, (rows, columns), part in stack.planes((w, values[(slice(None), *w)]) for w in windows):
-        pages[page, rows, columns] = part
+    for box, part in stack.boxes((w, values[(slice(None), *w)]) for w in windows):
+        filled[box] = part
     wanted = values.transpose(["CTZYX".index(axis) for axis in order])
-    np.testing.assert_array_equal(pages, wanted.reshape(24, 5, 6))
+    np.testing.assert_array_equal(filled, wanted)
     ((box, whole),) = stack.boxes([(everything(image.shape), values)])
     assert box == everything(stack.shape)
     np.testing.assert_array_equal(whole, wanted)
