@@ -40,6 +40,9 @@ def segment(
     covariance: str = "auto",
     mask: Any = None,
     channel_axis: Any = "auto",
+    axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
     smooth: bool | float = True,
     bias_field: bool = False,
     sample: int | None = 100_000,
@@ -73,6 +76,15 @@ def segment(
         Non-zero where pixels are used.
     channel_axis : int, None or "auto"
         Axis of the channels; None for a volume.
+    axes : str, optional
+        A letter for each axis of an array or file, instead of `channel_axis`: T time, Z planes, C channels, S red,
+        green and blue, Y rows, X columns, as in "TZCYX". The frames of a time-lapse have one model in common, and are
+        labelled one by one; labels have the axes T, Z, Y, X.
+    spacing : sequence of float, optional
+        Size of a pixel along each axis of space, such as (planes, rows, columns), where the image does not say it or
+        is wrong: what neighbours and minimum sizes are measured in.
+    unit : str, optional
+        Of the spacing: "nm", "um", "mm", "cm", "m", "km", "foot" or "US survey foot".
     smooth : bool or float, 0 to 1
         How much neighbours agree; True estimates it. Unless it is 0 the classes are fitted with their neighbourhood in
         mind, as a hidden Markov random field; but not with texture, which is of the neighbourhood itself.
@@ -151,7 +163,7 @@ def segment(
         hints=Hints(scribbles, prior, prior_weight),
     )
     effort = Effort(memory, threads, progress)
-    opened = options.view(open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory)))
+    opened = options.view(open_image(image, _reading(mask, channel_axis, memory, axes, spacing, unit)))
     fitted = fit_images([opened], 1, options, effort.workers)
     rule = Rule(fitted.model, fitted.found.guidance, fitted.found.sample.variation, fitted.bias)
     return _labelled(opened, rule, effort)
@@ -165,6 +177,9 @@ def fit(
     covariance: str = "auto",
     mask: Any = None,
     channel_axis: Any = "auto",
+    axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
     smooth: bool | float = True,
     sample: int | None = 100_000,
     seed: int = 0,
@@ -188,8 +203,10 @@ def fit(
         As of `segment`.
     mask : array_like, shape (*spatial), optional
         Of every image.
-    channel_axis : int, None or "auto"
-        Of every image that is an array or a file of one.
+    channel_axis, axes : optional
+        Of every image that is an array or a file of one; a time-lapse is as many images as it has frames.
+    spacing, unit : optional
+        Of every image.
     sample : int, optional
         Pixels that the fit sees, shared out equally among the images; None for every pixel.
     scribbles, prior, prior_weight
@@ -238,7 +255,7 @@ def fit(
     )
     effort = Effort(memory, threads)
     n_images, sources = _counted(images)
-    reading = Reading(mask, channel_axis, memory=memory // 2, budget=memory)
+    reading = _reading(mask, channel_axis, memory, axes, spacing, unit)
     opened = _InTurn(sources, reading, options)
     looks: list[Any] = []
     fitted = fit_images(
@@ -291,6 +308,9 @@ def choose_k(
     features: str | None = None,
     mask: Any = None,
     channel_axis: Any = "auto",
+    axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
     sample: int | None = 100_000,
     seed: int = 0,
     memory: int = MEMORY,
@@ -306,7 +326,7 @@ def choose_k(
         Families that are compared.
     criterion : {"icl", "bic", "aic", "mdl"}
         The one that decides.
-    image, features, mask, channel_axis, sample, seed, memory, threads
+    image, features, mask, channel_axis, axes, spacing, unit, sample, seed, memory, threads
         As of `segment`; position, where it is a feature, does not count.
 
     Returns
@@ -337,7 +357,7 @@ def choose_k(
     for name in families:
         family(name)
     rng, workers = default_rng(options.seed), Effort(memory, threads).workers
-    opened = options.view(open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory)))
+    opened = options.view(open_image(image, _reading(mask, channel_axis, memory, axes, spacing, unit)))
     request = SurveyRequest(options.recipe, options.sample, by_value=False, threads=workers)
     found = survey([opened], request, rng)
     if found.sample.planes.shape[1] == 0:
@@ -352,6 +372,9 @@ def apply(
     *,
     mask: Any = None,
     channel_axis: Any = "auto",
+    axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
     smooth: bool | float | None = None,
     scribbles: Any = None,
     prior: Any = None,
@@ -368,7 +391,7 @@ def apply(
     model : Model
     image : path, array_like or Image
         Of the kind that the model was fitted to.
-    mask, channel_axis, scribbles, prior, prior_weight, memory, threads, progress
+    mask, channel_axis, axes, spacing, unit, scribbles, prior, prior_weight, memory, threads, progress
         As of `segment`.
     smooth : bool or float, 0 to 1, optional
         How much neighbours agree; as in the model where None, and where True unless that is 0.
@@ -388,7 +411,7 @@ def apply(
     """
     hints, effort = Hints(scribbles, prior, prior_weight), Effort(memory, threads, progress)
     strength = None if smooth is None else strength_of(smooth)
-    opened = model.view(open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory)))
+    opened = model.view(open_image(image, _reading(mask, channel_axis, memory, axes, spacing, unit)))
     if adapt:
         from gmmseg.model import adapting  # here, because most runs do not adapt
 
@@ -396,6 +419,13 @@ def apply(
     if smooth is not None:
         model = replace(model, strength=(model.strength or TYPICAL) if strength is None else strength)
     return _labelled(opened, Rule(model, hints.guidance(opened, model.k)), effort)
+
+
+def _reading(
+    mask: Any, channel_axis: Any, memory: int, axes: str | None, spacing: Sequence[float] | None, unit: str | None
+) -> Reading:
+    half = memory // 2
+    return Reading(mask, channel_axis, memory=half, budget=memory, axes=axes, spacing=spacing, unit=unit)
 
 
 def _labelled(image: Image, rule: Rule, effort: Effort) -> Segmentation:

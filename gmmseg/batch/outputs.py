@@ -47,7 +47,7 @@ KINDS = (*LAYER_OF, *PICTURES, "model")
 """What can be written for an image, in the order of writing: every layer, pictures, and the model."""
 
 
-def labels_name(source: Path, channel_axis: Any = "auto") -> str:
+def labels_name(source: Path, channel_axis: Any = "auto", axes: str | None = None) -> str:
     """Return the name of an image's label map: a PNG, or for what PNG has no room for a file of the image's family.
 
     Parameters
@@ -56,11 +56,15 @@ def labels_name(source: Path, channel_axis: Any = "auto") -> str:
         An image; one that cannot be read is named as a picture, and reported when it is its turn.
     channel_axis : int, None or "auto"
         Tells volumes from pictures.
+    axes : str, optional
+        Does so too, and time-lapses.
     """
     suffix = ".png"
     with suppress(GmmsegError):
         first = files_of(source)[0]
         suffix = identify(first).suffix_of_labels(first, channel_axis)
+    if suffix == ".png" and set("TZ") & set(axes or ""):
+        suffix = ".tif"
     name = source.resolve().name if source.is_dir() else name_of(source)  # "." and ".." are folders too
     return f"{name}_labels{suffix}"
 
@@ -70,10 +74,14 @@ def output_name(kind: str, labels: str) -> str:
 
     Examples
     --------
-    >>> output_name("soft", "photo_labels.png")
-    'photo_soft.npz'
+    >>> output_name("soft", "photo_labels.png"), output_name("soft", "cell_labels.ome.tif")
+    ('photo_soft.npz', 'cell_soft.ome.tif')
     """
-    return labels if kind == "labels" else f"{labels.rpartition('_labels')[0]}_{kind}{ENDINGS[kind]}"
+    if kind == "labels":
+        return labels
+    stem, _, ending = labels.rpartition("_labels")
+    family = ending if ending == ".ome.tif" and kind in LAYER_OF else ENDINGS[kind]
+    return f"{stem}_{kind}{family}"
 
 
 def with_side_files(kind: str, path: Path) -> list[Path]:

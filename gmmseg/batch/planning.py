@@ -237,13 +237,13 @@ def _hash_of_file(name: str, path: Path) -> str:
 
 def _named(sources: Sequence[str | os.PathLike[str]], folder: Path, kinds: list[str], task: Task) -> list[Step]:
     """Find the files, and name the results of those that are images."""
-    axis = task.reading.get("channel_axis", "auto")
+    axis, axes = task.reading.get("channel_axis", "auto"), task.reading.get("axes")
     steps = []
     for found in find_images(sources, without=folder):
         outputs = {}
         if not found.reason:
             place = Path(os.path.relpath(os.path.abspath(found.path.parent), os.path.abspath(found.base)))
-            labels = labels_name(found.path, axis)
+            labels = labels_name(found.path, axis, axes)
             outputs = {kind: (place / output_name(kind, labels)).as_posix() for kind in kinds}
         steps.append(Step(found.path, "skip", found.reason, outputs))
     return steps

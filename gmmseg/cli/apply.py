@@ -55,9 +55,9 @@ _REMEDY = "fit a model to images of its kind"
             help="How much neighbouring pixels agree, 0 to 1.  [default: the model's]",
         ),
         *those_of_segment("no_smooth", "mask", "scribbles", "prior", "prior_weight"),
-        *those_of_segment("channel_axis", "channels", "max_pixels", "memory"),
+        *those_of_segment("channel_axis", "axes", "channels", "max_pixels", "memory"),
         *those_of_segment("min_size"),
-        *those_of_segment("output", "out_dir", "cog", *_LAYERS, "soft_type", *PICTURES),
+        *those_of_segment("output", "out_dir", "plain", "cog", *_LAYERS, "soft_type", *PICTURES),
         Option(
             ["--model", "save_model"],
             section="Output",
@@ -98,6 +98,7 @@ def command(
         out_dir=out_dir,
         extra={name: options[name] for name in (*_LAYERS, *PICTURES)} | {"model": options["save_model"]},
         channel_axis=options["channel_axis"],
+        axes=options["axes"],
         guides=[model, *guides_of(options, len(sources))],
     )
     from gmmseg.model import load_model

@@ -43,7 +43,7 @@ def those_of_segment(*names: str) -> list[click.Parameter]:
         click.Argument(["images"], metavar="IMAGE...", nargs=-1, required=True, type=FILE),
         *those_of_segment("k", "features", "covariance", "smooth", "no_smooth", "sample", "outliers"),
         *those_of_segment("class_names", "seed", "mask", "scribbles", "prior", "prior_weight"),
-        *those_of_segment("channel_axis", "channels", "max_pixels", "memory"),
+        *those_of_segment("channel_axis", "axes", "channels", "max_pixels", "memory"),
         Option(
             ["-o", "--output"],
             section="Output",

@@ -13,7 +13,7 @@ from gmmseg.batch.outputs import PICTURES, require_distinct
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.records import print_json
-from gmmseg.cli.shared import min_size_option, reading_options, reading_parameters
+from gmmseg.cli.shared import min_size_option, plain_option, reading_options, reading_parameters
 from gmmseg.cli.types import FILE, Command, Fraction, Option, WholeNumber
 from gmmseg.io.parts import files_of, name_of
 
@@ -31,6 +31,7 @@ _running = partial(click.option, cls=Option, section="Running")
 @min_size_option
 @reading_options
 @_output("-o", "--output", type=FILE, help="Label map: .png, .tif, .npy or .npz.  [default: NAME_regions.png]")
+@plain_option
 @_output("--overlay", type=FILE, help="Regions laid over the picture: .png, .tif, .jpg or .webp.")
 @_output("--contours", type=FILE, help="Outlines of the regions on the picture: .png, .tif, .jpg or .webp.")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
@@ -83,7 +84,7 @@ def command(
         tree = regions(opened)
         labels = tree.labels(detail, n=number, min_size=min_size)
         progress.clear()
-        write_labels(target, labels, image=opened, overwrite=options["overwrite"])
+        write_labels(target, labels, image=opened, overwrite=options["overwrite"], plain=options["plain"])
         for kind, path in pictures.items():
             write_rgb(path, DRAWINGS[kind](opened, labels), image=opened, overwrite=options["overwrite"])
     record = {

@@ -22,6 +22,7 @@ from gmmseg.cli.shared import (
     min_size_option,
     output,
     pixels,
+    plain_option,
     reading_options,
     reading_parameters,
     running,
@@ -57,6 +58,7 @@ __all__ = ["command"]
 @output(
     "--out-dir", metavar="DIR", type=FILE, help="Folder for the label maps of many images; made where it is missing."
 )
+@plain_option
 @output("--cog", is_flag=True, help="GeoTIFF outputs are cloud-optimised, with overviews.")
 @layer_options
 @output(
@@ -99,6 +101,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
         out_dir=options["out_dir"],
         extra={kind: options[kind] for kind in KINDS if kind != "labels"},
         channel_axis=options["channel_axis"],
+        axes=options["axes"],
         guides=guides_of(options, len(images)),
     )
 

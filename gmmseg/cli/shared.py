@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from gmmseg.cli.types import (
     FILE,
+    Axes,
     Bytes,
     ChannelAxis,
     Channels,
@@ -38,6 +39,7 @@ __all__ = [
     "min_size_option",
     "output",
     "pixels",
+    "plain_option",
     "reading_options",
     "reading_parameters",
     "running",
@@ -121,6 +123,12 @@ _READING = (
         help="Axis of the channels in .npy, .npz and TIFF files (0 first, -1 last), or none for a volume.",
     ),
     pixels(
+        "--axes",
+        type=Axes(),
+        help="Axes in .npy, .npz and TIFF files that do not say them, as in TYX or TZCYX: time, planes, channels (S: "
+        "red, green and blue), rows, columns. Frames have one model in common and are labelled one by one.",
+    ),
+    pixels(
         "--channels",
         "--bands",
         "channels",
@@ -152,9 +160,16 @@ min_size_option = click.option(
     section="Regions",
     type=MinSize(),
     help="Give smaller regions (specks, holes) to their neighbours: pixels or voxels (50), or an area or volume where "
-    "the file says how large a pixel is (20mm2, 2.5ha, 1ml).",
+    "the file says how large a pixel is (20mm2, 15um2, 2.5ha, 40um3, 1ml).",
 )
 
+
+plain_option = output(
+    "--plain",
+    is_flag=True,
+    help="Labels are grey numbers, for programs that open the colours of a palette instead, as OpenCV and scikit-image "
+    "do; without it gmmseg.io.read_labels, Pillow and GIS programs open the numbers.",
+)
 
 FILE_LAYERS = tuple(layer for layer in LAYERS if layer.name != "labels")
 """Those that an option of their own names a file for."""
@@ -194,7 +209,7 @@ def fitting_parameters(context: click.Context) -> dict[str, Any]:
 def reading_parameters(context: click.Context) -> dict[str, Any]:
     """Return the values of `reading_options`, and of `memory_option` if there, as `gmmseg.io.read` takes them."""
     given = context.params
-    same = {name: given[name] for name in ("mask", "channel_axis", "channels", "max_pixels")}
+    same = {name: given[name] for name in ("mask", "channel_axis", "axes", "channels", "max_pixels")}
     return {**same, "memory": given["memory"] // 2 if "memory" in given else None}
 
 
@@ -203,7 +218,8 @@ def saving_parameters(context: click.Context) -> dict[str, dict[str, Any]]:
     given = context.params
     if given["soft_type"] is not None and given["soft"] is None:
         raise click.UsageError(f"--soft-type {given['soft_type']} is of --soft FILE, which is not given")
-    saving: dict[str, dict[str, Any]] = {"labels": {"cog": True} if given["cog"] else {}}
+    asked = [name for name in ("cog", "plain") if given[name]]
+    saving: dict[str, dict[str, Any]] = {"labels": dict.fromkeys(asked, True)}
     for layer in FILE_LAYERS:
         path = given.get(layer.output)
         tiff = path is not None and path.suffix.lower() in (".tif", ".tiff")

@@ -38,6 +38,7 @@ def plan(
     out_dir: Path | None,
     extra: dict[str, Path | None],
     channel_axis: Any,
+    axes: str | None = None,
     guides: Sequence[Path],
 ) -> list[Job]:
     """Decide what is written where.
@@ -54,6 +55,8 @@ def plan(
         Of a single image, by what they hold, see `gmmseg.batch.outputs.KINDS`.
     channel_axis : int, None or "auto"
         Tells volumes from pictures, which get another format.
+    axes : str, optional
+        Does so too.
     guides : sequence of Path
         Inputs too: never overwritten.
 
@@ -82,7 +85,10 @@ def plan(
             raise click.UsageError(f"{option} {path} is a folder; {remedy}")
     place = out_dir or Path()
     named = {name: path for name, path in extra.items() if path is not None}
-    jobs = [Job(source, {"labels": output or place / labels_name(source, channel_axis), **named}) for source in sources]
+    jobs = [
+        Job(source, {"labels": output or place / labels_name(source, channel_axis, axes), **named})
+        for source in sources
+    ]
     require_distinct(((job.source, job.outputs) for job in jobs), [*sources, *guides])
     return jobs
 

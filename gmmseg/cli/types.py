@@ -12,6 +12,7 @@ import click
 __all__ = [
     "FILE",
     "Amount",
+    "Axes",
     "Bytes",
     "ChannelAxis",
     "Channels",
@@ -117,6 +118,24 @@ class ChannelAxis(_ParamType):
             return int(value)
         except ValueError:
             self.fail(f"{value} is not usable; use a whole number, none for a volume, or auto", param, ctx)
+
+
+class Axes(_ParamType):
+    """Letters of axes, such as TZCYX; which of them there are depends on the file."""
+
+    name = "LETTERS"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the letters."""
+        from gmmseg.errors import ParameterError
+        from gmmseg.image.letters import LETTERS, Lettered
+
+        letters = str(value).strip().upper()
+        try:
+            Lettered.of(letters, (1,) * len(letters), "")
+        except ParameterError:
+            self.fail(f"{value} is not usable; give one letter an axis of {LETTERS}, as in TZCYX", param, ctx)
+        return letters
 
 
 class Channels(_ParamType):

@@ -70,10 +70,16 @@ class Hints:
         """Whether anything is known."""
         return self.scribbles is not None or self.prior is not None
 
+    def require_one(self, image: Image) -> None:
+        """Refuse hints of a time-lapse: they are of one image."""
+        if self.given and image.time:
+            raise _of_one_image(image, "scribbles and prior are")
+
     def guidance(self, image: Image, k: int) -> Guidance | None:
         """Return the hints as they guide k classes of an image; None where nothing is known. Files are read now."""
         if not self.given:
             return None
+        self.require_one(image)
         from gmmseg.io.reading import read_labels, read_probabilities  # here, because most runs have no hints
         from gmmseg.spatial.guidance import Guidance  # here, for the same reason
 
@@ -234,7 +240,15 @@ class FitOptions:
         """Return an image as it is fitted: grey values stored as colour are one channel, unless features need colour.
 
         Those of `lab`, say, are taken of red, green and blue that are equal.
+
+        Raises
+        ------
+        ParameterError
+            It is a time-lapse, and something is asked for that is of one image.
         """
+        self.hints.require_one(image)
+        if self.bias_field and image.time:
+            raise _of_one_image(image, "a bias field is")
         return as_grey(image) if self.recipe is None or not self.recipe.needs_color else image
 
     def names(self, k: int) -> tuple[str, ...]:
@@ -248,6 +262,11 @@ class FitOptions:
                 f"class_names={names!r} are not {k} names; give one a class, in the order of the labels"
             )
         return tuple(name.strip() for name in names)
+
+
+def _of_one_image(image: Image, what: str) -> ParameterError:
+    number = "1 frame" if image.shape[0] == 1 else f"{image.shape[0]} frames"
+    return ParameterError(f"{image.name} has {number}, but {what} of one image; leave it out, or give one frame alone")
 
 
 def _check_k(k: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -133,7 +133,7 @@ def survey(
     guide: Callable[[Image], Guidance | None] | None = None,
     seen: Callable[[Image, Recipe], None] | None = None,
 ) -> Survey:
-    """Sample images of one kind, one after the other.
+    """Sample images of one kind, one after the other; frames of a time-lapse share the pixels of one image.
 
     Images without a valid pixel are left out with a warning each, unless there are no others.
 
@@ -157,10 +157,11 @@ def survey(
     """
     first, recipe, scenes, empty, guidance = None, request.recipe, [], [], None
     parts: list[Sample] = []
-    for image in images:
+    for image, n_frames in _frames(images):
+        n_images = request.n_images * n_frames
         first = image if first is None else first
         recipe = Recipe.default(image) if recipe is None else recipe
-        recipe = learned(recipe, [image] if request.n_images == 1 else images)
+        recipe = learned(recipe, [image] if n_images == 1 else (each for each, _ in _frames(images)))
         recipe.check(image)
         if recipe.groups(image) != recipe.groups(first) or image.color != first.color:
             raise ParameterError(f"{image.name} and {first.name} are of different kinds; fit one model to each kind")
@@ -168,11 +169,11 @@ def survey(
             seen(image, recipe)
         asked = SampleRequest(
             recipe,
-            request.count,
+            None if request.count is None else -(-request.count // n_frames),
             request.k,
-            request.by_value,
-            patches=request.n_images * request.patches,
-            alike=-(-request.alike // request.n_images),
+            request.by_value and n_frames == 1,  # the values of each frame would be as many as those of an image
+            patches=n_images * request.patches,
+            alike=-(-request.alike // n_images),
             threads=request.threads,
         )
         guidance = None if guide is None else guide(image)
@@ -185,7 +186,7 @@ def survey(
         if around is not None:
             variation = contrast(image, recipe) if variation is None else variation
             features = recipe.planes_of(image, around.values, around.flat, threads=request.threads)
-            scenes.append((image if request.n_images == 1 else image.without_pixels(), around, features, variation))
+            scenes.append((image if n_images == 1 else image.without_pixels(), around, features, variation))
         parts.append(replace(found, variation=variation))
     if first is None or recipe is None:
         raise ParameterError("images is empty; give at least one image")
@@ -200,6 +201,14 @@ def survey(
     )
     noise = np.maximum(_LEAST_NOISE, sample.noise / scale**2)
     return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance)
+
+
+def _frames(images: Iterable[Image]) -> Iterator[tuple[Image, int]]:
+    """Go through the images, and the frames of those that are time-lapses, each with the number of frames there."""
+    for image in images:
+        frames = image.frames
+        for frame in frames:
+            yield frame, len(frames)
 
 
 def _rescale(image: Image, recipe: Recipe, sample: Sample) -> tuple[Array, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,16 @@ _TYPICAL_SPREAD = 15.0  # of L*a*b* in photographs: what other features are scal
 _BLUR, _TEXTURE_SCALE, _TEXTURE_WEIGHT = 1.5, 3.0, 2.0
 
 
-def regions(image: Any, *, mask: Any = None, channel_axis: Any = "auto", pieces: int = _PIECES) -> RegionTree:
+def regions(
+    image: Any,
+    *,
+    mask: Any = None,
+    channel_axis: Any = "auto",
+    axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
+    pieces: int = _PIECES,
+) -> RegionTree:
     """Cut a picture into connected regions, at every level of detail at once.
 
     Parameters
@@ -41,7 +51,8 @@ def regions(image: Any, *, mask: Any = None, channel_axis: Any = "auto", pieces:
         Of two spatial axes; as of `segment`.
     mask : array_like, shape (rows, columns), optional
         Non-zero where pixels are used.
-    channel_axis : int, None or "auto"
+    channel_axis, axes, spacing, unit : optional
+        As of `segment`.
     pieces : int
         About how many regions the finest level has.
 
@@ -73,18 +84,20 @@ def regions(image: Any, *, mask: Any = None, channel_axis: Any = "auto", pieces:
     array([1, 2, 1], dtype=uint16)
     """
     count = whole_number("pieces", pieces, 1, 1 << 20)
-    opened = as_grey(open_image(image, Reading(mask, channel_axis)))
+    opened = as_grey(open_image(image, Reading(mask, channel_axis, axes=axes, spacing=spacing, unit=unit)))
+    if opened.time:
+        raise InputError(f"{opened.name} has {opened.shape[0]} frames; regions are of a picture, so give one frame")
     if opened.ndim != 2:
         raise InputError(f"{opened.name} has {opened.ndim} spatial axes; regions are of pictures, which have 2")
     if opened.valid is not None and not opened.valid.any():
         raise InputError(f"{opened.name}: no pixel is valid, so there are no regions; check the mask")
-    unit = float(np.sqrt(opened.n_pixels / _PHOTOGRAPH))
-    step = int(np.ceil(unit / _LARGEST_UNIT))
+    ratio = float(np.sqrt(opened.n_pixels / _PHOTOGRAPH))
+    step = int(np.ceil(ratio / _LARGEST_UNIT))
     guide, valid = _reduced(_guide(opened), opened.valid, step)
-    unit /= step
-    edges = gradient(guide, unit)
+    ratio /= step
+    edges = gradient(guide, ratio)
     starts = [pieces_of(edges, max(1, round(count * share)), valid) for share in _STARTS]
-    merges = merge(starts, _features(guide, unit), edges + histogram_difference(guide, unit), unit)
+    merges = merge(starts, _features(guide, ratio), edges + histogram_difference(guide, ratio), ratio)
     return RegionTree(opened, _enlarged(starts[0], opened, step), merges)
 
 

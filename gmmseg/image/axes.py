@@ -17,7 +17,8 @@ __all__ = ["AXIS_CHOICES", "guess_channels", "named_channels", "real_numbers", "
 # Floats that were scaled to 0..1 and then rounded or resized leave the range by about this much.
 _COLOR_TOLERANCE = 1e-3
 AXIS_CHOICES = (
-    "pass channel_axis=-1 (or another axis) for channels, or channel_axis=None where every axis is spatial (a volume)"
+    "pass channel_axis=-1 (or another axis) for channels, channel_axis=None where every axis is spatial (a volume), or "
+    "axes='TYX' (say) for time"
 )
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from gmmseg.errors import ParameterError
 from gmmseg.image.axes import AXIS_CHOICES, guess_channels, named_channels, real_numbers
 from gmmseg.image.channels import positions
-from gmmseg.image.sources import ArraySource, Completed, Source, windows_of
+from gmmseg.image.letters import Lettered
+from gmmseg.image.sources import ArraySource, Completed, Frame, Source, windows_of
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything, holding, shifted, widened
 
@@ -44,7 +45,7 @@ class Image:
         False where there is no data (alpha 0, the file's nodata value, NaN or infinity, or outside the caller's mask);
         None where all is valid.
     spacing : tuple of float, optional
-        Physical size of a pixel along each spatial axis, in the unit that the place says; None where unknown.
+        Physical size of a pixel along each axis of space, in the unit that the place says; None where unknown.
     channel_names : tuple of str
         One name a channel; empty where unknown.
     name : str
@@ -57,6 +58,9 @@ class Image:
         Of a window: the whole image's spatial shape.
     place : Place, optional
         Where the pixels lie in the world; of a window where those of the whole image do.
+    time : bool
+        Whether the first axis is time, and not one of space: the image is a time-lapse, whose `frames` are images of
+        their own. Only they are segmented, one by one; a pixel has no neighbour in another frame.
 
     Notes
     -----
@@ -73,6 +77,7 @@ class Image:
     origin: tuple[int, ...] | None
     extent: tuple[int, ...] | None
     place: Place | None
+    time: bool
 
     def __init__(
         self,
@@ -86,6 +91,7 @@ class Image:
         origin: tuple[int, ...] | None = None,
         extent: tuple[int, ...] | None = None,
         place: Place | None = None,
+        time: bool = False,
     ) -> None:
         """Take the parts of an image, and refuse what no step could handle, whoever made it."""
         object.__setattr__(self, "pixels", _source_of(pixels))
@@ -98,6 +104,7 @@ class Image:
         object.__setattr__(self, "origin", origin)
         object.__setattr__(self, "extent", extent)
         object.__setattr__(self, "place", place)
+        object.__setattr__(self, "time", time)
         self._check()
 
     def _check(self) -> None:
@@ -106,13 +113,12 @@ class Image:
             raise ParameterError(
                 f"{self.name}: color=True needs 3 channels, there are {self.n_channels}; use color=False"
             )
-        if self.ndim not in (1, 2, 3):
+        n_space = self.ndim - self.time
+        if n_space not in (1, 2, 3):
+            raise ParameterError(f"{self.name}: {n_space} spatial axes are too many; {AXIS_CHOICES}")
+        if self.spacing is not None and len(self.spacing) != n_space:
             raise ParameterError(
-                f"{self.name}: {self.ndim} spatial axes are too many; {AXIS_CHOICES}, and segment one volume at a time"
-            )
-        if self.spacing is not None and len(self.spacing) != self.ndim:
-            raise ParameterError(
-                f"{self.name}: spacing={self.spacing} has {len(self.spacing)} numbers, but the image has {self.ndim} "
+                f"{self.name}: spacing={self.spacing} has {len(self.spacing)} numbers, but the image has {n_space} "
                 "spatial axes; give one number an axis"
             )
         if self.spacing is not None and not all(0 < step < float("inf") for step in self.spacing):
@@ -131,12 +137,12 @@ class Image:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Spatial shape: (rows, columns), or (planes, rows, columns) for a volume."""
+        """Spatial shape: (rows, columns), or (planes, rows, columns) for a volume; of a time-lapse its frames first."""
         return tuple(self.pixels.shape[:-1])
 
     @property
     def ndim(self) -> int:
-        """Number of spatial axes."""
+        """Number of spatial axes, and time."""
         return len(self.pixels.shape) - 1
 
     @property
@@ -148,6 +154,21 @@ class Image:
     def n_pixels(self) -> int:
         """Number of pixels (voxels), valid or not."""
         return math.prod(self.shape)
+
+    @property
+    def frames(self) -> tuple[Image, ...]:
+        """The images of which a time-lapse is made, in their order; of any other image itself alone."""
+        return tuple(self._frame(number) for number in range(self.shape[0])) if self.time else (self,)
+
+    def _frame(self, number: int) -> Image:
+        source = self.pixels
+        return replace(
+            self,
+            pixels=ArraySource(source.array[number]) if isinstance(source, ArraySource) else Frame(source, number),
+            valid=None if self.valid is None else combine(None, self.valid[number]),
+            name=f"{self.name}, frame {number + 1}",
+            time=False,
+        )
 
     @property
     def in_memory(self) -> bool:
@@ -278,6 +299,7 @@ class Image:
         array: npt.ArrayLike,
         *,
         channel_axis: ChannelAxis = "auto",
+        axes: str | None = None,
         mask: npt.ArrayLike | None = None,
         name: str = "image",
     ) -> Image:
@@ -292,8 +314,12 @@ class Image:
             Axis of the channels; None where every axis is spatial. A named axis of 3 channels is colour for integers
             and for floats within 0..1, and plain bands otherwise; a named axis of 4 channels is always plain bands
             (red, green, blue, near infrared), never colour with alpha.
+        axes : str, optional
+            A letter for each axis, instead of `channel_axis`: T time, Z planes, Y rows, X columns, C channels that each
+            stand for themselves, S red, green and blue and perhaps alpha. "TZCYX" is a time-lapse of volumes of several
+            channels. The image has its axes in the order T, Z, Y, X.
         mask : array_like of bool or integer, shape (*spatial), optional
-            Non-zero where pixels are used.
+            Non-zero where pixels are used; of a time-lapse also one for all frames.
         name : str
             What messages call the image.
 
@@ -321,9 +347,17 @@ class Image:
         True
         >>> Image.from_array(np.zeros((6, 4, 5)), channel_axis=0).shape
         (4, 5)
+        >>> len(Image.from_array(np.zeros((6, 4, 5)), axes="TYX").frames)
+        6
         """
-        numbers = real_numbers(array, name)
-        if isinstance(channel_axis, str):
+        numbers, time = real_numbers(array, name), False
+        if axes is not None:
+            lettered = Lettered.of(axes, numbers.shape, name)
+            if channel_axis != "auto":
+                raise ParameterError(f"axes={axes!r} and channel_axis={channel_axis} are both given; leave one out")
+            pixels, color, alpha = lettered.arranged(numbers)
+            time = lettered.time
+        elif isinstance(channel_axis, str):
             if channel_axis != "auto":
                 raise ParameterError(f'channel_axis={channel_axis!r} is not an axis; use an integer, None or "auto"')
             pixels, color, alpha = guess_channels(numbers, name)
@@ -333,7 +367,7 @@ class Image:
         valid = finite(pixels, every=color, name=name)
         if alpha is not None:
             valid = combine(valid, alpha != 0)
-        image = cls(ArraySource(pixels), color=color, valid=valid, name=name)
+        image = cls(ArraySource(pixels), color=color, valid=valid, name=name, time=time)
         return image if mask is None else image.with_mask(mask)
 
     def with_mask(self, mask: npt.ArrayLike) -> Image:
@@ -342,7 +376,7 @@ class Image:
         Parameters
         ----------
         mask : array_like of bool or integer, shape (*spatial)
-            Non-zero where pixels are used.
+            Non-zero where pixels are used; of a time-lapse also one for all frames.
 
         Returns
         -------
@@ -361,11 +395,16 @@ class Image:
             raise ParameterError(
                 f"mask has dtype {used.dtype}, expected booleans or integers (non-zero = use); pass mask != 0"
             )
-        if used.shape != self.shape:
+        if not self.fits(used.shape):
             raise ParameterError(
                 f"mask has shape {used.shape}, but {self.name} has shape {self.shape}; give one value a pixel"
             )
-        return replace(self, valid=combine(self.valid, used != 0))
+        # A view of one mask for all frames takes the memory of one.
+        return replace(self, valid=combine(self.valid, np.broadcast_to(used != 0, self.shape)))
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether a mask of this shape has a value for each pixel, or one for each of every frame."""
+        return shape == self.shape or (self.time and shape == self.shape[1:])
 
 
 def _source_of(pixels: np.ndarray | Source) -> Source:

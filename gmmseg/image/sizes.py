@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["USABLE", "Size", "least_pixels"]
 
-USABLE = "use pixels or voxels (50), an area (20mm2, 900m2, 2.5ha, 15um2) or a volume (200mm3, 1ml)"
+USABLE = "use pixels or voxels (50), an area (20mm2, 900m2, 2.5ha, 15um2) or a volume (200mm3, 40um3, 1ml)"
 """What sizes look like, for messages."""
 
 _METRES = {"nm": 1e-9, "um": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0, "km": 1e3}
@@ -23,6 +23,7 @@ _PIXELS = ("", "px", "pixel", "pixels", "voxel", "voxels")
 _SIZE = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-zµμ]*)(?:\^?([23²³]))?", re.IGNORECASE)
 _KINDS = {2: "an area", 3: "a volume"}
 _REMEDY = "give a number of pixels, as in 50"
+_SAID = " (in Python also spacing= and unit=)"
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def least_pixels(min_size: int | str, image: Image) -> int:
     min_size : int or str
         As of `Size.parse`.
     image : Image
-        Physical sizes need its spacing, and a file that says the unit.
+        Physical sizes need its spacing, and a file that says the unit. Regions of a time-lapse are of a frame.
 
     Raises
     ------
@@ -96,21 +97,23 @@ def least_pixels(min_size: int | str, image: Image) -> int:
         large a pixel is.
     """
     size = Size.parse(min_size)
-    count = size.amount
+    count, space = size.amount, image.shape[image.time :]
     if size.ndim is not None:
-        if size.ndim != image.ndim:
-            given, wanted = _KINDS[size.ndim], f"{_KINDS[image.ndim]} or " if image.ndim in _KINDS else ""
+        if size.ndim != len(space):
+            given, wanted = _KINDS[size.ndim], f"{_KINDS[len(space)]} or " if len(space) in _KINDS else ""
             raise ParameterError(
-                f"{image.name} has {image.ndim} spatial axes, but a minimum size of {size.text} is {given}; "
+                f"{image.name} has {len(space)} spatial axes, but a minimum size of {size.text} is {given}; "
                 f"give {wanted}a number of pixels"
             )
         side = _metres(image, size)
         count /= math.prod(step * side for step in image.spacing or ())
     pixels = max(1, math.ceil(count * (1 - 1e-9)))  # 4 pixels of 5 mm2 are 20 mm2, whatever the division rounds to
-    if pixels > image.n_pixels:
+    if pixels > math.prod(space):
         meant = f"{size.text} pixels" if size.ndim is None else f"{size.text} ({pixels} pixels)"
+        frame = " in a frame" if image.time else ""
         raise ParameterError(
-            f"{image.name} has {image.n_pixels} pixels, fewer than a minimum size of {meant}; give a smaller one"
+            f"{image.name} has {math.prod(space)} pixels{frame}, fewer than a minimum size of {meant}; "
+            "give a smaller one"
         )
     return pixels
 
@@ -119,11 +122,11 @@ def _metres(image: Image, size: Size) -> float:
     """Return the metres in one unit of an image's spacing."""
     start, place = f"{image.name}: a minimum size of {size.text} needs", image.place
     if image.spacing is None:
-        raise ParameterError(f"{start} the size of a pixel, which is not known; {_REMEDY}")
+        raise ParameterError(f"{start} the size of a pixel, which is not known; {_REMEDY}{_SAID}")
     if place is not None and place.unit == "degree":
         raise ParameterError(
             f"{start} pixels of one size, but these are measured in degrees; {_REMEDY}, or reproject it to metres"
         )
     if place is None or place.metres is None:
-        raise ParameterError(f"{start} the unit of length of its coordinates, which is not known; {_REMEDY}")
+        raise ParameterError(f"{start} the unit of length of its coordinates, which is not known; {_REMEDY}{_SAID}")
     return place.metres

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["ArraySource", "Checked", "Completed", "Masked", "Selected", "Source", "WindowSource", "windows_of"]
+__all__ = ["ArraySource", "Checked", "Completed", "Frame", "Masked", "Selected", "Source", "WindowSource", "windows_of"]
 
 _READ_AT_ONCE = 32 << 20  # bytes of pixels that are read to pick single ones out of a file
 
@@ -233,6 +233,38 @@ class Masked(_Over):
         """Return the pixels of a window, and which are valid, as every source does."""
         (pixels, valid), (used, known) = self.whole.read(window), self.mask.read(window)
         return pixels, combine(valid, combine(known, used[..., 0] != 0))
+
+
+class Frame(_Over):
+    """One time point of a source whose first axis is time, by its number from 0."""
+
+    def __init__(self, whole: Source, number: int) -> None:
+        super().__init__(whole)
+        self.number = number
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the whole without time."""
+        return self.whole.shape[1:]
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Those of the whole within a time point."""
+        return self.whole.blocks[1:]
+
+    @property
+    def sweep(self) -> int:
+        """That of the whole, counted without time."""
+        return max(0, self.whole.sweep - 1)
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return pixels and validity of a window."""
+        pixels, valid = self.whole.read((slice(self.number, self.number + 1), *window))
+        return pixels[0], None if valid is None else valid[0]
+
+    def select(self, channels: tuple[int, ...]) -> Source:
+        """Return some channels; the others are not read where the whole can leave them unread."""
+        return Frame(self.whole.select(channels), self.number)
 
 
 class Selected(_Over):

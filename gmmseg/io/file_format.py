@@ -54,6 +54,8 @@ class FileFormat(Protocol):
         Whether a folder can be one image.
     weak : bool
         Whether it is recognised by so little that a file which is not named so may well be something else.
+    lettered : bool
+        Whether its files hold arrays of which a caller may say the axes, in `Reading.axes`.
 
     Examples
     --------
@@ -80,6 +82,7 @@ class FileFormat(Protocol):
     planar: bool = False
     folders: bool = False
     weak: bool = False
+    lettered: bool = False
 
     def sniff(self, start: bytes, path: Path) -> bool:
         """Whether a file that begins so is one of this format; `start` is that of what a gzip file holds.
@@ -151,7 +154,7 @@ class BuiltIn(FileFormat):
 
     Parameters
     ----------
-    name, suffixes, extra, refusals, beside, planar, folders, weak
+    name, suffixes, extra, refusals, beside, planar, folders, weak, lettered
         As of `FileFormat`.
     where : str
         The module below `gmmseg.io` with the functions, or an object in it: "picture.format:PNG".
@@ -181,6 +184,7 @@ class BuiltIn(FileFormat):
     planar: bool = False
     folders: bool = False
     weak: bool = False
+    lettered: bool = False
     answers: frozenset[str] = frozenset()
 
     def _load(self) -> Any:

@@ -68,13 +68,19 @@ FORMATS: tuple[FileFormat, ...] = (
         ((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
         labels=".tif",
         beside=dict.fromkeys(_NUMBERS, (".aux.xml",)),  # coordinate systems that GeoTIFF has no keys for
-        answers=frozenset({"place"}),
+        lettered=True,
+        answers=frozenset({"place", "suffix_of_labels"}),
     ),
     BuiltIn("WebP", {".webp": _PICTURE}, "picture.format:WEBP", ((8, b"WEBP"),)),
     BuiltIn("BMP", {".bmp": _NOTHING}, "picture.format:BMP", ((0, b"BM"),), weak=True),
     BuiltIn("GIF", {".gif": _NOTHING}, "picture.format:GIF", ((0, b"GIF87a"), (0, b"GIF89a"))),
     BuiltIn(
-        "NPY", {".npy": _NUMBERS}, "array.format:NPY", ((0, b"\x93NUMPY"),), answers=frozenset({"suffix_of_labels"})
+        "NPY",
+        {".npy": _NUMBERS},
+        "array.format:NPY",
+        ((0, b"\x93NUMPY"),),
+        lettered=True,
+        answers=frozenset({"suffix_of_labels"}),
     ),
     BuiltIn(
         "NPZ",
@@ -82,6 +88,7 @@ FORMATS: tuple[FileFormat, ...] = (
         "array.format:NPZ",
         ((0, b"PK\x03\x04"), (0, b"PK\x05\x06")),
         weak=True,
+        lettered=True,
         answers=frozenset({"class_names"}),
     ),
     BuiltIn(

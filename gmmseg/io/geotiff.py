@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from gmmseg.image.place import Place
 
@@ -60,11 +60,20 @@ class TiffPlace:
     tags : dict
         As `tags_to_keep` returns them.
     ome : dict
-        Physical sizes as attributes of an OME Pixels element.
+        Physical sizes and the interval of frames as attributes of an OME Pixels element.
+    imagej : dict
+        Unit, depth of a plane, interval of frames and resolution, as ImageJ has them.
+    family : {"", "ome", "imagej"}
+        Whose file it was: results are files of the same family.
+    n_levels : int
+        Of a pyramid: the image and reduced ones of it.
     """
 
     tags: Tags = field(default_factory=dict)
     ome: dict[str, Any] = field(default_factory=dict)
+    imagej: dict[str, Any] = field(default_factory=dict)
+    family: Literal["", "ome", "imagej"] = ""
+    n_levels: int = 1
 
 
 def place_of_tags(native: TiffPlace) -> Place:

@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from gmmseg.errors import ParameterError
 from gmmseg.image import Image
+from gmmseg.image.spacing import with_spacing
 from gmmseg.io.reading import read_labels, read_with
 from gmmseg.io.request import Reading
 
@@ -34,7 +36,13 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
     """
     if isinstance(source, str | os.PathLike):
         return read_with(Path(source), reading)
-    image = source if isinstance(source, Image) else Image.from_array(source, channel_axis=reading.channel_axis)
+    if isinstance(source, Image):
+        if reading.axes is not None:
+            raise ParameterError(f"axes={reading.axes!r}: {source.name} is an Image, which has its axes; leave it out")
+        image = source
+    else:
+        image = Image.from_array(source, channel_axis=reading.channel_axis, axes=reading.axes)
+    image = with_spacing(image, reading.spacing, reading.unit)
     mask = (
         read_labels(Path(reading.mask), max_pixels=reading.max_pixels, memory=reading.budget)
         if isinstance(reading.mask, str | os.PathLike)

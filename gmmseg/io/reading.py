@@ -12,6 +12,7 @@ from gmmseg.checks import MEMORY
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.sources import Checked, Masked
+from gmmseg.image.spacing import with_spacing
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of, parts_of
 from gmmseg.io.request import MAX_PIXELS, Reading, kept, require_limit
@@ -35,6 +36,7 @@ def read(
     channel_axis: ChannelAxis = "auto",
     memory: int | None = None,
     channels: Channels | None = None,
+    axes: str | None = None,
 ) -> Image:
     """Read an image file, or several files of one grid as the channels of one image.
 
@@ -59,11 +61,15 @@ def read(
         Which channels, in which order: numbers from 1 or names, as for `Image.select`. Three of them are colour only
         where the file itself says that they are red, green and blue, whatever their names are. Of a format that can be
         read window by window the other channels are not decoded, and a pixel is valid as if the file had no others.
+    axes : str, optional
+        A letter for each axis of the stored array (TIFF, .npy, .npz) where the file does not say them or is wrong, as
+        of `Image.from_array`: "TZCYX" is a time-lapse of volumes of several channels.
 
     Returns
     -------
     Image
-        In the orientation in which it is displayed; named by its path.
+        In the orientation in which it is displayed; named by its path. A file of several time points is a time-lapse,
+        see `Image.frames`.
 
     Raises
     ------
@@ -73,7 +79,7 @@ def read(
         `channel_axis`, `channels` or `mask` does not fit the file; no file is named, or one twice.
     """
     budget = MEMORY if memory is None else 2 * memory
-    return read_with(path, Reading(mask, channel_axis, channels, max_pixels, memory, budget))
+    return read_with(path, Reading(mask, channel_axis, channels, max_pixels, memory, budget, axes))
 
 
 def read_with(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], reading: Reading) -> Image:
@@ -84,6 +90,7 @@ def read_with(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], r
         raise ParameterError("path=[] names no file; give at least one")
     mask = reading.mask
     image = _read_one(parts[0], reading) if len(parts) == 1 else _read_stack(parts, reading)
+    image = with_spacing(image, reading.spacing, reading.unit)
     if mask is None:
         return image
     if isinstance(mask, str | os.PathLike):
@@ -100,6 +107,10 @@ def prepare(path: Path) -> None:
 def _read_one(path: Path, reading: Reading) -> Image:
     """Read an image; of pixels that stay in a file, each reading makes sure that it is the file which was opened."""
     known = identify(path)
+    if reading.axes is not None and not known.lettered:
+        raise ParameterError(
+            f"axes={reading.axes!r} does not fit {path}: {known.name} says which axes it has; leave it out"
+        )
     stamp = None if path.is_dir() else Stamp.of(path)
     image = known.read(path, reading)
     if stamp is None:
@@ -130,10 +141,12 @@ def _with_mask_file(image: Image, path: Path, reading: Reading) -> Image:
     mask = _mask_in_file(path, reading) if not image.in_memory else None
     values = _labels_in(path, reading) if mask is None else None
     shape = mask.shape if mask is not None else () if values is None else values.shape
-    if shape != image.shape:
+    if not image.fits(shape):
         raise ParameterError(
             f"mask {path} has shape {shape}, but {image.name} has shape {image.shape}; give one value a pixel"
         )
+    if mask is not None and shape != image.shape:  # one for all frames
+        return image.with_mask(mask.array[..., 0])
     if mask is not None:
         return replace(image, pixels=Masked(image.pixels, mask.pixels))
     assert values is not None
@@ -142,7 +155,10 @@ def _with_mask_file(image: Image, path: Path, reading: Reading) -> Image:
 
 def _mask_in_file(path: Path, reading: Reading) -> Image | None:
     """Return a mask that can be read window by window; None where it has to be read whole."""
-    mask = _read_one(path, replace(reading, memory=0, channels=None, channel_axis="auto"))
+    try:
+        mask = _read_one(path, replace(reading, memory=0, channels=None, channel_axis="auto", axes=None))
+    except ParameterError:  # an array of more than two axes, which are those of the image
+        return None
     whole_numbers = mask.pixels.dtype.kind in "bui"
     return mask if not mask.in_memory and mask.n_channels == 1 and whole_numbers else None
 

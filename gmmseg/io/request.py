@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,12 @@ class Reading:
     budget : int
         Bytes that a reader may take for one file: for what it decodes or inflates at a time, and for the image where
         it is read whole. Each asks `require_bytes` or `require_room` before it takes them.
+    axes : str, optional
+        A letter for each axis, as of `gmmseg.image.Image.from_array`, instead of `channel_axis`.
+    spacing : sequence of float, optional
+        Size of a pixel along each axis of space, in place of what the file or array says.
+    unit : str, optional
+        Of the spacing.
     """
 
     mask: Any = None
@@ -49,9 +56,16 @@ class Reading:
     max_pixels: int = MAX_PIXELS
     memory: int | None = None
     budget: int = MEMORY
+    axes: str | None = None
+    spacing: Sequence[float] | None = None
+    unit: str | None = None
 
     def __post_init__(self) -> None:
         """Allow what any ordinary file needs, however little memory there is for pixels."""
+        if self.axes is not None and self.channel_axis != "auto":
+            raise ParameterError(
+                f"axes={self.axes!r} and channel_axis={self.channel_axis} are both given; leave one of them out"
+            )
         object.__setattr__(self, "budget", max(self.budget, _LEAST_BUDGET))
 
     @property

@@ -184,6 +184,11 @@ def _require_same_grid(first: Image, other: Image) -> None:
         raise InputError(
             f"{other.name} has shape {other.shape}, but {first.name} has {first.shape}; resample it to that grid"
         )
+    if other.time != first.time:
+        still, movie = (first, other) if other.time else (other, first)
+        raise InputError(
+            f"{movie.name} is a time-lapse, but {still.name} is not; name the axes of both, as in axes='TYX'"
+        )
     _require_same_crs(first, other)
     here, there = (None if image.place is None else image.place.matrix(image.ndim) for image in (first, other))
     if here is None or there is None or here.shape != there.shape:

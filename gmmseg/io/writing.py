@@ -61,10 +61,12 @@ def check_target(
     ------
     OutputError
         The suffix is unknown for this kind, the folder is missing or not writable, the file or one that goes beside it
-        exists, or the format has no room for that many axes.
+        exists, or the format has no room for that many axes, or for one of time.
     """
     path = Path(path)
     known = choose(path, kind=kind)
+    if image is not None and image.time and kind != "picture" and not known.lettered:
+        raise OutputError(f"{path}: {known.name} has no axis of time; use .tif, .ome.tif or .npy")
     if ndim is not None and ndim != 2 and (known.planar or kind == "picture"):
         raise OutputError(
             f"{path}: {known.name} pictures have 2 axes, the result has {ndim}; use .tif, .nii.gz or .npy"
@@ -117,7 +119,7 @@ def write_labels(
     overwrite : bool
         Whether an existing file may be replaced.
     **options
-        Of formats with a module of their own, such as `cog=True`.
+        `plain=True`: grey numbers without colours. Others are of single formats, such as `cog=True`.
 
     Raises
     ------
@@ -129,7 +131,8 @@ def write_labels(
     Notes
     -----
     In a palette PNG the stored value is the label, and 0 (no data) is opaque black. Pillow and GIS programs read the
-    numbers; OpenCV and scikit-image read the colours: read such files with `gmmseg.io.read_labels`, or write .tif.
+    numbers; OpenCV and scikit-image read the colours: read such files with `gmmseg.io.read_labels`, or write them
+    `plain`, or as .tif.
     A georeferenced TIFF declares 0 as its nodata value.
     """
     numbers = _unsigned(labels, image)
@@ -164,7 +167,7 @@ def write_windows(
     """
     path = Path(path)
     contents.check()
-    check_target(path, kind=contents.kind, overwrite=overwrite, ndim=len(contents.shape))
+    check_target(path, kind=contents.kind, overwrite=overwrite, ndim=len(contents.shape), image=contents.image)
     known = choose(path, kind=contents.kind)
     write_with(known, path, replace(contents, target=path), windows, overwrite=overwrite)
 

@@ -116,6 +116,8 @@ class Segmentation:
         """
         from gmmseg.spatial.bias import BiasField  # here, because most runs have none
 
+        if self.image.time:  # of which none is estimated
+            return np.stack([BiasField.flat(frame).gain() for frame in self.image.frames])
         return (BiasField.flat(self.image) if self.rule.bias is None else self.rule.bias).gain()
 
     @property
@@ -235,7 +237,10 @@ class Segmentation:
             return labels
         from gmmseg.spatial.sieve import sieve  # here, because most runs clean nothing
 
-        return sieve(labels, self.min_size, spacing=self.image.spacing, threads=self.effort.workers, out=out)
+        out = labels.copy(order="K") if out is None else out
+        for before, after in zip(labels, out, strict=True) if self.image.time else ((labels, out),):
+            sieve(before, self.min_size, spacing=self.image.spacing, threads=self.effort.workers, out=after)
+        return out
 
     def save(
         self, path: str | os.PathLike[str], *, layer: str = "labels", overwrite: bool = False, **options: Any
@@ -251,7 +256,8 @@ class Segmentation:
         overwrite : bool
             Whether an existing file may be replaced.
         **options
-            Of the format: `cog=True` for a cloud-optimised GeoTIFF, `dtype="uint16"` for probabilities in proportion.
+            Of the format: `plain=True` for labels without colours, `cog=True` for a cloud-optimised GeoTIFF,
+            `dtype="uint16"` for probabilities in proportion.
 
         Raises
         ------
@@ -327,12 +333,24 @@ class Segmentation:
         layer = layer_named(name)
         out = empty_layer(layer, self.model, self.image.shape)
         if self.image.in_memory:
-            visit(self.image, self.rule, layer, out, effort=self.effort)
+            self._fill(layer, out)
         else:
             for window, values in self._windows(layer):
                 where: tuple[Any, ...] = (..., *window)
                 out[where] = values
         return out
+
+    def _fill(self, layer: Layer, out: Array) -> None:
+        """Compute a layer of an image in memory, of a time-lapse frame by frame."""
+        if not self.image.time:
+            visit(self.image, self.rule, layer, out, effort=self.effort)
+            return
+        frames, progress = self.image.frames, self.effort.progress
+        for number, frame in enumerate(frames):
+            place: tuple[Any, ...] = (..., number, *everything(frame.shape))
+            visit(frame, self.rule, layer, out[place], effort=replace(self.effort, progress=None))
+            if progress is not None:
+                progress(number + 1, len(frames))
 
     def _windows(self, layer: Layer, folder: Path | None = None) -> Iterator[tuple[Window, Array]]:
         """Compute a layer of an image that stays in its file; labels are counted on the way, and cleaned in a file."""
@@ -368,8 +386,10 @@ class Segmentation:
         self.__dict__["_tally"] = tally
 
     def _parts(self, layer: Layer) -> Iterator[Computed]:
-        from gmmseg.labelling.streaming import stream  # here, because most images are in memory
+        from gmmseg.labelling.streaming import stream, stream_frames  # here, because most images are in memory
 
+        if self.image.time:
+            return stream_frames(self.image, self.rule, layer, self.effort)
         return stream(self.image, self._known_rule, layer, self.effort)
 
     @cached_property

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.features.contrast import contrast
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource
-from gmmseg.image.windows import Tile, Window, shape_of, strips
+from gmmseg.image.windows import Tile, Window, everything, shape_of, strips
 from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.layers import Layer
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
 
-__all__ = ["Computed", "stream"]
+__all__ = ["Computed", "stream", "stream_frames"]
 
 Array = NDArray[Any]
 
@@ -39,6 +40,11 @@ class Computed:
     window: Window
     values: Array
     pixels: Array
+
+    def in_frame(self, number: int) -> Computed:
+        """Return the result with the axis of time, of the frame of this number."""
+        values = np.expand_dims(self.values, self.values.ndim - len(self.window))
+        return Computed((slice(number, number + 1), *self.window), values, self.pixels[None])
 
 
 def stream(image: Image, rule: Rule, layer: Layer, effort: Effort) -> Iterator[Computed]:
@@ -82,6 +88,44 @@ def stream(image: Image, rule: Rule, layer: Layer, effort: Effort) -> Iterator[C
             if effort.progress is not None:
                 effort.progress(done, count)
             yield Computed(tile.inner, values, crop.array[tile.local])
+
+
+def stream_frames(image: Image, rule: Rule, layer: Layer, effort: Effort) -> Iterator[Computed]:
+    """Compute one layer of a time-lapse that is read from its file, frame by frame, as `stream` does.
+
+    Frames that are small against the memory are read whole and once, the next one while one is computed; larger ones
+    window by window.
+
+    Yields
+    ------
+    Computed
+        With the axis of time.
+    """
+    frames, within = image.frames, replace(effort, progress=None)
+    bytes_a_pixel = image.pixels.dtype.itemsize * image.n_channels + 4 * (rule.model.k if layer.kind == "soft" else 1)
+    small = frames[0].n_pixels * bytes_a_pixel * _IN_FLIGHT <= effort.memory
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(_loaded, frames[0]) if small else None
+        for number, frame in enumerate(frames):
+            if following is None:
+                rule = replace(rule, variation=contrast(frame, rule.model.recipe))
+                for part in stream(frame, rule, layer, within):
+                    yield part.in_frame(number)
+                    del part  # and with it the pixels, before the next are computed
+            else:
+                whole = following.result()
+                if number + 1 < len(frames):
+                    following = pool.submit(_loaded, frames[number + 1])
+                values = empty_layer(layer, rule.model, whole.shape)
+                visit(whole, rule, layer, values, effort=within)
+                yield Computed(everything(whole.shape), values, whole.array).in_frame(number)
+            if effort.progress is not None:
+                effort.progress(number + 1, len(frames))
+
+
+def _loaded(frame: Image) -> Image:
+    """Return a frame in memory, which is no window of anything."""
+    return replace(frame.crop(everything(frame.shape)), origin=None, extent=None)
 
 
 def _crops(image: Image, axis: int, found: list[list[Tile]]) -> Iterator[tuple[Tile, Image]]:

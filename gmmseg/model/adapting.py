@@ -139,6 +139,9 @@ def explains(model: Model, image: Image, *, sample: int = _LOOK, seed: int = 0) 
 
 def look(image: Image, recipe: Recipe, *, count: int = _LOOK, seed: int = 0) -> Array:
     """Return planes (d, n) of some pixels, in the order of their places, in the features' units, without position."""
+    if image.time:
+        each = -(-count // image.shape[0])
+        return np.concatenate([look(frame, recipe, count=each, seed=seed) for frame in image.frames], axis=1)
     found = sample_pixels(image, count, np.random.default_rng(seed))
     return recipe.planes_of(image, found.values, found.flat)[: recipe.n_guides(image)]
 

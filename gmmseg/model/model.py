@@ -236,15 +236,16 @@ class Model:
 
     def check(self, image: Image) -> None:
         """Raise InputError where the image is not of the kind that the model was fitted to."""
+        still = image.frames[0]
         same_kind = (image.n_channels, image.color) == (self.n_channels, self.color)
-        groups = self.recipe.groups(image) if same_kind else ()
+        groups = self.recipe.groups(still) if same_kind else ()
         if len(groups) == len(self.groups) and groups != self.groups:
             raise InputError(
                 f"{image.name}: the model's groups {self.groups} are not those of features {self.recipe}, which are "
                 f"{groups}; give a model that `gmmseg fit` wrote"
             )
         if not same_kind or len(groups) != len(self.groups):
-            own, found = (self.groups.count(-1), image.ndim) if same_kind else (None, None)
+            own, found = (self.groups.count(-1), still.ndim) if same_kind else (None, None)
             raise InputError(
                 f"{image.name}: the model is for {_kind(self.color, self.n_channels, own)} images with features "
                 f"{self.recipe}, this image is {_kind(image.color, image.n_channels, found)}; "

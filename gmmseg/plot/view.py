@@ -121,9 +121,11 @@ class View:
 def _of_model(model: Model) -> View:
     def read(data: Any, count: int, seed: int) -> Array:
         image = model.view(open_image(data))
+        frames = image.frames
         # Not take_sample: it blurs positions for the fit, and a figure shows where pixels are.
-        found = sample_pixels(image, count, np.random.default_rng(seed))
-        planes = model.recipe.planes_of(image, found.values, found.flat)
+        each = -(-count // len(frames))
+        taken = [(frame, sample_pixels(frame, each, np.random.default_rng(seed))) for frame in frames]
+        planes = np.concatenate([model.recipe.planes_of(frame, t.values, t.flat) for frame, t in taken], axis=1)
         if planes.shape[1] == 0:
             raise InputError(f"{image.name}: no pixel is valid; there is nothing to plot")
         return planes

@@ -3,13 +3,16 @@
 import shutil
 from pathlib import Path
 
+import cv2
 import nibabel
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image as Pillow
 from rio_cogeo.cogeo import cog_validate
 
 import gmmseg
+from gmmseg.io import read_labels
 
 IMAGES = Path(__file__).parents[2] / "images"
 
@@ -60,3 +63,23 @@ def test_options_of_what_is_not_written(refuse, scene):
 def test_what_a_format_cannot_refer_to_is_refused_before_anything_is_computed(refuse, folder, monkeypatch):
     monkeypatch.setattr("gmmseg.segmentation.segment", lambda *_, **__: pytest.fail("it was computed"))
     assert "which it is none of; write .nii.gz or .npy" in refuse("segment", "photo.png", "-o", "l.dcm", code=1)
+
+
+@pytest.mark.parametrize("command", ["segment", "regions"])
+def test_plain_labels_are_grey_numbers(run, folder, command):
+    for name, more in (("palette.png", ()), ("plain.png", ("--plain",)), ("plain.tif", ("--plain",))):
+        finished = run(command, "photo.png", *(("-k", 3) if command == "segment" else ("-n", 3)), "-o", name, *more)
+        assert finished.code == 0, finished.err
+    numbers = read_labels("palette.png")
+    assert numbers.max() == 3
+    for name in ("plain.png", "plain.tif"):
+        with Pillow.open(name) as picture:
+            assert picture.mode == "L"
+            np.testing.assert_array_equal(np.asarray(picture), numbers)
+        np.testing.assert_array_equal(cv2.imread(name, cv2.IMREAD_UNCHANGED), numbers)
+    assert cv2.imread("palette.png", cv2.IMREAD_UNCHANGED).ndim == 3  # the colours
+
+
+def test_formats_without_colours_are_plain_already(run, folder):
+    for name in ("a.npy", "a.npz", "a.nii"):
+        assert run("segment", "scan.png", "-k", 2, "--plain", "-o", name).code == 0

@@ -12,6 +12,7 @@ from gmmseg.cli.shared import (
     layer_options,
     memory_option,
     output,
+    plain_option,
     reading_options,
     reading_parameters,
     saving_parameters,
@@ -29,6 +30,7 @@ def parsed(*arguments):
     @memory_option
     @layer_options
     @output("--cog", is_flag=True)
+    @plain_option
     @output("--soft-type", type=click.Choice(["uint16", "uint8"]))
     def command(**_):
         pass
@@ -53,6 +55,7 @@ def test_defaults_are_those_of_segment():
         assert reading_parameters(context) == {
             "mask": None,
             "channel_axis": "auto",
+            "axes": None,
             "channels": None,
             "max_pixels": 512_000_000,
             "memory": 1 << 29,

@@ -6,6 +6,7 @@ import pytest
 
 from gmmseg.cli.types import (
     Amount,
+    Axes,
     Bytes,
     ChannelAxis,
     Channels,
@@ -31,6 +32,7 @@ from gmmseg.errors import ParameterError
         (ChannelAxis(), "-1", -1),
         (ChannelAxis(), "None", None),
         (ChannelAxis(), "auto", "auto"),
+        (Axes(), " tzcyx", "TZCYX"),
         (Channels(), "4, nir,2", ("4", "nir", "2")),
         (Fraction(), "0.25", 0.25),
         (Fraction(word="auto"), "Auto", True),

@@ -1,9 +1,11 @@
 """Image: what arrays are taken as."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from gmmseg.errors import InputError
+from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.image import Image
 
 
@@ -72,3 +74,36 @@ def test_an_image_is_one_line_to_look_at():
     assert len(long) <= 120
     assert "\n" not in long
     assert "scene.tif', 4 x 5, 255 channels, uint16)" in long
+
+
+def test_a_time_lapse_is_made_of_frames(rng):
+    values = rng.random((3, 4, 5, 2))
+    values[1, 0, 0] = np.nan
+    values[2] = np.inf
+    with pytest.warns(DataWarning, match="21 pixels are NaN"):
+        movie = replace(Image.from_array(values, axes="TYXC", name="cells.tif"), spacing=(0.5, 0.25))
+    assert movie.ndim == 3
+    first, second, third = movie.frames
+    assert first.name == "cells.tif, frame 1"
+    assert (first.shape, first.n_channels, first.spacing, first.place) == ((4, 5), 2, (0.5, 0.25), movie.place)
+    assert first.valid is None
+    assert not second.valid[0, 0]
+    assert second.valid.sum() == 19
+    assert not third.valid.any()
+    for number, frame in enumerate(movie.frames):
+        assert np.shares_memory(frame.array, values)
+        np.testing.assert_array_equal(frame.array, values[number])
+    assert first.frames == (first,)
+
+
+def test_masks_of_a_time_lapse_are_of_each_frame_or_of_all(rng):
+    movie = Image.from_array(rng.random((3, 4, 5)), axes="TYX")
+    still = np.arange(20).reshape(4, 5) % 2
+    for frame in movie.with_mask(still).frames:
+        np.testing.assert_array_equal(frame.valid, still != 0)
+    each = np.stack([still, 1 - still, np.ones_like(still)])
+    found = movie.with_mask(each).frames
+    np.testing.assert_array_equal(found[1].valid, still == 0)
+    assert found[2].valid is None
+    with pytest.raises(ParameterError, match=r"mask has shape \(5, 4\), but image has shape \(3, 4, 5\)"):
+        movie.with_mask(still.T)

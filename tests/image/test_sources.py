@@ -7,7 +7,7 @@ import pytest
 from counted_sources import CountedSource, SelectableSource
 
 from gmmseg.image import Image
-from gmmseg.image.sources import ArraySource, Checked, Completed, Masked, Selected
+from gmmseg.image.sources import ArraySource, Checked, Completed, Frame, Masked, Selected
 from gmmseg.image.windows import everything
 
 
@@ -123,3 +123,18 @@ def test_what_fails_because_of_a_change_is_explained_by_it():
     source = Checked(Broken(np.zeros((2, 3, 1))), check)
     with pytest.raises(ValueError, match="changed"):
         source.read((slice(0, 2), slice(0, 3)))
+
+
+@pytest.mark.parametrize("kind", [CountedSource, SelectableSource])
+def test_a_frame_of_a_source_is_read_alone(rng, kind, monkeypatch):
+    monkeypatch.setattr(CountedSource, "blocks", (1, 2, 7))
+    values = rng.integers(0, 255, (3, 6, 7, 2)).astype(np.uint8)
+    frames = Image(kind(values), time=True).frames
+    window = (slice(1, 3), slice(2, 7))
+    for number, frame in enumerate(frames):
+        assert isinstance(frame.pixels, Frame)
+        assert not frame.in_memory
+        assert frame.shape == (6, 7)
+        np.testing.assert_array_equal(frame.crop(window).array, values[number][window])
+        np.testing.assert_array_equal(frame.take(np.array([5, 0, 41]))[0], values[number].reshape(-1, 2)[[5, 0, 41]])
+        np.testing.assert_array_equal(frame.select("2").array, values[number][..., 1:])

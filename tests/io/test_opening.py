@@ -68,3 +68,15 @@ def test_a_mask_of_another_size_and_a_file_that_is_not_there(path):
         open_image(VALUES, Reading(mask=np.ones((2, 2), bool)))
     with pytest.raises(InputError, match=r"none\.npy does not exist"):
         open_image(path.with_name("none.npy"))
+
+
+@pytest.mark.parametrize("kind", ["path", "array", "image"])
+def test_how_large_a_pixel_is(path, kind):
+    opened = open_image(sources(path)[kind], Reading(spacing=(2.0, 0.5), unit="um"))
+    assert (opened.spacing, opened.place.unit) == ((2.0, 0.5), "um")
+
+
+def test_an_image_has_its_axes():
+    with pytest.raises(ParameterError, match=r"axes='YX': image is an Image, which has its axes; leave it out"):
+        open_image(Image(VALUES), Reading(axes="YX"))
+    assert open_image(np.zeros((2, 4, 6)), Reading(axes="TYX")).time

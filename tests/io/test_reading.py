@@ -9,7 +9,9 @@ import tifffile
 from PIL import Image as Pillow
 
 import gmmseg
-from gmmseg.io import read
+from gmmseg.errors import ParameterError
+from gmmseg.image.windows import everything
+from gmmseg.io import read, write_labels
 
 
 def test_red_green_and_blue_by_the_file_are_colour(tmp_path, rng):
@@ -68,3 +70,28 @@ def test_what_stays_in_its_file_is_segmented_like_what_is_in_memory(pictures, tm
 def test_importing_io_loads_nothing_heavy():
     code = "import sys, gmmseg.io; print([m for m in ('numpy', 'PIL', 'cv2', 'tifffile') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_axes_of_a_format_that_says_them(tmp_path):
+    write_labels(tmp_path / "a.png", np.ones((4, 5), np.uint8))
+    with pytest.raises(ParameterError, match=r"axes='YX' does not fit .*a\.png: PNG says which axes it has"):
+        read(tmp_path / "a.png", axes="YX")
+    with pytest.raises(ParameterError, match="axes='TYX' and channel_axis=0 are both given"):
+        read(tmp_path / "a.png", axes="TYX", channel_axis=0)
+
+
+@pytest.mark.parametrize("memory", [None, 0])
+def test_masks_of_time_lapses(tmp_path, rng, memory):
+    np.save(tmp_path / "a.npy", rng.integers(0, 255, (3, 4, 5)).astype(np.uint8))
+    still = (np.arange(20).reshape(4, 5) % 3 > 0).astype(np.uint8)
+    each = np.stack([still, 1 - still, still])
+    for name, mask in (("still.npy", still), ("each.npy", each)):
+        np.save(tmp_path / name, mask)
+        image = read(tmp_path / "a.npy", axes="TYX", memory=memory, mask=tmp_path / name)
+        for frame, wanted in zip(image.frames, np.broadcast_to(mask, (3, 4, 5)), strict=True):
+            np.testing.assert_array_equal(frame.crop(everything((4, 5))).valid, wanted != 0)
+    with pytest.raises(
+        ParameterError, match=r"mask .*turned\.npy has shape \(5, 4\), but .*a\.npy has shape \(3, 4, 5\)"
+    ):
+        np.save(tmp_path / "turned.npy", still.T)
+        read(tmp_path / "a.npy", axes="TYX", memory=memory, mask=tmp_path / "turned.npy")

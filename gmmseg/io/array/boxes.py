@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def read_box(
     return values
 
 
-def write_box(file: BinaryIO, offset: int, shape: tuple[int, ...], box: Window, values: np.ndarray) -> None:
+def write_box(file: IO[bytes], offset: int, shape: tuple[int, ...], box: Window, values: np.ndarray) -> None:
     """Write a part of an array in C order, whose first byte is at an offset of an open file; see `read_box`."""
     for start, part in _runs(np.ascontiguousarray(values), shape, "C", box):
         file.seek(offset + start)
@@ -85,7 +85,7 @@ def _runs(values: np.ndarray, shape: tuple[int, ...], order: Order, box: Window)
         yield first + box[last].start * steps[last], content[run * length : (run + 1) * length]
 
 
-def make_room(file: BinaryIO, size: int) -> None:
+def make_room(file: IO[bytes], size: int) -> None:
     """Give an open file its size, and where the system can take the room on the disk now, before anything is computed.
 
     Raises

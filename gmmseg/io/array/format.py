@@ -15,6 +15,7 @@ import numpy as np
 
 from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
+from gmmseg.image.letters import Lettered
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.array.boxes import make_room, write_box
 from gmmseg.io.array.in_file import ArrayInFile
@@ -49,9 +50,23 @@ def _remedy(name: str) -> str:
     return f"save the {name} file again"
 
 
-def _image_in_file(path: Path, header: ArrayHeader, channel_axis: ChannelAxis) -> Image:
-    """Return the image that a .npy file holds, unread."""
-    shape = header.shape
+def _lettered_in_file(path: Path, header: ArrayHeader, axes: str) -> Image | None:
+    """Return the image of named axes that a .npy file holds, as `_image_in_file` does."""
+    lettered = Lettered.of(axes, header.shape, str(path))
+    if list(lettered.spatial) != sorted(lettered.spatial):
+        return None
+    model = np.broadcast_to(np.uint8(0), header.shape)
+    like = Image.from_array(model, axes=axes, name=str(path))
+    raw = ArrayInFile(path, header.offset, header.shape, header.dtype, lettered.channel, header.order)
+    alpha = raw.shape[-1] > like.n_channels
+    return replace(like, pixels=InterpretedSource(raw, Meaning(color=like.color, alpha=alpha)), valid=None)
+
+
+def _image_in_file(path: Path, header: ArrayHeader, reading: Reading) -> Image | None:
+    """Return the image that a .npy file holds, unread; None where named axes are stored in another order."""
+    shape, channel_axis = header.shape, reading.channel_axis
+    if reading.axes is not None:
+        return _lettered_in_file(path, header, reading.axes)
     guessed = channel_axis == "auto" and len(shape) == 3 and shape[-1] in (3, 4)
     alpha = guessed and shape[-1] == 4
     # One number in the shape of the array, so that the rules are those of arrays in memory.
@@ -71,14 +86,14 @@ class _Npy:
         # Where there is no limit, an array is read whole.
         memory = None if reading.memory is None else reading.memory_unchosen
         if memory is not None and header.n_bytes:
-            image = _image_in_file(path, header, reading.channel_axis)
-            if math.prod(image.pixels.shape) * image.pixels.dtype.itemsize > memory:
+            image = _image_in_file(path, header, reading)
+            if image is not None and math.prod(image.pixels.shape) * image.pixels.dtype.itemsize > memory:
                 settled = settle_color(image)
-                if reading.channel_axis == "auto" and image.color and not settled.color:
+                if reading.axes is None and reading.channel_axis == "auto" and image.color and not settled.color:
                     # Raises what is said of such an array in memory.
                     Image.from_array(np.full((1, 1, 3), 2.0), name=str(path))
                 return chosen(settled, reading)
-        return _image(path, self._array(path, header, reading, reading.channel_axis), reading)
+        return _image(path, self._array(path, header, reading, _channels_in(path, header, reading)), reading)
 
     def read_labels(self, path: Path, reading: Reading) -> np.ndarray:
         """Read the array."""
@@ -148,7 +163,7 @@ class _Npz:
 
     def read(self, path: Path, reading: Reading) -> Image:
         """Read an image, always whole."""
-        return _image(path, self._array(path, reading, "image", reading.channel_axis), reading)
+        return _image(path, self._array(path, reading, "image", as_image=True), reading)
 
     def read_labels(self, path: Path, reading: Reading) -> np.ndarray:
         """Read the only array, or the one named "labels"."""
@@ -158,13 +173,13 @@ class _Npz:
         """Read the only array, or the one named "probabilities"."""
         return self._array(path, reading, "probabilities")
 
-    def _array(self, path: Path, reading: Reading, key: str, channel_axis: ChannelAxis = "auto") -> np.ndarray:
+    def _array(self, path: Path, reading: Reading, key: str, *, as_image: bool = False) -> np.ndarray:
         with _explained(path, "NPZ"), zipfile.ZipFile(path) as archive:
             name = _member(path, archive, key)
             with _entry(path, archive, name) as entry:
                 header = read_header(path, entry, _remedy("NPZ"))
                 _require_numbers(path, header)
-                _require_room(path, header, reading, channel_axis)
+                _require_room(path, header, reading, _channels_in(path, header, reading) if as_image else "auto")
                 _behind(path, header, archive.getinfo(name).file_size)
                 return filled(path, entry, header, _remedy("NPZ"))
 
@@ -208,7 +223,15 @@ NPY, NPZ = _Npy(), _Npz()
 
 
 def _image(path: Path, array: np.ndarray, reading: Reading) -> Image:
-    return chosen(Image.from_array(array, channel_axis=reading.channel_axis, name=str(path)), reading)
+    image = Image.from_array(array, channel_axis=reading.channel_axis, axes=reading.axes, name=str(path))
+    return chosen(image, reading)
+
+
+def _channels_in(path: Path, header: ArrayHeader, reading: Reading) -> ChannelAxis:
+    """Return the axis of channels that a caller says an array has."""
+    if reading.axes is None:
+        return reading.channel_axis
+    return Lettered.of(reading.axes, header.shape, str(path)).channel
 
 
 def _refuse_others(contents: Contents) -> None:

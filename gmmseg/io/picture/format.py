@@ -243,7 +243,10 @@ class Picture:
 
 
 class _Png(Picture):
-    """PNG, which label maps are written in too: with a palette up to 255 classes, in 16-bit grey above."""
+    """PNG, which label maps are written in too: with a palette up to 255 classes, in 16-bit grey above.
+
+    Where they are to be plain, in grey of 8 bits.
+    """
 
     def write(self, path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
         """Write a picture of 8 bits, or a label map."""
@@ -258,7 +261,7 @@ class _Png(Picture):
                 raise OutputError(
                     f"{contents.target}: PNG holds labels up to 65535, the largest is {pixels.max()}; use .tif or .npy"
                 )
-            palette = _palette_for(pixels, contents.options.get("palette"))
+            palette = None if contents.options.get("plain") else _palette_for(pixels, contents.options.get("palette"))
         with open(path, "x+b") as file:
             write_png(file, pixels, palette=palette, dpi=contents.dpi)
         return {}

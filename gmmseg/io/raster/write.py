@@ -12,9 +12,7 @@ import io
 import os
 import shutil
 import tempfile
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,16 +25,17 @@ from gmmseg.image.windows import Window
 from gmmseg.io.geotiff import Tags, tags_to_keep
 from gmmseg.io.raster.gdal import environment, library, opener, reason_of
 from gmmseg.io.raster.location import NOWHERE, GeoReference
+from gmmseg.io.tiff.segments import encoded, in_order
+from gmmseg.io.tiff.write import resolution_of
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
     from gmmseg.io.contents import Contents
 
-__all__ = ["location_tags", "write"]
+__all__ = ["location_tags", "side_file", "write"]
 
 _SIDE = 512
 _MOST_TILE_BYTES = 16 << 20  # of all bands: of many classes blocks are smaller
-_LEVEL = 3  # of 353 KB of Landsat labels and 2.5 MB of soft masks 6 saves 19 and 1 %, for 3 and 2 times the time
 _CLASSIC_BYTES = 4_000_000_000  # offsets of a classic TIFF file end at 4 GiB
 _SPOOL_BYTES = 16 << 20
 _COG_ROOM = 2  # times the plain file: overviews wait in a file of their own
@@ -135,7 +134,7 @@ def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.nda
     else:
         _write_plain(path, contents, windows)
     geo = _reference(contents.image)
-    content = _side_file(contents.names if contents.kind == "labels" else (), _crs_beside(geo))
+    content = side_file(contents.names if contents.kind == "labels" else (), _crs_beside(geo))
     return {} if content is None else {".aux.xml": content}
 
 
@@ -144,17 +143,18 @@ def _write_plain(path: Path, contents: Contents, windows: Iterable[tuple[Window,
 
     plan = _plan(contents)
     options: dict[str, Any] = {"photometric": "minisblack"}
-    if contents.kind == "labels" and plan.dtype == np.uint8:
+    if contents.kind == "labels" and plan.dtype == np.uint8 and not contents.options.get("plain"):
         options = {"photometric": "palette", "colormap": _color_map()}
     elif plan.n_bands > 1:
         options |= {"planarconfig": "contig", "extrasamples": [0] * (plan.n_bands - 1)}
     tags = _header_tags(plan, contents)
+    options |= resolution_of(contents.image)
     with (
         tifffile.TiffWriter(path, bigtiff=plan.nbytes > _CLASSIC_BYTES) as tiff,
         tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=os.fspath(path.parent)) as spool,
     ):
         tiff.write(
-            _in_order(_encoded(_blocks(plan, windows)), plan.grid[0] * plan.grid[1], spool),
+            in_order(encoded(_blocks(plan, windows)), plan.grid[0] * plan.grid[1], spool),
             shape=(*plan.shape, plan.n_bands) if plan.n_bands > 1 else plan.shape,
             dtype=plan.dtype,
             tile=(plan.side, plan.side),
@@ -199,43 +199,6 @@ def _blocks(plan: _Plan, windows: Iterable[tuple[Window, np.ndarray]]) -> Iterat
 
 def _overlap(whole: slice, start: int, length: int) -> slice:
     return slice(max(whole.start, start), min(whole.stop, start + length))
-
-
-def _encoded(blocks: Iterable[tuple[int, np.ndarray]]) -> Iterator[tuple[int, bytes]]:
-    """Compress blocks on all cores, a few ahead."""
-    import zlib
-
-    # Predictors made every kind of result larger: labels and probabilities change at edges only.
-    workers = len(os.sched_getaffinity(0))
-    waiting: deque[tuple[int, Any]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        for number, values in blocks:
-            waiting.append((number, pool.submit(zlib.compress, values.data, _LEVEL)))
-            if len(waiting) > 2 * workers:
-                ready, data = waiting.popleft()
-                yield ready, data.result()
-        for ready, data in waiting:
-            yield ready, data.result()
-
-
-def _in_order(encoded: Iterator[tuple[int, bytes]], count: int, spool: Any) -> Iterator[bytes]:
-    """Put blocks into the order of the file: what comes before its turn waits in a temporary file."""
-    places: dict[int, tuple[int, int]] = {}
-    end = 0
-    for number in range(count):
-        while number not in places:
-            came, data = next(encoded)
-            if came == number:
-                yield data
-                break
-            spool.seek(end)
-            spool.write(data)
-            places[came] = (end, len(data))
-            end += len(data)
-        else:
-            offset, size = places.pop(number)
-            spool.seek(offset)
-            yield spool.read(size)
 
 
 def _color_map() -> np.ndarray:
@@ -347,7 +310,7 @@ def _crs_beside(geo: GeoReference) -> str | None:
         return None if header.crs else geo.crs
 
 
-def _side_file(names: tuple[str, ...], crs: str | None) -> bytes | None:
+def side_file(names: tuple[str, ...], crs: str | None) -> bytes | None:
     """Return what GDAL keeps beside a file (PAM): the coordinate system, names of categories and their table."""
     root = ElementTree.Element("PAMDataset")
     if crs is not None:

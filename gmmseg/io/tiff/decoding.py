@@ -20,9 +20,11 @@ from gmmseg.image.channels import evenly
 from gmmseg.image.sources import ArraySource, WindowSource
 from gmmseg.image.validity import finite
 from gmmseg.image.windows import Window, everything
+from gmmseg.io.damage import explained
 from gmmseg.io.geotiff import Tags, TiffPlace, channel_names, pixel_spacing, place_of_tags, tags_to_keep
 from gmmseg.io.meaning import InterpretedSource, settle_color
 from gmmseg.io.request import Reading, require_bytes, require_room
+from gmmseg.io.tiff.directories import REMEDY
 from gmmseg.io.tiff.fallback import read_without_codec
 from gmmseg.io.tiff.inflating import n_workers, segment_room
 from gmmseg.io.tiff.layout import CHANNEL_AXES, SeriesLayout, layout_of
@@ -33,6 +35,7 @@ from gmmseg.io.tiff.soundness import name_of, opened_tiff
 __all__ = ["describe_tiff", "read_tiff", "read_tiff_labels", "read_tiff_probabilities", "tags_of"]
 
 _WHITE_IS_ZERO = 0
+_OF_SLIDES = ("Thumbnail", "Label", "Macro")  # pictures of the slide that Aperio puts beside the scan
 _CHANNEL_BYTES = 256  # for the name and the place of a channel, before any of its pixels
 
 
@@ -52,30 +55,31 @@ def read_tiff(path: Path, reading: Reading) -> Image:
     -------
     Image
         Colour where the file says RGB, palette or CMYK (and the channels chosen are red, green and blue), otherwise
-        bands. Several grey pages are a volume. Alpha 0 and the nodata value make pixels not valid. Channels have the
-        names that GDAL, OME-XML or ImageJ wrote; OME-TIFF and ImageJ files have a spacing in µm. Its place
-        keeps the georeferencing and the physical sizes, `metadata` "dpi".
+        bands. Several grey pages are a volume, and several time points a time-lapse. Alpha 0 and the nodata value make
+        pixels not valid. Channels have the names that GDAL, OME-XML or ImageJ wrote; OME-TIFF and ImageJ files have a
+        spacing in µm. Its place keeps the georeferencing and the physical sizes, `metadata` "dpi".
 
     Raises
     ------
     InputError
         The file is damaged, cut short, too large, compressed in a way that cannot be read here, or has axes beside
-        space and channels.
+        time, space and channels.
     """
     with opened_tiff(path, reading) as tiff:
         series = tiff.series[0]
         _name_other_series(path, tiff)
-        layout = layout_of(path, series, reading.channel_axis)
+        layout = layout_of(path, series, reading)
         memory, channels = reading.memory, reading.channels
         require_bytes(path, layout.shape[-1] * _CHANNEL_BYTES, reading, f"its {layout.shape[-1]} channels")
         if memory is None and channels is None:
             require_room(path, tuple(series.shape[axis] for axis in layout.spatial), reading)
         facts = describe_series(tiff)
-        native = TiffPlace(tags_to_keep(series.keyframe), facts.physical_sizes)
-        whole = _Whole(layout.shape, series.dtype, lambda: layout.arrange(_decode(path, series, reading)))
+        native = TiffPlace(tags_to_keep(series.keyframe), facts.attributes, facts.imagej, facts.family, _n_levels(tiff))
+        whole = _Whole(layout.shape, series.dtype, lambda: layout.arrange(_decode(path, series, reading, layout)))
         meaning = replace(layout.meaning, tags=native.tags)
         metadata, place = _resolution(series.keyframe), place_of_tags(native)
-        image = Image(InterpretedSource(whole, meaning), name=str(path), metadata=metadata, place=place)
+        pixels = InterpretedSource(whole, meaning)
+        image = Image(pixels, name=str(path), metadata=metadata, place=place, time=layout.time)
         image = _described(image, layout, facts, native.tags)
         image = image if channels is None else image.select(channels)
         source = cast("InterpretedSource", image.pixels)
@@ -109,7 +113,7 @@ def _name_other_series(path: Path, tiff: Any) -> None:
     others = [
         (number, series)
         for number, series in enumerate(tiff.series[1:], 2)
-        if not (series.keyframe.is_reduced or series.keyframe.is_mask)
+        if not (series.keyframe.is_reduced or series.keyframe.is_mask or (tiff.is_svs and series.name in _OF_SLIDES))
     ]
     if others:
         listed = ", ".join(f"{each.name or number} {each.shape}" for number, each in others[:4])
@@ -120,6 +124,12 @@ def _name_other_series(path: Path, tiff: Any) -> None:
             DataWarning,
             stacklevel=7,
         )
+
+
+def _n_levels(tiff: Any) -> int:
+    """Return of how many levels the pyramid of the first series is: in SubIFDs, or as reduced pages behind it."""
+    behind = sum(bool(series.keyframe.is_reduced) for series in tiff.series[1:])
+    return max(len(tiff.series[0].levels), 1 + behind)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +159,9 @@ def _described(image: Image, layout: SeriesLayout, facts: Microscopy, tags: Tags
     names = channel_names(tags, image.n_channels) or facts.channel_names(image.n_channels)
     if not names and layout.meaning.color and image.n_channels >= 3:
         names = ("red", "green", "blue", *(f"band {i + 1}" for i in range(3, image.n_channels)))
-    return replace(image, channel_names=names, spacing=pixel_spacing(tags, image.ndim) or facts.spacing(layout.letters))
+    return replace(
+        image, channel_names=names, spacing=pixel_spacing(tags, len(layout.letters)) or facts.spacing(layout.letters)
+    )
 
 
 def _in_memory(image: Image) -> Image:
@@ -182,15 +194,29 @@ def _require_decoded(path: Path, image: Image, series: Any, reading: Reading) ->
         require_bytes(path, n_bytes, reading, "its pixels and one of its strips or tiles")
 
 
-def _decode(path: Path, series: Any, reading: Reading) -> np.ndarray:
-    """Return the stored samples."""
+def _decode(path: Path, series: Any, reading: Reading, layout: SeriesLayout | None = None) -> np.ndarray:
+    """Return the stored samples; of a series with a layout, the page that is damaged is named."""
     at_once = n_workers(series.keyframe, reading.budget - series.nbytes)
     try:
         return np.asarray(series.asarray(maxworkers=None if at_once == os.cpu_count() else at_once))
-    except (ValueError, KeyError, ImportError, NotImplementedError) as error:
-        if not isinstance(error, ImportError) and "imagecodecs" not in str(error):
+    except Exception as error:
+        if not (isinstance(error, ImportError) or "imagecodecs" in str(error)):
+            if layout is not None and len(series.pages) > 1:
+                _name_damaged_page(path, series, layout)
             raise
     return read_without_codec(path, series, reading)
+
+
+def _name_damaged_page(path: Path, series: Any, layout: SeriesLayout) -> None:
+    """Raise what is wrong with the first page that cannot be decoded, and say which it is."""
+    leading = series.shape[: len(series.shape) - len(series.keyframe.shape)]
+    if math.prod(leading) != len(series.pages):
+        return
+    for page, index in zip(series.pages, np.ndindex(*leading), strict=True):
+        along = [index[axis] for axis in layout.spatial if axis < len(leading)]
+        with explained(path, REMEDY, finding=f"damaged in {layout.place(tuple(along)) or 'one of its pages'}"):
+            if page is not None:
+                page.asarray()
 
 
 def _resolution(page: Any) -> dict[str, Any]:
@@ -257,6 +283,8 @@ def describe_tiff(path: Path) -> dict[str, Any]:
             "compression": name_of(page.compression),
             "georeferenced": 34735 in tags,
         }
+        if shape.get("T", 1) > 1:
+            described["frames"] = shape["T"]
         facts = describe_series(tiff)
         names = channel_names(tags, described["channels"]) or facts.names
         if names:

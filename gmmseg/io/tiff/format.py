@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,26 +11,33 @@ import numpy as np
 
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
-from gmmseg.image.windows import Window
+from gmmseg.image.windows import Window, everything
 from gmmseg.io.contents import assembled, narrowed, refuse_options
 from gmmseg.io.formats import has_rasterio
 from gmmseg.io.geotiff import TiffPlace, place_of_tags
 from gmmseg.io.raster import format as raster
 from gmmseg.io.raster.location import place_in
+from gmmseg.io.raster.write import side_file
 from gmmseg.io.request import Reading
 from gmmseg.io.tiff.decoding import describe_tiff, read_tiff, read_tiff_labels, read_tiff_probabilities, tags_of
+from gmmseg.io.tiff.imagej import write_imagej
+from gmmseg.io.tiff.stacks import family_of, native_of
+from gmmseg.io.tiff.tiled import wants_levels, write_ome, write_slide
 from gmmseg.io.tiff.write import write_labels_tiff, write_probabilities_tiff, write_rgb_tiff
 
 if TYPE_CHECKING:
+    from gmmseg.image.axes import ChannelAxis
     from gmmseg.image.place import Place
     from gmmseg.io.contents import Contents
 
-__all__ = ["describe", "place", "read", "read_labels", "read_probabilities", "write"]
+    Windows = Iterable[tuple[Window, np.ndarray]]
+
+__all__ = ["describe", "place", "read", "read_labels", "read_probabilities", "suffix_of_labels", "write"]
 
 
 def read(path: Path, reading: Reading) -> Image:
-    """Read a picture, bands, a stack or a raster."""
-    if _is_raster(path):
+    """Read a picture, bands, a stack or a raster; where a caller names axes, what tifffile finds of them."""
+    if reading.axes is None and _is_raster(path):
         return raster.read(path, reading)
     return read_tiff(path, reading)
 
@@ -64,19 +72,29 @@ def place(path: Path) -> Place | None:
     return None if found.affine is None else found
 
 
-def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
-    """Write results of rasters window by window as GeoTIFF, others whole."""
-    if _becomes_raster(contents):
+def write(path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
+    """Write results window by window: of rasters as GeoTIFF, of microscopes and slides as these have them.
+
+    Those of other pictures and volumes are written whole.
+    """
+    family, image = family_of(contents), contents.image
+    slide = not family and contents.kind in ("labels", "map") and _is_slide(contents)
+    if not slide and _becomes_raster(contents):
         return raster.write(path, contents, windows)
     refuse_options(contents, {"labels": "palette", "soft": "dtype"}.get(contents.kind))
-    values, image = assembled(contents, windows), contents.image
+    if family or slide:
+        contents, windows = _narrowed(contents, windows)
+        {"ome": write_ome, "imagej": write_imagej, "": write_slide}[family](path, contents, windows)
+        names = side_file(contents.names, None) if slide and contents.kind == "labels" else None
+        return {} if names is None else {".aux.xml": names}
+    values = assembled(contents, windows)
     if contents.kind == "picture" and values.ndim == 2:
         raise ParameterError(
             f"the picture has shape {values.shape} and dtype {values.dtype}, expected (rows, columns, 3) uint8"
         )
     with open(path, "x+b") as file:
         if contents.kind == "labels":
-            write_labels_tiff(file, narrowed(values), image, ome=_is_ome(contents))
+            write_labels_tiff(file, narrowed(values), image)
         elif contents.kind == "picture":
             write_rgb_tiff(file, values, image)
         else:
@@ -88,10 +106,27 @@ def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.nda
 def _becomes_raster(contents: Contents) -> bool:
     """Whether GDAL says where a result lies, or it is too large to be written whole."""
     image = contents.image
-    if image is None or image.ndim != 2 or contents.kind == "picture" or _is_ome(contents) or not has_rasterio():
+    if image is None or image.ndim != 2 or contents.kind == "picture" or family_of(contents) or not has_rasterio():
         return False
     return not image.in_memory or raster.places(image)
 
 
-def _is_ome(contents: Contents) -> bool:
-    return contents.target.name.lower().endswith((".ome.tif", ".ome.tiff"))
+def _is_slide(contents: Contents) -> bool:
+    """Whether a picture of no family and on no map is one of which viewers want reduced pages."""
+    image = contents.image
+    if image is None or image.ndim != 2 or raster.places(image) or native_of(image).tags:
+        return False
+    return wants_levels(contents)
+
+
+def _narrowed(contents: Contents, windows: Windows) -> tuple[Contents, Windows]:
+    """Return labels that are whole in the smallest dtype that holds them, and what comes by and by as it is."""
+    if contents.kind != "labels" or not isinstance(windows, Sequence):
+        return contents, windows
+    values = narrowed(assembled(contents, windows))
+    return replace(contents, dtype=str(values.dtype)), [(everything(values.shape), values)]
+
+
+def suffix_of_labels(path: Path, channel_axis: ChannelAxis) -> str:
+    """Return the suffix of a label map: OME-TIFF files are named as such."""
+    return ".ome.tif" if path.name.lower().endswith((".ome.tif", ".ome.tiff")) else ".tif"

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmmseg.errors import InputError
+from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
+from gmmseg.image.letters import Lettered
 from gmmseg.io.meaning import Meaning
+from gmmseg.io.request import Reading
 
 if TYPE_CHECKING:
     from gmmseg.image.image import ChannelAxis
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["CHANNEL_AXES", "SeriesLayout", "layout_of"]
 
 CHANNEL_AXES = frozenset("SC")
+_TIME = "T"
 # Z, planes; Q and I, axes of which the file says only that there are several pages.
 _SPATIAL = frozenset("ZQIYX")
 _WHITE_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR = 0, 2, 3, 5, 6
@@ -26,19 +29,21 @@ _ALPHA = (1, 2)  # associated and unassociated; 0 is "something else", such as n
 
 @dataclass(frozen=True, eq=False)
 class SeriesLayout:
-    """Where space and channels are in the array of a series.
+    """Where time, space and channels are in the array of a series.
 
     Parameters
     ----------
     stored : tuple of int
         Shape of the series.
     spatial : tuple of int
-        Axes, in the order of the series.
+        Axes, in the order of the series, but time first.
     channel : int, optional
         Axis of the channels; None for a single one. Axes that are neither this nor spatial have length 1.
     letters : str
-        tifffile's letters of the spatial axes.
+        tifffile's letters of the spatial axes, time left out.
     meaning : Meaning
+    time : bool
+        Whether the first of the axes is time.
     """
 
     stored: tuple[int, ...]
@@ -46,6 +51,7 @@ class SeriesLayout:
     channel: int | None
     letters: str
     meaning: Meaning
+    time: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -58,6 +64,16 @@ class SeriesLayout:
         """Spatial axes, and that of the channels."""
         return self.spatial, self.channel
 
+    @property
+    def in_order(self) -> bool:
+        """Whether time and space follow one another as they are stored."""
+        return list(self.spatial) == sorted(self.spatial)
+
+    def place(self, index: tuple[int, ...]) -> str:
+        """Return where along the axes of pages a page is, in words: "frame 3, plane 2"."""
+        words = ["frame"] * self.time + ["plane" if letter == "Z" else "page" for letter in self.letters[:-2]]
+        return ", ".join(f"{word} {i + 1}" for word, i in zip(words, index, strict=False))
+
     def arrange(self, array: np.ndarray) -> np.ndarray:
         """Return the series' array as (*spatial, n_stored_channels), a view."""
         kept = [*self.spatial, *([] if self.channel is None else [self.channel])]
@@ -65,18 +81,31 @@ class SeriesLayout:
         return array.reshape(self.stored).transpose(order).reshape(self.shape)
 
 
-def layout_of(path: Path, series: Any, channel_axis: ChannelAxis) -> SeriesLayout:
+def layout_of(path: Path, series: Any, reading: Reading) -> SeriesLayout:
     """Return the layout of a tifffile series.
 
     Raises
     ------
     InputError
-        It has axes beside space and channels, and `channel_axis` does not say how to take them.
+        It has axes beside time, space and channels, and the caller does not say how to take them.
     ParameterError
-        `channel_axis` is none of its axes.
+        What the caller says of its axes does not fit.
     """
     shape, axes, page = tuple(series.shape), series.axes, series.keyframe
+    channel_axis: ChannelAxis = reading.channel_axis
     inverted = int(page.photometric) == _WHITE_IS_ZERO
+    if reading.axes is not None:
+        lettered = Lettered.of(reading.axes, shape, f"{path} (axes {axes})")
+        if "S" in axes and lettered.channel != axes.index("S"):
+            raise ParameterError(
+                f"axes={reading.axes!r} does not fit {path}, whose axes are {axes}: S is of the samples of a pixel; "
+                "name the others, and leave S where it is"
+            )
+        n_channels = 1 if lettered.channel is None else shape[lettered.channel]
+        letters = "".join(lettered.letters[axis] for axis in lettered.spatial)[lettered.time :]
+        return SeriesLayout(
+            shape, lettered.spatial, lettered.channel, letters, _meaning(page, n_channels), lettered.time
+        )
     if channel_axis != "auto":
         # Checks the axis; an array of one number in any shape takes no memory.
         probe = Image.from_array(np.broadcast_to(np.uint8(0), shape), channel_axis=channel_axis, name=str(path))
@@ -86,6 +115,8 @@ def layout_of(path: Path, series: Any, channel_axis: ChannelAxis) -> SeriesLayou
         return SeriesLayout(shape, spatial, channel, "".join(axes[axis] for axis in spatial), meaning)
     channels = [i for i, axis in enumerate(axes) if axis in CHANNEL_AXES and shape[i] > 1]
     spatial = tuple(i for i, axis in enumerate(axes) if i not in channels and (shape[i] > 1 or axis in "YX"))
+    time = tuple(axis for axis in spatial if axes[axis] == _TIME)
+    spatial = tuple(axis for axis in spatial if axis not in time)
     letters = "".join(axes[axis] for axis in spatial)
     if len(channels) > 1 or not set(letters) <= _SPATIAL:
         raise _too_many_axes(path, shape, axes, channels)
@@ -96,7 +127,7 @@ def layout_of(path: Path, series: Any, channel_axis: ChannelAxis) -> SeriesLayou
             f"{path} has a palette of {len(meaning.palette)} colours for numbers of {page.bitspersample} bits; "
             "export the TIFF file again"
         )
-    return SeriesLayout(shape, spatial, channel, letters, meaning)
+    return SeriesLayout(shape, (*time, *spatial), channel, letters, meaning, bool(time))
 
 
 def _meaning(page: Any, n_stored: int) -> Meaning:
@@ -114,13 +145,13 @@ def _meaning(page: Any, n_stored: int) -> Meaning:
 
 
 def _too_many_axes(path: Path, shape: tuple[int, ...], axes: str, channels: list[int]) -> InputError:
-    other = next((i for i, axis in enumerate(axes) if shape[i] > 1 and axis not in _SPATIAL | CHANNEL_AXES), None)
+    known = {*_SPATIAL, *CHANNEL_AXES, _TIME}
+    other = next((i for i, axis in enumerate(axes) if shape[i] > 1 and axis not in known), None)
     if other is None:
         found, axis = "two axes of channels", channels[0]
     else:
-        name = {"T": "time points"}.get(axes[other], f"images along axis {axes[other]}")
-        found, axis = f"{shape[other]} {name}", other
+        found, axis = f"{shape[other]} images along axis {axes[other]}", other
     return InputError(
-        f"{path} has {found} (axes {axes}, shape {shape}), but space and channels are all that one image has; "
+        f"{path} has {found} (axes {axes}, shape {shape}), but time, space and channels are all that one image has; "
         f"save one of them as a file, or take them as channels with channel_axis={axis}"
     )

@@ -1,12 +1,13 @@
-"""What OME-TIFF and ImageJ files say of their channels and of the size of their pixels."""
+"""What OME-TIFF, ImageJ and Aperio files say of their channels, of the size of their pixels, and of time."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from xml.etree import ElementTree
 
-__all__ = ["Microscopy", "describe_series"]
+__all__ = ["Microscopy", "describe_series", "size_attributes"]
 
 # Micrometres in a unit; OME-XML has µm where it says nothing.
 _MICROMETRES = {
@@ -30,6 +31,12 @@ _MICROMETRES = {
 }
 
 
+_MPP = re.compile(r"\bMPP\s*=\s*([0-9.eE+-]+)")  # Aperio's micrometres in a pixel
+_OF_TIME = ("ns", "µs", "ms", "s", "min", "h", "d")  # of the schema's units those of microscopes
+# What ImageJ says of its calibration, beside the resolution.
+_CALIBRATION = ("unit", "yunit", "zunit", "spacing", "finterval", "fps", "tunit")
+
+
 @dataclass(frozen=True)
 class Microscopy:
     """Facts of one series.
@@ -40,10 +47,19 @@ class Microscopy:
         Of the channels, as far as the file names them.
     sizes : dict of str to float
         Of a pixel along "X", "Y" and "Z" in µm, where known.
+    interval : dict
+        Between frames, as attributes of an OME Pixels element.
+    imagej : dict
+        Calibration as ImageJ writes it, with the "resolution" in pixels a unit across and down.
+    family : {"", "ome", "imagej"}
+        Whose file it is.
     """
 
     names: tuple[str, ...] = ()
     sizes: dict[str, float] = field(default_factory=dict)
+    interval: dict[str, Any] = field(default_factory=dict)
+    imagej: dict[str, Any] = field(default_factory=dict)
+    family: Literal["", "ome", "imagej"] = ""
 
     def channel_names(self, n_channels: int) -> tuple[str, ...]:
         """Return one name a channel, or nothing where the file has not one for each."""
@@ -54,12 +70,17 @@ class Microscopy:
         return tuple(self.sizes[axis] for axis in axes) if axes and set(axes) <= set(self.sizes) else None
 
     @property
-    def physical_sizes(self) -> dict[str, Any]:
-        """The sizes as attributes of an OME Pixels element."""
-        attributes: dict[str, Any] = {}
-        for axis, size in self.sizes.items():
-            attributes |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
-        return attributes
+    def attributes(self) -> dict[str, Any]:
+        """The sizes and the interval as attributes of an OME Pixels element."""
+        return size_attributes(self.sizes) | self.interval
+
+
+def size_attributes(sizes: dict[str, float]) -> dict[str, Any]:
+    """Return sizes of a pixel in µm, by axis, as attributes of an OME Pixels element."""
+    attributes: dict[str, Any] = {}
+    for axis, size in sizes.items():
+        attributes |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
+    return attributes
 
 
 def describe_series(tiff: Any) -> Microscopy:
@@ -68,6 +89,10 @@ def describe_series(tiff: Any) -> Microscopy:
         return _of_ome(tiff.ome_metadata)
     if tiff.is_imagej:
         return _of_imagej(tiff.imagej_metadata or {}, tiff.pages[0].tags)
+    if tiff.is_svs:
+        found = _MPP.search(str(tiff.pages[0].description))
+        size = _in_micrometres(found[1] if found else None, "um")
+        return Microscopy(sizes={"X": size, "Y": size} if size else {})
     return Microscopy()
 
 
@@ -84,27 +109,61 @@ def _of_ome(xml: str) -> Microscopy:
         unit = pixels.get(f"PhysicalSize{axis}Unit", "µm")
         sizes[axis] = _in_micrometres(pixels.get(f"PhysicalSize{axis}"), unit)
     names = tuple(channel.get("Name", "").strip() for channel in pixels.findall("{*}Channel"))
-    return Microscopy(names if all(names) else (), {axis: size for axis, size in sizes.items() if size})
+    step, unit = _positive(pixels.get("TimeIncrement")), pixels.get("TimeIncrementUnit", "s")
+    interval = {"TimeIncrement": step, "TimeIncrementUnit": unit} if step and unit in _OF_TIME else {}
+    found = {axis: size for axis, size in sizes.items() if size}
+    return Microscopy(names if all(names) else (), found, interval, family="ome")
 
 
 def _of_imagej(metadata: dict[str, Any], tags: Any) -> Microscopy:
-    """Read the calibration, and the labels of planes where each is a channel."""
+    """Read the calibration, and the labels of planes where they name channels."""
     unit = str(metadata.get("unit", ""))
-    sizes = {}
-    for axis, code in (("X", 282), ("Y", 283)):
+    sizes, resolution = {}, []
+    for axis, code, own in (("X", 282, unit), ("Y", 283, metadata.get("yunit", unit))):
         pixels, units = tags[code].value if code in tags else (0, 0)
-        sizes[axis] = _in_micrometres(units / pixels if pixels else None, unit)
-    sizes["Z"] = _in_micrometres(metadata.get("spacing", 1.0), unit)
-    labels = metadata.get("Labels") or ()
-    planes = metadata.get("images", len(labels))
-    names = tuple(map(str, labels)) if len(labels) == metadata.get("channels") == planes else ()
-    return Microscopy(names, {axis: size for axis, size in sizes.items() if size})
+        sizes[axis] = _in_micrometres(units / pixels if pixels else None, str(own))
+        resolution.append((pixels, units))
+    planes = _count(metadata, "images") // (_count(metadata, "channels") * _count(metadata, "frames"))
+    if _count(metadata, "slices", planes) > 1:  # a picture has no depth
+        sizes["Z"] = _in_micrometres(metadata.get("spacing", 1.0), str(metadata.get("zunit", unit)))
+    step = _positive(metadata.get("finterval"))
+    interval = {} if step is None else {"TimeIncrement": step, "TimeIncrementUnit": "s"}
+    kept = {name: metadata[name] for name in _CALIBRATION if name in metadata}
+    if all(pixels and units for pixels, units in resolution):
+        kept["resolution"] = tuple(resolution)
+    found = {axis: size for axis, size in sizes.items() if size}
+    return Microscopy(_channels_by_label(metadata), found, interval, kept, "imagej")
+
+
+def _channels_by_label(metadata: dict[str, Any]) -> tuple[str, ...]:
+    """Return names of channels: labels of planes, of which channels count fastest, that are the same in every plane."""
+    labels = tuple(str(label).strip() for label in metadata.get("Labels") or ())
+    n_channels = _count(metadata, "channels")
+    if n_channels < 2 or len(labels) not in (n_channels, metadata.get("images", len(labels))):
+        return ()
+    names = labels[:n_channels]
+    same = all(label == names[number % n_channels] for number, label in enumerate(labels))
+    return names if same and all(names) else ()
+
+
+def _count(metadata: dict[str, Any], name: str, default: int = 1) -> int:
+    """Return a number of planes that the description says; the default where it says none."""
+    try:
+        return max(1, int(metadata.get(name, default)))
+    except (TypeError, ValueError, OverflowError):
+        return default
+
+
+def _positive(value: Any) -> float | None:
+    """Return a number above 0; None for anything else."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if 0 < number < float("inf") else None
 
 
 def _in_micrometres(value: Any, unit: str) -> float | None:
     """Return a length in µm; None where it is none, or in no unit of length."""
-    try:
-        length = float(value) * _MICROMETRES[unit]
-    except (TypeError, ValueError, KeyError):
-        return None
-    return length if 0 < length < float("inf") else None
+    number = _positive(value)
+    return None if number is None or unit not in _MICROMETRES else _positive(number * _MICROMETRES[unit])

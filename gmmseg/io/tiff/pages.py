@@ -47,7 +47,7 @@ def stored_in(path: Path, tiff: Any, layout: SeriesLayout, room: int) -> RawSour
         blocks of several planes.
     """
     series, (spatial, channel) = tiff.series[0], layout.axes
-    if series.dataoffset is not None:
+    if series.dataoffset is not None and layout.in_order:
         kept = sorted((*spatial, *([] if channel is None else [channel])))
         shape = tuple(series.shape[axis] for axis in kept)
         number = series.dtype.newbyteorder(tiff.byteorder)
@@ -86,6 +86,7 @@ def _page_source(path: Path, series: Any, layout: SeriesLayout, room: int) -> Pa
         tuple(range(table.shape[-1] * page.samplesperpixel)),
         n_workers(page, room),
         layout.meaning.plain,
+        layout,
     )
     try:  # the first segment, to learn whether it can be decoded
         source.read(tuple(slice(0, 1) for _ in spatial))
@@ -131,6 +132,8 @@ class PageSource(WindowSource):
     apart : bool
         Whether channels are missing one by one: numbers become floats, NaN where a page is missing. Otherwise a pixel
         is missing where one of its channels is.
+    layout : SeriesLayout
+        Says in words where a page is.
 
     Notes
     -----
@@ -145,6 +148,7 @@ class PageSource(WindowSource):
     channels: tuple[int, ...]
     n_workers: int
     apart: bool
+    layout: SeriesLayout
 
     sweep = 0
 
@@ -202,12 +206,8 @@ class PageSource(WindowSource):
             handles = {file: os.open(file, os.O_RDONLY) for file in files}
         except OSError as error:
             raise InputError(f"{self.name} cannot be read: {error.strerror}; check the path") from error
-        rows = window[-2]
         try:
-            with (
-                explained(self.name, REMEDY, finding=f"damaged in rows {rows.start} to {rows.stop - 1}"),
-                ThreadPoolExecutor(max(1, min(len(jobs), self.n_workers))) as pool,
-            ):
+            with ThreadPoolExecutor(max(1, min(len(jobs), self.n_workers))) as pool:
                 for place, job in pool.map(lambda job: (self._fill(out, window, job, handles), job), jobs):
                     if known is not None:
                         for _, position in job.channels:
@@ -252,10 +252,15 @@ class PageSource(WindowSource):
         """Decode one strip or tile, copy what the window has of it, and return where that lies in the result."""
         page = job.page
         count = page.counts[job.segment]
-        data = os.pread(handles[page.file], count, page.offsets[job.segment]) if count else None
-        if data is not None and len(data) < count:
-            raise InputError(f"{self.name} is cut short; {REMEDY}")
-        segment, index, shape = self.decode(data, job.segment, **self._tables(page))
+        leading = tuple(i + s.start for i, s in zip(job.place, window, strict=False))
+        where = ", ".join(
+            filter(None, (self.layout.place(leading), f"rows {window[-2].start} to {window[-2].stop - 1}"))
+        )
+        with explained(self.name, REMEDY, finding=f"damaged in {where}"):
+            data = os.pread(handles[page.file], count, page.offsets[job.segment]) if count else None
+            if data is not None and len(data) < count:
+                raise InputError(f"{self.name} is cut short; {REMEDY}")
+            segment, index, shape = self.decode(data, job.segment, **self._tables(page))
         box = []
         for start, length, wanted in zip(index[2:4], shape[1:3], window[-2:], strict=True):
             box.append(slice(max(start, wanted.start), min(start + length, wanted.stop)))

@@ -173,3 +173,18 @@ def test_savez_is_given_arrays_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(np, "savez_compressed", lambda _file, **arrays: given.update(arrays))
     write_labels(tmp_path / "a.npz", np.eye(3, dtype=np.uint8))
     assert list(given) == ["labels"]
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+@pytest.mark.parametrize("memory", [None, 0])
+def test_arrays_of_named_axes(tmp_path, rng, suffix, memory):
+    values = rng.integers(0, 255, (4, 2, 8, 9)).astype(np.uint8)
+    path = tmp_path / f"a{suffix}"
+    np.save(path, values) if suffix == ".npy" else np.savez(path, image=values)
+    movie = read(path, axes="TCYX", memory=memory)
+    assert (movie.time, movie.shape, movie.n_channels) == (True, (4, 8, 9), 2)
+    np.testing.assert_array_equal(movie.frames[2].array, np.moveaxis(values[2], 0, -1))
+    turned = read(path, axes="CTXY", memory=memory)
+    np.testing.assert_array_equal(turned.frames[1].array, values.transpose(1, 3, 2, 0)[1])
+    with pytest.raises(ParameterError, match=r"axes='TYX' does not fit .*a\.np., which has 4 axes"):
+        read(path, axes="TYX", memory=memory)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from gmmseg.errors import InputError
-from gmmseg.io import read
+from gmmseg.errors import InputError, ParameterError
+from gmmseg.io import read, read_info
 
 
 @pytest.mark.parametrize(
@@ -43,11 +43,79 @@ def test_pages_without_metadata_are_a_volume(tmp_path):
     assert (bands.shape, bands.n_channels) == ((6, 7), 4)
 
 
-def test_time_series_asks(tmp_path):
-    tifffile.imwrite(tmp_path / "t.tif", np.zeros((3, 4, 5, 6), np.uint8), imagej=True, metadata={"axes": "TZYX"})
-    with pytest.raises(InputError, match="TZYX.*channel_axis"):
-        read(tmp_path / "t.tif")
-    assert read(tmp_path / "t.tif", channel_axis=0).n_channels == 3
+WRITERS = {
+    "imagej": ("TZCYX", {"imagej": True}),
+    "ome": ("TCZYX", {"ome": True}),
+    "planes before time": ("ZTCYX", {"ome": True}),
+    "compressed": ("CZTYX", {"ome": True, "compression": "zlib"}),
+    "without metadata of its own": ("TZCYX", {}),
+}
+
+
+@pytest.mark.parametrize("memory", [None, 0])
+@pytest.mark.parametrize("writer", WRITERS)
+def test_time_is_never_depth(tmp_path, rng, writer, memory):
+    axes, options = WRITERS[writer]
+    lengths = {"T": 4, "Z": 3, "C": 2, "Y": 8, "X": 9}
+    values = rng.integers(0, 9000, tuple(lengths[axis] for axis in axes)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "t.tif", values, photometric="minisblack", metadata={"axes": axes}, **options)
+    image = read(tmp_path / "t.tif", memory=memory)
+    assert image.time
+    assert image.in_memory == (memory is None)
+    assert (image.shape, image.n_channels) == ((4, 3, 8, 9), 2)
+    wanted = values.transpose([axes.index(axis) for axis in "TZYXC"])
+    np.testing.assert_array_equal(image.array, wanted)
+    for frame, own in zip(image.frames, wanted, strict=True):
+        np.testing.assert_array_equal(frame.array, own)
+    assert read_info(tmp_path / "t.tif")["frames"] == 4
+
+
+@pytest.mark.parametrize("memory", [None, 0])
+def test_axes_where_the_file_does_not_say_them(tmp_path, rng, memory):
+    values = rng.integers(0, 255, (5, 8, 9)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "s.tif", values, photometric="minisblack", metadata=None)
+    movie = read(tmp_path / "s.tif", axes="TYX", memory=memory)
+    assert movie.time
+    np.testing.assert_array_equal(movie.frames[3].array[..., 0], values[3])
+    bands = read(tmp_path / "s.tif", axes="CYX", memory=memory)
+    assert (bands.shape, bands.n_channels, bands.time) == ((8, 9), 5, False)
+    tifffile.imwrite(tmp_path / "wrong.tif", values, imagej=True, metadata={"axes": "ZYX"})
+    assert read(tmp_path / "wrong.tif", axes="TYX", memory=memory).time
+    colours = rng.integers(0, 255, (2, 8, 9, 3)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "c.tif", colours, photometric="rgb", metadata=None)
+    film = read(tmp_path / "c.tif", axes="TYXS", memory=memory)
+    assert (film.color, film.time, film.shape) == (True, True, (2, 8, 9))
+    for axes, words in (
+        ("TZCYX", r"s\.tif \(axes \w+\), which has 3 axes \(5 x 8 x 9\), not 5"),
+        ("TYA", "'A' is no axis"),
+    ):
+        with pytest.raises(ParameterError, match=words):
+            read(tmp_path / "s.tif", axes=axes, memory=memory)
+    with pytest.raises(ParameterError, match="S is of the samples of a pixel"):
+        read(tmp_path / "c.tif", axes="CTYX", memory=memory)
+
+
+@pytest.mark.parametrize("memory", [None, 0])
+def test_a_damaged_frame_is_named(tmp_path, rng, memory):
+    values = rng.integers(0, 255, (4, 3, 20, 30)).astype(np.uint8)
+    path = tmp_path / "t.ome.tif"
+    tifffile.imwrite(path, values, ome=True, metadata={"axes": "TZYX"}, compression="zlib", photometric="minisblack")
+    with tifffile.TiffFile(path) as tiff:
+        start = tiff.pages[2 * 3 + 1].dataoffsets[0]
+    content = bytearray(path.read_bytes())
+    content[start + 2 : start + 30] = b"\xff" * 28
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"t\.ome\.tif is damaged in frame 3, plane 2") as caught:
+        _ = read(path, memory=memory).array
+    assert "\n" not in str(caught.value)
+
+
+def test_axes_that_are_neither_time_nor_space(tmp_path):
+    values = np.zeros((3, 4, 5, 6), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="minisblack", metadata={"axes": "AZYX"})
+    with pytest.raises(InputError, match=r"3 images along axis A .*channel_axis=0"):
+        read(tmp_path / "a.tif")
+    assert read(tmp_path / "a.tif", channel_axis=0).n_channels == 3
 
 
 @pytest.mark.parametrize("memory", [None, 0])

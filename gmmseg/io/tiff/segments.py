@@ -1,0 +1,52 @@
+"""Strips and tiles of a TIFF file that is written: compressed on all cores, in the order of the file."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+__all__ = ["encoded", "in_order"]
+
+_LEVEL = 3  # of 353 KB of Landsat labels and 2.5 MB of soft masks 6 saves 19 and 1 %, for 3 and 2 times the time
+
+
+def encoded(blocks: Iterable[tuple[int, np.ndarray]]) -> Iterator[tuple[int, bytes]]:
+    """Compress blocks on all cores, a few ahead."""
+    import zlib
+
+    # Predictors made every kind of result larger: labels and probabilities change at edges only.
+    workers = len(os.sched_getaffinity(0))
+    waiting: deque[tuple[int, Any]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for number, values in blocks:
+            waiting.append((number, pool.submit(zlib.compress, values.data, _LEVEL)))
+            if len(waiting) > 2 * workers:
+                ready, data = waiting.popleft()
+                yield ready, data.result()
+        for ready, data in waiting:
+            yield ready, data.result()
+
+
+def in_order(encoded: Iterator[tuple[int, bytes]], count: int, spool: Any) -> Iterator[bytes]:
+    """Put blocks into the order of the file: what comes before its turn waits in a temporary file."""
+    places: dict[int, tuple[int, int]] = {}
+    end = 0
+    for number in range(count):
+        while number not in places:
+            came, data = next(encoded)
+            if came == number:
+                yield data
+                break
+            spool.seek(end)
+            spool.write(data)
+            places[came] = (end, len(data))
+            end += len(data)
+        else:
+            offset, size = places.pop(number)
+            spool.seek(offset)
+            yield spool.read(size)

@@ -1,0 +1,37 @@
+"""How large a pixel is, as callers say it."""
+
+import numpy as np
+import pytest
+
+from gmmseg.errors import ParameterError
+from gmmseg.image import Image
+from gmmseg.image.place import Place
+from gmmseg.image.spacing import with_spacing
+
+
+def test_what_is_said_replaces_what_was_known():
+    image = Image(np.zeros((4, 5)), spacing=(9.0, 9.0), place=Place((1.0, 0, 0, 0, 1, 0), "EPSG:32633", unit="m"))
+    said = with_spacing(image, [2, 0.5], "um")
+    assert said.spacing == (2.0, 0.5)
+    assert (said.place.unit, said.place.crs) == ("um", "EPSG:32633")
+    assert said.pixels is image.pixels
+    assert with_spacing(image, (2, 0.5)).place.unit is None
+    assert with_spacing(image, None) is image
+
+
+@pytest.mark.parametrize(
+    ("spacing", "unit", "words"),
+    [
+        ((1.0,), "um", r"spacing=\(1.0,\) has 1 numbers, but the image has 2 spatial axes"),
+        ((1.0, 2.0, 3.0), None, "has 3 numbers"),
+        ((1.0, 0.0), "um", "finite and above 0"),
+        ((1.0, 2.0), "furlong", "unit='furlong' is not known; use one of nm, um"),
+        ((1.0, 2.0), "degree", "unit='degree' is not known"),
+        (None, "um", "unit='um' is of spacing, which is not given"),
+        (2.0, "um", "spacing=2.0 is not a number for each axis"),
+        (("a", "b"), "um", "is not a number for each axis"),
+    ],
+)
+def test_spacings_that_do_not_fit(spacing, unit, words):
+    with pytest.raises(ParameterError, match=words):
+        with_spacing(Image.from_array(np.zeros((3, 4, 5)), axes="TYX"), spacing, unit)
