@@ -62,6 +62,7 @@ def labels_name(source: Path, channel_axis: Any = "auto") -> str:
         first = files_of(source)[0]
         suffix = identify(first).suffix_of_labels(first, channel_axis)
     name = source.resolve().name if source.is_dir() else name_of(source)  # "." and ".." are folders too
+    name = name[:-5] if name.lower().endswith(".safe") else name
     return f"{name}_labels{suffix}"
 
 

@@ -40,10 +40,10 @@ def those_of_segment(*names: str) -> list[click.Parameter]:
     "fit",
     cls=Command,
     params=[
-        click.Argument(["images"], metavar="IMAGE...", nargs=-1, required=True, type=FILE),
+        click.Argument(["images"], metavar="IMAGE|LIST.txt...", nargs=-1, required=True, type=FILE),
         *those_of_segment("k", "features", "covariance", "smooth", "no_smooth", "sample", "outliers"),
         *those_of_segment("class_names", "seed", "mask", "scribbles", "prior", "prior_weight"),
-        *those_of_segment("channel_axis", "channels", "max_pixels", "memory"),
+        *those_of_segment("channel_axis", "channels", "resolution", "max_pixels", "memory"),
         Option(
             ["-o", "--output"],
             section="Output",
@@ -67,8 +67,9 @@ def command(
 ) -> int:
     """Fit one model to one image or to many of a kind.
 
-    IMAGE is an image or a folder of images, of which each has an equal say, whatever its size; they are read one after
-    the other. `gmmseg apply` gives their classes, with the same numbers, to these and other images.
+    IMAGE is an image, a folder of images or a LIST.txt of one path a line, of which each has an equal say, whatever its
+    size; they are read one after the other. `gmmseg apply` gives their classes, with the same numbers, to these and
+    other images.
 
     \b
     Examples:

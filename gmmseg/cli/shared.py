@@ -21,6 +21,7 @@ from gmmseg.cli.types import (
     Names,
     Option,
     Outliers,
+    Positive,
     WholeNumber,
 )
 from gmmseg.features.feature import FEATURES
@@ -125,8 +126,14 @@ _READING = (
         "--bands",
         "channels",
         type=Channels(),
-        help="Which channels, in which order: numbers from 1 or names in the file, as in 4,3,2 or DAPI.  "
-        "[default: all]",
+        help="Which channels, in which order: numbers from 1, ranges of them, or names in the file, as in 4,3,2, "
+        "1-7,20-30, DAPI or nir,red.  [default: all; of a satellite scene the bands of the surface]",
+    ),
+    pixels(
+        "--resolution",
+        metavar="METRES",
+        type=Positive(),
+        help="Pixels that all bands of a satellite scene are brought to.  [default: those of its finest band]",
     ),
     pixels("--max-pixels", type=WholeNumber(1), default=MAX_PIXELS, help="Refuse larger images before decoding them."),
 )
@@ -194,7 +201,7 @@ def fitting_parameters(context: click.Context) -> dict[str, Any]:
 def reading_parameters(context: click.Context) -> dict[str, Any]:
     """Return the values of `reading_options`, and of `memory_option` if there, as `gmmseg.io.read` takes them."""
     given = context.params
-    same = {name: given[name] for name in ("mask", "channel_axis", "channels", "max_pixels")}
+    same = {name: given[name] for name in ("mask", "channel_axis", "channels", "resolution", "max_pixels")}
     return {**same, "memory": given["memory"] // 2 if "memory" in given else None}
 
 

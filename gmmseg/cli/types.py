@@ -23,6 +23,7 @@ __all__ = [
     "Names",
     "Option",
     "Outliers",
+    "Positive",
     "WholeNumber",
 ]
 
@@ -176,6 +177,22 @@ class Amount(_ParamType):
             number = math.nan
         if not 0 <= number < math.inf:
             self.fail(f"{value} is not usable; use a number of at least 0", param, ctx)
+        return number
+
+
+class Positive(_ParamType):
+    """A number above 0."""
+
+    name = "NUMBER"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < math.inf:
+            self.fail(f"{value} is not usable; use a number above 0", param, ctx)
         return number
 
 

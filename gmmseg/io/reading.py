@@ -12,7 +12,7 @@ from gmmseg.checks import MEMORY
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.sources import Checked, Masked
-from gmmseg.io.formats import identify
+from gmmseg.io.formats import SCENES, identify
 from gmmseg.io.parts import files_of, parts_of
 from gmmseg.io.request import MAX_PIXELS, Reading, kept, require_limit
 from gmmseg.io.unchanged import Stamp
@@ -35,6 +35,7 @@ def read(
     channel_axis: ChannelAxis = "auto",
     memory: int | None = None,
     channels: Channels | None = None,
+    resolution: float | None = None,
 ) -> Image:
     """Read an image file, or several files of one grid as the channels of one image.
 
@@ -42,7 +43,8 @@ def read(
     ----------
     path : path-like or sequence of path-like
         PNG, JPEG, TIFF, WebP, BMP, GIF (first frame), .npy, .npz (one array, or the one named "image"), NIfTI, DICOM
-        (a file, or the folder of a series), or what GDAL reads. The content decides, not the suffix. Several files, as
+        (a file, or the folder of a series), what GDAL reads, or the folder of a satellite scene: a .SAFE of Sentinel-2,
+        or one of Landsat Collection 2. The content decides, not the suffix. Several files, as
         a sequence or as one path with "+" between them ("t1.nii.gz+t2.nii.gz"; a file whose own name is that is meant
         first), are stacked: channels are named after their files, one that does not exist is a channel of NaN, and
         where files say where they lie they have to agree.
@@ -59,6 +61,9 @@ def read(
         Which channels, in which order: numbers from 1 or names, as for `Image.select`. Three of them are colour only
         where the file itself says that they are red, green and blue, whatever their names are. Of a format that can be
         read window by window the other channels are not decoded, and a pixel is valid as if the file had no others.
+    resolution : float, optional
+        Metres: width of the pixels that all bands of a satellite scene are brought to, as between them the nearest four
+        pixels say (bilinear). By default that of the finest band which is read, so that no detail is lost.
 
     Returns
     -------
@@ -73,7 +78,7 @@ def read(
         `channel_axis`, `channels` or `mask` does not fit the file; no file is named, or one twice.
     """
     budget = MEMORY if memory is None else 2 * memory
-    return read_with(path, Reading(mask, channel_axis, channels, max_pixels, memory, budget))
+    return read_with(path, Reading(mask, channel_axis, channels, max_pixels, memory, budget, resolution))
 
 
 def read_with(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], reading: Reading) -> Image:
@@ -100,6 +105,11 @@ def prepare(path: Path) -> None:
 def _read_one(path: Path, reading: Reading) -> Image:
     """Read an image; of pixels that stay in a file, each reading makes sure that it is the file which was opened."""
     known = identify(path)
+    if reading.resolution is not None and known is not SCENES:
+        raise ParameterError(
+            f"resolution={reading.resolution:g} is of satellite scenes, and {path} is none; leave it out, or give the "
+            "folder of a scene"
+        )
     stamp = None if path.is_dir() else Stamp.of(path)
     image = known.read(path, reading)
     if stamp is None:
@@ -249,4 +259,9 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(path)
     known = identify(path)
-    return {"file": str(path), "format": known.name, "bytes": path.stat().st_size} | known.describe(path)
+    return {"file": str(path), "format": known.name, "bytes": _bytes_of(path)} | known.describe(path)
+
+
+def _bytes_of(path: Path) -> int:
+    """Return the size of a file, or of all files in a folder."""
+    return sum(each.stat().st_size for each in ([path] if path.is_file() else path.rglob("*")) if each.is_file())

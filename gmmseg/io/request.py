@@ -41,6 +41,8 @@ class Reading:
     budget : int
         Bytes that a reader may take for one file: for what it decodes or inflates at a time, and for the image where
         it is read whole. Each asks `require_bytes` or `require_room` before it takes them.
+    resolution : float, optional
+        Width of a pixel of a satellite scene, in metres; by default that of its finest band.
     """
 
     mask: Any = None
@@ -49,10 +51,13 @@ class Reading:
     max_pixels: int = MAX_PIXELS
     memory: int | None = None
     budget: int = MEMORY
+    resolution: float | None = None
 
     def __post_init__(self) -> None:
         """Allow what any ordinary file needs, however little memory there is for pixels."""
         object.__setattr__(self, "budget", max(self.budget, _LEAST_BUDGET))
+        if self.resolution is not None and not 0 < self.resolution < float("inf"):
+            raise ParameterError(f"resolution={self.resolution!r} is no width of a pixel; use metres, as in 10")
 
     @property
     def memory_unchosen(self) -> int | None:

@@ -54,6 +54,7 @@ def test_defaults_are_those_of_segment():
             "mask": None,
             "channel_axis": "auto",
             "channels": None,
+            "resolution": None,
             "max_pixels": 512_000_000,
             "memory": 1 << 29,
         }
