@@ -8,12 +8,19 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["dtype_without_nodata", "separate_nodata"]
+__all__ = ["can_be", "dtype_without_nodata", "separate_nodata"]
+
+
+def can_be(value: float | None, stored: np.dtype[Any]) -> bool:
+    """Whether a nodata value is one that stored numbers can have: -9999 is none of unsigned ones."""
+    if value is None or stored.kind not in "ui":
+        return value is not None
+    return value.is_integer() and np.iinfo(stored).min <= value <= np.iinfo(stored).max
 
 
 def dtype_without_nodata(stored: np.dtype[Any], n_bands: int) -> np.dtype[Any]:
     """Return the dtype in which bands with nodata values are kept: floats where a single one can be missing."""
-    return np.dtype(np.float32) if stored.kind == "i" and n_bands > 1 else stored
+    return np.dtype(np.float32) if stored.kind in "iu" and n_bands > 1 else stored
 
 
 def separate_nodata(
@@ -39,19 +46,18 @@ def separate_nodata(
     Returns
     -------
     pixels : ndarray, shape (*spatial, n_channels)
-        Signed integers of several bands that can be missing become float32.
+        Integers of several bands that can be missing become float32.
     valid : ndarray of bool, shape (*spatial), optional
         False where every band is missing; None where that is nowhere.
 
     Notes
     -----
-    Where only some bands of a pixel are missing, they become NaN and the others are used: a value such as -9999 is no
-    measurement. Not so for unsigned integers, of which every value is ordinary in a single band (0 is a shadow on
-    water, 255 a cloud): they are missing only together.
+    Where only some bands of a pixel are missing, they become NaN and the others are used, as they are where each band
+    is a file of its own. A colour is missing only as a whole: 0 is an ordinary amount of red.
     """
     kind, n = pixels.dtype.kind, pixels.shape[-1]
-    by_band = n > 1 and kind in "if" and not color
-    some = masks is not None or any(value is not None for value in nodata)
+    by_band = n > 1 and not color
+    some = masks is not None or any(can_be(value, pixels.dtype) for value in nodata)
     out = pixels.astype(dtype_without_nodata(pixels.dtype, n), copy=False) if by_band and some else pixels
     empty: np.ndarray | None = None
     certain = False
@@ -72,12 +78,9 @@ def separate_nodata(
 def _missing(band: np.ndarray, value: float | None, mask: np.ndarray | None) -> np.ndarray | None:
     """Return where a band has its nodata value or its mask is 0; None where it can have neither, and for NaN."""
     missing: np.ndarray | None = None if mask is None else mask == 0
-    if value is None or math.isnan(value):
+    if value is None or math.isnan(value) or not can_be(value, band.dtype):
         return missing
     if band.dtype.kind in "ui":
-        limits = np.iinfo(band.dtype)
-        if not value.is_integer() or not limits.min <= value <= limits.max:
-            return missing
         here: np.ndarray = band == band.dtype.type(int(value))
     else:
         with np.errstate(over="ignore"):  # the lowest number of 64 bits, declared for bands of 32, is infinite there

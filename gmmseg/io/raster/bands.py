@@ -16,7 +16,7 @@ from gmmseg.errors import InputError
 from gmmseg.image.sources import WindowSource
 from gmmseg.image.validity import combine
 from gmmseg.image.windows import Window
-from gmmseg.io.nodata import dtype_without_nodata, separate_nodata
+from gmmseg.io.nodata import can_be, dtype_without_nodata, separate_nodata
 from gmmseg.io.raster.gdal import environment, explained, library
 
 __all__ = ["RasterBands", "RasterSource", "bands_of"]
@@ -73,7 +73,7 @@ class RasterBands:
     @property
     def some_missing(self) -> bool:
         """Whether single bands of a pixel can be without data."""
-        return self.masks == "bands" or any(value is not None for value in self.nodata)
+        return self.masks == "bands" or any(can_be(value, self.stored) for value in self.nodata)
 
     @property
     def dtype(self) -> np.dtype[Any]:
