@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import fitting_parameters, guides_of, reading_parameters
 from gmmseg.cli.table import class_table, finite
 from gmmseg.cli.types import FILE, Command, Option
-from gmmseg.errors import OutputError
+from gmmseg.errors import DataWarning, EmptyInputError, OutputError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of
@@ -43,7 +44,7 @@ def those_of_segment(*names: str) -> list[click.Parameter]:
         click.Argument(["images"], metavar="IMAGE|LIST.txt...", nargs=-1, required=True, type=FILE),
         *those_of_segment("k", "features", "covariance", "smooth", "no_smooth", "sample", "outliers"),
         *those_of_segment("class_names", "seed", "mask", "scribbles", "prior", "prior_weight"),
-        *those_of_segment("channel_axis", "channels", "resolution", "max_pixels", "memory"),
+        *those_of_segment("mask_values", "nodata", "channel_axis", "channels", "resolution", "max_pixels", "memory"),
         Option(
             ["-o", "--output"],
             section="Output",
@@ -118,13 +119,21 @@ class _Opened:
         return len(self.paths)
 
     def __iter__(self) -> Iterator[Image]:
-        title = ""
+        title, n_read = "", 0
         for number, path in enumerate(self.paths, 1):
             title = path.name + (f" ({number} of {len(self)})" if len(self) > 1 else "")
             self.progress.stage(title, "reading")
-            image = self.read(path)
+            try:
+                image = self.read(path)
+            except EmptyInputError as error:
+                if number == len(self) and not n_read:
+                    raise
+                warnings.warn(f"{error}; it is left out of the fit", DataWarning, stacklevel=2)
+                continue
+            n_read += 1
             self.progress.stage(title, "taking a sample")
             yield image
+            del image  # before the next is read
         self.progress.stage(f"{len(self)} images" if len(self) > 1 else title, "fitting")
 
 

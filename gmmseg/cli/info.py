@@ -161,7 +161,7 @@ def _readable(name: str, value: Any) -> str:
         return f"{value[0]} x {value[1]} pixels"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if name in ("bands", "overviews", "parts"):
+    if name in ("bands", "other_bands", "masks", "overviews", "parts"):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, list | tuple):
         return " x ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in value)

@@ -17,8 +17,10 @@ from gmmseg.cli.types import (
     Covariance,
     Features,
     Fraction,
+    MaskValues,
     MinSize,
     Names,
+    Nodata,
     Option,
     Outliers,
     Positive,
@@ -113,7 +115,22 @@ _FITTING = (
     _fitting("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result."),
 )
 _READING = (
-    pixels("--mask", type=FILE, help="Label map of the same size; pixels where it is 0 are left out."),
+    pixels(
+        "--mask",
+        type=FILE,
+        help="Label map of the same size, or on a map of the same place; pixels where it is 0 are left out.",
+    ),
+    pixels(
+        "--mask-values",
+        type=MaskValues(),
+        help="Use pixels where a mask, of a scene or a file, has these values (SCL:4,5,6,7) or bits not set "
+        "(QA_PIXEL:~3,4).",
+    ),
+    pixels(
+        "--nodata",
+        type=Nodata(),
+        help="What stands for no data where the file does not declare it: 0, or one number a channel (0,none,-9999).",
+    ),
     pixels(
         "--channel-axis",
         metavar="INT|none",
@@ -201,7 +218,10 @@ def fitting_parameters(context: click.Context) -> dict[str, Any]:
 def reading_parameters(context: click.Context) -> dict[str, Any]:
     """Return the values of `reading_options`, and of `memory_option` if there, as `gmmseg.io.read` takes them."""
     given = context.params
-    same = {name: given[name] for name in ("mask", "channel_axis", "channels", "resolution", "max_pixels")}
+    same = {
+        name: given[name]
+        for name in ("mask", "mask_values", "nodata", "channel_axis", "channels", "resolution", "max_pixels")
+    }
     return {**same, "memory": given["memory"] // 2 if "memory" in given else None}
 
 
@@ -228,6 +248,9 @@ def guides_of(options: dict[str, Any], n_images: int) -> list[Path]:
             raise click.UsageError(f"--{name} is of one image, but {n_images} are given; run them one at a time")
     for guide in guides:
         identify(guide)
+    if options["mask_values"] is not None:
+        named = Path(options["mask_values"].rpartition(":")[0])  # a file, or a mask that scenes have
+        guides += [named] if named.is_file() else []
     return guides
 
 

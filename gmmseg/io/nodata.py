@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-__all__ = ["can_be", "dtype_without_nodata", "separate_nodata"]
+from gmmseg.errors import ParameterError
+from gmmseg.image import Image
+from gmmseg.image.sources import ArraySource, Source, WindowSource
+from gmmseg.image.validity import combine, finite
+from gmmseg.image.windows import Window, everything
+
+__all__ = ["can_be", "dtype_without_nodata", "separate_nodata", "with_nodata"]
 
 
 def can_be(value: float | None, stored: np.dtype[Any]) -> bool:
@@ -86,3 +93,53 @@ def _missing(band: np.ndarray, value: float | None, mask: np.ndarray | None) -> 
         with np.errstate(over="ignore"):  # the lowest number of 64 bits, declared for bands of 32, is infinite there
             here = band == band.dtype.type(value)
     return here if missing is None else missing | here
+
+
+def with_nodata(image: Image, nodata: float | Sequence[float | None]) -> Image:
+    """Return an image in which numbers stand for no data that its file does not declare.
+
+    Parameters
+    ----------
+    image : Image
+    nodata : float or sequence of (float or None)
+        Of every channel, or one a channel.
+
+    Raises
+    ------
+    ParameterError
+        There are more or fewer numbers than channels.
+    """
+    each = nodata if isinstance(nodata, Sequence) else [nodata]
+    values = [None if value is None else float(value) for value in each]
+    if len(values) == 1:
+        values *= image.n_channels
+    if len(values) != image.n_channels:
+        raise ParameterError(
+            f"{image.name} has {image.n_channels} channels, but nodata={nodata} has {len(values)} numbers; give one of "
+            "all, or one a channel"
+        )
+    source = _Declared(image.pixels, tuple(values), color=image.color)
+    if not image.in_memory:
+        return replace(image, pixels=source)
+    pixels, valid = source.read(everything(image.shape))
+    return replace(image, pixels=ArraySource(pixels), valid=combine(image.valid, valid))
+
+
+class _Declared(WindowSource):
+    """A source of which some numbers stand for no data."""
+
+    def __init__(self, whole: Source, nodata: tuple[float | None, ...], *, color: bool) -> None:
+        self.whole, self.nodata, self.color = whole, nodata, color
+        self.shape, self.blocks, self.sweep = tuple(whole.shape), tuple(whole.blocks), whole.sweep
+        some = not color and any(can_be(value, whole.dtype) for value in nodata)
+        self.dtype: np.dtype[Any] = dtype_without_nodata(whole.dtype, self.shape[-1]) if some else whole.dtype
+
+    def select(self, channels: tuple[int, ...]) -> _Declared:
+        """Return some channels; the others are not read."""
+        return _Declared(self.whole.select(channels), tuple(self.nodata[c] for c in channels), color=False)
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the pixels of a window, and where they are valid."""
+        pixels, valid = self.whole.read(window)
+        measured, there = separate_nodata(np.array(pixels), self.nodata, color=self.color)
+        return measured, combine(combine(valid, there), finite(measured, every=self.color))

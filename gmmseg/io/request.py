@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,10 @@ class Reading:
         it is read whole. Each asks `require_bytes` or `require_room` before it takes them.
     resolution : float, optional
         Width of a pixel of a satellite scene, in metres; by default that of its finest band.
+    nodata : float or sequence of (float or None), optional
+        What stands for no data besides what the file declares: in every channel, or one number a channel.
+    mask_values : str, optional
+        As of `gmmseg.io.mask_rule.MaskRule.parse`.
     """
 
     mask: Any = None
@@ -52,6 +57,8 @@ class Reading:
     memory: int | None = None
     budget: int = MEMORY
     resolution: float | None = None
+    nodata: float | Sequence[float | None] | None = None
+    mask_values: str | None = None
 
     def __post_init__(self) -> None:
         """Allow what any ordinary file needs, however little memory there is for pixels."""
@@ -63,6 +70,11 @@ class Reading:
     def memory_unchosen(self) -> int | None:
         """Bytes that pixels may take before channels are chosen: none, so that the others are never decoded."""
         return self.memory if self.channels is None else 0
+
+    @property
+    def plain(self) -> Reading:
+        """The same for a file that belongs to an image, such as its mask: all of it, as it is."""
+        return Reading(max_pixels=self.max_pixels, memory=self.memory, budget=self.budget)
 
 
 def chosen(image: Image, reading: Reading) -> Image:

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import tifffile
 
+from gmmseg.errors import ParameterError
+from gmmseg.image import Image
 from gmmseg.image.windows import everything
 from gmmseg.io import read, read_info
-from gmmseg.io.nodata import can_be, dtype_without_nodata, separate_nodata
+from gmmseg.io.nodata import can_be, dtype_without_nodata, separate_nodata, with_nodata
 from gmmseg.io.request import Reading
 from gmmseg.io.tiff.decoding import read_tiff
 
@@ -116,3 +118,42 @@ def test_one_band_that_cannot_be_missing_makes_every_pixel_valid():
     assert separate_nodata(np.zeros((2, 2), np.uint8), (0.0, None))[1] is None
     masks = np.array([[255, 255], [0, 0], [0, 255]], np.uint8)
     assert separate_nodata(np.ones((3, 2), np.uint8), (None, None), masks=masks)[1].tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("memory", [None, 0])
+def test_numbers_that_nobody_declared_stand_for_no_data(tmp_path, rng, memory):
+    values = rng.integers(1, 99, (5, 6, 3)).astype(np.uint16)
+    values[0, 0] = 0
+    values[1, 1, 0], values[2, 2, 2] = 0, 7
+    np.save(tmp_path / "a.npy", values)
+
+    def missing(nodata):
+        image = read(tmp_path / "a.npy", channel_axis=-1, channels="3,2,1", memory=memory, nodata=nodata)
+        part = image.crop(everything(image.shape))
+        assert image.in_memory == (memory is None)
+        assert image.pixels.dtype == part.pixels.dtype == np.float32
+        valid = part.valid if part.valid is not None else np.ones((5, 6), bool)
+        return np.argwhere(np.isnan(part.array)).tolist(), np.argwhere(~valid).tolist()
+
+    everywhere = [[0, 0, 0], [0, 0, 1], [0, 0, 2], [1, 1, 2]]
+    assert missing(0) == (everywhere, [[0, 0]])
+    seven = np.argwhere(values[..., 2] == 7).tolist()
+    assert missing((7, None, 0)) == (sorted([[0, 0, 2], [1, 1, 2], *([r, c, 0] for r, c in seven)]), [])
+
+
+def test_nodata_of_a_colour_is_of_all_channels(tmp_path):
+    rgb = np.full((4, 5, 3), 9, np.uint8)
+    rgb[0, 0] = 0
+    rgb[1, 1, 0] = 0
+    tifffile.imwrite(tmp_path / "a.tif", rgb, photometric="rgb")
+    image = read(tmp_path / "a.tif", nodata=0)
+    assert (image.color, image.pixels.dtype) == (True, np.uint8)
+    assert np.argwhere(~image.valid).tolist() == [[0, 0]]
+
+
+def test_a_number_for_each_channel():
+    image = Image(np.zeros((3, 4, 2)), name="a")
+    with pytest.raises(
+        ParameterError, match=r"a has 2 channels, but nodata=\(1, 2, 3\) has 3 numbers; give one of all"
+    ):
+        with_nodata(image, (1, 2, 3))
