@@ -388,7 +388,8 @@ def apply(
     """
     hints, effort = Hints(scribbles, prior, prior_weight), Effort(memory, threads, progress)
     strength = None if smooth is None else strength_of(smooth)
-    opened = model.view(open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory)))
+    reading = Reading(mask, channel_axis, model.channels_in(image), memory=memory // 2, budget=memory)
+    opened = model.view(open_image(image, reading))
     if adapt:
         from gmmseg.model import adapting  # here, because most runs do not adapt
 

@@ -103,6 +103,7 @@ def command(
     from gmmseg.model import load_model
 
     fitted, saving = load_model(model), saving_parameters(context)
+    reading = reading_parameters(context)
     parameters = {name: options[name] for name in ("scribbles", "prior", "prior_weight", "memory", "threads")}
     parameters |= {"smooth": 0.0 if options["no_smooth"] else smooth, "min_size": options["min_size"]}
 
@@ -116,7 +117,7 @@ def command(
             job.outputs,
             model=suited,
             parameters=parameters,
-            reading=reading_parameters(context),
+            reading=reading | {"channels": reading["channels"] or fitted.channels_in(job.source)},
             saving=saving,
             overwrite=options["overwrite"],
             stage=partial(progress.stage, title),

@@ -170,6 +170,7 @@ def _model(
         image.n_channels,
         image.color,
         memberships=memberships,
+        channel_names=image.band_names,
     )
 
 

@@ -158,9 +158,11 @@ def survey(
     first, recipe, scenes, empty, guidance = None, request.recipe, [], [], None
     parts: list[Sample] = []
     for image in images:
+        image = image if first is None else image.in_order_of(first.band_names, of=first.name)
         first = image if first is None else first
         recipe = Recipe.default(image) if recipe is None else recipe
-        recipe = learned(recipe, [image] if request.n_images == 1 else images)
+        ordered = (each.in_order_of(first.band_names, of=first.name) for each in images)
+        recipe = learned(recipe, [image] if request.n_images == 1 else ordered)
         recipe.check(image)
         if recipe.groups(image) != recipe.groups(first) or image.color != first.color:
             raise ParameterError(f"{image.name} and {first.name} are of different kinds; fit one model to each kind")

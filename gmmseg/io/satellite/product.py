@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from gmmseg.errors import InputError
-from gmmseg.image.channels import Channels, positions
+from gmmseg.image.channels import Channels, matching, positions
 from gmmseg.io.satellite.band_files import BandFile
 
 __all__ = ["Band", "Product", "metadata_text", "of_one_scene", "parsed"]
@@ -97,6 +97,14 @@ class Product:
                     f"choose others by channels, as in {','.join(each.name.split('/')[0] for each in self.bands[:3])}"
                 )
             return tuple(band for band in self.bands if band.surface) or self.bands
+        if isinstance(channels, tuple) and _are_names(channels):
+            same = matching([str(each) for each in channels], self.names)
+            if isinstance(same, str):
+                raise InputError(
+                    f"{self.folder} has no band {same}; it has {', '.join(self.names)}: choose among these, or give a "
+                    "scene that has it"
+                )
+            return tuple(self.bands[i] for i in same)
         listed = channels.split(",") if isinstance(channels, str) else channels
         wanted = [self._full(each) for each in (listed if isinstance(listed, Sequence) else [listed])]
         return tuple(self.bands[i] for i in positions(wanted, len(self.bands), self.names, image=str(self.folder)))
@@ -112,6 +120,11 @@ class Product:
     def mask(self, name: str) -> BandFile | None:
         """Return the file of a mask by its name; None where it has none of that name."""
         return self.masks.get(name.upper())
+
+
+def _are_names(channels: tuple[int | str, ...]) -> bool:
+    """Whether these are all names of two parts, as another scene or a model has them."""
+    return all(isinstance(each, str) and "/" in each for each in channels)
 
 
 def of_one_scene(folder: Path, files: Sequence[BandFile]) -> None:
