@@ -43,6 +43,14 @@ def those_of_segment(*names: str) -> list[click.Parameter]:
     params=[
         click.Argument(["images"], metavar="IMAGE|LIST.txt...", nargs=-1, required=True, type=FILE),
         *those_of_segment("k", "features", "covariance", "smooth", "no_smooth", "sample", "outliers"),
+        Option(
+            ["--weight"],
+            section="Classes",
+            type=click.Choice(("equal", "area")),
+            default="equal",
+            show_default=True,
+            help="What say each of many images has: the same, or by the area of its valid pixels.",
+        ),
         *those_of_segment("class_names", "seed", "mask", "scribbles", "prior", "prior_weight"),
         *those_of_segment("mask_values", "nodata", "channel_axis", "channels", "resolution", "max_pixels", "memory"),
         Option(
@@ -69,8 +77,8 @@ def command(
     """Fit one model to one image or to many of a kind.
 
     IMAGE is an image, a folder of images or a LIST.txt of one path a line, of which each has an equal say, whatever its
-    size; they are read one after the other. `gmmseg apply` gives their classes, with the same numbers, to these and
-    other images.
+    size, unless --weight says otherwise; they are read one after the other. `gmmseg apply` gives their classes, with
+    the same numbers, to these and other images.
 
     \b
     Examples:
@@ -94,7 +102,9 @@ def command(
             return read(path, **reading_parameters(context))
 
         try:
-            same = {name: options[name] for name in ("scribbles", "prior", "prior_weight", "memory", "threads")}
+            same = {
+                name: options[name] for name in ("scribbles", "prior", "prior_weight", "weight", "memory", "threads")
+            }
             model = fit(_Opened(sources, open_one, progress), **fitting, **same)
         finally:
             progress.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -51,6 +52,8 @@ class Sample:
         Variance by which the features are taken to be uncertain, see `take_sample`.
     alike : ndarray, shape (d, m), float32, optional
         Pixels at places that depend neither on chance nor on the size of the image: what a start is looked for in.
+    area : float
+        Of the valid pixels, in squares of the image's spacing, or in pixels; 1 unless it was asked for.
     """
 
     planes: Array
@@ -61,6 +64,7 @@ class Sample:
     patches: Patches | None = None
     noise: Array | float = 0.0
     alike: Array | None = None
+    area: float = 1.0
 
     @property
     def relative_weights(self) -> Array | None:
@@ -86,6 +90,8 @@ class SampleRequest:
     alike : int
         About how many pixels at places that are the same in images of any size.
     threads : int
+    by_area : bool
+        Whether the area of valid pixels is asked for.
     """
 
     recipe: Recipe
@@ -95,6 +101,7 @@ class SampleRequest:
     patches: int = 0
     alike: int = 0
     threads: int = 1
+    by_area: bool = False
 
 
 def take_sample(
@@ -111,6 +118,9 @@ def take_sample(
     longest side at weight 1, and in inverse proportion to the weight: under a free covariance the scale of a feature
     changes nothing, only what is known less exactly weighs less.
     """
+    if request.by_area:
+        area = _area(image)
+        return replace(take_sample(image, replace(request, by_area=False), rng, guidance), area=area)
     recipe = request.recipe
     if request.count is None and not image.in_memory:
         raise ParameterError(f"{image.name} does not fit into the memory allowed; give a number of pixels as sample")
@@ -139,6 +149,13 @@ def take_sample(
     index = np.unravel_index(found.flat, image.shape)
     prior, classes = guidance.log_prior(request.k, index), guidance.classes(index)
     return Sample(planes, None, prior, classes, variation, around, noise)
+
+
+def _area(image: Image) -> float:
+    """Area of the valid pixels, as pixels that are spread evenly tell it."""
+    (taken,) = take_each(image, [places_alike(image.shape, _PLACES)])
+    share = 1.0 if taken.valid is None else float(taken.valid.mean())
+    return image.n_pixels * share * math.prod(image.spacing or (1.0,))
 
 
 def _warn_of_lost_steps(image: Image, values: Array) -> None:
@@ -209,7 +226,7 @@ def _patches(
 
 
 def join_samples(parts: Sequence[Sample]) -> Sample:
-    """Samples of several images as one, in which each image has the same say."""
+    """Samples of several images as one, in which each has a say by its area, or the same where all areas are 1."""
     planes = np.concatenate([part.planes for part in parts], axis=1)
     if len(parts) == 1:
         return replace(parts[0], planes=planes)
@@ -218,15 +235,21 @@ def join_samples(parts: Sequence[Sample]) -> Sample:
     alike = np.concatenate(each, axis=1)[:, np.argsort(ranks, kind="stable")] if each else None
     noise = np.mean([np.broadcast_to(part.noise, len(planes)) for part in parts], axis=0)
     sizes = [part.planes.shape[1] for part in parts]
-    if all(part.weights is None for part in parts) and min(sizes) >= ENOUGH * max(sizes):
+    unlike = any(part.area != parts[0].area for part in parts)
+    if not unlike and all(part.weights is None for part in parts) and min(sizes) >= ENOUGH * max(sizes):
         return Sample(planes, noise=noise, alike=alike)
-    equal = [
-        np.full(part.planes.shape[1], 1 / max(1, part.planes.shape[1]))
-        if part.weights is None
-        else part.weights / max(1.0, part.weights.sum())
+    largest = max(part.area for part in parts) or 1.0
+    weights = [
+        part.area
+        / largest
+        * (
+            np.full(part.planes.shape[1], 1 / max(1, part.planes.shape[1]))
+            if part.weights is None
+            else part.weights / max(1.0, part.weights.sum())
+        )
         for part in parts
     ]
-    return Sample(planes, np.concatenate(equal), noise=noise, alike=alike)
+    return Sample(planes, np.concatenate(weights), noise=noise, alike=None if unlike else alike)
 
 
 def values_as_sample(image: Image, recipe: Recipe, values: Array, counts: Array) -> Sample:

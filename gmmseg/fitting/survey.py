@@ -54,6 +54,8 @@ class SurveyRequest:
     alike : int
         As of `SampleRequest`; of all images together.
     threads : int
+    by_area : bool
+        Whether each image has a say by the area of its valid pixels; otherwise all have the same.
     """
 
     recipe: Recipe | None
@@ -64,6 +66,7 @@ class SurveyRequest:
     patches: bool = False
     alike: int = 0
     threads: int = 1
+    by_area: bool = False
 
 
 class Survey(NamedTuple):
@@ -176,6 +179,7 @@ def survey(
             patches=request.n_images * request.patches,
             alike=-(-request.alike // request.n_images),
             threads=request.threads,
+            by_area=request.by_area,
         )
         guidance = None if guide is None else guide(image)
         found = take_sample(image, asked, rng, guidance)
@@ -187,7 +191,8 @@ def survey(
         if around is not None:
             variation = contrast(image, recipe) if variation is None else variation
             features = recipe.planes_of(image, around.values, around.flat, threads=request.threads)
-            scenes.append((image if request.n_images == 1 else image.without_pixels(), around, features, variation))
+            kept = image if request.n_images == 1 else image.without_pixels()
+            scenes.append((kept, around, features, variation, found.area))
         parts.append(replace(found, variation=variation))
     if first is None or recipe is None:
         raise ParameterError("images is empty; give at least one image")
@@ -196,9 +201,10 @@ def survey(
     parts = parts or [empty[0][1]]
     sample = join_samples(parts)
     center, scale = _rescale(first, recipe, sample)
+    largest = max((part.area for part in parts), default=1.0) or 1.0
     ready = tuple(
-        Scene(image, recipe, around, features, center, scale, variation)
-        for image, around, features, variation in scenes
+        Scene(image, recipe, around, features, center, scale, variation, area / largest)
+        for image, around, features, variation, area in scenes
     )
     noise = np.maximum(_LEAST_NOISE, sample.noise / scale**2)
     return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance)
