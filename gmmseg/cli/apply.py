@@ -75,7 +75,9 @@ class _Apply(Command):
             help="How much neighbouring pixels agree, 0 to 1.  [default: the model's]",
         ),
         *those_of_segment("no_smooth", "mask", "scribbles", "prior", "prior_weight"),
-        *those_of_segment("mask_values", "nodata", "channel_axis", "channels", "resolution", "max_pixels", "memory"),
+        *those_of_segment(
+            "mask_values", "nodata", "channel_axis", "channels", "resolution", "magnitude", "max_pixels", "memory"
+        ),
         *those_of_segment("min_size"),
         *those_of_segment("output", "out_dir", "cog", *_LAYERS, "soft_type", *PICTURES),
         Option(

@@ -52,7 +52,9 @@ def those_of_segment(*names: str) -> list[click.Parameter]:
             help="What say each of many images has: the same, or by the area of its valid pixels.",
         ),
         *those_of_segment("class_names", "seed", "mask", "scribbles", "prior", "prior_weight"),
-        *those_of_segment("mask_values", "nodata", "channel_axis", "channels", "resolution", "max_pixels", "memory"),
+        *those_of_segment(
+            "mask_values", "nodata", "channel_axis", "channels", "resolution", "magnitude", "max_pixels", "memory"
+        ),
         Option(
             ["-o", "--output"],
             section="Output",

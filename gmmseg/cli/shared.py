@@ -152,6 +152,12 @@ _READING = (
         type=Positive(),
         help="Pixels that all bands of a satellite scene are brought to.  [default: those of its finest band]",
     ),
+    pixels(
+        "--magnitude",
+        is_flag=True,
+        show_default=False,
+        help="Take complex numbers of a raster, as of radar, by their magnitude.",
+    ),
     pixels("--max-pixels", type=WholeNumber(1), default=MAX_PIXELS, help="Refuse larger images before decoding them."),
 )
 
@@ -220,7 +226,16 @@ def reading_parameters(context: click.Context) -> dict[str, Any]:
     given = context.params
     same = {
         name: given[name]
-        for name in ("mask", "mask_values", "nodata", "channel_axis", "channels", "resolution", "max_pixels")
+        for name in (
+            "mask",
+            "mask_values",
+            "nodata",
+            "channel_axis",
+            "channels",
+            "resolution",
+            "magnitude",
+            "max_pixels",
+        )
     }
     return {**same, "memory": given["memory"] // 2 if "memory" in given else None}
 

@@ -16,7 +16,9 @@ from gmmseg.features import Recipe
 from gmmseg.features.contrast import NeighbourPairs
 from gmmseg.fitting.counting import distinct_values, rounding, spread_over_intervals
 from gmmseg.fitting.patches import Layout, Patches
+from gmmseg.fitting.undeclared import warn_of_margins
 from gmmseg.image import Image
+from gmmseg.image.distortion import ground_share
 from gmmseg.image.pixels import ENOUGH, Taken, places_alike, sample_and_take, take_each
 
 if TYPE_CHECKING:
@@ -131,6 +133,7 @@ def take_sample(
     # Always the same pixels: what another seed changes shall not be what was looked at.
     found, (*answers, same) = sample_and_take(image, request.count, np.random.default_rng(0), [*asked, alike])
     _warn_of_lost_steps(image, found.values)
+    warn_of_margins(image, found.values)
     variation = None if pairs is None else pairs.contrast(image, recipe, answers[0])
     around = None if layout is None else _patches(image, request, layout, answers[-1], found.flat, guidance)
     if request.by_value and guidance is None and recipe.by_value:
@@ -155,7 +158,7 @@ def _area(image: Image) -> float:
     """Area of the valid pixels, as pixels that are spread evenly tell it."""
     (taken,) = take_each(image, [places_alike(image.shape, _PLACES)])
     share = 1.0 if taken.valid is None else float(taken.valid.mean())
-    return image.n_pixels * share * math.prod(image.spacing or (1.0,))
+    return image.n_pixels * share * math.prod(image.spacing or (1.0,)) * ground_share(image)
 
 
 def _warn_of_lost_steps(image: Image, values: Array) -> None:

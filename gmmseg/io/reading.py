@@ -40,6 +40,7 @@ def read(
     resolution: float | None = None,
     nodata: float | Sequence[float | None] | None = None,
     mask_values: str | None = None,
+    magnitude: bool = False,
 ) -> Image:
     """Read an image file, or several files of one grid as the channels of one image.
 
@@ -75,6 +76,8 @@ def read(
     mask_values : str, optional
         A mask by its values, as "SCL:4,5,6,7", or by bits that are not set, as "QA_PIXEL:~3,4": of a scene the name of
         one of its masks, otherwise of a file.
+    magnitude : bool
+        Take complex numbers of a raster, as of radar, by their magnitude.
 
     Returns
     -------
@@ -94,7 +97,7 @@ def read(
     budget = MEMORY if memory is None else 2 * memory
     return read_with(
         path,
-        Reading(mask, channel_axis, channels, max_pixels, memory, budget, resolution, nodata, mask_values),
+        Reading(mask, channel_axis, channels, max_pixels, memory, budget, resolution, nodata, mask_values, magnitude),
     )
 
 

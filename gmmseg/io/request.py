@@ -48,6 +48,8 @@ class Reading:
         What stands for no data besides what the file declares: in every channel, or one number a channel.
     mask_values : str, optional
         As of `gmmseg.io.mask_rule.MaskRule.parse`.
+    magnitude : bool
+        Whether complex numbers of a raster are taken by their magnitude; they are refused otherwise.
     """
 
     mask: Any = None
@@ -59,6 +61,7 @@ class Reading:
     resolution: float | None = None
     nodata: float | Sequence[float | None] | None = None
     mask_values: str | None = None
+    magnitude: bool = False
 
     def __post_init__(self) -> None:
         """Allow what any ordinary file needs, however little memory there is for pixels."""

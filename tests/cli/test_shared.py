@@ -57,6 +57,7 @@ def test_defaults_are_those_of_segment():
             "channel_axis": "auto",
             "channels": None,
             "resolution": None,
+            "magnitude": False,
             "max_pixels": 512_000_000,
             "memory": 1 << 29,
         }

@@ -125,7 +125,7 @@ def open_raster(path: Path, reading: Reading) -> Image:
     with explained(path), environment():
         dataset = open_dataset(path, reading)
         try:
-            source = RasterSource(path, dataset, bands_of(path, dataset))
+            source = RasterSource(path, dataset, bands_of(path, dataset, magnitude=reading.magnitude))
         except BaseException:
             dataset.close()
             raise
@@ -297,6 +297,7 @@ def describe(path: Path) -> dict[str, Any]:
         described["overviews"] = dataset.overviews(1)
         if any(value is not None for value in dataset.nodatavals):
             described["nodata"] = ", ".join(dict.fromkeys(f"{v:.17g}" for v in dataset.nodatavals if v is not None))
+        described |= _meanings(facts)
         spacing = _spacing(geo.transform)
         described["georeferenced"] = bool(spacing or geo.gcps or geo.rpcs)
         wkt = geo.crs or geo.gcps_crs
@@ -308,6 +309,16 @@ def describe(path: Path) -> dict[str, Any]:
             if all(map(math.isfinite, bounds.values())):
                 described["bounds"] = bounds
         return described
+
+
+def _meanings(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what stored numbers mean where they are not what was measured: scales, offsets and units of bands."""
+    found: dict[str, Any] = {}
+    for name, key, usual in (("scale", "scales", 1), ("offset", "offsets", 0), ("unit", "units", None)):
+        each = [value or usual for value in facts[key]]
+        if any(value != usual for value in each):
+            found[name] = each[0] if len(set(each)) == 1 else each
+    return found
 
 
 def crs_name(wkt: str) -> str:

@@ -253,3 +253,23 @@ def test_a_value_of_one_band_is_missing_in_that_band_however_bands_come(write_ra
     image = read(virtual, memory=memory)
     assert np.argwhere(np.isnan(image.array)).tolist() == [[2, 3, 1], [4, 5, 1]]
     assert image.crop(everything(image.shape)).valid is None
+
+
+@pytest.mark.parametrize(("dtype", "becomes"), [("complex64", "float32"), ("complex128", "float64")])
+@pytest.mark.parametrize("memory", [None, 0])
+def test_complex_numbers_are_refused_or_taken_by_their_magnitude(write_raster, rng, dtype, becomes, memory):
+    bands = (rng.normal(0, 9, (2, 20, 30)) + 1j * rng.normal(0, 9, (2, 20, 30))).astype(dtype)
+    path = write_raster(bands)
+    with pytest.raises(
+        InputError, match=rf"r\.tif holds complex numbers \({dtype}\); take their magnitude by --magnitude"
+    ):
+        read(path, memory=memory)
+    image = read(path, memory=memory, magnitude=True)
+    assert (image.pixels.dtype, image.in_memory) == (becomes, memory is None)
+    np.testing.assert_allclose(image.array, np.moveaxis(np.abs(bands), 0, -1), rtol=1e-6)
+
+
+def test_whole_complex_numbers(write_raster):
+    bands = np.full((1, 20, 30), 3 + 4j, np.complex64)
+    path = write_raster(bands, dtype="complex_int16")
+    assert (read(path, magnitude=True).array == 5).all()
