@@ -14,7 +14,7 @@ from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.io.formats import FORMATS, GDAL, first_bytes, identify, is_text
 from gmmseg.io.parts import files_of
 from gmmseg.io.regular import require_regular
-from gmmseg.io.satellite.band_files import require_whole_scenes
+from gmmseg.io.satellite.band_files import is_metadata, require_whole_scenes
 
 __all__ = ["Found", "find_images", "images_of"]
 
@@ -75,7 +75,7 @@ def find_images(sources: Sequence[str | os.PathLike[str]], *, without: Path) -> 
             found += _in_folder(source, _apart(source, without))
         elif not source.exists() and _MAGIC & set(str(source)):
             found += _by_pattern(source, without)
-        elif source.suffix.lower() == ".txt":
+        elif source.suffix.lower() == ".txt" and not is_metadata(source):
             named += _in_list(source)
         elif not source.exists():
             raise InputError(f"{source} does not exist; give a folder, a pattern in quotes, a list or images")
@@ -211,7 +211,7 @@ def images_of(paths: Sequence[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        if path.suffix.lower() == ".txt" and path.is_file():
+        if path.suffix.lower() == ".txt" and path.is_file() and not is_metadata(path):
             found += _in_list(path)
             continue
         if not path.is_dir() or _is_image(path):  # a folder of DICOM files, or of the bands of a scene, is one image

@@ -319,6 +319,10 @@ def suffixes_for(kind: ResultKind, formats: tuple[FileFormat, ...] = FORMATS) ->
 
 def _unknown(path: Path, start: bytes) -> InputError:
     """Say what a file of no known format looks like."""
+    from gmmseg.io.satellite.band_files import is_metadata  # here, because most files are known
+
+    if is_metadata(path):
+        return InputError(f"{path} is the metadata of a satellite scene; give the folder of the scene: {path.parent}")
     formats = (*FORMATS, *outsiders())
     known = ", ".join(each.name for each in formats)
     suffix = path.suffix.lower()

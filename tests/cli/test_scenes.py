@@ -171,3 +171,10 @@ def test_info_of_a_scene(run, june):
     told = run("info", june).out
     for words in ("Sentinel-2 L2A", "B08/nir", "B01/coastal, B09/nir09", "0.0001", "-0.1", "SCL", "60 x 60 pixels"):
         assert words in told
+
+
+def test_metadata_in_place_of_the_scene(refuse, folder, june):
+    path = (june / "MTD_MSIL2A.xml").relative_to(folder)
+    said = f"{path} is the metadata of a satellite scene; give the folder of the scene: {path.parent}"
+    assert said in refuse("segment", path, "-k", 2, code=1)
+    assert "is the metadata of a satellite scene" in refuse("info", path, code=1)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gmmseg.errors import ParameterError
 
-__all__ = ["SAFE", "BandFile", "band_file", "files_in", "is_scene", "require_whole_scenes"]
+__all__ = ["SAFE", "BandFile", "band_file", "files_in", "is_metadata", "is_scene", "require_whole_scenes"]
 
 SAFE = re.compile(r"S2[A-Z]_(MSIL1C|MSIL2A)_(\d{8}T\d{6})_.*", re.IGNORECASE)
 """How folders of Sentinel-2 are named."""
@@ -29,6 +29,7 @@ _OF_LANDSAT = re.compile(
     r"\.tiff?",
     re.IGNORECASE,
 )
+_METADATA = re.compile(r"MTD_(?:MSIL1C|MSIL2A|TL)\.xml|L[COTE]0[4-9]_.*_MTL\.(?:txt|xml|json)", re.IGNORECASE)
 _PLACES = ("", "R10m", "R20m", "R60m")  # of band files in a folder of images
 _GRANULES = ("GRANULE/*/IMG_DATA", "GRANULE/*/IMG_DATA/R*m", "GRANULE/*/QI_DATA", "IMG_DATA", "IMG_DATA/R*m")
 _MOST_FILES = 10_000  # in a folder that is looked through for a scene: one has some hundreds
@@ -147,6 +148,11 @@ def band_file(path: Path) -> BandFile | None:
 
 def _upper(text: str | None) -> str:
     return (text or "").upper()
+
+
+def is_metadata(path: Path) -> bool:
+    """Whether a file is named as the metadata of a scene, which is its folder."""
+    return _METADATA.fullmatch(path.name) is not None
 
 
 def is_scene(folder: Path) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gmmseg.errors import ParameterError
-from gmmseg.io.satellite.band_files import SAFE, band_file, files_in, is_scene, require_whole_scenes
+from gmmseg.io.satellite.band_files import SAFE, band_file, files_in, is_metadata, is_scene, require_whole_scenes
 
 LANDSAT = "LC08_L2SP_195028_20230605_20230613_02_T1"
 
@@ -92,3 +92,9 @@ def test_one_band_of_several_scenes_and_other_files_are_images_of_their_own():
         [Path("a/B02.jp2"), Path("b/B03.jp2"), Path("photo.tif"), Path("a/B02.jp2"), Path("a/SCL.jp2")]
     )
     require_whole_scenes([Path(f"T32TQM_2023060{day}T101559_B02_10m.jp2") for day in (5, 7)])
+
+
+def test_metadata_are_known_by_their_names():
+    assert is_metadata(Path("x.SAFE/MTD_MSIL2A.xml"))
+    assert is_metadata(Path(f"{LANDSAT}_MTL.txt"))
+    assert not is_metadata(Path("list.txt"))
