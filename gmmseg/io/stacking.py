@@ -170,7 +170,8 @@ def _bands_of_one_scene(parts: Sequence[Path]) -> tuple[str, ...]:
             f"{known[0].path.name} and {other.path.name} are of two {what}, not bands of one scene; stack the bands of "
             "one, or give the two as images of their own"
         )
-    return tuple(each.name for each in known) if len(known) == len(parts) else ()
+    certain = any(each.certain for each in known)
+    return tuple(each.name for each in known) if certain and len(known) == len(parts) else ()
 
 
 def _layout(images: Sequence[Image | None]) -> tuple[tuple[int, int], ...]:

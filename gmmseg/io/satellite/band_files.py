@@ -120,6 +120,11 @@ class BandFile:
         return self.band if self.common is None else f"{self.band}/{self.common}"
 
     @property
+    def certain(self) -> bool:
+        """Whether nothing else is called so: B02.tif may well be a well of a plate under a microscope."""
+        return bool(self.scene or self.metres or self.path.suffix.lower() == ".jp2" or self.band == "B8A")
+
+    @property
     def resolution(self) -> int:
         """Metres that sort files of one band: where the name does not say them, all are alike."""
         return self.metres or 0
@@ -159,7 +164,7 @@ def is_scene(folder: Path) -> bool:
     """Whether a folder is a scene by its name, or by those of the files in it."""
     if SAFE.fullmatch(folder.name) or any(folder.glob("MTD_MSIL[12][AC].xml")):
         return True
-    return any(each.common is not None for each in files_in(folder))
+    return any(each.common is not None and each.certain for each in files_in(folder))
 
 
 def files_in(folder: Path) -> list[BandFile]:
@@ -184,7 +189,7 @@ def require_whole_scenes(images: Iterable[Path]) -> None:
     seen: dict[tuple[str, Path], BandFile] = {}
     for image in images:
         found = None if image.is_dir() else band_file(image)
-        if found is None or found.common is None:
+        if found is None or found.common is None or not found.certain:
             continue
         key = (found.scene, Path() if found.scene else found.path.parent)
         first = seen.setdefault(key, found)

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 from gmmseg.errors import InputError
 from gmmseg.image.channels import Channels, matching, positions
+from gmmseg.io.raster.beside import require_inside
 from gmmseg.io.satellite.band_files import BandFile
 
 __all__ = ["Band", "Product", "metadata_text", "of_one_scene", "parsed"]
@@ -153,8 +154,9 @@ def metadata_text(path: Path) -> str:
     Raises
     ------
     InputError
-        It is too large, or no text.
+        It is too large, no text, or no regular file of its folder.
     """
+    require_inside(path, path.parent.resolve(), path.parent)
     with open(path, "rb") as file:
         content = file.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:

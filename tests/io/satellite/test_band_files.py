@@ -59,13 +59,18 @@ def test_scenes_are_known_by_the_name_of_the_folder_or_of_its_files(tmp_path):
     safe = tmp_path / "S2B_MSIL1C_20230605T101559_N0509_R065_T32TQM_20230605T150000.SAFE"
     assert SAFE.fullmatch(safe.name)
     assert is_scene(safe)
-    for name in ("plain", "loose", "masks", "renamed"):
+    for name in ("plain", "loose", "masks", "renamed", "wells", "tiffs"):
         (tmp_path / name).mkdir()
     (tmp_path / "plain" / "photo.tif").touch()
     (tmp_path / "loose" / "B02.jp2").touch()
     (tmp_path / "masks" / "SCL.tif").touch()
     (tmp_path / "renamed" / "MTD_MSIL2A.xml").touch()
-    assert [is_scene(tmp_path / name) for name in ("plain", "loose", "masks", "renamed")] == [False, True, False, True]
+    for well in ("B02", "B03", "C02"):  # of a plate under a microscope
+        (tmp_path / "wells" / f"{well}.tif").touch()
+    for band in ("B02", "B8A"):
+        (tmp_path / "tiffs" / f"{band}.tif").touch()
+    scenes = [each.name for each in sorted(tmp_path.iterdir()) if is_scene(each)]
+    assert scenes == ["loose", "renamed", "tiffs"]
 
 
 def test_files_are_found_where_products_have_them(tmp_path):
@@ -98,3 +103,7 @@ def test_metadata_are_known_by_their_names():
     assert is_metadata(Path("x.SAFE/MTD_MSIL2A.xml"))
     assert is_metadata(Path(f"{LANDSAT}_MTL.txt"))
     assert not is_metadata(Path("list.txt"))
+
+
+def test_wells_of_a_plate_are_images_of_their_own():
+    require_whole_scenes([Path("plate/B02.tif"), Path("plate/B03.tif")])

@@ -1,5 +1,6 @@
 """What names and metadata say of a scene, before a pixel is read."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,15 @@ def test_metadata_of_any_size_are_not_read(tmp_path):
         file.truncate((16 << 20) + 1)
     with pytest.raises(InputError, match="more than 16 MiB"):
         metadata_text(tmp_path / "MTD.xml")
+
+
+def test_metadata_that_are_no_file_of_the_folder(tmp_path):
+    (tmp_path / "secret").write_text("<a/>")
+    scene = tmp_path / "scene"
+    scene.mkdir()
+    (scene / "MTD.xml").symlink_to(tmp_path / "secret")
+    with pytest.raises(InputError, match="which lies outside its folder"):
+        parsed(scene / "MTD.xml")
+    os.mkfifo(scene / "pipe.xml")
+    with pytest.raises(InputError, match="which is no file here"):
+        parsed(scene / "pipe.xml")
