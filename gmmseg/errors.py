@@ -14,6 +14,7 @@ __all__ = [
     "MOST_QUOTED",
     "ConvergenceWarning",
     "DataWarning",
+    "EmptyInputError",
     "GmmsegError",
     "GmmsegWarning",
     "InputError",
@@ -62,6 +63,10 @@ class ParameterError(GmmsegError, ValueError):
 
 class InputError(GmmsegError, ValueError):
     """A file or an array cannot be read as an image or as a model."""
+
+
+class EmptyInputError(InputError):
+    """An image can be read, but a mask leaves no pixel of it: those that fit many images go on without it."""
 
 
 class OutputError(GmmsegError, OSError):

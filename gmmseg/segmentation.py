@@ -189,10 +189,11 @@ def fit(
     prior_weight: float = 1.0,
     class_names: Sequence[str] | None = None,
     components: int | None = None,
+    weight: str = "equal",
     memory: int = MEMORY,
     threads: int | None = None,
 ) -> Model:
-    """Fit one model to one image or to many of the same kind, of which each has an equal say.
+    """Fit one model to one image or to many of the same kind, of which each has an equal say unless told otherwise.
 
     Parameters
     ----------
@@ -211,6 +212,8 @@ def fit(
         Pixels that the fit sees, shared out equally among the images; None for every pixel.
     scribbles, prior, prior_weight
         As of `segment`; of a single image.
+    weight : {"equal", "area"}
+        What say each image has: the same, or by the area of its valid pixels, in the unit of their spacing.
     memory, threads
         As of `segment`.
 
@@ -251,6 +254,7 @@ def fit(
         outliers=outliers,
         class_names=class_names,
         components=components,
+        weight=weight,
         hints=Hints(scribbles, prior, prior_weight),
     )
     effort = Effort(memory, threads)
@@ -411,7 +415,8 @@ def apply(
     """
     hints, effort = Hints(scribbles, prior, prior_weight), Effort(memory, threads, progress)
     strength = None if smooth is None else strength_of(smooth)
-    opened = model.view(open_image(image, _reading(mask, channel_axis, memory, axes, spacing, unit)))
+    reading = replace(_reading(mask, channel_axis, memory, axes, spacing, unit), channels=model.channels_in(image))
+    opened = model.view(open_image(image, reading))
     if adapt:
         from gmmseg.model import adapting  # here, because most runs do not adapt
 

@@ -82,3 +82,23 @@ def test_images_are_read_one_after_the_other(tmp_path, monkeypatch):
     gmmseg.fit(paths, 3)
     assert len(most) == 9
     assert max(most) <= 3  # the first, the one that is being sampled, and the one that is being read
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("smooth", [True, False])
+def test_images_have_a_say_by_the_area_of_their_valid_pixels(dtype, smooth):
+    large, small = scene((100, 200), 50, 0, dtype), scene((100, 100), 150, 1, dtype)
+    mask = np.zeros((100, 100), bool)
+    mask[:50] = True
+    images = [Image.from_array(large), Image.from_array(small, mask=mask)]
+    model = gmmseg.fit(images, 2, weight="area", smooth=smooth, sample=4000)
+    np.testing.assert_allclose(model.mixture.weights, (0.8, 0.2), atol=0.01)
+    np.testing.assert_allclose(gmmseg.fit(images, 2, smooth=smooth).mixture.weights, 0.5, atol=0.01)
+
+
+def test_the_area_is_that_on_the_ground():
+    images = [Image(scene((60, 60), 50, 0), spacing=(10, 10)), Image(scene((60, 60), 150, 1), spacing=(30, 30))]
+    model = gmmseg.fit(images, 2, weight="area")
+    np.testing.assert_allclose(model.mixture.weights, (0.1, 0.9), atol=0.01)
+    with pytest.raises(gmmseg.ParameterError, match='weight=\'size\' is not known; use "equal" or "area"'):
+        gmmseg.fit(images, 2, weight="size")

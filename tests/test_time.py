@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
+from microscope_files import write_imagej, write_ome
 
 import gmmseg
 from gmmseg.errors import InputError, ParameterError
@@ -211,3 +212,18 @@ def test_stacked_files_have_time_or_have_it_not(tmp_path, movie):
     with pytest.raises(InputError, match=r"a\.tif is a time-lapse, but .*c\.tif is not; name the axes of both"):
         gmmseg.segment(f"{tmp_path}/a.tif+{tmp_path}/c.tif", 2)
     assert gmmseg.segment(f"{tmp_path}/a.tif+{tmp_path}/c.tif", 2, axes="TYX").image.time
+
+
+@pytest.mark.parametrize("write", [write_imagej, write_ome])
+def test_channels_over_time_are_matched_by_name(tmp_path, write):
+    values = write(tmp_path / "a.tif", "TCYX")
+    model = gmmseg.fit(tmp_path / "a.tif", 2)
+    assert model.channel_names == ("DAPI", "GFP")
+    for name, channels in (("turned.tif", ["GFP", "DAPI"]), ("other.tif", ["RFP", "DAPI"])):
+        metadata = {"axes": "TCYX", "Labels": channels * 4}
+        tifffile.imwrite(tmp_path / name, values[:, ::-1].copy(), imagej=True, metadata=metadata)
+    found = gmmseg.apply(model, tmp_path / "turned.tif")
+    assert found.image.channel_names == ("DAPI", "GFP")
+    np.testing.assert_array_equal(found.labels, gmmseg.apply(model, tmp_path / "a.tif").labels)
+    with pytest.raises(InputError, match=r"other\.tif has no channel 'GFP', as the model has; it has RFP, DAPI"):
+        gmmseg.apply(model, tmp_path / "other.tif")

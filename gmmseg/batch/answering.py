@@ -65,8 +65,11 @@ def _processed(job: dict[str, Any], source: Path, folder: Path) -> dict[str, Any
     for path in outputs.values():
         _make_folder(path.parent)
     model = None if job["model"] is None else _load(job["model"], job["line"]["model"])
+    reading = job["reading"]
+    if model is not None and reading.get("channels") is None:
+        reading = reading | {"channels": model.channels_in(source)}
     # The plan has decided what may be replaced.
-    record = process(source, outputs, model=model, parameters=job["parameters"], reading=job["reading"], overwrite=True)
+    record = process(source, outputs, model=model, parameters=job["parameters"], reading=reading, overwrite=True)
     return {
         "outputs": {
             kind: {"file": files[kind], "bytes": path.stat().st_size, "sha256": digest(path)}

@@ -14,6 +14,7 @@ from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.io.formats import FORMATS, GDAL, first_bytes, identify, is_text
 from gmmseg.io.parts import files_of
 from gmmseg.io.regular import require_regular
+from gmmseg.io.satellite.band_files import is_metadata, require_whole_scenes
 
 __all__ = ["Found", "find_images", "images_of"]
 
@@ -64,6 +65,8 @@ def find_images(sources: Sequence[str | os.PathLike[str]], *, without: Path) -> 
         outside of its folder once links are resolved.
     OutputError
         The results would lie among the images.
+    ParameterError
+        Images are bands of one scene.
     """
     found: list[Found] = []
     named: list[Path] = []
@@ -72,12 +75,13 @@ def find_images(sources: Sequence[str | os.PathLike[str]], *, without: Path) -> 
             found += _in_folder(source, _apart(source, without))
         elif not source.exists() and _MAGIC & set(str(source)):
             found += _by_pattern(source, without)
-        elif source.suffix.lower() == ".txt":
+        elif source.suffix.lower() == ".txt" and not is_metadata(source):
             named += _in_list(source)
         elif not source.exists():
             raise InputError(f"{source} does not exist; give a folder, a pattern in quotes, a list or images")
         else:
             named.append(source)
+    require_whole_scenes(named)
     if named:
         # Structure is kept below the folder that all have in common.
         base = Path(os.path.commonpath([os.path.abspath(path.parent) for path in named]))
@@ -193,24 +197,31 @@ def _is_note(path: Path) -> bool:
 
 
 def images_of(paths: Sequence[Path]) -> list[Path]:
-    """Return images, with each folder replaced by the images in it, in the order of their names.
+    """Return images, with each folder replaced by the images in it, in the order of their names, and each list by its.
 
-    Hidden files, label maps (NAME_labels.*) and what is no image are left out of folders.
+    Hidden files, label maps (NAME_labels.*) and what is no image are left out of folders. A list (.txt) is as of
+    `find_images`.
 
     Raises
     ------
+    InputError
+        A list cannot be read, or names a file outside of its folder.
     ParameterError
-        A folder has no image.
+        A folder has no image, or images are bands of one scene.
     """
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir() or _is_image(path):  # a folder of DICOM files is one image
+        if path.suffix.lower() == ".txt" and path.is_file() and not is_metadata(path):
+            found += _in_list(path)
+            continue
+        if not path.is_dir() or _is_image(path):  # a folder of DICOM files, or of the bands of a scene, is one image
             found.append(path)
             continue
         inside = [each for each in sorted(path.iterdir()) if not _is_passed_over(each.name) and _is_image(each)]
         if not inside:
             raise ParameterError(f"{path} is a folder without images; name images, or another folder")
         found += inside
+    require_whole_scenes(found)
     return found
 
 

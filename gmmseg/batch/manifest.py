@@ -171,8 +171,11 @@ def digest(path: Path) -> str:
 
     if path.is_dir():
         total = hashlib.sha256()
-        for each in sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith(".")):
-            total.update(os.fsencode(each.name) + b"\0" + digest(each).encode())
+        files = (
+            each.relative_to(path) for each in path.rglob("*") if each.is_file()
+        )  # the bands of a scene lie deeper
+        for each in sorted(each for each in files if not any(part.startswith(".") for part in each.parts)):
+            total.update(os.fsencode(each) + b"\0" + digest(path / each).encode())
         return total.hexdigest()
     require_regular(path)
     with open(path, "rb") as file:

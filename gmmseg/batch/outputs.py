@@ -66,6 +66,7 @@ def labels_name(source: Path, channel_axis: Any = "auto", axes: str | None = Non
     if suffix == ".png" and set("TZ") & set(axes or ""):
         suffix = ".tif"
     name = source.resolve().name if source.is_dir() else name_of(source)  # "." and ".." are folders too
+    name = name[:-5] if name.lower().endswith(".safe") else name
     return f"{name}_labels{suffix}"
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +19,13 @@ from gmmseg.batch.outputs import PICTURES
 from gmmseg.batch.processing import process
 from gmmseg.cli.each import run_each
 from gmmseg.cli.fit import those_of_segment
+from gmmseg.cli.messages import collected_warnings
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.shared import FILE_LAYERS, guides_of, reading_parameters, saving_parameters
 from gmmseg.cli.table import finite
 from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.cli.types import FILE, Command, Fraction, Option
-from gmmseg.errors import DataWarning, InputError
+from gmmseg.errors import DataWarning, GmmsegError, InputError
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -31,12 +35,26 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _LAYERS = tuple(layer.output for layer in FILE_LAYERS if not layer.corrects)
+_ADAPTATIONS = ("each", "together")
 _REMEDY = "fit a model to images of its kind"
+
+
+class _Apply(Command):
+    """A command whose option --adapt may stand alone: what follows is its value only where it is one of its words."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Join the option and its word, which otherwise would be the name of an image."""
+        if "--adapt" in args:
+            at = args.index("--adapt")
+            has_word = args[at + 1 : at + 2] in ([word] for word in _ADAPTATIONS)
+            word = args[at + 1] if has_word else _ADAPTATIONS[0]
+            args = [*args[:at], f"--adapt={word}", *args[at + 1 + has_word :]]
+        return super().parse_args(ctx, args)
 
 
 @click.command(
     "apply",
-    cls=Command,
+    cls=_Apply,
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed.",
     params=[
         click.Argument(["model"], metavar="MODEL", type=FILE),
@@ -44,8 +62,10 @@ _REMEDY = "fit a model to images of its kind"
         Option(
             ["--adapt"],
             section="Classes",
-            is_flag=True,
-            help="Allow for another gain and offset of each image's features, such as of another exposure or sensor.",
+            metavar="[each|together]",
+            type=click.Choice(_ADAPTATIONS),
+            help="Allow for another gain and offset of features, as of another exposure or sensor: of each image, or "
+            "one for all together, such as the scenes of one date.  [without a word: each]",
         ),
         Option(["--strict"], section="Classes", is_flag=True, help="Refuse images that the model does not explain."),
         Option(
@@ -55,7 +75,8 @@ _REMEDY = "fit a model to images of its kind"
             help="How much neighbouring pixels agree, 0 to 1.  [default: the model's]",
         ),
         *those_of_segment("no_smooth", "mask", "scribbles", "prior", "prior_weight"),
-        *those_of_segment("channel_axis", "axes", "channels", "max_pixels", "memory"),
+        *those_of_segment("mask_values", "nodata", "channel_axis", "axes", "channels", "resolution", "magnitude"),
+        *those_of_segment("max_pixels", "memory"),
         *those_of_segment("min_size"),
         *those_of_segment("output", "out_dir", "plain", "cog", *_LAYERS, "soft_type", *PICTURES),
         Option(
@@ -87,6 +108,7 @@ def command(
     Examples:
       gmmseg apply land.gmm.json scenes/*.tif --out-dir labels
       gmmseg apply land.gmm.json later.tif --adapt -o later_labels.tif
+      gmmseg apply land.gmm.json june/*.SAFE --adapt together --out-dir labels
       gmmseg apply land.gmm.json scenes --strict --out-dir labels --json
     """  # noqa: D301  # click keeps the lines below this character as they are
     if options["no_smooth"] and context.get_parameter_source("smooth") is ParameterSource.COMMANDLINE:
@@ -103,13 +125,27 @@ def command(
     )
     from gmmseg.model import load_model
 
-    fitted, saving = load_model(model), saving_parameters(context)
+    fitted = original = load_model(model)
+    saving = saving_parameters(context)
+    reading = reading_parameters(context)
     parameters = {name: options[name] for name in ("scribbles", "prior", "prior_weight", "memory", "threads")}
     parameters |= {"smooth": 0.0 if options["no_smooth"] else smooth, "min_size": options["min_size"]}
+
+    def reading_of(source: Path) -> dict[str, Any]:
+        return reading | {"channels": reading["channels"] or original.channels_in(source)}
+
+    if options["adapt"] == "together":
+        progress = Progress(quiet=options["quiet"])
+        progress.stage(f"{len(jobs)} images", "comparing with the model")
+        with collected_warnings(progress.clear):
+            fitted = _adapted_to_all(original, _readable(original, jobs, reading_of))
+        progress.clear()
 
     def work(job: Job, progress: Progress, title: str, record: dict[str, Any]) -> None:
         def suited(image: Image) -> Model:
             progress.stage(title, "comparing with the model")
+            if options["adapt"] == "together":
+                record["adapted"] = _changes(original, fitted)
             return _suited(image, fitted, record, adapting=options["adapt"], strict=options["strict"])
 
         record |= process(
@@ -117,7 +153,7 @@ def command(
             job.outputs,
             model=suited,
             parameters=parameters,
-            reading=reading_parameters(context),
+            reading=reading_of(job.source),
             saving=saving,
             overwrite=options["overwrite"],
             stage=partial(progress.stage, title),
@@ -128,12 +164,29 @@ def command(
         return run_each(jobs, work, overwrite=options["overwrite"], as_json=options["as_json"], quiet=options["quiet"])
 
 
-def _suited(image: Image, model: Model, record: dict[str, Any], *, adapting: bool, strict: bool) -> Model:
+def _adapted_to_all(model: Model, images: Iterator[Image]) -> Model:
+    """Return the model with one gain and offset for all images; as it is where there is none."""
+    from gmmseg.model.adapting import adapt
+
+    first = next(images, None)
+    return model if first is None else adapt(model, chain([first], images))
+
+
+def _readable(model: Model, jobs: list[Job], readings: Callable[[Path], dict[str, Any]]) -> Iterator[Image]:
+    """Yield images as the model takes them; what is wrong with others is reported when it is their turn."""
+    from gmmseg.io.reading import read
+
+    for job in jobs:
+        with suppress(GmmsegError):
+            yield model.view(read(job.source, **readings(job.source)))
+
+
+def _suited(image: Image, model: Model, record: dict[str, Any], *, adapting: str | None, strict: bool) -> Model:
     """Return the model as it is applied to an image; an image that it does not explain is reported or refused."""
     from gmmseg.model.adapting import adapt, explains
 
     image = model.view(image)
-    if adapting:
+    if adapting == "each":
         general, model = model, adapt(model, image)
         record["adapted"] = _changes(general, model)
     fitness = explains(model, image)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import fitting_parameters, guides_of, reading_parameters
 from gmmseg.cli.table import class_table, finite
 from gmmseg.cli.types import FILE, Command, Option
-from gmmseg.errors import OutputError
+from gmmseg.errors import DataWarning, EmptyInputError, OutputError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of
@@ -40,10 +41,19 @@ def those_of_segment(*names: str) -> list[click.Parameter]:
     "fit",
     cls=Command,
     params=[
-        click.Argument(["images"], metavar="IMAGE...", nargs=-1, required=True, type=FILE),
+        click.Argument(["images"], metavar="IMAGE|LIST.txt...", nargs=-1, required=True, type=FILE),
         *those_of_segment("k", "features", "covariance", "smooth", "no_smooth", "sample", "outliers"),
+        Option(
+            ["--weight"],
+            section="Classes",
+            type=click.Choice(("equal", "area")),
+            default="equal",
+            show_default=True,
+            help="What say each of many images has: the same, or by the area of its valid pixels.",
+        ),
         *those_of_segment("class_names", "seed", "mask", "scribbles", "prior", "prior_weight"),
-        *those_of_segment("channel_axis", "axes", "channels", "max_pixels", "memory"),
+        *those_of_segment("mask_values", "nodata", "channel_axis", "axes", "channels", "resolution", "magnitude"),
+        *those_of_segment("max_pixels", "memory"),
         Option(
             ["-o", "--output"],
             section="Output",
@@ -67,8 +77,9 @@ def command(
 ) -> int:
     """Fit one model to one image or to many of a kind.
 
-    IMAGE is an image or a folder of images, of which each has an equal say, whatever its size; they are read one after
-    the other. `gmmseg apply` gives their classes, with the same numbers, to these and other images.
+    IMAGE is an image, a folder of images or a LIST.txt of one path a line, of which each has an equal say, whatever its
+    size, unless --weight says otherwise; they are read one after the other. `gmmseg apply` gives their classes, with
+    the same numbers, to these and other images.
 
     \b
     Examples:
@@ -92,7 +103,9 @@ def command(
             return read(path, **reading_parameters(context))
 
         try:
-            same = {name: options[name] for name in ("scribbles", "prior", "prior_weight", "memory", "threads")}
+            same = {
+                name: options[name] for name in ("scribbles", "prior", "prior_weight", "weight", "memory", "threads")
+            }
             model = fit(_Opened(sources, open_one, progress), **fitting, **same)
         finally:
             progress.clear()
@@ -117,13 +130,21 @@ class _Opened:
         return len(self.paths)
 
     def __iter__(self) -> Iterator[Image]:
-        title = ""
+        title, n_read = "", 0
         for number, path in enumerate(self.paths, 1):
             title = path.name + (f" ({number} of {len(self)})" if len(self) > 1 else "")
             self.progress.stage(title, "reading")
-            image = self.read(path)
+            try:
+                image = self.read(path)
+            except EmptyInputError as error:
+                if number == len(self) and not n_read:
+                    raise
+                warnings.warn(f"{error}; it is left out of the fit", DataWarning, stacklevel=2)
+                continue
+            n_read += 1
             self.progress.stage(title, "taking a sample")
             yield image
+            del image  # before the next is read
         self.progress.stage(f"{len(self)} images" if len(self) > 1 else title, "fitting")
 
 

@@ -18,6 +18,7 @@ from gmmseg.io.regular import require_regular
 
 __all__ = ["command"]
 
+_LISTS = frozenset({"bands", "other_bands", "masks", "overviews", "parts", "scale", "offset", "unit"})
 _PACKAGES = (
     "numpy",
     "scipy",
@@ -161,7 +162,7 @@ def _readable(name: str, value: Any) -> str:
         return f"{value[0]} x {value[1]} pixels"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if name in ("bands", "overviews", "parts"):
+    if name in _LISTS and isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, list | tuple):
         return " x ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in value)

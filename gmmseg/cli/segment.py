@@ -79,7 +79,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
 
     Each pixel gets the number of its class, counted from 1, dark to bright; 0 means no data. A table of the classes is
     printed: their share of the image, mean colour and mean features. Files of one grid with + between them are the
-    channels of one image.
+    channels of one image; so is the folder of a satellite scene (.SAFE of Sentinel-2, Landsat Collection 2).
 
     \b
     Examples:
@@ -87,6 +87,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
       gmmseg segment cell.png -k 3 --soft cell_soft.npz --overlay cell_overlay.png
       gmmseg segment scenes/*.tif -k 6 --out-dir labels --json
       gmmseg segment scene.tif --channels 4,3,2
+      gmmseg segment S2A_MSIL2A_20230605.SAFE -k 6 --channels nir,red,green
       gmmseg segment scan.nii.gz -k 3 --bias-field -o tissue.nii.gz
       gmmseg segment t1.nii.gz+t2.nii.gz -k 3 -o tissue.nii.gz
     """  # noqa: D301  # click keeps the lines below this character as they are

@@ -18,10 +18,13 @@ from gmmseg.cli.types import (
     Covariance,
     Features,
     Fraction,
+    MaskValues,
     MinSize,
     Names,
+    Nodata,
     Option,
     Outliers,
+    Positive,
     WholeNumber,
 )
 from gmmseg.features.feature import FEATURES
@@ -114,7 +117,22 @@ _FITTING = (
     _fitting("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result."),
 )
 _READING = (
-    pixels("--mask", type=FILE, help="Label map of the same size; pixels where it is 0 are left out."),
+    pixels(
+        "--mask",
+        type=FILE,
+        help="Label map of the same size, or on a map of the same place; pixels where it is 0 are left out.",
+    ),
+    pixels(
+        "--mask-values",
+        type=MaskValues(),
+        help="Use pixels where a mask, of a scene or a file, has these values (SCL:4,5,6,7) or bits not set "
+        "(QA_PIXEL:~3,4).",
+    ),
+    pixels(
+        "--nodata",
+        type=Nodata(),
+        help="What stands for no data where the file does not declare it: 0, or one number a channel (0,none,-9999).",
+    ),
     pixels(
         "--channel-axis",
         metavar="INT|none",
@@ -133,8 +151,20 @@ _READING = (
         "--bands",
         "channels",
         type=Channels(),
-        help="Which channels, in which order: numbers from 1 or names in the file, as in 4,3,2 or DAPI.  "
-        "[default: all]",
+        help="Which channels, in which order: numbers from 1, ranges of them, or names in the file, as in 4,3,2, "
+        "1-7,20-30, DAPI or nir,red.  [default: all; of a satellite scene the bands of the surface]",
+    ),
+    pixels(
+        "--resolution",
+        metavar="METRES",
+        type=Positive(),
+        help="Pixels that all bands of a satellite scene are brought to.  [default: those of its finest band]",
+    ),
+    pixels(
+        "--magnitude",
+        is_flag=True,
+        show_default=False,
+        help="Take complex numbers of a raster, as of radar, by their magnitude.",
     ),
     pixels("--max-pixels", type=WholeNumber(1), default=MAX_PIXELS, help="Refuse larger images before decoding them."),
 )
@@ -209,7 +239,20 @@ def fitting_parameters(context: click.Context) -> dict[str, Any]:
 def reading_parameters(context: click.Context) -> dict[str, Any]:
     """Return the values of `reading_options`, and of `memory_option` if there, as `gmmseg.io.read` takes them."""
     given = context.params
-    same = {name: given[name] for name in ("mask", "channel_axis", "axes", "channels", "max_pixels")}
+    same = {
+        name: given[name]
+        for name in (
+            "mask",
+            "mask_values",
+            "nodata",
+            "channel_axis",
+            "axes",
+            "channels",
+            "resolution",
+            "magnitude",
+            "max_pixels",
+        )
+    }
     return {**same, "memory": given["memory"] // 2 if "memory" in given else None}
 
 
@@ -237,6 +280,9 @@ def guides_of(options: dict[str, Any], n_images: int) -> list[Path]:
             raise click.UsageError(f"--{name} is of one image, but {n_images} are given; run them one at a time")
     for guide in guides:
         identify(guide)
+    if options["mask_values"] is not None:
+        named = Path(options["mask_values"].rpartition(":")[0])  # a file, or a mask that scenes have
+        guides += [named] if named.is_file() else []
     return guides
 
 

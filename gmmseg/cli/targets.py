@@ -12,6 +12,7 @@ import click
 
 from gmmseg.batch.outputs import labels_name, option_of, require_distinct
 from gmmseg.errors import OutputError
+from gmmseg.io.satellite.band_files import require_whole_scenes
 
 __all__ = ["Job", "folder", "plan"]
 
@@ -69,7 +70,7 @@ def plan(
     click.UsageError
         The options contradict each other.
     ParameterError
-        Two results, or a result and an input, would be the same file.
+        Two results, or a result and an input, would be the same file; or images are bands of one scene.
     """
     if output is not None and out_dir is not None:
         raise click.UsageError("--output and --out-dir both say where the labels go; give one of them")
@@ -83,6 +84,7 @@ def plan(
         if path is not None and path.is_dir():
             remedy = f"use --out-dir {path}" if name == "output" else "name a file in it"
             raise click.UsageError(f"{option} {path} is a folder; {remedy}")
+    require_whole_scenes(sources)
     place = out_dir or Path()
     named = {name: path for name, path in extra.items() if path is not None}
     jobs = [

@@ -20,10 +20,13 @@ __all__ = [
     "Covariance",
     "Features",
     "Fraction",
+    "MaskValues",
     "MinSize",
     "Names",
+    "Nodata",
     "Option",
     "Outliers",
+    "Positive",
     "WholeNumber",
 ]
 
@@ -196,6 +199,54 @@ class Amount(_ParamType):
         if not 0 <= number < math.inf:
             self.fail(f"{value} is not usable; use a number of at least 0", param, ctx)
         return number
+
+
+class Positive(_ParamType):
+    """A number above 0."""
+
+    name = "NUMBER"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < math.inf:
+            self.fail(f"{value} is not usable; use a number above 0", param, ctx)
+        return number
+
+
+class Nodata(_ParamType):
+    """A number that stands for no data, or one a channel with commas between them, none where a channel has none."""
+
+    name = "NUMBER,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float | None, ...]:
+        """Read the numbers."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(None if part.strip().lower() == "none" else float(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not usable; use a number, or one a channel, as in 0 or 0,none,-9999", param, ctx)
+
+
+class MaskValues(_ParamType):
+    """A mask and the values, or the bits, of pixels that are used."""
+
+    name = "MASK:VALUES"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the rule; what is in the mask is seen when it is read."""
+        from gmmseg.errors import ParameterError
+        from gmmseg.io.mask_rule import MaskRule
+
+        try:
+            MaskRule.parse(value)
+        except ParameterError as error:
+            self.fail(str(error).partition("=")[2], param, ctx)
+        return str(value)
 
 
 class MinSize(_ParamType):

@@ -69,7 +69,7 @@ def fit_images(
     *,
     seen: Callable[[Image, Recipe], None] | None = None,
 ) -> Fitted:
-    """Fit classes to images of one kind, of which each has an equal say.
+    """Fit classes to images of one kind, of which each has a say as the options' weight has it.
 
     Parameters
     ----------
@@ -95,6 +95,7 @@ def fit_images(
         patches=options.hears_neighbours,
         alike=0 if options.hints.given or not (options.automatic or number <= _MOST_DIVIDED) else _ALIKE,
         threads=threads,
+        by_area=options.weight == "area",
     )
     found = survey(images, request, rng, guide=lambda image: options.hints.guidance(image, number), seen=seen)
     if found.sample.classes is None:
@@ -170,6 +171,7 @@ def _model(
         image.n_channels,
         image.color,
         memberships=memberships,
+        channel_names=image.band_names,
     )
 
 

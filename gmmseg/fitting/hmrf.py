@@ -73,11 +73,12 @@ def fit_neighbourhood(
     parts = [_HeardScene(scene, shading) for scene in scenes]
     each = [part.scene.patches.weights for part in parts]
     totals = [max(1.0, float(weights.sum(dtype=np.float64))) for weights in each]
-    weights = np.concatenate([w * np.float32(max(totals) / total) for w, total in zip(each, totals, strict=True)])
-    chosen, shares = _START if strength is None else strength, mixture.weights
+    shares = [part.scene.share * max(totals) / total for part, total in zip(parts, totals, strict=True)]
+    weights = np.concatenate([w * np.float32(share) for w, share in zip(each, shares, strict=True)])
+    chosen, frequent = _START if strength is None else strength, mixture.weights
     for _ in range(_MOST_ITERATIONS):
         # Shares stay as they were found without neighbours: heard and learnt in turn, large classes swallow small ones.
-        equal = replace(mixture, weights=shares).tempered(share_power(chosen))
+        equal = replace(mixture, weights=frequent).tempered(share_power(chosen))
         heard = _side_by_side([part.expect(equal, chosen, threads) for part in parts])
         if strength is None:
             chosen = float(np.mean([part.estimated(chosen) for part in parts]))

@@ -113,6 +113,8 @@ class FitOptions:
     components : int, 1 to 64, optional
         Gaussians of which each class is made; by default 1, and as many as scribbles can tell apart where every
         class has some.
+    weight : {"equal", "area"}
+        What say each of many images has: the same, or by the area of its valid pixels.
     hints : Hints
 
     Raises
@@ -131,6 +133,7 @@ class FitOptions:
     outliers: str | None = None
     class_names: Sequence[str] | None = None
     components: int | None = None
+    weight: str = "equal"
     hints: Hints = Hints()
 
     @classmethod
@@ -162,14 +165,20 @@ class FitOptions:
             raise ParameterError(f"bias_field={self.bias_field!r} is not usable; use True or False")
         if self.bias_field and self.textured:
             raise ParameterError(f"bias_field=True does not go with features={self.features!r}; leave texture out")
-        if self.outliers not in (None, *OUTLIERS):
-            raise ParameterError(f"outliers={self.outliers!r} is not known; use {' or '.join(OUTLIERS)}, or None")
+        self._check_words()
         if self.components is not None:
             self._check_components(whole_number("components", self.components, 1, _MOST_COMPONENTS))
         if self.automatic and self.hints.given:
             raise ParameterError('k="auto" does not go with scribbles or prior, which number the classes; give k')
         if not self.automatic:
             _ = self.names(self.most_classes)
+
+    def _check_words(self) -> None:
+        """Refuse words that mean nothing."""
+        if self.outliers not in (None, *OUTLIERS):
+            raise ParameterError(f"outliers={self.outliers!r} is not known; use {' or '.join(OUTLIERS)}, or None")
+        if self.weight not in ("equal", "area"):
+            raise ParameterError(f'weight={self.weight!r} is not known; use "equal" or "area"')
 
     def _check_components(self, components: int) -> None:
         """Refuse classes of several Gaussians where something else takes a class for one."""

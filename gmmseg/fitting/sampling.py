@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,9 @@ from gmmseg.features import Recipe
 from gmmseg.features.contrast import NeighbourPairs
 from gmmseg.fitting.counting import distinct_values, rounding, spread_over_intervals
 from gmmseg.fitting.patches import Layout, Patches
+from gmmseg.fitting.undeclared import warn_of_margins
 from gmmseg.image import Image
+from gmmseg.image.distortion import ground_share
 from gmmseg.image.pixels import ENOUGH, Taken, places_alike, sample_and_take, take_each
 
 if TYPE_CHECKING:
@@ -51,6 +54,8 @@ class Sample:
         Variance by which the features are taken to be uncertain, see `take_sample`.
     alike : ndarray, shape (d, m), float32, optional
         Pixels at places that depend neither on chance nor on the size of the image: what a start is looked for in.
+    area : float
+        Of the valid pixels, in squares of the image's spacing, or in pixels; 1 unless it was asked for.
     """
 
     planes: Array
@@ -61,6 +66,7 @@ class Sample:
     patches: Patches | None = None
     noise: Array | float = 0.0
     alike: Array | None = None
+    area: float = 1.0
 
     @property
     def relative_weights(self) -> Array | None:
@@ -86,6 +92,8 @@ class SampleRequest:
     alike : int
         About how many pixels at places that are the same in images of any size.
     threads : int
+    by_area : bool
+        Whether the area of valid pixels is asked for.
     """
 
     recipe: Recipe
@@ -95,6 +103,7 @@ class SampleRequest:
     patches: int = 0
     alike: int = 0
     threads: int = 1
+    by_area: bool = False
 
 
 def take_sample(
@@ -111,6 +120,9 @@ def take_sample(
     longest side at weight 1, and in inverse proportion to the weight: under a free covariance the scale of a feature
     changes nothing, only what is known less exactly weighs less.
     """
+    if request.by_area:
+        area = _area(image)
+        return replace(take_sample(image, replace(request, by_area=False), rng, guidance), area=area)
     recipe = request.recipe
     if request.count is None and not image.in_memory:
         raise ParameterError(f"{image.name} does not fit into the memory allowed; give a number of pixels as sample")
@@ -121,6 +133,7 @@ def take_sample(
     # Always the same pixels: what another seed changes shall not be what was looked at.
     found, (*answers, same) = sample_and_take(image, request.count, np.random.default_rng(0), [*asked, alike])
     _warn_of_lost_steps(image, found.values)
+    warn_of_margins(image, found.values)
     variation = None if pairs is None else pairs.contrast(image, recipe, answers[0])
     around = None if layout is None else _patches(image, request, layout, answers[-1], found.flat, guidance)
     if request.by_value and guidance is None and recipe.by_value:
@@ -139,6 +152,13 @@ def take_sample(
     index = np.unravel_index(found.flat, image.shape)
     prior, classes = guidance.log_prior(request.k, index), guidance.classes(index)
     return Sample(planes, None, prior, classes, variation, around, noise)
+
+
+def _area(image: Image) -> float:
+    """Area of the valid pixels, as pixels that are spread evenly tell it."""
+    (taken,) = take_each(image, [places_alike(image.shape, _PLACES)])
+    share = 1.0 if taken.valid is None else float(taken.valid.mean())
+    return image.n_pixels * share * math.prod(image.spacing or (1.0,)) * ground_share(image)
 
 
 def _warn_of_lost_steps(image: Image, values: Array) -> None:
@@ -209,7 +229,7 @@ def _patches(
 
 
 def join_samples(parts: Sequence[Sample]) -> Sample:
-    """Samples of several images as one, in which each image has the same say."""
+    """Samples of several images as one, in which each has a say by its area, or the same where all areas are 1."""
     planes = np.concatenate([part.planes for part in parts], axis=1)
     if len(parts) == 1:
         return replace(parts[0], planes=planes)
@@ -218,15 +238,21 @@ def join_samples(parts: Sequence[Sample]) -> Sample:
     alike = np.concatenate(each, axis=1)[:, np.argsort(ranks, kind="stable")] if each else None
     noise = np.mean([np.broadcast_to(part.noise, len(planes)) for part in parts], axis=0)
     sizes = [part.planes.shape[1] for part in parts]
-    if all(part.weights is None for part in parts) and min(sizes) >= ENOUGH * max(sizes):
+    unlike = any(part.area != parts[0].area for part in parts)
+    if not unlike and all(part.weights is None for part in parts) and min(sizes) >= ENOUGH * max(sizes):
         return Sample(planes, noise=noise, alike=alike)
-    equal = [
-        np.full(part.planes.shape[1], 1 / max(1, part.planes.shape[1]))
-        if part.weights is None
-        else part.weights / max(1.0, part.weights.sum())
+    largest = max(part.area for part in parts) or 1.0
+    weights = [
+        part.area
+        / largest
+        * (
+            np.full(part.planes.shape[1], 1 / max(1, part.planes.shape[1]))
+            if part.weights is None
+            else part.weights / max(1.0, part.weights.sum())
+        )
         for part in parts
     ]
-    return Sample(planes, np.concatenate(equal), noise=noise, alike=alike)
+    return Sample(planes, np.concatenate(weights), noise=noise, alike=None if unlike else alike)
 
 
 def values_as_sample(image: Image, recipe: Recipe, values: Array, counts: Array) -> Sample:

@@ -37,6 +37,8 @@ class Scene:
         The mixture is of `(features - center) / scale`.
     variation : ndarray, shape (c,)
         Contrast of the image, one number for each plane but those of position.
+    share : float
+        How much the image says, beside others of which the one that says most has 1.
     """
 
     image: Image
@@ -46,6 +48,7 @@ class Scene:
     center: Array
     scale: Array
     variation: Array
+    share: float = 1.0
 
     def some(self, chosen: Array) -> Scene:
         """Return a scene of some valid pixels without their neighbours, given by their indices (m,) in the patches."""

@@ -54,6 +54,8 @@ class SurveyRequest:
     alike : int
         As of `SampleRequest`; of all images together.
     threads : int
+    by_area : bool
+        Whether each image has a say by the area of its valid pixels; otherwise all have the same.
     """
 
     recipe: Recipe | None
@@ -64,6 +66,7 @@ class SurveyRequest:
     patches: bool = False
     alike: int = 0
     threads: int = 1
+    by_area: bool = False
 
 
 class Survey(NamedTuple):
@@ -159,9 +162,11 @@ def survey(
     parts: list[Sample] = []
     for image, n_frames in _frames(images):
         n_images = request.n_images * n_frames
+        image = image if first is None else image.in_order_of(first.band_names, of=first.name)
         first = image if first is None else first
         recipe = Recipe.default(image) if recipe is None else recipe
-        recipe = learned(recipe, [image] if n_images == 1 else (each for each, _ in _frames(images)))
+        ordered = (each.in_order_of(first.band_names, of=first.name) for each, _ in _frames(images))
+        recipe = learned(recipe, [image] if n_images == 1 else ordered)
         recipe.check(image)
         if recipe.groups(image) != recipe.groups(first) or image.color != first.color:
             raise ParameterError(f"{image.name} and {first.name} are of different kinds; fit one model to each kind")
@@ -175,6 +180,7 @@ def survey(
             patches=n_images * request.patches,
             alike=-(-request.alike // n_images),
             threads=request.threads,
+            by_area=request.by_area,
         )
         guidance = None if guide is None else guide(image)
         found = take_sample(image, asked, rng, guidance)
@@ -186,7 +192,8 @@ def survey(
         if around is not None:
             variation = contrast(image, recipe) if variation is None else variation
             features = recipe.planes_of(image, around.values, around.flat, threads=request.threads)
-            scenes.append((image if n_images == 1 else image.without_pixels(), around, features, variation))
+            kept = image if n_images == 1 else image.without_pixels()
+            scenes.append((kept, around, features, variation, found.area))
         parts.append(replace(found, variation=variation))
     if first is None or recipe is None:
         raise ParameterError("images is empty; give at least one image")
@@ -195,9 +202,10 @@ def survey(
     parts = parts or [empty[0][1]]
     sample = join_samples(parts)
     center, scale = _rescale(first, recipe, sample)
+    largest = max((part.area for part in parts), default=1.0) or 1.0
     ready = tuple(
-        Scene(image, recipe, around, features, center, scale, variation)
-        for image, around, features, variation in scenes
+        Scene(image, recipe, around, features, center, scale, variation, area / largest)
+        for image, around, features, variation, area in scenes
     )
     noise = np.maximum(_LEAST_NOISE, sample.noise / scale**2)
     return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance)

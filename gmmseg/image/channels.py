@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Sequence
 
 from gmmseg.errors import ParameterError
 
-__all__ = ["Channels", "evenly", "positions"]
+__all__ = ["Channels", "evenly", "matching", "positions"]
 
 Channels = str | int | Sequence[int | str]
+
+_RANGE = re.compile(r"(\d+)-(\d+)")
+_MOST = 1 << 20  # channels: numbers that somebody mistyped make no long list
 
 
 def positions(channels: Channels, n_channels: int, names: Sequence[str] = (), *, image: str) -> tuple[int, ...]:
@@ -18,9 +22,10 @@ def positions(channels: Channels, n_channels: int, names: Sequence[str] = (), *,
     Parameters
     ----------
     channels : str, int or sequence of (int or str)
-        Numbers from 1, or names; a string may hold several with commas between them. A number is that of a channel
-        where there are so many, and otherwise may be a name (of a wavelength, perhaps). Letter case matters only
-        between names that differ in nothing else.
+        Numbers from 1, ranges of them ("20-30") or names; a string may hold several with commas between them. A number
+        is that of a channel where there are so many, and otherwise may be a name (of a wavelength, perhaps). Letter
+        case matters only between names that differ in nothing else. A name of two parts, as "B08/nir", is meant by
+        either of them.
     n_channels : int
         How many there are.
     names : sequence of str
@@ -37,6 +42,8 @@ def positions(channels: Channels, n_channels: int, names: Sequence[str] = (), *,
     --------
     >>> positions("nir,1", 4, ("blue", "green", "red", "NIR"), image="scene.tif")
     (3, 0)
+    >>> positions("1-3,7", 8, image="cube.tif")
+    (0, 1, 2, 6)
     """
     listed: Sequence[int | str]
     if isinstance(channels, str):
@@ -45,11 +52,55 @@ def positions(channels: Channels, n_channels: int, names: Sequence[str] = (), *,
         listed = channels if isinstance(channels, Sequence) else [channels]
     if not listed or "" in listed:
         raise ParameterError(f"channels={channels!r} has an empty place; {_choices(n_channels, names)}")
-    found = tuple(_position(channel, n_channels, names, image) for channel in listed)
+    each = [number for channel in listed for number in _numbers_of(channel, names)]
+    found = tuple(_position(channel, n_channels, names, image) for channel in each)
     twice = next((position for i, position in enumerate(found) if position in found[:i]), None)
     if twice is not None:
         raise ParameterError(f"{image}: channel {twice + 1} is chosen twice; name each channel once")
     return found
+
+
+def matching(wanted: Sequence[str], names: Sequence[str]) -> tuple[int, ...] | str:
+    """Return the positions of channels of the same names, in another order; the first name that is not there.
+
+    Names are the same where letters are, in any case, and "B08/nir" is the same as "nir", "B08" and "B5/nir", which
+    another satellite calls so; but not "B4/nir" as "B4/red", which are of other light.
+
+    Examples
+    --------
+    >>> matching(("NIR", "red"), ("B04/red", "B03/green", "B08/nir"))
+    (2, 0)
+    >>> matching(("B4/nir",), ("B4/red",))
+    'B4/nir'
+    """
+    found = []
+    for name in wanted:
+        same = [i for i, other in enumerate(names) if other == name] or [
+            i for i, other in enumerate(names) if _is_same(name, other)
+        ]
+        if len(same) != 1 or same[0] in found:
+            return name
+        found.append(same[0])
+    return tuple(found)
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two names mean one channel."""
+    a, b = ([part.strip() for part in name.lower().split("/")] for name in (one, other))
+    if len(a) == len(b) == 2:
+        return a[1] == b[1]
+    return a == b or (len(a) == 1 and a[0] in b) or (len(b) == 1 and b[0] in a)
+
+
+def _numbers_of(channel: int | str, names: Sequence[str]) -> Sequence[int | str]:
+    """Return the numbers of a range, or the channel itself: a name may look like a range."""
+    found = _RANGE.fullmatch(channel.strip()) if isinstance(channel, str) and channel not in names else None
+    if found is None:
+        return [channel]
+    first, last = int(found[1]), int(found[2])
+    if not 1 <= first <= last < first + _MOST:
+        raise ParameterError(f"channels={channel!r} is no range; give its first and last number, as in 20-30")
+    return range(first, last + 1)
 
 
 def _position(channel: int | str, n_channels: int, names: Sequence[str], image: str) -> int:
@@ -62,6 +113,7 @@ def _position(channel: int | str, n_channels: int, names: Sequence[str], image: 
     wanted = str(channel)
     same = [i for i, name in enumerate(names) if name == wanted]
     same = same or [i for i, name in enumerate(names) if name.lower() == wanted.lower()]
+    same = same or [i for i, name in enumerate(names) if wanted.lower() in name.lower().split("/")]
     if len(same) > 1:
         numbers = ", ".join(str(i + 1) for i in same)
         raise ParameterError(f"{image}: channels {numbers} are all named {channel!r}; choose by number")

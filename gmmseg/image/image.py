@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from gmmseg.errors import ParameterError
+from gmmseg.errors import InputError, ParameterError
 from gmmseg.image.axes import AXIS_CHOICES, guess_channels, named_channels, real_numbers
-from gmmseg.image.channels import positions
+from gmmseg.image.channels import matching, positions
 from gmmseg.image.letters import Lettered
 from gmmseg.image.sources import ArraySource, Completed, Frame, Source, windows_of
 from gmmseg.image.validity import combine, finite
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
     ChannelAxis = int | None | Literal["auto"]
 
-__all__ = ["Image"]
+__all__ = ["NAMED_BY_FILES", "Image"]
+
+NAMED_BY_FILES = "channels are named by files"
+"""Entry of an image's metadata, true where files that were stacked gave their names to its channels."""
+
+_NUMBERED = "band "  # begins the names of channels that have none
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -235,11 +240,49 @@ class Image:
         chosen = positions(channels, self.n_channels, names, image=self.name)
         if chosen == tuple(range(self.n_channels)):
             return self
-        names = names or tuple(f"band {i + 1}" for i in range(self.n_channels))
+        names = names or tuple(f"{_NUMBERED}{i + 1}" for i in range(self.n_channels))
         source = self.pixels.select(chosen)
         changed = replace(self, pixels=source, color=False, channel_names=tuple(names[c] for c in chosen))
         known = finite(source.array, every=False) if isinstance(source, ArraySource) else None
         return changed if known is None else replace(changed, valid=combine(self.valid, known))
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        """Names by which channels of other images are the same; empty where nothing but the order tells them.
+
+        Those of colour, and names that are twice there, tell nothing; nor do those of files that were stacked, which
+        are other files for every image, and the numbers that `select` gives for want of names.
+        """
+        names = self.channel_names
+        distinct = len({name.lower() for name in names}) == len(names)
+        numbers = any(name.startswith(_NUMBERED) and name[len(_NUMBERED) :].isdigit() for name in names)
+        return names if distinct and not (numbers or self.color or self.metadata.get(NAMED_BY_FILES)) else ()
+
+    def in_order_of(self, names: tuple[str, ...], *, of: str) -> Image:
+        """Return the channels of these names, in their order; the image as it is where it or they have no names.
+
+        Parameters
+        ----------
+        names : tuple of str
+            As of `band_names` of another image.
+        of : str
+            What they are of, for messages.
+
+        Raises
+        ------
+        InputError
+            One of them is not there.
+        """
+        own = self.band_names
+        if not names or not own or own == names:
+            return self
+        found = matching(names, own)
+        if isinstance(found, str):
+            raise InputError(
+                f"{self.name} has no channel {found!r}, as {of} has; it has {', '.join(own[:12])}"
+                f"{', ...' if len(own) > 12 else ''}: give an image with the same channels, or rename them"
+            )
+        return self if found == tuple(range(len(own))) else self.select([c + 1 for c in found])
 
     def _names(self) -> tuple[str, ...]:
         return self.channel_names or (("red", "green", "blue") if self.color else ())

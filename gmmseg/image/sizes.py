@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import ParameterError
+from gmmseg.image.distortion import ground_share
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -89,6 +90,8 @@ def least_pixels(min_size: int | str, image: Image) -> int:
         As of `Size.parse`.
     image : Image
         Physical sizes need its spacing, and a file that says the unit. Regions of a time-lapse are of a frame.
+        Physical sizes need its spacing, and a file that says the unit. On a map in Mercator's projection, such as "Web
+        Mercator", an area is that on the ground, at the latitude of the image's middle.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def least_pixels(min_size: int | str, image: Image) -> int:
                 f"give {wanted}a number of pixels"
             )
         side = _metres(image, size)
-        count /= math.prod(step * side for step in image.spacing or ())
+        count /= math.prod(step * side for step in image.spacing or ()) * ground_share(image)
     pixels = max(1, math.ceil(count * (1 - 1e-9)))  # 4 pixels of 5 mm2 are 20 mm2, whatever the division rounds to
     if pixels > math.prod(space):
         meant = f"{size.text} pixels" if size.ndim is None else f"{size.text} ({pixels} pixels)"

@@ -11,6 +11,7 @@ import os
 import warnings
 import zlib
 from codecs import getincrementaldecoder
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +23,7 @@ __all__ = [
     "FORMATS",
     "GDAL",
     "GROUP",
+    "SCENES",
     "FileFormat",
     "ResultKind",
     "choose",
@@ -121,6 +123,11 @@ GDAL: FileFormat = BuiltIn(
 )
 """What only GDAL can tell, by trying, and read. GeoTIFF files are TIFF files, which go there by themselves."""
 
+SCENES: FileFormat = BuiltIn(
+    "satellite scene", {}, "satellite.format", labels=".tif", folders=True, extra="geo", needs="rasterio"
+)
+"""Folders of band files that are one image, by their names."""
+
 
 @cache
 def outsiders() -> tuple[FileFormat, ...]:
@@ -149,7 +156,7 @@ def outsiders() -> tuple[FileFormat, ...]:
 
 def each_format() -> tuple[FileFormat, ...]:
     """Return all formats, those of other packages last."""
-    return (*FORMATS, GDAL, *outsiders())
+    return (*FORMATS, GDAL, SCENES, *outsiders())
 
 
 def has_rasterio() -> bool:
@@ -240,6 +247,11 @@ def _of_signature(path: Path, start: bytes) -> FileFormat | None:
 
 def _of_folder(folder: Path) -> FileFormat | None:
     """Return the format of which a folder is one image; None where it is none, such as a folder of many images."""
+    from gmmseg.io.satellite.band_files import is_scene  # here, because most images are files
+
+    with suppress(OSError):  # a folder that cannot be listed is none
+        if is_scene(folder):
+            return SCENES
     known = next((each for each in FORMATS if each.folders and _holds_only(folder, each)), None)
     if known is None and folder.suffix:  # an image that is a folder is named as one
         known = next((each for each in outsiders() if each.folders and each.sniff(b"", folder)), None)
@@ -314,6 +326,10 @@ def suffixes_for(kind: ResultKind, formats: tuple[FileFormat, ...] = FORMATS) ->
 
 def _unknown(path: Path, start: bytes) -> InputError:
     """Say what a file of no known format looks like."""
+    from gmmseg.io.satellite.band_files import is_metadata  # here, because most files are known
+
+    if is_metadata(path):
+        return InputError(f"{path} is the metadata of a satellite scene; give the folder of the scene: {path.parent}")
     formats = (*FORMATS, *outsiders())
     known = ", ".join(each.name for each in formats)
     suffix = path.suffix.lower()

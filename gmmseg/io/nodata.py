@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-__all__ = ["dtype_without_nodata", "separate_nodata"]
+from gmmseg.errors import ParameterError
+from gmmseg.image import Image
+from gmmseg.image.sources import ArraySource, Source, WindowSource
+from gmmseg.image.validity import combine, finite
+from gmmseg.image.windows import Window, everything
+
+__all__ = ["can_be", "dtype_without_nodata", "separate_nodata", "with_nodata"]
+
+
+def can_be(value: float | None, stored: np.dtype[Any]) -> bool:
+    """Whether a nodata value is one that stored numbers can have: -9999 is none of unsigned ones."""
+    if value is None or stored.kind not in "ui":
+        return value is not None
+    return value.is_integer() and np.iinfo(stored).min <= value <= np.iinfo(stored).max
 
 
 def dtype_without_nodata(stored: np.dtype[Any], n_bands: int) -> np.dtype[Any]:
     """Return the dtype in which bands with nodata values are kept: floats where a single one can be missing."""
-    return np.dtype(np.float32) if stored.kind == "i" and n_bands > 1 else stored
+    return np.dtype(np.float32) if stored.kind in "iu" and n_bands > 1 else stored
 
 
 def separate_nodata(
@@ -39,19 +53,18 @@ def separate_nodata(
     Returns
     -------
     pixels : ndarray, shape (*spatial, n_channels)
-        Signed integers of several bands that can be missing become float32.
+        Integers of several bands that can be missing become float32.
     valid : ndarray of bool, shape (*spatial), optional
         False where every band is missing; None where that is nowhere.
 
     Notes
     -----
-    Where only some bands of a pixel are missing, they become NaN and the others are used: a value such as -9999 is no
-    measurement. Not so for unsigned integers, of which every value is ordinary in a single band (0 is a shadow on
-    water, 255 a cloud): they are missing only together.
+    Where only some bands of a pixel are missing, they become NaN and the others are used, as they are where each band
+    is a file of its own. A colour is missing only as a whole: 0 is an ordinary amount of red.
     """
     kind, n = pixels.dtype.kind, pixels.shape[-1]
-    by_band = n > 1 and kind in "if" and not color
-    some = masks is not None or any(value is not None for value in nodata)
+    by_band = n > 1 and not color
+    some = masks is not None or any(can_be(value, pixels.dtype) for value in nodata)
     out = pixels.astype(dtype_without_nodata(pixels.dtype, n), copy=False) if by_band and some else pixels
     empty: np.ndarray | None = None
     certain = False
@@ -72,14 +85,61 @@ def separate_nodata(
 def _missing(band: np.ndarray, value: float | None, mask: np.ndarray | None) -> np.ndarray | None:
     """Return where a band has its nodata value or its mask is 0; None where it can have neither, and for NaN."""
     missing: np.ndarray | None = None if mask is None else mask == 0
-    if value is None or math.isnan(value):
+    if value is None or math.isnan(value) or not can_be(value, band.dtype):
         return missing
     if band.dtype.kind in "ui":
-        limits = np.iinfo(band.dtype)
-        if not value.is_integer() or not limits.min <= value <= limits.max:
-            return missing
         here: np.ndarray = band == band.dtype.type(int(value))
     else:
         with np.errstate(over="ignore"):  # the lowest number of 64 bits, declared for bands of 32, is infinite there
             here = band == band.dtype.type(value)
     return here if missing is None else missing | here
+
+
+def with_nodata(image: Image, nodata: float | Sequence[float | None]) -> Image:
+    """Return an image in which numbers stand for no data that its file does not declare.
+
+    Parameters
+    ----------
+    image : Image
+    nodata : float or sequence of (float or None)
+        Of every channel, or one a channel.
+
+    Raises
+    ------
+    ParameterError
+        There are more or fewer numbers than channels.
+    """
+    each = nodata if isinstance(nodata, Sequence) else [nodata]
+    values = [None if value is None else float(value) for value in each]
+    if len(values) == 1:
+        values *= image.n_channels
+    if len(values) != image.n_channels:
+        raise ParameterError(
+            f"{image.name} has {image.n_channels} channels, but nodata={nodata} has {len(values)} numbers; give one of "
+            "all, or one a channel"
+        )
+    source = _Declared(image.pixels, tuple(values), color=image.color)
+    if not image.in_memory:
+        return replace(image, pixels=source)
+    pixels, valid = source.read(everything(image.shape))
+    return replace(image, pixels=ArraySource(pixels), valid=combine(image.valid, valid))
+
+
+class _Declared(WindowSource):
+    """A source of which some numbers stand for no data."""
+
+    def __init__(self, whole: Source, nodata: tuple[float | None, ...], *, color: bool) -> None:
+        self.whole, self.nodata, self.color = whole, nodata, color
+        self.shape, self.blocks, self.sweep = tuple(whole.shape), tuple(whole.blocks), whole.sweep
+        some = not color and any(can_be(value, whole.dtype) for value in nodata)
+        self.dtype: np.dtype[Any] = dtype_without_nodata(whole.dtype, self.shape[-1]) if some else whole.dtype
+
+    def select(self, channels: tuple[int, ...]) -> _Declared:
+        """Return some channels; the others are not read."""
+        return _Declared(self.whole.select(channels), tuple(self.nodata[c] for c in channels), color=False)
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the pixels of a window, and where they are valid."""
+        pixels, valid = self.whole.read(window)
+        measured, there = separate_nodata(np.array(pixels), self.nodata, color=self.color)
+        return measured, combine(combine(valid, there), finite(measured, every=self.color))

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.checks import MEMORY
-from gmmseg.errors import InputError, ParameterError
+from gmmseg.errors import EmptyInputError, InputError, ParameterError
 from gmmseg.image import Image
-from gmmseg.image.sources import Checked, Masked
+from gmmseg.image.sources import ArraySource, Checked, Masked, Source, windows_of
 from gmmseg.image.spacing import with_spacing
-from gmmseg.io.formats import identify
+from gmmseg.image.windows import everything
+from gmmseg.io.formats import SCENES, has_rasterio, identify
+from gmmseg.io.mask_rule import NOT_ZERO, MaskRule, Ruled
 from gmmseg.io.parts import files_of, parts_of
 from gmmseg.io.request import MAX_PIXELS, Reading, kept, require_limit
 from gmmseg.io.unchanged import Stamp
@@ -37,6 +39,10 @@ def read(
     memory: int | None = None,
     channels: Channels | None = None,
     axes: str | None = None,
+    resolution: float | None = None,
+    nodata: float | Sequence[float | None] | None = None,
+    mask_values: str | None = None,
+    magnitude: bool = False,
 ) -> Image:
     """Read an image file, or several files of one grid as the channels of one image.
 
@@ -44,14 +50,16 @@ def read(
     ----------
     path : path-like or sequence of path-like
         PNG, JPEG, TIFF, WebP, BMP, GIF (first frame), .npy, .npz (one array, or the one named "image"), NIfTI, DICOM
-        (a file, or the folder of a series), or what GDAL reads. The content decides, not the suffix. Several files, as
+        (a file, or the folder of a series), what GDAL reads, or the folder of a satellite scene: a .SAFE of Sentinel-2,
+        or one of Landsat Collection 2. The content decides, not the suffix. Several files, as
         a sequence or as one path with "+" between them ("t1.nii.gz+t2.nii.gz"; a file whose own name is that is meant
         first), are stacked: channels are named after their files, one that does not exist is a channel of NaN, and
         where files say where they lie they have to agree.
     max_pixels : int
         The most pixels that may be decoded; the header is checked before memory is allocated.
     mask : path-like or array_like of bool or integer, shape (*spatial), optional
-        Non-zero where pixels are used; a file is read by `read_labels`.
+        Non-zero where pixels are used; a file is read by `read_labels`. Where image and mask say where they lie, and
+        have other grids, each pixel asks the nearest one of the mask.
     channel_axis : int, None or "auto"
         Axis of the channels in the stored array (TIFF, .npy, .npz); None where every axis is spatial.
     memory : int, optional
@@ -64,6 +72,17 @@ def read(
     axes : str, optional
         A letter for each axis of the stored array (TIFF, .npy, .npz) where the file does not say them or is wrong, as
         of `Image.from_array`: "TZCYX" is a time-lapse of volumes of several channels.
+    resolution : float, optional
+        Metres: width of the pixels that all bands of a satellite scene are brought to, as between them the nearest four
+        pixels say (bilinear). By default that of the finest band which is read, so that no detail is lost.
+    nodata : float or sequence of (float or None), optional
+        A number that stands for no data where the file does not declare it: in every channel that is read, or one
+        number for each, None where a channel has none.
+    mask_values : str, optional
+        A mask by its values, as "SCL:4,5,6,7", or by bits that are not set, as "QA_PIXEL:~3,4": of a scene the name of
+        one of its masks, otherwise of a file.
+    magnitude : bool
+        Take complex numbers of a raster, as of radar, by their magnitude.
 
     Returns
     -------
@@ -74,12 +93,30 @@ def read(
     Raises
     ------
     InputError
-        The file is missing, damaged, cut short, too large or of an unknown format; stacked files have different grids.
+        The file is missing, damaged, cut short, too large or of an unknown format; stacked files have different grids,
+        or a mask lies elsewhere.
+    EmptyInputError
+        `mask_values` leave no pixel.
     ParameterError
-        `channel_axis`, `channels` or `mask` does not fit the file; no file is named, or one twice.
+        `channel_axis`, `channels`, `nodata` or a mask does not fit the file; no file is named, or one twice.
     """
     budget = MEMORY if memory is None else 2 * memory
-    return read_with(path, Reading(mask, channel_axis, channels, max_pixels, memory, budget, axes))
+    return read_with(
+        path,
+        Reading(
+            mask,
+            channel_axis,
+            channels,
+            max_pixels,
+            memory,
+            budget,
+            axes,
+            resolution=resolution,
+            nodata=nodata,
+            mask_values=mask_values,
+            magnitude=magnitude,
+        ),
+    )
 
 
 def read_with(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], reading: Reading) -> Image:
@@ -88,14 +125,51 @@ def read_with(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], r
     parts = parts_of(path)
     if not parts:
         raise ParameterError("path=[] names no file; give at least one")
-    mask = reading.mask
+    rule = None if reading.mask_values is None else MaskRule.parse(reading.mask_values)
     image = _read_one(parts[0], reading) if len(parts) == 1 else _read_stack(parts, reading)
     image = with_spacing(image, reading.spacing, reading.unit)
-    if mask is None:
-        return image
+    if reading.nodata is not None:
+        image = _with_nodata(image, reading.nodata, is_scene=_is_scene(parts))
+    mask = reading.mask
     if isinstance(mask, str | os.PathLike):
-        return _with_mask_file(image, Path(mask), reading)
-    return image.with_mask(mask)
+        image = _with_mask_file(image, Path(mask), NOT_ZERO, reading)
+    elif mask is not None:
+        image = image.with_mask(mask)
+    return image if rule is None else _with_mask_file(image, _file_of(rule, parts, image), rule, reading)
+
+
+def _is_scene(parts: tuple[Path, ...]) -> bool:
+    return len(parts) == 1 and parts[0].is_dir() and identify(parts[0]) is SCENES
+
+
+def _with_nodata(image: Image, nodata: float | Sequence[float | None], *, is_scene: bool) -> Image:
+    """Declare numbers as no data; a scene, whose numbers are in scale, has declared its own."""
+    if is_scene and nodata in (0, (0,)):
+        return image
+    if is_scene:
+        raise ParameterError(f"nodata={nodata} is not of {image.name}: in a satellite scene 0 is no data; leave it out")
+    from gmmseg.io.nodata import with_nodata  # here, because most files declare what is no data
+
+    return with_nodata(image, nodata)
+
+
+def _file_of(rule: MaskRule, parts: tuple[Path, ...], image: Image) -> Path:
+    """Return the file of a mask that is named: one of a scene, or any."""
+    known: Sequence[str] = ()
+    if _is_scene(parts):
+        from gmmseg.io.satellite.format import product  # here, because most images are no scenes
+
+        found = product(parts[0])
+        mask, known = found.mask(rule.name), sorted(found.masks)
+        if mask is not None:
+            return mask.path
+    path = Path(rule.name)
+    if not path.is_file():
+        has = f" (it has {', '.join(known)})" if known else ""
+        raise ParameterError(
+            f"{image.name} has no mask {rule.name!r}{has}, and there is no file of that name; name one"
+        )
+    return path
 
 
 def prepare(path: Path) -> None:
@@ -110,6 +184,11 @@ def _read_one(path: Path, reading: Reading) -> Image:
     if reading.axes is not None and not known.lettered:
         raise ParameterError(
             f"axes={reading.axes!r} does not fit {path}: {known.name} says which axes it has; leave it out"
+        )
+    if reading.resolution is not None and known is not SCENES:
+        raise ParameterError(
+            f"resolution={reading.resolution:g} is of satellite scenes, and {path} is none; leave it out, or give the "
+            "folder of a scene"
         )
     stamp = None if path.is_dir() else Stamp.of(path)
     image = known.read(path, reading)
@@ -136,31 +215,54 @@ def _read_stack(parts: tuple[Path, ...], reading: Reading) -> Image:
     return image if reading.channels is None else kept(image.select(reading.channels), reading)
 
 
-def _with_mask_file(image: Image, path: Path, reading: Reading) -> Image:
+def _with_mask_file(image: Image, path: Path, rule: MaskRule, reading: Reading) -> Image:
     """Apply a mask that is a file; messages name both."""
-    mask = _mask_in_file(path, reading) if not image.in_memory else None
-    values = _labels_in(path, reading) if mask is None else None
-    shape = mask.shape if mask is not None else () if values is None else values.shape
+    mask = _mask_elsewhere(image, path, reading) or (None if image.in_memory else _mask_in_file(path, reading))
+    if mask is None:
+        mask = ArraySource(_labels_in(path, reading.plain)[..., None])
+    shape = tuple(mask.shape[:-1])
     if not image.fits(shape):
         raise ParameterError(
             f"mask {path} has shape {shape}, but {image.name} has shape {image.shape}; give one value a pixel"
         )
-    if mask is not None and shape != image.shape:  # one for all frames
-        return image.with_mask(mask.array[..., 0])
-    if mask is not None:
-        return replace(image, pixels=Masked(image.pixels, mask.pixels))
-    assert values is not None
-    return image.with_mask(values)
+    used = Ruled(mask, rule)
+    if rule is not NOT_ZERO:
+        _require_some(used, path, image)
+    if not image.in_memory and shape == image.shape:
+        return replace(image, pixels=Masked(image.pixels, used))
+    return image.with_mask(used.read(everything(shape))[0][..., 0])  # also one for all frames
 
 
-def _mask_in_file(path: Path, reading: Reading) -> Image | None:
+def _mask_elsewhere(image: Image, path: Path, reading: Reading) -> Source | None:
+    """Return a mask of another grid at the pixels of an image; None where nothing says that it has another one."""
+    if image.place is None or image.place.crs is None or not has_rasterio():
+        return None
+    from gmmseg.io.raster.mask_on_grid import mask_on_grid  # here, because most masks are of the image's grid
+
+    return mask_on_grid(image, path, reading)
+
+
+def _mask_in_file(path: Path, reading: Reading) -> Source | None:
     """Return a mask that can be read window by window; None where it has to be read whole."""
     try:
-        mask = _read_one(path, replace(reading, memory=0, channels=None, channel_axis="auto", axes=None))
+        mask = _read_one(path, replace(reading.plain, memory=0))
     except ParameterError:  # an array of more than two axes, which are those of the image
         return None
     whole_numbers = mask.pixels.dtype.kind in "bui"
-    return mask if not mask.in_memory and mask.n_channels == 1 and whole_numbers else None
+    return mask.pixels if not mask.in_memory and mask.n_channels == 1 and whole_numbers else None
+
+
+def _require_some(used: Ruled, path: Path, image: Image) -> None:
+    """Refuse a mask that leaves no pixel."""
+    if any(used.read(window)[0].any() for window in windows_of(used)):
+        return
+    import numpy as np
+
+    values = sorted(set().union(*(np.unique(used.numbers.read(window)[0]).tolist() for window in windows_of(used))))
+    has = ", ".join(map(str, values[:12])) + (", ..." if len(values) > 12 else "")
+    raise EmptyInputError(
+        f"{image.name}: its mask {path.name} has no {used.rule.words} there, only {has}; choose among these"
+    )
 
 
 def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, memory: int = MEMORY) -> np.ndarray:
@@ -265,4 +367,9 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(path)
     known = identify(path)
-    return {"file": str(path), "format": known.name, "bytes": path.stat().st_size} | known.describe(path)
+    return {"file": str(path), "format": known.name, "bytes": _bytes_of(path)} | known.describe(path)
+
+
+def _bytes_of(path: Path) -> int:
+    """Return the size of a file, or of all files in a folder."""
+    return sum(each.stat().st_size for each in ([path] if path.is_file() else path.rglob("*")) if each.is_file())

@@ -48,6 +48,14 @@ class Reading:
         Size of a pixel along each axis of space, in place of what the file or array says.
     unit : str, optional
         Of the spacing.
+    resolution : float, optional
+        Width of a pixel of a satellite scene, in metres; by default that of its finest band.
+    nodata : float or sequence of (float or None), optional
+        What stands for no data besides what the file declares: in every channel, or one number a channel.
+    mask_values : str, optional
+        As of `gmmseg.io.mask_rule.MaskRule.parse`.
+    magnitude : bool
+        Whether complex numbers of a raster are taken by their magnitude; they are refused otherwise.
     """
 
     mask: Any = None
@@ -59,6 +67,10 @@ class Reading:
     axes: str | None = None
     spacing: Sequence[float] | None = None
     unit: str | None = None
+    resolution: float | None = None
+    nodata: float | Sequence[float | None] | None = None
+    mask_values: str | None = None
+    magnitude: bool = False
 
     def __post_init__(self) -> None:
         """Allow what any ordinary file needs, however little memory there is for pixels."""
@@ -67,11 +79,18 @@ class Reading:
                 f"axes={self.axes!r} and channel_axis={self.channel_axis} are both given; leave one of them out"
             )
         object.__setattr__(self, "budget", max(self.budget, _LEAST_BUDGET))
+        if self.resolution is not None and not 0 < self.resolution < float("inf"):
+            raise ParameterError(f"resolution={self.resolution!r} is no width of a pixel; use metres, as in 10")
 
     @property
     def memory_unchosen(self) -> int | None:
         """Bytes that pixels may take before channels are chosen: none, so that the others are never decoded."""
         return self.memory if self.channels is None else 0
+
+    @property
+    def plain(self) -> Reading:
+        """The same for a file that belongs to an image, such as its mask: all of it, as it is."""
+        return Reading(max_pixels=self.max_pixels, memory=self.memory, budget=self.budget)
 
 
 def chosen(image: Image, reading: Reading) -> Image:

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
+from gmmseg.image.image import NAMED_BY_FILES
 from gmmseg.image.sources import ArraySource, WindowSource
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything, shape_of
 from gmmseg.io.formats import has_rasterio
 from gmmseg.io.parts import stem_of
+from gmmseg.io.satellite.band_files import band_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +56,7 @@ def stack(parts: Sequence[Path], images: Sequence[Image | None], *, name: str, m
     Raises
     ------
     InputError
-        One has another shape or another place than the first.
+        One has another shape or another place than the first, or they are bands of scenes of two dates.
     """
     known = [image for image in images if image is not None]
     for image in known[1:]:
@@ -62,6 +64,8 @@ def stack(parts: Sequence[Path], images: Sequence[Image | None], *, name: str, m
     for part, found in zip(parts, images, strict=True):
         if found is None:
             warnings.warn(f"{part} does not exist; its channel is missing everywhere (NaN)", DataWarning, stacklevel=3)
+    bands = _bands_of_one_scene(parts)
+    metadata = {**known[0].metadata, NAMED_BY_FILES: not bands}
     stacked = _Stack(tuple(images), _layout(images), _common_dtype(images))
     result = replace(
         known[0],
@@ -69,8 +73,9 @@ def stack(parts: Sequence[Path], images: Sequence[Image | None], *, name: str, m
         color=False,
         valid=None,
         spacing=next((image.spacing for image in known if image.spacing), None),
-        channel_names=_names(parts, images),
+        channel_names=bands if len(bands) == stacked.shape[-1] else _names(parts, images),
         name=name,
+        metadata=metadata,
     )
     n_bytes = math.prod(stacked.shape) * stacked.dtype.itemsize
     if not all(image.in_memory for image in known) or (memory is not None and n_bytes > memory):
@@ -146,6 +151,27 @@ class _Stack(WindowSource):
                 valid = None if part.valid is None else valid | part.valid
         known = finite(out, every=False)
         return out, combine(valid, known)
+
+
+def _bands_of_one_scene(parts: Sequence[Path]) -> tuple[str, ...]:
+    """Return the names of bands, where all files are named as bands of a satellite scene; otherwise nothing.
+
+    Raises
+    ------
+    InputError
+        They are of two scenes.
+    """
+    files = [band_file(part) for part in parts]
+    known = [each for each in files if each is not None and each.common is not None]
+    other = next((each for each in known if each.scene != known[0].scene), None)
+    if other is not None:
+        what = "dates" if other.date != known[0].date else "scenes"
+        raise InputError(
+            f"{known[0].path.name} and {other.path.name} are of two {what}, not bands of one scene; stack the bands of "
+            "one, or give the two as images of their own"
+        )
+    certain = any(each.certain for each in known)
+    return tuple(each.name for each in known) if certain and len(known) == len(parts) else ()
 
 
 def _layout(images: Sequence[Image | None]) -> tuple[tuple[int, int], ...]:

@@ -7,14 +7,14 @@ Position is left out of both: where in the image a class lies differs from image
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import InputError
+from gmmseg.errors import InputError, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.image import Image
 from gmmseg.image.pixels import sample_pixels
@@ -170,16 +170,17 @@ def remember(model: Model, looks: Sequence[Array], spacing: tuple[float, ...] | 
     return replace(model, training=Training(spacing, max(gaps), max(unusual), *own))
 
 
-def adapt(model: Model, image: Image, *, sample: int = 20_000, seed: int = 0) -> Model:
+def adapt(model: Model, image: Image | Iterable[Image], *, sample: int = 20_000, seed: int = 0) -> Model:
     """Return the model for an image whose values have another gain and offset.
 
     Parameters
     ----------
     model : Model
-    image : Image
-        Of a kind that `model.view` lets pass.
+    image : Image or iterable of Image
+        Of a kind that `model.view` lets pass. Several, such as the scenes of one date, have one gain and offset in
+        common; each has an equal say, and they are looked at one after the other.
     sample : int
-        Number of pixels that the gains and offsets are estimated from.
+        Number of pixels that the gains and offsets are estimated from, of each image.
     seed : int
 
     Returns
@@ -192,7 +193,9 @@ def adapt(model: Model, image: Image, *, sample: int = 20_000, seed: int = 0) ->
     Raises
     ------
     InputError
-        The image has other channels than the model's, or values so far from its classes that they cannot be meant.
+        An image has other channels than the model's, or values so far from its classes that they cannot be meant.
+    ParameterError
+        There is no image.
 
     Notes
     -----
@@ -211,14 +214,15 @@ def adapt(model: Model, image: Image, *, sample: int = 20_000, seed: int = 0) ->
     >>> adapt(model, Image.from_array(pixels * 1.3 + 20)).means.round().ravel()
     array([150., 228.])
     """
-    image = model.view(image)
-    planes = _scaled(model, look(image, model.recipe, count=sample, seed=seed))
-    far = np.count_nonzero(np.abs(planes) >= np.float32(_FARTHEST))
-    if far:
-        raise InputError(
-            f"{image.name}: {far} of {planes.size} sampled values lie {_FARTHEST:g} spreads of the model or more "
-            "from its classes; declare what stands for missing data as nodata, write NaN, or give a mask"
-        )
+    images = [image] if isinstance(image, Image) else image
+    looks = []
+    for each in map(model.view, images):
+        planes = _scaled(model, look(each, model.recipe, count=sample, seed=seed))
+        _require_near(each.name, planes)
+        looks.append(planes)
+    if not looks:
+        raise ParameterError("image=[] holds no image to adapt the model to; give at least one")
+    planes = _evenly_joined(looks)
     gain, offset = calibrate(_without_position(model), planes, np.random.default_rng(seed))
     if model.training is not None and len(model.training.gain) == len(gain):
         gain = gain / model.training.gain  # beyond what the training images themselves would be moved by
@@ -227,6 +231,23 @@ def adapt(model: Model, image: Image, *, sample: int = 20_000, seed: int = 0) ->
     scale[: model.n_guides] *= gain
     center[: model.n_guides] += offset * model.scale[: model.n_guides]
     return replace(model, center=center, scale=scale)
+
+
+def _require_near(name: str, planes: Array) -> None:
+    far = np.count_nonzero(np.abs(planes) >= np.float32(_FARTHEST))
+    if far:
+        raise InputError(
+            f"{name}: {far} of {planes.size} sampled values lie {_FARTHEST:g} spreads of the model or more "
+            "from its classes; declare what stands for missing data as nodata, write NaN, or give a mask"
+        )
+
+
+def _evenly_joined(parts: Sequence[Array]) -> Array:
+    """Return planes of several images side by side, as many samples of each as of the one that has the fewest."""
+    filled = [part for part in parts if part.shape[1]]
+    least = min((part.shape[1] for part in filled), default=0)
+    even = [part[:, np.arange(least) * part.shape[1] // least] for part in filled]
+    return np.concatenate(even or list(parts), axis=1)
 
 
 def _scaled(model: Model, planes: Array) -> Array:

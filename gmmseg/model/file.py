@@ -214,7 +214,13 @@ def _parse(content: _Entries) -> Model:
         content.truth("color"),
         _training(content.part("training"), n_guides) if content.has("training") else None,
         memberships,
+        _channel_names(content),
     )
+
+
+def _channel_names(content: _Entries) -> tuple[str, ...]:
+    n_channels = content.whole("channels", 1, 1 << 31)
+    return content.texts("channel_names", n_channels) if content.has("channel_names") else ()
 
 
 def _recipe(content: _Entries) -> Recipe:

@@ -18,6 +18,7 @@ from gmmseg.features import Recipe
 from gmmseg.image import Image
 from gmmseg.image.grey import as_grey
 from gmmseg.io.atomic import atomic_file
+from gmmseg.io.formats import SCENES, identify
 from gmmseg.kernels import Densities
 from gmmseg.kernels.blas import ALONE
 from gmmseg.mixture import patterns
@@ -93,6 +94,8 @@ class Model:
         Of the images that it was fitted to.
     memberships : ndarray, shape (k, K), optional
         Probability of each class given each of the mixture's K components; where None, components are classes.
+    channel_names : tuple of str
+        Of the channels of the images that it was fitted to; empty where nothing but their order tells them.
     """
 
     recipe: Recipe
@@ -107,6 +110,7 @@ class Model:
     color: bool
     training: Training | None = None
     memberships: Array | None = None
+    channel_names: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         short = Repr()
@@ -225,14 +229,24 @@ class Model:
     def view(self, image: Image) -> Image:
         """Return an image as the model takes it: for a model of one channel, grey values stored as colour are one.
 
+        Channels that have names, as those of a scene or of a GeoTIFF file that describes its bands, are taken by their
+        names, in the order of the model.
+
         Raises
         ------
         InputError
-            The image is not of the kind that the model was fitted to.
+            The image is not of the kind that the model was fitted to, or has no channel of a name.
         """
         image = as_grey(image) if self.n_channels == 1 else image
+        image = image.in_order_of(self.channel_names, of="the model")
         self.check(image)
         return image
+
+    def channels_in(self, source: Any) -> tuple[str, ...] | None:
+        """Return the channels to read of an image where nobody chooses: of the folder of a scene those of the model."""
+        if not (self.channel_names and isinstance(source, str | os.PathLike) and Path(source).is_dir()):
+            return None
+        return self.channel_names if identify(Path(source)) is SCENES else None
 
     def check(self, image: Image) -> None:
         """Raise InputError where the image is not of the kind that the model was fitted to."""
@@ -278,6 +292,8 @@ class Model:
             "channels": self.n_channels,
             "color": self.color,
         }
+        if self.channel_names:  # as little
+            content |= {"channel_names": list(self.channel_names)}
         if self.training is not None:  # nothing that a reader of version 1 has to know to apply the model
             content |= {"training": asdict(self.training)}
         if mixture.dof is not None:

@@ -180,3 +180,41 @@ WRONG = [
 @pytest.mark.parametrize(("arguments", "code", "words"), WRONG, ids=[arguments for arguments, *_ in WRONG])
 def test_wrong_usage_changes_nothing(refuse, model, arguments, code, words):
     assert words in refuse("apply", *arguments.split(), code=code)
+
+
+def test_one_adaptation_for_all_images(run, model, folder):
+    """Of two images in another light one has a single class: alone, it would be taken for another gain."""
+    only = (1.3 * np.random.default_rng(5).normal(110, 4, (40, 60)) + 20).round().astype(np.uint8)
+    Pillow.fromarray(only).save("only.png")
+    arguments = (
+        "apply",
+        "land.gmm.json",
+        "bright.png",
+        "only.png",
+        "--adapt",
+        "together",
+        "--out-dir",
+        "out",
+        "--json",
+    )
+    first, second = records_of(run(*arguments))
+    assert first["adapted"] == second["adapted"]
+    assert first["adapted"]["intensity"]["gain"] == pytest.approx(1.3, rel=0.03)
+    assert (labels_of(folder / "out" / "only_labels.png") == 3).all()
+    images = [gmmseg.Image.from_array(each) for each in (labels_of("bright.png"), only)]
+    together = adapt(model, iter(images))
+    assert first["adapted"]["intensity"]["gain"] == pytest.approx(float(together.scale[0] / model.scale[0]))
+
+
+def test_adapting_together_goes_on_without_a_bad_image(run, model, folder):
+    (folder / "bad.png").write_bytes(b"no picture")
+    finished = run("apply", "land.gmm.json", "bad.png", "bright.png", "--adapt", "together", "--out-dir", "out")
+    assert finished.code == 3
+    assert "bad.png" in finished.err
+    assert "adapted: intensity x 1.3" in finished.out
+
+
+def test_what_follows_adapt_is_an_image_unless_it_is_a_word(run, model):
+    assert run("apply", "land.gmm.json", "--adapt", "bright.png").code == 0
+    assert run("apply", "land.gmm.json", "--adapt", "each", "bright.png", "--overwrite").code == 0
+    assert run("apply", "land.gmm.json", "--adapt=both", "bright.png", "--overwrite").code == 2

@@ -54,9 +54,13 @@ def test_defaults_are_those_of_segment():
         }
         assert reading_parameters(context) == {
             "mask": None,
+            "mask_values": None,
+            "nodata": None,
             "channel_axis": "auto",
             "axes": None,
             "channels": None,
+            "resolution": None,
+            "magnitude": False,
             "max_pixels": 512_000_000,
             "memory": 1 << 29,
         }
@@ -94,8 +98,10 @@ def test_options_of_formats_go_to_the_files_that_take_them():
 
 
 def test_guides_are_files_that_are_there_and_some_are_of_one_image(folder):
-    options = {"mask": Path("scan.png"), "scribbles": None, "prior": None}
+    options = {"mask": Path("scan.png"), "scribbles": None, "prior": None, "mask_values": None}
     assert guides_of(options, 5) == [Path("scan.png")]
+    assert guides_of(options | {"mask_values": "SCL:4"}, 5) == [Path("scan.png")]
+    assert guides_of(options | {"mask": None, "mask_values": "scan.png:4"}, 5) == [Path("scan.png")]
     assert guides_of({**options, "prior": Path("photo.png")}, 1) == [Path("scan.png"), Path("photo.png")]
     with pytest.raises(click.UsageError, match="--prior is of one image, but 2 are given; run them one at a time"):
         guides_of({**options, "prior": Path("photo.png")}, 2)

@@ -118,3 +118,14 @@ def test_where_no_size_of_a_pixel_is_known(pictures):
     with pytest.raises(ParameterError, match=r"has 262144 pixels, fewer than a minimum size of 262145 pixels"):
         least_pixels(262145, image)
     assert least_pixels(262144, image) == 262144
+
+
+def test_an_area_on_a_map_of_mercator_is_that_on_the_ground(tmp_path):
+    """At 60 degrees north a pixel of 10 m on "Web Mercator" is about 5 m wide."""
+    profile = {"driver": "GTiff", "height": 30, "width": 40, "count": 1, "dtype": "uint8", "crs": "EPSG:3857"}
+    transform = rasterio.Affine(10, 0, 1e6, 0, -10, 8_399_888)
+    with rasterio.open(tmp_path / "web.tif", "w", **profile, transform=transform) as file:
+        file.write(np.ones((1, 30, 40), np.uint8))
+    image = read(tmp_path / "web.tif")
+    assert least_pixels("900m2", image) == 36  # 9, if a pixel were 100 m2
+    assert least_pixels(9, image) == 9

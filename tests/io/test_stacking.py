@@ -237,3 +237,29 @@ def test_masks_apply_to_the_stack(pair, tmp_path):
     mask[:5] = 1
     assert read(path, mask=mask).valid.sum() == 150
     assert read(path, mask=mask, memory=0).crop(everything((20, 30))).valid.sum() == 150
+
+
+@pytest.fixture
+def bands(tmp_path, rng):
+    """Bands of two dates, as .tif files without a place, by date and name."""
+    found = {}
+    for date in ("20230605", "20230607"):
+        for band in ("B04", "B08"):
+            path = tmp_path / f"T32TQM_{date}T101559_{band}_10m.tif"
+            tifffile.imwrite(path, rng.integers(1, 99, (4, 5)).astype(np.uint16))
+            found[date, band] = path
+    return found
+
+
+def test_bands_of_a_scene_are_called_as_bands(bands, tmp_path):
+    image = read([bands["20230605", "B08"], bands["20230605", "B04"]])
+    assert image.channel_names == image.band_names == ("B08/nir", "B04/red")
+    np.save(tmp_path / "t1.npy", np.zeros((4, 5), np.uint16))
+    mixed = read([bands["20230605", "B08"], tmp_path / "t1.npy"])
+    assert mixed.channel_names == ("T32TQM_20230605T101559_B08_10m", "t1")
+    assert mixed.band_names == ()
+
+
+def test_two_dates_in_one_stack_are_refused(bands):
+    with pytest.raises(InputError, match=r"T32TQM_20230605.*B08_10m\.tif and T32TQM_20230607.* are of two dates"):
+        read([bands["20230605", "B08"], bands["20230607", "B04"]])

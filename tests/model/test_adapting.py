@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import gmmseg
-from gmmseg import Image, InputError
+from gmmseg import Image, InputError, ParameterError
 from gmmseg.io.opening import open_image
 from gmmseg.model import Training
 from gmmseg.model.adapting import Fitness, adapt, explains, look, remember
@@ -280,3 +280,12 @@ def test_an_adapted_model_can_be_saved(model, tmp_path):
     adapted.save(tmp_path / "m.json")
     loaded = gmmseg.load_model(tmp_path / "m.json")
     assert gmmseg.apply(loaded, image).labels.tobytes() == gmmseg.apply(adapted, image).labels.tobytes()
+
+
+def test_several_images_have_one_gain_and_offset(model):
+    parts = [bands(land(seed=seed) * np.float32(1.3) + 5) for seed in (5, 6)]
+    together, alone = adapt(model, parts), adapt(model, parts[0])
+    np.testing.assert_allclose(together.scale, alone.scale, rtol=0.05)
+    np.testing.assert_array_equal(adapt(model, parts[:1]).scale, alone.scale)
+    with pytest.raises(ParameterError, match="holds no image to adapt the model to"):
+        adapt(model, [])

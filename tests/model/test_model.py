@@ -86,3 +86,61 @@ def test_a_model_is_one_line_to_look_at(image):
     assert long.startswith("Model(k=255, features='lab,lu...3456789', ")
     assert len(long) <= 120
     assert "\n" not in long
+
+
+@pytest.fixture
+def scene(rng):
+    """Two halves that differ in two named bands, and their values."""
+    values = rng.normal(0, 1, (20, 30, 3)).astype(np.float32)
+    values[:, 15:, 0] += 9
+    values[:, 15:, 1] -= 9
+    return Image(values, channel_names=("nir", "red", "green"), name="scene")
+
+
+def test_channels_are_taken_by_name(scene, tmp_path):
+    model = gmmseg.fit(scene, 2)
+    assert model.channel_names == ("nir", "red", "green")
+    model.save(tmp_path / "m.json")
+    loaded = gmmseg.load_model(tmp_path / "m.json")
+    assert loaded.channel_names == model.channel_names
+    expected = gmmseg.apply(model, scene).labels
+    more = np.concatenate([scene.array[..., ::-1], np.zeros((20, 30, 1), np.float32)], -1)
+    names = ("B03/green", "B04/red", "B08/nir", "B11/swir1")
+    for image in (scene.select("green,nir,red"), Image(more, channel_names=names)):
+        np.testing.assert_array_equal(gmmseg.apply(loaded, image).labels, expected)
+    with pytest.raises(gmmseg.InputError, match="x has no channel 'nir', as the model has; it has blue, red, green"):
+        gmmseg.apply(loaded, Image(scene.array, channel_names=("blue", "red", "green"), name="x"))
+
+
+def test_without_names_channels_are_taken_by_their_order(scene):
+    unnamed = Image(scene.array)
+    expected = gmmseg.apply(gmmseg.fit(unnamed, 2), scene).labels
+    np.testing.assert_array_equal(gmmseg.apply(gmmseg.fit(scene, 2), unnamed).labels, expected)
+    assert gmmseg.fit(unnamed, 2).channel_names == ()
+
+
+def test_images_of_one_fit_agree_by_name(scene):
+    model = gmmseg.fit([scene, scene.select("red,green,nir")], 2)
+    np.testing.assert_array_equal(gmmseg.apply(model, scene).labels, gmmseg.apply(gmmseg.fit(scene, 2), scene).labels)
+    with pytest.raises(gmmseg.InputError, match="y has no channel 'nir', as scene has"):
+        gmmseg.fit([scene, Image(scene.array, channel_names=("a", "red", "green"), name="y")], 2)
+
+
+def test_only_of_scenes_the_model_says_which_channels_are_read(scene, tmp_path):
+    model = gmmseg.fit(scene, 2)
+    safe = tmp_path / "S2A_MSIL2A_20230605T101559_N0509_R065_T32TLQ_20230605T150000.SAFE"
+    safe.mkdir()
+    np.save(tmp_path / "a.npy", scene.array)
+    assert model.channels_in(safe) == ("nir", "red", "green")
+    assert model.channels_in(tmp_path / "a.npy") is None
+    assert model.channels_in(scene) is None
+    assert replace(model, channel_names=()).channels_in(safe) is None
+
+
+def test_principal_components_are_of_channels_by_name(rng):
+    values = rng.normal(0, 1, (20, 30, 18)) + rng.normal(0, 9, (20, 30, 1)) * np.arange(18)
+    image = Image(values, channel_names=tuple(f"{n} nm" for n in range(400, 418)))
+    turned = image.select([*range(18, 0, -1)])
+    one, other = gmmseg.fit([image, image], 2), gmmseg.fit([image, turned], 2)
+    assert other.channel_names == image.channel_names
+    np.testing.assert_allclose(one.recipe.pca.axes, other.recipe.pca.axes, atol=1e-9)

@@ -16,8 +16,8 @@ from gmmseg.errors import InputError
 from gmmseg.image.sources import WindowSource
 from gmmseg.image.validity import combine
 from gmmseg.image.windows import Window
-from gmmseg.io.nodata import dtype_without_nodata, separate_nodata
-from gmmseg.io.raster.gdal import environment, explained, library
+from gmmseg.io.nodata import can_be, dtype_without_nodata, separate_nodata
+from gmmseg.io.raster.gdal import dtype_of, environment, explained, library
 
 __all__ = ["RasterBands", "RasterSource", "bands_of"]
 
@@ -73,20 +73,22 @@ class RasterBands:
     @property
     def some_missing(self) -> bool:
         """Whether single bands of a pixel can be without data."""
-        return self.masks == "bands" or any(value is not None for value in self.nodata)
+        return self.masks == "bands" or any(can_be(value, self.stored) for value in self.nodata)
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """That of the pixels."""
         if self.palette is not None:
             return np.dtype(np.uint8)
+        if self.stored.kind == "c":
+            return np.dtype(f"f{self.stored.itemsize // 2}")
         if self.color or not self.some_missing:
             return self.stored
         return dtype_without_nodata(self.stored, len(self.indexes))
 
 
-def bands_of(path: Path, dataset: Any) -> RasterBands:
-    """Look at colour interpretation, dtypes, nodata values and masks."""
+def bands_of(path: Path, dataset: Any, *, magnitude: bool = False) -> RasterBands:
+    """Look at colour interpretation, dtypes, nodata values and masks; complex numbers only by their magnitude."""
     if dataset.count == 0:
         parts = ", ".join(name.rsplit(":", 1)[-1] for name in dataset.subdatasets[:6])
         holds = f"holds several rasters ({parts}) and none of its own" if parts else "holds no band"
@@ -96,7 +98,7 @@ def bands_of(path: Path, dataset: Any) -> RasterBands:
     indexes = tuple(index for index in dataset.indexes if index != alpha)
     names = {meaning[index - 1]: index for index in indexes}
     dtypes = dataset.dtypes
-    stored = _common_dtype(path, list(dict.fromkeys(dtypes[index - 1] for index in indexes)))
+    stored = _common_dtype(path, list(dict.fromkeys(dtypes[index - 1] for index in indexes)), magnitude=magnitude)
     # Floating-point and signed numbers are measurements, whatever a file calls its bands.
     color = len(indexes) == 3 and {"red", "green", "blue"} == set(names) and stored.kind == "u"
     if color:
@@ -114,10 +116,14 @@ def bands_of(path: Path, dataset: Any) -> RasterBands:
     return RasterBands(indexes, stored, nodata, color or palette is not None, palette, alpha, masks)
 
 
-def _common_dtype(path: Path, names: list[str]) -> np.dtype[Any]:
-    if any(name.startswith("complex") for name in names):
-        raise InputError(f"{path} holds complex numbers ({names[0]}); convert them to magnitudes first")
-    return np.result_type(*names)
+def _common_dtype(path: Path, names: list[str], *, magnitude: bool) -> np.dtype[Any]:
+    found = next((name for name in names if name.startswith("complex")), None)
+    if found is not None and not magnitude:
+        raise InputError(
+            f"{path} holds complex numbers ({found}); take their magnitude by --magnitude (magnitude=True of "
+            "gmmseg.io.read)"
+        )
+    return np.result_type(*map(dtype_of, names))
 
 
 def _palette(dataset: Any, index: int) -> np.ndarray:
@@ -227,6 +233,8 @@ class RasterSource(WindowSource):
         masks = None
         if bands.masks == "bands":
             masks = np.moveaxis(dataset.read_masks(list(bands.indexes), window=place), 0, -1)
+        if bands.stored.kind == "c":
+            samples = np.abs(samples)
         measured, valid = separate_nodata(samples, bands.nodata, masks=masks, color=bands.color)
         if bands.palette is not None:
             colors = bands.palette[measured[..., 0]]

@@ -27,7 +27,19 @@ from gmmseg.io.raster.write import location_tags, write
 from gmmseg.io.request import Reading, kept, require_axis, require_room
 from gmmseg.io.tiff.directories import directories
 
-__all__ = ["describe", "open_raster", "owns", "places", "read", "read_labels", "read_probabilities", "sniff", "write"]
+__all__ = [
+    "crs_name",
+    "describe",
+    "open_raster",
+    "owns",
+    "placed",
+    "places",
+    "read",
+    "read_labels",
+    "read_probabilities",
+    "sniff",
+    "write",
+]
 
 _GEO_TAGS = frozenset({33550, 33922, 34264, 34735, 42112, 42113})
 _PLAIN_SAMPLES = frozenset({1, 2, 3, 6})  # black is zero, RGB, palette, YCbCr: GDAL leaves inks and inverted grey as is
@@ -113,7 +125,7 @@ def open_raster(path: Path, reading: Reading) -> Image:
     with explained(path), environment():
         dataset = open_dataset(path, reading)
         try:
-            source = RasterSource(path, dataset, bands_of(path, dataset))
+            source = RasterSource(path, dataset, bands_of(path, dataset, magnitude=reading.magnitude))
         except BaseException:
             dataset.close()
             raise
@@ -142,7 +154,7 @@ def open_raster(path: Path, reading: Reading) -> Image:
         spacing=_spacing(geo.transform),
         channel_names=names,
         name=str(path),
-        place=_place(geo),
+        place=placed(geo),
     )
 
 
@@ -227,7 +239,7 @@ def _select(image: Image, channels: Channels) -> Image:
     return replace(selected, color=[meanings[c] for c in chosen] == ["red", "green", "blue"])
 
 
-def _place(found: GeoReference) -> Place:
+def placed(found: GeoReference) -> Place:
     """Return where the pixels lie, with the TIFF tags that say so, whatever the format was."""
     geo = replace(found, tags=location_tags(found))
     a, b, c, d, e, f = geo.transform
@@ -285,11 +297,12 @@ def describe(path: Path) -> dict[str, Any]:
         described["overviews"] = dataset.overviews(1)
         if any(value is not None for value in dataset.nodatavals):
             described["nodata"] = ", ".join(dict.fromkeys(f"{v:.17g}" for v in dataset.nodatavals if v is not None))
+        described |= _meanings(facts)
         spacing = _spacing(geo.transform)
         described["georeferenced"] = bool(spacing or geo.gcps or geo.rpcs)
         wkt = geo.crs or geo.gcps_crs
         if wkt:
-            described["crs"] = _crs_name(wkt)
+            described["crs"] = crs_name(wkt)
         if spacing:
             described["pixel_size"] = [spacing[1], spacing[0]]
             bounds = dict(dataset.bounds._asdict())
@@ -298,7 +311,17 @@ def describe(path: Path) -> dict[str, Any]:
         return described
 
 
-def _crs_name(wkt: str) -> str:
+def _meanings(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what stored numbers mean where they are not what was measured: scales, offsets and units of bands."""
+    found: dict[str, Any] = {}
+    for name, key, usual in (("scale", "scales", 1), ("offset", "offsets", 0), ("unit", "units", None)):
+        each = [value or usual for value in facts[key]]
+        if any(value != usual for value in each):
+            found[name] = each[0] if len(set(each)) == 1 else each
+    return found
+
+
+def crs_name(wkt: str) -> str:
     """Return the name of a coordinate system, with its EPSG number where it has one."""
     name = wkt.split('"')[1] if '"' in wkt else wkt
     number = library("rasterio.crs").CRS.from_wkt(wkt).to_epsg()

@@ -22,7 +22,7 @@ from gmmseg.io.raster.systems import boxes, require_no_files, require_no_files_i
 from gmmseg.io.request import Reading, require_bytes
 from gmmseg.io.tiff.directories import directories
 
-__all__ = ["environment", "explained", "library", "open_dataset", "opener", "reason_of", "require_blocks"]
+__all__ = ["dtype_of", "environment", "explained", "library", "open_dataset", "opener", "reason_of", "require_blocks"]
 
 _CACHE_MEGABYTES = 64
 _OF_NUMBERS = frozenset({".ige", ".rrd", ".clr", ".rep", ".sta", ".stx"})  # of what lies beside a raster, no system
@@ -149,10 +149,15 @@ def require_blocks(path: Path, dataset: Any, reading: Reading) -> None:
     """Refuse a raster of which a single block takes more than a reader may take: GDAL decodes them whole."""
     bands = dataset.count if dataset.interleaving is not None and dataset.interleaving.name == "pixel" else 1
     sizes = {
-        rows * columns * np.dtype(dtype).itemsize
+        rows * columns * dtype_of(dtype).itemsize
         for (rows, columns), dtype in set(zip(dataset.block_shapes, dataset.dtypes, strict=True))
     }
     require_bytes(path, max(sizes, default=0) * bands, reading, "its blocks")
+
+
+def dtype_of(name: str) -> np.dtype[Any]:
+    """Return the dtype that holds what rasterio calls so: whole complex numbers are read as others."""
+    return np.dtype("complex64" if name == "complex_int16" else name)
 
 
 def _opened(path: Path, driver: Driver, owner: Path, reading: Reading) -> Any:

@@ -78,25 +78,25 @@ def test_reading_does_not_copy_bands(write_raster, memory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("dtype", "nodata", "kept", "becomes"),
+    ("dtype", "nodata", "becomes"),
     [
-        ("uint8", 0, True, "uint8"),
-        ("uint16", 65535, True, "uint16"),
-        ("int16", -9999, False, "float32"),
-        ("int32", 0, False, "float32"),
-        ("float32", -9999, False, "float32"),
-        ("float32", np.nan, False, "float32"),
-        ("float64", -1e300, False, "float64"),
+        ("uint8", 0, "float32"),
+        ("uint16", 65535, "float32"),
+        ("int16", -9999, "float32"),
+        ("int32", 0, "float32"),
+        ("float32", -9999, "float32"),
+        ("float32", np.nan, "float32"),
+        ("float64", -1e300, "float64"),
     ],
 )
-def test_pixels_without_data(write_raster, rng, dtype, nodata, kept, becomes):
+def test_pixels_without_data(write_raster, rng, dtype, nodata, becomes):
     bands = rng.integers(1, 100, (3, 20, 30)).astype(dtype)
     bands[:, 2, 3] = nodata
     bands[1, 4, 5] = nodata
     image = assert_same_by_windows(write_raster(bands, nodata=nodata, photometric="minisblack"))
     assert np.argwhere(~image.valid).tolist() == [[2, 3]]
     assert image.pixels.dtype == becomes
-    assert (image.array[4, 5, 1] == bands[1, 4, 5]) if kept else np.isnan(image.array[4, 5, 1])
+    assert np.isnan(image.array[4, 5, 1])
     assert image.array[4, 5, 0] == bands[0, 4, 5]
 
 
@@ -226,3 +226,50 @@ def test_blocks_of_tiles_are_whole_columns_of_results(write_raster):
     source = read(path, memory=0).pixels
     assert (source.blocks, source.sweep) == ((64, 512), 0)
     source.close()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
+@pytest.mark.parametrize("memory", [None, 0])
+def test_a_value_of_one_band_is_missing_in_that_band_however_bands_come(write_raster, rng, dtype, memory):
+    """In one file, in separate files that are stacked, and in a virtual raster that declares it for one band only."""
+    bands = rng.integers(1, 100, (3, 20, 30)).astype(dtype)
+    bands[1, 4, 5] = 0
+    bands[:, 2, 3] = 0
+    paths = [write_raster(band[None], f"{name}.tif", nodata=0) for name, band in zip("abc", bands, strict=True)]
+    whole = write_raster(bands, nodata=0, photometric="minisblack")
+    for source in (whole, paths):
+        pixels = read(source, memory=memory).array
+        assert np.argwhere(np.isnan(pixels)).tolist() == [[2, 3, 0], [2, 3, 1], [2, 3, 2], [4, 5, 1]]
+    plain = write_raster(bands, "plain.tif", photometric="minisblack")
+    kind = {"uint8": "Byte", "uint16": "UInt16", "int16": "Int16", "float32": "Float32"}[dtype]
+    described = "".join(
+        f'<VRTRasterBand dataType="{kind}" band="{band}">{"<NoDataValue>0</NoDataValue>" if band == 2 else ""}'
+        f'<SimpleSource><SourceFilename relativeToVRT="1">{plain.name}</SourceFilename><SourceBand>{band}</SourceBand>'
+        "</SimpleSource></VRTRasterBand>"
+        for band in (1, 2, 3)
+    )
+    virtual = plain.with_name("v.vrt")
+    virtual.write_text(f'<VRTDataset rasterXSize="30" rasterYSize="20">{described}</VRTDataset>')
+    image = read(virtual, memory=memory)
+    assert np.argwhere(np.isnan(image.array)).tolist() == [[2, 3, 1], [4, 5, 1]]
+    assert image.crop(everything(image.shape)).valid is None
+
+
+@pytest.mark.parametrize(("dtype", "becomes"), [("complex64", "float32"), ("complex128", "float64")])
+@pytest.mark.parametrize("memory", [None, 0])
+def test_complex_numbers_are_refused_or_taken_by_their_magnitude(write_raster, rng, dtype, becomes, memory):
+    bands = (rng.normal(0, 9, (2, 20, 30)) + 1j * rng.normal(0, 9, (2, 20, 30))).astype(dtype)
+    path = write_raster(bands)
+    with pytest.raises(
+        InputError, match=rf"r\.tif holds complex numbers \({dtype}\); take their magnitude by --magnitude"
+    ):
+        read(path, memory=memory)
+    image = read(path, memory=memory, magnitude=True)
+    assert (image.pixels.dtype, image.in_memory) == (becomes, memory is None)
+    np.testing.assert_allclose(image.array, np.moveaxis(np.abs(bands), 0, -1), rtol=1e-6)
+
+
+def test_whole_complex_numbers(write_raster):
+    bands = np.full((1, 20, 30), 3 + 4j, np.complex64)
+    path = write_raster(bands, dtype="complex_int16")
+    assert (read(path, magnitude=True).array == 5).all()

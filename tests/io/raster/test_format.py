@@ -129,7 +129,7 @@ def test_what_gdal_does_not_know(tmp_path, capfd):
 
 
 def test_complex_numbers_are_refused(write_raster):
-    with pytest.raises(InputError, match="complex numbers .* magnitudes"):
+    with pytest.raises(InputError, match="complex numbers .* magnitude"):
         read(write_raster(np.ones((1, 4, 5), np.complex64)))
 
 
@@ -207,3 +207,13 @@ def test_a_picture_of_netpbm_has_no_place(tmp_path):
     (tmp_path / "a.pgm").write_bytes(b"P5\n5 4\n255\n" + bytes(range(20)))
     assert read(tmp_path / "a.pgm").place.affine == (1, 0, 0, 0, 1, 0)
     assert not read_info(tmp_path / "a.pgm")["georeferenced"]
+
+
+def test_scale_and_offset_are_said(write_raster):
+    def finish(raster):
+        raster.scales, raster.offsets, raster.units = (0.0001, 0.0001), (-0.1, 0.0), ("1", "1")
+
+    found = read_info(write_raster(np.ones((2, 20, 30), np.uint16), finish=finish))
+    assert (found["scale"], found["offset"], found["unit"]) == (0.0001, [-0.1, 0.0], "1")
+    plain = read_info(write_raster(np.ones((2, 20, 30), np.uint16), "plain.tif"))
+    assert not {"scale", "offset", "unit"} & set(plain)

@@ -1,0 +1,126 @@
+"""Masks by values: which numbers of a mask mean that a pixel is used, as in SCL:4,5,6,7 and QA_PIXEL:~3,4."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gmmseg.errors import ParameterError
+from gmmseg.image.sources import Source, WindowSource
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gmmseg.image.windows import Window
+
+__all__ = ["NOT_ZERO", "MaskRule", "Ruled"]
+
+_RULE = re.compile(r"(?P<name>.+):(?P<unset>~?)(?P<numbers>\d{1,10}(?:-\d{1,10})?(?:,\d{1,10}(?:-\d{1,10})?)*)")
+_USABLE = (
+    "give a mask and the values of pixels that are used, as in SCL:4,5,6,7, or bits that are not set, as in QA:~3,4"
+)
+_MOST_VALUES = 65_536
+_MOST_BIT = 63
+
+
+@dataclass(frozen=True)
+class MaskRule:
+    """Which numbers of a mask mean that a pixel is used.
+
+    Parameters
+    ----------
+    name : str
+        Of a file, or of a mask that a scene has, such as "SCL".
+    values : tuple of int, optional
+        Any of them; None where all but 0 do.
+    unset : tuple of int
+        Bits, counted from 0, of which none may be set.
+    """
+
+    name: str = ""
+    values: tuple[int, ...] | None = None
+    unset: tuple[int, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> MaskRule:
+        """Read a rule as people write it.
+
+        Raises
+        ------
+        ParameterError
+            It is none.
+
+        Examples
+        --------
+        >>> MaskRule.parse("SCL:4-6,11").values
+        (4, 5, 6, 11)
+        >>> MaskRule.parse("QA_PIXEL:~3,4").unset
+        (3, 4)
+        """
+        found = _RULE.fullmatch(text.strip()) if isinstance(text, str) else None
+        if found is None:
+            raise ParameterError(f"mask_values={text!r} is not usable; {_USABLE}")
+        numbers: list[int] = []
+        for part in found["numbers"].split(","):
+            first, _, last = part.partition("-")
+            run = range(int(first), int(last or first) + 1)
+            if not run or len(numbers) + len(run) > _MOST_VALUES:
+                raise ParameterError(f"mask_values={text!r} has {part!r}, which is no range of values; {_USABLE}")
+            numbers += run
+        if not found["unset"]:
+            return cls(found["name"], tuple(numbers))
+        if max(numbers) > _MOST_BIT:
+            raise ParameterError(f"mask_values={text!r} has bit {max(numbers)}, the last is {_MOST_BIT}; {_USABLE}")
+        return cls(found["name"], None, tuple(numbers))
+
+    @property
+    def words(self) -> str:
+        """What is asked for, for messages."""
+        if self.unset:
+            return f"pixel without the bits {', '.join(map(str, self.unset))}"
+        shown = ", ".join(map(str, (self.values or ())[:12])) + (", ..." if len(self.values or ()) > 12 else "")
+        return f"pixel of value {shown}"
+
+    def used(self, numbers: np.ndarray) -> np.ndarray:
+        """Return where numbers of a mask mean that a pixel is used."""
+        import numpy as np
+
+        if self.values is not None:
+            return np.isin(numbers, self.values)
+        if self.unset:
+            bits = sum(1 << bit for bit in self.unset)
+            return np.asarray((numbers.astype(np.uint64) & np.uint64(bits)) == 0)
+        return np.asarray(numbers != 0)
+
+
+NOT_ZERO = MaskRule()
+"""That of masks of which nobody says more."""
+
+
+class Ruled(WindowSource):
+    """A source of a mask's numbers as one of where pixels are used: 1, and 0 elsewhere.
+
+    Parameters
+    ----------
+    numbers : Source
+        Of one channel.
+    rule : MaskRule
+    """
+
+    def __init__(self, numbers: Source, rule: MaskRule) -> None:
+        import numpy as np
+
+        self.numbers, self.rule = numbers, rule
+        self.shape: tuple[int, ...] = tuple(numbers.shape)
+        self.dtype: np.dtype[Any] = np.dtype(np.uint8)
+        self.blocks: tuple[int, ...] = tuple(numbers.blocks)
+        self.sweep: int = numbers.sweep
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return where pixels of a window are used (*window, 1)."""
+        numbers, known = self.numbers.read(window)
+        used = self.rule.used(numbers)
+        if known is not None:
+            used &= known[..., None]
+        return used.view("uint8"), None

@@ -1,0 +1,109 @@
+"""Masks with a place of their own, brought to the grid of the image that they are of."""
+
+from __future__ import annotations
+
+import weakref
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmmseg.errors import InputError
+from gmmseg.image import Image
+from gmmseg.image.sources import WindowSource
+from gmmseg.image.windows import Window, shape_of
+from gmmseg.io.raster.drivers import driver_of
+from gmmseg.io.raster.gdal import environment, explained, library, open_dataset, require_blocks
+from gmmseg.io.raster.warped import Grid, require_overlap
+from gmmseg.io.request import Reading
+
+__all__ = ["MaskOnGrid", "mask_on_grid"]
+
+_BLOCK = 512
+
+
+class MaskOnGrid(WindowSource):
+    """Numbers of a mask at the pixels of an image: those of the nearest pixel.
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    dataset : rasterio.vrt.WarpedVRT
+        Of one band, and alpha: 0 where the mask is not, or has no data.
+    closing : callable
+        Closes its file; called at the latest with this object.
+    """
+
+    sweep = 0
+
+    def __init__(self, path: Path, dataset: Any, closing: Any) -> None:
+        self.path, self._dataset = path, dataset
+        self.shape: tuple[int, ...] = (dataset.height, dataset.width, 1)
+        self.dtype: np.dtype[Any] = np.dtype(dataset.dtypes[0])
+        self.blocks: tuple[int, ...] = (min(_BLOCK, dataset.height), min(_BLOCK, dataset.width))
+        self.close = weakref.finalize(self, closing)
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return numbers of a window (rows, columns, 1), and where the mask has any.
+
+        Raises
+        ------
+        InputError
+            The file is damaged there.
+        """
+        rows, columns = window
+        height, width = shape_of(window)
+        place = library("rasterio.windows").Window(columns.start, rows.start, width, height)
+        with explained(self.path), environment():
+            numbers = self._dataset.read(1, window=place)
+            there = self._dataset.read(2, window=place) != 0
+        return numbers[..., None], None if there.all() else there
+
+
+def mask_on_grid(image: Image, path: Path, reading: Reading) -> MaskOnGrid | None:
+    """Return the mask in a file at the pixels of an image.
+
+    Parameters
+    ----------
+    image : Image
+    path : Path
+    reading : Reading
+
+    Returns
+    -------
+    MaskOnGrid or None
+        None where not both say where they lie, or where they have one grid: then pixels belong to pixels.
+
+    Raises
+    ------
+    InputError
+        The mask lies elsewhere, is damaged, or is no single band of whole numbers.
+    """
+    if image.place is None or image.place.crs is None or driver_of(path) is None:
+        return None
+    with ExitStack() as files, environment():
+        grid = Grid.of_place(image.place, image.shape)
+        with explained(path):
+            dataset = files.enter_context(open_dataset(path, reading))
+        own = Grid.of(dataset)
+        if grid is None or own is None or own.is_same(grid):
+            return None
+        if dataset.count != 1 or np.dtype(dataset.dtypes[0]).kind not in "ui":
+            raise InputError(
+                f"{path} is no mask: it has {dataset.count} bands of {dataset.dtypes[0]}; give one of whole numbers"
+            )
+        require_blocks(path, dataset, reading)
+        require_overlap(path, own, grid, image.name)
+        rows, columns = grid.shape
+        warped = library("rasterio.vrt").WarpedVRT(
+            dataset,
+            crs=grid.crs,
+            transform=library("rasterio").Affine(*grid.transform),
+            width=columns,
+            height=rows,
+            resampling=library("rasterio.enums").Resampling.nearest,
+            add_alpha=True,
+        )
+        return MaskOnGrid(path, files.enter_context(warped), files.pop_all().close)

@@ -1,0 +1,1 @@
+"""Satellite scenes: folders of band files that are one image, of Sentinel-2 and Landsat."""

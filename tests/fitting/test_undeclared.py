@@ -1,0 +1,62 @@
+"""Margins that a file does not declare."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import gmmseg
+from gmmseg import Image
+from gmmseg.errors import DataWarning
+from gmmseg.fitting.undeclared import warn_of_margins
+from gmmseg.image.place import Place
+from gmmseg.io.nodata import with_nodata
+
+PLACE = Place((10, 0, 300_000, 0, -10, 4_900_020), "EPSG:32632", unit="m")
+
+
+def tilted(fill, rng, dtype=np.int16, n=3):
+    """A scene whose corners are cut off."""
+    values = rng.integers(100, 200, (60, 60, n)).astype(dtype)
+    rows, columns = np.indices((60, 60))
+    values[np.abs(rows - 29.5) + np.abs(columns - 29.5) > 40] = fill
+    return values
+
+
+@pytest.mark.parametrize("fill", [0, -9999])
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_margins_bring_a_warning_that_says_what_to_do(rng, fill, dtype):
+    image = Image(tilted(fill, rng, dtype), place=PLACE, name="scene.tif")
+    with pytest.warns(
+        DataWarning, match=rf"scene\.tif: .* % of its pixels are {fill} .*4 of its 4 corners.*--nodata {fill}"
+    ):
+        gmmseg.fit(image, 2)
+
+
+def _is_quiet(image, k=2):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        gmmseg.fit(image, k)
+    return not caught
+
+
+def test_what_is_declared_or_no_margin_brings_none(rng):
+    scene = Image(tilted(0, rng), place=PLACE, name="scene.tif")
+    assert _is_quiet(with_nodata(scene, 0))
+    assert _is_quiet(Image(scene.array))  # on no map: 0 around a cell is what was measured
+    lake = rng.integers(100, 200, (60, 60, 1)).astype(np.int16)
+    lake[20:40, 20:40] = 0
+    assert _is_quiet(Image(lake, place=PLACE))
+    bay = rng.integers(100, 200, (60, 60, 2)).astype(np.int16)
+    bay[:30, :30, 0] = 0  # in one band only
+    assert _is_quiet(Image(bay, place=PLACE))
+
+
+def test_only_corners_of_suspicious_images_are_read(rng):
+    class Unread(Image):
+        def crop(self, window):
+            raise AssertionError("it is read")
+
+    warn_of_margins(Unread(tilted(7, rng), place=PLACE), np.full((10, 3), 7))
+    with pytest.raises(AssertionError, match="it is read"):
+        warn_of_margins(Unread(tilted(0, rng), place=PLACE), np.zeros((10, 3)))
