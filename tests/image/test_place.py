@@ -138,7 +138,7 @@ def test_a_spacing_has_a_number_an_axis(spacing):
 
 def test_a_picture_that_is_given_a_place_is_written_with_it(tmp_path):
     rasterio = pytest.importorskip("rasterio")
-    pixels = np.zeros((20, 30), np.uint8)
+    pixels = np.full((20, 30), 40, np.uint8)
     pixels[:, 15:] = 200
     image = Image(pixels, place=Place(NORTH_UP, "EPSG:32625"))
     gmmseg.segment(image, k=2, smooth=False).save(tmp_path / "labels.tif")
