@@ -21,8 +21,8 @@ __all__ = ["collected_warnings", "exit_code", "explain", "plain", "print_error"]
 # without one after the words that ask for it.
 _ASKED_FOR = re.compile(r"\b(raise|give it as) (max_pixels|memory|mask)\b")
 _NAMES = (
-    "features|covariance|channel_axis|axes|bias_field|sample|seed|outliers|class_names|prior_weight|memory|threads|overwrite"
-    "|resume|keep_crs"
+    "features|covariance|channel_axis|axes|bias_field|sample|seed|outliers|class_names|prior_weight|memory|threads"
+    "|overwrite|resume|keep_crs|resolution|weight"
 )
 _SET = re.compile(rf"(?<![\w-])({_NAMES})=('[^']*'|[\[(]'[^\])]*[\])]|[^\s,;:)]+)")
 

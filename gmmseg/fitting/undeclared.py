@@ -36,8 +36,8 @@ def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
         if share >= _LEAST_SHARE and (corners := _corners_of(image, fill)):
             warnings.warn(
                 f"{image.name}: {100 * share:.0f} % of its pixels are {fill} in every band, {corners} of its 4 corners "
-                f"too, and the file does not declare it; where that is no data, use --nodata {fill} "
-                f"(nodata={fill} of gmmseg.io.read)",
+                f"too, and the file does not declare it; where that is no data, use --nodata {fill}, "
+                f"or read it with nodata {fill}",
                 DataWarning,
                 stacklevel=6,
             )

@@ -115,8 +115,8 @@ def with_nodata(image: Image, nodata: float | Sequence[float | None]) -> Image:
         values *= image.n_channels
     if len(values) != image.n_channels:
         raise ParameterError(
-            f"{image.name} has {image.n_channels} channels, but nodata={nodata} has {len(values)} numbers; give one of "
-            "all, or one a channel"
+            f"{image.name} has {image.n_channels} channels, but nodata has {len(values)} numbers; give one of all, or "
+            "one a channel"
         )
     source = _Declared(image.pixels, tuple(values), color=image.color)
     if not image.in_memory:

@@ -147,7 +147,7 @@ def _with_nodata(image: Image, nodata: float | Sequence[float | None], *, is_sce
     if is_scene and nodata in (0, (0,)):
         return image
     if is_scene:
-        raise ParameterError(f"nodata={nodata} is not of {image.name}: in a satellite scene 0 is no data; leave it out")
+        raise ParameterError(f"{image.name} is a satellite scene, in which 0 as stored is no data; leave nodata out")
     from gmmseg.io.nodata import with_nodata  # here, because most files declare what is no data
 
     return with_nodata(image, nodata)

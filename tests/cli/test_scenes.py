@@ -152,7 +152,7 @@ def test_a_batch_of_scenes_is_resumed_and_sees_what_has_changed(run, june):
         (("--mask-values", "QA_PIXEL:1"), 2, "has no mask 'QA_PIXEL' (it has SCL), and there is no file of that name"),
         (("--mask-values", "SCL:1-3"), 1, "SCL_20m.tif has no pixel of value 1, 2, 3 there, only 4, 9; choose among"),
         (("--mask-values", "SCL"), 2, "--mask-values 'SCL' is not usable; give a mask and the values"),
-        (("--nodata", "-9999"), 2, "in a satellite scene 0 is no data; leave it out"),
+        (("--nodata", "-9999"), 2, "is a satellite scene, in which 0 as stored is no data; leave nodata out"),
         (("--nodata", "x"), 2, "'x' is not usable; use a number, or one a channel"),
         (("--resolution", "0"), 2, "0 is not usable; use a number above 0"),
     ],

@@ -153,7 +153,5 @@ def test_nodata_of_a_colour_is_of_all_channels(tmp_path):
 
 def test_a_number_for_each_channel():
     image = Image(np.zeros((3, 4, 2)), name="a")
-    with pytest.raises(
-        ParameterError, match=r"a has 2 channels, but nodata=\(1, 2, 3\) has 3 numbers; give one of all"
-    ):
+    with pytest.raises(ParameterError, match=r"a has 2 channels, but nodata has 3 numbers; give one of all"):
         with_nodata(image, (1, 2, 3))

@@ -7,7 +7,7 @@ import math
 import weakref
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ __all__ = ["BandsOnGrid", "OpenBand", "open_bands"]
 
 _NO_DATA = 0
 _BLOCK = 512
+_DEEP, _PARTS = "JP2OpenJPEG", 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,9 @@ class OpenBand:
         What is measured is `scale * stored + offset`.
     warped : bool
         Whether it had another grid.
+    deep : int
+        Rows of blocks that are decoded as a whole, however few of them are asked for, as those of JPEG 2000 are: what
+        was decoded last is kept, because windows go down the rows. 0 where nothing is kept.
     """
 
     path: Path
@@ -48,18 +52,41 @@ class OpenBand:
     scale: float
     offset: float
     warped: bool
+    deep: int = 0
+    _kept: dict[int, tuple[slice, np.ndarray]] = field(default_factory=dict)
 
     def read(self, window: Window, out: np.ndarray) -> None:
         """Fill in what is measured in a window (rows, columns), NaN where there is no data."""
         rows, columns = window
-        height, width = shape_of(window)
+        step = self.deep or rows.stop - rows.start
+        first = rows.start // self.deep * self.deep if self.deep else rows.start
+        for top in range(first, rows.stop, step):
+            here = slice(max(top, rows.start), min(top + step, rows.stop))
+            stored = self._stored(top, here, columns)
+            part = out[here.start - rows.start : here.stop - rows.start]
+            np.multiply(stored, np.float32(self.scale), out=part, dtype=np.float32, casting="unsafe")
+            part += np.float32(self.offset)
+            part[stored == _NO_DATA] = np.nan
+
+    def _stored(self, top: int, rows: slice, columns: slice) -> np.ndarray:
+        """Return what is stored in some rows, which lie in one row of blocks that begins at `top`."""
+        if not self.deep:
+            return self._decoded(rows, columns)
+        across, block = self._kept.get(top, (slice(0, 0), None))
+        if block is None or not across.start <= columns.start < columns.stop <= across.stop:
+            self._kept.clear()
+            across, block = columns, self._decoded(slice(top, min(top + self.deep, self.dataset.height)), columns)
+            self._kept[top] = across, block
+        left = columns.start - across.start
+        return block[rows.start - top : rows.stop - top, left : left + columns.stop - columns.start]
+
+    def _decoded(self, rows: slice, columns: slice) -> np.ndarray:
+        height, width = shape_of((rows, columns))
         place = library("rasterio.windows").Window(columns.start, rows.start, width, height)
         where = f" in rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}"
         with explained(self.path, where):
-            stored = self.dataset.read(1, window=place)
-        np.multiply(stored, np.float32(self.scale), out=out, dtype=np.float32, casting="unsafe")
-        out += np.float32(self.offset)
-        out[stored == _NO_DATA] = np.nan
+            stored: np.ndarray = self.dataset.read(1, window=place)
+        return stored
 
 
 class BandsOnGrid(WindowSource):
@@ -122,9 +149,16 @@ def _blocks(bands: Sequence[OpenBand], grid: Grid) -> tuple[int, int]:
     if own is None:
         return min(_BLOCK, grid.shape[0]), min(_BLOCK, grid.shape[1])
     rows, columns = own.block_shapes[0]
+    if _is_deep(own):  # so that windows are wide, and hardly any block is decoded again for what lies beside them
+        rows //= _PARTS
     if columns < _BLOCK < grid.shape[1] and _BLOCK % columns == 0:
         columns = _BLOCK
     return rows, columns
+
+
+def _is_deep(dataset: Any) -> bool:
+    """Whether whole blocks of many rows have to be decoded for any of them."""
+    return bool(dataset.driver == _DEEP and dataset.block_shapes[0][0] >= _BLOCK)
 
 
 def open_bands(bands: Sequence[Band], reading: Reading, name: str) -> tuple[BandsOnGrid, Grid]:
@@ -160,12 +194,13 @@ def open_bands(bands: Sequence[Band], reading: Reading, name: str) -> tuple[Band
         finest = min((own for *_, own in opened), key=lambda grid: grid.resolution)
         grid = _grid(finest, reading.resolution)
         readers = []
+        deep = max((own.block_shapes[0][0] for *_, own, at in opened if _is_deep(own) and at.is_same(grid)), default=0)
         for band, path, dataset, own in opened:
             warped = not own.is_same(grid)
             if warped:
                 require_overlap(path, own, grid, name)
                 dataset = files.enter_context(on_grid(dataset, grid, smooth=True, nodata=_NO_DATA, dtype="float32"))
-            readers.append(OpenBand(path, dataset, band.scale, band.offset, warped))
+            readers.append(OpenBand(path, dataset, band.scale, band.offset, warped, deep))
         return BandsOnGrid(readers, grid, files.pop_all().close), grid
 
 

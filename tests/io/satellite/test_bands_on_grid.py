@@ -6,7 +6,7 @@ from satellite_scenes import make_safe, stored_bands, write_band
 
 from gmmseg.errors import InputError
 from gmmseg.io.request import Reading
-from gmmseg.io.satellite.bands_on_grid import open_bands
+from gmmseg.io.satellite.bands_on_grid import OpenBand, open_bands
 from gmmseg.io.satellite.sentinel import sentinel_product
 
 
@@ -105,3 +105,31 @@ def test_a_damaged_band(safe):
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match=r"B08_10m\.tif is damaged or cut short in rows 0 to 59"):
         _read(safe, "B08")
+
+
+def test_deep_blocks_are_decoded_once_by_windows_that_go_down(tmp_path, monkeypatch):
+    """JPEG 2000 is decoded tile by tile; wide windows of few rows share those of a row."""
+    rows, columns = np.indices((1100, 1300))
+    fine, coarse = (1 + (rows * 7 + columns) % 5000).astype(np.uint16), (rows[::2, ::2] + 1).astype(np.uint16)
+    write_band(tmp_path / "B02_10m.jp2", fine, 10, BLOCKXSIZE=512, BLOCKYSIZE=512)
+    write_band(tmp_path / "B05_20m.jp2", coarse, 20, BLOCKXSIZE=512, BLOCKYSIZE=512)
+    source, _ = open_bands(sentinel_product(tmp_path).chosen(None), Reading(), "scene")
+    assert source.blocks == (128, 1024)
+    whole, _ = source.read((slice(0, 1100), slice(0, 1300)))
+    np.testing.assert_allclose(whole[..., 0], fine / 10_000, atol=1e-6)
+    decoded = []
+    monkeypatch.setattr(
+        OpenBand,
+        "_decoded",
+        lambda self, rows, columns, read=OpenBand._decoded: decoded.append(rows.start) or read(self, rows, columns),
+    )
+    for top in range(0, 1100, 128):
+        window = (slice(top, min(top + 128, 1100)), slice(200, 1300))
+        np.testing.assert_array_equal(source.read(window)[0], whole[window])
+    assert decoded == [0, 0, 512, 512, 1024, 1024]
+    for window in (
+        (slice(500, 530), slice(0, 40)),
+        (slice(10, 1090), slice(7, 1300)),
+        (slice(1099, 1100), slice(3, 4)),
+    ):
+        np.testing.assert_array_equal(source.read(window)[0], whole[window])
