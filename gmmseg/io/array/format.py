@@ -15,6 +15,8 @@ import numpy as np
 
 from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
+from gmmseg.image.axes import are_bytes, require_alpha
+from gmmseg.image.sources import windows_of
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.array.boxes import make_room, write_box
 from gmmseg.io.array.in_file import ArrayInFile
@@ -59,7 +61,17 @@ def _image_in_file(path: Path, header: ArrayHeader, channel_axis: ChannelAxis) -
     like = Image.from_array(model, channel_axis=channel_axis, name=str(path))
     axis = 2 if guessed else None if not isinstance(channel_axis, int) else channel_axis % len(shape)
     raw = ArrayInFile(path, header.offset, shape, header.dtype, axis, header.order)
-    return replace(like, pixels=InterpretedSource(raw, Meaning(color=like.color, alpha=alpha)), valid=None)
+    narrow = like.color and _are_bytes(raw)
+    if alpha and not narrow:
+        require_alpha(header.dtype, str(path), shape)
+    meaning = Meaning(color=like.color, alpha=alpha, narrow=narrow)
+    return replace(like, pixels=InterpretedSource(raw, meaning), valid=None)
+
+
+def _are_bytes(raw: ArrayInFile) -> bool:
+    """Whether the numbers of a file are wider than 8 bits, but all within 0..255; takes a pass over it."""
+    wide = raw.dtype.kind in "iu" and raw.dtype != np.uint8
+    return wide and all(are_bytes(raw.read(window)[0]) for window in windows_of(raw))
 
 
 class _Npy:
