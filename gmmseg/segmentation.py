@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
@@ -16,7 +15,7 @@ from gmmseg.fitting.fit import fit_images
 from gmmseg.fitting.options import MOST_CHOSEN, MOST_CLASSES, Effort, FitOptions, Hints, Reading
 from gmmseg.fitting.survey import SurveyRequest, survey
 from gmmseg.image import Image
-from gmmseg.io.opening import open_image
+from gmmseg.io.opening import is_one_image, open_image
 from gmmseg.kernels.effort import MEMORY, Progress
 from gmmseg.labelling.result import Segmentation
 from gmmseg.labelling.tiles import Rule
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["apply", "choose_k", "fit", "segment"]
 
-Source = Any  # a path, an array or an Image
+Source = Any  # a path, an array, an Image, or what `gmmseg.io.objects` knows
 
 
 def segment(
@@ -60,7 +59,8 @@ def segment(
     ----------
     image : path, array_like or Image
         2-D arrays are one channel, 3-D ones with a last axis of 3 or 4 are colour; anything else needs `channel_axis`.
-        NaN in a band is a number that is missing: the other bands decide.
+        NaN in a band, or what a masked array hides, is a number that is missing: the other bands decide. Also bytes and
+        open files of an encoded image, open datasets of rasterio, images of Pillow, SimpleITK and nibabel, and tensors.
     k : int, 1 to 255, or "auto"
         Number of classes; "auto" chooses 1 to 12 by the image, as `choose_k` does.
     features : str, optional
@@ -249,8 +249,7 @@ def fit(
 
 def _counted(images: Any) -> tuple[int, Iterable[Source]]:
     """Return how many images there are, and the images, which can be gone through more than once."""
-    one = isinstance(images, str | os.PathLike | Image) or hasattr(images, "__array__") or not _is_iterable(images)
-    if one or hasattr(images, "__array_interface__"):
+    if is_one_image(images):
         return 1, [images]
     if not hasattr(images, "__len__"):
         images = list(images)
@@ -276,10 +275,6 @@ class _InTurn:
                 self.grey = not (image.color and any(self.options.view(each).color for each in chain([image], others)))
             yield self.options.view(image) if self.grey else image
             del image  # before the next is opened
-
-
-def _is_iterable(value: Any) -> bool:
-    return hasattr(value, "__iter__") or hasattr(value, "__getitem__")
 
 
 def choose_k(

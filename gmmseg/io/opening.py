@@ -1,4 +1,4 @@
-"""Anything that is an image -- a path, an array, an Image -- as an Image."""
+"""Anything that is an image -- a path, an array, an Image, what another library holds one in -- as an Image."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from gmmseg.image import Image
-from gmmseg.io.reading import read_labels, read_with
+from gmmseg.io.objects import is_object, open_object
+from gmmseg.io.reading import masked, read_labels, read_with
 from gmmseg.io.request import Reading
 
-__all__ = ["Reading", "open_image"]
+__all__ = ["Reading", "is_one_image", "open_image"]
 
 
 _AS_IT_IS = Reading()
@@ -21,8 +22,9 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
 
     Parameters
     ----------
-    source : path-like, array_like or Image
-        An Image is taken as it is, but for the mask and the channels.
+    source : path-like, array_like, Image, bytes, file object, or an image of another library
+        An Image is taken as it is, but for the mask and the channels. See `gmmseg.io.objects` for what is known of
+        others.
     reading : Reading
 
     Raises
@@ -34,6 +36,8 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
     """
     if isinstance(source, str | os.PathLike):
         return read_with(Path(source), reading)
+    if is_object(source):
+        return masked(open_object(source, reading), reading)
     image = source if isinstance(source, Image) else Image.from_array(source, channel_axis=reading.channel_axis)
     mask = (
         read_labels(Path(reading.mask), max_pixels=reading.max_pixels, memory=reading.budget)
@@ -42,3 +46,12 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
     )
     image = image if mask is None else image.with_mask(mask)
     return image if reading.channels is None else image.select(reading.channels)
+
+
+def is_one_image(source: Any) -> bool:
+    """Whether something is one image, not several that can be gone through."""
+    if isinstance(source, str | os.PathLike | Image) or is_object(source):
+        return True
+    if hasattr(source, "__array__") or hasattr(source, "__array_interface__"):
+        return True
+    return not (hasattr(source, "__iter__") or hasattr(source, "__getitem__"))

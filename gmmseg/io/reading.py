@@ -15,6 +15,7 @@ from gmmseg.image.sources import Checked, Masked
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of, parts_of
 from gmmseg.io.request import MAX_PIXELS, Reading, kept, require_limit
+from gmmseg.io.spool import Copy, named
 from gmmseg.io.unchanged import Stamp
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from gmmseg.image.channels import Channels
     from gmmseg.image.image import ChannelAxis
 
-__all__ = ["prepare", "read", "read_info", "read_labels", "read_probabilities", "read_with"]
+__all__ = ["masked", "prepare", "read", "read_copy", "read_info", "read_labels", "read_probabilities", "read_with"]
 
 
 def read(
@@ -82,13 +83,25 @@ def read_with(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], r
     parts = parts_of(path)
     if not parts:
         raise ParameterError("path=[] names no file; give at least one")
-    mask = reading.mask
     image = _read_one(parts[0], reading) if len(parts) == 1 else _read_stack(parts, reading)
+    return masked(image, reading)
+
+
+def masked(image: Image, reading: Reading) -> Image:
+    """Return an image under the mask that is asked for, an array or a file."""
+    mask = reading.mask
     if mask is None:
         return image
     if isinstance(mask, str | os.PathLike):
         return _with_mask_file(image, Path(mask), reading)
     return image.with_mask(mask)
+
+
+def read_copy(copy: Copy, reading: Reading) -> Image:
+    """Read an image from a temporary copy, which stays as long as pixels are read from it."""
+    with named():
+        image = replace(_read_one(copy.path, reading), name=copy.given)
+    return image if image.in_memory else replace(image, pixels=Checked(image.pixels, copy.stay))
 
 
 def prepare(path: Path) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     _Decoded = tuple[np.ndarray, np.ndarray | None, tuple[float, float] | None]
 
-__all__ = ["BMP", "GIF", "JPEG", "PNG", "WEBP", "Picture"]
+__all__ = ["BMP", "GIF", "JPEG", "PNG", "WEBP", "Picture", "image_of"]
 
 _CHANNEL_NAMES = ("red", "green", "blue")
 _SIGNATURES = {"PNG": 8, "JPEG": 2}  # bytes before the parts of which a file is made
@@ -69,10 +69,7 @@ class Picture:
         InputError
             The file is damaged, cut short or larger than allowed.
         """
-        image = self._read(path, reading)
-        axes = ("auto", -1, 2) if image.color else ("auto", None)
-        require_axis(image, reading, self.name, fits=reading.channel_axis in axes)
-        return chosen(image, reading)
+        return _asked_for(self._read(path, reading), reading, self.name)
 
     def _read(self, path: Path, reading: Reading) -> Image:
         header = self._header(path)
@@ -240,6 +237,38 @@ class Picture:
         with open(path, "x+b") as file:
             encode(file, pixels, self.name, dpi=contents.dpi)
         return {}
+
+
+def image_of(picture: Any, name: str, reading: Reading) -> Image:
+    """Take an open picture of Pillow as a file of it would be read: colours, transparency and orientation as they show.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+    name : str
+        What messages call it.
+    reading : Reading
+
+    Raises
+    ------
+    InputError
+        Its file is damaged, it is larger than allowed, or its colours cannot be converted.
+    """
+    # Here, because most pictures are files.
+    from gmmseg.io.picture.pillow import decode, decoded_bytes, orientation_of, resolution_of
+
+    require_room(Path(name), (picture.height, picture.width), reading, sum(decoded_bytes(picture)))
+    with explained(name, "open it again, or convert it with picture.convert('RGB')"):
+        pixels, alpha = decode(picture)
+        image = _image(Path(name), pixels, alpha, orientation_of(picture), resolution_of(picture))
+    return _asked_for(image, reading, "a picture of Pillow")
+
+
+def _asked_for(image: Image, reading: Reading, name: str) -> Image:
+    """Return the channels asked for, where the axis of channels is none that contradicts a picture."""
+    axes = ("auto", -1, 2) if image.color else ("auto", None)
+    require_axis(image, reading, name, fits=reading.channel_axis in axes)
+    return chosen(image, reading)
 
 
 class _Png(Picture):

@@ -20,7 +20,7 @@ from gmmseg.io.damage import explained
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-__all__ = ["decode", "decode_indices", "decoded_bytes", "encode", "open_picture", "resolution_of"]
+__all__ = ["decode", "decode_indices", "decoded_bytes", "encode", "open_picture", "orientation_of", "resolution_of"]
 
 # How Pillow calls its classes.
 _PLUGINS = {"PNG": "Png", "JPEG": "Jpeg", "WebP": "WebP", "BMP": "Bmp", "GIF": "Gif", "TIFF": "Tiff"}
@@ -123,6 +123,12 @@ def decode_indices(path: Path, picture: ImageFile) -> np.ndarray:
     if not (mode in ("1", "P", "L", "I") or mode.startswith("I;16")):
         raise InputError(f"{path} is a colour picture (mode {mode}), not a label map; give a palette or grey image")
     return _bits(picture) if mode == "1" else _array(picture, mode)
+
+
+def orientation_of(picture: ImageFile) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 where there is none."""
+    found = picture.getexif().get(0x0112, 1)
+    return found if found in range(1, 9) else 1
 
 
 def resolution_of(picture: ImageFile) -> tuple[float, float] | None:

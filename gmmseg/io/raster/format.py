@@ -27,7 +27,18 @@ from gmmseg.io.raster.write import location_tags, write
 from gmmseg.io.request import Reading, kept, require_axis, require_room
 from gmmseg.io.tiff.directories import directories
 
-__all__ = ["describe", "open_raster", "owns", "places", "read", "read_labels", "read_probabilities", "sniff", "write"]
+__all__ = [
+    "describe",
+    "open_raster",
+    "owns",
+    "places",
+    "read",
+    "read_dataset",
+    "read_labels",
+    "read_probabilities",
+    "sniff",
+    "write",
+]
 
 _GEO_TAGS = frozenset({33550, 33922, 34264, 34735, 42112, 42113})
 _PLAIN_SAMPLES = frozenset({1, 2, 3, 6})  # black is zero, RGB, palette, YCbCr: GDAL leaves inks and inverted grey as is
@@ -84,7 +95,10 @@ def _opened(path: Path, reading: Reading) -> Iterator[Any]:
 
 def read(path: Path, reading: Reading) -> Image:
     """Read a raster, as `open_raster` does, with the channels that are asked for."""
-    image = open_raster(path, reading)
+    return _chosen(open_raster(path, reading), reading)
+
+
+def _chosen(image: Image, reading: Reading) -> Image:
     require_axis(image, reading, "GDAL raster")
     return image if reading.channels is None else kept(_select(image, reading.channels), reading)
 
@@ -118,23 +132,40 @@ def open_raster(path: Path, reading: Reading) -> Image:
             dataset.close()
             raise
         try:
-            memory = reading.memory_unchosen
-            in_file = memory is not None and source.nbytes > memory
-            require_blocks(path, dataset, reading)
-            if reading.channels is None:
-                _require_few(path, len(source.bands.indexes))
-            if in_file:
-                _require_contents(path, dataset, reading)
-            else:
-                require_room(path, source.shape[:-1], reading, source.pixel_bytes)
-            geo = _georeference(path, dataset)
-            names = _names(dataset, source.bands)
-            pixels, valid = (source, None) if in_file else source.read(everything(source.shape[:-1]))
+            image = _image_of(source, dataset, reading)
         except BaseException:
             source.close()
             raise
-    if not in_file:
+    if image.in_memory:
         source.close()
+    return image
+
+
+def read_dataset(dataset: Any, reading: Reading) -> Image:
+    """Read a dataset of rasterio that somebody else has opened, and closes; it has to stay open as long as its image.
+
+    What is allowed of files does not hold: who opens a dataset has said what is opened.
+    """
+    path = Path(dataset.name)
+    with explained(path):
+        image = _image_of(RasterSource(path, dataset, bands_of(path, dataset), owned=False), dataset, reading)
+    return _chosen(image, reading)
+
+
+def _image_of(source: RasterSource, dataset: Any, reading: Reading) -> Image:
+    """Return the image of an open raster, in memory or in its file."""
+    path, memory = source.path, reading.memory_unchosen
+    in_file = memory is not None and source.nbytes > memory
+    require_blocks(path, dataset, reading)
+    if reading.channels is None:
+        _require_few(path, len(source.bands.indexes))
+    if in_file:
+        _require_contents(path, dataset, reading)
+    else:
+        require_room(path, source.shape[:-1], reading, source.pixel_bytes)
+    geo = _georeference(path, dataset)
+    names = _names(dataset, source.bands)
+    pixels, valid = (source, None) if in_file else source.read(everything(source.shape[:-1]))
     return Image(
         pixels,
         color=source.bands.color,
