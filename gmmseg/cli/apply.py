@@ -20,7 +20,7 @@ from gmmseg.cli.progress import Progress
 from gmmseg.cli.shared import FILE_LAYERS, guides_of, reading_parameters, saving_parameters
 from gmmseg.cli.table import finite
 from gmmseg.cli.targets import Job, folder, plan
-from gmmseg.cli.types import FILE, Command, Fraction, Option
+from gmmseg.cli.types import FILE, SOURCE, Command, Fraction, Option
 from gmmseg.errors import DataWarning, InputError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _REMEDY = "fit a model to images of its kind"
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed.",
     params=[
         click.Argument(["model"], metavar="MODEL", type=FILE),
-        click.Argument(["images"], metavar="IMAGE...", nargs=-1, required=True, type=FILE),
+        click.Argument(["images"], metavar="IMAGE...", nargs=-1, required=True, type=SOURCE),
         Option(
             ["--adapt"],
             section="Classes",
@@ -55,7 +55,7 @@ _REMEDY = "fit a model to images of its kind"
             help="How much neighbouring pixels agree, 0 to 1.  [default: the model's]",
         ),
         *those_of_segment("no_smooth", "mask", "scribbles", "prior", "prior_weight"),
-        *those_of_segment("channel_axis", "channels", "max_pixels", "memory"),
+        *those_of_segment("channel_axis", "channels", "max_pixels", "allow_remote", "memory"),
         *those_of_segment("min_size"),
         *those_of_segment("output", "out_dir", "cog", *_LAYERS, "soft_type", *PICTURES),
         Option(

@@ -24,12 +24,15 @@ from gmmseg.cli.shared import (
     pixels,
     reading_options,
     reading_parameters,
+    remote_option,
     running,
     saving_parameters,
 )
 from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.cli.types import (
     FILE,
+    PRINTED,
+    SOURCE,
     Amount,
     Command,
     WholeNumber,
@@ -39,18 +42,21 @@ __all__ = ["command"]
 
 
 @click.command("segment", cls=Command, epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed.")
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=FILE)
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=SOURCE)
 @fitting_options
 @reading_options
+@remote_option
 @memory_option
 @min_size_option
-@pixels("--scribbles", type=FILE, help="Strokes (one image): the class of some pixels, 0 where a pixel is free.")
-@pixels("--prior", type=FILE, help="Probability of each class at each pixel (one image): .npz, .npy, .tif or .nii.gz.")
+@pixels("--scribbles", type=SOURCE, help="Strokes (one image): the class of some pixels, 0 where a pixel is free.")
+@pixels(
+    "--prior", type=SOURCE, help="Probability of each class at each pixel (one image): .npz, .npy, .tif or .nii.gz."
+)
 @pixels("--prior-weight", type=Amount(), default=1.0, help="Power of the prior: 0 ignores it, 1 takes it as it is.")
 @output(
     "-o",
     "--output",
-    type=FILE,
+    type=PRINTED,
     help="Label map of one image: .png, .tif, .npy, .npz, .nii, .nii.gz or .dcm.  [default: NAME_labels in this "
     "folder: .png, or what suits the image]",
 )

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from gmmseg.cli.types import (
     FILE,
+    SOURCE,
     Bytes,
     ChannelAxis,
     Channels,
@@ -40,6 +41,7 @@ __all__ = [
     "pixels",
     "reading_options",
     "reading_parameters",
+    "remote_option",
     "running",
     "saving_parameters",
 ]
@@ -112,7 +114,7 @@ _FITTING = (
     _fitting("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result."),
 )
 _READING = (
-    pixels("--mask", type=FILE, help="Label map of the same size; pixels where it is 0 are left out."),
+    pixels("--mask", type=SOURCE, help="Label map of the same size; pixels where it is 0 are left out."),
     pixels(
         "--channel-axis",
         metavar="INT|none",
@@ -139,6 +141,12 @@ def _suffixes(layer: Layer) -> str:
     return f"{', '.join(usable[:-1])} or {usable[-1]}"
 
 
+remote_option = pixels(
+    "--allow-remote",
+    is_flag=True,
+    show_default=False,
+    help="Fetch images from the network: addresses that begin with https:// or s3:// (public buckets).",
+)
 memory_option = running(
     "--memory",
     type=Bytes(),

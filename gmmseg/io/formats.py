@@ -17,6 +17,7 @@ from pathlib import Path
 from gmmseg.errors import GmmsegWarning, InputError, OutputError, one_line
 from gmmseg.io.file_format import BuiltIn, FileFormat, ResultKind, has_module
 from gmmseg.io.regular import require_regular
+from gmmseg.io.variables import variable_of
 
 __all__ = [
     "FORMATS",
@@ -158,6 +159,9 @@ def identify(path: Path) -> FileFormat:
     InputError
         The file is missing, a folder, no regular file, empty, unreadable or of no known format.
     """
+    if (variable := variable_of(path)) is not None:
+        first_bytes(variable.file)
+        return GDAL
     if path.is_dir():
         known = _of_folder(path)
         if known is not None:

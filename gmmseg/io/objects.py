@@ -53,7 +53,7 @@ def _opener(source: Any) -> Callable[[Any, Reading], Image] | None:
             return _LIBRARIES[library][2]
         if library == "numpy":
             return None
-    if callable(getattr(source, "read", None)) and not hasattr(source, "__array__"):
+    if hasattr(source, "read") and hasattr(source, "close") and not hasattr(source, "__array__"):
         return _of_file
     return _of_array if hasattr(source, "__array__") or hasattr(source, "__dlpack__") else None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,13 @@ from gmmseg.checks import MEMORY
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.sources import Checked, Masked
+from gmmseg.io.addresses import address_of, local
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of, parts_of
 from gmmseg.io.request import MAX_PIXELS, Reading, kept, require_limit
-from gmmseg.io.spool import Copy, named
+from gmmseg.io.spool import Copy, as_given, named
 from gmmseg.io.unchanged import Stamp
+from gmmseg.io.variables import file_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +39,7 @@ def read(
     channel_axis: ChannelAxis = "auto",
     memory: int | None = None,
     channels: Channels | None = None,
+    allow_remote: bool = False,
 ) -> Image:
     """Read an image file, or several files of one grid as the channels of one image.
 
@@ -46,7 +50,9 @@ def read(
         (a file, or the folder of a series), or what GDAL reads. The content decides, not the suffix. Several files, as
         a sequence or as one path with "+" between them ("t1.nii.gz+t2.nii.gz"; a file whose own name is that is meant
         first), are stacked: channels are named after their files, one that does not exist is a channel of NaN, and
-        where files say where they lie they have to agree.
+        where files say where they lie they have to agree. A path may also be "/dev/stdin" or another pipe, a URL
+        (file://, https://, s3:// of a public bucket), a member of an archive ("zip://a.zip!/b.tif", "/vsizip/", tar),
+        or a variable ("NETCDF:a.nc:b"): what lies in no file of its own is copied to a temporary one, within `memory`.
     max_pixels : int
         The most pixels that may be decoded; the header is checked before memory is allocated.
     mask : path-like or array_like of bool or integer, shape (*spatial), optional
@@ -60,6 +66,8 @@ def read(
         Which channels, in which order: numbers from 1 or names, as for `Image.select`. Three of them are colour only
         where the file itself says that they are red, green and blue, whatever their names are. Of a format that can be
         read window by window the other channels are not decoded, and a pixel is valid as if the file had no others.
+    allow_remote : bool
+        Whether an address on the network may be fetched. What a file names besides is not, whatever this says.
 
     Returns
     -------
@@ -74,13 +82,13 @@ def read(
         `channel_axis`, `channels` or `mask` does not fit the file; no file is named, or one twice.
     """
     budget = MEMORY if memory is None else 2 * memory
-    return read_with(path, Reading(mask, channel_axis, channels, max_pixels, memory, budget))
+    return read_with(path, Reading(mask, channel_axis, channels, max_pixels, memory, budget, allow_remote))
 
 
 def read_with(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], reading: Reading) -> Image:
     """Read an image as `read` does, its parameters as one object."""
     require_limit(reading.max_pixels)
-    parts = parts_of(path)
+    parts = (Path(path),) if isinstance(path, str | os.PathLike) and address_of(Path(path)) else parts_of(path)
     if not parts:
         raise ParameterError("path=[] names no file; give at least one")
     image = _read_one(parts[0], reading) if len(parts) == 1 else _read_stack(parts, reading)
@@ -112,8 +120,12 @@ def prepare(path: Path) -> None:
 
 def _read_one(path: Path, reading: Reading) -> Image:
     """Read an image; of pixels that stay in a file, each reading makes sure that it is the file which was opened."""
-    known = identify(path)
-    stamp = None if path.is_dir() else Stamp.of(path)
+    place = local(path, reading)
+    if isinstance(place, Copy):
+        return read_copy(place, reading)
+    path = place
+    known, file = identify(path), file_of(path)
+    stamp = None if file.is_dir() else Stamp.of(file)
     image = known.read(path, reading)
     if stamp is None:
         return image
@@ -187,7 +199,16 @@ def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, m
 
 def _labels_in(path: Path, reading: Reading) -> np.ndarray:
     require_limit(reading.max_pixels)
-    return _as_labels(path, identify(path).read_labels(path, reading))
+    with _file_of(path, reading) as file:
+        return _as_labels(file, identify(file).read_labels(file, reading))
+
+
+@contextmanager
+def _file_of(path: Path, reading: Reading) -> Iterator[Path]:
+    """Have the file that a path names, or a copy of what it names."""
+    place = local(path, reading)
+    with named():
+        yield place.path if isinstance(place, Copy) else place
 
 
 def read_probabilities(
@@ -215,9 +236,10 @@ def read_probabilities(
     InputError
         The file cannot be read, or is of another format.
     """
-    path = Path(path)
     require_limit(max_pixels)
-    return identify(path).read_probabilities(path, Reading(max_pixels=max_pixels, budget=memory))
+    reading = Reading(max_pixels=max_pixels, budget=memory)
+    with _file_of(Path(path), reading) as file:
+        return identify(file).read_probabilities(file, reading)
 
 
 def _as_labels(path: Path, values: np.ndarray) -> np.ndarray:
@@ -260,6 +282,7 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     InputError
         The file is missing, of an unknown format, or its header is damaged.
     """
-    path = Path(path)
-    known = identify(path)
-    return {"file": str(path), "format": known.name, "bytes": path.stat().st_size} | known.describe(path)
+    with _file_of(Path(path), Reading()) as place:
+        known = identify(place)
+        facts = known.describe(place)
+        return {"file": as_given(str(place)), "format": known.name, "bytes": file_of(place).stat().st_size} | facts

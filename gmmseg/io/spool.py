@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gmmseg.errors import GmmsegError, InputError
-from gmmseg.io.raster.drivers import suffix_for
 from gmmseg.io.temporary import sweep, temporary_folder
 
 __all__ = ["AT_ONCE", "Copy", "as_given", "named"]
@@ -37,6 +35,8 @@ class Copy:
     """
 
     def __init__(self, given: str, limit: int) -> None:
+        import tempfile  # here, because most images are files; it takes longer to load than this package's readers
+
         place = Path(tempfile.gettempdir())
         sweep([place])  # what killed runs have left there
         stack = ExitStack()
@@ -55,25 +55,34 @@ class Copy:
             It is larger than the limit, or there is no room for it.
         """
         path = self.folder / name
-        try:
-            with open(path, "xb") as file:
-                for chunk in chunks:
-                    self.left -= len(chunk)
-                    if self.left < 0:
-                        raise InputError(
-                            f"{self.given} is larger than the {self._limit >> 20} MiB that are copied; raise memory, "
-                            "or save it as a file and give that"
-                        )
+        with ExitStack() as files:
+            with self._room():
+                file = files.enter_context(open(path, "xb", buffering=0))
+            for chunk in chunks:
+                self.left -= len(chunk)
+                if self.left < 0:
+                    raise InputError(
+                        f"{self.given} is larger than the {self._limit >> 20} MiB that are copied; raise memory, or "
+                        "save it as a file and give that"
+                    )
+                with self._room():
                     file.write(chunk)
+        return path
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise InputError(
                 f"{self.given} cannot be copied to {self.folder.parent}: {error.strerror or error}; free space there, "
                 "or set TMPDIR to another folder"
             ) from error
-        return path
 
     def settle(self) -> None:
         """Give the file a suffix by its content where it has none: GDAL knows some formats by their names alone."""
+        from gmmseg.io.raster.drivers import suffix_for  # here, because most images are files
+
         if not self.path.suffix and (suffix := suffix_for(self.path)):
             self.path = self.path.rename(self.path.with_suffix(suffix))
 
