@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gmmseg.errors import GmmsegWarning, InputError, OutputError, one_line
 from gmmseg.io.file_format import BuiltIn, FileFormat, ResultKind, has_module
+from gmmseg.io.foreign import foreign
 from gmmseg.io.regular import require_regular
 from gmmseg.io.variables import variable_of
 
@@ -74,6 +75,16 @@ FORMATS: tuple[FileFormat, ...] = (
     BuiltIn("WebP", {".webp": _PICTURE}, "picture.format:WEBP", ((8, b"WEBP"),)),
     BuiltIn("BMP", {".bmp": _NOTHING}, "picture.format:BMP", ((0, b"BM"),), weak=True),
     BuiltIn("GIF", {".gif": _NOTHING}, "picture.format:GIF", ((0, b"GIF87a"), (0, b"GIF89a"))),
+    BuiltIn("AVIF", {".avif": _NOTHING}, "picture.modern:AVIF", ((4, b"ftypavif"), (4, b"ftypavis"))),
+    BuiltIn(
+        "JPEG XL",
+        {".jxl": _NOTHING},
+        "picture.modern:JXL",
+        ((0, b"\xff\x0a"), (0, b"\0\0\0\x0cJXL \r\n\x87\n")),
+        extra="jxl",
+        needs="pillow_jxl",
+        weak=True,
+    ),
     BuiltIn(
         "NPY", {".npy": _NUMBERS}, "array.format:NPY", ((0, b"\x93NUMPY"),), answers=frozenset({"suffix_of_labels"})
     ),
@@ -168,18 +179,25 @@ def identify(path: Path) -> FileFormat:
             return known
     start = first_bytes(path)
     known = _of_signature(path, start)
-    if known is not None:
+    if known is not None and not (known.name == "TIFF" and (raw := foreign(path, start))):
         return known
+    if known is not None:  # a raw photograph, of which a TIFF reader finds the thumbnail
+        return _of_others(path, start, raw)
     reason: InputError | None = None
     try:
         if GDAL.sniff(start, path):
             return GDAL
     except InputError as error:  # one that GDAL knows, but does not get; another package may read it
         reason = error
-    for known in outsiders():
-        if known.sniff(start, path):
-            return known
-    raise reason or _unknown(path, start)
+    return _of_others(path, start, foreign(path, start, has_gdal=has_rasterio()) or reason)
+
+
+def _of_others(path: Path, start: bytes, error: InputError | None) -> FileFormat:
+    """Return the format of another package, or raise what is wrong."""
+    known = next((each for each in outsiders() if each.sniff(start, path)), None)
+    if known is None:
+        raise error or _unknown(path, start)
+    return known
 
 
 def first_bytes(path: Path) -> bytes:

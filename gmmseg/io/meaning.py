@@ -76,7 +76,8 @@ class Meaning:
         if self.inverted and stored.dtype.kind in "bu":
             stored = ~stored
         if self.palette is not None:
-            colors: np.ndarray = self.palette[stored[..., 0]]
+            numbers = stored[..., 0]
+            colors: np.ndarray = self.palette[numbers.view(np.uint8) if numbers.dtype.kind == "b" else numbers]
             return colors
         if self.inks:
             return _to_light(stored)

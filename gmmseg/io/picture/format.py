@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from gmmseg.errors import InputError, OutputError, ParameterError
+from gmmseg.errors import DataWarning, InputError, OutputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.io.contents import assembled, narrowed, refuse_options
 from gmmseg.io.damage import explained
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     _Decoded = tuple[np.ndarray, np.ndarray | None, tuple[float, float] | None]
 
-__all__ = ["BMP", "GIF", "JPEG", "PNG", "WEBP", "Picture", "image_of"]
+__all__ = ["BMP", "GIF", "JPEG", "PNG", "WEBP", "Picture", "image_of", "upright_image", "warn_of_frames"]
 
 _CHANNEL_NAMES = ("red", "green", "blue")
 _SIGNATURES = {"PNG": 8, "JPEG": 2}  # bytes before the parts of which a file is made
@@ -75,6 +76,7 @@ class Picture:
         header = self._header(path)
         if header is not None:
             require_room(path, (header.height, header.width), reading)
+            warn_of_frames(path, header.frames)
             if header.endless:
                 raise InputError(
                     f"{path} is damaged: it sends its {header.width} x {header.height} pixels {header.scans} times; "
@@ -85,10 +87,10 @@ class Picture:
                 return image
         pixels, alpha, dpi = self._decoded(path, header, reading)
         if header is None:
-            return _image(path, pixels, alpha, 1, dpi)
+            return upright_image(path, pixels, alpha, 1, dpi)
         if alpha is None and header.transparent is not None and header.bits == 16:  # which Pillow below 10.2 ignores
             alpha = pixels != header.transparent
-        return _image(path, pixels, alpha, header.orientation, dpi or header.dpi or header.exif_dpi)
+        return upright_image(path, pixels, alpha, header.orientation, dpi or header.dpi or header.exif_dpi)
 
     def _header(self, path: Path) -> Header | None:
         """Return the header where it can be read without Pillow."""
@@ -142,7 +144,7 @@ class Picture:
         alpha = None
         if deep:
             pixels, alpha = _split_deep(pixels, header)
-        return _image(path, pixels, alpha, header.orientation, header.dpi)
+        return upright_image(path, pixels, alpha, header.orientation, header.dpi)
 
     @property
     def _without_pillow(self) -> bool:
@@ -260,7 +262,7 @@ def image_of(picture: Any, name: str, reading: Reading) -> Image:
     require_room(Path(name), (picture.height, picture.width), reading, sum(decoded_bytes(picture)))
     with explained(name, "open it again, or convert it with picture.convert('RGB')"):
         pixels, alpha = decode(picture)
-        image = _image(Path(name), pixels, alpha, orientation_of(picture), resolution_of(picture))
+        image = upright_image(Path(name), pixels, alpha, orientation_of(picture), resolution_of(picture))
     return _asked_for(image, reading, "a picture of Pillow")
 
 
@@ -335,7 +337,7 @@ def _split_deep(pixels: np.ndarray, header: Header) -> tuple[np.ndarray, np.ndar
     return pixels[..., :3], alpha
 
 
-def _image(
+def upright_image(
     path: Path, pixels: np.ndarray, alpha: np.ndarray | None, orientation: int, dpi: tuple[float, float] | None
 ) -> Image:
     """Turn decoded pixels upright and wrap them."""
@@ -355,6 +357,16 @@ def _image(
         name=str(path),
         metadata={} if dpi is None else {"dpi": dpi},
     )
+
+
+def warn_of_frames(path: Path, n_frames: int) -> None:
+    """Say that a file holds more than the picture that is read of it."""
+    if n_frames > 1:
+        warnings.warn(
+            f"{path} is animated: of its {n_frames} pictures the first is read; save the one you want as a file",
+            DataWarning,
+            stacklevel=8,
+        )
 
 
 def _upright(array: np.ndarray, orientation: int) -> np.ndarray:

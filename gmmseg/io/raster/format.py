@@ -40,7 +40,7 @@ __all__ = [
     "write",
 ]
 
-_GEO_TAGS = frozenset({33550, 33922, 34264, 34735, 42112, 42113})
+_GEO_TAGS = frozenset({33550, 33922, 34264, 34735, 42112, 42113, 50674})  # the last is of LERC, which GDAL decodes
 _PLAIN_SAMPLES = frozenset({1, 2, 3, 6})  # black is zero, RGB, palette, YCbCr: GDAL leaves inks and inverted grey as is
 _REDUCED_OR_MASK = 1 | 4  # of the subfile type: overviews and masks are no pages
 _MOST_BANDS = 1024  # that are read together: a file of 34 KB can claim 32513, whose covariances take 8 GB a class

@@ -23,7 +23,7 @@ from gmmseg.image.windows import Window, everything
 from gmmseg.io.geotiff import Tags, TiffPlace, channel_names, pixel_spacing, place_of_tags, tags_to_keep
 from gmmseg.io.meaning import InterpretedSource, settle_color
 from gmmseg.io.request import Reading, require_bytes, require_room
-from gmmseg.io.tiff.fallback import read_without_codec
+from gmmseg.io.tiff.fallback import LERC, read_without_codec
 from gmmseg.io.tiff.inflating import n_workers, segment_room
 from gmmseg.io.tiff.layout import CHANNEL_AXES, SeriesLayout, layout_of
 from gmmseg.io.tiff.microscopy import Microscopy, describe_series
@@ -188,7 +188,8 @@ def _decode(path: Path, series: Any, reading: Reading) -> np.ndarray:
     try:
         return np.asarray(series.asarray(maxworkers=None if at_once == os.cpu_count() else at_once))
     except (ValueError, KeyError, ImportError, NotImplementedError) as error:
-        if not isinstance(error, ImportError) and "imagecodecs" not in str(error):
+        unknown = series.keyframe.compression == LERC  # for which tifffile has no words
+        if not (unknown or isinstance(error, ImportError) or "imagecodecs" in str(error)):
             raise
     return read_without_codec(path, series, reading)
 
