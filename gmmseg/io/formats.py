@@ -107,6 +107,13 @@ FORMATS: tuple[FileFormat, ...] = (
         needs="nibabel",
     ),
     BuiltIn(
+        "NRRD",
+        {".nrrd": _NOTHING, ".nhdr": _NOTHING},
+        "nrrd.format",
+        ((0, b"NRRD000"),),
+        answers=frozenset({"suffix_of_labels"}),
+    ),
+    BuiltIn(
         "DICOM",
         {".dcm": _CLASSES},
         "dicom.format",
