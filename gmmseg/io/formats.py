@@ -114,6 +114,26 @@ FORMATS: tuple[FileFormat, ...] = (
         answers=frozenset({"suffix_of_labels"}),
     ),
     BuiltIn(
+        "HDF5",
+        dict.fromkeys((".h5", ".hdf5", ".hdf", ".he5"), _NOTHING),
+        "hdf5.format",
+        ((0, b"\x89HDF\r\n\x1a\n"),),
+        extra="geo",
+        needs="h5py",
+        others=frozenset({".nc", ".nc4", ".cdf"}),  # netCDF of version 4
+        answers=frozenset({"suffix_of_labels"}),
+    ),
+    BuiltIn(
+        "Zarr",
+        {".zarr": _NOTHING},
+        "zarr.format",
+        folders=True,
+        extra="zarr",
+        needs="zarr",
+        marks=("zarr.json", ".zgroup", ".zarray"),
+        answers=frozenset({"suffix_of_labels"}),
+    ),
+    BuiltIn(
         "DICOM",
         {".dcm": _CLASSES},
         "dicom.format",
@@ -178,8 +198,8 @@ def identify(path: Path) -> FileFormat:
         The file is missing, a folder, no regular file, empty, unreadable or of no known format.
     """
     if (variable := variable_of(path)) is not None:
-        first_bytes(variable.file)
-        return GDAL
+        start = first_bytes(variable.file)
+        return GDAL if variable.driver == "NETCDF" else _of_signature(variable.file, start) or GDAL
     if path.is_dir():
         known = _of_folder(path)
         if known is not None:
@@ -262,7 +282,8 @@ def _of_signature(path: Path, start: bytes) -> FileFormat | None:
 
 def _of_folder(folder: Path) -> FileFormat | None:
     """Return the format of which a folder is one image; None where it is none, such as a folder of many images."""
-    known = next((each for each in FORMATS if each.folders and _holds_only(folder, each)), None)
+    folders = [each for each in FORMATS if each.folders]
+    known = next((each for each in folders if each.sniff(b"", folder) or _holds_only(folder, each)), None)
     if known is None and folder.suffix:  # an image that is a folder is named as one
         known = next((each for each in outsiders() if each.folders and each.sniff(b"", folder)), None)
     return known

@@ -7,7 +7,6 @@ import warnings
 import zipfile
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +14,13 @@ import numpy as np
 
 from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
-from gmmseg.image.axes import are_bytes, require_alpha
-from gmmseg.image.sources import windows_of
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.array.boxes import make_room, write_box
 from gmmseg.io.array.in_file import ArrayInFile
 from gmmseg.io.array.preamble import ArrayHeader, filled, read_header
+from gmmseg.io.array.sliced import settled, unread_image
 from gmmseg.io.contents import assembled, narrowed, refuse_options, stored_probabilities
 from gmmseg.io.damage import explained
-from gmmseg.io.meaning import InterpretedSource, Meaning, settle_color
 from gmmseg.io.request import Reading, chosen, require_room
 
 if TYPE_CHECKING:
@@ -53,25 +50,11 @@ def _remedy(name: str) -> str:
 
 def _image_in_file(path: Path, header: ArrayHeader, channel_axis: ChannelAxis) -> Image:
     """Return the image that a .npy file holds, unread."""
-    shape = header.shape
-    guessed = channel_axis == "auto" and len(shape) == 3 and shape[-1] in (3, 4)
-    alpha = guessed and shape[-1] == 4
-    # One number in the shape of the array, so that the rules are those of arrays in memory.
-    model = np.broadcast_to(np.uint8(0), (*shape[:-1], 3) if alpha else shape)
-    like = Image.from_array(model, channel_axis=channel_axis, name=str(path))
-    axis = 2 if guessed else None if not isinstance(channel_axis, int) else channel_axis % len(shape)
-    raw = ArrayInFile(path, header.offset, shape, header.dtype, axis, header.order)
-    narrow = like.color and _are_bytes(raw)
-    if alpha and not narrow:
-        require_alpha(header.dtype, str(path), shape)
-    meaning = Meaning(color=like.color, alpha=alpha, narrow=narrow)
-    return replace(like, pixels=InterpretedSource(raw, meaning), valid=None)
 
+    def source(axis: int | None) -> ArrayInFile:
+        return ArrayInFile(path, header.offset, header.shape, header.dtype, axis, header.order)
 
-def _are_bytes(raw: ArrayInFile) -> bool:
-    """Whether the numbers of a file are wider than 8 bits, but all within 0..255; takes a pass over it."""
-    wide = raw.dtype.kind in "iu" and raw.dtype != np.uint8
-    return wide and all(are_bytes(raw.read(window)[0]) for window in windows_of(raw))
+    return unread_image(path, header.shape, header.dtype, channel_axis, source)
 
 
 class _Npy:
@@ -85,11 +68,7 @@ class _Npy:
         if memory is not None and header.n_bytes:
             image = _image_in_file(path, header, reading.channel_axis)
             if math.prod(image.pixels.shape) * image.pixels.dtype.itemsize > memory:
-                settled = settle_color(image)
-                if reading.channel_axis == "auto" and image.color and not settled.color:
-                    # Raises what is said of such an array in memory.
-                    Image.from_array(np.full((1, 1, 3), 2.0), name=str(path))
-                return chosen(settled, reading)
+                return chosen(settled(image, reading), reading)
         return _image(path, self._array(path, header, reading, reading.channel_axis), reading)
 
     def read_labels(self, path: Path, reading: Reading) -> np.ndarray:

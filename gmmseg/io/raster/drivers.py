@@ -156,7 +156,6 @@ DRIVERS = (
     Driver("SAGA", "grids of SAGA and QGIS", (".sdat",), knows=_has_header((".sgrd",), (b"name", b"description"))),
     Driver("netCDF", "climate, of version 3", (".nc", ".cdf"), (b"CDF\1", b"CDF\2", b"CDF\5")),
     Driver("netCDF", "climate, of version 4", (".nc", ".nc4", ".cdf"), (HDF5,)),
-    Driver("HDF5", "numbers of instruments", (".h5", ".hdf5", ".he5"), (HDF5,)),
     Driver("PNM", "pictures of microscopes and of Netpbm", (".pgm", ".ppm", ".pnm"), knows=_is_plain_picture),
 )
 """All that are used, each for somebody."""
