@@ -30,6 +30,9 @@ _PACKAGES = (
     "pydicom",
     "highdicom",
     "rasterio",
+    "h5py",
+    "zarr",
+    "pillow-jxl-plugin",
     "matplotlib",
     "click",
 )

@@ -57,8 +57,8 @@ __all__ = ["command"]
     "-o",
     "--output",
     type=PRINTED,
-    help="Label map of one image: .png, .tif, .npy, .npz, .nii, .nii.gz or .dcm.  [default: NAME_labels in this "
-    "folder: .png, or what suits the image]",
+    help="Label map of one image: .png, .tif, .npy, .npz, .nii, .nii.gz or .dcm; - prints a PNG.  [default: "
+    "NAME_labels in this folder: .png, or what suits the image]",
 )
 @output(
     "--out-dir", metavar="DIR", type=FILE, help="Folder for the label maps of many images; made where it is missing."
@@ -83,7 +83,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
 
     Each pixel gets the number of its class, counted from 1, dark to bright; 0 means no data. A table of the classes is
     printed: their share of the image, mean colour and mean features. Files of one grid with + between them are the
-    channels of one image.
+    channels of one image. An IMAGE may also be - (standard input), a URL, zip://A.zip!/NAME or NETCDF:FILE:NAME.
 
     \b
     Examples:
@@ -93,6 +93,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
       gmmseg segment scene.tif --channels 4,3,2
       gmmseg segment scan.nii.gz -k 3 --bias-field -o tissue.nii.gz
       gmmseg segment t1.nii.gz+t2.nii.gz -k 3 -o tissue.nii.gz
+      cat photo.jpg | gmmseg segment - -o - > labels.png
     """  # noqa: D301  # click keeps the lines below this character as they are
     fitting, saving = fitting_parameters(context), saving_parameters(context)
     for layer in FILE_LAYERS:

@@ -46,13 +46,14 @@ def read(
     Parameters
     ----------
     path : path-like or sequence of path-like
-        PNG, JPEG, TIFF, WebP, BMP, GIF (first frame), .npy, .npz (one array, or the one named "image"), NIfTI, DICOM
-        (a file, or the folder of a series), or what GDAL reads. The content decides, not the suffix. Several files, as
-        a sequence or as one path with "+" between them ("t1.nii.gz+t2.nii.gz"; a file whose own name is that is meant
-        first), are stacked: channels are named after their files, one that does not exist is a channel of NaN, and
-        where files say where they lie they have to agree. A path may also be "/dev/stdin" or another pipe, a URL
-        (file://, https://, s3:// of a public bucket), a member of an archive ("zip://a.zip!/b.tif", "/vsizip/", tar),
-        or a variable ("NETCDF:a.nc:b"): what lies in no file of its own is copied to a temporary one, within `memory`.
+        PNG, JPEG, TIFF, WebP, BMP, GIF (first frame), AVIF, JPEG XL, .npy, .npz (one array, or the one named "image"),
+        NIfTI, NRRD, HDF5, Zarr (a folder), DICOM (a file, or the folder of a series), or what GDAL reads. The content
+        decides, not the suffix. Several files, as a sequence or as one path with "+" between them
+        ("t1.nii.gz+t2.nii.gz"; a file whose own name is that is meant first), are stacked: channels are named after
+        their files, one that does not exist is a channel of NaN, and where files say where they lie they have to agree.
+        A path may also be "/dev/stdin" or another pipe, a URL (file://, https://, s3:// of a public bucket), a member
+        of an archive ("zip://a.zip!/b.tif", "/vsizip/", tar), or a variable ("NETCDF:a.nc:b"): what is piped, packed or
+        fetched is copied to a temporary file, within `memory`.
     max_pixels : int
         The most pixels that may be decoded; the header is checked before memory is allocated.
     mask : path-like or array_like of bool or integer, shape (*spatial), optional
