@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import GmmsegError, OutputError, ParameterError
 from gmmseg.io.atomic import check_place
-from gmmseg.io.formats import choose, identify, side_files
-from gmmseg.io.parts import files_of, name_of
+from gmmseg.io.formats import FORMATS, choose, identify, side_files, suffix_of
+from gmmseg.io.parts import files_of, name_of, stem_of
 from gmmseg.labelling.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -61,8 +61,13 @@ def labels_name(source: Path, channel_axis: Any = "auto") -> str:
     with suppress(GmmsegError):
         first = files_of(source)[0]
         suffix = identify(first).suffix_of_labels(first, channel_axis)
-    name = source.resolve().name if source.is_dir() else name_of(source)  # "." and ".." are folders too
-    return f"{name}_labels{suffix}"
+    return f"{_folder_name(source) if source.is_dir() else name_of(source)}_labels{suffix}"
+
+
+def _folder_name(source: Path) -> str:
+    """Return what results of a folder are called after: its name, without the suffix of a format."""
+    name = source.resolve().name  # "." and ".." are folders too
+    return stem_of(name) if any(suffix_of(Path(name), known) for known in FORMATS) else name
 
 
 def output_name(kind: str, labels: str) -> str:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from gmmseg.errors import GmmsegWarning, InputError, OutputError, one_line
 from gmmseg.io.file_format import BuiltIn, FileFormat, ResultKind, has_module
-from gmmseg.io.foreign import foreign
 from gmmseg.io.regular import require_regular
 from gmmseg.io.variables import variable_of
 
@@ -206,10 +205,13 @@ def identify(path: Path) -> FileFormat:
             return known
     start = first_bytes(path)
     known = _of_signature(path, start)
-    if known is not None and not (known.name == "TIFF" and (raw := foreign(path, start))):
+    if known is not None and known.name != "TIFF":
         return known
-    if known is not None:  # a raw photograph, of which a TIFF reader finds the thumbnail
-        return _of_others(path, start, raw)
+    from gmmseg.io.foreign import foreign  # here, because most images are of known formats
+
+    if known is not None:  # a raw photograph is a TIFF file too, of which a reader finds the thumbnail
+        raw = foreign(path, start)
+        return known if raw is None else _of_others(path, start, raw)
     reason: InputError | None = None
     try:
         if GDAL.sniff(start, path):
