@@ -50,6 +50,7 @@ def segment(
     class_names: Sequence[str] | None = None,
     components: int | None = None,
     memory: int = MEMORY,
+    allow_remote: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Segmentation:
@@ -104,6 +105,8 @@ def segment(
     memory : int
         Bytes that may be taken. Of a file whose pixels take more than half of that, pixels are read window by window,
         and `Segmentation.save` writes labels window by window, in any format that can be read and written so.
+    allow_remote : bool
+        Whether an address on the network, such as "https://...", may be fetched.
     threads : int, optional
         All processors by default.
     progress : callable, optional
@@ -151,7 +154,7 @@ def segment(
         hints=Hints(scribbles, prior, prior_weight),
     )
     effort = Effort(memory, threads, progress)
-    opened = options.view(open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory)))
+    opened = options.view(open_image(image, _reading(mask, channel_axis, memory, allow_remote)))
     fitted = fit_images([opened], 1, options, effort.workers)
     rule = Rule(fitted.model, fitted.found.guidance, fitted.found.sample.variation, fitted.bias)
     return _labelled(opened, rule, effort)
@@ -175,6 +178,7 @@ def fit(
     class_names: Sequence[str] | None = None,
     components: int | None = None,
     memory: int = MEMORY,
+    allow_remote: bool = False,
     threads: int | None = None,
 ) -> Model:
     """Fit one model to one image or to many of the same kind, of which each has an equal say.
@@ -194,7 +198,7 @@ def fit(
         Pixels that the fit sees, shared out equally among the images; None for every pixel.
     scribbles, prior, prior_weight
         As of `segment`; of a single image.
-    memory, threads
+    memory, allow_remote, threads
         As of `segment`.
 
     Returns
@@ -238,7 +242,7 @@ def fit(
     )
     effort = Effort(memory, threads)
     n_images, sources = _counted(images)
-    reading = Reading(mask, channel_axis, memory=memory // 2, budget=memory)
+    reading = _reading(mask, channel_axis, memory, allow_remote)
     opened = _InTurn(sources, reading, options)
     looks: list[Any] = []
     fitted = fit_images(
@@ -289,6 +293,7 @@ def choose_k(
     sample: int | None = 100_000,
     seed: int = 0,
     memory: int = MEMORY,
+    allow_remote: bool = False,
     threads: int | None = None,
 ) -> Choice:
     """Choose how many classes an image has.
@@ -301,7 +306,7 @@ def choose_k(
         Families that are compared.
     criterion : {"icl", "bic", "aic", "mdl"}
         The one that decides.
-    image, features, mask, channel_axis, sample, seed, memory, threads
+    image, features, mask, channel_axis, sample, seed, memory, allow_remote, threads
         As of `segment`; position, where it is a feature, does not count.
 
     Returns
@@ -332,7 +337,7 @@ def choose_k(
     for name in families:
         family(name)
     rng, workers = default_rng(options.seed), Effort(memory, threads).workers
-    opened = options.view(open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory)))
+    opened = options.view(open_image(image, _reading(mask, channel_axis, memory, allow_remote)))
     request = SurveyRequest(options.recipe, options.sample, by_value=False, threads=workers)
     found = survey([opened], request, rng)
     if found.sample.planes.shape[1] == 0:
@@ -353,6 +358,7 @@ def apply(
     prior_weight: float = 1.0,
     adapt: bool = False,
     memory: int = MEMORY,
+    allow_remote: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Segmentation:
@@ -363,7 +369,7 @@ def apply(
     model : Model
     image : path, array_like or Image
         Of the kind that the model was fitted to.
-    mask, channel_axis, scribbles, prior, prior_weight, memory, threads, progress
+    mask, channel_axis, scribbles, prior, prior_weight, memory, allow_remote, threads, progress
         As of `segment`.
     smooth : bool or float, 0 to 1, optional
         How much neighbours agree; as in the model where None, and where True unless that is 0.
@@ -383,7 +389,7 @@ def apply(
     """
     hints, effort = Hints(scribbles, prior, prior_weight), Effort(memory, threads, progress)
     strength = None if smooth is None else strength_of(smooth)
-    opened = model.view(open_image(image, Reading(mask, channel_axis, memory=memory // 2, budget=memory)))
+    opened = model.view(open_image(image, _reading(mask, channel_axis, memory, allow_remote)))
     if adapt:
         from gmmseg.model import adapting  # here, because most runs do not adapt
 
@@ -391,6 +397,11 @@ def apply(
     if smooth is not None:
         model = replace(model, strength=(model.strength or TYPICAL) if strength is None else strength)
     return _labelled(opened, Rule(model, hints.guidance(opened, model.k)), effort)
+
+
+def _reading(mask: Any, channel_axis: Any, memory: int, allow_remote: bool) -> Reading:
+    """Return how an image is read where there are so many bytes: half of them are for its pixels."""
+    return Reading(mask, channel_axis, memory=memory // 2, budget=memory, allow_remote=allow_remote)
 
 
 def _labelled(image: Image, rule: Rule, effort: Effort) -> Segmentation:

@@ -32,7 +32,9 @@ _TYPICAL_SPREAD = 15.0  # of L*a*b* in photographs: what other features are scal
 _BLUR, _TEXTURE_SCALE, _TEXTURE_WEIGHT = 1.5, 3.0, 2.0
 
 
-def regions(image: Any, *, mask: Any = None, channel_axis: Any = "auto", pieces: int = _PIECES) -> RegionTree:
+def regions(
+    image: Any, *, mask: Any = None, channel_axis: Any = "auto", pieces: int = _PIECES, allow_remote: bool = False
+) -> RegionTree:
     """Cut a picture into connected regions, at every level of detail at once.
 
     Parameters
@@ -44,6 +46,8 @@ def regions(image: Any, *, mask: Any = None, channel_axis: Any = "auto", pieces:
     channel_axis : int, None or "auto"
     pieces : int
         About how many regions the finest level has.
+    allow_remote : bool
+        As of `segment`.
 
     Returns
     -------
@@ -73,7 +77,7 @@ def regions(image: Any, *, mask: Any = None, channel_axis: Any = "auto", pieces:
     array([1, 2, 1], dtype=uint16)
     """
     count = whole_number("pieces", pieces, 1, 1 << 20)
-    opened = as_grey(open_image(image, Reading(mask, channel_axis)))
+    opened = as_grey(open_image(image, Reading(mask, channel_axis, allow_remote=allow_remote)))
     if opened.ndim != 2:
         raise InputError(f"{opened.name} has {opened.ndim} spatial axes; regions are of pictures, which have 2")
     if opened.valid is not None and not opened.valid.any():

@@ -6,6 +6,7 @@ tensors and what else gives an array are arrays.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from gmmseg.io.spool import AT_ONCE, Copy
 __all__ = ["is_object", "open_object"]
 
 _BYTES = (bytes, bytearray)
+_PLAIN_FILES = (io.FileIO, io.BufferedReader, io.BufferedRandom)
 
 
 def is_object(source: Any) -> bool:
@@ -83,10 +85,12 @@ def _of_file(source: Any, reading: Reading) -> Image:
 
 
 def _is_whole(source: Any, name: str) -> bool:
-    """Whether an open file is the one of its name, from the beginning on."""
+    """Whether an open file is the one of its name, from the beginning on, as it is: not inflated, not as text."""
+    if not isinstance(source, _PLAIN_FILES):
+        return False
     try:
         return source.tell() == 0 and os.path.samestat(os.fstat(source.fileno()), os.stat(name))
-    except (OSError, AttributeError, ValueError):  # io.UnsupportedOperation is an OSError and a ValueError
+    except (OSError, ValueError):  # of a pipe, or of a file that is closed
         return False
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+import gmmseg
 from gmmseg.errors import InputError
 from gmmseg.io import read, read_info, read_labels
 from gmmseg.io.addresses import Address, address_of, is_remote, local, shown
@@ -117,6 +118,19 @@ def test_what_is_allowed_is_fetched(server, picture):
     np.testing.assert_array_equal(image.array, read(picture).array)
     assert image.name == f"{server}/a%20b.png"
     np.testing.assert_array_equal(read(f"{server}/to=/a%20b.png", allow_remote=True).array, image.array)
+
+
+def test_every_function_that_takes_an_image_may_be_allowed_to(server, picture):
+    url, allowed = f"{server}/a%20b.png", {"allow_remote": True}
+    expected = gmmseg.segment(picture, 2).labels
+    np.testing.assert_array_equal(gmmseg.segment(url, 2, **allowed).labels, expected)
+    model = gmmseg.fit([url], 2, **allowed)
+    np.testing.assert_array_equal(gmmseg.apply(model, url, **allowed).labels, gmmseg.apply(model, picture).labels)
+    assert gmmseg.choose_k(url, max_k=2, **allowed).k == gmmseg.choose_k(picture, max_k=2).k
+    np.testing.assert_array_equal(gmmseg.regions(url, **allowed).labels(n=2), gmmseg.regions(picture).labels(n=2))
+    for function in (gmmseg.segment, gmmseg.fit, gmmseg.choose_k, gmmseg.regions):
+        with pytest.raises(InputError, match="pass allow_remote=True"):
+            function(url)
 
 
 def test_pixels_stay_in_what_was_fetched(server, tmp_path):

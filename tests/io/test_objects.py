@@ -1,5 +1,6 @@
 """What other libraries hold images in."""
 
+import gzip
 import io
 import sys
 from types import ModuleType, SimpleNamespace
@@ -100,10 +101,11 @@ def test_an_open_file_is_read_from_where_it_stands(tmp_path, rgb):
         assert image.name == str(path)
         with pytest.raises(InputError, match=r"a is at its end; .*seek\(0\)"):
             open_image(file)
-    with open(path, encoding="latin-1") as file:
-        file.read(1)
-        with pytest.raises(InputError, match="is open as text; open it with mode 'rb'"):
-            open_image(file)
+    with (
+        open(path, encoding="latin-1") as file,
+        pytest.raises(InputError, match="is open as text; open it with mode 'rb'"),
+    ):
+        open_image(file)
 
 
 def test_an_open_file_from_its_beginning_is_its_path(tmp_path):
@@ -112,6 +114,12 @@ def test_an_open_file_from_its_beginning_is_its_path(tmp_path):
         image = open_image(file, Reading(memory=0))
     assert not image.in_memory
     assert image.array[2, 3, 0] == 11
+
+
+def test_what_inflates_a_file_is_not_the_file_of_its_name(tmp_path, rgb):
+    (tmp_path / "a.png.gz").write_bytes(gzip.compress(encoded(rgb)))
+    with gzip.open(tmp_path / "a.png.gz") as file:
+        np.testing.assert_array_equal(open_image(file).array, rgb)
 
 
 def test_pixels_stay_in_a_copy_as_long_as_they_are_read():
@@ -249,6 +257,16 @@ class SimpleArray:
         if self.array is None:
             raise TypeError("not today")
         return self.array
+
+
+def test_results_of_an_open_dataset_lie_where_it_does(tmp_path, scene):
+    with rasterio.open(scene) as dataset:
+        for memory in (1 << 30, 64 << 20):
+            seg = gmmseg.segment(dataset, 3, memory=memory)
+            seg.save(tmp_path / "l.tif", overwrite=True)
+            with rasterio.open(tmp_path / "l.tif") as labels:
+                assert (labels.crs, labels.transform) == (dataset.crs, dataset.transform)
+                np.testing.assert_array_equal(labels.read(1), gmmseg.segment(scene, 3).labels)
 
 
 def test_one_model_of_pictures_and_of_bytes(rgb):
