@@ -18,7 +18,7 @@ from gmmseg.io.array.in_file import ArrayInFile
 from gmmseg.io.damage import explained
 from gmmseg.io.file_format import not_probabilities
 from gmmseg.io.meaning import InterpretedSource, Meaning, RawSource, settle_color
-from gmmseg.io.nrrd.header import REMEDY, Header, read_header
+from gmmseg.io.nrrd.header import REMEDY, Header, quoted, read_header
 from gmmseg.io.request import Reading, kept, require_axis, require_bytes, require_room
 
 __all__ = ["describe", "read", "read_labels", "read_probabilities", "suffix_of_labels"]
@@ -151,11 +151,11 @@ def _inflated(path: Path, file: Path, header: Header, order: Any, reading: Readi
 
 def _beside(path: Path, name: str) -> Path:
     """Return the file of the numbers, which lies beside its header."""
-    if name.upper().startswith("LIST") or "%" in name:
+    if "\0" in name or name.upper().startswith("LIST") or "%" in name:
         raise InputError(f"{path} has its numbers in several files, which is not read; {REMEDY}")
     file = path.parent / name
     if file.resolve().parent != path.parent.resolve():
-        raise InputError(f"{path} has its numbers in another folder ({name}); copy them beside it")
+        raise InputError(f"{path} has its numbers in another folder ({quoted(name)}); copy them beside it")
     if not file.is_file():
-        raise InputError(f"{path} has its numbers in {name}, which is not beside it; put both in one folder")
+        raise InputError(f"{path} has its numbers in {quoted(name)}, which is not beside it; put both in one folder")
     return file

@@ -12,7 +12,7 @@ import numpy as np
 
 from gmmseg.errors import InputError
 
-__all__ = ["REMEDY", "Header", "read_header"]
+__all__ = ["REMEDY", "Header", "quoted", "read_header"]
 
 REMEDY = "save it again with gzip or raw encoding"
 """What to do about a file that cannot be read."""
@@ -112,10 +112,10 @@ def read_header(path: Path, file: BinaryIO) -> Header:
         raise InputError(f"{path} has sizes {' '.join(map(str, sizes))}, which are of no image; {REMEDY}")
     dtype = _TYPES.get(" ".join(_needed(path, fields, "type").lower().split()))
     if dtype is None:
-        raise InputError(f"{path} holds numbers of type {fields['type']}, which is not read; {REMEDY}")
+        raise InputError(f"{path} holds numbers of type {quoted(fields['type'])}, which is not read; {REMEDY}")
     encoding = {"gz": "gzip"}.get(word := _needed(path, fields, "encoding").lower(), word)
     if encoding not in ("raw", "gzip"):
-        raise InputError(f"{path} has {encoding} encoding, which is not read; {REMEDY}")
+        raise InputError(f"{path} has encoding {quoted(encoding)}, which is not read; {REMEDY}")
     axis, kind = _channels(path, fields, len(sizes))
     vectors = _directions(fields)
     steps = _steps(fields, vectors, len(sizes))
@@ -148,6 +148,11 @@ def _fields(path: Path, file: BinaryIO) -> dict[str, str]:
         if file.tell() > _MOST_HEADER:
             raise InputError(f"{path} has a header of more than {_MOST_HEADER >> 20} MiB; {REMEDY}")
     return fields
+
+
+def quoted(word: str) -> str:
+    """Return a word of a header for a message: on one line, and not long."""
+    return repr(word[:40])
 
 
 def _needed(path: Path, fields: dict[str, str], name: str) -> str:

@@ -120,17 +120,18 @@ def test_where_numbers_begin(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "encoding", "message"),
     [
-        (["data file: ../b.raw"], "raw", r"numbers in another folder \(\.\./b\.raw\); copy them beside it"),
-        (["data file: b.raw"], "raw", r"numbers in b\.raw, which is not beside it"),
+        (["data file: ../b.raw"], "raw", r"numbers in another folder \('\.\./b\.raw'\); copy them beside it"),
+        (["data file: b.raw"], "raw", r"numbers in 'b\.raw', which is not beside it"),
+        (["data file: a\0b"], "raw", "numbers in several files, which is not read"),
         (["data file: LIST"], "raw", "numbers in several files, which is not read"),
         (["kinds: list list"], "raw", "has 2 axes, of which 0 are in space"),
-        ([], "bzip2", "has bzip2 encoding, which is not read; save it again with gzip or raw"),
-        ([], "ascii", "has ascii encoding, which is not read"),
+        ([], "bzip2", "has encoding 'bzip2', which is not read; save it again with gzip or raw"),
+        ([], "ascii", "has encoding 'ascii', which is not read"),
         (["sizes: 2 0"], "raw", "has sizes 2 0, which are of no image"),
         (["sizes: 2 4"], "raw", r"cut short: 2 bytes are missing"),
         (["sizes: 2 4"], "gzip", "cut short: its numbers end early"),
         (["sizes: two"], "raw", "is damaged or cut short"),
-        (["type: block"], "raw", "numbers of type block, which is not read"),
+        (["type: block"], "raw", "numbers of type 'block', which is not read"),
         (["sizes: 99999 99999"], "gzip", "above the limit of"),
     ],
 )
