@@ -42,7 +42,7 @@ def replaced(named: Any, options: Mapping[str, Any], copies: dict[Path, Any]) ->
     from gmmseg.io.spool import Copy
 
     if named in copies:  # what is read once cannot be read twice
-        return copies[named].path
+        return Path(copies[named].path)
     if "allow_remote" not in options and is_remote(named):
         raise InputError(f"{shown(named)} is on the network; download it first")
     memory = {"budget": options["memory"]} if "memory" in options else {}

@@ -70,6 +70,7 @@ def test_other_commands_read_and_print_streams_too(folder, labels):
         ("$G segment - < /dev/null", "/dev/stdin is empty (0 bytes); check what writes to it"),
         ("head -c 1000 photo.png | $G segment - -o -", "/dev/stdin is damaged or cut short"),
         ("cat photo.png | $G segment - -o - --json", "--json and --output - both print on standard output"),
+        ("cat photo.png | $G segment - -", "/dev/stdin is given twice; name each image once"),
         ("cat photo.png | $G segment - --mask -", "/dev/stdin is a colour picture (mode RGB), not a label map"),
         ("$G segment https://x.org/a.png", "https://x.org/a.png is on the network, which is not used unasked; pass"),
         ("$G info s3://bucket/a.png", "s3://bucket/a.png is on the network; download it first"),
