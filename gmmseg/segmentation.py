@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
@@ -16,7 +15,7 @@ from gmmseg.fitting.fit import fit_images
 from gmmseg.fitting.options import MOST_CHOSEN, MOST_CLASSES, Effort, FitOptions, Hints, Reading
 from gmmseg.fitting.survey import SurveyRequest, survey
 from gmmseg.image import Image
-from gmmseg.io.opening import open_image
+from gmmseg.io.opening import is_one_image, open_image
 from gmmseg.kernels.effort import MEMORY, Progress
 from gmmseg.labelling.result import Segmentation
 from gmmseg.labelling.tiles import Rule
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["apply", "choose_k", "fit", "segment"]
 
-Source = Any  # a path, an array or an Image
+Source = Any  # a path, an array, an Image, or what `gmmseg.io.other_libraries` knows
 
 
 def segment(
@@ -54,6 +53,7 @@ def segment(
     class_names: Sequence[str] | None = None,
     components: int | None = None,
     memory: int = MEMORY,
+    allow_remote: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Segmentation:
@@ -63,7 +63,8 @@ def segment(
     ----------
     image : path, array_like or Image
         2-D arrays are one channel, 3-D ones with a last axis of 3 or 4 are colour; anything else needs `channel_axis`.
-        NaN in a band is a number that is missing: the other bands decide.
+        NaN in a band, or what a masked array hides, is a number that is missing: the other bands decide. Also bytes and
+        open files of an encoded image, open datasets of rasterio, images of Pillow, SimpleITK and nibabel, and tensors.
     k : int, 1 to 255, or "auto"
         Number of classes; "auto" chooses 1 to 12 by the image, as `choose_k` does.
     features : str, optional
@@ -116,6 +117,8 @@ def segment(
     memory : int
         Bytes that may be taken. Of a file whose pixels take more than half of that, pixels are read window by window,
         and `Segmentation.save` writes labels window by window, in any format that can be read and written so.
+    allow_remote : bool
+        Whether an address on the network, such as "https://...", may be fetched.
     threads : int, optional
         All processors by default.
     progress : callable, optional
@@ -163,7 +166,8 @@ def segment(
         hints=Hints(scribbles, prior, prior_weight),
     )
     effort = Effort(memory, threads, progress)
-    opened = options.view(open_image(image, _reading(mask, channel_axis, memory, axes, spacing, unit)))
+    reading = _reading(mask, channel_axis, memory, axes, spacing, unit, allow_remote)
+    opened = options.view(open_image(image, reading))
     fitted = fit_images([opened], 1, options, effort.workers)
     rule = Rule(fitted.model, fitted.found.guidance, fitted.found.sample.variation, fitted.bias)
     return _labelled(opened, rule, effort)
@@ -191,6 +195,7 @@ def fit(
     components: int | None = None,
     weight: str = "equal",
     memory: int = MEMORY,
+    allow_remote: bool = False,
     threads: int | None = None,
 ) -> Model:
     """Fit one model to one image or to many of the same kind, of which each has an equal say unless told otherwise.
@@ -214,7 +219,7 @@ def fit(
         As of `segment`; of a single image.
     weight : {"equal", "area"}
         What say each image has: the same, or by the area of its valid pixels, in the unit of their spacing.
-    memory, threads
+    memory, allow_remote, threads
         As of `segment`.
 
     Returns
@@ -259,7 +264,7 @@ def fit(
     )
     effort = Effort(memory, threads)
     n_images, sources = _counted(images)
-    reading = _reading(mask, channel_axis, memory, axes, spacing, unit)
+    reading = _reading(mask, channel_axis, memory, axes, spacing, unit, allow_remote)
     opened = _InTurn(sources, reading, options)
     looks: list[Any] = []
     fitted = fit_images(
@@ -270,8 +275,7 @@ def fit(
 
 def _counted(images: Any) -> tuple[int, Iterable[Source]]:
     """Return how many images there are, and the images, which can be gone through more than once."""
-    one = isinstance(images, str | os.PathLike | Image) or hasattr(images, "__array__") or not _is_iterable(images)
-    if one or hasattr(images, "__array_interface__"):
+    if is_one_image(images):
         return 1, [images]
     if not hasattr(images, "__len__"):
         images = list(images)
@@ -299,10 +303,6 @@ class _InTurn:
             del image  # before the next is opened
 
 
-def _is_iterable(value: Any) -> bool:
-    return hasattr(value, "__iter__") or hasattr(value, "__getitem__")
-
-
 def choose_k(
     image: Source,
     *,
@@ -318,6 +318,7 @@ def choose_k(
     sample: int | None = 100_000,
     seed: int = 0,
     memory: int = MEMORY,
+    allow_remote: bool = False,
     threads: int | None = None,
 ) -> Choice:
     """Choose how many classes an image has.
@@ -330,7 +331,7 @@ def choose_k(
         Families that are compared.
     criterion : {"icl", "bic", "aic", "mdl"}
         The one that decides.
-    image, features, mask, channel_axis, axes, spacing, unit, sample, seed, memory, threads
+    image, features, mask, channel_axis, axes, spacing, unit, sample, seed, memory, allow_remote, threads
         As of `segment`; position, where it is a feature, does not count.
 
     Returns
@@ -361,7 +362,8 @@ def choose_k(
     for name in families:
         family(name)
     rng, workers = default_rng(options.seed), Effort(memory, threads).workers
-    opened = options.view(open_image(image, _reading(mask, channel_axis, memory, axes, spacing, unit)))
+    reading = _reading(mask, channel_axis, memory, axes, spacing, unit, allow_remote)
+    opened = options.view(open_image(image, reading))
     request = SurveyRequest(options.recipe, options.sample, by_value=False, threads=workers)
     found = survey([opened], request, rng)
     if found.sample.planes.shape[1] == 0:
@@ -385,6 +387,7 @@ def apply(
     prior_weight: float = 1.0,
     adapt: bool = False,
     memory: int = MEMORY,
+    allow_remote: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Segmentation:
@@ -395,7 +398,7 @@ def apply(
     model : Model
     image : path, array_like or Image
         Of the kind that the model was fitted to.
-    mask, channel_axis, axes, spacing, unit, scribbles, prior, prior_weight, memory, threads, progress
+    mask, channel_axis, axes, spacing, unit, scribbles, prior, prior_weight, memory, allow_remote, threads, progress
         As of `segment`.
     smooth : bool or float, 0 to 1, optional
         How much neighbours agree; as in the model where None, and where True unless that is 0.
@@ -415,7 +418,8 @@ def apply(
     """
     hints, effort = Hints(scribbles, prior, prior_weight), Effort(memory, threads, progress)
     strength = None if smooth is None else strength_of(smooth)
-    reading = replace(_reading(mask, channel_axis, memory, axes, spacing, unit), channels=model.channels_in(image))
+    reading = _reading(mask, channel_axis, memory, axes, spacing, unit, allow_remote)
+    reading = replace(reading, channels=model.channels_in(image))
     opened = model.view(open_image(image, reading))
     if adapt:
         from gmmseg.model import adapting  # here, because most runs do not adapt
@@ -427,10 +431,26 @@ def apply(
 
 
 def _reading(
-    mask: Any, channel_axis: Any, memory: int, axes: str | None, spacing: Sequence[float] | None, unit: str | None
+    mask: Any,
+    channel_axis: Any,
+    memory: int,
+    axes: str | None,
+    spacing: Sequence[float] | None,
+    unit: str | None,
+    allow_remote: bool,
 ) -> Reading:
+    """Return how an image is read where there are so many bytes: half of them are for its pixels."""
     half = memory // 2
-    return Reading(mask, channel_axis, memory=half, budget=memory, axes=axes, spacing=spacing, unit=unit)
+    return Reading(
+        mask,
+        channel_axis,
+        memory=half,
+        budget=memory,
+        allow_remote=allow_remote,
+        axes=axes,
+        spacing=spacing,
+        unit=unit,
+    )
 
 
 def _labelled(image: Image, rule: Rule, effort: Effort) -> Segmentation:

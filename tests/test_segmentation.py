@@ -418,3 +418,15 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_number_in_words_is_refused():
     with pytest.raises(ParameterError, match='or "auto"'):
         gmmseg.segment(np.zeros((4, 4)), k="four")
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint16", "list"])
+def test_colours_of_any_integers_have_the_labels_of_bytes(dtype):
+    _, image = scene("picture")
+    wide = image.tolist() if dtype == "list" else image.astype(dtype)
+    model = gmmseg.fit(image, 3)
+    np.testing.assert_array_equal(gmmseg.segment(wide, 3).labels, gmmseg.segment(image, 3).labels)
+    np.testing.assert_array_equal(gmmseg.apply(model, wide).labels, gmmseg.apply(model, image).labels)
+    assert gmmseg.fit([wide], 3).mixture.means.tolist() == model.mixture.means.tolist()
+    np.testing.assert_array_equal(gmmseg.regions(wide).labels(n=5), gmmseg.regions(image).labels(n=5))
+    assert gmmseg.choose_k(wide, max_k=3).k == gmmseg.choose_k(image, max_k=3).k

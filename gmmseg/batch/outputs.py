@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import GmmsegError, OutputError, ParameterError
 from gmmseg.io.atomic import check_place
-from gmmseg.io.formats import choose, identify, side_files
-from gmmseg.io.parts import files_of, name_of
+from gmmseg.io.formats import FORMATS, choose, identify, side_files, suffix_of
+from gmmseg.io.parts import files_of, name_of, stem_of
 from gmmseg.labelling.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -65,9 +65,14 @@ def labels_name(source: Path, channel_axis: Any = "auto", axes: str | None = Non
         suffix = identify(first).suffix_of_labels(first, channel_axis)
     if suffix == ".png" and set("TZ") & set(axes or ""):
         suffix = ".tif"
-    name = source.resolve().name if source.is_dir() else name_of(source)  # "." and ".." are folders too
-    name = name[:-5] if name.lower().endswith(".safe") else name
-    return f"{name}_labels{suffix}"
+    return f"{_folder_name(source) if source.is_dir() else name_of(source)}_labels{suffix}"
+
+
+def _folder_name(source: Path) -> str:
+    """Return what results of a folder are called after: its name, without the suffix of a format or of a scene."""
+    name = source.resolve().name  # "." and ".." are folders too
+    known = name.lower().endswith(".safe") or any(suffix_of(Path(name), each) for each in FORMATS)
+    return stem_of(name) if known else name
 
 
 def output_name(kind: str, labels: str) -> str:

@@ -24,7 +24,7 @@ from gmmseg.cli.progress import Progress
 from gmmseg.cli.shared import FILE_LAYERS, guides_of, reading_parameters, saving_parameters
 from gmmseg.cli.table import finite
 from gmmseg.cli.targets import Job, folder, plan
-from gmmseg.cli.types import FILE, Command, Fraction, Option
+from gmmseg.cli.types import FILE, SOURCE, Command, Fraction, Option
 from gmmseg.errors import DataWarning, GmmsegError, InputError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class _Apply(Command):
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed.",
     params=[
         click.Argument(["model"], metavar="MODEL", type=FILE),
-        click.Argument(["images"], metavar="IMAGE...", nargs=-1, required=True, type=FILE),
+        click.Argument(["images"], metavar="IMAGE...", nargs=-1, required=True, type=SOURCE),
         Option(
             ["--adapt"],
             section="Classes",
@@ -76,7 +76,7 @@ class _Apply(Command):
         ),
         *those_of_segment("no_smooth", "mask", "scribbles", "prior", "prior_weight"),
         *those_of_segment("mask_values", "nodata", "channel_axis", "axes", "channels", "resolution", "magnitude"),
-        *those_of_segment("max_pixels", "memory"),
+        *those_of_segment("max_pixels", "allow_remote", "memory"),
         *those_of_segment("min_size"),
         *those_of_segment("output", "out_dir", "plain", "cog", *_LAYERS, "soft_type", *PICTURES),
         Option(

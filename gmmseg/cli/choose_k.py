@@ -11,8 +11,8 @@ import click
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.records import print_json
-from gmmseg.cli.shared import memory_option, reading_options, reading_parameters
-from gmmseg.cli.types import FILE, Command, Covariance, Features, Option, WholeNumber
+from gmmseg.cli.shared import memory_option, reading_options, reading_parameters, remote_option
+from gmmseg.cli.types import FILE, SOURCE, Command, Covariance, Features, Option, WholeNumber
 from gmmseg.io.parts import files_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _CURVE = 40  # columns
 
 
 @click.command("choose-k", cls=Command)
-@click.argument("image", type=FILE)
+@click.argument("image", type=SOURCE)
 @_classes("--max-k", type=WholeNumber(1, 255), default=12, help="Largest number of classes to try.")
 @_classes(
     "--covariance",
@@ -42,6 +42,7 @@ _CURVE = 40  # columns
 @_classes("--sample", metavar="INT|all", type=WholeNumber(1, word="all"), default=100_000, help="Pixels, or all.")
 @_classes("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result.")
 @reading_options
+@remote_option
 @memory_option
 @_output("-o", "--output", type=FILE, help="Draw the curves: .png, .svg or .pdf; needs pip install 'gmmseg[plot]'.")
 @_output("--overwrite", is_flag=True, help="Replace a file that exists.")

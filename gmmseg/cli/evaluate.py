@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gmmseg.cli.records import print_json
-from gmmseg.cli.types import FILE, Command, Option
+from gmmseg.cli.types import SOURCE, Command, Option
 
 if TYPE_CHECKING:
     from gmmseg.evaluation import Agreement
@@ -30,8 +30,8 @@ _MOST_LISTED = 20
 
 
 @click.command("evaluate", cls=Command)
-@click.argument("labels", type=FILE)
-@click.argument("truths", metavar="TRUTH...", nargs=-1, required=True, type=FILE)
+@click.argument("labels", type=SOURCE)
+@click.argument("truths", metavar="TRUTH...", nargs=-1, required=True, type=SOURCE)
 @_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 def command(labels: Path, truths: tuple[Path, ...], *, as_json: bool) -> int:
     """Compare a label map with a truth, or with several people's.

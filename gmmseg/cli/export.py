@@ -10,7 +10,7 @@ import click
 
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.records import print_json
-from gmmseg.cli.types import FILE, Amount, Command, Names, Option, WholeNumber
+from gmmseg.cli.types import FILE, SOURCE, Amount, Command, Names, Option, WholeNumber
 from gmmseg.errors import InputError
 from gmmseg.export.kinds import FORMATS, PLACED, SIMPLIFIED, Format, Kind
 from gmmseg.io.request import MAX_PIXELS
@@ -26,7 +26,7 @@ _output = partial(click.option, cls=Option, section="Output")
 
 
 @click.command("export", cls=Command)
-@click.argument("labels", type=FILE)
+@click.argument("labels", type=SOURCE)
 @_output(
     "--to",
     metavar="FORMAT",

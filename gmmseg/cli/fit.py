@@ -18,7 +18,7 @@ from gmmseg.cli.progress import Progress
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import fitting_parameters, guides_of, reading_parameters
 from gmmseg.cli.table import class_table, finite
-from gmmseg.cli.types import FILE, Command, Option
+from gmmseg.cli.types import FILE, SOURCE, Command, Option
 from gmmseg.errors import DataWarning, EmptyInputError, OutputError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
@@ -41,7 +41,7 @@ def those_of_segment(*names: str) -> list[click.Parameter]:
     "fit",
     cls=Command,
     params=[
-        click.Argument(["images"], metavar="IMAGE|LIST.txt...", nargs=-1, required=True, type=FILE),
+        click.Argument(["images"], metavar="IMAGE|LIST.txt...", nargs=-1, required=True, type=SOURCE),
         *those_of_segment("k", "features", "covariance", "smooth", "no_smooth", "sample", "outliers"),
         Option(
             ["--weight"],
@@ -53,7 +53,7 @@ def those_of_segment(*names: str) -> list[click.Parameter]:
         ),
         *those_of_segment("class_names", "seed", "mask", "scribbles", "prior", "prior_weight"),
         *those_of_segment("mask_values", "nodata", "channel_axis", "axes", "channels", "resolution", "magnitude"),
-        *those_of_segment("max_pixels", "memory"),
+        *those_of_segment("max_pixels", "allow_remote", "memory"),
         Option(
             ["-o", "--output"],
             section="Output",

@@ -12,7 +12,7 @@ import click
 from gmmseg.cli.messages import collected_warnings
 from gmmseg.cli.records import print_json
 from gmmseg.cli.table import class_table, finite, pairs
-from gmmseg.cli.types import FILE, Command, Option
+from gmmseg.cli.types import SOURCE, Command, Option
 from gmmseg.errors import InputError
 from gmmseg.io.regular import require_regular
 
@@ -31,13 +31,16 @@ _PACKAGES = (
     "pydicom",
     "highdicom",
     "rasterio",
+    "h5py",
+    "zarr",
+    "pillow-jxl-plugin",
     "matplotlib",
     "click",
 )
 
 
 @click.command("info", cls=Command)
-@click.argument("file", required=False, type=FILE)
+@click.argument("file", required=False, type=SOURCE)
 @click.option("--json", "as_json", cls=Option, section="Output", is_flag=True, help="Print JSON: one object.")
 def command(file: Path | None, *, as_json: bool) -> int:
     """Describe an image, a model file or this installation.

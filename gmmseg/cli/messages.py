@@ -15,21 +15,28 @@ import click
 
 from gmmseg.errors import MOST_QUOTED, GmmsegError, GmmsegWarning, ParameterError, clipped, cut, described, lacks_memory
 
-__all__ = ["collected_warnings", "exit_code", "explain", "plain", "print_error"]
+__all__ = ["as_given", "collected_warnings", "exit_code", "explain", "plain", "print_error"]
 
 # Python's spelling of parameters in the library's messages becomes that of options: with a value wherever it stands,
 # without one after the words that ask for it.
 _ASKED_FOR = re.compile(r"\b(raise|give it as) (max_pixels|memory|mask)\b")
 _NAMES = (
     "features|covariance|channel_axis|axes|bias_field|sample|seed|outliers|class_names|prior_weight|memory|threads"
-    "|overwrite|resume|keep_crs|resolution|weight"
+    "|overwrite|resume|keep_crs|resolution|weight|allow_remote"
 )
 _SET = re.compile(rf"(?<![\w-])({_NAMES})=('[^']*'|[\[(]'[^\])]*[\])]|[^\s,;:)]+)")
 
 
 def plain(text: str) -> str:
     """Return a text on one line, with nothing in it that a terminal would obey."""
+    text = as_given(text)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def as_given(text: str) -> str:
+    """Return a text that names what was given, where it names the temporary copies of that."""
+    spool = sys.modules.get("gmmseg.io.spool")  # which is loaded where there are any
+    return text if spool is None else str(spool.as_given(text))
 
 
 def print_error(text: str, arguments: Sequence[str] | None = None) -> None:
@@ -125,7 +132,7 @@ def collected_warnings(before: Callable[[], None]) -> Iterator[list[str]]:
 
     def show(message: Warning | str, category: type[Warning], *args: Any, **options: Any) -> None:
         if issubclass(category, GmmsegWarning):
-            texts.append(_for_shell(str(message)))
+            texts.append(as_given(_for_shell(str(message))))
             before()
             click.echo(f"gmmseg: warning: {clipped(plain(texts[-1]))}", err=True)
         elif sys.warnoptions:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gmmseg.cli.messages import collected_warnings, plain
-from gmmseg.cli.types import FILE, ChannelAxis, Command, Option, WholeNumber
+from gmmseg.cli.types import FILE, SOURCE, ChannelAxis, Command, Option, WholeNumber
 from gmmseg.io.request import MAX_PIXELS
 
 __all__ = ["command"]
@@ -16,7 +16,7 @@ __all__ = ["command"]
 
 @click.command("plot", cls=Command)
 @click.argument("model", type=FILE)
-@click.argument("image", type=FILE)
+@click.argument("image", type=SOURCE)
 @click.option(
     "--kind",
     cls=Option,
@@ -34,7 +34,7 @@ __all__ = ["command"]
     metavar="LIST",
     help="One to five of the model's features, such as L,a.  [default: the two that tell the classes apart best]",
 )
-@click.option("--mask", cls=Option, section="Pixels", type=FILE, help="Label map; pixels where it is 0 are left out.")
+@click.option("--mask", cls=Option, section="Pixels", type=SOURCE, help="Label map; pixels where it is 0 are left out.")
 @click.option(
     "--channel-axis",
     cls=Option,

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from gmmseg.cli.messages import as_given
+
 __all__ = ["print_json"]
 
 
@@ -27,6 +29,8 @@ def print_json(record: Any, *, indent: int | None = 1) -> None:
 def _strict(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return as_given(value)
     if isinstance(value, dict):
         return {name: _strict(each) for name, each in value.items()}
     if isinstance(value, list | tuple):

@@ -13,8 +13,8 @@ from gmmseg.batch.outputs import PICTURES, require_distinct
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.records import print_json
-from gmmseg.cli.shared import min_size_option, plain_option, reading_options, reading_parameters
-from gmmseg.cli.types import FILE, Command, Fraction, Option, WholeNumber
+from gmmseg.cli.shared import min_size_option, plain_option, reading_options, reading_parameters, remote_option
+from gmmseg.cli.types import FILE, PRINTED, SOURCE, Command, Fraction, Option, WholeNumber
 from gmmseg.io.parts import files_of, name_of
 
 __all__ = ["command"]
@@ -25,12 +25,13 @@ _running = partial(click.option, cls=Option, section="Running")
 
 
 @click.command("regions", cls=Command)
-@click.argument("image", type=FILE)
+@click.argument("image", type=SOURCE)
 @_classes("--detail", type=Fraction(), help="How fine, 0 to 1.  [default: what agrees best with people on photographs]")
 @_classes("-n", "number", type=WholeNumber(1), help="How many regions, instead of --detail.")
 @min_size_option
 @reading_options
-@_output("-o", "--output", type=FILE, help="Label map: .png, .tif, .npy or .npz.  [default: NAME_regions.png]")
+@remote_option
+@_output("-o", "--output", type=PRINTED, help="Label map: .png, .tif, .npy or .npz.  [default: NAME_regions.png]")
 @plain_option
 @_output("--overlay", type=FILE, help="Regions laid over the picture: .png, .tif, .jpg or .webp.")
 @_output("--contours", type=FILE, help="Outlines of the regions on the picture: .png, .tif, .jpg or .webp.")

@@ -25,12 +25,15 @@ from gmmseg.cli.shared import (
     plain_option,
     reading_options,
     reading_parameters,
+    remote_option,
     running,
     saving_parameters,
 )
 from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.cli.types import (
     FILE,
+    PRINTED,
+    SOURCE,
     Amount,
     Command,
     WholeNumber,
@@ -40,20 +43,23 @@ __all__ = ["command"]
 
 
 @click.command("segment", cls=Command, epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed.")
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=FILE)
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=SOURCE)
 @fitting_options
 @reading_options
+@remote_option
 @memory_option
 @min_size_option
-@pixels("--scribbles", type=FILE, help="Strokes (one image): the class of some pixels, 0 where a pixel is free.")
-@pixels("--prior", type=FILE, help="Probability of each class at each pixel (one image): .npz, .npy, .tif or .nii.gz.")
+@pixels("--scribbles", type=SOURCE, help="Strokes (one image): the class of some pixels, 0 where a pixel is free.")
+@pixels(
+    "--prior", type=SOURCE, help="Probability of each class at each pixel (one image): .npz, .npy, .tif or .nii.gz."
+)
 @pixels("--prior-weight", type=Amount(), default=1.0, help="Power of the prior: 0 ignores it, 1 takes it as it is.")
 @output(
     "-o",
     "--output",
-    type=FILE,
-    help="Label map of one image: .png, .tif, .npy, .npz, .nii, .nii.gz or .dcm.  [default: NAME_labels in this "
-    "folder: .png, or what suits the image]",
+    type=PRINTED,
+    help="Label map of one image: .png, .tif, .npy, .npz, .nii, .nii.gz or .dcm; - prints a PNG.  [default: "
+    "NAME_labels in this folder: .png, or what suits the image]",
 )
 @output(
     "--out-dir", metavar="DIR", type=FILE, help="Folder for the label maps of many images; made where it is missing."
@@ -79,7 +85,8 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
 
     Each pixel gets the number of its class, counted from 1, dark to bright; 0 means no data. A table of the classes is
     printed: their share of the image, mean colour and mean features. Files of one grid with + between them are the
-    channels of one image; so is the folder of a satellite scene (.SAFE of Sentinel-2, Landsat Collection 2).
+    channels of one image; so is the folder of a satellite scene (.SAFE of Sentinel-2, Landsat Collection 2). An IMAGE
+    may also be - (standard input), a URL, zip://A.zip!/NAME or NETCDF:FILE:NAME.
 
     \b
     Examples:
@@ -90,6 +97,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
       gmmseg segment S2A_MSIL2A_20230605.SAFE -k 6 --channels nir,red,green
       gmmseg segment scan.nii.gz -k 3 --bias-field -o tissue.nii.gz
       gmmseg segment t1.nii.gz+t2.nii.gz -k 3 -o tissue.nii.gz
+      cat photo.jpg | gmmseg segment - -o - > labels.png
     """  # noqa: D301  # click keeps the lines below this character as they are
     fitting, saving = fitting_parameters(context), saving_parameters(context)
     for layer in FILE_LAYERS:

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from gmmseg.cli.types import (
     FILE,
+    SOURCE,
     Axes,
     Bytes,
     ChannelAxis,
@@ -45,6 +46,7 @@ __all__ = [
     "plain_option",
     "reading_options",
     "reading_parameters",
+    "remote_option",
     "running",
     "saving_parameters",
 ]
@@ -119,7 +121,7 @@ _FITTING = (
 _READING = (
     pixels(
         "--mask",
-        type=FILE,
+        type=SOURCE,
         help="Label map of the same size, or on a map of the same place; pixels where it is 0 are left out.",
     ),
     pixels(
@@ -177,6 +179,12 @@ def _suffixes(layer: Layer) -> str:
     return f"{', '.join(usable[:-1])} or {usable[-1]}"
 
 
+remote_option = pixels(
+    "--allow-remote",
+    is_flag=True,
+    show_default=False,
+    help="Fetch images from the network: addresses that begin with https:// or s3:// (public buckets).",
+)
 memory_option = running(
     "--memory",
     type=Bytes(),

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gmmseg.cli.streams import printed, replaced
+
 __all__ = [
     "FILE",
+    "PRINTED",
+    "SOURCE",
     "Amount",
     "Axes",
     "Bytes",
@@ -42,6 +46,32 @@ FILE = click.Path(path_type=Path)
 FILE.name = "FILE"
 
 
+class _FileOr(click.Path):
+    """A file, or "-" for a stream.
+
+    Parameters
+    ----------
+    stream : str
+        The path that stands for it; "./-" is a file of that name.
+    """
+
+    name = "FILE"
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(path_type=Path)
+        self.stream = stream
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Make a path of the text."""
+        return super().convert(self.stream if value == "-" else value, param, ctx)
+
+
+SOURCE = _FileOr("/dev/stdin")
+"""A file that is read, or what stands for one, see `gmmseg.cli.streams`."""
+PRINTED = _FileOr("/dev/stdout")
+"""A label map that is written, or printed as a PNG file."""
+
+
 class Option(click.Option):
     """An option that stands in a section of its command's help.
 
@@ -58,6 +88,17 @@ class Option(click.Option):
 
 class Command(click.Command):
     """A command whose help lists options by section, in the order in which sections first occur, but "Running" last."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command on files: what else was named is copied to some, or printed from one when it ends."""
+        copies: dict[Path, Any] = {}
+        named = {each.name: each.type for each in self.params if each.name is not None}
+        for name in [name for name, kind in named.items() if kind is SOURCE]:
+            ctx.params[name] = replaced(ctx.params[name], ctx.params, copies)
+        if any(kind is PRINTED and ctx.params[name] == Path(PRINTED.stream) for name, kind in named.items()):
+            with printed(ctx.params):
+                return super().invoke(ctx)
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections."""

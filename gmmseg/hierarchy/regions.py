@@ -42,6 +42,7 @@ def regions(
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
     pieces: int = _PIECES,
+    allow_remote: bool = False,
 ) -> RegionTree:
     """Cut a picture into connected regions, at every level of detail at once.
 
@@ -55,6 +56,8 @@ def regions(
         As of `segment`.
     pieces : int
         About how many regions the finest level has.
+    allow_remote : bool
+        As of `segment`.
 
     Returns
     -------
@@ -84,7 +87,8 @@ def regions(
     array([1, 2, 1], dtype=uint16)
     """
     count = whole_number("pieces", pieces, 1, 1 << 20)
-    opened = as_grey(open_image(image, Reading(mask, channel_axis, axes=axes, spacing=spacing, unit=unit)))
+    reading = Reading(mask, channel_axis, axes=axes, spacing=spacing, unit=unit, allow_remote=allow_remote)
+    opened = as_grey(open_image(image, reading))
     if opened.time:
         raise InputError(f"{opened.name} has {opened.shape[0]} frames; regions are of a picture, so give one frame")
     if opened.ndim != 2:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gmmseg.errors import InputError, ParameterError
 
@@ -12,7 +12,16 @@ if TYPE_CHECKING:
 
     ChannelAxis = int | None | Literal["auto"]
 
-__all__ = ["AXIS_CHOICES", "guess_channels", "named_channels", "real_numbers", "spans_color"]
+__all__ = [
+    "AXIS_CHOICES",
+    "are_bytes",
+    "as_bytes",
+    "guess_channels",
+    "named_channels",
+    "real_numbers",
+    "require_alpha",
+    "spans_color",
+]
 
 # Floats that were scaled to 0..1 and then rounded or resized leave the range by about this much.
 _COLOR_TOLERANCE = 1e-3
@@ -50,7 +59,10 @@ def guess_channels(numbers: np.ndarray, name: str) -> tuple[np.ndarray, bool, np
         return numbers[..., None], False, None
     if numbers.ndim != 3 or numbers.shape[-1] not in (3, 4):
         raise ParameterError(f"{name} has shape {numbers.shape}, whose axes are ambiguous; {AXIS_CHOICES}")
-    pixels = numbers[..., :3]
+    if numbers.shape[-1] == 4:
+        numbers = as_bytes(numbers)
+        require_alpha(numbers.dtype, name, numbers.shape)
+    pixels = as_bytes(numbers[..., :3])
     if not spans_color(pixels):
         raise ParameterError(
             f"{name} has floats outside 0..1 in {numbers.shape[-1]} channels, so it is not colour as it stands; "
@@ -79,7 +91,34 @@ def named_channels(numbers: np.ndarray, channel_axis: int | None, name: str) -> 
             f"axis; {AXIS_CHOICES}"
         )
     pixels = np.moveaxis(numbers, axis, -1)
-    return pixels, pixels.shape[-1] == 3 and spans_color(pixels)
+    color = pixels.shape[-1] == 3 and spans_color(pixels)
+    return as_bytes(pixels) if color else pixels, color
+
+
+def are_bytes(numbers: np.ndarray) -> bool:
+    """Whether integers all lie within 0..255."""
+    return bool(numbers.min() >= 0 and numbers.max() <= 255)
+
+
+def as_bytes(numbers: np.ndarray) -> np.ndarray:
+    """Return integers that all lie within 0..255 as uint8, whatever dtype they came in; other numbers as they are.
+
+    Python's lists and most sums and indices of NumPy are 64 bits wide; no colour is meant to span these.
+    """
+    import numpy as np
+
+    if numbers.dtype.kind not in "iu" or numbers.dtype == np.uint8 or not are_bytes(numbers):
+        return numbers
+    return numbers.astype(np.uint8)
+
+
+def require_alpha(dtype: np.dtype[Any], name: str, shape: tuple[int, ...]) -> None:
+    """Refuse integers of more than 8 bits in four channels: as many are red, green, blue and near infrared."""
+    if dtype.kind in "iu" and dtype.itemsize > 1:
+        raise ParameterError(
+            f"{name} has shape {shape} and integers beyond 255, which may be four bands or a colour with alpha; pass "
+            "channel_axis=-1 for bands, or the first three channels and mask=image[..., 3]"
+        )
 
 
 def spans_color(pixels: np.ndarray) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image.axes import AXIS_CHOICES, guess_channels, named_channels, real_numbers
 from gmmseg.image.channels import matching, positions
+from gmmseg.image.hidden import channels_like, hidden_numbers, marked, without
 from gmmseg.image.letters import Lettered
 from gmmseg.image.sources import ArraySource, Completed, Frame, Source, windows_of
 from gmmseg.image.validity import combine, finite
@@ -352,7 +353,9 @@ class Image:
         ----------
         array : array_like
             2-D is one channel; 3-D with a last axis of 3 or 4 is colour, whose fourth channel is alpha (0 = no data).
-            Any other shape must say `channel_axis`. Booleans become uint8 0 and 1, float16 becomes float32.
+            Any other shape must say `channel_axis`, and so must four channels of integers beyond 255. Booleans become
+            uint8 0 and 1, float16 becomes float32, and integers of a colour that are all within 0..255 become uint8.
+            What a masked array hides is missing.
         channel_axis : int, None or "auto"
             Axis of the channels; None where every axis is spatial. A named axis of 3 channels is colour for integers
             and for floats within 0..1, and plain bands otherwise; a named axis of 4 channels is always plain bands
@@ -381,7 +384,8 @@ class Image:
 
         Notes
         -----
-        Integers are never scanned; floats are, once, for NaN and infinity.
+        Integers are never scanned, but for those of a colour that are wider than 8 bits; floats are, once, for NaN and
+        infinity.
 
         Examples
         --------
@@ -393,7 +397,8 @@ class Image:
         >>> len(Image.from_array(np.zeros((6, 4, 5)), axes="TYX").frames)
         6
         """
-        numbers, time = real_numbers(array, name), False
+        hidden, time = hidden_numbers(array), False
+        numbers = without(real_numbers(array, name), hidden)
         if axes is not None:
             lettered = Lettered.of(axes, numbers.shape, name)
             if channel_axis != "auto":
@@ -410,6 +415,13 @@ class Image:
         valid = finite(pixels, every=color, name=name)
         if alpha is not None:
             valid = combine(valid, alpha != 0)
+        if hidden is not None:
+            if axes is None:
+                hidden = channels_like(hidden, pixels, channel_axis)
+            else:
+                hidden = lettered.like(hidden, pixels.shape[-1])
+            pixels, there = marked(pixels, hidden, color=color)
+            valid = combine(valid, there)
         image = cls(ArraySource(pixels), color=color, valid=valid, name=name, time=time)
         return image if mask is None else image.with_mask(mask)
 

@@ -100,3 +100,8 @@ class Lettered:
         if n_samples not in (3, 4) or not spans_color(pixels[..., :3]):
             return pixels, False, None
         return pixels[..., :3], True, pixels[..., 3] if n_samples == 4 else None
+
+    def like(self, numbers: np.ndarray, n_channels: int) -> np.ndarray:
+        """Return an array of the same axes as `arranged` does its pixels, with so many channels."""
+        arranged = numbers.transpose(self.order)
+        return arranged[..., None] if self.channel is None else arranged[..., :n_channels]

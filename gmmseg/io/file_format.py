@@ -166,6 +166,10 @@ class BuiltIn(FileFormat):
         The package that the extra brings.
     decoder : str, optional
         The module below `gmmseg.io` that loads the library that decodes files.
+    others : frozenset of str
+        Suffixes of files that begin so, but are of another format.
+    marks : tuple of str
+        Names of files that a folder has which is one image of this format.
     answers : frozenset of str
         Functions of the module beyond `read`, `read_labels`, `read_probabilities`, `describe` and `write`; to what is
         not among them, the answer is that of any format.
@@ -185,6 +189,8 @@ class BuiltIn(FileFormat):
     folders: bool = False
     weak: bool = False
     lettered: bool = False
+    others: frozenset[str] = frozenset()
+    marks: tuple[str, ...] = ()
     answers: frozenset[str] = frozenset()
 
     def _load(self) -> Any:
@@ -196,6 +202,10 @@ class BuiltIn(FileFormat):
 
     def sniff(self, start: bytes, path: Path) -> bool:
         """Whether a file begins with a signature, or is known by the module as far as what that needs is there."""
+        if self.marks and not start:
+            return any((path / name).is_file() for name in self.marks)
+        if path.suffix.lower() in self.others:
+            return False
         if any(start[offset : offset + len(magic)] == magic for offset, magic in self.signatures):
             return True
         able = "sniff" in self.answers and (self.needs is None or has_module(self.needs))

@@ -18,6 +18,7 @@ from pathlib import Path
 from gmmseg.errors import GmmsegWarning, InputError, OutputError, one_line
 from gmmseg.io.file_format import BuiltIn, FileFormat, ResultKind, has_module
 from gmmseg.io.regular import require_regular
+from gmmseg.io.variables import variable_of
 
 __all__ = [
     "FORMATS",
@@ -76,6 +77,16 @@ FORMATS: tuple[FileFormat, ...] = (
     BuiltIn("WebP", {".webp": _PICTURE}, "picture.format:WEBP", ((8, b"WEBP"),)),
     BuiltIn("BMP", {".bmp": _NOTHING}, "picture.format:BMP", ((0, b"BM"),), weak=True),
     BuiltIn("GIF", {".gif": _NOTHING}, "picture.format:GIF", ((0, b"GIF87a"), (0, b"GIF89a"))),
+    BuiltIn("AVIF", {".avif": _NOTHING}, "picture.modern:AVIF", ((4, b"ftypavif"), (4, b"ftypavis"))),
+    BuiltIn(
+        "JPEG XL",
+        {".jxl": _NOTHING},
+        "picture.modern:JXL",
+        ((0, b"\xff\x0a"), (0, b"\0\0\0\x0cJXL \r\n\x87\n")),
+        extra="jxl",
+        needs="pillow_jxl",
+        weak=True,
+    ),
     BuiltIn(
         "NPY",
         {".npy": _NUMBERS},
@@ -102,6 +113,33 @@ FORMATS: tuple[FileFormat, ...] = (
         beside={"labels": (".txt",)},  # names of classes
         extra="medical",
         needs="nibabel",
+    ),
+    BuiltIn(
+        "NRRD",
+        {".nrrd": _NOTHING, ".nhdr": _NOTHING},
+        "nrrd.format",
+        ((0, b"NRRD000"),),
+        answers=frozenset({"suffix_of_labels"}),
+    ),
+    BuiltIn(
+        "HDF5",
+        dict.fromkeys((".h5", ".hdf5", ".hdf", ".he5"), _NOTHING),
+        "hdf5.format",
+        ((0, b"\x89HDF\r\n\x1a\n"),),
+        extra="geo",
+        needs="h5py",
+        others=frozenset({".nc", ".nc4", ".cdf"}),  # netCDF of version 4
+        answers=frozenset({"suffix_of_labels"}),
+    ),
+    BuiltIn(
+        "Zarr",
+        {".zarr": _NOTHING},
+        "zarr.format",
+        folders=True,
+        extra="zarr",
+        needs="zarr",
+        marks=("zarr.json", ".zgroup", ".zarray"),
+        answers=frozenset({"suffix_of_labels"}),
     ),
     BuiltIn(
         "DICOM",
@@ -172,24 +210,37 @@ def identify(path: Path) -> FileFormat:
     InputError
         The file is missing, a folder, no regular file, empty, unreadable or of no known format.
     """
+    if (variable := variable_of(path)) is not None:
+        start = first_bytes(variable.file)
+        return GDAL if variable.driver == "NETCDF" else _of_signature(variable.file, start) or GDAL
     if path.is_dir():
         known = _of_folder(path)
         if known is not None:
             return known
     start = first_bytes(path)
     known = _of_signature(path, start)
-    if known is not None:
+    if known is not None and known.name != "TIFF":
         return known
+    from gmmseg.io.foreign import foreign  # here, because most images are of known formats
+
+    if known is not None:  # a raw photograph is a TIFF file too, of which a reader finds the thumbnail
+        raw = foreign(path, start)
+        return known if raw is None else _of_others(path, start, raw)
     reason: InputError | None = None
     try:
         if GDAL.sniff(start, path):
             return GDAL
     except InputError as error:  # one that GDAL knows, but does not get; another package may read it
         reason = error
-    for known in outsiders():
-        if known.sniff(start, path):
-            return known
-    raise reason or _unknown(path, start)
+    return _of_others(path, start, foreign(path, start, has_gdal=has_rasterio()) or reason)
+
+
+def _of_others(path: Path, start: bytes, error: InputError | None) -> FileFormat:
+    """Return the format of another package, or raise what is wrong."""
+    known = next((each for each in outsiders() if each.sniff(start, path)), None)
+    if known is None:
+        raise error or _unknown(path, start)
+    return known
 
 
 def first_bytes(path: Path) -> bytes:
@@ -252,7 +303,8 @@ def _of_folder(folder: Path) -> FileFormat | None:
     with suppress(OSError):  # a folder that cannot be listed is none
         if is_scene(folder):
             return SCENES
-    known = next((each for each in FORMATS if each.folders and _holds_only(folder, each)), None)
+    folders = [each for each in FORMATS if each.folders]
+    known = next((each for each in folders if each.sniff(b"", folder) or _holds_only(folder, each)), None)
     if known is None and folder.suffix:  # an image that is a folder is named as one
         known = next((each for each in outsiders() if each.folders and each.sniff(b"", folder)), None)
     return known

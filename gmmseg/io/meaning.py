@@ -45,6 +45,8 @@ class Meaning:
         Colours of which the stored numbers are indices.
     tags : dict
         Of a TIFF file: they may name a nodata value.
+    narrow : bool
+        Whether all numbers are within 0..255, and become uint8.
     """
 
     color: bool = False
@@ -53,6 +55,7 @@ class Meaning:
     inks: bool = False
     palette: np.ndarray | None = None
     tags: Tags = field(default_factory=dict)
+    narrow: bool = False
 
     @property
     def plain(self) -> bool:
@@ -73,10 +76,13 @@ class Meaning:
         if self.inverted and stored.dtype.kind in "bu":
             stored = ~stored
         if self.palette is not None:
-            colors: np.ndarray = self.palette[stored[..., 0]]
+            numbers = stored[..., 0]
+            colors: np.ndarray = self.palette[numbers.view(np.uint8) if numbers.dtype.kind == "b" else numbers]
             return colors
         if self.inks:
             return _to_light(stored)
+        if self.narrow:
+            return stored.astype(np.uint8)
         return stored.astype(_readable(stored.dtype), copy=False)
 
 

@@ -1,4 +1,4 @@
-"""Anything that is an image -- a path, an array, an Image -- as an Image."""
+"""Anything that is an image -- a path, an array, an Image, what another library holds one in -- as an Image."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
 from gmmseg.image.spacing import with_spacing
-from gmmseg.io.reading import read_labels, read_with
+from gmmseg.io.other_libraries import is_object, open_object
+from gmmseg.io.reading import masked, read_labels, read_with
 from gmmseg.io.request import Reading
 
-__all__ = ["Reading", "open_image"]
+__all__ = ["Reading", "is_one_image", "open_image"]
 
 
 _AS_IT_IS = Reading()
@@ -23,8 +24,9 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
 
     Parameters
     ----------
-    source : path-like, array_like or Image
-        An Image is taken as it is, but for the mask and the channels.
+    source : path-like, array_like, Image, bytes, file object, or an image of another library
+        An Image is taken as it is, but for the mask and the channels. See `gmmseg.io.other_libraries` for what is known of
+        others.
     reading : Reading
 
     Raises
@@ -36,6 +38,8 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
     """
     if isinstance(source, str | os.PathLike):
         return read_with(Path(source), reading)
+    if is_object(source):
+        return masked(with_spacing(open_object(source, reading), reading.spacing, reading.unit), reading)
     if isinstance(source, Image):
         if reading.axes is not None:
             raise ParameterError(f"axes={reading.axes!r}: {source.name} is an Image, which has its axes; leave it out")
@@ -50,3 +54,12 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
     )
     image = image if mask is None else image.with_mask(mask)
     return image if reading.channels is None else image.select(reading.channels)
+
+
+def is_one_image(source: Any) -> bool:
+    """Whether something is one image, not several that can be gone through."""
+    if isinstance(source, str | os.PathLike | Image) or is_object(source):
+        return True
+    if hasattr(source, "__array__") or hasattr(source, "__array_interface__"):
+        return True
+    return not (hasattr(source, "__iter__") or hasattr(source, "__getitem__"))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmmseg.io.formats import FORMATS
+from gmmseg.io.variables import variable_of
 
 if TYPE_CHECKING:
     Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -49,7 +50,14 @@ def name_of(path: Paths) -> str:
     >>> name_of("scans/t1.nii.gz"), name_of(["a/dapi.ome.tif", "a/gfp.ome.tif"])
     ('t1', 'dapi+gfp')
     """
-    return "+".join(stem_of(part.name) for part in parts_of(path))
+    return "+".join(_stem(part) for part in parts_of(path))
+
+
+def _stem(part: Path) -> str:
+    variable = variable_of(part)
+    if variable is None:
+        return stem_of(part.name)
+    return f"{stem_of(variable.file.name)}_{variable.name.replace('/', '_')}"
 
 
 def _is_there(path: Path) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,14 @@ from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource, Checked, Masked, Source, windows_of
 from gmmseg.image.spacing import with_spacing
 from gmmseg.image.windows import everything
+from gmmseg.io.addresses import address_of, local
 from gmmseg.io.formats import SCENES, has_rasterio, identify
 from gmmseg.io.mask_rule import NOT_ZERO, MaskRule, Ruled
 from gmmseg.io.parts import files_of, parts_of
 from gmmseg.io.request import MAX_PIXELS, Reading, kept, require_limit
+from gmmseg.io.spool import Copy, as_given, named
 from gmmseg.io.unchanged import Stamp
+from gmmseg.io.variables import file_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
     from gmmseg.image.channels import Channels
     from gmmseg.image.image import ChannelAxis
 
-__all__ = ["prepare", "read", "read_info", "read_labels", "read_probabilities", "read_with"]
+__all__ = ["masked", "prepare", "read", "read_copy", "read_info", "read_labels", "read_probabilities", "read_with"]
 
 
 def read(
@@ -43,18 +47,22 @@ def read(
     nodata: float | Sequence[float | None] | None = None,
     mask_values: str | None = None,
     magnitude: bool = False,
+    allow_remote: bool = False,
 ) -> Image:
     """Read an image file, or several files of one grid as the channels of one image.
 
     Parameters
     ----------
     path : path-like or sequence of path-like
-        PNG, JPEG, TIFF, WebP, BMP, GIF (first frame), .npy, .npz (one array, or the one named "image"), NIfTI, DICOM
-        (a file, or the folder of a series), what GDAL reads, or the folder of a satellite scene: a .SAFE of Sentinel-2,
-        or one of Landsat Collection 2. The content decides, not the suffix. Several files, as
-        a sequence or as one path with "+" between them ("t1.nii.gz+t2.nii.gz"; a file whose own name is that is meant
-        first), are stacked: channels are named after their files, one that does not exist is a channel of NaN, and
-        where files say where they lie they have to agree.
+        PNG, JPEG, TIFF, WebP, BMP, GIF (first frame), AVIF, JPEG XL, .npy, .npz (one array, or the one named "image"),
+        NIfTI, NRRD, HDF5, Zarr (a folder), DICOM (a file, or the folder of a series), what GDAL reads, or the folder of
+        a satellite scene: a .SAFE of Sentinel-2, or one of Landsat Collection 2. The content decides, not the suffix.
+        Several files, as a sequence or as one path with "+" between them ("t1.nii.gz+t2.nii.gz"; a file whose own name
+        is that is meant first), are stacked: channels are named after their files, one that does not exist is a channel
+        of NaN, and where files say where they lie they have to agree. A path may also be "/dev/stdin" or another pipe,
+        a URL (file://, https://, s3:// of a public bucket), a member of an archive ("zip://a.zip!/b.tif", "/vsizip/",
+        tar), or a variable ("NETCDF:a.nc:b"): what is piped, packed or fetched is copied to a temporary file, within
+        `memory`.
     max_pixels : int
         The most pixels that may be decoded; the header is checked before memory is allocated.
     mask : path-like or array_like of bool or integer, shape (*spatial), optional
@@ -83,6 +91,8 @@ def read(
         one of its masks, otherwise of a file.
     magnitude : bool
         Take complex numbers of a raster, as of radar, by their magnitude.
+    allow_remote : bool
+        Whether an address on the network may be fetched. What a file names besides is not, whatever this says.
 
     Returns
     -------
@@ -110,11 +120,12 @@ def read(
             max_pixels,
             memory,
             budget,
-            axes,
+            axes=axes,
             resolution=resolution,
             nodata=nodata,
             mask_values=mask_values,
             magnitude=magnitude,
+            allow_remote=allow_remote,
         ),
     )
 
@@ -122,20 +133,25 @@ def read(
 def read_with(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], reading: Reading) -> Image:
     """Read an image as `read` does, its parameters as one object."""
     require_limit(reading.max_pixels)
-    parts = parts_of(path)
+    parts = (Path(path),) if isinstance(path, str | os.PathLike) and address_of(Path(path)) else parts_of(path)
     if not parts:
         raise ParameterError("path=[] names no file; give at least one")
-    rule = None if reading.mask_values is None else MaskRule.parse(reading.mask_values)
     image = _read_one(parts[0], reading) if len(parts) == 1 else _read_stack(parts, reading)
     image = with_spacing(image, reading.spacing, reading.unit)
     if reading.nodata is not None:
         image = _with_nodata(image, reading.nodata, is_scene=_is_scene(parts))
+    return masked(image, reading, parts)
+
+
+def masked(image: Image, reading: Reading, parts: tuple[Path, ...] = ()) -> Image:
+    """Return an image of some files under the masks that are asked for, an array or a file."""
+    rule = None if reading.mask_values is None else MaskRule.parse(reading.mask_values)
     mask = reading.mask
     if isinstance(mask, str | os.PathLike):
         image = _with_mask_file(image, Path(mask), NOT_ZERO, reading)
     elif mask is not None:
         image = image.with_mask(mask)
-    return image if rule is None else _with_mask_file(image, _file_of(rule, parts, image), rule, reading)
+    return image if rule is None else _with_mask_file(image, _mask_file(rule, parts, image), rule, reading)
 
 
 def _is_scene(parts: tuple[Path, ...]) -> bool:
@@ -153,7 +169,7 @@ def _with_nodata(image: Image, nodata: float | Sequence[float | None], *, is_sce
     return with_nodata(image, nodata)
 
 
-def _file_of(rule: MaskRule, parts: tuple[Path, ...], image: Image) -> Path:
+def _mask_file(rule: MaskRule, parts: tuple[Path, ...], image: Image) -> Path:
     """Return the file of a mask that is named: one of a scene, or any."""
     known: Sequence[str] = ()
     if _is_scene(parts):
@@ -172,6 +188,13 @@ def _file_of(rule: MaskRule, parts: tuple[Path, ...], image: Image) -> Path:
     return path
 
 
+def read_copy(copy: Copy, reading: Reading) -> Image:
+    """Read an image from a temporary copy, which stays as long as pixels are read from it."""
+    with named():
+        image = replace(_read_one(copy.path, reading), name=copy.given)
+    return image if image.in_memory else replace(image, pixels=Checked(image.pixels, copy.stay))
+
+
 def prepare(path: Path) -> None:
     """Load the library that decodes a file, so that a thread that reads it next need not share the interpreter."""
     for file in files_of(path):
@@ -180,7 +203,11 @@ def prepare(path: Path) -> None:
 
 def _read_one(path: Path, reading: Reading) -> Image:
     """Read an image; of pixels that stay in a file, each reading makes sure that it is the file which was opened."""
-    known = identify(path)
+    place = local(path, reading)
+    if isinstance(place, Copy):
+        return read_copy(place, reading)
+    path = place
+    known, file = identify(path), file_of(path)
     if reading.axes is not None and not known.lettered:
         raise ParameterError(
             f"axes={reading.axes!r} does not fit {path}: {known.name} says which axes it has; leave it out"
@@ -190,7 +217,7 @@ def _read_one(path: Path, reading: Reading) -> Image:
             f"resolution={reading.resolution:g} is of satellite scenes, and {path} is none; leave it out, or give the "
             "folder of a scene"
         )
-    stamp = None if path.is_dir() else Stamp.of(path)
+    stamp = None if file.is_dir() else Stamp.of(file)
     image = known.read(path, reading)
     if stamp is None:
         return image
@@ -292,7 +319,16 @@ def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, m
 
 def _labels_in(path: Path, reading: Reading) -> np.ndarray:
     require_limit(reading.max_pixels)
-    return _as_labels(path, identify(path).read_labels(path, reading))
+    with _file_of(path, reading) as file:
+        return _as_labels(file, identify(file).read_labels(file, reading))
+
+
+@contextmanager
+def _file_of(path: Path, reading: Reading) -> Iterator[Path]:
+    """Have the file that a path names, or a copy of what it names."""
+    place = local(path, reading)
+    with named():
+        yield place.path if isinstance(place, Copy) else place
 
 
 def read_probabilities(
@@ -320,9 +356,10 @@ def read_probabilities(
     InputError
         The file cannot be read, or is of another format.
     """
-    path = Path(path)
     require_limit(max_pixels)
-    return identify(path).read_probabilities(path, Reading(max_pixels=max_pixels, budget=memory))
+    reading = Reading(max_pixels=max_pixels, budget=memory)
+    with _file_of(Path(path), reading) as file:
+        return identify(file).read_probabilities(file, reading)
 
 
 def _as_labels(path: Path, values: np.ndarray) -> np.ndarray:
@@ -365,9 +402,10 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     InputError
         The file is missing, of an unknown format, or its header is damaged.
     """
-    path = Path(path)
-    known = identify(path)
-    return {"file": str(path), "format": known.name, "bytes": _bytes_of(path)} | known.describe(path)
+    with _file_of(Path(path), Reading()) as place:
+        known = identify(place)
+        facts = known.describe(place)
+        return {"file": as_given(str(place)), "format": known.name, "bytes": _bytes_of(file_of(place))} | facts
 
 
 def _bytes_of(path: Path) -> int:

@@ -56,6 +56,8 @@ class Reading:
         As of `gmmseg.io.mask_rule.MaskRule.parse`.
     magnitude : bool
         Whether complex numbers of a raster are taken by their magnitude; they are refused otherwise.
+    allow_remote : bool
+        Whether images may be fetched from the network.
     """
 
     mask: Any = None
@@ -71,6 +73,7 @@ class Reading:
     nodata: float | Sequence[float | None] | None = None
     mask_values: str | None = None
     magnitude: bool = False
+    allow_remote: bool = False
 
     def __post_init__(self) -> None:
         """Allow what any ordinary file needs, however little memory there is for pixels."""

@@ -184,7 +184,7 @@ def other() -> dict[str, Write]:
         "jpeg.jp2": _translated("JP2OpenJPEG", _bands(3), quality=100, reversible="yes"),
         "net.nc": _translated("netCDF", _bands(1, "f4"), write_gdal_history="no"),
         "net4.nc": _translated("netCDF", _bands(1), format="NC4", write_gdal_history="no"),
-        "cube.h5": _hierarchy(lambda file: file.create_dataset("cube", data=_bands(), compression="gzip")),
+        "odd cube.h5": _hierarchy(lambda file: file.create_dataset("cube", data=_bands(), compression="gzip")),
         "odd outside.h5": _hierarchy(
             lambda file: file.create_dataset("cube", SHAPE, "u1", external=[("outside.tif", 0, 480)])  # as with MRF
         ),

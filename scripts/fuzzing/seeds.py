@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import gmmseg
-from fuzzing import pictures, rasters, scans
+from fuzzing import arrays, pictures, rasters, scans
 from gmmseg import io
 
 __all__ = ["KINDS", "ODD", "Case", "make_seeds"]
@@ -78,6 +78,9 @@ _WRITERS: dict[str, Callable[[], Writers]] = {
     "microscopy": pictures.microscopy,
     "npy": pictures.npy,
     "npz": pictures.npz,
+    "nrrd": arrays.nrrd,
+    "hdf5": arrays.hdf5,
+    "zarr": arrays.zarr,
     "geotiff": rasters.geotiff,
     "vrt": rasters.vrt,
     "envi": rasters.envi,

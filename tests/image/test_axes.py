@@ -56,3 +56,37 @@ def test_float_colour_outside_the_unit_range():
     bands = Image.from_array(array, channel_axis=-1)
     assert not bands.color
     assert Image.from_array(array / 255 + 1e-4, channel_axis=-1).color
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.int32, np.int64, np.uint64, "list"])
+@pytest.mark.parametrize("n_channels", [3, 4])
+def test_integers_of_a_colour_within_a_byte_are_bytes(dtype, n_channels):
+    numbers = np.arange(4 * 5 * n_channels, dtype=np.uint8).reshape(4, 5, n_channels)
+    wide = numbers.tolist() if dtype == "list" else numbers.astype(dtype)
+    image, plain = Image.from_array(wide), Image.from_array(numbers)
+    assert image.array.dtype == np.uint8
+    np.testing.assert_array_equal(image.array, plain.array)
+    assert image.color
+    assert np.array_equal(image.valid, plain.valid) if n_channels == 4 else image.valid is None
+
+
+def test_a_named_axis_of_colour_is_bytes_too_and_bands_are_not():
+    numbers = np.arange(60).reshape(3, 4, 5)
+    assert Image.from_array(numbers, channel_axis=0).array.dtype == np.uint8
+    assert Image.from_array(numbers, channel_axis=None).array.dtype == numbers.dtype
+    assert Image.from_array(numbers[:2], channel_axis=0).array.dtype == numbers.dtype
+
+
+def test_one_number_beyond_a_byte_is_enough():
+    numbers = np.full((4, 5, 3), 255, np.uint16)
+    numbers[2, 3, 1] = 256
+    assert Image.from_array(numbers).array.dtype == np.uint16
+    assert Image.from_array(-numbers.astype(np.int16)).array.dtype == np.int16
+
+
+def test_four_channels_beyond_a_byte_have_to_be_said():
+    numbers = np.full((4, 5, 4), 3000, np.uint16)
+    with pytest.raises(ParameterError, match=r"four bands or a colour with alpha; pass channel_axis=-1 .*mask=image"):
+        Image.from_array(numbers)
+    assert Image.from_array(numbers, channel_axis=-1).n_channels == 4
+    assert Image.from_array(numbers[..., :3], mask=numbers[..., 3]).color

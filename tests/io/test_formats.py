@@ -11,10 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import nibabel
 import numpy as np
+import pillow_jxl  # noqa: F401  # with which Pillow writes JPEG XL
 import pydicom
 import pytest
+import zarr
+from PIL import Image as Pillow
 
 import gmmseg.io.formats as registry
 from gmmseg.errors import GmmsegError, GmmsegWarning, InputError, OutputError, ParameterError
@@ -506,3 +510,73 @@ def test_a_folder_can_be_an_image(numbers, tmp_path):
     np.testing.assert_array_equal(read(folder).array[..., 0], [[7, 8]])
     with pytest.raises(InputError, match="is a folder"):
         read(tmp_path)
+
+
+def _nrrd(path, values):
+    header = f"NRRD0004\ntype: uint8\ndimension: 2\nsizes: {values.shape[1]} {values.shape[0]}\nencoding: raw\n\n"
+    path.write_bytes(header.encode() + values.tobytes())
+
+
+def _hdf5(path, values):
+    with h5py.File(path, "w") as file:
+        file["image"] = values
+
+
+def _zarr(path, values):
+    zarr.create_array(path, shape=values.shape, dtype=values.dtype, chunks=(16, 16))[:] = values
+
+
+def _grid(path, values):
+    rows = "\n".join(" ".join(map(str, row)) for row in values.tolist())
+    size = f"ncols {values.shape[1]}\nnrows {values.shape[0]}\n"
+    path.write_text(f"{size}xllcorner 0\nyllcorner 0\ncellsize 1\n{rows}\n")
+
+
+def _picture(path, values):
+    Pillow.fromarray(values).save(path, **({"lossless": True} if path.suffix == ".jxl" else {}))
+
+
+ONLY_READ = {
+    "BMP": ("a.bmp", _picture),
+    "GIF": ("a.gif", _picture),
+    "AVIF": ("a.avif", _picture),
+    "JPEG XL": ("a.jxl", _picture),
+    "NRRD": ("a.nrrd", _nrrd),
+    "HDF5": ("a.h5", _hdf5),
+    "Zarr": ("a.zarr", _zarr),
+    "GDAL raster": ("a.asc", _grid),
+}
+LOSSY = {"AVIF": 12}  # how far a grey value may be off
+
+
+def test_every_format_is_written_or_only_read():
+    written = {known.name for known, _ in WRITTEN}
+    # Scenes of satellites are folders in scale, whose tests are beside them.
+    assert {known.name for known in registry.each_format()} - written == {*ONLY_READ, "satellite scene"}
+
+
+@pytest.mark.parametrize("name", ONLY_READ)
+def test_what_is_only_read(tmp_path, name):
+    if name == "AVIF" and not registry.has_module("PIL.AvifImagePlugin"):
+        pytest.skip("this Pillow does not know AVIF")
+    rows, columns = np.mgrid[:40, :56]
+    values = (rows * 3 + columns * 2).astype(np.uint8)
+    path = tmp_path / ONLY_READ[name][0]
+    ONLY_READ[name][1](path, values)
+    assert registry.identify(path).name == name
+    image, stays = read(path), read(path, memory=0)
+    for found in (image, stays):
+        assert found.shape == (40, 56)
+        np.testing.assert_allclose(found.array[..., 0].astype(int), values, atol=LOSSY.get(name, 0))
+    window = (slice(3, 20), slice(7, 50))
+    np.testing.assert_array_equal(stays.crop(window).array, image.crop(window).array)
+    json.dumps(read_info(path), allow_nan=False)
+    with pytest.raises(InputError, match=r"above the limit of 99; raise max_pixels"):
+        read(path, max_pixels=99)
+    with pytest.raises(OutputError):
+        check_target(path.with_name("b" + path.suffix), kind="labels")
+    if path.is_file():
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(InputError, match=path.name) as caught:
+            read(path)
+        assert "\n" not in str(caught.value)

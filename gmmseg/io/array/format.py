@@ -20,9 +20,10 @@ from gmmseg.image.windows import Window, everything
 from gmmseg.io.array.boxes import make_room, write_box
 from gmmseg.io.array.in_file import ArrayInFile
 from gmmseg.io.array.preamble import ArrayHeader, filled, read_header
+from gmmseg.io.array.sliced import settled, unread_image
 from gmmseg.io.contents import assembled, narrowed, refuse_options, stored_probabilities
 from gmmseg.io.damage import explained
-from gmmseg.io.meaning import InterpretedSource, Meaning, settle_color
+from gmmseg.io.meaning import InterpretedSource, Meaning
 from gmmseg.io.request import Reading, chosen, require_room
 
 if TYPE_CHECKING:
@@ -64,17 +65,13 @@ def _lettered_in_file(path: Path, header: ArrayHeader, axes: str) -> Image | Non
 
 def _image_in_file(path: Path, header: ArrayHeader, reading: Reading) -> Image | None:
     """Return the image that a .npy file holds, unread; None where named axes are stored in another order."""
-    shape, channel_axis = header.shape, reading.channel_axis
+
+    def source(axis: int | None) -> ArrayInFile:
+        return ArrayInFile(path, header.offset, header.shape, header.dtype, axis, header.order)
+
     if reading.axes is not None:
         return _lettered_in_file(path, header, reading.axes)
-    guessed = channel_axis == "auto" and len(shape) == 3 and shape[-1] in (3, 4)
-    alpha = guessed and shape[-1] == 4
-    # One number in the shape of the array, so that the rules are those of arrays in memory.
-    model = np.broadcast_to(np.uint8(0), (*shape[:-1], 3) if alpha else shape)
-    like = Image.from_array(model, channel_axis=channel_axis, name=str(path))
-    axis = 2 if guessed else None if not isinstance(channel_axis, int) else channel_axis % len(shape)
-    raw = ArrayInFile(path, header.offset, shape, header.dtype, axis, header.order)
-    return replace(like, pixels=InterpretedSource(raw, Meaning(color=like.color, alpha=alpha)), valid=None)
+    return unread_image(path, header.shape, header.dtype, reading.channel_axis, source)
 
 
 class _Npy:
@@ -88,11 +85,7 @@ class _Npy:
         if memory is not None and header.n_bytes:
             image = _image_in_file(path, header, reading)
             if image is not None and math.prod(image.pixels.shape) * image.pixels.dtype.itemsize > memory:
-                settled = settle_color(image)
-                if reading.axes is None and reading.channel_axis == "auto" and image.color and not settled.color:
-                    # Raises what is said of such an array in memory.
-                    Image.from_array(np.full((1, 1, 3), 2.0), name=str(path))
-                return chosen(settled, reading)
+                return chosen(settled(image, reading), reading)
         return _image(path, self._array(path, header, reading, _channels_in(path, header, reading)), reading)
 
     def read_labels(self, path: Path, reading: Reading) -> np.ndarray:

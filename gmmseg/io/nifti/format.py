@@ -22,7 +22,16 @@ from gmmseg.io.nifti.write import NiftiPlace, write
 from gmmseg.io.request import Reading, chosen, require_axis, require_bytes, require_room
 from gmmseg.io.unchanged import Stamp
 
-__all__ = ["describe", "read", "read_labels", "read_probabilities", "write"]
+__all__ = [
+    "describe",
+    "geometry_of",
+    "read",
+    "read_labels",
+    "read_probabilities",
+    "require_real",
+    "split_axes",
+    "write",
+]
 
 _MILLIMETRES = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
 _MOST_INFLATED = 1032  # bytes that a byte of a gzip file can stand for
@@ -173,15 +182,8 @@ def _open(path: Path) -> _Opened:
         stored = np.dtype(header.get_data_dtype())
         slope, intercept = header.get_slope_inter()
         offset = _offset(path, header)
-        spacing = _spacing(header, len(shape[:3]))
-    if not shape or min(shape) < 1:
-        raise InputError(f"{path} is {' x '.join(map(str, shape)) or 'no'} voxels in size; it needs at least one voxel")
-    if stored.kind not in "uif" and stored.names not in (("R", "G", "B"), ("R", "G", "B", "A")):
-        raise InputError(f"{path} holds {stored} numbers, expected real ones; save their magnitude as float32")
-    spatial, further = shape[:3], [length for length in shape[3:] if length > 1]
-    if len(further) > 1 or (stored.names and further):
-        size = " x ".join(map(str, shape))
-        raise InputError(f"{path} is {size} in size: too many axes; save three axes in space and one of volumes")
+    require_real(path, stored)
+    spatial, n_volumes = split_axes(path, shape, stored)
     numbers = path if header.is_single else _pair(path)
     gzipped, stamp = _kind(numbers)
     volume = StoredVolume(
@@ -189,7 +191,7 @@ def _open(path: Path) -> _Opened:
         gzipped,
         offset,
         spatial,
-        math.prod(further),
+        n_volumes,
         stored,
         stamp,
         1.0 if slope is None else float(slope),
@@ -200,13 +202,37 @@ def _open(path: Path) -> _Opened:
     if missing > 0:
         at_least = "at least " if gzipped else ""
         raise InputError(f"{numbers} is cut short: {at_least}{missing} bytes are missing; copy or download it again")
-    affine = _affine(header)
-    if affine is None:
-        affine = _affine_of_steps(header)
+    with _explained(path), np.errstate(all="ignore"):
+        spacing, affine, placed = geometry_of(header, len(spatial))
+    if not placed:
         wrong = [*wrong, "it says no orientation that a patient could have; only the sides of its voxels are used"]
     if wrong:
         warnings.warn(f"{path}: {'; '.join(wrong)}", DataWarning, stacklevel=4)
     return _Opened(header, volume, spacing, affine)
+
+
+def require_real(path: Path | str, stored: np.dtype[Any]) -> None:
+    """Refuse numbers that are neither real nor a colour."""
+    if stored.kind not in "uif" and stored.names not in (("R", "G", "B"), ("R", "G", "B", "A")):
+        raise InputError(f"{path} holds {stored} numbers, expected real ones; save their magnitude as float32")
+
+
+def split_axes(path: Path | str, shape: tuple[int, ...], stored: np.dtype[Any]) -> tuple[tuple[int, ...], int]:
+    """Return the spatial shape and the number of volumes."""
+    if not shape or min(shape) < 1:
+        raise InputError(f"{path} is {' x '.join(map(str, shape)) or 'no'} voxels in size; it needs at least one voxel")
+    further = [length for length in shape[3:] if length > 1]
+    if len(further) > 1 or (stored.names and further):
+        size = " x ".join(map(str, shape))
+        raise InputError(f"{path} is {size} in size: too many axes; save three axes in space and one of volumes")
+    return shape[:3], math.prod(further)
+
+
+def geometry_of(header: Any, n_axes: int) -> tuple[tuple[float, ...] | None, Any, bool]:
+    """Return the sides of a voxel in mm, the affine, and whether the header says one that is a place."""
+    affine = _affine(header)
+    placed = affine is not None
+    return _spacing(header, n_axes), affine if placed else _affine_of_steps(header), placed
 
 
 def _read_header(path: Path) -> tuple[Any, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from gmmseg.errors import InputError, OutputError, ParameterError
+from gmmseg.errors import DataWarning, InputError, OutputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.io.contents import assembled, narrowed, refuse_options
 from gmmseg.io.damage import explained
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     _Decoded = tuple[np.ndarray, np.ndarray | None, tuple[float, float] | None]
 
-__all__ = ["BMP", "GIF", "JPEG", "PNG", "WEBP", "Picture"]
+__all__ = ["BMP", "GIF", "JPEG", "PNG", "WEBP", "Picture", "image_of", "upright_image", "warn_of_frames"]
 
 _CHANNEL_NAMES = ("red", "green", "blue")
 _SIGNATURES = {"PNG": 8, "JPEG": 2}  # bytes before the parts of which a file is made
@@ -69,15 +70,13 @@ class Picture:
         InputError
             The file is damaged, cut short or larger than allowed.
         """
-        image = self._read(path, reading)
-        axes = ("auto", -1, 2) if image.color else ("auto", None)
-        require_axis(image, reading, self.name, fits=reading.channel_axis in axes)
-        return chosen(image, reading)
+        return _asked_for(self._read(path, reading), reading, self.name)
 
     def _read(self, path: Path, reading: Reading) -> Image:
         header = self._header(path)
         if header is not None:
             require_room(path, (header.height, header.width), reading)
+            warn_of_frames(path, header.frames)
             if header.endless:
                 raise InputError(
                     f"{path} is damaged: it sends its {header.width} x {header.height} pixels {header.scans} times; "
@@ -88,10 +87,10 @@ class Picture:
                 return image
         pixels, alpha, dpi = self._decoded(path, header, reading)
         if header is None:
-            return _image(path, pixels, alpha, 1, dpi)
+            return upright_image(path, pixels, alpha, 1, dpi)
         if alpha is None and header.transparent is not None and header.bits == 16:  # which Pillow below 10.2 ignores
             alpha = pixels != header.transparent
-        return _image(path, pixels, alpha, header.orientation, dpi or header.dpi or header.exif_dpi)
+        return upright_image(path, pixels, alpha, header.orientation, dpi or header.dpi or header.exif_dpi)
 
     def _header(self, path: Path) -> Header | None:
         """Return the header where it can be read without Pillow."""
@@ -145,7 +144,7 @@ class Picture:
         alpha = None
         if deep:
             pixels, alpha = _split_deep(pixels, header)
-        return _image(path, pixels, alpha, header.orientation, header.dpi)
+        return upright_image(path, pixels, alpha, header.orientation, header.dpi)
 
     @property
     def _without_pillow(self) -> bool:
@@ -242,6 +241,38 @@ class Picture:
         return {}
 
 
+def image_of(picture: Any, name: str, reading: Reading) -> Image:
+    """Take an open picture of Pillow as a file of it would be read: colours, transparency and orientation as they show.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+    name : str
+        What messages call it.
+    reading : Reading
+
+    Raises
+    ------
+    InputError
+        Its file is damaged, it is larger than allowed, or its colours cannot be converted.
+    """
+    # Here, because most pictures are files.
+    from gmmseg.io.picture.pillow import decode, decoded_bytes, orientation_of, resolution_of
+
+    require_room(Path(name), (picture.height, picture.width), reading, sum(decoded_bytes(picture)))
+    with explained(name, "open it again, or convert it with picture.convert('RGB')"):
+        pixels, alpha = decode(picture)
+        image = upright_image(Path(name), pixels, alpha, orientation_of(picture), resolution_of(picture))
+    return _asked_for(image, reading, "a picture of Pillow")
+
+
+def _asked_for(image: Image, reading: Reading, name: str) -> Image:
+    """Return the channels asked for, where the axis of channels is none that contradicts a picture."""
+    axes = ("auto", -1, 2) if image.color else ("auto", None)
+    require_axis(image, reading, name, fits=reading.channel_axis in axes)
+    return chosen(image, reading)
+
+
 class _Png(Picture):
     """PNG, which label maps are written in too: with a palette up to 255 classes, in 16-bit grey above.
 
@@ -309,7 +340,7 @@ def _split_deep(pixels: np.ndarray, header: Header) -> tuple[np.ndarray, np.ndar
     return pixels[..., :3], alpha
 
 
-def _image(
+def upright_image(
     path: Path, pixels: np.ndarray, alpha: np.ndarray | None, orientation: int, dpi: tuple[float, float] | None
 ) -> Image:
     """Turn decoded pixels upright and wrap them."""
@@ -329,6 +360,16 @@ def _image(
         name=str(path),
         metadata={} if dpi is None else {"dpi": dpi},
     )
+
+
+def warn_of_frames(path: Path, n_frames: int) -> None:
+    """Say that a file holds more than the picture that is read of it."""
+    if n_frames > 1:
+        warnings.warn(
+            f"{path} is animated: of its {n_frames} pictures the first is read; save the one you want as a file",
+            DataWarning,
+            stacklevel=8,
+        )
 
 
 def _upright(array: np.ndarray, orientation: int) -> np.ndarray:

@@ -20,10 +20,11 @@ from gmmseg.io.damage import explained
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-__all__ = ["decode", "decode_indices", "decoded_bytes", "encode", "open_picture", "resolution_of"]
+__all__ = ["decode", "decode_indices", "decoded_bytes", "encode", "open_picture", "orientation_of", "resolution_of"]
 
 # How Pillow calls its classes.
-_PLUGINS = {"PNG": "Png", "JPEG": "Jpeg", "WebP": "WebP", "BMP": "Bmp", "GIF": "Gif", "TIFF": "Tiff"}
+_PLUGINS = {"PNG": "Png", "JPEG": "Jpeg", "WebP": "WebP", "BMP": "Bmp", "GIF": "Gif", "TIFF": "Tiff", "AVIF": "Avif"}
+_OTHER_PLUGINS = {"JPEG XL": ("pillow_jxl.JpegXLImagePlugin", "JXLImageFile")}
 
 _AT_ONCE = 1 << 20  # pixels that are taken out of a picture together: Pillow makes two copies of them
 _SINGLE = ("1", "L", "P")  # modes of which Pillow stores a byte a pixel; of others it stores four, I;16 aside
@@ -48,11 +49,15 @@ def open_picture(path: Path, format_name: str, content: BinaryIO | None = None) 
     the process would end where one is cut short meanwhile.
     """
     with explained(path, f"export or download the {format_name} file again"):
-        module = import_module(f"PIL.{_PLUGINS[format_name]}ImagePlugin")
+        plugin = _PLUGINS.get(format_name)
+        name, kind = (
+            _OTHER_PLUGINS[format_name] if plugin is None else (f"PIL.{plugin}ImagePlugin", f"{plugin}ImageFile")
+        )
+        opened = getattr(import_module(name), kind)
         with contextlib.ExitStack() as stack:
             file = content if content is not None else stack.enter_context(open(path, "rb"))
             file.seek(0)
-            yield stack.enter_context(getattr(module, f"{_PLUGINS[format_name]}ImageFile")(file))
+            yield stack.enter_context(opened(file))
 
 
 def decode(picture: ImageFile) -> tuple[np.ndarray, np.ndarray | None]:
@@ -123,6 +128,12 @@ def decode_indices(path: Path, picture: ImageFile) -> np.ndarray:
     if not (mode in ("1", "P", "L", "I") or mode.startswith("I;16")):
         raise InputError(f"{path} is a colour picture (mode {mode}), not a label map; give a palette or grey image")
     return _bits(picture) if mode == "1" else _array(picture, mode)
+
+
+def orientation_of(picture: ImageFile) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 where there is none."""
+    found = picture.getexif().get(0x0112, 1)
+    return found if found in range(1, 9) else 1
 
 
 def resolution_of(picture: ImageFile) -> tuple[float, float] | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,8 @@ class RasterSource(WindowSource):
         Closed by `close`, at the latest with this object.
     bands : RasterBands
         What to read of it.
+    owned : bool
+        Whether the dataset is this source's own: otherwise it stays open, and is read by its owner's options of GDAL.
 
     Notes
     -----
@@ -156,7 +159,7 @@ class RasterSource(WindowSource):
     sweep = 0
     _whole: RasterSource | None = None
 
-    def __init__(self, path: Path, dataset: Any, bands: RasterBands) -> None:
+    def __init__(self, path: Path, dataset: Any, bands: RasterBands, *, owned: bool = True) -> None:
         self.path, self.bands = path, bands
         self.shape: tuple[int, ...] = (dataset.height, dataset.width, bands.n_channels)
         self.dtype: np.dtype[Any] = bands.dtype
@@ -164,8 +167,8 @@ class RasterSource(WindowSource):
         if columns < _WHOLE_BLOCKS < dataset.width and _WHOLE_BLOCKS % columns == 0:
             columns = _WHOLE_BLOCKS
         self.blocks: tuple[int, ...] = (rows, columns)
-        self._dataset = dataset
-        self.close = weakref.finalize(self, dataset.close)
+        self._dataset, self._options = dataset, environment if owned else nullcontext
+        self.close: Callable[[], Any] = weakref.finalize(self, dataset.close) if owned else nullcontext
 
     def select(self, channels: tuple[int, ...]) -> RasterSource:
         """Return a source of some channels, which reads through this one's dataset."""
@@ -198,7 +201,7 @@ class RasterSource(WindowSource):
         place = library("rasterio.windows").Window
         where = f" in rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}"
         pixels, valid = self._empty(self.dtype, (height, width), self.shape[-1]), None
-        with explained(self.path, where), environment():
+        with explained(self.path, where), self._options():
             for stripe in self._stripes(height, width):
                 n_rows = stripe.stop - stripe.start
                 there = self._read(place(columns.start, rows.start + stripe.start, width, n_rows), pixels[stripe])

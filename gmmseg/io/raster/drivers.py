@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gmmseg.errors import InputError
 
-__all__ = ["DRIVERS", "HDF5", "TIFF", "Driver", "beginning", "driver_of", "is_regular", "require_known"]
+__all__ = ["DRIVERS", "HDF5", "TIFF", "Driver", "beginning", "driver_of", "is_regular", "require_known", "suffix_for"]
 
 _LOOK = 1024  # bytes, in which every driver recognises its files
 _GRID_WORDS = frozenset(
@@ -156,7 +156,6 @@ DRIVERS = (
     Driver("SAGA", "grids of SAGA and QGIS", (".sdat",), knows=_has_header((".sgrd",), (b"name", b"description"))),
     Driver("netCDF", "climate, of version 3", (".nc", ".cdf"), (b"CDF\1", b"CDF\2", b"CDF\5")),
     Driver("netCDF", "climate, of version 4", (".nc", ".nc4", ".cdf"), (HDF5,)),
-    Driver("HDF5", "numbers of instruments", (".h5", ".hdf5", ".he5"), (HDF5,)),
     Driver("PNM", "pictures of microscopes and of Netpbm", (".pgm", ".ppm", ".pnm"), knows=_is_plain_picture),
 )
 """All that are used, each for somebody."""
@@ -198,6 +197,16 @@ def driver_of(path: Path) -> Driver | None:
     """Return the driver that reads a file: by what it holds and by its name; None where these do not agree on one."""
     start = beginning(path)
     return next((each for each in DRIVERS if each.is_named(path) and start and each.holds(start, path)), None)
+
+
+def suffix_for(path: Path) -> str:
+    """Return a suffix under which a driver reads a file that has no name of its own; none where it needs none.
+
+    Only what a file holds decides: neither drivers that go by what lies beside it, nor descriptions of other files.
+    """
+    start = beginning(path)
+    known = (each for each in DRIVERS if each.suffixes and each.mosaics and each.holds(start, path))
+    return next((each.suffixes[0] for each in known), ".pgm" if _is_plain_picture(start, path) else "")
 
 
 def require_known(path: Path) -> None:

@@ -35,13 +35,14 @@ __all__ = [
     "placed",
     "places",
     "read",
+    "read_dataset",
     "read_labels",
     "read_probabilities",
     "sniff",
     "write",
 ]
 
-_GEO_TAGS = frozenset({33550, 33922, 34264, 34735, 42112, 42113})
+_GEO_TAGS = frozenset({33550, 33922, 34264, 34735, 42112, 42113, 50674})  # the last is of LERC, which GDAL decodes
 _PLAIN_SAMPLES = frozenset({1, 2, 3, 6})  # black is zero, RGB, palette, YCbCr: GDAL leaves inks and inverted grey as is
 _REDUCED_OR_MASK = 1 | 4  # of the subfile type: overviews and masks are no pages
 _MOST_BANDS = 1024  # that are read together: a file of 34 KB can claim 32513, whose covariances take 8 GB a class
@@ -96,7 +97,10 @@ def _opened(path: Path, reading: Reading) -> Iterator[Any]:
 
 def read(path: Path, reading: Reading) -> Image:
     """Read a raster, as `open_raster` does, with the channels that are asked for."""
-    image = open_raster(path, reading)
+    return _chosen(open_raster(path, reading), reading)
+
+
+def _chosen(image: Image, reading: Reading) -> Image:
     require_axis(image, reading, "GDAL raster")
     return image if reading.channels is None else kept(_select(image, reading.channels), reading)
 
@@ -130,23 +134,40 @@ def open_raster(path: Path, reading: Reading) -> Image:
             dataset.close()
             raise
         try:
-            memory = reading.memory_unchosen
-            in_file = memory is not None and source.nbytes > memory
-            require_blocks(path, dataset, reading)
-            if reading.channels is None:
-                _require_few(path, len(source.bands.indexes))
-            if in_file:
-                _require_contents(path, dataset, reading)
-            else:
-                require_room(path, source.shape[:-1], reading, source.pixel_bytes)
-            geo = _georeference(path, dataset)
-            names = _names(dataset, source.bands)
-            pixels, valid = (source, None) if in_file else source.read(everything(source.shape[:-1]))
+            image = _image_of(source, dataset, reading)
         except BaseException:
             source.close()
             raise
-    if not in_file:
+    if image.in_memory:
         source.close()
+    return image
+
+
+def read_dataset(dataset: Any, reading: Reading) -> Image:
+    """Read a dataset of rasterio that somebody else has opened, and closes; it has to stay open as long as its image.
+
+    What is allowed of files does not hold: who opens a dataset has said what is opened.
+    """
+    path = Path(dataset.name)
+    with explained(path):
+        image = _image_of(RasterSource(path, dataset, bands_of(path, dataset), owned=False), dataset, reading)
+    return _chosen(image, reading)
+
+
+def _image_of(source: RasterSource, dataset: Any, reading: Reading) -> Image:
+    """Return the image of an open raster, in memory or in its file."""
+    path, memory = source.path, reading.memory_unchosen
+    in_file = memory is not None and source.nbytes > memory
+    require_blocks(path, dataset, reading)
+    if reading.channels is None:
+        _require_few(path, len(source.bands.indexes))
+    if in_file:
+        _require_contents(path, dataset, reading)
+    else:
+        require_room(path, source.shape[:-1], reading, source.pixel_bytes)
+    geo = _georeference(path, dataset)
+    names = _names(dataset, source.bands)
+    pixels, valid = (source, None) if in_file else source.read(everything(source.shape[:-1]))
     return Image(
         pixels,
         color=source.bands.color,

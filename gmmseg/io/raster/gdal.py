@@ -21,6 +21,7 @@ from gmmseg.io.raster.drivers import HDF5, TIFF, Driver, beginning, driver_of, r
 from gmmseg.io.raster.systems import boxes, require_no_files, require_no_files_in_words
 from gmmseg.io.request import Reading, require_bytes
 from gmmseg.io.tiff.directories import directories
+from gmmseg.io.variables import Variable, variable_of
 
 __all__ = ["dtype_of", "environment", "explained", "library", "open_dataset", "opener", "reason_of", "require_blocks"]
 
@@ -127,17 +128,19 @@ def open_dataset(path: Path, reading: Reading = _ANY) -> Any:
     rasterio.errors.RasterioIOError
         It is damaged.
     """
-    driver = driver_of(path)
-    if driver is None:
-        require_known(path)
+    variable = variable_of(path)
+    file = path if variable is None else variable.file
+    driver = driver_of(file)
+    if driver is None or (variable is not None and driver.name != "netCDF"):
+        require_known(file)
         raise InputError(f"{path} is no raster of a known format; convert it to GeoTIFF")
-    real = path.resolve()
+    real = file.resolve()
     try:
         str(real).encode()
     except UnicodeEncodeError:
         raise InputError(f"{path} has a name, or is in a folder of one, that is not UTF-8; rename it") from None
     if driver.name != "VRT":
-        return _opened(real, driver, owner=path, reading=reading)
+        return _opened(real, driver, owner=path, reading=reading, variable=variable)
     from gmmseg.io.raster.virtual import description  # here, because most rasters are files
 
     if (masked := real.with_name(real.name + ".msk")).exists():
@@ -160,8 +163,8 @@ def dtype_of(name: str) -> np.dtype[Any]:
     return np.dtype("complex64" if name == "complex_int16" else name)
 
 
-def _opened(path: Path, driver: Driver, owner: Path, reading: Reading) -> Any:
-    """Open a file when what lies beside it and what it names has been looked at."""
+def _opened(path: Path, driver: Driver, owner: Path, reading: Reading, variable: Variable | None = None) -> Any:
+    """Open a file, or a variable in it, when what lies beside it and what it names has been looked at."""
     _require_own_companions(path, owner, reading)
     if driver is TIFF:
         words = b"".join(each.systems for each in islice(directories(path), 1))
@@ -175,7 +178,7 @@ def _opened(path: Path, driver: Driver, owner: Path, reading: Reading) -> Any:
         require_sound_header(path, owner)
     elif driver.name == "HFA":
         require_own_parts(path, owner)
-    dataset = _reader(path, driver, owner)
+    dataset = _reader(path if variable is None else f'NETCDF:"{path}":{variable.name}', driver, owner)
     if "OVERVIEW_FILE" in {name.upper() for name in dataset.tags(ns="OVERVIEWS")}:
         dataset.close()
         raise InputError(f"{owner} names overviews in another file ({path.name}); remove them or export it again")

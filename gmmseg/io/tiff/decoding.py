@@ -25,7 +25,7 @@ from gmmseg.io.geotiff import Tags, TiffPlace, channel_names, pixel_spacing, pla
 from gmmseg.io.meaning import InterpretedSource, settle_color
 from gmmseg.io.request import Reading, require_bytes, require_room
 from gmmseg.io.tiff.directories import REMEDY
-from gmmseg.io.tiff.fallback import read_without_codec
+from gmmseg.io.tiff.fallback import LERC, read_without_codec
 from gmmseg.io.tiff.inflating import n_workers, segment_room
 from gmmseg.io.tiff.layout import CHANNEL_AXES, SeriesLayout, layout_of
 from gmmseg.io.tiff.microscopy import Microscopy, describe_series
@@ -200,7 +200,8 @@ def _decode(path: Path, series: Any, reading: Reading, layout: SeriesLayout | No
     try:
         return np.asarray(series.asarray(maxworkers=None if at_once == os.cpu_count() else at_once))
     except Exception as error:
-        if not (isinstance(error, ImportError) or "imagecodecs" in str(error)):
+        unknown = series.keyframe.compression == LERC  # for which tifffile has no words
+        if not (unknown or isinstance(error, ImportError) or "imagecodecs" in str(error)):
             if layout is not None and len(series.pages) > 1:
                 _name_damaged_page(path, series, layout)
             raise

@@ -13,9 +13,12 @@ from gmmseg.io.request import Reading, require_bytes
 from gmmseg.io.tiff.inflating import segment_room
 from gmmseg.io.tiff.soundness import name_of
 
-__all__ = ["read_without_codec"]
+__all__ = ["LERC", "read_without_codec"]
 
 _BAND = 1 << 22  # pixels
+LERC = 34887
+"""A compression of elevation, by its number in TIFF files."""
+
 # Pillow modes whose array is what the file stores.
 _EXACT_MODES = frozenset({"1", "L", "P", "RGB", "RGBA", "CMYK", "LA", "F", "I;16", "I;16B"})
 
@@ -45,6 +48,10 @@ def read_without_codec(path: Path, series: Any, reading: Reading) -> np.ndarray:
     page, pages = series.keyframe, list(series.pages)
     samples, n_pixels = page.samplesperpixel, page.imagewidth * page.imagelength
     wide = page.dtype is not None and page.dtype.itemsize > 1
+    if page.compression == LERC:
+        raise InputError(
+            f"{path} is compressed with LERC, which needs rasterio, which is not installed; pip install 'gmmseg[geo]'"
+        )
     pixels = None
     # Either holds a page with 4 bytes a pixel of colour, beside a strip or tile.
     held = n_pixels * page.dtype.itemsize * (1 if samples == 1 else 4) + segment_room(page)

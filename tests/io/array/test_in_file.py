@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gmmseg.errors import ParameterError
 from gmmseg.io import read
 
 
@@ -62,3 +63,20 @@ def test_chosen_channels_of_an_array_in_its_file(tmp_path, rng):
         image = read(tmp_path / "a.npy", channel_axis=0, channels="5,2", memory=memory)
         assert image.in_memory == (memory != 0)
         np.testing.assert_array_equal(image.array, np.moveaxis(values[[4, 1]], 0, -1))
+
+
+@pytest.mark.parametrize("n_channels", [3, 4])
+def test_wide_integers_within_a_byte_are_bytes_in_the_file_too(tmp_path, n_channels):
+    numbers = np.arange(4 * 5 * n_channels).reshape(4, 5, n_channels)
+    np.save(tmp_path / "wide.npy", numbers)
+    image, whole = read(tmp_path / "wide.npy", memory=0), read(tmp_path / "wide.npy")
+    assert not image.in_memory
+    assert image.pixels.dtype == np.uint8
+    np.testing.assert_array_equal(image.array, whole.array)
+    numbers[0, 0, 0] = 256
+    np.save(tmp_path / "wider.npy", numbers)
+    if n_channels == 3:
+        assert read(tmp_path / "wider.npy", memory=0).pixels.dtype == numbers.dtype
+    else:
+        with pytest.raises(ParameterError, match="four bands or a colour with alpha"):
+            read(tmp_path / "wider.npy", memory=0)

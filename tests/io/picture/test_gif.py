@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from gmmseg.errors import DataWarning
 from gmmseg.io import read, read_info, read_labels
 from gmmseg.io.picture.gif import first_picture, gif_header
 
@@ -40,7 +41,8 @@ def test_only_the_first_picture_is_left(frames):
 
 def test_files(tmp_path, frames):
     (tmp_path / "a.gif").write_bytes(frames)
-    assert read(tmp_path / "a.gif").array[0, 0].tolist() == [200, 0, 0]
+    with pytest.warns(DataWarning, match="is animated: of its 3 pictures the first is read"):
+        assert read(tmp_path / "a.gif").array[0, 0].tolist() == [200, 0, 0]
     assert read_labels(tmp_path / "a.gif").shape == (4, 5)
     assert read_info(tmp_path / "a.gif")["pages"] == 3
 

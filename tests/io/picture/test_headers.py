@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from gmmseg.errors import InputError
+from gmmseg.errors import DataWarning, InputError
 from gmmseg.io import read, read_info
 from gmmseg.io.picture.headers import jpeg_header, png_header, webp_header
 
@@ -133,7 +133,8 @@ def test_pages_of_an_animation_are_counted_not_believed(tmp_path, png_with, png_
     frames = [Pillow.new("RGB", (5, 4), (value, 0, 0)) for value in (1, 200, 90)]
     frames[0].save(tmp_path / "b.png", save_all=True, append_images=frames[1:])
     assert read_info(tmp_path / "b.png")["pages"] == 3
-    assert read(tmp_path / "b.png").array[0, 0].tolist() == [1, 0, 0]
+    with pytest.warns(DataWarning, match="is animated: of its 3 pictures the first is read"):
+        assert read(tmp_path / "b.png").array[0, 0].tolist() == [1, 0, 0]
     frames[0].save(tmp_path / "c.png", save_all=True, append_images=frames[1:], default_image=True)
     assert read_info(tmp_path / "c.png")["pages"] == 3
     assert read_info(png_with(png_chunk(b"acTL", struct.pack(">II", 1 << 30, 0))))["pages"] == 1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from gmmseg.errors import InputError
+from gmmseg.errors import DataWarning, InputError
 from gmmseg.io import read, read_info
 from gmmseg.io.picture import pillow
 
@@ -29,7 +29,8 @@ def test_gif_gives_the_first_frame(tmp_path):
     for frame in frames:
         frame.putpalette([0, 0, 0, 200, 0, 0, 0, 200, 0])
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    assert read(tmp_path / "a.gif").array[0, 0].tolist() == [200, 0, 0]
+    with pytest.warns(DataWarning, match="is animated: of its 2 pictures the first is read"):
+        assert read(tmp_path / "a.gif").array[0, 0].tolist() == [200, 0, 0]
     assert read_info(tmp_path / "a.gif")["pages"] == 2
 
 
@@ -124,6 +125,7 @@ def test_transparent_grey_of_16_bits_where_pillow_does_not_tell(tmp_path, rng, p
     assert np.argwhere(~image.valid).tolist() == [[1, 2]]
 
 
+@pytest.mark.filterwarnings("ignore:.* is animated")
 def test_limits_are_those_that_were_asked_for(tmp_path, monkeypatch):
     noise = np.random.default_rng(0).integers(0, 256, (40, 30, 4), np.uint8)
     frames = [Pillow.fromarray(np.roll(noise, i)) for i in range(3)]

@@ -140,7 +140,7 @@ def test_groups_in_a_circle(numbers):
         file.create_group("a")["back"] = file["/"]
         file["soft"] = h5py.SoftLink("/nowhere")
 
-    assert read_info(numbers(finish))["size"] == [64, 64]
+    assert read_info(numbers(finish))["shape"] == [64, 64]
 
 
 def test_blocks_above_the_budget(numbers):

@@ -1,12 +1,14 @@
 """TIFF files through tifffile: dtypes, layouts, several images, memory and limits."""
 
+import struct
+
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image as Pillow
 
 from gmmseg.errors import DataWarning, InputError
-from gmmseg.io import read
+from gmmseg.io import read, read_labels
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "i2", "i4", "f4", "f8"])
@@ -77,3 +79,18 @@ def test_other_images_in_a_file_are_named_and_thumbnails_are_not(tmp_path):
         tiff.write(np.zeros((8, 9), np.uint8), metadata=None)
         tiff.write(np.zeros((4, 5), np.uint8), metadata=None, subfiletype=1)
     assert read(tmp_path / "thumb.tif").shape == (8, 9)
+
+
+def test_one_bit_with_a_colour_table(tmp_path, rng):
+    bits = rng.random((5, 19)) > 0.5
+    rows, colors = np.packbits(bits, axis=1).tobytes(), (65535, 0, 0, 32896, 0, 65535)
+    tags = [(256, 3, 1, 19), (257, 3, 1, 5), (258, 3, 1, 1), (259, 3, 1, 1), (262, 3, 1, 3), (273, 4, 1, 8)]
+    tags += [(277, 3, 1, 1), (278, 3, 1, 5), (279, 4, 1, len(rows)), (320, 3, 6, 8 + len(rows))]
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    table = struct.pack("<6H", *colors)
+    start = b"II*\0" + struct.pack("<I", 8 + len(rows) + len(table)) + rows + table
+    (tmp_path / "a.tif").write_bytes(start + struct.pack("<H", len(tags)) + entries + bytes(4))
+    image = read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(image.array, np.uint8([[255, 0, 0], [0, 128, 255]])[bits.astype(int)])
+    assert image.color
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif"), bits)

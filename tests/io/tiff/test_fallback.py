@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from ome_tiff import write_set
 from PIL import Image as Pillow
 from tiff_bytes import one_page
@@ -121,3 +123,15 @@ def test_white_may_be_zero(tmp_path, dtype):
         found.append(read_labels(tmp_path / "a.tif"))
     np.testing.assert_array_equal(found[0], ~values)
     np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_lerc_is_decoded_by_gdal_or_names_what_brings_it(tmp_path, monkeypatch, rng, dtype):
+    values = (rng.random((20, 30)) * 200).astype(dtype)
+    path, options = tmp_path / "l.tif", {"width": 30, "height": 20, "count": 1, "compress": "LERC"}
+    with rasterio.open(path, "w", "GTiff", dtype=dtype, transform=Affine(2, 0, 5, 0, -2, 5), **options) as file:
+        file.write(values, 1)
+    np.testing.assert_array_equal(read(path).array[..., 0], values)
+    monkeypatch.setattr("gmmseg.io.tiff.format.has_rasterio", lambda: False)
+    with pytest.raises(InputError, match=r"LERC, which needs rasterio, .*; pip install 'gmmseg\[geo\]'"):
+        read(path)

@@ -1,0 +1,110 @@
+"""Scans that SimpleITK and nibabel hold in memory, in the axes and at the place that a NIfTI file of them has."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmmseg.errors import InputError
+from gmmseg.image import Image
+from gmmseg.image.place import Place
+from gmmseg.image.validity import combine, finite
+from gmmseg.io.damage import explained
+from gmmseg.io.nifti.format import geometry_of, require_real, split_axes
+from gmmseg.io.nifti.stored import StoredVolume
+from gmmseg.io.nifti.write import NiftiPlace
+from gmmseg.io.request import Reading, require_axis, require_room
+from gmmseg.io.unchanged import Stamp
+
+__all__ = ["of_nibabel", "of_simpleitk"]
+
+_FROM_ITK = np.diag([-1.0, -1.0, 1.0])  # axes to the left and the back become those to the right and the front
+_NO_FILE = Stamp(Path(), 0, (0, 0), (0, 0))
+
+
+def of_simpleitk(scan: Any, reading: Reading) -> Image:
+    """Take an image of SimpleITK: (x, y, z, n_channels) of a volume, (rows, columns, n_channels) of a picture.
+
+    Raises
+    ------
+    InputError
+        It holds complex numbers or has too many axes, or is larger than allowed.
+    """
+    n_axes, n_parts = scan.GetDimension(), scan.GetNumberOfComponentsPerPixel()
+    require_room(Path("image"), scan.GetSize()[:3], reading)
+    stored = sys.modules["SimpleITK"].GetArrayFromImage(scan)  # slowest axis first, parts of a vector last
+    if stored.dtype.kind not in "uif":
+        raise InputError(f"image holds {stored.dtype} numbers, not real ones; pass SimpleITK.ComplexToModulus(image)")
+    if n_axes > 4 or (n_axes == 4 and n_parts > 1):
+        raise InputError(f"image has {n_axes} axes of {n_parts} numbers: too many; pass one volume at a time")
+    pixels = stored if n_axes == 4 or n_parts > 1 else stored[..., None]
+    if n_axes == 2:
+        spacing, place = scan.GetSpacing()[::-1], None
+    else:  # the first axis first, volumes in time last
+        pixels = np.moveaxis(stored, range(n_axes), range(n_axes - 1, -1, -1)).reshape(*scan.GetSize()[:3], -1)
+        spacing, place = scan.GetSpacing()[:3], Place(affine3d=_affine(scan, n_axes), unit="mm")
+    color = n_axes < 4 and _are_colors(stored.dtype, n_parts, n_axes)
+    alpha = pixels[..., 3] != 0 if color and n_parts == 4 else None
+    pixels = pixels[..., :3] if color else pixels
+    image = Image(
+        pixels,
+        color=color,
+        valid=combine(finite(pixels, every=color, name="image"), alpha),
+        spacing=tuple(map(float, spacing)),
+        place=place,
+    )
+    require_axis(image, reading, "SimpleITK")
+    return image
+
+
+def _are_colors(dtype: np.dtype[Any], n_parts: int, n_axes: int) -> bool:
+    """Whether vectors are colours: three or four bytes, and of pictures three numbers of 16 bits, as in PNG files."""
+    return (dtype == np.uint8 and n_parts in (3, 4)) or (dtype == np.uint16 and n_parts == 3 and n_axes == 2)
+
+
+def _affine(scan: Any, n_axes: int) -> tuple[tuple[float, ...], ...]:
+    """Return the matrix from indices to millimetres, to the right, the front and the top."""
+    directions = np.reshape(scan.GetDirection(), (n_axes, n_axes))[:3, :3]
+    affine = np.eye(4)
+    affine[:3, :3] = _FROM_ITK @ directions * scan.GetSpacing()[:3]
+    affine[:3, 3] = _FROM_ITK @ scan.GetOrigin()[:3]
+    return tuple(map(tuple, affine.tolist()))
+
+
+def of_nibabel(scan: Any, reading: Reading) -> Image:
+    """Take an image of nibabel of any format, as a NIfTI file of it would be read.
+
+    Raises
+    ------
+    InputError
+        It holds no real numbers or has too many axes, is larger than allowed, or its file is damaged.
+    """
+    from nibabel.nifti1 import Nifti1Image, Nifti1Pair
+
+    name = scan.get_filename() or "image"
+    header = scan.header if isinstance(scan, Nifti1Pair) else Nifti1Image.from_image(scan).header
+    require_room(Path(name), scan.shape[:3], reading)
+    with explained(name, "load it again", finding="damaged"), np.errstate(all="ignore"):
+        raw, slope, intercept = _stored(scan.dataobj)
+        spacing, affine, _ = geometry_of(header, len(scan.shape[:3]))
+    require_real(name, raw.dtype)
+    spatial, n_volumes = split_axes(name, scan.shape, raw.dtype)
+    volume = StoredVolume(Path(name), False, 0, spatial, n_volumes, raw.dtype, _NO_FILE, slope, intercept)
+    pixels, valid = volume.decoded(raw.reshape((*spatial, n_volumes), order="A"))
+    valid = combine(valid, finite(pixels, every=False, name=name))
+    place = Place(affine3d=affine, unit="mm", native=NiftiPlace(header))
+    image = Image(pixels, color=volume.color, valid=valid, spacing=spacing, name=name, place=place)
+    require_axis(image, reading, "nibabel")
+    return image
+
+
+def _stored(data: Any) -> tuple[np.ndarray, float, float]:
+    """Return the numbers as they are stored, and the slope and the intercept that they are scaled by."""
+    from nibabel.arrayproxy import ArrayProxy
+
+    if isinstance(data, ArrayProxy):
+        return np.asarray(data.get_unscaled()), float(data.slope), float(data.inter)
+    return np.asarray(data), 1.0, 0.0

@@ -1,0 +1,191 @@
+"""Images that other libraries hold: what they are is told by their type's module, so that none of these is loaded.
+
+An open file, bytes, an open dataset, a picture or a scan is taken as the file that it came from or would be written to;
+tensors and what else gives an array are arrays.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gmmseg.errors import InputError, one_line
+from gmmseg.image import Image
+from gmmseg.io.reading import read_copy, read_with
+from gmmseg.io.request import Reading, chosen
+from gmmseg.io.spool import AT_ONCE, Copy
+
+__all__ = ["is_object", "open_object"]
+
+_BYTES = (bytes, bytearray)
+_PLAIN_FILES = (io.FileIO, io.BufferedReader, io.BufferedRandom)
+
+
+def is_object(source: Any) -> bool:
+    """Whether something is neither a path nor an array of NumPy's or of numbers, but known here."""
+    return _opener(source) is not None
+
+
+def open_object(source: Any, reading: Reading) -> Image:
+    """Take what another library holds as an Image, but for the mask.
+
+    Raises
+    ------
+    InputError
+        It is no image, or has to be converted: the message says by which call.
+    ParameterError
+        A parameter does not fit it.
+    """
+    opener = _opener(source)
+    if opener is None:
+        raise InputError(f"image is a {_kind(source)}, which is no image; pass an array")
+    return opener(source, reading)
+
+
+def _opener(source: Any) -> Callable[[Any, Reading], Image] | None:
+    if isinstance(source, _BYTES) or (isinstance(source, memoryview) and source.ndim == 1 and source.format == "B"):
+        return _of_bytes
+    for library in dict.fromkeys(each.__module__.partition(".")[0] for each in type(source).__mro__):
+        if library in _LIBRARIES and _is_a(source, *_LIBRARIES[library][:2]):
+            return _LIBRARIES[library][2]
+        if library == "numpy":
+            return None
+    if hasattr(source, "read") and hasattr(source, "close") and not hasattr(source, "__array__"):
+        return _of_file
+    return _of_array if hasattr(source, "__array__") or hasattr(source, "__dlpack__") else None
+
+
+def _is_a(source: Any, module: str, name: str) -> bool:
+    """Whether something is of a class of a module, which is loaded where anything can be."""
+    known = getattr(sys.modules.get(module), name, None)
+    return known is not None and isinstance(source, known)
+
+
+def _kind(source: Any) -> str:
+    """Return how a user calls a type: "torch.Tensor"."""
+    return f"{type(source).__module__.partition('.')[0]}.{type(source).__name__}"
+
+
+def _of_bytes(source: Any, reading: Reading) -> Image:
+    return _copied("image", [source], reading)
+
+
+def _of_file(source: Any, reading: Reading) -> Image:
+    """Read an open file from where it stands; from its path where that is all of it, so that pixels can stay there."""
+    name = getattr(source, "name", None)
+    given = name if isinstance(name, str) and name else "image"
+    if _is_whole(source, given):
+        return read_with(Path(given), _without_mask(reading))
+    return _copied(given, _chunks(source, given), reading)
+
+
+def _is_whole(source: Any, name: str) -> bool:
+    """Whether an open file is the one of its name, from the beginning on, as it is: not inflated, not as text."""
+    if not isinstance(source, _PLAIN_FILES):
+        return False
+    try:
+        return source.tell() == 0 and os.path.samestat(os.fstat(source.fileno()), os.stat(name))
+    except (OSError, ValueError):  # of a pipe, or of a file that is closed
+        return False
+
+
+def _chunks(source: Any, name: str) -> Iterator[bytes]:
+    found = False
+    while chunk := source.read(AT_ONCE):
+        if not isinstance(chunk, bytes | bytearray | memoryview):
+            raise InputError(f"{name} is open as text; open it with mode 'rb'")
+        found = True
+        yield bytes(chunk)
+    if not found:
+        raise InputError(f"{name} is at its end; go back to its beginning with seek(0)")
+
+
+def _copied(given: str, chunks: Any, reading: Reading) -> Image:
+    copy = Copy(given, reading.budget)
+    copy.add("image", chunks)
+    copy.settle()
+    return read_copy(copy, _without_mask(reading))
+
+
+def _without_mask(reading: Reading) -> Reading:
+    return replace(reading, mask=None)
+
+
+def _of_pillow(source: Any, reading: Reading) -> Image:
+    from gmmseg.io.picture.format import image_of  # here, because most images are no pictures of Pillow
+
+    return image_of(source, getattr(source, "filename", "") or "image", reading)
+
+
+def _of_rasterio(source: Any, reading: Reading) -> Image:
+    from gmmseg.io.raster.format import read_dataset  # here, because most images are files
+
+    if source.closed:
+        raise InputError(f"{source.name} is a closed dataset; open it again, or pass its path")
+    if source.mode not in ("r", "r+"):
+        raise InputError(f"{source.name} is a dataset open for writing; close it and pass its path")
+    return read_dataset(source, reading)
+
+
+def _of_simpleitk(source: Any, reading: Reading) -> Image:
+    from gmmseg.io.nifti.scans import of_simpleitk  # here, because most images are files
+
+    return chosen(of_simpleitk(source, reading), reading)
+
+
+def _of_nibabel(source: Any, reading: Reading) -> Image:
+    from gmmseg.io.nifti.scans import of_nibabel  # here, because most images are files
+
+    return chosen(of_nibabel(source, reading), reading)
+
+
+def _of_torch(source: Any, reading: Reading) -> Image:
+    """Take a tensor of the processor's memory; whatever copies or detaches it is for the caller to say."""
+    calls = ".detach()" if source.requires_grad else ""
+    where = str(source.device)
+    calls += "" if where.startswith("cpu") else ".cpu()"
+    calls += ".to_dense()" if str(source.layout) != "torch.strided" else ""
+    calls += ".float()" if str(source.dtype) == "torch.bfloat16" else ""
+    if calls:
+        grad = ", requires grad" if source.requires_grad else ""
+        raise InputError(f"image is a torch tensor ({source.dtype} on {where}{grad}); pass image{calls}")
+    return _as_array(source.numpy(), reading)
+
+
+def _of_cupy(source: Any, reading: Reading) -> Image:
+    raise InputError("image is a cupy array, which is in the memory of a graphics card; pass image.get()")
+
+
+def _of_array(source: Any, reading: Reading) -> Image:
+    """Take what gives an array: by NumPy's protocol, or by that of DLPack."""
+    import numpy as np
+
+    try:
+        array = np.asarray(source) if hasattr(source, "__array__") else np.from_dlpack(source)
+    # Whatever another library raises, it is no array that NumPy can have.
+    except Exception as error:
+        raise InputError(
+            f"image is a {_kind(source)} that gives no array ({one_line(error)}); convert it to a NumPy array first"
+        ) from error
+    return _as_array(array, reading)
+
+
+def _as_array(array: Any, reading: Reading) -> Image:
+    image = Image.from_array(array, channel_axis=reading.channel_axis)
+    return image if reading.channels is None else image.select(reading.channels)
+
+
+_LIBRARIES: dict[str, tuple[str, str, Callable[[Any, Reading], Image]]] = {
+    "PIL": ("PIL.Image", "Image", _of_pillow),
+    "rasterio": ("rasterio._base", "DatasetBase", _of_rasterio),
+    "SimpleITK": ("SimpleITK", "Image", _of_simpleitk),
+    "nibabel": ("nibabel.spatialimages", "SpatialImage", _of_nibabel),
+    "torch": ("torch", "Tensor", _of_torch),
+    "cupy": ("cupy", "ndarray", _of_cupy),
+}
+"""By the package: the module and the class of its images, and what takes them."""

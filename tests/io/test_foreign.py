@@ -1,0 +1,60 @@
+"""What is known, but not read."""
+
+from pathlib import Path
+
+import pytest
+
+from gmmseg.errors import InputError
+from gmmseg.io import formats, read
+from gmmseg.io.foreign import foreign
+
+REMEDIES = {
+    "heic": (b"\0\0\0\x18ftypheic", "is a HEIC picture; convert it, as with: heif-convert a.heic a.png"),
+    "heif": (b"\0\0\0\x18ftypmif1", "is a HEIC picture; convert it, as with: heif-convert a.heif a.png"),
+    "cr2": (
+        b"II*\0\x10\0\0\0CR\2\0",
+        "is a raw photograph of a camera; develop it to a TIFF file, as with:",
+    ),
+    "nef": (b"MM\0*\0\0\0\x08", "is a raw photograph of a camera"),
+    "dng": (b"II*\0\x08\0\0\0", "is a raw photograph of a camera"),
+    "cr3": (b"\0\0\0\x18ftypcrx ", "is a raw photograph of a camera"),
+    "raf": (b"FUJIFILMCCD-RAW", "is a raw photograph of a camera"),
+    "mp4": (b"\0\0\0\x18ftypisom", "is a video; take pictures out of it, as with: ffmpeg -i a.mp4 a_%04d.png"),
+    "mov": (b"\0\0\0\x14ftypqt  ", "is a video"),
+    "avi": (b"RIFF\0\0\0\0AVI ", "is a video"),
+    "mkv": (b"\x1a\x45\xdf\xa3", "is a video"),
+    "czi": (b"ZISRAWFILE\0", "is a file of a Zeiss microscope (CZI); convert it, as with: bfconvert a.czi a.ome.tif"),
+    "nd2": (b"\xda\xce\xbe\x0a", "is a file of a Nikon microscope (ND2); convert it"),
+    "lif": (b"\x70\0\0\0\2\0\0\0*", "is a file of a Leica microscope (LIF); convert it"),
+    "oib": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a file of an Olympus microscope; convert it"),
+    "psd": (b"8BPS\0\1", "is a document of Photoshop; export it as PNG or TIFF"),
+    "pdf": (b"%PDF-1.7", "is a PDF document; take pictures out of it, as with: pdftoppm -png a.pdf a"),
+    "exr": (b"\x76\x2f\x31\x01", "is an OpenEXR picture; convert it, as with: oiiotool a.exr -o a.tif"),
+}
+
+
+@pytest.mark.parametrize("suffix", REMEDIES)
+def test_each_is_named_as_what_it_is(tmp_path, suffix):
+    start, message = REMEDIES[suffix]
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(start + bytes(600))
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert f"{path} {message}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("start", [b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"])
+def test_jpeg_2000_names_the_extra_where_it_is_missing(tmp_path, monkeypatch, start):
+    path = tmp_path / "a.jp2"
+    path.write_bytes(start + bytes(600))
+    monkeypatch.setattr("gmmseg.io.formats.has_rasterio", lambda: False)
+    monkeypatch.setattr("gmmseg.io.file_format.has_module", lambda name: False)
+    with pytest.raises(InputError, match=r"a\.jp2 is a JPEG 2000 picture, which needs .*; pip install 'gmmseg\[geo\]'"):
+        formats.identify(path)
+    assert foreign(path, start) is None
+
+
+def test_ordinary_files_are_not_foreign():
+    for name, start in (("a.tif", b"II*\0\x08\0\0\0"), ("a.png", b"\x89PNG"), ("a.bin", bytes(20)), ("a", b"hello")):
+        assert foreign(Path(name), start) is None
