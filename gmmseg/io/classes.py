@@ -9,7 +9,19 @@ from typing import Any
 
 from gmmseg.errors import ParameterError
 
-__all__ = ["Regrouping", "class_numbers", "default_names", "listed", "own_names", "regroup"]
+__all__ = [
+    "CLASS_NAMES",
+    "Regrouping",
+    "class_numbers",
+    "default_names",
+    "listed",
+    "names_of_json",
+    "own_names",
+    "regroup",
+]
+
+CLASS_NAMES = "class_names"
+"""What files call the names of their classes, where the format leaves that to whoever writes it."""
 
 Names = Mapping[int, str]
 """Names of the classes that there are, by their numbers."""
@@ -25,6 +37,25 @@ def default_names(k: int) -> tuple[str, ...]:
 def own_names(names: Sequence[str]) -> bool:
     """Whether names say more than the numbers of the classes do, and are worth keeping in a file."""
     return tuple(names) != default_names(len(names))
+
+
+def names_of_json(text: str) -> tuple[str, ...]:
+    """Return the names in a JSON list of texts; raises ValueError where it is something else.
+
+    Examples
+    --------
+    >>> names_of_json('["water", "forest"]')
+    ('water', 'forest')
+    """
+    import json  # here, because most runs read no names
+
+    try:
+        names = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("another kind of JSON")
+    return tuple(names)
 
 
 def listed(names: Names) -> str:

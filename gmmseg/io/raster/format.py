@@ -27,7 +27,18 @@ from gmmseg.io.raster.write import location_tags, write
 from gmmseg.io.request import Reading, kept, require_axis, require_room
 from gmmseg.io.tiff.directories import directories
 
-__all__ = ["describe", "open_raster", "owns", "places", "read", "read_labels", "read_probabilities", "sniff", "write"]
+__all__ = [
+    "class_colors",
+    "describe",
+    "open_raster",
+    "owns",
+    "places",
+    "read",
+    "read_labels",
+    "read_probabilities",
+    "sniff",
+    "write",
+]
 
 _GEO_TAGS = frozenset({33550, 33922, 34264, 34735, 42112, 42113})
 _PLAIN_SAMPLES = frozenset({1, 2, 3, 6})  # black is zero, RGB, palette, YCbCr: GDAL leaves inks and inverted grey as is
@@ -251,6 +262,13 @@ def read_labels(path: Path, reading: Reading) -> np.ndarray:
         if len(bands.indexes) > 1:
             raise InputError(f"{path} has {len(bands.indexes)} bands, so it is not a label map; give one of integers")
         return np.asarray(dataset.read(bands.indexes[0]))
+
+
+def class_colors(path: Path) -> np.ndarray | None:
+    """Return the colour table of a single band without its colour of 0; None where there is none."""
+    with _opened(path, Reading()) as dataset:
+        palette = bands_of(path, dataset).palette
+    return None if palette is None else palette[1:, :3]
 
 
 def read_probabilities(path: Path, reading: Reading) -> np.ndarray:

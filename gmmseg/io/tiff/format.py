@@ -11,12 +11,14 @@ import numpy as np
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
+from gmmseg.io.classes import own_names
 from gmmseg.io.contents import assembled, narrowed, refuse_options
 from gmmseg.io.formats import has_rasterio
 from gmmseg.io.geotiff import TiffPlace, place_of_tags
 from gmmseg.io.raster import format as raster
 from gmmseg.io.raster.location import place_in
 from gmmseg.io.request import Reading
+from gmmseg.io.tiff.classes import colors_in_tiff, names_in_tiff
 from gmmseg.io.tiff.decoding import describe_tiff, read_tiff, read_tiff_labels, read_tiff_probabilities, tags_of
 from gmmseg.io.tiff.write import write_labels_tiff, write_probabilities_tiff, write_rgb_tiff
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from gmmseg.image.place import Place
     from gmmseg.io.contents import Contents
 
-__all__ = ["describe", "place", "read", "read_labels", "read_probabilities", "write"]
+__all__ = ["class_colors", "class_names", "describe", "place", "read", "read_labels", "read_probabilities", "write"]
 
 
 def read(path: Path, reading: Reading) -> Image:
@@ -64,6 +66,16 @@ def place(path: Path) -> Place | None:
     return None if found.affine is None else found
 
 
+def class_names(path: Path) -> tuple[str, ...] | None:
+    """Return the names of classes in the description or in GDAL's metadata."""
+    return names_in_tiff(path)
+
+
+def class_colors(path: Path) -> np.ndarray | None:
+    """Return the colour map without its colour of 0."""
+    return colors_in_tiff(path)
+
+
 def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
     """Write results of rasters window by window as GeoTIFF, others whole."""
     if _becomes_raster(contents):
@@ -76,7 +88,14 @@ def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.nda
         )
     with open(path, "x+b") as file:
         if contents.kind == "labels":
-            write_labels_tiff(file, narrowed(values), image, ome=_is_ome(contents))
+            write_labels_tiff(
+                file,
+                narrowed(values),
+                image,
+                ome=_is_ome(contents),
+                names=contents.names if own_names(contents.names) else (),
+                palette=contents.options.get("palette"),
+            )
         elif contents.kind == "picture":
             write_rgb_tiff(file, values, image)
         else:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from gmmseg.io.classes import CLASS_NAMES
 from gmmseg.io.contents import stored_probabilities
 from gmmseg.io.geotiff import TiffPlace, tags_to_write
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
 
-__all__ = ["write_labels_tiff", "write_probabilities_tiff", "write_rgb_tiff"]
+__all__ = ["color_map", "write_labels_tiff", "write_probabilities_tiff", "write_rgb_tiff"]
 
 
 def _native(image: Image | None) -> TiffPlace:
@@ -37,7 +39,15 @@ def _options(image: Image | None, *, nodata: str | None) -> dict[str, Any]:
     return options
 
 
-def write_labels_tiff(file: BinaryIO, labels: np.ndarray, image: Image | None, *, ome: bool = False) -> None:
+def write_labels_tiff(
+    file: BinaryIO,
+    labels: np.ndarray,
+    image: Image | None,
+    *,
+    ome: bool = False,
+    names: Sequence[str] = (),
+    palette: np.ndarray | None = None,
+) -> None:
     """Write labels, shape (*spatial); a volume becomes one page a plane.
 
     Parameters
@@ -48,24 +58,38 @@ def write_labels_tiff(file: BinaryIO, labels: np.ndarray, image: Image | None, *
         What was segmented.
     ome : bool
         Write OME-TIFF, with the physical size of pixels that an OME-TIFF or ImageJ file had. For 2 or 3 spatial axes.
+    names : sequence of str
+        Of the classes, where they have names of their own; they go into the description, as JSON.
+    palette : ndarray of uint8, shape (n, 3), optional
+        Colours of the labels, 0 first; for those of 8 bits.
     """
     import tifffile
 
     if ome:
         facts = {"axes": "ZYX"[-labels.ndim :], "UUID": _uuid_of(labels), "Creator": "gmmseg", "Name": "labels"}
+        if names:
+            facts["Description"] = json.dumps({CLASS_NAMES: [*names]})
         options = _options(image, nodata=None) | {"extratags": ()}
         tifffile.imwrite(
             file, labels, ome=True, photometric="minisblack", metadata=facts | _native(image).ome, **options
         )
         return
     axes = "YX" if labels.ndim == 2 else "ZYX" if labels.ndim == 3 else None
-    tifffile.imwrite(
-        file,
-        labels,
-        photometric="minisblack",
-        metadata={"axes": axes} if axes == "ZYX" else None,
-        **_options(image, nodata="0"),
-    )
+    metadata: dict[str, Any] = {"axes": axes} if axes == "ZYX" else {}
+    if names:
+        metadata |= {CLASS_NAMES: [*names]} | ({} if axes is None else {"axes": axes})
+    colors: dict[str, Any] = {"photometric": "minisblack"}
+    if palette is not None and labels.dtype == np.uint8:
+        colors = {"photometric": "palette", "colormap": color_map(palette)}
+    tifffile.imwrite(file, labels, metadata=metadata or None, **colors, **_options(image, nodata="0"))
+
+
+def color_map(palette: np.ndarray) -> np.ndarray:
+    """Return the colours of labels, 0 first, as TIFF files have them: (3, 256) uint16, black where there is none."""
+    colors = np.zeros((256, 3), np.uint16)
+    colors[: len(palette)] = palette[:256]
+    # Programs multiply 8-bit colours by 257 or by 256; the upper byte is the same.
+    return np.ascontiguousarray(colors.T * 257)
 
 
 def _uuid_of(labels: np.ndarray) -> str:
