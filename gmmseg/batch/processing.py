@@ -65,8 +65,8 @@ def process(
     Returns
     -------
     dict
-        Ready for JSON: "outputs", "shape", "k", "classes" (label, name, share from 0 to 1, color as "#rrggbb", means
-        by feature) and "seconds".
+        Ready for JSON: "outputs", "shape", "k", "classes" (label, name, share from 0 to 1, mean color and map_color as
+        "#rrggbb", means by feature) and "seconds".
 
     Raises
     ------
@@ -191,4 +191,6 @@ def _write_picture(path: Path, kind: str, result: Segmentation, *, overwrite: bo
 def _described(each: ClassSummary) -> dict[str, Any]:
     color = None if each.color is None else "#{:02x}{:02x}{:02x}".format(*each.color)
     means = {name: mean if math.isfinite(mean) else None for name, mean in each.means.items()}
-    return {"label": each.label, "name": each.name, "share": each.share, "color": color, "means": means}
+    shown = "#{:02x}{:02x}{:02x}".format(*each.map_color)
+    facts = {"label": each.label, "name": each.name, "share": each.share, "color": color, "map_color": shown}
+    return {**facts, "means": means}

@@ -86,7 +86,7 @@ def class_numbers(wanted: Any, names: Names, *, where: str, parameter: str = "la
     Parameters
     ----------
     wanted : int, str, or iterable of these
-        Numbers, names, or numbers in digits.
+        Numbers or names.
     names : mapping of int to str
         The classes that there are.
     where : str
@@ -120,12 +120,12 @@ def _number(wanted: Any, names: Names, where: str, parameter: str) -> int:
     called = [number for number, name in names.items() if name == wanted]
     if len(called) > 1:
         numbers = ", ".join(map(str, called))
-        raise ParameterError(f"{parameter}={wanted!r} is the name of classes {numbers} of {where}; give the number")
+        raise ParameterError(f"{parameter}={wanted!r} is the name of classes {numbers} of {where}; give one")
     if called:
         return called[0]
     try:
-        number = int(wanted) if isinstance(wanted, str) else index(wanted)
-    except (TypeError, ValueError):
+        number = index(wanted)
+    except TypeError:
         number = None
     if number is None or number not in names or isinstance(wanted, bool):
         raise ParameterError(f"{parameter}={wanted!r} is no class of {where}; its classes are {listed(names)}")

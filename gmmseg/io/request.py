@@ -41,6 +41,8 @@ class Reading:
     budget : int
         Bytes that a reader may take for one file: for what it decodes or inflates at a time, and for the image where
         it is read whole. Each asks `require_bytes` or `require_room` before it takes them.
+    indices : bool
+        Whether numbers that a palette or a colour table gives colours are read as numbers, as of label maps.
     """
 
     mask: Any = None
@@ -49,6 +51,7 @@ class Reading:
     max_pixels: int = MAX_PIXELS
     memory: int | None = None
     budget: int = MEMORY
+    indices: bool = False
 
     def __post_init__(self) -> None:
         """Allow what any ordinary file needs, however little memory there is for pixels."""

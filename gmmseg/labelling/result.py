@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import io
-from gmmseg.errors import ParameterError
 from gmmseg.features.contrast import contrast
 from gmmseg.image import Image
 from gmmseg.image.windows import Window, everything
+from gmmseg.io.classes import class_numbers
+from gmmseg.io.palette import palette
 from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.layers import Layer, layer_named
 from gmmseg.labelling.summary import ClassSummary, Tally
@@ -124,17 +125,28 @@ class Segmentation:
 
         return corrected(self.image, self.rule.bias)
 
-    def mask(self, label: int) -> Array:
-        """Return the pixels of one class as a boolean array (*spatial)."""
-        if label not in range(self.model.k + 1):
-            raise ParameterError(f"label={label!r} is no class of this segmentation; use 0 (no data) to {self.model.k}")
-        return np.asarray(self.labels == label)
+    def mask(self, label: int | str | Iterable[int | str]) -> Array:
+        """Return the pixels of a class, by its number or name, or of several as a boolean array (*spatial).
+
+        0 and "no data" are the pixels without data.
+        """
+        numbers = class_numbers(label, {0: "no data", **self._names}, where=self.image.name)
+        if len(numbers) == 1:
+            return np.asarray(self.labels == numbers[0])
+        chosen = np.zeros(256, bool)
+        chosen[[*numbers]] = True
+        return np.asarray(chosen[self.labels])
+
+    @property
+    def _names(self) -> dict[int, str]:
+        """Names of the classes by their numbers."""
+        return dict(enumerate(self.model.class_names, 1))
 
     @cached_property
     def classes(self) -> tuple[ClassSummary, ...]:
         """The classes' names, shares, colours and means."""
         labels = None if self._tally.complete else self.labels  # of an image in its file they are counted on the way
-        tally = self._tally
+        tally, shown = self._tally, palette(self.model.k).tolist()
         if labels is not None and not tally.complete:
             window = everything(self.image.shape)
             tally.add(window, labels, tally.sample(window, self.image.array))
@@ -146,6 +158,7 @@ class Segmentation:
                 share=float(tally.counts[i + 1] / max(1, tally.counts[1:].sum())),
                 color=colors[i],
                 means={f: float(m) for f, m in zip(self.model.plane_names, self.model.means[i], strict=True)},
+                map_color=(shown[i + 1][0], shown[i + 1][1], shown[i + 1][2]),
             )
             for i, name in enumerate(self.model.class_names)
         )

@@ -28,7 +28,7 @@ def test_the_first_minute(run, folder):
     assert (finished.code, finished.err) == (0, "")
     title, header, *rows = finished.out.splitlines()
     assert title.startswith("wrote photo_labels.png: 60 x 40 pixels, 3 classes, ")
-    assert header.split() == ["class", "share", "colour", "L", "a", "b", "x", "y"]
+    assert header.split() == ["class", "share", "map", "colour", "L", "a", "b", "x", "y"]
     assert [row.split()[0] for row in rows] == ["1", "2", "3"]
     assert len({len(row) for row in (header, *rows)}) == 1
     assert "\x1b" not in finished.out

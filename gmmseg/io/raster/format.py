@@ -124,7 +124,7 @@ def open_raster(path: Path, reading: Reading) -> Image:
     with explained(path), environment():
         dataset = open_dataset(path, reading)
         try:
-            source = RasterSource(path, dataset, bands_of(path, dataset))
+            source = RasterSource(path, dataset, bands_of(path, dataset, indices=reading.indices))
         except BaseException:
             dataset.close()
             raise

@@ -74,6 +74,8 @@ def read_tiff(path: Path, reading: Reading) -> Image:
         native = TiffPlace(tags_to_keep(series.keyframe), facts.physical_sizes)
         whole = _Whole(layout.shape, series.dtype, lambda: layout.arrange(_decode(path, series, reading)))
         meaning = replace(layout.meaning, tags=native.tags)
+        if reading.indices and meaning.palette is not None:
+            meaning = replace(meaning, color=False, palette=None)
         metadata, place = _resolution(series.keyframe), place_of_tags(native)
         image = Image(InterpretedSource(whole, meaning), name=str(path), metadata=metadata, place=place)
         image = _described(image, layout, facts, native.tags)
