@@ -44,7 +44,12 @@ __all__ = ["command"]
 @reading_options
 @memory_option
 @min_size_option
-@pixels("--scribbles", type=FILE, help="Strokes (one image): the class of some pixels, 0 where a pixel is free.")
+@pixels(
+    "--scribbles",
+    type=FILE,
+    help="Strokes (one image): a label map, 0 where a pixel is free; a mask, 255 is class 1; or colours painted on a "
+    "transparent or white layer or on the photo, numbered as in the rainbow from red: class 1, ... blue, greys last.",
+)
 @pixels("--prior", type=FILE, help="Probability of each class at each pixel (one image): .npz, .npy, .tif or .nii.gz.")
 @pixels("--prior-weight", type=Amount(), default=1.0, help="Power of the prior: 0 ignores it, 1 takes it as it is.")
 @output(

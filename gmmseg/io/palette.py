@@ -9,8 +9,8 @@ from gmmseg.errors import ParameterError
 __all__ = ["palette"]
 
 # The first 7 are those of Okabe and Ito (2008); the next 5 were searched so that any two of the 12, and each and black,
-# are 11.6 or more apart (CIEDE2000) in normal vision and as people without green or red cones see them. Each further one
-# is the colour of a 29-level RGB grid, CIELAB lightness 28 to 92, farthest in CIELAB from black, white and all before it.
+# are 11.6 or more apart (CIEDE2000) in normal vision and as people without green or red cones see them. Each further
+# one is the colour of a 29-level RGB grid, CIELAB lightness 28 to 92, farthest from black, white and all before it.
 _COLORS = (
     "0072b2e69f00009e73d55e0056b4e9cc79a7f0e4420012c66c3600a2d8a26c2448a2eaea00fc00fc00d8fc005a48a200"
     "997efc00fc9975756cfcab873651007e0087d81287b4fc24fc0012aba248bd00fc99001b003fa224fcd8fc87f3d8c6fc"
