@@ -57,7 +57,7 @@ _REMEDY = "fit a model to images of its kind"
         *those_of_segment("no_smooth", "mask", "scribbles", "prior", "prior_weight"),
         *those_of_segment("channel_axis", "channels", "max_pixels", "memory"),
         *those_of_segment("min_size"),
-        *those_of_segment("output", "out_dir", "cog", *_LAYERS, "soft_type", *PICTURES),
+        *those_of_segment("output", "out_dir", "cog", *_LAYERS, "soft_type", *PICTURES, "legend"),
         Option(
             ["--model", "save_model"],
             section="Output",

@@ -13,6 +13,7 @@ COMMANDS = {
     "regions": ("gmmseg.cli.regions", "Cut a picture into connected regions."),
     "choose-k": ("gmmseg.cli.choose_k", "Choose how many classes an image has."),
     "export": ("gmmseg.cli.export", "Export a label map to annotation tools, training pipelines and GIS."),
+    "cutout": ("gmmseg.cli.cutout", "Cut an object out of a picture, with soft edges."),
     "relabel": ("gmmseg.cli.relabel", "Merge, rename and drop the classes of a label map or a model."),
     "evaluate": ("gmmseg.cli.evaluate", "Compare a label map with a truth, or with several people's."),
     "plot": ("gmmseg.cli.plot", "Draw a model's classes among the pixels of an image."),

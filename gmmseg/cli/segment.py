@@ -70,6 +70,7 @@ __all__ = ["command"]
     help="How probabilities are stored: integers are in proportion.  [default: float32]",
 )
 @output("--overlay", type=FILE, help="Classes laid over the picture (one image): .png, .tif, .jpg or .webp.")
+@output("--legend", is_flag=True, help="Add a strip with the colours and names of the classes below --overlay.")
 @output("--contours", type=FILE, help="Outlines of the classes on the picture (one image): .png, .tif, .jpg or .webp.")
 @output("--model", type=FILE, help="The fitted classes (one image; without its bias field): .json.")
 @output("--overwrite", is_flag=True, help="Replace files that exist.")
