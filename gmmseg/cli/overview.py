@@ -35,6 +35,7 @@ Examples:
   gmmseg batch scenes --out-dir labels     folders of images, in all processors
   gmmseg fit scenes -k 6 -o land.gmm.json  one model for the images of a folder
   gmmseg apply land.gmm.json *.tif         the same classes in other images
+  gmmseg cutout photo.png --class 2        an object on a transparent ground
   gmmseg info photo.png                    what the file holds
   gmmseg plot land.gmm.json scene.tif      draw a model as a figure
 

@@ -17,7 +17,7 @@ from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.io.damage import explained
-from gmmseg.io.nifti.classes import colors_beside, names_in_nifti
+from gmmseg.io.nifti.extensions import colors_beside, names_in_nifti
 from gmmseg.io.nifti.stored import StoredVolume, VolumeSource
 from gmmseg.io.nifti.write import NiftiPlace, write
 from gmmseg.io.request import Reading, chosen, require_axis, require_bytes, require_room

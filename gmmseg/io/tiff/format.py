@@ -18,7 +18,7 @@ from gmmseg.io.geotiff import TiffPlace, place_of_tags
 from gmmseg.io.raster import format as raster
 from gmmseg.io.raster.location import place_in
 from gmmseg.io.request import Reading
-from gmmseg.io.tiff.classes import colors_in_tiff, names_in_tiff
+from gmmseg.io.tiff.class_tags import colors_in_tiff, names_in_tiff
 from gmmseg.io.tiff.decoding import describe_tiff, read_tiff, read_tiff_labels, read_tiff_probabilities, tags_of
 from gmmseg.io.tiff.write import write_labels_tiff, write_probabilities_tiff, write_rgb_tiff
 

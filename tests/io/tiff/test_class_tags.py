@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from gmmseg.errors import InputError
-from gmmseg.io.tiff.classes import colors_in_tiff, names_in_tiff
+from gmmseg.io.tiff.class_tags import colors_in_tiff, names_in_tiff
 
 LABELS = np.array([[0, 1, 2]], np.uint8)
 
