@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -65,13 +66,24 @@ def command(file: Path | None, *, as_json: bool) -> int:
         from gmmseg.io.reading import read_info
 
         with collected_warnings(lambda: None):
-            facts = read_info(file)
+            facts = read_info(file) | _classes(file)
         text = pairs((name, _readable(name, value)) for name, value in facts.items())
     if as_json:
         print_json(facts)
     else:
         click.echo(text)
     return 0
+
+
+def _classes(path: Path) -> dict[str, Any]:
+    """Return the names of classes in a label map that has some."""
+    from gmmseg.export import names_in
+    from gmmseg.io.classes import own_names
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # reading the header has said it
+        names = None if path.is_dir() else names_in(path)
+    return {"class_names": list(names)} if names and own_names(names) else {}
 
 
 def _is_text(path: Path) -> bool:
@@ -161,7 +173,7 @@ def _readable(name: str, value: Any) -> str:
         return f"{value[0]} x {value[1]} pixels"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if name in ("bands", "overviews", "parts"):
+    if name in ("bands", "overviews", "parts", "class_names"):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, list | tuple):
         return " x ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in value)
