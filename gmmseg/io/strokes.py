@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.io.formats import identify
+from gmmseg.io.palette import palette
 from gmmseg.io.reading import read, read_labels
 
 __all__ = ["strokes_of"]
@@ -64,7 +65,7 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
     path = Path(scribbles)
     try:
         labels = _of_mask(read_labels(path), k)
-        colored = k is not None and labels.max(initial=0) > k and identify(path).class_colors(path) is not None
+        colored = k is not None and labels.max(initial=0) > k and _has_colors(path)
     except InputError:
         labels, colored = None, True
     if labels is not None and not colored:
@@ -73,6 +74,12 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
     if picture.ndim != 2 or picture.pixels.dtype.kind != "u" or not (picture.color or picture.n_channels == 1):
         return labels if labels is not None else read_labels(path)  # which says what is wrong
     return _of_colors(_as_bytes(picture), picture.valid, image, k, str(path))
+
+
+def _has_colors(path: Path) -> bool:
+    """Whether a file of numbers has a palette that somebody painted with, not the one of label maps."""
+    colors = identify(path).class_colors(path)
+    return colors is not None and not np.array_equal(colors[:255], palette(min(255, len(colors)))[1:])
 
 
 def _of_mask(labels: Array, k: int | None) -> Array:

@@ -91,6 +91,9 @@ def test_label_maps_are_what_they_were(tmp_path, photo):
     labels[3:6], labels[50:60] = 2, 1
     gmmseg.io.write_labels(tmp_path / "s.png", labels)
     np.testing.assert_array_equal(strokes_of(tmp_path / "s.png", photo, 2), labels)
+    gmmseg.io.write_labels(tmp_path / "t.png", labels + np.uint8(1))
+    with pytest.raises(ParameterError, match="labels from 0 to 3, but k=2"):
+        gmmseg.segment(photo, k=2, scribbles=tmp_path / "t.png")
 
 
 def test_a_palette_of_a_painting_program_is_taken_by_its_colors(tmp_path, photo):

@@ -53,3 +53,12 @@ def test_a_file_that_is_cut_short_says_so(tmp_path):
     with pytest.raises(InputError, match=r"a\.nii\.gz"):
         names_in(tmp_path / "a.nii.gz")
     assert gzip.decompress(raw)[344:347] == b"n+1"
+
+
+def test_names_in_the_second_version_of_the_format(tmp_path):
+    labels = np.zeros((2, 40_000), np.uint8)  # longer than the first has numbers for
+    labels[0, 5] = 2
+    write_labels(tmp_path / "a.nii", labels, names=("water", "land"))
+    (tmp_path / "a.nii.txt").unlink()
+    assert isinstance(nibabel.load(tmp_path / "a.nii"), nibabel.Nifti2Image)
+    assert names_in(tmp_path / "a.nii") == ("water", "land")
