@@ -43,11 +43,10 @@ def soft_mask(inside: Array, share: Array, feather: float = 0.0) -> Array:
     """
     import cv2
 
-    reach = _BAND + int(np.ceil(feather))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    hard = inside.astype(np.uint8)
-    near = cv2.dilate(hard, disc).view(bool)
-    deep = cv2.erode(hard, disc).view(bool)  # the frame of the picture is no edge
+    reach, hard = _BAND + feather, inside.astype(np.uint8)
+    # Distances take the same time for any feather; the frame of the picture is no edge to them.
+    near = inside | (cv2.distanceTransform(1 - hard, cv2.DIST_L2, cv2.DIST_MASK_5) <= reach)
+    deep = inside & (cv2.distanceTransform(hard, cv2.DIST_L2, cv2.DIST_MASK_5) > reach)
     half = np.float32(0.5)
     edge = np.where(inside, np.maximum(share, half), np.minimum(share, half))
     alpha = np.where(deep, np.float32(1), np.where(near, edge, np.float32(0)))

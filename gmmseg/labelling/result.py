@@ -36,7 +36,7 @@ Array = NDArray[Any]
 
 _LABELS = layer_named("labels")
 
-MOST_FEATHER = 1000
+MOST_FEATHER = 100
 """Pixels."""
 
 

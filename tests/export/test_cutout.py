@@ -81,6 +81,12 @@ def test_feathers_are_wider():
     assert soft_mask(inside, inside * 1.0, 10)[40, 45] == 1
 
 
+@pytest.mark.parametrize("value", [False, True])
+def test_pictures_that_are_all_object_or_none(value):
+    inside = np.full((20, 30), value)
+    assert (soft_mask(inside, inside.astype(np.float32), 5) == value).all()
+
+
 def test_the_frame_of_the_picture_is_no_edge():
     inside = np.zeros((40, 40), bool)
     inside[:, :20] = True
