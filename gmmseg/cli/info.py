@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -80,9 +79,7 @@ def _classes(path: Path) -> dict[str, Any]:
     from gmmseg.export import names_in
     from gmmseg.io.classes import own_names
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # reading the header has said it
-        names = None if path.is_dir() else names_in(path)
+    names = None if path.is_dir() else names_in(path)
     return {"class_names": list(names)} if names and own_names(names) else {}
 
 

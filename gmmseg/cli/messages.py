@@ -109,7 +109,7 @@ def _option(found: re.Match[str]) -> str:
 
 @contextmanager
 def collected_warnings(before: Callable[[], None]) -> Iterator[list[str]]:
-    """Print gmmseg's warnings as one line each, and collect them.
+    """Print gmmseg's warnings as one line each, each once, and collect them.
 
     Parameters
     ----------
@@ -125,7 +125,10 @@ def collected_warnings(before: Callable[[], None]) -> Iterator[list[str]]:
 
     def show(message: Warning | str, category: type[Warning], *args: Any, **options: Any) -> None:
         if issubclass(category, GmmsegWarning):
-            texts.append(_for_shell(str(message)))
+            text = _for_shell(str(message))
+            if text in texts:  # of a file that is opened once more
+                return
+            texts.append(text)
             before()
             click.echo(f"gmmseg: warning: {clipped(plain(texts[-1]))}", err=True)
         elif sys.warnoptions:
