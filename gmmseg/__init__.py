@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gmmseg.evaluation import evaluate as evaluate
     from gmmseg.hierarchy.regions import regions as regions
     from gmmseg.image import Image as Image
+    from gmmseg.labelling.relabelling import relabel as relabel
     from gmmseg.labelling.result import Segmentation as Segmentation
     from gmmseg.mixture.estimator import GaussianMixture as GaussianMixture
     from gmmseg.mixture.parameters import Mixture as Mixture
@@ -45,6 +46,7 @@ _HOMES = {
     "fit": "gmmseg.segmentation",
     "load_model": "gmmseg.model",
     "regions": "gmmseg.hierarchy.regions",
+    "relabel": "gmmseg.labelling.relabelling",
     "segment": "gmmseg.segmentation",
 }
 

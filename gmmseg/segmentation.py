@@ -101,9 +101,10 @@ def segment(
         6 classes, `k="auto"`, outliers, strokes and the bias field.
     outliers : {"uniform", "student"}, optional
         Keep gross errors from moving the classes: by a uniform component beside them, or by Student-t components.
-    scribbles : path or array_like of integers, shape (*spatial), optional
-        Strokes that decide: 1 to k where the class of a pixel is given, 0 where it is free. Classes with strokes keep
-        their numbers, the others are numbered by their first feature.
+    scribbles : path or array_like, optional
+        Strokes that decide: integers (*spatial), 1 to k where the class of a pixel is given, 0 where it is free; a mask
+        of 0 and 255, which is class 1; or strokes of any colours, see `gmmseg.io.strokes.strokes_of`. Classes with
+        strokes keep their numbers, the others are numbered by their first feature.
     prior : path or array_like, shape (k, *spatial), optional
         Prior probability of each class at each pixel, as of an atlas; the classes keep its order.
     prior_weight : float

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gmmseg.labelling.summary import ClassSummary
     from gmmseg.model import Model
 
-__all__ = ["process"]
+__all__ = ["least", "process", "read_ahead"]
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -54,7 +54,8 @@ def process(
     reading : mapping of str to object
         Of `gmmseg.io.read`: mask, channel_axis, max_pixels, ...
     saving : mapping of str to mapping
-        Options of the formats of layers, by their outputs; see `Segmentation.save`.
+        Options of the formats of layers, by their outputs, see `Segmentation.save`; of the "overlay" "legend", whether
+        a strip with the names of the classes is added below it.
     overwrite : bool
         Whether existing files may be replaced.
     stage : callable, optional
@@ -65,8 +66,8 @@ def process(
     Returns
     -------
     dict
-        Ready for JSON: "outputs", "shape", "k", "classes" (label, name, share from 0 to 1, color as "#rrggbb", means
-        by feature) and "seconds".
+        Ready for JSON: "outputs", "shape", "k", "classes" (label, name, share from 0 to 1, mean color and map_color as
+        "#rrggbb", means by feature) and "seconds".
 
     Raises
     ------
@@ -91,10 +92,10 @@ def process(
     say = stage or (lambda _: None)
     check_outputs(source, outputs, overwrite=overwrite)
     say("reading")
-    image = _read(source, reading)
+    image = read_ahead(source, reading)
     check_outputs(source, outputs, overwrite=overwrite, image=image)
     parameters = dict(parameters)
-    min_size = _least(parameters.pop("min_size", None), image)
+    min_size = least(parameters.pop("min_size", None), image)
     from gmmseg.segmentation import apply, segment  # here, because it loads while the file is read
 
     if model is None:
@@ -117,7 +118,8 @@ def process(
     }
 
 
-def _read(source: Path, reading: Mapping[str, Any]) -> Image:
+def read_ahead(source: Path, reading: Mapping[str, Any]) -> Image:
+    """Read an image file while that is loaded which segments it."""
     from gmmseg.io.reading import prepare, read  # here, because the help of commands reads nothing
 
     prepare(source)
@@ -140,7 +142,7 @@ def _load_ahead(failures: list[Exception]) -> None:
         failures.append(error)
 
 
-def _least(min_size: int | str | None, image: Image) -> int:
+def least(min_size: int | str | None, image: Image) -> int:
     """Return a minimum size in pixels; one that is not usable is refused before anything is computed."""
     if min_size is None:
         return 1
@@ -159,7 +161,7 @@ def _write(
             if kind in LAYER_OF:
                 result.save(path, layer=LAYER_OF[kind].name, overwrite=overwrite, **saving.get(kind, {}))
             elif kind in PICTURES:
-                _write_picture(path, kind, result, overwrite=overwrite)
+                _write_picture(path, kind, result, overwrite=overwrite, **saving.get(kind, {}))
             else:
                 result.model.save(path, overwrite=overwrite)
         except (GmmsegError, MemoryError, OSError) as error:
@@ -181,14 +183,19 @@ def _reason(error: BaseException, path: Path) -> str:
     return f"{path} cannot be written: {getattr(error, 'strerror', None) or error}; free space or choose another place"
 
 
-def _write_picture(path: Path, kind: str, result: Segmentation, *, overwrite: bool) -> None:
+def _write_picture(path: Path, kind: str, result: Segmentation, *, overwrite: bool, legend: bool = False) -> None:
+    from gmmseg.export.legend import with_legend  # here, because most runs draw nothing
     from gmmseg.export.overlay import DRAWINGS  # here, because most runs draw nothing
     from gmmseg.io.writing import write_rgb  # here, because most runs draw nothing
 
-    write_rgb(path, DRAWINGS[kind](result.image, result.labels), image=result.image, overwrite=overwrite)
+    drawn = DRAWINGS[kind](result.image, result.labels)
+    drawn = with_legend(drawn, result.legend) if legend else drawn
+    write_rgb(path, drawn, image=result.image, overwrite=overwrite)
 
 
 def _described(each: ClassSummary) -> dict[str, Any]:
     color = None if each.color is None else "#{:02x}{:02x}{:02x}".format(*each.color)
     means = {name: mean if math.isfinite(mean) else None for name, mean in each.means.items()}
-    return {"label": each.label, "name": each.name, "share": each.share, "color": color, "means": means}
+    shown = "#{:02x}{:02x}{:02x}".format(*each.map_color)
+    facts = {"label": each.label, "name": each.name, "share": each.share, "color": color, "map_color": shown}
+    return {**facts, "means": means}

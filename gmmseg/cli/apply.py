@@ -78,7 +78,7 @@ class _Apply(Command):
         *those_of_segment("mask_values", "nodata", "channel_axis", "axes", "channels", "resolution", "magnitude"),
         *those_of_segment("max_pixels", "allow_remote", "memory"),
         *those_of_segment("min_size"),
-        *those_of_segment("output", "out_dir", "plain", "cog", *_LAYERS, "soft_type", *PICTURES),
+        *those_of_segment("output", "out_dir", "plain", "cog", *_LAYERS, "soft_type", *PICTURES, "legend"),
         Option(
             ["--model", "save_model"],
             section="Output",

@@ -69,13 +69,22 @@ def command(file: Path | None, *, as_json: bool) -> int:
         from gmmseg.io.reading import read_info
 
         with collected_warnings(lambda: None):
-            facts = read_info(file)
+            facts = read_info(file) | _classes(file)
         text = pairs((name, _readable(name, value)) for name, value in facts.items())
     if as_json:
         print_json(facts)
     else:
         click.echo(text)
     return 0
+
+
+def _classes(path: Path) -> dict[str, Any]:
+    """Return the names of classes in a label map that has some."""
+    from gmmseg.export import names_in
+    from gmmseg.io.classes import own_names
+
+    names = None if path.is_dir() else names_in(path)
+    return {"class_names": list(names)} if names and own_names(names) else {}
 
 
 def _is_text(path: Path) -> bool:

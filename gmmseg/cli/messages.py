@@ -22,7 +22,7 @@ __all__ = ["as_given", "collected_warnings", "exit_code", "explain", "plain", "p
 _ASKED_FOR = re.compile(r"\b(raise|give it as) (max_pixels|memory|mask)\b")
 _NAMES = (
     "features|covariance|channel_axis|axes|bias_field|sample|seed|outliers|class_names|prior_weight|memory|threads"
-    "|overwrite|resume|keep_crs|resolution|weight|allow_remote"
+    "|overwrite|resume|keep_crs|resolution|weight|allow_remote|merge|rename|drop|background|feather"
 )
 _SET = re.compile(rf"(?<![\w-])({_NAMES})=('[^']*'|[\[(]'[^\])]*[\])]|[^\s,;:)]+)")
 
@@ -116,7 +116,7 @@ def _option(found: re.Match[str]) -> str:
 
 @contextmanager
 def collected_warnings(before: Callable[[], None]) -> Iterator[list[str]]:
-    """Print gmmseg's warnings as one line each, and collect them.
+    """Print gmmseg's warnings as one line each, each once, and collect them.
 
     Parameters
     ----------
@@ -132,7 +132,10 @@ def collected_warnings(before: Callable[[], None]) -> Iterator[list[str]]:
 
     def show(message: Warning | str, category: type[Warning], *args: Any, **options: Any) -> None:
         if issubclass(category, GmmsegWarning):
-            texts.append(as_given(_for_shell(str(message))))
+            text = as_given(_for_shell(str(message)))
+            if text in texts:  # of a file that is opened once more
+                return
+            texts.append(text)
             before()
             click.echo(f"gmmseg: warning: {clipped(plain(texts[-1]))}", err=True)
         elif sys.warnoptions:

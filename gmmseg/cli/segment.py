@@ -49,7 +49,12 @@ __all__ = ["command"]
 @remote_option
 @memory_option
 @min_size_option
-@pixels("--scribbles", type=SOURCE, help="Strokes (one image): the class of some pixels, 0 where a pixel is free.")
+@pixels(
+    "--scribbles",
+    type=SOURCE,
+    help="Strokes (one image): a label map, 0 where a pixel is free; a mask, 255 is class 1; or colours painted on a "
+    "transparent or white layer or on the photo, numbered as in the rainbow from red: class 1, ... blue, greys last.",
+)
 @pixels(
     "--prior", type=SOURCE, help="Probability of each class at each pixel (one image): .npz, .npy, .tif or .nii.gz."
 )
@@ -73,6 +78,7 @@ __all__ = ["command"]
     help="How probabilities are stored: integers are in proportion.  [default: float32]",
 )
 @output("--overlay", type=FILE, help="Classes laid over the picture (one image): .png, .tif, .jpg or .webp.")
+@output("--legend", is_flag=True, help="Add a strip with the colours and names of the classes below --overlay.")
 @output("--contours", type=FILE, help="Outlines of the classes on the picture (one image): .png, .tif, .jpg or .webp.")
 @output("--model", type=FILE, help="The fitted classes (one image; without its bias field): .json.")
 @output("--overwrite", is_flag=True, help="Replace files that exist.")

@@ -275,6 +275,10 @@ def saving_parameters(context: click.Context) -> dict[str, dict[str, Any]]:
         path = given.get(layer.output)
         tiff = path is not None and path.suffix.lower() in (".tif", ".tiff")
         saving[layer.output] = {"cog": True} if given["cog"] and tiff else {}
+    if given.get("legend"):
+        if given["overlay"] is None:
+            raise click.UsageError("--legend is of --overlay FILE, which is not given")
+        saving["overlay"] = {"legend": True}
     if given["soft_type"] is not None:
         saving["soft"]["dtype"] = given["soft_type"]
     return saving

@@ -24,8 +24,9 @@ def class_table(classes: Sequence[dict[str, Any]]) -> str:
     Parameters
     ----------
     classes : sequence of dict
-        With "label"; "name", shown where it says more than "class 1", ...; "share", 0 to 1, or "weight"; "color", as
-        "#rrggbb" or None, shown where any class has one; "means", by feature.
+        With "label"; "name", shown where it says more than "class 1", ...; "share", 0 to 1, or "weight"; "map_color",
+        in which label maps and overlays show it, and "color", the mean of its pixels, as "#rrggbb" or None, both shown
+        where any class has one; "means", by feature.
 
     Returns
     -------
@@ -39,13 +40,16 @@ def class_table(classes: Sequence[dict[str, Any]]) -> str:
     columns.append([size, *(_percent(each[size]) for each in classes)])
     # A class without pixels has no colour worth showing.
     colors = [each.get("color") if each[size] else None for each in classes]
+    shown = [each.get("map_color") for each in classes]
+    if any(shown):
+        columns.append(["map", *(color or "-" for color in shown)])
     if any(colors):
         columns.append(["colour", *(color or "-" for color in colors)])
     features = list(classes[0]["means"])
     for feature in features[:_MOST_FEATURES]:
         columns.append([plain(feature), *_rounded([each["means"][feature] for each in classes])])
     widths = [max(map(len, column)) for column in columns]
-    swatches = _swatches(colors)
+    swatches = [first + second for first, second in zip(_swatches(shown), _swatches(colors), strict=True)]
     lines = [
         swatch + "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
         for swatch, cells in zip(swatches, zip(*columns, strict=True), strict=True)

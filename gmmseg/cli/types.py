@@ -20,6 +20,7 @@ __all__ = [
     "Bytes",
     "ChannelAxis",
     "Channels",
+    "Classes",
     "Command",
     "Covariance",
     "Features",
@@ -31,6 +32,7 @@ __all__ = [
     "Option",
     "Outliers",
     "Positive",
+    "Renamed",
     "WholeNumber",
 ]
 
@@ -341,6 +343,42 @@ class Names(_ParamType):
         names = tuple(part.strip() for part in str(value).split(","))
         if not all(names):
             self.fail(f"{value} has an empty name; give one name a class, as in water,forest,city", param, ctx)
+        return names
+
+
+class Classes(_ParamType):
+    """Numbers or names of classes with commas between them, as in 1,3 or water,forest."""
+
+    name = "1,2,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int | str, ...]:
+        """Split the list; which classes there are depends on the file."""
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in str(value).split(",")]
+        if not all(parts):
+            self.fail(f"{value!r} has an empty place; use numbers or names of classes, as in 1,3 or water", param, ctx)
+        return tuple(map(_class, parts))
+
+
+def _class(text: str) -> int | str:
+    """Return the number of a class, or its name."""
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
+class Renamed(_ParamType):
+    """Names of classes by number or name, with commas between them, as in 1=water,2=forest."""
+
+    name = "1=A,2=B,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[int | str, str]:
+        """Split the names."""
+        if isinstance(value, dict):
+            return value
+        parts = [part.partition("=") for part in str(value).split(",")]
+        names = {_class(old.strip()): new.strip() for old, _, new in parts}
+        if len(names) < len(parts) or not all(old != "" and new for old, new in names.items()):
+            self.fail(f"{value} is not usable; give each class one new name, as in 1=water,2=forest", param, ctx)
         return names
 
 

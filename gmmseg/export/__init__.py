@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gmmseg.export.files import check_export as check_export
     from gmmseg.export.files import write_export as write_export
     from gmmseg.export.georeference import Place as Place
+    from gmmseg.export.georeference import colors_in as colors_in
     from gmmseg.export.georeference import names_in as names_in
     from gmmseg.export.georeference import place_in as place_in
     from gmmseg.export.georeference import place_of as place_of
@@ -33,6 +34,7 @@ _HOMES = {
     "Place": "gmmseg.export.georeference",
     "Polygon": "gmmseg.export.polygons",
     "check_export": "gmmseg.export.files",
+    "colors_in": "gmmseg.export.georeference",
     "find_instances": "gmmseg.export.instances",
     "names_in": "gmmseg.export.georeference",
     "place_in": "gmmseg.export.georeference",

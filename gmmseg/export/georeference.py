@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gmmseg.errors import InputError
 from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.io.formats import identify
 
-__all__ = ["Place", "names_in", "place_in", "place_of"]
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Place", "colors_in", "names_in", "place_in", "place_of"]
 
 
 def place_of(image: Image) -> Place | None:
@@ -35,19 +39,30 @@ def names_in(path: Path) -> tuple[str, ...] | None:
     Parameters
     ----------
     path : Path
-        A .npz file with an array "class_names", or a raster with GDAL's category names in NAME.aux.xml beside it.
+        Any label map of gmmseg whose classes have names of their own, but .npy: PNG has them in a text chunk, TIFF in
+        its description or in GDAL's metadata, .npz in an array "class_names", NIfTI in an extension of the header,
+        DICOM as the labels of segments. Also rasters with GDAL's category names in NAME.aux.xml beside them, which go
+        before what the file itself says, and NIfTI files with a label table of ITK-SNAP.
 
     Raises
     ------
     InputError
         The names cannot be read.
     """
-    names = identify(path).class_names(path)
-    if names is not None:
-        return names
     beside = path.with_name(f"{path.name}.aux.xml")
-    if not beside.is_file():
-        return None
+    return (_categories(beside) if beside.is_file() else None) or identify(path).class_names(path)
+
+
+def colors_in(path: Path) -> np.ndarray | None:
+    """Return the colours that a label map has for its classes, class 1 first, (n, 3) uint8; None where it has none.
+
+    Those of a palette or a colour map, of an array "class_colors" in a .npz file, or of a label table of ITK-SNAP.
+    """
+    return identify(path).class_colors(path)
+
+
+def _categories(beside: Path) -> tuple[str, ...] | None:
+    """Return the category names in a side file of GDAL."""
     from xml.etree import ElementTree
 
     try:

@@ -13,13 +13,14 @@ from gmmseg.io.palette import palette as default_palette
 if TYPE_CHECKING:
     from gmmseg.image import Image
 
-__all__ = ["DRAWINGS", "contours", "overlay"]
+__all__ = ["DRAWINGS", "contours", "overlay", "shown"]
 
 # Rows are blended in strips of about this many pixels, which bounds the temporary float arrays to some 20 MB.
 _STRIP_PIXELS = 1 << 19
 # A stretch needs two percentiles, which this many samples give to a fraction of a grey level.
 _STRETCH_SAMPLES = 1_000_000
 _BOUNDARY_DARKNESS = 0.45
+_TWELVE_BITS = 4095  # cameras that store these in 16 bits leave most of them unused
 _LINE = 1000  # pixels of the longer side for each pixel of a line's width
 # Yellow, magenta, cyan, green, red, blue: lines have the one farthest from the pixels they are drawn on.
 _LINE_COLORS = ((255, 255, 0), (255, 0, 255), (0, 255, 255), (0, 255, 0), (255, 0, 0), (0, 0, 255))
@@ -112,6 +113,41 @@ def contours(
         line = cv2.dilate(line.view(np.uint8), disc).view(bool)
     drawn[line] = _standing_out(drawn[line]) if color is None else color
     return drawn
+
+
+def shown(image: Image) -> np.ndarray:
+    """Return a picture as red, green and blue of 8 bits, shape (rows, columns, 3), with the tones that it has.
+
+    Colour and grey of 8 bits are as they are, and of 16 bits in proportion, where they use more than a sixteenth of
+    what 16 bits hold; colour of floats spans 0 to 1. Anything else is stretched as in `overlay`.
+    """
+    pixels, top = image.pixels, _top(image)
+    if top is None:
+        drawn = np.empty((*image.shape, 3), np.uint8)
+        for rows, picture in _pictures(image):
+            drawn[rows] = np.rint(picture, out=picture)
+        return drawn
+    values = image.array
+    if pixels.dtype != np.uint8:
+        scaled = np.empty(values.shape, np.uint8)
+        step = max(1, _STRIP_PIXELS // image.shape[1])
+        for start in range(0, image.shape[0], step):
+            part = np.nan_to_num(values[start : start + step].astype(np.float32) * np.float32(255 / top))
+            scaled[start : start + step] = np.rint(np.clip(part, 0, 255))
+        values = scaled
+    return values if values.shape[-1] == 3 else np.repeat(values[..., :1], 3, axis=-1)
+
+
+def _top(image: Image) -> float | None:
+    """Return the number that stands for white; None where only the pixels can tell."""
+    dtype = image.pixels.dtype
+    if not image.color and image.n_channels != 1:
+        return None
+    if dtype == np.uint8:
+        return 255
+    if dtype == np.uint16 and image.array.max(initial=0) > _TWELVE_BITS:
+        return 65535
+    return 1 if dtype.kind == "f" and image.color else None
 
 
 DRAWINGS: dict[str, Callable[[Image, np.ndarray], np.ndarray]] = {"overlay": overlay, "contours": contours}

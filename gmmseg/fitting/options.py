@@ -80,12 +80,13 @@ class Hints:
         if not self.given:
             return None
         self.require_one(image)
-        from gmmseg.io.reading import read_labels, read_probabilities  # here, because most runs have no hints
+        from gmmseg.io.reading import read_probabilities  # here, because most runs have no hints
+        from gmmseg.io.strokes import strokes_of  # here, for the same reason
         from gmmseg.spatial.guidance import Guidance  # here, for the same reason
 
         scribbles, prior = self.scribbles, self.prior
-        if isinstance(scribbles, str | os.PathLike):
-            scribbles = read_labels(Path(scribbles))
+        if scribbles is not None:
+            scribbles = strokes_of(scribbles, image, k)
         if isinstance(prior, str | os.PathLike):
             prior = read_probabilities(Path(prior))
         return Guidance.of(image, k, scribbles, prior, self.prior_weight)

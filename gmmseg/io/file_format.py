@@ -144,6 +144,10 @@ class FileFormat(Protocol):
         """Return the names of classes in a file of labels, class 1 first."""
         return None
 
+    def class_colors(self, path: Path) -> np.ndarray | None:
+        """Return the colours that a file of labels has for its classes, class 1 first, (n, 3) uint8."""
+        return None
+
     def prepare(self) -> None:
         """Load what decodes files, so that a thread that reads one next need not share the interpreter."""
 
@@ -257,6 +261,11 @@ class BuiltIn(FileFormat):
         """Return the names of classes in a file."""
         names: tuple[str, ...] | None = self._load().class_names(path) if "class_names" in self.answers else None
         return names
+
+    def class_colors(self, path: Path) -> np.ndarray | None:
+        """Return the colours of classes in a file."""
+        colors: np.ndarray | None = self._load().class_colors(path) if "class_colors" in self.answers else None
+        return colors
 
     def prepare(self) -> None:
         """Load what decodes files."""

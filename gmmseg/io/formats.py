@@ -56,6 +56,7 @@ FORMATS: tuple[FileFormat, ...] = (
         ((0, b"\x89PNG\r\n\x1a\n"),),
         planar=True,
         decoder="picture.opencv",
+        answers=frozenset({"class_names", "class_colors"}),
     ),
     BuiltIn(
         "JPEG",
@@ -72,7 +73,7 @@ FORMATS: tuple[FileFormat, ...] = (
         labels=".tif",
         beside=dict.fromkeys(_NUMBERS, (".aux.xml",)),  # coordinate systems that GeoTIFF has no keys for
         lettered=True,
-        answers=frozenset({"place", "suffix_of_labels"}),
+        answers=frozenset({"place", "suffix_of_labels", "class_names", "class_colors"}),
     ),
     BuiltIn("WebP", {".webp": _PICTURE}, "picture.format:WEBP", ((8, b"WEBP"),)),
     BuiltIn("BMP", {".bmp": _NOTHING}, "picture.format:BMP", ((0, b"BM"),), weak=True),
@@ -102,7 +103,7 @@ FORMATS: tuple[FileFormat, ...] = (
         ((0, b"PK\x03\x04"), (0, b"PK\x05\x06")),
         weak=True,
         lettered=True,
-        answers=frozenset({"class_names"}),
+        answers=frozenset({"class_names", "class_colors"}),
     ),
     BuiltIn(
         "NIfTI",
@@ -113,6 +114,7 @@ FORMATS: tuple[FileFormat, ...] = (
         beside={"labels": (".txt",)},  # names of classes
         extra="medical",
         needs="nibabel",
+        answers=frozenset({"class_names", "class_colors"}),
     ),
     BuiltIn(
         "NRRD",
@@ -151,13 +153,19 @@ FORMATS: tuple[FileFormat, ...] = (
         extra="medical",
         needs="pydicom",
         refusals={"map": "DICOM segmentations hold classes, not numbers; write .nii.gz, .tif or .npy"},
-        answers=frozenset({"check", "suffix_of_labels"}),
+        answers=frozenset({"check", "suffix_of_labels", "class_names"}),
     ),
 )
 """Those that come with gmmseg and say in their first bytes what they are, in the order in which messages name them."""
 
 GDAL: FileFormat = BuiltIn(
-    "GDAL raster", {}, "raster.format", labels=".tif", extra="geo", needs="rasterio", answers=frozenset({"sniff"})
+    "GDAL raster",
+    {},
+    "raster.format",
+    labels=".tif",
+    extra="geo",
+    needs="rasterio",
+    answers=frozenset({"sniff", "class_colors"}),
 )
 """What only GDAL can tell, by trying, and read. GeoTIFF files are TIFF files, which go there by themselves."""
 

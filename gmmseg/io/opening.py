@@ -25,8 +25,8 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
     Parameters
     ----------
     source : path-like, array_like, Image, bytes, file object, or an image of another library
-        An Image is taken as it is, but for the mask and the channels. See `gmmseg.io.other_libraries` for what is known of
-        others.
+        An Image is taken as it is, but for the mask and the channels. `gmmseg.io.other_libraries` says what is known
+        of others.
     reading : Reading
 
     Raises

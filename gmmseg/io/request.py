@@ -58,6 +58,8 @@ class Reading:
         Whether complex numbers of a raster are taken by their magnitude; they are refused otherwise.
     allow_remote : bool
         Whether images may be fetched from the network.
+    indices : bool
+        Whether numbers that a palette or a colour table gives colours are read as numbers, as of label maps.
     """
 
     mask: Any = None
@@ -74,6 +76,7 @@ class Reading:
     mask_values: str | None = None
     magnitude: bool = False
     allow_remote: bool = False
+    indices: bool = False
 
     def __post_init__(self) -> None:
         """Allow what any ordinary file needs, however little memory there is for pixels."""

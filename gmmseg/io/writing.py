@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Windows = Iterable[tuple[Window, np.ndarray]]
 
 __all__ = [
+    "check_opacity",
     "check_picture",
     "check_target",
     "is_picture",
@@ -32,6 +33,8 @@ __all__ = [
     "write_rgb",
     "write_windows",
 ]
+
+_WITH_OPACITY = ("PNG", "WebP")
 
 
 def check_target(
@@ -89,6 +92,13 @@ def check_picture(path: Path, image: Image) -> None:
             f"{path}: {choose(path, kind='picture').name} holds 8 bits of grey or colour, {image.name} has "
             f"{image.n_channels} x {image.pixels.dtype} on {image.ndim} axes; use .tif, .npy, .npz, .nii or .nii.gz"
         )
+
+
+def check_opacity(path: Path) -> None:
+    """Raise OutputError where pictures in a file of this name are not written with opacity."""
+    known = choose(path, kind="picture").name
+    if known not in _WITH_OPACITY:
+        raise OutputError(f"{path}: {known} pictures are not written with transparency; use .png, or give a background")
 
 
 def write_labels(
@@ -325,14 +335,14 @@ def write_layer(
 def write_rgb(
     path: str | os.PathLike[str], rgb: np.ndarray, *, image: Image | None = None, overwrite: bool = False
 ) -> None:
-    """Write an RGB picture, such as an overlay, or one of grey values.
+    """Write an RGB picture, such as an overlay, one of grey values, or one with opacity, such as a cut-out.
 
     Parameters
     ----------
     path : path-like
         .png, .tif, .jpg or .webp.
     rgb : ndarray of uint8, shape (rows, columns, 3), or (rows, columns) but not as .tif
-        The picture.
+        The picture; (rows, columns, 4) as .png and .webp.
     image : Image, optional
         Its resolution, and in TIFF its georeferencing, are written too where the sizes agree.
     overwrite : bool
@@ -348,7 +358,9 @@ def write_rgb(
     import numpy as np
 
     pixels = np.asarray(rgb)
-    if pixels.shape[2:] not in ((), (3,)) or pixels.ndim < 2 or pixels.dtype != np.uint8 or pixels.size == 0:
+    if pixels.shape[2:] == (4,):
+        check_opacity(Path(path))
+    if pixels.shape[2:] not in ((), (3,), (4,)) or pixels.ndim < 2 or pixels.dtype != np.uint8 or pixels.size == 0:
         raise ParameterError(
             f"the picture has shape {pixels.shape} and dtype {pixels.dtype}, expected (rows, columns, 3) uint8"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,8 @@ from gmmseg.errors import ParameterError
 from gmmseg.features.contrast import contrast
 from gmmseg.image import Image
 from gmmseg.image.windows import Window, everything
+from gmmseg.io.classes import class_numbers
+from gmmseg.io.palette import palette
 from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.layers import Layer, layer_named
 from gmmseg.labelling.summary import ClassSummary, Tally
@@ -34,6 +36,9 @@ __all__ = ["Segmentation"]
 Array = NDArray[Any]
 
 _LABELS = layer_named("labels")
+
+MOST_FEATHER = 100
+"""Pixels."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -127,17 +132,87 @@ class Segmentation:
 
         return corrected(self.image, self.rule.bias)
 
-    def mask(self, label: int) -> Array:
-        """Return the pixels of one class as a boolean array (*spatial)."""
-        if label not in range(self.model.k + 1):
-            raise ParameterError(f"label={label!r} is no class of this segmentation; use 0 (no data) to {self.model.k}")
-        return np.asarray(self.labels == label)
+    def mask(self, label: int | str | Iterable[int | str]) -> Array:
+        """Return the pixels of a class, by its number or name, or of several as a boolean array (*spatial).
+
+        0 and "no data" are the pixels without data.
+        """
+        numbers = class_numbers(label, {0: "no data", **self._names}, where=self.image.name)
+        if len(numbers) == 1:
+            return np.asarray(self.labels == numbers[0])
+        chosen = np.zeros(256, bool)
+        chosen[[*numbers]] = True
+        return np.asarray(chosen[self.labels])
+
+    def cutout(
+        self,
+        label: int | str | Iterable[int | str],
+        *,
+        background: str | None = None,
+        crop: bool = False,
+        feather: float = 0.0,
+    ) -> Array:
+        """Cut classes out of a picture: red, green, blue and opacity (rows, columns, 4), uint8.
+
+        Parameters
+        ----------
+        label : int, str, or iterable of these
+            Classes by number or name.
+        background : str, optional
+            A colour such as "white" or "#ff8000" that they are laid on; transparent where None.
+        crop : bool
+            Whether only the rectangle around them is returned.
+        feather : float
+            Pixels over which edges fade, beyond the two or three by the probabilities.
+
+        Raises
+        ------
+        ParameterError
+            There is no such class, no pixel of it, or no such colour; or the image is a volume.
+        """
+        from gmmseg.export.cutout import color_of, cut_out, soft_mask  # here, because most runs cut nothing out
+
+        numbers = class_numbers(label, self._names, where=self.image.name)
+        if background is not None:
+            color_of(background)  # refused before anything is computed
+        if not 0 <= feather <= MOST_FEATHER:
+            raise ParameterError(f"feather={feather!r} is no width of an edge; use 0 to {MOST_FEATHER} pixels")
+        chosen = np.isin(np.arange(1, self.model.k + 1), numbers)
+        probable = self.probabilities
+        best = probable[chosen].max(axis=0)
+        others = probable[~chosen].max(axis=0, initial=0)
+        share = best / np.maximum(best + others, np.float32(1e-6))
+        alpha = soft_mask(self.mask(numbers), share, float(feather))
+        alpha[self.labels == 0] = 0
+        return cut_out(self.image, alpha, background=background, crop=crop)
+
+    def overlay(self, *, alpha: float = 0.5, legend: bool = False) -> Array:
+        """Return the picture with the colours of its classes laid over it (rows, columns, 3), uint8.
+
+        With a `legend`, a strip with colours, names and shares of the classes is added below. See
+        `gmmseg.export.overlay.overlay`.
+        """
+        from gmmseg.export.legend import with_legend  # here, because most runs draw nothing
+        from gmmseg.export.overlay import overlay  # here, because most runs draw nothing
+
+        drawn = overlay(self.image, self.labels, alpha=alpha)
+        return with_legend(drawn, self.legend) if legend else drawn
+
+    @property
+    def legend(self) -> list[tuple[tuple[int, int, int], str]]:
+        """Colour and text of each class that has pixels, for `gmmseg.export.legend.with_legend`."""
+        return [(each.map_color, f"{each.name}  {100 * each.share:.1f} %") for each in self.classes if each.share]
+
+    @property
+    def _names(self) -> dict[int, str]:
+        """Names of the classes by their numbers."""
+        return dict(enumerate(self.model.class_names, 1))
 
     @cached_property
     def classes(self) -> tuple[ClassSummary, ...]:
         """The classes' names, shares, colours and means."""
         labels = None if self._tally.complete else self.labels  # of an image in its file they are counted on the way
-        tally = self._tally
+        tally, shown = self._tally, palette(self.model.k).tolist()
         if labels is not None and not tally.complete:
             window = everything(self.image.shape)
             tally.add(window, labels, tally.sample(window, self.image.array))
@@ -149,6 +224,7 @@ class Segmentation:
                 share=float(tally.counts[i + 1] / max(1, tally.counts[1:].sum())),
                 color=colors[i],
                 means={f: float(m) for f, m in zip(self.model.plane_names, self.model.means[i], strict=True)},
+                map_color=(shown[i + 1][0], shown[i + 1][1], shown[i + 1][2]),
             )
             for i, name in enumerate(self.model.class_names)
         )

@@ -31,6 +31,8 @@ class ClassSummary:
         Mean red, green and blue, 0 to 255; None for images that are not colour and for classes of hardly any pixel.
     means : dict of str to float
         Mean of each feature under the model, in its own unit.
+    map_color : tuple of int
+        Red, green and blue that label maps, overlays and figures show the class in.
     """
 
     label: int
@@ -38,6 +40,7 @@ class ClassSummary:
     share: float
     color: tuple[int, int, int] | None
     means: dict[str, float]
+    map_color: tuple[int, int, int]
 
 
 class Tally:

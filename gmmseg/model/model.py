@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from gmmseg.features import Recipe
 from gmmseg.image import Image
 from gmmseg.image.grey import as_grey
 from gmmseg.io.atomic import atomic_file
+from gmmseg.io.classes import regroup
 from gmmseg.io.formats import SCENES, identify
 from gmmseg.kernels import Densities
 from gmmseg.kernels.blas import ALONE
@@ -265,6 +267,33 @@ class Model:
                 f"{self.recipe}, this image is {_kind(image.color, image.n_channels, found)}; "
                 "fit a model to images of its kind"
             )
+
+    def relabel(self, *, merge: Any = (), rename: Mapping[Any, str] | None = None) -> Model:
+        """Return the model with classes merged, as groups of their components, and renamed.
+
+        Parameters
+        ----------
+        merge : iterable of groups, or one group
+            Classes by number or name, as in `merge=(3, 4)` or `merge=[(3, 4), ("oak", "pine")]`. A group keeps the
+            lowest of the numbers and the name of the class that is named first; numbers above those that go move down.
+        rename : mapping of (int or str) to str, optional
+            New names, as in `{1: "water"}`; of a group by any of its classes.
+
+        Raises
+        ------
+        ParameterError
+            A class does not exist, or is in two groups, or two classes would have one name.
+        """
+        names = dict(enumerate(self.class_names, 1))
+        changes = regroup(names, merge=merge, rename=rename, where="the model")
+        k = len(changes.names)
+        if k == self.k:
+            return replace(self, class_names=changes.names)
+        own = np.eye(self.k) if self.memberships is None else self.memberships
+        memberships = np.zeros((k, own.shape[1]))
+        for old, new in changes.numbers.items():
+            memberships[new - 1] += own[old - 1]
+        return replace(self, class_names=changes.names, memberships=memberships)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the model as JSON; numbers are kept to the last bit.

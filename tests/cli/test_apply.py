@@ -41,7 +41,7 @@ def test_the_same_classes_in_other_images(run, model, folder):
     assert (finished.code, finished.err) == (0, "")
     first, second = finished.out.split("\n\n")
     assert first.startswith("wrote labels/one_labels.png: 60 x 40 pixels, 3 classes, ")
-    assert second.splitlines()[1].split() == ["class", "name", "share", "intensity"]
+    assert second.splitlines()[1].split() == ["class", "name", "share", "map", "intensity"]
     for name in ("one", "two"):
         expected = gmmseg.apply(model, f"{name}.png").labels
         np.testing.assert_array_equal(labels_of(folder / "labels" / f"{name}_labels.png"), expected)

@@ -47,7 +47,7 @@ def test_the_command_takes_a_stack_and_never_writes_over_its_files(run, pair):
     path, values = pair
     code, out, err = run("segment", path, "-k", 2, "-o", "labels.npy")
     assert (code, err) == (0, "")
-    assert out.splitlines()[1].split() == ["class", "share", "t1", "t2"]
+    assert out.splitlines()[1].split() == ["class", "share", "map", "t1", "t2"]
     code, _, err = run("segment", path, "-k", 2, "-o", "t2.npy", "--overwrite")
     assert code == 2
     assert "t2.npy, which is an input" in err

@@ -140,3 +140,12 @@ def test_what_is_no_label_map(refuse):
 def test_help_loads_nothing_heavy(fresh_python):
     code = "import sys; from gmmseg.cli import main; main(['export', '--help']); print('numpy' in sys.modules)"
     assert fresh_python(code).splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.nii.gz", "a.npz"])
+def test_names_given_to_segment_are_known_to_export(run, folder, name):
+    assert run("segment", "photo.png", "-k", 2, "--class-names", "sea,land", "-o", name, "-q").code == 0
+    assert run("relabel", name, "--rename", "sea=water", "-o", f"b{name[1:]}").code == 0
+    for labels, names in ((name, ["sea", "land"]), (f"b{name[1:]}", ["water", "land"])):
+        record = json.loads(run("export", labels, "--to", "coco", "--json", "--overwrite").out)
+        assert record["classes"] == names

@@ -89,3 +89,11 @@ def test_what_is_missing_is_said_on_one_line(run, folder):
         found.err
         == f"gmmseg: warning: {first}: 1 of 2 planes are missing with the file '1.ome.tif'; they are no data\n"
     )
+
+
+def test_names_of_classes_in_a_label_map(run, folder):
+    run("segment", "photo.png", "-k", 2, "--class-names", "sea,land", "-o", "a.png", "-q")
+    assert "class_names  sea, land\n" in run("info", "a.png").out
+    assert json.loads(run("info", "a.png", "--json").out)["class_names"] == ["sea", "land"]
+    run("segment", "photo.png", "-k", 2, "-o", "b.nii", "-q")
+    assert "class_names" not in run("info", "b.nii").out

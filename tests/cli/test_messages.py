@@ -1,13 +1,14 @@
 """The library's messages, in Python's words, become those of the command line."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 
-from gmmseg.cli.messages import explain
-from gmmseg.errors import InputError, OutputError
+from gmmseg.cli.messages import collected_warnings, explain
+from gmmseg.errors import DataWarning, InputError, OutputError
 from gmmseg.io import read, write_labels
 
 
@@ -86,3 +87,11 @@ def test_no_option_is_asked_for_that_the_command_does_not_have():
     assert explain(error).endswith("; raise --memory")
     assert explain(error, options=["memory", "mask"]).endswith("; raise --memory")
     assert explain(error, options=["mask"]).endswith("; reduce it or cut it into tiles")
+
+
+def test_the_same_warning_is_printed_once(capsys):
+    with collected_warnings(lambda: None) as texts:
+        for number in (1, 1, 2):
+            warnings.warn(f"page {number} is missing", DataWarning, stacklevel=1)
+    assert texts == ["page 1 is missing", "page 2 is missing"]
+    assert capsys.readouterr().err.count("page 1") == 1

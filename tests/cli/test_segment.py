@@ -28,7 +28,7 @@ def test_the_first_minute(run, folder):
     assert (finished.code, finished.err) == (0, "")
     title, header, *rows = finished.out.splitlines()
     assert title.startswith("wrote photo_labels.png: 60 x 40 pixels, 3 classes, ")
-    assert header.split() == ["class", "share", "colour", "L", "a", "b", "x", "y"]
+    assert header.split() == ["class", "share", "map", "colour", "L", "a", "b", "x", "y"]
     assert [row.split()[0] for row in rows] == ["1", "2", "3"]
     assert len({len(row) for row in (header, *rows)}) == 1
     assert "\x1b" not in finished.out
@@ -193,3 +193,15 @@ def test_a_hyperspectral_image_is_segmented_and_its_model_applied(run, rng):
     np.testing.assert_array_equal(np.load("one.npy"), np.broadcast_to(1 + (np.arange(30) > 14), (20, 30)))
     np.testing.assert_array_equal(np.load("two.npy"), np.load("one.npy"))
     assert json.loads(run("info", "m.json", "--json").out)["covariance"] == "tied"
+
+
+def test_a_legend_below_the_overlay(run, folder):
+    arguments = ("segment", "photo.png", "-k", 2, "--class-names", "sea,land", "--overwrite", "-q", "--overlay")
+    assert run(*arguments, "plain.png").code == 0
+    assert run(*arguments, "o.png", "--legend", "--model", "m.json").code == 0
+    plain, with_legend = (np.asarray(Pillow.open(name)) for name in ("plain.png", "o.png"))
+    np.testing.assert_array_equal(with_legend[:40], plain)
+    assert len(with_legend) > 40
+    assert run("apply", "m.json", "photo.png", "-o", "b.png", "--overlay", "p.png", "--legend", "-q").code == 0
+    np.testing.assert_array_equal(np.asarray(Pillow.open("p.png"))[40:], with_legend[40:])
+    assert "--legend is of --overlay FILE, which is not given" in run("segment", "photo.png", "--legend").err

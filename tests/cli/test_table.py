@@ -71,3 +71,19 @@ def test_small_things_that_are_printed():
     assert [finite(each) for each in (1.5, math.nan, math.inf)] == [1.5, None, None]
     assert pairs([("a", 1), ("long name", "x\ny")]) == "a          1\nlong name  x\\ny"
     assert pairs([]) == ""
+
+
+def test_the_color_of_the_map_stands_before_the_mean(monkeypatch):
+    classes = [one(1, 0.25, {}, color="#0a0b0c", map_color="#0072b2"), one(2, 0.75, {}, map_color="#e69f00")]
+    assert [line.split() for line in class_table(classes).splitlines()] == [
+        ["class", "share", "map", "colour"],
+        ["1", "25.0", "%", "#0072b2", "#0a0b0c"],
+        ["2", "75.0", "%", "#e69f00", "-"],
+    ]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    header, first, second = class_table(classes).splitlines()
+    assert first.startswith("\x1b[48;2;0;114;178m  \x1b[0m  \x1b[48;2;10;11;12m  \x1b[0m  ")
+    assert second.startswith("\x1b[48;2;230;159;0m  \x1b[0m      ")
+    assert header.startswith(" " * 8)

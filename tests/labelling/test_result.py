@@ -7,7 +7,9 @@ from PIL import Image as Pillow
 from pycocotools import mask as reference
 
 import gmmseg
+from gmmseg.errors import ParameterError
 from gmmseg.export import Place
+from gmmseg.io.palette import palette
 from gmmseg.spatial.sieve import sieve
 
 
@@ -83,3 +85,17 @@ def test_geojson_is_where_the_image_is(tmp_path):
         [[c, f], [c, f + 20 * e], [c + 10 * a, f + 20 * e], [c + 10 * a, f], [c, f]]
     ]
     assert right["properties"] == {"label": 2, "class": "class 2", "pixels": 200}
+
+
+def test_masks_by_number_name_or_several(specks):
+    seg = gmmseg.segment(specks, k=3, class_names=["low", "mid", "high"])
+    np.testing.assert_array_equal(seg.mask("mid"), seg.labels == 2)
+    np.testing.assert_array_equal(seg.mask(["high", 1]), (seg.labels == 3) | (seg.labels == 1))
+    np.testing.assert_array_equal(seg.mask(0), seg.labels == 0)
+    with pytest.raises(ParameterError, match=r"label='mud' is no class of image; .* 1 \(low\), 2 \(mid\), 3 \(high\)$"):
+        seg.mask("mud")
+
+
+def test_the_color_of_the_map_stands_beside_the_mean(specks):
+    seg = gmmseg.segment(specks, k=3)
+    assert [each.map_color for each in seg.classes] == [tuple(color) for color in palette(3)[1:].tolist()]

@@ -21,6 +21,7 @@ from gmmseg.io.array.boxes import make_room, write_box
 from gmmseg.io.array.in_file import ArrayInFile
 from gmmseg.io.array.preamble import ArrayHeader, filled, read_header
 from gmmseg.io.array.sliced import settled, unread_image
+from gmmseg.io.classes import CLASS_NAMES, own_names
 from gmmseg.io.contents import assembled, narrowed, refuse_options, stored_probabilities
 from gmmseg.io.damage import explained
 from gmmseg.io.meaning import InterpretedSource, Meaning
@@ -201,12 +202,31 @@ class _Npz:
                     )
                 return tuple(map(str, filled(path, entry, header, remedy)))
 
+    def class_colors(self, path: Path) -> np.ndarray | None:
+        """Return what an array "class_colors" holds; None where there is none."""
+        with _explained(path, "NPZ"), zipfile.ZipFile(path) as archive:
+            if "class_colors.npy" not in archive.namelist():
+                return None
+            with _entry(path, archive, "class_colors.npy") as entry:
+                header = read_header(f"{path}: its array of class colours", entry, _remedy("NPZ"))
+                if header.dtype != np.uint8 or header.shape[1:] != (3,) or header.n_bytes > _MOST_NAMES:
+                    raise InputError(f"{path}: class_colors is no array (n, 3) of uint8; {_remedy('NPZ')}")
+                return filled(path, entry, header, _remedy("NPZ"))
+
     def write(self, path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
-        """Write a result, compressed, as "labels", "probabilities" or by the name of a map."""
+        """Write a result, compressed, as "labels", "probabilities" or by the name of a map.
+
+        With labels go "class_names", where the classes have names of their own, and "class_colors", where these are
+        given.
+        """
         _refuse_others(contents)
         array = _stored(contents, assembled(contents, windows))
         key = contents.names[0] if contents.kind == "map" else _KEYS[contents.kind]
         named: dict[str, Any] = {key: array}  # NumPy below 2.2 takes every other word for an array
+        if contents.kind == "labels" and own_names(contents.names):
+            named[CLASS_NAMES] = np.array(contents.names)
+        if contents.kind == "labels" and "palette" in contents.options:
+            named["class_colors"] = np.asarray(contents.options["palette"], np.uint8)[1:]
         with open(path, "x+b") as file:
             np.savez_compressed(file, **named)
         return {}

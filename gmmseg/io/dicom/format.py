@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gmmseg.image.axes import ChannelAxis
     from gmmseg.io.contents import Contents
 
-__all__ = ["check", "describe", "read", "read_labels", "read_probabilities", "suffix_of_labels", "write"]
+__all__ = ["check", "class_names", "describe", "read", "read_labels", "read_probabilities", "suffix_of_labels", "write"]
 
 
 def read(path: Path, reading: Reading) -> Image:
@@ -91,6 +91,15 @@ def read_probabilities(path: Path, reading: Reading) -> np.ndarray:
         raise InputError(f"{path} is no segmentation (DICOM SEG); give one, or probability maps as NIfTI")
     with explained(path):
         return seg.read_probabilities(file, reading)
+
+
+def class_names(path: Path) -> tuple[str, ...] | None:
+    """Return the labels of the segments of a segmentation (DICOM SEG)."""
+    file = _segmentation(path, Reading())
+    if file is None:
+        return None
+    with explained(path):
+        return seg.class_names(file)
 
 
 def _segmentation(path: Path, reading: Reading) -> DicomFile | None:

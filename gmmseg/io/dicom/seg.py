@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from gmmseg.image import Image
     from gmmseg.io.contents import Contents
 
-__all__ = ["check_source", "describe", "read_labels", "read_probabilities", "write"]
+__all__ = ["check_source", "class_names", "describe", "read_labels", "read_probabilities", "write"]
 
 _SEGMENT = "SegmentIdentificationSequence"
 _MOST_BITMAPS = 255
 _MOST_PLANES = 1_000_000
+_MOST_NAMED = 0xFFFF
 _FRAME_PIXEL_BYTES = 16  # of a frame while it is decoded, and divided by the largest value of fractions
 _ELSEWHERE = "write .nii.gz or .npy"
 _FIXED_DATE, _FIXED_TIME = "19700101", "000000"
@@ -273,6 +274,13 @@ def describe(file: DicomFile, reading: Reading) -> dict[str, Any]:
         "segmentation": str(header.SegmentationType).lower(),
         "segments": {str(item.SegmentNumber): text_of(item, "SegmentLabel") for item in header.SegmentSequence},
     }
+
+
+def class_names(file: DicomFile) -> tuple[str, ...] | None:
+    """Return the labels of segments, number 1 first."""
+    found = {int(item.SegmentNumber): text_of(item, "SegmentLabel") for item in file.header.SegmentSequence}
+    largest = max(found, default=0)
+    return tuple(found.get(n) or f"class {n}" for n in range(1, largest + 1)) if 0 < largest <= _MOST_NAMED else None
 
 
 def _frames_with_segments(

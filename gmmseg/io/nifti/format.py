@@ -17,12 +17,15 @@ from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.io.damage import explained
+from gmmseg.io.nifti.extensions import colors_beside, names_in_nifti
 from gmmseg.io.nifti.stored import StoredVolume, VolumeSource
 from gmmseg.io.nifti.write import NiftiPlace, write
 from gmmseg.io.request import Reading, chosen, require_axis, require_bytes, require_room
 from gmmseg.io.unchanged import Stamp
 
 __all__ = [
+    "class_colors",
+    "class_names",
     "describe",
     "geometry_of",
     "read",
@@ -125,6 +128,18 @@ def read_labels(path: Path, reading: Reading) -> np.ndarray:
 def read_probabilities(path: Path, reading: Reading) -> np.ndarray:
     """Read probability maps (n_classes, *spatial), stored as one volume a class."""
     return np.moveaxis(_numbers(path, reading), -1, 0)
+
+
+def class_names(path: Path) -> tuple[str, ...] | None:
+    """Return the names of classes in the header's extension, or else in the label table beside the file."""
+    with _explained(path):
+        return names_in_nifti(path)
+
+
+def class_colors(path: Path) -> np.ndarray | None:
+    """Return the colours in the label table beside the file."""
+    with _explained(path):
+        return colors_beside(path)
 
 
 def describe(path: Path) -> dict[str, Any]:

@@ -85,11 +85,13 @@ def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.nda
         del numbers, mapped
     if contents.kind != "labels" or largest > _MOST_IN_TABLE:
         return {}
-    return {".txt": label_table(largest, contents.names).encode()}
+    return {".txt": label_table(largest, contents.names, contents.options.get("palette")).encode()}
 
 
-def label_table(n_classes: int, names: Sequence[str]) -> str:
+def label_table(n_classes: int, names: Sequence[str], given: np.ndarray | None = None) -> str:
     """Return the label description file of ITK-SNAP: number, colour, opacity, visibility and name of each class.
+
+    The colours are those `given`, 0 first, and of further classes those of `gmmseg.io.palette.palette`.
 
     Examples
     --------
@@ -97,6 +99,8 @@ def label_table(n_classes: int, names: Sequence[str]) -> str:
         1     0  114  178        1  1  1    "white matter"
     """
     colors = palette(255)
+    if given is not None:
+        colors[: len(given)] = given[:256]
     lines = ["# ITK-SnAP Label Description File", "# IDX   -R-  -G-  -B-  -A-- VIS MSH  LABEL"]
     lines.append('    0     0    0    0        0  0  0    "Clear Label"')
     for number in range(1, max(n_classes, len(names)) + 1):

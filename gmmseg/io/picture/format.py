@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gmmseg.errors import DataWarning, InputError, OutputError, ParameterError
 from gmmseg.image import Image
+from gmmseg.io.classes import own_names
 from gmmseg.io.contents import assembled, narrowed, refuse_options
 from gmmseg.io.damage import explained
 from gmmseg.io.file_format import not_probabilities
@@ -276,8 +277,20 @@ def _asked_for(image: Image, reading: Reading, name: str) -> Image:
 class _Png(Picture):
     """PNG, which label maps are written in too: with a palette up to 255 classes, in 16-bit grey above.
 
-    Where they are to be plain, in grey of 8 bits.
+    Where they are to be plain, in grey of 8 bits. Classes with names of their own are named in a text chunk.
     """
+
+    def class_names(self, path: Path) -> tuple[str, ...] | None:
+        """Return the names in the text chunk of a label map."""
+        from gmmseg.io.picture.png_classes import class_names  # here, because most runs read no names
+
+        return class_names(path)
+
+    def class_colors(self, path: Path) -> np.ndarray | None:
+        """Return the palette of a label map."""
+        from gmmseg.io.picture.png_classes import class_colors  # here, because most runs read no colours
+
+        return class_colors(path)
 
     def write(self, path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
         """Write a picture of 8 bits, or a label map."""
@@ -285,8 +298,12 @@ class _Png(Picture):
 
         labels = contents.kind == "labels"
         refuse_options(contents, "palette" if labels else None)
-        pixels, palette = assembled(contents, windows), None
+        pixels, palette, texts = assembled(contents, windows), None, dict[str, str]()
         if labels:
+            if own_names(contents.names):
+                from gmmseg.io.picture.png_classes import texts_of  # here, because most label maps have no names
+
+                texts = texts_of(contents.names)
             pixels = narrowed(pixels)
             if pixels.dtype.itemsize > 2:
                 raise OutputError(
@@ -294,7 +311,7 @@ class _Png(Picture):
                 )
             palette = None if contents.options.get("plain") else _palette_for(pixels, contents.options.get("palette"))
         with open(path, "x+b") as file:
-            write_png(file, pixels, palette=palette, dpi=contents.dpi)
+            write_png(file, pixels, palette=palette, dpi=contents.dpi, texts=texts)
         return {}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
 import numpy as np
@@ -18,7 +18,8 @@ __all__ = ["write_png"]
 # Strips are cut by size, not by the number of threads, so that the bytes are the same everywhere.
 _STRIP_BYTES = 1 << 20
 _ADLER_BASE = 65521
-_GREY, _RGB, _PALETTE = 0, 2, 3
+_GREY, _RGB, _PALETTE, _RGBA = 0, 2, 3, 6
+_NO_TEXTS: Mapping[str, str] = {}
 
 
 def write_png(
@@ -27,6 +28,7 @@ def write_png(
     *,
     palette: np.ndarray | None = None,
     dpi: tuple[float, float] | None = None,
+    texts: Mapping[str, str] = _NO_TEXTS,
 ) -> None:
     """Write pixels as a PNG file.
 
@@ -34,12 +36,14 @@ def write_png(
     ----------
     file : BinaryIO
         Open for writing.
-    pixels : ndarray of uint8 or uint16, shape (rows, columns), or uint8, shape (rows, columns, 3)
-        Palette indices or grey values, or RGB.
+    pixels : ndarray of uint8 or uint16, shape (rows, columns), or uint8, shape (rows, columns, 3 or 4)
+        Palette indices or grey values, RGB, or RGB and alpha.
     palette : ndarray of uint8, shape (n_colors, 3), optional
         Makes 2-D uint8 pixels indices into these colours; at most 256.
     dpi : tuple of float, optional
         Horizontal and vertical resolution in pixels an inch.
+    texts : mapping of str to str
+        Remarks by their keywords, in UTF-8 (chunks iTXt).
 
     Notes
     -----
@@ -47,13 +51,16 @@ def write_png(
     RGB rows are stored as differences from the row above.
     """
     rows, columns = pixels.shape[:2]
-    color = _RGB if pixels.ndim == 3 else _GREY if palette is None else _PALETTE
+    flat = _GREY if palette is None else _PALETTE
+    color = flat if pixels.ndim == 2 else _RGB if pixels.shape[-1] == 3 else _RGBA
     file.write(b"\x89PNG\r\n\x1a\n")
     bits = 8 * pixels.dtype.itemsize
     _chunk(file, b"IHDR", struct.pack(">IIBBBBB", columns, rows, bits, color, 0, 0, 0))
     if dpi is not None and all(0 < value < 1e7 for value in dpi):
         across, down = (round(value / 0.0254) for value in dpi)
         _chunk(file, b"pHYs", struct.pack(">IIB", across, down, 1))
+    for keyword, text in texts.items():
+        _chunk(file, b"iTXt", keyword.encode("latin-1") + b"\0" * 5 + text.encode())
     if palette is not None:
         _chunk(file, b"PLTE", np.ascontiguousarray(palette, np.uint8).tobytes())
     height = max(1, _STRIP_BYTES // max(1, pixels[:1].nbytes))

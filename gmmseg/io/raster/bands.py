@@ -88,8 +88,11 @@ class RasterBands:
         return dtype_without_nodata(self.stored, len(self.indexes))
 
 
-def bands_of(path: Path, dataset: Any, *, magnitude: bool = False) -> RasterBands:
-    """Look at colour interpretation, dtypes, nodata values and masks; complex numbers only by their magnitude."""
+def bands_of(path: Path, dataset: Any, *, indices: bool = False, magnitude: bool = False) -> RasterBands:
+    """Look at colour interpretation, dtypes, nodata values and masks.
+
+    With `indices` colour tables do not count; complex numbers are taken by their `magnitude`, and refused otherwise.
+    """
     if dataset.count == 0:
         parts = ", ".join(name.rsplit(":", 1)[-1] for name in dataset.subdatasets[:6])
         holds = f"holds several rasters ({parts}) and none of its own" if parts else "holds no band"
@@ -104,7 +107,7 @@ def bands_of(path: Path, dataset: Any, *, magnitude: bool = False) -> RasterBand
     color = len(indexes) == 3 and {"red", "green", "blue"} == set(names) and stored.kind == "u"
     if color:
         indexes = (names["red"], names["green"], names["blue"])
-    has_palette = len(indexes) == 1 and "palette" in names and stored in _PALETTES
+    has_palette = not indices and len(indexes) == 1 and "palette" in names and stored in _PALETTES
     palette = _palette(dataset, indexes[0]) if has_palette else None
     every, nodatas = dataset.mask_flag_enums, dataset.nodatavals  # rasterio asks all bands each time
     flags = [{each.name for each in every[index - 1]} for index in indexes]

@@ -28,6 +28,7 @@ from gmmseg.io.request import Reading, kept, require_axis, require_room
 from gmmseg.io.tiff.directories import directories
 
 __all__ = [
+    "class_colors",
     "crs_name",
     "describe",
     "open_raster",
@@ -129,7 +130,8 @@ def open_raster(path: Path, reading: Reading) -> Image:
     with explained(path), environment():
         dataset = open_dataset(path, reading)
         try:
-            source = RasterSource(path, dataset, bands_of(path, dataset, magnitude=reading.magnitude))
+            bands = bands_of(path, dataset, indices=reading.indices, magnitude=reading.magnitude)
+            source = RasterSource(path, dataset, bands)
         except BaseException:
             dataset.close()
             raise
@@ -284,6 +286,13 @@ def read_labels(path: Path, reading: Reading) -> np.ndarray:
         if len(bands.indexes) > 1:
             raise InputError(f"{path} has {len(bands.indexes)} bands, so it is not a label map; give one of integers")
         return np.asarray(dataset.read(bands.indexes[0]))
+
+
+def class_colors(path: Path) -> np.ndarray | None:
+    """Return the colour table of a single band without its colour of 0; None where there is none."""
+    with _opened(path, Reading()) as dataset:
+        palette = bands_of(path, dataset).palette
+    return None if palette is None else palette[1:, :3]
 
 
 def read_probabilities(path: Path, reading: Reading) -> np.ndarray:

@@ -26,7 +26,7 @@ from gmmseg.io.geotiff import Tags, tags_to_keep
 from gmmseg.io.raster.gdal import environment, library, opener, reason_of
 from gmmseg.io.raster.location import NOWHERE, GeoReference
 from gmmseg.io.tiff.segments import encoded, in_order
-from gmmseg.io.tiff.write import resolution_of
+from gmmseg.io.tiff.write import color_map, resolution_of
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -106,7 +106,8 @@ def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.nda
     path : Path
         A temporary file.
     contents : Contents
-        Of two spatial axes. Options: "cog" (bool), a cloud-optimised GeoTIFF with overviews; "dtype" of probabilities:
+        Of two spatial axes. Options: "cog" (bool), a cloud-optimised GeoTIFF with overviews; "palette", the colours of
+        labels, 0 first, (n, 3) uint8, by default those of `gmmseg.io.palette.palette`; "dtype" of probabilities:
         "float32", or "uint8" or "uint16", which are stored as round(p * largest number) with the scale in the band.
     windows : iterable of (tuple of slice, ndarray)
         Together all of the shape, each pixel once.
@@ -134,7 +135,8 @@ def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.nda
     else:
         _write_plain(path, contents, windows)
     geo = _reference(contents.image)
-    content = side_file(contents.names if contents.kind == "labels" else (), _crs_beside(geo))
+    labels = contents.kind == "labels"
+    content = side_file(contents.names if labels else (), _colors(contents) if labels else None, _crs_beside(geo))
     return {} if content is None else {".aux.xml": content}
 
 
@@ -144,7 +146,7 @@ def _write_plain(path: Path, contents: Contents, windows: Iterable[tuple[Window,
     plan = _plan(contents)
     options: dict[str, Any] = {"photometric": "minisblack"}
     if contents.kind == "labels" and plan.dtype == np.uint8 and not contents.options.get("plain"):
-        options = {"photometric": "palette", "colormap": _color_map()}
+        options = {"photometric": "palette", "colormap": color_map(_colors(contents))}
     elif plan.n_bands > 1:
         options |= {"planarconfig": "contig", "extrasamples": [0] * (plan.n_bands - 1)}
     tags = _header_tags(plan, contents)
@@ -201,11 +203,14 @@ def _overlap(whole: slice, start: int, length: int) -> slice:
     return slice(max(whole.start, start), min(whole.stop, start + length))
 
 
-def _color_map() -> np.ndarray:
+def _colors(contents: Contents) -> np.ndarray:
+    """Return the colours of labels, 0 first, (256, 3): those given, and further ones of the palette."""
     from gmmseg.io.palette import palette  # here, because only labels have colours
 
-    # Programs multiply 8-bit colours by 257 or by 256; the upper byte is the same.
-    return np.ascontiguousarray(palette(255).T.astype(np.uint16) * 257)
+    colors, given = palette(255), contents.options.get("palette")
+    if given is not None:
+        colors[: len(given)] = given[:256]
+    return colors
 
 
 def location_tags(geo: GeoReference) -> Tags:
@@ -310,23 +315,20 @@ def _crs_beside(geo: GeoReference) -> str | None:
         return None if header.crs else geo.crs
 
 
-def side_file(names: tuple[str, ...], crs: str | None) -> bytes | None:
+def side_file(names: tuple[str, ...], colors: np.ndarray | None, crs: str | None) -> bytes | None:
     """Return what GDAL keeps beside a file (PAM): the coordinate system, names of categories and their table."""
     root = ElementTree.Element("PAMDataset")
     if crs is not None:
         ElementTree.SubElement(root, "SRS").text = crs
-    if names:
-        _add_classes(ElementTree.SubElement(root, "PAMRasterBand", band="1"), names)
+    if names and colors is not None:
+        _add_classes(ElementTree.SubElement(root, "PAMRasterBand", band="1"), names, colors)
     if not len(root):
         return None
     ElementTree.indent(root)
     return bytes(ElementTree.tostring(root, encoding="utf-8"))
 
 
-def _add_classes(band: ElementTree.Element, names: tuple[str, ...]) -> None:
-    from gmmseg.io.palette import palette  # here, because only labels have colours
-
-    colors = palette(min(len(names), 255))
+def _add_classes(band: ElementTree.Element, names: tuple[str, ...], colors: np.ndarray) -> None:
     categories = ElementTree.SubElement(band, "CategoryNames")
     table = ElementTree.SubElement(band, "GDALRasterAttributeTable", tableType="thematic")
     # Types: 0 integer, 2 text. Usages: 5 value, 2 name, 6 to 8 red, green and blue.

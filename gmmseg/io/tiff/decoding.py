@@ -77,6 +77,8 @@ def read_tiff(path: Path, reading: Reading) -> Image:
         native = TiffPlace(tags_to_keep(series.keyframe), facts.attributes, facts.imagej, facts.family, _n_levels(tiff))
         whole = _Whole(layout.shape, series.dtype, lambda: layout.arrange(_decode(path, series, reading, layout)))
         meaning = replace(layout.meaning, tags=native.tags)
+        if reading.indices and meaning.palette is not None:
+            meaning = replace(meaning, color=False, palette=None)
         metadata, place = _resolution(series.keyframe), place_of_tags(native)
         pixels = InterpretedSource(whole, meaning)
         image = Image(pixels, name=str(path), metadata=metadata, place=place, time=layout.time)

@@ -12,6 +12,7 @@ import numpy as np
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
 from gmmseg.image.windows import Window, everything
+from gmmseg.io.classes import own_names
 from gmmseg.io.contents import assembled, narrowed, refuse_options
 from gmmseg.io.formats import has_rasterio
 from gmmseg.io.geotiff import TiffPlace, place_of_tags
@@ -19,6 +20,7 @@ from gmmseg.io.raster import format as raster
 from gmmseg.io.raster.location import place_in
 from gmmseg.io.raster.write import side_file
 from gmmseg.io.request import Reading
+from gmmseg.io.tiff.class_tags import colors_in_tiff, names_in_tiff
 from gmmseg.io.tiff.decoding import describe_tiff, read_tiff, read_tiff_labels, read_tiff_probabilities, tags_of
 from gmmseg.io.tiff.imagej import write_imagej
 from gmmseg.io.tiff.stacks import family_of, native_of
@@ -32,7 +34,17 @@ if TYPE_CHECKING:
 
     Windows = Iterable[tuple[Window, np.ndarray]]
 
-__all__ = ["describe", "place", "read", "read_labels", "read_probabilities", "suffix_of_labels", "write"]
+__all__ = [
+    "class_colors",
+    "class_names",
+    "describe",
+    "place",
+    "read",
+    "read_labels",
+    "read_probabilities",
+    "suffix_of_labels",
+    "write",
+]
 
 
 def read(path: Path, reading: Reading) -> Image:
@@ -72,6 +84,16 @@ def place(path: Path) -> Place | None:
     return None if found.affine is None else found
 
 
+def class_names(path: Path) -> tuple[str, ...] | None:
+    """Return the names of classes in the description or in GDAL's metadata."""
+    return names_in_tiff(path)
+
+
+def class_colors(path: Path) -> np.ndarray | None:
+    """Return the colour map without its colour of 0."""
+    return colors_in_tiff(path)
+
+
 def write(path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
     """Write results window by window: of rasters as GeoTIFF, of microscopes and slides as these have them.
 
@@ -85,8 +107,8 @@ def write(path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
     if family or slide:
         contents, windows = _narrowed(contents, windows)
         {"ome": write_ome, "imagej": write_imagej, "": write_slide}[family](path, contents, windows)
-        names = side_file(contents.names, None) if slide and contents.kind == "labels" else None
-        return {} if names is None else {".aux.xml": names}
+        beside = side_file(contents.names, None, None) if slide and contents.kind == "labels" else None
+        return {} if beside is None else {".aux.xml": beside}
     values = assembled(contents, windows)
     if contents.kind == "picture" and values.ndim == 2:
         raise ParameterError(
@@ -94,7 +116,8 @@ def write(path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
         )
     with open(path, "x+b") as file:
         if contents.kind == "labels":
-            write_labels_tiff(file, narrowed(values), image)
+            names = contents.names if own_names(contents.names) else ()
+            write_labels_tiff(file, narrowed(values), image, names=names, palette=contents.options.get("palette"))
         elif contents.kind == "picture":
             write_rgb_tiff(file, values, image)
         else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from gmmseg.io.classes import CLASS_NAMES
 from gmmseg.io.contents import stored_probabilities
 from gmmseg.io.geotiff import tags_to_write
 from gmmseg.io.tiff.stacks import native_of, sizes_of
@@ -14,7 +15,7 @@ from gmmseg.io.tiff.stacks import native_of, sizes_of
 if TYPE_CHECKING:
     from gmmseg.image import Image
 
-__all__ = ["resolution_of", "write_labels_tiff", "write_probabilities_tiff", "write_rgb_tiff"]
+__all__ = ["color_map", "resolution_of", "write_labels_tiff", "write_probabilities_tiff", "write_rgb_tiff"]
 
 
 def _options(image: Image | None, *, nodata: str | None) -> dict[str, Any]:
@@ -39,7 +40,14 @@ def resolution_of(image: Image | None) -> dict[str, Any]:
     return {}
 
 
-def write_labels_tiff(file: BinaryIO, labels: np.ndarray, image: Image | None) -> None:
+def write_labels_tiff(
+    file: BinaryIO,
+    labels: np.ndarray,
+    image: Image | None,
+    *,
+    names: Sequence[str] = (),
+    palette: np.ndarray | None = None,
+) -> None:
     """Write labels, shape (*spatial); a volume becomes one page a plane.
 
     Parameters
@@ -48,17 +56,29 @@ def write_labels_tiff(file: BinaryIO, labels: np.ndarray, image: Image | None) -
     labels : ndarray of unsigned integers
     image : Image or None
         What was segmented.
+    names : sequence of str
+        Of the classes, where they have names of their own; they go into the description, as JSON.
+    palette : ndarray of uint8, shape (n, 3), optional
+        Colours of the labels, 0 first; for those of 8 bits.
     """
     import tifffile
 
     axes = "YX" if labels.ndim == 2 else "ZYX" if labels.ndim == 3 else None
-    tifffile.imwrite(
-        file,
-        labels,
-        photometric="minisblack",
-        metadata={"axes": axes} if axes == "ZYX" else None,
-        **_options(image, nodata="0"),
-    )
+    metadata: dict[str, Any] = {"axes": axes} if axes == "ZYX" else {}
+    if names:
+        metadata |= {CLASS_NAMES: [*names]} | ({} if axes is None else {"axes": axes})
+    colors: dict[str, Any] = {"photometric": "minisblack"}
+    if palette is not None and labels.dtype == np.uint8:
+        colors = {"photometric": "palette", "colormap": color_map(palette)}
+    tifffile.imwrite(file, labels, metadata=metadata or None, **colors, **_options(image, nodata="0"))
+
+
+def color_map(palette: np.ndarray) -> np.ndarray:
+    """Return the colours of labels, 0 first, as TIFF files have them: (3, 256) uint16, black where there is none."""
+    colors = np.zeros((256, 3), np.uint16)
+    colors[: len(palette)] = palette[:256]
+    # Programs multiply 8-bit colours by 257 or by 256; the upper byte is the same.
+    return np.ascontiguousarray(colors.T * 257)
 
 
 def write_probabilities_tiff(

@@ -10,6 +10,7 @@ import pytest
 from dicom_slices import COLLECTION, COLUMNS, N_SLICES, OBLIQUE, ROWS, SAMPLES, SIDES
 
 from gmmseg.errors import InputError, OutputError
+from gmmseg.export import names_in
 from gmmseg.io import read, read_labels, read_probabilities, write_labels, write_map, write_probabilities
 from gmmseg.io.contents import Contents
 from gmmseg.io.writing import write_windows
@@ -80,6 +81,7 @@ def test_names_in_any_script(series, labels, tmp_path):
     write_labels(tmp_path / "l.dcm", labels, image=read(folder), names=("Fett ü", "骨", "a\\b\nc"))
     seg = pydicom.dcmread(tmp_path / "l.dcm")
     assert [item.SegmentLabel for item in seg.SegmentSequence] == ["Fett ü", "骨", "a/b c"]
+    assert names_in(tmp_path / "l.dcm") == ("Fett ü", "骨", "a/b c")
     assert seg.PatientName.ideographic == japanese.PatientName.ideographic == "山田^太郎"
 
 

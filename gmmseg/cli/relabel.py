@@ -1,0 +1,98 @@
+"""`gmmseg relabel`: classes of a label map or a model merged, renamed and dropped."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gmmseg.cli.messages import collected_warnings, plain
+from gmmseg.cli.records import print_json
+from gmmseg.cli.shared import memory_option
+from gmmseg.cli.table import class_table, hex_color
+from gmmseg.cli.types import FILE, Classes, Command, Option, Renamed
+from gmmseg.io.formats import suffixes_for
+
+__all__ = ["command"]
+
+_classes = partial(click.option, cls=Option, section="Classes")
+_output = partial(click.option, cls=Option, section="Output")
+
+
+@click.command("relabel", cls=Command)
+@click.argument("labels", type=FILE)
+@_classes(
+    "--merge",
+    multiple=True,
+    type=Classes(),
+    help="Classes that become one, by number or name: 3,4. It keeps the lowest number and the first name. Give it once "
+    "for each group.",
+)
+@_classes("--rename", type=Renamed(), help="New names of classes: 1=water,2=forest.")
+@_classes("--drop", type=Classes(), help="Classes that become 0, no data: 5. Of label maps only.")
+@_classes(
+    "--keep-numbers",
+    is_flag=True,
+    help="Leave gaps where classes have gone. Otherwise each number moves down by one for each lower one that has.",
+)
+@_output(
+    "-o",
+    "--output",
+    type=FILE,
+    help="Label map: .png, .tif, .npy, .npz, .nii or .nii.gz; or model: .json.  [default: NAME_relabelled in this "
+    "folder]",
+)
+@_output("--overwrite", is_flag=True, help="Replace files that exist.")
+@_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@memory_option
+def command(labels: Path, *, output: Path | None, overwrite: bool, as_json: bool, memory: int, **changes: Any) -> int:
+    """Merge, rename and drop the classes of a label map or a model.
+
+    LABELS is a label map in any format, or a model (.json), whose merged classes `gmmseg apply` then gives. All numbers
+    are those of LABELS. Place, resolution, names and colours are kept as far as the output can hold them.
+
+    \b
+    Examples:
+      gmmseg relabel land.tif --merge 3,4 --rename 1=water,2=forest --drop 5
+      gmmseg relabel land.tif --merge oak,pine --merge 1,2 -o simple.tif
+      gmmseg relabel land.gmm.json --merge 3,4 -o simple.gmm.json
+    """  # noqa: D301  # click keeps the lines below this character as they are
+    if not any(changes[name] for name in ("merge", "rename", "drop")):
+        raise click.UsageError("nothing is to be changed; give --merge, --rename or --drop")
+    target = output or _default(labels)
+    from gmmseg.labelling.relabelling import relabel
+
+    with collected_warnings(lambda: None) as warned:
+        classes = relabel(
+            labels,
+            target,
+            merge=changes["merge"],
+            rename=changes["rename"],
+            drop=changes["drop"] or (),
+            keep_numbers=changes["keep_numbers"],
+            memory=memory,
+            overwrite=overwrite,
+        )
+    size = "weight" if target.suffix.lower() == ".json" else "share"
+    rows: list[dict[str, Any]] = [
+        {"label": each.label, "name": each.name, size: each.share, "map_color": hex_color(each.map_color), "means": {}}
+        for each in classes
+    ]
+    if as_json:
+        facts = [{name: value for name, value in row.items() if name != "means"} for row in rows]
+        print_json({"input": str(labels), "output": str(target), "classes": facts, "warnings": warned})
+    else:
+        count = "1 class" if len(rows) == 1 else f"{len(rows)} classes"
+        click.echo(plain(f"wrote {target}: {count}") + "\n" + class_table(rows))
+    return 0
+
+
+def _default(labels: Path) -> Path:
+    """Return the name of the output in the current folder: of the same format, where labels are written in it."""
+    name = labels.name
+    ends = [".gmm.json", ".json", *sorted(suffixes_for("labels"), key=len, reverse=True)]
+    end = next((each for each in ends if name.lower().endswith(each)), None)
+    stem = name[: -len(end)] if end else labels.stem
+    return Path(f"{stem}_relabelled{name[len(stem) :] if end and end != '.dcm' else '.tif'}")

@@ -1,0 +1,64 @@
+"""Label maps as images: their numbers, with the place and what else a file says, whole or in windows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gmmseg.errors import GmmsegError
+from gmmseg.image import Image
+from gmmseg.io.reading import read_labels, read_with
+from gmmseg.io.request import Reading
+
+if TYPE_CHECKING:
+    from gmmseg.image.windows import Window
+
+__all__ = ["label_windows", "open_labels"]
+
+
+def open_labels(path: str | os.PathLike[str], reading: Reading | None = None) -> Image:
+    """Open a label map as an image of one channel, its numbers, with the place of its pixels.
+
+    Parameters
+    ----------
+    path : path-like
+        As for `gmmseg.io.read_labels`.
+    reading : Reading, optional
+        Numbers that take more than its `memory` stay in the file, where its format can be read window by window.
+
+    Returns
+    -------
+    Image
+        Of any unsigned or signed integers; `label_windows` goes through the labels.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or is no label map.
+    """
+    path, reading = Path(path), reading or Reading()
+    header: Image | None = None
+    with suppress(GmmsegError):  # whatever is wrong with the labels is said below
+        header = read_with(path, replace(reading, mask=None, channels=None, channel_axis="auto", indices=True))
+    if header is not None and not header.in_memory and header.n_channels == 1 and header.pixels.dtype.kind in "ui":
+        return header
+    labels = read_labels(path, max_pixels=reading.max_pixels, memory=reading.budget)
+    whole = Image(labels[..., None], name=str(path))
+    if header is None or header.shape != labels.shape:
+        return whole
+    valid = header.valid if header.in_memory else None
+    return replace(whole, valid=valid, spacing=header.spacing, metadata=header.metadata, place=header.place)
+
+
+def label_windows(image: Image) -> Iterator[tuple[Window, np.ndarray]]:
+    """Go through the labels of an image of `open_labels`, window by window; 0 where the file has no data."""
+    for window in image.windows():
+        part = image.crop(window)
+        labels = part.array[..., 0]
+        yield window, labels if part.valid is None else np.where(part.valid, labels, labels.dtype.type(0))

@@ -1,0 +1,46 @@
+"""Names and colours of classes in a TIFF file: in its description, GDAL's metadata and its colour map."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+
+from gmmseg.errors import InputError
+from gmmseg.io.classes import CLASS_NAMES, names_of_json
+from gmmseg.io.request import Reading
+from gmmseg.io.tiff.soundness import opened_tiff
+
+__all__ = ["colors_in_tiff", "names_in_tiff"]
+
+_GDAL_METADATA = 42112
+_MOST_CHARACTERS = 1 << 20
+_ITEM = re.compile(r'<Item\s[^>]*name="class_(\d{1,5})"[^>]*>([^<]*)</Item>')
+
+
+def names_in_tiff(path: Path) -> tuple[str, ...] | None:
+    """Return the names of classes, class 1 first; None where there are none."""
+    with opened_tiff(path, Reading(), whole=False) as tiff:
+        page = tiff.pages.first
+        description, tag = str(page.description)[:_MOST_CHARACTERS], page.tags.get(_GDAL_METADATA)
+        items = "" if tag is None else str(tag.value)[:_MOST_CHARACTERS]
+    listed = re.search(r"<Description>(.*?)</Description>", description, re.DOTALL)
+    if f"{CLASS_NAMES}" in description:
+        try:
+            content = json.loads(html.unescape(listed[1]) if listed else description)
+            return names_of_json(json.dumps(content[CLASS_NAMES]))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise InputError(f"{path}: its class names are no list of texts; write it again") from None
+    # GDAL escapes names twice.
+    found = {int(number): html.unescape(html.unescape(name)).strip() for number, name in _ITEM.findall(items)}
+    return tuple(found.get(number, f"class {number}") for number in range(1, max(found) + 1)) if found else None
+
+
+def colors_in_tiff(path: Path) -> np.ndarray | None:
+    """Return the colours of classes, class 1 first, (n, 3) uint8; None where there is no colour map."""
+    with opened_tiff(path, Reading(), whole=False) as tiff:
+        colors = tiff.pages.first.colormap
+    return None if colors is None or len(colors) != 3 else (np.asarray(colors).T[1:] >> 8).astype(np.uint8)

@@ -1,0 +1,34 @@
+"""Label maps as images, whole and in windows."""
+
+import numpy as np
+import pytest
+
+from gmmseg.errors import InputError
+from gmmseg.image import Image
+from gmmseg.image.place import Place
+from gmmseg.io import write_labels
+from gmmseg.io.label_maps import label_windows, open_labels
+from gmmseg.io.request import Reading
+
+LABELS = (np.arange(600 * 520).reshape(600, 520) // 1000 % 4).astype(np.uint8)
+PLACED = Image(LABELS[..., None], place=Place((30.0, 0.0, 390_000.0, 0.0, -30.0, 5_820_000.0), "EPSG:32633"))
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.nii", "a.npy"])
+@pytest.mark.parametrize("memory", [None, 0])
+def test_numbers_are_those_of_the_file_in_windows_too(tmp_path, name, memory):
+    write_labels(tmp_path / name, LABELS, image=PLACED if name == "a.tif" else None)
+    image = open_labels(tmp_path / name, Reading(memory=memory))
+    assert image.in_memory == (memory is None)
+    found = np.zeros_like(LABELS)
+    for window, labels in label_windows(image):
+        found[window] = labels
+    np.testing.assert_array_equal(found, LABELS)
+    if name == "a.tif":
+        assert image.place.affine == PLACED.place.affine
+
+
+def test_a_photograph_is_no_label_map(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((4, 4), np.float32))
+    with pytest.raises(InputError, match="labels are whole numbers"):
+        open_labels(tmp_path / "a.npy")
