@@ -22,7 +22,7 @@ __all__ = ["collected_warnings", "exit_code", "explain", "plain", "print_error"]
 _ASKED_FOR = re.compile(r"\b(raise|give it as) (max_pixels|memory|mask)\b")
 _NAMES = (
     "features|covariance|channel_axis|bias_field|sample|seed|outliers|class_names|prior_weight|memory|threads|overwrite"
-    "|resume|keep_crs"
+    "|resume|keep_crs|instances"
 )
 _SET = re.compile(rf"(?<![\w-])({_NAMES})=('[^']*'|[\[(]'[^\])]*[\])]|[^\s,;:)]+)")
 

@@ -12,7 +12,7 @@ COMMANDS = {
     "batch": ("gmmseg.cli.batch", "Segment folders of images in several processes, and resume."),
     "regions": ("gmmseg.cli.regions", "Cut a picture into connected regions."),
     "choose-k": ("gmmseg.cli.choose_k", "Choose how many classes an image has."),
-    "export": ("gmmseg.cli.export", "Export a label map to annotation tools, training pipelines and GIS."),
+    "export": ("gmmseg.cli.export", "Export label maps to annotation tools, training pipelines and GIS."),
     "evaluate": ("gmmseg.cli.evaluate", "Compare a label map with a truth, or with several people's."),
     "plot": ("gmmseg.cli.plot", "Draw a model's classes among the pixels of an image."),
     "info": ("gmmseg.cli.info", "Describe an image, a model file or this installation."),

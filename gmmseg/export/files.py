@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from gmmseg.errors import OutputError
-from gmmseg.export.coco import coco_stream, to_panoptic
+from gmmseg.export.coco import Shapes, coco_stream, to_panoptic
 from gmmseg.export.georeference import Place
 from gmmseg.export.instances import Instances
 from gmmseg.export.kinds import FORMATS, Format
@@ -24,7 +24,7 @@ from gmmseg.io.atomic import atomic_file, check_place
 from gmmseg.io.palette import palette
 from gmmseg.io.picture.png import write_png
 
-__all__ = ["Export", "check_export", "write_export"]
+__all__ = ["Export", "check_export", "write_export", "write_json", "yolo_names"]
 
 # A file, and what writes its content.
 _Files = dict[Path, Callable[[BinaryIO], Any]]
@@ -44,7 +44,7 @@ class Export:
         See `gmmseg.export.to_geojson`.
     simplify : float, optional
         See `gmmseg.export.to_polygons`; for GeoJSON, GeoPackage and LabelMe.
-    compressed : bool
+    compressed, polygons : bool
         See `gmmseg.export.to_coco`.
     """
 
@@ -53,6 +53,7 @@ class Export:
     keep_crs: bool = False
     simplify: float | None = None
     compressed: bool = True
+    polygons: bool = False
 
 
 def check_export(path: Path, to: Format, *, overwrite: bool = False) -> None:
@@ -135,31 +136,37 @@ def _image_name(path: Path, options: Export) -> str:
 
 
 def _coco(path: Path, instances: Instances, options: Export) -> _Files:
-    data = coco_stream(instances, file_name=_image_name(path, options), compressed=options.compressed)
-    return {path: partial(_write_json, data=data)}
+    shapes = Shapes(options.compressed, options.polygons)
+    data = coco_stream(instances, file_name=_image_name(path, options), image_id=1, shapes=shapes)
+    return {path: partial(write_json, data=data)}
 
 
 def _panoptic(path: Path, instances: Instances, options: Export) -> _Files:
     (picture,) = _companions(path, "coco-panoptic")
     data, pixels = to_panoptic(instances, file_name=_image_name(path, options), segments_file=picture.name)
-    return {path: partial(_write_json, data=data), picture: partial(write_png, pixels=pixels)}
+    return {path: partial(write_json, data=data), picture: partial(write_png, pixels=pixels)}
 
 
 def _yolo(path: Path, instances: Instances, options: Export) -> _Files:
     (names,) = _companions(path, "yolo")
-    # A JSON string is a YAML string too, whatever the name.
-    text = "names:\n" + "".join(f"  {i}: {json.dumps(name)}\n" for i, name in enumerate(instances.names))
+    text = yolo_names([instances.names[number - 1] for number in instances.classes])
     return {
         path: lambda file: file.writelines(f"{line}\n".encode() for line in to_yolo(instances)),
         names: lambda file: file.write(text.encode()),
     }
 
 
+def yolo_names(names: Sequence[str]) -> str:
+    """Return the part of a YAML file that names classes, the first of which is 0."""
+    # A JSON string is a YAML string too, whatever the name.
+    return "names:\n" + "".join(f"  {i}: {json.dumps(name)}\n" for i, name in enumerate(names))
+
+
 def _labelme(path: Path, instances: Instances, options: Export) -> _Files:
     image = options.image or path.with_suffix(".png")
     seen_from_here = Path(os.path.relpath(image, path.parent)).as_posix()
     return {
-        path: lambda file: _write_json(
+        path: lambda file: write_json(
             file, labelme_stream(instances, image_path=seen_from_here, simplify=options.simplify)
         )
     }
@@ -167,7 +174,7 @@ def _labelme(path: Path, instances: Instances, options: Export) -> _Files:
 
 def _geojson(path: Path, instances: Instances, options: Export) -> _Files:
     data = geojson_stream(instances, place=options.place, keep_crs=options.keep_crs, simplify=options.simplify)
-    return {path: partial(_write_json, data=data)}
+    return {path: partial(write_json, data=data)}
 
 
 def _gpkg(path: Path, instances: Instances, options: Export) -> _Files:
@@ -193,10 +200,8 @@ def _masks(path: Path, instances: Instances, options: Export) -> _Files:
 
     width = len(str(len(instances.names)))
     # Whatever a name holds, its file stays in the folder.
-    safe = [re.sub(r"[^\w-]+", "_", name)[:80] for name in instances.names]
-    return {
-        path / f"{label:0{width}}_{name}.png": partial(write_mask, label=label) for label, name in enumerate(safe, 1)
-    }
+    safe = {number: re.sub(r"[^\w-]+", "_", instances.names[number - 1])[:80] for number in instances.classes}
+    return {path / f"{label:0{width}}_{name}.png": partial(write_mask, label=label) for label, name in safe.items()}
 
 
 def _npz(path: Path, instances: Instances, options: Export) -> _Files:
@@ -219,7 +224,7 @@ _WRITERS: dict[Format, Callable[[Path, Instances, Export], _Files]] = {
 }
 
 
-def _write_json(file: BinaryIO, data: dict[str, Any]) -> None:
+def write_json(file: BinaryIO, data: dict[str, Any]) -> None:
     """Write an object, with a line for each item of its lists, which may be iterators: they are never held whole.
 
     In ASCII: pycocotools reads files in the encoding of the system.

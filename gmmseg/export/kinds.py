@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["FORMATS", "PLACED", "SIMPLIFIED", "Format", "Kind"]
+__all__ = ["DATASETS", "FORMATS", "PLACED", "SIMPLIFIED", "WITH_PICTURES", "Format", "Kind"]
 
 Kind = Literal["component", "class", "object"]
 Format = Literal["coco", "coco-panoptic", "yolo", "labelme", "geojson", "gpkg", "png", "masks", "npz"]
@@ -25,3 +25,9 @@ FORMATS: dict[Format, str] = {
 # Formats that say where in the world a raster lies, and those whose outlines can be simplified.
 PLACED: tuple[Format, ...] = ("geojson", "gpkg", "npz")
 SIMPLIFIED: tuple[Format, ...] = ("geojson", "gpkg", "labelme")
+
+# Data sets of several label maps, and their default names; of other formats each map has its own file in a folder.
+DATASETS: dict[str, str] = {"coco": "coco.json", "yolo": "yolo", "voc": "voc"}
+
+# Data sets that are of no use without the pictures.
+WITH_PICTURES = ("yolo", "voc")
