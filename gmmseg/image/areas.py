@@ -1,0 +1,72 @@
+"""How large pixels are on the ground, where an image lies on a map."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from gmmseg.image.place import METRES, Place
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["pixel_areas"]
+
+_AXIS, _FLATTENING = 6_378_137.0, 1 / 298.257223563  # of the ellipsoid of WGS 84, in metres
+_HECTARE = 1e4  # square metres
+_LEAST_ON_GROUND = METRES["m"] * 0.1  # units from which areas are told in hectares: feet and metres, not millimetres
+
+
+def pixel_areas(place: Place | None, rows: int) -> tuple[float | np.ndarray, str]:
+    """Return the area of a pixel, and its unit.
+
+    Parameters
+    ----------
+    place : Place or None
+        Of a picture.
+    rows : int
+        How many it has.
+
+    Returns
+    -------
+    float or ndarray of float64, shape (rows,)
+        Of each pixel, or of the pixels of each row.
+    str
+        "ha", a square unit of the place such as "um2", or "pixels" where nothing says how large one is.
+
+    Notes
+    -----
+    On a map in degrees the area of a pixel is that between its meridians and parallels on the ellipsoid of WGS 84.
+    Projections are taken to keep areas.
+
+    Examples
+    --------
+    >>> pixel_areas(Place((30.0, 0.0, 0.0, 0.0, -30.0, 0.0), "EPSG:32633", unit="m"), 5)
+    (0.09, 'ha')
+    >>> pixel_areas(None, 5)
+    (1.0, 'pixels')
+    """
+    if place is None or place.affine is None:
+        return 1.0, "pixels"
+    a, b, _, d, e, f = place.affine
+    size = abs(a * e - b * d)
+    if place.unit == "degree" and b == d == 0:
+        return _between_parallels(a, e, f, rows), "ha"
+    if place.metres is None:
+        return 1.0, "pixels"
+    if place.metres >= _LEAST_ON_GROUND:
+        return size * place.metres**2 / _HECTARE, "ha"
+    return size, f"{place.unit}2"
+
+
+def _between_parallels(step: float, down: float, top: float, rows: int) -> np.ndarray:
+    """Area of the pixels of each row in hectares."""
+    import numpy as np
+
+    edges = np.radians(np.clip(top + down * np.arange(rows + 1), -90, 90))
+    square = _FLATTENING * (2 - _FLATTENING)
+    root, sine = math.sqrt(square), np.sin(edges)
+    # Half of the zone from the equator, on a meridian strip of one radian.
+    strip = (_AXIS**2 * (1 - square) / 2) * (sine / (1 - square * sine**2) + np.arctanh(root * sine) / root)
+    areas: np.ndarray = np.abs(np.diff(strip)) * math.radians(abs(step)) / _HECTARE
+    return areas
