@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,6 @@ from gmmseg.cli.types import FILE, Command, Names, Option
 if TYPE_CHECKING:
     import numpy as np
 
-    from gmmseg.image import Image
     from gmmseg.image.place import Place
 
 __all__ = ["command"]
@@ -155,7 +153,7 @@ def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, 
         raise ParameterError(f"{labels} has {mapped.ndim} axes, but points are of a picture or a map; give one plane")
     points = read_points(path)
     names = options["class_names"] or names_in(labels)
-    place = _place(labels)[1]
+    spacing, place = _place(labels)
     numbers = points.numbers(names)
     here = mapped[points.pixels(place, mapped.shape)]
     if not (here > 0).any():
@@ -167,7 +165,7 @@ def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, 
 
         without = f"{int((here == 0).sum())} of {len(here)} points lie where {labels} has no data; they are left out"
         warnings.warn(without, DataWarning, stacklevel=2)
-    size, unit = pixel_areas(place, mapped.shape[0])
+    size, unit = pixel_areas(place, mapped.shape[0], spacing=spacing)
     every = _areas(mapped, size)
     found = accuracy(here[here > 0], numbers[here > 0], areas=every, confidence=options["confidence"])
     missing = [number for number in every if number not in set(here.tolist())]
@@ -194,7 +192,7 @@ def _changes(
 ) -> tuple[dict[str, Any], str]:
     from gmmseg.cli.scores import changes_text
     from gmmseg.evaluation import changes
-    from gmmseg.export import names_in
+    from gmmseg.export.georeference import image_in, names_in
     from gmmseg.image.areas import pixel_areas
     from gmmseg.io import check_target, write_labels
 
@@ -202,7 +200,8 @@ def _changes(
     if target.exists() and any(target.samefile(each) for each in (labels, later)):
         raise click.UsageError(f"--change-map {target} would be written over an input; choose another name")
     check_target(target, overwrite=options["overwrite"], ndim=mapped.ndim)
-    size, unit = pixel_areas(_place(labels)[1] if mapped.ndim == 2 else None, mapped.shape[0])
+    spacing, place = _place(labels)
+    size, unit = pixel_areas(place if mapped.ndim == 2 else None, mapped.shape[0], spacing=spacing)
     found = changes(mapped, after, areas=size)
     names = dict(enumerate(names_in(labels) or names_in(later) or (), 1))
 
@@ -213,7 +212,7 @@ def _changes(
     write_labels(
         target,
         found.labels,
-        image=_image(labels),
+        image=image_in(labels),
         names=("unchanged", *kinds),
         overwrite=options["overwrite"],
     )
@@ -230,22 +229,10 @@ def _changes(
 
 def _place(path: Path) -> tuple[tuple[float, ...] | None, Place | None]:
     """Return the size of a pixel along each axis, and where they lie; without reading pixels that can stay there."""
-    from gmmseg.export import place_in
+    from gmmseg.export.georeference import image_in
 
-    place, image = place_in(path), _image(path)
-    return (None, place) if image is None else (image.spacing, image.place or place)
-
-
-def _image(path: Path) -> Image | None:
-    """Return a label map as an image, for all that is known of it but its pixels; None where pictures say nothing."""
-    from gmmseg.errors import GmmsegError
-    from gmmseg.io import read
-
-    if not path.name.lower().endswith((".nii", ".nii.gz", ".tif", ".tiff", ".dcm")):
-        return None
-    with suppress(GmmsegError):  # it is a label map, whether it can be taken for an image or not
-        return read(path, memory=0)
-    return None
+    image = image_in(path)
+    return (None, None) if image is None else (image.spacing, image.place)
 
 
 def _require_one_place(

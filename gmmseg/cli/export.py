@@ -13,7 +13,7 @@ from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Count
 from gmmseg.cli.records import print_json
 from gmmseg.cli.types import FILE, Amount, Command, Names, Option, WholeNumber
-from gmmseg.export.kinds import DATASETS, FORMATS, PLACED, SIMPLIFIED, Kind
+from gmmseg.export.kinds import DATASETS, FORMATS, NAMED_AS_LABELS, PLACED, SIMPLIFIED, Kind
 from gmmseg.io.request import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ _KNOWN = tuple(dict.fromkeys([*FORMATS, *DATASETS]))
     metavar="FORMAT",
     type=click.Choice(_KNOWN),
     help="The format (required): coco, coco-panoptic, yolo, voc (Pascal VOC), labelme, geojson, gpkg (GeoPackage), png "
-    "(the label map with a palette), masks (a folder with a black and white PNG file a class) or npz.",
+    "(the label map with a palette), masks (a folder with a black and white PNG file a class), npz, roi (ImageJ), "
+    "qupath, or a style for the label map: qml (QGIS) or sld.",
 )
 @_classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels.")
 @_classes("--classes", type=Names(), help="Names or numbers of the classes to export.  [default: all]")
@@ -115,7 +116,8 @@ def command(
     _check_options(to, options, class_names, model)
     several = to == "voc" or len(sources) > 1 or _are_many(sources[0]) or (image is not None and image.is_dir())
     if not several:
-        target = options["output"] or Path(f"{(image or sources[0]).stem.removesuffix('_labels')}{_ending(to)}")
+        stem = (image or sources[0]).stem.removesuffix("_labels") if to not in NAMED_AS_LABELS else sources[0].stem
+        target = options["output"] or Path(f"{stem}{_ending(to)}")
         _check_inputs(target, [*sources, image, model])
     else:
         target = options["output"] or Path(DATASETS.get(to, to))
@@ -154,6 +156,7 @@ def _export_one(
 ) -> int:
     from gmmseg.export import check_export, place_in, write_export
     from gmmseg.export.dataset import require_picture
+    from gmmseg.export.georeference import area_in
 
     labels, image = source
     known = next(each for each in FORMATS if each == to)
@@ -163,7 +166,8 @@ def _export_one(
         if image is not None:
             require_picture(image, labels, found.shape)
         place = place_in(labels) if known in PLACED else None
-        wanted = replace(wanted, image=image or labels, place=place)
+        area = area_in(labels, found.shape[0]) if known == "qupath" else wanted.area
+        wanted = replace(wanted, image=image or labels, place=place, area=area)
         written = write_export(target, found, known, options=wanted, overwrite=options["overwrite"])
     if options["as_json"]:
         print_json(_record(labels, to, written, found) | {"warnings": warned})

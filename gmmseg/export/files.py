@@ -16,9 +16,12 @@ import numpy as np
 from gmmseg.errors import OutputError
 from gmmseg.export.coco import Shapes, coco_stream, to_panoptic
 from gmmseg.export.georeference import Place
+from gmmseg.export.imagej import write_rois
 from gmmseg.export.instances import Instances
 from gmmseg.export.kinds import FORMATS, Format
 from gmmseg.export.polygons import labelme_stream, to_yolo
+from gmmseg.export.qupath import qupath_stream
+from gmmseg.export.styles import qml_style, sld_style
 from gmmseg.export.vector import geojson_stream, write_geopackage
 from gmmseg.io.atomic import atomic_file, check_place
 from gmmseg.io.palette import palette
@@ -46,6 +49,8 @@ class Export:
         See `gmmseg.export.to_polygons`; for GeoJSON, GeoPackage and LabelMe.
     compressed, polygons : bool
         See `gmmseg.export.to_coco`.
+    area : (float or ndarray, str)
+        Of a pixel and its unit, for QuPath; see `gmmseg.image.areas.pixel_areas`.
     """
 
     image: Path | None = None
@@ -54,6 +59,7 @@ class Export:
     simplify: float | None = None
     compressed: bool = True
     polygons: bool = False
+    area: tuple[Any, str] = (1.0, "pixels")
 
 
 def check_export(path: Path, to: Format, *, overwrite: bool = False) -> None:
@@ -69,7 +75,7 @@ def check_export(path: Path, to: Format, *, overwrite: bool = False) -> None:
             raise OutputError(f"{path} is a file, but masks are written to a folder; choose another name")
         return check_place(path, overwrite=overwrite) if not path.exists() else None
     usual = Path(f"name{FORMATS[to]}").suffix
-    usable = (usual, ".json") if to == "geojson" else (usual,)
+    usable = (usual, ".json") if to in ("geojson", "qupath") else (usual,)
     if path.suffix.lower() not in usable:
         raise OutputError(f"{path}: {to} is written to {' or '.join(usable)} files; give it a name that ends so")
     for each in [path, *_companions(path, to)]:
@@ -95,8 +101,9 @@ def write_export(
     to : str
         "coco" or "coco-panoptic" (.json, the latter with a PNG file of the same name beside it), "yolo" (.txt, and the
         class names in a .yaml file of the same name), "labelme" (.json), "geojson", "gpkg", "png" (the label map with
-        a palette), "masks" (for each class a PNG file of 0 and 255), or "npz" (arrays "labels" and "class_names", and
-        of a georeferenced raster "transform" and "crs").
+        a palette), "masks" (for each class a PNG file of 0 and 255), "npz" (arrays "labels" and "class_names", and of
+        a georeferenced raster "transform" and "crs"), "roi" (.zip, of ImageJ), "qupath" (GeoJSON in pixels), or a style
+        for the label map: "qml" (of QGIS) or "sld".
     options : Export, optional
     overwrite : bool
         Whether existing files may be replaced.
@@ -211,6 +218,25 @@ def _npz(path: Path, instances: Instances, options: Export) -> _Files:
     return {path: lambda file: np.savez_compressed(file, **arrays)}
 
 
+def _roi(path: Path, instances: Instances, options: Export) -> _Files:
+    return {path: partial(write_rois, instances=instances)}
+
+
+def _qupath(path: Path, instances: Instances, options: Export) -> _Files:
+    data = qupath_stream(instances, image_name=_image_name(path, options), area=options.area)
+    return {path: partial(write_json, data=data)}
+
+
+def _qml(path: Path, instances: Instances, options: Export) -> _Files:
+    style = qml_style(instances)
+    return {path: lambda file: file.write(style)}
+
+
+def _sld(path: Path, instances: Instances, options: Export) -> _Files:
+    style = sld_style(instances, layer=path.stem)
+    return {path: lambda file: file.write(style)}
+
+
 _WRITERS: dict[Format, Callable[[Path, Instances, Export], _Files]] = {
     "coco": _coco,
     "coco-panoptic": _panoptic,
@@ -221,6 +247,10 @@ _WRITERS: dict[Format, Callable[[Path, Instances, Export], _Files]] = {
     "png": _png,
     "masks": _masks,
     "npz": _npz,
+    "roi": _roi,
+    "qupath": _qupath,
+    "qml": _qml,
+    "sld": _sld,
 }
 
 

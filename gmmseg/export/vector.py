@@ -12,18 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning, GmmsegError, OutputError, ParameterError, one_line
+from gmmseg.export.antimeridian import crossing_instances, cut_at_antimeridian
 from gmmseg.export.georeference import Place
 from gmmseg.export.instances import Instances
 from gmmseg.export.polygons import outlines
 from gmmseg.export.rings import Rings
+from gmmseg.image.areas import pixel_areas
 
-__all__ = ["geojson_stream", "to_geojson", "write_geopackage"]
+__all__ = ["areas_of", "attributes", "geojson_stream", "to_geojson", "write_geopackage"]
 
 Array = NDArray[Any]
 
 _WGS84 = 4326
 # A straight edge of so many pixels stays straight in any map projection, to a small fraction of a pixel.
 _STRAIGHT = 64
+_COLUMNS: dict[str, Any] = {"label": np.int32, "class": object}  # dtypes, of others those of their values
 _DECIMALS = 9  # of a degree: 0.1 mm
 _NO_CRS = 'LOCAL_CS["Undefined SRS"]'  # by GDAL's own name of it: pyogrio warns of a file for which it is told nothing
 
@@ -48,8 +51,9 @@ def to_geojson(
     Returns
     -------
     dict
-        Ready for JSON. Properties are "label", "class" (its name) and "pixels". Exteriors are counter-clockwise. An
-        instance of several regions is a MultiPolygon.
+        Ready for JSON. Properties are "label", "class" (its name) and "pixels", of objects "object" (its number), and
+        where the place has a unit the area, as "area_ha". Exteriors are counter-clockwise. An instance of several
+        regions is a MultiPolygon, as is one that crosses the antimeridian, at which it is cut.
 
     Raises
     ------
@@ -101,7 +105,8 @@ def geojson_stream(
             )
         elif code != _WGS84:
             collection["crs"] = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{code}"}}
-    return collection | {"features": _features(instances, rings)}
+    wgs84 = affine is not None and (converts or code == _WGS84)
+    return collection | {"features": _features(instances, rings, attributes(instances, place), wgs84)}
 
 
 def _on_map(place: Place | None) -> tuple[tuple[float, float, float, float, float, float] | None, str | None]:
@@ -120,23 +125,43 @@ def _placed(rings: Rings, affine: tuple[float, ...]) -> Rings:
     return moved
 
 
-def _features(instances: Instances, rings: Rings) -> Iterator[dict[str, Any]]:
-    sizes = _sizes(instances).tolist()
+def _features(
+    instances: Instances, rings: Rings, columns: dict[str, list[Any]], wgs84: bool
+) -> Iterator[dict[str, Any]]:
+    crossing = crossing_instances(rings) if wgs84 else frozenset()
     for index, coordinates in enumerate(rings.coordinates()):
-        single = len(coordinates) == 1
+        parts = cut_at_antimeridian(coordinates) if index in crossing else coordinates
+        single = len(parts) == 1
         yield {
             "type": "Feature",
             "id": index + 1,
-            "properties": {
-                "label": int(instances.categories[index]),
-                "class": instances.name_of(index),
-                "pixels": sizes[index],
-            },
+            "properties": {name: values[index] for name, values in columns.items()},
             "geometry": {
                 "type": "Polygon" if single else "MultiPolygon",
-                "coordinates": coordinates[0] if single else coordinates,
+                "coordinates": parts[0] if single else parts,
             },
         }
+
+
+def attributes(instances: Instances, place: Place | None) -> dict[str, list[Any]]:
+    """Return what vector maps say of each instance, by the names of the columns."""
+    columns: dict[str, list[Any]] = {"label": instances.categories.tolist()}
+    if instances.kind == "object":
+        columns["object"] = instances.values.tolist()
+    columns["class"] = [instances.name_of(index) for index in range(len(instances))]
+    columns["pixels"] = _sizes(instances).tolist()
+    size, unit = pixel_areas(place, instances.shape[0])
+    if unit != "pixels":
+        columns[f"area_{unit}"] = areas_of(instances, size).tolist()
+    return columns
+
+
+def areas_of(instances: Instances, size: float | Array) -> Array:
+    """Return the area of each instance; `size` is that of a pixel, or of the pixels of each row."""
+    if isinstance(size, float):
+        return _sizes(instances) * size
+    weights = np.repeat(size, instances.shape[1])
+    return np.bincount(instances.numbers.ravel(), weights, minlength=len(instances) + 1)[1:]
 
 
 def _sizes(instances: Instances) -> Array:
@@ -227,14 +252,14 @@ def write_geopackage(
     kind = shapely.GeometryType.POLYGON if single else shapely.GeometryType.MULTIPOLYGON
     offsets = (rings.rings, rings.polygons) if single else (rings.rings, rings.polygons, rings.instances)
     shapes = shapely.from_ragged_array(kind, rings.points.astype(float), offsets)
-    names = np.array(instances.names, object)[instances.categories - 1]
+    columns = attributes(instances, place)
     with TemporaryDirectory(prefix="gmmseg-") as folder:
         try:
             pyogrio.raw.write(
                 path := Path(folder, "layer.gpkg"),
                 shapely.to_wkb(shapes),
-                [instances.categories.astype(np.int32), names, _sizes(instances)],
-                ["label", "class", "pixels"],
+                [np.array(values, _COLUMNS.get(name)) for name, values in columns.items()],
+                list(columns),
                 layer=layer,
                 driver="GPKG",
                 geometry_type="Polygon" if single else "MultiPolygon",

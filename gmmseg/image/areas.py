@@ -17,7 +17,9 @@ _HECTARE = 1e4  # square metres
 _LEAST_ON_GROUND = METRES["m"] * 0.1  # units from which areas are told in hectares: feet and metres, not millimetres
 
 
-def pixel_areas(place: Place | None, rows: int) -> tuple[float | np.ndarray, str]:
+def pixel_areas(
+    place: Place | None, rows: int, *, spacing: tuple[float, ...] | None = None
+) -> tuple[float | np.ndarray, str]:
     """Return the area of a pixel, and its unit.
 
     Parameters
@@ -26,6 +28,8 @@ def pixel_areas(place: Place | None, rows: int) -> tuple[float | np.ndarray, str
         Of a picture.
     rows : int
         How many it has.
+    spacing : tuple of float, optional
+        Height and width of a pixel in the unit of the place, where this says no more than the unit.
 
     Returns
     -------
@@ -46,12 +50,19 @@ def pixel_areas(place: Place | None, rows: int) -> tuple[float | np.ndarray, str
     >>> pixel_areas(None, 5)
     (1.0, 'pixels')
     """
-    if place is None or place.affine is None:
+    if place is None or (place.affine is None and (spacing is None or len(spacing) != 2)):
         return 1.0, "pixels"
+    if place.affine is None:
+        height, width = spacing or (1.0, 1.0)
+        return _in_unit(place, height * width)
     a, b, _, d, e, f = place.affine
-    size = abs(a * e - b * d)
     if place.unit == "degree" and b == d == 0:
         return _between_parallels(a, e, f, rows), "ha"
+    return _in_unit(place, abs(a * e - b * d))
+
+
+def _in_unit(place: Place, size: float) -> tuple[float, str]:
+    """Return an area in square units of a place as it is shown."""
     if place.metres is None:
         return 1.0, "pixels"
     if place.metres >= _LEAST_ON_GROUND:

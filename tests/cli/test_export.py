@@ -9,7 +9,7 @@ import rasterio
 from PIL import Image as Pillow
 from pycocotools import mask as reference
 
-from gmmseg.export.kinds import FORMATS
+from gmmseg.export.kinds import FORMATS, NAMED_AS_LABELS
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def labels(folder):
 def test_default_names_and_one_line(run, folder, labels, to):
     finished = run("export", "photo_labels.png", "--to", to)
     assert finished.code == 0
-    name = f"photo{FORMATS[to]}"
+    name = f"photo{'_labels' * (to in NAMED_AS_LABELS)}{FORMATS[to]}"
     beside = {"coco-panoptic": " and photo_panoptic.png", "yolo": " and photo.yaml"}.get(to, "")
     what = f"2 files to {name}" if to == "masks" else f"{name}{beside}"
     assert finished.out == f"wrote {what}: 3 regions of 2 classes\n"

@@ -21,6 +21,11 @@ def test_units(unit, step, expected):
     assert (size, name) == (pytest.approx(expected[0], rel=1e-3), expected[1])
 
 
+def test_under_a_microscope():
+    assert pixel_areas(Place(unit="um"), 3, spacing=(0.5, 0.25)) == (0.125, "um2")
+    assert pixel_areas(Place(unit="um"), 3) == (1.0, "pixels")
+
+
 def test_degrees_are_measured_on_the_ellipsoid():
     pyproj = pytest.importorskip("pyproj")
     step, top, rows = 0.25, 60.0, 480
