@@ -12,12 +12,13 @@ import click
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Count
 from gmmseg.cli.records import print_json
-from gmmseg.cli.types import FILE, Amount, Command, Names, Option, WholeNumber
+from gmmseg.cli.types import FILE, Amount, Bytes, Command, Names, Option, WholeNumber
 from gmmseg.export.kinds import DATASETS, FORMATS, NAMED_AS_LABELS, PLACED, SIMPLIFIED, Kind
 from gmmseg.io.request import MAX_PIXELS
 
 if TYPE_CHECKING:
     from gmmseg.export import Export, Finding, Instances, LabelMap
+    from gmmseg.image import Image
 
 __all__ = ["command"]
 
@@ -82,6 +83,12 @@ _KNOWN = tuple(dict.fromkeys([*FORMATS, *DATASETS]))
 @_output("--uncompressed", is_flag=True, help="coco: run lengths as lists of numbers.")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@_shapes(
+    "--memory",
+    type=Bytes(),
+    default="1GiB",
+    help="geojson: rasters whose outlines take more are traced strip by strip.",
+)
 @_shapes("--max-pixels", type=WholeNumber(1), default=MAX_PIXELS, help="Refuse larger files before decoding them.")
 def command(
     sources: tuple[Path, ...],
@@ -143,6 +150,9 @@ def command(
         maps = find_label_maps(sources, pictures=image, without=target)
         _check_inputs(target, [*(each.labels for each in maps), *(each.picture for each in maps), model])
         return _export_all(target, maps, to, finding, wanted, options)
+    large = _large(sources[0], to, options)
+    if large is not None:
+        return _export_by_windows(target, sources[0], large, finding, wanted, options)
     return _export_one(target, (sources[0], image), to, finding, wanted, options)
 
 
@@ -174,6 +184,48 @@ def _export_one(
     else:
         click.echo(plain(f"wrote {_files(target, written)}: {_summary(found)}"))
     return 0
+
+
+def _export_by_windows(
+    target: Path, labels: Path, image: Image, finding: Finding, wanted: Export, options: dict[str, Any]
+) -> int:
+    from gmmseg.export import check_export, names_in, place_in
+    from gmmseg.export.windowed import WindowedExport, write_geojson_by_windows
+    from gmmseg.io.atomic import atomic_file
+
+    check_export(target, "geojson", overwrite=options["overwrite"])
+    with collected_warnings(lambda: None) as warned:
+        strips = WindowedExport(
+            class_names=finding.class_names or names_in(labels),
+            min_size=finding.min_size,
+            choice=finding.choice,
+            place=place_in(labels),
+            keep_crs=wanted.keep_crs,
+            memory=options["memory"] // 2,
+        )
+        with atomic_file(target, overwrite=options["overwrite"]) as file:
+            n, names = write_geojson_by_windows(file, image, strips)
+    if options["as_json"]:
+        record = {"input": str(labels), "format": "geojson", "outputs": [str(target)], "instances": n}
+        print_json(record | {"kind": "component", "classes": list(names), "warnings": warned})
+    else:
+        of = _plural(len(names), "class", "classes")
+        click.echo(plain(f"wrote {target}: {_plural(n, 'region')} of {of}"))
+    return 0
+
+
+def _large(labels: Path, to: str, options: dict[str, Any]) -> Image | None:
+    """Return a label map whose outlines do not fit into memory, and can be traced strip by strip."""
+    from gmmseg.export.georeference import image_in
+
+    if to != "geojson" or options["simplify"] or options["instances"] not in (None, "component"):
+        return None
+    image = image_in(labels)
+    if image is None or image.in_memory or image.n_channels != 1 or image.pixels.dtype != "uint8":
+        return None
+    from gmmseg.export.windowed import BYTES_A_PIXEL
+
+    return image if image.n_pixels * BYTES_A_PIXEL > options["memory"] else None
 
 
 def _export_all(

@@ -13,7 +13,7 @@ from gmmseg.errors import ParameterError
 from gmmseg.export.choice import Choice
 from gmmseg.export.kinds import Kind
 
-__all__ = ["Instances", "find_instances"]
+__all__ = ["Instances", "class_names_for", "find_instances"]
 
 Array = NDArray[Any]
 
@@ -128,7 +128,7 @@ def find_instances(
     numbers = _checked(given)
     kind = instances or _kind(given, numbers)
     largest = 1 if kind == "object" else int(numbers.max())
-    names = _names(class_names, largest, "object" if kind == "object" else None)
+    names = class_names_for(class_names, largest, "object" if kind == "object" else None)
     left_out, _ = choice.left_out(None if kind == "object" else names, numbers)
     if len(left_out):
         numbers = np.where(np.isin(numbers, left_out), numbers.dtype.type(0), numbers)
@@ -185,8 +185,8 @@ def _checked(labels: Array) -> Array:
     return numbers
 
 
-def _names(given: Sequence[str] | None, n: int, default: str | None) -> tuple[str, ...]:
-    """Return the names given, or the default ones."""
+def class_names_for(given: Sequence[str] | None, n: int, default: str | None = None) -> tuple[str, ...]:
+    """Return the names given for n classes, or the default ones."""
     if given is None:
         return (default,) if default else tuple(f"class {number}" for number in range(1, n + 1))
     names = tuple(given)

@@ -87,6 +87,30 @@ def test_rasters_keep_their_place(run, folder, labels):
     assert pyogrio.read_info(folder / "scene.geojson")["total_bounds"][0] == pytest.approx(13.38, abs=0.01)
 
 
+def test_rasters_larger_than_memory(run, folder):
+    labels = np.ones((1600, 1500), np.uint8)
+    labels[100:1500, 200:300], labels[700:900], labels[1599, 7] = 2, 3, 0
+    profile = {"driver": "GTiff", "height": 1600, "width": 1500, "count": 1, "dtype": "uint8", "crs": "EPSG:32633"}
+    transform = rasterio.Affine(30, 0, 390_000, 0, -30, 5_820_000)
+    with rasterio.open("scene_labels.tif", "w", transform=transform, tiled=True, **profile) as raster:
+        raster.write(labels[None])
+    command = ["export", "scene_labels.tif", "--to", "geojson", "--class-names", "sea,sand,wood"]
+    finished = run(*command, "--memory", "64MiB")
+    assert (finished.out, finished.err) == ("wrote scene.geojson: 5 regions of 3 classes\n", "")
+    assert run(*command, "-o", "whole.geojson").out == "wrote whole.geojson: 5 regions of 3 classes\n"
+    windowed, whole = (
+        sorted(
+            (list(each["properties"].values()) for each in json.loads((folder / name).read_text())["features"]),
+            key=lambda values: values[2],
+        )
+        for name in ("scene.geojson", "whole.geojson")
+    )
+    assert [values[:3] for values in windowed] == [values[:3] for values in whole]
+    assert [values[3] for values in windowed] == pytest.approx([values[3] for values in whole])
+    record = json.loads(run(*command, "--memory", "64MiB", "--json", "--overwrite", "--background", "wood").out)
+    assert (record["instances"], record["classes"]) == (4, ["sea", "sand"])
+
+
 def test_simplified(run, folder):
     rows, columns = np.mgrid[:200, :200]
     Pillow.fromarray(((rows - 90) ** 2 + (columns - 95) ** 2 < 60**2).astype(np.uint8)).save("disc.png")
