@@ -159,8 +159,8 @@ def _check_datasets(made: Plan, kinds: list[str]) -> None:
 
 def _write_datasets(made: Plan, kinds: list[str], *, class_names: tuple[str, ...] | None, quiet: bool) -> None:
     """Write data sets of the label maps of all images that are done, now or before."""
-    from gmmseg.batch.label_maps import done_maps
     from gmmseg.batch.manifest import Manifest
+    from gmmseg.batch.pairing import done_maps
     from gmmseg.export import Finding, write_dataset
 
     if not kinds:

@@ -145,7 +145,7 @@ def command(
         polygons=options["polygons"],
     )
     if several:
-        from gmmseg.batch.label_maps import find_label_maps
+        from gmmseg.batch.pairing import find_label_maps
 
         maps = find_label_maps(sources, pictures=image, without=target)
         _check_inputs(target, [*(each.labels for each in maps), *(each.picture for each in maps), model])

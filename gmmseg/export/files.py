@@ -16,7 +16,7 @@ import numpy as np
 from gmmseg.errors import OutputError
 from gmmseg.export.coco import Shapes, coco_stream, to_panoptic
 from gmmseg.export.georeference import Place
-from gmmseg.export.imagej import write_rois
+from gmmseg.export.imagej_rois import write_rois
 from gmmseg.export.instances import Instances
 from gmmseg.export.kinds import FORMATS, Format
 from gmmseg.export.polygons import labelme_stream, to_yolo

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from gmmseg.batch.label_maps import done_maps, find_label_maps
+from gmmseg.batch.pairing import done_maps, find_label_maps
 from gmmseg.errors import InputError
 
 

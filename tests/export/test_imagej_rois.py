@@ -10,7 +10,7 @@ from skimage.draw import polygon2mask
 
 from gmmseg.errors import ParameterError
 from gmmseg.export import find_instances, write_export
-from gmmseg.export.imagej import write_rois
+from gmmseg.export.imagej_rois import write_rois
 
 roifile = pytest.importorskip("roifile")
 
