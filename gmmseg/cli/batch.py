@@ -23,7 +23,7 @@ from gmmseg.cli.shared import (
     reading_parameters,
 )
 from gmmseg.cli.types import FILE, Command, Names, Option, WholeNumber
-from gmmseg.errors import GmmsegError, clipped
+from gmmseg.errors import GmmsegError, OutputError, ParameterError, clipped
 from gmmseg.export.kinds import DATASETS
 
 if TYPE_CHECKING:
@@ -173,7 +173,10 @@ def _write_datasets(made: Plan, kinds: list[str], *, class_names: tuple[str, ...
         class_names = load_model(made.task.model).class_names
     for kind in kinds if maps else []:
         place = made.out_dir / DATASETS[kind]
-        written = write_dataset(place, maps, kind, finding=Finding(class_names=class_names), overwrite=True)
+        try:
+            written = write_dataset(place, maps, kind, finding=Finding(class_names=class_names), overwrite=True)
+        except ParameterError as error:
+            raise OutputError(f"{place} was not written: {error}; the label maps are done and kept") from None
         if not quiet:
             click.echo(plain(f"wrote {place}: {written.maps} label maps, {written.instances} instances"))
 

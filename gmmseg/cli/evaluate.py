@@ -193,7 +193,7 @@ def _changes(
     from gmmseg.cli.scores import changes_text
     from gmmseg.evaluation import changes
     from gmmseg.export.georeference import image_in, names_in
-    from gmmseg.image.areas import pixel_areas
+    from gmmseg.image.areas import pixel_areas, voxel_volume
     from gmmseg.io import check_target, write_labels
 
     target = options["change_map"]
@@ -201,7 +201,8 @@ def _changes(
         raise click.UsageError(f"--change-map {target} would be written over an input; choose another name")
     check_target(target, overwrite=options["overwrite"], ndim=mapped.ndim)
     spacing, place = _place(labels)
-    size, unit = pixel_areas(place if mapped.ndim == 2 else None, mapped.shape[0], spacing=spacing)
+    flat = mapped.ndim == 2
+    size, unit = pixel_areas(place, len(mapped), spacing=spacing) if flat else voxel_volume(place, spacing)
     found = changes(mapped, after, areas=size)
     names = dict(enumerate(names_in(labels) or names_in(later) or (), 1))
 

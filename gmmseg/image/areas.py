@@ -1,4 +1,4 @@
-"""How large pixels are on the ground, where an image lies on a map."""
+"""How large pixels are: on the ground, under a microscope, in a patient."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from gmmseg.image.place import METRES, Place
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["pixel_areas"]
+__all__ = ["pixel_areas", "voxel_volume"]
 
 _AXIS, _FLATTENING = 6_378_137.0, 1 / 298.257223563  # of the ellipsoid of WGS 84, in metres
 _HECTARE = 1e4  # square metres
+_MILLILITRES = 1e-3  # in a cubic millimetre
 _LEAST_ON_GROUND = METRES["m"] * 0.1  # units from which areas are told in hectares: feet and metres, not millimetres
 
 
@@ -68,6 +69,20 @@ def _in_unit(place: Place, size: float) -> tuple[float, str]:
     if place.metres >= _LEAST_ON_GROUND:
         return size * place.metres**2 / _HECTARE, "ha"
     return size, f"{place.unit}2"
+
+
+def voxel_volume(place: Place | None, spacing: tuple[float, ...] | None) -> tuple[float, str]:
+    """Return the volume of a voxel, and its unit: "ml", a cubic unit of the place, or "voxels" where it is not known.
+
+    Examples
+    --------
+    >>> voxel_volume(Place(unit="mm"), (2.0, 1.0, 1.0))
+    (0.002, 'ml')
+    """
+    if place is None or place.metres is None or spacing is None or len(spacing) != 3:
+        return 1.0, "voxels"
+    size = math.prod(spacing)
+    return (size * _MILLILITRES, "ml") if place.unit == "mm" else (size, f"{place.unit}3")
 
 
 def _between_parallels(step: float, down: float, top: float, rows: int) -> np.ndarray:

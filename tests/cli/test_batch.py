@@ -96,6 +96,17 @@ def test_a_data_set_of_all_images_on_the_way(run, refuse, scenes, folder):
 
 
 @pytest.mark.slow
+def test_volumes_are_done_although_they_fit_no_data_set(run, folder):
+    (folder / "volumes").mkdir()
+    np.save("volumes/a.npy", np.arange(600, dtype=np.uint8).reshape(6, 10, 10))
+    finished = run("batch", "volumes", "-k", 2, "--channel-axis", "none", "--out-dir", "labels", "--also", "coco")
+    assert finished.code == 1
+    assert finished.err.startswith("gmmseg: error: labels/coco.json was not written: labels/a_labels.tif: labels have")
+    assert "; the label maps are done and kept" in finished.err
+    assert files(folder / "labels") == ["a_labels.tif", "manifest.jsonl"]
+
+
+@pytest.mark.slow
 def test_dry_run_writes_nothing(run, scenes, folder):
     (scenes / "cut.png").write_bytes((scenes / "a.png").read_bytes()[:300])
     finished = run("batch", "scenes", "--out-dir", "labels", "--dry-run")

@@ -128,6 +128,9 @@ def test_surfaces_of_volumes_in_millimetres(run, folder):
     assert facts["surfaces"]["1"]["volume"] == pytest.approx(5 * 36 * 2)
     assert facts["surfaces"]["1"]["difference"] == pytest.approx(-1 / 6)
     assert facts["surfaces"]["2"]["hausdorff95"] == 0
+    command = ["evaluate", "ours.nii.gz", "truth.nii.gz", "--change-map", "change.nii.gz", "--json"]
+    facts = json.loads(run(*command).out)
+    assert (facts["unit"], np.sum(facts["areas"])) == ("ml", pytest.approx((5 * 36 + 288) * 2 / 1000))
     numbered = json.loads(run("evaluate", "ours.nii.gz", "truth.nii.gz", "--as-numbered", "--json").out)
     assert numbered["dice"]["1"] == 0
 

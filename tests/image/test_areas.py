@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gmmseg.image.areas import pixel_areas
+from gmmseg.image.areas import pixel_areas, voxel_volume
 from gmmseg.image.place import Place
 
 
@@ -24,6 +24,12 @@ def test_units(unit, step, expected):
 def test_under_a_microscope():
     assert pixel_areas(Place(unit="um"), 3, spacing=(0.5, 0.25)) == (0.125, "um2")
     assert pixel_areas(Place(unit="um"), 3) == (1.0, "pixels")
+
+
+def test_volumes():
+    assert voxel_volume(Place(unit="mm"), (5, 2, 1)) == (pytest.approx(0.01), "ml")
+    assert voxel_volume(Place(unit="um"), (5, 2, 1)) == (10, "um3")
+    assert voxel_volume(None, (5, 2, 1)) == voxel_volume(Place(unit="mm"), None) == (1.0, "voxels")
 
 
 def test_degrees_are_measured_on_the_ellipsoid():
