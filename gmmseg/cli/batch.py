@@ -23,7 +23,8 @@ from gmmseg.cli.shared import (
     reading_parameters,
 )
 from gmmseg.cli.types import FILE, Command, Names, Option, WholeNumber
-from gmmseg.errors import GmmsegError, clipped
+from gmmseg.errors import GmmsegError, OutputError, ParameterError, clipped
+from gmmseg.export.kinds import DATASETS
 
 if TYPE_CHECKING:
     from gmmseg.batch import Plan
@@ -49,7 +50,7 @@ _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry
     "--also",
     type=Names(),
     default=(),
-    help=f"More files an image: {', '.join(KINDS[1:])}.",
+    help=f"More files an image: {', '.join(KINDS[1:])}; or of all images one data set: {', '.join(DATASETS)}.",
 )
 @_output("--resume", is_flag=True, help="Do what is unfinished, failed, or changed since; keep what is done.")
 @_output("--overwrite", is_flag=True, help="Do all again, and replace results that exist.")
@@ -95,13 +96,15 @@ def command(
         parameters={**fitting, "memory": options["memory"], "min_size": options["min_size"]},
         reading=reading_parameters(context),
         model=model,
-        outputs=options["also"],
+        outputs=[kind for kind in options["also"] if kind not in DATASETS],
         resume=options["resume"],
         overwrite=options["overwrite"],
     )
     if options["dry_run"]:
         _print_plan(made, as_json=options["as_json"])
         return 0
+    datasets = [kind for kind in options["also"] if kind in DATASETS]
+    _check_datasets(made, datasets)
     count = Count(len(made.todo), "images", quiet=quiet)
     if not quiet:
         _tell_what_is_left_out(made)
@@ -124,6 +127,7 @@ def command(
     failed = sum("error" in line for line in lines)
     if not (quiet or options["as_json"]):
         click.echo(plain(_summary(made, len(lines) - failed, failed, count.seconds)))
+    _write_datasets(made, datasets, class_names=options["class_names"], quiet=quiet or options["as_json"])
     if failed:
         return 1 if failed == len(made.images) else 3
     return 0
@@ -141,6 +145,40 @@ def _of_apply(context: click.Context, fitting: dict[str, Any]) -> dict[str, Any]
         raise click.UsageError(f"{option} is for finding classes, but --model brings them; leave one of them out")
     chosen = (context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("smooth", "no_smooth"))
     return {"smooth": fitting["smooth"] if any(chosen) else None}
+
+
+def _check_datasets(made: Plan, kinds: list[str]) -> None:
+    """Refuse a data set whose name something else has; that of a run before is written again."""
+    from gmmseg.export.dataset import check_dataset
+
+    for kind in kinds:
+        place = made.out_dir / DATASETS[kind]
+        if made.out_dir.is_dir():
+            check_dataset(place, kind, overwrite=made.manifest.exists)
+
+
+def _write_datasets(made: Plan, kinds: list[str], *, class_names: tuple[str, ...] | None, quiet: bool) -> None:
+    """Write data sets of the label maps of all images that are done, now or before."""
+    from gmmseg.batch.manifest import Manifest
+    from gmmseg.batch.pairing import done_maps
+    from gmmseg.export import Finding, write_dataset
+
+    if not kinds:
+        return
+    lines = Manifest.read(made.out_dir).lines
+    maps = done_maps(made.out_dir, [lines[step.key] for step in made.images if step.key in lines])
+    if made.task.model is not None:
+        from gmmseg.model import load_model
+
+        class_names = load_model(made.task.model).class_names
+    for kind in kinds if maps else []:
+        place = made.out_dir / DATASETS[kind]
+        try:
+            written = write_dataset(place, maps, kind, finding=Finding(class_names=class_names), overwrite=True)
+        except ParameterError as error:
+            raise OutputError(f"{place} was not written: {error}; the label maps are done and kept") from None
+        if not quiet:
+            click.echo(plain(f"wrote {place}: {written.maps} label maps, {written.instances} instances"))
 
 
 def _print_plan(made: Plan, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`gmmseg evaluate`: how well labels agree with a truth."""
+"""`gmmseg evaluate`: how well labels agree with a truth, and what changed between two maps."""
 
 from __future__ import annotations
 
@@ -9,62 +9,253 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gmmseg.cli.messages import collected_warnings
 from gmmseg.cli.records import print_json
-from gmmseg.cli.types import SOURCE, Command, Option
+from gmmseg.cli.types import FILE, SOURCE, Command, Names, Option
 
 if TYPE_CHECKING:
-    from gmmseg.evaluation import Agreement
+    import numpy as np
+
+    from gmmseg.image.place import Place
 
 __all__ = ["command"]
 
+_scores = partial(click.option, cls=Option, section="Scores")
 _output = partial(click.option, cls=Option, section="Output")
 
-_NAMES = {
-    "rand_index": "probabilistic Rand index",
-    "variation_of_information": "variation of information (bits)",
-    "covering": "covering",
-    "adjusted_rand_index": "adjusted Rand index",
-    "boundary_f": "boundary F",
-}
-_MOST_LISTED = 20
+_POINTS = (".csv", ".geojson", ".json")
+_SAME = 1e-3  # of a pixel, by which two places may differ
 
 
 @click.command("evaluate", cls=Command)
 @click.argument("labels", type=SOURCE)
 @click.argument("truths", metavar="TRUTH...", nargs=-1, required=True, type=SOURCE)
+@_scores("--as-numbered", is_flag=True, help="The numbers count: no class is matched with another number's.")
+@_scores(
+    "--background/--no-background",
+    default=None,
+    help="Whether 0 is a class.  [default: in masks, of 0 and one other number; otherwise 0 is no data]",
+)
+@_scores("--instances", is_flag=True, help="Compare objects: F1 and average precision at overlaps.")
+@_scores("--surfaces", is_flag=True, help="Distances of the surfaces and volumes of each class, in the file's unit.")
+@_scores("--class-names", type=Names(), help="Names of LABELS' classes that points go by.  [default: those in LABELS]")
+@_scores(
+    "--confidence",
+    metavar="0..1",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Of the intervals, where TRUTH is points.",
+)
+@_output("--change-map", type=FILE, help="Write where TRUTH has another class than LABELS: .tif, .png, .npz, ...")
+@_output("--overwrite", is_flag=True, help="Replace a change map that exists.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
-def command(labels: Path, truths: tuple[Path, ...], *, as_json: bool) -> int:
+def command(labels: Path, truths: tuple[Path, ...], *, as_json: bool, **options: Any) -> int:
     """Compare a label map with a truth, or with several people's.
 
     Numbers need not agree: classes are matched with true classes so that the Dice coefficients are largest. Pixels that
     are 0 in either are left out, but for Dice and boundaries. All scores are 1 at best, the variation of information 0.
 
+    A TRUTH of points (GeoJSON, or CSV with columns x, y, class) gives the confusion matrix, overall, user's and
+    producer's accuracies, and the area of each class, with their confidence intervals. --change-map compares two dates:
+    1 is unchanged, and the matrix is in hectares, or the unit of the file.
+
     \b
     Examples:
       gmmseg evaluate photo_labels.png truth.png
-      gmmseg evaluate tissue.nii.gz expert1.nii.gz expert2.nii.gz --json
+      gmmseg evaluate scene_labels.tif plots.geojson
+      gmmseg evaluate cells.tif cells_truth.tif --instances
+      gmmseg evaluate tissue.nii.gz expert.nii.gz --surfaces --as-numbered
+      gmmseg evaluate land_2015.tif land_2025.tif --change-map change.tif
     """  # noqa: D301  # click keeps the lines below this character as they are
-    from gmmseg.evaluation import evaluate
+    points = [truth for truth in truths if truth.suffix.lower() in _POINTS]
+    _check_options(truths, points, options)
     from gmmseg.io.reading import read_labels
 
-    found = evaluate(read_labels(labels), [read_labels(truth) for truth in truths])
+    with collected_warnings(lambda: None) as warned:
+        mapped = read_labels(labels)
+        if points:
+            record, text = _by_points(labels, mapped, points[0], options)
+        else:
+            places = [_place(each) for each in (labels, *truths)]
+            others = [read_labels(truth) for truth in truths]
+            _require_one_place(labels, truths, [(mapped, places[0]), *zip(others, places[1:], strict=True)])
+            if options["change_map"] is not None:
+                record, text = _changes(labels, mapped, truths[0], others[0], options)
+            else:
+                record, text = _by_maps(mapped, others, places, options)
     if as_json:
-        print_json(asdict(found))
+        print_json(record | ({"warnings": warned} if warned else {}))
     else:
-        click.echo(_text(found))
+        click.echo(text)
     return 0
 
 
-def _text(found: Agreement) -> str:
-    rows: list[tuple[str, Any]] = [(title, getattr(found, name)) for name, title in _NAMES.items()]
-    rows.append(("segments", found.segments))
-    for number, score in list(found.dice.items())[:_MOST_LISTED]:
-        match = found.matching[number]
-        rows.append(
-            (f"Dice of true class {number}", f"{score:.4f}  (label {match})" if match else "0  (no label left)")
-        )
-    if len(found.dice) > _MOST_LISTED:
-        rows.append(("", f"{len(found.dice) - _MOST_LISTED} more true classes: see --json"))
-    width = max(len(title) for title, _ in rows)
-    shown = [(t, f"{v:.4f}" if isinstance(v, float) else str(v)) for t, v in rows if v is not None]
-    return "\n".join(f"{title:{width}}  {value}".rstrip() for title, value in shown)
+def _check_options(truths: tuple[Path, ...], points: list[Path], options: dict[str, Any]) -> None:
+    """Refuse options that contradict each other or would do nothing."""
+    of_maps = ("as_numbered", "instances", "surfaces", "change_map")
+    given = [f"--{name.replace('_', '-')}" for name in of_maps if options[name]]
+    if points and (given or options["background"] is not None):
+        option = given[0] if given else "--background" if options["background"] else "--no-background"
+        raise click.UsageError(f"{option} is for truths that are label maps, but {points[0]} is points; leave it out")
+    if len(truths) > 1 and (points or (given and given != ["--as-numbered"])):
+        what = f"points in {points[0]}" if points else next(each for each in given if each != "--as-numbered")
+        raise click.UsageError(f"{what} is compared one at a time, but {len(truths)} truths are given; give one")
+    if options["change_map"] is not None and len(given) > 1:
+        raise click.UsageError(f"--change-map and {given[0]} do not go together; leave one of them out")
+
+
+def _by_maps(
+    mapped: np.ndarray, truths: list[np.ndarray], places: list[tuple[Any, Place | None]], options: dict[str, Any]
+) -> tuple[dict[str, Any], str]:
+    from gmmseg.cli.scores import agreement_text, detection_text, surfaces_text
+    from gmmseg.evaluation import detection, evaluate
+
+    if options["instances"]:
+        found = detection(mapped, truths[0])
+        return asdict(found), detection_text(found)
+    agreement = evaluate(mapped, truths, as_numbered=options["as_numbered"], background=options["background"])
+    record, text = asdict(agreement), agreement_text(agreement)
+    if options["surfaces"]:
+        distances, unit = _surfaces(mapped, truths[0], agreement.matching, places)
+        record["surfaces"] = {number: asdict(each) for number, each in distances.items()}
+        record["unit"] = unit
+        text = f"{text}\n\n{surfaces_text(distances, unit, mapped.ndim)}"
+    return record, text
+
+
+def _surfaces(
+    mapped: np.ndarray, truth: np.ndarray, matching: dict[int, int], places: list[tuple[Any, Place | None]]
+) -> tuple[dict[int, Any], str]:
+    """Return the distances of each true class from its match, and the unit of length."""
+    from gmmseg.evaluation import surface_distance
+
+    known = [(spacing, place) for spacing, place in places if spacing is not None and len(spacing) == mapped.ndim]
+    spacing, place = known[-1] if known else (None, None)
+    unit = "pixels" if spacing is None else (place.unit if place is not None else None) or "units of the file"
+    found = {
+        number: surface_distance(mapped == label if label else mapped < 0, truth == number, spacing=spacing)
+        for number, label in matching.items()
+        if number > 0
+    }
+    return found, unit
+
+
+def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    from gmmseg.cli.scores import accuracy_text
+    from gmmseg.errors import ParameterError
+    from gmmseg.evaluation import accuracy
+    from gmmseg.export import names_in
+    from gmmseg.image.areas import pixel_areas
+    from gmmseg.io.points import read_points
+
+    if mapped.ndim != 2:
+        raise ParameterError(f"{labels} has {mapped.ndim} axes, but points are of a picture or a map; give one plane")
+    points = read_points(path)
+    names = options["class_names"] or names_in(labels)
+    spacing, place = _place(labels)
+    numbers = points.numbers(names)
+    here = mapped[points.pixels(place, mapped.shape)]
+    if not (here > 0).any():
+        raise ParameterError(f"{path}: no point lies where {labels} has a class; give other points")
+    if not (here > 0).all():
+        import warnings
+
+        from gmmseg.errors import DataWarning
+
+        without = f"{int((here == 0).sum())} of {len(here)} points lie where {labels} has no data; they are left out"
+        warnings.warn(without, DataWarning, stacklevel=2)
+    size, unit = pixel_areas(place, mapped.shape[0], spacing=spacing)
+    every = _areas(mapped, size)
+    found = accuracy(here[here > 0], numbers[here > 0], areas=every, confidence=options["confidence"])
+    missing = [number for number in every if number not in set(here.tolist())]
+    total = sum(area for number, area in every.items() if number not in missing)
+    record = {**asdict(found), "mapped_area": every, "total_area": total, "unit": unit, "without_points": missing}
+    named = {number: name for number, name in enumerate(names or (), 1) if number in found.classes}
+    record["class_names"] = named
+    return record, accuracy_text(found, every, total, unit, named)
+
+
+def _areas(mapped: np.ndarray, size: float | np.ndarray) -> dict[int, float]:
+    """Return the area of each class, in the unit of the pixels' size."""
+    import numpy as np
+
+    numbers = np.unique(mapped)
+    weights = None if isinstance(size, float) else np.repeat(size, mapped.shape[1])
+    sums = np.bincount(np.searchsorted(numbers, mapped.ravel()), weights, minlength=len(numbers))
+    scale = size if isinstance(size, float) else 1.0
+    return {int(n): float(s * scale) for n, s in zip(numbers, sums, strict=True) if n > 0}
+
+
+def _changes(
+    labels: Path, mapped: np.ndarray, later: Path, after: np.ndarray, options: dict[str, Any]
+) -> tuple[dict[str, Any], str]:
+    from gmmseg.cli.scores import changes_text
+    from gmmseg.evaluation import changes
+    from gmmseg.export.georeference import image_in, names_in
+    from gmmseg.image.areas import pixel_areas, voxel_volume
+    from gmmseg.io import check_target, write_labels
+
+    target = options["change_map"]
+    if target.exists() and any(target.samefile(each) for each in (labels, later)):
+        raise click.UsageError(f"--change-map {target} would be written over an input; choose another name")
+    check_target(target, overwrite=options["overwrite"], ndim=mapped.ndim)
+    spacing, place = _place(labels)
+    flat = mapped.ndim == 2
+    size, unit = pixel_areas(place, len(mapped), spacing=spacing) if flat else voxel_volume(place, spacing)
+    found = changes(mapped, after, areas=size)
+    names = dict(enumerate(names_in(labels) or names_in(later) or (), 1))
+
+    def name(number: int) -> str:
+        return names.get(number, f"class {number}")
+
+    kinds = [f"{name(old)} to {name(new)}" for old, new in found.kinds]
+    write_labels(
+        target,
+        found.labels,
+        image=image_in(labels),
+        names=("unchanged", *kinds),
+        overwrite=options["overwrite"],
+    )
+    record = {
+        "output": str(target),
+        "classes": list(found.classes),
+        "class_names": {number: name(number) for number in found.classes},
+        "areas": found.areas.tolist(),
+        "unit": unit,
+        "kinds": dict(enumerate(("unchanged", *kinds), 1)),
+    }
+    return record, f"{changes_text(found, unit, [name(number) for number in found.classes])}\nwrote {target}"
+
+
+def _place(path: Path) -> tuple[tuple[float, ...] | None, Place | None]:
+    """Return the size of a pixel along each axis, and where they lie; without reading pixels that can stay there."""
+    from gmmseg.export.georeference import image_in
+
+    image = image_in(path)
+    return (None, None) if image is None else (image.spacing, image.place)
+
+
+def _require_one_place(
+    labels: Path, truths: tuple[Path, ...], maps: list[tuple[np.ndarray, tuple[Any, Place | None]]]
+) -> None:
+    """Refuse maps of other shape or place."""
+    import numpy as np
+
+    from gmmseg.errors import ParameterError
+
+    (ours, (_, here)), *others = maps
+    for path, (theirs, (_, there)) in zip(truths, others, strict=True):
+        if ours.shape != theirs.shape:
+            raise ParameterError(
+                f"{labels} has shape {ours.shape}, the truth has {theirs.shape} in {path}; compare the same pixels"
+            )
+        matrices = [None if each is None else each.matrix(ours.ndim) for each in (here, there)]
+        if matrices[0] is not None and matrices[1] is not None:
+            pixel = float(np.abs(matrices[0][:, :-1]).max())
+            moved = not np.allclose(matrices[0], matrices[1], rtol=0, atol=_SAME * pixel)
+            systems = {each.crs for each in (here, there) if each is not None and (each.crs or "").startswith("EPSG:")}
+            if moved or len(systems) > 1:
+                raise ParameterError(
+                    f"{labels} and {path} lie at different places; bring them to one grid, as with gdalwarp"
+                )

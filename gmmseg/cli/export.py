@@ -1,7 +1,8 @@
-"""`gmmseg export`: a label map in, the files of an annotation tool, a training pipeline or a GIS out."""
+"""`gmmseg export`: label maps in, the files of an annotation tool, a training pipeline or a GIS out."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -9,14 +10,15 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from gmmseg.cli.messages import collected_warnings, plain
+from gmmseg.cli.progress import Count
 from gmmseg.cli.records import print_json
-from gmmseg.cli.types import FILE, SOURCE, Amount, Command, Names, Option, WholeNumber
-from gmmseg.errors import InputError
-from gmmseg.export.kinds import FORMATS, PLACED, SIMPLIFIED, Format, Kind
+from gmmseg.cli.types import FILE, SOURCE, Amount, Bytes, Command, Names, Option, WholeNumber
+from gmmseg.export.kinds import DATASETS, FORMATS, NAMED_AS_LABELS, PLACED, SIMPLIFIED, Kind
 from gmmseg.io.request import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from gmmseg.export import Instances
+    from gmmseg.export import Export, Finding, Instances, LabelMap
+    from gmmseg.image import Image
 
 __all__ = ["command"]
 
@@ -24,17 +26,25 @@ _classes = partial(click.option, cls=Option, section="Classes", show_default=Tru
 _shapes = partial(click.option, cls=Option, section="Shapes", show_default=True)
 _output = partial(click.option, cls=Option, section="Output")
 
+_KNOWN = tuple(dict.fromkeys([*FORMATS, *DATASETS]))
+
 
 @click.command("export", cls=Command)
-@click.argument("labels", type=SOURCE)
+@click.argument("sources", metavar="LABELS|FOLDER|PATTERN|LIST.txt...", nargs=-1, required=True, type=SOURCE)
 @_output(
     "--to",
     metavar="FORMAT",
-    type=click.Choice(get_args(Format)),
-    help="The format (required): coco, coco-panoptic, yolo, labelme, geojson, gpkg (GeoPackage), png (the label map "
-    "with a palette), masks (a folder with a black and white PNG file a class) or npz.",
+    type=click.Choice(_KNOWN),
+    help="The format (required): coco, coco-panoptic, yolo, voc (Pascal VOC), labelme, geojson, gpkg (GeoPackage), png "
+    "(the label map with a palette), masks (a folder with a black and white PNG file a class), npz, roi (ImageJ), "
+    "qupath, or a style for the label map: qml (QGIS) or sld.",
 )
 @_classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels.")
+@_classes("--classes", type=Names(), help="Names or numbers of the classes to export.  [default: all]")
+@_classes("--background", type=Names(), help="Names or numbers of classes to leave out; 0, no data, always is.")
+@_classes(
+    "--ignore", metavar="INT", type=WholeNumber(0), help="The number of pixels of which nothing is known, as 255."
+)
 @_classes(
     "--model",
     type=FILE,
@@ -45,7 +55,7 @@ _output = partial(click.option, cls=Option, section="Output")
     metavar="KIND",
     type=click.Choice(get_args(Kind)),
     help="What is listed: each component (connected region of a class), each class, or each object (the numbers are "
-    "objects of one class).  [default: component; object where labels are above 255]",
+    "objects of one class).  [default: component; object where LABELS has 16 or 32 bits]",
 )
 @_shapes("--min-size", metavar="PIXELS", type=WholeNumber(1), default=1, help="Leave out smaller connected regions.")
 @_shapes(
@@ -55,27 +65,41 @@ _output = partial(click.option, cls=Option, section="Output")
     help="Smooth outlines by about so much, shared edges kept: geojson, gpkg and labelme.",
 )
 @_shapes("--keep-crs", is_flag=True, show_default=False, help="geojson: keep the raster's coordinates, not WGS 84.")
-@_output("--image", type=FILE, help="The photo that LABELS belongs to, to be named in the files.")
+@_shapes("--polygons", is_flag=True, show_default=False, help="coco: outlines, not run lengths.")
+@_output(
+    "--image",
+    metavar="FILE|FOLDER",
+    type=FILE,
+    help="The photo that LABELS belongs to, to be named in the files; of several LABELS the folder of the photos.  "
+    "[default of several: what is beside them, or what a batch made them from]",
+)
 @_output(
     "-o",
     "--output",
     type=FILE,
-    help="File to write, for masks a folder.  [default: named after the photo or LABELS, in this folder]",
+    help="File to write, for masks, voc and several LABELS a folder, but for coco.  [default: named after the photo or "
+    "LABELS, of several after the format, in this folder]",
 )
 @_output("--uncompressed", is_flag=True, help="coco: run lengths as lists of numbers.")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@_shapes(
+    "--memory",
+    type=Bytes(),
+    default="1GiB",
+    help="geojson: rasters whose outlines take more are traced strip by strip.",
+)
 @_shapes("--max-pixels", type=WholeNumber(1), default=MAX_PIXELS, help="Refuse larger files before decoding them.")
 def command(
-    labels: Path,
+    sources: tuple[Path, ...],
     *,
-    to: Format | None,
+    to: str | None,
     class_names: tuple[str, ...] | None,
     model: Path | None,
     image: Path | None,
     **options: Any,
 ) -> int:
-    """Export a label map to annotation tools, training pipelines and GIS.
+    """Export label maps to annotation tools, training pipelines and GIS.
 
     Masks and outlines are exact: they hold the pixels of LABELS and no others. Coordinates in geojson and gpkg are
     those of the raster (geojson: WGS 84), or pixels counted from the upper left corner where it is not georeferenced.
@@ -83,40 +107,78 @@ def command(
     class names, with coco-panoptic a .png file of the segments. geojson in WGS 84, gpkg and --simplify need
     pip install 'gmmseg[geo]'.
 
+    Several label maps, a folder (of NAME_labels.* files, where it has some), a quoted PATTERN or a LIST.txt become one
+    data set: coco one file, yolo and voc a folder with the photos, any other format a folder with a file for each.
+    Classes are told apart by their names.
+
     \b
     Examples:
       gmmseg export photo_labels.png --to coco --image photo.jpg --class-names sky,land
+      gmmseg export labels --to yolo --image photos --background sky -o dataset
       gmmseg export scene_labels.tif --to gpkg --model land.gmm.json --min-size 50
       gmmseg export scene_labels.tif --to geojson --simplify 2 -o scene.geojson
     """  # noqa: D301  # click keeps the lines below this character as they are
     if to is None:
-        raise click.UsageError(f"--to is missing; give one of {', '.join(get_args(Format))}")
+        raise click.UsageError(f"--to is missing; give one of {', '.join(_KNOWN)}")
     _check_options(to, options, class_names, model)
-    target = options["output"] or Path(f"{(image or labels).stem.removesuffix('_labels')}{FORMATS[to]}")
-    _check_inputs(target, [labels, image, model])
-    from gmmseg.export import Export, check_export, find_instances, place_in, write_export
-    from gmmseg.io.reading import read_labels
+    several = to == "voc" or len(sources) > 1 or _are_many(sources[0]) or (image is not None and image.is_dir())
+    if not several:
+        stem = (image or sources[0]).stem.removesuffix("_labels") if to not in NAMED_AS_LABELS else sources[0].stem
+        target = options["output"] or Path(f"{stem}{_ending(to)}")
+        _check_inputs(target, [*sources, image, model])
+    else:
+        target = options["output"] or Path(DATASETS.get(to, to))
+    from gmmseg.export import Choice, Export, Finding
 
-    check_export(target, to, overwrite=options["overwrite"])
+    choice = Choice(options["classes"] or (), options["background"] or (), options["ignore"])
+    finding = Finding(
+        class_names or (None if model is None else _names_of(model)),
+        options["instances"],
+        options["min_size"],
+        choice,
+        options["max_pixels"],
+    )
+    wanted = Export(
+        keep_crs=options["keep_crs"],
+        simplify=options["simplify"] or None,
+        compressed=not options["uncompressed"],
+        polygons=options["polygons"],
+    )
+    if several:
+        from gmmseg.batch.pairing import find_label_maps
+
+        maps = find_label_maps(sources, pictures=image, without=target)
+        _check_inputs(target, [*(each.labels for each in maps), *(each.picture for each in maps), model])
+        return _export_all(target, maps, to, finding, wanted, options)
+    large = _large(sources[0], to, options)
+    if large is not None:
+        return _export_by_windows(target, sources[0], large, finding, wanted, options)
+    return _export_one(target, (sources[0], image), to, finding, wanted, options)
+
+
+def _export_one(
+    target: Path,
+    source: tuple[Path, Path | None],
+    to: str,
+    finding: Finding,
+    wanted: Export,
+    options: dict[str, Any],
+) -> int:
+    from gmmseg.export import check_export, place_in, write_export
+    from gmmseg.export.dataset import require_picture
+    from gmmseg.export.georeference import area_in
+
+    labels, image = source
+    known = next(each for each in FORMATS if each == to)
+    check_export(target, known, overwrite=options["overwrite"])
     with collected_warnings(lambda: None) as warned:
-        numbers = read_labels(labels, max_pixels=options["max_pixels"])
+        found = finding.of(labels)
         if image is not None:
-            _check_size(image, labels, numbers.shape)
-        names = class_names or _names(labels, model)
-        found = find_instances(numbers, class_names=names, instances=options["instances"], min_size=options["min_size"])
-        written = write_export(
-            target,
-            found,
-            to,
-            options=Export(
-                image=image or labels,
-                place=place_in(labels) if to in PLACED else None,
-                keep_crs=options["keep_crs"],
-                simplify=options["simplify"] or None,
-                compressed=not options["uncompressed"],
-            ),
-            overwrite=options["overwrite"],
-        )
+            require_picture(image, labels, found.shape)
+        place = place_in(labels) if known in PLACED else None
+        area = area_in(labels, found.shape[0]) if known == "qupath" else wanted.area
+        wanted = replace(wanted, image=image or labels, place=place, area=area)
+        written = write_export(target, found, known, options=wanted, overwrite=options["overwrite"])
     if options["as_json"]:
         print_json(_record(labels, to, written, found) | {"warnings": warned})
     else:
@@ -124,16 +186,100 @@ def command(
     return 0
 
 
-def _check_options(
-    to: Format, options: dict[str, Any], class_names: tuple[str, ...] | None, model: Path | None
-) -> None:
+def _export_by_windows(
+    target: Path, labels: Path, image: Image, finding: Finding, wanted: Export, options: dict[str, Any]
+) -> int:
+    from gmmseg.export import check_export, names_in, place_in
+    from gmmseg.export.windowed import WindowedExport, write_geojson_by_windows
+    from gmmseg.io.atomic import atomic_file
+
+    check_export(target, "geojson", overwrite=options["overwrite"])
+    with collected_warnings(lambda: None) as warned:
+        strips = WindowedExport(
+            class_names=finding.class_names or names_in(labels),
+            min_size=finding.min_size,
+            choice=finding.choice,
+            place=place_in(labels),
+            keep_crs=wanted.keep_crs,
+            memory=options["memory"] // 2,
+        )
+        with atomic_file(target, overwrite=options["overwrite"]) as file:
+            n, names = write_geojson_by_windows(file, image, strips)
+    if options["as_json"]:
+        record = {"input": str(labels), "format": "geojson", "outputs": [str(target)], "instances": n}
+        print_json(record | {"kind": "component", "classes": list(names), "warnings": warned})
+    else:
+        of = _plural(len(names), "class", "classes")
+        click.echo(plain(f"wrote {target}: {_plural(n, 'region')} of {of}"))
+    return 0
+
+
+def _large(labels: Path, to: str, options: dict[str, Any]) -> Image | None:
+    """Return a label map whose outlines do not fit into memory, and can be traced strip by strip."""
+    from gmmseg.export.georeference import image_in
+
+    if to != "geojson" or options["simplify"] or options["instances"] not in (None, "component"):
+        return None
+    image = image_in(labels)
+    if image is None or image.in_memory or image.n_channels != 1 or image.pixels.dtype != "uint8":
+        return None
+    from gmmseg.export.windowed import BYTES_A_PIXEL
+
+    return image if image.n_pixels * BYTES_A_PIXEL > options["memory"] else None
+
+
+def _export_all(
+    target: Path, maps: list[LabelMap], to: str, finding: Finding, wanted: Export, options: dict[str, Any]
+) -> int:
+    from gmmseg.export import write_dataset
+
+    count = Count(len(maps), "label maps")
+    with collected_warnings(count.clear) as warned:
+        try:
+            made = write_dataset(
+                target,
+                maps,
+                to,
+                finding=finding,
+                options=wanted,
+                overwrite=options["overwrite"],
+                progress=lambda done, total: count.add(1),
+            )
+        finally:
+            count.clear()
+    if options["as_json"]:
+        sources = [str(each.labels) for each in maps]
+        record = {"inputs": sources, "format": to, "output": str(target), "instances": made.instances}
+        print_json(record | {"classes": list(made.names), "warnings": warned})
+    else:
+        what = f"{_plural(made.maps, 'label map')}, {_plural(made.instances, 'instance')}"
+        click.echo(plain(f"wrote {target}: {what} of {_plural(len(made.names), 'class', 'classes')}"))
+    return 0
+
+
+def _are_many(source: Path) -> bool:
+    """Whether a source may stand for several label maps."""
+    return (
+        source.is_dir() or source.suffix.lower() == ".txt" or (not source.exists() and bool({*"*?["} & {*str(source)}))
+    )
+
+
+def _ending(to: str) -> str:
+    return next(end for name, end in FORMATS.items() if name == to)
+
+
+def _check_options(to: str, options: dict[str, Any], class_names: tuple[str, ...] | None, model: Path | None) -> None:
     """Refuse options that contradict each other or would do nothing."""
     if class_names is not None and model is not None:
         raise click.UsageError("--class-names and --model both give the names; give one of them")
-    for name, formats in {"simplify": SIMPLIFIED, "keep_crs": ("geojson",), "uncompressed": ("coco",)}.items():
+    coco = ("coco",)
+    only = {"simplify": SIMPLIFIED, "keep_crs": ("geojson",), "uncompressed": coco, "polygons": coco}
+    for name, formats in only.items():
         if options[name] and to not in formats:
             flag = name.replace("_", "-")
             raise click.UsageError(f"--{flag} does nothing for --to {to}; it is for {', '.join(formats)}, leave it out")
+    if options["polygons"] and options["uncompressed"]:
+        raise click.UsageError("--uncompressed is of run lengths, which --polygons does without; leave one of them out")
 
 
 def _check_inputs(target: Path, inputs: list[Path | None]) -> None:
@@ -142,24 +288,7 @@ def _check_inputs(target: Path, inputs: list[Path | None]) -> None:
             raise click.UsageError(f"{target} would be written over {source}, which is an input; choose another name")
 
 
-def _check_size(image: Path, labels: Path, shape: tuple[int, ...]) -> None:
-    """Refuse a photo of another size; turned by 90 degrees (EXIF) is the same size."""
-    from gmmseg.io.reading import read_info
-
-    size = read_info(image).get("size")
-    if size is not None and sorted(size) != sorted(shape):
-        across = " x ".join(map(str, reversed(shape)))
-        raise InputError(
-            f"--image {image} is {size[0]} x {size[1]} pixels, but {labels} is {across}; give the photo that it is of"
-        )
-
-
-def _names(labels: Path, model: Path | None) -> tuple[str, ...] | None:
-    """Return the names of a model, or those that come with the labels."""
-    if model is None:
-        from gmmseg.export import names_in
-
-        return names_in(labels)
+def _names_of(model: Path) -> tuple[str, ...]:
     from gmmseg.model import load_model
 
     return load_model(model).class_names
@@ -174,18 +303,21 @@ def _files(target: Path, written: list[Path]) -> str:
 def _summary(found: Instances) -> str:
     n = len(found)
     if found.kind == "object":
-        return f"{n} object{'s' * (n != 1)}"
-    classes = len({*found.categories.tolist()})
-    of = f"{classes} class{'es' * (classes != 1)}"
-    return of if found.kind == "class" else f"{n} region{'s' * (n != 1)} of {of}"
+        return _plural(n, "object")
+    of = _plural(len({*found.categories.tolist()}), "class", "classes")
+    return of if found.kind == "class" else f"{_plural(n, 'region')} of {of}"
 
 
-def _record(labels: Path, to: Format, written: list[Path], found: Instances) -> dict[str, Any]:
+def _plural(n: int, noun: str, plural: str | None = None) -> str:
+    return f"{n} {noun if n == 1 else plural or f'{noun}s'}"
+
+
+def _record(labels: Path, to: str, written: list[Path], found: Instances) -> dict[str, Any]:
     return {
         "input": str(labels),
         "format": to,
         "outputs": [str(path) for path in written],
         "instances": len(found),
         "kind": found.kind,
-        "classes": list(found.names),
+        "classes": [found.names[number - 1] for number in found.classes],
     }

@@ -22,7 +22,7 @@ __all__ = ["as_given", "collected_warnings", "exit_code", "explain", "plain", "p
 _ASKED_FOR = re.compile(r"\b(raise|give it as) (max_pixels|memory|mask)\b")
 _NAMES = (
     "features|covariance|channel_axis|axes|bias_field|sample|seed|outliers|class_names|prior_weight|memory|threads"
-    "|overwrite|resume|keep_crs|resolution|weight|allow_remote|merge|rename|drop|background|feather"
+    "|overwrite|resume|keep_crs|resolution|weight|allow_remote|merge|rename|drop|background|feather|instances"
 )
 _SET = re.compile(rf"(?<![\w-])({_NAMES})=('[^']*'|[\[(]'[^\])]*[\])]|[^\s,;:)]+)")
 

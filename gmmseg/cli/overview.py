@@ -14,7 +14,7 @@ COMMANDS = {
     "choose-k": ("gmmseg.cli.choose_k", "Choose how many classes an image has."),
     "measure": ("gmmseg.cli.measure", "Measure the classes of a label map: shares, areas, volumes."),
     "objects": ("gmmseg.cli.objects", "Find and measure the objects of a class one by one."),
-    "export": ("gmmseg.cli.export", "Export a label map to annotation tools, training pipelines and GIS."),
+    "export": ("gmmseg.cli.export", "Export label maps to annotation tools, training pipelines and GIS."),
     "cutout": ("gmmseg.cli.cutout", "Cut an object out of a picture, with soft edges."),
     "relabel": ("gmmseg.cli.relabel", "Merge, rename and drop the classes of a label map or a model."),
     "evaluate": ("gmmseg.cli.evaluate", "Compare a label map with a truth, or with several people's."),

@@ -1,7 +1,7 @@
 """What results look like in other programs: overlays, exchange formats.
 
 A label map becomes `Instances`, and these become what a format wants: objects by `to_coco`, `to_panoptic`,
-`to_polygons`, `to_yolo`, `to_labelme` and `to_geojson`, files by `write_export`.
+`to_polygons`, `to_yolo`, `to_labelme` and `to_geojson`, files by `write_export`, data sets of many by `write_dataset`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ TYPE_CHECKING = False  # as in gmmseg itself: names are loaded where they are fi
 if TYPE_CHECKING:
     from typing import Any
 
+    from gmmseg.export.choice import Choice as Choice
     from gmmseg.export.coco import to_coco as to_coco
     from gmmseg.export.coco import to_panoptic as to_panoptic
+    from gmmseg.export.dataset import Finding as Finding
+    from gmmseg.export.dataset import LabelMap as LabelMap
+    from gmmseg.export.dataset import write_dataset as write_dataset
     from gmmseg.export.files import Export as Export
     from gmmseg.export.files import check_export as check_export
     from gmmseg.export.files import write_export as write_export
@@ -29,8 +33,11 @@ if TYPE_CHECKING:
     from gmmseg.export.vector import to_geojson as to_geojson
 
 _HOMES = {
+    "Choice": "gmmseg.export.choice",
     "Export": "gmmseg.export.files",
+    "Finding": "gmmseg.export.dataset",
     "Instances": "gmmseg.export.instances",
+    "LabelMap": "gmmseg.export.dataset",
     "Place": "gmmseg.export.georeference",
     "Polygon": "gmmseg.export.polygons",
     "check_export": "gmmseg.export.files",
@@ -45,6 +52,7 @@ _HOMES = {
     "to_panoptic": "gmmseg.export.coco",
     "to_polygons": "gmmseg.export.polygons",
     "to_yolo": "gmmseg.export.polygons",
+    "write_dataset": "gmmseg.export.dataset",
     "write_export": "gmmseg.export.files",
 }
 

@@ -14,10 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg import __version__
 from gmmseg.errors import ParameterError
 from gmmseg.export.instances import Instances
+from gmmseg.export.rings import bridged_rings
 
-__all__ = ["coco_stream", "to_coco", "to_panoptic"]
+__all__ = [
+    "Shapes",
+    "boxes_of",
+    "coco_annotations",
+    "coco_category",
+    "coco_head",
+    "coco_image",
+    "coco_stream",
+    "to_coco",
+    "to_panoptic",
+]
 
 Array = NDArray[Any]
 
@@ -55,24 +67,29 @@ class _Runs:
         return np.stack([left, top, right - left + 1, bottom - top + 1], axis=1)
 
 
-def to_coco(instances: Instances, *, file_name: str, image_id: int = 1, compressed: bool = True) -> dict[str, Any]:
+def to_coco(
+    instances: Instances, *, file_name: str, image_id: int = 1, compressed: bool = True, polygons: bool = False
+) -> dict[str, Any]:
     """Return a COCO instance data set of one image.
 
     Parameters
     ----------
     instances : Instances
-        Each becomes one annotation; `iscrowd` is 0.
+        Each becomes one annotation; `iscrowd` is 0. Those whose numbers are objects keep them as "attributes".
     file_name : str
         Of the image that was segmented.
     image_id : int
         Its number.
     compressed : bool
         Whether run lengths are a string, as pycocotools writes them, or a list.
+    polygons : bool
+        Whether outlines take the place of run lengths: a polygon a 4-connected region, holes joined to it by a cut.
 
     Returns
     -------
     dict
-        "images", "annotations" (numbered from 1) and "categories" (numbered as the labels), ready for JSON.
+        "info", "licenses", "images", "annotations" (numbered from 1) and "categories" (numbered as the labels), ready
+        for JSON.
 
     Examples
     --------
@@ -81,36 +98,78 @@ def to_coco(instances: Instances, *, file_name: str, image_id: int = 1, compress
     >>> data["annotations"][0]["segmentation"], data["annotations"][0]["bbox"]
     ({'size': [2, 2], 'counts': [1, 3]}, [0, 0, 2, 2])
     """
-    streamed = coco_stream(instances, file_name=file_name, image_id=image_id, compressed=compressed)
+    shapes = Shapes(compressed, polygons)
+    streamed = coco_stream(instances, file_name=file_name, image_id=image_id, shapes=shapes)
     return streamed | {"annotations": list(streamed["annotations"])}
 
 
-def coco_stream(instances: Instances, *, file_name: str, image_id: int = 1, compressed: bool = True) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Shapes:
+    """How COCO annotations say which pixels are theirs: `compressed` and `polygons` as of `to_coco`."""
+
+    compressed: bool = True
+    polygons: bool = False
+
+
+def coco_stream(instances: Instances, *, file_name: str, image_id: int, shapes: Shapes) -> dict[str, Any]:
     """Do what `to_coco` does, but give "annotations" as an iterator."""
-    rows, columns = instances.shape
     return {
-        "images": [{"id": image_id, "file_name": file_name, "width": columns, "height": rows}],
-        "annotations": _annotations(instances, image_id, compressed),
+        **coco_head(),
+        "images": [coco_image(instances, file_name=file_name, image_id=image_id)],
+        "annotations": coco_annotations(instances, shapes, image_id=image_id),
         "categories": _categories(instances),
     }
 
 
-def _annotations(instances: Instances, image_id: int, compressed: bool) -> Iterator[dict[str, Any]]:
+def coco_head() -> dict[str, Any]:
+    """Return "info" and "licenses" of a data set; no date, so that the same labels make the same file."""
+    return {"info": {"description": "label maps, exported by gmmseg", "version": __version__}, "licenses": []}
+
+
+def coco_image(instances: Instances, *, file_name: str, image_id: int) -> dict[str, Any]:
+    """Return the entry of an image."""
+    rows, columns = instances.shape
+    return {"id": image_id, "file_name": file_name, "width": columns, "height": rows}
+
+
+def coco_annotations(
+    instances: Instances, shapes: Shapes, *, image_id: int, first: int = 1, numbers: Array | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the annotations of an image, numbered from `first`; `numbers` are the data set's, by class number."""
     rows, columns = instances.shape
     runs = _runs(instances)
-    lengths, first = _alternate(runs, rows * columns)
-    counts = _characters(lengths, first) if compressed else _split(lengths, first)
-    every = zip(instances.categories.tolist(), counts, *_measures(runs, rows), strict=True)
-    for number, (category, code, area, box) in enumerate(every, 1):
-        yield {
+    categories = instances.categories if numbers is None else numbers[instances.categories]
+    masks = _outlines(instances) if shapes.polygons else _masks(runs, (rows, columns), shapes.compressed)
+    every = zip(categories.tolist(), instances.values.tolist(), masks, *_measures(runs, rows), strict=True)
+    for number, (category, value, mask, area, box) in enumerate(every, first):
+        annotation = {
             "id": number,
             "image_id": image_id,
             "category_id": category,
-            "segmentation": {"size": [rows, columns], "counts": code if compressed else code.tolist()},
+            "segmentation": mask,
             "area": area,
             "bbox": box,
             "iscrowd": 0,
         }
+        yield annotation | {"attributes": {"object": value}} if instances.kind == "object" else annotation
+
+
+def _masks(runs: _Runs, shape: tuple[int, int], compressed: bool) -> Iterator[dict[str, Any]]:
+    """Yield the run lengths of each instance."""
+    lengths, first = _alternate(runs, shape[0] * shape[1])
+    counts: list[Any] = _characters(lengths, first) if compressed else _split(lengths, first)
+    for code in counts:
+        yield {"size": list(shape), "counts": code if compressed else code.tolist()}
+
+
+def _outlines(instances: Instances) -> Iterator[list[list[float]]]:
+    """Yield the polygons of each instance, each as x, y, x, y, ... without its first point again."""
+    rings = bridged_rings(instances)
+    whole = np.array_equal(rings.points, np.rint(rings.points))
+    points = rings.points.astype(np.int64) if whole else rings.points
+    starts = rings.rings.tolist()
+    for begin, end in pairwise(rings.instances.tolist()):
+        yield [points[starts[ring] : starts[ring + 1] - 1].ravel().tolist() for ring in range(begin, end)]
 
 
 def to_panoptic(
@@ -132,7 +191,7 @@ def to_panoptic(
     Returns
     -------
     dict
-        "images", "annotations" with their "segments_info", and "categories", ready for JSON.
+        "info", "licenses", "images", "annotations" with their "segments_info", and "categories", ready for JSON.
     ndarray of uint8, shape (rows, columns, 3)
         The number of each pixel's segment, red + 256 green + 65536 blue; 0 = none.
 
@@ -155,7 +214,8 @@ def to_panoptic(
     ]
     is_thing = int(instances.kind != "class")
     data = {
-        "images": [{"id": image_id, "file_name": file_name, "width": columns, "height": rows}],
+        **coco_head(),
+        "images": [coco_image(instances, file_name=file_name, image_id=image_id)],
         "annotations": [{"image_id": image_id, "file_name": segments_file, "segments_info": segments}],
         "categories": [each | {"isthing": is_thing} for each in _categories(instances)],
     }
@@ -164,12 +224,22 @@ def to_panoptic(
 
 
 def _categories(instances: Instances) -> list[dict[str, Any]]:
-    return [{"id": number, "name": name, "supercategory": ""} for number, name in enumerate(instances.names, 1)]
+    return [coco_category(number, instances.names[number - 1]) for number in instances.classes]
+
+
+def coco_category(number: int, name: str) -> dict[str, Any]:
+    """Return the entry of a class."""
+    return {"id": number, "name": name, "supercategory": ""}
 
 
 def _measures(runs: _Runs, rows: int) -> tuple[list[int], list[list[int]]]:
     """Area and bounding box of each instance."""
     return (runs.areas.tolist(), runs.boxes(rows).tolist()) if len(runs.start) else ([], [])
+
+
+def boxes_of(instances: Instances) -> list[list[int]]:
+    """Return the bounding box of each instance: left, top, width, height in pixels."""
+    return _measures(_runs(instances), instances.shape[0])[1]
 
 
 def _runs(instances: Instances) -> _Runs:

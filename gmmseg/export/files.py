@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,17 +14,20 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from gmmseg.errors import OutputError
-from gmmseg.export.coco import coco_stream, to_panoptic
+from gmmseg.export.coco import Shapes, coco_stream, to_panoptic
 from gmmseg.export.georeference import Place
+from gmmseg.export.imagej_rois import write_rois
 from gmmseg.export.instances import Instances
 from gmmseg.export.kinds import FORMATS, Format
 from gmmseg.export.polygons import labelme_stream, to_yolo
+from gmmseg.export.qupath import qupath_stream
+from gmmseg.export.styles import qml_style, sld_style
 from gmmseg.export.vector import geojson_stream, write_geopackage
 from gmmseg.io.atomic import atomic_file, check_place
 from gmmseg.io.palette import palette
 from gmmseg.io.picture.png import write_png
 
-__all__ = ["Export", "check_export", "write_export"]
+__all__ = ["Export", "check_export", "write_export", "write_json", "yolo_names"]
 
 # A file, and what writes its content.
 _Files = dict[Path, Callable[[BinaryIO], Any]]
@@ -44,8 +47,10 @@ class Export:
         See `gmmseg.export.to_geojson`.
     simplify : float, optional
         See `gmmseg.export.to_polygons`; for GeoJSON, GeoPackage and LabelMe.
-    compressed : bool
+    compressed, polygons : bool
         See `gmmseg.export.to_coco`.
+    area : (float or ndarray, str)
+        Of a pixel and its unit, for QuPath; see `gmmseg.image.areas.pixel_areas`.
     """
 
     image: Path | None = None
@@ -53,6 +58,8 @@ class Export:
     keep_crs: bool = False
     simplify: float | None = None
     compressed: bool = True
+    polygons: bool = False
+    area: tuple[Any, str] = (1.0, "pixels")
 
 
 def check_export(path: Path, to: Format, *, overwrite: bool = False) -> None:
@@ -68,7 +75,7 @@ def check_export(path: Path, to: Format, *, overwrite: bool = False) -> None:
             raise OutputError(f"{path} is a file, but masks are written to a folder; choose another name")
         return check_place(path, overwrite=overwrite) if not path.exists() else None
     usual = Path(f"name{FORMATS[to]}").suffix
-    usable = (usual, ".json") if to == "geojson" else (usual,)
+    usable = (usual, ".json") if to in ("geojson", "qupath") else (usual,)
     if path.suffix.lower() not in usable:
         raise OutputError(f"{path}: {to} is written to {' or '.join(usable)} files; give it a name that ends so")
     for each in [path, *_companions(path, to)]:
@@ -94,8 +101,9 @@ def write_export(
     to : str
         "coco" or "coco-panoptic" (.json, the latter with a PNG file of the same name beside it), "yolo" (.txt, and the
         class names in a .yaml file of the same name), "labelme" (.json), "geojson", "gpkg", "png" (the label map with
-        a palette), "masks" (for each class a PNG file of 0 and 255), or "npz" (arrays "labels" and "class_names", and
-        of a georeferenced raster "transform" and "crs").
+        a palette), "masks" (for each class a PNG file of 0 and 255), "npz" (arrays "labels" and "class_names", and of
+        a georeferenced raster "transform" and "crs"), "roi" (.zip, of ImageJ), "qupath" (GeoJSON in pixels), or a style
+        for the label map: "qml" (of QGIS) or "sld".
     options : Export, optional
     overwrite : bool
         Whether existing files may be replaced.
@@ -135,31 +143,37 @@ def _image_name(path: Path, options: Export) -> str:
 
 
 def _coco(path: Path, instances: Instances, options: Export) -> _Files:
-    data = coco_stream(instances, file_name=_image_name(path, options), compressed=options.compressed)
-    return {path: partial(_write_json, data=data)}
+    shapes = Shapes(options.compressed, options.polygons)
+    data = coco_stream(instances, file_name=_image_name(path, options), image_id=1, shapes=shapes)
+    return {path: partial(write_json, data=data)}
 
 
 def _panoptic(path: Path, instances: Instances, options: Export) -> _Files:
     (picture,) = _companions(path, "coco-panoptic")
     data, pixels = to_panoptic(instances, file_name=_image_name(path, options), segments_file=picture.name)
-    return {path: partial(_write_json, data=data), picture: partial(write_png, pixels=pixels)}
+    return {path: partial(write_json, data=data), picture: partial(write_png, pixels=pixels)}
 
 
 def _yolo(path: Path, instances: Instances, options: Export) -> _Files:
     (names,) = _companions(path, "yolo")
-    # A JSON string is a YAML string too, whatever the name.
-    text = "names:\n" + "".join(f"  {i}: {json.dumps(name)}\n" for i, name in enumerate(instances.names))
+    text = yolo_names([instances.names[number - 1] for number in instances.classes])
     return {
         path: lambda file: file.writelines(f"{line}\n".encode() for line in to_yolo(instances)),
         names: lambda file: file.write(text.encode()),
     }
 
 
+def yolo_names(names: Sequence[str]) -> str:
+    """Return the part of a YAML file that names classes, the first of which is 0."""
+    # A JSON string is a YAML string too, whatever the name.
+    return "names:\n" + "".join(f"  {i}: {json.dumps(name)}\n" for i, name in enumerate(names))
+
+
 def _labelme(path: Path, instances: Instances, options: Export) -> _Files:
     image = options.image or path.with_suffix(".png")
     seen_from_here = Path(os.path.relpath(image, path.parent)).as_posix()
     return {
-        path: lambda file: _write_json(
+        path: lambda file: write_json(
             file, labelme_stream(instances, image_path=seen_from_here, simplify=options.simplify)
         )
     }
@@ -167,7 +181,7 @@ def _labelme(path: Path, instances: Instances, options: Export) -> _Files:
 
 def _geojson(path: Path, instances: Instances, options: Export) -> _Files:
     data = geojson_stream(instances, place=options.place, keep_crs=options.keep_crs, simplify=options.simplify)
-    return {path: partial(_write_json, data=data)}
+    return {path: partial(write_json, data=data)}
 
 
 def _gpkg(path: Path, instances: Instances, options: Export) -> _Files:
@@ -193,10 +207,8 @@ def _masks(path: Path, instances: Instances, options: Export) -> _Files:
 
     width = len(str(len(instances.names)))
     # Whatever a name holds, its file stays in the folder.
-    safe = [re.sub(r"[^\w-]+", "_", name)[:80] for name in instances.names]
-    return {
-        path / f"{label:0{width}}_{name}.png": partial(write_mask, label=label) for label, name in enumerate(safe, 1)
-    }
+    safe = {number: re.sub(r"[^\w-]+", "_", instances.names[number - 1])[:80] for number in instances.classes}
+    return {path / f"{label:0{width}}_{name}.png": partial(write_mask, label=label) for label, name in safe.items()}
 
 
 def _npz(path: Path, instances: Instances, options: Export) -> _Files:
@@ -204,6 +216,25 @@ def _npz(path: Path, instances: Instances, options: Export) -> _Files:
     if options.place is not None and options.place.affine is not None:
         arrays |= {"transform": np.array(options.place.affine), "crs": np.array(options.place.crs or "")}
     return {path: lambda file: np.savez_compressed(file, **arrays)}
+
+
+def _roi(path: Path, instances: Instances, options: Export) -> _Files:
+    return {path: partial(write_rois, instances=instances)}
+
+
+def _qupath(path: Path, instances: Instances, options: Export) -> _Files:
+    data = qupath_stream(instances, image_name=_image_name(path, options), area=options.area)
+    return {path: partial(write_json, data=data)}
+
+
+def _qml(path: Path, instances: Instances, options: Export) -> _Files:
+    style = qml_style(instances)
+    return {path: lambda file: file.write(style)}
+
+
+def _sld(path: Path, instances: Instances, options: Export) -> _Files:
+    style = sld_style(instances, layer=path.stem)
+    return {path: lambda file: file.write(style)}
 
 
 _WRITERS: dict[Format, Callable[[Path, Instances, Export], _Files]] = {
@@ -216,10 +247,14 @@ _WRITERS: dict[Format, Callable[[Path, Instances, Export], _Files]] = {
     "png": _png,
     "masks": _masks,
     "npz": _npz,
+    "roi": _roi,
+    "qupath": _qupath,
+    "qml": _qml,
+    "sld": _sld,
 }
 
 
-def _write_json(file: BinaryIO, data: dict[str, Any]) -> None:
+def write_json(file: BinaryIO, data: dict[str, Any]) -> None:
     """Write an object, with a line for each item of its lists, which may be iterators: they are never held whole.
 
     In ASCII: pycocotools reads files in the encoding of the system.

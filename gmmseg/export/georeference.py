@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gmmseg.errors import InputError
+from gmmseg.errors import GmmsegError, InputError
 from gmmseg.image import Image
+from gmmseg.image.areas import pixel_areas
 from gmmseg.image.place import Place
-from gmmseg.io.formats import identify
+from gmmseg.io.formats import GDAL, identify
+from gmmseg.io.reading import read_with
+from gmmseg.io.request import Reading
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Place", "colors_in", "names_in", "place_in", "place_of"]
+__all__ = ["Place", "area_in", "colors_in", "image_in", "names_in", "place_in", "place_of"]
 
 
 def place_of(image: Image) -> Place | None:
@@ -25,12 +30,36 @@ def place_of(image: Image) -> Place | None:
 def place_in(path: Path) -> Place | None:
     """Return where the raster of a file lies, or None where it does not say it.
 
+    Raises
+    ------
+    InputError
+        It lies by ground control points or by a camera's coefficients (RPC), so that straight lines on it are none on
+        the ground.
+
     Notes
     -----
     GeoTIFF, through rasterio where it is installed; otherwise by its tags, which give coordinate reference systems of
     an EPSG code.
     """
-    return identify(path).place(path)
+    place = identify(path).place(path)
+    image = None if place is None else image_in(path)
+    known = None if image is None else image.place
+    return place if place is None or known is None else replace(place, unit=known.unit)
+
+
+def image_in(path: Path) -> Image | None:
+    """Return a label map as an image, for what is known of it beside its numbers; None of formats that say nothing."""
+    if not path.name.lower().endswith((".nii", ".nii.gz", ".tif", ".tiff", ".dcm")) and identify(path) is not GDAL:
+        return None
+    with suppress(GmmsegError):  # it is a label map, whether it can be taken for an image or not
+        return read_with(path, Reading(memory=0, indices=True))
+    return None
+
+
+def area_in(path: Path, rows: int) -> tuple[float | Any, str]:
+    """Return the area of a pixel of a label map with so many rows, and its unit, as `pixel_areas` does."""
+    image = image_in(path)
+    return (1.0, "pixels") if image is None else pixel_areas(image.place, rows, spacing=image.spacing)
 
 
 def names_in(path: Path) -> tuple[str, ...] | None:

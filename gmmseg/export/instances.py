@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
+from gmmseg.export.choice import Choice
 from gmmseg.export.kinds import Kind
 
-__all__ = ["Instances", "find_instances"]
+__all__ = ["Instances", "class_names_for", "find_instances"]
 
 Array = NDArray[Any]
 
@@ -35,6 +36,10 @@ class Instances:
         Name of each class, the first of class 1.
     kind : {"component", "class", "object"}
         See `find_instances`.
+    values : ndarray of int64, shape (n,)
+        Number of each instance in the label map: of its class, or its own where numbers are objects.
+    classes : tuple of int
+        Numbers of the classes that are listed: all, or those that were chosen.
     """
 
     labels: Array
@@ -43,6 +48,8 @@ class Instances:
     categories: Array
     names: tuple[str, ...]
     kind: Kind
+    values: Array
+    classes: tuple[int, ...]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -69,22 +76,25 @@ def find_instances(
     class_names: Sequence[str] | None = None,
     instances: Kind | None = None,
     min_size: int = 1,
+    choice: Choice | None = None,
 ) -> Instances:
     """Find the instances of a label map.
 
     Parameters
     ----------
     labels : ndarray of integers from 0, shape (rows, columns)
-        0 = no data.
+        0 = no data. A mask of 8 bits, 0 and 255, is one class.
     class_names : sequence of str, optional
         One name a class, at least as many as the largest label; by default "class 1", ... Of objects the one name of
         all, by default "object".
     instances : {"component", "class", "object"}, optional
         What an instance is: a 4-connected region of a class, all pixels of a class, or all pixels of a number, where
-        numbers are objects of one class (as regions and cells are). By default components, and objects where a label
-        is above 255.
+        numbers are objects of one class (as regions and cells are). By default the dtype decides, whatever the numbers:
+        objects for uint16 and uint32, as gmmseg writes them, components for all others, in which the largest is 255.
     min_size : int
         4-connected regions of fewer pixels are left out.
+    choice : Choice, optional
+        Which classes are listed; by default all.
 
     Returns
     -------
@@ -94,7 +104,8 @@ def find_instances(
     ------
     ParameterError
         The labels are no whole numbers from 0 or have other axes than rows and columns, there are fewer names than
-        classes, or another parameter is out of range.
+        classes, nothing says what numbers above 255 are, a chosen class is not there, or another parameter is out of
+        range.
 
     Notes
     -----
@@ -108,34 +119,54 @@ def find_instances(
     """
     from skimage.measure import label
 
-    numbers = _checked(labels)
     if instances is not None and instances not in get_args(Kind):
         raise ParameterError(f"instances={instances!r} is not known; use {', '.join(get_args(Kind))}")
     if min_size < 1:
         raise ParameterError(f"min_size={min_size} is not a number of pixels; use at least 1")
+    choice = choice or Choice()
+    given = choice.without_ignored(np.asarray(labels))
+    numbers = _checked(given)
+    kind = instances or _kind(given, numbers)
+    largest = 1 if kind == "object" else int(numbers.max())
+    names = class_names_for(class_names, largest, "object" if kind == "object" else None)
+    left_out, _ = choice.left_out(None if kind == "object" else names, numbers)
+    if len(left_out):
+        numbers = np.where(np.isin(numbers, left_out), numbers.dtype.type(0), numbers)
     parts: Array = label(numbers, background=0, connectivity=1).astype(np.int32)
     if min_size > 1:
         large = np.bincount(parts.ravel()) >= min_size
         large[0] = False
         parts = (np.cumsum(large, dtype=np.int32) * large)[parts]
         numbers = np.where(parts > 0, numbers, numbers.dtype.type(0))
-    kind = instances or ("object" if numbers.dtype.itemsize > 1 and numbers.max() > 255 else "component")
     first = np.zeros(int(parts.max()) + 1, numbers.dtype)
     first[parts] = numbers
-    classes, instance_of = np.unique(first[1:], return_inverse=True)
+    values, instance_of = np.unique(first[1:], return_inverse=True)
     if kind == "component":
-        categories, instance_of = first[1:], np.arange(len(first) - 1)
-    else:
-        categories = np.ones(len(classes), int) if kind == "object" else classes
-    largest = 1 if kind == "object" else int(numbers.max())
+        values, instance_of = first[1:], np.arange(len(first) - 1)
+    categories = np.ones(len(values), int) if kind == "object" else values
+    every = range(1, len(names) + 1)
     return Instances(
         labels=numbers,
         parts=parts,
         instance_of=np.concatenate([[0], instance_of + 1]).astype(np.int32),
         categories=categories.astype(np.int64),
-        names=_names(class_names, largest, "object" if kind == "object" else None),
+        names=names,
         kind=kind,
+        values=values.astype(np.int64),
+        classes=tuple(each for each in every if kind == "object" or each not in left_out),
     )
+
+
+def _kind(given: Array, numbers: Array) -> Kind:
+    """Return what the numbers of a label map are, as its dtype says it."""
+    if given.dtype.kind == "u" and given.dtype.itemsize in (2, 4):
+        return "object"
+    if numbers.dtype.itemsize > 1:
+        raise ParameterError(
+            f"labels of dtype {given.dtype} go up to {numbers.max()}, and nothing says whether they are classes or "
+            "objects; pass instances=object, or instances=class"
+        )
+    return "component"
 
 
 def _checked(labels: Array) -> Array:
@@ -148,11 +179,14 @@ def _checked(labels: Array) -> Array:
     low, high = int(numbers.min()), int(numbers.max())
     if low < 0 or high > 0xFFFFFFFF:
         raise ParameterError(f"labels go from {low} to {high}, expected 0 to 4294967295; renumber them")
-    return numbers.astype(np.min_scalar_type(high), copy=False)
+    numbers = numbers.astype(np.min_scalar_type(high), copy=False)
+    if high == 255 and bool(np.isin(numbers, (0, 255)).all()):
+        return (numbers > 0).astype(np.uint8)
+    return numbers
 
 
-def _names(given: Sequence[str] | None, n: int, default: str | None) -> tuple[str, ...]:
-    """Return the names given, or the default ones."""
+def class_names_for(given: Sequence[str] | None, n: int, default: str | None = None) -> tuple[str, ...]:
+    """Return the names given for n classes, or the default ones."""
     if given is None:
         return (default,) if default else tuple(f"class {number}" for number in range(1, n + 1))
     names = tuple(given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -83,18 +83,20 @@ def to_polygons(instances: Instances, *, simplify: float | None = None) -> list[
     ]
 
 
-def to_yolo(instances: Instances) -> Iterator[str]:
+def to_yolo(instances: Instances, *, numbers: Sequence[int] | None = None) -> Iterator[str]:
     """Yield the lines of a YOLO segmentation file, one a 4-connected region.
 
     Parameters
     ----------
     instances : Instances
+    numbers : sequence of int, optional
+        Of the classes in a data set, from 0, by their numbers here; the first is of no data.
 
     Yields
     ------
     str
-        Class number from 0, then x and y of each corner from 0 to 1 as shares of width and height.
-        Holes are joined to the outline by a cut, an edge there and back.
+        Class, counted from 0 among those that are listed, then x and y of each corner from 0 to 1 as shares of width
+        and height. Holes are joined to the outline by a cut, an edge there and back.
 
     Examples
     --------
@@ -107,7 +109,9 @@ def to_yolo(instances: Instances) -> Iterator[str]:
     # Coordinates are multiples of a quarter of a pixel: few numbers, each written many times.
     quarters = np.rint(4 * rings.points).astype(np.int64)
     texts = np.stack([_shares(columns)[quarters[:, 0]], _shares(rows)[quarters[:, 1]]], axis=1)
-    classes = np.repeat(instances.categories - 1, np.diff(rings.instances)).tolist()
+    given = np.searchsorted(instances.classes, np.arange(len(instances.names) + 1)) if numbers is None else numbers
+    place = np.asarray(given, np.int64)[instances.categories]
+    classes = np.repeat(place, np.diff(rings.instances)).tolist()
     for number, (start, stop) in zip(classes, pairwise(rings.rings.tolist()), strict=True):
         yield f"{number} {' '.join(texts[start : stop - 1].ravel().tolist())}"
 
@@ -183,7 +187,7 @@ def _shapes(instances: Instances, rings: Rings) -> Iterator[dict[str, Any]]:
         yield {
             "label": instances.name_of(instance),
             "points": rings.points[rings.rings[ring] : rings.rings[ring + 1] - 1].tolist(),
-            "group_id": None if instances.kind == "component" else instance + 1,
+            "group_id": None if instances.kind == "component" else int(instances.values[instance]),
             "description": "",
             "shape_type": "polygon",
             "flags": {},

@@ -99,6 +99,26 @@ class Rings:
         points[new, axis[at]] = step * np.where(begin[at] < end[at], below[at] + nth[new], above[at] - nth[new])
         return replace(self, points=points, rings=starts[self.rings])
 
+    def corners(self) -> Rings:
+        """Return the rings without the points in the middle of straight edges; all of them are closed."""
+        inner = np.ones(len(self.points), bool)
+        inner[self.rings[1:] - 1] = False
+        points = self.points[inner]
+        starts = self.rings[:-1] - np.arange(len(self.rings) - 1)
+        lengths = np.diff(self.rings) - 1
+        every = np.arange(len(points))
+        before, after = every - 1, every + 1
+        ends = starts + lengths - 1
+        before[starts], after[ends] = ends, starts
+        along, onward = points - points[before], points[after] - points
+        turns = along[:, 0] * onward[:, 1] != along[:, 1] * onward[:, 0]
+        ring = np.repeat(np.arange(len(starts)), lengths)
+        kept = np.bincount(ring[turns], minlength=len(starts))
+        chosen = points[turns]
+        first = np.concatenate([[0], np.cumsum(kept)])
+        closed = np.insert(chosen, first[1:], chosen[first[:-1]], axis=0)
+        return replace(self, points=closed, rings=first + np.arange(len(first)))
+
     def simplified(self, tolerance: float) -> Rings:
         """Return the rings with fewer points; edges that polygons share stay shared (they need all common points).
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,18 +13,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning, GmmsegError, OutputError, ParameterError, one_line
+from gmmseg.export.antimeridian import crossing_instances, cut_at_antimeridian
 from gmmseg.export.georeference import Place
 from gmmseg.export.instances import Instances
 from gmmseg.export.polygons import outlines
 from gmmseg.export.rings import Rings
+from gmmseg.image.areas import pixel_areas
 
-__all__ = ["geojson_stream", "to_geojson", "write_geopackage"]
+__all__ = [
+    "STRAIGHT",
+    "Target",
+    "areas_of",
+    "attributes",
+    "features",
+    "geojson_stream",
+    "to_geojson",
+    "write_geopackage",
+]
 
 Array = NDArray[Any]
 
 _WGS84 = 4326
 # A straight edge of so many pixels stays straight in any map projection, to a small fraction of a pixel.
-_STRAIGHT = 64
+STRAIGHT = 64
+_COLUMNS: dict[str, Any] = {"label": np.int32, "class": object}  # dtypes, of others those of their values
 _DECIMALS = 9  # of a degree: 0.1 mm
 _NO_CRS = 'LOCAL_CS["Undefined SRS"]'  # by GDAL's own name of it: pyogrio warns of a file for which it is told nothing
 
@@ -48,8 +61,9 @@ def to_geojson(
     Returns
     -------
     dict
-        Ready for JSON. Properties are "label", "class" (its name) and "pixels". Exteriors are counter-clockwise. An
-        instance of several regions is a MultiPolygon.
+        Ready for JSON. Properties are "label", "class" (its name) and "pixels", of objects "object" (its number), and
+        where the place has a unit the area, as "area_ha". Exteriors are counter-clockwise. An instance of several
+        regions is a MultiPolygon, as is one that crosses the antimeridian, at which it is cut.
 
     Raises
     ------
@@ -77,31 +91,64 @@ def geojson_stream(
     instances: Instances, *, place: Place | None = None, keep_crs: bool = False, simplify: float | None = None
 ) -> dict[str, Any]:
     """Do what `to_geojson` does, but give "features" as an iterator."""
-    collection: dict[str, Any] = {"type": "FeatureCollection"}
-    affine, crs = _on_map(place)
-    code = None if crs is None else _epsg(crs)
-    converts = crs is not None and not keep_crs and code != _WGS84
-    rings = outlines(instances, simplify, nodes=converts)
-    if converts and simplify is None:
-        rings = rings.divided(_STRAIGHT)
-    if affine is not None:
-        rings = _placed(rings, affine)
-        if crs is None:
+    target = Target.of(place, keep_crs=keep_crs)
+    rings = outlines(instances, simplify, nodes=target.converts)
+    if target.converts and simplify is None:
+        rings = rings.divided(STRAIGHT)
+    rings = target.placed(rings)
+    return target.collection | {"features": features(rings, attributes(instances, place), wgs84=target.wgs84)}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which coordinates GeoJSON is to have.
+
+    Parameters
+    ----------
+    affine, crs
+        Of the place; None where the pixels lie on no map.
+    converts : bool
+        Whether they become WGS 84.
+    wgs84 : bool
+        Whether they are in the end.
+    collection : dict
+        The members that a feature collection has for that.
+    """
+
+    affine: tuple[float, float, float, float, float, float] | None
+    crs: str | None
+    converts: bool
+    wgs84: bool
+    collection: dict[str, Any]
+
+    @classmethod
+    def of(cls, place: Place | None, *, keep_crs: bool) -> Target:
+        """Decide, and warn where the raster does not name its system."""
+        collection: dict[str, Any] = {"type": "FeatureCollection"}
+        affine, crs = _on_map(place)
+        code = None if crs is None else _epsg(crs)
+        converts = crs is not None and not keep_crs and code != _WGS84
+        if affine is not None and crs is None:
             warnings.warn(
                 "the raster does not name its coordinate reference system; its coordinates are written as they are",
                 DataWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
-        elif converts:
-            rings = _to_wgs84(rings, crs)
-        elif code is None:
+        elif affine is not None and not converts and code is None:
             raise ParameterError(
                 "the raster's coordinate reference system has no EPSG code to keep in GeoJSON; write GeoPackage "
                 "instead, or let the coordinates be converted to WGS 84"
             )
-        elif code != _WGS84:
+        elif affine is not None and not converts and code != _WGS84:
             collection["crs"] = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{code}"}}
-    return collection | {"features": _features(instances, rings)}
+        return cls(affine, crs, converts, affine is not None and (converts or code == _WGS84), collection)
+
+    def placed(self, rings: Rings) -> Rings:
+        """Return rings in pixels where they lie."""
+        if self.affine is None:
+            return rings
+        moved = _placed(rings, self.affine)
+        return _to_wgs84(moved, self.crs) if self.converts and self.crs is not None else moved
 
 
 def _on_map(place: Place | None) -> tuple[tuple[float, float, float, float, float, float] | None, str | None]:
@@ -120,23 +167,44 @@ def _placed(rings: Rings, affine: tuple[float, ...]) -> Rings:
     return moved
 
 
-def _features(instances: Instances, rings: Rings) -> Iterator[dict[str, Any]]:
-    sizes = _sizes(instances).tolist()
+def features(
+    rings: Rings, columns: Mapping[str, Sequence[Any]], *, wgs84: bool, first: int = 1
+) -> Iterator[dict[str, Any]]:
+    """Yield a feature for each instance, numbered from `first`; what is in degrees is cut at the antimeridian."""
+    crossing = crossing_instances(rings) if wgs84 else frozenset()
     for index, coordinates in enumerate(rings.coordinates()):
-        single = len(coordinates) == 1
+        parts = cut_at_antimeridian(coordinates) if index in crossing else coordinates
+        single = len(parts) == 1
         yield {
             "type": "Feature",
-            "id": index + 1,
-            "properties": {
-                "label": int(instances.categories[index]),
-                "class": instances.name_of(index),
-                "pixels": sizes[index],
-            },
+            "id": index + first,
+            "properties": {name: values[index] for name, values in columns.items()},
             "geometry": {
                 "type": "Polygon" if single else "MultiPolygon",
-                "coordinates": coordinates[0] if single else coordinates,
+                "coordinates": parts[0] if single else parts,
             },
         }
+
+
+def attributes(instances: Instances, place: Place | None) -> dict[str, list[Any]]:
+    """Return what vector maps say of each instance, by the names of the columns."""
+    columns: dict[str, list[Any]] = {"label": instances.categories.tolist()}
+    if instances.kind == "object":
+        columns["object"] = instances.values.tolist()
+    columns["class"] = [instances.name_of(index) for index in range(len(instances))]
+    columns["pixels"] = _sizes(instances).tolist()
+    size, unit = pixel_areas(place, instances.shape[0])
+    if unit != "pixels":
+        columns[f"area_{unit}"] = areas_of(instances, size).tolist()
+    return columns
+
+
+def areas_of(instances: Instances, size: float | Array) -> Array:
+    """Return the area of each instance; `size` is that of a pixel, or of the pixels of each row."""
+    if isinstance(size, float):
+        return _sizes(instances) * size
+    weights = np.repeat(size, instances.shape[1])
+    return np.bincount(instances.numbers.ravel(), weights, minlength=len(instances) + 1)[1:]
 
 
 def _sizes(instances: Instances) -> Array:
@@ -227,14 +295,14 @@ def write_geopackage(
     kind = shapely.GeometryType.POLYGON if single else shapely.GeometryType.MULTIPOLYGON
     offsets = (rings.rings, rings.polygons) if single else (rings.rings, rings.polygons, rings.instances)
     shapes = shapely.from_ragged_array(kind, rings.points.astype(float), offsets)
-    names = np.array(instances.names, object)[instances.categories - 1]
+    columns = attributes(instances, place)
     with TemporaryDirectory(prefix="gmmseg-") as folder:
         try:
             pyogrio.raw.write(
                 path := Path(folder, "layer.gpkg"),
                 shapely.to_wkb(shapes),
-                [instances.categories.astype(np.int32), names, _sizes(instances)],
-                ["label", "class", "pixels"],
+                [np.array(values, _COLUMNS.get(name)) for name, values in columns.items()],
+                list(columns),
                 layer=layer,
                 driver="GPKG",
                 geometry_type="Polygon" if single else "MultiPolygon",

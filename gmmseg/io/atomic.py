@@ -11,7 +11,7 @@ from typing import BinaryIO
 from gmmseg.errors import OutputError
 from gmmseg.io.temporary import temporary_folder
 
-__all__ = ["atomic_file", "atomic_path", "check_place"]
+__all__ = ["atomic_file", "atomic_folder", "atomic_path", "check_folder", "check_place"]
 
 
 def check_place(path: Path, *, overwrite: bool) -> None:
@@ -45,6 +45,73 @@ def check_place(path: Path, *, overwrite: bool) -> None:
             raise OutputError(f"{path} exists already; pass overwrite=True or choose another name")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: the folder {folder} is not writable; choose another folder or change its rights")
+
+
+def check_folder(path: Path, *, overwrite: bool) -> None:
+    """Refuse a folder in which files could not, or must not, be written: it is made where it is missing.
+
+    Raises
+    ------
+    OutputError
+        It is a file, cannot be made or written in, or holds files that might have to be replaced.
+    """
+    if not path.exists():
+        return check_place(path, overwrite=overwrite)
+    if not path.is_dir():
+        raise OutputError(f"{path} is a file, but a folder is written; choose another name")
+    if not overwrite and any(path.iterdir()):
+        raise OutputError(f"{path} is not empty; pass overwrite=True or choose another folder")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise OutputError(f"the folder {path} is not writable; choose another one or change its rights")
+    return None
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Have a temporary folder beside `path` for many files; it takes its name once all of them are on disk.
+
+    Parameters
+    ----------
+    path : Path
+        The folder. Where it is there already the files are moved into it, over those of the same names.
+    overwrite : bool
+        Whether it may hold files.
+
+    Yields
+    ------
+    Path
+        The temporary folder, empty. On any exception it is removed and `path` is as it was.
+
+    Raises
+    ------
+    OutputError
+        The target is refused (see `check_folder`) or the system could not write (disk full, ...).
+    """
+    check_folder(path, overwrite=overwrite)
+    target = Path(os.path.realpath(path))
+    try:
+        with temporary_folder(target.parent) as folder:
+            content = folder / "content"
+            content.mkdir()
+            yield content
+            files = [each for each in sorted(content.rglob("*")) if each.is_file()]
+            for each in files:
+                with open(each, "rb") as file:
+                    os.fsync(file.fileno())
+            if not target.exists():
+                os.rename(content, target)
+                return
+            for each in files:
+                place = target / each.relative_to(content)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(each, place)
+    except OutputError:
+        raise
+    except OSError as error:
+        if _is_elsewhere(error, target.parent):
+            raise
+        reason = error.strerror or error
+        raise OutputError(f"{path} cannot be written: {reason}; free space or choose another place") from error
 
 
 @contextlib.contextmanager

@@ -68,6 +68,45 @@ def test_resuming(run, refuse, scenes, folder):
 
 
 @pytest.mark.slow
+def test_a_data_set_of_all_images_on_the_way(run, refuse, scenes, folder):
+    finished = run(
+        "batch", "scenes", "-k", 2, "--class-names", "sea,land", "--out-dir", "labels", "--also", "coco,yolo"
+    )
+    assert finished.code == 0
+    assert [line.partition(":")[0] for line in finished.out.splitlines()[1:]] == [
+        "wrote labels/coco.json",
+        "wrote labels/yolo",
+    ]
+    data = json.loads((folder / "labels" / "coco.json").read_text())
+    names = ["a.png", "b.png", "deep/a.png", "deep/scan ü.png"]
+    assert [each["file_name"] for each in data["images"]] == names
+    assert [each["name"] for each in data["categories"]] == ["sea", "land"]
+    yolo = folder / "labels" / "yolo"
+    assert files(yolo / "images" / "train") == names
+    assert (yolo / "images" / "train" / "b.png").read_bytes() == Path("scenes/b.png").read_bytes()
+    Path("labels/coco.json").write_text("{}")
+    assert run(
+        "batch", "scenes", "-k", 2, "--class-names", "sea,land", "--out-dir", "labels", "--also", "coco", "--resume"
+    )
+    assert json.loads((folder / "labels" / "coco.json").read_text()) == data
+    Path("more").mkdir()
+    Path("more/voc").write_text("mine")
+    words = refuse("batch", "scenes", "-k", 2, "--out-dir", "more", "--also", "voc", code=1)
+    assert "more/voc is a file, but a folder is written" in words
+
+
+@pytest.mark.slow
+def test_volumes_are_done_although_they_fit_no_data_set(run, folder):
+    (folder / "volumes").mkdir()
+    np.save("volumes/a.npy", np.arange(600, dtype=np.uint8).reshape(6, 10, 10))
+    finished = run("batch", "volumes", "-k", 2, "--channel-axis", "none", "--out-dir", "labels", "--also", "coco")
+    assert finished.code == 1
+    assert finished.err.startswith("gmmseg: error: labels/coco.json was not written: labels/a_labels.tif: labels have")
+    assert "; the label maps are done and kept" in finished.err
+    assert files(folder / "labels") == ["a_labels.tif", "manifest.jsonl"]
+
+
+@pytest.mark.slow
 def test_dry_run_writes_nothing(run, scenes, folder):
     (scenes / "cut.png").write_bytes((scenes / "a.png").read_bytes()[:300])
     finished = run("batch", "scenes", "--out-dir", "labels", "--dry-run")

@@ -2,7 +2,13 @@
 
 import json
 
+import nibabel
 import numpy as np
+import pytest
+import rasterio
+from PIL import Image as Pillow
+
+from gmmseg.io import read_labels
 
 
 def test_a_table_for_people_and_json_for_programs(run):
@@ -26,3 +32,131 @@ def test_what_cannot_be_compared_is_one_line(refuse):
     assert "the truth has (4, 6)" in refuse("evaluate", "ours.npy", "truth.npy", code=2)
     assert "none.npy does not exist" in refuse("evaluate", "ours.npy", "none.npy", code=1)
     assert "TRUTH is missing" in refuse("evaluate", "ours.npy", code=2)
+
+
+@pytest.fixture
+def scenes(folder):
+    """before.tif and after.tif of 30 m, 6 x 8 pixels; three classes, named; the first row has no data."""
+    before = np.ones((6, 8), np.uint8)
+    before[:, 4:] = 2
+    before[0] = 0
+    after = before.copy()
+    after[1:3, 4:] = 1
+    after[5, 0] = 3
+    profile = {"driver": "GTiff", "height": 6, "width": 8, "count": 1, "dtype": "uint8", "crs": "EPSG:32633"}
+    for name, values, left in (("before", before, 0), ("after", after, 0), ("moved", after, 15)):
+        transform = rasterio.Affine(30, 0, 390_000 + left, 0, -30, 5_820_000)
+        with rasterio.open(f"{name}.tif", "w", transform=transform, **profile) as raster:
+            raster.write(values[None])
+    return before, after
+
+
+def table(places, header="x,y,class"):
+    """Points at the centres of pixels: (row, column, class)."""
+    rows = [f"{390_000 + 30 * column + 15},{5_820_000 - 30 * row - 15},{each}" for row, column, each in places]
+    return "\n".join([header, *rows])
+
+
+def test_points(run, folder, scenes):
+    (folder / "plots.csv").write_text(table([(1, 0, 1), (2, 1, 1), (3, 2, 2), (1, 5, 2), (2, 6, 2), (0, 0, 1)]))
+    finished = run("evaluate", "before.tif", "plots.csv")
+    assert finished.code == 0
+    assert "map \\ truth  1  2  points" in finished.out
+    # Both classes have 20 pixels of 0.09 ha; of the first a third is the second.
+    sizes = [line.split()[-4:] for line in finished.out.splitlines() if "+-" in line]
+    assert sizes[0] == ["1.800", "1.200", "+-", "1.176"]
+    assert "1 of 6 points lie where before.tif has no data; they are left out" in finished.err
+    facts = json.loads(run("evaluate", "before.tif", "plots.csv", "--json", "--confidence", 0.9).out)
+    assert facts["matrix"] == [[2, 1], [0, 2]]
+    assert facts["overall"]["value"] == pytest.approx(5 / 6)
+    assert (facts["unit"], facts["total_area"]) == ("ha", pytest.approx(3.6))
+    assert facts["users"]["1"]["error"] == pytest.approx(1.6449 * (2 / 9 / 2) ** 0.5, rel=1e-3)
+
+
+def test_points_by_name(run, folder, scenes):
+    (folder / "plots.csv").write_text(table([(1, 0, "sea"), (2, 5, "land")]))
+    assert "overall accuracy 1.0000" in run("evaluate", "before.tif", "plots.csv", "--class-names", "sea,land").out
+
+
+def test_a_change_map_in_hectares(run, folder, scenes):
+    finished = run("evaluate", "before.tif", "after.tif", "--change-map", "change.tif")
+    assert finished.code == 0, finished.err
+    assert finished.out.splitlines()[0].startswith("before \\ after (ha)")
+    assert [line.split()[2:] for line in finished.out.splitlines()[1:4]] == [
+        ["1.710", "0", "0.09000", "1.800"],
+        ["0.7200", "1.080", "0", "1.800"],
+        ["0", "0", "0", "0"],
+    ]
+    before, after = scenes
+    expected = np.where(before == 0, 0, np.where(before == after, 1, np.where(after == 3, 3, 2)))
+    np.testing.assert_array_equal(read_labels("change.tif"), expected)
+    with rasterio.open("change.tif") as raster:
+        assert raster.transform.c == 390_000
+    facts = json.loads(
+        run("evaluate", "before.tif", "after.tif", "--change-map", "change.tif", "--overwrite", "--json").out
+    )
+    assert facts["kinds"] == {"1": "unchanged", "2": "class 2 to class 1", "3": "class 1 to class 3"}
+
+
+def test_objects_and_masks(run, folder):
+    truth = np.zeros((30, 40), np.uint8)
+    truth[2:9, 2:9], truth[20:27, 20:27] = 255, 255
+    ours = np.roll(truth, 1, axis=0)
+    ours[20:, :] = 0
+    Pillow.fromarray(truth).save("truth.png")
+    Pillow.fromarray(ours).save("ours.png")
+    facts = json.loads(run("evaluate", "ours.png", "truth.png", "--instances", "--json").out)
+    assert (facts["found"], facts["true"], facts["f1"]["0.75"]) == (1, 2, pytest.approx(2 / 3))
+    assert "Dice of the background" in run("evaluate", "ours.png", "truth.png").out
+    assert "background" not in run("evaluate", "ours.png", "truth.png", "--no-background").out
+
+
+def test_surfaces_of_volumes_in_millimetres(run, folder):
+    truth = np.zeros((12, 12, 12), np.uint8)
+    truth[2:8, 2:8, 2:8], truth[9:11] = 1, 2
+    ours = np.where(truth, 3 - truth, 0).astype(np.uint8)
+    ours[2, 2:8, 2:8] = 0
+    for name, values in (("truth", truth), ("ours", ours)):
+        header = nibabel.Nifti1Image(values, np.diag([2.0, 1, 1, 1]))
+        header.header.set_xyzt_units("mm")
+        nibabel.save(header, f"{name}.nii.gz")
+    finished = run("evaluate", "ours.nii.gz", "truth.nii.gz", "--surfaces")
+    assert finished.out.splitlines()[-2].split()[3:] == ["0.3600", "0.4320", "-16.7%"]
+    facts = json.loads(run("evaluate", "ours.nii.gz", "truth.nii.gz", "--surfaces", "--json").out)
+    assert facts["unit"] == "mm"
+    assert facts["surfaces"]["1"]["hausdorff95"] == pytest.approx(2)
+    assert facts["surfaces"]["1"]["volume"] == pytest.approx(5 * 36 * 2)
+    assert facts["surfaces"]["1"]["difference"] == pytest.approx(-1 / 6)
+    assert facts["surfaces"]["2"]["hausdorff95"] == 0
+    command = ["evaluate", "ours.nii.gz", "truth.nii.gz", "--change-map", "change.nii.gz", "--json"]
+    facts = json.loads(run(*command).out)
+    assert (facts["unit"], np.sum(facts["areas"])) == ("ml", pytest.approx((5 * 36 + 288) * 2 / 1000))
+    numbered = json.loads(run("evaluate", "ours.nii.gz", "truth.nii.gz", "--as-numbered", "--json").out)
+    assert numbered["dice"]["1"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words", "code"),
+    [
+        ("before.tif outside.csv", "outside.csv: 1 of 2 points lie outside of the label map, the first at 1, 2", 2),
+        ("before.tif lake.csv", "lake.csv has a point of class 'lake'; the classes are not named in the label map", 2),
+        ("before.tif none.csv", "none.csv cannot be read", 1),
+        ("before.tif nodata.csv", "no point lies where before.tif has a class", 2),
+        ("before.tif outside.csv --instances", "--instances is for truths that are label maps", 2),
+        ("before.tif outside.csv after.tif", "points in outside.csv is compared one at a time", 2),
+        ("before.tif after.tif after.tif --surfaces", "--surfaces is compared one at a time, but 2 truths", 2),
+        ("before.tif moved.tif", "before.tif and moved.tif lie at different places", 2),
+        ("before.tif moved.tif --change-map c.tif", "before.tif and moved.tif lie at different places", 2),
+        ("before.tif photo_labels.png --change-map c.tif", "before.tif has shape (6, 8), the truth has (40, 60)", 2),
+        ("before.tif after.tif --change-map after.tif --overwrite", "would be written over an input", 2),
+        ("before.tif after.tif --change-map photo.png", "photo.png exists already; pass --overwrite", 1),
+        ("before.tif after.tif --change-map c.tif --instances", "--change-map and --instances do not go together", 2),
+        ("before.tif after.tif --confidence 95", "95", 2),
+    ],
+)
+def test_refusals(refuse, folder, scenes, arguments, words, code):
+    (folder / "outside.csv").write_text(f"{table([(1, 0, 1)])}\n1,2,1\n")
+    (folder / "lake.csv").write_text(table([(1, 0, "lake")]))
+    (folder / "nodata.csv").write_text(table([(0, 0, 1)]))
+    Pillow.fromarray(np.ones((40, 60), np.uint8)).save("photo_labels.png")
+    assert words in refuse("evaluate", *arguments.split(), code=code)

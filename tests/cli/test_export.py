@@ -9,7 +9,7 @@ import rasterio
 from PIL import Image as Pillow
 from pycocotools import mask as reference
 
-from gmmseg.export.kinds import FORMATS
+from gmmseg.export.kinds import FORMATS, NAMED_AS_LABELS
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def labels(folder):
 def test_default_names_and_one_line(run, folder, labels, to):
     finished = run("export", "photo_labels.png", "--to", to)
     assert finished.code == 0
-    name = f"photo{FORMATS[to]}"
+    name = f"photo{'_labels' * (to in NAMED_AS_LABELS)}{FORMATS[to]}"
     beside = {"coco-panoptic": " and photo_panoptic.png", "yolo": " and photo.yaml"}.get(to, "")
     what = f"2 files to {name}" if to == "masks" else f"{name}{beside}"
     assert finished.out == f"wrote {what}: 3 regions of 2 classes\n"
@@ -87,6 +87,30 @@ def test_rasters_keep_their_place(run, folder, labels):
     assert pyogrio.read_info(folder / "scene.geojson")["total_bounds"][0] == pytest.approx(13.38, abs=0.01)
 
 
+def test_rasters_larger_than_memory(run, folder):
+    labels = np.ones((1600, 1500), np.uint8)
+    labels[100:1500, 200:300], labels[700:900], labels[1599, 7] = 2, 3, 0
+    profile = {"driver": "GTiff", "height": 1600, "width": 1500, "count": 1, "dtype": "uint8", "crs": "EPSG:32633"}
+    transform = rasterio.Affine(30, 0, 390_000, 0, -30, 5_820_000)
+    with rasterio.open("scene_labels.tif", "w", transform=transform, tiled=True, **profile) as raster:
+        raster.write(labels[None])
+    command = ["export", "scene_labels.tif", "--to", "geojson", "--class-names", "sea,sand,wood"]
+    finished = run(*command, "--memory", "64MiB")
+    assert (finished.out, finished.err) == ("wrote scene.geojson: 5 regions of 3 classes\n", "")
+    assert run(*command, "-o", "whole.geojson").out == "wrote whole.geojson: 5 regions of 3 classes\n"
+    windowed, whole = (
+        sorted(
+            (list(each["properties"].values()) for each in json.loads((folder / name).read_text())["features"]),
+            key=lambda values: values[2],
+        )
+        for name in ("scene.geojson", "whole.geojson")
+    )
+    assert [values[:3] for values in windowed] == [values[:3] for values in whole]
+    assert [values[3] for values in windowed] == pytest.approx([values[3] for values in whole])
+    record = json.loads(run(*command, "--memory", "64MiB", "--json", "--overwrite", "--background", "wood").out)
+    assert (record["instances"], record["classes"]) == (4, ["sea", "sand"])
+
+
 def test_simplified(run, folder):
     rows, columns = np.mgrid[:200, :200]
     Pillow.fromarray(((rows - 90) ** 2 + (columns - 95) ** 2 < 60**2).astype(np.uint8)).save("disc.png")
@@ -127,6 +151,67 @@ def test_objects(run, folder):
 )
 def test_refusals(refuse, labels, options, words, code):
     assert words in refuse("export", "photo_labels.png", *options.split(), code=code)
+
+
+@pytest.fixture
+def several(folder):
+    """Masks one.png and two.png in masks/, photos in photos/."""
+    for name in ("masks", "photos"):
+        (folder / name).mkdir()
+    for number, name in enumerate(("one", "two"), 3):
+        mask = np.zeros((20, 30), np.uint8)
+        mask[number : number + 5, 4:9] = 255
+        Pillow.fromarray(mask).save(f"masks/{name}.png")
+        Pillow.fromarray(np.stack([mask] * 3, axis=-1)).save(f"photos/{name}.jpg")
+
+
+def test_a_folder_of_masks_is_one_coco(run, folder, several):
+    finished = run("export", "masks", "--to", "coco", "--image", "photos", "--class-names", "cell", "--polygons")
+    assert (finished.out, finished.err) == ("wrote coco.json: 2 label maps, 2 instances of 1 class\n", "")
+    data = json.loads((folder / "coco.json").read_text())
+    assert [each["file_name"] for each in data["images"]] == ["one.jpg", "two.jpg"]
+    assert [each["segmentation"] for each in data["annotations"]] == [
+        [[4, top, 9, top, 9, top + 5, 4, top + 5]] for top in (3, 4)
+    ]
+    record = json.loads(run("export", "masks", "--to", "voc", "--image", "photos", "--json").out)
+    assert (record["output"], record["instances"], record["classes"]) == ("voc", 2, ["class 1"])
+    finished = run("export", "masks/one.png", "--to", "yolo", "--image", "photos", "-o", "set")
+    assert finished.out == "wrote set: 1 label map, 1 instance of 1 class\n"
+
+
+def test_classes_are_chosen(run, folder, labels):
+    command = ["export", "photo_labels.png", "--to", "coco", "--class-names", "sea,land", "--overwrite"]
+    for options, names in {("--classes", "land"): ["land"], ("--background", "2"): ["sea"]}.items():
+        assert run(*command, *options).code == 0
+        data = json.loads((folder / "photo_coco.json").read_text())
+        assert [each["name"] for each in data["categories"]] == names
+    assert run(*command, "--ignore", 2).out == "wrote photo_coco.json: 1 region of 1 class\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "code"),
+    [
+        ("masks --to yolo", "yolo needs the pictures, and masks/one.png has none beside it; give --image FOLDER", 1),
+        ("masks --to coco -o photos", "photos: coco is written to .json files", 1),
+        ("masks --to yolo -o photos --image photos", "photos is not empty; pass --overwrite or choose another", 1),
+        ("masks --to coco --classes lake", "there is no class 'lake'; the classes are class 1", 2),
+        ("photo_labels.png --to coco --classes lake", "no class 'lake'; the classes are 1 class 1, 2 class 2", 2),
+        ("masks photo.png --to coco", "photo.png", 1),
+        ("photos --to coco", "photos: there is no label map", 1),
+        ("none --to coco", "none does not exist; check the path", 1),
+        ("none photos --to coco", "none does not exist", 1),
+        ("masks --to yolo --polygons", "--polygons does nothing for --to yolo", 2),
+        ("masks --to coco --polygons --uncompressed", "--uncompressed is of run lengths", 2),
+    ],
+)
+def test_refusals_of_data_sets(refuse, labels, several, options, words, code):
+    assert words in refuse("export", *options.split(), code=code)
+
+
+def test_numbers_that_nothing_explains(refuse):
+    np.save("cells.npy", np.arange(400, dtype=np.int32).reshape(20, 20))
+    line = refuse("export", "cells.npy", "--to", "coco", code=2)
+    assert "nothing says whether they are classes or objects; pass --instances object, or --instances class" in line
 
 
 def test_what_is_no_label_map(refuse):

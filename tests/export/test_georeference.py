@@ -1,16 +1,20 @@
 """Files of exports: all formats, whole or not at all, nothing replaced unasked."""
 
 import sys
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import rasterio
+import rasterio.control
+import rasterio.rpc
 import rasterio.warp
 from rasterio.transform import Affine
 
 from gmmseg.errors import InputError
 from gmmseg.export import Place, names_in, place_in, place_of
+from gmmseg.export.georeference import area_in
 from gmmseg.io import read
 from gmmseg.io.geotiff import place_of_tags
 
@@ -30,6 +34,36 @@ def test_names_beside_a_raster(tmp_path, labels):
     beside.write_text("<PAMDataset>")
     with pytest.raises(InputError, match=r"a\.tif\.aux\.xml cannot be read"):
         names_in(path)
+
+
+@pytest.mark.parametrize("kind", ["gcps", "rpcs"])
+def test_what_lies_by_control_points_is_refused_with_the_reason(tmp_path, labels, kind):
+    path = tmp_path / "a.tif"
+    gcps = [rasterio.control.GroundControlPoint(r, c, c / 100 + r / 1e4, -r / 100) for r in (0, 39) for c in (0, 69)]
+    coefficients = {f"{name}_{part}_coeff": [1.0] * 20 for name in ("line", "samp") for part in ("num", "den")}
+    numbers = ("height", "lat", "line", "long", "samp")
+    scales = {f"{name}_{what}": 1.0 for name in numbers for what in ("off", "scale")}
+    rpcs = rasterio.rpc.RPC(**coefficients, **scales, err_bias=0.0, err_rand=0.0)
+    given = {"gcps": gcps, "crs": "EPSG:4326"} if kind == "gcps" else {"rpcs": rpcs}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        with rasterio.open(path, "w", driver="GTiff", height=40, width=70, count=1, dtype="uint8", **given) as raster:
+            raster.write(labels[None])
+    reason = "ground control points" if kind == "gcps" else r"a camera's coefficients \(RPC\)"
+    with pytest.raises(InputError, match=rf"a\.tif lies on the ground by {reason} alone, .* gdalwarp, or export coco"):
+        place_in(path)
+
+
+def test_the_unit_of_a_place(tmp_path, labels):
+    profile = {"driver": "GTiff", "height": 40, "width": 70, "count": 1, "dtype": "uint8"}
+    for crs, expected in {"EPSG:32633": (0.0004, "ha"), "EPSG:2263": (4 * 0.3048006096**2 / 1e4, "ha")}.items():
+        with rasterio.open(tmp_path / "a.tif", "w", crs=crs, transform=Affine.scale(2), **profile) as raster:
+            raster.write(labels[None])
+        size, unit = area_in(tmp_path / "a.tif", 40)
+        assert (size, unit) == (pytest.approx(expected[0]), expected[1])
+        assert place_in(tmp_path / "a.tif").unit is not None
+    np.save(tmp_path / "a.npy", labels)
+    assert area_in(tmp_path / "a.npy", 40) == (1.0, "pixels")
 
 
 TRANSFORMS = {

@@ -10,7 +10,7 @@ from gmmseg.export import find_instances
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.int64])
 def test_components_are_those_of_scipy(labels, dtype):
-    found = find_instances(labels.astype(dtype))
+    found = find_instances(labels.astype(dtype), instances="component")
     for label in range(1, 5):
         theirs, n = ndimage.label(labels == label)
         pairs = np.unique(np.stack([theirs[theirs > 0], found.numbers[theirs > 0]]), axis=1)
@@ -26,6 +26,30 @@ def test_classes_and_objects(labels):
     assert objects.kind == "object"
     assert [objects.name_of(i) for i in range(len(objects))] == ["cell"] * 4
     assert find_instances(labels, instances="object").names == ("object",)
+
+
+@pytest.mark.parametrize("largest", [4, 200, 400])
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint32])
+def test_what_numbers_mean_does_not_depend_on_how_many_they_are(dtype, largest):
+    numbers = np.zeros((30, 20), dtype)
+    numbers.flat[:largest] = np.arange(1, largest + 1)
+    found = find_instances(numbers)
+    assert (found.kind, len(found)) == ("object", largest)
+    assert found.values.tolist() == list(range(1, largest + 1))
+    assert find_instances(numbers, instances="class").kind == "class"
+
+
+def test_a_dtype_that_does_not_say_it_has_to_be_asked_for():
+    assert find_instances(np.array([[255, 3]])).kind == "component"
+    with pytest.raises(ParameterError, match="labels of dtype int64 go up to 256, and nothing says whether"):
+        find_instances(np.array([[256, 3]]))
+    assert find_instances(np.array([[256, 3]]), instances="object").values.tolist() == [3, 256]
+
+
+def test_a_mask_of_black_and_white_is_one_class():
+    found = find_instances(np.array([[255, 0, 255]], np.uint8), class_names=["cell"])
+    assert (found.names, found.labels.tolist(), len(found)) == (("cell",), [[1, 0, 1]], 2)
+    assert find_instances(np.array([[255, 1]], np.uint8)).categories.tolist() == [255, 1]
 
 
 def test_small_regions_are_left_out(labels):

@@ -49,6 +49,26 @@ def test_geopackage(tmp_path, labels, burn, transform, kind):
     np.testing.assert_array_equal(back, labels)
 
 
+def test_numbers_of_objects_and_areas_are_kept(tmp_path):
+    labels = np.zeros((20, 30), np.uint16)
+    labels[2:5, 3:9], labels[10:12, 3:9], labels[15:, 20:] = 700, 12, 700
+    found = find_instances(labels, class_names=["cell"])
+    place = Place((10.0, 0.0, 390_000.0, 0.0, -10.0, 5_820_000.0), "EPSG:32633", unit="m")
+    for name in ("gpkg", "geojson"):
+        (path,) = write_export(tmp_path / f"a.{name}", found, name, options=Export(place=place))
+        _, _, columns = gdal(path)
+        assert {key: values.tolist() for key, values in columns.items() if key != "id"} == {
+            "label": [1, 1],
+            "object": [12, 700],
+            "class": ["cell", "cell"],
+            "pixels": [12, 68],
+            "area_ha": [pytest.approx(0.12), pytest.approx(0.68)],
+        }
+    degrees = Place((0.001, 0.0, 10.0, 0.0, -0.001, 60.02), "EPSG:4326", unit="degree")
+    features = to_geojson(found, place=degrees)["features"]
+    assert features[0]["properties"]["area_ha"] == pytest.approx(12 * 0.6206, rel=2e-3)
+
+
 def test_geopackage_of_a_picture_and_of_nothing(tmp_path, burn):
     (path,) = write_export(tmp_path / "a.gpkg", find_instances(CRAFTED), "gpkg")
     info, shapes, columns = gdal(path)

@@ -56,14 +56,21 @@ def place_in(path: Path) -> Place | None:
     Raises
     ------
     InputError
-        GDAL cannot open it.
+        GDAL cannot open it, or it lies where no affine says it.
     """
     try:
         with environment(), open_dataset(path) as raster:
             transform, crs = raster.transform, raster.crs
+            control = "ground control points" if raster.gcps[0] else "a camera's coefficients (RPC)"
+            has_control = raster.gcps[0] or raster.tags(ns="RPC")
     except library("rasterio.errors").RasterioError as error:
         raise InputError(f"{path}: its georeferencing cannot be read ({error}); export the file again") from None
     if transform.is_identity and not crs:
+        if has_control:
+            raise InputError(
+                f"{path} lies on the ground by {control} alone, along which straight lines are bent; bring it to a map "
+                "with gdalwarp, or export coco, yolo or png, which are in pixels"
+            )
         return None
     a, b, c, d, e, f = tuple(transform)[:6]
     # What GDAL makes up for a raster without one is "local": of no place on Earth.

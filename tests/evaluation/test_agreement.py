@@ -85,3 +85,31 @@ def test_boundaries_may_lie_a_little_apart():
 def test_what_cannot_be_compared(ours, truth, words):
     with pytest.raises(ParameterError, match=words):
         evaluate(ours, truth)
+
+
+def test_a_mask_has_a_background():
+    truth = np.zeros((20, 30), np.uint8)
+    truth[5:15, 5:15] = 255
+    labels = 1 + (np.roll(truth, 1, axis=1) > 0)
+    found = evaluate(labels, truth)
+    assert found.matching == {0: 1, 255: 2}
+    assert found.dice == {0: pytest.approx(490 / 500), 255: pytest.approx(0.9)}
+    both = evaluate(np.roll(truth, 1, axis=1), truth)
+    assert (both.rand_index, both.dice) == (found.rand_index, found.dice)
+    assert both.matching == {0: 0, 255: 255}
+    assert evaluate(labels, truth, background=False).dice == {255: pytest.approx(0.9)}
+
+
+def test_zero_is_a_class_where_it_is_said():
+    labels, truth = np.array([[0, 0, 1, 2, 2]]), np.array([[0, 1, 1, 2, 2]])
+    found = evaluate(labels, truth, background=True, as_numbered=True)
+    assert found.dice == {0: pytest.approx(2 / 3), 1: pytest.approx(2 / 3), 2: 1.0}
+    assert evaluate(labels, truth).dice == {1: pytest.approx(2 / 3), 2: 1.0}
+
+
+def test_numbers_count_where_it_is_said():
+    labels, truth = np.array([[1, 1, 2, 2, 3]]), np.array([[2, 2, 1, 2, 4]])
+    assert evaluate(labels, truth).matching == {1: 2, 2: 1, 4: 3}
+    found = evaluate(labels, truth, as_numbered=True)
+    assert found.dice == {1: 0.0, 2: pytest.approx(2 / 5), 4: 0.0}
+    assert found.matching == {1: 1, 2: 2, 4: 0}

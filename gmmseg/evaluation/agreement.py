@@ -2,7 +2,8 @@
 
 All measures but the boundary's follow from the table of how many pixels each pair of a label and a true segment share,
 so they cost one pass over the pixels. Pixels with label 0 on either side are left out, except in the Dice coefficient
-and the boundary measure, for which the truth alone decides.
+and the boundary measure, for which the truth alone decides. In a mask, in which all others are one number, 0 is not no
+data but the background, a class like any other.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Agreement:
         Dice coefficient of each true class with the label that matches it, where every label is matched once, such
         that the coefficients' sum is largest.
     matching : dict of int to int
-        The label that was matched with each true class; 0 where there was none left.
+        The label that was matched with each true class; 0 where there was none left, and the background of a mask.
     boundary_f : float or None
         Harmonic mean of the shares of boundary pixels that have a boundary pixel of the other within 0.75 % of the
         diagonal; None for volumes.
@@ -59,7 +60,13 @@ class Agreement:
     segments: int
 
 
-def evaluate(labels: ArrayLike, truths: ArrayLike | Sequence[ArrayLike]) -> Agreement:
+def evaluate(
+    labels: ArrayLike,
+    truths: ArrayLike | Sequence[ArrayLike],
+    *,
+    as_numbered: bool = False,
+    background: bool | None = None,
+) -> Agreement:
     """Compare labels with one truth or several.
 
     Parameters
@@ -68,6 +75,11 @@ def evaluate(labels: ArrayLike, truths: ArrayLike | Sequence[ArrayLike]) -> Agre
         0 = no data.
     truths : array_like of int, or a sequence of them
         Of the labels' shape; the numbers need not be those of the labels.
+    as_numbered : bool
+        Whether they are those of the labels all the same, so that no class is matched with another number's.
+    background : bool, optional
+        Whether 0 is a class. By default it is where the truth is a mask, of 0 and one other number, and in the labels
+        where these are a mask as well.
 
     Returns
     -------
@@ -94,12 +106,17 @@ def evaluate(labels: ArrayLike, truths: ArrayLike | Sequence[ArrayLike]) -> Agre
             raise ParameterError(
                 f"labels have shape {ours.shape}, the truth has {truth.shape}; compare the same pixels"
             )
+    masks = [_is_mask(truth) if background is None else background for truth in theirs]
+    counted = any(masks) and (_is_mask(ours) if background is None else background)
+    # Where 0 is a class, all numbers are one more in here.
+    ours, theirs = _lifted(ours, counted), [_lifted(*each) for each in zip(theirs, masks, strict=True)]
     tables = [_Table.of(ours, truth) for truth in theirs]
     inner = [table.counts[1:, 1:] for table in tables]
     if not all(each.sum() for each in inner):
         raise ParameterError("no pixel has both a label and a truth above 0; there is nothing to compare")
     covered = sum((_overlaps(each).max(axis=0) * each.sum(axis=0)).sum() for each in inner)
-    dice, matching = _matched(tables[0])
+    rule = _same_number if as_numbered else _matched
+    dice, matching = rule(tables[0].unlifted(counted, masks[0]))
     flat = ours.ndim == 2
     return Agreement(
         rand_index=float(np.mean([_rand(each) for each in inner])),
@@ -120,9 +137,19 @@ def _numbers(name: str, values: ArrayLike) -> Array:
     return array
 
 
+def _is_mask(values: Array) -> bool:
+    """Whether there are zeros, and all other numbers are one."""
+    low, high = values.min(), values.max()
+    return bool(low == 0 < high and ((values == 0) | (values == high)).all())
+
+
+def _lifted(values: Array, by_one: bool) -> Array:
+    return values.astype(np.promote_types(values.dtype, np.uint16)) + 1 if by_one else values
+
+
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """How many pixels have each pair of a label (rows) and a true number (columns); 0 is the first of both."""
+    """How many pixels have each pair of a label (rows) and a true number (columns); no data is the first of both."""
 
     labels: Array
     numbers: Array
@@ -133,6 +160,10 @@ class _Table:
         (labels, a), (numbers, b) = _places(ours), _places(theirs)
         counts = np.bincount(a * len(numbers) + b, minlength=len(labels) * len(numbers))
         return cls(labels, numbers, counts.reshape(len(labels), len(numbers)).astype(np.float64))
+
+    def unlifted(self, labels: bool, numbers: bool) -> _Table:
+        """Return the table with the numbers of the maps, where those in here are one more."""
+        return _Table(self.labels - labels, self.numbers - numbers, self.counts)
 
 
 def _places(values: Array) -> tuple[Array, Array]:
@@ -183,10 +214,23 @@ def _matched(table: _Table) -> tuple[dict[int, float], dict[int, int]]:
     """Dice coefficient of each true class with its match, and the match."""
     from scipy.optimize import linear_sum_assignment
 
+    coefficients = _coefficients(table)
+    return _scored(table, coefficients, *linear_sum_assignment(coefficients, maximize=True))
+
+
+def _same_number(table: _Table) -> tuple[dict[int, float], dict[int, int]]:
+    """Dice coefficient of each true class with the label of its number, and that label."""
+    _, rows, columns = np.intersect1d(table.labels[1:], table.numbers[1:], return_indices=True)
+    return _scored(table, _coefficients(table), rows, columns)
+
+
+def _coefficients(table: _Table) -> Array:
     counts = table.counts
     sizes = counts.sum(axis=1)[1:, None] + counts.sum(axis=0)[None, 1:]
-    coefficients = 2 * counts[1:, 1:] / np.maximum(sizes, 1)
-    rows, columns = linear_sum_assignment(coefficients, maximize=True)
+    return np.asarray(2 * counts[1:, 1:] / np.maximum(sizes, 1))
+
+
+def _scored(table: _Table, coefficients: Array, rows: Array, columns: Array) -> tuple[dict[int, float], dict[int, int]]:
     dice = {int(number): 0.0 for number in table.numbers[1:]}
     matching = dict.fromkeys(dice, 0)
     for row, column in zip(rows, columns, strict=True):

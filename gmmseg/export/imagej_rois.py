@@ -1,0 +1,98 @@
+"""ImageJ: each instance a region of interest (ROI), in the .zip file of the ROI Manager.
+
+The format is that of ImageJ's `RoiDecoder`: big-endian, a header, coordinates, a second header, and the name. What is
+one region without holes is a traced polygon; other instances are paths of several rings, which ImageJ calls composite.
+"""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from itertools import pairwise
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.errors import ParameterError
+from gmmseg.export.instances import Instances
+from gmmseg.export.rings import pixel_rings
+from gmmseg.io.palette import palette
+
+__all__ = ["write_rois"]
+
+Array = NDArray[Any]
+
+_VERSION = 227
+_RECTANGLE, _TRACED = 1, 8  # kinds of ROI; paths are rectangles with a shape
+_MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0  # segments of paths
+_LARGEST = (1 << 15) - 1  # coordinates are signed, of 16 bits
+_MOST_CORNERS = (1 << 16) - 1
+_HEADER = 64  # bytes of each of the two
+_FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # of a .zip file: the same instances make the same bytes
+
+
+def write_rois(file: BinaryIO, instances: Instances) -> None:
+    """Write an ROI for each instance, in the colour of its class, which is its group, too.
+
+    Parameters
+    ----------
+    file : BinaryIO
+        Open for writing and seeking.
+    instances : Instances
+        ROIs are called by their numbers and classes: "0001-water", of objects by the numbers of these.
+
+    Raises
+    ------
+    ParameterError
+        The picture has more rows or columns than ROIs can count.
+    """
+    if max(instances.shape) > _LARGEST:
+        raise ParameterError(
+            f"the label map is {instances.shape[1]} x {instances.shape[0]} pixels, ImageJ's ROIs count to {_LARGEST}; "
+            "cut it into tiles, or use geojson"
+        )
+    rings = pixel_rings(instances)
+    colors = palette(255)
+    every = [rings.points[start:stop] for start, stop in pairwise(rings.rings.tolist())]
+    first_rings = rings.polygons[rings.instances].tolist()
+    width = max(4, len(str(max(len(instances), int(instances.values.max(initial=0))))))
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for index, (first, last) in enumerate(pairwise(first_rings)):
+            number = int(instances.values[index]) if instances.kind == "object" else index + 1
+            # Names of files in an archive may not lead elsewhere.
+            name = f"{number:0{width}}-{instances.name_of(index)}".replace("/", "_").replace("\\", "_")
+            label = int(instances.categories[index])
+            color = colors[label if label < len(colors) else 0]
+            entry = zipfile.ZipInfo(f"{name}.roi", _FIRST_DATE)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, _roi(every[first:last], name, label, color))
+
+
+def _roi(rings: list[Array], name: str, label: int, color: Array) -> bytes:
+    corners = np.concatenate(rings)
+    left, top = corners.min(axis=0).tolist()
+    right, bottom = corners.max(axis=0).tolist()
+    if len(rings) == 1 and len(rings[0]) - 1 <= _MOST_CORNERS:
+        kind, n_corners, n_path = _TRACED, len(rings[0]) - 1, 0
+        content = (rings[0][:-1] - (left, top)).astype(">i2").tobytes(order="F")
+    else:
+        path = np.concatenate([_path(ring) for ring in rings])
+        kind, n_corners, n_path = _RECTANGLE, 0, len(path)
+        content = path.astype(">f4").tobytes()
+    stroke = bytes([255, *color.tolist()])
+    header = struct.pack(">4sHBxhhhhH16x", b"Iout", _VERSION, kind, top, left, bottom, right, n_corners)
+    header += struct.pack(">hi4s4shhBBhii", 0, n_path, stroke, bytes(4), 0, 0, 0, 0, 0, 0, _HEADER + len(content))
+    text = name.encode("utf-16-be")
+    place = 2 * _HEADER + len(content)
+    group = label if label <= 255 else 0
+    second = struct.pack(">4x3i2i4shBBifiii12x", 0, 0, 0, place, len(text) // 2, bytes(4), 0, group, 0, 0, 0, 0, 0, 0)
+    return b"".join([header, content, second, text])
+
+
+def _path(ring: Array) -> Array:
+    """Return a closed ring as segments: to its first corner, lines to the others, and the end."""
+    steps = np.full((len(ring) - 1, 3), _LINE)
+    steps[0, 0] = _MOVE
+    steps[:, 1:] = ring[:-1]
+    return np.append(steps.ravel(), _CLOSE)
