@@ -82,7 +82,7 @@ def _distance(tail: Array, d: int, dof: float | None) -> Array:
     from scipy.special import betaincinv, chdtri
 
     if dof is None:
-        return np.sqrt(chdtri(d, tail))
+        return np.asarray(np.sqrt(chdtri(d, tail)))
     part = np.maximum(betaincinv(dof / 2, d / 2, tail), np.finfo(np.float64).tiny)
     return np.asarray(np.sqrt(dof * (1 - part) / part))
 

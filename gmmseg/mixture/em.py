@@ -63,10 +63,11 @@ class Fit:
     mixture : Mixture
     history : tuple of float
         Mean log-likelihood a sample before each M step, in nats; with a prior, plus the logarithm of its density.
+        Only of the steps since a component was last set up anew, at which it may fall.
     converged : bool
         Whether the last step gained less than the tolerance.
     rescued : int
-        How often an emptied or degenerate component was set up anew; history may fall there.
+        How often an emptied or degenerate component was set up anew.
     remarks : tuple of GmmsegWarning
         What there is to say of the result; `warned` says it. Of a trial nobody needs to hear.
     """
@@ -143,13 +144,15 @@ def expectation_maximization(
     if not samples.parts:
         return Fit(start, (), True)
     known = log_prior is not None or prior is not None or len(frozen) > 0
-    mixture, history, rescued, fall = start, [], 0, 0.0
+    mixture, rescued, fall = start, 0, 0.0
+    history: list[float] = []
     remarks: list[GmmsegWarning] = []
     comparable = converged = False
     for _ in range(how.max_iterations):
         statistics = measure(samples, mixture, noise=uncertain, threads=how.threads)
         objective = statistics.log_likelihood + (0.0 if prior is None else prior.log_density(mixture))
-        history.append(objective / max(statistics.weight, np.finfo(float).tiny))
+        value = objective / max(statistics.weight, np.finfo(float).tiny)
+        history = [*history, value] if comparable else [value]
         gain = history[-1] - history[-2] if comparable else np.inf
         previous = mixture
         mixture = m_step(statistics, start.covariance, added, previous=previous, prior=prior, frozen=frozen)
@@ -176,7 +179,7 @@ def expectation_maximization(
         if comparable and abs(gain) < tolerance and (gain >= 0 or -gain <= explained):
             converged = True
             break
-    remarks += _verdict(fall, converged or not tolerance, tolerance, len(history))
+    remarks += _verdict(fall, converged or not tolerance, tolerance, how.max_iterations)
     return Fit(mixture, tuple(history), converged, rescued, tuple(remarks))
 
 

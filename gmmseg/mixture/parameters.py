@@ -236,17 +236,22 @@ class Mixture:
     @property
     def n_parameters(self) -> int:
         """Free parameters: weights, means, covariances, degrees of freedom."""
-        k, d = self.n_components, self.n_features
-        further = (0 if self.dof is None else k) + (0 if self.outlier_ranges is None else 1)
-        return k - 1 + k * d + self.family.n_parameters(k, d) + further
+        return self.count_parameters()
 
-    def bic(self, log_likelihood: float, n: float) -> float:
+    def count_parameters(self, frozen: int = 0) -> int:
+        """Return the free parameters where so many components keep all but their weights."""
+        free = self.n_components - frozen
+        further = (0 if self.dof is None else free) + (0 if self.outlier_ranges is None else 1)
+        own = free * self.n_features + self.family.n_parameters(free, self.n_features)
+        return self.n_components - 1 + own + further
+
+    def bic(self, log_likelihood: float, n: float, frozen: int = 0) -> float:
         """Bayesian information criterion of n samples of this total log-likelihood (Schwarz 1978); lower is better."""
-        return -2.0 * log_likelihood + self.n_parameters * float(np.log(n))
+        return -2.0 * log_likelihood + self.count_parameters(frozen) * float(np.log(n))
 
-    def aic(self, log_likelihood: float) -> float:
+    def aic(self, log_likelihood: float, frozen: int = 0) -> float:
         """Akaike information criterion (Akaike 1974); lower is better."""
-        return -2.0 * log_likelihood + 2.0 * self.n_parameters
+        return -2.0 * log_likelihood + 2.0 * self.count_parameters(frozen)
 
     def tempered(self, power: float) -> Mixture:
         """Return the mixture with its weights to a power: all are equal at 0, and at 1 they are as here."""

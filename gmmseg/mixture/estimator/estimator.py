@@ -29,6 +29,7 @@ from gmmseg.mixture.estimator.validation import (
     feature_names,
     initial_values,
     random_state,
+    wide_enough,
 )
 from gmmseg.mixture.parameters import Mixture, densities_of
 from gmmseg.mixture.prior import Prior
@@ -97,8 +98,9 @@ class GaussianMixture(DensityEstimator):
     Notes
     -----
     Fitted arrays have the dtype of the samples, float32 or float64, which is taken also where float32 does not reach as
-    far as the covariances or precisions; EM itself adds in float64. A model put together by hand needs `weights_`,
-    `means_`, `covariances_` and `precisions_cholesky_`, no fit; any P with P P^T the precision will do as the latter.
+    far as the covariances or precisions, or is too coarse for the means; EM itself adds in float64. A model put
+    together by hand needs `weights_`, `means_`, `covariances_` and `precisions_cholesky_`, no fit; any P with P P^T the
+    precision will do as the latter.
 
     Examples
     --------
@@ -199,7 +201,7 @@ class GaussianMixture(DensityEstimator):
         warm = self.warm_start and hasattr(self, "converged_")
         restarts = Restarts(self, rows, weights, given)
         best = restarts.best(self._last_mixture(rows.shape[1]) if warm else None)
-        self._publish(best, restarts.center, restarts.scale, rows.dtype)
+        self._publish(best, restarts, rows.dtype)
         vars(self).pop("feature_names_in_", None)
         if names is not None:
             self.feature_names_in_ = names
@@ -228,18 +230,18 @@ class GaussianMixture(DensityEstimator):
         """The fitted mixture, from its precision factors: float32 covariances may have lost their positivity."""
         return self._own_mixture().of_precisions(np.asarray(self.precisions_cholesky_, np.float64))
 
-    def _publish(self, fit: Fit, center: Array, scale: Array, dtype: Any) -> None:
+    def _publish(self, fit: Fit, restarts: Restarts, dtype: Any) -> None:
         """Set the fitted attributes, in the data's units and of its dtype."""
-        mixture = fit.mixture.transform(scale, center)
-        unit = float(np.log(scale).sum())  # log density in the data's units = that of the scaled data - unit
+        mixture = fit.mixture.transform(restarts.scale, restarts.center)
         factors = mixture.precisions_cholesky
         square = self.covariance_type in ("full", "tied")
         with one_blas_thread(factors.shape[-1]):
             precisions = factors @ np.swapaxes(factors, -1, -2) if square else factors**2
         values = mixture.weights, mixture.means, mixture.covariances, precisions, factors
+        dtype = wide_enough(dtype, mixture.means, factors, square=square)
         self.weights_, self.means_, self.covariances_, self.precisions_, self.precisions_cholesky_ = cast(values, dtype)
         self.converged_, self.n_iter_ = fit.converged, len(fit.history)
-        self.lower_bounds_ = [value - unit for value in fit.history]
+        self.lower_bounds_ = [value - restarts.unit for value in fit.history]
         self.lower_bound_ = self.lower_bounds_[-1] if self.lower_bounds_ else -np.inf
         self.n_features_in_ = mixture.n_features
         further = {name + "_": getattr(mixture, name) for name in ("dof", "outlier_weight", "outlier_ranges")}
@@ -282,18 +284,39 @@ class GaussianMixture(DensityEstimator):
         """
         return p_values(self._planes(X), self._arguments_of, threads=self._workers)
 
-    def score(self, X: ArrayLike, y: Any = None) -> float:
-        """Return the mean log-likelihood a sample, in nats: `score_samples(X).mean()`."""
-        return float(self.score_samples(X).mean())
+    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
+        """Return the mean log-likelihood a sample, in nats, of the samples with a feature that is not NaN.
+
+        `sample_weight` (n,) counts samples as in `fit`.
+        """
+        some, scores = self._known_scores(X)
+        weights = checked_weights(sample_weight, len(some), np.float64)
+        if weights is None:
+            return float(scores.mean()) if len(scores) else np.nan
+        mass = weights[some]
+        return float(mass @ scores / mass.sum()) if mass.any() else np.nan
 
     def bic(self, X: ArrayLike) -> float:
-        """Bayesian information criterion; lower is better."""
-        scores = self.score_samples(X)
-        return self._own_mixture().bic(float(scores.sum(dtype=np.float64)), len(scores))
+        """Bayesian information criterion; lower is better. Samples and parameters count that say or are told anything.
+
+        That is samples with a feature that is not NaN, and of frozen components the weights alone.
+        """
+        _, scores = self._known_scores(X)
+        return self._own_mixture().bic(float(scores.sum(dtype=np.float64)), max(len(scores), 1), len(set(self.frozen)))
 
     def aic(self, X: ArrayLike) -> float:
-        """Akaike information criterion; lower is better."""
-        return self._own_mixture().aic(float(self.score_samples(X).sum(dtype=np.float64)))
+        """Akaike information criterion; lower is better. Of frozen components the weights alone count."""
+        _, scores = self._known_scores(X)
+        return self._own_mixture().aic(float(scores.sum(dtype=np.float64)), len(set(self.frozen)))
+
+    def _known_scores(self, x: ArrayLike) -> tuple[Array, Array]:
+        """Which samples (n,) have a feature that is not NaN, and the log densities of these."""
+        scores = self.score_samples(x)
+        rows = as_rows(x)
+        some: Array = np.ones(len(rows), bool)
+        if patterns.has_missing(rows):
+            some = np.logical_not(np.isnan(rows).all(axis=1))
+        return some, scores[some]
 
     def sample(self, n_samples: int = 1) -> tuple[Array, Array]:
         """Draw samples (n, d), float64, and their components (n,): scikit-learn's for the same parameters and seed."""
@@ -368,6 +391,10 @@ class GaussianMixture(DensityEstimator):
                 f"X has {rows.shape[1]} features, but {type(self).__name__} is expecting {d} features as input"
             )
         check_finite(rows)
+        if rows.dtype == np.float32:
+            square = self.covariance_type in ("full", "tied")
+            dtype = wide_enough(rows.dtype, self.means_, self.precisions_cholesky_, square=square)
+            rows = rows.astype(dtype, copy=False)
         return rows.T
 
     def _check_fitted(self) -> None:
@@ -378,4 +405,4 @@ class GaussianMixture(DensityEstimator):
             )
 
     def _n_parameters(self) -> int:
-        return self._own_mixture().n_parameters
+        return self._own_mixture().count_parameters(len(set(self.frozen)))
