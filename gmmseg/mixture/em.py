@@ -16,7 +16,7 @@ from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.prior import Prior
 from gmmseg.mixture.statistics import Statistics, m_step, measure
 
-__all__ = ["OUTLIERS", "Fit", "Iteration", "expectation_maximization", "with_outliers"]
+__all__ = ["OUTLIERS", "Fit", "Iteration", "expectation_maximization", "with_box", "with_outliers"]
 
 Array = NDArray[Any]
 
@@ -226,16 +226,17 @@ def with_outliers(mixture: Mixture, kind: str | None, planes: Array, noise: Arra
         return replace(mixture, dof=np.full(mixture.n_components, _START_DOF))
     if kind != "uniform":
         raise ParameterError(f"outliers={kind!r} is not known; use {' or '.join(OUTLIERS)}, or None")
+    few = replace(mixture, weights=mixture.weights * (1 - _START_OUTLIERS), outlier_weight=_START_OUTLIERS)
+    return with_box(few, planes, noise)
+
+
+def with_box(mixture: Mixture, planes: Array, noise: Array | float = 0.0) -> Mixture:
+    """Return a mixture whose outliers are uniform over the range of samples, as of `with_outliers`."""
     # As nanmax and nanmin, which warn of a feature that no sample has.
-    ranges = np.fmax.reduce(planes, axis=1).astype(np.float64) - np.fmin.reduce(planes, axis=1)
-    ranges = np.sqrt(ranges**2 + 12 * np.asarray(noise))  # the variance of a uniform distribution is a twelfth
-    ranges = np.where(ranges > 0, ranges, 1.0)
-    return replace(
-        mixture,
-        weights=mixture.weights * (1 - _START_OUTLIERS),
-        outlier_weight=_START_OUTLIERS,
-        outlier_ranges=ranges,
-    )
+    high, low = (each.reduce(planes, axis=1).astype(np.float64) for each in (np.fmax, np.fmin))
+    ranges = np.sqrt((high - low) ** 2 + 12 * np.asarray(noise))  # the variance of a uniform distribution is a twelfth
+    center = np.where(np.isnan(low), 0.0, low + (high - low) / 2)
+    return replace(mixture, outlier_ranges=np.where(ranges > 0, ranges, 1.0), outlier_center=center)
 
 
 def _raise_variances(

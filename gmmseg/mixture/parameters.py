@@ -19,7 +19,7 @@ from gmmseg.kernels.blas import product
 from gmmseg.mixture import patterns
 from gmmseg.mixture.covariance import Family, factors_of_precisions, factors_of_roots, family, inverse_of_lower
 
-__all__ = ["Mixture", "densities_of"]
+__all__ = ["Mixture", "densities_of", "log_density"]
 
 Array = NDArray[Any]
 
@@ -46,6 +46,29 @@ def densities_of(weights: Array, means: Array, factors: Array, dof: Array | None
     )
 
 
+def log_density(planes: Array, arguments: patterns.Arguments, box: Array | None, *, threads: int = 1) -> Array:
+    """Return the logarithm of the density of each sample (n,), in nats: of the features that are known.
+
+    `arguments` gives the components as the kernels take them. Where there is a `box` (2, d), its lowest and its highest
+    corner, the last of them is that of outliers, which is nowhere else.
+    """
+    out = np.empty(planes.shape[1], planes.dtype)
+    patterns.posterior(planes, arguments, None, out, threads=threads)
+    if box is None:
+        return out
+    outside = ((planes < box[0][:, None]) | (planes > box[1][:, None])).any(axis=0)
+    if outside.any():
+
+        def without_outliers(observed: Array | None) -> Densities:
+            constants, means, factors, dof = arguments(observed)
+            return Densities(constants[:-1], means[:-1], factors[:-1], dof)
+
+        alone = np.empty(np.count_nonzero(outside), planes.dtype)
+        patterns.posterior(planes[:, outside], without_outliers, None, alone, threads=threads)
+        out[outside] = alone
+    return out
+
+
 @dataclass(frozen=True, eq=False)
 class Mixture:
     """A Gaussian mixture, or one of Student-t distributions, perhaps with a component of outliers beside it.
@@ -66,6 +89,8 @@ class Mixture:
         Weight of a uniform component, whose samples belong to no class (Banfield and Raftery 1993).
     outlier_ranges : ndarray, shape (d,), optional
         Sides of the box in which that component is uniform.
+    outlier_center : ndarray, shape (d,), optional
+        Middle of the box; by default the mean of the components.
 
     Examples
     --------
@@ -81,6 +106,11 @@ class Mixture:
     dof: Array | None = None
     outlier_weight: float = 0.0
     outlier_ranges: Array | None = None
+    outlier_center: Array | None = None
+
+    def __post_init__(self) -> None:
+        if self.outlier_ranges is not None and self.outlier_center is None:
+            object.__setattr__(self, "outlier_center", self.weights @ self.means / self.weights.sum())
 
     def __repr__(self) -> str:
         """Say how many components of what kind they are, on one line."""
@@ -129,18 +159,30 @@ class Mixture:
             dof,
         )
 
+    @property
+    def outlier_box(self) -> Array | None:
+        """Lowest and highest corner (2, d) of the box of outliers, a millionth wider for rounding; None without."""
+        if self.outlier_ranges is None or self.outlier_center is None:
+            return None
+        half = (0.5 + 1e-6) * self.outlier_ranges
+        return np.stack([self.outlier_center - half, self.outlier_center + half])
+
     def marginal(self, observed: Array | None) -> Mixture:
         """Return the mixture of some of the features, given by their indices; of all where None."""
         if observed is None:
             return self
-        ranges = None if self.outlier_ranges is None else self.outlier_ranges[observed]
         dense = self.family.dense(self.covariances, self.n_components, self.n_features)
         if self.family.diagonal:
             covariances, covariance = np.diagonal(dense, axis1=1, axis2=2)[:, observed], "diag"
         else:
             covariances, covariance = dense[:, observed][:, :, observed], "full"
         some = replace(
-            self, means=self.means[:, observed], covariances=covariances, covariance=covariance, outlier_ranges=ranges
+            self,
+            means=self.means[:, observed],
+            covariances=covariances,
+            covariance=covariance,
+            outlier_ranges=None if self.outlier_ranges is None else self.outlier_ranges[observed],
+            outlier_center=None if self.outlier_center is None else self.outlier_center[observed],
         )
         try:
             _ = some.factors
@@ -201,9 +243,7 @@ class Mixture:
 
     def log_density(self, planes: Array, *, threads: int = 1) -> Array:
         """Return the logarithm of the density of each sample (n,), in nats: of the features that are known."""
-        out = np.empty(planes.shape[1], planes.dtype)
-        patterns.posterior(planes, self.all_arguments_of, None, out, threads=threads)
-        return out
+        return log_density(planes, self.all_arguments_of, self.outlier_box, threads=threads)
 
     def classify(self, planes: Array, *, threads: int = 1) -> Array:
         """Return the index of the likeliest component of each sample (n,), int64, from 0; 0 where all is missing."""
@@ -218,20 +258,25 @@ class Mixture:
         return out
 
     def sample(self, n: int, rng: Any) -> tuple[Array, Array]:
-        """Draw n samples, none of them outliers: planes (d, n) and the component of each (n,), in ascending order.
+        """Draw n samples: planes (d, n) and the component of each (n,), in ascending order; outliers, -1, come last.
 
         `rng` is a numpy Generator or RandomState.
         """
-        counts = rng.multinomial(n, self.weights / self.weights.sum())
+        box = self.outlier_box
+        shares = self.weights if box is None else np.append(self.weights, self.outlier_weight)
+        counts = rng.multinomial(n, shares / shares.sum())
+        components = np.repeat(np.append(np.arange(self.n_components), -1)[: len(counts)], counts)
         dense = self.factors if self.factors.ndim == 3 else self.factors[:, :, None] * np.eye(self.n_features)
         spread = inverse_of_lower(dense)
         parts = []
-        for k, count in enumerate(counts):
+        for k, count in enumerate(counts[: self.n_components]):
             white = rng.standard_normal((self.n_features, count))
             if self.dof is not None:
                 white /= np.sqrt(rng.chisquare(self.dof[k], count) / self.dof[k])
             parts.append(self.means[k][:, None] + product(white.T, spread[k]))
-        return np.concatenate(parts, axis=1), np.repeat(np.arange(self.n_components), counts)
+        if box is not None:
+            parts.append(rng.uniform(*box, (counts[-1], self.n_features)).T)
+        return np.concatenate(parts, axis=1), components
 
     @property
     def n_parameters(self) -> int:
@@ -283,5 +328,10 @@ class Mixture:
             covariances = self.covariances * scale**2
         else:
             covariances = self.covariances * scale[:, None] * scale
-        ranges = None if self.outlier_ranges is None else self.outlier_ranges * np.abs(scale)
-        return replace(self, means=self.means * scale + shift, covariances=covariances, outlier_ranges=ranges)
+        return replace(
+            self,
+            means=self.means * scale + shift,
+            covariances=covariances,
+            outlier_ranges=None if self.outlier_ranges is None else self.outlier_ranges * np.abs(scale),
+            outlier_center=None if self.outlier_center is None else self.outlier_center * scale + shift,
+        )

@@ -31,12 +31,14 @@ from gmmseg.mixture.estimator.validation import (
     random_state,
     wide_enough,
 )
-from gmmseg.mixture.parameters import Mixture, densities_of
+from gmmseg.mixture.parameters import Mixture, densities_of, log_density
 from gmmseg.mixture.prior import Prior
 
 __all__ = ["GaussianMixture"]
 
 Array = NDArray[Any]
+
+_FURTHER = ("dof", "outlier_weight", "outlier_ranges", "outlier_center")  # of Mixture, where outliers are allowed for
 
 
 class GaussianMixture(DensityEstimator):
@@ -71,7 +73,10 @@ class GaussianMixture(DensityEstimator):
     prior : Prior, optional
         What is known of the components beforehand, in the data's units; the posterior's highest point is fitted.
     frozen : sequence of int
-        Components that keep the mean and covariance of `means_init` and `precisions_init`.
+        Components that keep the mean and covariance of `means_init` and `precisions_init`, and the degrees of freedom
+        of `dof_init`.
+    dof_init : float or array_like, shape (K,), optional
+        Degrees of freedom that Student-t components start with: 8 by default.
     threads : int, optional
         All processors by default; changes the time, never the result.
 
@@ -88,10 +93,10 @@ class GaussianMixture(DensityEstimator):
     lower_bounds_ : list of float
         The same at every iteration.
     n_features_in_ : int
-    dof_, outlier_weight_, outlier_ranges_ : ndarray, shape (K,), float, ndarray, shape (d,)
+    dof_, outlier_weight_, outlier_ranges_, outlier_center_ : ndarray, shape (K,), float, two ndarrays, shape (d,)
         Only where `outliers` are allowed for: degrees of freedom of Student-t components, whose `covariances_` are
-        scale matrices, or None; weight of the uniform component, which sums to 1 with `weights_`, and the sides of the
-        box that it is uniform in, or None.
+        scale matrices, or None; weight of the uniform component, which sums to 1 with `weights_`, and the sides and
+        the middle of the box that it is uniform in, or None.
     feature_names_in_ : ndarray of str, shape (d,)
         Columns of the data frame of the fit, if it was one.
 
@@ -123,6 +128,7 @@ class GaussianMixture(DensityEstimator):
     dof_: Array | None
     outlier_weight_: float
     outlier_ranges_: Array | None
+    outlier_center_: Array | None
     feature_names_in_: Array
 
     def __init__(
@@ -145,6 +151,7 @@ class GaussianMixture(DensityEstimator):
         outliers: str | None = None,
         prior: Prior | None = None,
         frozen: Sequence[int] = (),
+        dof_init: ArrayLike | None = None,
         threads: int | None = None,
     ) -> None:
         self.n_components = n_components
@@ -164,6 +171,7 @@ class GaussianMixture(DensityEstimator):
         self.outliers = outliers
         self.prior = prior
         self.frozen = frozen
+        self.dof_init = dof_init
         self.threads = threads
 
     # -----------------------------------------------------------------------------------------------------------------
@@ -244,11 +252,10 @@ class GaussianMixture(DensityEstimator):
         self.lower_bounds_ = [value - restarts.unit for value in fit.history]
         self.lower_bound_ = self.lower_bounds_[-1] if self.lower_bounds_ else -np.inf
         self.n_features_in_ = mixture.n_features
-        further = {name + "_": getattr(mixture, name) for name in ("dof", "outlier_weight", "outlier_ranges")}
-        for name, value in further.items():  # scikit-learn's attributes alone where there is nothing to say
-            vars(self).pop(name, None)
+        for name in _FURTHER:  # scikit-learn's attributes alone where there is nothing to say
+            vars(self).pop(name + "_", None)
             if self.outliers is not None:
-                setattr(self, name, value)
+                setattr(self, name + "_", getattr(mixture, name))
 
     # -----------------------------------------------------------------------------------------------------------------
     # What a fitted mixture says
@@ -273,9 +280,10 @@ class GaussianMixture(DensityEstimator):
     def score_samples(self, X: ArrayLike) -> Array:
         """Return the log density of each sample (n,), in nats: of the features that are not NaN."""
         planes = self._planes(X)
-        out = np.empty(planes.shape[1], planes.dtype)
-        patterns.posterior(planes, self._all_arguments_of, None, out, threads=self._workers)
-        return out
+        if getattr(self, "outlier_ranges_", None) is None:
+            return log_density(planes, self._arguments_of, None, threads=self._workers)
+        mixture = self._exact_mixture()
+        return log_density(planes, mixture.all_arguments_of, mixture.outlier_box, threads=self._workers)
 
     def p_values(self, X: ArrayLike) -> Array:
         """Return how usual each sample is (n,): the probability that one of its component lies as far out, 0 to 1.
@@ -319,12 +327,16 @@ class GaussianMixture(DensityEstimator):
         return some, scores[some]
 
     def sample(self, n_samples: int = 1) -> tuple[Array, Array]:
-        """Draw samples (n, d), float64, and their components (n,): scikit-learn's for the same parameters and seed."""
-        mixture = self._own_mixture() if getattr(self, "dof_", None) is None else self._exact_mixture()
+        """Draw samples (n, d), float64, and their components (n,): scikit-learn's for the same parameters and seed.
+
+        Outliers come last, as component -1.
+        """
+        beyond = any(getattr(self, name, None) is not None for name in ("dof_", "outlier_ranges_"))
+        mixture = self._exact_mixture() if beyond else self._own_mixture()
         if n_samples < 1:
             raise ParameterError(f"Invalid value for 'n_samples': {n_samples!r}; ask for at least 1")
         rng = random_state(self.random_state)
-        if mixture.dof is not None:
+        if beyond:
             planes, components = mixture.sample(n_samples, rng)
             return planes.T, components
         counts = rng.multinomial(n_samples, mixture.weights / mixture.weights.sum())
@@ -355,14 +367,8 @@ class GaussianMixture(DensityEstimator):
         weights, means, covariances = (
             np.asarray(a, np.float64) for a in (self.weights_, self.means_, self.covariances_)
         )
-        further = (getattr(self, name, None) for name in ("dof_", "outlier_weight_", "outlier_ranges_"))
-        dof, outlier_weight, ranges = further  # models put together by hand have none of them
-        return Mixture(weights, means, covariances, self.covariance_type, dof, outlier_weight or 0.0, ranges)
-
-    def _all_arguments_of(self, observed: Array | None) -> kernels.Densities:
-        if getattr(self, "outlier_ranges_", None) is None:
-            return self._arguments_of(observed)
-        return self._exact_mixture().all_arguments_of(observed)
+        further = {name: getattr(self, name + "_") for name in _FURTHER if hasattr(self, name + "_")}
+        return Mixture(weights, means, covariances, self.covariance_type, **further)
 
     def _arguments_of(self, observed: Array | None) -> kernels.Densities:
         """The components as the kernels take them, from the attributes: of a model put together by hand too."""

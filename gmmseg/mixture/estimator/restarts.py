@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.errors import DataWarning, ParameterError
-from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_outliers
+from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_box, with_outliers
 from gmmseg.mixture.estimator.validation import check_finite, generator
 from gmmseg.mixture.kmeans import from_labels, nearest, plus_plus
 from gmmseg.mixture.missing import fill_in
@@ -73,6 +73,8 @@ class Restarts:
             if self.model.verbose:
                 sys.stdout.write(f"Initialization {turn}\n")
             start = (self._start(rng) if last is None else last).transform(1 / self.scale, -self.center / self.scale)
+            if last is not None and last.outlier_ranges is not None:
+                start = with_box(start, self.planes, self.regularization)
             fit = self._iterate(start, -np.inf if last is None else self.model.lower_bound_ + self.unit)
             self._refuse_collapse(fit.mixture)
             self._tell(fit, time.perf_counter() - began)
@@ -127,13 +129,18 @@ class Restarts:
             )
             return start
         if len(given) == 3:
-            start = with_outliers(start, model.outliers, self.planes * self.scale[:, None], model.reg_covar)
+            start = with_outliers(start, model.outliers, self._in_units(), model.reg_covar)
+        if model.dof_init is not None:
+            start = replace(start, dof=np.array(np.broadcast_to(model.dof_init, k), np.float64))
         return replace(
             start,
             weights=given["weights"] * (1 - start.outlier_weight) if "weights" in given else start.weights,
             means=given.get("means", start.means),
             covariances=given.get("covariances", start.covariances),
         )
+
+    def _in_units(self) -> Array:
+        return np.asarray(self.planes * self.scale[:, None] + self.center[:, None])
 
     def _seed(self, rng: np.random.Generator) -> Mixture:
         """Starting mixture in the frame, as `init_params` says."""

@@ -207,6 +207,13 @@ def _check_known(model: Any) -> None:
     if prior is not None and (not isinstance(prior, Prior) or prior.mixture.n_components != k):
         found = prior.mixture.n_components if isinstance(prior, Prior) else repr(prior)
         raise ParameterError(f"prior is of {found} components; give a gmmseg.Prior of {k}")
+    if model.dof_init is not None:
+        dof = np.asarray(model.dof_init, np.float64)
+        if model.outliers != "student" or dof.shape not in ((), (k,)) or not (np.isfinite(dof) & (dof > 0)).all():
+            raise ParameterError(
+                f"dof_init={model.dof_init!r} is not usable; give a number above 0, or one for each of {k} components, "
+                "with outliers='student'"
+            )
     for index in model.frozen:
         if isinstance(index, bool) or not isinstance(index, int | np.integer) or not 0 <= index < k:
             raise ParameterError(f"frozen={model.frozen!r} is not usable; use numbers of components, 0 to {k - 1}")

@@ -120,6 +120,8 @@ def test_frozen_components_stay():
         ({"prior": 3}, "prior is of 3 components; give a gmmseg.Prior of 2"),
         ({"frozen": [2]}, r"frozen=\[2\] is not usable; use numbers of components, 0 to 1"),
         ({"frozen": [0]}, "need means_init and precisions_init"),
+        ({"dof_init": 4}, "dof_init=4 is not usable; give a number above 0, .* with outliers='student'"),
+        ({"dof_init": [4, -1], "outliers": "student"}, r"dof_init=\[4, -1\] is not usable"),
     ],
 )
 def test_unusable_options_are_refused(options, message):
@@ -225,3 +227,29 @@ def test_the_outliers_weight_is_taken_off_once_at_the_start():
     for given in ({}, {"weights_init": [0.5, 0.3, 0.2]}, {"means_init": TRUE.means}):
         start = GaussianMixture(3, outliers="uniform", random_state=0, max_iter=0, **given).fit(x)
         assert start.weights_.sum() + start.outlier_weight_ == pytest.approx(1)
+
+
+def test_frozen_components_keep_the_degrees_of_freedom_given():
+    x, _ = samples(500)
+    options = {"means_init": TRUE.means, "precisions_init": np.linalg.inv(TRUE.covariances), "outliers": "student"}
+    model = GaussianMixture(3, frozen=[0, 2], dof_init=[3.5, 5, 2000], **options).fit(x)
+    np.testing.assert_allclose(model.dof_[[0, 2]], [3.5, 2000])
+    assert model.dof_[1] > 5
+    np.testing.assert_allclose(GaussianMixture(3, dof_init=4, max_iter=0, **options).fit(x).dof_, 4)
+
+
+def test_outliers_in_the_data_s_units_are_drawn_and_have_a_box():
+    x, _ = samples(500)
+    x = x * [1, 100, 1] + [1000, 0, 0]
+    x[::20] += 300
+    model = GaussianMixture(3, outliers="uniform", random_state=0).fit(x)
+    np.testing.assert_allclose(model.outlier_ranges_, np.ptp(x, axis=0), rtol=1e-3)
+    np.testing.assert_allclose(model.outlier_center_, (x.min(axis=0) + x.max(axis=0)) / 2, rtol=1e-3)
+    assert model.lower_bound_ == pytest.approx(model.score(x), abs=1e-3)
+    drawn, components = model.sample(2000)
+    assert (components == -1).mean() == pytest.approx(model.outlier_weight_, abs=0.02)
+    assert drawn[components == -1, 1].std() == pytest.approx(model.outlier_ranges_[1] / np.sqrt(12), rel=0.2)
+    again = GaussianMixture(3, outliers="uniform", random_state=0, warm_start=True).fit(x)
+    wider = np.concatenate([x, x[:3] * 3])
+    again.fit(wider)
+    np.testing.assert_allclose(again.outlier_ranges_, np.ptp(wider, axis=0), rtol=1e-3)
