@@ -190,6 +190,112 @@ class Mixture:
             vars(some)["factors"] = factors_of_roots(inverse_of_lower(self.factors)[:, observed])
         return some
 
+    @classmethod
+    def of(cls, estimator: Any) -> Mixture:
+        """Return the mixture of a fitted estimator with scikit-learn's attributes, gmmseg's or scikit-learn's own.
+
+        Raises
+        ------
+        ParameterError
+            It has no fitted attributes of a mixture.
+        """
+        needed = ("weights_", "means_", "covariances_", "covariance_type")
+        if not all(hasattr(estimator, name) for name in needed):
+            what = type(estimator).__name__
+            remedy = "call its fit first" if hasattr(estimator, "fit") else "give a fitted GaussianMixture"
+            raise ParameterError(f"{what} is no fitted mixture; {remedy}")
+        weights, means, covariances = (np.asarray(getattr(estimator, name), np.float64) for name in needed[:3])
+        further = ("dof", "outlier_weight", "outlier_ranges", "outlier_center")
+        held = {name: getattr(estimator, name + "_") for name in further if hasattr(estimator, name + "_")}
+        return cls(weights, means, covariances, estimator.covariance_type, **held)
+
+    def conditional(self, sample: Array) -> Mixture:
+        """Return the mixture of the features that a sample (d,) lacks, its NaN, given those that it has.
+
+        Notes
+        -----
+        Each component is conditioned by itself, and weighs as it explains what is known; its mean is linear in that
+        (Gaussian mixture regression). A Student-t component gains a degree of freedom for each known feature, and its
+        scale grows with the distance of what is known (Ding 2016).
+
+        Examples
+        --------
+        >>> both = Mixture(np.ones(1), np.array([[0.0, 1.0]]), np.array([[[4.0, 2.0], [2.0, 3.0]]]))
+        >>> given = both.conditional(np.array([2.0, np.nan]))
+        >>> given.means.tolist(), given.covariances.tolist()
+        ([[2.0]], [[[2.0]]])
+        """
+        values = np.asarray(sample, np.float64)
+        if values.shape != (self.n_features,):
+            raise ParameterError(
+                f"the sample has shape {values.shape}; give {self.n_features} numbers, NaN for unknown"
+            )
+        missing, observed = np.flatnonzero(np.isnan(values)), np.flatnonzero(~np.isnan(values))
+        if not len(missing):
+            raise ParameterError("the sample lacks no feature; write NaN for those whose distribution is wanted")
+        if not len(observed):
+            return self
+        known = self.marginal(observed)
+        means, slopes, covariances = self._given(observed, missing)
+        offsets = values[observed] - known.means
+        dof = self.dof
+        if dof is not None:
+            white = [f @ x if f.ndim == 2 else f * x for f, x in zip(known.factors, offsets, strict=True)]
+            growth = (dof + np.sum(np.square(white), axis=1)) / (dof + len(observed))
+            covariances, dof = covariances * growth[:, None, None], dof + len(observed)
+        box = known.outlier_box
+        far = box is None or (values[observed] < box[0]).any() or (values[observed] > box[1]).any()
+        densities = known.densities if far else known.all_densities
+        shares = np.empty((len(densities.means), 1))
+        patterns.posterior(values[observed, None], lambda _: densities, shares, None)
+        return replace(
+            self,
+            weights=shares[: self.n_components, 0],
+            means=means + np.einsum("kmo,ko->km", slopes, offsets),
+            covariances=np.diagonal(covariances, axis1=1, axis2=2) if self.family.diagonal else covariances,
+            covariance="diag" if self.family.diagonal else "full",
+            dof=dof,
+            outlier_weight=float(shares[self.n_components :].sum()),
+            outlier_ranges=None if self.outlier_ranges is None else self.outlier_ranges[missing],
+            outlier_center=None if self.outlier_center is None else self.outlier_center[missing],
+        )
+
+    def _given(self, observed: Array, missing: Array) -> tuple[Array, Array, Array]:
+        """Means (K, m) of missing features, their slopes (K, m, o) on the observed, and what these leave (K, m, m)."""
+        dense = self.family.dense(self.covariances, self.n_components, self.n_features)
+        across = dense[:, missing][:, :, observed]
+        factors = self.marginal(observed).factors
+        roots = across @ np.swapaxes(factors, 1, 2) if factors.ndim == 3 else across * factors[:, None]
+        slopes = roots @ factors if factors.ndim == 3 else roots * factors[:, None]
+        return self.means[:, missing], slopes, dense[:, missing][:, :, missing] - roots @ np.swapaxes(roots, 1, 2)
+
+    def impute(self, planes: Array, *, threads: int = 1) -> Array:
+        """Return samples (d, n) with what is NaN as it is expected from the rest: the means of `conditional`.
+
+        Outliers are taken for samples of the components. With a target as one of the features this is Gaussian mixture
+        regression: a target of NaN is predicted.
+
+        Examples
+        --------
+        >>> both = Mixture(np.ones(1), np.array([[0.0, 1.0]]), np.array([[[4.0, 2.0], [2.0, 3.0]]]))
+        >>> both.impute(np.array([[2.0, np.nan], [np.nan, 3.0]])).round(3).tolist()
+        [[2.0, 1.333], [2.0, 3.0]]
+        """
+        out = np.array(planes)
+        out[:, np.isnan(out).all(axis=0)] = (self.weights @ self.means / self.weights.sum())[:, None]
+        for observed, index in patterns.patterns(planes):
+            if observed is None:
+                continue
+            missing = np.setdiff1d(np.arange(len(planes)), observed)
+            means, slopes, _ = self._given(observed, missing)
+            part = np.ascontiguousarray(planes[np.ix_(observed, index)])
+            shares = self.marginal(observed).posterior(part, threads=threads)
+            found = np.zeros((len(missing), len(index)))
+            for share, mean, slope, center in zip(shares, means, slopes, self.means[:, observed], strict=True):
+                found += share * (mean[:, None] + slope @ (part - center[:, None]))
+            out[np.ix_(missing, index)] = found
+        return out
+
     def of_precisions(self, precisions_cholesky: Array) -> Mixture:
         """Return the mixture with other covariances, told by factors of their inverses, float64.
 

@@ -354,6 +354,39 @@ class GaussianMixture(DensityEstimator):
             ]
         return np.concatenate(parts), np.repeat(np.arange(mixture.n_components), counts)
 
+    def impute(self, X: ArrayLike) -> Array:
+        """Return the samples (n, d) with what is NaN as it is expected from the rest.
+
+        With a target as one of the features of the fit, this predicts it where it is NaN: Gaussian mixture regression.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> t = np.linspace(-1, 1, 201)
+        >>> model = GaussianMixture(2, random_state=0).fit(np.c_[t, np.abs(t)])
+        >>> model.impute([[-0.5, np.nan], [0.8, np.nan]]).round(2).tolist()
+        [[-0.5, 0.5], [0.8, 0.8]]
+        """
+        return self._exact_mixture().impute(self._planes(X), threads=self._workers).T
+
+    def conditional(self, sample: ArrayLike) -> Mixture:
+        """Return the Mixture of the features that a sample (d,) lacks, its NaN, given those that it has.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> t = np.linspace(-1, 1, 201)
+        >>> model = GaussianMixture(2, random_state=0).fit(np.c_[t, np.abs(t)])
+        >>> given = model.conditional([np.nan, 0.5])
+        >>> sorted(given.means.ravel().round(2).tolist()), given.weights.round(2).tolist()
+        ([-0.5, 0.5], [0.5, 0.5])
+        """
+        return self._exact_mixture().conditional(np.asarray(sample, np.float64))
+
+    def marginal(self, features: Sequence[int]) -> Mixture:
+        """Return the Mixture of some of the features, such as [0, 2], in this order."""
+        return self._exact_mixture().marginal(np.asarray(features, np.intp))
+
     # -----------------------------------------------------------------------------------------------------------------
     # Checks
     # -----------------------------------------------------------------------------------------------------------------
@@ -364,11 +397,7 @@ class GaussianMixture(DensityEstimator):
 
     def _own_mixture(self) -> Mixture:
         self._check_fitted()
-        weights, means, covariances = (
-            np.asarray(a, np.float64) for a in (self.weights_, self.means_, self.covariances_)
-        )
-        further = {name: getattr(self, name + "_") for name in _FURTHER if hasattr(self, name + "_")}
-        return Mixture(weights, means, covariances, self.covariance_type, **further)
+        return Mixture.of(self)
 
     def _arguments_of(self, observed: Array | None) -> kernels.Densities:
         """The components as the kernels take them, from the attributes: of a model put together by hand too."""
