@@ -253,3 +253,15 @@ def test_outliers_in_the_data_s_units_are_drawn_and_have_a_box():
     wider = np.concatenate([x, x[:3] * 3])
     again.fit(wider)
     np.testing.assert_allclose(again.outlier_ranges_, np.ptp(wider, axis=0), rtol=1e-3)
+
+
+@families
+@pytest.mark.parametrize("few", [1, 3])
+def test_a_class_that_shrinks_is_kept_under_warm_start(covariance, few, rng):
+    classes = [rng.normal(center, 1, (1000, 3)) for center in (0, 15, -15)]
+    means = np.array([[0.0] * 3, [15.0] * 3, [-15.0] * 3])
+    model = GaussianMixture(3, covariance_type=covariance, means_init=means, warm_start=True, random_state=0)
+    model.fit(np.concatenate(classes))
+    model.fit(np.concatenate([*classes[:2], classes[2][:few]]))
+    np.testing.assert_allclose(model.weights_[2] * (2000 + few), few, rtol=1e-6)
+    np.testing.assert_allclose(model.means_[2], classes[2][:few].mean(axis=0), rtol=1e-6)
