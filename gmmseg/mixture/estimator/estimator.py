@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from gmmseg.mixture.covariance import factors_of_precisions
 from gmmseg.mixture.em import Fit
 from gmmseg.mixture.estimator.protocol import DensityEstimator
 from gmmseg.mixture.estimator.restarts import Restarts
+from gmmseg.mixture.estimator.tables import choose, standard_errors
 from gmmseg.mixture.estimator.validation import (
     NotFittedError,
     as_rows,
@@ -31,6 +32,7 @@ from gmmseg.mixture.estimator.validation import (
     random_state,
     wide_enough,
 )
+from gmmseg.mixture.memberships import by_overlap
 from gmmseg.mixture.parameters import Mixture, densities_of, log_density
 from gmmseg.mixture.prior import Prior
 
@@ -130,6 +132,7 @@ class GaussianMixture(DensityEstimator):
     outlier_ranges_: Array | None
     outlier_center_: Array | None
     feature_names_in_: Array
+    choice_: dict[tuple[str, int], float]
 
     def __init__(
         self,
@@ -386,6 +389,50 @@ class GaussianMixture(DensityEstimator):
     def marginal(self, features: Sequence[int]) -> Mixture:
         """Return the Mixture of some of the features, such as [0, 2], in this order."""
         return self._exact_mixture().marginal(np.asarray(features, np.intp))
+
+    @classmethod
+    def choose(
+        cls,
+        X: ArrayLike,
+        n_components: Iterable[int] = range(1, 10),
+        covariance_types: Sequence[str] = ("full", "tied", "diag", "spherical"),
+        *,
+        criterion: str = "bic",
+        **options: Any,
+    ) -> GaussianMixture:
+        """Return the fit of lowest "bic", "aic" or "icl" among numbers of components and covariance types.
+
+        `options` are the constructor's. What every fit had of the criterion is in `choice_`, by type and number. Of
+        values rounded to steps h a component can shrink onto one: give `reg_covar=h**2 / 12` or more.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> x = np.random.default_rng(0).normal([[0.0], [5.0], [10.0]], 1.0, (3, 200)).reshape(-1, 1)
+        >>> GaussianMixture.choose(x, range(1, 5), ["full"], random_state=0).n_components
+        3
+        """
+        return choose(cls, X, list(n_components), covariance_types, criterion, options)
+
+    def standard_errors(
+        self, X: ArrayLike, n_resamples: int = 100, *, sample_weight: ArrayLike | None = None
+    ) -> dict[str, Array]:
+        """Return standard errors of `weights`, `means` and `covariances`, of their shapes, by the bootstrap.
+
+        Samples (n, d), those of the fit, are drawn with replacement, and each draw is fitted from here (Efron 1979).
+        """
+        self._check_fitted()
+        return standard_errors(self, X, n_resamples, sample_weight)
+
+    def merge(self, X: ArrayLike, n_classes: int) -> Array:
+        """Return the class (K,) of each component, 0 to n_classes - 1, where those that overlap make one class.
+
+        What overlaps is told by samples (n, d): pair after pair, the one whose samples are freed of most doubt, each
+        (Baudry, Raftery, Celeux, Lo and Gottardo 2010). `merge(X, 2)[predict(X)]` are the classes of the samples.
+        """
+        if not 1 <= n_classes <= len(self.weights_):
+            raise ParameterError(f"n_classes={n_classes!r} is not usable; use 1 to {len(self.weights_)}")
+        return np.asarray(by_overlap(self.predict_proba(X).T, n_classes).argmax(axis=0))
 
     # -----------------------------------------------------------------------------------------------------------------
     # Checks
