@@ -420,6 +420,10 @@ class GaussianMixture(DensityEstimator):
         """Return standard errors of `weights`, `means` and `covariances`, of their shapes, by the bootstrap.
 
         Samples (n, d), those of the fit, are drawn with replacement, and each draw is fitted from here (Efron 1979).
+
+        >>> x = np.arange(100.0)[:, None]  # the mean of 100 numbers of deviation 28.9
+        >>> GaussianMixture(random_state=0).fit(x).standard_errors(x)["means"].round().tolist()
+        [[3.0]]
         """
         self._check_fitted()
         return standard_errors(self, X, n_resamples, sample_weight)
@@ -429,6 +433,11 @@ class GaussianMixture(DensityEstimator):
 
         What overlaps is told by samples (n, d): pair after pair, the one whose samples are freed of most doubt, each
         (Baudry, Raftery, Celeux, Lo and Gottardo 2010). `merge(X, 2)[predict(X)]` are the classes of the samples.
+
+        >>> x = np.r_[np.linspace(-1, 1, 99), np.linspace(8, 9, 50)][:, None]
+        >>> model = GaussianMixture(3, means_init=[[-0.5], [8.5], [0.5]], random_state=0).fit(x)
+        >>> model.merge(x, 2).tolist()
+        [0, 1, 0]
         """
         if not 1 <= n_classes <= len(self.weights_):
             raise ParameterError(f"n_classes={n_classes!r} is not usable; use 1 to {len(self.weights_)}")
