@@ -16,7 +16,7 @@ __all__ = ["p_values"]
 
 Array = NDArray[Any]
 
-_DRAWS, _LEAST_DRAWS = 8192, 512  # of all components together, and of each
+_DRAWS, _LEAST_DRAWS = 8192, 1024  # of up to 16 components together
 _FAR, _LEAST = 0.01, 1e-12  # tail probability from which on draws are equally many in each tenth of it, and its end
 
 
@@ -50,7 +50,9 @@ def p_values(planes: Array, arguments: Arguments, *, threads: int = 1) -> Array:
     for observed, index in patterns(planes):
         part = np.ascontiguousarray((planes if observed is None else planes[observed])[:, index])
         densities = arguments(observed)
-        out[index] = _calibrated(_averaged(part, densities, threads), densities, threads).clip(0, 1)
+        # Of many features nearly every sample may lack others: few draws for each, whose errors even out.
+        draws = _DRAWS if observed is None else max(_DRAWS >> (len(planes) - 1), _LEAST_DRAWS)
+        out[index] = _calibrated(_averaged(part, densities, threads), densities, draws, threads).clip(0, 1)
     return out
 
 
@@ -87,12 +89,12 @@ def _distance(tail: Array, d: int, dof: float | None) -> Array:
     return np.asarray(np.sqrt(dof * (1 - part) / part))
 
 
-def _calibrated(averages: Array, densities: kernels.Densities, threads: int) -> Array:
+def _calibrated(averages: Array, densities: kernels.Densities, draws: int, threads: int) -> Array:
     """Probabilities (n,) that a sample of the mixture has an average as small as each of these, or smaller."""
     k = len(densities.means)
     if k == 1:
         return averages
-    m = max(_LEAST_DRAWS, _DRAWS // k)
+    m = draws // min(k, 16)
     levels = np.concatenate([np.geomspace(_LEAST, _FAR, m // 4, endpoint=False), np.linspace(_FAR, 1, m - m // 4)])
     planes, mass = _drawn(densities, levels)
     place = np.searchsorted(levels, _averaged(planes, densities, threads))
