@@ -67,7 +67,7 @@ def _averaged(planes: Array, densities: kernels.Densities, threads: int) -> Arra
         kernels.posterior(planes, alone, None, distance, threads)
         squared = -2 * distance.astype(np.float64)  # the log density of a component without normaliser
         result += share * _tail(squared, d, None if densities.dof is None else densities.dof[k])
-    return result
+    return np.minimum(result, 1)
 
 
 def _tail(squared: Array, d: int, dof: float | None) -> Array:
