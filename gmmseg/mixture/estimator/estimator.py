@@ -199,6 +199,18 @@ class GaussianMixture(DensityEstimator):
             (a ValueError) for unusable data, such as infinity, numbers above 1e140 or fewer samples with a weight and a
             feature than components, and for unusable parameters.
         """
+        self._fit_silently(X, sample_weight)
+        if not self.converged_ and self.max_iter > 0:
+            warnings.warn(
+                "Best performing initialization did not converge. Try different init parameters, or increase max_iter, "
+                f"tol, or check for degenerate data (max_iter={self.max_iter}, tol={self.tol:g})",
+                compatible(ConvergenceWarning),
+                stacklevel=2,
+            )
+        return self
+
+    def _fit_silently(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the mixture as `fit` does, without a warning where EM did not converge."""
         names, rows = feature_names(X), as_rows(X)
         check_parameters(self, len(rows))
         given = initial_values(self, rows.shape[1])
@@ -216,13 +228,6 @@ class GaussianMixture(DensityEstimator):
         vars(self).pop("feature_names_in_", None)
         if names is not None:
             self.feature_names_in_ = names
-        if not best.converged and self.max_iter > 0:
-            warnings.warn(
-                "Best performing initialization did not converge. Try different init parameters, or increase max_iter, "
-                f"tol, or check for degenerate data (max_iter={self.max_iter}, tol={self.tol:g})",
-                compatible(ConvergenceWarning),
-                stacklevel=2,
-            )
         return self
 
     def fit_predict(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Array:
@@ -322,8 +327,7 @@ class GaussianMixture(DensityEstimator):
 
     def _known_scores(self, x: ArrayLike) -> tuple[Array, Array]:
         """Which samples (n,) have a feature that is not NaN, and the log densities of these."""
-        scores = self.score_samples(x)
-        rows = as_rows(x)
+        scores, rows = self.score_samples(x), as_rows(x)
         some: Array = np.ones(len(rows), bool)
         if patterns.has_missing(rows):
             some = np.logical_not(np.isnan(rows).all(axis=1))
@@ -364,7 +368,6 @@ class GaussianMixture(DensityEstimator):
 
         Examples
         --------
-        >>> import numpy as np
         >>> t = np.linspace(-1, 1, 201)
         >>> model = GaussianMixture(2, random_state=0).fit(np.c_[t, np.abs(t)])
         >>> model.impute([[-0.5, np.nan], [0.8, np.nan]]).round(2).tolist()
@@ -377,7 +380,6 @@ class GaussianMixture(DensityEstimator):
 
         Examples
         --------
-        >>> import numpy as np
         >>> t = np.linspace(-1, 1, 201)
         >>> model = GaussianMixture(2, random_state=0).fit(np.c_[t, np.abs(t)])
         >>> given = model.conditional([np.nan, 0.5])
@@ -407,7 +409,6 @@ class GaussianMixture(DensityEstimator):
 
         Examples
         --------
-        >>> import numpy as np
         >>> x = np.random.default_rng(0).normal([[0.0], [5.0], [10.0]], 1.0, (3, 200)).reshape(-1, 1)
         >>> GaussianMixture.choose(x, range(1, 5), ["full"], random_state=0).n_components
         3

@@ -125,7 +125,7 @@ class Restarts:
                 f"n_components={k}, but the samples have only {start.n_components} distinct values; "
                 f"{start.n_components} components were fitted",
                 DataWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
             return start
         if len(given) == 3:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gmmseg.errors import GmmsegWarning, ParameterError
+from gmmseg.errors import ParameterError
 from gmmseg.mixture.covariance import FAMILIES
 from gmmseg.mixture.estimator.validation import as_rows, checked_weights, generator
 
@@ -41,9 +40,7 @@ def choose(
     best = None
     for name in families:
         for k in numbers:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", GmmsegWarning)  # one of many fits may not settle
-                model = kind(k, covariance_type=name, **options).fit(x)
+            model = kind(k, covariance_type=name, **options)._fit_silently(x)
             if len(model.weights_) < k:
                 continue
             value = model.aic(x) if criterion == "aic" else model.bic(x)
@@ -82,9 +79,7 @@ def standard_errors(
     for _ in range(resamples):
         counts = rng.multinomial(n, np.full(n, 1 / n))
         other = type(model)(**{**model.get_params(), **start})
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", GmmsegWarning)
-            other.fit(x, sample_weight=counts if weights is None else counts * weights)
+        other._fit_silently(x, counts if weights is None else counts * weights)
         if len(other.weights_) == len(model.weights_):
             for name, values in drawn.items():
                 values.append(np.asarray(getattr(other, name), np.float64))
