@@ -6,7 +6,6 @@ import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,9 +141,7 @@ class _Work:
             window, source = everything(tile.shape), self.rule.bias.correct(image.crop(tile.outer))
         planes = model.recipe.planes(source, window, out=self.memory.take("planes", len(model.scale), n))
         if self.layer.name == "log_density":
-            density = np.empty(n, np.float32)
-            patterns.posterior(planes, partial(model.arguments_of, outliers=True), None, density)
-            out[...] = density.reshape(tile.shape)[tile.local]
+            out[...] = model.log_density(planes).reshape(tile.shape)[tile.local]
         elif self.layer.name == "anomaly":
             out[...] = p_values(planes, model.arguments_of).reshape(tile.shape)[tile.local]
         elif self.layer.name == "uncertainty":

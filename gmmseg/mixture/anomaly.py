@@ -8,18 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.mixture.covariance import inverse_of_lower
+from gmmseg.mixture.parameters import densities_of
 from gmmseg.mixture.patterns import Arguments, patterns
 
 __all__ = ["p_values"]
 
 Array = NDArray[Any]
 
+_DRAWS, _LEAST_DRAWS = 8192, 1024  # of up to 16 components together
+_FAR, _LEAST = 0.01, 1e-12  # tail probability from which on draws are equally many in each tenth of it, and its end
+
 
 def p_values(planes: Array, arguments: Arguments, *, threads: int = 1) -> Array:
-    """Probability that a sample of its component lies as far from the mean as this one, or farther.
+    """Probability that a sample of the mixture lies as far out as this one, or farther.
 
-    The components' tail probabilities are averaged by the sample's posteriors. For samples of a Gaussian mixture the
-    result is about evenly spread from 0 to 1, exactly so where the components do not overlap.
+    How far out a sample lies is the probability that one of its component lies as far from the mean, averaged over the
+    components by the sample's posteriors. For samples of the mixture the result is evenly spread from 0 to 1.
 
     Parameters
     ----------
@@ -37,25 +42,82 @@ def p_values(planes: Array, arguments: Arguments, *, threads: int = 1) -> Array:
     Notes
     -----
     The squared Mahalanobis distance of a Gaussian sample of d features follows the chi-square distribution of d degrees
-    of freedom. Student-t components are taken by it too, as Gaussian cores: what their tails were given for is unusual.
+    of freedom, that of a Student-t sample, divided by d, the F distribution of d and its own degrees of freedom. Where
+    components overlap the average follows neither: how it is spread is told by some thousand samples of the mixture,
+    the same ones each time, some of them as far out as one in 1e12.
     """
     out = np.full(planes.shape[1], np.nan, planes.dtype)
     for observed, index in patterns(planes):
         part = np.ascontiguousarray((planes if observed is None else planes[observed])[:, index])
-        out[index] = _of_part(part, arguments(observed), threads)
+        densities = arguments(observed)
+        # Of many features nearly every sample may lack others: few draws for each, whose errors even out.
+        draws = _DRAWS if observed is None else max(_DRAWS >> (len(planes) - 1), _LEAST_DRAWS)
+        out[index] = _calibrated(_averaged(part, densities, threads), densities, draws, threads).clip(0, 1)
     return out
 
 
-def _of_part(planes: Array, densities: kernels.Densities, threads: int) -> Array:
-    from scipy.special import chdtrc
-
+def _averaged(planes: Array, densities: kernels.Densities, threads: int) -> Array:
+    """Tail probabilities of the distances from the components, averaged by the posteriors (n,)."""
     d, n = planes.shape
     soft, distance = np.empty((len(densities.means), n), planes.dtype), np.empty(n, planes.dtype)
     kernels.posterior(planes, densities, soft, None, threads)
     result = np.zeros(n)
-    for share, mean, factor in zip(soft, densities.means, densities.factors, strict=True):
-        alone = kernels.Densities(np.zeros(1), mean[None], factor[None])
+    for k, share in enumerate(soft):
+        alone = kernels.Densities(np.zeros(1), densities.means[[k]], densities.factors[[k]])
         kernels.posterior(planes, alone, None, distance, threads)
         squared = -2 * distance.astype(np.float64)  # the log density of a component without normaliser
-        result += share * chdtrc(d, squared)
-    return result.clip(0, 1).astype(planes.dtype)
+        result += share * _tail(squared, d, None if densities.dof is None else densities.dof[k])
+    return np.minimum(result, 1)
+
+
+def _tail(squared: Array, d: int, dof: float | None) -> Array:
+    """Probability of a larger squared Mahalanobis distance."""
+    from scipy.special import betainc, chdtrc
+
+    if dof is None:
+        return np.asarray(chdtrc(d, squared))
+    return np.asarray(betainc(dof / 2, d / 2, dof / (dof + squared)))
+
+
+def _distance(tail: Array, d: int, dof: float | None) -> Array:
+    """Mahalanobis distance that is exceeded with this probability."""
+    from scipy.special import betaincinv, chdtri
+
+    if dof is None:
+        return np.asarray(np.sqrt(chdtri(d, tail)))
+    part = np.maximum(betaincinv(dof / 2, d / 2, tail), np.finfo(np.float64).tiny)
+    return np.asarray(np.sqrt(dof * (1 - part) / part))
+
+
+def _calibrated(averages: Array, densities: kernels.Densities, draws: int, threads: int) -> Array:
+    """Probabilities (n,) that a sample of the mixture has an average as small as each of these, or smaller."""
+    k = len(densities.means)
+    if k == 1:
+        return averages
+    m = draws // min(k, 16)
+    levels = np.concatenate([np.geomspace(_LEAST, _FAR, m // 4, endpoint=False), np.linspace(_FAR, 1, m - m // 4)])
+    planes, mass = _drawn(densities, levels)
+    place = np.searchsorted(levels, _averaged(planes, densities, threads))
+    below = np.cumsum(np.bincount(place, mass, m + 1)[:m])
+    reached = below > 0
+    with np.errstate(divide="ignore"):
+        logs = np.log(averages)
+    # Interpolated is the logarithm of the ratio: 0 where components do not overlap, and a constant far out.
+    ratios = np.log(below[reached] / levels[reached])
+    return np.asarray(averages * np.exp(np.interp(logs, np.log(levels[reached]), ratios)))
+
+
+def _drawn(densities: kernels.Densities, levels: Array) -> tuple[Array, Array]:
+    """Samples (d, K m) of a mixture and their mass (K m,): of each component one between each two of m tail levels."""
+    constants, means, factors, dof = densities
+    k, d = means.shape
+    rng = np.random.default_rng(0)
+    widths = np.diff(levels, prepend=0)
+    tails = levels - rng.random(len(levels)) * widths
+    far = [_distance(tails, d, shape) for shape in ([None] if dof is None else dof)]
+    white = rng.standard_normal((k, d, len(levels)))
+    white *= np.stack(far)[:, None] / np.sqrt((white**2).sum(axis=1, keepdims=True))
+    offsets = white / factors[:, :, None] if factors.ndim == 2 else inverse_of_lower(factors) @ white
+    planes = np.ascontiguousarray(np.moveaxis(offsets + means[:, :, None], 0, 1).reshape(d, -1))
+    weights = np.exp(constants - densities_of(np.ones(k), means, factors, dof).log_constants)
+    return planes, np.outer(weights / weights.sum(), widths).ravel()

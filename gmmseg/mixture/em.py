@@ -17,7 +17,7 @@ from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.prior import Prior
 from gmmseg.mixture.statistics import Statistics, m_step, measure
 
-__all__ = ["OUTLIERS", "Fit", "Iteration", "expectation_maximization", "with_outliers"]
+__all__ = ["OUTLIERS", "Fit", "Iteration", "expectation_maximization", "with_box", "with_outliers"]
 
 Array = NDArray[Any]
 
@@ -64,10 +64,11 @@ class Fit:
     mixture : Mixture
     history : tuple of float
         Mean log-likelihood a sample before each M step, in nats; with a prior, plus the logarithm of its density.
+        Only of the steps since a component was last set up anew, at which it may fall.
     converged : bool
         Whether the last step gained less than the tolerance.
     rescued : int
-        How often an emptied or degenerate component was set up anew; history may fall there.
+        How often an emptied or degenerate component was set up anew.
     remarks : tuple of GmmsegWarning
         What there is to say of the result; `warned` says it. Of a trial nobody needs to hear.
     """
@@ -144,13 +145,15 @@ def expectation_maximization(
     if not samples.parts:
         return Fit(start, (), True)
     known = log_prior is not None or prior is not None or len(frozen) > 0
-    mixture, history, rescued, fall = start, [], 0, 0.0
+    mixture, rescued, fall = start, 0, 0.0
+    history: list[float] = []
     remarks: list[GmmsegWarning] = []
     comparable = converged = False
     for _ in range(how.max_iterations):
         statistics = measure(samples, mixture, noise=uncertain, threads=how.threads)
         objective = statistics.log_likelihood + (0.0 if prior is None else prior.log_density(mixture))
-        history.append(objective / max(statistics.weight, np.finfo(float).tiny))
+        value = objective / max(statistics.weight, np.finfo(float).tiny)
+        history = [*history, value] if comparable else [value]
         gain = history[-1] - history[-2] if comparable else np.inf
         previous = mixture
         mixture = m_step(statistics, start.covariance, added, previous=previous, prior=prior, frozen=frozen)
@@ -177,7 +180,7 @@ def expectation_maximization(
         if comparable and abs(gain) < tolerance and (gain >= 0 or -gain <= explained):
             converged = True
             break
-    remarks += _verdict(fall, converged or not tolerance, tolerance, len(history))
+    remarks += _verdict(fall, converged or not tolerance, tolerance, how.max_iterations)
     return Fit(mixture, tuple(history), converged, rescued, tuple(remarks))
 
 
@@ -224,16 +227,17 @@ def with_outliers(mixture: Mixture, kind: str | None, planes: Array, noise: Arra
         return replace(mixture, dof=np.full(mixture.n_components, _START_DOF))
     if kind != "uniform":
         raise ParameterError(f"outliers={kind!r} is not known; use {' or '.join(OUTLIERS)}, or None")
+    few = replace(mixture, weights=mixture.weights * (1 - _START_OUTLIERS), outlier_weight=_START_OUTLIERS)
+    return with_box(few, planes, noise)
+
+
+def with_box(mixture: Mixture, planes: Array, noise: Array | float = 0.0) -> Mixture:
+    """Return a mixture whose outliers are uniform over the range of samples, as of `with_outliers`."""
     # As nanmax and nanmin, which warn of a feature that no sample has.
-    ranges = np.fmax.reduce(planes, axis=1).astype(np.float64) - np.fmin.reduce(planes, axis=1)
-    ranges = np.sqrt(ranges**2 + 12 * np.asarray(noise))  # the variance of a uniform distribution is a twelfth
-    ranges = np.where(ranges > 0, ranges, 1.0)
-    return replace(
-        mixture,
-        weights=mixture.weights * (1 - _START_OUTLIERS),
-        outlier_weight=_START_OUTLIERS,
-        outlier_ranges=ranges,
-    )
+    high, low = (each.reduce(planes, axis=1).astype(np.float64) for each in (np.fmax, np.fmin))
+    ranges = np.sqrt((high - low) ** 2 + 12 * np.asarray(noise))  # the variance of a uniform distribution is a twelfth
+    center = np.where(np.isnan(low), 0.0, low + (high - low) / 2)
+    return replace(mixture, outlier_ranges=np.where(ranges > 0, ranges, 1.0), outlier_center=center)
 
 
 def _raise_variances(

@@ -19,7 +19,7 @@ from gmmseg.kernels.blas import product
 from gmmseg.mixture import patterns
 from gmmseg.mixture.covariance import Family, factors_of_precisions, factors_of_roots, family, inverse_of_lower
 
-__all__ = ["Mixture", "densities_of"]
+__all__ = ["Mixture", "densities_of", "log_density"]
 
 Array = NDArray[Any]
 
@@ -46,6 +46,29 @@ def densities_of(weights: Array, means: Array, factors: Array, dof: Array | None
     )
 
 
+def log_density(planes: Array, arguments: patterns.Arguments, box: Array | None, *, threads: int = 1) -> Array:
+    """Return the logarithm of the density of each sample (n,), in nats: of the features that are known.
+
+    `arguments` gives the components as the kernels take them. Where there is a `box` (2, d), its lowest and its highest
+    corner, the last of them is that of outliers, which is nowhere else.
+    """
+    out = np.empty(planes.shape[1], planes.dtype)
+    patterns.posterior(planes, arguments, None, out, threads=threads)
+    if box is None:
+        return out
+    outside = ((planes < box[0][:, None]) | (planes > box[1][:, None])).any(axis=0)
+    if outside.any():
+
+        def without_outliers(observed: Array | None) -> Densities:
+            constants, means, factors, dof = arguments(observed)
+            return Densities(constants[:-1], means[:-1], factors[:-1], dof)
+
+        alone = np.empty(np.count_nonzero(outside), planes.dtype)
+        patterns.posterior(planes[:, outside], without_outliers, None, alone, threads=threads)
+        out[outside] = alone
+    return out
+
+
 @dataclass(frozen=True, eq=False)
 class Mixture:
     """A Gaussian mixture, or one of Student-t distributions, perhaps with a component of outliers beside it.
@@ -66,6 +89,8 @@ class Mixture:
         Weight of a uniform component, whose samples belong to no class (Banfield and Raftery 1993).
     outlier_ranges : ndarray, shape (d,), optional
         Sides of the box in which that component is uniform.
+    outlier_center : ndarray, shape (d,), optional
+        Middle of the box; by default the mean of the components.
 
     Examples
     --------
@@ -81,6 +106,11 @@ class Mixture:
     dof: Array | None = None
     outlier_weight: float = 0.0
     outlier_ranges: Array | None = None
+    outlier_center: Array | None = None
+
+    def __post_init__(self) -> None:
+        if self.outlier_ranges is not None and self.outlier_center is None:
+            object.__setattr__(self, "outlier_center", self.weights @ self.means / self.weights.sum())
 
     def __repr__(self) -> str:
         """Say how many components of what kind they are, on one line."""
@@ -129,24 +159,142 @@ class Mixture:
             dof,
         )
 
+    @property
+    def outlier_box(self) -> Array | None:
+        """Lowest and highest corner (2, d) of the box of outliers, a millionth wider for rounding; None without."""
+        if self.outlier_ranges is None or self.outlier_center is None:
+            return None
+        half = (0.5 + 1e-6) * self.outlier_ranges
+        return np.stack([self.outlier_center - half, self.outlier_center + half])
+
     def marginal(self, observed: Array | None) -> Mixture:
         """Return the mixture of some of the features, given by their indices; of all where None."""
         if observed is None:
             return self
-        ranges = None if self.outlier_ranges is None else self.outlier_ranges[observed]
         dense = self.family.dense(self.covariances, self.n_components, self.n_features)
         if self.family.diagonal:
             covariances, covariance = np.diagonal(dense, axis1=1, axis2=2)[:, observed], "diag"
         else:
             covariances, covariance = dense[:, observed][:, :, observed], "full"
         some = replace(
-            self, means=self.means[:, observed], covariances=covariances, covariance=covariance, outlier_ranges=ranges
+            self,
+            means=self.means[:, observed],
+            covariances=covariances,
+            covariance=covariance,
+            outlier_ranges=None if self.outlier_ranges is None else self.outlier_ranges[observed],
+            outlier_center=None if self.outlier_center is None else self.outlier_center[observed],
         )
         try:
             _ = some.factors
         except np.linalg.LinAlgError:  # by rounding, where features nearly depend on each other; their roots keep it
             vars(some)["factors"] = factors_of_roots(inverse_of_lower(self.factors)[:, observed])
         return some
+
+    @classmethod
+    def of(cls, estimator: Any) -> Mixture:
+        """Return the mixture of a fitted estimator with scikit-learn's attributes, gmmseg's or scikit-learn's own.
+
+        Raises
+        ------
+        ParameterError
+            It has no fitted attributes of a mixture.
+        """
+        needed = ("weights_", "means_", "covariances_", "covariance_type")
+        if not all(hasattr(estimator, name) for name in needed):
+            what = type(estimator).__name__
+            remedy = "call its fit first" if hasattr(estimator, "fit") else "give a fitted GaussianMixture"
+            raise ParameterError(f"{what} is no fitted mixture; {remedy}")
+        weights, means, covariances = (np.asarray(getattr(estimator, name), np.float64) for name in needed[:3])
+        further = ("dof", "outlier_weight", "outlier_ranges", "outlier_center")
+        held = {name: getattr(estimator, name + "_") for name in further if hasattr(estimator, name + "_")}
+        return cls(weights, means, covariances, estimator.covariance_type, **held)
+
+    def conditional(self, sample: Array) -> Mixture:
+        """Return the mixture of the features that a sample (d,) lacks, its NaN, given those that it has.
+
+        Notes
+        -----
+        Each component is conditioned by itself, and weighs as it explains what is known; its mean is linear in that
+        (Gaussian mixture regression). A Student-t component gains a degree of freedom for each known feature, and its
+        scale grows with the distance of what is known (Ding 2016).
+
+        Examples
+        --------
+        >>> both = Mixture(np.ones(1), np.array([[0.0, 1.0]]), np.array([[[4.0, 2.0], [2.0, 3.0]]]))
+        >>> given = both.conditional(np.array([2.0, np.nan]))
+        >>> given.means.tolist(), given.covariances.tolist()
+        ([[2.0]], [[[2.0]]])
+        """
+        values = np.asarray(sample, np.float64)
+        if values.shape != (self.n_features,):
+            raise ParameterError(
+                f"the sample has shape {values.shape}; give {self.n_features} numbers, NaN for unknown"
+            )
+        missing, observed = np.flatnonzero(np.isnan(values)), np.flatnonzero(~np.isnan(values))
+        if not len(missing):
+            raise ParameterError("the sample lacks no feature; write NaN for those whose distribution is wanted")
+        if not len(observed):
+            return self
+        known = self.marginal(observed)
+        means, slopes, covariances = self._given(observed, missing)
+        offsets = values[observed] - known.means
+        dof = self.dof
+        if dof is not None:
+            white = [f @ x if f.ndim == 2 else f * x for f, x in zip(known.factors, offsets, strict=True)]
+            growth = (dof + np.sum(np.square(white), axis=1)) / (dof + len(observed))
+            covariances, dof = covariances * growth[:, None, None], dof + len(observed)
+        box = known.outlier_box
+        far = box is None or (values[observed] < box[0]).any() or (values[observed] > box[1]).any()
+        densities = known.densities if far else known.all_densities
+        shares = np.empty((len(densities.means), 1))
+        patterns.posterior(values[observed, None], lambda _: densities, shares, None)
+        return replace(
+            self,
+            weights=shares[: self.n_components, 0],
+            means=means + np.einsum("kmo,ko->km", slopes, offsets),
+            covariances=np.diagonal(covariances, axis1=1, axis2=2) if self.family.diagonal else covariances,
+            covariance="diag" if self.family.diagonal else "full",
+            dof=dof,
+            outlier_weight=float(shares[self.n_components :].sum()),
+            outlier_ranges=None if self.outlier_ranges is None else self.outlier_ranges[missing],
+            outlier_center=None if self.outlier_center is None else self.outlier_center[missing],
+        )
+
+    def _given(self, observed: Array, missing: Array) -> tuple[Array, Array, Array]:
+        """Means (K, m) of missing features, their slopes (K, m, o) on the observed, and what these leave (K, m, m)."""
+        dense = self.family.dense(self.covariances, self.n_components, self.n_features)
+        across = dense[:, missing][:, :, observed]
+        factors = self.marginal(observed).factors
+        roots = across @ np.swapaxes(factors, 1, 2) if factors.ndim == 3 else across * factors[:, None]
+        slopes = roots @ factors if factors.ndim == 3 else roots * factors[:, None]
+        return self.means[:, missing], slopes, dense[:, missing][:, :, missing] - roots @ np.swapaxes(roots, 1, 2)
+
+    def impute(self, planes: Array, *, threads: int = 1) -> Array:
+        """Return samples (d, n) with what is NaN as it is expected from the rest: the means of `conditional`.
+
+        Outliers are taken for samples of the components. With a target as one of the features this is Gaussian mixture
+        regression: a target of NaN is predicted.
+
+        Examples
+        --------
+        >>> both = Mixture(np.ones(1), np.array([[0.0, 1.0]]), np.array([[[4.0, 2.0], [2.0, 3.0]]]))
+        >>> both.impute(np.array([[2.0, np.nan], [np.nan, 3.0]])).round(3).tolist()
+        [[2.0, 1.333], [2.0, 3.0]]
+        """
+        out = np.array(planes)
+        out[:, np.isnan(out).all(axis=0)] = (self.weights @ self.means / self.weights.sum())[:, None]
+        for observed, index in patterns.patterns(planes):
+            if observed is None:
+                continue
+            missing = np.setdiff1d(np.arange(len(planes)), observed)
+            means, slopes, _ = self._given(observed, missing)
+            part = np.ascontiguousarray(planes[np.ix_(observed, index)])
+            shares = self.marginal(observed).posterior(part, threads=threads)
+            found = np.zeros((len(missing), len(index)))
+            for share, mean, slope, center in zip(shares, means, slopes, self.means[:, observed], strict=True):
+                found += share * (mean[:, None] + slope @ (part - center[:, None]))
+            out[np.ix_(missing, index)] = found
+        return out
 
     def of_precisions(self, precisions_cholesky: Array) -> Mixture:
         """Return the mixture with other covariances, told by factors of their inverses, float64.
@@ -201,9 +349,7 @@ class Mixture:
 
     def log_density(self, planes: Array, *, threads: int = 1) -> Array:
         """Return the logarithm of the density of each sample (n,), in nats: of the features that are known."""
-        out = np.empty(planes.shape[1], planes.dtype)
-        patterns.posterior(planes, self.all_arguments_of, None, out, threads=threads)
-        return out
+        return log_density(planes, self.all_arguments_of, self.outlier_box, threads=threads)
 
     def classify(self, planes: Array, *, threads: int = 1) -> Array:
         """Return the index of the likeliest component of each sample (n,), int64, from 0; 0 where all is missing."""
@@ -218,35 +364,45 @@ class Mixture:
         return out
 
     def sample(self, n: int, rng: Any) -> tuple[Array, Array]:
-        """Draw n samples, none of them outliers: planes (d, n) and the component of each (n,), in ascending order.
+        """Draw n samples: planes (d, n) and the component of each (n,), in ascending order; outliers, -1, come last.
 
         `rng` is a numpy Generator or RandomState.
         """
-        counts = rng.multinomial(n, self.weights / self.weights.sum())
+        box = self.outlier_box
+        shares = self.weights if box is None else np.append(self.weights, self.outlier_weight)
+        counts = rng.multinomial(n, shares / shares.sum())
+        components = np.repeat(np.append(np.arange(self.n_components), -1)[: len(counts)], counts)
         dense = self.factors if self.factors.ndim == 3 else self.factors[:, :, None] * np.eye(self.n_features)
         spread = inverse_of_lower(dense)
         parts = []
-        for k, count in enumerate(counts):
+        for k, count in enumerate(counts[: self.n_components]):
             white = rng.standard_normal((self.n_features, count))
             if self.dof is not None:
                 white /= np.sqrt(rng.chisquare(self.dof[k], count) / self.dof[k])
             parts.append(self.means[k][:, None] + product(white.T, spread[k]))
-        return np.concatenate(parts, axis=1), np.repeat(np.arange(self.n_components), counts)
+        if box is not None:
+            parts.append(rng.uniform(*box, (counts[-1], self.n_features)).T)
+        return np.concatenate(parts, axis=1), components
 
     @property
     def n_parameters(self) -> int:
         """Free parameters: weights, means, covariances, degrees of freedom."""
-        k, d = self.n_components, self.n_features
-        further = (0 if self.dof is None else k) + (0 if self.outlier_ranges is None else 1)
-        return k - 1 + k * d + self.family.n_parameters(k, d) + further
+        return self.count_parameters()
 
-    def bic(self, log_likelihood: float, n: float) -> float:
+    def count_parameters(self, frozen: int = 0) -> int:
+        """Return the free parameters where so many components keep all but their weights."""
+        free = self.n_components - frozen
+        further = (0 if self.dof is None else free) + (0 if self.outlier_ranges is None else 1)
+        own = free * self.n_features + self.family.n_parameters(free, self.n_features)
+        return self.n_components - 1 + own + further
+
+    def bic(self, log_likelihood: float, n: float, frozen: int = 0) -> float:
         """Bayesian information criterion of n samples of this total log-likelihood (Schwarz 1978); lower is better."""
-        return -2.0 * log_likelihood + self.n_parameters * float(np.log(n))
+        return -2.0 * log_likelihood + self.count_parameters(frozen) * float(np.log(n))
 
-    def aic(self, log_likelihood: float) -> float:
+    def aic(self, log_likelihood: float, frozen: int = 0) -> float:
         """Akaike information criterion (Akaike 1974); lower is better."""
-        return -2.0 * log_likelihood + 2.0 * self.n_parameters
+        return -2.0 * log_likelihood + 2.0 * self.count_parameters(frozen)
 
     def tempered(self, power: float) -> Mixture:
         """Return the mixture with its weights to a power: all are equal at 0, and at 1 they are as here."""
@@ -278,5 +434,10 @@ class Mixture:
             covariances = self.covariances * scale**2
         else:
             covariances = self.covariances * scale[:, None] * scale
-        ranges = None if self.outlier_ranges is None else self.outlier_ranges * np.abs(scale)
-        return replace(self, means=self.means * scale + shift, covariances=covariances, outlier_ranges=ranges)
+        return replace(
+            self,
+            means=self.means * scale + shift,
+            covariances=covariances,
+            outlier_ranges=None if self.outlier_ranges is None else self.outlier_ranges * np.abs(scale),
+            outlier_center=None if self.outlier_center is None else self.outlier_center * scale + shift,
+        )

@@ -253,7 +253,13 @@ def m_step(
     for k in frozen:
         mixture.means[k], mixture.covariances[k] = previous.means[k], previous.covariances[k]
     dof = None if statistics.tails is None else _degrees_of_freedom(statistics, previous.dof, frozen)
-    return replace(mixture, dof=dof, outlier_weight=statistics.outliers / total, outlier_ranges=previous.outlier_ranges)
+    return replace(
+        mixture,
+        dof=dof,
+        outlier_weight=statistics.outliers / total,
+        outlier_ranges=previous.outlier_ranges,
+        outlier_center=previous.outlier_center,
+    )
 
 
 def _degrees_of_freedom(statistics: Statistics, previous: Array | None, frozen: Sequence[int]) -> Array:

@@ -252,7 +252,8 @@ def _mixture(content: _Entries, k: int, d: int) -> Mixture:
     dof = content.array("dof", (k,), 0.01, 1e6) if content.has("dof") else None
     outliers = content.part("outliers") if content.has("outliers") else _Entries({"weight": 0.0})
     ranges = outliers.array("ranges", (d,), _LEAST, _LARGEST) if outliers.has("ranges") else None
-    mixture = Mixture(weights, means, covariances, covariance, dof, outliers.number("weight", 0, 1), ranges)
+    center = outliers.array("center", (d,), -_LARGEST, _LARGEST) if outliers.has("center") else None
+    mixture = Mixture(weights, means, covariances, covariance, dof, outliers.number("weight", 0, 1), ranges, center)
     if not (0 < weights.sum() <= 1.001 and mixture.outlier_weight < 1):
         raise ValueError("weights do not sum to a number above 0 and up to 1")
     if not np.abs(mixture.factors).max() <= _MOST_PRECISE:

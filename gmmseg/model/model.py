@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from reprlib import Repr
 from typing import Any
@@ -25,7 +25,7 @@ from gmmseg.kernels import Densities
 from gmmseg.kernels.blas import ALONE
 from gmmseg.mixture import patterns
 from gmmseg.mixture.memberships import moments
-from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.parameters import Mixture, log_density
 from gmmseg.spatial.smoothing import HALO, share_power
 
 __all__ = ["FORMAT", "VERSION", "Model", "Training"]
@@ -214,6 +214,12 @@ class Model:
             )
         return self._arguments[key]
 
+    def log_density(self, planes: Array) -> Array:
+        """Return the logarithms of the densities (n,) of planes (d, n) in the features' own units, outliers counted."""
+        box = self.mixture.outlier_box
+        box = None if box is None else box * self.scale + self.center
+        return log_density(planes, partial(self.arguments_of, outliers=True), box)
+
     def halo(self, image: Image, *, smoothed: bool = True) -> int:
         """Return how many pixels around a window of an image its labels depend on.
 
@@ -328,8 +334,8 @@ class Model:
         if mixture.dof is not None:
             content |= {"version": 2, "dof": mixture.dof.tolist()}
         if mixture.outlier_ranges is not None:
-            outliers = {"weight": mixture.outlier_weight, "ranges": mixture.outlier_ranges.tolist()}
-            content |= {"version": 2, "outliers": outliers}
+            place = {name: getattr(mixture, f"outlier_{name}").tolist() for name in ("ranges", "center")}
+            content |= {"version": 2, "outliers": {"weight": mixture.outlier_weight, **place}}
         if self.memberships is not None:
             content |= {"version": 3, "memberships": self.memberships.tolist()}
         if self.recipe.pca is not None:

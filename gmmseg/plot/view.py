@@ -66,15 +66,10 @@ class View:
             return _of_model(source)
         if isinstance(source, Mixture):
             return _of_mixture(source, lambda data, count, seed: _some(np.asarray(data), count, seed))
-        if not hasattr(source, "means_"):
+        if not hasattr(source, "means_") and not hasattr(source, "fit"):
             what = type(source).__name__
-            remedy = "call its fit first" if hasattr(source, "fit") else "give a Model, a GaussianMixture or a Mixture"
-            raise ParameterError(f"{what} is no fitted mixture; {remedy}")
-        weights, means, covariances = (
-            np.asarray(each, np.float64) for each in (source.weights_, source.means_, source.covariances_)
-        )
-        mixture = Mixture(weights, means, covariances, source.covariance_type)
-        return _of_mixture(mixture, lambda data, count, seed: _some(np.asarray(data).T, count, seed))
+            raise ParameterError(f"{what} is no fitted mixture; give a Model, a GaussianMixture or a Mixture")
+        return _of_mixture(Mixture.of(source), lambda data, count, seed: _some(np.asarray(data).T, count, seed))
 
     def samples(self, data: Any, count: int, seed: int) -> Array:
         """Return at most `count` samples (d, n) of the caller's data, without those that lack a number."""

@@ -1,8 +1,10 @@
 """How unusual a pixel is under a model, and models that allow for outliers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from scipy.stats import chi2
+from scipy.stats import chi2, f, kstest, norm
 
 import gmmseg
 from gmmseg import Mixture
@@ -70,3 +72,50 @@ def test_components_have_their_say_by_the_posteriors():
     pair = Mixture(np.array([0.5, 0.5]), np.array([[0.0], [100.0]]), np.ones((2, 1, 1)))
     found = p_values(np.array([[0.0, 50, 98, 100]]), pair.arguments_of)
     np.testing.assert_allclose(found, [1, 0, chi2(1).sf(4), 1], atol=1e-9)
+
+
+OVERLAPPING = {
+    "nested": Mixture(np.array([0.7, 0.3]), np.zeros((2, 2)), np.array([np.eye(2), 9 * np.eye(2)])),
+    "one feature": Mixture(np.array([0.5, 0.5]), np.array([[0.0], [2.0]]), np.ones((2, 1)), "diag"),
+    "neighbours": Mixture(np.array([0.5, 0.5]), np.array([[0.0, 0.0], [1.5, 0.0]]), np.eye(2), "tied"),
+    "Student-t": Mixture(
+        np.array([0.6, 0.4]), np.array([[0.0, 0.0], [1.5, 0.0]]), np.ones(2), "spherical", np.array([3.0, 10.0])
+    ),
+}
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("name", OVERLAPPING)
+def test_p_values_of_components_that_overlap_are_evenly_spread(rng, name, missing):
+    mixture = OVERLAPPING[name]
+    planes = mixture.sample(20_000, rng)[0]
+    planes[rng.random(planes.shape) < missing] = np.nan
+    found = p_values(planes, mixture.arguments_of)
+    assert kstest(found[~np.isnan(found)], "uniform").statistic < 0.02
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OVERLAPPING)
+def test_tails_of_p_values_are_as_heavy_as_they_say(rng, name):
+    found = p_values(OVERLAPPING[name].sample(2_000_000, rng)[0], OVERLAPPING[name].arguments_of)
+    for level in (1e-2, 1e-3, 1e-4):
+        assert (found < level).mean() == pytest.approx(level, rel=0.25)
+
+
+def test_p_values_agree_with_numerical_integration():
+    """In one feature the probability of an average as small as at a place is the mass of all places where it is."""
+    mixture = OVERLAPPING["one feature"]
+    x = np.linspace(-12, 14, 200_001)
+    densities = np.stack([norm(mean).pdf(x) for mean in (0, 2)])
+    average = (densities * np.stack([2 * norm.sf(np.abs(x - mean)) for mean in (0, 2)])).sum(axis=0) / densities.sum(0)
+    places = np.array([-6.0, -3.0, -1.0, 0.0, 1.5, 2.0, 4.5])
+    mass = [densities.mean(axis=0)[average <= np.interp(p, x, average)].sum() * (x[1] - x[0]) for p in places]
+    np.testing.assert_allclose(p_values(places[None], mixture.arguments_of), mass, rtol=0.15, atol=0.01)
+
+
+def test_a_p_value_of_a_student_component_is_the_tail_of_the_f_distribution(rng):
+    single = replace(SINGLE, dof=np.array([3.5]))
+    planes = np.concatenate([rng.normal(0, 3, (2, 50)), [[1e3, 1e6], [0.0, 0.0]]], axis=1)
+    offsets = planes - SINGLE.means[0][:, None]
+    squared = (offsets * np.linalg.solve(SINGLE.covariances[0], offsets)).sum(axis=0)
+    np.testing.assert_allclose(p_values(planes, single.arguments_of), f(2, 3.5).sf(squared / 2), rtol=1e-9)

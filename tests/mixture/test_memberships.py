@@ -22,7 +22,9 @@ def made(rng, k, covariance="full", **options):
 @pytest.mark.parametrize("covariance", FAMILIES)
 @pytest.mark.parametrize("outliers", [False, True])
 def test_an_average_has_the_mean_of_the_densities(rng, covariance, outliers):
-    options = {"outlier_weight": 0.1, "outlier_ranges": np.full(2, 30.0)} if outliers else {}
+    options = (
+        {"outlier_weight": 0.1, "outlier_ranges": np.full(2, 30.0), "outlier_center": np.zeros(2)} if outliers else {}
+    )
     parts = [made(rng, k, covariance, **options) for k in (2, 3)]
     planes = rng.normal(0, 5, (2, 200))
     densities = [np.exp(part.log_density(planes)) for part in parts]

@@ -1,5 +1,7 @@
 """Mixtures that allow for outliers: a uniform component, and Student-t distributions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_t
@@ -78,9 +80,6 @@ def test_the_density_integrates_to_one(kind):
     mixture = expectation_maximization(planes, with_outliers(TRUE, kind, planes)).mixture
     side = np.arange(-120, 160, 0.25)
     grid = np.stack(np.meshgrid(side, side)).reshape(2, -1)
-    if kind == "uniform":  # within its box
-        low, high = planes.min(axis=1)[:, None], planes.max(axis=1)[:, None]
-        grid = grid[:, ((grid >= low) & (grid <= high)).all(axis=0)]
     assert np.exp(mixture.log_density(grid)).sum() * 0.25**2 == pytest.approx(1, abs=0.03)
 
 
@@ -94,3 +93,40 @@ def test_student_samples_have_their_tails():
     planes, _ = mixture.sample(200_000, np.random.default_rng(0))
     nu = mixture.dof[0]
     assert planes.var() == pytest.approx(nu / (nu - 2), rel=0.03)
+
+
+def test_outliers_are_in_their_box_and_nowhere_else():
+    planes = polluted()
+    mixture = with_outliers(TRUE, "uniform", planes)
+    plain = replace(mixture, outlier_ranges=None, outlier_weight=0.0)
+    box = mixture.outlier_box
+    np.testing.assert_allclose(box, [planes.min(axis=1), planes.max(axis=1)], atol=1e-3)
+    corners = np.array([box[0], [box[0, 0], box[1, 1]], box[1], box[1] + [0, 1], box[0] - [1, 0]]).T
+    inside = np.log(0.05 / np.prod(np.ptp(planes, axis=1)))
+    expected = np.where([1, 1, 1, 0, 0], np.logaddexp(plain.log_density(corners), inside), plain.log_density(corners))
+    np.testing.assert_allclose(mixture.log_density(corners), expected, rtol=1e-9)
+    alone = np.array([[np.nan, np.nan], [box[1, 1] - 1, box[1, 1] + 1]])
+    marginal = plain.marginal(np.array([1])).log_density(alone[1:])
+    density = np.log(0.05 / np.ptp(planes[1]))
+    np.testing.assert_allclose(mixture.log_density(alone), [np.logaddexp(marginal[0], density), marginal[1]], rtol=1e-9)
+
+
+def test_outliers_are_drawn_in_their_box():
+    planes = polluted()
+    mixture = with_outliers(TRUE, "uniform", planes).transform(np.array([2.0, -3.0]), np.array([100.0, 5.0]))
+    drawn, components = mixture.sample(20_000, np.random.default_rng(0))
+    outliers = drawn[:, components == -1]
+    assert outliers.shape[1] == pytest.approx(1000, rel=0.1)
+    low, high = mixture.outlier_box[:, :, None]
+    assert ((outliers >= low) & (outliers <= high)).all()
+    np.testing.assert_allclose(
+        outliers.mean(axis=1), mixture.outlier_center, atol=0.05 * np.ptp(outliers, axis=1).min()
+    )
+    np.testing.assert_array_equal(components[-outliers.shape[1] :], -1)
+    plain, _ = TRUE.sample(100, np.random.default_rng(1))
+    np.testing.assert_array_equal(replace(TRUE, outlier_weight=0.0).sample(100, np.random.default_rng(1))[0], plain)
+
+
+def test_a_box_without_a_middle_is_about_the_mean():
+    mixture = replace(TRUE, outlier_weight=0.1, outlier_ranges=np.array([4.0, 6.0]))
+    np.testing.assert_allclose(mixture.outlier_center, [2.4, 0.8])

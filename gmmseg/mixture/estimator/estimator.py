@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from gmmseg.mixture.covariance import factors_of_precisions
 from gmmseg.mixture.em import Fit
 from gmmseg.mixture.estimator.protocol import DensityEstimator
 from gmmseg.mixture.estimator.restarts import Restarts
+from gmmseg.mixture.estimator.tables import choose, standard_errors
 from gmmseg.mixture.estimator.validation import (
     NotFittedError,
     as_rows,
@@ -29,13 +30,17 @@ from gmmseg.mixture.estimator.validation import (
     feature_names,
     initial_values,
     random_state,
+    wide_enough,
 )
-from gmmseg.mixture.parameters import Mixture, densities_of
+from gmmseg.mixture.memberships import by_overlap
+from gmmseg.mixture.parameters import Mixture, densities_of, log_density
 from gmmseg.mixture.prior import Prior
 
 __all__ = ["GaussianMixture"]
 
 Array = NDArray[Any]
+
+_FURTHER = ("dof", "outlier_weight", "outlier_ranges", "outlier_center")  # of Mixture, where outliers are allowed for
 
 
 class GaussianMixture(DensityEstimator):
@@ -70,7 +75,10 @@ class GaussianMixture(DensityEstimator):
     prior : Prior, optional
         What is known of the components beforehand, in the data's units; the posterior's highest point is fitted.
     frozen : sequence of int
-        Components that keep the mean and covariance of `means_init` and `precisions_init`.
+        Components that keep the mean and covariance of `means_init` and `precisions_init`, and the degrees of freedom
+        of `dof_init`.
+    dof_init : float or array_like, shape (K,), optional
+        Degrees of freedom that Student-t components start with: 8 by default.
     threads : int, optional
         All processors by default; changes the time, never the result.
 
@@ -87,18 +95,19 @@ class GaussianMixture(DensityEstimator):
     lower_bounds_ : list of float
         The same at every iteration.
     n_features_in_ : int
-    dof_, outlier_weight_, outlier_ranges_ : ndarray, shape (K,), float, ndarray, shape (d,)
+    dof_, outlier_weight_, outlier_ranges_, outlier_center_ : ndarray, shape (K,), float, two ndarrays, shape (d,)
         Only where `outliers` are allowed for: degrees of freedom of Student-t components, whose `covariances_` are
-        scale matrices, or None; weight of the uniform component, which sums to 1 with `weights_`, and the sides of the
-        box that it is uniform in, or None.
+        scale matrices, or None; weight of the uniform component, which sums to 1 with `weights_`, and the sides and
+        the middle of the box that it is uniform in, or None.
     feature_names_in_ : ndarray of str, shape (d,)
         Columns of the data frame of the fit, if it was one.
 
     Notes
     -----
     Fitted arrays have the dtype of the samples, float32 or float64, which is taken also where float32 does not reach as
-    far as the covariances or precisions; EM itself adds in float64. A model put together by hand needs `weights_`,
-    `means_`, `covariances_` and `precisions_cholesky_`, no fit; any P with P P^T the precision will do as the latter.
+    far as the covariances or precisions, or is too coarse for the means; EM itself adds in float64. A model put
+    together by hand needs `weights_`, `means_`, `covariances_` and `precisions_cholesky_`, no fit; any P with P P^T the
+    precision will do as the latter.
 
     Examples
     --------
@@ -121,7 +130,9 @@ class GaussianMixture(DensityEstimator):
     dof_: Array | None
     outlier_weight_: float
     outlier_ranges_: Array | None
+    outlier_center_: Array | None
     feature_names_in_: Array
+    choice_: dict[tuple[str, int], float]
 
     def __init__(
         self,
@@ -143,6 +154,7 @@ class GaussianMixture(DensityEstimator):
         outliers: str | None = None,
         prior: Prior | None = None,
         frozen: Sequence[int] = (),
+        dof_init: ArrayLike | None = None,
         threads: int | None = None,
     ) -> None:
         self.n_components = n_components
@@ -162,6 +174,7 @@ class GaussianMixture(DensityEstimator):
         self.outliers = outliers
         self.prior = prior
         self.frozen = frozen
+        self.dof_init = dof_init
         self.threads = threads
 
     # -----------------------------------------------------------------------------------------------------------------
@@ -186,6 +199,18 @@ class GaussianMixture(DensityEstimator):
             (a ValueError) for unusable data, such as infinity, numbers above 1e140 or fewer samples with a weight and a
             feature than components, and for unusable parameters.
         """
+        self._fit_silently(X, sample_weight)
+        if not self.converged_ and self.max_iter > 0:
+            warnings.warn(
+                "Best performing initialization did not converge. Try different init parameters, or increase max_iter, "
+                f"tol, or check for degenerate data (max_iter={self.max_iter}, tol={self.tol:g})",
+                compatible(ConvergenceWarning),
+                stacklevel=2,
+            )
+        return self
+
+    def _fit_silently(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the mixture as `fit` does, without a warning where EM did not converge."""
         names, rows = feature_names(X), as_rows(X)
         check_parameters(self, len(rows))
         given = initial_values(self, rows.shape[1])
@@ -199,17 +224,10 @@ class GaussianMixture(DensityEstimator):
         warm = self.warm_start and hasattr(self, "converged_")
         restarts = Restarts(self, rows, weights, given)
         best = restarts.best(self._last_mixture(rows.shape[1]) if warm else None)
-        self._publish(best, restarts.center, restarts.scale, rows.dtype)
+        self._publish(best, restarts, rows.dtype)
         vars(self).pop("feature_names_in_", None)
         if names is not None:
             self.feature_names_in_ = names
-        if not best.converged and self.max_iter > 0:
-            warnings.warn(
-                "Best performing initialization did not converge. Try different init parameters, or increase max_iter, "
-                f"tol, or check for degenerate data (max_iter={self.max_iter}, tol={self.tol:g})",
-                compatible(ConvergenceWarning),
-                stacklevel=2,
-            )
         return self
 
     def fit_predict(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Array:
@@ -228,25 +246,24 @@ class GaussianMixture(DensityEstimator):
         """The fitted mixture, from its precision factors: float32 covariances may have lost their positivity."""
         return self._own_mixture().of_precisions(np.asarray(self.precisions_cholesky_, np.float64))
 
-    def _publish(self, fit: Fit, center: Array, scale: Array, dtype: Any) -> None:
+    def _publish(self, fit: Fit, restarts: Restarts, dtype: Any) -> None:
         """Set the fitted attributes, in the data's units and of its dtype."""
-        mixture = fit.mixture.transform(scale, center)
-        unit = float(np.log(scale).sum())  # log density in the data's units = that of the scaled data - unit
+        mixture = fit.mixture.transform(restarts.scale, restarts.center)
         factors = mixture.precisions_cholesky
         square = self.covariance_type in ("full", "tied")
         with one_blas_thread(factors.shape[-1]):
             precisions = factors @ np.swapaxes(factors, -1, -2) if square else factors**2
         values = mixture.weights, mixture.means, mixture.covariances, precisions, factors
+        dtype = wide_enough(dtype, mixture.means, factors, square=square)
         self.weights_, self.means_, self.covariances_, self.precisions_, self.precisions_cholesky_ = cast(values, dtype)
         self.converged_, self.n_iter_ = fit.converged, len(fit.history)
-        self.lower_bounds_ = [value - unit for value in fit.history]
+        self.lower_bounds_ = [value - restarts.unit for value in fit.history]
         self.lower_bound_ = self.lower_bounds_[-1] if self.lower_bounds_ else -np.inf
         self.n_features_in_ = mixture.n_features
-        further = {name + "_": getattr(mixture, name) for name in ("dof", "outlier_weight", "outlier_ranges")}
-        for name, value in further.items():  # scikit-learn's attributes alone where there is nothing to say
-            vars(self).pop(name, None)
+        for name in _FURTHER:  # scikit-learn's attributes alone where there is nothing to say
+            vars(self).pop(name + "_", None)
             if self.outliers is not None:
-                setattr(self, name, value)
+                setattr(self, name + "_", getattr(mixture, name))
 
     # -----------------------------------------------------------------------------------------------------------------
     # What a fitted mixture says
@@ -271,9 +288,10 @@ class GaussianMixture(DensityEstimator):
     def score_samples(self, X: ArrayLike) -> Array:
         """Return the log density of each sample (n,), in nats: of the features that are not NaN."""
         planes = self._planes(X)
-        out = np.empty(planes.shape[1], planes.dtype)
-        patterns.posterior(planes, self._all_arguments_of, None, out, threads=self._workers)
-        return out
+        if getattr(self, "outlier_ranges_", None) is None:
+            return log_density(planes, self._arguments_of, None, threads=self._workers)
+        mixture = self._exact_mixture()
+        return log_density(planes, mixture.all_arguments_of, mixture.outlier_box, threads=self._workers)
 
     def p_values(self, X: ArrayLike) -> Array:
         """Return how usual each sample is (n,): the probability that one of its component lies as far out, 0 to 1.
@@ -282,26 +300,50 @@ class GaussianMixture(DensityEstimator):
         """
         return p_values(self._planes(X), self._arguments_of, threads=self._workers)
 
-    def score(self, X: ArrayLike, y: Any = None) -> float:
-        """Return the mean log-likelihood a sample, in nats: `score_samples(X).mean()`."""
-        return float(self.score_samples(X).mean())
+    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
+        """Return the mean log-likelihood a sample, in nats, of the samples with a feature that is not NaN.
+
+        `sample_weight` (n,) counts samples as in `fit`.
+        """
+        some, scores = self._known_scores(X)
+        weights = checked_weights(sample_weight, len(some), np.float64)
+        if weights is None:
+            return float(scores.mean()) if len(scores) else np.nan
+        mass = weights[some]
+        return float(mass @ scores / mass.sum()) if mass.any() else np.nan
 
     def bic(self, X: ArrayLike) -> float:
-        """Bayesian information criterion; lower is better."""
-        scores = self.score_samples(X)
-        return self._own_mixture().bic(float(scores.sum(dtype=np.float64)), len(scores))
+        """Bayesian information criterion; lower is better. Samples and parameters count that say or are told anything.
+
+        That is samples with a feature that is not NaN, and of frozen components the weights alone.
+        """
+        _, scores = self._known_scores(X)
+        return self._own_mixture().bic(float(scores.sum(dtype=np.float64)), max(len(scores), 1), len(set(self.frozen)))
 
     def aic(self, X: ArrayLike) -> float:
-        """Akaike information criterion; lower is better."""
-        return self._own_mixture().aic(float(self.score_samples(X).sum(dtype=np.float64)))
+        """Akaike information criterion; lower is better. Of frozen components the weights alone count."""
+        _, scores = self._known_scores(X)
+        return self._own_mixture().aic(float(scores.sum(dtype=np.float64)), len(set(self.frozen)))
+
+    def _known_scores(self, x: ArrayLike) -> tuple[Array, Array]:
+        """Which samples (n,) have a feature that is not NaN, and the log densities of these."""
+        scores, rows = self.score_samples(x), as_rows(x)
+        some: Array = np.ones(len(rows), bool)
+        if patterns.has_missing(rows):
+            some = np.logical_not(np.isnan(rows).all(axis=1))
+        return some, scores[some]
 
     def sample(self, n_samples: int = 1) -> tuple[Array, Array]:
-        """Draw samples (n, d), float64, and their components (n,): scikit-learn's for the same parameters and seed."""
-        mixture = self._own_mixture() if getattr(self, "dof_", None) is None else self._exact_mixture()
+        """Draw samples (n, d), float64, and their components (n,): scikit-learn's for the same parameters and seed.
+
+        Outliers come last, as component -1.
+        """
+        beyond = any(getattr(self, name, None) is not None for name in ("dof_", "outlier_ranges_"))
+        mixture = self._exact_mixture() if beyond else self._own_mixture()
         if n_samples < 1:
             raise ParameterError(f"Invalid value for 'n_samples': {n_samples!r}; ask for at least 1")
         rng = random_state(self.random_state)
-        if mixture.dof is not None:
+        if beyond:
             planes, components = mixture.sample(n_samples, rng)
             return planes.T, components
         counts = rng.multinomial(n_samples, mixture.weights / mixture.weights.sum())
@@ -319,6 +361,89 @@ class GaussianMixture(DensityEstimator):
             ]
         return np.concatenate(parts), np.repeat(np.arange(mixture.n_components), counts)
 
+    def impute(self, X: ArrayLike) -> Array:
+        """Return the samples (n, d) with what is NaN as it is expected from the rest.
+
+        With a target as one of the features of the fit, this predicts it where it is NaN: Gaussian mixture regression.
+
+        Examples
+        --------
+        >>> t = np.linspace(-1, 1, 201)
+        >>> model = GaussianMixture(2, random_state=0).fit(np.c_[t, np.abs(t)])
+        >>> model.impute([[-0.5, np.nan], [0.8, np.nan]]).round(2).tolist()
+        [[-0.5, 0.5], [0.8, 0.8]]
+        """
+        return self._exact_mixture().impute(self._planes(X), threads=self._workers).T
+
+    def conditional(self, sample: ArrayLike) -> Mixture:
+        """Return the Mixture of the features that a sample (d,) lacks, its NaN, given those that it has.
+
+        Examples
+        --------
+        >>> t = np.linspace(-1, 1, 201)
+        >>> model = GaussianMixture(2, random_state=0).fit(np.c_[t, np.abs(t)])
+        >>> given = model.conditional([np.nan, 0.5])
+        >>> sorted(given.means.ravel().round(2).tolist()), given.weights.round(2).tolist()
+        ([-0.5, 0.5], [0.5, 0.5])
+        """
+        return self._exact_mixture().conditional(np.asarray(sample, np.float64))
+
+    def marginal(self, features: Sequence[int]) -> Mixture:
+        """Return the Mixture of some of the features, such as [0, 2], in this order."""
+        return self._exact_mixture().marginal(np.asarray(features, np.intp))
+
+    @classmethod
+    def choose(
+        cls,
+        X: ArrayLike,
+        n_components: Iterable[int] = range(1, 10),
+        covariance_types: Sequence[str] = ("full", "tied", "diag", "spherical"),
+        *,
+        criterion: str = "bic",
+        **options: Any,
+    ) -> GaussianMixture:
+        """Return the fit of lowest "bic", "aic" or "icl" among numbers of components and covariance types.
+
+        `options` are the constructor's. What every fit had of the criterion is in `choice_`, by type and number. Of
+        values rounded to steps h a component can shrink onto one: give `reg_covar=h**2 / 12` or more.
+
+        Examples
+        --------
+        >>> x = np.random.default_rng(0).normal([[0.0], [5.0], [10.0]], 1.0, (3, 200)).reshape(-1, 1)
+        >>> GaussianMixture.choose(x, range(1, 5), ["full"], random_state=0).n_components
+        3
+        """
+        return choose(cls, X, list(n_components), covariance_types, criterion, options)
+
+    def standard_errors(
+        self, X: ArrayLike, n_resamples: int = 100, *, sample_weight: ArrayLike | None = None
+    ) -> dict[str, Array]:
+        """Return standard errors of `weights`, `means` and `covariances`, of their shapes, by the bootstrap.
+
+        Samples (n, d), those of the fit, are drawn with replacement, and each draw is fitted from here (Efron 1979).
+
+        >>> x = np.arange(100.0)[:, None]  # the mean of 100 numbers of deviation 28.9
+        >>> GaussianMixture(random_state=0).fit(x).standard_errors(x)["means"].round().tolist()
+        [[3.0]]
+        """
+        self._check_fitted()
+        return standard_errors(self, X, n_resamples, sample_weight)
+
+    def merge(self, X: ArrayLike, n_classes: int) -> Array:
+        """Return the class (K,) of each component, 0 to n_classes - 1, where those that overlap make one class.
+
+        What overlaps is told by samples (n, d): pair after pair, the one whose samples are freed of most doubt, each
+        (Baudry, Raftery, Celeux, Lo and Gottardo 2010). `merge(X, 2)[predict(X)]` are the classes of the samples.
+
+        >>> x = np.r_[np.linspace(-1, 1, 99), np.linspace(8, 9, 50)][:, None]
+        >>> model = GaussianMixture(3, means_init=[[-0.5], [8.5], [0.5]], random_state=0).fit(x)
+        >>> model.merge(x, 2).tolist()
+        [0, 1, 0]
+        """
+        if not 1 <= n_classes <= len(self.weights_):
+            raise ParameterError(f"n_classes={n_classes!r} is not usable; use 1 to {len(self.weights_)}")
+        return np.asarray(by_overlap(self.predict_proba(X).T, n_classes).argmax(axis=0))
+
     # -----------------------------------------------------------------------------------------------------------------
     # Checks
     # -----------------------------------------------------------------------------------------------------------------
@@ -329,17 +454,7 @@ class GaussianMixture(DensityEstimator):
 
     def _own_mixture(self) -> Mixture:
         self._check_fitted()
-        weights, means, covariances = (
-            np.asarray(a, np.float64) for a in (self.weights_, self.means_, self.covariances_)
-        )
-        further = (getattr(self, name, None) for name in ("dof_", "outlier_weight_", "outlier_ranges_"))
-        dof, outlier_weight, ranges = further  # models put together by hand have none of them
-        return Mixture(weights, means, covariances, self.covariance_type, dof, outlier_weight or 0.0, ranges)
-
-    def _all_arguments_of(self, observed: Array | None) -> kernels.Densities:
-        if getattr(self, "outlier_ranges_", None) is None:
-            return self._arguments_of(observed)
-        return self._exact_mixture().all_arguments_of(observed)
+        return Mixture.of(self)
 
     def _arguments_of(self, observed: Array | None) -> kernels.Densities:
         """The components as the kernels take them, from the attributes: of a model put together by hand too."""
@@ -368,6 +483,10 @@ class GaussianMixture(DensityEstimator):
                 f"X has {rows.shape[1]} features, but {type(self).__name__} is expecting {d} features as input"
             )
         check_finite(rows)
+        if rows.dtype == np.float32:
+            square = self.covariance_type in ("full", "tied")
+            dtype = wide_enough(rows.dtype, self.means_, self.precisions_cholesky_, square=square)
+            rows = rows.astype(dtype, copy=False)
         return rows.T
 
     def _check_fitted(self) -> None:
@@ -378,4 +497,4 @@ class GaussianMixture(DensityEstimator):
             )
 
     def _n_parameters(self) -> int:
-        return self._own_mixture().n_parameters
+        return self._own_mixture().count_parameters(len(set(self.frozen)))

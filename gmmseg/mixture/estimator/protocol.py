@@ -49,14 +49,24 @@ class DensityEstimator:
 
     def set_fit_request(self, *, sample_weight: bool | str | None) -> Self:
         """Say whether meta-estimators shall pass `sample_weight` to `fit`, or under which name they get it."""
-        self._metadata_request = self._request(sample_weight)  # under the name that scikit-learn's clone copies
-        return self
+        return self._asking("fit", sample_weight)
+
+    def set_score_request(self, *, sample_weight: bool | str | None) -> Self:
+        """Say whether meta-estimators shall pass `sample_weight` to `score`, or under which name they get it."""
+        return self._asking("score", sample_weight)
 
     def get_metadata_routing(self) -> Any:
         """Return scikit-learn's MetadataRequest, which tells meta-estimators what to pass."""
-        return getattr(self, "_metadata_request", None) or self._request(None)
-
-    def _request(self, alias: bool | str | None) -> Any:
+        held = getattr(self, "_metadata_request", None)
+        if held is not None:
+            return held
         request = import_module("sklearn.utils.metadata_routing").MetadataRequest(owner=self)
-        request.fit.add_request(param="sample_weight", alias=alias)
+        for method in (request.fit, request.score):
+            method.add_request(param="sample_weight", alias=None)
         return request
+
+    def _asking(self, method: str, alias: bool | str | None) -> Self:
+        request = self.get_metadata_routing()
+        getattr(request, method).add_request(param="sample_weight", alias=alias)
+        self._metadata_request = request  # under the name that scikit-learn's clone copies
+        return self

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.errors import DataWarning, ParameterError
-from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_outliers
+from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_box, with_outliers
 from gmmseg.mixture.estimator.validation import check_finite, generator
 from gmmseg.mixture.kmeans import from_labels, nearest, plus_plus
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.patterns import has_missing
 from gmmseg.mixture.seeding import Seeding, frame, seed_mixture
 
 if TYPE_CHECKING:
@@ -47,12 +48,16 @@ class Restarts:
     ----------
     center, scale : ndarray, shape (d,)
         Fits are of `(x - center) / scale`.
+    unit : float
+        What a mean log-likelihood a sample is more in that frame than in the data's units, in nats.
     """
 
     def __init__(self, model: GaussianMixture, rows: Array, weights: Array | None, given: dict[str, Array]) -> None:
         self.model, self.weights, self.given = model, weights, given
         planes = np.array(rows.T, order="C")
         self.center, self.scale = frame(planes, common=model.covariance_type == "spherical")
+        known = np.average(~np.isnan(rows), axis=0, weights=weights) if has_missing(rows) else np.ones(len(planes))
+        self.unit = float(known @ np.log(self.scale))
         planes -= self.center.astype(planes.dtype)[:, None]
         planes *= (1 / self.scale).astype(planes.dtype)[:, None]
         check_finite(planes)
@@ -61,16 +66,18 @@ class Restarts:
 
     def best(self, last: Mixture | None) -> Fit:
         """Return the best of `n_init` fits; a warm start, from the model's last mixture, is a single one."""
-        rng, unit = generator(self.model.random_state), float(np.log(self.scale).sum())
+        rng = generator(self.model.random_state)
         best: Fit | None = None
         for turn in range(self.model.n_init if last is None else 1):
             began = time.perf_counter()
             if self.model.verbose:
                 sys.stdout.write(f"Initialization {turn}\n")
             start = (self._start(rng) if last is None else last).transform(1 / self.scale, -self.center / self.scale)
-            fit = self._iterate(start, -np.inf if last is None else self.model.lower_bound_ + unit)
+            if last is not None and last.outlier_ranges is not None:
+                start = with_box(start, self.planes, self.regularization)
+            fit = self._iterate(start, -np.inf if last is None else self.model.lower_bound_ + self.unit)
             self._refuse_collapse(fit.mixture)
-            self._tell(fit, unit, time.perf_counter() - began)
+            self._tell(fit, time.perf_counter() - began)
             if best is None or (fit.history and fit.history[-1] > best.history[-1]):
                 best = fit
         assert best is not None
@@ -118,17 +125,22 @@ class Restarts:
                 f"n_components={k}, but the samples have only {start.n_components} distinct values; "
                 f"{start.n_components} components were fitted",
                 DataWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
             return start
         if len(given) == 3:
-            start = with_outliers(start, model.outliers, self.planes * self.scale[:, None], model.reg_covar)
+            start = with_outliers(start, model.outliers, self._in_units(), model.reg_covar)
+        if model.dof_init is not None:
+            start = replace(start, dof=np.array(np.broadcast_to(model.dof_init, k), np.float64))
         return replace(
             start,
-            weights=given.get("weights", start.weights) * (1 - start.outlier_weight),
+            weights=given["weights"] * (1 - start.outlier_weight) if "weights" in given else start.weights,
             means=given.get("means", start.means),
             covariances=given.get("covariances", start.covariances),
         )
+
+    def _in_units(self) -> Array:
+        return np.asarray(self.planes * self.scale[:, None] + self.center[:, None])
 
     def _seed(self, rng: np.random.Generator) -> Mixture:
         """Starting mixture in the frame, as `init_params` says."""
@@ -153,7 +165,7 @@ class Restarts:
         start = from_labels(complete, labels, k, model.covariance_type, weights, self.regularization)
         return with_outliers(start, model.outliers, planes, self.regularization)
 
-    def _tell(self, fit: Fit, unit: float, seconds: float) -> None:
+    def _tell(self, fit: Fit, seconds: float) -> None:
         """Write to stdout how a fit went, as far as `verbose` asks."""
         verbose, interval = self.model.verbose, self.model.verbose_interval
         if not verbose:
@@ -164,6 +176,6 @@ class Restarts:
             detail = f"\t time lapse {share * interval:.5f}s\t ll change {gains[turn - 1]:.5f}"
             sys.stdout.write(f"  Iteration {turn}{detail if detailed else ''}\n")
         if fit.history:
-            detail = f" time lapse {seconds:.5f}s\t lower bound {fit.history[-1] - unit:.5f}."
+            detail = f" time lapse {seconds:.5f}s\t lower bound {fit.history[-1] - self.unit:.5f}."
             verdict = "converged" if fit.converged else "did not converge"
             sys.stdout.write(f"Initialization {verdict}.{detail if detailed else ''}\n")

@@ -27,6 +27,7 @@ __all__ = [
     "generator",
     "initial_values",
     "random_state",
+    "wide_enough",
 ]
 
 Array = NDArray[Any]
@@ -52,7 +53,7 @@ def as_rows(x: ArrayLike) -> Array:
     if hasattr(x, "toarray"):
         raise WrongTypeError("X is sparse, but dense data is required; use X.toarray()")
     try:
-        rows = np.asarray(x)
+        rows = np.asarray(_without_masks(x))
         if np.iscomplexobj(rows):
             raise ParameterError("Complex data not supported: X is complex; give real and imaginary parts as features")
         if rows.dtype != np.float32:
@@ -76,11 +77,31 @@ def as_rows(x: ArrayLike) -> Array:
     return rows
 
 
+def _without_masks(x: Any) -> Any:
+    """Samples with NaN where a masked array is masked, and where a data frame of nullable numbers holds none."""
+    if isinstance(x, np.ma.MaskedArray):
+        return np.ma.filled(x.astype(x.dtype if x.dtype.kind in "fc" else np.float64), np.nan)
+    kinds = list(getattr(x, "dtypes", ()))
+    if hasattr(x, "to_numpy") and any(hasattr(kind, "numpy_dtype") for kind in kinds):
+        common = np.result_type(*(getattr(kind, "numpy_dtype", kind) for kind in kinds))
+        return x.to_numpy(np.float32 if common == np.float32 else np.float64, na_value=np.nan)
+    return x
+
+
 def cast(values: Sequence[Array], dtype: Any) -> list[Array]:
     """Arrays of this dtype, or all of float64 where it cannot hold one of them."""
     with np.errstate(over="ignore"):
         found = [array.astype(dtype) for array in values]
     return found if all(np.isfinite(array).all() for array in found) else list(values)
+
+
+def wide_enough(dtype: Any, means: ArrayLike, precisions_cholesky: ArrayLike, *, square: bool) -> Any:
+    """The dtype itself, or float64 where its rounding moves a mean (K, d) by a thousandth of a deviation or more."""
+    exact, factors = np.asarray(means, np.float64), np.asarray(precisions_cholesky, np.float64)
+    inverse = np.sqrt((factors**2).sum(axis=-1)) if square else np.abs(factors).reshape(len(factors), -1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved = np.abs(exact - exact.astype(dtype)) * inverse
+    return dtype if (moved < 1e-3).all() else np.dtype(np.float64)
 
 
 def check_finite(x: Array) -> None:
@@ -186,6 +207,13 @@ def _check_known(model: Any) -> None:
     if prior is not None and (not isinstance(prior, Prior) or prior.mixture.n_components != k):
         found = prior.mixture.n_components if isinstance(prior, Prior) else repr(prior)
         raise ParameterError(f"prior is of {found} components; give a gmmseg.Prior of {k}")
+    if model.dof_init is not None:
+        dof = np.asarray(model.dof_init, np.float64)
+        if model.outliers != "student" or dof.shape not in ((), (k,)) or not (np.isfinite(dof) & (dof > 0)).all():
+            raise ParameterError(
+                f"dof_init={model.dof_init!r} is not usable; give a number above 0, or one for each of {k} components, "
+                "with outliers='student'"
+            )
     for index in model.frozen:
         if isinstance(index, bool) or not isinstance(index, int | np.integer) or not 0 <= index < k:
             raise ParameterError(f"frozen={model.frozen!r} is not usable; use numbers of components, 0 to {k - 1}")

@@ -11,8 +11,8 @@ GaussianMixture = gmmseg.GaussianMixture
 
 def test_parameters_are_scikit_learn_s():
     ours, theirs = GaussianMixture().get_params(), Oracle().get_params()
-    further = {name: ours.pop(name) for name in ("threads", "outliers", "prior", "frozen")}
-    assert further == {"threads": None, "outliers": None, "prior": None, "frozen": ()}
+    further = {name: ours.pop(name) for name in ("threads", "outliers", "prior", "frozen", "dof_init")}
+    assert further == {"threads": None, "outliers": None, "prior": None, "frozen": (), "dof_init": None}
     assert ours == theirs
 
 
@@ -27,3 +27,11 @@ def test_parameters_can_be_set_and_cloned():
     assert repr(original) == "GaussianMixture(n_components=3, covariance_type='diag', tol=1e-05, random_state=4)"
     with pytest.raises(ValueError, match="Invalid parameter 'components'.*n_components"):
         copy.set_params(components=2)
+
+
+def test_fit_and_score_ask_for_weights_one_by_one():
+    model = GaussianMixture().set_fit_request(sample_weight=True).set_score_request(sample_weight="mass")
+    routing = model.get_metadata_routing()
+    assert (routing.fit.requests, routing.score.requests) == ({"sample_weight": True}, {"sample_weight": "mass"})
+    asked = GaussianMixture().get_metadata_routing()
+    assert (asked.fit.requests, asked.score.requests) == ({"sample_weight": None}, {"sample_weight": None})

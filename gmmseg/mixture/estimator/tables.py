@@ -1,0 +1,88 @@
+"""What statisticians ask of a fitted GaussianMixture besides: how many components, how sure, which belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmseg.errors import ParameterError
+from gmmseg.mixture.covariance import FAMILIES
+from gmmseg.mixture.estimator.validation import as_rows, checked_weights, generator
+
+if TYPE_CHECKING:
+    from gmmseg.mixture.estimator.estimator import GaussianMixture
+
+__all__ = ["choose", "standard_errors"]
+
+Array = NDArray[Any]
+
+_CRITERIA = ("bic", "aic", "icl")
+_ESTIMATED = ("weights_", "means_", "covariances_")
+
+
+def choose(
+    kind: type[GaussianMixture],
+    x: ArrayLike,
+    numbers: Iterable[int],
+    families: Sequence[str],
+    criterion: str,
+    options: dict[str, Any],
+) -> GaussianMixture:
+    """See GaussianMixture.choose."""
+    if criterion not in _CRITERIA:
+        raise ParameterError(f"criterion={criterion!r} is not known; use one of {', '.join(_CRITERIA)}")
+    if not set(families) <= set(FAMILIES) or not families:
+        raise ParameterError(f"covariance_types={families!r} is not usable; use some of {', '.join(FAMILIES)}")
+    found: dict[tuple[str, int], float] = {}
+    best = None
+    for name in families:
+        for k in numbers:
+            model = kind(k, covariance_type=name, **options)._fit_silently(x)
+            if len(model.weights_) < k:
+                continue
+            value = model.aic(x) if criterion == "aic" else model.bic(x)
+            if criterion == "icl":
+                known = ~np.isnan(as_rows(x)).all(axis=1)
+                value -= 2 * float(np.log(model.predict_proba(x)[known].max(axis=1)).sum(dtype=np.float64))
+            if best is None or value < min(found.values()):
+                best = model
+            found[name, k] = value
+    if best is None:
+        raise ParameterError("no number of components can be chosen; give numbers that the distinct samples support")
+    best.choice_ = found
+    return best
+
+
+def standard_errors(
+    model: GaussianMixture, x: ArrayLike, resamples: int, sample_weight: ArrayLike | None
+) -> dict[str, Array]:
+    """See GaussianMixture.standard_errors."""
+    n = len(as_rows(x))
+    weights = checked_weights(sample_weight, n, np.float64)
+    rng = generator(model.random_state)
+    start = {
+        "n_components": len(model.weights_),
+        "weights_init": model.weights_ / np.sum(model.weights_, dtype=np.float64),
+        "means_init": model.means_,
+        "precisions_init": model.precisions_,
+        "n_init": 1,
+        "warm_start": False,
+        "verbose": 0,
+        "random_state": 0,
+    }
+    if getattr(model, "dof_", None) is not None:
+        start["dof_init"] = model.dof_
+    drawn: dict[str, list[Array]] = {name: [] for name in _ESTIMATED}
+    for _ in range(resamples):
+        counts = rng.multinomial(n, np.full(n, 1 / n))
+        other = type(model)(**{**model.get_params(), **start})
+        other._fit_silently(x, counts if weights is None else counts * weights)
+        if len(other.weights_) == len(model.weights_):
+            for name, values in drawn.items():
+                values.append(np.asarray(getattr(other, name), np.float64))
+    if len(drawn["weights_"]) < 2:
+        raise ParameterError(f"n_resamples={resamples} leaves fewer than 2 fits with all components; draw more")
+    return {name.removesuffix("_"): np.std(values, axis=0, ddof=1) for name, values in drawn.items()}

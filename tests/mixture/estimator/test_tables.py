@@ -1,0 +1,81 @@
+"""Choosing, standard errors and merging, against scikit-learn, closed forms and all pairs tried."""
+
+import itertools
+
+import numpy as np
+import pytest
+import sklearn.datasets
+import sklearn.mixture
+
+from gmmseg import GaussianMixture, ParameterError
+
+
+def test_the_choice_on_iris_is_that_of_scikit_learn_s_bic():
+    x, added = sklearn.datasets.load_iris().data, 0.1**2 / 12  # the variance of rounding to millimetres
+    model = GaussianMixture.choose(x, range(1, 5), random_state=0, reg_covar=added)
+    options = {"n_init": 5, "random_state": 0, "reg_covar": added}
+    theirs = {
+        (name, k): sklearn.mixture.GaussianMixture(k, covariance_type=name, **options).fit(x).bic(x)
+        for name in ("full", "tied", "diag", "spherical")
+        for k in range(1, 5)
+    }
+    assert (model.covariance_type, model.n_components) == min(theirs, key=theirs.get)
+    assert model.choice_.keys() == theirs.keys()
+    assert min(model.choice_.values()) == model.bic(x) <= min(theirs.values()) + 0.5
+
+
+@pytest.mark.parametrize("criterion", ["bic", "aic", "icl"])
+def test_clear_classes_are_counted_by_every_criterion(criterion, rng):
+    x = np.concatenate([rng.normal(mean, 1, (300, 2)) for mean in (0, 8, 16)])
+    x[::40, 0], x[5] = np.nan, np.nan
+    found = GaussianMixture.choose(x, [2, 3], ["spherical"], criterion=criterion, random_state=0)
+    assert found.n_components == 3
+    assert found.choice_["spherical", 3] == pytest.approx(found.aic(x) if criterion == "aic" else found.bic(x), abs=1)
+
+
+def test_standard_errors_are_those_of_the_closed_form(rng):
+    x = np.concatenate([rng.normal(0, 1, (600, 2)), rng.normal(50, 3, (300, 2))])
+    model = GaussianMixture(2, covariance_type="diag", random_state=0).fit(x)
+    errors = model.standard_errors(x, 300)
+    counts = np.round(model.weights_ * 900)[:, None]
+    np.testing.assert_allclose(errors["weights"], np.sqrt(2 / 9 / 900), rtol=0.15)
+    np.testing.assert_allclose(errors["means"], np.sqrt(model.covariances_ / counts), rtol=0.15)
+    np.testing.assert_allclose(errors["covariances"], model.covariances_ * np.sqrt(2 / counts), rtol=0.25)
+
+
+def test_components_of_one_class_are_merged_as_all_pairs_tried_say(rng):
+    x = np.concatenate([rng.normal(0, 1, (400, 1)) * [1, 3], rng.normal(12, 1, (400, 2)), rng.normal(0, 3, (300, 2))])
+    model = GaussianMixture(4, random_state=0).fit(x)
+    soft = model.predict_proba(x)
+
+    def doubt(p):
+        return -(p * np.log(np.maximum(p, 1e-300))).sum()
+
+    freed = {
+        (i, j): (doubt(soft[:, [i, j]]) - doubt(soft[:, i] + soft[:, j])) / soft[:, [i, j]].sum()
+        for i, j in itertools.combinations(range(4), 2)
+    }
+    classes = model.merge(x, 3)
+    i, j = max(freed, key=freed.get)
+    assert classes[i] == classes[j]
+    assert sorted(set(classes)) == [0, 1, 2]
+    np.testing.assert_array_equal(model.merge(x, 1), 0)
+    assert len(set(model.merge(x, 4))) == 4
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda x: GaussianMixture.choose(x, criterion="mml"),
+            "criterion='mml' is not known; use one of bic, aic, icl",
+        ),
+        (lambda x: GaussianMixture.choose(x, [1], ["round"]), r"covariance_types=\['round'\] is not usable"),
+        (lambda x: GaussianMixture.choose(x, []), "no number of components can be chosen"),
+        (lambda x: GaussianMixture(2).fit(x).merge(x, 3), "n_classes=3 is not usable; use 1 to 2"),
+        (lambda x: GaussianMixture(2).fit(x).standard_errors(x, 1), "n_resamples=1 leaves fewer than 2 fits"),
+    ],
+)
+def test_unusable_questions_are_refused(call, message, rng):
+    with pytest.raises(ParameterError, match=message):
+        call(rng.normal(size=(50, 2)))
