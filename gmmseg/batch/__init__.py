@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from gmmseg.batch.cutting import cut_out as cut_out
     from gmmseg.batch.planning import Plan as Plan
     from gmmseg.batch.planning import Step as Step
     from gmmseg.batch.planning import plan as plan
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Plan": "gmmseg.batch.planning",
     "Step": "gmmseg.batch.planning",
+    "cut_out": "gmmseg.batch.cutting",
     "plan": "gmmseg.batch.planning",
     "process": "gmmseg.batch.processing",
     "run": "gmmseg.batch.running",

@@ -251,9 +251,11 @@ def _require_one_place(
                 f"{labels} has shape {ours.shape}, the truth has {theirs.shape} in {path}; compare the same pixels"
             )
         matrices = [None if each is None else each.matrix(ours.ndim) for each in (here, there)]
-        if matrices[0] is not None and matrices[1] is not None:
-            pixel = float(np.abs(matrices[0][:, :-1]).max())
-            moved = not np.allclose(matrices[0], matrices[1], rtol=0, atol=_SAME * pixel)
+        one, two = matrices
+        if one is not None and two is not None:
+            pixel = float(np.abs(one[:, :-1]).max())
+            same = np.array_equal(one, two, equal_nan=True)  # also of places that no number can hold
+            moved = not same and not (np.abs(one - two) <= _SAME * pixel).all()
             systems = {each.crs for each in (here, there) if each is not None and (each.crs or "").startswith("EPSG:")}
             if moved or len(systems) > 1:
                 raise ParameterError(

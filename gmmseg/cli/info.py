@@ -18,7 +18,7 @@ from gmmseg.io.regular import require_regular
 
 __all__ = ["command"]
 
-_LISTS = frozenset({"bands", "other_bands", "masks", "overviews", "parts", "scale", "offset", "unit"})
+_LISTS = frozenset({"bands", "other_bands", "masks", "overviews", "parts", "scale", "offset", "unit", "class_names"})
 _PACKAGES = (
     "numpy",
     "scipy",

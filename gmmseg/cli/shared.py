@@ -247,7 +247,7 @@ def fitting_parameters(context: click.Context) -> dict[str, Any]:
 def reading_parameters(context: click.Context) -> dict[str, Any]:
     """Return the values of `reading_options`, and of `memory_option` if there, as `gmmseg.io.read` takes them."""
     given = context.params
-    same = {
+    same: dict[str, Any] = {
         name: given[name]
         for name in (
             "mask",
@@ -260,6 +260,7 @@ def reading_parameters(context: click.Context) -> dict[str, Any]:
             "magnitude",
             "max_pixels",
         )
+        if name in given
     }
     return {**same, "memory": given["memory"] // 2 if "memory" in given else None}
 
@@ -292,7 +293,7 @@ def guides_of(options: dict[str, Any], n_images: int) -> list[Path]:
             raise click.UsageError(f"--{name} is of one image, but {n_images} are given; run them one at a time")
     for guide in guides:
         identify(guide)
-    if options["mask_values"] is not None:
+    if options.get("mask_values") is not None:
         named = Path(options["mask_values"].rpartition(":")[0])  # a file, or a mask that scenes have
         guides += [named] if named.is_file() else []
     return guides

@@ -6,7 +6,7 @@ TYPE_CHECKING = False  # as in gmmseg itself: names are loaded where they are fi
 if TYPE_CHECKING:
     from typing import Any
 
-    from gmmseg.measuring.classes import class_table as class_table
+    from gmmseg.measuring.class_tables import class_table as class_table
     from gmmseg.measuring.objects import Objects as Objects
     from gmmseg.measuring.objects import find_objects as find_objects
     from gmmseg.measuring.objects import object_table as object_table
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Objects": "gmmseg.measuring.objects",
     "Table": "gmmseg.measuring.table",
-    "class_table": "gmmseg.measuring.classes",
+    "class_table": "gmmseg.measuring.class_tables",
     "find_objects": "gmmseg.measuring.objects",
     "object_table": "gmmseg.measuring.objects",
 }

@@ -7,9 +7,11 @@ from PIL import Image as Pillow
 from pycocotools import mask as reference
 
 import gmmseg
+from gmmseg import io
 from gmmseg.errors import ParameterError
 from gmmseg.export import Place
 from gmmseg.io.palette import palette
+from gmmseg.measuring import class_table
 from gmmseg.spatial.sieve import sieve
 
 
@@ -84,7 +86,8 @@ def test_geojson_is_where_the_image_is(tmp_path):
     assert left["geometry"]["coordinates"] == [
         [[c, f], [c, f + 20 * e], [c + 10 * a, f + 20 * e], [c + 10 * a, f], [c, f]]
     ]
-    assert right["properties"] == {"label": 2, "class": "class 2", "pixels": 200}
+    area = class_table(gmmseg.segment(path, 2).labels, io.read(path), channels=False)["area_ha"][1]
+    assert right["properties"] == {"label": 2, "class": "class 2", "pixels": 200, "area_ha": pytest.approx(area)}
 
 
 def test_masks_by_number_name_or_several(specks):

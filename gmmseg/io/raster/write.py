@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gmmseg.image import Image
     from gmmseg.io.contents import Contents
 
-__all__ = ["location_tags", "side_file", "write"]
+__all__ = ["colors_of", "location_tags", "side_file", "write"]
 
 _SIDE = 512
 _MOST_TILE_BYTES = 16 << 20  # of all bands: of many classes blocks are smaller
@@ -136,7 +136,7 @@ def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.nda
         _write_plain(path, contents, windows)
     geo = _reference(contents.image)
     labels = contents.kind == "labels"
-    content = side_file(contents.names if labels else (), _colors(contents) if labels else None, _crs_beside(geo))
+    content = side_file(contents.names if labels else (), colors_of(contents) if labels else None, _crs_beside(geo))
     return {} if content is None else {".aux.xml": content}
 
 
@@ -146,7 +146,7 @@ def _write_plain(path: Path, contents: Contents, windows: Iterable[tuple[Window,
     plan = _plan(contents)
     options: dict[str, Any] = {"photometric": "minisblack"}
     if contents.kind == "labels" and plan.dtype == np.uint8 and not contents.options.get("plain"):
-        options = {"photometric": "palette", "colormap": color_map(_colors(contents))}
+        options = {"photometric": "palette", "colormap": color_map(colors_of(contents))}
     elif plan.n_bands > 1:
         options |= {"planarconfig": "contig", "extrasamples": [0] * (plan.n_bands - 1)}
     tags = _header_tags(plan, contents)
@@ -203,7 +203,7 @@ def _overlap(whole: slice, start: int, length: int) -> slice:
     return slice(max(whole.start, start), min(whole.stop, start + length))
 
 
-def _colors(contents: Contents) -> np.ndarray:
+def colors_of(contents: Contents) -> np.ndarray:
     """Return the colours of labels, 0 first, (256, 3): those given, and further ones of the palette."""
     from gmmseg.io.palette import palette  # here, because only labels have colours
 

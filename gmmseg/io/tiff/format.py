@@ -18,7 +18,7 @@ from gmmseg.io.formats import has_rasterio
 from gmmseg.io.geotiff import TiffPlace, place_of_tags
 from gmmseg.io.raster import format as raster
 from gmmseg.io.raster.location import place_in
-from gmmseg.io.raster.write import side_file
+from gmmseg.io.raster.write import colors_of, side_file
 from gmmseg.io.request import Reading
 from gmmseg.io.tiff.class_tags import colors_in_tiff, names_in_tiff
 from gmmseg.io.tiff.decoding import describe_tiff, read_tiff, read_tiff_labels, read_tiff_probabilities, tags_of
@@ -107,7 +107,8 @@ def write(path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
     if family or slide:
         contents, windows = _narrowed(contents, windows)
         {"ome": write_ome, "imagej": write_imagej, "": write_slide}[family](path, contents, windows)
-        beside = side_file(contents.names, None, None) if slide and contents.kind == "labels" else None
+        named = slide and contents.kind == "labels"
+        beside = side_file(contents.names, colors_of(contents), None) if named else None
         return {} if beside is None else {".aux.xml": beside}
     values = assembled(contents, windows)
     if contents.kind == "picture" and values.ndim == 2:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -18,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmmseg.io.array.boxes import make_room, read_box, write_box
+from gmmseg.io.classes import CLASS_NAMES, own_names
 from gmmseg.io.tiff.segments import encoded
-from gmmseg.io.tiff.stacks import Stack, class_list, native_of, stored_attributes
+from gmmseg.io.tiff.stacks import Stack, native_of, stored_attributes
 from gmmseg.io.tiff.write import resolution_of
 
 if TYPE_CHECKING:
@@ -56,16 +58,16 @@ def write_ome(path: Path, contents: Contents, windows: Windows) -> None:
 
     Notes
     -----
-    The axes are those of TCZYX that the result has. The names of classes are in the description, reduced pages in
-    SubIFDs. OME asks for an identifier: it is made of the numbers, so that the same numbers give the same file.
+    The axes are those of TCZYX that the result has. Names of classes are in the description, as JSON, reduced pages
+    in SubIFDs. OME asks for an identifier: it is made of the numbers, so that the same numbers give the same file.
     """
     stack = Stack.of(contents, "TCZYX")
     metadata = stored_attributes(contents.image)
     metadata |= {"axes": stack.axes, "UUID": str(_UNKNOWN), "Creator": "gmmseg", "Name": _title(contents)}
     if contents.kind == "soft":
         metadata["Channel"] = {"Name": [_visible(name) for name in contents.names]}
-    elif contents.kind == "labels" and contents.names:
-        metadata["Description"] = _visible(class_list(contents, ", "))
+    elif contents.kind == "labels" and own_names(contents.names):
+        metadata["Description"] = json.dumps({CLASS_NAMES: [_visible(name) for name in contents.names]})
     digest = _write(path, _Pages.of(stack, wants_levels(contents)), stack, windows, metadata)
     _name_file(path, uuid.uuid5(uuid.NAMESPACE_OID, f"gmmseg {_title(contents)} {stack.shape} {digest}"))
 

@@ -43,7 +43,7 @@ def test_windows_do_not_matter(scene, monkeypatch):
     labels, pixels = scene
     image = Image(pixels)
     whole = class_table(labels, image)
-    monkeypatch.setattr("gmmseg.measuring.classes._TILE", 170)
+    monkeypatch.setattr("gmmseg.measuring.class_tables._TILE", 170)
     for name, column in class_table(labels, image).items():
         if column.dtype != object:
             np.testing.assert_allclose(column, whole[name], rtol=1e-12)
