@@ -39,12 +39,13 @@ LAYER_OF = {layer.output: layer for layer in LAYERS}
 ENDINGS = {
     **{layer.output: layer.ending for layer in LAYERS if layer.ending},
     **dict.fromkeys(PICTURES, ".png"),
+    "table": ".csv",
     "model": ".gmm.json",
 }
 """Of the files that are named after their image; the label maps' follow the image, see `labels_name`."""
 
-KINDS = (*LAYER_OF, *PICTURES, "model")
-"""What can be written for an image, in the order of writing: every layer, pictures, and the model."""
+KINDS = (*LAYER_OF, *PICTURES, "table", "model")
+"""What can be written for an image, in the order of writing: every layer, pictures, the classes' table, the model."""
 
 
 def labels_name(source: Path, channel_axis: Any = "auto", axes: str | None = None) -> str:
@@ -145,6 +146,10 @@ def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool,
             if path.suffix.lower() != ".json":
                 raise OutputError(f"{path}: models are written as JSON; give it a name that ends in .json")
             check_place(path, overwrite=overwrite)
+        elif kind == "table":
+            from gmmseg.measuring.table import check_table  # here, because most runs measure nothing
+
+            check_table(path, overwrite=overwrite)
         elif kind in PICTURES:
             if image is not None and image.ndim != 2:
                 what = "an overlay needs" if kind == "overlay" else "contours need"

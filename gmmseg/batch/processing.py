@@ -162,6 +162,8 @@ def _write(
                 result.save(path, layer=LAYER_OF[kind].name, overwrite=overwrite, **saving.get(kind, {}))
             elif kind in PICTURES:
                 _write_picture(path, kind, result, overwrite=overwrite, **saving.get(kind, {}))
+            elif kind == "table":
+                result.table().save(path, overwrite=overwrite)
             else:
                 result.model.save(path, overwrite=overwrite)
         except (GmmsegError, MemoryError, OSError) as error:

@@ -78,7 +78,7 @@ class _Apply(Command):
         *those_of_segment("mask_values", "nodata", "channel_axis", "axes", "channels", "resolution", "magnitude"),
         *those_of_segment("max_pixels", "allow_remote", "memory"),
         *those_of_segment("min_size"),
-        *those_of_segment("output", "out_dir", "plain", "cog", *_LAYERS, "soft_type", *PICTURES, "legend"),
+        *those_of_segment("output", "out_dir", "plain", "cog", *_LAYERS, "soft_type", *PICTURES, "legend", "table"),
         Option(
             ["--model", "save_model"],
             section="Output",
@@ -118,7 +118,7 @@ def command(
         sources,
         output=options["output"],
         out_dir=out_dir,
-        extra={name: options[name] for name in (*_LAYERS, *PICTURES)} | {"model": options["save_model"]},
+        extra={name: options[name] for name in (*_LAYERS, *PICTURES, "table")} | {"model": options["save_model"]},
         channel_axis=options["channel_axis"],
         axes=options["axes"],
         guides=[model, *guides_of(options, len(sources))],

@@ -52,6 +52,11 @@ _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry
     default=(),
     help=f"More files an image: {', '.join(KINDS[1:])}; or of all images one data set: {', '.join(DATASETS)}.",
 )
+@_output(
+    "--table",
+    type=FILE,
+    help="One table of all images, a row for each class: shares, areas or volumes, channels; .csv, .json or .parquet.",
+)
 @_output("--resume", is_flag=True, help="Do what is unfinished, failed, or changed since; keep what is done.")
 @_output("--overwrite", is_flag=True, help="Do all again, and replace results that exist.")
 @_output("--dry-run", is_flag=True, help="Print what would be done with each file, and why; write nothing.")
@@ -90,13 +95,14 @@ def command(
     fitting = fitting_parameters(context)
     if model is not None:
         fitting = _of_apply(context, fitting)
+    also = (*options["also"], *["table"][: options["table"] is not None])
     made = plan(
         sources,
         out_dir,
         parameters={**fitting, "memory": options["memory"], "min_size": options["min_size"]},
         reading=reading_parameters(context),
         model=model,
-        outputs=[kind for kind in options["also"] if kind not in DATASETS],
+        outputs=[kind for kind in also if kind not in DATASETS],
         resume=options["resume"],
         overwrite=options["overwrite"],
     )
@@ -104,7 +110,7 @@ def command(
         _print_plan(made, as_json=options["as_json"])
         return 0
     datasets = [kind for kind in options["also"] if kind in DATASETS]
-    _check_datasets(made, datasets)
+    _check_gathered(made, datasets, options["table"], overwrite=options["overwrite"] or options["resume"])
     count = Count(len(made.todo), "images", quiet=quiet)
     if not quiet:
         _tell_what_is_left_out(made)
@@ -128,6 +134,7 @@ def command(
     if not (quiet or options["as_json"]):
         click.echo(plain(_summary(made, len(lines) - failed, failed, count.seconds)))
     _write_datasets(made, datasets, class_names=options["class_names"], quiet=quiet or options["as_json"])
+    _write_table(made, options["table"], quiet=quiet or options["as_json"])
     if failed:
         return 1 if failed == len(made.images) else 3
     return 0
@@ -147,9 +154,13 @@ def _of_apply(context: click.Context, fitting: dict[str, Any]) -> dict[str, Any]
     return {"smooth": fitting["smooth"] if any(chosen) else None}
 
 
-def _check_datasets(made: Plan, kinds: list[str]) -> None:
-    """Refuse a data set whose name something else has; that of a run before is written again."""
+def _check_gathered(made: Plan, kinds: list[str], table: Path | None, *, overwrite: bool) -> None:
+    """Refuse a table or data set whose name something else has; a data set of a run before is written again."""
     from gmmseg.export.dataset import check_dataset
+    from gmmseg.measuring.table import check_table
+
+    if table is not None:
+        check_table(table, overwrite=overwrite)
 
     for kind in kinds:
         place = made.out_dir / DATASETS[kind]
@@ -179,6 +190,21 @@ def _write_datasets(made: Plan, kinds: list[str], *, class_names: tuple[str, ...
             raise OutputError(f"{place} was not written: {error}; the label maps are done and kept") from None
         if not quiet:
             click.echo(plain(f"wrote {place}: {written.maps} label maps, {written.instances} instances"))
+
+
+def _write_table(made: Plan, path: Path | None, *, quiet: bool) -> None:
+    """Write the tables of all images that are done, now or before, as one, where that is asked for."""
+    if path is None:
+        return
+    from gmmseg.batch.manifest import Manifest
+    from gmmseg.measuring.table import read_table, stacked
+
+    lines = Manifest.read(made.out_dir).lines
+    done = [lines[step.key] for step in made.images if step.key in lines and "error" not in lines[step.key]]
+    tables = {line["input"]: read_table(made.out_dir / line["outputs"]["table"]["file"]) for line in done}
+    stacked(tables, "image").save(path, overwrite=True)
+    if not quiet:
+        click.echo(plain(f"wrote {path}: {len(tables)} images"))
 
 
 def _print_plan(made: Plan, *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
@@ -11,15 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import OutputError
+from gmmseg.errors import InputError, OutputError
 from gmmseg.extras import require
 from gmmseg.io.atomic import atomic_file, check_place
 
-__all__ = ["Table", "check_table"]
+__all__ = ["Table", "check_table", "read_table", "stacked"]
 
 Array = NDArray[Any]
+
+_TEXTS = ("name", "unit", "image")  # whatever is in them, also where it looks like a number
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -87,6 +91,59 @@ class Table(Mapping[str, Array]):
         content = _WRITERS[path.suffix.lower()](self)
         with atomic_file(path, overwrite=overwrite) as file:
             file.write(content)
+
+
+def read_table(path: Path) -> Table:
+    """Read a table that was written as .csv; columns of whole numbers, of numbers, and of text are told by their cells.
+
+    Raises
+    ------
+    InputError
+        The file is none.
+    """
+    import csv
+
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            head, *rows = csv.reader(file, strict=True)
+        columns = [[row[index] for row in rows] for index in range(len(head))]
+    except (OSError, ValueError, IndexError, csv.Error) as error:
+        raise InputError(f"{path} is no table ({error}); write it again") from None
+    return Table(dict(zip(head, map(_column, head, columns), strict=True)))
+
+
+def _column(name: str, cells: list[str]) -> Array:
+    if name not in _TEXTS:
+        for dtype in (np.int64, np.float64):
+            with contextlib.suppress(ValueError):
+                return np.array([dtype(cell or "nan") for cell in cells], dtype)
+    return np.array(cells, object)
+
+
+def stacked(tables: Mapping[str, Table], title: str) -> Table:
+    """Return several tables as one, below each other.
+
+    Parameters
+    ----------
+    tables : mapping of str to Table
+        By what the first column, called `title`, has in their rows.
+    title : str
+
+    Returns
+    -------
+    Table
+        Of all columns that any has; not known where a table has none of the name.
+    """
+    rows = [{title: name, **row} for name, table in tables.items() for row in table.rows()]
+    names = list(dict.fromkeys([title, *(name for row in rows for name in row)]))
+    columns = {}
+    for name in names:
+        cells = [row.get(name) for row in rows]
+        text = any(isinstance(cell, str) for cell in cells)
+        missing: Any = "" if text else math.nan
+        filled = [missing if cell is None else cell for cell in cells]
+        columns[name] = np.array(filled, object if text else None)
+    return Table(columns)
 
 
 def check_table(path: Path, *, overwrite: bool = False) -> None:

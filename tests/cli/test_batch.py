@@ -1,5 +1,6 @@
 """gmmseg batch: what it prints, its exit codes, and that it resumes."""
 
+import csv
 import fcntl
 import json
 import os
@@ -259,3 +260,19 @@ def test_the_parent_loads_nothing_heavy(scenes, fresh_python):
     )
     out = fresh_python(code, "batch", scenes, "--out-dir", Path("labels"), "-q")
     assert out.split() == ["0"]
+
+
+def test_one_table_of_all_images(run, scenes):
+    command = ("batch", scenes, "-k", 2, "--out-dir", "out", "--table", "t.csv")
+    assert run(*command).out.endswith("wrote t.csv: 4 images\n")
+    with open("t.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [Path(row["image"]).name for row in rows[::2]] == [
+        path.split("/")[-1].replace("_labels", "") for path in LABELS
+    ]
+    assert [row["label"] for row in rows] == ["1", "2"] * 4
+    for row, path in zip(rows[::2], LABELS, strict=True):
+        assert int(row["pixels"]) == (gmmseg.io.read_labels(Path("out", path)) == 1).sum()
+    before = Path("t.csv").read_bytes()
+    assert run(*command, "--resume").out.endswith("wrote t.csv: 4 images\n")
+    assert Path("t.csv").read_bytes() == before

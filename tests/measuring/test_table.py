@@ -6,8 +6,9 @@ import numpy as np
 import pandas
 import pytest
 
-from gmmseg.errors import OutputError
+from gmmseg.errors import InputError, OutputError
 from gmmseg.measuring import Table
+from gmmseg.measuring.table import read_table, stacked
 
 TABLE = Table(
     {
@@ -47,3 +48,26 @@ def test_nothing_is_lost(tmp_path):
     TABLE.save(tmp_path / "t.csv", overwrite=True)
     with pytest.raises(OutputError, match="tables are written to .csv, .json, .parquet"):
         TABLE.save(tmp_path / "t.xlsx")
+
+
+def test_what_was_written_is_read(tmp_path):
+    TABLE.save(tmp_path / "t.csv")
+    found = read_table(tmp_path / "t.csv")
+    assert list(found) == list(TABLE)
+    assert found["label"].tolist() == [1, 2]
+    assert found["name"].tolist() == ["a, b", "ü"]
+    np.testing.assert_allclose(found["area_mm2"], TABLE["area_mm2"])
+    (tmp_path / "u.csv").write_text("a,b\n1\n")
+    with pytest.raises(InputError, match="u.csv is no table"):
+        read_table(tmp_path / "u.csv")
+
+
+def test_tables_below_each_other():
+    one = Table({"label": np.array([1, 2]), "area_ha": np.array([0.5, 1.5])})
+    two = Table({"label": np.array([1]), "name": np.array(["7"], object)})
+    found = stacked({"x.tif": one, "y.png": two}, "image")
+    assert found["image"].tolist() == ["x.tif", "x.tif", "y.png"]
+    assert found["label"].tolist() == [1, 2, 1]
+    np.testing.assert_array_equal(found["area_ha"], [0.5, 1.5, np.nan])
+    assert found["name"].tolist() == ["", "", "7"]
+    assert stacked({}, "image").n_rows == 0
