@@ -242,7 +242,7 @@ def test_an_image_in_its_file_has_the_labels_of_one_in_memory(features, tmp_path
     np.save(tmp_path / "scene.npy", pixels)
     options = {"features": features, "channel_axis": -1, "sample": 5000, "mask": mask}
     memory = gmmseg.segment(str(tmp_path / "scene.npy"), 2, **options)
-    kept = gmmseg.segment(str(tmp_path / "scene.npy"), 2, **options, memory=1 << 20)
+    kept = gmmseg.segment(str(tmp_path / "scene.npy"), 2, **options, memory=1 << 19)
     assert not kept.image.in_memory
     for layer, expected in (("labels", memory.labels), ("probabilities", memory.probabilities)):
         kept.save(tmp_path / f"{layer}_kept.npy", layer=layer)
