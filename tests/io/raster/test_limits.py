@@ -1,6 +1,6 @@
 """What small files may take: bands, blocks, pixels that are not there."""
 
-import os
+import json
 import struct
 import subprocess
 import sys
@@ -62,15 +62,20 @@ def deflated(n_bytes):
     return b"".join(packer.compress(chunk) for _ in range(n_bytes >> 20)) + packer.flush()
 
 
+# In a small process between, because a child is said to have taken what its parent had when it was made.
+MEASURE = """
+import json, os, subprocess, sys
+child = subprocess.Popen([sys.executable, "-m", "gmmseg", *sys.argv[1:]], stdout=-1, stderr=-2, text=True)
+said = child.stdout.read()
+_, _, used = os.wait4(child.pid, 0)
+print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss >> 10, said]))
+"""
+
+
 def measured(*arguments):
     """Run gmmseg: seconds of processors, MiB, and what it said."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "gmmseg", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as child:
-        said = child.stdout.read().decode()
-        _, _, used = os.wait4(child.pid, 0)
-        child.returncode = 0
-    return used.ru_utime + used.ru_stime, used.ru_maxrss >> 10, said
+    done = subprocess.run([sys.executable, "-c", MEASURE, *map(str, arguments)], capture_output=True, check=True)
+    return json.loads(done.stdout)
 
 
 def test_a_file_that_claims_many_bands(claims):
