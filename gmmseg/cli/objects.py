@@ -74,7 +74,7 @@ def command(
         check_table(options["table"], overwrite=options["overwrite"])
     with collected_warnings(lambda: None) as warned:
         numbers, where = read_labelled(labels, () if image is None else (image,), **reading_parameters(context))
-        number, name = _chosen(label, numbers, names_in(labels) or ())
+        number, name = _chosen(label, numbers, names_in(labels) or (), labels)
         how = {each: options[each] for each in ("split", "min_size", "fill_holes")}
         found = find_objects(numbers == number, where, name=name, **how)
         found.save(target, overwrite=options["overwrite"])
@@ -98,15 +98,13 @@ def command(
     return 0
 
 
-def _chosen(label: str | None, numbers: Any, names: tuple[str, ...]) -> tuple[int, str]:
-    """Return the number and the name of the class that is meant."""
-    there = range(1, max(int(numbers.max(initial=0)), len(names)) + 1)
-    named = {**{str(number): number for number in there}, **{name: n for n, name in enumerate(names, 1)}}
-    if not there:
+def _chosen(label: str | None, numbers: Any, names: tuple[str, ...], where: Path) -> tuple[int, str]:
+    """Return the number and the name of the class that is meant; the last one where none is named."""
+    from gmmseg.io.classes import class_numbers, default_names
+
+    every = default_names(max(int(numbers.max(initial=0)), len(names)), names)
+    if not every:
         raise ParameterError("every label is 0, no data: there is no class with objects; segment the image first")
-    wanted = str(there[-1]) if label is None else label
-    if wanted not in named:
-        known = ", ".join(f"{n} ({name})" for n, name in enumerate(names, 1)) or f"1 to {there[-1]}"
-        raise ParameterError(f"--label {wanted} is no class of the label map; its classes are {known}")
-    number = named[wanted]
-    return number, names[number - 1] if number <= len(names) else f"class {number}"
+    wanted = len(every) if label is None else int(label) if label.isdecimal() else label
+    (number,) = class_numbers(wanted, dict(enumerate(every, 1)), where=str(where), parameter="--label")
+    return number, every[number - 1]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gmmseg.errors import ParameterError
 from gmmseg.export.choice import Choice
 from gmmseg.export.kinds import Kind
+from gmmseg.io.classes import default_names
 
 __all__ = ["Instances", "class_names_for", "find_instances"]
 
@@ -188,7 +189,7 @@ def _checked(labels: Array) -> Array:
 def class_names_for(given: Sequence[str] | None, n: int, default: str | None = None) -> tuple[str, ...]:
     """Return the names given for n classes, or the default ones."""
     if given is None:
-        return (default,) if default else tuple(f"class {number}" for number in range(1, n + 1))
+        return (default,) if default else default_names(n)
     names = tuple(given)
     if len(names) < n:
         given_names = "1 class name was" if len(names) == 1 else f"{len(names)} class names were"

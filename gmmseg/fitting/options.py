@@ -20,6 +20,7 @@ from gmmseg.checks import whole_number
 from gmmseg.errors import ParameterError
 from gmmseg.features import Recipe
 from gmmseg.image.grey import as_grey
+from gmmseg.io.classes import default_names
 from gmmseg.io.opening import Reading
 from gmmseg.kernels.effort import Effort
 from gmmseg.mixture.covariance import family
@@ -265,7 +266,7 @@ class FitOptions:
         """Return names of k classes: those given, checked, or numbers."""
         names = self.class_names
         if names is None:
-            return tuple(f"class {i + 1}" for i in range(k))
+            return default_names(k)
         usable = all(isinstance(name, str) and name.strip() for name in names)
         if isinstance(names, str) or len(names) != k or not usable:
             raise ParameterError(

@@ -10,7 +10,7 @@ from gmmseg.image.place import METRES, Place
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["pixel_areas", "voxel_volume"]
+__all__ = ["meridian_strip", "pixel_areas", "voxel_volume"]
 
 _AXIS, _FLATTENING = 6_378_137.0, 1 / 298.257223563  # of the ellipsoid of WGS 84, in metres
 _HECTARE = 1e4  # square metres
@@ -85,14 +85,20 @@ def voxel_volume(place: Place | None, spacing: tuple[float, ...] | None) -> tupl
     return (size * _MILLILITRES, "ml") if place.unit == "mm" else (size, f"{place.unit}3")
 
 
+def meridian_strip(latitude: np.ndarray) -> np.ndarray:
+    """Return the area in square metres between the equator and latitudes in radians, of one radian of longitude."""
+    import numpy as np
+
+    square = _FLATTENING * (2 - _FLATTENING)
+    root, sine = math.sqrt(square), np.sin(latitude)
+    strip: np.ndarray = _AXIS**2 * (1 - square) / 2 * (sine / (1 - square * sine**2) + np.arctanh(root * sine) / root)
+    return strip
+
+
 def _between_parallels(step: float, down: float, top: float, rows: int) -> np.ndarray:
     """Area of the pixels of each row in hectares."""
     import numpy as np
 
     edges = np.radians(np.clip(top + down * np.arange(rows + 1), -90, 90))
-    square = _FLATTENING * (2 - _FLATTENING)
-    root, sine = math.sqrt(square), np.sin(edges)
-    # Half of the zone from the equator, on a meridian strip of one radian.
-    strip = (_AXIS**2 * (1 - square) / 2) * (sine / (1 - square * sine**2) + np.arctanh(root * sine) / root)
-    areas: np.ndarray = np.abs(np.diff(strip)) * math.radians(abs(step)) / _HECTARE
+    areas: np.ndarray = np.abs(np.diff(meridian_strip(edges))) * math.radians(abs(step)) / _HECTARE
     return areas

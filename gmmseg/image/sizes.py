@@ -89,9 +89,9 @@ def least_pixels(min_size: int | str, image: Image) -> int:
     min_size : int or str
         As of `Size.parse`.
     image : Image
-        Physical sizes need its spacing, and a file that says the unit. Regions of a time-lapse are of a frame.
-        Physical sizes need its spacing, and a file that says the unit. On a map in Mercator's projection, such as "Web
-        Mercator", an area is that on the ground, at the latitude of the image's middle.
+        Physical sizes need its spacing, and a file that says the unit. Regions of a time-lapse are of a frame. On a map
+        in Mercator's projection, such as "Web Mercator", an area is that on the ground, at the latitude of the image's
+        middle.
 
     Raises
     ------

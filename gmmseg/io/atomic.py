@@ -89,29 +89,21 @@ def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """
     check_folder(path, overwrite=overwrite)
     target = Path(os.path.realpath(path))
-    try:
-        with temporary_folder(target.parent) as folder:
-            content = folder / "content"
-            content.mkdir()
-            yield content
-            files = [each for each in sorted(content.rglob("*")) if each.is_file()]
-            for each in files:
-                with open(each, "rb") as file:
-                    os.fsync(file.fileno())
-            if not target.exists():
-                os.rename(content, target)
-                return
-            for each in files:
-                place = target / each.relative_to(content)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(each, place)
-    except OutputError:
-        raise
-    except OSError as error:
-        if _is_elsewhere(error, target.parent):
-            raise
-        reason = error.strerror or error
-        raise OutputError(f"{path} cannot be written: {reason}; free space or choose another place") from error
+    with _reported(path, target), temporary_folder(target.parent) as folder:
+        content = folder / "content"
+        content.mkdir()
+        yield content
+        files = [each for each in sorted(content.rglob("*")) if each.is_file()]
+        for each in files:
+            with open(each, "rb") as file:
+                os.fsync(file.fileno())
+        if not target.exists():
+            os.rename(content, target)
+            return
+        for each in files:
+            place = target / each.relative_to(content)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(each, place)
 
 
 @contextlib.contextmanager
@@ -168,13 +160,19 @@ def atomic_path(path: Path, *, overwrite: bool, suffix: str = "") -> Iterator[Pa
     check_place(path, overwrite=overwrite)
     # A link keeps pointing where it points: its target is what is replaced.
     target = Path(os.path.realpath(path))
+    with _reported(path, target), temporary_folder(target.parent) as folder:
+        temporary = folder / f"{folder.name}{suffix}"
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        _rename(temporary, target, path, overwrite=overwrite)
+
+
+@contextlib.contextmanager
+def _reported(path: Path, target: Path) -> Iterator[None]:
+    """Say what the system could not do as an OutputError of a path, but of files elsewhere than its target is."""
     try:
-        with temporary_folder(target.parent) as folder:
-            temporary = folder / f"{folder.name}{suffix}"
-            yield temporary
-            with open(temporary, "rb") as file:
-                os.fsync(file.fileno())
-            _rename(temporary, target, path, overwrite=overwrite)
+        yield
     except OutputError:
         raise
     except OSError as error:

@@ -29,9 +29,16 @@ Names = Mapping[int, str]
 _MOST_LISTED = 40  # classes with names that a message lists
 
 
-def default_names(k: int) -> tuple[str, ...]:
-    """Return the names that k classes have where nobody gives them any: "class 1", "class 2", ..."""
-    return tuple(f"class {number}" for number in range(1, k + 1))
+def default_names(k: int, known: Names | Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the names of k classes: those known, by their numbers or from class 1 on, and "class 3" where none is.
+
+    Examples
+    --------
+    >>> default_names(3, {2: "water"}), default_names(2)
+    (('class 1', 'water', 'class 3'), ('class 1', 'class 2'))
+    """
+    named = known if isinstance(known, Mapping) else dict(enumerate(known, 1))
+    return tuple(named.get(number) or f"class {number}" for number in range(1, k + 1))
 
 
 def own_names(names: Sequence[str]) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gmmseg.errors import OutputError, ParameterError
 from gmmseg.io.atomic import check_place
+from gmmseg.io.classes import default_names
 from gmmseg.io.contents import Contents, write_with
 from gmmseg.io.formats import ResultKind, choose, side_files, suffixes_for
 
@@ -276,7 +277,7 @@ def write_probabilities(
             "expected (n_classes, *spatial)"
         )
     stored = values.astype(np.float32, copy=False)
-    classes = tuple(names) or tuple(f"class {i + 1}" for i in range(len(values)))
+    classes = tuple(names) or default_names(len(values))
     options = {"dtype": dtype, **options}
     _write("soft", path, stored, names=classes, image=image, options=options, overwrite=overwrite)
 

@@ -15,7 +15,7 @@ from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.export.georeference import colors_in, names_in
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
-from gmmseg.io.classes import Regrouping, regroup
+from gmmseg.io.classes import Regrouping, default_names, regroup
 from gmmseg.io.contents import Contents
 from gmmseg.io.label_maps import label_windows, open_labels
 from gmmseg.io.palette import palette
@@ -104,7 +104,8 @@ def relabel(
     image = open_labels(source, Reading(memory=memory // 2, budget=memory))
     named, counts = names_in(source) or (), _counts(image)
     there = {*range(1, len(named) + 1), *counts} - {0}
-    names = {n: named[n - 1] if n <= len(named) else f"class {n}" for n in sorted(there)}
+    every = default_names(max(there, default=0), named)
+    names = {n: every[n - 1] for n in sorted(there)}
     changes = regroup(names, merge=merge, rename=rename, drop=drop, keep_numbers=keep_numbers, where=str(source))
     colors, given = _colors(colors_in(source), changes)
     dtype = str(np.min_scalar_type(len(changes.names)))

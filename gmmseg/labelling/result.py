@@ -137,7 +137,7 @@ class Segmentation:
 
         0 and "no data" are the pixels without data.
         """
-        numbers = class_numbers(label, {0: "no data", **self._names}, where=self.image.name)
+        numbers = class_numbers(label, self._all_names, where=self.image.name)
         if len(numbers) == 1:
             return np.asarray(self.labels == numbers[0])
         chosen = np.zeros(256, bool)
@@ -208,6 +208,10 @@ class Segmentation:
         """Names of the classes by their numbers."""
         return dict(enumerate(self.model.class_names, 1))
 
+    @property
+    def _all_names(self) -> dict[int, str]:
+        return {0: "no data", **self._names}
+
     @cached_property
     def classes(self) -> tuple[ClassSummary, ...]:
         """The classes' names, shares, colours and means."""
@@ -240,11 +244,16 @@ class Segmentation:
         return class_table(self.labels, self.image, class_names=names, probabilities=probabilities)
 
     def objects(
-        self, label: int, *, split: bool = True, min_size: int | str | None = None, fill_holes: bool = False
+        self,
+        label: int | str | Iterable[int | str],
+        *,
+        split: bool = True,
+        min_size: int | str | None = None,
+        fill_holes: bool = False,
     ) -> Objects:
-        """Return the objects of a class one by one, those that touch told apart, without specks.
+        """Return the objects of a class, or of several as one, one by one: those that touch told apart, without specks.
 
-        `split`, `min_size` and `fill_holes` are those of `gmmseg.measuring.find_objects`.
+        The `label` is as of `mask`; `split`, `min_size` and `fill_holes` are those of `gmmseg.measuring.find_objects`.
 
         Examples
         --------
@@ -257,7 +266,9 @@ class Segmentation:
         """
         from gmmseg.measuring import find_objects  # here, because most runs measure nothing
 
-        mask, name = self.mask(label), self.model.class_names[label - 1] if label else "no data"
+        known = self._all_names
+        name = ", ".join(known[number] for number in class_numbers(label, known, where=self.image.name))
+        mask = self.mask(label)
         return find_objects(mask, self.image, split=split, min_size=min_size, fill_holes=fill_holes, name=name)
 
     def clean(self, min_size: int | str) -> Segmentation:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
 from gmmseg.image.windows import Window, tiles
+from gmmseg.io.classes import default_names
 from gmmseg.measuring.ground import Ground
 from gmmseg.measuring.table import Table
 
@@ -86,7 +87,7 @@ def class_table(
         tally.add(window)
     columns: dict[str, Array] = {
         "label": listed,
-        "name": np.array([_name(number, class_names) for number in listed.tolist()], object),
+        "name": np.array(default_names(n - 1, class_names), object)[listed - 1],
         "pixels": there[listed],
         "share": there[listed] / max(1, there[1:].sum()),
     }
@@ -97,10 +98,6 @@ def class_table(
         if ground.known:
             columns[f"{ground.name}_soft"] = tally.soft_covered[listed]
     return Table(columns | (tally.of_channels(listed) if channels else {}))
-
-
-def _name(number: int, class_names: Sequence[str]) -> str:
-    return class_names[number - 1] if number <= len(class_names) else f"class {number}"
 
 
 def _checked(probabilities: ArrayLike, n: int, image: Image) -> Array:

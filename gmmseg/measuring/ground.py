@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,14 @@ from numpy.typing import NDArray
 from gmmseg.errors import DataWarning, GmmsegError
 from gmmseg.extras import require
 from gmmseg.image import Image
-from gmmseg.image.windows import Window, everything
+from gmmseg.image.areas import meridian_strip
+from gmmseg.image.windows import Window
 from gmmseg.io.raster.systems import require_no_files
 
 __all__ = ["Ground"]
 
 Array = NDArray[Any]
 
-_A, _F = 6378137.0, 1 / 298.257223563  # WGS 84: half the longer axis in metres, and the flattening
-_E2 = _F * (2 - _F)
 _NODES = (1024, 128)  # rows and columns of cells in which the scale of a map is one: it changes little within one
 # Unit of length of the image: name of the unit of area and of volume, and how many of them a cubic metre has.
 _METRIC = {"nm": ("um2", 1e12, "um3", 1e18), "um": ("um2", 1e12, "um3", 1e18)}
@@ -111,11 +109,6 @@ class Ground:
         index = [np.arange(s.start, s.stop) // side for s, side in zip(window, self.sides, strict=True)]
         return np.asarray(self.cells[np.ix_(*index)])
 
-    @cached_property
-    def whole(self) -> Array | None:
-        """What `within` returns for the whole image; None where all pixels cover as much."""
-        return None if self.cells is None else self.within(everything(self.shape))
-
 
 def _units(unit: str, *, scan: bool) -> tuple[str, float, str, float]:
     if unit in _METRIC:
@@ -141,7 +134,7 @@ def _cells(image: Image) -> tuple[Array, tuple[int, int]] | None:
         return None
     longitude, latitude = degrees
     longitude = np.unwrap(np.unwrap(np.radians(longitude), axis=1), axis=0)
-    height = _meridian(np.radians(np.clip(latitude, -90, 90)))
+    height = meridian_strip(np.radians(np.clip(latitude, -90, 90)))
     areas = np.abs(_quadrangles(longitude, height))
     counts = np.diff(edges[0])[:, None] * np.diff(edges[1])
     if not np.isfinite(areas).all():
@@ -171,12 +164,6 @@ def _degrees(image: Image, x: Array, y: Array) -> tuple[Array, Array] | None:
         warnings.warn(message, DataWarning, stacklevel=5)
         return None
     return np.reshape(longitude, x.shape), np.reshape(latitude, x.shape)
-
-
-def _meridian(latitude: Array) -> Array:
-    """Area in square metres from the equator to a latitude, of one radian of longitude."""
-    e, sine = math.sqrt(_E2), np.sin(latitude)
-    return np.asarray(_A**2 * (1 - _E2) / 2 * (sine / (1 - _E2 * sine**2) + np.arctanh(e * sine) / e))
 
 
 def _quadrangles(x: Array, y: Array) -> Array:

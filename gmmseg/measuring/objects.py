@@ -13,6 +13,7 @@ from gmmseg import io
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
 from gmmseg.image.sizes import least_pixels
+from gmmseg.image.windows import everything
 from gmmseg.measuring.ground import Ground
 from gmmseg.measuring.splitting import SPECK, compact, split, typical
 from gmmseg.measuring.table import Table
@@ -188,8 +189,7 @@ def object_table(labels: ArrayLike, image: Image, *, intensities: bool = True) -
     ground, counts = Ground.of(image), np.bincount(numbers.reshape(-1))
     columns: dict[str, Array] = {"label": label, "pixels": counts[label]}
     if ground.known:
-        everywhere = tuple(slice(0, n) for n in numbers.shape)
-        columns[ground.name] = ground.sums(everywhere, numbers, len(counts))[label]
+        columns[ground.name] = ground.sums(everything(numbers.shape), numbers, len(counts))[label]
     unit = None if image.spacing is None or image.place is None else image.place.unit
     columns["unit"] = np.full(len(label), unit or "pixel", object)
     columns.update({name: np.asarray(values) for name, values in found.items()})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -80,6 +79,6 @@ def compact(numbers: Array, kept: Array) -> Array:
     found, first = np.unique(flat, return_index=True)
     chosen = (found > 0) & kept[found]
     order = found[chosen][np.argsort(first[chosen])]
-    new = np.zeros(math.floor(found.max(initial=0)) + 1, np.uint32)
+    new = np.zeros(int(found.max(initial=0)) + 1, np.uint32)
     new[order] = np.arange(1, len(order) + 1)
     return new[numbers]

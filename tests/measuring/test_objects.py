@@ -121,6 +121,8 @@ def test_of_a_segmentation():
     assert cells.name == "class 2"
     assert (cells.table()["intensity_mean"] > 140).all()
     assert len(found.objects(2, split=False)) == 1
+    np.testing.assert_array_equal(found.objects("class 2").labels, cells.labels)
+    assert found.objects([1, "class 2"]).name == "class 1, class 2"
     with pytest.raises(ParameterError, match="label=3"):
         found.objects(3)
 

@@ -15,6 +15,7 @@ import numpy as np
 from gmmseg.errors import InputError, OutputError, one_line
 from gmmseg.extras import require
 from gmmseg.image.windows import Window
+from gmmseg.io.classes import default_names
 from gmmseg.io.contents import assembled
 from gmmseg.io.dicom.dicom_file import DicomFile, open_file, quiet, text_of
 from gmmseg.io.dicom.frame_pixels import decoded
@@ -122,7 +123,7 @@ def _segmentation(series: Series, values: np.ndarray, contents: Contents) -> Any
     soft = contents.kind == "soft"
     count = len(contents.names) if soft else max(1, len(contents.names), int(values.max(initial=0)))
     labelmap = not soft and (contents.options.get("segmentation") == "labelmap" or count > _MOST_BITMAPS)
-    names = [*contents.names, *(f"class {number}" for number in range(len(contents.names) + 1, count + 1))]
+    names = list(default_names(count, contents.names))
     kind = "FRACTIONAL" if soft else "LABELMAP" if labelmap else "BINARY"
     sources = [_completed(open_file(path, Reading()).header) for path in series.paths]
     # Several frames of one file are segmented in the order of their places, and written in that of the file.
@@ -280,7 +281,7 @@ def class_names(file: DicomFile) -> tuple[str, ...] | None:
     """Return the labels of segments, number 1 first."""
     found = {int(item.SegmentNumber): text_of(item, "SegmentLabel") for item in file.header.SegmentSequence}
     largest = max(found, default=0)
-    return tuple(found.get(n) or f"class {n}" for n in range(1, largest + 1)) if 0 < largest <= _MOST_NAMED else None
+    return default_names(largest, found) if 0 < largest <= _MOST_NAMED else None
 
 
 def _frames_with_segments(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 import struct
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from gmmseg.io.classes import default_names
+from gmmseg.io.nifti.gzip_stream import opened
+
 __all__ = ["colors_beside", "names_in_nifti"]
 
-_SIZES = {348: "<", 540: "<"}
+_SIZES = (348, 540)
 _COMMENT = 6  # the code of extensions that are plain text
 _MOST_BYTES = 1 << 20  # of extensions
 _LINE = re.compile(r"(\d{1,5}) (.+)")
@@ -49,17 +49,12 @@ def colors_beside(path: Path) -> np.ndarray | None:
 
 def _in_order(names: Mapping[int, str]) -> tuple[str, ...] | None:
     found = {number: name for number, name in names.items() if number}
-    return tuple(found.get(number, f"class {number}") for number in range(1, max(found) + 1)) if found else None
+    return default_names(max(found), found) if found else None
 
 
 def _comments(path: Path) -> list[str]:
     """Return the texts among the extensions of a header, in either order of bytes."""
-    with ExitStack() as stack:
-        file: Any = stack.enter_context(open(path, "rb"))
-        if file.read(2) == b"\x1f\x8b":
-            file.seek(0)
-            file = stack.enter_context(gzip.GzipFile(fileobj=file))
-        file.seek(0)
+    with opened(path) as file:
         start = file.read(4)
         order = "<" if struct.unpack("<i", start)[0] in _SIZES else ">"
         length = struct.unpack(order + "i", start)[0]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import logging
 import math
 import warnings
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.io.damage import explained
 from gmmseg.io.nifti.extensions import colors_beside, names_in_nifti
+from gmmseg.io.nifti.gzip_stream import opened
 from gmmseg.io.nifti.stored import StoredVolume, VolumeSource
 from gmmseg.io.nifti.write import NiftiPlace, write
 from gmmseg.io.request import Reading, chosen, require_axis, require_bytes, require_room
@@ -259,12 +259,7 @@ def _read_header(path: Path) -> tuple[Any, list[str]]:
     from nibabel.nifti2 import Nifti2Header, Nifti2PairHeader
 
     kinds = {b"n+1": Nifti1Header, b"ni1": Nifti1PairHeader, b"n+2": Nifti2Header, b"ni2": Nifti2PairHeader}
-    with ExitStack() as stack:
-        file: Any = stack.enter_context(open(path, "rb"))
-        if file.read(2) == b"\x1f\x8b":
-            file.seek(0)
-            file = stack.enter_context(gzip.GzipFile(fileobj=file))
-        file.seek(0)
+    with opened(path) as file:
         start = file.read(348)
         kind = kinds.get(start[4:7]) or kinds[start[344:347]]
         start += file.read(kind.sizeof_hdr - len(start))

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["GzipStream"]
+__all__ = ["GzipStream", "opened"]
 
 _READ = 1 << 18  # compressed bytes at a time
 _PART = 1 << 24  # decompressed bytes at a time, which are held beside those that are there already
 _FARTHEST = 1 << 24  # bytes behind the numbers that are decompressed for the sake of the checksum
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a file to be read from its start, decompressed where it is a gzip file, whatever it is called."""
+    with contextlib.ExitStack() as stack:
+        file: Any = stack.enter_context(open(path, "rb"))
+        if file.read(2) == b"\x1f\x8b":
+            file.seek(0)
+            file = stack.enter_context(gzip.GzipFile(fileobj=file))
+        file.seek(0)
+        yield file
 
 
 @dataclass

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gmmseg.errors import InputError
-from gmmseg.io.classes import CLASS_NAMES, names_of_json
+from gmmseg.io.classes import CLASS_NAMES, default_names, names_of_json
 from gmmseg.io.request import Reading
 from gmmseg.io.tiff.soundness import opened_tiff
 
@@ -36,7 +36,7 @@ def names_in_tiff(path: Path) -> tuple[str, ...] | None:
             raise InputError(f"{path}: its class names are no list of texts; write it again") from None
     # GDAL escapes names twice.
     found = {int(number): html.unescape(html.unescape(name)).strip() for number, name in _ITEM.findall(items)}
-    return tuple(found.get(number, f"class {number}") for number in range(1, max(found) + 1)) if found else None
+    return default_names(max(found), found) if found else None
 
 
 def colors_in_tiff(path: Path) -> np.ndarray | None:
