@@ -10,7 +10,7 @@ import click
 
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.records import print_json
-from gmmseg.cli.shared import memory_option, reading_options, reading_parameters
+from gmmseg.cli.shared import memory_option, reading_parameters, require_images, taking_options
 from gmmseg.cli.table import columns_text
 from gmmseg.cli.types import FILE, Command, Names, Option
 
@@ -25,7 +25,7 @@ _output = partial(click.option, cls=Option, section="Output")
 @click.argument("images", metavar="[IMAGE...]", nargs=-1, type=FILE)
 @_classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels.")
 @_classes("--soft", type=FILE, help="Probabilities of the classes (of segment --soft): their sums are listed too.")
-@reading_options
+@taking_options
 @memory_option
 @_output("-o", "--output", type=FILE, help="Table: .csv, .json or .parquet.  [default: none, the table is printed]")
 @_output("--overwrite", is_flag=True, help="Replace a file that exists.")
@@ -60,6 +60,7 @@ def command(
     from gmmseg.measuring.labelled import read_labelled
     from gmmseg.measuring.table import check_table
 
+    require_images(context, bool(images))
     if output is not None:
         check_table(output, overwrite=options["overwrite"])
     with collected_warnings(lambda: None):

@@ -11,7 +11,7 @@ import click
 from gmmseg.batch.outputs import require_distinct
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.records import print_json
-from gmmseg.cli.shared import reading_options, reading_parameters
+from gmmseg.cli.shared import reading_parameters, require_images, taking_options
 from gmmseg.cli.types import FILE, Command, MinSize, Option
 from gmmseg.errors import ParameterError
 from gmmseg.io.parts import name_of
@@ -34,7 +34,7 @@ _output = partial(click.option, cls=Option, section="Output")
     "is (20um2, 2.5ha, 1ml).  [default: a tenth of the typical object]",
 )
 @_objects("--fill-holes", is_flag=True, show_default=False, help="Holes in objects belong to them.")
-@reading_options
+@taking_options
 @_output("-o", "--output", type=FILE, help="Label image of the objects.  [default: NAME_objects.tif]")
 @_output("--table", type=FILE, help="A row an object: .csv, .json or .parquet.")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
@@ -66,6 +66,7 @@ def command(
     from gmmseg.measuring.labelled import read_labelled
     from gmmseg.measuring.table import check_table
 
+    require_images(context, image is not None)
     target = options["output"] or Path(f"{name_of(labels).removesuffix('_labels')}_objects.tif")
     written = {"labels": target} | ({} if options["table"] is None else {"table": options["table"]})
     require_distinct([(labels, written)], [labels] if image is None else [labels, image])

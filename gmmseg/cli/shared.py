@@ -47,8 +47,10 @@ __all__ = [
     "reading_options",
     "reading_parameters",
     "remote_option",
+    "require_images",
     "running",
     "saving_parameters",
+    "taking_options",
 ]
 
 pixels = partial(click.option, cls=Option, section="Pixels", show_default=True)
@@ -58,6 +60,10 @@ running = partial(click.option, cls=Option, section="Running")
 
 class FittingOption(Option):
     """An option that is a parameter of `gmmseg.segment`, of the same name: `fitting_parameters` passes it on."""
+
+
+class TakingOption(Option):
+    """An option that says how what is in the file of an image is taken."""
 
 
 _fitting = partial(click.option, cls=FittingOption, section="Classes", show_default=True)
@@ -118,7 +124,7 @@ _FITTING = (
     _fitting("--class-names", type=Names(), help="Names of the classes, in the order of their labels."),
     _fitting("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result."),
 )
-_READING = (
+_MASKING = (
     pixels(
         "--mask",
         type=SOURCE,
@@ -135,20 +141,23 @@ _READING = (
         type=Nodata(),
         help="What stands for no data where the file does not declare it: 0, or one number a channel (0,none,-9999).",
     ),
-    pixels(
+)
+_taking = partial(click.option, cls=TakingOption, section="Pixels", show_default=True)
+_TAKING = (
+    _taking(
         "--channel-axis",
         metavar="INT|none",
         type=ChannelAxis(),
         default="auto",
         help="Axis of the channels in .npy, .npz and TIFF files (0 first, -1 last), or none for a volume.",
     ),
-    pixels(
+    _taking(
         "--axes",
         type=Axes(),
         help="Axes in .npy, .npz and TIFF files that do not say them, as in TYX or TZCYX: time, planes, channels (S: "
         "red, green and blue), rows, columns. Frames have one model in common and are labelled one by one.",
     ),
-    pixels(
+    _taking(
         "--channels",
         "--bands",
         "channels",
@@ -156,19 +165,19 @@ _READING = (
         help="Which channels, in which order: numbers from 1, ranges of them, or names in the file, as in 4,3,2, "
         "1-7,20-30, DAPI or nir,red.  [default: all; of a satellite scene the bands of the surface]",
     ),
-    pixels(
+    _taking(
         "--resolution",
         metavar="METRES",
         type=Positive(),
         help="Pixels that all bands of a satellite scene are brought to.  [default: those of its finest band]",
     ),
-    pixels(
+    _taking(
         "--magnitude",
         is_flag=True,
         show_default=False,
         help="Take complex numbers of a raster, as of radar, by their magnitude.",
     ),
-    pixels("--max-pixels", type=WholeNumber(1), default=MAX_PIXELS, help="Refuse larger images before decoding them."),
+    _taking("--max-pixels", type=WholeNumber(1), default=MAX_PIXELS, help="Refuse larger images before decoding them."),
 )
 
 
@@ -230,7 +239,20 @@ def fitting_options(function: Any) -> Any:
 
 def reading_options(function: Any) -> Any:
     """Add the options that say how images are read."""
-    return _with(_READING, function)
+    return _with((*_MASKING, *_TAKING), function)
+
+
+def taking_options(function: Any) -> Any:
+    """Add those of them that say how what is in a file is taken, not which of its pixels are used."""
+    return _with(_TAKING, function)
+
+
+def require_images(context: click.Context, given: bool) -> None:
+    """Refuse `taking_options` where there is no image that they could be of."""
+    for each in context.command.params:
+        said = context.get_parameter_source(str(each.name)) is ParameterSource.COMMANDLINE
+        if isinstance(each, TakingOption) and said and not given:
+            raise click.UsageError(f"{each.opts[0]} is of IMAGE, which is not given; add it, or leave the option out")
 
 
 def fitting_parameters(context: click.Context) -> dict[str, Any]:

@@ -53,7 +53,8 @@ def open_labels(path: str | os.PathLike[str], reading: Reading | None = None) ->
     if header is None or header.shape != labels.shape:
         return whole
     valid = header.valid if header.in_memory else None
-    return replace(whole, valid=valid, spacing=header.spacing, metadata=header.metadata, place=header.place)
+    known = {name: getattr(header, name) for name in ("spacing", "metadata", "place", "time")}
+    return replace(whole, valid=valid, **known)
 
 
 def label_windows(image: Image) -> Iterator[tuple[Window, np.ndarray]]:

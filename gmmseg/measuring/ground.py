@@ -72,11 +72,11 @@ class Ground:
                 cells, sides = found
                 return cls("area_ha", 1e-4, image.shape, cells, sides)
         metres = None if place is None else place.metres
-        if spacing is None or metres is None or place is None or image.ndim == 1:
+        if spacing is None or metres is None or place is None or len(spacing) == 1:
             return cls("pixels", 1.0, image.shape)
         area, per_area, volume, per_volume = _units(str(place.unit), scan=place.affine3d is not None)
         size = math.prod(step * metres for step in spacing)
-        if image.ndim == 2:
+        if len(spacing) == 2:
             return cls(f"area_{area}", size * per_area, image.shape)
         return cls(f"volume_{volume}", size * per_volume, image.shape)
 

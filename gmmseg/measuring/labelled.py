@@ -10,9 +10,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gmmseg import io
-from gmmseg.errors import InputError, ParameterError
+from gmmseg.errors import InputError
 from gmmseg.image import Image
-from gmmseg.io.formats import identify
+from gmmseg.io.label_maps import label_windows, open_labels
 
 __all__ = ["read_labelled"]
 
@@ -42,9 +42,8 @@ def read_labelled(path: Path, images: Sequence[Path] = (), **reading: Any) -> tu
     InputError
         A file cannot be read, or the images have another shape or place than the labels.
     """
-    labels = io.read_labels(path)
-    bare = Image.from_array(labels, channel_axis=None, name=str(path))
-    known = _place_of(path, bare)
+    known = open_labels(path)
+    ((_, labels),) = label_windows(known)
     if not images:
         return labels, known
     image = io.read(list(images), **reading)
@@ -58,17 +57,6 @@ def read_labelled(path: Path, images: Sequence[Path] = (), **reading: Any) -> tu
     if image.spacing is None and known.spacing is not None:
         image = replace(image, spacing=known.spacing, place=image.place or known.place)
     return labels, image
-
-
-def _place_of(path: Path, bare: Image) -> Image:
-    """The labels as an image, with the place of their file."""
-    try:
-        opened = io.read(path, memory=0)
-    except (InputError, ParameterError):  # no image, though labels can be read of it
-        return replace(bare, place=identify(path).place(path))
-    if opened.shape != bare.shape:
-        return bare
-    return replace(bare, spacing=opened.spacing, place=opened.place)
 
 
 def _elsewhere(one: Image, two: Image) -> bool:

@@ -106,7 +106,7 @@ def find_objects(
     Raises
     ------
     ParameterError
-        The mask has another shape than the image, or the size is not usable.
+        The mask has another shape than the image, the image is a time-lapse, or the size is not usable.
 
     Examples
     --------
@@ -120,6 +120,10 @@ def find_objects(
     if inside.shape != image.shape:
         raise ParameterError(
             f"mask has shape {inside.shape}, but {image.name} has shape {image.shape}; give one value a pixel"
+        )
+    if image.time:
+        raise ParameterError(
+            f"{image.name} has {image.shape[0]} frames; objects are of a picture or a volume, so give one frame"
         )
     least = None if min_size is None else least_pixels(min_size, image)
     from scipy.ndimage import binary_fill_holes

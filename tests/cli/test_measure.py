@@ -51,6 +51,7 @@ def test_hectares_and_millilitres_come_from_the_files(run):
 def test_what_does_not_fit_is_one_line(refuse, labels):
     np.save("y.npy", np.zeros((4, 4)))
     assert "x_labels.png has shape (6, 10)" in refuse("measure", "x_labels.png", "y.npy", code=1)
+    assert "--channels is of IMAGE" in refuse("measure", "x_labels.png", "--channels", "1", code=2)
     assert "tables are written to" in refuse("measure", "x_labels.png", "-o", "t.xls", code=1)
 
 

@@ -1,5 +1,6 @@
 """Label maps and what they are of."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 import gmmseg
 from gmmseg import Image, io
-from gmmseg.errors import InputError
+from gmmseg.errors import InputError, ParameterError
 from gmmseg.image.place import Place
 from gmmseg.measuring.labelled import read_labelled
 
@@ -59,3 +60,15 @@ def test_other_shapes_and_places_are_refused(labels):
         nibabel.Nifti1Image(np.ones((4, 5, 6), np.uint8), affine).to_filename(name)
     with pytest.raises(InputError, match=r"a.nii lies elsewhere than b.nii"):
         read_labelled(Path("a.nii"), [Path("b.nii")])
+
+
+def test_time_is_no_depth(labels):
+    frames = np.stack([labels, labels, 2 - labels])
+    image = Image.from_array(frames, axes="TYX")
+    io.write_labels("t.ome.tif", frames, image=dataclasses.replace(image, spacing=(0.5, 0.25), place=Place(unit="um")))
+    found, where = read_labelled(Path("t.ome.tif"))
+    assert where.time
+    table = gmmseg.measuring.class_table(found, where, channels=False)
+    np.testing.assert_allclose(table["area_um2"], table["pixels"] * 0.125)
+    with pytest.raises(ParameterError, match="t.ome.tif has 3 frames"):
+        gmmseg.measuring.find_objects(found == 1, where)
