@@ -14,6 +14,7 @@ from gmmseg.batch.manifest import Manifest
 from gmmseg.errors import GmmsegError, InputError
 from gmmseg.export.dataset import LabelMap
 from gmmseg.io.formats import identify
+from gmmseg.io.parts import stem_of
 
 __all__ = ["done_maps", "find_label_maps"]
 
@@ -99,8 +100,7 @@ def _is_called(path: Path) -> bool:
 
 def _name(path: Path) -> str:
     """Return the name of what a label map is of: "scene" for scene_labels.nii.gz."""
-    stem = path.name[: -len("".join(path.suffixes[-2:]))] if path.name.lower().endswith(".nii.gz") else path.stem
-    return stem.removesuffix(_ENDING)
+    return stem_of(path.name).removesuffix(_ENDING)
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
@@ -112,8 +112,9 @@ def _by_name(folder: Path) -> dict[str, Path]:
         for file in sorted(files):
             path = Path(parent, file)
             if not file.startswith(".") and not _is_called(path) and _is_picture(path):
-                places.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
-                names.setdefault(path.stem, []).append(path)
+                stem = stem_of(path.name)
+                places.setdefault(path.relative_to(folder).with_name(stem).as_posix(), path)
+                names.setdefault(stem, []).append(path)
     alone = {name: paths[0] for name, paths in names.items() if len(paths) == 1}
     return alone | places
 
@@ -121,7 +122,7 @@ def _by_name(folder: Path) -> dict[str, Path]:
 def _beside(labels: Path) -> Path | None:
     name = _name(labels)
     for path in sorted(labels.parent.glob(f"{glob.escape(name)}.*")):
-        if path != labels and path.stem == name and _is_picture(path):
+        if path != labels and stem_of(path.name) == name and _is_picture(path):
             return path
     return None
 

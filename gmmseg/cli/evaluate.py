@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from gmmseg.cli.messages import collected_warnings
 from gmmseg.cli.records import print_json
@@ -101,8 +102,17 @@ def _check_options(truths: tuple[Path, ...], points: list[Path], options: dict[s
     if len(truths) > 1 and (points or (given and given != ["--as-numbered"])):
         what = f"points in {points[0]}" if points else next(each for each in given if each != "--as-numbered")
         raise click.UsageError(f"{what} is compared one at a time, but {len(truths)} truths are given; give one")
-    if options["change_map"] is not None and len(given) > 1:
-        raise click.UsageError(f"--change-map and {given[0]} do not go together; leave one of them out")
+    if options["background"] is not None:
+        given.append("--background" if options["background"] else "--no-background")
+    if len(given) > 1:
+        for alone in ("--change-map", "--instances"):
+            other = next(each for each in given if each != alone)
+            if alone in given:
+                raise click.UsageError(f"{alone} and {other} do not go together; leave one of them out")
+    confidence = click.get_current_context().get_parameter_source("confidence") is ParameterSource.COMMANDLINE
+    if not points and (options["class_names"] or confidence):
+        option = "--class-names" if options["class_names"] else "--confidence"
+        raise click.UsageError(f"{option} is for truths that are points, but {truths[0]} is a label map; leave it out")
 
 
 def _by_maps(

@@ -14,6 +14,7 @@ from gmmseg.cli.progress import Count
 from gmmseg.cli.records import print_json
 from gmmseg.cli.types import FILE, SOURCE, Amount, Bytes, Command, Names, Option, WholeNumber
 from gmmseg.export.kinds import DATASETS, FORMATS, NAMED_AS_LABELS, PLACED, SIMPLIFIED, Kind
+from gmmseg.io.parts import name_of
 from gmmseg.io.request import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -123,9 +124,13 @@ def command(
     _check_options(to, options, class_names, model)
     several = to == "voc" or len(sources) > 1 or _are_many(sources[0]) or (image is not None and image.is_dir())
     if not several:
-        stem = (image or sources[0]).stem.removesuffix("_labels") if to not in NAMED_AS_LABELS else sources[0].stem
+        stem = name_of(sources[0] if to in NAMED_AS_LABELS else image or sources[0])
+        stem = stem if to in NAMED_AS_LABELS else stem.removesuffix("_labels")
         target = options["output"] or Path(f"{stem}{_ending(to)}")
-        _check_inputs(target, [*sources, image, model])
+        from gmmseg.export.files import companions
+
+        for written in (target, *companions(target, to)):
+            _check_inputs(written, [*sources, image, model])
     else:
         target = options["output"] or Path(DATASETS.get(to, to))
     from gmmseg.export import Choice, Export, Finding

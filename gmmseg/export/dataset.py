@@ -203,6 +203,7 @@ def write_dataset(
             else:
                 _write_each(folder, path, work, _format(to), options)
             work.require_classes()
+            _require_apart(folder, path, maps)
     return Written(len(maps), work.n_instances, tuple(name for _, name in categories.items))
 
 
@@ -249,6 +250,15 @@ def _check_maps(maps: Sequence[LabelMap], to: str) -> None:
         names[each.name] = each.labels
         if to in WITH_PICTURES and each.picture is None:
             raise InputError(f"{to} needs the pictures, and {each.labels} has none beside it; give --image FOLDER")
+
+
+def _require_apart(folder: Path, target: Path, maps: Sequence[LabelMap]) -> None:
+    """Refuse a data set, written to a temporary folder, of which a file would replace what it was made of."""
+    read = {os.path.realpath(file) for each in maps for file in (each.labels, each.picture) if file is not None}
+    for file in folder.rglob("*"):
+        place = target / file.relative_to(folder)
+        if os.path.realpath(place) in read:
+            raise OutputError(f"{place} would be written over, and is an input; choose another folder")
 
 
 @dataclass(eq=False)

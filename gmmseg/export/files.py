@@ -27,7 +27,7 @@ from gmmseg.io.atomic import atomic_file, check_place
 from gmmseg.io.palette import palette
 from gmmseg.io.picture.png import write_png
 
-__all__ = ["Export", "check_export", "write_export", "write_json", "yolo_names"]
+__all__ = ["Export", "check_export", "companions", "write_export", "write_json", "yolo_names"]
 
 # A file, and what writes its content.
 _Files = dict[Path, Callable[[BinaryIO], Any]]
@@ -78,7 +78,7 @@ def check_export(path: Path, to: Format, *, overwrite: bool = False) -> None:
     usable = (usual, ".json") if to in ("geojson", "qupath") else (usual,)
     if path.suffix.lower() not in usable:
         raise OutputError(f"{path}: {to} is written to {' or '.join(usable)} files; give it a name that ends so")
-    for each in [path, *_companions(path, to)]:
+    for each in [path, *companions(path, to)]:
         check_place(each, overwrite=overwrite)
     return None
 
@@ -132,7 +132,7 @@ def write_export(
     return list(files)
 
 
-def _companions(path: Path, to: Format) -> list[Path]:
+def companions(path: Path, to: str) -> list[Path]:
     """Return the files that are written beside a main one."""
     suffix = {"coco-panoptic": ".png", "yolo": ".yaml"}.get(to)
     return [] if suffix is None else [path.with_suffix(suffix)]
@@ -149,13 +149,13 @@ def _coco(path: Path, instances: Instances, options: Export) -> _Files:
 
 
 def _panoptic(path: Path, instances: Instances, options: Export) -> _Files:
-    (picture,) = _companions(path, "coco-panoptic")
+    (picture,) = companions(path, "coco-panoptic")
     data, pixels = to_panoptic(instances, file_name=_image_name(path, options), segments_file=picture.name)
     return {path: partial(write_json, data=data), picture: partial(write_png, pixels=pixels)}
 
 
 def _yolo(path: Path, instances: Instances, options: Export) -> _Files:
-    (names,) = _companions(path, "yolo")
+    (names,) = companions(path, "yolo")
     text = yolo_names([instances.names[number - 1] for number in instances.classes])
     return {
         path: lambda file: file.writelines(f"{line}\n".encode() for line in to_yolo(instances)),

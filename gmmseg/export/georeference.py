@@ -11,7 +11,7 @@ from gmmseg.errors import GmmsegError, InputError
 from gmmseg.image import Image
 from gmmseg.image.areas import pixel_areas
 from gmmseg.image.place import Place
-from gmmseg.io.formats import GDAL, identify
+from gmmseg.io.formats import identify
 from gmmseg.io.reading import read_with
 from gmmseg.io.request import Reading
 
@@ -49,7 +49,7 @@ def place_in(path: Path) -> Place | None:
 
 def image_in(path: Path) -> Image | None:
     """Return a label map as an image, for what is known of it beside its numbers; None of formats that say nothing."""
-    if not path.name.lower().endswith((".nii", ".nii.gz", ".tif", ".tiff", ".dcm")) and identify(path) is not GDAL:
+    if identify(path).planar:
         return None
     with suppress(GmmsegError):  # it is a label map, whether it can be taken for an image or not
         return read_with(path, Reading(memory=0, indices=True))

@@ -123,6 +123,12 @@ def class_numbers(wanted: Any, names: Names, *, where: str, parameter: str = "la
     return tuple(dict.fromkeys(found))
 
 
+def _typed(wanted: Any) -> str:
+    """Return classes as a command line has them: 3,4."""
+    several = not isinstance(wanted, str) and isinstance(wanted, Iterable)
+    return ",".join(map(str, wanted)) if several else str(wanted)
+
+
 def _number(wanted: Any, names: Names, where: str, parameter: str) -> int:
     called = [number for number, name in names.items() if name == wanted]
     if len(called) > 1:
@@ -207,9 +213,9 @@ def regroup(
         members = class_numbers(group, names, where=where, parameter="merge")
         twice = [number for number in members if number in grouped]
         if twice:
-            raise ParameterError(f"merge={merge!r} has class {twice[0]} in two groups; name each class once")
+            raise ParameterError(f"merge={_typed(group)} has class {twice[0]} in two groups; name each class once")
         if len(members) < 2:
-            raise ParameterError(f"merge={merge!r} has a group of one class; give two or more, as in (3, 4)")
+            raise ParameterError(f"merge={_typed(group)} has a group of one class; give two or more, as in 3,4")
         grouped |= {*members}
         into |= dict.fromkeys(members, min(members))
         new_names[min(members)] = names[members[0]]
@@ -222,11 +228,11 @@ def regroup(
         if number in dropped:
             raise ParameterError(f"class {number} of {where} is both renamed and dropped; leave it out of one of them")
         if not (isinstance(new, str) and new.strip()):
-            raise ParameterError(f"rename={dict(rename or {})!r} gives class {number} no name; give one, as in 1=water")
+            raise ParameterError(f"rename={old}={new!r} gives class {number} no name; give one, as in 1=water")
         new_names[into[number]] = new.strip()
     stay = sorted({into[number] for number in names} - {*dropped})
     if not stay:
-        raise ParameterError(f"drop={drop!r} leaves no class of {where}; keep at least one")
+        raise ParameterError(f"drop={_typed(drop)} leaves no class of {where}; keep at least one")
     _require_distinct({number: new_names[number] for number in stay}, where)
     gone = sorted(set(names) - set(stay))
     moved = {number: number - (0 if keep_numbers else sum(each < number for each in gone)) for number in stay}

@@ -1,6 +1,7 @@
 """gmmseg evaluate."""
 
 import json
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -160,3 +161,25 @@ def test_refusals(refuse, folder, scenes, arguments, words, code):
     (folder / "nodata.csv").write_text(table([(0, 0, 1)]))
     Pillow.fromarray(np.ones((40, 60), np.uint8)).save("photo_labels.png")
     assert words in refuse("evaluate", *arguments.split(), code=code)
+
+
+def test_places_of_every_format_count(run, refuse):
+    labels = np.ones((4, 5, 6), np.uint8)
+    labels[2:] = 2
+    for name, origin in (("a", 0), ("b", 500)):
+        header = (
+            f"NRRD0004\ntype: uint8\ndimension: 3\nspace: left-posterior-superior\nsizes: 6 5 4\nencoding: raw\n"
+            f"space directions: (2,0,0) (0,3,0) (0,0,4)\nspace origin: ({origin},0,0)\n\n"
+        )
+        Path(f"{name}.nrrd").write_bytes(header.encode() + labels.tobytes())
+    assert "lie at different places" in refuse("evaluate", "a.nrrd", "b.nrrd", code=2)
+    assert json.loads(run("evaluate", "a.nrrd", "a.nrrd", "--surfaces", "--json").out)["unit"] == "mm"
+
+
+def test_options_that_would_do_nothing_are_refused(refuse):
+    np.save("a.npy", np.ones((4, 5), np.uint8))
+    for options in (("--instances", "--surfaces"), ("--instances", "--background"), ("--class-names", "a")):
+        assert options[0] in refuse("evaluate", "a.npy", "a.npy", *options, code=2)
+    assert "--confidence is for truths that are points" in refuse(
+        "evaluate", "a.npy", "a.npy", "--confidence", ".9", code=2
+    )

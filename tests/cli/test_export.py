@@ -1,14 +1,17 @@
 """gmmseg export: a label map in, files for other programs out."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pyogrio
 import pytest
 import rasterio
+import tifffile
 from PIL import Image as Pillow
 from pycocotools import mask as reference
 
+import gmmseg
 from gmmseg.export.kinds import FORMATS, NAMED_AS_LABELS
 
 
@@ -234,3 +237,26 @@ def test_names_given_to_segment_are_known_to_export(run, folder, name):
     for labels, names in ((name, ["sea", "land"]), (f"b{name[1:]}", ["water", "land"])):
         record = json.loads(run("export", labels, "--to", "coco", "--json", "--overwrite").out)
         assert record["classes"] == names
+
+
+def test_no_export_replaces_what_it_was_made_of(run, refuse):
+    Path("d").mkdir()
+    labels = np.repeat(np.uint8([[1, 2]]), 6, axis=0).repeat(4, axis=1)
+    for name in ("a", "b"):
+        gmmseg.io.write_labels(f"d/{name}_labels.png", labels)
+        gmmseg.io.write_rgb(f"d/{name}.png", np.zeros((6, 8, 3), np.uint8))
+    before = {path: path.read_bytes() for path in Path("d").iterdir()}
+    maps = ("export", "d/a_labels.png", "d/b_labels.png")
+    assert "is an input; choose another folder" in refuse(*maps, "--to", "png", "-o", "d", "--overwrite", code=1)
+    one = ("export", "d/a_labels.png", "--to", "coco-panoptic", "--overwrite")
+    assert "is an input" in refuse(*one, "--image", "d/a.png", "-o", "d/a.json", code=2)
+    assert "is an input" in refuse(*one, "-o", "d/a_labels.json", code=2)
+    assert {path: path.read_bytes() for path in Path("d").iterdir()} == before
+
+
+def test_names_of_two_suffixes_are_cut_whole(run):
+    labels = np.repeat(np.uint8([[1, 2]]), 6, axis=0).repeat(4, axis=1)
+    gmmseg.io.write_labels("cell_labels.ome.tif", labels)
+    tifffile.imwrite("cell.ome.tif", np.zeros((6, 8), np.uint8))
+    assert run("export", "cell_labels.ome.tif", "--to", "geojson").out.startswith("wrote cell.geojson")
+    assert run("export", ".", "--to", "yolo", "-o", "set").code == 0

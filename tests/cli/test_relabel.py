@@ -62,3 +62,10 @@ def test_models(run, folder):
 )
 def test_one_line_and_nothing_written(refuse, land, arguments, code, text):
     assert text in refuse("relabel", "land.png", *arguments.split(), code=code)
+
+
+def test_messages_have_classes_as_they_were_typed(refuse):
+    gmmseg.io.write_labels("abc.png", np.uint8([[1, 2, 3]]))
+    assert "--merge 1 has a group of one class" in refuse("relabel", "abc.png", "--merge", "1", code=2)
+    assert "--merge 2,1 has class 1 in two" in refuse("relabel", "abc.png", "--merge", "1,3", "--merge", "2,1", code=2)
+    assert "--drop 1,2,3 leaves no class" in refuse("relabel", "abc.png", "--drop", "1,2,3", code=2)
