@@ -24,7 +24,7 @@ from gmmseg.image.pixels import ENOUGH, Taken, places_alike, sample_and_take, ta
 if TYPE_CHECKING:
     from gmmseg.spatial.guidance import Guidance
 
-__all__ = ["Sample", "SampleRequest", "join_samples", "take_sample"]
+__all__ = ["Sample", "SampleRequest", "area_of", "join_samples", "take_sample"]
 
 Array = NDArray[Any]
 
@@ -92,8 +92,6 @@ class SampleRequest:
     alike : int
         About how many pixels at places that are the same in images of any size.
     threads : int
-    by_area : bool
-        Whether the area of valid pixels is asked for.
     """
 
     recipe: Recipe
@@ -103,7 +101,6 @@ class SampleRequest:
     patches: int = 0
     alike: int = 0
     threads: int = 1
-    by_area: bool = False
 
 
 def take_sample(
@@ -120,9 +117,6 @@ def take_sample(
     longest side at weight 1, and in inverse proportion to the weight: under a free covariance the scale of a feature
     changes nothing, only what is known less exactly weighs less.
     """
-    if request.by_area:
-        area = _area(image)
-        return replace(take_sample(image, replace(request, by_area=False), rng, guidance), area=area)
     recipe = request.recipe
     if request.count is None and not image.in_memory:
         raise ParameterError(f"{image.name} does not fit into the memory allowed; give a number of pixels as sample")
@@ -154,8 +148,8 @@ def take_sample(
     return Sample(planes, None, prior, classes, variation, around, noise)
 
 
-def _area(image: Image) -> float:
-    """Area of the valid pixels, as pixels that are spread evenly tell it."""
+def area_of(image: Image) -> float:
+    """Return the area of the valid pixels, as pixels that are spread evenly tell it."""
     (taken,) = take_each(image, [places_alike(image.shape, _PLACES)])
     share = 1.0 if taken.valid is None else float(taken.valid.mean())
     return image.n_pixels * share * math.prod(image.spacing or (1.0,)) * ground_share(image)

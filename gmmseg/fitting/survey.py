@@ -16,7 +16,7 @@ from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.features.scaling import location_and_scale
 from gmmseg.fitting.above_noise import learned
-from gmmseg.fitting.sampling import Sample, SampleRequest, join_samples, take_sample
+from gmmseg.fitting.sampling import Sample, SampleRequest, area_of, join_samples, take_sample
 from gmmseg.fitting.scene import Scene
 from gmmseg.image import Image
 
@@ -180,10 +180,11 @@ def survey(
             patches=n_images * request.patches,
             alike=-(-request.alike // n_images),
             threads=request.threads,
-            by_area=request.by_area,
         )
         guidance = None if guide is None else guide(image)
         found = take_sample(image, asked, rng, guidance)
+        if request.by_area:
+            found = replace(found, area=area_of(image))
         if found.planes.shape[1] == 0:
             empty.append((image.name, found))
             continue

@@ -237,7 +237,7 @@ class Image:
         >>> scene.select("nir,red,2").channel_names
         ('nir', 'red', 'green')
         """
-        names = self._names()
+        names = self.known_names
         chosen = positions(channels, self.n_channels, names, image=self.name)
         if chosen == tuple(range(self.n_channels)):
             return self
@@ -285,7 +285,9 @@ class Image:
             )
         return self if found == tuple(range(len(own))) else self.select([c + 1 for c in found])
 
-    def _names(self) -> tuple[str, ...]:
+    @property
+    def known_names(self) -> tuple[str, ...]:
+        """Names of the channels, those of colour too; empty where unknown."""
         return self.channel_names or (("red", "green", "blue") if self.color else ())
 
     def take(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

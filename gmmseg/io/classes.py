@@ -116,8 +116,7 @@ def class_numbers(wanted: Any, names: Names, *, where: str, parameter: str = "la
     >>> class_numbers(["water", 3], {1: "water", 2: "forest", 3: "class 3"}, where="a.png")
     (1, 3)
     """
-    several = not isinstance(wanted, str) and isinstance(wanted, Iterable)
-    found = [_number(each, names, where, parameter) for each in (wanted if several else (wanted,))]
+    found = [_number(each, names, where, parameter) for each in ((wanted,) if _is_one(wanted) else wanted)]
     if not found:
         raise ParameterError(f"{parameter}={wanted!r} names no class; give one of {listed(names)}")
     return tuple(dict.fromkeys(found))
@@ -125,8 +124,7 @@ def class_numbers(wanted: Any, names: Names, *, where: str, parameter: str = "la
 
 def _typed(wanted: Any) -> str:
     """Return classes as a command line has them: 3,4."""
-    several = not isinstance(wanted, str) and isinstance(wanted, Iterable)
-    return ",".join(map(str, wanted)) if several else str(wanted)
+    return str(wanted) if _is_one(wanted) else ",".join(map(str, wanted))
 
 
 def _number(wanted: Any, names: Names, where: str, parameter: str) -> int:
@@ -219,6 +217,7 @@ def regroup(
         grouped |= {*members}
         into |= dict.fromkeys(members, min(members))
         new_names[min(members)] = names[members[0]]
+    drop = drop if _is_one(drop) else tuple(drop)
     dropped = class_numbers(drop, names, where=where, parameter="drop") if _given(drop) else ()
     for number in dropped:
         if number in grouped:
@@ -248,13 +247,18 @@ def regroup(
 
 def _given(classes: Any) -> bool:
     """Whether any class is named."""
-    return isinstance(classes, int | str) or len(tuple(classes)) > 0
+    return _is_one(classes) or len(tuple(classes)) > 0
 
 
 def _groups(merge: Any) -> list[Any]:
     """Return the groups to be merged, of which one may stand for itself: (3, 4)."""
     groups = list(merge)
-    return [groups] if groups and isinstance(groups[0], int | str) else groups
+    return [groups] if groups and _is_one(groups[0]) else groups
+
+
+def _is_one(wanted: Any) -> bool:
+    """Whether something names a class, and not several."""
+    return isinstance(wanted, str) or not isinstance(wanted, Iterable)
 
 
 def _renumbered(name: str, old: int, new: int) -> str:

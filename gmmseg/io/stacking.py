@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
-__all__ = ["stack"]
+__all__ = ["require_same_place", "stack"]
 
 _TOLERANCE = 0.1  # pixels by which corners of files of one grid may lie apart: headers are rounded to float32
 
@@ -215,23 +215,35 @@ def _require_same_grid(first: Image, other: Image) -> None:
         raise InputError(
             f"{movie.name} is a time-lapse, but {still.name} is not; name the axes of both, as in axes='TYX'"
         )
+    if not require_same_place(first, other):
+        _require_same_spacing(first, other)
+
+
+def require_same_place(first: Image, other: Image, *, tolerance: float = _TOLERANCE) -> bool:
+    """Refuse images of one shape whose corners lie apart by more than so many pixels, or in other systems.
+
+    Returns
+    -------
+    bool
+        False where one of them does not say where it lies.
+    """
     _require_same_crs(first, other)
     here, there = (None if image.place is None else image.place.matrix(image.ndim) for image in (first, other))
     if here is None or there is None or here.shape != there.shape:
-        _require_same_spacing(first, other)
-        return
+        return False
     import numpy as np
 
     corners = np.array(list(itertools.product(*((0, n - 1) for n in first.shape))))
     a, b = ((matrix[:, :-1] @ corners.T).T + matrix[:, -1] for matrix in (here, there))
     apart = np.linalg.norm(a - b, axis=1)
     worst = int(apart.argmax())
-    if apart[worst] > _TOLERANCE * np.linalg.norm(here[:, :-1], axis=0).min():
+    if apart[worst] > tolerance * np.linalg.norm(here[:, :-1], axis=0).min():
         pixel = tuple(map(int, corners[worst]))
         raise InputError(
             f"{other.name} lies elsewhere than {first.name}: pixel {pixel} is at {_point(b[worst])}, "
             f"not at {_point(a[worst])}; resample it to that grid"
         )
+    return True
 
 
 def _point(values: np.ndarray) -> str:

@@ -267,8 +267,8 @@ class Segmentation:
         from gmmseg.measuring import find_objects  # here, because most runs measure nothing
 
         known = self._all_names
-        name = ", ".join(known[number] for number in class_numbers(label, known, where=self.image.name))
-        mask = self.mask(label)
+        numbers = class_numbers(label, known, where=self.image.name)
+        mask, name = self.mask(numbers), ", ".join(known[number] for number in numbers)
         return find_objects(mask, self.image, split=split, min_size=min_size, fill_holes=fill_holes, name=name)
 
     def clean(self, min_size: int | str) -> Segmentation:

@@ -138,7 +138,7 @@ class _Tally:
         labels, n = self._labels[window], self._n
         self.covered += self._ground.sums(window, labels, n)
         if self._soft is not None:
-            soft = np.nan_to_num(self._soft[(slice(None), *window)], copy=False)
+            soft = np.nan_to_num(self._soft[(slice(None), *window)])
             within = self._ground.within(window) * self._ground.each
             self.soft_pixels[1 : 1 + len(soft)] += soft.reshape(len(soft), -1).sum(axis=1, dtype=np.float64)
             self.soft_covered[1 : 1 + len(soft)] += (soft * within).reshape(len(soft), -1).sum(axis=1)
@@ -190,10 +190,8 @@ class _Tally:
 
 
 def _channel_names(image: Image) -> tuple[str, ...]:
-    if image.channel_names:
-        return image.channel_names
-    if image.color:
-        return ("red", "green", "blue")
+    if image.known_names:
+        return image.known_names
     return ("intensity",) if image.n_channels == 1 else tuple(f"band {i + 1}" for i in range(image.n_channels))
 
 

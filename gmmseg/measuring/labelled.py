@@ -13,10 +13,13 @@ from gmmseg import io
 from gmmseg.errors import InputError
 from gmmseg.image import Image
 from gmmseg.io.label_maps import label_windows, open_labels
+from gmmseg.io.stacking import require_same_place
 
 __all__ = ["read_labelled"]
 
 Array = NDArray[Any]
+
+_TOLERANCE = 0.01  # pixels: labels are written at the place of their image, to the last digit
 
 
 def read_labelled(path: Path, images: Sequence[Path] = (), **reading: Any) -> tuple[Array, Image]:
@@ -52,22 +55,7 @@ def read_labelled(path: Path, images: Sequence[Path] = (), **reading: Any) -> tu
             f"{path} has shape {labels.shape}, but {image.name} has shape {image.shape}; give the image that the "
             "labels are of"
         )
-    if known.place is not None and image.place is not None and _elsewhere(known, image):
-        raise InputError(f"{path} lies elsewhere than {image.name}; give the image that the labels are of")
+    require_same_place(image, known, tolerance=_TOLERANCE)
     if image.spacing is None and known.spacing is not None:
         image = replace(image, spacing=known.spacing, place=image.place or known.place)
     return labels, image
-
-
-def _elsewhere(one: Image, two: Image) -> bool:
-    """Whether both say where they lie, and differ by more than a hundredth of a pixel."""
-    import numpy as np
-
-    assert one.place is not None
-    assert two.place is not None
-    matrices = one.place.matrix(one.ndim), two.place.matrix(two.ndim)
-    if matrices[0] is None or matrices[1] is None or matrices[0].shape != matrices[1].shape:
-        return False
-    corners = np.array([[0] * one.ndim + [1], [*one.shape, 1]]).T
-    step = np.abs(matrices[1][:, :-1]).sum(axis=1)[:, None]
-    return bool((np.abs((matrices[0] - matrices[1]) @ corners) > 0.01 * step).any())

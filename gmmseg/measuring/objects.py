@@ -207,7 +207,7 @@ def _intensities(numbers: Array, label: Array, image: Image) -> dict[str, Array]
     from scipy import ndimage
 
     pixels, columns = image.array, {}
-    names = image.channel_names or (("red", "green", "blue") if image.color else ())
+    names = image.known_names
     for channel in range(image.n_channels):
         values = pixels[..., channel].astype(np.float64)
         known = np.where(np.isfinite(values), numbers, 0)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SPECK", "split", "typical"]
+__all__ = ["SPECK", "compact", "split", "typical"]
 
 Array = NDArray[Any]
 

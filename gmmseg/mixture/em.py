@@ -152,8 +152,8 @@ def expectation_maximization(
     for _ in range(how.max_iterations):
         statistics = measure(samples, mixture, noise=uncertain, threads=how.threads)
         objective = statistics.log_likelihood + (0.0 if prior is None else prior.log_density(mixture))
-        value = objective / max(statistics.weight, np.finfo(float).tiny)
-        history = [*history, value] if comparable else [value]
+        history = history if comparable else []
+        history.append(objective / max(statistics.weight, np.finfo(float).tiny))
         gain = history[-1] - history[-2] if comparable else np.inf
         previous = mixture
         mixture = m_step(statistics, start.covariance, added, previous=previous, prior=prior, frozen=frozen)

@@ -236,7 +236,7 @@ class Mixture:
         if not len(observed):
             return self
         known = self.marginal(observed)
-        means, slopes, covariances = self._given(observed, missing)
+        means, slopes, covariances = self._given(known.factors, observed, missing)
         offsets = values[observed] - known.means
         dof = self.dof
         if dof is not None:
@@ -260,11 +260,13 @@ class Mixture:
             outlier_center=None if self.outlier_center is None else self.outlier_center[missing],
         )
 
-    def _given(self, observed: Array, missing: Array) -> tuple[Array, Array, Array]:
-        """Means (K, m) of missing features, their slopes (K, m, o) on the observed, and what these leave (K, m, m)."""
+    def _given(self, factors: Array, observed: Array, missing: Array) -> tuple[Array, Array, Array]:
+        """Means (K, m) of missing features, their slopes (K, m, o) on the observed, and what these leave (K, m, m).
+
+        The `factors` are those of the observed features alone.
+        """
         dense = self.family.dense(self.covariances, self.n_components, self.n_features)
         across = dense[:, missing][:, :, observed]
-        factors = self.marginal(observed).factors
         roots = across @ np.swapaxes(factors, 1, 2) if factors.ndim == 3 else across * factors[:, None]
         slopes = roots @ factors if factors.ndim == 3 else roots * factors[:, None]
         return self.means[:, missing], slopes, dense[:, missing][:, :, missing] - roots @ np.swapaxes(roots, 1, 2)
@@ -287,9 +289,10 @@ class Mixture:
             if observed is None:
                 continue
             missing = np.setdiff1d(np.arange(len(planes)), observed)
-            means, slopes, _ = self._given(observed, missing)
+            known = self.marginal(observed)
+            means, slopes, _ = self._given(known.factors, observed, missing)
             part = np.ascontiguousarray(planes[np.ix_(observed, index)])
-            shares = self.marginal(observed).posterior(part, threads=threads)
+            shares = known.posterior(part, threads=threads)
             found = np.zeros((len(missing), len(index)))
             for share, mean, slope, center in zip(shares, means, slopes, self.means[:, observed], strict=True):
                 found += share * (mean[:, None] + slope @ (part - center[:, None]))

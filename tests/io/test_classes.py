@@ -1,5 +1,6 @@
 """Classes by number or name, merged, renamed and dropped."""
 
+import numpy as np
 import pytest
 
 from gmmseg.errors import ParameterError
@@ -77,3 +78,9 @@ def test_groups_are_renamed_by_any_of_their_classes():
 def test_what_contradicts_itself_is_refused(wrong, text):
     with pytest.raises(ParameterError, match=text):
         regroup(LAND, **wrong, where="a")
+
+
+def test_numbers_of_any_kind_name_classes():
+    assert regroup(LAND, drop=np.int64(2), where="a") == regroup(LAND, drop=2, where="a")
+    assert regroup(LAND, merge=np.array([3, 4]), where="a") == regroup(LAND, merge=(3, 4), where="a")
+    assert regroup(LAND, drop=iter([2]), where="a") == regroup(LAND, drop=[2], where="a")

@@ -91,3 +91,11 @@ def test_what_does_not_fit_is_refused(scene):
         class_table(np.ones((3, 3), int), Image(pixels))
     with pytest.raises(ParameterError, match="one map a class"):
         class_table(labels, Image(pixels), probabilities=np.ones((2, 60, 50)))
+
+
+def test_probabilities_stay_as_they_are():
+    soft = np.array([[[0.5, np.nan]], [[0.5, 0.5]]])
+    soft.setflags(write=False)
+    table = class_table([[1, 2]], Image(np.zeros((1, 2, 1))), probabilities=soft, channels=False)
+    assert table["pixels_soft"].tolist() == [0.5, 1.0]
+    assert np.isnan(soft).sum() == 1

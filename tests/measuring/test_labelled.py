@@ -72,3 +72,19 @@ def test_time_is_no_depth(labels):
     np.testing.assert_allclose(table["area_um2"], table["pixels"] * 0.125)
     with pytest.raises(ParameterError, match="t.ome.tif has 3 frames"):
         gmmseg.measuring.find_objects(found == 1, where)
+
+
+def test_all_corners_and_the_system_count(labels):
+    pytest.importorskip("rasterio")
+    square = np.ones((10, 10), np.uint8)
+    north = Place((10.0, 0, 0, 0, 10.0, 0), "EPSG:32632", unit="m")
+    for name, place in (
+        ("a.tif", north),
+        ("turned.tif", Place((0, 10.0, 0, 10.0, 0, 0), "EPSG:32632", unit="m")),
+        ("zone.tif", Place(north.affine, "EPSG:32633", unit="m")),
+    ):
+        io.write_labels(name, square, image=Image(square[..., None], place=place))
+    for name in ("turned.tif", "zone.tif"):
+        with pytest.raises(InputError, match="a.tif"):
+            read_labelled(Path(name), [Path("a.tif")])
+    read_labelled(Path("a.tif"), [Path("a.tif")])

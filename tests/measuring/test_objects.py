@@ -122,6 +122,7 @@ def test_of_a_segmentation():
     assert (cells.table()["intensity_mean"] > 140).all()
     assert len(found.objects(2, split=False)) == 1
     np.testing.assert_array_equal(found.objects("class 2").labels, cells.labels)
+    assert len(found.objects(number for number in (2,))) == 2
     assert found.objects([1, "class 2"]).name == "class 1, class 2"
     with pytest.raises(ParameterError, match="label=3"):
         found.objects(3)

@@ -90,10 +90,11 @@ class GaussianMixture(DensityEstimator):
         (K, d, d) for "full", (d, d) for "tied", (K, d) for "diag", (K,) for "spherical".
     converged_ : bool
     n_iter_ : int
+        Iterations since a component was last set up anew, at which the likelihood may fall.
     lower_bound_ : float
         Mean log-likelihood a sample of the best fit, in nats.
     lower_bounds_ : list of float
-        The same at every iteration.
+        The same at each of them.
     n_features_in_ : int
     dof_, outlier_weight_, outlier_ranges_, outlier_center_ : ndarray, shape (K,), float, two ndarrays, shape (d,)
         Only where `outliers` are allowed for: degrees of freedom of Student-t components, whose `covariances_` are
