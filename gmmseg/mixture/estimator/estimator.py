@@ -471,8 +471,7 @@ class GaussianMixture(DensityEstimator):
             factors = np.broadcast_to(factors_of_precisions(factors), (k, d, d))
         else:
             factors = np.broadcast_to(np.abs(factors).reshape(k, -1), (k, d))
-        dof = getattr(self, "dof_", None)
-        return densities_of(np.asarray(self.weights_), np.asarray(self.means_), factors, dof)
+        return densities_of(np.asarray(self.weights_), np.asarray(self.means_), factors, getattr(self, "dof_", None))
 
     def _planes(self, x: ArrayLike) -> Array:
         self._check_fitted()
