@@ -20,6 +20,7 @@ extensions = [
 ]
 exclude_patterns = ["gallery/*"]  # what is built of it lies in `pictures/`
 default_role = "code"
+smartquotes = False  # of two dashes an option begins
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3

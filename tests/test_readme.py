@@ -13,7 +13,8 @@ from gmmseg.cli import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "docs" / "start.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
+GUIDES = sorted(page for page in (ROOT / "docs" / "guides").glob("*.md") if page.stem != "index")
+PAGES = [ROOT / "README.md", ROOT / "docs" / "start.md", *GUIDES]
 
 
 def blocks(page):
