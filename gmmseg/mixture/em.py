@@ -142,7 +142,7 @@ def expectation_maximization(
         uncertain = None  # only for Gaussian components is the expected logarithm that simple
     precision = 2e-6 if planes.dtype == np.float32 else 1e-10
     samples = _sorted_samples(planes, start, weights, log_prior, frozen)
-    if not samples.parts:
+    if not samples.all_parts:
         return Fit(start, (), True)
     known = log_prior is not None or prior is not None or len(frozen) > 0
     mixture, rescued, fall = start, 0, 0.0
