@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from gmmseg.errors import OutputError
 from gmmseg.io.temporary import temporary_folder
+from gmmseg.platforms import put_on_disk
 
 __all__ = ["atomic_file", "atomic_folder", "atomic_path", "check_folder", "check_place"]
 
@@ -95,8 +96,7 @@ def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
         yield content
         files = [each for each in sorted(content.rglob("*")) if each.is_file()]
         for each in files:
-            with open(each, "rb") as file:
-                os.fsync(file.fileno())
+            put_on_disk(each)
         if not target.exists():
             os.rename(content, target)
             return
@@ -163,8 +163,7 @@ def atomic_path(path: Path, *, overwrite: bool, suffix: str = "") -> Iterator[Pa
     with _reported(path, target), temporary_folder(target.parent) as folder:
         temporary = folder / f"{folder.name}{suffix}"
         yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
+        put_on_disk(temporary)
         _rename(temporary, target, path, overwrite=overwrite)
 
 

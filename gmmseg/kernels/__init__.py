@@ -16,6 +16,7 @@ from typing import Any
 from gmmseg.errors import ParameterError
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.neighbours import Neighbourhood
+from gmmseg.platforms import processors
 
 native: Any = None
 if os.environ.get("GMMSEG_KERNELS") != "reference":
@@ -50,7 +51,7 @@ INSTRUCTION_SET: str = native.INSTRUCTION_SET if native else "NumPy"
 def thread_count(threads: int | None) -> int:
     """Return the number of threads asked for; None is one for each processor that this process may use."""
     if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return processors()
     if isinstance(threads, bool) or not hasattr(threads, "__index__") or threads < 1:
         raise ParameterError(f"threads={threads!r} is not usable; use a whole number of at least 1")
     return min(int(threads), 4096)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from gmmseg.mixture import patterns
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.model import Model
 from gmmseg.spatial.smoothing import Smoothing
+from gmmseg.threads import mapped
 
 if TYPE_CHECKING:
     from gmmseg.spatial.bias import BiasField
@@ -97,10 +97,9 @@ def visit(
         inner: tuple[Any, ...] = (..., *shifted(tile.inner, start))
         work.compute(tile, out[inner])
 
-    with ThreadPoolExecutor(min(effort.workers, len(jobs))) as pool:
-        for done, _ in enumerate(pool.map(compute, jobs), 1):
-            if effort.progress is not None:
-                effort.progress(done, len(jobs))
+    for done, _ in enumerate(mapped(compute, jobs, min(effort.workers, len(jobs))), 1):
+        if effort.progress is not None:
+            effort.progress(done, len(jobs))
 
 
 def _computed_around(model: Model, layer: Layer, image: Image) -> int:
