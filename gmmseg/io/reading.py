@@ -16,7 +16,7 @@ from gmmseg.image.sources import ArraySource, Checked, Masked, Source, windows_o
 from gmmseg.image.spacing import with_spacing
 from gmmseg.image.windows import everything
 from gmmseg.io.addresses import address_of, local
-from gmmseg.io.formats import SCENES, has_rasterio, identify
+from gmmseg.io.formats import SCENES, has_rasterio, identify, is_scene
 from gmmseg.io.mask_rule import NOT_ZERO, MaskRule, Ruled
 from gmmseg.io.parts import files_of, parts_of
 from gmmseg.io.request import MAX_PIXELS, Reading, kept, require_limit
@@ -55,14 +55,14 @@ def read(
     ----------
     path : path-like or sequence of path-like
         PNG, JPEG, TIFF, WebP, BMP, GIF (first frame), AVIF, JPEG XL, .npy, .npz (one array, or the one named "image"),
-        NIfTI, NRRD, HDF5, Zarr (a folder), DICOM (a file, or the folder of a series), what GDAL reads, or the folder of
-        a satellite scene: a .SAFE of Sentinel-2, or one of Landsat Collection 2. The content decides, not the suffix.
-        Several files, as a sequence or as one path with "+" between them ("t1.nii.gz+t2.nii.gz"; a file whose own name
-        is that is meant first), are stacked: channels are named after their files, one that does not exist is a channel
-        of NaN, and where files say where they lie they have to agree. A path may also be "/dev/stdin" or another pipe,
-        a URL (file://, https://, s3:// of a public bucket), a member of an archive ("zip://a.zip!/b.tif", "/vsizip/",
-        tar), or a variable ("NETCDF:a.nc:b"): what is piped, packed or fetched is copied to a temporary file, within
-        `memory`.
+        NIfTI, NRRD, HDF5, Zarr (a folder), DICOM (a file, or the folder of a series), what GDAL reads, or a satellite
+        scene: the .SAFE folder of Sentinel-2, that of Landsat Collection 2, or the .zip or .tar of one. The content
+        decides, not the suffix. Several files, as a sequence or as one path with "+" between them
+        ("t1.nii.gz+t2.nii.gz"; a file whose own name is that is meant first), are stacked: channels are named after
+        their files, one that does not exist is a channel of NaN, and where files say where they lie they have to agree.
+        A path may also be "/dev/stdin" or another pipe, a URL (file://, https://, s3:// of a public bucket), a member
+        of an archive ("zip://a.zip!/b.tif", "/vsizip/", tar), or a variable ("NETCDF:a.nc:b"): what is piped, packed or
+        fetched is copied to a temporary file, within `memory`, or of a packed scene twice the archive.
     max_pixels : int
         The most pixels that may be decoded; the header is checked before memory is allocated.
     mask : path-like or array_like of bool or integer, shape (*spatial), optional
@@ -136,6 +136,12 @@ def read_with(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], r
     parts = (Path(path),) if isinstance(path, str | os.PathLike) and address_of(Path(path)) else parts_of(path)
     if not parts:
         raise ParameterError("path=[] names no file; give at least one")
+    if len(parts) == 1:
+        place = local(parts[0], reading)
+        if isinstance(place, Copy):
+            with named():
+                return _of_copy(read_with(place.path, reading), place)
+        parts = (place,)
     image = _read_one(parts[0], reading) if len(parts) == 1 else _read_stack(parts, reading)
     image = with_spacing(image, reading.spacing, reading.unit)
     if reading.nodata is not None:
@@ -155,7 +161,7 @@ def masked(image: Image, reading: Reading, parts: tuple[Path, ...] = ()) -> Imag
 
 
 def _is_scene(parts: tuple[Path, ...]) -> bool:
-    return len(parts) == 1 and parts[0].is_dir() and identify(parts[0]) is SCENES
+    return len(parts) == 1 and is_scene(parts[0])
 
 
 def _with_nodata(image: Image, nodata: float | Sequence[float | None], *, is_scene: bool) -> Image:
@@ -191,7 +197,12 @@ def _mask_file(rule: MaskRule, parts: tuple[Path, ...], image: Image) -> Path:
 def read_copy(copy: Copy, reading: Reading) -> Image:
     """Read an image from a temporary copy, which stays as long as pixels are read from it."""
     with named():
-        image = replace(_read_one(copy.path, reading), name=copy.given)
+        return _of_copy(_read_one(copy.path, reading), copy)
+
+
+def _of_copy(image: Image, copy: Copy) -> Image:
+    """Return an image under the name that was given, with which its copy stays as long as pixels are read from it."""
+    image = replace(image, name=copy.given)
     return image if image.in_memory else replace(image, pixels=Checked(image.pixels, copy.stay))
 
 

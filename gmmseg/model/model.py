@@ -20,7 +20,7 @@ from gmmseg.image import Image
 from gmmseg.image.grey import as_grey
 from gmmseg.io.atomic import atomic_file
 from gmmseg.io.classes import regroup
-from gmmseg.io.formats import SCENES, identify
+from gmmseg.io.formats import is_scene
 from gmmseg.kernels import Densities
 from gmmseg.kernels.blas import ALONE
 from gmmseg.mixture import patterns
@@ -251,10 +251,10 @@ class Model:
         return image
 
     def channels_in(self, source: Any) -> tuple[str, ...] | None:
-        """Return the channels to read of an image where nobody chooses: of the folder of a scene those of the model."""
-        if not (self.channel_names and isinstance(source, str | os.PathLike) and Path(source).is_dir()):
+        """Return the channels to read of an image where nobody chooses: of a satellite scene those of the model."""
+        if not (self.channel_names and isinstance(source, str | os.PathLike)):
             return None
-        return self.channel_names if identify(Path(source)) is SCENES else None
+        return self.channel_names if is_scene(Path(source)) else None
 
     def check(self, image: Image) -> None:
         """Raise InputError where the image is not of the kind that the model was fitted to."""
