@@ -170,7 +170,7 @@ def segment(
     reading = _reading(mask, channel_axis, memory, axes, spacing, unit, allow_remote)
     opened = options.view(open_image(image, reading))
     fitted = fit_images([opened], 1, options, effort.workers)
-    rule = Rule(fitted.model, fitted.found.guidance, fitted.found.sample.variation, fitted.bias)
+    rule = Rule(fitted.model, fitted.found.guidance, bias=fitted.bias)
     return _labelled(opened, rule, effort)
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from gmmseg import io
 from gmmseg.errors import ParameterError
-from gmmseg.features.contrast import contrast
 from gmmseg.image import Image
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.classes import class_numbers
@@ -482,8 +481,7 @@ class Segmentation:
     @cached_property
     def _known_rule(self) -> Rule:
         """The rule with the contrast of the whole image, which no window tells."""
-        known = self.rule.variation is not None
-        return self.rule if known else replace(self.rule, variation=contrast(self.image, self.model.recipe))
+        return self.rule.measured(self.image)
 
     @cached_property
     def _tally(self) -> Tally:
