@@ -157,6 +157,12 @@ def _of_torch(source: Any, reading: Reading) -> Image:
     return _as_array(source.numpy(), reading)
 
 
+def _of_dask(source: Any, reading: Reading) -> Image:
+    from gmmseg.io.lazy import image_of_dask  # here, because most images are no dask arrays
+
+    return image_of_dask(source, reading)
+
+
 def _of_cupy(source: Any, reading: Reading) -> Image:
     raise InputError("image is a cupy array, which is in the memory of a graphics card; pass image.get()")
 
@@ -187,5 +193,6 @@ _LIBRARIES: dict[str, tuple[str, str, Callable[[Any, Reading], Image]]] = {
     "nibabel": ("nibabel.spatialimages", "SpatialImage", _of_nibabel),
     "torch": ("torch", "Tensor", _of_torch),
     "cupy": ("cupy", "ndarray", _of_cupy),
+    "dask": ("dask.array.core", "Array", _of_dask),
 }
 """By the package: the module and the class of its images, and what takes them."""

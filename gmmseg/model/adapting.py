@@ -187,8 +187,8 @@ def adapt(model: Model, image: Image | Iterable[Image], *, sample: int = 20_000,
     -------
     Model
         The same classes, with `center`, `scale` and contrast of each plane but those of position moved: a value x of a
-        training image is `gain * x + offset` in this one, where gain is the ratio of the scales, above 0. A plane that does not
-        vary keeps its own, as all do where no pixel is valid.
+        training image is `gain * x + offset` in this one, where gain is the ratio of the scales, above 0. A plane that
+        does not vary keeps its own, as all do where no pixel is valid.
 
     Raises
     ------

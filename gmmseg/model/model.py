@@ -228,9 +228,9 @@ class Model:
     def halo(self, image: Image, *, smoothed: bool = True) -> int:
         """Return how many pixels around a window of an image its labels depend on.
 
-        A window with so many pixels around it, as `Image.crop` gives it, gets the labels that it has in the whole image,
-        pixel for pixel; where position is no feature an array of these pixels does too. So models that remember no
-        `contrast` need an image that is measured as a whole.
+        A window with so many pixels around it gets the labels that it has in the whole image, pixel for pixel, where
+        the model remembers its `contrast`. Where position is a feature, it has to be a window of `Image.crop`, which
+        knows where it lies; otherwise an array of these pixels will do.
 
         Parameters
         ----------
