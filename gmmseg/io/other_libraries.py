@@ -163,6 +163,13 @@ def _of_dask(source: Any, reading: Reading) -> Image:
     return image_of_dask(source, reading)
 
 
+def _of_xarray(source: Any, reading: Reading) -> Image:
+    from gmmseg.io.labelled_arrays import image_of_dataarray, image_of_dataset  # here, because most images are files
+
+    is_array = _is_a(source, "xarray", "DataArray")
+    return image_of_dataarray(source, reading) if is_array else image_of_dataset(source, reading)
+
+
 def _of_cupy(source: Any, reading: Reading) -> Image:
     raise InputError("image is a cupy array, which is in the memory of a graphics card; pass image.get()")
 
@@ -194,5 +201,6 @@ _LIBRARIES: dict[str, tuple[str, str, Callable[[Any, Reading], Image]]] = {
     "torch": ("torch", "Tensor", _of_torch),
     "cupy": ("cupy", "ndarray", _of_cupy),
     "dask": ("dask.array.core", "Array", _of_dask),
+    "xarray": ("xarray.core.common", "DataWithCoords", _of_xarray),
 }
 """By the package: the module and the class of its images, and what takes them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,13 +12,14 @@ import numpy as np
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.extras import require
 from gmmseg.image.sources import ArraySource
+from gmmseg.io.contents import Contents
 from gmmseg.labelling.chunks import ChunkWork, chunk_sides, chunks_of, label_chunk
 from gmmseg.labelling.layers import layer_named
 
 if TYPE_CHECKING:
     from gmmseg.labelling.result import Segmentation
 
-__all__ = ["layer_of", "lazy_layer"]
+__all__ = ["labelled_layer", "layer_of", "lazy_layer"]
 
 _MOST_SENT = 64 << 20
 """Bytes that are sent to every worker without a word."""
@@ -40,7 +42,20 @@ def layer_of(found: Segmentation, name: str, chunk: int | None = None) -> Any:
             "them; take the labels before `clean`"
         )
     rule = found.rule if found.image.time else found.rule.measured(found.image)
-    return lazy_layer(ChunkWork(found.image, rule, layer), chunk)
+    # What is known besides is of no use to workers.
+    return lazy_layer(ChunkWork(replace(found.image, metadata={}), rule, layer), chunk)
+
+
+def labelled_layer(found: Segmentation, name: str, chunk: int | None = None) -> Any:
+    """Return a layer of a segmentation as an array of xarray, see `Segmentation.to_xarray`."""
+    from gmmseg.io.labelled_arrays import labelled  # here, because dask arrays need no xarray
+
+    layer = layer_named(name)
+    whole = found.image.in_memory and chunk is None
+    values = getattr(found, name) if whole else layer_of(found, name, chunk)
+    names = (name,) if layer.kind == "map" else found.model.class_names
+    contents = Contents(layer.kind, found.image.shape, layer.dtype, names, found.image)
+    return labelled(values, contents, layer.nodata)
 
 
 def lazy_layer(work: ChunkWork, chunk: int | None = None) -> Any:
