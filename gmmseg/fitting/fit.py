@@ -172,6 +172,7 @@ def _model(
         image.color,
         memberships=memberships,
         channel_names=image.band_names,
+        contrast=found.contrast,
     )
 
 

@@ -19,9 +19,9 @@ from gmmseg.io.addresses import address_of, local
 from gmmseg.io.formats import SCENES, has_rasterio, identify, is_scene
 from gmmseg.io.mask_rule import NOT_ZERO, MaskRule, Ruled
 from gmmseg.io.parts import files_of, parts_of
+from gmmseg.io.reopening import read_file
 from gmmseg.io.request import MAX_PIXELS, Reading, kept, require_limit
 from gmmseg.io.spool import Copy, as_given, named
-from gmmseg.io.unchanged import Stamp
 from gmmseg.io.variables import file_of
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def _read_one(path: Path, reading: Reading) -> Image:
     if isinstance(place, Copy):
         return read_copy(place, reading)
     path = place
-    known, file = identify(path), file_of(path)
+    known = identify(path)
     if reading.axes is not None and not known.lettered:
         raise ParameterError(
             f"axes={reading.axes!r} does not fit {path}: {known.name} says which axes it has; leave it out"
@@ -228,14 +228,7 @@ def _read_one(path: Path, reading: Reading) -> Image:
             f"resolution={reading.resolution:g} is of satellite scenes, and {path} is none; leave it out, or give the "
             "folder of a scene"
         )
-    stamp = None if file.is_dir() else Stamp.of(file)
-    image = known.read(path, reading)
-    if stamp is None:
-        return image
-    stamp.check()
-    if image.in_memory:
-        return image
-    return replace(image, pixels=Checked(image.pixels, stamp.check))
+    return read_file(path, reading)
 
 
 def _read_stack(parts: tuple[Path, ...], reading: Reading) -> Image:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.features.contrast import contrast
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource
 from gmmseg.image.windows import Tile, Window, everything, shape_of, strips
@@ -56,7 +55,7 @@ def stream(image: Image, rule: Rule, layer: Layer, effort: Effort) -> Iterator[C
     image : Image
         Its pixels stay in their file.
     rule : Rule
-        With the contrast of the whole image.
+        With the contrast of the whole image, see `Rule.measured`.
     layer : Layer
         One that is not of the bias field.
     effort : Effort
@@ -107,8 +106,7 @@ def stream_frames(image: Image, rule: Rule, layer: Layer, effort: Effort) -> Ite
                 visit(frame, rule, layer, values, effort=within)
                 yield Computed(everything(frame.shape), values, frame.array).in_frame(number)
             else:
-                rule = replace(rule, variation=contrast(frame, rule.model.recipe))
-                for part in stream(frame, rule, layer, within):
+                for part in stream(frame, rule.measured(frame), layer, within):
                     yield part.in_frame(number)
                     del part  # and with it the pixels, before the next are computed
             if effort.progress is not None:

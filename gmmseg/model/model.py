@@ -98,6 +98,10 @@ class Model:
         Probability of each class given each of the mixture's K components; where None, components are classes.
     channel_names : tuple of str
         Of the channels of the images that it was fitted to; empty where nothing but their order tells them.
+    contrast : ndarray, shape (c,), optional
+        How much neighbouring pixels of these images differ in the first features, see
+        `gmmseg.features.contrast.contrast`: what is an edge. It makes every window of every image get the labels of the
+        whole. Where None, each image is measured by itself.
     """
 
     recipe: Recipe
@@ -113,6 +117,7 @@ class Model:
     training: Training | None = None
     memberships: Array | None = None
     channel_names: tuple[str, ...] = ()
+    contrast: Array | None = None
 
     def __repr__(self) -> str:
         short = Repr()
@@ -223,13 +228,25 @@ class Model:
     def halo(self, image: Image, *, smoothed: bool = True) -> int:
         """Return how many pixels around a window of an image its labels depend on.
 
-        A window with so many pixels around it gets the labels that it has in the whole image, pixel for pixel.
+        A window with so many pixels around it gets the labels that it has in the whole image, pixel for pixel, where
+        the model remembers its `contrast`. Where position is a feature, it has to be a window of `Image.crop`, which
+        knows where it lies; otherwise an array of these pixels will do.
 
         Parameters
         ----------
         image : Image
         smoothed : bool
             False for what does not depend on the neighbours' classes, such as the log density.
+
+        Examples
+        --------
+        >>> import gmmseg
+        >>> scene = np.random.default_rng(0).normal(100, 20, (90, 90)) + 40 * (np.arange(90) // 30 == 1)
+        >>> model = gmmseg.fit(scene, 2)
+        >>> halo = model.halo(Image.from_array(scene))
+        >>> whole, window = gmmseg.apply(model, scene).labels, gmmseg.apply(model, scene[30 - halo : 60 + halo]).labels
+        >>> bool((window[halo : 30 + halo] == whole[30:60]).all())
+        True
         """
         heard = HALO if smoothed and self.strength > 0 and self.k > 1 else 0
         return heard + self.recipe.context(image)
@@ -329,6 +346,8 @@ class Model:
         }
         if self.channel_names:  # as little
             content |= {"channel_names": list(self.channel_names)}
+        if self.contrast is not None:
+            content |= {"contrast": self.contrast.tolist()}
         if self.training is not None:  # nothing that a reader of version 1 has to know to apply the model
             content |= {"training": asdict(self.training)}
         if mixture.dof is not None:
