@@ -87,7 +87,7 @@ struct GapsJob {
     double* distances;         // (n_components, n_samples), or null
     double* log_roots;         // as these
     const double* shares;      // (n_components, n_samples): weights of the moments, or null
-    const double* mass;        // as these: weights of the covariance that is left to missing features; null without sums
+    const double* mass;        // as these: weights of the covariance left to missing features; null without sums
     double* expected;          // (n_features, n_samples), or null: the samples as they are expected, weighted by shares
 };
 
