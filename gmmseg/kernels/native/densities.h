@@ -4,7 +4,6 @@
 #include "kernels.h"
 #include "pack.h"
 
-#include <cstdlib>
 #include <new>
 
 namespace {
@@ -21,6 +20,8 @@ constexpr int kHeldBlocks = kLanes<float> > 4 ? kLanes<float> / 4 : 1;
 // Densities below this, infinite or undefined are taken as this, so that every sample has finite posteriors.
 template <class T>
 constexpr T kLowest = sizeof(T) == 4 ? T(-1e30) : T(-1e300);
+
+constexpr std::align_val_t kAligned{64};  // a line of the cache, and the widest register
 
 constexpr int triangle(int d) { return d * (d + 1) / 2; }
 
@@ -47,7 +48,7 @@ struct Scratch {
         return rows * kBlock + (held_size(job) + 63) / 64 * 64;
     }
     explicit Scratch(const MixtureJob<T>& job)
-        : memory(static_cast<T*>(std::aligned_alloc(64, sizeof(T) * size(job)))),
+        : memory(static_cast<T*>(::operator new(sizeof(T) * size(job), kAligned))),
           samples(memory),
           centred(samples + kBlock * (job.n_features + kTile)),
           weighted(centred + kBlock * (job.n_features + kTile)),
@@ -57,10 +58,9 @@ struct Scratch {
           densities(factor + kBlock),
           shares(densities + kBlock * job.n_components),
           held(shares + (job.dof ? 2 * kBlock * job.n_components : 0)) {
-        if (!memory) throw std::bad_alloc();
         __builtin_memset(held, 0, sizeof(T) * held_size(job));
     }
-    ~Scratch() { std::free(memory); }
+    ~Scratch() { ::operator delete(memory, kAligned); }
     Scratch(const Scratch&) = delete;
     Scratch& operator=(const Scratch&) = delete;
 };
