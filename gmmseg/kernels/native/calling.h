@@ -7,10 +7,15 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <initializer_list>
 #include <mutex>
 #include <system_error>
 #include <thread>
 #include <vector>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include "kernels.h"
 
@@ -29,20 +34,39 @@ struct Chosen {
     Gaps gaps;
 };
 
+#if defined(__x86_64__)
+// Instruction sets of this processor that the system saves the registers of. Asked for here and not by
+// __builtin_cpu_supports, whose tables the linker of Windows does not find.
+struct Processor {
+    bool v3 = false, v4 = false;
+
+    Processor() {
+        unsigned a, b, c, d, first, low, high;
+        if (!__get_cpuid(1, &a, &b, &first, &d) || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return;
+        const auto all = [](unsigned word, std::initializer_list<int> bits) {
+            return std::all_of(bits.begin(), bits.end(), [&](int bit) { return word >> bit & 1; });
+        };
+        if (!all(first, {12, 27, 28})) return;  // FMA, XGETBV, AVX
+        __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+        v3 = all(low, {1, 2}) && all(b, {5, 8});                         // AVX2, BMI2
+        v4 = v3 && all(low, {5, 6, 7}) && all(b, {16, 17, 28, 30, 31});  // AVX-512 F, DQ, CD, BW, VL
+    }
+};
+#endif
+
 inline Chosen choose() {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
     // GMMSEG_INSTRUCTIONS lets a test or a bug report ask for less than the machine has.
     const char* most = std::getenv("GMMSEG_INSTRUCTIONS");
     const auto allowed = [&](const char* name) { return !most || std::strcmp(most, name) >= 0; };
-    if (allowed("x86-64-v4") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd"))
+    const Processor has;
+    if (has.v4 && allowed("x86-64-v4"))
         return {v4::mixture_kernels, v4::smooth_kernel, v4::lab_kernel, v4::texture_kernel, v4::gaps_kernel};
-    if (allowed("x86-64-v3") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-        __builtin_cpu_supports("bmi2"))
+    if (has.v3 && allowed("x86-64-v3"))
         return {v3::mixture_kernels, v3::smooth_kernel, v3::lab_kernel, v3::texture_kernel, v3::gaps_kernel};
 #endif
-    return {baseline::mixture_kernels, baseline::smooth_kernel, baseline::lab_kernel, baseline::texture_kernel, baseline::gaps_kernel};
+    return {baseline::mixture_kernels, baseline::smooth_kernel, baseline::lab_kernel, baseline::texture_kernel,
+            baseline::gaps_kernel};
 }
 
 inline const Chosen& kernels() {

@@ -4,7 +4,6 @@
 #include "kernels.h"
 #include "pack.h"
 
-#include <cstdlib>
 #include <new>
 
 namespace {
@@ -23,6 +22,8 @@ constexpr int kHeldBlocks = kLanes<float> > 4 ? kLanes<float> / 4 : 1;
 // Densities below this, infinite or undefined are taken as this, so that every sample has finite posteriors.
 template <class T>
 constexpr T kLowest = sizeof(T) == 4 ? T(-1e30) : T(-1e300);
+
+constexpr std::align_val_t kAligned{64};  // a line of the cache, and the widest register
 
 constexpr int triangle(int d) { return d * (d + 1) / 2; }
 
@@ -56,7 +57,7 @@ struct Scratch {
         return job.diagonal || job.n_features <= kUnrolledFeatures ? 0 : kTile * kTile * groups * (groups + 1) / 2;
     }
     explicit Scratch(const MixtureJob<T>& job)
-        : memory(static_cast<T*>(std::aligned_alloc(64, sizeof(T) * size(job)))),
+        : memory(static_cast<T*>(::operator new(sizeof(T) * size(job), kAligned))),
           samples(memory),
           centred(samples + kBlock * (job.n_features + kTile)),
           weighted(centred + kBlock * (job.n_features + kTile)),
@@ -68,11 +69,10 @@ struct Scratch {
           shares(densities + kBlock * job.n_components),
           held(shares + (job.dof ? 2 * kBlock * job.n_components : 0)),
           factors(held + held_size(job)) {
-        if (!memory) throw std::bad_alloc();
         __builtin_memset(held, 0, sizeof(T) * (held_size(job) + job.n_components * packed_size(job)));
         for (int k = 0; packed_size(job) && k < job.n_components; ++k) pack(job, k);
     }
-    ~Scratch() { std::free(memory); }
+    ~Scratch() { ::operator delete(memory, kAligned); }
     Scratch(const Scratch&) = delete;
     Scratch& operator=(const Scratch&) = delete;
 
