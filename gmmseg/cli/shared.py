@@ -26,6 +26,7 @@ from gmmseg.cli.types import (
     Option,
     Outliers,
     Positive,
+    Spacing,
     WholeNumber,
 )
 from gmmseg.features.feature import FEATURES
@@ -142,6 +143,12 @@ _MASKING = (
         help="What stands for no data where the file does not declare it: 0, or one number a channel (0,none,-9999).",
     ),
 )
+_SPACING = pixels(
+    "--spacing",
+    type=Spacing(),
+    help="Size of a pixel where the file does not say it or is wrong: 0.65um, or along planes, rows and columns "
+    "2,0.5,0.5um.",
+)
 _taking = partial(click.option, cls=TakingOption, section="Pixels", show_default=True)
 _TAKING = (
     _taking(
@@ -239,12 +246,12 @@ def fitting_options(function: Any) -> Any:
 
 def reading_options(function: Any) -> Any:
     """Add the options that say how images are read."""
-    return _with((*_MASKING, *_TAKING), function)
+    return _with((*_MASKING, *_TAKING[:2], _SPACING, *_TAKING[2:]), function)
 
 
 def taking_options(function: Any) -> Any:
     """Add those of them that say how what is in a file is taken, not which of its pixels are used."""
-    return _with(_TAKING, function)
+    return _with((*_TAKING[:2], _SPACING, *_TAKING[2:]), function)
 
 
 def require_images(context: click.Context, given: bool) -> None:
@@ -284,6 +291,8 @@ def reading_parameters(context: click.Context) -> dict[str, Any]:
         )
         if name in given
     }
+    if given.get("spacing") is not None:
+        same |= dict(zip(("spacing", "unit"), given["spacing"], strict=True))
     return {**same, "memory": given["memory"] // 2 if "memory" in given else None}
 
 

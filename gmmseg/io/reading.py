@@ -43,6 +43,8 @@ def read(
     memory: int | None = None,
     channels: Channels | None = None,
     axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
     resolution: float | None = None,
     nodata: float | Sequence[float | None] | None = None,
     mask_values: str | None = None,
@@ -80,6 +82,10 @@ def read(
     axes : str, optional
         A letter for each axis of the stored array (TIFF, .npy, .npz) where the file does not say them or is wrong, as
         of `Image.from_array`: "TZCYX" is a time-lapse of volumes of several channels.
+    spacing : sequence of float, optional
+        Size of a pixel along each axis of space, or one number for all, where the file does not say it or is wrong.
+    unit : str, optional
+        Of the spacing: "nm", "um", "mm", "cm", "m", "km", "foot" or "US survey foot".
     resolution : float, optional
         Metres: width of the pixels that all bands of a satellite scene are brought to, as between them the nearest four
         pixels say (bilinear). By default that of the finest band which is read, so that no detail is lost.
@@ -121,6 +127,8 @@ def read(
             memory,
             budget,
             axes=axes,
+            spacing=spacing,
+            unit=unit,
             resolution=resolution,
             nodata=nodata,
             mask_values=mask_values,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gmmseg import io
 from gmmseg.errors import InputError
 from gmmseg.image import Image
+from gmmseg.image.spacing import with_spacing
 from gmmseg.io.label_maps import label_windows, open_labels
 from gmmseg.io.stacking import require_same_place
 
@@ -31,7 +32,7 @@ def read_labelled(path: Path, images: Sequence[Path] = (), **reading: Any) -> tu
     images : sequence of Path
         What was segmented: one file, or several of one grid, whose channels are put side by side.
     **reading
-        Of `gmmseg.io.read`, for the images.
+        Of `gmmseg.io.read`, for the images; `spacing` and `unit` are of the label map where there are none.
 
     Returns
     -------
@@ -46,6 +47,8 @@ def read_labelled(path: Path, images: Sequence[Path] = (), **reading: Any) -> tu
         A file cannot be read, or the images have another shape or place than the labels.
     """
     known = open_labels(path)
+    if not images:
+        known = with_spacing(known, reading.get("spacing"), reading.get("unit"))
     ((_, labels),) = label_windows(known)
     if not images:
         return labels, known

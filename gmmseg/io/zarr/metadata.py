@@ -95,6 +95,8 @@ def _multiscale(first: Mapping[str, Any], omero: Mapping[str, Any]) -> Multiscal
     kinds = tuple(str(each.get("type", usual.get(str(each["name"]).lower(), "space"))) for each in axes)
     if not set(kinds) <= {"space", "channel", "time"} or kinds.count("channel") > 1 or "space" not in kinds:
         raise ValueError(f"axes {', '.join(kinds)}")
+    if "time" in kinds[1:]:
+        raise ValueError(f"time is axis {kinds.index('time', 1) + 1}, but the first in all that is named so")
     finest = first["datasets"][0]
     scale = [1.0] * len(axes)
     for change in (*finest.get("coordinateTransformations", ()), *first.get("coordinateTransformations", ())):
