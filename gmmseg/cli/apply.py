@@ -75,8 +75,8 @@ class _Apply(Command):
             help="How much neighbouring pixels agree, 0 to 1.  [default: the model's]",
         ),
         *those_of_segment("no_smooth", "mask", "scribbles", "prior", "prior_weight"),
-        *those_of_segment("mask_values", "nodata", "channel_axis", "axes", "spacing", "channels", "resolution"),
-        *those_of_segment("magnitude", "max_pixels", "allow_remote", "memory"),
+        *those_of_segment("mask_values", "mask_threshold", "nodata", "channel_axis", "axes", "spacing", "channels"),
+        *those_of_segment("resolution", "magnitude", "max_pixels", "allow_remote", "memory"),
         *those_of_segment("min_size"),
         *those_of_segment("output", "out_dir", "plain", "cog", *_LAYERS, "soft_type", *PICTURES, "legend", "table"),
         Option(

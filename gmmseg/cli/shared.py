@@ -31,6 +31,7 @@ from gmmseg.cli.types import (
 )
 from gmmseg.features.feature import FEATURES
 from gmmseg.io.formats import identify, suffixes_for
+from gmmseg.io.parts import parts_of
 from gmmseg.io.request import MAX_PIXELS
 from gmmseg.labelling.layers import LAYERS, Layer
 
@@ -129,7 +130,13 @@ _MASKING = (
     pixels(
         "--mask",
         type=SOURCE,
-        help="Label map of the same size, or on a map of the same place; pixels where it is 0 are left out.",
+        help="Label map of the same place or, where that is not said, size; pixels where it is 0 are left out.",
+    ),
+    pixels(
+        "--mask-threshold",
+        metavar="NUMBER",
+        type=float,
+        help="Use pixels where the mask is at least this, as 0.5 of probabilities.  [default: where it is not 0]",
     ),
     pixels(
         "--mask-values",
@@ -281,6 +288,7 @@ def reading_parameters(context: click.Context) -> dict[str, Any]:
         for name in (
             "mask",
             "mask_values",
+            "mask_threshold",
             "nodata",
             "channel_axis",
             "axes",
@@ -323,7 +331,8 @@ def guides_of(options: dict[str, Any], n_images: int) -> list[Path]:
         if options[name] is not None and n_images > 1:
             raise click.UsageError(f"--{name} is of one image, but {n_images} are given; run them one at a time")
     for guide in guides:
-        identify(guide)
+        for part in parts_of(guide):
+            identify(part)
     if options.get("mask_values") is not None:
         named = Path(options["mask_values"].rpartition(":")[0])  # a file, or a mask that scenes have
         guides += [named] if named.is_file() else []

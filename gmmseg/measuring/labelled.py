@@ -14,13 +14,11 @@ from gmmseg.errors import InputError
 from gmmseg.image import Image
 from gmmseg.image.spacing import with_spacing
 from gmmseg.io.label_maps import label_windows, open_labels
-from gmmseg.io.stacking import require_same_place
+from gmmseg.io.same_place import turn_of
 
 __all__ = ["read_labelled"]
 
 Array = NDArray[Any]
-
-_TOLERANCE = 0.01  # pixels: labels are written at the place of their image, to the last digit
 
 
 def read_labelled(path: Path, images: Sequence[Path] = (), **reading: Any) -> tuple[Array, Image]:
@@ -53,12 +51,14 @@ def read_labelled(path: Path, images: Sequence[Path] = (), **reading: Any) -> tu
     if not images:
         return labels, known
     image = io.read(list(images), **reading)
+    turn = turn_of(image, known)
+    if turn is not None:
+        labels = turn.of(labels)
     if image.shape != labels.shape:
         raise InputError(
             f"{path} has shape {labels.shape}, but {image.name} has shape {image.shape}; give the image that the "
             "labels are of"
         )
-    require_same_place(image, known, tolerance=_TOLERANCE)
     if image.spacing is None and known.spacing is not None:
         image = replace(image, spacing=known.spacing, place=image.place or known.place)
     return labels, image

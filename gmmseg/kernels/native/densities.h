@@ -4,8 +4,6 @@
 #include "kernels.h"
 #include "pack.h"
 
-#include <new>
-
 namespace {
 
 using gmmseg::kBlock;
@@ -22,8 +20,6 @@ constexpr int kHeldBlocks = kLanes<float> > 4 ? kLanes<float> / 4 : 1;
 // Densities below this, infinite or undefined are taken as this, so that every sample has finite posteriors.
 template <class T>
 constexpr T kLowest = sizeof(T) == 4 ? T(-1e30) : T(-1e300);
-
-constexpr std::align_val_t kAligned{64};  // a line of the cache, and the widest register
 
 constexpr int triangle(int d) { return d * (d + 1) / 2; }
 

@@ -3,9 +3,6 @@
 #include "kernels.h"
 #include "pack.h"
 
-#include <cstdlib>
-#include <new>
-
 namespace {
 
 using gmmseg::GapsJob;
@@ -60,7 +57,7 @@ struct Scratch {
     explicit Scratch(const GapsJob& job)
         : d(job.n_features),
           sums(job.mass ? 1 : 0),
-          memory(static_cast<double*>(std::aligned_alloc(64, sizeof(double) * size_t(size(job))))),
+          memory(static_cast<double*>(::operator new(sizeof(double) * size_t(size(job)), kAligned))),
           offsets(memory),
           products(offsets + (d + 1) * L),
           lower(products + (d + 1) * L),
@@ -71,10 +68,9 @@ struct Scratch {
           shares(block + sums * (d + kRows) * kSamples),
           spread(shares + sums * kSamples),
           index(reinterpret_cast<std::int32_t*>(spread + sums * (d + 1) * (d + 1))) {
-        if (!memory) throw std::bad_alloc();
         __builtin_memset(memory, 0, sizeof(double) * size_t(size(job)));
     }
-    ~Scratch() { std::free(memory); }
+    ~Scratch() { ::operator delete(memory, kAligned); }
     Scratch(const Scratch&) = delete;
     Scratch& operator=(const Scratch&) = delete;
 };

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -12,6 +13,8 @@
 #define GMMSEG_LAMBDA __attribute__((always_inline))
 
 namespace {
+
+constexpr std::align_val_t kAligned{64};  // a line of the cache, and the widest register
 
 #if defined(__AVX512F__)
 constexpr int kRegisterBytes = 64;
