@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -94,9 +94,7 @@ def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
         content.mkdir()
         yield content
         files = [each for each in sorted(content.rglob("*")) if each.is_file()]
-        for each in files:
-            with open(each, "rb") as file:
-                os.fsync(file.fileno())
+        _flush(files)
         if not target.exists():
             os.rename(content, target)
             return
@@ -148,7 +146,8 @@ def atomic_path(path: Path, *, overwrite: bool, suffix: str = "") -> Iterator[Pa
     Yields
     ------
     Path
-        Where a file has to be when the block ends. Its folder is there for it alone, and goes with all that is in it.
+        Where a file, or a folder in its stead, has to be when the block ends. Its folder is there for it alone, and
+        goes with all that is in it.
 
     Raises
     ------
@@ -163,9 +162,19 @@ def atomic_path(path: Path, *, overwrite: bool, suffix: str = "") -> Iterator[Pa
     with _reported(path, target), temporary_folder(target.parent) as folder:
         temporary = folder / f"{folder.name}{suffix}"
         yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
+        if temporary.is_dir():  # which takes the place of nothing
+            _flush(each for each in temporary.rglob("*") if each.is_file())
+            os.rename(temporary, target)
+            return
+        _flush([temporary])
         _rename(temporary, target, path, overwrite=overwrite)
+
+
+def _flush(files: Iterable[Path]) -> None:
+    """Wait until files are on disk."""
+    for each in files:
+        with open(each, "rb") as file:
+            os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

@@ -135,7 +135,7 @@ FORMATS: tuple[FileFormat, ...] = (
     ),
     BuiltIn(
         "Zarr",
-        {".zarr": _NOTHING},
+        {".zarr": frozenset({"labels"})},
         "zarr.format",
         folders=True,
         extra="zarr",
