@@ -21,7 +21,7 @@ from gmmseg.cli.each import run_each
 from gmmseg.cli.fit import those_of_segment
 from gmmseg.cli.messages import collected_warnings
 from gmmseg.cli.progress import Progress
-from gmmseg.cli.shared import FILE_LAYERS, guides_of, reading_parameters, saving_parameters
+from gmmseg.cli.shared import FILE_LAYERS, cluster_of, guides_of, reading_parameters, saving_parameters
 from gmmseg.cli.table import finite
 from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.cli.types import FILE, SOURCE, Command, Fraction, Option
@@ -85,6 +85,7 @@ class _Apply(Command):
             type=FILE,
             help="The model as it was applied (one image): .json.",
         ),
+        *those_of_segment("scheduler", "workers", "chunk"),
         *those_of_segment("overwrite", "as_json", "quiet", "threads"),
     ],
 )
@@ -158,9 +159,10 @@ def command(
             overwrite=options["overwrite"],
             stage=partial(progress.stage, title),
             progress=progress,
+            cluster=cluster,
         )
 
-    with folder(out_dir):
+    with folder(out_dir), cluster_of(options) as cluster:
         return run_each(jobs, work, overwrite=options["overwrite"], as_json=options["as_json"], quiet=options["quiet"])
 
 

@@ -14,6 +14,8 @@ from gmmseg.cli.each import run_each
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.shared import (
     FILE_LAYERS,
+    cluster_of,
+    cluster_options,
     fitting_options,
     fitting_parameters,
     guides_of,
@@ -63,7 +65,7 @@ __all__ = ["command"]
     "-o",
     "--output",
     type=PRINTED,
-    help="Label map of one image: .png, .tif, .npy, .npz, .nii, .nii.gz or .dcm; - prints a PNG.  [default: "
+    help="Label map of one image: .png, .tif, .npy, .npz, .nii, .nii.gz, .zarr or .dcm; - prints a PNG.  [default: "
     "NAME_labels in this folder: .png, or what suits the image]",
 )
 @output(
@@ -84,6 +86,7 @@ __all__ = ["command"]
 @output("--model", type=FILE, help="The fitted classes (one image; without its bias field): .json.")
 @output("--overwrite", is_flag=True, help="Replace files that exist.")
 @output("--json", "as_json", is_flag=True, help="Print JSON instead of tables: a list with one object an image.")
+@cluster_options
 @running("-q", "--quiet", is_flag=True, help="Print no table and no progress.")
 @running("--threads", type=WholeNumber(1, 1024), help="They do not change the result.  [default: all processors]")
 @click.pass_context
@@ -135,7 +138,8 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
             overwrite=options["overwrite"],
             stage=partial(progress.stage, title),
             progress=progress,
+            cluster=cluster,
         )
 
-    with folder(options["out_dir"]):
+    with folder(options["out_dir"]), cluster_of(options) as cluster:
         return run_each(jobs, work, overwrite=options["overwrite"], as_json=options["as_json"], quiet=options["quiet"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -35,8 +36,13 @@ from gmmseg.io.parts import parts_of
 from gmmseg.io.request import MAX_PIXELS
 from gmmseg.labelling.layers import LAYERS, Layer
 
+if TYPE_CHECKING:
+    from gmmseg.batch.cluster import Cluster
+
 __all__ = [
     "FILE_LAYERS",
+    "cluster_of",
+    "cluster_options",
     "fitting_options",
     "fitting_parameters",
     "guides_of",
@@ -223,6 +229,32 @@ min_size_option = click.option(
     help="Give smaller regions (specks, holes) to their neighbours: pixels or voxels (50), or an area or volume where "
     "the file says how large a pixel is (20mm2, 15um2, 2.5ha, 40um3, 1ml).",
 )
+
+
+_CLUSTER = (
+    running("--scheduler", metavar="ADDRESS", help="Workers of Dask that compute the image, as in tcp://host:8786."),
+    running("--workers", type=WholeNumber(1, 1024), help="Processes of this machine that compute the image."),
+    running("--chunk", type=WholeNumber(64, 65536), help="Side in pixels of what a worker computes.  [default: 4096]"),
+)
+
+
+def cluster_options(function: Any) -> Any:
+    """Add the options that say which workers compute an image."""
+    return _with(_CLUSTER, function)
+
+
+def cluster_of(options: dict[str, Any]) -> AbstractContextManager[Cluster | None]:
+    """Have the workers that are asked for; None where the command computes by itself."""
+    scheduler, workers = options["scheduler"], options["workers"]
+    if scheduler is not None and workers is not None:
+        raise click.UsageError(f"--scheduler {scheduler} and --workers {workers} contradict each other; give one")
+    if scheduler is None and workers is None:
+        if options["chunk"] is not None:
+            raise click.UsageError(f"--chunk {options['chunk']} is of --scheduler or --workers, which are not given")
+        return nullcontext()
+    from gmmseg.batch.cluster import connected
+
+    return connected(scheduler, workers, options["chunk"])
 
 
 plain_option = output(

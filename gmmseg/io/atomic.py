@@ -148,7 +148,8 @@ def atomic_path(path: Path, *, overwrite: bool, suffix: str = "") -> Iterator[Pa
     Yields
     ------
     Path
-        Where a file has to be when the block ends. Its folder is there for it alone, and goes with all that is in it.
+        Where a file, or a folder in its stead, has to be when the block ends. Its folder is there for it alone, and
+        goes with all that is in it.
 
     Raises
     ------
@@ -163,6 +164,12 @@ def atomic_path(path: Path, *, overwrite: bool, suffix: str = "") -> Iterator[Pa
     with _reported(path, target), temporary_folder(target.parent) as folder:
         temporary = folder / f"{folder.name}{suffix}"
         yield temporary
+        if temporary.is_dir():  # which takes the place of nothing
+            for each in temporary.rglob("*"):
+                if each.is_file():
+                    put_on_disk(each)
+            os.rename(temporary, target)
+            return
         put_on_disk(temporary)
         _rename(temporary, target, path, overwrite=overwrite)
 

@@ -137,7 +137,7 @@ FORMATS: tuple[FileFormat, ...] = (
     ),
     BuiltIn(
         "Zarr",
-        {".zarr": _NOTHING},
+        {".zarr": frozenset({"labels"})},
         "zarr.format",
         folders=True,
         extra="zarr",

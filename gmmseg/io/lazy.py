@@ -18,7 +18,7 @@ from gmmseg.errors import InputError
 from gmmseg.image import Image
 from gmmseg.image.letters import Lettered
 from gmmseg.image.sources import WindowSource
-from gmmseg.image.windows import Window, holding
+from gmmseg.image.windows import Window, holding, windows_across
 from gmmseg.io.array.sliced import settled, unread_image
 from gmmseg.io.meaning import InterpretedSource, Meaning
 from gmmseg.io.request import Reading
@@ -159,7 +159,7 @@ class LazyArray(WindowSource):
         tasks: dict[Any, Any] = {}
         places: list[np.ndarray] = []
         sides = [self.chunks[axis] for axis in self.axes]
-        for window, here in holding(_windows(sides), index):
+        for window, here in holding(windows_across(sides), index):
             keys, pieces, shape = self.around(window)
             local = index[:, here] - [[s.start] for s in window]
             tasks[name, len(places)] = (_picked, _Pick(self, shape, pieces, local), keys)
@@ -203,12 +203,6 @@ def _touched(sides: Sequence[int], along: slice) -> list[tuple[int, slice, slice
             found.append((number, slice(low - start, high - start), slice(low - along.start, high - along.start)))
         start += side
     return found
-
-
-def _windows(sides: Sequence[Sequence[int]]) -> Iterator[Window]:
-    """Return the windows of all chunks."""
-    edges = [np.cumsum((0, *each)).tolist() for each in sides]
-    yield from itertools.product(*([slice(a, b) for a, b in itertools.pairwise(each) if a < b] for each in edges))
 
 
 def lazy_array(source: Source) -> LazyArray | None:

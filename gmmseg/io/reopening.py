@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import InputError
 from gmmseg.image import Image
@@ -14,7 +15,14 @@ from gmmseg.io.request import Reading
 from gmmseg.io.unchanged import Stamp
 from gmmseg.io.variables import file_of
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gmmseg.image.windows import Window
+
 __all__ = ["InFile", "read_file"]
+
+_MOST_OPEN = 4  # files that a process keeps open for tasks to come
 
 
 class InFile(Checked):
@@ -44,10 +52,23 @@ class InFile(Checked):
     ) -> None:
         super().__init__(whole, _nothing if stamp is None else stamp.check)
         self.path, self.reading, self.stamp, self.chosen = path, reading, stamp, chosen
+        self._lock = threading.RLock()
 
     def select(self, channels: tuple[int, ...]) -> InFile:
         """Return some channels, which are checked too."""
-        return InFile(self.whole.select(channels), self.path, self.reading, self.stamp, (*self.chosen, channels))
+        picked = InFile(self.whole.select(channels), self.path, self.reading, self.stamp, (*self.chosen, channels))
+        picked._lock = self._lock
+        return picked
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return pixels and validity of a window; tasks of one process wait for each other."""
+        with self._lock:
+            return super().read(window)
+
+    def take(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return single pixels."""
+        with self._lock:
+            return super().take(flat)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _open_again, (self.path.absolute(), self.reading, self.stamp, self.chosen)
@@ -68,13 +89,23 @@ def read_file(path: Path, reading: Reading) -> Image:
 
 
 def _open_again(path: Path, reading: Reading, stamp: Stamp | None, chosen: tuple[tuple[int, ...], ...]) -> Source:
-    source = read_file(path, reading).pixels
-    found = getattr(source, "stamp", None)
-    if stamp is not None and (found is None or not stamp.is_copy(found)):
-        raise InputError(f"{path} is another file than the one that was opened; segment it again")
+    key = (path, repr(reading), stamp)
+    source = _open_here.pop(key, None)
+    if source is None:
+        source = read_file(path, reading).pixels
+        found = getattr(source, "stamp", None)
+        if stamp is not None and (found is None or not stamp.is_copy(found)):
+            raise InputError(f"{path} is another file than the one that was opened; segment it again")
+    _open_here[key] = source  # the latest is the last
+    while len(_open_here) > _MOST_OPEN:
+        _open_here.pop(next(iter(_open_here)))
     for channels in chosen:
         source = source.select(channels)
     return source
+
+
+_open_here: dict[Any, Source] = {}
+"""Files that this process has opened again: each of many tasks would take as long as opening takes."""
 
 
 def _nothing() -> None:

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.image import Image
-from gmmseg.image.windows import Tile, Window, shape_of, widened
+from gmmseg.image.windows import Tile, Window, shape_of, widened, windows_across
 from gmmseg.io.lazy import LazyArray, Piece, assembled, lazy_array
 from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.layers import Layer
+from gmmseg.labelling.summary import Tally
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
 
-__all__ = ["Chunk", "ChunkWork", "chunk_sides", "chunks_of", "label_chunk"]
+__all__ = ["Chunk", "ChunkWork", "Returned", "chunk_sides", "chunks_of", "compute_chunk", "label_chunk"]
 
 Array = NDArray[Any]
 
@@ -51,9 +52,36 @@ class Chunk:
     pieces: tuple[Piece, ...] = ()
 
     @property
+    def inner(self) -> Window:
+        """What is written, with the axis of time."""
+        return self.tile.inner if self.frame is None else (slice(self.frame, self.frame + 1), *self.tile.inner)
+
+    @property
     def outer(self) -> Window:
         """What is read, with the axis of time."""
         return self.tile.outer if self.frame is None else (slice(self.frame, self.frame + 1), *self.tile.outer)
+
+
+@dataclass(frozen=True, eq=False)
+class Returned:
+    """The result of a chunk.
+
+    Parameters
+    ----------
+    window : tuple of slice
+        In the coordinates of the image.
+    values : ndarray, shape (*window), or (K, *window) of probabilities
+    sampled : ndarray, shape (n, 3), optional
+        Of labels of colour images, see `Tally.sample`.
+    """
+
+    window: Window
+    values: Array
+    sampled: Array | None = None
+
+    def sample(self, tally: Tally) -> Array | None:
+        """Return the pixels of the window that tell what its classes look like."""
+        return self.sampled
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +134,20 @@ class ChunkWork:
 
 def label_chunk(work: ChunkWork, chunk: Chunk, blocks: Sequence[Any] = ()) -> Array:
     """Compute the layer of one chunk (*window), or (K, *window) of probabilities: the same as that of the whole."""
+    return compute_chunk(work, chunk, blocks).values
+
+
+def compute_chunk(work: ChunkWork, chunk: Chunk, blocks: Sequence[Any] = ()) -> Returned:
+    """Compute the layer of one chunk, with the pixels that tell what its classes look like."""
     crop = work.read(chunk, blocks)
     values = empty_layer(work.layer, work.rule.model, shape_of(chunk.tile.inner))
     visit(crop, work.rule, work.layer, values, within=chunk.tile.local, effort=Effort(threads=work.threads))
-    return values if chunk.frame is None else np.expand_dims(values, values.ndim - len(chunk.tile.inner))
+    if chunk.frame is None:
+        pixels = crop.array[chunk.tile.local]
+    else:
+        values, pixels = np.expand_dims(values, values.ndim - len(chunk.tile.inner)), crop.array[chunk.tile.local][None]
+    sampled = Tally(work.rule.model.k, work.image).sample(chunk.inner, pixels) if work.layer.name == "labels" else None
+    return Returned(chunk.inner, values, sampled)
 
 
 def chunk_sides(image: Image, side: int | None = None) -> tuple[tuple[int, ...], ...]:
@@ -137,10 +175,8 @@ def chunks_of(work: ChunkWork, sides: tuple[tuple[int, ...], ...]) -> list[tuple
     """Cover an image with chunks; each with the keys of the chunks of its dask array that it depends on."""
     lazy, halo, image = work.lazy, work.halo, work.image
     space = image.shape[image.time :]
-    edges = [list(itertools.pairwise(itertools.accumulate(each, initial=0))) for each in sides]
-    found = []
-    for number in itertools.product(*(range(len(each)) for each in sides)):
-        window = tuple(slice(*along[i]) for along, i in zip(edges, number, strict=True))
+    found, numbers = [], itertools.product(*(range(len(each)) for each in sides))
+    for number, window in zip(numbers, windows_across(sides), strict=True):
         frame, inner = (window[0].start, window[1:]) if image.time else (None, window)
         chunk = Chunk(number, Tile(widened(inner, halo, space), inner), frame)
         keys: list[Any] = []

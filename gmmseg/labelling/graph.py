@@ -14,12 +14,12 @@ from gmmseg.extras import require
 from gmmseg.image.sources import ArraySource
 from gmmseg.io.contents import Contents
 from gmmseg.labelling.chunks import ChunkWork, chunk_sides, chunks_of, label_chunk
-from gmmseg.labelling.layers import layer_named
+from gmmseg.labelling.layers import Layer, layer_named
 
 if TYPE_CHECKING:
     from gmmseg.labelling.result import Segmentation
 
-__all__ = ["labelled_layer", "layer_of", "lazy_layer"]
+__all__ = ["labelled_layer", "layer_of", "lazy_layer", "work_on"]
 
 _MOST_SENT = 64 << 20
 """Bytes that are sent to every worker without a word."""
@@ -41,9 +41,13 @@ def layer_of(found: Segmentation, name: str, chunk: int | None = None) -> Any:
             f"{found.image.name}: regions of at least {found.min_size} pixels are of the whole image, no chunk tells "
             "them; take the labels before `clean`"
         )
+    return lazy_layer(work_on(found, layer), chunk)
+
+
+def work_on(found: Segmentation, layer: Layer) -> ChunkWork:
+    """Return what is done with each chunk of a segmentation: without what workers have no use for."""
     rule = found.rule if found.image.time else found.rule.measured(found.image)
-    # What is known besides is of no use to workers.
-    return lazy_layer(ChunkWork(replace(found.image, metadata={}), rule, layer), chunk)
+    return ChunkWork(replace(found.image, metadata={}), rule, layer)
 
 
 def labelled_layer(found: Segmentation, name: str, chunk: int | None = None) -> Any:

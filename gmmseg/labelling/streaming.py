@@ -15,6 +15,7 @@ from gmmseg.image.sources import ArraySource
 from gmmseg.image.windows import Tile, Window, everything, shape_of, strips
 from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.layers import Layer
+from gmmseg.labelling.summary import Tally
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
 from gmmseg.threads import ahead
 
@@ -40,6 +41,10 @@ class Computed:
     window: Window
     values: Array
     pixels: Array
+
+    def sample(self, tally: Tally) -> Array | None:
+        """Return the pixels of the window that tell what its classes look like."""
+        return tally.sample(self.window, self.pixels)
 
     def in_frame(self, number: int) -> Computed:
         """Return the result with the axis of time, of the frame of this number."""

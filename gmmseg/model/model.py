@@ -326,6 +326,12 @@ class Model:
         OutputError
             The file exists and `overwrite` is False, or the folder cannot be written.
         """
+        with atomic_file(Path(path), overwrite=overwrite) as file:
+            file.write((json.dumps(self.content, indent=1, allow_nan=False) + "\n").encode())
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What its file holds, ready for JSON."""
         mixture = self.mixture
         content: dict[str, Any] = {
             "format": FORMAT,
@@ -361,8 +367,7 @@ class Model:
             pca = self.recipe.pca
             arrays = {name: getattr(pca, name).tolist() for name in ("center", "scale", "axes", "variance")}
             content |= {"version": 3, "pca": arrays}
-        with atomic_file(Path(path), overwrite=overwrite) as file:
-            file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+        return content
 
 
 def _kind(color: bool, n_channels: int, axes: int | None) -> str:

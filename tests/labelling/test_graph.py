@@ -59,7 +59,7 @@ def test_processes_and_a_cluster_compute_the_same_bytes(whole, tmp_path):
         assert layer.compute(scheduler="processes", num_workers=2).tobytes() == whole.labels.tobytes()
     for n_workers in (1, 2):
         with (
-            distributed.LocalCluster(n_workers=n_workers, threads_per_worker=2, dashboard_address=None) as cluster,
+            distributed.LocalCluster(n_workers=n_workers, threads_per_worker=2, dashboard_address=":0") as cluster,
             distributed.Client(cluster),
         ):
             for found in results:
