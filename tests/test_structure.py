@@ -64,6 +64,7 @@ FLOORS = (
     {"model", "hierarchy", "export", "measuring"},
     {"fitting", "labelling", "plot"},
     {"segmentation"},
+    {"web"},
     {"batch"},
     {"cli"},
 )

@@ -8,6 +8,7 @@ __all__ = ["COMMANDS", "overview"]
 COMMANDS = {
     "segment": ("gmmseg.cli.segment", "Segment images into classes and write their label maps."),
     "fit": ("gmmseg.cli.fit", "Fit one model to one image or to many of a kind."),
+    "view": ("gmmseg.cli.view", "Work on a picture in the browser: classes, strokes, merging, exports."),
     "apply": ("gmmseg.cli.apply", "Segment images with a fitted model: same classes, same numbers."),
     "batch": ("gmmseg.cli.batch", "Segment folders of images in several processes, and resume."),
     "regions": ("gmmseg.cli.regions", "Cut a picture into connected regions."),
@@ -37,6 +38,7 @@ Examples:
   gmmseg batch scenes --out-dir labels     folders of images, in all processors
   gmmseg fit scenes -k 6 -o land.gmm.json  one model for the images of a folder
   gmmseg apply land.gmm.json *.tif         the same classes in other images
+  gmmseg view photo.png                    work on it in the browser
   gmmseg cutout photo.png --class 2        an object on a transparent ground
   gmmseg info photo.png                    what the file holds
   gmmseg plot land.gmm.json scene.tif      draw a model as a figure
