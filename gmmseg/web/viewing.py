@@ -59,4 +59,4 @@ def view(
         if browser:
             webbrowser.open(server.address)
         server.serve_forever(poll_interval=0.1)
-    return desk.file
+    return Path(folder) / desk.file.name

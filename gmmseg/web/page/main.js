@@ -71,7 +71,7 @@ function showFound(answer, labels) {
 /** Show everything that follows from the state. */
 function show() {
   const lines = table(), { rows: height, columns } = state.image;
-  drawing.setPalette(palette(lines));
+  drawing.setPalette(palette(lines, chosen));
   showClasses(part('classes'), lines, chosen, height * columns, { choose, act });
   const feature = found?.features[/** @type {HTMLSelectElement} */ (part('feature')).selectedIndex];
   const colors = (found?.classes ?? []).map((each) => rowOf(each.class)?.color ?? '');
@@ -219,6 +219,7 @@ part('contours').addEventListener('change', () => {
 });
 part('layer').addEventListener('change', () => void showLayer());
 part('feature').addEventListener('change', show);
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
 for (const event of ['focus', 'blur']) part('picture').addEventListener(event, () => pointer.refresh());
 
 /** Where keys are letters. */

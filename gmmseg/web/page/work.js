@@ -50,13 +50,16 @@ export function rows(work, found) {
   });
 }
 
-/** Red, green, blue and opacity of 256 labels. @param {Row[]} table */
-export function palette(table) {
+/**
+ * Red, green, blue and opacity of 256 labels; what is not chosen stands back where anything is.
+ * @param {Row[]} table @param {Set<number>} chosen labels of rows
+ */
+export function palette(table, chosen) {
   const colors = new Uint8Array(1024);
   for (const row of table) {
     for (const label of row.members) {
       colors.set([1, 3, 5].map((start) => parseInt(row.color.slice(start, start + 2), 16)), 4 * label);
-      colors[4 * label + 3] = row.hidden ? 0 : 255;
+      colors[4 * label + 3] = row.hidden ? 0 : chosen.size && !chosen.has(row.label) ? 90 : 255;
     }
   }
   return colors;
