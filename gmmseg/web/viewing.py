@@ -1,4 +1,4 @@
-"""view(): open the page on an image, and serve it until it is closed."""
+"""view(): open the page on an image or on a segmentation of one, and serve it until it is closed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 
+from gmmseg.errors import ParameterError
+from gmmseg.features import Recipe
+from gmmseg.io.classes import default_names
+from gmmseg.labelling.result import Segmentation
 from gmmseg.web.desk import Desk
 from gmmseg.web.server import Server
 
-__all__ = ["view"]
+__all__ = ["view", "view_segmentation"]
 
 
 def view(
@@ -52,11 +56,61 @@ def view(
     OutputError
         The port cannot be used, or the log that is there is of another image.
     """
-    desk = Desk(Path(image), Path(folder), threads=threads)
+    return _serve(Desk(Path(image), Path(folder), threads=threads), Path(folder), port, browser, opened)
+
+
+def view_segmentation(
+    found: Segmentation,
+    *,
+    folder: str | os.PathLike[str] = ".",
+    port: int = 0,
+    browser: bool = True,
+    opened: Callable[[str], None] | None = None,
+) -> Path:
+    """Go on with a segmentation in the browser: `view` of its image, with as many classes of the same features.
+
+    Parameters
+    ----------
+    found : Segmentation
+        Of an image that was read from a file. Its classes are found anew, by the command that the page shows; what the
+        command of a log that is there says is given up for it, and can be had back by undoing.
+    folder, port, browser, opened
+        As of `view`.
+
+    Returns
+    -------
+    Path
+        The log.
+
+    Raises
+    ------
+    ParameterError
+        The image is no file.
+    """
+    path, model = Path(found.image.name), found.model
+    if not path.is_file():
+        raise ParameterError(f"{path} is no file, which the page needs; save the picture, and segment the file")
+    options: dict[str, object] = {"k": model.k}
+    if model.recipe != Recipe.default(found.image):
+        options["features"] = str(model.recipe)
+    if not model.strength:
+        options["smooth"] = 0
+    if found.min_size > 1:
+        options["min_size"] = found.min_size
+    usual = default_names(model.k)
+    own = tuple(model.class_names) != tuple(usual)
+    names = {str(number): name for number, name in enumerate(model.class_names, 1)} if own else {}
+    desk = Desk(path, Path(folder), threads=found.effort.threads)
+    if desk.log.work.options != options:
+        desk.do({"step": {"do": "paste", "options": options, "names": names, "groups": [], "strokes": False}})
+    return _serve(desk, Path(folder), port, browser, opened)
+
+
+def _serve(desk: Desk, folder: Path, port: int, browser: bool, opened: Callable[[str], None] | None) -> Path:
     with Server(desk, port) as server:
         if opened is not None:
             opened(server.address)
         if browser:
             webbrowser.open(server.address)
         server.serve_forever(poll_interval=0.1)
-    return Path(folder) / desk.file.name
+    return folder / desk.file.name
