@@ -8,7 +8,6 @@ __all__ = ["COMMANDS", "overview"]
 COMMANDS = {
     "segment": ("gmmseg.cli.segment", "Segment images into classes and write their label maps."),
     "fit": ("gmmseg.cli.fit", "Fit one model to one image or to many of a kind."),
-    "view": ("gmmseg.cli.view", "Work on a picture in the browser: classes, strokes, merging, exports."),
     "apply": ("gmmseg.cli.apply", "Segment images with a fitted model: same classes, same numbers."),
     "batch": ("gmmseg.cli.batch", "Segment folders of images in several processes, and resume."),
     "regions": ("gmmseg.cli.regions", "Cut a picture into connected regions."),
@@ -17,6 +16,7 @@ COMMANDS = {
     "objects": ("gmmseg.cli.objects", "Find and measure the objects of a class one by one."),
     "export": ("gmmseg.cli.export", "Export label maps to annotation tools, training pipelines and GIS."),
     "cutout": ("gmmseg.cli.cutout", "Cut an object out of a picture, with soft edges."),
+    "view": ("gmmseg.cli.view", "Work on a picture in the browser: classes, strokes, merging, exports."),
     "relabel": ("gmmseg.cli.relabel", "Merge, rename and drop the classes of a label map or a model."),
     "evaluate": ("gmmseg.cli.evaluate", "Compare a label map with a truth, or with several people's."),
     "plot": ("gmmseg.cli.plot", "Draw a model's classes among the pixels of an image."),

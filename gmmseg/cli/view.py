@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gmmseg.cli.messages import plain
+from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.types import FILE, Command, Option, WholeNumber
 
 __all__ = ["command"]
@@ -54,7 +54,8 @@ def command(image: Path, *, out_dir: Path, port: int, no_browser: bool, threads:
         click.echo(plain(f"{image} is open at {address}") + "\nclose the page or press Ctrl-C to end", err=True)
 
     try:
-        log = view(image, folder=out_dir, port=port, browser=not no_browser, threads=threads, opened=say)
+        with collected_warnings(lambda: None):
+            log = view(image, folder=out_dir, port=port, browser=not no_browser, threads=threads, opened=say)
     except KeyboardInterrupt:
         click.echo("\nended; what was done is kept", err=True)
         return 0
