@@ -64,7 +64,8 @@ FLOORS = (
     {"model", "hierarchy", "export", "measuring"},
     {"fitting", "labelling", "plot"},
     {"segmentation"},
-    {"batch", "integrations"},
+    {"integrations", "web"},
+    {"batch"},
     {"cli"},
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}

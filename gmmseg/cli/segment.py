@@ -45,7 +45,7 @@ __all__ = ["command"]
 
 
 @click.command("segment", cls=Command, epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed.")
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=SOURCE)
+@click.argument("images", metavar="IMAGE...", nargs=-1, type=SOURCE)
 @fitting_options
 @reading_options
 @remote_option
@@ -87,6 +87,7 @@ __all__ = ["command"]
 @output("--overwrite", is_flag=True, help="Replace files that exist.")
 @output("--json", "as_json", is_flag=True, help="Print JSON instead of tables: a list with one object an image.")
 @cluster_options
+@running("--replay", type=FILE, help="Do again what was done in `gmmseg view`: its NAME.gmmseg.json, without an IMAGE.")
 @running("-q", "--quiet", is_flag=True, help="Print no table and no progress.")
 @running("--threads", type=WholeNumber(1, 1024), help="They do not change the result.  [default: all processors]")
 @click.pass_context
@@ -109,6 +110,12 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
       gmmseg segment t1.nii.gz+t2.nii.gz -k 3 -o tissue.nii.gz
       cat photo.jpg | gmmseg segment - -o - > labels.png
     """  # noqa: D301  # click keeps the lines below this character as they are
+    if options["replay"] is not None:
+        from gmmseg.cli.replay import replay
+
+        return replay(context, options["replay"], options | {"images": images})
+    if not images:
+        raise click.MissingParameter(ctx=context, param=context.command.params[0])
     fitting, saving = fitting_parameters(context), saving_parameters(context)
     for layer in FILE_LAYERS:
         if layer.corrects and options[layer.output] is not None and not fitting["bias_field"]:
