@@ -25,6 +25,7 @@ from gmmseg.spatial.smoothing import TYPICAL, strength_of
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice
+    from gmmseg.mixture.em import Course
 
 __all__ = ["apply", "choose_k", "fit", "segment"]
 
@@ -172,7 +173,7 @@ def segment(
     opened = options.view(open_image(image, reading))
     fitted = fit_images([opened], 1, options, effort.workers)
     rule = Rule(fitted.model, fitted.found.guidance, bias=fitted.bias)
-    return _labelled(opened, rule, effort)
+    return _labelled(opened, rule, effort, fitted.course)
 
 
 def fit(
@@ -455,8 +456,8 @@ def _reading(
     )
 
 
-def _labelled(image: Image, rule: Rule, effort: Effort) -> Segmentation:
-    found = Segmentation(image, rule, effort)
+def _labelled(image: Image, rule: Rule, effort: Effort, course: Course | None = None) -> Segmentation:
+    found = Segmentation(image, rule, effort, course=course)
     if image.in_memory:
         _ = found.labels  # now, while the caller waits for them
     return found

@@ -63,7 +63,7 @@ FLOORS = (
     {"mixture", "spatial", "features", "io"},
     {"model", "hierarchy", "export", "measuring"},
     {"fitting", "labelling", "plot"},
-    {"segmentation"},
+    {"segmentation", "report"},
     {"integrations", "web"},
     {"batch"},
     {"cli"},

@@ -18,6 +18,7 @@ from typing import Any
 
 from gmmseg.errors import InputError, OutputError
 from gmmseg.io.atomic import atomic_file
+from gmmseg.io.hashes import digest
 from gmmseg.io.regular import require_regular
 from gmmseg.platforms import is_alive, open_lock, try_lock
 
@@ -155,31 +156,6 @@ def _is_below(file: Any) -> bool:
 
 def _foreign(path: Path) -> InputError:
     return InputError(f"{path} is not the manifest of a batch; choose another folder for the results, or move it")
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file, or of the names and contents of the files in a folder.
-
-    Raises
-    ------
-    InputError
-        It is no regular file.
-    OSError
-        It cannot be read.
-    """
-    import hashlib
-
-    if path.is_dir():
-        total = hashlib.sha256()
-        files = (
-            each.relative_to(path) for each in path.rglob("*") if each.is_file()
-        )  # the bands of a scene lie deeper
-        for each in sorted(each for each in files if not any(part.startswith(".") for part in each.parts)):
-            total.update(os.fsencode(each) + b"\0" + digest(path / each).encode())
-        return total.hexdigest()
-    require_regular(path)
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def stamp(path: Path) -> Line:

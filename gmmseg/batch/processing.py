@@ -47,7 +47,7 @@ def process(
         The image.
     outputs : mapping of str to Path
         Files to write by what they hold: the outputs that `gmmseg.labelling.layers` lists ("labels", "soft", "anomaly",
-        ...), "overlay" (the picture in class colours), "contours" (with their outlines) and "model".
+        ...), "overlay" (the picture in class colours), "contours" (with their outlines), "table", "report" and "model".
     model : Model, or callable that takes the Image and returns one, optional
         Applied; by default one is fitted to the image.
     parameters : mapping of str to object
@@ -57,7 +57,8 @@ def process(
         Of `gmmseg.io.read`: mask, channel_axis, max_pixels, ...
     saving : mapping of str to mapping
         Options of the formats of layers, by their outputs, see `Segmentation.save`; of the "overlay" "legend", whether
-        a strip with the names of the classes is added below it.
+        a strip with the names of the classes is added below it; of the "report" "command" and "warnings", see
+        `Segmentation.report`.
     overwrite : bool
         Whether existing files may be replaced.
     stage : callable, optional
@@ -185,6 +186,8 @@ def _write(
                 _write_picture(path, kind, result, overwrite=overwrite, **saving.get(kind, {}))
             elif kind == "table":
                 result.table().save(path, overwrite=overwrite)
+            elif kind == "report":
+                result.report(path, overwrite=overwrite, **saving.get(kind, {}))
             else:
                 result.model.save(path, overwrite=overwrite)
         except (GmmsegError, MemoryError, OSError) as error:

@@ -21,7 +21,7 @@ from gmmseg.cli.each import run_each
 from gmmseg.cli.fit import those_of_segment
 from gmmseg.cli.messages import collected_warnings
 from gmmseg.cli.progress import Progress
-from gmmseg.cli.shared import FILE_LAYERS, cluster_of, guides_of, reading_parameters, saving_parameters
+from gmmseg.cli.shared import FILE_LAYERS, cluster_of, guides_of, reading_parameters, reported, saving_parameters
 from gmmseg.cli.table import finite
 from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.cli.types import FILE, SOURCE, Command, Fraction, Option
@@ -79,6 +79,7 @@ class _Apply(Command):
         *those_of_segment("resolution", "magnitude", "max_pixels", "allow_remote", "memory"),
         *those_of_segment("min_size"),
         *those_of_segment("output", "out_dir", "plain", "cog", *_LAYERS, "soft_type", *PICTURES, "legend", "table"),
+        *those_of_segment("report"),
         Option(
             ["--model", "save_model"],
             section="Output",
@@ -119,7 +120,8 @@ def command(
         sources,
         output=options["output"],
         out_dir=out_dir,
-        extra={name: options[name] for name in (*_LAYERS, *PICTURES, "table")} | {"model": options["save_model"]},
+        extra={name: options[name] for name in (*_LAYERS, *PICTURES, "table", "report")}
+        | {"model": options["save_model"]},
         channel_axis=options["channel_axis"],
         axes=options["axes"],
         guides=[model, *guides_of(options, len(sources))],
@@ -155,7 +157,7 @@ def command(
             model=suited,
             parameters=parameters,
             reading=reading_of(job.source),
-            saving=saving,
+            saving=saving | {"report": reported(context, record)},
             overwrite=options["overwrite"],
             stage=partial(progress.stage, title),
             progress=progress,

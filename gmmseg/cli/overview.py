@@ -20,6 +20,7 @@ COMMANDS = {
     "relabel": ("gmmseg.cli.relabel", "Merge, rename and drop the classes of a label map or a model."),
     "evaluate": ("gmmseg.cli.evaluate", "Compare a label map with a truth, or with several people's."),
     "plot": ("gmmseg.cli.plot", "Draw a model's classes among the pixels of an image."),
+    "report": ("gmmseg.cli.report", "Show the images of a batch on one page, the most unlike first."),
     "info": ("gmmseg.cli.info", "Describe an image, a model file or this installation."),
 }
 

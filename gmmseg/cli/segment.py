@@ -28,6 +28,7 @@ from gmmseg.cli.shared import (
     reading_options,
     reading_parameters,
     remote_option,
+    reported,
     running,
     saving_parameters,
 )
@@ -83,6 +84,7 @@ __all__ = ["command"]
 @output("--legend", is_flag=True, help="Add a strip with the colours and names of the classes below --overlay.")
 @output("--contours", type=FILE, help="Outlines of the classes on the picture (one image): .png, .tif, .jpg or .webp.")
 @output("--table", type=FILE, help="Areas or volumes and channels of the classes (one image): .csv, .json or .parquet.")
+@output("--report", type=FILE, help="A page with pictures, classes, charts and quality flags (one image): .html.")
 @output("--model", type=FILE, help="The fitted classes (one image; without its bias field): .json.")
 @output("--overwrite", is_flag=True, help="Replace files that exist.")
 @output("--json", "as_json", is_flag=True, help="Print JSON instead of tables: a list with one object an image.")
@@ -141,7 +143,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
                 "min_size": options["min_size"],
             },
             reading=reading_parameters(context),
-            saving=saving,
+            saving=saving | {"report": reported(context, record)},
             overwrite=options["overwrite"],
             stage=partial(progress.stage, title),
             progress=progress,

@@ -55,6 +55,7 @@ __all__ = [
     "reading_options",
     "reading_parameters",
     "remote_option",
+    "reported",
     "require_images",
     "running",
     "saving_parameters",
@@ -354,6 +355,14 @@ def saving_parameters(context: click.Context) -> dict[str, dict[str, Any]]:
     if given["soft_type"] is not None:
         saving["soft"]["dtype"] = given["soft_type"]
     return saving
+
+
+def reported(context: click.Context, record: dict[str, Any]) -> dict[str, Any]:
+    """Return what a report says of the run: the command as it would be typed, and what was said up to now."""
+    import shlex
+
+    command = ["gmmseg", *(context.find_object(tuple) or ())]
+    return {"command": shlex.join(command), "warnings": record["warnings"]}
 
 
 def guides_of(options: dict[str, Any], n_images: int) -> list[Path]:

@@ -19,6 +19,7 @@ from gmmseg.image.windows import Window, everything
 from gmmseg.io.classes import class_numbers
 from gmmseg.io.palette import palette
 from gmmseg.kernels.effort import Effort
+from gmmseg.labelling.faces import Faces
 from gmmseg.labelling.layers import Layer, layer_named
 from gmmseg.labelling.summary import ClassSummary, Tally
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from gmmseg.export.kinds import Kind  # here, because most runs export nothing
     from gmmseg.labelling.chunks import Returned  # here, because most images are in memory
     from gmmseg.measuring import Objects, Table  # here, because most runs measure nothing
+    from gmmseg.mixture.em import Course
 
 __all__ = ["Segmentation"]
 
@@ -41,7 +43,7 @@ MOST_FEATHER = 100
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Segmentation:
+class Segmentation(Faces):
     """Labels, and on demand everything else that the mixture says of each pixel.
 
     Parameters
@@ -53,6 +55,8 @@ class Segmentation:
         How much memory and how many threads what is computed may take; its progress is called while labels are.
     min_size : int
         Regions of fewer pixels are given to their neighbours, see `clean`.
+    course : Course, optional
+        How the classes were found, where they were found in this image.
     elsewhere : callable, optional
         Computes what is saved of an image in a file, as `gmmseg.batch.cluster` does.
 
@@ -66,6 +70,7 @@ class Segmentation:
     rule: Rule
     effort: Effort
     min_size: int = 1
+    course: Course | None = None
     elsewhere: Callable[[Segmentation, Layer, Path], Iterator[Returned]] | None = None
 
     def __repr__(self) -> str:

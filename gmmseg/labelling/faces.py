@@ -1,0 +1,56 @@
+"""Faces: how a segmentation is looked at, by rooms above this one that are found by their names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from gmmseg.extras import face
+
+__all__ = ["Faces"]
+
+
+class Faces:
+    """What a `Segmentation` can be looked at by: a report, figures, a notebook."""
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        command: str | None = None,
+        warnings: Sequence[str] = (),
+    ) -> None:
+        """Write a report: one HTML file of less than 500 kB that needs nothing else, neither network nor other files.
+
+        Parameters
+        ----------
+        path : path-like
+            .html or .htm.
+        overwrite : bool
+            Whether an existing file may be replaced.
+        command : str, optional
+            By which the image was segmented, as it would be typed; shown as it is.
+        warnings : sequence of str
+            What was said meanwhile; shown among the quality flags, with what the result itself tells.
+
+        Raises
+        ------
+        OutputError
+            The suffix is another one, the file exists, or the folder cannot be written.
+
+        Notes
+        -----
+        It holds the picture with its classes, or planes of a volume, the table of the classes, what their Gaussians are
+        like among the pixels, the uncertainty, and how the classes were found. There is no time in it: the same input
+        gives the same bytes. Of an image that stays in its file, labels and uncertainty are computed once more.
+
+        Examples
+        --------
+        >>> import tempfile, gmmseg, numpy
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     gmmseg.segment(numpy.uint8([[10, 200], [10, 200]]), k=2).report(f"{folder}/report.html")
+        ...     open(f"{folder}/report.html").readline().strip()
+        '<!DOCTYPE html>'
+        """
+        face("gmmseg.report:image_report")(self, path, overwrite=overwrite, command=command, warnings=warnings)
