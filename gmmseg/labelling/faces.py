@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from gmmseg.extras import face
 
@@ -54,3 +55,21 @@ class Faces:
         '<!DOCTYPE html>'
         """
         face("gmmseg.report:image_report")(self, path, overwrite=overwrite, command=command, warnings=warnings)
+
+    def view(self, *, folder: str | os.PathLike[str] = ".", browser: bool = True) -> Path:
+        """Go on in the browser; return the log of what was done once the page is closed.
+
+        Parameters
+        ----------
+        folder : path-like
+            Where the log and what is exported go; nothing outside it is written.
+        browser : bool
+            Open the page, instead of printing its address alone.
+
+        Raises
+        ------
+        ParameterError
+            The image is no file, which the commands of the page could name.
+        """
+        found: Path = face("gmmseg.web:view_segmentation")(self, folder=folder, browser=browser)
+        return found

@@ -1,6 +1,7 @@
 """Ways to look at a segmentation."""
 
 import numpy as np
+import pytest
 
 import gmmseg
 
@@ -10,9 +11,15 @@ def test_a_report_is_written(tmp_path):
     assert "2 classes" in (tmp_path / "r.html").read_text()
 
 
+def test_the_page_needs_a_file(tmp_path):
+    seg = gmmseg.segment(np.uint8([[10, 200]] * 2), k=2)
+    with pytest.raises(gmmseg.ParameterError, match="is no file, which the page needs"):
+        seg.view(folder=tmp_path, browser=False)
+
+
 def test_segmenting_loads_no_face(fresh_python):
     code = (
         "import sys, gmmseg, numpy; gmmseg.segment(numpy.uint8([[10, 200]] * 2), k=2);"
-        "print([m for m in sys.modules if m.startswith(('gmmseg.report', 'gmmseg.plot', 'gmmseg.integrations'))])"
+        "print([m for m in sys.modules if m.startswith(('gmmseg.report', 'gmmseg.plot', 'gmmseg.web', 'gmmseg.integrations'))])"
     )
     assert fresh_python(code).strip() == "[]"
