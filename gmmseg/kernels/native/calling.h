@@ -42,7 +42,8 @@ inline Chosen choose() {
         __builtin_cpu_supports("bmi2"))
         return {v3::mixture_kernels, v3::smooth_kernel, v3::lab_kernel, v3::texture_kernel, v3::gaps_kernel};
 #endif
-    return {baseline::mixture_kernels, baseline::smooth_kernel, baseline::lab_kernel, baseline::texture_kernel, baseline::gaps_kernel};
+    return {baseline::mixture_kernels, baseline::smooth_kernel, baseline::lab_kernel, baseline::texture_kernel,
+            baseline::gaps_kernel};
 }
 
 inline const Chosen& kernels() {
