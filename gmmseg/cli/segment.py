@@ -108,7 +108,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
       gmmseg segment scenes/*.tif -k 6 --out-dir labels --json
       gmmseg segment scene.tif --channels 4,3,2
       gmmseg segment S2A_MSIL2A_20230605.SAFE -k 6 --channels nir,red,green
-      gmmseg segment scan.nii.gz -k 3 --bias-field -o tissue.nii.gz
+      gmmseg segment brain.nii.gz -k 3 --nodata 0 --bias-field -o tissue.nii.gz
       gmmseg segment t1.nii.gz+t2.nii.gz -k 3 -o tissue.nii.gz
       cat photo.jpg | gmmseg segment - -o - > labels.png
     """  # noqa: D301  # click keeps the lines below this character as they are
