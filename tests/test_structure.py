@@ -64,7 +64,7 @@ FLOORS = (
     {"model", "hierarchy", "export", "measuring"},
     {"fitting", "labelling", "plot"},
     {"segmentation", "report"},
-    {"batch"},
+    {"batch", "integrations"},
     {"cli"},
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}

@@ -1,0 +1,1 @@
+"""gmmseg within other programs."""
