@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gmmseg.extras import face
+from gmmseg.image import Image
+
+if TYPE_CHECKING:
+    from gmmseg.labelling.tiles import Rule
 
 __all__ = ["Faces"]
 
 
 class Faces:
     """What a `Segmentation` can be looked at by: a report, figures, a notebook."""
+
+    image: Image
+    rule: Rule
 
     def report(
         self,
@@ -73,3 +81,28 @@ class Faces:
         """
         found: Path = face("gmmseg.web:view_segmentation")(self, folder=folder, browser=browser)
         return found
+
+    def plot(self, *, features: Sequence[int | str] | None = None, kind: str = "all", seed: int = 0) -> Any:
+        """Return a figure of the classes among the pixels, which a notebook shows; see `gmmseg.plot.figure`.
+
+        Parameters
+        ----------
+        features : sequence of int or str, optional
+            One to five, by name or by number from 0; by default the two in which the classes lie farthest apart.
+        kind : {"all", "scatter", "density"}
+            A panel for each pair of features, for each feature, or both.
+        seed : int
+            Of the choice of pixels.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        from gmmseg.labelling.picking import without_bias  # here, because most are never looked at
+
+        image = without_bias(self.image, self.rule.bias)
+        return face("gmmseg.plot:figure")(self.rule.model, image, features=features, kind=kind, seed=seed)
+
+    def _repr_html_(self) -> str:
+        """Show the classes in a notebook."""
+        return str(face("gmmseg.integrations.notebook.html_views:segmentation_html")(self))

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.image.windows import holding
+from gmmseg.image import Image
+from gmmseg.image.windows import everything, holding
 from gmmseg.labelling.layers import layer_named
 
 if TYPE_CHECKING:
     from gmmseg.labelling.result import Segmentation
+    from gmmseg.spatial.bias import BiasField
 
-__all__ = ["picked"]
+__all__ = ["picked", "without_bias"]
 
 Array = NDArray[Any]
 
@@ -43,3 +45,8 @@ def picked(found: Segmentation, name: str, flat: Array) -> Array:
             place = tuple(index[axis, here] - part.start for axis, part in enumerate(window))
             out[here] = values[place]
     return np.nan_to_num(out, copy=False) if name == "uncertainty" else out
+
+
+def without_bias(image: Image, bias: BiasField | None) -> Image:
+    """Return an image in memory as its model knows it: without the bias field, where one was taken out."""
+    return image if bias is None or not image.in_memory else bias.correct(image.crop(everything(image.shape)))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import InputError
+from gmmseg.extras import face
 from gmmseg.features import Recipe
 from gmmseg.image import Image
 from gmmseg.image.grey import as_grey
@@ -118,6 +119,10 @@ class Model:
     memberships: Array | None = None
     channel_names: tuple[str, ...] = ()
     contrast: Array | None = None
+
+    def _repr_html_(self) -> str:
+        """Show the classes in a notebook."""
+        return str(face("gmmseg.integrations.notebook.html_views:model_html")(self))
 
     def __repr__(self) -> str:
         short = Repr()

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from gmmseg import __version__
 from gmmseg.errors import GmmsegError
 from gmmseg.image import Image
-from gmmseg.image.windows import everything
 from gmmseg.io.hashes import digest
 from gmmseg.io.parts import files_of
-from gmmseg.labelling.picking import picked
+from gmmseg.labelling.picking import picked, without_bias
 from gmmseg.labelling.result import Segmentation
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.plot.view import View
@@ -68,7 +67,11 @@ def image_page(found: Segmentation, *, command: str | None = None, warnings: Seq
     views = views_of(image, _SIDES[1 if len(views) == 1 else 3])
     looks = previews(image, views, partial(picked, found, "labels"), partial(picked, found, "uncertainty"))
     view = View.of(found.model)
-    planes = view.samples(_seen_by_model(found), _SAMPLE, 0) if any(each.labels.any() for each in looks) else None
+    planes = (
+        view.samples(without_bias(image, found.rule.bias), _SAMPLE, 0)
+        if any(each.labels.any() for each in looks)
+        else None
+    )
     flags = flags_of(found, _doubts(found, looks, planes), warnings)
     name = Path(image.name).name or image.name
     parts = [
@@ -87,13 +90,6 @@ def _summary(found: Segmentation) -> str:
     size = " × ".join(map(str, image.shape if image.ndim > 2 else reversed(image.shape)))
     count = "1 class" if found.model.k == 1 else f"{found.model.k} classes"
     return f"{size} pixels, {count}"
-
-
-def _seen_by_model(found: Segmentation) -> Image:
-    """Return the image as the model knows it, without the bias field, where one was taken out."""
-    if found.rule.bias is None or not found.image.in_memory:
-        return found.image
-    return found.rule.bias.correct(found.image.crop(everything(found.image.shape)))
 
 
 def _doubts(found: Segmentation, looks: list[Preview], planes: Array | None) -> Doubts:

@@ -17,6 +17,17 @@ def test_the_page_needs_a_file(tmp_path):
         seg.view(folder=tmp_path, browser=False)
 
 
+def test_a_plot_is_of_the_image_without_its_bias_field(rng):
+    y, x = np.mgrid[:60, :80]
+    gain = np.exp(0.6 * (x / 80 - 0.5))
+    image = ((60 + 80 * ((x // 10 + y // 10) % 2)) * gain + rng.normal(0, 2, x.shape)).astype(np.float32)
+    found = gmmseg.segment(image, k=2, bias_field=True)
+    assert found.rule.bias is not None
+    (ax,) = found.plot(kind="density").axes
+    low, high = ax.get_xlim()
+    assert high - low < np.ptp(image)
+
+
 def test_segmenting_loads_no_face(fresh_python):
     code = (
         "import sys, gmmseg, numpy; gmmseg.segment(numpy.uint8([[10, 200]] * 2), k=2);"
