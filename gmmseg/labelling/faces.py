@@ -1,23 +1,24 @@
-"""Faces: how a segmentation is looked at, by rooms above this one that are found by their names."""
+"""Faces: how a segmentation is looked at and handed on, much of it by rooms above this one, found by their names."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gmmseg.extras import face
 from gmmseg.image import Image
 
 if TYPE_CHECKING:
+    from gmmseg.labelling.result import Segmentation
     from gmmseg.labelling.tiles import Rule
 
 __all__ = ["Faces"]
 
 
 class Faces:
-    """What a `Segmentation` can be looked at by: a report, figures, a notebook."""
+    """What a `Segmentation` can be looked at by: a report, figures, a page, a notebook, arrays of other libraries."""
 
     image: Image
     rule: Rule
@@ -102,6 +103,18 @@ class Faces:
 
         image = without_bias(self.image, self.rule.bias)
         return face("gmmseg.plot:figure")(self.rule.model, image, features=features, kind=kind, seed=seed)
+
+    def to_dask(self, layer: str = "labels", *, chunk: int | None = None) -> Any:
+        """Return a layer as a dask array, nothing computed; chunks are those of the one segmented, or such squares."""
+        from gmmseg.labelling.graph import layer_of  # here, because most runs need no dask
+
+        return layer_of(cast("Segmentation", self), layer, chunk)
+
+    def to_xarray(self, layer: str = "labels", *, chunk: int | None = None) -> Any:
+        """Return a layer as an xarray.DataArray with coordinates and classes; lazy, as `to_dask`, unless in memory."""
+        from gmmseg.labelling.graph import labelled_layer  # here, because most runs need no xarray
+
+        return labelled_layer(cast("Segmentation", self), layer, chunk)
 
     def _repr_html_(self) -> str:
         """Show the classes in a notebook."""

@@ -375,18 +375,6 @@ class Segmentation(Faces):
         """Return the uncertainty with NaN where there is no data, as files have it, and any other layer as it is."""
         return np.where(self.labels > 0, values, np.float32(np.nan)) if layer.name == "uncertainty" else values
 
-    def to_dask(self, layer: str = "labels", *, chunk: int | None = None) -> Any:
-        """Return a layer as a dask array, nothing computed; chunks are those of the one segmented, or such squares."""
-        from gmmseg.labelling.graph import layer_of  # here, because most runs need no dask
-
-        return layer_of(self, layer, chunk)
-
-    def to_xarray(self, layer: str = "labels", *, chunk: int | None = None) -> Any:
-        """Return a layer as an xarray.DataArray with coordinates and classes; lazy, as `to_dask`, unless in memory."""
-        from gmmseg.labelling.graph import labelled_layer  # here, because most runs need no xarray
-
-        return labelled_layer(self, layer, chunk)
-
     def to_coco(self, *, instances: Kind = "component", min_size: int = 1) -> dict[str, Any]:
         """Return a COCO instance data set of this image, as `gmmseg.export.to_coco` does.
 
