@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -12,24 +13,28 @@ from gmmseg.errors import InputError
 from gmmseg.io.archives import REMEDY, chunks_of, member_of_zip
 from gmmseg.io.damage import explained
 from gmmseg.io.request import Reading
-from gmmseg.io.satellite.band_files import band_file, is_metadata
+from gmmseg.io.satellite.band_files import SAFE, band_file, is_metadata
 from gmmseg.io.spool import Copy
 
 __all__ = ["is_packed", "unpack_scene"]
 
 _MOST_MEMBERS = 10_000  # of an archive that is looked through: that of a scene has some hundreds
+_OF_LANDSAT = re.compile(r"L[COTE]0[4-9]_L[12][A-Z]{2}_\d{6}_\d{8}_\d{8}_02_(?:T1|T2|RT)", re.IGNORECASE)
 _GROWTH = 2  # what is compressed already hardly grows: more than twice the archive is no scene
 
 
 def is_packed(path: Path) -> bool:
-    """Whether a file is an archive (.zip, or .tar that is not compressed) of the bands of a scene, by their names."""
+    """Whether a file is an archive (.zip, or .tar that is not compressed) of the bands of a scene, by their names.
+
+    One that cannot be opened, as when its download was cut short, is a scene where its own name says so.
+    """
     if path.suffix.lower() not in (".zip", ".tar") or not path.is_file():
         return False
     try:
         with _opened(path) as archive:
             return any(_is_certain(name) for name in _names(archive))
     except (OSError, zipfile.BadZipFile, tarfile.TarError, ValueError, NotImplementedError):
-        return False
+        return any(known.fullmatch(path.stem) for known in (SAFE, _OF_LANDSAT))
 
 
 def unpack_scene(path: Path, reading: Reading) -> Copy:

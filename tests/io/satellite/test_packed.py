@@ -116,6 +116,16 @@ def test_messages_name_the_archive(packed):
         read(packed)
 
 
+@pytest.mark.parametrize("archive", ["packed", "tar"])
+def test_a_download_that_was_cut_short_is_said_to_be_one(request, archive):
+    path = request.getfixturevalue(archive)
+    content = path.read_bytes()
+    path.write_bytes(content[:300] if archive == "tar" else content[:-3000])
+    assert identify(path) is SCENES
+    with pytest.raises(InputError, match=rf"{path.name} is damaged.*; unpack it and give the file"):
+        read(path)
+
+
 def test_other_archives_are_no_scenes_and_bombs_are_not_unpacked(tmp_path, packed, safe):
     other = tmp_path / "photos.zip"
     with zipfile.ZipFile(other, "w") as archive:
