@@ -96,22 +96,24 @@ def command(
     fitting = fitting_parameters(context)
     if model is not None:
         fitting = _of_apply(context, fitting)
-    also = (*options["also"], *["table"][: options["table"] is not None])
+    also = [*dict.fromkeys(options["also"])]
+    if unknown := [kind for kind in also if kind not in (*KINDS, *DATASETS)]:
+        raise click.UsageError(f"--also {unknown[0]} is not known; use {', '.join((*KINDS[1:], *DATASETS))}")
+    datasets = [kind for kind in also if kind in DATASETS]
     made = plan(
         sources,
         out_dir,
         parameters={**fitting, "memory": options["memory"], "min_size": options["min_size"]},
         reading=reading_parameters(context),
         model=model,
-        outputs=[kind for kind in also if kind not in DATASETS],
+        outputs=[kind for kind in KINDS if kind in also or (kind == "table" and options["table"] is not None)],
         resume=options["resume"],
         overwrite=options["overwrite"],
     )
+    _check_gathered(made, datasets, options, overwrite=options["overwrite"] or options["resume"])
     if options["dry_run"]:
         _print_plan(made, as_json=options["as_json"])
         return 0
-    datasets = [kind for kind in options["also"] if kind in DATASETS]
-    _check_gathered(made, datasets, options, overwrite=options["overwrite"] or options["resume"])
     count = Count(len(made.todo), "images", quiet=quiet)
     if not quiet:
         _tell_what_is_left_out(made)
