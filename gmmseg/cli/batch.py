@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,17 +97,14 @@ def command(
     fitting = fitting_parameters(context)
     if model is not None:
         fitting = _of_apply(context, fitting)
-    also = [*dict.fromkeys(options["also"])]
-    if unknown := [kind for kind in also if kind not in (*KINDS, *DATASETS)]:
-        raise click.UsageError(f"--also {unknown[0]} is not known; use {', '.join((*KINDS[1:], *DATASETS))}")
-    datasets = [kind for kind in also if kind in DATASETS]
+    also, datasets = _asked_for(options["also"])
     made = plan(
         sources,
         out_dir,
         parameters={**fitting, "memory": options["memory"], "min_size": options["min_size"]},
         reading=reading_parameters(context),
         model=model,
-        outputs=[kind for kind in KINDS if kind in also or (kind == "table" and options["table"] is not None)],
+        outputs=[*also, *["table"][: options["table"] is not None]],
         resume=options["resume"],
         overwrite=options["overwrite"],
     )
@@ -156,6 +154,14 @@ def _of_apply(context: click.Context, fitting: dict[str, Any]) -> dict[str, Any]
         raise click.UsageError(f"{option} is for finding classes, but --model brings them; leave one of them out")
     chosen = (context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("smooth", "no_smooth"))
     return {"smooth": fitting["smooth"] if any(chosen) else None}
+
+
+def _asked_for(words: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return what --also asks for of each image, and which data sets of all."""
+    for word in words:
+        if word not in (*KINDS, *DATASETS):
+            raise click.UsageError(f"--also {word} is not known; use {', '.join((*KINDS[1:], *DATASETS))}")
+    return [kind for kind in KINDS if kind in words], [kind for kind in DATASETS if kind in words]
 
 
 def _check_gathered(made: Plan, kinds: list[str], options: dict[str, Any], *, overwrite: bool) -> None:

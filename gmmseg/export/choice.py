@@ -84,9 +84,8 @@ class Choice:
         if self.classes:
             kept = [number for word in self.classes if (number := numbers[word]) is not None]
             if kept and set(kept) <= set(out):
-                raise ParameterError(
-                    f"of the classes {', '.join(self.classes)} the background leaves none; name others"
-                )
+                words = ", ".join(self.classes)
+                raise ParameterError(f"of the classes {words} the background leaves none; name others")
             out += np.setdiff1d(there, kept).tolist()
         return np.unique(np.array(out, np.int64)), met
 
