@@ -10,6 +10,7 @@ COMMANDS = {
     "fit": ("gmmseg.cli.fit", "Fit one model to one image or to many of a kind."),
     "apply": ("gmmseg.cli.apply", "Segment images with a fitted model: same classes, same numbers."),
     "batch": ("gmmseg.cli.batch", "Segment folders of images in several processes, and resume."),
+    "plan": ("gmmseg.cli.plan", "Tell what workers will have to do for an image: chunks, bytes, memory, time."),
     "regions": ("gmmseg.cli.regions", "Cut a picture into connected regions."),
     "choose-k": ("gmmseg.cli.choose_k", "Choose how many classes an image has."),
     "measure": ("gmmseg.cli.measure", "Measure the classes of a label map: shares, areas, volumes."),

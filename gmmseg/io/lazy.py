@@ -133,7 +133,8 @@ class LazyArray(WindowSource):
     def around(self, window: Window) -> tuple[list[Any], list[Piece], tuple[int, ...]]:
         """Return the keys of the chunks that hold pixels of a window, what is taken of each, and the shape of all."""
         index = self._index(window)
-        found, shape = [], []
+        found: list[list[tuple[int, slice, slice]]] = []
+        shape = []
         for axis, (along, sides) in enumerate(zip(index, self.chunks, strict=True)):
             along = slice(*along.indices(sum(sides)))
             shape.append(along.stop - along.start)
