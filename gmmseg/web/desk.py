@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -17,7 +17,7 @@ from gmmseg.io.writing import write_labels
 from gmmseg.labelling.result import Segmentation
 from gmmseg.web.log import ENDING, Log, load_log
 from gmmseg.web.painting import painted
-from gmmseg.web.preview import Preview, described, layer
+from gmmseg.web.preview import Preview
 from gmmseg.web.spelling import Spelling, as_text, step_of
 from gmmseg.web.steps import checked
 
@@ -36,7 +36,7 @@ class Desk:
     Parameters
     ----------
     image : Path
-        A picture.
+        A picture or a volume.
     folder : Path
         Where everything is written, by the names that results of the image have, and nothing elsewhere.
     threads : int, optional
@@ -68,7 +68,13 @@ class Desk:
         log = self.log
         rows, columns = self.preview.shape
         return {
-            "image": {"name": self.spelling.image, "rows": rows, "columns": columns},
+            "image": {
+                "name": self.spelling.image,
+                "rows": rows,
+                "columns": columns,
+                "pixels": self.preview.image.n_pixels,
+                "cuts": None if self.preview.cuts is None else self.preview.cuts.described(),
+            },
             "work": log.work.described(),
             "paths": [dict(step) for step in log.work.strokes],
             "command": as_text(self.spelling.commands(log.work)),
@@ -79,7 +85,10 @@ class Desk:
 
     def do(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Do a "step"."""
-        return self._changed(lambda log: log.do(asked.get("step")))
+        step = checked(asked.get("step"))
+        if step["do"] == "stroke" and self.preview.cuts is not None:
+            raise ParameterError(f"strokes are painted on pictures, not on {self.spelling.image}; use --scribbles")
+        return self._changed(lambda log: log.do(step))
 
     def undo(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Undo the last step."""
@@ -120,22 +129,27 @@ class Desk:
             work.require_usable()
             found = self.preview.segment(work, whole=whole)
             self._shown = (ticket, found)
-            return {"ticket": ticket, "stale": False, "whole": whole or self.preview.complete, **described(found)}
+            return {
+                "ticket": ticket,
+                "stale": False,
+                "whole": whole or self.preview.complete,
+                **self.preview.described(found),
+            }
 
-    def layer(self, ticket: int, name: str) -> bytes:
-        """Return a layer of the classes that were found last.
+    def layer(self, ticket: int, name: str, at: Sequence[int] = ()) -> bytes:
+        """Return a layer of the classes that were found last, of a volume through the voxel `at`.
 
         Raises
         ------
         ParameterError
-            There is no such layer, or other classes have been found since.
+            There is no such layer or voxel, or other classes have been found since.
         """
         with self._working:
             if self._shown is None or self._shown[0] != ticket:
                 raise ParameterError(f"ticket={ticket} is stale; ask for the classes again")
             if name not in ("labels", "uncertainty", "anomaly"):
                 raise ParameterError(f"layer={name!r} is none; use labels, uncertainty or anomaly")
-            return layer(self._shown[1], name)
+            return self.preview.layer(self._shown[1], name, at)
 
     def export(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Run the commands of a "kind" of export, of "classes" where it is a cut-out, in a process of their own.

@@ -116,12 +116,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _get(self, path: str, query: Mapping[str, list[str]]) -> None:
         desk = self.server.desk
+        at = [int(each) for each in query["at"][0].split(",")] if "at" in query else ()
         if path == "/api/state":
             self._send_json(desk.state({}))
         elif path == "/api/picture":
-            self._send(*desk.preview.picture())
+            self._send(*desk.preview.picture(at))
         elif path == "/api/layer":
-            self._send(desk.layer(int(query["ticket"][0]), query["name"][0]), "application/octet-stream")
+            self._send(desk.layer(int(query["ticket"][0]), query["name"][0], at), "application/octet-stream")
         elif path == "/api/alive":
             self._stay()
         else:

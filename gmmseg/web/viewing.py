@@ -31,7 +31,7 @@ def view(
     Parameters
     ----------
     image : path-like
-        A picture or raster of two axes that fits into memory.
+        A picture, a raster or a volume that fits into memory; volumes are shown as three cuts.
     folder : path-like
         Where the page writes: its log, NAME.gmmseg.json, strokes and exports. Nothing is written elsewhere. A log that
         is there is gone on with.

@@ -2,8 +2,10 @@
 
 import base64
 import io
+import shlex
 import shutil
 import subprocess
+import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -14,6 +16,7 @@ from browsers import browser, node_file
 from PIL import Image as Pillow
 
 import gmmseg
+from gmmseg import ParameterError
 from gmmseg.io.palette import palette
 from gmmseg.web.desk import Desk
 from gmmseg.web.log import load_log
@@ -250,6 +253,82 @@ def test_axe_finds_nothing_that_shuts_people_out(chromium, served, scheme):
     context.close()
     assert len(found["passes"]) > 20
     assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found["violations"]] == []
+
+
+@pytest.fixture
+def scanned(chromium, tmp_path):
+    """The page of a volume, a bright ball, and its folder."""
+    nibabel = pytest.importorskip("nibabel", reason="the volume is a NIfTI file")
+    x, y, z = np.mgrid[:40, :36, :12]
+    inside = (x - 25) ** 2 + (y - 18) ** 2 + (3 * (z - 6)) ** 2 < 120
+    values = np.where(inside, 200, 40 + 2 * x) + np.random.default_rng(0).integers(-5, 6, inside.shape)
+    nibabel.save(nibabel.Nifti1Image(np.float32(values), np.diag([1.0, 1, 3, 1])), tmp_path / "scan.nii.gz")
+    desk = Desk(tmp_path / "scan.nii.gz", tmp_path)
+    desk.do({"step": {"do": "set", "option": "k", "value": K}})
+    with Server(desk) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        opened = chromium.new_page(viewport={"width": 1280, "height": 860})
+        opened.goto(server.address)
+        wait(opened)
+        yield opened, tmp_path
+        opened.close()
+        server.ended.set()
+        server.shutdown()
+        thread.join(10)
+
+
+def cuts_of(folder, at):
+    desk = Desk(folder / "scan.nii.gz", folder)
+    return desk.preview.cuts.laid(gmmseg.segment(folder / "scan.nii.gz", K).labels, at)
+
+
+def test_a_volume_is_shown_as_three_cuts_that_a_click_moves(scanned):
+    page, folder = scanned
+    opaque(page)
+    page.evaluate("() => { document.getElementById('strokes').hidden = true; }")
+
+    def alike(at):
+        drawn = pixels(page)
+        expected = labels_below(cuts_of(folder, at), drawn.shape[:2])
+        inside = expected > 0
+        return (drawn == palette(K)[expected]).all(axis=-1)[inside].mean()
+
+    assert alike((20, 18, 6)) > 0.99
+    rows, columns = 36 + 4 + 36, 40 + 4 + 36
+    box = page.locator("#picture").bounding_box()
+    scale = min(box["width"] / columns, box["height"] / rows)
+    left, top = (box["width"] - columns * scale) / 2, (box["height"] - rows * scale) / 2
+    page.mouse.click(box["x"] + left + 30.5 * scale, box["y"] + top + 15.5 * scale)
+    at = (30, 35 - 15, 6)
+    until(page, lambda: [page.input_value(f"#cut-{axis}") for axis in range(3)] == [str(each) for each in at])
+    wait(page)
+    page.uncheck("#choose-3")  # the click has chosen the class, too; others are fainter
+    assert alike(at) > 0.99
+    page.focus("#cut-2-slider")
+    page.keyboard.press("ArrowLeft")
+    until(page, lambda: page.input_value("#cut-2") == "5")
+    wait(page)
+    assert alike((30, 20, 5)) > 0.99
+
+
+def test_the_label_map_of_a_volume_is_that_of_the_command(scanned):
+    page, folder = scanned
+    page.click("text=Label map")
+    page.wait_for_selector("#saved:has-text('saved scan_labels.nii.gz')")
+    saved = (folder / "scan_labels.nii.gz").read_bytes()
+    text = command(page)
+    assert text == f"gmmseg segment scan.nii.gz -k {K} -o scan_labels.nii.gz"
+    subprocess.run([sys.executable, "-m", *shlex.split(text), "--overwrite", "-q"], cwd=folder, check=True)
+    assert (folder / "scan_labels.nii.gz").read_bytes() == saved
+
+
+def test_strokes_on_a_volume_are_refused(scanned):
+    page, folder = scanned
+    assert page.is_hidden("#correct")
+    desk = Desk(folder / "scan.nii.gz", folder)
+    with pytest.raises(ParameterError, match="strokes are painted on pictures"):
+        desk.do({"step": {"do": "stroke", "class": 1, "size": 3, "points": [[1, 1]]}})
 
 
 class _Evil(BaseHTTPRequestHandler):

@@ -9,8 +9,8 @@ import { ask, bytes } from './server.js';
 
 export class Finding {
   /**
-   * @param {{found: (answer: Answer, labels: Uint8Array) => void, busy: (on: boolean) => void,
-   *   failed: (error: Error) => void}} on
+   * @param {{found: (answer: Answer, labels: Uint8Array, where: string) => void, busy: (on: boolean) => void,
+   *   failed: (error: Error) => void, where: () => string}} on `where` says which part of the layers is shown
    */
   constructor(on) {
     this.on = on;
@@ -36,8 +36,9 @@ export class Finding {
       try {
         const answer = /** @type {Answer} */ (await ask('classes', asked));
         if (answer.stale || this.next) continue;
-        const labels = await bytes(`layer?ticket=${answer.ticket}&name=labels`);
-        if (!this.next) this.on.found(answer, labels);
+        const where = this.on.where();
+        const labels = await bytes(`layer?ticket=${answer.ticket}&name=labels${where}`);
+        if (!this.next) this.on.found(answer, labels, where);
       } catch (error) {
         if (!this.next) this.on.failed(/** @type {Error} */ (error));
       }

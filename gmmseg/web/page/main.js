@@ -1,6 +1,7 @@
 // The page: the server keeps the work, this shows it and passes on what a person does.
 
 import { showClasses } from './classes.js';
+import { Cuts } from './cuts.js';
 import { Drawing } from './drawing.js';
 import { Finding } from './finding.js';
 import { showHistogram } from './histogram.js';
@@ -31,6 +32,9 @@ let brush = 24;
 let shownWith = '';
 
 const drawing = new Drawing(part('picture'));
+const cuts = state.image.cuts && new Cuts(state.image.cuts);
+/** Which cuts are shown, for addresses of pictures and layers. */
+const where = () => (cuts ? `&at=${cuts.at.join(',')}` : '');
 const table = () => rows(state.work, found?.classes ?? []);
 const rowOf = (/** @type {number} */ label) => table().find((row) => row.members.includes(label));
 /** All classes of the rows that are chosen. */
@@ -42,10 +46,13 @@ const pointer = new Pointer(drawing, part('strokes'), {
   paths: () => state.paths,
   color: (label) => rowOf(label)?.color ?? '#fff',
   pick,
+  at: (x, y) => { if (cuts?.move(x, y)) void cut(); },
+  lines: () => cuts?.lines() ?? [],
   stroke: (path) => act({ do: 'stroke', ...path }),
 });
 const finding = new Finding({
   found: showFound,
+  where,
   busy: (on) => {
     part('picture').setAttribute('aria-busy', String(on));
     if (on) say('finding classes …');
@@ -53,11 +60,18 @@ const finding = new Finding({
   failed: (error) => say(error.message),
 });
 
-/** @param {import('./finding.js').Answer} answer @param {Uint8Array} labels */
-function showFound(answer, labels) {
+/** Rows and columns of the textures of classes. @param {import('./finding.js').Answer} answer */
+function textured({ shape: [height, width] }) {
+  const step = Math.ceil(Math.max(height, width) / 8192);
+  return { across: Math.ceil(width / step), down: Math.ceil(height / step) };
+}
+
+/** @param {import('./finding.js').Answer} answer @param {Uint8Array} labels @param {string} of where they are */
+function showFound(answer, labels, of) {
   found = answer;
-  const [height, width] = answer.shape, step = Math.ceil(Math.max(height, width) / 8192);
-  drawing.setLabels(labels, Math.ceil(width / step), Math.ceil(height / step));
+  const { across, down } = textured(answer);
+  if (of === where()) drawing.setLabels(labels, across, down);
+  else void cut();
   for (const label of chosen) if (label > answer.classes.length) chosen.delete(label);
   const feature = /** @type {HTMLSelectElement} */ (part('feature'));
   const before = feature.selectedIndex;
@@ -70,9 +84,9 @@ function showFound(answer, labels) {
 
 /** Show everything that follows from the state. */
 function show() {
-  const lines = table(), { rows: height, columns } = state.image;
+  const lines = table();
   drawing.setPalette(palette(lines, chosen));
-  showClasses(part('classes'), lines, chosen, height * columns, { choose, act });
+  showClasses(part('classes'), lines, chosen, state.image.pixels, { choose, act });
   const feature = found?.features[/** @type {HTMLSelectElement} */ (part('feature')).selectedIndex];
   const colors = (found?.classes ?? []).map((each) => rowOf(each.class)?.color ?? '');
   showHistogram(part('histogram'), feature, colors);
@@ -93,13 +107,46 @@ function show() {
 async function showLayer() {
   const name = /** @type {HTMLSelectElement} */ (part('layer')).value;
   if (!name || !found) return drawing.setLayer(null, 1, 1);
-  const [height, width] = found.shape, step = Math.ceil(Math.max(height, width) / 8192), { ticket } = found;
+  const { across, down } = textured(found), { ticket } = found, of = where();
   try {
-    const values = await bytes(`layer?ticket=${ticket}&name=${name}`);
-    if (found.ticket === ticket) drawing.setLayer(values, Math.ceil(width / step), Math.ceil(height / step));
+    const values = await bytes(`layer?ticket=${ticket}&name=${name}${of}`);
+    if (found.ticket === ticket && of === where()) drawing.setLayer(values, across, down);
   } catch (error) {
     if (found.ticket === ticket) say(/** @type {Error} */ (error).message);
   }
+}
+
+let cutting = false;
+/** Show the cuts that meet where the cross is; of several that are wanted meanwhile, the last is next. */
+async function cut() {
+  showCuts();
+  if (cutting) return;
+  cutting = true;
+  part('picture').setAttribute('aria-busy', 'true');
+  try {
+    for (let shown = ''; shown !== where();) {
+      shown = where();
+      const answer = found;
+      const [picture, labels] = await Promise.all([
+        blob(`picture?${shown.slice(1)}`).then(createImageBitmap),
+        answer && bytes(`layer?ticket=${answer.ticket}&name=labels${shown}`),
+      ]);
+      if (shown !== where()) continue;
+      drawing.setPicture(picture, state.image.columns, state.image.rows);
+      if (answer && labels && answer === found) drawing.setLabels(labels, textured(answer).across, textured(answer).down);
+      else if (answer !== found) shown = '';
+      await showLayer();
+    }
+  } catch (error) {
+    say(/** @type {Error} */ (error).message);
+  }
+  cutting = false;
+  part('picture').setAttribute('aria-busy', String(finding.running));
+}
+
+function showCuts() {
+  cuts?.at.forEach((each, axis) => cutFields[axis](each));
+  pointer.refresh();
 }
 
 /** Options and strokes, which decide what classes there are. @param {any} [step] one more that sets an option */
@@ -172,6 +219,22 @@ const showSize = joined('size', {
   low: 1, high: 2000, chosen: (value) => { brush = Number(value); show(); }, wrong: (text) => { say(text); show(); },
 });
 
+const cutFields = (state.image.cuts?.shape ?? []).map((length, axis) => {
+  /** @param {number | string} value */
+  const moved = (value) => { /** @type {Cuts} */ (cuts).at[axis] = Number(value); void cut(); };
+  /** @type {HTMLInputElement} */ (part(`cut-${axis}-slider`)).max = String(length - 1);
+  return joined(`cut-${axis}`, {
+    whole: true, low: 0, high: length - 1, tried: moved, chosen: moved, wrong: (text) => { say(text); showCuts(); },
+  });
+});
+if (cuts) {
+  part('cuts').hidden = false;
+  part('correct').hidden = true; // strokes are painted on pictures
+  for (const kind of ['cutout', 'masks', 'coco', 'geotiff']) {
+    /** @type {HTMLElement} */ (document.querySelector(`[data-kind=${kind}]`)).hidden = true;
+  }
+}
+
 const merge = () => {
   if (chosen.size > 1) void act({ do: 'merge', classes: members() });
 };
@@ -240,7 +303,7 @@ addEventListener('keydown', (event) => {
   else if (/^[1-9]$/.test(key)) pick(Number(key), false);
   else {
     const tool = { v: 'select', b: 'paint', e: 'erase' }[key];
-    if (!tool) return;
+    if (!tool || cuts) return;
     /** @type {HTMLInputElement} */ (document.querySelector(`input[value=${tool}]`)).checked = true;
   }
   event.preventDefault();
@@ -249,6 +312,7 @@ addEventListener('keydown', (event) => {
 void stay(() => say('the program has ended'));
 show();
 refit();
-drawing.setPicture(await createImageBitmap(await blob('picture')), state.image.columns, state.image.rows);
+drawing.setPicture(await createImageBitmap(await blob(`picture?${where().slice(1)}`)), state.image.columns, state.image.rows);
+if (cuts) showCuts();
 pointer.fit();
 document.body.dataset.ready = 'true';

@@ -8,6 +8,7 @@ export class Pointer {
    * @param {HTMLCanvasElement} overlay
    * @param {{tool: () => string, size: () => number, label: () => number, paths: () => Path[],
    *   color: (label: number) => string, pick: (label: number, more: boolean) => void,
+   *   at: (x: number, y: number) => void, lines: () => [number, number, number, number][],
    *   stroke: (path: Path) => void}} on
    */
   constructor(drawing, overlay, on) {
@@ -79,7 +80,10 @@ export class Pointer {
     canvas.addEventListener('lostpointercapture', () => {
       canvas.removeEventListener('pointermove', follow);
       if (tool !== 'select') this.#end();
-      else if (!moved) on.pick(drawing.labelAt(start.x, start.y), event.shiftKey || event.ctrlKey);
+      else if (!moved) {
+        on.pick(drawing.labelAt(start.x, start.y), event.shiftKey || event.ctrlKey);
+        on.at(start.x, start.y);
+      }
     }, { once: true });
   }
 
@@ -98,6 +102,7 @@ export class Pointer {
       if (this.path) this.#extend(this.cross);
     } else if (event.key === 'Enter' && !event.shiftKey) {
       this.on.pick(this.drawing.labelAt(this.cross.x, this.cross.y), event.ctrlKey);
+      this.on.at(this.cross.x, this.cross.y);
     } else if (event.key === ' ') {
       if (this.path) this.#end();
       else if (this.on.tool() !== 'select') this.#begin(this.cross);
@@ -148,6 +153,13 @@ export class Pointer {
       pen.stroke();
     }
     pen.globalCompositeOperation = 'source-over';
+    pen.strokeStyle = '#ffd60a';
+    pen.lineWidth = 1 / view.scale;
+    for (const [left, top, right, bottom] of this.on.lines()) {
+      pen.beginPath();
+      pen.moveTo(left, top); pen.lineTo(right, bottom);
+      pen.stroke();
+    }
     if (this.cross && document.activeElement === this.canvas) {
       const { x, y } = this.cross, arm = 12 / view.scale;
       for (const [color, width] of /** @type {[string, number][]} */ ([['#000', 4], ['#fff', 2]])) {

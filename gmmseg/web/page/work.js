@@ -4,7 +4,8 @@
  * @typedef {{options: {[name: string]: any}, strokes: number, names: {[label: string]: string},
  *   colors: {[label: string]: string}, hidden: number[], groups: number[][]}} Work
  * @typedef {{class: number, size: number, points: number[][]}} Path
- * @typedef {{image: {name: string, rows: number, columns: number}, work: Work, paths: Path[], command: string,
+ * @typedef {{image: {name: string, rows: number, columns: number, pixels: number,
+ *   cuts: import('./cuts.js').Laid | null}, work: Work, paths: Path[], command: string,
  *   undo: number, redo: number, file: string}} State
  * @typedef {{class: number, name: string, share: number, color: string, mean: string | null}} Found
  * @typedef {{label: number, members: number[], name: string, share: number, color: string, hidden: boolean}} Row
