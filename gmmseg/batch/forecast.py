@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import resource
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from gmmseg.labelling.chunks import ChunkWork, chunk_sides, chunks_of, label_chu
 from gmmseg.labelling.layers import layer_named
 from gmmseg.labelling.tiles import Rule
 from gmmseg.model import Model
+from gmmseg.platforms import peak_memory
 
 __all__ = ["Forecast", "forecast"]
 
@@ -39,8 +39,8 @@ class Forecast:
         Decoded, of all chunks together with what lies around them.
     read_twice : float
         By how much that is more than the image itself, as a part of it.
-    memory : int
-        Bytes that a worker took for one chunk.
+    memory : int, optional
+        Bytes that this process took for one chunk, and so a worker will; None where the system does not tell it.
     core_hours : float
         Of all chunks, at the speed of this machine with this load.
     hours : float
@@ -55,7 +55,7 @@ class Forecast:
     halo: int
     bytes_read: int
     read_twice: float
-    memory: int
+    memory: int | None
     core_hours: float
     hours: float
     workers: int
@@ -107,7 +107,7 @@ def forecast(
         work.halo,
         read,
         read / (size * image.n_pixels) - 1,
-        1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        peak_memory(),
         core_hours,
         core_hours / at_once,
         workers,

@@ -49,7 +49,7 @@ def command(context: click.Context, /, image: Path, **options: Any) -> int:
         "image": f"{found.image}, {size} pixels",
         "chunks": f"{found.chunks} of {chunk} pixels, {found.halo} more around each",
         "read": f"{found.bytes_read / 1e9:.3g} GB, {100 * found.read_twice:.2g} % of it twice",
-        "memory": f"{found.memory / 2**20:.0f} MiB a worker",
+        "memory": "not told by this system" if found.memory is None else f"{found.memory / 2**20:.0f} MiB a worker",
         "time": f"{found.core_hours:.3g} core-hours, {60 * found.hours:.3g} minutes with {found.workers} workers",
     }
     width = max(map(len, rows))
