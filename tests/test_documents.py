@@ -36,7 +36,7 @@ def test_one_version():
 
 def test_the_reference_lists_every_public_name():
     page = text("docs/reference/library.md")
-    for name in ("", ".batch", ".evaluation", ".export", ".io", ".measuring", ".plot"):
+    for name in ("", ".batch", ".evaluation", ".export", ".io", ".measuring", ".plot", ".report", ".web"):
         module = importlib.import_module(f"gmmseg{name}")
         sections = re.findall(rf"^\.\. currentmodule:: {module.__name__}$(.*?)^```$", page, re.MULTILINE | re.DOTALL)
         listed = re.findall(r"^   (\w+)$", "\n".join(sections), re.MULTILINE)
