@@ -79,7 +79,7 @@ def wait(page, k=K):
 
 
 def until(page, condition):
-    for _ in range(400):
+    for _ in range(1200):  # as long as the browser itself waits
         if condition():
             return
         page.wait_for_timeout(25)
