@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image as Pillow
 
 from gmmseg import GmmsegError, OutputError, ParameterError
 from gmmseg.cli import main
-from gmmseg.web.desk import Desk
+from gmmseg.web.desk import Desk, run_command
 from gmmseg.web.log import load_log
+from gmmseg.web.replaying import replay_commands
 
 STROKE = {"do": "stroke", "class": 1, "size": 6, "points": [[5, 5], [30, 8]]}
 
@@ -166,3 +168,20 @@ def test_layers_are_of_the_classes_found_last(desk):
         desk.layer(2, "labels")
     with pytest.raises(ParameterError, match="is none"):
         desk.layer(3, "secrets")
+
+
+@pytest.mark.slow
+def test_a_stack_is_exported_as_its_log_is_replayed(tmp_path):
+    z, y, x = np.mgrid[:6, :30, :40]
+    values = np.where((x - 20) ** 2 + (y - 15) ** 2 < 90, 180, 40 + x) + np.random.default_rng(0).integers(
+        -5, 6, z.shape
+    )
+    tifffile.imwrite(tmp_path / "stack.tif", np.uint8(values), imagej=True, metadata={"axes": "ZYX"})
+    desk = Desk(tmp_path / "stack.tif", tmp_path)
+    desk.do({"step": {"do": "set", "option": "k", "value": 3}})
+    desk.do({"step": {"do": "merge", "classes": [1, 2]}})
+    assert desk.export({"kind": "labels"})["files"] == ["stack_classes.tif", "stack_labels.tif"]
+    exported = (tmp_path / "stack_labels.tif").read_bytes()
+    for command in replay_commands(tmp_path / "stack.gmmseg.json", output="again.tif", overwrite=True):
+        run_command(command, tmp_path)
+    assert (tmp_path / "again.tif").read_bytes() == exported

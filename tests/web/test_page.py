@@ -79,7 +79,7 @@ def wait(page, k=K):
 
 
 def until(page, condition):
-    for _ in range(400):
+    for _ in range(1200):  # as long as the browser itself waits
         if condition():
             return
         page.wait_for_timeout(25)
@@ -310,6 +310,30 @@ def test_a_volume_is_shown_as_three_cuts_that_a_click_moves(scanned):
     until(page, lambda: page.input_value("#cut-2") == "5")
     wait(page)
     assert alike((30, 20, 5)) > 0.99
+
+
+def test_the_cross_is_moved_while_classes_are_found(scanned):
+    page, folder = scanned
+    opaque(page)
+    page.evaluate("() => { document.getElementById('strokes').hidden = true; }")
+    page.focus("#k-slider")
+    page.keyboard.press("ArrowLeft")
+    page.fill("#cut-0", "30")
+    page.press("#cut-0", "Enter")
+    wait(page, K - 1)
+    labels = gmmseg.segment(folder / "scan.nii.gz", K - 1).labels
+    cuts = Desk(folder / "scan.nii.gz", folder).preview.cuts
+
+    def alike():
+        drawn = pixels(page)
+        expected = labels_below(cuts.laid(labels, (30, 18, 6)), drawn.shape[:2])
+        return (drawn == palette(K - 1)[expected]).all(axis=-1)[expected > 0].mean() > 0.99
+
+    until(page, alike)
+    page.locator("#opacity").fill("0")
+    seen = pixels(page)  # the picture itself: the ball is cut beside its middle
+    bright = labels_below(cuts.laid(labels, (30, 18, 6)), seen.shape[:2]) == K - 1
+    assert seen[bright].mean() > 200 > 150 > seen[~bright].mean()
 
 
 def test_the_label_map_of_a_volume_is_that_of_the_command(scanned):

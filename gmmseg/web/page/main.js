@@ -129,7 +129,8 @@ async function cut() {
       const answer = found;
       const [picture, labels] = await Promise.all([
         blob(`picture?${shown.slice(1)}`).then(createImageBitmap),
-        answer && bytes(`layer?ticket=${answer.ticket}&name=labels${shown}`),
+        // Refused where other classes have been found meanwhile: those are on their way.
+        answer && bytes(`layer?ticket=${answer.ticket}&name=labels${shown}`).catch(() => null),
       ]);
       if (shown !== where()) continue;
       drawing.setPicture(picture, state.image.columns, state.image.rows);
