@@ -67,9 +67,10 @@ def _overview_page() -> str:
 
 def _page(name: str) -> str:
     """Return the man page of a command."""
-    command = GROUP.get_command(click.Context(GROUP), name)
+    whole = click.Context(GROUP, info_name="gmmseg", **GROUP.context_settings)
+    command = GROUP.get_command(whole, name)
     assert command is not None
-    context = click.Context(command, info_name=f"gmmseg {name}")
+    context = click.Context(command, whole, name)
     usage = " ".join(command.collect_usage_pieces(context))
     parts = [
         _head(f"gmmseg-{name}", COMMANDS[name][1].rstrip(".")),

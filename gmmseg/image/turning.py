@@ -176,7 +176,8 @@ def _affine_over(turn: Turn, other: Image) -> np.ndarray:
     for axis, (own, flip, start, step) in enumerate(zip(turn.order, turn.flipped, turn.start, turn.step, strict=True)):
         from_turned[own, axis] = (-1 if flip else 1) / step
         from_turned[own, n] = (turn.turned[axis] - 1 if flip else 0) + (1 if flip else -1) * start / step
-    return np.asarray(there @ from_turned)
+    with np.errstate(all="ignore"):  # of a place that no number can hold
+        return np.asarray(there @ from_turned)
 
 
 def _among(turn: Turn, here: np.ndarray, there: np.ndarray) -> Turn:

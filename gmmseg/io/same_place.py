@@ -82,8 +82,9 @@ def require_same_place(first: Image, other: Image, *, tolerance: float = _TOLERA
     with np.errstate(all="ignore"):  # of places that no number can hold nothing is known
         a, b = ((matrix[:, :-1] @ corners.T).T + matrix[:, -1] for matrix in (here, there))
         apart = np.nan_to_num(np.linalg.norm(a - b, axis=1))
+        pixel_size = np.linalg.norm(here[:, :-1], axis=0).min()
     worst = int(apart.argmax())
-    if apart[worst] > tolerance * np.linalg.norm(here[:, :-1], axis=0).min():
+    if apart[worst] > tolerance * pixel_size:
         pixel = tuple(map(int, corners[worst]))
         raise InputError(
             f"{other.name} lies elsewhere than {first.name}: pixel {pixel} is at {_point(b[worst])}, "
