@@ -246,7 +246,7 @@ def the_place_is_kept_or_not_said(known, end, images, path):
         write_something(known, end, image, path)
         found = reread(path)
         for kept, here, there in (
-            (KEEP_SPACING, found.spacing, image.spacing),
+            (KEEP_SPACING, *lengths(found, image)),
             (KEEP_PLACE, located(found), located(image)),
         ):
             if name in kept.get(known.name, ()):
@@ -254,6 +254,16 @@ def the_place_is_kept_or_not_said(known, end, images, path):
             elif known.name not in SAY_ANYWAY:
                 assert here is None or here == pytest.approx(there)
         path.unlink()
+
+
+def lengths(found, image):
+    """Sides of the pixels of both, in metres where both say the unit."""
+    metres = [None if each.place is None else each.place.metres for each in (found, image)]
+    if None in metres:
+        metres = [1, 1]
+    return [
+        each.spacing and [side * m for side in each.spacing] for each, m in zip((found, image), metres, strict=True)
+    ]
 
 
 def located(image):
