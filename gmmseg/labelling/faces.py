@@ -57,10 +57,10 @@ class Faces:
 
         Examples
         --------
-        >>> import tempfile, gmmseg, numpy
+        >>> import pathlib, tempfile, gmmseg, numpy
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     gmmseg.segment(numpy.uint8([[10, 200], [10, 200]]), k=2).report(f"{folder}/report.html")
-        ...     open(f"{folder}/report.html").readline().strip()
+        ...     pathlib.Path(f"{folder}/report.html").read_text()[:15]
         '<!DOCTYPE html>'
         """
         face("gmmseg.report:image_report")(self, path, overwrite=overwrite, command=command, warnings=warnings)
