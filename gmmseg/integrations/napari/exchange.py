@@ -14,22 +14,13 @@ from gmmseg.image import Image
 from gmmseg.image.spacing import with_spacing
 from gmmseg.io.palette import palette
 from gmmseg.io.writing import write_labels as write_file
+from gmmseg.io.zarr.metadata import UNITS
 
 __all__ = ["applied", "cut_into_regions", "image_of", "segmented", "write_labels"]
 
 Array = NDArray[Any]
 LayerData = tuple[Any, dict[str, Any], str]
 
-# Names of units in napari, which are those of pint; where there is none, scale is no size.
-_UNITS = {
-    "nanometer": "nm",
-    "micrometer": "um",
-    "millimeter": "mm",
-    "centimeter": "cm",
-    "meter": "m",
-    "kilometer": "km",
-    "foot": "foot",
-}
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
@@ -79,9 +70,6 @@ def write_labels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
     """
     labels = np.asarray(data)
     image = _sized(Image.from_array(labels, channel_axis=None), meta.get("scale", ()), meta.get("units", ()))
-    if image.spacing is not None and image.place is not None and image.place.metres is not None:
-        millimetres = tuple(1000 * image.place.metres * step for step in image.spacing)  # as the writer takes them
-        image = with_spacing(image, millimetres, "mm")
     names = tuple(meta.get("metadata", {}).get("class_names", ()))
     write_file(path, labels, image=image, names=names, overwrite=True)
     return [path]
@@ -113,7 +101,8 @@ def _place(layer: Any) -> dict[str, Any]:
 
 def _sized(image: Image, scale: Any, units: Any) -> Image:
     names = {str(each) for each in units or ()}
-    unit = _UNITS.get(names.pop()) if len(names) == 1 else None
+    # Names of units in napari are those of pint, as in OME-Zarr; where there is none, scale is no size.
+    unit = UNITS.get(names.pop()) if len(names) == 1 else None
     if unit is None or len(scale) != image.ndim:
         return image
     return with_spacing(image, tuple(float(abs(step)) for step in scale), unit)
