@@ -171,7 +171,7 @@ def _export_one(
 ) -> int:
     from gmmseg.export import check_export, place_in, write_export
     from gmmseg.export.dataset import require_picture
-    from gmmseg.export.georeference import area_in
+    from gmmseg.export.georeference import ground_in
 
     labels, image = source
     known = next(each for each in FORMATS if each == to)
@@ -181,8 +181,8 @@ def _export_one(
         if image is not None:
             require_picture(image, labels, found.shape)
         place = place_in(labels) if known in PLACED else None
-        area = area_in(labels, found.shape[0]) if known == "qupath" else wanted.area
-        wanted = replace(wanted, image=image or labels, place=place, area=area)
+        ground = ground_in(labels) if known == "qupath" else wanted.ground
+        wanted = replace(wanted, image=image or labels, place=place, ground=ground)
         written = write_export(target, found, known, options=wanted, overwrite=options["overwrite"])
     if options["as_json"]:
         print_json(_record(labels, to, written, found) | {"warnings": warned})

@@ -18,7 +18,7 @@ from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.export.choice import Choice
 from gmmseg.export.coco import Shapes, coco_annotations, coco_category, coco_head, coco_image
 from gmmseg.export.files import Export, write_export, write_json, yolo_names
-from gmmseg.export.georeference import area_in, names_in, place_in
+from gmmseg.export.georeference import ground_in, names_in, place_in
 from gmmseg.export.instances import Instances, find_instances
 from gmmseg.export.kinds import DATASETS, FORMATS, NAMED_AS_LABELS, PLACED, WITH_PICTURES, Format, Kind
 from gmmseg.export.polygons import to_yolo
@@ -342,14 +342,14 @@ def _write_voc(folder: Path, work: _Work) -> None:
 def _write_each(folder: Path, target: Path, work: _Work, to: Format, options: Export) -> None:
     for each, found, _ in work.each():
         place = place_in(each.labels) if to in PLACED else None
-        area = area_in(each.labels, found.shape[0]) if to == "qupath" else options.area
+        ground = ground_in(each.labels) if to == "qupath" else options.ground
         image = Path(os.path.abspath(each.picture or each.labels))
         end = _label_stem(each) if to in NAMED_AS_LABELS else ""
         path = folder / f"{each.name}{end}{FORMATS[to]}"
         path.parent.mkdir(parents=True, exist_ok=True)
         # A LabelMe file names its picture as seen from where it will lie.
         seen = folder / Path(os.path.relpath(image, os.path.abspath(target)))
-        write_export(path, found, to, options=replace(options, image=seen, place=place, area=area))
+        write_export(path, found, to, options=replace(options, image=seen, place=place, ground=ground))
 
 
 def _label_stem(each: LabelMap) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from gmmseg.image import Image
 from gmmseg.image.windows import Tile, Window, shape_of, widened, windows_across
-from gmmseg.io.lazy import LazyArray, Piece, assembled, lazy_array
+from gmmseg.io.lazy import LazyArray, Piece, lazy_array, lazy_arrays
 from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.layers import Layer
 from gmmseg.labelling.summary import Tally
@@ -39,16 +40,13 @@ class Chunk:
         What is written, and what is read for it; without time.
     frame : int, optional
         Of a time-lapse, the number of its frame.
-    shape : tuple of int
-        Of the numbers that are read, in the axes of the dask array that holds them.
     pieces : tuple of Piece
-        Where these come from; empty where a file is read.
+        What is taken of each dask array, see `ChunkWork.lazy`; empty where a file is read.
     """
 
     number: tuple[int, ...]
     tile: Tile
     frame: int | None = None
-    shape: tuple[int, ...] = ()
     pieces: tuple[Piece, ...] = ()
 
     @property
@@ -111,19 +109,20 @@ class ChunkWork:
         self.__dict__.update(state | {"_lock": threading.Lock()})
 
     @property
-    def lazy(self) -> LazyArray | None:
-        """The dask array that pixels come from; None where they come from a file or memory."""
-        return lazy_array(self.image.pixels)
+    def lazy(self) -> list[LazyArray]:
+        """The dask arrays that pixels and mask come from; none where they come from files or memory."""
+        return lazy_arrays(self.image.pixels)
 
     def read(self, chunk: Chunk, blocks: Sequence[Any]) -> Image:
-        """Return the window of a chunk with what lies around it, from chunks of a dask array or from the file."""
+        """Return the window of a chunk with what lies around it, from chunks of dask arrays or from the file."""
         image = self.image if chunk.frame is None else self.image.frames[chunk.frame]
-        lazy = self.lazy
-        if lazy is None:
-            with self._lock:  # one thread may read from a file at a time
-                return image.crop(chunk.tile.outer)
-        numbers = assembled(chunk.shape, lazy.dtype, chunk.pieces, blocks)
-        with lazy.holding(tuple(s.start for s in chunk.outer), numbers):
+        start, following = tuple(s.start for s in chunk.outer), iter(blocks)
+        with ExitStack() as stack:
+            for lazy, piece in zip(self.lazy, chunk.pieces, strict=True):
+                own = list(itertools.islice(following, piece.n_blocks))
+                stack.enter_context(lazy.holding(start, piece.of(own, lazy.dtype)))
+            if lazy_array(self.image) is None:
+                stack.enter_context(self._lock)  # one thread may read from a file at a time
             return image.crop(chunk.tile.outer)
 
     @property
@@ -132,7 +131,7 @@ class ChunkWork:
         return self.rule.model.halo(self.image.frames[0], smoothed=self.layer.smoothed)
 
 
-def label_chunk(work: ChunkWork, chunk: Chunk, blocks: Sequence[Any] = ()) -> Array:
+def label_chunk(work: ChunkWork, chunk: Chunk, *blocks: Any) -> Array:
     """Compute the layer of one chunk (*window), or (K, *window) of probabilities: the same as that of the whole."""
     return compute_chunk(work, chunk, blocks).values
 
@@ -160,7 +159,7 @@ def chunk_sides(image: Image, side: int | None = None) -> tuple[tuple[int, ...],
         Of a square; by default that of the dask array's chunks, or 4096. Frames of a time-lapse are chunks of their
         own.
     """
-    lazy = lazy_array(image.pixels)
+    lazy = lazy_array(image)
     if side is None and lazy is not None:
         own = [lazy.chunks[axis] for axis in lazy.axes]
         return ((1,) * image.shape[0], *own[1:]) if image.time else tuple(own)
@@ -172,16 +171,15 @@ def chunk_sides(image: Image, side: int | None = None) -> tuple[tuple[int, ...],
 
 
 def chunks_of(work: ChunkWork, sides: tuple[tuple[int, ...], ...]) -> list[tuple[Chunk, list[Any]]]:
-    """Cover an image with chunks; each with the keys of the chunks of its dask array that it depends on."""
+    """Cover an image with chunks; each with the keys of the chunks of its dask arrays that it depends on."""
     lazy, halo, image = work.lazy, work.halo, work.image
     space = image.shape[image.time :]
     found, numbers = [], itertools.product(*(range(len(each)) for each in sides))
     for number, window in zip(numbers, windows_across(sides), strict=True):
         frame, inner = (window[0].start, window[1:]) if image.time else (None, window)
-        chunk = Chunk(number, Tile(widened(inner, halo, space), inner), frame)
-        keys: list[Any] = []
-        if lazy is not None:
-            keys, pieces, shape = lazy.around(chunk.outer)
-            chunk = Chunk(number, chunk.tile, frame, shape, tuple(pieces))
-        found.append((chunk, keys))
+        tile = Tile(widened(inner, halo, space), inner)
+        outer = tile.outer if frame is None else (window[0], *tile.outer)
+        around = [each.around(outer) for each in lazy]
+        keys = [key for each, _ in around for key in each]
+        found.append((Chunk(number, tile, frame, tuple(piece for _, piece in around)), keys))
     return found

@@ -1,0 +1,62 @@
+"""One area for one class, whoever tells it: tables, outlines, QuPath, matrices of changes."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from noisy_images import blobs
+
+from gmmseg.export import place_in
+from gmmseg.export.windowed import WindowedExport, write_geojson_by_windows
+from gmmseg.io.reading import read_with
+from gmmseg.io.request import Reading
+
+rasterio = pytest.importorskip("rasterio")
+
+
+@pytest.fixture
+def north(tmp_path):
+    """A label map near 60 degrees north in the Mercator projection, whose squares are a quarter as large there."""
+    labels = blobs((60, 50), 3).astype(np.uint8) + 1
+    with rasterio.open(
+        tmp_path / "map.tif",
+        "w",
+        driver="GTiff",
+        width=50,
+        height=60,
+        count=1,
+        dtype="uint8",
+        crs="EPSG:3857",
+        transform=rasterio.Affine(100, 0, 1_000_000, 0, -100, 8_400_000),
+    ) as raster:
+        raster.write(labels[None])
+    return tmp_path / "map.tif"
+
+
+def sums(features, name):
+    found = {}
+    for each in features:
+        label = each["properties"]["label"]
+        found[label] = found.get(label, 0.0) + each["properties"][name]
+    return found
+
+
+def test_hectares_are_those_of_the_ground(north, run):
+    folder = north.parent
+    run("measure", north, "-o", folder / "table.csv")
+    with open(folder / "table.csv", newline="") as file:
+        expected = {int(row["label"]): float(row["area_ha"]) for row in csv.DictReader(file)}
+    flat = 60 * 50 * 100 * 100 / 1e4
+    assert sum(expected.values()) == pytest.approx(flat * 0.25, rel=0.02)
+    run("export", north, "--to", "geojson", "-o", folder / "whole.geojson")
+    with open(folder / "windows.geojson", "wb") as file:
+        strips = WindowedExport(place=place_in(north), memory=1)
+        write_geojson_by_windows(file, read_with(north, Reading(indices=True)), strips)
+    for name in ("whole", "windows"):
+        features = json.loads((folder / f"{name}.geojson").read_text())["features"]
+        assert sums(features, "area_ha") == pytest.approx(expected, rel=1e-6)
+    changed = run("evaluate", north, north, "--change-map", folder / "change.tif", "--json")
+    matrix = json.loads(changed.out)
+    assert matrix["unit"] == "ha"
+    assert dict(zip(matrix["classes"], np.diag(matrix["areas"]).tolist(), strict=True)) == pytest.approx(expected)
