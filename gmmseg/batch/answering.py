@@ -6,11 +6,13 @@ import errno
 import time
 import warnings
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmmseg.batch.bids import write_beside
 from gmmseg.batch.manifest import digest, digest_of_parts, stamp
+from gmmseg.batch.outputs import KINDS
 from gmmseg.batch.processing import process
 from gmmseg.errors import GmmsegWarning, InputError, OutputError, described, lacks_memory
 from gmmseg.platforms import forget_peak, peak_memory
@@ -78,7 +80,10 @@ def _processed(job: dict[str, Any], source: Path, folder: Path) -> dict[str, Any
     if model is not None and reading.get("channels") is None:
         reading = reading | {"channels": model.channels_in(source)}
     # The plan has decided what may be replaced.
-    record = process(source, outputs, model=model, parameters=parameters, reading=reading, overwrite=True)
+    usual = {kind: path for kind, path in outputs.items() if kind in KINDS}
+    others = {kind: path for kind, path in outputs.items() if kind not in KINDS}
+    also = partial(write_beside, source, others) if others else None
+    record = process(source, usual, model=model, parameters=parameters, reading=reading, overwrite=True, also=also)
     return {
         "outputs": {
             kind: {"file": files[kind], "bytes": path.stat().st_size, "sha256": digest(path)}

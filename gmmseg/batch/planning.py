@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gmmseg import __version__
+from gmmseg.batch import bids
 from gmmseg.batch.inputs import Found, find_images
 from gmmseg.batch.manifest import NAME, Manifest, digest, digest_of_parts
 from gmmseg.batch.outputs import KINDS, labels_name, output_name, require_distinct, with_side_files
 from gmmseg.batch.study import GUIDES, Subject, is_pattern, read_study, subjects_of
 from gmmseg.errors import InputError, OutputError, ParameterError
+from gmmseg.io.classes import default_names
 from gmmseg.platforms import processors
 from gmmseg.threads import mapped
 
@@ -94,7 +96,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which images of a batch are meant.
+    """Which images of a batch are meant, and how results are named.
 
     Parameters
     ----------
@@ -102,11 +104,14 @@ class Choice:
         Patterns of names, or of paths below the folder that is given, as in "*_T1w.nii.gz".
     missing_channels : {"refuse", "ok"}
         Whether an image may lack some of the files that its channels are in; otherwise it fails.
+    bids : bool
+        Whether images are of a BIDS data set, T1w by default, and the results become a derivative of it.
     """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     missing_channels: str = "refuse"
+    bids: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,12 +125,15 @@ class Plan:
     task : Task
     manifest : Manifest
         As it was when this was decided.
+    data_set : Path, optional
+        Of which the results become a derivative, as BIDS has them.
     """
 
     out_dir: Path
     steps: tuple[Step, ...]
     task: Task
     manifest: Manifest
+    data_set: Path | None = None
 
     @property
     def images(self) -> list[Step]:
@@ -212,8 +220,10 @@ def plan(
     patterns = {name: value for name, value in {**parameters, **reading}.items() if is_pattern(value)}
     task = Task.of(_without(parameters, patterns), _without(reading, patterns), None if model is None else Path(model))
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
-    subjects = _subjects(given, folder, patterns, choice or Choice())
-    steps = [_named(subject, kinds, task) for subject in subjects]
+    choice = choice or Choice()
+    subjects = _subjects(given, folder, patterns, choice)
+    classes = _class_names(task, kinds) if choice.bids else None
+    steps = [_named(subject, kinds, task, classes) for subject in subjects]
     images = [step for step in steps if step.outputs]
     if not images:
         raise InputError(f"{', '.join(map(str, given))}: there is no image among {len(steps)} files; check the path")
@@ -226,7 +236,7 @@ def plan(
     if not overwrite:
         _require_room(folder, images, manifest, resume=resume)
     decided = _decide_all(steps, folder, manifest, task, resume=resume)
-    return Plan(folder, tuple(decided), task, manifest)
+    return Plan(folder, tuple(decided), task, manifest, _data_set(images, folder) if choice.bids else None)
 
 
 def _kinds(outputs: Sequence[str]) -> list[str]:
@@ -283,9 +293,11 @@ def _subjects(
     others = [each for each in sources if not _is_study(each)]
     for source in sources:
         given += read_study(Path(source)) if _is_study(source) else []
-    given += find_images(others, without=folder)
+    found = find_images(others, without=folder)
+    if choice.bids:
+        found = [each for each in found if bids.is_meant(_place(each), chosen=bool(choice.include))]
     return subjects_of(
-        given,
+        [*given, *found],
         patterns,
         include=choice.include,
         exclude=choice.exclude,
@@ -297,11 +309,43 @@ def _is_study(source: str | os.PathLike[str]) -> bool:
     return Path(source).suffix.lower() == ".tsv"
 
 
-def _named(subject: Subject, kinds: list[str], task: Task) -> Step:
-    """Name the results of an image; what is no image has none."""
+def _place(found: Found) -> str:
+    return os.path.relpath(os.path.abspath(found.path), os.path.abspath(found.base))
+
+
+def _class_names(task: Task, kinds: list[str]) -> Sequence[str]:
+    """Return the names of the classes, which files of a derivative have."""
+    if task.model is not None:
+        from gmmseg.model import load_model  # here, because most batches have no model
+
+        model = load_model(task.model)
+        return model.class_names or default_names(model.k)
+    k, names = task.parameters.get("k", "auto"), task.parameters.get("class_names")
+    if k == "auto" and "soft" in kinds:
+        raise ParameterError("k='auto' names no classes, of which each has a file of probabilities; give k")
+    return tuple(names) if names else default_names(0 if k == "auto" else k)
+
+
+def _data_set(images: Sequence[Step], folder: Path) -> Path:
+    """Return the data set that all images are of."""
+    bids.check_description(folder)
+    roots = sorted({bids.root_of(step.source) for step in images})
+    if len(roots) > 1:
+        raise ParameterError(f"{roots[0]} and {roots[1]} are two data sets; make a derivative of one at a time")
+    return roots[0]
+
+
+def _named(subject: Subject, kinds: list[str], task: Task, classes: Sequence[str] | None) -> Step:
+    """Name the results of an image; what is no image has none, and those with `classes` are called as in BIDS."""
     found = subject.found
     if found.reason:
         return Step(found.path, "skip", found.reason, {})
+    if classes is not None:
+        scan = bids.Scan.of(found.path)
+        if scan is None or subject.out:
+            why = f"out {subject.out} is not for derivatives" if scan else "is not named as in BIDS"
+            raise ParameterError(f"{found.path}: {why}; call images sub-LABEL_T1w.nii.gz and leave out empty")
+        return Step(found.path, "skip", "", scan.names(kinds, classes), subject.guides, subject.fault)
     place = Path(os.path.relpath(os.path.abspath(found.path.parent), os.path.abspath(found.base)))
     labels = labels_name(found.path, task.reading.get("channel_axis", "auto"), task.reading.get("axes"))
     if subject.out:

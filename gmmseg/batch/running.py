@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gmmseg import platforms
+from gmmseg.batch import bids
 from gmmseg.batch.manifest import Manifest, locked
 from gmmseg.batch.planning import Plan, Step
 from gmmseg.batch.workers import Crew, Death
@@ -116,6 +117,8 @@ def _place(plan: Plan) -> Iterator[tuple[Manifest, int]]:
         # An image that was not there had no format that its results could be named by.
         renamed = [key for key, line in manifest.lines.items() if "error" in line and line.get("input") in sources]
         manifest.settle(key for key in manifest.lines if key not in keys and key not in renamed)
+        if plan.data_set is not None:
+            bids.write_description(folder, plan.data_set)
         try:
             yield manifest, descriptor
         finally:

@@ -77,6 +77,12 @@ _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry
     "One that ends in .tsv is read: a study, with columns image, mask, prior and out (what results are called).",
 )
 @_output("--report", type=FILE, help="One page of all images, those unlike the others first: .html.")
+@_output(
+    "--bids",
+    is_flag=True,
+    help="Take T1w images (or those of --include) of a BIDS data set, leave its derivatives alone, and write one: "
+    "_dseg.nii.gz with .tsv and .json, for --also soft one _label-GM_probseg.nii.gz a class.",
+)
 @_output("--resume", is_flag=True, help="Do what is unfinished, failed, or changed since; keep what is done.")
 @_output("--overwrite", is_flag=True, help="Do all again, and replace results that exist.")
 @_output("--dry-run", is_flag=True, help="Print what would be done with each file, and why; write nothing.")
@@ -111,6 +117,7 @@ def command(
       gmmseg batch scenes -k 6 --out-dir labels --resume
       gmmseg batch 'scenes/**/*.tif' --model land.gmm.json --out-dir labels --jobs 2
       gmmseg batch scans -k 3 --mask '{folder}/../anat/{subject}_mask.nii.gz' --out-dir tissue
+      gmmseg batch raw --bids -k 3 --class-names csf,gm,wm --also soft --out-dir raw/derivatives/gmmseg
       gmmseg batch --table study.tsv -k 3 --out-dir tissue --table volumes.csv
     """  # noqa: D301  # click keeps the lines below this character as they are
     from gmmseg.batch import plan, run
@@ -125,7 +132,7 @@ def command(
         reading=reading_parameters(context),
         model=model,
         outputs=[*also, *["table"][: options["table"] is not None]],
-        choice=Choice(options["include"], options["exclude"], options["missing_channels"]),
+        choice=Choice(options["include"], options["exclude"], options["missing_channels"], options["bids"]),
         resume=options["resume"],
         overwrite=options["overwrite"],
     )

@@ -373,3 +373,11 @@ def test_the_table_of_a_study(run, refuse, folder):
         "batch", "raw", "--table", "a.csv", "--table", "b.csv", "--out-dir", "x", code=2
     )
     assert "there is nothing to segment; name folders" in refuse("batch", "--out-dir", "x", code=2)
+
+
+def test_a_data_set_becomes_a_derivative(run, folder):
+    for name in ("sub-1/anat/sub-1_T1w", "derivatives/a/sub-1/anat/sub-1_T1w", "sub-1/anat/sub-1_T2w"):
+        scan(Path(f"raw/{name}.nii.gz"), 0)
+    finished = run("batch", "raw", "--bids", "-k", 3, "--also", "soft", "--out-dir", "out", "--dry-run", "--json")
+    (line,) = finished.out.splitlines()
+    assert json.loads(line)["outputs"]["probseg_2"] == "out/sub-1/anat/sub-1_label-class2_desc-gmmseg_probseg.nii.gz"
