@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from gmmseg.cli.records import json_text
 from gmmseg.cli.types import Option
 
 __all__ = ["Count", "Progress", "progress_option"]
@@ -137,9 +138,7 @@ def _write(text: str) -> None:
 
 def _write_object(**facts: Any) -> None:
     """Write an object on a line of its own."""
-    import json  # here, because a person reads none
-
-    _write(json.dumps(facts) + "\n")
+    _write(json_text(facts) + "\n")
 
 
 def _rate(each_second: float) -> str:
