@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from gmmseg.cli.messages import collected_warnings, plain
-from gmmseg.cli.progress import Count
+from gmmseg.cli.progress import Count, progress_option
 from gmmseg.cli.records import print_json
 from gmmseg.cli.types import FILE, SOURCE, Amount, Bytes, Command, MinSize, Names, Option, WholeNumber
 from gmmseg.export.kinds import DATASETS, FORMATS, NAMED_AS_LABELS, PLACED, SIMPLIFIED, Kind
@@ -90,6 +90,7 @@ _KNOWN = tuple(dict.fromkeys([*FORMATS, *DATASETS]))
 @_output("--uncompressed", is_flag=True, help="coco: run lengths as lists of numbers.")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@progress_option
 @_shapes(
     "--memory",
     type=Bytes(),
@@ -244,7 +245,7 @@ def _export_all(
 ) -> int:
     from gmmseg.export import write_dataset
 
-    count = Count(len(maps), "label maps")
+    count = Count(len(maps), "label maps", style=options["progress"])
     with collected_warnings(count.clear) as warned:
         try:
             made = write_dataset(
