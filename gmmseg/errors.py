@@ -20,6 +20,7 @@ __all__ = [
     "InputError",
     "OutputError",
     "ParameterError",
+    "UnfinishedError",
     "clipped",
     "compatible",
     "cut",
@@ -67,6 +68,10 @@ class InputError(GmmsegError, ValueError):
 
 class EmptyInputError(InputError):
     """An image can be read, but a mask leaves no pixel of it: those that fit many images go on without it."""
+
+
+class UnfinishedError(InputError):
+    """Some parts of an image could not be computed; the others are kept for the next run."""
 
 
 class OutputError(GmmsegError, OSError):

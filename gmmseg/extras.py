@@ -9,7 +9,7 @@ from typing import Any
 
 from gmmseg.errors import GmmsegError
 
-__all__ = ["loaded", "require"]
+__all__ = ["face", "loaded", "require"]
 
 
 def loaded(package: str, name: str, homes: Mapping[str, str]) -> Any:
@@ -33,6 +33,23 @@ def loaded(package: str, name: str, homes: Mapping[str, str]) -> Any:
     value = getattr(import_module(homes[name]), name)
     setattr(sys.modules[package], name, value)
     return value
+
+
+def face(address: str) -> Any:
+    """Return what shows a result, such as its report, by its address: no room knows the rooms above that show it.
+
+    Parameters
+    ----------
+    address : str
+        Module and function, as in "math:floor".
+
+    Examples
+    --------
+    >>> face("math:floor")(1.5)
+    1
+    """
+    module, _, name = address.partition(":")
+    return getattr(import_module(module), name)
 
 
 def require(module: str, extra: str, purpose: str) -> Any:

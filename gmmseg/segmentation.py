@@ -25,6 +25,7 @@ from gmmseg.spatial.smoothing import TYPICAL, strength_of
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice
+    from gmmseg.mixture.em import Course
 
 __all__ = ["apply", "choose_k", "fit", "segment"]
 
@@ -64,7 +65,8 @@ def segment(
     image : path, array_like or Image
         2-D arrays are one channel, 3-D ones with a last axis of 3 or 4 are colour; anything else needs `channel_axis`.
         NaN in a band, or what a masked array hides, is a number that is missing: the other bands decide. Also bytes and
-        open files of an encoded image, open datasets of rasterio, images of Pillow, SimpleITK and nibabel, and tensors.
+        open files of an encoded image, open datasets of rasterio, images of Pillow, SimpleITK and nibabel, tensors, and
+        arrays of dask and xarray, which stay lazy.
     k : int, 1 to 255, or "auto"
         Number of classes; "auto" chooses 1 to 12 by the image, as `choose_k` does.
     features : str, optional
@@ -76,7 +78,7 @@ def segment(
     mask : array_like, shape (*spatial), optional
         Non-zero where pixels are used.
     channel_axis : int, None or "auto"
-        Axis of the channels; None for a volume.
+        Axis of the channels, by its name of an array of xarray; None for a volume.
     axes : str, optional
         A letter for each axis of an array or file, instead of `channel_axis`: T time, Z planes, C channels, S red,
         green and blue, Y rows, X columns, as in "TZCYX". The frames of a time-lapse have one model in common, and are
@@ -171,8 +173,8 @@ def segment(
     reading = _reading(mask, channel_axis, memory, axes, spacing, unit, allow_remote)
     opened = options.view(open_image(image, reading))
     fitted = fit_images([opened], 1, options, effort.workers)
-    rule = Rule(fitted.model, fitted.found.guidance, fitted.found.sample.variation, fitted.bias)
-    return _labelled(opened, rule, effort)
+    rule = Rule(fitted.model, fitted.found.guidance, bias=fitted.bias)
+    return _labelled(opened, rule, effort, fitted.course)
 
 
 def fit(
@@ -455,8 +457,8 @@ def _reading(
     )
 
 
-def _labelled(image: Image, rule: Rule, effort: Effort) -> Segmentation:
-    found = Segmentation(image, rule, effort)
+def _labelled(image: Image, rule: Rule, effort: Effort, course: Course | None = None) -> Segmentation:
+    found = Segmentation(image, rule, effort, course=course)
     if image.in_memory:
         _ = found.labels  # now, while the caller waits for them
     return found

@@ -1,5 +1,6 @@
 """What is written for contributors and readers is of this source: its files are there, its version is the same."""
 
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -31,3 +32,24 @@ def test_pages_are_short_and_name_files_that_are_there(page, lines):
 def test_one_version():
     assert tomllib.loads(text("pyproject.toml"))["project"]["version"] == gmmseg.__version__
     assert f"\nversion: {gmmseg.__version__}\n" in text("CITATION.cff")
+
+
+def test_the_reference_lists_every_public_name():
+    page = text("docs/reference/library.md")
+    for name in ("", ".batch", ".evaluation", ".export", ".io", ".measuring", ".plot", ".report", ".web"):
+        module = importlib.import_module(f"gmmseg{name}")
+        sections = re.findall(rf"^\.\. currentmodule:: {module.__name__}$(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+        listed = re.findall(r"^   (\w+)$", "\n".join(sections), re.MULTILINE)
+        assert sorted(listed) == sorted(public for public in module.__all__ if public != "__version__")
+
+
+def test_links_lead_somewhere():
+    pages = [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "docs").glob("*/*.md"),
+    ]
+    for page in pages:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), (page.name, target)

@@ -1,10 +1,17 @@
-"""No thread works but those that `threads=` allows: none of NumPy's BLAS, of SciPy's or of OpenCV."""
+"""No thread works but those that `threads=` allows: none of NumPy's BLAS, of SciPy's or of OpenCV, and none for one."""
 
 import json
 import os
+import threading
 
+import numpy as np
 import pytest
+import tifffile
+from PIL import Image as Pillow
 from processes import process
+
+from gmmseg import threads as package
+from gmmseg.threads import ahead, mapped
 
 RUN = """
 import json, os, resource, sys, time
@@ -73,3 +80,69 @@ def test_only_as_many_threads_work_as_were_asked_for(job, threads):
     assert found["pools"] < 0.02
     assert found["new"] == 0
     assert found["ratio"] < threads + 0.1
+
+
+@pytest.mark.parametrize(("threads", "others"), [(1, 0), (3, 3)])
+def test_a_list_is_worked_through_in_order_by_as_many_threads_as_were_asked_for(threads, others):
+    meeting, seen = threading.Barrier(max(1, others)), set()
+
+    def work(item):
+        meeting.wait(10)
+        seen.add(threading.current_thread())
+        return -item
+
+    assert list(mapped(work, range(6), threads)) == [0, -1, -2, -3, -4, -5]
+    assert len(seen - {threading.current_thread()}) == others
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_next_item_is_made_ahead_by_a_second_thread(threads):
+    made = []
+
+    def items():
+        for number in range(4):
+            made.append((number, threading.current_thread() is threading.main_thread()))
+            yield number
+
+    coming = ahead(items(), threads)
+    assert next(coming) == 0
+    coming.close()
+    assert made == ([(0, True)] if threads == 1 else [(0, False), (1, False)])
+    assert list(ahead(items(), threads)) == [0, 1, 2, 3]
+
+
+def test_where_there_are_no_threads_nothing_asks_for_one(monkeypatch):
+    monkeypatch.setattr(package, "starts_threads", lambda: False)
+    here = threading.current_thread()
+    assert list(mapped(lambda _: threading.current_thread() is here, range(3), 4)) == [True] * 3
+    assert list(ahead(threading.current_thread() is here for _ in range(3))) == [True] * 3
+
+
+REFUSED = """
+import threading
+
+def refuse(_):
+    raise RuntimeError("can't start new thread")
+
+threading.Thread.start = refuse
+"""
+SEGMENTED = """
+import sys, gmmseg
+
+source, target, memory, threads = sys.argv[1:]
+threads = None if threads == "all" else int(threads)
+gmmseg.segment(source, k=3, features="lab,texture", memory=int(memory), threads=threads).save(target)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("memory", [1 << 30, 1 << 20], ids=["in memory", "window by window"])
+@pytest.mark.parametrize("name", ["labels.png", "labels.tif"])
+def test_a_system_without_threads_gets_the_same_labels(pictures, tmp_path, name, memory):
+    with Pillow.open(pictures / "coffee.png") as picture:
+        tifffile.imwrite(tmp_path / "scene.tif", np.asarray(picture), tile=(64, 64), compression="zlib")
+    for folder, code, threads in (("usual", SEGMENTED, "2"), ("alone", REFUSED + SEGMENTED, "all")):
+        (tmp_path / folder).mkdir()
+        done = process("-c", code, tmp_path / "scene.tif", tmp_path / folder / name, str(memory), threads)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "alone" / name).read_bytes() == (tmp_path / "usual" / name).read_bytes()

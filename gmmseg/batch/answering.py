@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gmmseg.batch.manifest import digest, stamp
 from gmmseg.batch.processing import process
 from gmmseg.errors import GmmsegWarning, InputError, OutputError, described, lacks_memory
+from gmmseg.platforms import forget_peak, peak_memory
 
 if TYPE_CHECKING:
     from gmmseg.model import Model  # here, because most batches have no model
@@ -41,7 +42,7 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
     """
     source, folder, line = Path(job["source"]), Path(job["folder"]), dict(job["line"])
     start = time.perf_counter()
-    _forget_peak()
+    forget_peak()
     retry, stop = False, None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", GmmsegWarning)
@@ -55,7 +56,9 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
             retry = lacks_memory(error)
             stop = str(error) if isinstance(error, OutputError) and _has_no_place(error) else None
     said = [str(each.message) for each in caught if issubclass(each.category, GmmsegWarning)]
-    line |= {"seconds": round(time.perf_counter() - start, 3), "peak_mib": _peak(), "warnings": said}
+    line |= {"seconds": round(time.perf_counter() - start, 3), "warnings": said}
+    peak = peak_memory()
+    line["peak_mib"] = None if peak is None else round(peak / 2**20, 1)
     return {"line": line, "retry": retry, "stop": stop}
 
 
@@ -112,20 +115,3 @@ def _has_no_place(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
-
-
-def _forget_peak() -> None:
-    """Have Linux measure this process's peak memory anew."""
-    with suppress(OSError), open("/proc/self/clear_refs", "w") as file:
-        file.write("5")
-
-
-def _peak() -> float:
-    """Return the peak memory since then in MiB."""
-    with suppress(OSError), open("/proc/self/status", "rb") as file:
-        for text in file:
-            if text.startswith(b"VmHWM:"):
-                return round(int(text.split()[1]) / 1024, 1)
-    import resource
-
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gmmseg.batch.processing import least, read_ahead
+from gmmseg.io.classes import class_numbers
 from gmmseg.io.writing import check_opacity, check_target, write_rgb
 
 __all__ = ["cut_out"]
@@ -90,7 +91,8 @@ def cut_out(
     if min_size > 1:
         result = result.clean(min_size)
     say("cutting out")
-    label = 1 if label is None else label
+    names = dict(enumerate(result.model.class_names, 1))
+    label = class_numbers(1 if label is None else label, names, where=result.image.name, parameter="class")
     picture = result.cutout(label, **cutting)
     say("writing")
     opaque = cutting.get("background") is not None

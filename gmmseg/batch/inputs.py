@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gmmseg.batch.manifest import Manifest
 from gmmseg.errors import InputError, OutputError, ParameterError
+from gmmseg.io.addresses import address_of, shown
 from gmmseg.io.formats import FORMATS, GDAL, first_bytes, identify, is_text
 from gmmseg.io.parts import files_of
 from gmmseg.io.regular import require_regular
@@ -61,8 +62,8 @@ def find_images(sources: Sequence[str | os.PathLike[str]], *, without: Path) -> 
     Raises
     ------
     InputError
-        A source does not exist, a pattern matches no file, a list is empty, cannot be read, or names a file that lies
-        outside of its folder once links are resolved.
+        A source does not exist or is an address, a pattern matches no file, a list is empty, cannot be read, or names a
+        file that lies outside of its folder once links are resolved.
     OutputError
         The results would lie among the images.
     ParameterError
@@ -77,6 +78,11 @@ def find_images(sources: Sequence[str | os.PathLike[str]], *, without: Path) -> 
             found += _by_pattern(source, without)
         elif source.suffix.lower() == ".txt" and not is_metadata(source):
             named += _in_list(source)
+        elif (address := address_of(source)) is not None and address.kind != "scene":
+            raise InputError(
+                f"{shown(source)} is an address, and a batch is of files, which are looked at again when it resumes; "
+                "download or unpack it first, or give it to `gmmseg segment`"
+            )
         elif not source.exists():
             raise InputError(f"{source} does not exist; give a folder, a pattern in quotes, a list or images")
         else:

@@ -18,8 +18,9 @@ from typing import Any
 
 from gmmseg.errors import InputError, OutputError
 from gmmseg.io.atomic import atomic_file
+from gmmseg.io.hashes import digest
 from gmmseg.io.regular import require_regular
-from gmmseg.io.temporary import is_alive
+from gmmseg.platforms import is_alive, open_lock, try_lock
 
 __all__ = ["NAME", "Manifest", "digest", "locked", "stamp"]
 
@@ -157,31 +158,6 @@ def _foreign(path: Path) -> InputError:
     return InputError(f"{path} is not the manifest of a batch; choose another folder for the results, or move it")
 
 
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file, or of the names and contents of the files in a folder.
-
-    Raises
-    ------
-    InputError
-        It is no regular file.
-    OSError
-        It cannot be read.
-    """
-    import hashlib
-
-    if path.is_dir():
-        total = hashlib.sha256()
-        files = (
-            each.relative_to(path) for each in path.rglob("*") if each.is_file()
-        )  # the bands of a scene lie deeper
-        for each in sorted(each for each in files if not any(part.startswith(".") for part in each.parts)):
-            total.update(os.fsencode(each) + b"\0" + digest(path / each).encode())
-        return total.hexdigest()
-    require_regular(path)
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def stamp(path: Path) -> Line:
     """Return size in bytes, time of the last change (seconds since 1970) and SHA-256."""
     status = path.stat()
@@ -205,7 +181,8 @@ def locked(folder: Path) -> Iterator[int]:
     path = folder / _LOCK
     descriptor = _take(path)
     try:
-        os.pwrite(descriptor, f"{os.getpid():<{_LOCK_BYTES - 1}}\n".encode(), 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, f"{os.getpid():<{_LOCK_BYTES - 1}}\n".encode())
         yield descriptor
     finally:
         # While it is held: whoever waits for it finds another file, or none, under the name and takes that.
@@ -216,12 +193,10 @@ def locked(folder: Path) -> Iterator[int]:
 
 
 def _take(path: Path) -> int:
-    import fcntl
-
     start = time.monotonic()
     while True:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+            descriptor = open_lock(path)
         except OSError as error:
             if path.is_symlink():
                 raise OutputError(f"{path} is a link, not the lock of a batch; remove it") from None
@@ -229,11 +204,11 @@ def _take(path: Path) -> int:
             raise OutputError(f"{path.parent} cannot be written: {reason}; choose another folder") from None
         _require_lock(descriptor, path)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try_lock(descriptor)
             if _same_file(descriptor, path):
                 return descriptor
         except BlockingIOError:
-            holder = os.pread(descriptor, _LOCK_BYTES, 0).strip()
+            holder = _content(descriptor).strip()
             # Workers outlive a run that was killed for a moment.
             if (holder.isdigit() and is_alive(int(holder))) or time.monotonic() - start > _PATIENCE:
                 os.close(descriptor)
@@ -246,11 +221,16 @@ def _take(path: Path) -> int:
         os.close(descriptor)
 
 
+def _content(descriptor: int) -> bytes:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return os.read(descriptor, _LOCK_BYTES)
+
+
 def _require_lock(descriptor: int, path: Path) -> None:
     """Refuse a file that is not the lock of a batch: it would be written over."""
     status = os.fstat(descriptor)
     ours = stat.S_ISREG(status.st_mode) and status.st_nlink <= 1 and status.st_size <= _LOCK_BYTES
-    holder = os.pread(descriptor, _LOCK_BYTES, 0).strip(b"\0 \n") if ours else b"none"  # a power cut may leave zeros
+    holder = _content(descriptor).strip(b"\0 \n") if ours else b"none"  # a power cut may leave zeros
     if holder and not holder.isdigit():
         os.close(descriptor)
         raise OutputError(f"{path} is not the lock of a batch; remove it, or choose another folder")

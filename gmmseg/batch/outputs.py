@@ -33,6 +33,8 @@ __all__ = [
 PICTURES = ("overlay", "contours")
 """What is drawn over the picture in the colours of its classes."""
 
+_DOCUMENTS = ("table", "report", "model")
+
 LAYER_OF = {layer.output: layer for layer in LAYERS}
 """Layers by what they are called as outputs."""
 
@@ -40,12 +42,13 @@ ENDINGS = {
     **{layer.output: layer.ending for layer in LAYERS if layer.ending},
     **dict.fromkeys(PICTURES, ".png"),
     "table": ".csv",
+    "report": ".html",
     "model": ".gmm.json",
 }
 """Of the files that are named after their image; the label maps' follow the image, see `labels_name`."""
 
-KINDS = (*LAYER_OF, *PICTURES, "table", "model")
-"""What can be written for an image, in the order of writing: every layer, pictures, the classes' table, the model."""
+KINDS = (*LAYER_OF, *PICTURES, *_DOCUMENTS)
+"""What can be written for an image, in the order of writing: layers, pictures, a table, a report, the model."""
 
 
 def labels_name(source: Path, channel_axis: Any = "auto", axes: str | None = None) -> str:
@@ -142,14 +145,8 @@ def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool,
     for kind, path in outputs.items():
         if kind not in KINDS:
             raise ParameterError(f"outputs has {kind!r}, which is nothing to write; use {', '.join(KINDS)}")
-        if kind == "model":
-            if path.suffix.lower() != ".json":
-                raise OutputError(f"{path}: models are written as JSON; give it a name that ends in .json")
-            check_place(path, overwrite=overwrite)
-        elif kind == "table":
-            from gmmseg.measuring.table import check_table  # here, because most runs measure nothing
-
-            check_table(path, overwrite=overwrite)
+        if kind in _DOCUMENTS:
+            _check_document(kind, path, overwrite=overwrite)
         elif kind in PICTURES:
             if image is not None and image.ndim != 2:
                 what = "an overlay needs" if kind == "overlay" else "contours need"
@@ -162,6 +159,22 @@ def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool,
         else:
             ndim = None if image is None else image.ndim
             check_target(path, kind=LAYER_OF[kind].kind, overwrite=overwrite, ndim=ndim, image=image)
+
+
+def _check_document(kind: str, path: Path, *, overwrite: bool) -> None:
+    """Refuse a table, a report or a model that could not be written."""
+    if kind == "table":
+        from gmmseg.measuring.table import check_table  # here, because most runs measure nothing
+
+        check_table(path, overwrite=overwrite)
+    elif kind == "report":
+        from gmmseg.report.page import check_page  # here, because most runs report nothing
+
+        check_page(path, overwrite=overwrite)
+    elif path.suffix.lower() != ".json":
+        raise OutputError(f"{path}: models are written as JSON; give it a name that ends in .json")
+    else:
+        check_place(path, overwrite=overwrite)
 
 
 def require_distinct(targets: Iterable[tuple[Path, Mapping[str, Path]]], inputs: Sequence[Path]) -> None:

@@ -13,6 +13,8 @@ from gmmseg.batch.inputs import find_images
 from gmmseg.batch.manifest import NAME, Manifest, digest
 from gmmseg.batch.outputs import KINDS, labels_name, output_name, require_distinct, with_side_files
 from gmmseg.errors import InputError, OutputError, ParameterError
+from gmmseg.platforms import processors
+from gmmseg.threads import mapped
 
 __all__ = ["Plan", "Step", "Task", "plan"]
 
@@ -288,10 +290,7 @@ def _decide_all(steps: Sequence[Step], folder: Path, manifest: Manifest, task: T
 
     if not (resume and manifest.lines):
         return [decide(step) for step in steps]
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor() as pool:  # hashing leaves the interpreter to others
-        return list(pool.map(decide, steps))
+    return list(mapped(decide, steps, processors()))  # hashing leaves the interpreter to others
 
 
 def _why_replaced(step: Step, folder: Path) -> str:

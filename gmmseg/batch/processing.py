@@ -15,6 +15,7 @@ from gmmseg.batch.outputs import KINDS, LAYER_OF, PICTURES, check_outputs
 from gmmseg.errors import GmmsegError, OutputError, described, lacks_memory
 
 if TYPE_CHECKING:
+    from gmmseg.batch.cluster import Cluster
     from gmmseg.image import Image
     from gmmseg.labelling.result import Segmentation
     from gmmseg.labelling.summary import ClassSummary
@@ -36,6 +37,7 @@ def process(
     overwrite: bool = False,
     stage: Callable[[str], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    cluster: Cluster | None = None,
 ) -> dict[str, Any]:
     """Segment an image file and write the results.
 
@@ -45,7 +47,7 @@ def process(
         The image.
     outputs : mapping of str to Path
         Files to write by what they hold: the outputs that `gmmseg.labelling.layers` lists ("labels", "soft", "anomaly",
-        ...), "overlay" (the picture in class colours), "contours" (with their outlines) and "model".
+        ...), "overlay" (the picture in class colours), "contours" (with their outlines), "table", "report" and "model".
     model : Model, or callable that takes the Image and returns one, optional
         Applied; by default one is fitted to the image.
     parameters : mapping of str to object
@@ -55,13 +57,17 @@ def process(
         Of `gmmseg.io.read`: mask, channel_axis, max_pixels, ...
     saving : mapping of str to mapping
         Options of the formats of layers, by their outputs, see `Segmentation.save`; of the "overlay" "legend", whether
-        a strip with the names of the classes is added below it.
+        a strip with the names of the classes is added below it; of the "report" "command" and "warnings", see
+        `Segmentation.report`.
     overwrite : bool
         Whether existing files may be replaced.
     stage : callable, optional
         Called with "reading", "fitting" (without a model), "cleaning" (by a size) and "writing" as each begins.
     progress : callable, optional
         Called with the number of tiles that have their labels and of all tiles.
+    cluster : Cluster, optional
+        Workers that compute the layers, chunk by chunk, and take the pixels that a fit sees; the results are the same.
+        GeoTIFF outputs are cloud-optimised then. What is done when a run ends early is kept for the next one.
 
     Returns
     -------
@@ -92,12 +98,14 @@ def process(
     say = stage or (lambda _: None)
     check_outputs(source, outputs, overwrite=overwrite)
     say("reading")
-    image = read_ahead(source, reading)
+    image = read_ahead(source, reading if cluster is None else {**reading, "memory": 0})
     check_outputs(source, outputs, overwrite=overwrite, image=image)
     parameters = dict(parameters)
     min_size = least(parameters.pop("min_size", None), image)
     from gmmseg.segmentation import apply, segment  # here, because it loads while the file is read
 
+    if cluster is not None:
+        image, cluster.progress = cluster.spread(image), progress
     if model is None:
         say("fitting")
         result = segment(image, **parameters, progress=progress)
@@ -106,9 +114,13 @@ def process(
     if min_size > 1:
         say("cleaning")
         result = result.clean(min_size)
+    if cluster is not None:
+        result, saving = cluster.computing(result), _with_overviews(outputs, saving, image)
     say("writing")
     ordered = {kind: outputs[kind] for kind in KINDS if kind in outputs}
     _write(ordered, result, saving, overwrite=overwrite)
+    if cluster is not None:
+        cluster.finish()
     return {
         "outputs": {kind: str(path) for kind, path in ordered.items()},
         "shape": list(image.shape),
@@ -116,6 +128,16 @@ def process(
         "classes": [_described(each) for each in result.classes],
         "seconds": round(time.perf_counter() - start, 3),
     }
+
+
+def _with_overviews(
+    outputs: Mapping[str, Path], saving: Mapping[str, Mapping[str, Any]], image: Image
+) -> dict[str, Mapping[str, Any]]:
+    """Return options by which GeoTIFF files of layers get overviews: without them nobody can look at a large one."""
+    on_map = image.place is not None and image.place.affine is not None
+    tiffs = [kind for kind in outputs if kind in LAYER_OF and outputs[kind].suffix.lower() in (".tif", ".tiff")]
+    added = {kind: {**saving.get(kind, {}), "cog": True} for kind in tiffs if on_map}
+    return {**saving, **added}
 
 
 def read_ahead(source: Path, reading: Mapping[str, Any]) -> Image:
@@ -164,6 +186,8 @@ def _write(
                 _write_picture(path, kind, result, overwrite=overwrite, **saving.get(kind, {}))
             elif kind == "table":
                 result.table().save(path, overwrite=overwrite)
+            elif kind == "report":
+                result.report(path, overwrite=overwrite, **saving.get(kind, {}))
             else:
                 result.model.save(path, overwrite=overwrite)
         except (GmmsegError, MemoryError, OSError) as error:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gmmseg import platforms
 from gmmseg.batch.manifest import Manifest, locked
 from gmmseg.batch.planning import Plan, Step
 from gmmseg.batch.workers import Crew, Death
@@ -56,7 +57,7 @@ def run(plan: Plan, *, jobs: int | None = None, threads: int | None = None, repo
     crashed in a decoder) is tried once more at the end with the machine to itself.
     """
     todo = plan.todo
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processors = platforms.processors()
     size = max(1, min(_at_least_1("jobs", jobs, processors), len(todo)))
     share = _at_least_1("threads", threads, max(1, processors // size))
     lines: dict[str, Line] = {}

@@ -11,9 +11,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
+
+from gmmseg.platforms import ending_signals, handed_down
 
 __all__ = ["Crew", "Death", "serve"]
 
@@ -52,6 +55,7 @@ class Crew:
     def __init__(self, size: int, task: str, *, held: tuple[int, ...] = ()) -> None:
         self._size, self._task, self._held = size, task, held
         self._workers: list[_Worker] = []
+        self._listeners = ThreadPoolExecutor(size)  # one a worker that has a job: Windows waits for no pipes
 
     def __enter__(self) -> Crew:
         return self
@@ -62,6 +66,7 @@ class Crew:
         for worker in self._workers:
             worker.end(kill=kind is not None)
         self._workers.clear()
+        self._listeners.shutdown()
 
     def work(self, jobs: Iterable[tuple[Any, dict[str, Any]]]) -> Iterator[tuple[Any, dict[str, Any] | Death]]:
         """Have jobs done.
@@ -77,27 +82,24 @@ class Crew:
         dict or Death
             The answer, as they come.
         """
-        import selectors
-
         waiting = iter(jobs)
-        with selectors.DefaultSelector() as ready:
-            for _ in range(self._size):
-                self._hand_out(waiting, None, ready)
-            while ready.get_map():
-                for event, _ in ready.select():
-                    worker = event.data
-                    key, answer = worker.key, worker.answer()
-                    ready.unregister(worker.pipe)
-                    if answer is None:
-                        self._workers.remove(worker)
-                        answer, worker = worker.death(), None
-                    self._hand_out(waiting, worker, ready)  # before the caller takes its time
-                    yield key, answer
+        busy: dict[_Answer, _Worker] = {}
+        for _ in range(self._size):
+            self._hand_out(waiting, None, busy)
+        while busy:
+            for each in wait(busy, return_when=FIRST_COMPLETED).done:
+                worker, answer = busy.pop(each), each.result()
+                key = worker.key
+                if answer is None:
+                    self._workers.remove(worker)
+                # The next job is given before the caller takes its time.
+                self._hand_out(waiting, None if answer is None else worker, busy)
+                yield key, worker.death() if answer is None else answer
 
-    def _hand_out(self, waiting: Iterator[tuple[Any, dict[str, Any]]], worker: _Worker | None, ready: Any) -> None:
+    def _hand_out(
+        self, waiting: Iterator[tuple[Any, dict[str, Any]]], worker: _Worker | None, busy: dict[_Answer, _Worker]
+    ) -> None:
         """Give the next job, if there is one, to a worker, or to a new one."""
-        import selectors
-
         following = next(waiting, None)
         if following is None:
             return
@@ -108,7 +110,10 @@ class Crew:
             worker = _Worker(self._task, self._held)
             self._workers.append(worker)
             worker.take(*following)
-        ready.register(worker.pipe, selectors.EVENT_READ, worker)
+        busy[self._listeners.submit(worker.answer)] = worker
+
+
+_Answer = Future[dict[str, Any] | None]
 
 
 class _Worker:
@@ -132,7 +137,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=self._said,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-            pass_fds=held,
+            **handed_down(held),
         )
         assert self._process.stdout is not None
         self.pipe = self._process.stdout
@@ -151,7 +156,7 @@ class _Worker:
         return True
 
     def answer(self) -> dict[str, Any] | None:
-        """Return the answer, of which something is there to read; None where the process has died instead."""
+        """Wait for the answer and return it; None where the process has died instead."""
         text = self.pipe.readline()
         if not text.endswith(b"\n"):
             return None
@@ -191,7 +196,7 @@ def serve(task: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     import queue
     import threading
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, *ending_signals()):
         signal.signal(number, signal.SIG_IGN)  # the parent's affair: it ends its workers, and tidies up after them
     faulthandler.enable()
     answers = os.fdopen(os.dup(1), "wb")

@@ -21,7 +21,7 @@ from gmmseg.cli.each import run_each
 from gmmseg.cli.fit import those_of_segment
 from gmmseg.cli.messages import collected_warnings
 from gmmseg.cli.progress import Progress
-from gmmseg.cli.shared import FILE_LAYERS, guides_of, reading_parameters, saving_parameters
+from gmmseg.cli.shared import FILE_LAYERS, cluster_of, guides_of, reading_parameters, reported, saving_parameters
 from gmmseg.cli.table import finite
 from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.cli.types import FILE, SOURCE, Command, Fraction, Option
@@ -75,16 +75,18 @@ class _Apply(Command):
             help="How much neighbouring pixels agree, 0 to 1.  [default: the model's]",
         ),
         *those_of_segment("no_smooth", "mask", "scribbles", "prior", "prior_weight"),
-        *those_of_segment("mask_values", "nodata", "channel_axis", "axes", "channels", "resolution", "magnitude"),
-        *those_of_segment("max_pixels", "allow_remote", "memory"),
+        *those_of_segment("mask_values", "mask_threshold", "nodata", "channel_axis", "axes", "spacing", "channels"),
+        *those_of_segment("resolution", "magnitude", "max_pixels", "allow_remote", "memory"),
         *those_of_segment("min_size"),
         *those_of_segment("output", "out_dir", "plain", "cog", *_LAYERS, "soft_type", *PICTURES, "legend", "table"),
+        *those_of_segment("report"),
         Option(
             ["--model", "save_model"],
             section="Output",
             type=FILE,
             help="The model as it was applied (one image): .json.",
         ),
+        *those_of_segment("scheduler", "workers", "chunk"),
         *those_of_segment("overwrite", "as_json", "quiet", "threads"),
     ],
 )
@@ -118,7 +120,8 @@ def command(
         sources,
         output=options["output"],
         out_dir=out_dir,
-        extra={name: options[name] for name in (*_LAYERS, *PICTURES, "table")} | {"model": options["save_model"]},
+        extra={name: options[name] for name in (*_LAYERS, *PICTURES, "table", "report")}
+        | {"model": options["save_model"]},
         channel_axis=options["channel_axis"],
         axes=options["axes"],
         guides=[model, *guides_of(options, len(sources))],
@@ -154,13 +157,14 @@ def command(
             model=suited,
             parameters=parameters,
             reading=reading_of(job.source),
-            saving=saving,
+            saving=saving | {"report": reported(context, record)},
             overwrite=options["overwrite"],
             stage=partial(progress.stage, title),
             progress=progress,
+            cluster=cluster,
         )
 
-    with folder(out_dir):
+    with folder(out_dir), cluster_of(options) as cluster:
         return run_each(jobs, work, overwrite=options["overwrite"], as_json=options["as_json"], quiet=options["quiet"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,7 @@ _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry
     type=FILE,
     help="One table of all images, a row for each class: shares, areas or volumes, channels; .csv, .json or .parquet.",
 )
+@_output("--report", type=FILE, help="One page of all images, those unlike the others first: .html.")
 @_output("--resume", is_flag=True, help="Do what is unfinished, failed, or changed since; keep what is done.")
 @_output("--overwrite", is_flag=True, help="Do all again, and replace results that exist.")
 @_output("--dry-run", is_flag=True, help="Print what would be done with each file, and why; write nothing.")
@@ -95,22 +97,21 @@ def command(
     fitting = fitting_parameters(context)
     if model is not None:
         fitting = _of_apply(context, fitting)
-    also = (*options["also"], *["table"][: options["table"] is not None])
+    also, datasets = _asked_for(options["also"])
     made = plan(
         sources,
         out_dir,
         parameters={**fitting, "memory": options["memory"], "min_size": options["min_size"]},
         reading=reading_parameters(context),
         model=model,
-        outputs=[kind for kind in also if kind not in DATASETS],
+        outputs=[*also, *["table"][: options["table"] is not None]],
         resume=options["resume"],
         overwrite=options["overwrite"],
     )
+    _check_gathered(made, datasets, options, overwrite=options["overwrite"] or options["resume"])
     if options["dry_run"]:
         _print_plan(made, as_json=options["as_json"])
         return 0
-    datasets = [kind for kind in options["also"] if kind in DATASETS]
-    _check_gathered(made, datasets, options["table"], overwrite=options["overwrite"] or options["resume"])
     count = Count(len(made.todo), "images", quiet=quiet)
     if not quiet:
         _tell_what_is_left_out(made)
@@ -135,6 +136,7 @@ def command(
         click.echo(plain(_summary(made, len(lines) - failed, failed, count.seconds)))
     _write_datasets(made, datasets, class_names=options["class_names"], quiet=quiet or options["as_json"])
     _write_table(made, options["table"], quiet=quiet or options["as_json"])
+    _write_report(made, options["report"], quiet=quiet or options["as_json"])
     if failed:
         return 1 if failed == len(made.images) else 3
     return 0
@@ -154,14 +156,25 @@ def _of_apply(context: click.Context, fitting: dict[str, Any]) -> dict[str, Any]
     return {"smooth": fitting["smooth"] if any(chosen) else None}
 
 
-def _check_gathered(made: Plan, kinds: list[str], table: Path | None, *, overwrite: bool) -> None:
-    """Refuse a table or data set whose name something else has; a data set of a run before is written again."""
+def _asked_for(words: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return what --also asks for of each image, and which data sets of all."""
+    for word in words:
+        if word not in (*KINDS, *DATASETS):
+            raise click.UsageError(f"--also {word} is not known; use {', '.join((*KINDS[1:], *DATASETS))}")
+    return [kind for kind in KINDS if kind in words], [kind for kind in DATASETS if kind in words]
+
+
+def _check_gathered(made: Plan, kinds: list[str], options: dict[str, Any], *, overwrite: bool) -> None:
+    """Refuse a table, report or data set whose name something else has; a data set of a run before is written again."""
     from gmmseg.export.dataset import check_dataset
     from gmmseg.measuring.table import check_table
 
-    if table is not None:
-        check_table(table, overwrite=overwrite)
+    if options["table"] is not None:
+        check_table(options["table"], overwrite=overwrite)
+    if options["report"] is not None:
+        from gmmseg.report import check_page
 
+        check_page(options["report"], overwrite=overwrite)
     for kind in kinds:
         place = made.out_dir / DATASETS[kind]
         if made.out_dir.is_dir():
@@ -205,6 +218,19 @@ def _write_table(made: Plan, path: Path | None, *, quiet: bool) -> None:
     stacked(tables, "image").save(path, overwrite=True)
     if not quiet:
         click.echo(plain(f"wrote {path}: {len(tables)} images"))
+
+
+def _write_report(made: Plan, path: Path | None, *, quiet: bool) -> None:
+    """Write a report of all images that were tried, now or before, where that is asked for."""
+    if path is None:
+        return
+    from gmmseg.batch.manifest import Manifest
+    from gmmseg.report import batch_report
+
+    lines = Manifest.read(made.out_dir).lines
+    number = batch_report([lines[s.key] for s in made.images if s.key in lines], made.out_dir, path, overwrite=True)
+    if not quiet:
+        click.echo(plain(f"wrote {path}: {number} images"))
 
 
 def _print_plan(made: Plan, *, as_json: bool) -> None:

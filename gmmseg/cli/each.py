@@ -52,12 +52,13 @@ def run_each(jobs: list[Job], work: Work, *, overwrite: bool, as_json: bool, qui
         record: dict[str, Any] = {"input": str(job.source)}
         title = job.source.name + (f" ({number} of {len(jobs)})" if len(jobs) > 1 else "")
         with collected_warnings(progress.clear) as warned:
+            record["warnings"] = warned  # so far, for a report
             if job not in failures:
                 with _kept_going(job, failures, progress):
                     work(job, progress, title, record)
         if job in failures:
             record["error"] = explain(failures[job], str(job.source))
-        records.append(record | {"warnings": warned})
+        records.append(record | {"warnings": record.pop("warnings")})
         if "classes" in record and not (as_json or quiet):
             click.echo(("\n" if any("classes" in before for before in records[:-1]) else "") + _table(record))
     if as_json:

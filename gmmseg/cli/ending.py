@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from gmmseg.platforms import ending_signals
+
 __all__ = ["Ended", "interrupted_by_signals"]
 
 
@@ -30,7 +32,7 @@ def interrupted_by_signals() -> Iterator[None]:
 
     `nohup` ignores SIGHUP, so a program that it runs goes on.
     """
-    numbers = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
+    numbers = [each for each in ending_signals() if signal.getsignal(each) is signal.SIG_DFL]
 
     def end(number: int, frame: FrameType | None) -> None:
         for each in numbers:

@@ -25,7 +25,6 @@ _scores = partial(click.option, cls=Option, section="Scores")
 _output = partial(click.option, cls=Option, section="Output")
 
 _POINTS = (".csv", ".geojson", ".json")
-_SAME = 1e-3  # of a pixel, by which two places may differ
 
 
 @click.command("evaluate", cls=Command)
@@ -79,8 +78,7 @@ def command(labels: Path, truths: tuple[Path, ...], *, as_json: bool, **options:
             record, text = _by_points(labels, mapped, points[0], options)
         else:
             places = [_place(each) for each in (labels, *truths)]
-            others = [read_labels(truth) for truth in truths]
-            _require_one_place(labels, truths, [(mapped, places[0]), *zip(others, places[1:], strict=True)])
+            others = [_over(labels, mapped, truth) for truth in truths]
             if options["change_map"] is not None:
                 record, text = _changes(labels, mapped, truths[0], others[0], options)
             else:
@@ -246,28 +244,21 @@ def _place(path: Path) -> tuple[tuple[float, ...] | None, Place | None]:
     return (None, None) if image is None else (image.spacing, image.place)
 
 
-def _require_one_place(
-    labels: Path, truths: tuple[Path, ...], maps: list[tuple[np.ndarray, tuple[Any, Place | None]]]
-) -> None:
-    """Refuse maps of other shape or place."""
-    import numpy as np
-
+def _over(labels: Path, mapped: np.ndarray, truth: Path) -> np.ndarray:
+    """Return a truth as it lies over the labels; refuse one of other shape or place."""
     from gmmseg.errors import ParameterError
+    from gmmseg.export.georeference import image_in
+    from gmmseg.io.reading import read_labels
+    from gmmseg.io.same_place import turn_of
 
-    (ours, (_, here)), *others = maps
-    for path, (theirs, (_, there)) in zip(truths, others, strict=True):
-        if ours.shape != theirs.shape:
-            raise ParameterError(
-                f"{labels} has shape {ours.shape}, the truth has {theirs.shape} in {path}; compare the same pixels"
-            )
-        matrices = [None if each is None else each.matrix(ours.ndim) for each in (here, there)]
-        one, two = matrices
-        if one is not None and two is not None:
-            pixel = float(np.abs(one[:, :-1]).max())
-            same = np.array_equal(one, two, equal_nan=True)  # also of places that no number can hold
-            moved = not same and not (np.abs(one - two) <= _SAME * pixel).all()
-            systems = {each.crs for each in (here, there) if each is not None and (each.crs or "").startswith("EPSG:")}
-            if moved or len(systems) > 1:
-                raise ParameterError(
-                    f"{labels} and {path} lie at different places; bring them to one grid, as with gdalwarp"
-                )
+    found = read_labels(truth)
+    here, there = image_in(labels), image_in(truth)
+    known = here is not None and there is not None and (here.shape, there.shape) == (mapped.shape, found.shape)
+    turn = turn_of(here, there) if known and here is not None else None
+    if turn is not None:
+        return turn.of(found)
+    if found.shape != mapped.shape:
+        raise ParameterError(
+            f"{labels} has shape {mapped.shape}, the truth has {found.shape} in {truth}; compare the same pixels"
+        )
+    return found

@@ -42,7 +42,15 @@ _PACKAGES = (
 @click.command("info", cls=Command)
 @click.argument("file", required=False, type=SOURCE)
 @click.option("--json", "as_json", cls=Option, section="Output", is_flag=True, help="Print JSON: one object.")
-def command(file: Path | None, *, as_json: bool) -> int:
+@click.option(
+    "--shell-files",
+    cls=Option,
+    section="Output",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write man pages, and completion for bash, zsh and fish, below DIR, such as ~/.local.",
+)
+def command(file: Path | None, *, as_json: bool, shell_files: Path | None) -> int:
     """Describe an image, a model file or this installation.
 
     Of an image only the header is read, so large files are answered at once. Without FILE: versions, and whether the
@@ -53,7 +61,14 @@ def command(file: Path | None, *, as_json: bool) -> int:
       gmmseg info photo.png
       gmmseg info land.gmm.json
       gmmseg info --json
+      gmmseg info --shell-files ~/.local
     """  # noqa: D301  # click keeps the lines below this character as they are
+    if shell_files is not None:
+        from gmmseg.cli.manual import install  # here, because it loads every command
+
+        for path in install(shell_files):
+            click.echo(f"wrote {path}")
+        return 0
     if file is None:
         facts = _installation()
         text = pairs(_flat(facts))

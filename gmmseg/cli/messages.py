@@ -13,7 +13,17 @@ from typing import Any
 
 import click
 
-from gmmseg.errors import MOST_QUOTED, GmmsegError, GmmsegWarning, ParameterError, clipped, cut, described, lacks_memory
+from gmmseg.errors import (
+    MOST_QUOTED,
+    GmmsegError,
+    GmmsegWarning,
+    ParameterError,
+    UnfinishedError,
+    clipped,
+    cut,
+    described,
+    lacks_memory,
+)
 
 __all__ = ["as_given", "collected_warnings", "exit_code", "explain", "plain", "print_error"]
 
@@ -23,6 +33,7 @@ _ASKED_FOR = re.compile(r"\b(raise|give it as) (max_pixels|memory|mask)\b")
 _NAMES = (
     "features|covariance|channel_axis|axes|bias_field|sample|seed|outliers|class_names|prior_weight|memory|threads"
     "|overwrite|resume|keep_crs|resolution|weight|allow_remote|merge|rename|drop|background|feather|instances"
+    "|class|label"
 )
 _SET = re.compile(rf"(?<![\w-])({_NAMES})=('[^']*'|[\[(]'[^\])]*[\])]|[^\s,;:)]+)")
 
@@ -90,7 +101,9 @@ def explain(error: BaseException, subject: str = "", options: Collection[str] | 
 
 
 def exit_code(error: BaseException) -> int:
-    """Return 2 where a value of the command line was at fault, otherwise 1."""
+    """Return 2 where a value of the command line was at fault, 3 where some of an image is done, otherwise 1."""
+    if isinstance(error, UnfinishedError):
+        return 3
     return 2 if isinstance(error, ParameterError) else 1
 
 

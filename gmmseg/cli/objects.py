@@ -107,5 +107,5 @@ def _chosen(label: str | None, numbers: Any, names: tuple[str, ...], where: Path
     if not every:
         raise ParameterError("every label is 0, no data: there is no class with objects; segment the image first")
     wanted = len(every) if label is None else int(label) if label.isdecimal() else label
-    (number,) = class_numbers(wanted, dict(enumerate(every, 1)), where=str(where), parameter="--label")
+    (number,) = class_numbers(wanted, dict(enumerate(every, 1)), where=str(where), parameter="label")
     return number, every[number - 1]

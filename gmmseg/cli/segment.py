@@ -14,6 +14,8 @@ from gmmseg.cli.each import run_each
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.shared import (
     FILE_LAYERS,
+    cluster_of,
+    cluster_options,
     fitting_options,
     fitting_parameters,
     guides_of,
@@ -26,6 +28,7 @@ from gmmseg.cli.shared import (
     reading_options,
     reading_parameters,
     remote_option,
+    reported,
     running,
     saving_parameters,
 )
@@ -43,7 +46,7 @@ __all__ = ["command"]
 
 
 @click.command("segment", cls=Command, epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed.")
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=SOURCE)
+@click.argument("images", metavar="IMAGE...", nargs=-1, type=SOURCE)
 @fitting_options
 @reading_options
 @remote_option
@@ -63,7 +66,7 @@ __all__ = ["command"]
     "-o",
     "--output",
     type=PRINTED,
-    help="Label map of one image: .png, .tif, .npy, .npz, .nii, .nii.gz or .dcm; - prints a PNG.  [default: "
+    help="Label map of one image: .png, .tif, .npy, .npz, .nii, .nii.gz, .zarr or .dcm; - prints a PNG.  [default: "
     "NAME_labels in this folder: .png, or what suits the image]",
 )
 @output(
@@ -81,9 +84,12 @@ __all__ = ["command"]
 @output("--legend", is_flag=True, help="Add a strip with the colours and names of the classes below --overlay.")
 @output("--contours", type=FILE, help="Outlines of the classes on the picture (one image): .png, .tif, .jpg or .webp.")
 @output("--table", type=FILE, help="Areas or volumes and channels of the classes (one image): .csv, .json or .parquet.")
+@output("--report", type=FILE, help="A page with pictures, classes, charts and quality flags (one image): .html.")
 @output("--model", type=FILE, help="The fitted classes (one image; without its bias field): .json.")
 @output("--overwrite", is_flag=True, help="Replace files that exist.")
 @output("--json", "as_json", is_flag=True, help="Print JSON instead of tables: a list with one object an image.")
+@cluster_options
+@running("--replay", type=FILE, help="Do again what was done in `gmmseg view`: its NAME.gmmseg.json, without an IMAGE.")
 @running("-q", "--quiet", is_flag=True, help="Print no table and no progress.")
 @running("--threads", type=WholeNumber(1, 1024), help="They do not change the result.  [default: all processors]")
 @click.pass_context
@@ -102,10 +108,16 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
       gmmseg segment scenes/*.tif -k 6 --out-dir labels --json
       gmmseg segment scene.tif --channels 4,3,2
       gmmseg segment S2A_MSIL2A_20230605.SAFE -k 6 --channels nir,red,green
-      gmmseg segment scan.nii.gz -k 3 --bias-field -o tissue.nii.gz
+      gmmseg segment brain.nii.gz -k 3 --nodata 0 --bias-field -o tissue.nii.gz
       gmmseg segment t1.nii.gz+t2.nii.gz -k 3 -o tissue.nii.gz
       cat photo.jpg | gmmseg segment - -o - > labels.png
     """  # noqa: D301  # click keeps the lines below this character as they are
+    if options["replay"] is not None:
+        from gmmseg.cli.replay import replay
+
+        return replay(context, options["replay"], options | {"images": images})
+    if not images:
+        raise click.MissingParameter(ctx=context, param=context.command.params[0])
     fitting, saving = fitting_parameters(context), saving_parameters(context)
     for layer in FILE_LAYERS:
         if layer.corrects and options[layer.output] is not None and not fitting["bias_field"]:
@@ -131,11 +143,12 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
                 "min_size": options["min_size"],
             },
             reading=reading_parameters(context),
-            saving=saving,
+            saving=saving | {"report": reported(context, record)},
             overwrite=options["overwrite"],
             stage=partial(progress.stage, title),
             progress=progress,
+            cluster=cluster,
         )
 
-    with folder(options["out_dir"]):
+    with folder(options["out_dir"]), cluster_of(options) as cluster:
         return run_each(jobs, work, overwrite=options["overwrite"], as_json=options["as_json"], quiet=options["quiet"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -27,15 +28,22 @@ from gmmseg.cli.types import (
     Outliers,
     Positive,
     Sample,
+    Spacing,
     WholeNumber,
 )
 from gmmseg.features.feature import FEATURES
 from gmmseg.io.formats import identify, suffixes_for
+from gmmseg.io.parts import parts_of
 from gmmseg.io.request import MAX_PIXELS
 from gmmseg.labelling.layers import LAYERS, Layer
 
+if TYPE_CHECKING:
+    from gmmseg.batch.cluster import Cluster
+
 __all__ = [
     "FILE_LAYERS",
+    "cluster_of",
+    "cluster_options",
     "fitting_options",
     "fitting_parameters",
     "guides_of",
@@ -48,6 +56,7 @@ __all__ = [
     "reading_options",
     "reading_parameters",
     "remote_option",
+    "reported",
     "require_images",
     "running",
     "saving_parameters",
@@ -129,7 +138,13 @@ _MASKING = (
     pixels(
         "--mask",
         type=SOURCE,
-        help="Label map of the same size, or on a map of the same place; pixels where it is 0 are left out.",
+        help="Label map of the same place or, where that is not said, size; pixels where it is 0 are left out.",
+    ),
+    pixels(
+        "--mask-threshold",
+        metavar="NUMBER",
+        type=float,
+        help="Use pixels where the mask is at least this, as 0.5 of probabilities.  [default: where it is not 0]",
     ),
     pixels(
         "--mask-values",
@@ -142,6 +157,12 @@ _MASKING = (
         type=Nodata(),
         help="What stands for no data where the file does not declare it: 0, or one number a channel (0,none,-9999).",
     ),
+)
+_SPACING = pixels(
+    "--spacing",
+    type=Spacing(),
+    help="Size of a pixel where the file does not say it or is wrong: 0.65um, or along planes, rows and columns "
+    "2,0.5,0.5um.",
 )
 _taking = partial(click.option, cls=TakingOption, section="Pixels", show_default=True)
 _TAKING = (
@@ -212,6 +233,32 @@ min_size_option = click.option(
 )
 
 
+_CLUSTER = (
+    running("--scheduler", metavar="ADDRESS", help="Workers of Dask that compute the image, as in tcp://host:8786."),
+    running("--workers", type=WholeNumber(1, 1024), help="Processes of this machine that compute the image."),
+    running("--chunk", type=WholeNumber(64, 65536), help="Side in pixels of what a worker computes.  [default: 4096]"),
+)
+
+
+def cluster_options(function: Any) -> Any:
+    """Add the options that say which workers compute an image."""
+    return _with(_CLUSTER, function)
+
+
+def cluster_of(options: dict[str, Any]) -> AbstractContextManager[Cluster | None]:
+    """Have the workers that are asked for; None where the command computes by itself."""
+    scheduler, workers = options["scheduler"], options["workers"]
+    if scheduler is not None and workers is not None:
+        raise click.UsageError(f"--scheduler {scheduler} and --workers {workers} contradict each other; give one")
+    if scheduler is None and workers is None:
+        if options["chunk"] is not None:
+            raise click.UsageError(f"--chunk {options['chunk']} is of --scheduler or --workers, which are not given")
+        return nullcontext()
+    from gmmseg.batch.cluster import connected
+
+    return connected(scheduler, workers, options["chunk"])
+
+
 plain_option = output(
     "--plain",
     is_flag=True,
@@ -240,12 +287,12 @@ def fitting_options(function: Any) -> Any:
 
 def reading_options(function: Any) -> Any:
     """Add the options that say how images are read."""
-    return _with((*_MASKING, *_TAKING), function)
+    return _with((*_MASKING, *_TAKING[:2], _SPACING, *_TAKING[2:]), function)
 
 
 def taking_options(function: Any) -> Any:
     """Add those of them that say how what is in a file is taken, not which of its pixels are used."""
-    return _with(_TAKING, function)
+    return _with((*_TAKING[:2], _SPACING, *_TAKING[2:]), function)
 
 
 def require_images(context: click.Context, given: bool) -> None:
@@ -275,6 +322,7 @@ def reading_parameters(context: click.Context) -> dict[str, Any]:
         for name in (
             "mask",
             "mask_values",
+            "mask_threshold",
             "nodata",
             "channel_axis",
             "axes",
@@ -285,6 +333,8 @@ def reading_parameters(context: click.Context) -> dict[str, Any]:
         )
         if name in given
     }
+    if given.get("spacing") is not None:
+        same |= dict(zip(("spacing", "unit"), given["spacing"], strict=True))
     return {**same, "memory": given["memory"] // 2 if "memory" in given else None}
 
 
@@ -308,6 +358,14 @@ def saving_parameters(context: click.Context) -> dict[str, dict[str, Any]]:
     return saving
 
 
+def reported(context: click.Context, record: dict[str, Any]) -> dict[str, Any]:
+    """Return what a report says of the run: the command as it would be typed, and what was said up to now."""
+    import shlex
+
+    command = ["gmmseg", *(context.find_object(tuple) or ())]
+    return {"command": shlex.join(command), "warnings": record["warnings"]}
+
+
 def guides_of(options: dict[str, Any], n_images: int) -> list[Path]:
     """Return the files that say something of pixels; they are there, and of one image where they have to be."""
     guides = [options[name] for name in ("mask", "scribbles", "prior") if options[name] is not None]
@@ -315,7 +373,8 @@ def guides_of(options: dict[str, Any], n_images: int) -> list[Path]:
         if options[name] is not None and n_images > 1:
             raise click.UsageError(f"--{name} is of one image, but {n_images} are given; run them one at a time")
     for guide in guides:
-        identify(guide)
+        for part in parts_of(guide):
+            identify(part)
     if options.get("mask_values") is not None:
         named = Path(options["mask_values"].rpartition(":")[0])  # a file, or a mask that scenes have
         guides += [named] if named.is_file() else []

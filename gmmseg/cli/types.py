@@ -34,6 +34,7 @@ __all__ = [
     "Positive",
     "Renamed",
     "Sample",
+    "Spacing",
     "WholeNumber",
 ]
 
@@ -321,6 +322,35 @@ class MinSize(_ParamType):
             return Size.parse(value).text
         except ParameterError:
             self.fail(f"{value} is not usable; {USABLE}", param, ctx)
+
+
+class Spacing(_ParamType):
+    """The size of a pixel: a number for all axes of space or one for each, with their unit, as in 2,0.5,0.5mm."""
+
+    name = "SIZE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[tuple[float, ...], str]:
+        """Read the numbers and the unit; how many axes there are depends on the file."""
+        if isinstance(value, tuple):
+            return value
+        from gmmseg.image.place import METRES
+
+        found = re.fullmatch(r"([0-9.,eE+-]+?)\s*([a-zµμ][a-z ]*)", str(value).strip(), re.IGNORECASE)
+        unit = "" if found is None else found[2].replace("µ", "u").replace("μ", "u")
+        try:
+            numbers = tuple(map(float, found[1].split(","))) if found else ()
+        except ValueError:
+            numbers = ()
+        if unit not in METRES or not numbers or not all(0 < number < math.inf for number in numbers):
+            self.fail(
+                f"{value!r} is no size of a pixel; use numbers above 0 and a unit ({', '.join(METRES)}), as in 0.65um "
+                "or, along planes, rows and columns, 2,0.5,0.5um",
+                param,
+                ctx,
+            )
+        return numbers, unit
 
 
 class Bytes(_ParamType):

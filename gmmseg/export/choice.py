@@ -66,7 +66,7 @@ class Choice:
         Raises
         ------
         ParameterError
-            A name or number is not there; those that are, are listed.
+            A name or number is not there; those that are, are listed. The background leaves none of them.
         """
         if not self.words:
             return np.zeros(0, np.int64), frozenset()
@@ -83,6 +83,9 @@ class Choice:
         out = [number for word in self.background if (number := numbers[word]) is not None]
         if self.classes:
             kept = [number for word in self.classes if (number := numbers[word]) is not None]
+            if kept and set(kept) <= set(out):
+                words = ", ".join(self.classes)
+                raise ParameterError(f"of the classes {words} the background leaves none; name others")
             out += np.setdiff1d(there, kept).tolist()
         return np.unique(np.array(out, np.int64)), met
 

@@ -20,7 +20,6 @@ changes least (after Kuwahara et al. 1976).
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +28,7 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.features import color
 from gmmseg.image import Image
+from gmmseg.threads import mapped
 
 __all__ = ["SCALARS", "context", "names", "planes", "planes_of"]
 
@@ -143,9 +143,8 @@ def planes_of(image: Image, flat: Array, threads: int = 1) -> Array:
         planes(part, window, tile)
         out[:, which] = tile[:, np.ravel_multi_index(place, shape)]
 
-    with ThreadPoolExecutor(threads) as pool:
-        for part, jobs in image.around(flat, sides, context(image)):
-            list(pool.map(work, ((part, *job) for job in jobs)))
+    for part, jobs in image.around(flat, sides, context(image)):
+        list(mapped(work, ((part, *job) for job in jobs), threads))
     return out
 
 

@@ -20,7 +20,7 @@ from gmmseg.image import Image
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.dividing import divide
-from gmmseg.mixture.em import Iteration, expectation_maximization
+from gmmseg.mixture.em import Course, Fit, Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import Seeding, seed_from_classes, seed_mixture
 from gmmseg.mixture.statistics import measure
@@ -28,6 +28,7 @@ from gmmseg.model import Model
 from gmmseg.spatial.smoothing import TYPICAL
 
 if TYPE_CHECKING:
+    from gmmseg.mixture.choosing import Choice
     from gmmseg.spatial.bias import BiasField
 
 __all__ = ["Fitted", "fit_images", "fit_model"]
@@ -54,11 +55,14 @@ class Fitted(NamedTuple):
         What was known of the images before.
     bias : BiasField, optional
         Of the only image, where one was asked for and found.
+    course : Course, optional
+        How the classes were found.
     """
 
     model: Model
     found: Survey
     bias: BiasField | None = None
+    course: Course | None = None
 
 
 def fit_images(
@@ -101,11 +105,15 @@ def fit_images(
     found = survey(images, request, rng, guide=lambda image: options.hints.guidance(image, number), seen=seen)
     if found.sample.classes is None:
         number = found.supported(number, quiet=options.automatic)
+    choice: Choice | None = None
     if options.automatic and found.sample.planes.shape[1]:
         from gmmseg.fitting.choosing_k import Candidates, choose_classes  # here, because most runs never choose
 
-        number = choose_classes(found, Candidates(number, (options.family_of(found.recipe),)), rng, threads).k
-    return fit_model(found, number, options, rng, threads)
+        choice = choose_classes(found, Candidates(number, (options.family_of(found.recipe),)), rng, threads)
+        number = choice.k
+    fitted = fit_model(found, number, options, rng, threads)
+    fit = None if fitted.course is None else fitted.course.fit
+    return fitted._replace(course=Course(options.k, options.seed, fit, choice))
 
 
 def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, threads: int = 1) -> Fitted:
@@ -118,7 +126,8 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
         mixture, memberships = fit_components(found, k, n_components, options, rng, threads)
         strength = TYPICAL if strength is None else strength
         return Fitted(_model(found, mixture, options.names(k), strength, memberships), found)
-    mixture = _fit_mixture(found, k, options, rng, threads)
+    fit = _fit_mixture(found, k, options, rng, threads)
+    mixture = fit.mixture
     shading = None
     if not found.sample.planes.shape[1]:
         warnings.warn(f"{found.image.name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
@@ -153,7 +162,7 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
     names = options.names(k if options.automatic else options.most_classes)
     strength = TYPICAL if strength is None else strength
     model = _model(found, mixture.select(order), names[: mixture.n_components], strength)
-    return Fitted(model, found, field)
+    return Fitted(model, found, field, Course(options.k, options.seed, fit))
 
 
 def _model(
@@ -173,10 +182,11 @@ def _model(
         image.color,
         memberships=memberships,
         channel_names=image.band_names,
+        contrast=found.contrast,
     )
 
 
-def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, threads: int) -> Mixture:
+def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, threads: int) -> Fit:
     found, noise, outliers = survey.sample, survey.noise, options.outliers
     covariance = options.family_of(survey.recipe)
     planes = found.planes
@@ -185,7 +195,7 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
         rules = family(covariance)
         second = np.ones((k, d)) if rules.diagonal else np.tile(np.eye(d), (k, 1, 1))
         estimate = rules.estimate(np.ones(k), second, np.zeros(d))
-        return Mixture(np.full(k, 1 / k), np.zeros((k, d)), estimate, covariance)
+        return Fit(Mixture(np.full(k, 1 / k), np.zeros((k, d)), estimate, covariance), (), converged=True)
     weights = found.relative_weights
     if found.classes is not None:
         start = seed_from_classes(
@@ -199,8 +209,7 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
         else:
             start = seed_mixture(planes, k, rng, seeding, weights=weights)
     iteration = Iteration(_TOLERANCE, _MAX_ITERATIONS, noise=noise, threads=threads)
-    fit = expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior)
-    return fit.warned().mixture
+    return expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior).warned()
 
 
 def _divided(sample: Sample, k: int, seeding: Seeding) -> Mixture:

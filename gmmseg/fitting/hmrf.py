@@ -8,7 +8,6 @@ the residuals (Van Leemput et al. 1999). It runs on patches of the images; all e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from gmmseg.mixture import patterns
 from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.spatial.smoothing import Smoothing, share_power
+from gmmseg.threads import mapped
 
 if TYPE_CHECKING:
     from gmmseg.fitting.bias_estimation import Shading
@@ -147,8 +147,7 @@ class _HeardScene:
             change = np.log(self.q[:, pixels] + _TINY) - np.log(alone + _TINY)
             heard[:, pixels] = change if prior is None else change + prior
 
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, patches.parts(_PARTS)))
+        list(mapped(work, patches.parts(_PARTS), threads))
         return heard
 
     def estimated(self, strength: float) -> float:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -58,7 +57,7 @@ class Hints:
     scribbles : path or array_like of integers, shape (*spatial), optional
         Strokes that decide: 1 to k where the class of a pixel is given, 0 where it is free.
     prior : path or array_like, shape (k, *spatial), optional
-        Prior probability of each class at each pixel, as of an atlas.
+        Prior probability of each class at each pixel, as of an atlas; of paths see `gmmseg.io.prior_maps.prior_of`.
     prior_weight : float
         Power of `prior`: 0 ignores it, 1 takes it as it is.
     """
@@ -82,7 +81,7 @@ class Hints:
         if not self.given:
             return None
         self.require_one(image)
-        from gmmseg.io.reading import read_probabilities  # here, because most runs have no hints
+        from gmmseg.io.prior_maps import prior_of  # here, because most runs have no hints
         from gmmseg.io.strokes import strokes_of  # here, for the same reason
         from gmmseg.spatial.guidance import Guidance  # here, for the same reason
 
@@ -90,7 +89,7 @@ class Hints:
         if scribbles is not None:
             scribbles = strokes_of(scribbles, image, k)
         if isinstance(prior, str | os.PathLike):
-            prior = read_probabilities(Path(prior))
+            prior = prior_of(prior, image)
         return Guidance.of(image, k, scribbles, prior, self.prior_weight)
 
 

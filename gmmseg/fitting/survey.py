@@ -91,6 +91,8 @@ class Survey(NamedTuple):
         Of each image, where patches were asked for.
     guidance : Guidance, optional
         What is known of the classes of the image's pixels.
+    contrast : ndarray, shape (c,), optional
+        The mean of the images' contrast; None where no pixel is valid.
     """
 
     image: Image
@@ -102,6 +104,7 @@ class Survey(NamedTuple):
     noise: Array
     scenes: tuple[Scene, ...] = ()
     guidance: Guidance | None = None
+    contrast: Array | None = None
 
     @property
     def groups(self) -> tuple[int, ...]:
@@ -194,8 +197,8 @@ def survey(
             continue
         first = first if parts else image
         around, variation = found.patches, found.variation
+        variation = contrast(image, recipe) if variation is None else variation
         if around is not None:
-            variation = contrast(image, recipe) if variation is None else variation
             features = recipe.planes_of(image, around.values, around.flat, threads=request.threads)
             kept = image if n_images == 1 else image.without_pixels()
             scenes.append((kept, around, features, variation, found.area))
@@ -213,7 +216,9 @@ def survey(
         for image, around, features, variation, area in scenes
     )
     noise = np.maximum(_LEAST_NOISE, sample.noise / scale**2)
-    return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance)
+    measured = [part.variation for part in parts if part.variation is not None and part.planes.shape[1]]
+    edges = np.mean(measured, axis=0) if measured else None
+    return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance, edges)
 
 
 def _frames(images: Iterable[Image]) -> Iterator[tuple[Image, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from typing import Any
 
@@ -14,10 +15,13 @@ __all__ = ["warn_of_margins"]
 
 _FILLS = (0, -9999, -32768)  # that programs write around scenes
 _LEAST_SHARE = 0.05  # of the pixels: fewer hardly move a class
+_MOST = 0.5  # of the voxels of a scan: air around a head, which was measured, has more values than one
 
 
 def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
     """Say so where many pixels of a map are 0 or -9999 in every band, and some of its corners too.
+
+    Of a scan where most voxels are one number in every channel, and all of its corners: a stripped brain in zeros.
 
     Parameters
     ----------
@@ -27,9 +31,13 @@ def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
 
     Notes
     -----
-    Only maps are looked at: 0 around a cell or a brain is what was measured. Corners are read where values are suspect.
+    Only maps and scans are looked at: 0 around a cell is what was measured. Corners are read where values are suspect.
     """
-    if image.ndim != 2 or image.place is None or image.place.crs is None or not len(values):
+    if image.place is None or not len(values):
+        return
+    if image.ndim == 3 and image.place.affine3d is not None and not image.time:
+        _warn_of_surroundings(image, values)
+    if image.ndim != 2 or image.place.crs is None:
         return
     for fill in _FILLS:
         share = float((values == fill).all(axis=1).mean())
@@ -42,6 +50,22 @@ def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
                 stacklevel=6,
             )
             return
+
+
+def _warn_of_surroundings(image: Image, values: NDArray[Any]) -> None:
+    fill = image.crop(tuple(slice(0, 1) for _ in image.shape)).array.ravel()
+    share = float((values == fill).all(axis=1).mean())
+    if not _MOST <= share < 1 or (fill != fill[0]).any():
+        return
+    corners = itertools.product(*({0, n - 1} for n in image.shape))
+    parts = (image.crop(tuple(slice(place, place + 1) for place in corner)) for corner in corners)
+    if all((part.array == fill).all() and part.valid is None for part in parts):
+        warnings.warn(
+            f"{image.name}: {100 * share:.0f} % of its voxels are {fill[0]:g}, its corners too, and become a class; "
+            f"where that is background, use --nodata {fill[0]:g}, read it with nodata {fill[0]:g}, or give a mask",
+            DataWarning,
+            stacklevel=7,
+        )
 
 
 def _corners_of(image: Image, fill: int) -> int:

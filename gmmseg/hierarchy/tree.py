@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gmmseg import io
 from gmmseg.checks import whole_number
 from gmmseg.errors import ParameterError
+from gmmseg.extras import face
 from gmmseg.hierarchy.merging import Merges
 from gmmseg.image import Image
 
@@ -45,6 +46,10 @@ class RegionTree:
     def __repr__(self) -> str:
         rows, columns = self.pieces.shape
         return f"RegionTree({rows} x {columns} pixels, {self.n_finest} piece{'' if self.n_finest == 1 else 's'})"
+
+    def _repr_html_(self) -> str:
+        """Show the regions in a notebook."""
+        return str(face("gmmseg.integrations.notebook.html_views:tree_html")(self))
 
     @property
     def n_finest(self) -> int:

@@ -24,7 +24,7 @@ _PIXELS = ("", "px", "pixel", "pixels", "voxel", "voxels")
 _SIZE = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-zµμ]*)(?:\^?([23²³]))?", re.IGNORECASE)
 _KINDS = {2: "an area", 3: "a volume"}
 _REMEDY = "give a number of pixels, as in 50"
-_SAID = " (in Python also spacing= and unit=)"
+_SAID = ", or say it (--spacing 0.5um; in Python spacing= and unit=)"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def with_spacing(image: Image, spacing: Sequence[float] | None, unit: str | None
     ----------
     image : Image
     spacing : sequence of float, optional
-        Along each axis of space, such as (planes, rows, columns); None leaves it as it is.
+        Along each axis of space, such as (planes, rows, columns), or one number for all; None leaves it as it is.
     unit : str, optional
         Of its lengths: one of `gmmseg.image.place.METRES`; None where it is not known.
 
@@ -51,4 +51,6 @@ def with_spacing(image: Image, spacing: Sequence[float] | None, unit: str | None
         steps = tuple(float(step) for step in spacing)
     except (TypeError, ValueError):
         raise ParameterError(f"spacing={spacing!r} is not a number for each axis, as in (2.0, 0.5, 0.5)") from None
+    if len(steps) == 1:
+        steps *= image.ndim - image.time
     return replace(image, spacing=steps, place=replace(image.place or Place(), unit=unit))

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Tile", "Window", "everything", "holding", "shape_of", "shifted", "strips", "tile_sides", "tiles", "widened"]
+__all__ = [
+    "Tile",
+    "Window",
+    "everything",
+    "holding",
+    "shape_of",
+    "shifted",
+    "strips",
+    "tile_sides",
+    "tiles",
+    "widened",
+    "windows_across",
+]
 
 Window = tuple[slice, ...]
 """A slice with start and stop along each spatial axis, such as (slice(0, 256), slice(512, 768))."""
@@ -44,6 +56,18 @@ class Tile(NamedTuple):
 def everything(shape: tuple[int, ...]) -> Window:
     """Return the window that holds a whole image of this shape."""
     return tuple(slice(0, n) for n in shape)
+
+
+def windows_across(sides: Iterable[Iterable[int]]) -> Iterator[Window]:
+    """Go through the windows of a grid, of which the sides along each axis are given.
+
+    Examples
+    --------
+    >>> list(windows_across([(2, 1)]))
+    [(slice(0, 2, None),), (slice(2, 3, None),)]
+    """
+    edges = [list(itertools.accumulate(each, initial=0)) for each in sides]
+    yield from itertools.product(*([slice(a, b) for a, b in itertools.pairwise(each)] for each in edges))
 
 
 def shape_of(window: Window) -> tuple[int, ...]:

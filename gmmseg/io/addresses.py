@@ -1,4 +1,5 @@
-"""Images that are named, but are no files: standard input, pipes, members of archives, addresses on the network.
+"""Images that are named, but are no files: standard input, pipes, members of archives, packed scenes, addresses on
+the network.
 
 What can be read once only, or lies in an archive or on the network, is copied to a temporary file and read from there,
 so that all that holds of files holds of it too: a description of other files finds none beside it, and nothing but the
@@ -19,7 +20,7 @@ from gmmseg.errors import InputError
 from gmmseg.io.request import Reading
 from gmmseg.io.spool import AT_ONCE, Copy
 
-__all__ = ["STANDARD_INPUT", "Address", "address_of", "is_remote", "local", "shown"]
+__all__ = ["STANDARD_INPUT", "Address", "address_of", "is_remote", "is_scene_archive", "local", "shown"]
 
 STANDARD_INPUT = Path("/dev/stdin")
 
@@ -47,16 +48,16 @@ class Address:
 
     Parameters
     ----------
-    kind : {"file", "pipe", "zip", "tar", "gzip", "web", "elsewhere", "unknown"}
-        A file by its URL, what can be read once only, a member of a local archive, or something on the network: "web"
-        is what can be fetched.
+    kind : {"file", "pipe", "zip", "tar", "gzip", "scene", "web", "elsewhere", "unknown"}
+        A file by its URL, what can be read once only, a member of a local archive, a satellite scene in one, or
+        something on the network: "web" is what can be fetched.
     where : str
         The path or URL.
     member : str
         Of an archive: the name of the image in it; empty where it holds only one.
     """
 
-    kind: Literal["file", "pipe", "zip", "tar", "gzip", "web", "elsewhere", "unknown"]
+    kind: Literal["file", "pipe", "zip", "tar", "gzip", "scene", "web", "elsewhere", "unknown"]
     where: str
     member: str = ""
 
@@ -79,7 +80,7 @@ def address_of(path: Path) -> Address | None:
         return _of_scheme(name, rest, text)
     found = _SCHEME.fullmatch(text)
     if found is None or found[1] in _VARIABLES or os.path.lexists(path):
-        return None
+        return Address("scene", text) if is_scene_archive(path) else None
     return _of_scheme(found[1].lower(), found[2], text)
 
 
@@ -87,6 +88,15 @@ def is_remote(path: Path) -> bool:
     """Whether a path means something on the network."""
     address = address_of(path)
     return address is not None and address.kind in ("web", "elsewhere")
+
+
+def is_scene_archive(path: Path) -> bool:
+    """Whether a path is that of an archive of the bands of one satellite scene, as it is downloaded."""
+    if path.suffix.lower() not in (".zip", ".tar"):
+        return False
+    from gmmseg.io.satellite.packed import is_packed  # here, because most images are in no archive
+
+    return is_packed(path)
 
 
 def _is_stream(path: Path) -> bool:
@@ -165,6 +175,11 @@ def _fetched(address: Address, path: Path, reading: Reading) -> Path | Copy:
         raise InputError(f"{shown(path)} cannot be fetched from there; download it, or give an address with https://")
     if address.kind == "unknown":
         raise InputError(f"{shown(path)} does not exist, and begins with no address that is read; check the path")
+    whole = address.kind in ("zip", "tar") and not address.member
+    if address.kind == "scene" or (whole and is_scene_archive(Path(address.where))):
+        from gmmseg.io.satellite.packed import unpack_scene  # here, because most images are in no archive
+
+        return unpack_scene(Path(address.where), reading)
     copy = Copy(shown(path), reading.budget)
     if address.kind == "pipe":
         _add(copy, "stdin" if path == STANDARD_INPUT else "pipe", _of_pipe(address.where))

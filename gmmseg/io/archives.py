@@ -13,10 +13,11 @@ from gmmseg.errors import InputError
 from gmmseg.io.damage import explained
 from gmmseg.io.spool import AT_ONCE, Copy
 
-__all__ = ["unpack"]
+__all__ = ["REMEDY", "chunks_of", "member_of_zip", "unpack"]
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # Python inflates the others without a limit
-_REMEDY = "unpack it and give the file"
+REMEDY = "unpack it and give the file"
+"""For what cannot be read from an archive."""
 
 
 def unpack(kind: str, path: Path, member: str, copy: Copy) -> None:
@@ -38,14 +39,16 @@ def unpack(kind: str, path: Path, member: str, copy: Copy) -> None:
     """
     if not path.is_file():
         raise InputError(f"{copy.given}: there is no file {path}; check the path")
-    with explained(path, _REMEDY):
+    with explained(path, REMEDY):
         if kind == "gzip":
             with gzip.open(path) as file:
-                copy.path = copy.add(path.name.removesuffix(".gz"), _chunks(file))
+                copy.path = copy.add(path.name.removesuffix(".gz"), chunks_of(file))
         elif kind == "zip":
             with zipfile.ZipFile(path) as archive:
                 members = {each.filename: each for each in archive.infolist() if not each.is_dir()}
-                _unpack(_wanted(path, member, copy, members), copy, members, lambda each: _of_zip(archive, each, copy))
+                _unpack(
+                    _wanted(path, member, copy, members), copy, members, lambda each: member_of_zip(archive, each, copy)
+                )
         else:
             with tarfile.open(path) as packed:
                 files = {each.name: each for each in packed if each.isfile()}
@@ -59,7 +62,7 @@ def _unpack(wanted: str, copy: Copy, members: dict[str, Any], opened: Callable[[
         file = opened(member) if name == wanted or name.startswith(f"{stem}.") else None
         if file is not None:
             with file:
-                written = copy.add(PurePosixPath(name).name, _chunks(file))
+                written = copy.add(PurePosixPath(name).name, chunks_of(file))
             copy.path = written if name == wanted else copy.path
 
 
@@ -76,14 +79,16 @@ def _wanted(path: Path, member: str, copy: Copy, members: dict[str, Any]) -> str
     return next(iter(members))
 
 
-def _of_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo, copy: Copy) -> IO[bytes]:
+def member_of_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo, copy: Copy) -> IO[bytes]:
+    """Open a member of a ZIP archive, if it is of a kind that is inflated within limits."""
     if member.compress_type not in _METHODS:
-        raise InputError(f"{copy.given} is compressed by method {member.compress_type}, which is not read; {_REMEDY}")
+        raise InputError(f"{copy.given} is compressed by method {member.compress_type}, which is not read; {REMEDY}")
     if member.flag_bits & 1:
-        raise InputError(f"{copy.given} is encrypted; {_REMEDY}")
+        raise InputError(f"{copy.given} is encrypted; {REMEDY}")
     return archive.open(member)
 
 
-def _chunks(file: Any) -> Iterator[bytes]:
+def chunks_of(file: Any) -> Iterator[bytes]:
+    """Read an open file bit by bit."""
     while chunk := file.read(AT_ONCE):
         yield chunk

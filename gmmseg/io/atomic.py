@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from gmmseg.errors import OutputError
 from gmmseg.io.temporary import temporary_folder
+from gmmseg.platforms import put_on_disk
 
 __all__ = ["atomic_file", "atomic_folder", "atomic_path", "check_folder", "check_place"]
 
@@ -95,8 +96,7 @@ def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
         yield content
         files = [each for each in sorted(content.rglob("*")) if each.is_file()]
         for each in files:
-            with open(each, "rb") as file:
-                os.fsync(file.fileno())
+            put_on_disk(each)
         if not target.exists():
             os.rename(content, target)
             return
@@ -148,7 +148,8 @@ def atomic_path(path: Path, *, overwrite: bool, suffix: str = "") -> Iterator[Pa
     Yields
     ------
     Path
-        Where a file has to be when the block ends. Its folder is there for it alone, and goes with all that is in it.
+        Where a file, or a folder in its stead, has to be when the block ends. Its folder is there for it alone, and
+        goes with all that is in it.
 
     Raises
     ------
@@ -163,8 +164,13 @@ def atomic_path(path: Path, *, overwrite: bool, suffix: str = "") -> Iterator[Pa
     with _reported(path, target), temporary_folder(target.parent) as folder:
         temporary = folder / f"{folder.name}{suffix}"
         yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
+        if temporary.is_dir():  # which takes the place of nothing
+            for each in temporary.rglob("*"):
+                if each.is_file():
+                    put_on_disk(each)
+            os.rename(temporary, target)
+            return
+        put_on_disk(temporary)
         _rename(temporary, target, path, overwrite=overwrite)
 
 

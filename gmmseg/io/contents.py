@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gmmseg.errors import ParameterError
 from gmmseg.io.atomic import atomic_file, atomic_path, check_place
 from gmmseg.io.formats import FileFormat, ResultKind, side_files, suffix_of
+from gmmseg.threads import ahead
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,26 +94,14 @@ def write_with(known: FileFormat, path: Path, contents: Contents, windows: Windo
     """Write a result in a format with the files that go beside it, all of them or none, and replace none unasked."""
     for each in side_files(path, contents.kind, known):
         check_place(each, overwrite=overwrite)
-    # One window is there already.
-    coming = windows if isinstance(windows, Sequence) else _ahead(windows)
+    # One window is there already; of several the next one is computed while one is written.
+    coming = windows if isinstance(windows, Sequence) else ahead(windows)
     with ExitStack() as files:
         temporary = files.enter_context(atomic_path(path, overwrite=overwrite, suffix=suffix_of(path, known) or ""))
         beside = known.write(temporary, contents, coming)
         for ending, content in beside.items():
             file = files.enter_context(atomic_file(path.with_name(path.name + ending), overwrite=overwrite))
             file.write(content)
-
-
-def _ahead(windows: Windows) -> Iterator[tuple[Window, np.ndarray]]:
-    """Compute the next window in a thread while one is written."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    source = iter(windows)
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(next, source, None)
-        while (item := following.result()) is not None:
-            following = pool.submit(next, source, None)
-            yield item
 
 
 def assembled(contents: Contents, windows: Windows) -> np.ndarray:

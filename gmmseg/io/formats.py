@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from gmmseg.errors import GmmsegWarning, InputError, OutputError, one_line
+from gmmseg.io.addresses import is_scene_archive
 from gmmseg.io.file_format import BuiltIn, FileFormat, ResultKind, has_module
 from gmmseg.io.regular import require_regular
 from gmmseg.io.variables import variable_of
@@ -32,6 +33,7 @@ __all__ = [
     "first_bytes",
     "has_rasterio",
     "identify",
+    "is_scene",
     "is_text",
     "outsiders",
     "side_files",
@@ -135,7 +137,7 @@ FORMATS: tuple[FileFormat, ...] = (
     ),
     BuiltIn(
         "Zarr",
-        {".zarr": _NOTHING},
+        {".zarr": frozenset({"labels"})},
         "zarr.format",
         folders=True,
         extra="zarr",
@@ -172,7 +174,7 @@ GDAL: FileFormat = BuiltIn(
 SCENES: FileFormat = BuiltIn(
     "satellite scene", {}, "satellite.format", labels=".tif", folders=True, extra="geo", needs="rasterio"
 )
-"""Folders of band files that are one image, by their names."""
+"""Folders and archives of band files that are one image, by their names."""
 
 
 @cache
@@ -210,6 +212,11 @@ def has_rasterio() -> bool:
     return has_module("rasterio")
 
 
+def is_scene(path: Path) -> bool:
+    """Whether a path is a satellite scene: a folder of band files, or an archive of one."""
+    return is_scene_archive(path) or (path.is_dir() and _of_folder(path) is SCENES)
+
+
 def identify(path: Path) -> FileFormat:
     """Return the format of an existing file, whatever its suffix says.
 
@@ -221,6 +228,8 @@ def identify(path: Path) -> FileFormat:
     if (variable := variable_of(path)) is not None:
         start = first_bytes(variable.file)
         return GDAL if variable.driver == "NETCDF" else _of_signature(variable.file, start) or GDAL
+    if is_scene_archive(path):
+        return SCENES
     if path.is_dir():
         known = _of_folder(path)
         if known is not None:

@@ -36,11 +36,14 @@ class MaskRule:
         Any of them; None where all but 0 do.
     unset : tuple of int
         Bits, counted from 0, of which none may be set.
+    threshold : float, optional
+        The least number that does.
     """
 
     name: str = ""
     values: tuple[int, ...] | None = None
     unset: tuple[int, ...] = ()
+    threshold: float | None = None
 
     @classmethod
     def parse(cls, text: str) -> MaskRule:
@@ -79,6 +82,8 @@ class MaskRule:
         """What is asked for, for messages."""
         if self.unset:
             return f"pixel without the bits {', '.join(map(str, self.unset))}"
+        if self.threshold is not None:
+            return f"number from {self.threshold:g} on"
         shown = ", ".join(map(str, (self.values or ())[:12])) + (", ..." if len(self.values or ()) > 12 else "")
         return f"pixel of value {shown}"
 
@@ -91,7 +96,9 @@ class MaskRule:
         if self.unset:
             bits = sum(1 << bit for bit in self.unset)
             return np.asarray((numbers.astype(np.uint64) & np.uint64(bits)) == 0)
-        return np.asarray(numbers != 0)
+        if self.threshold is not None:
+            return np.asarray(numbers >= self.threshold)  # not NaN
+        return np.asarray((numbers != 0) & (numbers == numbers) if numbers.dtype.kind == "f" else numbers != 0)
 
 
 NOT_ZERO = MaskRule()

@@ -10,7 +10,7 @@ from gmmseg.errors import ParameterError
 from gmmseg.image import Image
 from gmmseg.image.spacing import with_spacing
 from gmmseg.io.other_libraries import is_object, open_object
-from gmmseg.io.reading import masked, read_labels, read_with
+from gmmseg.io.reading import masked, read_with
 from gmmseg.io.request import Reading
 
 __all__ = ["Reading", "is_one_image", "open_image"]
@@ -47,12 +47,7 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
     else:
         image = Image.from_array(source, channel_axis=reading.channel_axis, axes=reading.axes)
     image = with_spacing(image, reading.spacing, reading.unit)
-    mask = (
-        read_labels(Path(reading.mask), max_pixels=reading.max_pixels, memory=reading.budget)
-        if isinstance(reading.mask, str | os.PathLike)
-        else reading.mask
-    )
-    image = image if mask is None else image.with_mask(mask)
+    image = masked(image, reading)
     return image if reading.channels is None else image.select(reading.channels)
 
 

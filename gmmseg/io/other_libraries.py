@@ -157,6 +157,19 @@ def _of_torch(source: Any, reading: Reading) -> Image:
     return _as_array(source.numpy(), reading)
 
 
+def _of_dask(source: Any, reading: Reading) -> Image:
+    from gmmseg.io.lazy import image_of_dask  # here, because most images are no dask arrays
+
+    return image_of_dask(source, reading)
+
+
+def _of_xarray(source: Any, reading: Reading) -> Image:
+    from gmmseg.io.labelled_arrays import image_of_dataarray, image_of_dataset  # here, because most images are files
+
+    is_array = _is_a(source, "xarray", "DataArray")
+    return image_of_dataarray(source, reading) if is_array else image_of_dataset(source, reading)
+
+
 def _of_cupy(source: Any, reading: Reading) -> Image:
     raise InputError("image is a cupy array, which is in the memory of a graphics card; pass image.get()")
 
@@ -187,5 +200,7 @@ _LIBRARIES: dict[str, tuple[str, str, Callable[[Any, Reading], Image]]] = {
     "nibabel": ("nibabel.spatialimages", "SpatialImage", _of_nibabel),
     "torch": ("torch", "Tensor", _of_torch),
     "cupy": ("cupy", "ndarray", _of_cupy),
+    "dask": ("dask.array.core", "Array", _of_dask),
+    "xarray": ("xarray.core.common", "DataWithCoords", _of_xarray),
 }
 """By the package: the module and the class of its images, and what takes them."""

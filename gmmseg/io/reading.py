@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.checks import MEMORY
-from gmmseg.errors import EmptyInputError, InputError, ParameterError
+from gmmseg.errors import EmptyInputError, GmmsegError, InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource, Checked, Masked, Source, windows_of
 from gmmseg.image.spacing import with_spacing
+from gmmseg.image.turning import LEAVES_OUT_PLANES, Turned
 from gmmseg.image.windows import everything
 from gmmseg.io.addresses import address_of, local
-from gmmseg.io.formats import SCENES, has_rasterio, identify
+from gmmseg.io.formats import SCENES, has_rasterio, identify, is_scene
 from gmmseg.io.mask_rule import NOT_ZERO, MaskRule, Ruled
 from gmmseg.io.parts import files_of, parts_of
+from gmmseg.io.reopening import read_file
 from gmmseg.io.request import MAX_PIXELS, Reading, kept, require_limit
+from gmmseg.io.same_place import header_in, turn_of
 from gmmseg.io.spool import Copy, as_given, named
-from gmmseg.io.unchanged import Stamp
 from gmmseg.io.variables import file_of
 
 if TYPE_CHECKING:
@@ -31,7 +33,17 @@ if TYPE_CHECKING:
     from gmmseg.image.channels import Channels
     from gmmseg.image.image import ChannelAxis
 
-__all__ = ["masked", "prepare", "read", "read_copy", "read_info", "read_labels", "read_probabilities", "read_with"]
+__all__ = [
+    "as_file",
+    "masked",
+    "prepare",
+    "read",
+    "read_copy",
+    "read_info",
+    "read_labels",
+    "read_probabilities",
+    "read_with",
+]
 
 
 def read(
@@ -43,9 +55,12 @@ def read(
     memory: int | None = None,
     channels: Channels | None = None,
     axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
     resolution: float | None = None,
     nodata: float | Sequence[float | None] | None = None,
     mask_values: str | None = None,
+    mask_threshold: float | None = None,
     magnitude: bool = False,
     allow_remote: bool = False,
 ) -> Image:
@@ -55,19 +70,21 @@ def read(
     ----------
     path : path-like or sequence of path-like
         PNG, JPEG, TIFF, WebP, BMP, GIF (first frame), AVIF, JPEG XL, .npy, .npz (one array, or the one named "image"),
-        NIfTI, NRRD, HDF5, Zarr (a folder), DICOM (a file, or the folder of a series), what GDAL reads, or the folder of
-        a satellite scene: a .SAFE of Sentinel-2, or one of Landsat Collection 2. The content decides, not the suffix.
-        Several files, as a sequence or as one path with "+" between them ("t1.nii.gz+t2.nii.gz"; a file whose own name
-        is that is meant first), are stacked: channels are named after their files, one that does not exist is a channel
-        of NaN, and where files say where they lie they have to agree. A path may also be "/dev/stdin" or another pipe,
-        a URL (file://, https://, s3:// of a public bucket), a member of an archive ("zip://a.zip!/b.tif", "/vsizip/",
-        tar), or a variable ("NETCDF:a.nc:b"): what is piped, packed or fetched is copied to a temporary file, within
-        `memory`.
+        NIfTI, NRRD, HDF5, Zarr (a folder), DICOM (a file, or the folder of a series), what GDAL reads, or a satellite
+        scene: the .SAFE folder of Sentinel-2, that of Landsat Collection 2, or the .zip or .tar of one. The content
+        decides, not the suffix. Several files, as a sequence or as one path with "+" between them
+        ("t1.nii.gz+t2.nii.gz"; a file whose own name is that is meant first), are stacked: channels are named after
+        their files, one that does not exist is a channel of NaN, and where files say where they lie they have to agree.
+        A path may also be "/dev/stdin" or another pipe, a URL (file://, https://, s3:// of a public bucket), a member
+        of an archive ("zip://a.zip!/b.tif", "/vsizip/", tar), or a variable ("NETCDF:a.nc:b"): what is piped, packed or
+        fetched is copied to a temporary file, within `memory`, or of a packed scene twice the archive.
     max_pixels : int
         The most pixels that may be decoded; the header is checked before memory is allocated.
     mask : path-like or array_like of bool or integer, shape (*spatial), optional
-        Non-zero where pixels are used; a file is read by `read_labels`. Where image and mask say where they lie, and
-        have other grids, each pixel asks the nearest one of the mask.
+        Non-zero where pixels are used; a file may also hold negative numbers and fractions, and NaN is not used. Where
+        image and mask say where they lie, that decides which pixel is which: axes in another order or counted from the
+        other end are aligned. On maps of other grids each pixel asks the nearest one of the mask; of scans other grids
+        are refused, but planes that a DICOM SEG leaves out are empty.
     channel_axis : int, None or "auto"
         Axis of the channels in the stored array (TIFF, .npy, .npz); None where every axis is spatial.
     memory : int, optional
@@ -80,6 +97,10 @@ def read(
     axes : str, optional
         A letter for each axis of the stored array (TIFF, .npy, .npz) where the file does not say them or is wrong, as
         of `Image.from_array`: "TZCYX" is a time-lapse of volumes of several channels.
+    spacing : sequence of float, optional
+        Size of a pixel along each axis of space, or one number for all, where the file does not say it or is wrong.
+    unit : str, optional
+        Of the spacing: "nm", "um", "mm", "cm", "m", "km", "foot" or "US survey foot".
     resolution : float, optional
         Metres: width of the pixels that all bands of a satellite scene are brought to, as between them the nearest four
         pixels say (bilinear). By default that of the finest band which is read, so that no detail is lost.
@@ -89,6 +110,8 @@ def read(
     mask_values : str, optional
         A mask by its values, as "SCL:4,5,6,7", or by bits that are not set, as "QA_PIXEL:~3,4": of a scene the name of
         one of its masks, otherwise of a file.
+    mask_threshold : float, optional
+        The least number of a mask that means that a pixel is used, as 0.5 of probabilities.
     magnitude : bool
         Take complex numbers of a raster, as of radar, by their magnitude.
     allow_remote : bool
@@ -121,9 +144,12 @@ def read(
             memory,
             budget,
             axes=axes,
+            spacing=spacing,
+            unit=unit,
             resolution=resolution,
             nodata=nodata,
             mask_values=mask_values,
+            mask_threshold=mask_threshold,
             magnitude=magnitude,
             allow_remote=allow_remote,
         ),
@@ -136,6 +162,12 @@ def read_with(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], r
     parts = (Path(path),) if isinstance(path, str | os.PathLike) and address_of(Path(path)) else parts_of(path)
     if not parts:
         raise ParameterError("path=[] names no file; give at least one")
+    if len(parts) == 1:
+        place = local(parts[0], reading)
+        if isinstance(place, Copy):
+            with named():
+                return _of_copy(read_with(place.path, reading), place)
+        parts = (place,)
     image = _read_one(parts[0], reading) if len(parts) == 1 else _read_stack(parts, reading)
     image = with_spacing(image, reading.spacing, reading.unit)
     if reading.nodata is not None:
@@ -146,16 +178,19 @@ def read_with(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], r
 def masked(image: Image, reading: Reading, parts: tuple[Path, ...] = ()) -> Image:
     """Return an image of some files under the masks that are asked for, an array or a file."""
     rule = None if reading.mask_values is None else MaskRule.parse(reading.mask_values)
-    mask = reading.mask
+    mask, least = reading.mask, reading.mask_threshold
+    if least is not None and not isinstance(mask, str | os.PathLike):
+        raise ParameterError(f"mask_threshold={least:g} is of a mask that is a file; name one, or leave it out")
     if isinstance(mask, str | os.PathLike):
-        image = _with_mask_file(image, Path(mask), NOT_ZERO, reading)
+        rule_of_mask = NOT_ZERO if least is None else MaskRule(threshold=least)
+        image = _with_mask_file(image, Path(mask), rule_of_mask, reading)
     elif mask is not None:
         image = image.with_mask(mask)
     return image if rule is None else _with_mask_file(image, _mask_file(rule, parts, image), rule, reading)
 
 
 def _is_scene(parts: tuple[Path, ...]) -> bool:
-    return len(parts) == 1 and parts[0].is_dir() and identify(parts[0]) is SCENES
+    return len(parts) == 1 and is_scene(parts[0])
 
 
 def _with_nodata(image: Image, nodata: float | Sequence[float | None], *, is_scene: bool) -> Image:
@@ -191,7 +226,12 @@ def _mask_file(rule: MaskRule, parts: tuple[Path, ...], image: Image) -> Path:
 def read_copy(copy: Copy, reading: Reading) -> Image:
     """Read an image from a temporary copy, which stays as long as pixels are read from it."""
     with named():
-        image = replace(_read_one(copy.path, reading), name=copy.given)
+        return _of_copy(_read_one(copy.path, reading), copy)
+
+
+def _of_copy(image: Image, copy: Copy) -> Image:
+    """Return an image under the name that was given, with which its copy stays as long as pixels are read from it."""
+    image = replace(image, name=copy.given)
     return image if image.in_memory else replace(image, pixels=Checked(image.pixels, copy.stay))
 
 
@@ -207,7 +247,7 @@ def _read_one(path: Path, reading: Reading) -> Image:
     if isinstance(place, Copy):
         return read_copy(place, reading)
     path = place
-    known, file = identify(path), file_of(path)
+    known = identify(path)
     if reading.axes is not None and not known.lettered:
         raise ParameterError(
             f"axes={reading.axes!r} does not fit {path}: {known.name} says which axes it has; leave it out"
@@ -217,14 +257,7 @@ def _read_one(path: Path, reading: Reading) -> Image:
             f"resolution={reading.resolution:g} is of satellite scenes, and {path} is none; leave it out, or give the "
             "folder of a scene"
         )
-    stamp = None if file.is_dir() else Stamp.of(file)
-    image = known.read(path, reading)
-    if stamp is None:
-        return image
-    stamp.check()
-    if image.in_memory:
-        return image
-    return replace(image, pixels=Checked(image.pixels, stamp.check))
+    return read_file(path, reading)
 
 
 def _read_stack(parts: tuple[Path, ...], reading: Reading) -> Image:
@@ -244,9 +277,9 @@ def _read_stack(parts: tuple[Path, ...], reading: Reading) -> Image:
 
 def _with_mask_file(image: Image, path: Path, rule: MaskRule, reading: Reading) -> Image:
     """Apply a mask that is a file; messages name both."""
-    mask = _mask_elsewhere(image, path, reading) or (None if image.in_memory else _mask_in_file(path, reading))
+    mask = _mask_elsewhere(image, path, reading)
     if mask is None:
-        mask = ArraySource(_labels_in(path, reading.plain)[..., None])
+        mask = _mask_over(image, path, replace(reading.plain, overlapping=rule.values is None))
     shape = tuple(mask.shape[:-1])
     if not image.fits(shape):
         raise ParameterError(
@@ -260,6 +293,35 @@ def _with_mask_file(image: Image, path: Path, rule: MaskRule, reading: Reading) 
     return image.with_mask(used.read(everything(shape))[0][..., 0])  # also one for all frames
 
 
+def _mask_over(image: Image, path: Path, reading: Reading) -> Source:
+    """Return the numbers of a mask at the pixels of an image, by the places of both where they say them."""
+    there = None if image.in_memory else _mask_in_file(path, reading)
+    if there is not None:
+        mask, turn = there.pixels, turn_of(image, there)
+    else:
+        with as_file(path, reading) as file:
+            mask, turn = _mask_numbers(file, reading), turn_of(image, header_in(file))
+    if turn is None or turn.is_nothing or turn.stored != tuple(mask.shape[:-1]):
+        return mask
+    return Turned(mask, turn)
+
+
+def _mask_numbers(file: Path, reading: Reading) -> Source:
+    """Return a mask in memory: labels, or numbers of any sign and fractions, which may not be known everywhere."""
+    try:
+        return ArraySource(_as_labels(file, identify(file).read_labels(file, reading))[..., None])
+    except InputError:
+        with suppress(GmmsegError):  # what is no image at all is refused as the label map that it should have been
+            numbers = identify(file).read(file, replace(reading, memory=None, indices=True))
+            if numbers.n_channels == 1:
+                return (
+                    numbers.pixels
+                    if numbers.valid is None
+                    else Masked(numbers.pixels, ArraySource(numbers.valid[..., None]))
+                )
+        raise
+
+
 def _mask_elsewhere(image: Image, path: Path, reading: Reading) -> Source | None:
     """Return a mask of another grid at the pixels of an image; None where nothing says that it has another one."""
     if image.place is None or image.place.crs is None or not has_rasterio():
@@ -269,14 +331,14 @@ def _mask_elsewhere(image: Image, path: Path, reading: Reading) -> Source | None
     return mask_on_grid(image, path, reading)
 
 
-def _mask_in_file(path: Path, reading: Reading) -> Source | None:
+def _mask_in_file(path: Path, reading: Reading) -> Image | None:
     """Return a mask that can be read window by window; None where it has to be read whole."""
     try:
-        mask = _read_one(path, replace(reading.plain, memory=0))
+        mask = _read_one(path, replace(reading, memory=0, indices=True))
     except ParameterError:  # an array of more than two axes, which are those of the image
         return None
-    whole_numbers = mask.pixels.dtype.kind in "bui"
-    return mask.pixels if not mask.in_memory and mask.n_channels == 1 and whole_numbers else None
+    numbers = mask.pixels.dtype.kind in "buif" and not mask.metadata.get(LEAVES_OUT_PLANES)
+    return mask if not mask.in_memory and mask.n_channels == 1 and numbers else None
 
 
 def _require_some(used: Ruled, path: Path, image: Image) -> None:
@@ -319,12 +381,12 @@ def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, m
 
 def _labels_in(path: Path, reading: Reading) -> np.ndarray:
     require_limit(reading.max_pixels)
-    with _file_of(path, reading) as file:
+    with as_file(path, reading) as file:
         return _as_labels(file, identify(file).read_labels(file, reading))
 
 
 @contextmanager
-def _file_of(path: Path, reading: Reading) -> Iterator[Path]:
+def as_file(path: Path, reading: Reading) -> Iterator[Path]:
     """Have the file that a path names, or a copy of what it names."""
     place = local(path, reading)
     with named():
@@ -358,7 +420,7 @@ def read_probabilities(
     """
     require_limit(max_pixels)
     reading = Reading(max_pixels=max_pixels, budget=memory)
-    with _file_of(Path(path), reading) as file:
+    with as_file(Path(path), reading) as file:
         return identify(file).read_probabilities(file, reading)
 
 
@@ -402,7 +464,7 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     InputError
         The file is missing, of an unknown format, or its header is damaged.
     """
-    with _file_of(Path(path), Reading()) as place:
+    with as_file(Path(path), Reading()) as place:
         known = identify(place)
         facts = known.describe(place)
         return {"file": as_given(str(place)), "format": known.name, "bytes": _bytes_of(file_of(place))} | facts

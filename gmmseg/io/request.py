@@ -60,6 +60,10 @@ class Reading:
         Whether images may be fetched from the network.
     indices : bool
         Whether numbers that a palette or a colour table gives colours are read as numbers, as of label maps.
+    mask_threshold : float, optional
+        From which on the numbers of a mask mean that a pixel is used; by default all but 0 do.
+    overlapping : bool
+        Whether segments may overlap, as in a mask, of which no more is asked than whether there is one.
     """
 
     mask: Any = None
@@ -77,6 +81,8 @@ class Reading:
     magnitude: bool = False
     allow_remote: bool = False
     indices: bool = False
+    mask_threshold: float | None = None
+    overlapping: bool = False
 
     def __post_init__(self) -> None:
         """Allow what any ordinary file needs, however little memory there is for pixels."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +16,8 @@ from gmmseg.image.image import NAMED_BY_FILES
 from gmmseg.image.sources import ArraySource, WindowSource
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything, shape_of
-from gmmseg.io.formats import has_rasterio
 from gmmseg.io.parts import stem_of
+from gmmseg.io.same_place import require_same_place
 from gmmseg.io.satellite.band_files import band_file
 
 if TYPE_CHECKING:
@@ -28,9 +25,7 @@ if TYPE_CHECKING:
 
     Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
-__all__ = ["require_same_place", "stack"]
-
-_TOLERANCE = 0.1  # pixels by which corners of files of one grid may lie apart: headers are rounded to float32
+__all__ = ["stack"]
 
 
 def stack(parts: Sequence[Path], images: Sequence[Image | None], *, name: str, memory: int | None = None) -> Image:
@@ -217,56 +212,6 @@ def _require_same_grid(first: Image, other: Image) -> None:
         )
     if not require_same_place(first, other):
         _require_same_spacing(first, other)
-
-
-def require_same_place(first: Image, other: Image, *, tolerance: float = _TOLERANCE) -> bool:
-    """Refuse images of one shape whose corners lie apart by more than so many pixels, or in other systems.
-
-    Returns
-    -------
-    bool
-        False where one of them does not say where it lies.
-    """
-    _require_same_crs(first, other)
-    here, there = (None if image.place is None else image.place.matrix(image.ndim) for image in (first, other))
-    if here is None or there is None or here.shape != there.shape:
-        return False
-    import numpy as np
-
-    corners = np.array(list(itertools.product(*((0, n - 1) for n in first.shape))))
-    a, b = ((matrix[:, :-1] @ corners.T).T + matrix[:, -1] for matrix in (here, there))
-    apart = np.linalg.norm(a - b, axis=1)
-    worst = int(apart.argmax())
-    if apart[worst] > tolerance * np.linalg.norm(here[:, :-1], axis=0).min():
-        pixel = tuple(map(int, corners[worst]))
-        raise InputError(
-            f"{other.name} lies elsewhere than {first.name}: pixel {pixel} is at {_point(b[worst])}, "
-            f"not at {_point(a[worst])}; resample it to that grid"
-        )
-    return True
-
-
-def _point(values: np.ndarray) -> str:
-    return f"({', '.join(f'{value:.10g}' for value in values)})"
-
-
-def _require_same_crs(first: Image, other: Image) -> None:
-    here, there = (None if image.place is None else image.place.crs for image in (first, other))
-    if here and there and here != there and not _equivalent(here, there):
-        names = " and ".join(" ".join(str(crs).split())[:60] for crs in (there, here))
-        raise InputError(
-            f"{other.name} has another coordinate system than {first.name} ({names}); reproject it to that grid"
-        )
-
-
-def _equivalent(here: Any, there: Any) -> bool:
-    """Whether two descriptions are of one coordinate system; not where one is none that GDAL knows."""
-    if not has_rasterio():
-        return False
-    read = import_module("rasterio.crs").CRS.from_user_input
-    with import_module("rasterio").Env(), suppress(ValueError):  # in it GDAL does not print what it raises
-        return bool(read(here) == read(there))
-    return False
 
 
 def _require_same_spacing(first: Image, other: Image) -> None:

@@ -11,7 +11,9 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-__all__ = ["is_alive", "sweep", "temporary_folder"]
+from gmmseg.platforms import is_alive, machine, started
+
+__all__ = ["sweep", "temporary_folder"]
 
 # Of the machine, the process, its start and some random digits.
 _NAME = re.compile(r"\.gmmseg-([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{12}\.tmp")
@@ -29,7 +31,7 @@ def temporary_folder(place: Path) -> Iterator[Path]:
         It cannot be made.
     """
     random = os.urandom(6).hex()
-    folder = place / f".gmmseg-{_machine()}-{os.getpid()}-{_start(os.getpid())}-{random}.tmp"
+    folder = place / f".gmmseg-{_machine()}-{os.getpid()}-{started(os.getpid())}-{random}.tmp"
     try:
         folder.mkdir(0o700)
         yield folder
@@ -70,34 +72,6 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def is_alive(process: int, start: str | None = None) -> bool:
-    """Whether a process is there, has this start where it is given, and is not merely waiting to be reaped."""
-    found = _status(process)
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # it is somebody else's, and systems may hide what those do
-        return found is None or start in (None, found[19])
-    if found is None:
-        return not os.path.isdir("/proc/self")
-    return found[0] not in ("Z", "X") and start in (None, found[19])
-
-
-@cache
-def _start(process: int) -> str:
-    """Return when a process was started, in ticks since the machine was, and 0 where the system does not say it."""
-    status = _status(process)
-    return "0" if status is None else status[19]
-
-
-def _status(process: int) -> list[str] | None:
-    """Return what Linux says of a process, from its state on; None where it is not there."""
-    with suppress(OSError), open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
-        return file.read().rpartition(")")[2].split()
-    return None
-
-
 @cache
 def _machine() -> str:
-    return f"{zlib.crc32(os.fsencode(os.uname().nodename)):08x}"
+    return f"{zlib.crc32(os.fsencode(machine())):08x}"

@@ -38,6 +38,10 @@ class Stamp(NamedTuple):
         now = os.stat(path)
         return cls(path, now.st_size, (now.st_mtime_ns, now.st_ctime_ns), (now.st_dev, now.st_ino))
 
+    def is_copy(self, other: Stamp) -> bool:
+        """Whether another one, perhaps of another machine, has the size and the time of the content of this one."""
+        return (self.size, self.times[0]) == (other.size, other.times[0])
+
     def check(self) -> None:
         """Raise InputError where the file is another by now."""
         try:

@@ -16,6 +16,7 @@ from typing import Any
 from gmmseg.errors import ParameterError
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.neighbours import Neighbourhood
+from gmmseg.platforms import processors
 
 native: Any = None
 if os.environ.get("GMMSEG_KERNELS") != "reference":
@@ -28,6 +29,9 @@ __all__ = [
     "Densities",
     "Neighbourhood",
     "classify",
+    "conditional_sums",
+    "expected",
+    "known_distances",
     "lab",
     "posterior",
     "smooth",
@@ -47,7 +51,7 @@ INSTRUCTION_SET: str = native.INSTRUCTION_SET if native else "NumPy"
 def thread_count(threads: int | None) -> int:
     """Return the number of threads asked for; None is one for each processor that this process may use."""
     if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return processors()
     if isinstance(threads, bool) or not hasattr(threads, "__index__") or threads < 1:
         raise ParameterError(f"threads={threads!r} is not usable; use a whole number of at least 1")
     return min(int(threads), 4096)
@@ -74,6 +78,35 @@ def posterior(
 def classify(planes: Any, densities: Densities, out: Any, first: int, threads: int, log_prior: Any = None) -> None:
     """Write `first` plus the index of the likeliest component into `out` `(n,)`, uint8 or int64."""
     _kernels.classify(planes, densities, out, first, threads, log_prior)
+
+
+def known_distances(
+    planes: Any, means: Any, factors: Any, precisions: Any, distances: Any, log_roots: Any, threads: int
+) -> None:
+    """Write squared Mahalanobis distances `(K, n)` of samples each of which lacks features of its own, NaN in planes.
+
+    `planes`, the mixture's means, lower factors and precisions, and the outputs are float64 and contiguous. In
+    `log_roots` `(K, n)` stands half the logarithm of the determinant of the missing features' part of the precision:
+    less it, the logarithm of a normaliser becomes that of the known features. Samples that lack about as many features
+    should lie side by side. Time O(n K (d**2 + m**3)) for m missing features.
+    """
+    _kernels.known_distances(planes, means, factors, precisions, distances, log_roots, threads)
+
+
+def conditional_sums(
+    planes: Any, means: Any, factors: Any, precisions: Any, shares: Any, mass: Any, threads: int
+) -> Any:
+    """Return sums `(K, 1 + d + d (d + 1) / 2)` of such samples, filled in with what is expected of missing features.
+
+    They are of `shares` `(K, n)` times powers of the samples less the means; to the second moments is added `mass`
+    `(K, n)` times the covariance that the known features leave to those missing.
+    """
+    return _kernels.conditional_sums(planes, means, factors, precisions, shares, mass, threads)
+
+
+def expected(planes: Any, means: Any, factors: Any, precisions: Any, shares: Any, out: Any, threads: int) -> None:
+    """Write such samples into `out` `(d, n)`, missing features as they are expected, averaged by `shares` `(K, n)`."""
+    _kernels.expected(planes, means, factors, precisions, shares, out, threads)
 
 
 def lab(pixels: Any, linear: Any, out: Any) -> None:

@@ -44,6 +44,36 @@ def classify(
     log_prior: NDArray[_Real] | None = None,
     dof: NDArray[np.float64] | None = None,
 ) -> None: ...
+def known_distances(
+    planes: NDArray[np.float64],
+    means: NDArray[np.float64],
+    factors: NDArray[np.float64],
+    precisions: NDArray[np.float64],
+    distances: NDArray[np.float64],
+    log_roots: NDArray[np.float64],
+    threads: int,
+    /,
+) -> None: ...
+def conditional_sums(
+    planes: NDArray[np.float64],
+    means: NDArray[np.float64],
+    factors: NDArray[np.float64],
+    precisions: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    mass: NDArray[np.float64],
+    threads: int,
+    /,
+) -> NDArray[np.float64]: ...
+def expected(
+    planes: NDArray[np.float64],
+    means: NDArray[np.float64],
+    factors: NDArray[np.float64],
+    precisions: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    out: NDArray[np.float64],
+    threads: int,
+    /,
+) -> None: ...
 def smooth(
     prior: NDArray[np.float32],
     guide: NDArray[np.float32],

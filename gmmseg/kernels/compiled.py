@@ -8,9 +8,22 @@ import gmmseg.kernels._native as _native  # compiled, may be absent
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.neighbours import Neighbourhood
 
-__all__ = ["INSTRUCTION_SET", "classify", "lab", "posterior", "smooth", "statistics", "texture"]
+__all__ = [
+    "INSTRUCTION_SET",
+    "classify",
+    "conditional_sums",
+    "expected",
+    "known_distances",
+    "lab",
+    "posterior",
+    "smooth",
+    "statistics",
+    "texture",
+]
 
 INSTRUCTION_SET: str = _native.INSTRUCTION_SET
+conditional_sums, expected = _native.conditional_sums, _native.expected
+known_distances = _native.known_distances
 lab, texture = _native.lab, _native.texture
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from gmmseg import io
 from gmmseg.errors import ParameterError
-from gmmseg.features.contrast import contrast
 from gmmseg.image import Image
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.classes import class_numbers
 from gmmseg.io.palette import palette
 from gmmseg.kernels.effort import Effort
+from gmmseg.labelling.faces import Faces
 from gmmseg.labelling.layers import Layer, layer_named
 from gmmseg.labelling.summary import ClassSummary, Tally
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
@@ -28,8 +28,9 @@ from gmmseg.model import Model
 if TYPE_CHECKING:
     from gmmseg.export import Instances, Polygon  # here, because most runs export nothing
     from gmmseg.export.kinds import Kind  # here, because most runs export nothing
-    from gmmseg.labelling.streaming import Computed  # here, because most images are in memory
+    from gmmseg.labelling.chunks import Returned  # here, because most images are in memory
     from gmmseg.measuring import Objects, Table  # here, because most runs measure nothing
+    from gmmseg.mixture.em import Course
 
 __all__ = ["Segmentation"]
 
@@ -42,7 +43,7 @@ MOST_FEATHER = 100
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Segmentation:
+class Segmentation(Faces):
     """Labels, and on demand everything else that the mixture says of each pixel.
 
     Parameters
@@ -54,6 +55,10 @@ class Segmentation:
         How much memory and how many threads what is computed may take; its progress is called while labels are.
     min_size : int
         Regions of fewer pixels are given to their neighbours, see `clean`.
+    course : Course, optional
+        How the classes were found, where they were found in this image.
+    elsewhere : callable, optional
+        Computes what is saved of an image in a file, as `gmmseg.batch.cluster` does.
 
     Notes
     -----
@@ -65,6 +70,8 @@ class Segmentation:
     rule: Rule
     effort: Effort
     min_size: int = 1
+    course: Course | None = None
+    elsewhere: Callable[[Segmentation, Layer, Path], Iterator[Returned]] | None = None
 
     def __repr__(self) -> str:
         """Say what was segmented into what, on one line; nothing is computed for it."""
@@ -133,10 +140,7 @@ class Segmentation:
         return corrected(self.image, self.rule.bias)
 
     def mask(self, label: int | str | Iterable[int | str]) -> Array:
-        """Return the pixels of a class, by its number or name, or of several as a boolean array (*spatial).
-
-        0 and "no data" are the pixels without data.
-        """
+        """Return the pixels of classes, by number or name, as booleans (*spatial); 0 or "no data" is without."""
         numbers = class_numbers(label, self._all_names, where=self.image.name)
         if len(numbers) == 1:
             return np.asarray(self.labels == numbers[0])
@@ -234,10 +238,7 @@ class Segmentation:
         )
 
     def table(self, *, soft: bool = False) -> Table:
-        """Return the classes in numbers: pixels, areas or volumes, and what the channels are like in each.
-
-        `soft` adds what the probabilities sum to. See `gmmseg.measuring.class_table`.
-        """
+        """Return the classes in numbers, `soft` also what probabilities sum to; see `gmmseg.measuring.class_table`."""
         from gmmseg.measuring import class_table  # here, because most runs measure nothing
 
         names, probabilities = self.model.class_names, self.probabilities if soft else None
@@ -368,7 +369,7 @@ class Segmentation:
         from gmmseg.io.contents import Contents  # here, because most images are in memory
 
         contents = Contents(row.kind, self.image.shape, row.dtype, names, self.image, options)
-        io.write_windows(path, contents, self._windows(row, Path(path).parent), overwrite=overwrite)
+        io.write_windows(path, contents, self._windows(row, Path(path)), overwrite=overwrite)
 
     def _with_nodata(self, layer: Layer, values: Array) -> Array:
         """Return the uncertainty with NaN where there is no data, as files have it, and any other layer as it is."""
@@ -439,31 +440,31 @@ class Segmentation:
             if progress is not None:
                 progress(number + 1, len(frames))
 
-    def _windows(self, layer: Layer, folder: Path | None = None) -> Iterator[tuple[Window, Array]]:
+    def _windows(self, layer: Layer, target: Path | None = None) -> Iterator[tuple[Window, Array]]:
         """Compute a layer of an image that stays in its file; labels are counted on the way, and cleaned in a file."""
         if layer is _LABELS and self.min_size > 1:
-            return self._cleaned_windows(folder)
-        return self._computed_windows(layer)
+            return self._cleaned_windows(target)
+        return self._computed_windows(layer, target)
 
-    def _computed_windows(self, layer: Layer) -> Iterator[tuple[Window, Array]]:
+    def _computed_windows(self, layer: Layer, target: Path | None) -> Iterator[tuple[Window, Array]]:
         tally = Tally(self.model.k, self.image)
-        for part in self._parts(layer):
+        for part in self._parts(layer, target):
             if layer is _LABELS:
-                tally.add(part.window, part.values, tally.sample(part.window, part.pixels))
+                tally.add(part.window, part.values, part.sample(tally))
             result = part.window, part.values
             del part  # and with it the pixels, before the next window is asked for
             yield result
         if layer is _LABELS:
             self.__dict__["_tally"] = tally
 
-    def _cleaned_windows(self, folder: Path | None) -> Iterator[tuple[Window, Array]]:
+    def _cleaned_windows(self, target: Path | None) -> Iterator[tuple[Window, Array]]:
         from gmmseg.labelling.on_disk import kept_on_disk  # here, because most images are in memory
 
         tally, samples = Tally(self.model.k, self.image), []
-        with kept_on_disk(self.image.shape, self.image.pixels.sweep, folder) as labels:
-            for part in self._parts(_LABELS):
+        with kept_on_disk(self.image.shape, self.image.pixels.sweep, target and target.parent) as labels:
+            for part in self._parts(_LABELS, target):
                 labels[part.window] = part.values
-                samples.append((part.window, tally.sample(part.window, part.pixels)))
+                samples.append((part.window, part.sample(tally)))
                 del part
             self._sieved(labels, out=labels)
             for window, sample in samples:
@@ -472,9 +473,11 @@ class Segmentation:
                 yield window, values
         self.__dict__["_tally"] = tally
 
-    def _parts(self, layer: Layer) -> Iterator[Computed]:
+    def _parts(self, layer: Layer, target: Path | None) -> Iterator[Any]:
         from gmmseg.labelling.streaming import stream, stream_frames  # here, because most images are in memory
 
+        if self.elsewhere is not None and target is not None:
+            return self.elsewhere(self, layer, target)
         if self.image.time:
             return stream_frames(self.image, self.rule, layer, self.effort)
         return stream(self.image, self._known_rule, layer, self.effort)
@@ -482,8 +485,7 @@ class Segmentation:
     @cached_property
     def _known_rule(self) -> Rule:
         """The rule with the contrast of the whole image, which no window tells."""
-        known = self.rule.variation is not None
-        return self.rule if known else replace(self.rule, variation=contrast(self.image, self.model.recipe))
+        return self.rule.measured(self.image)
 
     @cached_property
     def _tally(self) -> Tally:

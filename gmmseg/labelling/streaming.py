@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.features.contrast import contrast
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource
 from gmmseg.image.windows import Tile, Window, everything, shape_of, strips
 from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.layers import Layer
+from gmmseg.labelling.summary import Tally
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
+from gmmseg.threads import ahead
 
 __all__ = ["Computed", "stream", "stream_frames"]
 
@@ -41,6 +42,10 @@ class Computed:
     values: Array
     pixels: Array
 
+    def sample(self, tally: Tally) -> Array | None:
+        """Return the pixels of the window that tell what its classes look like."""
+        return tally.sample(self.window, self.pixels)
+
     def in_frame(self, number: int) -> Computed:
         """Return the result with the axis of time, of the frame of this number."""
         values = np.expand_dims(self.values, self.values.ndim - len(self.window))
@@ -55,7 +60,7 @@ def stream(image: Image, rule: Rule, layer: Layer, effort: Effort) -> Iterator[C
     image : Image
         Its pixels stay in their file.
     rule : Rule
-        With the contrast of the whole image.
+        With the contrast of the whole image, see `Rule.measured`.
     layer : Layer
         One that is not of the bias field.
     effort : Effort
@@ -75,16 +80,10 @@ def stream(image: Image, rule: Rule, layer: Layer, effort: Effort) -> Iterator[C
         strips(image.shape, source.blocks, source.sweep, pixels, rule.model.halo(image, smoothed=layer.smoothed))
     )
     count = sum(map(len, found))
-    with ThreadPoolExecutor(1) as pool:
-        crops = _crops(image, source.sweep, found)
-        following = pool.submit(next, crops, None)
-        done = 0
-        while (item := following.result()) is not None:
-            following = pool.submit(next, crops, None)
-            tile, crop = item
+    with closing(ahead(_crops(image, source.sweep, found), effort.workers)) as crops:
+        for done, (tile, crop) in enumerate(crops, 1):
             values = empty_layer(layer, rule.model, shape_of(tile.inner))
             visit(crop, rule, layer, values, within=tile.local, effort=within)
-            done += 1
             if effort.progress is not None:
                 effort.progress(done, count)
             yield Computed(tile.inner, values, crop.array[tile.local])
@@ -104,21 +103,17 @@ def stream_frames(image: Image, rule: Rule, layer: Layer, effort: Effort) -> Ite
     frames, within = image.frames, replace(effort, progress=None)
     bytes_a_pixel = image.pixels.dtype.itemsize * image.n_channels + 4 * (rule.model.k if layer.kind == "soft" else 1)
     small = frames[0].n_pixels * bytes_a_pixel * _IN_FLIGHT <= effort.memory
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(_loaded, frames[0]) if small else None
-        for number, frame in enumerate(frames):
-            if following is None:
-                rule = replace(rule, variation=contrast(frame, rule.model.recipe))
-                for part in stream(frame, rule, layer, within):
+    coming = map(_loaded, frames) if small else iter(frames)
+    with closing(ahead(coming, effort.workers if small else 1)) as given:
+        for number, frame in enumerate(given):
+            if small:
+                values = empty_layer(layer, rule.model, frame.shape)
+                visit(frame, rule, layer, values, effort=within)
+                yield Computed(everything(frame.shape), values, frame.array).in_frame(number)
+            else:
+                for part in stream(frame, rule.measured(frame), layer, within):
                     yield part.in_frame(number)
                     del part  # and with it the pixels, before the next are computed
-            else:
-                whole = following.result()
-                if number + 1 < len(frames):
-                    following = pool.submit(_loaded, frames[number + 1])
-                values = empty_layer(layer, rule.model, whole.shape)
-                visit(whole, rule, layer, values, effort=within)
-                yield Computed(everything(whole.shape), values, whole.array).in_frame(number)
             if effort.progress is not None:
                 effort.progress(number + 1, len(frames))
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from gmmseg.mixture import patterns
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.model import Model
 from gmmseg.spatial.smoothing import Smoothing
+from gmmseg.threads import mapped
 
 if TYPE_CHECKING:
     from gmmseg.spatial.bias import BiasField
@@ -42,7 +42,8 @@ class Rule:
     guidance : Guidance, optional
         Scribbles and prior maps of the whole image.
     variation : ndarray, shape (c,), optional
-        Contrast of the whole image, where it is known already; see `gmmseg.features.contrast.contrast`.
+        Contrast of the whole image, where the model remembers none and it is known already; see
+        `gmmseg.features.contrast.contrast`.
     bias : BiasField, optional
         Taken out of the pixels first.
     """
@@ -52,9 +53,19 @@ class Rule:
     variation: Array | None = None
     bias: BiasField | None = None
 
+    @property
+    def contrast(self) -> Array | None:
+        """Contrast by which edges are told; None where each image has to be measured first."""
+        return self.variation if self.model.contrast is None else self.model.contrast
+
+    def measured(self, image: Image) -> Rule:
+        """Return the rule with the contrast of a whole image, which no window of it tells."""
+        known = self.contrast is not None
+        return self if known else replace(self, variation=contrast(image, self.model.recipe))
+
     def smoothing(self, image: Image) -> Smoothing:
         """Return how the neighbourhood is heard in this image, or in the image that this is a window of."""
-        model, variation = self.model, self.variation
+        model, variation = self.model, self.contrast
         variation = contrast(image, model.recipe) if variation is None else variation
         spacing = image.spacing or (1.0,) * image.ndim
         return Smoothing.of(model.strength, variation, model.scale[: len(variation)], spacing)
@@ -97,10 +108,9 @@ def visit(
         inner: tuple[Any, ...] = (..., *shifted(tile.inner, start))
         work.compute(tile, out[inner])
 
-    with ThreadPoolExecutor(min(effort.workers, len(jobs))) as pool:
-        for done, _ in enumerate(pool.map(compute, jobs), 1):
-            if effort.progress is not None:
-                effort.progress(done, len(jobs))
+    for done, _ in enumerate(mapped(compute, jobs, min(effort.workers, len(jobs))), 1):
+        if effort.progress is not None:
+            effort.progress(done, len(jobs))
 
 
 def _computed_around(model: Model, layer: Layer, image: Image) -> int:

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from gmmseg import io
 from gmmseg.errors import InputError
 from gmmseg.image import Image
+from gmmseg.image.spacing import with_spacing
 from gmmseg.io.label_maps import label_windows, open_labels
-from gmmseg.io.stacking import require_same_place
+from gmmseg.io.same_place import turn_of
 
 __all__ = ["read_labelled"]
 
 Array = NDArray[Any]
-
-_TOLERANCE = 0.01  # pixels: labels are written at the place of their image, to the last digit
 
 
 def read_labelled(path: Path, images: Sequence[Path] = (), **reading: Any) -> tuple[Array, Image]:
@@ -31,7 +30,7 @@ def read_labelled(path: Path, images: Sequence[Path] = (), **reading: Any) -> tu
     images : sequence of Path
         What was segmented: one file, or several of one grid, whose channels are put side by side.
     **reading
-        Of `gmmseg.io.read`, for the images.
+        Of `gmmseg.io.read`, for the images; `spacing` and `unit` are of the label map where there are none.
 
     Returns
     -------
@@ -46,16 +45,20 @@ def read_labelled(path: Path, images: Sequence[Path] = (), **reading: Any) -> tu
         A file cannot be read, or the images have another shape or place than the labels.
     """
     known = open_labels(path)
+    if not images:
+        known = with_spacing(known, reading.get("spacing"), reading.get("unit"))
     ((_, labels),) = label_windows(known)
     if not images:
         return labels, known
     image = io.read(list(images), **reading)
+    turn = turn_of(image, known)
+    if turn is not None:
+        labels = turn.of(labels)
     if image.shape != labels.shape:
         raise InputError(
             f"{path} has shape {labels.shape}, but {image.name} has shape {image.shape}; give the image that the "
             "labels are of"
         )
-    require_same_place(image, known, tolerance=_TOLERANCE)
     if image.spacing is None and known.spacing is not None:
         image = replace(image, spacing=known.spacing, place=image.place or known.place)
     return labels, image

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
+from gmmseg.extras import face
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization
 from gmmseg.mixture.kmeans import from_labels
@@ -131,6 +132,10 @@ class Choice:
         best, n = self.best, len(self.candidates)
         tried = "1 candidate" if n == 1 else f"{n} candidates"
         return f"Choice(k={best.k}, covariance={best.covariance!r}, criterion={self.criterion!r}, {tried})"
+
+    def _repr_html_(self) -> str:
+        """Show the criteria in a notebook."""
+        return str(face("gmmseg.integrations.notebook.html_views:choice_html")(self))
 
     def best_by(self, criterion: str) -> Candidate:
         """Return the candidate of least criterion; the first of equals."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,10 @@ from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.prior import Prior
 from gmmseg.mixture.statistics import Statistics, m_step, measure
 
-__all__ = ["OUTLIERS", "Fit", "Iteration", "expectation_maximization", "with_box", "with_outliers"]
+if TYPE_CHECKING:
+    from gmmseg.mixture.choosing import Choice
+
+__all__ = ["OUTLIERS", "Course", "Fit", "Iteration", "expectation_maximization", "with_box", "with_outliers"]
 
 Array = NDArray[Any]
 
@@ -93,6 +96,27 @@ class Fit:
         return self
 
 
+@dataclass(frozen=True, eq=False)
+class Course:
+    """How the classes of an image were found, for who reports it.
+
+    Parameters
+    ----------
+    k : int or "auto"
+        Number of classes that was asked for.
+    seed : int
+    fit : Fit, optional
+        By EM, before neighbours were heard; None where the classes are of several components.
+    choice : Choice, optional
+        Of the number of classes, where that was "auto".
+    """
+
+    k: int | str
+    seed: int
+    fit: Fit | None = None
+    choice: Choice | None = None
+
+
 def expectation_maximization(
     planes: Array,
     start: Mixture,
@@ -142,7 +166,7 @@ def expectation_maximization(
         uncertain = None  # only for Gaussian components is the expected logarithm that simple
     precision = 2e-6 if planes.dtype == np.float32 else 1e-10
     samples = _sorted_samples(planes, start, weights, log_prior, frozen)
-    if not samples.parts:
+    if not samples.all_parts:
         return Fit(start, (), True)
     known = log_prior is not None or prior is not None or len(frozen) > 0
     mixture, rescued, fall = start, 0, 0.0

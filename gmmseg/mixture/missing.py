@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.mixture.em import Iteration, expectation_maximization
+from gmmseg.mixture.lacking import imputed
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.patterns import has_missing, patterns
+from gmmseg.mixture.patterns import has_missing
 
 __all__ = ["fill_in"]
 
@@ -28,12 +29,5 @@ def fill_in(planes: Array, weights: Array | None = None) -> Array:
     start = Mixture(np.ones(1), mean[None], np.diag(variance)[None])
     few = Iteration(max_iterations=10, regularization=1e-6 * variance)
     one = expectation_maximization(planes, start, few, weights=weights).mixture
-    mean, covariance = one.means[0], one.covariances[0]
-    filled = np.where(known, planes, mean[:, None].astype(planes.dtype))
-    for observed, index in patterns(planes):
-        if observed is not None:
-            missing = np.setdiff1d(np.arange(len(planes)), observed)
-            slope = np.linalg.solve(covariance[np.ix_(observed, observed)], covariance[np.ix_(observed, missing)]).T
-            offsets = planes[np.ix_(observed, index)] - mean[observed, None]
-            filled[np.ix_(missing, index)] += (slope @ offsets).astype(planes.dtype)
+    filled = imputed(planes, one.densities, np.ones((1, planes.shape[1])), 1)
     return np.ascontiguousarray(filled)

@@ -18,6 +18,7 @@ from gmmseg.kernels import Densities
 from gmmseg.kernels.blas import product
 from gmmseg.mixture import patterns
 from gmmseg.mixture.covariance import Family, factors_of_precisions, factors_of_roots, family, inverse_of_lower
+from gmmseg.mixture.lacking import imputed, workable
 
 __all__ = ["Mixture", "densities_of", "log_density"]
 
@@ -283,6 +284,8 @@ class Mixture:
         >>> both.impute(np.array([[2.0, np.nan], [np.nan, 3.0]])).round(3).tolist()
         [[2.0, 1.333], [2.0, 3.0]]
         """
+        if workable(self.densities):
+            return imputed(planes, self.densities, self.posterior(planes, threads=threads), threads)
         out = np.array(planes)
         out[:, np.isnan(out).all(axis=0)] = (self.weights @ self.means / self.weights.sum())[:, None]
         for observed, index in patterns.patterns(planes):

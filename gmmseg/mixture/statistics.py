@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.mixture.covariance import family
+from gmmseg.mixture.lacking import Outliers, expected_log_share, sums_of_incomplete, workable
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import Part, SortedSamples
 from gmmseg.mixture.prior import Prior
@@ -112,9 +113,12 @@ def measure(
         Changes the time, never the result.
     """
     samples = planes if isinstance(planes, SortedSamples) else SortedSamples.of(planes, weights)
-    if not samples.parts:
-        return _nothing(mixture, samples.dtype)
-    return reduce(Statistics.__add__, (_measure_part(part, mixture, noise, threads) for part in samples.parts))
+    if samples.scattered is not None and (noise is not None or not workable(mixture.densities)):
+        samples = samples.gathered
+    found = [_measure_part(part, mixture, noise, threads) for part in samples.parts]
+    if samples.scattered is not None:
+        found.append(_measure_scattered(samples.scattered, mixture, threads))
+    return reduce(Statistics.__add__, found) if found else _nothing(mixture, samples.dtype)
 
 
 def _origins(mixture: Mixture, dtype: Any) -> Array:
@@ -145,7 +149,7 @@ def _measure_part(part: Part, mixture: Mixture, noise: Array | None, threads: in
     counts, mass, tails = sums[:, 0], None, None
     if mixture.dof is not None:
         mass, counts = counts, sums[:, -2]
-        tails = sums[:, -1] + counts * _expected_log_share(mixture.dof, d)
+        tails = sums[:, -1] + counts * expected_log_share(mixture.dof, d)
         sums = sums[:, :-2]
     second = sums[:, 1 + d :]
     if densities.factors.ndim == 3:
@@ -159,6 +163,36 @@ def _measure_part(part: Part, mixture: Mixture, noise: Array | None, threads: in
         origins, counts, sums[:, 1 : 1 + d], second, log_likelihood, part.weight, outliers, mass, tails
     )
     return statistics if part.observed is None else _complete(statistics, mixture, part.observed, densities.factors)
+
+
+def _measure_scattered(samples: Part, mixture: Mixture, threads: int) -> Statistics:
+    outliers = None
+    if mixture.outlier_ranges is not None:
+        with np.errstate(divide="ignore"):
+            outliers = Outliers(float(np.log(mixture.outlier_weight)), np.log(mixture.outlier_ranges))
+    arrays = samples.planes, samples.weights, samples.log_prior
+    sums = sums_of_incomplete(*arrays, mixture.densities, outliers, threads)
+    origins = _origins(mixture, samples.planes.dtype)
+    # The sums are about the means; the origins are these as the planes' dtype has them.
+    shift, mass = mixture.means - origins, sums.mass[:, None]
+    first, second = sums.first + mass * shift, sums.second
+    if second.ndim == 2:
+        second = second + 2 * sums.first * shift + mass * shift**2
+    else:
+        crossed = sums.first[:, :, None] * shift[:, None]
+        second = second + crossed + np.swapaxes(crossed, 1, 2) + mass[:, None] * shift[:, :, None] * shift[:, None]
+    heavy = mixture.dof is not None
+    return Statistics(
+        origins,
+        sums.counts,
+        first,
+        second,
+        sums.log_likelihood,
+        samples.weight,
+        sums.outliers,
+        sums.mass if heavy else None,
+        sums.tails if heavy else None,
+    )
 
 
 def _complete(statistics: Statistics, mixture: Mixture, observed: Array, factors: Array) -> Statistics:
@@ -197,14 +231,6 @@ def _complete(statistics: Statistics, mixture: Mixture, observed: Array, factors
     second[:, observed[:, None], missing] = np.swapaxes(mixed, 1, 2)
     second[:, missing[:, None], missing] = inner
     return replace(statistics, first=first, second=second)
-
-
-def _expected_log_share(dof: Array, d: int) -> Array:
-    """Return the expected logarithm of a share less the logarithm of the expected one (Peel and McLachlan 2000)."""
-    from scipy.special import digamma
-
-    half = (dof + d) / 2
-    return np.asarray(digamma(half) - np.log(half))
 
 
 def m_step(

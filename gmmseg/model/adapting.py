@@ -186,9 +186,9 @@ def adapt(model: Model, image: Image | Iterable[Image], *, sample: int = 20_000,
     Returns
     -------
     Model
-        The same classes, with `center` and `scale` of each plane but those of position moved: a value x of a training
-        image is `gain * x + offset` in this one, where gain is the ratio of the scales, above 0. A plane that does not
-        vary keeps its own, as all do where no pixel is valid.
+        The same classes, with `center`, `scale` and contrast of each plane but those of position moved: a value x of a
+        training image is `gain * x + offset` in this one, where gain is the ratio of the scales, above 0. A plane that
+        does not vary keeps its own, as all do where no pixel is valid.
 
     Raises
     ------
@@ -230,7 +230,8 @@ def adapt(model: Model, image: Image | Iterable[Image], *, sample: int = 20_000,
     scale, center = model.scale.copy(), model.center.copy()
     scale[: model.n_guides] *= gain
     center[: model.n_guides] += offset * model.scale[: model.n_guides]
-    return replace(model, center=center, scale=scale)
+    edges = None if model.contrast is None else model.contrast * gain[: len(model.contrast)] ** 2
+    return replace(model, center=center, scale=scale, contrast=edges)
 
 
 def _require_near(name: str, planes: Array) -> None:

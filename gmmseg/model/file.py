@@ -215,12 +215,22 @@ def _parse(content: _Entries) -> Model:
         _training(content.part("training"), n_guides) if content.has("training") else None,
         memberships,
         _channel_names(content),
+        _contrast(content, n_guides),
     )
 
 
 def _channel_names(content: _Entries) -> tuple[str, ...]:
     n_channels = content.whole("channels", 1, 1 << 31)
     return content.texts("channel_names", n_channels) if content.has("channel_names") else ()
+
+
+def _contrast(content: _Entries, n_guides: int) -> Array | None:
+    if not content.has("contrast"):
+        return None
+    c = content.length("contrast")
+    if c > n_guides:
+        raise ValueError(f"contrast is of {c} features, the model has {n_guides} besides position")
+    return content.array("contrast", (c,), 0, _LARGEST**2)
 
 
 def _recipe(content: _Entries) -> Recipe:

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import InputError
+from gmmseg.extras import face
 from gmmseg.features import Recipe
 from gmmseg.image import Image
 from gmmseg.image.grey import as_grey
 from gmmseg.io.atomic import atomic_file
 from gmmseg.io.classes import regroup
-from gmmseg.io.formats import SCENES, identify
+from gmmseg.io.formats import is_scene
 from gmmseg.kernels import Densities
 from gmmseg.kernels.blas import ALONE
 from gmmseg.mixture import patterns
@@ -98,6 +99,10 @@ class Model:
         Probability of each class given each of the mixture's K components; where None, components are classes.
     channel_names : tuple of str
         Of the channels of the images that it was fitted to; empty where nothing but their order tells them.
+    contrast : ndarray, shape (c,), optional
+        How much neighbouring pixels of these images differ in the first features, see
+        `gmmseg.features.contrast.contrast`: what is an edge. It makes every window of every image get the labels of the
+        whole. Where None, each image is measured by itself.
     """
 
     recipe: Recipe
@@ -113,6 +118,11 @@ class Model:
     training: Training | None = None
     memberships: Array | None = None
     channel_names: tuple[str, ...] = ()
+    contrast: Array | None = None
+
+    def _repr_html_(self) -> str:
+        """Show the classes in a notebook."""
+        return str(face("gmmseg.integrations.notebook.html_views:model_html")(self))
 
     def __repr__(self) -> str:
         short = Repr()
@@ -223,13 +233,25 @@ class Model:
     def halo(self, image: Image, *, smoothed: bool = True) -> int:
         """Return how many pixels around a window of an image its labels depend on.
 
-        A window with so many pixels around it gets the labels that it has in the whole image, pixel for pixel.
+        A window with so many pixels around it gets the labels that it has in the whole image, pixel for pixel, where
+        the model remembers its `contrast`. Where position is a feature, it has to be a window of `Image.crop`, which
+        knows where it lies; otherwise an array of these pixels will do.
 
         Parameters
         ----------
         image : Image
         smoothed : bool
             False for what does not depend on the neighbours' classes, such as the log density.
+
+        Examples
+        --------
+        >>> import gmmseg
+        >>> scene = np.random.default_rng(0).normal(100, 20, (90, 90)) + 40 * (np.arange(90) // 30 == 1)
+        >>> model = gmmseg.fit(scene, 2)
+        >>> halo = model.halo(Image.from_array(scene))
+        >>> whole, window = gmmseg.apply(model, scene).labels, gmmseg.apply(model, scene[30 - halo : 60 + halo]).labels
+        >>> bool((window[halo : 30 + halo] == whole[30:60]).all())
+        True
         """
         heard = HALO if smoothed and self.strength > 0 and self.k > 1 else 0
         return heard + self.recipe.context(image)
@@ -251,10 +273,10 @@ class Model:
         return image
 
     def channels_in(self, source: Any) -> tuple[str, ...] | None:
-        """Return the channels to read of an image where nobody chooses: of the folder of a scene those of the model."""
-        if not (self.channel_names and isinstance(source, str | os.PathLike) and Path(source).is_dir()):
+        """Return the channels to read of an image where nobody chooses: of a satellite scene those of the model."""
+        if not (self.channel_names and isinstance(source, str | os.PathLike)):
             return None
-        return self.channel_names if identify(Path(source)) is SCENES else None
+        return self.channel_names if is_scene(Path(source)) else None
 
     def check(self, image: Image) -> None:
         """Raise InputError where the image is not of the kind that the model was fitted to."""
@@ -309,6 +331,12 @@ class Model:
         OutputError
             The file exists and `overwrite` is False, or the folder cannot be written.
         """
+        with atomic_file(Path(path), overwrite=overwrite) as file:
+            file.write((json.dumps(self.content, indent=1, allow_nan=False) + "\n").encode())
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What its file holds, ready for JSON."""
         mixture = self.mixture
         content: dict[str, Any] = {
             "format": FORMAT,
@@ -329,6 +357,8 @@ class Model:
         }
         if self.channel_names:  # as little
             content |= {"channel_names": list(self.channel_names)}
+        if self.contrast is not None:
+            content |= {"contrast": self.contrast.tolist()}
         if self.training is not None:  # nothing that a reader of version 1 has to know to apply the model
             content |= {"training": asdict(self.training)}
         if mixture.dof is not None:
@@ -342,8 +372,7 @@ class Model:
             pca = self.recipe.pca
             arrays = {name: getattr(pca, name).tolist() for name in ("center", "scale", "axes", "variance")}
             content |= {"version": 3, "pca": arrays}
-        with atomic_file(Path(path), overwrite=overwrite) as file:
-            file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+        return content
 
 
 def _kind(color: bool, n_channels: int, axes: int | None) -> str:

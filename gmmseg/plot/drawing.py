@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from gmmseg.errors import ParameterError
 from gmmseg.io.palette import palette
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.plot.curves import REACH, around, bin_edges, dense, normal, spreads
 from gmmseg.plot.view import View
 
 __all__ = ["criteria", "density", "ellipses", "history", "scatter"]
@@ -19,10 +20,6 @@ Array = NDArray[Any]
 
 HISTOGRAM_SAMPLES = 50_000
 _DARK = "0.15"  # of lines over all classes; matplotlib reads it as a grey
-_SHOWN = (0.1, 99.9)  # percentiles of a histogram's samples
-_MOST_BINS = 120
-_FEWEST_ON_LATTICE = 8  # any two numbers are evenly spaced
-_REACH = 3.0  # standard deviations of a component that its curve is drawn to
 
 
 def scatter(
@@ -130,8 +127,8 @@ def ellipses(
     view = View.of(source)
     pair = _pair(view, features)
     radii = [float(np.sqrt(-2 * np.log1p(-p))) for p in sorted(_probabilities(probability), reverse=True)]
-    means, spreads, colors = view.mixture.means[:, pair], _spreads(view.mixture, pair), _colors(view.mixture)
-    for mean, spread, color in zip(means, spreads, colors, strict=True):
+    means, roots, colors = view.mixture.means[:, pair], spreads(view.mixture, pair), _colors(view.mixture)
+    for mean, spread, color in zip(means, roots, colors, strict=True):
         for rank, radius in enumerate(radii):
             matrix = np.eye(3)
             matrix[:2, :2], matrix[:2, 2] = radius * spread, mean
@@ -172,22 +169,22 @@ def density(ax: Any, source: Any, data: Any = None, *, feature: int | str = 0, s
     row = view.index(feature)
     mixture = view.mixture
     means, weights = mixture.means[:, row], mixture.weights
-    deviations = np.sqrt(_dense(mixture)[:, row, row])
-    low, high = (means - _REACH * deviations).min(), (means + _REACH * deviations).max()
+    deviations = np.sqrt(dense(mixture)[:, row, row])
+    low, high = (means - REACH * deviations).min(), (means + REACH * deviations).max()
     if data is not None:
         values = view.samples(data, HISTOGRAM_SAMPLES, seed)[row].astype(np.float64)
-        edges = _bin_edges(values)
+        edges = bin_edges(values)
         heights = np.histogram(values, edges)[0] / (max(1, len(values)) * np.diff(edges))
         ax.stairs(heights, edges, fill=True, color="0.85", label="samples")
         margin = 0.08 * (edges[-1] - edges[0])
         low, high = min(means.min(), edges[0]) - margin, max(means.max(), edges[-1]) + margin
-    grid = np.unique(np.concatenate([np.linspace(low, high, 400), _around(means, deviations)]))
-    curves = weights[:, None] * _normal(grid, means[:, None], deviations[:, None])
+    grid = np.unique(np.concatenate([np.linspace(low, high, 400), around(means, deviations)]))
+    curves = weights[:, None] * normal(grid, means[:, None], deviations[:, None])
     for curve, color, name in zip(curves, _colors(mixture), view.classes, strict=True):
         ax.fill_between(grid, curve, color=color, alpha=0.25, linewidth=0)
         ax.plot(grid, curve, color=color, linewidth=1.4, label=name)
     ax.plot(grid, curves.sum(axis=0), color=_DARK, linewidth=1.2, linestyle=(0, (4, 1.5)), label="mixture")
-    peaks = weights * _normal(means, means, deviations)
+    peaks = weights * normal(means, means, deviations)
     for number, (place, color) in enumerate(zip(zip(means, peaks, strict=True), _colors(mixture), strict=True), 1):
         _numbered_disc(ax, place, number, color, clip_on=False)  # whole where a peak is close to 0
     ax.set_xlabel(view.labels[row])
@@ -274,61 +271,6 @@ def _probabilities(probability: float | Sequence[float]) -> Array:
     if values.ndim != 1 or not values.size or not ((values > 0) & (values < 1)).all():
         raise ParameterError(f"probability={probability!r} is not usable; use numbers above 0 and below 1")
     return values
-
-
-def _dense(mixture: Mixture) -> Array:
-    return mixture.family.dense(mixture.covariances, mixture.n_components, mixture.n_features)
-
-
-def _spreads(mixture: Mixture, pair: list[int]) -> Array:
-    """Lower triangular roots (K, 2, 2) of the marginal covariances, exact whatever the features' scales."""
-    covariances = _dense(mixture)[:, pair][:, :, pair]
-    deviations = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
-    products = np.maximum(deviations.prod(axis=1), np.finfo(float).tiny)
-    correlation = np.clip(covariances[:, 0, 1] / products, -1, 1)
-    roots = np.zeros_like(covariances)
-    roots[:, 0, 0] = deviations[:, 0]
-    roots[:, 1, 0] = deviations[:, 1] * correlation
-    roots[:, 1, 1] = deviations[:, 1] * np.sqrt(1 - correlation**2)
-    return roots
-
-
-def _normal(x: Array, mean: Array, deviation: Array) -> Array:
-    deviation = np.maximum(deviation, np.finfo(float).tiny)
-    return np.asarray(np.exp(-0.5 * ((x - mean) / deviation) ** 2) / (deviation * np.sqrt(2 * np.pi)))
-
-
-def _around(means: Array, deviations: Array) -> Array:
-    """Abscissae that follow each component, however narrow it is beside the others."""
-    return np.asarray(means[:, None] + deviations[:, None] * np.linspace(-_REACH, _REACH, 61)).ravel()
-
-
-def _bin_edges(values: Array) -> Array:
-    """Edges of the histogram; of values on a lattice, between these, or bins would hold now one and now two of them."""
-    if not len(values):
-        return np.array([0.0, 1.0])
-    low, lower, upper, high = np.percentile(values, (_SHOWN[0], 25, 75, _SHOWN[1]))
-    width = max(2 * (upper - lower) / np.cbrt(len(values)), (high - low) / _MOST_BINS)
-    step = _lattice(values)
-    if step:
-        first = values.min() - step / 2
-        width = step * max(1, round(width / step))
-        start = first + step * np.floor((low - first) / step)
-        return np.asarray(start + width * np.arange(1 + max(1, np.ceil((high - start) / width))))
-    if width <= 0:
-        width = max(1e-6, 1e-3 * abs(low))
-        return np.array([low - width, low + width])
-    return np.linspace(low, high, 1 + int(np.ceil((high - low) / width)))
-
-
-def _lattice(values: Array) -> float:
-    """Distance between neighbours where all values are evenly spaced, such as 8-bit numbers and positions; else 0."""
-    distinct = np.unique(values)
-    if len(distinct) < _FEWEST_ON_LATTICE:
-        return float((distinct == np.rint(distinct)).all())
-    step = float(np.diff(distinct).min())
-    places = (distinct - distinct[0]) / step
-    return step if np.abs(places - np.rint(places)).max() < 0.05 else 0.0
 
 
 def _palette(n: int) -> Array:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gmmseg.threads import mapped
 
 __all__ = ["sieve"]
 
@@ -81,8 +82,8 @@ def sieve(
         out_view = out
     thickness = max(1, SLAB // math.prod(labels.shape[1:]))
     rows = range(0, len(labels), thickness)
-    with ThreadPoolExecutor(min(threads, len(rows))) as pool:
-        parts = list(pool.map(lambda row: _part(labels, out_view, row, thickness, min_size, steps, faces), rows))
+    workers = min(threads, len(rows))
+    parts = list(mapped(lambda row: _part(labels, out_view, row, thickness, min_size, steps, faces), rows, workers))
     graph, halves = _joined(parts, faces[0], min_size)
     roots = _settle(graph, halves, np.zeros(len(graph.labels), bool), min_size)
     ends = np.cumsum([len(part.graph.labels) for part in parts])

@@ -9,7 +9,7 @@ import pytest
 from batches import reasons
 
 from gmmseg.batch import plan, run
-from gmmseg.batch.inputs import images_of
+from gmmseg.batch.inputs import find_images, images_of
 from gmmseg.batch.manifest import NAME
 from gmmseg.errors import InputError
 
@@ -123,3 +123,10 @@ def test_results_of_other_batches_are_no_images(scenes):
     assert len(made.images) == 9
     left_out = {str(step.source): step.reason for step in made.steps if not step.outputs}
     assert left_out["scenes/labels"] == "holds the results of a batch"
+
+
+@pytest.mark.parametrize("address", ["https://x.org/a.tif", "/vsizip/a.zip/b.tif", "zip://a.zip!/b.tif"])
+def test_an_address_is_no_file_of_a_batch(tmp_path, address):
+    with pytest.raises(InputError) as caught:
+        find_images([address], without=tmp_path)
+    assert str(caught.value).startswith(f"{address} is an address, and a batch is of files")

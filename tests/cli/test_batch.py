@@ -200,7 +200,7 @@ def test_a_model(run, refuse, scenes):
         ("scenes --out-dir photo.png", 1, "photo.png is not a folder"),
         ("scenes -q --out-dir /proc/none", 1, "/proc/none cannot be made"),
         ("scenes --out-dir labels --jobs 0", 2, "--jobs 0 is not usable"),
-        ("scenes --out-dir labels --also depth", 2, "'depth', which is nothing to write; use labels, soft"),
+        ("scenes --out-dir labels --also depth", 2, "--also depth is not known; use soft, uncertainty"),
         ("scenes --out-dir labels --smooth 1 --no-smooth", 2, "contradict each other"),
         ("scenes/a.png scenes/deep/a.png scenes/a.png --out-dir labels", 2, "scenes/a.png is given twice"),
     ],
@@ -276,3 +276,16 @@ def test_one_table_of_all_images(run, scenes):
     before = Path("t.csv").read_bytes()
     assert run(*command, "--resume").out.endswith("wrote t.csv: 4 images\n")
     assert Path("t.csv").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_data_set_that_is_asked_for_twice_is_written_once(run, scenes, folder):
+    finished = run("batch", "scenes", "-k", 2, "--out-dir", "labels", "--also", "yolo,yolo")
+    assert finished.code == 0
+    assert finished.out.count("yolo") == 1
+
+
+def test_a_dry_run_refuses_what_a_run_would(refuse, scenes, folder):
+    Path("classes.csv").write_text("mine")
+    words = refuse("batch", "scenes", "-k", 2, "--out-dir", "labels", "--table", "classes.csv", "--dry-run", code=1)
+    assert "classes.csv exists" in words

@@ -74,7 +74,7 @@ def test_sixteen_bits_and_a_mask_for_strokes(run, folder):
     ("arguments", "code", "text"),
     [
         ("", 2, "nothing says what to cut out; give --scribbles FILE or --class NUMBER"),
-        ("--class 9", 2, "no class of photo.png; its classes are 1 to 4"),
+        ("--class 9", 2, "--class 9 is no class of photo.png; its classes are 1 to 4"),
         (
             "--class 1 --background whitish",
             2,

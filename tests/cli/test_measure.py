@@ -48,6 +48,14 @@ def test_hectares_and_millilitres_come_from_the_files(run):
     assert row["volume_ml"] == pytest.approx(volume.sum() * 5 / 1000)
 
 
+def test_the_size_of_a_pixel_may_be_said(run, refuse, labels):
+    row = json.loads(run("measure", "x_labels.png", "--spacing", "0.5um", "--json").out)[0]
+    assert row["area_um2"] == pytest.approx(18 / 4)
+    row = json.loads(run("measure", "x_labels.png", "x.npy", "--spacing", "2,3mm", "--json").out)[1]
+    assert row["area_mm2"] == pytest.approx(30 * 6)
+    assert "has 3 numbers, but the image has 2" in refuse("measure", "x_labels.png", "--spacing", "1,2,3mm", code=2)
+
+
 def test_what_does_not_fit_is_one_line(refuse, labels):
     np.save("y.npy", np.zeros((4, 4)))
     assert "x_labels.png has shape (6, 10)" in refuse("measure", "x_labels.png", "y.npy", code=1)

@@ -29,6 +29,18 @@ def noisy(folder):
     return gmmseg.segment("noisy.png", k=2, smooth=False)
 
 
+def test_the_size_of_a_pixel_may_be_said(run, refuse):
+    pixels = np.random.default_rng(0).integers(0, 60, (40, 50), dtype=np.uint8)
+    pixels[:, 25:] += 150
+    pixels[3:6, 3:6] = 200
+    np.save("p.npy", pixels)
+    assert "or say it (--spacing 0.5um;" in refuse("segment", "p.npy", "-k", "2", "--min-size", "5um2", code=2)
+    run("segment", "p.npy", "-k", "2", "--no-smooth", "--min-size", "5um2", "--spacing", "0.5um", "-o", "fine.npy")
+    run("segment", "p.npy", "-k", "2", "--no-smooth", "--min-size", "5um2", "--spacing", "1um", "-o", "coarse.npy")
+    assert np.load("fine.npy")[4, 4] == 1  # 9 pixels are 2.25 um2
+    assert np.load("coarse.npy")[4, 4] == 2
+
+
 def test_segment_and_apply_write_clean_labels(run, noisy):
     assert smallest(noisy.labels) == 1
     expected = noisy.clean(20).labels

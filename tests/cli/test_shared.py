@@ -55,6 +55,7 @@ def test_defaults_are_those_of_segment():
         assert reading_parameters(context) == {
             "mask": None,
             "mask_values": None,
+            "mask_threshold": None,
             "nodata": None,
             "channel_axis": "auto",
             "axes": None,

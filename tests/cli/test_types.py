@@ -18,6 +18,7 @@ from gmmseg.cli.types import (
     Names,
     Option,
     Outliers,
+    Spacing,
     WholeNumber,
 )
 from gmmseg.errors import ParameterError
@@ -43,6 +44,9 @@ from gmmseg.errors import ParameterError
         (Bytes(), "2g", 2_000_000_000),
         (Bytes(), "100000000", 100_000_000),
         (Bytes(), "1tib", 1 << 40),
+        (Spacing(), "0.65um", ((0.65,), "um")),
+        (Spacing(), "2,.5,0.5 µm", ((2.0, 0.5, 0.5), "um")),
+        (Spacing(), "1e-3 US survey foot", ((0.001,), "US survey foot")),
         (Names(), "water, wood ,city", ("water", "wood", "city")),
         (Outliers(), "Student", "student"),
         (Features(), "lab,xy:0.5", "lab,xy:0.5"),
@@ -66,6 +70,10 @@ def test_what_is_typed_becomes_a_value(kind, typed, value):
         (Channels(), "1,,2", "'1,,2' has an empty place; use numbers from 1 or names, as in 4,3,2 or nir,red"),
         (Fraction(), "1.5", "1.5 is not usable; use a number from 0 to 1"),
         (Fraction(word="auto"), "nan", "nan is not usable; use a number from 0 to 1, or auto"),
+        (Spacing(), "0.65", "'0.65' is no size of a pixel; use numbers above 0 and a unit (nm, um, mm"),
+        (Spacing(), "0um", "'0um' is no size of a pixel"),
+        (Spacing(), "1,,2mm", "'1,,2mm' is no size of a pixel"),
+        (Spacing(), "2px", "'2px' is no size of a pixel"),
         (Amount(), "-1", "-1 is not usable; use a number of at least 0"),
         (Amount(), "inf", "inf is not usable; use a number of at least 0"),
         (MinSize(), "5mm", "5mm is not usable; use pixels or voxels"),

@@ -54,6 +54,11 @@ def test_what_is_not_there_lists_what_is(options):
     assert str(caught.value) == f"there is no class {word!r}; the classes are 1 sea, 2 sand, 3 wood"
 
 
+def test_a_background_that_leaves_no_class_is_refused():
+    with pytest.raises(ParameterError, match="of the classes sea, 2 the background leaves none; name others"):
+        found(classes=("sea", "2"), background=("1", "sand"))
+
+
 def test_long_lists_are_cut():
     with pytest.raises(ParameterError, match=r"the classes are 1, 2, .*, 12 and 8 more"):
         find_instances(np.arange(1, 21, dtype=np.uint16).reshape(4, 5), choice=Choice(("a",)))

@@ -60,3 +60,17 @@ def test_only_corners_of_suspicious_images_are_read(rng):
     warn_of_margins(Unread(tilted(7, rng), place=PLACE), np.full((10, 3), 7))
     with pytest.raises(AssertionError, match="it is read"):
         warn_of_margins(Unread(tilted(0, rng), place=PLACE), np.zeros((10, 3)))
+
+
+def test_zeros_around_a_stripped_brain_are_said_to_become_a_class():
+    rng = np.random.default_rng(0)
+    brain = np.zeros((12, 14, 16), np.float32)
+    brain[4:9, 3:11, 4:12] = rng.normal(100, 9, (5, 8, 8))
+    place = Place(affine3d=tuple(map(tuple, np.eye(4))), unit="mm")
+    with pytest.warns(DataWarning, match=r"scan: 8\d % of its voxels are 0, its corners too.*--nodata 0"):
+        gmmseg.segment(Image(brain[..., None], name="scan", place=place), 2)
+    valid = brain != 0
+    gmmseg.segment(Image(brain[..., None], valid=valid, place=place), 2)  # no warning, which would be an error
+    gmmseg.segment(Image(brain[..., None]), 2)  # no scan
+    brain[-1, -1, -1] = 7  # a corner that was measured
+    gmmseg.segment(Image(brain[..., None], place=place), 2)

@@ -22,7 +22,7 @@ def test_what_is_said_replaces_what_was_known():
 @pytest.mark.parametrize(
     ("spacing", "unit", "words"),
     [
-        ((1.0,), "um", r"spacing=\(1.0,\) has 1 numbers, but the image has 2 spatial axes"),
+        ((), "um", r"spacing=\(\) has 0 numbers, but the image has 2 spatial axes"),
         ((1.0, 2.0, 3.0), None, "has 3 numbers"),
         ((1.0, 0.0), "um", "finite and above 0"),
         ((1.0, 2.0), "furlong", "unit='furlong' is not known; use one of nm, um"),
@@ -35,3 +35,8 @@ def test_what_is_said_replaces_what_was_known():
 def test_spacings_that_do_not_fit(spacing, unit, words):
     with pytest.raises(ParameterError, match=words):
         with_spacing(Image.from_array(np.zeros((3, 4, 5)), axes="TYX"), spacing, unit)
+
+
+def test_one_number_is_of_all_axes_of_space():
+    lapse = Image(np.zeros((2, 4, 5, 1)), time=True)
+    assert with_spacing(lapse, (0.5,), "um").spacing == (0.5, 0.5)

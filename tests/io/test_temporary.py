@@ -1,14 +1,14 @@
 """Temporary folders: gone at the end, and those of killed runs are told from those of runs that go on."""
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from gmmseg.io.temporary import is_alive, sweep, temporary_folder
+from gmmseg.io.temporary import sweep, temporary_folder
+from gmmseg.platforms import is_alive
 
 # Says what it has made, and waits.
 HOLDER = (
@@ -97,15 +97,3 @@ def test_links_are_not_followed(tmp_path):
     sweep([tmp_path / "swept"])
     assert list((tmp_path / "swept").iterdir()) == []
     assert (tmp_path / "precious" / "a").exists()
-
-
-def test_who_is_alive(tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    assert is_alive(process.pid)
-    assert is_alive(os.getpid())
-    assert not is_alive(process.pid, "1")
-    process.send_signal(signal.SIGKILL)
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert not is_alive(process.pid)  # it waits to be reaped
-    process.wait()
-    assert not is_alive(process.pid)

@@ -80,11 +80,11 @@ def test_all_corners_and_the_system_count(labels):
     north = Place((10.0, 0, 0, 0, 10.0, 0), "EPSG:32632", unit="m")
     for name, place in (
         ("a.tif", north),
-        ("turned.tif", Place((0, 10.0, 0, 10.0, 0, 0), "EPSG:32632", unit="m")),
+        ("sheared.tif", Place((10.0, 2.0, 0, 0, 10.0, 0), "EPSG:32632", unit="m")),
         ("zone.tif", Place(north.affine, "EPSG:32633", unit="m")),
     ):
         io.write_labels(name, square, image=Image(square[..., None], place=place))
-    for name in ("turned.tif", "zone.tif"):
+    for name in ("sheared.tif", "zone.tif"):
         with pytest.raises(InputError, match="a.tif"):
             read_labelled(Path(name), [Path("a.tif")])
     read_labelled(Path("a.tif"), [Path("a.tif")])

@@ -289,3 +289,12 @@ def test_several_images_have_one_gain_and_offset(model):
     np.testing.assert_array_equal(adapt(model, parts[:1]).scale, alone.scale)
     with pytest.raises(ParameterError, match="holds no image to adapt the model to"):
         adapt(model, [])
+
+
+def test_what_is_an_edge_follows_the_gain():
+    pixels = np.random.default_rng(0).normal(100, 5, (64, 64))
+    pixels[:, 32:] += 60
+    model = gmmseg.fit(pixels, 2)
+    stretched = gmmseg.fit(pixels * 1.3 + 20, 2)
+    adapted = adapt(model, Image.from_array(pixels * 1.3 + 20))
+    np.testing.assert_allclose(adapted.contrast, stretched.contrast, rtol=1e-3)

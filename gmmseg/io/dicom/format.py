@@ -19,7 +19,7 @@ from gmmseg.io.dicom.dicom_file import DicomFile, explained, open_file, text_of
 from gmmseg.io.dicom.parsing import is_segmentation
 from gmmseg.io.dicom.series import open_series
 from gmmseg.io.dicom.slices import Slices
-from gmmseg.io.request import Reading, chosen, require_axis, require_bytes, require_room
+from gmmseg.io.request import Reading, chosen, kept, require_axis, require_bytes, require_room
 
 if TYPE_CHECKING:
     from gmmseg.image.axes import ChannelAxis
@@ -42,14 +42,19 @@ def read(path: Path, reading: Reading) -> Image:
     Image
         (rows, columns), or (slices, rows, columns) with the slices in the order of their positions along the normal
         (frames in the order of time where they have no position); in Hounsfield units or what else the file scales to.
-        Its place has the affine, where the patient's axes are known.
+        Its place has the affine, where the patient's axes are known. A segmentation (DICOM SEG) is read where numbers
+        of labels are asked for.
 
     Raises
     ------
     InputError
         The files are damaged, no image, or make no even stack of slices; see `gmmseg.io.dicom.series.open_series`.
     """
+    segmentation = _segmentation(path, reading) if reading.indices else None
     with explained(path):
+        if segmentation is not None:
+            labels = seg.image_of(segmentation, reading)
+            return kept(labels, reading) if reading.memory is None else labels
         series = open_series(path, reading)
         slices = Slices(series, reading)
         pixel_bytes = slices.dtype.itemsize * slices.shape[-1]

@@ -38,6 +38,8 @@ class Frame:
         Directions in which columns and rows are counted.
     sides : tuple of float, optional
         Millimetres between rows and between columns.
+    between : float, optional
+        Millimetres between slices, as the file says it.
     """
 
     file: DicomFile
@@ -47,6 +49,7 @@ class Frame:
     position: np.ndarray | None = None
     orientation: np.ndarray | None = None
     sides: tuple[float, float] | None = None
+    between: float | None = None
 
     @property
     def path(self) -> Path:
@@ -130,6 +133,7 @@ def _enhanced(file: DicomFile, index: int, groups: Sequence[Any]) -> Frame:
         _vector(first("PlanePositionSequence"), "ImagePositionPatient", 3),
         _vector(first("PlaneOrientationSequence"), "ImageOrientationPatient", 6),
         _sides(first("PixelMeasuresSequence")),
+        _length(first("PixelMeasuresSequence"), "SpacingBetweenSlices"),
     )
 
 
@@ -150,6 +154,12 @@ def _sides(item: Any) -> tuple[float, float] | None:
         if values is not None and len(values) == 2 and all(0 < float(side) < math.inf for side in values):
             return float(values[0]), float(values[1])
     return None
+
+
+def _length(item: Any, name: str) -> float | None:
+    value = item.get(name)
+    length = float(value) if value is not None else math.nan
+    return length if 0 < length < math.inf else None
 
 
 def normal_of(orientation: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import hashlib
 import sys
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,26 +15,30 @@ import numpy as np
 
 from gmmseg.errors import InputError, OutputError, one_line
 from gmmseg.extras import require
+from gmmseg.image import Image
+from gmmseg.image.place import Place
+from gmmseg.image.sources import WindowSource
+from gmmseg.image.turning import LEAVES_OUT_PLANES
 from gmmseg.image.windows import Window
 from gmmseg.io.classes import default_names
 from gmmseg.io.contents import assembled
-from gmmseg.io.dicom.dicom_file import DicomFile, open_file, quiet, text_of
+from gmmseg.io.dicom.dicom_file import DicomFile, explained, open_file, quiet, text_of
 from gmmseg.io.dicom.frame_pixels import decoded
-from gmmseg.io.dicom.frames import Frame, frames_of
-from gmmseg.io.dicom.series import Series
+from gmmseg.io.dicom.frames import Frame, frames_of, normal_of
+from gmmseg.io.dicom.series import Series, affine_of
 from gmmseg.io.palette import palette
 from gmmseg.io.request import Reading, require_room
 from gmmseg.io.unheard import attend
 
 if TYPE_CHECKING:
-    from gmmseg.image import Image
     from gmmseg.io.contents import Contents
 
-__all__ = ["check_source", "class_names", "describe", "read_labels", "read_probabilities", "write"]
+__all__ = ["check_source", "class_names", "describe", "image_of", "read_labels", "read_probabilities", "write"]
 
 _SEGMENT = "SegmentIdentificationSequence"
 _MOST_BITMAPS = 255
 _MOST_PLANES = 1_000_000
+_MOST_PARTS, _OFF = 8, 0.1  # of the least step between frames, and of a step: empty planes are left out at will
 _MOST_NAMED = 0xFFFF
 _FRAME_PIXEL_BYTES = 16  # of a frame while it is decoded, and divided by the largest value of fractions
 _ELSEWHERE = "write .nii.gz or .npy"
@@ -220,13 +225,44 @@ def _settle(dataset: Any, source: Any, identity: bytes) -> None:
         setattr(dataset, f"{what}Time", time)
 
 
+def image_of(file: DicomFile, reading: Reading) -> Image:
+    """Return a segmentation as an image of labels at their place; they are decoded when they are read."""
+    grid = _grid(frames_of(file, reading))
+    place = None if grid.affine is None else Place(affine3d=grid.affine, unit="mm")
+    known = {LEAVES_OUT_PLANES: True}
+    return Image(_Labels(file, reading, grid), name=str(file.path), spacing=grid.spacing, place=place, metadata=known)
+
+
+class _Labels(WindowSource):
+    """The labels of a segmentation; all of them are decoded when some are read."""
+
+    sweep = 0
+
+    def __init__(self, file: DicomFile, reading: Reading, grid: _Grid) -> None:
+        self.file, self.reading = file, reading
+        size = (int(file.header.Rows), int(file.header.Columns))
+        self.shape: tuple[int, ...] = (*([grid.n_planes] if grid.n_planes > 1 else []), *size, 1)
+        self.blocks: tuple[int, ...] = self.shape[:-1]
+        numbers = [int(item.SegmentNumber) for item in file.header.SegmentSequence]
+        self.dtype: np.dtype[Any] = np.min_scalar_type(max(numbers, default=0))
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the labels of a window."""
+        with explained(self.file.path):
+            return read_labels(self.file, self.reading)[window][..., None], None
+
+
 def read_labels(file: DicomFile, reading: Reading) -> np.ndarray:
-    """Read the number of the segment at each pixel, 0 where there is none: (rows, columns) or with slices first."""
+    """Read the number of the segment at each pixel, 0 where there is none: (rows, columns) or with slices first.
+
+    Of pixels in several segments that of the last one, where the reading asks no more than whether there is one.
+    """
     path, header, _ = file
     if header.SegmentationType == "FRACTIONAL":
         shares = read_probabilities(file, reading)
         return np.where(shares.max(axis=0) > 0, shares.argmax(axis=0) + 1, 0)
-    places, n_planes = _places(frames_of(file, reading))
+    grid = _grid(frames_of(file, reading))
+    places, n_planes = grid.planes, grid.n_planes
     shape = (n_planes, int(header.Rows), int(header.Columns))
     numbers = [int(item.SegmentNumber) for item in header.SegmentSequence]
     labels_of = np.min_scalar_type(max(numbers))
@@ -237,7 +273,7 @@ def read_labels(file: DicomFile, reading: Reading) -> np.ndarray:
             labels[place] = frame
             continue
         part = labels[place]
-        if (part[frame > 0] > 0).any():
+        if not reading.overlapping and (part[frame > 0] > 0).any():
             raise InputError(f"{path}: segments overlap, so that pixels have several labels; give a label map")
         part[frame > 0] = number
     return labels[0] if n_planes == 1 else labels
@@ -248,7 +284,8 @@ def read_probabilities(file: DicomFile, reading: Reading) -> np.ndarray:
     header = file.header
     numbers = [int(item.SegmentNumber) for item in header.SegmentSequence if int(item.SegmentNumber) > 0]
     rows = {number: row for row, number in enumerate(numbers)}
-    places, n_planes = _places(frames_of(file, reading))
+    grid = _grid(frames_of(file, reading))
+    places, n_planes = grid.planes, grid.n_planes
     shape = (len(numbers), n_planes, int(header.Rows), int(header.Columns))
     _require_room(file, shape, reading, np.dtype(np.float32).itemsize)
     shares = np.zeros(shape, np.float32)
@@ -268,7 +305,7 @@ def _require_room(file: DicomFile, shape: tuple[int, ...], reading: Reading, num
 def describe(file: DicomFile, reading: Reading) -> dict[str, Any]:
     """Return what the header of a segmentation says, ready for JSON."""
     header = file.header
-    n_planes = _places(frames_of(file, reading))[1]
+    n_planes = _grid(frames_of(file, reading)).n_planes
     return {
         "shape": [*([n_planes] if n_planes > 1 else []), int(header.Rows), int(header.Columns)],
         "modality": text_of(header, "Modality") or "SEG",
@@ -297,22 +334,49 @@ def _frames_with_segments(
         yield place, None if labelmap else int(named[0].ReferencedSegmentNumber), frame
 
 
-def _places(frames: Sequence[Frame]) -> tuple[list[int], int]:
-    """Return the plane of each frame, and how many planes there are; empty ones between them may be left out."""
+@dataclass(frozen=True)
+class _Grid:
+    """Planes of frames: that of each frame, how many there are, the sides of a pixel, and the affine of indices."""
+
+    planes: list[int]
+    n_planes: int
+    spacing: tuple[float, ...] | None = None
+    affine: tuple[tuple[float, ...], ...] | None = None
+
+
+def _grid(frames: Sequence[Frame]) -> _Grid:
+    """Return where frames lie; empty planes between them may be left out."""
     first = frames[0]
     if any(frame.position is None for frame in frames) or first.orientation is None:
         keys = [_source_of(frame) for frame in frames]
         ordered = {key: place for place, key in enumerate(sorted(set(keys)))}
-        return [ordered[key] for key in keys], len(ordered)
-    normal = np.cross(first.orientation[:3], first.orientation[3:])
-    heights = np.array([frame.position for frame in frames]) @ normal
-    steps = np.diff(np.unique(heights.round(3)))
-    if not len(steps):
-        return [0] * len(frames), 1
-    places = np.rint((heights - heights.min()) / steps[steps > 0.5 * np.median(steps)].min())
-    if not places.max() < _MOST_PLANES:
+        return _Grid([ordered[key] for key in keys], len(ordered), first.sides)
+    heights = np.array([frame.position for frame in frames]) @ normal_of(first.orientation)
+    step = _step(first, heights)
+    planes = np.rint((heights - heights.min()) / step)
+    if not planes.max() < _MOST_PLANES:
         raise InputError(f"{first.path}: its frames lie {np.ptp(heights):g} mm apart; export it again")
-    return places.astype(int).tolist(), int(places.max()) + 1
+    several = planes.max() > 0
+    spacing = None if first.sides is None else (*([step] if several else []), *first.sides)
+    affine = affine_of(frames[int(heights.argmin())], normal_of(first.orientation) * step)
+    if affine is not None:  # its columns are of (column, row, plane)
+        affine = affine[:, [2, 1, 0, 3] if several else [1, 0, 2, 3]]
+    place = None if affine is None else tuple(tuple(map(float, row)) for row in affine)
+    return _Grid(planes.astype(int).tolist(), int(planes.max()) + 1, spacing, place)
+
+
+def _step(first: Frame, heights: np.ndarray) -> float:
+    """Return the distance of planes, of which all heights are multiples, as far as the file or the heights say it."""
+    steps = np.diff(np.unique(heights.round(3)))
+    said = first.between or 0.0
+    if not len(steps):
+        return said or 1.0
+    least = float(steps[steps > 0.5 * np.median(steps)].min())
+    above = heights - heights.min()
+    for step in (said, *(least / parts for parts in range(1, _MOST_PARTS))):
+        if step > 0 and np.abs(above - step * np.rint(above / step)).max() <= _OFF * step:
+            return step
+    return least
 
 
 def _source_of(frame: Frame) -> tuple[str, int]:

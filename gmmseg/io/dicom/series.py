@@ -17,7 +17,7 @@ from gmmseg.io.dicom.frames import Frame, frames_of, normal_of
 from gmmseg.io.dicom.parsing import one_file, one_series
 from gmmseg.io.request import Reading
 
-__all__ = ["Series", "open_series"]
+__all__ = ["Series", "affine_of", "open_series"]
 
 _SAME_DIRECTION = 1e-3  # of cosines: a twentieth of a degree
 _EVEN = 0.02  # of the step between slices
@@ -146,7 +146,7 @@ def _picture(frame: Frame) -> Series:
                 stacklevel=6,
             )
             step = None
-    return Series((frame,), frame.sides, _affine(frame, step))
+    return Series((frame,), frame.sides, affine_of(frame, step))
 
 
 def _is_upright(orientation: np.ndarray) -> bool:
@@ -154,7 +154,7 @@ def _is_upright(orientation: np.ndarray) -> bool:
     return bool(abs(np.linalg.norm(normal_of(orientation)) - 1) < _SAME_DIRECTION)
 
 
-def _affine(first: Frame, step: np.ndarray | None) -> np.ndarray | None:
+def affine_of(first: Frame, step: np.ndarray | None) -> np.ndarray | None:
     """Return the matrix from (column, row, slice) to RAS+; DICOM counts towards left and back."""
     if first.position is None or first.orientation is None or first.sides is None or step is None:
         return None
@@ -182,7 +182,7 @@ def _stack(path: Path, frames: Sequence[Frame]) -> Series:
     per_slice = (positions[-1] - positions[0]) / (len(ordered) - 1)
     _require_upright(path, ordered, positions, normal)
     spacing = None if sides is None else (step, *sides)
-    return Series(tuple(ordered), spacing, _affine(ordered[0], per_slice))
+    return Series(tuple(ordered), spacing, affine_of(ordered[0], per_slice))
 
 
 def _even_step(path: Path, frames: Sequence[Frame], heights: np.ndarray) -> float:

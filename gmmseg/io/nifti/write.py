@@ -191,6 +191,7 @@ def _located(contents: Contents, spatial: tuple[int, ...], longest: int) -> Any:
         header.set_qform(affine, code="scanner")
         header.set_xyzt_units("mm")
     elif image is not None and image.spacing is not None:
-        header["pixdim"][1 : 1 + image.ndim] = image.spacing
+        millimetres = 1e3 * (place.metres or 1e-3)  # what nobody says is taken for millimetres, as readers do
+        header["pixdim"][1 : 1 + image.ndim] = [side * millimetres for side in image.spacing]
         header.set_xyzt_units("mm")
     return header

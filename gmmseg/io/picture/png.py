@@ -13,6 +13,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from gmmseg.threads import mapped
+
 __all__ = ["write_png"]
 
 # Strips are cut by size, not by the number of threads, so that the bytes are the same everywhere.
@@ -84,13 +86,7 @@ def _write_strips(file: BinaryIO, pixels: np.ndarray, starts: range, height: int
 
 def _in_threads(strip: Callable[[int], tuple[bytes, int, int]], starts: range) -> Iterator[tuple[bytes, int, int]]:
     """Yield every strip in order; a small picture is one strip and needs no thread."""
-    if len(starts) == 1:
-        yield strip(starts[0])
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        yield from pool.map(strip, starts)
+    yield from mapped(strip, starts, min(2, len(starts)))
 
 
 def _chunk(file: BinaryIO, kind: bytes, data: bytes) -> None:

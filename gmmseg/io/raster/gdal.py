@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from gmmseg.io.variables import Variable, variable_of
 
 __all__ = ["dtype_of", "environment", "explained", "library", "open_dataset", "opener", "reason_of", "require_blocks"]
 
-_CACHE_MEGABYTES = 64
+_CACHE_BYTES = 16 << 20
 _OF_NUMBERS = frozenset({".ige", ".rrd", ".clr", ".rep", ".sta", ".stx"})  # of what lies beside a raster, no system
 _COPIES = 3  # of a text: its bytes, its letters, and those without what XML escapes
 _ANY = Reading()
@@ -47,7 +48,6 @@ def environment() -> Iterator[None]:
     Folders are not listed: files beside a raster are tried by their names, the same that `beside.companions` checks.
     """
     options = {
-        "GDAL_CACHEMAX": _CACHE_MEGABYTES,
         "GDAL_NUM_THREADS": "ALL_CPUS",
         "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
         "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
@@ -58,8 +58,40 @@ def environment() -> Iterator[None]:
         "GDAL_VRT_ENABLE_PYTHON": "NO",
         "GDAL_VRT_ENABLE_RAWRASTERBAND": "NO",
     }
-    with library().Env(**options):
+    with library().Env(**options), _CACHE.bounded():
         yield
+
+
+class _Cache:
+    """GDAL's cache of blocks, which a process has once, whoever uses it beside gmmseg.
+
+    Notes
+    -----
+    An environment of rasterio's within another one, or in another thread, does not give back the size that it found.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._users, self._before = Lock(), 0, 0
+
+    @contextmanager
+    def bounded(self) -> Iterator[None]:
+        """Keep the cache small as long as any thread is in here; the last one out gives back its size."""
+        options = library("rasterio.env")
+        with self._lock:
+            if self._users == 0:
+                self._before = options.get_gdal_config("GDAL_CACHEMAX")
+                options.set_gdal_config("GDAL_CACHEMAX", min(self._before, _CACHE_BYTES))
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    options.set_gdal_config("GDAL_CACHEMAX", self._before)
+
+
+_CACHE = _Cache()
 
 
 class _Placeless:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from gmmseg.io.tiff.layout import CHANNEL_AXES, SeriesLayout, layout_of
 from gmmseg.io.tiff.microscopy import Microscopy, describe_series
 from gmmseg.io.tiff.pages import stored_in
 from gmmseg.io.tiff.soundness import name_of, opened_tiff
+from gmmseg.platforms import processors
 
 __all__ = ["describe_tiff", "read_tiff", "read_tiff_labels", "read_tiff_probabilities", "tags_of"]
 
@@ -200,7 +200,7 @@ def _decode(path: Path, series: Any, reading: Reading, layout: SeriesLayout | No
     """Return the stored samples; of a series with a layout, the page that is damaged is named."""
     at_once = n_workers(series.keyframe, reading.budget - series.nbytes)
     try:
-        return np.asarray(series.asarray(maxworkers=None if at_once == os.cpu_count() else at_once))
+        return np.asarray(series.asarray(maxworkers=None if at_once == processors() else at_once))
     except Exception as error:
         unknown = series.keyframe.compression == LERC  # for which tifffile has no words
         if not (unknown or isinstance(error, ImportError) or "imagecodecs" in str(error)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import lzma
 import math
-import os
 import sys
 import zlib
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from gmmseg.io.file_format import has_module
+from gmmseg.platforms import processors, starts_threads
 
 __all__ = ["bound", "n_workers", "segment_bytes", "segment_room"]
 
@@ -72,7 +72,7 @@ def _segment(page: Any) -> tuple[int, int, int, int]:
 
 def n_workers(page: Any, room: int) -> int:
     """Return how many strips or tiles may be decoded at a time within some bytes; at least one."""
-    return max(1, min(os.cpu_count() or 1, room // max(1, segment_room(page))))
+    return max(1, min(processors() if starts_threads() else 1, room // max(1, segment_room(page))))
 
 
 def _zlib(data: bytes, size: int) -> bytes | bytearray:

@@ -6,7 +6,6 @@ import itertools
 import math
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +22,7 @@ from gmmseg.io.meaning import RawSource
 from gmmseg.io.tiff.directories import REMEDY
 from gmmseg.io.tiff.inflating import n_workers
 from gmmseg.io.tiff.layout import SeriesLayout
+from gmmseg.threads import mapped
 
 __all__ = ["PageSource", "stored_in"]
 
@@ -207,11 +207,11 @@ class PageSource(WindowSource):
         except OSError as error:
             raise InputError(f"{self.name} cannot be read: {error.strerror}; check the path") from error
         try:
-            with ThreadPoolExecutor(max(1, min(len(jobs), self.n_workers))) as pool:
-                for place, job in pool.map(lambda job: (self._fill(out, window, job, handles), job), jobs):
-                    if known is not None:
-                        for _, position in job.channels:
-                            known[place][..., position] = True
+            filled = mapped(lambda job: (self._fill(out, window, job, handles), job), jobs, self.n_workers)
+            for place, job in filled:
+                if known is not None:
+                    for _, position in job.channels:
+                        known[place][..., position] = True
         finally:
             for handle in handles.values():
                 os.close(handle)

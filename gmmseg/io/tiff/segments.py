@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+
+from gmmseg.platforms import processors, starts_threads
 
 __all__ = ["encoded", "in_order"]
 
@@ -20,7 +21,10 @@ def encoded(blocks: Iterable[tuple[int, np.ndarray]]) -> Iterator[tuple[int, byt
     import zlib
 
     # Predictors made every kind of result larger: labels and probabilities change at edges only.
-    workers = len(os.sched_getaffinity(0))
+    workers = processors()
+    if workers == 1 or not starts_threads():
+        yield from ((number, zlib.compress(values.data, _LEVEL)) for number, values in blocks)
+        return
     waiting: deque[tuple[int, Any]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for number, values in blocks:

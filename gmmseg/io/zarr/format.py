@@ -20,11 +20,12 @@ from gmmseg.io.file_format import not_probabilities
 from gmmseg.io.meaning import InterpretedSource, Meaning, settle_color
 from gmmseg.io.request import Reading, kept, require_axis, require_bytes
 from gmmseg.io.zarr.metadata import Multiscale, multiscale_of
+from gmmseg.io.zarr.write import write
 
 if TYPE_CHECKING:
     from gmmseg.image.image import ChannelAxis
 
-__all__ = ["describe", "read", "read_labels", "read_probabilities", "suffix_of_labels"]
+__all__ = ["describe", "read", "read_labels", "read_probabilities", "suffix_of_labels", "write"]
 
 # Codecs that turn bytes into numbers and do nothing else; one that unpickles would run what is written in the file.
 _CODECS = frozenset(
@@ -47,23 +48,21 @@ def read(path: Path, reading: Reading) -> Image:
     Returns
     -------
     Image
-        Of OME-Zarr with the axes (z, y, x) that are there, channel names and the sides of a pixel; other arrays by the
-        rules of arrays, see `Image.from_array`.
+        Of OME-Zarr with the axes (z, y, x) that are there, channel names and the sides of a pixel, and of several
+        points in time a time-lapse; other arrays by the rules of arrays, see `Image.from_array`.
 
     Raises
     ------
     InputError
-        It is damaged, holds several images or several points in time, or is encoded in a way that is not read.
+        It is damaged, holds several images, or is encoded in a way that is not read.
     """
     array, found = _array(path, reading)
     sliced = SlicedArray(lambda: _opened(path, array), tuple(array.shape), np.dtype(array.dtype), _chunks(array))
     if found is None:
         return read_array(path, sliced, reading)
-    times = [axis for axis, kind in enumerate(found.kinds) if kind == "time"]
-    longest = max((array.shape[axis] for axis in times), default=1)
-    if longest > 1:
-        raise InputError(f"{path} has {longest} points in time, of which one is read at a time; save one as an image")
-    raw = replace(sliced, channel_axis=found.channel_axis, fixed=tuple((axis, 0) for axis in times))
+    lapse = _is_lapse(array, found)
+    single = () if lapse else tuple((axis, 0) for axis, kind in enumerate(found.kinds) if kind == "time")
+    raw = replace(sliced, channel_axis=found.channel_axis, fixed=single)
     n_channels = raw.shape[-1]
     image = Image(
         InterpretedSource(raw, Meaning()),
@@ -71,10 +70,16 @@ def read(path: Path, reading: Reading) -> Image:
         spacing=found.spacing,
         channel_names=found.channel_names if len(found.channel_names) == n_channels else (),
         place=None if found.spacing is None else Place(unit=found.unit),
+        time=lapse,
     )
     require_axis(image, reading, "OME-Zarr")
     image = settle_color(image)
     return kept(image if reading.channels is None else image.select(reading.channels), reading)
+
+
+def _is_lapse(array: Any, found: Multiscale) -> bool:
+    """Whether there are several points in time; they are the first axis, as the metadata make sure."""
+    return found.kinds[0] == "time" and array.shape[0] > 1
 
 
 def read_labels(path: Path, reading: Reading) -> np.ndarray:
@@ -110,7 +115,11 @@ def describe(path: Path) -> dict[str, Any]:
 def suffix_of_labels(path: Path, channel_axis: ChannelAxis) -> str:
     """Return that of pictures, or of what has room for volumes."""
     array, found = _array(path, Reading())
-    n_axes = array.ndim - (channel_axis is not None) if found is None else found.kinds.count("space")
+    n_axes = (
+        array.ndim - (channel_axis is not None)
+        if found is None
+        else found.kinds.count("space") + _is_lapse(array, found)
+    )
     return ".tif" if n_axes > 2 else ".png"
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from gmmseg.errors import InputError
 from gmmseg.image.place import METRES
 
-__all__ = ["Multiscale", "multiscale_of"]
+__all__ = ["UNITS", "Multiscale", "multiscale_of"]
 
-_UNITS = {
+UNITS = {
     "nanometer": "nm",
     "micrometer": "um",
     "millimeter": "mm",
@@ -95,12 +95,14 @@ def _multiscale(first: Mapping[str, Any], omero: Mapping[str, Any]) -> Multiscal
     kinds = tuple(str(each.get("type", usual.get(str(each["name"]).lower(), "space"))) for each in axes)
     if not set(kinds) <= {"space", "channel", "time"} or kinds.count("channel") > 1 or "space" not in kinds:
         raise ValueError(f"axes {', '.join(kinds)}")
+    if "time" in kinds[1:]:
+        raise ValueError(f"time is axis {kinds.index('time', 1) + 1}, but the first in all that is named so")
     finest = first["datasets"][0]
     scale = [1.0] * len(axes)
     for change in (*finest.get("coordinateTransformations", ()), *first.get("coordinateTransformations", ())):
         if change.get("type") == "scale":
             scale = [a * float(b) for a, b in zip(scale, change["scale"], strict=True)]
-    units = [_UNITS.get(str(each.get("unit"))) for each in axes]
+    units = [UNITS.get(str(each.get("unit"))) for each in axes]
     spatial = [unit for unit, kind in zip(units, kinds, strict=True) if kind == "space"]
     unit = spatial[-1] if None not in spatial else None
     if unit is not None:  # that of the last axis, to which others are converted

@@ -77,6 +77,20 @@ struct TextureJob {
     void* (*reserve)(std::ptrdiff_t bytes);  // memory for the time of one call
 };
 
+// Samples each of which lacks features of its own, under Gaussian components.
+struct GapsJob {
+    const double* samples;  // (n_features, n_samples); NaN is missing
+    std::ptrdiff_t n_samples, n_features, n_components;
+    const double* means;       // (n_components, n_features)
+    const double* factors;     // (n_components, n_features, n_features) lower: of the precisions
+    const double* precisions;  // (n_components, n_features + 1, n_features + 1): a row and a column of zeros at the end
+    double* distances;         // (n_components, n_samples), or null
+    double* log_roots;         // as these
+    const double* shares;      // (n_components, n_samples): weights of the moments, or null
+    const double* mass;        // as these: weights of the covariance left to missing features; null without sums
+    double* expected;          // (n_features, n_samples), or null: the samples as they are expected, weighted by shares
+};
+
 struct Kernels {
     const char* instruction_set;
     // Adds sums (K x (1 + d + second moments)) about the means, and the log-likelihood in nats. Moments of a Student-t
@@ -100,6 +114,8 @@ struct Kernels {
 using Smooth = void (*)(const SmoothJob&);
 using Lab = void (*)(const LabJob&);
 using TextureKernel = void (*)(const TextureJob&);
+// Writes distances, and adds sums about the means (n_components, 1 + n_features + second moments), of begin..end.
+using Gaps = void (*)(const GapsJob&, std::ptrdiff_t begin, std::ptrdiff_t end, double* sums);
 
 #define GMMSEG_DECLARE(isa)                     \
     namespace isa {                             \
@@ -107,6 +123,7 @@ using TextureKernel = void (*)(const TextureJob&);
     extern const Smooth smooth_kernel;          \
     extern const Lab lab_kernel;                \
     extern const TextureKernel texture_kernel;  \
+    extern const Gaps gaps_kernel;              \
     }
 #if defined(__x86_64__)
 GMMSEG_DECLARE(v4)

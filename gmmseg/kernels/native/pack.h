@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -12,6 +13,8 @@
 #define GMMSEG_LAMBDA __attribute__((always_inline))
 
 namespace {
+
+constexpr std::align_val_t kAligned{64};  // a line of the cache, and the widest register
 
 #if defined(__AVX512F__)
 constexpr int kRegisterBytes = 64;
@@ -115,6 +118,23 @@ GMMSEG_INLINE Pack<float> rounded(Pack<float> v) {
     return v;
 }
 
+// A loop whose index is a constant, so that arrays indexed by it live in registers.
+template <int I>
+struct Index {
+    static constexpr int value = I;
+};
+template <int I, int N, class Body>
+GMMSEG_INLINE void unrolled_from(const Body& body) {
+    if constexpr (I < N) {
+        body(Index<I>{});
+        unrolled_from<I + 1, N>(body);
+    }
+}
+template <int N, class Body>
+GMMSEG_INLINE void unrolled(const Body& body) {
+    unrolled_from<0, N>(body);
+}
+
 template <int... I>
 struct Sequence {};
 template <int N, int... I>
@@ -134,6 +154,37 @@ template <class T, int Half = kLanes<T> / 2>
 GMMSEG_INLINE double total(Pack<T> v) {
     if constexpr (Half == 0) return double(v[0]);
     else return total<T, Half / 2>(v + rotate<Half>(v, typename Count<kLanes<T>>::type{}));
+}
+
+// In parts of S lanes, one half of each from a and the other from b: where they are, or swapped.
+template <int S, bool Swapped, class V, int... I>
+GMMSEG_INLINE V halves(V a, V b, Sequence<I...>) {
+    constexpr int lanes = int(sizeof...(I)), h = S / 2;
+    return __builtin_shufflevector(a, b, ((I % S < h ? 0 : lanes) + (Swapped ? I ^ h : I))...);
+}
+
+// Where the sum of the i-th register's lanes comes to lie by `totals`: the bits of its lane are reversed.
+template <class T>
+constexpr int place_of_total(int i) {
+    int lane = 0;
+    for (int bit = 1, other = kLanes<T> / 2; bit < kLanes<T>; bit *= 2, other /= 2) lane += i & bit ? other : 0;
+    return i / kLanes<T> * kLanes<T> + lane;
+}
+
+// Sums of the lanes of N registers, added up by halves as by `total`, but two registers become one at each step.
+template <class T, int N, int S = kLanes<T>>
+GMMSEG_INLINE void totals(const Pack<T>* sums, T* to) {
+    if constexpr (S == 1) {
+        unrolled<N>([&](auto i) GMMSEG_LAMBDA { store(to + i.value * kLanes<T>, sums[i.value]); });
+    } else {
+        using All = typename Count<kLanes<T>>::type;
+        Pack<T> joined[N / 2];
+        unrolled<N / 2>([&](auto i) GMMSEG_LAMBDA {
+            const Pack<T> a = sums[2 * i.value], b = sums[2 * i.value + 1];
+            joined[i.value] = halves<S, false>(a, b, All{}) + halves<S, true>(a, b, All{});
+        });
+        totals<T, N / 2, S / 2>(joined, to);
+    }
 }
 
 // Whether a comparison holds in any lane.
@@ -215,23 +266,6 @@ GMMSEG_INLINE Pack<double> log2_positive(Pack<double> x) {
     p = p * z + 1.0;
     constexpr double scale = 2.885390081777926814719849362004;  // 2 / ln 2
     return __builtin_convertvector(e, Pack<double>) + scale * s * p;
-}
-
-// A loop whose index is a constant, so that arrays indexed by it live in registers.
-template <int I>
-struct Index {
-    static constexpr int value = I;
-};
-template <int I, int N, class Body>
-GMMSEG_INLINE void unrolled_from(const Body& body) {
-    if constexpr (I < N) {
-        body(Index<I>{});
-        unrolled_from<I + 1, N>(body);
-    }
-}
-template <int N, class Body>
-GMMSEG_INLINE void unrolled(const Body& body) {
-    unrolled_from<0, N>(body);
 }
 
 }  // namespace

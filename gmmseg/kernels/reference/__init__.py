@@ -1,8 +1,19 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
 from gmmseg.kernels.reference.color import lab
+from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
 from gmmseg.kernels.reference.spatial import smooth
 from gmmseg.kernels.reference.texture import texture
 
-__all__ = ["classify", "lab", "posterior", "smooth", "statistics", "texture"]
+__all__ = [
+    "classify",
+    "conditional_sums",
+    "expected",
+    "known_distances",
+    "lab",
+    "posterior",
+    "smooth",
+    "statistics",
+    "texture",
+]

@@ -131,3 +131,79 @@ def test_overlapping_segments_are_no_labels(series, labels, tmp_path):
     made.save_as(tmp_path / "o.dcm")
     with pytest.raises(InputError, match="segments overlap"):
         read_labels(tmp_path / "o.dcm")
+
+
+def written_by_others(folder, name, segments, **options):
+    """Write segments (frames, rows, columns, n) of a series as highdicom does unless told otherwise."""
+    from pydicom.sr.codedict import codes
+
+    algorithm = highdicom.AlgorithmIdentificationSequence("by hand", codes.cid7162.ClusterAnalysis, "1")
+    described = [
+        highdicom.seg.SegmentDescription(
+            number, f"part {number}", codes.SCT.Tissue, codes.SCT.Tissue, "AUTOMATIC", algorithm
+        )
+        for number in range(1, segments.shape[-1] + 1)
+    ]
+    sources = [pydicom.dcmread(path) for path in sorted(folder.iterdir())]
+    for made in sources:
+        for missing in ("PatientBirthDate", "PatientSex", "AccessionNumber", "ReferringPhysicianName", "StudyID"):
+            setattr(made, missing, "")
+    order = np.argsort([made.InstanceNumber for made in sources])
+    highdicom.seg.Segmentation(
+        [sources[i] for i in order],
+        segments,
+        "BINARY",
+        described,
+        highdicom.UID(),
+        1,
+        highdicom.UID(),
+        1,
+        "hand",
+        "hand",
+        "1",
+        "1",
+        **options,
+    ).save_as(name)
+    return name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("there", [(1, 2, 4), (3,), (0, 3), (0, 2, 5)])
+def test_segments_lie_where_their_frames_are_over_the_image(series, tmp_path, there):
+    folder = series(orientation=OBLIQUE)
+    segments = np.zeros((N_SLICES, ROWS, COLUMNS, 2), np.uint8)
+    for z in there:
+        segments[z, 3:9, 4 + z : 8 + z, 0] = 1
+        segments[z, 6:12, 6 + z : 10 + z, 1] = 1  # over the other
+    path = written_by_others(folder, tmp_path / "s.dcm", segments)
+    assert pydicom.dcmread(path).NumberOfFrames == 2 * len(there)
+    np.testing.assert_array_equal(read(folder, mask=path).valid, segments.any(axis=-1))
+    with pytest.raises(InputError, match="segments overlap"):
+        read_labels(path)
+
+
+@pytest.mark.slow
+def test_segments_of_another_head_are_refused(series, tmp_path):
+    here = series(orientation=OBLIQUE)
+    there = series("far", orientation=OBLIQUE, change=lambda made: moved(made, 30.0))
+    path = written_by_others(there, tmp_path / "s.dcm", np.ones((N_SLICES, ROWS, COLUMNS, 1), np.uint8))
+    with pytest.raises(InputError, match=r"s\.dcm (is of another grid|lies elsewhere) than .*ct"):
+        read(here, mask=path)
+
+
+def moved(made, by):
+    made.ImagePositionPatient = [float(each) + by for each in made.ImagePositionPatient]
+    return made
+
+
+@pytest.mark.parametrize("orientation", [OBLIQUE, (1, 0, 0, 0, 1, 0)])
+def test_a_nifti_mask_lies_over_a_series_by_its_place(series, labels, tmp_path, orientation):
+    folder = series(orientation=orientation)
+    image = read(folder)
+    affine = np.array(image.place.affine3d)
+    turned = labels.transpose(2, 1, 0)[::-1]  # (columns from the other end, rows, slices)
+    columns = affine[:, [2, 1, 0, 3]]
+    columns[:, 3] += columns[:, 0] * (COLUMNS - 1)
+    columns[:, 0] *= -1
+    nibabel.Nifti1Image(turned, columns).to_filename(tmp_path / "mask.nii.gz")
+    np.testing.assert_array_equal(read(folder, mask=tmp_path / "mask.nii.gz").valid, labels > 0)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from gmmseg.image import Image
+from gmmseg.image.place import Place
 from gmmseg.image.windows import tiles
 from gmmseg.io import read, read_labels, read_probabilities, write_labels, write_map, write_probabilities
 from gmmseg.io.contents import Contents
@@ -109,6 +110,15 @@ def test_images_without_a_place(tmp_path, rng):
     assert nibabel.load(tmp_path / "b.nii").header.get_zooms() == (3.0, 0.5, 0.25)
     np.testing.assert_array_equal(np.asarray(nibabel.load(tmp_path / "b.nii").dataobj), labels)
     np.testing.assert_array_equal(read_labels(tmp_path / "c.nii.gz"), labels[0])
+
+
+def test_lengths_are_in_millimetres_whatever_unit_the_image_has(tmp_path):
+    labels = np.ones((4, 3, 2), np.uint8)
+    image = Image(labels[..., None], spacing=(2.0, 0.5, 0.25), place=Place(unit="um"))
+    write_labels(tmp_path / "a.nii", labels, image=image)
+    header = nibabel.load(tmp_path / "a.nii").header
+    assert header.get_xyzt_units()[0] == "mm"
+    np.testing.assert_allclose(header.get_zooms(), (2e-3, 5e-4, 2.5e-4))
 
 
 def test_long_axes_need_the_second_version(tmp_path):

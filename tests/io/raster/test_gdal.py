@@ -3,6 +3,8 @@
 import os
 import shutil
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import pytest
@@ -195,3 +197,53 @@ def test_a_name_that_is_not_utf_8(tmp_path, write_raster):
     except (OSError, UnicodeError):
         pytest.skip("no file can have such a name here")
     refusal(path, r"\.asc has a name, or is in a folder of one, that is not UTF-8; rename it")
+
+
+def cache_size():
+    return rasterio.env.get_gdal_config("GDAL_CACHEMAX")
+
+
+def test_the_cache_is_bounded_in_bytes_and_given_back(tmp_path):
+    before = cache_size()
+    with environment():
+        assert 1 << 20 <= cache_size() <= 64 << 20
+    assert cache_size() == before
+    with rasterio.Env():  # of whoever calls
+        with environment():
+            assert cache_size() < before
+        assert cache_size() == before
+
+
+def test_threads_give_the_cache_back_when_the_last_has_left():
+    before, entered, left = cache_size(), Event(), Event()
+
+    def stay():
+        with environment():
+            entered.set()
+            assert left.wait(10)
+
+    with ThreadPoolExecutor(1) as pool:
+        with environment():
+            staying = pool.submit(stay)
+            assert entered.wait(10)
+        assert cache_size() < before
+        left.set()
+        staying.result()
+    assert cache_size() == before
+
+
+def test_a_raster_that_is_written_twice_afterwards_is_whole(tmp_path):
+    profile = {"driver": "GTiff", "width": 8, "height": 6, "count": 2, "dtype": "float32", "nodata": -1}
+    place = {"crs": "EPSG:32625", "transform": rasterio.transform.from_origin(500000, 9000000, 30, 20)}
+    with rasterio.open(tmp_path / "a.tif", "w", **profile, **place) as raster:
+        raster.write(np.zeros((2, 6, 8), "float32"))
+    with rasterio.open(tmp_path / "a.tif") as opened, environment():
+        opened.read()
+    with rasterio.open(tmp_path / "r.tif", "w", **profile, **place) as raster:
+        raster.write(np.full((2, 6, 8), -1, "float32"))
+        for band in (1, 2):
+            raster.write(np.ones((5, 8), "float32"), band, window=((0, 5), (0, 8)))
+    with rasterio.open(tmp_path / "r.tif") as raster:
+        stored = raster.read()
+    assert (stored[:, :5] == 1).all()
+    assert (stored[:, 5] == -1).all()

@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 import zarr
 
+import gmmseg
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.io import read, read_info, read_labels, read_probabilities
 from gmmseg.io.formats import identify
@@ -57,8 +59,29 @@ def test_one_point_in_time_and_none_of_the_channels_named(make):
     image = read(make(VALUES[None], axes, (1, 1, 2, 1, 1), ()))
     np.testing.assert_array_equal(image.array, np.moveaxis(VALUES, 0, -1))
     assert image.channel_names == ()
-    with pytest.raises(InputError, match="has 2 points in time, of which one is read at a time; save one"):
-        read(make(np.stack([VALUES, VALUES]), axes, (1, 1, 2, 1, 1), ()))
+
+
+@pytest.mark.parametrize("memory", [None, 0])
+def test_several_points_in_time_are_a_time_lapse(make, tmp_path, memory):
+    axes = [{"name": "t", "type": "time", "unit": "second"}, *AXES]
+    movie = np.stack([VALUES, VALUES[..., ::-1]])
+    path = make(movie, axes, (5, 1, 2, 0.5, 0.25))
+    image = read(path, memory=memory)
+    assert (image.time, image.shape, image.in_memory) == (True, (2, 3, 20, 30), memory is None)
+    assert (image.spacing, image.channel_names) == ((2.0, 0.5, 0.25), ("DAPI", "GFP"))
+    np.testing.assert_array_equal(image.frames[1].array, np.moveaxis(VALUES[..., ::-1], 0, -1))
+    assert identify(path).suffix_of_labels(path, "auto") == ".tif"
+    found = gmmseg.segment(path, 2, smooth=False)
+    assert found.labels.shape == (2, 3, 20, 30)
+    found.save(tmp_path / "labels.ome.tif")
+    with tifffile.TiffFile(tmp_path / "labels.ome.tif") as file:
+        assert file.series[0].axes == "TZYX"
+
+
+def test_time_is_the_first_axis(make):
+    axes = [AXES[0], {"name": "t", "type": "time"}, *AXES[1:]]
+    with pytest.raises(InputError, match="time is axis 2, but the first in all that is named so"):
+        read(make(VALUES[:, None], axes, (1, 1, 2, 1, 1)))
 
 
 def test_a_picture_and_units_that_differ_or_are_not_known(make):

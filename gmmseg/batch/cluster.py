@@ -1,0 +1,248 @@
+"""Workers of Dask, on this machine or others: they compute the chunks of an image, and one driver writes them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmmseg.batch.kept_chunks import Parts, fingerprint, parts_of_target
+from gmmseg.errors import GmmsegError, InputError, UnfinishedError, described, one_line
+from gmmseg.extras import require
+from gmmseg.image import Image
+from gmmseg.image.sources import Source, WindowSource
+from gmmseg.image.windows import Window, holding, windows_across
+from gmmseg.labelling.chunks import Chunk, ChunkWork, Returned, chunk_sides, chunks_of, compute_chunk
+from gmmseg.labelling.graph import work_on
+from gmmseg.labelling.layers import Layer
+from gmmseg.labelling.result import Segmentation
+
+__all__ = ["Cluster", "connected"]
+
+_WAITING = 3  # chunks that each thread of a worker has before it: enough never to wait for the driver
+_SECONDS = 30.0  # that a scheduler may take to answer
+
+
+@dataclass
+class Cluster:
+    """Workers that compute the chunks of images.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    side : int, optional
+        Of the chunks, in pixels; by default 4096.
+    progress : callable, optional
+        Called with the number of chunks done and of all chunks of a layer.
+    """
+
+    client: Any
+    side: int | None = None
+    progress: Callable[[int, int], None] | None = None
+    _open: ExitStack = field(default_factory=ExitStack)
+    _parts: list[Parts] = field(default_factory=list)
+
+    def spread(self, image: Image) -> Image:
+        """Return an image of whose file single pixels are taken by the workers, a task a chunk."""
+        return image if image.in_memory else replace(image, pixels=_Spread(image.pixels, self))
+
+    def computing(self, found: Segmentation) -> Segmentation:
+        """Return a segmentation of which the workers compute what is saved."""
+        return found if found.image.in_memory else replace(found, elsewhere=self.computed)
+
+    def computed(self, found: Segmentation, layer: Layer, target: Path) -> Iterator[Returned]:
+        """Compute a layer chunk by chunk, in their order; what is done is kept beside the target until `finish`.
+
+        Raises
+        ------
+        UnfinishedError
+            Chunks cannot be read or computed; all others are done by then.
+        OutputError
+            Another run writes this target, or the disk is full.
+        GmmsegError
+            The scheduler went away.
+        """
+        work = work_on(found, layer)
+        sides = chunk_sides(work.image, self.side)
+        chunks = [chunk for chunk, _ in chunks_of(work, sides)]
+        parts = self._open.enter_context(parts_of_target(target, fingerprint(work, sides)))
+        self._parts.append(parts)
+        missing = [chunk for chunk in chunks if not parts.has(chunk.number)]
+        done, failed = len(chunks) - len(missing), list[tuple[Chunk, BaseException]]()
+        waiting = iter(chunks)
+        following: Chunk | None = next(waiting)
+        for chunk, result in self._results(_packed, [(work, chunk) for chunk in missing], missing):
+            if isinstance(result, BaseException):
+                failed.append((chunk, result))
+                continue
+            parts.store(chunk.number, result)
+            done += 1
+            if self.progress is not None:
+                self.progress(done, len(chunks))
+            while following is not None and not failed and parts.has(following.number):
+                yield _unpacked(following, parts.load(following.number))
+                following = next(waiting, None)
+        if failed:
+            chunk, reason = min(failed, key=lambda each: each[0].number)
+            place = ", ".join(f"{s.start} to {s.stop - 1}" for s in chunk.tile.inner)
+            raise UnfinishedError(
+                f"{work.image.name}: {len(failed)} of {len(chunks)} chunks could not be computed, first that of pixels "
+                f"{place} ({_reason(reason)}); the others are kept, run it again when this is put right"
+            )
+        while following is not None:
+            yield _unpacked(following, parts.load(following.number))
+            following = next(waiting, None)
+
+    def pick(self, source: Source, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Take single pixels of a file: one task for each chunk that holds some of them."""
+        shape = tuple(source.shape[:-1])
+        index = np.stack(np.unravel_index(flat, shape))
+        sides = chunk_sides(Image(source), self.side)
+        values, valid = np.empty((len(flat), source.shape[-1]), source.dtype), np.ones(len(flat), bool)
+        jobs, places = [], []
+        for window, here in holding(windows_across(sides), index):
+            jobs.append((source, window, index[:, here] - [[s.start] for s in window]))
+            places.append(here)
+        for here, result in self._results(_picked, jobs, places):
+            if isinstance(result, BaseException):
+                raise result if isinstance(result, GmmsegError) else InputError(f"pixels cannot be read ({result})")
+            values[here], usable = result
+            valid[here] = True if usable is None else usable
+        return values, None if valid.all() else valid
+
+    def _results(self, function: Any, jobs: list[Any], names: list[Any]) -> Iterator[tuple[Any, Any]]:
+        """Run jobs, a few waiting on each worker, and yield what comes of them as it comes: results or exceptions."""
+        distributed = require("distributed", "dask", "workers need")
+        try:
+            ahead = max(2, _WAITING * sum(self.client.nthreads().values()))
+            running, todo = {}, iter(zip(jobs, names, strict=True))
+            queue = distributed.as_completed()
+            for job, name in (each for _, each in zip(range(ahead), todo, strict=False)):
+                running[future := self.client.submit(function, *job, pure=False)] = name
+                queue.add(future)
+            for future in queue:
+                name = running.pop(future)
+                error = future.exception() if future.status != "finished" else None
+                if future.status in ("cancelled", "lost"):
+                    raise ConnectionError(f"a task was {future.status}")
+                yield name, future.result() if error is None else error
+                future.release()
+                if (more := next(todo, None)) is not None:
+                    running[fresh := self.client.submit(function, *more[0], pure=False)] = more[1]
+                    queue.add(fresh)
+        # What a client raises whose scheduler is gone differs from version to version.
+        except Exception as error:
+            lost = isinstance(error, OSError | TimeoutError | distributed.CancelledError)
+            if isinstance(error, GmmsegError) or not (lost or self.client.status != "running"):
+                raise
+            raise GmmsegError(
+                f"the scheduler went away ({one_line(error)}); what is done is kept, run it again when it is back"
+            ) from error
+
+    def finish(self) -> None:
+        """Throw away the parts of results that are written."""
+        for each in self._parts:
+            each.remove()
+        self.close()
+
+    def close(self) -> None:
+        """Let others write the results that are not finished."""
+        self._parts.clear()
+        self._open.close()
+
+
+@contextmanager
+def connected(scheduler: str | None = None, workers: int | None = None, side: int | None = None) -> Iterator[Cluster]:
+    """Have a cluster: that of a scheduler somewhere, or processes of this machine.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        Such as "tcp://host:8786".
+    workers : int, optional
+        Processes of this machine, where there is no scheduler.
+    side : int, optional
+        Of the chunks, in pixels.
+
+    Raises
+    ------
+    GmmsegError
+        Dask is not installed, or the scheduler does not answer.
+    """
+    distributed = require("distributed", "dask", "workers need")
+    with ExitStack() as stack:
+        if scheduler is None:
+            local = distributed.LocalCluster(
+                n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs="ERROR"
+            )
+            where = stack.enter_context(local)
+        else:
+            where = scheduler
+        try:
+            client = stack.enter_context(distributed.Client(where, timeout=_SECONDS))
+        except (OSError, TimeoutError, ValueError) as error:
+            raise GmmsegError(
+                f"scheduler {scheduler} does not answer ({one_line(error)}); start it with `dask scheduler`, or use "
+                "--workers"
+            ) from None
+        found = Cluster(client, side)
+        stack.callback(found.close)
+        yield found
+
+
+class _Spread(WindowSource):
+    """A file of which workers take single pixels; with a worker it is the file itself."""
+
+    def __init__(self, whole: Source, cluster: Cluster) -> None:
+        self.whole, self.cluster = whole, cluster
+        self.shape, self.dtype = tuple(whole.shape), whole.dtype
+        self.blocks, self.sweep = tuple(whole.blocks), whole.sweep
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _itself, (self.whole,)
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Read a window here."""
+        return self.whole.read(window)
+
+    def take(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Let workers take single pixels."""
+        return self.cluster.pick(self.whole, flat)
+
+    def select(self, channels: tuple[int, ...]) -> _Spread:
+        """Return some channels."""
+        return _Spread(self.whole.select(channels), self.cluster)
+
+
+def _itself(source: Source) -> Source:
+    return source
+
+
+def _picked(source: Source, window: Window, local: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Take the pixels of one chunk; in a worker."""
+    values, valid = source.read(window)
+    place = tuple(local)
+    return values[place].copy(), None if valid is None else valid[place]
+
+
+def _packed(work: ChunkWork, chunk: Chunk) -> bytes:
+    """Compute a chunk and pack it for the way and the disk; in a worker."""
+    found = compute_chunk(work, chunk)
+    buffer, none = io.BytesIO(), np.zeros((0, 0), np.uint8)
+    np.savez_compressed(buffer, values=found.values, sampled=none if found.sampled is None else found.sampled)
+    return buffer.getvalue()
+
+
+def _unpacked(chunk: Chunk, content: bytes) -> Returned:
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        sampled = arrays["sampled"]
+        return Returned(chunk.inner, arrays["values"], sampled if sampled.shape[1] else None)
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) if isinstance(error, GmmsegError) else described(error, "")

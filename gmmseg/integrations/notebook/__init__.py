@@ -1,0 +1,1 @@
+"""gmmseg in notebooks: what results show of themselves."""

@@ -1,0 +1,116 @@
+"""Whether two images lie at the same place, and how values that come with an image lie over it."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmmseg.errors import GmmsegError, InputError
+from gmmseg.image import Image
+from gmmseg.image.turning import Turn, place_over, turn_onto
+from gmmseg.io.formats import has_rasterio, identify
+from gmmseg.io.request import Reading
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["header_in", "require_same_place", "turn_of"]
+
+_TOLERANCE = 0.1  # pixels by which corners of files of one grid may lie apart: headers are rounded to float32
+
+
+def header_in(path: Path) -> Image | None:
+    """Return a file of labels, a mask or probabilities as an image, for what it says beside its numbers.
+
+    None of formats that say nothing, and of files that are no images.
+    """
+    if identify(path).planar:
+        return None
+    with suppress(GmmsegError):  # it may well be read as what it is, and otherwise that is refused
+        return identify(path).read(path, Reading(memory=0, indices=True))
+    return None
+
+
+def turn_of(image: Image, other: Image | None, *, tolerance: float = _TOLERANCE) -> Turn | None:
+    """Return how values of another file lie over an image; None where not both say where they lie.
+
+    Parameters
+    ----------
+    image : Image
+    other : Image or None
+        As of `header_in`.
+    tolerance : float
+        Pixels by which corners may lie apart.
+
+    Raises
+    ------
+    InputError
+        They are of another grid: no order of axes, and no end to count them from, brings pixels to pixels.
+    """
+    turn = None if other is None else turn_onto(image, other)
+    if turn is None or other is None:
+        return None
+    if not turn.fits:
+        size, whole = (" x ".join(map(str, each)) for each in (turn.turned, turn.whole))
+        raise InputError(
+            f"{other.name} is of another grid than {image.name}: {size} pixels along its axes, not {whole}; "
+            "resample it to that grid"
+        )
+    there = Image(image.pixels, name=other.name, place=place_over(turn, other))
+    require_same_place(image, there, tolerance=tolerance)
+    return turn
+
+
+def require_same_place(first: Image, other: Image, *, tolerance: float = _TOLERANCE) -> bool:
+    """Refuse images of one shape whose corners lie apart by more than so many pixels, or in other systems.
+
+    Returns
+    -------
+    bool
+        False where one of them does not say where it lies.
+    """
+    _require_same_crs(first, other)
+    here, there = (None if image.place is None else image.place.matrix(image.ndim) for image in (first, other))
+    if here is None or there is None or here.shape != there.shape:
+        return False
+    import numpy as np
+
+    corners = np.array(list(itertools.product(*((0, n - 1) for n in first.shape))))
+    with np.errstate(all="ignore"):  # of places that no number can hold nothing is known
+        a, b = ((matrix[:, :-1] @ corners.T).T + matrix[:, -1] for matrix in (here, there))
+        apart = np.nan_to_num(np.linalg.norm(a - b, axis=1))
+        pixel_size = np.linalg.norm(here[:, :-1], axis=0).min()
+    worst = int(apart.argmax())
+    if apart[worst] > tolerance * pixel_size:
+        pixel = tuple(map(int, corners[worst]))
+        raise InputError(
+            f"{other.name} lies elsewhere than {first.name}: pixel {pixel} is at {_point(b[worst])}, "
+            f"not at {_point(a[worst])}; resample it to that grid"
+        )
+    return True
+
+
+def _point(values: np.ndarray) -> str:
+    return f"({', '.join(f'{value:.10g}' for value in values)})"
+
+
+def _require_same_crs(first: Image, other: Image) -> None:
+    here, there = (None if image.place is None else image.place.crs for image in (first, other))
+    if here and there and here != there and not _equivalent(here, there):
+        names = " and ".join(" ".join(str(crs).split())[:60] for crs in (there, here))
+        raise InputError(
+            f"{other.name} has another coordinate system than {first.name} ({names}); reproject it to that grid"
+        )
+
+
+def _equivalent(here: Any, there: Any) -> bool:
+    """Whether two descriptions are of one coordinate system; not where one is none that GDAL knows."""
+    if not has_rasterio():
+        return False
+    read = import_module("rasterio.crs").CRS.from_user_input
+    with import_module("rasterio").Env(), suppress(ValueError):  # in it GDAL does not print what it raises
+        return bool(read(here) == read(there))
+    return False

@@ -1,0 +1,107 @@
+// What the Python sides of the kernels share: the best instruction set, threads, and complaints.
+#pragma once
+#include <nanobind/nanobind.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <initializer_list>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+#include "kernels.h"
+
+namespace nb = nanobind;
+using std::ptrdiff_t;
+using namespace gmmseg;
+
+// In gaps_module.cpp: the functions of samples each of which lacks features of its own.
+void bind_gaps(nb::module_& m);
+
+struct Chosen {
+    const Kernels& mixture;
+    Smooth smooth;
+    Lab lab;
+    TextureKernel texture;
+    Gaps gaps;
+};
+
+#if defined(__x86_64__)
+// Instruction sets of this processor that the system saves the registers of. Asked for here and not by
+// __builtin_cpu_supports, whose tables the linker of Windows does not find.
+struct Processor {
+    bool v3 = false, v4 = false;
+
+    Processor() {
+        unsigned a, b, c, d, first, low, high;
+        if (!__get_cpuid(1, &a, &b, &first, &d) || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return;
+        const auto all = [](unsigned word, std::initializer_list<int> bits) {
+            return std::all_of(bits.begin(), bits.end(), [&](int bit) { return word >> bit & 1; });
+        };
+        if (!all(first, {12, 27, 28})) return;  // FMA, XGETBV, AVX
+        __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+        v3 = all(low, {1, 2}) && all(b, {5, 8});                         // AVX2, BMI2
+        v4 = v3 && all(low, {5, 6, 7}) && all(b, {16, 17, 28, 30, 31});  // AVX-512 F, DQ, CD, BW, VL
+    }
+};
+#endif
+
+inline Chosen choose() {
+#if defined(__x86_64__)
+    // GMMSEG_INSTRUCTIONS lets a test or a bug report ask for less than the machine has.
+    const char* most = std::getenv("GMMSEG_INSTRUCTIONS");
+    const auto allowed = [&](const char* name) { return !most || std::strcmp(most, name) >= 0; };
+    const Processor has;
+    if (has.v4 && allowed("x86-64-v4"))
+        return {v4::mixture_kernels, v4::smooth_kernel, v4::lab_kernel, v4::texture_kernel, v4::gaps_kernel};
+    if (has.v3 && allowed("x86-64-v3"))
+        return {v3::mixture_kernels, v3::smooth_kernel, v3::lab_kernel, v3::texture_kernel, v3::gaps_kernel};
+#endif
+    return {baseline::mixture_kernels, baseline::smooth_kernel, baseline::lab_kernel, baseline::texture_kernel,
+            baseline::gaps_kernel};
+}
+
+inline const Chosen& kernels() {
+    static const Chosen chosen = choose();
+    return chosen;
+}
+
+// Calls work(i) for i in 0..count on up to `threads` threads, this one among them. Threads live for one call: starting
+// them costs some 20 microseconds, and nothing is left behind that a fork could break.
+template <class Work>
+void parallel(ptrdiff_t count, int threads, const Work& work) {
+    std::atomic<ptrdiff_t> next{0};
+    std::exception_ptr failure;
+    std::mutex failing;
+    const auto loop = [&] {
+        try {
+            for (ptrdiff_t i; (i = next++) < count;) work(i);
+        } catch (...) {
+            next = count;
+            const std::lock_guard<std::mutex> lock(failing);
+            failure = std::current_exception();
+        }
+    };
+    std::vector<std::thread> helpers;
+    helpers.reserve(size_t(std::max<ptrdiff_t>(0, std::min<ptrdiff_t>(threads, count))));
+    try {
+        for (ptrdiff_t t = 1; t < std::min<ptrdiff_t>(threads, count); ++t) helpers.emplace_back(loop);
+    } catch (const std::system_error&) {
+        // The system has no more threads to give: those that started, and this one, do the work.
+    }
+    loop();
+    for (std::thread& helper : helpers) helper.join();
+    if (failure) std::rethrow_exception(failure);
+}
+
+inline void require(bool holds, const char* what) {
+    if (!holds) throw nb::value_error(what);
+}

@@ -1,0 +1,65 @@
+"""Samples each of which lacks features of its own, pattern by pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.kernels.blas import one_blas_thread
+
+__all__ = ["conditional_sums", "expected", "known_distances"]
+
+Array = NDArray[Any]
+
+
+def _filled_in(planes: Array, means: Array, precisions: Array) -> Iterator[tuple[Array, Array, Array, Array]]:
+    """Yield the samples of each pattern: index, offsets (K, d, m) from the means, filled in; the missing; their roots.
+
+    The roots (K, o, o) are of the missing features' part of the precisions.
+    """
+    lacks, pattern = np.unique(np.isnan(planes), axis=1, return_inverse=True)
+    for row, missing in enumerate(lacks.T):
+        index = np.flatnonzero(pattern == row)
+        offsets = np.where(missing[:, None], 0, planes[:, index] - means[:, :, None])
+        part = precisions[:, missing][:, :, missing]
+        roots = np.linalg.cholesky(part)
+        offsets[:, missing] = -np.linalg.solve(part, precisions[:, missing] @ offsets)
+        yield index, offsets, missing, roots
+
+
+def known_distances(
+    planes: Array, means: Array, factors: Array, precisions: Array, distances: Array, log_roots: Array, threads: int
+) -> None:
+    """See gmmseg.kernels.known_distances."""
+    with one_blas_thread(len(planes)):
+        for index, offsets, _, roots in _filled_in(planes, means, precisions):
+            distances[:, index] = ((factors @ offsets) ** 2).sum(axis=1)
+            log_roots[:, index] = np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)[:, None]
+
+
+def conditional_sums(
+    planes: Array, means: Array, factors: Array, precisions: Array, shares: Array, mass: Array, threads: int
+) -> Array:
+    """See gmmseg.kernels.conditional_sums."""
+    k, d = means.shape
+    first, second = np.zeros((k, d)), np.zeros((k, d, d))
+    with one_blas_thread(d):
+        for index, offsets, missing, _ in _filled_in(planes, means, precisions):
+            weighted = offsets * shares[:, None, index]
+            first += weighted.sum(axis=2)
+            second += weighted @ np.swapaxes(offsets, 1, 2)
+            left = np.linalg.inv(precisions[:, missing][:, :, missing])
+            second[:, np.flatnonzero(missing)[:, None], missing] += mass[:, index].sum(axis=1)[:, None, None] * left
+    return np.concatenate([shares.sum(axis=1)[:, None], first, second[:, *np.tril_indices(d)]], axis=1)
+
+
+def expected(
+    planes: Array, means: Array, factors: Array, precisions: Array, shares: Array, out: Array, threads: int
+) -> None:
+    """See gmmseg.kernels.expected."""
+    with one_blas_thread(len(planes)):
+        for index, offsets, _, _ in _filled_in(planes, means, precisions):
+            out[:, index] = (shares[:, None, index] * (offsets + means[:, :, None])).sum(axis=0)

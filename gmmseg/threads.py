@@ -1,0 +1,46 @@
+"""Threads that work through a list: as many as were asked for, and none where that is one or the system has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import TypeVar
+
+from gmmseg.platforms import starts_threads
+
+__all__ = ["ahead", "mapped"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def mapped(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """Yield what a function makes of each item, in their order, from up to so many threads; this one, for one.
+
+    With several, all items are taken at once, and an exception of the function is raised when its turn comes.
+    """
+    if threads <= 1 or not starts_threads():
+        yield from map(function, items)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # what one thread does goes without it
+
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(function, items)
+
+
+def ahead(items: Iterable[Item], threads: int = 2) -> Generator[Item]:
+    """Yield items, each made in a second thread while the one before is in use; in this one, for one.
+
+    Closed before its end, it waits for the item that is being made.
+    """
+    source = iter(items)
+    if threads <= 1 or not starts_threads():
+        yield from source
+        return
+    from concurrent.futures import ThreadPoolExecutor  # what one thread does goes without it
+
+    nothing = object()
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, source, nothing)
+        while (item := following.result()) is not nothing:
+            following = pool.submit(next, source, nothing)
+            yield item  # type: ignore[misc]  # it is not `nothing`

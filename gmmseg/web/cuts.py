@@ -1,0 +1,122 @@
+"""Three cuts through a volume, laid out side by side as one picture, which the page draws as any other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.errors import ParameterError
+from gmmseg.image import Image
+
+__all__ = ["Cuts"]
+
+Array = NDArray[Any]
+
+_LONGEST = 1024  # pixels of the page along an axis: a cut has at most a megapixel
+_GAP = 4  # pixels between cuts
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """How three cuts that are square to each other lie on the page.
+
+    The first lies left and above; to its right is the one across its columns, below it the one across its rows. So a
+    place in one cut lies in the same row or column of the next.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Voxels along each axis.
+    sizes : tuple of int
+        Pixels of the page along each axis: as long as the axis is in space.
+    order : tuple of int
+        Axes into the page, down and to the right, as the first cut shows them.
+    flipped : tuple of bool
+        Whether an axis begins at the bottom or the right.
+
+    Examples
+    --------
+    >>> cuts = Cuts((2, 3, 4), (2, 3, 4), (0, 1, 2), (False, False, False))
+    >>> cuts.page
+    (9, 10)
+    >>> cuts.laid(np.arange(1, 25).reshape(2, 3, 4), (1, 0, 0))[:3].tolist()  # doctest: +NORMALIZE_WHITESPACE
+    [[13, 14, 15, 16, 0, 0, 0, 0, 1, 13],
+     [17, 18, 19, 20, 0, 0, 0, 0, 5, 17],
+     [21, 22, 23, 24, 0, 0, 0, 0, 9, 21]]
+    """
+
+    shape: tuple[int, ...]
+    sizes: tuple[int, ...]
+    order: tuple[int, ...]
+    flipped: tuple[bool, ...]
+
+    @classmethod
+    def of(cls, image: Image) -> Cuts:
+        """Return the cuts of a volume: of a patient with the front and the top above, else in the file's order."""
+        lengths = np.array(image.shape) * np.array(image.spacing or (1.0, 1.0, 1.0))
+        finest = min(image.spacing or (1.0,))
+        scale = min(1 / finest, _LONGEST / lengths.max())
+        sizes = tuple(max(1, round(float(each) * scale)) for each in lengths)
+        place = image.place
+        if place is None or place.affine3d is None:
+            return cls(image.shape, sizes, (0, 1, 2), (False, False, False))
+        matrix = np.array(place.affine3d)[:3, :3]
+        right, front, top = (int(each) for each in np.abs(matrix).argmax(axis=1))
+        if {right, front, top} != {0, 1, 2}:  # turned by so much that no axis is nearest
+            return cls(image.shape, sizes, (0, 1, 2), (False, False, False))
+        flipped = [False, False, False]
+        for axis, row in ((front, 1), (top, 2)):
+            flipped[axis] = bool(matrix[row, axis] > 0)
+        flipped[right] = bool(matrix[0, right] < 0)
+        return cls(image.shape, sizes, (top, front, right), tuple(flipped))
+
+    @property
+    def page(self) -> tuple[int, int]:
+        """Rows and columns of the picture in which the cuts lie."""
+        into, down, across = (self.sizes[axis] for axis in self.order)
+        return down + _GAP + into, across + _GAP + into
+
+    def laid(self, values: Array, at: Sequence[int]) -> Array:
+        """Lay out the cuts through a voxel.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n_0, n_1, n_2, ...)
+            Of the volume, on its grid or on a coarser one of the same extent.
+        at : sequence of int
+            The voxel, on the grid of the volume.
+
+        Returns
+        -------
+        ndarray, shape (*page, ...)
+            0 where there is no cut.
+
+        Raises
+        ------
+        ParameterError
+            The volume has no such voxel.
+        """
+        if len(at) != 3 or not all(0 <= each < length for each, length in zip(at, self.shape, strict=True)):
+            raise ParameterError(f"at={','.join(map(str, at))} is no voxel; the volume has {self.shape} of them")
+        ordered = np.moveaxis(values, self.order, (0, 1, 2))
+        into, down, across = (self._places(axis, values.shape[axis]) for axis in self.order)
+        i, j, k = (at[axis] * values.shape[axis] // self.shape[axis] for axis in self.order)
+        page = np.zeros((*self.page, *values.shape[3:]), values.dtype)
+        page[: len(down), : len(across)] = ordered[i][np.ix_(down, across)]
+        page[: len(down), len(across) + _GAP :] = ordered[:, :, k][np.ix_(into, down)].swapaxes(0, 1)
+        page[len(down) + _GAP :, : len(across)] = ordered[:, j][np.ix_(into, across)]
+        return page
+
+    def described(self) -> dict[str, Any]:
+        """Return what the page needs to find the voxel that was clicked."""
+        kept = {"shape": self.shape, "sizes": self.sizes, "order": self.order, "flipped": self.flipped}
+        return {**{name: list(each) for name, each in kept.items()}, "gap": _GAP}
+
+    def _places(self, axis: int, length: int) -> Array:
+        size = self.sizes[axis]
+        places = (2 * np.arange(size) + 1) * length // (2 * size)
+        return places[::-1] if self.flipped[axis] else places

@@ -1,0 +1,205 @@
+"""The desk: an image, the log of what is done to it, and the answers to what the page asks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from gmmseg.errors import GmmsegError, OutputError, ParameterError
+from gmmseg.io.formats import identify
+from gmmseg.io.parts import name_of
+from gmmseg.io.writing import write_labels
+from gmmseg.labelling.result import Segmentation
+from gmmseg.web.log import ENDING, Log, load_log
+from gmmseg.web.painting import painted
+from gmmseg.web.preview import Preview
+from gmmseg.web.spelling import Spelling, as_text, step_of
+from gmmseg.web.steps import checked
+
+__all__ = ["Desk", "spelling_of"]
+
+
+def spelling_of(image: Path, folder: Path) -> Spelling:
+    """Return how the files of an image are called in commands that are typed in a folder."""
+    typed = os.path.relpath(image, folder) if image.resolve().is_relative_to(folder.resolve()) else str(image.resolve())
+    return Spelling(typed, name_of(image), identify(image).suffix_of_labels(image, "auto"))
+
+
+class Desk:
+    """What the page works on; may be used by several threads.
+
+    Parameters
+    ----------
+    image : Path
+        A picture or a volume.
+    folder : Path
+        Where everything is written, by the names that results of the image have, and nothing elsewhere.
+    threads : int, optional
+        All processors by default.
+
+    Raises
+    ------
+    InputError
+        The image cannot be read, or the log that is there is none.
+    OutputError
+        The log that is there is of another image.
+    """
+
+    def __init__(self, image: Path, folder: Path, *, threads: int | None = None) -> None:
+        self.folder = folder.resolve()
+        self.preview = Preview(image, threads=threads)
+        self.spelling = spelling_of(image, self.folder)
+        self.file = self._below(f"{self.spelling.stem}{ENDING}")
+        self.log = load_log(self.file) if self.file.exists() else Log(self.spelling.image)
+        if self.log.image != self.spelling.image:
+            raise OutputError(f"{self.file} is the log of {self.log.image}; move it, or start in another folder")
+        self._written: set[Path] = set()
+        self._logging, self._working = Lock(), Lock()
+        self._newest = 0
+        self._shown: tuple[int, Segmentation] | None = None
+
+    def state(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Return where things stand: the work, the command, and whether there is something to undo."""
+        log = self.log
+        rows, columns = self.preview.shape
+        return {
+            "image": {
+                "name": self.spelling.image,
+                "rows": rows,
+                "columns": columns,
+                "pixels": self.preview.image.n_pixels,
+                "cuts": None if self.preview.cuts is None else self.preview.cuts.described(),
+            },
+            "work": log.work.described(),
+            "paths": [dict(step) for step in log.work.strokes],
+            "command": as_text(self.spelling.commands(log.work)),
+            "undo": log.done,
+            "redo": len(log.steps) - log.done,
+            "file": self.file.name,
+        }
+
+    def do(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Do a "step"."""
+        step = checked(asked.get("step"))
+        if step["do"] == "stroke" and self.preview.cuts is not None:
+            raise ParameterError(f"strokes are painted on pictures, not on {self.spelling.image}; use --scribbles")
+        return self._changed(lambda log: log.do(step))
+
+    def undo(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Undo the last step."""
+        return self._changed(Log.undo)
+
+    def redo(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Do again what was undone last."""
+        return self._changed(Log.redo)
+
+    def paste(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Do what a command says, its "text"."""
+        step = step_of(str(asked.get("text", "")), self.spelling)
+        return self._changed(lambda log: log.do(step))
+
+    def _changed(self, change: Callable[[Log], Log]) -> dict[str, Any]:
+        with self._logging:
+            before, after = self.log, change(self.log)
+            if after != before:
+                after.save(self.file)
+                self.log = after
+                if after.work.strokes != before.work.strokes:
+                    save_strokes(after, self.preview, self._below(self.spelling.strokes))
+        return self.state({})
+
+    def classes(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Find classes: "ticket" counts what was asked, "step" is tried without being done, "whole" is of all pixels.
+
+        Of several that wait, only the newest is worked on: the answer to the others says that they are stale.
+        """
+        ticket, whole = asked.get("ticket"), asked.get("whole") is True
+        if not isinstance(ticket, int):
+            raise ParameterError(f"ticket={ticket!r} is no number; count what is asked")
+        self._newest = max(self._newest, ticket)
+        with self._working:
+            if ticket < self._newest:
+                return {"ticket": ticket, "stale": True}
+            work = self.log.work if asked.get("step") is None else self.log.work.after(checked(asked["step"]))
+            work.require_usable()
+            found = self.preview.segment(work, whole=whole)
+            self._shown = (ticket, found)
+            return {
+                "ticket": ticket,
+                "stale": False,
+                "whole": whole or self.preview.complete,
+                **self.preview.described(found),
+            }
+
+    def layer(self, ticket: int, name: str, at: Sequence[int] = ()) -> bytes:
+        """Return a layer of the classes that were found last, of a volume through the voxel `at`.
+
+        Raises
+        ------
+        ParameterError
+            There is no such layer or voxel, or other classes have been found since.
+        """
+        with self._working:
+            if self._shown is None or self._shown[0] != ticket:
+                raise ParameterError(f"ticket={ticket} is stale; ask for the classes again")
+            if name not in ("labels", "uncertainty", "anomaly"):
+                raise ParameterError(f"layer={name!r} is none; use labels, uncertainty or anomaly")
+            return self.preview.layer(self._shown[1], name, at)
+
+    def export(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Run the commands of a "kind" of export, of "classes" where it is a cut-out, in a process of their own.
+
+        Files that the page has written may be replaced, others only where "overwrite" says so.
+        """
+        classes = [int(each) for each in asked.get("classes", ())]
+        work = self.log.work
+
+        def commands(overwrite: bool) -> list[list[str]]:
+            return self.spelling.commands(work, str(asked.get("kind")), classes=classes, overwrite=overwrite)
+
+        targets = [self._below(each[each.index("-o") + 1]) for each in commands(False)]
+        targets += [self._below(each[each.index("--soft") + 1]) for each in commands(False) if "--soft" in each]
+        foreign = [path.name for path in targets if path.exists() and path not in self._written]
+        if foreign and asked.get("overwrite") is not True:
+            raise OutputError(f"{foreign[0]} exists already; replace it, or move it away")
+        wanted = commands(any(path.exists() for path in targets))
+        for command in wanted:
+            run_command(command, self.folder)
+        self._written.update(targets)
+        return {"files": [path.name for path in targets], "command": as_text(wanted)}
+
+    def _below(self, name: str) -> Path:
+        """Return the path of a result, which has to lie in the folder itself, and be no link that leaves it."""
+        path = self.folder / name
+        if path.parent != self.folder or path.is_symlink():
+            raise OutputError(f"{name} leads out of {self.folder}; rename it, or start in another folder")
+        return path
+
+
+def save_strokes(log: Log, preview: Preview, path: Path) -> None:
+    """Write the strokes as the label map that the command names."""
+    write_labels(path, painted(log.work.strokes, preview.shape), image=preview.image, overwrite=True)
+
+
+def run_command(command: list[str], folder: Path) -> None:
+    """Run gmmseg in a process of its own, which shares no memory, and leaves the server's time to the page.
+
+    Raises
+    ------
+    GmmsegError
+        It failed; the message is the program's own.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "gmmseg", *command, *(["-q"] if command[0] in ("segment", "cutout") else [])],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        raise GmmsegError(done.stderr.strip().removeprefix("gmmseg: error: ") or f"{command[0]} failed; try it again")

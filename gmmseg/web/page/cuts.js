@@ -1,0 +1,59 @@
+// Three cuts through a volume, which the server lays out as one picture; here, which voxel lies where in it.
+
+/**
+ * @typedef {{shape: number[], sizes: number[], order: number[], flipped: boolean[], gap: number}} Laid
+ */
+
+export class Cuts {
+  /** @param {Laid} laid */
+  constructor(laid) {
+    this.laid = laid;
+    /** The voxel in which the cuts meet. */
+    this.at = laid.shape.map((each) => Math.floor(each / 2));
+  }
+
+  /** The first pixel along each axis of the page: of the axis down or across, and of the one into the page. */
+  #starts() {
+    const { sizes, order, gap } = this.laid;
+    return { down: sizes[order[1]] + gap, across: sizes[order[2]] + gap };
+  }
+
+  /** Move to what was clicked; false where there is no cut. @param {number} x @param {number} y */
+  move(x, y) {
+    const { order, sizes } = this.laid, [into, down, across] = order, start = this.#starts();
+    if (x >= start.across && y >= start.down) return false;
+    if (x < sizes[across]) this.#set(across, x);
+    else if (x >= start.across) this.#set(into, x - start.across);
+    else return false;
+    if (y < sizes[down]) this.#set(down, y);
+    else if (y >= start.down) this.#set(into, y - start.down);
+    else return false;
+    return true;
+  }
+
+  /** @param {number} axis @param {number} pixel */
+  #set(axis, pixel) {
+    const { shape, sizes, flipped } = this.laid;
+    const place = flipped[axis] ? sizes[axis] - pixel : pixel;
+    this.at[axis] = Math.min(shape[axis] - 1, Math.max(0, Math.floor((place / sizes[axis]) * shape[axis])));
+  }
+
+  /** Where the cross is drawn: lines from (x, y) to (x, y). @returns {[number, number, number, number][]} */
+  lines() {
+    const { order, sizes } = this.laid, start = this.#starts();
+    const [into, down, across] = order.map((axis) => this.#pixel(axis));
+    const right = start.across + sizes[order[0]], below = start.down + sizes[order[0]];
+    return [
+      [across, 0, across, below], [0, down, right, down],
+      [start.across + into, 0, start.across + into, sizes[order[1]]],
+      [0, start.down + into, sizes[order[2]], start.down + into],
+    ];
+  }
+
+  /** @param {number} axis */
+  #pixel(axis) {
+    const { shape, sizes, flipped } = this.laid;
+    const place = ((this.at[axis] + 0.5) / shape[axis]) * sizes[axis];
+    return flipped[axis] ? sizes[axis] - place : place;
+  }
+}

@@ -1,0 +1,175 @@
+// The picture with its classes, in WebGL2: labels are a texture of integers, and a palette says how each is shown. To
+// merge, recolour or hide classes is to write 256 colours.
+
+const VERTEX = `#version 300 es
+in vec2 corner;
+out vec2 place;
+uniform vec4 view; // pixels of the image at the left upper corner, and across
+void main() {
+  place = view.xy + view.zw * vec2(corner.x, 1.0 - corner.y);
+  gl_Position = vec4(corner * 2.0 - 1.0, 0.0, 1.0);
+}`;
+
+const FRAGMENT = `#version 300 es
+precision highp float;
+precision highp usampler2D;
+in vec2 place;
+out vec4 color;
+uniform vec2 size;  // of the image
+uniform vec2 pixel; // of the screen, in pixels of the image
+uniform sampler2D picture, palette, layer;
+uniform usampler2D labels;
+uniform float opacity, contours, layered;
+vec4 shown(vec2 at) {
+  ivec2 whole = textureSize(labels, 0);
+  ivec2 index = clamp(ivec2(floor(at / size * vec2(whole))), ivec2(0), whole - 1);
+  return texelFetch(palette, ivec2(int(texelFetch(labels, index, 0).r), 0), 0);
+}
+void main() {
+  if (any(lessThan(place, vec2(0.0))) || any(greaterThanEqual(place, size))) { color = vec4(0.0); return; }
+  vec3 mixed = texture(picture, place / size).rgb;
+  vec4 here = shown(place);
+  vec3 drawn = mix(mixed, here.rgb, opacity * here.a);
+  if (contours > 0.0 && here.a > 0.0) {
+    vec4 right = shown(place + vec2(pixel.x, 0.0)), below = shown(place + vec2(0.0, pixel.y));
+    if (right != here || below != here) drawn = mix(here.rgb, vec3(1.0), 0.25);
+  }
+  if (layered > 0.0) drawn = mix(drawn * 0.35, vec3(1.0, 0.95, 0.3), texture(layer, place / size).r);
+  color = vec4(drawn, 1.0);
+}`;
+
+/**
+ * Pixels of the image at the corner, and of the screen for one of the image.
+ * @typedef {{x: number, y: number, scale: number}} View
+ */
+
+export class Drawing {
+  /** @param {HTMLCanvasElement} canvas */
+  constructor(canvas) {
+    const gl = canvas.getContext('webgl2', { alpha: true, antialias: false, preserveDrawingBuffer: true });
+    if (!gl) throw new Error('this browser has no WebGL2; use a newer one');
+    this.canvas = canvas;
+    this.gl = gl;
+    this.program = linked(gl);
+    gl.useProgram(this.program);
+    const corners = gl.createBuffer();
+    gl.bindBuffer(gl.ARRAY_BUFFER, corners);
+    gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([0, 0, 1, 0, 0, 1, 1, 1]), gl.STATIC_DRAW);
+    gl.enableVertexAttribArray(gl.getAttribLocation(this.program, 'corner'));
+    gl.vertexAttribPointer(gl.getAttribLocation(this.program, 'corner'), 2, gl.FLOAT, false, 0, 0);
+    gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
+    ['picture', 'labels', 'palette', 'layer'].forEach((name, unit) => {
+      this.#texture(unit, gl.NEAREST);
+      gl.uniform1i(gl.getUniformLocation(this.program, name), unit);
+    });
+    this.setLabels(new Uint8Array([0]), 1, 1);
+    this.setLayer(null, 1, 1);
+    this.setPalette(new Uint8Array(1024));
+    this.size = [1, 1];
+    this.opacity = 0.5;
+    this.contours = true;
+    this.layered = false;
+    /** @type {View} */
+    this.view = { x: 0, y: 0, scale: 1 };
+    this.waiting = false;
+  }
+
+  /** @param {number} unit @param {number} filter */
+  #texture(unit, filter) {
+    const { gl } = this;
+    gl.activeTexture(gl.TEXTURE0 + unit);
+    gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, filter);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, filter);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
+  }
+
+  /** @param {ImageBitmap} bitmap @param {number} columns @param {number} rows of the image itself */
+  setPicture(bitmap, columns, rows) {
+    const { gl } = this;
+    gl.activeTexture(gl.TEXTURE0);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
+    gl.generateMipmap(gl.TEXTURE_2D);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR_MIPMAP_LINEAR);
+    this.size = [columns, rows];
+    this.later();
+  }
+
+  /** @param {Uint8Array} labels @param {number} columns @param {number} rows */
+  setLabels(labels, columns, rows) {
+    const { gl } = this;
+    gl.activeTexture(gl.TEXTURE1);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.R8UI, columns, rows, 0, gl.RED_INTEGER, gl.UNSIGNED_BYTE, labels);
+    this.labels = { values: labels, columns, rows };
+    this.later();
+  }
+
+  /** @param {Uint8Array} colors red, green, blue and opacity of each of 256 labels */
+  setPalette(colors) {
+    const { gl } = this;
+    gl.activeTexture(gl.TEXTURE2);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, 256, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, colors);
+    this.later();
+  }
+
+  /** @param {Uint8Array | null} values @param {number} columns @param {number} rows */
+  setLayer(values, columns, rows) {
+    const { gl } = this;
+    gl.activeTexture(gl.TEXTURE3);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.R8, columns, rows, 0, gl.RED, gl.UNSIGNED_BYTE, values ?? new Uint8Array(1));
+    this.layered = values !== null;
+    this.later();
+  }
+
+  /** The label at a place of the image, 0 outside. @param {number} x @param {number} y */
+  labelAt(x, y) {
+    const { values, columns, rows } = /** @type {{values: Uint8Array, columns: number, rows: number}} */ (this.labels);
+    const [width, height] = this.size;
+    if (x < 0 || y < 0 || x >= width || y >= height) return 0;
+    return values[Math.floor((y / height) * rows) * columns + Math.floor((x / width) * columns)];
+  }
+
+  /** Draw in the next frame, once however often it is asked for. */
+  later() {
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => {
+      this.waiting = false;
+      this.#draw();
+    });
+  }
+
+  #draw() {
+    const { gl, program, view, canvas } = this;
+    const ratio = devicePixelRatio;
+    const width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    gl.viewport(0, 0, width, height);
+    /** @param {string} name */
+    const at = (name) => gl.getUniformLocation(program, name);
+    gl.uniform4f(at('view'), view.x, view.y, width / ratio / view.scale, height / ratio / view.scale);
+    gl.uniform2f(at('size'), this.size[0], this.size[1]);
+    gl.uniform2f(at('pixel'), 1 / ratio / view.scale, 1 / ratio / view.scale);
+    gl.uniform1f(at('opacity'), this.opacity);
+    gl.uniform1f(at('contours'), this.contours ? 1 : 0);
+    gl.uniform1f(at('layered'), this.layered ? 1 : 0);
+    gl.clearColor(0, 0, 0, 0);
+    gl.clear(gl.COLOR_BUFFER_BIT);
+    gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+  }
+}
+
+/** @param {WebGL2RenderingContext} gl */
+function linked(gl) {
+  const program = /** @type {WebGLProgram} */ (gl.createProgram());
+  for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
+    const shader = /** @type {WebGLShader} */ (gl.createShader(/** @type {number} */ (kind)));
+    gl.shaderSource(shader, /** @type {string} */ (source));
+    gl.compileShader(shader);
+    gl.attachShader(program, shader);
+  }
+  gl.linkProgram(program);
+  if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program) ?? 'shader');
+  return program;
+}

@@ -1,0 +1,319 @@
+// The page: the server keeps the work, this shows it and passes on what a person does.
+
+import { showClasses } from './classes.js';
+import { Cuts } from './cuts.js';
+import { Drawing } from './drawing.js';
+import { Finding } from './finding.js';
+import { showHistogram } from './histogram.js';
+import { joined } from './numbers.js';
+import { Pointer } from './pointer.js';
+import { ask, blob, bytes, Refused, stay } from './server.js';
+import { after, palette, rows } from './work.js';
+
+/** @typedef {import('./work.js').State} State */
+
+/** @template {HTMLElement} T @param {string} id @returns {T} */
+const part = (id) => /** @type {T} */ (document.getElementById(id));
+
+/** @param {string} text */
+const say = (text) => { part('status').textContent = text; };
+
+/** @type {State} */
+let state = await ask('state').catch((error) => {
+  say(error.message);
+  throw error;
+});
+/** @type {import('./finding.js').Answer | null} */
+let found = null;
+/** @type {Set<number>} */
+const chosen = new Set();
+let brush = 24;
+/** What the classes on the screen were found with. */
+let shownWith = '';
+
+const drawing = new Drawing(part('picture'));
+const cuts = state.image.cuts && new Cuts(state.image.cuts);
+/** Which cuts are shown, for addresses of pictures and layers. */
+const where = () => (cuts ? `&at=${cuts.at.join(',')}` : '');
+const table = () => rows(state.work, found?.classes ?? []);
+const rowOf = (/** @type {number} */ label) => table().find((row) => row.members.includes(label));
+/** All classes of the rows that are chosen. */
+const members = () => table().filter((row) => chosen.has(row.label)).flatMap((row) => row.members);
+const pointer = new Pointer(drawing, part('strokes'), {
+  tool: () => /** @type {HTMLInputElement} */ (document.querySelector('input[name=tool]:checked')).value,
+  size: () => brush,
+  label: () => [...chosen][0] ?? 1,
+  paths: () => state.paths,
+  color: (label) => rowOf(label)?.color ?? '#fff',
+  pick,
+  at: (x, y) => { if (cuts?.move(x, y)) void cut(); },
+  lines: () => cuts?.lines() ?? [],
+  stroke: (path) => act({ do: 'stroke', ...path }),
+});
+const finding = new Finding({
+  found: showFound,
+  where,
+  busy: (on) => {
+    part('picture').setAttribute('aria-busy', String(on));
+    if (on) say('finding classes …');
+  },
+  failed: (error) => say(error.message),
+});
+
+/** Rows and columns of the textures of classes. @param {import('./finding.js').Answer} answer */
+function textured({ shape: [height, width] }) {
+  const step = Math.ceil(Math.max(height, width) / 8192);
+  return { across: Math.ceil(width / step), down: Math.ceil(height / step) };
+}
+
+/** @param {import('./finding.js').Answer} answer @param {Uint8Array} labels @param {string} of where they are */
+function showFound(answer, labels, of) {
+  found = answer;
+  const { across, down } = textured(answer);
+  if (of === where()) drawing.setLabels(labels, across, down);
+  else void cut();
+  for (const label of chosen) if (label > answer.classes.length) chosen.delete(label);
+  const feature = /** @type {HTMLSelectElement} */ (part('feature'));
+  const before = feature.selectedIndex;
+  feature.replaceChildren(...answer.features.map((each) => new Option(each.name)));
+  feature.selectedIndex = Math.min(Math.max(0, before), answer.features.length - 1);
+  say(`${answer.classes.length} classes ${answer.whole ? 'of all pixels' : 'of a smaller copy'}`);
+  show();
+  void showLayer();
+}
+
+/** Show everything that follows from the state. */
+function show() {
+  const lines = table();
+  drawing.setPalette(palette(lines, chosen));
+  showClasses(part('classes'), lines, chosen, state.image.pixels, { choose, act });
+  const feature = found?.features[/** @type {HTMLSelectElement} */ (part('feature')).selectedIndex];
+  const colors = (found?.classes ?? []).map((each) => rowOf(each.class)?.color ?? '');
+  showHistogram(part('histogram'), feature, colors);
+  showK(state.work.options.k);
+  showSmooth(state.work.options.smooth ?? 'auto');
+  showSize(brush);
+  part('image-name').textContent = state.image.name;
+  /** @type {HTMLButtonElement} */ (part('undo')).disabled = !state.undo;
+  /** @type {HTMLButtonElement} */ (part('redo')).disabled = !state.redo;
+  /** @type {HTMLButtonElement} */ (part('merge')).disabled = chosen.size < 2;
+  /** @type {HTMLButtonElement} */ (part('only')).disabled = !chosen.size;
+  /** @type {HTMLButtonElement} */ (document.querySelector('[data-kind=cutout]')).disabled = !chosen.size;
+  const command = /** @type {HTMLTextAreaElement} */ (part('command'));
+  if (document.activeElement !== command) command.value = state.command;
+  pointer.refresh();
+}
+
+async function showLayer() {
+  const name = /** @type {HTMLSelectElement} */ (part('layer')).value;
+  if (!name || !found) return drawing.setLayer(null, 1, 1);
+  const { across, down } = textured(found), { ticket } = found, of = where();
+  try {
+    const values = await bytes(`layer?ticket=${ticket}&name=${name}${of}`);
+    if (found.ticket === ticket && of === where()) drawing.setLayer(values, across, down);
+  } catch (error) {
+    if (found.ticket === ticket) say(/** @type {Error} */ (error).message);
+  }
+}
+
+let cutting = false;
+/** Show the cuts that meet where the cross is; of several that are wanted meanwhile, the last is next. */
+async function cut() {
+  showCuts();
+  if (cutting) return;
+  cutting = true;
+  part('picture').setAttribute('aria-busy', 'true');
+  try {
+    for (let shown = ''; shown !== where();) {
+      shown = where();
+      const answer = found;
+      const [picture, labels] = await Promise.all([
+        blob(`picture?${shown.slice(1)}`).then(createImageBitmap),
+        // Refused where other classes have been found meanwhile: those are on their way.
+        answer && bytes(`layer?ticket=${answer.ticket}&name=labels${shown}`).catch(() => null),
+      ]);
+      if (shown !== where()) continue;
+      drawing.setPicture(picture, state.image.columns, state.image.rows);
+      if (answer && labels && answer === found) drawing.setLabels(labels, textured(answer).across, textured(answer).down);
+      else if (answer !== found) shown = '';
+      await showLayer();
+    }
+  } catch (error) {
+    say(/** @type {Error} */ (error).message);
+  }
+  cutting = false;
+  part('picture').setAttribute('aria-busy', String(finding.running));
+}
+
+function showCuts() {
+  cuts?.at.forEach((each, axis) => cutFields[axis](each));
+  pointer.refresh();
+}
+
+/** Options and strokes, which decide what classes there are. @param {any} [step] one more that sets an option */
+const decisive = (step) => JSON.stringify([
+  step ? { ...state.work.options, [step.option]: step.value } : state.work.options, state.paths,
+]);
+
+/** Find classes, unless they are on the screen or on their way. @param {any} [step] that is tried */
+function refit(step) {
+  if (decisive(step) === shownWith) return;
+  shownWith = decisive(step);
+  finding.want(step ?? null, false);
+}
+
+/** Do a step: shown at once where no pixel's class changes. @param {any} step */
+function act(step) {
+  state = { ...state, work: after(state.work, step) };
+  if (step.do === 'stroke') state = { ...state, paths: [...state.paths, step] };
+  for (const label of chosen) if (!table().some((row) => row.label === label)) chosen.delete(label);
+  show();
+  return send('do', { step });
+}
+
+/** Ask for a change of the log; the answers come in the order of the questions. */
+let last = Promise.resolve();
+/** @param {string} path @param {object} asked */
+function send(path, asked) {
+  last = last.then(async () => {
+    try {
+      state = await ask(path, asked);
+    } catch (error) {
+      say(/** @type {Error} */ (error).message);
+      state = await ask('state').catch(() => state);
+    }
+    refit();
+    show();
+  });
+  return last;
+}
+
+/** @param {number} label @param {boolean} on */
+function choose(label, on) {
+  if (on) chosen.add(label);
+  else chosen.delete(label);
+  show();
+}
+
+/**
+ * Choose the class that was clicked; with `more` besides those that are chosen.
+ * @param {number} label @param {boolean} more
+ */
+function pick(label, more) {
+  const row = rowOf(label);
+  const only = chosen.size === 1 && row && chosen.has(row.label);
+  if (!more) chosen.clear();
+  if (row) choose(row.label, more ? !chosen.has(row.label) : !only);
+  else show();
+  if (row) say(`${row.name}, ${(100 * row.share).toFixed(1)} %`);
+}
+
+/** @param {string} option */
+const setting = (option) => ({
+  tried: (/** @type {number} */ value) => refit({ do: 'set', option, value }),
+  chosen: (/** @type {number | string} */ value) => void act({ do: 'set', option, value }),
+  wrong: (/** @type {string} */ text) => { say(text); show(); },
+});
+const showK = joined('k', { whole: true, low: 1, high: 255, ...setting('k') });
+const showSmooth = joined('smooth', { words: ['auto'], low: 0, high: 1, ...setting('smooth') });
+const showSize = joined('size', {
+  low: 1, high: 2000, chosen: (value) => { brush = Number(value); show(); }, wrong: (text) => { say(text); show(); },
+});
+
+const cutFields = (state.image.cuts?.shape ?? []).map((length, axis) => {
+  /** @param {number | string} value */
+  const moved = (value) => { /** @type {Cuts} */ (cuts).at[axis] = Number(value); void cut(); };
+  /** @type {HTMLInputElement} */ (part(`cut-${axis}-slider`)).max = String(length - 1);
+  return joined(`cut-${axis}`, {
+    whole: true, low: 0, high: length - 1, tried: moved, chosen: moved, wrong: (text) => { say(text); showCuts(); },
+  });
+});
+if (cuts) {
+  part('cuts').hidden = false;
+  part('correct').hidden = true; // strokes are painted on pictures
+  for (const kind of ['cutout', 'masks', 'coco', 'geotiff']) {
+    /** @type {HTMLElement} */ (document.querySelector(`[data-kind=${kind}]`)).hidden = true;
+  }
+}
+
+const merge = () => {
+  if (chosen.size > 1) void act({ do: 'merge', classes: members() });
+};
+const only = async () => {
+  const others = table().filter((row) => row.hidden === chosen.has(row.label));
+  for (const row of others) await act({ do: 'hide', class: row.label, hidden: !chosen.has(row.label) });
+};
+const whole = () => { shownWith = decisive(); finding.want(null, true); };
+
+/** @param {string} kind @param {boolean} overwrite */
+async function save(kind, overwrite) {
+  const replace = part('replace'), saved = part('saved');
+  replace.hidden = true;
+  saved.textContent = 'saving …';
+  await last;
+  try {
+    const done = await ask('export', { kind, classes: members(), overwrite });
+    saved.textContent = `saved ${done.files.join(', ')} by: ${done.command}`;
+  } catch (error) {
+    saved.textContent = /** @type {Error} */ (error).message;
+    replace.hidden = !(error instanceof Refused && error.exists);
+    replace.onclick = () => void save(kind, true);
+  }
+}
+
+/** @type {[string, () => unknown][]} */
+const buttons = [
+  ['undo', () => send('undo', {})], ['redo', () => send('redo', {})], ['fit', () => pointer.fit()], ['whole', whole],
+  ['merge', merge], ['only', only],
+  ['copy', async () => { await navigator.clipboard.writeText(state.command); say('copied'); }],
+  ['paste', () => send('paste', { text: /** @type {HTMLTextAreaElement} */ (part('command')).value })],
+];
+for (const [id, work] of buttons) part(id).addEventListener('click', () => void work());
+part('exports').addEventListener('click', (event) => {
+  const kind = /** @type {HTMLElement} */ (event.target).dataset.kind;
+  if (kind) void save(kind, false);
+});
+part('opacity').addEventListener('input', () => {
+  drawing.opacity = Number(/** @type {HTMLInputElement} */ (part('opacity')).value);
+  drawing.later();
+});
+part('contours').addEventListener('change', () => {
+  drawing.contours = /** @type {HTMLInputElement} */ (part('contours')).checked;
+  drawing.later();
+});
+part('layer').addEventListener('change', () => void showLayer());
+part('feature').addEventListener('change', show);
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
+for (const event of ['focus', 'blur']) part('picture').addEventListener(event, () => pointer.refresh());
+
+/** Where keys are letters. */
+const TYPED = 'input:not([type=checkbox], [type=radio], [type=range]), textarea, select';
+addEventListener('keydown', (event) => {
+  const typing = /** @type {HTMLElement} */ (event.target).matches(TYPED);
+  const key = event.key.toLowerCase();
+  if (typing) return;
+  if (event.ctrlKey || event.metaKey) {
+    if (key === 'z') void send(event.shiftKey ? 'redo' : 'undo', {});
+    else if (key === 'y') void send('redo', {});
+    else return;
+  } else if (key === 'm') merge();
+  else if (key === 'h') void only();
+  else if (key === '0') pointer.fit();
+  else if (key === 'enter' && event.shiftKey) whole();
+  else if (key === '[' || key === ']') { brush = Math.max(1, Math.round(brush * (key === ']' ? 1.25 : 0.8))); show(); }
+  else if (/^[1-9]$/.test(key)) pick(Number(key), false);
+  else {
+    const tool = { v: 'select', b: 'paint', e: 'erase' }[key];
+    if (!tool || cuts) return;
+    /** @type {HTMLInputElement} */ (document.querySelector(`input[value=${tool}]`)).checked = true;
+  }
+  event.preventDefault();
+});
+
+void stay(() => say('the program has ended'));
+show();
+refit();
+drawing.setPicture(await createImageBitmap(await blob(`picture?${where().slice(1)}`)), state.image.columns, state.image.rows);
+if (cuts) showCuts();
+pointer.fit();
+document.body.dataset.ready = 'true';

@@ -1,0 +1,175 @@
+// The pointer and the keyboard on the picture: moving, zooming, selecting, and strokes.
+
+/** @typedef {import('./work.js').Path} Path */
+
+export class Pointer {
+  /**
+   * @param {import('./drawing.js').Drawing} drawing
+   * @param {HTMLCanvasElement} overlay
+   * @param {{tool: () => string, size: () => number, label: () => number, paths: () => Path[],
+   *   color: (label: number) => string, pick: (label: number, more: boolean) => void,
+   *   at: (x: number, y: number) => void, lines: () => [number, number, number, number][],
+   *   stroke: (path: Path) => void}} on
+   */
+  constructor(drawing, overlay, on) {
+    this.drawing = drawing;
+    this.canvas = drawing.canvas;
+    this.overlay = overlay;
+    this.on = on;
+    /** @type {Path | null} */
+    this.path = null;
+    /** @type {{x: number, y: number} | null} */
+    this.cross = null;
+    const { canvas } = this;
+    canvas.addEventListener('pointerdown', (event) => this.#down(event));
+    canvas.addEventListener('wheel', (event) => {
+      event.preventDefault();
+      this.zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY);
+    }, { passive: false });
+    canvas.addEventListener('keydown', (event) => this.#key(event));
+    new ResizeObserver(() => this.fit()).observe(canvas);
+  }
+
+  /** The place of the image below a place of the canvas. @param {number} left @param {number} top */
+  #place(left, top) {
+    const { x, y, scale } = this.drawing.view;
+    return { x: x + left / scale, y: y + top / scale };
+  }
+
+  /** Show the whole picture. */
+  fit() {
+    const { canvas } = this;
+    const [width, height] = this.drawing.size;
+    const scale = Math.min(canvas.clientWidth / width, canvas.clientHeight / height) || 1;
+    this.drawing.view = {
+      scale, x: (width - canvas.clientWidth / scale) / 2, y: (height - canvas.clientHeight / scale) / 2,
+    };
+    this.refresh();
+  }
+
+  /** @param {number} factor @param {number} left @param {number} top of the canvas: what stays where it is */
+  zoom(factor, left = this.canvas.clientWidth / 2, top = this.canvas.clientHeight / 2) {
+    const fixed = this.#place(left, top);
+    const scale = Math.min(64, Math.max(0.01, this.drawing.view.scale * factor));
+    this.drawing.view = { scale, x: fixed.x - left / scale, y: fixed.y - top / scale };
+    this.refresh();
+  }
+
+  /** @param {PointerEvent} event */
+  #down(event) {
+    if (event.button !== 0) return;
+    const { canvas, drawing, on } = this;
+    canvas.setPointerCapture(event.pointerId);
+    const start = this.#place(event.offsetX, event.offsetY);
+    const before = { ...drawing.view }, tool = on.tool();
+    let moved = false;
+    if (tool !== 'select') this.#begin(start);
+    /** @param {PointerEvent} move */
+    const follow = (move) => {
+      moved ||= Math.hypot(move.clientX - event.clientX, move.clientY - event.clientY) > 4;
+      if (tool !== 'select') this.#extend(this.#place(move.offsetX, move.offsetY));
+      else if (moved) {
+        drawing.view = {
+          ...before, x: before.x - (move.clientX - event.clientX) / before.scale,
+          y: before.y - (move.clientY - event.clientY) / before.scale,
+        };
+      }
+      this.refresh();
+    };
+    canvas.addEventListener('pointermove', follow);
+    canvas.addEventListener('lostpointercapture', () => {
+      canvas.removeEventListener('pointermove', follow);
+      if (tool !== 'select') this.#end();
+      else if (!moved) {
+        on.pick(drawing.labelAt(start.x, start.y), event.shiftKey || event.ctrlKey);
+        on.at(start.x, start.y);
+      }
+    }, { once: true });
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const step = (event.shiftKey ? 20 : 4) / this.drawing.view.scale;
+    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const move = moves[/** @type {keyof typeof moves} */ (event.key)];
+    const [width, height] = this.drawing.size;
+    this.cross ??= { x: width / 2, y: height / 2 };
+    if (move) {
+      this.cross = {
+        x: Math.min(width - 1, Math.max(0, this.cross.x + move[0] * step)),
+        y: Math.min(height - 1, Math.max(0, this.cross.y + move[1] * step)),
+      };
+      if (this.path) this.#extend(this.cross);
+    } else if (event.key === 'Enter' && !event.shiftKey) {
+      this.on.pick(this.drawing.labelAt(this.cross.x, this.cross.y), event.ctrlKey);
+      this.on.at(this.cross.x, this.cross.y);
+    } else if (event.key === ' ') {
+      if (this.path) this.#end();
+      else if (this.on.tool() !== 'select') this.#begin(this.cross);
+    } else if (event.key === '+') this.zoom(1.25);
+    else if (event.key === '-') this.zoom(0.8);
+    else return;
+    event.preventDefault();
+    this.refresh();
+  }
+
+  /** @param {{x: number, y: number}} at */
+  #begin(at) {
+    const label = this.on.tool() === 'erase' ? 0 : this.on.label();
+    this.path = { class: label, size: this.on.size(), points: [[at.x, at.y]] };
+    this.refresh();
+  }
+
+  /** @param {{x: number, y: number}} at */
+  #extend(at) {
+    const points = /** @type {Path} */ (this.path).points;
+    if (points.length < 50000) points.push([at.x, at.y]);
+  }
+
+  #end() {
+    const path = /** @type {Path} */ (this.path);
+    this.path = null;
+    this.on.stroke(path);
+  }
+
+  /** Draw the picture, and over it strokes and the cross. */
+  refresh() {
+    this.drawing.later();
+    const { overlay, drawing: { view } } = this;
+    const ratio = devicePixelRatio;
+    overlay.width = overlay.clientWidth * ratio;
+    overlay.height = overlay.clientHeight * ratio;
+    const pen = /** @type {CanvasRenderingContext2D} */ (overlay.getContext('2d'));
+    pen.setTransform(ratio * view.scale, 0, 0, ratio * view.scale, -ratio * view.scale * view.x,
+      -ratio * view.scale * view.y);
+    pen.lineCap = pen.lineJoin = 'round';
+    for (const path of [...this.on.paths(), ...(this.path ? [this.path] : [])]) {
+      pen.globalCompositeOperation = path.class ? 'source-over' : 'destination-out';
+      pen.strokeStyle = path.class ? this.on.color(path.class) : '#000';
+      pen.lineWidth = path.size;
+      pen.beginPath();
+      path.points.forEach(([x, y]) => pen.lineTo(x, y));
+      if (path.points.length === 1) pen.lineTo(path.points[0][0] + 0.01, path.points[0][1]);
+      pen.stroke();
+    }
+    pen.globalCompositeOperation = 'source-over';
+    pen.strokeStyle = '#ffd60a';
+    pen.lineWidth = 1 / view.scale;
+    for (const [left, top, right, bottom] of this.on.lines()) {
+      pen.beginPath();
+      pen.moveTo(left, top); pen.lineTo(right, bottom);
+      pen.stroke();
+    }
+    if (this.cross && document.activeElement === this.canvas) {
+      const { x, y } = this.cross, arm = 12 / view.scale;
+      for (const [color, width] of /** @type {[string, number][]} */ ([['#000', 4], ['#fff', 2]])) {
+        pen.strokeStyle = color;
+        pen.lineWidth = width / view.scale;
+        pen.beginPath();
+        pen.moveTo(x - arm, y); pen.lineTo(x + arm, y);
+        pen.moveTo(x, y - arm); pen.lineTo(x, y + arm);
+        pen.stroke();
+      }
+    }
+  }
+}

@@ -1,0 +1,248 @@
+"""An image as the page shows it: its picture, and classes found while somebody waits, on a megapixel or the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.errors import InputError
+from gmmseg.image import Image
+from gmmseg.image.pixels import sample_pixels
+from gmmseg.io.opening import Reading, open_image
+from gmmseg.labelling.result import Segmentation
+from gmmseg.plot.view import View
+from gmmseg.segmentation import segment
+from gmmseg.web.cuts import Cuts
+from gmmseg.web.painting import painted
+from gmmseg.web.work import Work
+
+__all__ = ["MOST_PIXELS", "Preview", "described"]
+
+Array = NDArray[Any]
+
+MOST_PIXELS = 600_000
+"""Of the copy that sliders are tried on: with a megapixel a photograph of 12 took 0.4 s, not 0.25."""
+
+_TEXTURE = 8192  # pixels on a side that every WebGL2 draws
+_BINS, _SAMPLES = 64, 20_000
+_LOSSLESS = 1_000_000  # pixels up to which the picture is sent as PNG
+
+
+class Preview:
+    """A picture or a volume, and a smaller copy on which classes are found at once.
+
+    Parameters
+    ----------
+    path : Path
+        Of a picture, a raster, or a volume of three axes.
+    threads : int, optional
+        All processors by default.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, has other axes than these, or is larger than memory.
+    """
+
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        image = open_image(path, Reading())
+        if image.ndim not in (2, 3) or image.time:
+            size = " x ".join(map(str, image.shape))
+            raise InputError(f"{path} has {size} pixels; the page shows pictures and volumes, use `gmmseg segment`")
+        if not image.in_memory:
+            raise InputError(f"{path} is larger than memory; the page shows pictures, use `gmmseg segment`")
+        self.image, self.threads = image, threads
+        self.cuts = Cuts.of(image) if image.ndim == 3 else None
+        self.small = _smaller(image)
+        self._range = None if self.cuts is None else _range(self.small)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the image, or of the cuts through a volume."""
+        rows, columns = self.image.shape if self.cuts is None else self.cuts.page
+        return rows, columns
+
+    @property
+    def complete(self) -> bool:
+        """Whether the copy is the image itself."""
+        return self.small is self.image
+
+    def picture(self, at: Sequence[int] = ()) -> tuple[bytes, str]:
+        """Return the image as a browser shows it, and the kind of the file; at most 8192 pixels on a side.
+
+        Of a volume these are the cuts through the voxel `at`.
+        """
+        import cv2
+
+        from gmmseg.export.overlay import shown  # here, because classes may be asked for first
+
+        drawn = _fitting(shown(self.image) if self.cuts is None else self._cut(self.cuts, at))[..., ::-1]
+        lossless = drawn.shape[0] * drawn.shape[1] <= _LOSSLESS
+        how = [cv2.IMWRITE_PNG_COMPRESSION, 1] if lossless else [cv2.IMWRITE_JPEG_QUALITY, 92]
+        _, encoded = cv2.imencode(".png" if lossless else ".jpg", drawn, how)
+        return bytes(encoded), "image/png" if lossless else "image/jpeg"
+
+    def _cut(self, cuts: Cuts, at: Sequence[int]) -> Array:
+        pixels = cuts.laid(self.image.array, at)[..., : 3 if self.image.n_channels > 2 else 1]
+        low, high = self._range or (0.0, 1.0)
+        grey = np.rint(np.clip((pixels.astype(np.float32) - low) / (high - low), 0, 1) * 255)
+        within = cuts.laid(np.ones(self.image.shape, bool), at)[..., None]
+        drawn = np.where(within & np.isfinite(grey), grey, 0).astype(np.uint8)
+        return drawn if drawn.shape[-1] == 3 else drawn.repeat(3, axis=-1)
+
+    def layer(self, found: Segmentation, name: str, at: Sequence[int] = ()) -> bytes:
+        """Return a layer for a texture of bytes: "labels", or "uncertainty" and "anomaly", 255 where it is certain.
+
+        Of a volume it is that of the cuts through the voxel `at`.
+        """
+        if name == "labels":
+            values: Array = found.labels
+        else:
+            values = found.uncertainty if name == "uncertainty" else 1 - np.nan_to_num(found.anomaly, nan=1.0)
+        few = _few(values) if self.cuts is None else self.cuts.laid(values, at)
+        return bytes(few if name == "labels" else np.rint(np.clip(few, 0, 1) * 255).astype(np.uint8))
+
+    def described(self, found: Segmentation) -> dict[str, Any]:
+        """Return what the page says of classes that were found, and how many pixels their layers have."""
+        shape = found.labels.shape if self.cuts is None else self.cuts.page
+        return {**described(found), "shape": list(shape)}
+
+    def segment(self, work: Work, *, whole: bool = False) -> Segmentation:
+        """Segment the smaller copy, or the whole image as `gmmseg segment` does.
+
+        Raises
+        ------
+        ParameterError
+            An option has an unusable value.
+        """
+        image = self.image if whole else self.small
+        strokes = None
+        if work.drawn and self.cuts is None:
+            rows, columns = image.shape
+            strokes = painted(work.strokes, (rows, columns), self.shape)
+        found = segment(image, **work.parameters, scribbles=strokes, threads=self.threads)
+        size = work.options.get("min_size")
+        if size in (None, 1):
+            return found
+        shrunk = isinstance(size, int) and not whole
+        return found.clean(max(1, round(size * image.n_pixels / self.image.n_pixels)) if shrunk else size)
+
+
+def described(found: Segmentation) -> dict[str, Any]:
+    """Return what the page says of the classes: shares, colours, and of each feature a histogram with its Gaussians."""
+    classes = [
+        {
+            "class": each.label,
+            "name": each.name,
+            "share": each.share,
+            "color": "#{:02x}{:02x}{:02x}".format(*each.map_color),
+            "mean": None if each.color is None else "#{:02x}{:02x}{:02x}".format(*each.color),
+        }
+        for each in found.classes
+    ]
+    return {"classes": classes, "features": _features(found)}
+
+
+def _few(values: Array) -> Array:
+    """Return every pixel, or so many of them as a texture holds."""
+    step = -(-max(values.shape) // _TEXTURE)
+    return np.ascontiguousarray(values[::step, ::step])
+
+
+def _features(found: Segmentation) -> list[dict[str, Any]]:
+    view = View.of(found.model)
+    image = found.model.view(found.image)
+    taken = sample_pixels(image, _SAMPLES, np.random.default_rng(0)).only_valid
+    if not len(taken.flat):
+        return []
+    planes = found.model.recipe.planes_of(image, taken.values, taken.flat)
+    mixture = view.mixture
+    dense = mixture.family.dense(mixture.covariances, mixture.n_components, mixture.n_features)
+    deviations = np.sqrt(np.diagonal(dense, axis1=1, axis2=2))
+    weights = mixture.weights / mixture.weights.sum()
+    described = []
+    for row, label in enumerate(view.labels):
+        values = planes[row][np.isfinite(planes[row])]
+        low, high = (float(each) for each in np.quantile(values, [0.001, 0.999])) if values.size else (0.0, 1.0)
+        high = high if high > low else low + 1
+        counts = np.histogram(values, _BINS, (low, high))[0]
+        density = counts / max(1, values.size) * _BINS / (high - low)
+        described.append(
+            {
+                "name": label.replace("\\$", "$"),
+                "low": low,
+                "high": high,
+                "density": _rounded(density),
+                "weights": _rounded(weights),
+                "means": _rounded(mixture.means[:, row]),
+                "deviations": _rounded(deviations[:, row]),
+            }
+        )
+    return described
+
+
+def _rounded(values: Array) -> list[float]:
+    return [float(f"{each:.5g}") for each in values]
+
+
+def _fitting(drawn: Array) -> Array:
+    return _shrunk(drawn, min(1.0, _TEXTURE / max(drawn.shape[:2])))
+
+
+def _smaller(image: Image) -> Image:
+    """Return a copy of at most `MOST_PIXELS`, or the image itself where it has no more."""
+    factor = (MOST_PIXELS / image.n_pixels) ** 0.5
+    if factor >= 1:
+        return image
+    pixels = image.array
+    if image.ndim == 3:
+        return _smaller_volume(image)
+    if pixels.dtype not in (np.uint8, np.uint16, np.int16, np.float32, np.float64):
+        pixels = pixels.astype(np.float32)
+    small = np.stack([_shrunk(pixels[..., channel], factor) for channel in range(image.n_channels)], axis=-1)
+    valid = None if image.valid is None else _shrunk(image.valid.astype(np.uint8), factor, area=False).astype(bool)
+    spacing = None if image.spacing is None else tuple(each / factor for each in image.spacing)
+    return Image(small, image.color, valid, spacing, image.channel_names, image.name)
+
+
+def _smaller_volume(image: Image) -> Image:
+    """Return a copy of so many voxels, each as it is: means would need the whole volume as numbers with fractions."""
+    cube = MOST_PIXELS ** (1 / 3)
+    lengths: list[int] = []
+    for each in sorted(image.shape):  # short axes stay whole, and leave more to the others
+        left = (MOST_PIXELS / np.prod(lengths)) ** (1 / (3 - len(lengths))) if lengths else cube
+        lengths.append(min(each, max(1, int(left))))
+    wanted = dict(zip(np.argsort(image.shape, kind="stable").tolist(), lengths, strict=True))
+    places = [(2 * np.arange(wanted[a]) + 1) * n // (2 * wanted[a]) for a, n in enumerate(image.shape)]
+    chosen = np.ix_(*places)
+    valid = None if image.valid is None else image.valid[chosen]
+    spacing = image.spacing
+    if spacing is not None:
+        spacing = tuple(
+            each * n / wanted[axis] for axis, (each, n) in enumerate(zip(spacing, image.shape, strict=True))
+        )
+    return Image(image.array[chosen], image.color, valid, spacing, image.channel_names, image.name)
+
+
+def _range(image: Image) -> tuple[float, float]:
+    """Return what is drawn black and white in every cut, so that nothing flickers while the cross moves."""
+    if image.array.dtype == np.uint8 and image.color:
+        return 0.0, 255.0
+    values = image.array if image.valid is None else image.array[image.valid]
+    values = values[np.isfinite(values)]
+    low, high = (float(each) for each in np.quantile(values, [0.01, 0.995])) if values.size else (0.0, 1.0)
+    return low, high if high > low else low + 1
+
+
+def _shrunk(values: Array, factor: float, *, area: bool = True) -> Array:
+    import cv2
+
+    if factor >= 1:
+        return values
+    size = [max(1, round(each * factor)) for each in values.shape[1::-1]]
+    shrunk: Array = cv2.resize(values, size, interpolation=cv2.INTER_AREA if area else cv2.INTER_NEAREST)
+    return shrunk

@@ -1,0 +1,56 @@
+"""A log is done again: from its file to the commands that give what the page gave."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gmmseg.io.formats import identify
+from gmmseg.io.opening import Reading, open_image
+from gmmseg.io.parts import name_of
+from gmmseg.io.writing import write_labels
+from gmmseg.web.log import load_log
+from gmmseg.web.painting import painted
+from gmmseg.web.spelling import Spelling
+
+__all__ = ["replay_commands"]
+
+
+def replay_commands(
+    log: str | os.PathLike[str], *, output: str | os.PathLike[str] | None = None, overwrite: bool = False
+) -> list[list[str]]:
+    """Return the commands that do a log again, without "gmmseg"; strokes of it are written as their label map.
+
+    Parameters
+    ----------
+    log : path-like
+        NAME.gmmseg.json; the image is looked for from its folder.
+    output : path-like, optional
+        The label map; by default as the image's.
+    overwrite : bool
+        Whether files that exist may be replaced.
+
+    Returns
+    -------
+    list of list of str
+        To be run one after the other in the current folder.
+
+    Raises
+    ------
+    InputError
+        The log or its image cannot be read.
+    OutputError
+        The strokes cannot be written.
+    """
+    found, folder = load_log(Path(log)), Path(log).parent
+    image = Path(os.path.normpath(folder / found.image))
+    spelling = Spelling(str(image), name_of(image), identify(image).suffix_of_labels(image, "auto"))
+    if found.work.drawn:
+        opened = open_image(image, Reading())
+        rows, columns = opened.shape
+        strokes = painted(found.work.strokes, (rows, columns))
+        write_labels(spelling.strokes, strokes, image=opened, overwrite=overwrite)
+    commands = spelling.commands(found.work, overwrite=overwrite)
+    if output is not None:
+        commands[-1][commands[-1].index("-o") + 1] = str(output)
+    return commands

@@ -1,0 +1,116 @@
+"""view(): open the page on an image or on a segmentation of one, and serve it until it is closed."""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+from gmmseg.errors import ParameterError
+from gmmseg.features import Recipe
+from gmmseg.io.classes import default_names
+from gmmseg.labelling.result import Segmentation
+from gmmseg.web.desk import Desk
+from gmmseg.web.server import Server
+
+__all__ = ["view", "view_segmentation"]
+
+
+def view(
+    image: str | os.PathLike[str],
+    *,
+    folder: str | os.PathLike[str] = ".",
+    port: int = 0,
+    browser: bool = True,
+    threads: int | None = None,
+    opened: Callable[[str], None] | None = None,
+) -> Path:
+    """Work on an image in the browser; returns once the page is closed.
+
+    Parameters
+    ----------
+    image : path-like
+        A picture, a raster or a volume that fits into memory; volumes are shown as three cuts.
+    folder : path-like
+        Where the page writes: its log, NAME.gmmseg.json, strokes and exports. Nothing is written elsewhere. A log that
+        is there is gone on with.
+    port : int
+        On 127.0.0.1; 0 for any that is free.
+    browser : bool
+        Whether the address is opened in the browser.
+    threads : int, optional
+        All processors by default.
+    opened : callable, optional
+        Called with the address once the page can be opened. It holds the key to the page: keep it to yourself.
+
+    Returns
+    -------
+    Path
+        The log, which `gmmseg segment --replay` does again; where nothing was done, there is no file.
+
+    Raises
+    ------
+    InputError
+        The image cannot be read, is no picture, or the log that is there is none.
+    OutputError
+        The port cannot be used, or the log that is there is of another image.
+    """
+    return _serve(Desk(Path(image), Path(folder), threads=threads), Path(folder), port, browser, opened)
+
+
+def view_segmentation(
+    found: Segmentation,
+    *,
+    folder: str | os.PathLike[str] = ".",
+    port: int = 0,
+    browser: bool = True,
+    opened: Callable[[str], None] | None = None,
+) -> Path:
+    """Go on with a segmentation in the browser: `view` of its image, with as many classes of the same features.
+
+    Parameters
+    ----------
+    found : Segmentation
+        Of an image that was read from a file. Its classes are found anew, by the command that the page shows; what the
+        command of a log that is there says is given up for it, and can be had back by undoing.
+    folder, port, browser, opened
+        As of `view`.
+
+    Returns
+    -------
+    Path
+        The log.
+
+    Raises
+    ------
+    ParameterError
+        The image is no file.
+    """
+    path, model = Path(found.image.name), found.model
+    if not path.is_file():
+        raise ParameterError(f"{path} is no file, which the page needs; save the picture, and segment the file")
+    options: dict[str, object] = {"k": model.k}
+    if model.recipe != Recipe.default(found.image):
+        options["features"] = str(model.recipe)
+    if not model.strength:
+        options["smooth"] = 0
+    if found.min_size > 1:
+        options["min_size"] = found.min_size
+    usual = default_names(model.k)
+    own = tuple(model.class_names) != tuple(usual)
+    names = {str(number): name for number, name in enumerate(model.class_names, 1)} if own else {}
+    desk = Desk(path, Path(folder), threads=found.effort.threads)
+    if desk.log.work.options != options:
+        desk.do({"step": {"do": "paste", "options": options, "names": names, "groups": [], "strokes": False}})
+    return _serve(desk, Path(folder), port, browser, opened)
+
+
+def _serve(desk: Desk, folder: Path, port: int, browser: bool, opened: Callable[[str], None] | None) -> Path:
+    with Server(desk, port) as server:
+        if opened is not None:
+            opened(server.address)
+        if browser:
+            webbrowser.open(server.address)
+        server.serve_forever(poll_interval=0.1)
+    return folder / desk.file.name

@@ -1,0 +1,159 @@
+"""What a log of steps amounts to: options, strokes, and what was made of the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gmmseg.errors import ParameterError
+from gmmseg.fitting.options import FitOptions
+from gmmseg.web.steps import Step
+
+__all__ = ["Work"]
+
+# Options that leave the classes what they are: names and merges of before still mean the same.
+_KEEPING = {"smooth", "min_size"}
+
+
+@dataclass(frozen=True)
+class Work:
+    """The wishes of a person, as they stand.
+
+    Parameters
+    ----------
+    options : dict of str to object
+        Parameters of `gmmseg.segment` that were set, and "min_size".
+    strokes : tuple of Step
+        Of classes 1 to k, or 0, which erases, in the order in which they were made.
+    names : dict of int to str
+        Of classes that were renamed.
+    colors : dict of int to str
+        Of classes that are shown in another colour than theirs, as "#rrggbb".
+    hidden : frozenset of int
+        Classes that are not shown.
+    groups : tuple of tuple of int
+        Classes that are one, each ascending.
+    """
+
+    options: dict[str, Any] = field(default_factory=lambda: {"k": 4})
+    strokes: tuple[Step, ...] = ()
+    names: dict[int, str] = field(default_factory=dict)
+    colors: dict[int, str] = field(default_factory=dict)
+    hidden: frozenset[int] = frozenset()
+    groups: tuple[tuple[int, ...], ...] = ()
+
+    @classmethod
+    def of(cls, steps: Iterable[Step]) -> Work:
+        """Do steps one after the other.
+
+        Examples
+        --------
+        >>> Work.of([{"do": "merge", "classes": [1, 2]}, {"do": "merge", "classes": [2, 4]}]).groups
+        ((1, 2, 4),)
+        """
+        work = cls()
+        for step in steps:
+            work = work.after(step)
+        return work
+
+    def after(self, step: Step) -> Work:
+        """Return the work with one step more."""
+        match step["do"]:
+            case "set":
+                options = {**self.options, step["option"]: step["value"]}
+                if step["option"] in _KEEPING:
+                    return replace(self, options=options)
+                return Work(options, tuple(each for each in self.strokes if _within(each["class"], options["k"])))
+            case "paste":
+                names = {int(number): name for number, name in step["names"].items()}
+                kept = self.strokes if step["strokes"] else ()
+                return Work({"k": 4, **step["options"]}, kept, names, groups=tuple(map(tuple, step["groups"])))
+            case "stroke":
+                return replace(self, strokes=(*self.strokes, step))
+            case "name":
+                return replace(self, names={**self.names, step["class"]: step["name"]})
+            case "color":
+                return replace(self, colors={**self.colors, step["class"]: step["color"]})
+            case "hide":
+                others = self.hidden - {step["class"]}
+                return replace(self, hidden=others | {step["class"]} if step["hidden"] else others)
+            case _:
+                return replace(self, groups=_merged(self.groups, step["classes"]))
+
+    def require_usable(self) -> None:
+        """Refuse what could not be segmented, before anything is computed.
+
+        Raises
+        ------
+        ParameterError
+            An option has an unusable value, or a class is beyond k.
+        """
+        FitOptions.of(self.parameters)
+        k = self.options["k"]
+        used = {*self.names, *self.colors, *self.hidden, *(n for group in self.groups for n in group)}
+        used |= {each["class"] for each in self.strokes}
+        if used and k == "auto":
+            raise ParameterError("k='auto' has no classes yet to name, merge or stroke; choose a number first")
+        if used and max(used) > k:
+            raise ParameterError(f"there is no class {max(used)}; classes are 1 to {k}")
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Those of `gmmseg.segment`, but for the strokes."""
+        chosen = {name: value for name, value in self.options.items() if name != "min_size" and value is not None}
+        if chosen.get("sample") == "all":
+            chosen["sample"] = None
+        if chosen.get("smooth") == "auto":
+            chosen["smooth"] = True
+        return chosen | ({"class_names": self.class_names} if self.class_names else {})
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """A name for each class, or none where none has been named."""
+        if not self.names or self.options["k"] == "auto":
+            return ()
+        return tuple(self.names.get(number, f"class {number}") for number in range(1, self.options["k"] + 1))
+
+    @property
+    def drawn(self) -> bool:
+        """Whether there is a stroke that gives a class."""
+        return any(each["class"] for each in self.strokes)
+
+    def whole(self, number: int) -> tuple[int, ...]:
+        """Return the classes that are one with a class, ascending."""
+        return next((group for group in self.groups if number in group), (number,))
+
+    def numbers(self, k: int) -> list[int]:
+        """Return the number 0 to k that each class has once those that are one have the lowest of theirs, 0 first.
+
+        Examples
+        --------
+        >>> Work(groups=((2, 3),)).numbers(4)
+        [0, 1, 2, 2, 3]
+        """
+        lowest = [self.whole(number)[0] for number in range(1, k + 1)]
+        rank = {number: place for place, number in enumerate(sorted(set(lowest)), 1)}
+        return [0, *(rank[each] for each in lowest)]
+
+    def described(self) -> dict[str, Any]:
+        """Return it for JSON: with the strokes counted only."""
+        return {
+            "options": self.options,
+            "strokes": len(self.strokes),
+            "names": self.names,
+            "colors": self.colors,
+            "hidden": sorted(self.hidden),
+            "groups": [list(group) for group in self.groups],
+        }
+
+
+def _within(number: int, k: Any) -> bool:
+    return not isinstance(k, int) or number <= k
+
+
+def _merged(groups: tuple[tuple[int, ...], ...], classes: list[int]) -> tuple[tuple[int, ...], ...]:
+    """Return the groups with one more, joined with those that it touches."""
+    touched = [group for group in groups if set(group) & set(classes)]
+    joined = tuple(sorted({*classes, *(number for group in touched for number in group)}))
+    return tuple(sorted([*(group for group in groups if group not in touched), joined]))

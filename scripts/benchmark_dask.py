@@ -1,0 +1,147 @@
+"""Measure what workers of Dask cost and bring: ratios to one process, taken in one run, in turns.
+
+    python scripts/benchmark_dask.py [--side 20480] [--rounds 3]
+
+Prints a table: the rate of two workers against one process of two threads, what scheduling of small chunks costs, the
+graph of a mosaic of 100 gigapixels, and the memory of a worker at chunks of 4 096 x 4 096 pixels of six bands.
+"""
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from pathlib import Path
+
+import dask
+import dask.array as da
+import numpy as np
+import rasterio
+
+import gmmseg
+from gmmseg import io
+from gmmseg.batch.cluster import connected
+
+_FIELD = 64  # pixels along a side of a field of one class
+_MOSAIC = 316_228  # pixels along a side of 100 gigapixels
+
+
+def write_scene(path, side, n_bands=1, dtype="uint8"):
+    """Write fields of three classes with noise, compressed, in blocks of 512 x 512."""
+    rng = np.random.default_rng(0)
+    top = 1 if dtype == "uint8" else 40
+    profile = {"driver": "GTiff", "width": side, "height": side, "count": n_bands, "dtype": dtype}
+    layout = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate", "zlevel": 1}
+    place = rasterio.Affine(10, 0, 500_000, 0, -10, 5_000_000)
+    with rasterio.open(path, "w", crs="EPSG:32633", transform=place, **profile, **layout) as file:
+        for row in range(0, side, 512):
+            rows = min(512, side - row)
+            fields = rng.integers(0, 3, (n_bands, -(-rows // _FIELD), -(-side // _FIELD)))
+            means = np.array([60, 110, 170])[fields].repeat(_FIELD, 1).repeat(_FIELD, 2)[:, :rows, :side]
+            noise = rng.normal(0, 12, (rows, side)).astype(np.float32)
+            window = rasterio.windows.Window(0, row, side, rows)
+            file.write(np.clip((means + noise) * top, 0, 255 * top).astype(dtype), window=window)
+
+
+def seconds(work):
+    """Return how long a call takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def in_turns(rounds, **works):
+    """Return the median seconds of each of several calls, taken in turns."""
+    taken = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            taken[name].append(seconds(work))
+    return {name: statistics.median(each) for name, each in taken.items()}
+
+
+def compare(scene, model, folder, rounds):
+    """Return how the rates of workers and of one process compare, at chunks of 4 096 and of 512."""
+    image = io.read(scene, memory=0)
+    target = folder / "labels.npy"
+
+    def alone():
+        gmmseg.apply(model, image, threads=2).save(target, overwrite=True)
+
+    with connected(workers=2, side=4096) as large, connected(workers=2, side=512) as small:
+
+        def working(cluster):
+            def work():
+                cluster.computing(gmmseg.apply(model, image)).save(target, overwrite=True)
+                cluster.finish()
+
+            return work
+
+        for warm_up in (alone, working(large), working(small)):
+            warm_up()
+        taken = in_turns(rounds, alone=alone, large=working(large), small=working(small))
+    return taken["alone"] / taken["large"], taken["small"] / taken["alone"]
+
+
+def graph_of_a_mosaic(model):
+    """Return seconds and bytes that the graph of 100 gigapixels takes, built and optimised, and its tasks a chunk."""
+    source = da.zeros((_MOSAIC, _MOSAIC), chunks=4096, dtype=np.uint8)
+    found = gmmseg.apply(model, source)
+    start = time.perf_counter()
+    (optimised,) = dask.optimize(found.to_dask())
+    taken = time.perf_counter() - start
+    n_tasks = len(dict(optimised.__dask_graph__())) / source.npartitions
+    tracemalloc.start()
+    dask.optimize(found.to_dask())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return taken, peak, n_tasks
+
+
+def memory_of_a_worker(folder):
+    """Return the bytes that a process takes which computes chunks of 4 096 x 4 096 of six bands."""
+    path = folder / "bands.tif"
+    write_scene(path, 3 * 4096, 6, "uint16")
+    gmmseg.fit(path, 4, sample=20_000).save(folder / "bands.gmm.json")
+    code = [sys.executable, __file__, "--chunks-of", str(path)]
+    return int(subprocess.run(code, check=True, capture_output=True, text=True).stdout)
+
+
+def compute_chunks(path):
+    """Compute the middle chunks of a scene in this process, and print the bytes that it took."""
+    from gmmseg.labelling.chunks import chunk_sides, chunks_of, label_chunk
+    from gmmseg.labelling.graph import work_on
+    from gmmseg.labelling.layers import layer_named
+
+    found = gmmseg.apply(gmmseg.load_model(path.parent / "bands.gmm.json"), io.read(path, memory=0))
+    work = work_on(found, layer_named("labels"))
+    for chunk, _ in chunks_of(work, chunk_sides(work.image, 4096))[3:6]:
+        label_chunk(work, chunk)
+    print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--side", type=int, default=20_480, help="of the scene, in pixels")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--chunks-of", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.chunks_of is not None:
+        compute_chunks(options.chunks_of)
+        return
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        write_scene(folder / "scene.tif", options.side)
+        model = gmmseg.fit(folder / "scene.tif", 3)
+        taken, peak, n_tasks = graph_of_a_mosaic(model)
+        print(f"graph of 100 gigapixels    {taken:.2f} s, {peak / 1e6:.0f} MB, {n_tasks:.3f} tasks a chunk", flush=True)
+        print(f"memory of a worker         {memory_of_a_worker(folder) / 2**20:.0f} MiB", flush=True)
+        rate, cost = compare(folder / "scene.tif", model, folder, options.rounds)
+        print(f"rate of two workers        {rate:.2f} of one process of two threads, {options.side**2 / 1e6:.0f} MP")
+        print(f"cost of chunks of 512      {cost:.2f} times one process, {(options.side // 512) ** 2} chunks")
+
+
+if __name__ == "__main__":
+    main()

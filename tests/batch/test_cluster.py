@@ -1,0 +1,155 @@
+"""Workers of Dask: the bytes of one process, what is done is kept, and nothing half done is taken for a result."""
+
+from contextlib import closing
+
+import numpy as np
+import pytest
+from counted_sources import CountedSource
+from mosaics import made_scene
+
+import gmmseg
+from gmmseg import Image, InputError, OutputError
+from gmmseg.errors import GmmsegError, UnfinishedError
+from gmmseg.labelling.layers import layer_named
+from gmmseg.labelling.tiles import Rule
+
+distributed = pytest.importorskip("distributed")
+
+from gmmseg.batch.cluster import Cluster, connected  # noqa: E402  # after it is known that it is installed
+
+LABELS = layer_named("labels")
+
+
+class Unreadable(CountedSource):
+    """A source with a hole, until it is put right."""
+
+    broken = True
+
+    def read(self, window):
+        if self.broken and window[0].start <= 150 < window[0].stop and window[1].stop > 310:
+            raise InputError("scene.tif is damaged in rows 128 to 255")
+        return self.array[window], None
+
+
+@pytest.fixture(scope="module")
+def client():
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=":0") as known:
+        yield known
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return gmmseg.segment(made_scene(), 3)
+
+
+def found_in(whole, kind=CountedSource):
+    image = Image(kind(whole.image.array), color=True, name="scene")
+    return gmmseg.labelling.result.Segmentation(image, Rule(whole.model), whole.effort)
+
+
+def collected(parts):
+    labels = np.zeros((256, 320), np.uint8)
+    for part in parts:
+        labels[part.window] = part.values
+    return labels
+
+
+def test_chunks_come_in_order_with_the_labels_of_the_whole(client, whole, tmp_path):
+    cluster, seen = Cluster(client, 100, lambda *done: seen.append(done)), []
+    parts = list(cluster.computed(found_in(whole), LABELS, tmp_path / "labels.tif"))
+    assert [part.window[0].start for part in parts] == [0] * 4 + [100] * 4 + [200] * 4
+    assert collected(parts).tobytes() == whole.labels.tobytes()
+    assert seen[-1] == (12, 12)
+    cluster.finish()
+    assert not list(tmp_path.iterdir())
+
+
+def test_saving_counts_classes_as_one_process_does(client, whole, tmp_path):
+    cluster = Cluster(client, 100)
+    found = cluster.computing(found_in(whole))
+    found.save(tmp_path / "labels.npy")
+    assert np.load(tmp_path / "labels.npy").tobytes() == whole.labels.tobytes()
+    assert [(each.share, each.color) for each in found.classes] == [(e.share, e.color) for e in whole.classes]
+    cluster.finish()
+
+
+def test_a_second_run_computes_what_is_missing(client, whole, tmp_path, monkeypatch):
+    expected, target = whole.labels, tmp_path / "labels.tif"
+    with closing(Cluster(client, 100)) as first:
+        parts = first.computed(found_in(whole), LABELS, target)
+        next(parts)
+        parts.close()
+    there = len(list(tmp_path.glob(".labels.tif.gmmseg-parts/*.part")))
+    assert 1 <= there < 12
+    submitted, submit = [], client.submit
+    monkeypatch.setattr(client, "submit", lambda *args, **more: submitted.append(1) or submit(*args, **more))
+    with closing(Cluster(client, 100)) as second:
+        assert collected(second.computed(found_in(whole), LABELS, target)).tobytes() == expected.tobytes()
+    assert len(submitted) == 12 - there
+
+
+def test_parts_of_another_model_are_not_taken(client, whole, tmp_path):
+    other = gmmseg.segment(whole.image.array, 2)
+    for found in (whole, other, whole):
+        with closing(Cluster(client, 200)) as cluster:
+            labels = collected(cluster.computed(found_in(found), LABELS, tmp_path / "labels.tif"))
+        assert labels.tobytes() == found.labels.tobytes()
+
+
+def test_two_drivers_never_write_one_output(client, whole, tmp_path):
+    first, second = Cluster(client, 100), Cluster(client, 100)
+    parts = first.computed(found_in(whole), LABELS, tmp_path / "labels.tif")
+    next(parts)
+    with pytest.raises(OutputError, match=r"\.labels\.tif\.gmmseg-parts"):
+        next(second.computed(found_in(whole), LABELS, tmp_path / "labels.tif"))
+    parts.close()
+    first.close()
+
+
+def test_a_chunk_that_cannot_be_read_is_named_and_the_others_are_finished(client, whole, tmp_path):
+    target, cluster = tmp_path / "labels.npy", Cluster(client, 100)
+    words = (
+        r"scene: 1 of 12 chunks could not be computed, first that of pixels 100 to 199, 300 to 319 \(scene\.tif is "
+        r"damaged in rows 128 to 255\); the others are kept"
+    )
+    with pytest.raises(UnfinishedError, match=words):
+        cluster.computing(found_in(whole, Unreadable)).save(target)
+    cluster.close()
+    assert not target.exists()
+    assert len(list(tmp_path.glob(".labels.npy.gmmseg-parts/*.part"))) == 11
+    cluster.computing(found_in(whole)).save(target)
+    cluster.finish()
+    assert np.load(target).tobytes() == whole.labels.tobytes()
+    assert [each.name for each in tmp_path.iterdir()] == ["labels.npy"]
+
+
+def test_workers_take_the_pixels_of_a_fit(client, whole):
+    image = Image(CountedSource(whole.image.array), color=True)
+    spread = Cluster(client, 100).spread(image)
+    flat = np.random.default_rng(0).permutation(256 * 320)[:500]
+    np.testing.assert_array_equal(spread.take(flat)[0], image.take(flat)[0])
+    model = gmmseg.fit(spread, 3)
+    np.testing.assert_array_equal(model.means, whole.model.means)
+
+
+def test_a_scheduler_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("gmmseg.batch.cluster._SECONDS", 0.2)
+    with (
+        pytest.raises(GmmsegError, match="scheduler tcp://127.0.0.1:9 does not answer"),
+        connected("tcp://127.0.0.1:9"),
+    ):
+        pass
+
+
+def test_a_scheduler_that_goes_away(whole, tmp_path):
+    with (
+        distributed.LocalCluster(processes=False, n_workers=1, dashboard_address=":0") as local,
+        distributed.Client(local) as client,
+        closing(Cluster(client, 40)) as cluster,
+    ):
+        parts = cluster.computed(found_in(whole), LABELS, tmp_path / "labels.tif")
+        next(parts)
+        client.close()
+        with pytest.raises(GmmsegError, match="the scheduler went away"):
+            list(parts)
+    assert list(tmp_path.glob(".labels.tif.gmmseg-parts/*.part"))

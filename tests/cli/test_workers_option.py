@@ -1,0 +1,96 @@
+"""Commands whose chunks are computed by workers: the same bytes, also when they are killed and started again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mosaics import made_scene
+
+import gmmseg
+from gmmseg import Image, io
+
+pytest.importorskip("distributed")
+rasterio = pytest.importorskip("rasterio")
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """A scene on a map, and a model of it."""
+    pixels = np.tile(made_scene(), (6, 5, 1))
+    with rasterio.open(
+        tmp_path / "scene.tif",
+        "w",
+        driver="GTiff",
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        count=3,
+        dtype="uint8",
+        tiled=True,
+        photometric="minisblack",
+        crs="EPSG:32633",
+        transform=rasterio.Affine(10, 0, 500000, 0, -10, 5000000),
+    ) as file:
+        file.write(pixels.transpose(2, 0, 1))
+    gmmseg.fit(Image(pixels), 3).save(tmp_path / "m.gmm.json")
+    return tmp_path / "scene.tif"
+
+
+def command(folder, *arguments):
+    path = os.pathsep.join([str(Path(gmmseg.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    return [sys.executable, "-m", "gmmseg", *arguments], {"cwd": folder, "env": {**os.environ, "PYTHONPATH": path}}
+
+
+def finished(folder, *arguments):
+    line, options = command(folder, *arguments)
+    return subprocess.run(line, capture_output=True, text=True, check=False, **options)
+
+
+@pytest.mark.slow
+def test_workers_write_the_bytes_of_one_process(scene):
+    here = scene.parent
+    one = finished(here, "apply", "m.gmm.json", "scene.tif", "-o", "one.tif", "--cog")
+    two = finished(here, "apply", "m.gmm.json", "scene.tif", "-o", "two.tif", "--workers", "2", "--chunk", "300")
+    assert (one.returncode, two.returncode) == (0, 0), two.stderr
+    assert (here / "one.tif").read_bytes() == (here / "two.tif").read_bytes()
+    with rasterio.open(here / "two.tif") as labels:
+        assert labels.shape == (1536, 1600)
+        assert labels.overviews(1) == [2, 4]
+    assert one.stdout.splitlines()[1:] == two.stdout.splitlines()[1:]
+
+
+@pytest.mark.slow
+def test_killed_and_started_again_it_ends_with_the_same_bytes(scene):
+    here = scene.parent
+    arguments = ["apply", "m.gmm.json", "scene.tif", "-o", "two.tif", "--workers", "1", "--chunk", "100"]
+    line, options = command(here, *arguments)
+    child = subprocess.Popen(line, start_new_session=True, stderr=subprocess.DEVNULL, **options)
+    parts = here / ".two.tif.gmmseg-parts"
+    stop = time.monotonic() + 60
+    while len(list(parts.glob("*.part"))) < 20 and time.monotonic() < stop:
+        time.sleep(0.01)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    kept = len(list(parts.glob("*.part")))
+    assert 20 <= kept < 256
+    assert not (here / "two.tif").exists()
+    again = finished(here, *arguments)
+    assert again.returncode == 0, again.stderr
+    assert not parts.exists()
+    expected = gmmseg.apply(gmmseg.load_model(here / "m.gmm.json"), io.read(scene)).labels
+    np.testing.assert_array_equal(io.read_labels(here / "two.tif"), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--workers", "2", "--scheduler", "tcp://a:1"], "--scheduler tcp://a:1 and --workers 2 contradict each other"),
+        (["--chunk", "512"], "--chunk 512 is of --scheduler or --workers, which are not given"),
+    ],
+)
+def test_options_that_contradict_each_other(options, words, refuse):
+    assert words in refuse("segment", "photo.png", *options, code=2)

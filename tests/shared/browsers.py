@@ -1,0 +1,33 @@
+"""A browser for tests of pages, and what Node has to look at them: where they are, or why a test is skipped."""
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def browser():
+    """A Chromium without a window, which draws in software."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser; it is not installed")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("there is no Chromium to open the page in")
+    options = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--force-color-profile=srgb"]
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=options)
+        yield opened
+        opened.close()
+
+
+def node_file(name):
+    """A file of a package of Node, such as "axe-core/axe.min.js"; the test is skipped where it is not installed."""
+    folders = [ROOT / "node_modules", *map(Path, os.environ.get("NODE_PATH", "").split(os.pathsep))]
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    return pytest.skip(f"{name} is not there; npm install {name.split('/')[0]}")

@@ -1,0 +1,187 @@
+"""The desk: what is kept, which files are written, and that they equal those of the printed commands."""
+
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image as Pillow
+
+from gmmseg import GmmsegError, OutputError, ParameterError
+from gmmseg.cli import main
+from gmmseg.web.desk import Desk, run_command
+from gmmseg.web.log import load_log
+from gmmseg.web.replaying import replay_commands
+
+STROKE = {"do": "stroke", "class": 1, "size": 6, "points": [[5, 5], [30, 8]]}
+
+
+@pytest.fixture
+def photo(tmp_path):
+    rng = np.random.default_rng(0)
+    values = np.zeros((40, 60, 3), np.uint8)
+    values[:, 20:] = (200, 60, 30)
+    values[25:, 30:] = (240, 240, 200)
+    (tmp_path / "work").mkdir()
+    Pillow.fromarray(values + rng.integers(0, 15, values.shape, np.uint8)).save(tmp_path / "work" / "photo.png")
+    return tmp_path / "work" / "photo.png"
+
+
+@pytest.fixture
+def desk(photo):
+    return Desk(photo, photo.parent)
+
+
+def do(desk, **step):
+    return desk.do({"step": step})
+
+
+def test_everything_that_is_done_is_kept_at_once(desk, photo):
+    do(desk, do="set", option="k", value=3)
+    do(desk, do="merge", classes=[1, 2])
+    assert desk.undo({})["work"]["groups"] == []
+    assert Desk(photo, photo.parent).redo({})["work"]["groups"] == [[1, 2]]
+    assert load_log(photo.parent / "photo.gmmseg.json").done == 2
+
+
+def test_a_step_that_is_refused_changes_no_file(desk, photo):
+    do(desk, do="set", option="k", value=3)
+    before = (photo.parent / "photo.gmmseg.json").read_bytes()
+    with pytest.raises(ParameterError, match="no class 9"):
+        do(desk, do="hide", **{"class": 9}, hidden=True)
+    assert (photo.parent / "photo.gmmseg.json").read_bytes() == before
+
+
+def test_a_step_may_be_tried_without_being_done(desk, photo):
+    answer = desk.classes({"ticket": 1, "step": {"do": "set", "option": "k", "value": 2}})
+    assert len(answer["classes"]) == 2
+    assert desk.state({})["work"]["options"] == {"k": 4}
+    assert [each.name for each in photo.parent.iterdir()] == ["photo.png"]
+
+
+def test_stale_questions_are_not_worked_on(desk):
+    assert desk.classes({"ticket": 5})["stale"] is False
+    assert desk.classes({"ticket": 4}) == {"ticket": 4, "stale": True}
+
+
+def test_a_pasted_command_is_what_is_shown(desk):
+    command = "gmmseg segment photo.png -k 3 --smooth 0.25 -o photo_labels.png"
+    assert desk.paste({"text": command})["command"] == command
+
+
+EXPORTED = {
+    "labels": ["photo_labels.png"],
+    "geotiff": ["photo_labels.tif"],
+    "soft": ["photo_soft.npz"],
+    "coco": ["photo_coco.json"],
+    "masks": ["photo_masks"],
+    "cutout": ["photo_cutout.png"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("edited", [False, True])
+@pytest.mark.parametrize(("kind", "names"), EXPORTED.items())
+def test_files_equal_those_of_the_printed_command_byte_for_byte(
+    desk, photo, tmp_path, monkeypatch, kind, names, edited
+):
+    do(desk, do="set", option="k", value=4)
+    if edited:
+        do(desk, do="set", option="smooth", value=0.35)
+        do(desk, **STROKE)
+        do(desk, do="name", **{"class": 3}, name="sea side")
+        do(desk, do="merge", classes=[2, 4])
+    printed = desk.export({"kind": kind, "classes": [2]})
+    assert {*names} <= {*printed["files"]}
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("photo.png", "photo_strokes.png"):
+        if (photo.parent / name).exists():
+            (other / name).write_bytes((photo.parent / name).read_bytes())
+    monkeypatch.chdir(other)
+    for command in printed["command"].split(" && "):
+        assert main(shlex.split(command)[1:]) == 0
+    for name in names:
+        mine, theirs = photo.parent / name, other / name
+        for ours in sorted(mine.iterdir()) if mine.is_dir() else [mine]:
+            twin = theirs / ours.name if mine.is_dir() else theirs
+            assert ours.read_bytes() == twin.read_bytes(), ours.name
+
+
+def test_a_file_that_the_page_did_not_write_is_replaced_only_on_request(desk, photo):
+    target = photo.parent / "photo_labels.png"
+    target.write_text("mine")
+    with pytest.raises(OutputError, match=r"photo_labels\.png exists already"):
+        desk.export({"kind": "labels"})
+    assert target.read_text() == "mine"
+    assert "--overwrite" in desk.export({"kind": "labels", "overwrite": True})["command"]
+    assert desk.export({"kind": "labels"})["files"] == ["photo_labels.png"]
+
+
+@pytest.mark.parametrize("name", ["photo_labels.png", "photo.gmmseg.json", "photo_strokes.png"])
+def test_links_out_of_the_folder_are_not_followed(photo, tmp_path, name):
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    (photo.parent / name).symlink_to(outside)
+    with pytest.raises(OutputError, match=f"{name} leads out of"):
+        everything(Desk(photo, photo.parent))
+    assert outside.read_text() == "mine"
+
+
+def everything(desk):
+    do(desk, **STROKE)
+    desk.export({"kind": "labels", "overwrite": True})
+
+
+def test_the_log_of_another_image_is_left_alone(desk, photo):
+    do(desk, do="set", option="k", value=3)
+    path = photo.parent / "photo.gmmseg.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"image": "other.png"}))
+    with pytest.raises(OutputError, match=r"is the log of other\.png"):
+        Desk(photo, photo.parent)
+
+
+def test_an_image_elsewhere_is_named_by_its_whole_path(photo, tmp_path, monkeypatch):
+    (tmp_path / "results").mkdir()
+    monkeypatch.chdir(photo.parent)
+    desk = Desk(Path("photo.png"), tmp_path / "results")
+    desk.export({"kind": "labels"})
+    assert str(photo) in desk.state({})["command"]
+    assert [each.name for each in (tmp_path / "results").iterdir()] == ["photo_labels.png"]
+    assert [each.name for each in photo.parent.iterdir()] == ["photo.png"]
+
+
+def test_what_went_wrong_in_a_command_is_said(desk):
+    photo = desk.folder / "photo.png"
+    photo.write_bytes(b"nothing")
+    with pytest.raises(GmmsegError, match=r"^photo\.png"):
+        desk.export({"kind": "labels"})
+
+
+def test_layers_are_of_the_classes_found_last(desk):
+    desk.classes({"ticket": 3})
+    assert len(desk.layer(3, "uncertainty")) == 40 * 60
+    assert set(desk.layer(3, "labels")) == {1, 2, 3, 4}
+    with pytest.raises(ParameterError, match="is stale"):
+        desk.layer(2, "labels")
+    with pytest.raises(ParameterError, match="is none"):
+        desk.layer(3, "secrets")
+
+
+@pytest.mark.slow
+def test_a_stack_is_exported_as_its_log_is_replayed(tmp_path):
+    z, y, x = np.mgrid[:6, :30, :40]
+    values = np.where((x - 20) ** 2 + (y - 15) ** 2 < 90, 180, 40 + x) + np.random.default_rng(0).integers(
+        -5, 6, z.shape
+    )
+    tifffile.imwrite(tmp_path / "stack.tif", np.uint8(values), imagej=True, metadata={"axes": "ZYX"})
+    desk = Desk(tmp_path / "stack.tif", tmp_path)
+    desk.do({"step": {"do": "set", "option": "k", "value": 3}})
+    desk.do({"step": {"do": "merge", "classes": [1, 2]}})
+    assert desk.export({"kind": "labels"})["files"] == ["stack_classes.tif", "stack_labels.tif"]
+    exported = (tmp_path / "stack_labels.tif").read_bytes()
+    for command in replay_commands(tmp_path / "stack.gmmseg.json", output="again.tif", overwrite=True):
+        run_command(command, tmp_path)
+    assert (tmp_path / "again.tif").read_bytes() == exported

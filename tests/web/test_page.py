@@ -1,0 +1,423 @@
+"""The page in a real browser: what is seen, what a person does, and what another page cannot do."""
+
+import base64
+import io
+import shlex
+import shutil
+import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+from browsers import browser, node_file
+from PIL import Image as Pillow
+
+import gmmseg
+from gmmseg import ParameterError
+from gmmseg.io.palette import palette
+from gmmseg.web.desk import Desk
+from gmmseg.web.log import load_log
+from gmmseg.web.server import Server
+
+pytestmark = pytest.mark.slow
+
+PAGE = Path(gmmseg.__file__).parent / "web" / "page"
+K = 3
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with photo.png: a bright disc on a ground of two tones."""
+    y, x = np.mgrid[:120, :200]
+    values = np.where((x < 90)[..., None], (30, 60, 30), (90, 40, 160))
+    values = np.where(((x - 130) ** 2 + (y - 60) ** 2 < 1600)[..., None], (230, 220, 180), values)
+    noise = np.random.default_rng(0).integers(-9, 9, values.shape)
+    Pillow.fromarray(np.uint8(values + noise)).save(tmp_path / "photo.png")
+    return tmp_path
+
+
+@pytest.fixture
+def served(folder):
+    desk = Desk(folder / "photo.png", folder)
+    desk.do({"step": {"do": "set", "option": "k", "value": K}})
+    with Server(desk) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.ended.set()
+        server.shutdown()
+        thread.join(10)
+
+
+@pytest.fixture
+def page(chromium, served):
+    """The page, with its classes on it. Nothing may be written to its console but what the server has refused."""
+    opened = chromium.new_page(viewport={"width": 1280, "height": 860})
+    said = []
+    opened.on("console", lambda message: said.append(message.text))
+    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.goto(served.address)
+    wait(opened)
+    yield opened
+    opened.close()
+    assert [each for each in said if "400 (Bad Request)" not in each] == []
+
+
+def wait(page, k=K):
+    page.wait_for_selector("body[data-ready]")
+    page.wait_for_selector(f"#classes tr:nth-child({k})")
+    page.wait_for_selector("#picture[aria-busy=false]")
+
+
+def until(page, condition):
+    for _ in range(1200):  # as long as the browser itself waits
+        if condition():
+            return
+        page.wait_for_timeout(25)
+    pytest.fail("it did not come to that")
+
+
+def command(page):
+    return page.input_value("#command")
+
+
+def pixels(page):
+    """What is drawn (rows, columns, 3)."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    url = page.evaluate("() => document.getElementById('picture').toDataURL()")
+    return np.asarray(Pillow.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB"))
+
+
+def labels_below(labels, shape):
+    """The label that lies below each pixel of a canvas on which the whole picture is fitted, 0 outside."""
+    height, width = shape
+    rows, columns = labels.shape
+    scale = min(width / columns, height / rows)
+    x = np.floor((columns - width / scale) / 2 + (np.arange(width) + 0.5) / scale).astype(int)
+    y = np.floor((rows - height / scale) / 2 + (np.arange(height) + 0.5) / scale).astype(int)
+    inside = ((y >= 0) & (y < rows))[:, None] & (x >= 0) & (x < columns)
+    return np.where(inside, labels[y.clip(0, rows - 1)[:, None], x.clip(0, columns - 1)], 0)
+
+
+def opaque(page):
+    page.locator("#opacity").fill("1")
+    page.locator("#contours").uncheck()
+
+
+def test_pixels_on_the_screen_are_those_of_the_label_map(page, folder):
+    opaque(page)
+    drawn = pixels(page)
+    labels = gmmseg.segment(folder / "photo.png", K).labels
+    expected = labels_below(labels, drawn.shape[:2])
+    inside = expected > 0
+    assert 0.3 < inside.mean() < 1
+    alike = (drawn == palette(K)[expected]).all(axis=-1)[inside]
+    assert alike.mean() > 0.999  # but for edges that fall between two pixels of the screen
+
+
+def test_merging_recolouring_and_hiding_ask_for_no_classes(page, folder):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    opaque(page)
+    page.check("#choose-1")
+    page.check("#choose-2")
+    page.click("#merge")
+    page.locator("#color-1").fill("#ff0000")
+    page.uncheck("#show-3")
+    page.uncheck("#choose-1")
+    page.locator("#name-1").fill("ground")
+    page.locator("#name-1").press("Enter")
+    until(page, lambda: "ground" in command(page))
+    drawn = pixels(page)
+    labels = labels_below(gmmseg.segment(folder / "photo.png", K).labels, drawn.shape[:2])
+    merged = np.isin(labels, (1, 2))
+    assert (drawn[merged] == (255, 0, 0)).all(axis=-1).mean() > 0.999
+    assert (drawn[labels == 3] > 150).all(axis=-1).mean() > 0.9  # the disc as it is
+    assert set(asked) == {"do"}
+    work = load_log(folder / "photo.gmmseg.json").work
+    assert (work.groups, work.names[1], work.hidden) == (((1, 2),), "ground", {3})
+    assert "--merge 1,2" in command(page)
+
+
+def test_a_cut_out_takes_two_clicks(page, folder):
+    box = page.locator("#picture").bounding_box()
+    scale = min(box["width"] / 200, box["height"] / 120)
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.click(middle[0] + 30 * scale, middle[1])
+    page.click("text=Cut-out of chosen")
+    page.wait_for_selector("#saved:has-text('saved photo_cutout.png by: gmmseg cutout photo.png -k 3 --class 3')")
+    cut = np.asarray(Pillow.open(folder / "photo_cutout.png"))
+    assert (cut[45:75, 115:145, 3] == 255).all()
+    assert not cut[:, :80, 3].any()
+
+
+def test_a_stroke_with_the_mouse_moves_classes_and_is_undone(page, folder):
+    before = pixels(page)
+    page.check("#choose-3")
+    page.check("input[value=paint]")
+    box = page.locator("#picture").bounding_box()
+    page.mouse.move(box["x"] + 150, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 250, box["y"] + 260, steps=5)
+    page.mouse.up()
+    until(page, lambda: "--scribbles photo_strokes.png" in command(page))
+    wait(page)
+    assert load_log(folder / "photo.gmmseg.json").work.drawn
+    page.click("#undo")
+    page.uncheck("#choose-3")
+    until(page, lambda: "--scribbles" not in command(page))
+    wait(page)
+    assert (pixels(page) == before).mean() > 0.999
+
+
+def test_by_keyboard_alone(page, folder):
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("() => document.activeElement.id") == "picture":
+            break
+    else:
+        pytest.fail("the picture cannot be reached")
+    for key in ["Shift+ArrowRight"] * 5 + ["Enter"]:
+        page.keyboard.press(key)
+    assert page.evaluate("() => document.querySelectorAll('tr.chosen').length") == 1
+    for key in ("b", "Space", "ArrowRight", "ArrowRight", "Space"):
+        page.keyboard.press(key)
+    until(page, lambda: "--scribbles" in command(page))
+    (stroke,) = load_log(folder / "photo.gmmseg.json").work.strokes
+    assert len(stroke["points"]) == 3
+    page.keyboard.press("Control+z")
+    page.wait_for_selector("#redo:enabled")
+    assert not load_log(folder / "photo.gmmseg.json").work.strokes
+
+
+@pytest.mark.parametrize("typed", ["0,25", "0.25", " .25 "])
+def test_decimal_points_and_commas_are_alike(page, typed):
+    page.fill("#smooth", typed)
+    page.press("#smooth", "Enter")
+    until(page, lambda: command(page) == "gmmseg segment photo.png -k 3 --smooth 0.25 -o photo_labels.png")
+
+
+@pytest.mark.parametrize(("field", "typed"), [("k", "0"), ("k", "2,5"), ("smooth", "1.5"), ("smooth", "a lot")])
+def test_what_is_no_usable_number_is_said(page, field, typed):
+    before = command(page)
+    page.fill(f"#{field}", typed)
+    page.press(f"#{field}", "Enter")
+    page.wait_for_selector(f"#status:has-text('{typed} is not usable')")
+    assert command(page) == before
+
+
+def test_the_slider_finds_classes_while_it_moves(page):
+    page.focus("#k-slider")
+    page.keyboard.press("ArrowRight")
+    wait(page, 4)
+    until(page, lambda: " -k 4 " in command(page))
+
+
+def test_a_command_is_pasted_and_a_wrong_one_is_explained(page):
+    page.fill("#command", "gmmseg segment photo.png -k 2 --smooth 0.5")
+    page.click("#paste")
+    page.wait_for_selector("#classes:not(:has(tr:nth-child(3))) tr:nth-child(2)")
+    page.fill("#command", "gmmseg segment other.png")
+    page.click("#paste")
+    page.wait_for_selector("#status:has-text('of other.png, not of photo.png')")
+
+
+def test_a_file_of_somebody_else_is_replaced_only_on_request(page, folder):
+    (folder / "photo_labels.png").write_text("mine")
+    page.click("text=Label map")
+    page.wait_for_selector("#saved:has-text('exists already')")
+    assert (folder / "photo_labels.png").read_text() == "mine"
+    page.click("#replace")
+    page.wait_for_selector("#saved:has-text('saved photo_labels.png')")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_that_shuts_people_out(chromium, served, scheme):
+    script = node_file("axe-core/axe.min.js").read_text(encoding="utf-8")
+    context = chromium.new_context(bypass_csp=True, color_scheme=scheme, viewport={"width": 1280, "height": 860})
+    opened = context.new_page()
+    opened.goto(served.address)
+    wait(opened)
+    opened.check("#choose-1")
+    opened.evaluate(script)
+    found = opened.evaluate("() => axe.run()")
+    context.close()
+    assert len(found["passes"]) > 20
+    assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found["violations"]] == []
+
+
+@pytest.fixture
+def scanned(chromium, tmp_path):
+    """The page of a volume, a bright ball, and its folder."""
+    nibabel = pytest.importorskip("nibabel", reason="the volume is a NIfTI file")
+    x, y, z = np.mgrid[:40, :36, :12]
+    inside = (x - 25) ** 2 + (y - 18) ** 2 + (3 * (z - 6)) ** 2 < 120
+    values = np.where(inside, 200, 40 + 2 * x) + np.random.default_rng(0).integers(-5, 6, inside.shape)
+    nibabel.save(nibabel.Nifti1Image(np.float32(values), np.diag([1.0, 1, 3, 1])), tmp_path / "scan.nii.gz")
+    desk = Desk(tmp_path / "scan.nii.gz", tmp_path)
+    desk.do({"step": {"do": "set", "option": "k", "value": K}})
+    with Server(desk) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        opened = chromium.new_page(viewport={"width": 1280, "height": 860})
+        opened.goto(server.address)
+        wait(opened)
+        yield opened, tmp_path
+        opened.close()
+        server.ended.set()
+        server.shutdown()
+        thread.join(10)
+
+
+def cuts_of(folder, at):
+    desk = Desk(folder / "scan.nii.gz", folder)
+    return desk.preview.cuts.laid(gmmseg.segment(folder / "scan.nii.gz", K).labels, at)
+
+
+def test_a_volume_is_shown_as_three_cuts_that_a_click_moves(scanned):
+    page, folder = scanned
+    opaque(page)
+    page.evaluate("() => { document.getElementById('strokes').hidden = true; }")
+
+    def alike(at):
+        drawn = pixels(page)
+        expected = labels_below(cuts_of(folder, at), drawn.shape[:2])
+        inside = expected > 0
+        return (drawn == palette(K)[expected]).all(axis=-1)[inside].mean()
+
+    assert alike((20, 18, 6)) > 0.99
+    rows, columns = 36 + 4 + 36, 40 + 4 + 36
+    box = page.locator("#picture").bounding_box()
+    scale = min(box["width"] / columns, box["height"] / rows)
+    left, top = (box["width"] - columns * scale) / 2, (box["height"] - rows * scale) / 2
+    page.mouse.click(box["x"] + left + 30.5 * scale, box["y"] + top + 15.5 * scale)
+    at = (30, 35 - 15, 6)
+    until(page, lambda: [page.input_value(f"#cut-{axis}") for axis in range(3)] == [str(each) for each in at])
+    wait(page)
+    page.uncheck("#choose-3")  # the click has chosen the class, too; others are fainter
+    assert alike(at) > 0.99
+    page.focus("#cut-2-slider")
+    page.keyboard.press("ArrowLeft")
+    until(page, lambda: page.input_value("#cut-2") == "5")
+    wait(page)
+    assert alike((30, 20, 5)) > 0.99
+
+
+def test_the_cross_is_moved_while_classes_are_found(scanned):
+    page, folder = scanned
+    opaque(page)
+    page.evaluate("() => { document.getElementById('strokes').hidden = true; }")
+    page.focus("#k-slider")
+    page.keyboard.press("ArrowLeft")
+    page.fill("#cut-0", "30")
+    page.press("#cut-0", "Enter")
+    wait(page, K - 1)
+    labels = gmmseg.segment(folder / "scan.nii.gz", K - 1).labels
+    cuts = Desk(folder / "scan.nii.gz", folder).preview.cuts
+
+    def alike():
+        drawn = pixels(page)
+        expected = labels_below(cuts.laid(labels, (30, 18, 6)), drawn.shape[:2])
+        return (drawn == palette(K - 1)[expected]).all(axis=-1)[expected > 0].mean() > 0.99
+
+    until(page, alike)
+    page.locator("#opacity").fill("0")
+    seen = pixels(page)  # the picture itself: the ball is cut beside its middle
+    bright = labels_below(cuts.laid(labels, (30, 18, 6)), seen.shape[:2]) == K - 1
+    assert seen[bright].mean() > 200 > 150 > seen[~bright].mean()
+
+
+def test_the_label_map_of_a_volume_is_that_of_the_command(scanned):
+    page, folder = scanned
+    page.click("text=Label map")
+    page.wait_for_selector("#saved:has-text('saved scan_labels.nii.gz')")
+    saved = (folder / "scan_labels.nii.gz").read_bytes()
+    text = command(page)
+    assert text == f"gmmseg segment scan.nii.gz -k {K} -o scan_labels.nii.gz"
+    subprocess.run([sys.executable, "-m", *shlex.split(text), "--overwrite", "-q"], cwd=folder, check=True)
+    assert (folder / "scan_labels.nii.gz").read_bytes() == saved
+
+
+def test_strokes_on_a_volume_are_refused(scanned):
+    page, folder = scanned
+    assert page.is_hidden("#correct")
+    desk = Desk(folder / "scan.nii.gz", folder)
+    with pytest.raises(ParameterError, match="strokes are painted on pictures"):
+        desk.do({"step": {"do": "stroke", "class": 1, "size": 3, "points": [[1, 1]]}})
+
+
+class _Evil(BaseHTTPRequestHandler):
+    target = ""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<title>evil</title>")
+
+    def log_message(self, *arguments):
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "(url) => fetch(url + 'api/do', {method: 'POST', mode: 'no-cors', body: '{}'})",
+        "(url) => fetch(url + 'api/do', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{}'})",
+        "(url) => fetch(url + 'api/state')",
+        "(url) => fetch(url)",
+        "(url) => new Promise((yes, no) => { const f = document.createElement('img'); f.onload = yes; f.onerror = no; "
+        "f.src = url + 'page/icon.svg'; document.body.append(f); })",
+        "(url) => import(url + 'page/numbers.js')",
+    ],
+)
+def test_another_page_reads_nothing_and_does_nothing(chromium, served, folder, attack):
+    before = (folder / "photo.gmmseg.json").read_bytes()
+    evil = HTTPServer(("127.0.0.1", 0), _Evil)
+    thread = Thread(target=evil.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    opened = chromium.new_page()
+    try:
+        opened.goto(f"http://localhost:{evil.server_port}/")
+        url = served.address.partition("#")[0]
+        outcome = opened.evaluate(f"(url) => ({attack})(url).then(() => 'got through', () => 'failed')", url)
+        assert outcome == "failed"
+    finally:
+        opened.close()
+        evil.shutdown()
+        thread.join(10)
+        evil.server_close()
+    assert (folder / "photo.gmmseg.json").read_bytes() == before
+
+
+def test_the_server_ends_when_the_page_is_closed(chromium, served):
+    opened = chromium.new_page()
+    opened.goto(served.address)
+    wait(opened)
+    opened.reload()
+    wait(opened)
+    assert not served.ended.is_set()  # loaded again is not closed
+    opened.close()
+    assert served.ended.wait(15)
+
+
+def test_types_of_the_scripts_agree():
+    tsc = node_file("typescript/bin/tsc")
+    if shutil.which("node") is None:
+        pytest.skip("Node, which runs the compiler of TypeScript, is not installed")
+    options = "--noEmit --allowJs --checkJs --strict --target es2022 --module es2022 --moduleResolution bundler"
+    checked = subprocess.run(
+        ["node", tsc, *options.split(), "--lib", "es2023,dom,dom.iterable", "--types", "", PAGE / "main.js"],
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout

@@ -1,0 +1,141 @@
+"""The server, as a program that is no browser meets it."""
+
+import json
+import re
+import socket
+from http.client import HTTPConnection
+from threading import Thread
+
+import pytest
+from PIL import Image as Pillow
+
+from gmmseg import OutputError
+from gmmseg.web import server as module
+from gmmseg.web.desk import Desk
+from gmmseg.web.guard import MOST_BYTES
+from gmmseg.web.server import Server
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """A server of photo.png in a folder of its own, and its thread."""
+    monkeypatch.setattr(module, "_PATIENCE", 0.2)
+    monkeypatch.setattr(module, "_BEAT", 0.02)
+    Pillow.effect_noise((40, 30), 60).convert("RGB").save(tmp_path / "photo.png")
+    with Server(Desk(tmp_path / "photo.png", tmp_path)) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server, thread
+        server.shutdown()
+        thread.join(10)
+
+
+@pytest.fixture
+def ask(served):
+    """Ask it: (path, asked, **headers) -> (status, headers, body)."""
+    server, _ = served
+
+    def call(path, asked=None, body=None, **headers):
+        sent = {"X-Gmmseg-Token": server.token, "Content-Type": "application/json"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        connection = HTTPConnection("127.0.0.1", server.server_port, timeout=20)
+        content = body if asked is None else json.dumps(asked)
+        connection.request("GET" if content is None else "POST", path, content, sent)
+        answer = connection.getresponse()
+        found = answer.status, dict(answer.headers), answer.read()
+        connection.close()
+        return found
+
+    return call
+
+
+def test_it_listens_on_this_machine_alone(served):
+    server, _ = served
+    assert server.server_address[0] == "127.0.0.1"
+    assert re.fullmatch(rf"http://127\.0\.0\.1:{server.server_port}/#[\w-]{{43}}", server.address)
+
+
+def test_classes_are_found_and_shown(ask):
+    status, _, body = ask("/api/classes", {"ticket": 1})
+    found = json.loads(body)
+    assert (status, found["stale"], found["shape"], len(found["classes"])) == (200, False, [30, 40], 4)
+    status, _, labels = ask("/api/layer?ticket=1&name=labels")
+    assert (status, len(labels), set(labels)) == (200, 1200, {1, 2, 3, 4})
+    assert json.loads(ask("/api/layer?ticket=2&name=labels")[2])["error"].startswith("ticket=2 is stale")
+
+
+def test_no_page_has_scripts_in_it_or_from_elsewhere(ask, served):
+    status, headers, body = ask("/", X_Gmmseg_Token="")
+    text = body.decode()
+    assert status == 200
+    assert "script-src 'self'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert not re.search(r"<script(?![^>]*src=)|\son\w+=|\sstyle=|https?://", text)
+    for name in re.findall(r'"/page/([^"]+)"', text):
+        assert ask(f"/page/{name}")[0] == 200
+    assert served[0].token not in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/page/../desk.py", "/page/%2e%2e/desk.py", "/../../etc/passwd", "/page//etc/passwd", "/page/", "/photo.png"],
+)
+def test_paths_lead_nowhere(ask, path):
+    status, _, body = ask(path)
+    assert (status, json.loads(body)) == (404, {"error": "there is no such page"})
+
+
+def test_attacks_are_refused_before_anything_is_done(ask, tmp_path):
+    step = {"step": {"do": "set", "option": "k", "value": 6}}
+    assert ask("/api/do", step, X_Gmmseg_Token="guessed")[0] == 403
+    assert ask("/api/do", step, Origin="https://evil.example")[0] == 403
+    assert ask("/api/do", step, Sec_Fetch_Site="cross-site")[0] == 403
+    assert ask("/api/do", step, Host="evil.example")[0] == 421
+    assert ask("/api/do", step, Content_Type="text/plain")[0] == 415
+    assert [each.name for each in tmp_path.iterdir()] == ["photo.png"]
+    assert ask("/api/do", step)[0] == 200
+    assert (tmp_path / "photo.gmmseg.json").exists()
+
+
+def test_a_huge_post_is_not_read(served):
+    server, _ = served
+    head = (
+        f"POST /api/do HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\nX-Gmmseg-Token: {server.token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {MOST_BYTES + 1}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("body", ["[1", "[]", "{}", '{"step":{"do":"eval"}}', "[" * 50_000, '{"step":NaN}', "\udcff"])
+def test_what_is_not_understood_gets_an_answer(ask, body):
+    status, _, content = ask("/api/do", body=body.encode("utf-8", "surrogateescape"))
+    assert status in (400, 404)
+    assert json.loads(content)["error"]
+
+
+@pytest.mark.parametrize("asked", [{}, {"ticket": "1"}, {"ticket": 1, "step": {"do": "x"}}])
+def test_questions_that_are_none(ask, asked):
+    assert ask("/api/classes", asked)[0] == 400
+
+
+def test_it_ends_with_the_page(served):
+    server, thread = served
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as page:
+        page.sendall(
+            f"GET /api/alive HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\n"
+            f"X-Gmmseg-Token: {server.token}\r\n\r\n".encode()
+        )
+        assert page.recv(20).startswith(b"HTTP/1.1 200")
+        thread.join(0.6)
+        assert thread.is_alive()  # for as long as the page is open
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_port_that_is_taken_is_refused(served, tmp_path):
+    server, _ = served
+    with pytest.raises(OutputError, match=f"port={server.server_port} cannot be used"):
+        Server(server.desk, server.server_port)
