@@ -1,5 +1,6 @@
 """What every test may use: hypothesis that gives the same examples each time, the sample pictures, a fresh process."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -26,6 +27,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("gmmseg")
+
+
+def pytest_collection_finish():
+    """The collector of garbage need not look through ten thousand tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -52,20 +52,20 @@ def elsewhere(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore::gmmseg.GmmsegWarning")
 def test_no_thread_touches_the_filters(tmp_path, elsewhere):
-    folders = [tmp_path / f"{turn}" for turn in range(9)]
+    folders = [tmp_path / f"{turn}" for turn in range(5)]
     for folder in folders:
         folder.mkdir()
     for work in WORK.values():
-        work(folders[8])  # SciPy adds a filter of its own when it is loaded
+        work(folders[4])  # SciPy adds a filter of its own when it is loaded
     before, shown, names = list(warnings.filters), warnings.showwarning, sorted(WORK)
 
     def run(turn):
         for name in names[turn:] + names[:turn]:
-            WORK[name](folders[turn])
+            WORK[name](folders[turn // 2])
             assert warnings.filters == before
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(run, range(8)))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(run, range(0, 8, 2)))
     assert not elsewhere
     assert warnings.filters == before
     assert warnings.showwarning is shown

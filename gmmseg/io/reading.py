@@ -185,8 +185,18 @@ def masked(image: Image, reading: Reading, parts: tuple[Path, ...] = ()) -> Imag
         rule_of_mask = NOT_ZERO if least is None else MaskRule(threshold=least)
         image = _with_mask_file(image, Path(mask), rule_of_mask, reading)
     elif mask is not None:
-        image = image.with_mask(mask)
+        image = _with_mask_array(image, mask)
     return image if rule is None else _with_mask_file(image, _mask_file(rule, parts, image), rule, reading)
+
+
+def _with_mask_array(image: Image, mask: Any) -> Image:
+    """Apply a mask that is an array; one of dask, by itself or in xarray, is read with the pixels, never as a whole."""
+    numbers = mask.data if type(mask).__module__.startswith("xarray.") else mask
+    if not type(numbers).__module__.startswith("dask."):
+        return image.with_mask(mask)
+    from gmmseg.io.lazy import masked_lazily  # here, because most masks are files or in memory
+
+    return masked_lazily(image, numbers)
 
 
 def _is_scene(parts: tuple[Path, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def p_values(planes: Array, arguments: Arguments, *, threads: int = 1) -> Array:
         densities = arguments(observed)
         # Of many features nearly every sample may lack others: few draws for each, whose errors even out.
         draws = _DRAWS if observed is None else max(_DRAWS >> (len(planes) - 1), _LEAST_DRAWS)
-        out[index] = _calibrated(_averaged(part, densities, threads), densities, draws, threads).clip(0, 1)
+        out[index] = _calibrated(_averaged(part, densities, threads), densities, draws).clip(0, 1)
     return out
 
 
@@ -89,22 +90,30 @@ def _distance(tail: Array, d: int, dof: float | None) -> Array:
     return np.asarray(np.sqrt(dof * (1 - part) / part))
 
 
-def _calibrated(averages: Array, densities: kernels.Densities, draws: int, threads: int) -> Array:
+def _calibrated(averages: Array, densities: kernels.Densities, draws: int) -> Array:
     """Probabilities (n,) that a sample of the mixture has an average as small as each of these, or smaller."""
-    k = len(densities.means)
-    if k == 1:
+    if len(densities.means) == 1:
         return averages
-    m = draws // min(k, 16)
-    levels = np.concatenate([np.geomspace(_LEAST, _FAR, m // 4, endpoint=False), np.linspace(_FAR, 1, m - m // 4)])
-    planes, mass = _drawn(densities, levels)
-    place = np.searchsorted(levels, _averaged(planes, densities, threads))
-    below = np.cumsum(np.bincount(place, mass, m + 1)[:m])
-    reached = below > 0
+    parts = (None if each is None else (each.shape, each.dtype.str, each.tobytes()) for each in densities)
+    levels, ratios = _spread(draws, *parts)
     with np.errstate(divide="ignore"):
         logs = np.log(averages)
+    return np.asarray(averages * np.exp(np.interp(logs, levels, ratios)))
+
+
+@lru_cache(maxsize=64)  # asked for by every tile and every frame, of one mixture
+def _spread(draws: int, *parts: tuple[tuple[int, ...], str, bytes] | None) -> tuple[Array, Array]:
+    """How averages are spread under a mixture of these parts: logarithms of levels, and of what is below over them."""
+    arrays: Any = (None if part is None else np.frombuffer(part[2], part[1]).reshape(part[0]) for part in parts)
+    densities = kernels.Densities(*arrays)
+    m = draws // min(len(densities.means), 16)
+    levels = np.concatenate([np.geomspace(_LEAST, _FAR, m // 4, endpoint=False), np.linspace(_FAR, 1, m - m // 4)])
+    planes, mass = _drawn(densities, levels)
+    place = np.searchsorted(levels, _averaged(planes, densities, 1))
+    below = np.cumsum(np.bincount(place, mass, m + 1)[:m])
+    reached = below > 0
     # Interpolated is the logarithm of the ratio: 0 where components do not overlap, and a constant far out.
-    ratios = np.log(below[reached] / levels[reached])
-    return np.asarray(averages * np.exp(np.interp(logs, np.log(levels[reached]), ratios)))
+    return np.log(levels[reached]), np.log(below[reached] / levels[reached])
 
 
 def _drawn(densities: kernels.Densities, levels: Array) -> tuple[Array, Array]:

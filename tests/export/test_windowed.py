@@ -97,7 +97,7 @@ def test_a_mask_is_one_class_although_a_strip_may_not_tell():
 
 
 def test_memory_is_that_of_a_strip():
-    labels = smooth_labels((3000, 300), 3, sigma=2)
+    labels = smooth_labels((3000, 150), 3, sigma=2)
 
     def peak(function):
         tracemalloc.start()

@@ -290,7 +290,7 @@ def check_fit(data, wish):
 
 @pytest.mark.slow
 @given(data=datasets, wish=wishes)
-@settings(max_examples=250)
+@settings(max_examples=120)
 @example(  # as many samples with a weight as components is too few of them
     Data(n=5, base="grid", seed=5, weights="counts"), Wish(k=5, covariance="diag", init="random_from_data")
 )
@@ -468,7 +468,7 @@ def check_em(data, order):
 
 @pytest.mark.slow
 @given(data=datasets, order=orders)
-@settings(max_examples=250)
+@settings(max_examples=120)
 @example(  # components of one common covariance stay as many as the prior knows
     Data(n=15, d=1, seed=1, base="grid"),
     Order(k=15, covariance="tied", regularization=1.0, log_prior="excluded", strength=1e6, starts=1),

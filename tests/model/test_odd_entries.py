@@ -64,14 +64,14 @@ def changed(tree, path, spelled):
     return json.dumps(tree).replace('"here"', spelled)
 
 
-def outcome(path, image, options):
+def outcome(path, image, options, adapting):
     """What a model's file comes to: True, or the words of its refusal."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = gmmseg.load_model(path)
             model.save(path, overwrite=True)
-            for adapt in (False, True):
+            for adapt in adapting:
                 found = gmmseg.apply(model, image, adapt=adapt, **options)
                 assert found.labels.max() <= model.k
                 assert repr(found)
@@ -89,10 +89,13 @@ def assert_handled(name, tmp_path, odd):
     tree, reading = json.loads(path.read_text()), {key: options[key] for key in options if key == "channel_axis"}
     refused = 0
     for place in places(tree):
+        adapting = (False, True)
         for spelled in odd:
             path.write_text(changed(tree, place, spelled))
-            said = outcome(path, image, reading)
-            if said is not True:
+            said = outcome(path, image, reading, adapting)
+            if said is True:
+                adapting = (False,)  # takes long, and has seen this place
+            else:
                 refused += 1
                 assert said.startswith((f"{path}: ", "image: ")), (place, spelled)
                 assert "\n" not in said
