@@ -1,7 +1,10 @@
 """What is released: workflows that run only what is named by its hash, and kernels of which none is forgotten."""
 
+import configparser
 import re
+import runpy
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -34,3 +37,20 @@ def test_released_wheels_are_never_without_kernels():
     assert all(each["environment"]["GMMSEG_REQUIRE_NATIVE"] == "1" for each in systems)
     without = [each for each in tool["scikit-build"]["overrides"] if each.get("wheel", {}).get("cmake") is False]
     assert [each["if"] for each in without] == [{"failed": True, "env": {"GMMSEG_REQUIRE_NATIVE": False}}]
+
+
+@pytest.mark.skipif(not (ROOT / "scripts").is_dir(), reason="scripts are in the repository alone")
+def test_the_archive_of_the_qgis_plugin_has_what_its_repository_asks_for(tmp_path):
+    script = runpy.run_path(str(ROOT / "scripts" / "zip_qgis_plugin.py"))
+    for name in ("a.zip", "b.zip"):
+        script["pack"](tmp_path / name, "https://example.org/gmmseg", "someone@example.org")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        names = archive.namelist()
+        described = configparser.ConfigParser(interpolation=None)
+        described.read_string(archive.read("gmmseg_qgis/metadata.txt").decode())
+    assert {"gmmseg_qgis/__init__.py", "gmmseg_qgis/LICENSE", "gmmseg_qgis/plugin.py"} < {*names}
+    assert all(name.startswith("gmmseg_qgis/") for name in names)
+    assert all(described["general"][name] for name in script["REQUIRED"])
+    assert described["general"]["tracker"] == "https://example.org/gmmseg/issues"
+    assert "\nqgisMinimumVersion=" in script["metadata"](None, None)

@@ -33,7 +33,7 @@ __all__ = [
 PICTURES = ("overlay", "contours")
 """What is drawn over the picture in the colours of its classes."""
 
-_DOCUMENTS = ("table", "report", "model")
+_DOCUMENTS = ("style", "table", "report", "model")
 
 LAYER_OF = {layer.output: layer for layer in LAYERS}
 """Layers by what they are called as outputs."""
@@ -41,6 +41,7 @@ LAYER_OF = {layer.output: layer for layer in LAYERS}
 ENDINGS = {
     **{layer.output: layer.ending for layer in LAYERS if layer.ending},
     **dict.fromkeys(PICTURES, ".png"),
+    "style": ".qml",
     "table": ".csv",
     "report": ".html",
     "model": ".gmm.json",
@@ -48,7 +49,7 @@ ENDINGS = {
 """Of the files that are named after their image; the label maps' follow the image, see `labels_name`."""
 
 KINDS = (*LAYER_OF, *PICTURES, *_DOCUMENTS)
-"""What can be written for an image, in the order of writing: layers, pictures, a table, a report, the model."""
+"""What can be written for an image, in the order of writing: layers, pictures, documents."""
 
 
 def labels_name(source: Path, channel_axis: Any = "auto", axes: str | None = None) -> str:
@@ -88,10 +89,14 @@ def output_name(kind: str, labels: str) -> str:
     ('photo_soft.npz', 'cell_soft.ome.tif')
     >>> output_name("bias", "t1_labels.nii.gz"), output_name("soft", "ct_labels.dcm")
     ('t1_bias.nii.gz', 'ct_soft.nii.gz')
+    >>> output_name("style", "land_labels.tif")
+    'land_labels.qml'
     """
     if kind == "labels":
         return labels
     stem, _, ending = labels.rpartition("_labels")
+    if kind == "style":  # a program that shows the labels finds it by their name
+        return f"{stem}_labels{ENDINGS[kind]}"
     return f"{stem}_{kind}{ENDINGS[kind] if kind not in LAYER_OF else _family(LAYER_OF[kind], ending)}"
 
 
@@ -173,8 +178,12 @@ def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool,
 
 
 def _check_document(kind: str, path: Path, *, overwrite: bool) -> None:
-    """Refuse a table, a report or a model that could not be written."""
-    if kind == "table":
+    """Refuse a style, a table, a report or a model that could not be written."""
+    if kind == "style":
+        from gmmseg.export.styles import check_style  # here, because most runs write none
+
+        check_style(path, overwrite=overwrite)
+    elif kind == "table":
         from gmmseg.measuring.table import check_table  # here, because most runs measure nothing
 
         check_table(path, overwrite=overwrite)

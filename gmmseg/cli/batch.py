@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from gmmseg.batch.outputs import KINDS
 from gmmseg.cli.messages import explain, plain, print_error
-from gmmseg.cli.progress import Count
+from gmmseg.cli.progress import Count, progress_option
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import (
     fitting_options,
@@ -88,6 +88,7 @@ _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry
 @_output("--dry-run", is_flag=True, help="Print what would be done with each file, and why; write nothing.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: an object a line, as in the manifest.")
 @_running("-q", "--quiet", is_flag=True, help="Print no summary and no progress.")
+@progress_option
 @_running("--jobs", type=WholeNumber(1, 1024), help="Images at a time, each in its own process.  [default: processors]")
 @_running("--threads", type=WholeNumber(1, 1024), help="Of each process.  [default: the processors shared out]")
 @click.pass_context
@@ -140,7 +141,7 @@ def command(
     if options["dry_run"]:
         _print_plan(made, as_json=options["as_json"])
         return 0
-    count = Count(len(made.todo), "images", quiet=quiet)
+    count = Count(len(made.todo), "images", quiet=quiet, style=options["progress"])
     if not quiet:
         _tell_what_is_left_out(made)
 

@@ -21,7 +21,7 @@ from gmmseg.export.instances import Instances
 from gmmseg.export.kinds import FORMATS, Format
 from gmmseg.export.polygons import labelme_stream, to_yolo
 from gmmseg.export.qupath import qupath_stream
-from gmmseg.export.styles import qml_style, sld_style
+from gmmseg.export.styles import classes_of, qml_style, sld_style
 from gmmseg.export.vector import geojson_stream, write_geopackage
 from gmmseg.io.atomic import atomic_file, check_place
 from gmmseg.io.ground import Ground
@@ -229,12 +229,12 @@ def _qupath(path: Path, instances: Instances, options: Export) -> _Files:
 
 
 def _qml(path: Path, instances: Instances, options: Export) -> _Files:
-    style = qml_style(instances)
+    style = qml_style(classes_of(instances))
     return {path: lambda file: file.write(style)}
 
 
 def _sld(path: Path, instances: Instances, options: Export) -> _Files:
-    style = sld_style(instances, layer=path.stem)
+    style = sld_style(classes_of(instances), layer=path.stem)
     return {path: lambda file: file.write(style)}
 
 

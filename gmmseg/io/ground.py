@@ -88,7 +88,7 @@ class Ground:
         become areas, and what a projection stretches (Mercator's by 4 at 60 degrees) is taken back. Other systems than
         degrees need rasterio; without, or where the system is not known, areas are those of the map's own plane.
         """
-        matrix = None if place is None or len(shape) != 2 else place.matrix(2)
+        matrix = None if place is None or place.affine is None or len(shape) != 2 else place.matrix(2)
         if place is not None and place.crs is not None and matrix is not None:
             found = _cells(place, shape, matrix, name)
             if found is not None:

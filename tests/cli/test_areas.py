@@ -60,3 +60,17 @@ def test_hectares_are_those_of_the_ground(north, run):
     matrix = json.loads(changed.out)
     assert matrix["unit"] == "ha"
     assert dict(zip(matrix["classes"], np.diag(matrix["areas"]).tolist(), strict=True)) == pytest.approx(expected)
+
+
+def test_a_least_area_of_polygons(north, run, refuse):
+    labels = np.ones((60, 50), np.uint8)
+    labels[5:9, 5:10], labels[20:30, 20:40] = 2, 3  # 20 pixels of .25 ha on the ground, and 200
+    with rasterio.open(north, "r+") as raster:
+        raster.write(labels[None])
+    found = run("export", north, "--to", "geojson", "-o", "large.geojson", "--min-size", "10ha", "--json")
+    assert json.loads(found.out)["instances"] == 2
+    found = run("export", north, "--to", "geojson", "-o", "all.geojson", "--min-size", "4.9ha", "--json")
+    assert json.loads(found.out)["instances"] == 3
+    np.save("map.npy", labels)
+    words = refuse("export", "map.npy", "--to", "npz", "--min-size", "1ha", code=2)
+    assert "map.npy: a minimum size of 1ha needs the size of a pixel, which is not known; give a number" in words
