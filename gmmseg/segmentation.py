@@ -53,6 +53,7 @@ def segment(
     prior_weight: float = 1.0,
     class_names: Sequence[str] | None = None,
     components: int | None = None,
+    order: str = "dark",
     memory: int = MEMORY,
     allow_remote: bool = False,
     threads: int | None = None,
@@ -118,6 +119,9 @@ def segment(
         Gaussians of which each class is made: by default 1, and where every class has scribbles as many as they can
         tell apart. Several are told by scribbles what they are of, and what no stroke has touched is of the class whose
         strokes are spread most widely; without scribbles those that overlap are one class.
+    order : {"dark", "bright"}
+        Which class is the first, of those that neither scribbles nor a prior number: the darkest or the brightest, by
+        the first feature.
     memory : int
         Bytes that may be taken. Of a file whose pixels take more than half of that, pixels are read window by window,
         and `Segmentation.save` writes labels window by window, in any format that can be read and written so.
@@ -167,6 +171,7 @@ def segment(
         outliers=outliers,
         class_names=class_names,
         components=components,
+        order=order,
         hints=Hints(scribbles, prior, prior_weight),
     )
     effort = Effort(memory, threads, progress)
@@ -197,6 +202,7 @@ def fit(
     prior_weight: float = 1.0,
     class_names: Sequence[str] | None = None,
     components: int | None = None,
+    order: str = "dark",
     weight: str = "equal",
     memory: int = MEMORY,
     allow_remote: bool = False,
@@ -209,7 +215,7 @@ def fit(
     images : path, array_like, Image, or an iterable of these
         Such as a list, a generator or `Path("scenes").glob("*.tif")`. They are opened one after the other; those of an
         iterable without a length are counted first. A list is of images, never one image.
-    k, features, covariance, smooth, seed, outliers, class_names, components
+    k, features, covariance, smooth, seed, outliers, class_names, components, order
         As of `segment`.
     mask : array_like, shape (*spatial), optional
         Of every image.
@@ -263,6 +269,7 @@ def fit(
         outliers=outliers,
         class_names=class_names,
         components=components,
+        order=order,
         weight=weight,
         hints=Hints(scribbles, prior, prior_weight),
     )

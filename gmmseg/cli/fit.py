@@ -51,7 +51,7 @@ def those_of_segment(*names: str) -> list[click.Parameter]:
             show_default=True,
             help="What say each of many images has: the same, or by the area of its valid pixels.",
         ),
-        *those_of_segment("class_names", "seed", "mask", "scribbles", "prior", "prior_weight"),
+        *those_of_segment("order", "class_names", "seed", "mask", "scribbles", "prior", "prior_weight"),
         *those_of_segment("mask_values", "mask_threshold", "nodata", "channel_axis", "axes", "spacing", "channels"),
         *those_of_segment("resolution", "magnitude", "max_pixels", "allow_remote", "memory"),
         Option(

@@ -131,6 +131,12 @@ _FITTING = (
         type=WholeNumber(1, 64),
         help="Gaussians that make up each class.  [default: 1, and as many as tell them apart where all have strokes]",
     ),
+    _fitting(
+        "--order",
+        type=click.Choice(("dark", "bright")),
+        default="dark",
+        help="Which class is 1: the darkest or the brightest, by the first feature.",
+    ),
     _fitting("--class-names", type=Names(), help="Names of the classes, in the order of their labels."),
     _fitting("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result."),
 )

@@ -49,7 +49,7 @@ def fit_components(
     -----
     Where strokes tell the classes, fits of a third, two thirds and all of so many components are averaged: few are seen
     by a stroke each, many follow the borders, and what one fit has cut badly the others have not. Without strokes
-    components that overlap are merged, and classes go up in the first feature.
+    components that overlap are merged, and classes are in the order that is asked for.
     """
     sample = found.sample
     planes, weights = sample.planes, sample.relative_weights
@@ -67,8 +67,7 @@ def fit_components(
     if sample.classes is None:
         mixture = fit(n_components)
         memberships = by_overlap(mixture.posterior(planes, threads=threads), k, weights)
-        order = np.argsort(moments(mixture, memberships).means[:, 0], kind="stable")
-        return mixture, memberships[order]
+        return mixture, memberships[options.numbered(moments(mixture, memberships).means[:, 0])]
     assert found.guidance is not None
     without = np.setdiff1d(np.arange(1, k + 1), sample.classes)
     if len(without):

@@ -158,7 +158,7 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
         elif strength is None:
             strength = min(estimated, TYPICAL)
     field = None if shading is None else shading.field
-    order = _order(mixture, found.sample.classes, fixed=ordered)
+    order = np.arange(mixture.n_components) if ordered else _order(mixture, found.sample.classes, options)
     names = options.names(k if options.automatic else options.most_classes)
     strength = TYPICAL if strength is None else strength
     model = _model(found, mixture.select(order), names[: mixture.n_components], strength)
@@ -255,11 +255,9 @@ def _known(mixture: Mixture, found: Survey) -> Array | None:
     return found.noise if mixture.dof is None else None  # as in EM
 
 
-def _order(mixture: Mixture, classes: Array | None, *, fixed: bool) -> Array:
-    """Components in the order of their labels: those that were given stay, the rest go up in the first feature."""
+def _order(mixture: Mixture, classes: Array | None, options: FitOptions) -> Array:
+    """Components in the order of their labels: those that were given stay, the rest go by the first feature."""
     order = np.arange(mixture.n_components)
-    if fixed:
-        return order
     free = order if classes is None else np.setdiff1d(order, classes.astype(np.intp) - 1)
-    order[free] = free[np.argsort(mixture.means[free, 0], kind="stable")]
+    order[free] = free[options.numbered(mixture.means[free, 0])]
     return order

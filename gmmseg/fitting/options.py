@@ -116,6 +116,8 @@ class FitOptions:
     components : int, 1 to 64, optional
         Gaussians of which each class is made; by default 1, and as many as scribbles can tell apart where every
         class has some.
+    order : {"dark", "bright"}
+        Which class that nothing else numbers is the first: the one of the least first feature, or of the greatest.
     weight : {"equal", "area"}
         What say each of many images has: the same, or by the area of its valid pixels.
     hints : Hints
@@ -136,6 +138,7 @@ class FitOptions:
     outliers: str | None = None
     class_names: Sequence[str] | None = None
     components: int | None = None
+    order: str = "dark"
     weight: str = "equal"
     hints: Hints = Hints()
 
@@ -180,6 +183,10 @@ class FitOptions:
         """Refuse words that mean nothing."""
         if self.outliers not in (None, *OUTLIERS):
             raise ParameterError(f"outliers={self.outliers!r} is not known; use {' or '.join(OUTLIERS)}, or None")
+        if self.order not in ("dark", "bright"):
+            raise ParameterError(f'order={self.order!r} is not known; use "dark" or "bright"')
+        if self.order == "bright" and self.hints.prior is not None:
+            raise ParameterError("order='bright' does not go with prior, whose maps number the classes; leave it out")
         if self.weight not in ("equal", "area"):
             raise ParameterError(f'weight={self.weight!r} is not known; use "equal" or "area"')
 
@@ -262,6 +269,16 @@ class FitOptions:
             return k
         fewest = int(np.bincount(strokes, minlength=k + 1)[1 : k + 1].min())
         return max(k, min(max(_TOLD_APART, _EACH * k), fewest // _TOLD_BY, MOST_CLASSES))
+
+    def numbered(self, first: Array) -> Array:
+        """Return indices of classes in the order of their labels, given the mean of each (k,) in the first feature.
+
+        Examples
+        --------
+        >>> FitOptions(order="bright").numbered(np.array([2.0, 5.0, 3.0])).tolist()
+        [1, 2, 0]
+        """
+        return np.argsort(-first if self.order == "bright" else first, kind="stable")
 
     def view(self, image: Image) -> Image:
         """Return an image as it is fitted: grey values stored as colour are one channel, unless features need colour.

@@ -40,6 +40,15 @@ def test_strokes_names_and_anomaly(stripes, capsys):
     assert ((values >= 0) & (values <= 1)).all()
 
 
+def test_the_brightest_is_the_first_on_request(stripes, capsys):
+    truth, _ = stripes
+    arguments = ["segment", "photo.png", "-k", "3", "--order", "bright", "--features", "intensity", "-o", "out.png"]
+    assert main([*arguments, "--class-names", "wm,gm,csf", "--json"]) == 0
+    (record,) = json.loads(capsys.readouterr().out)
+    assert [c["name"] for c in record["classes"]] == ["wm", "gm", "csf"]
+    assert (io.read_labels("out.png") == 4 - truth).mean() > 0.99
+
+
 def test_a_soft_result_is_a_prior_of_the_next(stripes, capsys):
     assert main(["segment", "photo.png", "-k", "3", "--soft", "soft.npz", "-o", "a.png", "-q"]) == 0
     again = ["segment", "photo.png", "-k", "3", "--prior", "soft.npz", "--prior-weight", "2", "-o", "b.png", "-q"]
@@ -51,6 +60,8 @@ def test_a_soft_result_is_a_prior_of_the_next(stripes, capsys):
     ("options", "code", "words"),
     [
         (["--outliers", "cauchy"], 2, "--outliers cauchy is not known; use uniform or student"),
+        (["--order", "up"], 2, "up"),
+        (["--order", "bright", "--prior", "strokes.png"], 2, "--order bright does not go with"),
         (["--prior-weight", "-1"], 2, "--prior-weight -1 is not usable; use a number of at least 0"),
         (["--class-names", "a,,b"], 2, "--class-names a,,b has an empty name"),
         (["--class-names", "a,b"], 2, "not 3 names"),

@@ -49,6 +49,7 @@ def test_defaults_are_those_of_segment():
             "bias_field": False,
             "sample": "auto",
             "outliers": None,
+            "order": "dark",
             "class_names": None,
             "seed": 0,
         }

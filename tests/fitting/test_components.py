@@ -56,6 +56,13 @@ def test_one_gaussian_a_class_where_asked_or_where_strokes_tell_no_more(flag):
     assert gmmseg.fit(image, 2, scribbles=strokes, components=3).memberships.shape == (2, 2 + 4 + 6)
 
 
+def test_merged_classes_go_by_the_order_that_is_asked_for(flag):
+    image, options = flag[0][..., 0], {"components": 2, "smooth": False}
+    dark, bright = (gmmseg.segment(image, 2, order=each, **options) for each in ("dark", "bright"))
+    np.testing.assert_array_equal(bright.labels, 3 - dark.labels)
+    assert image[bright.mask(1)].mean() > image[bright.mask(2)].mean()
+
+
 def test_as_many_components_as_there_are_colours():
     image = np.zeros((30, 30), np.uint8)
     image[:, 10:], image[:, 20:] = 90, 200

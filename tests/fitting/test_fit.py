@@ -37,6 +37,18 @@ def test_classes_go_up_in_the_first_feature(scene):
     assert found.found.image is scene[0]
 
 
+def test_classes_go_down_in_the_first_feature_on_request(scene):
+    image, stripe = scene
+    assert fitted(image, k=3, order="dark").model.means[0, 0] < 30
+    found = fitted(image, k=3, order="bright", class_names=("a", "b", "c"))
+    np.testing.assert_allclose(found.model.means[:, 0], np.sort(LEVELS)[::-1], atol=1)
+    assert found.model.class_names == ("a", "b", "c")  # names are in the order of the labels
+    marks = np.zeros(stripe.shape, np.uint8)
+    marks[::9, 5:25] = 2  # what strokes number stays
+    means = fitted(image, k=3, order="bright", scribbles=marks).model.means[:, 0]
+    np.testing.assert_allclose(means, [100, 180, 20], atol=2)
+
+
 def test_names_and_scribbles_go_to_the_classes_that_they_are_given(scene):
     image, stripe = scene
     marks = np.zeros(stripe.shape, np.uint8)

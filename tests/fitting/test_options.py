@@ -25,6 +25,8 @@ WRONG = [
     ({"bias_field": "yes"}, "bias_field='yes' is not usable; use True or False"),
     ({"bias_field": True, "features": "bands,texture"}, "leave texture out"),
     ({"outliers": "some"}, "outliers='some' is not known; use uniform or student, or None"),
+    ({"order": "up"}, 'order=\'up\' is not known; use "dark" or "bright"'),
+    ({"order": "bright", "prior": np.full((4, 4, 5), 0.25)}, "order='bright' does not go with prior, whose maps"),
     ({"class_names": ["a", "b"]}, "are not 4 names"),
     ({"class_names": "abcd"}, "are not 4 names"),
     ({"k": "auto", "scribbles": np.ones((4, 5), int)}, 'k="auto" does not go with scribbles or prior'),

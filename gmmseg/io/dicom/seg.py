@@ -42,6 +42,12 @@ _MOST_PARTS, _OFF = 8, 0.1  # of the least step between frames, and of a step: e
 _MOST_NAMED = 0xFFFF
 _FRAME_PIXEL_BYTES = 16  # of a frame while it is decoded, and divided by the largest value of fractions
 _ELSEWHERE = "write .nii.gz or .npy"
+# Names of tissues that have codes: their categories and types as pydicom spells them in SNOMED CT.
+_CODED = {
+    "csf": ("BodySubstance", "CerebrospinalFluid"),
+    "gm": ("Tissue", "GrayMatter"),
+    "wm": ("Tissue", "WhiteMatter"),
+}
 _FIXED_DATE, _FIXED_TIME = "19700101", "000000"
 # Often missing in files from research tools, but required of every object (type 2: may be empty).
 _MAY_BE_EMPTY = (
@@ -174,23 +180,24 @@ def _completed(header: Any) -> Any:
 
 
 def _descriptions(names: Sequence[str]) -> list[Any]:
-    """Describe the classes: tissue, of which a mixture cannot know more, found by cluster analysis."""
+    """Describe the classes: by their names where these have codes, else tissue, of which a mixture knows no more."""
     import highdicom as hd
     from pydicom.sr.codedict import codes
 
     algorithm = hd.AlgorithmIdentificationSequence("gmmseg", codes.cid7162.ClusterAnalysis, _version())
     colors = palette(255)
+    kinds = [_CODED.get(name.strip().lower(), ("Tissue", "Tissue")) for name in names]
     return [
         hd.seg.SegmentDescription(
             number,
             " ".join(name.replace("\\", "/").split())[:64] or f"class {number}",
-            codes.SCT.Tissue,
-            codes.SCT.Tissue,
+            getattr(codes.SCT, category),
+            getattr(codes.SCT, kind),
             "AUTOMATIC",
             algorithm,
             display_color=hd.color.CIELabColor.from_rgb(*(int(c) for c in colors[1 + (number - 1) % 255])),
         )
-        for number, name in enumerate(names, 1)
+        for number, (name, (category, kind)) in enumerate(zip(names, kinds, strict=True), 1)
     ]
 
 

@@ -85,6 +85,17 @@ def test_names_in_any_script(series, labels, tmp_path):
     assert seg.PatientName.ideographic == japanese.PatientName.ideographic == "山田^太郎"
 
 
+def test_tissues_have_their_codes(series, labels, tmp_path):
+    write_labels(tmp_path / "l.dcm", labels, image=read(series()), names=("CSF", "gm", "other"))
+    segments = pydicom.dcmread(tmp_path / "l.dcm").SegmentSequence
+    kinds = [item.SegmentedPropertyTypeCodeSequence[0] for item in segments]
+    categories = [item.SegmentedPropertyCategoryCodeSequence[0].CodeMeaning for item in segments]
+    assert [kind.CodingSchemeDesignator for kind in kinds] == ["SCT"] * 3
+    assert [kind.CodeValue for kind in kinds] == ["65216001", "389081007", "85756007"]
+    assert categories == ["Body Substance", "Tissue", "Tissue"]
+    assert [item.SegmentLabel for item in segments] == ["CSF", "gm", "other"]
+
+
 @pytest.mark.slow
 def test_many_regions_are_one_label_map(series, tmp_path, rng):
     image = read(series())
