@@ -53,7 +53,7 @@ def those_of_segment(*names: str) -> list[click.Parameter]:
         ),
         *those_of_segment("class_names", "seed", "mask", "scribbles", "prior", "prior_weight"),
         *those_of_segment("mask_values", "mask_threshold", "nodata", "channel_axis", "axes", "spacing", "channels"),
-        *those_of_segment("resolution", "magnitude", "max_pixels", "allow_remote", "memory"),
+        *those_of_segment("resolution", "magnitude", "series", "max_pixels", "allow_remote", "memory"),
         Option(
             ["-o", "--output"],
             section="Output",
