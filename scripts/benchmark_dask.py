@@ -7,10 +7,7 @@ graph of a mosaic of 100 gigapixels, and the memory of a worker at chunks of 4 0
 """
 
 import argparse
-import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import tracemalloc
@@ -24,6 +21,7 @@ import rasterio
 import gmmseg
 from gmmseg import io
 from gmmseg.batch.cluster import connected
+from gmmseg.platforms import peak_memory
 
 _FIELD = 64  # pixels along a side of a field of one class
 _MOSAIC = 316_228  # pixels along a side of 100 gigapixels
@@ -46,26 +44,32 @@ def write_scene(path, side, n_bands=1, dtype="uint8"):
             file.write(np.clip((means + noise) * top, 0, 255 * top).astype(dtype), window=window)
 
 
-def seconds(work):
-    """Return how long a call takes."""
-    start = time.perf_counter()
+def seconds(work, cluster):
+    """Return how long a call takes by the clock, and how much processor time here and of the workers."""
+    used, start = processor_time(cluster), time.perf_counter()
     work()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, processor_time(cluster) - used
+
+
+def processor_time(cluster):
+    """Return the processor time that this process and its workers have taken."""
+    of_workers = () if cluster is None else cluster.client.run(time.process_time).values()
+    return time.process_time() + sum(of_workers)
 
 
 def in_turns(rounds, **works):
-    """Return the median seconds of each of several calls, taken in turns."""
+    """Return the median seconds by the clock and of processors, of each of several calls, taken in turns."""
     taken = {name: [] for name in works}
     for _ in range(rounds):
-        for name, work in works.items():
-            taken[name].append(seconds(work))
-    return {name: statistics.median(each) for name, each in taken.items()}
+        for name, (work, cluster) in works.items():
+            taken[name].append(seconds(work, cluster))
+    return {name: [statistics.median(each) for each in zip(*pairs, strict=True)] for name, pairs in taken.items()}
 
 
 def compare(scene, model, folder, rounds):
-    """Return how the rates of workers and of one process compare, at chunks of 4 096 and of 512."""
+    """Return seconds of one process and of workers, at chunks of 4 096 and of 512: by the clock, and of processors."""
     image = io.read(scene, memory=0)
-    target = folder / "labels.npy"
+    target = folder / "labels.tif"
 
     def alone():
         gmmseg.apply(model, image, threads=2).save(target, overwrite=True)
@@ -81,8 +85,7 @@ def compare(scene, model, folder, rounds):
 
         for warm_up in (alone, working(large), working(small)):
             warm_up()
-        taken = in_turns(rounds, alone=alone, large=working(large), small=working(small))
-    return taken["alone"] / taken["large"], taken["small"] / taken["alone"]
+        return in_turns(rounds, alone=(alone, None), large=(working(large), large), small=(working(small), small))
 
 
 def graph_of_a_mosaic(model):
@@ -101,36 +104,21 @@ def graph_of_a_mosaic(model):
 
 
 def memory_of_a_worker(folder):
-    """Return the bytes that a process takes which computes chunks of 4 096 x 4 096 of six bands."""
+    """Return the bytes that a worker takes which computes chunks of 4 096 x 4 096 of six bands."""
     path = folder / "bands.tif"
     write_scene(path, 3 * 4096, 6, "uint16")
-    gmmseg.fit(path, 4, sample=20_000).save(folder / "bands.gmm.json")
-    code = [sys.executable, __file__, "--chunks-of", str(path)]
-    return int(subprocess.run(code, check=True, capture_output=True, text=True).stdout)
-
-
-def compute_chunks(path):
-    """Compute the middle chunks of a scene in this process, and print the bytes that it took."""
-    from gmmseg.labelling.chunks import chunk_sides, chunks_of, label_chunk
-    from gmmseg.labelling.graph import work_on
-    from gmmseg.labelling.layers import layer_named
-
-    found = gmmseg.apply(gmmseg.load_model(path.parent / "bands.gmm.json"), io.read(path, memory=0))
-    work = work_on(found, layer_named("labels"))
-    for chunk, _ in chunks_of(work, chunk_sides(work.image, 4096))[3:6]:
-        label_chunk(work, chunk)
-    print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    model = gmmseg.fit(path, 4, sample=20_000)
+    with connected(workers=1, side=4096) as cluster:
+        cluster.computing(gmmseg.apply(model, io.read(path, memory=0))).save(folder / "bands.npy")
+        cluster.finish()
+        return max(cluster.client.run(peak_memory).values())
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=20_480, help="of the scene, in pixels")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--chunks-of", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.chunks_of is not None:
-        compute_chunks(options.chunks_of)
-        return
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         write_scene(folder / "scene.tif", options.side)
@@ -138,9 +126,12 @@ def main():
         taken, peak, n_tasks = graph_of_a_mosaic(model)
         print(f"graph of 100 gigapixels    {taken:.2f} s, {peak / 1e6:.0f} MB, {n_tasks:.3f} tasks a chunk", flush=True)
         print(f"memory of a worker         {memory_of_a_worker(folder) / 2**20:.0f} MiB", flush=True)
-        rate, cost = compare(folder / "scene.tif", model, folder, options.rounds)
-        print(f"rate of two workers        {rate:.2f} of one process of two threads, {options.side**2 / 1e6:.0f} MP")
-        print(f"cost of chunks of 512      {cost:.2f} times one process, {(options.side // 512) ** 2} chunks")
+        taken = compare(folder / "scene.tif", model, folder, options.rounds)
+        for what, at in (("by the clock", 0), ("processor time", 1)):
+            alone, large, small = (taken[name][at] for name in ("alone", "large", "small"))
+            print(f"rate of two workers        {alone / large:.2f} of one process of two threads, {what}")
+            print(f"cost of chunks of 512      {small / alone:.2f} times one process, {what}")
+        print(f"                           {options.side**2 / 1e6:.0f} MP, {(options.side // 512) ** 2} small chunks")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import pickle
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,16 @@ from gmmseg.extras import require
 from gmmseg.image import Image
 from gmmseg.image.sources import Source, WindowSource
 from gmmseg.image.windows import Window, holding, windows_across
-from gmmseg.labelling.chunks import Chunk, ChunkWork, Returned, chunk_sides, chunks_of, compute_chunk
+from gmmseg.labelling.chunks import (
+    Chunk,
+    ChunkWork,
+    Returned,
+    chunk_sides,
+    chunks_of,
+    compute_chunk,
+    joined,
+    runs_of,
+)
 from gmmseg.labelling.graph import work_on
 from gmmseg.labelling.layers import Layer
 from gmmseg.labelling.result import Segmentation
@@ -25,6 +37,11 @@ from gmmseg.labelling.result import Segmentation
 __all__ = ["Cluster", "connected"]
 
 _WAITING = 3  # chunks that each thread of a worker has before it: enough never to wait for the driver
+_AT_ONCE = 4 << 20  # pixels that one task may compute of small chunks, each of which would cost as much as it is worth
+_SHARES = 4  # of a small image for each thread, so that none waits long for the last one
+_QUIET = {"distributed.worker.profile.enabled": False, "distributed.admin.system-monitor.interval": "10s"}
+"""Of workers of this machine, whose watching themselves would take their time."""
+
 _SECONDS = 30.0  # that a scheduler may take to answer
 
 
@@ -67,36 +84,48 @@ class Cluster:
         GmmsegError
             The scheduler went away.
         """
+        dumps = require("distributed.protocol.pickle", "dask", "workers need").dumps
         work = work_on(found, layer)
         sides = chunk_sides(work.image, self.side)
         chunks = [chunk for chunk, _ in chunks_of(work, sides)]
         parts = self._open.enter_context(parts_of_target(target, fingerprint(work, sides)))
         self._parts.append(parts)
         missing = [chunk for chunk in chunks if not parts.has(chunk.number)]
-        done, failed = len(chunks) - len(missing), list[tuple[Chunk, BaseException]]()
-        waiting = iter(chunks)
-        following: Chunk | None = next(waiting)
-        for chunk, result in self._results(_packed, [(work, chunk) for chunk in missing], missing):
+        runs = runs_of(missing, min(_AT_ONCE, work.image.n_pixels // (_SHARES * self._threads)))
+        done, failed = len(chunks) - len(missing), list[tuple[Chunk, str]]()
+        content, position = dumps(work), 0
+        for run, result in self._results(_packed, [(content, run) for run in runs], runs):
             if isinstance(result, BaseException):
-                failed.append((chunk, result))
+                failed += [(chunk, _reason(result)) for chunk in run]
                 continue
-            parts.store(chunk.number, result)
-            done += 1
+            for some, packed in result:
+                if isinstance(packed, str):
+                    failed += [(chunk, packed) for chunk in some]
+                    continue
+                parts.store([chunk.number for chunk in some], packed)
+                done += len(some)
             if self.progress is not None:
                 self.progress(done, len(chunks))
-            while following is not None and not failed and parts.has(following.number):
-                yield _unpacked(following, parts.load(following.number))
-                following = next(waiting, None)
+            while position < len(chunks) and not failed and parts.has(chunks[position].number):
+                n, packed = parts.load(chunks[position].number)
+                yield _unpacked(joined(chunks[position : position + n]), packed)
+                position += n
         if failed:
             chunk, reason = min(failed, key=lambda each: each[0].number)
             place = ", ".join(f"{s.start} to {s.stop - 1}" for s in chunk.tile.inner)
             raise UnfinishedError(
                 f"{work.image.name}: {len(failed)} of {len(chunks)} chunks could not be computed, first that of pixels "
-                f"{place} ({_reason(reason)}); the others are kept, run it again when this is put right"
+                f"{place} ({reason}); the others are kept, run it again when this is put right"
             )
-        while following is not None:
-            yield _unpacked(following, parts.load(following.number))
-            following = next(waiting, None)
+        while position < len(chunks):
+            n, packed = parts.load(chunks[position].number)
+            yield _unpacked(joined(chunks[position : position + n]), packed)
+            position += n
+
+    @property
+    def _threads(self) -> int:
+        """How many chunks are computed at a time."""
+        return max(1, int(sum(self.client.nthreads().values())))
 
     def pick(self, source: Source, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Take single pixels of a file: one task for each chunk that holds some of them."""
@@ -119,7 +148,7 @@ class Cluster:
         """Run jobs, a few waiting on each worker, and yield what comes of them as it comes: results or exceptions."""
         distributed = require("distributed", "dask", "workers need")
         try:
-            ahead = max(2, _WAITING * sum(self.client.nthreads().values()))
+            ahead = max(2, _WAITING * self._threads)
             running, todo = {}, iter(zip(jobs, names, strict=True))
             queue = distributed.as_completed()
             for job, name in (each for _, each in zip(range(ahead), todo, strict=False)):
@@ -177,6 +206,7 @@ def connected(scheduler: str | None = None, workers: int | None = None, side: in
     distributed = require("distributed", "dask", "workers need")
     with ExitStack() as stack:
         if scheduler is None:
+            stack.enter_context(require("dask.config", "dask", "workers need").set(_QUIET))
             local = distributed.LocalCluster(
                 n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs="ERROR"
             )
@@ -230,18 +260,31 @@ def _picked(source: Source, window: Window, local: np.ndarray) -> tuple[np.ndarr
     return values[place].copy(), None if valid is None else valid[place]
 
 
-def _packed(work: ChunkWork, chunk: Chunk) -> bytes:
-    """Compute a chunk and pack it for the way and the disk; in a worker."""
-    found = compute_chunk(work, chunk)
+@lru_cache(maxsize=4)
+def _work_of(content: bytes) -> ChunkWork:
+    """Return what is done with chunks, made once in a process: it takes as long as a small one."""
+    work: ChunkWork = pickle.loads(content)
+    return work
+
+
+def _packed(content: bytes, run: list[Chunk]) -> list[tuple[list[Chunk], bytes | str]]:
+    """Compute chunks together and pack them for the way and the disk, or say why they cannot be; in a worker."""
+    try:
+        found = compute_chunk(_work_of(content), joined(run))
+    # One that cannot be read, whatever the reason, leaves the others as they are.
+    except Exception as error:
+        return [(run, _reason(error))] if len(run) == 1 else [each for one in run for each in _packed(content, [one])]
     buffer, none = io.BytesIO(), np.zeros((0, 0), np.uint8)
-    np.savez_compressed(buffer, values=found.values, sampled=none if found.sampled is None else found.sampled)
-    return buffer.getvalue()
+    np.save(buffer, found.values, allow_pickle=False)
+    np.save(buffer, none if found.sampled is None else found.sampled, allow_pickle=False)
+    level = 1 if found.values.dtype == np.uint8 else 0  # probabilities are noise
+    return [(run, zlib.compress(buffer.getbuffer(), level))]
 
 
 def _unpacked(chunk: Chunk, content: bytes) -> Returned:
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        sampled = arrays["sampled"]
-        return Returned(chunk.inner, arrays["values"], sampled if sampled.shape[1] else None)
+    buffer = io.BytesIO(zlib.decompress(content))
+    values, sampled = (np.load(buffer, allow_pickle=False) for _ in range(2))
+    return Returned(chunk.inner, values, sampled if sampled.shape[1] else None)
 
 
 def _reason(error: BaseException) -> str:

@@ -6,9 +6,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,15 @@ from gmmseg.labelling.chunks import ChunkWork
 
 __all__ = ["Parts", "fingerprint", "parts_of_target"]
 
+Number = tuple[int, ...]
+"""Of a chunk: its place along each axis."""
+
 _PLAN = "plan.json"
 
 
 @dataclass(frozen=True)
 class Parts:
-    """A folder of parts, which nobody else writes in.
+    """A folder of parts, each of one chunk or of several that were computed together; nobody else writes in it.
 
     Parameters
     ----------
@@ -33,31 +36,36 @@ class Parts:
     """
 
     folder: Path
+    _holder: dict[Number, Path] = field(default_factory=dict)
 
-    def _file(self, number: tuple[int, ...]) -> Path:
-        return self.folder / f"{'-'.join(map(str, number))}.part"
+    def __post_init__(self) -> None:
+        """Look what is there."""
+        for path in self.folder.glob("*.part"):
+            with open(path, "rb") as file:
+                self._holder.update({tuple(number): path for number in json.loads(file.readline())})
 
-    def has(self, number: tuple[int, ...]) -> bool:
+    def has(self, number: Number) -> bool:
         """Whether the part of a chunk is there, whole."""
-        return self._file(number).exists()
+        return number in self._holder
 
-    def load(self, number: tuple[int, ...]) -> bytes:
-        """Return the part of a chunk."""
-        return self._file(number).read_bytes()
+    def load(self, number: Number) -> tuple[int, bytes]:
+        """Return the part of a chunk, and of how many chunks it is."""
+        numbers, _, content = self._holder[number].read_bytes().partition(b"\n")
+        return len(json.loads(numbers)), content
 
-    def store(self, number: tuple[int, ...], content: bytes) -> None:
-        """Keep the part of a chunk: under its name once it is whole on disk.
+    def store(self, numbers: Sequence[Number], content: bytes) -> None:
+        """Keep the part of some chunks: under its name once it is whole on disk.
 
         Raises
         ------
         OutputError
             It cannot be written.
         """
-        path = self._file(number)
+        path = self.folder / f"{'-'.join(map(str, numbers[0]))}.part"
         beside = path.with_suffix(".new")
         try:
             with open(beside, "wb") as file:
-                file.write(content)
+                file.write(json.dumps(numbers).encode() + b"\n" + content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(beside, path)
@@ -65,6 +73,7 @@ class Parts:
             raise OutputError(
                 f"{path} cannot be written: {error.strerror or error}; free space, what is done is kept for a next run"
             ) from error
+        self._holder.update(dict.fromkeys(numbers, path))
 
     def remove(self) -> None:
         """Remove the folder, when its result is written."""

@@ -12,7 +12,7 @@ from gmmseg.errors import GmmsegError, OutputError, ParameterError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import FORMATS, choose, identify, side_files, suffix_of
 from gmmseg.io.parts import files_of, name_of, stem_of
-from gmmseg.labelling.layers import LAYERS
+from gmmseg.labelling.layers import LAYERS, Layer
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -87,6 +87,8 @@ def output_name(kind: str, labels: str) -> str:
     --------
     >>> output_name("soft", "photo_labels.png"), output_name("soft", "cell_labels.ome.tif")
     ('photo_soft.npz', 'cell_soft.ome.tif')
+    >>> output_name("bias", "t1_labels.nii.gz"), output_name("soft", "ct_labels.dcm")
+    ('t1_bias.nii.gz', 'ct_soft.nii.gz')
     >>> output_name("style", "land_labels.tif")
     'land_labels.qml'
     """
@@ -95,8 +97,17 @@ def output_name(kind: str, labels: str) -> str:
     stem, _, ending = labels.rpartition("_labels")
     if kind == "style":  # a program that shows the labels finds it by their name
         return f"{stem}_labels{ENDINGS[kind]}"
-    family = ending if ending == ".ome.tif" and kind in LAYER_OF else ENDINGS[kind]
-    return f"{stem}_{kind}{family}"
+    return f"{stem}_{kind}{ENDINGS[kind] if kind not in LAYER_OF else _family(LAYER_OF[kind], ending)}"
+
+
+def _family(layer: Layer, ending: str) -> str:
+    """Return the suffix of a layer beside a label map of this suffix: one by which it stays where its image lies."""
+    if ending in (".png", ".tif"):  # a picture has no place, and .tif of maps keeps one
+        return layer.ending
+    with suppress(OutputError):
+        choose(Path(f"a{ending}"), kind=layer.kind)
+        return ending
+    return ".nii.gz" if ending == ".dcm" else layer.ending  # NIfTI has the place of a series
 
 
 def with_side_files(kind: str, path: Path) -> list[Path]:

@@ -38,6 +38,7 @@ def process(
     stage: Callable[[str], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
     cluster: Cluster | None = None,
+    also: Callable[[Segmentation], None] | None = None,
 ) -> dict[str, Any]:
     """Segment an image file and write the results.
 
@@ -69,6 +70,8 @@ def process(
     cluster : Cluster, optional
         Workers that compute the layers, chunk by chunk, and take the pixels that a fit sees; the results are the same.
         GeoTIFF outputs are cloud-optimised then. What is done when a run ends early is kept for the next one.
+    also : callable, optional
+        Called with the Segmentation when its outputs are written, to write more of it.
 
     Returns
     -------
@@ -120,6 +123,8 @@ def process(
     say("writing")
     ordered = {kind: outputs[kind] for kind in KINDS if kind in outputs}
     _write(ordered, result, saving, overwrite=overwrite)
+    if also is not None:
+        also(result)
     if cluster is not None:
         cluster.finish()
     return {

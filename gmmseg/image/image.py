@@ -448,16 +448,20 @@ class Image:
         import numpy as np
 
         used = np.asarray(mask)
-        if used.dtype.kind not in "bui":
-            raise ParameterError(
-                f"mask has dtype {used.dtype}, expected booleans or integers (non-zero = use); pass mask != 0"
-            )
-        if not self.fits(used.shape):
-            raise ParameterError(
-                f"mask has shape {used.shape}, but {self.name} has shape {self.shape}; give one value a pixel"
-            )
+        self.require_mask(used)
         # A view of one mask for all frames takes the memory of one.
         return replace(self, valid=combine(self.valid, np.broadcast_to(used != 0, self.shape)))
+
+    def require_mask(self, mask: Any) -> None:
+        """Refuse an array that is no mask of this image."""
+        if mask.dtype.kind not in "bui":
+            raise ParameterError(
+                f"mask has dtype {mask.dtype}, expected booleans or integers (non-zero = use); pass mask != 0"
+            )
+        if not self.fits(mask.shape):
+            raise ParameterError(
+                f"mask has shape {mask.shape}, but {self.name} has shape {self.shape}; give one value a pixel"
+            )
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether a mask of this shape has a value for each pixel, or one for each of every frame."""

@@ -234,6 +234,11 @@ class Masked(_Over):
         (pixels, valid), (used, known) = self.whole.read(window), self.mask.read(window)
         return pixels, combine(valid, combine(known, used[..., 0] != 0))
 
+    def take(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return single pixels, in the way that is best for each of the two."""
+        (pixels, valid), (used, known) = self.whole.take(flat), self.mask.take(flat)
+        return pixels, combine(valid, combine(known, used[..., 0] != 0))
+
 
 class Frame(_Over):
     """One time point of a source whose first axis is time, by its number from 0."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ import numpy as np
 from gmmseg.errors import InputError
 from gmmseg.image import Image
 from gmmseg.image.letters import Lettered
-from gmmseg.image.sources import WindowSource
+from gmmseg.image.sources import Masked, WindowSource
 from gmmseg.image.windows import Window, holding, windows_across
 from gmmseg.io.array.sliced import settled, unread_image
 from gmmseg.io.meaning import InterpretedSource, Meaning
@@ -26,31 +28,41 @@ from gmmseg.io.request import Reading
 if TYPE_CHECKING:
     from gmmseg.image.sources import Source
 
-__all__ = ["LazyArray", "Piece", "assembled", "image_of_dask", "lazy_array"]
+__all__ = ["LazyArray", "Piece", "image_of_dask", "lazy_array", "lazy_arrays", "masked_lazily"]
+
+Touched = tuple[tuple[int, slice, slice], ...]
+"""Of the chunks along an axis that a slice touches: number, what of it, and where that goes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """Where some pixels of a chunk go: from here in the chunk, to there in what is put together.
+    """What a window takes of the chunks of a dask array.
 
     Parameters
     ----------
-    here, there : tuple of slice
-        One slice each axis of the array.
+    shape : tuple of int
+        Of what is put together, in the axes of the array.
+    along : tuple of Touched
+        One an axis.
     """
 
-    here: tuple[slice, ...]
-    there: tuple[slice, ...]
+    shape: tuple[int, ...]
+    along: tuple[Touched, ...]
 
+    @property
+    def n_blocks(self) -> int:
+        """How many chunks it is taken of."""
+        return math.prod(map(len, self.along))
 
-def assembled(shape: tuple[int, ...], dtype: Any, pieces: Sequence[Piece], blocks: Sequence[Any]) -> np.ndarray:
-    """Put the parts of some chunks together to one array, in the memory order of theirs."""
-    if len(blocks) == 1:
-        return np.asarray(blocks[0])[pieces[0].here]
-    out = np.empty(shape, dtype)
-    for piece, block in zip(pieces, blocks, strict=True):
-        out[piece.there] = np.asarray(block)[piece.here]
-    return out
+    def of(self, blocks: Sequence[Any], dtype: Any) -> np.ndarray:
+        """Put what is taken of these chunks together to one array, in the memory order of theirs."""
+        each = itertools.product(*self.along)
+        if len(blocks) == 1:
+            return np.asarray(blocks[0])[tuple(here for _, here, _ in next(each))]
+        out = np.empty(self.shape, dtype)
+        for taken, block in zip(each, blocks, strict=True):
+            out[tuple(there for _, _, there in taken)] = np.asarray(block)[tuple(here for _, here, _ in taken)]
+        return out
 
 
 class LazyArray(WindowSource):
@@ -130,24 +142,21 @@ class LazyArray(WindowSource):
         finally:
             self._held.given = None
 
-    def around(self, window: Window) -> tuple[list[Any], list[Piece], tuple[int, ...]]:
-        """Return the keys of the chunks that hold pixels of a window, what is taken of each, and the shape of all."""
+    def around(self, window: Window) -> tuple[list[Any], Piece]:
+        """Return the keys of the chunks that hold pixels of a window, and what is taken of them."""
         index = self._index(window)
-        found: list[list[tuple[int, slice, slice]]] = []
+        found: list[Touched] = []
         shape = []
         for axis, (along, sides) in enumerate(zip(index, self.chunks, strict=True)):
-            along = slice(*along.indices(sum(sides)))
-            shape.append(along.stop - along.start)
-            found.append(_touched(sides, along))
+            start, stop, _ = along.indices(self.array.shape[axis])
+            shape.append(stop - start)
+            found.append(_touched(sides, start, stop))
             if axis == self.channel_axis and self.channels is not None:  # the others are neither computed nor sent
                 edges = np.cumsum((0, *sides))
                 wanted = {int(np.searchsorted(edges, c, side="right")) - 1 for c in self.channels}
-                found[-1] = [each for each in found[-1] if each[0] in wanted]
-        keys, pieces = [], []
-        for each in itertools.product(*found):
-            keys.append((self.array.name, *(number for number, _, _ in each)))
-            pieces.append(Piece(tuple(here for _, here, _ in each), tuple(there for _, _, there in each)))
-        return keys, pieces, tuple(shape)
+                found[-1] = tuple(each for each in found[-1] if each[0] in wanted)
+        numbers = itertools.product(*([number for number, _, _ in each] for each in found))
+        return [(self.array.name, *each) for each in numbers], Piece(tuple(shape), tuple(found))
 
     def take(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return single pixels: one task for each chunk that holds some of them."""
@@ -161,9 +170,9 @@ class LazyArray(WindowSource):
         places: list[np.ndarray] = []
         sides = [self.chunks[axis] for axis in self.axes]
         for window, here in holding(windows_across(sides), index):
-            keys, pieces, shape = self.around(window)
+            keys, piece = self.around(window)
             local = index[:, here] - [[s.start] for s in window]
-            tasks[name, len(places)] = (_picked, _Pick(self, shape, pieces, local), keys)
+            tasks[name, len(places)] = (_picked, _Pick(self, piece, local), keys)
             places.append(here)
         graph = HighLevelGraph.from_collections(name, tasks, dependencies=[self.array])
         wanted = [(name, number) for number in range(len(places))]
@@ -184,37 +193,72 @@ class _Pick:
     """Which pixels are taken of some chunks."""
 
     source: LazyArray
-    shape: tuple[int, ...]
-    pieces: list[Piece]
+    piece: Piece
     local: np.ndarray
 
 
 def _picked(pick: _Pick, blocks: list[Any]) -> np.ndarray:
-    numbers = assembled(pick.shape, pick.source.dtype, pick.pieces, blocks)
+    numbers = pick.piece.of(blocks, pick.source.dtype)
     taken: np.ndarray = pick.source._pixels(numbers)[tuple(pick.local)].copy()
     return taken
 
 
-def _touched(sides: Sequence[int], along: slice) -> list[tuple[int, slice, slice]]:
-    """Return the chunks along an axis that a slice touches: number, what of it, and where that goes."""
+@lru_cache(maxsize=4096)  # every window of a row of chunks asks for the same: a third of the time of a graph
+def _touched(sides: tuple[int, ...], first: int, end: int) -> Touched:
+    """Return the chunks along an axis that hold pixels from the first one to before the end."""
     found, start = [], 0
     for number, side in enumerate(sides):
-        low, high = max(along.start, start), min(along.stop, start + side)
+        low, high = max(first, start), min(end, start + side)
         if low < high:
-            found.append((number, slice(low - start, high - start), slice(low - along.start, high - along.start)))
+            found.append((number, slice(low - start, high - start), slice(low - first, high - first)))
         start += side
+    return tuple(found)
+
+
+def lazy_arrays(source: Source) -> list[LazyArray]:
+    """Return the dask arrays that a source reads from, whatever lies between: that of the pixels, and of their mask."""
+    found: list[LazyArray] = []
+    waiting: list[Any] = [source]
+    while waiting:
+        each = waiting.pop(0)
+        if isinstance(each, LazyArray):
+            found.append(each)
+        waiting += [inner for name in ("raw", "whole", "mask") if (inner := getattr(each, name, None)) is not None]
     return found
 
 
-def lazy_array(source: Source) -> LazyArray | None:
-    """Return the dask array that a source reads from, whatever lies between; None where there is none."""
-    waiting: list[Any] = [source]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, LazyArray):
-            return each
-        waiting += [inner for name in ("raw", "whole") if (inner := getattr(each, name, None)) is not None]
-    return None
+def lazy_array(image: Image) -> LazyArray | None:
+    """Return the dask array that the pixels of an image come from; None where they come from elsewhere."""
+    source: Any = image.pixels
+    while source is not None and not isinstance(source, LazyArray):
+        source = getattr(source, "raw", getattr(source, "whole", None))
+    return source
+
+
+def masked_lazily(image: Image, mask: Any) -> Image:
+    """Return an image under a mask that is a dask array, which is read with its pixels: never as a whole.
+
+    Parameters
+    ----------
+    image : Image
+        Of one in memory the mask comes to memory too, a byte a pixel.
+    mask : dask.array.Array of bool or integer, shape (*spatial)
+        Non-zero where pixels are used; of a time-lapse also one for all frames.
+
+    Raises
+    ------
+    ParameterError
+        The mask has another shape or another kind of values.
+    """
+    import dask.array
+
+    image.require_mask(mask)
+    if image.in_memory:
+        return image.with_mask((mask != 0).compute())
+    if mask.shape != image.shape:
+        n_frames = image.shape[0]
+        mask = dask.array.broadcast_to(mask, image.shape, chunks=((1,) * n_frames, *mask.chunks))
+    return replace(image, pixels=Masked(image.pixels, LazyArray(mask, None)))
 
 
 def image_of_dask(array: Any, reading: Reading, name: str = "image") -> Image:

@@ -169,6 +169,12 @@ class InterpretedSource(WindowSource):
         known = finite(pixels, every=self.color)
         return pixels, combine(valid, known)
 
+    def take(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return single pixels, in the way that is best for what is stored."""
+        stored, there = self.raw.select(self._stored).take(flat)
+        pixels, valid = self._interpreted(stored)
+        return pixels, combine(combine(valid, there), finite(pixels, every=self.color))
+
     def decoded(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         """Return pixels of a window, valid as alpha, nodata values and the file let them; NaN is not looked for."""
         stored, there = self.raw.select(self._stored).read(window)

@@ -62,6 +62,7 @@ def read(
     mask_values: str | None = None,
     mask_threshold: float | None = None,
     magnitude: bool = False,
+    series: str | None = None,
     allow_remote: bool = False,
 ) -> Image:
     """Read an image file, or several files of one grid as the channels of one image.
@@ -114,6 +115,8 @@ def read(
         The least number of a mask that means that a pixel is used, as 0.5 of probabilities.
     magnitude : bool
         Take complex numbers of a raster, as of radar, by their magnitude.
+    series : str, optional
+        Which series of a folder of DICOM files: its number, its identifier (UID) or its description.
     allow_remote : bool
         Whether an address on the network may be fetched. What a file names besides is not, whatever this says.
 
@@ -151,6 +154,7 @@ def read(
             mask_values=mask_values,
             mask_threshold=mask_threshold,
             magnitude=magnitude,
+            series=series,
             allow_remote=allow_remote,
         ),
     )
@@ -185,8 +189,18 @@ def masked(image: Image, reading: Reading, parts: tuple[Path, ...] = ()) -> Imag
         rule_of_mask = NOT_ZERO if least is None else MaskRule(threshold=least)
         image = _with_mask_file(image, Path(mask), rule_of_mask, reading)
     elif mask is not None:
-        image = image.with_mask(mask)
+        image = _with_mask_array(image, mask)
     return image if rule is None else _with_mask_file(image, _mask_file(rule, parts, image), rule, reading)
+
+
+def _with_mask_array(image: Image, mask: Any) -> Image:
+    """Apply a mask that is an array; one of dask, by itself or in xarray, is read with the pixels, never as a whole."""
+    numbers = mask.data if type(mask).__module__.startswith("xarray.") else mask
+    if not type(numbers).__module__.startswith("dask."):
+        return image.with_mask(mask)
+    from gmmseg.io.lazy import masked_lazily  # here, because most masks are files or in memory
+
+    return masked_lazily(image, numbers)
 
 
 def _is_scene(parts: tuple[Path, ...]) -> bool:

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.image import Image
-from gmmseg.image.windows import Tile, Window, shape_of, widened, windows_across
-from gmmseg.io.lazy import LazyArray, Piece, assembled, lazy_array
+from gmmseg.image.windows import Tile, Window, shape_of, shifted, widened, windows_across
+from gmmseg.io.lazy import LazyArray, Piece, lazy_array, lazy_arrays
 from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.layers import Layer
+from gmmseg.labelling.streaming import crops
 from gmmseg.labelling.summary import Tally
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
 
-__all__ = ["Chunk", "ChunkWork", "Returned", "chunk_sides", "chunks_of", "compute_chunk", "label_chunk"]
+__all__ = [
+    "Chunk",
+    "ChunkWork",
+    "Returned",
+    "chunk_sides",
+    "chunks_of",
+    "compute_chunk",
+    "joined",
+    "label_chunk",
+    "runs_of",
+]
 
 Array = NDArray[Any]
+
+_READ_AT_ONCE = 32 << 20  # bytes of pixels
 
 CHUNK = 4096
 """Pixels along each axis of a chunk of a file where nobody says."""
@@ -39,16 +54,13 @@ class Chunk:
         What is written, and what is read for it; without time.
     frame : int, optional
         Of a time-lapse, the number of its frame.
-    shape : tuple of int
-        Of the numbers that are read, in the axes of the dask array that holds them.
     pieces : tuple of Piece
-        Where these come from; empty where a file is read.
+        What is taken of each dask array, see `ChunkWork.lazy`; empty where a file is read.
     """
 
     number: tuple[int, ...]
     tile: Tile
     frame: int | None = None
-    shape: tuple[int, ...] = ()
     pieces: tuple[Piece, ...] = ()
 
     @property
@@ -111,20 +123,24 @@ class ChunkWork:
         self.__dict__.update(state | {"_lock": threading.Lock()})
 
     @property
-    def lazy(self) -> LazyArray | None:
-        """The dask array that pixels come from; None where they come from a file or memory."""
-        return lazy_array(self.image.pixels)
+    def lazy(self) -> list[LazyArray]:
+        """The dask arrays that pixels and mask come from; none where they come from files or memory."""
+        return lazy_arrays(self.image.pixels)
 
-    def read(self, chunk: Chunk, blocks: Sequence[Any]) -> Image:
-        """Return the window of a chunk with what lies around it, from chunks of a dask array or from the file."""
+    def crops(self, chunk: Chunk, blocks: Sequence[Any]) -> Iterator[tuple[Tile, Image]]:
+        """Read a chunk with what lies around it strip by strip, from chunks of dask arrays or from the file."""
         image = self.image if chunk.frame is None else self.image.frames[chunk.frame]
-        lazy = self.lazy
-        if lazy is None:
-            with self._lock:  # one thread may read from a file at a time
-                return image.crop(chunk.tile.outer)
-        numbers = assembled(chunk.shape, lazy.dtype, chunk.pieces, blocks)
-        with lazy.holding(tuple(s.start for s in chunk.outer), numbers):
-            return image.crop(chunk.tile.outer)
+        lazy, start, following = self.lazy, tuple(s.start for s in chunk.outer), iter(blocks)
+        with ExitStack() as stack:
+            for each, piece in zip(lazy, chunk.pieces, strict=True):
+                own = list(itertools.islice(following, piece.n_blocks))
+                stack.enter_context(each.holding(start, piece.of(own, each.dtype)))
+            tiles, axis = _strips(image, chunk.tile, self.halo), image.pixels.sweep
+            coming = crops(image, axis, [tiles])
+            for _ in tiles:
+                with self._lock if lazy_array(image) is None else nullcontext():  # of a file one thread reads at a time
+                    found = next(coming)
+                yield found
 
     @property
     def halo(self) -> int:
@@ -132,22 +148,58 @@ class ChunkWork:
         return self.rule.model.halo(self.image.frames[0], smoothed=self.layer.smoothed)
 
 
-def label_chunk(work: ChunkWork, chunk: Chunk, blocks: Sequence[Any] = ()) -> Array:
+def label_chunk(work: ChunkWork, chunk: Chunk, *blocks: Any) -> Array:
     """Compute the layer of one chunk (*window), or (K, *window) of probabilities: the same as that of the whole."""
     return compute_chunk(work, chunk, blocks).values
 
 
 def compute_chunk(work: ChunkWork, chunk: Chunk, blocks: Sequence[Any] = ()) -> Returned:
     """Compute the layer of one chunk, with the pixels that tell what its classes look like."""
-    crop = work.read(chunk, blocks)
     values = empty_layer(work.layer, work.rule.model, shape_of(chunk.tile.inner))
-    visit(crop, work.rule, work.layer, values, within=chunk.tile.local, effort=Effort(threads=work.threads))
-    if chunk.frame is None:
-        pixels = crop.array[chunk.tile.local]
-    else:
-        values, pixels = np.expand_dims(values, values.ndim - len(chunk.tile.inner)), crop.array[chunk.tile.local][None]
-    sampled = Tally(work.rule.model.k, work.image).sample(chunk.inner, pixels) if work.layer.name == "labels" else None
+    start, effort = tuple(-s.start for s in chunk.tile.inner), Effort(threads=work.threads)
+    tally, colors = Tally(work.rule.model.k, work.image), []
+    axis = work.image.frames[0].pixels.sweep
+    for tile, crop in work.crops(chunk, blocks):
+        own: tuple[Any, ...] = (..., *shifted(tile.inner, start))
+        visit(crop, work.rule, work.layer, values[own], within=tile.local, effort=effort)
+        window, pixels = tile.inner, crop.array[tile.local]
+        if chunk.frame is not None:
+            window, pixels = (chunk.inner[0], *window), pixels[None]
+        if work.layer.name == "labels" and (some := tally.on_grid(window, pixels)) is not None:
+            colors.append(some)
+        del crop, pixels  # before the next strip is read
+    if chunk.frame is not None:
+        values, axis = np.expand_dims(values, values.ndim - len(chunk.tile.inner)), axis + 1
+    sampled = np.concatenate(colors, axis).reshape(-1, 3) if colors else None
     return Returned(chunk.inner, values, sampled)
+
+
+def _strips(image: Image, whole: Tile, halo: int) -> list[Tile]:
+    """Cut what is read for a chunk along the axis of its file; what is read at once ends where blocks of the file end.
+
+    A process that read six bands of uint16 of 4 096 x 4 096 pixels at once took 1.3 times the memory, one of more bands
+    even more; scripts/benchmark_dask.py measures it.
+    """
+    source, outer = image.pixels, whole.outer
+    axis = source.sweep
+    unit = 1 if lazy_array(image) is not None else source.blocks[axis]  # a dask array is in memory by now
+    across = math.prod(shape_of(outer)) // (outer[axis].stop - outer[axis].start)
+    step = max(1, _READ_AT_ONCE // (source.dtype.itemsize * image.n_channels * across * unit)) * unit
+    first, last = outer[axis].start, outer[axis].stop
+    ends = [*range(first - first % unit + step, last, step), last]
+    inner, found, done = whole.inner[axis], [], whole.inner[axis].start
+    for end in ends:
+        stop = inner.stop if end == last else min(end - halo, inner.stop)
+        if stop > done:
+            read = slice(max(done - halo, first), end)
+            found.append(
+                Tile(
+                    (*outer[:axis], read, *outer[axis + 1 :]),
+                    (*whole.inner[:axis], slice(done, stop), *whole.inner[axis + 1 :]),
+                )
+            )
+            done = stop
+    return found
 
 
 def chunk_sides(image: Image, side: int | None = None) -> tuple[tuple[int, ...], ...]:
@@ -160,7 +212,7 @@ def chunk_sides(image: Image, side: int | None = None) -> tuple[tuple[int, ...],
         Of a square; by default that of the dask array's chunks, or 4096. Frames of a time-lapse are chunks of their
         own.
     """
-    lazy = lazy_array(image.pixels)
+    lazy = lazy_array(image)
     if side is None and lazy is not None:
         own = [lazy.chunks[axis] for axis in lazy.axes]
         return ((1,) * image.shape[0], *own[1:]) if image.time else tuple(own)
@@ -172,16 +224,39 @@ def chunk_sides(image: Image, side: int | None = None) -> tuple[tuple[int, ...],
 
 
 def chunks_of(work: ChunkWork, sides: tuple[tuple[int, ...], ...]) -> list[tuple[Chunk, list[Any]]]:
-    """Cover an image with chunks; each with the keys of the chunks of its dask array that it depends on."""
+    """Cover an image with chunks; each with the keys of the chunks of its dask arrays that it depends on."""
     lazy, halo, image = work.lazy, work.halo, work.image
     space = image.shape[image.time :]
     found, numbers = [], itertools.product(*(range(len(each)) for each in sides))
     for number, window in zip(numbers, windows_across(sides), strict=True):
         frame, inner = (window[0].start, window[1:]) if image.time else (None, window)
-        chunk = Chunk(number, Tile(widened(inner, halo, space), inner), frame)
-        keys: list[Any] = []
-        if lazy is not None:
-            keys, pieces, shape = lazy.around(chunk.outer)
-            chunk = Chunk(number, chunk.tile, frame, shape, tuple(pieces))
-        found.append((chunk, keys))
+        tile = Tile(widened(inner, halo, space), inner)
+        outer = tile.outer if frame is None else (window[0], *tile.outer)
+        around = [each.around(outer) for each in lazy]
+        keys = [key for each, _ in around for key in each]
+        found.append((Chunk(number, tile, frame, tuple(piece for _, piece in around)), keys))
     return found
+
+
+def runs_of(chunks: Sequence[Chunk], pixels: int) -> list[list[Chunk]]:
+    """Group chunks that follow one another along the last axis, as long as they have no more pixels together.
+
+    What is around a run is read once for all of it: chunks of 512 x 512 one by one take three times as long.
+    """
+    runs: list[list[Chunk]] = []
+    room = 0
+    for chunk in chunks:
+        size, before = math.prod(shape_of(chunk.inner)), runs[-1][-1].number if runs else ()
+        if size > room or (*chunk.number[:-1], chunk.number[-1] - 1) != before:
+            runs.append([])
+            room = pixels
+        runs[-1].append(chunk)
+        room -= size
+    return runs
+
+
+def joined(run: Sequence[Chunk]) -> Chunk:
+    """Return a run of chunks of a file as one."""
+    first, last = run[0].tile, run[-1].tile
+    outer, inner = ((*a[:-1], slice(a[-1].start, b[-1].stop)) for a, b in zip(first, last, strict=True))
+    return replace(run[0], tile=Tile(outer, inner))

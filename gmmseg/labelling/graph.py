@@ -89,12 +89,13 @@ def lazy_layer(work: ChunkWork, chunk: int | None = None) -> Any:
     name = f"gmmseg-{work.layer.name}-{uuid.uuid4().hex}"
     common, soft = f"{name}-work", work.layer.kind == "soft"
     tasks: dict[Any, Any] = {common: work}
+    spec = require("dask._task_spec", "dask", "lazy results need")  # the tuples of old cost as much again to convert
+    shared = spec.TaskRef(common)
     for each, keys in chunks_of(work, sides):
         place = (name, 0, *each.number) if soft else (name, *each.number)
-        tasks[place] = (label_chunk, common, each, keys)
-    lazy = work.lazy
+        tasks[place] = spec.Task(place, label_chunk, shared, each, *map(spec.TaskRef, keys))
     graph = require("dask.highlevelgraph", "dask", "lazy results need").HighLevelGraph.from_collections(
-        name, tasks, dependencies=[] if lazy is None else [lazy.array]
+        name, tasks, dependencies=[lazy.array for lazy in work.lazy]
     )
     chunks = ((work.rule.model.k,), *sides) if soft else sides
     return array.Array(graph, name, chunks, dtype=np.dtype(work.layer.dtype))

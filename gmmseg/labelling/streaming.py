@@ -19,7 +19,7 @@ from gmmseg.labelling.summary import Tally
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
 from gmmseg.threads import ahead
 
-__all__ = ["Computed", "stream", "stream_frames"]
+__all__ = ["Computed", "crops", "stream", "stream_frames"]
 
 Array = NDArray[Any]
 
@@ -80,8 +80,8 @@ def stream(image: Image, rule: Rule, layer: Layer, effort: Effort) -> Iterator[C
         strips(image.shape, source.blocks, source.sweep, pixels, rule.model.halo(image, smoothed=layer.smoothed))
     )
     count = sum(map(len, found))
-    with closing(ahead(_crops(image, source.sweep, found), effort.workers)) as crops:
-        for done, (tile, crop) in enumerate(crops, 1):
+    with closing(ahead(crops(image, source.sweep, found), effort.workers)) as coming:
+        for done, (tile, crop) in enumerate(coming, 1):
             values = empty_layer(layer, rule.model, shape_of(tile.inner))
             visit(crop, rule, layer, values, within=tile.local, effort=within)
             if effort.progress is not None:
@@ -123,7 +123,7 @@ def _loaded(frame: Image) -> Image:
     return replace(frame.crop(everything(frame.shape)), origin=None, extent=None)
 
 
-def _crops(image: Image, axis: int, found: list[list[Tile]]) -> Iterator[tuple[Tile, Image]]:
+def crops(image: Image, axis: int, found: list[list[Tile]]) -> Iterator[tuple[Tile, Image]]:
     """Read the outer windows; what two that follow one another along an axis share is kept."""
     for strip in found:
         crop, end = None, 0

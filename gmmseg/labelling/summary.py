@@ -65,9 +65,14 @@ class Tally:
 
     def sample(self, window: Window, pixels: Array) -> Array | None:
         """Return the pixels of a window that lie on the grid (n, 3); None where they are no colours."""
+        found = self.on_grid(window, pixels)
+        return None if found is None else found.reshape(-1, 3)
+
+    def on_grid(self, window: Window, pixels: Array) -> Array | None:
+        """Return these pixels as they lie beside each other (*grid, 3), so that parts of a window can be joined."""
         if not self._image.color:
             return None
-        return np.array(pixels[self._grid(window)]).reshape(-1, 3)  # a view would keep the whole window in memory
+        return np.array(pixels[self._grid(window)])  # a view would keep the whole window in memory
 
     def add(self, window: Window, labels: Array, sample: Array | None) -> None:
         """Count the labels of a window."""

@@ -42,6 +42,11 @@ def whole():
     return gmmseg.segment(made_scene(), 3)
 
 
+@pytest.fixture(autouse=True)
+def one_by_one(monkeypatch):
+    monkeypatch.setattr("gmmseg.batch.cluster._AT_ONCE", 1)
+
+
 def found_in(whole, kind=CountedSource):
     image = Image(kind(whole.image.array), color=True, name="scene")
     return gmmseg.labelling.result.Segmentation(image, Rule(whole.model), whole.effort)
@@ -62,6 +67,23 @@ def test_chunks_come_in_order_with_the_labels_of_the_whole(client, whole, tmp_pa
     assert seen[-1] == (12, 12)
     cluster.finish()
     assert not list(tmp_path.iterdir())
+
+
+def test_small_chunks_are_computed_together_and_kept_together(client, whole, tmp_path, monkeypatch):
+    monkeypatch.setattr("gmmseg.batch.cluster._AT_ONCE", 4 << 20)
+    monkeypatch.setattr("gmmseg.batch.cluster._SHARES", 1)
+    with closing(Cluster(client, 30)) as first:
+        parts = first.computed(found_in(whole, Unreadable), LABELS, tmp_path / "labels.tif")
+        with pytest.raises(
+            UnfinishedError, match="2 of 99 chunks could not be computed, first that of pixels 120 to 149"
+        ):
+            list(parts)
+    kept = [each.name for each in tmp_path.glob(".labels.tif.gmmseg-parts/*.part")]
+    assert len(kept) == 7 + 2 * 10
+    with closing(Cluster(client, 30)) as second:
+        found = list(second.computed(found_in(whole), LABELS, tmp_path / "labels.tif"))
+    assert collected(found).tobytes() == whole.labels.tobytes()
+    assert len(found) == 7 + 2 * 11
 
 
 def test_saving_counts_classes_as_one_process_does(client, whole, tmp_path):

@@ -10,10 +10,10 @@ from gmmseg.batch.kept_chunks import parts_of_target
 
 def test_parts_stay_for_the_same_plan_and_go_with_another(tmp_path):
     with parts_of_target(tmp_path / "a.tif", "one") as parts:
-        parts.store((0, 1), b"done")
+        parts.store([(0, 1), (0, 2)], b"do\nne")
     with parts_of_target(tmp_path / "a.tif", "one") as parts:
-        assert parts.has((0, 1))
-        assert parts.load((0, 1)) == b"done"
+        assert [parts.has((0, number)) for number in range(4)] == [False, True, True, False]
+        assert parts.load((0, 1)) == (2, b"do\nne")
     with parts_of_target(tmp_path / "a.tif", "two") as parts:
         assert not parts.has((0, 1))
         parts.remove()
@@ -42,5 +42,5 @@ def test_a_full_disk_leaves_no_part(tmp_path, monkeypatch):
     with parts_of_target(tmp_path / "a.tif", "one") as parts:
         monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(OutputError, match="No space left on device; free space, what is done is kept"):
-            parts.store((0, 0), b"x")
+            parts.store([(0, 0)], b"x")
         assert not parts.has((0, 0))

@@ -31,9 +31,9 @@ def test_windows_and_pixels_are_those_of_the_array():
 
 
 def test_chunks_of_channels_that_nobody_wants_are_left_alone():
-    keys, _, shape = lazy().select((4,)).around((slice(0, 3), slice(0, 3)))
+    keys, piece = lazy().select((4,)).around((slice(0, 3), slice(0, 3)))
     assert [key[1:] for key in keys] == [(2, 0, 0)]
-    assert shape == (5, 3, 3)
+    assert (piece.shape, piece.n_blocks) == ((5, 3, 3), 1)
 
 
 def test_one_task_picks_the_pixels_of_a_chunk():
@@ -50,6 +50,24 @@ def test_one_task_picks_the_pixels_of_a_chunk():
     assert len(computed) == 3
 
 
+def test_so_it_is_for_an_image_and_its_mask():
+    computed = []
+
+    def counted(block):
+        computed.append(block.shape)
+        return block
+
+    def known(array):
+        return da.from_array(array, chunks=(20, 30)).map_blocks(counted, meta=np.zeros(0, array.dtype))
+
+    image = open_image(known(VALUES[0]), Reading(mask=known(VALUES[1] % 3)))
+    assert computed == []
+    flat = np.array([0, 7, 1, 1199])
+    values, valid = image.take(flat)
+    assert computed == [(20, 30)] * 4
+    assert (values[:, 0].tolist(), valid.tolist()) == (flat.tolist(), ((flat + 1200) % 3 != 0).tolist())
+
+
 @pytest.mark.parametrize("chunks", [(5, 40, 30), (1, 3, 30), (2, 7, 11)])
 def test_the_same_pixels_are_drawn_whatever_the_chunks(chunks):
     image = open_image(da.from_array(VALUES, chunks=chunks), Reading(channel_axis=0))
@@ -64,7 +82,7 @@ def test_a_dask_array_is_one_image_and_stays_lazy():
     assert is_one_image(array)
     image = open_image(array, Reading(channel_axis=0))
     assert not image.in_memory
-    assert lazy_array(image.pixels).array is array
+    assert lazy_array(image).array is array
     assert open_image(array, Reading(axes="CYX")).n_channels == 5
     assert open_image(array, Reading(axes="TYX")).time
     turned = open_image(array, Reading(axes="XYT"))

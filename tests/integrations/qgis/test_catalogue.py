@@ -34,8 +34,9 @@ def example(each):
 def test_the_program_takes_every_option(algorithm, everything):
     given = [each for each in algorithm.parameters if everything or not each.optional]
     name, *arguments = algorithm.arguments({each.name: example(each) for each in given})
-    command = GROUP.get_command(click.Context(GROUP), name)
-    context = command.make_context(name, arguments)
+    root = click.Context(GROUP, **GROUP.context_settings)
+    command = GROUP.get_command(root, name)
+    context = command.make_context(name, arguments, root)
     assert [context.params[each] for each in ("overwrite", "progress") if each in context.params]
     written = {each.kind for each in algorithm.parameters if each.is_output}
     assert context.params.get("as_json", False) == (not written)
