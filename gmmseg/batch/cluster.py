@@ -39,8 +39,12 @@ __all__ = ["Cluster", "connected"]
 _WAITING = 3  # chunks that each thread of a worker has before it: enough never to wait for the driver
 _AT_ONCE = 4 << 20  # pixels that one task may compute of small chunks, each of which would cost as much as it is worth
 _SHARES = 4  # of a small image for each thread, so that none waits long for the last one
-_QUIET = {"distributed.worker.profile.enabled": False, "distributed.admin.system-monitor.interval": "10s"}
-"""Of workers of this machine, whose watching themselves would take their time."""
+_LOCAL = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.comm.timeouts.connect": "5s",
+}
+"""Of workers of this machine: to watch themselves takes their time, and one that was killed is not waited for."""
 
 _SECONDS = 30.0  # that a scheduler may take to answer
 
@@ -206,7 +210,7 @@ def connected(scheduler: str | None = None, workers: int | None = None, side: in
     distributed = require("distributed", "dask", "workers need")
     with ExitStack() as stack:
         if scheduler is None:
-            stack.enter_context(require("dask.config", "dask", "workers need").set(_QUIET))
+            stack.enter_context(require("dask.config", "dask", "workers need").set(_LOCAL))
             local = distributed.LocalCluster(
                 n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs="ERROR"
             )
