@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -88,7 +87,6 @@ class Cluster:
         GmmsegError
             The scheduler went away.
         """
-        dumps = require("distributed.protocol.pickle", "dask", "workers need").dumps
         work = work_on(found, layer)
         sides = chunk_sides(work.image, self.side)
         chunks = [chunk for chunk, _ in chunks_of(work, sides)]
@@ -97,7 +95,7 @@ class Cluster:
         missing = [chunk for chunk in chunks if not parts.has(chunk.number)]
         runs = runs_of(missing, min(_AT_ONCE, work.image.n_pixels // (_SHARES * self._threads)))
         done, failed = len(chunks) - len(missing), list[tuple[Chunk, str]]()
-        content, position = dumps(work), 0
+        content, position = _wire().dumps(work), 0
         for run, result in self._results(_packed, [(content, run) for run in runs], runs):
             if isinstance(result, BaseException):
                 failed += [(chunk, _reason(result)) for chunk in run]
@@ -264,10 +262,15 @@ def _picked(source: Source, window: Window, local: np.ndarray) -> tuple[np.ndarr
     return values[place].copy(), None if valid is None else valid[place]
 
 
+def _wire() -> Any:
+    """Return how Dask itself sends objects from a driver to its workers; nothing on a disk is read so."""
+    return require("distributed.protocol.pickle", "dask", "workers need")
+
+
 @lru_cache(maxsize=4)
 def _work_of(content: bytes) -> ChunkWork:
     """Return what is done with chunks, made once in a process: it takes as long as a small one."""
-    work: ChunkWork = pickle.loads(content)
+    work: ChunkWork = _wire().loads(content)
     return work
 
 
