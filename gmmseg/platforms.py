@@ -1,6 +1,7 @@
 """What operating systems do each in their own way: processors, processes, signals, locks, and files that are on disk.
 
-Nowhere else does the package ask what it runs on. `WINDOWS` is a name of this module, so that tests can go both ways.
+Nowhere else does the package ask what it runs on. `WINDOWS` and `MAC` are names of this module, so that tests can go
+every way.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "application_data",
     "ending_signals",
     "forget_peak",
     "handed_down",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 WINDOWS = os.name == "nt"
+MAC = sys.platform == "darwin"
 
 _QUERY, _STILL_ACTIVE = 0x1000, 259  # PROCESS_QUERY_LIMITED_INFORMATION and STILL_ACTIVE of the Windows headers
 _LOCKED_BYTE = 1 << 20  # on Windows others cannot read what is locked, so it lies behind the content
@@ -51,6 +54,15 @@ def starts_threads() -> bool:
         return False
     probe.join()
     return True
+
+
+def application_data() -> Path:
+    """Return the folder where programs keep what is a person's own, such as profiles and plugins."""
+    if WINDOWS:
+        return Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
+    if MAC:
+        return Path.home() / "Library" / "Application Support"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
 
 
 @cache

@@ -32,6 +32,7 @@ def test_pages_are_short_and_name_files_that_are_there(page, lines):
 def test_one_version():
     assert tomllib.loads(text("pyproject.toml"))["project"]["version"] == gmmseg.__version__
     assert f"\nversion: {gmmseg.__version__}\n" in text("CITATION.cff")
+    assert f"\nversion={gmmseg.__version__}\n" in text("gmmseg/integrations/qgis/metadata.txt")
 
 
 def test_the_reference_lists_every_public_name():

@@ -163,3 +163,20 @@ def test_peak_memory_in_bytes(monkeypatch, system, unit):
     assert platforms.peak_memory() == 5000 * unit
     monkeypatch.setitem(sys.modules, "resource", None)
     assert platforms.peak_memory() is None
+
+
+def test_what_is_a_persons_own_lies_where_the_system_has_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(platforms.Path, "home", lambda: tmp_path)
+    for each in ("APPDATA", "XDG_DATA_HOME"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setattr(platforms, "WINDOWS", False)
+    monkeypatch.setattr(platforms, "MAC", False)
+    assert platforms.application_data() == tmp_path / ".local" / "share"
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert platforms.application_data() == platforms.Path("/data")
+    monkeypatch.setattr(platforms, "MAC", True)
+    assert platforms.application_data() == tmp_path / "Library" / "Application Support"
+    monkeypatch.setattr(platforms, "WINDOWS", True)
+    assert platforms.application_data() == tmp_path / "AppData" / "Roaming"
+    monkeypatch.setenv("APPDATA", "/roaming")
+    assert platforms.application_data() == platforms.Path("/roaming")

@@ -6,11 +6,13 @@ import errno
 import time
 import warnings
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmmseg.batch.manifest import digest, stamp
+from gmmseg.batch.bids import write_beside
+from gmmseg.batch.manifest import digest, digest_of_parts, stamp
+from gmmseg.batch.outputs import KINDS
 from gmmseg.batch.processing import process
 from gmmseg.errors import GmmsegWarning, InputError, OutputError, described, lacks_memory
 from gmmseg.platforms import forget_peak, peak_memory
@@ -30,7 +32,8 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     job : dict
-        "source", "folder" (of the results), "parameters" and "reading" as of `process`, "model" (a path or None), and
+        "source", "folder" (of the results), "parameters" and "reading" as of `process`, "model" (a path or None),
+        "guides" (the files of this image alone: its "mask", its "prior"), "fault" (why it cannot be done, or ""), and
         "line": what the manifest says anyway, with "outputs" by kind, each a dict with "file", below the folder.
 
     Returns
@@ -49,6 +52,7 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
         try:
             with suppress(OSError):  # reported when it is read
                 line |= stamp(source)  # before it is read: should it change meanwhile, the hash is not that of the file
+                line |= _stamped(job["guides"])
             line |= _processed(job, source, folder)
         # Even a mistake of ours must not cost the other images.
         except Exception as error:
@@ -63,16 +67,23 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _processed(job: dict[str, Any], source: Path, folder: Path) -> dict[str, Any]:
+    if job["fault"]:
+        raise InputError(job["fault"])
     files = {kind: each["file"] for kind, each in job["line"]["outputs"].items()}
     outputs = {kind: folder / file for kind, file in files.items()}
     for path in outputs.values():
         _make_folder(path.parent)
     model = None if job["model"] is None else _load(job["model"], job["line"]["model"])
-    reading = job["reading"]
+    guides = job["guides"]
+    reading = job["reading"] | {name: each for name, each in guides.items() if name == "mask"}
+    parameters = job["parameters"] | {name: each for name, each in guides.items() if name == "prior"}
     if model is not None and reading.get("channels") is None:
         reading = reading | {"channels": model.channels_in(source)}
     # The plan has decided what may be replaced.
-    record = process(source, outputs, model=model, parameters=job["parameters"], reading=reading, overwrite=True)
+    usual = {kind: path for kind, path in outputs.items() if kind in KINDS}
+    others = {kind: path for kind, path in outputs.items() if kind not in KINDS}
+    also = partial(write_beside, source, others) if others else None
+    record = process(source, usual, model=model, parameters=parameters, reading=reading, overwrite=True, also=also)
     return {
         "outputs": {
             kind: {"file": files[kind], "bytes": path.stat().st_size, "sha256": digest(path)}
@@ -82,6 +93,12 @@ def _processed(job: dict[str, Any], source: Path, folder: Path) -> dict[str, Any
         "k": record["k"],
         "classes": [{name: each[name] for name in ("label", "name", "share", "color")} for each in record["classes"]],
     }
+
+
+def _stamped(guides: dict[str, str]) -> dict[str, Any]:
+    """Return what the manifest says of the files of one image alone; nothing where it has none."""
+    hashes = {name: {"file": path, "sha256": digest_of_parts(Path(path))} for name, path in guides.items()}
+    return {"guides": hashes} if hashes else {}
 
 
 def _make_folder(folder: Path) -> None:

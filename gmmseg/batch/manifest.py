@@ -19,10 +19,11 @@ from typing import Any
 from gmmseg.errors import InputError, OutputError
 from gmmseg.io.atomic import atomic_file
 from gmmseg.io.hashes import digest
+from gmmseg.io.parts import files_of, parts_of
 from gmmseg.io.regular import require_regular
 from gmmseg.platforms import is_alive, open_lock, try_lock
 
-__all__ = ["NAME", "Manifest", "digest", "locked", "stamp"]
+__all__ = ["NAME", "Manifest", "digest", "digest_of_parts", "locked", "stamp"]
 
 NAME = "manifest.jsonl"
 
@@ -159,9 +160,29 @@ def _foreign(path: Path) -> InputError:
 
 
 def stamp(path: Path) -> Line:
-    """Return size in bytes, time of the last change (seconds since 1970) and SHA-256."""
-    status = path.stat()
-    return {"bytes": status.st_size, "mtime": status.st_mtime, "sha256": digest(path)}
+    """Return size in bytes, time of the last change (seconds since 1970) and SHA-256; of several files together."""
+    known = [each.stat() for each in files_of(path)]
+    size, changed = sum(each.st_size for each in known), max(each.st_mtime for each in known)
+    return {"bytes": size, "mtime": changed, "sha256": digest_of_parts(path)}
+
+
+def digest_of_parts(path: Path) -> str:
+    """Return the SHA-256 of a file or a folder; of several with "+" between them that of theirs, missing ones too.
+
+    Raises
+    ------
+    InputError
+        One is no regular file.
+    OSError
+        One that is there cannot be read, or the only one is not there.
+    """
+    parts = parts_of(path)
+    if len(parts) == 1:
+        return digest(path)
+    import hashlib  # here, because most batches have one file an image
+
+    there = files_of(path)
+    return hashlib.sha256(" ".join(digest(each) if each in there else "none" for each in parts).encode()).hexdigest()
 
 
 @contextmanager

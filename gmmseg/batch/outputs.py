@@ -12,7 +12,7 @@ from gmmseg.errors import GmmsegError, OutputError, ParameterError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import FORMATS, choose, identify, side_files, suffix_of
 from gmmseg.io.parts import files_of, name_of, stem_of
-from gmmseg.labelling.layers import LAYERS
+from gmmseg.labelling.layers import LAYERS, Layer
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -33,7 +33,7 @@ __all__ = [
 PICTURES = ("overlay", "contours")
 """What is drawn over the picture in the colours of its classes."""
 
-_DOCUMENTS = ("table", "report", "model")
+_DOCUMENTS = ("style", "table", "report", "model")
 
 LAYER_OF = {layer.output: layer for layer in LAYERS}
 """Layers by what they are called as outputs."""
@@ -41,6 +41,7 @@ LAYER_OF = {layer.output: layer for layer in LAYERS}
 ENDINGS = {
     **{layer.output: layer.ending for layer in LAYERS if layer.ending},
     **dict.fromkeys(PICTURES, ".png"),
+    "style": ".qml",
     "table": ".csv",
     "report": ".html",
     "model": ".gmm.json",
@@ -48,7 +49,7 @@ ENDINGS = {
 """Of the files that are named after their image; the label maps' follow the image, see `labels_name`."""
 
 KINDS = (*LAYER_OF, *PICTURES, *_DOCUMENTS)
-"""What can be written for an image, in the order of writing: layers, pictures, a table, a report, the model."""
+"""What can be written for an image, in the order of writing: layers, pictures, documents."""
 
 
 def labels_name(source: Path, channel_axis: Any = "auto", axes: str | None = None) -> str:
@@ -86,12 +87,27 @@ def output_name(kind: str, labels: str) -> str:
     --------
     >>> output_name("soft", "photo_labels.png"), output_name("soft", "cell_labels.ome.tif")
     ('photo_soft.npz', 'cell_soft.ome.tif')
+    >>> output_name("bias", "t1_labels.nii.gz"), output_name("soft", "ct_labels.dcm")
+    ('t1_bias.nii.gz', 'ct_soft.nii.gz')
+    >>> output_name("style", "land_labels.tif")
+    'land_labels.qml'
     """
     if kind == "labels":
         return labels
     stem, _, ending = labels.rpartition("_labels")
-    family = ending if ending == ".ome.tif" and kind in LAYER_OF else ENDINGS[kind]
-    return f"{stem}_{kind}{family}"
+    if kind == "style":  # a program that shows the labels finds it by their name
+        return f"{stem}_labels{ENDINGS[kind]}"
+    return f"{stem}_{kind}{ENDINGS[kind] if kind not in LAYER_OF else _family(LAYER_OF[kind], ending)}"
+
+
+def _family(layer: Layer, ending: str) -> str:
+    """Return the suffix of a layer beside a label map of this suffix: one by which it stays where its image lies."""
+    if ending in (".png", ".tif"):  # a picture has no place, and .tif of maps keeps one
+        return layer.ending
+    with suppress(OutputError):
+        choose(Path(f"a{ending}"), kind=layer.kind)
+        return ending
+    return ".nii.gz" if ending == ".dcm" else layer.ending  # NIfTI has the place of a series
 
 
 def with_side_files(kind: str, path: Path) -> list[Path]:
@@ -162,8 +178,12 @@ def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool,
 
 
 def _check_document(kind: str, path: Path, *, overwrite: bool) -> None:
-    """Refuse a table, a report or a model that could not be written."""
-    if kind == "table":
+    """Refuse a style, a table, a report or a model that could not be written."""
+    if kind == "style":
+        from gmmseg.export.styles import check_style  # here, because most runs write none
+
+        check_style(path, overwrite=overwrite)
+    elif kind == "table":
         from gmmseg.measuring.table import check_table  # here, because most runs measure nothing
 
         check_table(path, overwrite=overwrite)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from gmmseg import __version__
-from gmmseg.batch.inputs import find_images
-from gmmseg.batch.manifest import NAME, Manifest, digest
+from gmmseg.batch import bids
+from gmmseg.batch.inputs import Found, find_images
+from gmmseg.batch.manifest import NAME, Manifest, digest, digest_of_parts
 from gmmseg.batch.outputs import KINDS, labels_name, output_name, require_distinct, with_side_files
+from gmmseg.batch.study import GUIDES, Subject, each_series, is_pattern, read_study, subjects_of
 from gmmseg.errors import InputError, OutputError, ParameterError
+from gmmseg.io.classes import default_names
 from gmmseg.platforms import processors
 from gmmseg.threads import mapped
 
-__all__ = ["Plan", "Step", "Task", "plan"]
+__all__ = ["Choice", "Plan", "Step", "Task", "plan"]
 
 _NOTHING: Mapping[str, Any] = {}
 # They limit, and do not change the result.
@@ -72,17 +75,46 @@ class Step:
     reason : str
     outputs : dict of str to str
         Files by what they hold, below the folder of the results; empty for a file that is no image.
+    guides : mapping of str to Path
+        The mask and the prior of this image alone.
+    fault : str
+        Why it cannot be done, in one line; empty where nothing is known to be wrong.
+    series : str
+        Which one of a folder with several series of DICOM files; empty of anything else.
     """
 
     source: Path
     action: Literal["process", "redo", "skip"]
     reason: str
     outputs: dict[str, str]
+    guides: Mapping[str, Path] = field(default_factory=dict)
+    fault: str = ""
+    series: str = ""
 
     @property
     def key(self) -> str:
         """What the manifest knows the image by."""
         return self.outputs["labels"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which images of a batch are meant, and how results are named.
+
+    Parameters
+    ----------
+    include, exclude : tuple of str
+        Patterns of names, or of paths below the folder that is given, as in "*_T1w.nii.gz".
+    missing_channels : {"refuse", "ok"}
+        Whether an image may lack some of the files that its channels are in; otherwise it fails.
+    bids : bool
+        Whether images are of a BIDS data set, T1w by default, and the results become a derivative of it.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    missing_channels: str = "refuse"
+    bids: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,12 +128,15 @@ class Plan:
     task : Task
     manifest : Manifest
         As it was when this was decided.
+    data_set : Path, optional
+        Of which the results become a derivative, as BIDS has them.
     """
 
     out_dir: Path
     steps: tuple[Step, ...]
     task: Task
     manifest: Manifest
+    data_set: Path | None = None
 
     @property
     def images(self) -> list[Step]:
@@ -122,6 +157,7 @@ def plan(
     reading: Mapping[str, Any] = _NOTHING,
     model: str | os.PathLike[str] | None = None,
     outputs: Sequence[str] = ("labels",),
+    choice: Choice | None = None,
     resume: bool = False,
     overwrite: bool = False,
 ) -> Plan:
@@ -130,17 +166,21 @@ def plan(
     Parameters
     ----------
     sources : path-like or sequence of path-like
-        Folders, patterns, lists (.txt) and images; see `find_images`.
+        Folders, patterns, lists (.txt), tables of studies (.tsv) and images; see `find_images` and
+        `gmmseg.batch.study.read_study`.
     out_dir : path-like
         Folder of the results; made when the plan is run. Folders below a source keep their structure below it.
     parameters : mapping of str to object
-        Of `gmmseg.segment`, or where there is a model of `gmmseg.apply`, such as {"k": 6}; files are given as Path.
+        Of `gmmseg.segment`, or where there is a model of `gmmseg.apply`, such as {"k": 6}; files are given as Path. A
+        prior, as a mask, may be a pattern, "{folder}/{subject}_prior.nii.gz", see `gmmseg.batch.study.subjects_of`.
     reading : mapping of str to object
         Of `gmmseg.io.read`: mask (a Path), channel_axis, max_pixels.
     model : path-like, optional
         A model that is applied to each image; by default one is fitted to each.
     outputs : sequence of str
         What to write besides the labels: others of `gmmseg.batch.outputs.KINDS`.
+    choice : Choice, optional
+        Which images are meant; by default all that there are.
     resume : bool
         Do what is unfinished, failed, or was made from something else than would be now: another content of the image,
         other parameters, another version. Results are checked by their hashes.
@@ -180,22 +220,26 @@ def plan(
     folder = Path(out_dir)
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is not a folder; choose another folder for the results")
-    task = Task.of(parameters, reading, None if model is None else Path(model))
+    patterns = {name: value for name, value in {**parameters, **reading}.items() if is_pattern(value)}
+    task = Task.of(_without(parameters, patterns), _without(reading, patterns), None if model is None else Path(model))
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
-    steps = _named(given, folder, kinds, task)
+    choice = choice or Choice()
+    subjects = _subjects(given, folder, patterns, choice, task.reading.get("series"))
+    classes = _class_names(task, kinds) if choice.bids else None
+    steps = [_named(subject, kinds, task, classes) for subject in subjects]
     images = [step for step in steps if step.outputs]
     if not images:
         raise InputError(f"{', '.join(map(str, given))}: there is no image among {len(steps)} files; check the path")
     require_distinct(
         ((step.source, {kind: folder / file for kind, file in step.outputs.items()}) for step in images),
-        [*(step.source for step in images), *task.files],
+        [*(step.source for step in images), *(each for s in images for each in s.guides.values()), *task.files],
     )
     _require_inside(folder, images)
     manifest = Manifest.read(folder)
     if not overwrite:
         _require_room(folder, images, manifest, resume=resume)
     decided = _decide_all(steps, folder, manifest, task, resume=resume)
-    return Plan(folder, tuple(decided), task, manifest)
+    return Plan(folder, tuple(decided), task, manifest, _data_set(images, folder) if choice.bids else None)
 
 
 def _kinds(outputs: Sequence[str]) -> list[str]:
@@ -237,18 +281,85 @@ def _hash_of_file(name: str, path: Path) -> str:
         raise InputError(f"{name} {path} cannot be read: {error.strerror or error}; check the path") from None
 
 
-def _named(sources: Sequence[str | os.PathLike[str]], folder: Path, kinds: list[str], task: Task) -> list[Step]:
-    """Find the files, and name the results of those that are images."""
-    axis, axes = task.reading.get("channel_axis", "auto"), task.reading.get("axes")
-    steps = []
-    for found in find_images(sources, without=folder):
-        outputs = {}
-        if not found.reason:
-            place = Path(os.path.relpath(os.path.abspath(found.path.parent), os.path.abspath(found.base)))
-            labels = labels_name(found.path, axis, axes)
-            outputs = {kind: (place / output_name(kind, labels)).as_posix() for kind in kinds}
-        steps.append(Step(found.path, "skip", found.reason, outputs))
-    return steps
+def _without(values: Mapping[str, Any], patterns: Mapping[str, Path]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in patterns}
+
+
+def _subjects(
+    sources: Sequence[str | os.PathLike[str]],
+    folder: Path,
+    patterns: Mapping[str, Path],
+    choice: Choice,
+    series: str | None,
+) -> list[Subject]:
+    """Find the images, each with what belongs to it alone; of several series in a folder each where none is named."""
+    for name, pattern in patterns.items():
+        if name not in GUIDES:
+            raise ParameterError(f"{name} {pattern} is a pattern, but all images have one; give the path of a file")
+    given: list[Found | Subject] = []
+    others = [each for each in sources if not _is_study(each)]
+    for source in sources:
+        given += read_study(Path(source)) if _is_study(source) else []
+    found = find_images(others, without=folder)
+    if choice.bids:
+        found = [each for each in found if bids.is_meant(_place(each), chosen=bool(choice.include))]
+    given += found if series is not None else [part for each in found for part in each_series(each)]
+    return subjects_of(
+        given,
+        patterns,
+        include=choice.include,
+        exclude=choice.exclude,
+        missing_channels=choice.missing_channels,
+    )
+
+
+def _is_study(source: str | os.PathLike[str]) -> bool:
+    return Path(source).suffix.lower() == ".tsv"
+
+
+def _place(found: Found) -> str:
+    return os.path.relpath(os.path.abspath(found.path), os.path.abspath(found.base))
+
+
+def _class_names(task: Task, kinds: list[str]) -> Sequence[str]:
+    """Return the names of the classes, which files of a derivative have."""
+    if task.model is not None:
+        from gmmseg.model import load_model  # here, because most batches have no model
+
+        model = load_model(task.model)
+        return model.class_names or default_names(model.k)
+    k, names = task.parameters.get("k", "auto"), task.parameters.get("class_names")
+    if k == "auto" and "soft" in kinds:
+        raise ParameterError("k='auto' names no classes, of which each has a file of probabilities; give k")
+    return tuple(names) if names else default_names(0 if k == "auto" else k)
+
+
+def _data_set(images: Sequence[Step], folder: Path) -> Path:
+    """Return the data set that all images are of."""
+    bids.check_description(folder)
+    roots = sorted({bids.root_of(step.source) for step in images})
+    if len(roots) > 1:
+        raise ParameterError(f"{roots[0]} and {roots[1]} are two data sets; make a derivative of one at a time")
+    return roots[0]
+
+
+def _named(subject: Subject, kinds: list[str], task: Task, classes: Sequence[str] | None) -> Step:
+    """Name the results of an image; what is no image has none, and those with `classes` are called as in BIDS."""
+    found = subject.found
+    if found.reason:
+        return Step(found.path, "skip", found.reason, {})
+    if classes is not None:
+        scan = bids.Scan.of(found.path)
+        if scan is None or subject.out:
+            why = f"out {subject.out} is not for derivatives" if scan else "is not named as in BIDS"
+            raise ParameterError(f"{found.path}: {why}; call images sub-LABEL_T1w.nii.gz and leave out empty")
+        return Step(found.path, "skip", "", scan.names(kinds, classes), subject.guides, subject.fault)
+    place = Path(os.path.relpath(os.path.abspath(found.path.parent), os.path.abspath(found.base)))
+    labels = labels_name(found.path, task.reading.get("channel_axis", "auto"), task.reading.get("axes"))
+    if subject.out:
+        place, labels = Path(subject.out).parent, Path(subject.out).name + "_labels" + labels.rpartition("_labels")[2]
+    outputs = {kind: (place / output_name(kind, labels)).as_posix() for kind in kinds}
+    return Step(found.path, "skip", "", outputs, subject.guides, subject.fault, subject.series)
 
 
 def _require_inside(folder: Path, images: Sequence[Step]) -> None:
@@ -285,8 +396,9 @@ def _decide_all(steps: Sequence[Step], folder: Path, manifest: Manifest, task: T
             return step
         reason = _why_again(step, folder, manifest.lines.get(step.key), task) if resume else _why_replaced(step, folder)
         if reason is None:
-            return Step(step.source, "skip", "done", step.outputs)
-        return Step(step.source, "redo" if reason else "process", reason or "no result yet", step.outputs)
+            return replace(step, action="skip", reason="done")
+        action: Literal["redo", "process"] = "redo" if reason else "process"
+        return replace(step, action=action, reason=step.fault or reason or "no result yet")
 
     if not (resume and manifest.lines):
         return [decide(step) for step in steps]
@@ -310,8 +422,22 @@ def _why_again(step: Step, folder: Path, line: dict[str, Any] | None, task: Task
     changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     if changed:
         return f"{', '.join(f'{name} was {before.get(name)}, is {now.get(name)}' for name in changed)}"
+    return _what_was_read(step, line) or _what_was_written(step, folder, line)
+
+
+def _what_was_read(step: Step, line: dict[str, Any]) -> str | None:
+    """Return what an image was made from that is another one now."""
     if _hash(step.source) != line.get("sha256"):
         return "the image has changed"
+    known = line.get("guides", {})
+    for name in sorted({*known, *step.guides}):
+        if name not in step.guides or _hash(step.guides[name]) != known.get(name, {}).get("sha256"):
+            return f"the {name} has changed"
+    return None
+
+
+def _what_was_written(step: Step, folder: Path, line: dict[str, Any]) -> str | None:
+    """Return which result is not there as it was written."""
     for kind, file in step.outputs.items():
         known = line["outputs"].get(kind, {})
         if not (folder / file).exists():
@@ -323,6 +449,6 @@ def _why_again(step: Step, folder: Path, line: dict[str, Any] | None, task: Task
 
 def _hash(path: Path) -> str | None:
     try:
-        return digest(path)
+        return digest_of_parts(path)
     except (InputError, OSError):
         return None

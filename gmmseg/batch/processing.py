@@ -38,6 +38,7 @@ def process(
     stage: Callable[[str], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
     cluster: Cluster | None = None,
+    also: Callable[[Segmentation], None] | None = None,
 ) -> dict[str, Any]:
     """Segment an image file and write the results.
 
@@ -47,7 +48,8 @@ def process(
         The image.
     outputs : mapping of str to Path
         Files to write by what they hold: the outputs that `gmmseg.labelling.layers` lists ("labels", "soft", "anomaly",
-        ...), "overlay" (the picture in class colours), "contours" (with their outlines), "table", "report" and "model".
+        ...), "overlay" (the picture in class colours), "contours" (with their outlines), "style" (of a GIS),
+        "table", "report" and "model".
     model : Model, or callable that takes the Image and returns one, optional
         Applied; by default one is fitted to the image.
     parameters : mapping of str to object
@@ -68,6 +70,8 @@ def process(
     cluster : Cluster, optional
         Workers that compute the layers, chunk by chunk, and take the pixels that a fit sees; the results are the same.
         GeoTIFF outputs are cloud-optimised then. What is done when a run ends early is kept for the next one.
+    also : callable, optional
+        Called with the Segmentation when its outputs are written, to write more of it.
 
     Returns
     -------
@@ -119,6 +123,8 @@ def process(
     say("writing")
     ordered = {kind: outputs[kind] for kind in KINDS if kind in outputs}
     _write(ordered, result, saving, overwrite=overwrite)
+    if also is not None:
+        also(result)
     if cluster is not None:
         cluster.finish()
     return {
@@ -184,6 +190,8 @@ def _write(
                 result.save(path, layer=LAYER_OF[kind].name, overwrite=overwrite, **saving.get(kind, {}))
             elif kind in PICTURES:
                 _write_picture(path, kind, result, overwrite=overwrite, **saving.get(kind, {}))
+            elif kind == "style":
+                _write_style(path, result, overwrite=overwrite)
             elif kind == "table":
                 result.table().save(path, overwrite=overwrite)
             elif kind == "report":
@@ -217,6 +225,12 @@ def _write_picture(path: Path, kind: str, result: Segmentation, *, overwrite: bo
     drawn = DRAWINGS[kind](result.image, result.labels)
     drawn = with_legend(drawn, result.legend) if legend else drawn
     write_rgb(path, drawn, image=result.image, overwrite=overwrite)
+
+
+def _write_style(path: Path, result: Segmentation, *, overwrite: bool) -> None:
+    from gmmseg.export.styles import write_style  # here, because most runs write none
+
+    write_style(path, dict(enumerate(result.model.class_names, 1)), overwrite=overwrite)
 
 
 def _described(each: ClassSummary) -> dict[str, Any]:

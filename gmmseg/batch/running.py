@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gmmseg import platforms
+from gmmseg.batch import bids
 from gmmseg.batch.manifest import Manifest, locked
 from gmmseg.batch.planning import Plan, Step
 from gmmseg.batch.workers import Crew, Death
@@ -112,8 +113,12 @@ def _place(plan: Plan) -> Iterator[tuple[Manifest, int]]:
         folders = {os.path.realpath((folder / file).parent) for file in files} | {root}
         ours = [Path(each) for each in folders if os.path.commonpath([each, root]) == root]  # links may lead elsewhere
         sweep(ours)
-        keys = {step.key for step in plan.todo}
-        manifest.settle(key for key in manifest.lines if key not in keys)
+        keys, sources = {step.key for step in plan.todo}, {str(step.source) for step in plan.todo}
+        # An image that was not there had no format that its results could be named by.
+        renamed = [key for key, line in manifest.lines.items() if "error" in line and line.get("input") in sources]
+        manifest.settle(key for key in manifest.lines if key not in keys and key not in renamed)
+        if plan.data_set is not None:
+            bids.write_description(folder, plan.data_set)
         try:
             yield manifest, descriptor
         finally:
@@ -129,8 +134,10 @@ def _jobs(plan: Plan, steps: Iterable[Step], threads: int) -> Iterator[tuple[Ste
                 "source": str(step.source),
                 "folder": str(plan.out_dir),
                 "parameters": _sendable({**task.parameters, "threads": threads}),
-                "reading": _sendable(task.reading),
+                "reading": _sendable({**task.reading, **({"series": step.series} if step.series else {})}),
                 "model": None if task.model is None else str(task.model),
+                "guides": _sendable(step.guides),
+                "fault": step.fault,
                 "line": _start(plan, step),
             },
         )

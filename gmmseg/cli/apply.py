@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from gmmseg.batch.inputs import images_of
 from gmmseg.batch.outputs import PICTURES
 from gmmseg.batch.processing import process
-from gmmseg.cli.each import run_each
+from gmmseg.cli.each import RUNNING, run_each
 from gmmseg.cli.fit import those_of_segment
 from gmmseg.cli.messages import collected_warnings
 from gmmseg.cli.progress import Progress
@@ -78,8 +78,8 @@ class _Apply(Command):
         *those_of_segment("mask_values", "mask_threshold", "nodata", "channel_axis", "axes", "spacing", "channels"),
         *those_of_segment("resolution", "magnitude", "max_pixels", "allow_remote", "memory"),
         *those_of_segment("min_size"),
-        *those_of_segment("output", "out_dir", "plain", "cog", *_LAYERS, "soft_type", *PICTURES, "legend", "table"),
-        *those_of_segment("report"),
+        *those_of_segment("output", "out_dir", "plain", "cog", *_LAYERS, "soft_type", *PICTURES, "legend", "style"),
+        *those_of_segment("table", "report"),
         Option(
             ["--model", "save_model"],
             section="Output",
@@ -87,7 +87,7 @@ class _Apply(Command):
             help="The model as it was applied (one image): .json.",
         ),
         *those_of_segment("scheduler", "workers", "chunk"),
-        *those_of_segment("overwrite", "as_json", "quiet", "threads"),
+        *those_of_segment("overwrite", "as_json", "quiet", "progress", "threads"),
     ],
 )
 @click.pass_context
@@ -120,7 +120,7 @@ def command(
         sources,
         output=options["output"],
         out_dir=out_dir,
-        extra={name: options[name] for name in (*_LAYERS, *PICTURES, "table", "report")}
+        extra={name: options[name] for name in (*_LAYERS, *PICTURES, "style", "table", "report")}
         | {"model": options["save_model"]},
         channel_axis=options["channel_axis"],
         axes=options["axes"],
@@ -138,7 +138,7 @@ def command(
         return reading | {"channels": reading["channels"] or original.channels_in(source)}
 
     if options["adapt"] == "together":
-        progress = Progress(quiet=options["quiet"])
+        progress = Progress(quiet=options["quiet"], style=options["progress"])
         progress.stage(f"{len(jobs)} images", "comparing with the model")
         with collected_warnings(progress.clear):
             fitted = _adapted_to_all(original, _readable(original, jobs, reading_of))
@@ -165,7 +165,7 @@ def command(
         )
 
     with folder(out_dir), cluster_of(options) as cluster:
-        return run_each(jobs, work, overwrite=options["overwrite"], as_json=options["as_json"], quiet=options["quiet"])
+        return run_each(jobs, work, **{name: options[name] for name in RUNNING})
 
 
 def _adapted_to_all(model: Model, images: Iterator[Image]) -> Model:

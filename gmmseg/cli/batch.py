@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from gmmseg.batch.outputs import KINDS
 from gmmseg.cli.messages import explain, plain, print_error
-from gmmseg.cli.progress import Count
+from gmmseg.cli.progress import Count, progress_option
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import (
     fitting_options,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _classes = partial(click.option, cls=Option, section="Classes", show_default=True)
+_pixels = partial(click.option, cls=Option, section="Pixels")
 _output = partial(click.option, cls=Option, section="Output")
 _running = partial(click.option, cls=Option, section="Running")
 
@@ -40,10 +41,24 @@ _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry
 
 
 @click.command("batch", cls=Command, epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed.")
-@click.argument("sources", metavar="FOLDER|PATTERN|LIST.txt|IMAGE...", nargs=-1, required=True, type=FILE)
+@click.argument("sources", metavar="FOLDER|PATTERN|LIST.txt|IMAGE...", nargs=-1, type=FILE)
 @_classes("--model", type=FILE, help="Apply these classes to every image instead of finding each image's own: .json.")
+@_classes(
+    "--prior",
+    type=FILE,
+    help="Probability maps of the classes, as of an atlas: one file, or a pattern of one an image, as of --mask.",
+)
 @fitting_options
 @reading_options
+@_pixels("--include", multiple=True, metavar="PATTERN", help="Only images of this name or path, as in '*_T1w.nii.gz'.")
+@_pixels("--exclude", multiple=True, metavar="PATTERN", help="No images of this name or path, as in 'derivatives/*'.")
+@_pixels(
+    "--missing-channels",
+    type=click.Choice(["refuse", "ok"]),
+    default="refuse",
+    show_default=True,
+    help="Whether an image whose channels are several files fails where one of them is not there.",
+)
 @memory_option
 @min_size_option
 @_output("--out-dir", metavar="DIR", type=FILE, required=True, help="Folder of the results; made where it is missing.")
@@ -55,15 +70,25 @@ _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry
 )
 @_output(
     "--table",
+    "tables",
     type=FILE,
-    help="One table of all images, a row for each class: shares, areas or volumes, channels; .csv, .json or .parquet.",
+    multiple=True,
+    help="One table of all images, a row for each class: shares, areas or volumes, channels; .csv, .json or .parquet. "
+    "One that ends in .tsv is read: a study, with columns image, mask, prior and out (what results are called).",
 )
 @_output("--report", type=FILE, help="One page of all images, those unlike the others first: .html.")
+@_output(
+    "--bids",
+    is_flag=True,
+    help="Take T1w images (or those of --include) of a BIDS data set, leave its derivatives alone, and write one: "
+    "_dseg.nii.gz with .tsv and .json, for --also soft one _label-GM_probseg.nii.gz a class.",
+)
 @_output("--resume", is_flag=True, help="Do what is unfinished, failed, or changed since; keep what is done.")
 @_output("--overwrite", is_flag=True, help="Do all again, and replace results that exist.")
 @_output("--dry-run", is_flag=True, help="Print what would be done with each file, and why; write nothing.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: an object a line, as in the manifest.")
 @_running("-q", "--quiet", is_flag=True, help="Print no summary and no progress.")
+@progress_option
 @_running("--jobs", type=WholeNumber(1, 1024), help="Images at a time, each in its own process.  [default: processors]")
 @_running("--threads", type=WholeNumber(1, 1024), help="Of each process.  [default: the processors shared out]")
 @click.pass_context
@@ -84,27 +109,31 @@ def command(
     --resume; a bad image, or one that kills its process, does not stop the others.
 
     A PATTERN such as 'scenes/**/*.tif' is quoted; a LIST.txt has one path a line, of files in its folder
-    or below.
+    or below. --mask and --prior may name a file for each image: {folder} is the image's folder, {name} its name
+    without suffix, {subject} and {session} what is called sub-... and ses-... in its path.
 
     \b
     Examples:
       gmmseg batch scenes -k 6 --out-dir labels
       gmmseg batch scenes -k 6 --out-dir labels --resume
       gmmseg batch 'scenes/**/*.tif' --model land.gmm.json --out-dir labels --jobs 2
+      gmmseg batch scans -k 3 --mask '{folder}/../anat/{subject}_mask.nii.gz' --out-dir tissue
+      gmmseg batch raw --bids -k 3 --class-names csf,gm,wm --also soft --out-dir raw/derivatives/gmmseg
+      gmmseg batch --table study.tsv -k 3 --out-dir tissue --table volumes.csv
     """  # noqa: D301  # click keeps the lines below this character as they are
     from gmmseg.batch import plan, run
+    from gmmseg.batch.planning import Choice
 
-    fitting = fitting_parameters(context)
-    if model is not None:
-        fitting = _of_apply(context, fitting)
+    given, options["table"] = _given(sources, options["tables"])
     also, datasets = _asked_for(options["also"])
     made = plan(
-        sources,
+        given,
         out_dir,
-        parameters={**fitting, "memory": options["memory"], "min_size": options["min_size"]},
+        parameters={**_finding(context, model), "memory": options["memory"], "min_size": options["min_size"]},
         reading=reading_parameters(context),
         model=model,
         outputs=[*also, *["table"][: options["table"] is not None]],
+        choice=Choice(options["include"], options["exclude"], options["missing_channels"], options["bids"]),
         resume=options["resume"],
         overwrite=options["overwrite"],
     )
@@ -112,7 +141,7 @@ def command(
     if options["dry_run"]:
         _print_plan(made, as_json=options["as_json"])
         return 0
-    count = Count(len(made.todo), "images", quiet=quiet)
+    count = Count(len(made.todo), "images", quiet=quiet, style=options["progress"])
     if not quiet:
         _tell_what_is_left_out(made)
 
@@ -142,11 +171,30 @@ def command(
     return 0
 
 
+def _given(sources: tuple[Path, ...], tables: tuple[Path, ...]) -> tuple[list[Path], Path | None]:
+    """Return what is read, with the studies among the tables, and the table that is written; suffixes tell them."""
+    written = [path for path in tables if path.suffix.lower() != ".tsv"]
+    given = [*sources, *(path for path in tables if path not in written)]
+    if len(written) > 1:
+        raise click.UsageError(f"--table {written[0]} and --table {written[1]} are both written; give one of them")
+    if not given:
+        raise click.UsageError("there is nothing to segment; name folders or images, or a study with --table study.tsv")
+    return given, written[0] if written else None
+
+
+def _finding(context: click.Context, model: Path | None) -> dict[str, Any]:
+    """Return how classes are found, or what a model leaves to choose."""
+    fitting, prior = fitting_parameters(context), context.params["prior"]
+    if model is not None:
+        return _of_apply(context, fitting)
+    return fitting if prior is None else {**fitting, "prior": prior}
+
+
 def _of_apply(context: click.Context, fitting: dict[str, Any]) -> dict[str, Any]:
     """Return what a model leaves to choose, and refuse what it has chosen."""
     given = [
         name
-        for name in fitting
+        for name in (*fitting, "prior")
         if name != "smooth" and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     ]
     if given:
@@ -214,7 +262,12 @@ def _write_table(made: Plan, path: Path | None, *, quiet: bool) -> None:
 
     lines = Manifest.read(made.out_dir).lines
     done = [lines[step.key] for step in made.images if step.key in lines and "error" not in lines[step.key]]
-    tables = {line["input"]: read_table(made.out_dir / line["outputs"]["table"]["file"]) for line in done}
+    counts = Counter(line["input"] for line in done)  # a folder of several series is one input
+    tables = {}
+    for line in done:
+        title, files = line["input"], line["outputs"]
+        title += f": {files['labels']['file']}" if counts[title] > 1 else ""
+        tables[title] = read_table(made.out_dir / files["table"]["file"])
     stacked(tables, "image").save(path, overwrite=True)
     if not quiet:
         click.echo(plain(f"wrote {path}: {len(tables)} images"))
@@ -240,9 +293,10 @@ def _print_plan(made: Plan, *, as_json: bool) -> None:
             each = {"input": str(step.source), "action": step.action, "reason": step.reason, "outputs": outputs}
             print_json(each, indent=None)
         return
-    width = max(len(plain(str(step.source))) for step in made.steps)
-    for step in made.steps:
-        click.echo(f"{step.action:7}  {plain(str(step.source)):{width}}  {plain(step.reason)}")
+    names = [plain(f"{step.source}, series {step.series}" if step.series else str(step.source)) for step in made.steps]
+    width = max(map(len, names))
+    for name, step in zip(names, made.steps, strict=True):
+        click.echo(f"{step.action:7}  {name:{width}}  {plain(step.reason)}")
     counts = Counter(step.action for step in made.steps)
     total = ", ".join(f"{counts[action]} to {action}" for action in ("process", "redo", "skip") if counts[action])
     click.echo(f"{len(made.steps)} files: {total}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gmmseg.cli.messages import collected_warnings, plain
-from gmmseg.cli.progress import Progress
+from gmmseg.cli.progress import Progress, progress_option
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import memory_option, reading_options, reading_parameters, remote_option
 from gmmseg.cli.types import FILE, SOURCE, Command, Covariance, Features, Option, WholeNumber
@@ -48,6 +48,7 @@ _CURVE = 40  # columns
 @_output("--overwrite", is_flag=True, help="Replace a file that exists.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 @_running("--quiet", is_flag=True, help="No progress.")
+@progress_option
 @_running("--threads", type=WholeNumber(1, 1024), help="They do not change the result.  [default: all processors]")
 @click.pass_context
 def command(
@@ -75,7 +76,7 @@ def command(
 
     if output is not None:
         _check_target(output, [*files_of(image), options["mask"]], overwrite=options["overwrite"])
-    progress = Progress(quiet=options["quiet"])
+    progress = Progress(quiet=options["quiet"], style=options["progress"])
     with collected_warnings(progress.clear):
         progress.stage(plain(image.name), "reading")
         pixels = read(image, **reading_parameters(context))

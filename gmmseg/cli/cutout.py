@@ -62,7 +62,7 @@ __all__ = ["command"]
         ),
         *those_of_segment("overwrite"),
         Option(["--json", "as_json"], section="Output", is_flag=True, help="Print JSON: one object."),
-        *those_of_segment("quiet", "threads"),
+        *those_of_segment("quiet", "progress", "threads"),
     ],
 )
 @click.pass_context
@@ -88,7 +88,7 @@ def command(context: click.Context, /, image: Path, **options: Any) -> int:
     if options["scribbles"] is not None and context.get_parameter_source("k") is not ParameterSource.COMMANDLINE:
         parameters["k"] = None
     same = ("scribbles", "memory", "threads", "min_size")
-    progress = Progress(quiet=options["quiet"])
+    progress = Progress(quiet=options["quiet"], style=options["progress"])
     with collected_warnings(progress.clear) as warned:
         record = cut_out(
             image,

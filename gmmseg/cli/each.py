@@ -17,14 +17,19 @@ from gmmseg.cli.targets import Job
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of
 
-__all__ = ["run_each"]
+__all__ = ["RUNNING", "run_each"]
+
+RUNNING = ("overwrite", "as_json", "quiet", "progress")
+"""The options that `run_each` takes."""
 
 _MOST_CHANGES = 8
 
 Work = Callable[[Job, Progress, str, dict[str, Any]], None]
 
 
-def run_each(jobs: list[Job], work: Work, *, overwrite: bool, as_json: bool, quiet: bool) -> int:
+def run_each(
+    jobs: list[Job], work: Work, *, overwrite: bool, as_json: bool, quiet: bool, progress: str = "auto"
+) -> int:
     """Work on images, and print what came out.
 
     Parameters
@@ -33,6 +38,7 @@ def run_each(jobs: list[Job], work: Work, *, overwrite: bool, as_json: bool, qui
     work : callable
         Takes a job, the progress, its title and the record of the image, to which it adds what came out.
     overwrite, as_json, quiet : bool
+    progress : str
         The options of these names.
 
     Returns
@@ -41,9 +47,9 @@ def run_each(jobs: list[Job], work: Work, *, overwrite: bool, as_json: bool, qui
         The exit code.
     """
     failures: dict[Job, Exception] = {}
-    progress = Progress(quiet=quiet)
+    shown = Progress(quiet=quiet, style=progress)
     for job in jobs:
-        with _kept_going(job, failures, progress):
+        with _kept_going(job, failures, shown):
             for file in files_of(job.source):
                 identify(file)
             check_outputs(job.source, job.outputs, overwrite=overwrite)
@@ -51,11 +57,11 @@ def run_each(jobs: list[Job], work: Work, *, overwrite: bool, as_json: bool, qui
     for number, job in enumerate(jobs, 1):
         record: dict[str, Any] = {"input": str(job.source)}
         title = job.source.name + (f" ({number} of {len(jobs)})" if len(jobs) > 1 else "")
-        with collected_warnings(progress.clear) as warned:
+        with collected_warnings(shown.clear) as warned:
             record["warnings"] = warned  # so far, for a report
             if job not in failures:
-                with _kept_going(job, failures, progress):
-                    work(job, progress, title, record)
+                with _kept_going(job, failures, shown):
+                    work(job, shown, title, record)
         if job in failures:
             record["error"] = explain(failures[job], str(job.source))
         records.append(record | {"warnings": record.pop("warnings")})

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gmmseg.image.place import Place
+    from gmmseg.io.ground import Ground
 
 __all__ = ["command"]
 
@@ -154,14 +155,14 @@ def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, 
     from gmmseg.errors import ParameterError
     from gmmseg.evaluation import accuracy
     from gmmseg.export import names_in
-    from gmmseg.image.areas import pixel_areas
+    from gmmseg.image.windows import everything
     from gmmseg.io.points import read_points
 
     if mapped.ndim != 2:
         raise ParameterError(f"{labels} has {mapped.ndim} axes, but points are of a picture or a map; give one plane")
     points = read_points(path)
     names = options["class_names"] or names_in(labels)
-    spacing, place = _place(labels)
+    ground, place = _ground(labels, mapped)
     numbers = points.numbers(names)
     here = mapped[points.pixels(place, mapped.shape)]
     if not (here > 0).any():
@@ -173,8 +174,11 @@ def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, 
 
         without = f"{int((here == 0).sum())} of {len(here)} points lie where {labels} has no data; they are left out"
         warnings.warn(without, DataWarning, stacklevel=2)
-    size, unit = pixel_areas(place, mapped.shape[0], spacing=spacing)
-    every = _areas(mapped, size)
+    unit, every = (
+        ground.unit,
+        dict(enumerate(ground.sums(everything(ground.shape), mapped, int(mapped.max()) + 1).tolist())),
+    )
+    every = {number: area for number, area in every.items() if number > 0 and area > 0}
     found = accuracy(here[here > 0], numbers[here > 0], areas=every, confidence=options["confidence"])
     missing = [number for number in every if number not in set(here.tolist())]
     total = sum(area for number, area in every.items() if number not in missing)
@@ -184,34 +188,24 @@ def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, 
     return record, accuracy_text(found, every, total, unit, named)
 
 
-def _areas(mapped: np.ndarray, size: float | np.ndarray) -> dict[int, float]:
-    """Return the area of each class, in the unit of the pixels' size."""
-    import numpy as np
-
-    numbers = np.unique(mapped)
-    weights = None if isinstance(size, float) else np.repeat(size, mapped.shape[1])
-    sums = np.bincount(np.searchsorted(numbers, mapped.ravel()), weights, minlength=len(numbers))
-    scale = size if isinstance(size, float) else 1.0
-    return {int(n): float(s * scale) for n, s in zip(numbers, sums, strict=True) if n > 0}
-
-
 def _changes(
     labels: Path, mapped: np.ndarray, later: Path, after: np.ndarray, options: dict[str, Any]
 ) -> tuple[dict[str, Any], str]:
     from gmmseg.cli.scores import changes_text
     from gmmseg.evaluation import changes
     from gmmseg.export.georeference import image_in, names_in
-    from gmmseg.image.areas import pixel_areas, voxel_volume
+    from gmmseg.image.windows import everything
     from gmmseg.io import check_target, write_labels
 
     target = options["change_map"]
     if target.exists() and any(target.samefile(each) for each in (labels, later)):
         raise click.UsageError(f"--change-map {target} would be written over an input; choose another name")
     check_target(target, overwrite=options["overwrite"], ndim=mapped.ndim)
-    spacing, place = _place(labels)
-    flat = mapped.ndim == 2
-    size, unit = pixel_areas(place, len(mapped), spacing=spacing) if flat else voxel_volume(place, spacing)
-    found = changes(mapped, after, areas=size)
+    ground, _ = _ground(labels, mapped)
+    unit, whole = ground.unit, ground.cells is not None
+    found = changes(
+        mapped, after, areas=ground.within(everything(ground.shape)) * ground.each if whole else ground.each
+    )
     names = dict(enumerate(names_in(labels) or names_in(later) or (), 1))
 
     def name(number: int) -> str:
@@ -234,6 +228,16 @@ def _changes(
         "kinds": dict(enumerate(("unchanged", *kinds), 1)),
     }
     return record, f"{changes_text(found, unit, [name(number) for number in found.classes])}\nwrote {target}"
+
+
+def _ground(path: Path, mapped: np.ndarray) -> tuple[Ground, Place | None]:
+    """Return what pixels cover, and where they lie; without reading pixels that can stay there."""
+    from gmmseg.export.georeference import image_in
+    from gmmseg.io.ground import Ground
+
+    image = image_in(path)
+    known = image is not None and image.shape == mapped.shape
+    return (Ground.of(image), image.place) if known and image is not None else (Ground.at(None, mapped.shape), None)
 
 
 def _place(path: Path) -> tuple[tuple[float, ...] | None, Place | None]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from gmmseg.cli.messages import collected_warnings, plain
-from gmmseg.cli.progress import Count
+from gmmseg.cli.progress import Count, progress_option
 from gmmseg.cli.records import print_json
-from gmmseg.cli.types import FILE, SOURCE, Amount, Bytes, Command, Names, Option, WholeNumber
+from gmmseg.cli.types import FILE, SOURCE, Amount, Bytes, Command, MinSize, Names, Option, WholeNumber
 from gmmseg.export.kinds import DATASETS, FORMATS, NAMED_AS_LABELS, PLACED, SIMPLIFIED, Kind
 from gmmseg.io.parts import name_of
 from gmmseg.io.request import MAX_PIXELS
@@ -58,7 +58,13 @@ _KNOWN = tuple(dict.fromkeys([*FORMATS, *DATASETS]))
     help="What is listed: each component (connected region of a class), each class, or each object (the numbers are "
     "objects of one class).  [default: component; object where LABELS has 16 or 32 bits]",
 )
-@_shapes("--min-size", metavar="PIXELS", type=WholeNumber(1), default=1, help="Leave out smaller connected regions.")
+@_shapes(
+    "--min-size",
+    type=MinSize(),
+    default="1",
+    help="Leave out smaller connected regions: pixels, or an area where the file says how large a pixel is (2.5ha, "
+    "15um2).",
+)
 @_shapes(
     "--simplify",
     metavar="PIXELS",
@@ -84,6 +90,7 @@ _KNOWN = tuple(dict.fromkeys([*FORMATS, *DATASETS]))
 @_output("--uncompressed", is_flag=True, help="coco: run lengths as lists of numbers.")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@progress_option
 @_shapes(
     "--memory",
     type=Bytes(),
@@ -171,7 +178,7 @@ def _export_one(
 ) -> int:
     from gmmseg.export import check_export, place_in, write_export
     from gmmseg.export.dataset import require_picture
-    from gmmseg.export.georeference import area_in
+    from gmmseg.export.georeference import ground_in
 
     labels, image = source
     known = next(each for each in FORMATS if each == to)
@@ -181,8 +188,8 @@ def _export_one(
         if image is not None:
             require_picture(image, labels, found.shape)
         place = place_in(labels) if known in PLACED else None
-        area = area_in(labels, found.shape[0]) if known == "qupath" else wanted.area
-        wanted = replace(wanted, image=image or labels, place=place, area=area)
+        ground = ground_in(labels) if known == "qupath" else wanted.ground
+        wanted = replace(wanted, image=image or labels, place=place, ground=ground)
         written = write_export(target, found, known, options=wanted, overwrite=options["overwrite"])
     if options["as_json"]:
         print_json(_record(labels, to, written, found) | {"warnings": warned})
@@ -202,7 +209,7 @@ def _export_by_windows(
     with collected_warnings(lambda: None) as warned:
         strips = WindowedExport(
             class_names=finding.class_names or names_in(labels),
-            min_size=finding.min_size,
+            min_size=finding.pixels(labels),
             choice=finding.choice,
             place=place_in(labels),
             keep_crs=wanted.keep_crs,
@@ -238,7 +245,7 @@ def _export_all(
 ) -> int:
     from gmmseg.export import write_dataset
 
-    count = Count(len(maps), "label maps")
+    count = Count(len(maps), "label maps", style=options["progress"])
     with collected_warnings(count.clear) as warned:
         try:
             made = write_dataset(

@@ -62,7 +62,7 @@ def those_of_segment(*names: str) -> list[click.Parameter]:
         ),
         *those_of_segment("overwrite"),
         Option(["--json", "as_json"], section="Output", is_flag=True, help="Print JSON: one object."),
-        *those_of_segment("quiet", "threads", "scheduler", "workers", "chunk"),
+        *those_of_segment("quiet", "progress", "threads", "scheduler", "workers", "chunk"),
     ],
 )
 @click.pass_context
@@ -94,7 +94,7 @@ def command(
     _check_target(target, [*files, *guides_of(options, len(sources))], overwrite=overwrite)
     for path in files:
         identify(path)
-    start, progress = time.perf_counter(), Progress(quiet=options["quiet"])
+    start, progress = time.perf_counter(), Progress(quiet=options["quiet"], style=options["progress"])
     with collected_warnings(progress.clear) as warned, cluster_of(options) as cluster:
         from gmmseg.io.reading import read
         from gmmseg.segmentation import fit

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import shutil
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,14 @@ from gmmseg.cli.table import class_table, finite, pairs
 from gmmseg.cli.types import SOURCE, Command, Option
 from gmmseg.errors import InputError
 from gmmseg.io.regular import require_regular
+from gmmseg.platforms import application_data
 
 __all__ = ["command"]
+
+_INSTALLING = (
+    "Link or copy the folder to where it goes, start QGIS again, and switch gmmseg on in Plugins, Manage and Install\n"
+    "Plugins. Where QGIS does not find the program, set it in Settings, Options, Processing, Providers, gmmseg."
+)
 
 _LISTS = frozenset({"bands", "other_bands", "masks", "overviews", "parts", "scale", "offset", "unit", "class_names"})
 _PACKAGES = (
@@ -50,7 +58,14 @@ _PACKAGES = (
     type=click.Path(path_type=Path, file_okay=False),
     help="Write man pages, and completion for bash, zsh and fish, below DIR, such as ~/.local.",
 )
-def command(file: Path | None, *, as_json: bool, shell_files: Path | None) -> int:
+@click.option(
+    "--qgis",
+    cls=Option,
+    section="Output",
+    is_flag=True,
+    help="Say where the plugin for QGIS lies, and how it is installed.",
+)
+def command(file: Path | None, *, as_json: bool, shell_files: Path | None, qgis: bool) -> int:
     """Describe an image, a model file or this installation.
 
     Of an image only the header is read, so large files are answered at once. Without FILE: versions, and whether the
@@ -62,6 +77,7 @@ def command(file: Path | None, *, as_json: bool, shell_files: Path | None) -> in
       gmmseg info land.gmm.json
       gmmseg info --json
       gmmseg info --shell-files ~/.local
+      gmmseg info --qgis
     """  # noqa: D301  # click keeps the lines below this character as they are
     if shell_files is not None:
         from gmmseg.cli.manual import install  # here, because it loads every command
@@ -69,7 +85,10 @@ def command(file: Path | None, *, as_json: bool, shell_files: Path | None) -> in
         for path in install(shell_files):
             click.echo(f"wrote {path}")
         return 0
-    if file is None:
+    if qgis:
+        facts = _plugin()
+        text = f"{pairs((name.replace('_', ' '), value) for name, value in facts.items())}\n\n{_INSTALLING}"
+    elif file is None:
         facts = _installation()
         text = pairs(_flat(facts))
     elif _is_text(file):
@@ -91,6 +110,18 @@ def command(file: Path | None, *, as_json: bool, shell_files: Path | None) -> in
     else:
         click.echo(text)
     return 0
+
+
+def _plugin() -> dict[str, Any]:
+    """Return where the plugin for QGIS is, where it goes, and the program that it runs."""
+    import gmmseg
+
+    profile = application_data() / "QGIS" / "QGIS3" / "profiles" / "default"
+    return {
+        "folder": str(Path(gmmseg.__file__).parent / "integrations" / "qgis"),
+        "goes_to": str(profile / "python" / "plugins" / "gmmseg_qgis"),
+        "program": shutil.which("gmmseg", path=str(Path(sys.executable).parent)) or shutil.which("gmmseg"),
+    }
 
 
 def _classes(path: Path) -> dict[str, Any]:

@@ -9,11 +9,16 @@ import click
 
 from gmmseg.cli.messages import as_given
 
-__all__ = ["print_json"]
+__all__ = ["json_text", "print_json"]
 
 
 def print_json(record: Any, *, indent: int | None = 1) -> None:
-    """Print a record; numbers that JSON cannot hold, infinite ones and none, are null.
+    """Print a record, see `json_text`."""
+    click.echo(json_text(record, indent=indent))
+
+
+def json_text(record: Any, *, indent: int | None = None) -> str:
+    """Return a record as JSON; numbers that it cannot hold, infinite ones and none, are null.
 
     Parameters
     ----------
@@ -23,7 +28,7 @@ def print_json(record: Any, *, indent: int | None = 1) -> None:
     """
     import json
 
-    click.echo(json.dumps(_strict(record), indent=indent, allow_nan=False))
+    return json.dumps(_strict(record), indent=indent, allow_nan=False)
 
 
 def _strict(value: Any) -> Any:

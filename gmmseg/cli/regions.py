@@ -11,7 +11,7 @@ import click
 
 from gmmseg.batch.outputs import PICTURES, require_distinct
 from gmmseg.cli.messages import collected_warnings, plain
-from gmmseg.cli.progress import Progress
+from gmmseg.cli.progress import Progress, progress_option
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import min_size_option, plain_option, reading_options, reading_parameters, remote_option
 from gmmseg.cli.types import FILE, PRINTED, SOURCE, Command, Fraction, Option, WholeNumber
@@ -38,6 +38,7 @@ _running = partial(click.option, cls=Option, section="Running")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 @_running("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@progress_option
 @click.pass_context
 def command(
     context: click.Context,
@@ -75,7 +76,7 @@ def command(
     require_distinct([(image, outputs)], list(files_of(image)))
     for kind, path in outputs.items():
         check_target(path, kind="labels" if kind == "labels" else "picture", overwrite=options["overwrite"])
-    start, progress = time.perf_counter(), Progress(quiet=options["quiet"])
+    start, progress = time.perf_counter(), Progress(quiet=options["quiet"], style=options["progress"])
     with collected_warnings(progress.clear) as warned:
         progress.stage(plain(image.name), "reading")
         opened = read(image, **reading_parameters(context))

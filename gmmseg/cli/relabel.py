@@ -95,4 +95,6 @@ def _default(labels: Path) -> Path:
     ends = [".gmm.json", ".json", *sorted(suffixes_for("labels"), key=len, reverse=True)]
     end = next((each for each in ends if name.lower().endswith(each)), None)
     stem = name[: -len(end)] if end else labels.stem
-    return Path(f"{stem}_relabelled{name[len(stem) :] if end and end != '.dcm' else '.tif'}")
+    if end == ".dcm":  # whose place in the patient NIfTI keeps
+        return Path(f"{stem}_relabelled.nii.gz")
+    return Path(f"{stem}_relabelled{name[len(stem) :] if end else '.tif'}")

@@ -10,8 +10,8 @@ import click
 
 from gmmseg.batch.outputs import KINDS
 from gmmseg.batch.processing import process
-from gmmseg.cli.each import run_each
-from gmmseg.cli.progress import Progress
+from gmmseg.cli.each import RUNNING, run_each
+from gmmseg.cli.progress import Progress, progress_option
 from gmmseg.cli.shared import (
     FILE_LAYERS,
     cluster_of,
@@ -83,6 +83,12 @@ __all__ = ["command"]
 @output("--overlay", type=FILE, help="Classes laid over the picture (one image): .png, .tif, .jpg or .webp.")
 @output("--legend", is_flag=True, help="Add a strip with the colours and names of the classes below --overlay.")
 @output("--contours", type=FILE, help="Outlines of the classes on the picture (one image): .png, .tif, .jpg or .webp.")
+@output(
+    "--style",
+    type=FILE,
+    help="Colours and names of the classes for a GIS (one image): .qml, which QGIS loads by itself beside a label map "
+    "of the same name, or .sld.",
+)
 @output("--table", type=FILE, help="Areas or volumes and channels of the classes (one image): .csv, .json or .parquet.")
 @output("--report", type=FILE, help="A page with pictures, classes, charts and quality flags (one image): .html.")
 @output("--model", type=FILE, help="The fitted classes (one image; without its bias field): .json.")
@@ -91,6 +97,7 @@ __all__ = ["command"]
 @cluster_options
 @running("--replay", type=FILE, help="Do again what was done in `gmmseg view`: its NAME.gmmseg.json, without an IMAGE.")
 @running("-q", "--quiet", is_flag=True, help="Print no table and no progress.")
+@progress_option
 @running("--threads", type=WholeNumber(1, 1024), help="They do not change the result.  [default: all processors]")
 @click.pass_context
 def command(context: click.Context, /, images: tuple[Path, ...], **options: Any) -> int:
@@ -151,4 +158,4 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
         )
 
     with folder(options["out_dir"]), cluster_of(options) as cluster:
-        return run_each(jobs, work, overwrite=options["overwrite"], as_json=options["as_json"], quiet=options["quiet"])
+        return run_each(jobs, work, **{name: options[name] for name in RUNNING})

@@ -48,7 +48,7 @@ def changes(before: ArrayLike, after: ArrayLike, *, areas: ArrayLike = 1.0) -> C
     before, after : array_like of int, shape (*spatial)
         0 = no data.
     areas : array_like of float
-        Of a pixel, or of the pixels of each row, shape (rows,).
+        Of a pixel, of the pixels of each row, shape (rows,), or of each pixel, shape (*spatial).
 
     Returns
     -------
@@ -78,9 +78,8 @@ def changes(before: ArrayLike, after: ArrayLike, *, areas: ArrayLike = 1.0) -> C
     classes = np.union1d(np.unique(old[both]), np.unique(new[both])).astype(np.int64)
     n = len(classes)
     pairs = np.searchsorted(classes, old[both]) * n + np.searchsorted(classes, new[both])
-    rows = np.nonzero(both)[0]
     sizes = np.asarray(areas, float)
-    weights = sizes[rows] if sizes.ndim else None
+    weights = sizes[both if sizes.shape == old.shape else np.nonzero(both)[0]] if sizes.ndim else None
     matrix = np.bincount(pairs, weights, minlength=n * n) * (1.0 if sizes.ndim else float(sizes))
     off = np.flatnonzero((matrix > 0) & (np.arange(n * n) // n != np.arange(n * n) % n))
     kinds = off[np.argsort(-matrix[off], kind="stable")]

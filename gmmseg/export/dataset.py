@@ -18,11 +18,12 @@ from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.export.choice import Choice
 from gmmseg.export.coco import Shapes, coco_annotations, coco_category, coco_head, coco_image
 from gmmseg.export.files import Export, write_export, write_json, yolo_names
-from gmmseg.export.georeference import area_in, names_in, place_in
+from gmmseg.export.georeference import ground_in, image_in, names_in, place_in
 from gmmseg.export.instances import Instances, find_instances
 from gmmseg.export.kinds import DATASETS, FORMATS, NAMED_AS_LABELS, PLACED, WITH_PICTURES, Format, Kind
 from gmmseg.export.polygons import to_yolo
 from gmmseg.export.voc import MOST_OBJECTS, voc_annotation, voc_label_map, write_voc_classes, write_voc_objects
+from gmmseg.image.sizes import Size, least_pixels
 from gmmseg.io.atomic import atomic_file, atomic_folder, check_folder, check_place
 from gmmseg.io.reading import read_info, read_labels
 from gmmseg.io.request import MAX_PIXELS
@@ -56,15 +57,17 @@ class Finding:
 
     Parameters
     ----------
-    class_names, instances, min_size, choice
+    class_names, instances, choice
         Of `gmmseg.export.find_instances`; names are by default those that come with each label map.
+    min_size : int or str
+        Of regions: pixels, or an area such as "2.5ha" where the file says how large a pixel is.
     max_pixels : int
         The most pixels that may be decoded.
     """
 
     class_names: tuple[str, ...] | None = None
     instances: Kind | None = None
-    min_size: int = 1
+    min_size: int | str = 1
     choice: Choice = field(default_factory=Choice)
     max_pixels: int = MAX_PIXELS
 
@@ -74,10 +77,23 @@ class Finding:
         names = self.class_names or names_in(path)
         try:
             return find_instances(
-                labels, class_names=names, instances=self.instances, min_size=self.min_size, choice=self.choice
+                labels, class_names=names, instances=self.instances, min_size=self.pixels(path), choice=self.choice
             )
         except ParameterError as error:
-            raise ParameterError(f"{path}: {error}") from None
+            raise ParameterError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
+
+    def pixels(self, path: Path) -> int:
+        """Return how many pixels a region of a label map needs to be listed."""
+        size = Size.parse(self.min_size)
+        if size.ndim is None:
+            return int(size.amount)
+        image = image_in(path)
+        if image is None or image.spacing is None:
+            raise ParameterError(
+                f"{path}: a minimum size of {size.text} needs the size of a pixel, which is not known; "
+                "give a number of pixels, as in 50"
+            )
+        return least_pixels(size.text, image)
 
 
 @dataclass(frozen=True)
@@ -342,14 +358,14 @@ def _write_voc(folder: Path, work: _Work) -> None:
 def _write_each(folder: Path, target: Path, work: _Work, to: Format, options: Export) -> None:
     for each, found, _ in work.each():
         place = place_in(each.labels) if to in PLACED else None
-        area = area_in(each.labels, found.shape[0]) if to == "qupath" else options.area
+        ground = ground_in(each.labels) if to == "qupath" else options.ground
         image = Path(os.path.abspath(each.picture or each.labels))
         end = _label_stem(each) if to in NAMED_AS_LABELS else ""
         path = folder / f"{each.name}{end}{FORMATS[to]}"
         path.parent.mkdir(parents=True, exist_ok=True)
         # A LabelMe file names its picture as seen from where it will lie.
         seen = folder / Path(os.path.relpath(image, os.path.abspath(target)))
-        write_export(path, found, to, options=replace(options, image=seen, place=place, area=area))
+        write_export(path, found, to, options=replace(options, image=seen, place=place, ground=ground))
 
 
 def _label_stem(each: LabelMap) -> str:

@@ -21,9 +21,10 @@ from gmmseg.export.instances import Instances
 from gmmseg.export.kinds import FORMATS, Format
 from gmmseg.export.polygons import labelme_stream, to_yolo
 from gmmseg.export.qupath import qupath_stream
-from gmmseg.export.styles import qml_style, sld_style
+from gmmseg.export.styles import classes_of, qml_style, sld_style
 from gmmseg.export.vector import geojson_stream, write_geopackage
 from gmmseg.io.atomic import atomic_file, check_place
+from gmmseg.io.ground import Ground
 from gmmseg.io.palette import palette
 from gmmseg.io.picture.png import write_png
 
@@ -49,8 +50,8 @@ class Export:
         See `gmmseg.export.to_polygons`; for GeoJSON, GeoPackage and LabelMe.
     compressed, polygons : bool
         See `gmmseg.export.to_coco`.
-    area : (float or ndarray, str)
-        Of a pixel and its unit, for QuPath; see `gmmseg.image.areas.pixel_areas`.
+    ground : Ground, optional
+        What pixels cover, for QuPath.
     """
 
     image: Path | None = None
@@ -59,7 +60,7 @@ class Export:
     simplify: float | None = None
     compressed: bool = True
     polygons: bool = False
-    area: tuple[Any, str] = (1.0, "pixels")
+    ground: Ground | None = None
 
 
 def check_export(path: Path, to: Format, *, overwrite: bool = False) -> None:
@@ -223,17 +224,17 @@ def _roi(path: Path, instances: Instances, options: Export) -> _Files:
 
 
 def _qupath(path: Path, instances: Instances, options: Export) -> _Files:
-    data = qupath_stream(instances, image_name=_image_name(path, options), area=options.area)
+    data = qupath_stream(instances, image_name=_image_name(path, options), ground=options.ground)
     return {path: partial(write_json, data=data)}
 
 
 def _qml(path: Path, instances: Instances, options: Export) -> _Files:
-    style = qml_style(instances)
+    style = qml_style(classes_of(instances))
     return {path: lambda file: file.write(style)}
 
 
 def _sld(path: Path, instances: Instances, options: Export) -> _Files:
-    style = sld_style(instances, layer=path.stem)
+    style = sld_style(classes_of(instances), layer=path.stem)
     return {path: lambda file: file.write(style)}
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gmmseg.errors import GmmsegError, InputError
 from gmmseg.image import Image
-from gmmseg.image.areas import pixel_areas
 from gmmseg.image.place import Place
 from gmmseg.io.formats import identify
+from gmmseg.io.ground import Ground
 from gmmseg.io.reading import read_with
 from gmmseg.io.request import Reading
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Place", "area_in", "colors_in", "image_in", "names_in", "place_in", "place_of"]
+__all__ = ["Place", "colors_in", "ground_in", "image_in", "names_in", "place_in", "place_of"]
 
 
 def place_of(image: Image) -> Place | None:
@@ -56,10 +56,10 @@ def image_in(path: Path) -> Image | None:
     return None
 
 
-def area_in(path: Path, rows: int) -> tuple[float | Any, str]:
-    """Return the area of a pixel of a label map with so many rows, and its unit, as `pixel_areas` does."""
+def ground_in(path: Path) -> Ground | None:
+    """Return what the pixels of a label map cover, or None of a file that is read as labels alone."""
     image = image_in(path)
-    return (1.0, "pixels") if image is None else pixel_areas(image.place, rows, spacing=image.spacing)
+    return None if image is None else Ground.of(image)
 
 
 def names_in(path: Path) -> tuple[str, ...] | None:

@@ -6,9 +6,12 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from gmmseg.export.instances import Instances
 from gmmseg.export.rings import pixel_rings
-from gmmseg.export.vector import areas_of
+from gmmseg.image.windows import everything
+from gmmseg.io.ground import Ground
 from gmmseg.io.palette import palette
 
 __all__ = ["qupath_stream"]
@@ -16,7 +19,7 @@ __all__ = ["qupath_stream"]
 _SPACE = uuid.UUID("6f1d2f0c-6b7e-5a43-9a7e-3c9e0d3f2b51")  # of the names from which identities are made
 
 
-def qupath_stream(instances: Instances, *, image_name: str, area: tuple[Any, str]) -> dict[str, Any]:
+def qupath_stream(instances: Instances, *, image_name: str, ground: Ground | None) -> dict[str, Any]:
     """Return a feature collection, its features as an iterator.
 
     Parameters
@@ -25,8 +28,8 @@ def qupath_stream(instances: Instances, *, image_name: str, area: tuple[Any, str
         Objects become detections, others annotations, which a person may change.
     image_name : str
         Of what was segmented: the same instance of the same image has the same identity.
-    area : (float or ndarray, str)
-        Of a pixel and its unit, see `gmmseg.image.areas.pixel_areas`.
+    ground : Ground or None
+        What pixels cover.
 
     Returns
     -------
@@ -34,19 +37,23 @@ def qupath_stream(instances: Instances, *, image_name: str, area: tuple[Any, str
         Coordinates are pixels. Each feature has "objectType", "classification" (name and colour), "name",
         "measurements" and an "id" that QuPath takes for the object's own.
     """
-    return {"type": "FeatureCollection", "features": _features(instances, image_name, area)}
+    return {"type": "FeatureCollection", "features": _features(instances, image_name, ground)}
 
 
-def _features(instances: Instances, image_name: str, area: tuple[Any, str]) -> Iterator[dict[str, Any]]:
+def _features(instances: Instances, image_name: str, ground: Ground | None) -> Iterator[dict[str, Any]]:
     colors = palette(255).tolist()
-    pixels, size = areas_of(instances, 1.0).tolist(), areas_of(instances, area[0]).tolist()
+    numbers, n = instances.numbers, len(instances) + 1
+    pixels = np.bincount(numbers.ravel(), minlength=n)[1:].astype(float).tolist()
+    covered = (
+        None if ground is None or not ground.known else ground.sums(everything(ground.shape), numbers, n)[1:].tolist()
+    )
     kind = "detection" if instances.kind == "object" else "annotation"
     for index, parts in enumerate(pixel_rings(instances).coordinates()):
         label, value = int(instances.categories[index]), int(instances.values[index])
         number = value if instances.kind == "object" else index + 1
         measures = {"Area px^2": pixels[index]}
-        if area[1] != "pixels":
-            measures[f"Area {area[1].replace('2', '^2')}"] = size[index]
+        if ground is not None and covered is not None:
+            measures[f"Area {ground.unit.replace('2', '^2')}"] = covered[index]
         yield {
             "type": "Feature",
             "id": str(uuid.uuid5(_SPACE, f"{image_name}/{instances.kind}/{number}")),

@@ -18,12 +18,12 @@ from gmmseg.export.georeference import Place
 from gmmseg.export.instances import Instances
 from gmmseg.export.polygons import outlines
 from gmmseg.export.rings import Rings
-from gmmseg.image.areas import pixel_areas
+from gmmseg.image.windows import everything
+from gmmseg.io.ground import Ground
 
 __all__ = [
     "STRAIGHT",
     "Target",
-    "areas_of",
     "attributes",
     "features",
     "geojson_stream",
@@ -193,18 +193,10 @@ def attributes(instances: Instances, place: Place | None) -> dict[str, list[Any]
         columns["object"] = instances.values.tolist()
     columns["class"] = [instances.name_of(index) for index in range(len(instances))]
     columns["pixels"] = _sizes(instances).tolist()
-    size, unit = pixel_areas(place, instances.shape[0])
-    if unit != "pixels":
-        columns[f"area_{unit}"] = areas_of(instances, size).tolist()
+    ground = Ground.at(place, instances.shape)
+    if ground.known:
+        columns[ground.name] = ground.sums(everything(ground.shape), instances.numbers, len(instances) + 1)[1:].tolist()
     return columns
-
-
-def areas_of(instances: Instances, size: float | Array) -> Array:
-    """Return the area of each instance; `size` is that of a pixel, or of the pixels of each row."""
-    if isinstance(size, float):
-        return _sizes(instances) * size
-    weights = np.repeat(size, instances.shape[1])
-    return np.bincount(instances.numbers.ravel(), weights, minlength=len(instances) + 1)[1:]
 
 
 def _sizes(instances: Instances) -> Array:

@@ -19,10 +19,10 @@ from gmmseg.export.choice import Choice
 from gmmseg.export.files import write_json
 from gmmseg.export.instances import Instances, class_names_for
 from gmmseg.export.rings import Rings, pixel_rings
-from gmmseg.export.vector import STRAIGHT, Target, areas_of, features
+from gmmseg.export.vector import STRAIGHT, Target, features
 from gmmseg.image import Image
-from gmmseg.image.areas import pixel_areas
 from gmmseg.image.place import Place
+from gmmseg.io.ground import Ground
 
 __all__ = ["BYTES_A_PIXEL", "WindowedExport", "write_geojson_by_windows"]
 
@@ -120,8 +120,8 @@ def write_geojson_by_windows(file: BinaryIO, labels: Image, options: WindowedExp
         there |= np.bincount(_strip(labels, top, bottom).ravel(), minlength=_VALUES) > 0
     numbers, names, listed = _meaning(there, options)
     target = Target.of(options.place, keep_crs=options.keep_crs)
-    size, unit = pixel_areas(options.place, rows)
-    tracing = _Tracing(target.converts, size)
+    ground = Ground.at(options.place, labels.shape)
+    tracing = _Tracing(target.converts, ground)
     n_regions = 0
 
     def every() -> Iterator[dict[str, Any]]:
@@ -132,7 +132,7 @@ def write_geojson_by_windows(file: BinaryIO, labels: Image, options: WindowedExp
             if regions:
                 shapes = [each.pieces[0] for each in regions]
                 rings = target.placed(_rings(shapes, keep_all=target.converts))
-                yield from features(rings, _columns(regions, names, unit), wgs84=target.wgs84, first=n_regions + 1)
+                yield from features(rings, _columns(regions, names, ground), wgs84=target.wgs84, first=n_regions + 1)
                 n_regions += len(regions)
 
     write_json(file, target.collection | {"features": every()})
@@ -158,13 +158,13 @@ def _meaning(there: Array, options: WindowedExport) -> tuple[Array, tuple[str, .
     return numbers, names, tuple(name for label, name in enumerate(names, 1) if label not in left_out)
 
 
-def _columns(regions: list[_Region], names: tuple[str, ...], unit: str) -> dict[str, list[Any]]:
+def _columns(regions: list[_Region], names: tuple[str, ...], ground: Ground) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {
         "label": [each.label for each in regions],
         "class": [names[each.label - 1] for each in regions],
         "pixels": [each.pixels for each in regions],
     }
-    return columns if unit == "pixels" else columns | {f"area_{unit}": [each.area for each in regions]}
+    return columns | {ground.name: [each.area for each in regions]} if ground.known else columns
 
 
 class _Tracing:
@@ -174,12 +174,12 @@ class _Tracing:
     ----------
     nodes : bool
         Whether points where regions meet, and those on straight edges now and then, are wanted.
-    size : float or ndarray
-        Area of a pixel, or of the pixels of each row.
+    ground : Ground
+        What pixels cover.
     """
 
-    def __init__(self, nodes: bool, size: float | Array) -> None:
-        self.nodes, self.size = nodes, size
+    def __init__(self, nodes: bool, ground: Ground) -> None:
+        self.nodes, self.ground = nodes, ground
         self.open: dict[int, _Region] = {}
         self.parent: dict[int, int] = {}
         # Of the row above: its labels, and the open region of each pixel.
@@ -192,8 +192,8 @@ class _Tracing:
         found = _connected(labels)
         shapes = self._shapes(found, top)
         pixels = np.bincount(found.parts.ravel(), minlength=len(found) + 1)[1:].tolist()
-        size = self.size if isinstance(self.size, float) else self.size[top : top + len(labels)]
-        areas = areas_of(found, size).tolist()
+        window = (slice(top, top + len(labels)), slice(0, labels.shape[1]))
+        areas = self.ground.sums(window, found.parts, len(found) + 1)[1:].tolist()
         region_of = self._joined_with_above(found)
         below = np.unique(found.parts[-1]) if not is_last else np.zeros(0, int)
         for part in below[below > 0].tolist():

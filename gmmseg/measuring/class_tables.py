@@ -12,7 +12,7 @@ from gmmseg.errors import ParameterError
 from gmmseg.image import Image
 from gmmseg.image.windows import Window, tiles
 from gmmseg.io.classes import default_names
-from gmmseg.measuring.ground import Ground
+from gmmseg.io.ground import Ground
 from gmmseg.measuring.table import Table
 
 __all__ = ["class_table"]
@@ -56,7 +56,7 @@ def class_table(
         A row a class: "label", "name", "pixels", "share" of the pixels that have a label, "area_mm2", "area_um2",
         "area_ha", "volume_ml", "volume_um3" or "volume_m3" where the image tells how large a pixel is; and of each
         channel "NAME_mean", "NAME_std", "NAME_p5", "_p25", "_p50", "_p75", "_p95" and "NAME_entropy", Shannon's of the
-        values in bits. On a map areas are those on the ellipsoid, see `gmmseg.measuring.ground.Ground`. Percentiles and
+        values in bits. On a map areas are those on the ellipsoid, see `gmmseg.io.ground.Ground`. Percentiles and
         entropy are of at most 4 million pixels, evenly chosen; floats count in 256 steps for the entropy.
 
     Raises

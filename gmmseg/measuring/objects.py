@@ -14,7 +14,7 @@ from gmmseg.errors import ParameterError
 from gmmseg.image import Image
 from gmmseg.image.sizes import least_pixels
 from gmmseg.image.windows import everything
-from gmmseg.measuring.ground import Ground
+from gmmseg.io.ground import Ground
 from gmmseg.measuring.splitting import SPECK, compact, split, typical
 from gmmseg.measuring.table import Table
 

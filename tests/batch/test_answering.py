@@ -25,6 +25,8 @@ def job(scenes):
             "folder": "labels",
             "parameters": {"k": 3},
             "reading": {},
+            "guides": {},
+            "fault": "",
             "model": None,
             "line": line,
         } | changes

@@ -27,6 +27,11 @@ def test_one_image_is_what_segment_says(scenes, tmp_path):
     np.testing.assert_array_equal(np.load("b.npy"), gmmseg.apply(model, scenes / "b.png", smooth=0.2).labels)
     with pytest.raises(OutputError, match="exists already"):
         process(scenes / "b.png", {"labels": Path("b.npy")}, model=model)
+    outputs = {"labels": Path("c.tif"), "style": Path("c.qml")}
+    process(scenes / "b.png", outputs, model=model)
+    assert Path("c.qml").read_text().count("<paletteEntry ") == 3
+    with pytest.raises(OutputError, match=r"c\.qml exists already"):
+        process(scenes / "b.png", outputs | {"labels": Path("d.tif")}, model=model)
     with pytest.raises(ParameterError, match="'depth', which is nothing to write"):
         process(scenes / "b.png", {"depth": Path("c.npy")})
 

@@ -8,9 +8,11 @@ import shutil
 import sys
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import tifffile
+from dicom_slices import COLUMNS, ROWS, dataset, position
 from PIL import Image as Pillow
 from terminals import Terminal
 
@@ -289,3 +291,116 @@ def test_a_dry_run_refuses_what_a_run_would(refuse, scenes, folder):
     Path("classes.csv").write_text("mine")
     words = refuse("batch", "scenes", "-k", 2, "--out-dir", "labels", "--table", "classes.csv", "--dry-run", code=1)
     assert "classes.csv exists" in words
+
+
+def scan(path, seed, shift=0.0):
+    """Write a small head of three tissues, with its mask beside it that is stored from the other end."""
+    rng = np.random.default_rng(seed)
+    values = np.zeros((12, 14, 10))
+    values[2:10, 2:12, 2:8], values[4:8, 4:10, 3:7], values[5:7, 6:8, 4:6] = 50, 100, 150
+    affine = np.diag([-2.0, 2, 2, 1])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image((values + rng.normal(0, 3, values.shape)).astype(np.float32), affine), path)
+    turned = affine @ np.array([[-1, 0, 0, 11], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    turned[0, 3] += shift
+    mask = path.with_name(path.name.replace("_T1w", "_mask"))
+    nib.save(nib.Nifti1Image((values > 25).astype(np.uint8)[::-1], turned), mask)
+    return mask
+
+
+@pytest.mark.slow
+def test_a_study_whose_subjects_have_masks(run, folder):
+    masks = [scan(Path(f"raw/sub-{n}/anat/sub-{n}_T1w.nii.gz"), n, shift=30.0 * (n == 3)) for n in (1, 2, 3)]
+    held = masks[1].read_bytes()
+    masks[1].unlink()
+    arguments = ("batch", "raw", "-k", 3, "--mask", "{folder}/{subject}_mask.nii.gz", "--bias-field")
+    arguments += ("--out-dir", "out", "--also", "soft,bias,corrected", "--table", "volumes.csv", "--jobs", 1)
+    first = run(*arguments)
+    assert first.code == 3
+    errors = [line for line in first.err.splitlines() if "error" in line]
+    assert errors[0] == (
+        "gmmseg: error: raw/sub-2/anat/sub-2_T1w.nii.gz: its mask raw/sub-2/anat/sub-2_mask.nii.gz does not exist; "
+        "add it, or leave the image out"
+    )
+    assert "sub-3_mask.nii.gz" in errors[1]
+    assert len(errors) == 2
+    masks[1].write_bytes(held)
+    scan(Path("raw/sub-3/anat/sub-3_T1w.nii.gz"), 3)
+    assert run(*arguments, "--resume").out.startswith("2 done in ")
+    for kind in ("labels", "soft", "bias", "corrected"):
+        written = nib.load(f"out/sub-2/anat/sub-2_T1w_{kind}.nii.gz")
+        np.testing.assert_array_equal(written.affine, np.diag([-2.0, 2, 2, 1]))
+    labels = np.asarray(nib.load("out/sub-2/anat/sub-2_T1w_labels.nii.gz").dataobj)
+    np.testing.assert_array_equal(labels > 0, np.asarray(nib.load(masks[1]).dataobj)[::-1] > 0)
+    assert Path("volumes.csv").read_text().count("\n") == 10
+    smaller = np.asarray(nib.load(masks[0]).dataobj).copy()
+    smaller[:3] = 0
+    nib.save(nib.Nifti1Image(smaller, nib.load(masks[0]).affine), masks[0])
+    rows = run(*arguments, "--resume", "--dry-run").out.splitlines()
+    assert rows[0].split(maxsplit=2) == ["redo", "raw/sub-1/anat/sub-1_T1w.nii.gz", "the mask has changed"]
+    assert rows[1].split(maxsplit=2) == ["skip", "raw/sub-1/anat/sub-1_mask.nii.gz", "is the mask of an image"]
+    assert rows[-1] == "6 files: 1 to redo, 5 to skip"
+
+
+@pytest.mark.slow
+def test_the_table_of_a_study(run, refuse, folder):
+    mask = scan(Path("raw/t1_T1w.nii.gz"), 0)
+    shutil.copy("raw/t1_T1w.nii.gz", "raw/t2.nii.gz")
+    rows = (
+        "image\tmask\tout",
+        "raw/t1_T1w.nii.gz\traw/t1_mask.nii.gz\tone/tissue",
+        "raw/t1_T1w.nii.gz+raw/t2.nii.gz\t\ttwo",
+        "raw/t2.nii.gz",
+        "raw/t2.nii.gz+raw/none.nii.gz\t\tfour",
+    )
+    Path("study.tsv").write_text("\n".join(rows))
+    arguments = ("batch", "--table", "study.tsv", "--out-dir", "out", "-k", 3, "--jobs", 1)
+    finished = run(*arguments, "--table", "all.csv")
+    assert finished.code == 3
+    words = "study.tsv, line 4 has 1 cells for 3 columns (image, mask, out); mend the line"
+    assert f"gmmseg: error: raw/t2.nii.gz: {words}" in finished.err
+    assert "its channel raw/none.nii.gz does not exist; add it, or pass --missing-channels ok" in finished.err
+    assert nib.load("out/one/tissue_labels.nii.gz").shape == nib.load(mask).shape
+    assert Path("out/two_labels.nii.gz").exists()
+    assert Path("all.csv").read_text().count("\n") == 7
+    again = run(*arguments, "--resume", "--missing-channels", "ok")
+    assert again.code == 3
+    assert again.out.startswith("1 done in ")
+    scan(Path("raw/t2_T1w.nii.gz"), 1)
+    shutil.copy("raw/t2_T1w.nii.gz", "raw/t2.nii.gz")
+    Path("study.tsv").write_text("\n".join(rows[:3]))
+    assert "1 done in " in run(*arguments, "--resume").out  # a channel has changed
+    assert "--table a.csv and --table b.csv are both written" in refuse(
+        "batch", "raw", "--table", "a.csv", "--table", "b.csv", "--out-dir", "x", code=2
+    )
+    assert "there is nothing to segment; name folders" in refuse("batch", "--out-dir", "x", code=2)
+
+
+def test_a_data_set_becomes_a_derivative(run, folder):
+    for name in ("sub-1/anat/sub-1_T1w", "derivatives/a/sub-1/anat/sub-1_T1w", "sub-1/anat/sub-1_T2w"):
+        scan(Path(f"raw/{name}.nii.gz"), 0)
+    finished = run("batch", "raw", "--bids", "-k", 3, "--also", "soft", "--out-dir", "out", "--dry-run", "--json")
+    (line,) = finished.out.splitlines()
+    assert json.loads(line)["outputs"]["probseg_2"] == "out/sub-1/anat/sub-1_label-class2_desc-gmmseg_probseg.nii.gz"
+
+
+@pytest.mark.slow
+def test_each_series_of_a_folder(run, folder):
+    Path("disc").mkdir()
+    for number in (1, 2):
+        for index in range(2):
+            pixels = np.repeat(np.arange(ROWS), COLUMNS).reshape(ROWS, COLUMNS) * number
+            made = dataset(index, pixels.astype("<u2"))
+            made.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+            made.ImagePositionPatient = position(index, (1, 0, 0, 0, 1, 0))
+            made.SeriesInstanceUID, made.SeriesNumber = f"1.2.{number}", number
+            made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = f"1.2.{number}.{index}"
+            made.save_as(f"disc/IM{number}{index}", enforce_file_format=True)
+    arguments = ("batch", "disc", "-k", 2, "--out-dir", "out", "--jobs", 1, "--table", "all.csv")
+    assert "process  disc, series 2  no result yet" in run(*arguments, "--dry-run").out
+    assert run(*arguments).code == 0
+    for name in ("1_Head", "2_Head"):
+        assert Path(f"out/disc/{name}_labels.dcm").exists()
+    with open("all.csv") as file:
+        assert {row["image"] for row in csv.DictReader(file)} == {f"disc: disc/{n}_Head_labels.dcm" for n in (1, 2)}
+    assert run("batch", "disc", "-k", 2, "--out-dir", "one", "--series", 2).out.startswith("1 done in ")

@@ -144,7 +144,7 @@ def test_objects(run, folder):
         ("--to gpkg --keep-crs", "--keep-crs does nothing for --to gpkg", 2),
         ("--to coco --class-names a --model m.json", "--class-names and --model both give the names", 2),
         ("--to coco --class-names a", "1 class name was given, but the largest label is 2", 2),
-        ("--to coco --min-size 0", "--min-size 0 is not usable; use a whole number of at least 1", 2),
+        ("--to coco --min-size 0", "--min-size 0 is not usable; use pixels or voxels (50), an area", 2),
         ("--to coco --image scan.png", "--image scan.png is 20 x 30 pixels, but photo_labels.png is 60 x 40", 1),
         ("--to coco --image none.jpg", "none.jpg does not exist; check the path", 1),
         ("--to coco -o a.xml", "a.xml: coco is written to .json files", 1),

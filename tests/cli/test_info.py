@@ -1,6 +1,8 @@
 """gmmseg info: an image by its header, a model, the installation."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +28,14 @@ def test_installation(run):
     text = run("info").out
     for word in ("python", "kernels", "instruction set", "threads", "pillow", "scikit-image"):
         assert f"\n{word} " in text
+
+
+def test_the_plugin_for_qgis(run):
+    text, facts = run("info", "--qgis").out, json.loads(run("info", "--qgis", "--json").out)
+    assert facts["goes_to"].endswith(os.path.join("profiles", "default", "python", "plugins", "gmmseg_qgis"))
+    assert (Path(facts["folder"]) / "metadata.txt").is_file()
+    assert all(str(value) in text for value in facts.values())
+    assert "Link or copy the folder to where it goes" in text
 
 
 def test_image(run):

@@ -1,11 +1,14 @@
 """The line that says how far a command is, on a terminal and in a log."""
 
 import io
+import json
 import sys
 
 import pytest
 from terminals import Terminal
 
+from gmmseg.cli.group import GROUP
+from gmmseg.cli.overview import COMMANDS
 from gmmseg.cli.progress import Count, Progress
 
 
@@ -77,3 +80,40 @@ def test_what_is_left_is_said_in_hours_minutes_and_seconds(monkeypatch, clock):
         count.add(500 if seconds == 2 else 1)
         assert expected in terminal.getvalue()
     assert terminal.getvalue().endswith("4.2 a minute, 1 h 59 min left")
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_programs_get_an_object_a_line(monkeypatch, clock, quiet):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    progress = Progress(quiet=quiet, style="json")
+    progress.stage("ä.png", "reading")
+    for done in range(1, 4):
+        clock[0] += 0.01
+        progress(done, 3)
+    progress.clear()
+    count = Count(2, "images", quiet=quiet, style="json")
+    clock[0] += 1.5
+    count.add(2)
+    count.clear()
+    assert [json.loads(line) for line in stream.getvalue().splitlines()] == [
+        {"image": "ä.png", "stage": "reading"},
+        {"image": "ä.png", "stage": "labelling", "done": 1, "total": 3},
+        {"image": "ä.png", "stage": "labelling", "done": 3, "total": 3},  # that between came too soon
+        {"stage": "images", "done": 2, "total": 2, "seconds": 1.5},
+    ]
+
+
+def test_a_command_says_its_stages(run):
+    done = run("segment", "scan.png", "-k", 2, "--quiet", "--progress", "json")
+    stages = [json.loads(line) for line in done.err.splitlines()]
+    assert [each["stage"] for each in stages] == ["reading", "fitting", "labelling", "writing"]
+    assert {each["image"] for each in stages} == {"scan.png"}
+    assert done.out == ""
+
+
+def test_every_command_that_draws_progress_prints_it_for_programs():
+    for name, (module, _) in COMMANDS.items():
+        command = GROUP.get_command(None, name)
+        draws = {"Progress", "Count", "run_each"} & vars(sys.modules[module]).keys()
+        assert ("progress" in {each.name for each in command.params}) == bool(draws), name

@@ -23,6 +23,12 @@ def test_areas_of_rows():
     assert found.areas.tolist() == [[11, 1, 0], [1, 101, 0], [110, 0, 110]]
 
 
+def test_areas_of_pixels():
+    areas = np.arange(12.0).reshape(3, 4)
+    found = changes(BEFORE, AFTER, areas=areas)
+    assert found.areas.tolist() == [[0 + 4, 1, 0], [3, 2 + 11, 0], [6 + 10, 0, 5 + 9]]
+
+
 def test_refusals():
     with pytest.raises(ParameterError, match="compare the same pixels"):
         changes(BEFORE, AFTER[1:])

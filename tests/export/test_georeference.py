@@ -14,7 +14,7 @@ from rasterio.transform import Affine
 
 from gmmseg.errors import InputError
 from gmmseg.export import Place, names_in, place_in, place_of
-from gmmseg.export.georeference import area_in
+from gmmseg.export.georeference import ground_in
 from gmmseg.io import read
 from gmmseg.io.geotiff import place_of_tags
 
@@ -59,11 +59,12 @@ def test_the_unit_of_a_place(tmp_path, labels):
     for crs, expected in {"EPSG:32633": (0.0004, "ha"), "EPSG:2263": (4 * 0.3048006096**2 / 1e4, "ha")}.items():
         with rasterio.open(tmp_path / "a.tif", "w", crs=crs, transform=Affine.scale(2), **profile) as raster:
             raster.write(labels[None])
-        size, unit = area_in(tmp_path / "a.tif", 40)
-        assert (size, unit) == (pytest.approx(expected[0]), expected[1])
+        ground = ground_in(tmp_path / "a.tif")
+        area = ground.sums((slice(0, 40), slice(0, 70)), np.ones((40, 70), int), 2)[1]
+        assert (area, ground.unit) == (pytest.approx(expected[0] * 2800, rel=6e-3), expected[1])
         assert place_in(tmp_path / "a.tif").unit is not None
     np.save(tmp_path / "a.npy", labels)
-    assert area_in(tmp_path / "a.npy", 40) == (1.0, "pixels")
+    assert not ground_in(tmp_path / "a.npy").known
 
 
 TRANSFORMS = {

@@ -10,6 +10,7 @@ from pyogrio import raw
 from shapely import from_wkb
 
 from gmmseg.export import Export, find_instances, write_export
+from gmmseg.io.ground import Ground
 
 
 def features(path, found, **options):
@@ -20,7 +21,7 @@ def features(path, found, **options):
 def test_annotations(tmp_path, burn):
     path = tmp_path / "a.geojson"
     found = find_instances(CRAFTED, class_names=["tumour", "stroma", "none"], instances="class")
-    every = features(path, found, area=(0.25, "um2"))
+    every = features(path, found, ground=Ground("area_um2", 0.25, found.shape))
     assert [each["properties"]["objectType"] for each in every] == ["annotation"] * 3
     assert every[0]["properties"]["classification"] == {"name": "tumour", "color": [0, 114, 178]}
     n = int((CRAFTED == 1).sum())

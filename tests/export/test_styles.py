@@ -5,8 +5,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from gmmseg.errors import ParameterError
+from gmmseg.errors import OutputError, ParameterError
 from gmmseg.export import Choice, find_instances, write_export
+from gmmseg.export.styles import check_style, qml_style, sld_style, write_style
 
 FOUND = find_instances(np.array([[1, 2, 3]], np.uint8), class_names=["a<b", "c", "d"], choice=Choice(background=("c",)))
 
@@ -39,3 +40,15 @@ def test_objects_have_no_style(tmp_path):
     many = find_instances(np.array([[300]], np.uint16), instances="class")
     with pytest.raises(ParameterError, match="class 256 has no colour"):
         write_export(tmp_path / "a.sld", many, "sld")
+
+
+def test_a_style_is_written_by_the_suffix_of_its_file(tmp_path):
+    classes = {1: "water", 2: "forest"}
+    write_style(tmp_path / "land.qml", classes)
+    assert (tmp_path / "land.qml").read_bytes() == qml_style(classes)
+    write_style(tmp_path / "land.SLD", classes)
+    assert (tmp_path / "land.SLD").read_bytes() == sld_style(classes, layer="land")
+    with pytest.raises(OutputError, match="exists already"):
+        write_style(tmp_path / "land.qml", classes)
+    with pytest.raises(OutputError, match=r"styles are written to \.qml \(QGIS\) and \.sld files"):
+        check_style(tmp_path / "land.xml")

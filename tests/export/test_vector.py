@@ -62,7 +62,7 @@ def test_numbers_of_objects_and_areas_are_kept(tmp_path):
             "object": [12, 700],
             "class": ["cell", "cell"],
             "pixels": [12, 68],
-            "area_ha": [pytest.approx(0.12), pytest.approx(0.68)],
+            "area_ha": [pytest.approx(0.12, rel=1e-3), pytest.approx(0.68, rel=1e-3)],
         }
     degrees = Place((0.001, 0.0, 10.0, 0.0, -0.001, 60.02), "EPSG:4326", unit="degree")
     features = to_geojson(found, place=degrees)["features"]

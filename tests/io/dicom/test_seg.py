@@ -207,3 +207,16 @@ def test_a_nifti_mask_lies_over_a_series_by_its_place(series, labels, tmp_path, 
     columns[:, 0] *= -1
     nibabel.Nifti1Image(turned, columns).to_filename(tmp_path / "mask.nii.gz")
     np.testing.assert_array_equal(read(folder, mask=tmp_path / "mask.nii.gz").valid, labels > 0)
+
+
+def test_relabelled_it_keeps_its_place_in_the_patient(series, labels, tmp_path, monkeypatch):
+    from gmmseg.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    image = read(series(orientation=OBLIQUE))
+    write_labels(tmp_path / "s.dcm", labels, image=image)
+    assert main(["relabel", "s.dcm", "--merge", "1,2"]) == 0
+    found = nibabel.load("s_relabelled.nii.gz")
+    spot = np.argwhere(labels == 3)[0]
+    index = np.rint(np.linalg.inv(found.affine) @ np.array(image.place.affine3d) @ [*spot, 1])[:3].astype(int)
+    assert np.asarray(found.dataobj)[tuple(index)] == 2

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gmmseg.errors import DataWarning, GmmsegError
 from gmmseg.extras import require
 from gmmseg.image import Image
-from gmmseg.image.areas import meridian_strip
+from gmmseg.image.place import Place
 from gmmseg.image.windows import Window
 from gmmseg.io.raster.systems import require_no_files
 
@@ -22,6 +22,7 @@ __all__ = ["Ground"]
 
 Array = NDArray[Any]
 
+_AXIS, _FLATTENING = 6_378_137.0, 1 / 298.257223563  # of the ellipsoid of WGS 84, in metres
 _NODES = (1024, 128)  # rows and columns of cells in which the scale of a map is one: it changes little within one
 # Unit of length of the image: name of the unit of area and of volume, and how many of them a cubic metre has.
 _METRIC = {"nm": ("um2", 1e12, "um3", 1e18), "um": ("um2", 1e12, "um3", 1e18)}
@@ -57,7 +58,29 @@ class Ground:
 
     @classmethod
     def of(cls, image: Image) -> Ground:
-        """Measure the pixels of an image by its place and spacing.
+        """Measure the pixels of an image by its place and spacing."""
+        return cls.at(image.place, image.shape, spacing=image.spacing, name=image.name)
+
+    @classmethod
+    def at(
+        cls,
+        place: Place | None,
+        shape: tuple[int, ...],
+        *,
+        spacing: tuple[float, ...] | None = None,
+        name: str = "the map",
+    ) -> Ground:
+        """Measure pixels by where they lie.
+
+        Parameters
+        ----------
+        place : Place or None
+        shape : tuple of int
+            Pixels along each axis.
+        spacing : tuple of float, optional
+            Size of a pixel along each axis in the unit of the place, where this says no more than the unit.
+        name : str
+            What warnings call it.
 
         Notes
         -----
@@ -65,20 +88,28 @@ class Ground:
         become areas, and what a projection stretches (Mercator's by 4 at 60 degrees) is taken back. Other systems than
         degrees need rasterio; without, or where the system is not known, areas are those of the map's own plane.
         """
-        place, spacing = image.place, image.spacing
-        if place is not None and place.affine is not None and place.crs is not None and image.ndim == 2:
-            found = _cells(image)
+        matrix = None if place is None or place.affine is None or len(shape) != 2 else place.matrix(2)
+        if place is not None and place.crs is not None and matrix is not None:
+            found = _cells(place, shape, matrix, name)
             if found is not None:
                 cells, sides = found
-                return cls("area_ha", 1e-4, image.shape, cells, sides)
+                return cls("area_ha", 1e-4, shape, cells, sides)
+        if spacing is None and matrix is not None:
+            spacing = (float(np.hypot(*matrix[:, 0])), abs(float(np.linalg.det(matrix[:, :2]))))
+            spacing = (spacing[0], spacing[1] / spacing[0])
         metres = None if place is None else place.metres
         if spacing is None or metres is None or place is None or len(spacing) == 1:
-            return cls("pixels", 1.0, image.shape)
+            return cls("pixels", 1.0, shape)
         area, per_area, volume, per_volume = _units(str(place.unit), scan=place.affine3d is not None)
         size = math.prod(step * metres for step in spacing)
         if len(spacing) == 2:
-            return cls(f"area_{area}", size * per_area, image.shape)
-        return cls(f"volume_{volume}", size * per_volume, image.shape)
+            return cls(f"area_{area}", size * per_area, shape)
+        return cls(f"volume_{volume}", size * per_volume, shape)
+
+    @property
+    def unit(self) -> str:
+        """The unit alone: "ha", "ml", "pixels"."""
+        return self.name.rpartition("_")[2]
 
     @property
     def known(self) -> bool:
@@ -116,54 +147,55 @@ def _units(unit: str, *, scan: bool) -> tuple[str, float, str, float]:
     return _SCAN if scan or unit in _SMALL else _MAP
 
 
-def _cells(image: Image) -> tuple[Array, tuple[int, int]] | None:
+def _cells(place: Place, shape: tuple[int, ...], matrix: Array, name: str) -> tuple[Array, tuple[int, int]] | None:
     """Areas in square metres of a pixel in each cell; None where the map's plane has to do."""
-    rows, columns = image.shape
+    rows, columns = shape
     sides = -(-rows // _NODES[0]), -(-columns // _NODES[1])
     edges = [np.unique(np.append(np.arange(0, n, side), n)) for n, side in zip((rows, columns), sides, strict=True)]
-    place = image.place
-    assert place is not None
-    matrix = place.matrix(2)
-    assert matrix is not None
     if place.unit != "degree" and place.metres is None:
         return None
     i, j = np.meshgrid(*edges, indexing="ij")
     x, y = np.tensordot(matrix, np.stack([i, j, np.ones_like(i)]), axes=1)
-    degrees = _degrees(image, x, y)
+    degrees = _degrees(place, name, x, y)
     if degrees is None:
         return None
     longitude, latitude = degrees
     longitude = np.unwrap(np.unwrap(np.radians(longitude), axis=1), axis=0)
-    height = meridian_strip(np.radians(np.clip(latitude, -90, 90)))
+    height = _meridian_strip(np.radians(np.clip(latitude, -90, 90)))
     areas = np.abs(_quadrangles(longitude, height))
     counts = np.diff(edges[0])[:, None] * np.diff(edges[1])
     if not np.isfinite(areas).all():
-        message = f"{image.name}: areas are those of the map's plane, parts of it lie beyond its system"
-        warnings.warn(message, DataWarning, stacklevel=4)
+        message = f"{name}: areas are those of the map's plane, parts of it lie beyond its system"
+        warnings.warn(message, DataWarning, stacklevel=5)
         return None
     return areas / counts, sides
 
 
-def _degrees(image: Image, x: Array, y: Array) -> tuple[Array, Array] | None:
+def _degrees(place: Place, name: str, x: Array, y: Array) -> tuple[Array, Array] | None:
     """Longitude and latitude of points of the map, in degrees."""
-    place = image.place
-    assert place is not None
     if place.unit == "degree":
         return x, y
     try:
         warp = require("rasterio.warp", "geo", "areas on the ground need")
     except GmmsegError as error:
-        warnings.warn(f"{image.name}: areas are those of the map's plane: {error}", DataWarning, stacklevel=5)
+        warnings.warn(f"{name}: areas are those of the map's plane: {error}", DataWarning, stacklevel=6)
         return None
     crs = str(place.crs)
-    require_no_files(crs, Path(image.name), "its place")
+    require_no_files(crs, Path(name), "its place")
     try:
         longitude, latitude = warp.transform(crs, "EPSG:4326", x.ravel(), y.ravel())
     except Exception as error:  # GDAL has one class for each fault, none of them public
-        message = f"{image.name}: areas are those of the map's plane, its system does not tell others: {error}"
-        warnings.warn(message, DataWarning, stacklevel=5)
+        message = f"{name}: areas are those of the map's plane, its system does not tell others: {error}"
+        warnings.warn(message, DataWarning, stacklevel=6)
         return None
     return np.reshape(longitude, x.shape), np.reshape(latitude, x.shape)
+
+
+def _meridian_strip(latitude: Array) -> Array:
+    """Area in square metres between the equator and latitudes in radians, of one radian of longitude."""
+    square = _FLATTENING * (2 - _FLATTENING)
+    root, sine = math.sqrt(square), np.sin(latitude)
+    return np.asarray(_AXIS**2 * (1 - square) / 2 * (sine / (1 - square * sine**2) + np.arctanh(root * sine) / root))
 
 
 def _quadrangles(x: Array, y: Array) -> Array:

@@ -7,7 +7,7 @@ from gmmseg import Image
 from gmmseg.errors import DataWarning
 from gmmseg.image.place import Place
 from gmmseg.image.windows import everything
-from gmmseg.measuring.ground import Ground
+from gmmseg.io.ground import Ground
 
 
 def image(shape, spacing=None, place=None):
@@ -106,3 +106,12 @@ def test_what_the_system_cannot_tell_is_said():
     with pytest.warns(DataWarning, match="areas are those of the map's plane"):
         found = Ground.of(image((3, 3), (1e6, 1e6), place))
     assert found.each == pytest.approx(1e12 / 1e4)
+
+
+@pytest.mark.parametrize("unit", ["m", "foot", "um"])
+def test_a_transform_alone_says_how_large_pixels_are(unit):
+    place = Place((3.0, -4.0, 10.0, 4.0, 3.0, 20.0), unit=unit)
+    name, metres = ("area_um2", 1.0) if unit == "um" else ("area_ha", (place.metres**2) * 1e-4)
+    found = Ground.at(place, (6, 7))
+    assert (found.name, found.unit, found.each) == (name, name[5:], pytest.approx(25 * metres))
+    assert Ground.at(None, (6, 7)).unit == "pixels"

@@ -1,0 +1,251 @@
+"""A study: scans with files of their own beside them (a mask, a prior), from a table or by patterns."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from gmmseg.batch.inputs import Found
+from gmmseg.errors import GmmsegError, InputError, ParameterError
+from gmmseg.io.formats import identify
+from gmmseg.io.parts import files_of, name_of, parts_of
+from gmmseg.io.regular import require_regular
+
+__all__ = ["GUIDES", "Subject", "each_series", "is_pattern", "read_study", "subjects_of"]
+
+GUIDES = ("mask", "prior")
+"""What lies over one image: columns of a table, and options that may be patterns."""
+
+_COLUMNS = ("image", *GUIDES, "out")
+_NONE = ("", "n/a")  # the second is BIDS's word for an empty cell
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_SUBJECT, _SESSION = (re.compile(rf"(?<![^/_]){word}-[0-9A-Za-z]+") for word in ("sub", "ses"))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One image of a batch, and what belongs to it alone.
+
+    Parameters
+    ----------
+    found : Found
+    guides : mapping of str to Path
+        Of `GUIDES` those that it has.
+    out : str
+        What its results are called, below the folder of the results and without suffix; empty to call them after the
+        image.
+    fault : str
+        Why it cannot be done, in one line that names it; empty where nothing is known to be wrong.
+    series : str
+        Which one of a folder with several series of DICOM files; empty of anything else.
+    """
+
+    found: Found
+    guides: Mapping[str, Path] = field(default_factory=dict)
+    out: str = ""
+    fault: str = ""
+    series: str = ""
+
+
+def is_pattern(value: object) -> bool:
+    """Whether a path names another file for each image, by words in braces.
+
+    Examples
+    --------
+    >>> is_pattern(Path("{folder}/{name}_mask.nii.gz")), is_pattern(Path("mask.nii.gz"))
+    (True, False)
+    """
+    return isinstance(value, os.PathLike) and _PLACEHOLDER.search(str(value)) is not None and not Path(value).exists()
+
+
+def read_study(path: Path) -> list[Subject]:
+    """Read the table of a study.
+
+    Parameters
+    ----------
+    path : Path
+        Text in columns between tabs, the first line their names: "image", and if need be "mask", "prior" and "out",
+        what the results are called, below their folder and without suffix. Other columns are passed over. Paths are
+        relative to the folder of the table; cells that are empty or n/a name nothing.
+
+    Returns
+    -------
+    list of Subject
+        A row that has too few or too many cells, or names a file that is not there, has its fault.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, has no column image or no row, or a row names no image.
+    """
+    try:
+        require_regular(path)
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}; give the table of a study") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not text in UTF-8; save the table as text in columns between tabs") from None
+    try:
+        rows = list(csv.reader(text.splitlines(), delimiter="\t", strict=True))
+    except csv.Error as error:
+        raise InputError(f"{path} is no table: {error}; save it as text in columns between tabs") from None
+    names = [name.strip().lower() for name in rows[0]] if rows else []
+    if "image" not in names:
+        raise InputError(
+            f"{path} has no column image, its first line is {' '.join(names) or 'empty'}; "
+            f"name its columns {', '.join(_COLUMNS)}, with tabs between them"
+        )
+    subjects = [_of_row(path, number, names, row) for number, row in enumerate(rows[1:], 2) if any(map(str.strip, row))]
+    if not subjects:
+        raise InputError(f"{path} has no row below its first line; write one an image")
+    base = Path(os.path.commonpath([os.path.abspath(each.found.path.parent) for each in subjects]))
+    return [replace(each, found=replace(each.found, base=base)) for each in subjects]
+
+
+def _of_row(path: Path, number: int, names: Sequence[str], row: Sequence[str]) -> Subject:
+    cells = {name: cell.strip() for name, cell in zip(names, row, strict=False) if cell.strip() not in _NONE}
+    where = f"{path}, line {number}"
+    if "image" not in cells:
+        raise InputError(f"{where} names no image; write one, or remove the line")
+    image = _joined(path.parent, cells["image"])
+    fault = ""
+    if len(row) != len(names):
+        fault = f"{image}: {where} has {len(row)} cells for {len(names)} columns ({', '.join(names)}); mend the line"
+    elif not any(each.exists() for each in files_of(image)):
+        fault = f"{image}: it does not exist, but {where} names it; check the path"
+    guides = {kind: _joined(path.parent, cells[kind]) for kind in GUIDES if kind in cells}
+    return Subject(Found(image, image.parent), guides, cells.get("out", ""), fault)
+
+
+def _joined(folder: Path, cell: str) -> Path:
+    """Return a path in a cell, of which each part that "+" names is relative to the folder of the table."""
+    whole = folder / cell
+    if "+" not in cell or whole.exists():
+        return whole
+    return Path("+".join(str(folder / part) for part in cell.split("+")))
+
+
+def subjects_of(
+    given: Iterable[Found | Subject],
+    patterns: Mapping[str, Path],
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    missing_channels: str = "refuse",
+) -> list[Subject]:
+    """Return the images that are meant, each with its own files.
+
+    Parameters
+    ----------
+    given : iterable of Found or Subject
+    patterns : mapping of str to Path
+        Of `GUIDES` those that are found by the image's own path: "{folder}" is its folder, "{name}" its name without
+        suffix, "{subject}" and "{session}" what is called sub-... and ses-... in its path; without a sub-... the
+        subject is the name. What a table says of an image goes first.
+    include, exclude : sequence of str
+        Patterns of names, or of paths below the base; only images that match one, and none of the other, are kept.
+    missing_channels : {"refuse", "ok"}
+        Whether an image may lack some of the files that its channels are in; otherwise it has that fault.
+
+    Returns
+    -------
+    list of Subject
+        What lies over one of them is no image itself.
+
+    Raises
+    ------
+    ParameterError
+        A pattern has another word in braces.
+    """
+    for kind, pattern in patterns.items():
+        for word in _PLACEHOLDER.findall(str(pattern)):
+            if word not in ("folder", "name", "subject", "session"):
+                raise ParameterError(
+                    f"{kind} {pattern} has {{{word}}}, which stands for nothing; "
+                    "use {folder}, {name}, {subject} or {session}"
+                )
+    all_of_them = (each if isinstance(each, Subject) else Subject(each) for each in given)
+    chosen = (each for each in all_of_them if _is_meant(each.found, include, exclude))
+    subjects = [each if each.found.reason else _with_files(each, patterns, missing_channels) for each in chosen]
+    laid_over = {os.path.realpath(path): kind for each in subjects for kind, path in each.guides.items()}
+
+    def apart(subject: Subject) -> Subject:
+        kind = laid_over.get(os.path.realpath(subject.found.path))
+        return subject if kind is None else Subject(replace(subject.found, reason=f"is the {kind} of an image"))
+
+    return [apart(each) for each in subjects]
+
+
+def each_series(found: Found) -> list[Found | Subject]:
+    """Return a folder of several series of DICOM files once for each, with a name of its own; else what is given.
+
+    Localizers are no images where there are others.
+    """
+    if found.reason or not (found.path.is_dir() or found.path.name.upper() == "DICOMDIR"):
+        return [found]
+    if identify(found.path).name != "DICOM":
+        return [found]
+    from gmmseg.io.dicom.parsing import series_in  # here, because most batches have no DICOM files
+
+    folder = found.path if found.path.is_dir() else found.path.parent
+    try:
+        known = series_in(folder)
+    except GmmsegError:  # which is said when it is the folder's turn
+        return [found]
+    scans = [each for each in known if not each[2]]
+    if len(scans) < 2:
+        return [found]
+    place = Path(os.path.relpath(os.path.abspath(folder), os.path.abspath(found.base)))
+    parts = [Subject(found, out=(place / name).as_posix(), series=told_by) for told_by, name, _ in scans]
+    aside = [replace(found, reason=f"series {told_by} is a localizer") for told_by, _, local in known if local]
+    return [*parts, *aside]
+
+
+def _is_meant(found: Found, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    place = Path(os.path.relpath(os.path.abspath(found.path), os.path.abspath(found.base))).as_posix()
+
+    def matches(patterns: Sequence[str]) -> bool:
+        return any(fnmatchcase(name, each) for each in patterns for name in (found.path.name, place))
+
+    return (not include or matches(include)) and not matches(exclude)
+
+
+def _with_files(subject: Subject, patterns: Mapping[str, Path], missing_channels: str) -> Subject:
+    image = subject.found.path
+    guides, faults = dict(subject.guides), [subject.fault] if subject.fault else []
+    words = _words(image)
+    for kind in (each for each in patterns if each not in guides):
+        pattern = str(patterns[kind])
+        if "{session}" in pattern and not words["session"]:
+            faults.append(f"{image}: its path names no session, but {kind} {pattern} asks for it; leave the image out")
+        else:
+            guides[kind] = Path(_PLACEHOLDER.sub(lambda match: words[match[1]], pattern))
+    for kind, path in guides.items():
+        lacking = [part for part in parts_of(path) if not part.exists()]
+        if lacking:
+            faults.append(f"{image}: its {kind} {lacking[0]} does not exist; add it, or leave the image out")
+    lacking = [part for part in parts_of(image) if not part.exists()]
+    if lacking and lacking != list(parts_of(image)) and missing_channels != "ok":
+        faults.append(
+            f"{image}: its channel {lacking[0]} does not exist; add it, or pass missing_channels='ok' where it is meant"
+        )
+    return replace(subject, guides=guides, fault=faults[0] if faults else "")
+
+
+def _words(image: Path) -> dict[str, str]:
+    """Return what the words in braces stand for."""
+    first = files_of(image)[0]
+    path = Path(os.path.abspath(first)).as_posix()
+    subjects, sessions = _SUBJECT.findall(path), _SESSION.findall(path)
+    name = name_of([first])
+    return {
+        "folder": str(first.parent),
+        "name": name,
+        "subject": subjects[-1] if subjects else name,
+        "session": sessions[-1] if sessions else "",
+    }

@@ -1,0 +1,114 @@
+"""BIDS data sets: which images are meant, and what their derivative is called and holds."""
+
+import csv
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from gmmseg.batch import plan, run
+from gmmseg.batch.bids import Scan, is_meant, root_of
+from gmmseg.batch.planning import Choice
+from gmmseg.errors import OutputError, ParameterError
+
+
+@pytest.fixture
+def raw(tmp_path, monkeypatch):
+    """A data set of two subjects, one of two sessions, in the current folder, and a derivative of other people."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    names = ("sub-1/ses-a/anat/sub-1_ses-a_T1w", "sub-1/ses-b/anat/sub-1_ses-b_T1w", "sub-2/anat/sub-2_acq-x_T1w")
+    others = ("sub-2/anat/sub-2_T2w", "derivatives/other/sub-2/anat/sub-2_desc-preproc_T1w", "sub-2/anat/notes_T1w")
+    for name in names + others:
+        path = Path("raw", f"{name}.nii.gz")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        values = np.repeat([20, 60, 120], [3, 3, 4])[:, None, None] + rng.normal(0, 4, (10, 9, 8))
+        nib.save(nib.Nifti1Image(values.astype(np.float32), np.diag([-1.0, 1, 2, 1])), path)
+    return Path("raw")
+
+
+def test_names_of_a_derivative():
+    scan = Scan.of(Path("raw/sub-01/ses-a/anat/sub-01_ses-a_acq-fine_desc-x_T1w.nii.gz"))
+    start = "sub-01/ses-a/anat/sub-01_ses-a_acq-fine"
+    assert scan.names(["labels", "soft", "bias", "corrected", "table"], ["CSF", "white matter", "a b"]) == {
+        "labels": f"{start}_desc-gmmseg_dseg.nii.gz",
+        "bias": f"{start}_desc-gmmseg_bias.nii.gz",
+        "corrected": f"{start}_desc-corrected_T1w.nii.gz",
+        "table": f"{start}_desc-gmmseg_table.csv",
+        "dseg_tsv": f"{start}_desc-gmmseg_dseg.tsv",
+        "dseg_json": f"{start}_desc-gmmseg_dseg.json",
+        "probseg_1": f"{start}_label-CSF_desc-gmmseg_probseg.nii.gz",
+        "probseg_2": f"{start}_label-WM_desc-gmmseg_probseg.nii.gz",
+        "probseg_3": f"{start}_label-ab_desc-gmmseg_probseg.nii.gz",
+    }
+    with pytest.raises(ParameterError, match="class_names gm, grey are alike as names of files"):
+        scan.names(["labels", "soft"], ["gm", "grey"])
+    assert Scan.of(Path("t1.nii.gz")) is None
+    assert Scan.of(Path("sub-1_T1w.png")) is None
+
+
+@pytest.mark.parametrize(
+    ("place", "chosen", "meant"),
+    [
+        ("sub-1/anat/sub-1_T2w.nii", False, False),
+        ("sub-1/anat/sub-1_T2w.nii", True, True),
+        ("sourcedata/sub-1_T1w.nii", True, False),
+        ("sub-1/anat/sub-1_T1w.json", True, False),
+    ],
+)
+def test_what_is_meant(place, chosen, meant):
+    assert is_meant(place, chosen=chosen) is meant
+
+
+def test_the_data_set_of_an_image():
+    assert root_of(Path("raw/sub-1/ses-a/anat/a.nii")) == Path("raw").absolute()
+    assert root_of(Path("raw/a.nii")) == Path("raw").absolute()
+
+
+@pytest.mark.slow
+def test_a_derivative(raw):
+    folder = raw / "derivatives" / "gmmseg"
+    asked = {"parameters": {"k": 3, "class_names": ["csf", "gm", "wm"]}, "outputs": ["soft"]}
+    made = plan("raw", folder, choice=Choice(bids=True), **asked)
+    assert [step.key.rpartition("/")[2] for step in made.steps] == [
+        "sub-1_ses-a_desc-gmmseg_dseg.nii.gz",
+        "sub-1_ses-b_desc-gmmseg_dseg.nii.gz",
+        "sub-2_acq-x_desc-gmmseg_dseg.nii.gz",
+    ]
+    lines = run(made, jobs=1)
+    assert not any("error" in line for line in lines)
+    start = folder / "sub-1/ses-a/anat/sub-1_ses-a"
+    labels = nib.load(f"{start}_desc-gmmseg_dseg.nii.gz")
+    np.testing.assert_array_equal(labels.affine, np.diag([-1.0, 1, 2, 1]))
+    maps = [nib.load(f"{start}_label-{each}_desc-gmmseg_probseg.nii.gz").get_fdata() for each in ("CSF", "GM", "WM")]
+    np.testing.assert_allclose(np.sum(maps, axis=0), 1, atol=1e-5)
+    np.testing.assert_array_equal(np.argmax(maps, axis=0) + 1, np.asarray(labels.dataobj))
+    with open(f"{start}_desc-gmmseg_dseg.tsv") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert [(row["index"], row["name"], row["abbreviation"], row["mapping"]) for row in rows] == [
+        ("1", "csf", "CSF", "3"),
+        ("2", "gm", "GM", "1"),
+        ("3", "wm", "WM", "2"),
+    ]
+    sidecar = json.loads(Path(f"{start}_desc-gmmseg_dseg.json").read_text())
+    assert sidecar["Sources"] == ["bids:raw:sub-1/ses-a/anat/sub-1_ses-a_T1w.nii.gz"]
+    description = json.loads((folder / "dataset_description.json").read_text())
+    assert (description["DatasetType"], description["DatasetLinks"]) == ("derivative", {"raw": "../.."})
+    Path(f"{start}_desc-gmmseg_dseg.tsv").unlink()
+    again = plan("raw", folder, choice=Choice(bids=True), resume=True, **asked)
+    assert [step.reason for step in again.todo] == ["sub-1/ses-a/anat/sub-1_ses-a_desc-gmmseg_dseg.tsv is missing"]
+
+
+def test_refused_derivatives(raw):
+    bids = Choice(bids=True)
+    Path("study.tsv").write_text("image\nraw/sub-2/anat/notes_T1w.nii.gz\n")
+    with pytest.raises(ParameterError, match=r"raw/sub-2/anat/notes_T1w\.nii\.gz: is not named as in BIDS"):
+        plan("study.tsv", "out", choice=bids, parameters={"k": 2})
+    Path("out").mkdir()
+    Path("out/dataset_description.json").write_text('{"Name": "other"}')
+    with pytest.raises(OutputError, match=r"out/dataset_description\.json is of another data set"):
+        plan("raw", "out", choice=bids, parameters={"k": 2})
+    with pytest.raises(ParameterError, match="k='auto' names no classes"):
+        plan("raw", "other", choice=bids, parameters={"k": "auto"}, outputs=["soft"])
