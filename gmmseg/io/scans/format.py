@@ -19,7 +19,7 @@ import numpy as np
 from gmmseg.errors import InputError, OutputError
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
-from gmmseg.io.contents import assembled, refuse_options
+from gmmseg.io.contents import assembled, refuse_options, stored_probabilities
 from gmmseg.io.damage import explained
 from gmmseg.io.file_format import not_probabilities
 from gmmseg.io.nifti.scans import of_nibabel
@@ -85,7 +85,10 @@ class _Scans:
         """Read probability maps (n_classes, *spatial), stored as one volume a class, from MGH files."""
         if self is not MGH:
             raise not_probabilities(path, self.name)
-        return np.moveaxis(self.read(path, replace(reading, memory=None)).array, -1, 0)
+        values = self.read(path, replace(reading, memory=None)).array
+        if values.dtype.kind == "u":
+            values = values * np.float32(1 / np.iinfo(values.dtype).max)
+        return np.moveaxis(values, -1, 0)
 
     def describe(self, path: Path) -> dict[str, Any]:
         """Return what the header says."""
@@ -115,11 +118,6 @@ class _Scans:
         A volume without a place gets the sides of its voxels and FreeSurfer's own axes.
         """
         refuse_options(contents, "dtype")
-        if contents.stored_dtype != "float32":
-            raise OutputError(
-                f"{contents.target}: {self.name} files hold probabilities as float32 alone; leave the dtype out, or "
-                "write .nii.gz"
-            )
         if len(contents.shape) != 3:
             raise OutputError(f"{contents.target}: {self.name} files hold volumes; write .png, .tif or .nii.gz")
         from nibabel.freesurfer import MGHImage
@@ -129,10 +127,11 @@ class _Scans:
             if int(values.max(initial=0)) > np.iinfo(np.int32).max:
                 raise OutputError(f"{contents.target}: its labels are too large for {self.name} files; write .nii.gz")
             values = values.astype(_LARGEST_MGH[values.dtype.itemsize])
-        numbers = np.moveaxis(values, 0, -1) if contents.kind == "soft" else values
+        if contents.kind == "soft":
+            values = np.moveaxis(stored_probabilities(values, contents.stored_dtype), 0, -1)
         image = contents.image
         affine = None if image is None or image.place is None else image.place.affine3d
-        scan = MGHImage(numbers, None if affine is None else np.array(affine))
+        scan = MGHImage(values, None if affine is None else np.array(affine))
         if affine is None and image is not None and image.spacing is not None:
             scan.header.set_zooms(image.spacing)
         content = scan.to_bytes()
@@ -180,12 +179,14 @@ def _require_alone(path: Path, reading: Reading) -> None:
 
 
 def _load_mgh(path: Path, files: ExitStack) -> Any:
+    from nibabel.fileholders import FileHolder
     from nibabel.freesurfer import MGHImage
 
     file = files.enter_context(path.open("rb"))
     packed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
-    return MGHImage.from_stream(files.enter_context(gzip.GzipFile(fileobj=file)) if packed else file)
+    numbers = files.enter_context(gzip.GzipFile(fileobj=file)) if packed else file
+    return MGHImage.from_file_map({"image": FileHolder(str(path), numbers)})
 
 
 def _load_minc(path: Path, _: ExitStack) -> Any:
