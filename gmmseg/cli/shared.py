@@ -27,6 +27,7 @@ from gmmseg.cli.types import (
     Option,
     Outliers,
     Positive,
+    Sample,
     Spacing,
     WholeNumber,
 )
@@ -114,10 +115,10 @@ _FITTING = (
     ),
     _fitting(
         "--sample",
-        metavar="INT|all",
-        type=WholeNumber(1, word="all"),
-        default=100_000,
-        help="Pixels to fit the classes to, or all.",
+        metavar="auto|INT|all",
+        type=Sample(),
+        default="auto",
+        help="Pixels to fit the classes to, or all; auto is all voxels of volumes of up to 16 million, else 100 000.",
     ),
     _fitting(
         "--outliers",
@@ -197,6 +198,11 @@ _TAKING = (
         is_flag=True,
         show_default=False,
         help="Take complex numbers of a raster, as of radar, by their magnitude.",
+    ),
+    _taking(
+        "--series",
+        metavar="NUMBER|UID|TEXT",
+        help="Which series of a folder of DICOM files, by its number, identifier or description.",
     ),
     _taking("--max-pixels", type=WholeNumber(1), default=MAX_PIXELS, help="Refuse larger images before decoding them."),
 )
@@ -328,6 +334,7 @@ def reading_parameters(context: click.Context) -> dict[str, Any]:
             "channels",
             "resolution",
             "magnitude",
+            "series",
             "max_pixels",
         )
         if name in given

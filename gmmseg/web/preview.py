@@ -13,6 +13,7 @@ from gmmseg.errors import InputError, ParameterError
 from gmmseg.hierarchy.tree import RegionTree
 from gmmseg.image import Image
 from gmmseg.image.pixels import sample_pixels
+from gmmseg.image.vision import opencv
 from gmmseg.io.opening import Reading, open_image
 from gmmseg.labelling.result import Segmentation
 from gmmseg.plot.view import View
@@ -79,7 +80,7 @@ class Preview:
 
         Of a volume these are the cuts through the voxel `at`.
         """
-        import cv2
+        cv2 = opencv()
 
         from gmmseg.export.overlay import shown  # here, because classes may be asked for first
 
@@ -262,7 +263,7 @@ def _range(image: Image) -> tuple[float, float]:
 
 
 def _shrunk(values: Array, factor: float, *, area: bool = True) -> Array:
-    import cv2
+    cv2 = opencv()
 
     if factor >= 1:
         return values
