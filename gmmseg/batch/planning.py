@@ -13,7 +13,7 @@ from gmmseg.batch import bids
 from gmmseg.batch.inputs import Found, find_images
 from gmmseg.batch.manifest import NAME, Manifest, digest, digest_of_parts
 from gmmseg.batch.outputs import KINDS, labels_name, output_name, require_distinct, with_side_files
-from gmmseg.batch.study import GUIDES, Subject, is_pattern, read_study, subjects_of
+from gmmseg.batch.study import GUIDES, Subject, each_series, is_pattern, read_study, subjects_of
 from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.io.classes import default_names
 from gmmseg.platforms import processors
@@ -79,6 +79,8 @@ class Step:
         The mask and the prior of this image alone.
     fault : str
         Why it cannot be done, in one line; empty where nothing is known to be wrong.
+    series : str
+        Which one of a folder with several series of DICOM files; empty of anything else.
     """
 
     source: Path
@@ -87,6 +89,7 @@ class Step:
     outputs: dict[str, str]
     guides: Mapping[str, Path] = field(default_factory=dict)
     fault: str = ""
+    series: str = ""
 
     @property
     def key(self) -> str:
@@ -221,7 +224,7 @@ def plan(
     task = Task.of(_without(parameters, patterns), _without(reading, patterns), None if model is None else Path(model))
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     choice = choice or Choice()
-    subjects = _subjects(given, folder, patterns, choice)
+    subjects = _subjects(given, folder, patterns, choice, task.reading.get("series"))
     classes = _class_names(task, kinds) if choice.bids else None
     steps = [_named(subject, kinds, task, classes) for subject in subjects]
     images = [step for step in steps if step.outputs]
@@ -283,9 +286,13 @@ def _without(values: Mapping[str, Any], patterns: Mapping[str, Path]) -> dict[st
 
 
 def _subjects(
-    sources: Sequence[str | os.PathLike[str]], folder: Path, patterns: Mapping[str, Path], choice: Choice
+    sources: Sequence[str | os.PathLike[str]],
+    folder: Path,
+    patterns: Mapping[str, Path],
+    choice: Choice,
+    series: str | None,
 ) -> list[Subject]:
-    """Find the images, each with what belongs to it alone."""
+    """Find the images, each with what belongs to it alone; of several series in a folder each where none is named."""
     for name, pattern in patterns.items():
         if name not in GUIDES:
             raise ParameterError(f"{name} {pattern} is a pattern, but all images have one; give the path of a file")
@@ -297,8 +304,9 @@ def _subjects(
     if choice.bids:
         given += _without_scans(others, found, choice)
         found = [each for each in found if bids.is_meant(_place(each), chosen=bool(choice.include))]
+    given += found if series is not None else [part for each in found for part in each_series(each)]
     return subjects_of(
-        [*given, *found],
+        given,
         patterns,
         include=choice.include,
         exclude=choice.exclude,
@@ -367,7 +375,7 @@ def _named(subject: Subject, kinds: list[str], task: Task, classes: Sequence[str
     if subject.out:
         place, labels = Path(subject.out).parent, Path(subject.out).name + "_labels" + labels.rpartition("_labels")[2]
     outputs = {kind: (place / output_name(kind, labels)).as_posix() for kind in kinds}
-    return Step(found.path, "skip", "", outputs, subject.guides, subject.fault)
+    return Step(found.path, "skip", "", outputs, subject.guides, subject.fault, subject.series)
 
 
 def _require_inside(folder: Path, images: Sequence[Step]) -> None:

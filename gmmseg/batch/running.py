@@ -135,7 +135,7 @@ def _jobs(plan: Plan, steps: Iterable[Step], threads: int) -> Iterator[tuple[Ste
                 "source": str(step.source),
                 "folder": str(plan.out_dir),
                 "parameters": _sendable({**task.parameters, "threads": threads}),
-                "reading": _sendable(task.reading),
+                "reading": _sendable({**task.reading, **({"series": step.series} if step.series else {})}),
                 "model": None if task.model is None else str(task.model),
                 "guides": _sendable(step.guides),
                 "fault": step.fault,

@@ -11,11 +11,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from gmmseg.batch.inputs import Found
-from gmmseg.errors import InputError, ParameterError
+from gmmseg.errors import GmmsegError, InputError, ParameterError
+from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of, name_of, parts_of
 from gmmseg.io.regular import require_regular
 
-__all__ = ["GUIDES", "Subject", "is_pattern", "read_study", "subjects_of"]
+__all__ = ["GUIDES", "Subject", "each_series", "is_pattern", "read_study", "subjects_of"]
 
 GUIDES = ("mask", "prior")
 """What lies over one image: columns of a table, and options that may be patterns."""
@@ -40,12 +41,15 @@ class Subject:
         image.
     fault : str
         Why it cannot be done, in one line that names it; empty where nothing is known to be wrong.
+    series : str
+        Which one of a folder with several series of DICOM files; empty of anything else.
     """
 
     found: Found
     guides: Mapping[str, Path] = field(default_factory=dict)
     out: str = ""
     fault: str = ""
+    series: str = ""
 
 
 def is_pattern(value: object) -> bool:
@@ -175,6 +179,31 @@ def subjects_of(
         return subject if kind is None else Subject(replace(subject.found, reason=f"is the {kind} of an image"))
 
     return [apart(each) for each in subjects]
+
+
+def each_series(found: Found) -> list[Found | Subject]:
+    """Return a folder of several series of DICOM files once for each, with a name of its own; else what is given.
+
+    Localizers are no images where there are others.
+    """
+    if found.reason or not (found.path.is_dir() or found.path.name.upper() == "DICOMDIR"):
+        return [found]
+    if identify(found.path).name != "DICOM":
+        return [found]
+    from gmmseg.io.dicom.parsing import series_in  # here, because most batches have no DICOM files
+
+    folder = found.path if found.path.is_dir() else found.path.parent
+    try:
+        known = series_in(folder)
+    except GmmsegError:  # which is said when it is the folder's turn
+        return [found]
+    scans = [each for each in known if not each[2]]
+    if len(scans) < 2:
+        return [found]
+    place = Path(os.path.relpath(os.path.abspath(folder), os.path.abspath(found.base)))
+    parts = [Subject(found, out=(place / name).as_posix(), series=told_by) for told_by, name, _ in scans]
+    aside = [replace(found, reason=f"series {told_by} is a localizer") for told_by, _, local in known if local]
+    return [*parts, *aside]
 
 
 def _is_meant(found: Found, include: Sequence[str], exclude: Sequence[str]) -> bool:

@@ -262,7 +262,12 @@ def _write_table(made: Plan, path: Path | None, *, quiet: bool) -> None:
 
     lines = Manifest.read(made.out_dir).lines
     done = [lines[step.key] for step in made.images if step.key in lines and "error" not in lines[step.key]]
-    tables = {line["input"]: read_table(made.out_dir / line["outputs"]["table"]["file"]) for line in done}
+    counts = Counter(line["input"] for line in done)  # a folder of several series is one input
+    tables = {}
+    for line in done:
+        title, files = line["input"], line["outputs"]
+        title += f": {files['labels']['file']}" if counts[title] > 1 else ""
+        tables[title] = read_table(made.out_dir / files["table"]["file"])
     stacked(tables, "image").save(path, overwrite=True)
     if not quiet:
         click.echo(plain(f"wrote {path}: {len(tables)} images"))
@@ -288,9 +293,10 @@ def _print_plan(made: Plan, *, as_json: bool) -> None:
             each = {"input": str(step.source), "action": step.action, "reason": step.reason, "outputs": outputs}
             print_json(each, indent=None)
         return
-    width = max(len(plain(str(step.source))) for step in made.steps)
-    for step in made.steps:
-        click.echo(f"{step.action:7}  {plain(str(step.source)):{width}}  {plain(step.reason)}")
+    names = [plain(f"{step.source}, series {step.series}" if step.series else str(step.source)) for step in made.steps]
+    width = max(map(len, names))
+    for name, step in zip(names, made.steps, strict=True):
+        click.echo(f"{step.action:7}  {name:{width}}  {plain(step.reason)}")
     counts = Counter(step.action for step in made.steps)
     total = ", ".join(f"{counts[action]} to {action}" for action in ("process", "redo", "skip") if counts[action])
     click.echo(f"{len(made.steps)} files: {total}")

@@ -198,6 +198,11 @@ _TAKING = (
         show_default=False,
         help="Take complex numbers of a raster, as of radar, by their magnitude.",
     ),
+    _taking(
+        "--series",
+        metavar="NUMBER|UID|TEXT",
+        help="Which series of a folder of DICOM files, by its number, identifier or description.",
+    ),
     _taking("--max-pixels", type=WholeNumber(1), default=MAX_PIXELS, help="Refuse larger images before decoding them."),
 )
 
@@ -328,6 +333,7 @@ def reading_parameters(context: click.Context) -> dict[str, Any]:
             "channels",
             "resolution",
             "magnitude",
+            "series",
             "max_pixels",
         )
         if name in given

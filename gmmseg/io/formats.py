@@ -49,6 +49,11 @@ _NUMBERS: frozenset[ResultKind] = frozenset({"labels", "soft", "map"})
 _PICTURE: frozenset[ResultKind] = frozenset({"picture"})
 _CLASSES: frozenset[ResultKind] = frozenset({"labels", "soft"})
 _NOTHING: frozenset[ResultKind] = frozenset()
+# What DICOM files without a preamble begin with: the length of a group, a set of characters, kinds, a class of images.
+_BARE_DICOM = (
+    *(b"\2\0\0\0UL\4\0", b"\x08\0\0\0UL\4\0", b"\x08\0\0\0\4\0\0\0", b"\x08\0\5\0CS"),
+    *(b"\x08\0\5\0\x0a\0\0\0", b"\x08\0\x08\0CS", b"\x08\0\x16\0UI", b"\x08\0\x16\0\x1a\0\0\0"),
+)
 
 FORMATS: tuple[FileFormat, ...] = (
     BuiltIn(
@@ -149,7 +154,7 @@ FORMATS: tuple[FileFormat, ...] = (
         "DICOM",
         {".dcm": _CLASSES},
         "dicom.format",
-        ((128, b"DICM"),),
+        ((128, b"DICM"), *((0, start) for start in _BARE_DICOM)),
         labels=".dcm",
         folders=True,
         extra="medical",
@@ -328,18 +333,17 @@ def _of_folder(folder: Path) -> FileFormat | None:
 
 
 def _holds_only(folder: Path, wanted: FileFormat) -> bool:
-    """Whether a folder has files of a format and no other images; texts and hidden files may lie beside them."""
-    found = False
+    """Whether the images of a folder are of a format, but for fewer others, such as previews; texts do not count."""
+    found, others = 0, 0
     try:
         for each in sorted(folder.iterdir()):
             if each.name[0] != "." and each.is_file() and each.stat().st_size:
                 known = _of_signature(each, first_bytes(each))
-                if known not in (None, wanted):
-                    return False
-                found = found or known is not None
+                found += known is wanted
+                others += known not in (None, wanted)
     except (OSError, InputError):
         return False
-    return found
+    return found > others
 
 
 def choose(path: Path, *, kind: ResultKind) -> FileFormat:

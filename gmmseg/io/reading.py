@@ -62,6 +62,7 @@ def read(
     mask_values: str | None = None,
     mask_threshold: float | None = None,
     magnitude: bool = False,
+    series: str | None = None,
     allow_remote: bool = False,
 ) -> Image:
     """Read an image file, or several files of one grid as the channels of one image.
@@ -114,6 +115,8 @@ def read(
         The least number of a mask that means that a pixel is used, as 0.5 of probabilities.
     magnitude : bool
         Take complex numbers of a raster, as of radar, by their magnitude.
+    series : str, optional
+        Which series of a folder of DICOM files: its number, its identifier (UID) or its description.
     allow_remote : bool
         Whether an address on the network may be fetched. What a file names besides is not, whatever this says.
 
@@ -151,6 +154,7 @@ def read(
             mask_values=mask_values,
             mask_threshold=mask_threshold,
             magnitude=magnitude,
+            series=series,
             allow_remote=allow_remote,
         ),
     )

@@ -60,6 +60,8 @@ class Reading:
         Whether images may be fetched from the network.
     indices : bool
         Whether numbers that a palette or a colour table gives colours are read as numbers, as of label maps.
+    series : str, optional
+        Which series of a folder of DICOM files: its number, its identifier or its description.
     mask_threshold : float, optional
         From which on the numbers of a mask mean that a pixel is used; by default all but 0 do.
     overlapping : bool
@@ -81,6 +83,7 @@ class Reading:
     magnitude: bool = False
     allow_remote: bool = False
     indices: bool = False
+    series: str | None = None
     mask_threshold: float | None = None
     overlapping: bool = False
 

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from dicom_slices import COLUMNS, ROWS, dataset
 
+from gmmseg.batch import plan
 from gmmseg.batch.inputs import Found
-from gmmseg.batch.study import is_pattern, read_study, subjects_of
+from gmmseg.batch.study import each_series, is_pattern, read_study, subjects_of
 from gmmseg.errors import InputError, ParameterError
 
 
@@ -127,3 +130,25 @@ def test_an_image_of_several_files_may_lack_one_where_it_is_meant(tmp_path, monk
     )
     (meant,) = subjects_of(read_study(Path("study.tsv")), {}, missing_channels="ok")
     assert meant.fault == ""
+
+
+def test_a_folder_of_several_series_is_done_once_for_each(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("discs/one").mkdir(parents=True)
+    for number, (description, kind) in enumerate(
+        (("T1 axial", "PRIMARY"), ("T2", "PRIMARY"), ("Scout", "LOCALIZER")), 1
+    ):
+        for index in range(2):
+            made = dataset(index, np.full((ROWS, COLUMNS), index, "<u2"), ImageType=["ORIGINAL", kind])
+            made.SeriesInstanceUID, made.SeriesNumber, made.SeriesDescription = f"1.2.{number}", number, description
+            made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = f"1.2.{number}.{index}"
+            made.save_as(f"discs/one/IM{number}{index}", enforce_file_format=True)
+    parts = each_series(Found(Path("discs/one"), Path("discs")))
+    assert [(each.out, each.series) for each in parts[:2]] == [("one/1_T1_axial", "1"), ("one/2_T2", "2")]
+    assert parts[2].reason == "series 3 is a localizer"
+    picture = Found(Path("a.png"), Path())
+    assert each_series(picture) == [picture]
+    made = plan("discs", "out", parameters={"k": 2})
+    assert [step.key for step in made.images] == ["one/1_T1_axial_labels.dcm", "one/2_T2_labels.dcm"]
+    (alone,) = plan("discs", "out", parameters={"k": 2}, reading={"series": "2"}).images
+    assert alone.key == "one_labels.dcm"

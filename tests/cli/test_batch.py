@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import tifffile
+from dicom_slices import COLUMNS, ROWS, dataset, position
 from PIL import Image as Pillow
 from terminals import Terminal
 
@@ -381,3 +382,25 @@ def test_a_data_set_becomes_a_derivative(run, folder):
     finished = run("batch", "raw", "--bids", "-k", 3, "--also", "soft", "--out-dir", "out", "--dry-run", "--json")
     (line,) = finished.out.splitlines()
     assert json.loads(line)["outputs"]["probseg_2"] == "out/sub-1/anat/sub-1_label-class2_desc-gmmseg_probseg.nii.gz"
+
+
+@pytest.mark.slow
+def test_each_series_of_a_folder(run, folder):
+    Path("disc").mkdir()
+    for number in (1, 2):
+        for index in range(2):
+            pixels = np.repeat(np.arange(ROWS), COLUMNS).reshape(ROWS, COLUMNS) * number
+            made = dataset(index, pixels.astype("<u2"))
+            made.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+            made.ImagePositionPatient = position(index, (1, 0, 0, 0, 1, 0))
+            made.SeriesInstanceUID, made.SeriesNumber = f"1.2.{number}", number
+            made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = f"1.2.{number}.{index}"
+            made.save_as(f"disc/IM{number}{index}", enforce_file_format=True)
+    arguments = ("batch", "disc", "-k", 2, "--out-dir", "out", "--jobs", 1, "--table", "all.csv")
+    assert "process  disc, series 2  no result yet" in run(*arguments, "--dry-run").out
+    assert run(*arguments).code == 0
+    for name in ("1_Head", "2_Head"):
+        assert Path(f"out/disc/{name}_labels.dcm").exists()
+    with open("all.csv") as file:
+        assert {row["image"] for row in csv.DictReader(file)} == {f"disc: disc/{n}_Head_labels.dcm" for n in (1, 2)}
+    assert run("batch", "disc", "-k", 2, "--out-dir", "one", "--series", 2).out.startswith("1 done in ")

@@ -62,6 +62,7 @@ def test_defaults_are_those_of_segment():
             "channels": None,
             "resolution": None,
             "magnitude": False,
+            "series": None,
             "max_pixels": 512_000_000,
             "memory": 1 << 29,
         }

@@ -129,12 +129,16 @@ def _parsed(file: _Bounded, reading: Reading, *, pixels: bool) -> Any:
     from pydicom.filereader import read_partial
     from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+    bare = file.peek(132)[128:132] != b"DICM"  # files of old programs have no preamble
+
     def read() -> Any:
-        return read_partial(file, _behind_pixels()) if pixels else dcmread(file, stop_before_pixels=True)
+        if pixels:
+            return read_partial(file, _behind_pixels(), force=bare)
+        return dcmread(file, stop_before_pixels=True, force=bare)
 
     try:
         try:
-            return read()
+            return _with_syntax(read()) if bare else read()
         except _DeflatedError as found:
             file = _inflated(file, found, reading)
             dataset = read()
@@ -142,6 +146,17 @@ def _parsed(file: _Bounded, reading: Reading, *, pixels: bool) -> Any:
             return dataset
     finally:
         file.require_few_parts()
+
+
+def _with_syntax(dataset: Any) -> Any:
+    """Have a file without a preamble say how it is encoded, as far as pydicom has found out."""
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+    return dataset
 
 
 def _behind_pixels() -> Callable[[int, str | None, int], bool]:

@@ -45,7 +45,7 @@ def decoded(file: DicomFile, indices: Sequence[int], reading: Reading) -> Iterat
     _require_decoder(file)
     header = file.header
     # By its path a file is read frame by frame; parsed as a whole, more of the files that break rules can be read.
-    alone = int(header.get("NumberOfFrames") or 1) == 1 or is_deflated(header)
+    alone = int(header.get("NumberOfFrames") or 1) == 1 or is_deflated(header) or header.preamble is None
     if not header.file_meta.TransferSyntaxUID.is_encapsulated:
         if alone:
             yield from iter_pixels(whole(file, reading), indices=indices)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gmmseg.errors import InputError
+from gmmseg.errors import DataWarning, InputError
 from gmmseg.io.dicom.dicom_file import DicomFile, open_file, phrase
+from gmmseg.io.formats import FORMATS
 from gmmseg.io.request import Reading, require_bytes
 
-__all__ = ["is_segmentation", "one_file", "one_series"]
+__all__ = ["image_series", "is_segmentation", "one_file", "one_series", "series_in"]
 
 _SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # the second holds label maps
 _DIRECTORY = "1.2.840.10008.1.3.10"
+_DICOM = next(known for known in FORMATS if known.name == "DICOM")
 _HEADER_BYTES = 32 << 10  # what pydicom makes of an ordinary header
 
 
@@ -47,38 +50,124 @@ def _is_image(header: Any) -> bool:
 
 
 def one_series(folder: Path, reading: Reading) -> list[DicomFile]:
-    """Open the files of the only image series of a folder, or of the folders below where it holds only a DICOMDIR."""
-    paths = [path for path in _dicom_files(folder.iterdir()) if path.name.upper() != "DICOMDIR"]
-    if not paths:  # what a DICOMDIR names lies in its folder, and links lead nowhere else
-        inside = folder.resolve()
-        below = (path for path in folder.rglob("*") if path.name.upper() != "DICOMDIR")
-        paths = _dicom_files(path for path in below if path.resolve().is_relative_to(inside))
-    require_bytes(folder, len(paths) * _HEADER_BYTES, reading, f"the headers of its {len(paths)} files")
-    series: dict[str, list[DicomFile]] = {}
-    for path in paths:
-        file = open_file(path, reading)
-        series.setdefault(str(file.header.get("SeriesInstanceUID", "")), []).append(file)
-    images = [members for members in series.values() if any(_is_image(file.header) for file in members)]
-    if not images:
-        raise InputError(
-            f"{folder} holds {len(paths)} DICOM files, but no image among them; give the folder of a series"
-        )
-    if len(images) > 1:
-        listed = "; ".join(_title(members) for members in images[:8]) + ("; ..." if len(images) > 8 else "")
-        raise InputError(f"{folder} holds {len(images)} series ({listed}); put the files of one in a folder of its own")
-    members = [file for file in images[0] if _is_image(file.header)]
+    """Open the files of the only image series of a folder, or of the one that is asked for.
+
+    With a DICOMDIR in it the folders below belong to it. Files that are there twice and localizers are left out, with a
+    DataWarning.
+    """
+    images = image_series(folder, reading)
+    scans = [members for members in images if not _are_localizers(members)] or images
+    wanted = reading.series
+    chosen = scans if wanted is None else [each for each in images if wanted in _names(each)]
+    if len(chosen) != 1:
+        what = f"{len(chosen)} series" if wanted is None else f"{len(chosen) or 'no'} series {phrase(wanted)}"
+        known = chosen or images
+        listed = "; ".join(_title(each) for each in known[:8]) + ("; ..." if len(known) > 8 else "")
+        raise InputError(f"{folder} holds {what} ({listed}); pass series='NUMBER', or give one in a folder of its own")
+    if wanted is None and len(scans) < len(images):
+        aside = next(each for each in images if _are_localizers(each))
+        _warn(f"{folder}: localizers are left out, series {_title(aside)}; pass series='NUMBER' for them")
+    members = _apart(folder, chosen[0])
     for file in members:
         _require_image(file.path, file.header)
     return members
 
 
-def _dicom_files(paths: Iterator[Path]) -> list[Path]:
+def image_series(folder: Path, reading: Reading) -> list[list[DicomFile]]:
+    """Open the image files of each series of a folder, in the order of the names of their first files.
+
+    Raises
+    ------
+    InputError
+        There is no image, or there are more files than memory for their headers.
+    """
+    paths = _dicom_files(folder.iterdir())
+    if any(path.name.upper() == "DICOMDIR" for path in paths):  # what it names lies below, and links lead nowhere else
+        inside = folder.resolve()
+        paths = _dicom_files(path for path in folder.rglob("*") if path.resolve().is_relative_to(inside))
+    paths = [path for path in paths if path.name.upper() != "DICOMDIR"]
+    require_bytes(folder, len(paths) * _HEADER_BYTES, reading, f"the headers of its {len(paths)} files")
+    series: dict[str, list[DicomFile]] = {}
+    for path in paths:
+        file = open_file(path, reading)
+        series.setdefault(str(file.header.get("SeriesInstanceUID", "")), []).append(file)
+    images = [[file for file in members if _is_image(file.header)] for members in series.values()]
+    if not any(images):
+        raise InputError(
+            f"{folder} holds {len(paths)} DICOM files, but no image among them; give the folder of a series"
+        )
+    return list(filter(None, images))
+
+
+def series_in(folder: Path) -> list[tuple[str, str, bool]]:
+    """Return of each image series of a folder what tells it apart, what it is called and whether it is a localizer."""
+    found = image_series(folder, Reading())
+    numbers = [_numbered(members[0].header) for members in found]
+    unique = [number if numbers.count(number) == 1 and number else "" for number in numbers]
+    return [
+        (number or _uid(members), _called(members[0].header, number or _uid(members)), _are_localizers(members))
+        for number, members in zip(unique, found, strict=True)
+    ]
+
+
+def _names(members: Sequence[DicomFile]) -> set[str]:
+    """Return the words by which a series may be asked for: its number, its identifier, its description."""
+    header = members[0].header
+    return {_numbered(header), _uid(members), phrase(header.get("SeriesDescription") or "")} - {""}
+
+
+def _numbered(header: Any) -> str:
+    return phrase(header.get("SeriesNumber") or "")
+
+
+def _uid(members: Sequence[DicomFile]) -> str:
+    return phrase(members[0].header.get("SeriesInstanceUID") or "")
+
+
+def _called(header: Any, told_by: str) -> str:
+    """Return a name for the results of a series that any system takes for a file: "3_Head_native"."""
+    words = "".join(letter if letter.isalnum() else " " for letter in phrase(header.get("SeriesDescription") or ""))
+    return "_".join([told_by, *words.split()])
+
+
+def _are_localizers(members: Sequence[DicomFile]) -> bool:
+    return all(_is_localizer(file) for file in members)
+
+
+def _is_localizer(file: DicomFile) -> bool:
+    kinds = file.header.get("ImageType") or ()
+    return "LOCALIZER" in ([kinds] if isinstance(kinds, str) else list(kinds))
+
+
+def _apart(folder: Path, members: list[DicomFile]) -> list[DicomFile]:
+    """Return the slices of a series, without localizers among them and without those that are there twice."""
+    slices = [file for file in members if not _is_localizer(file)] or members
+    if len(slices) < len(members):
+        first = next(file.path.name for file in members if _is_localizer(file))
+        _warn(f"{folder}: {len(members) - len(slices)} localizers among the slices are left out, as {first}")
+    known: dict[str, DicomFile] = {}
+    twice: list[tuple[Path, Path]] = []
+    for file in slices:
+        told_by = str(file.header.get("SOPInstanceUID") or file.path)
+        if known.setdefault(told_by, file) is not file:
+            twice.append((file.path, known[told_by].path))
+    if twice:
+        one, other = (path.relative_to(folder) for path in twice[0])
+        _warn(f"{folder}: {len(twice)} slices are there twice and left out once, as {one}, which is {other} too")
+    return list(known.values())
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, DataWarning, stacklevel=2)
+
+
+def _dicom_files(paths: Iterable[Path]) -> list[Path]:
     """Return the files that begin as DICOM files do, in the order of their names."""
     found = []
     for path in sorted(paths):
         if path.name[0] != "." and path.is_file():  # what is no file, such as a named pipe, is not opened
             with open(path, "rb", buffering=0) as file:
-                if file.read(132)[128:] == b"DICM":
+                if _DICOM.sniff(file.read(132), path):
                     found.append(path)
     return found
 

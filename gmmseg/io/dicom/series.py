@@ -21,7 +21,9 @@ __all__ = ["Series", "affine_of", "open_series"]
 
 _SAME_DIRECTION = 1e-3  # of cosines: a twentieth of a degree
 _EVEN = 0.02  # of the step between slices
-_ROUNDING = 0.011  # mm, unless slices are that thin
+# mm: positions to a tenth of one are up to half of that off, and the line through them as much again. A fifth of the
+# step is less than a missing slice makes of it, wherever it is.
+_ROUNDING = 0.1
 _DRIFT = 0.5  # pixels, over the whole stack
 
 
@@ -76,7 +78,9 @@ def open_series(path: Path, reading: Reading) -> Series:
         There is no image, or slices of several series, or slices that lie in no even stack; the message says which.
     """
     with explained(path), np.errstate(all="ignore"):
-        files = one_series(path, reading) if path.is_dir() else [one_file(path, reading)]
+        listed = path.name.upper() == "DICOMDIR" and path.is_file()  # the files that it lists lie in its folder
+        folder = path.parent if listed else path
+        files = one_series(folder, reading) if folder.is_dir() else [one_file(path, reading)]
         frames = [frame for file in files for frame in frames_of(file, reading)]
         _require_same_kind(frames)
         if len(frames) == 1:
@@ -195,21 +199,28 @@ def _even_step(path: Path, frames: Sequence[Frame], heights: np.ndarray) -> floa
             f"{path}: {_place(frames[twin])} and {_place(frames[twin + 1])} lie at the same place "
             f"({heights[twin]:g} mm); keep the slices of one time, echo or diffusion direction"
         )
+    step = float((heights[-1] - heights[0]) / len(steps))
+    if _beside_grid(heights) <= max(_EVEN * step, min(_ROUNDING, step / 5)):
+        return step
     gap = int(np.argmax(steps))
     count = round(steps[gap] / typical)
-    if count > 1 and abs(steps[gap] - count * typical) <= _EVEN * count * typical:
+    if count > 1 and abs(steps[gap] - count * typical) <= _EVEN * count * typical + 2 * _ROUNDING:
         missing = "1 slice is" if count == 2 else f"{count - 1} slices are"
         raise InputError(
             f"{path}: {missing} missing between {_place(frames[gap])} and {_place(frames[gap + 1])} "
             f"({heights[gap]:g} and {heights[gap + 1]:g} mm, {typical:g} mm apart elsewhere); add the missing files"
         )
     off = int(np.argmax(np.abs(steps - typical)))
-    if abs(steps[off] - typical) > max(_EVEN * typical, min(_ROUNDING, typical / 10)):
-        raise InputError(
-            f"{path}: slices are {steps[off]:g} mm apart between {_place(frames[off])} and {_place(frames[off + 1])}, "
-            f"but {typical:g} mm elsewhere; resample them evenly, or segment slices one by one"
-        )
-    return float((heights[-1] - heights[0]) / len(steps))
+    raise InputError(
+        f"{path}: slices are {steps[off]:g} mm apart between {_place(frames[off])} and {_place(frames[off + 1])}, "
+        f"but {typical:g} mm elsewhere; resample them evenly, or segment slices one by one"
+    )
+
+
+def _beside_grid(heights: np.ndarray) -> float:
+    """Return how far positions are from the even grid that fits them best: steps of rounded ones differ by far more."""
+    numbers = np.arange(len(heights))
+    return float(np.abs(heights - np.polyval(np.polyfit(numbers, heights, 1), numbers)).max())
 
 
 def _require_upright(path: Path, frames: Sequence[Frame], positions: np.ndarray, normal: np.ndarray) -> None:

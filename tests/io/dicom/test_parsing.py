@@ -2,13 +2,18 @@
 
 import os
 import shutil
+import warnings
 
 import numpy as np
+import pydicom
 import pytest
 from dicom_slices import SAMPLES, only
+from PIL import Image as Pillow
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from gmmseg.errors import InputError
+from gmmseg.errors import DataWarning, InputError
 from gmmseg.io import read, read_labels
+from gmmseg.io.dicom.parsing import series_in
 from gmmseg.io.reading import read_with
 from gmmseg.io.request import Reading
 
@@ -31,6 +36,74 @@ def test_folders_below_a_dicomdir(series, tmp_path, head):
     np.testing.assert_array_equal(read(folder).array[..., 0], head.astype(int) - 1024)
 
 
+def test_a_dicomdir_stands_for_its_folder(series, head):
+    folder = series("disc")
+    shutil.copy(SAMPLES / "dicomdirtests" / "DICOMDIR", folder)
+    (folder / "DEEP").mkdir()
+    (folder / "IM0").rename(folder / "DEEP" / "IM0")
+    np.testing.assert_array_equal(read(folder / "DICOMDIR").array[..., 0], head.astype(int) - 1024)
+
+
+def test_one_of_several_series_is_asked_for(series, head):
+    folder = series()
+    shutil.copytree(
+        series("other", SeriesInstanceUID="1.2.4", SeriesNumber=8, SeriesDescription="T1 axial"), folder / "x"
+    )
+    for path in (folder / "x").iterdir():
+        path.rename(folder / f"other {path.name}")
+    for word in ("8", "1.2.4", "T1 axial"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert read(folder, series=word).shape == head.shape
+    with pytest.raises(InputError, match=r"holds 2 series \(3 Head: 6 files .* T1 axial: 6 .*; pass series='NUMBER'"):
+        read(folder)
+    with pytest.raises(InputError, match=r"holds no series 9 \(3 Head"):
+        read(folder, series="9")
+    assert [each[:2] for each in series_in(folder)] == [("3", "3_Head"), ("8", "8_T1_axial")]
+
+
+def test_localizers_are_set_aside(series, head):
+    folder = series(
+        change=only(5, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"], ImageOrientationPatient=[0, 1, 0, 0, 0, -1])
+    )
+    with pytest.warns(DataWarning, match="1 localizers among the slices are left out, as IM"):
+        np.testing.assert_array_equal(read(folder).array[..., 0], head[:5].astype(int) - 1024)
+    marked = {"ImageType": "LOCALIZER", "SeriesInstanceUID": "1.2.4", "SeriesNumber": 1, "SeriesDescription": "Scout"}
+    apart = series("apart", change=only(5, **marked))
+    with pytest.warns(DataWarning, match=r"localizers are left out, series 1 Scout: 1 file as IM.; pass series="):
+        np.testing.assert_array_equal(read(apart).array[..., 0], head[:5].astype(int) - 1024)
+    assert read(apart, series="1").shape == head.shape[1:]
+
+
+def test_slices_that_are_there_twice_are_left_out_once(series, head):
+    folder = series()
+    shutil.copy(folder / "IM0", folder / "copy of IM0")
+    with pytest.warns(
+        DataWarning, match="1 slices are there twice and left out once, as copy of IM0, which is IM0 too"
+    ):
+        np.testing.assert_array_equal(read(folder).array[..., 0], head.astype(int) - 1024)
+
+
+def test_previews_beside_slices_do_not_count(series, head):
+    folder = series()
+    Pillow.new("L", (9, 9)).save(folder / "preview.png")
+    Pillow.new("L", (9, 9)).save(folder / "A.jpg")
+    np.testing.assert_array_equal(read(folder).array[..., 0], head.astype(int) - 1024)
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_files_without_a_preamble(series, head, syntax):
+    folder = series()
+    for path in folder.iterdir():
+        made = pydicom.dcmread(path)
+        bare = pydicom.Dataset(made)
+        bare.SpecificCharacterSet = "ISO_IR 100"
+        implicit = syntax is ImplicitVRLittleEndian
+        bare.save_as(path, implicit_vr=implicit, little_endian=True, enforce_file_format=False)
+        assert path.read_bytes()[128:132] != b"DICM"
+    np.testing.assert_array_equal(read(folder).array[..., 0], head.astype(int) - 1024)
+
+
 def test_several_series_are_listed(series, refused):
     folder = series(change=only(4, SeriesInstanceUID="1.2.4", SeriesNumber=8, SeriesDescription="Scout"))
     message = refused(folder)
@@ -49,7 +122,8 @@ def test_what_a_folder_may_lack(tmp_path, refused):
     shutil.copy(SAMPLES / "reportsi.dcm", tmp_path / "reports")
     assert "1 DICOM files, but no image" in refused(tmp_path / "reports")
     assert "holds no pixels (Basic Text SR Storage)" in refused(SAMPLES / "reportsi.dcm")
-    assert "DICOMDIR, a list of files" in refused(SAMPLES / "dicomdirtests" / "DICOMDIR")
+    shutil.copy(SAMPLES / "dicomdirtests" / "DICOMDIR", tmp_path / "a list")
+    assert "DICOMDIR, a list of files" in refused(tmp_path / "a list")
     assert "give it as mask" in refused(SAMPLES / "liver_1frame.dcm")
     with pytest.raises(InputError, match="1 frames, but describes 3"):
         read_labels(SAMPLES / "liver_1frame.dcm")

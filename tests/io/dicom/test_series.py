@@ -100,3 +100,20 @@ def test_rounded_positions_are_even(series, head):
         return made
 
     assert read(series(change=change)).spacing[0] == pytest.approx(0.6666, abs=0.003)
+
+
+@pytest.mark.parametrize(("step", "digits"), [(0.6666, 1), (1.25, 1), (0.3, 1), (0.488, 1)])
+def test_positions_to_a_tenth_of_a_millimetre_are_even(series, step, digits):
+    def change(made):
+        made.ImagePositionPatient = [-10.0, -20.0, round(30 + step * made.InstanceNumber, digits)]
+        return made
+
+    assert read(series(change=change)).spacing[0] == pytest.approx(step, abs=0.021)
+
+
+def test_a_missing_slice_is_found_among_rounded_positions(series, refused):
+    def change(made):
+        made.ImagePositionPatient = [-10.0, -20.0, round(30 + 0.6666 * made.InstanceNumber, 1)]
+        return None if made.InstanceNumber == 3 else made
+
+    assert "1 slice is missing between" in refused(series(change=change))
