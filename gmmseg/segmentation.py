@@ -45,7 +45,7 @@ def segment(
     unit: str | None = None,
     smooth: bool | float = True,
     bias_field: bool = False,
-    sample: int | None = 100_000,
+    sample: int | Literal["auto"] | None = "auto",
     seed: int = 0,
     outliers: str | None = None,
     scribbles: Any = None,
@@ -95,9 +95,10 @@ def segment(
         Estimate a smooth gain over the image, as of a coil, a lamp or a lens, together with the classes, and take it
         out; one for each channel, or in common for colour. The model is of the image without it. Where none would make
         the pixels likelier, it is left out with a warning. At most 16 channels.
-    sample : int, optional
-        Pixels that the fit sees; None for every pixel. Integer images of few distinct values are fitted to the counts
-        of all of them where position is no feature.
+    sample : int or "auto", optional
+        Pixels that the fit sees; None for every pixel. "auto" is every voxel of volumes of up to 16 million, whose
+        classes then do not depend on the order of the axes, and 100 000 pixels of all else. Integer images of few
+        distinct values are fitted to the counts of all of them where position is no feature.
     seed : int
         Same seed, same input, same version: same result, for any number of threads. Chance has a say only in more than
         6 classes, `k="auto"`, outliers, strokes and the bias field.
@@ -188,7 +189,7 @@ def fit(
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
     smooth: bool | float = True,
-    sample: int | None = 100_000,
+    sample: int | Literal["auto"] | None = "auto",
     seed: int = 0,
     outliers: str | None = None,
     scribbles: Any = None,
@@ -216,8 +217,8 @@ def fit(
         Of every image that is an array or a file of one; a time-lapse is as many images as it has frames.
     spacing, unit : optional
         Of every image.
-    sample : int, optional
-        Pixels that the fit sees, shared out equally among the images; None for every pixel.
+    sample : int or "auto", optional
+        Pixels that the fit sees, shared out equally among the images; None for every pixel; "auto" as of `segment`.
     scribbles, prior, prior_weight
         As of `segment`; of a single image.
     weight : {"equal", "area"}
@@ -367,7 +368,7 @@ def choose_k(
     rng, workers = default_rng(options.seed), Effort(memory, threads).workers
     reading = _reading(mask, channel_axis, memory, axes, spacing, unit, allow_remote)
     opened = options.view(open_image(image, reading))
-    request = SurveyRequest(options.recipe, options.sample, by_value=False, threads=workers)
+    request = SurveyRequest(options.recipe, options.count, by_value=False, threads=workers)
     found = survey([opened], request, rng)
     if found.sample.planes.shape[1] == 0:
         raise InputError(f"{opened.name}: no pixel is valid, so there are no classes to choose from; check the mask")

@@ -1,9 +1,11 @@
 """Measure what workers of Dask cost and bring: ratios to one process, taken in one run, in turns.
 
-    python scripts/benchmark_dask.py [--side 20480] [--rounds 3]
+    python scripts/benchmark_dask.py [--side 20480] [--rounds 3] [--windows 8]
 
 Prints a table: the rate of two workers against one process of two threads, what scheduling of small chunks costs, the
-graph of a mosaic of 100 gigapixels, and the memory of a worker at chunks of 4 096 x 4 096 pixels of six bands.
+graph of a mosaic of 100 gigapixels, and the memory of a worker at chunks of 4 096 x 4 096 pixels of six bands. The
+mosaic is also simulated: a virtual raster that repeats one tile, of which the graph and the schedule are built whole;
+some of its chunks at random are computed as workers do and compared with what one process finds there.
 """
 
 import argparse
@@ -21,10 +23,15 @@ import rasterio
 import gmmseg
 from gmmseg import io
 from gmmseg.batch.cluster import connected
+from gmmseg.image import windows
+from gmmseg.labelling.chunks import chunk_sides, chunks_of, label_chunk
+from gmmseg.labelling.graph import work_on
+from gmmseg.labelling.layers import layer_named
 from gmmseg.platforms import peak_memory
 
 _FIELD = 64  # pixels along a side of a field of one class
 _MOSAIC = 316_228  # pixels along a side of 100 gigapixels
+_TILE = (4600, 5000)  # rows and columns of what it repeats
 
 
 def write_scene(path, side, n_bands=1, dtype="uint8"):
@@ -103,6 +110,54 @@ def graph_of_a_mosaic(model):
     return taken, peak, n_tasks
 
 
+def write_mosaic(folder):
+    """Write a virtual raster of 100 gigapixels that repeats a tile whose sides are no sides of chunks."""
+    rows, columns = _TILE
+    write_scene(folder / "tile.tif", max(_TILE))
+    source = (
+        '<SimpleSource><SourceFilename relativeToVRT="1">tile.tif</SourceFilename><SourceBand>1</SourceBand>'
+        '<SrcRect xOff="0" yOff="0" xSize="{w}" ySize="{h}"/><DstRect xOff="{x}" yOff="{y}" xSize="{w}" ySize="{h}"/>'
+        "</SimpleSource>"
+    )
+    sources = [
+        source.format(x=x, y=y, w=min(columns, _MOSAIC - x), h=min(rows, _MOSAIC - y))
+        for y in range(0, _MOSAIC, rows)
+        for x in range(0, _MOSAIC, columns)
+    ]
+    path = folder / "mosaic.vrt"
+    path.write_text(
+        f'<VRTDataset rasterXSize="{_MOSAIC}" rasterYSize="{_MOSAIC}">'
+        f'<VRTRasterBand dataType="Byte" band="1">{"".join(sources)}</VRTRasterBand></VRTDataset>'
+    )
+    return path
+
+
+def simulated_mosaic(folder, n_windows):
+    """Print what a mosaic of 100 gigapixels takes: chunks and schedule whole, some chunks at random computed twice."""
+    image = io.read(write_mosaic(folder), memory=0, max_pixels=_MOSAIC**2)
+    model = gmmseg.fit(folder / "tile.tif", 3)  # a fit to the mosaic would read all of it once
+    found = gmmseg.apply(model, image)
+    start = time.process_time()
+    graph = dict(found.to_dask(chunk=4096).__dask_graph__())
+    scheduled = dask.order.order(graph)
+    print(f"mosaic: graph and schedule {time.process_time() - start:.2f} s of processor time, {len(scheduled)} tasks")
+    work = work_on(found, layer_named("labels"))
+    chunks = [chunk for chunk, _ in chunks_of(work, chunk_sides(image, 4096))]
+    rng, taken, differing = np.random.default_rng(0), 0.0, 0
+    for number in rng.choice(len(chunks), n_windows, replace=False):
+        chunk = chunks[number]
+        start = time.process_time()
+        labels = label_chunk(work, chunk)
+        taken += time.process_time() - start
+        around = windows.widened(chunk.tile.inner, 300, image.shape)
+        one = gmmseg.apply(model, image.crop(around)).labels
+        own = tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(chunk.tile.inner, around, strict=True))
+        differing += np.count_nonzero(labels != one[own])
+    hours = taken / n_windows * len(chunks) / 3600
+    print(f"mosaic: {n_windows} of {len(chunks)} chunks  {differing} labels differ, {taken / n_windows:.2f} s a chunk")
+    print(f"mosaic: extrapolated       {hours:.1f} core-hours for all of it")
+
+
 def memory_of_a_worker(folder):
     """Return the bytes that a worker takes which computes chunks of 4 096 x 4 096 of six bands."""
     path = folder / "bands.tif"
@@ -118,11 +173,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=20_480, help="of the scene, in pixels")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--windows", type=int, default=8, help="chunks of the simulated mosaic that are computed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         write_scene(folder / "scene.tif", options.side)
         model = gmmseg.fit(folder / "scene.tif", 3)
+        simulated_mosaic(folder, options.windows)
         taken, peak, n_tasks = graph_of_a_mosaic(model)
         print(f"graph of 100 gigapixels    {taken:.2f} s, {peak / 1e6:.0f} MB, {n_tasks:.3f} tasks a chunk", flush=True)
         print(f"memory of a worker         {memory_of_a_worker(folder) / 2**20:.0f} MiB", flush=True)

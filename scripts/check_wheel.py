@@ -7,8 +7,8 @@
 
 The source distribution is built where there is no git, the wheel with GMMSEG_REQUIRE_NATIVE=1. A wheel of Linux is made
 fit for other ones by auditwheel; abi3audit, twine, check-wheel-contents and pyroma look for what would not work
-elsewhere or would look wrong in the index. Then it is installed where there is no compiler, and tells the story of
-tests/test_story.py with the compiled kernels.
+elsewhere or would look wrong in the index. Then it is installed where there is no compiler, tells the story of
+tests/test_story.py with the compiled kernels, and runs what README and guides show.
 """
 
 from __future__ import annotations
@@ -73,18 +73,23 @@ def check(tools: Path, wheel: Path) -> None:
 
 
 def tell_the_story(wheel: Path, folder: Path) -> None:
-    """Install a wheel where there is no compiler, and use it from there."""
+    """Install a wheel where there is no compiler, and use it from there: the story, then the guides with all extras."""
     programs = environment(folder / "clean", "--only-binary=:all:", wheel, "hypothesis", "pytest")
     (folder / "tests").mkdir()
-    shutil.copytree(ROOT / "images", folder / "images")
-    for name in ("conftest.py", "test_story.py"):
+    shutil.copy(ROOT / "README.md", folder)
+    for name in ("images", "docs"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in ("conftest.py", "test_readme.py", "test_story.py"):
         shutil.copy(ROOT / "tests" / name, folder / "tests")
     alone = {"PATH": str(programs), "PYTHONPATH": ""}
     said = run(programs / "gmmseg", "info", **alone)
     if "native" not in said:
         sys.exit(f"{wheel.name} was installed without its kernels:\n{said}")
-    story = folder / "tests" / "test_story.py"
-    run(programs / "pytest", "--import-mode=importlib", "--rootdir", folder, "-c", os.devnull, story, **alone)
+    plain = ["--import-mode=importlib", "--rootdir", folder, "-c", os.devnull]
+    plain += ["-W", "ignore::pytest.PytestUnknownMarkWarning"]
+    run(programs / "pytest", *plain, folder / "tests" / "test_story.py", **alone)
+    run(programs / "pip", "install", "--quiet", "--no-compile", "--only-binary=:all:", f"{wheel}[test]", **alone)
+    run(programs / "pytest", *plain, folder / "tests" / "test_readme.py", **alone)
 
 
 def main() -> int:
@@ -101,7 +106,7 @@ def main() -> int:
             check(tools, wheel)
             (folder / str(number)).mkdir()
             tell_the_story(wheel, folder / str(number))
-            print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB, installs and runs without a compiler")
+            print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB, installs and runs the guides without a compiler")
         if given.keep is not None and not given.wheels:
             shutil.copytree(folder / "dist", given.keep, dirs_exist_ok=True)
     return 0

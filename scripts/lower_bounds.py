@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def constraints(requirements: list[str]) -> list[str]:
     """Return `name==1.2` for each `name>=1.2`; the project's own extras are left out."""
-    own = [each for each in requirements if each.startswith("gmmseg[")]
-    bounds = {each: re.fullmatch(r"([\w-]+)>=([\w.]+)", each) for each in requirements if each not in own}
+    others = [each.partition(";")[0] for each in requirements if not each.startswith("gmmseg[")]
+    bounds = {each: re.fullmatch(r"([\w-]+)>=([\w.]+)", each) for each in others}
     without = [each for each, bound in bounds.items() if bound is None]
     if without:
         sys.exit(f"pyproject.toml: {', '.join(without)}: no lower bound; write it as name>=1.2")

@@ -54,3 +54,60 @@ def test_the_archive_of_the_qgis_plugin_has_what_its_repository_asks_for(tmp_pat
     assert all(described["general"][name] for name in script["REQUIRED"])
     assert described["general"]["tracker"] == "https://example.org/gmmseg/issues"
     assert "\nqgisMinimumVersion=" in script["metadata"](None, None)
+
+
+needs_ci = pytest.mark.skipif(not (ROOT / ".ci").is_dir(), reason="it is in the repository alone")
+
+
+def instructions(name):
+    """Instructions of a Dockerfile and their arguments, continued lines joined."""
+    text = re.sub(r"^#.*\n", "", (ROOT / ".ci" / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    lines = text.replace("\\\n", " ").splitlines()
+    return [tuple(line.split(maxsplit=1)) for line in lines if line.strip()]
+
+
+@needs_ci
+def test_the_container_copies_what_is_there_and_runs_as_nobody_special():
+    given = instructions("Dockerfile")
+    stages = [number for number, (word, _) in enumerate(given) if word == "FROM"]
+    assert len(stages) == 2
+    images = {argument.split()[0] for word, argument in given if word == "FROM"}
+    assert all(re.fullmatch(r"python:3\.\d+-slim-\w+", each) for each in images)
+    last = given[stages[-1] :]
+    assert [argument for word, argument in last if word == "USER"] == ["gmmseg"]
+    assert [argument for word, argument in last if word == "ENTRYPOINT"] == ['["gmmseg"]']
+    assert not any("apt-get" in argument for _, argument in last)
+    assert [argument for word, argument in last if word == "COPY"] == ["--from=build /opt/gmmseg /opt/gmmseg"]
+    copied = [argument.split()[:-1] for word, argument in given[: stages[-1]] if word == "COPY"]
+    sources = {each.rstrip("/") for group in copied for each in group}
+    assert all((ROOT / each).exists() for each in sources)
+    ignored = (ROOT / ".ci" / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    assert sources == {line[1:] for line in ignored if line.startswith("!")}
+    files = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {"pyproject.toml", files["readme"], *files["license-files"], "gmmseg"} == sources
+    extras = next(argument for word, argument in given if word == "ARG").partition("=")[2].strip('"[]').split(",")
+    assert {*extras} < {*files["optional-dependencies"]}
+
+
+@needs_ci
+def test_the_recipe_of_conda_asks_for_what_the_project_asks_for():
+    yaml = pytest.importorskip("yaml", reason="the recipe is YAML")
+    recipe = yaml.safe_load((ROOT / ".ci" / "recipe" / "recipe.yaml").read_text(encoding="utf-8"))
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project, build = settings["project"], settings["build-system"]["requires"]
+
+    def bounds(requirements):
+        known = {"opencv-python-headless": "py-opencv"}
+        found = (re.match(r"([\w-]+) ?>=([\d.]+)", each).groups() for each in requirements)
+        return {known.get(name, name): ".".join(version.split(".")[:3]) for name, version in found}
+
+    needed = recipe["requirements"]
+    assert recipe["context"]["version"] == project["version"]
+    assert bounds(needed["run"]) == bounds([*project["dependencies"], f"python{project['requires-python']}"])
+    extras = bounds(each for extra in project["optional-dependencies"].values() for each in extra if "[" not in each)
+    assert bounds(needed["run_constraints"]).items() <= extras.items()
+    assert bounds(needed["host"][2:]) == bounds(build)
+    assert recipe["about"]["license"] == project["license"]
+    assert recipe["about"]["summary"] == project["description"]
+    assert recipe["build"]["python"]["entry_points"] == [f"gmmseg = {project['scripts']['gmmseg']}"]
+    assert (ROOT / ".ci" / "recipe" / recipe["source"]["path"] / recipe["about"]["license_file"]).is_file()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -39,8 +38,12 @@ __all__ = ["Cluster", "connected"]
 _WAITING = 3  # chunks that each thread of a worker has before it: enough never to wait for the driver
 _AT_ONCE = 4 << 20  # pixels that one task may compute of small chunks, each of which would cost as much as it is worth
 _SHARES = 4  # of a small image for each thread, so that none waits long for the last one
-_QUIET = {"distributed.worker.profile.enabled": False, "distributed.admin.system-monitor.interval": "10s"}
-"""Of workers of this machine, whose watching themselves would take their time."""
+_LOCAL = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.comm.timeouts.connect": "5s",
+}
+"""Of workers of this machine: to watch themselves takes their time, and one that was killed is not waited for."""
 
 _SECONDS = 30.0  # that a scheduler may take to answer
 
@@ -84,7 +87,6 @@ class Cluster:
         GmmsegError
             The scheduler went away.
         """
-        dumps = require("distributed.protocol.pickle", "dask", "workers need").dumps
         work = work_on(found, layer)
         sides = chunk_sides(work.image, self.side)
         chunks = [chunk for chunk, _ in chunks_of(work, sides)]
@@ -93,7 +95,7 @@ class Cluster:
         missing = [chunk for chunk in chunks if not parts.has(chunk.number)]
         runs = runs_of(missing, min(_AT_ONCE, work.image.n_pixels // (_SHARES * self._threads)))
         done, failed = len(chunks) - len(missing), list[tuple[Chunk, str]]()
-        content, position = dumps(work), 0
+        content, position = _wire().dumps(work), 0
         for run, result in self._results(_packed, [(content, run) for run in runs], runs):
             if isinstance(result, BaseException):
                 failed += [(chunk, _reason(result)) for chunk in run]
@@ -206,7 +208,7 @@ def connected(scheduler: str | None = None, workers: int | None = None, side: in
     distributed = require("distributed", "dask", "workers need")
     with ExitStack() as stack:
         if scheduler is None:
-            stack.enter_context(require("dask.config", "dask", "workers need").set(_QUIET))
+            stack.enter_context(require("dask.config", "dask", "workers need").set(_LOCAL))
             local = distributed.LocalCluster(
                 n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs="ERROR"
             )
@@ -260,10 +262,15 @@ def _picked(source: Source, window: Window, local: np.ndarray) -> tuple[np.ndarr
     return values[place].copy(), None if valid is None else valid[place]
 
 
+def _wire() -> Any:
+    """Return how Dask itself sends objects from a driver to its workers; nothing on a disk is read so."""
+    return require("distributed.protocol.pickle", "dask", "workers need")
+
+
 @lru_cache(maxsize=4)
 def _work_of(content: bytes) -> ChunkWork:
     """Return what is done with chunks, made once in a process: it takes as long as a small one."""
-    work: ChunkWork = pickle.loads(content)
+    work: ChunkWork = _wire().loads(content)
     return work
 
 

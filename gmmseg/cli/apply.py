@@ -76,7 +76,7 @@ class _Apply(Command):
         ),
         *those_of_segment("no_smooth", "mask", "scribbles", "prior", "prior_weight"),
         *those_of_segment("mask_values", "mask_threshold", "nodata", "channel_axis", "axes", "spacing", "channels"),
-        *those_of_segment("resolution", "magnitude", "max_pixels", "allow_remote", "memory"),
+        *those_of_segment("resolution", "magnitude", "series", "max_pixels", "allow_remote", "memory"),
         *those_of_segment("min_size"),
         *those_of_segment("output", "out_dir", "plain", "cog", *_LAYERS, "soft_type", *PICTURES, "legend", "style"),
         *those_of_segment("table", "report"),

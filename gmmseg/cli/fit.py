@@ -16,7 +16,7 @@ from gmmseg.cli import segment
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.records import print_json
-from gmmseg.cli.shared import fitting_parameters, guides_of, reading_parameters
+from gmmseg.cli.shared import cluster_of, fitting_parameters, guides_of, reading_parameters
 from gmmseg.cli.table import class_table, finite
 from gmmseg.cli.types import FILE, SOURCE, Command, Option
 from gmmseg.errors import DataWarning, EmptyInputError, OutputError
@@ -53,7 +53,7 @@ def those_of_segment(*names: str) -> list[click.Parameter]:
         ),
         *those_of_segment("class_names", "seed", "mask", "scribbles", "prior", "prior_weight"),
         *those_of_segment("mask_values", "mask_threshold", "nodata", "channel_axis", "axes", "spacing", "channels"),
-        *those_of_segment("resolution", "magnitude", "max_pixels", "allow_remote", "memory"),
+        *those_of_segment("resolution", "magnitude", "series", "max_pixels", "allow_remote", "memory"),
         Option(
             ["-o", "--output"],
             section="Output",
@@ -62,7 +62,7 @@ def those_of_segment(*names: str) -> list[click.Parameter]:
         ),
         *those_of_segment("overwrite"),
         Option(["--json", "as_json"], section="Output", is_flag=True, help="Print JSON: one object."),
-        *those_of_segment("quiet", "progress", "threads"),
+        *those_of_segment("quiet", "progress", "threads", "scheduler", "workers", "chunk"),
     ],
 )
 @click.pass_context
@@ -95,12 +95,14 @@ def command(
     for path in files:
         identify(path)
     start, progress = time.perf_counter(), Progress(quiet=options["quiet"], style=options["progress"])
-    with collected_warnings(progress.clear) as warned:
+    with collected_warnings(progress.clear) as warned, cluster_of(options) as cluster:
         from gmmseg.io.reading import read
         from gmmseg.segmentation import fit
 
         def open_one(path: Path) -> Image:
-            return read(path, **reading_parameters(context))
+            if cluster is None:
+                return read(path, **reading_parameters(context))
+            return cluster.spread(read(path, **{**reading_parameters(context), "memory": 0}))
 
         try:
             same = {

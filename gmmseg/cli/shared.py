@@ -27,6 +27,7 @@ from gmmseg.cli.types import (
     Option,
     Outliers,
     Positive,
+    Sample,
     Spacing,
     WholeNumber,
 )
@@ -114,10 +115,10 @@ _FITTING = (
     ),
     _fitting(
         "--sample",
-        metavar="INT|all",
-        type=WholeNumber(1, word="all"),
-        default=100_000,
-        help="Pixels to fit the classes to, or all.",
+        metavar="auto|INT|all",
+        type=Sample(),
+        default="auto",
+        help="Pixels to fit the classes to, or all; auto is all voxels of volumes of up to 16 million, else 100 000.",
     ),
     _fitting(
         "--outliers",

@@ -33,6 +33,7 @@ __all__ = [
     "Outliers",
     "Positive",
     "Renamed",
+    "Sample",
     "Spacing",
     "WholeNumber",
 ]
@@ -149,6 +150,20 @@ class WholeNumber(_ParamType):
         limits = f"of at least {self.low}" if self.high is None else f"from {self.low} to {self.high}"
         words = f"a whole number {limits}"
         return words if self.word is None else f"{words}, or {self.word}"
+
+
+class Sample(WholeNumber):
+    """How many pixels a fit sees: a number, "all", or "auto"."""
+
+    def __init__(self) -> None:
+        super().__init__(1, word="all")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number; "auto" stays."""
+        return "auto" if str(value).lower() == "auto" else super().convert(value, param, ctx)
+
+    def _wanted(self) -> str:
+        return f"{super()._wanted()}, or auto"
 
 
 class ChannelAxis(_ParamType):

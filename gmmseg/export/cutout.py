@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
 from gmmseg.export.overlay import shown
+from gmmseg.image.vision import opencv
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -41,7 +42,7 @@ def soft_mask(inside: Array, share: Array, feather: float = 0.0) -> Array:
     ndarray of float32, shape (rows, columns)
         0 to 1. More than 3 pixels and the feather from the edge of the mask it is 0 or 1, however unsure a pixel is.
     """
-    import cv2
+    cv2 = opencv()
 
     reach, hard = _BAND + feather, inside.astype(np.uint8)
     # Distances take the same time for any feather; the frame of the picture is no edge to them.
@@ -131,7 +132,7 @@ def _box(there: Array) -> tuple[slice, slice] | None:
 
 def _own_colors(picture: Array, alpha: Array) -> Array:
     """Return the object's colours: where it is soft, those of sure pixels around, or of the nearest one."""
-    import cv2
+    cv2 = opencv()
 
     kernel = np.ones((2 * _INNER + 1, 2 * _INNER + 1), np.uint8)
     certain = (alpha >= _SURE).view(np.uint8)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gmmseg.errors import ParameterError
+from gmmseg.image.vision import opencv
 from gmmseg.io.palette import palette as default_palette
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def contours(
         drawn[rows] = np.rint(picture, out=picture)
     line = _edges(numbers)
     if width > 1:
-        import cv2
+        cv2 = opencv()
 
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
         line = cv2.dilate(line.view(np.uint8), disc).view(bool)

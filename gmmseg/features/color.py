@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.image.units import unit_range
+from gmmseg.image.vision import opencv
 
 __all__ = ["gray", "hed", "hsv", "lab", "luv", "rgb"]
 
@@ -49,7 +50,7 @@ def _convert(values: Array, code: int) -> Array:
     In full rows of 64 pixels: what OpenCV does with the rest of a row differs in the last bit. And so many at a time
     that it takes no threads of its own.
     """
-    import cv2
+    cv2 = opencv()
 
     n = values.shape[0] * values.shape[1]
     rows = np.zeros((-(-n // 64) * 64 or 64, 3), np.float32)  # OpenCV refuses an array without pixels
@@ -67,14 +68,14 @@ def rgb(values: Array, out: Array) -> None:
 
 def luv(values: Array, out: Array) -> None:
     """CIE L*u*v* under D65: L 0 to 100."""
-    import cv2
+    cv2 = opencv()
 
     out[...] = _convert(values, cv2.COLOR_RGB2Luv)
 
 
 def hsv(values: Array, out: Array) -> None:
     """The HSV cone, 0 to 1: hue is an angle, and taken as a point on the circle so that reds stay together."""
-    import cv2
+    cv2 = opencv()
 
     h, s, v = _convert(values, cv2.COLOR_RGB2HSV)
     angle = np.deg2rad(h)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gmmseg.features import Recipe
 from gmmseg.image import Image
+from gmmseg.image.lattice import thinned
 from gmmseg.image.pixels import MOST_LOOKS, Taken, one_in_each_run, take_each
 
 __all__ = ["NeighbourPairs", "contrast"]
@@ -16,6 +17,7 @@ __all__ = ["NeighbourPairs", "contrast"]
 Array = NDArray[Any]
 
 _PAIRS = 8192  # pixels that are compared with their neighbours
+_VOXELS = 1 << 16  # of a volume, on a lattice
 
 
 class NeighbourPairs(NamedTuple):
@@ -23,10 +25,10 @@ class NeighbourPairs(NamedTuple):
 
     Parameters
     ----------
-    flat : ndarray of int, shape ((1 + ndim) n,)
-        Flat indices of the pixels, then of the next ones along each axis.
-    usable : ndarray of bool, shape (ndim, n)
-        Which have a next one.
+    flat : ndarray of int, shape ((1 + m) n,)
+        Flat indices of the pixels, then of the next ones along each axis, in one direction or in both.
+    usable : ndarray of bool, shape (m, n)
+        Which have a next one there.
     """
 
     flat: Array
@@ -40,8 +42,21 @@ class NeighbourPairs(NamedTuple):
     @classmethod
     def after(cls, image: Image, here: Array) -> NeighbourPairs:
         """Take the pixels at these flat indices (n,), and those that follow them."""
+        return cls._beside(image, here, (1,))
+
+    @classmethod
+    def regular(cls, image: Image) -> NeighbourPairs:
+        """Choose valid voxels of a volume in memory, with those on both sides, whatever the order of its axes."""
+        valid = image.valid
+        known = np.arange(image.n_pixels) if valid is None else np.flatnonzero(valid)
+        return cls._beside(image, known[thinned(known, image.shape, _VOXELS)], (-1, 1))
+
+    @classmethod
+    def _beside(cls, image: Image, here: Array, ways: tuple[int, ...]) -> NeighbourPairs:
         steps = np.cumprod((1, *image.shape[:0:-1]))[::-1]
-        usable = np.stack(np.unravel_index(here, image.shape)) + 1 < np.array(image.shape)[:, None]
+        place, sides = np.stack(np.unravel_index(here, image.shape)), np.array(image.shape)[:, None]
+        usable = np.concatenate([(place + way >= 0) & (place + way < sides) for way in ways])
+        steps = np.concatenate([way * steps for way in ways])
         moved = [here + np.where(inside, step, 0) for inside, step in zip(usable, steps, strict=True)]
         return cls(np.concatenate([here, *moved]), usable)
 
@@ -71,6 +86,11 @@ def contrast(image: Image, recipe: Recipe) -> Array:
     recipe : Recipe
         Of which the features count that a pixel's own value decides: the rest is smooth, and costs more.
     """
+    if image.ndim == 3 and image.in_memory:
+        pairs = NeighbourPairs.regular(image)
+        found = pairs.contrast(image, recipe, take_each(image, [pairs.flat])[0])
+        if found is not None:
+            return found
     for count in (_PAIRS, MOST_LOOKS * _PAIRS):
         pairs = NeighbourPairs.of(image, count)
         found = pairs.contrast(image, recipe, take_each(image, [pairs.flat])[0])

@@ -12,6 +12,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from gmmseg.fitting.scene import Scene
+from gmmseg.image.lattice import thinned
 from gmmseg.image.units import as_float
 from gmmseg.mixture import patterns
 from gmmseg.mixture.em import Iteration, expectation_maximization
@@ -219,7 +220,7 @@ def fit_shading(
         reason = "a gain is of intensities above 0, and half of the pixels of a channel are not; leave it out"
         return Shaded(mixture, None, reason)
     count = max(_PIXELS // 4, 2 * _PIXELS // (1 + values.shape[1]))
-    index = np.sort(np.append(_some(counted[lit], count), _some(counted[~lit], count // 4)))
+    index = np.sort(np.append(_some(scene, counted[lit], count), _some(scene, counted[~lit], count // 4)))
     some, flat = scene.some(index), BiasField.flat(scene.image)
     fit = _Alternation(regularization, threads)
     blocks = flat.blocks(some.patches.flat)
@@ -230,7 +231,9 @@ def fit_shading(
         if by_logarithms:
             shading.start_from_logarithms()
             k, family = mixture.n_components, mixture.covariance
-            seeded = seed_mixture(shading.planes, k, rng, Seeding(family, starts=2, rounds=1, threads=threads))
+            seeded = seed_mixture(
+                _in_order(shading.planes, scene), k, rng, Seeding(family, starts=2, rounds=1, threads=threads)
+            )
             own = replace(mixture, means=seeded.means, covariances=seeded.covariances)
         for degree in _DEGREES:
             shading.degree = degree
@@ -264,8 +267,15 @@ def _is_positive(values: Array) -> bool:
     return bool(len(values)) and all(own.size and np.median(own) > 0 for own in known)
 
 
-def _some(index: Array, count: int) -> Array:
-    """About so many, evenly chosen."""
+def _in_order(planes: Array, scene: Scene) -> Array:
+    """Samples (d, n) from the least to the largest where they are of a volume, whose axes may come in any order."""
+    return np.ascontiguousarray(planes[:, np.lexsort(planes[::-1])]) if scene.image.ndim == 3 else planes
+
+
+def _some(scene: Scene, index: Array, count: int) -> Array:
+    """About so many of the pixels at an index in the patches, evenly chosen; of volumes whatever the order of axes."""
+    if scene.image.ndim == 3:
+        return index[thinned(scene.patches.flat[index], scene.image.shape, 2 * count)]
     return index[:: max(1, len(index) // count)]
 
 

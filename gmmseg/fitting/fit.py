@@ -92,7 +92,7 @@ def fit_images(
         raise ParameterError(f"scribbles and prior are of one image, but there are {n_images}; fit one at a time")
     request = SurveyRequest(
         options.recipe,
-        None if options.sample is None else -(-options.sample // max(1, n_images)),
+        None if options.count is None else -(-options.count // max(1, n_images)),
         k=number,
         n_images=n_images,
         by_value=not options.automatic,
@@ -100,6 +100,7 @@ def fit_images(
         alike=0 if options.hints.given or not (options.automatic or number <= _MOST_DIVIDED) else _ALIKE,
         threads=threads,
         by_area=options.weight == "area",
+        whole=options.whole,
     )
     found = survey(images, request, rng, guide=lambda image: options.hints.guidance(image, number), seen=seen)
     if found.sample.classes is None:

@@ -42,6 +42,7 @@ MOST_CHOSEN = 12
 """Numbers of classes that are compared where none is given."""
 
 _MOST_COMPONENTS = 64
+_COUNT, _WHOLE, _WHOLE_TIMES_CLASSES = 100_000, 1 << 24, 1 << 26
 # Components that strokes tell apart: of two classes 12 to 24 are equally good on photographs, as long as every one
 # is seen by some pixels of the strokes of its class.
 _TOLD_APART, _EACH, _TOLD_BY = 24, 4, 8
@@ -105,8 +106,9 @@ class FitOptions:
         "auto" is full, but tied for "pca".
     smooth : bool or float, 0 to 1
     bias_field : bool
-    sample : int, optional
-        Pixels that the fit sees, of all images together; None for every pixel.
+    sample : int or "auto", optional
+        Pixels that the fit sees, of all images together; None for every pixel. "auto" is every voxel of volumes of up
+        to 16 million, and 100 000 pixels of all else.
     seed : int
     outliers : {"uniform", "student"}, optional
     class_names : sequence of str, optional
@@ -129,7 +131,7 @@ class FitOptions:
     covariance: str = "auto"
     smooth: bool | float = True
     bias_field: bool = False
-    sample: int | None = 100_000
+    sample: int | Literal["auto"] | None = "auto"
     seed: int = 0
     outliers: str | None = None
     class_names: Sequence[str] | None = None
@@ -156,7 +158,7 @@ class FitOptions:
         """Refuse what could not be fitted, before anything is read."""
         if not self.automatic:
             _check_k(self.k)
-        if self.sample is not None:
+        if self.sample is not None and not self._sampled_by_kind:
             whole_number("sample", self.sample, 1, None)
         whole_number("seed", self.seed, 0, None)
         if self.covariance != "auto":
@@ -193,6 +195,21 @@ class FitOptions:
                 f"components={components} of k={self.k} classes are {together} Gaussians, at most {most} are fitted; "
                 "use fewer"
             )
+
+    @property
+    def _sampled_by_kind(self) -> bool:
+        return isinstance(self.sample, str) and self.sample == "auto"
+
+    @property
+    def count(self) -> int | None:
+        """Pixels that the fit sees of what it does not see whole, of all images together; None for every pixel."""
+        return _COUNT if isinstance(self.sample, str) else self.sample
+
+    @property
+    def whole(self) -> int:
+        """Voxels of volumes that are seen whole, of all together: a start is looked for once, and k may be many."""
+        once = self._sampled_by_kind and not self.automatic
+        return min(_WHOLE, _WHOLE_TIMES_CLASSES // self.most_classes) if once else 0
 
     @property
     def automatic(self) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gmmseg.image.lattice import regular_centers, step_for
 
 __all__ = ["Layout", "Patches"]
 
@@ -16,6 +18,8 @@ Array = NDArray[Any]
 
 _SIDES = {1: (64,), 2: (8, 16), 3: (8, 8, 16)}  # pixels; a register of the kernels along the last axis
 _PIXELS = {1: 1 << 16, 2: 1 << 16, 3: 1 << 18}  # in all patches together, by the number of axes
+_VOXELS, _CUBE = 3 << 18, 15  # in all regular patches together, and along each side of one
+_SMALL, _TOLD, _TELLING = 7, 1 << 16, 1 << 13  # along each side of cubes that tell the strength; in all, and in parts
 _NUMBERS = 1 << 23  # probabilities of classes in all patches together
 _LEAST_SHARE = 0.2  # of valid pixels in a patch; those with fewer weigh no more
 _MARGIN = 1  # voxels at the faces of a patch of a volume, which miss too many neighbours to be counted
@@ -43,6 +47,9 @@ class Patches:
         inverse proportion to the chance that a patch lies on it.
     log_prior : ndarray, shape (k, n), optional
         Of the classes at each pixel.
+    told : ndarray of int, shape (cubes, depth + 1, rows, columns), optional
+        Of regular patches, those of the pixels that the strength of neighbours is estimated from; the last plane of
+        each cube keeps it from the next one.
     """
 
     shape: tuple[int, int, int]
@@ -53,6 +60,20 @@ class Patches:
     valid: Array
     weights: Array
     log_prior: Array | None = None
+    told: Array | None = None
+
+    def telling(self) -> tuple[Array, Array, Array]:
+        """Some of the pixels: indices (z, y, x), which are valid, and which of these see enough of their neighbours."""
+        if self.told is None:
+            part = self.parts(max(1, len(self.flat) // _TELLING))[0]
+            index = np.arange(len(self.flat)).reshape(self.shape)[part]
+            return index, self.valid[index], self.valid[index]
+        cubes, depth, *plane = self.told.shape
+        valid, inner = self.valid[self.told], np.zeros(self.told.shape, bool)
+        valid[:, -1] = False
+        inner[(slice(None), *(slice(n > 2, n - (n > 2)) for n in (depth - 1, *plane)))] = True
+        shape = (cubes * depth, *plane)
+        return self.told.reshape(shape), valid.reshape(shape), (valid & inner).reshape(shape)
 
     def parts(self, count: int) -> list[slice]:
         """Cut the first axis into about so many parts of whole patches, the same for any number of threads."""
@@ -73,6 +94,7 @@ class Layout:
     usable, inner : ndarray of bool, shape (n,)
         Which pixels are in their patch, and which of those see enough neighbours.
     flat : ndarray of int, shape (n,)
+    told : ndarray of int, shape (m,), optional
     """
 
     sides: tuple[int, ...]
@@ -80,6 +102,44 @@ class Layout:
     usable: Array
     inner: Array
     flat: Array
+    told: Array | None = None
+
+    @classmethod
+    def regular(cls, shape: tuple[int, ...], valid: Array | None, share: int, k: int = 1) -> Layout:
+        """Lay patches on a lattice where a volume has valid voxels: the same ones whatever the order of its axes.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        valid : ndarray of bool, shape (*shape), optional
+        share, k : int
+            As of `around`.
+        """
+        most, size = min(_VOXELS, _NUMBERS // k) // share, math.prod(shape)
+        if size <= most:
+            small = tuple(min(_SMALL, n) for n in shape)
+            cubes = regular_centers(shape, small, max(_SMALL, step_for(_TOLD / (size * _SMALL**3))))
+            return replace(cls._whole(shape), told=_cubes(shape, small, cubes))
+        sides = tuple(min(_CUBE, n) for n in shape)
+        known = size if valid is None else max(1, int(np.count_nonzero(valid)))
+        long = sum(n > side for n, side in zip(shape, sides, strict=True))
+        step = max(_CUBE, step_for(most / (known * _CUBE**long), max(1, long)))
+        centers = regular_centers(shape, sides, step)
+        axes, usable, inner = _windows(shape, sides, centers)
+        if valid is not None:
+            hold = (valid.reshape(-1)[_flat(axes, shape)] & usable).reshape(len(centers), -1).any(axis=1)
+            centers = centers[hold] if hold.any() else centers[:1]
+            axes, usable, inner = _windows(shape, sides, centers)
+        deep = (sides[0] + 1, *sides[1:])
+        middles = np.arange(len(centers)) * math.prod(deep) + np.ravel_multi_index([side // 2 for side in sides], deep)
+        together = (len(centers) * deep[0], *deep[1:])
+        told = _cubes(together, tuple(min(_SMALL, n) for n in sides), middles)
+        return cls(deep, axes, usable, inner, _flat(axes, shape), told)
+
+    @classmethod
+    def _whole(cls, shape: tuple[int, ...]) -> Layout:
+        whole = np.ones(math.prod(shape), bool)
+        return cls(shape, tuple(np.arange(n)[None] for n in shape), whole, whole, np.arange(whole.size))
 
     @classmethod
     def around(cls, shape: tuple[int, ...], centers: Array, share: int, k: int = 1) -> Layout:
@@ -98,8 +158,7 @@ class Layout:
         """
         pixels = min(_PIXELS[len(shape)], _NUMBERS // k) // share
         if math.prod(shape) <= pixels:
-            whole = np.ones(math.prod(shape), bool)
-            return cls(shape, tuple(np.arange(n)[None] for n in shape), whole, whole, np.arange(whole.size))
+            return cls._whole(shape)
         sides = tuple(min(side, n) for side, n in zip(_SIDES[len(shape)], shape, strict=True))
         number = max(1, min(len(centers), pixels // math.prod(sides)))
         axes, usable, inner = _windows(shape, sides, np.sort(centers[:number]))
@@ -120,7 +179,7 @@ class Layout:
             number = len(self.axes[0])
             share = usable.reshape(number, -1).mean(axis=1) / self.usable.reshape(number, -1).mean(axis=1)
             weights *= np.repeat(1 / np.maximum(share, _LEAST_SHARE), len(weights) // number).astype(np.float32)
-        return Patches(shape, depth, self.axes, self.flat, values, usable, weights, log_prior)
+        return Patches(shape, depth, self.axes, self.flat, values, usable, weights, log_prior, self.told)
 
 
 def _windows(shape: tuple[int, ...], sides: tuple[int, ...], centers: Array) -> tuple[tuple[Array, ...], Array, Array]:
@@ -136,6 +195,11 @@ def _windows(shape: tuple[int, ...], sides: tuple[int, ...], centers: Array) -> 
         usable = usable[..., None] & (step < side)
         inner = inner[..., None] & ((step >= margin) & (step < side - margin))
     return tuple(axes), np.tile(usable.ravel(), len(centers)), np.tile(inner.ravel(), len(centers))
+
+
+def _cubes(shape: tuple[int, ...], sides: tuple[int, ...], centers: Array) -> Array:
+    """Flat indices (cubes, depth + 1, rows, columns) of cubes around some voxels."""
+    return _flat(_windows(shape, sides, centers)[0], shape).reshape(-1, sides[0] + 1, *sides[1:])
 
 
 def _flat(axes: tuple[Array, ...], shape: tuple[int, ...]) -> Array:

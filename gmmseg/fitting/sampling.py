@@ -92,6 +92,8 @@ class SampleRequest:
     alike : int
         About how many pixels at places that are the same in images of any size.
     threads : int
+    whole : int
+        Volumes in memory of at most so many voxels are taken whole, whatever the count.
     """
 
     recipe: Recipe
@@ -101,6 +103,7 @@ class SampleRequest:
     patches: int = 0
     alike: int = 0
     threads: int = 1
+    whole: int = 0
 
 
 def take_sample(
@@ -121,11 +124,13 @@ def take_sample(
     if request.count is None and not image.in_memory:
         raise ParameterError(f"{image.name} does not fit into the memory allowed; give a number of pixels as sample")
     pairs = None if image.in_memory else NeighbourPairs.of(image)  # in memory, looking again costs nothing
-    layout = Layout.around(image.shape, _places(image), request.patches, request.k) if request.patches else None
+    layout = _layout(image, request) if request.patches else None
     asked = [each.flat for each in (pairs, layout) if each is not None]
-    alike = places_alike(image.shape, request.alike)
+    whole = image.ndim == 3 and image.in_memory and image.n_pixels <= request.whole
+    alike = places_alike(image.shape, 0 if whole else request.alike)
     # Always the same pixels: what another seed changes shall not be what was looked at.
-    found, (*answers, same) = sample_and_take(image, request.count, np.random.default_rng(0), [*asked, alike])
+    count = None if whole else request.count
+    found, (*answers, same) = sample_and_take(image, count, np.random.default_rng(0), [*asked, alike])
     _warn_of_lost_steps(image, found.values)
     warn_of_margins(image, found.values)
     variation = None if pairs is None else pairs.contrast(image, recipe, answers[0])
@@ -142,10 +147,20 @@ def take_sample(
     if guidance is None:
         same = same.only_valid
         start = recipe.planes_of(image, same.values, same.flat, threads=request.threads) if len(same.flat) else None
+        start = _evenly(planes, request.alike) if whole and request.alike else start
         return Sample(planes, variation=variation, patches=around, noise=noise, alike=start)
     index = np.unravel_index(found.flat, image.shape)
     prior, classes = guidance.log_prior(request.k, index), guidance.classes(index)
     return Sample(planes, None, prior, classes, variation, around, noise)
+
+
+def _evenly(planes: Array, count: int) -> Array:
+    """About `count` of the samples (d, n), evenly from the least to the largest, whatever order they come in; shuffled.
+
+    They are told from each other by the first feature, and by the next ones where that is the same.
+    """
+    order = np.lexsort(planes[::-1])[:: max(1, planes.shape[1] // count)]
+    return np.ascontiguousarray(planes[:, np.random.default_rng(0).permutation(order)])
 
 
 def area_of(image: Image) -> float:
@@ -202,9 +217,11 @@ def _noise(image: Image, recipe: Recipe, values: Array) -> Array | float:
     return found
 
 
-def _places(image: Image) -> Array:
-    """Flat indices of pixels that patches may lie around, valid or not."""
-    return places_alike(image.shape, _PLACES)
+def _layout(image: Image, request: SampleRequest) -> Layout:
+    """Where patches lie: regularly in a volume, where that costs no further look, or around places anywhere."""
+    if image.ndim == 3 and image.in_memory:
+        return Layout.regular(image.shape, image.valid, request.patches, request.k)
+    return Layout.around(image.shape, places_alike(image.shape, _PLACES), request.patches, request.k)
 
 
 def _patches(
@@ -212,7 +229,8 @@ def _patches(
 ) -> Patches:
     """Return patches with their pixels; where many of these hold no data, patches around sampled pixels instead."""
     on_valid = False
-    if taken.valid is not None and np.count_nonzero(taken.valid) < ENOUGH * len(taken.valid):
+    regular = image.ndim == 3 and image.in_memory
+    if not regular and taken.valid is not None and np.count_nonzero(taken.valid) < ENOUGH * len(taken.valid):
         spread = sampled[places_alike((len(sampled),), _PLACES)] if len(sampled) else sampled
         layout = Layout.around(image.shape, spread, request.patches, request.k)
         on_valid = image.n_pixels > len(layout.flat)

@@ -56,6 +56,8 @@ class SurveyRequest:
     threads : int
     by_area : bool
         Whether each image has a say by the area of its valid pixels; otherwise all have the same.
+    whole : int
+        As of `SampleRequest`; of all images together.
     """
 
     recipe: Recipe | None
@@ -67,6 +69,7 @@ class SurveyRequest:
     alike: int = 0
     threads: int = 1
     by_area: bool = False
+    whole: int = 0
 
 
 class Survey(NamedTuple):
@@ -183,6 +186,7 @@ def survey(
             patches=n_images * request.patches,
             alike=-(-request.alike // n_images),
             threads=request.threads,
+            whole=request.whole // n_images if recipe.by_value else 0,
         )
         guidance = None if guide is None else guide(image)
         found = take_sample(image, asked, rng, guidance)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.image.vision import opencv
+
 __all__ = ["gradient", "histogram_difference", "pieces_of"]
 
 Array = NDArray[Any]
@@ -35,7 +37,7 @@ def gradient(guide: Array, unit: float) -> Array:
     ndarray, shape (rows, columns), float32
         In units of the guide; 0 where the picture is plain.
     """
-    import cv2
+    cv2 = opencv()
 
     total = np.zeros(guide.shape[:2], np.float32)
     for scale in _SCALES:
@@ -66,7 +68,7 @@ def _planes(picture: Array) -> Array:
 
 def _distance(plane: Array, reach: float) -> Array:
     """Distance between the histograms left and right of each pixel, or above and below it if that is larger."""
-    import cv2
+    cv2 = opencv()
 
     place = np.clip(plane / np.float32(_BIN) + (_BINS - 1) / 2, 0, _BINS - 1)
     step = max(1, round(reach))

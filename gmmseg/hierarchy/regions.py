@@ -18,6 +18,7 @@ from gmmseg.hierarchy.tree import RegionTree
 from gmmseg.image import Image
 from gmmseg.image.grey import as_grey
 from gmmseg.image.pixels import sample_pixels
+from gmmseg.image.vision import opencv
 from gmmseg.image.windows import everything
 from gmmseg.io.opening import Reading, open_image
 
@@ -158,7 +159,7 @@ def _features(guide: Array, unit: float) -> Array:
 
     Roughness is the logarithm of the local energy of what a wider blur takes away.
     """
-    import cv2
+    cv2 = opencv()
 
     blurred = cv2.GaussianBlur(guide, (0, 0), _BLUR * unit).reshape(*guide.shape)
     light = guide[..., 0]

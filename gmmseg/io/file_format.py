@@ -172,6 +172,8 @@ class BuiltIn(FileFormat):
         The module below `gmmseg.io` that loads the library that decodes files.
     others : frozenset of str
         Suffixes of files that begin so, but are of another format.
+    named : bool
+        Whether only files with its suffixes are of this format, because others begin so too.
     marks : tuple of str
         Names of files that a folder has which is one image of this format.
     answers : frozenset of str
@@ -194,6 +196,7 @@ class BuiltIn(FileFormat):
     weak: bool = False
     lettered: bool = False
     others: frozenset[str] = frozenset()
+    named: bool = False
     marks: tuple[str, ...] = ()
     answers: frozenset[str] = frozenset()
 
@@ -208,7 +211,8 @@ class BuiltIn(FileFormat):
         """Whether a file begins with a signature, or is known by the module as far as what that needs is there."""
         if self.marks and not start:
             return any((path / name).is_file() for name in self.marks)
-        if path.suffix.lower() in self.others:
+        suffix = path.suffix.lower()
+        if suffix in self.others or (self.named and suffix not in self.suffixes):
             return False
         if any(start[offset : offset + len(magic)] == magic for offset, magic in self.signatures):
             return True

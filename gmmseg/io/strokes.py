@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
+from gmmseg.image.vision import opencv
 from gmmseg.io.formats import identify
 from gmmseg.io.palette import palette
 from gmmseg.io.reading import read, read_labels
@@ -150,7 +151,7 @@ def _drawn(rgb: Array, valid: Array | None, image: Image, name: str) -> tuple[Ar
 
 def _without_fringes(drawn: Array) -> Array:
     """Return strokes of a compressed picture without the pixels around, into which their colours have run."""
-    import cv2  # here, because most strokes are label maps
+    cv2 = opencv()
 
     inner = cv2.erode(drawn.view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
     return inner if inner.any() else drawn

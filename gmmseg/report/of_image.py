@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gmmseg import __version__
 from gmmseg.errors import GmmsegError
 from gmmseg.image import Image
+from gmmseg.image.vision import opencv
 from gmmseg.io.hashes import digest
 from gmmseg.io.parts import files_of
 from gmmseg.labelling.picking import picked, without_bias
@@ -238,10 +239,9 @@ def facts_section(title: str, facts: dict[str, str]) -> str:
 
 def versions() -> str:
     """Return the versions of what computes."""
-    import cv2
     import scipy
 
-    others = {"NumPy": np.__version__, "SciPy": scipy.__version__, "OpenCV": cv2.__version__}
+    others = {"NumPy": np.__version__, "SciPy": scipy.__version__, "OpenCV": opencv().__version__}
     return f"gmmseg {__version__}, Python {platform.python_version()}, " + ", ".join(
         f"{n} {v}" for n, v in others.items()
     )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gmmseg.export.overlay import shown
 from gmmseg.image import Image
+from gmmseg.image.vision import opencv
 from gmmseg.io.palette import palette
 
 __all__ = ["Preview", "View", "coded", "previews", "views_of"]
@@ -148,7 +149,7 @@ def previews(
 def _picture(image: Image, view: View, flat: Array) -> Array:
     """Return a view as red, green and blue (rows, columns, 3), uint8."""
     if image.ndim == 2 and image.in_memory:
-        import cv2
+        cv2 = opencv()
 
         drawn = shown(image)
         return np.asarray(cv2.resize(drawn, view.size[::-1], interpolation=cv2.INTER_AREA))

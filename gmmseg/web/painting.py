@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from gmmseg.image.vision import opencv
 from gmmseg.web.steps import Step
 
 __all__ = ["painted"]
@@ -35,7 +36,7 @@ def painted(strokes: Iterable[Step], shape: tuple[int, int], whole: tuple[int, i
     >>> painted([{"class": 2, "size": 1, "points": [[1, 0.5], [3, 0.5]]}], (2, 5)).tolist()
     [[0, 2, 2, 2, 0], [0, 0, 0, 0, 0]]
     """
-    import cv2
+    cv2 = opencv()
 
     labels = np.zeros(shape, np.uint8)
     rows, columns = whole or shape

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gmmseg.errors import InputError
 from gmmseg.image import Image
 from gmmseg.image.pixels import sample_pixels
+from gmmseg.image.vision import opencv
 from gmmseg.io.opening import Reading, open_image
 from gmmseg.labelling.result import Segmentation
 from gmmseg.plot.view import View
@@ -76,7 +77,7 @@ class Preview:
 
         Of a volume these are the cuts through the voxel `at`.
         """
-        import cv2
+        cv2 = opencv()
 
         from gmmseg.export.overlay import shown  # here, because classes may be asked for first
 
@@ -239,7 +240,7 @@ def _range(image: Image) -> tuple[float, float]:
 
 
 def _shrunk(values: Array, factor: float, *, area: bool = True) -> Array:
-    import cv2
+    cv2 = opencv()
 
     if factor >= 1:
         return values

@@ -1,5 +1,7 @@
 """Workers of Dask: the bytes of one process, what is done is kept, and nothing half done is taken for a result."""
 
+import os
+import signal
 from contextlib import closing
 
 import numpy as np
@@ -15,7 +17,7 @@ from gmmseg.labelling.tiles import Rule
 
 distributed = pytest.importorskip("distributed")
 
-from gmmseg.batch.cluster import Cluster, connected  # noqa: E402  # after it is known that it is installed
+from gmmseg.batch.cluster import _LOCAL, Cluster, connected  # noqa: E402  # after it is known that it is installed
 
 LABELS = layer_named("labels")
 
@@ -175,3 +177,28 @@ def test_a_scheduler_that_goes_away(whole, tmp_path):
         with pytest.raises(GmmsegError, match="the scheduler went away"):
             list(parts)
     assert list(tmp_path.glob(".labels.tif.gmmseg-parts/*.part"))
+
+
+def test_a_scheduler_that_is_ended(whole, tmp_path):
+    with (
+        distributed.LocalCluster(processes=False, n_workers=1, dashboard_address=":0") as local,
+        distributed.Client(local.scheduler_address, timeout=2) as client,
+        closing(Cluster(client, 40)) as cluster,
+    ):
+        parts = cluster.computed(found_in(whole), LABELS, tmp_path / "labels.tif")
+        next(parts)
+        local.close()
+        with pytest.raises(GmmsegError, match="the scheduler went away"):
+            list(parts)
+    assert list(tmp_path.glob(".labels.tif.gmmseg-parts/*.part"))
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_replaced(whole, tmp_path, monkeypatch):
+    monkeypatch.setitem(_LOCAL, "distributed.comm.timeouts.connect", "2s")
+    with connected(workers=2, side=40) as cluster:
+        parts = cluster.computed(found_in(whole), LABELS, tmp_path / "labels.tif")
+        found = [next(parts)]
+        os.kill(next(iter(cluster.client.run(os.getpid).values())), signal.SIGKILL)
+        found += parts
+        assert collected(found).tobytes() == whole.labels.tobytes()

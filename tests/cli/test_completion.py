@@ -89,7 +89,7 @@ def test_bash_itself_completes(tmp_path):
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m gmmseg "$@"\n')
     program.chmod(0o755)
     script = (
-        'eval "$(_GMMSEG_COMPLETE=bash_source gmmseg)"; complete -p gmmseg; COMP_WORDS=(gmmseg fit --se) COMP_CWORD=2;'
+        'eval "$(_GMMSEG_COMPLETE=bash_source gmmseg)"; complete -p gmmseg; COMP_WORDS=(gmmseg fit --see) COMP_CWORD=2;'
         ' _gmmseg_completion gmmseg; echo "${COMPREPLY[@]}"'
     )
     path = os.pathsep.join((str(tmp_path), os.environ["PATH"]))

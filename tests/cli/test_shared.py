@@ -47,7 +47,7 @@ def test_defaults_are_those_of_segment():
             "components": None,
             "smooth": True,
             "bias_field": False,
-            "sample": 100_000,
+            "sample": "auto",
             "outliers": None,
             "class_names": None,
             "seed": 0,

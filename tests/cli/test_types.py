@@ -18,6 +18,7 @@ from gmmseg.cli.types import (
     Names,
     Option,
     Outliers,
+    Sample,
     Spacing,
     WholeNumber,
 )
@@ -39,6 +40,9 @@ from gmmseg.errors import ParameterError
         (Fraction(word="auto"), "Auto", True),
         (Amount(), "1e3", 1000.0),
         (MinSize(), " 20 mm2", "20 mm2"),
+        (Sample(), "AUTO", "auto"),
+        (Sample(), "all", None),
+        (Sample(), "5000", 5000),
         (Bytes(), "64MiB", 64 << 20),
         (Bytes(), "1.5 GB", 1_500_000_000),
         (Bytes(), "2g", 2_000_000_000),

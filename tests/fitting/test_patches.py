@@ -35,3 +35,45 @@ def test_patches_lie_within_the_image(shape):
     assert parts[0].start == 0
     assert parts[-1].stop == filled.shape[0]
     assert all(a.stop == b.start for a, b in itertools.pairwise(parts))
+
+
+def shaded_tissues(shape):
+    """Return a volume of three classes in noise, under a gain, and which of its voxels are masked in."""
+    truth = blobs(shape, 6)
+    z, y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
+    gain = np.exp(0.3 * (z - 0.5 * y**2 + 0.5 * z * x))
+    values = np.array([0.3, 0.55, 0.85])[truth] * gain + np.random.default_rng(3).normal(0, 0.08, shape)
+    return values.astype(np.float32), z**2 + y**2 + (x - 0.1) ** 2 < 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bias_field", [False, True])
+def test_volumes_of_classes_do_not_depend_on_the_order_of_the_axes(bias_field):
+    values, mask = shaded_tissues((110, 111, 124))
+
+    def numbers(turn, seed=0):
+        found = gmmseg.segment(
+            np.ascontiguousarray(turn(values)), 3, channel_axis=None, mask=turn(mask), bias_field=bias_field, seed=seed
+        )
+        return np.bincount(found.labels.ravel(), minlength=4)[1:]
+
+    expected = numbers(lambda array: array)
+    for turn in (np.flipud, np.transpose, lambda array: np.flip(array.transpose(1, 0, 2), 2)):
+        np.testing.assert_allclose(numbers(turn), expected, rtol=0.005)
+    np.testing.assert_allclose(numbers(lambda array: array, seed=4), expected, rtol=0.005)
+
+
+@pytest.mark.parametrize("shape", [(40, 50, 60), (120, 110, 100), (6, 500, 500)])
+def test_regular_patches_lie_where_there_are_valid_voxels(shape):
+    valid = np.zeros(shape, bool)
+    valid[:, shape[1] // 4 : -5, 20:-9] = True
+    layout = Layout.regular(shape, valid, 1)
+    patches = layout.filled(np.zeros((len(layout.flat), 1)), valid.reshape(-1)[layout.flat])
+    assert patches.valid.reshape(len(layout.axes[0]), -1).any(axis=1).all()
+    used = layout.flat[layout.usable]
+    assert len(np.unique(used)) == len(used)
+    index, known, counted = patches.telling()
+    assert index.shape == known.shape == counted.shape
+    assert counted.any()
+    assert (counted <= known).all()
+    assert (known <= patches.valid[index]).all()

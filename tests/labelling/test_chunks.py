@@ -1,13 +1,16 @@
 """Chunks: how an image is covered by them, and what is read for each."""
 
+import itertools
+
 import numpy as np
 from counted_sources import CountedSource
 from mosaics import made_scene
 
 import gmmseg
 from gmmseg import Image
-from gmmseg.labelling.chunks import ChunkWork, chunk_sides, chunks_of, label_chunk
+from gmmseg.labelling.chunks import ChunkWork, chunk_sides, chunks_of, compute_chunk, joined, label_chunk, runs_of
 from gmmseg.labelling.layers import layer_named
+from gmmseg.labelling.summary import Tally
 
 
 class Logged(CountedSource):
@@ -31,6 +34,35 @@ def test_each_chunk_reads_its_window_and_nothing_else():
         labels[chunk.tile.inner] = label_chunk(work, chunk)
         assert source.log == [chunk.tile.outer]
     np.testing.assert_array_equal(labels, whole.labels)
+
+
+def test_a_large_chunk_reads_its_window_strip_by_strip_and_every_row_once(monkeypatch):
+    whole, source, work = work_on(made_scene())
+    monkeypatch.setattr("gmmseg.labelling.chunks._READ_AT_ONCE", 3 * 200 * 40)
+    labels, strips = np.zeros(whole.labels.shape, np.uint8), []
+    for chunk, _ in chunks_of(work, chunk_sides(work.image, 200)):
+        del source.log[:]
+        found = compute_chunk(work, chunk)
+        labels[chunk.tile.inner] = found.values
+        tally = Tally(3, work.image)
+        np.testing.assert_array_equal(found.sampled, tally.sample(chunk.inner, source.array[chunk.inner]))
+        rows = [(each[0].start, each[0].stop) for each in source.log]
+        strips.append(len(rows))
+        assert rows[0][0] == chunk.tile.outer[0].start
+        assert rows[-1][1] == chunk.tile.outer[0].stop
+        assert all(a[1] == b[0] and a[1] % source.blocks[0] == 0 for a, b in itertools.pairwise(rows))
+    assert max(strips) > 4
+    np.testing.assert_array_equal(labels, whole.labels)
+
+
+def test_runs_are_of_one_row_of_chunks_and_of_so_many_pixels():
+    _, _, work = work_on(made_scene())
+    chunks = [chunk for chunk, _ in chunks_of(work, chunk_sides(work.image, 100))]
+    runs = runs_of([*chunks[:5], *chunks[6:]], 20_000)
+    assert [[chunk.number[1] for chunk in run] for run in runs] == [[0, 1], [2, 3], [0], [2, 3], [0, 1, 2, 3]]
+    one = joined(runs[0])
+    assert one.inner == (slice(0, 100), slice(0, 200))
+    assert one.outer == tuple(slice(0, n + work.halo) for n in (100, 200))
 
 
 def test_chunks_cover_the_image_without_padding():

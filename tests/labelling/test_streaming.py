@@ -98,6 +98,18 @@ def test_a_file_is_read_twice_and_each_block_once_a_pass(tmp_path, rng):
     assert len(passes[1]) == 10
 
 
+def test_a_model_is_applied_in_one_pass(tmp_path, rng):
+    source = Recorded(scene(rng, (640, 300), 6, "uint16"), (64, 64))
+    model = gmmseg.fit(source.array, 3, channel_axis=-1, sample=3000)
+    found = gmmseg.apply(model, Image(source), memory=16 * 64 * 320 * 12)
+    found.save(tmp_path / "labels.npy")
+    assert len(found.classes) == 3
+    read = np.zeros((640, 300), int)
+    for window in source.windows:
+        read[window] += 1
+    assert (read == 1).all()
+
+
 @pytest.mark.slow
 def test_memory_bounds_what_is_held_at_once(tmp_path, rng):
     source = Recorded(scene(rng, (600, 900), 6, "uint16"), (32, 32))

@@ -105,6 +105,6 @@ def _stored(data: Any) -> tuple[np.ndarray, float, float]:
     """Return the numbers as they are stored, and the slope and the intercept that they are scaled by."""
     from nibabel.arrayproxy import ArrayProxy
 
-    if isinstance(data, ArrayProxy):
+    if type(data) is ArrayProxy:  # others, as of AFNI, scale in ways of their own
         return np.asarray(data.get_unscaled()), float(data.slope), float(data.inter)
     return np.asarray(data), 1.0, 0.0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gmmseg.errors import DataWarning, InputError, OutputError, ParameterError
 from gmmseg.image import Image
+from gmmseg.image.vision import with_opencv
 from gmmseg.io.classes import own_names
 from gmmseg.io.contents import assembled, narrowed, refuse_options
 from gmmseg.io.damage import explained
@@ -119,7 +120,7 @@ class Picture:
         """
         deep = header.bits == 16 and header.color in ("rgb", "rgba", "grey+alpha")
         plain = header.bits == 8 and header.color in ("grey", "rgb") and header.whole and not header.special
-        if not (deep or plain or self._without_pillow):
+        if not (deep or plain or self._without_pillow) or not (deep or with_opencv()):
             return None
         deep = deep or header.color == "rgba"
         # OpenCV expands grey with alpha to four channels, and a colour that counts as transparent to alpha.
@@ -128,12 +129,16 @@ class Picture:
         _require_room(path, header, reading, pixel_bytes, header.buffered + (pixel_bytes if header.crowded else 0))
         if deep and not header.whole and not self._without_pillow:
             self._check_with_pillow(path, header, reading)
+        from gmmseg.io.picture import deep_png  # here, because nearly everybody has OpenCV
         from gmmseg.io.picture.opencv import decode  # here, because it is large
 
         size = (header.height, header.width)
         shape = size if n_channels == 1 else (*size, n_channels)
         content = self._content(path, header, reading) if header.crowded else None
-        pixels, damaged = decode(path, deep=deep, shape=shape, dtype=f"uint{header.bits}", content=content)
+        if with_opencv():
+            pixels, damaged = decode(path, deep=deep, shape=shape, dtype=f"uint{header.bits}", content=content)
+        else:
+            pixels, damaged = deep_png.decode(path, content), False
         if damaged:
             raise InputError(f"{path} is damaged (its pixel data has gaps); {self._again}")
         if pixels is None or pixels.shape[:2] != size:

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import cv2
 import numpy as np
+
+from gmmseg.image.vision import opencv, with_opencv
 
 __all__ = ["captured_stderr", "decode", "is_damaged"]
 
@@ -41,6 +42,8 @@ _REMARKS = (
     ),
     *(b"LZW", b"Fax", b"ZIP", b"PackBits", b"LogLuv", b"PixarLog"),
 )
+
+cv2 = opencv()
 
 _AT_ONCE = 1 << 16  # pixels that are changed together: of more, OpenCV takes threads of its own
 
@@ -73,10 +76,12 @@ def decode(
     Returns
     -------
     pixels : ndarray, shape (rows, columns) or (rows, columns, channels), optional
-        Channels are red, green, blue (and alpha); None where OpenCV cannot decode the file.
+        Channels are red, green, blue (and alpha); None where OpenCV cannot decode the file, or is not there.
     damaged : bool
         Whether the decoder had to make pixels up.
     """
+    if not with_opencv():
+        return None, False
     if deep:
         flags = cv2.IMREAD_UNCHANGED
     else:
@@ -99,8 +104,13 @@ def decode(
 
 
 def is_damaged(path: Path) -> bool:
-    """Whether a decoder of a JPEG file has to make pixels up; the picture is decoded at an eighth of its size."""
-    return _decoded(path, cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_IGNORE_ORIENTATION, None, None)[1]
+    """Whether a decoder of a JPEG file has to make pixels up; the picture is decoded at an eighth of its size.
+
+    Without OpenCV nobody knows: Pillow tells of a file that ends too early, not of gaps within it.
+    """
+    return (
+        with_opencv() and _decoded(path, cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_IGNORE_ORIENTATION, None, None)[1]
+    )
 
 
 def _decoded(
@@ -122,19 +132,22 @@ def _imread(path: Path, flags: int, memory: np.ndarray | None, content: bytes | 
     returns nothing.
     """
     name = os.fspath(path)
+    pixels: np.ndarray | None
     packed = None if content is None else np.frombuffer(content, np.uint8)
     try:
         name.encode()
     except UnicodeEncodeError:
         packed = np.fromfile(path, np.uint8) if packed is None else packed
     if packed is not None:
-        return cv2.imdecode(packed, flags)
+        pixels = cv2.imdecode(packed, flags)
+        return pixels
     if memory is not None:
         memory[-1] = 1
         pixels = cv2.imread(name, memory, flags)
         if pixels is None or not (pixels[-1] == 1).all():
             return pixels
-    return cv2.imread(name, flags)
+    pixels = cv2.imread(name, flags)
+    return pixels
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""Volumes of other programs for scans, whose files nibabel reads."""

@@ -1,0 +1,75 @@
+"""PNG files of 16-bit colour without OpenCV are what OpenCV reads."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+
+from gmmseg.io.picture.deep_png import decode
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(stored, shape, color, *extra, interlaced=0):
+    head = struct.pack(">IIBBBBB", shape[1], shape[0], 16, color, 0, 0, interlaced)
+    body = chunk(b"IHDR", head) + b"".join(extra) + chunk(b"IDAT", zlib.compress(stored)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def filtered(pixels, filters):
+    """Store pixels as PNG does, each row by its filter: what is taken from each byte, one after the other."""
+    data = pixels.astype(">u2").view(np.uint8).reshape(len(pixels), -1).astype(int)
+    depth, stored = 2 * pixels.shape[-1], bytearray()
+    for row, number in enumerate(filters):
+        stored.append(number)
+        for at, value in enumerate(data[row]):
+            left = data[row, at - depth] if at >= depth else 0
+            up = data[row - 1, at] if row else 0
+            corner = data[row - 1, at - depth] if row and at >= depth else 0
+            nearest = min((left, up, corner), key=lambda each: abs(left + up - corner - each))
+            guess = (0, left, up, (left + up) // 2, nearest)[number]
+            stored.append((value - guess) % 256)
+    return bytes(stored)
+
+
+@pytest.mark.parametrize(("color", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_every_filter_is_summed(tmp_path, rng, color, channels):
+    pixels = rng.integers(0, 65536, (11, 7, channels), np.uint16)
+    pixels[4:8] //= 7000  # neighbours that are alike
+    path = tmp_path / "a.png"
+    path.write_bytes(png(filtered(pixels, [4, 3, 2, 1, 0, 4, 4, 3, 3, 2, 1]), pixels.shape, color))
+    expected = pixels[..., [0, 0, 0, 1]] if channels == 2 else pixels
+    np.testing.assert_array_equal(decode(path), expected)
+    cv2 = pytest.importorskip("cv2", reason="there is nothing to compare with")
+    theirs = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(decode(path), theirs[..., [2, 1, 0, 3][: theirs.shape[-1]]])
+
+
+def test_passes_and_transparent_colours(tmp_path, rng):
+    pixels = rng.integers(0, 65536, (9, 5, 3), np.uint16)
+    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+    parts = [pixels[row::down, column::across] for row, column, down, across in passes]
+    stored = b"".join(filtered(part, [4] * len(part)) for part in parts if part.size)
+    np.testing.assert_array_equal(decode(tmp_path / "a.png", png(stored, pixels.shape, 2, interlaced=1)), pixels)
+    seen = chunk(b"tRNS", pixels[3, 2].astype(">u2").tobytes())
+    four = decode(tmp_path / "a.png", png(filtered(pixels, [0] * 9), pixels.shape, 2, seen))
+    np.testing.assert_array_equal(four[..., :3], pixels)
+    assert [*zip(*np.nonzero(four[..., 3] == 0), strict=True)] == [(3, 2)]
+
+
+def test_what_is_damaged_is_none(tmp_path, rng):
+    pixels = rng.integers(0, 65536, (4, 5, 3), np.uint16)
+    stored, path = filtered(pixels, [1] * 4), tmp_path / "a.png"
+    whole = png(stored, pixels.shape, 2)
+    assert decode(path, whole) is not None
+    assert decode(path, whole[:-20]) is None  # cut short
+    assert decode(path, whole[:60] + b"\0" + whole[61:]) is None  # another checksum
+    assert decode(path, png(stored[:-1], pixels.shape, 2)) is None
+    assert decode(path, png(b"\7" + stored[1:], pixels.shape, 2)) is None  # no such filter
+    assert decode(path, png(stored, pixels.shape, 3)) is None
+    broken = chunk(b"IHDR", struct.pack(">IIBBBBB", 5, 4, 16, 2, 0, 0, 0)) + chunk(b"IDAT", b"nothing")
+    assert decode(path, b"\x89PNG\r\n\x1a\n" + broken) is None
+    assert decode(path, b"\x89PNG\r\n\x1a\n") is None
