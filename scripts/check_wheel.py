@@ -7,8 +7,8 @@
 
 The source distribution is built where there is no git, the wheel with GMMSEG_REQUIRE_NATIVE=1. A wheel of Linux is made
 fit for other ones by auditwheel; abi3audit, twine, check-wheel-contents and pyroma look for what would not work
-elsewhere or would look wrong in the index. Then it is installed where there is no compiler, tells the story of
-tests/test_story.py with the compiled kernels, and runs what README and guides show.
+elsewhere or would look wrong in the index. Then it is installed where there is no compiler, and tells the story of
+tests/test_story.py with the compiled kernels; with --guides it also runs what README and guides show.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def check(tools: Path, wheel: Path) -> None:
         print(run(tools / "auditwheel", "show", wheel).strip().splitlines()[0])
 
 
-def tell_the_story(wheel: Path, folder: Path) -> None:
+def tell_the_story(wheel: Path, folder: Path, *, guides: bool) -> None:
     """Install a wheel where there is no compiler, and use it from there: the story, then the guides with all extras."""
     programs = environment(folder / "clean", "--only-binary=:all:", wheel, "hypothesis", "pytest")
     (folder / "tests").mkdir()
@@ -88,14 +88,16 @@ def tell_the_story(wheel: Path, folder: Path) -> None:
     plain = ["--import-mode=importlib", "--rootdir", folder, "-c", os.devnull]
     plain += ["-W", "ignore::pytest.PytestUnknownMarkWarning"]
     run(programs / "pytest", *plain, folder / "tests" / "test_story.py", **alone)
-    run(programs / "pip", "install", "--quiet", "--no-compile", "--only-binary=:all:", f"{wheel}[test]", **alone)
-    run(programs / "pytest", *plain, folder / "tests" / "test_readme.py", **alone)
+    if guides:
+        run(programs / "pip", "install", "--quiet", "--no-compile", "--only-binary=:all:", f"{wheel}[test]", **alone)
+        run(programs / "pytest", *plain, folder / "tests" / "test_readme.py", **alone)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("wheels", nargs="*", type=Path, help="to look at, in place of one that is built")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where what is built goes")
+    parser.add_argument("--guides", action="store_true", help="run README and guides too, which takes some minutes")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -105,8 +107,8 @@ def main() -> int:
         for number, wheel in enumerate(wheels):
             check(tools, wheel)
             (folder / str(number)).mkdir()
-            tell_the_story(wheel, folder / str(number))
-            print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB, installs and runs the guides without a compiler")
+            tell_the_story(wheel, folder / str(number), guides=given.guides)
+            print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB, installs and runs without a compiler")
         if given.keep is not None and not given.wheels:
             shutil.copytree(folder / "dist", given.keep, dirs_exist_ok=True)
     return 0

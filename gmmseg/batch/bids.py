@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from gmmseg.io.parts import files_of
 if TYPE_CHECKING:
     from gmmseg.labelling.result import Segmentation
 
-__all__ = ["Scan", "check_description", "is_meant", "root_of", "write_beside", "write_description"]
+__all__ = ["Scan", "check_description", "is_meant", "root_of", "subjects_without", "write_beside", "write_description"]
 
 _NAME = re.compile(r"(?P<stem>sub-[0-9A-Za-z+]+(?:_[a-z]+-[0-9A-Za-z+]+)*)_(?P<suffix>[0-9A-Za-z]+)\.nii(?:\.gz)?")
 _APART = ("derivatives", "sourcedata", "code", "stimuli")  # folders of a data set that hold no images of its own
@@ -68,9 +68,12 @@ class Scan:
 
     @classmethod
     def of(cls, image: Path) -> Scan | None:
-        """Return what the name of an image says, of several files that of the first; None where it is no such name."""
+        """Return what the name of an image says, of several files that of the first; None where it is no such name.
+
+        The folder of a subject stands for the scan that it lacks.
+        """
         first = files_of(image)[0]
-        found = _NAME.fullmatch(first.name)
+        found = _NAME.fullmatch(f"{first.name}_T1w.nii.gz" if first.is_dir() else first.name)
         if found is None:
             return None
         entities = [each for each in found["stem"].split("_") if not each.startswith("desc-")]
@@ -111,6 +114,12 @@ def is_meant(place: str, *, chosen: bool) -> bool:
     found = _NAME.fullmatch(Path(place).name)
     apart = any(part in _APART for part in Path(place).parts)
     return found is not None and not apart and (chosen or found["suffix"] == "T1w")
+
+
+def subjects_without(data_set: Path, images: Iterable[Path]) -> list[Path]:
+    """Return the folders of subjects of a data set in which none of some images lies, in the order of their names."""
+    having = {parent for image in images for parent in files_of(image)[0].absolute().parents}
+    return [each for each in sorted(data_set.glob("sub-*")) if each.is_dir() and each.absolute() not in having]
 
 
 def root_of(image: Path) -> Path:

@@ -87,8 +87,8 @@ def output_name(kind: str, labels: str) -> str:
     --------
     >>> output_name("soft", "photo_labels.png"), output_name("soft", "cell_labels.ome.tif")
     ('photo_soft.npz', 'cell_soft.ome.tif')
-    >>> output_name("bias", "t1_labels.nii.gz"), output_name("bias", "ct_labels.dcm"), output_name("soft", "ct_labels.dcm")
-    ('t1_bias.nii.gz', 'ct_bias.nii.gz', 'ct_soft.dcm')
+    >>> [output_name(kind, "ct_labels.dcm") for kind in ("bias", "soft")]
+    ['ct_bias.nii.gz', 'ct_soft.dcm']
     >>> output_name("style", "land_labels.tif")
     'land_labels.qml'
     """

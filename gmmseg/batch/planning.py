@@ -302,6 +302,7 @@ def _subjects(
         given += read_study(Path(source)) if _is_study(source) else []
     found = find_images(others, without=folder)
     if choice.bids:
+        given += _without_scans(others, found, choice)
         found = [each for each in found if bids.is_meant(_place(each), chosen=bool(choice.include))]
     given += found if series is not None else [part for each in found for part in each_series(each)]
     return subjects_of(
@@ -311,6 +312,21 @@ def _subjects(
         exclude=choice.exclude,
         missing_channels=choice.missing_channels,
     )
+
+
+def _without_scans(sources: Sequence[str | os.PathLike[str]], found: Sequence[Found], choice: Choice) -> list[Subject]:
+    """Return the subjects of data sets that have no scan, with that fault; where patterns choose, they may mean it."""
+    if choice.include:
+        return []
+    scans = [each.path for each in found if bids.is_meant(_place(each), chosen=False)]
+    return [
+        Subject(
+            Found(folder, folder.parent),
+            fault=f"{folder}: the subject has no T1w image; add it, or leave the subject out",
+        )
+        for source in map(Path, sources)
+        for folder in bids.subjects_without(source, scans)
+    ]
 
 
 def _is_study(source: str | os.PathLike[str]) -> bool:

@@ -113,8 +113,9 @@ def _place(plan: Plan) -> Iterator[tuple[Manifest, int]]:
         folders = {os.path.realpath((folder / file).parent) for file in files} | {root}
         ours = [Path(each) for each in folders if os.path.commonpath([each, root]) == root]  # links may lead elsewhere
         sweep(ours)
-        keys, sources = {step.key for step in plan.todo}, {str(step.source) for step in plan.todo}
-        # An image that was not there had no format that its results could be named by.
+        keys = {step.key for step in plan.todo}
+        sources = {str(each) for step in plan.todo for each in (step.source, *step.source.parents)}
+        # An image that was not there had no format, and a subject without one no session, to name its results by.
         renamed = [key for key, line in manifest.lines.items() if "error" in line and line.get("input") in sources]
         manifest.settle(key for key in manifest.lines if key not in keys and key not in renamed)
         if plan.data_set is not None:

@@ -15,6 +15,7 @@ from gmmseg.io.formats import identify
 from gmmseg.io.parts import name_of
 from gmmseg.io.writing import write_labels
 from gmmseg.labelling.result import Segmentation
+from gmmseg.web.levels import Level
 from gmmseg.web.log import ENDING, Log, load_log
 from gmmseg.web.painting import painted
 from gmmseg.web.preview import Preview
@@ -61,7 +62,7 @@ class Desk:
         self._written: set[Path] = set()
         self._logging, self._working = Lock(), Lock()
         self._newest = 0
-        self._shown: tuple[int, Segmentation] | None = None
+        self._shown: tuple[int, Segmentation | Level] | None = None
 
     def state(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Return where things stand: the work, the command, and whether there is something to undo."""
@@ -106,6 +107,8 @@ class Desk:
     def _changed(self, change: Callable[[Log], Log]) -> dict[str, Any]:
         with self._logging:
             before, after = self.log, change(self.log)
+            if after.work.detail is not None and self.preview.cuts is not None:
+                raise ParameterError(f"regions are of pictures, and {self.spelling.image} is a volume; use classes")
             if after != before:
                 after.save(self.file)
                 self.log = after
@@ -127,12 +130,13 @@ class Desk:
                 return {"ticket": ticket, "stale": True}
             work = self.log.work if asked.get("step") is None else self.log.work.after(checked(asked["step"]))
             work.require_usable()
-            found = self.preview.segment(work, whole=whole)
+            cut = work.detail is not None
+            found = self.preview.cut(work) if cut else self.preview.segment(work, whole=whole)
             self._shown = (ticket, found)
             return {
                 "ticket": ticket,
                 "stale": False,
-                "whole": whole or self.preview.complete,
+                "whole": whole or cut or self.preview.complete,
                 **self.preview.described(found),
             }
 
@@ -195,7 +199,7 @@ def run_command(command: list[str], folder: Path) -> None:
         It failed; the message is the program's own.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "gmmseg", *command, *(["-q"] if command[0] in ("segment", "cutout") else [])],
+        [sys.executable, "-m", "gmmseg", *command, *(["-q"] if command[0] in ("segment", "regions", "cutout") else [])],
         cwd=folder,
         capture_output=True,
         text=True,

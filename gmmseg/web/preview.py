@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import InputError
+from gmmseg.errors import InputError, ParameterError
+from gmmseg.hierarchy.tree import RegionTree
 from gmmseg.image import Image
 from gmmseg.image.pixels import sample_pixels
 from gmmseg.image.vision import opencv
@@ -18,6 +19,7 @@ from gmmseg.labelling.result import Segmentation
 from gmmseg.plot.view import View
 from gmmseg.segmentation import segment
 from gmmseg.web.cuts import Cuts
+from gmmseg.web.levels import Level
 from gmmseg.web.painting import painted
 from gmmseg.web.work import Work
 
@@ -60,6 +62,7 @@ class Preview:
         self.cuts = Cuts.of(image) if image.ndim == 3 else None
         self.small = _smaller(image)
         self._range = None if self.cuts is None else _range(self.small)
+        self._tree: RegionTree | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -95,11 +98,15 @@ class Preview:
         drawn = np.where(within & np.isfinite(grey), grey, 0).astype(np.uint8)
         return drawn if drawn.shape[-1] == 3 else drawn.repeat(3, axis=-1)
 
-    def layer(self, found: Segmentation, name: str, at: Sequence[int] = ()) -> bytes:
+    def layer(self, found: Segmentation | Level, name: str, at: Sequence[int] = ()) -> bytes:
         """Return a layer for a texture of bytes: "labels", or "uncertainty" and "anomaly", 255 where it is certain.
 
-        Of a volume it is that of the cuts through the voxel `at`.
+        Of a volume it is that of the cuts through the voxel `at`. Labels of regions have two bytes each, lower first.
         """
+        if isinstance(found, Level):
+            if name != "labels":
+                raise ParameterError(f"layer={name!r} is of classes; regions have none")
+            return _few(found.labels).astype("<u2", copy=False).tobytes()
         if name == "labels":
             values: Array = found.labels
         else:
@@ -107,10 +114,26 @@ class Preview:
         few = _few(values) if self.cuts is None else self.cuts.laid(values, at)
         return bytes(few if name == "labels" else np.rint(np.clip(few, 0, 1) * 255).astype(np.uint8))
 
-    def described(self, found: Segmentation) -> dict[str, Any]:
-        """Return what the page says of classes that were found, and how many pixels their layers have."""
+    def described(self, found: Segmentation | Level) -> dict[str, Any]:
+        """Return what the page says of classes or regions that were found, and how many pixels their layers have."""
         shape = found.labels.shape if self.cuts is None else self.cuts.page
-        return {**described(found), "shape": list(shape)}
+        regions = isinstance(found, Level)
+        said = found.described() if isinstance(found, Level) else described(found)
+        return {**said, "shape": list(shape), "regions": regions}
+
+    def cut(self, work: Work) -> Level:
+        """Cut the picture into regions, all of it: the tree is built once, and then cut at any level of detail.
+
+        Raises
+        ------
+        InputError
+            There are no regions of such an image.
+        """
+        from gmmseg.hierarchy.regions import regions  # here, because most pages show classes alone
+
+        if self._tree is None:
+            self._tree = regions(self.image)
+        return Level.of(self._tree, work)
 
     def segment(self, work: Work, *, whole: bool = False) -> Segmentation:
         """Segment the smaller copy, or the whole image as `gmmseg segment` does.

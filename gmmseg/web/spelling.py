@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gmmseg.errors import ParameterError
+from gmmseg.hierarchy.tree import DETAIL
 from gmmseg.web.steps import OPTIONS, Step, checked
 from gmmseg.web.work import Work
 
@@ -73,6 +74,8 @@ photo_labels.png'
         if kind not in EXPORTS:
             raise ParameterError(f"export={kind!r} is not known; use one of {', '.join(EXPORTS)}")
         end = ["--overwrite"] if overwrite else []
+        if work.detail is not None and kind in ("cutout", "soft"):
+            raise ParameterError(f"export={kind!r} is of classes; save the label map of the regions")
         if kind == "cutout":
             if not classes:
                 raise ParameterError("no class is chosen to cut out; click one")
@@ -83,7 +86,10 @@ photo_labels.png'
             # Probabilities are of the classes as they were found; those of a group add up.
             files = ["-o", f"{self.stem}_classes{self.suffix}", "--soft", f"{self.stem}_soft.npz"]
             return [["segment", self.image, *self._options(work), *files, *end]]
-        labels = f"{self.stem}_labels{'.tif' if kind == 'geotiff' else self.suffix}"
+        suffix = ".tif" if kind == "geotiff" else self.suffix
+        if work.detail is not None and suffix != ".tif":
+            suffix = ".png"  # of pictures that lie in a patient, too
+        labels = f"{self.stem}_{'labels' if work.detail is None else 'regions'}{suffix}"
         commands = self._labels(work, labels, end)
         if kind in ("coco", "masks"):
             target = f"{self.stem}_coco.json" if kind == "coco" else f"{self.stem}_masks"
@@ -91,27 +97,35 @@ photo_labels.png'
         return commands
 
     def _labels(self, work: Work, target: str, end: list[str]) -> list[list[str]]:
-        options = self._options(work)
-        if not work.groups:
-            return [["segment", self.image, *options, "-o", target, *end]]
-        found = f"{self.stem}_classes{Path(target).suffix}"
-        merges = [part for group in work.groups for part in ("--merge", ",".join(map(str, group)))]
+        name, options, between = "segment", self._options(work), "classes"
+        if work.detail is not None:
+            name, options, between = "regions", _spelled(work, ("detail", "min_size")), "pieces"
+        changes = [part for group in work.groups for part in ("--merge", ",".join(map(str, group)))]
+        changes += ["--drop", ",".join(map(str, sorted(work.dropped)))] if work.dropped else []
+        if not changes:
+            return [[name, self.image, *options, "-o", target, *end]]
+        found = f"{self.stem}_{between}{Path(target).suffix}"
         return [
-            ["segment", self.image, *options, "-o", found, *end],
-            ["relabel", found, *merges, "-o", target, *end],
+            [name, self.image, *options, "-o", found, *end],
+            ["relabel", found, *changes, "-o", target, *end],
         ]
 
     def _options(self, work: Work) -> list[str]:
-        spelled = []
-        for name, flag in OPTIONS.items():
-            value = work.options.get(name)
-            if name in _SWITCHES:
-                spelled += [flag] if value else []
-            elif value is not None:
-                spelled += [flag, f"{value:.17g}" if isinstance(value, float) else str(value)]
+        spelled = _spelled(work, [name for name in OPTIONS if name != "detail"])
         if work.class_names:
             spelled += ["--class-names", ",".join(work.class_names)]
         return [*spelled, "--scribbles", self.strokes] if work.drawn else spelled
+
+
+def _spelled(work: Work, names: Iterable[str]) -> list[str]:
+    spelled = []
+    for name in names:
+        value = work.options.get(name)
+        if name in _SWITCHES:
+            spelled += [OPTIONS[name]] if value else []
+        elif value is not None:
+            spelled += [OPTIONS[name], str(value)]
+    return spelled
 
 
 def as_text(commands: Sequence[Sequence[str]]) -> str:
@@ -125,7 +139,8 @@ def step_of(text: str, spelling: Spelling) -> Step:
     Parameters
     ----------
     text : str
-        As `as_text` writes it: `gmmseg segment IMAGE ...`, perhaps with `&& gmmseg relabel ...` behind.
+        As `as_text` writes it: `gmmseg segment IMAGE ...` or `gmmseg regions IMAGE ...`, perhaps with
+        `&& gmmseg relabel ...` behind.
     spelling : Spelling
         Of the image that the page shows.
 
@@ -144,25 +159,32 @@ def step_of(text: str, spelling: Spelling) -> Step:
     except ValueError as error:
         raise ParameterError(f"the command cannot be read: {error}; copy it whole") from None
     first, *others = _split(words)
-    if first[:2] != ["gmmseg", "segment"] or any(each[:2] != ["gmmseg", "relabel"] for each in others):
-        raise ParameterError("only 'gmmseg segment IMAGE ...' is taken, perhaps with '&& gmmseg relabel ...' behind")
-    found: dict[str, Any] = {"options": {}, "names": {}, "groups": [], "strokes": False}
+    commands = ["gmmseg", "segment"], ["gmmseg", "regions"]
+    if first[:2] not in commands or any(each[:2] != ["gmmseg", "relabel"] for each in others):
+        raise ParameterError(
+            "only 'gmmseg segment IMAGE ...' and 'gmmseg regions IMAGE ...' are taken, perhaps with '&& gmmseg relabel "
+            "...' behind"
+        )
+    of_regions = first[1] == "regions"
+    found: dict[str, Any] = {
+        "options": {"detail": DETAIL} if of_regions else {},
+        "names": {},
+        "groups": [],
+        "dropped": [],
+        "strokes": False,
+    }
     images = []
     for flag, take in _parts(first[2:]):
         if flag is None:
             images.append(take())
+        elif of_regions:
+            _region_option(flag, take, found)
         else:
             _segment_option(flag, take, found, spelling)
     if images != [spelling.image]:
         raise ParameterError(f"the command is of {' '.join(images) or 'no image'}, not of {spelling.image}")
     for other in others:
-        for flag, take in _parts(other[2:]):
-            if flag == "--merge":
-                found["groups"].append([_read(each) for each in take().split(",")])
-            elif flag is not None:
-                _ignored(flag, take)
-            else:
-                take()
+        _relabelled(other[2:], found)
     return checked({"do": "paste", **found})
 
 
@@ -200,7 +222,7 @@ def _parts(words: list[str]) -> Iterator[tuple[str | None, Callable[[], str]]]:
 
 
 def _segment_option(flag: str, take: Callable[[], str], found: dict[str, Any], spelling: Spelling) -> None:
-    names = {each: name for name, each in OPTIONS.items()}
+    names = {each: name for name, each in OPTIONS.items() if name != "detail"}
     if flag == "--no-smooth":
         found["options"]["smooth"] = 0.0
     elif flag in names and names[flag] in _SWITCHES:
@@ -215,6 +237,27 @@ def _segment_option(flag: str, take: Callable[[], str], found: dict[str, Any], s
         if name != spelling.strokes:
             raise ParameterError(f"--scribbles {name} are not the strokes of this page; leave them out, or paint them")
         found["strokes"] = True
+    else:
+        _ignored(flag, take)
+
+
+def _relabelled(words: list[str], found: dict[str, Any]) -> None:
+    for flag, take in _parts(words):
+        if flag == "--merge":
+            found["groups"].append([_read(each) for each in take().split(",")])
+        elif flag == "--drop":
+            found["dropped"] += [_read(each) for each in take().split(",")]
+        elif flag is not None:
+            _ignored(flag, take)
+        else:
+            take()
+
+
+def _region_option(flag: str, take: Callable[[], str], found: dict[str, Any]) -> None:
+    if flag == "--detail":
+        found["options"]["detail"] = _read(take())
+    elif flag == "--min-size":
+        found["options"]["min_size"] = _read(take())
     else:
         _ignored(flag, take)
 

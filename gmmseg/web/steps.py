@@ -9,11 +9,12 @@ from typing import Any
 
 from gmmseg.errors import ParameterError
 
-__all__ = ["OPTIONS", "Step", "checked"]
+__all__ = ["MOST_REGIONS", "OPTIONS", "Step", "checked"]
 
 Step = Mapping[str, Any]
 
-# Parameters of `gmmseg.segment` that can be set, and of `Segmentation.clean` "min_size", with their options.
+# Parameters of `gmmseg.segment` that can be set, of `Segmentation.clean` "min_size", and of `RegionTree.labels`
+# "detail", with which regions take the place of classes; with their options.
 OPTIONS = {
     "k": "-k",
     "features": "--features",
@@ -25,7 +26,11 @@ OPTIONS = {
     "components": "--components",
     "seed": "--seed",
     "min_size": "--min-size",
+    "detail": "--detail",
 }
+
+MOST_REGIONS = 65_535
+"""That the page can show."""
 
 _MOST_POINTS = 50_000
 _MOST_LETTERS = 100
@@ -41,8 +46,9 @@ def checked(step: Any) -> Step:
     step : mapping
         "do" says which: "set" (an "option" of `OPTIONS` to a "value"), "stroke" ("class", or 0 to erase, "size" and
         "points" (x, y), in pixels of the image), "name" ("class", "name"), "color" ("class", "color" as "#rrggbb"),
-        "merge" ("classes"), "hide" ("class", "hidden") or "paste" ("options", "names" by class, "groups", "strokes",
-        whether they stay): what a command says, instead of all that was there.
+        "merge" ("classes"), "foreground" ("classes" that become one, and "others", which are left out), "hide"
+        ("class", "hidden") or "paste" ("options", "names" by class, "groups", "dropped", "strokes", whether they stay):
+        what a command says, instead of all that was there. Where regions are shown, they are meant by classes.
 
     Raises
     ------
@@ -56,6 +62,8 @@ def checked(step: Any) -> Step:
     """
     if not isinstance(step, Mapping) or step.get("do") not in _PARTS:
         raise ParameterError(f"step={step!r} is none; its 'do' has to be one of {', '.join(_PARTS)}")
+    if step["do"] == "paste":
+        step = {"dropped": [], **step}  # those of older logs left nothing out
     parts = _PARTS[step["do"]]
     if set(step) != {"do", *parts}:
         raise ParameterError(f"step {step['do']!r} has {sorted(step)}; it needs {sorted(['do', *parts])}")
@@ -76,6 +84,12 @@ def _part(check: Callable[[Any], Any], name: str, value: Any) -> Any:
 def _number(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 255:
         raise ValueError("classes are whole numbers from 1 to 255")
+    return value
+
+
+def _region(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_REGIONS:
+        raise ValueError(f"classes and regions are whole numbers from 1 to {MOST_REGIONS}")
     return value
 
 
@@ -124,10 +138,14 @@ def _color(value: Any) -> str:
 
 
 def _group(value: Any) -> list[int]:
-    group = sorted({_number(each) for each in value})
+    group = _some(value)
     if len(group) < 2:
         raise ValueError("two classes or more become one")
     return group
+
+
+def _some(value: Any) -> list[int]:
+    return sorted({_region(each) for each in value})
 
 
 def _bool(value: Any) -> bool:
@@ -144,13 +162,15 @@ _PARTS: dict[str, dict[str, Callable[[Any], Any]]] = {
     "set": {"option": _option, "value": lambda value: value},
     "stroke": {"class": lambda value: 0 if value == 0 else _number(value), "size": _positive, "points": _points},
     "name": {"class": _number, "name": _name},
-    "color": {"class": _number, "color": _color},
+    "color": {"class": _region, "color": _color},
     "merge": {"classes": _group},
-    "hide": {"class": _number, "hidden": _bool},
+    "foreground": {"classes": _some, "others": _some},
+    "hide": {"class": _region, "hidden": _bool},
     "paste": {
         "options": _options,
         "names": lambda value: {str(_number(int(number))): _name(name) for number, name in value.items()},
         "groups": lambda value: [_group(each) for each in value],
+        "dropped": _some,
         "strokes": _bool,
     },
 }

@@ -23,7 +23,8 @@ class Work:
     Parameters
     ----------
     options : dict of str to object
-        Parameters of `gmmseg.segment` that were set, and "min_size".
+        Parameters of `gmmseg.segment` that were set, "min_size", and "detail" where regions take the place of classes:
+        what is said of classes here is then of regions, but for strokes.
     strokes : tuple of Step
         Of classes 1 to k, or 0, which erases, in the order in which they were made.
     names : dict of int to str
@@ -34,6 +35,8 @@ class Work:
         Classes that are not shown.
     groups : tuple of tuple of int
         Classes that are one, each ascending.
+    dropped : frozenset of int
+        Classes that are left out, where others are the foreground.
     """
 
     options: dict[str, Any] = field(default_factory=lambda: {"k": 4})
@@ -42,6 +45,7 @@ class Work:
     colors: dict[int, str] = field(default_factory=dict)
     hidden: frozenset[int] = frozenset()
     groups: tuple[tuple[int, ...], ...] = ()
+    dropped: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, steps: Iterable[Step]) -> Work:
@@ -61,14 +65,21 @@ class Work:
         """Return the work with one step more."""
         match step["do"]:
             case "set":
-                options = {**self.options, step["option"]: step["value"]}
-                if step["option"] in _KEEPING:
+                option, value = step["option"], step["value"]
+                options = {**self.options, option: value}
+                if option not in ("detail", "min_size") or options.get("detail") is None:
+                    options.pop("detail", None)  # what is said of classes shows them again
+                if option in _KEEPING and ("detail" in options) == ("detail" in self.options):
                     return replace(self, options=options)
                 return Work(options, tuple(each for each in self.strokes if _within(each["class"], options["k"])))
             case "paste":
                 names = {int(number): name for number, name in step["names"].items()}
                 kept = self.strokes if step["strokes"] else ()
-                return Work({"k": 4, **step["options"]}, kept, names, groups=tuple(map(tuple, step["groups"])))
+                groups, dropped = tuple(map(tuple, step["groups"])), frozenset(step["dropped"])
+                k = (
+                    self.options["k"] if "detail" in step["options"] else 4
+                )  # commands of regions say nothing of classes
+                return Work({"k": k, **step["options"]}, kept, names, groups=groups, dropped=dropped)
             case "stroke":
                 return replace(self, strokes=(*self.strokes, step))
             case "name":
@@ -78,6 +89,10 @@ class Work:
             case "hide":
                 others = self.hidden - {step["class"]}
                 return replace(self, hidden=others | {step["class"]} if step["hidden"] else others)
+            case "foreground":
+                one = len(step["classes"]) > 1
+                groups = _merged(self.groups, step["classes"]) if one else self.groups
+                return replace(self, groups=groups, dropped=self.dropped | {*step["others"]})
             case _:
                 return replace(self, groups=_merged(self.groups, step["classes"]))
 
@@ -91,17 +106,31 @@ class Work:
         """
         FitOptions.of(self.parameters)
         k = self.options["k"]
-        used = {*self.names, *self.colors, *self.hidden, *(n for group in self.groups for n in group)}
-        used |= {each["class"] for each in self.strokes}
+        joined = {number for group in self.groups for number in group}
+        if both := joined & self.dropped:
+            raise ParameterError(f"{min(both)} was left out and cannot be merged; undo that first")
+        used = {each["class"] for each in self.strokes}
+        if self.detail is None:
+            used |= {*self.names, *self.colors, *self.hidden, *joined, *self.dropped}
+        elif self.names:
+            raise ParameterError("regions have no names; go back to classes to name them")
+        elif isinstance(self.detail, bool | str) or not 0 <= self.detail <= 1:
+            raise ParameterError(f"detail={self.detail!r} is not usable; use a number from 0 (coarse) to 1 (fine)")
         if used and k == "auto":
             raise ParameterError("k='auto' has no classes yet to name, merge or stroke; choose a number first")
         if used and max(used) > k:
             raise ParameterError(f"there is no class {max(used)}; classes are 1 to {k}")
 
     @property
+    def detail(self) -> Any:
+        """How fine regions are, where they take the place of classes."""
+        return self.options.get("detail")
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """Those of `gmmseg.segment`, but for the strokes."""
-        chosen = {name: value for name, value in self.options.items() if name != "min_size" and value is not None}
+        others = ("min_size", "detail")
+        chosen = {name: value for name, value in self.options.items() if name not in others and value is not None}
         if chosen.get("sample") == "all":
             chosen["sample"] = None
         if chosen.get("smooth") == "auto":
@@ -127,14 +156,16 @@ class Work:
     def numbers(self, k: int) -> list[int]:
         """Return the number 0 to k that each class has once those that are one have the lowest of theirs, 0 first.
 
+        Those that are left out have 0.
+
         Examples
         --------
         >>> Work(groups=((2, 3),)).numbers(4)
         [0, 1, 2, 2, 3]
         """
         lowest = [self.whole(number)[0] for number in range(1, k + 1)]
-        rank = {number: place for place, number in enumerate(sorted(set(lowest)), 1)}
-        return [0, *(rank[each] for each in lowest)]
+        rank = {number: place for place, number in enumerate(sorted({*lowest} - self.dropped), 1)}
+        return [0, *(rank.get(each, 0) for each in lowest)]
 
     def described(self) -> dict[str, Any]:
         """Return it for JSON: with the strokes counted only."""
@@ -145,6 +176,7 @@ class Work:
             "colors": self.colors,
             "hidden": sorted(self.hidden),
             "groups": [list(group) for group in self.groups],
+            "dropped": sorted(self.dropped),
         }
 
 

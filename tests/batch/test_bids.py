@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -99,6 +100,26 @@ def test_a_derivative(raw):
     Path(f"{start}_desc-gmmseg_dseg.tsv").unlink()
     again = plan("raw", folder, choice=Choice(bids=True), resume=True, **asked)
     assert [step.reason for step in again.todo] == ["sub-1/ses-a/anat/sub-1_ses-a_desc-gmmseg_dseg.tsv is missing"]
+
+
+@pytest.mark.slow
+def test_a_subject_without_a_scan_fails_alone(raw):
+    asked = {"choice": Choice(bids=True), "parameters": {"k": 2}}
+    late = Path("raw/sub-3/ses-a/anat")
+    late.mkdir(parents=True)
+    lines = {line["input"]: line for line in run(plan("raw", "out", **asked), jobs=1)}
+    assert len(lines) == 4
+    fault = "raw/sub-3: the subject has no T1w image; add it, or leave the subject out"
+    assert lines.pop("raw/sub-3")["error"]["message"] == fault
+    assert not any("error" in line for line in lines.values())
+    assert [step.reason for step in plan("raw", "out", resume=True, **asked).todo] == [fault]
+    assert not plan("raw", "out", resume=True, **asked | {"choice": Choice(exclude=["sub-3"], bids=True)}).todo
+    without = Choice(exclude=["sub-2/*", "sub-3"], bids=True)
+    assert len(plan("raw", "other", **asked | {"choice": without}).images) == 2  # what is excluded is not missing
+    shutil.copy("raw/sub-2/anat/sub-2_acq-x_T1w.nii.gz", late / "sub-3_ses-a_T1w.nii.gz")
+    (line,) = run(plan("raw", "out", resume=True, **asked), jobs=1)
+    assert "error" not in line
+    assert "no T1w image" not in Path("out/manifest.jsonl").read_text()
 
 
 def test_refused_derivatives(raw):

@@ -110,6 +110,37 @@ def test_files_equal_those_of_the_printed_command_byte_for_byte(
             assert ours.read_bytes() == twin.read_bytes(), ours.name
 
 
+@pytest.mark.slow
+def test_regions_are_exported_as_the_printed_command_and_the_log_do(desk, photo, tmp_path, monkeypatch):
+    do(desk, do="set", option="detail", value=0.9)
+    answer = desk.classes({"ticket": 1})
+    assert (answer["regions"], answer["whole"]) == (True, True)
+    count = len(answer["classes"])
+    labels = np.frombuffer(desk.layer(1, "labels"), "<u2").reshape(answer["shape"])
+    assert labels.max() == count > 2
+    with pytest.raises(ParameterError, match="regions have none"):
+        desk.layer(1, "uncertainty")
+    do(desk, do="foreground", classes=[1, 2], others=list(range(3, count + 1)))
+    printed = desk.export({"kind": "labels"})
+    assert printed["files"] == ["photo_pieces.png", "photo_regions.png"]
+    exported = (photo.parent / "photo_regions.png").read_bytes()
+    assert desk.export({"kind": "coco"})["files"][-1] == "photo_coco.json"
+    assert len(json.loads((photo.parent / "photo_coco.json").read_text())["categories"]) == 1
+    np.testing.assert_array_equal(np.asarray(Pillow.open(photo.parent / "photo_regions.png")), np.isin(labels, (1, 2)))
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "photo.png").write_bytes(photo.read_bytes())
+    monkeypatch.chdir(other)
+    for command in printed["command"].split(" && "):
+        assert main(shlex.split(command)[1:]) == 0
+    assert (other / "photo_regions.png").read_bytes() == exported
+    assert (
+        main(["segment", "--replay", str(photo.parent / "photo.gmmseg.json"), "-o", "again.png", "-q", "--overwrite"])
+        == 0
+    )
+    assert (other / "again.png").read_bytes() == exported
+
+
 def test_a_file_that_the_page_did_not_write_is_replaced_only_on_request(desk, photo):
     target = photo.parent / "photo_labels.png"
     target.write_text("mine")
@@ -178,6 +209,8 @@ def test_a_stack_is_exported_as_its_log_is_replayed(tmp_path):
     )
     tifffile.imwrite(tmp_path / "stack.tif", np.uint8(values), imagej=True, metadata={"axes": "ZYX"})
     desk = Desk(tmp_path / "stack.tif", tmp_path)
+    with pytest.raises(ParameterError, match=r"regions are of pictures, and stack\.tif is a volume"):
+        desk.do({"step": {"do": "set", "option": "detail", "value": 0.5}})
     desk.do({"step": {"do": "set", "option": "k", "value": 3}})
     desk.do({"step": {"do": "merge", "classes": [1, 2]}})
     assert desk.export({"kind": "labels"})["files"] == ["stack_classes.tif", "stack_labels.tif"]

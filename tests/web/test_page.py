@@ -17,6 +17,7 @@ from PIL import Image as Pillow
 
 import gmmseg
 from gmmseg import ParameterError
+from gmmseg.hierarchy.regions import regions
 from gmmseg.io.palette import palette
 from gmmseg.web.desk import Desk
 from gmmseg.web.log import load_log
@@ -220,6 +221,59 @@ def test_the_slider_finds_classes_while_it_moves(page):
     page.keyboard.press("ArrowRight")
     wait(page, 4)
     until(page, lambda: " -k 4 " in command(page))
+
+
+def test_regions_are_cut_by_a_slider_chosen_by_a_click_and_made_the_foreground(page, folder):
+    opaque(page)
+    page.fill("#detail", "0,8")
+    page.press("#detail", "Enter")
+    page.wait_for_selector("#status:has-text('regions of all pixels')")
+    tree = regions(folder / "photo.png")
+    labels = tree.labels(0.8)
+    assert page.locator("#classes tr").count() == labels.max() > 3
+    assert command(page) == "gmmseg regions photo.png --detail 0.8 -o photo_regions.png"
+    assert page.is_hidden("#correct")
+    drawn = pixels(page)
+    expected = labels_below(labels, drawn.shape[:2])
+    inside = expected > 0
+    assert (drawn == palette(int(labels.max()))[expected]).all(axis=-1)[inside].mean() > 0.99
+    box = page.locator("#picture").bounding_box()
+    scale = min(box["width"] / 200, box["height"] / 120)
+    page.mouse.click(box["x"] + box["width"] / 2 + 30 * scale, box["y"] + box["height"] / 2)
+    clicked = int(labels[60, 130])
+    assert page.is_checked(f"#choose-{clicked}")
+    other = next(each for each in range(1, labels.max() + 1) if each != clicked)
+    page.check(f"#choose-{other}")
+    page.click("#foreground")
+    until(page, lambda: "--drop" in command(page))
+    assert page.locator("#classes tr").count() == 1
+    page.click("text=Label map")
+    page.wait_for_selector("#saved:has-text('photo_regions.png by: gmmseg regions photo.png')")
+    saved = np.asarray(Pillow.open(folder / "photo_regions.png"))
+    np.testing.assert_array_equal(saved, np.isin(labels, (clicked, other)))
+    pasted = command(page)
+    page.click("#undo")
+    until(page, lambda: page.locator("#classes tr").count() == labels.max())
+    page.fill("#command", pasted)
+    page.click("#paste")
+    until(page, lambda: page.locator("#classes tr").count() == 1)
+    page.focus("#detail-slider")
+    page.keyboard.press("End")
+    until(page, lambda: "--detail 1 " in command(page))
+    wait(page, 9)
+    fine = tree.labels(1)
+
+    def alike():
+        seen = pixels(page)
+        below = labels_below(fine, seen.shape[:2])
+        return (seen == palette(int(fine.max()))[below]).all(axis=-1)[below > 0].mean() > 0.99
+
+    until(page, alike)
+    page.fill("#detail", "none")
+    page.press("#detail", "Enter")
+    until(page, lambda: command(page) == "gmmseg segment photo.png -k 3 -o photo_labels.png")
+    wait(page)
+    assert page.is_visible("#correct")
 
 
 def test_a_command_is_pasted_and_a_wrong_one_is_explained(page):

@@ -34,6 +34,12 @@ WORKS = st.builds(
     st.dictionaries(st.integers(1, 4), st.sampled_from(["sea", 'it\'s "wide"', "Gebäude 1"])),
     groups=st.sampled_from([(), ((1, 2),), ((1, 4), (2, 3))]),
 )
+CUTS = st.builds(
+    Work,
+    st.fixed_dictionaries({"k": st.just(4), "detail": st.floats(0, 1)}, optional={"min_size": st.just(20)}),
+    groups=st.sampled_from([(), ((1, 300),), ((1, 4), (2, 3))]),
+    dropped=st.sampled_from([frozenset(), frozenset([5, 700])]),
+)
 
 
 @given(WORKS)
@@ -45,6 +51,28 @@ def test_a_pasted_command_is_what_was_copied(work):
     assert pasted.parameters == work.parameters | ({"smooth": True} if work.options.get("smooth") == "auto" else {})
     assert (pasted.groups, pasted.class_names, pasted.drawn) == (work.groups, work.class_names, work.drawn)
     assert as_text(SPELLING.commands(pasted)) == as_text(SPELLING.commands(work))
+
+
+@given(CUTS)
+def test_regions_are_pasted_as_they_were_copied(work):
+    text = as_text(SPELLING.commands(work))
+    assert Log("my photo.jpg").do(step_of(text, SPELLING)).work == work
+    assert text.startswith("gmmseg regions 'my photo.jpg' --detail ")
+
+
+@given(CUTS, st.sampled_from(["labels", "geotiff", "coco", "masks"]), st.booleans())
+def test_the_program_understands_commands_of_regions(work, kind, overwrite):
+    first, *others = SPELLING.commands(work, kind, overwrite=overwrite)
+    with GROUP.get_command(None, "regions").make_context("regions", first[1:]) as context:
+        assert context.params["detail"] == work.detail
+    for command in others:
+        with GROUP.get_command(None, command[0]).make_context(command[0], command[1:]) as context:
+            assert context.params["overwrite"] is overwrite
+
+
+def test_regions_have_no_probabilities():
+    with pytest.raises(ParameterError, match="export='soft' is of classes"):
+        SPELLING.commands(Work({"k": 4, "detail": 0.5}), "soft")
 
 
 @given(WORKS, st.sampled_from(EXPORTS), st.booleans())
@@ -81,6 +109,8 @@ def test_other_ways_to_type_it(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("gmmseg regions 'my photo.jpg' -n 12", "does not know the option -n"),
+        ("gmmseg segment 'my photo.jpg' --detail 0.5", "does not know the option --detail"),
         ("", "only 'gmmseg segment"),
         ("rm -rf /", "only 'gmmseg segment"),
         ("gmmseg segment 'my photo.jpg' -k 3 ; rm -rf /", "only 'gmmseg segment"),

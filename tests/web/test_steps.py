@@ -5,7 +5,8 @@ import pytest
 from gmmseg import ParameterError
 from gmmseg.web.steps import checked
 
-PASTE = {"do": "paste", "options": {"k": 3}, "names": {"1": "sea"}, "groups": [[2, 1]], "strokes": False}
+PASTE = {"do": "paste", "options": {"k": 3}, "names": {"1": "sea"}, "groups": [[2, 1]], "dropped": [], "strokes": False}
+OLDER = {name: each for name, each in PASTE.items() if name != "dropped"}
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,12 @@ PASTE = {"do": "paste", "options": {"k": 3}, "names": {"1": "sea"}, "groups": [[
             {"do": "stroke", "class": 0, "size": 3.0, "points": [[1.0, 2.35]]},
         ),
         (PASTE, {**PASTE, "groups": [[1, 2]]}),
+        (OLDER, {**PASTE, "groups": [[1, 2]]}),
+        ({"do": "merge", "classes": [400, 2]}, {"do": "merge", "classes": [2, 400]}),
+        (
+            {"do": "foreground", "classes": [2], "others": [3, 1]},
+            {"do": "foreground", "classes": [2], "others": [1, 3]},
+        ),
     ],
 )
 def test_what_is_kept(step, kept):
@@ -35,6 +42,7 @@ def test_what_is_kept(step, kept):
         ({"do": "merge"}, "it needs"),
         ({"do": "merge", "classes": [1, 2], "more": 1}, "it needs"),
         ({"do": "merge", "classes": [1]}, "two classes"),
+        ({"do": "hide", "class": 65_536, "hidden": True}, "from 1 to 65535"),
         ({"do": "merge", "classes": None}, "classes=None is not usable"),
         ({"do": "set", "option": "mask", "value": 1}, "options are k, "),
         ({"do": "set", "option": "k", "value": [4]}, "a number or a word"),

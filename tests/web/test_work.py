@@ -22,6 +22,27 @@ def test_smoothing_keeps_what_was_made_of_the_classes_and_another_k_does_not():
     assert Work.of([*steps, {"do": "set", "option": "k", "value": 5}]).strokes == (STROKE,)
 
 
+def test_regions_take_the_place_of_classes_until_something_is_said_of_those():
+    detail = {"do": "set", "option": "detail", "value": 0.5}
+    cut = Work.of([NAME, STROKE, detail, {"do": "merge", "classes": [1, 300]}])
+    assert (cut.detail, cut.names, cut.groups, cut.strokes) == (0.5, {}, ((1, 300),), (STROKE,))
+    assert "detail" not in cut.parameters
+    cut.require_usable()
+    larger = cut.after({"do": "set", "option": "min_size", "value": 20})
+    assert larger.detail == 0.5
+    for step in (detail | {"value": None}, {"do": "set", "option": "smooth", "value": 0.5}):
+        back = cut.after(step)
+        assert (back.detail, back.groups, back.strokes) == (None, (), (STROKE,))
+
+
+def test_what_is_no_foreground_is_left_out():
+    work = Work.of([{"do": "foreground", "classes": [2, 4], "others": [1, 3]}])
+    assert (work.groups, work.dropped, work.numbers(4)) == (((2, 4),), {1, 3}, [0, 0, 1, 0, 1])
+    assert Work.of([{"do": "foreground", "classes": [2], "others": [1]}]).groups == ()
+    with pytest.raises(ParameterError, match="1 was left out"):
+        work.after({"do": "merge", "classes": [1, 2]}).require_usable()
+
+
 def test_hidden_classes_can_be_shown_again():
     hide = {"do": "hide", "class": 2, "hidden": True}
     assert Work.of([hide]).hidden == {2}
@@ -56,6 +77,10 @@ def test_parameters_are_those_of_segment(pictures):
         (Work(groups=((1, 5),)), "no class 5"),
         (Work(names={7: "a"}), "no class 7"),
         (Work({"k": "auto"}, strokes=(STROKE,)), "choose a number"),
+        (Work(dropped=frozenset([9])), "no class 9"),
+        (Work({"k": 4, "detail": 2}), "detail=2 is not usable"),
+        (Work({"k": 4, "detail": "fine"}), "detail='fine' is not usable"),
+        (Work({"k": 4, "detail": 0.5}, names={1: "sea"}), "regions have no names"),
     ],
 )
 def test_what_could_not_be_segmented_is_refused(work, message):

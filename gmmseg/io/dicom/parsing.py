@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ __all__ = ["image_series", "is_segmentation", "one_file", "one_series", "series_
 _SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # the second holds label maps
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _DICOM = next(known for known in FORMATS if known.name == "DICOM")
+_LOCALIZER = re.compile(r"locali[sz]er|scout|topogram|^survey", re.IGNORECASE)
 _HEADER_BYTES = 32 << 10  # what pydicom makes of an ordinary header
 
 
@@ -135,8 +137,10 @@ def _are_localizers(members: Sequence[DicomFile]) -> bool:
 
 
 def _is_localizer(file: DicomFile) -> bool:
+    """Whether a file says so by its kind, as CT does, or by the description of its series, as many MR scanners do."""
     kinds = file.header.get("ImageType") or ()
-    return "LOCALIZER" in ([kinds] if isinstance(kinds, str) else list(kinds))
+    described = _LOCALIZER.search(phrase(file.header.get("SeriesDescription") or ""))
+    return described is not None or "LOCALIZER" in ([kinds] if isinstance(kinds, str) else list(kinds))
 
 
 def _apart(folder: Path, members: list[DicomFile]) -> list[DicomFile]:

@@ -9,9 +9,10 @@ import { shown } from './numbers.js';
  * @param {Row[]} table
  * @param {Set<number>} chosen labels of rows
  * @param {number} pixels of the image that have a class
+ * @param {boolean} named whether they can have names
  * @param {{choose: (label: number, on: boolean) => void, act: (step: object) => void}} on
  */
-export function showClasses(body, table, chosen, pixels, on) {
+export function showClasses(body, table, chosen, pixels, named, on) {
   const focused = document.activeElement?.id;
   body.replaceChildren(...table.map((row) => {
     const line = document.createElement('tr');
@@ -24,6 +25,7 @@ export function showClasses(body, table, chosen, pixels, on) {
     color.addEventListener('change', () => on.act({ do: 'color', class: row.label, color: color.value }));
     const name = field(row, 'name', 'text', `Name of class ${row.members.join(' and ')}`);
     name.value = row.name;
+    name.readOnly = !named;
     name.addEventListener('change', () => on.act({ do: 'name', class: row.label, name: name.value }));
     const visible = field(row, 'show', 'checkbox', `Show ${row.name}`);
     visible.checked = !row.hidden;

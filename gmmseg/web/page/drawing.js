@@ -1,5 +1,5 @@
 // The picture with its classes, in WebGL2: labels are a texture of integers, and a palette says how each is shown. To
-// merge, recolour or hide classes is to write 256 colours.
+// merge, recolour or hide classes is to write its colours, 256 in a line.
 
 const VERTEX = `#version 300 es
 in vec2 corner;
@@ -23,7 +23,8 @@ uniform float opacity, contours, layered;
 vec4 shown(vec2 at) {
   ivec2 whole = textureSize(labels, 0);
   ivec2 index = clamp(ivec2(floor(at / size * vec2(whole))), ivec2(0), whole - 1);
-  return texelFetch(palette, ivec2(int(texelFetch(labels, index, 0).r), 0), 0);
+  int label = int(texelFetch(labels, index, 0).r);
+  return texelFetch(palette, ivec2(label & 255, label >> 8), 0);
 }
 void main() {
   if (any(lessThan(place, vec2(0.0))) || any(greaterThanEqual(place, size))) { color = vec4(0.0); return; }
@@ -96,20 +97,21 @@ export class Drawing {
     this.later();
   }
 
-  /** @param {Uint8Array} labels @param {number} columns @param {number} rows */
+  /** @param {Uint8Array | Uint16Array} labels @param {number} columns @param {number} rows */
   setLabels(labels, columns, rows) {
     const { gl } = this;
+    const [kept, type] = labels instanceof Uint16Array ? [gl.R16UI, gl.UNSIGNED_SHORT] : [gl.R8UI, gl.UNSIGNED_BYTE];
     gl.activeTexture(gl.TEXTURE1);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.R8UI, columns, rows, 0, gl.RED_INTEGER, gl.UNSIGNED_BYTE, labels);
+    gl.texImage2D(gl.TEXTURE_2D, 0, kept, columns, rows, 0, gl.RED_INTEGER, type, labels);
     this.labels = { values: labels, columns, rows };
     this.later();
   }
 
-  /** @param {Uint8Array} colors red, green, blue and opacity of each of 256 labels */
+  /** @param {Uint8Array} colors red, green, blue and opacity of each label, in lines of 256 */
   setPalette(colors) {
     const { gl } = this;
     gl.activeTexture(gl.TEXTURE2);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, 256, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, colors);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, 256, colors.length / 1024, 0, gl.RGBA, gl.UNSIGNED_BYTE, colors);
     this.later();
   }
 
@@ -124,7 +126,8 @@ export class Drawing {
 
   /** The label at a place of the image, 0 outside. @param {number} x @param {number} y */
   labelAt(x, y) {
-    const { values, columns, rows } = /** @type {{values: Uint8Array, columns: number, rows: number}} */ (this.labels);
+    const { values, columns, rows } =
+      /** @type {{values: Uint8Array | Uint16Array, columns: number, rows: number}} */ (this.labels);
     const [width, height] = this.size;
     if (x < 0 || y < 0 || x >= width || y >= height) return 0;
     return values[Math.floor((y / height) * rows) * columns + Math.floor((x / width) * columns)];

@@ -8,7 +8,7 @@ import { showHistogram } from './histogram.js';
 import { joined } from './numbers.js';
 import { Pointer } from './pointer.js';
 import { ask, blob, bytes, Refused, stay } from './server.js';
-import { after, palette, rows } from './work.js';
+import { after, optionsAfter, palette, rows } from './work.js';
 
 /** @typedef {import('./work.js').State} State */
 
@@ -28,6 +28,8 @@ let found = null;
 /** @type {Set<number>} */
 const chosen = new Set();
 let brush = 24;
+/** Regions in the table: the largest. */
+const MOST_LISTED = 60;
 /** What the classes on the screen were found with. */
 let shownWith = '';
 
@@ -68,16 +70,19 @@ function textured({ shape: [height, width] }) {
 
 /** @param {import('./finding.js').Answer} answer @param {Uint8Array} labels @param {string} of where they are */
 function showFound(answer, labels, of) {
+  if (answer.regions || found?.regions) chosen.clear(); // their numbers are others at each level of detail
   found = answer;
   const { across, down } = textured(answer);
-  if (of === where()) drawing.setLabels(labels, across, down);
+  // Machines with browsers have the lower byte first, as the server sends them.
+  if (of === where()) drawing.setLabels(answer.regions ? new Uint16Array(labels.buffer) : labels, across, down);
   else void cut();
   for (const label of chosen) if (label > answer.classes.length) chosen.delete(label);
   const feature = /** @type {HTMLSelectElement} */ (part('feature'));
   const before = feature.selectedIndex;
   feature.replaceChildren(...answer.features.map((each) => new Option(each.name)));
   feature.selectedIndex = Math.min(Math.max(0, before), answer.features.length - 1);
-  say(`${answer.classes.length} classes ${answer.whole ? 'of all pixels' : 'of a smaller copy'}`);
+  const kind = answer.regions ? 'regions' : 'classes';
+  say(`${answer.classes.length} ${kind} ${answer.whole ? 'of all pixels' : 'of a smaller copy'}`);
   show();
   void showLayer();
 }
@@ -86,18 +91,30 @@ function showFound(answer, labels, of) {
 function show() {
   const lines = table();
   drawing.setPalette(palette(lines, chosen));
-  showClasses(part('classes'), lines, chosen, state.image.pixels, { choose, act });
+  const regions = found?.regions ?? false;
+  const listed = [...lines].sort((a, b) => b.share - a.share).slice(0, MOST_LISTED);
+  showClasses(part('classes'), regions ? listed : lines, chosen, state.image.pixels, !regions, { choose, act });
   const feature = found?.features[/** @type {HTMLSelectElement} */ (part('feature')).selectedIndex];
   const colors = (found?.classes ?? []).map((each) => rowOf(each.class)?.color ?? '');
-  showHistogram(part('histogram'), feature, colors);
   showK(state.work.options.k);
   showSmooth(state.work.options.smooth ?? 'auto');
+  showDetail(state.work.options.detail ?? 'none');
   showSize(brush);
+  part('features').hidden = regions;
+  showHistogram(part('histogram'), feature, colors);
+  part('classes-title').textContent = regions ? 'Regions found' : 'Classes';
+  part('correct').hidden = cuts !== null || regions; // strokes are of classes, and painted on pictures
+  if (regions) /** @type {HTMLInputElement} */ (document.querySelector('input[value=select]')).checked = true;
+  for (const kind of ['cutout', 'soft', 'masks', 'coco', 'geotiff']) {
+    const hidden = regions ? ['cutout', 'soft'].includes(kind) : cuts !== null && kind !== 'soft';
+    /** @type {HTMLElement} */ (document.querySelector(`[data-kind=${kind}]`)).hidden = hidden;
+  }
   part('image-name').textContent = state.image.name;
   /** @type {HTMLButtonElement} */ (part('undo')).disabled = !state.undo;
   /** @type {HTMLButtonElement} */ (part('redo')).disabled = !state.redo;
   /** @type {HTMLButtonElement} */ (part('merge')).disabled = chosen.size < 2;
   /** @type {HTMLButtonElement} */ (part('only')).disabled = !chosen.size;
+  /** @type {HTMLButtonElement} */ (part('foreground')).disabled = !chosen.size;
   /** @type {HTMLButtonElement} */ (document.querySelector('[data-kind=cutout]')).disabled = !chosen.size;
   const command = /** @type {HTMLTextAreaElement} */ (part('command'));
   if (document.activeElement !== command) command.value = state.command;
@@ -106,7 +123,7 @@ function show() {
 
 async function showLayer() {
   const name = /** @type {HTMLSelectElement} */ (part('layer')).value;
-  if (!name || !found) return drawing.setLayer(null, 1, 1);
+  if (!name || !found || found.regions) return drawing.setLayer(null, 1, 1);
   const { across, down } = textured(found), { ticket } = found, of = where();
   try {
     const values = await bytes(`layer?ticket=${ticket}&name=${name}${of}`);
@@ -152,7 +169,7 @@ function showCuts() {
 
 /** Options and strokes, which decide what classes there are. @param {any} [step] one more that sets an option */
 const decisive = (step) => JSON.stringify([
-  step ? { ...state.work.options, [step.option]: step.value } : state.work.options, state.paths,
+  step ? optionsAfter(state.work, step) : state.work.options, state.paths,
 ]);
 
 /** Find classes, unless they are on the screen or on their way. @param {any} [step] that is tried */
@@ -211,11 +228,16 @@ function pick(label, more) {
 /** @param {string} option */
 const setting = (option) => ({
   tried: (/** @type {number} */ value) => refit({ do: 'set', option, value }),
-  chosen: (/** @type {number | string} */ value) => void act({ do: 'set', option, value }),
+  chosen: (/** @type {number | string | null} */ value) => void act({ do: 'set', option, value }),
   wrong: (/** @type {string} */ text) => { say(text); show(); },
 });
 const showK = joined('k', { whole: true, low: 1, high: 255, ...setting('k') });
 const showSmooth = joined('smooth', { words: ['auto'], low: 0, high: 1, ...setting('smooth') });
+const detailed = setting('detail');
+const showDetail = joined('detail', {
+  ...detailed, words: ['none'], low: 0, high: 1,
+  chosen: (value) => detailed.chosen(value === 'none' ? null : value),
+});
 const showSize = joined('size', {
   low: 1, high: 2000, chosen: (value) => { brush = Number(value); show(); }, wrong: (text) => { say(text); show(); },
 });
@@ -230,14 +252,16 @@ const cutFields = (state.image.cuts?.shape ?? []).map((length, axis) => {
 });
 if (cuts) {
   part('cuts').hidden = false;
-  part('correct').hidden = true; // strokes are painted on pictures
-  for (const kind of ['cutout', 'masks', 'coco', 'geotiff']) {
-    /** @type {HTMLElement} */ (document.querySelector(`[data-kind=${kind}]`)).hidden = true;
-  }
+  part('regions').hidden = true; // which are of pictures
 }
 
 const merge = () => {
   if (chosen.size > 1) void act({ do: 'merge', classes: members() });
+};
+/** Make what is chosen one, and leave out everything else. */
+const foreground = () => {
+  const others = table().filter((row) => !chosen.has(row.label)).flatMap((row) => row.members);
+  if (chosen.size) void act({ do: 'foreground', classes: members(), others });
 };
 const only = async () => {
   const others = table().filter((row) => row.hidden === chosen.has(row.label));
@@ -264,7 +288,7 @@ async function save(kind, overwrite) {
 /** @type {[string, () => unknown][]} */
 const buttons = [
   ['undo', () => send('undo', {})], ['redo', () => send('redo', {})], ['fit', () => pointer.fit()], ['whole', whole],
-  ['merge', merge], ['only', only],
+  ['merge', merge], ['only', only], ['foreground', foreground],
   ['copy', async () => { await navigator.clipboard.writeText(state.command); say('copied'); }],
   ['paste', () => send('paste', { text: /** @type {HTMLTextAreaElement} */ (part('command')).value })],
 ];
@@ -298,13 +322,14 @@ addEventListener('keydown', (event) => {
     else return;
   } else if (key === 'm') merge();
   else if (key === 'h') void only();
+  else if (key === 'f') foreground();
   else if (key === '0') pointer.fit();
   else if (key === 'enter' && event.shiftKey) whole();
   else if (key === '[' || key === ']') { brush = Math.max(1, Math.round(brush * (key === ']' ? 1.25 : 0.8))); show(); }
   else if (/^[1-9]$/.test(key)) pick(Number(key), false);
   else {
     const tool = { v: 'select', b: 'paint', e: 'erase' }[key];
-    if (!tool || cuts) return;
+    if (!tool || cuts || found?.regions) return;
     /** @type {HTMLInputElement} */ (document.querySelector(`input[value=${tool}]`)).checked = true;
   }
   event.preventDefault();

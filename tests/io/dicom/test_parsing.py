@@ -75,6 +75,17 @@ def test_localizers_are_set_aside(series, head):
     assert read(apart, series="1").shape == head.shape[1:]
 
 
+@pytest.mark.parametrize("description", ["FAST LOCALIZER", "AAHead_Scout", "Topogram 0.6", "Survey_32ch"])
+def test_localizers_are_known_by_their_description(series, head, description):
+    # MR scanners call their kind of image OTHER.
+    apart = {"SeriesInstanceUID": "1.2.4", "SeriesNumber": 1, "SeriesDescription": description}
+    folder = series(change=only(5, ImageType=["ORIGINAL", "PRIMARY", "OTHER"], **apart))
+    with pytest.warns(DataWarning, match=f"localizers are left out, series 1 {description}: 1 file as IM"):
+        np.testing.assert_array_equal(read(folder).array[..., 0], head[:5].astype(int) - 1024)
+    alone = series("alone", SeriesDescription=description)
+    np.testing.assert_array_equal(read(alone).array[..., 0], head.astype(int) - 1024)
+
+
 def test_slices_that_are_there_twice_are_left_out_once(series, head):
     folder = series()
     shutil.copy(folder / "IM0", folder / "copy of IM0")
@@ -105,11 +116,11 @@ def test_files_without_a_preamble(series, head, syntax):
 
 
 def test_several_series_are_listed(series, refused):
-    folder = series(change=only(4, SeriesInstanceUID="1.2.4", SeriesNumber=8, SeriesDescription="Scout"))
+    folder = series(change=only(4, SeriesInstanceUID="1.2.4", SeriesNumber=8, SeriesDescription="Neck"))
     message = refused(folder)
     assert "2 series" in message
     assert "3 Head: 5 files as IM" in message
-    assert "8 Scout: 1 file as IM" in message
+    assert "8 Neck: 1 file as IM" in message
 
 
 def test_what_a_folder_may_lack(tmp_path, refused):
