@@ -116,4 +116,4 @@ def test_help_names_the_files_that_can_hold_a_layer():
     with parsed() as context:
         text = " ".join(context.get_help().split())
     assert "--soft FILE" in text
-    assert ".npz, .nii, .nii.gz or .dcm" in text
+    assert ".npz, .mgz, .mgh, .nii, .nii.gz or .dcm" in text
