@@ -164,9 +164,10 @@ def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool,
         if kind in _DOCUMENTS:
             _check_document(kind, path, overwrite=overwrite)
         elif kind in PICTURES:
-            if image is not None and image.ndim != 2:
+            if image is not None and (image.time or image.ndim not in (2, 3)):
                 what = "an overlay needs" if kind == "overlay" else "contours need"
-                raise OutputError(f"{path}: {what} a picture, {source} has {image.ndim} axes; leave it out")
+                frames = "frames in time" if image.time else f"{image.ndim} axes"
+                raise OutputError(f"{path}: {what} a picture or a volume, {source} has {frames}; leave it out")
             check_target(path, kind="picture", overwrite=overwrite)
         elif kind == "corrected" and is_picture(path):
             check_target(path, kind="picture", overwrite=overwrite)

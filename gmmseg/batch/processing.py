@@ -224,7 +224,8 @@ def _write_picture(path: Path, kind: str, result: Segmentation, *, overwrite: bo
 
     drawn = DRAWINGS[kind](result.image, result.labels)
     drawn = with_legend(drawn, result.legend) if legend else drawn
-    write_rgb(path, drawn, image=result.image, overwrite=overwrite)
+    located = result.image if result.image.ndim == 2 else None  # cuts of a volume lie in no plane of it
+    write_rgb(path, drawn, image=located, overwrite=overwrite)
 
 
 def _write_style(path: Path, result: Segmentation, *, overwrite: bool) -> None:

@@ -80,7 +80,11 @@ __all__ = ["command"]
     type=click.Choice(("float32", "uint16", "uint8")),
     help="How probabilities are stored: integers are in proportion.  [default: float32]",
 )
-@output("--overlay", type=FILE, help="Classes laid over the picture (one image): .png, .tif, .jpg or .webp.")
+@output(
+    "--overlay",
+    type=FILE,
+    help="Classes laid over the picture, of a volume over cuts in three planes (one image): .png, .tif, .jpg or .webp.",
+)
 @output("--legend", is_flag=True, help="Add a strip with the colours and names of the classes below --overlay.")
 @output("--contours", type=FILE, help="Outlines of the classes on the picture (one image): .png, .tif, .jpg or .webp.")
 @output(

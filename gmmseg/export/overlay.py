@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gmmseg.errors import ParameterError
+from gmmseg.export.mosaic import mosaic
 from gmmseg.image.vision import opencv
 from gmmseg.io.palette import palette as default_palette
 
@@ -33,9 +34,10 @@ def overlay(image: Image, labels: np.ndarray, *, alpha: float = 0.5, palette: np
     Parameters
     ----------
     image : Image
-        A picture of 2 spatial axes. 8-bit colour is shown as it is; anything else is stretched from its 2nd to its
+        A picture of 2 spatial axes, or a volume, of which cuts in three planes are drawn, see `gmmseg.export.mosaic`.
+        8-bit colour is shown as it is; anything else is stretched from its 2nd to its
         98th percentile. Of several bands the first three are red, green and blue; of two the first is grey.
-    labels : ndarray of integers from 0, shape (rows, columns)
+    labels : ndarray of integers from 0, shape of the image
         Where 0 (no data), the picture shows through unchanged.
     alpha : float
         Weight of the class colour, 0 to 1.
@@ -50,13 +52,13 @@ def overlay(image: Image, labels: np.ndarray, *, alpha: float = 0.5, palette: np
     Raises
     ------
     ParameterError
-        The image is a volume, the shapes differ, or alpha or the palette is out of range.
+        The image has more axes, the shapes differ, or alpha or the palette is out of range.
 
     Notes
     -----
     Takes the memory of the result and about 20 MB more.
     """
-    numbers = _checked(image, labels)
+    image, numbers = _checked(image, labels)
     if not 0 <= alpha <= 1:
         raise ParameterError(f"alpha={alpha} is not a weight; use a number from 0 to 1")
     colors = _colors_for(numbers, palette)
@@ -76,7 +78,7 @@ def contours(
     ----------
     image : Image
         As of `overlay`.
-    labels : ndarray of integers from 0, shape (rows, columns)
+    labels : ndarray of integers from 0, shape of the image
     color : tuple of int, optional
         Red, green and blue of the lines, 0 to 255; by default the one of six plain colours that stands out best.
     width : int, optional
@@ -90,13 +92,13 @@ def contours(
     Raises
     ------
     ParameterError
-        The image is a volume, the shapes differ, or the colour or the width is out of range.
+        The image has more axes, the shapes differ, or the colour or the width is out of range.
 
     Notes
     -----
     The colour is farthest, in the fifth percentile of squared RGB distances, from the pixels that the lines cover.
     """
-    numbers = _checked(image, labels)
+    image, numbers = _checked(image, labels)
     if width is None:
         width = max(1, round(max(image.shape) / _LINE))
     if width < 1:
@@ -155,16 +157,16 @@ DRAWINGS: dict[str, Callable[[Image, np.ndarray], np.ndarray]] = {"overlay": ove
 """What can be drawn, by its name among the outputs of a command."""
 
 
-def _checked(image: Image, labels: np.ndarray) -> np.ndarray:
-    """Return the labels of a picture, refused where they are of something else."""
-    if image.ndim != 2:
-        raise ParameterError(f"{image.name} has {image.ndim} spatial axes; an overlay needs 2, so pass one plane of it")
+def _checked(image: Image, labels: np.ndarray) -> tuple[Image, np.ndarray]:
+    """Return a picture and its labels, of a volume those of its cuts; refuse labels of something else."""
+    if image.ndim not in (2, 3) or image.time:
+        raise ParameterError(f"{image.name} has {image.ndim} axes; an overlay needs a picture or a volume, so pass one")
     numbers = np.asarray(labels)
     if numbers.shape != image.shape or numbers.dtype.kind not in "bui":
         raise ParameterError(
             f"labels have shape {numbers.shape} and dtype {numbers.dtype}, expected integers of shape {image.shape}"
         )
-    return numbers
+    return (image, numbers) if image.ndim == 2 else mosaic(image, numbers)
 
 
 def _pictures(image: Image) -> Iterator[tuple[slice, np.ndarray]]:

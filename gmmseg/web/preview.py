@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.hierarchy.tree import RegionTree
 from gmmseg.image import Image
+from gmmseg.image.cuts import Cuts
 from gmmseg.image.pixels import sample_pixels
 from gmmseg.image.vision import opencv
 from gmmseg.io.opening import Reading, open_image
 from gmmseg.labelling.result import Segmentation
 from gmmseg.plot.view import View
 from gmmseg.segmentation import segment
-from gmmseg.web.cuts import Cuts
 from gmmseg.web.levels import Level
 from gmmseg.web.painting import painted
 from gmmseg.web.work import Work

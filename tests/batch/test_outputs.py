@@ -69,14 +69,14 @@ def test_outputs_that_could_not_be_written(tmp_path, monkeypatch, outputs, error
     check_outputs(Path("in.png"), {"labels": Path("there.png")}, overwrite=True)
 
 
-def test_volumes_have_no_overlay(tmp_path):
-    volume = Image(np.zeros((2, 3, 4, 1), np.uint8))
+def test_frames_in_time_have_no_overlay(tmp_path):
+    frames = Image.from_array(np.zeros((2, 3, 4), np.uint8), axes="TYX")
     outputs = {"overlay": tmp_path / "o.png"}
-    check_outputs(Path("v.npy"), outputs, overwrite=False)
-    with pytest.raises(OutputError, match="an overlay needs a picture, v.npy has 3 axes; leave it out"):
-        check_outputs(Path("v.npy"), outputs, overwrite=False, image=volume)
-    with pytest.raises(OutputError, match="contours need a picture"):
-        check_outputs(Path("v.npy"), {"contours": tmp_path / "c.png"}, overwrite=False, image=volume)
+    check_outputs(Path("v.npy"), outputs, overwrite=False, image=Image(np.zeros((2, 3, 4, 1), np.uint8)))
+    with pytest.raises(OutputError, match="an overlay needs a picture or a volume, v.npy has frames in time; leave it"):
+        check_outputs(Path("v.npy"), outputs, overwrite=False, image=frames)
+    with pytest.raises(OutputError, match="contours need a picture or a volume"):
+        check_outputs(Path("v.npy"), {"contours": tmp_path / "c.png"}, overwrite=False, image=frames)
 
 
 def test_files_are_the_same_through_links_and_before_they_exist(tmp_path):

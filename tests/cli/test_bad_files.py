@@ -75,7 +75,8 @@ def test_volumes_and_pictures(refuse):
     np.save("volume.npy", np.random.default_rng(0).integers(0, 99, (5, 8, 9), np.uint8))
     volume = ("segment", "volume.npy", "--channel-axis", "none")
     assert "labels.png: PNG pictures have 2 axes, the result has 3" in refuse(*volume, "-o", "labels.png", code=1)
-    assert "an overlay needs a picture, volume.npy has 3 axes" in refuse(*volume, "--overlay", "a.png", code=1)
+    frames = ("segment", "volume.npy", "--axes", "TYX", "--overlay", "a.png")
+    assert "an overlay needs a picture or a volume, volume.npy has frames in time" in refuse(*frames, code=1)
 
 
 def test_one_bad_file_does_not_stop_the_others(run, folder):

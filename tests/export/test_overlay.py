@@ -83,8 +83,8 @@ def test_more_regions_than_colours():
 
 def test_refusals(halves):
     image = Image.from_array(np.zeros((20, 30), np.uint8))
-    with pytest.raises(ParameterError, match="3 spatial axes"):
-        overlay(Image.from_array(np.zeros((2, 3, 4)), channel_axis=None), np.zeros((2, 3, 4), np.uint8))
+    with pytest.raises(ParameterError, match="needs a picture or a volume"):
+        overlay(Image.from_array(np.zeros((2, 3, 4)), axes="TYX"), np.zeros((2, 3, 4), np.uint8))
     with pytest.raises(ParameterError, match=r"\(30, 20\)"):
         overlay(image, halves.T)
     with pytest.raises(ParameterError, match="alpha=1.5"):
@@ -132,6 +132,6 @@ def test_contours_refuse_what_they_cannot_draw(halves):
             contours(image, halves, **options)
     with pytest.raises(ParameterError, match="expected integers of shape"):
         contours(image, halves[:5])
-    volume = Image.from_array(np.zeros((3, 4, 5)), channel_axis=None)
-    with pytest.raises(ParameterError, match="3 spatial axes"):
-        contours(volume, np.ones((3, 4, 5), np.uint8))
+    frames = Image.from_array(np.zeros((3, 4, 5)), axes="TYX")
+    with pytest.raises(ParameterError, match="an overlay needs a picture or a volume"):
+        contours(frames, np.ones((3, 4, 5), np.uint8))

@@ -1,4 +1,4 @@
-"""Three cuts through a volume, laid out side by side as one picture, which the page draws as any other."""
+"""Cuts through a volume, upright and as long as they are in space: three that meet, side by side, or many in rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
-from gmmseg.image import Image
+from gmmseg.image.image import Image
 
 __all__ = ["Cuts"]
 
@@ -55,11 +55,14 @@ class Cuts:
     flipped: tuple[bool, ...]
 
     @classmethod
-    def of(cls, image: Image) -> Cuts:
-        """Return the cuts of a volume: of a patient with the front and the top above, else in the file's order."""
+    def of(cls, image: Image, longest: int = _LONGEST) -> Cuts:
+        """Return the cuts of a volume: of a patient with the front and the top above, else in the file's order.
+
+        No axis has more than `longest` pixels.
+        """
         lengths = np.array(image.shape) * np.array(image.spacing or (1.0, 1.0, 1.0))
         finest = min(image.spacing or (1.0,))
-        scale = min(1 / finest, _LONGEST / lengths.max())
+        scale = min(1 / finest, longest / lengths.max())
         sizes = tuple(max(1, round(float(each) * scale)) for each in lengths)
         place = image.place
         if place is None or place.affine3d is None:
@@ -109,6 +112,40 @@ class Cuts:
         page[: len(down), : len(across)] = ordered[i][np.ix_(down, across)]
         page[: len(down), len(across) + _GAP :] = ordered[:, :, k][np.ix_(into, down)].swapaxes(0, 1)
         page[len(down) + _GAP :, : len(across)] = ordered[:, j][np.ix_(into, across)]
+        return page
+
+    def in_rows(self, values: Array, places: Sequence[Sequence[int]]) -> Array:
+        """Lay out many cuts: a row of those into the page, then of those across the rows, then across the columns.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n_0, n_1, n_2, ...)
+            Of the volume.
+        places : sequence of sequences of int
+            For each row the voxels, along the axis that the cuts are square to, at which they lie.
+
+        Returns
+        -------
+        ndarray, shape (rows, columns, ...)
+            0 where there is no cut.
+        """
+        ordered = np.moveaxis(values, self.order, (0, 1, 2))
+        into, down, across = (self._places(axis, values.shape[axis]) for axis in self.order)
+        grids = (np.ix_(down, across), np.ix_(into, across), np.ix_(into, down))
+        rows = [
+            [np.take(ordered, place, axis)[grid] for place in some]
+            for axis, (some, grid) in enumerate(zip(places, grids, strict=True))
+        ]
+        heights = [some[0].shape[0] for some in rows]
+        width = max(sum(each.shape[1] + _GAP for each in some) for some in rows) - _GAP
+        page = np.zeros((sum(heights) + 2 * _GAP, width, *values.shape[3:]), values.dtype)
+        top = 0
+        for some, height in zip(rows, heights, strict=True):
+            left = 0
+            for each in some:
+                page[top : top + height, left : left + each.shape[1]] = each
+                left += each.shape[1] + _GAP
+            top += height + _GAP
         return page
 
     def described(self) -> dict[str, Any]:

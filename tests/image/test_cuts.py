@@ -5,8 +5,8 @@ import pytest
 
 from gmmseg import ParameterError
 from gmmseg.image import Image
+from gmmseg.image.cuts import Cuts
 from gmmseg.image.place import Place
-from gmmseg.web.cuts import Cuts
 
 RAS = ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 2, 0), (0, 0, 0, 1))
 
