@@ -16,7 +16,7 @@ from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of, name_of, parts_of
 from gmmseg.io.regular import require_regular
 
-__all__ = ["GUIDES", "Subject", "each_series", "is_pattern", "read_study", "subjects_of"]
+__all__ = ["GUIDES", "Subject", "each_series", "is_pattern", "named_by", "read_study", "subjects_of"]
 
 GUIDES = ("mask", "prior")
 """What lies over one image: columns of a table, and options that may be patterns."""
@@ -163,12 +163,7 @@ def subjects_of(
         A pattern has another word in braces.
     """
     for kind, pattern in patterns.items():
-        for word in _PLACEHOLDER.findall(str(pattern)):
-            if word not in ("folder", "name", "subject", "session"):
-                raise ParameterError(
-                    f"{kind} {pattern} has {{{word}}}, which stands for nothing; "
-                    "use {folder}, {name}, {subject} or {session}"
-                )
+        _require_words(kind, pattern)
     all_of_them = (each if isinstance(each, Subject) else Subject(each) for each in given)
     chosen = (each for each in all_of_them if _is_meant(each.found, include, exclude))
     subjects = [each if each.found.reason else _with_files(each, patterns, missing_channels) for each in chosen]
@@ -218,13 +213,11 @@ def _is_meant(found: Found, include: Sequence[str], exclude: Sequence[str]) -> b
 def _with_files(subject: Subject, patterns: Mapping[str, Path], missing_channels: str) -> Subject:
     image = subject.found.path
     guides, faults = dict(subject.guides), [subject.fault] if subject.fault else []
-    words = _words(image)
     for kind in (each for each in patterns if each not in guides):
-        pattern = str(patterns[kind])
-        if "{session}" in pattern and not words["session"]:
-            faults.append(f"{image}: its path names no session, but {kind} {pattern} asks for it; leave the image out")
-        else:
-            guides[kind] = Path(_PLACEHOLDER.sub(lambda match: words[match[1]], pattern))
+        try:
+            guides[kind] = named_by(kind, patterns[kind], image)
+        except ParameterError as error:
+            faults.append(str(error))
     for kind, path in guides.items():
         lacking = [part for part in parts_of(path) if not part.exists()]
         if lacking:
@@ -235,6 +228,37 @@ def _with_files(subject: Subject, patterns: Mapping[str, Path], missing_channels
             f"{image}: its channel {lacking[0]} does not exist; add it, or pass missing_channels='ok' where it is meant"
         )
     return replace(subject, guides=guides, fault=faults[0] if faults else "")
+
+
+def named_by(kind: str, pattern: Path, image: Path) -> Path:
+    """Return the file that a pattern names for an image.
+
+    Raises
+    ------
+    ParameterError
+        The pattern has a word that stands for nothing, or asks for a session that the image's path does not name.
+
+    Examples
+    --------
+    >>> named_by("mask", Path("{folder}/{name}_mask.tif"), Path("scenes/a.tif")).as_posix()
+    'scenes/a_mask.tif'
+    """
+    _require_words(kind, pattern)
+    words = _words(image)
+    if "{session}" in str(pattern) and not words["session"]:
+        raise ParameterError(
+            f"{image}: its path names no session, but {kind} {pattern} asks for it; leave the image out"
+        )
+    return Path(_PLACEHOLDER.sub(lambda match: words[match[1]], str(pattern)))
+
+
+def _require_words(kind: str, pattern: Path) -> None:
+    for word in _PLACEHOLDER.findall(str(pattern)):
+        if word not in ("folder", "name", "subject", "session"):
+            raise ParameterError(
+                f"{kind} {pattern} has {{{word}}}, which stands for nothing; "
+                "use {folder}, {name}, {subject} or {session}"
+            )
 
 
 def _words(image: Path) -> dict[str, str]:

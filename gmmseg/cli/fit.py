@@ -19,16 +19,16 @@ from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import cluster_of, fitting_parameters, guides_of, reading_parameters
 from gmmseg.cli.table import class_table, finite
 from gmmseg.cli.types import FILE, SOURCE, Command, Option
-from gmmseg.errors import DataWarning, EmptyInputError, OutputError
+from gmmseg.errors import DataWarning, EmptyInputError, InputError, OutputError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
-from gmmseg.io.parts import files_of
+from gmmseg.io.parts import files_of, parts_of
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
     from gmmseg.model import Model
 
-__all__ = ["command", "those_of_segment"]
+__all__ = ["command", "masks_of", "those_of_segment"]
 
 
 def those_of_segment(*names: str) -> list[click.Parameter]:
@@ -79,7 +79,7 @@ def command(
 
     IMAGE is an image, a folder of images or a LIST.txt of one path a line, of which each has an equal say, whatever its
     size, unless --weight says otherwise; they are read one after the other. `gmmseg apply` gives their classes, with
-    the same numbers, to these and other images.
+    the same numbers, to these and other images. A --mask such as '{folder}/{name}_mask.tif' is of each image.
 
     \b
     Examples:
@@ -91,7 +91,9 @@ def command(
     target = output or _default(images)
     sources = images_of(images)
     files = [file for source in sources for file in files_of(source)]
-    _check_target(target, [*files, *guides_of(options, len(sources))], overwrite=overwrite)
+    masks = masks_of(options["mask"], sources)
+    guides = guides_of(options if masks is None else options | {"mask": None}, len(sources))
+    _check_target(target, [*files, *guides, *(masks or {}).values()], overwrite=overwrite)
     for path in files:
         identify(path)
     start, progress = time.perf_counter(), Progress(quiet=options["quiet"], style=options["progress"])
@@ -100,9 +102,10 @@ def command(
         from gmmseg.segmentation import fit
 
         def open_one(path: Path) -> Image:
-            if cluster is None:
-                return read(path, **reading_parameters(context))
-            return cluster.spread(read(path, **{**reading_parameters(context), "memory": 0}))
+            how = reading_parameters(context)
+            if masks is not None:
+                how["mask"] = masks[path]
+            return read(path, **how) if cluster is None else cluster.spread(read(path, **how | {"memory": 0}))
 
         try:
             same = {
@@ -118,6 +121,21 @@ def command(
     elif not options["quiet"]:
         click.echo(_text(record))
     return 0
+
+
+def masks_of(pattern: Path | None, images: Sequence[Path]) -> dict[Path, Path] | None:
+    """Return the mask of each image, where a pattern names them; None where it is one for all, or there is none."""
+    from gmmseg.batch.study import is_pattern, named_by  # here, because most fits have one mask or none
+
+    if pattern is None or not is_pattern(pattern):
+        return None
+    found = {image: named_by("mask", pattern, image) for image in images}
+    for image, mask in found.items():
+        lacking = next((part for part in parts_of(mask) if not part.exists()), None)
+        if lacking is not None:
+            raise InputError(f"{image}: its mask {lacking} does not exist; add it, or leave the image out")
+        identify(mask)
+    return found
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,28 @@ def test_mask_scribbles_and_prior(run, folder):
     np.testing.assert_allclose(means, [184, 44], atol=2)  # numbered as the strokes are
 
 
+def test_a_mask_of_each_image(run, refuse, folder):
+    for number, name in enumerate("ab"):
+        values = np.full((30, 20), 40, np.uint8)
+        values[10:], values[20:] = 120, 200
+        Pillow.fromarray(values + np.random.default_rng(number).integers(0, 9, values.shape, np.uint8)).save(
+            f"{name}.png"
+        )
+        mask = np.ones((30, 20), np.uint8)
+        mask[:10] = 0 if name == "a" else 1
+        mask[20:] = 0 if name == "b" else 1
+        Pillow.fromarray(mask).save(f"{name}_mask.png")
+    pattern = ("--mask", "{folder}/{name}_mask.png")
+    assert run("fit", "a.png", "b.png", "-k", 3, "--no-smooth", *pattern, "-o", "m.json").code == 0
+    np.testing.assert_allclose(gmmseg.load_model("m.json").weights, [0.25, 0.5, 0.25], atol=0.02)
+    (folder / "b_mask.png").unlink()
+    words = refuse("fit", "a.png", "b.png", "-k", 3, *pattern, "-o", "m2.json", code=1)
+    assert "b.png: its mask" in words
+    assert "b_mask.png does not exist; add it, or leave the image out" in words
+    words = refuse("fit", "a.png", "b.png", "-k", 3, "--mask", "{stem}.png", "-o", "m2.json", code=2)
+    assert "mask {stem}.png has {stem}, which stands for nothing; use {folder}, {name}" in words
+
+
 @pytest.mark.slow
 def test_quiet(run):
     finished = run("fit", "photo.png", "-q")
