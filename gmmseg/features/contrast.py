@@ -18,6 +18,7 @@ Array = NDArray[Any]
 
 _PAIRS = 8192  # pixels that are compared with their neighbours
 _VOXELS = 1 << 16  # of a volume, on a lattice
+_MOST = (1, 99)  # percentiles between which most values lie; gross errors lie farther out than these are apart
 
 
 class NeighbourPairs(NamedTuple):
@@ -60,7 +61,7 @@ class NeighbourPairs(NamedTuple):
         moved = [here + np.where(inside, step, 0) for inside, step in zip(usable, steps, strict=True)]
         return cls(np.concatenate([here, *moved]), usable)
 
-    def contrast(self, image: Image, recipe: Recipe, taken: Taken) -> Array | None:
+    def contrast(self, image: Image, recipe: Recipe, taken: Taken, *, fenced: bool = False) -> Array | None:
         """Return the contrast (c,), as `contrast` does, from these pixels; None where too few are valid to tell."""
         recipe, usable, n = recipe.pointwise, self.usable, self.usable.shape[1]
         if taken.valid is not None:
@@ -71,13 +72,30 @@ class NeighbourPairs(NamedTuple):
             return None
         guides = recipe.n_guides(image)
         planes = recipe.planes_of(image, taken.values, self.flat)[:guides].reshape(guides, 1 + len(usable), n)
+        if fenced:
+            usable = _without_errors(planes, usable)
+            number = int(np.count_nonzero(usable))
         with np.errstate(over="ignore", invalid="ignore"):  # of infinite pixels, not usable, and of the farthest apart
             differences = planes[:, 1:] - planes[:, :1]
         change = np.nan_to_num(differences).astype(np.float64) ** 2  # what is missing does not differ
         return np.asarray((change * usable).sum(axis=(1, 2), dtype=np.float64) / max(number, 1))
 
 
-def contrast(image: Image, recipe: Recipe) -> Array:
+def _without_errors(planes: Array, usable: Array) -> Array:
+    """Return which pairs (m, n) are usable where those with a gross error are not; planes are (c, 1 + m, n)."""
+    known = planes[:, 0][:, usable.any(axis=0)]
+    if not known.size:
+        return usable
+    with np.errstate(all="ignore"):
+        low, high = np.nanpercentile(known, _MOST, axis=1)[..., None, None]
+        reach = high - low
+        # What is missing is no error, and neither is anything where nearly all values are one.
+        wrong = ((planes < low - reach) | (planes > high + reach)) & (reach > 0)
+    first, *others = ~wrong.any(axis=0)
+    return np.asarray(usable & first & np.stack(others))
+
+
+def contrast(image: Image, recipe: Recipe, *, fenced: bool = False) -> Array:
     """Return how much neighbouring pixels differ: the mean squared difference (c,) along any axis, feature by feature.
 
     Parameters
@@ -85,15 +103,17 @@ def contrast(image: Image, recipe: Recipe) -> Array:
     image : Image
     recipe : Recipe
         Of which the features count that a pixel's own value decides: the rest is smooth, and costs more.
+    fenced : bool
+        Whether to leave out gross errors, far beyond the values of most pixels: a few would make all else look smooth.
     """
     if image.ndim == 3 and image.in_memory:
         pairs = NeighbourPairs.regular(image)
-        found = pairs.contrast(image, recipe, take_each(image, [pairs.flat])[0])
+        found = pairs.contrast(image, recipe, take_each(image, [pairs.flat])[0], fenced=fenced)
         if found is not None:
             return found
     for count in (_PAIRS, MOST_LOOKS * _PAIRS):
         pairs = NeighbourPairs.of(image, count)
-        found = pairs.contrast(image, recipe, take_each(image, [pairs.flat])[0])
+        found = pairs.contrast(image, recipe, take_each(image, [pairs.flat])[0], fenced=fenced)
         if found is not None:
             return found
     return np.zeros(recipe.pointwise.n_guides(image))

@@ -101,6 +101,7 @@ def fit_images(
         threads=threads,
         by_area=options.weight == "area",
         whole=options.whole,
+        fenced=options.outliers is not None,
     )
     found = survey(images, request, rng, guide=lambda image: options.hints.guidance(image, number), seen=seen)
     if found.sample.classes is None:

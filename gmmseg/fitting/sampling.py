@@ -94,6 +94,8 @@ class SampleRequest:
     threads : int
     whole : int
         Volumes in memory of at most so many voxels are taken whole, whatever the count.
+    fenced : bool
+        Whether gross errors are left out of the contrast, see `gmmseg.features.contrast.contrast`.
     """
 
     recipe: Recipe
@@ -104,6 +106,7 @@ class SampleRequest:
     alike: int = 0
     threads: int = 1
     whole: int = 0
+    fenced: bool = False
 
 
 def take_sample(
@@ -133,7 +136,7 @@ def take_sample(
     found, (*answers, same) = sample_and_take(image, count, np.random.default_rng(0), [*asked, alike])
     _warn_of_lost_steps(image, found.values)
     warn_of_margins(image, found.values)
-    variation = None if pairs is None else pairs.contrast(image, recipe, answers[0])
+    variation = None if pairs is None else pairs.contrast(image, recipe, answers[0], fenced=request.fenced)
     around = None if layout is None else _patches(image, request, layout, answers[-1], found.flat, guidance)
     if request.by_value and guidance is None and recipe.by_value:
         counted = distinct_values(image, found.values)

@@ -58,6 +58,8 @@ class SurveyRequest:
         Whether each image has a say by the area of its valid pixels; otherwise all have the same.
     whole : int
         As of `SampleRequest`; of all images together.
+    fenced : bool
+        As of `SampleRequest`.
     """
 
     recipe: Recipe | None
@@ -70,6 +72,7 @@ class SurveyRequest:
     threads: int = 1
     by_area: bool = False
     whole: int = 0
+    fenced: bool = False
 
 
 class Survey(NamedTuple):
@@ -187,6 +190,7 @@ def survey(
             alike=-(-request.alike // n_images),
             threads=request.threads,
             whole=request.whole // n_images if recipe.by_value else 0,
+            fenced=request.fenced,
         )
         guidance = None if guide is None else guide(image)
         found = take_sample(image, asked, rng, guidance)
@@ -197,7 +201,7 @@ def survey(
             continue
         first = first if parts else image
         around, variation = found.patches, found.variation
-        variation = contrast(image, recipe) if variation is None else variation
+        variation = contrast(image, recipe, fenced=request.fenced) if variation is None else variation
         if around is not None:
             features = recipe.planes_of(image, around.values, around.flat, threads=request.threads)
             kept = image if n_images == 1 else image.without_pixels()

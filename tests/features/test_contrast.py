@@ -28,3 +28,21 @@ def test_contrast_leaves_invalid_neighbours_out():
 @pytest.mark.parametrize("shape", [(1, 1), (20, 20)])
 def test_nothing_varies_in_a_constant_image(shape):
     assert contrast(Image.from_array(np.full(shape, 3.0)), Recipe.parse("intensity")) == 0
+
+
+@pytest.mark.parametrize("shape", [(90, 110), (20, 22, 24)])
+def test_gross_errors_make_nothing_look_smooth(shape, rng):
+    pixels = rng.normal(100, 5, shape)
+    pixels[shape[0] // 2 :] += 80
+    recipe, dirty = Recipe.parse("intensity"), pixels.copy()
+    dirty.reshape(-1)[:: 1 + dirty.size // 12] = 5000
+
+    def found(values, fenced):
+        return contrast(Image.from_array(values, channel_axis=None), recipe, fenced=fenced)[0]
+
+    assert found(pixels, True) == found(pixels, False)
+    assert found(dirty, False) > 100 * found(pixels, False)
+    assert found(dirty, True) == pytest.approx(found(pixels, False), rel=0.02)
+    flat = np.zeros(shape)
+    flat.reshape(-1)[7] = 9
+    assert found(flat, True) == found(flat, False)

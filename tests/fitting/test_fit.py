@@ -181,3 +181,17 @@ def test_noise_of_integers_is_one_class(rng, kind):
         "colour": lambda: rng.normal(100, 2, (120, 120, 3)).round().astype(np.uint8),
     }[kind]()
     assert gmmseg.choose_k(image).k == 1
+
+
+def test_a_few_bright_voxels_change_no_mask_where_outliers_are_expected():
+    """0.07 % of a volume, four times as bright as anything else."""
+    truth = blobs((40, 44, 48), 3)
+    clean = noisy(truth, 12.0).astype(np.float32)
+    dirty, bright = clean.copy(), np.random.default_rng(1).choice(clean.size, clean.size * 7 // 10_000, replace=False)
+    dirty.reshape(-1)[bright] = 4 * clean.max()
+    expected = gmmseg.segment(clean, 3, channel_axis=None).labels
+    found = gmmseg.segment(dirty, 3, channel_axis=None, outliers="uniform").labels
+    assert (gmmseg.segment(dirty, 3, channel_axis=None).labels == expected).mean() < 0.9
+    for label in (1, 2, 3):
+        both = ((found == label) & (expected == label)).sum()
+        assert 2 * both / ((found == label).sum() + (expected == label).sum()) > 0.99
