@@ -85,9 +85,11 @@ def of_nibabel(scan: Any, reading: Reading) -> Image:
     from nibabel.nifti1 import Nifti1Image, Nifti1Pair
 
     name = scan.get_filename() or "image"
-    header = scan.header if isinstance(scan, Nifti1Pair) else Nifti1Image.from_image(scan).header
+    if min(scan.shape, default=0) < 1:
+        raise InputError(f"{name} is {' x '.join(map(str, scan.shape)) or 'no'} voxels in size; it needs at least one")
     require_room(Path(name), scan.shape[:3], reading)
     with explained(name, "load it again", finding="damaged"), np.errstate(all="ignore"):
+        header = scan.header if isinstance(scan, Nifti1Pair) else Nifti1Image.from_image(scan).header
         raw, slope, intercept = _stored(scan.dataobj)
         spacing, affine, _ = geometry_of(header, len(scan.shape[:3]))
     require_real(name, raw.dtype)

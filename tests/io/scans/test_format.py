@@ -1,6 +1,7 @@
 """Scans of FreeSurfer, MINC, Analyze, AFNI and Philips: the numbers and the place that nibabel finds."""
 
 import gzip
+import struct
 from pathlib import Path
 
 import nibabel
@@ -135,3 +136,20 @@ def test_damaged_files_are_one_line(tmp_path, name):
             read(tmp_path / name)
         assert "\n" not in str(caught.value)
         assert str(tmp_path / name) in str(caught.value)
+
+
+@pytest.mark.parametrize(("offset", "number"), [(4, -5), (4, 40_000), (30, np.inf), (30, 0.0)])
+def test_headers_that_are_none(tmp_path, volume, offset, number):
+    """Of axes, and of sides of voxels, as in files that are damaged or made to harm."""
+    nibabel.MGHImage(volume, OBLIQUE).to_filename(tmp_path / "t1.mgz")
+    content = bytearray(gzip.decompress((tmp_path / "t1.mgz").read_bytes()))
+    content[offset : offset + 4] = struct.pack(">i" if isinstance(number, int) else ">f", number)
+    (tmp_path / "t1.mgz").write_bytes(gzip.compress(content))
+    for function in (read, read_labels, read_info):
+        try:
+            function(tmp_path / "t1.mgz")
+        except InputError as error:
+            assert "\n" not in str(error)
+            assert "t1.mgz" in str(error)
+        else:
+            assert function is read_info
