@@ -187,7 +187,8 @@ def _why_not(path: Path) -> str:
     try:
         with suppress(OSError):  # it is not there; that is said when it is its turn
             require_regular(path)
-        if path.name.lower().endswith(tuple(end for known in FORMATS for end in known.suffixes)):
+        sure = (end for known in FORMATS if not getattr(known, "named", False) for end in known.suffixes)
+        if path.name.lower().endswith(tuple(sure)):
             return ""
         known = identify(path)
         if known is GDAL and _is_note(path):

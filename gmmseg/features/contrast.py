@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gmmseg.features import Recipe
 from gmmseg.image import Image
-from gmmseg.image.lattice import thinned
+from gmmseg.image.lattice import is_regular, thinned
 from gmmseg.image.pixels import MOST_LOOKS, Taken, one_in_each_run, take_each
 
 __all__ = ["NeighbourPairs", "contrast"]
@@ -106,7 +106,7 @@ def contrast(image: Image, recipe: Recipe, *, fenced: bool = False) -> Array:
     fenced : bool
         Whether to leave out gross errors, far beyond the values of most pixels: a few would make all else look smooth.
     """
-    if image.ndim == 3 and image.in_memory:
+    if is_regular(image):
         pairs = NeighbourPairs.regular(image)
         found = pairs.contrast(image, recipe, take_each(image, [pairs.flat])[0], fenced=fenced)
         if found is not None:

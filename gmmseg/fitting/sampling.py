@@ -19,6 +19,7 @@ from gmmseg.fitting.patches import Layout, Patches
 from gmmseg.fitting.undeclared import warn_of_margins
 from gmmseg.image import Image
 from gmmseg.image.distortion import ground_share
+from gmmseg.image.lattice import is_regular
 from gmmseg.image.pixels import ENOUGH, Taken, places_alike, sample_and_take, take_each
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def take_sample(
     pairs = None if image.in_memory else NeighbourPairs.of(image)  # in memory, looking again costs nothing
     layout = _layout(image, request) if request.patches else None
     asked = [each.flat for each in (pairs, layout) if each is not None]
-    whole = image.ndim == 3 and image.in_memory and image.n_pixels <= request.whole
+    whole = is_regular(image) and image.n_pixels <= request.whole
     alike = places_alike(image.shape, 0 if whole else request.alike)
     # Always the same pixels: what another seed changes shall not be what was looked at.
     count = None if whole else request.count
@@ -222,7 +223,7 @@ def _noise(image: Image, recipe: Recipe, values: Array) -> Array | float:
 
 def _layout(image: Image, request: SampleRequest) -> Layout:
     """Where patches lie: regularly in a volume, where that costs no further look, or around places anywhere."""
-    if image.ndim == 3 and image.in_memory:
+    if is_regular(image):
         return Layout.regular(image.shape, image.valid, request.patches, request.k)
     return Layout.around(image.shape, places_alike(image.shape, _PLACES), request.patches, request.k)
 
@@ -232,8 +233,7 @@ def _patches(
 ) -> Patches:
     """Return patches with their pixels; where many of these hold no data, patches around sampled pixels instead."""
     on_valid = False
-    regular = image.ndim == 3 and image.in_memory
-    if not regular and taken.valid is not None and np.count_nonzero(taken.valid) < ENOUGH * len(taken.valid):
+    if not is_regular(image) and taken.valid is not None and np.count_nonzero(taken.valid) < ENOUGH * len(taken.valid):
         spread = sampled[places_alike((len(sampled),), _PLACES)] if len(sampled) else sampled
         layout = Layout.around(image.shape, spread, request.patches, request.k)
         on_valid = image.n_pixels > len(layout.flat)

@@ -19,6 +19,7 @@ from gmmseg.fitting.above_noise import learned
 from gmmseg.fitting.sampling import Sample, SampleRequest, area_of, join_samples, take_sample
 from gmmseg.fitting.scene import Scene
 from gmmseg.image import Image
+from gmmseg.image.lattice import taken_in
 
 if TYPE_CHECKING:
     from gmmseg.spatial.guidance import Guidance
@@ -171,7 +172,7 @@ def survey(
     parts: list[Sample] = []
     for image, n_frames in _frames(images):
         n_images = request.n_images * n_frames
-        image = image if first is None else image.in_order_of(first.band_names, of=first.name)
+        image = taken_in(image if first is None else image.in_order_of(first.band_names, of=first.name))
         first = image if first is None else first
         recipe = Recipe.default(image) if recipe is None else recipe
         ordered = (each.in_order_of(first.band_names, of=first.name) for each, _ in _frames(images))

@@ -24,7 +24,7 @@ def test_help_of_segment_shows_sections_and_defaults(run):
     for default in (
         "[default: 4]",
         "or auto: full, but tied for pca. [default: auto]",
-        "[default: 100000]",
+        "[default: auto]",
         "[default: all processors]",
     ):
         assert default in flat

@@ -19,7 +19,7 @@ from gmmseg.mixture.parameters import Mixture
 REFERENCE = json.loads(Path(__file__).with_name("mclust.json").read_text())
 RESULTS = REFERENCE["results"]
 ALLOWED = 1e-3  # of the absolute value
-SEEDS = 3
+SEEDS = 5
 # Where the least variance of a component in any direction is so small a part of the samples' own in that direction, it
 # has collapsed: such a likelihood has no bound and is nothing to be measured against.
 SPIKE = 1e-6

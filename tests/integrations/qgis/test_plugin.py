@@ -41,6 +41,8 @@ def folder(tmp_path_factory):
         f"[PythonPlugins]\ngmmseg_qgis=true\n\n[Processing]\nConfiguration\\GMMSEG_PROGRAM={program}\n"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "XDG"))}
+    # With the system's own Python first: QGIS takes its packages from beside the first one that it finds.
+    environment["PATH"] = os.pathsep.join(["/usr/bin", "/bin", environment["PATH"]])
     environment |= {"QT_QPA_PLATFORM": "offscreen", "XDG_DATA_HOME": str(folder / "home"), "HOME": str(folder / "home")}
     done = subprocess.run(
         [QGIS, "run", "script:withinqgis", "--", f"FOLDER={folder}"], env=environment, capture_output=True, text=True
