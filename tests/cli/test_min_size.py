@@ -103,8 +103,10 @@ def test_refusals(refuse, noisy):
         assert "noisy.png: a minimum size of 20mm2 needs the size of a pixel, which is not known; give a number" in line
         assert "has 4800 pixels, fewer than a minimum size of 4801" in refuse(*command, "--min-size", 4801, code=2)
     np.save("stack.npy", np.zeros((3, 20, 20), np.uint8))
+    frames = ("segment", "stack.npy", "--axes", "TYX")
+    words = "contours need a picture or a volume, stack.npy has frames in time"
+    assert words in refuse(*frames, "--contours", "c.png", code=1)
     stack = ("segment", "stack.npy", "--channel-axis", "none")
-    assert "contours need a picture, stack.npy has 3 axes" in refuse(*stack, "--contours", "c.png", code=1)
     assert "--contours noisy.png is one file, but 2 images" in refuse(
         "segment", "noisy.png", "scan.png", "--contours", "noisy.png", code=2
     )
