@@ -106,7 +106,6 @@ def test_refusals(refuse, noisy):
     frames = ("segment", "stack.npy", "--axes", "TYX")
     words = "contours need a picture or a volume, stack.npy has frames in time"
     assert words in refuse(*frames, "--contours", "c.png", code=1)
-    stack = ("segment", "stack.npy", "--channel-axis", "none")
     assert "--contours noisy.png is one file, but 2 images" in refuse(
         "segment", "noisy.png", "scan.png", "--contours", "noisy.png", code=2
     )

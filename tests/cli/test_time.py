@@ -59,7 +59,11 @@ def test_the_other_commands_take_axes(run, movie):
         (("--axes", "TYX", "-o", "labels.nii"), 1, "labels.nii: NIfTI has no axis of time"),
         (("--axes", "TYX", "-o", "labels.tif", "--soft", "s.nii.gz"), 1, "s.nii.gz: NIfTI has no axis of time"),
         ((), 2, "--channel-axis none where every axis is spatial (a volume), or --axes TYX (say) for time"),
-        (("--axes", "TYX", "--overlay", "o.png"), 1, "o.png: an overlay needs a picture or a volume, movie.npy has frames"),
+        (
+            ("--axes", "TYX", "--overlay", "o.png"),
+            1,
+            "o.png: an overlay needs a picture or a volume, movie.npy has frames",
+        ),
     ],
 )
 def test_what_does_not_fit(refuse, movie, arguments, code, words):
