@@ -187,7 +187,7 @@ def _why_not(path: Path) -> str:
     try:
         with suppress(OSError):  # it is not there; that is said when it is its turn
             require_regular(path)
-        sure = (end for known in FORMATS if not getattr(known, "named", False) for end in known.suffixes)
+        sure = (end for known in FORMATS if not known.named for end in known.suffixes)
         if path.name.lower().endswith(tuple(sure)):
             return ""
         known = identify(path)

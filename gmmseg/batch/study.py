@@ -16,7 +16,7 @@ from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of, name_of, parts_of
 from gmmseg.io.regular import require_regular
 
-__all__ = ["GUIDES", "Subject", "each_series", "is_pattern", "named_by", "read_study", "subjects_of"]
+__all__ = ["GUIDES", "Subject", "each_series", "is_pattern", "lacking_guide", "named_by", "read_study", "subjects_of"]
 
 GUIDES = ("mask", "prior")
 """What lies over one image: columns of a table, and options that may be patterns."""
@@ -219,15 +219,21 @@ def _with_files(subject: Subject, patterns: Mapping[str, Path], missing_channels
         except ParameterError as error:
             faults.append(str(error))
     for kind, path in guides.items():
-        lacking = [part for part in parts_of(path) if not part.exists()]
-        if lacking:
-            faults.append(f"{image}: its {kind} {lacking[0]} does not exist; add it, or leave the image out")
+        fault = lacking_guide(kind, path, image)
+        if fault:
+            faults.append(fault)
     lacking = [part for part in parts_of(image) if not part.exists()]
     if lacking and lacking != list(parts_of(image)) and missing_channels != "ok":
         faults.append(
             f"{image}: its channel {lacking[0]} does not exist; add it, or pass missing_channels='ok' where it is meant"
         )
     return replace(subject, guides=guides, fault=faults[0] if faults else "")
+
+
+def lacking_guide(kind: str, path: Path, image: Path) -> str:
+    """Return what to say where a file that lies over an image is not there; empty where it is."""
+    lacking = next((part for part in parts_of(path) if not part.exists()), None)
+    return "" if lacking is None else f"{image}: its {kind} {lacking} does not exist; add it, or leave the image out"
 
 
 def named_by(kind: str, pattern: Path, image: Path) -> Path:

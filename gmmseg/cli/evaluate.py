@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gmmseg.image.place import Place
-    from gmmseg.io.ground import Ground
 
 __all__ = ["command"]
 
@@ -156,13 +155,15 @@ def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, 
     from gmmseg.evaluation import accuracy
     from gmmseg.export import names_in
     from gmmseg.image.windows import everything
+    from gmmseg.io.ground import Ground
     from gmmseg.io.points import read_points
 
     if mapped.ndim != 2:
         raise ParameterError(f"{labels} has {mapped.ndim} axes, but points are of a picture or a map; give one plane")
     points = read_points(path)
     names = options["class_names"] or names_in(labels)
-    ground, place = _ground(labels, mapped)
+    spacing, place = _place(labels)
+    ground = Ground.at(place, mapped.shape, spacing=spacing, name=str(labels))
     numbers = points.numbers(names)
     here = mapped[points.pixels(place, mapped.shape)]
     if not (here > 0).any():
@@ -196,12 +197,14 @@ def _changes(
     from gmmseg.export.georeference import image_in, names_in
     from gmmseg.image.windows import everything
     from gmmseg.io import check_target, write_labels
+    from gmmseg.io.ground import Ground
 
     target = options["change_map"]
     if target.exists() and any(target.samefile(each) for each in (labels, later)):
         raise click.UsageError(f"--change-map {target} would be written over an input; choose another name")
     check_target(target, overwrite=options["overwrite"], ndim=mapped.ndim)
-    ground, _ = _ground(labels, mapped)
+    spacing, place = _place(labels)
+    ground = Ground.at(place, mapped.shape, spacing=spacing, name=str(labels))
     unit, whole = ground.unit, ground.cells is not None
     found = changes(
         mapped, after, areas=ground.within(everything(ground.shape)) * ground.each if whole else ground.each
@@ -228,16 +231,6 @@ def _changes(
         "kinds": dict(enumerate(("unchanged", *kinds), 1)),
     }
     return record, f"{changes_text(found, unit, [name(number) for number in found.classes])}\nwrote {target}"
-
-
-def _ground(path: Path, mapped: np.ndarray) -> tuple[Ground, Place | None]:
-    """Return what pixels cover, and where they lie; without reading pixels that can stay there."""
-    from gmmseg.export.georeference import image_in
-    from gmmseg.io.ground import Ground
-
-    image = image_in(path)
-    known = image is not None and image.shape == mapped.shape
-    return (Ground.of(image), image.place) if known and image is not None else (Ground.at(None, mapped.shape), None)
 
 
 def _place(path: Path) -> tuple[tuple[float, ...] | None, Place | None]:

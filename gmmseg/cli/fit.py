@@ -22,7 +22,7 @@ from gmmseg.cli.types import FILE, SOURCE, Command, Option
 from gmmseg.errors import DataWarning, EmptyInputError, InputError, OutputError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
-from gmmseg.io.parts import files_of, parts_of
+from gmmseg.io.parts import files_of
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -125,15 +125,15 @@ def command(
 
 def masks_of(pattern: Path | None, images: Sequence[Path]) -> dict[Path, Path] | None:
     """Return the mask of each image, where a pattern names them; None where it is one for all, or there is none."""
-    from gmmseg.batch.study import is_pattern, named_by  # here, because most fits have one mask or none
+    from gmmseg.batch.study import is_pattern, lacking_guide, named_by  # here, because most fits have one mask or none
 
     if pattern is None or not is_pattern(pattern):
         return None
     found = {image: named_by("mask", pattern, image) for image in images}
     for image, mask in found.items():
-        lacking = next((part for part in parts_of(mask) if not part.exists()), None)
-        if lacking is not None:
-            raise InputError(f"{image}: its mask {lacking} does not exist; add it, or leave the image out")
+        fault = lacking_guide("mask", mask, image)
+        if fault:
+            raise InputError(fault)
         identify(mask)
     return found
 

@@ -55,7 +55,7 @@ _BARE_DICOM = (
     *(b"\x08\0\5\0\x0a\0\0\0", b"\x08\0\x08\0CS", b"\x08\0\x16\0UI", b"\x08\0\x16\0\x1a\0\0\0"),
 )
 
-FORMATS: tuple[FileFormat, ...] = (
+FORMATS: tuple[BuiltIn, ...] = (
     BuiltIn(
         "PNG",
         {".png": _PICTURE | {"labels"}},
@@ -376,7 +376,7 @@ def _of_folder(folder: Path) -> FileFormat | None:
     with suppress(OSError):  # a folder that cannot be listed is none
         if is_scene(folder):
             return SCENES
-    folders = [each for each in FORMATS if each.folders]
+    folders: list[FileFormat] = [each for each in FORMATS if each.folders]
     known = next((each for each in folders if each.sniff(b"", folder) or _holds_only(folder, each)), None)
     if known is None and folder.suffix:  # an image that is a folder is named as one
         known = next((each for each in outsiders() if each.folders and each.sniff(b"", folder)), None)

@@ -94,9 +94,9 @@ class Ground:
             if found is not None:
                 cells, sides = found
                 return cls("area_ha", 1e-4, shape, cells, sides)
-        if spacing is None and matrix is not None:
-            spacing = (float(np.hypot(*matrix[:, 0])), abs(float(np.linalg.det(matrix[:, :2]))))
-            spacing = (spacing[0], spacing[1] / spacing[0])
+        if spacing is None and matrix is not None:  # sides of a rectangle as large as the pixel, which may be skewed
+            height = float(np.hypot(*matrix[:, 0]))
+            spacing = height, abs(float(np.linalg.det(matrix[:, :2]))) / height
         metres = None if place is None else place.metres
         if spacing is None or metres is None or place is None or len(spacing) == 1:
             return cls("pixels", 1.0, shape)

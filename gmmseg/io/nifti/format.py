@@ -33,6 +33,7 @@ __all__ = [
     "read_probabilities",
     "require_real",
     "split_axes",
+    "whole_numbers",
     "write",
 ]
 
@@ -113,7 +114,11 @@ def read_labels(path: Path, reading: Reading) -> np.ndarray:
     values = _numbers(path, reading, copies=2)  # to compare them with whole numbers, and to narrow them
     if values.shape[-1] != 1:
         raise InputError(f"{path} has {values.shape[-1]} volumes, but a label map has one; write it as one volume")
-    labels = values[..., 0]
+    return whole_numbers(path, values[..., 0])
+
+
+def whole_numbers(path: Path, labels: np.ndarray) -> np.ndarray:
+    """Return labels as integers; floats have to be whole numbers, and NaN among them is 0."""
     if labels.dtype.kind != "f":
         return labels
     labels = np.nan_to_num(labels, nan=0.0)

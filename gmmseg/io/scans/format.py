@@ -22,6 +22,7 @@ from gmmseg.image.windows import Window
 from gmmseg.io.contents import assembled, refuse_options, stored_probabilities
 from gmmseg.io.damage import explained
 from gmmseg.io.file_format import not_probabilities
+from gmmseg.io.nifti.format import whole_numbers
 from gmmseg.io.nifti.scans import of_nibabel
 from gmmseg.io.regular import require_regular
 from gmmseg.io.request import Reading, chosen, require_bytes
@@ -70,16 +71,7 @@ class _Scans:
         image = self.read(path, replace(reading, memory=None, channels=None, channel_axis="auto"))
         if image.n_channels != 1:
             raise InputError(f"{path} has {image.n_channels} volumes, but a label map has one; write it as one volume")
-        values = np.nan_to_num(image.array[..., 0], nan=0.0)
-        if values.dtype.kind == "f":
-            low, high = float(values.min()), float(values.max())
-            if not (low >= 0 and high <= 0xFFFFFFFF and np.array_equal(values, np.rint(values))):
-                raise InputError(
-                    f"{path} has values from {low:g} to {high:g}, but labels are whole numbers from 0; "
-                    "round or threshold it"
-                )
-            values = values.astype(np.min_scalar_type(int(high)))
-        return np.asarray(values)
+        return whole_numbers(path, image.array[..., 0])
 
     def read_probabilities(self, path: Path, reading: Reading) -> np.ndarray:
         """Read probability maps (n_classes, *spatial), stored as one volume a class, from MGH files."""
