@@ -76,10 +76,11 @@ def fit_neighbourhood(
     shares = [part.scene.share * max(totals) / total for part, total in zip(parts, totals, strict=True)]
     weights = np.concatenate([w * np.float32(share) for w, share in zip(each, shares, strict=True)])
     chosen, frequent = _START if strength is None else strength, mixture.weights
+    error = mixture.expected_error()
     regular = all(scene.patches.told is not None for scene in scenes)
     for _ in range(_MOST_OF_VOLUMES if regular else _MOST_ITERATIONS):
         # Shares stay as they were found without neighbours: heard and learnt in turn, large classes swallow small ones.
-        equal = replace(mixture, weights=frequent).tempered(share_power(chosen))
+        equal = replace(mixture, weights=frequent).tempered(share_power(chosen, error))
         heard = _side_by_side([part.expect(equal, chosen, threads) for part in parts])
         if strength is None:
             chosen = float(np.mean([part.estimated(chosen) for part in parts]))

@@ -24,6 +24,8 @@ __all__ = ["Mixture", "densities_of", "log_density"]
 
 Array = NDArray[Any]
 
+_DRAWS = 4096  # samples that tell how often components are taken for one another
+
 
 def densities_of(weights: Array, means: Array, factors: Array, dof: Array | None = None) -> Densities:
     """Return a mixture as the kernels take it, from weights (K,), means (K, d) and lower precision factors."""
@@ -409,6 +411,16 @@ class Mixture:
     def aic(self, log_likelihood: float, frozen: int = 0) -> float:
         """Akaike information criterion (Akaike 1974); lower is better."""
         return -2.0 * log_likelihood + 2.0 * self.count_parameters(frozen)
+
+    def expected_error(self, memberships: Array | None = None) -> float:
+        """Return the share of samples, 0 to 1, whose likeliest component is not theirs, told by some thousand samples.
+
+        `memberships` (k, K) are those of the components in classes; the error is that of the likeliest class then.
+        """
+        planes, _ = self.sample(_DRAWS, np.random.default_rng(0))
+        posterior = self.posterior(planes)
+        classes = posterior if memberships is None else memberships @ posterior
+        return float(1 - classes.max(axis=0).mean())
 
     def tempered(self, power: float) -> Mixture:
         """Return the mixture with its weights to a power: all are equal at 0, and at 1 they are as here."""

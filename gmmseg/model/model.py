@@ -165,11 +165,11 @@ class Model:
 
     @cached_property
     def among_neighbours(self) -> Model:
-        """The model whose posteriors the smoothing takes: what neighbours say replaces the classes' shares.
+        """The model whose posteriors the smoothing takes: where classes overlap, neighbours replace their shares.
 
         Components that belong to several classes tell of these as if they were equally frequent already.
         """
-        power = share_power(self.strength)
+        power = share_power(self.strength, self.mixture.expected_error(self.memberships))
         if self.memberships is None:
             return replace(self, mixture=self.mixture.tempered(power))
         if not np.isin(self.memberships, (0, 1)).all():

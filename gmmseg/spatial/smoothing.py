@@ -34,6 +34,7 @@ TYPICAL = 0.5
 _STRONGEST = 24.0  # nats that agreeing neighbours give together, at smooth=1; exp of it is far from overflow
 _SHARPEST = 1e30  # which float32 still holds; no image but one of next to no contrast has it
 _ENOUGH = 4.0  # nats of neighbours that say so much that shares are hardly heard
+_APART = 0.02  # expected error of classes of which neighbours need not tell how frequent they are
 _NEWTON_STEPS = 8
 _SETTLED = 0.05  # nats
 _LEAST_STEP = 1e-100  # of the size of a pixel along one axis to that along another
@@ -52,13 +53,24 @@ def strength_of(smooth: bool | float) -> float | None:
     return value
 
 
-def share_power(strength: float) -> float:
+def share_power(strength: float, error: float) -> float:
     """Power of the classes' shares in what a pixel's class is before its features are seen.
 
     Without neighbours it is 1. Neighbours say more of how usual a class is at a place, and shares on top of that would
-    let large classes swallow small ones; the Potts prior of Zhang, Brady and Smith (2001) has none.
+    let large classes swallow small ones; the Potts prior of Zhang, Brady and Smith (2001) has none. It is 1, too, where
+    features alone tell the classes apart: what they leave in doubt then is not noise, which neighbours outvote, but
+    borders whose pixels hold something of both sides, and without shares the wider class would take these.
+
+    Parameters
+    ----------
+    strength : float, 0 to 1
+        Of the smoothing.
+    error : float, 0 to 1
+        Of the classes without neighbours, see `Mixture.expected_error`.
     """
-    return math.exp(-((_STRONGEST * strength**2 / _ENOUGH) ** 2))
+    unheard = math.exp(-((_STRONGEST * strength**2 / _ENOUGH) ** 2))
+    certain = math.exp(-((error / _APART) ** 2))
+    return 1 - (1 - unheard) * (1 - certain)
 
 
 @dataclass(frozen=True, eq=False)

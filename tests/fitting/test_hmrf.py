@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from noisy_images import LEVELS, accuracy, blobs, gains, noisy
+from scipy.ndimage import gaussian_filter
 
 import gmmseg
 
@@ -100,3 +101,12 @@ def test_pixels_without_neighbours_are_classified_as_they_are():
     alone, heard = (gmmseg.segment(noisy(truth, 20), 3, mask=mask, smooth=smooth) for smooth in (False, True))
     assert heard.model.strength == 0
     assert (heard.labels == alone.labels).mean() > 0.99
+
+
+def test_the_border_of_bright_spots_stays_where_it_is(rng):
+    rows, columns = np.mgrid[:256, :256]
+    spots = (rows % 51 - 25) ** 2 + (columns % 51 - 25) ** 2 < 7**2
+    each = rng.uniform(150, 1200, (6, 6))[rows // 51, columns // 51]
+    image = gaussian_filter(spots * each, 2) + rng.normal(0, 15, spots.shape)
+    smoothed, plain = (gmmseg.segment(image, 2, smooth=smooth).labels == 2 for smooth in (True, False))
+    assert spots.sum() < smoothed.sum() < plain.sum()

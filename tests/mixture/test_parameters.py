@@ -8,7 +8,7 @@ import sklearn.mixture
 from mixtures import families, mixture_of
 from scipy.integrate import quad
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 from gmmseg import GaussianMixture, Mixture, ParameterError
 
@@ -162,3 +162,11 @@ def test_unusable_samples_and_estimators_are_refused(call, message):
 def test_without_anything_known_the_conditional_is_the_mixture():
     mixture = mixture_of("full")
     assert mixture.conditional(np.full(2, np.nan)) is mixture
+
+
+@pytest.mark.parametrize("distance", [1, 3, 8])
+def test_the_expected_error_is_that_of_bayes(distance):
+    mixture = Mixture(np.full(2, 0.5), np.array([[0.0], [distance]]), np.ones((2, 1, 1)))
+    right = norm.cdf(-distance / 2)  # each beyond the middle
+    assert mixture.expected_error() == pytest.approx(right, abs=4 * np.sqrt(right / 4096))
+    assert mixture.expected_error(np.ones((1, 2))) == 0

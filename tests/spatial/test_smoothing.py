@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gmmseg import ParameterError
-from gmmseg.spatial.smoothing import HALO, Smoothing, strength_of
+from gmmseg.spatial.smoothing import HALO, Smoothing, share_power, strength_of
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,11 @@ def test_a_useless_knob_is_refused(knob):
     with pytest.raises(ParameterError, match="from 0 to 1") as caught:
         strength_of(knob)
     assert f"smooth={knob!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize(("strength", "error", "power"), [(0, 0.2, 1), (0.8, 0, 1), (0.8, 0.001, 1), (0.8, 0.1, 0)])
+def test_shares_count_without_neighbours_and_where_classes_are_apart(strength, error, power):
+    assert share_power(strength, error) == pytest.approx(power, abs=0.01)
 
 
 @pytest.mark.parametrize(
