@@ -31,8 +31,14 @@ templates_path = ["templates"]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "gmmseg"
+html_static_path, html_css_files = ["style"], ["wide.css"]
 html_copy_source = html_show_sourcelink = False
-html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"], "navbar_align": "left"}
+html_theme_options = {
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "navbar_align": "left",
+    "show_toc_level": 3,  # the commands on their page
+}
 
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",

@@ -52,18 +52,44 @@ _LONG = r"""(?<!\w)'[^']{200,}'|"[^"]{200,}"|\S{201,}"""  # a quotation or a wor
 
 
 class GmmsegError(Exception):
-    """Base of every error that gmmseg raises on purpose; what its message quotes is cut where it is long."""
+    """Base of every error that gmmseg raises on purpose; what its message quotes is cut where it is long.
+
+    Examples
+    --------
+    >>> import gmmseg
+    >>> try:
+    ...     gmmseg.segment("missing.png")
+    ... except gmmseg.GmmsegError as error:
+    ...     print(error)
+    missing.png does not exist; check the path
+    """
 
     def __str__(self) -> str:
         return clipped(super().__str__())
 
 
 class ParameterError(GmmsegError, ValueError):
-    """A parameter has a value that cannot be used."""
+    """A parameter has a value that cannot be used.
+
+    Examples
+    --------
+    >>> import gmmseg
+    >>> gmmseg.segment([[0, 1], [2, 3]], k=0)
+    Traceback (most recent call last):
+    gmmseg.errors.ParameterError: k=0 is not usable; use a whole number from 1 to 255, or "auto"
+    """
 
 
 class InputError(GmmsegError, ValueError):
-    """A file or an array cannot be read as an image or as a model."""
+    """A file or an array cannot be read as an image or as a model.
+
+    Examples
+    --------
+    >>> import gmmseg
+    >>> gmmseg.io.read("missing.png")
+    Traceback (most recent call last):
+    gmmseg.errors.InputError: missing.png does not exist; check the path
+    """
 
 
 class EmptyInputError(InputError):
@@ -75,11 +101,28 @@ class UnfinishedError(InputError):
 
 
 class OutputError(GmmsegError, OSError):
-    """A result cannot be written where it was asked for; nothing was changed there."""
+    """A result cannot be written where it was asked for; nothing was changed there.
+
+    Examples
+    --------
+    >>> import gmmseg
+    >>> gmmseg.io.check_target("nowhere/labels.png")
+    Traceback (most recent call last):
+    gmmseg.errors.OutputError: nowhere/labels.png: the folder nowhere does not exist; create it first
+    """
 
 
 class GmmsegWarning(UserWarning):
-    """Base of every warning that gmmseg gives; the result is valid, but not quite what was asked for."""
+    """Base of every warning that gmmseg gives; the result is valid, but not quite what was asked for.
+
+    Examples
+    --------
+    >>> import gmmseg, warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", gmmseg.GmmsegWarning)  # here it is not wanted
+    ...     gmmseg.GaussianMixture(2, max_iter=1, random_state=0).fit([[0.0], [1.0], [2.0], [6.0], [7.0]]).n_iter_
+    1
+    """
 
     def __str__(self) -> str:
         return clipped(super().__str__())

@@ -426,6 +426,14 @@ def apply(
         The image cannot be read, or is of another kind than the model's.
     ParameterError
         A parameter has an unusable value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dark, bright = np.full((8, 8), 10, np.uint8), np.full((8, 8), 200, np.uint8)
+    >>> model = fit([dark, bright], k=2)
+    >>> apply(model, bright).mask(2).all(), apply(model, dark).mask(2).any()
+    (np.True_, np.False_)
     """
     hints, effort = Hints(scribbles, prior, prior_weight), Effort(memory, threads, progress)
     strength = None if smooth is None else strength_of(smooth)

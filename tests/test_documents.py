@@ -1,6 +1,7 @@
 """What is written for contributors and readers is of this source: its files are there, its version is the same."""
 
 import importlib
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import gmmseg
 
 ROOT = Path(__file__).parents[1]
+NEVER_REFUSES = ("place_of", "to_coco", "to_yolo")  # what they take was checked before
 HERE_ONLY = ("scripts/", ".ci/")  # in the repository, not in the archive of a release
 
 
@@ -35,13 +37,38 @@ def test_one_version():
     assert f"\nversion={gmmseg.__version__}\n" in text("gmmseg/integrations/qgis/metadata.txt")
 
 
+FACES = ("", ".batch", ".evaluation", ".export", ".io", ".measuring", ".plot", ".report", ".web")
+
+
 def test_the_reference_lists_every_public_name():
     page = text("docs/reference/library.md")
-    for name in ("", ".batch", ".evaluation", ".export", ".io", ".measuring", ".plot", ".report", ".web"):
+    for name in FACES:
         module = importlib.import_module(f"gmmseg{name}")
         sections = re.findall(rf"^\.\. currentmodule:: {module.__name__}$(.*?)^```$", page, re.MULTILINE | re.DOTALL)
         listed = re.findall(r"^   (\w+)$", "\n".join(sections), re.MULTILINE)
         assert sorted(listed) == sorted(public for public in module.__all__ if public != "__version__")
+
+
+def public():
+    for name in FACES:
+        module = importlib.import_module(f"gmmseg{name}")
+        for each in module.__all__:
+            if callable(found := getattr(module, each)):
+                yield pytest.param(found, id=f"{module.__name__}.{each}")
+
+
+@pytest.mark.parametrize("found", [*public()])
+def test_every_public_name_says_what_it_takes_gives_and_refuses_and_shows_it(found):
+    sections = {"Examples"}
+    if not (inspect.isclass(found) and issubclass(found, Exception)):
+        sections.add("Parameters")
+    if inspect.isfunction(found) and found.__name__ not in NEVER_REFUSES:
+        sections.add("Raises")
+    if inspect.isfunction(found) and (given := found.__annotations__["return"]) != "None":
+        sections.add("Yields" if given.startswith("Iterator") else "Returns")
+    said = inspect.getdoc(found)
+    assert not {each for each in sections if f"\n{each}\n{'-' * len(each)}\n" not in said}
+    assert ">>> " in said
 
 
 def test_links_lead_somewhere():

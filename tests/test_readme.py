@@ -3,21 +3,32 @@
 import re
 import shlex
 import shutil
+from contextlib import suppress
 from glob import glob
 from pathlib import Path
 
+import click
 import pytest
 
 from gmmseg.cli import main
+from gmmseg.cli.group import GROUP
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDES = sorted(page for page in (ROOT / "docs" / "guides").glob("*.md") if page.stem != "index")
 PAGES = [ROOT / "README.md", ROOT / "docs" / "start.md", *GUIDES]
+TABLES = [ROOT / "docs" / "coming_from.md", ROOT / "docs" / "limits.md", ROOT / "docs" / "reference" / "files.md"]
 
 
 def blocks(page):
     return re.findall(r"^```(python|console)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def commands(page):
+    """Commands that a page shows and does not run: of blocks of sh, and within sentences and tables."""
+    for block in re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        yield from re.findall(r"(?:^|\| |\$\()(gmmseg [^|#>)\n]+)", block, re.MULTILINE)
+    yield from re.findall(r"`(gmmseg [a-z-]+ [^`\n]+)`", page)
 
 
 def run(line, capsys):
@@ -51,6 +62,22 @@ def test_pages_run_from_top_to_bottom(page, folder, capsys):
 @pytest.mark.slow
 def test_the_pages_hold_code():
     assert all(len(blocks(page.read_text(encoding="utf-8"))) >= 1 for page in PAGES)
+
+
+def test_code_is_run_or_at_least_understood():
+    fences = {
+        kind for page in PAGES for kind in re.findall(r"^```(.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert fences == {"console", "python", "sh"}
+    root = GROUP.make_context("gmmseg", ["info"])
+    shown = [line for page in (*PAGES, *TABLES) for line in commands(page.read_text(encoding="utf-8"))]
+    assert len(shown) > 30
+    for line in shown:
+        _, name, *words = shlex.split(line)
+        command = GROUP.get_command(root, name)
+        assert command is not None, line
+        with suppress(click.MissingParameter):  # a sentence may leave out what it is not about
+            command.make_context(name, words, root)
 
 
 def test_the_printed_table_is_the_real_one(folder, capsys):

@@ -64,6 +64,17 @@ def cut_out(
         The file cannot be written.
     ParameterError
         A parameter has an unusable value; or there is no such class, and the message lists those that there are.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from gmmseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_rgb(f"{folder}/a.png", np.repeat(np.uint8([[[0, 0, 200]], [[250, 250, 0]]]), 8, 1))
+    ...     source, target = Path(folder, "a.png"), Path(folder, "a_cutout.png")
+    ...     made = cut_out(source, target, label=2, parameters={"k": 2}, reading={}, cutting={"crop": True})
+    >>> made["size"], made["share"]
+    ([8, 2], 0.5)
     """
     from gmmseg.export.cutout import color_of  # here, because it needs NumPy, and help does not
 

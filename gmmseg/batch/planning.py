@@ -81,6 +81,15 @@ class Step:
         Why it cannot be done, in one line; empty where nothing is known to be wrong.
     series : str
         Which one of a folder with several series of DICOM files; empty of anything else.
+
+    Examples
+    --------
+    >>> import tempfile, numpy
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     numpy.save(f"{folder}/a.npy", numpy.zeros((4, 4)))
+    ...     step = plan(folder, f"{folder}/labels", parameters={"k": 2}).steps[0]
+    >>> step.source.name, step.action, step.reason
+    ('a.npy', 'process', 'no result yet')
     """
 
     source: Path
@@ -130,6 +139,15 @@ class Plan:
         As it was when this was decided.
     data_set : Path, optional
         Of which the results become a derivative, as BIDS has them.
+
+    Examples
+    --------
+    >>> import tempfile, numpy
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     numpy.save(f"{folder}/a.npy", numpy.zeros((4, 4)))
+    ...     made = plan(folder, f"{folder}/labels", parameters={"k": 2})
+    >>> made.out_dir.name, len(made.steps), len(made.todo)
+    ('labels', 1, 1)
     """
 
     out_dir: Path

@@ -56,6 +56,16 @@ def run(plan: Plan, *, jobs: int | None = None, threads: int | None = None, repo
     -----
     What is wrong with one image does not stop the others. An image whose process died (killed for want of memory, or
     crashed in a decoder) is tried once more at the end with the machine to itself.
+
+    Examples
+    --------
+    >>> import tempfile, numpy
+    >>> from gmmseg import batch
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     numpy.save(f"{folder}/a.npy", numpy.repeat(numpy.uint8([10, 200, 200]), 8).reshape(3, 8))
+    ...     done = batch.run(batch.plan(folder, f"{folder}/labels", parameters={"k": 2}), jobs=1)
+    >>> [(line["outputs"]["labels"]["file"], line["k"]) for line in done]
+    [('a_labels.png', 2)]
     """
     todo = plan.todo
     processors = platforms.processors()

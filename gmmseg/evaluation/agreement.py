@@ -48,6 +48,12 @@ class Agreement:
         diagonal; None for volumes.
     segments : int
         Number of labels.
+
+    Examples
+    --------
+    >>> found = evaluate([[1, 1, 2, 2]], [[7, 7, 7, 3]])
+    >>> found.segments, found.rand_index, found.variation_of_information, found.matching
+    (2, 0.5, 1.188721875540867, {3: 2, 7: 1})
     """
 
     rand_index: float

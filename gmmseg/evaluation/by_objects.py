@@ -34,6 +34,12 @@ class Detection:
         For each overlap TP / (TP + FP + FN).
     mean_average_precision : float
         Over all overlaps.
+
+    Examples
+    --------
+    >>> found = detection([[1, 1, 0, 2]], [[5, 5, 5, 0]], overlaps=[0.5])
+    >>> found.found, found.true, found.mean_average_precision
+    (2, 1, 0.5)
     """
 
     found: int

@@ -32,6 +32,12 @@ class Estimate:
         NaN where no point tells it.
     error : float
         Half the width of its confidence interval.
+
+    Examples
+    --------
+    >>> overall = accuracy([1, 1, 1, 2, 2], [1, 1, 2, 2, 2]).overall
+    >>> round(overall.value, 2), round(overall.error, 2)
+    (0.8, 0.39)
     """
 
     value: float
@@ -60,6 +66,12 @@ class Accuracy:
         Share of each true class in the area.
     confidence : float
         Of the intervals.
+
+    Examples
+    --------
+    >>> found = accuracy([1, 1, 1, 2, 2], [1, 1, 2, 2, 2])
+    >>> found.classes, found.matrix, round(found.kappa, 3), round(found.users[1].value, 3)
+    ((1, 2), [[2, 1], [0, 2]], 0.615, 0.667)
     """
 
     classes: tuple[int, ...]

@@ -32,6 +32,12 @@ class Changes:
         data.
     kinds : tuple of (int, int)
         Class before and after of the numbers from 2.
+
+    Examples
+    --------
+    >>> found = changes([[1, 1, 2, 0]], [[1, 2, 2, 2]])
+    >>> found.classes, found.areas.tolist(), found.kinds
+    ((1, 2), [[1.0, 1.0], [0.0, 1.0]], ((1, 2),))
     """
 
     classes: tuple[int, ...]

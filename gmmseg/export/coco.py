@@ -199,6 +199,13 @@ def to_panoptic(
     ------
     ParameterError
         There are more segments than a colour can number.
+
+    Examples
+    --------
+    >>> from gmmseg.export import find_instances
+    >>> data, segments = to_panoptic(find_instances(np.array([[1, 2]])), file_name="a.jpg", segments_file="a.png")
+    >>> [each["category_id"] for each in data["annotations"][0]["segments_info"]], segments[0].tolist()
+    ([1, 2], [[1, 0, 0], [2, 0, 0]])
     """
     if len(instances) > _MOST_SEGMENTS:
         raise ParameterError(

@@ -44,6 +44,11 @@ class LabelMap:
         What it is of.
     name : str
         What its files are called, without a suffix, perhaps with folders: "scenes/a".
+
+    Examples
+    --------
+    >>> LabelMap(Path("out/a_labels.png"), Path("scenes/a.png"), "scenes/a").picture.name
+    'a.png'
     """
 
     labels: Path
@@ -63,6 +68,11 @@ class Finding:
         Of regions: pixels, or an area such as "2.5ha" where the file says how large a pixel is.
     max_pixels : int
         The most pixels that may be decoded.
+
+    Examples
+    --------
+    >>> Finding(class_names=("land", "water"), min_size="2.5ha").class_names
+    ('land', 'water')
     """
 
     class_names: tuple[str, ...] | None = None
@@ -199,6 +209,17 @@ def write_dataset(
     Notes
     -----
     Nothing is written unless all is: one bad map leaves no data set. Memory is that of the largest map.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from gmmseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     labels, picture = Path(folder, "a_labels.png"), Path(folder, "a.png")
+    ...     io.write_labels(labels, np.array([[1, 2], [1, 1]]), names=["land", "water"])
+    ...     io.write_rgb(picture, np.zeros((2, 2, 3), np.uint8))
+    ...     write_dataset(f"{folder}/set.json", [LabelMap(labels, picture, "a")], "coco")
+    Written(maps=1, instances=2, names=('land', 'water'))
     """
     path, finding, options = Path(path), finding or Finding(), options or Export()
     check_dataset(path, to, overwrite=overwrite)

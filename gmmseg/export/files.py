@@ -52,6 +52,11 @@ class Export:
         See `gmmseg.export.to_coco`.
     ground : Ground, optional
         What pixels cover, for QuPath.
+
+    Examples
+    --------
+    >>> Export(Path("photo.jpg"), simplify=1.5).simplify  # outlines may be off by a pixel and a half
+    1.5
     """
 
     image: Path | None = None
@@ -66,10 +71,25 @@ class Export:
 def check_export(path: Path, to: Format, *, overwrite: bool = False) -> None:
     """Refuse a target that could not be written, before anything is computed.
 
+    Parameters
+    ----------
+    path : Path
+        The file, or for "masks" the folder.
+    to : str
+        A format of `write_export`.
+    overwrite : bool
+        Whether existing files may be replaced.
+
     Raises
     ------
     OutputError
         The suffix does not suit the format, the folder is missing or not writable, or the file exists.
+
+    Examples
+    --------
+    >>> check_export(Path("labels.txt"), "coco")
+    Traceback (most recent call last):
+    gmmseg.errors.OutputError: labels.txt: coco is written to .json files; give it a name that ends so
     """
     if to == "masks":
         if path.exists() and not path.is_dir():
@@ -118,6 +138,15 @@ def write_export(
     ------
     OutputError
         See `check_export`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from gmmseg.export import find_instances
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = write_export(f"{folder}/photo.txt", find_instances(np.array([[1, 2]])), "yolo")
+    >>> [each.name for each in written]
+    ['photo.txt', 'photo.yaml']
     """
     path = Path(path)
     check_export(path, to, overwrite=overwrite)

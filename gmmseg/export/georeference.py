@@ -22,13 +22,37 @@ __all__ = ["Place", "colors_in", "ground_in", "image_in", "names_in", "place_in"
 
 
 def place_of(image: Image) -> Place | None:
-    """Return where on a map an image lies, or None where nothing says it."""
+    """Return where on a map an image lies, or None where nothing says it.
+
+    Parameters
+    ----------
+    image : Image
+
+    Returns
+    -------
+    Place or None
+
+    Examples
+    --------
+    >>> from gmmseg import io
+    >>> round(place_of(io.read("images/L7_ETMs.tif")).affine[0], 1)
+    28.5
+    """
     place = image.place
     return None if place is None or place.affine is None else place
 
 
 def place_in(path: Path) -> Place | None:
     """Return where the raster of a file lies, or None where it does not say it.
+
+    Parameters
+    ----------
+    path : Path
+        A label map or any other raster.
+
+    Returns
+    -------
+    Place or None
 
     Raises
     ------
@@ -40,6 +64,11 @@ def place_in(path: Path) -> Place | None:
     -----
     GeoTIFF, through rasterio where it is installed; otherwise by its tags, which give coordinate reference systems of
     an EPSG code.
+
+    Examples
+    --------
+    >>> round(place_in(Path("images/L7_ETMs.tif")).affine[0], 1)
+    28.5
     """
     place = identify(path).place(path)
     image = None if place is None else image_in(path)
@@ -73,10 +102,23 @@ def names_in(path: Path) -> tuple[str, ...] | None:
         DICOM as the labels of segments. Also rasters with GDAL's category names in NAME.aux.xml beside them, which go
         before what the file itself says, and NIfTI files with a label table of ITK-SNAP.
 
+    Returns
+    -------
+    tuple of str, or None
+
     Raises
     ------
     InputError
         The names cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from gmmseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_labels(f"{folder}/labels.png", np.array([[0, 1], [2, 2]]), names=["land", "water"])
+    ...     names_in(Path(f"{folder}/labels.png"))
+    ('land', 'water')
     """
     beside = path.with_name(f"{path.name}.aux.xml")
     return (_categories(beside) if beside.is_file() else None) or identify(path).class_names(path)
@@ -86,6 +128,29 @@ def colors_in(path: Path) -> np.ndarray | None:
     """Return the colours that a label map has for its classes, class 1 first, (n, 3) uint8; None where it has none.
 
     Those of a palette or a colour map, of an array "class_colors" in a .npz file, or of a label table of ITK-SNAP.
+
+    Parameters
+    ----------
+    path : Path
+        A label map.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n_classes, 3), or None
+
+    Raises
+    ------
+    InputError
+        The colours cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from gmmseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_labels(f"{folder}/labels.png", np.array([[0, 1], [2, 2]]))
+    ...     colors_in(Path(f"{folder}/labels.png")).tolist()
+    [[0, 114, 178], [230, 159, 0]]
     """
     return identify(path).class_colors(path)
 

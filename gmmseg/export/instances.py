@@ -41,6 +41,12 @@ class Instances:
         Number of each instance in the label map: of its class, or its own where numbers are objects.
     classes : tuple of int
         Numbers of the classes that are listed: all, or those that were chosen.
+
+    Examples
+    --------
+    >>> found = find_instances(np.array([[1, 0, 1], [2, 2, 1]]))
+    >>> len(found), found.categories.tolist(), found.parts.tolist()
+    (3, [1, 1, 2], [[1, 0, 2], [3, 3, 2]])
     """
 
     labels: Array

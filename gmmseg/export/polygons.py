@@ -34,6 +34,13 @@ class Polygon:
         x and y, closed (the last point is the first), counter-clockwise as numbers.
     holes : tuple of ndarray, each of shape (n, 2)
         Closed, clockwise as numbers.
+
+    Examples
+    --------
+    >>> from gmmseg.export import find_instances
+    >>> outline = to_polygons(find_instances(np.array([[1, 1]]), class_names=["land"]))[0]
+    >>> outline.label, outline.name, outline.exterior.tolist(), outline.holes
+    (1, 'land', [[0, 0], [2, 0], [2, 1], [0, 1], [0, 0]], ())
     """
 
     label: int
@@ -62,6 +69,11 @@ def to_polygons(instances: Instances, *, simplify: float | None = None) -> list[
     -------
     list of Polygon
         Those of the first instance first.
+
+    Raises
+    ------
+    ParameterError
+        `simplify` is no number of pixels above 0.
 
     Examples
     --------
@@ -145,6 +157,11 @@ def to_labelme(instances: Instances, *, image_path: str, simplify: float | None 
     -----
     DataWarning
         There are holes, which LabelMe cannot say.
+
+    Raises
+    ------
+    ParameterError
+        `simplify` is no number of pixels above 0.
 
     Examples
     --------

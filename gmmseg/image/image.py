@@ -58,10 +58,8 @@ class Image:
         What messages call this image: the path it was read from, or "image".
     metadata : dict
         What readers found and writers of the same family put back, such as the resolution for print ("dpi").
-    origin : tuple of int, optional
-        Of a window (see `crop`): where it lies in the whole image.
-    extent : tuple of int, optional
-        Of a window: the whole image's spatial shape.
+    origin, extent : tuple of int, optional
+        Of a window (see `crop`): where it lies in the whole image, and the spatial shape of that.
     place : Place, optional
         Where the pixels lie in the world; of a window where those of the whole image do.
     time : bool
@@ -71,6 +69,11 @@ class Image:
     Notes
     -----
     `pixels` may be a view of the caller's array, in any memory order and read-only.
+
+    Examples
+    --------
+    >>> Image.from_array([[[1, 2, 3], [4, 5, 6]]], channel_axis=-1)
+    Image('image', 1 x 2, 3 channels, uint8)
     """
 
     pixels: Source

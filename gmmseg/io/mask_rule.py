@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gmmseg.errors import ParameterError
-from gmmseg.image.sources import Source, WindowSource
+from gmmseg.errors import EmptyInputError, ParameterError
+from gmmseg.image.sources import Source, WindowSource, windows_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
 
     from gmmseg.image.windows import Window
@@ -131,3 +133,15 @@ class Ruled(WindowSource):
         if known is not None:
             used &= known[..., None]
         return used.view("uint8"), None
+
+    def require_some(self, path: Path, name: str) -> None:
+        """Refuse a mask, that of a file, which leaves no pixel of the image of this name."""
+        if any(self.read(window)[0].any() for window in windows_of(self)):
+            return
+        import numpy as np
+
+        values = sorted(set().union(*(np.unique(self.numbers.read(window)[0]).tolist() for window in windows_of(self))))
+        has = ", ".join(map(str, values[:12])) + (", ..." if len(values) > 12 else "")
+        raise EmptyInputError(
+            f"{name}: its mask {path.name} has no {self.rule.words} there, only {has}; choose among these"
+        )

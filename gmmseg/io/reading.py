@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.checks import MEMORY
-from gmmseg.errors import EmptyInputError, GmmsegError, InputError, ParameterError
+from gmmseg.errors import GmmsegError, InputError, ParameterError
 from gmmseg.image import Image
-from gmmseg.image.sources import ArraySource, Checked, Masked, Source, windows_of
+from gmmseg.image.sources import ArraySource, Checked, Masked, Source
 from gmmseg.image.spacing import with_spacing
 from gmmseg.image.turning import LEAVES_OUT_PLANES, Turned
 from gmmseg.image.windows import everything
@@ -135,6 +135,11 @@ def read(
         `mask_values` leave no pixel.
     ParameterError
         `channel_axis`, `channels`, `nodata` or a mask does not fit the file; no file is named, or one twice.
+
+    Examples
+    --------
+    >>> read("images/coffee.png").shape, read("images/L7_ETMs.tif", channels=[4, 3, 2]).n_channels
+    ((400, 600), 3)
     """
     budget = MEMORY if memory is None else 2 * memory
     return read_with(
@@ -301,7 +306,7 @@ def _with_mask_file(image: Image, path: Path, rule: MaskRule, reading: Reading) 
         )
     used = Ruled(mask, rule)
     if rule is not NOT_ZERO:
-        _require_some(used, path, image)
+        used.require_some(path, image.name)
     if not image.in_memory and shape == image.shape:
         return replace(image, pixels=Masked(image.pixels, used))
     return image.with_mask(used.read(everything(shape))[0][..., 0])  # also one for all frames
@@ -355,19 +360,6 @@ def _mask_in_file(path: Path, reading: Reading) -> Image | None:
     return mask if not mask.in_memory and mask.n_channels == 1 and numbers else None
 
 
-def _require_some(used: Ruled, path: Path, image: Image) -> None:
-    """Refuse a mask that leaves no pixel."""
-    if any(used.read(window)[0].any() for window in windows_of(used)):
-        return
-    import numpy as np
-
-    values = sorted(set().union(*(np.unique(used.numbers.read(window)[0]).tolist() for window in windows_of(used))))
-    has = ", ".join(map(str, values[:12])) + (", ..." if len(values) > 12 else "")
-    raise EmptyInputError(
-        f"{image.name}: its mask {path.name} has no {used.rule.words} there, only {has}; choose among these"
-    )
-
-
 def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, memory: int = MEMORY) -> np.ndarray:
     """Read a label map; the numbers are those in the file, palette or not.
 
@@ -375,10 +367,8 @@ def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, m
     ----------
     path : path-like
         PNG, TIFF, BMP, GIF, .npy, .npz (one array, or the one named "labels"), NIfTI or DICOM SEG.
-    max_pixels : int
-        The most pixels that may be decoded.
-    memory : int
-        Bytes that reading may take.
+    max_pixels, memory : int
+        The most pixels that may be decoded, and the bytes that reading may take.
 
     Returns
     -------
@@ -389,6 +379,15 @@ def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, m
     ------
     InputError
         The file cannot be read, has several channels, or values that are not whole numbers from 0 to 4294967295.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from gmmseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_labels(f"{folder}/labels.png", np.array([[0, 1], [2, 2]]))
+    ...     io.read_labels(f"{folder}/labels.png").tolist()
+    [[0, 1], [2, 2]]
     """
     return _labels_in(Path(path), Reading(max_pixels=max_pixels, budget=memory))
 
@@ -417,10 +416,8 @@ def read_probabilities(
     path : path-like
         .npy or .npz (one array, or the one named "probabilities") of shape (n_classes, *spatial), a TIFF file of one
         page or band a class, NIfTI with classes last, or a fractional DICOM SEG.
-    max_pixels : int
-        The most numbers that may be decoded.
-    memory : int
-        Bytes that reading may take.
+    max_pixels, memory : int
+        The most numbers that may be decoded, and the bytes that reading may take.
 
     Returns
     -------
@@ -431,6 +428,15 @@ def read_probabilities(
     ------
     InputError
         The file cannot be read, or is of another format.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from gmmseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_probabilities(f"{folder}/soft.npy", np.float32([[[0.25, 1]], [[0.75, 0]]]))
+    ...     io.read_probabilities(f"{folder}/soft.npy").tolist()
+    [[[0.25, 1.0]], [[0.75, 0.0]]]
     """
     require_limit(max_pixels)
     reading = Reading(max_pixels=max_pixels, budget=memory)
@@ -477,6 +483,11 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     ------
     InputError
         The file is missing, of an unknown format, or its header is damaged.
+
+    Examples
+    --------
+    >>> read_info("images/coffee.png")["size"]
+    [600, 400]
     """
     with as_file(Path(path), Reading()) as place:
         known = identify(place)

@@ -66,6 +66,12 @@ def check_target(
     OutputError
         The suffix is unknown for this kind, the folder is missing or not writable, the file or one that goes beside it
         exists, or the format has no room for that many axes, or for one of time.
+
+    Examples
+    --------
+    >>> check_target("nowhere/labels.png")
+    Traceback (most recent call last):
+    gmmseg.errors.OutputError: nowhere/labels.png: the folder nowhere does not exist; create it first
     """
     path = Path(path)
     known = choose(path, kind=kind)
@@ -145,6 +151,15 @@ def write_labels(
     numbers; OpenCV and scikit-image read the colours: read such files with `gmmseg.io.read_labels`, or write them
     `plain`, or as .tif.
     A georeferenced TIFF declares 0 as its nodata value.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from gmmseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_labels(f"{folder}/labels.png", np.array([[0, 1], [2, 2]]), names=["land", "water"])
+    ...     io.read_labels(f"{folder}/labels.png").tolist()
+    [[0, 1], [2, 2]]
     """
     numbers = _unsigned(labels, image)
     colors = {} if palette is None else {"palette": palette}
@@ -175,6 +190,17 @@ def write_windows(
     Notes
     -----
     GeoTIFF, NIfTI and .npy files are written as the windows come. Other formats are written from a whole array.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from gmmseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     contents = io.contents.Contents("labels", (2, 3), "uint8")
+    ...     rows = (((slice(row, row + 1), slice(0, 3)), np.full((1, 3), row + 1, np.uint8)) for row in range(2))
+    ...     io.write_windows(f"{folder}/labels.npy", contents, rows)
+    ...     io.read_labels(f"{folder}/labels.npy").tolist()
+    [[1, 1, 1], [2, 2, 2]]
     """
     path = Path(path)
     contents.check()
@@ -263,6 +289,15 @@ def write_probabilities(
         See `check_target`.
     ParameterError
         The probabilities have another shape than the image or no floating dtype, or `dtype` is none of the three.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from gmmseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_probabilities(f"{folder}/soft.npy", np.float32([[[0.2, 1]], [[0.8, 0]]]), dtype="uint8")
+    ...     io.read_probabilities(f"{folder}/soft.npy").tolist()
+    [[[51, 255]], [[204, 0]]]
     """
     import numpy as np
 
@@ -310,6 +345,15 @@ def write_map(
     ------
     OutputError
         See `check_target`.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from gmmseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_map(f"{folder}/anomaly.tif", np.float32([[0.5, 0.25]]), key="anomaly")
+    ...     io.read(f"{folder}/anomaly.tif").array[..., 0].tolist()
+    [[0.5, 0.25]]
     """
     _write("map", path, values, names=(key,), image=image, options=options, overwrite=overwrite)
 
@@ -324,7 +368,35 @@ def write_layer(
     overwrite: bool = False,
     **options: Any,
 ) -> None:
-    """Write a result by its kind: `write_labels`, `write_probabilities` or `write_map`."""
+    """Write a result by its kind: `write_labels`, `write_probabilities` or `write_map`.
+
+    Parameters
+    ----------
+    path : path-like
+        The suffix chooses the format.
+    kind : {"labels", "soft", "map"}
+        Which of the three.
+    values : ndarray
+        Labels (*spatial), probabilities (n_classes, *spatial), or one float32 a pixel (*spatial).
+    names : sequence of str
+        Of the classes; of a map its own name alone.
+    image, overwrite, **options
+        As of the three.
+
+    Raises
+    ------
+    OutputError, ParameterError
+        As of the three.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from gmmseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_layer(f"{folder}/labels.npy", "labels", np.array([[1, 2]]), ["land", "water"])
+    ...     io.read_labels(f"{folder}/labels.npy").tolist()
+    [[1, 2]]
+    """
     if kind == "labels":
         write_labels(path, values, image=image, names=names, overwrite=overwrite, **options)
     elif kind == "soft":
@@ -355,6 +427,15 @@ def write_rgb(
         See `check_target`.
     ParameterError
         The array is no uint8 RGB picture.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from gmmseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_rgb(f"{folder}/red.png", np.full((2, 3, 3), [255, 0, 0], np.uint8))
+    ...     io.read(f"{folder}/red.png").array[0, 0].tolist()
+    [255, 0, 0]
     """
     import numpy as np
 

@@ -64,6 +64,13 @@ class Segmentation(Faces):
     -----
     Everything is computed once, when it is asked for. Of an image that stays in its file `save` computes and writes
     window by window; asking for `labels` and the like makes whole arrays.
+
+    Examples
+    --------
+    >>> import gmmseg
+    >>> seg = gmmseg.segment(np.repeat(np.uint8([10, 200, 200]), 8).reshape(3, 8), k=2)
+    >>> seg.labels[:, 0].tolist(), seg.probabilities.shape, [round(each.share, 2) for each in seg.classes]
+    ([1, 2, 2], (2, 3, 8), [0.33, 0.67])
     """
 
     image: Image

@@ -39,6 +39,12 @@ class Objects:
         What they were found in.
     name : str
         What one of them is called: the class.
+
+    Examples
+    --------
+    >>> found = Objects(np.array([[0, 1, 0, 2]], np.uint32), Image.from_array(np.zeros((1, 4))), "cell")
+    >>> len(found), found.table()["pixels"].tolist()
+    (2, [1, 1])
     """
 
     labels: Array
@@ -177,6 +183,13 @@ def object_table(labels: ArrayLike, image: Image, *, intensities: bool = True) -
     ------
     ParameterError
         The labels have another shape than the image.
+
+    Examples
+    --------
+    >>> image = Image.from_array(np.array([[0, 9, 0, 5]], np.uint8))
+    >>> table = object_table([[0, 1, 0, 2]], image)
+    >>> table["pixels"].tolist(), table["intensity_mean"].tolist()
+    ([1, 1], [9.0, 5.0])
     """
     from skimage.measure import regionprops_table
 

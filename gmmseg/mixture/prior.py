@@ -30,6 +30,14 @@ class Prior:
     mixture : Mixture
         Weights, means and covariances that are expected.
     weight_strength, mean_strength, covariance_strength : float or ndarray, shape (K,)
+
+    Examples
+    --------
+    >>> from gmmseg import GaussianMixture, Mixture
+    >>> expected = Mixture(np.array([0.5, 0.5]), np.array([[0.0], [9.0]]), np.ones((2, 1, 1)), "full")
+    >>> prior = Prior(expected, mean_strength=100)  # as if 100 samples of each had been seen
+    >>> GaussianMixture(2, prior=prior, random_state=0).fit([[1.0], [2.0], [3.0]]).means_.ravel().round(1).tolist()
+    [0.1, 8.9]
     """
 
     mixture: Mixture

@@ -35,10 +35,29 @@ _MOST_PRECISE = 1e30  # inverse standard deviations of scaled planes; EM keeps t
 def load_model(path: str | os.PathLike[str]) -> Model:
     """Read a model that `Model.save` wrote.
 
+    Parameters
+    ----------
+    path : path-like
+        NAME.gmm.json, as `Model.save` and `gmmseg fit` write it.
+
+    Returns
+    -------
+    Model
+
     Raises
     ------
     InputError
         The file is missing, no model, damaged or of a newer version.
+
+    Examples
+    --------
+    >>> import gmmseg, tempfile
+    >>> model = gmmseg.fit(np.repeat(np.uint8([10, 200]), 8).reshape(2, 8), k=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/two.gmm.json")
+    ...     again = gmmseg.load_model(f"{folder}/two.gmm.json")
+    >>> again.class_names, bool((again.means == model.means).all())
+    (('class 1', 'class 2'), True)
     """
     try:
         require_regular(Path(path))

@@ -103,6 +103,13 @@ class Model:
         How much neighbouring pixels of these images differ in the first features, see
         `gmmseg.features.contrast.contrast`: what is an edge. It makes every window of every image get the labels of the
         whole. Where None, each image is measured by itself.
+
+    Examples
+    --------
+    >>> import gmmseg
+    >>> model = gmmseg.fit(np.repeat(np.uint8([10, 200]), 8).reshape(2, 8), k=2)
+    >>> model.k, model.class_names, model.means.round().tolist()
+    (2, ('class 1', 'class 2'), [[10.0], [200.0]])
     """
 
     recipe: Recipe

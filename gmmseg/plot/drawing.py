@@ -119,6 +119,16 @@ def ellipses(
     -----
     The squared Mahalanobis distance of a Gaussian's two features has a chi-squared distribution of 2 degrees of
     freedom, so the contour of probability p has the radius sqrt(-2 ln(1 - p)) under their marginal covariance.
+
+    Examples
+    --------
+    >>> from gmmseg import GaussianMixture, plot
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> x = np.random.default_rng(0).normal([[0, 0], [9, 9]], 1, (50, 2, 2)).reshape(-1, 2)
+    >>> plot.ellipses(ax, GaussianMixture(2, random_state=0).fit(x), probability=0.9)
+    >>> [each.get_text() for each in ax.texts]
+    ['1', '2']
     """
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
@@ -164,6 +174,16 @@ def density(ax: Any, source: Any, data: Any = None, *, feature: int | str = 0, s
     Components are weighted, so that they add up to the mixture. The histogram has bins after Freedman and Diaconis
     (1981), a whole number of steps wide where the values are evenly spaced, and leaves out the outermost 0.1 % on
     either side; the area of what it shows is its share of the samples.
+
+    Examples
+    --------
+    >>> from gmmseg import GaussianMixture, plot
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> x = np.random.default_rng(0).normal([[0.0], [9.0]], 1, (2, 50)).reshape(-1, 1)
+    >>> plot.density(ax, GaussianMixture(2, random_state=0).fit(x), x)
+    >>> ax.get_ylabel()
+    'density'
     """
     view = View.of(source)
     row = view.index(feature)
@@ -210,6 +230,15 @@ def criteria(ax: Any, k: ArrayLike, *, chosen: int | None = None, **curves: Arra
     ------
     ParameterError
         There is no curve, one has another length than k, or nothing of one is finite.
+
+    Examples
+    --------
+    >>> from gmmseg import GaussianMixture, plot
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> plot.criteria(ax, [1, 2, 3], chosen=2, BIC=[40, 10, 12], ICL=[40, 11, 15])
+    >>> ax.get_legend_handles_labels()[1]
+    ['BIC', 'ICL', 'chosen: 2']
     """
     counts = np.asarray(k)
     if not curves:
@@ -246,6 +275,15 @@ def history(ax: Any, fit: Any) -> None:
     ------
     ParameterError
         There is no history: nothing was fitted, or in no iteration.
+
+    Examples
+    --------
+    >>> from gmmseg import GaussianMixture, plot
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> plot.history(ax, [-3.0, -2.1, -2.0])
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('EM iteration', 'mean log-likelihood (nats per sample)')
     """
     values = next((getattr(fit, name) for name in ("history", "lower_bounds_") if hasattr(fit, name)), fit)
     heights = np.asarray(values if isinstance(values, Sequence | np.ndarray) else (), np.float64)

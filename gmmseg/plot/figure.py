@@ -78,6 +78,14 @@ def figure(
         A feature or the kind does not exist, or a scatter plot is asked of one feature.
     InputError
         The image is not of the model's kind, or cannot be read.
+
+    Examples
+    --------
+    >>> from gmmseg import GaussianMixture
+    >>> x = np.random.default_rng(0).normal([[0, 0], [9, 9]], 1, (50, 2, 2)).reshape(-1, 2)
+    >>> made = figure(GaussianMixture(2, random_state=0).fit(x), x, kind="scatter")
+    >>> [each.get_xlabel() for each in made.axes]
+    ['feature 0']
     """
     if kind not in KINDS:
         raise ParameterError(f"kind={kind!r} is not known; use one of {', '.join(KINDS)}")
@@ -108,12 +116,25 @@ def figure(
 def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Refuse a file that `save` could not write, before anything is computed.
 
+    Parameters
+    ----------
+    path : path-like
+        .png, .svg or .pdf.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
     Raises
     ------
     GmmsegError
         matplotlib is not installed.
     OutputError
         The suffix is not .png, .svg or .pdf, the file exists, or the folder is missing or not writable.
+
+    Examples
+    --------
+    >>> check_target("nowhere/figure.png")
+    Traceback (most recent call last):
+    gmmseg.errors.OutputError: nowhere/figure.png: the folder nowhere does not exist; create it first
     """
     path = Path(path)
     if path.suffix.lower() not in _METADATA:
@@ -141,6 +162,15 @@ def save(figure: Any, path: str | os.PathLike[str], *, overwrite: bool = False, 
     ------
     OutputError
         See `check_target`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from matplotlib.figure import Figure
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(Figure(figsize=(3, 2)), f"{folder}/empty.png", dpi=100)
+    ...     Path(folder, "empty.png").is_file()
+    True
     """
     path = Path(path)
     check_target(path, overwrite=overwrite)

@@ -96,6 +96,17 @@ def batch_report(lines: Iterable[Line], folder: Path, path: str | os.PathLike[st
     shown by its classes alone. Images that failed come first, then those whose classes or tones are least like those of
     the others, by the largest distance from the median in units of 1.4826 times the median absolute deviation. There is
     no time in it: the same batch gives the same bytes.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from gmmseg import batch
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     folder = Path(name)
+    ...     np.save(folder / "a.npy", np.repeat(np.uint8([10, 200, 200]), 8).reshape(3, 8))
+    ...     lines = batch.run(batch.plan(folder, folder / "labels", parameters={"k": 2}), jobs=1)
+    ...     batch_report(lines, folder / "labels", folder / "batch.html")
+    1
     """
     target = Path(path)
     check_page(target, overwrite=overwrite)

@@ -55,7 +55,34 @@ def image_report(
     command: str | None = None,
     warnings: Sequence[str] = (),
 ) -> None:
-    """Write the report of a segmentation; see `gmmseg.Segmentation.report`."""
+    """Write the report of a segmentation; see `gmmseg.Segmentation.report`.
+
+    Parameters
+    ----------
+    found : Segmentation
+    path : path-like
+        .html or .htm.
+    overwrite : bool
+        Whether an existing file may be replaced.
+    command : str, optional
+        What made it, to be shown.
+    warnings : sequence of str
+        What was warned of on the way, to be shown among the quality flags.
+
+    Raises
+    ------
+    OutputError
+        The suffix is another one, the file exists, or the folder is missing or not writable.
+
+    Examples
+    --------
+    >>> import gmmseg, tempfile
+    >>> seg = gmmseg.segment(np.repeat(np.uint8([10, 200, 200]), 8).reshape(3, 8), k=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     image_report(seg, f"{folder}/three.html")
+    ...     "<title>image: 2 classes</title>" in Path(folder, "three.html").read_text("utf-8")
+    True
+    """
     target = Path(path)
     check_page(target, overwrite=overwrite)
     write_page(target, image_page(found, command=command, warnings=warnings), overwrite=overwrite)

@@ -47,7 +47,26 @@ def page(title: str, body: str) -> bytes:
 
 
 def check_page(path: Path, *, overwrite: bool = False) -> None:
-    """Raise OutputError where no report can be written to a file of this name, before anything is computed."""
+    """Raise OutputError where no report can be written to a file of this name, before anything is computed.
+
+    Parameters
+    ----------
+    path : Path
+        .html or .htm.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OutputError
+        The suffix is another one, the file exists, or the folder is missing or not writable.
+
+    Examples
+    --------
+    >>> check_page(Path("report.pdf"))
+    Traceback (most recent call last):
+    gmmseg.errors.OutputError: report.pdf: reports are written as HTML; give it a name that ends in .html
+    """
     if path.suffix.lower() not in SUFFIXES:
         raise OutputError(f"{path}: reports are written as HTML; give it a name that ends in .html")
     check_place(path, overwrite=overwrite)

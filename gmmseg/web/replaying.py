@@ -41,6 +41,15 @@ def replay_commands(
         The log or its image cannot be read.
     OutputError
         The strokes cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from gmmseg.web.log import Log
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Log(os.path.abspath("images/coffee.png")).save(Path(folder, "coffee.gmmseg.json"))
+    ...     [each[0] for each in replay_commands(f"{folder}/coffee.gmmseg.json")]
+    ['segment']
     """
     found, folder = load_log(Path(log)), Path(log).parent
     image = Path(os.path.normpath(folder / found.image))

@@ -55,6 +55,11 @@ def view(
         The image cannot be read, is no picture, or the log that is there is none.
     OutputError
         The port cannot be used, or the log that is there is of another image.
+
+    Examples
+    --------
+    >>> view("images/coffee.png", folder="work")  # until the page is closed  # doctest: +SKIP
+    PosixPath('work/coffee.gmmseg.json')
     """
     return _serve(Desk(Path(image), Path(folder), threads=threads), Path(folder), port, browser, opened)
 
@@ -86,6 +91,12 @@ def view_segmentation(
     ------
     ParameterError
         The image is no file.
+
+    Examples
+    --------
+    >>> import gmmseg
+    >>> view_segmentation(gmmseg.segment("images/coffee.png", k=5), folder="work")  # doctest: +SKIP
+    PosixPath('work/coffee.gmmseg.json')
     """
     path, model = Path(found.image.name), found.model
     if not path.is_file():

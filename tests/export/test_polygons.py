@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from label_maps import CRAFTED, smooth_labels
+from rasterio.enums import MergeAlg
 from rasterio.features import rasterize
 
 from gmmseg.errors import DataWarning, ParameterError
@@ -92,16 +93,17 @@ def ring(points):
 
 def read_yolo(text, shape):
     """As Ultralytics: the class, then x and y as shares of width and height."""
-    out = np.zeros(shape, np.uint8)
+    shapes = []
     for line in text.splitlines():
         number, *values = line.split()
         points = np.array(values, float).reshape(-1, 2)
         assert len(points) >= 4
         assert ((points >= 0) & (points <= 1)).all()
-        inside = rasterize([ring((points * shape[::-1]).tolist())], out_shape=shape)
-        assert not out[inside > 0].any()
-        out[inside > 0] = int(number) + 1
-    return out
+        shapes.append((ring((points * shape[::-1]).tolist()), int(number) + 1))
+    if not shapes:
+        return np.zeros(shape, np.uint8)
+    assert rasterize([each for each, _ in shapes], out_shape=shape, merge_alg=MergeAlg.add).max() == 1
+    return rasterize(shapes, out_shape=shape)
 
 
 @pytest.mark.slow

@@ -87,14 +87,14 @@ def assert_handled(name, tmp_path, odd):
         warnings.simplefilter("ignore", GmmsegWarning)
         gmmseg.fit([image], 2, **options).save(path)
     tree, reading = json.loads(path.read_text()), {key: options[key] for key in options if key == "channel_axis"}
-    refused = 0
+    refused, adapted = 0, set()
     for place in places(tree):
-        adapting = (False, True)
         for spelled in odd:
             path.write_text(changed(tree, place, spelled))
-            said = outcome(path, image, reading, adapting)
+            # Adapting takes long, and need not see an entry twice.
+            said = outcome(path, image, reading, (False,) if place[:1] in adapted else (False, True))
             if said is True:
-                adapting = (False,)  # takes long, and has seen this place
+                adapted.add(place[:1])
             else:
                 refused += 1
                 assert said.startswith((f"{path}: ", "image: ")), (place, spelled)
