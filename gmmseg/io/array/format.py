@@ -15,6 +15,7 @@ import numpy as np
 
 from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
+from gmmseg.image.axes import made_real
 from gmmseg.image.letters import Lettered
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.array.boxes import make_room, write_box
@@ -267,7 +268,7 @@ def _require_numbers(path: Path, header: ArrayHeader) -> None:
     """Refuse what is no array of real numbers, before any is read."""
     if header.dtype.kind not in "buif":
         raise InputError(
-            f"{path} has dtype {str(header.dtype)[:200]}, expected real numbers; convert it to uint8 or float32"
+            f"{path} has dtype {str(header.dtype)[:200]}, expected real numbers; {made_real(header.dtype)}"
         )
 
 
