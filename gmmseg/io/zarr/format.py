@@ -113,14 +113,11 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def suffix_of_labels(path: Path, channel_axis: ChannelAxis) -> str:
-    """Return that of pictures, or of what has room for volumes."""
+    """Return OME-TIFF's of OME-Zarr, of other arrays that of pictures, or of what has room for volumes."""
     array, found = _array(path, Reading())
-    n_axes = (
-        array.ndim - (channel_axis is not None)
-        if found is None
-        else found.kinds.count("space") + _is_lapse(array, found)
-    )
-    return ".tif" if n_axes > 2 else ".png"
+    if found is not None:
+        return ".ome.tif"
+    return ".tif" if array.ndim - (channel_axis is not None) > 2 else ".png"
 
 
 def _explained(path: Path) -> AbstractContextManager[None]:
