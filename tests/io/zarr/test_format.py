@@ -73,6 +73,10 @@ def test_several_points_in_time_are_a_time_lapse(make, tmp_path, memory):
     assert identify(path).suffix_of_labels(path, "auto") == ".ome.tif"
     found = gmmseg.segment(path, 2, smooth=False)
     assert found.labels.shape == (2, 3, 20, 30)
+    found.save(tmp_path / "labels.zarr")
+    again = read(tmp_path / "labels.zarr")
+    assert (again.time, again.spacing) == (True, (2.0, 0.5, 0.25))
+    np.testing.assert_array_equal(again.array[..., 0], found.labels)
     found.save(tmp_path / "labels.ome.tif")
     with tifffile.TiffFile(tmp_path / "labels.ome.tif") as file:
         assert file.series[0].axes == "TZYX"
@@ -108,6 +112,8 @@ def test_missing_numbers(make):
 
 def test_what_names_no_single_image(make, tmp_path):
     path = make()
+    with pytest.raises(ParameterError, match=r"axes='CZYX' does not fit .*OME-Zarr says which axes"):
+        read(make(), axes="CZYX")
     with pytest.raises(ParameterError, match=r"channel_axis=0 does not fit .*OME-Zarr says which axes"):
         read(path, channel_axis=0)
     with pytest.raises(InputError, match="2 channels, so it is not a label map"):
