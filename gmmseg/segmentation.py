@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from numpy.random import default_rng
 
 from gmmseg.checks import whole_number
-from gmmseg.errors import InputError
+from gmmseg.errors import InputError, ParameterError
 from gmmseg.fitting.fit import fit_images
 from gmmseg.fitting.options import MOST_CHOSEN, MOST_CLASSES, Effort, FitOptions, Hints, Reading
 from gmmseg.fitting.survey import SurveyRequest, survey
@@ -217,8 +218,8 @@ def fit(
         iterable without a length are counted first. A list is of images, never one image.
     k, features, covariance, smooth, seed, outliers, class_names, components, order
         As of `segment`.
-    mask : array_like, shape (*spatial), optional
-        Of every image.
+    mask : path or array_like, shape (*spatial), or a list of these, optional
+        Of every image, or a list with one for each: a path, an array, or None where all of its pixels are used.
     channel_axis, axes : optional
         Of every image that is an array or a file of one; a time-lapse is as many images as it has frames.
     spacing, unit : optional
@@ -275,8 +276,9 @@ def fit(
     )
     effort = Effort(memory, threads)
     n_images, sources = _counted(images)
-    reading = _reading(mask, channel_axis, memory, axes, spacing, unit, allow_remote)
-    opened = _InTurn(sources, reading, options)
+    masks = _masks_of(mask, n_images)
+    readings = [_reading(each, channel_axis, memory, axes, spacing, unit, allow_remote) for each in masks]
+    opened = _InTurn(sources, readings, options)
     looks: list[Any] = []
     fitted = fit_images(
         opened, n_images, options, effort.workers, seen=lambda image, recipe: looks.append(look(image, recipe))
@@ -293,25 +295,43 @@ def _counted(images: Any) -> tuple[int, Iterable[Source]]:
     return len(images), images
 
 
+def _masks_of(mask: Any, n_images: int) -> list[Any]:
+    """Return the mask of each image: those of a list of paths, arrays and None, or the one of all."""
+    if not isinstance(mask, list | tuple) or not all(_is_mask(each) for each in mask):
+        return [mask] * n_images
+    if len(mask) != n_images:
+        raise ParameterError(f"mask has {len(mask)} entries, but there are {n_images} images; give one an image")
+    return [*mask]
+
+
+def _is_mask(entry: Any) -> bool:
+    """Whether an entry of a list is a mask by itself, not a row of numbers."""
+    return entry is None or isinstance(entry, str | os.PathLike) or hasattr(entry, "__array__")
+
+
 class _InTurn:
     """Images that are opened one after the other, each time that they are gone through.
 
     Grey values stored as colour are one channel where none of the images has colours.
     """
 
-    def __init__(self, sources: Iterable[Source], reading: Reading, options: FitOptions) -> None:
-        self.sources, self.reading, self.options = sources, reading, options
+    def __init__(self, sources: Iterable[Source], readings: list[Reading], options: FitOptions) -> None:
+        self.sources, self.readings, self.options = sources, readings, options
         self.grey: bool | None = None
 
     def __iter__(self) -> Iterator[Image]:
-        for source in self.sources:
-            image = open_image(source, self.reading)
+        for image in self._opened(0):
             if self.grey is None:
-                others = (open_image(each, self.reading) for each in islice(self.sources, 1, None))
+                others = self._opened(1)
                 # All are opened once more for this, but only where the first holds grey values stored as colour.
                 self.grey = not (image.color and any(self.options.view(each).color for each in chain([image], others)))
             yield self.options.view(image) if self.grey else image
             del image  # before the next is opened
+
+    def _opened(self, first: int) -> Iterator[Image]:
+        # Not strict: sources may leave out what turns out to be empty.
+        for source, reading in islice(zip(self.sources, self.readings, strict=False), first, None):
+            yield open_image(source, reading)
 
 
 def choose_k(

@@ -8,6 +8,7 @@ import pytest
 
 import gmmseg
 from gmmseg import Image
+from gmmseg.errors import ParameterError
 from gmmseg.io import reading
 
 
@@ -32,6 +33,20 @@ def test_masked_images_have_an_equal_say():
     mask[40:60, 40:60] = True
     images = [Image.from_array(scene((100, 100), 50, 0)), Image.from_array(pixels, mask=mask)]
     np.testing.assert_allclose(gmmseg.fit(images, 2).mixture.weights, 0.5, atol=0.01)
+
+
+def test_a_mask_of_each_image(tmp_path):
+    images = [np.hstack([scene((40, 40), 50, 0), scene((40, 40), 150, 1)]) for _ in range(3)]
+    right = np.arange(80) >= 40
+    mask = np.broadcast_to(right, (40, 80))
+    np.save(tmp_path / "left.npy", ~mask)
+    model = gmmseg.fit(images, 2, mask=[mask, tmp_path / "left.npy", None])
+    np.testing.assert_allclose(model.mixture.weights, 0.5, atol=0.01)
+    model = gmmseg.fit(images, 2, mask=[mask, mask, None])
+    np.testing.assert_allclose(model.mixture.weights, [1 / 6, 5 / 6], atol=0.01)
+    assert gmmseg.fit(images, 1, mask=mask.tolist()).means[0, 0] == pytest.approx(150, abs=1)  # rows of one mask
+    with pytest.raises(ParameterError, match="mask has 2 entries, but there are 3 images; give one an image"):
+        gmmseg.fit(images, 2, mask=[mask, None])
 
 
 def test_sampled_images_have_an_equal_say():

@@ -16,7 +16,17 @@ from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of, name_of, parts_of
 from gmmseg.io.regular import require_regular
 
-__all__ = ["GUIDES", "Subject", "each_series", "is_pattern", "lacking_guide", "named_by", "read_study", "subjects_of"]
+__all__ = [
+    "GUIDES",
+    "Subject",
+    "each_series",
+    "is_pattern",
+    "lacking_guide",
+    "mask_of",
+    "named_by",
+    "read_study",
+    "subjects_of",
+]
 
 GUIDES = ("mask", "prior")
 """What lies over one image: columns of a table, and options that may be patterns."""
@@ -256,6 +266,26 @@ def named_by(kind: str, pattern: Path, image: Path) -> Path:
             f"{image}: its path names no session, but {kind} {pattern} asks for it; leave the image out"
         )
     return Path(_PLACEHOLDER.sub(lambda match: words[match[1]], str(pattern)))
+
+
+def mask_of(given: Path | None, image: Path) -> Path | None:
+    """Return the mask of an image: the file that is given, or the one that a pattern names for it.
+
+    Raises
+    ------
+    InputError
+        The file that the pattern names is not there, or is no image.
+    ParameterError
+        As of `named_by`.
+    """
+    if given is None or not is_pattern(given):
+        return given
+    mask = named_by("mask", given, image)
+    if fault := lacking_guide("mask", mask, image):
+        raise InputError(fault)
+    for part in parts_of(mask):
+        identify(part)
+    return mask
 
 
 def _require_words(kind: str, pattern: Path) -> None:

@@ -17,6 +17,7 @@ from click.core import ParameterSource
 from gmmseg.batch.inputs import images_of
 from gmmseg.batch.outputs import PICTURES
 from gmmseg.batch.processing import process
+from gmmseg.batch.study import mask_of
 from gmmseg.cli.each import RUNNING, run_each
 from gmmseg.cli.fit import those_of_segment
 from gmmseg.cli.messages import collected_warnings
@@ -124,7 +125,7 @@ def command(
         | {"model": options["save_model"]},
         channel_axis=options["channel_axis"],
         axes=options["axes"],
-        guides=[model, *guides_of(options, len(sources))],
+        guides=[model, *guides_of(options, sources)],
     )
     from gmmseg.model import load_model
 
@@ -135,7 +136,8 @@ def command(
     parameters |= {"smooth": 0.0 if options["no_smooth"] else smooth, "min_size": options["min_size"]}
 
     def reading_of(source: Path) -> dict[str, Any]:
-        return reading | {"channels": reading["channels"] or original.channels_in(source)}
+        channels = reading["channels"] or original.channels_in(source)
+        return reading | {"channels": channels, "mask": mask_of(options["mask"], source)}
 
     if options["adapt"] == "together":
         progress = Progress(quiet=options["quiet"], style=options["progress"])

@@ -82,7 +82,7 @@ def command(context: click.Context, /, image: Path, **options: Any) -> int:
     if options["scribbles"] is None and options["label"] is None:
         raise click.UsageError("nothing says what to cut out; give --scribbles FILE or --class NUMBER")
     target = options["output"] or Path(f"{name_of(image)}_cutout.png")
-    guides = guides_of(options | {"prior": None}, 1)
+    guides = guides_of(options | {"prior": None}, [image])
     require_distinct([(image, {"cutout": target})], [*files_of(image), *guides])
     parameters = fitting_parameters(context)
     if options["scribbles"] is not None and context.get_parameter_source("k") is not ParameterSource.COMMANDLINE:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gmmseg.batch.inputs import images_of
+from gmmseg.batch.study import mask_of
 from gmmseg.cli import segment
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress
@@ -19,7 +20,7 @@ from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import cluster_of, fitting_parameters, guides_of, reading_parameters
 from gmmseg.cli.table import class_table, finite
 from gmmseg.cli.types import FILE, SOURCE, Command, Option
-from gmmseg.errors import DataWarning, EmptyInputError, InputError, OutputError
+from gmmseg.errors import DataWarning, EmptyInputError, OutputError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from gmmseg.image import Image
     from gmmseg.model import Model
 
-__all__ = ["command", "masks_of", "those_of_segment"]
+__all__ = ["command", "those_of_segment"]
 
 
 def those_of_segment(*names: str) -> list[click.Parameter]:
@@ -91,9 +92,8 @@ def command(
     target = output or _default(images)
     sources = images_of(images)
     files = [file for source in sources for file in files_of(source)]
-    masks = masks_of(options["mask"], sources)
-    guides = guides_of(options if masks is None else options | {"mask": None}, len(sources))
-    _check_target(target, [*files, *guides, *(masks or {}).values()], overwrite=overwrite)
+    masks = {source: mask_of(options["mask"], source) for source in sources}
+    _check_target(target, [*files, *guides_of(options, sources)], overwrite=overwrite)
     for path in files:
         identify(path)
     start, progress = time.perf_counter(), Progress(quiet=options["quiet"], style=options["progress"])
@@ -102,9 +102,7 @@ def command(
         from gmmseg.segmentation import fit
 
         def open_one(path: Path) -> Image:
-            how = reading_parameters(context)
-            if masks is not None:
-                how["mask"] = masks[path]
+            how = reading_parameters(context) | {"mask": masks[path]}
             return read(path, **how) if cluster is None else cluster.spread(read(path, **how | {"memory": 0}))
 
         try:
@@ -121,21 +119,6 @@ def command(
     elif not options["quiet"]:
         click.echo(_text(record))
     return 0
-
-
-def masks_of(pattern: Path | None, images: Sequence[Path]) -> dict[Path, Path] | None:
-    """Return the mask of each image, where a pattern names them; None where it is one for all, or there is none."""
-    from gmmseg.batch.study import is_pattern, lacking_guide, named_by  # here, because most fits have one mask or none
-
-    if pattern is None or not is_pattern(pattern):
-        return None
-    found = {image: named_by("mask", pattern, image) for image in images}
-    for image, mask in found.items():
-        fault = lacking_guide("mask", mask, image)
-        if fault:
-            raise InputError(fault)
-        identify(mask)
-    return found
 
 
 @dataclass(frozen=True)

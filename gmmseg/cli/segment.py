@@ -10,6 +10,7 @@ import click
 
 from gmmseg.batch.outputs import KINDS
 from gmmseg.batch.processing import process
+from gmmseg.batch.study import mask_of
 from gmmseg.cli.each import RUNNING, run_each
 from gmmseg.cli.progress import Progress, progress_option
 from gmmseg.cli.shared import (
@@ -141,7 +142,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
         extra={kind: options[kind] for kind in KINDS if kind != "labels"},
         channel_axis=options["channel_axis"],
         axes=options["axes"],
-        guides=guides_of(options, len(images)),
+        guides=guides_of(options, images),
     )
 
     def work(job: Job, progress: Progress, title: str, record: dict[str, Any]) -> None:
@@ -153,7 +154,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
                 **{name: options[name] for name in ("scribbles", "prior", "prior_weight", "memory", "threads")},
                 "min_size": options["min_size"],
             },
-            reading=reading_parameters(context),
+            reading=reading_parameters(context) | {"mask": mask_of(options["mask"], job.source)},
             saving=saving | {"report": reported(context, record)},
             overwrite=options["overwrite"],
             stage=partial(progress.stage, title),

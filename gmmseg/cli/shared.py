@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from gmmseg.batch.study import is_pattern, named_by
 from gmmseg.cli.types import (
     FILE,
     SOURCE,
@@ -144,7 +146,8 @@ _MASKING = (
     pixels(
         "--mask",
         type=SOURCE,
-        help="Label map of the same place or, where that is not said, size; pixels where it is 0 are left out.",
+        help="Label map of the same place or, where that is not said, size; pixels where it is 0 are left out. Of each "
+        "of many images: '{folder}/{name}_mask.tif'.",
     ),
     pixels(
         "--mask-threshold",
@@ -378,18 +381,25 @@ def reported(context: click.Context, record: dict[str, Any]) -> dict[str, Any]:
     return {"command": shlex.join(command), "warnings": record["warnings"]}
 
 
-def guides_of(options: dict[str, Any], n_images: int) -> list[Path]:
-    """Return the files that say something of pixels; they are there, and of one image where they have to be."""
+def guides_of(options: dict[str, Any], images: Sequence[Path]) -> list[Path]:
+    """Return the files that say something of pixels, of one image where they have to be.
+
+    They are there, but for the masks that a pattern names: one that is not is for its own image to say.
+    """
+    mask = options["mask"]
     guides = [options[name] for name in ("mask", "scribbles", "prior") if options[name] is not None]
     for name in ("scribbles", "prior"):
-        if options[name] is not None and n_images > 1:
-            raise click.UsageError(f"--{name} is of one image, but {n_images} are given; run them one at a time")
+        if options[name] is not None and len(images) > 1:
+            raise click.UsageError(f"--{name} is of one image, but {len(images)} are given; run them one at a time")
+    named = [named_by("mask", mask, image) for image in images] if is_pattern(mask) else []
+    guides = [guide for guide in guides if not (named and guide is mask)]
     for guide in guides:
         for part in parts_of(guide):
             identify(part)
+    guides += named
     if options.get("mask_values") is not None:
-        named = Path(options["mask_values"].rpartition(":")[0])  # a file, or a mask that scenes have
-        guides += [named] if named.is_file() else []
+        ruled = Path(options["mask_values"].rpartition(":")[0])  # a file, or a mask that scenes have
+        guides += [ruled] if ruled.is_file() else []
     return guides
 
 

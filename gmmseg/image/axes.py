@@ -17,6 +17,7 @@ __all__ = [
     "are_bytes",
     "as_bytes",
     "guess_channels",
+    "made_real",
     "named_channels",
     "real_numbers",
     "require_alpha",
@@ -40,7 +41,9 @@ def real_numbers(array: npt.ArrayLike, name: str) -> np.ndarray:
     except ValueError as error:
         raise InputError(f"{name} is not a rectangular array of numbers; pass one array of equal rows") from error
     if numbers.dtype.kind not in "buif":
-        raise InputError(f"{name} has dtype {numbers.dtype}, expected real numbers; convert it to uint8 or float32")
+        if array is None:
+            raise InputError(f"{name} is None; check the path that it was read from: OpenCV has None for no image")
+        raise InputError(f"{name} has dtype {numbers.dtype}, expected real numbers; {made_real(numbers.dtype)}")
     if numbers.size == 0:
         raise InputError(f"{name} is empty (shape {numbers.shape}); pass an array with at least one pixel")
     if numbers.dtype.kind == "b":
@@ -51,6 +54,11 @@ def real_numbers(array: npt.ArrayLike, name: str) -> np.ndarray:
         with np.errstate(over="ignore", under="ignore"):  # what float64 does not hold is infinite, and no data
             return numbers.astype(np.float32 if numbers.dtype.itemsize == 2 else np.float64)
     return numbers if numbers.dtype.isnative else numbers.astype(numbers.dtype.newbyteorder("="))
+
+
+def made_real(dtype: np.dtype[Any]) -> str:
+    """Say what makes numbers of a dtype real ones."""
+    return "take their magnitude, numpy.abs" if dtype.kind == "c" else "convert it to uint8 or float32"
 
 
 def guess_channels(numbers: np.ndarray, name: str) -> tuple[np.ndarray, bool, np.ndarray | None]:

@@ -180,6 +180,7 @@ FORMATS: tuple[BuiltIn, ...] = (
         needs="h5py",
         others=frozenset({".nc", ".nc4", ".cdf", ".mnc"}),  # netCDF of version 4, MINC 2
         answers=frozenset({"suffix_of_labels"}),
+        lettered=True,
     ),
     BuiltIn(
         "MINC",
@@ -200,6 +201,7 @@ FORMATS: tuple[BuiltIn, ...] = (
         needs="zarr",
         marks=("zarr.json", ".zgroup", ".zarray"),
         answers=frozenset({"suffix_of_labels"}),
+        lettered=True,
     ),
     BuiltIn(
         "DICOM",

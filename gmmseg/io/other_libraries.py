@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gmmseg.errors import InputError, one_line
+from gmmseg.errors import InputError, ParameterError, one_line
 from gmmseg.image import Image
 from gmmseg.io.reading import read_copy, read_with
 from gmmseg.io.request import Reading, chosen
@@ -44,6 +44,8 @@ def open_object(source: Any, reading: Reading) -> Image:
     opener = _opener(source)
     if opener is None:
         raise InputError(f"image is a {_kind(source)}, which is no image; pass an array")
+    if reading.axes is not None and opener in _OF_KNOWN_AXES:
+        raise ParameterError(f"axes={reading.axes!r}: image is a {_kind(source)}, which has its axes; leave it out")
     return opener(source, reading)
 
 
@@ -79,6 +81,8 @@ def _of_file(source: Any, reading: Reading) -> Image:
     """Read an open file from where it stands; from its path where that is all of it, so that pixels can stay there."""
     name = getattr(source, "name", None)
     given = name if isinstance(name, str) and name else "image"
+    if isinstance(source, io.TextIOBase):
+        raise InputError(f"{given} is open as text; open it with mode 'rb'")
     if _is_whole(source, given):
         return read_with(Path(given), _without_mask(reading))
     return _copied(given, _chunks(source, given), reading)
@@ -98,7 +102,7 @@ def _chunks(source: Any, name: str) -> Iterator[bytes]:
     found = False
     while chunk := source.read(AT_ONCE):
         if not isinstance(chunk, bytes | bytearray | memoryview):
-            raise InputError(f"{name} is open as text; open it with mode 'rb'")
+            raise InputError(f"{name} gives no bytes when it is read; open it with mode 'rb'")
         found = True
         yield bytes(chunk)
     if not found:
@@ -189,7 +193,7 @@ def _of_array(source: Any, reading: Reading) -> Image:
 
 
 def _as_array(array: Any, reading: Reading) -> Image:
-    image = Image.from_array(array, channel_axis=reading.channel_axis)
+    image = Image.from_array(array, channel_axis=reading.channel_axis, axes=reading.axes)
     return image if reading.channels is None else image.select(reading.channels)
 
 
@@ -204,3 +208,5 @@ _LIBRARIES: dict[str, tuple[str, str, Callable[[Any, Reading], Image]]] = {
     "xarray": ("xarray.core.common", "DataWithCoords", _of_xarray),
 }
 """By the package: the module and the class of its images, and what takes them."""
+
+_OF_KNOWN_AXES = (_of_pillow, _of_rasterio, _of_simpleitk, _of_nibabel)

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from gmmseg.image.axes import ChannelAxis
     from gmmseg.image.channels import Channels
 
-__all__ = ["MAX_PIXELS", "Reading", "chosen", "kept", "require_axis", "require_bytes", "require_limit", "require_room"]
+__all__ = [
+    "MAX_PIXELS",
+    "Reading",
+    "chosen",
+    "complex_numbers",
+    "kept",
+    "require_axis",
+    "require_bytes",
+    "require_limit",
+    "require_room",
+]
 
 MAX_PIXELS = 512_000_000
 """Pixels that may be decoded into memory unless a caller says otherwise."""
@@ -154,6 +164,14 @@ def require_limit(max_pixels: int) -> None:
     """Refuse a limit that allows nothing."""
     if max_pixels < 1:
         raise ParameterError(f"max_pixels={max_pixels} allows no image; use at least 1")
+
+
+def complex_numbers(path: Path | str, dtype: str) -> InputError:
+    """Return what is said of a raster of complex numbers whose magnitude is not asked for."""
+    return InputError(
+        f"{path} holds complex numbers ({dtype}); take their magnitude by --magnitude (magnitude=True of "
+        "gmmseg.io.read)"
+    )
 
 
 def require_bytes(path: Path | str, n_bytes: int, reading: Reading, what: str) -> None:

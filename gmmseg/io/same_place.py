@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["header_in", "require_same_place", "turn_of"]
 
 _TOLERANCE = 0.1  # pixels by which corners of files of one grid may lie apart: headers are rounded to float32
+_NOWHERE: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
 def header_in(path: Path) -> Image | None:
@@ -50,8 +51,10 @@ def turn_of(image: Image, other: Image | None, *, tolerance: float = _TOLERANCE)
     InputError
         They are of another grid: no order of axes, and no end to count them from, brings pixels to pixels.
     """
-    turn = None if other is None else turn_onto(image, other)
-    if turn is None or other is None:
+    if other is None or _lies_nowhere(image) or _lies_nowhere(other):
+        return None
+    turn = turn_onto(image, other)
+    if turn is None:
         return None
     if not turn.fits:
         size, whole = (" x ".join(map(str, each)) for each in (turn.turned, turn.whole))
@@ -62,6 +65,12 @@ def turn_of(image: Image, other: Image | None, *, tolerance: float = _TOLERANCE)
     there = Image(image.pixels, name=other.name, place=place_over(turn, other))
     require_same_place(image, there, tolerance=tolerance)
     return turn
+
+
+def _lies_nowhere(image: Image) -> bool:
+    """Whether an image says of its place that its pixels are its coordinates, as programs write for none."""
+    place = image.place
+    return place is not None and place.crs is None and place.affine == _NOWHERE
 
 
 def require_same_place(first: Image, other: Image, *, tolerance: float = _TOLERANCE) -> bool:

@@ -218,3 +218,20 @@ def test_what_follows_adapt_is_an_image_unless_it_is_a_word(run, model):
     assert run("apply", "land.gmm.json", "--adapt", "bright.png").code == 0
     assert run("apply", "land.gmm.json", "--adapt", "each", "bright.png", "--overwrite").code == 0
     assert run("apply", "land.gmm.json", "--adapt=both", "bright.png", "--overwrite").code == 2
+
+
+@pytest.mark.parametrize("command", [("apply", "land.gmm.json"), ("segment", "-k", 3)])
+def test_a_mask_of_each_image(run, model, folder, command):
+    for name, first in (("one", 10), ("train", 25)):
+        used = np.ones((40, 60), np.uint8)
+        used[:first] = 0
+        Pillow.fromarray(used).save(f"{name}_mask.png")
+    images, pattern = ("one.png", "two.png", "train.png"), ("--mask", "{folder}/{name}_mask.png")
+    finished = run(*command, *images, *pattern, "--out-dir", "labels")
+    assert finished.code == 3
+    assert "two.png: its mask two_mask.png does not exist; add it, or leave the image out" in finished.err
+    assert sorted(each.name for each in (folder / "labels").iterdir()) == ["one_labels.png", "train_labels.png"]
+    for name, first in (("one", 10), ("train", 25)):
+        labels = labels_of(folder / "labels" / f"{name}_labels.png")
+        assert not labels[:first].any()
+        assert labels[first:].all()

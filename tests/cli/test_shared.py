@@ -102,14 +102,17 @@ def test_options_of_formats_go_to_the_files_that_take_them():
 
 def test_guides_are_files_that_are_there_and_some_are_of_one_image(folder):
     options = {"mask": Path("scan.png"), "scribbles": None, "prior": None, "mask_values": None}
-    assert guides_of(options, 5) == [Path("scan.png")]
-    assert guides_of(options | {"mask_values": "SCL:4"}, 5) == [Path("scan.png")]
-    assert guides_of(options | {"mask": None, "mask_values": "scan.png:4"}, 5) == [Path("scan.png")]
-    assert guides_of({**options, "prior": Path("photo.png")}, 1) == [Path("scan.png"), Path("photo.png")]
+    five = [Path(f"{letter}.png") for letter in "abcde"]
+    assert guides_of(options, five) == [Path("scan.png")]
+    assert guides_of(options | {"mask_values": "SCL:4"}, five) == [Path("scan.png")]
+    assert guides_of(options | {"mask": None, "mask_values": "scan.png:4"}, five) == [Path("scan.png")]
+    assert guides_of({**options, "prior": Path("photo.png")}, five[:1]) == [Path("scan.png"), Path("photo.png")]
     with pytest.raises(click.UsageError, match="--prior is of one image, but 2 are given; run them one at a time"):
-        guides_of({**options, "prior": Path("photo.png")}, 2)
+        guides_of({**options, "prior": Path("photo.png")}, five[:2])
     with pytest.raises(InputError, match="none.png does not exist"):
-        guides_of({**options, "mask": Path("none.png")}, 1)
+        guides_of({**options, "mask": Path("none.png")}, five[:1])
+    named = guides_of({**options, "mask": Path("{folder}/{name}_mask.tif")}, five[:2])
+    assert named == [Path("a_mask.tif"), Path("b_mask.tif")]
 
 
 def test_help_names_the_files_that_can_hold_a_layer():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gmmseg.errors import ParameterError
+from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
 
 
@@ -47,6 +47,13 @@ def test_ambiguous_axes_name_the_choices(shape):
 def test_impossible_channel_axis(shape, axis):
     with pytest.raises(ParameterError):
         Image.from_array(np.zeros(shape), channel_axis=axis)
+
+
+def test_what_is_no_real_number_says_what_makes_it_one():
+    with pytest.raises(InputError, match=r"complex64, expected real numbers; take their magnitude, numpy\.abs"):
+        Image.from_array(np.ones((4, 5), np.complex64))
+    with pytest.raises(InputError, match="image is None; check the path"):
+        Image.from_array(None)
 
 
 def test_float_colour_outside_the_unit_range():

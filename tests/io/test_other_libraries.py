@@ -102,7 +102,7 @@ def test_an_open_file_is_read_from_where_it_stands(tmp_path, rgb):
         with pytest.raises(InputError, match=r"a is at its end; .*seek\(0\)"):
             open_image(file)
     with (
-        open(path, encoding="latin-1") as file,
+        open(path, encoding="utf-8") as file,  # of which these bytes are none
         pytest.raises(InputError, match="is open as text; open it with mode 'rb'"),
     ):
         open_image(file)
@@ -257,6 +257,18 @@ class SimpleArray:
         if self.array is None:
             raise TypeError("not today")
         return self.array
+
+
+def test_axes_are_those_of_arrays_and_of_nothing_that_has_its_own(tmp_path, rgb, scene):
+    frames = np.stack([rgb[..., 0]] * 3, -1)
+    for source in (Exchanged(frames.copy()), SimpleArray(frames)):
+        image = open_image(source, Reading(axes="YXT"))
+        assert image.time
+        assert_same(image, open_image(frames, Reading(axes="YXT")))
+    with rasterio.open(scene) as dataset:
+        for known in (Pillow.fromarray(rgb), dataset):
+            with pytest.raises(ParameterError, match="has its axes; leave it out"):
+                open_image(known, Reading(axes="YXS"))
 
 
 def test_results_of_an_open_dataset_lie_where_it_does(tmp_path, scene):

@@ -118,3 +118,12 @@ def test_systems_of_coordinates_count():
     assert require_same_place(here, here)
     with pytest.raises(InputError, match="another coordinate system"):
         require_same_place(here, there)
+
+
+def test_pixels_that_are_their_own_coordinates_lie_nowhere():
+    scene = Image(np.zeros((4, 5)), place=Place((10.0, 0, 300_000, 0, -10, 5_000_000), "EPSG:32632"))
+    plain = Image(np.zeros((4, 5)), place=Place((1.0, 0, 0, 0, 1, 0)))
+    assert turn_of(scene, plain) is None
+    assert turn_of(plain, scene) is None
+    with pytest.raises(InputError, match="lies elsewhere"):
+        turn_of(scene, Image(np.zeros((4, 5)), name="a.tif", place=Place((1.0, 0, 9, 0, 1, 0))))

@@ -7,7 +7,6 @@ import warnings
 import zipfile
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +14,16 @@ import numpy as np
 
 from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
+from gmmseg.image.axes import made_real
 from gmmseg.image.letters import Lettered
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.array.boxes import make_room, write_box
 from gmmseg.io.array.in_file import ArrayInFile
 from gmmseg.io.array.preamble import ArrayHeader, filled, read_header
-from gmmseg.io.array.sliced import settled, unread_image
+from gmmseg.io.array.sliced import lettered_image, settled, unread_image
 from gmmseg.io.classes import CLASS_NAMES, own_names
 from gmmseg.io.contents import assembled, narrowed, refuse_options, stored_probabilities
 from gmmseg.io.damage import explained
-from gmmseg.io.meaning import InterpretedSource, Meaning
 from gmmseg.io.request import Reading, chosen, require_room
 
 if TYPE_CHECKING:
@@ -52,18 +51,6 @@ def _remedy(name: str) -> str:
     return f"save the {name} file again"
 
 
-def _lettered_in_file(path: Path, header: ArrayHeader, axes: str) -> Image | None:
-    """Return the image of named axes that a .npy file holds, as `_image_in_file` does."""
-    lettered = Lettered.of(axes, header.shape, str(path))
-    if list(lettered.spatial) != sorted(lettered.spatial):
-        return None
-    model = np.broadcast_to(np.uint8(0), header.shape)
-    like = Image.from_array(model, axes=axes, name=str(path))
-    raw = ArrayInFile(path, header.offset, header.shape, header.dtype, lettered.channel, header.order)
-    alpha = raw.shape[-1] > like.n_channels
-    return replace(like, pixels=InterpretedSource(raw, Meaning(color=like.color, alpha=alpha)), valid=None)
-
-
 def _image_in_file(path: Path, header: ArrayHeader, reading: Reading) -> Image | None:
     """Return the image that a .npy file holds, unread; None where named axes are stored in another order."""
 
@@ -71,7 +58,7 @@ def _image_in_file(path: Path, header: ArrayHeader, reading: Reading) -> Image |
         return ArrayInFile(path, header.offset, header.shape, header.dtype, axis, header.order)
 
     if reading.axes is not None:
-        return _lettered_in_file(path, header, reading.axes)
+        return lettered_image(path, header.shape, reading.axes, source)
     return unread_image(path, header.shape, header.dtype, reading.channel_axis, source)
 
 
@@ -267,7 +254,7 @@ def _require_numbers(path: Path, header: ArrayHeader) -> None:
     """Refuse what is no array of real numbers, before any is read."""
     if header.dtype.kind not in "buif":
         raise InputError(
-            f"{path} has dtype {str(header.dtype)[:200]}, expected real numbers; convert it to uint8 or float32"
+            f"{path} has dtype {str(header.dtype)[:200]}, expected real numbers; {made_real(header.dtype)}"
         )
 
 

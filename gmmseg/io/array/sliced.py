@@ -12,15 +12,16 @@ import numpy as np
 
 from gmmseg.image import Image
 from gmmseg.image.axes import are_bytes, require_alpha
+from gmmseg.image.letters import Lettered
 from gmmseg.image.sources import WindowSource, windows_of
 from gmmseg.image.windows import Window
 from gmmseg.io.meaning import InterpretedSource, Meaning, RawSource, settle_color
-from gmmseg.io.request import Reading, kept
+from gmmseg.io.request import Reading, chosen, kept, require_room
 
 if TYPE_CHECKING:
     from gmmseg.image.image import ChannelAxis
 
-__all__ = ["SlicedArray", "read_array", "settled", "unread_image"]
+__all__ = ["SlicedArray", "lettered_image", "read_array", "settled", "unread_image"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +147,22 @@ def unread_image(
     return replace(like, pixels=InterpretedSource(raw, meaning), valid=None)
 
 
+def lettered_image(
+    path: Path, shape: tuple[int, ...], axes: str, source: Callable[[int | None], RawSource]
+) -> Image | None:
+    """Return the image that an array of named axes is, unread as in `unread_image`.
+
+    None where they are stored in another order than an image has them, but for the channels.
+    """
+    lettered = Lettered.of(axes, shape, str(path))
+    if list(lettered.spatial) != sorted(lettered.spatial):
+        return None
+    like = Image.from_array(np.broadcast_to(np.uint8(0), shape), axes=axes, name=str(path))
+    raw = source(lettered.channel)
+    alpha = raw.shape[-1] > like.n_channels
+    return replace(like, pixels=InterpretedSource(raw, Meaning(color=like.color, alpha=alpha)), valid=None)
+
+
 def _are_bytes(raw: RawSource) -> bool:
     """Whether numbers are wider than 8 bits, but all within 0..255; takes a pass over them."""
     wide = raw.dtype.kind in "iu" and raw.dtype != np.uint8
@@ -169,8 +186,17 @@ def settled(image: Image, reading: Reading) -> Image:
 
 def read_array(path: Path, array: SlicedArray, reading: Reading) -> Image:
     """Read an array of which nothing is known but its numbers; what takes more than the memory stays where it is."""
-    image = unread_image(
-        path, array.stored, array.number, reading.channel_axis, lambda axis: replace(array, channel_axis=axis)
-    )
+
+    def source(axis: int | None) -> SlicedArray:
+        return replace(array, channel_axis=axis)
+
+    if reading.axes is None:
+        image: Image | None = unread_image(path, array.stored, array.number, reading.channel_axis, source)
+    else:
+        image = lettered_image(path, array.stored, reading.axes, source)
+    if image is None:
+        require_room(path, array.stored, reading, array.number.itemsize)
+        with array.opened() as numbers:
+            return chosen(Image.from_array(numbers[()], axes=reading.axes, name=str(path)), reading)
     image = settled(image, reading)
     return kept(image if reading.channels is None else image.select(reading.channels), reading)

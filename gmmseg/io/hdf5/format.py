@@ -55,7 +55,7 @@ def read(path: Path, reading: Reading) -> Image:
         steps = np.ravel(found.attrs.get(_STEPS, ())).astype(float)
         array = _unread(path, found)
     image = read_array(path, array, reading)
-    if len(steps) == image.ndim and np.isfinite(steps).all() and (steps > 0).all():
+    if len(steps) == image.ndim - image.time and np.isfinite(steps).all() and (steps > 0).all():
         return replace(image, spacing=tuple(steps.tolist()), place=Place(unit="um"))
     return image
 

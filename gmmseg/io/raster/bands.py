@@ -19,6 +19,7 @@ from gmmseg.image.validity import combine
 from gmmseg.image.windows import Window
 from gmmseg.io.nodata import can_be, dtype_without_nodata, separate_nodata
 from gmmseg.io.raster.gdal import dtype_of, environment, explained, library
+from gmmseg.io.request import complex_numbers
 
 __all__ = ["RasterBands", "RasterSource", "bands_of"]
 
@@ -123,10 +124,7 @@ def bands_of(path: Path, dataset: Any, *, indices: bool = False, magnitude: bool
 def _common_dtype(path: Path, names: list[str], *, magnitude: bool) -> np.dtype[Any]:
     found = next((name for name in names if name.startswith("complex")), None)
     if found is not None and not magnitude:
-        raise InputError(
-            f"{path} holds complex numbers ({found}); take their magnitude by --magnitude (magnitude=True of "
-            "gmmseg.io.read)"
-        )
+        raise complex_numbers(path, found)
     return np.result_type(*map(dtype_of, names))
 
 

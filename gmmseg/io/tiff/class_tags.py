@@ -18,6 +18,7 @@ __all__ = ["colors_in_tiff", "names_in_tiff"]
 
 _GDAL_METADATA = 42112
 _MOST_CHARACTERS = 1 << 20
+_LINE = re.compile(r"(\d{1,3}) = (.+)")  # of what ImageJ shows as the info of an image
 _ITEM = re.compile(r'<Item\s[^>]*name="class_(\d{1,5})"[^>]*>([^<]*)</Item>')
 
 
@@ -27,6 +28,7 @@ def names_in_tiff(path: Path) -> tuple[str, ...] | None:
         page = tiff.pages.first
         description, tag = str(page.description)[:_MOST_CHARACTERS], page.tags.get(_GDAL_METADATA)
         items = "" if tag is None else str(tag.value)[:_MOST_CHARACTERS]
+        info = str((tiff.imagej_metadata or {}).get("Info", ""))[:_MOST_CHARACTERS] if tiff.is_imagej else ""
     listed = re.search(r"<Description>(.*?)</Description>", description, re.DOTALL)
     if f"{CLASS_NAMES}" in description:
         try:
@@ -36,6 +38,9 @@ def names_in_tiff(path: Path) -> tuple[str, ...] | None:
             raise InputError(f"{path}: its class names are no list of texts; write it again") from None
     # GDAL escapes names twice.
     found = {int(number): html.unescape(html.unescape(name)).strip() for number, name in _ITEM.findall(items)}
+    lines = [_LINE.fullmatch(line) for line in info.splitlines()]
+    if all(lines):  # microscopes write much else there
+        found |= {int(line[1]): line[2].strip() for line in lines if line}
     return default_names(max(found), found) if found else None
 
 

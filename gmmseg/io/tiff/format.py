@@ -49,7 +49,7 @@ __all__ = [
 
 def read(path: Path, reading: Reading) -> Image:
     """Read a picture, bands, a stack or a raster; where a caller names axes, what tifffile finds of them."""
-    if reading.axes is None and _is_raster(path):
+    if reading.axes is None and (_is_raster(path) or (reading.magnitude and has_rasterio())):
         return raster.read(path, reading)
     return read_tiff(path, reading)
 

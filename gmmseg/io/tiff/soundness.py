@@ -15,7 +15,7 @@ import tifffile
 
 from gmmseg.errors import DataWarning, InputError, one_line
 from gmmseg.io.damage import explained
-from gmmseg.io.request import Reading
+from gmmseg.io.request import Reading, complex_numbers
 from gmmseg.io.tiff.directories import REMEDY, require_sound
 from gmmseg.io.tiff.inflating import bound, segment_bytes
 from gmmseg.io.tiff.ome import require_modest_xml, require_sound_ome
@@ -63,7 +63,7 @@ def opened_tiff(path: Path, reading: Reading, *, whole: bool = True) -> Iterator
             if not tiff.series:
                 raise InputError(f"{path} holds no image; export the TIFF file again")
             series = tiff.series[0]
-            _require_numbers(path, series)
+            _require_numbers(path, series, whole=whole)
             pages = _pages_of(path, tiff)
             if whole:
                 _require_whole(path, series, pages)
@@ -107,10 +107,12 @@ def _require_sound_text(path: Path, tiff: tifffile.TiffFile, n_pages: int, readi
     return []
 
 
-def _require_numbers(path: Path, series: Any) -> None:
+def _require_numbers(path: Path, series: Any, *, whole: bool) -> None:
     """Refuse samples of which no number is made here."""
     page = series.keyframe
-    if page.dtype is None or page.dtype.kind == "c":
+    if whole and page.dtype is not None and page.dtype.kind == "c":
+        raise complex_numbers(path, page.dtype.name)
+    if page.dtype is None:
         raise InputError(
             f"{path} has samples of {page.bitspersample} bits in format {name_of(page.sampleformat)}, which are "
             "not read here; save them as whole numbers or floats of 8 to 64 bits"

@@ -33,20 +33,26 @@ def native_of(image: Image | None) -> TiffPlace:
 
 
 def family_of(contents: Contents) -> Literal["", "ome", "imagej"]:
-    """Return whose files a result is written as: by its name, as the image was, and of other time-lapses ImageJ's.
+    """Return whose files a result is written as: by its name, as the image was, or where plain TIFF fails ImageJ's.
 
-    Where ImageJ's have no room for its numbers, it is an OME-TIFF file.
+    That has no word for time, nor for how far apart planes are. Where ImageJ's have no room for the numbers of a
+    result, it is an OME-TIFF file.
     """
     image = contents.image
     if contents.kind == "picture" or len(contents.shape) < 2:
         return ""
     if contents.target.name.lower().endswith((".ome.tif", ".ome.tiff")):
         return "ome"
-    family = native_of(image).family or ("imagej" if image is not None and image.time else "")
+    family = native_of(image).family or ("imagej" if image is not None and (image.time or _is_stack(image)) else "")
     stack = Stack.of(contents, "TZCYX")
     if family == "imagej" and (stack.dtype not in _IMAGEJ_DTYPES or stack.n_bytes > _IMAGEJ_BYTES):
         return "ome"
     return family
+
+
+def _is_stack(image: Image) -> bool:
+    """Whether the planes of an image that is no scan of a patient are known to be so far apart."""
+    return "Z" in sizes_of(image) and image.place is not None and image.place.affine3d is None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmmseg.errors import InputError
+from gmmseg.errors import InputError, ParameterError
 from gmmseg.extras import require
 from gmmseg.image import Image
 from gmmseg.image.place import Place
@@ -60,6 +60,10 @@ def read(path: Path, reading: Reading) -> Image:
     sliced = SlicedArray(lambda: _opened(path, array), tuple(array.shape), np.dtype(array.dtype), _chunks(array))
     if found is None:
         return read_array(path, sliced, reading)
+    if reading.axes is not None:
+        raise ParameterError(
+            f"axes={reading.axes!r} does not fit {path}: OME-Zarr says which axes it has; leave it out"
+        )
     lapse = _is_lapse(array, found)
     single = () if lapse else tuple((axis, 0) for axis, kind in enumerate(found.kinds) if kind == "time")
     raw = replace(sliced, channel_axis=found.channel_axis, fixed=single)
@@ -113,14 +117,11 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def suffix_of_labels(path: Path, channel_axis: ChannelAxis) -> str:
-    """Return that of pictures, or of what has room for volumes."""
+    """Return OME-TIFF's of OME-Zarr, of other arrays that of pictures, or of what has room for volumes."""
     array, found = _array(path, Reading())
-    n_axes = (
-        array.ndim - (channel_axis is not None)
-        if found is None
-        else found.kinds.count("space") + _is_lapse(array, found)
-    )
-    return ".tif" if n_axes > 2 else ".png"
+    if found is not None:
+        return ".ome.tif"
+    return ".tif" if array.ndim - (channel_axis is not None) > 2 else ".png"
 
 
 def _explained(path: Path) -> AbstractContextManager[None]:

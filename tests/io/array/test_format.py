@@ -83,7 +83,7 @@ def archive(path, name="a.npy", method=zipfile.ZIP_DEFLATED, **entry):
     [
         ("'|V2000000000'", "expected real numbers"),
         ("'<U500000000'", "expected real numbers"),
-        ("'<c16'", "complex128, expected real numbers"),
+        ("'<c16'", "complex128, expected real numbers; take their magnitude, numpy.abs"),
         ("[('a', '<f8'), ('b', '<i4')]", "expected real numbers"),
         ("('<f8', (1000, 1000, 500))", "above the limit of|cut short"),
         ("'<M8[s]'", "expected real numbers"),

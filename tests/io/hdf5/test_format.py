@@ -60,6 +60,19 @@ def test_volumes_channels_and_the_sides_of_a_voxel(make, memory):
     assert channels.spacing is None
 
 
+@pytest.mark.parametrize("memory", [None, 0])
+def test_axes_that_a_caller_names(make, memory):
+    values = np.arange(4 * 2 * 6 * 7, dtype=np.float32).reshape(4, 2, 6, 7)
+    path = make({"element_size_um": (0.5, 0.25)}, image=values)
+    image = read(path, axes="TCYX", memory=memory)
+    assert (image.time, image.shape, image.spacing, image.in_memory) == (True, (4, 6, 7), (0.5, 0.25), memory is None)
+    np.testing.assert_array_equal(image.array, np.moveaxis(values, 1, -1))
+    turned = read(path, axes="XCTY", memory=memory, channels=2)  # not the order in which images have them
+    np.testing.assert_array_equal(turned.array[..., 0], values[:, 1].transpose(1, 2, 0))
+    with pytest.raises(ParameterError, match=r"axes='TYX' does not fit .*, which has 4 axes"):
+        read(path, axes="TYX")
+
+
 def test_windows_and_single_pixels_in_the_file(make):
     values = np.arange(30 * 40.0).reshape(30, 40)
     values[7, 8] = np.nan

@@ -10,6 +10,7 @@ from rasterio.enums import ColorInterp
 
 import gmmseg
 from gmmseg.errors import InputError
+from gmmseg.export import names_in
 from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.image.windows import everything
@@ -273,3 +274,12 @@ def test_whole_complex_numbers(write_raster):
     bands = np.full((1, 20, 30), 3 + 4j, np.complex64)
     path = write_raster(bands, dtype="complex_int16")
     assert (read(path, magnitude=True).array == 5).all()
+
+
+def test_complex_numbers_that_lie_nowhere(tmp_path):
+    values = np.full((20, 30), 3 + 4j, np.complex64)
+    tifffile.imwrite(tmp_path / "c.tif", values)
+    with pytest.raises(InputError, match="take their magnitude by --magnitude"):
+        read(tmp_path / "c.tif")
+    assert (read(tmp_path / "c.tif", magnitude=True).array == 5).all()
+    assert names_in(tmp_path / "c.tif") is None

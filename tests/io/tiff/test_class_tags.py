@@ -27,3 +27,9 @@ def test_a_description_in_words_names_nothing(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", LABELS, metadata=None, description="class_2 is land")
     assert names_in_tiff(tmp_path / "a.tif") is None
     assert colors_in_tiff(tmp_path / "a.tif") is None
+
+
+def test_names_in_what_imagej_shows_of_an_image(tmp_path):
+    for info, names in (("1 = sky\n2 = cell = wall", ("sky", "cell = wall")), ("Gain\n1 = high", None), ("", None)):
+        tifffile.imwrite(tmp_path / "a.tif", LABELS, imagej=True, metadata={"Info": info} if info else {})
+        assert names_in_tiff(tmp_path / "a.tif") == names

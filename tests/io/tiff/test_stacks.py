@@ -1,5 +1,6 @@
 """Where the numbers of a result go in a stack of pages."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,11 @@ def test_families():
     assert family_of(contents((4, 5), image=imagej, dtype="uint32")) == "ome"
     assert family_of(contents((4, 5), image=ome)) == "ome"
     assert family_of(contents((2, 4, 5), image=movie)) == "imagej"
+    apart = Image(np.zeros((2, 4, 5, 1)), spacing=(2.0, 1.0, 1.0), place=Place(unit="um"))
+    scan = replace(apart, place=Place(affine3d=tuple(map(tuple, np.eye(4).tolist())), unit="mm"))
+    assert family_of(contents((2, 4, 5), image=apart)) == "imagej"
+    assert family_of(contents((2, 4, 5), image=scan)) == ""
+    assert family_of(contents((2, 4, 5), image=replace(apart, spacing=None, place=None))) == ""
     assert family_of(contents((200_000, 30_000), image=imagej)) == "ome"  # more than ImageJ's offsets reach
     assert family_of(contents((4, 5), "picture", image=ome)) == ""
 

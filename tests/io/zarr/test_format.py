@@ -51,7 +51,7 @@ def test_axes_channels_and_sides_of_a_pixel(make, memory):
     np.testing.assert_array_equal(part.array[..., 1], VALUES[1, 1:3, 5:12, 6:20])
     facts = read_info(path)
     assert (facts["axes"], facts["bands"], facts["pixel_size"]) == ("CZYX", ["DAPI", "GFP"], [2.0, 0.5, 0.25])
-    assert identify(path).suffix_of_labels(path, "auto") == ".tif"
+    assert identify(path).suffix_of_labels(path, "auto") == ".ome.tif"
 
 
 def test_one_point_in_time_and_none_of_the_channels_named(make):
@@ -70,9 +70,13 @@ def test_several_points_in_time_are_a_time_lapse(make, tmp_path, memory):
     assert (image.time, image.shape, image.in_memory) == (True, (2, 3, 20, 30), memory is None)
     assert (image.spacing, image.channel_names) == ((2.0, 0.5, 0.25), ("DAPI", "GFP"))
     np.testing.assert_array_equal(image.frames[1].array, np.moveaxis(VALUES[..., ::-1], 0, -1))
-    assert identify(path).suffix_of_labels(path, "auto") == ".tif"
+    assert identify(path).suffix_of_labels(path, "auto") == ".ome.tif"
     found = gmmseg.segment(path, 2, smooth=False)
     assert found.labels.shape == (2, 3, 20, 30)
+    found.save(tmp_path / "labels.zarr")
+    again = read(tmp_path / "labels.zarr")
+    assert (again.time, again.spacing) == (True, (2.0, 0.5, 0.25))
+    np.testing.assert_array_equal(again.array[..., 0], found.labels)
     found.save(tmp_path / "labels.ome.tif")
     with tifffile.TiffFile(tmp_path / "labels.ome.tif") as file:
         assert file.series[0].axes == "TZYX"
@@ -96,7 +100,7 @@ def test_a_picture_and_units_that_differ_or_are_not_known(make):
     assert (image.spacing, image.place) == (None, None)
     path = make(VALUES[0, 0].astype(np.uint8), planar, (1, 1), ())
     np.testing.assert_array_equal(read_labels(path), VALUES[0, 0].astype(np.uint8))
-    assert identify(path).suffix_of_labels(path, "auto") == ".png"
+    assert identify(path).suffix_of_labels(path, "auto") == ".ome.tif"
 
 
 def test_missing_numbers(make):
@@ -108,6 +112,8 @@ def test_missing_numbers(make):
 
 def test_what_names_no_single_image(make, tmp_path):
     path = make()
+    with pytest.raises(ParameterError, match=r"axes='CZYX' does not fit .*OME-Zarr says which axes"):
+        read(make(), axes="CZYX")
     with pytest.raises(ParameterError, match=r"channel_axis=0 does not fit .*OME-Zarr says which axes"):
         read(path, channel_axis=0)
     with pytest.raises(InputError, match="2 channels, so it is not a label map"):
