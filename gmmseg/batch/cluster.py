@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -42,8 +43,10 @@ _LOCAL = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.comm.timeouts.connect": "5s",
+    "distributed.worker.preload": ["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
 }
-"""Of workers of this machine: to watch themselves takes their time, and one that was killed is not waited for."""
+"""Of workers of this machine: to watch themselves takes their time, one that was killed is not waited for, and what the
+terminal tells all processes (Ctrl-C) is the driver's affair."""
 
 _SECONDS = 30.0  # that a scheduler may take to answer
 
@@ -96,7 +99,7 @@ class Cluster:
         runs = runs_of(missing, min(_AT_ONCE, work.image.n_pixels // (_SHARES * self._threads)))
         done, failed = len(chunks) - len(missing), list[tuple[Chunk, str]]()
         content, position = _wire().dumps(work), 0
-        for run, result in self._results(_packed, [(content, run) for run in runs], runs):
+        for run, result in self.results(_packed, ((run, (content, run)) for run in runs)):
             if isinstance(result, BaseException):
                 failed += [(chunk, _reason(result)) for chunk in run]
                 continue
@@ -125,6 +128,11 @@ class Cluster:
             position += n
 
     @property
+    def workers(self) -> int:
+        """How many processes there are."""
+        return max(1, len(self.client.nthreads()))
+
+    @property
     def _threads(self) -> int:
         """How many chunks are computed at a time."""
         return max(1, int(sum(self.client.nthreads().values())))
@@ -135,25 +143,46 @@ class Cluster:
         index = np.stack(np.unravel_index(flat, shape))
         sides = chunk_sides(Image(source), self.side)
         values, valid = np.empty((len(flat), source.shape[-1]), source.dtype), np.ones(len(flat), bool)
-        jobs, places = [], []
-        for window, here in holding(windows_across(sides), index):
-            jobs.append((source, window, index[:, here] - [[s.start] for s in window]))
-            places.append(here)
-        for here, result in self._results(_picked, jobs, places):
+        jobs = (
+            (here, (source, window, index[:, here] - [[s.start] for s in window]))
+            for window, here in holding(windows_across(sides), index)
+        )
+        for here, result in self.results(_picked, jobs):
             if isinstance(result, BaseException):
                 raise result if isinstance(result, GmmsegError) else InputError(f"pixels cannot be read ({result})")
             values[here], usable = result
             valid[here] = True if usable is None else usable
         return values, None if valid.all() else valid
 
-    def _results(self, function: Any, jobs: list[Any], names: list[Any]) -> Iterator[tuple[Any, Any]]:
-        """Run jobs, a few waiting on each worker, and yield what comes of them as it comes: results or exceptions."""
+    def results(
+        self, function: Any, jobs: Iterable[tuple[Any, tuple[Any, ...]]], *, ahead: int | None = None
+    ) -> Iterator[tuple[Any, Any]]:
+        """Have workers call a function, a few calls waiting on each.
+
+        Parameters
+        ----------
+        function : callable
+        jobs : iterable of (key, tuple)
+            With the arguments; taken when they are sent.
+        ahead : int, optional
+            How many are sent before there is a result; by default some for each thread.
+
+        Yields
+        ------
+        key
+        object
+            What comes of it, as it comes: the result, or an exception.
+
+        Raises
+        ------
+        GmmsegError
+            The scheduler went away.
+        """
         distributed = require("distributed", "dask", "workers need")
         try:
-            ahead = max(2, _WAITING * self._threads)
-            running, todo = {}, iter(zip(jobs, names, strict=True))
+            running, todo = {}, iter(jobs)
             queue = distributed.as_completed()
-            for job, name in (each for _, each in zip(range(ahead), todo, strict=False)):
+            for name, job in itertools.islice(todo, ahead or max(2, _WAITING * self._threads)):
                 running[future := self.client.submit(function, *job, pure=False)] = name
                 queue.add(future)
             for future in queue:
@@ -164,7 +193,7 @@ class Cluster:
                 yield name, future.result() if error is None else error
                 future.release()
                 if (more := next(todo, None)) is not None:
-                    running[fresh := self.client.submit(function, *more[0], pure=False)] = more[1]
+                    running[fresh := self.client.submit(function, *more[1], pure=False)] = more[0]
                     queue.add(fresh)
         # What a client raises whose scheduler is gone differs from version to version.
         except Exception as error:
