@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from numpy.random import default_rng
 
 from gmmseg.checks import whole_number
-from gmmseg.errors import InputError
+from gmmseg.errors import InputError, ParameterError
 from gmmseg.fitting.fit import fit_images
 from gmmseg.fitting.options import MOST_CHOSEN, MOST_CLASSES, Effort, FitOptions, Hints, Reading
 from gmmseg.fitting.survey import SurveyRequest, survey
@@ -97,9 +97,10 @@ def segment(
         out; one for each channel, or in common for colour. The model is of the image without it. Where none would make
         the pixels likelier, it is left out with a warning. At most 16 channels.
     sample : int or "auto", optional
-        Pixels that the fit sees; None for every pixel. "auto" is every voxel of volumes of up to 16 million, whose
-        classes then do not depend on the order of the axes, and 100 000 pixels of all else. Integer images of few
-        distinct values are fitted to the counts of all of them where position is no feature.
+        Pixels that the fit sees; None for every pixel, of what stays in its file by one pass an iteration of EM. "auto"
+        is every voxel of volumes of up to 16 million, whose classes then do not depend on the order of the axes, and
+        100 000 pixels of all else. Integer images of few distinct values are fitted to the counts of all of them where
+        position is no feature.
     seed : int
         Same seed, same input, same version: same result, for any number of threads. Chance has a say only in more than
         6 classes, `k="auto"`, outliers, strokes and the bias field.
@@ -377,6 +378,8 @@ def choose_k(
     opened = options.view(open_image(image, reading))
     request = SurveyRequest(options.recipe, options.count, by_value=False, threads=workers)
     found = survey([opened], request, rng)
+    if found.every is not None:
+        raise ParameterError(f"{opened.name} is not held in memory; give a number of pixels as sample")
     if found.sample.planes.shape[1] == 0:
         raise InputError(f"{opened.name}: no pixel is valid, so there are no classes to choose from; check the mask")
     candidates = Candidates(found.supported(number, quiet=True), families, criterion)

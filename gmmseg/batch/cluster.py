@@ -48,8 +48,8 @@ _LOCAL = {
     "distributed.worker.preload": ["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
 }
 """Of workers of this machine: to watch themselves takes their time (two that do nothing and their driver take 0.02 s of
-processors a second, not 0.09), one that was killed is not waited for, and what the terminal tells all processes (Ctrl-C)
-is the driver's affair."""
+processors a second, not 0.09), one that was killed is not waited for, and Ctrl-C, of which the terminal tells all of
+them, is the driver's affair."""
 
 _SECONDS = 30.0  # that a scheduler may take to answer
 
@@ -278,6 +278,15 @@ class _Spread(WindowSource):
         """Let workers take single pixels."""
         return self.cluster.pick(self.whole, flat)
 
+    def called(self, function: Callable[[Window], Any], windows: list[Window]) -> Iterator[Any]:
+        """Let workers call a function with windows, and yield what comes of it in their order."""
+        content, found = _wire().dumps(function), dict[int, Any]()
+        for number, result in self.cluster.results(_called, ((i, (content, each)) for i, each in enumerate(windows))):
+            if isinstance(result, BaseException):
+                raise result if isinstance(result, GmmsegError) else InputError(f"pixels cannot be read ({result})")
+            found[number] = result
+        yield from (found[number] for number in range(len(windows)))
+
     def select(self, channels: tuple[int, ...]) -> _Spread:
         """Return some channels."""
         return _Spread(self.whole.select(channels), self.cluster)
@@ -285,6 +294,11 @@ class _Spread(WindowSource):
 
 def _itself(source: Source) -> Source:
     return source
+
+
+def _called(content: bytes, window: Window) -> Any:
+    """Call a function that came as bytes with a window; in a worker."""
+    return _wire().loads(content)(window)
 
 
 def _picked(source: Source, window: Window, local: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
