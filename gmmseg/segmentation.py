@@ -305,13 +305,16 @@ class _InTurn:
         self.grey: bool | None = None
 
     def __iter__(self) -> Iterator[Image]:
+        from gmmseg.model.adapting import overhearing  # here, because segment() does without
+
         for source in self.sources:
             image = open_image(source, self.reading)
             if self.grey is None:
                 others = (open_image(each, self.reading) for each in islice(self.sources, 1, None))
                 # All are opened once more for this, but only where the first holds grey values stored as colour.
                 self.grey = not (image.color and any(self.options.view(each).color for each in chain([image], others)))
-            yield self.options.view(image) if self.grey else image
+            # What is remembered of each is overheard as it is sampled.
+            yield overhearing(self.options.view(image) if self.grey else image)
             del image  # before the next is opened
 
 

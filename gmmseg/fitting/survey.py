@@ -163,7 +163,7 @@ def survey(
     guide : callable, optional
         Takes an image, returns what is known of the classes of its pixels.
     seen : callable, optional
-        Called with each image and the recipe.
+        Called with each image and the recipe, when it is sampled.
 
     Raises
     ------
@@ -184,8 +184,6 @@ def survey(
         recipe.check(image)
         if recipe.groups(image) != recipe.groups(first) or image.color != first.color:
             raise ParameterError(f"{image.name} and {first.name} are of different kinds; fit one model to each kind")
-        if seen is not None:
-            seen(image, recipe)
         guidance = None if guide is None else guide(image)
         apart = request.count is None and not image.in_memory
         if apart and (n_images > 1 or guidance is not None):
@@ -207,6 +205,8 @@ def survey(
             fenced=request.fenced,
         )
         found = take_sample(image, asked, rng, guidance)
+        if seen is not None:
+            seen(image, recipe)
         if request.by_area:
             found = replace(found, area=area_of(image))
         if found.planes.shape[1] == 0:

@@ -293,6 +293,12 @@ class Overheard(_Over):
         self._valid = np.ones(n, bool) if valid is None else valid[:n]
         return values[n:], None if valid is None else valid[n:]
 
+    def __getattr__(self, name: str) -> Any:
+        """Return what else the source has, such as workers that read it."""
+        if name == "whole":  # of a copy that is still empty
+            raise AttributeError(name)
+        return getattr(self.whole, name)
+
     def select(self, channels: tuple[int, ...]) -> Source:
         """Return some channels, of which nothing is kept."""
         return self.whole.select(channels)
