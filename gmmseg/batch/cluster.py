@@ -150,10 +150,8 @@ class Cluster:
             (here, (source, window, index[:, here] - [[s.start] for s in window]))
             for window, here in holding(windows_across(sides), index)
         )
-        for here, result in self.results(_picked, jobs):
-            if isinstance(result, BaseException):
-                raise result if isinstance(result, GmmsegError) else InputError(f"pixels cannot be read ({result})")
-            values[here], usable = result
+        for here, result in self.results(_told, ((key, (_picked, *job)) for key, job in jobs)):
+            values[here], usable = _usable(result)
             valid[here] = True if usable is None else usable
         return values, None if valid.all() else valid
 
@@ -281,10 +279,9 @@ class _Spread(WindowSource):
     def called(self, function: Callable[[Window], Any], windows: list[Window]) -> Iterator[Any]:
         """Let workers call a function with windows, and yield what comes of it in their order."""
         content, found = _wire().dumps(function), dict[int, Any]()
-        for number, result in self.cluster.results(_called, ((i, (content, each)) for i, each in enumerate(windows))):
-            if isinstance(result, BaseException):
-                raise result if isinstance(result, GmmsegError) else InputError(f"pixels cannot be read ({result})")
-            found[number] = result
+        jobs = ((number, (_called, content, each)) for number, each in enumerate(windows))
+        for number, result in self.cluster.results(_told, jobs):
+            found[number] = _usable(result)
         yield from (found[number] for number in range(len(windows)))
 
     def select(self, channels: tuple[int, ...]) -> _Spread:
@@ -294,6 +291,21 @@ class _Spread(WindowSource):
 
 def _itself(source: Source) -> Source:
     return source
+
+
+def _told(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what comes of a call, or the words of its error: not all that is raised can be sent; in a worker."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        return _reason(error)
+
+
+def _usable(result: Any) -> Any:
+    """Return what `_told` has returned; InputError where that are words."""
+    if isinstance(result, str | BaseException):
+        raise InputError(result if isinstance(result, str) else f"pixels cannot be read ({one_line(result)})")
+    return result
 
 
 def _called(content: bytes, window: Window) -> Any:

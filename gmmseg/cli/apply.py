@@ -154,8 +154,9 @@ def command(
                 record["adapted"] = _changes(original, fitted)
             # Workers read the file, and nothing is overheard here.
             found, image = _suited(fitted, image, record, adapting=options["adapt"], listening=cluster is None)
-            # What stays in its file is compared when its labels are written: it is read for these anyway.
-            if cluster is None and not (image.in_memory or options["strict"] or "report" in job.outputs):
+            # What stays in its file is compared when its labels are written: it is read for these anyway, and where
+            # some of it cannot be read all else is done by then.
+            if not (image.in_memory or options["strict"] or "report" in job.outputs):
                 later.append((found, image))
             else:
                 _compare(found, image, record, adapting=options["adapt"], strict=options["strict"])
