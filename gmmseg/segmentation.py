@@ -98,9 +98,10 @@ def segment(
         out; one for each channel, or in common for colour. The model is of the image without it. Where none would make
         the pixels likelier, it is left out with a warning. At most 16 channels.
     sample : int or "auto", optional
-        Pixels that the fit sees; None for every pixel. "auto" is every voxel of volumes of up to 16 million, whose
-        classes then do not depend on the order of the axes, and 100 000 pixels of all else. Integer images of few
-        distinct values are fitted to the counts of all of them where position is no feature.
+        Pixels that the fit sees; None for every pixel, of what stays in its file by one pass an iteration of EM. "auto"
+        is every voxel of volumes of up to 16 million, whose classes then do not depend on the order of the axes, and
+        100 000 pixels of all else. Integer images of few distinct values are fitted to the counts of all of them where
+        position is no feature.
     seed : int
         Same seed, same input, same version: same result, for any number of threads. Chance has a say only in more than
         6 classes, `k="auto"`, outliers, strokes and the bias field.
@@ -320,12 +321,15 @@ class _InTurn:
         self.grey: bool | None = None
 
     def __iter__(self) -> Iterator[Image]:
+        from gmmseg.model.adapting import overhearing  # here, because segment() does without
+
         for image in self._opened(0):
             if self.grey is None:
                 others = self._opened(1)
                 # All are opened once more for this, but only where the first holds grey values stored as colour.
                 self.grey = not (image.color and any(self.options.view(each).color for each in chain([image], others)))
-            yield self.options.view(image) if self.grey else image
+            # What is remembered of each is overheard as it is sampled.
+            yield overhearing(self.options.view(image) if self.grey else image)
             del image  # before the next is opened
 
     def _opened(self, first: int) -> Iterator[Image]:
@@ -397,6 +401,8 @@ def choose_k(
     opened = options.view(open_image(image, reading))
     request = SurveyRequest(options.recipe, options.count, by_value=False, threads=workers)
     found = survey([opened], request, rng)
+    if found.every is not None:
+        raise ParameterError(f"{opened.name} is not held in memory; give a number of pixels as sample")
     if found.sample.planes.shape[1] == 0:
         raise InputError(f"{opened.name}: no pixel is valid, so there are no classes to choose from; check the mask")
     candidates = Candidates(found.supported(number, quiet=True), families, criterion)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -41,9 +42,14 @@ _SHARES = 4  # of a small image for each thread, so that none waits long for the
 _LOCAL = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.tick.interval": "1s",
+    "distributed.worker.memory.monitor-interval": "500ms",
     "distributed.comm.timeouts.connect": "5s",
+    "distributed.worker.preload": ["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
 }
-"""Of workers of this machine: to watch themselves takes their time, and one that was killed is not waited for."""
+"""Of workers of this machine: to watch themselves takes their time (two that do nothing and their driver take 0.02 s of
+processors a second, not 0.09), one that was killed is not waited for, and Ctrl-C, of which the terminal tells all of
+them, is the driver's affair."""
 
 _SECONDS = 30.0  # that a scheduler may take to answer
 
@@ -96,7 +102,7 @@ class Cluster:
         runs = runs_of(missing, min(_AT_ONCE, work.image.n_pixels // (_SHARES * self._threads)))
         done, failed = len(chunks) - len(missing), list[tuple[Chunk, str]]()
         content, position = _wire().dumps(work), 0
-        for run, result in self._results(_packed, [(content, run) for run in runs], runs):
+        for run, result in self.results(_packed, ((run, (content, run)) for run in runs)):
             if isinstance(result, BaseException):
                 failed += [(chunk, _reason(result)) for chunk in run]
                 continue
@@ -125,6 +131,11 @@ class Cluster:
             position += n
 
     @property
+    def workers(self) -> int:
+        """How many processes there are."""
+        return max(1, len(self.client.nthreads()))
+
+    @property
     def _threads(self) -> int:
         """How many chunks are computed at a time."""
         return max(1, int(sum(self.client.nthreads().values())))
@@ -135,25 +146,44 @@ class Cluster:
         index = np.stack(np.unravel_index(flat, shape))
         sides = chunk_sides(Image(source), self.side)
         values, valid = np.empty((len(flat), source.shape[-1]), source.dtype), np.ones(len(flat), bool)
-        jobs, places = [], []
-        for window, here in holding(windows_across(sides), index):
-            jobs.append((source, window, index[:, here] - [[s.start] for s in window]))
-            places.append(here)
-        for here, result in self._results(_picked, jobs, places):
-            if isinstance(result, BaseException):
-                raise result if isinstance(result, GmmsegError) else InputError(f"pixels cannot be read ({result})")
-            values[here], usable = result
+        jobs = (
+            (here, (source, window, index[:, here] - [[s.start] for s in window]))
+            for window, here in holding(windows_across(sides), index)
+        )
+        for here, result in self.results(_told, ((key, (_picked, *job)) for key, job in jobs)):
+            values[here], usable = _usable(result)
             valid[here] = True if usable is None else usable
         return values, None if valid.all() else valid
 
-    def _results(self, function: Any, jobs: list[Any], names: list[Any]) -> Iterator[tuple[Any, Any]]:
-        """Run jobs, a few waiting on each worker, and yield what comes of them as it comes: results or exceptions."""
+    def results(
+        self, function: Any, jobs: Iterable[tuple[Any, tuple[Any, ...]]], *, ahead: int | None = None
+    ) -> Iterator[tuple[Any, Any]]:
+        """Have workers call a function, a few calls waiting on each.
+
+        Parameters
+        ----------
+        function : callable
+        jobs : iterable of (key, tuple)
+            With the arguments; taken when they are sent.
+        ahead : int, optional
+            How many are sent before there is a result; by default some for each thread.
+
+        Yields
+        ------
+        key
+        object
+            What comes of it, as it comes: the result, or an exception.
+
+        Raises
+        ------
+        GmmsegError
+            The scheduler went away.
+        """
         distributed = require("distributed", "dask", "workers need")
         try:
-            ahead = max(2, _WAITING * self._threads)
-            running, todo = {}, iter(zip(jobs, names, strict=True))
+            running, todo = {}, iter(jobs)
             queue = distributed.as_completed()
-            for job, name in (each for _, each in zip(range(ahead), todo, strict=False)):
+            for name, job in itertools.islice(todo, ahead or max(2, _WAITING * self._threads)):
                 running[future := self.client.submit(function, *job, pure=False)] = name
                 queue.add(future)
             for future in queue:
@@ -164,7 +194,7 @@ class Cluster:
                 yield name, future.result() if error is None else error
                 future.release()
                 if (more := next(todo, None)) is not None:
-                    running[fresh := self.client.submit(function, *more[0], pure=False)] = more[1]
+                    running[fresh := self.client.submit(function, *more[1], pure=False)] = more[0]
                     queue.add(fresh)
         # What a client raises whose scheduler is gone differs from version to version.
         except Exception as error:
@@ -246,6 +276,14 @@ class _Spread(WindowSource):
         """Let workers take single pixels."""
         return self.cluster.pick(self.whole, flat)
 
+    def called(self, function: Callable[[Window], Any], windows: list[Window]) -> Iterator[Any]:
+        """Let workers call a function with windows, and yield what comes of it in their order."""
+        content, found = _wire().dumps(function), dict[int, Any]()
+        jobs = ((number, (_called, content, each)) for number, each in enumerate(windows))
+        for number, result in self.cluster.results(_told, jobs):
+            found[number] = _usable(result)
+        yield from (found[number] for number in range(len(windows)))
+
     def select(self, channels: tuple[int, ...]) -> _Spread:
         """Return some channels."""
         return _Spread(self.whole.select(channels), self.cluster)
@@ -253,6 +291,26 @@ class _Spread(WindowSource):
 
 def _itself(source: Source) -> Source:
     return source
+
+
+def _told(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what comes of a call, or the words of its error: not all that is raised can be sent; in a worker."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        return _reason(error)
+
+
+def _usable(result: Any) -> Any:
+    """Return what `_told` has returned; InputError where that are words."""
+    if isinstance(result, str | BaseException):
+        raise InputError(result if isinstance(result, str) else f"pixels cannot be read ({one_line(result)})")
+    return result
+
+
+def _called(content: bytes, window: Window) -> Any:
+    """Call a function that came as bytes with a window; in a worker."""
+    return _wire().loads(content)(window)
 
 
 def _picked(source: Source, window: Window, local: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

@@ -30,7 +30,7 @@ def process(
     source: Path,
     outputs: Mapping[str, Path],
     *,
-    model: Model | Callable[[Image], Model] | None = None,
+    model: Model | Callable[[Image], tuple[Model, Image]] | None = None,
     parameters: Mapping[str, Any] = _NOTHING,
     reading: Mapping[str, Any] = _NOTHING,
     saving: Mapping[str, Mapping[str, Any]] = _NOTHING,
@@ -50,7 +50,7 @@ def process(
         Files to write by what they hold: the outputs that `gmmseg.labelling.layers` lists ("labels", "soft", "anomaly",
         ...), "overlay" (the picture in class colours), "contours" (with their outlines), "style" (of a GIS),
         "table", "report" and "model".
-    model : Model, or callable that takes the Image and returns one, optional
+    model : Model, or callable that takes the Image and returns one and the Image to apply it to, optional
         Applied; by default one is fitted to the image.
     parameters : mapping of str to object
         Of `gmmseg.segment`, or where there is a model of `gmmseg.apply`; but those that tell how the image is read.
@@ -110,11 +110,13 @@ def process(
 
     if cluster is not None:
         image, cluster.progress = cluster.spread(image), progress
+    if callable(model):
+        model, image = model(image)
     if model is None:
         say("fitting")
         result = segment(image, **parameters, progress=progress)
     else:
-        result = apply(model(image) if callable(model) else model, image, **parameters, progress=progress)
+        result = apply(model, image, **parameters, progress=progress)
     if min_size > 1:
         say("cleaning")
         result = result.clean(min_size)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gmmseg import platforms
 from gmmseg.batch import bids
@@ -14,7 +14,12 @@ from gmmseg.batch.manifest import Manifest, locked
 from gmmseg.batch.planning import Plan, Step
 from gmmseg.batch.workers import Crew, Death
 from gmmseg.errors import OutputError, ParameterError
+from gmmseg.io.parts import parts_of
 from gmmseg.io.temporary import sweep
+
+if TYPE_CHECKING:
+    from gmmseg.batch.cluster import Cluster
+    from gmmseg.batch.cluster_crew import ClusterCrew
 
 __all__ = ["run"]
 
@@ -25,7 +30,14 @@ Line = dict[str, Any]
 Report = Callable[[Line], None]
 
 
-def run(plan: Plan, *, jobs: int | None = None, threads: int | None = None, report: Report | None = None) -> list[Line]:
+def run(
+    plan: Plan,
+    *,
+    jobs: int | None = None,
+    threads: int | None = None,
+    report: Report | None = None,
+    cluster: Cluster | None = None,
+) -> list[Line]:
     """Do what a plan says.
 
     Parameters
@@ -38,6 +50,9 @@ def run(plan: Plan, *, jobs: int | None = None, threads: int | None = None, repo
     report : callable, optional
         Called with each line of the manifest when it is on disk. A line with "error" and "retry" is followed by another
         one of the same image.
+    cluster : Cluster, optional
+        Workers that take the images, instead of processes of this run: by default one each at a time, with all threads
+        of the worker. They have to see images and results under the same paths. Nothing else changes.
 
     Returns
     -------
@@ -46,6 +61,8 @@ def run(plan: Plan, *, jobs: int | None = None, threads: int | None = None, repo
 
     Raises
     ------
+    GmmsegError
+        The scheduler of the cluster went away, or its workers cannot work. What was done is kept.
     OutputError
         Another run is at work in the folder, or nothing more can be written there (a full disk, a read-only folder).
         What was done is kept.
@@ -69,8 +86,9 @@ def run(plan: Plan, *, jobs: int | None = None, threads: int | None = None, repo
     """
     todo = plan.todo
     processors = platforms.processors()
-    size = max(1, min(_at_least_1("jobs", jobs, processors), len(todo)))
+    size = max(1, min(_at_least_1("jobs", jobs, processors if cluster is None else cluster.workers), len(todo)))
     share = _at_least_1("threads", threads, max(1, processors // size))
+    named = os.fspath if cluster is None else _anywhere
     lines: dict[str, Line] = {}
     again: list[Step] = []
     with _place(plan) as (manifest, descriptor):
@@ -81,15 +99,15 @@ def run(plan: Plan, *, jobs: int | None = None, threads: int | None = None, repo
             if report is not None:
                 report(line)
 
-        with Crew(size, TASK, held=(descriptor,)) as crew:
-            for step, answer in crew.work(_jobs(plan, todo, share)):
+        with _crew(size, plan.out_dir, descriptor, cluster) as crew:
+            for step, answer in crew.work(_jobs(plan, todo, share if cluster is None else threads, named)):
                 line, retry = _line(plan, step, answer)
                 if retry:
                     again.append(step)
                     line["retry"] = True
                 keep(step, line)
-        with Crew(1, TASK, held=(descriptor,)) as crew:
-            for step, answer in crew.work(_jobs(plan, again, threads or processors)):
+        with _crew(1, plan.out_dir, descriptor, cluster) as crew:
+            for step, answer in crew.work(_jobs(plan, again, threads, named)):
                 keep(step, _line(plan, step, answer)[0])
         if again:  # one line an image
             done = Manifest.read(plan.out_dir)
@@ -103,6 +121,14 @@ def _at_least_1(name: str, value: int | None, default: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ParameterError(f"{name}={value!r} is not usable; use a whole number of at least 1")
     return value
+
+
+def _crew(size: int, folder: Path, descriptor: int, cluster: Cluster | None) -> Crew | ClusterCrew:
+    if cluster is None:
+        return Crew(size, TASK, held=(descriptor,))
+    from gmmseg.batch.cluster_crew import ClusterCrew  # here, because most batches are of one machine
+
+    return ClusterCrew(cluster, size, folder)
 
 
 @contextmanager
@@ -136,26 +162,34 @@ def _place(plan: Plan) -> Iterator[tuple[Manifest, int]]:
             sweep(ours)
 
 
-def _jobs(plan: Plan, steps: Iterable[Step], threads: int) -> Iterator[tuple[Step, dict[str, Any]]]:
+def _jobs(
+    plan: Plan, steps: Iterable[Step], threads: int | None, named: Callable[[os.PathLike[str]], str]
+) -> Iterator[tuple[Step, dict[str, Any]]]:
+    """Describe the work on each image; `named` says how paths are written, and None threads are all there are."""
     task = plan.task
+
+    def sendable(values: Any) -> dict[str, Any]:
+        return {name: named(each) if isinstance(each, os.PathLike) else each for name, each in values.items()}
+
     for step in steps:
         yield (
             step,
             {
-                "source": str(step.source),
+                "source": named(step.source),
                 "folder": str(plan.out_dir),
-                "parameters": _sendable({**task.parameters, "threads": threads}),
-                "reading": _sendable({**task.reading, **({"series": step.series} if step.series else {})}),
-                "model": None if task.model is None else str(task.model),
-                "guides": _sendable(step.guides),
+                "parameters": sendable({**task.parameters, "threads": threads}),
+                "reading": sendable({**task.reading, **({"series": step.series} if step.series else {})}),
+                "model": None if task.model is None else named(task.model),
+                "guides": sendable(step.guides),
                 "fault": step.fault,
                 "line": _start(plan, step),
             },
         )
 
 
-def _sendable(values: Any) -> dict[str, Any]:
-    return {name: os.fspath(each) if isinstance(each, os.PathLike) else each for name, each in values.items()}
+def _anywhere(path: os.PathLike[str]) -> str:
+    """Return a path as any folder of a machine knows it, of several with "+" between them each."""
+    return "+".join(os.path.abspath(each) for each in parts_of(path))
 
 
 def _start(plan: Plan, step: Step) -> Line:
@@ -176,4 +210,6 @@ def _line(plan: Plan, step: Step, answer: dict[str, Any] | Death) -> tuple[Line,
         raise OutputError(f"{answer['stop']}; what was done is kept, and resume=True does the rest")
     line = answer["line"]
     assert isinstance(line, dict)
+    for name, each in line.get("guides", {}).items():
+        each["file"] = str(step.guides[name])  # as it was given, wherever the work was done
     return line, answer["retry"]

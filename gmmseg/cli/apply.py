@@ -30,6 +30,7 @@ from gmmseg.errors import DataWarning, GmmsegError, InputError
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
+    from gmmseg.labelling.result import Segmentation
     from gmmseg.model import Model
     from gmmseg.model.adapting import Fitness
 
@@ -147,11 +148,25 @@ def command(
         progress.clear()
 
     def work(job: Job, progress: Progress, title: str, record: dict[str, Any]) -> None:
-        def suited(image: Image) -> Model:
+        later: list[tuple[Model, Image]] = []
+
+        def suited(image: Image) -> tuple[Model, Image]:
             progress.stage(title, "comparing with the model")
             if options["adapt"] == "together":
                 record["adapted"] = _changes(original, fitted)
-            return _suited(image, fitted, record, adapting=options["adapt"], strict=options["strict"])
+            # Workers read the file, and nothing is overheard here.
+            found, image = _suited(fitted, image, record, adapting=options["adapt"], listening=cluster is None)
+            # What stays in its file is compared when its labels are written: it is read for these anyway, and where
+            # some of it cannot be read all else is done by then.
+            if not (image.in_memory or options["strict"] or "report" in job.outputs):
+                later.append((found, image))
+            else:
+                _compare(found, image, record, adapting=options["adapt"], strict=options["strict"])
+            return found, image
+
+        def compared(_: Segmentation) -> None:
+            for found, image in later:
+                _compare(found, image, record, adapting=options["adapt"], strict=False)
 
         record |= process(
             job.source,
@@ -164,6 +179,7 @@ def command(
             stage=partial(progress.stage, title),
             progress=progress,
             cluster=cluster,
+            also=compared,
         )
 
     with folder(out_dir), cluster_of(options) as cluster:
@@ -187,14 +203,25 @@ def _readable(model: Model, jobs: list[Job], readings: Callable[[Path], dict[str
             yield model.view(read(job.source, **readings(job.source)))
 
 
-def _suited(image: Image, model: Model, record: dict[str, Any], *, adapting: str | None, strict: bool) -> Model:
-    """Return the model as it is applied to an image; an image that it does not explain is reported or refused."""
-    from gmmseg.model.adapting import adapt, explains
+def _suited(
+    model: Model, image: Image, record: dict[str, Any], *, adapting: str | None, listening: bool
+) -> tuple[Model, Image]:
+    """Return the model and the image that it is applied to, which keeps what it is compared by as it is read."""
+    from gmmseg.model.adapting import adapt, overhearing
 
     image = model.view(image)
-    if adapting == "each":
-        general, model = model, adapt(model, image)
-        record["adapted"] = _changes(general, model)
+    image = overhearing(image) if listening else image
+    if adapting != "each":
+        return model, image
+    adapted = adapt(model, image)
+    record["adapted"] = _changes(model, adapted)
+    return adapted, image
+
+
+def _compare(model: Model, image: Image, record: dict[str, Any], *, adapting: str | None, strict: bool) -> None:
+    """Note how well the model explains an image; one that it does not explain is reported or refused."""
+    from gmmseg.model.adapting import explains
+
     fitness = explains(model, image)
     record["fitness"] = _figures(fitness)
     if not fitness.explained:
@@ -205,7 +232,6 @@ def _suited(image: Image, model: Model, record: dict[str, Any], *, adapting: str
         if strict:
             raise InputError(text)
         warnings.warn(text, DataWarning, stacklevel=2)
-    return model
 
 
 def _figures(fitness: Fitness) -> dict[str, Any]:

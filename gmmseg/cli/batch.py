@@ -16,6 +16,7 @@ from gmmseg.cli.messages import explain, plain, print_error
 from gmmseg.cli.progress import Count, progress_option
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import (
+    cluster_of,
     fitting_options,
     fitting_parameters,
     memory_option,
@@ -89,6 +90,8 @@ _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry
 @_output("--json", "as_json", is_flag=True, help="Print JSON: an object a line, as in the manifest.")
 @_running("-q", "--quiet", is_flag=True, help="Print no summary and no progress.")
 @progress_option
+@_running("--scheduler", metavar="ADDRESS", help="Workers of Dask that take the images, as in tcp://host:8786.")
+@_running("--workers", type=WholeNumber(1, 1024), help="Workers of Dask on this machine that take the images.")
 @_running("--jobs", type=WholeNumber(1, 1024), help="Images at a time, each in its own process.  [default: processors]")
 @_running("--threads", type=WholeNumber(1, 1024), help="Of each process.  [default: the processors shared out]")
 @click.pass_context
@@ -106,7 +109,8 @@ def command(
 
     Label maps go to --out-dir with the structure of the folders. The file manifest.jsonl there says of each image what
     was done and what came out. A run that was interrupted, even by a power cut, is finished by the same command with
-    --resume; a bad image, or one that kills its process, does not stop the others.
+    --resume; a bad image, or one that kills its process, does not stop the others. Workers of a cluster see images and
+    results under the same paths, and do one image each at a time.
 
     A PATTERN such as 'scenes/**/*.tif' is quoted; a LIST.txt has one path a line, of files in its folder
     or below. --mask and --prior may name a file for each image: {folder} is the image's folder, {name} its name
@@ -120,6 +124,7 @@ def command(
       gmmseg batch scans -k 3 --mask '{folder}/../anat/{subject}_mask.nii.gz' --out-dir tissue
       gmmseg batch raw --bids -k 3 --class-names csf,gm,wm --also soft --out-dir raw/derivatives/gmmseg
       gmmseg batch --table study.tsv -k 3 --out-dir tissue --table volumes.csv
+      gmmseg batch scenes -k 6 --out-dir labels --scheduler tcp://host:8786
     """  # noqa: D301  # click keeps the lines below this character as they are
     from gmmseg.batch import plan, run
     from gmmseg.batch.planning import Choice
@@ -157,7 +162,8 @@ def command(
         count.add(0 if again else 1)
 
     try:
-        lines = run(made, jobs=options["jobs"], threads=options["threads"], report=report)
+        with cluster_of(options) as cluster:
+            lines = run(made, jobs=options["jobs"], threads=options["threads"], report=report, cluster=cluster)
     finally:
         count.clear()
     failed = sum("error" in line for line in lines)

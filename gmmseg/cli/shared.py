@@ -265,12 +265,12 @@ def cluster_of(options: dict[str, Any]) -> AbstractContextManager[Cluster | None
     if scheduler is not None and workers is not None:
         raise click.UsageError(f"--scheduler {scheduler} and --workers {workers} contradict each other; give one")
     if scheduler is None and workers is None:
-        if options["chunk"] is not None:
+        if options.get("chunk") is not None:
             raise click.UsageError(f"--chunk {options['chunk']} is of --scheduler or --workers, which are not given")
         return nullcontext()
     from gmmseg.batch.cluster import connected
 
-    return connected(scheduler, workers, options["chunk"])
+    return connected(scheduler, workers, options.get("chunk"))
 
 
 plain_option = output(

@@ -79,7 +79,8 @@ def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generat
     def features_of(values: Array, flat: Array) -> Array:
         return prepare((recipe.planes_of(image, values, flat)[:guides] - center) / scale)
 
-    neighbours = Neighbours(image, features_of, rng, at_once=recipe.context(image) > 0)
+    # To take some pixels out of a file is to read all of it.
+    neighbours = Neighbours(image, features_of, rng, at_once=recipe.context(image) > 0 or not image.in_memory)
     n_pixels = image.n_pixels if image.valid is None else int(np.count_nonzero(image.valid))
     n_samples = max(1, some.shape[1] // found.n_images)
 

@@ -122,6 +122,11 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
     ordered, strength = options.hints.prior is not None, options.strength  # maps number the classes already
     n_components = options.components_of(found.sample.classes)
     if n_components > k == options.most_classes and found.sample.planes.shape[1]:
+        if found.every is not None:
+            raise ParameterError(
+                f"{found.image.name} is not held in memory, and classes of several components are fitted to a sample; "
+                "give a number of pixels as sample"
+            )
         from gmmseg.fitting.components import fit_components  # here, because most classes are one Gaussian each
 
         mixture, memberships = fit_components(found, k, n_components, options, rng, threads)
@@ -210,7 +215,10 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
         else:
             start = seed_mixture(planes, k, rng, seeding, weights=weights)
     iteration = Iteration(_TOLERANCE, _MAX_ITERATIONS, noise=noise, threads=threads)
-    return expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior).warned()
+    fit = expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior)
+    if survey.every is not None:
+        fit = expectation_maximization(survey.every, fit.mixture, iteration)
+    return fit.warned()
 
 
 def _divided(sample: Sample, k: int, seeding: Seeding) -> Mixture:

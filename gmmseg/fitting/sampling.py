@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, ParameterError
+from gmmseg.errors import DataWarning
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import NeighbourPairs
 from gmmseg.fitting.counting import distinct_values, rounding, spread_over_intervals
@@ -125,8 +125,6 @@ def take_sample(
     changes nothing, only what is known less exactly weighs less.
     """
     recipe = request.recipe
-    if request.count is None and not image.in_memory:
-        raise ParameterError(f"{image.name} does not fit into the memory allowed; give a number of pixels as sample")
     pairs = None if image.in_memory else NeighbourPairs.of(image)  # in memory, looking again costs nothing
     layout = _layout(image, request) if request.patches else None
     asked = [each.flat for each in (pairs, layout) if each is not None]

@@ -16,6 +16,7 @@ from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.features.scaling import location_and_scale
 from gmmseg.fitting.above_noise import learned
+from gmmseg.fitting.every_pixel import EveryPixel, require_squares
 from gmmseg.fitting.sampling import Sample, SampleRequest, area_of, join_samples, take_sample
 from gmmseg.fitting.scene import Scene
 from gmmseg.image import Image
@@ -28,10 +29,10 @@ __all__ = ["Survey", "SurveyRequest", "survey"]
 
 Array = NDArray[Any]
 
-_LARGEST = 1e15  # number whose squares float32 can still add up for any number of pixels
 # Numbers that leave room in float32 for sums and differences, or for squares, as their inverses do.
 _RANGE, _RANGE_OF_TEXTURE = 1e30, 1e15
 _MOST = float(np.finfo(np.float32).max)
+_TO_BEGIN = 100_000  # pixels of an image that a fit will see whole, but not at once
 _LEAST_NOISE = 1e-4  # variance, in scaled units: about what rounding to 8 bits leaves
 
 
@@ -97,6 +98,8 @@ class Survey(NamedTuple):
         What is known of the classes of the image's pixels.
     contrast : ndarray, shape (c,), optional
         The mean of the images' contrast; None where no pixel is valid.
+    every : EveryPixel, optional
+        All pixels of the one image, where these are asked for and it is not in memory: the sample is where to begin.
     """
 
     image: Image
@@ -109,6 +112,7 @@ class Survey(NamedTuple):
     scenes: tuple[Scene, ...] = ()
     guidance: Guidance | None = None
     contrast: Array | None = None
+    every: EveryPixel | None = None
 
     @property
     def groups(self) -> tuple[int, ...]:
@@ -159,7 +163,7 @@ def survey(
     guide : callable, optional
         Takes an image, returns what is known of the classes of its pixels.
     seen : callable, optional
-        Called with each image and the recipe.
+        Called with each image and the recipe, when it is sampled.
 
     Raises
     ------
@@ -168,7 +172,7 @@ def survey(
     ParameterError
         There is no image, or images are of different kinds.
     """
-    first, recipe, scenes, empty, guidance = None, request.recipe, [], [], None
+    first, recipe, scenes, empty, guidance, apart = None, request.recipe, [], [], None, False
     parts: list[Sample] = []
     for image, n_frames in _frames(images):
         n_images = request.n_images * n_frames
@@ -180,11 +184,18 @@ def survey(
         recipe.check(image)
         if recipe.groups(image) != recipe.groups(first) or image.color != first.color:
             raise ParameterError(f"{image.name} and {first.name} are of different kinds; fit one model to each kind")
-        if seen is not None:
-            seen(image, recipe)
+        guidance = None if guide is None else guide(image)
+        apart = request.count is None and not image.in_memory
+        if apart and (n_images > 1 or guidance is not None):
+            what = "scribbles or prior" if n_images == 1 else "other images"
+            raise ParameterError(
+                f"{image.name} is not held in memory, and with {what} not every pixel of it is fitted; give a number "
+                "of pixels as sample"
+            )
+        count = _TO_BEGIN if apart else request.count
         asked = SampleRequest(
             recipe,
-            None if request.count is None else -(-request.count // n_frames),
+            None if count is None else -(-count // n_frames),
             request.k,
             request.by_value and n_frames == 1,  # the values of each frame would be as many as those of an image
             patches=n_images * request.patches,
@@ -193,8 +204,9 @@ def survey(
             whole=request.whole // n_images if recipe.by_value else 0,
             fenced=request.fenced,
         )
-        guidance = None if guide is None else guide(image)
         found = take_sample(image, asked, rng, guidance)
+        if seen is not None:
+            seen(image, recipe)
         if request.by_area:
             found = replace(found, area=area_of(image))
         if found.planes.shape[1] == 0:
@@ -223,7 +235,9 @@ def survey(
     noise = np.maximum(_LEAST_NOISE, sample.noise / scale**2)
     measured = [part.variation for part in parts if part.variation is not None and part.planes.shape[1]]
     edges = np.mean(measured, axis=0) if measured else None
-    return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance, edges)
+    counted = sample.weights is not None  # all of them, by their values
+    every = EveryPixel(first, recipe, center, scale) if apart and not counted and sample.planes.shape[1] else None
+    return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance, edges, every)
 
 
 def _frames(images: Iterable[Image]) -> Iterator[tuple[Image, int]]:
@@ -244,7 +258,7 @@ def _rescale(image: Image, recipe: Recipe, sample: Sample) -> tuple[Array, Array
             planes[...] /= scale.astype(np.float32)[:, None]
     _require_range(image, recipe, center, scale)
     for planes in both:
-        _require_squares(image, planes)
+        require_squares(image, planes)
     return center, scale
 
 
@@ -259,14 +273,3 @@ def _require_range(image: Image, recipe: Recipe, center: Array, scale: Array) ->
                 f"is beyond what can be computed with ({1 / limit:g} to {limit:g}); "
                 f"{'divide' if large else 'multiply'} all of them by a power of ten"
             )
-
-
-def _require_squares(image: Image, planes: Array) -> None:
-    """Refuse an image with numbers that stand for missing data, as -3.4e38 does in many a raster, but do not say so."""
-    with np.errstate(invalid="ignore"):
-        far = np.count_nonzero(np.abs(planes) > _LARGEST)
-    if far:
-        raise InputError(
-            f"{image.name}: {far} of {planes.size} sampled values lie more than {_LARGEST:g} spreads from the others; "
-            "declare what stands for missing data as nodata, write NaN, or give a mask"
-        )

@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["ArraySource", "Checked", "Completed", "Frame", "Masked", "Selected", "Source", "WindowSource", "windows_of"]
+__all__ = [
+    "ArraySource",
+    "Checked",
+    "Completed",
+    "Frame",
+    "Masked",
+    "Overheard",
+    "Selected",
+    "Source",
+    "WindowSource",
+    "windows_of",
+]
 
 _READ_AT_ONCE = 32 << 20  # bytes of pixels that are read to pick single ones out of a file
 
@@ -238,6 +249,59 @@ class Masked(_Over):
         """Return single pixels, in the way that is best for each of the two."""
         (pixels, valid), (used, known) = self.whole.take(flat), self.mask.take(flat)
         return pixels, combine(valid, combine(known, used[..., 0] != 0))
+
+
+class Overheard(_Over):
+    """A source that keeps some single pixels when it is read for something else, and does not read again for them.
+
+    Parameters
+    ----------
+    whole : Source
+    flat : ndarray of int, shape (n,)
+        Flat spatial indices of these pixels, ascending.
+    """
+
+    def __init__(self, whole: Source, flat: np.ndarray) -> None:
+        import numpy as np
+
+        super().__init__(whole)
+        self.flat = flat
+        self._index = np.stack(np.unravel_index(flat, whole.shape[:-1]))
+        self._values, self._valid = np.empty((len(flat), whole.shape[-1]), whole.dtype), np.ones(len(flat), bool)
+        self._known = np.zeros(len(flat), bool)
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the pixels of a window, and which are valid, as every source does."""
+        pixels, valid = self.whole.read(window)
+        for _, here in holding([window], self._index):
+            place = tuple(self._index[:, here] - [[s.start] for s in window])
+            self._values[here], self._known[here] = pixels[place], True
+            self._valid[here] = True if valid is None else valid[place]
+        return pixels, valid
+
+    def take(self, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return single pixels; those that are kept are read along where they are not known yet."""
+        import numpy as np
+
+        if self._known.all() and np.array_equal(flat, self.flat):
+            return self._values.copy(), None if self._valid.all() else self._valid.copy()
+        if self._known.all():
+            return self.whole.take(flat)
+        values, valid = self.whole.take(np.concatenate([self.flat, flat]))
+        n = len(self.flat)
+        self._values, self._known = values[:n], np.ones(n, bool)
+        self._valid = np.ones(n, bool) if valid is None else valid[:n]
+        return values[n:], None if valid is None else valid[n:]
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what else the source has, such as workers that read it."""
+        if name == "whole":  # of a copy that is still empty
+            raise AttributeError(name)
+        return getattr(self.whole, name)
+
+    def select(self, channels: tuple[int, ...]) -> Source:
+        """Return some channels, of which nothing is kept."""
+        return self.whole.select(channels)
 
 
 class Frame(_Over):

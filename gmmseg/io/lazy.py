@@ -7,8 +7,8 @@ import itertools
 import math
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from gmmseg.errors import InputError
 from gmmseg.image import Image
 from gmmseg.image.letters import Lettered
 from gmmseg.image.sources import Masked, WindowSource
-from gmmseg.image.windows import Window, holding, windows_across
+from gmmseg.image.windows import Window, holding, widened, windows_across
 from gmmseg.io.array.sliced import settled, unread_image
 from gmmseg.io.meaning import InterpretedSource, Meaning
 from gmmseg.io.request import Reading
@@ -28,7 +28,7 @@ from gmmseg.io.request import Reading
 if TYPE_CHECKING:
     from gmmseg.image.sources import Source
 
-__all__ = ["LazyArray", "Piece", "image_of_dask", "lazy_array", "lazy_arrays", "masked_lazily"]
+__all__ = ["LazyArray", "Piece", "called_lazily", "image_of_dask", "lazy_array", "lazy_arrays", "masked_lazily"]
 
 Touched = tuple[tuple[int, slice, slice], ...]
 """Of the chunks along an axis that a slice touches: number, what of it, and where that goes."""
@@ -233,6 +233,57 @@ def lazy_array(image: Image) -> LazyArray | None:
     while source is not None and not isinstance(source, LazyArray):
         source = getattr(source, "raw", getattr(source, "whole", None))
     return source
+
+
+def called_lazily(
+    image: Image, function: Callable[[Window], Any], windows: Sequence[Window], *, around: int = 0
+) -> list[Any]:
+    """Call a function with windows of an image that reads from dask arrays, a task for each.
+
+    Parameters
+    ----------
+    image : Image
+    function : callable
+        Takes a window; it may read that and `around` pixels on each side, of this image alone.
+    windows : sequence of tuple of slice
+    around : int
+
+    Returns
+    -------
+    list
+        What the function returns, in the order of the windows.
+    """
+    import dask
+    from dask.highlevelgraph import HighLevelGraph
+
+    lazy, name = lazy_arrays(image.pixels), f"gmmseg-call-{uuid.uuid4().hex}"
+    tasks: dict[Any, Any] = {}
+    for number, window in enumerate(windows):
+        outer = widened(window, around, image.shape)
+        taken = [each.around(outer) for each in lazy]
+        call = _Call(function, window, lazy, tuple(s.start for s in outer), [piece for _, piece in taken])
+        tasks[name, number] = (_called, call, [keys for keys, _ in taken])
+    graph = HighLevelGraph.from_collections(name, tasks, dependencies=[each.array for each in lazy])
+    scheduler = dask.base.get_scheduler(collections=[each.array for each in lazy])
+    return list(scheduler(graph, [(name, number) for number in range(len(windows))]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """Which window a function is called with, and what is taken of the chunks of each dask array for it."""
+
+    function: Callable[[Window], Any]
+    window: Window
+    lazy: list[LazyArray]
+    start: tuple[int, ...]
+    pieces: list[Piece]
+
+
+def _called(call: _Call, blocks: list[list[Any]]) -> Any:
+    with ExitStack() as stack:
+        for each, piece, own in zip(call.lazy, call.pieces, blocks, strict=True):
+            stack.enter_context(each.holding(call.start, piece.of(own, each.dtype)))
+        return call.function(call.window)
 
 
 def masked_lazily(image: Image, mask: Any) -> Image:

@@ -15,7 +15,7 @@ from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.prior import Prior
-from gmmseg.mixture.statistics import Statistics, m_step, measure
+from gmmseg.mixture.statistics import Samples, Statistics, m_step, measure
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice
@@ -118,7 +118,7 @@ class Course:
 
 
 def expectation_maximization(
-    planes: Array,
+    planes: Array | Samples,
     start: Mixture,
     iteration: Iteration | None = None,
     *,
@@ -131,9 +131,9 @@ def expectation_maximization(
 
     Parameters
     ----------
-    planes : ndarray, shape (d, n), float32 or float64
+    planes : ndarray, shape (d, n), float32 or float64, or Samples
         NaN is a feature that is not known. Squares are summed: numbers of more than 1e15 do not go into float32, nor
-        those of more than 1e140 into float64.
+        those of more than 1e140 into float64. Samples elsewhere have neither weights nor prior probabilities.
     start : Mixture
         With Student-t components or outliers, where there shall be such: see `with_outliers`.
     iteration : Iteration, optional
@@ -160,13 +160,16 @@ def expectation_maximization(
     """
     how = iteration or Iteration()
     noise, tolerance = how.noise, how.tolerance
-    added = np.broadcast_to(np.asarray(how.regularization, np.float64) + noise, (len(planes),))
-    uncertain = np.broadcast_to(np.asarray(noise, np.float64), (len(planes),)) if np.any(noise) else None
+    width = (start.n_features,)
+    added = np.broadcast_to(np.asarray(how.regularization, np.float64) + noise, width)
+    uncertain = np.broadcast_to(np.asarray(noise, np.float64), width) if np.any(noise) else None
     if start.dof is not None:
         uncertain = None  # only for Gaussian components is the expected logarithm that simple
     precision = 2e-6 if planes.dtype == np.float32 else 1e-10
-    samples = _sorted_samples(planes, start, weights, log_prior, frozen)
-    if not samples.all_parts:
+    samples: Samples | SortedSamples = (
+        planes if not isinstance(planes, np.ndarray) else _sorted_samples(planes, start, weights, log_prior, frozen)
+    )
+    if isinstance(samples, SortedSamples) and not samples.all_parts:
         return Fit(start, (), True)
     known = log_prior is not None or prior is not None or len(frozen) > 0
     mixture, rescued, fall = start, 0, 0.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, reduce
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import Part, SortedSamples
 from gmmseg.mixture.prior import Prior
 
-__all__ = ["Statistics", "m_step", "measure"]
+__all__ = ["Samples", "Statistics", "m_step", "measure"]
 
 Array = NDArray[Any]
 
@@ -90,8 +90,27 @@ class Statistics:
         )
 
 
+class Samples(Protocol):
+    """Samples that are elsewhere, in a file say: they take their sums themselves."""
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the planes."""
+
+    @property
+    def least(self) -> float:
+        """The least weight of a sample that is not 0."""
+
+    def measured(self, mixture: Mixture, noise: Array | None, threads: int) -> Statistics:
+        """Return what `measure` returns of samples in memory."""
+
+
 def measure(
-    planes: Array | SortedSamples,
+    planes: Array | SortedSamples | Samples,
     mixture: Mixture,
     weights: Array | None = None,
     *,
@@ -102,7 +121,7 @@ def measure(
 
     Parameters
     ----------
-    planes : SortedSamples, or ndarray, shape (d, n), float32 or float64
+    planes : SortedSamples, Samples, or ndarray, shape (d, n), float32 or float64
         NaN is a feature that is not known.
     mixture : Mixture
     weights : ndarray, shape (n,), of the planes' dtype, optional
@@ -112,6 +131,8 @@ def measure(
     threads : int
         Changes the time, never the result.
     """
+    if not isinstance(planes, np.ndarray | SortedSamples):
+        return planes.measured(mixture, noise, threads)
     samples = planes if isinstance(planes, SortedSamples) else SortedSamples.of(planes, weights)
     if samples.scattered is not None and (noise is not None or not workable(mixture.densities)):
         samples = samples.gathered

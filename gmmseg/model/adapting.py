@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.image import Image
-from gmmseg.image.pixels import sample_pixels
+from gmmseg.image.pixels import one_in_each_run, sample_pixels
+from gmmseg.image.sources import Overheard
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.mixture.calibration import calibrate
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.model import Model, Training
 
-__all__ = ["Fitness", "adapt", "explains", "look", "remember"]
+__all__ = ["Fitness", "adapt", "explains", "look", "overhearing", "remember"]
 
 Array = NDArray[Any]
 
@@ -135,6 +136,17 @@ def explains(model: Model, image: Image, *, sample: int = _LOOK, seed: int = 0) 
         times = np.exp(min(gap, 99.0))
         reason = f"its pixels are {times:.3g} times less likely, feature by feature, than the model's own"
     return Fitness(gap, unusual, spread, resolution, reason or _resolution_reason(resolution))
+
+
+def overhearing(image: Image) -> Image:
+    """Return an image in a file that keeps the pixels which `explains` looks at when they are read for something else.
+
+    Others, and time-lapses, come back as they are.
+    """
+    if image.in_memory or image.time:
+        return image
+    flat = one_in_each_run(image.n_pixels, min(_LOOK, image.n_pixels), np.random.default_rng(0))
+    return replace(image, pixels=Overheard(image.pixels, flat))
 
 
 def look(image: Image, recipe: Recipe, *, count: int = _LOOK, seed: int = 0) -> Array:

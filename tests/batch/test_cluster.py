@@ -156,6 +156,12 @@ def test_workers_take_the_pixels_of_a_fit(client, whole):
     np.testing.assert_array_equal(model.means, whole.model.means)
 
 
+def test_pixels_that_cannot_be_taken_are_told_in_one_line(client, whole):
+    spread = Cluster(client, 100).spread(Image(Unreadable(whole.image.array), color=True))
+    with pytest.raises(InputError, match=r"^scene\.tif is damaged in rows 128 to 255$"):
+        spread.take(np.array([150 * 320 + 315]))
+
+
 def test_a_scheduler_that_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setattr("gmmseg.batch.cluster._SECONDS", 0.2)
     with (

@@ -1,13 +1,17 @@
 """gmmseg apply: the same classes in other images, and what is said of images that the model does not explain."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import tifffile
+from counted_sources import CountedSource
 from PIL import Image as Pillow
 
 import gmmseg
+from gmmseg.batch.processing import read_ahead
+from gmmseg.image.sources import Completed
 from gmmseg.model.adapting import adapt
 
 
@@ -45,6 +49,23 @@ def test_the_same_classes_in_other_images(run, model, folder):
     for name in ("one", "two"):
         expected = gmmseg.apply(model, f"{name}.png").labels
         np.testing.assert_array_equal(labels_of(folder / "labels" / f"{name}_labels.png"), expected)
+
+
+@pytest.mark.parametrize(("options", "passes"), [([], 1), (["--adapt"], 2), (["--strict"], 2)])
+def test_what_stays_in_its_file_is_read_once(run, model, monkeypatch, options, passes):
+    """Its pixels are compared with the model as they are read for the labels, or for gain and offset."""
+    expected = records_of(run("apply", "land.gmm.json", "one.png", *options, "--json"))[0]
+    read = []
+
+    def in_file(source, reading):
+        image = read_ahead(source, reading)
+        return replace(image, pixels=Completed(CountedSource(image.array, log=read)))
+
+    monkeypatch.setattr("gmmseg.batch.processing.read_ahead", in_file)
+    monkeypatch.setattr("gmmseg.image.sources._READ_AT_ONCE", 1 << 30)
+    found = records_of(run("apply", "land.gmm.json", "one.png", *options, "--json", "--overwrite"))[0]
+    assert {name: found[name] for name in ("fitness", "classes")} == {n: expected[n] for n in ("fitness", "classes")}
+    assert len(read) == passes
 
 
 def test_json_says_how_well_the_model_fits(run, model):

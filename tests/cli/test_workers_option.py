@@ -104,3 +104,32 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(scene):
 )
 def test_options_that_contradict_each_other(options, words, refuse, command):
     assert words in refuse(command, "photo.png", *options, code=2)
+
+
+def test_a_batch_has_workers_of_one_kind(refuse, folder):
+    words = "--scheduler tcp://a:1 and --workers 2 contradict each other; give one"
+    arguments = ["photo.png", "--out-dir", "labels", "--workers", "2", "--scheduler", "tcp://a:1"]
+    assert words in refuse("batch", *arguments, code=2)
+    assert not (folder / "labels").exists()
+
+
+@pytest.mark.slow
+def test_a_batch_that_was_killed_goes_on(tmp_path):
+    """With no process of its own kept: workers end with their driver, and what they had in hand is done again."""
+    for number in range(6):
+        gmmseg.io.write_rgb(tmp_path / f"{number}.png", made_scene()[:, number:])
+    arguments = ["batch", str(tmp_path), "-k", "2", "--out-dir", "labels", "--resume", "-q"]
+    line, options = command(tmp_path, *arguments, "--workers", "1")
+    child = subprocess.Popen(line, start_new_session=True, stderr=subprocess.DEVNULL, **options)
+    stop = time.monotonic() + 60
+    while len(list((tmp_path / "labels").glob("*_labels.png"))) < 2 and time.monotonic() < stop:
+        time.sleep(0.01)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert 2 <= len(list((tmp_path / "labels").glob("*_labels.png"))) < 6
+    again = finished(tmp_path, *arguments)
+    assert again.returncode == 0, again.stderr
+    files = sorted(path.name for path in (tmp_path / "labels").iterdir())
+    assert files == [*(f"{number}_labels.png" for number in range(6)), "manifest.jsonl"]
+    assert finished(tmp_path, *arguments).stdout == ""
+    assert len((tmp_path / "labels" / "manifest.jsonl").read_text().splitlines()) == 6

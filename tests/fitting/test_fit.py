@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from counted_sources import CountedSource
 from noisy_images import LEVELS as BLOB_LEVELS
 from noisy_images import blobs, gains, noisy
 
@@ -11,6 +12,7 @@ from gmmseg.errors import DataWarning
 from gmmseg.evaluation import evaluate
 from gmmseg.fitting.fit import Fitted, fit_images
 from gmmseg.fitting.options import FitOptions, Hints
+from gmmseg.image.sources import Completed
 
 LEVELS = np.array([180.0, 20.0, 100.0])
 
@@ -195,3 +197,16 @@ def test_a_few_bright_voxels_change_no_mask_where_outliers_are_expected():
     for label in (1, 2, 3):
         both = ((found == label) & (expected == label)).sum()
         assert 2 * both / ((found == label).sum() + (expected == label).sum()) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("k", "passes"),
+    [(2, 1), pytest.param("auto", 3, marks=pytest.mark.slow)],  # two more tell how alike neighbours are
+)
+def test_a_file_is_read_once(monkeypatch, k, passes):
+    monkeypatch.setattr("gmmseg.image.sources._READ_AT_ONCE", 1 << 30)
+    bands = np.repeat(np.float32([0, 30]), 75)[:, None] + np.random.default_rng(0).normal(0, 3, (100, 150, 2))
+    read = []
+    model = gmmseg.fit(Image(Completed(CountedSource(bands.astype(np.float32), log=read))), k)
+    assert len(read) == passes
+    assert model.content == gmmseg.fit(Image(bands.astype(np.float32)), k).content

@@ -7,7 +7,7 @@ import pytest
 from counted_sources import CountedSource, SelectableSource
 
 from gmmseg.image import Image
-from gmmseg.image.sources import ArraySource, Checked, Completed, Frame, Masked, Selected
+from gmmseg.image.sources import ArraySource, Checked, Completed, Frame, Masked, Overheard, Selected
 from gmmseg.image.windows import everything
 
 
@@ -138,3 +138,24 @@ def test_a_frame_of_a_source_is_read_alone(rng, kind, monkeypatch):
         np.testing.assert_array_equal(frame.crop(window).array, values[number][window])
         np.testing.assert_array_equal(frame.take(np.array([5, 0, 41]))[0], values[number].reshape(-1, 2)[[5, 0, 41]])
         np.testing.assert_array_equal(frame.select("2").array, values[number][..., 1:])
+
+
+def test_some_pixels_are_overheard(rng):
+    values = rng.random((9, 8, 2))
+    values[3, 3] = np.nan
+    flat, read = np.array([0, 27, 71]), []
+    for listening in (True, False):
+        source = Overheard(Completed(CountedSource(values, log=read)), flat)
+        if listening:
+            source.read((slice(0, 5), slice(0, 8)))
+            source.read((slice(5, 9), slice(0, 8)))
+        else:
+            np.testing.assert_array_equal(source.take(np.array([5, 4]))[0], values.reshape(-1, 2)[[5, 4]])
+        n_read = len(read)
+        taken, valid = source.take(flat)
+        assert len(read) == n_read
+        np.testing.assert_array_equal(taken, values.reshape(-1, 2)[flat])
+        assert valid.tolist() == [True, False, True]
+        np.testing.assert_array_equal(source.take(np.array([8]))[0], values.reshape(-1, 2)[[8]])
+        assert len(read) > n_read
+    assert source.select((1,)).shape == (9, 8, 1)
