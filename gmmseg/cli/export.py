@@ -19,6 +19,7 @@ from gmmseg.io.request import MAX_PIXELS
 
 if TYPE_CHECKING:
     from gmmseg.export import Export, Finding, Instances, LabelMap
+    from gmmseg.export.kinds import Format
     from gmmseg.image import Image
 
 __all__ = ["command"]
@@ -95,7 +96,7 @@ _KNOWN = tuple(dict.fromkeys([*FORMATS, *DATASETS]))
     "--memory",
     type=Bytes(),
     default="1GiB",
-    help="geojson: rasters whose outlines take more are traced strip by strip.",
+    help="geojson, gpkg: rasters whose outlines take more are traced strip by strip.",
 )
 @_shapes("--max-pixels", type=WholeNumber(1), default=MAX_PIXELS, help="Refuse larger files before decoding them.")
 def command(
@@ -164,7 +165,7 @@ def command(
         return _export_all(target, maps, to, finding, wanted, options)
     large = _large(sources[0], to, options)
     if large is not None:
-        return _export_by_windows(target, sources[0], large, finding, wanted, options)
+        return _export_by_windows(target, (sources[0], large), to, finding, wanted, options)
     return _export_one(target, (sources[0], image), to, finding, wanted, options)
 
 
@@ -199,13 +200,15 @@ def _export_one(
 
 
 def _export_by_windows(
-    target: Path, labels: Path, image: Image, finding: Finding, wanted: Export, options: dict[str, Any]
+    target: Path, source: tuple[Path, Image], to: str, finding: Finding, wanted: Export, options: dict[str, Any]
 ) -> int:
     from gmmseg.export import check_export, names_in, place_in
-    from gmmseg.export.windowed import WindowedExport, write_geojson_by_windows
+    from gmmseg.export.windowed import WindowedExport, write_by_windows
     from gmmseg.io.atomic import atomic_file
 
-    check_export(target, "geojson", overwrite=options["overwrite"])
+    labels, image = source
+    known: Format = "gpkg" if to == "gpkg" else "geojson"
+    check_export(target, known, overwrite=options["overwrite"])
     with collected_warnings(lambda: None) as warned:
         strips = WindowedExport(
             class_names=finding.class_names or names_in(labels),
@@ -213,12 +216,14 @@ def _export_by_windows(
             choice=finding.choice,
             place=place_in(labels),
             keep_crs=wanted.keep_crs,
+            simplify=wanted.simplify,
+            layer=target.stem if to == "gpkg" else None,
             memory=options["memory"] // 2,
         )
         with atomic_file(target, overwrite=options["overwrite"]) as file:
-            n, names = write_geojson_by_windows(file, image, strips)
+            n, names = write_by_windows(file, image, strips)
     if options["as_json"]:
-        record = {"input": str(labels), "format": "geojson", "outputs": [str(target)], "instances": n}
+        record = {"input": str(labels), "format": to, "outputs": [str(target)], "instances": n}
         print_json(record | {"kind": "component", "classes": list(names), "warnings": warned})
     else:
         of = _plural(len(names), "class", "classes")
@@ -230,7 +235,7 @@ def _large(labels: Path, to: str, options: dict[str, Any]) -> Image | None:
     """Return a label map whose outlines do not fit into memory, and can be traced strip by strip."""
     from gmmseg.export.georeference import image_in
 
-    if to != "geojson" or options["simplify"] or options["instances"] not in (None, "component"):
+    if to not in ("geojson", "gpkg") or options["instances"] not in (None, "component"):
         return None
     image = image_in(labels)
     if image is None or image.in_memory or image.n_channels != 1 or image.pixels.dtype != "uint8":

@@ -31,7 +31,7 @@ _output = partial(click.option, cls=Option, section="Output")
     "for each group.",
 )
 @_classes("--rename", type=Renamed(), help="New names of classes: 1=water,2=forest.")
-@_classes("--drop", type=Classes(), help="Classes that become 0, no data: 5. Of label maps only.")
+@_classes("--drop", type=Classes(), help="Classes that become 0, no data: 5.")
 @_classes(
     "--keep-numbers",
     is_flag=True,
@@ -50,14 +50,15 @@ _output = partial(click.option, cls=Option, section="Output")
 def command(labels: Path, *, output: Path | None, overwrite: bool, as_json: bool, memory: int, **changes: Any) -> int:
     """Merge, rename and drop the classes of a label map or a model.
 
-    LABELS is a label map in any format, or a model (.json), whose merged classes `gmmseg apply` then gives. All numbers
-    are those of LABELS. Place, resolution, names and colours are kept as far as the output can hold them.
+    LABELS is a label map in any format, or a model (.json), whose new classes `gmmseg apply` then gives, and 0 where a
+    pixel is of a class that was dropped. All numbers are those of LABELS. Place, resolution, names and colours are kept
+    as far as the output can hold them.
 
     \b
     Examples:
       gmmseg relabel land.tif --merge 3,4 --rename 1=water,2=forest --drop 5
       gmmseg relabel land.tif --merge oak,pine --merge 1,2 -o simple.tif
-      gmmseg relabel land.gmm.json --merge 3,4 -o simple.gmm.json
+      gmmseg relabel land.gmm.json --merge 3,4 --drop cloud -o simple.gmm.json
     """  # noqa: D301  # click keeps the lines below this character as they are
     if not any(changes[name] for name in ("merge", "rename", "drop")):
         raise click.UsageError("nothing is to be changed; give --merge, --rename or --drop")

@@ -89,15 +89,29 @@ class Rings:
         every = np.arange(len(here))
         begin, end = here[every, axis], there[every, axis]
         below, above = np.minimum(begin, end) // step, -(-np.maximum(begin, end) // step)
-        counts = 1 + np.maximum(above - below - 1, 0)
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        source = np.repeat(every, counts)
+        rings, new, at, nth = self._extended(np.maximum(above - below - 1, 0))
+        rings.points[new, axis[at]] = step * np.where(begin[at] < end[at], below[at] + nth, above[at] - nth)
+        return rings
+
+    def divided_at(self, y: int, x: Array) -> Rings:
+        """Return pixel rings with points added at these ascending x wherever an edge lies along y."""
+        here, there = self.points, np.roll(self.points, -1, axis=0)
+        there[self.rings[1:] - 1] = here[self.rings[1:] - 1]
+        begin, end = here[:, 0], there[:, 0]
+        below = np.searchsorted(x, np.minimum(begin, end), side="right")
+        above = np.searchsorted(x, np.maximum(begin, end), side="left")
+        along = (here[:, 1] == y) & (there[:, 1] == y)
+        rings, new, at, nth = self._extended(np.where(along, np.maximum(above - below, 0), 0))
+        rings.points[new, 0] = x[np.where(begin[at] < end[at], below[at] + nth - 1, above[at] - nth)]
+        return rings
+
+    def _extended(self, counts: Array) -> tuple[Rings, Array, Array, Array]:
+        """Repeat points: the rings, which of their points are new, of which old ones, and each one's number from 1."""
+        starts = np.concatenate([[0], np.cumsum(1 + counts)])
+        source = np.repeat(np.arange(len(counts)), 1 + counts)
         nth = np.arange(len(source)) - starts[source]
-        points = here[source]
         new = np.flatnonzero(nth)
-        at = source[new]
-        points[new, axis[at]] = step * np.where(begin[at] < end[at], below[at] + nth[new], above[at] - nth[new])
-        return replace(self, points=points, rings=starts[self.rings])
+        return replace(self, points=self.points[source], rings=starts[self.rings]), new, source[new], nth[new]
 
     def corners(self) -> Rings:
         """Return the rings without the points in the middle of straight edges; all of them are closed."""
@@ -119,8 +133,10 @@ class Rings:
         closed = np.insert(chosen, first[1:], chosen[first[:-1]], axis=0)
         return replace(self, points=closed, rings=first + np.arange(len(first)))
 
-    def simplified(self, tolerance: float) -> Rings:
+    def simplified(self, tolerance: float, *, boundary: bool = True) -> Rings:
         """Return the rings with fewer points; edges that polygons share stay shared (they need all common points).
+
+        Where not `boundary`, edges that no two of them share keep all points.
 
         Raises
         ------
@@ -138,7 +154,7 @@ class Rings:
                 "simplifying needs Shapely 2.1 or newer, which is not installed; pip install 'gmmseg[geo]'"
             ) from None
         shapes = from_ragged_array(GeometryType.POLYGON, self.points.astype(float), (self.rings, self.polygons))
-        shapes = orient_polygons(coverage_simplify(shapes, tolerance))
+        shapes = orient_polygons(coverage_simplify(shapes, tolerance, simplify_boundary=boundary))
         _, points, (rings, polygons) = to_ragged_array(shapes)
         return replace(self, points=points, rings=rings, polygons=polygons)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ __all__ = [
     "geojson_stream",
     "to_geojson",
     "write_geopackage",
+    "write_layer",
 ]
 
 Array = NDArray[Any]
@@ -36,7 +38,11 @@ Array = NDArray[Any]
 _WGS84 = 4326
 # A straight edge of so many pixels stays straight in any map projection, to a small fraction of a pixel.
 STRAIGHT = 64
-_COLUMNS: dict[str, Any] = {"label": np.int32, "class": object}  # dtypes, of others those of their values
+_COLUMNS: dict[str, Any] = {
+    "label": np.int32,
+    "class": object,
+    "pixels": np.int64,
+}  # dtypes, of others those of their values
 _DECIMALS = 9  # of a degree: 0.1 mm
 _NO_CRS = 'LOCAL_CS["Undefined SRS"]'  # by GDAL's own name of it: pyogrio warns of a file for which it is told nothing
 
@@ -142,6 +148,11 @@ class Target:
         elif affine is not None and not converts and code != _WGS84:
             collection["crs"] = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{code}"}}
         return cls(affine, crs, converts, affine is not None and (converts or code == _WGS84), collection)
+
+    @classmethod
+    def kept(cls, place: Place | None) -> Target:
+        """Keep the raster's coordinates, whatever they are."""
+        return cls(*_on_map(place), converts=False, wgs84=False, collection={})
 
     def placed(self, rings: Rings) -> Rings:
         """Return rings in pixels where they lie."""
@@ -269,6 +280,24 @@ def write_geopackage(
     ParameterError
         The coordinate reference system is none that GDAL knows.
     """
+    target = Target.kept(place)
+    rings = target.placed(outlines(instances, simplify))
+    batches = [(rings, attributes(instances, place))]
+    write_layer(file, batches, layer=layer, crs=target.crs, single=instances.kind == "component")
+
+
+def write_layer(
+    file: BinaryIO,
+    batches: Iterable[tuple[Rings, Mapping[str, Sequence[Any]]]],
+    *,
+    layer: str,
+    crs: str | None,
+    single: bool,
+) -> None:
+    """Do what `write_geopackage` does, of outlines where they lie, with their columns, part by part.
+
+    An instance is a polygon where `single`, otherwise one or several; there is at least one part.
+    """
     try:
         import pyogrio
         import pyogrio.raw
@@ -279,31 +308,28 @@ def write_geopackage(
         ) from None
     from tempfile import TemporaryDirectory
 
-    rings = outlines(instances, simplify)
-    affine, crs = _on_map(place)
-    if affine is not None:
-        rings = _placed(rings, affine)
-    single = instances.kind == "component"
     kind = shapely.GeometryType.POLYGON if single else shapely.GeometryType.MULTIPOLYGON
-    offsets = (rings.rings, rings.polygons) if single else (rings.rings, rings.polygons, rings.instances)
-    shapes = shapely.from_ragged_array(kind, rings.points.astype(float), offsets)
-    columns = attributes(instances, place)
     with TemporaryDirectory(prefix="gmmseg-") as folder:
+        path = Path(folder, "layer.gpkg")
         try:
-            pyogrio.raw.write(
-                path := Path(folder, "layer.gpkg"),
-                shapely.to_wkb(shapes),
-                [np.array(values, _COLUMNS.get(name)) for name, values in columns.items()],
-                list(columns),
-                layer=layer,
-                driver="GPKG",
-                geometry_type="Polygon" if single else "MultiPolygon",
-                crs=crs or _NO_CRS,
-            )
+            for rings, columns in batches:
+                offsets = (rings.rings, rings.polygons) if single else (rings.rings, rings.polygons, rings.instances)
+                pyogrio.raw.write(
+                    path,
+                    shapely.to_wkb(shapely.from_ragged_array(kind, rings.points.astype(float), offsets)),
+                    [np.array(values, _COLUMNS.get(name)) for name, values in columns.items()],
+                    list(columns),
+                    layer=layer,
+                    driver="GPKG",
+                    geometry_type="Polygon" if single else "MultiPolygon",
+                    crs=crs or _NO_CRS,
+                    append=path.exists(),
+                )
         except pyogrio.errors.CRSError as error:
             raise ParameterError(
                 f"the raster's coordinate reference system cannot be written ({one_line(error)}); correct it"
             ) from None
         except pyogrio.errors.DataSourceError as error:
             raise OutputError(f"the GeoPackage cannot be written ({error}); free space and try again") from None
-        file.write(path.read_bytes())
+        with path.open("rb") as written:
+            shutil.copyfileobj(written, file)

@@ -1,8 +1,9 @@
-"""Outlines of label maps that are larger than memory, strip by strip, as GeoJSON.
+"""Outlines of label maps that are larger than memory, strip by strip, as GeoJSON and GeoPackage.
 
 Each strip of rows is traced by itself. A connected region that reaches into the next strip waits for its other pieces,
 and is joined with them when no pixel of it is left: along whole pixels, so that the outlines are those of the whole map
-and neighbours share their edges. In memory are a strip, and the outlines of the regions that are not complete.
+and neighbours share their edges. Simplified outlines keep to whole pixels where strips meet. In memory are two strips,
+and the outlines of the regions that are not complete.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from gmmseg.export.choice import Choice
 from gmmseg.export.files import write_json
 from gmmseg.export.instances import Instances, class_names_for
 from gmmseg.export.rings import Rings, pixel_rings
-from gmmseg.export.vector import STRAIGHT, Target, features
+from gmmseg.export.vector import STRAIGHT, Target, features, write_layer
 from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.io.ground import Ground
 
-__all__ = ["BYTES_A_PIXEL", "WindowedExport", "write_geojson_by_windows"]
+__all__ = ["BYTES_A_PIXEL", "WindowedExport", "write_by_windows"]
 
 Array = NDArray[Any]
 
@@ -42,8 +43,10 @@ class WindowedExport:
     ----------
     class_names, min_size, choice
         Of `gmmseg.export.find_instances`.
-    place, keep_crs
+    place, keep_crs, simplify
         Of `gmmseg.export.to_geojson`.
+    layer : str, optional
+        Of a GeoPackage, which is written then; otherwise GeoJSON.
     memory : int
         Bytes that a strip may take.
     """
@@ -53,6 +56,8 @@ class WindowedExport:
     choice: Choice = field(default_factory=Choice)
     place: Place | None = None
     keep_crs: bool = False
+    simplify: float | None = None
+    layer: str | None = None
     memory: int = 1 << 29
 
 
@@ -76,7 +81,7 @@ class _Region:
         self.area += other.area
 
 
-def write_geojson_by_windows(file: BinaryIO, labels: Image, options: WindowedExport) -> tuple[int, tuple[str, ...]]:
+def write_by_windows(file: BinaryIO, labels: Image, options: WindowedExport) -> tuple[int, tuple[str, ...]]:
     """Write the outlines of the connected regions of a label map of 8 bits.
 
     Parameters
@@ -97,7 +102,9 @@ def write_geojson_by_windows(file: BinaryIO, labels: Image, options: WindowedExp
     Raises
     ------
     GmmsegError
-        Shapely is not installed.
+        Shapely is not installed, or of a GeoPackage pyogrio.
+    OutputError
+        GDAL could not write a GeoPackage.
     ParameterError
         See `gmmseg.export.find_instances` and `gmmseg.export.to_geojson`.
 
@@ -119,23 +126,31 @@ def write_geojson_by_windows(file: BinaryIO, labels: Image, options: WindowedExp
     for top, bottom in strips:
         there |= np.bincount(_strip(labels, top, bottom).ravel(), minlength=_VALUES) > 0
     numbers, names, listed = _meaning(there, options)
-    target = Target.of(options.place, keep_crs=options.keep_crs)
-    ground = Ground.at(options.place, labels.shape)
-    tracing = _Tracing(target.converts, ground)
+    place = options.place
+    target = Target.of(place, keep_crs=options.keep_crs) if options.layer is None else Target.kept(place)
+    ground = Ground.at(place, labels.shape)
+    tracing = _Tracing(target.converts, ground, options.simplify)
     n_regions = 0
 
-    def every() -> Iterator[dict[str, Any]]:
+    def batches() -> Iterator[tuple[Rings, dict[str, list[Any]]]]:
         nonlocal n_regions
-        for top, bottom in strips:
-            found = tracing.complete(numbers[_strip(labels, top, bottom)], top, is_last=bottom == rows)
+        after = numbers[_strip(labels, *strips[0])]
+        for number, (top, bottom) in enumerate(strips, 1):
+            here, after = after, numbers[_strip(labels, *strips[number])] if bottom < rows else after[:0]
+            found = tracing.complete(here, top, after[:1])
             regions = [each for each in found if each.pixels >= options.min_size]
-            if regions:
-                shapes = [each.pieces[0] for each in regions]
-                rings = target.placed(_rings(shapes, keep_all=target.converts))
-                yield from features(rings, _columns(regions, names, ground), wgs84=target.wgs84, first=n_regions + 1)
-                n_regions += len(regions)
+            rings = _rings([each.pieces[0] for each in regions], keep_all=tracing.shares_points)
+            yield target.placed(rings), _columns(regions, names, ground)
+            n_regions += len(regions)
 
-    write_json(file, target.collection | {"features": every()})
+    def every() -> Iterator[dict[str, Any]]:
+        for rings, columns in batches():
+            yield from features(rings, columns, wgs84=target.wgs84, first=n_regions + 1)
+
+    if options.layer is None:
+        write_json(file, target.collection | {"features": every()})
+    else:
+        write_layer(file, batches(), layer=options.layer, crs=target.crs, single=True)
     return n_regions, listed
 
 
@@ -176,26 +191,33 @@ class _Tracing:
         Whether points where regions meet, and those on straight edges now and then, are wanted.
     ground : Ground
         What pixels cover.
+    simplify : float, optional
+        By how many pixels outlines are smoothed.
     """
 
-    def __init__(self, nodes: bool, ground: Ground) -> None:
-        self.nodes, self.ground = nodes, ground
+    def __init__(self, nodes: bool, ground: Ground, simplify: float | None) -> None:
+        self.nodes, self.ground, self.simplify = nodes, ground, simplify
         self.open: dict[int, _Region] = {}
         self.parent: dict[int, int] = {}
         # Of the row above: its labels, and the open region of each pixel.
         self.above: tuple[Array, Array] | None = None
 
-    def complete(self, labels: Array, top: int, *, is_last: bool) -> list[_Region]:
-        """Trace the next strip, and return the regions that end in it, each of one piece."""
+    @property
+    def shares_points(self) -> bool:
+        """Whether neighbours have every point of their common edges, straight as these may be."""
+        return self.nodes or self.simplify is not None
+
+    def complete(self, labels: Array, top: int, after: Array) -> list[_Region]:
+        """Trace the next strip, and return the regions that end in it, each of one piece; `after` is the row below."""
         import shapely
 
         found = _connected(labels)
-        shapes = self._shapes(found, top)
+        shapes = self._shapes(found, top, after)
         pixels = np.bincount(found.parts.ravel(), minlength=len(found) + 1)[1:].tolist()
         window = (slice(top, top + len(labels)), slice(0, labels.shape[1]))
         areas = self.ground.sums(window, found.parts, len(found) + 1)[1:].tolist()
         region_of = self._joined_with_above(found)
-        below = np.unique(found.parts[-1]) if not is_last else np.zeros(0, int)
+        below = np.unique(found.parts[-1]) if len(after) else np.zeros(0, int)
         for part in below[below > 0].tolist():
             if region_of[part] < 0:
                 region_of[part] = self._new(int(found.categories[part - 1]))
@@ -217,17 +239,27 @@ class _Tracing:
         self.parent = {each: each for each in self.open}
         return done
 
-    def _shapes(self, found: Instances, top: int) -> list[Any]:
+    def _shapes(self, found: Instances, top: int, after: Array) -> list[Any]:
         from shapely import GeometryType, from_ragged_array
 
         if not len(found):
             return []
-        rings = pixel_rings(found, nodes=self.nodes)
+        if self.simplify is not None:
+            # With what is listed nowhere the strip has no edges of its own inside, but those where strips meet.
+            found = _connected(found.labels.astype(np.int16) + 1)
+        rings = pixel_rings(found, nodes=self.shares_points)
+        if self.simplify is not None:
+            rings = rings.simplified(self.simplify, boundary=False)
+        if self.shares_points:
+            if self.above is not None:
+                rings = rings.divided_at(0, _changes(self.above[0]))
+            if len(after):
+                rings = rings.divided_at(found.shape[0], _changes(after[0]))
         rings = rings.moved(rings.points + np.array([0, top]))
-        if self.nodes:
+        if self.nodes and self.simplify is None:
             rings = rings.divided(STRAIGHT)
         polygons = from_ragged_array(GeometryType.POLYGON, rings.points.astype(float), (rings.rings, rings.polygons))
-        return list(polygons)
+        return list(polygons if self.simplify is None else polygons[found.categories > 1])
 
     def _joined_with_above(self, found: Instances) -> Array:
         """Return the open region of each part of the strip, -1 where it has none; regions that meet become one."""
@@ -258,6 +290,11 @@ class _Tracing:
         return number
 
 
+def _changes(row: Array) -> Array:
+    """Where in a row regions meet."""
+    return np.flatnonzero(row[1:] != row[:-1]) + 1
+
+
 def _connected(labels: Array) -> Instances:
     """Return the connected regions of a strip."""
     from skimage.measure import label
@@ -274,6 +311,8 @@ def _rings(shapes: list[Any], *, keep_all: bool) -> Rings:
     """Return the outlines of polygons; those that were joined have corners only, unless all points are kept."""
     from shapely import orient_polygons, to_ragged_array
 
+    if not shapes:
+        return Rings(np.zeros((0, 2), np.int64), *[np.zeros(1, np.int64)] * 3)
     _, points, (rings, polygons) = to_ragged_array(orient_polygons(np.array(shapes, object)))
     found = Rings(points.astype(np.int64), rings, polygons, np.arange(len(shapes) + 1))
     return found if keep_all else found.corners()

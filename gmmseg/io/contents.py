@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Windows = Iterable[tuple[Window, np.ndarray]]
 
-__all__ = ["Contents", "assembled", "narrowed", "refuse_options", "stored_probabilities", "write_with"]
+__all__ = ["Contents", "assembled", "refuse_options", "stored_probabilities", "write_with"]
 
 _STORED = ("float32", "uint16", "uint8")
 
@@ -118,13 +118,6 @@ def assembled(contents: Contents, windows: Windows) -> np.ndarray:
         where: tuple[Any, ...] = (..., *window)
         whole[where] = values
     return np.zeros(shape, contents.dtype) if whole is None else whole
-
-
-def narrowed(labels: np.ndarray) -> np.ndarray:
-    """Return labels in the smallest unsigned dtype that holds them."""
-    import numpy as np
-
-    return labels if labels.dtype == np.uint8 else labels.astype(np.min_scalar_type(int(labels.max())), copy=False)
 
 
 def stored_probabilities(values: np.ndarray, dtype: str) -> np.ndarray:

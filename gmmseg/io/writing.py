@@ -115,6 +115,7 @@ def write_labels(
     image: Image | None = None,
     names: Sequence[str] = (),
     palette: np.ndarray | None = None,
+    objects: bool = False,
     overwrite: bool = False,
     **options: Any,
 ) -> None:
@@ -133,6 +134,9 @@ def write_labels(
         Of the classes 1, 2, ...: for the formats that hold names.
     palette : ndarray of uint8, shape (n_colors, 3), optional
         Colour of each label of a PNG, 0 first; by default `gmmseg.io.palette.palette`.
+    objects : bool
+        Whether the numbers are of objects and not of classes: they take at least 16 bits then, by which exports know
+        them, however few there are.
     overwrite : bool
         Whether an existing file may be replaced.
     **options
@@ -161,7 +165,10 @@ def write_labels(
     ...     io.read_labels(f"{folder}/labels.png").tolist()
     [[0, 1], [2, 2]]
     """
+    import numpy as np
+
     numbers = _unsigned(labels, image)
+    numbers = numbers.astype(np.promote_types(numbers.dtype, np.uint16), copy=False) if objects else numbers
     colors = {} if palette is None else {"palette": palette}
     _write("labels", path, numbers, names=tuple(names), image=image, options=colors | options, overwrite=overwrite)
 

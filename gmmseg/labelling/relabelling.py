@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.checks import MEMORY
-from gmmseg.errors import InputError, OutputError, ParameterError
+from gmmseg.errors import InputError, OutputError
 from gmmseg.export.georeference import colors_in, names_in
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
@@ -57,7 +57,7 @@ def relabel(
     rename : mapping of (int or str) to str, optional
         New names, as in `{1: "water"}`; of a group by any of its classes.
     drop : int, str, or iterable of these
-        Classes that become 0, no data; of label maps only.
+        Classes that become 0, no data.
     keep_numbers : bool
         Whether the classes that stay keep their numbers. Otherwise each number moves down by one for each number below
         it that was merged into another or dropped, whatever the pixels are: maps of the same classes go on agreeing.
@@ -99,7 +99,9 @@ def relabel(
     if target.exists() and source.exists() and target.samefile(source):
         raise OutputError(f"{target} would be written over itself; choose another name")
     if source.suffix.lower() == ".json":
-        return _relabel_model(source, target, merge, rename, drop, overwrite)
+        return _relabel_model(
+            source, target, overwrite=overwrite, merge=merge, rename=rename, drop=drop, keep_numbers=keep_numbers
+        )
     check_target(target, overwrite=overwrite)
     image = open_labels(source, Reading(memory=memory // 2, budget=memory))
     named, counts = names_in(source) or (), _counts(image)
@@ -116,22 +118,17 @@ def relabel(
     return _summaries(changes, counts, colors)
 
 
-def _relabel_model(
-    source: Path, target: Path, merge: Any, rename: Mapping[Any, str] | None, drop: Any, overwrite: bool
-) -> tuple[ClassSummary, ...]:
-    """Relabel a model, which has a class for every pixel."""
-    if drop:
-        raise ParameterError(
-            f"drop={drop!r} is for label maps: {source} is a model, which gives every pixel a class; merge it instead"
-        )
+def _relabel_model(source: Path, target: Path, *, overwrite: bool, **changes: Any) -> tuple[ClassSummary, ...]:
+    """Relabel a model."""
     if target.suffix.lower() != ".json":
         raise OutputError(f"{target}: models are written as JSON; give it a name that ends in .json")
-    model = load_model(source).relabel(merge=merge, rename=rename)
+    model = load_model(source).relabel(**changes)
     model.save(target, overwrite=overwrite)
     shown = palette(model.k)
     return tuple(
         ClassSummary(label, name, float(weight), None, {}, _rgb(shown[label]))
         for label, (name, weight) in enumerate(zip(model.class_names, model.weights, strict=True), 1)
+        if weight > 0
     )
 
 

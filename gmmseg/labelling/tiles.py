@@ -137,7 +137,8 @@ class _Work:
     def __init__(self, image: Image, rule: Rule, layer: Layer) -> None:
         self.image, self.rule, self.layer, self.memory = image, rule, layer, _ThreadMemory()
         self.smoothing = rule.smoothing(image) if _computed_around(rule.model, layer, image) else None
-        self.model = rule.model if self.smoothing is None else rule.model.among_neighbours
+        decides = rule.model.complete
+        self.model = decides if self.smoothing is None else decides.among_neighbours
 
     def compute(self, tile: Tile, out: Array) -> None:
         """Compute the layer in the inner part of a tile, into `out`; where there is no data it stays as it is."""
@@ -155,16 +156,30 @@ class _Work:
         elif self.layer.name == "anomaly":
             out[...] = p_values(planes, model.arguments_of).reshape(tile.shape)[tile.local]
         elif self.layer.name == "uncertainty":
-            posterior = np.empty((model.k, *shape_of(tile.inner)), np.float32)
+            posterior = np.empty((self.rule.model.k, *shape_of(tile.inner)), np.float32)
             self._classes(planes, tile, valid, "probabilities", posterior)
-            out[...] = 1 - posterior.max(axis=0)
+            largest = posterior.max(axis=0)
+            out[...] = np.where(largest > 0, 1 - largest, self.layer.nodata)
         else:
             self._classes(planes, tile, valid, self.layer.name, out)
         if valid is not None:
             out[..., ~valid[tile.local]] = self.layer.nodata
 
     def _classes(self, planes: Array, tile: Tile, valid: Array | None, name: str, out: Array) -> None:
-        """Write the labels or the probabilities of a tile, those of pixels without data too."""
+        """Write the labels or the probabilities of a tile, those of pixels without data too; what is dropped is 0."""
+        k = self.rule.model.k
+        if self.model.k == k:
+            self._decide(planes, tile, valid, name, out)
+        elif name == "labels":
+            self._decide(planes, tile, valid, name, out)
+            out[out > k] = 0
+        else:
+            every = np.empty((k + 1, *out.shape[1:]), np.float32)
+            self._decide(planes, tile, valid, name, every)
+            out[...] = every[:k] * (every.argmax(axis=0) < k)
+
+    def _decide(self, planes: Array, tile: Tile, valid: Array | None, name: str, out: Array) -> None:
+        """Write the labels or the probabilities of all classes."""
         model, guidance = self.model, self.rule.guidance
         where = shifted(tile.outer, self.image.origin or (0,) * self.image.ndim)
         log_prior = None if guidance is None else guidance.log_prior(model.k, where)

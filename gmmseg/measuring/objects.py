@@ -63,7 +63,7 @@ class Objects:
         return object_table(self.labels, self.image, intensities=intensities)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False, **options: Any) -> None:
-        """Write the label image, in 32 bits where the format has them; the suffix chooses the format.
+        """Write the label image in 16 or 32 bits, by which exports know objects; the suffix chooses the format.
 
         Parameters
         ----------
@@ -74,7 +74,7 @@ class Objects:
         **options
             Of the format, as of `gmmseg.io.write_labels`.
         """
-        io.write_labels(path, self.labels, image=self.image, overwrite=overwrite, **options)
+        io.write_labels(path, self.labels, image=self.image, objects=True, overwrite=overwrite, **options)
 
 
 def find_objects(

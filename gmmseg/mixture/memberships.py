@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from gmmseg.mixture.parameters import Mixture
 
-__all__ = ["MOST_COMPONENTS", "average", "by_examples", "by_overlap", "moments"]
+__all__ = ["MOST_COMPONENTS", "ROUNDING", "average", "by_examples", "by_overlap", "moments"]
 
 Array = NDArray[Any]
 
 MOST_COMPONENTS = 4096
 """Of all classes of a model together."""
+
+ROUNDING = 1e-6
+"""By so much the memberships of a component may miss 1."""
 
 _REST = 0.1  # of all that there is, which the class of the rest has beside what its examples show
 

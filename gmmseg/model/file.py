@@ -18,7 +18,7 @@ from gmmseg.features import Recipe
 from gmmseg.features.pca import PrincipalComponents
 from gmmseg.io.regular import require_regular
 from gmmseg.mixture.covariance import FAMILIES
-from gmmseg.mixture.memberships import MOST_COMPONENTS
+from gmmseg.mixture.memberships import MOST_COMPONENTS, ROUNDING
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.model.model import FORMAT, VERSION, Model, Training
 
@@ -212,8 +212,8 @@ def _parse(content: _Entries) -> Model:
     mixture, memberships = _mixture(content, n_components, d), None
     if content.has("memberships"):
         memberships = content.array("memberships", (k, n_components), 0, 1)
-        if not np.abs(memberships.sum(axis=0) - 1).max() < 1e-6:
-            raise ValueError("memberships of a component do not sum to 1")
+        if not memberships.sum(axis=0).max() < 1 + ROUNDING:
+            raise ValueError("memberships of a component sum to more than 1")
     elif k != n_components:
         raise ValueError(f"it has {k} classes and {n_components} components, but no memberships")
     groups = tuple(content.array("groups", (d,), -1, d - 1).tolist())

@@ -25,7 +25,7 @@ from gmmseg.io.formats import is_scene
 from gmmseg.kernels import Densities
 from gmmseg.kernels.blas import ALONE
 from gmmseg.mixture import patterns
-from gmmseg.mixture.memberships import moments
+from gmmseg.mixture.memberships import ROUNDING, moments
 from gmmseg.mixture.parameters import Mixture, log_density
 from gmmseg.spatial.smoothing import HALO, share_power
 
@@ -33,7 +33,8 @@ __all__ = ["FORMAT", "VERSION", "Model", "Training"]
 
 Array = NDArray[Any]
 
-FORMAT, VERSION = "gmmseg-model", 3  # 2 where there are outliers or Student-t distributions, 3 with memberships or pca
+FORMAT, VERSION = "gmmseg-model", 4
+# 2 where there are outliers or Student-t distributions, 3 with memberships or pca, 4 with dropped classes
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ class Model:
     training : Training, optional
         Of the images that it was fitted to.
     memberships : ndarray, shape (k, K), optional
-        Probability of each class given each of the mixture's K components; where None, components are classes.
+        Probability of each class given each of the mixture's K components; where None, components are classes. What is
+        missing to 1 belongs to no class: classes that were dropped, whose pixels are no data.
     channel_names : tuple of str
         Of the channels of the images that it was fitted to; empty where nothing but their order tells them.
     contrast : ndarray, shape (c,), optional
@@ -143,6 +145,21 @@ class Model:
     def k(self) -> int:
         """Number of classes."""
         return self.mixture.n_components if self.memberships is None else len(self.memberships)
+
+    @property
+    def drops(self) -> bool:
+        """Whether some of the mixture belongs to no class."""
+        return self.memberships is not None and bool((self.memberships.sum(axis=0) < 1 - ROUNDING).any())
+
+    @cached_property
+    def complete(self) -> Model:
+        """The model with all that belongs to no class as one more class, the last: by it every pixel is decided."""
+        if self.memberships is None or not self.drops:
+            return self
+        rest = np.clip(1 - self.memberships.sum(axis=0), 0, 1)
+        return replace(
+            self, class_names=(*self.class_names, "no data"), memberships=np.concatenate([self.memberships, rest[None]])
+        )
 
     @property
     def n_guides(self) -> int:
@@ -303,31 +320,38 @@ class Model:
                 "fit a model to images of its kind"
             )
 
-    def relabel(self, *, merge: Any = (), rename: Mapping[Any, str] | None = None) -> Model:
-        """Return the model with classes merged, as groups of their components, and renamed.
+    def relabel(
+        self, *, merge: Any = (), rename: Mapping[Any, str] | None = None, drop: Any = (), keep_numbers: bool = False
+    ) -> Model:
+        """Return the model with classes merged, as groups of their components, renamed and dropped.
 
         Parameters
         ----------
         merge : iterable of groups, or one group
             Classes by number or name, as in `merge=(3, 4)` or `merge=[(3, 4), ("oak", "pine")]`. A group keeps the
-            lowest of the numbers and the name of the class that is named first; numbers above those that go move down.
+            lowest of the numbers and the name of the class that is named first.
         rename : mapping of (int or str) to str, optional
             New names, as in `{1: "water"}`; of a group by any of its classes.
+        drop : int, str, or iterable of these
+            Classes whose pixels become 0, no data: their components stay, and no class has them.
+        keep_numbers : bool
+            Whether numbers stay that are above those that go, and of these classes without components. Otherwise they
+            move down.
 
         Raises
         ------
         ParameterError
-            A class does not exist, or is in two groups, or two classes would have one name.
+            A class does not exist, is in two groups or dropped from one, or two classes would have one name.
         """
         names = dict(enumerate(self.class_names, 1))
-        changes = regroup(names, merge=merge, rename=rename, where="the model")
-        k = len(changes.names)
-        if k == self.k:
+        changes = regroup(names, merge=merge, rename=rename, drop=drop, keep_numbers=keep_numbers, where="the model")
+        if all(old == new for old, new in changes.numbers.items()):
             return replace(self, class_names=changes.names)
         own = np.eye(self.k) if self.memberships is None else self.memberships
-        memberships = np.zeros((k, own.shape[1]))
+        memberships = np.zeros((len(changes.names), own.shape[1]))
         for old, new in changes.numbers.items():
-            memberships[new - 1] += own[old - 1]
+            if new:
+                memberships[new - 1] += own[old - 1]
         return replace(self, class_names=changes.names, memberships=memberships)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -374,11 +398,11 @@ class Model:
             place = {name: getattr(mixture, f"outlier_{name}").tolist() for name in ("ranges", "center")}
             content |= {"version": 2, "outliers": {"weight": mixture.outlier_weight, **place}}
         if self.memberships is not None:
-            content |= {"version": 3, "memberships": self.memberships.tolist()}
+            content |= {"version": 4 if self.drops else 3, "memberships": self.memberships.tolist()}
         if self.recipe.pca is not None:
             pca = self.recipe.pca
             arrays = {name: getattr(pca, name).tolist() for name in ("center", "scale", "axes", "variance")}
-            content |= {"version": 3, "pca": arrays}
+            content |= {"version": max(3, content["version"]), "pca": arrays}
         return content
 
 

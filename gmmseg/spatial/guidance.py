@@ -67,14 +67,17 @@ class Guidance:
     def log_prior(self, k: int, where: tuple[Any, ...]) -> Array:
         """Logarithms of the prior probabilities (k, n), float32, of the pixels of a window or of single indices.
 
-        They are relative to maps that say the same of all classes, which so change nothing, not even for outliers.
+        They are relative to maps that say the same of all classes, which so change nothing, not even for outliers. Of
+        a class above those of the maps these say nothing.
         """
         if self.maps is None:
             assert self.scribbles is not None
             out = np.zeros((k, self.scribbles[where].size), np.float32)
         else:
-            chosen = self.maps[(slice(None), *where)].reshape(k, -1)
-            out = np.float32(self.weight) * np.log(k * np.maximum(chosen, np.float32(_DOUBT)))
+            n_maps = len(self.maps)
+            chosen = self.maps[(slice(None), *where)].reshape(n_maps, -1)
+            out = np.zeros((k, chosen.shape[1]), np.float32)
+            out[:n_maps] = np.float32(self.weight) * np.log(n_maps * np.maximum(chosen, np.float32(_DOUBT)))
         if self.scribbles is not None:
             strokes = self.scribbles[where].ravel()
             drawn = np.flatnonzero(strokes)

@@ -8,7 +8,7 @@ import pytest
 from noisy_images import blobs
 
 from gmmseg.export import place_in
-from gmmseg.export.windowed import WindowedExport, write_geojson_by_windows
+from gmmseg.export.windowed import WindowedExport, write_by_windows
 from gmmseg.io.reading import read_with
 from gmmseg.io.request import Reading
 
@@ -52,7 +52,7 @@ def test_hectares_are_those_of_the_ground(north, run):
     run("export", north, "--to", "geojson", "-o", folder / "whole.geojson")
     with open(folder / "windows.geojson", "wb") as file:
         strips = WindowedExport(place=place_in(north), memory=1)
-        write_geojson_by_windows(file, read_with(north, Reading(indices=True)), strips)
+        write_by_windows(file, read_with(north, Reading(indices=True)), strips)
     for name in ("whole", "windows"):
         features = json.loads((folder / f"{name}.geojson").read_text())["features"]
         assert sums(features, "area_ha") == pytest.approx(expected, rel=1e-6)

@@ -9,7 +9,7 @@ from gmmseg.errors import OutputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.io import check_target, write_windows
-from gmmseg.io.contents import Contents, assembled, narrowed, refuse_options, stored_probabilities, write_with
+from gmmseg.io.contents import Contents, assembled, refuse_options, stored_probabilities, write_with
 from gmmseg.io.file_format import FileFormat
 
 WINDOWS = [(slice(0, 2), slice(0, 4)), (slice(2, 3), slice(0, 1)), (slice(2, 3), slice(1, 4))]
@@ -40,14 +40,6 @@ def test_windows_make_the_whole(rng, kind):
     assert assembled(contents, [((slice(0, 3), slice(0, 4)), whole)]) is whole
     assert (assembled(contents, parts[:1])[..., 2, :] == 0).all()
     np.testing.assert_array_equal(assembled(contents, []), np.zeros(shape, np.float32), strict=True)
-
-
-@pytest.mark.parametrize(("largest", "dtype"), [(255, "u1"), (256, "u2"), (65535, "u2"), (65536, "u4")])
-def test_labels_take_the_smallest_dtype_that_holds_them(largest, dtype):
-    labels = np.array([[0, largest]], np.uint32)
-    found = narrowed(labels)
-    assert found.dtype == np.dtype(dtype)
-    assert found.tolist() == [[0, largest]]
 
 
 def test_probabilities_are_stored_in_proportion():

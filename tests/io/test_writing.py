@@ -139,3 +139,14 @@ def test_shapes_must_agree(tmp_path):
         write_rgb(tmp_path / "a.png", np.zeros((5, 4, 3)))
     with pytest.raises(ParameterError, match="int8"):
         write_probabilities(tmp_path / "a.npy", np.zeros((2, 5, 4)), dtype="int8")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".tif", ".npz"])
+@pytest.mark.parametrize(
+    ("largest", "dtype", "of_objects"), [(255, "u1", "u2"), (65535, "u2", "u2"), (65536, "u4", "u4")]
+)
+def test_labels_take_the_smallest_dtype_that_holds_them(tmp_path, suffix, largest, dtype, of_objects):
+    labels = np.array([[0, largest]], np.uint32)
+    for objects, expected in ((False, dtype), (True, of_objects)):
+        write_labels(tmp_path / f"a{suffix}", labels, objects=objects, overwrite=True)
+        np.testing.assert_array_equal(read_labels(tmp_path / f"a{suffix}"), labels.astype(expected), strict=True)

@@ -135,9 +135,40 @@ def test_a_model_that_is_only_renamed_stays_as_it_is():
     assert (again.k, again.class_names) == (1, ("all",))
 
 
-def test_models_have_a_class_for_every_pixel(tmp_path):
+@pytest.mark.parametrize("smooth", [False, 0.5])
+def test_what_a_model_drops_is_no_data(tmp_path, smooth):
+    pixels = np.repeat(np.uint8([10, 90, 170, 250]), 64).reshape(16, 16)
+    pixels += np.random.default_rng(0).integers(0, 5, pixels.shape, np.uint8)
+    model = gmmseg.fit(pixels, k=4, smooth=smooth)
+    model.save(tmp_path / "old.json")
+    classes = relabel(tmp_path / "old.json", tmp_path / "new.json", merge=(3, 4), drop=2)
+    assert [(each.label, each.name) for each in classes] == [(1, "class 1"), (2, "class 2")]
+    dropped, before = gmmseg.load_model(tmp_path / "new.json"), gmmseg.apply(model, pixels).labels
+    found, expected = gmmseg.apply(dropped, pixels), np.array([0, 1, 0, 2, 2])[before]
+    np.testing.assert_array_equal(found.labels, expected)
+    np.testing.assert_array_equal(found.probabilities.any(axis=0), expected > 0)
+    np.testing.assert_array_equal(found.probabilities.argmax(axis=0)[expected > 0] + 1, expected[expected > 0])
+    assert found.uncertainty[expected == 0].max() == 0
+    assert np.isnan(found._whole("uncertainty")[expected == 0]).all()
+    assert [each.share for each in found.classes] == pytest.approx([1 / 3, 2 / 3])
+    assert json.loads((tmp_path / "new.json").read_text())["version"] == 4
+    relabel(tmp_path / "old.json", tmp_path / "kept.json", drop=2, keep_numbers=True)
+    kept = gmmseg.load_model(tmp_path / "kept.json")
+    np.testing.assert_array_equal(gmmseg.apply(kept, pixels).labels, np.array([0, 1, 0, 3, 4])[before])
+    with pytest.raises(InputError, match="memberships of a component sum to more than 1"):
+        gmmseg.load_model(_changed(tmp_path / "new.json", memberships=[[1, 1, 1, 1]] * 2))
+    strokes = np.where(np.indices(pixels.shape)[1] == 0, 1, 0)
+    guided = gmmseg.apply(dropped, pixels, scribbles=strokes, prior=np.full((2, 16, 16), 0.5)).labels
+    np.testing.assert_array_equal(guided[:, 0], 1)
+    assert (guided == 0).any()
+
+
+def _changed(path, **entries):
+    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+    return path
+
+
+def test_models_are_written_as_models(tmp_path):
     gmmseg.fit(LABELS, k=2).save(tmp_path / "a.json")
-    with pytest.raises(ParameterError, match="is a model, which gives every pixel a class"):
-        relabel(tmp_path / "a.json", tmp_path / "b.json", drop=1)
     with pytest.raises(OutputError, match="models are written as JSON"):
         relabel(tmp_path / "a.json", tmp_path / "b.png", merge=(1, 2))

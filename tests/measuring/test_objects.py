@@ -8,6 +8,7 @@ from skimage.measure import regionprops_table
 import gmmseg
 from gmmseg import Image, io
 from gmmseg.errors import ParameterError
+from gmmseg.export.dataset import Finding
 from gmmseg.image.place import Place
 from gmmseg.measuring import find_objects, object_table
 
@@ -110,6 +111,15 @@ def test_numbers_survive_a_file(tmp_path):
     for name in ("x.tif", "x.npy", "x.npz"):
         found.save(tmp_path / name)
         np.testing.assert_array_equal(io.read_labels(tmp_path / name), found.labels)
+
+
+@pytest.mark.parametrize("name", ["x.tif", "x.ome.tif", "x.png", "x.npy", "x.npz", "x.nii.gz"])
+def test_few_objects_are_objects_in_every_file(tmp_path, name):
+    mask = np.zeros((20, 30), bool)
+    mask[2:8, 2:8] = mask[12:18, 12:18] = True
+    find_objects(mask, of(mask)).save(tmp_path / name)
+    found = Finding().of(tmp_path / name)
+    assert (found.kind, found.values.tolist(), found.names) == ("object", [1, 2], ("object",))
 
 
 def test_of_a_segmentation():

@@ -22,7 +22,7 @@ from gmmseg.io.array.in_file import ArrayInFile
 from gmmseg.io.array.preamble import ArrayHeader, filled, read_header
 from gmmseg.io.array.sliced import lettered_image, settled, unread_image
 from gmmseg.io.classes import CLASS_NAMES, own_names
-from gmmseg.io.contents import assembled, narrowed, refuse_options, stored_probabilities
+from gmmseg.io.contents import assembled, refuse_options, stored_probabilities
 from gmmseg.io.damage import explained
 from gmmseg.io.request import Reading, chosen, require_room
 
@@ -242,7 +242,7 @@ def _stored(contents: Contents, values: np.ndarray) -> np.ndarray:
     """Return a whole result as it is stored."""
     if contents.kind == "soft":
         return stored_probabilities(values, contents.stored_dtype)
-    return narrowed(values) if contents.kind == "labels" else values
+    return values
 
 
 def _facts(header: ArrayHeader) -> dict[str, Any]:

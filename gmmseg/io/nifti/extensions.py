@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gmmseg.io.classes import default_names
+from gmmseg.io.classes import default_names, own_names
 from gmmseg.io.nifti.gzip_stream import opened
 
 __all__ = ["colors_beside", "names_in_nifti"]
@@ -48,8 +48,10 @@ def colors_beside(path: Path) -> np.ndarray | None:
 
 
 def _in_order(names: Mapping[int, str]) -> tuple[str, ...] | None:
+    """Return the names of classes 1, 2, ...; None where they say no more than the numbers, as tables of colours do."""
     found = {number: name for number, name in names.items() if number}
-    return default_names(max(found), found) if found else None
+    every = default_names(max(found, default=0), found)
+    return every if own_names(every) else None
 
 
 def _comments(path: Path) -> list[str]:

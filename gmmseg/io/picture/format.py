@@ -15,7 +15,7 @@ from gmmseg.errors import DataWarning, InputError, OutputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.vision import with_opencv
 from gmmseg.io.classes import own_names
-from gmmseg.io.contents import assembled, narrowed, refuse_options
+from gmmseg.io.contents import assembled, refuse_options
 from gmmseg.io.damage import explained
 from gmmseg.io.file_format import not_probabilities
 from gmmseg.io.picture.bmp import runs_header, without_runs
@@ -309,7 +309,6 @@ class _Png(Picture):
                 from gmmseg.io.picture.png_classes import texts_of  # here, because most label maps have no names
 
                 texts = texts_of(contents.names)
-            pixels = narrowed(pixels)
             if pixels.dtype.itemsize > 2:
                 raise OutputError(
                     f"{contents.target}: PNG holds labels up to 65535, the largest is {pixels.max()}; use .tif or .npy"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +10,9 @@ import numpy as np
 
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
-from gmmseg.image.windows import Window, everything
+from gmmseg.image.windows import Window
 from gmmseg.io.classes import own_names
-from gmmseg.io.contents import assembled, narrowed, refuse_options
+from gmmseg.io.contents import assembled, refuse_options
 from gmmseg.io.formats import has_rasterio
 from gmmseg.io.geotiff import TiffPlace, place_of_tags
 from gmmseg.io.raster import format as raster
@@ -105,7 +104,6 @@ def write(path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
         return raster.write(path, contents, windows)
     refuse_options(contents, {"labels": "palette", "soft": "dtype"}.get(contents.kind))
     if family or slide:
-        contents, windows = _narrowed(contents, windows)
         {"ome": write_ome, "imagej": write_imagej, "": write_slide}[family](path, contents, windows)
         named = slide and contents.kind == "labels"
         beside = side_file(contents.names, colors_of(contents), None) if named else None
@@ -118,7 +116,7 @@ def write(path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
     with open(path, "x+b") as file:
         if contents.kind == "labels":
             names = contents.names if own_names(contents.names) else ()
-            write_labels_tiff(file, narrowed(values), image, names=names, palette=contents.options.get("palette"))
+            write_labels_tiff(file, values, image, names=names, palette=contents.options.get("palette"))
         elif contents.kind == "picture":
             write_rgb_tiff(file, values, image)
         else:
@@ -141,14 +139,6 @@ def _is_slide(contents: Contents) -> bool:
     if image is None or image.ndim != 2 or raster.places(image) or native_of(image).tags:
         return False
     return wants_levels(contents)
-
-
-def _narrowed(contents: Contents, windows: Windows) -> tuple[Contents, Windows]:
-    """Return labels that are whole in the smallest dtype that holds them, and what comes by and by as it is."""
-    if contents.kind != "labels" or not isinstance(windows, Sequence):
-        return contents, windows
-    values = narrowed(assembled(contents, windows))
-    return replace(contents, dtype=str(values.dtype)), [(everything(values.shape), values)]
 
 
 def suffix_of_labels(path: Path, channel_axis: ChannelAxis) -> str:

@@ -85,9 +85,8 @@ def test_results_of_a_placed_image_lie_where_it_does(tmp_path, placed):
 
 
 def test_results_without_a_place(tmp_path, rng):
-    wide = VALUES.astype(np.uint32)
-    assert write(tmp_path / "l.tif", wide) == {}
-    assert tifffile.imread(tmp_path / "l.tif").dtype == np.uint8  # as narrow as the numbers are
+    assert write(tmp_path / "l.tif", VALUES.astype(np.uint32)) == {}
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "l.tif"), VALUES.astype(np.uint32), strict=True)
     soft = rng.random((2, 3, 4)).astype(np.float32)
     write(tmp_path / "s.tif", soft, kind="soft", names=("a", "b"))
     np.testing.assert_array_equal(subject.read_probabilities(tmp_path / "s.tif", Reading()), soft)
