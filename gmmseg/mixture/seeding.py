@@ -155,7 +155,7 @@ def _search(samples: _Samples, k: int, rng: np.random.Generator, how: Seeding) -
         return expectation_maximization(samples.given, mixture, iteration, weights=weights)
 
     d, n = samples.given.shape
-    few, enough = n < _SUBSET, n >= _PER_FEATURE * k * (d + 1)
+    few, enough = n < _SUBSET, n > _PER_FEATURE * k * d
     rounds = how.rounds or (min(max(_SUBSET // n, 1), _MOST_ROUNDS) if enough else 1)
     starts = how.starts or (4 if k > 6 else 2 if few and samples.found is None else 1)
     if k == 1 or not how.moves:
