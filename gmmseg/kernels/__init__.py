@@ -28,11 +28,16 @@ __all__ = [
     "INSTRUCTION_SET",
     "Densities",
     "Neighbourhood",
+    "class_moments",
     "classify",
+    "climb",
     "conditional_sums",
     "expected",
     "known_distances",
     "lab",
+    "lloyd",
+    "merge",
+    "plus_plus",
     "posterior",
     "smooth",
     "statistics",
@@ -148,3 +153,49 @@ def texture(values: Any, known: Any, steps: Any, shift: Any, slopes: Any, out: A
     second and 1, the sum of all steps, the shift and its half. Compiled and reference give the same bits.
     """
     _kernels.texture(values, known, steps, shift, slopes, out)
+
+
+def plus_plus(planes: Any, mass: Any, distances: Any, draws: Any) -> Any:
+    """Return the indices of samples chosen as centres of k-means, one for each row of draws.
+
+    Each is the best of as many as a row has numbers, from 0 to 1 (Arthur and Vassilvitskii 2007), fewer where no sample
+    is left that lies off all centres. `mass` and `distances` `(n,)`, float64, are the samples' weights and their
+    weighted squared distances from the nearest centre; the latter are brought up to date.
+    """
+    return _kernels.plus_plus(planes, mass, distances, draws)
+
+
+def lloyd(planes: Any, centres: Any, weights: Any, iterations: int, threads: int) -> Any:
+    """Return the centres `(k, d)` after some iterations of k-means; one that loses all samples stays."""
+    return _kernels.lloyd(planes, centres, weights, iterations, threads)
+
+
+def class_moments(planes: Any, labels: Any, mass: Any, classes: int, diagonal: bool) -> Any:
+    """Return counts, means and mean second moments about the means of samples by their labels, 0 to `classes` - 1.
+
+    `labels` `(n,)` are int64, `mass` `(n,)` float64 or None. Second moments are `(k, d, d)`, or the `(k, d)` squares
+    alone. Of a label without samples there are no means.
+    """
+    return _kernels.class_moments(planes, labels, mass, classes, diagonal)
+
+
+def climb(
+    planes: Any, weights: Any, start: Any, added: Any, noise: Any, limits: Any, iterations: int, threads: int
+) -> Any:
+    """Return a mixture after iterations of EM, with precision factors, history, whether EM settled, and the worst fall.
+
+    `start` holds weights, means and covariances, float64, and the name of their family; `added` `(d,)` is added to the
+    variances, of which `noise` `(d,)`, or None, are uncertainty of the samples. `limits` are the tolerance, the part of
+    the objective that is rounding, and the least weight of a sample: EM settles when an iteration gains less than the
+    first, and stops before one that would leave a component lighter than the last, or degenerate.
+    """
+    return _kernels.climb(planes, weights, start, added, noise, limits, iterations, threads)
+
+
+def merge(weights: Any, means: Any, second: Any, k: int, spherical: bool) -> Any:
+    """Return weights, means and second moments of components merged down to k, pair by pair, cheapest first.
+
+    Costs are those of Runnalls (2007). Second moments are `(K, d, d)`, or `(K, d)` for components along the axes, whose
+    volumes are those of balls where they are `spherical`.
+    """
+    return _kernels.merge(weights, means, second, k, spherical)

@@ -74,6 +74,50 @@ def expected(
     threads: int,
     /,
 ) -> None: ...
+def plus_plus(
+    planes: NDArray[_Real],
+    mass: NDArray[np.float64],
+    distances: NDArray[np.float64],
+    draws: NDArray[np.float64],
+    /,
+) -> list[int]: ...
+def lloyd(
+    planes: NDArray[_Real],
+    centres: NDArray[np.float64],
+    weights: NDArray[_Real] | None,
+    iterations: int,
+    threads: int,
+    /,
+) -> NDArray[np.float64]: ...
+def class_moments(
+    planes: NDArray[_Real],
+    labels: NDArray[np.int64],
+    mass: NDArray[np.float64] | None,
+    classes: int,
+    diagonal: bool,
+    /,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+def climb(
+    planes: NDArray[_Real],
+    weights: NDArray[_Real] | None,
+    start: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], str],
+    added: NDArray[np.float64],
+    noise: NDArray[np.float64] | None,
+    limits: tuple[float, float, float],
+    iterations: int,
+    threads: int,
+    /,
+) -> tuple[
+    NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], list[float], bool, float
+]: ...
+def merge(
+    weights: NDArray[np.float64],
+    means: NDArray[np.float64],
+    second: NDArray[np.float64],
+    k: int,
+    spherical: bool,
+    /,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
 def smooth(
     prior: NDArray[np.float32],
     guide: NDArray[np.float32],

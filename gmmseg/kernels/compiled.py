@@ -10,11 +10,16 @@ from gmmseg.kernels.neighbours import Neighbourhood
 
 __all__ = [
     "INSTRUCTION_SET",
+    "class_moments",
     "classify",
+    "climb",
     "conditional_sums",
     "expected",
     "known_distances",
     "lab",
+    "lloyd",
+    "merge",
+    "plus_plus",
     "posterior",
     "smooth",
     "statistics",
@@ -25,6 +30,8 @@ INSTRUCTION_SET: str = _native.INSTRUCTION_SET
 conditional_sums, expected = _native.conditional_sums, _native.expected
 known_distances = _native.known_distances
 lab, texture = _native.lab, _native.texture
+class_moments, lloyd, plus_plus = _native.class_moments, _native.lloyd, _native.plus_plus
+climb, merge = _native.climb, _native.merge
 
 
 def statistics(planes: Any, weights: Any, densities: Densities, threads: int, log_prior: Any = None) -> Any:

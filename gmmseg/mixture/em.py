@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg import kernels
 from gmmseg.errors import ConvergenceWarning, DataWarning, GmmsegWarning, ParameterError
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.parameters import Mixture
@@ -26,6 +27,9 @@ Array = NDArray[Any]
 
 OUTLIERS = ("uniform", "student")
 
+# With so few, the kernel iterates by itself: Python's part takes .3 ms an iteration, ten times the kernel's own (that
+# of `scripts/benchmark_tables.py grid`).
+_FEW_SAMPLES, _FEW_FEATURES = 4096, 32
 _START_DOF = 8.0
 _START_OUTLIERS = 0.05
 _MOST_PRECISE = 1e15  # inverse standard deviations above it would overflow when squared in float32
@@ -176,7 +180,15 @@ def expectation_maximization(
     history: list[float] = []
     remarks: list[GmmsegWarning] = []
     comparable = converged = False
-    for _ in range(how.max_iterations):
+    left, by_itself = how.max_iterations, not known and _goes_by_itself(samples, start)
+    limits = tolerance, precision, samples.least
+    while left > 0 and not converged:
+        if by_itself and not comparable:  # until a component has to be set up anew
+            mixture, history, converged, fell = _climb(samples, mixture, added, uncertain, limits, left, how.threads)
+            comparable, fall, left = bool(history), max(fall, fell), left - len(history)
+            if comparable:
+                continue
+        left -= 1
         statistics = measure(samples, mixture, noise=uncertain, threads=how.threads)
         objective = statistics.log_likelihood + (0.0 if prior is None else prior.log_density(mixture))
         history = history if comparable else []
@@ -193,22 +205,45 @@ def expectation_maximization(
             remarks.append(DataWarning("every component was degenerate; their variances were raised"))
             mixture, added = _raise_variances(statistics, start.covariance, added, samples.least, previous, prior)
         elif bad.any():
-            if rescued < start.n_components:
-                mixture = _split_widest(mixture, np.flatnonzero(~bad), np.flatnonzero(bad))
-            else:
-                mixture = mixture.select(np.flatnonzero(~bad))
-                none = f"{bad.sum()} of {len(bad)} components found no samples of their own and were dropped"
-                remarks.append(DataWarning(none))
+            mixture, lost = _without_bad(mixture, bad, rescued < start.n_components)
+            remarks += lost
         rescued += not comparable
         if gain < 0:
             slack = added if uncertain is None else added - noise
             explained = precision * max(1.0, abs(history[-1])) + previous.weights @ previous.blur(slack)
             fall = max(fall, -gain if -gain > explained else 0.0)
-        if comparable and abs(gain) < tolerance and (gain >= 0 or -gain <= explained):
-            converged = True
-            break
+        converged = bool(comparable and abs(gain) < tolerance and (gain >= 0 or -gain <= explained))
     remarks += _verdict(fall, converged or not tolerance, tolerance, how.max_iterations)
     return Fit(mixture, tuple(history), converged, rescued, tuple(remarks))
+
+
+def _goes_by_itself(samples: SortedSamples, start: Mixture) -> bool:
+    """Whether the kernel iterates by itself: few samples without gaps of Gaussian components need nothing else."""
+    if start.dof is not None or start.outlier_ranges is not None or samples.scattered is not None:
+        return False
+    part, *others = samples.parts
+    few = part.planes.shape[1] < _FEW_SAMPLES and start.n_features <= _FEW_FEATURES
+    return few and not others and part.observed is None
+
+
+def _climb(
+    samples: SortedSamples,
+    mixture: Mixture,
+    added: Array,
+    noise: Array | None,
+    limits: tuple[float, float, float],
+    iterations: int,
+    threads: int,
+) -> tuple[Mixture, list[float], bool, float]:
+    """Return what the kernel comes to: mixture, history, whether it settled, and the worst fall."""
+    part, start = samples.parts[0], (mixture.weights, mixture.means, mixture.covariances, mixture.covariance)
+    weights, means, covariances, factors, history, settled, fall = kernels.climb(
+        part.planes, part.weights, start, added, noise, limits, iterations, threads
+    )
+    if history:
+        mixture = Mixture(weights, means, covariances, mixture.covariance)
+        vars(mixture)["factors"] = factors
+    return mixture, history, settled, fall
 
 
 def _sorted_samples(
@@ -318,6 +353,14 @@ def _degenerate(mixture: Mixture, statistics: Statistics, least: float) -> Array
             usable = False
         bad[k] |= not usable
     return bad
+
+
+def _without_bad(mixture: Mixture, bad: Array, again: bool) -> tuple[Mixture, list[GmmsegWarning]]:
+    """Set the bad components up anew, or drop them where that was done often enough, and say so."""
+    if again:
+        return _split_widest(mixture, np.flatnonzero(~bad), np.flatnonzero(bad)), []
+    none = f"{bad.sum()} of {len(bad)} components found no samples of their own and were dropped"
+    return mixture.select(np.flatnonzero(~bad)), [DataWarning(none)]
 
 
 def _split_widest(mixture: Mixture, good: Array, bad: Array) -> Mixture:

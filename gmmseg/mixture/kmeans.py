@@ -68,18 +68,9 @@ def plus_plus(
     distance = np.full(n, np.inf)
     for centre in centres:
         distance = np.minimum(distance, ((planes - centre[:, None]) ** 2).sum(axis=0) * mass)
-    while len(centres) < k:
-        cumulated = np.cumsum(distance, dtype=np.float64)
-        if not cumulated[-1] > 0:
-            break
-        drawn = np.searchsorted(cumulated, rng.random(candidates) * cumulated[-1], side="right").clip(max=n - 1)
-        options = np.zeros((candidates, n), planes.dtype)
-        for plane in planes:
-            options += (plane - plane[drawn, None]) ** 2
-        options = np.minimum(options * mass.astype(planes.dtype), distance)
-        winner = int(np.argmin(options.sum(axis=1)))
-        centres.append(planes[:, drawn[winner]])
-        distance = options[winner]
+    draws = rng.random((max(k - len(centres), 0), candidates))
+    chosen = kernels.plus_plus(planes, mass, distance, draws)
+    centres += [planes[:, each] for each in chosen]
     return np.stack(centres).astype(np.float64)
 
 
@@ -99,39 +90,25 @@ def lloyd(
     planes: Array, centres: Array, weights: Array | None = None, *, iterations: int = 5, threads: int = 1
 ) -> Array:
     """Return the centres (k, d) after some iterations of k-means (Lloyd 1982); one that loses all samples stays."""
-    d = len(planes)
-    for _ in range(iterations):
-        sums, _ = kernels.statistics(planes, weights, _balls(centres), threads)
-        origins = centres.astype(planes.dtype).astype(np.float64)
-        centres = origins + sums[:, 1 : 1 + d] / np.maximum(sums[:, :1], np.finfo(float).tiny)
-    return centres
+    return np.asarray(kernels.lloyd(planes, centres, weights, iterations, threads))
 
 
 def from_labels(
     planes: Array, labels: Array, k: int, covariance: str, weights: Array | None, regularization: Array | float
 ) -> Mixture:
     """Return the mixture whose components are the samples of each label (n,), 0 to k - 1; empty labels are left out."""
-    d = len(planes)
-    values = planes.astype(np.float64)
-    mass = np.ones(len(labels)) if weights is None else weights.astype(np.float64)
-    counts = np.bincount(labels, mass, minlength=k)
+    d, rules = len(planes), family(covariance)
+    mass = None if weights is None else weights.astype(np.float64)
+    counts, means, second = kernels.class_moments(planes, labels.astype(np.int64), mass, k, rules.diagonal)
     kept = np.flatnonzero(counts > 0)
-    counts = counts[kept]
-    means = np.stack([np.bincount(labels, mass * row, minlength=k)[kept] / counts for row in values], axis=1)
+    counts, means, second = counts[kept], means[kept], second[kept]
     regularization = np.broadcast_to(np.asarray(regularization, np.float64), (d,))
-    rules = family(covariance)
-    second = np.empty((len(kept), d) if rules.diagonal else (len(kept), d, d))
-    for row, label in enumerate(kept):
-        inside = labels == label
-        centred = values[:, inside] - means[row][:, None]
-        weighted = centred * mass[inside]
-        second[row] = (weighted * centred).sum(axis=1) if rules.diagonal else np.einsum("in,jn->ij", weighted, centred)
-        second[row] /= counts[row]
     # A class of few samples may lie in a plane: a little of the covariance of all keeps its first density finite.
     common = pooled(counts, second)
     second += common * (d / (counts + d)).reshape(-1, *[1] * (second.ndim - 1))
     variances = common if rules.diagonal else np.diagonal(common)
-    variances = np.maximum(variances, values.var(axis=1))  # weights of extreme ratios may leave one sample alone
+    # Weights of extreme ratios may leave one sample alone.
+    variances = np.maximum(variances, planes.var(axis=1, dtype=np.float64))
     floor = 1e-12 * np.where(variances > 0, variances, 1)
     covariances = rules.estimate(counts, second, np.maximum(regularization, floor))
     return Mixture(counts / counts.sum(), means, covariances, covariance)

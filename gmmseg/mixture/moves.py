@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg import kernels
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.em import Fit
 from gmmseg.mixture.parameters import Mixture
@@ -112,47 +113,9 @@ def merge_down(mixture: Mixture, k: int) -> Mixture:
     takes no notice of units, and is 0 for equal components. Volumes are those of the family: of balls, where the
     components are balls. Time O(K**2 d**3).
     """
-    rules, d = mixture.family, mixture.n_features
-    weights, means = mixture.weights.copy(), mixture.means.copy()
-    second = rules.dense(mixture.covariances, len(weights), d).copy()
-    if rules.diagonal:
-        second = np.diagonal(second, axis1=1, axis2=2).copy()
-
-    def log_volume(moments: Array) -> Array:
-        with np.errstate(divide="ignore"):
-            if not rules.diagonal:
-                with one_blas_thread(d):
-                    return np.asarray(np.linalg.slogdet(moments)[1])
-            logs = np.log(rules.estimate(np.ones(len(moments)), moments, np.zeros(d)))
-        return np.asarray(logs.sum(axis=1) if logs.ndim == 2 else d * logs)
-
-    def joined(i: Any, j: Any) -> tuple[Array, Array, Array]:
-        """Weights, means and second moments of the components that mergers of i with j would make."""
-        weight = weights[i] + weights[j]
-        share = (weights[j] / weight)[:, None]
-        step = means[j] - means[i]
-        outer = step**2 if rules.diagonal else step[:, :, None] * step[:, None, :]
-        part = share if rules.diagonal else share[:, :, None]
-        moments = (1 - part) * second[i] + part * second[j] + part * (1 - part) * outer
-        return weight, means[i] + share * step, moments
-
-    def price(i: Array, j: Array) -> None:
-        weight, _, moments = joined(i, j)
-        with np.errstate(invalid="ignore"):  # of components without volume
-            value = weight * log_volume(moments) - weights[i] * volumes[i] - weights[j] * volumes[j]
-        costs[i, j] = costs[j, i] = np.fmin(value, np.finfo(np.float64).max)  # infinite are those that are gone
-
-    volumes = log_volume(second)
-    costs = np.full((len(weights), len(weights)), np.inf)
-    price(*np.triu_indices(len(weights), 1))
-    left = np.arange(len(weights))
-    while len(left) > k:
-        i, j = np.divmod(np.argmin(costs), len(costs))
-        weights[i], means[i], second[i] = (values[0] for values in joined(np.array([i]), np.array([j])))
-        volumes[i] = log_volume(second[[i]])[0]
-        costs[j], costs[:, j] = np.inf, np.inf
-        left = left[left != j]
-        others = left[left != i]
-        price(np.full(len(others), i), others)
-    covariances = rules.estimate(weights[left], second[left], np.zeros(d))
-    return Mixture(weights[left] / weights[left].sum(), means[left], covariances, mixture.covariance)
+    rules, (k_now, d) = mixture.family, mixture.means.shape
+    second = rules.dense(mixture.covariances, k_now, d)
+    second = np.ascontiguousarray(np.diagonal(second, axis1=1, axis2=2) if rules.diagonal else second)
+    weights, means, second = kernels.merge(mixture.weights, mixture.means, second, k, mixture.covariance == "spherical")
+    covariances = rules.estimate(weights, second, np.zeros(d))
+    return Mixture(weights / weights.sum(), means, covariances, mixture.covariance)

@@ -26,6 +26,8 @@ _MOST_FEATURES, _PER_FEATURE = 32, 2  # of more, or with fewer samples a compone
 # Rounds on few samples: of fits of 3 to 5 components to 150 to 569 samples, 1 % instead of 12 % stay more than 0.1 %
 # below the likelihood of R's mclust (data: tests/mixture/test_against_mclust.py), for 5 times the time of one round.
 _MOST_ROUNDS = 6
+# What two starts reach (nats a sample), the best of all, and without doubt of its samples, is what rounds would find.
+_AS_HIGH, _NO_DOUBT = 1e-4, 1e-3
 
 
 class Seeding(NamedTuple):
@@ -90,7 +92,9 @@ def seed_mixture(
     tilt of the whole, and on samples only standardised, where that tilt may be what tells the components apart; so the
     units of the features do not matter. The start of highest likelihood after a short EM (Biernacki, Celeux and Govaert
     2003) is then improved by `split_and_merge`. Fewer samples than a subset are started on several times, where that
-    takes no more passes, and the best is kept: luck matters most where samples are few. Time O(subset * k * d**2), with
+    takes no more passes, and the best is kept: luck matters most where samples are few. That ends where two starts come
+    to the same and no sample is in doubt, and is not begun where components have hardly more samples than a covariance
+    needs: what is likeliest there is what fits by chance. Time O(subset * k * d**2), with
     a few dozen passes over the subset.
     """
     how = seeding or Seeding()
@@ -105,11 +109,11 @@ def seed_mixture(
         some, complete = (np.ascontiguousarray(values[:, crowded]) for values in (some, complete))
         some_weights = None if some_weights is None else some_weights[crowded]
     d, n = complete.shape
-    on_axes = _seed_on_axes(complete, k, rng, how, some_weights) if d > _MOST_AXES else None
-    if on_axes is not None and (d > _MOST_FEATURES or n < _PER_FEATURE * k * d):
+    on_axes, certain = _seed_on_axes(complete, k, rng, how, some_weights) if d > _MOST_AXES else (None, False)
+    if on_axes is not None and (certain or d > _MOST_FEATURES or n < _PER_FEATURE * k * d):
         return with_outliers(on_axes, how.outliers, planes, added)
     samples = _Samples(some, complete, both_spaces(complete, some_weights), some_weights, on_axes)
-    found = _search(samples, k, rng, how)
+    found, _ = _search(samples, k, rng, how)
     return with_outliers(found, how.outliers, planes, added)
 
 
@@ -133,8 +137,8 @@ class _Samples(NamedTuple):
     found: Mixture | None = None
 
 
-def _search(samples: _Samples, k: int, rng: np.random.Generator, how: Seeding) -> Mixture:
-    """Return the best of a few starts after short fits and moves."""
+def _search(samples: _Samples, k: int, rng: np.random.Generator, how: Seeding) -> tuple[Mixture, bool]:
+    """Return the best of a few starts after short fits and moves, and whether it is certain to be the best."""
     added, weights = how.regularization + how.noise, samples.weights
 
     def begin(turn: int) -> Mixture:
@@ -150,22 +154,43 @@ def _search(samples: _Samples, k: int, rng: np.random.Generator, how: Seeding) -
         # Of a trial nothing is said; the fit that follows warns where there is need.
         return expectation_maximization(samples.given, mixture, iteration, weights=weights)
 
-    n = samples.given.shape[1]
-    rounds = how.rounds or min(max(_SUBSET // n, 1), _MOST_ROUNDS)
-    starts = how.starts or (4 if k > 6 else 2 if rounds > 1 else 1)
+    d, n = samples.given.shape
+    few, enough = n < _SUBSET, n > _PER_FEATURE * k * d
+    rounds = how.rounds or (min(max(_SUBSET // n, 1), _MOST_ROUNDS) if enough else 1)
+    starts = how.starts or (4 if k > 6 else 2 if few and samples.found is None else 1)
     if k == 1 or not how.moves:
-        return begin(0)
+        return begin(0), False
+    reached: list[float] = []
 
-    def best_start() -> Fit:
+    def best_start() -> tuple[Fit, bool]:
         known = () if samples.found is None else (samples.found,)
-        best = max((climb(start, 4) for start in (*known, *map(begin, range(starts)))), key=_score)
-        return split_and_merge(climb(best.mixture, 6), climb, n, patient=rounds > 1)
+        tried = [climb(start, 4) for start in (*known, *map(begin, range(starts)))]
+        reached.extend(map(_score, tried))
+        best = max(tried, key=_score)
+        fit = climb(best.mixture, 6)
+        again = np.count_nonzero(np.subtract(max(reached), reached) < _AS_HIGH) > 1
+        if few and again and _score(best) == max(reached) and _doubt(fit.mixture, samples.given) < _NO_DOUBT:
+            return fit, True
+        return split_and_merge(fit, climb, n, patient=rounds == _MOST_ROUNDS) if enough else fit, False
 
-    return max((best_start() for _ in range(rounds)), key=_score).mixture
+    found, certain = best_start()
+    for _ in range(rounds - 1):
+        if certain:
+            break
+        other, certain = best_start()
+        found = max(found, other, key=_score)
+    return found.mixture, certain
 
 
-def _seed_on_axes(complete: Array, k: int, rng: np.random.Generator, how: Seeding, weights: Array | None) -> Mixture:
-    """Return a start from samples with many features, found on their principal axes.
+def _doubt(mixture: Mixture, planes: Array) -> float:
+    """Mean probability that a sample is of another component than its likeliest."""
+    return 1 - float(mixture.posterior(planes).max(axis=0).mean())
+
+
+def _seed_on_axes(
+    complete: Array, k: int, rng: np.random.Generator, how: Seeding, weights: Array | None
+) -> tuple[Mixture, bool]:
+    """Return a start from samples with many features, found on their principal axes, and whether that is certain.
 
     These span the components' means as soon as they are apart (Ding and He 2004); in all features the covariances of a
     subset are mostly noise, and cost its square.
@@ -175,8 +200,8 @@ def _seed_on_axes(complete: Array, k: int, rng: np.random.Generator, how: Seedin
     spread = complete.var(axis=1, dtype=np.float64)
     small = float(np.mean(added / np.where(spread > 0, spread, 1)))
     how_there = how._replace(regularization=small, noise=0.0, rounds=how.rounds or 1)
-    found = _search(_Samples(few, few, (few, whiten(few, weights)), weights), k, rng, how_there)
-    return from_labels(complete, _labels(found, few), found.n_components, how.covariance, weights, added)
+    found, certain = _search(_Samples(few, few, (few, whiten(few, weights)), weights), k, rng, how_there)
+    return from_labels(complete, _labels(found, few), found.n_components, how.covariance, weights, added), certain
 
 
 def _labels(mixture: Mixture, planes: Array) -> Array:

@@ -5,7 +5,7 @@ import pytest
 from mixtures import families, mixture_of
 
 from gmmseg import Mixture, ParameterError
-from gmmseg.mixture.covariance import family
+from gmmseg.mixture.covariance import family, inverse_of_lower
 
 
 @pytest.mark.parametrize(("covariance", "expected"), [("full", 17), ("tied", 11), ("diag", 14), ("spherical", 11)])
@@ -46,3 +46,12 @@ def test_an_unknown_family_is_refused_by_name(name):
     with pytest.raises(ParameterError, match="full, tied, diag, spherical") as caught:
         family(name)
     assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize("d", [2, 24, 25, 60])
+def test_the_inverse_of_a_triangle_is_one(rng, d):
+    lower = np.tril(rng.normal(size=(3, d, d)), -1) / d + rng.uniform(0.5, 2, (3, d))[:, :, None] * np.eye(d)
+    lower.flags.writeable = False
+    inverse = inverse_of_lower(lower)
+    np.testing.assert_allclose(inverse @ lower, np.broadcast_to(np.eye(d), lower.shape), atol=1e-12)
+    assert not np.triu(inverse, 1).any()

@@ -25,6 +25,10 @@ using namespace gmmseg;
 
 // In gaps_module.cpp: the functions of samples each of which lacks features of its own.
 void bind_gaps(nb::module_& m);
+// In climbing.cpp: whole runs of EM, and mergers of components.
+void bind_climbing(nb::module_& m);
+// In clustering.cpp: k-means.
+void bind_clustering(nb::module_& m);
 
 struct Chosen {
     const Kernels& mixture;

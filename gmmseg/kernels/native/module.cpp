@@ -15,19 +15,13 @@
 #endif
 
 #include "calling.h"
+#include "summing.h"
 
 namespace nb = nanobind;
 using std::ptrdiff_t;
 using namespace gmmseg;
 
 namespace {
-
-// Part of the samples that one thread takes at a time: whole blocks, and a function of their number alone, so that sums
-// are formed in the same order for any number of threads.
-ptrdiff_t chunk_size(ptrdiff_t n) {
-    const ptrdiff_t even = (n + 63) / 64;
-    return std::max<ptrdiff_t>(4096, (even + kBlock - 1) / kBlock * kBlock);
-}
 
 template <class T>
 using Planes = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>;
@@ -51,23 +45,13 @@ struct Prepared : MixtureJob<T> {
         this->n_features = int(means.shape(1));
         this->n_components = int(means.shape(0));
         this->diagonal = factors.ndim() == 2;
-        const int d = this->n_features;
         const size_t k = means.shape(0), wide = means.shape(1);
         require(k > 0 && wide > 0 && planes.shape(0) == wide, "planes and means differ in their number of features");
         require(constants.shape(0) == k && factors.shape(0) == k && factors.shape(1) == wide &&
                     (this->diagonal || factors.shape(2) == wide),
                 "weights, means and precision factors differ in their numbers of components or features");
-        const double log2e = 1.442695040888963407359924681, scale = std::sqrt(log2e / 2);
-        values.reserve(this->n_components * this->params_per_component());
-        for (int k = 0; k < this->n_components; ++k) {
-            values.push_back(T(constants.data()[k] * log2e));
-            for (int i = 0; i < d; ++i) values.push_back(T(means.data()[k * d + i]));
-            for (int i = 0; i < d; ++i) {
-                if (this->diagonal) values.push_back(T(factors.data()[k * d + i] * scale));
-                else
-                    for (int j = 0; j <= i; ++j) values.push_back(T(factors.data()[(k * d + i) * d + j] * scale));
-            }
-        }
+        values.resize(size_t(this->n_components * this->params_per_component()));
+        pack_parameters(*this, constants.data(), means.data(), factors.data(), values.data());
         this->params = values.data();
         this->log_prior = nullptr;
         if (!log_prior.is_none()) {
@@ -88,12 +72,6 @@ struct Prepared : MixtureJob<T> {
 };
 
 template <class T>
-void run_statistics(const MixtureJob<T>& job, ptrdiff_t b, ptrdiff_t e, double* sums, double* loglik) {
-    if constexpr (sizeof(T) == 4) kernels().mixture.statistics_f32(job, b, e, sums, loglik);
-    else kernels().mixture.statistics_f64(job, b, e, sums, loglik);
-}
-
-template <class T>
 nb::tuple statistics(const Planes<T>& planes, nb::object weights, const Rows& constants, const Table& means,
                      const Parameters& factors, int threads, nb::object log_prior, nb::object dof) {
     Prepared<T> job(planes, constants, means, factors, log_prior, dof);
@@ -109,17 +87,7 @@ nb::tuple statistics(const Planes<T>& planes, nb::object weights, const Rows& co
     double loglik = 0;
     {
         nb::gil_scoped_release unlocked;
-        const ptrdiff_t n = job.n_samples, chunk = chunk_size(n), count = (n + chunk - 1) / chunk;
-        std::vector<double> parts(size_t(count) * (size + 1));
-        parallel(count, threads, [&](ptrdiff_t i) {
-            double* part = parts.data() + size_t(i) * (size + 1);
-            run_statistics<T>(job, i * chunk, std::min(n, (i + 1) * chunk), part, part + size);
-        });
-        for (ptrdiff_t i = 0; i < count; ++i) {
-            const double* part = parts.data() + size_t(i) * (size + 1);
-            for (size_t j = 0; j < size; ++j) sums[j] += part[j];
-            loglik += part[size];
-        }
+        loglik = all_statistics(job, threads, sums.get());
     }
     double* data = new double[size];
     for (size_t i = 0; i < k; ++i) {
@@ -347,6 +315,8 @@ NB_MODULE(_native, m) {
     bind(0.0f);
     bind(0.0);
     bind_gaps(m);
+    bind_climbing(m);
+    bind_clustering(m);
     m.def("smooth", &smooth, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
           nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none());
     m.def("lab", &lab<std::uint8_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());

@@ -1,5 +1,7 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
+from gmmseg.kernels.reference.climbing import climb, merge
+from gmmseg.kernels.reference.clustering import class_moments, lloyd, plus_plus
 from gmmseg.kernels.reference.color import lab
 from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
@@ -7,11 +9,16 @@ from gmmseg.kernels.reference.spatial import smooth
 from gmmseg.kernels.reference.texture import texture
 
 __all__ = [
+    "class_moments",
     "classify",
+    "climb",
     "conditional_sums",
     "expected",
     "known_distances",
     "lab",
+    "lloyd",
+    "merge",
+    "plus_plus",
     "posterior",
     "smooth",
     "statistics",

@@ -1,0 +1,344 @@
+// Runs of EM and mergers of components: loops that are called so often on so little that Python would take longer for
+// its part of an iteration than the kernels for theirs.
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/tuple.h>
+
+#include <limits>
+#include <memory>
+#include <string_view>
+
+#include "summing.h"
+
+namespace {
+
+template <class T>
+using Planes = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>;
+using Row = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Parameters = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
+using Numbers = std::vector<double>;
+
+constexpr double kLogTwoPi = 1.837877066409345483560659;
+constexpr double kMostPrecise = 1e15;  // as of gmmseg.mixture.em
+constexpr double kNone = 10 * std::numeric_limits<double>::epsilon();  // added to counts, so that none is 0
+
+nb::ndarray<nb::numpy, double> given(const Numbers& values, std::initializer_list<size_t> shape) {
+    double* data = new double[values.size()];
+    std::copy(values.begin(), values.end(), data);
+    return {data, shape, nb::capsule(data, [](void* p) noexcept { delete[] static_cast<double*>(p); })};
+}
+
+// Lower factor of a symmetric matrix (d, d), in place of its lower triangle; false where it is not positive definite.
+bool cholesky(double* a, ptrdiff_t d) {
+    for (ptrdiff_t j = 0; j < d; ++j) {
+        double* row = a + j * d;
+        for (ptrdiff_t i = 0; i < j; ++i) {
+            double sum = row[i];
+            for (ptrdiff_t m = 0; m < i; ++m) sum -= row[m] * a[i * d + m];
+            row[i] = sum / a[i * d + i];
+        }
+        double pivot = row[j];
+        for (ptrdiff_t m = 0; m < j; ++m) pivot -= row[m] * row[m];
+        if (!(pivot > 0) || !std::isfinite(pivot)) return false;
+        row[j] = std::sqrt(pivot);
+    }
+    return true;
+}
+
+// Inverse of a lower triangular matrix (d, d), with zeros above its diagonal.
+void invert_lower(const double* lower, ptrdiff_t d, double* out) {
+    std::fill_n(out, d * d, 0.0);
+    for (ptrdiff_t i = 0; i < d; ++i) {
+        double* row = out + i * d;
+        const double inverse = 1 / lower[i * d + i];
+        for (ptrdiff_t m = 0; m < i; ++m)
+            for (ptrdiff_t j = 0; j <= m; ++j) row[j] -= lower[i * d + m] * out[m * d + j];
+        for (ptrdiff_t j = 0; j < i; ++j) row[j] *= inverse;
+        row[i] = inverse;
+    }
+}
+
+enum class Family { full, tied, diag, spherical };
+
+Family family_of(std::string_view name) {
+    if (name == "full") return Family::full;
+    if (name == "tied") return Family::tied;
+    require(name == "diag" || name == "spherical", "the covariance family is not known");
+    return name == "diag" ? Family::diag : Family::spherical;
+}
+
+// A mixture that EM works on: covariances of its family's shape, and the lower precision factors of each component.
+struct Climber {
+    Family family;
+    ptrdiff_t k, d;
+    Numbers weights, means, covariances, factors;
+
+    bool diagonal() const { return family == Family::diag || family == Family::spherical; }
+    bool shared() const { return family == Family::tied; }
+
+    // Takes the factors from the covariances; false where one is degenerate.
+    bool factorise() {
+        factors.resize(size_t(diagonal() ? k * d : k * d * d));
+        if (diagonal()) {
+            for (ptrdiff_t i = 0; i < k * d; ++i) {
+                const double variance = covariances[size_t(family == Family::diag ? i : i / d)];
+                if (!(variance > 0) || !std::isfinite(variance)) return false;
+                factors[size_t(i)] = 1 / std::sqrt(variance);
+            }
+        } else {
+            Numbers lower(covariances);
+            for (ptrdiff_t c = 0; c < (shared() ? 1 : k); ++c) {
+                if (!cholesky(lower.data() + c * d * d, d)) return false;
+                invert_lower(lower.data() + c * d * d, d, factors.data() + c * d * d);
+            }
+            for (ptrdiff_t c = 1; shared() && c < k; ++c)
+                std::copy_n(factors.data(), d * d, factors.data() + c * d * d);
+        }
+        const auto usable = [](double x) { return std::abs(x) < kMostPrecise; };
+        return std::all_of(factors.begin(), factors.end(), usable) &&
+               std::all_of(means.begin(), means.end(), [](double x) { return std::isfinite(x); });
+    }
+
+    // What noise of variance (d) in the samples of a component takes from its expected log density.
+    double blur(ptrdiff_t c, const double* noise) const {
+        double sum = 0;
+        const double* f = factors.data() + c * d * (diagonal() ? 1 : d);
+        for (ptrdiff_t i = 0; i < (diagonal() ? 1 : d); ++i)
+            for (ptrdiff_t j = 0; j < d; ++j) sum += f[i * d + j] * f[i * d + j] * noise[j];
+        return sum / 2;
+    }
+
+    void constants(const double* noise, double* out) const {
+        for (ptrdiff_t c = 0; c < k; ++c) {
+            double sum = std::log(weights[size_t(c)]) - 0.5 * double(d) * kLogTwoPi;
+            for (ptrdiff_t i = 0; i < d; ++i) sum += std::log(factors[size_t(diagonal() ? c * d + i : (c * d + i) * d + i)]);
+            out[c] = noise ? sum - blur(c, noise) : sum;
+        }
+    }
+
+    // The M step, from sums about the origins: see gmmseg.mixture.statistics.m_step.
+    template <class T>
+    void step(const double* sums, const double* added) {
+        const ptrdiff_t second = diagonal() ? d : d * (d + 1) / 2, columns = 1 + d + second;
+        double total = 0;
+        for (ptrdiff_t c = 0; c < k; ++c) total += sums[c * columns] + kNone;
+        std::fill(covariances.begin(), covariances.end(), 0.0);
+        for (ptrdiff_t c = 0; c < k; ++c) {
+            const double *first = sums + c * columns + 1, *moments = first + d, count = first[-1] + kNone;
+            double* mean = means.data() + c * d;
+            const double share = shared() ? count / total : 1;
+            double* out = covariances.data();
+            if (family == Family::spherical) out += c;
+            else if (!shared()) out += c * d * (diagonal() ? 1 : d);
+            for (ptrdiff_t i = 0; i < d; ++i) {
+                const double offset = first[i] / count;
+                if (diagonal()) {
+                    const double variance = (moments[i] - count * (offset * offset)) / count + added[i];
+                    if (family == Family::diag) out[i] = variance;
+                    else *out += variance / double(d);
+                    continue;
+                }
+                for (ptrdiff_t j = 0; j <= i; ++j) {
+                    const double m = (*moments++ - count * (offset * (first[j] / count))) / count;
+                    out[i * d + j] += share * m;
+                }
+            }
+            for (ptrdiff_t i = 0; i < d; ++i) mean[i] = double(T(mean[i])) + first[i] / count;
+            weights[size_t(c)] = count / total;
+        }
+        if (diagonal()) return;
+        for (ptrdiff_t c = 0; c < (shared() ? 1 : k); ++c) {
+            double* out = covariances.data() + c * d * d;
+            for (ptrdiff_t i = 0; i < d; ++i) {
+                out[i * d + i] += added[i];
+                for (ptrdiff_t j = 0; j < i; ++j) out[j * d + i] = out[i * d + j];
+            }
+        }
+    }
+};
+
+template <class T>
+nb::tuple climb(const Planes<T>& planes, nb::object weights, const std::tuple<Row, Table, Parameters, nb::str>& start,
+                const Row& added, nb::object noise, std::tuple<double, double, double> limits, int iterations,
+                int threads) {
+    const auto& [shares, means, covariances, family] = start;
+    const auto [tolerance, precision, least] = limits;
+    const size_t k = means.shape(0), d = means.shape(1), n = planes.shape(1);
+    Climber now{family_of(family.c_str()), ptrdiff_t(k), ptrdiff_t(d), {}, {}, {}, {}};
+    const size_t size = now.shared() ? d * d : now.family == Family::spherical ? k : now.diagonal() ? k * d : k * d * d;
+    require(k > 0 && d > 0 && planes.shape(0) == d && shares.shape(0) == k && added.shape(0) == d,
+            "planes, weights, means and variances differ in their numbers of components or features");
+    require(covariances.size() == size, "the covariances have not the shape of their family");
+    now.weights.assign(shares.data(), shares.data() + k);
+    now.means.assign(means.data(), means.data() + k * d);
+    now.covariances.assign(covariances.data(), covariances.data() + size);
+    Row uncertain;
+    if (!noise.is_none()) {
+        uncertain = nb::cast<Row>(noise);
+        require(uncertain.shape(0) == d, "there is not one variance of noise for each feature");
+    }
+    MixtureJob<T> job = job_of<T>(planes, int(k), now.diagonal());
+    nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu> mass;
+    if (!weights.is_none()) {
+        mass = nb::cast<decltype(mass)>(weights);
+        require(mass.shape(0) == n, "there is not one weight for each sample");
+        job.weights = mass.data();
+    }
+    Numbers history;
+    bool settled = false;
+    double fall = 0;
+    {
+        nb::gil_scoped_release unlocked;
+        double weight = double(n);
+        if (job.weights) {
+            weight = 0;
+            for (size_t i = 0; i < n; ++i) weight += double(job.weights[i]);
+        }
+        Numbers slack(added.data(), added.data() + d), constants(k), sums(size_t(job.sums()));
+        for (size_t i = 0; uncertain.is_valid() && i < d; ++i) slack[i] -= uncertain.data()[i];
+        std::vector<T> values(size_t(job.n_components * job.params_per_component()));
+        job.params = values.data();
+        const ptrdiff_t columns = job.params_per_component();
+        bool usable = now.factorise();
+        Climber next = now;
+        while (usable && ptrdiff_t(history.size()) < iterations) {
+            now.constants(uncertain.is_valid() ? uncertain.data() : nullptr, constants.data());
+            pack_parameters(job, constants.data(), now.means.data(), now.factors.data(), values.data());
+            std::fill(sums.begin(), sums.end(), 0.0);
+            const double reached = all_statistics(job, threads, sums.data());
+            next.means = now.means;
+            next.template step<T>(sums.data(), added.data());
+            for (size_t c = 0; c < k; ++c) usable = usable && !(sums[c * size_t(columns)] < 0.999 * least);
+            usable = usable && next.factorise();
+            if (!usable) break;
+            const double value = reached / std::max(weight, std::numeric_limits<double>::min());
+            const double gain = history.empty() ? std::numeric_limits<double>::infinity() : value - history.back();
+            history.push_back(value);
+            double explained = 0;
+            if (gain < 0) {
+                explained = precision * std::max(1.0, std::abs(value));
+                for (size_t c = 0; c < k; ++c) explained += now.weights[c] * now.blur(ptrdiff_t(c), slack.data());
+                if (-gain > explained) fall = std::max(fall, -gain);
+            }
+            std::swap(now, next);
+            settled = std::abs(gain) < tolerance && (gain >= 0 || -gain <= explained);
+            if (settled) break;
+        }
+    }
+    nb::object shaped;
+    if (now.family == Family::spherical) shaped = nb::cast(given(now.covariances, {k}));
+    else if (now.diagonal()) shaped = nb::cast(given(now.covariances, {k, d}));
+    else if (now.shared()) shaped = nb::cast(given(now.covariances, {d, d}));
+    else shaped = nb::cast(given(now.covariances, {k, d, d}));
+    nb::list course;
+    for (const double value : history) course.append(value);
+    const nb::object roots =
+        now.diagonal() ? nb::cast(given(now.factors, {k, d})) : nb::cast(given(now.factors, {k, d, d}));
+    return nb::make_tuple(given(now.weights, {k}), given(now.means, {k, d}), shaped, roots, course, settled, fall);
+}
+
+// Components that are merged pair by pair: see gmmseg.mixture.moves.merge_down.
+struct Merger {
+    ptrdiff_t d, size;  // of the second moments of one component
+    bool spherical;
+    Numbers weights, means, second, volumes;
+    Numbers scratch, mean, moments;
+
+    // Logarithm of the determinant; -inf for a component without volume.
+    double log_volume(const double* from) {
+        if (size == d) {
+            double sum = 0;
+            for (ptrdiff_t i = 0; i < d; ++i) sum += spherical ? from[i] : std::log(from[i]);
+            return spherical ? double(d) * std::log(sum / double(d)) : sum;
+        }
+        scratch.assign(from, from + size);
+        if (!cholesky(scratch.data(), d)) return -std::numeric_limits<double>::infinity();
+        double sum = 0;
+        for (ptrdiff_t i = 0; i < d; ++i) sum += std::log(scratch[size_t(i * d + i)]);
+        return 2 * sum;
+    }
+
+    // Takes mean and second moments of what i and j make together.
+    void join(ptrdiff_t i, ptrdiff_t j) {
+        const double share = weights[size_t(j)] / (weights[size_t(i)] + weights[size_t(j)]), across = share * (1 - share);
+        const double *a = means.data() + i * d, *b = means.data() + j * d;
+        for (ptrdiff_t r = 0; r < d; ++r) mean[size_t(r)] = b[r] - a[r];
+        for (ptrdiff_t e = 0; e < size; ++e) {
+            const ptrdiff_t r = size == d ? e : e / d, c = size == d ? e : e % d;
+            moments[size_t(e)] = (1 - share) * second[size_t(i * size + e)] + share * second[size_t(j * size + e)] +
+                                 across * (mean[size_t(r)] * mean[size_t(c)]);
+        }
+        for (ptrdiff_t r = 0; r < d; ++r) mean[size_t(r)] = a[r] + share * mean[size_t(r)];
+    }
+
+    double cost(ptrdiff_t i, ptrdiff_t j) {
+        join(i, j);
+        const double a = weights[size_t(i)], b = weights[size_t(j)];
+        const double value = (a + b) * log_volume(moments.data()) - a * volumes[size_t(i)] - b * volumes[size_t(j)];
+        return std::fmin(value, std::numeric_limits<double>::max());  // NaN, of components without volume, is dear
+    }
+};
+
+nb::tuple merge(const Row& weights, const Table& means, const Parameters& second, int left, bool spherical) {
+    const size_t k = means.shape(0), d = means.shape(1);
+    require(weights.shape(0) == k && d > 0 && left > 0 && (second.size() == k * d || second.size() == k * d * d),
+            "weights, means and second moments differ in their numbers of components or features");
+    const bool square = second.ndim() == 3;
+    Merger all{ptrdiff_t(d), ptrdiff_t(square ? d * d : d), spherical, {}, {}, {}, {}, {}, {}, {}};
+    all.weights.assign(weights.data(), weights.data() + k);
+    all.means.assign(means.data(), means.data() + k * d);
+    all.second.assign(second.data(), second.data() + second.size());
+    all.mean.resize(d);
+    all.moments.resize(size_t(all.size));
+    std::vector<ptrdiff_t> kept(k);
+    Numbers costs(k * k, std::numeric_limits<double>::infinity());
+    {
+        nb::gil_scoped_release unlocked;
+        for (size_t i = 0; i < k; ++i) {
+            kept[i] = ptrdiff_t(i);
+            all.volumes.push_back(all.log_volume(all.second.data() + i * size_t(all.size)));
+        }
+        // The costs of i with j stand at the lower of the two.
+        const auto price = [&](ptrdiff_t i, ptrdiff_t j) {
+            costs[size_t(std::min(i, j)) * k + size_t(std::max(i, j))] = all.cost(i, j);
+        };
+        for (size_t i = 0; i < k; ++i)
+            for (size_t j = i + 1; j < k; ++j) price(ptrdiff_t(i), ptrdiff_t(j));
+        while (kept.size() > size_t(left)) {
+            ptrdiff_t i = kept[0], j = kept[1];
+            for (size_t a = 0; a < kept.size(); ++a)
+                for (size_t b = a + 1; b < kept.size(); ++b)
+                    if (costs[size_t(kept[a]) * k + size_t(kept[b])] < costs[size_t(i) * k + size_t(j)])
+                        i = kept[a], j = kept[b];
+            all.join(i, j);
+            all.weights[size_t(i)] += all.weights[size_t(j)];
+            std::copy(all.mean.begin(), all.mean.end(), all.means.begin() + i * ptrdiff_t(d));
+            std::copy(all.moments.begin(), all.moments.end(), all.second.begin() + i * all.size);
+            all.volumes[size_t(i)] = all.log_volume(all.moments.data());
+            kept.erase(std::find(kept.begin(), kept.end(), j));
+            for (const ptrdiff_t other : kept)
+                if (other != i) price(i, other);
+        }
+    }
+    Numbers parts[3];
+    for (const ptrdiff_t c : kept) {
+        parts[0].push_back(all.weights[size_t(c)]);
+        parts[1].insert(parts[1].end(), all.means.begin() + c * ptrdiff_t(d), all.means.begin() + (c + 1) * ptrdiff_t(d));
+        parts[2].insert(parts[2].end(), all.second.begin() + c * all.size, all.second.begin() + (c + 1) * all.size);
+    }
+    const size_t m = kept.size();
+    return nb::make_tuple(given(parts[0], {m}), given(parts[1], {m, d}),
+                          square ? given(parts[2], {m, d, d}) : given(parts[2], {m, d}));
+}
+
+}  // namespace
+
+void bind_climbing(nb::module_& m) {
+    const auto bind = [&](auto zero) {
+        m.def("climb", &climb<decltype(zero)>, nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
+              nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
+    };
+    bind(0.0f);
+    bind(0.0);
+    m.def("merge", &merge);
+}

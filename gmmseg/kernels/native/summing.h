@@ -1,0 +1,69 @@
+// Sums over all samples of a mixture, in threads: parameters as the kernels read them, and the order of the parts.
+#pragma once
+#include <cmath>
+
+#include "calling.h"
+
+// Part of the samples that one thread takes at a time: whole blocks, and a function of their number alone, so that sums
+// are formed in the same order for any number of threads.
+inline ptrdiff_t chunk_size(ptrdiff_t n) {
+    const ptrdiff_t even = (n + 63) / 64;
+    return std::max<ptrdiff_t>(4096, (even + kBlock - 1) / kBlock * kBlock);
+}
+
+// Writes constants (K), means (K, d) and lower precision factors, (K, d, d) or (K, d), in the order and precision that
+// the kernels read.
+template <class T>
+void pack_parameters(const MixtureJob<T>& job, const double* constants, const double* means, const double* factors,
+                     T* out) {
+    const ptrdiff_t k = job.n_components, d = job.n_features;
+    const double log2e = 1.442695040888963407359924681, scale = std::sqrt(log2e / 2);
+    for (ptrdiff_t c = 0; c < k; ++c) {
+        *out++ = T(constants[c] * log2e);
+        for (ptrdiff_t i = 0; i < d; ++i) *out++ = T(means[c * d + i]);
+        for (ptrdiff_t i = 0; i < d; ++i) {
+            if (job.diagonal) *out++ = T(factors[c * d + i] * scale);
+            else
+                for (ptrdiff_t j = 0; j <= i; ++j) *out++ = T(factors[(c * d + i) * d + j] * scale);
+        }
+    }
+}
+
+// Samples (d, n) under components whose parameters are still to be given.
+template <class T, class Planes>
+MixtureJob<T> job_of(const Planes& planes, int components, bool diagonal) {
+    MixtureJob<T> job{};
+    job.samples = planes.data();
+    job.feature_stride = planes.stride(0);
+    job.sample_stride = planes.stride(1);
+    job.n_samples = ptrdiff_t(planes.shape(1));
+    job.n_features = int(planes.shape(0));
+    job.n_components = components;
+    job.diagonal = diagonal;
+    return job;
+}
+
+template <class T>
+void run_statistics(const MixtureJob<T>& job, ptrdiff_t b, ptrdiff_t e, double* sums, double* loglik) {
+    if constexpr (sizeof(T) == 4) kernels().mixture.statistics_f32(job, b, e, sums, loglik);
+    else kernels().mixture.statistics_f64(job, b, e, sums, loglik);
+}
+
+// Adds the statistics of all samples to `sums` and returns their log-likelihood, in nats.
+template <class T>
+double all_statistics(const MixtureJob<T>& job, int threads, double* sums) {
+    double loglik = 0;
+    const ptrdiff_t n = job.n_samples, chunk = chunk_size(n), count = (n + chunk - 1) / chunk;
+    const size_t size = size_t(job.sums());
+    std::vector<double> parts(size_t(count) * (size + 1));
+    parallel(count, threads, [&](ptrdiff_t i) {
+        double* part = parts.data() + size_t(i) * (size + 1);
+        run_statistics<T>(job, i * chunk, std::min(n, (i + 1) * chunk), part, part + size);
+    });
+    for (ptrdiff_t i = 0; i < count; ++i) {
+        const double* part = parts.data() + size_t(i) * (size + 1);
+        for (size_t j = 0; j < size; ++j) sums[j] += part[j];
+        loglik += part[size];
+    }
+    return loglik;
+}

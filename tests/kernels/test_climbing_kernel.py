@@ -1,0 +1,109 @@
+"""Runs of EM and mergers: both kernels against each other, and against EM step by step."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from implementations import both, compiled
+from sklearn.mixture import GaussianMixture as Peer
+
+from gmmseg.kernels import reference
+from gmmseg.mixture import em
+from gmmseg.mixture.em import Iteration, expectation_maximization
+from gmmseg.mixture.kmeans import from_labels
+
+FAMILIES = pytest.mark.parametrize("family", ["full", "tied", "diag", "spherical"])
+
+
+def start(family, d=3, n=300, dtype=np.float64):
+    """Samples (d, n) of three classes that overlap, and a mixture to start from."""
+    rng = np.random.default_rng([d, n])
+    truth = rng.integers(3, size=n)
+    planes = (rng.normal(0, 2, (d, 3))[:, truth] + rng.normal(size=(d, n))).astype(dtype)
+    return planes, from_labels(planes, rng.integers(3, size=n), 3, family, None, 1e-6)
+
+
+def climb(kernel, planes, mixture, weights=None, noise=None, iterations=20, tolerance=1e-5, least=1.0):
+    components = mixture.weights, mixture.means, mixture.covariances, mixture.covariance
+    added = np.full(len(planes), 1e-6) + (0 if noise is None else noise)
+    return kernel.climb(planes, weights, components, added, noise, (tolerance, 1e-10, least), iterations, 1)
+
+
+@compiled
+@FAMILIES
+@pytest.mark.parametrize("d", [1, 3, 12])
+def test_twins_take_the_same_way(kernel, family, d):
+    planes, mixture = start(family, d)
+    planes.flags.writeable = False
+    weights = np.random.default_rng(0).uniform(0.5, 2, planes.shape[1])
+    for given in ({}, {"weights": weights}, {"noise": np.full(d, 0.05)}):
+        ours, theirs = (climb(each, planes, mixture, **given) for each in (kernel, reference))
+        for found, wanted in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-7, atol=1e-9)
+        assert len(ours[4]) > 1
+
+
+@both
+@FAMILIES
+def test_five_steps_are_those_of_scikit_learn(kernel, family):
+    planes, mixture = start(family)
+    weights, means, covariances, *_ = climb(kernel, planes, mixture, iterations=5, tolerance=0)
+    own = mixture.precisions_cholesky
+    precisions = own**2 if mixture.family.diagonal else own @ np.swapaxes(own, -1, -2)
+    given = {"weights_init": mixture.weights, "means_init": mixture.means, "precisions_init": precisions}
+    peer = Peer(3, covariance_type=family, tol=0, max_iter=5, **given)
+    with pytest.warns(UserWarning, match="did not converge"):
+        peer.fit(planes.T)
+    np.testing.assert_allclose(weights, peer.weights_, rtol=1e-6)
+    np.testing.assert_allclose(means, peer.means_, rtol=1e-6)
+    np.testing.assert_allclose(covariances, peer.covariances_, rtol=1e-6, atol=1e-9)
+
+
+@both
+def test_a_component_that_would_be_too_light_ends_it_before(kernel):
+    planes, mixture = start("full")
+    *found, factors, history, settled, fall = climb(kernel, planes, mixture, least=1e3)
+    assert (history, settled, fall) == ([], False, 0)
+    for value, wanted in zip(found, (mixture.weights, mixture.means, mixture.covariances), strict=True):
+        np.testing.assert_array_equal(value, wanted)
+    np.testing.assert_allclose(factors, mixture.factors, rtol=1e-9, atol=1e-12)
+
+
+@both
+def test_a_degenerate_start_is_left_alone(kernel):
+    planes, mixture = start("full")
+    flat = replace(mixture, covariances=mixture.covariances * np.array([1.0, 1.0, 0.0]))
+    assert climb(kernel, planes, flat)[4] == []
+
+
+@FAMILIES
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_em_is_the_same_whoever_iterates(monkeypatch, family, dtype):
+    planes, mixture = start(family, dtype=dtype)
+    heap = np.repeat(planes[:, :1], 40, axis=1)  # on which a component degenerates
+    for samples in (planes, np.concatenate([planes, heap], axis=1)):
+        fits = []
+        for few in (em._FEW_SAMPLES, 0):
+            monkeypatch.setattr(em, "_FEW_SAMPLES", few)
+            fits.append(expectation_maximization(samples, mixture, Iteration(1e-6, 60, regularization=1e-6)))
+        monkeypatch.undo()
+        assert fits[0].converged == fits[1].converged
+        assert fits[0].rescued == fits[1].rescued
+        rtol = 1e-3 if dtype == np.float32 else 1e-6
+        np.testing.assert_allclose(fits[0].history[-1], fits[1].history[-1], rtol=rtol)
+        np.testing.assert_allclose(fits[0].mixture.means, fits[1].mixture.means, rtol=rtol, atol=rtol)
+
+
+@compiled
+@pytest.mark.parametrize("spherical", [False, True])
+@pytest.mark.parametrize("square", [False, True])
+def test_twins_merge_alike(kernel, rng, square, spherical):
+    weights, means = rng.dirichlet(np.ones(9)), rng.normal(size=(9, 3))
+    roots = rng.normal(size=(9, 3, 3))
+    second = roots @ np.swapaxes(roots, 1, 2) if square else rng.uniform(0.5, 2, (9, 3))
+    second[4] = 0  # without volume
+    for each in (weights, means, second):
+        each.flags.writeable = False
+    ours, theirs = (each.merge(weights, means, second, 4, spherical) for each in (kernel, reference))
+    for found, wanted in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
