@@ -83,6 +83,24 @@ class Faces:
         found: Path = face("gmmseg.web:view_segmentation")(self, folder=folder, browser=browser)
         return found
 
+    def widget(self) -> Any:
+        """Return a widget, with which a notebook goes on with a picture: with k, smoothing, strokes and merging.
+
+        Returns
+        -------
+        anywidget.AnyWidget
+            Its `segmentation` and `labels` are those of all pixels, as the classes stand when they are asked for; while
+            one works, classes are found on a copy of at most 600 000 pixels.
+
+        Raises
+        ------
+        GmmsegError
+            anywidget is not installed, which comes with the extra [notebook].
+        ParameterError
+            The image is no picture in memory.
+        """
+        return face("gmmseg.web.widget:widget")(self)
+
     def plot(self, *, features: Sequence[int | str] | None = None, kind: str = "all", seed: int = 0) -> Any:
         """Return a figure of the classes among the pixels, which a notebook shows; see `gmmseg.plot.figure`.
 

@@ -40,8 +40,8 @@ class Preview:
 
     Parameters
     ----------
-    path : Path
-        Of a picture, a raster, or a volume of three axes.
+    source : Path or Image
+        A picture, a raster, or a volume of three axes.
     threads : int, optional
         All processors by default.
 
@@ -51,13 +51,15 @@ class Preview:
         It cannot be read, has other axes than these, or is larger than memory.
     """
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        image = open_image(path, Reading())
+    def __init__(self, source: Path | Image, *, threads: int | None = None) -> None:
+        image = source if isinstance(source, Image) else open_image(source, Reading())
         if image.ndim not in (2, 3) or image.time:
             size = " x ".join(map(str, image.shape))
-            raise InputError(f"{path} has {size} pixels; the page shows pictures and volumes, use `gmmseg segment`")
+            raise InputError(
+                f"{image.name} has {size} pixels; the page shows pictures and volumes, use `gmmseg segment`"
+            )
         if not image.in_memory:
-            raise InputError(f"{path} is larger than memory; the page shows pictures, use `gmmseg segment`")
+            raise InputError(f"{image.name} is larger than memory; the page shows pictures, use `gmmseg segment`")
         self.image, self.threads = image, threads
         self.cuts = Cuts.of(image) if image.ndim == 3 else None
         self.small = _smaller(image)

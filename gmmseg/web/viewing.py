@@ -8,11 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gmmseg.errors import ParameterError
-from gmmseg.features import Recipe
-from gmmseg.io.classes import default_names
 from gmmseg.labelling.result import Segmentation
 from gmmseg.web.desk import Desk
 from gmmseg.web.server import Server
+from gmmseg.web.work import wishes
 
 __all__ = ["view", "view_segmentation"]
 
@@ -98,22 +97,13 @@ def view_segmentation(
     >>> view_segmentation(gmmseg.segment("images/coffee.png", k=5), folder="work")  # doctest: +SKIP
     PosixPath('work/coffee.gmmseg.json')
     """
-    path, model = Path(found.image.name), found.model
+    path = Path(found.image.name)
     if not path.is_file():
         raise ParameterError(f"{path} is no file, which the page needs; save the picture, and segment the file")
-    options: dict[str, object] = {"k": model.k}
-    if model.recipe != Recipe.default(found.image):
-        options["features"] = str(model.recipe)
-    if not model.strength:
-        options["smooth"] = 0
-    if found.min_size > 1:
-        options["min_size"] = found.min_size
-    usual = default_names(model.k)
-    own = tuple(model.class_names) != tuple(usual)
-    names = {str(number): name for number, name in enumerate(model.class_names, 1)} if own else {}
+    step = wishes(found)
     desk = Desk(path, Path(folder), threads=found.effort.threads)
-    if desk.log.work.options != options:
-        desk.do({"step": {"do": "paste", "options": options, "names": names, "groups": [], "strokes": False}})
+    if desk.log.work.options != step["options"]:
+        desk.do({"step": step})
     return _serve(desk, Path(folder), port, browser, opened)
 
 

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gmmseg.errors import ParameterError
+from gmmseg.features import Recipe
 from gmmseg.fitting.options import FitOptions
-from gmmseg.web.steps import Step
+from gmmseg.io.classes import default_names
+from gmmseg.labelling.result import Segmentation
+from gmmseg.web.steps import Step, checked
 
-__all__ = ["Work"]
+__all__ = ["Work", "wishes"]
 
 # Options that leave the classes what they are: names and merges of before still mean the same.
 _KEEPING = {"smooth", "min_size"}
@@ -178,6 +181,21 @@ class Work:
             "groups": [list(group) for group in self.groups],
             "dropped": sorted(self.dropped),
         }
+
+
+def wishes(found: Segmentation) -> Step:
+    """Return the step that asks for as many classes of the same features as a segmentation has, by the same names."""
+    model = found.model
+    options: dict[str, object] = {"k": model.k}
+    if model.recipe != Recipe.default(found.image):
+        options["features"] = str(model.recipe)
+    if not model.strength:
+        options["smooth"] = 0
+    if found.min_size > 1:
+        options["min_size"] = found.min_size
+    own = tuple(model.class_names) != tuple(default_names(model.k))
+    names = {str(number): name for number, name in enumerate(model.class_names, 1)} if own else {}
+    return checked({"do": "paste", "options": options, "names": names, "groups": [], "strokes": False})
 
 
 def _within(number: int, k: Any) -> bool:

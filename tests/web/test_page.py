@@ -12,7 +12,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from browsers import browser, node_file
+from browsers import node_file
 from PIL import Image as Pillow
 
 import gmmseg
@@ -27,12 +27,6 @@ pytestmark = pytest.mark.slow
 
 PAGE = Path(gmmseg.__file__).parent / "web" / "page"
 K = 3
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -470,7 +464,17 @@ def test_types_of_the_scripts_agree():
         pytest.skip("Node, which runs the compiler of TypeScript, is not installed")
     options = "--noEmit --allowJs --checkJs --strict --target es2022 --module es2022 --moduleResolution bundler"
     checked = subprocess.run(
-        ["node", tsc, *options.split(), "--lib", "es2023,dom,dom.iterable", "--types", "", PAGE / "main.js"],
+        [
+            "node",
+            tsc,
+            *options.split(),
+            "--lib",
+            "es2023,dom,dom.iterable",
+            "--types",
+            "",
+            PAGE / "main.js",
+            PAGE / "widget.js",
+        ],
         capture_output=True,
         text=True,
     )

@@ -13,7 +13,8 @@ import { shown } from './numbers.js';
  * @param {{choose: (label: number, on: boolean) => void, act: (step: object) => void}} on
  */
 export function showClasses(body, table, chosen, pixels, named, on) {
-  const focused = document.activeElement?.id;
+  const root = /** @type {Document | ShadowRoot} */ (body.getRootNode());
+  const focused = body.contains(root.activeElement) ? root.activeElement?.id : null;
   body.replaceChildren(...table.map((row) => {
     const line = document.createElement('tr');
     line.className = [chosen.has(row.label) && 'chosen', row.hidden && 'hidden'].filter(Boolean).join(' ');
@@ -34,7 +35,7 @@ export function showClasses(body, table, chosen, pixels, named, on) {
       cell(Math.round(row.share * pixels).toLocaleString('en').replaceAll(',', '\u202f'), 'number'), cell(visible));
     return line;
   }));
-  if (focused) document.getElementById(focused)?.focus();
+  if (focused) /** @type {HTMLElement | null} */ (body.querySelector(`#${focused}`))?.focus();
 }
 
 /** @param {Row} row @param {string} what @param {string} type @param {string} label */

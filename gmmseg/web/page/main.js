@@ -15,6 +15,9 @@ import { after, optionsAfter, palette, rows } from './work.js';
 /** @template {HTMLElement} T @param {string} id @returns {T} */
 const part = (id) => /** @type {T} */ (document.getElementById(id));
 
+/** A field and its slider. @param {string} id @returns {[HTMLInputElement, HTMLInputElement]} */
+const pair = (id) => [part(id), part(`${id}-slider`)];
+
 /** @param {string} text */
 const say = (text) => { part('status').textContent = text; };
 
@@ -231,14 +234,14 @@ const setting = (option) => ({
   chosen: (/** @type {number | string | null} */ value) => void act({ do: 'set', option, value }),
   wrong: (/** @type {string} */ text) => { say(text); show(); },
 });
-const showK = joined('k', { whole: true, low: 1, high: 255, ...setting('k') });
-const showSmooth = joined('smooth', { words: ['auto'], low: 0, high: 1, ...setting('smooth') });
+const showK = joined(pair('k'), { whole: true, low: 1, high: 255, ...setting('k') });
+const showSmooth = joined(pair('smooth'), { words: ['auto'], low: 0, high: 1, ...setting('smooth') });
 const detailed = setting('detail');
-const showDetail = joined('detail', {
+const showDetail = joined(pair('detail'), {
   ...detailed, words: ['none'], low: 0, high: 1,
   chosen: (value) => detailed.chosen(value === 'none' ? null : value),
 });
-const showSize = joined('size', {
+const showSize = joined(pair('size'), {
   low: 1, high: 2000, chosen: (value) => { brush = Number(value); show(); }, wrong: (text) => { say(text); show(); },
 });
 
@@ -246,7 +249,7 @@ const cutFields = (state.image.cuts?.shape ?? []).map((length, axis) => {
   /** @param {number | string} value */
   const moved = (value) => { /** @type {Cuts} */ (cuts).at[axis] = Number(value); void cut(); };
   /** @type {HTMLInputElement} */ (part(`cut-${axis}-slider`)).max = String(length - 1);
-  return joined(`cut-${axis}`, {
+  return joined(pair(`cut-${axis}`), {
     whole: true, low: 0, high: length - 1, tried: moved, chosen: moved, wrong: (text) => { say(text); showCuts(); },
   });
 });

@@ -16,13 +16,11 @@ export function shown(value, digits) {
 
 /**
  * Join a slider and a field. While the slider moves, `tried` is called; once a value stands, `chosen`.
- * @param {string} id of the field; the slider's is ID-slider
+ * @param {[HTMLInputElement, HTMLInputElement]} pair the field and the slider
  * @param {{words?: string[], whole?: boolean, low: number, high: number,
  *   tried?: (value: number) => void, chosen: (value: number | string) => void, wrong: (text: string) => void}} how
  */
-export function joined(id, how) {
-  const field = /** @type {HTMLInputElement} */ (document.getElementById(id));
-  const slider = /** @type {HTMLInputElement} */ (document.getElementById(`${id}-slider`));
+export function joined([field, slider], how) {
   /** @param {number | string} value */
   const show = (value) => {
     field.value = typeof value === 'number' ? shown(value, 3) : value;
