@@ -67,8 +67,8 @@ def segment(
     image : path, array_like or Image
         2-D arrays are one channel, 3-D ones with a last axis of 3 or 4 are colour; anything else needs `channel_axis`.
         NaN in a band, or what a masked array hides, is a number that is missing: the other bands decide. Also bytes and
-        open files of an encoded image, open datasets of rasterio, images of Pillow, SimpleITK and nibabel, tensors, and
-        arrays of dask and xarray, which stay lazy.
+        open files of an encoded image, open datasets of rasterio, images of Pillow, SimpleITK, ANTs and nibabel,
+        datasets of pydicom (a list of them is a series), tensors, and arrays of dask and xarray, which stay lazy.
     k : int, 1 to 255, or "auto"
         Number of classes; "auto" chooses 1 to 12 by the image, as `choose_k` does.
     features : str, optional

@@ -71,12 +71,6 @@ _KINDS = (
         ),
     ),
     _Foreign("a file of a Zeiss microscope (CZI)", _CONVERT, ((0, b"ZISRAWFILE"),)),
-    _Foreign(
-        "a volume in MetaImage",
-        "convert it, as with SimpleITK: WriteImage(ReadImage('{name}'), '{stem}.nii.gz')",
-        ((0, b"ObjectType = Image"), (0, b"ObjectType=Image")),
-        (".mha", ".mhd"),
-    ),
     _Foreign("a file of a Nikon microscope (ND2)", _CONVERT, ((0, b"\xda\xce\xbe\x0a"),), (".nd2",)),
     _Foreign("a file of a Leica microscope (LIF)", _CONVERT, ((0, b"\x70\0\0\0"),), (".lif",)),
     _Foreign("a file of an Olympus microscope", _CONVERT, suffixes=(".oib", ".oif", ".vsi")),

@@ -166,9 +166,22 @@ FORMATS: tuple[BuiltIn, ...] = (
     ),
     BuiltIn(
         "NRRD",
-        {".nrrd": _NOTHING, ".nhdr": _NOTHING},
-        "nrrd.format",
+        {".nrrd": _NUMBERS, ".seg.nrrd": frozenset({"labels"}), ".nhdr": _NOTHING},
+        "nrrd.format:NRRD",
         ((0, b"NRRD000"),),
+        refusals={
+            "soft": "probabilities cannot be written to .seg.nrrd or .nhdr files; write .nrrd",
+            "map": "numbers cannot be written to .seg.nrrd or .nhdr files; write .nrrd",
+            "labels": "a label map cannot be written to a header alone; write .nrrd or .seg.nrrd",
+        },
+        answers=frozenset({"suffix_of_labels", "class_names"}),
+    ),
+    BuiltIn(
+        "MetaImage",
+        {".mha": _NUMBERS, ".mhd": _NOTHING},
+        "nrrd.format:METAIMAGE",
+        ((0, b"ObjectType = Image"), (0, b"ObjectType=Image"), (0, b"NDims = ")),
+        refusals=dict.fromkeys(_NUMBERS, "results cannot be written to a header alone; write .mha"),
         answers=frozenset({"suffix_of_labels"}),
     ),
     BuiltIn(

@@ -1,7 +1,7 @@
 """Images that other libraries hold: what they are is told by their type's module, so that none of these is loaded.
 
-An open file, bytes, an open dataset, a picture or a scan is taken as the file that it came from or would be written to;
-tensors and what else gives an array are arrays.
+An open file, bytes, an open dataset, a picture or a scan is taken as the file that it came from or would be written to,
+datasets of a series as its folder; tensors and what else gives an array are arrays.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from gmmseg.errors import InputError, ParameterError, one_line
 from gmmseg.image import Image
+from gmmseg.io.damage import explained
 from gmmseg.io.reading import read_copy, read_with
 from gmmseg.io.request import Reading, chosen
 from gmmseg.io.spool import AT_ONCE, Copy
@@ -23,6 +24,7 @@ from gmmseg.io.spool import AT_ONCE, Copy
 __all__ = ["is_object", "open_object"]
 
 _BYTES = (bytes, bytearray)
+_DATASET = ("pydicom.dataset", "Dataset")
 _PLAIN_FILES = (io.FileIO, io.BufferedReader, io.BufferedRandom)
 
 
@@ -57,6 +59,8 @@ def _opener(source: Any) -> Callable[[Any, Reading], Image] | None:
             return _LIBRARIES[library][2]
         if library == "numpy":
             return None
+    if isinstance(source, list | tuple) and source and _is_a(source[0], *_DATASET):
+        return _of_pydicom
     if hasattr(source, "read") and hasattr(source, "close") and not hasattr(source, "__array__"):
         return _of_file
     return _of_array if hasattr(source, "__array__") or hasattr(source, "__dlpack__") else None
@@ -142,6 +146,43 @@ def _of_simpleitk(source: Any, reading: Reading) -> Image:
     return chosen(of_simpleitk(source, reading), reading)
 
 
+def _of_ants(source: Any, reading: Reading) -> Image:
+    from gmmseg.io.nifti.scans import of_ants  # here, because most images are files
+
+    return chosen(of_ants(source, reading), reading)
+
+
+def _of_pydicom(source: Any, reading: Reading) -> Image:
+    """Take a dataset as the file that it would be, and a list of them as the folder of a series."""
+    several = isinstance(source, list | tuple)
+    copy = Copy("image", reading.budget)
+    if several:
+        copy.path.mkdir()
+    for number, each in enumerate(source if several else [source]):
+        if not _is_a(each, *_DATASET):
+            raise InputError(f"image[{number}] is a {_kind(each)}, the others are datasets of pydicom; pass one series")
+        if not getattr(each, "file_meta", None) or "TransferSyntaxUID" not in each.file_meta:
+            name = f"image[{number}]" if several else "image"
+            raise InputError(
+                f"{name} is a dataset of pydicom that does not say how its pixels are encoded; pass its path, or set "
+                "file_meta.TransferSyntaxUID"
+            )
+        copy.add(f"image/{number}" if several else "image", [_file_of(each)])
+    return read_copy(copy, _without_mask(reading))
+
+
+def _file_of(dataset: Any) -> bytes:
+    """Return a dataset as a file, and leave the dataset itself as it is."""
+    from copy import copy, deepcopy  # here, because most images are files
+
+    written = copy(dataset)
+    written.file_meta = deepcopy(dataset.file_meta)
+    file = io.BytesIO()
+    with explained("image", "pass the path of its file", finding="no dataset that can be written"):
+        written.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
 def _of_nibabel(source: Any, reading: Reading) -> Image:
     from gmmseg.io.nifti.scans import of_nibabel  # here, because most images are files
 
@@ -201,6 +242,8 @@ _LIBRARIES: dict[str, tuple[str, str, Callable[[Any, Reading], Image]]] = {
     "PIL": ("PIL.Image", "Image", _of_pillow),
     "rasterio": ("rasterio._base", "DatasetBase", _of_rasterio),
     "SimpleITK": ("SimpleITK", "Image", _of_simpleitk),
+    "ants": ("ants.core.ants_image", "ANTsImage", _of_ants),
+    "pydicom": (*_DATASET, _of_pydicom),
     "nibabel": ("nibabel.spatialimages", "SpatialImage", _of_nibabel),
     "torch": ("torch", "Tensor", _of_torch),
     "cupy": ("cupy", "ndarray", _of_cupy),

@@ -29,8 +29,6 @@ REMEDIES = {
     "oib": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a file of an Olympus microscope; convert it"),
     "psd": (b"8BPS\0\1", "is a document of Photoshop; export it as PNG or TIFF"),
     "pdf": (b"%PDF-1.7", "is a PDF document; take pictures out of it, as with: pdftoppm -png a.pdf a"),
-    "mha": (b"ObjectType = Image\nNDims = 3\n", "is a volume in MetaImage; convert it, as with SimpleITK: WriteImage"),
-    "mhd": (b"ObjectType = Image\nNDims = 3\n", "is a volume in MetaImage"),
     "exr": (b"\x76\x2f\x31\x01", "is an OpenEXR picture; convert it, as with: oiiotool a.exr -o a.tif"),
 }
 

@@ -55,8 +55,14 @@ ONE_SLICE = {"NIfTI"}  # probabilities of a picture have a third axis of length 
 SAY_ANYWAY = {"NIfTI", "MGH"}  # sides of 1 and the axes of a scanner, where nothing is known of them
 NO_IMAGES = {"DICOM"}  # segmentations refer to images, and are none
 QUIET_IN_THREADS = {"NIfTI", "DICOM"}  # those whose readers are held to it so far
-KEEP_SPACING = {"NIfTI": {"volume", "map", "scan"}, "MGH": {"volume", "scan"}, "TIFF": {"map"}}
-KEEP_PLACE = {"NIfTI": {"scan"}, "MGH": {"scan"}, "TIFF": {"map"}}
+KEEP_SPACING = {
+    "NIfTI": {"volume", "map", "scan"},
+    "NRRD": {"volume", "map", "scan"},
+    "MetaImage": {"volume", "map", "scan"},
+    "MGH": {"volume", "scan"},
+    "TIFF": {"map"},
+}
+KEEP_PLACE = {"NIfTI": {"scan"}, "NRRD": {"scan"}, "MetaImage": {"scan"}, "MGH": {"scan"}, "TIFF": {"map"}}
 
 
 def contract(function):
@@ -528,11 +534,6 @@ def test_a_folder_can_be_an_image(numbers, tmp_path):
         read(tmp_path)
 
 
-def _nrrd(path, values):
-    header = f"NRRD0004\ntype: uint8\ndimension: 2\nsizes: {values.shape[1]} {values.shape[0]}\nencoding: raw\n\n"
-    path.write_bytes(header.encode() + values.tobytes())
-
-
 def _hdf5(path, values):
     with h5py.File(path, "w") as file:
         file["image"] = values
@@ -557,7 +558,6 @@ ONLY_READ = {
     "GIF": ("a.gif", _picture),
     "AVIF": ("a.avif", _picture),
     "JPEG XL": ("a.jxl", _picture),
-    "NRRD": ("a.nrrd", _nrrd),
     "HDF5": ("a.h5", _hdf5),
     "Zarr": ("a.zarr", _zarr),
     "GDAL raster": ("a.asc", _grid),

@@ -1,10 +1,10 @@
-"""Scans that SimpleITK and nibabel hold in memory, in the axes and at the place that a NIfTI file of them has."""
+"""Scans that SimpleITK, ANTs and nibabel hold in memory, in the axes and at the place that a NIfTI file of them has."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from gmmseg.io.nifti.write import NiftiPlace
 from gmmseg.io.request import Reading, require_axis, require_room
 from gmmseg.io.unchanged import Stamp
 
-__all__ = ["of_nibabel", "of_simpleitk"]
+__all__ = ["of_ants", "of_nibabel", "of_simpleitk"]
 
 _FROM_ITK = np.diag([-1.0, -1.0, 1.0])  # axes to the left and the back become those to the right and the front
 _NO_FILE = Stamp(Path(), 0, (0, 0), (0, 0))
@@ -33,19 +33,59 @@ def of_simpleitk(scan: Any, reading: Reading) -> Image:
     InputError
         It holds complex numbers or has too many axes, or is larger than allowed.
     """
-    n_axes, n_parts = scan.GetDimension(), scan.GetNumberOfComponentsPerPixel()
     require_room(Path("image"), scan.GetSize()[:3], reading)
     stored = sys.modules["SimpleITK"].GetArrayFromImage(scan)  # slowest axis first, parts of a vector last
     if stored.dtype.kind not in "uif":
         raise InputError(f"image holds {stored.dtype} numbers, not real ones; pass SimpleITK.ComplexToModulus(image)")
+    grid = _Grid(scan.GetSpacing(), scan.GetOrigin(), scan.GetDirection())
+    return _of_itk(stored, scan.GetNumberOfComponentsPerPixel(), grid, "SimpleITK", reading)
+
+
+def of_ants(scan: Any, reading: Reading) -> Image:
+    """Take an image of ANTs, as `of_simpleitk` does.
+
+    Raises
+    ------
+    InputError
+        It has too many axes, or is larger than allowed.
+    """
+    require_room(Path("image"), tuple(map(int, scan.shape[:3])), reading)
+    n_axes = len(scan.spacing)
+    stored = np.asarray(scan.numpy())  # fastest axis first, parts of a vector last
+    stored = stored.transpose(*range(n_axes)[::-1], *range(n_axes, stored.ndim))
+    return _of_itk(stored, int(scan.components), _Grid(scan.spacing, scan.origin, scan.direction), "ANTs", reading)
+
+
+class _Grid(NamedTuple):
+    """Where voxels lie, as ITK has it: to the left, the back and the top."""
+
+    spacing: Any
+    origin: Any
+    direction: Any
+
+    @property
+    def affine(self) -> tuple[tuple[float, ...], ...]:
+        """The matrix from indices to millimetres, to the right, the front and the top."""
+        n_axes = len(self.spacing)
+        directions = np.reshape(self.direction, (n_axes, n_axes))[:3, :3]
+        affine = np.eye(4)
+        affine[:3, :3] = _FROM_ITK @ directions * self.spacing[:3]
+        affine[:3, 3] = _FROM_ITK @ self.origin[:3]
+        return tuple(map(tuple, affine.tolist()))
+
+
+def _of_itk(stored: np.ndarray, n_parts: int, grid: _Grid, library: str, reading: Reading) -> Image:
+    """Return an image of numbers, the slowest axis first and parts of a vector last."""
+    n_axes = len(grid.spacing)
     if n_axes > 4 or (n_axes == 4 and n_parts > 1):
         raise InputError(f"image has {n_axes} axes of {n_parts} numbers: too many; pass one volume at a time")
     pixels = stored if n_axes == 4 or n_parts > 1 else stored[..., None]
     if n_axes == 2:
-        spacing, place = scan.GetSpacing()[::-1], None
+        spacing, place = grid.spacing[::-1], None
     else:  # the first axis first, volumes in time last
-        pixels = np.moveaxis(stored, range(n_axes), range(n_axes - 1, -1, -1)).reshape(*scan.GetSize()[:3], -1)
-        spacing, place = scan.GetSpacing()[:3], Place(affine3d=_affine(scan, n_axes), unit="mm")
+        size = stored.shape[n_axes - 3 : n_axes][::-1]
+        pixels = np.moveaxis(stored, range(n_axes), range(n_axes - 1, -1, -1)).reshape(*size, -1)
+        spacing, place = grid.spacing[:3], Place(affine3d=grid.affine, unit="mm")
     color = n_axes < 4 and _are_colors(stored.dtype, n_parts, n_axes)
     alpha = pixels[..., 3] != 0 if color and n_parts == 4 else None
     pixels = pixels[..., :3] if color else pixels
@@ -56,22 +96,13 @@ def of_simpleitk(scan: Any, reading: Reading) -> Image:
         spacing=tuple(map(float, spacing)),
         place=place,
     )
-    require_axis(image, reading, "SimpleITK")
+    require_axis(image, reading, library)
     return image
 
 
 def _are_colors(dtype: np.dtype[Any], n_parts: int, n_axes: int) -> bool:
     """Whether vectors are colours: three or four bytes, and of pictures three numbers of 16 bits, as in PNG files."""
     return (dtype == np.uint8 and n_parts in (3, 4)) or (dtype == np.uint16 and n_parts == 3 and n_axes == 2)
-
-
-def _affine(scan: Any, n_axes: int) -> tuple[tuple[float, ...], ...]:
-    """Return the matrix from indices to millimetres, to the right, the front and the top."""
-    directions = np.reshape(scan.GetDirection(), (n_axes, n_axes))[:3, :3]
-    affine = np.eye(4)
-    affine[:3, :3] = _FROM_ITK @ directions * scan.GetSpacing()[:3]
-    affine[:3, 3] = _FROM_ITK @ scan.GetOrigin()[:3]
-    return tuple(map(tuple, affine.tolist()))
 
 
 def of_nibabel(scan: Any, reading: Reading) -> Image:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,12 +12,13 @@ import numpy as np
 
 from gmmseg.errors import InputError
 
-__all__ = ["REMEDY", "Header", "quoted", "read_header"]
+__all__ = ["MOST_HEADER", "REMEDY", "Header", "quoted", "read_header"]
 
 REMEDY = "save it again with gzip or raw encoding"
 """What to do about a file that cannot be read."""
 
-_MOST_HEADER = 1 << 20  # bytes
+MOST_HEADER = 1 << 20
+"""Bytes."""
 _MOST_AXES = 16
 _TYPES = {
     **dict.fromkeys(("signed char", "int8", "int8_t"), "i1"),
@@ -40,6 +41,7 @@ _SPACES = {
 }
 _MILLIMETRES = {"mm": 1.0, "millimeter": 1.0, "um": 1e-3, "micron": 1e-3, "microns": 1e-3, "cm": 10.0, "m": 1000.0}
 _OTHER_NAMES = {"datafile": "data file", "byteskip": "byte skip", "lineskip": "line skip"}
+_LINE = re.compile(r"([^:]*):([= ])(.*)", re.DOTALL)
 _VECTOR = re.compile(r"none|\([^)]*\)", re.IGNORECASE)
 
 
@@ -56,7 +58,7 @@ class Header:
         The axis of channels, by its place among the sizes.
     kind : str
         What the channels are: "RGB-color", "vector", ...; empty where there are none.
-    encoding : {"raw", "gzip"}
+    encoding : {"raw", "gzip", "zlib"}
     offset : int
         Of what is stored, -1 where it is all at the end of the file.
     lines : int
@@ -67,6 +69,8 @@ class Header:
         Along the spatial axes, in mm.
     affine : tuple of 4 tuples of 4 float, optional
         Of three spatial axes: from indices to mm to the right, the front and the top.
+    keys : dict of str to str
+        What else it says, which is of other programs.
     """
 
     sizes: tuple[int, ...]
@@ -79,6 +83,7 @@ class Header:
     file: str
     spacing: tuple[float, ...] | None
     affine: tuple[tuple[float, ...], ...] | None
+    keys: dict[str, str] = field(default_factory=dict)
 
     @property
     def spatial(self) -> tuple[int, ...]:
@@ -106,7 +111,7 @@ def read_header(path: Path, file: BinaryIO) -> Header:
     ValueError
         A field is no number where it has to be one.
     """
-    fields = _fields(path, file)
+    fields, keys = _fields(path, file)
     sizes = tuple(map(int, _needed(path, fields, "sizes").split()))
     if not sizes or len(sizes) > _MOST_AXES or min(sizes) < 1:
         raise InputError(f"{path} has sizes {' '.join(map(str, sizes))}, which are of no image; {REMEDY}")
@@ -131,23 +136,25 @@ def read_header(path: Path, file: BinaryIO) -> Header:
         fields.get("data file", ""),
         _spacing(steps, axis),
         _affine(fields, vectors, axis, len(sizes)),
+        keys,
     )
 
 
-def _fields(path: Path, file: BinaryIO) -> dict[str, str]:
-    """Return fields by their names as the format spells them; comments and keys of others are left out."""
-    file.readline(_MOST_HEADER)
+def _fields(path: Path, file: BinaryIO) -> tuple[dict[str, str], dict[str, str]]:
+    """Return fields by their names as the format spells them, and keys of other programs; comments are left out."""
+    file.readline(MOST_HEADER)
     fields: dict[str, str] = {}
-    while (line := file.readline(_MOST_HEADER)).strip():
-        name, found, value = line.decode("utf-8", "replace").partition(": ")
-        if found and not line.startswith(b"#"):
-            name = " ".join(name.lower().split())
-            fields[{"datafile": "data file", "byteskip": "byte skip", "lineskip": "line skip"}.get(name, name)] = (
-                value.strip()
-            )
-        if file.tell() > _MOST_HEADER:
-            raise InputError(f"{path} has a header of more than {_MOST_HEADER >> 20} MiB; {REMEDY}")
-    return fields
+    keys: dict[str, str] = {}
+    while (line := file.readline(MOST_HEADER)).strip():
+        found = _LINE.match(line.decode("utf-8", "replace"))
+        if found and found[2] == "=":
+            keys[found[1]] = found[3].strip()
+        elif found and not line.startswith(b"#"):
+            name = " ".join(found[1].lower().split())
+            fields[_OTHER_NAMES.get(name, name)] = found[3].strip()
+        if file.tell() > MOST_HEADER:
+            raise InputError(f"{path} has a header of more than {MOST_HEADER >> 20} MiB; {REMEDY}")
+    return fields, keys
 
 
 def quoted(word: str) -> str:
