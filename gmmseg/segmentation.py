@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.random import default_rng
@@ -16,7 +14,7 @@ from gmmseg.fitting.fit import fit_images
 from gmmseg.fitting.options import MOST_CHOSEN, MOST_CLASSES, Effort, FitOptions, Hints, Reading
 from gmmseg.fitting.survey import SurveyRequest, survey
 from gmmseg.image import Image
-from gmmseg.io.opening import is_one_image, open_image
+from gmmseg.io.opening import open_image
 from gmmseg.kernels.effort import MEMORY, Progress
 from gmmseg.labelling.result import Segmentation
 from gmmseg.labelling.tiles import Rule
@@ -259,7 +257,8 @@ def fit(
     >>> apply(model, bright).labels.max()
     np.uint8(2)
     """
-    from gmmseg.model.adapting import look, remember  # here, because segment() does without
+    from gmmseg.fitting.in_turn import InTurn, counted, masks_of  # here, because segment() does without
+    from gmmseg.model.adapting import look, remember  # likewise
 
     options = FitOptions(
         k=k,
@@ -276,66 +275,15 @@ def fit(
         hints=Hints(scribbles, prior, prior_weight),
     )
     effort = Effort(memory, threads)
-    n_images, sources = _counted(images)
-    masks = _masks_of(mask, n_images)
+    n_images, sources = counted(images)
+    masks = masks_of(mask, n_images)
     readings = [_reading(each, channel_axis, memory, axes, spacing, unit, allow_remote) for each in masks]
-    opened = _InTurn(sources, readings, options)
+    opened = InTurn(sources, readings, options)
     looks: list[Any] = []
     fitted = fit_images(
         opened, n_images, options, effort.workers, seen=lambda image, recipe: looks.append(look(image, recipe))
     )
     return remember(fitted.model, looks, fitted.found.image.spacing)
-
-
-def _counted(images: Any) -> tuple[int, Iterable[Source]]:
-    """Return how many images there are, and the images, which can be gone through more than once."""
-    if is_one_image(images):
-        return 1, [images]
-    if not hasattr(images, "__len__"):
-        images = list(images)
-    return len(images), images
-
-
-def _masks_of(mask: Any, n_images: int) -> list[Any]:
-    """Return the mask of each image: those of a list of paths, arrays and None, or the one of all."""
-    if not isinstance(mask, list | tuple) or not all(_is_mask(each) for each in mask):
-        return [mask] * n_images
-    if len(mask) != n_images:
-        raise ParameterError(f"mask has {len(mask)} entries, but there are {n_images} images; give one an image")
-    return [*mask]
-
-
-def _is_mask(entry: Any) -> bool:
-    """Whether an entry of a list is a mask by itself, not a row of numbers."""
-    return entry is None or isinstance(entry, str | os.PathLike) or hasattr(entry, "__array__")
-
-
-class _InTurn:
-    """Images that are opened one after the other, each time that they are gone through.
-
-    Grey values stored as colour are one channel where none of the images has colours.
-    """
-
-    def __init__(self, sources: Iterable[Source], readings: list[Reading], options: FitOptions) -> None:
-        self.sources, self.readings, self.options = sources, readings, options
-        self.grey: bool | None = None
-
-    def __iter__(self) -> Iterator[Image]:
-        from gmmseg.model.adapting import overhearing  # here, because segment() does without
-
-        for image in self._opened(0):
-            if self.grey is None:
-                others = self._opened(1)
-                # All are opened once more for this, but only where the first holds grey values stored as colour.
-                self.grey = not (image.color and any(self.options.view(each).color for each in chain([image], others)))
-            # What is remembered of each is overheard as it is sampled.
-            yield overhearing(self.options.view(image) if self.grey else image)
-            del image  # before the next is opened
-
-    def _opened(self, first: int) -> Iterator[Image]:
-        # Not strict: sources may leave out what turns out to be empty.
-        for source, reading in islice(zip(self.sources, self.readings, strict=False), first, None):
-            yield open_image(source, reading)
 
 
 def choose_k(

@@ -180,11 +180,12 @@ def expectation_maximization(
     history: list[float] = []
     remarks: list[GmmsegWarning] = []
     comparable = converged = False
-    left, by_itself = how.max_iterations, not known and _goes_by_itself(samples, start)
+    left = how.max_iterations
+    alone = samples if isinstance(samples, SortedSamples) and not known and _goes_by_itself(samples, start) else None
     limits = tolerance, precision, samples.least
     while left > 0 and not converged:
-        if by_itself and not comparable:  # until a component has to be set up anew
-            mixture, history, converged, fell = _climb(samples, mixture, added, uncertain, limits, left, how.threads)
+        if alone is not None and not comparable:  # until a component has to be set up anew
+            mixture, history, converged, fell = _climb(alone, mixture, added, uncertain, limits, left, how.threads)
             comparable, fall, left = bool(history), max(fall, fell), left - len(history)
             if comparable:
                 continue
