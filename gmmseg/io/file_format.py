@@ -174,6 +174,8 @@ class BuiltIn(FileFormat):
         Suffixes of files that begin so, but are of another format.
     named : bool
         Whether only files with its suffixes are of this format, because others begin so too.
+    unpacks : bool
+        Whether files compressed by gzip are read as they are.
     marks : tuple of str
         Names of files that a folder has which is one image of this format.
     answers : frozenset of str
@@ -197,6 +199,7 @@ class BuiltIn(FileFormat):
     lettered: bool = False
     others: frozenset[str] = frozenset()
     named: bool = False
+    unpacks: bool = False
     marks: tuple[str, ...] = ()
     answers: frozenset[str] = frozenset()
 

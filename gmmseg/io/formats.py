@@ -45,6 +45,7 @@ GROUP = "gmmseg.formats"
 """Entry points under which other packages name their formats."""
 
 _LOOK = 512  # bytes, in which every format says what it is
+_GZIP = b"\x1f\x8b"
 _NUMBERS: frozenset[ResultKind] = frozenset({"labels", "soft", "map"})
 _PICTURE: frozenset[ResultKind] = frozenset({"picture"})
 _CLASSES: frozenset[ResultKind] = frozenset({"labels", "soft"})
@@ -131,6 +132,7 @@ FORMATS: tuple[BuiltIn, ...] = (
         extra="medical",
         needs="nibabel",
         named=True,
+        unpacks=True,
         answers=frozenset({"check"}),
     ),
     BuiltIn(
@@ -162,6 +164,7 @@ FORMATS: tuple[BuiltIn, ...] = (
         beside={"labels": (".txt",)},  # names of classes
         extra="medical",
         needs="nibabel",
+        unpacks=True,
         answers=frozenset({"class_names", "class_colors"}),
     ),
     BuiltIn(
@@ -307,6 +310,10 @@ def identify(path: Path) -> FileFormat:
             return known
     start = first_bytes(path)
     known = _of_signature(path, start)
+    if known is not None and not known.unpacks and _is_gzip(path):
+        raise InputError(
+            f"{path} is {known.name} compressed by gzip; name it gzip://{path}, or unpack it: gunzip -k {path.name}"
+        )
     if known is not None and known.name != "TIFF":
         return known
     from gmmseg.io.foreign import foreign  # here, because most images are of known formats
@@ -356,12 +363,17 @@ def first_bytes(path: Path) -> bytes:
         raise InputError(f"{path} cannot be read: {reason}; check the path") from error
     if not start:
         raise InputError(f"{path} is empty (0 bytes); write or download it again")
-    if start[:2] != b"\x1f\x8b":
+    if start[:2] != _GZIP:
         return start
     try:
         return zlib.decompressobj(wbits=31).decompress(start, _LOOK)
     except zlib.error:
         return start
+
+
+def _is_gzip(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(2) == _GZIP
 
 
 def is_text(start: bytes) -> bool:
@@ -379,7 +391,7 @@ def is_text(start: bytes) -> bool:
     return all(character in "\t\n\r\f\ufeff" or character.isprintable() for character in text)
 
 
-def _of_signature(path: Path, start: bytes) -> FileFormat | None:
+def _of_signature(path: Path, start: bytes) -> BuiltIn | None:
     # DICOM first: what stands before its signature may be the start of a TIFF file.
     return next((known for known in reversed(FORMATS) if known.sniff(start, path)), None)
 

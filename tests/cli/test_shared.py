@@ -119,4 +119,4 @@ def test_help_names_the_files_that_can_hold_a_layer():
     with parsed() as context:
         text = " ".join(context.get_help().split())
     assert "--soft FILE" in text
-    assert ".npz, .mgz, .mgh, .nii, .nii.gz or .dcm" in text
+    assert ".npz, .mgz, .mgh, .nii, .nii.gz, .nrrd, .mha or .dcm" in text

@@ -3,10 +3,12 @@
 A format that is registered is taken up here by itself: for each suffix that it can write, every contract holds.
 """
 
+import gzip
 import json
 import logging
 import sys
 import warnings
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -380,6 +382,23 @@ def test_names_and_suffixes_are_told_apart():
 
 
 @pytest.mark.slow
+def test_what_is_packed_says_how_it_is_read(tmp_path):
+    rows = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    Pillow.fromarray(rows).save(tmp_path / "a.png")
+    packed, archive = tmp_path / "a.png.gz", tmp_path / "a.zip"
+    packed.write_bytes(gzip.compress((tmp_path / "a.png").read_bytes()))
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(tmp_path / "a.png", "in/a.png")
+    with pytest.raises(InputError, match=rf"a\.png\.gz is PNG compressed by gzip; name it gzip://{packed}"):
+        read(packed)
+    with pytest.raises(
+        InputError, match=rf"is an archive of other files, not of arrays; name one, as zip://{archive}!in"
+    ):
+        read(archive)
+    for address in (f"gzip://{packed}", f"zip://{archive}!in/a.png"):
+        np.testing.assert_array_equal(read(address).array[..., 0], rows)
+
+
 def test_a_format_is_loaded_when_it_is_used(fresh_python, pictures):
     code = """
 import sys

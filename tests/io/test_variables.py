@@ -64,7 +64,7 @@ def test_one_variable_is_an_image(climate, form, memory):
 def test_what_is_not_there(climate, tmp_path):
     with pytest.raises(InputError, match=r"none\.nc does not exist"):
         read(f"NETCDF:{tmp_path}/none.nc:a")
-    with pytest.raises(InputError, match=r"c\.nc:dry is damaged or cut short"):
+    with pytest.raises(InputError, match=r"c\.nc has no variable dry; name one of warm, wet"):
         read(f"NETCDF:{climate}:dry")
     with pytest.raises(InputError, match=r"c\.nc holds several rasters \(warm, wet\) and none of its own"):
         read(climate)

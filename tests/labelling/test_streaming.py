@@ -164,11 +164,6 @@ def test_scribbles_and_masks_hold_in_windows(tmp_path, rng):
     np.testing.assert_array_equal(np.load(tmp_path / "labels.npy"), whole.labels)
 
 
-def test_every_pixel_cannot_be_the_sample(rng):
-    with pytest.raises(gmmseg.ParameterError, match="give a number of pixels as sample"):
-        gmmseg.segment(Image(Recorded(scene(rng, (20, 20), 3, "uint8"), (20, 20))), 2, sample=None)
-
-
 def test_a_failure_while_reading_leaves_no_file(tmp_path, rng):
     class Broken(Recorded):
         def read(self, window):

@@ -210,7 +210,7 @@ def _opened(path: Path, driver: Driver, owner: Path, reading: Reading, variable:
         require_sound_header(path, owner)
     elif driver.name == "HFA":
         require_own_parts(path, owner)
-    dataset = _reader(path if variable is None else f'NETCDF:"{path}":{variable.name}', driver, owner)
+    dataset = _reader(path, driver, owner) if variable is None else _variable(path, driver, variable)
     if "OVERVIEW_FILE" in {name.upper() for name in dataset.tags(ns="OVERVIEWS")}:
         dataset.close()
         raise InputError(f"{owner} names overviews in another file ({path.name}); remove them or export it again")
@@ -228,6 +228,20 @@ def _reader(source: Path | str, driver: Driver, owner: Path) -> Any:
                     "convert it to GeoTIFF elsewhere"
                 ) from error
         raise
+
+
+def _variable(path: Path, driver: Driver, variable: Variable) -> Any:
+    """Open one array of a file that was looked at; where it is not there, say which are."""
+    try:
+        return _reader(f'NETCDF:"{path}":{variable.name}', driver, variable.file)
+    except library("rasterio.errors").RasterioIOError:
+        with _reader(path, driver, variable.file) as whole:  # raises where the file itself cannot be read
+            names = [name.rpartition(":")[2] for name in whole.subdatasets]
+        if variable.name in names or not names:
+            raise
+        raise InputError(
+            f"{variable.file} has no variable {variable.name}; name one of {', '.join(names[:8])}"
+        ) from None
 
 
 def _check(path: Path, driver: Driver, owner: Path, reading: Reading) -> None:
