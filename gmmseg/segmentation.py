@@ -42,6 +42,7 @@ def segment(
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
+    series: str | None = None,
     smooth: bool | float = True,
     bias_field: bool = False,
     sample: int | Literal["auto"] | None = "auto",
@@ -88,6 +89,8 @@ def segment(
         is wrong: what neighbours and minimum sizes are measured in.
     unit : str, optional
         Of the spacing: "nm", "um", "mm", "cm", "m", "km", "foot" or "US survey foot".
+    series : str, optional
+        Which series of a folder of DICOM files: its number, its identifier (UID) or its description.
     smooth : bool or float, 0 to 1
         How much neighbours agree; True estimates it. Unless it is 0 the classes are fitted with their neighbourhood in
         mind, as a hidden Markov random field; but not with texture, which is of the neighbourhood itself.
@@ -175,7 +178,8 @@ def segment(
         hints=Hints(scribbles, prior, prior_weight),
     )
     effort = Effort(memory, threads, progress)
-    reading = _reading(mask, channel_axis, memory, axes, spacing, unit, allow_remote)
+    taken = {"mask": mask, "channel_axis": channel_axis, "axes": axes, "spacing": spacing, "unit": unit}
+    reading = _reading(memory, **taken, series=series, allow_remote=allow_remote)
     opened = options.view(open_image(image, reading))
     fitted = fit_images([opened], 1, options, effort.workers)
     rule = Rule(fitted.model, fitted.found.guidance, bias=fitted.bias)
@@ -193,6 +197,7 @@ def fit(
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
+    series: str | None = None,
     smooth: bool | float = True,
     sample: int | Literal["auto"] | None = "auto",
     seed: int = 0,
@@ -221,7 +226,7 @@ def fit(
         Of every image, or a list with one for each: a path, an array, or None where all of its pixels are used.
     channel_axis, axes : optional
         Of every image that is an array or a file of one; a time-lapse is as many images as it has frames.
-    spacing, unit : optional
+    spacing, unit, series : optional
         Of every image.
     sample : int or "auto", optional
         Pixels that the fit sees, shared out equally among the images; None for every pixel; "auto" as of `segment`.
@@ -276,8 +281,9 @@ def fit(
     )
     effort = Effort(memory, threads)
     n_images, sources = counted(images)
+    taken = {"channel_axis": channel_axis, "axes": axes, "spacing": spacing, "unit": unit, "series": series}
     masks = masks_of(mask, n_images)
-    readings = [_reading(each, channel_axis, memory, axes, spacing, unit, allow_remote) for each in masks]
+    readings = [_reading(memory, mask=each, **taken, allow_remote=allow_remote) for each in masks]
     opened = InTurn(sources, readings, options)
     looks: list[Any] = []
     fitted = fit_images(
@@ -298,6 +304,7 @@ def choose_k(
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
+    series: str | None = None,
     sample: int | None = 100_000,
     seed: int = 0,
     memory: int = MEMORY,
@@ -314,7 +321,7 @@ def choose_k(
         Families that are compared.
     criterion : {"icl", "bic", "aic", "mdl"}
         The one that decides.
-    image, features, mask, channel_axis, axes, spacing, unit, sample, seed, memory, allow_remote, threads
+    image, features, mask, channel_axis, axes, spacing, unit, series, sample, seed, memory, allow_remote, threads
         As of `segment`; position, where it is a feature, does not count.
 
     Returns
@@ -345,7 +352,8 @@ def choose_k(
     for name in families:
         family(name)
     rng, workers = default_rng(options.seed), Effort(memory, threads).workers
-    reading = _reading(mask, channel_axis, memory, axes, spacing, unit, allow_remote)
+    taken = {"mask": mask, "channel_axis": channel_axis, "axes": axes, "spacing": spacing, "unit": unit}
+    reading = _reading(memory, **taken, series=series, allow_remote=allow_remote)
     opened = options.view(open_image(image, reading))
     request = SurveyRequest(options.recipe, options.count, by_value=False, threads=workers)
     found = survey([opened], request, rng)
@@ -366,6 +374,7 @@ def apply(
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
+    series: str | None = None,
     smooth: bool | float | None = None,
     scribbles: Any = None,
     prior: Any = None,
@@ -383,7 +392,9 @@ def apply(
     model : Model
     image : path, array_like or Image
         Of the kind that the model was fitted to.
-    mask, channel_axis, axes, spacing, unit, scribbles, prior, prior_weight, memory, allow_remote, threads, progress
+    mask, channel_axis, axes, spacing, unit, series, scribbles, prior, prior_weight
+        As of `segment`.
+    memory, allow_remote, threads, progress
         As of `segment`.
     smooth : bool or float, 0 to 1, optional
         How much neighbours agree; as in the model where None, and where True unless that is 0.
@@ -411,7 +422,8 @@ def apply(
     """
     hints, effort = Hints(scribbles, prior, prior_weight), Effort(memory, threads, progress)
     strength = None if smooth is None else strength_of(smooth)
-    reading = _reading(mask, channel_axis, memory, axes, spacing, unit, allow_remote)
+    taken = {"mask": mask, "channel_axis": channel_axis, "axes": axes, "spacing": spacing, "unit": unit}
+    reading = _reading(memory, **taken, series=series, allow_remote=allow_remote)
     reading = replace(reading, channels=model.channels_in(image))
     opened = model.view(open_image(image, reading))
     if adapt:
@@ -423,27 +435,9 @@ def apply(
     return _labelled(opened, Rule(model, hints.guidance(opened, model.k)), effort)
 
 
-def _reading(
-    mask: Any,
-    channel_axis: Any,
-    memory: int,
-    axes: str | None,
-    spacing: Sequence[float] | None,
-    unit: str | None,
-    allow_remote: bool,
-) -> Reading:
+def _reading(memory: int, **taken: Any) -> Reading:
     """Return how an image is read where there are so many bytes: half of them are for its pixels."""
-    half = memory // 2
-    return Reading(
-        mask,
-        channel_axis,
-        memory=half,
-        budget=memory,
-        allow_remote=allow_remote,
-        axes=axes,
-        spacing=spacing,
-        unit=unit,
-    )
+    return Reading(**taken, memory=memory // 2, budget=memory)
 
 
 def _labelled(image: Image, rule: Rule, effort: Effort, course: Course | None = None) -> Segmentation:

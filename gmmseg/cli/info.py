@@ -49,6 +49,13 @@ _PACKAGES = (
 
 @click.command("info", cls=Command)
 @click.argument("file", required=False, type=SOURCE)
+@click.option(
+    "--series",
+    cls=Option,
+    section="Pixels",
+    metavar="NUMBER|UID|TEXT",
+    help="Which series of a folder of DICOM files, by its number, identifier or description.",
+)
 @click.option("--json", "as_json", cls=Option, section="Output", is_flag=True, help="Print JSON: one object.")
 @click.option(
     "--shell-files",
@@ -65,7 +72,7 @@ _PACKAGES = (
     is_flag=True,
     help="Say where the plugin for QGIS lies, and how it is installed.",
 )
-def command(file: Path | None, *, as_json: bool, shell_files: Path | None, qgis: bool) -> int:
+def command(file: Path | None, *, series: str | None, as_json: bool, shell_files: Path | None, qgis: bool) -> int:
     """Describe an image, a model file or this installation.
 
     Of an image only the header is read, so large files are answered at once. Without FILE: versions, and whether the
@@ -74,11 +81,14 @@ def command(file: Path | None, *, as_json: bool, shell_files: Path | None, qgis:
     \b
     Examples:
       gmmseg info photo.png
+      gmmseg info study --series 3
       gmmseg info land.gmm.json
       gmmseg info --json
       gmmseg info --shell-files ~/.local
       gmmseg info --qgis
     """  # noqa: D301  # click keeps the lines below this character as they are
+    if series is not None and (file is None or _is_text(file)):
+        raise click.UsageError(f"--series {series} is of a FILE with images; name one, or leave it out")
     if shell_files is not None:
         from gmmseg.cli.manual import install  # here, because it loads every command
 
@@ -103,7 +113,7 @@ def command(file: Path | None, *, as_json: bool, shell_files: Path | None, qgis:
         from gmmseg.io.reading import read_info
 
         with collected_warnings(lambda: None):
-            facts = read_info(file) | _classes(file)
+            facts = read_info(file, series=series) | _classes(file)
         text = pairs((name, _readable(name, value)) for name, value in facts.items())
     if as_json:
         print_json(facts)

@@ -114,6 +114,10 @@ class FileFormat(Protocol):
         image = self.read(path, Reading(memory=0))
         return {"shape": list(image.shape), "channels": image.n_channels, "dtype": str(image.pixels.dtype)}
 
+    def describe_series(self, path: Path, series: str) -> dict[str, Any]:
+        """Return what the headers of one series say, of a folder that holds several."""
+        return self.describe(path)
+
     def write(self, path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
         """Write a result to a new file, and return what belongs into files beside it, by what is added to its name.
 
@@ -240,6 +244,13 @@ class BuiltIn(FileFormat):
     def describe(self, path: Path) -> dict[str, Any]:
         """Return what the header says."""
         facts: dict[str, Any] = self._load().describe(path)
+        return facts
+
+    def describe_series(self, path: Path, series: str) -> dict[str, Any]:
+        """Return what the headers of one series say."""
+        if "describe_series" not in self.answers:
+            return super().describe_series(path, series)
+        facts: dict[str, Any] = self._load().describe_series(path, series)
         return facts
 
     def write(self, path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:

@@ -229,7 +229,7 @@ FORMATS: tuple[BuiltIn, ...] = (
         extra="medical",
         needs="pydicom",
         refusals={"map": "DICOM segmentations hold classes, not numbers; write .nii.gz, .tif or .npy"},
-        answers=frozenset({"check", "suffix_of_labels", "class_names"}),
+        answers=frozenset({"check", "suffix_of_labels", "class_names", "describe_series"}),
     ),
 )
 """Those that come with gmmseg and say in their first bytes what they are, in the order in which messages name them."""

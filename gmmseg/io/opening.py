@@ -40,6 +40,8 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
         return read_with(Path(source), reading)
     if is_object(source):
         return masked(with_spacing(open_object(source, reading), reading.spacing, reading.unit), reading)
+    if reading.series is not None:
+        raise ParameterError(f"series={reading.series!r} is of a folder of DICOM files; leave it out of arrays")
     if isinstance(source, Image):
         if reading.axes is not None:
             raise ParameterError(f"axes={reading.axes!r}: {source.name} is an Image, which has its axes; leave it out")

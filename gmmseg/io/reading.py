@@ -17,7 +17,7 @@ from gmmseg.image.spacing import with_spacing
 from gmmseg.image.turning import LEAVES_OUT_PLANES, Turned
 from gmmseg.image.windows import everything
 from gmmseg.io.addresses import address_of, local
-from gmmseg.io.formats import SCENES, has_rasterio, identify, is_scene
+from gmmseg.io.formats import SCENES, FileFormat, has_rasterio, identify, is_scene
 from gmmseg.io.mask_rule import NOT_ZERO, MaskRule, Ruled
 from gmmseg.io.parts import files_of, parts_of
 from gmmseg.io.reopening import read_file
@@ -276,7 +276,15 @@ def _read_one(path: Path, reading: Reading) -> Image:
             f"resolution={reading.resolution:g} is of satellite scenes, and {path} is none; leave it out, or give the "
             "folder of a scene"
         )
+    _require_series(path, known, reading.series)
     return read_file(path, reading)
+
+
+def _require_series(path: Path, known: FileFormat, series: str | None) -> None:
+    if series is not None and known.name != "DICOM":
+        raise ParameterError(
+            f"series={series!r} is of a folder of DICOM files, and {path} is a {known.name} file; leave it out"
+        )
 
 
 def _read_stack(parts: tuple[Path, ...], reading: Reading) -> Image:
@@ -464,13 +472,15 @@ def _as_labels(path: Path, values: np.ndarray) -> np.ndarray:
     return values.astype(np.min_scalar_type(high))
 
 
-def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_info(path: str | os.PathLike[str], *, series: str | None = None) -> dict[str, Any]:
     """Describe an image file by its header, without decoding pixels.
 
     Parameters
     ----------
     path : path-like
         Any file that `read` takes.
+    series : str, optional
+        As of `read`.
 
     Returns
     -------
@@ -491,7 +501,8 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     with as_file(Path(path), Reading()) as place:
         known = identify(place)
-        facts = known.describe(place)
+        _require_series(place, known, series)
+        facts = known.describe(place) if series is None else known.describe_series(place, series)
         return {"file": as_given(str(place)), "format": known.name, "bytes": _bytes_of(file_of(place))} | facts
 
 

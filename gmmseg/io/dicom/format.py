@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from gmmseg.image.axes import ChannelAxis
     from gmmseg.io.contents import Contents
 
-__all__ = ["check", "class_names", "describe", "read", "read_labels", "read_probabilities", "suffix_of_labels", "write"]
+__all__ = [
+    "check",
+    "class_names",
+    "describe",
+    "describe_series",
+    "read",
+    "read_labels",
+    "read_probabilities",
+    "suffix_of_labels",
+    "write",
+]
 
 
 def read(path: Path, reading: Reading) -> Image:
@@ -118,7 +128,15 @@ def _segmentation(path: Path, reading: Reading) -> DicomFile | None:
 
 def describe(path: Path) -> dict[str, Any]:
     """Return what the headers say of the image, and nothing of the patient; ready for JSON."""
-    reading = Reading()
+    return _described(path, Reading())
+
+
+def describe_series(path: Path, series: str) -> dict[str, Any]:
+    """Return what the headers say of one series of a folder, by its number, its identifier or its description."""
+    return _described(path, Reading(series=series))
+
+
+def _described(path: Path, reading: Reading) -> dict[str, Any]:
     segmentation = _segmentation(path, reading)
     with explained(path):
         if segmentation is not None:

@@ -11,8 +11,9 @@ from dicom_slices import SAMPLES, only
 from PIL import Image as Pillow
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from gmmseg.errors import DataWarning, InputError
-from gmmseg.io import read, read_labels
+import gmmseg
+from gmmseg.errors import DataWarning, InputError, ParameterError
+from gmmseg.io import read, read_info, read_labels
 from gmmseg.io.dicom.parsing import series_in
 from gmmseg.io.reading import read_with
 from gmmseg.io.request import Reading
@@ -60,6 +61,20 @@ def test_one_of_several_series_is_asked_for(series, head):
     with pytest.raises(InputError, match=r"holds no series 9 \(3 Head"):
         read(folder, series="9")
     assert [each[:2] for each in series_in(folder)] == [("3", "3_Head"), ("8", "8_T1_axial")]
+    assert read_info(folder, series="8")["shape"] == [*head.shape]
+    with pytest.raises(InputError, match=r"holds 2 series"):
+        read_info(folder)
+
+
+def test_segment_takes_a_series_and_nothing_else_has_one(series, head, tmp_path):
+    folder = series()
+    assert gmmseg.segment(folder, 2, series="3").labels.shape == head.shape
+    np.save(tmp_path / "a.npy", head)
+    for call in (read, read_info):
+        with pytest.raises(ParameterError, match=r"a folder of DICOM files, and .*a\.npy is a NPY file"):
+            call(tmp_path / "a.npy", series="3")
+    with pytest.raises(ParameterError, match="series='3' is of a folder of DICOM files; leave it out"):
+        gmmseg.segment(head, 2, series="3")
 
 
 def test_localizers_are_set_aside(series, head):
