@@ -170,15 +170,11 @@ def _require_decoder(file: DicomFile) -> None:
     syntax = file.header.file_meta.TransferSyntaxUID
     if not syntax.is_encapsulated:
         return
+    name = phrase(syntax.name.partition(" (")[0])  # without the number of the process
     try:
         available = get_decoder(syntax).is_available
     except NotImplementedError:
-        raise InputError(
-            f"{file.path} is compressed as {phrase(syntax.name)}, which cannot be decoded; convert it"
-        ) from None
+        raise InputError(f"{file.path} is compressed as {name}, which cannot be decoded; convert it") from None
     if not available:
         packages = next((names for start, names in _DECODERS if syntax.name.startswith(start)), "pylibjpeg[all]")
-        raise InputError(
-            f"{file.path} is compressed as {phrase(syntax.name)}, for which a decoder is missing; "
-            f"pip install {packages}"
-        )
+        raise InputError(f"{file.path} is compressed as {name}, for which a decoder is missing; pip install {packages}")

@@ -3,6 +3,7 @@
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK
 from dicom_slices import SAMPLES, dataset, enhanced
 from pydicom.uid import (
     MPEG2MPML,
@@ -10,6 +11,7 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
 )
@@ -89,6 +91,24 @@ def test_a_missing_decoder_is_named(monkeypatch, refused):
     assert message.endswith("JPEG-LS Lossless Image Compression, for which a decoder is missing; pip install pyjpegls")
     assert refused(SAMPLES / "MR_small_jp2klossless.dcm").endswith("pip install pylibjpeg pylibjpeg-openjpeg")
     assert refused(SAMPLES / "JPGExtended.dcm").endswith("pip install pylibjpeg pylibjpeg-libjpeg")
+
+
+def test_jpeg_lossless_as_other_programs_write_it(monkeypatch, tmp_path, refused):
+    writer = SimpleITK.ImageFileWriter()
+    writer.SetImageIO("GDCMImageIO")
+    writer.UseCompressionOn()
+    writer.SetCompressor("JPEG")
+    writer.SetFileName(str(tmp_path / "a.dcm"))
+    stored = np.arange(320, dtype=np.uint16).reshape(16, 20)
+    writer.Execute(SimpleITK.GetImageFromArray(stored))
+    decoder = pydicom.pixels.get_decoder(JPEGLosslessSV1)
+    if decoder.is_available:
+        np.testing.assert_array_equal(read(tmp_path / "a.dcm").array[..., 0], stored)
+    monkeypatch.setattr(type(decoder), "is_available", property(lambda self: False))
+    assert refused(tmp_path / "a.dcm").endswith(
+        "is compressed as JPEG Lossless, Non-Hierarchical, First-Order Prediction, for which a decoder is missing; "
+        "pip install pylibjpeg pylibjpeg-libjpeg"
+    )
 
 
 def test_videos_are_refused(tmp_path, head, refused):
