@@ -130,17 +130,21 @@ def test_workers_that_cannot_work_stop_the_batch(tmp_path, cluster, there, words
 
 
 def dying(name):
-    """Have this worker, not the one that replaces it, kill itself when it begins an image."""
-    import gmmseg.batch.answering as answering
+    """Return what makes a worker, not the one that replaces it, kill itself when it begins an image."""
 
-    real = answering.process
+    def prepare():  # sent as it is, because a worker has no tests to import
+        import gmmseg.batch.answering as answering
 
-    def process(source, *rest, **more):
-        if source.name == name:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(source, *rest, **more)
+        real = answering.process
 
-    answering.process = process
+        def process(source, *rest, **more):
+            if source.name == name:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(source, *rest, **more)
+
+        answering.process = process
+
+    return prepare
 
 
 @pytest.mark.slow
@@ -148,7 +152,7 @@ def test_an_image_that_kills_its_worker_is_tried_again(scenes):
     said = []
     with connected(workers=1) as cluster:
         cluster.client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0))
-        cluster.client.run(dying, "b.png")
+        cluster.client.run(dying("b.png"))
         done = run(plan("scenes/[ab].png", "labels", parameters={"k": 2}), cluster=cluster, report=said.append)
     first, last = [line for line in said if line["input"] == "scenes/b.png"]
     assert "the process that worked on it was lost with its worker" in first["error"]["message"]
