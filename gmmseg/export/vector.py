@@ -38,11 +38,8 @@ Array = NDArray[Any]
 _WGS84 = 4326
 # A straight edge of so many pixels stays straight in any map projection, to a small fraction of a pixel.
 STRAIGHT = 64
-_COLUMNS: dict[str, Any] = {
-    "label": np.int32,
-    "class": object,
-    "pixels": np.int64,
-}  # dtypes, of others those of their values
+# Dtypes of columns; of others those of their values.
+_COLUMNS: dict[str, Any] = {"label": np.int32, "class": object, "pixels": np.int64}
 _DECIMALS = 9  # of a degree: 0.1 mm
 _NO_CRS = 'LOCAL_CS["Undefined SRS"]'  # by GDAL's own name of it: pyogrio warns of a file for which it is told nothing
 

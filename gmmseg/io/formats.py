@@ -308,9 +308,10 @@ def identify(path: Path) -> FileFormat:
         known = _of_folder(path)
         if known is not None:
             return known
-    start = first_bytes(path)
+    stored = _stored(path)
+    start = _unpacked(stored)
     known = _of_signature(path, start)
-    if known is not None and not known.unpacks and _is_gzip(path):
+    if known is not None and not known.unpacks and stored.startswith(_GZIP):
         raise InputError(
             f"{path} is {known.name} compressed by gzip; name it gzip://{path}, or unpack it: gunzip -k {path.name}"
         )
@@ -346,6 +347,11 @@ def first_bytes(path: Path) -> bytes:
     InputError
         The file is missing, a folder, no regular file, empty or unreadable.
     """
+    return _unpacked(_stored(path))
+
+
+def _stored(path: Path) -> bytes:
+    """Return the first bytes of a file as they are."""
     try:
         require_regular(path)  # opening a named pipe would wait for somebody to write into it
         with open(path, "rb") as file:
@@ -363,17 +369,17 @@ def first_bytes(path: Path) -> bytes:
         raise InputError(f"{path} cannot be read: {reason}; check the path") from error
     if not start:
         raise InputError(f"{path} is empty (0 bytes); write or download it again")
-    if start[:2] != _GZIP:
+    return start
+
+
+def _unpacked(start: bytes) -> bytes:
+    """Return what a gzip file that begins so holds first; of any other, what it begins with."""
+    if not start.startswith(_GZIP):
         return start
     try:
         return zlib.decompressobj(wbits=31).decompress(start, _LOOK)
     except zlib.error:
         return start
-
-
-def _is_gzip(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return file.read(2) == _GZIP
 
 
 def is_text(start: bytes) -> bool:

@@ -193,11 +193,11 @@ class Model:
 
         Components that belong to several classes tell of these as if they were equally frequent already.
         """
+        if self.memberships is not None and not np.isin(self.memberships, (0, 1)).all():
+            return self
         power = share_power(self.strength, self.mixture.expected_error(self.memberships))
         if self.memberships is None:
             return replace(self, mixture=self.mixture.tempered(power))
-        if not np.isin(self.memberships, (0, 1)).all():
-            return self
         shares = self.memberships.T @ self._classes.tempered(power).weights
         own = self.memberships.T @ self._classes.weights
         weights = self.mixture.weights * np.divide(shares, own, out=np.zeros_like(own), where=own > 0)

@@ -298,6 +298,8 @@ def _member(path: Path, archive: zipfile.ZipFile, key: str) -> str:
         return f"{key}.npy"
     others = [name for name in archive.namelist() if not name.endswith("/")]
     if not names and others:
-        raise InputError(f"{path} is an archive of other files, not of arrays; name one, as zip://{path}!{others[0]}")
+        raise InputError(
+            f"{path} is an archive of other files, not of arrays; name one, as zip://{path}!{others[0][:200]}"
+        )
     listed = ", ".join(names[:8])[:200] or "no array"
     raise InputError(f"{path} holds {listed}; save one array, or name it {key}")
