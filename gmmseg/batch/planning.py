@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 from gmmseg import __version__
 from gmmseg.batch import bids
+from gmmseg.batch.guide_names import is_pattern
 from gmmseg.batch.inputs import Found, find_images
 from gmmseg.batch.manifest import NAME, Manifest, digest, digest_of_parts
 from gmmseg.batch.outputs import KINDS, labels_name, output_name, require_distinct, with_side_files
-from gmmseg.batch.study import GUIDES, Subject, each_series, is_pattern, read_study, subjects_of
+from gmmseg.batch.study import GUIDES, Subject, each_series, read_study, subjects_of
 from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.io.classes import default_names
 from gmmseg.platforms import processors

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import csv
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from gmmseg.batch.guide_names import lacking_guide, named_by, require_words
 from gmmseg.batch.inputs import Found
 from gmmseg.errors import GmmsegError, InputError, ParameterError
 from gmmseg.io.formats import identify
-from gmmseg.io.parts import files_of, name_of, parts_of
+from gmmseg.io.parts import files_of, parts_of
 from gmmseg.io.regular import require_regular
 
 __all__ = [
     "GUIDES",
     "Subject",
     "each_series",
-    "is_pattern",
-    "lacking_guide",
-    "mask_of",
-    "named_by",
     "read_study",
     "subjects_of",
 ]
@@ -33,8 +29,6 @@ GUIDES = ("mask", "prior")
 
 _COLUMNS = ("image", *GUIDES, "out")
 _NONE = ("", "n/a")  # the second is BIDS's word for an empty cell
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_SUBJECT, _SESSION = (re.compile(rf"(?<![^/_]){word}-[0-9A-Za-z]+") for word in ("sub", "ses"))
 
 
 @dataclass(frozen=True)
@@ -60,17 +54,6 @@ class Subject:
     out: str = ""
     fault: str = ""
     series: str = ""
-
-
-def is_pattern(value: object) -> bool:
-    """Whether a path names another file for each image, by words in braces.
-
-    Examples
-    --------
-    >>> is_pattern(Path("{folder}/{name}_mask.nii.gz")), is_pattern(Path("mask.nii.gz"))
-    (True, False)
-    """
-    return isinstance(value, os.PathLike) and _PLACEHOLDER.search(str(value)) is not None and not Path(value).exists()
 
 
 def read_study(path: Path) -> list[Subject]:
@@ -173,7 +156,7 @@ def subjects_of(
         A pattern has another word in braces.
     """
     for kind, pattern in patterns.items():
-        _require_words(kind, pattern)
+        require_words(kind, pattern)
     all_of_them = (each if isinstance(each, Subject) else Subject(each) for each in given)
     chosen = (each for each in all_of_them if _is_meant(each.found, include, exclude))
     subjects = [each if each.found.reason else _with_files(each, patterns, missing_channels) for each in chosen]
@@ -238,74 +221,3 @@ def _with_files(subject: Subject, patterns: Mapping[str, Path], missing_channels
             f"{image}: its channel {lacking[0]} does not exist; add it, or pass missing_channels='ok' where it is meant"
         )
     return replace(subject, guides=guides, fault=faults[0] if faults else "")
-
-
-def lacking_guide(kind: str, path: Path, image: Path) -> str:
-    """Return what to say where a file that lies over an image is not there; empty where it is."""
-    lacking = next((part for part in parts_of(path) if not part.exists()), None)
-    return "" if lacking is None else f"{image}: its {kind} {lacking} does not exist; add it, or leave the image out"
-
-
-def named_by(kind: str, pattern: Path, image: Path) -> Path:
-    """Return the file that a pattern names for an image.
-
-    Raises
-    ------
-    ParameterError
-        The pattern has a word that stands for nothing, or asks for a session that the image's path does not name.
-
-    Examples
-    --------
-    >>> named_by("mask", Path("{folder}/{name}_mask.tif"), Path("scenes/a.tif")).as_posix()
-    'scenes/a_mask.tif'
-    """
-    _require_words(kind, pattern)
-    words = _words(image)
-    if "{session}" in str(pattern) and not words["session"]:
-        raise ParameterError(
-            f"{image}: its path names no session, but {kind} {pattern} asks for it; leave the image out"
-        )
-    return Path(_PLACEHOLDER.sub(lambda match: words[match[1]], str(pattern)))
-
-
-def mask_of(given: Path | None, image: Path) -> Path | None:
-    """Return the mask of an image: the file that is given, or the one that a pattern names for it.
-
-    Raises
-    ------
-    InputError
-        The file that the pattern names is not there, or is no image.
-    ParameterError
-        As of `named_by`.
-    """
-    if given is None or not is_pattern(given):
-        return given
-    mask = named_by("mask", given, image)
-    if fault := lacking_guide("mask", mask, image):
-        raise InputError(fault)
-    for part in parts_of(mask):
-        identify(part)
-    return mask
-
-
-def _require_words(kind: str, pattern: Path) -> None:
-    for word in _PLACEHOLDER.findall(str(pattern)):
-        if word not in ("folder", "name", "subject", "session"):
-            raise ParameterError(
-                f"{kind} {pattern} has {{{word}}}, which stands for nothing; "
-                "use {folder}, {name}, {subject} or {session}"
-            )
-
-
-def _words(image: Path) -> dict[str, str]:
-    """Return what the words in braces stand for."""
-    first = files_of(image)[0]
-    path = Path(os.path.abspath(first)).as_posix()
-    subjects, sessions = _SUBJECT.findall(path), _SESSION.findall(path)
-    name = name_of([first])
-    return {
-        "folder": str(first.parent),
-        "name": name,
-        "subject": subjects[-1] if subjects else name,
-        "session": sessions[-1] if sessions else "",
-    }

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from gmmseg.batch.guide_names import mask_of
 from gmmseg.batch.inputs import images_of
 from gmmseg.batch.outputs import PICTURES
 from gmmseg.batch.processing import process
-from gmmseg.batch.study import mask_of
 from gmmseg.cli.each import RUNNING, run_each
 from gmmseg.cli.fit import those_of_segment
 from gmmseg.cli.messages import collected_warnings

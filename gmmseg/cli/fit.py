@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gmmseg.batch.guide_names import mask_of
 from gmmseg.batch.inputs import images_of
-from gmmseg.batch.study import mask_of
 from gmmseg.cli import segment
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from gmmseg.batch.guide_names import mask_of
 from gmmseg.batch.outputs import KINDS
 from gmmseg.batch.processing import process
-from gmmseg.batch.study import mask_of
 from gmmseg.cli.each import RUNNING, run_each
 from gmmseg.cli.progress import Progress, progress_option
 from gmmseg.cli.shared import (

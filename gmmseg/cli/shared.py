@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from gmmseg.batch.study import is_pattern, named_by
+from gmmseg.batch.guide_names import is_pattern, named_by
 from gmmseg.cli.types import (
     FILE,
     SOURCE,

@@ -7,8 +7,9 @@ import pytest
 from dicom_slices import COLUMNS, ROWS, dataset
 
 from gmmseg.batch import plan
+from gmmseg.batch.guide_names import is_pattern
 from gmmseg.batch.inputs import Found
-from gmmseg.batch.study import each_series, is_pattern, read_study, subjects_of
+from gmmseg.batch.study import each_series, read_study, subjects_of
 from gmmseg.errors import InputError, ParameterError
 
 

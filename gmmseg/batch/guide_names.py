@@ -1,0 +1,99 @@
+"""Names of files that lie over an image, its mask or prior, by patterns: '{folder}/{name}_mask.tif'."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from gmmseg.errors import InputError, ParameterError
+from gmmseg.io.formats import identify
+from gmmseg.io.parts import files_of, name_of, parts_of
+
+__all__ = ["is_pattern", "lacking_guide", "mask_of", "named_by", "require_words"]
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_SUBJECT, _SESSION = (re.compile(rf"(?<![^/_]){word}-[0-9A-Za-z]+") for word in ("sub", "ses"))
+
+
+def is_pattern(value: object) -> bool:
+    """Whether a path names another file for each image, by words in braces.
+
+    Examples
+    --------
+    >>> is_pattern(Path("{folder}/{name}_mask.nii.gz")), is_pattern(Path("mask.nii.gz"))
+    (True, False)
+    """
+    return isinstance(value, os.PathLike) and _PLACEHOLDER.search(str(value)) is not None and not Path(value).exists()
+
+
+def named_by(kind: str, pattern: Path, image: Path) -> Path:
+    """Return the file that a pattern names for an image.
+
+    Raises
+    ------
+    ParameterError
+        The pattern has a word that stands for nothing, or asks for a session that the image's path does not name.
+
+    Examples
+    --------
+    >>> named_by("mask", Path("{folder}/{name}_mask.tif"), Path("scenes/a.tif")).as_posix()
+    'scenes/a_mask.tif'
+    """
+    require_words(kind, pattern)
+    words = _words(image)
+    if "{session}" in str(pattern) and not words["session"]:
+        raise ParameterError(
+            f"{image}: its path names no session, but {kind} {pattern} asks for it; leave the image out"
+        )
+    return Path(_PLACEHOLDER.sub(lambda match: words[match[1]], str(pattern)))
+
+
+def mask_of(given: Path | None, image: Path) -> Path | None:
+    """Return the mask of an image: the file that is given, or the one that a pattern names for it.
+
+    Raises
+    ------
+    InputError
+        The file that the pattern names is not there, or is no image.
+    ParameterError
+        As of `named_by`.
+    """
+    if given is None or not is_pattern(given):
+        return given
+    mask = named_by("mask", given, image)
+    if fault := lacking_guide("mask", mask, image):
+        raise InputError(fault)
+    for part in parts_of(mask):
+        identify(part)
+    return mask
+
+
+def lacking_guide(kind: str, path: Path, image: Path) -> str:
+    """Return what to say where a file that lies over an image is not there; empty where it is."""
+    lacking = next((part for part in parts_of(path) if not part.exists()), None)
+    return "" if lacking is None else f"{image}: its {kind} {lacking} does not exist; add it, or leave the image out"
+
+
+def require_words(kind: str, pattern: Path) -> None:
+    """Refuse a pattern with words in braces that stand for nothing; ParameterError."""
+    for word in _PLACEHOLDER.findall(str(pattern)):
+        if word not in ("folder", "name", "subject", "session"):
+            raise ParameterError(
+                f"{kind} {pattern} has {{{word}}}, which stands for nothing; "
+                "use {folder}, {name}, {subject} or {session}"
+            )
+
+
+def _words(image: Path) -> dict[str, str]:
+    """Return what the words in braces stand for."""
+    first = files_of(image)[0]
+    path = Path(os.path.abspath(first)).as_posix()
+    subjects, sessions = _SUBJECT.findall(path), _SESSION.findall(path)
+    name = name_of([first])
+    return {
+        "folder": str(first.parent),
+        "name": name,
+        "subject": subjects[-1] if subjects else name,
+        "session": sessions[-1] if sessions else "",
+    }
