@@ -70,7 +70,7 @@ def command(labels: Path, truths: tuple[Path, ...], *, as_json: bool, **options:
     """  # noqa: D301  # click keeps the lines below this character as they are
     points = [truth for truth in truths if truth.suffix.lower() in _POINTS]
     _check_options(truths, points, options)
-    from gmmseg.io.reading import read_labels
+    from gmmseg.io.label_maps import read_labels
 
     with collected_warnings(lambda: None) as warned:
         mapped = read_labels(labels)
@@ -245,7 +245,7 @@ def _over(labels: Path, mapped: np.ndarray, truth: Path) -> np.ndarray:
     """Return a truth as it lies over the labels; refuse one of other shape or place."""
     from gmmseg.errors import ParameterError
     from gmmseg.export.georeference import image_in
-    from gmmseg.io.reading import read_labels
+    from gmmseg.io.label_maps import read_labels
     from gmmseg.io.same_place import turn_of
 
     found = read_labels(truth)

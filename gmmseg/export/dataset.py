@@ -25,7 +25,8 @@ from gmmseg.export.polygons import to_yolo
 from gmmseg.export.voc import MOST_OBJECTS, voc_annotation, voc_label_map, write_voc_classes, write_voc_objects
 from gmmseg.image.sizes import Size, least_pixels
 from gmmseg.io.atomic import atomic_file, atomic_folder, check_folder, check_place
-from gmmseg.io.reading import read_info, read_labels
+from gmmseg.io.label_maps import read_labels
+from gmmseg.io.reading import read_info
 from gmmseg.io.request import MAX_PIXELS
 
 __all__ = ["Finding", "LabelMap", "Written", "check_dataset", "label_map_in", "require_picture", "write_dataset"]

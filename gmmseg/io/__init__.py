@@ -6,9 +6,9 @@ TYPE_CHECKING = False  # as in gmmseg itself: help is shown without images
 if TYPE_CHECKING:
     from typing import Any
 
+    from gmmseg.io.label_maps import read_labels as read_labels
     from gmmseg.io.reading import read as read
     from gmmseg.io.reading import read_info as read_info
-    from gmmseg.io.reading import read_labels as read_labels
     from gmmseg.io.reading import read_probabilities as read_probabilities
     from gmmseg.io.writing import check_target as check_target
     from gmmseg.io.writing import write_labels as write_labels
@@ -22,7 +22,7 @@ _HOMES = {
     "check_target": "gmmseg.io.writing",
     "read": "gmmseg.io.reading",
     "read_info": "gmmseg.io.reading",
-    "read_labels": "gmmseg.io.reading",
+    "read_labels": "gmmseg.io.label_maps",
     "read_probabilities": "gmmseg.io.reading",
     "write_labels": "gmmseg.io.writing",
     "write_layer": "gmmseg.io.writing",

@@ -11,15 +11,52 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gmmseg.checks import MEMORY
 from gmmseg.errors import GmmsegError
 from gmmseg.image import Image
-from gmmseg.io.reading import read_labels, read_with
-from gmmseg.io.request import Reading
+from gmmseg.io.formats import identify
+from gmmseg.io.reading import as_file, as_labels, read_with
+from gmmseg.io.request import MAX_PIXELS, Reading, require_limit
 
 if TYPE_CHECKING:
     from gmmseg.image.windows import Window
 
-__all__ = ["label_windows", "open_labels"]
+__all__ = ["label_windows", "open_labels", "read_labels"]
+
+
+def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, memory: int = MEMORY) -> np.ndarray:
+    """Read a label map; the numbers are those in the file, palette or not.
+
+    Parameters
+    ----------
+    path : path-like
+        PNG, TIFF, BMP, GIF, .npy, .npz (one array, or the one named "labels"), NIfTI or DICOM SEG.
+    max_pixels, memory : int
+        The most pixels that may be decoded, and the bytes that reading may take.
+
+    Returns
+    -------
+    ndarray of uint8, uint16 or uint32, shape (*spatial)
+        The smallest of these that the stored dtype fits in; 64-bit and signed integers by their largest value.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, has several channels, or values that are not whole numbers from 0 to 4294967295.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from gmmseg import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     io.write_labels(f"{folder}/labels.png", np.array([[0, 1], [2, 2]]))
+    ...     io.read_labels(f"{folder}/labels.png").tolist()
+    [[0, 1], [2, 2]]
+    """
+    require_limit(max_pixels)
+    reading = Reading(max_pixels=max_pixels, budget=memory)
+    with as_file(Path(path), reading) as file:
+        return as_labels(file, identify(file).read_labels(file, reading))
 
 
 def open_labels(path: str | os.PathLike[str], reading: Reading | None = None) -> Image:

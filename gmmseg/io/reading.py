@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "as_file",
+    "as_labels",
     "masked",
     "prepare",
     "read",
     "read_copy",
     "read_info",
-    "read_labels",
     "read_probabilities",
     "read_with",
 ]
@@ -336,7 +336,7 @@ def _mask_over(image: Image, path: Path, reading: Reading) -> Source:
 def _mask_numbers(file: Path, reading: Reading) -> Source:
     """Return a mask in memory: labels, or numbers of any sign and fractions, which may not be known everywhere."""
     try:
-        return ArraySource(_as_labels(file, identify(file).read_labels(file, reading))[..., None])
+        return ArraySource(as_labels(file, identify(file).read_labels(file, reading))[..., None])
     except InputError:
         with suppress(GmmsegError):  # what is no image at all is refused as the label map that it should have been
             numbers = identify(file).read(file, replace(reading, memory=None, indices=True))
@@ -366,44 +366,6 @@ def _mask_in_file(path: Path, reading: Reading) -> Image | None:
         return None
     numbers = mask.pixels.dtype.kind in "buif" and not mask.metadata.get(LEAVES_OUT_PLANES)
     return mask if not mask.in_memory and mask.n_channels == 1 and numbers else None
-
-
-def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, memory: int = MEMORY) -> np.ndarray:
-    """Read a label map; the numbers are those in the file, palette or not.
-
-    Parameters
-    ----------
-    path : path-like
-        PNG, TIFF, BMP, GIF, .npy, .npz (one array, or the one named "labels"), NIfTI or DICOM SEG.
-    max_pixels, memory : int
-        The most pixels that may be decoded, and the bytes that reading may take.
-
-    Returns
-    -------
-    ndarray of uint8, uint16 or uint32, shape (*spatial)
-        The smallest of these that the stored dtype fits in; 64-bit and signed integers by their largest value.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, has several channels, or values that are not whole numbers from 0 to 4294967295.
-
-    Examples
-    --------
-    >>> import tempfile, numpy as np
-    >>> from gmmseg import io
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     io.write_labels(f"{folder}/labels.png", np.array([[0, 1], [2, 2]]))
-    ...     io.read_labels(f"{folder}/labels.png").tolist()
-    [[0, 1], [2, 2]]
-    """
-    return _labels_in(Path(path), Reading(max_pixels=max_pixels, budget=memory))
-
-
-def _labels_in(path: Path, reading: Reading) -> np.ndarray:
-    require_limit(reading.max_pixels)
-    with as_file(path, reading) as file:
-        return _as_labels(file, identify(file).read_labels(file, reading))
 
 
 @contextmanager
@@ -452,8 +414,8 @@ def read_probabilities(
         return identify(file).read_probabilities(file, reading)
 
 
-def _as_labels(path: Path, values: np.ndarray) -> np.ndarray:
-    """Return the values in an unsigned dtype, or say why they are no labels."""
+def as_labels(path: Path, values: np.ndarray) -> np.ndarray:
+    """Return what a file holds in an unsigned dtype, or say why it is no labels."""
     import numpy as np
 
     if values.dtype.kind not in "bui":

@@ -14,8 +14,9 @@ from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.vision import opencv
 from gmmseg.io.formats import identify
+from gmmseg.io.label_maps import read_labels
 from gmmseg.io.palette import palette
-from gmmseg.io.reading import read, read_labels
+from gmmseg.io.reading import read
 from gmmseg.io.same_place import header_in, turn_of
 
 __all__ = ["strokes_of"]

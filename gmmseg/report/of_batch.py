@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import GmmsegError
 from gmmseg.image import Image
+from gmmseg.io.label_maps import read_labels
 from gmmseg.io.opening import Reading
-from gmmseg.io.reading import read, read_labels
+from gmmseg.io.reading import read
 from gmmseg.report.charts import INSIDE, Frame, swatch
 from gmmseg.report.figures import class_colors
 from gmmseg.report.of_image import facts_section, versions
