@@ -18,7 +18,6 @@ from gmmseg.fitting.counting import distinct_values, rounding, spread_over_inter
 from gmmseg.fitting.patches import Layout, Patches
 from gmmseg.fitting.undeclared import warn_of_margins
 from gmmseg.image import Image
-from gmmseg.image.distortion import ground_share
 from gmmseg.image.lattice import is_regular
 from gmmseg.image.pixels import ENOUGH, Taken, places_alike, sample_and_take, take_each
 
@@ -169,7 +168,12 @@ def area_of(image: Image) -> float:
     """Return the area of the valid pixels, as pixels that are spread evenly tell it."""
     (taken,) = take_each(image, [places_alike(image.shape, _PLACES)])
     share = 1.0 if taken.valid is None else float(taken.valid.mean())
-    return image.n_pixels * share * math.prod(image.spacing or (1.0,)) * ground_share(image)
+    area = image.n_pixels * share * math.prod(image.spacing or (1.0,))
+    if image.place is None:
+        return area
+    from gmmseg.image.distortion import ground_share  # here, because pictures lie nowhere
+
+    return area * ground_share(image)
 
 
 def _warn_of_lost_steps(image: Image, values: Array) -> None:

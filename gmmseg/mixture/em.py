@@ -15,11 +15,11 @@ from gmmseg.errors import ConvergenceWarning, DataWarning, GmmsegWarning, Parame
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
-from gmmseg.mixture.prior import Prior
 from gmmseg.mixture.statistics import Samples, Statistics, m_step, measure
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice
+    from gmmseg.mixture.prior import Prior
 
 __all__ = ["OUTLIERS", "Course", "Fit", "Iteration", "expectation_maximization", "with_box", "with_outliers"]
 
