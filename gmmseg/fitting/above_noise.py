@@ -111,7 +111,7 @@ class _Sums:
         """Return those that stand above the noise, at least one."""
         from scipy.linalg import eigh  # here, because few images have so many channels
 
-        from gmmseg.features.pca import PrincipalComponents
+        from gmmseg.features.pca import PrincipalComponents  # as is this
 
         shares = np.maximum(self.shares, _LEAST_SHARE)
         mean = self.sums / shares
