@@ -14,6 +14,7 @@ from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.moves import split_and_merge
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import has_missing
+from gmmseg.mixture.rare import with_rare_classes
 
 __all__ = ["Seeding", "frame", "seed_from_classes", "seed_mixture"]
 
@@ -21,6 +22,10 @@ Array = NDArray[Any]
 
 _LARGEST = 1e140  # number whose square can be added up for any number of samples
 _SUBSET = 4096  # samples to start from
+_JUDGES, _PER_CLASS = (
+    32_768,
+    3,
+)  # samples that rare classes are looked for in, and least for each number of a covariance
 _FEWEST_AXES, _MOST_AXES = 8, 16  # of more features a start is found on so many principal axes, one a component
 _MOST_FEATURES, _PER_FEATURE = 32, 2  # of more, or with fewer samples a component and feature, on these alone
 # Rounds on few samples: of fits of 3 to 5 components to 150 to 569 samples, 1 % instead of 12 % stay more than 0.1 %
@@ -63,6 +68,12 @@ class Seeding(NamedTuple):
     subset: int | None = None
     threads: int = 1
 
+    def iteration(self, iterations: int) -> Iteration:
+        """Return so many iterations of EM, of a trial."""
+        return Iteration(
+            max_iterations=iterations, regularization=self.regularization, noise=self.noise, threads=self.threads
+        )
+
 
 def seed_mixture(
     planes: Array,
@@ -94,12 +105,15 @@ def seed_mixture(
     2003) is then improved by `split_and_merge`. Fewer samples than a subset are started on several times, where that
     takes no more passes, and the best is kept: luck matters most where samples are few. That ends where two starts come
     to the same and no sample is in doubt, and is not begun where components have hardly more samples than a covariance
-    needs: what is likeliest there is what fits by chance. Time O(subset * k * d**2), with
-    a few dozen passes over the subset.
+    needs: what is likeliest there is what fits by chance. Classes too rare for a subset are looked for among more
+    samples in the end (`with_rare_classes`), not where features are missing. Time O(subset * k * d**2), with a few
+    dozen passes over the subset.
     """
     how = seeding or Seeding()
     added = how.regularization + how.noise
-    some, some_weights = draw_subset(planes, weights, how.subset or max(_SUBSET, 256 * k), rng)
+    distinct, size = _distinct(planes, weights), how.subset or max(_SUBSET, 256 * k)
+    larger = len(distinct[0]) > size
+    some, some_weights = _drawn(planes, weights, distinct, size, rng.random() if larger else 0.0)
     if has_missing(some):
         seen = ~np.isnan(some).all(axis=0)
         some, some_weights = some[:, seen], None if some_weights is None else some_weights[seen]
@@ -114,7 +128,21 @@ def seed_mixture(
         return with_outliers(on_axes, how.outliers, planes, added)
     samples = _Samples(some, complete, both_spaces(complete, some_weights), some_weights, on_axes)
     found, _ = _search(samples, k, rng, how)
+    if how.moves and how.outliers is None and k > 1 and larger and not has_missing(planes):
+        many, many_weights = _drawn(planes, weights, distinct, max(_JUDGES, size), 0.5)
+        n_all = planes.shape[1] if weights is None else float(weights.sum() / weights.max())
+        found = _with_rare_classes(found, many, many_weights, how, n_all)
     return with_outliers(found, how.outliers, planes, added)
+
+
+def _with_rare_classes(found: Mixture, planes: Array, weights: Array | None, how: Seeding, n: float) -> Mixture:
+    """Return the mixture with rare classes of n samples that the subset had too little of; judged on more of them."""
+    least = _PER_CLASS * (1 if found.family.shared else found.n_features + 1) / n
+
+    def climb(samples: Array, own: Array | None, mixture: Mixture, iterations: int) -> Fit:
+        return expectation_maximization(samples, mixture, how.iteration(iterations), weights=own)
+
+    return with_rare_classes(found, planes, weights, climb, least=least)
 
 
 class _Samples(NamedTuple):
@@ -148,11 +176,8 @@ def _search(samples: _Samples, k: int, rng: np.random.Generator, how: Seeding) -
         return from_labels(samples.complete, labels, len(centres), how.covariance, weights, added)
 
     def climb(mixture: Mixture, iterations: int) -> Fit:
-        iteration = Iteration(
-            max_iterations=iterations, regularization=how.regularization, noise=how.noise, threads=how.threads
-        )
         # Of a trial nothing is said; the fit that follows warns where there is need.
-        return expectation_maximization(samples.given, mixture, iteration, weights=weights)
+        return expectation_maximization(samples.given, mixture, how.iteration(iterations), weights=weights)
 
     d, n = samples.given.shape
     few, enough = n < _SUBSET, n > _PER_FEATURE * k * d
@@ -274,6 +299,12 @@ def draw_subset(
     Neighbouring copies of a sample are taken together, and samples are drawn at equal steps of the cumulated weight:
     integer weights then do what `numpy.repeat` does, draw for draw.
     """
+    distinct = _distinct(planes, weights)
+    return _drawn(planes, weights, distinct, size, rng.random() if len(distinct[0]) > size else 0.0)
+
+
+def _distinct(planes: Array, weights: Array | None) -> tuple[Array, Array]:
+    """The first of each run of equal samples (m,), and the weight of all of it (m,)."""
     n = planes.shape[1]
     copies = np.flatnonzero(planes[0, 1:] == planes[0, :-1]) + 1
     for plane in planes[1:]:
@@ -284,12 +315,19 @@ def draw_subset(
         mass = np.add.reduceat(mass, firsts)
     if weights is not None:
         firsts, mass = firsts[mass > 0], mass[mass > 0]
+    return firsts, mass
+
+
+def _drawn(
+    planes: Array, weights: Array | None, distinct: tuple[Array, Array], size: int, first: float
+) -> tuple[Array, Array | None]:
+    firsts, mass = distinct
     if len(firsts) > size:
         cumulated = np.cumsum(mass)
-        steps = (np.arange(size) + rng.random()) * (cumulated[-1] / size)
+        steps = (np.arange(size) + first) * (cumulated[-1] / size)
         drawn = np.searchsorted(cumulated, steps, side="right").clip(max=len(firsts) - 1)
         return np.ascontiguousarray(planes[:, firsts[drawn]]), None
-    unweighted = weights is None and not len(copies)
+    unweighted = weights is None and len(firsts) == planes.shape[1]
     return np.ascontiguousarray(planes[:, firsts]), None if unweighted else (mass / mass.mean()).astype(planes.dtype)
 
 
