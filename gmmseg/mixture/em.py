@@ -29,7 +29,7 @@ OUTLIERS = ("uniform", "student")
 
 # With so few, the kernel iterates by itself: Python's part takes .3 ms an iteration, ten times the kernel's own (that
 # of `scripts/benchmark_tables.py grid`).
-_FEW_SAMPLES, _FEW_FEATURES = 4096, 32
+_FEW_SAMPLES, _FEW_FEATURES = 4096, 128
 _START_DOF = 8.0
 _START_OUTLIERS = 0.05
 _MOST_PRECISE = 1e15  # inverse standard deviations above it would overflow when squared in float32
