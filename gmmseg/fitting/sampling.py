@@ -161,10 +161,8 @@ def _evenly(planes: Array, count: int) -> Array:
     They are told from each other by the first feature, and by the next ones where that is the same.
     """
     step = max(1, planes.shape[1] // count)
-    if len(planes) == 1:  # the same ten times as fast
-        chosen = np.sort(planes)[:, ::step]
-    else:
-        chosen = planes[:, np.lexsort(planes[::-1])[::step]]
+    # Of one feature the same in a quarter of the time.
+    chosen = np.sort(planes)[:, ::step] if len(planes) == 1 else planes[:, np.lexsort(planes[::-1])[::step]]
     return np.ascontiguousarray(np.random.default_rng(0).permutation(chosen, axis=1))
 
 

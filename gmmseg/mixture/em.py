@@ -28,8 +28,9 @@ Array = NDArray[Any]
 OUTLIERS = ("uniform", "student")
 
 # With no more, the kernel iterates by itself: Python's part of an iteration takes .2 ms, and the kernel's as long with
-# 10 000 samples (a whole `gmmseg segment` of 512 x 512 takes .8 of the time). More work would keep Ctrl-C waiting.
-_MOST_WORK, _MOST_FEATURES = 1 << 25, 32  # the first in features of samples, times components
+# 10 000 samples (a whole `gmmseg segment` of 512 x 512 takes .8 of the time). More would keep Ctrl-C waiting for long.
+_MOST_WORK = 1 << 30  # multiplications of an iteration: samples times components times features squared
+_MOST_FEATURES = 128
 _START_DOF = 8.0
 _START_OUTLIERS = 0.05
 _MOST_PRECISE = 1e15  # inverse standard deviations above it would overflow when squared in float32
@@ -223,7 +224,8 @@ def _goes_by_itself(samples: SortedSamples, start: Mixture) -> bool:
     if start.dof is not None or start.outlier_ranges is not None or samples.scattered is not None:
         return False
     part, *others = samples.parts
-    quick = part.planes.size * start.n_components <= _MOST_WORK and start.n_features <= _MOST_FEATURES
+    work = part.planes.size * start.n_components * start.n_features
+    quick = work <= _MOST_WORK and start.n_features <= _MOST_FEATURES
     return quick and not others and part.observed is None
 
 

@@ -31,6 +31,7 @@ _MOST_FEATURES, _PER_FEATURE = 32, 2  # of more, or with fewer samples a compone
 _MOST_ROUNDS = 6
 # What two starts reach (nats a sample), the best of all, and without doubt of its samples, is what rounds would find.
 _AS_HIGH, _NO_DOUBT = 1e-4, 1e-3
+_NO_DOUBT_AT_ALL = 1e-4  # after moves: no component is split there, so none is missing elsewhere
 
 
 class Seeding(NamedTuple):
@@ -194,13 +195,19 @@ def _search(samples: _Samples, k: int, rng: np.random.Generator, how: Seeding) -
         again = np.count_nonzero(np.subtract(max(reached), reached) < _AS_HIGH) > 1
         if few and again and _score(best) == max(reached) and _doubt(fit.mixture, samples.given) < _NO_DOUBT:
             return fit, True
-        return split_and_merge(fit, climb, n, patient=rounds == _MOST_ROUNDS) if enough else fit, False
+        if not enough:
+            return fit, False
+        moved = split_and_merge(fit, climb, n, patient=rounds == _MOST_ROUNDS)
+        return moved, few and _doubt(moved.mixture, samples.given) < _NO_DOUBT_AT_ALL
 
     found, certain = best_start()
+    scores = [_score(found)]
     for _ in range(rounds - 1):
-        if certain:
+        # With more components there are more lower maxima that may come again.
+        if certain or np.count_nonzero(np.subtract(max(scores), scores) < _AS_HIGH) == 2 * (k - 1):
             break
         other, certain = best_start()
+        scores.append(_score(other))
         found = max(found, other, key=_score)
     return found.mixture, certain
 
