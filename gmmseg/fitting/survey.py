@@ -16,13 +16,14 @@ from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.features.scaling import location_and_scale
 from gmmseg.fitting.above_noise import learned
-from gmmseg.fitting.every_pixel import EveryPixel, require_squares
 from gmmseg.fitting.sampling import Sample, SampleRequest, area_of, join_samples, take_sample
 from gmmseg.fitting.scene import Scene
+from gmmseg.fitting.undeclared import require_squares
 from gmmseg.image import Image
 from gmmseg.image.lattice import taken_in
 
 if TYPE_CHECKING:
+    from gmmseg.fitting.every_pixel import EveryPixel
     from gmmseg.spatial.guidance import Guidance
 
 __all__ = ["Survey", "SurveyRequest", "survey"]
@@ -236,8 +237,14 @@ def survey(
     measured = [part.variation for part in parts if part.variation is not None and part.planes.shape[1]]
     edges = np.mean(measured, axis=0) if measured else None
     counted = sample.weights is not None  # all of them, by their values
-    every = EveryPixel(first, recipe, center, scale) if apart and not counted and sample.planes.shape[1] else None
+    every = _every(first, recipe, center, scale) if apart and not counted and sample.planes.shape[1] else None
     return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance, edges, every)
+
+
+def _every(image: Image, recipe: Recipe, center: Array, scale: Array) -> EveryPixel:
+    from gmmseg.fitting.every_pixel import EveryPixel  # here, because most fits are of a sample
+
+    return EveryPixel(image, recipe, center, scale)
 
 
 def _frames(images: Iterable[Image]) -> Iterator[tuple[Image, int]]:

@@ -1,4 +1,4 @@
-"""Margins of a number that stands for no data, but that the file does not declare: they would become a class."""
+"""Numbers that stand for no data, but that the file does not declare: margins of them would become a class."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import itertools
 import warnings
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning
+from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
 
-__all__ = ["warn_of_margins"]
+__all__ = ["require_squares", "warn_of_margins"]
 
+_LARGEST = 1e15  # number whose squares float32 can still add up for any number of pixels
 _FILLS = (0, -9999, -32768)  # that programs write around scenes
 _LEAST_SHARE = 0.05  # of the pixels: fewer hardly move a class
 _MOST = 0.5  # of the voxels of a scan: air around a head, which was measured, has more values than one
@@ -76,3 +78,14 @@ def _corners_of(image: Image, fill: int) -> int:
             part = image.crop((slice(row, row + 1), slice(column, column + 1)))
             found += bool((part.array == fill).all()) and part.valid is None
     return found
+
+
+def require_squares(image: Image, planes: NDArray[Any]) -> None:
+    """Refuse an image with numbers that stand for missing data, as -3.4e38 does in many a raster, but do not say so."""
+    with np.errstate(invalid="ignore"):
+        far = np.count_nonzero(np.abs(planes) > _LARGEST)
+    if far:
+        raise InputError(
+            f"{image.name}: {far} of {planes.size} sampled values lie more than {_LARGEST:g} spreads from the others; "
+            "declare what stands for missing data as nodata, write NaN, or give a mask"
+        )

@@ -22,10 +22,8 @@ Array = NDArray[Any]
 
 _LARGEST = 1e140  # number whose square can be added up for any number of samples
 _SUBSET = 4096  # samples to start from
-_JUDGES, _PER_CLASS = (
-    32_768,
-    3,
-)  # samples that rare classes are looked for in, and least for each number of a covariance
+_JUDGES = 32_768  # samples that rare classes are looked for in
+_PER_CLASS = 3  # least samples of one, for each number of a row of its covariance
 _FEWEST_AXES, _MOST_AXES = 8, 16  # of more features a start is found on so many principal axes, one a component
 _MOST_FEATURES, _PER_FEATURE = 32, 2  # of more, or with fewer samples a component and feature, on these alone
 # Rounds on few samples: of fits of 3 to 5 components to 150 to 569 samples, 1 % instead of 12 % stay more than 0.1 %
