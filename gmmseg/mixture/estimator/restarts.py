@@ -149,6 +149,7 @@ class Restarts:
                 self.regularization,
                 outliers=model.outliers,
                 moves=model.max_iter >= _FEW_ITERATIONS,
+                judged=True,
                 threads=self.threads,
             )
             return seed_mixture(planes, k, rng, seeding, weights=weights)
