@@ -120,7 +120,7 @@ class Survey(NamedTuple):
         return self.recipe.groups(self.image)
 
     def noise_within(self, planes: Array) -> Array:
-        """Like `noise`, of planes (d, n) of which less is left because something, such as a bias field, was taken out."""
+        """Like `noise`, of planes (d, n) of which less is left because something was taken out, as a bias field is."""
         spread = location_and_scale(planes, self.groups)[1]
         spread[np.array(self.groups, np.intp) < 0] = 1
         return _noise(self.sample, self.scale, spread)
