@@ -90,6 +90,8 @@ class Ground:
         degrees need rasterio; without, or where the system is not known, areas are those of the map's own plane.
         """
         matrix = None if place is None or place.affine is None or len(shape) != 2 else place.matrix(2)
+        if matrix is not None and not np.isfinite(matrix).all():
+            matrix = spacing = None
         if place is not None and place.crs is not None and matrix is not None:
             found = _cells(place, shape, matrix, name)
             if found is not None:
@@ -104,6 +106,8 @@ class Ground:
             return cls("pixels", 1.0, shape)
         area, per_area, volume, per_volume = _units(str(place.unit), scan=place.affine3d is not None)
         size = math.prod(step * metres for step in spacing)
+        if not math.isfinite(size):
+            return cls("pixels", 1.0, shape)
         if len(spacing) == 2:
             return cls(f"area_{area}", size * per_area, shape)
         return cls(f"volume_{volume}", size * per_volume, shape)
@@ -171,14 +175,15 @@ def _cells(place: Place, shape: tuple[int, ...], matrix: Array, name: str) -> tu
     if place.unit != "degree" and place.metres is None:
         return None
     i, j = np.meshgrid(*edges, indexing="ij")
-    x, y = np.tensordot(matrix, np.stack([i, j, np.ones_like(i)]), axes=1)
-    degrees = _degrees(place, name, x, y)
-    if degrees is None:
-        return None
-    longitude, latitude = degrees
-    longitude = np.unwrap(np.unwrap(np.radians(longitude), axis=1), axis=0)
-    height = _meridian_strip(np.radians(np.clip(latitude, -90, 90)))
-    areas = np.abs(_quadrangles(longitude, height))
+    with np.errstate(over="ignore", invalid="ignore"):  # of a map that says it lies nowhere, or at 1e308
+        x, y = np.tensordot(matrix, np.stack([i, j, np.ones_like(i)]), axes=1)
+        degrees = _degrees(place, name, x, y)
+        if degrees is None:
+            return None
+        longitude, latitude = degrees
+        longitude = np.unwrap(np.unwrap(np.radians(longitude), axis=1), axis=0)
+        height = _meridian_strip(np.radians(np.clip(latitude, -90, 90)))
+        areas = np.abs(_quadrangles(longitude, height))
     counts = np.diff(edges[0])[:, None] * np.diff(edges[1])
     if not np.isfinite(areas).all():
         message = f"{name}: areas are those of the map's plane, parts of it lie beyond its system"

@@ -108,6 +108,15 @@ def test_what_the_system_cannot_tell_is_said():
     assert found.each == pytest.approx(1e12 / 1e4)
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e308])
+@pytest.mark.filterwarnings("ignore::gmmseg.errors.DataWarning")
+def test_pixels_of_a_map_that_lies_nowhere_are_counted(number):
+    pytest.importorskip("rasterio")
+    place = Place((number, 0, 0, 0, -number, 0), "EPSG:32633", unit="m")
+    found = Ground.at(place, (3, 3), spacing=(number, number))
+    assert (found.name, found.each) == ("pixels", 1)
+
+
 @pytest.mark.parametrize("unit", ["m", "foot", "um"])
 def test_a_transform_alone_says_how_large_pixels_are(unit):
     place = Place((3.0, -4.0, 10.0, 4.0, 3.0, 20.0), unit=unit)
