@@ -120,6 +120,12 @@ class Survey(NamedTuple):
         """For each plane the number of the group that shares one scale with it; -1 for position."""
         return self.recipe.groups(self.image)
 
+    def noise_within(self, planes: Array) -> Array:
+        """Like `noise`, of planes (d, n) of which less is left because something was taken out, as a bias field is."""
+        spread = location_and_scale(planes, self.groups)[1]
+        spread[np.array(self.groups, np.intp) < 0] = 1
+        return _noise(self.sample, self.scale, spread)
+
     def supported(self, k: int, *, quiet: bool = False) -> int:
         """k, or the number of distinct colours where that is less."""
         colors = self.sample.planes[[row for row, group in enumerate(self.groups) if group >= 0]]
@@ -233,7 +239,7 @@ def survey(
         Scene(image, recipe, around, features, center, scale, variation, area / largest)
         for image, around, features, variation, area in scenes
     )
-    noise = np.maximum(_LEAST_NOISE, sample.noise / scale**2)
+    noise = _noise(sample, scale)
     measured = [part.variation for part in parts if part.variation is not None and part.planes.shape[1]]
     edges = np.mean(measured, axis=0) if measured else None
     counted = sample.weights is not None  # all of them, by their values
@@ -245,6 +251,11 @@ def _every(image: Image, recipe: Recipe, center: Array, scale: Array) -> EveryPi
     from gmmseg.fitting.every_pixel import EveryPixel  # here, because most fits are of a sample
 
     return EveryPixel(image, recipe, center, scale)
+
+
+def _noise(sample: Sample, scale: Array, spread: Array | float = 1.0) -> Array:
+    """Variance, in scaled units, by which a sample of this spread is uncertain."""
+    return np.asarray(np.maximum(_LEAST_NOISE * spread**2, sample.noise / scale**2))
 
 
 def _frames(images: Iterable[Image]) -> Iterator[tuple[Image, int]]:

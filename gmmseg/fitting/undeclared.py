@@ -17,13 +17,15 @@ __all__ = ["require_squares", "warn_of_margins"]
 _LARGEST = 1e15  # number whose squares float32 can still add up for any number of pixels
 _FILLS = (0, -9999, -32768)  # that programs write around scenes
 _LEAST_SHARE = 0.05  # of the pixels: fewer hardly move a class
+_PLACES = 17  # along a side
 _MOST = 0.5  # of the voxels of a scan: air around a head, which was measured, has more values than one
 
 
 def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
     """Say so where many pixels of a map are 0 or -9999 in every band, and some of its corners too.
 
-    Of a scan where most voxels are one number in every channel, and all of its corners: a stripped brain in zeros.
+    Or in one band alone, and all of its corners or a whole side: dark water is 0 in single bands, too. Of a scan where
+    most voxels are one number in every channel, and all of its corners: a stripped brain in zeros.
 
     Parameters
     ----------
@@ -52,6 +54,43 @@ def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
                 stacklevel=6,
             )
             return
+    if not image.color and image.n_channels > 1:
+        _warn_of_single_bands(image, values)
+
+
+def _warn_of_single_bands(image: Image, values: NDArray[Any]) -> None:
+    for fill in _FILLS:
+        shares = (values == fill).mean(axis=0)
+        found = [int(band) for band in np.flatnonzero(shares >= _LEAST_SHARE)]
+        found = found and [band for band in found if _is_margin(image, band, fill)]
+        if found:
+            names = image.channel_names or tuple(map(str, range(1, image.n_channels + 1)))
+            listed = "; ".join(f"{100 * shares[band]:.0f} % of band {names[band]}" for band in found)
+            nodata = ",".join(str(fill) if band in found else "none" for band in range(image.n_channels))
+            warnings.warn(
+                f"{image.name}: {listed} are {fill}, its corners or a side too, and the file does not declare it; "
+                f"where that is no data, use --nodata {nodata}, or read it with nodata {nodata}",
+                DataWarning,
+                stacklevel=7,
+            )
+            return
+
+
+def _is_margin(image: Image, band: int, fill: int) -> bool:
+    """Whether a band has a number in all of its corners, or at even places along a whole side."""
+    last_row, last_column = (n - 1 for n in image.shape)
+
+    def here(row: int, column: int) -> bool:
+        part = image.crop((slice(row, row + 1), slice(column, column + 1)))
+        return bool((part.array[..., band] == fill).all())
+
+    corners = {(row, column): here(row, column) for row in (0, last_row) for column in (0, last_column)}
+    if all(corners.values()):
+        return True
+    rows, columns = (np.linspace(0, n - 1, _PLACES).round().astype(int).tolist() for n in image.shape)
+    sides = [[(end, column) for column in columns] for end in (0, last_row)]
+    sides += [[(row, end) for row in rows] for end in (0, last_column)]
+    return any(corners[side[0]] and corners[side[-1]] and all(here(*place) for place in side) for side in sides)
 
 
 def _warn_of_surroundings(image: Image, values: NDArray[Any]) -> None:

@@ -78,8 +78,8 @@ def posterior(
 ) -> bool:
     """Write responsibilities into `out` `(K, n)` and log densities into `log_density` `(n,)`; either may be None.
 
-    Returns whether all features of all samples certainly are finite numbers; False does not say that one is not. What
-    is written for samples with NaN means nothing.
+    Returns whether all features of all samples certainly are finite numbers; False does not say that one is not. A
+    sample of which one is not has the same responsibility of each component.
     """
     found: bool = _kernels.posterior(planes, densities, out, log_density, threads, log_prior)
     return found

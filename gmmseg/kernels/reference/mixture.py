@@ -111,8 +111,6 @@ def posterior(
     log_prior: Array | None = None,
 ) -> bool:
     """See gmmseg.kernels.posterior."""
-    if np.isnan(planes).any():
-        return False
     for block in _blocks(planes):
         prior = None if log_prior is None else log_prior[:, block]
         joint = _log_joint(_distances(planes[:, block], densities), densities, prior)
@@ -128,8 +126,6 @@ def classify(
     planes: Array, densities: Densities, out: Array, first: int, threads: int, log_prior: Array | None = None
 ) -> bool:
     """See gmmseg.kernels.classify."""
-    if np.isnan(planes).any():
-        return False
     for block in _blocks(planes):
         prior = None if log_prior is None else log_prior[:, block]
         out[block] = _log_joint(_distances(planes[:, block], densities), densities, prior).argmax(axis=0) + first
