@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from gmmseg.fitting.survey import Survey
 from gmmseg.image import Image
 from gmmseg.image.pixels import sample_pixels
 from gmmseg.kernels.blas import one_blas_thread, product
+from gmmseg.mixture.bumps import classes_apart
 from gmmseg.mixture.choosing import DEFAULT_CRITERION, Choice, choose
 from gmmseg.mixture.em import Iteration
 from gmmseg.mixture.parameters import Mixture
@@ -87,8 +88,9 @@ def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generat
     def effective(mixture: Mixture) -> float:
         return found.n_images * effective_size(neighbours.volume(mixture), n_pixels, n_samples)
 
-    return choose(
-        prepare(some),
+    samples = prepare(some)
+    choice = choose(
+        samples,
         range(1, candidates.max_k + 1),
         candidates.families,
         rng,
@@ -96,6 +98,10 @@ def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generat
         criterion=candidates.criterion,
         iteration=Iteration(1e-4, noise=noise, threads=threads),
     )
+    if choice.criterion != DEFAULT_CRITERION or choice.k == 1:  # the others count Gaussians
+        return choice
+    apart = classes_apart(samples, choice.mixture, noise, neighbours.side_by_side(choice.mixture), choice.effective)
+    return replace(choice, apart=apart) if apart < choice.k else choice
 
 
 def _leading_axes(planes: Array) -> Array:
@@ -194,6 +200,16 @@ class Neighbours:
 
             volume *= _integral(correlation, n)
         return float(np.clip(volume, 1.0, self._image.n_pixels))
+
+    def side_by_side(self, mixture: Mixture) -> Array:
+        """How many of the pairs of pixels that are next to each other are of these two components (K, K)."""
+        here, k = mixture.classify(self._here), mixture.n_components
+        found = np.zeros((k, k))
+        for axis, n in enumerate(self._image.shape):
+            if n > 1:
+                inside, planes = self._at(axis, 1)
+                np.add.at(found, (here[inside], mixture.classify(planes)[inside]), 1)
+        return found
 
     def _at(self, axis: int, lag: int) -> tuple[Array, Array]:
         """Which of the pixels `lag` farther along an axis are valid (n,), and their features (d, n)."""

@@ -122,10 +122,13 @@ class Choice:
         By family, then by number of components.
     criterion : {"bic", "aic", "icl", "mdl"}
         The one that decides.
+    apart : int, optional
+        How many classes the components of the best are, where several make up one: no more are chosen.
     """
 
     candidates: tuple[Candidate, ...]
     criterion: str = DEFAULT_CRITERION
+    apart: int | None = None
 
     def __repr__(self) -> str:
         """Say what was chosen from how much, on one line."""
@@ -144,7 +147,8 @@ class Choice:
     @property
     def best(self) -> Candidate:
         """The chosen candidate."""
-        return self.best_by(self.criterion)
+        few = [each for each in self.candidates if self.apart is None or each.k <= self.apart]
+        return min(few, key=self._value) if few else self.best_by(self.criterion)
 
     @property
     def mixture(self) -> Mixture:
@@ -165,6 +169,12 @@ class Choice:
     def reason(self) -> str:
         """What was chosen, and why neither the next best number nor one component more."""
         best, name = self.best, self.criterion.upper()
+        lowest = self.best_by(self.criterion)
+        if lowest is not best:
+            return (
+                f"{_classes(best.k)}: {name} is lowest with {lowest.k} components, but some of these have no gap "
+                "between them, and which of them a pixel is of is left to chance."
+            )
         start = f"{_classes(best.k)}: {name} is lowest ({self._value(best):.0f})"
         others = [c for c in self.candidates if c.k != best.k]
         if not others:

@@ -59,3 +59,44 @@ def test_missing_bands_leave_the_number_of_classes(rng):
     choice = choose_k(image, max_k=6, channel_axis=-1)
     assert choice.k == 3
     assert choice.effective > 0.5 * 60**2  # the noise is white
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["exponential", "lognormal", "standard_t", "poisson"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_noise_of_any_kind_is_one_class(rng, name, channels):
+    from gmmseg.segmentation import choose_k
+
+    image = getattr(rng, name)(
+        size=(128, 128, channels), **{"standard_t": {"df": 3}, "poisson": {"lam": 2}}.get(name, {})
+    )
+    choice = choose_k(image, channel_axis=-1, max_k=6)
+    assert choice.k == 1
+    assert choice.reason.startswith("1 class: ICL is lowest")
+
+
+def test_skewed_classes_are_one_each(rng):
+    halves = np.where(np.arange(160) < 80, 0, 80)
+    image = rng.exponential(10, (160, 160)) + halves
+    found = gmmseg.segment(image, "auto", channel_axis=None)
+    assert len(found.classes) == 2
+    assert ((found.labels == 2) == (halves > 0)).mean() > 0.99
+
+
+def test_two_bumps_are_two_classes_however_they_are_strewn(rng):
+    image = rng.normal(size=(128, 128)) + 6 * (rng.random((128, 128)) < 0.3)
+    assert gmmseg.fit(image, k="auto").k == 2
+
+
+def test_a_tail_that_holds_together_is_a_class(rng):
+    """The discs' values fall off as the background's do: there is no second bump."""
+    image = rng.exponential(10, (160, 160))
+    y, x = np.mgrid[:160, :160]
+    discs = np.hypot(y % 40 - 20, x % 40 - 20) < 9
+    image[discs] = 30 + rng.exponential(30, discs.sum())
+    strewn = rng.permutation(image.ravel()).reshape(image.shape)
+    found = gmmseg.segment(image, "auto", channel_axis=None)
+    last = found.labels == len(found.classes)
+    assert gmmseg.fit(strewn, k="auto", channel_axis=None).k == 1
+    assert last[discs].mean() > 0.9
+    assert last[~discs].mean() < 0.15

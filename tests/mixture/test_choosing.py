@@ -1,5 +1,7 @@
 """How many components."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -125,3 +127,14 @@ def test_the_reason_compares_with_the_next_best_and_one_more(rng):
     ahead = f"ahead of {values[1][1]} by {values[1][0] - values[0][0]:.0f}; 4 would gain"
     assert choice.reason.startswith(f"3 classes: ICL is lowest ({values[0][0]:.0f}), {ahead}")
     assert choose(lattice(2), [2], ["full"], rng, effective=800).reason.endswith("no other number was tried.")
+
+
+def test_no_more_classes_than_are_apart(rng):
+    planes = np.concatenate([rng.normal(m, 1, 400) for m in (0, 6, 12)])[None]
+    choice = choose(planes, range(1, 5), ["full"], rng, effective=1200)
+    assert choice.k == 3
+    few = replace(choice, apart=2)
+    assert few.k == few.mixture.n_components == 2
+    assert few.reason.startswith("2 classes: ICL is lowest with 3 components, but")
+    larger = choose(planes, range(3, 5), ["full"], rng, effective=1200)
+    assert replace(larger, apart=2).k == 3  # no less was tried

@@ -1,0 +1,56 @@
+"""How many bumps samples have."""
+
+import numpy as np
+import pytest
+
+from gmmseg.mixture.bumps import classes_apart, second_bump
+from gmmseg.mixture.parameters import Mixture
+
+
+@pytest.mark.parametrize("name", ["random", "normal", "exponential", "standard_cauchy"])
+def test_one_bump_has_next_to_no_second(rng, name):
+    few, many = (second_bump(getattr(rng, name)(size=n)) for n in (400, 40_000))
+    assert few < 1.5 / 20
+    assert many < 1.5 / 200
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
+def test_a_second_bump_far_away_is_all_of_it(rng, share):
+    values = rng.normal(size=10_000)
+    values[: int(share * 10_000)] += 1000
+    assert second_bump(values) == pytest.approx(share, abs=0.02)
+
+
+def test_the_second_bump_does_not_depend_on_units(rng):
+    values = rng.normal(size=2000) + 4 * (rng.random(2000) < 0.4)
+    assert second_bump(-3e6 * values + 7) == pytest.approx(second_bump(values), rel=1e-6)
+    assert second_bump(np.zeros(100)) == 0
+    assert second_bump(np.arange(3.0)) == 0
+
+
+def three(d):
+    """Components around 0, 1 and 12, of unit variance."""
+    means = np.zeros((3, d))
+    means[:, 0] = 0, 1, 12
+    return Mixture(np.full(3, 1 / 3), means, np.tile(np.eye(d), (3, 1, 1)))
+
+
+@pytest.mark.parametrize("d", [1, 3])
+def test_components_without_a_gap_that_lie_anyhow_are_one_class(rng, d):
+    mixture = three(d)
+    planes = mixture.sample(6000, rng)[0].astype(np.float32)
+    chance, together = np.ones((3, 3)), np.eye(3)
+    noise = np.full(d, 1e-4)
+    assert classes_apart(planes, mixture, noise, 1000 * chance, 6000) == 2
+    assert classes_apart(planes, mixture, noise, 1000 * together, 6000) == 3
+    planes[0, ::50] = np.nan
+    assert classes_apart(planes, mixture, noise, 1000 * chance, 6000) == 2
+    # Six samples tell no gap.
+    assert classes_apart(planes, mixture, noise, 1000 * chance, 6) == 1
+
+
+def test_grey_levels_are_no_bumps(rng):
+    values = np.rint(rng.normal(0, 2, 20_000))
+    mixture = Mixture(np.array([0.5, 0.5]), np.array([[-1.5], [1.5]]), np.full((2, 1, 1), 1.5))
+    assert classes_apart(values[None], mixture, np.array([1 / 12]), np.ones((2, 2)) * 1000, 20_000) == 1
+    assert classes_apart(values[None], mixture, np.array([0.0]), np.ones((2, 2)) * 1000, 20_000) == 2
