@@ -1,9 +1,10 @@
 """Partial volumes: pixels that hold something of two classes, as components on the way from one class to the other.
 
 Pixels on a border are mixtures of its two sides. Their density is the integral over the fraction of the Gaussians
-between those of the pure classes (Santago and Gage 1995), here a sum over even steps of the fraction. All share the
-covariance of the noise, so that whatever spreads farther is told as mixed and not as a class of its own. Classes mix
-with those that are next to them in the first feature (Tohka, Zijdenbos and Evans 2004).
+between those of the pure classes (Santago and Gage 1995), here a sum over even steps of the fraction; means and
+covariances lie between in proportion. All start from the least spread that a class has, so that what spreads farther is
+told as mixed first. Classes mix with those that are next to them in the first feature (Tohka, Zijdenbos and Evans
+2004).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _STEPS = 12  # of the fraction, between two classes
 _ITERATIONS, _SETTLED = 300, 1e-5  # change of the means, in scaled units
 _POINTS = 4096  # that values of one feature are brought to
 _LEAST_NOISE = 1e-6
+_KEPT = 0.01  # of all samples: what of the common covariance holds that of a class
 _HELD = 1e-6  # samples: what a class without any is held by
 
 
@@ -83,7 +85,7 @@ def fit_mixed(
     if d == 1:
         planes, weights = _brought_together(planes, weights)
     dense = mixture.family.dense(mixture.covariances, k, d)
-    spread = dense[np.argmin(np.linalg.det(dense))]
+    spread = np.repeat(dense[[np.argmin(np.linalg.det(dense))]], k, axis=0)
     means, kinds = mixture.means, np.full(len(members), (1 - mixture.outlier_weight) / len(members))
 
     def assembled(outliers: float) -> Mixture:
@@ -92,7 +94,7 @@ def fit_mixed(
             mixture,
             weights=(kinds / members)[pairs],
             means=fractions.T @ means,
-            covariances=spread + step[:, :, None] * step[:, None] / 12,
+            covariances=np.einsum("kj,kab->jab", fractions, spread) + step[:, :, None] * step[:, None] / 12,
             covariance="full",
             dof=None,
             outlier_weight=outliers,
@@ -109,7 +111,10 @@ def fit_mixed(
         cross = sums.first[:, :, None] * away[:, None]
         square = sums.second - cross - cross.transpose(0, 2, 1)
         square += counts[:, None, None] * (away[:, :, None] * away[:, None] - step[:, :, None] * step[:, None] / 12)
-        spread = _at_least(square.sum(axis=0) / max(counts.sum(), 1e-12), np.asarray(noise))
+        common = square.sum(axis=0) / max(counts.sum(), 1e-12)
+        held = _KEPT * counts.sum()
+        own_spread = (square[:k] + held * common) / (counts[:k] + held)[:, None, None]
+        spread = np.stack([_at_least(each, np.asarray(noise)) for each in own_spread])
         kinds = np.bincount(pairs, counts) / max(sums.weight, 1e-12)
         found = assembled(sums.outliers / max(sums.weight, 1e-12))
         if np.abs(means - before).max() < _SETTLED:
