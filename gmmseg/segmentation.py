@@ -102,7 +102,7 @@ def segment(
     partial_volume : bool
         Probabilities are fractions: how much of each class a pixel or voxel on a border holds, from a fit of pure
         classes and mixtures of two that are neighbours in the first feature. Their sums are volumes. Labels stay as
-        they are. Not with `scribbles` or `components`.
+        they are. Not with `scribbles`, `components` or outliers "student".
     sample : int or "auto", optional
         Pixels that the fit sees; None for every pixel, of what stays in its file by one pass an iteration of EM. "auto"
         is every voxel of volumes of up to 16 million, whose classes then do not depend on the order of the axes, and

@@ -186,7 +186,11 @@ class FitOptions:
         """Refuse mixtures of classes where something else says what a pixel is."""
         if not isinstance(self.partial_volume, bool | np.bool_):
             raise ParameterError(f"partial_volume={self.partial_volume!r} is not usable; use True or False")
-        asked = {"scribbles": self.hints.scribbles is not None, "components": (self.components or 1) > 1}
+        asked = {
+            "scribbles": self.hints.scribbles is not None,
+            "components": (self.components or 1) > 1,
+            "outliers='student'": self.outliers == "student",  # whose tails would take what is mixed
+        }
         others = [name for name, given in asked.items() if given]
         if self.partial_volume and others:
             raise ParameterError(f"partial_volume=True does not go with {others[0]}; leave one of them out")

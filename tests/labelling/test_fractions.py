@@ -90,6 +90,16 @@ def test_tables_have_volumes_by_fractions_where_they_were_asked_for():
     assert "pixels_soft" not in _segment(values).table()
 
 
+def test_gross_errors_and_frames_in_time_leave_fractions_near_the_truth():
+    values, truth = _scan()
+    spoilt = values.copy()
+    spoilt.reshape(-1)[::1500] = 5
+    found = _segment(spoilt, partial_volume=True, outliers="uniform").probabilities
+    assert np.abs(found - truth).mean() < 0.06
+    frames = gmmseg.segment(np.uint8(np.clip(200 * values, 0, 255)), 3, axes="TYX", partial_volume=True)
+    assert np.abs(frames.probabilities - truth).mean() < 0.06
+
+
 def test_one_class_is_all_there_is():
     found = gmmseg.segment(np.full((8, 8), 7, np.uint8), 1, partial_volume=True)
     assert (found.probabilities == 1).all()
@@ -99,6 +109,7 @@ def test_one_class_is_all_there_is():
     ("options", "said"),
     [
         ({"partial_volume": "yes"}, "partial_volume='yes' is not usable"),
+        ({"partial_volume": True, "outliers": "student"}, "partial_volume=True does not go with outliers='student'"),
         ({"partial_volume": True, "components": 2}, "partial_volume=True does not go with components"),
         ({"partial_volume": True, "scribbles": np.ones((8, 8), int)}, "partial_volume=True does not go with scribbles"),
     ],
