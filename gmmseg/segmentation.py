@@ -45,6 +45,7 @@ def segment(
     series: str | None = None,
     smooth: bool | float = True,
     bias_field: bool = False,
+    partial_volume: bool = False,
     sample: int | Literal["auto"] | None = "auto",
     seed: int = 0,
     outliers: str | None = None,
@@ -98,6 +99,10 @@ def segment(
         Estimate a smooth gain over the image, as of a coil, a lamp or a lens, together with the classes, and take it
         out; one for each channel, or in common for colour. The model is of the image without it. Where none would make
         the pixels likelier, it is left out with a warning. At most 16 channels.
+    partial_volume : bool
+        Probabilities are fractions: how much of each class a pixel or voxel on a border holds, from a fit of pure
+        classes and mixtures of two that are neighbours in the first feature. Their sums are volumes. Labels stay as
+        they are. Not with `scribbles`, `components` or outliers "student".
     sample : int or "auto", optional
         Pixels that the fit sees; None for every pixel, of what stays in its file by one pass an iteration of EM. "auto"
         is every voxel of volumes of up to 16 million, whose classes then do not depend on the order of the axes, and
@@ -169,6 +174,7 @@ def segment(
         covariance=covariance,
         smooth=smooth,
         bias_field=bias_field,
+        partial_volume=partial_volume,
         sample=sample,
         seed=seed,
         outliers=outliers,
@@ -182,7 +188,7 @@ def segment(
     reading = _reading(memory, **taken, series=series, allow_remote=allow_remote)
     opened = options.view(open_image(image, reading))
     fitted = fit_images([opened], 1, options, effort.workers)
-    rule = Rule(fitted.model, fitted.found.guidance, bias=fitted.bias)
+    rule = Rule(fitted.model, fitted.found.guidance, bias=fitted.bias, partial=fitted.partial)
     return _labelled(opened, rule, effort, fitted.course)
 
 

@@ -204,8 +204,9 @@ def _lookup(names: Sequence[str], result: Segmentation) -> str:
 
 def _sidecar(source: Path, result: Segmentation) -> dict[str, Any]:
     places = [part.absolute().relative_to(root_of(source)).as_posix() for part in files_of(source)]
+    soft = "" if result.rule.partial is None else "; probseg files hold the fraction of each class in a voxel"
     return {
-        "Description": f"{len(result.classes)} classes of a Gaussian mixture, the most probable one at each voxel",
+        "Description": f"{len(result.classes)} classes of a Gaussian mixture, the most probable at each voxel{soft}",
         "Manual": False,
         "Sources": [f"bids:raw:{place}" for place in places],
     }

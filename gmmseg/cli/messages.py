@@ -31,7 +31,7 @@ __all__ = ["as_given", "collected_warnings", "exit_code", "explain", "plain", "p
 # without one after the words that ask for it.
 _ASKED_FOR = re.compile(r"\b(raise|give it as) (max_pixels|memory|mask)\b")
 _NAMES = (
-    "features|covariance|channel_axis|axes|bias_field|sample|seed|outliers|class_names|prior_weight|memory|threads"
+    "features|covariance|channel_axis|axes|bias_field|partial_volume|sample|seed|outliers|class_names|prior_weight|memory|threads"
     "|overwrite|resume|keep_crs|resolution|weight|allow_remote|merge|rename|drop|background|feather|instances"
     "|class|label|missing_channels|series|order"
 )

@@ -116,6 +116,12 @@ _FITTING = (
         help="Estimate a smooth gain over each image (uneven light, a coil) with the classes, and take it out.",
     ),
     _fitting(
+        "--partial-volume",
+        is_flag=True,
+        show_default=False,
+        help="Probabilities are fractions of classes that share a pixel or voxel; tables have their volumes too.",
+    ),
+    _fitting(
         "--sample",
         metavar="auto|INT|all",
         type=Sample(),

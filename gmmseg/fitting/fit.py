@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -57,12 +58,15 @@ class Fitted(NamedTuple):
         Of the only image, where one was asked for and found.
     course : Course, optional
         How the classes were found.
+    partial : Model, optional
+        Of pure classes and mixtures of two, where fractions were asked for.
     """
 
     model: Model
     found: Survey
     bias: BiasField | None = None
     course: Course | None = None
+    partial: Model | None = None
 
 
 def fit_images(
@@ -168,7 +172,26 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
     names = options.names(k if options.automatic else options.most_classes)
     strength = TYPICAL if strength is None else strength
     model = _model(found, mixture.select(order), names[: mixture.n_components], strength)
-    return Fitted(model, found, field, Course(options.k, options.seed, fit))
+    partial = _partial(found, model, field, threads) if options.partial_volume else None
+    return Fitted(model, found, field, Course(options.k, options.seed, fit), partial)
+
+
+def _partial(found: Survey, model: Model, field: BiasField | None, threads: int) -> Model | None:
+    """Return the model with mixtures of two classes beside the pure ones; None where there is nothing to mix."""
+    from gmmseg.mixture.partial import fit_mixed  # here, because most runs take pixels for pure
+
+    planes, weights = found.sample.planes, found.sample.relative_weights
+    if field is not None:
+        scene = found.scenes[0]
+        counted = scene.patches.weights > 0
+        planes = scene.planes(field.within(scene.patches.axes))[:, counted]
+        weights = scene.patches.weights[counted]
+    elif len(planes) > 1:
+        planes, weights = _start_samples(found.sample)
+    if model.k < 2 or not planes.shape[1]:
+        return None
+    mixture, fractions = fit_mixed(model.mixture, planes, weights, noise=found.noise, threads=threads)
+    return replace(model, mixture=mixture, memberships=fractions)
 
 
 def _model(

@@ -106,6 +106,7 @@ class FitOptions:
         "auto" is full, but tied for "pca".
     smooth : bool or float, 0 to 1
     bias_field : bool
+    partial_volume : bool
     sample : int or "auto", optional
         Pixels that the fit sees, of all images together; None for every pixel. "auto" is every voxel of volumes of up
         to 16 million, and 100 000 pixels of all else.
@@ -133,6 +134,7 @@ class FitOptions:
     covariance: str = "auto"
     smooth: bool | float = True
     bias_field: bool = False
+    partial_volume: bool = False
     sample: int | Literal["auto"] | None = "auto"
     seed: int = 0
     outliers: str | None = None
@@ -171,6 +173,7 @@ class FitOptions:
             raise ParameterError(f"bias_field={self.bias_field!r} is not usable; use True or False")
         if self.bias_field and self.textured:
             raise ParameterError(f"bias_field=True does not go with features={self.features!r}; leave texture out")
+        self._check_partial()
         self._check_words()
         if self.components is not None:
             self._check_components(whole_number("components", self.components, 1, _MOST_COMPONENTS))
@@ -178,6 +181,19 @@ class FitOptions:
             raise ParameterError('k="auto" does not go with scribbles or prior, which number the classes; give k')
         if not self.automatic:
             _ = self.names(self.most_classes)
+
+    def _check_partial(self) -> None:
+        """Refuse mixtures of classes where something else says what a pixel is."""
+        if not isinstance(self.partial_volume, bool | np.bool_):
+            raise ParameterError(f"partial_volume={self.partial_volume!r} is not usable; use True or False")
+        asked = {
+            "scribbles": self.hints.scribbles is not None,
+            "components": (self.components or 1) > 1,
+            "outliers='student'": self.outliers == "student",  # whose tails would take what is mixed
+        }
+        others = [name for name, given in asked.items() if given]
+        if self.partial_volume and others:
+            raise ParameterError(f"partial_volume=True does not go with {others[0]}; leave one of them out")
 
     def _check_words(self) -> None:
         """Refuse words that mean nothing."""

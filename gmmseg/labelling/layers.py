@@ -57,7 +57,17 @@ _NAN = float("nan")
 
 LAYERS = (
     Layer("labels", "labels", "labels", "uint8", 0, "", "--output", "Label map", smoothed=True),
-    Layer("probabilities", "soft", "soft", "float32", 0, ".npz", "--soft", "Probability of each class", smoothed=True),
+    Layer(
+        "probabilities",
+        "soft",
+        "soft",
+        "float32",
+        0,
+        ".npz",
+        "--soft",
+        "Probability, or by --partial-volume fraction, of each class",
+        smoothed=True,
+    ),
     Layer(
         "uncertainty",
         "uncertainty",

@@ -38,8 +38,7 @@ Array = NDArray[Any]
 
 _LABELS = layer_named("labels")
 
-MOST_FEATHER = 100
-"""Pixels."""
+MOST_FEATHER = 100  # pixels
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -103,13 +102,13 @@ class Segmentation(Faces):
 
     @cached_property
     def probabilities(self) -> Array:
-        """Smoothed posteriors (k, *spatial), float32, summing to 1; all zero where the label is 0."""
+        """Smoothed posteriors, by `partial_volume` fractions (k, *spatial), float32, summing to 1; 0 where no data."""
         return self._whole("probabilities")
 
     @cached_property
     def uncertainty(self) -> Array:
         """1 less the largest probability (*spatial), float32: 0 where the class is certain or there is no data."""
-        if "probabilities" in self.__dict__:
+        if "probabilities" in self.__dict__ and self.rule.partial is None:
             return np.where(self.labels > 0, 1 - self.probabilities.max(axis=0), np.float32(0))
         return np.nan_to_num(self._whole("uncertainty"), copy=False)
 
@@ -245,10 +244,11 @@ class Segmentation(Faces):
             for i, name in enumerate(self.model.class_names)
         )
 
-    def table(self, *, soft: bool = False) -> Table:
-        """Return the classes in numbers, `soft` also what probabilities sum to; see `gmmseg.measuring.class_table`."""
+    def table(self, *, soft: bool | None = None) -> Table:
+        """Return the classes in numbers, `soft` (fractions are) also sums; see `gmmseg.measuring.class_table`."""
         from gmmseg.measuring import class_table  # here, because most runs measure nothing
 
+        soft = self.rule.partial is not None if soft is None else soft
         names, probabilities = self.model.class_names, self.probabilities if soft else None
         return class_table(self.labels, self.image, class_names=names, probabilities=probabilities)
 

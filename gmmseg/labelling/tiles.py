@@ -46,12 +46,15 @@ class Rule:
         `gmmseg.features.contrast.contrast`.
     bias : BiasField, optional
         Taken out of the pixels first.
+    partial : Model, optional
+        Of pure classes and mixtures of two: probabilities are fractions by it, see `gmmseg.mixture.partial`.
     """
 
     model: Model
     guidance: Guidance | None = None
     variation: Array | None = None
     bias: BiasField | None = None
+    partial: Model | None = None
 
     @property
     def contrast(self) -> Array | None:
@@ -187,6 +190,15 @@ class _Work:
             flat = np.empty(planes.shape[1], np.uint8)
             patterns.classify(planes, model.arguments_of, flat, 1)
             out[...] = flat.reshape(tile.shape)
+            return
+        if self.rule.partial is not None and self.layer.name == "probabilities":
+            from gmmseg.labelling.fractions import fractions_of  # here, because most runs take pixels for pure
+
+            shape = (1,) * (3 - len(tile.shape)) + tile.shape
+            there = np.ones(tile.shape, bool) if valid is None else valid
+            heard = None if self.smoothing is None else self.smoothing.neighbours
+            found = fractions_of(self.rule.partial, planes, there.reshape(shape), heard, log_prior)
+            out[...] = found.reshape(-1, *tile.shape)[(slice(None), *tile.local)]
             return
         posterior = self.memory.take("posterior", model.k, planes.shape[1])
         model.posterior(planes, posterior, log_prior)

@@ -47,6 +47,7 @@ def test_defaults_are_those_of_segment():
             "components": None,
             "smooth": True,
             "bias_field": False,
+            "partial_volume": False,
             "sample": "auto",
             "outliers": None,
             "order": "dark",
