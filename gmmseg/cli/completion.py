@@ -10,7 +10,7 @@ from click.shell_completion import ShellComplete, get_completion_class
 from gmmseg.cli.group import GROUP
 from gmmseg.cli.messages import print_error
 
-__all__ = ["complete"]
+__all__ = ["complete", "script"]
 
 
 def complete(variable: str, instruction: str) -> int:
@@ -39,7 +39,16 @@ def complete(variable: str, instruction: str) -> int:
         )
         return 2
     completion = known(GROUP, {}, "gmmseg", variable)
+    click.echo(script(shell, variable) if wanted == "source" else completion.complete())
+    return 0
+
+
+def script(shell: str, variable: str) -> str:
+    """Return what switches completion on in a shell: "bash", "zsh" or "fish"."""
+    known = get_completion_class(shell)
+    assert known is not None
     # Without what the subclass of bash puts before it: it starts the bash that is first on the path, which may be none,
     # and asks for the version of that one instead of the one that reads the script.
-    click.echo(ShellComplete.source(completion) if wanted == "source" else completion.complete())
-    return 0
+    text = ShellComplete.source(known(GROUP, {}, "gmmseg", variable))
+    # Fish would show what an option does up to its first comma.
+    return text.replace('string split "," ', 'string split --max 1 "," ')

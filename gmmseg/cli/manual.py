@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from click.shell_completion import ShellComplete, get_completion_class
 
 from gmmseg import __version__
+from gmmseg.cli.completion import script
 from gmmseg.cli.group import GROUP
 from gmmseg.cli.overview import COMMANDS
 from gmmseg.io.atomic import atomic_file
@@ -41,9 +41,7 @@ def install(prefix: Path) -> list[Path]:
     for name in COMMANDS:
         files[f"share/man/man1/gmmseg-{name}.1"] = _page(name)
     for shell, place in _COMPLETIONS.items():
-        known = get_completion_class(shell)
-        assert known is not None
-        files[place] = ShellComplete.source(known(GROUP, {}, "gmmseg", "_GMMSEG_COMPLETE"))
+        files[place] = script(shell, "_GMMSEG_COMPLETE")
     written = []
     for place, text in files.items():
         path = prefix.expanduser() / place

@@ -26,12 +26,12 @@ PROGRAM = "from gmmseg.cli import program; program()"
 @pytest.mark.slow
 def test_the_number_of_jobs_does_not_matter(scenes):
     written = []
-    for jobs, threads in ((1, 1), (1, 3), (3, None)):
+    for jobs, threads in ((1, 1), (2, 3)):
         run(plan(scenes, "labels", parameters={"k": 3}, outputs=["soft", "model"]), jobs=jobs, threads=threads)
         written.append(results())
         shutil.rmtree("labels")
     assert len(written[0]) == 18
-    assert written[0] == written[1] == written[2]
+    assert written[0] == written[1]
     for jobs in (0, True, 1.5):
         with pytest.raises(ParameterError, match="is not usable"):
             do(scenes, jobs=jobs)
@@ -86,9 +86,10 @@ def killed_while_at_work(monkeypatch, folder, *, twice):
 @pytest.mark.slow
 @pytest.mark.parametrize("twice", [False, True])
 def test_an_image_that_kills_its_process_is_tried_again_alone(scenes, tmp_path, monkeypatch, twice):
-    do(scenes)
-    whole = results()
-    shutil.rmtree("labels")
+    if not twice:
+        do(scenes)
+        whole = results()
+        shutil.rmtree("labels")
     killed_while_at_work(monkeypatch, tmp_path, twice=twice)
     said = []
     done = run(plan(scenes, "labels", parameters={"k": 3}), jobs=2, report=said.append)
@@ -203,7 +204,7 @@ def gone(process, seconds=10):
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at processes through /proc")
 def test_killed_at_random_moments(scenes):
     for number in range(6):
-        for copy in range(4):
+        for copy in range(3):
             shutil.copy(sorted(scenes.rglob("*.png"))[0], scenes / f"copy {number} {copy}.png")
     do(scenes)
     whole = results()

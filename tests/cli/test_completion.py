@@ -9,6 +9,7 @@ import textwrap
 import pytest
 
 import gmmseg
+from gmmseg.cli.completion import script
 from gmmseg.cli.overview import COMMANDS, overview
 
 BASH = shutil.which("bash")
@@ -74,6 +75,14 @@ def test_the_script_that_switches_it_on(shell, line):
 )
 def test_what_may_follow(words, answer):
     assert complete(words) == answer
+
+
+def test_fish_shows_what_options_do_past_a_comma():
+    (answer,) = complete("gmmseg segment --covariance", "fish")
+    assert "full, tied" in answer
+    text = script("fish", "_GMMSEG_COMPLETE")
+    (split,) = [line for line in text.splitlines() if "string split" in line]
+    assert 'string split --max 1 "," $completion' in split
 
 
 def test_other_shells_are_told_what_commands_do():

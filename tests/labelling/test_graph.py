@@ -55,12 +55,15 @@ def test_processes_and_a_cluster_compute_the_same_bytes(whole, tmp_path):
     np.save(tmp_path / "scene.npy", whole.image.array)
     in_file = open_image(tmp_path / "scene.npy", Reading(channel_axis=-1, memory=0))
     results = [lazy_result(whole, RAGGED), gmmseg.apply(whole.model, in_file)]
-    for found in results:
-        layer = found.to_dask(chunk=100)
-        assert layer.compute(scheduler="processes", num_workers=2).tobytes() == whole.labels.tobytes()
-    for n_workers in (1, 2):
+    layers = [found.to_dask(chunk=100) for found in results]
+    for labels in da.compute(*layers, scheduler="processes", num_workers=2):
+        assert labels.tobytes() == whole.labels.tobytes()
+    one = {"processes": False, "protocol": "tcp://"}  # a thread of this process, to which all is sent as to another one
+    for n_workers, options in ((1, one), (2, {})):
         with (
-            distributed.LocalCluster(n_workers=n_workers, threads_per_worker=2, dashboard_address=":0") as cluster,
+            distributed.LocalCluster(
+                n_workers=n_workers, threads_per_worker=2, dashboard_address=":0", **options
+            ) as cluster,
             distributed.Client(cluster),
         ):
             for found in results:
