@@ -121,6 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json(desk.state({}))
         elif path == "/api/picture":
             self._send(*desk.preview.picture(at))
+        elif path == "/api/tile":
+            self._send(*desk.tile(at, int(query["ticket"][0]) if "ticket" in query else None))
         elif path == "/api/layer":
             self._send(desk.layer(int(query["ticket"][0]), query["name"][0], at), "application/octet-stream")
         elif path == "/api/alive":
