@@ -25,6 +25,7 @@ __all__ = [
     "peak_memory",
     "processors",
     "put_on_disk",
+    "send_to_thread",
     "started",
     "starts_threads",
     "try_lock",
@@ -74,6 +75,22 @@ def machine() -> str:
 def ending_signals() -> tuple[signal.Signals, ...]:
     """Return the signals that end a program, but that of the interrupt key: SIGTERM and, except on Windows, SIGHUP."""
     return tuple(getattr(signal, each) for each in ("SIGTERM", "SIGHUP") if hasattr(signal, each))
+
+
+def send_to_thread(thread: int, number: int) -> None:
+    """Send a thread of this process a signal, which wakes it too; on Windows the main thread hears it when it is awake.
+
+    Parameters
+    ----------
+    thread : int
+        As `threading.get_ident` names it.
+    number : int
+        Of the signal.
+    """
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(thread, number)
+    else:
+        signal.raise_signal(number)
 
 
 def put_on_disk(path: Path) -> None:

@@ -4,7 +4,7 @@ usage: quality.py FOLDER [--limit N]
        quality.py --brains LABELS.nii.gz...
        quality.py --cubes
        quality.py --objects FOLDER
-       quality.py --nuclei FOLDER
+       quality.py --nuclei FOLDER [--shaded]
        quality.py --same FOLDER [--limit N]
 
 FOLDER holds photographs NAME.jpg beside NAME.npz, whose array `truth` is (people, rows, columns) label maps, as BSDS500
@@ -27,6 +27,8 @@ neighbours tell (minimum noise fraction, all bands together), with free and with
 Objects: photographs NAME.jpg beside NAME_truth.png (the object) and NAME_strokes.png (1 object, 2 background, 0 free);
 F of the object as gmmseg and as OpenCV's grabCut find it from the strokes. Nuclei: images NAME.png beside
 NAME_truth.png, numbered objects; Dice of the foreground, of the brighter of two classes and of the best union of three.
+Shaded: the same of each image without `--bias-field`, and with it as the image is and under two vignettes of gain 0.4
+to 1, linear and quadratic, that multiply the whole numbers.
 Same: how much the default masks of photographs agree (adjusted Rand index) with those of other seeds, of the mirrored
 image and of the image with every pixel twice along both axes.
 """
@@ -36,6 +38,7 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -226,18 +229,42 @@ def objects(folder: Path) -> None:
     print(f"| {len(table)} | {cells} | {np.median(table[:, 2]):.2f} |")
 
 
+def foreground(image: np.ndarray, truth: np.ndarray, k: int, *, bias_field: bool = False) -> float:
+    """Dice of the brighter of two classes, or of the best union of more."""
+    labels = gmmseg.segment(image, k, bias_field=bias_field).labels
+    picked = [2] if k == 2 else [label for label in np.unique(labels) if truth[labels == label].mean() > 0.5]
+    return dice(np.isin(labels, picked), truth)
+
+
+def stained(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Names, images and where their nuclei are."""
+    for path in sorted(folder.glob("*_truth.png")):
+        image = cv2.imread(str(path).replace("_truth", ""), cv2.IMREAD_UNCHANGED)
+        yield path.name.removesuffix("_truth.png"), image, cv2.imread(str(path), cv2.IMREAD_UNCHANGED) > 0
+
+
 def nuclei(folder: Path) -> None:
     """Print how well the foreground of microscopy is found."""
     found: dict[str, list[tuple[float, float]]] = {}
-    for path in sorted(folder.glob("*_truth.png")):
-        truth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) > 0
-        image = cv2.imread(str(path).replace("_truth", ""), cv2.IMREAD_UNCHANGED)
-        two, three = (gmmseg.segment(image, k).labels for k in (2, 3))
-        union = np.isin(three, [label for label in np.unique(three) if truth[three == label].mean() > 0.5])
-        found.setdefault(path.name.split("-")[0], []).append((dice(two == 2, truth), dice(union, truth)))
+    for name, image, truth in stained(folder):
+        found.setdefault(name.split("-")[0], []).append((foreground(image, truth, 2), foreground(image, truth, 3)))
     print("| set | images | two classes | three classes |\n| --- | --: | --: | --: |")
     for name, values in found.items():
         print(f"| {name} | {len(values)} | {' | '.join(f'{each:.3f}' for each in np.mean(values, axis=0))} |")
+
+
+def shaded(folder: Path) -> None:
+    """Print how well the foreground is found with a bias field, also under vignettes."""
+    print("| image | classes | without | with | linear | quadratic |\n| --- | --: | --: | --: | --: | --: |")
+    for name, image, truth in stained(folder):
+        y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in image.shape), indexing="ij")
+        vignettes = 0.7 + 0.3 * x, 1 - 0.3 * (x**2 + y**2)
+        images = image, *(np.rint(image * gain).astype(image.dtype) for gain in vignettes)
+        for k in (2, 3):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", gmmseg.errors.DataWarning)  # where there is no gain, none is found
+                each = [foreground(image, truth, k), *(foreground(some, truth, k, bias_field=True) for some in images)]
+            print(f"| {name} | {k} | {' | '.join(f'{value:.3f}' for value in each)} |", flush=True)
 
 
 def same(folder: Path, limit: int | None) -> None:
@@ -264,6 +291,7 @@ def main() -> None:
     parser.add_argument("--cubes", action="store_true")
     parser.add_argument("--objects", type=Path)
     parser.add_argument("--nuclei", type=Path)
+    parser.add_argument("--shaded", action="store_true")
     parser.add_argument("--same", type=Path)
     options = parser.parse_args()
     if options.cubes:
@@ -276,7 +304,7 @@ def main() -> None:
     if options.objects is not None:
         objects(options.objects)
     if options.nuclei is not None:
-        nuclei(options.nuclei)
+        (shaded if options.shaded else nuclei)(options.nuclei)
     if options.same is not None:
         same(options.same, options.limit)
     if options.folder is not None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -51,6 +52,21 @@ def test_signals_that_end_programs(monkeypatch):
     assert platforms.ending_signals() == (signal.SIGTERM, 1)
     monkeypatch.delattr(signal, "SIGHUP")
     assert platforms.ending_signals() == (signal.SIGTERM,)
+
+
+@pytest.mark.parametrize("wakes", [False, True])
+def test_a_signal_that_is_sent_to_a_thread(monkeypatch, wakes):
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    if not wakes:  # Windows
+        monkeypatch.delattr(signal, "pthread_kill")
+    try:
+        other = threading.Thread(target=platforms.send_to_thread, args=(threading.get_ident(), signal.SIGTERM))
+        other.start()
+        other.join()
+        assert heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize("is_windows", [False, True])

@@ -1,15 +1,20 @@
 """What README and guides show works: their Python runs, their commands succeed and write what they say."""
 
+import os
 import re
 import shlex
 import shutil
-from contextlib import suppress
+import subprocess
+import sys
+from contextlib import nullcontext, suppress
 from glob import glob
 from pathlib import Path
 
 import click
+import guide_inputs
 import pytest
 
+import gmmseg
 from gmmseg.cli import main
 from gmmseg.cli.group import GROUP
 
@@ -19,9 +24,33 @@ GUIDES = sorted(page for page in (ROOT / "docs" / "guides").glob("*.md") if page
 PAGES = [ROOT / "README.md", ROOT / "docs" / "start.md", *GUIDES]
 TABLES = [ROOT / "docs" / "coming_from.md", ROOT / "docs" / "limits.md", ROOT / "docs" / "reference" / "files.md"]
 
+MADE = {
+    "faces": guide_inputs.photograph,
+    "pipelines": guide_inputs.photograph,
+    "satellite": guide_inputs.delivered_scenes,
+    "clusters": guide_inputs.mosaic,
+    "qgis": lambda: Path(".local/share/QGIS/QGIS3/profiles/default/python/plugins").mkdir(parents=True),
+}
+"""By the page: what makes the files that its blocks of sh name."""
+
+ELSEWHERE = {
+    "python3 -m venv": "installs; .ci/run does so by the README's own words",
+    "pipx install": "installs, from the network",
+    "gmmseg view": "serves a page until that is closed; tests/web opens it",
+    "gmmseg segment https:": "asks the network; tests/io/test_addresses.py has a server of its own",
+    "qgis_process": "needs QGIS; tests/integrations/qgis runs it where it is",
+}
+"""Lines of sh, by their beginnings, that are understood by the command line at most: why."""
+
 
 def blocks(page):
     return re.findall(r"^```(python|console)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def shell(page):
+    """Lines of the blocks of sh."""
+    found = re.findall(r"^```sh\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [line for block in found for line in block.splitlines()]
 
 
 def commands(page):
@@ -57,6 +86,44 @@ def test_pages_run_from_top_to_bottom(page, folder, capsys):
             for line in code.splitlines():
                 if line.startswith("$ "):
                     run(line[2:], capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if page.stem in MADE], ids=lambda page: page.stem)
+def test_blocks_of_sh_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    MADE[page.stem]()
+    program = tmp_path / "bin" / "gmmseg"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m gmmseg "$@"\n')
+    program.chmod(0o755)
+    lines = [line for line in shell(page) if not line.startswith(tuple(ELSEWHERE))]
+    if shutil.which("jq") is None:
+        lines = [line for line in lines if "jq" not in line]
+    env = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "PATH": f"{program.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join([str(Path(gmmseg.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
+    }
+    with guide_inputs.local_cluster() if any("tcp://" in line for line in lines) else nullcontext() as address:
+        for line in lines:
+            text = line.replace("tcp://host:8786", str(address)).replace("--workers 8", "--workers 1")
+            done = subprocess.run(
+                ["bash", "-o", "pipefail", "-c", text], env=env, capture_output=True, text=True, timeout=300
+            )
+            assert done.returncode == 0, (line, done.stderr)
+            assert "gmmseg: " not in done.stderr, (line, done.stderr)
+            for name in re.findall(r"(?: -o| --out-dir|>) ([\w./]+)", line):
+                assert Path(name).exists(), line
+
+
+def test_what_of_sh_is_not_run_is_there_and_the_rest_is_made():
+    lines = {page.stem: shell(page) for page in PAGES}
+    for beginning in ELSEWHERE:
+        assert any(line.startswith(beginning) for each in lines.values() for line in each), beginning
+    run = {page for page, each in lines.items() if any(not line.startswith(tuple(ELSEWHERE)) for line in each)}
+    assert run == set(MADE)
 
 
 @pytest.mark.slow

@@ -91,7 +91,10 @@ def _processed(job: dict[str, Any], source: Path, folder: Path) -> dict[str, Any
         },
         "shape": record["shape"],
         "k": record["k"],
-        "classes": [{name: each[name] for name in ("label", "name", "share", "color")} for each in record["classes"]],
+        "classes": [
+            {name: value for name, value in each.items() if name not in ("map_color", "means")}
+            for each in record["classes"]
+        ],
     }
 
 

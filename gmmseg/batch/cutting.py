@@ -76,7 +76,7 @@ def cut_out(
     >>> made["size"], made["share"]
     ([8, 2], 0.5)
     """
-    from gmmseg.export.cutout import color_of  # here, because it needs NumPy, and help does not
+    from gmmseg.export.cutout import color_of, require_picture  # here, because it needs NumPy, and help does not
 
     start = time.perf_counter()
     say = stage or (lambda _: None)
@@ -87,7 +87,7 @@ def cut_out(
         color_of(cutting["background"])
     say("reading")
     image = read_ahead(source, reading)
-    check_target(target, kind="picture", overwrite=overwrite, ndim=image.ndim)
+    require_picture(image)
     chosen = dict(parameters)
     min_size = least(chosen.pop("min_size", None), image)
     if chosen.get("k") is None:

@@ -76,8 +76,9 @@ def process(
     Returns
     -------
     dict
-        Ready for JSON: "outputs", "shape", "k", "classes" (label, name, share from 0 to 1, mean color and map_color as
-        "#rrggbb", means by feature) and "seconds".
+        Ready for JSON: "outputs", "shape", "k", "classes" (label, name, share from 0 to 1, pixels, area or volume where
+        it is known under the name that tables have, mean color and map_color as "#rrggbb", means by feature) and
+        "seconds".
 
     Raises
     ------
@@ -240,5 +241,5 @@ def _described(each: ClassSummary) -> dict[str, Any]:
     color = None if each.color is None else "#{:02x}{:02x}{:02x}".format(*each.color)
     means = {name: mean if math.isfinite(mean) else None for name, mean in each.means.items()}
     shown = "#{:02x}{:02x}{:02x}".format(*each.map_color)
-    facts = {"label": each.label, "name": each.name, "share": each.share, "color": color, "map_color": shown}
-    return {**facts, "means": means}
+    facts = {"label": each.label, "name": each.name, "share": each.share, **each.sizes}
+    return {**facts, "color": color, "map_color": shown, "means": means}

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from gmmseg.io.temporary import remove_own
 from gmmseg.platforms import ending_signals, handed_down
 
 __all__ = ["Crew", "Death", "serve"]
@@ -206,6 +207,7 @@ def serve(task: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     def listen() -> None:
         for text in sys.stdin.buffer:
             jobs.put(json.loads(text))
+        remove_own()
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()

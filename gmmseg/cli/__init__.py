@@ -70,6 +70,8 @@ def program() -> None:
     # BLAS threads would spin beside the kernels' own, which do the work: a tenth to a fifth of a run on two processors.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = main()
+    if temporary := sys.modules.get("gmmseg.io.temporary"):
+        temporary.remove_own()
     _drop_output()
     os._exit(code)
 

@@ -78,7 +78,8 @@ def command(labels: Path, *, output: Path | None, overwrite: bool, as_json: bool
         )
     size = "weight" if target.suffix.lower() == ".json" else "share"
     rows: list[dict[str, Any]] = [
-        {"label": each.label, "name": each.name, size: each.share, "map_color": hex_color(each.map_color), "means": {}}
+        {"label": each.label, "name": each.name, size: each.share, **each.sizes}
+        | {"map_color": hex_color(each.map_color), "means": {}}
         for each in classes
     ]
     if as_json:

@@ -24,7 +24,8 @@ def class_table(classes: Sequence[dict[str, Any]]) -> str:
     Parameters
     ----------
     classes : sequence of dict
-        With "label"; "name", shown where it says more than "class 1", ...; "share", 0 to 1, or "weight"; "map_color",
+        With "label"; "name", shown where it says more than "class 1", ...; "share", 0 to 1, or "weight"; where it is
+        known "area_ha", "volume_ml" or the like; "map_color",
         in which label maps and overlays show it, and "color", the mean of its pixels, as "#rrggbb" or None, both shown
         where any class has one; "means", by feature.
 
@@ -38,6 +39,8 @@ def class_table(classes: Sequence[dict[str, Any]]) -> str:
         columns.append(["name", *(plain(each["name"]) for each in classes)])
     size = "share" if "share" in classes[0] else "weight"
     columns.append([size, *(_percent(each[size]) for each in classes)])
+    for name in (each for each in classes[0] if each.startswith(("area_", "volume_"))):
+        columns.append([name, *_rounded([each[name] for each in classes])])
     # A class without pixels has no colour worth showing.
     colors = [each.get("color") if each[size] else None for each in classes]
     shown = [each.get("map_color") for each in classes]

@@ -12,7 +12,6 @@ import click
 
 from gmmseg.batch.outputs import labels_name, option_of, require_distinct
 from gmmseg.errors import OutputError
-from gmmseg.io.satellite.band_files import require_whole_scenes
 
 __all__ = ["Job", "folder", "plan"]
 
@@ -84,7 +83,10 @@ def plan(
         if path is not None and path.is_dir():
             remedy = f"use --out-dir {path}" if name == "output" else "name a file in it"
             raise click.UsageError(f"{option} {path} is a folder; {remedy}")
-    require_whole_scenes(sources)
+    if len(sources) > 1:
+        from gmmseg.io.satellite.band_files import require_whole_scenes  # here, because one file is no scene in parts
+
+        require_whole_scenes(sources)
     place = out_dir or Path()
     named = {name: path for name, path in extra.items() if path is not None}
     jobs = [

@@ -14,7 +14,7 @@ from gmmseg.image.vision import opencv
 if TYPE_CHECKING:
     from gmmseg.image import Image
 
-__all__ = ["color_of", "cut_out", "soft_mask"]
+__all__ = ["color_of", "cut_out", "require_picture", "soft_mask"]
 
 Array = NDArray[Any]
 
@@ -56,6 +56,14 @@ def soft_mask(inside: Array, share: Array, feather: float = 0.0) -> Array:
     return np.clip(np.where(deep, np.float32(1), np.where(near, smooth, np.float32(0))), 0, 1)
 
 
+def require_picture(image: Image) -> None:
+    """Refuse a volume and a time-lapse, out of which nothing is cut."""
+    if image.time:
+        raise ParameterError(f"{image.name} has an axis of time; a cut-out is of one frame, so pass one alone")
+    if image.ndim != 2:
+        raise ParameterError(f"{image.name} has {image.ndim} spatial axes; a cut-out needs 2, so pass one plane")
+
+
 def cut_out(image: Image, alpha: Array, *, background: str | None = None, crop: bool = False) -> Array:
     """Cut an object out of a picture.
 
@@ -81,8 +89,7 @@ def cut_out(image: Image, alpha: Array, *, background: str | None = None, crop: 
     ParameterError
         There is no object, the picture is a volume, the shapes differ, or the colour is not known.
     """
-    if image.ndim != 2:
-        raise ParameterError(f"{image.name} has {image.ndim} spatial axes; a cut-out needs 2, so pass one plane of it")
+    require_picture(image)
     if alpha.shape != image.shape:
         raise ParameterError(f"alpha has shape {alpha.shape}, but {image.name} has {image.shape}; give one a pixel")
     behind = None if background is None else color_of(background)

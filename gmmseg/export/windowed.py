@@ -67,18 +67,18 @@ class _Region:
 
     label: int
     pixels: int = 0
-    area: float = 0.0
+    covers: int = 0
     pieces: list[Any] = field(default_factory=list)
 
-    def add(self, piece: Any, pixels: int, area: float) -> None:
+    def add(self, piece: Any, pixels: int, covers: int) -> None:
         self.pieces.append(piece)
         self.pixels += pixels
-        self.area += area
+        self.covers += covers
 
     def join(self, other: _Region) -> None:
         self.pieces += other.pieces
         self.pixels += other.pixels
-        self.area += other.area
+        self.covers += other.covers
 
 
 def write_by_windows(file: BinaryIO, labels: Image, options: WindowedExport) -> tuple[int, tuple[str, ...]]:
@@ -179,7 +179,7 @@ def _columns(regions: list[_Region], names: tuple[str, ...], ground: Ground) -> 
         "class": [names[each.label - 1] for each in regions],
         "pixels": [each.pixels for each in regions],
     }
-    return columns | {ground.name: [each.area for each in regions]} if ground.known else columns
+    return columns | {ground.name: [each.covers * ground.each for each in regions]} if ground.known else columns
 
 
 class _Tracing:
@@ -215,7 +215,7 @@ class _Tracing:
         shapes = self._shapes(found, top, after)
         pixels = np.bincount(found.parts.ravel(), minlength=len(found) + 1)[1:].tolist()
         window = (slice(top, top + len(labels)), slice(0, labels.shape[1]))
-        areas = self.ground.sums(window, found.parts, len(found) + 1)[1:].tolist()
+        covers = self.ground.counts(window, found.parts, len(found) + 1)[1:].tolist()
         region_of = self._joined_with_above(found)
         below = np.unique(found.parts[-1]) if len(after) else np.zeros(0, int)
         for part in below[below > 0].tolist():
@@ -228,7 +228,7 @@ class _Tracing:
                 region = self.open[self._root(int(region_of[part]))]
             else:
                 done.append(region)
-            region.add(shapes[part - 1], pixels[part - 1], areas[part - 1])
+            region.add(shapes[part - 1], pixels[part - 1], covers[part - 1])
         roots = np.array([self._root(each) if each >= 0 else -1 for each in region_of.tolist()])
         self.above = labels[-1].copy(), roots[found.parts[-1]]
         alive = set(roots[below].tolist())

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 from gmmseg.errors import ParameterError
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import NeighbourPairs
-from gmmseg.features.pca import PrincipalComponents
 from gmmseg.image import Image
 from gmmseg.image.pixels import ENOUGH, sample_pixels, take_each
 from gmmseg.kernels.blas import one_blas_thread
+
+if TYPE_CHECKING:
+    from gmmseg.features.pca import PrincipalComponents
 
 __all__ = ["learned"]
 
@@ -108,6 +110,8 @@ class _Sums:
     def components(self) -> PrincipalComponents:
         """Return those that stand above the noise, at least one."""
         from scipy.linalg import eigh  # here, because few images have so many channels
+
+        from gmmseg.features.pca import PrincipalComponents  # as is this
 
         shares = np.maximum(self.shares, _LEAST_SHARE)
         mean = self.sums / shares

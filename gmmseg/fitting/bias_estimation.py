@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -188,7 +189,7 @@ class Shaded:
 
 
 def fit_shading(
-    scene: Scene, mixture: Mixture, rng: Generator, *, regularization: Array, numbered: bool, threads: int
+    scene: Scene, mixture: Mixture, rng: Generator, *, noise: Callable[[Array], Array], numbered: bool, threads: int
 ) -> Shaded:
     """Fit a mixture and a bias field to a scene, from a mixture that was fitted without.
 
@@ -222,7 +223,7 @@ def fit_shading(
     count = max(_PIXELS // 4, 2 * _PIXELS // (1 + values.shape[1]))
     index = np.sort(np.append(_some(scene, counted[lit], count), _some(scene, counted[~lit], count // 4)))
     some, flat = scene.some(index), BiasField.flat(scene.image)
-    fit = _Alternation(regularization, threads)
+    fit = _Alternation(noise, threads)
     blocks = flat.blocks(some.patches.flat)
     alone, tried = np.bincount(blocks, weights=fit.alone(mixture, some)), list[tuple[Array, Mixture, Shading]]()
     reason = "parts of the image are no likelier with one that was fitted to the rest"
@@ -283,7 +284,7 @@ def _some(scene: Scene, index: Array, count: int) -> Array:
 class _Alternation:
     """Steps of EM and of a bias field in turn."""
 
-    regularization: Array
+    noise: Callable[[Array], Array]
     threads: int
 
     def iterate(self, start: Mixture, planes: Array, scene: Scene, count: int) -> Mixture:
@@ -291,7 +292,7 @@ class _Alternation:
         fit = expectation_maximization(
             planes,
             start,
-            Iteration(0, count, self.regularization, threads=self.threads),
+            Iteration(0, count, self.noise(planes), threads=self.threads),
             log_prior=scene.patches.log_prior,
         )
         return fit.warned().mixture

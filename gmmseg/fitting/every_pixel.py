@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import InputError
 from gmmseg.features import Recipe
+from gmmseg.fitting.undeclared import require_squares
 from gmmseg.image import Image
 from gmmseg.image.sources import Frame
 from gmmseg.image.windows import Window, shifted, widened, windows_across
@@ -19,11 +19,10 @@ from gmmseg.io.lazy import called_lazily, lazy_arrays
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.statistics import Statistics, measure
 
-__all__ = ["EveryPixel", "require_squares"]
+__all__ = ["EveryPixel"]
 
 Array = NDArray[Any]
 
-_LARGEST = 1e15  # number whose squares float32 can still add up for any number of pixels
 _PIXELS = 20  # of a unit, as a power of 2: the same for every image, so that sums are the same for any chunks
 _READ_AT_ONCE = 64 << 20  # bytes of pixels
 
@@ -116,14 +115,3 @@ def _added(parts: Sequence[Statistics]) -> Statistics:
         pairs = [a + b for a, b in zip(parts[::2], parts[1::2], strict=False)]
         parts = [*pairs, parts[-1]] if len(parts) % 2 else pairs
     return parts[0]
-
-
-def require_squares(image: Image, planes: Array) -> None:
-    """Refuse an image with numbers that stand for missing data, as -3.4e38 does in many a raster, but do not say so."""
-    with np.errstate(invalid="ignore"):
-        far = np.count_nonzero(np.abs(planes) > _LARGEST)
-    if far:
-        raise InputError(
-            f"{image.name}: {far} of {planes.size} sampled values lie more than {_LARGEST:g} spreads from the others; "
-            "declare what stands for missing data as nodata, write NaN, or give a mask"
-        )

@@ -142,7 +142,7 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
 
         numbered = ordered or found.sample.classes is not None
         shaded = fit_shading(
-            found.scenes[0], mixture, rng, regularization=found.noise, numbered=numbered, threads=threads
+            found.scenes[0], mixture, rng, noise=found.noise_within, numbered=numbered, threads=threads
         )
         mixture, shading = shaded.mixture, shaded.shading
         if shading is None:
@@ -154,7 +154,7 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
             found.scenes,
             mixture,
             strength,
-            regularization=found.noise,
+            regularization=found.noise if shading is None else found.noise_within(shading.planes),
             shading=shading,
             accepted=accepted,
             threads=threads,

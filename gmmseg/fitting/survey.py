@@ -16,13 +16,14 @@ from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.features.scaling import location_and_scale
 from gmmseg.fitting.above_noise import learned
-from gmmseg.fitting.every_pixel import EveryPixel, require_squares
 from gmmseg.fitting.sampling import Sample, SampleRequest, area_of, join_samples, take_sample
 from gmmseg.fitting.scene import Scene
+from gmmseg.fitting.undeclared import require_squares
 from gmmseg.image import Image
 from gmmseg.image.lattice import taken_in
 
 if TYPE_CHECKING:
+    from gmmseg.fitting.every_pixel import EveryPixel
     from gmmseg.spatial.guidance import Guidance
 
 __all__ = ["Survey", "SurveyRequest", "survey"]
@@ -118,6 +119,12 @@ class Survey(NamedTuple):
     def groups(self) -> tuple[int, ...]:
         """For each plane the number of the group that shares one scale with it; -1 for position."""
         return self.recipe.groups(self.image)
+
+    def noise_within(self, planes: Array) -> Array:
+        """Like `noise`, of planes (d, n) of which less is left because something was taken out, as a bias field is."""
+        spread = location_and_scale(planes, self.groups)[1]
+        spread[np.array(self.groups, np.intp) < 0] = 1
+        return _noise(self.sample, self.scale, spread)
 
     def supported(self, k: int, *, quiet: bool = False) -> int:
         """k, or the number of distinct colours where that is less."""
@@ -232,12 +239,23 @@ def survey(
         Scene(image, recipe, around, features, center, scale, variation, area / largest)
         for image, around, features, variation, area in scenes
     )
-    noise = np.maximum(_LEAST_NOISE, sample.noise / scale**2)
+    noise = _noise(sample, scale)
     measured = [part.variation for part in parts if part.variation is not None and part.planes.shape[1]]
     edges = np.mean(measured, axis=0) if measured else None
     counted = sample.weights is not None  # all of them, by their values
-    every = EveryPixel(first, recipe, center, scale) if apart and not counted and sample.planes.shape[1] else None
+    every = _every(first, recipe, center, scale) if apart and not counted and sample.planes.shape[1] else None
     return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance, edges, every)
+
+
+def _every(image: Image, recipe: Recipe, center: Array, scale: Array) -> EveryPixel:
+    from gmmseg.fitting.every_pixel import EveryPixel  # here, because most fits are of a sample
+
+    return EveryPixel(image, recipe, center, scale)
+
+
+def _noise(sample: Sample, scale: Array, spread: Array | float = 1.0) -> Array:
+    """Variance, in scaled units, by which a sample of this spread is uncertain."""
+    return np.asarray(np.maximum(_LEAST_NOISE * spread**2, sample.noise / scale**2))
 
 
 def _frames(images: Iterable[Image]) -> Iterator[tuple[Image, int]]:

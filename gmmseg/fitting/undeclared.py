@@ -1,4 +1,4 @@
-"""Margins of a number that stands for no data, but that the file does not declare: they would become a class."""
+"""Numbers that stand for no data, but that the file does not declare: margins of them would become a class."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ import itertools
 import warnings
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning
+from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
 
-__all__ = ["warn_of_margins"]
+__all__ = ["require_squares", "warn_of_margins"]
 
+_LARGEST = 1e15  # number whose squares float32 can still add up for any number of pixels
 _FILLS = (0, -9999, -32768)  # that programs write around scenes
 _LEAST_SHARE = 0.05  # of the pixels: fewer hardly move a class
+_PLACES = 17  # along a side
 _MOST = 0.5  # of the voxels of a scan: air around a head, which was measured, has more values than one
 
 
 def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
     """Say so where many pixels of a map are 0 or -9999 in every band, and some of its corners too.
 
-    Of a scan where most voxels are one number in every channel, and all of its corners: a stripped brain in zeros.
+    Or in one band alone, and all of its corners or a whole side: dark water is 0 in single bands, too. Of a scan where
+    most voxels are one number in every channel, and all of its corners: a stripped brain in zeros.
 
     Parameters
     ----------
@@ -50,6 +54,43 @@ def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
                 stacklevel=6,
             )
             return
+    if not image.color and image.n_channels > 1:
+        _warn_of_single_bands(image, values)
+
+
+def _warn_of_single_bands(image: Image, values: NDArray[Any]) -> None:
+    for fill in _FILLS:
+        shares = (values == fill).mean(axis=0)
+        found = [int(band) for band in np.flatnonzero(shares >= _LEAST_SHARE)]
+        found = found and [band for band in found if _is_margin(image, band, fill)]
+        if found:
+            names = image.channel_names or tuple(map(str, range(1, image.n_channels + 1)))
+            listed = "; ".join(f"{100 * shares[band]:.0f} % of band {names[band]}" for band in found)
+            nodata = ",".join(str(fill) if band in found else "none" for band in range(image.n_channels))
+            warnings.warn(
+                f"{image.name}: {listed} are {fill}, its corners or a side too, and the file does not declare it; "
+                f"where that is no data, use --nodata {nodata}, or read it with nodata {nodata}",
+                DataWarning,
+                stacklevel=7,
+            )
+            return
+
+
+def _is_margin(image: Image, band: int, fill: int) -> bool:
+    """Whether a band has a number in all of its corners, or at even places along a whole side."""
+    last_row, last_column = (n - 1 for n in image.shape)
+
+    def here(row: int, column: int) -> bool:
+        part = image.crop((slice(row, row + 1), slice(column, column + 1)))
+        return bool((part.array[..., band] == fill).all())
+
+    corners = {(row, column): here(row, column) for row in (0, last_row) for column in (0, last_column)}
+    if all(corners.values()):
+        return True
+    rows, columns = (np.linspace(0, n - 1, _PLACES).round().astype(int).tolist() for n in image.shape)
+    sides = [[(end, column) for column in columns] for end in (0, last_row)]
+    sides += [[(row, end) for row in rows] for end in (0, last_column)]
+    return any(corners[side[0]] and corners[side[-1]] and all(here(*place) for place in side) for side in sides)
 
 
 def _warn_of_surroundings(image: Image, values: NDArray[Any]) -> None:
@@ -76,3 +117,14 @@ def _corners_of(image: Image, fill: int) -> int:
             part = image.crop((slice(row, row + 1), slice(column, column + 1)))
             found += bool((part.array == fill).all()) and part.valid is None
     return found
+
+
+def require_squares(image: Image, planes: NDArray[Any]) -> None:
+    """Refuse an image with numbers that stand for missing data, as -3.4e38 does in many a raster, but do not say so."""
+    with np.errstate(invalid="ignore"):
+        far = np.count_nonzero(np.abs(planes) > _LARGEST)
+    if far:
+        raise InputError(
+            f"{image.name}: {far} of {planes.size} sampled values lie more than {_LARGEST:g} spreads from the others; "
+            "declare what stands for missing data as nodata, write NaN, or give a mask"
+        )

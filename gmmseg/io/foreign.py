@@ -80,10 +80,13 @@ _KINDS = (
     _Foreign("an OpenEXR picture", "convert it, as with: oiiotool {name} -o {stem}.tif", ((0, b"\x76\x2f\x31\x01"),)),
     _Foreign("a JPEG XR picture", _EXPORT, ((0, b"II\xbc\1"),)),
 )
-_JPEG_2000 = _Foreign(
-    "a JPEG 2000 picture, which needs rasterio, which is not installed",
-    "pip install 'gmmseg[geo]'",
-    ((0, b"\0\0\0\x0cjP  \r\n\x87\n"), (0, b"\xff\x4f\xff\x51")),
+_OF_GDAL = tuple(
+    _Foreign(f"{what}, which needs rasterio, which is not installed", "pip install 'gmmseg[geo]'", starts)
+    for what, starts in (
+        ("a JPEG 2000 picture", ((0, b"\0\0\0\x0cjP  \r\n\x87\n"), (0, b"\xff\x4f\xff\x51"))),
+        # Of version 4 too: what is named as HDF5 is no stranger by now.
+        ("a netCDF file", tuple((0, each) for each in (b"\x89HDF\r\n\x1a\n", b"CDF\1", b"CDF\2", b"CDF\5"))),
+    )
 )
 
 
@@ -103,7 +106,7 @@ def foreign(path: Path, start: bytes, *, has_gdal: bool = True) -> InputError | 
     >>> print(foreign(Path("clip.mkv"), bytes.fromhex("1a45dfa3")))
     clip.mkv is a video; take pictures out of it, as with: ffmpeg -i clip.mkv clip_%04d.png
     """
-    kinds = _KINDS if has_gdal else (*_KINDS, _JPEG_2000)
+    kinds = _KINDS if has_gdal else (*_KINDS, *_OF_GDAL)
     known = next((each for each in kinds if each.holds(start, path.suffix.lower())), None)
     if known is None:
         return None

@@ -84,8 +84,8 @@ FORMATS: tuple[BuiltIn, ...] = (
         answers=frozenset({"place", "suffix_of_labels", "class_names", "class_colors"}),
     ),
     BuiltIn("WebP", {".webp": _PICTURE}, "picture.format:WEBP", ((8, b"WEBP"),)),
-    BuiltIn("BMP", {".bmp": _NOTHING}, "picture.format:BMP", ((0, b"BM"),), weak=True),
-    BuiltIn("GIF", {".gif": _NOTHING}, "picture.format:GIF", ((0, b"GIF87a"), (0, b"GIF89a"))),
+    BuiltIn("BMP", {".bmp": _NOTHING}, "picture.simplified:BMP", ((0, b"BM"),), weak=True),
+    BuiltIn("GIF", {".gif": _NOTHING}, "picture.simplified:GIF", ((0, b"GIF87a"), (0, b"GIF89a"))),
     BuiltIn("AVIF", {".avif": _NOTHING}, "picture.modern:AVIF", ((4, b"ftypavif"), (4, b"ftypavis"))),
     BuiltIn(
         "JPEG XL",

@@ -41,11 +41,12 @@ class Ground:
         "pixels" where nothing tells how large they are, else what is measured and its unit: "area_mm2", "area_ha",
         "volume_ml".
     each : float
-        What a pixel covers, in that unit.
+        What a pixel covers, in that unit; where there are `cells`, what one of their parts does.
     shape : tuple of int
         The image's.
-    cells : ndarray, shape (m, n), optional
-        On a map: by how much that differs in each of the cells into which the image is divided.
+    cells : ndarray of int64, shape (m, n), optional
+        On a map: how many such parts a pixel covers in each of the cells into which the image is divided. They are
+        whole numbers, so that a sum is the same in whatever order windows are added.
     sides : tuple of int
         Pixels of a cell along each axis.
     """
@@ -89,11 +90,14 @@ class Ground:
         degrees need rasterio; without, or where the system is not known, areas are those of the map's own plane.
         """
         matrix = None if place is None or place.affine is None or len(shape) != 2 else place.matrix(2)
+        if matrix is not None and not np.isfinite(matrix).all():
+            matrix = spacing = None
         if place is not None and place.crs is not None and matrix is not None:
             found = _cells(place, shape, matrix, name)
             if found is not None:
                 cells, sides = found
-                return cls("area_ha", 1e-4, shape, cells, sides)
+                parts, each = _whole(cells, shape, sides)
+                return cls("area_ha", 1e-4 * each, shape, parts, sides)
         if spacing is None and matrix is not None:  # sides of a rectangle as large as the pixel, which may be skewed
             height = float(np.hypot(*matrix[:, 0]))
             spacing = height, abs(float(np.linalg.det(matrix[:, :2]))) / height
@@ -102,6 +106,8 @@ class Ground:
             return cls("pixels", 1.0, shape)
         area, per_area, volume, per_volume = _units(str(place.unit), scan=place.affine3d is not None)
         size = math.prod(step * metres for step in spacing)
+        if not math.isfinite(size):
+            return cls("pixels", 1.0, shape)
         if len(spacing) == 2:
             return cls(f"area_{area}", size * per_area, shape)
         return cls(f"volume_{volume}", size * per_volume, shape)
@@ -116,29 +122,43 @@ class Ground:
         """Whether anything tells how large a pixel is."""
         return self.name != "pixels"
 
-    def sums(self, window: Window, numbers: Array, n: int, weights: Array | None = None) -> Array:
-        """Return what the pixels of each number 0 to n - 1 cover together, within a window.
+    def counts(self, window: Window, numbers: Array, n: int) -> Array:
+        """Return how often `each` is covered by the pixels of each number 0 to n - 1, within a window.
 
         Parameters
         ----------
         window : tuple of slice
         numbers : ndarray of int, of the window's shape
         n : int
-        weights : ndarray, of the window's shape, optional
-            By which pixels count, such as probabilities.
+
+        Returns
+        -------
+        ndarray of int64, shape (n,)
+            Those of windows are added exactly.
         """
-        each: Array | None = weights
-        if self.cells is not None:
-            each = self.within(window) if weights is None else self.within(window) * weights
-        flat = None if each is None else each.reshape(-1)
-        return np.asarray(np.bincount(numbers.reshape(-1), flat, minlength=n) * self.each)
+        if self.cells is None:
+            return np.bincount(numbers.reshape(-1), minlength=n).astype(np.int64)
+        rows, columns = self._index(window)
+        found, starts = np.zeros(n, np.int64), np.flatnonzero(np.diff(rows, prepend=-1))
+        for part, row in zip(np.split(numbers, starts[1:]), rows[starts], strict=False):
+            each = np.broadcast_to(self.cells[row, columns], part.shape)
+            # Floats hold these sums exactly, see `_whole`.
+            found += np.bincount(part.reshape(-1), each.reshape(-1), minlength=n).astype(np.int64)
+        return found
+
+    def sums(self, window: Window, numbers: Array, n: int) -> Array:
+        """Return what the pixels of each number 0 to n - 1 cover together, within a window, see `counts`."""
+        return self.counts(window, numbers, n) * self.each
 
     def within(self, window: Window) -> Array:
-        """Return by how much what the pixels of a window cover differs from `each`, of the window's shape."""
+        """Return how often each pixel of a window covers `each`, of the window's shape."""
         if self.cells is None:
             return np.ones([s.stop - s.start for s in window])
-        index = [np.arange(s.start, s.stop) // side for s, side in zip(window, self.sides, strict=True)]
-        return np.asarray(self.cells[np.ix_(*index)])
+        return np.asarray(self.cells[np.ix_(*self._index(window))])
+
+    def _index(self, window: Window) -> list[Array]:
+        """Cells of the rows and the columns of a window."""
+        return [np.arange(s.start, s.stop) // side for s, side in zip(window, self.sides, strict=True)]
 
 
 def _units(unit: str, *, scan: bool) -> tuple[str, float, str, float]:
@@ -155,20 +175,31 @@ def _cells(place: Place, shape: tuple[int, ...], matrix: Array, name: str) -> tu
     if place.unit != "degree" and place.metres is None:
         return None
     i, j = np.meshgrid(*edges, indexing="ij")
-    x, y = np.tensordot(matrix, np.stack([i, j, np.ones_like(i)]), axes=1)
-    degrees = _degrees(place, name, x, y)
-    if degrees is None:
-        return None
-    longitude, latitude = degrees
-    longitude = np.unwrap(np.unwrap(np.radians(longitude), axis=1), axis=0)
-    height = _meridian_strip(np.radians(np.clip(latitude, -90, 90)))
-    areas = np.abs(_quadrangles(longitude, height))
+    with np.errstate(over="ignore", invalid="ignore"):  # of a map that says it lies nowhere, or at 1e308
+        x, y = np.tensordot(matrix, np.stack([i, j, np.ones_like(i)]), axes=1)
+        degrees = _degrees(place, name, x, y)
+        if degrees is None:
+            return None
+        longitude, latitude = degrees
+        longitude = np.unwrap(np.unwrap(np.radians(longitude), axis=1), axis=0)
+        height = _meridian_strip(np.radians(np.clip(latitude, -90, 90)))
+        areas = np.abs(_quadrangles(longitude, height))
     counts = np.diff(edges[0])[:, None] * np.diff(edges[1])
     if not np.isfinite(areas).all():
         message = f"{name}: areas are those of the map's plane, parts of it lie beyond its system"
         warnings.warn(message, DataWarning, stacklevel=5)
         return None
     return areas / counts, sides
+
+
+def _whole(areas: Array, shape: tuple[int, ...], sides: tuple[int, ...]) -> tuple[Array, float]:
+    """Areas as whole numbers of a part, and that part: as small as sums of all pixels allow, at most 31 bits.
+
+    An area is right to half a part, of 100 gigapixels to 1 in 30 million. Floats hold the sums of a row of cells.
+    """
+    bits = min(31, 62 - math.prod(shape).bit_length(), 53 - (sides[0] * shape[1]).bit_length())
+    each = float(areas.max()) / (1 << bits)
+    return np.rint(areas / each).astype(np.int64), each
 
 
 def _degrees(place: Place, name: str, x: Array, y: Array) -> tuple[Array, Array] | None:

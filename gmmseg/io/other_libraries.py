@@ -25,6 +25,7 @@ __all__ = ["is_object", "open_object"]
 
 _BYTES = (bytes, bytearray)
 _DATASET = ("pydicom.dataset", "Dataset")
+_BAND = ("rasterio", "Band")  # a tuple, which names numbers of an open dataset
 _PLAIN_FILES = (io.FileIO, io.BufferedReader, io.BufferedRandom)
 
 
@@ -59,6 +60,8 @@ def _opener(source: Any) -> Callable[[Any, Reading], Image] | None:
             return _LIBRARIES[library][2]
         if library == "numpy":
             return None
+    if _is_a(source, *_BAND):
+        return _of_band
     if isinstance(source, list | tuple) and source and _is_a(source[0], *_DATASET):
         return _of_pydicom
     if hasattr(source, "read") and hasattr(source, "close") and not hasattr(source, "__array__"):
@@ -138,6 +141,11 @@ def _of_rasterio(source: Any, reading: Reading) -> Image:
     if source.mode not in ("r", "r+"):
         raise InputError(f"{source.name} is a dataset open for writing; close it and pass its path")
     return read_dataset(source, reading)
+
+
+def _of_band(source: Any, reading: Reading) -> Image:
+    numbers = source.bidx if isinstance(source.bidx, int) else ",".join(map(str, source.bidx))
+    raise InputError(f"image is a rasterio.Band of {source.ds.name}; pass the dataset, with channels='{numbers}'")
 
 
 def _of_simpleitk(source: Any, reading: Reading) -> Image:

@@ -13,10 +13,12 @@ from pathlib import Path
 
 from gmmseg.platforms import is_alive, machine, started
 
-__all__ = ["sweep", "temporary_folder"]
+__all__ = ["remove_own", "sweep", "temporary_folder"]
 
 # Of the machine, the process, its start and some random digits.
 _NAME = re.compile(r"\.gmmseg-([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{12}\.tmp")
+
+_own: set[Path] = set()  # those of this process that are there
 
 
 @contextmanager
@@ -32,11 +34,23 @@ def temporary_folder(place: Path) -> Iterator[Path]:
     """
     random = os.urandom(6).hex()
     folder = place / f".gmmseg-{_machine()}-{os.getpid()}-{started(os.getpid())}-{random}.tmp"
+    _own.add(folder)
     try:
         folder.mkdir(0o700)
         yield folder
     finally:
         with suppress(FileNotFoundError):
+            _remove(folder)
+        _own.discard(folder)
+
+
+def remove_own() -> None:
+    """Remove the temporary folders that this process has still: for its end, where no block will end any more.
+
+    A signal may come in the middle of removing one.
+    """
+    for folder in list(_own):
+        with suppress(OSError):
             _remove(folder)
 
 

@@ -75,14 +75,23 @@ def statistics(planes: Any, weights: Any, densities: Densities, threads: int, lo
 
 def posterior(
     planes: Any, densities: Densities, out: Any, log_density: Any, threads: int, log_prior: Any = None
-) -> None:
-    """Write responsibilities into `out` `(K, n)` and log densities into `log_density` `(n,)`; either may be None."""
-    _kernels.posterior(planes, densities, out, log_density, threads, log_prior)
+) -> bool:
+    """Write responsibilities into `out` `(K, n)` and log densities into `log_density` `(n,)`; either may be None.
+
+    Returns whether all features of all samples certainly are finite numbers; False does not say that one is not. A
+    sample of which one is not has the same responsibility of each component.
+    """
+    found: bool = _kernels.posterior(planes, densities, out, log_density, threads, log_prior)
+    return found
 
 
-def classify(planes: Any, densities: Densities, out: Any, first: int, threads: int, log_prior: Any = None) -> None:
-    """Write `first` plus the index of the likeliest component into `out` `(n,)`, uint8 or int64."""
-    _kernels.classify(planes, densities, out, first, threads, log_prior)
+def classify(planes: Any, densities: Densities, out: Any, first: int, threads: int, log_prior: Any = None) -> bool:
+    """Write `first` plus the index of the likeliest component into `out` `(n,)`, uint8 or int64.
+
+    Returns what `posterior` does.
+    """
+    found: bool = _kernels.classify(planes, densities, out, first, threads, log_prior)
+    return found
 
 
 def known_distances(

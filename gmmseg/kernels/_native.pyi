@@ -31,7 +31,7 @@ def posterior(
     /,
     log_prior: NDArray[_Real] | None = None,
     dof: NDArray[np.float64] | None = None,
-) -> None: ...
+) -> bool: ...
 def classify(
     planes: NDArray[_Real],
     log_constants: NDArray[np.float64],
@@ -43,7 +43,7 @@ def classify(
     /,
     log_prior: NDArray[_Real] | None = None,
     dof: NDArray[np.float64] | None = None,
-) -> None: ...
+) -> bool: ...
 def known_distances(
     planes: NDArray[np.float64],
     means: NDArray[np.float64],

@@ -42,16 +42,16 @@ def statistics(planes: Any, weights: Any, densities: Densities, threads: int, lo
 
 def posterior(
     planes: Any, densities: Densities, out: Any, log_density: Any, threads: int, log_prior: Any = None
-) -> None:
+) -> bool:
     """See gmmseg.kernels.posterior."""
     log_constants, means, factors, dof = densities
-    _native.posterior(planes, log_constants, means, factors, out, log_density, threads, log_prior, dof)
+    return _native.posterior(planes, log_constants, means, factors, out, log_density, threads, log_prior, dof)
 
 
-def classify(planes: Any, densities: Densities, out: Any, first: int, threads: int, log_prior: Any = None) -> None:
+def classify(planes: Any, densities: Densities, out: Any, first: int, threads: int, log_prior: Any = None) -> bool:
     """See gmmseg.kernels.classify."""
     log_constants, means, factors, dof = densities
-    _native.classify(planes, log_constants, means, factors, out, first, threads, log_prior, dof)
+    return _native.classify(planes, log_constants, means, factors, out, first, threads, log_prior, dof)
 
 
 def smooth(

@@ -17,11 +17,12 @@ from gmmseg.image import Image
 from gmmseg.image.windows import Window
 from gmmseg.io.classes import Regrouping, default_names, regroup
 from gmmseg.io.contents import Contents
+from gmmseg.io.ground import Ground
 from gmmseg.io.label_maps import label_windows, open_labels
 from gmmseg.io.palette import palette
 from gmmseg.io.request import Reading
 from gmmseg.io.writing import check_target, write_windows
-from gmmseg.labelling.summary import ClassSummary
+from gmmseg.labelling.summary import ClassSummary, sizes_of
 from gmmseg.model import load_model
 
 __all__ = ["relabel"]
@@ -104,7 +105,8 @@ def relabel(
         )
     check_target(target, overwrite=overwrite)
     image = open_labels(source, Reading(memory=memory // 2, budget=memory))
-    named, counts = names_in(source) or (), _counts(image)
+    named, ground = names_in(source) or (), Ground.of(image)
+    counts = _counts(image, ground)
     there = {*range(1, len(named) + 1), *counts} - {0}
     every = default_names(max(there, default=0), named)
     names = {n: every[n - 1] for n in sorted(there)}
@@ -115,7 +117,7 @@ def relabel(
     options = {"palette": colors} if given and dtype == "uint8" and target.suffix.lower() != ".npy" else {}
     contents = Contents("labels", image.shape, dtype, changes.names, image, options)
     write_windows(target, contents, _changed(image, changes, dtype), overwrite=overwrite)
-    return _summaries(changes, counts, colors)
+    return _summaries(changes, counts, ground, colors)
 
 
 def _relabel_model(source: Path, target: Path, *, overwrite: bool, **changes: Any) -> tuple[ClassSummary, ...]:
@@ -132,18 +134,19 @@ def _relabel_model(source: Path, target: Path, *, overwrite: bool, **changes: An
     )
 
 
-def _counts(image: Image) -> dict[int, int]:
-    """Return how many pixels each number has."""
-    totals: dict[int, int] = {}
-    for _, labels in label_windows(image):
+def _counts(image: Image, ground: Ground) -> dict[int, Array]:
+    """Return how many pixels each number has, and how often they cover the ground's `each`."""
+    totals: dict[int, Array] = {}
+    for window, labels in label_windows(image):
         low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
         if low < 0 or high > _MOST_CLASSES:
             raise InputError(
                 f"{image.name} has numbers from {low} to {high}, but classes are numbered up to {_MOST_CLASSES}; "
                 "give a map of classes, not of objects"
             )
-        for number in np.flatnonzero(found := np.bincount(labels.ravel())).tolist():
-            totals[number] = totals.get(number, 0) + int(found[number])
+        found = np.stack([np.bincount(labels.ravel()), ground.counts(window, labels, high + 1)], axis=1)
+        for number in np.flatnonzero(found[:, 0]).tolist():
+            totals[number] = totals.get(number, 0) + found[number]
     return totals
 
 
@@ -167,13 +170,16 @@ def _colors(own: Array | None, changes: Regrouping) -> tuple[Array, bool]:
     return moved, not np.array_equal(moved[:256], palette(min(255, len(moved) - 1)))
 
 
-def _summaries(changes: Regrouping, counts: Mapping[int, int], colors: Array) -> tuple[ClassSummary, ...]:
-    pixels = np.zeros(len(changes.names) + 1, np.int64)
+def _summaries(
+    changes: Regrouping, counts: Mapping[int, Array], ground: Ground, colors: Array
+) -> tuple[ClassSummary, ...]:
+    found = np.zeros((len(changes.names) + 1, 2), np.int64)
     for old, new in changes.numbers.items():
-        pixels[new] += counts.get(old, 0)
-    shares = pixels / max(1, pixels[1:].sum())
+        found[new] += counts.get(old, 0)
+    shares = found[:, 0] / max(1, found[1:, 0].sum())
+    sizes = [sizes_of(pixels, covered, ground) for pixels, covered in found.tolist()]
     return tuple(
-        ClassSummary(new, name, float(shares[new]), None, {}, _rgb(colors[new]))
+        ClassSummary(new, name, float(shares[new]), None, {}, _rgb(colors[new]), sizes[new])
         for new, (name, old) in enumerate(zip(changes.names, changes.origins, strict=True), 1)
         if old
     )

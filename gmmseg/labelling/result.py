@@ -231,7 +231,7 @@ class Segmentation(Faces):
         if labels is not None and not tally.complete:
             window = everything(self.image.shape)
             tally.add(window, labels, tally.sample(window, self.image.array))
-        colors = tally.colors
+        colors, sizes = tally.colors, tally.sizes
         return tuple(
             ClassSummary(
                 label=i + 1,
@@ -240,6 +240,7 @@ class Segmentation(Faces):
                 color=colors[i],
                 means={f: float(m) for f, m in zip(self.model.plane_names, self.model.means[i], strict=True)},
                 map_color=(shown[i + 1][0], shown[i + 1][1], shown[i + 1][2]),
+                sizes=sizes[i],
             )
             for i, name in enumerate(self.model.class_names)
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,9 @@ from numpy.typing import NDArray
 
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
+from gmmseg.io.ground import Ground
 
-__all__ = ["ClassSummary", "Tally"]
+__all__ = ["ClassSummary", "Tally", "sizes_of"]
 
 Array = NDArray[Any]
 
@@ -33,6 +36,9 @@ class ClassSummary:
         Mean of each feature under the model, in its own unit.
     map_color : tuple of int
         Red, green and blue that label maps, overlays and figures show the class in.
+    sizes : mapping of str to int or float
+        How large it is: "pixels", and where the image tells how large one is "area_ha", "volume_ml" or the like, as in
+        `gmmseg.measuring.class_table`. Nothing where no pixels were counted.
     """
 
     label: int
@@ -41,10 +47,11 @@ class ClassSummary:
     color: tuple[int, int, int] | None
     means: dict[str, float]
     map_color: tuple[int, int, int]
+    sizes: Mapping[str, float] = field(default_factory=dict)
 
 
 class Tally:
-    """How many pixels each label has, and the mean colour of those on an even grid of about 100 000.
+    """How many pixels each label has and what they cover, and the mean colour of some 100 000 on an even grid.
 
     Parameters
     ----------
@@ -53,7 +60,7 @@ class Tally:
     """
 
     def __init__(self, k: int, image: Image) -> None:
-        self.counts = np.zeros(k + 1, np.int64)
+        self.counts, self._covered = np.zeros(k + 1, np.int64), np.zeros(k + 1, np.int64)
         self._numbers, self._sums = np.zeros(k + 1, np.int64), np.zeros((3, k + 1))
         self._image = image
         self._step = max(1, int((image.n_pixels / 100_000) ** (1 / image.ndim)))
@@ -77,12 +84,24 @@ class Tally:
     def add(self, window: Window, labels: Array, sample: Array | None) -> None:
         """Count the labels of a window."""
         k = len(self.counts) - 1
-        self.counts += _count_labels(labels, k)
+        counts = _count_labels(labels, k)
+        self.counts += counts
+        self._covered += counts if self._ground.cells is None else self._ground.counts(window, labels, k + 1)
         if sample is not None:
             chosen = labels[self._grid(window)].ravel()
             self._numbers += np.bincount(chosen, minlength=k + 1)
             for total, channel in zip(self._sums, sample.T, strict=True):
                 total += np.bincount(chosen, channel, minlength=k + 1)
+
+    @cached_property
+    def _ground(self) -> Ground:
+        return Ground.of(self._image)
+
+    @property
+    def sizes(self) -> list[dict[str, float]]:
+        """What is said of the size of each class, see `ClassSummary`."""
+        pairs = zip(self.counts[1:].tolist(), self._covered[1:].tolist(), strict=True)
+        return [sizes_of(pixels, covered, self._ground) for pixels, covered in pairs]
 
     def _grid(self, window: Window) -> Window:
         return tuple(slice((self._step // 2 - s.start) % self._step, None, self._step) for s in window)
@@ -97,6 +116,11 @@ class Tally:
         sums, numbers = self._sums[:, 1:], self._numbers[1:]
         means = np.rint(np.clip(sums / np.maximum(numbers, 1) / top, 0, 1) * 255).astype(int).T
         return [(int(r), int(g), int(b)) if n else None for (r, g, b), n in zip(means, numbers, strict=True)]
+
+
+def sizes_of(pixels: int, covered: int, ground: Ground) -> dict[str, float]:
+    """Return what is said of the size of a class; what it covers is counted in the ground's `each`."""
+    return {"pixels": pixels} | ({ground.name: covered * ground.each} if ground.known else {})
 
 
 def _count_labels(labels: Array, k: int) -> Array:

@@ -126,17 +126,22 @@ class _Tally:
         self, labels: Array, image: Image, ground: Ground, n: int, soft: Array | None, *, channels: bool
     ) -> None:
         self._labels, self._image, self._ground, self._n, self._soft = labels, image, ground, n, soft
-        self.covered, self.soft_pixels, self.soft_covered = np.zeros(n), np.zeros(n), np.zeros(n)
+        self._covered, self.soft_pixels, self.soft_covered = np.zeros(n, np.int64), np.zeros(n), np.zeros(n)
         self._channels = image.n_channels if channels else 0
         shape = (self._channels, n)
         self._counts, self._means, self._squares = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self._step = max(1, -(-image.n_pixels // _SAMPLE))
         self._some: list[tuple[Array, Array]] = []
 
+    @property
+    def covered(self) -> Array:
+        """What the pixels of each class cover together."""
+        return self._covered * self._ground.each
+
     def add(self, window: Window) -> None:
         """Count a window."""
         labels, n = self._labels[window], self._n
-        self.covered += self._ground.sums(window, labels, n)
+        self._covered += self._ground.counts(window, labels, n)
         if self._soft is not None:
             soft = np.nan_to_num(self._soft[(slice(None), *window)])
             within = self._ground.within(window) * self._ground.each

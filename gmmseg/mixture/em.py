@@ -15,11 +15,11 @@ from gmmseg.errors import ConvergenceWarning, DataWarning, GmmsegWarning, Parame
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
-from gmmseg.mixture.prior import Prior
 from gmmseg.mixture.statistics import Samples, Statistics, m_step, measure
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice
+    from gmmseg.mixture.prior import Prior
 
 __all__ = ["OUTLIERS", "Course", "Fit", "Iteration", "expectation_maximization", "with_box", "with_outliers"]
 
@@ -27,9 +27,10 @@ Array = NDArray[Any]
 
 OUTLIERS = ("uniform", "student")
 
-# With so few, the kernel iterates by itself: Python's part takes .3 ms an iteration, ten times the kernel's own (that
-# of `scripts/benchmark_tables.py grid`).
-_FEW_SAMPLES, _FEW_FEATURES = 4096, 32
+# With no more, the kernel iterates by itself: Python's part of an iteration takes .2 ms, and the kernel's as long with
+# 10 000 samples (a whole `gmmseg segment` of 512 x 512 takes .8 of the time). More would keep Ctrl-C waiting for long.
+_MOST_WORK = 1 << 30  # multiplications of an iteration: samples times components times features squared
+_MOST_FEATURES = 128
 _START_DOF = 8.0
 _START_OUTLIERS = 0.05
 _MOST_PRECISE = 1e15  # inverse standard deviations above it would overflow when squared in float32
@@ -219,12 +220,13 @@ def expectation_maximization(
 
 
 def _goes_by_itself(samples: SortedSamples, start: Mixture) -> bool:
-    """Whether the kernel iterates by itself: few samples without gaps of Gaussian components need nothing else."""
+    """Whether the kernel iterates by itself: samples without gaps of Gaussian components need nothing else."""
     if start.dof is not None or start.outlier_ranges is not None or samples.scattered is not None:
         return False
     part, *others = samples.parts
-    few = part.planes.shape[1] < _FEW_SAMPLES and start.n_features <= _FEW_FEATURES
-    return few and not others and part.observed is None
+    work = part.planes.size * start.n_components * start.n_features
+    quick = work <= _MOST_WORK and start.n_features <= _MOST_FEATURES
+    return quick and not others and part.observed is None
 
 
 def _climb(

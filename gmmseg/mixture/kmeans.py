@@ -22,6 +22,7 @@ def standardize(planes: Array, weights: Array | None = None) -> tuple[Array, Arr
     """Return the samples (d, n) at mean 0 and variance 1, constant features at 0, and their correlations (d, d)."""
     d = len(planes)
     anywhere = Mixture(np.ones(1), planes[:, :1].T.astype(np.float64), np.eye(d)[None])
+    vars(anywhere)["factors"] = anywhere.covariances  # no need to invert them
     overall = m_step(measure(planes, anywhere, weights), "full", np.zeros(d))
     covariance, mean = overall.covariances[0], overall.means[0]
     variances = np.diagonal(covariance)

@@ -24,7 +24,14 @@ _PROMISING = 0.01  # gain after which the same move is tried again
 _REACH = 0.02  # what a move may be short of after four iterations to be given eight more, in nats a sample
 
 
-def split_and_merge(fit: Fit, climb: Callable[[Mixture, int], Fit], n: int, *, patient: bool = True) -> Fit:
+def split_and_merge(
+    fit: Fit,
+    climb: Callable[[Mixture, int], Fit],
+    n: int,
+    *,
+    patient: bool = True,
+    judge: Callable[[Mixture], float] | None = None,
+) -> Fit:
     """Improve a fit by splitting all its components, a short EM, and merging down to as many as there were.
 
     Parameters
@@ -37,6 +44,9 @@ def split_and_merge(fit: Fit, climb: Callable[[Mixture, int], Fit], n: int, *, p
         Samples that `climb` fits.
     patient : bool
         False ends trials that lag behind after four iterations, and moves that gain little: half the time.
+    judge : callable, optional
+        Tells how likely samples are under a mixture, more of them than `climb` fits: what these alone like, such as a
+        component for the few that lie far out, is not kept.
 
     Notes
     -----
@@ -52,7 +62,7 @@ def split_and_merge(fit: Fit, climb: Callable[[Mixture, int], Fit], n: int, *, p
     splits = (lambda mixture: split_lengthwise(split_lengthwise(mixture)), split_in_scale)
     if k > (_QUARTERED if patient else _QUARTERED - 3):
         splits = (split_lengthwise, split_in_scale)
-    failures = 0
+    failures, reached = 0, None
     for _ in range(4 + 2 * k):
         with contextlib.suppress(np.linalg.LinAlgError):  # of halves without volume
             wider = climb(splits[failures](fit.mixture), 5 if patient else 4)
@@ -60,12 +70,18 @@ def split_and_merge(fit: Fit, climb: Callable[[Mixture, int], Fit], n: int, *, p
             if not patient and other.history[-1] > fit.history[-1] - _REACH:
                 other = climb(other.mixture, 8)
             weights = other.mixture.weights
-            if len(weights) == k and weights.min() >= least and other.history[-1] > fit.history[-1] + _WORTHWHILE:
-                enough = not patient and other.history[-1] < fit.history[-1] + _PROMISING
-                fit, failures = other, failures + 1 if enough else 0
-                if failures < len(splits):
-                    continue
-                break
+            better = other.history[-1] > fit.history[-1] + _WORTHWHILE
+            if better and len(weights) == k and weights.min() >= least:
+                if judge is not None:
+                    reached, now = judge(fit.mixture) if reached is None else reached, judge(other.mixture)
+                    better = now > reached
+                    reached = now if better else reached
+                if better:
+                    enough = not patient and other.history[-1] < fit.history[-1] + _PROMISING
+                    fit, failures = other, failures + 1 if enough else 0
+                    if failures < len(splits):
+                        continue
+                    break
         failures += 1
         if failures == len(splits):
             break

@@ -153,15 +153,28 @@ def posterior(
     *,
     threads: int = 1,
     log_prior: Array | None = None,
-) -> None:
+) -> bool:
     """Write posteriors (K, n) and log densities (n,), either of which may be None, of samples with missing features.
 
     `arguments` gives the mixture of some features, None for all, as the kernels take it. Samples without any feature
-    have the components' weights and the log density 0.
+    have the components' weights and the log density 0. Returns whether all numbers certainly are finite.
     """
-    if not has_missing(planes):
-        kernels.posterior(planes, arguments(None), out, log_density, threads, log_prior)
-        return
+    # To look for missing features first would take half as long as the kernel does (predict of `scripts/benchmark.py`).
+    if kernels.posterior(planes, arguments(None), out, log_density, threads, log_prior):
+        return True
+    if has_missing(planes):
+        _write_incomplete(planes, arguments, out, log_density, threads, log_prior)
+    return False
+
+
+def _write_incomplete(
+    planes: Array,
+    arguments: Arguments,
+    out: Array | None,
+    log_density: Array | None,
+    threads: int,
+    log_prior: Array | None,
+) -> None:
     if out is not None:
         out[...] = np.nan
     if log_density is not None:
@@ -186,11 +199,15 @@ def posterior(
             log_density[index] = density
 
 
-def classify(planes: Array, arguments: Arguments, out: Array, first: int, *, threads: int = 1) -> None:
-    """Write `first` plus the index of the likeliest component into `out` (n,); 0 where every feature is missing."""
+def classify(planes: Array, arguments: Arguments, out: Array, first: int, *, threads: int = 1) -> bool:
+    """Write `first` plus the index of the likeliest component into `out` (n,); 0 where every feature is missing.
+
+    Returns whether all numbers certainly are finite.
+    """
+    if kernels.classify(planes, arguments(None), out, first, threads):
+        return True
     if not has_missing(planes):
-        kernels.classify(planes, arguments(None), out, first, threads)
-        return
+        return False
     out[...] = 0
     groups, singles = _groups(planes, arguments)
     if len(singles):
@@ -200,6 +217,7 @@ def classify(planes: Array, arguments: Arguments, out: Array, first: int, *, thr
         labels = np.empty(len(index), out.dtype)
         kernels.classify(_columns(planes, index, observed), arguments(observed), labels, first, threads)
         out[index] = labels
+    return False
 
 
 def _groups(planes: Array, arguments: Arguments) -> tuple[list[tuple[Array | None, Array]], Array]:

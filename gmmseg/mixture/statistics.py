@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, reduce
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,9 @@ from gmmseg.mixture.covariance import family
 from gmmseg.mixture.lacking import Outliers, expected_log_share, sums_of_incomplete, workable
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import Part, SortedSamples
-from gmmseg.mixture.prior import Prior
+
+if TYPE_CHECKING:
+    from gmmseg.mixture.prior import Prior
 
 __all__ = ["Samples", "Statistics", "m_step", "measure"]
 

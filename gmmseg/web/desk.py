@@ -18,7 +18,7 @@ from gmmseg.labelling.result import Segmentation
 from gmmseg.web.levels import Level
 from gmmseg.web.log import ENDING, Log, load_log
 from gmmseg.web.painting import painted
-from gmmseg.web.preview import Preview
+from gmmseg.web.preview import LAYERS, Preview
 from gmmseg.web.spelling import Spelling, as_text, step_of
 from gmmseg.web.steps import checked
 
@@ -159,8 +159,8 @@ class Desk:
         with self._working:
             if self._shown is None or self._shown[0] != ticket:
                 raise ParameterError(f"ticket={ticket} is stale; ask for the classes again")
-            if name not in ("labels", "uncertainty", "anomaly"):
-                raise ParameterError(f"layer={name!r} is none; use labels, uncertainty or anomaly")
+            if name not in LAYERS:
+                raise ParameterError(f"layer={name!r} is none; use {', '.join(LAYERS[:-1])} or {LAYERS[-1]}")
             return self.preview.layer(self._shown[1], name, at)
 
     def tile(self, at: Sequence[int], ticket: int | None = None) -> tuple[bytes, str]:

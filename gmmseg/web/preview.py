@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,17 @@ from gmmseg.web.painting import painted
 from gmmseg.web.pyramid import Pyramid
 from gmmseg.web.work import Work
 
-__all__ = ["MOST_PIXELS", "Preview", "described"]
+__all__ = ["LAYERS", "MOST_PIXELS", "Preview", "described"]
 
 Array = NDArray[Any]
+
+LAYERS = "labels", "uncertainty", "anomaly", "soft"
 
 MOST_PIXELS = 600_000
 """Of the copy that sliders are tried on: with a megapixel a photograph of 12 took 0.4 s, not 0.25."""
 
 _TEXTURE = 8192  # pixels on a side that every WebGL2 draws
+_MOST_SOFT = 1 << 24  # bytes of all soft masks; main.js counts as `_few` does
 _BINS, _SAMPLES = 64, 20_000
 _LOSSLESS = 1_000_000  # pixels up to which the picture is sent as PNG
 
@@ -125,17 +129,21 @@ class Preview:
         """Return a layer for a texture of bytes: "labels", or "uncertainty" and "anomaly", 255 where it is certain.
 
         Of a volume it is that of the cuts through the voxel `at`. Labels of regions have two bytes each, lower first.
+        "soft" are the masks of all classes, one after the other, 255 for 1: of so few pixels that they take 16 MiB.
         """
         if isinstance(found, Level):
             if name != "labels":
                 raise ParameterError(f"layer={name!r} is of classes; regions have none")
             return _few(found.labels).astype("<u2", copy=False).tobytes()
         if name == "labels":
-            values: Array = found.labels
+            layers: Iterable[Array] = [found.labels]
+        elif name == "soft":
+            layers = found.probabilities
         else:
-            values = found.uncertainty if name == "uncertainty" else 1 - np.nan_to_num(found.anomaly, nan=1.0)
-        few = _few(values) if self.cuts is None else self.cuts.laid(values, at)
-        return bytes(few if name == "labels" else np.rint(np.clip(few, 0, 1) * 255).astype(np.uint8))
+            layers = [found.uncertainty if name == "uncertainty" else 1 - np.nan_to_num(found.anomaly, nan=1.0)]
+        masks = len(found.classes) if name == "soft" else 0
+        few = [_few(each if self.cuts is None else self.cuts.laid(each, at), masks) for each in layers]
+        return b"".join(bytes(each if name == "labels" else _as_bytes(each)) for each in few)
 
     def described(self, found: Segmentation | Level) -> dict[str, Any]:
         """Return what the page says of classes or regions that were found, and how many pixels their layers have."""
@@ -212,9 +220,13 @@ def _encoded(drawn: Array) -> tuple[bytes, str]:
     return bytes(encoded), "image/png" if lossless else "image/jpeg"
 
 
-def _few(values: Array) -> Array:
-    """Return every pixel, or so many of them as a texture holds."""
-    step = -(-max(values.shape) // _TEXTURE)
+def _as_bytes(values: Array) -> Array:
+    return np.asarray(np.rint(np.clip(values, 0, 1) * 255), np.uint8)
+
+
+def _few(values: Array, masks: int = 0) -> Array:
+    """Return every pixel, or so many of them as a texture holds, or as many as so many soft masks may have."""
+    step = math.ceil(max(max(values.shape) / _TEXTURE, math.sqrt(masks * values.size / _MOST_SOFT)))
     return np.ascontiguousarray(values[::step, ::step])
 
 

@@ -55,7 +55,8 @@ def test_the_line_says_what_came_of_it(job):
     labels = np.array(Pillow.open("labels/deep/labels.png"))
     np.testing.assert_array_equal(labels, gmmseg.segment("scenes/a.png", 3).labels)
     assert [each["share"] for each in line["classes"]] == [(labels == n).mean() for n in (1, 2, 3)]
-    assert set(line["classes"][0]) == {"label", "name", "share", "color"}
+    assert [each["pixels"] for each in line["classes"]] == [(labels == n).sum() for n in (1, 2, 3)]
+    assert set(line["classes"][0]) == {"label", "name", "share", "pixels", "color"}
     assert asked["line"] == job(kinds=("labels", "soft"))["line"]  # which is not changed
 
 

@@ -1,9 +1,13 @@
 """Workers that die cost their job and nothing else."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+import gmmseg
 from gmmseg.batch.workers import Crew, Death
 
 TRICKY = "tricky_worker:tricky"
@@ -40,3 +44,23 @@ def test_a_worker_that_was_killed_idle_is_replaced():
         assert first["process"] == second["process"]
     with pytest.raises(ProcessLookupError):
         os.kill(first["process"], 0)
+
+
+def test_a_worker_whose_parent_was_killed_leaves_no_temporary_folder(tmp_path):
+    code = f"""
+import time; from pathlib import Path
+from gmmseg.batch.workers import serve; from gmmseg.io.temporary import temporary_folder
+def task(job):
+    with temporary_folder(Path({str(tmp_path)!r})):
+        time.sleep(60)
+serve(task)
+"""
+    env = {**os.environ, "PYTHONPATH": str(Path(gmmseg.__file__).parents[1])}
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, env=env) as worker:
+        worker.stdin.write(b"{}\n")
+        worker.stdin.flush()
+        while not list(tmp_path.iterdir()):
+            assert worker.poll() is None
+        worker.stdin.close()  # all that it hears of a parent's death
+        assert worker.wait(30) == 0
+    assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image as Pillow
 
 
@@ -89,3 +90,10 @@ def test_sixteen_bits_and_a_mask_for_strokes(run, folder):
 )
 def test_one_line_and_nothing_written(refuse, folder, arguments, code, text):
     assert text in refuse("cutout", "photo.png", *arguments.split(), code=code)
+
+
+def test_a_time_lapse_is_refused_as_what_it_is(refuse, folder):
+    tifffile.imwrite("frames.tif", np.zeros((4, 16, 16), np.uint8), imagej=True, metadata={"axes": "TYX"})
+    said = refuse("cutout", "frames.tif", "--class", "1", "-o", "object.png", code=2)
+    assert "frames.tif has an axis of time; a cut-out is of one frame, so pass one alone" in said
+    assert not (folder / "object.png").exists()

@@ -97,6 +97,26 @@ def test_a_batch_and_its_workers(inputs, number, all_of_them):
 
 
 @pytest.mark.slow
+def test_a_signal_in_the_middle_of_tidying_up_leaves_nothing(inputs):
+    code = """
+import os, signal, gmmseg.io.temporary as temporary
+real = temporary._remove
+def remove(folder):
+    temporary._remove = real
+    os.kill(os.getpid(), signal.SIGTERM)
+    real(folder)
+temporary._remove = remove
+from gmmseg.cli import program
+program()
+"""
+    before = sorted(each.name for each in inputs.iterdir())
+    process = start(*COMMANDS["segment"].split(), code=code)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert sorted(each.name for each in inputs.iterdir()) == sorted([*before, "l.npy"])
+
+
+@pytest.mark.slow
 def test_nohup_is_obeyed(inputs):
     process = start(*COMMANDS["fit"].split(), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     wait_for("waiting", process)
@@ -115,6 +135,42 @@ def test_handlers_are_as_they_were_before():
         time.sleep(10)
     assert caught.value.number == signal.SIGTERM
     assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)] == before
+
+
+class _Destroyed:
+    """Sends this process a signal when it is destroyed, where Python drops what the handler raises."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __del__(self):
+        os.kill(os.getpid(), self.number)
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_a_destructor_dropped_is_sent_again(number, capfd):
+    before = signal.getsignal(number), sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt) as caught, interrupted_by_signals():
+        for _ in range(3):  # the signal that is sent again may be dropped, too
+            _Destroyed(number)
+        time.sleep(10)
+    assert getattr(caught.value, "number", signal.SIGINT) == number
+    assert (signal.getsignal(number), sys.unraisablehook) == before
+    assert capfd.readouterr().err == ""
+
+
+def test_what_else_a_destructor_raises_is_heard_by_who_listened_before(monkeypatch):
+    found = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda each: found.append(str(each.exc_value)))
+
+    class Faulty:
+        def __del__(self):
+            raise ValueError("this one")
+
+    with interrupted_by_signals():
+        Faulty()
+    assert found == ["this one"]
 
 
 def test_a_handler_of_the_program_around_is_kept():

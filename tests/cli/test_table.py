@@ -87,3 +87,8 @@ def test_the_color_of_the_map_stands_before_the_mean(monkeypatch):
     assert first.startswith("\x1b[48;2;0;114;178m  \x1b[0m  \x1b[48;2;10;11;12m  \x1b[0m  ")
     assert second.startswith("\x1b[48;2;230;159;0m  \x1b[0m      ")
     assert header.startswith(" " * 8)
+
+
+def test_sizes_stand_beside_shares():
+    classes = [one(1, 0.25, {}, pixels=1, area_ha=0.5), one(2, 0.75, {}, pixels=3, area_ha=1.5)]
+    assert class_table(classes).splitlines()[:2] == ["class   share  area_ha", "    1  25.0 %     0.50"]

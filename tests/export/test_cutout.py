@@ -140,6 +140,8 @@ def test_what_cannot_be_cut_out(scene):
         cut_out(image, alpha[1:])
     with pytest.raises(ParameterError, match="3 spatial axes; a cut-out needs 2"):
         cut_out(Image(np.zeros((3, 4, 5, 1), np.uint8)), np.ones((3, 4, 5), np.float32))
+    with pytest.raises(ParameterError, match="has an axis of time; a cut-out is of one frame"):
+        cut_out(Image.from_array(np.zeros((3, 4, 5), np.uint8), axes="TYX"), np.ones((3, 4, 5), np.float32))
     seg = gmmseg.segment(image, k=2)
     with pytest.raises(ParameterError, match="label=3 is no class of disc.png; its classes are 1 to 2"):
         seg.cutout(3)

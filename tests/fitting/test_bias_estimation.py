@@ -103,6 +103,17 @@ def test_a_vignette_over_objects_is_found(k, seed):
     assert ((found.labels > 1) == inside).mean() > 0.99
 
 
+def test_objects_much_fainter_than_the_shading_are_found():
+    """What the vignette spreads the values over says nothing of how exactly they are known once it is out."""
+    truth = blobs((300, 300), 4) > 1
+    rng = np.random.default_rng(0)
+    whole = 33_000 + 60 * truth + rng.normal(0, 10, truth.shape)
+    gain = np.linspace(0.5, 1, truth.shape[1])
+    found = gmmseg.segment(np.rint(whole * gain).astype(np.uint16), 2, bias_field=True)
+    assert gmmseg.evaluate(found.labels, truth + 1).dice[2] > 0.98
+    assert np.std(np.log(found.bias_field / gain)) < 3e-4
+
+
 @pytest.mark.slow
 def test_surroundings_of_zeros_do_not_hide_a_field():
     """As of a brain whose skull was stripped: no gain can be seen on what is 0."""

@@ -52,6 +52,29 @@ def test_what_is_declared_or_no_margin_brings_none(rng):
     assert _is_quiet(Image(bay, place=PLACE))
 
 
+@pytest.mark.parametrize("fill", [0, -9999])
+@pytest.mark.parametrize("margin", [np.s_[:, :6, 1], np.s_[:, -6:, 1], np.s_[-6:, :, 1], "tilted"])
+def test_a_margin_of_one_band_brings_a_warning_of_that_band(rng, fill, margin):
+    scene = rng.integers(100, 200, (60, 60, 3)).astype(np.int16)
+    if margin == "tilted":
+        scene[..., 1] = tilted(fill, rng)[..., 1]
+    else:
+        scene[margin] = fill
+    image = Image(scene, place=PLACE, name="scene.tif", channel_names=("blue", "red", "nir"))
+    with pytest.warns(DataWarning, match=rf"scene\.tif: \d+ % of band red are {fill}, .*--nodata none,{fill},none, or"):
+        gmmseg.fit(image, 2)
+    assert _is_quiet(with_nodata(image, [None, fill, None]))
+
+
+def test_dark_water_along_a_part_of_a_side_and_a_colour_bring_none(rng):
+    water = rng.integers(100, 200, (60, 60, 3)).astype(np.uint8)
+    water[:50, :20, 1] = 0
+    assert _is_quiet(Image(water, place=PLACE))
+    dark = rng.integers(100, 200, (60, 60, 3)).astype(np.uint8)
+    dark[:, :6, 1] = 0
+    assert _is_quiet(Image(dark, place=PLACE, color=True))
+
+
 def test_only_corners_of_suspicious_images_are_read(rng):
     class Unread(Image):
         def crop(self, window):

@@ -44,13 +44,21 @@ def test_each_is_named_as_what_it_is(tmp_path, suffix):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("start", [b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"])
-def test_jpeg_2000_names_the_extra_where_it_is_missing(tmp_path, monkeypatch, start):
-    path = tmp_path / "a.jp2"
+@pytest.mark.parametrize(
+    ("name", "start", "what"),
+    [
+        ("a.jp2", b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000 picture"),
+        ("a.j2k", b"\xff\x4f\xff\x51", "JPEG 2000 picture"),
+        ("a.nc", b"\x89HDF\r\n\x1a\n", "netCDF file"),
+        ("a.nc", b"CDF\1", "netCDF file"),
+    ],
+)
+def test_what_gdal_reads_names_the_extra_where_it_is_missing(tmp_path, monkeypatch, name, start, what):
+    path = tmp_path / name
     path.write_bytes(start + bytes(600))
     monkeypatch.setattr("gmmseg.io.formats.has_rasterio", lambda: False)
     monkeypatch.setattr("gmmseg.io.file_format.has_module", lambda name: False)
-    with pytest.raises(InputError, match=r"a\.jp2 is a JPEG 2000 picture, which needs .*; pip install 'gmmseg\[geo\]'"):
+    with pytest.raises(InputError, match=rf"{name} is a {what}, which needs .*; pip install 'gmmseg\[geo\]'"):
         formats.identify(path)
     assert foreign(path, start) is None
 

@@ -176,6 +176,10 @@ def test_an_open_dataset_is_its_file_and_stays_open(scene, memory):
 def test_datasets_that_have_no_file(scene):
     with MemoryFile(scene.read_bytes()) as memory, memory.open() as dataset:
         assert_same(open_image(dataset), read(scene))
+    with rasterio.open(scene) as dataset:
+        for numbers, channels in ((2, "2"), ([1, 3], "1,3")):
+            with pytest.raises(InputError, match=rf"rasterio\.Band of .*pass the dataset, with channels='{channels}'"):
+                open_image(rasterio.band(dataset, numbers))
     with rasterio.open(scene) as dataset, WarpedVRT(dataset, crs="EPSG:32632") as warped:
         assert "32632" in open_image(warped).place.crs
     with (

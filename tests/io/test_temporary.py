@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gmmseg.io.temporary import sweep, temporary_folder
+from gmmseg.io import temporary
+from gmmseg.io.temporary import remove_own, sweep, temporary_folder
 from gmmseg.platforms import is_alive
 
 # Says what it has made, and waits.
@@ -45,6 +46,19 @@ def test_it_is_gone_with_all_that_a_library_left_in_it(tmp_path, failure):
 def test_one_that_has_been_removed_is_no_error(tmp_path):
     with temporary_folder(tmp_path) as folder:
         folder.rmdir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_whose_removal_was_cut_short_goes_at_the_end_of_the_process(tmp_path, monkeypatch):
+    def interrupt(folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(temporary, "_remove", interrupt)
+        with temporary_folder(tmp_path) as folder:
+            (folder / "half").touch()
+    assert list(tmp_path.iterdir()) == [folder]
+    remove_own()
     assert list(tmp_path.iterdir()) == []
 
 

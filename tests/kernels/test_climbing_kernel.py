@@ -83,8 +83,8 @@ def test_em_is_the_same_whoever_iterates(monkeypatch, family, dtype):
     heap = np.repeat(planes[:, :1], 40, axis=1)  # on which a component degenerates
     for samples in (planes, np.concatenate([planes, heap], axis=1)):
         fits = []
-        for few in (em._FEW_SAMPLES, 0):
-            monkeypatch.setattr(em, "_FEW_SAMPLES", few)
+        for most in (em._MOST_WORK, 0):
+            monkeypatch.setattr(em, "_MOST_WORK", most)
             fits.append(expectation_maximization(samples, mixture, Iteration(1e-6, 60, regularization=1e-6)))
         monkeypatch.undo()
         assert fits[0].converged == fits[1].converged

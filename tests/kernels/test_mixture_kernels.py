@@ -1,5 +1,7 @@
 """Compiled kernels of the mixture against the reference in double precision, and what both promise."""
 
+import itertools
+
 import numpy as np
 import pytest
 from implementations import both, compiled
@@ -316,6 +318,24 @@ def test_posteriors_go_into_a_part_of_a_larger_array(kernel):
     np.testing.assert_array_equal(whole[:, 100:800], posterior(kernel, planes, mixture)[0])
     assert (whole[:, :100] == -1).all()
     assert (whole[:, 800:] == -1).all()
+
+
+@both
+@dtypes
+@shapes
+@pytest.mark.parametrize("d", [1, 5, 12])
+def test_samples_are_known_to_be_finite_unless_one_is_not(kernel, dtype, diagonal, d):
+    planes, mixture = problem(d, 5001, dtype=dtype, diagonal=diagonal)
+    densities = Densities(*mixture)
+    out, labels = np.empty((4, 5001), dtype), np.empty(5001, np.int64)
+    assert kernel.posterior(planes, densities, out, None, 2)
+    assert kernel.classify(planes, densities, labels, 0, 2)
+    for at, number in itertools.product((0, 4999, 5000), (np.nan, np.inf, -np.inf)):
+        broken = planes.copy()
+        broken[-1, at] = number
+        with np.errstate(invalid="ignore"):
+            assert not kernel.posterior(broken, densities, out, None, 2)
+            assert not kernel.classify(broken, densities, labels, 0, 2)
 
 
 @dtypes

@@ -80,3 +80,11 @@ def test_a_gain_bought_by_a_component_of_few_samples_is_refused(n, accepted, til
     spiked = Mixture(np.array([0.699, 0.3, 0.001]), tilted.means, tilted.covariances)
     before, after = (Fit(mixture, (score,), True) for mixture, score in ((tilted, 0.0), (spiked, 9.0)))
     assert split_and_merge(before, lambda *_: after, n) is (after if accepted else before)
+
+
+@pytest.mark.parametrize("liked", [False, True])
+def test_a_move_that_more_samples_do_not_like_is_refused(liked, tilted):
+    other = Mixture(tilted.weights[::-1].copy(), tilted.means, tilted.covariances)
+    before, after = (Fit(mixture, (score,), True) for mixture, score in ((tilted, 0.0), (other, 9.0)))
+    found = split_and_merge(before, lambda *_: after, 1000, judge=lambda mixture: float(liked and mixture is other))
+    assert found is (after if liked else before)

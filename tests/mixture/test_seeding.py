@@ -135,3 +135,13 @@ def test_rounds_end_where_two_starts_agree_and_no_sample_is_in_doubt(monkeypatch
     touching, _ = clusters(n=50, apart=1.0)
     seed_mixture(touching, 6, np.random.default_rng(0))
     assert len(begun) == 12
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_subset_s_few_far_samples_do_not_decide(seed):
+    """Of heavy tails a subset has its own far samples, and a component for these; all samples want four clusters."""
+    rng = np.random.default_rng(2024)
+    centers = 10.0 * np.array([[0, 0], [1, 0], [0, 1], [1, 1]])[rng.integers(4, size=5000)]
+    planes = (centers + rng.normal(size=(5000, 2)) / np.sqrt(rng.chisquare(3, (5000, 1)) / 3)).T.copy()
+    start = seed_mixture(planes, 4, np.random.default_rng(seed), Seeding(judged=True))
+    np.testing.assert_allclose(start.weights, 0.25, atol=0.02)

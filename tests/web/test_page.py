@@ -108,6 +108,23 @@ def opaque(page):
     page.locator("#contours").uncheck()
 
 
+def test_soft_masks_mix_the_colours_of_the_classes(page, folder):
+    opaque(page)
+    before = pixels(page)
+    page.select_option("#layer", "soft")
+    soft = gmmseg.segment(folder / "photo.png", K).probabilities
+    inside = labels_below(np.ones(soft.shape[1:], int), before.shape[:2]) > 0
+    below = [labels_below(np.rint(each * 1000).astype(int), before.shape[:2]) / 1000 for each in soft]
+    expected = np.einsum("k...,kc->...c", below, palette(K).astype(float)[1:])
+
+    def mixed():
+        return (np.abs(pixels(page) - expected).max(axis=-1) <= 3)[inside].mean() > 0.999
+
+    until(page, mixed)
+    page.select_option("#layer", "")
+    until(page, lambda: (pixels(page) == before).all())
+
+
 def test_pixels_on_the_screen_are_those_of_the_label_map(page, folder):
     opaque(page)
     drawn = pixels(page)

@@ -71,6 +71,17 @@ def test_layers_are_bytes(pictures):
     unsure = np.frombuffer(preview.layer(found, "uncertainty"), np.uint8).reshape(found.labels.shape)
     assert np.abs(unsure / 255 - found.uncertainty).max() < 0.003
     assert len(preview.layer(found, "anomaly")) == found.labels.size
+    soft = np.frombuffer(preview.layer(found, "soft"), np.uint8).reshape(found.probabilities.shape)
+    assert np.abs(soft / 255 - found.probabilities).max() < 0.003
+
+
+def test_soft_masks_are_of_fewer_pixels_where_there_are_many(pictures, monkeypatch):
+    preview = Preview(pictures / "coins.png")
+    found = preview.segment(Work({"k": 3}))
+    monkeypatch.setattr("gmmseg.web.preview._MOST_SOFT", 3 * found.labels.size // 5)  # a step of three
+    soft = np.frombuffer(preview.layer(found, "soft"), np.uint8)
+    few = found.probabilities[:, ::3, ::3]
+    assert np.abs(soft.reshape(few.shape) / 255 - few).max() < 0.003
 
 
 def test_a_constant_picture_has_a_histogram(tmp_path):

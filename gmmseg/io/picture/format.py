@@ -1,4 +1,4 @@
-"""Pictures: PNG, JPEG, WebP, BMP and GIF, in the orientation in which they are displayed."""
+"""Pictures, in the orientation in which they are displayed: PNG, JPEG and WebP, and what all of their formats share."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from gmmseg.io.classes import own_names
 from gmmseg.io.contents import assembled, refuse_options
 from gmmseg.io.damage import explained
 from gmmseg.io.file_format import not_probabilities
-from gmmseg.io.picture.bmp import runs_header, without_runs
-from gmmseg.io.picture.gif import first_picture, gif_header
 from gmmseg.io.picture.headers import Header, jpeg_header, png_header, webp_header
 from gmmseg.io.request import Reading, chosen, require_axis, require_bytes, require_room
 
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 
     _Decoded = tuple[np.ndarray, np.ndarray | None, tuple[float, float] | None]
 
-__all__ = ["BMP", "GIF", "JPEG", "PNG", "WEBP", "Picture", "image_of", "upright_image", "warn_of_frames"]
+__all__ = ["JPEG", "PNG", "WEBP", "Picture", "image_of", "upright_image", "warn_of_frames"]
 
 _CHANNEL_NAMES = ("red", "green", "blue")
 _SIGNATURES = {"PNG": 8, "JPEG": 2}  # bytes before the parts of which a file is made
@@ -129,7 +127,6 @@ class Picture:
         _require_room(path, header, reading, pixel_bytes, header.buffered + (pixel_bytes if header.crowded else 0))
         if deep and not header.whole and not self._without_pillow:
             self._check_with_pillow(path, header, reading)
-        from gmmseg.io.picture import deep_png  # here, because nearly everybody has OpenCV
         from gmmseg.io.picture.opencv import decode  # here, because it is large
 
         size = (header.height, header.width)
@@ -138,6 +135,8 @@ class Picture:
         if with_opencv():
             pixels, damaged = decode(path, deep=deep, shape=shape, dtype=f"uint{header.bits}", content=content)
         else:
+            from gmmseg.io.picture import deep_png  # here, because nearly everybody has OpenCV
+
             pixels, damaged = deep_png.decode(path, content), False
         if damaged:
             raise InputError(f"{path} is damaged (its pixel data has gaps); {self._again}")
@@ -319,31 +318,9 @@ class _Png(Picture):
         return {}
 
 
-@dataclass(frozen=True)
-class _Simplified(Picture):
-    """Formats of which decoders see something simpler than the file.
-
-    Parameters
-    ----------
-    simpler : callable
-        Returns it, of an open file with a header.
-    """
-
-    simpler: Callable[[BinaryIO], bytes] = first_picture
-
-    def _content(self, path: Path, header: Header | None, reading: Reading) -> bytes | None:
-        if header is None:
-            return None
-        require_bytes(path, 2 * path.stat().st_size, reading, "its compressed pixels")
-        with explained(path, self._again), open(path, "rb") as file:
-            return self.simpler(file)
-
-
 PNG = _Png("PNG", png_header)
 JPEG = Picture("JPEG", jpeg_header, exact=False)
 WEBP = Picture("WebP", webp_header, exact=False)
-BMP = _Simplified("BMP", runs_header, simpler=without_runs)
-GIF = _Simplified("GIF", gif_header)
 
 
 def _require_room(path: Path, header: Header, reading: Reading, pixel_bytes: int, buffered: float = 0.0) -> None:

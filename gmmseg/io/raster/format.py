@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 _GEO_TAGS = frozenset({33550, 33922, 34264, 34735, 42112, 42113, 50674})  # the last is of LERC, which GDAL decodes
+_WEBP = 50001  # a compression that few of Pillow's decoders have
 _PLAIN_SAMPLES = frozenset({1, 2, 3, 6})  # black is zero, RGB, palette, YCbCr: GDAL leaves inks and inverted grey as is
 _REDUCED_OR_MASK = 1 | 4  # of the subfile type: overviews and masks are no pages
 _MOST_BANDS = 1024  # that are read together: a file of 34 KB can claim 32513, whose covariances take 8 GB a class
@@ -67,7 +68,7 @@ def sniff(start: bytes, path: Path) -> bool:
 
 
 def owns(path: Path) -> bool:
-    """Whether a TIFF file is to be read by GDAL: it is a single page with GeoTIFF or GDAL tags, or files beside it.
+    """Whether GDAL is to read a TIFF file: a single page with GeoTIFF or GDAL tags, files beside it, or WebP.
 
     Notes
     -----
@@ -81,7 +82,8 @@ def owns(path: Path) -> bool:
         return False
     if len(pages) != 1 or pages[0].photometric not in _PLAIN_SAMPLES or pages[0].stack:
         return False
-    return not _GEO_TAGS.isdisjoint(pages[0].codes) or _has_side_file(path)
+    mine = pages[0].compression == _WEBP or not _GEO_TAGS.isdisjoint(pages[0].codes)
+    return mine or _has_side_file(path)
 
 
 def _has_side_file(path: Path) -> bool:

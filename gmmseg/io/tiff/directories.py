@@ -17,7 +17,7 @@ __all__ = ["REMEDY", "Directory", "directories", "require_sound"]
 REMEDY = "export or download the TIFF file again"
 """What to do about a damaged TIFF file."""
 
-_SUBFILE, _PHOTOMETRIC, _DESCRIPTION, _BENEATH, _NAMES_OF_SYSTEMS = 254, 262, 270, 330, 34737
+_SUBFILE, _COMPRESSION, _PHOTOMETRIC, _DESCRIPTION, _BENEATH, _NAMES_OF_SYSTEMS = 254, 259, 262, 270, 330, 34737
 _MOST_TAGS = 4096
 _MOST_WORDS = 1 << 16  # bytes of names of coordinate systems: GeoTIFF's numbers reach no further
 _FEW, _LEAST = 1000, 128  # directories that any file may have, and bytes of a page of few pixels beyond them
@@ -39,6 +39,8 @@ class Directory(NamedTuple):
         Of its tags.
     subfile : int
         Its kind: bits for overviews and masks.
+    compression : int, optional
+        How its pixels are stored.
     photometric : int, optional
         What its numbers mean.
     stack : bool
@@ -57,6 +59,7 @@ class Directory(NamedTuple):
 
     codes: list[int]
     subfile: int
+    compression: int | None
     photometric: int | None
     stack: bool
     shaped: bool
@@ -152,7 +155,7 @@ class _File:
         length = number * self.entry.size
         raw = self._bytes(offset + self.count.size, length + self.link.size)
         codes, n_bytes = [], 0
-        subfile, photometric, beneath, text, systems = 0, None, list[int](), b"", b""
+        subfile, compression, photometric, beneath, text, systems = 0, None, None, list[int](), b"", b""
         inline = self.link.size
         for code, kind, count, value in self.entry.iter_unpack(raw[:length]):
             codes.append(code)
@@ -162,6 +165,8 @@ class _File:
                 n_bytes += taken if kind in _TEXT else count * _NUMBER
             if code == _SUBFILE:
                 subfile = self._short(kind, value)
+            elif code == _COMPRESSION:
+                compression = self._short(kind, value)
             elif code == _PHOTOMETRIC:
                 photometric = self._short(kind, value)
             elif code == _DESCRIPTION and at is not None:
@@ -172,7 +177,7 @@ class _File:
                 beneath = self._offsets(kind, value[:taken] if at is None else self._there(at, min(taken, self.size)))
         stack, shaped = text.startswith(b"ImageJ=") or b"<OME" in text, text.startswith(b'{"shape"')
         following = self.link.unpack_from(raw, length)[0]
-        return Directory(codes, subfile, photometric, stack, shaped, n_bytes, beneath, following, systems)
+        return Directory(codes, subfile, compression, photometric, stack, shaped, n_bytes, beneath, following, systems)
 
     def _short(self, kind: int, value: bytes) -> int:
         number: int = struct.unpack_from(self.order + ("H" if kind == 3 else "I"), value)[0]

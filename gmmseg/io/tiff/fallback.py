@@ -16,6 +16,7 @@ from gmmseg.io.tiff.soundness import name_of
 __all__ = ["LERC", "read_without_codec"]
 
 _BAND = 1 << 22  # pixels
+_WEBP = 50001
 LERC = 34887
 """A compression of elevation, by its number in TIFF files."""
 
@@ -48,9 +49,12 @@ def read_without_codec(path: Path, series: Any, reading: Reading) -> np.ndarray:
     page, pages = series.keyframe, list(series.pages)
     samples, n_pixels = page.samplesperpixel, page.imagewidth * page.imagelength
     wide = page.dtype is not None and page.dtype.itemsize > 1
-    if page.compression == LERC:
+    if page.compression in (LERC, _WEBP):
+        name = "LERC" if page.compression == LERC else "WebP"
+        # GDAL, where it is installed, has single pages already.
+        needed, got = ("rasterio", "'gmmseg[geo]'") if len(pages) == 1 else ("imagecodecs", "imagecodecs")
         raise InputError(
-            f"{path} is compressed with LERC, which needs rasterio, which is not installed; pip install 'gmmseg[geo]'"
+            f"{path} is compressed with {name}, which needs {needed}, which is not installed; pip install {got}"
         )
     pixels = None
     # Either holds a page with 4 bytes a pixel of colour, beside a strip or tile.

@@ -22,6 +22,7 @@ nb::list plus_plus(const Planes<T>& planes, const Row& mass, Output distance, co
     {
         nb::gil_scoped_release unlocked;
         std::vector<double> cumulated(n), nearer(n), nearest(n);
+        std::vector<T> squared(n), row(n);
         double* const now = distance.data();
         for (size_t turn = 0; turn < draws.shape(0); ++turn) {
             double total = 0;
@@ -33,15 +34,20 @@ nb::list plus_plus(const Planes<T>& planes, const Row& mass, Output distance, co
                 const double draw = draws.data()[turn * draws.shape(1) + c] * total;
                 const auto place = std::upper_bound(cumulated.begin(), cumulated.end(), draw) - cumulated.begin();
                 const size_t drawn = std::min(size_t(place), n - 1);
+                std::fill(squared.begin(), squared.end(), T(0));
+                for (size_t r = 0; r < d; ++r) {  // feature by feature, in vectors: a third of the time
+                    const T* values = planes.data() + ptrdiff_t(r) * planes.stride(0);
+                    const ptrdiff_t stride = planes.stride(1);
+                    if (stride != 1) {
+                        for (size_t i = 0; i < n; ++i) row[i] = values[ptrdiff_t(i) * stride];
+                        values = row.data();
+                    }
+                    const T centre = values[drawn];
+                    for (size_t i = 0; i < n; ++i) squared[i] += (values[i] - centre) * (values[i] - centre);
+                }
                 double sum = 0;
                 for (size_t i = 0; i < n; ++i) {
-                    T squared = 0;
-                    for (size_t r = 0; r < d; ++r) {
-                        const T* row = planes.data() + ptrdiff_t(r) * planes.stride(0);
-                        const T step = row[ptrdiff_t(i) * planes.stride(1)] - row[ptrdiff_t(drawn) * planes.stride(1)];
-                        squared += step * step;
-                    }
-                    nearer[i] = std::min(double(squared * T(mass.data()[i])), now[i]);
+                    nearer[i] = std::min(double(squared[i] * T(mass.data()[i])), now[i]);
                     sum += nearer[i];
                 }
                 if (c == 0 || sum < least) {

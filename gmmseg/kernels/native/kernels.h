@@ -100,15 +100,16 @@ struct Kernels {
                            double* loglik);
     void (*statistics_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, double* sums,
                            double* loglik);
-    // out: (K, stride) responsibilities or null; log_density: in nats, or null.
-    void (*posterior_f32)(const MixtureJob<float>&, std::ptrdiff_t begin, std::ptrdiff_t end, float* out,
+    // out: (K, stride) responsibilities or null; log_density: in nats, or null. This and the next return whether every
+    // sample certainly has all of its features, and these are finite.
+    bool (*posterior_f32)(const MixtureJob<float>&, std::ptrdiff_t begin, std::ptrdiff_t end, float* out,
                           std::ptrdiff_t stride, float* log_density);
-    void (*posterior_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, double* out,
+    bool (*posterior_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, double* out,
                           std::ptrdiff_t stride, double* log_density);
     // out: the index of the most probable component, bytes or 64-bit, counted from `first`.
-    void (*classify_f32)(const MixtureJob<float>&, std::ptrdiff_t begin, std::ptrdiff_t end, std::uint8_t* out8,
+    bool (*classify_f32)(const MixtureJob<float>&, std::ptrdiff_t begin, std::ptrdiff_t end, std::uint8_t* out8,
                          std::int64_t* out64, int first);
-    void (*classify_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, std::uint8_t* out8,
+    bool (*classify_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, std::uint8_t* out8,
                          std::int64_t* out64, int first);
 };
 using Smooth = void (*)(const SmoothJob&);

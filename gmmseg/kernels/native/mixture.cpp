@@ -227,14 +227,25 @@ void statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, double
     release(job, s, sums);
 }
 
+// Whether no density is infinite or undefined, as of samples that lack a feature, from the largest of minus their
+// logarithms. That of a Student-t no longer shows it.
 template <class T>
-void posterior(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, T* out, ptrdiff_t stride, T* log_density) {
+bool is_known(const MixtureJob<T>& job, Pack<T> farthest) {
+    bool known = !job.dof;
+    for (int i = 0; i < kLanes<T>; ++i) known &= farthest[i] < -kLowest<T>;
+    return known;
+}
+
+template <class T>
+bool posterior(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, T* out, ptrdiff_t stride, T* log_density) {
     constexpr int L = kLanes<T>;
     Scratch<T> s(job);
+    Pack<T> farthest = {};
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
         all_densities(job, b, first, s);
         for (ptrdiff_t v = 0; v < b.packs * L; v += L) {
+            farthest = larger(-load(s.highest + v), farthest);
             const Pack<T> n = exponentiate(job, s, v);
             store(s.factor + v, T(1) / n);
             if (log_density) store(s.highest + v, T(kLn2) * (load(s.highest + v) + log2_positive(n)));
@@ -249,13 +260,15 @@ void posterior(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, T* out,
             for (ptrdiff_t i = whole; i < b.size; ++i) to[i] = density[i] * s.factor[i];
         }
     }
+    return is_known(job, farthest);
 }
 
 template <class T>
-void classify(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, std::uint8_t* out8, std::int64_t* out64,
+bool classify(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, std::uint8_t* out8, std::int64_t* out64,
               int offset) {
     constexpr int L = kLanes<T>;
     Scratch<T> s(job);
+    Pack<T> farthest = {};
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
         T* const label = s.factor;
@@ -270,11 +283,13 @@ void classify(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, std::uin
                 store(s.highest + v, larger(t, best));
             }
         }
+        for (ptrdiff_t v = 0; v < b.packs * L; v += L) farthest = larger(-load(s.highest + v), farthest);
         if (out8)
             for (ptrdiff_t i = 0; i < b.size; ++i) out8[first + i] = std::uint8_t(int(label[i]));
         else
             for (ptrdiff_t i = 0; i < b.size; ++i) out64[first + i] = std::int64_t(label[i]);
     }
+    return is_known(job, farthest);
 }
 
 }  // namespace

@@ -99,8 +99,19 @@ nb::tuple statistics(const Planes<T>& planes, nb::object weights, const Rows& co
     return nb::make_tuple(nb::ndarray<nb::numpy, double>(data, {k, columns}, owner), loglik);
 }
 
+// Runs a kernel over all samples, in threads; whether it says of each part that every sample has all of its features.
+template <class T, class Run>
+bool all_known(const MixtureJob<T>& job, int threads, const Run& run) {
+    const ptrdiff_t n = job.n_samples, chunk = chunk_size(n);
+    std::atomic<bool> known{true};
+    parallel((n + chunk - 1) / chunk, threads, [&](ptrdiff_t i) {
+        if (!run(i * chunk, std::min(n, (i + 1) * chunk))) known = false;
+    });
+    return known;
+}
+
 template <class T>
-void posterior(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors,
+bool posterior(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors,
                nb::object out, nb::object log_density, int threads, nb::object log_prior, nb::object dof) {
     Prepared<T> job(planes, constants, means, factors, log_prior, dof);
     T* to = nullptr;
@@ -119,16 +130,14 @@ void posterior(const Planes<T>& planes, const Rows& constants, const Table& mean
         density = a.data();
     }
     nb::gil_scoped_release unlocked;
-    const ptrdiff_t n = job.n_samples, chunk = chunk_size(n);
-    parallel((n + chunk - 1) / chunk, threads, [&](ptrdiff_t i) {
-        const ptrdiff_t b = i * chunk, e = std::min(n, b + chunk);
-        if constexpr (sizeof(T) == 4) kernels().mixture.posterior_f32(job, b, e, to, stride, density);
-        else kernels().mixture.posterior_f64(job, b, e, to, stride, density);
+    return all_known(job, threads, [&](ptrdiff_t b, ptrdiff_t e) {
+        if constexpr (sizeof(T) == 4) return kernels().mixture.posterior_f32(job, b, e, to, stride, density);
+        else return kernels().mixture.posterior_f64(job, b, e, to, stride, density);
     });
 }
 
 template <class T, class Label>
-void classify(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors,
+bool classify(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors,
               Vector<Label> out, int first, int threads, nb::object log_prior, nb::object dof) {
     Prepared<T> job(planes, constants, means, factors, log_prior, dof);
     require(out.shape(0) == planes.shape(1), "the output has not one number for each sample");
@@ -137,11 +146,9 @@ void classify(const Planes<T>& planes, const Rows& constants, const Table& means
     if constexpr (sizeof(Label) == 1) out8 = out.data();
     else out64 = out.data();
     nb::gil_scoped_release unlocked;
-    const ptrdiff_t n = job.n_samples, chunk = chunk_size(n);
-    parallel((n + chunk - 1) / chunk, threads, [&](ptrdiff_t i) {
-        const ptrdiff_t b = i * chunk, e = std::min(n, b + chunk);
-        if constexpr (sizeof(T) == 4) kernels().mixture.classify_f32(job, b, e, out8, out64, first);
-        else kernels().mixture.classify_f64(job, b, e, out8, out64, first);
+    return all_known(job, threads, [&](ptrdiff_t b, ptrdiff_t e) {
+        if constexpr (sizeof(T) == 4) return kernels().mixture.classify_f32(job, b, e, out8, out64, first);
+        else return kernels().mixture.classify_f64(job, b, e, out8, out64, first);
     });
 }
 

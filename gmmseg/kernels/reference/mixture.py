@@ -109,7 +109,7 @@ def posterior(
     log_density: Array | None,
     threads: int,
     log_prior: Array | None = None,
-) -> None:
+) -> bool:
     """See gmmseg.kernels.posterior."""
     for block in _blocks(planes):
         prior = None if log_prior is None else log_prior[:, block]
@@ -119,12 +119,14 @@ def posterior(
             out[:, block] = r
         if log_density is not None:
             log_density[block] = density
+    return bool(np.isfinite(planes).all())
 
 
 def classify(
     planes: Array, densities: Densities, out: Array, first: int, threads: int, log_prior: Array | None = None
-) -> None:
+) -> bool:
     """See gmmseg.kernels.classify."""
     for block in _blocks(planes):
         prior = None if log_prior is None else log_prior[:, block]
         out[block] = _log_joint(_distances(planes[:, block], densities), densities, prior).argmax(axis=0) + first
+    return bool(np.isfinite(planes).all())

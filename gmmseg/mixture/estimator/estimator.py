@@ -33,7 +33,7 @@ from gmmseg.mixture.estimator.validation import (
     wide_enough,
 )
 from gmmseg.mixture.memberships import by_overlap
-from gmmseg.mixture.parameters import Mixture, densities_of, log_density
+from gmmseg.mixture.parameters import Mixture, densities_of
 from gmmseg.mixture.prior import Prior
 
 __all__ = ["GaussianMixture"]
@@ -272,27 +272,30 @@ class GaussianMixture(DensityEstimator):
 
     def predict(self, X: ArrayLike) -> Array:
         """Return each sample's likeliest component (n,), int64; 0 where every feature is NaN."""
-        planes = self._planes(X)
+        planes = self._planes(X, check=False)
         out = np.empty(planes.shape[1], np.int64)
-        patterns.classify(planes, self._arguments_of, out, 0, threads=self._workers)
+        if not patterns.classify(planes, self._arguments_of, out, 0, threads=self._workers):
+            check_finite(planes)
         return out
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Return the posterior probabilities (n, K), in Fortran order; the weights where every feature is NaN."""
-        planes = self._planes(X)
+        planes = self._planes(X, check=False)
         out = np.empty((len(self.weights_), planes.shape[1]), planes.dtype)
-        patterns.posterior(planes, self._arguments_of, out, None, threads=self._workers)
-        if patterns.has_missing(out[:1]):
+        if not patterns.posterior(planes, self._arguments_of, out, None, threads=self._workers):
+            check_finite(planes)
             out[:, np.isnan(out[0])] = np.reshape(self.weights_ / np.sum(self.weights_), (-1, 1))
         return out.T
 
     def score_samples(self, X: ArrayLike) -> Array:
         """Return the log density of each sample (n,), in nats: of the features that are not NaN."""
-        planes = self._planes(X)
-        if getattr(self, "outlier_ranges_", None) is None:
-            return log_density(planes, self._arguments_of, None, threads=self._workers)
-        mixture = self._exact_mixture()
-        return log_density(planes, mixture.all_arguments_of, mixture.outlier_box, threads=self._workers)
+        if getattr(self, "outlier_ranges_", None) is not None:
+            return self._exact_mixture().log_density(self._planes(X), threads=self._workers)
+        planes = self._planes(X, check=False)
+        out = np.empty(planes.shape[1], planes.dtype)
+        if not patterns.posterior(planes, self._arguments_of, None, out, threads=self._workers):
+            check_finite(planes)
+        return out
 
     def p_values(self, X: ArrayLike) -> Array:
         """Return how usual each sample is (n,): the probability that one of its component lies as far out, 0 to 1.
@@ -463,9 +466,7 @@ class GaussianMixture(DensityEstimator):
             return self._exact_mixture().arguments_of(observed)
         k, d = np.shape(self.means_)
         if np.shape(self.weights_) != (k,):
-            raise ParameterError(
-                f"weights_ has shape {np.shape(self.weights_)}; a number for each of {k} means is needed"
-            )
+            raise ParameterError(f"weights_ has shape {np.shape(self.weights_)}; give a number for each of {k} means")
         factors = np.asarray(self.precisions_cholesky_, np.float64)
         if self.covariance_type in ("full", "tied"):
             factors = np.broadcast_to(factors_of_precisions(factors), (k, d, d))
@@ -473,21 +474,19 @@ class GaussianMixture(DensityEstimator):
             factors = np.broadcast_to(np.abs(factors).reshape(k, -1), (k, d))
         return densities_of(np.asarray(self.weights_), np.asarray(self.means_), factors, getattr(self, "dof_", None))
 
-    def _planes(self, x: ArrayLike) -> Array:
+    def _planes(self, x: ArrayLike, *, check: bool = True) -> Array:
         self._check_fitted()
         check_names(type(self).__name__, getattr(self, "feature_names_in_", None), feature_names(x))
-        rows = as_rows(x)
-        d = np.shape(self.means_)[1]
+        rows, d = as_rows(x), np.shape(self.means_)[1]
         if rows.shape[1] != d:
             raise ParameterError(
                 f"X has {rows.shape[1]} features, but {type(self).__name__} is expecting {d} features as input"
             )
-        check_finite(rows)
-        if rows.dtype == np.float32:
-            square = self.covariance_type in ("full", "tied")
-            dtype = wide_enough(rows.dtype, self.means_, self.precisions_cholesky_, square=square)
-            rows = rows.astype(dtype, copy=False)
-        return rows.T
+        if check:
+            check_finite(rows)
+        square = self.covariance_type in ("full", "tied")
+        dtype = wide_enough(rows.dtype, self.means_, self.precisions_cholesky_, square=square)
+        return rows.astype(dtype, copy=False).T
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "means_"):

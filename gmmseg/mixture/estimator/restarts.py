@@ -128,8 +128,9 @@ class Restarts:
                 stacklevel=5,
             )
             return start
-        if len(given) == 3:
-            start = with_outliers(start, model.outliers, self._in_units(), model.reg_covar)
+        if len(given) == 3 and model.outliers is not None:
+            in_units = np.asarray(self.planes * self.scale[:, None] + self.center[:, None])
+            start = with_outliers(start, model.outliers, in_units, model.reg_covar)
         if model.dof_init is not None:
             start = replace(start, dof=np.array(np.broadcast_to(model.dof_init, k), np.float64))
         return replace(
@@ -138,9 +139,6 @@ class Restarts:
             means=given.get("means", start.means),
             covariances=given.get("covariances", start.covariances),
         )
-
-    def _in_units(self) -> Array:
-        return np.asarray(self.planes * self.scale[:, None] + self.center[:, None])
 
     def _seed(self, rng: np.random.Generator) -> Mixture:
         """Starting mixture in the frame, as `init_params` says."""
@@ -151,6 +149,7 @@ class Restarts:
                 self.regularization,
                 outliers=model.outliers,
                 moves=model.max_iter >= _FEW_ITERATIONS,
+                judged=True,
                 threads=self.threads,
             )
             return seed_mixture(planes, k, rng, seeding, weights=weights)

@@ -13,6 +13,7 @@ void main() {
 const FRAGMENT = `#version 300 es
 precision highp float;
 precision highp usampler2D;
+precision highp sampler2DArray;
 in vec2 place;
 out vec4 color;
 uniform vec2 size;  // of the image
@@ -20,19 +21,31 @@ uniform vec4 seen, told; // left, top, width and height of what the picture and 
 uniform vec2 pixel; // of the screen, in pixels of the image
 uniform sampler2D picture, palette, layer;
 uniform usampler2D labels;
-uniform float opacity, contours, layered;
+uniform sampler2DArray soft; // a mask for each class
+uniform float opacity, contours, layered, mixing;
+vec4 entry(int label) {
+  return texelFetch(palette, ivec2(label & 255, label >> 8), 0);
+}
 vec4 shown(vec2 at) {
   ivec2 whole = textureSize(labels, 0);
   ivec2 index = clamp(ivec2(floor((at - told.xy) / told.zw * vec2(whole))), ivec2(0), whole - 1);
-  int label = int(texelFetch(labels, index, 0).r);
-  return texelFetch(palette, ivec2(label & 255, label >> 8), 0);
+  return entry(int(texelFetch(labels, index, 0).r));
+}
+vec4 blended(vec2 at) { // colours of the classes by their probabilities
+  vec4 sum = vec4(0.0);
+  for (int each = 0; each < textureSize(soft, 0).z; ++each) {
+    vec4 color = entry(each + 1);
+    sum += texture(soft, vec3(at / size, each)).r * color.a * vec4(color.rgb, 1.0);
+  }
+  return vec4(sum.rgb / max(sum.a, 1e-6), min(sum.a, 1.0));
 }
 void main() {
   vec2 within = (place - seen.xy) / seen.zw;
   if (any(lessThan(within, vec2(0.0))) || any(greaterThanEqual(within, vec2(1.0)))) discard;
   vec3 mixed = texture(picture, within).rgb;
   vec4 here = shown(place);
-  vec3 drawn = mix(mixed, here.rgb, opacity * here.a);
+  vec4 over = mixing > 0.0 ? blended(place) : here;
+  vec3 drawn = mix(mixed, over.rgb, opacity * over.a);
   if (contours > 0.0 && here.a > 0.0) {
     vec4 right = shown(place + vec2(pixel.x, 0.0)), below = shown(place + vec2(0.0, pixel.y));
     if (right != here || below != here) drawn = mix(here.rgb, vec3(1.0), 0.25);
@@ -61,8 +74,8 @@ export class Drawing {
     gl.enableVertexAttribArray(gl.getAttribLocation(this.program, 'corner'));
     gl.vertexAttribPointer(gl.getAttribLocation(this.program, 'corner'), 2, gl.FLOAT, false, 0, 0);
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
-    const [picture, labels] = ['picture', 'labels', 'palette', 'layer'].map((name, unit) => {
-      const texture = this.#texture(unit, gl.NEAREST);
+    const [picture, labels] = ['picture', 'labels', 'palette', 'layer', 'soft'].map((name, unit) => {
+      const texture = this.#texture(unit, name === 'soft' ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D);
       gl.uniform1i(gl.getUniformLocation(this.program, name), unit);
       return texture;
     });
@@ -72,34 +85,34 @@ export class Drawing {
     this.tiles = null;
     this.setLabels(new Uint8Array([0]), 1, 1);
     this.setLayer(null, 1, 1);
+    this.setSoft(null, 1, 1);
     this.setPalette(new Uint8Array(1024));
     /** @type {[number, number]} */
     this.size = [1, 1];
     this.opacity = 0.5;
     this.contours = true;
-    this.layered = false;
     /** @type {View} */
     this.view = { x: 0, y: 0, scale: 1 };
     this.waiting = false;
   }
 
-  /** @param {number} unit @param {number} filter */
-  #texture(unit, filter) {
+  /** @param {number} unit @param {number} kind */
+  #texture(unit, kind) {
     const { gl } = this;
     gl.activeTexture(gl.TEXTURE0 + unit);
     const texture = /** @type {WebGLTexture} */ (gl.createTexture());
-    gl.bindTexture(gl.TEXTURE_2D, texture);
-    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, filter);
-    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, filter);
-    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
-    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
+    gl.bindTexture(kind, texture);
+    gl.texParameteri(kind, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
+    gl.texParameteri(kind, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
+    gl.texParameteri(kind, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
+    gl.texParameteri(kind, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
     return texture;
   }
 
   /** The picture of a tile. @param {ImageBitmap} bitmap */
   pictureTexture(bitmap) {
-    const { gl } = this, texture = this.#texture(0, gl.LINEAR);
-    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
+    const { gl } = this, texture = this.#texture(0, gl.TEXTURE_2D);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
     gl.bindTexture(gl.TEXTURE_2D, this.own.picture);
     return texture;
@@ -107,7 +120,7 @@ export class Drawing {
 
   /** The labels of a tile. @param {Uint8Array} labels @param {number} columns @param {number} rows */
   labelTexture(labels, columns, rows) {
-    const { gl } = this, texture = this.#texture(1, gl.NEAREST);
+    const { gl } = this, texture = this.#texture(1, gl.TEXTURE_2D);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.R8UI, columns, rows, 0, gl.RED_INTEGER, gl.UNSIGNED_BYTE, labels);
     gl.bindTexture(gl.TEXTURE_2D, this.own.labels);
     return texture;
@@ -151,6 +164,15 @@ export class Drawing {
     this.later();
   }
 
+  /** @param {Uint8Array | null} values one mask after the other @param {number} columns @param {number} rows */
+  setSoft(values, columns, rows) {
+    const { gl } = this, masks = values ?? new Uint8Array(1), count = masks.length / (columns * rows);
+    gl.activeTexture(gl.TEXTURE4);
+    gl.texImage3D(gl.TEXTURE_2D_ARRAY, 0, gl.R8, columns, rows, count, 0, gl.RED, gl.UNSIGNED_BYTE, masks);
+    this.mixing = values !== null;
+    this.later();
+  }
+
   /** The label at a place of the image, 0 outside. @param {number} x @param {number} y */
   labelAt(x, y) {
     const { values, columns, rows } =
@@ -186,6 +208,7 @@ export class Drawing {
     gl.uniform1f(at('opacity'), this.opacity);
     gl.uniform1f(at('contours'), this.contours ? 1 : 0);
     gl.uniform1f(at('layered'), this.layered ? 1 : 0);
+    gl.uniform1f(at('mixing'), this.mixing ? 1 : 0);
     gl.clearColor(0, 0, 0, 0);
     gl.clear(gl.COLOR_BUFFER_BIT);
     const all = /** @type {[number, number, number, number]} */ ([0, 0, ...this.size]);

@@ -76,9 +76,15 @@ function showBusy() {
   part('picture').setAttribute('aria-busy', String(finding.running || (tiles?.busy ?? false)));
 }
 
-/** Rows and columns of the textures of classes. @param {import('./finding.js').Answer} answer */
-function textured({ shape: [height, width] }) {
-  const step = Math.ceil(Math.max(height, width) / 8192);
+/** Bytes that soft masks take at most, as of the server. */
+const MOST_SOFT = 2 ** 24;
+
+/**
+ * Rows and columns of the textures of classes, or of soft masks of so many.
+ * @param {import('./finding.js').Answer} answer @param {number} [masks]
+ */
+function textured({ shape: [height, width] }, masks = 0) {
+  const step = Math.ceil(Math.max(height / 8192, width / 8192, Math.sqrt((masks * height * width) / MOST_SOFT)));
   return { across: Math.ceil(width / step), down: Math.ceil(height / step) };
 }
 
@@ -138,11 +144,16 @@ function show() {
 
 async function showLayer() {
   const name = /** @type {HTMLSelectElement} */ (part('layer')).value;
-  if (!name || !found || found.regions) return drawing.setLayer(null, 1, 1);
-  const { across, down } = textured(found), { ticket } = found, of = where();
+  const soft = name === 'soft';
+  if (!soft || !found || found.regions) drawing.setSoft(null, 1, 1);
+  if (!name || soft || !found || found.regions) drawing.setLayer(null, 1, 1);
+  if (!name || !found || found.regions) return;
+  const { across, down } = textured(found, soft ? found.classes.length : 0), { ticket } = found, of = where();
   try {
     const values = await bytes(`layer?ticket=${ticket}&name=${name}${of}`);
-    if (found.ticket === ticket && of === where()) drawing.setLayer(values, across, down);
+    if (found.ticket !== ticket || of !== where()) return;
+    if (soft) drawing.setSoft(values, across, down);
+    else drawing.setLayer(values, across, down);
   } catch (error) {
     if (found.ticket === ticket) say(/** @type {Error} */ (error).message);
   }

@@ -45,13 +45,3 @@ def test_files(tmp_path, frames):
         assert read(tmp_path / "a.gif").array[0, 0].tolist() == [200, 0, 0]
     assert read_labels(tmp_path / "a.gif").shape == (4, 5)
     assert read_info(tmp_path / "a.gif")["pages"] == 3
-
-
-def test_a_picture_larger_than_its_screen(tmp_path):
-    content = io.BytesIO()
-    Pillow.new("L", (30, 20), 7).save(content, "GIF")
-    small = bytearray(content.getvalue())
-    small[6:10] = bytes([3, 0, 2, 0])
-    (tmp_path / "a.gif").write_bytes(small)
-    assert read(tmp_path / "a.gif").shape == (20, 30)
-    assert read_info(tmp_path / "a.gif")["size"] == [30, 20]

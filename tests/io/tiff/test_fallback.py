@@ -125,6 +125,20 @@ def test_white_may_be_zero(tmp_path, dtype):
     np.testing.assert_array_equal(*found)
 
 
+def test_webp_is_decoded_by_gdal_or_names_what_brings_it(tmp_path, monkeypatch, rng):
+    values = rng.integers(0, 255, (3, 20, 30)).astype(np.uint8)
+    path = tmp_path / "w.tif"
+    options = {"width": 30, "height": 20, "count": 3, "dtype": "uint8", "compress": "WEBP", "WEBP_LOSSLESS": True}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it has no place
+        with rasterio.open(path, "w", "GTiff", interleave="pixel", photometric="RGB", **options) as file:
+            file.write(values)
+    np.testing.assert_array_equal(read(path).array, np.moveaxis(values, 0, -1))
+    monkeypatch.setattr("gmmseg.io.tiff.format.has_rasterio", lambda: False)
+    with pytest.raises(InputError, match=r"WebP, which needs rasterio, .*; pip install 'gmmseg\[geo\]'"):
+        read(path)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_lerc_is_decoded_by_gdal_or_names_what_brings_it(tmp_path, monkeypatch, rng, dtype):
     values = (rng.random((20, 30)) * 200).astype(dtype)

@@ -1,0 +1,71 @@
+"""Classes of two samples in a thousand."""
+
+import numpy as np
+import pytest
+
+from gmmseg import GaussianMixture
+from gmmseg.mixture.em import Iteration, expectation_maximization
+from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.rare import with_rare_classes
+
+
+def classes(seed, n, d, *, rare=0.002, away=8.0):
+    """Three round classes far apart, and a rare one so many spreads from the first: samples (n, d), class of each."""
+    rng = np.random.default_rng([seed, 77])
+    centers = np.concatenate([14 * np.eye(3, d), [14 * np.eye(1, d)[0] - away / np.sqrt(d)]])
+    if d == 2:
+        centers[2] = 0
+    component = rng.permutation(np.r_[rng.integers(3, size=n - round(n * rare)), np.full(round(n * rare), 3)])
+    spread = np.where(component == 3, 0.5, 1.0)
+    return centers[component] + spread[:, None] * rng.normal(size=(n, d)), component
+
+
+def climb(samples, weights, mixture, iterations):
+    return expectation_maximization(samples, mixture, Iteration(max_iterations=iterations), weights=weights)
+
+
+@pytest.mark.parametrize(("n", "d"), [(10_000, 5), (50_000, 2)])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rare_class_is_a_component(n, d, seed):
+    x, component = classes(seed, n, d)
+    labels = GaussianMixture(4, random_state=seed, tol=1e-5).fit_predict(x)
+    found = labels == np.bincount(labels[component == 3], minlength=4).argmax()
+    both, either = found & (component == 3), found | (component == 3)
+    assert both.sum() > 0.9 * either.sum()
+
+
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+def test_a_component_that_is_hardly_needed_moves_to_where_samples_lie_far_out(covariance):
+    x, component = classes(0, 30_000, 3)
+    true = [x[component == c].mean(axis=0) for c in range(4)]
+    own = {"full": np.stack([np.eye(3)] * 4), "tied": np.eye(3), "diag": np.ones((4, 3)), "spherical": np.ones(4)}
+    halved = Mixture(np.array([1 / 3, 1 / 6, 1 / 6, 1 / 3]), np.array(true)[[0, 1, 1, 2]], own[covariance], covariance)
+    found = with_rare_classes(halved, np.ascontiguousarray(x.T), None, climb, least=1e-4)
+    places = ((found.means[:, None] - np.array(true)) ** 2).sum(axis=-1).argmin(axis=1)
+    assert sorted(places) == [0, 1, 2, 3]
+    np.testing.assert_allclose(found.means, np.array(true)[places], atol=0.15)
+    assert found.weights[places == 3] == pytest.approx(0.002, abs=5e-4)
+
+
+def test_no_class_is_given_up_for_a_rarer_one():
+    x, component = classes(0, 30_000, 3)
+    true = np.array([x[component == c].mean(axis=0) for c in range(3)])
+    apart = Mixture(np.full(3, 1 / 3), true, np.stack([np.eye(3)] * 3))
+    assert with_rare_classes(apart, np.ascontiguousarray(x.T), None, climb, least=1e-4) is apart
+
+
+def test_samples_of_the_mixture_itself_change_nothing():
+    mixture = Mixture(np.array([0.5, 0.5]), np.array([[0.0, 0.0], [1.0, 3.0]]), np.stack([np.eye(2)] * 2))
+    planes, _ = mixture.sample(30_000, np.random.default_rng(1))
+    assert with_rare_classes(mixture, planes, None, climb, least=1e-4) is mixture
+
+
+def test_a_weight_of_a_far_sample_counts_as_so_many_samples():
+    rng = np.random.default_rng(0)
+    halved = Mixture(np.full(2, 0.5), np.zeros((2, 2)), np.stack([np.eye(2)] * 2))
+    planes = np.concatenate([rng.normal(size=(20_000, 2)), rng.normal(9, 0.5, (30, 2))]).T.copy()
+    weights = np.r_[np.ones(20_000), np.full(30, 4.0)]
+    assert with_rare_classes(halved, planes, np.ones(20_030), climb, least=0.005) is halved
+    found = with_rare_classes(halved, planes, weights, climb, least=0.005)
+    assert found.weights.min() == pytest.approx(120 / 20_120, rel=0.05)
+    np.testing.assert_allclose(found.means[found.weights.argmin()], planes[:, 20_000:].mean(axis=1), atol=0.05)

@@ -1,0 +1,51 @@
+"""The files that the shell commands of the guides name, made small in the current folder, and a cluster."""
+
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from mosaics import made_scene
+from PIL import Image as Pillow
+from satellite_scenes import make_landsat, make_safe, stored_bands, write_band
+
+from gmmseg.web.log import Log
+
+
+def photograph():
+    """photo.jpg, what a page wrote that was open on it, and scenes.zip with a raster in it."""
+    scene = made_scene()[:60, :80]
+    Pillow.fromarray(scene).save("photo.jpg")
+    Log("photo.jpg").do({"do": "set", "option": "k", "value": 3}).save(Path("photo.gmmseg.json"))
+    write_band(Path("b.tif"), scene[..., 0], 10)
+    with zipfile.ZipFile("scenes.zip", "w") as archive:
+        archive.write("b.tif", "a/b.tif")
+
+
+def delivered_scenes():
+    """Two scenes of Sentinel-2, of which june.txt has one and the folder july the other, and one of Landsat."""
+    rng = np.random.default_rng(0)
+    scl = np.full((30, 30), 4, np.uint8)
+    june = make_safe(".", stored_bands(rng), scl=scl)
+    Path("june.txt").write_text(f"{june}\n")
+    make_safe("july", stored_bands(rng), scl=scl, date="20230705")
+    landsat = {number: values for number, values in enumerate(stored_bands(rng).values(), 1) if number in range(1, 5)}
+    clear = np.full((60, 60), 1 << 6, np.uint16)
+    make_landsat(".", landsat | {5: landsat[4], 6: landsat[3], 7: landsat[2]}, satellite="LC09", qa=clear)
+
+
+def mosaic():
+    """mosaic.tif, and two rasters in scenes."""
+    scene = made_scene()[..., 0]
+    for path, values in (("mosaic.tif", scene), ("scenes/a.tif", scene[:60]), ("scenes/b.tif", scene[60:120])):
+        write_band(Path(path), values, 10)
+
+
+@contextmanager
+def local_cluster():
+    """Yield the address of a scheduler with one worker."""
+    import distributed
+
+    options = {"processes": False, "n_workers": 1, "protocol": "tcp://", "dashboard_address": ":0"}
+    with distributed.LocalCluster(**options) as cluster:
+        yield cluster.scheduler_address
