@@ -42,6 +42,7 @@ def command(image: Path, *, out_dir: Path, port: int, no_browser: bool, threads:
     The page is of this machine alone, and has no access to any file but the exports that it writes. What is done is
     kept in NAME.gmmseg.json, with which the next `gmmseg view` goes on, and which `gmmseg segment --replay` does again.
     A slider cuts the picture into connected regions instead of classes, as `gmmseg regions` does.
+    Rasters larger than memory are shown as tiles; to apply writes their label map window by window.
     Volumes are shown as three cuts that meet in a cross: a click moves it, and chooses the class there.
     The program ends when the page is closed, or with Ctrl-C.
 

@@ -74,6 +74,7 @@ class Desk:
                 "rows": rows,
                 "columns": columns,
                 "pixels": self.preview.image.n_pixels,
+                "tiles": self.preview.tiles,
                 "cuts": None if self.preview.cuts is None else self.preview.cuts.described(),
             },
             "work": log.work.described(),
@@ -87,8 +88,8 @@ class Desk:
     def do(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Do a "step"."""
         step = checked(asked.get("step"))
-        if step["do"] == "stroke" and self.preview.cuts is not None:
-            raise ParameterError(f"strokes are painted on pictures, not on {self.spelling.image}; use --scribbles")
+        if step["do"] == "stroke" and self._beyond:
+            raise ParameterError(f"strokes are painted on pictures, not on {self._beyond}; use --scribbles")
         return self._changed(lambda log: log.do(step))
 
     def undo(self, _: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,14 +108,21 @@ class Desk:
     def _changed(self, change: Callable[[Log], Log]) -> dict[str, Any]:
         with self._logging:
             before, after = self.log, change(self.log)
-            if after.work.detail is not None and self.preview.cuts is not None:
-                raise ParameterError(f"regions are of pictures, and {self.spelling.image} is a volume; use classes")
+            if after.work.detail is not None and self._beyond:
+                raise ParameterError(f"regions are of pictures, not of {self._beyond}; use classes")
             if after != before:
                 after.save(self.file)
                 self.log = after
                 if after.work.strokes != before.work.strokes:
                     save_strokes(after, self.preview, self._below(self.spelling.strokes))
         return self.state({})
+
+    @property
+    def _beyond(self) -> str:
+        """What the image is, where it is no picture in memory, on which there are strokes and regions."""
+        if self.preview.cuts is not None:
+            return f"the volume {self.spelling.image}"
+        return "" if self.preview.pyramid is None else f"{self.spelling.image}, which is larger than memory"
 
     def classes(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Find classes: "ticket" counts what was asked, "step" is tried without being done, "whole" is of all pixels.
@@ -154,6 +162,21 @@ class Desk:
             if name not in LAYERS:
                 raise ParameterError(f"layer={name!r} is none; use {', '.join(LAYERS[:-1])} or {LAYERS[-1]}")
             return self.preview.layer(self._shown[1], name, at)
+
+    def tile(self, at: Sequence[int], ticket: int | None = None) -> tuple[bytes, str]:
+        """Return the picture of a tile and its kind, or the labels there of the classes that were found last.
+
+        Raises
+        ------
+        ParameterError
+            There is no such tile, or other classes have been found since.
+        """
+        if ticket is None:
+            return self.preview.tile(at)
+        shown = self._shown  # without waiting for what is being found
+        if shown is None or shown[0] != ticket:
+            raise ParameterError(f"ticket={ticket} is stale; ask for the classes again")
+        return self.preview.tile(at, shown[1])
 
     def export(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Run the commands of a "kind" of export, of "classes" where it is a cut-out, in a process of their own.

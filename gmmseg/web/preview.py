@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.checks import MEMORY
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.hierarchy.tree import RegionTree
 from gmmseg.image import Image
@@ -22,6 +24,7 @@ from gmmseg.plot.view import View
 from gmmseg.segmentation import segment
 from gmmseg.web.levels import Level
 from gmmseg.web.painting import painted
+from gmmseg.web.pyramid import Pyramid
 from gmmseg.web.work import Work
 
 __all__ = ["LAYERS", "MOST_PIXELS", "Preview", "described"]
@@ -52,21 +55,22 @@ class Preview:
     Raises
     ------
     InputError
-        It cannot be read, has other axes than these, or is larger than memory.
+        It cannot be read, has other axes than these, or is a volume larger than memory.
     """
 
     def __init__(self, source: Path | Image, *, threads: int | None = None) -> None:
-        image = source if isinstance(source, Image) else open_image(source, Reading())
+        image = source if isinstance(source, Image) else _opened(source)
         if image.ndim not in (2, 3) or image.time:
             size = " x ".join(map(str, image.shape))
             raise InputError(
                 f"{image.name} has {size} pixels; the page shows pictures and volumes, use `gmmseg segment`"
             )
-        if not image.in_memory:
+        if not image.in_memory and image.ndim == 3:
             raise InputError(f"{image.name} is larger than memory; the page shows pictures, use `gmmseg segment`")
         self.image, self.threads = image, threads
         self.cuts = Cuts.of(image) if image.ndim == 3 else None
-        self.small = _smaller(image)
+        self.pyramid = None if image.in_memory else Pyramid(image, MOST_PIXELS)
+        self.small = _smaller(image) if self.pyramid is None else self.pyramid.small
         self._range = None if self.cuts is None else _range(self.small)
         self._tree: RegionTree | None = None
 
@@ -84,17 +88,34 @@ class Preview:
     def picture(self, at: Sequence[int] = ()) -> tuple[bytes, str]:
         """Return the image as a browser shows it, and the kind of the file; at most 8192 pixels on a side.
 
-        Of a volume these are the cuts through the voxel `at`.
+        Of a volume these are the cuts through the voxel `at`; of a raster that stays in its file the small copy.
         """
-        cv2 = opencv()
-
         from gmmseg.export.overlay import shown  # here, because classes may be asked for first
 
-        drawn = _fitting(shown(self.image) if self.cuts is None else self._cut(self.cuts, at))[..., ::-1]
-        lossless = drawn.shape[0] * drawn.shape[1] <= _LOSSLESS
-        how = [cv2.IMWRITE_PNG_COMPRESSION, 1] if lossless else [cv2.IMWRITE_JPEG_QUALITY, 92]
-        _, encoded = cv2.imencode(".png" if lossless else ".jpg", drawn, how)
-        return bytes(encoded), "image/png" if lossless else "image/jpeg"
+        if self.pyramid is not None:
+            return _encoded(self.pyramid.whole())
+        return _encoded(_fitting(shown(self.image) if self.cuts is None else self._cut(self.cuts, at)))
+
+    def tile(self, at: Sequence[int], found: Segmentation | Level | None = None) -> tuple[bytes, str]:
+        """Return the picture of a tile, or the labels of what was found there, a byte a pixel.
+
+        Raises
+        ------
+        ParameterError
+            There is no such tile, or there are no labels of it.
+        """
+        if self.pyramid is None:
+            raise ParameterError(f"{self.image.name} has no tiles; ask for its picture")
+        if found is None:
+            return _encoded(self.pyramid.picture(at))
+        if isinstance(found, Level) or found.rule.bias is not None or found.min_size > 1:
+            raise ParameterError("bias_field and min_size need all pixels; leave them out to see labels of tiles")
+        return self.pyramid.labels(found.rule, at, self.threads).tobytes(), "application/octet-stream"
+
+    @property
+    def tiles(self) -> dict[str, int] | None:
+        """How the page asks for tiles, where the image stays in its file."""
+        return None if self.pyramid is None else self.pyramid.described()
 
     def _cut(self, cuts: Cuts, at: Sequence[int]) -> Array:
         pixels = cuts.laid(self.image.array, at)[..., : 3 if self.image.n_channels > 2 else 1]
@@ -155,10 +176,12 @@ class Preview:
         """
         image = self.image if whole else self.small
         strokes = None
-        if work.drawn and self.cuts is None:
+        if work.drawn and self.cuts is None and self.pyramid is None:
             rows, columns = image.shape
             strokes = painted(work.strokes, (rows, columns), self.shape)
         found = segment(image, **work.parameters, scribbles=strokes, threads=self.threads)
+        if not found.image.in_memory:  # the small copy and tiles are labelled with the model of the whole
+            found = replace(found, image=found.model.view(self.small), rule=found.rule.measured(found.image))
         size = work.options.get("min_size")
         if size in (None, 1):
             return found
@@ -179,6 +202,22 @@ def described(found: Segmentation) -> dict[str, Any]:
         for each in found.classes
     ]
     return {"classes": classes, "features": _features(found)}
+
+
+def _opened(path: Path) -> Image:
+    """Open a picture, left in its file where `gmmseg segment` leaves it there; volumes are read whole."""
+    image = open_image(path, Reading(memory=MEMORY // 2))
+    return image if image.in_memory or image.ndim == 2 else open_image(path, Reading())
+
+
+def _encoded(drawn: Array) -> tuple[bytes, str]:
+    """Return red, green and blue as a file, and its kind."""
+    cv2 = opencv()
+
+    lossless = drawn.shape[0] * drawn.shape[1] <= _LOSSLESS
+    how = [cv2.IMWRITE_PNG_COMPRESSION, 1] if lossless else [cv2.IMWRITE_JPEG_QUALITY, 92]
+    _, encoded = cv2.imencode(".png" if lossless else ".jpg", drawn[..., ::-1], how)
+    return bytes(encoded), "image/png" if lossless else "image/jpeg"
 
 
 def _as_bytes(values: Array) -> Array:

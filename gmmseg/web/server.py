@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
+from socket import SHUT_WR
 from threading import Event, Lock, Timer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -23,6 +24,7 @@ __all__ = ["Server"]
 _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _PATIENCE = 3.0  # seconds without a page, as while it is loaded again
 _BEAT = 0.5  # seconds
+_PARTING, _PARTS = 1.0, 32  # seconds, and 64 kB each, that are waited for from who was refused
 _STALLED = 30.0  # seconds after which a request that does not go on is given up
 
 _log = logging.getLogger(__name__)
@@ -105,6 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
         if refused is not None:
             self.close_connection = True  # whatever follows is not read
             self._send_json({"error": refused[1]}, refused[0])
+            self._linger()
             return
         try:
             answer(address.path, parse_qs(address.query))
@@ -114,6 +117,17 @@ class _Handler(BaseHTTPRequestHandler):
             _log.debug("a request was not understood", exc_info=error)
             self._send_json({"error": "the request is not understood; load the page again"}, HTTPStatus.BAD_REQUEST)
 
+    def _linger(self) -> None:
+        """Pass over a little of what still comes: to close before that resets the connection, and loses the answer."""
+        self.connection.shutdown(SHUT_WR)
+        self.connection.settimeout(_PARTING)
+        try:
+            for _ in range(_PARTS):
+                if not self.connection.recv(1 << 16):
+                    break
+        except OSError:
+            pass  # it is gone, or sends no more
+
     def _get(self, path: str, query: Mapping[str, list[str]]) -> None:
         desk = self.server.desk
         at = [int(each) for each in query["at"][0].split(",")] if "at" in query else ()
@@ -121,6 +135,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json(desk.state({}))
         elif path == "/api/picture":
             self._send(*desk.preview.picture(at))
+        elif path == "/api/tile":
+            self._send(*desk.tile(at, int(query["ticket"][0]) if "ticket" in query else None))
         elif path == "/api/layer":
             self._send(desk.layer(int(query["ticket"][0]), query["name"][0], at), "application/octet-stream")
         elif path == "/api/alive":

@@ -30,7 +30,8 @@ def view(
     Parameters
     ----------
     image : path-like
-        A picture, a raster or a volume that fits into memory; volumes are shown as three cuts.
+        A picture, a raster, or a volume that fits into memory. Rasters that do not are shown as tiles, volumes as three
+        cuts.
     folder : path-like
         Where the page writes: its log, NAME.gmmseg.json, strokes and exports. Nothing is written elsewhere. A log that
         is there is gone on with.

@@ -209,7 +209,7 @@ def test_a_stack_is_exported_as_its_log_is_replayed(tmp_path):
     )
     tifffile.imwrite(tmp_path / "stack.tif", np.uint8(values), imagej=True, metadata={"axes": "ZYX"})
     desk = Desk(tmp_path / "stack.tif", tmp_path)
-    with pytest.raises(ParameterError, match=r"regions are of pictures, and stack\.tif is a volume"):
+    with pytest.raises(ParameterError, match=r"regions are of pictures, not of the volume stack\.tif"):
         desk.do({"step": {"do": "set", "option": "detail", "value": 0.5}})
     desk.do({"step": {"do": "set", "option": "k", "value": 3}})
     desk.do({"step": {"do": "merge", "classes": [1, 2]}})

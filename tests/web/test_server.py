@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import time
 from http.client import HTTPConnection
 from threading import Thread
 
@@ -107,6 +108,21 @@ def test_a_huge_post_is_not_read(served):
     with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
         connection.sendall(head.encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_who_is_refused_is_told_so_however_late_the_rest_comes(served):
+    server, _ = served
+    head = (
+        f"POST /api/do HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\nX-Gmmseg-Token: guessed\r\n"
+        "Content-Type: application/json\r\nContent-Length: 4000\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 403"  # the answer is there
+        for _ in range(4):
+            connection.sendall(b" " * 1000)  # which a connection that was closed would refuse
+            time.sleep(0.05)
+        assert connection.recv(12) == b"HTTP/1.1 403"
 
 
 @pytest.mark.parametrize("body", ["[1", "[]", "{}", '{"step":{"do":"eval"}}', "[" * 50_000, '{"step":NaN}', "\udcff"])

@@ -211,6 +211,20 @@ class RasterSource(WindowSource):
                     valid[stripe] = there
         return pixels, valid
 
+    def thinned(self, window: Window, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return a window at fewer pixels (*shape, n_channels), as `read` does: from overviews where there are any.
+
+        Raises
+        ------
+        InputError
+            The file is damaged there.
+        """
+        rows, columns = window
+        place = library("rasterio.windows").Window.from_slices(rows, columns)
+        pixels = self._empty(self.dtype, shape, self.shape[-1])
+        with explained(self.path), self._options():
+            return pixels, self._read(place, pixels)
+
     def _stripes(self, height: int, width: int) -> Iterator[slice]:
         """Yield rows of blocks that are read together."""
         block = self.blocks[0]
@@ -225,9 +239,9 @@ class RasterSource(WindowSource):
 
     def _read(self, place: Any, pixels: np.ndarray) -> np.ndarray | None:
         """Fill in pixels, and return where they are valid; None where all are."""
-        bands, dataset = self.bands, self._dataset
+        bands, dataset, shape = self.bands, self._dataset, pixels.shape[:2]
         alike = bands.palette is None and bands.stored == self.dtype
-        samples = pixels if alike else self._empty(bands.stored, pixels.shape[:2], len(bands.indexes))
+        samples = pixels if alike else self._empty(bands.stored, shape, len(bands.indexes))
         stored = np.moveaxis(samples, -1, 0)
         if len(set(dataset.dtypes)) == 1:
             dataset.read(list(bands.indexes), window=place, out=stored)
@@ -236,7 +250,8 @@ class RasterSource(WindowSource):
                 dataset.read(index, window=place, out=band)
         masks = None
         if bands.masks == "bands":
-            masks = np.moveaxis(dataset.read_masks(list(bands.indexes), window=place), 0, -1)
+            indexes = list(bands.indexes)
+            masks = np.moveaxis(dataset.read_masks(indexes, window=place, out_shape=(len(indexes), *shape)), 0, -1)
         if bands.stored.kind == "c":
             samples = np.abs(samples)
         measured, valid = separate_nodata(samples, bands.nodata, masks=masks, color=bands.color)
@@ -247,7 +262,7 @@ class RasterSource(WindowSource):
         elif not alike:
             pixels[...] = measured
         if bands.masks == "dataset":
-            valid = combine(valid, dataset.read_masks(bands.indexes[0], window=place) != 0)
+            valid = combine(valid, dataset.read_masks(bands.indexes[0], window=place, out_shape=shape) != 0)
         if bands.alpha is not None:
-            valid = combine(valid, dataset.read(bands.alpha, window=place) != 0)
+            valid = combine(valid, dataset.read(bands.alpha, window=place, out_shape=shape) != 0)
         return valid

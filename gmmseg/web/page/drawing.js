@@ -17,6 +17,7 @@ precision highp sampler2DArray;
 in vec2 place;
 out vec4 color;
 uniform vec2 size;  // of the image
+uniform vec4 seen, told; // left, top, width and height of what the picture and the labels show, in pixels of the image
 uniform vec2 pixel; // of the screen, in pixels of the image
 uniform sampler2D picture, palette, layer;
 uniform usampler2D labels;
@@ -27,7 +28,7 @@ vec4 entry(int label) {
 }
 vec4 shown(vec2 at) {
   ivec2 whole = textureSize(labels, 0);
-  ivec2 index = clamp(ivec2(floor(at / size * vec2(whole))), ivec2(0), whole - 1);
+  ivec2 index = clamp(ivec2(floor((at - told.xy) / told.zw * vec2(whole))), ivec2(0), whole - 1);
   return entry(int(texelFetch(labels, index, 0).r));
 }
 vec4 blended(vec2 at) { // colours of the classes by their probabilities
@@ -39,8 +40,9 @@ vec4 blended(vec2 at) { // colours of the classes by their probabilities
   return vec4(sum.rgb / max(sum.a, 1e-6), min(sum.a, 1.0));
 }
 void main() {
-  if (any(lessThan(place, vec2(0.0))) || any(greaterThanEqual(place, size))) { color = vec4(0.0); return; }
-  vec3 mixed = texture(picture, place / size).rgb;
+  vec2 within = (place - seen.xy) / seen.zw;
+  if (any(lessThan(within, vec2(0.0))) || any(greaterThanEqual(within, vec2(1.0)))) discard;
+  vec3 mixed = texture(picture, within).rgb;
   vec4 here = shown(place);
   vec4 over = mixing > 0.0 ? blended(place) : here;
   vec3 drawn = mix(mixed, over.rgb, opacity * over.a);
@@ -72,14 +74,20 @@ export class Drawing {
     gl.enableVertexAttribArray(gl.getAttribLocation(this.program, 'corner'));
     gl.vertexAttribPointer(gl.getAttribLocation(this.program, 'corner'), 2, gl.FLOAT, false, 0, 0);
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
-    ['picture', 'labels', 'palette', 'layer', 'soft'].forEach((name, unit) => {
-      this.#texture(unit, name === 'soft' ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D);
+    const [picture, labels] = ['picture', 'labels', 'palette', 'layer', 'soft'].map((name, unit) => {
+      const texture = this.#texture(unit, name === 'soft' ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D);
       gl.uniform1i(gl.getUniformLocation(this.program, name), unit);
+      return texture;
     });
+    /** Those of the whole picture. */
+    this.own = { picture, labels };
+    /** @type {import('./tiles.js').Tiles | null} */
+    this.tiles = null;
     this.setLabels(new Uint8Array([0]), 1, 1);
     this.setLayer(null, 1, 1);
     this.setSoft(null, 1, 1);
     this.setPalette(new Uint8Array(1024));
+    /** @type {[number, number]} */
     this.size = [1, 1];
     this.opacity = 0.5;
     this.contours = true;
@@ -92,11 +100,30 @@ export class Drawing {
   #texture(unit, kind) {
     const { gl } = this;
     gl.activeTexture(gl.TEXTURE0 + unit);
-    gl.bindTexture(kind, gl.createTexture());
+    const texture = /** @type {WebGLTexture} */ (gl.createTexture());
+    gl.bindTexture(kind, texture);
     gl.texParameteri(kind, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
     gl.texParameteri(kind, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
     gl.texParameteri(kind, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
     gl.texParameteri(kind, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
+    return texture;
+  }
+
+  /** The picture of a tile. @param {ImageBitmap} bitmap */
+  pictureTexture(bitmap) {
+    const { gl } = this, texture = this.#texture(0, gl.TEXTURE_2D);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
+    gl.bindTexture(gl.TEXTURE_2D, this.own.picture);
+    return texture;
+  }
+
+  /** The labels of a tile. @param {Uint8Array} labels @param {number} columns @param {number} rows */
+  labelTexture(labels, columns, rows) {
+    const { gl } = this, texture = this.#texture(1, gl.TEXTURE_2D);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.R8UI, columns, rows, 0, gl.RED_INTEGER, gl.UNSIGNED_BYTE, labels);
+    gl.bindTexture(gl.TEXTURE_2D, this.own.labels);
+    return texture;
   }
 
   /** @param {ImageBitmap} bitmap @param {number} columns @param {number} rows of the image itself */
@@ -152,6 +179,8 @@ export class Drawing {
       /** @type {{values: Uint8Array | Uint16Array, columns: number, rows: number}} */ (this.labels);
     const [width, height] = this.size;
     if (x < 0 || y < 0 || x >= width || y >= height) return 0;
+    const told = this.tiles?.labelAt(x, y) ?? null;
+    if (told !== null) return told;
     return values[Math.floor((y / height) * rows) * columns + Math.floor((x / width) * columns)];
   }
 
@@ -182,7 +211,34 @@ export class Drawing {
     gl.uniform1f(at('mixing'), this.mixing ? 1 : 0);
     gl.clearColor(0, 0, 0, 0);
     gl.clear(gl.COLOR_BUFFER_BIT);
+    const all = /** @type {[number, number, number, number]} */ ([0, 0, ...this.size]);
+    gl.uniform4f(at('seen'), ...all);
+    gl.uniform4f(at('told'), ...all);
     gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+    gl.enable(gl.SCISSOR_TEST);
+    for (const tile of this.tiles?.visible() ?? []) {
+      const labels = this.tiles?.labelsOf(tile);
+      gl.uniform4f(at('seen'), ...tile.rect);
+      gl.uniform4f(at('told'), ...(labels ? tile.rect : all));
+      // Only where the tile lies: pixels that are thrown away cost as much as those that are drawn.
+      const [left, top, across, down] = tile.rect, scale = view.scale * ratio;
+      const below = height - (top + down - view.y) * scale;
+      gl.scissor(Math.floor((left - view.x) * scale), Math.floor(below), Math.ceil(across * scale) + 1,
+        Math.ceil(down * scale) + 1);
+      this.#bind(tile.picture, labels ? labels.texture : this.own.labels);
+      gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+    }
+    gl.disable(gl.SCISSOR_TEST);
+    this.#bind(this.own.picture, this.own.labels);
+  }
+
+  /** @param {WebGLTexture | null} picture @param {WebGLTexture} labels */
+  #bind(picture, labels) {
+    const { gl } = this;
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, picture);
+    gl.activeTexture(gl.TEXTURE1);
+    gl.bindTexture(gl.TEXTURE_2D, labels);
   }
 }
 

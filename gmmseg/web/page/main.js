@@ -8,6 +8,7 @@ import { showHistogram } from './histogram.js';
 import { joined } from './numbers.js';
 import { Pointer } from './pointer.js';
 import { ask, blob, bytes, Refused, stay } from './server.js';
+import { Tiles } from './tiles.js';
 import { after, optionsAfter, palette, rows } from './work.js';
 
 /** @typedef {import('./work.js').State} State */
@@ -37,9 +38,15 @@ const MOST_LISTED = 60;
 let shownWith = '';
 
 const drawing = new Drawing(part('picture'));
+/** Of a raster that is larger than memory. */
+const tiles = state.image.tiles && new Tiles(drawing, state.image.tiles, [state.image.columns, state.image.rows], {
+  changed: showBusy,
+  failed: (error) => say(error.message),
+});
 const cuts = state.image.cuts && new Cuts(state.image.cuts);
 /** Which cuts are shown, for addresses of pictures and layers. */
 const where = () => (cuts ? `&at=${cuts.at.join(',')}` : '');
+const editable = () => !cuts && !tiles;
 const table = () => rows(state.work, found?.classes ?? []);
 const rowOf = (/** @type {number} */ label) => table().find((row) => row.members.includes(label));
 /** All classes of the rows that are chosen. */
@@ -59,11 +66,15 @@ const finding = new Finding({
   found: showFound,
   where,
   busy: (on) => {
-    part('picture').setAttribute('aria-busy', String(on));
+    showBusy();
     if (on) say('finding classes …');
   },
   failed: (error) => say(error.message),
 });
+
+function showBusy() {
+  part('picture').setAttribute('aria-busy', String(finding.running || (tiles?.busy ?? false)));
+}
 
 /** Bytes that soft masks take at most, as of the server. */
 const MOST_SOFT = 2 ** 24;
@@ -85,6 +96,7 @@ function showFound(answer, labels, of) {
   // Machines with browsers have the lower byte first, as the server sends them.
   if (of === where()) drawing.setLabels(answer.regions ? new Uint16Array(labels.buffer) : labels, across, down);
   else void cut();
+  tiles?.show(answer.ticket);
   for (const label of chosen) if (label > answer.classes.length) chosen.delete(label);
   const feature = /** @type {HTMLSelectElement} */ (part('feature'));
   const before = feature.selectedIndex;
@@ -112,7 +124,7 @@ function show() {
   part('features').hidden = regions;
   showHistogram(part('histogram'), feature, colors);
   part('classes-title').textContent = regions ? 'Regions found' : 'Classes';
-  part('correct').hidden = cuts !== null || regions; // strokes are of classes, and painted on pictures
+  part('correct').hidden = !editable() || regions; // strokes are of classes, and painted on pictures in memory
   if (regions) /** @type {HTMLInputElement} */ (document.querySelector('input[value=select]')).checked = true;
   for (const kind of ['cutout', 'soft', 'masks', 'coco', 'geotiff']) {
     const hidden = regions ? ['cutout', 'soft'].includes(kind) : cuts !== null && kind !== 'soft';
@@ -264,10 +276,8 @@ const cutFields = (state.image.cuts?.shape ?? []).map((length, axis) => {
     whole: true, low: 0, high: length - 1, tried: moved, chosen: moved, wrong: (text) => { say(text); showCuts(); },
   });
 });
-if (cuts) {
-  part('cuts').hidden = false;
-  part('regions').hidden = true; // which are of pictures
-}
+part('cuts').hidden = !cuts;
+part('regions').hidden = !editable(); // which are of pictures in memory
 
 const merge = () => {
   if (chosen.size > 1) void act({ do: 'merge', classes: members() });
@@ -281,7 +291,12 @@ const only = async () => {
   const others = table().filter((row) => row.hidden === chosen.has(row.label));
   for (const row of others) await act({ do: 'hide', class: row.label, hidden: !chosen.has(row.label) });
 };
-const whole = () => { shownWith = decisive(); finding.want(null, true); };
+/** Find classes of all pixels; those of a raster larger than memory are written to a file on the way. */
+const whole = () => {
+  shownWith = decisive();
+  finding.want(null, true);
+  if (tiles) void save('labels', false);
+};
 
 /** @param {string} kind @param {boolean} overwrite */
 async function save(kind, overwrite) {
@@ -343,7 +358,7 @@ addEventListener('keydown', (event) => {
   else if (/^[1-9]$/.test(key)) pick(Number(key), false);
   else {
     const tool = { v: 'select', b: 'paint', e: 'erase' }[key];
-    if (!tool || cuts || found?.regions) return;
+    if (!tool || !editable() || found?.regions) return;
     /** @type {HTMLInputElement} */ (document.querySelector(`input[value=${tool}]`)).checked = true;
   }
   event.preventDefault();
