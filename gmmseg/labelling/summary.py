@@ -84,6 +84,17 @@ class Tally:
             for total, channel in zip(self._sums, sample.T, strict=True):
                 total += np.bincount(chosen, channel, minlength=k + 1)
 
+    @property
+    def totals(self) -> Array:
+        """What was counted (5, k + 1): pixels of each label, those on the grid, and sums of their three channels."""
+        return np.stack([self.counts, self._numbers, *self._sums])
+
+    def join(self, totals: Array) -> None:
+        """Add what another has counted."""
+        self.counts += totals[0].astype(np.int64)
+        self._numbers += totals[1].astype(np.int64)
+        self._sums += totals[2:]
+
     def _grid(self, window: Window) -> Window:
         return tuple(slice((self._step // 2 - s.start) % self._step, None, self._step) for s in window)
 
