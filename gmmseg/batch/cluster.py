@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import itertools
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gmmseg.batch.chunk_bytes import packed_chunks, reason_of, unpacked, wire
 from gmmseg.batch.kept_chunks import Parts, fingerprint, parts_of_target
-from gmmseg.errors import GmmsegError, InputError, UnfinishedError, described, one_line
+from gmmseg.errors import GmmsegError, InputError, UnfinishedError, one_line
 from gmmseg.extras import require
 from gmmseg.image import Image
 from gmmseg.image.sources import Source, WindowSource
 from gmmseg.image.windows import Window, holding, windows_across
 from gmmseg.labelling.chunks import (
     Chunk,
-    ChunkWork,
     Returned,
     chunk_sides,
     chunks_of,
-    compute_chunk,
     joined,
     runs_of,
 )
@@ -37,7 +33,7 @@ from gmmseg.labelling.result import Segmentation
 __all__ = ["Cluster", "connected"]
 
 _WAITING = 3  # chunks that each thread of a worker has before it: enough never to wait for the driver
-_AT_ONCE = 4 << 20  # pixels that one task may compute of small chunks, each of which would cost as much as it is worth
+_AT_ONCE = 16 << 20  # pixels that one task may compute of small chunks, each of which would cost as much as it is worth
 _SHARES = 4  # of a small image for each thread, so that none waits long for the last one
 _LOCAL = {
     "distributed.worker.profile.enabled": False,
@@ -81,8 +77,12 @@ class Cluster:
         """Return a segmentation of which the workers compute what is saved."""
         return found if found.image.in_memory else replace(found, elsewhere=self.computed)
 
-    def computed(self, found: Segmentation, layer: Layer, target: Path) -> Iterator[Returned]:
+    def computed(
+        self, found: Segmentation, layer: Layer, target: Path, packing: Any | None = None
+    ) -> Iterator[Returned]:
         """Compute a layer chunk by chunk, in their order; what is done is kept beside the target until `finish`.
+
+        With a `packing` windows come as the file of the target has them, see `FileFormat.packing`.
 
         Raises
         ------
@@ -93,18 +93,19 @@ class Cluster:
         GmmsegError
             The scheduler went away.
         """
-        work = work_on(found, layer)
+        work = replace(work_on(found, layer), packing=packing)
         sides = chunk_sides(work.image, self.side)
-        chunks = [chunk for chunk, _ in chunks_of(work, sides)]
+        chunks = {chunk.number: chunk for chunk, _ in chunks_of(work, sides)}
         parts = self._open.enter_context(parts_of_target(target, fingerprint(work, sides)))
         self._parts.append(parts)
-        missing = [chunk for chunk in chunks if not parts.has(chunk.number)]
-        runs = runs_of(missing, min(_AT_ONCE, work.image.n_pixels // (_SHARES * self._threads)))
+        missing = [chunk for number, chunk in chunks.items() if not parts.has(number)]
+        most = min(_AT_ONCE, work.image.n_pixels // (_SHARES * self._threads))
+        runs = runs_of(missing, most, work.image.pixels.blocks[-1])
         done, failed = len(chunks) - len(missing), list[tuple[Chunk, str]]()
-        content, position = _wire().dumps(work), 0
-        for run, result in self.results(_packed, ((run, (content, run)) for run in runs)):
+        content, waiting = wire().dumps(work), dict(chunks)
+        for run, result in self.results(packed_chunks, ((run, (content, run)) for run in runs)):
             if isinstance(result, BaseException):
-                failed += [(chunk, _reason(result)) for chunk in run]
+                failed += [(chunk, reason_of(result)) for chunk in run]
                 continue
             for some, packed in result:
                 if isinstance(packed, str):
@@ -114,21 +115,11 @@ class Cluster:
                 done += len(some)
             if self.progress is not None:
                 self.progress(done, len(chunks))
-            while position < len(chunks) and not failed and parts.has(chunks[position].number):
-                n, packed = parts.load(chunks[position].number)
-                yield _unpacked(joined(chunks[position : position + n]), packed)
-                position += n
+            if not failed:
+                yield from _in_turn(parts, waiting)
         if failed:
-            chunk, reason = min(failed, key=lambda each: each[0].number)
-            place = ", ".join(f"{s.start} to {s.stop - 1}" for s in chunk.tile.inner)
-            raise UnfinishedError(
-                f"{work.image.name}: {len(failed)} of {len(chunks)} chunks could not be computed, first that of pixels "
-                f"{place} ({reason}); the others are kept, run it again when this is put right"
-            )
-        while position < len(chunks):
-            n, packed = parts.load(chunks[position].number)
-            yield _unpacked(joined(chunks[position : position + n]), packed)
-            position += n
+            raise _unfinished(work.image.name, failed, len(chunks))
+        yield from _in_turn(parts, waiting)
 
     @property
     def workers(self) -> int:
@@ -278,7 +269,7 @@ class _Spread(WindowSource):
 
     def called(self, function: Callable[[Window], Any], windows: list[Window]) -> Iterator[Any]:
         """Let workers call a function with windows, and yield what comes of it in their order."""
-        content, found = _wire().dumps(function), dict[int, Any]()
+        content, found = wire().dumps(function), dict[int, Any]()
         jobs = ((number, (_called, content, each)) for number, each in enumerate(windows))
         for number, result in self.cluster.results(_told, jobs):
             found[number] = _usable(result)
@@ -287,6 +278,22 @@ class _Spread(WindowSource):
     def select(self, channels: tuple[int, ...]) -> _Spread:
         """Return some channels."""
         return _Spread(self.whole.select(channels), self.cluster)
+
+
+def _in_turn(parts: Parts, waiting: dict[tuple[int, ...], Chunk]) -> Iterator[Returned]:
+    """Take parts as long as that of the first chunk that waits is there: a part comes with its first chunk."""
+    while waiting and parts.has(first := next(iter(waiting))):
+        numbers, packed = parts.load(first)
+        yield unpacked(joined([waiting.pop(number) for number in numbers]), packed)
+
+
+def _unfinished(name: str, failed: list[tuple[Chunk, str]], count: int) -> UnfinishedError:
+    chunk, reason = min(failed, key=lambda each: each[0].number)
+    place = ", ".join(f"{s.start} to {s.stop - 1}" for s in chunk.tile.inner)
+    return UnfinishedError(
+        f"{name}: {len(failed)} of {count} chunks could not be computed, first that of pixels {place} ({reason}); the "
+        "others are kept, run it again when this is put right"
+    )
 
 
 def _itself(source: Source) -> Source:
@@ -298,7 +305,7 @@ def _told(function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
     except Exception as error:
-        return _reason(error)
+        return reason_of(error)
 
 
 def _usable(result: Any) -> Any:
@@ -310,7 +317,7 @@ def _usable(result: Any) -> Any:
 
 def _called(content: bytes, window: Window) -> Any:
     """Call a function that came as bytes with a window; in a worker."""
-    return _wire().loads(content)(window)
+    return wire().loads(content)(window)
 
 
 def _picked(source: Source, window: Window, local: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -318,39 +325,3 @@ def _picked(source: Source, window: Window, local: np.ndarray) -> tuple[np.ndarr
     values, valid = source.read(window)
     place = tuple(local)
     return values[place].copy(), None if valid is None else valid[place]
-
-
-def _wire() -> Any:
-    """Return how Dask itself sends objects from a driver to its workers; nothing on a disk is read so."""
-    return require("distributed.protocol.pickle", "dask", "workers need")
-
-
-@lru_cache(maxsize=4)
-def _work_of(content: bytes) -> ChunkWork:
-    """Return what is done with chunks, made once in a process: it takes as long as a small one."""
-    work: ChunkWork = _wire().loads(content)
-    return work
-
-
-def _packed(content: bytes, run: list[Chunk]) -> list[tuple[list[Chunk], bytes | str]]:
-    """Compute chunks together and pack them for the way and the disk, or say why they cannot be; in a worker."""
-    try:
-        found = compute_chunk(_work_of(content), joined(run))
-    # One that cannot be read, whatever the reason, leaves the others as they are.
-    except Exception as error:
-        return [(run, _reason(error))] if len(run) == 1 else [each for one in run for each in _packed(content, [one])]
-    buffer, none = io.BytesIO(), np.zeros((0, 0), np.uint8)
-    np.save(buffer, found.values, allow_pickle=False)
-    np.save(buffer, none if found.sampled is None else found.sampled, allow_pickle=False)
-    level = 1 if found.values.dtype == np.uint8 else 0  # probabilities are noise
-    return [(run, zlib.compress(buffer.getbuffer(), level))]
-
-
-def _unpacked(chunk: Chunk, content: bytes) -> Returned:
-    buffer = io.BytesIO(zlib.decompress(content))
-    values, sampled = (np.load(buffer, allow_pickle=False) for _ in range(2))
-    return Returned(chunk.inner, values, sampled if sampled.shape[1] else None)
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) if isinstance(error, GmmsegError) else described(error, "")

@@ -48,10 +48,10 @@ class Parts:
         """Whether the part of a chunk is there, whole."""
         return number in self._holder
 
-    def load(self, number: Number) -> tuple[int, bytes]:
-        """Return the part of a chunk, and of how many chunks it is."""
+    def load(self, number: Number) -> tuple[list[Number], bytes]:
+        """Return the part of a chunk, and the numbers of those that it is of, in the order in which they were kept."""
         numbers, _, content = self._holder[number].read_bytes().partition(b"\n")
-        return len(json.loads(numbers)), content
+        return [tuple(each) for each in json.loads(numbers)], content
 
     def store(self, numbers: Sequence[Number], content: bytes) -> None:
         """Keep the part of some chunks: under its name once it is whole on disk.
@@ -127,6 +127,7 @@ def fingerprint(work: ChunkWork, sides: tuple[tuple[int, ...], ...]) -> str:
         "arrays": digest.hexdigest(),
         "layer": work.layer.name,
         "chunks": sides,
+        "packing": repr(work.packing),
     }
     return json.dumps(facts)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import ParameterError
 from gmmseg.io.atomic import atomic_file, atomic_path, check_place
-from gmmseg.io.formats import FileFormat, ResultKind, side_files, suffix_of
+from gmmseg.io.formats import FileFormat, ResultKind, choose, side_files, suffix_of
 from gmmseg.threads import ahead
 
 if TYPE_CHECKING:
@@ -61,6 +61,11 @@ class Contents:
     def stored_dtype(self) -> str:
         """Of probabilities in the file: "float32", or "uint16" or "uint8" in proportion to the largest number."""
         return str(self.options.get("dtype", "float32"))
+
+    @property
+    def packing(self) -> Any | None:
+        """What packs windows as the format of the target takes them, see `FileFormat.packing`; None: nothing does."""
+        return choose(self.target, kind=self.kind).packing(self)
 
     @property
     def dpi(self) -> tuple[float, float] | None:

@@ -133,6 +133,13 @@ class FileFormat(Protocol):
         """
         raise OutputError(f"{contents.target}: {self.name} files are only read; choose another suffix")
 
+    def packing(self, contents: Contents) -> Any | None:
+        """Return what packs windows of a result as `write` takes them too, by `pack(window, values)`; None: nothing.
+
+        It is sent to workers that compute windows, so that they encode what they can.
+        """
+        return None
+
     def check(self, image: Image) -> None:
         """Raise OutputError where no result of an image can be written, as in formats that refer to it."""
 
@@ -257,6 +264,10 @@ class BuiltIn(FileFormat):
         """Write a result."""
         beside: dict[str, bytes] = self._load().write(path, contents, windows)
         return beside
+
+    def packing(self, contents: Contents) -> Any | None:
+        """Return what packs windows of a result."""
+        return self._load().packing(contents) if "packing" in self.answers else super().packing(contents)
 
     def check(self, image: Image) -> None:
         """Refuse an image that results cannot refer to."""

@@ -81,7 +81,7 @@ FORMATS: tuple[BuiltIn, ...] = (
         labels=".tif",
         beside=dict.fromkeys(_NUMBERS, (".aux.xml",)),  # coordinate systems that GeoTIFF has no keys for
         lettered=True,
-        answers=frozenset({"place", "suffix_of_labels", "class_names", "class_colors"}),
+        answers=frozenset({"place", "suffix_of_labels", "class_names", "class_colors", "packing"}),
     ),
     BuiltIn("WebP", {".webp": _PICTURE}, "picture.format:WEBP", ((8, b"WEBP"),)),
     BuiltIn("BMP", {".bmp": _NOTHING}, "picture.simplified:BMP", ((0, b"BM"),), weak=True),

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from gmmseg.image import Image
 from gmmseg.image.windows import Tile, Window, shape_of, shifted, widened, windows_across
+from gmmseg.io.ground import Ground
 from gmmseg.io.lazy import LazyArray, Piece, lazy_array, lazy_arrays
 from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.layers import Layer
@@ -83,17 +85,26 @@ class Returned:
     window : tuple of slice
         In the coordinates of the image.
     values : ndarray, shape (*window), or (K, *window) of probabilities
+        Or what the format that is written packs of it, see `gmmseg.io.file_format.FileFormat.packing`.
     sampled : ndarray, shape (n, 3), optional
         Of labels of colour images, see `Tally.sample`.
+    totals : ndarray, shape (7, K + 1), optional
+        Of labels, see `Tally.totals`.
     """
 
     window: Window
-    values: Array
+    values: Any
     sampled: Array | None = None
+    totals: Array | None = None
 
     def sample(self, tally: Tally) -> Array | None:
         """Return the pixels of the window that tell what its classes look like."""
         return self.sampled
+
+    def count(self, tally: Tally) -> None:
+        """Count the labels of the window."""
+        if self.totals is not None:
+            tally.join(self.totals)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,12 +119,15 @@ class ChunkWork:
     layer : Layer
     threads : int
         Of each task.
+    packing : optional
+        Packs what is returned for the file that is written, see `gmmseg.io.file_format.FileFormat.packing`.
     """
 
     image: Image
     rule: Rule
     layer: Layer
     threads: int = 1
+    packing: Any = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -121,6 +135,11 @@ class ChunkWork:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state | {"_lock": threading.Lock()})
+
+    @cached_property
+    def ground(self) -> Ground | None:
+        """What pixels cover, which takes longer to measure than a small chunk to label; None where nobody asks."""
+        return Ground.of(self.image) if self.layer.name == "labels" else None
 
     @property
     def lazy(self) -> list[LazyArray]:
@@ -150,14 +169,15 @@ class ChunkWork:
 
 def label_chunk(work: ChunkWork, chunk: Chunk, *blocks: Any) -> Array:
     """Compute the layer of one chunk (*window), or (K, *window) of probabilities: the same as that of the whole."""
-    return compute_chunk(work, chunk, blocks).values
+    values: Array = compute_chunk(work, chunk, blocks).values
+    return values
 
 
 def compute_chunk(work: ChunkWork, chunk: Chunk, blocks: Sequence[Any] = ()) -> Returned:
     """Compute the layer of one chunk, with the pixels that tell what its classes look like."""
     values = empty_layer(work.layer, work.rule.model, shape_of(chunk.tile.inner))
     start, effort = tuple(-s.start for s in chunk.tile.inner), Effort(threads=work.threads)
-    tally, colors = Tally(work.rule.model.k, work.image), []
+    tally, colors = Tally(work.rule.model.k, work.image, work.ground), []
     axis = work.image.frames[0].pixels.sweep
     for tile, crop in work.crops(chunk, blocks):
         own: tuple[Any, ...] = (..., *shifted(tile.inner, start))
@@ -171,7 +191,10 @@ def compute_chunk(work: ChunkWork, chunk: Chunk, blocks: Sequence[Any] = ()) -> 
     if chunk.frame is not None:
         values, axis = np.expand_dims(values, values.ndim - len(chunk.tile.inner)), axis + 1
     sampled = np.concatenate(colors, axis).reshape(-1, 3) if colors else None
-    return Returned(chunk.inner, values, sampled)
+    if work.layer.name != "labels":
+        return Returned(chunk.inner, values)
+    tally.add(chunk.inner, values, sampled)
+    return Returned(chunk.inner, values, sampled, tally.totals)
 
 
 def _strips(image: Image, whole: Tile, halo: int) -> list[Tile]:
@@ -238,25 +261,45 @@ def chunks_of(work: ChunkWork, sides: tuple[tuple[int, ...], ...]) -> list[tuple
     return found
 
 
-def runs_of(chunks: Sequence[Chunk], pixels: int) -> list[list[Chunk]]:
-    """Group chunks that follow one another along the last axis, as long as they have no more pixels together.
+def runs_of(chunks: Sequence[Chunk], pixels: int, least: int = 1) -> list[list[Chunk]]:
+    """Group chunks to boxes along the last two axes, as square as they get, of no more pixels together.
 
-    What is around a run is read once for all of it: chunks of 512 x 512 one by one take three times as long.
+    What is around a run is read once for all of it: chunks of 512 x 512 one by one take three times as long. Where
+    blocks of the file are wider than a square, boxes are `least` pixels wide.
     """
-    runs: list[list[Chunk]] = []
+    rows: list[list[Chunk]] = []
     room = 0
     for chunk in chunks:
-        size, before = math.prod(shape_of(chunk.inner)), runs[-1][-1].number if runs else ()
-        if size > room or (*chunk.number[:-1], chunk.number[-1] - 1) != before:
-            runs.append([])
-            room = pixels
-        runs[-1].append(chunk)
-        room -= size
+        width, before = shape_of(chunk.inner)[-1], rows[-1][-1].number if rows else ()
+        if width > room or (*chunk.number[:-1], chunk.number[-1] - 1) != before:
+            rows.append([])
+            room = max(min(pixels, max(math.isqrt(pixels), least)), width)
+        rows[-1].append(chunk)
+        room -= width
+    runs: list[list[Chunk]] = []
+    following: dict[tuple[Any, ...], tuple[list[Chunk], int]] = {}  # by the row that would go below a run
+    for row in rows:
+        place = [chunk.number for chunk in row]
+        size = sum(math.prod(shape_of(chunk.inner)) for chunk in row)
+        run, left = following.pop(tuple(place), ([], 0))
+        if size > left:  # none, or one that is full
+            run = []
+            runs.append(run)
+            left = max(pixels, size)
+        run += row
+        following[tuple(_below(number) for number in place)] = run, left - size
     return runs
 
 
+def _below(number: tuple[int, ...]) -> tuple[int, ...]:
+    return (*number[:-2], number[-2] + 1, number[-1])
+
+
 def joined(run: Sequence[Chunk]) -> Chunk:
-    """Return a run of chunks of a file as one."""
+    """Return a run of chunks of a file, from its first corner to its last, as one."""
     first, last = run[0].tile, run[-1].tile
-    outer, inner = ((*a[:-1], slice(a[-1].start, b[-1].stop)) for a, b in zip(first, last, strict=True))
-    return replace(run[0], tile=Tile(outer, inner))
+    return replace(run[0], tile=Tile(_spanned(first.outer, last.outer), _spanned(first.inner, last.inner)))
+
+
+def _spanned(first: Window, last: Window) -> Window:
+    return tuple(slice(a.start, b.stop) for a, b in zip(first, last, strict=True))

@@ -17,6 +17,7 @@ from gmmseg.errors import ParameterError
 from gmmseg.image import Image
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.classes import class_numbers
+from gmmseg.io.contents import Contents
 from gmmseg.io.palette import palette
 from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.faces import Faces
@@ -77,7 +78,7 @@ class Segmentation(Faces):
     effort: Effort
     min_size: int = 1
     course: Course | None = None
-    elsewhere: Callable[[Segmentation, Layer, Path], Iterator[Returned]] | None = None
+    elsewhere: Callable[[Segmentation, Layer, Path, Any], Iterator[Returned]] | None = None
 
     def __repr__(self) -> str:
         """Say what was segmented into what, on one line; nothing is computed for it."""
@@ -248,9 +249,9 @@ class Segmentation(Faces):
         """Return the classes in numbers, `soft` (fractions are) also sums; see `gmmseg.measuring.class_table`."""
         from gmmseg.measuring import class_table  # here, because most runs measure nothing
 
-        soft = self.rule.partial is not None if soft is None else soft
-        names, probabilities = self.model.class_names, self.probabilities if soft else None
-        return class_table(self.labels, self.image, class_names=names, probabilities=probabilities)
+        wanted = self.rule.partial is not None if soft is None else soft
+        soft_masks = self.probabilities if wanted else None
+        return class_table(self.labels, self.image, class_names=self.model.class_names, probabilities=soft_masks)
 
     def objects(
         self,
@@ -374,10 +375,8 @@ class Segmentation(Faces):
             whole = self._with_nodata(row, getattr(self, layer))
             io.write_layer(path, row.kind, whole, names, image=self.image, overwrite=overwrite, **options)
             return
-        from gmmseg.io.contents import Contents  # here, because most images are in memory
-
-        contents = Contents(row.kind, self.image.shape, row.dtype, names, self.image, options)
-        io.write_windows(path, contents, self._windows(row, Path(path)), overwrite=overwrite)
+        contents = Contents(row.kind, self.image.shape, row.dtype, names, self.image, options, Path(path))
+        io.write_windows(path, contents, self._windows(row, contents), overwrite=overwrite)
 
     def _with_nodata(self, layer: Layer, values: Array) -> Array:
         """Return the uncertainty with NaN where there is no data, as files have it, and any other layer as it is."""
@@ -448,29 +447,29 @@ class Segmentation(Faces):
             if progress is not None:
                 progress(number + 1, len(frames))
 
-    def _windows(self, layer: Layer, target: Path | None = None) -> Iterator[tuple[Window, Array]]:
+    def _windows(self, layer: Layer, contents: Contents | None = None) -> Iterator[tuple[Window, Array]]:
         """Compute a layer of an image that stays in its file; labels are counted on the way, and cleaned in a file."""
-        if layer is _LABELS and self.min_size > 1:
-            return self._cleaned_windows(target)
-        return self._computed_windows(layer, target)
+        cleaned = layer is _LABELS and self.min_size > 1
+        return self._cleaned_windows(contents) if cleaned else self._computed_windows(layer, contents)
 
-    def _computed_windows(self, layer: Layer, target: Path | None) -> Iterator[tuple[Window, Array]]:
+    def _computed_windows(self, layer: Layer, contents: Contents | None) -> Iterator[tuple[Window, Array]]:
         tally = Tally(self.model.k, self.image)
-        for part in self._parts(layer, target):
+        for part in self._parts(layer, contents):
             if layer is _LABELS:
-                tally.add(part.window, part.values, part.sample(tally))
+                part.count(tally)
             result = part.window, part.values
             del part  # and with it the pixels, before the next window is asked for
             yield result
         if layer is _LABELS:
             self.__dict__["_tally"] = tally
 
-    def _cleaned_windows(self, target: Path | None) -> Iterator[tuple[Window, Array]]:
+    def _cleaned_windows(self, contents: Contents | None) -> Iterator[tuple[Window, Array]]:
         from gmmseg.labelling.on_disk import kept_on_disk  # here, because most images are in memory
 
         tally, samples = Tally(self.model.k, self.image), []
-        with kept_on_disk(self.image.shape, self.image.pixels.sweep, target and target.parent) as labels:
-            for part in self._parts(_LABELS, target):
+        folder = contents.target.parent if contents is not None else None
+        with kept_on_disk(self.image.shape, self.image.pixels.sweep, folder) as labels:
+            for part in self._parts(_LABELS, contents):
                 labels[part.window] = part.values
                 samples.append((part.window, part.sample(tally)))
                 del part
@@ -481,11 +480,13 @@ class Segmentation(Faces):
                 yield window, values
         self.__dict__["_tally"] = tally
 
-    def _parts(self, layer: Layer, target: Path | None) -> Iterator[Any]:
+    def _parts(self, layer: Layer, contents: Contents | None) -> Iterator[Any]:
         from gmmseg.labelling.streaming import stream, stream_frames  # here, because most images are in memory
 
-        if self.elsewhere is not None and target is not None:
-            return self.elsewhere(self, layer, target)
+        if self.elsewhere is not None and contents is not None:
+            # Labels that are cleaned later are not yet what is stored.
+            packing = None if layer is _LABELS and self.min_size > 1 else contents.packing
+            return self.elsewhere(self, layer, contents.target, packing)
         if self.image.time:
             return stream_frames(self.image, self.rule, layer, self.effort)
         return stream(self.image, self._known_rule, layer, self.effort)

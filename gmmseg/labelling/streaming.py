@@ -46,6 +46,10 @@ class Computed:
         """Return the pixels of the window that tell what its classes look like."""
         return tally.sample(self.window, self.pixels)
 
+    def count(self, tally: Tally) -> None:
+        """Count the labels of the window."""
+        tally.add(self.window, self.values, self.sample(tally))
+
     def in_frame(self, number: int) -> Computed:
         """Return the result with the axis of time, of the frame of this number."""
         values = np.expand_dims(self.values, self.values.ndim - len(self.window))

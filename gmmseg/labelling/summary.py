@@ -50,6 +50,9 @@ class ClassSummary:
     sizes: Mapping[str, float] = field(default_factory=dict)
 
 
+_BITS = 31
+
+
 class Tally:
     """How many pixels each label has and what they cover, and the mean colour of some 100 000 on an even grid.
 
@@ -57,12 +60,14 @@ class Tally:
     ----------
     k : int
     image : Image
+    ground : Ground, optional
+        What its pixels cover; measured where it is not given.
     """
 
-    def __init__(self, k: int, image: Image) -> None:
+    def __init__(self, k: int, image: Image, ground: Ground | None = None) -> None:
         self.counts, self._covered = np.zeros(k + 1, np.int64), np.zeros(k + 1, np.int64)
         self._numbers, self._sums = np.zeros(k + 1, np.int64), np.zeros((3, k + 1))
-        self._image = image
+        self._image, self._given = image, ground
         self._step = max(1, int((image.n_pixels / 100_000) ** (1 / image.ndim)))
 
     @property
@@ -95,13 +100,29 @@ class Tally:
 
     @cached_property
     def _ground(self) -> Ground:
-        return Ground.of(self._image)
+        return self._given or Ground.of(self._image)
 
     @property
     def sizes(self) -> list[dict[str, float]]:
         """What is said of the size of each class, see `ClassSummary`."""
         pairs = zip(self.counts[1:].tolist(), self._covered[1:].tolist(), strict=True)
         return [sizes_of(pixels, covered, self._ground) for pixels, covered in pairs]
+
+    @property
+    def totals(self) -> Array:
+        """What was counted (7, k + 1).
+
+        Pixels of each label, those on the grid, sums of their three channels, and what labels cover: counts of more
+        bits than floats hold, in two parts.
+        """
+        return np.stack([self.counts, self._numbers, *self._sums, self._covered >> _BITS, self._covered % (1 << _BITS)])
+
+    def join(self, totals: Array) -> None:
+        """Add what another has counted."""
+        self.counts += totals[0].astype(np.int64)
+        self._numbers += totals[1].astype(np.int64)
+        self._sums += totals[2:5]
+        self._covered += (totals[5].astype(np.int64) << _BITS) + totals[6].astype(np.int64)
 
     def _grid(self, window: Window) -> Window:
         return tuple(slice((self._step // 2 - s.start) % self._step, None, self._step) for s in window)

@@ -81,11 +81,11 @@ def test_small_chunks_are_computed_together_and_kept_together(client, whole, tmp
         ):
             list(parts)
     kept = [each.name for each in tmp_path.glob(".labels.tif.gmmseg-parts/*.part")]
-    assert len(kept) == 7 + 2 * 10
+    assert len(kept) == 45
     with closing(Cluster(client, 30)) as second:
         found = list(second.computed(found_in(whole), LABELS, tmp_path / "labels.tif"))
     assert collected(found).tobytes() == whole.labels.tobytes()
-    assert len(found) == 7 + 2 * 11
+    assert len(found) == 46
 
 
 def test_saving_counts_classes_as_one_process_does(client, whole, tmp_path):

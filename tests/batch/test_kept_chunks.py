@@ -13,7 +13,7 @@ def test_parts_stay_for_the_same_plan_and_go_with_another(tmp_path):
         parts.store([(0, 1), (0, 2)], b"do\nne")
     with parts_of_target(tmp_path / "a.tif", "one") as parts:
         assert [parts.has((0, number)) for number in range(4)] == [False, True, True, False]
-        assert parts.load((0, 1)) == (2, b"do\nne")
+        assert parts.load((0, 1)) == ([(0, 1), (0, 2)], b"do\nne")
     with parts_of_target(tmp_path / "a.tif", "two") as parts:
         assert not parts.has((0, 1))
         parts.remove()

@@ -55,14 +55,23 @@ def test_a_large_chunk_reads_its_window_strip_by_strip_and_every_row_once(monkey
     np.testing.assert_array_equal(labels, whole.labels)
 
 
-def test_runs_are_of_one_row_of_chunks_and_of_so_many_pixels():
+def test_runs_are_boxes_of_chunks_that_are_there_of_so_many_pixels():
     _, _, work = work_on(made_scene())
     chunks = [chunk for chunk, _ in chunks_of(work, chunk_sides(work.image, 100))]
     runs = runs_of([*chunks[:5], *chunks[6:]], 20_000)
-    assert [[chunk.number[1] for chunk in run] for run in runs] == [[0, 1], [2, 3], [0], [2, 3], [0, 1, 2, 3]]
-    one = joined(runs[0])
-    assert one.inner == (slice(0, 100), slice(0, 200))
-    assert one.outer == tuple(slice(0, n + work.halo) for n in (100, 200))
+    assert [[chunk.number for chunk in run] for run in runs] == [
+        [(0, 0), (1, 0)],
+        [(0, 1)],
+        [(0, 2), (0, 3)],
+        [(1, 2), (1, 3), (2, 2), (2, 3)],
+        [(2, 0)],
+        [(2, 1)],
+    ]
+    one = joined(runs[3])
+    assert one.inner == (slice(100, 256), slice(200, 320))
+    assert one.outer == (slice(100 - work.halo, 256), slice(200 - work.halo, 320))
+    wide = runs_of(chunks, 20_000, 200)
+    assert [chunk.number for chunk in wide[0]] == [(0, 0), (0, 1)]
 
 
 def test_chunks_cover_the_image_without_padding():

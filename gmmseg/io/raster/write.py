@@ -12,8 +12,7 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -23,6 +22,7 @@ import numpy as np
 from gmmseg.errors import GmmsegError
 from gmmseg.image.windows import Window
 from gmmseg.io.geotiff import Tags, tags_to_keep
+from gmmseg.io.raster.blocks import SIDE, Plan, StoredPart, blocks_of
 from gmmseg.io.raster.gdal import environment, library, opener, reason_of
 from gmmseg.io.raster.location import NOWHERE, GeoReference
 from gmmseg.io.tiff.segments import encoded, in_order
@@ -34,71 +34,18 @@ if TYPE_CHECKING:
 
 __all__ = ["colors_of", "location_tags", "side_file", "write"]
 
-_SIDE = 512
-_MOST_TILE_BYTES = 16 << 20  # of all bands: of many classes blocks are smaller
 _CLASSIC_BYTES = 4_000_000_000  # offsets of a classic TIFF file end at 4 GiB
 _SPOOL_BYTES = 16 << 20
 _COG_ROOM = 2  # times the plain file: overviews wait in a file of their own
 _NO_DATA = "no data"
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """How a result is stored.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        (rows, columns).
-    dtype : numpy.dtype
-        As stored.
-    n_bands : int
-    scale : float
-        What the stored numbers are multiplied with to get those that were meant.
-    nodata : float, optional
-    """
-
-    shape: tuple[int, int]
-    dtype: np.dtype[Any]
-    n_bands: int = 1
-    scale: float = 1.0
-    nodata: float | None = None
-
-    @property
-    def side(self) -> int:
-        """Of a block: rows and columns."""
-        side = _SIDE
-        while side > 64 and side * side * self.n_bands * self.dtype.itemsize > _MOST_TILE_BYTES:
-            side //= 2
-        return side
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Blocks along the rows and the columns."""
-        rows, columns = self.shape
-        return -(-rows // self.side), -(-columns // self.side)
-
-    @property
-    def nbytes(self) -> int:
-        """Of all blocks, before compression."""
-        return self.grid[0] * self.grid[1] * self.side**2 * self.n_bands * self.dtype.itemsize
+_PIXEL = Plan((1, 1), np.dtype(np.uint8))
 
 
-_PIXEL = _Plan((1, 1), np.dtype(np.uint8))
-
-
-def _plan(contents: Contents) -> _Plan:
-    rows, columns = contents.shape
-    if contents.kind == "labels":
-        return _Plan((rows, columns), np.dtype(contents.dtype), nodata=0)
-    if contents.kind == "map":
-        return _Plan((rows, columns), np.dtype(np.float32), nodata=np.nan)
-    dtype = np.dtype(contents.options.get("dtype", "float32"))
-    scale = 1.0 if dtype.kind == "f" else 1 / np.iinfo(dtype).max
-    return _Plan((rows, columns), dtype, len(contents.names), scale)
-
-
-def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
+def write(
+    path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray | StoredPart]]
+) -> dict[str, bytes]:
     """Write labels, probabilities or a map as GeoTIFF, while its windows come.
 
     Parameters
@@ -109,7 +56,7 @@ def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.nda
         Of two spatial axes. Options: "cog" (bool), a cloud-optimised GeoTIFF with overviews; "palette", the colours of
         labels, 0 first, (n, 3) uint8, by default those of `gmmseg.io.palette.palette`; "dtype" of probabilities:
         "float32", or "uint8" or "uint16", which are stored as round(p * largest number) with the scale in the band.
-    windows : iterable of (tuple of slice, ndarray)
+    windows : iterable of (tuple of slice, ndarray or StoredPart)
         Together all of the shape, each pixel once.
 
     Returns
@@ -140,10 +87,10 @@ def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.nda
     return {} if content is None else {".aux.xml": content}
 
 
-def _write_plain(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> None:
+def _write_plain(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray | StoredPart]]) -> None:
     import tifffile
 
-    plan = _plan(contents)
+    plan = Plan.of(contents)
     options: dict[str, Any] = {"photometric": "minisblack"}
     if contents.kind == "labels" and plan.dtype == np.uint8 and not contents.options.get("plain"):
         options = {"photometric": "palette", "colormap": color_map(colors_of(contents))}
@@ -156,7 +103,7 @@ def _write_plain(path: Path, contents: Contents, windows: Iterable[tuple[Window,
         tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=os.fspath(path.parent)) as spool,
     ):
         tiff.write(
-            in_order(encoded(_blocks(plan, windows)), plan.grid[0] * plan.grid[1], spool),
+            in_order(encoded(blocks_of(plan, windows)), plan.grid[0] * plan.grid[1], spool),
             shape=(*plan.shape, plan.n_bands) if plan.n_bands > 1 else plan.shape,
             dtype=plan.dtype,
             tile=(plan.side, plan.side),
@@ -166,41 +113,6 @@ def _write_plain(path: Path, contents: Contents, windows: Iterable[tuple[Window,
             extratags=[(code, *tag, True) for code, tag in sorted(tags.items())],
             **options,
         )
-
-
-@dataclass
-class _Pending:
-    """A block of which pixels are still to come."""
-
-    values: np.ndarray
-    filled: int = 0
-
-
-def _blocks(plan: _Plan, windows: Iterable[tuple[Window, np.ndarray]]) -> Iterator[tuple[int, np.ndarray]]:
-    """Cut windows into blocks, (number, values (side, side, n_bands)), each when its last pixel has come."""
-    side, pending = plan.side, dict[int, _Pending]()
-    for (rows, columns), values in windows:
-        stored = np.moveaxis(values, 0, -1) if values.ndim == 3 else values[..., None]
-        for i in range(rows.start // side, -(-rows.stop // side)):
-            for j in range(columns.start // side, -(-columns.stop // side)):
-                number = i * plan.grid[1] + j
-                if number not in pending:
-                    pending[number] = _Pending(np.zeros((side, side, plan.n_bands), plan.dtype))
-                block = pending[number]
-                r, c = _overlap(rows, i * side, side), _overlap(columns, j * side, side)
-                part = stored[
-                    r.start - rows.start : r.stop - rows.start, c.start - columns.start : c.stop - columns.start
-                ]
-                block.values[r.start - i * side : r.stop - i * side, c.start - j * side : c.stop - j * side] = (
-                    part if plan.scale == 1 else np.rint(np.clip(part, 0, 1) / np.float64(plan.scale))
-                )
-                block.filled += part.shape[0] * part.shape[1]
-                if block.filled == min(side, plan.shape[0] - i * side) * min(side, plan.shape[1] - j * side):
-                    yield number, pending.pop(number).values
-
-
-def _overlap(whole: slice, start: int, length: int) -> slice:
-    return slice(max(whole.start, start), min(whole.stop, start + length))
 
 
 def colors_of(contents: Contents) -> np.ndarray:
@@ -218,7 +130,7 @@ def location_tags(geo: GeoReference) -> Tags:
     return _tags(_header(geo, _PIXEL, _nothing))
 
 
-def _header_tags(plan: _Plan, contents: Contents) -> Tags:
+def _header_tags(plan: Plan, contents: Contents) -> Tags:
     """Return the tags of a result: place, nodata, names and scales of bands, names of classes."""
 
     def describe(header: Any) -> None:
@@ -249,7 +161,7 @@ def _tags(content: bytes) -> Tags:
         return tags_to_keep(tiff.pages[0])
 
 
-def _header(geo: GeoReference, plan: _Plan, describe: Callable[[Any], None]) -> bytes:
+def _header(geo: GeoReference, plan: Plan, describe: Callable[[Any], None]) -> bytes:
     """Let GDAL write a GeoTIFF file of one pixel, in memory."""
     memory_file = library("rasterio.io").MemoryFile
     profile = {
@@ -344,13 +256,13 @@ def _add_classes(band: ElementTree.Element, names: tuple[str, ...], colors: np.n
             ElementTree.SubElement(row, "F").text = str(value)
 
 
-def _write_cog(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> None:
+def _write_cog(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray | StoredPart]]) -> None:
     """Write a plain GeoTIFF file, of which GDAL makes a cloud-optimised one with overviews."""
     options = {
         "driver": "COG",
         "COMPRESS": "DEFLATE",
         "LEVEL": "6",
-        "BLOCKSIZE": str(_SIDE),
+        "BLOCKSIZE": str(SIDE),
         "OVERVIEWS": "IGNORE_EXISTING",
         "OVERVIEW_RESAMPLING": "MODE" if contents.kind == "labels" else "AVERAGE",
         "BIGTIFF": "IF_SAFER",

@@ -24,7 +24,7 @@ from gmmseg.image.windows import everything, strips  # noqa: E402
 from gmmseg.io import read, read_labels, read_probabilities  # noqa: E402
 from gmmseg.io.contents import Contents  # noqa: E402
 from gmmseg.io.palette import palette  # noqa: E402
-from gmmseg.io.raster import write  # noqa: E402
+from gmmseg.io.raster import blocks, write  # noqa: E402
 from gmmseg.io.raster.location import GeoReference  # noqa: E402
 from gmmseg.io.writing import write_labels, write_map, write_probabilities, write_rgb, write_windows  # noqa: E402
 
@@ -244,7 +244,7 @@ def test_bytes_do_not_depend_on_windows_and_threads(tmp_path_factory, rows, colu
     if down:  # strip by strip: all rows of some columns first
         windows.sort(key=lambda item: (item[0][1].start, item[0][0].start))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write, "_SIDE", 64)
+        patch.setattr(blocks, "SIDE", 64)
         patch.setattr(write, "_SPOOL_BYTES", 4096)
         write.write(folder / "whole.tif", contents, [(everything((150, 200)), values)])
         patch.setattr(write.os, "sched_getaffinity", lambda _: set(range(workers)))
@@ -254,13 +254,13 @@ def test_bytes_do_not_depend_on_windows_and_threads(tmp_path_factory, rows, colu
 
 
 def test_no_more_than_a_row_of_blocks_is_held(labels):
-    plan = write._Plan(labels.shape, labels.dtype)
+    plan = blocks.Plan(labels.shape, labels.dtype)
     shape = labels.shape
     windows = [tile.inner for strip in strips(shape, (100, 1100), 0, 110_000, 7) for tile in strip]
     pixels, came = 0, 0
     for window in windows:
         pixels += labels[window].size
-        came += sum(1 for _ in write._blocks(plan, [(window, labels[window])])) * 512**2
+        came += sum(1 for _ in blocks.blocks_of(plan, [(window, labels[window])])) * 512**2
     # Fed one after the other, blocks come as soon as they are whole.
     seen = []
 
@@ -269,7 +269,7 @@ def test_no_more_than_a_row_of_blocks_is_held(labels):
             seen.append(window[0].stop)
             yield window, labels[window]
 
-    first = next(write._blocks(plan, feed()))
+    first = next(blocks.blocks_of(plan, feed()))
     assert first[0] == 0
     assert 512 <= seen[-1] < 620
     assert (pixels, came) == (labels.size, 0)
