@@ -26,7 +26,11 @@ _output = partial(click.option, cls=Option, section="Output")
 @click.argument("labels", type=FILE)
 @click.argument("image", required=False, type=FILE)
 @_objects("--label", metavar="NUMBER|NAME", help="The class whose objects are found.  [default: the last one]")
-@_objects("--split/--no-split", default=True, help="Tell objects apart that touch, where they are narrow.")
+@_objects(
+    "--split/--no-split",
+    default=True,
+    help="Tell objects apart that touch, where they are narrow, and with IMAGE from uneven ground.",
+)
 @_objects(
     "--min-size",
     type=MinSize(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmseg import io
-from gmmseg.errors import ParameterError
+from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.sizes import least_pixels
 from gmmseg.image.windows import everything
 from gmmseg.io.ground import Ground
 from gmmseg.measuring.splitting import SPECK, compact, split, typical
+from gmmseg.measuring.surroundings import told_by_surroundings
 from gmmseg.measuring.table import Table
 
 __all__ = ["Objects", "find_objects", "object_table"]
@@ -95,7 +97,9 @@ def find_objects(
     image : Image
         What the mask is of: its spacing tells along which axis objects are long, its place physical sizes.
     split : bool
-        Whether objects that touch are told apart, where they are narrow.
+        Whether objects are told apart that touch, where they are narrow, and on uneven ground from what is around them,
+        see `gmmseg.measuring.surroundings.told_by_surroundings`: this needs the image, in one channel, and the mask of
+        its brightest or darkest class.
     min_size : int or str, optional
         Smaller objects are left out: pixels or voxels (50), or an area or volume as of `gmmseg.Segmentation.clean`; 1
         keeps all. By default specks are: what has less than a tenth of the pixels of the typical object, the one in
@@ -108,6 +112,11 @@ def find_objects(
     Returns
     -------
     Objects
+
+    Warns
+    -----
+    DataWarning
+        The ground is uneven: objects are told by their surroundings, and need not lie in the mask.
 
     Raises
     ------
@@ -135,6 +144,15 @@ def find_objects(
     from scipy.ndimage import binary_fill_holes
     from skimage.measure import label
 
+    if split:
+        told = told_by_surroundings(inside, image)
+        if told is not inside:
+            inside = told
+            message = (
+                f"{image.name}: the ground is uneven, so objects ({name}) are what differs from its surroundings, not "
+                "what has the class; split=False (--no-split) keeps the class"
+            )
+            warnings.warn(message, DataWarning, stacklevel=2)
     whole = np.asarray(binary_fill_holes(inside), bool) if split or fill_holes else inside
     found = np.asarray(label(whole, connectivity=1))
     if split:
