@@ -466,8 +466,7 @@ class Segmentation(Faces):
     def _cleaned_windows(self, contents: Contents | None) -> Iterator[tuple[Window, Array]]:
         from gmmseg.labelling.on_disk import kept_on_disk  # here, because most images are in memory
 
-        tally, samples = Tally(self.model.k, self.image), []
-        folder = contents.target.parent if contents is not None else None
+        tally, samples, folder = Tally(self.model.k, self.image), [], contents.target.parent if contents else None
         with kept_on_disk(self.image.shape, self.image.pixels.sweep, folder) as labels:
             for part in self._parts(_LABELS, contents):
                 labels[part.window] = part.values
