@@ -16,6 +16,7 @@ from gmmseg.cli.table import class_table
 from gmmseg.cli.targets import Job
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of
+from gmmseg.io.temporary import sweep
 
 __all__ = ["RUNNING", "run_each"]
 
@@ -53,6 +54,8 @@ def run_each(
             for file in files_of(job.source):
                 identify(file)
             check_outputs(job.source, job.outputs, overwrite=overwrite)
+    # What killed runs have left beside these results.
+    sweep({path.parent for job in jobs if job not in failures for path in job.outputs.values()})
     records = []
     for number, job in enumerate(jobs, 1):
         record: dict[str, Any] = {"input": str(job.source)}

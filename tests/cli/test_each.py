@@ -1,6 +1,7 @@
 """Images one after the other: what is printed of each, and the exit code of all."""
 
 import json
+import re
 import warnings
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from gmmseg.cli.each import run_each
 from gmmseg.cli.targets import Job
 from gmmseg.errors import DataWarning, InputError, ParameterError
+from gmmseg.io.temporary import temporary_folder
 
 CLASSES = [
     {"label": 1, "name": "class 1", "share": 0.25, "color": None, "means": {"intensity": 3.0}},
@@ -36,6 +38,16 @@ def each(jobs, capsys):
         return code, *capsys.readouterr()
 
     return call
+
+
+def test_what_a_killed_run_left_beside_the_results_goes(each, jobs):
+    with temporary_folder(Path()) as folder:
+        own = folder.name
+    gone = Path(re.sub(r"-\d+-\d+-", "-4194304-1-", own))  # of a process of a number that there cannot be
+    gone.mkdir()
+    (gone / "half.tif").touch()
+    code, *_ = each(done, of=jobs[:1])
+    assert (code, gone.exists()) == (0, False)
 
 
 def test_each_image_has_its_line_and_its_table(each):
