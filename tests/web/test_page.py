@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import shlex
 import shutil
 import subprocess
@@ -475,24 +476,14 @@ def test_the_server_ends_when_the_page_is_closed(chromium, served):
     assert served.ended.wait(15)
 
 
-def test_types_of_the_scripts_agree():
+def test_types_of_the_scripts_agree(tmp_path):
     tsc = node_file("typescript/bin/tsc")
     if shutil.which("node") is None:
         pytest.skip("Node, which runs the compiler of TypeScript, is not installed")
-    options = "--noEmit --allowJs --checkJs --strict --target es2022 --module es2022 --moduleResolution bundler"
-    checked = subprocess.run(
-        [
-            "node",
-            tsc,
-            *options.split(),
-            "--lib",
-            "es2023,dom,dom.iterable",
-            "--types",
-            "",
-            PAGE / "main.js",
-            PAGE / "widget.js",
-        ],
-        capture_output=True,
-        text=True,
-    )
+    options = {"noEmit": True, "allowJs": True, "checkJs": True, "strict": True, "types": []}
+    options |= {"target": "es2022", "module": "es2022", "moduleResolution": "bundler"}
+    options["lib"] = ["es2023", "dom", "dom.iterable"]
+    project = {"compilerOptions": options, "files": [str(PAGE / "main.js"), str(PAGE / "widget.js")]}
+    (tmp_path / "tsconfig.json").write_text(json.dumps(project))
+    checked = subprocess.run(["node", tsc, "--project", tmp_path], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout

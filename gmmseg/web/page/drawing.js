@@ -173,6 +173,18 @@ export class Drawing {
     this.later();
   }
 
+  /** Show what a slider and a box say. @param {HTMLInputElement} opacity @param {HTMLInputElement} contours */
+  follow(opacity, contours) {
+    opacity.addEventListener('input', () => {
+      this.opacity = Number(opacity.value);
+      this.later();
+    });
+    contours.addEventListener('change', () => {
+      this.contours = contours.checked;
+      this.later();
+    });
+  }
+
   /** The label at a place of the image, 0 outside. @param {number} x @param {number} y */
   labelAt(x, y) {
     const { values, columns, rows } =

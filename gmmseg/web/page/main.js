@@ -326,14 +326,7 @@ part('exports').addEventListener('click', (event) => {
   const kind = /** @type {HTMLElement} */ (event.target).dataset.kind;
   if (kind) void save(kind, false);
 });
-part('opacity').addEventListener('input', () => {
-  drawing.opacity = Number(/** @type {HTMLInputElement} */ (part('opacity')).value);
-  drawing.later();
-});
-part('contours').addEventListener('change', () => {
-  drawing.contours = /** @type {HTMLInputElement} */ (part('contours')).checked;
-  drawing.later();
-});
+drawing.follow(part('opacity'), part('contours'));
 part('layer').addEventListener('change', () => void showLayer());
 part('feature').addEventListener('change', show);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);

@@ -178,14 +178,7 @@ async function render({ model, el }) {
   part('merge').addEventListener('click', () => {
     act({ do: 'merge', classes: table().filter((row) => chosen.has(row.label)).flatMap((row) => row.members) });
   });
-  part('opacity').addEventListener('input', () => {
-    drawing.opacity = Number(/** @type {HTMLInputElement} */ (part('opacity')).value);
-    drawing.later();
-  });
-  part('contours').addEventListener('change', () => {
-    drawing.contours = /** @type {HTMLInputElement} */ (part('contours')).checked;
-    drawing.later();
-  });
+  drawing.follow(part('opacity'), part('contours'));
   all.addEventListener('focusin', (event) => {
     // Keys are no commands of JupyterLab, which looks for this on what has the focus.
     /** @type {HTMLElement} */ (event.target).dataset.lmSuppressShortcuts = 'true';
