@@ -149,8 +149,8 @@ def find_objects(
         if told is not inside:
             inside = told
             message = (
-                f"{image.name}: the ground is uneven, so objects ({name}) are what differs from its surroundings, not "
-                "what has the class; split=False (--no-split) keeps the class"
+                f"{image.name}: the ground is uneven: objects ({name}) are told by their surroundings, not by the "
+                "class; split=False (--no-split) keeps it"
             )
             warnings.warn(message, DataWarning, stacklevel=2)
     whole = np.asarray(binary_fill_holes(inside), bool) if split or fill_holes else inside

@@ -49,7 +49,7 @@ def one_level(pixels):
 def test_objects_on_uneven_ground_are_found(rng, light, sign):
     pixels, truth = discs(rng, light=light)
     mask, image = one_level(pixels), Image.from_array(pixels**sign)
-    with pytest.warns(DataWarning, match="the ground is uneven, so objects"):
+    with pytest.warns(DataWarning, match="the ground is uneven: objects"):
         found = find_objects(mask, image)
     assert f1(find_objects(mask, image, split=False).labels, truth) < 0.6
     assert f1(found.labels, truth) > 0.95
@@ -67,6 +67,12 @@ def test_a_segmentation_counts_them(rng):
 def test_on_even_ground_objects_are_those_of_the_class(rng, blur):
     pixels, _ = discs(rng, blur=blur)
     mask = one_level(pixels)
+    assert told_by_surroundings(mask, Image.from_array(pixels)) is mask
+
+
+def test_a_class_that_has_the_objects_already_stays(rng):
+    pixels, truth = discs(rng, light=4.0)
+    mask = truth > 0
     assert told_by_surroundings(mask, Image.from_array(pixels)) is mask
 
 
