@@ -52,8 +52,9 @@ def command(
 ) -> int:
     """Cut a picture into connected regions.
 
-    Regions are numbered from 1, and 0 means no data. They are merged bottom up from small pieces, so those of a coarser
-    level are made of those of a finer one.
+    Regions are numbered from 1, and 0 means no data, in a label map of 16 bits or more: its numbers are no classes, and
+    export lists each as an object. It looks dark in a viewer; --overlay and --contours are for looking at. Regions are
+    merged bottom up from small pieces, so those of a coarser level are made of those of a finer one.
 
     \b
     Examples:
@@ -86,7 +87,7 @@ def command(
         tree = regions(opened)
         labels = tree.labels(detail, n=number, min_size=min_size)
         progress.clear()
-        write_labels(target, labels, image=opened, overwrite=options["overwrite"], plain=options["plain"])
+        write_labels(target, labels, image=opened, objects=True, overwrite=options["overwrite"], plain=options["plain"])
         for kind, path in pictures.items():
             write_rgb(path, DRAWINGS[kind](opened, labels), image=opened, overwrite=options["overwrite"])
     record = {

@@ -110,9 +110,12 @@ class RegionTree:
         min_size: int | str | None = None,
         overwrite: bool = False,
     ) -> None:
-        """Write the labels at a level of detail; the suffix chooses the format, as of `Segmentation.save`."""
+        """Write the labels at a level of detail; the suffix chooses the format, as of `Segmentation.save`.
+
+        They take 16 bits or more, however few they are: exports know by it that numbers are not of classes.
+        """
         found = self.labels(detail, n=n, min_size=min_size)
-        io.write_labels(path, found, image=self.image, overwrite=overwrite)
+        io.write_labels(path, found, image=self.image, objects=True, overwrite=overwrite)
 
     def _mergers(self, detail: float) -> int:
         try:

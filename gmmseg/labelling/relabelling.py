@@ -15,7 +15,7 @@ from gmmseg.errors import InputError, OutputError
 from gmmseg.export.georeference import colors_in, names_in
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
-from gmmseg.io.classes import Regrouping, default_names, regroup
+from gmmseg.io.classes import Regrouping, default_names, own_names, regroup
 from gmmseg.io.contents import Contents
 from gmmseg.io.ground import Ground
 from gmmseg.io.label_maps import label_windows, open_labels
@@ -111,8 +111,12 @@ def relabel(
     every = default_names(max(there, default=0), named)
     names = {n: every[n - 1] for n in sorted(there)}
     changes = regroup(names, merge=merge, rename=rename, drop=drop, keep_numbers=keep_numbers, where=str(source))
-    colors, given = _colors(colors_in(source), changes)
-    dtype = str(np.min_scalar_type(len(changes.names)))
+    own = colors_in(source)
+    colors, given = _colors(own, changes)
+    # What `write_labels` stores as objects stays that; names and colours are of classes.
+    stored = image.pixels.dtype
+    numbered = stored.kind == "u" and stored.itemsize > 1 and own is None and not own_names(changes.names)
+    dtype = str(np.min_scalar_type(max(len(changes.names), 256 if numbered else 0)))
     # Without colours of its own a map has those of the palette, which formats give by themselves.
     options = {"palette": colors} if given and dtype == "uint8" and target.suffix.lower() != ".npy" else {}
     contents = Contents("labels", image.shape, dtype, changes.names, image, options)

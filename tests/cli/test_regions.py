@@ -1,6 +1,7 @@
 """gmmseg regions."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,15 @@ def test_label_map_and_overlay(run):
     np.testing.assert_array_equal(labels, gmmseg.regions("photo.png").labels(n=3))
     with Pillow.open("over.jpg") as picture:
         assert picture.size == labels.shape[::-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--plain",)])
+def test_few_regions_are_objects_too(run, options):
+    run("regions", "photo.png", "-n", 3, *options)
+    assert run("export", "photo_regions.png", "--to", "coco").out == "wrote photo_regions_coco.json: 3 objects\n"
+    found = json.loads(Path("photo_regions_coco.json").read_text())
+    assert [each["name"] for each in found["categories"]] == ["object"]
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 import gmmseg
+from gmmseg.export import find_instances
 
 
 @pytest.mark.slow
@@ -34,6 +35,10 @@ def test_files(tmp_path, coffee):
     coffee.save(tmp_path / "regions.png", n=12)
     coffee.save(tmp_path / "regions.tif", detail=0.5)
     np.testing.assert_array_equal(gmmseg.io.read_labels(tmp_path / "regions.png"), coffee.labels(n=12))
+    for suffix in (".png", ".tif", ".npy", ".npz", ".nii"):
+        coffee.save(tmp_path / f"few{suffix}", n=12)
+        found = find_instances(gmmseg.io.read_labels(tmp_path / f"few{suffix}"))
+        assert (found.kind, len(found)) == ("object", 12)
     np.testing.assert_array_equal(gmmseg.io.read_labels(tmp_path / "regions.tif"), coffee.labels(0.5))
 
 

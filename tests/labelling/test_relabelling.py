@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 import gmmseg
 from gmmseg import relabel
 from gmmseg.errors import InputError, OutputError, ParameterError
-from gmmseg.export import colors_in, names_in
+from gmmseg.export import colors_in, find_instances, names_in
 from gmmseg.image import Image
 from gmmseg.io import read, read_labels, write_labels
 from gmmseg.io.palette import palette
@@ -96,6 +96,17 @@ def test_names_count_where_no_pixel_has_the_class(tmp_path):
     write_labels(tmp_path / "old.png", np.where(LABELS == 2, 0, LABELS), names=NAMES)
     assert [each.name for each in relabel(tmp_path / "old.png", tmp_path / "new.png", drop="sea")] == list(NAMES[1:])
     assert read_labels(tmp_path / "new.png").tolist() == [[0, 0, 0, 2], [3, 4, 4, 0]]
+
+
+@pytest.mark.parametrize("memory", [1 << 30, 1])
+def test_objects_stay_objects_unless_they_are_named(tmp_path, memory):
+    old, new = tmp_path / "old.tif", tmp_path / "new.tif"
+    write_labels(old, LABELS, objects=True)
+    relabel(old, new, drop=2, memory=memory)
+    assert read_labels(new).tolist() == [[0, 1, 0, 2], [3, 4, 4, 1]]
+    assert find_instances(read_labels(new)).kind == "object"
+    relabel(old, new, rename={1: "sea"}, memory=memory, overwrite=True)
+    assert find_instances(read_labels(new)).kind == "component"
 
 
 def test_targets_that_cannot_be(tmp_path):

@@ -60,7 +60,8 @@ def applied(layer: Any, *, model: Path, progress: Any = None) -> list[LayerData]
 def cut_into_regions(layer: Any, *, detail: float = 0.38, progress: Any = None) -> list[LayerData]:
     """Cut a picture into connected regions."""
     labels = gmmseg.regions(image_of(layer)).labels(detail)
-    return [(labels.astype(np.int32), _place(layer) | {"name": f"{layer.name} regions"}, "labels")]
+    more = {"name": f"{layer.name} regions", "metadata": {"objects": True}}  # not classes: for who writes the layer
+    return [(labels.astype(np.int32), _place(layer) | more, "labels")]
 
 
 def write_labels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
@@ -70,8 +71,9 @@ def write_labels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
     """
     labels = np.asarray(data)
     image = _sized(Image.from_array(labels, channel_axis=None), meta.get("scale", ()), meta.get("units", ()))
-    names = tuple(meta.get("metadata", {}).get("class_names", ()))
-    write_file(path, labels, image=image, names=names, overwrite=True)
+    known = meta.get("metadata", {})
+    names, objects = tuple(known.get("class_names", ())), bool(known.get("objects", False))
+    write_file(path, labels, image=image, names=names, objects=objects, overwrite=True)
     return [path]
 
 

@@ -81,6 +81,8 @@ def test_models_and_regions(scan, tmp_path):
     ((regions, meta, _),) = exchange.cut_into_regions(scan, detail=0.8)
     assert meta["name"] == "scan regions"
     assert regions.max() == gmmseg.regions(scan.data).count(0.8) > 1
+    exchange.write_labels(str(tmp_path / "r.png"), regions, meta)
+    assert io.read_labels(tmp_path / "r.png").dtype == np.uint16  # numbers of objects, to exports
 
 
 def test_label_maps_are_written_with_the_size_of_their_pixels(scan, tmp_path):
