@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gmmseg.segmentation import fit as fit
     from gmmseg.segmentation import segment as segment
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "GaussianMixture": "gmmseg.mixture.estimator",
