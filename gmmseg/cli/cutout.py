@@ -70,8 +70,9 @@ def command(context: click.Context, /, image: Path, **options: Any) -> int:
     """Cut an object out of a picture, with soft edges.
 
     It is what strokes of the first colour (or label) are on, against those of the second: a red stroke on the object
-    and a blue one on the background. Or it is a class of those that `gmmseg segment` finds. Edges are as soft as the
-    classes are unsure, and have the object's own colours.
+    and a blue one on the background. Of other colours the first is the one that is first in the rainbow, from red to
+    violet, greys last, whichever was painted first. Or it is a class of those that `gmmseg segment` finds. Edges are as
+    soft as the classes are unsure, and have the object's own colours.
 
     \b
     Examples:

@@ -178,8 +178,8 @@ def labelme_stream(instances: Instances, *, image_path: str, simplify: float | N
     rings = outlines(instances, simplify)
     if rings.n_holes:
         warnings.warn(
-            f"LabelMe polygons have no holes: {rings.n_holes} are filled, and shapes are sorted from large to small, "
-            "so that what lies in a hole comes after it; use coco or geojson to keep them",
+            f"{image_path}: LabelMe polygons have no holes: {rings.n_holes} are filled, and shapes are sorted from "
+            "large to small, so that what lies in a hole comes after it; use coco or geojson to keep them",
             DataWarning,
             stacklevel=2,
         )

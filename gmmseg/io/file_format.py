@@ -105,6 +105,10 @@ class FileFormat(Protocol):
             raise InputError(f"{path} has {image.n_channels} channels, so it is not a label map; give one of integers")
         return image.array[..., 0]
 
+    def is_exact(self) -> bool:
+        """Whether numbers come out of a file as they were put in; labels are read of no other."""
+        return True
+
     def read_probabilities(self, path: Path, reading: Reading) -> np.ndarray:
         """Return probability maps (n_classes, *spatial), as they are stored."""
         raise not_probabilities(path, self.name)
@@ -242,6 +246,10 @@ class BuiltIn(FileFormat):
         """Return the numbers of a label map."""
         labels: np.ndarray = self._load().read_labels(path, reading)
         return labels
+
+    def is_exact(self) -> bool:
+        """Whether the object in the module, where it is one of pictures, says so."""
+        return bool(getattr(self._load(), "exact", True))
 
     def read_probabilities(self, path: Path, reading: Reading) -> np.ndarray:
         """Return probability maps."""

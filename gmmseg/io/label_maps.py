@@ -81,11 +81,17 @@ def open_labels(path: str | os.PathLike[str], reading: Reading | None = None) ->
     """
     path, reading = Path(path), reading or Reading()
     header: Image | None = None
+    labels: np.ndarray | None = None
     with suppress(GmmsegError):  # whatever is wrong with the labels is said below
         header = read_with(path, replace(reading, mask=None, channels=None, channel_axis="auto", indices=True))
-    if header is not None and not header.in_memory and header.n_channels == 1 and header.pixels.dtype.kind in "ui":
-        return header
-    labels = read_labels(path, max_pixels=reading.max_pixels, memory=reading.budget)
+    if header is not None and header.n_channels == 1 and header.pixels.dtype.kind in "ui":
+        if not header.in_memory:
+            return header
+        with as_file(path, reading) as file:
+            exact = identify(file).is_exact()
+        labels = as_labels(path, header.array[..., 0]) if exact else None
+    if labels is None:
+        labels = read_labels(path, max_pixels=reading.max_pixels, memory=reading.budget)
     whole = Image(labels[..., None], name=str(path))
     if header is None or header.shape != labels.shape:
         return whole

@@ -17,7 +17,7 @@ from gmmseg.image import Image
 from gmmseg.image.windows import Window
 from gmmseg.io.classes import Regrouping, default_names, own_names, regroup
 from gmmseg.io.contents import Contents
-from gmmseg.io.ground import Ground
+from gmmseg.io.ground import Ground, pixels_of
 from gmmseg.io.label_maps import label_windows, open_labels
 from gmmseg.io.palette import palette
 from gmmseg.io.request import Reading
@@ -148,7 +148,7 @@ def _counts(image: Image, ground: Ground) -> dict[int, Array]:
                 f"{image.name} has numbers from {low} to {high}, but classes are numbered up to {_MOST_CLASSES}; "
                 "give a map of classes, not of objects"
             )
-        found = np.stack([np.bincount(labels.ravel()), ground.counts(window, labels, high + 1)], axis=1)
+        found = np.stack([pixels_of(labels, high + 1), ground.counts(window, labels, high + 1)], axis=1)
         for number in np.flatnonzero(found[:, 0]).tolist():
             totals[number] = totals.get(number, 0) + found[number]
     return totals

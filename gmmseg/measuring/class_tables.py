@@ -12,7 +12,7 @@ from gmmseg.errors import ParameterError
 from gmmseg.image import Image
 from gmmseg.image.windows import Window, tiles
 from gmmseg.io.classes import default_names
-from gmmseg.io.ground import Ground
+from gmmseg.io.ground import Ground, pixels_of
 from gmmseg.measuring.table import Table
 
 __all__ = ["class_table"]
@@ -77,7 +77,7 @@ def class_table(
             f"labels have shape {numbers.shape}, but {image.name} has shape {image.shape}; give one number a pixel"
         )
     n = max(int(numbers.max(initial=0)), len(class_names)) + 1
-    there = np.bincount(numbers.reshape(-1), minlength=n) if numbers.size else np.zeros(n, np.int64)
+    there = pixels_of(numbers, n)
     listed = np.flatnonzero((there > 0) | (np.arange(n) <= len(class_names)))
     listed = listed[listed > 0]
     ground = Ground.of(image)

@@ -142,8 +142,8 @@ def test_labelme_painted_in_order_gives_back_the_pixels(labels):
 
 
 def test_labelme_says_how_many_holes_it_fills():
-    with pytest.warns(DataWarning, match="2 are filled") as caught:
-        to_labelme(find_instances(np.pad(np.array([[0, 1, 2]], np.uint8), 1, constant_values=1)), image_path="a")
+    with pytest.warns(DataWarning, match=r"^a\.jpg: LabelMe polygons have no holes: 2 are filled") as caught:
+        to_labelme(find_instances(np.pad(np.array([[0, 1, 2]], np.uint8), 1, constant_values=1)), image_path="a.jpg")
     assert len(caught) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,6 +1,7 @@
 """What pixels cover."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from gmmseg import Image
 from gmmseg.errors import DataWarning
 from gmmseg.image.place import Place
 from gmmseg.image.windows import everything
-from gmmseg.io.ground import Ground
+from gmmseg.io.ground import Ground, pixels_of
 
 
 def image(shape, spacing=None, place=None):
@@ -139,3 +140,17 @@ def test_sums_do_not_depend_on_the_order_of_windows(rng):
     weights = ground.within(everything(shape)) * ground.each
     np.testing.assert_allclose(whole, np.bincount(labels.ravel(), weights.ravel()), rtol=1e-12)
     assert not ground.counts((slice(3, 3), slice(0, 300)), labels[3:3], 4).any()
+
+
+def test_pixels_are_counted_in_strips(rng):
+    numbers = rng.integers(0, 7, (2048, 2048), np.uint8)
+    numbers[0] = 9
+    expected = np.array([np.count_nonzero(numbers == number) for number in range(12)])
+    tracemalloc.start()
+    found = pixels_of(numbers, 12)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == np.int64
+    assert peak < 4 * numbers.size  # at once counting takes 8 bytes a pixel
+    np.testing.assert_array_equal(pixels_of(numbers[:0], 3), [0, 0, 0])

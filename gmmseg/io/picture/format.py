@@ -184,7 +184,7 @@ class Picture:
             size = header or Header(picture.width, picture.height, 8, "rgb")
             in_pillow, pixel_bytes = decoded_bytes(picture)
             _require_room(path, size, reading, pixel_bytes, in_pillow + size.buffered)
-            return (*decode(picture), resolution_of(picture))
+            return (*decode(picture, indices=reading.indices), resolution_of(picture))
 
     def read_labels(self, path: Path, reading: Reading) -> np.ndarray:
         """Read palette indices or grey values as they are stored, shape (rows, columns)."""

@@ -60,8 +60,8 @@ def open_picture(path: Path, format_name: str, content: BinaryIO | None = None) 
             yield stack.enter_context(opened(file))
 
 
-def decode(picture: ImageFile) -> tuple[np.ndarray, np.ndarray | None]:
-    """Decode an open picture as stored, without applying its orientation.
+def decode(picture: ImageFile, *, indices: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+    """Decode an open picture as stored, without applying its orientation; of a palette the colours, or the `indices`.
 
     Returns
     -------
@@ -74,9 +74,25 @@ def decode(picture: ImageFile) -> tuple[np.ndarray, np.ndarray | None]:
     mode = picture.mode
     if mode == "1":
         return _bits(picture), None
+    if mode == "P" and indices:
+        pixels = _array(picture, mode)
+        opacity = _opacity(picture.info.get("transparency"))
+        return pixels, None if opacity is None else opacity[pixels]
     if mode in _WITH_ALPHA or "transparency" in picture.info:
         return _with_alpha(picture)
     return _array(picture, mode if mode in ("RGB", "L", "F", "I") or mode.startswith("I;16") else "RGB"), None
+
+
+def _opacity(transparency: int | bytes | None) -> np.ndarray | None:
+    """Return the alpha of each colour of a palette: one of them is transparent, or the first have a byte each."""
+    if transparency is None:
+        return None
+    opacity = np.full(256, 255, np.uint8)
+    if isinstance(transparency, int):
+        opacity[transparency] = 0
+    else:
+        opacity[: len(transparency)] = np.frombuffer(transparency, np.uint8)
+    return opacity
 
 
 def decoded_bytes(picture: ImageFile) -> tuple[int, int]:
