@@ -98,7 +98,8 @@ def segment(
     bias_field : bool
         Estimate a smooth gain over the image, as of a coil, a lamp or a lens, together with the classes, and take it
         out; one for each channel, or in common for colour. The model is of the image without it. Where none would make
-        the pixels likelier, it is left out with a warning. At most 16 channels.
+        the pixels likelier, it is left out with a warning. At most 16 channels. A volume with a spacing that shows a
+        gain of 10 % or more, and is segmented without, warns.
     partial_volume : bool
         Probabilities are fractions: how much of each class a pixel or voxel on a border holds, from a fit of pure
         classes and mixtures of two that are neighbours in the first feature. Their sums are volumes. Labels stay as
@@ -188,6 +189,10 @@ def segment(
     reading = _reading(memory, **taken, series=series, allow_remote=allow_remote)
     opened = options.view(open_image(image, reading))
     fitted = fit_images([opened], 1, options, effort.workers)
+    if opened.ndim == 3 and opened.spacing and not bias_field:
+        from gmmseg.fitting.gain_advice import advise  # here, because most images are pictures
+
+        advise(fitted.found.scenes, fitted.model)
     rule = Rule(fitted.model, fitted.found.guidance, bias=fitted.bias, partial=fitted.partial)
     return _labelled(opened, rule, effort, fitted.course)
 

@@ -18,7 +18,7 @@ from gmmseg.fitting.scene import Scene
 from gmmseg.mixture import patterns
 from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.spatial.smoothing import Smoothing, share_power
+from gmmseg.spatial.smoothing import share_power
 from gmmseg.threads import mapped
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class _HeardScene:
 
     def expect(self, mixture: Mixture, strength: float, threads: int) -> Array:
         """Find q (K, n), and return the logarithm of what neighbours, and guidance, make of each pixel's posterior."""
-        patches, shape, smoothing = self.scene.patches, self.scene.patches.shape, self._smoothing(strength)
+        patches, shape, smoothing = self.scene.patches, self.scene.patches.shape, self.scene.smoothing(strength)
         row = shape[1] * shape[2]
         self.q = np.empty((mixture.n_components, len(patches.flat)), np.float32)
         heard = np.empty_like(self.q)
@@ -156,17 +156,11 @@ class _HeardScene:
         patches, guides = self.scene.patches, len(self.scene.variation)
         told, valid, counted = patches.telling()
         q = self.q[:, told]
-        smoothing = self._smoothing(strength)
+        smoothing = self.scene.smoothing(strength)
         if self._edges is None:
             guide = _filled(self.planes[:guides, told])
             self._edges = smoothing.edges(guide, valid)
         return smoothing.fitted(q, self._edges, counted).strength
-
-    def _smoothing(self, strength: float) -> Smoothing:
-        scene = self.scene
-        scale = scene.scale[: len(scene.variation)]
-        spacing = scene.image.spacing or (1.0,) * scene.image.ndim
-        return Smoothing.of(strength, scene.variation / scale**2, np.ones(len(scale)), spacing)
 
 
 def _side_by_side(parts: Sequence[Array]) -> Array:

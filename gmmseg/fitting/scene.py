@@ -12,6 +12,7 @@ from gmmseg.features import Recipe
 from gmmseg.fitting.patches import Patches
 from gmmseg.image import Image
 from gmmseg.image.units import as_float
+from gmmseg.spatial.smoothing import Smoothing
 
 __all__ = ["Scene"]
 
@@ -73,6 +74,12 @@ class Scene:
         moved = values.copy()
         moved[:, channel if len(gain) > 1 else slice(None)] *= 1 + _STEP
         return (self._planes(moved) - self._planes(values)) / _STEP
+
+    def smoothing(self, strength: float) -> Smoothing:
+        """Return how neighbours are heard in this image's patches, with a strength of 0 to 1."""
+        scale = self.scale[: len(self.variation)]
+        spacing = self.image.spacing or (1.0,) * self.image.ndim
+        return Smoothing.of(strength, self.variation / scale**2, np.ones(len(scale)), spacing)
 
     def _values(self, gain: Array) -> Array:
         """Values of the pixels (n, n_channels), float32, divided by a gain."""

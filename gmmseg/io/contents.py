@@ -84,10 +84,11 @@ class Contents:
 def refuse_options(contents: Contents, *known: str | None) -> None:
     """Raise ParameterError where there are options beside those that a format has.
 
-    Labels without colours, "plain", are asked of all formats, and those that have no colours need not know it.
+    Labels without colours, "plain", are asked of all formats, and those that have no colours need not know it; nor need
+    those that have no word for it know that shares are of what a pixel holds, "occupancy".
     """
-    common = ("plain",) if contents.kind == "labels" else ()
-    others = {name: value for name, value in contents.options.items() if name not in (*known, *common)}
+    common = {"labels": "plain", "soft": "occupancy"}.get(contents.kind)
+    others = {name: value for name, value in contents.options.items() if name not in (*known, common)}
     if others:
         words = ", ".join(f"{name}={value!r}" for name, value in others.items())
         raise ParameterError(

@@ -288,7 +288,8 @@ def write_probabilities(
     overwrite : bool
         Whether an existing file may be replaced.
     **options
-        Of formats with a module of their own, such as `cog=True`.
+        Of formats with a module of their own, such as `cog=True`; `occupancy=True` says that they are how much of a
+        pixel each class takes up, which DICOM has a word for.
 
     Raises
     ------

@@ -353,8 +353,7 @@ class Segmentation(Faces):
         overwrite : bool
             Whether an existing file may be replaced.
         **options
-            Of the format: `plain=True` for labels without colours, `cog=True` for a cloud-optimised GeoTIFF,
-            `dtype="uint16"` for probabilities in proportion.
+            Of the format, such as `cog=True`, `plain=True` for labels without colours or `dtype="uint16"` for shares.
 
         Raises
         ------
@@ -371,6 +370,7 @@ class Segmentation(Faces):
             write_correction(path, self.image, self.rule.bias, field=field, overwrite=overwrite, options=options)
             return
         names = (layer,) if row.kind == "map" else self.model.class_names
+        options = {"occupancy": True, **options} if row.kind == "soft" and self.rule.partial is not None else options
         if self.image.in_memory or layer in self.__dict__:
             whole = self._with_nodata(row, getattr(self, layer))
             io.write_layer(path, row.kind, whole, names, image=self.image, overwrite=overwrite, **options)

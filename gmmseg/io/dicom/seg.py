@@ -65,6 +65,8 @@ def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.nda
     contents : Contents
         `options["segmentation"] = "labelmap"` writes one map of all labels: smaller from nine classes on, but added to
         the standard in 2024, after many viewers were made. More than 255 classes are always written so.
+        `options["occupancy"] = True` says of shares that they are how much of a voxel each class takes up, not how
+        probable it is.
     windows : iterable of (tuple of slice, ndarray)
 
     Raises
@@ -139,7 +141,8 @@ def _segmentation(series: Series, values: np.ndarray, contents: Contents) -> Any
     sources = [_completed(open_file(path, Reading()).header) for path in series.paths]
     # Several frames of one file are segmented in the order of their places, and written in that of the file.
     stored = np.argsort([frame.index for frame in series.frames]) if len(sources) == 1 else slice(None)
-    identity = _identity(series, values, kind, names)
+    meaning = "OCCUPANCY" if contents.options.get("occupancy") else "PROBABILITY"
+    identity = _identity(series, values, f"{kind} OCCUPANCY" if soft and meaning == "OCCUPANCY" else kind, names)
     dataset = Segmentation(
         source_images=sources,
         pixel_array=np.clip(values[stored], 0, 1) if soft else values[stored],
@@ -153,10 +156,10 @@ def _segmentation(series: Series, values: np.ndarray, contents: Contents) -> Any
         manufacturer_model_name="gmmseg",
         software_versions=_version(),
         device_serial_number="1",
-        content_label="PROBABILITY" if soft else "SEGMENTATION",
+        content_label=meaning if soft else "SEGMENTATION",
         content_description="Gaussian mixture segmentation",
         omit_empty_frames=False,
-        **({"max_fractional_value": 255} if soft else {}),
+        **({"max_fractional_value": 255, "fractional_type": meaning} if soft else {}),
     )
     _settle(dataset, sources[0], identity)
     return dataset

@@ -9,6 +9,7 @@ import pydicom
 import pytest
 from dicom_slices import COLLECTION, COLUMNS, N_SLICES, OBLIQUE, ROWS, SAMPLES, SIDES
 
+import gmmseg
 from gmmseg.errors import InputError, OutputError
 from gmmseg.export import names_in
 from gmmseg.io import read, read_labels, read_probabilities, write_labels, write_map, write_probabilities
@@ -56,6 +57,30 @@ def test_shares_of_segments(series, tmp_path, rng):
     volume = seg.get_pixels_by_source_instance([f"1.2.3.{n + 1}" for n in range(N_SLICES)])
     np.testing.assert_allclose(np.moveaxis(volume, -1, 0), shares, atol=0.5 / 255 + 1e-6)
     assert (read_labels(tmp_path / "p.dcm") == shares.argmax(0) + 1).mean() > 0.98
+
+
+def test_shares_say_whether_they_are_fractions_or_probabilities(series, tmp_path, rng):
+    """And are two objects: the same numbers mean another thing."""
+    image = read(series())
+    shares = rng.dirichlet(np.ones(2), image.shape).astype("f4").transpose(3, 0, 1, 2)
+    write_probabilities(tmp_path / "p.dcm", shares, image=image)
+    write_probabilities(tmp_path / "f.dcm", shares, image=image, occupancy=True)
+    one, other = (highdicom.seg.segread(tmp_path / name) for name in ("p.dcm", "f.dcm"))
+    assert (one.SegmentationFractionalType, other.SegmentationFractionalType) == ("PROBABILITY", "OCCUPANCY")
+    assert (one.ContentLabel, other.ContentLabel) == ("PROBABILITY", "OCCUPANCY")
+    assert one.SOPInstanceUID != other.SOPInstanceUID
+    np.testing.assert_array_equal(read_probabilities(tmp_path / "f.dcm"), read_probabilities(tmp_path / "p.dcm"))
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_soft_masks_by_partial_volume_are_occupancy(series, tmp_path, partial):
+    found = gmmseg.segment(series(), 3, partial_volume=partial)
+    found.save(tmp_path / "s.dcm", layer="probabilities")
+    said = pydicom.dcmread(tmp_path / "s.dcm").SegmentationFractionalType
+    assert said == ("OCCUPANCY" if partial else "PROBABILITY")
+    for suffix in (".npz", ".nii.gz", ".nrrd", ".mgz", ".tif"):  # which have no word for it
+        found.save(tmp_path / f"s{suffix}", layer="probabilities")
+        assert (tmp_path / f"s{suffix}").exists()
 
 
 @pytest.mark.slow
