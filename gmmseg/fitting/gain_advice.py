@@ -28,7 +28,7 @@ Array = NDArray[Any]
 # .15, with 35 % .17 to .30, without one .04 at most, and no share is above .001. A slope of 1 is a gain; it is less,
 # and so is the size, where the gain has mixed up the classes.
 _LEAST_SIZE = 0.1
-_LEAST_SHARE = 0.05
+_LEAST_SHARE, _LEAST_BACK = 0.03, -0.5  # of the variance, the better way round and the other
 _SLOPES = 0.5, 1.5
 _FEW = 500  # voxels of a class, below which it says nothing
 _BRIGHT = 2.0  # mean of a class in its spreads, below which it may be the dark around things, where no gain is seen
@@ -121,7 +121,8 @@ def gain_of(values: Array, classes: Array, flat: Array, shape: tuple[int, ...]) 
             return 0.0
         both.append(found)
     best = max(both, key=lambda gain: gain.share)
-    clear = best.share >= _LEAST_SHARE and _SLOPES[0] <= best.slope <= _SLOPES[1]
+    back = min(gain.share for gain in both)
+    clear = best.share >= _LEAST_SHARE and back >= _LEAST_BACK and _SLOPES[0] <= best.slope <= _SLOPES[1]
     return best.size if clear else 0.0
 
 
