@@ -70,14 +70,14 @@ def test_plain_labels_are_grey_numbers(run, folder, command):
     for name, more in (("palette.png", ()), ("plain.png", ("--plain",)), ("plain.tif", ("--plain",))):
         finished = run(command, "photo.png", *(("-k", 3) if command == "segment" else ("-n", 3)), "-o", name, *more)
         assert finished.code == 0, finished.err
-    numbers = read_labels("palette.png")
-    assert numbers.max() == 3
+    numbers, classes = read_labels("palette.png"), command == "segment"  # regions are objects, of two bytes each
+    assert (numbers.max(), numbers.dtype.itemsize) == (3, 1 if classes else 2)
     for name in ("plain.png", "plain.tif"):
         with Pillow.open(name) as picture:
-            assert picture.mode == "L"
+            assert picture.mode == ("L" if classes else "I;16")
             np.testing.assert_array_equal(np.asarray(picture), numbers)
         np.testing.assert_array_equal(cv2.imread(name, cv2.IMREAD_UNCHANGED), numbers)
-    assert cv2.imread("palette.png", cv2.IMREAD_UNCHANGED).ndim == 3  # the colours
+    assert cv2.imread("palette.png", cv2.IMREAD_UNCHANGED).ndim == (3 if classes else 2)  # colours, or none
 
 
 def test_formats_without_colours_are_plain_already(run, folder):
