@@ -4,8 +4,11 @@ import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
+
+from gmmseg.web.server import Server
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,6 +25,18 @@ def browser():
         opened = playwright.chromium.launch(executable_path=program, args=options)
         yield opened
         opened.close()
+
+
+@contextmanager
+def serving(desk):
+    """A server of the page for as long as it is wanted."""
+    with Server(desk) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.ended.set()
+        server.shutdown()
+        thread.join(10)
 
 
 def node_file(name):

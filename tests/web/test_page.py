@@ -13,7 +13,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from browsers import node_file
+from browsers import node_file, serving
 from PIL import Image as Pillow
 
 import gmmseg
@@ -45,13 +45,8 @@ def folder(tmp_path):
 def served(folder):
     desk = Desk(folder / "photo.png", folder)
     desk.do({"step": {"do": "set", "option": "k", "value": K}})
-    with Server(desk) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(desk) as server:
         yield server
-        server.ended.set()
-        server.shutdown()
-        thread.join(10)
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 import base64
 import io
-from threading import Thread
 
 import numpy as np
 import pytest
 import rasterio
+from browsers import serving
 from PIL import Image as Pillow
 
 import gmmseg
@@ -18,7 +18,6 @@ from gmmseg.web import pyramid as module
 from gmmseg.web.desk import Desk
 from gmmseg.web.preview import Preview
 from gmmseg.web.pyramid import Pyramid
-from gmmseg.web.server import Server
 from gmmseg.web.work import Work
 
 
@@ -146,13 +145,8 @@ def test_the_desk_has_tiles_and_says_what_there_is_not(desk):
 
 @pytest.fixture
 def served(desk):
-    with Server(desk) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(desk) as server:
         yield server
-        server.ended.set()
-        server.shutdown()
-        thread.join(10)
 
 
 @pytest.mark.slow
