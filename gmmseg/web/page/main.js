@@ -31,7 +31,7 @@ let state = await ask('state').catch((error) => {
 let found = null;
 /** @type {Set<number>} */
 const chosen = new Set();
-let brush = 24;
+let brush = state.image.cuts ? 6 : 24;
 /** Regions in the table: the largest. */
 const MOST_LISTED = 60;
 /** What the classes on the screen were found with. */
@@ -46,7 +46,7 @@ const tiles = state.image.tiles && new Tiles(drawing, state.image.tiles, [state.
 const cuts = state.image.cuts && new Cuts(state.image.cuts);
 /** Which cuts are shown, for addresses of pictures and layers. */
 const where = () => (cuts ? `&at=${cuts.at.join(',')}` : '');
-const editable = () => !cuts && !tiles;
+const paintable = () => !tiles;
 const table = () => rows(state.work, found?.classes ?? []);
 const rowOf = (/** @type {number} */ label) => table().find((row) => row.members.includes(label));
 /** All classes of the rows that are chosen. */
@@ -60,6 +60,8 @@ const pointer = new Pointer(drawing, part('strokes'), {
   pick,
   at: (x, y) => { if (cuts?.move(x, y)) void cut(); },
   lines: () => cuts?.lines() ?? [],
+  begun: (x, y) => (cuts ? cuts.begun(x, y) : {}),
+  seen: (path) => (cuts ? cuts.seen(path) : [0, 0, state.image.columns, state.image.rows]),
   stroke: (path) => act({ do: 'stroke', ...path }),
 });
 const finding = new Finding({
@@ -124,7 +126,7 @@ function show() {
   part('features').hidden = regions;
   showHistogram(part('histogram'), feature, colors);
   part('classes-title').textContent = regions ? 'Regions found' : 'Classes';
-  part('correct').hidden = !editable() || regions; // strokes are of classes, and painted on pictures in memory
+  part('correct').hidden = !paintable() || regions; // strokes are of classes, and painted on what is in memory
   if (regions) /** @type {HTMLInputElement} */ (document.querySelector('input[value=select]')).checked = true;
   for (const kind of ['cutout', 'soft', 'masks', 'coco', 'geotiff']) {
     const hidden = regions ? ['cutout', 'soft'].includes(kind) : cuts !== null && kind !== 'soft';
@@ -277,7 +279,7 @@ const cutFields = (state.image.cuts?.shape ?? []).map((length, axis) => {
   });
 });
 part('cuts').hidden = !cuts;
-part('regions').hidden = !editable(); // which are of pictures in memory
+part('regions').hidden = Boolean(cuts || tiles); // which are of pictures in memory
 
 const merge = () => {
   if (chosen.size > 1) void act({ do: 'merge', classes: members() });
@@ -351,7 +353,7 @@ addEventListener('keydown', (event) => {
   else if (/^[1-9]$/.test(key)) pick(Number(key), false);
   else {
     const tool = { v: 'select', b: 'paint', e: 'erase' }[key];
-    if (!tool || !editable() || found?.regions) return;
+    if (!tool || !paintable() || found?.regions) return;
     /** @type {HTMLInputElement} */ (document.querySelector(`input[value=${tool}]`)).checked = true;
   }
   event.preventDefault();
