@@ -45,9 +45,9 @@ _LOCAL = {
     "distributed.worker.preload": ["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
 }
 """Of workers of this machine: memory that was freed is kept for what comes next, where Dask has the system take it back
-at once and give it anew, page by page (1.45 times the processor time); to watch themselves takes their time (two that do nothing and their driver take 0.02 s of
-processors a second, not 0.09), one that was killed is not waited for, and Ctrl-C, of which the terminal tells all of
-them, is the driver's affair."""
+at once and give it anew, page by page (1.45 times the processor time); to watch themselves takes their time (two that
+do nothing and their driver take 0.02 s of processors a second, not 0.09), one that was killed is not waited for, and
+Ctrl-C, of which the terminal tells all of them, is the driver's affair."""
 
 _SECONDS = 30.0  # that a scheduler may take to answer
 

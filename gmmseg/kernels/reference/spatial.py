@@ -57,13 +57,13 @@ def _least_sure(offsets: Array, strengths: Array) -> np.float32:
 def _held(prior: Array, valid: Array | None, neighbourhood: Neighbourhood) -> Array:
     """Return which voxels (z, y, x) hold their likeliest class, as they and all around them are sure of it."""
     sure = prior.max(axis=0) >= _least_sure(neighbourhood.offsets, neighbourhood.strengths)
-    best, held = prior.argmax(axis=0), sure.copy()
+    best, held = prior.argmax(axis=0), np.array(sure)
     for offset in neighbourhood.offsets:
         here, there = overlap(offset)
         for a, b in ((here, there), (there, here)):
             agrees = sure[b] & (best[a] == best[b])
             held[a] &= agrees if valid is None else agrees | (valid[b] == 0)
-    return held
+    return np.asarray(held)
 
 
 def smooth(
