@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,9 +45,9 @@ _LOCAL = {
     "distributed.worker.preload": ["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
 }
 """Of workers of this machine: memory that was freed is kept for what comes next, where Dask has the system take it back
-at once and give it anew, page by page (1.45 times the processor time); to watch themselves takes their time (two that do nothing and their driver take 0.02 s of
-processors a second, not 0.09), one that was killed is not waited for, and Ctrl-C, of which the terminal tells all of
-them, is the driver's affair."""
+and give it anew, page by page (1.45 times the processor time). To watch themselves takes their time (two that do
+nothing and their driver take 0.02 s of processors a second, not 0.09), one that was killed is not waited for, and
+Ctrl-C, of which the terminal tells all of them, is the driver's affair."""
 
 _SECONDS = 30.0  # that a scheduler may take to answer
 
@@ -269,13 +269,13 @@ class _Spread(WindowSource):
         """Let workers take single pixels."""
         return self.cluster.pick(self.whole, flat)
 
-    def called(self, function: Callable[[Window], Any], windows: list[Window]) -> Iterator[Any]:
-        """Let workers call a function with windows, and yield what comes of it in their order."""
+    def called(self, function: Callable[[Any], Any], jobs: Sequence[Any]) -> Iterator[Any]:
+        """Let workers call a function with each of several jobs, and yield what comes of it in their order."""
         content, found = wire().dumps(function), dict[int, Any]()
-        jobs = ((number, (_called, content, each)) for number, each in enumerate(windows))
-        for number, result in self.cluster.results(_told, jobs):
+        sent = ((number, (_called, content, each)) for number, each in enumerate(jobs))
+        for number, result in self.cluster.results(_told, sent):
             found[number] = _usable(result)
-        yield from (found[number] for number in range(len(windows)))
+        yield from (found[number] for number in range(len(jobs)))
 
     def select(self, channels: tuple[int, ...]) -> _Spread:
         """Return some channels."""
@@ -317,9 +317,9 @@ def _usable(result: Any) -> Any:
     return result
 
 
-def _called(content: bytes, window: Window) -> Any:
-    """Call a function that came as bytes with a window; in a worker."""
-    return wire().loads(content)(window)
+def _called(content: bytes, job: Any) -> Any:
+    """Call a function that came as bytes with a job; in a worker."""
+    return wire().loads(content)(job)
 
 
 def _picked(source: Source, window: Window, local: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
