@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -22,7 +23,9 @@ from gmmseg.web.preview import LAYERS, Preview
 from gmmseg.web.spelling import Spelling, as_text, step_of
 from gmmseg.web.steps import checked
 
-__all__ = ["Desk", "spelling_of"]
+__all__ = ["Desk", "below", "log_in", "run_command", "spelling_of"]
+
+_TALKING = ("segment", "regions", "cutout", "fit", "apply")  # commands that print a table, unless they are quiet
 
 
 def spelling_of(image: Path, folder: Path, *, volume: bool = False) -> Spelling:
@@ -56,9 +59,7 @@ class Desk:
         self.preview = Preview(image, threads=threads)
         self.spelling = spelling_of(image, self.folder, volume=self.preview.cuts is not None)
         self.file = self._below(f"{self.spelling.stem}{ENDING}")
-        self.log = load_log(self.file) if self.file.exists() else Log(self.spelling.image)
-        if self.log.image != self.spelling.image:
-            raise OutputError(f"{self.file} is the log of {self.log.image}; move it, or start in another folder")
+        self.log = log_in(self.file, self.spelling.image)
         self._written: set[Path] = set()
         self._pending = Pending()
         self._logging, self._working = Lock(), Lock()
@@ -168,6 +169,10 @@ class Desk:
                 raise ParameterError(f"layer={name!r} is none; use {', '.join(LAYERS[:-1])} or {LAYERS[-1]}")
             return self.preview.layer(self._shown[1], name, at)
 
+    def picture(self, at: Sequence[int] = ()) -> tuple[bytes, str]:
+        """Return the image as a browser shows it, of a volume the cuts through the voxel `at`, and the kind of file."""
+        return self.preview.picture(at)
+
     def tile(self, at: Sequence[int], ticket: int | None = None) -> tuple[bytes, str]:
         """Return the picture of a tile and its kind, or the labels there of the classes that were found last.
 
@@ -221,11 +226,37 @@ class Desk:
         self._pending.want(write)
 
     def _below(self, name: str) -> Path:
-        """Return the path of a result, which has to lie in the folder itself, and be no link that leaves it."""
-        path = self.folder / name
-        if path.parent != self.folder or path.is_symlink():
-            raise OutputError(f"{name} leads out of {self.folder}; rename it, or start in another folder")
-        return path
+        return below(self.folder, name)
+
+
+def below(folder: Path, name: str) -> Path:
+    """Return the path of a result, which has to lie in the folder itself, and be no link that leaves it.
+
+    Raises
+    ------
+    OutputError
+        It does not, or is one.
+    """
+    path = folder / name
+    if path.parent != folder or path.is_symlink():
+        raise OutputError(f"{name} leads out of {folder}; rename it, or start in another folder")
+    return path
+
+
+def log_in(file: Path, image: str, images: tuple[str, ...] = ()) -> Log:
+    """Return the log that is kept in a file, or a new one of an image, or of what a strip was opened with.
+
+    Raises
+    ------
+    InputError
+        What is there is no log.
+    OutputError
+        It is the log of another image.
+    """
+    log = load_log(file) if file.exists() else Log(image, images=images)
+    if log.image != image or bool(log.images) != bool(images):
+        raise OutputError(f"{file} is the log of {log.image:.80}; move it, or start in another folder")
+    return replace(log, images=images)
 
 
 def run_command(command: list[str], folder: Path) -> None:
@@ -237,7 +268,7 @@ def run_command(command: list[str], folder: Path) -> None:
         It failed; the message is the program's own.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "gmmseg", *command, *(["-q"] if command[0] in ("segment", "regions", "cutout") else [])],
+        [sys.executable, "-m", "gmmseg", *command, *(["-q"] if command[0] in _TALKING else [])],
         cwd=folder,
         capture_output=True,
         text=True,
