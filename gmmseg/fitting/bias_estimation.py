@@ -232,9 +232,9 @@ def fit_shading(
         if by_logarithms:
             shading.start_from_logarithms()
             k, family = mixture.n_components, mixture.covariance
-            seeded = seed_mixture(
-                _in_order(shading.planes, scene), k, rng, Seeding(family, starts=2, rounds=1, threads=threads)
-            )
+            outliers = None if mixture.outlier_ranges is None else "uniform"  # which no class shall begin with
+            seeding = Seeding(family, starts=2, rounds=1, outliers=outliers, threads=threads)
+            seeded = seed_mixture(_in_order(shading.planes, scene), k, rng, seeding)
             own = replace(mixture, means=seeded.means, covariances=seeded.covariances)
         for degree in _DEGREES:
             shading.degree = degree

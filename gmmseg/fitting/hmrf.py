@@ -85,7 +85,7 @@ def fit_neighbourhood(
         if strength is None:
             chosen = float(np.mean([part.estimated(chosen) for part in parts]))
         if shading is not None:
-            shading.step(mixture, parts[0].q[:, shading.index])
+            shading.step(mixture, parts[0].meant(equal, shading.index))
             parts[0].follow(shading)
         mass = np.einsum("kn,n->k", _side_by_side([part.q for part in parts]), weights)
         rare = [] if mixture.family.shared else np.flatnonzero(mass < _FEW * (1 + mixture.n_features)).tolist()
@@ -150,6 +150,19 @@ class _HeardScene:
 
         list(mapped(work, patches.parts(_PARTS), threads))
         return heard
+
+    def meant(self, mixture: Mixture, index: Array) -> Array:
+        """Probabilities of the classes at some pixels, as `expect` found them; less where a pixel may be an outlier."""
+        if mixture.outlier_ranges is None:
+            return self.q[:, index]
+        prior = self.scene.patches.log_prior
+        if prior is not None:
+            prior = np.concatenate([prior[:, index], np.zeros((1, len(index)), prior.dtype)])
+            prior = np.ascontiguousarray(prior, np.float32)
+        every = np.empty((mixture.n_components + 1, len(index)), np.float32)
+        planes = np.ascontiguousarray(self.planes[:, index])
+        patterns.posterior(planes, mixture.all_arguments_of, every, None, log_prior=prior)
+        return np.asarray(self.q[:, index] * (1 - every[-1]))
 
     def estimated(self, strength: float) -> float:
         """Strength of highest pseudo-likelihood, from some of the patches."""
