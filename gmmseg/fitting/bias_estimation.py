@@ -55,6 +55,14 @@ class Shading:
         values = scene.patches.values
         lit = np.isfinite(values) & (values != 0)  # what is 0 is 0 under any gain
         self._seen = lit.any(axis=1)[None] if len(field.coefficients) == 1 else lit.T
+        self._centers = [self._basis[:, seen].mean(axis=1, dtype=np.float64) for seen in self._seen]
+
+    def among(self, scene: Scene) -> Shading:
+        """Return a shading with the same field that follows the pixels that count of another scene of the image."""
+        index = np.flatnonzero(scene.patches.weights)
+        found = Shading(scene.some(index), index, self.field, self.threads)
+        found.degree = self.degree
+        return found
 
     @property
     def extent(self) -> tuple[float, float]:
@@ -101,7 +109,7 @@ class Shading:
                 return -0.5 * float(error) if self._is_usable(gain) else -np.inf
 
             weights = lit.astype(np.float64)
-            evidence = Evidence(self._basis, logs, weights, objective, self._seen[channel])
+            evidence = Evidence(self._basis, logs, weights, objective, self._centers[channel])
             self.field = self.field.ascend(channel, evidence)
 
     def step(self, mixture: Mixture, q: Array) -> float:
@@ -154,7 +162,7 @@ class Shading:
             white = _whitened(mixture, self.scene.planes(gain), mixture.means)
             return -0.5 * float((q * (white * white).sum(axis=1)).sum(dtype=np.float64))
 
-        return Evidence(self._basis, gradient, curvature, objective, self._seen[channel], unknown)
+        return Evidence(self._basis, gradient, curvature, objective, self._centers[channel], unknown)
 
 
 def _whitened(mixture: Mixture, planes: Array, means: Array | None = None) -> Array:

@@ -49,8 +49,8 @@ class Evidence:
         Of the log-likelihood by the logarithm of each pixel's gain; the curvature as if the classes were known.
     objective : callable
         Log-likelihood of these pixels under a field.
-    seen : ndarray of bool, shape (n,), optional
-        Pixels over which the logarithm has a mean of 0; all where None.
+    center : ndarray, shape (p,), optional
+        Mean of each polynomial over the pixels over which the logarithm has a mean of 0; over all where None.
     unknown : ndarray, shape (n,), optional
         What the curvature lacks because the classes are not known (Louis 1982); nothing where None.
     """
@@ -59,7 +59,7 @@ class Evidence:
     gradient: Array
     curvature: Array
     objective: Callable[[BiasField], float]
-    seen: Array | None = None
+    center: Array | None = None
     unknown: Array | None = None
 
     @property
@@ -68,10 +68,9 @@ class Evidence:
         return self.curvature if self.unknown is None else self.curvature - self.unknown
 
     @cached_property
-    def center(self) -> Array:
+    def middle(self) -> Array:
         """Mean (p,) of each polynomial over the pixels that show the gain."""
-        shown = self.basis if self.seen is None else self.basis[:, self.seen]
-        return np.asarray(shown.mean(axis=1, dtype=np.float64))
+        return np.asarray(self.basis.mean(axis=1, dtype=np.float64)) if self.center is None else self.center
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +168,7 @@ class BiasField:
         moving, free, stiffness = self._degrees <= degree, self._free(self.coefficients[channel]), self._stiffness
         if not len(free) or not (evidence.curvature > 0).any():
             return self
-        center = evidence.center
+        center = evidence.middle
         normal, slope = _normal_equations(
             evidence.basis[moving], center[moving], evidence.gradient, evidence.curvature, threads
         )
@@ -217,7 +216,7 @@ class BiasField:
         here than there by chance, as many times that as pixels of them say the same thing.
         """
         moving = self._degrees <= degree
-        centred = evidence.basis[moving] - evidence.center[moving, None]
+        centred = evidence.basis[moving] - evidence.middle[moving, None]
         with one_blas_thread(centred.shape[1]):
             normal = (centred * evidence.observed) @ centred.T + np.diag(self._stiffness[moving])
         sums = np.zeros((len(centred), int(blocks.max(initial=-1)) + 1))
