@@ -56,6 +56,14 @@ class Shading:
         values = scene.patches.values
         lit = np.isfinite(values) & (values != 0)  # what is 0 is 0 under any gain
         self._seen = lit.any(axis=1)[None] if len(field.coefficients) == 1 else lit.T
+        self._centers = [self._basis[:, seen].mean(axis=1, dtype=np.float64) for seen in self._seen]
+
+    def among(self, scene: Scene) -> Shading:
+        """Return a shading with the same field that follows the pixels that count of another scene of the image."""
+        index = np.flatnonzero(scene.patches.weights)
+        found = Shading(scene.some(index), index, self.field, self.threads)
+        found.degree = self.degree
+        return found
 
     @property
     def extent(self) -> tuple[float, float]:
@@ -102,7 +110,7 @@ class Shading:
                 return -0.5 * float(error) if self._is_usable(gain) else -np.inf
 
             weights = lit.astype(np.float64)
-            evidence = Evidence(self._basis, logs, weights, objective, self._seen[channel])
+            evidence = Evidence(self._basis, logs, weights, objective, self._seen[channel], self._centers[channel])
             self.field = self.field.ascend(channel, evidence)
 
     def straight(self) -> Shading:
@@ -168,7 +176,9 @@ class Shading:
             white = _whitened(mixture, self.scene.planes(gain), mixture.means)
             return -0.5 * float((q * (white * white).sum(axis=1)).sum(dtype=np.float64))
 
-        return Evidence(self._basis, gradient, curvature, objective, self._seen[channel], unknown)
+        return Evidence(
+            self._basis, gradient, curvature, objective, self._seen[channel], self._centers[channel], unknown
+        )
 
 
 def _root_mean_square(change: Array, curvatures: list[Array]) -> float:
@@ -243,7 +253,8 @@ def fit_shading(
     blocks = flat.blocks(some.patches.flat)
 
     def anew(shading: Shading) -> Mixture:
-        seeding = Seeding(mixture.covariance, starts=2, rounds=1, threads=threads)
+        outliers = None if mixture.outlier_ranges is None else "uniform"  # which no class shall begin with
+        seeding = Seeding(mixture.covariance, starts=2, rounds=1, outliers=outliers, threads=threads)
         seeded = seed_mixture(_in_order(shading.planes, scene), mixture.n_components, rng, seeding)
         return replace(mixture, means=seeded.means, covariances=seeded.covariances)
 

@@ -75,6 +75,24 @@ class Patches:
         shape = (cubes * depth, *plane)
         return self.told.reshape(shape), valid.reshape(shape), (valid & inner).reshape(shape)
 
+    def in_cubes(self, told: Array, image: tuple[int, ...]) -> Patches:
+        """Return patches of the pixels that are `told` alone, in an image of a shape."""
+        index, valid, counted = (each.reshape(-1) for each in self.telling())
+        place = np.unravel_index(self.flat[told], image)
+        cubes, depth, rows, columns = told.shape
+        axes = tuple(np.moveaxis(along, 1 + axis, 1)[:, :, 0, 0] for axis, along in enumerate(place))
+        return Patches(
+            (cubes * depth, rows, columns),
+            depth,
+            axes,
+            self.flat[index],
+            self.values[index],
+            valid,
+            self.weights[index] * counted,
+            None if self.log_prior is None else np.ascontiguousarray(self.log_prior[:, index]),
+            np.arange(len(index)).reshape(told.shape),
+        )
+
     def parts(self, count: int) -> list[slice]:
         """Cut the first axis into about so many parts of whole patches, the same for any number of threads."""
         number = self.shape[0] // self.depth

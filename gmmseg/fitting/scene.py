@@ -61,6 +61,14 @@ class Scene:
         few = Patches((1, 1, len(chosen)), 1, axes, flat, patches.values[chosen], ones, patches.weights[chosen], prior)
         return replace(self, patches=few, features=self.features[:, chosen])
 
+    def in_cubes(self) -> Scene:
+        """Return a scene of the small cubes in regular patches that the strength of neighbours is estimated from."""
+        told = self.patches.told
+        if told is None:
+            return self
+        patches = self.patches.in_cubes(told, self.image.shape)
+        return replace(self, patches=patches, features=self.features[:, told.reshape(-1)])
+
     def planes(self, gain: Array | None = None) -> Array:
         """Return the planes (d, n) as the mixture takes them, float32, 0 where a pixel is not valid.
 

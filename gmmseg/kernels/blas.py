@@ -8,6 +8,7 @@ products so small that none is started; the few decompositions that are larger a
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Iterator
 from functools import cache
@@ -40,14 +41,13 @@ def one_blas_thread(size: int) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _limited() -> Iterator[None]:
-    with _one_at_a_time, _libraries().limit(limits=1, user_api="blas"):
+    with _one_at_a_time, _libraries("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"):
         yield
 
 
 @cache
-def _libraries() -> Any:
-    """Return what controls the threads of NumPy's BLAS and SciPy's."""
-    import scipy.linalg  # noqa: F401  # so that its BLAS is among those that are found
+def _libraries(with_scipy: bool) -> Any:
+    """Return what controls the threads of NumPy's BLAS, and of SciPy's where that is loaded, which takes .2 s."""
     from threadpoolctl import ThreadpoolController  # here, because few runs have so many features
 
     return ThreadpoolController()

@@ -41,30 +41,48 @@ class Neighbourhood(NamedTuple):
     sweeps: int
 
 
-def overlap(offset: Array) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Return where voxels have a neighbour at an offset, such as (0, 0, 1), and where those neighbours are: slices."""
+def overlap(offset: Array) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return where voxels have a neighbour at an offset, such as (0, 0, 1), and where those neighbours are.
+
+    They are slices of the last three axes, any others being whole.
+    """
     here = tuple(slice(max(0, -o), -o if o > 0 else None) for o in offset)
     there = tuple(slice(max(0, o), o if o < 0 else None) for o in offset)
-    return here, there
+    return (..., *here), (..., *there)
 
 
 def fading(guide: Array, sharpness: Array, offset: Array) -> Array:
     """Return what contrast leaves of the part of each edge's weight that it can cut: 1 where there is none, down to 0.
 
     It is (1 - D/8)^8, and 0 from D = 8 on; see `gmmseg.kernels.smooth`.
-    `guide` is (c, z, y, x), `sharpness` (c,), float32.
+    `guide` is (c, ..., z, y, x), `sharpness` (c,), float32.
     """
     here, there = overlap(offset)
-    difference = sharpness[:, None, None, None] * (guide[:, *here] - guide[:, *there])
+    difference = sharpness.reshape(-1, *[1] * (guide.ndim - 1)) * (guide[here] - guide[there])
     distance = sum(difference * difference, np.zeros(difference.shape[1:], np.float32))
     return np.asarray(np.square(np.square(np.square(np.maximum(1 - distance / 8, 0)))))
 
 
-def support(q: Array, offsets: Array, edges: Sequence[Array]) -> Array:
-    """Return what each voxel hears: sums (K, z, y, x) over its neighbours of the edge's weight times their q."""
-    total = np.zeros_like(q)
-    for offset, edge in zip(offsets, edges, strict=True):
-        here, there = overlap(offset)
-        total[:, *here] += edge * q[:, *there]
-        total[:, *there] += edge * q[:, *here]
+def support(q: Array, offsets: Array, edges: Sequence[Array], inner: Sequence[slice] | None = None) -> Array:
+    """Return what each voxel hears: sums (..., z, y, x) over its neighbours of the edge's weight times their q.
+
+    With `inner`, what the voxels of these slices of the last three axes hear, and no others.
+    """
+    inner = [slice(0, n) for n in q.shape[-3:]] if inner is None else inner
+    total = np.zeros((*q.shape[:-3], *(along.stop - along.start for along in inner)), q.dtype)
+    for offset, edge in zip(offsets.tolist(), edges, strict=True):
+        for way in (1, -1):
+            parts = [_heard(n, o, way, along) for n, o, along in zip(q.shape[-3:], offset, inner, strict=True)]
+            near, far, between = zip(*parts, strict=True)
+            total[..., *near] += edge[..., *between] * q[..., *far]
     return total
+
+
+def _heard(n: int, offset: int, way: int, inner: slice) -> tuple[slice, slice, slice]:
+    """Along one axis: the voxels within `inner` that hear another, counted from there, those, and the edges between."""
+    first, end = max(inner.start, -way * offset), min(inner.stop, n - way * offset)
+    end = max(first, end)
+    before = max(0, -offset) + (offset if way < 0 else 0)  # an edge is kept at the voxel that has the other ahead
+    shifts = -inner.start, way * offset, -before
+    near, far, between = (slice(first + shift, end + shift) for shift in shifts)
+    return near, far, between

@@ -73,16 +73,17 @@ def _lower_ones(d: int) -> Array:
 def _inverse_of_large(lower: Array) -> Array:
     from scipy.linalg.lapack import dtrtri  # here, because few runs have so many features
 
-    return np.stack([dtrtri(each.T, lower=0)[0].T for each in lower])
+    with one_blas_thread(lower.shape[-1]):  # once its BLAS is loaded
+        return np.stack([dtrtri(each.T, lower=0)[0].T for each in lower])
 
 
 def inverse_of_lower(lower: Array) -> Array:
     """Return the inverses of lower triangular matrices (K, d, d)."""
     diagonals = np.diagonal(lower, axis1=1, axis2=2)
     if diagonals.min() > 1e-6 * np.abs(lower).max():  # half as long as row by row for few features
+        if lower.shape[-1] > _MANY:
+            return _inverse_of_large(lower)
         with one_blas_thread(lower.shape[-1]):
-            if lower.shape[-1] > _MANY:
-                return _inverse_of_large(lower)
             return np.asarray(np.linalg.inv(lower) * _lower_ones(lower.shape[-1]))
     # The general inverse pivots, which loses tiny diagonals.
     inverse = np.zeros_like(lower)

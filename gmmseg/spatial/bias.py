@@ -53,6 +53,8 @@ class Evidence:
         Log-likelihood of these pixels under a field.
     seen : ndarray of bool, shape (n,), optional
         Pixels over which the logarithm has a mean of 0; all where None.
+    center : ndarray, shape (p,), optional
+        Mean of each polynomial over these, where it is known already.
     unknown : ndarray, shape (n,), optional
         What the curvature lacks because the classes are not known (Louis 1982); nothing where None.
     """
@@ -62,12 +64,18 @@ class Evidence:
     curvature: Array
     objective: Callable[[BiasField], float]
     seen: Array | None = None
+    center: Array | None = None
     unknown: Array | None = None
 
     @property
     def observed(self) -> Array:
         """Curvature (n,) of the log-likelihood, the classes being unknown."""
         return self.curvature if self.unknown is None else self.curvature - self.unknown
+
+    @cached_property
+    def middle(self) -> Array:
+        """Mean (p,) of each polynomial over the pixels that show the gain."""
+        return _mean(self.basis, self.seen) if self.center is None else self.center
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,10 +197,14 @@ class BiasField:
         moving, stiffness = self._degrees <= degree, self._stiffness
         if not len(moving) or not (evidence.curvature > 0).any():
             return self
-        center = _mean(evidence.basis, evidence.seen)
+        center = evidence.middle
         free, tangents = self._free(channel, center), self._tangents(channel, evidence)[moving]
         normal, slope = _normal_equations(
-            tangents, _mean(tangents, evidence.seen), evidence.gradient, evidence.curvature, threads
+            tangents,
+            self._tangent_means(tangents, moving, evidence),
+            evidence.gradient,
+            evidence.curvature,
+            threads,
         )
         normal += np.diag(stiffness[moving])
         step = np.zeros(len(free))
@@ -234,7 +246,7 @@ class BiasField:
         """
         moving = self._degrees <= degree
         tangents = self._tangents(channel, evidence)[moving]
-        centred = tangents - _mean(tangents, evidence.seen)[:, None]
+        centred = tangents - self._tangent_means(tangents, moving, evidence)[:, None]
         with one_blas_thread(centred.shape[1]):
             normal = (centred * evidence.observed) @ centred.T + np.diag(self._stiffness[moving])
         sums = np.zeros((len(centred), int(blocks.max(initial=-1)) + 1))
@@ -284,6 +296,10 @@ class BiasField:
         middle = _mean(tangents, evidence.seen) / _mean(slope, evidence.seen)
         tangents -= middle.astype(np.float32)[:, None] * slope
         return np.asarray(tangents)
+
+    def _tangent_means(self, tangents: Array, moving: Array, evidence: Evidence) -> Array:
+        """Means (p,) of those tangents that move, over the pixels that show the gain."""
+        return _mean(tangents, evidence.seen) if self.linear else evidence.middle[moving]
 
     def _clipped(self, logarithm: Array) -> Array:
         return np.clip(logarithm, *map(np.float32, self.limits), out=logarithm)

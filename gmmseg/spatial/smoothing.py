@@ -155,8 +155,8 @@ class Smoothing:
 
         Parameters
         ----------
-        guide : ndarray, shape (c, z, y, x)
-        valid : ndarray of bool, shape (z, y, x)
+        guide : ndarray, shape (c, ..., z, y, x)
+        valid : ndarray of bool, shape (..., z, y, x)
         """
         offsets, weights = replace(self, strength=1.0).neighbours
         sharpness, found = np.asarray(self.sharpness, np.float32), []
@@ -171,20 +171,22 @@ class Smoothing:
 
         Parameters
         ----------
-        q : ndarray, shape (K, z, y, x)
+        q : ndarray, shape (K, ..., z, y, x)
             Probabilities of the classes at each pixel.
         edges : list of ndarray
             Of `edges`.
-        valid : ndarray of bool, shape (z, y, x)
+        valid : ndarray of bool, shape (..., z, y, x)
+            Whose probabilities count.
 
         Notes
         -----
         The logarithm of the product of each pixel's probability given its neighbours', expected over q, is concave in
         the strength; Newton's method finds its maximum.
         """
-        if not any(edge.any() for edge in edges):
+        if not valid.any() or not any(edge.any() for edge in edges):
             return replace(self, strength=0.0)  # nobody has a neighbour
-        said, q = support(q, self.neighbours[0], edges)[:, valid], q[:, valid]
+        inner = _around(valid)
+        said, q = support(q, self.neighbours[0], edges, inner[1:])[:, valid[inner]], q[:, valid]
         said -= said.max(axis=0)
         given = float((q * said).sum(dtype=np.float64))
         total = _STRONGEST * self.strength**2
@@ -201,3 +203,13 @@ class Smoothing:
             if abs(total - before) < _SETTLED:
                 break
         return replace(self, strength=math.sqrt(total / _STRONGEST))
+
+
+def _around(valid: Array) -> tuple[Any, ...]:
+    """Index of the last three axes, the least slices that hold all of these pixels, of which there are some."""
+    found = [np.flatnonzero(valid.any(axis=others)) for others in _all_but_one(valid.ndim)[-3:]]
+    return ..., *(slice(int(along[0]), int(along[-1]) + 1) for along in found)
+
+
+def _all_but_one(ndim: int) -> list[tuple[int, ...]]:
+    return [tuple(other for other in range(ndim) if other != axis) for axis in range(ndim)]

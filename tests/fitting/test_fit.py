@@ -185,15 +185,26 @@ def test_noise_of_integers_is_one_class(rng, kind):
     assert gmmseg.choose_k(image).k == 1
 
 
-def test_a_few_bright_voxels_change_no_mask_where_outliers_are_expected():
-    """0.07 % of a volume, four times as bright as anything else."""
+@pytest.mark.parametrize("with_maps", [False, True], ids=["alone", "maps"])
+@pytest.mark.parametrize("gain", [0.0, 0.4], ids=["even", "gain"])
+def test_a_few_bright_voxels_change_no_mask_where_outliers_are_expected(gain, with_maps):
+    """0.07 % of a volume, four times as bright as anything else; and no bias field."""
     truth = blobs((40, 44, 48), 3)
-    clean = noisy(truth, 12.0).astype(np.float32)
+    slope = np.exp(gain * np.linspace(-1, 1, 48, dtype=np.float32))
+    clean = (noisy(truth, 12.0) * slope).astype(np.float32)
     dirty, bright = clean.copy(), np.random.default_rng(1).choice(clean.size, clean.size * 7 // 10_000, replace=False)
     dirty.reshape(-1)[bright] = 4 * clean.max()
-    expected = gmmseg.segment(clean, 3, channel_axis=None).labels
-    found = gmmseg.segment(dirty, 3, channel_axis=None, outliers="uniform").labels
-    assert (gmmseg.segment(dirty, 3, channel_axis=None).labels == expected).mean() < 0.9
+    options = {"channel_axis": None, "bias_field": gain > 0}
+    if with_maps:
+        options["prior"] = np.stack([np.where(truth == label, 0.6, 0.2) for label in (0, 1, 2)])
+    expected = gmmseg.segment(clean, 3, **options).labels
+    seg = gmmseg.segment(dirty, 3, outliers="uniform", **options)
+    found = seg.labels
+    if gain:  # as steep from end to end as the one that there is: bright voxels do not bend it
+        field = np.log(seg.bias_field).mean(axis=(0, 1))
+        assert np.ptp(field - gain * np.linspace(-1, 1, 48)) < 0.05
+    if not with_maps:
+        assert (gmmseg.segment(dirty, 3, **options).labels == expected).mean() < 0.9
     for label in (1, 2, 3):
         both = ((found == label) & (expected == label)).sum()
         assert 2 * both / ((found == label).sum() + (expected == label).sum()) > 0.99

@@ -77,3 +77,25 @@ def test_regular_patches_lie_where_there_are_valid_voxels(shape):
     assert counted.any()
     assert (counted <= known).all()
     assert (known <= patches.valid[index]).all()
+
+
+def test_cubes_are_patches_of_the_same_pixels():
+    """Small cubes in the middle of regular patches: their own coordinates, and no pixel counts that misses others."""
+    shape = (95, 96, 110)
+    valid = np.ones(shape, bool)
+    valid[:40] = False
+    layout = Layout.regular(shape, valid, 1)
+    values = np.random.default_rng(0).random((int(np.prod(shape)), 1))
+    patches = layout.filled(values[layout.flat], valid.reshape(-1)[layout.flat])
+    cubes = patches.in_cubes(patches.told, shape)
+    assert 4 * len(cubes.flat) < len(patches.flat)
+    np.testing.assert_array_equal(cubes.values, values[cubes.flat])
+    z, y, x = (along[:, None] for along in cubes.axes)
+    where = z.swapaxes(1, 2)[..., None] * shape[1] + y[..., None]
+    np.testing.assert_array_equal((where * shape[2] + x[:, :, None]).reshape(-1), cubes.flat)
+    counted = cubes.weights.reshape(cubes.told.shape).copy()
+    inner = (slice(None), *[slice(1, 6)] * 3)
+    np.testing.assert_array_equal(counted[inner], valid.reshape(-1)[cubes.flat].reshape(counted.shape)[inner])
+    counted[inner] = 0
+    assert not counted.any()
+    np.testing.assert_array_equal(cubes.told.reshape(-1), np.arange(len(cubes.flat)))
