@@ -40,6 +40,9 @@ Array = NDArray[Any]
 _POSITION_BLUR = 0.1  # of the longest side, at weight 1
 _SLOPES = 4096  # pixels times channels that the slopes of features are taken at
 _PLACES = 4096  # pixels around which patches may lie
+_FEWEST_ALIKE = (
+    4096  # of a quarter of the pixels: as many as asked for would take an icon of 64 x 64 three times as long
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +102,7 @@ class SampleRequest:
     patches : int
         Number of images that have the pixels of patches in common; 0 where no patches are asked for.
     alike : int
-        About how many pixels at places that are the same in images of any size.
+        About how many pixels at places that are the same in images of any size; fewer of small images.
     threads : int
     whole : int
         Volumes in memory of at most so many voxels are taken whole, whatever the count.
@@ -137,7 +140,8 @@ def take_sample(
     layout = _layout(image, request) if request.patches else None
     asked = [each.flat for each in (pairs, layout) if each is not None]
     whole = is_regular(image) and image.n_pixels <= request.whole
-    alike = places_alike(image.shape, 0 if whole else request.alike)
+    same_places = min(request.alike, max(_FEWEST_ALIKE, image.n_pixels // 4))
+    alike = places_alike(image.shape, 0 if whole else same_places)
     # Always the same pixels: what another seed changes shall not be what was looked at.
     count = None if whole else request.count
     counting = request.by_value and guidance is None and recipe.by_value

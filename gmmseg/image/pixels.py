@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -159,11 +160,12 @@ def one_in_each_run(n: int, count: int, rng: np.random.Generator) -> Array:
     return np.asarray(edges[:-1] + (rng.random(count) * np.diff(edges)).astype(np.int64))
 
 
+@lru_cache(maxsize=8)  # images of a batch often are of one size
 def places_alike(shape: tuple[int, ...], count: int) -> Array:
     """Return flat indices of about `count` pixels at the same places of images of any size, some of them twice.
 
     Their first part is spread as evenly as all of them, and they are alike from both ends of each axis. They follow the
-    additive sequence of lowest discrepancy of Roberts (2018), mirrored.
+    additive sequence of lowest discrepancy of Roberts (2018), mirrored. They are read-only.
 
     Examples
     --------
@@ -180,4 +182,6 @@ def places_alike(shape: tuple[int, ...], count: int) -> Array:
         for axis, n in enumerate(shape)
     ]
     ends = itertools.product(*((along, n - 1 - along) for along, n in zip(near, shape, strict=True)))
-    return np.stack([np.ravel_multi_index(place, shape) for place in ends], axis=1).ravel()
+    flat = np.stack([np.ravel_multi_index(place, shape) for place in ends], axis=1).ravel()
+    flat.flags.writeable = False
+    return flat

@@ -31,6 +31,7 @@ __all__ = [
     "class_moments",
     "classify",
     "climb",
+    "climb_each",
     "conditional_sums",
     "expected",
     "known_distances",
@@ -199,6 +200,18 @@ def climb(
     first, and stops before one that would leave a component lighter than the last, or degenerate.
     """
     return _kernels.climb(planes, weights, start, added, noise, limits, iterations, threads)
+
+
+def climb_each(
+    planes: Any, weights: Any, starts: Any, added: Any, noise: Any, limits: Any, iterations: int, threads: int
+) -> Any:
+    """Return the mixtures that EM comes to from several starts, side by side, and the objective of each.
+
+    As `climb`, but weights, means and covariances, of the starts `(m, K, ...)` as of the results, have one more axis in
+    front, and the covariances that come back are `(m, -1)`. The objective, `(m,)`, is that before the last M step; of a
+    start from which a component became lighter than the least weight, or degenerate, it is -inf.
+    """
+    return _kernels.climb_each(planes, weights, starts, added, noise, limits, iterations, threads)
 
 
 def merge(weights: Any, means: Any, second: Any, k: int, spherical: bool) -> Any:

@@ -110,6 +110,17 @@ def climb(
 ) -> tuple[
     NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], list[float], bool, float
 ]: ...
+def climb_each(
+    planes: NDArray[_Real],
+    weights: NDArray[_Real] | None,
+    starts: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], str],
+    added: NDArray[np.float64],
+    noise: NDArray[np.float64] | None,
+    limits: tuple[float, float, float],
+    iterations: int,
+    threads: int,
+    /,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
 def merge(
     weights: NDArray[np.float64],
     means: NDArray[np.float64],

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice
     from gmmseg.mixture.prior import Prior
 
-__all__ = ["OUTLIERS", "Course", "Fit", "Iteration", "expectation_maximization", "with_box", "with_outliers"]
+__all__ = [
+    "OUTLIERS",
+    "Course",
+    "Fit",
+    "Iteration",
+    "Starts",
+    "expectation_maximization",
+    "short_runs",
+    "with_box",
+    "with_outliers",
+]
 
 Array = NDArray[Any]
 
@@ -61,6 +71,12 @@ class Iteration(NamedTuple):
     regularization: Array | float = 0.0
     noise: Array | float = 0.0
     threads: int = 1
+
+    def variances(self, n_features: int) -> tuple[Array, Array | None]:
+        """What is added to the variances, and what part of it is noise, None for none; both (d,)."""
+        width, noise = (n_features,), np.asarray(self.noise, np.float64)
+        added = np.broadcast_to(self.regularization + noise, width)
+        return np.ascontiguousarray(added), np.ascontiguousarray(np.broadcast_to(noise, width)) if noise.any() else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +138,32 @@ class Course:
     choice: Choice | None = None
 
 
+class Starts(NamedTuple):
+    """Several mixtures of Gaussian components to start EM from, of as many components each.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (m, K)
+    means : ndarray, shape (m, K, d)
+    covariances : ndarray, shape (m, ...)
+    covariance : str
+        The covariance family.
+    """
+
+    weights: Array
+    means: Array
+    covariances: Array
+    covariance: str
+
+    def mixture(self, row: int) -> Mixture:
+        """Return one of them."""
+        return Mixture(self.weights[row], self.means[row], self.covariances[row], self.covariance)
+
+    def select(self, rows: Array) -> Starts:
+        """Return some of them, in this order."""
+        return Starts(self.weights[rows], self.means[rows], self.covariances[rows], self.covariance)
+
+
 def expectation_maximization(
     planes: Array | Samples,
     start: Mixture,
@@ -165,12 +207,10 @@ def expectation_maximization(
     """
     how = iteration or Iteration()
     noise, tolerance = how.noise, how.tolerance
-    width = (start.n_features,)
-    added = np.broadcast_to(np.asarray(how.regularization, np.float64) + noise, width)
-    uncertain = np.broadcast_to(np.asarray(noise, np.float64), width) if np.any(noise) else None
+    added, uncertain = how.variances(start.n_features)
     if start.dof is not None:
         uncertain = None  # only for Gaussian components is the expected logarithm that simple
-    precision = 2e-6 if planes.dtype == np.float32 else 1e-10
+    precision = _precision(planes)
     samples: Samples | SortedSamples = (
         planes if not isinstance(planes, np.ndarray) else _sorted_samples(planes, start, weights, log_prior, frozen)
     )
@@ -217,6 +257,58 @@ def expectation_maximization(
         converged = bool(comparable and abs(gain) < tolerance and (gain >= 0 or -gain <= explained))
     remarks += _verdict(fall, converged or not tolerance, tolerance, how.max_iterations)
     return Fit(mixture, tuple(history), converged, rescued, tuple(remarks))
+
+
+def short_runs(
+    planes: Array, starts: Starts, iteration: Iteration, *, weights: Array | None = None
+) -> tuple[Starts, Array]:
+    """Iterate from each of several starts.
+
+    Parameters
+    ----------
+    planes, weights : ndarray
+        As of `expectation_maximization`.
+    starts : Starts
+    iteration : Iteration
+
+    Returns
+    -------
+    starts : Starts
+        What each has come to.
+    reached : ndarray, shape (m,)
+        Mean log-likelihood a sample before the last step, in nats; -inf where a component had to be set up anew.
+    """
+    samples = SortedSamples.of(planes, weights)
+    if samples.parts and _goes_by_itself(samples, starts.mixture(0)):
+        limits = iteration.tolerance, _precision(planes), samples.least
+        added, noise = iteration.variances(len(planes))
+        shares, means, covariances, reached = kernels.climb_each(
+            planes, weights, tuple(starts), added, noise, limits, iteration.max_iterations, iteration.threads
+        )
+        return Starts(shares, means, covariances.reshape(starts.covariances.shape), starts.covariance), reached
+    runs = [_run(planes, starts.mixture(row), iteration, weights) for row in range(len(starts.weights))]
+    found = Starts(
+        np.stack([each.weights for each, _ in runs]),
+        np.stack([each.means for each, _ in runs]),
+        np.stack([each.covariances for each, _ in runs]),
+        starts.covariance,
+    )
+    return found, np.array([reached for _, reached in runs])
+
+
+def _run(planes: Array, start: Mixture, iteration: Iteration, weights: Array | None) -> tuple[Mixture, float]:
+    """As `short_runs`, from one start."""
+    try:
+        fit = expectation_maximization(planes, start, iteration, weights=weights)
+    except np.linalg.LinAlgError:  # of components without volume
+        return start, -np.inf
+    if fit.rescued or fit.mixture.n_components < start.n_components:
+        return start, -np.inf
+    return fit.mixture, fit.history[-1]
+
+
+def _precision(planes: Array | Samples) -> float:
+    return 2e-6 if planes.dtype == np.float32 else 1e-10  # of the objective
 
 
 def _goes_by_itself(samples: SortedSamples, start: Mixture) -> bool:

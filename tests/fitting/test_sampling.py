@@ -35,3 +35,11 @@ def test_counted_values_are_as_uncertain_as_their_steps(rng):
     np.testing.assert_allclose(found.noise, 25 / 12)
     signed = Image.from_array(image.array[..., 0].astype(np.int16))  # which is sampled, not counted
     np.testing.assert_allclose(take_sample(signed, SampleRequest(Recipe.parse("intensity"), None), rng).noise, 25 / 12)
+
+
+def test_small_images_begin_with_a_quarter_of_their_pixels_and_no_fewer_than_some(rng):
+    recipe = Recipe.parse("lab")
+    for side, count in ((64, 4096), (200, 10_000), (300, 16_384)):
+        image = Image.from_array(rng.random((side, side, 3)))
+        found = take_sample(image, SampleRequest(recipe, None, alike=16_384), rng)
+        assert found.alike.shape == (3, count)

@@ -45,6 +45,31 @@ def test_twins_take_the_same_way(kernel, family, d):
 
 @both
 @FAMILIES
+@pytest.mark.parametrize("weighted", [False, True])
+def test_runs_side_by_side_are_those_one_after_the_other(kernel, family, weighted):
+    """The last of the starts has a component without volume, and the one before it a component of no samples."""
+    planes, mixture = start(family)
+    weights = np.random.default_rng(0).uniform(0.5, 2, planes.shape[1]) if weighted else None
+    added, noise, limits = np.full(3, 0.01), np.full(3, 0.004), (1e-3, 1e-10, 0.5)
+    far = mixture.means + np.array([[0.0], [0.0], [1e3]])
+    starts = [replace(mixture, means=mixture.means + shift) for shift in (0.0, 0.5, -0.5)]
+    starts += [replace(mixture, means=far), replace(mixture, covariances=0 * mixture.covariances)]
+    rows = zip(*((each.weights, each.means, each.covariances) for each in starts), strict=True)
+    together = (*map(np.stack, rows), family)
+    for threads in (1, 3, 64):
+        *found, covariances, reached = kernel.climb_each(planes, weights, together, added, noise, limits, 12, threads)
+        assert np.isneginf(reached).tolist() == [False, False, False, True, True]
+        for row, each in enumerate(starts[:3]):
+            components = each.weights, each.means, each.covariances, family
+            *own, _, history, _, _ = kernel.climb(planes, weights, components, added, noise, limits, 12, 1)
+            assert reached[row] == history[-1]
+            np.testing.assert_array_equal(found[0][row], own[0])
+            np.testing.assert_array_equal(found[1][row], own[1])
+            np.testing.assert_array_equal(covariances[row], own[2].ravel())
+
+
+@both
+@FAMILIES
 def test_five_steps_are_those_of_scikit_learn(kernel, family):
     planes, mixture = start(family)
     weights, means, covariances, *_ = climb(kernel, planes, mixture, iterations=5, tolerance=0)

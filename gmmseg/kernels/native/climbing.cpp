@@ -159,73 +159,102 @@ struct Climber {
     }
 };
 
-template <class T>
-nb::tuple climb(const Planes<T>& planes, nb::object weights, const std::tuple<Row, Table, Parameters, nb::str>& start,
-                const Row& added, nb::object noise, std::tuple<double, double, double> limits, int iterations,
-                int threads) {
-    const auto& [shares, means, covariances, family] = start;
-    const auto [tolerance, precision, least] = limits;
-    const size_t k = means.shape(0), d = means.shape(1), n = planes.shape(1);
-    Climber now{family_of(family.c_str()), ptrdiff_t(k), ptrdiff_t(d), {}, {}, {}, {}};
-    const size_t size = now.shared() ? d * d : now.family == Family::spherical ? k : now.diagonal() ? k * d : k * d * d;
-    require(k > 0 && d > 0 && planes.shape(0) == d && shares.shape(0) == k && added.shape(0) == d,
-            "planes, weights, means and variances differ in their numbers of components or features");
-    require(covariances.size() == size, "the covariances have not the shape of their family");
-    now.weights.assign(shares.data(), shares.data() + k);
-    now.means.assign(means.data(), means.data() + k * d);
-    now.covariances.assign(covariances.data(), covariances.data() + size);
-    Row uncertain;
-    if (!noise.is_none()) {
-        uncertain = nb::cast<Row>(noise);
-        require(uncertain.shape(0) == d, "there is not one variance of noise for each feature");
-    }
-    MixtureJob<T> job = job_of<T>(planes, int(k), now.diagonal());
-    nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu> mass;
-    if (!weights.is_none()) {
-        mass = nb::cast<decltype(mass)>(weights);
-        require(mass.shape(0) == n, "there is not one weight for each sample");
-        job.weights = mass.data();
-    }
+using Limits = std::tuple<double, double, double>;
+using Start = std::tuple<Row, Table, Parameters, nb::str>;
+
+// What EM starts from, and what it comes to: parameters, and the objective before each M step.
+struct Run {
+    Climber now;
     Numbers history;
     bool settled = false;
     double fall = 0;
+};
+
+// Iterates from where a run is, see gmmseg.kernels.climb; `noise` (d) may be null. False where it ended early because
+// a component would have been too light, or degenerate.
+template <class T>
+bool iterate(Run& run, MixtureJob<T> job, const double* added, const double* noise, const Limits& limits,
+             int iterations, int threads) {
+    const auto [tolerance, precision, least] = limits;
+    Climber& now = run.now;
+    Numbers& history = run.history;
+    const size_t k = size_t(now.k), d = size_t(now.d), n = size_t(job.n_samples);
+    double weight = double(n);
+    if (job.weights) {
+        weight = 0;
+        for (size_t i = 0; i < n; ++i) weight += double(job.weights[i]);
+    }
+    Numbers slack(added, added + d), constants(k), sums(size_t(job.sums()));
+    for (size_t i = 0; noise && i < d; ++i) slack[i] -= noise[i];
+    std::vector<T> values(size_t(job.n_components * job.params_per_component()));
+    job.params = values.data();
+    const ptrdiff_t columns = job.params_per_component();
+    bool usable = now.factorise();
+    Climber next = now;
+    while (usable && !run.settled && ptrdiff_t(history.size()) < iterations) {
+        now.constants(noise, constants.data());
+        pack_parameters(job, constants.data(), now.means.data(), now.factors.data(), values.data());
+        std::fill(sums.begin(), sums.end(), 0.0);
+        const double reached = all_statistics(job, threads, sums.data());
+        next.means = now.means;
+        next.template step<T>(sums.data(), added);
+        for (size_t c = 0; c < k; ++c) usable = usable && !(sums[c * size_t(columns)] < 0.999 * least);
+        usable = usable && next.factorise();
+        if (!usable) break;
+        const double value = reached / std::max(weight, std::numeric_limits<double>::min());
+        const double gain = history.empty() ? std::numeric_limits<double>::infinity() : value - history.back();
+        history.push_back(value);
+        double explained = 0;
+        if (gain < 0) {
+            explained = precision * std::max(1.0, std::abs(value));
+            for (size_t c = 0; c < k; ++c) explained += now.weights[c] * now.blur(ptrdiff_t(c), slack.data());
+            if (-gain > explained) run.fall = std::max(run.fall, -gain);
+        }
+        std::swap(now, next);
+        run.settled = std::abs(gain) < tolerance && (gain >= 0 || -gain <= explained);
+    }
+    return usable;
+}
+
+size_t size_of_covariances(const Climber& now) {
+    return size_t(now.shared() ? now.d * now.d : now.family == Family::spherical ? now.k
+                  : now.diagonal() ? now.k * now.d : now.k * now.d * now.d);
+}
+
+// The samples of a run, when all that goes with them is of the right size.
+template <class T>
+MixtureJob<T> checked(const Planes<T>& planes, const nb::object& weights, const Climber& now, const Row& added,
+                      const nb::object& noise) {
+    require(now.k > 0 && now.d > 0 && planes.shape(0) == size_t(now.d) && added.shape(0) == size_t(now.d),
+            "planes, weights, means and variances differ in their numbers of components or features");
+    require(noise.is_none() || nb::cast<Row>(noise).shape(0) == size_t(now.d),
+            "there is not one variance of noise for each feature");
+    MixtureJob<T> job = job_of<T>(planes, int(now.k), now.diagonal());
+    if (!weights.is_none()) {
+        const auto mass = nb::cast<nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>>(weights);
+        require(mass.shape(0) == planes.shape(1), "there is not one weight for each sample");
+        job.weights = mass.data();
+    }
+    return job;
+}
+
+template <class T>
+nb::tuple climb(const Planes<T>& planes, nb::object weights, const Start& start, const Row& added, nb::object noise,
+                const Limits& limits, int iterations, int threads) {
+    const auto& [shares, means, covariances, family] = start;
+    const size_t k = means.shape(0), d = means.shape(1);
+    Run run{{family_of(family.c_str()), ptrdiff_t(k), ptrdiff_t(d), {}, {}, {}, {}}, {}};
+    Climber& now = run.now;
+    const MixtureJob<T> job = checked<T>(planes, weights, now, added, noise);
+    require(shares.shape(0) == k && covariances.size() == size_of_covariances(now),
+            "weights or covariances have not the shape of their family");
+    now.weights.assign(shares.data(), shares.data() + k);
+    now.means.assign(means.data(), means.data() + k * d);
+    now.covariances.assign(covariances.data(), covariances.data() + covariances.size());
+    const double* uncertain = noise.is_none() ? nullptr : nb::cast<Row>(noise).data();
     {
         nb::gil_scoped_release unlocked;
-        double weight = double(n);
-        if (job.weights) {
-            weight = 0;
-            for (size_t i = 0; i < n; ++i) weight += double(job.weights[i]);
-        }
-        Numbers slack(added.data(), added.data() + d), constants(k), sums(size_t(job.sums()));
-        for (size_t i = 0; uncertain.is_valid() && i < d; ++i) slack[i] -= uncertain.data()[i];
-        std::vector<T> values(size_t(job.n_components * job.params_per_component()));
-        job.params = values.data();
-        const ptrdiff_t columns = job.params_per_component();
-        bool usable = now.factorise();
-        Climber next = now;
-        while (usable && ptrdiff_t(history.size()) < iterations) {
-            now.constants(uncertain.is_valid() ? uncertain.data() : nullptr, constants.data());
-            pack_parameters(job, constants.data(), now.means.data(), now.factors.data(), values.data());
-            std::fill(sums.begin(), sums.end(), 0.0);
-            const double reached = all_statistics(job, threads, sums.data());
-            next.means = now.means;
-            next.template step<T>(sums.data(), added.data());
-            for (size_t c = 0; c < k; ++c) usable = usable && !(sums[c * size_t(columns)] < 0.999 * least);
-            usable = usable && next.factorise();
-            if (!usable) break;
-            const double value = reached / std::max(weight, std::numeric_limits<double>::min());
-            const double gain = history.empty() ? std::numeric_limits<double>::infinity() : value - history.back();
-            history.push_back(value);
-            double explained = 0;
-            if (gain < 0) {
-                explained = precision * std::max(1.0, std::abs(value));
-                for (size_t c = 0; c < k; ++c) explained += now.weights[c] * now.blur(ptrdiff_t(c), slack.data());
-                if (-gain > explained) fall = std::max(fall, -gain);
-            }
-            std::swap(now, next);
-            settled = std::abs(gain) < tolerance && (gain >= 0 || -gain <= explained);
-            if (settled) break;
-        }
+        iterate(run, job, added.data(), uncertain, limits, iterations, threads);
     }
     nb::object shaped;
     if (now.family == Family::spherical) shaped = nb::cast(given(now.covariances, {k}));
@@ -233,10 +262,48 @@ nb::tuple climb(const Planes<T>& planes, nb::object weights, const std::tuple<Ro
     else if (now.shared()) shaped = nb::cast(given(now.covariances, {d, d}));
     else shaped = nb::cast(given(now.covariances, {k, d, d}));
     nb::list course;
-    for (const double value : history) course.append(value);
+    for (const double value : run.history) course.append(value);
     const nb::object roots =
         now.diagonal() ? nb::cast(given(now.factors, {k, d})) : nb::cast(given(now.factors, {k, d, d}));
-    return nb::make_tuple(given(now.weights, {k}), given(now.means, {k, d}), shaped, roots, course, settled, fall);
+    return nb::make_tuple(given(now.weights, {k}), given(now.means, {k, d}), shaped, roots, course, run.settled,
+                          run.fall);
+}
+
+// Runs from several starts, side by side: parameters have one more axis in front.
+using Starts = std::tuple<Table, nb::ndarray<const double, nb::ndim<3>, nb::c_contig, nb::device::cpu>, Parameters, nb::str>;
+
+template <class T>
+nb::tuple climb_each(const Planes<T>& planes, nb::object weights, const Starts& starts, const Row& added,
+                     nb::object noise, const Limits& limits, int iterations, int threads) {
+    const auto& [shares, means, covariances, family] = starts;
+    const size_t count = means.shape(0), k = means.shape(1), d = means.shape(2);
+    const Climber first{family_of(family.c_str()), ptrdiff_t(k), ptrdiff_t(d), {}, {}, {}, {}};
+    const MixtureJob<T> job = checked<T>(planes, weights, first, added, noise);
+    const size_t size = size_of_covariances(first);
+    require(shares.shape(0) == count && shares.shape(1) == k && covariances.size() == count * size,
+            "weights or covariances have not the shape of their family");
+    const double* uncertain = noise.is_none() ? nullptr : nb::cast<Row>(noise).data();
+    std::vector<Run> runs(count, Run{first, {}});
+    Numbers found[3], reached(count, -std::numeric_limits<double>::infinity());
+    {
+        nb::gil_scoped_release unlocked;
+        const int each = std::max(1, threads / int(std::max<size_t>(1, count)));
+        parallel(ptrdiff_t(count), threads, [&](ptrdiff_t i) {
+            Climber& now = runs[size_t(i)].now;
+            now.weights.assign(shares.data() + size_t(i) * k, shares.data() + size_t(i + 1) * k);
+            now.means.assign(means.data() + size_t(i) * k * d, means.data() + size_t(i + 1) * k * d);
+            now.covariances.assign(covariances.data() + size_t(i) * size, covariances.data() + size_t(i + 1) * size);
+            if (iterate(runs[size_t(i)], job, added.data(), uncertain, limits, iterations, each) && iterations > 0)
+                reached[size_t(i)] = runs[size_t(i)].history.back();
+        });
+        for (const Run& run : runs) {
+            found[0].insert(found[0].end(), run.now.weights.begin(), run.now.weights.end());
+            found[1].insert(found[1].end(), run.now.means.begin(), run.now.means.end());
+            found[2].insert(found[2].end(), run.now.covariances.begin(), run.now.covariances.end());
+        }
+    }
+    return nb::make_tuple(given(found[0], {count, k}), given(found[1], {count, k, d}),
+                          given(found[2], {count, count ? size : 0}), given(reached, {count}));
 }
 
 // Components that are merged pair by pair: see gmmseg.mixture.moves.merge_down.
@@ -338,6 +405,8 @@ nb::tuple merge(const Row& weights, const Table& means, const Parameters& second
 void bind_climbing(nb::module_& m) {
     const auto bind = [&](auto zero) {
         m.def("climb", &climb<decltype(zero)>, nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
+              nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
+        m.def("climb_each", &climb_each<decltype(zero)>, nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
               nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
     };
     bind(0.0f);

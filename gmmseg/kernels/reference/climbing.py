@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.reference.mixture import statistics
 
-__all__ = ["climb", "merge"]
+__all__ = ["climb", "climb_each", "merge"]
 
 Array = NDArray[Any]
 Components = tuple[Array, Array, Array]  # weights, means, covariances
@@ -53,6 +53,29 @@ def climb(
         settled = bool(abs(gain) < tolerance and -gain <= explained)
         now, factors = list(following), next_factors
     return now[0], now[1], now[2], factors, history, settled, fall
+
+
+def climb_each(
+    planes: Array,
+    weights: Array | None,
+    starts: tuple[Array, Array, Array, str],
+    added: Array,
+    noise: Array | None,
+    limits: tuple[float, float, float],
+    iterations: int,
+    threads: int,
+) -> tuple[Array, Array, Array, Array]:
+    """See gmmseg.kernels.climb_each."""
+    *each, family = starts
+    found, reached = [], []
+    for own in zip(*each, strict=True):
+        *components, _, history, settled, _ = climb(
+            planes, weights, (*own, family), added, noise, limits, iterations, threads
+        )
+        found.append(components)
+        reached.append(history[-1] if settled or len(history) == iterations else -np.inf)
+    shares, means, covariances = (np.stack(values) for values in zip(*found, strict=True))
+    return shares, means, covariances.reshape(len(found), -1), np.array(reached)
 
 
 def _factors(components: Any, family: str) -> Array | None:
