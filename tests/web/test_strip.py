@@ -13,6 +13,7 @@ import gmmseg
 from gmmseg import GmmsegError, InputError, OutputError, ParameterError
 from gmmseg.cli import main
 from gmmseg.web import sheet
+from gmmseg.web import strip as module
 from gmmseg.web.log import load_log
 from gmmseg.web.replaying import replay_commands
 from gmmseg.web.strip import Strip
@@ -123,6 +124,17 @@ def test_files_equal_those_of_the_printed_command_and_of_the_log_byte_for_byte(o
             for command in commands if run == "printed" else [["segment", "--replay", "scans.gmmseg.json"]]:
                 assert main(command) == 0
             assert {name: Path(name).read_bytes() for name in names} == written
+
+
+def test_while_a_slider_moves_the_model_is_of_fewer_images(opened, monkeypatch):
+    monkeypatch.setattr(module, "_MOST_AT_ONCE", 2)
+    strip = opened()
+    step = {"do": "set", "option": "k", "value": 3}
+    answer = strip.classes({"ticket": 1, "at": 0, "step": step})
+    assert (answer["tried"], answer["whole"]) == (2, False)
+    strip.do({"step": step})
+    answer = strip.classes({"ticket": 2, "at": 0})
+    assert (answer["tried"], answer["whole"], strip.state({})["tried"]) == (3, True, 3)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from browsers import node_file, serving
 from PIL import Image as Pillow
 
 from gmmseg.io.palette import palette
+from gmmseg.web import strip as module
 from gmmseg.web.log import load_log
 from gmmseg.web.strip import Strip
 
@@ -129,6 +130,16 @@ def test_all_images_follow_one_slider_and_undo(page):
     page.click("#paste")
     wait(page, "d.png", 2)
     assert "-k 2 --smooth 0.25 -o scans.gmm.json && gmmseg apply scans.gmm.json" in command(page)
+
+
+def test_a_slider_is_answered_by_fewer_images_and_once_it_stands_by_all(page, monkeypatch):
+    monkeypatch.setattr(module, "_MOST_AT_ONCE", 2)
+    page.locator("#k-slider").evaluate("(it) => { it.value = 4; it.dispatchEvent(new Event('input')); }")
+    page.wait_for_selector("#status:has-text('4 classes of smaller copies of 2 of 4 images')")
+    page.wait_for_timeout(1500)  # in which nothing else is asked for
+    assert page.locator("#classes tr").count() == 4
+    page.locator("#k-slider").dispatch_event("change")
+    wait(page, "a.png", 4)
 
 
 def test_what_is_merged_is_merged_in_the_model(page):

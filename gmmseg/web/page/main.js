@@ -204,9 +204,15 @@ function renew() {
     strip?.show(images);
     showCommand();
     if (tried < wanted) renewing = setTimeout(() => void renew(), 1000);
-    if (found?.tried && found.tried < tried && !finding.running) finding.want(null, false);
+    improve();
   });
   return last;
+}
+
+/** Find classes again where a model of more images than that on the screen can be had, and none is being tried. */
+function improve() {
+  const more = strip && found && (found.tried ?? 0) < (state.tried ?? 0);
+  if (more && shownWith === decisive() && !finding.running) finding.want(null, false);
 }
 
 let cutting = false;
@@ -277,6 +283,7 @@ function send(path, asked) {
       state = await ask('state').catch(() => state);
     }
     refit();
+    improve();
     show();
   });
   return last;
