@@ -18,7 +18,7 @@ from gmmseg.io.writing import write_labels
 from gmmseg.labelling.result import Segmentation
 from gmmseg.web.levels import Level
 from gmmseg.web.log import ENDING, Log, load_log
-from gmmseg.web.painting import painted
+from gmmseg.web.pending import Pending
 from gmmseg.web.preview import LAYERS, Preview
 from gmmseg.web.spelling import Spelling, as_text, step_of
 from gmmseg.web.steps import checked
@@ -28,10 +28,10 @@ __all__ = ["Desk", "below", "log_in", "run_command", "spelling_of"]
 _TALKING = ("segment", "regions", "cutout", "fit", "apply")  # commands that print a table, unless they are quiet
 
 
-def spelling_of(image: Path, folder: Path) -> Spelling:
+def spelling_of(image: Path, folder: Path, *, volume: bool = False) -> Spelling:
     """Return how the files of an image are called in commands that are typed in a folder."""
     typed = os.path.relpath(image, folder) if image.resolve().is_relative_to(folder.resolve()) else str(image.resolve())
-    return Spelling(typed, name_of(image), identify(image).suffix_of_labels(image, "auto"))
+    return Spelling(typed, name_of(image), identify(image).suffix_of_labels(image, "auto"), volume)
 
 
 class Desk:
@@ -57,13 +57,16 @@ class Desk:
     def __init__(self, image: Path, folder: Path, *, threads: int | None = None) -> None:
         self.folder = folder.resolve()
         self.preview = Preview(image, threads=threads)
-        self.spelling = spelling_of(image, self.folder)
+        self.spelling = spelling_of(image, self.folder, volume=self.preview.cuts is not None)
         self.file = self._below(f"{self.spelling.stem}{ENDING}")
         self.log = log_in(self.file, self.spelling.image)
         self._written: set[Path] = set()
+        self._pending = Pending()
         self._logging, self._working = Lock(), Lock()
         self._newest = 0
         self._shown: tuple[int, Segmentation | Level] | None = None
+        if self.log.work.drawn:  # the program may have been ended before they were written
+            self._save_strokes(self.log)
 
     def state(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Return where things stand: the work, the command, and whether there is something to undo."""
@@ -89,8 +92,10 @@ class Desk:
     def do(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Do a "step"."""
         step = checked(asked.get("step"))
-        if step["do"] == "stroke" and self._beyond:
-            raise ParameterError(f"strokes are painted on pictures, not on {self._beyond}; use --scribbles")
+        if step["do"] == "stroke":
+            if self.preview.pyramid is not None:
+                raise ParameterError(f"strokes are painted on pictures, not on {self._beyond}; use --scribbles")
+            self.preview.painted([step])  # which says what is wrong with it
         return self._changed(lambda log: log.do(step))
 
     def undo(self, _: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,12 +120,12 @@ class Desk:
                 after.save(self.file)
                 self.log = after
                 if after.work.strokes != before.work.strokes:
-                    save_strokes(after, self.preview, self._below(self.spelling.strokes))
+                    self._save_strokes(after)
         return self.state({})
 
     @property
     def _beyond(self) -> str:
-        """What the image is, where it is no picture in memory, on which there are strokes and regions."""
+        """What the image is, where it is no picture in memory, of which there are regions."""
         if self.preview.cuts is not None:
             return f"the volume {self.spelling.image}"
         return "" if self.preview.pyramid is None else f"{self.spelling.image}, which is larger than memory"
@@ -190,6 +195,7 @@ class Desk:
         """
         classes = [int(each) for each in asked.get("classes", ())]
         work = self.log.work
+        self._pending.settle()
 
         def commands(overwrite: bool) -> list[list[str]]:
             return self.spelling.commands(work, str(asked.get("kind")), classes=classes, overwrite=overwrite)
@@ -206,7 +212,18 @@ class Desk:
         return {"files": [path.name for path in targets], "command": as_text(wanted)}
 
     def close(self) -> None:
-        """End what goes on by itself: nothing does."""
+        """Write what is not yet written."""
+        self._pending.settle()
+
+    def _save_strokes(self, log: Log) -> None:
+        """Write the strokes as the label map that the command names, once there is a pause."""
+        path, preview = self._below(self.spelling.strokes), self.preview
+
+        def write() -> None:
+            strokes = preview.painted(log.work.strokes, whole=True)
+            write_labels(path, strokes, image=preview.image, overwrite=True)
+
+        self._pending.want(write)
 
     def _below(self, name: str) -> Path:
         return below(self.folder, name)
@@ -240,11 +257,6 @@ def log_in(file: Path, image: str, images: tuple[str, ...] = ()) -> Log:
     if log.image != image or bool(log.images) != bool(images):
         raise OutputError(f"{file} is the log of {log.image:.80}; move it, or start in another folder")
     return replace(log, images=images)
-
-
-def save_strokes(log: Log, preview: Preview, path: Path) -> None:
-    """Write the strokes as the label map that the command names."""
-    write_labels(path, painted(log.work.strokes, preview.shape), image=preview.image, overwrite=True)
 
 
 def run_command(command: list[str], folder: Path) -> None:

@@ -25,6 +25,7 @@ from gmmseg.segmentation import segment
 from gmmseg.web.levels import Level
 from gmmseg.web.painting import painted
 from gmmseg.web.pyramid import Pyramid
+from gmmseg.web.steps import Step
 from gmmseg.web.work import Work
 
 __all__ = ["LAYERS", "MOST_PIXELS", "Preview", "described", "encoded", "shrunk", "smaller"]
@@ -166,6 +167,16 @@ class Preview:
             self._tree = regions(self.image)
         return Level.of(self._tree, work)
 
+    def painted(self, strokes: Iterable[Step], *, whole: bool = False) -> Array:
+        """Return strokes as a label map of the smaller copy, or of the whole image, which is that of the command.
+
+        Raises
+        ------
+        ParameterError
+            They are not of such an image.
+        """
+        return painted(strokes, (self.image if whole else self.small).shape, self.cuts or self.shape)
+
     def segment(self, work: Work, *, whole: bool = False) -> Segmentation:
         """Segment the smaller copy, or the whole image as `gmmseg segment` does.
 
@@ -175,10 +186,7 @@ class Preview:
             An option has an unusable value.
         """
         image = self.image if whole else self.small
-        strokes = None
-        if work.drawn and self.cuts is None and self.pyramid is None:
-            rows, columns = image.shape
-            strokes = painted(work.strokes, (rows, columns), self.shape)
+        strokes = self.painted(work.strokes, whole=whole) if work.drawn and self.pyramid is None else None
         found = segment(image, **work.parameters, scribbles=strokes, threads=self.threads)
         if not found.image.in_memory:  # the small copy and tiles are labelled with the model of the whole
             found = replace(found, image=found.model.view(self.small), rule=found.rule.measured(found.image))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
+from gmmseg.image.cuts import Cuts
 from gmmseg.io.formats import identify
 from gmmseg.io.opening import Reading, open_image
 from gmmseg.io.parts import name_of
@@ -64,8 +66,9 @@ def replay_commands(
     spelling = Spelling(str(image), name_of(image), identify(image).suffix_of_labels(image, "auto"))
     if found.work.drawn:
         opened = open_image(image, Reading())
-        rows, columns = opened.shape
-        strokes = painted(found.work.strokes, (rows, columns))
+        cuts = Cuts.of(opened) if opened.ndim == 3 else None
+        spelling = replace(spelling, volume=cuts is not None)
+        strokes = painted(found.work.strokes, opened.shape, cuts)
         write_labels(spelling.strokes, strokes, image=opened, overwrite=overwrite)
     commands = spelling.commands(found.work, overwrite=overwrite)
     if output is not None:

@@ -45,16 +45,19 @@ class Spelling:
         What results are called after.
     suffix : str
         Of its label maps: ".png" or ".tif".
+    volume : bool
+        Whether it is one: its strokes are in the same format as its label maps.
     """
 
     image: str
     stem: str
     suffix: str = ".png"
+    volume: bool = False
 
     @property
     def strokes(self) -> str:
         """The label map of the strokes."""
-        return f"{self.stem}_strokes.png"
+        return f"{self.stem}_strokes{self.suffix if self.volume else '.png'}"
 
     def commands(
         self, work: Work, kind: str = "labels", *, classes: Sequence[int] = (), overwrite: bool = False

@@ -157,5 +157,8 @@ def _serve(desk: Desk | Strip, folder: Path, port: int, browser: bool, opened: C
             opened(server.address)
         if browser:
             webbrowser.open(server.address)
-        server.serve_forever(poll_interval=0.1)
+        try:
+            server.serve_forever(poll_interval=0.1)
+        finally:
+            desk.close()
     return folder / desk.file.name

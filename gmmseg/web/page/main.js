@@ -32,7 +32,7 @@ let state = await ask('state').catch((error) => {
 let found = null;
 /** @type {Set<number>} */
 const chosen = new Set();
-let brush = 24;
+let brush = state.image.cuts ? 6 : 24;
 /** Regions in the table: the largest. */
 const MOST_LISTED = 60;
 /** What the classes on the screen were found with. */
@@ -53,7 +53,7 @@ const strip = state.strip && new Strip(part('images'), state.strip, {
 });
 /** Which cuts, or which image of a strip, are shown, for addresses of pictures and layers. */
 const where = () => (cuts ? `&at=${cuts.at.join(',')}` : strip ? `&at=${strip.at}` : '');
-const editable = () => !cuts && !tiles && !strip;
+const paintable = () => !tiles && !strip;
 const table = () => rows(state.work, found?.classes ?? []);
 const rowOf = (/** @type {number} */ label) => table().find((row) => row.members.includes(label));
 /** All classes of the rows that are chosen. */
@@ -67,6 +67,8 @@ const pointer = new Pointer(drawing, part('strokes'), {
   pick,
   at: (x, y) => { if (cuts?.move(x, y)) void cut(); },
   lines: () => cuts?.lines() ?? [],
+  begun: (x, y) => (cuts ? cuts.begun(x, y) : {}),
+  seen: (path) => (cuts ? cuts.seen(path) : [0, 0, state.image.columns, state.image.rows]),
   stroke: (path) => act({ do: 'stroke', ...path }),
 });
 const finding = new Finding({
@@ -134,7 +136,7 @@ function show() {
   part('features').hidden = regions;
   showHistogram(part('histogram'), feature, colors);
   part('classes-title').textContent = regions ? 'Regions found' : 'Classes';
-  part('correct').hidden = !editable() || regions; // strokes are of classes, and painted on pictures in memory
+  part('correct').hidden = !paintable() || regions; // strokes are of classes, and painted on what is in memory
   if (regions) /** @type {HTMLInputElement} */ (document.querySelector('input[value=select]')).checked = true;
   for (const kind of ['cutout', 'soft', 'masks', 'coco', 'geotiff']) {
     const hidden = strip ? true : regions ? ['cutout', 'soft'].includes(kind) : cuts !== null && kind !== 'soft';
@@ -335,7 +337,7 @@ const cutFields = (state.image.cuts?.shape ?? []).map((length, axis) => {
   });
 });
 part('cuts').hidden = !cuts;
-part('regions').hidden = !editable(); // which are of pictures in memory
+part('regions').hidden = Boolean(cuts || tiles || strip); // which are of pictures in memory
 part('strip').hidden = !strip;
 if (strip) {
   part('whole').textContent = 'Apply to all images';
@@ -421,7 +423,7 @@ addEventListener('keydown', (event) => {
   else if (/^[1-9]$/.test(key)) pick(Number(key), false);
   else {
     const tool = { v: 'select', b: 'paint', e: 'erase' }[key];
-    if (!tool || !editable() || found?.regions) return;
+    if (!tool || !paintable() || found?.regions) return;
     /** @type {HTMLInputElement} */ (document.querySelector(`input[value=${tool}]`)).checked = true;
   }
   event.preventDefault();

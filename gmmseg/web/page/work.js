@@ -3,7 +3,7 @@
 /**
  * @typedef {{options: {[name: string]: any}, strokes: number, names: {[label: string]: string},
  *   colors: {[label: string]: string}, hidden: number[], groups: number[][], dropped: number[]}} Work
- * @typedef {{class: number, size: number, points: number[][]}} Path
+ * @typedef {{class: number, size: number, points: number[][], at?: number[]}} Path
  * @typedef {{image: {name: string, rows: number, columns: number, pixels: number,
  *   cuts: import('./cuts.js').Laid | null, tiles: import('./tiles.js').Laid | null}, work: Work, paths: Path[], command: string,
  *   undo: number, redo: number, file: string, strip?: import('./strip.js').Listed[], tried?: number, wanted?: number}} State
