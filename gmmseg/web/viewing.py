@@ -157,8 +157,5 @@ def _serve(desk: Desk | Strip, folder: Path, port: int, browser: bool, opened: C
             opened(server.address)
         if browser:
             webbrowser.open(server.address)
-        try:
-            server.serve_forever(poll_interval=0.1)
-        finally:
-            desk.close()
+        server.serve_forever(poll_interval=0.1)
     return folder / desk.file.name

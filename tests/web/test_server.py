@@ -65,6 +65,16 @@ def test_classes_are_found_and_shown(ask):
     assert json.loads(ask("/api/layer?ticket=2&name=labels")[2])["error"].startswith("ticket=2 is stale")
 
 
+def test_it_closes_its_desk(served, monkeypatch):
+    server, thread = served
+    closed = []
+    monkeypatch.setattr(server.desk, "close", lambda: closed.append(True))
+    server.shutdown()
+    thread.join(10)
+    server.server_close()
+    assert closed
+
+
 def test_no_page_has_scripts_in_it_or_from_elsewhere(ask, served):
     status, headers, body = ask("/", X_Gmmseg_Token="")
     text = body.decode()

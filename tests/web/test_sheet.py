@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -94,6 +95,20 @@ def test_many_images_are_begun_with_as_soon_as_a_few_are_read(folder, monkeypatc
     assert sheet.ready == 20
     assert len(sheet.tried()[1]) == 20
     assert (sheet.tried(4)[0], len(sheet.tried(4)[1])) == (4, 4)
+
+
+def test_reading_ends_when_it_is_closed(folder):
+    content = (folder / "0.png").read_bytes()
+    names = [f"{number:02}.png" for number in range(40)]
+    for name in names:
+        (folder / name).write_bytes(content)
+    sheet = Sheet({folder / name: "" for name in names}, folder, threads=1)
+    sheet._order[9].reading.acquire()
+    assert sheet.tried()[0] == 8
+    Timer(0.2, sheet._order[9].reading.release).start()
+    sheet.close()
+    assert not sheet._readers[0].is_alive()
+    assert sheet.ready == 8  # the tenth was read to its end, and none behind it
 
 
 def test_where_no_image_can_be_read_the_reason_is_said(folder):
