@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from gmmseg.fitting.survey import Survey
 from gmmseg.image import Image
-from gmmseg.image.pixels import sample_pixels
+from gmmseg.image.pixels import Taken, one_in_each_run, sample_and_take, take_each
 from gmmseg.kernels.blas import one_blas_thread, product
 from gmmseg.mixture.bumps import classes_apart
 from gmmseg.mixture.choosing import DEFAULT_CRITERION, Choice, choose
@@ -159,9 +160,15 @@ class Neighbours:
         at_once: bool = False,
     ) -> None:
         self._image, self._features_of, self._at_once = image, features_of, at_once
-        found = sample_pixels(image, pairs, rng)
-        self._flat, self._here = found.flat, features_of(found.values, found.flat)
         self._moved: dict[tuple[int, int], tuple[Array, Array]] = {}
+        # Where they will lie, unless many of them are not valid: those around them are taken in the same pass.
+        flat = one_in_each_run(image.n_pixels, min(pairs, image.n_pixels), deepcopy(rng))
+        wanted = self._wanted() if at_once else []
+        found, (around,) = sample_and_take(image, pairs, rng, [self._places(flat, wanted)[1].reshape(-1)])
+        self._flat, self._here = found.flat, features_of(found.values, found.flat)
+        kept = np.isin(flat, found.flat)
+        if at_once and np.count_nonzero(kept) == len(found.flat):
+            self._keep(wanted, kept, around)
 
     def volume(self, mixture: Mixture) -> float:
         """Sum over all lags of the third power of the residuals' correlation, from 1 to the number of pixels.
@@ -214,18 +221,32 @@ class Neighbours:
     def _at(self, axis: int, lag: int) -> tuple[Array, Array]:
         """Which of the pixels `lag` farther along an axis are valid (n,), and their features (d, n)."""
         if (axis, lag) not in self._moved:
-            shape = self._image.shape
-            wanted = [(a, step) for a, n in enumerate(shape) for step in _lags(n)] if self._at_once else [(axis, lag)]
-            inside = np.stack([np.unravel_index(self._flat, shape)[a] + step < shape[a] for a, step in wanted])
-            steps = np.array([[step * math.prod(shape[a + 1 :])] for a, step in wanted])
-            moved = (self._flat + np.where(inside, steps, 0)).reshape(-1)
-            values, valid = self._image.take(moved)
-            planes = self._features_of(values, moved)
-            planes = planes.reshape(len(planes), *inside.shape)
-            if valid is not None:
-                inside &= valid.reshape(inside.shape)
-            self._moved |= {key: (inside[i], planes[:, i]) for i, key in enumerate(wanted)}
+            wanted = self._wanted() if self._at_once else [(axis, lag)]
+            (around,) = take_each(self._image, [self._places(self._flat, wanted)[1].reshape(-1)])
+            self._keep(wanted, np.ones(len(self._flat), bool), around)
         return self._moved[axis, lag]
+
+    def _wanted(self) -> list[tuple[int, int]]:
+        """Axes and lags that may be asked for."""
+        return [(axis, lag) for axis, n in enumerate(self._image.shape) for lag in _lags(n)]
+
+    def _places(self, flat: Array, wanted: list[tuple[int, int]]) -> tuple[Array, Array]:
+        """For axes and lags, which of the pixels lie so far before the end (m, n), and where one so much farther is."""
+        shape, index = self._image.shape, np.unravel_index(flat, self._image.shape)
+        steps = np.array([lag * math.prod(shape[axis + 1 :]) for axis, lag in wanted], np.int64)[:, None]
+        inside = np.array([index[axis] + lag < shape[axis] for axis, lag in wanted], bool).reshape(-1, len(flat))
+        return inside, flat + np.where(inside, steps, 0)
+
+    def _keep(self, wanted: list[tuple[int, int]], kept: Array, around: Taken) -> None:
+        """Keep what lies around some (n,) of the pixels that it was taken for."""
+        chosen = np.tile(kept, len(wanted))
+        values, flat = around.values[chosen], around.flat[chosen]
+        inside, _ = self._places(self._flat, wanted)
+        planes = self._features_of(values, flat)
+        planes = planes.reshape(len(planes), *inside.shape)
+        if around.valid is not None:
+            inside = inside & around.valid[chosen].reshape(inside.shape)
+        self._moved |= {key: (inside[i], planes[:, i]) for i, key in enumerate(wanted)}
 
 
 def _lags(n: int) -> Iterator[int]:

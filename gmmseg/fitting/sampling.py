@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from gmmseg.errors import DataWarning
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import NeighbourPairs
-from gmmseg.fitting.counting import distinct_values, rounding, spread_over_intervals
+from gmmseg.fitting.counting import (
+    Counts,
+    counted_anyway,
+    counts_of,
+    distinct_values,
+    merged,
+    rounding,
+    spread_over_intervals,
+)
+from gmmseg.fitting.one_pass import take_and_look
 from gmmseg.fitting.patches import Layout, Patches
 from gmmseg.fitting.undeclared import warn_of_margins
 from gmmseg.image import Image
@@ -131,13 +140,24 @@ def take_sample(
     alike = places_alike(image.shape, 0 if whole else request.alike)
     # Always the same pixels: what another seed changes shall not be what was looked at.
     count = None if whole else request.count
-    found, (*answers, same) = sample_and_take(image, count, np.random.default_rng(0), [*asked, alike])
+    counting = request.by_value and guidance is None and recipe.by_value
+    seen: Counts | None = None
+
+    def add(part: Counts) -> None:
+        nonlocal seen
+        seen = part if seen is None else merged([seen, part])
+
+    def counting_too(image: Image, requests: Sequence[Array]) -> list[Taken]:
+        return take_and_look(image, requests, counts_of, add)
+
+    take = counting_too if counting and not image.in_memory and counted_anyway(image) else take_each
+    found, (*answers, same) = sample_and_take(image, count, np.random.default_rng(0), [*asked, alike], take)
     _warn_of_lost_steps(image, found.values)
     warn_of_margins(image, found.values)
     variation = None if pairs is None else pairs.contrast(image, recipe, answers[0], fenced=request.fenced)
     around = None if layout is None else _patches(image, request, layout, answers[-1], found.flat, guidance)
-    if request.by_value and guidance is None and recipe.by_value:
-        counted = distinct_values(image, found.values)
+    if counting:
+        counted = distinct_values(image, found.values, seen)
         if counted is not None:
             return replace(values_as_sample(image, recipe, *counted), variation=variation, patches=around)
     if guidance is not None and guidance.scribbles is not None:

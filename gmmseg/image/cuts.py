@@ -51,6 +51,8 @@ class Cuts:
         Axes into the page, down and to the right, as the first cut shows them.
     flipped : tuple of bool
         Whether an axis begins at the bottom or the right.
+    patient : bool
+        Whether the page is seen from the patient: the right to the right, the front and the top above.
 
     Examples
     --------
@@ -67,6 +69,7 @@ class Cuts:
     sizes: tuple[int, ...]
     order: tuple[int, ...]
     flipped: tuple[bool, ...]
+    patient: bool = False
 
     @classmethod
     def of(cls, image: Image, longest: int = _LONGEST) -> Cuts:
@@ -89,7 +92,7 @@ class Cuts:
         for axis, row in ((front, 1), (top, 2)):
             flipped[axis] = bool(matrix[row, axis] > 0)
         flipped[right] = bool(matrix[0, right] < 0)
-        return cls(image.shape, sizes, (top, front, right), tuple(flipped))
+        return cls(image.shape, sizes, (top, front, right), tuple(flipped), True)
 
     @property
     def page(self) -> tuple[int, int]:
@@ -184,6 +187,25 @@ class Cuts:
         ordered = np.moveaxis(values, (cut.square, *cut.axes), (0, 1, 2))
         return np.asarray(ordered[at[cut.square] * values.shape[cut.square] // self.shape[cut.square]])
 
+    def whole(self, values: Array, most: int) -> Array:
+        """Return the volume itself as it lies on the page: with axes into the page, down and to the right.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n_0, n_1, n_2)
+            Of the volume, on any grid.
+        most : int
+            Voxels along an axis: of longer ones those in the middle of so many equal parts.
+
+        Examples
+        --------
+        >>> Cuts((1, 2, 3), (1, 2, 3), (0, 2, 1), (False, False, True)).whole(np.arange(6).reshape(1, 2, 3), 2).tolist()
+        [[[2, 5], [0, 3]]]
+        """
+        lengths = {axis: values.shape[axis] for axis in self.order}
+        places = (self._places(axis, length, min(length, most)) for axis, length in lengths.items())
+        return np.moveaxis(values, self.order, (0, 1, 2))[np.ix_(*places)]
+
     def in_rows(self, values: Array, places: Sequence[Sequence[int]]) -> Array:
         """Lay out many cuts: a row of those into the page, then of those across the rows, then across the columns.
 
@@ -221,10 +243,12 @@ class Cuts:
     def described(self) -> dict[str, Any]:
         """Return what the page needs to find the voxel that was clicked."""
         kept = {"shape": self.shape, "sizes": self.sizes, "order": self.order, "flipped": self.flipped}
-        return {**{name: list(each) for name, each in kept.items()}, "gap": _GAP}
+        # Of the axes into the page, down and to the right: where they begin, and where they end.
+        letters = ["SI", "AP", "LR"] if self.patient else None
+        return {**{name: list(each) for name, each in kept.items()}, "gap": _GAP, "letters": letters}
 
-    def _places(self, axis: int, length: int) -> Array:
-        size = self.sizes[axis]
+    def _places(self, axis: int, length: int, size: int | None = None) -> Array:
+        size = self.sizes[axis] if size is None else size
         places = (2 * np.arange(size) + 1) * length // (2 * size)
         return places[::-1] if self.flipped[axis] else places
 

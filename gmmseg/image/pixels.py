@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,7 +90,11 @@ def sample_pixels(image: Image, count: int | None, rng: np.random.Generator) -> 
 
 
 def sample_and_take(
-    image: Image, count: int | None, rng: np.random.Generator, others: Sequence[Array]
+    image: Image,
+    count: int | None,
+    rng: np.random.Generator,
+    others: Sequence[Array],
+    take: Callable[[Image, Sequence[Array]], list[Taken]] | None = None,
 ) -> tuple[Taken, list[Taken]]:
     """Choose pixels as `sample_pixels` does, and take those that others want in the same pass over the image.
 
@@ -101,6 +105,8 @@ def sample_and_take(
     rng : numpy.random.Generator
     others : sequence of ndarray of int, shape (n,)
         Flat indices of the pixels that each of the others wants, valid or not.
+    take : callable, optional
+        Takes pixels as `take_each` does, in that pass.
 
     Returns
     -------
@@ -111,7 +117,7 @@ def sample_and_take(
     """
     n = image.n_pixels
     wanted = n if count is None else min(count, n)
-    found, *further = take_each(image, [one_in_each_run(n, wanted, rng), *others])
+    found, *further = (take or take_each)(image, [one_in_each_run(n, wanted, rng), *others])
     kept = len(found.flat) if found.valid is None else int(np.count_nonzero(found.valid))
     if wanted < n and kept < ENOUGH * wanted:
         wanted = min(n, MOST_LOOKS * wanted, -(-wanted * wanted // max(kept, 1)))

@@ -289,9 +289,15 @@ class Overheard(_Over):
             return self.whole.take(flat)
         values, valid = self.whole.take(np.concatenate([self.flat, flat]))
         n = len(self.flat)
-        self._values, self._known = values[:n], np.ones(n, bool)
-        self._valid = np.ones(n, bool) if valid is None else valid[:n]
+        self.keep(values[:n], None if valid is None else valid[:n])
         return values[n:], None if valid is None else valid[n:]
+
+    def keep(self, values: np.ndarray, valid: np.ndarray | None) -> None:
+        """Keep these pixels, which somebody else has taken in their order."""
+        import numpy as np
+
+        self._values, self._known = values, np.ones(len(values), bool)
+        self._valid = np.ones(len(values), bool) if valid is None else valid
 
     def __getattr__(self, name: str) -> Any:
         """Return what else the source has, such as workers that read it."""

@@ -32,12 +32,12 @@ __all__ = ["LAYERS", "MOST_PIXELS", "Preview", "described", "encoded", "shrunk",
 
 Array = NDArray[Any]
 
-LAYERS = "labels", "uncertainty", "anomaly", "soft"
+LAYERS = "labels", "uncertainty", "anomaly", "soft", "volume"
 
 MOST_PIXELS = 600_000
 """Of the copy that sliders are tried on: with a megapixel a photograph of 12 took 0.4 s, not 0.25."""
 
-_TEXTURE = 8192  # pixels on a side that every WebGL2 draws
+_TEXTURE, _DEEP = 8192, 256  # pixels on a side that every WebGL2 draws, and voxels
 _MOST_SOFT = 1 << 24  # bytes of all soft masks; main.js counts as `_few` does
 _BINS, _SAMPLES = 64, 20_000
 _LOSSLESS = 1_000_000  # pixels up to which the picture is sent as PNG
@@ -131,11 +131,16 @@ class Preview:
 
         Of a volume it is that of the cuts through the voxel `at`. Labels of regions have two bytes each, lower first.
         "soft" are the masks of all classes, one after the other, 255 for 1: of so few pixels that they take 16 MiB.
+        "volume" are the labels of all of it, of at most 256 voxels along an axis, as the cuts lie on the page.
         """
         if isinstance(found, Level):
             if name != "labels":
                 raise ParameterError(f"layer={name!r} is of classes; regions have none")
             return _few(found.labels).astype("<u2", copy=False).tobytes()
+        if name == "volume":
+            if self.cuts is None:
+                raise ParameterError(f"{self.image.name} is no volume; ask for its labels")
+            return self.cuts.whole(found.labels, _DEEP).tobytes()
         if name == "labels":
             layers: Iterable[Array] = [found.labels]
         elif name == "soft":
@@ -151,7 +156,7 @@ class Preview:
         shape = found.labels.shape if self.cuts is None else self.cuts.page
         regions = isinstance(found, Level)
         said = found.described() if isinstance(found, Level) else described(found)
-        return {**said, "shape": list(shape), "regions": regions}
+        return {**said, "shape": list(shape), "grid": list(found.labels.shape), "regions": regions}
 
     def cut(self, work: Work) -> Level:
         """Cut the picture into regions, all of it: the tree is built once, and then cut at any level of detail.

@@ -156,6 +156,14 @@ def test_workers_take_the_pixels_of_a_fit(client, whole):
     np.testing.assert_array_equal(model.means, whole.model.means)
 
 
+def test_workers_count_the_values_of_a_fit(client, whole):
+    grey = np.ascontiguousarray(whole.image.array[..., :1])
+    source = CountedSource(grey)
+    model = gmmseg.fit(Cluster(client, 100).spread(Image(source)), 3)
+    assert model.content == gmmseg.fit(Image(grey), 3).content
+    assert not source.log  # nothing is read here
+
+
 def test_pixels_that_cannot_be_taken_are_told_in_one_line(client, whole):
     spread = Cluster(client, 100).spread(Image(Unreadable(whole.image.array), color=True))
     with pytest.raises(InputError, match=r"^scene\.tif is damaged in rows 128 to 255$"):

@@ -53,6 +53,30 @@ def test_a_coarser_grid_is_laid_on_the_same_page():
     np.testing.assert_array_equal(page[8:, 0], [0, 0, 1, 1])
 
 
+@pytest.mark.parametrize("place", [None, Place(affine3d=RAS)])
+def test_the_volume_lies_as_its_cuts_do(place):
+    cuts, at = Cuts.of(volume(spacing=(1.0, 1.0, 1.0), place=place)), (3, 1, 4)
+    values = np.arange(1, 4 * 5 * 6 + 1).reshape(4, 5, 6)
+    whole, page = cuts.whole(values, 256), cuts.laid(values, at)
+    into, (rows, columns) = cuts.order[0], (slice(cuts.sizes[axis]) for axis in cuts.order[1:])
+    k, j, i = (cuts.sizes[axis] - 1 - at[axis] if cuts.flipped[axis] else at[axis] for axis in cuts.order)
+    np.testing.assert_array_equal(whole[k], page[rows, columns])
+    np.testing.assert_array_equal(whole[:, :, i].T, page[rows, -cuts.sizes[into] :])
+    np.testing.assert_array_equal(whole[:, j], page[-cuts.sizes[into] :, columns])
+    assert cuts.whole(values, 3).shape == (3, 3, 3)
+    assert cuts.described()["letters"] == (None if place is None else ["SI", "AP", "LR"])
+
+
+def test_letters_are_those_of_the_patient():
+    turned = ((0, 0, -2, 9), (1, 0, 0, 0), (0, -1, 0, 0), (0, 0, 0, 1))  # to the front, to the feet, to the left
+    values = np.indices((4, 5, 6))
+    whole = [Cuts.of(volume(place=Place(affine3d=turned))).whole(each, 256) for each in values]
+    front, feet, left = (each for each in whole)
+    assert (np.diff(feet, axis=0) == 1).all()  # S to I
+    assert (np.diff(front, axis=1) == -1).all()  # A to P
+    assert (np.diff(left, axis=2) == -1).all()  # L to R
+
+
 def marked(cuts, shape, at, *, area=(), line=()):
     """The voxels that are marked where rows and columns of the page are drawn, the first in a cut."""
     drawn = np.zeros((2, *cuts.page))

@@ -27,11 +27,11 @@ def command(page):
     return page.input_value("#command")
 
 
-def pixels(page):
-    """What is drawn (rows, columns, 3)."""
+def pixels(page, canvas="#picture", kind="RGB"):
+    """What is drawn (rows, columns, 3), or 4 of kind "RGBA"."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    url = page.evaluate("() => document.getElementById('picture').toDataURL()")
-    return np.asarray(Pillow.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB"))
+    url = page.evaluate("(canvas) => document.querySelector(canvas).toDataURL()", canvas)
+    return np.asarray(Pillow.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert(kind))
 
 
 def labels_below(labels, shape):

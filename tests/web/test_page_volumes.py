@@ -1,16 +1,13 @@
 """The page of a volume in a real browser: cuts, strokes on them, and the volume itself."""
 
-import base64
-import io
 import shlex
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from browsers import serving
+from browsers import node_file, serving
 from pages import command, labels_below, opaque, pixels, until, wait
-from PIL import Image as Pillow
 
 import gmmseg
 from gmmseg.io.palette import palette
@@ -131,11 +128,9 @@ def drag(page, *points):
 
 
 def overlay(page):
-    """How many pixels of the screen strokes cover: of the first cut, of the one beside it, and of the one below it."""
-    url = page.evaluate("() => document.getElementById('strokes').toDataURL()")
-    drawn = np.asarray(Pillow.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGBA")).astype(int)
-    cross = (drawn[..., 0] > 200) & (drawn[..., 1] > 180) & (drawn[..., 2] < 60)
-    covered = (drawn[..., 3] > 0) & ~cross
+    """How many pixels strokes of the first class cover of the first cut, of the one beside it, and of the one below."""
+    drawn = pixels(page, "#strokes", "RGBA").astype(int)
+    covered = (drawn[..., 3] > 200) & (np.abs(drawn[..., :3] - palette(K)[1].astype(int)).max(axis=-1) < 6)
     rows, columns = (length // 2 for length in covered.shape)
     return [int(each.sum()) for each in (covered[:rows, :columns], covered[:rows, columns:], covered[rows:])]
 
@@ -205,3 +200,133 @@ def test_no_stroke_begins_between_the_cuts(scanned):
     wait(page)
     assert load_log(folder / "scan.gmmseg.json").work.strokes == ()
     assert overlay(page) == [0, 0, 0]
+
+
+SOLID = "#volume canvas"
+BALL = palette(K)[K].astype(float)
+
+
+def opened(page):
+    """Open the view in space, straight from behind and a little from above, and wait until it is drawn."""
+    page.click("#show-volume")
+    page.wait_for_selector(f"{SOLID}[aria-busy=false]")
+    page.focus(SOLID)
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+
+
+def solid(page):
+    """What is seen of the volume in space, (rows, columns, 4)."""
+    return pixels(page, SOLID, "RGBA").astype(float)
+
+
+def of_the_ball(drawn):
+    """Where the class of the ball is drawn: its colour, in any light."""
+    light = drawn[..., :3] @ BALL / (BALL @ BALL)
+    return (drawn[..., 3] > 0) & (np.abs(drawn[..., :3] - light[..., None] * BALL).max(axis=-1) < 6)
+
+
+def test_the_view_in_space_comes_only_when_it_is_asked_for(chromium, scanned):
+    page, _ = scanned
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    wait(page)
+    assert not any("rays.js" in each or "name=volume" in each for each in asked)
+    opened(page)
+    assert [each.rpartition("name=")[2] for each in asked if "name=volume" in each] == ["volume"]
+    assert page.get_attribute("#show-volume", "aria-expanded") == "true"
+    page.click("#show-volume")
+    assert page.is_hidden(SOLID)
+    assert page.get_attribute("#show-volume", "aria-expanded") == "false"
+
+
+def test_a_ball_is_round_and_lies_on_its_side_in_space(scanned):
+    page, _ = scanned
+    opened(page)
+    page.check(f"#choose-{K}")
+    for around in ("#choose-1", "#choose-2"):  # nothing is seen through what lies around the ball
+        page.check(around)
+    until(page, lambda: (solid(page)[..., 3] > 0).any())
+    assert not of_the_ball(solid(page)).any()
+    for around in ("#choose-1", "#choose-2"):
+        page.uncheck(around)
+    until(page, lambda: of_the_ball(solid(page)).any())
+    drawn = solid(page)
+    seen = drawn[..., 3] > 0
+    assert (of_the_ball(drawn) == seen).all()  # and nothing else
+    rows, columns = np.nonzero(seen)
+    height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+    assert 0.9 < height / width < 1.2  # of seven slices that are three times as thick as wide, seen a little from above
+    # Its middle is voxel 25 of 40, to the right, which is to the right of the view as of the cuts.
+    lengths = np.array([40.0, 36, 36])
+    box = lengths / np.linalg.norm(lengths)
+    reach = 0.85 * seen.shape[1] / min(seen.shape)
+    expected = seen.shape[1] / 2 * (1 + (2 * 25.5 / 40 - 1) * box[0] / reach)
+    assert abs((columns.min() + columns.max() + 1) / 2 - expected) < 0.04 * seen.shape[1]
+    before = drawn
+    page.keyboard.press("ArrowUp")
+    page.focus(SOLID)
+    page.keyboard.press("ArrowRight")
+    until(page, lambda: (solid(page) != before).any())
+    page.keyboard.press("+")
+    until(page, lambda: (solid(page)[..., 3] > 0).sum() > 1.3 * seen.sum())
+
+
+def test_colours_in_space_ask_for_nothing(scanned):
+    page, _ = scanned
+    opened(page)
+    page.check(f"#choose-{K}")
+    until(page, lambda: of_the_ball(solid(page)).any())
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    page.fill(f"#color-{K}", "#ff00ff")
+    page.dispatch_event(f"#color-{K}", "change")
+
+    def purple():
+        seen = solid(page)[..., :3].max(axis=(0, 1))
+        return seen[0] == seen[2] > 180 and seen[1] == 0
+
+    until(page, purple)
+    page.uncheck(f"#show-{K}")
+    until(page, lambda: not solid(page)[..., 3].any())
+    assert {*asked} <= {"do"}
+
+
+def test_the_view_in_space_is_cut_at_the_cross_and_a_click_moves_it(scanned):
+    page, folder = scanned
+    opened(page)
+    page.check(f"#choose-{K}")
+    until(page, lambda: of_the_ball(solid(page)).any())
+    rows, columns = np.nonzero(solid(page)[..., 3] > 0)
+    box = page.locator(SOLID).first.bounding_box()
+    at = box["x"] + columns.mean(), box["y"] + rows.mean()
+    page.mouse.click(*at)
+    until(page, lambda: page.input_value("#cut-0") != "20")
+    x, y, z = (int(page.input_value(f"#cut-{axis}")) for axis in range(3))
+    labels = gmmseg.segment(folder / "scan.nii.gz", K).labels
+    assert labels[x, y, z] == K
+    assert abs(x - 25) <= 1
+    assert y < 12  # from behind one sees its back
+    lit = solid(page)
+    page.select_option("#volume-cut", "1")
+    page.fill("#cut-1", "18")
+    page.press("#cut-1", "Enter")
+    until(page, lambda: (solid(page) != lit).any())
+    row, column = int(rows.mean()), int(columns.mean())
+    until(page, lambda: np.abs(solid(page)[row, column, :3] - 0.95 * BALL).max() < 2)  # flat, where it is cut
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_page_of_a_volume(chromium, scanned, scheme):
+    page, _ = scanned
+    context = chromium.new_context(bypass_csp=True, color_scheme=scheme, viewport={"width": 1280, "height": 860})
+    other = context.new_page()
+    other.goto(page.url)
+    wait(other)
+    opened(other)
+    other.evaluate(node_file("axe-core/axe.min.js").read_text(encoding="utf-8"))
+    found = other.evaluate("() => axe.run()")
+    context.close()
+    assert len(found["passes"]) > 20
+    assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found["violations"]] == []

@@ -32,6 +32,8 @@ let state = await ask('state').catch((error) => {
 let found = null;
 /** @type {Set<number>} */
 const chosen = new Set();
+/** The volume in space, once somebody has asked for it. @type {import('./volume.js').Volume | null} */
+let volume = null;
 let brush = state.image.cuts ? 6 : 24;
 /** Regions in the table: the largest. */
 const MOST_LISTED = 60;
@@ -67,6 +69,7 @@ const pointer = new Pointer(drawing, part('strokes'), {
   pick,
   at: (x, y) => { if (cuts?.move(x, y)) void cut(); },
   lines: () => cuts?.lines() ?? [],
+  letters: () => cuts?.letters() ?? [],
   begun: (x, y) => (cuts ? cuts.begun(x, y) : {}),
   seen: (path) => (cuts ? cuts.seen(path) : [0, 0, state.image.columns, state.image.rows]),
   stroke: (path) => act({ do: 'stroke', ...path }),
@@ -107,6 +110,7 @@ function showFound(answer, labels, at) {
   if (at === where()) drawing.setLabels(answer.regions ? new Uint16Array(labels.buffer) : labels, across, down);
   else if (cuts) void cut();
   tiles?.show(answer.ticket);
+  void volume?.load(answer);
   for (const label of chosen) if (label > answer.classes.length) chosen.delete(label);
   const feature = /** @type {HTMLSelectElement} */ (part('feature'));
   const before = feature.selectedIndex;
@@ -124,6 +128,7 @@ function showFound(answer, labels, at) {
 function show() {
   const lines = table();
   drawing.setPalette(palette(lines, chosen));
+  volume?.paint(lines, chosen);
   const regions = found?.regions ?? false;
   const listed = [...lines].sort((a, b) => b.share - a.share).slice(0, MOST_LISTED);
   showClasses(part('classes'), regions ? listed : lines, chosen, found?.pixels ?? state.image.pixels, !regions, { choose, act });
@@ -248,6 +253,7 @@ async function cut() {
 
 function showCuts() {
   cuts?.at.forEach((each, axis) => cutFields[axis](each));
+  volume?.later();
   pointer.refresh();
 }
 
@@ -337,6 +343,21 @@ const cutFields = (state.image.cuts?.shape ?? []).map((length, axis) => {
   });
 });
 part('cuts').hidden = !cuts;
+/** Show the volume in space, or hide it; its scripts come only now. */
+async function showVolume() {
+  const host = part('volume');
+  host.hidden = !host.hidden;
+  part('show-volume').setAttribute('aria-expanded', String(!host.hidden));
+  if (host.hidden || !cuts) return;
+  try {
+    const { Volume } = await import('./volume.js');
+    volume ??= new Volume(host, cuts, () => void cut());
+    volume.paint(table(), chosen);
+    if (found) await volume.load(found);
+  } catch (error) {
+    say(/** @type {Error} */ (error).message);
+  }
+}
 part('regions').hidden = Boolean(cuts || tiles || strip); // which are of pictures in memory
 part('strip').hidden = !strip;
 if (strip) {
@@ -389,7 +410,7 @@ async function save(kind, overwrite) {
 /** @type {[string, () => unknown][]} */
 const buttons = [
   ['undo', () => send('undo', {})], ['redo', () => send('redo', {})], ['fit', () => pointer.fit()], ['whole', whole],
-  ['merge', merge], ['only', only], ['foreground', foreground],
+  ['show-volume', showVolume], ['merge', merge], ['only', only], ['foreground', foreground],
   ['copy', async () => { await navigator.clipboard.writeText(state.command); say('copied'); }],
   ['paste', () => send('paste', { text: /** @type {HTMLTextAreaElement} */ (part('command')).value })],
 ];

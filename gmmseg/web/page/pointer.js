@@ -9,7 +9,7 @@ export class Pointer {
    * @param {{tool: () => string, size: () => number, label: () => number, paths: () => Path[],
    *   color: (label: number) => string, pick: (label: number, more: boolean) => void,
    *   at: (x: number, y: number) => void, lines: () => [number, number, number, number][],
-   *   begun: (x: number, y: number) => {at?: number[]} | null, stroke: (path: Path) => void,
+   *   letters: () => [string, number, number, number, number][], begun: (x: number, y: number) => {at?: number[]} | null, stroke: (path: Path) => void,
    *   seen: (path: Path) => [number, number, number, number] | null}} on what a stroke that begins at a place says
    *     besides, and where of the image a stroke is seen; null where there is none
    */
@@ -169,6 +169,12 @@ export class Pointer {
       pen.moveTo(left, top); pen.lineTo(right, bottom);
       pen.stroke();
     }
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    for (const [letter, x, y, right, down] of this.on.letters()) {
+      written(pen, letter, [(x - view.x) * view.scale + right * 10, (y - view.y) * view.scale + down * 10]);
+    }
+    pen.setTransform(ratio * view.scale, 0, 0, ratio * view.scale, -ratio * view.scale * view.x,
+      -ratio * view.scale * view.y);
     if (this.cross && document.activeElement === this.canvas) {
       const { x, y } = this.cross, arm = 12 / view.scale;
       for (const [color, width] of /** @type {[string, number][]} */ ([['#000', 4], ['#fff', 2]])) {
@@ -181,4 +187,21 @@ export class Pointer {
       }
     }
   }
+}
+
+/**
+ * Write letters that are read on any ground, around a place.
+ * @param {CanvasRenderingContext2D} pen @param {string} text @param {[number, number]} place
+ */
+export function written(pen, text, [x, y]) {
+  pen.save();
+  pen.font = 'bold 14px system-ui, sans-serif';
+  pen.textAlign = 'center';
+  pen.textBaseline = 'middle';
+  pen.lineWidth = 4;
+  pen.strokeStyle = '#000';
+  pen.fillStyle = '#fff';
+  pen.strokeText(text, x, y);
+  pen.fillText(text, x, y);
+  pen.restore();
 }

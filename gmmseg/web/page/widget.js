@@ -101,6 +101,7 @@ async function render({ model, el }) {
     },
     at: () => {},
     lines: () => [],
+    letters: () => [],
     begun: () => ({}),
     seen: () => [0, 0, told.size[0], told.size[1]],
     stroke: (path) => act({ do: 'stroke', ...path }),
