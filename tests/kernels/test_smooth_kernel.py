@@ -121,7 +121,7 @@ def test_islands_of_doubt_among_certain_voxels_equal_the_reference(kernel, shape
 @compiled
 @pytest.mark.parametrize(("shape", "neighbours"), [((1, 60, 203), "8 neighbours"), ((6, 20, 83), "26 neighbours")])
 def test_what_the_last_tile_left_in_memory_is_not_heard(kernel, shape, neighbours):
-    """Voxels next to those in doubt are sure, but may change, in registers next to such as are held by all around them."""
+    """Voxels next to those in doubt are sure, but may change, beside registers that nothing around them can change."""
     prior, guide = problem(shape, sure=2.0)
     certain = np.full(prior.shape, 0.005, np.float32)
     certain[0] = 0.99
@@ -137,7 +137,7 @@ def test_what_the_last_tile_left_in_memory_is_not_heard(kernel, shape, neighbour
             10,
             20,
             40,
-        ):  # their edges are bytes of 255, which are no numbers to who takes them for messages
+        ):  # their edges, bytes of 255, are no numbers where they are taken for messages
             smaller = np.full((2, 1, rows, 150), 0.5, np.float32)
             smooth(kernel, smaller, np.zeros((1, 1, rows, 150), np.float32), OFFSETS["8 neighbours"])
     np.testing.assert_array_equal(*found)
