@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,8 @@ from gmmseg.web.work import Work
 __all__ = ["Strip"]
 
 _MOST_AT_ONCE = 64  # images that a model is tried on while a slider moves: a fit to 500 takes 1.3 s, to these 0.3
+
+_LAG = 20_000_000  # nanoseconds by which times of files may be behind the clock
 
 
 class Strip:
@@ -73,6 +76,7 @@ class Strip:
         self._shown: tuple[int, Preview, Segmentation] | None = None
         self._tried: tuple[int, str, Model] | None = None
         self._exact: tuple[str, Model] | None = None
+        self._saving: tuple[int, list[Path]] | None = None
 
     @property
     def _commands(self) -> StripCommands:
@@ -85,6 +89,7 @@ class Strip:
         log, commands = self.log, self._commands
         return {
             "image": {"name": self._stem, "rows": 1, "columns": 1, "pixels": 0, "tiles": None, "cuts": None},
+            "saving": self._saved(),
             "tried": self.sheet.ready,
             "wanted": self.sheet.wanted,
             "strip": [{"name": Path(name).name, "reason": reason} for name, reason in self.sheet.reasons],
@@ -95,6 +100,13 @@ class Strip:
             "redo": len(log.steps) - log.done,
             "file": self.file.name,
         }
+
+    def _saved(self) -> tuple[int, int] | None:
+        """How many files have been written, of how many, where some are being."""
+        if self._saving is None:
+            return None
+        start, targets = self._saving
+        return sum(path.exists() and path.stat().st_mtime_ns >= start for path in targets), len(targets)
 
     def do(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Do a "step"."""
@@ -225,10 +237,12 @@ class Strip:
             name = foreign[0].relative_to(self.folder)
             raise OutputError(f"{name} exists already; replace it, or move it away")
         wanted = commands.commands(work, overwrite=bool(there))
+        self._saving = time.time_ns() - _LAG, targets
         try:
             for command in wanted:
                 run_command(command, self.folder)
         finally:
+            self._saving = None
             self._written |= {path for path in targets if path.exists()}
         with self._working:
             self._exact = _fitted_with(work), load_model(models[0])

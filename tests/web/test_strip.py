@@ -1,6 +1,7 @@
 """The desk of a strip: one model, the labels of each image, and files that equal those of the printed command."""
 
 import json
+import os
 import shlex
 import shutil
 from pathlib import Path
@@ -264,6 +265,30 @@ def test_images_elsewhere_are_named_by_their_whole_path(opened, folder):
     strip.export({"kind": "labels"})
     assert f"gmmseg fit {folder / 'scans'} -k 4" in strip.state({})["command"]
     assert sorted(each.name for each in Path("results").iterdir()) == ["scans.gmm.json", "scans_labels"]
+
+
+def test_while_files_are_written_they_are_counted(opened, monkeypatch):
+    strip = opened()
+    Path("scans_labels").mkdir()
+    Path("scans_labels/0_labels.png").write_text("of before")
+    os.utime("scans_labels/0_labels.png", (1e9, 1e9))
+    seen = []
+
+    def run(command, folder):
+        if command[0] == "apply":
+            Path("scans_labels/1_labels.png").write_text("new")
+            raise GmmsegError("it failed")
+        gmmseg.fit(["scans/0.png"], 2).save("scans.gmm.json")
+        seen.append(strip.state({})["saving"])
+
+    assert strip.state({})["saving"] is None
+    with monkeypatch.context() as patch, pytest.raises(GmmsegError, match="it failed"):
+        patch.setattr(module, "run_command", run)
+        strip.export({"kind": "labels", "overwrite": True})
+    assert seen == [(1, 4)]
+    assert strip.state({})["saving"] is None
+    assert not Path("scans_labels/2_labels.png").exists()
+    assert len(strip.export({"kind": "labels"})["files"]) == 2  # what was written until then is the page's own
 
 
 def test_what_went_wrong_in_a_command_is_said(opened):

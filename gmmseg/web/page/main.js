@@ -390,21 +390,31 @@ const whole = () => {
   if (tiles) void save('labels', false);
 };
 
+/** Letters of a command that are repeated where it is told what was saved: those of a strip may name many files. */
+const MOST_TOLD = 250;
+
 /** @param {string} kind @param {boolean} overwrite */
 async function save(kind, overwrite) {
   const replace = part('replace'), saved = part('saved');
   replace.hidden = true;
   saved.textContent = 'saving …';
   await last;
+  let busy = true;
+  const counting = strip ? setInterval(() => void ask('state').then(({ saving }) => {
+    if (busy && saving) saved.textContent = `saving … ${saving[0]} of ${saving[1]} files`;
+  }, () => {}), 3000) : 0;
   try {
     const done = await ask('export', { kind, classes: members(), overwrite });
-    saved.textContent = `saved ${done.files.join(', ')} by: ${done.command}`;
+    const by = done.command.length > MOST_TOLD ? `${done.command.slice(0, MOST_TOLD)} …` : done.command;
+    saved.textContent = `saved ${done.files.join(', ')} by: ${by}`;
     if (strip) finding.want(null, false); // as it was saved
   } catch (error) {
     saved.textContent = /** @type {Error} */ (error).message;
     replace.hidden = !(error instanceof Refused && error.exists);
     replace.onclick = () => void save(kind, true);
   }
+  busy = false;
+  clearInterval(counting);
 }
 
 /** @type {[string, () => unknown][]} */
