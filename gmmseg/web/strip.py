@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -221,6 +220,8 @@ class Strip:
             raise ParameterError(
                 f"export={asked.get('kind')!r} is of single images; open one by itself: gmmseg view IMAGE"
             )
+        if self._saving is not None:
+            raise OutputError("the label maps are being written; wait until they are")
         self.sheet.look()
         with self._logging:
             work, commands = self.log.work, self._commands
@@ -260,9 +261,11 @@ class Strip:
 
 def _common(named: Sequence[Path]) -> str:
     """Return what results of images are called after: the one folder, or that which all have in common."""
-    alone = len(named) == 1 and named[0].is_dir()
-    folder = named[0] if alone else os.path.commonpath([each.absolute().parent for each in named])
-    return Path(folder).resolve().name or "images"
+    if len(named) == 1 and named[0].is_dir():
+        return named[0].resolve().name or "images"
+    first, *others = (each.absolute().parent for each in named)
+    shared = (each for each in (first, *first.parents) if all(other.is_relative_to(each) for other in others))
+    return next((each.resolve().name for each in shared), "") or "images"  # on different drives nothing is shared
 
 
 def _fitted_with(work: Work) -> str:

@@ -280,12 +280,15 @@ def test_while_files_are_written_they_are_counted(opened, monkeypatch):
             raise GmmsegError("it failed")
         gmmseg.fit(["scans/0.png"], 2).save("scans.gmm.json")
         seen.append(strip.state({})["saving"])
+        with pytest.raises(OutputError) as error:
+            strip.export({"kind": "labels", "overwrite": True})
+        seen.append(str(error.value))
 
     assert strip.state({})["saving"] is None
     with monkeypatch.context() as patch, pytest.raises(GmmsegError, match="it failed"):
         patch.setattr(module, "run_command", run)
         strip.export({"kind": "labels", "overwrite": True})
-    assert seen == [(1, 4)]
+    assert seen == [(1, 4), "the label maps are being written; wait until they are"]
     assert strip.state({})["saving"] is None
     assert not Path("scans_labels/2_labels.png").exists()
     assert len(strip.export({"kind": "labels"})["files"]) == 2  # what was written until then is the page's own
@@ -299,6 +302,16 @@ def test_what_went_wrong_in_a_command_is_said(opened):
     with pytest.raises(GmmsegError, match="scans"):
         strip.export({"kind": "labels"})
     assert not Path("scans_labels").exists()
+
+
+def test_images_of_several_folders_are_called_after_what_is_above_them(folder):
+    for name in ("scans/left", "scans/right"):
+        Path(name).mkdir()
+        shutil.copy("scans/0.png", name)
+    paths = [Path("scans/left/0.png"), Path("scans/right/0.png")]
+    strip = Strip(dict.fromkeys(paths, ""), [Path("scans/left"), Path("scans/right")], Path())
+    assert strip.file.name == "scans.gmmseg.json"
+    assert strip.sheet.taken == ["scans/left/0.png"]  # the other's label map would have the same name
 
 
 def test_several_images_are_called_after_their_folder(folder):
