@@ -63,6 +63,7 @@ def command(images: tuple[Path, ...], *, out_dir: Path, port: int, no_browser: b
     from gmmseg.batch.inputs import listed
     from gmmseg.web import view, view_images
 
+    images = tuple(dict.fromkeys(images))
     found = listed(images)
     shown = str(images[0]) if len(images) == 1 else f"a strip of {len(found)} images"
 
@@ -99,7 +100,8 @@ def _leads_out(found: Found, named: Sequence[Path]) -> str:
 
     Links that are named by themselves may lead anywhere.
     """
-    folder, real = (os.path.realpath(each) for each in (found.base, found.path))
-    if found.path.is_symlink() and found.path not in named and os.path.commonpath([real, folder]) != folder:
+    if found.path in named or not found.path.is_symlink():
+        return ""
+    if not Path(os.path.realpath(found.path)).is_relative_to(os.path.realpath(found.base)):
         return f"{found.path} leads out of {found.base}; open it by itself"
     return ""

@@ -95,31 +95,24 @@ class Sheet:
         return others
 
     @property
-    def reasons(self) -> dict[str, str]:
-        """For each image, as it is typed, why it cannot be taken, or ""; of those that were not read yet this too."""
-        return {each.name: self._reason(each) for each in self._entries}
+    def reasons(self) -> list[tuple[str, str]]:
+        """Each image as it is typed, and why it cannot be taken, or "" as long as nothing else is known."""
+        kinds = Counter(each.kind for each in self._entries if each.kind)
+        most = kinds.most_common(1)[0][0] if kinds else None
+        return [(each.name, _reason(each, most)) for each in self._entries]
 
     @property
     def taken(self) -> list[str]:
         """Those that can be taken, as they are typed, as far as they have been read."""
-        return [name for name, reason in self.reasons.items() if not reason]
+        return [name for name, reason in self.reasons if not reason]
 
     @property
     def label_maps(self) -> list[str]:
         """Names of the label maps of those that can be taken."""
-        return [_label_map(each.path) for each in self._entries if not self._reason(each)]
+        return [_label_map(each.path) for each in self._taken()]
 
-    def _reason(self, entry: _Entry) -> str:
-        kind = self._kind
-        if entry.reason or entry.kind in (None, kind):
-            return entry.reason
-        return f"{entry.name} has {_called(entry.kind)}, but the others have {_called(kind)}; open it by itself"
-
-    @property
-    def _kind(self) -> Kind | None:
-        """The kind of most images that have been read."""
-        kinds = Counter(each.kind for each in self._entries if each.kind)
-        return kinds.most_common(1)[0][0] if kinds else None
+    def _taken(self) -> list[_Entry]:
+        return [each for each, (_, reason) in zip(self._entries, self.reasons, strict=True) if not reason]
 
     def look(self) -> None:
         """Read all images that were not read yet, to know which can be taken."""
@@ -140,8 +133,8 @@ class Sheet:
         """Images that a model is tried on in the end."""
         return len(self._order)
 
-    def tried(self) -> tuple[int, list[Image]]:
-        """Return how many images are ready, and small copies of those of them that can be taken.
+    def tried(self, most: int = MOST_TRIED) -> tuple[int, list[Image]]:
+        """Return how many images are ready, at most so many, and small copies of those of them that can be taken.
 
         Raises
         ------
@@ -158,9 +151,9 @@ class Sheet:
             self._progress.wait_for(lambda: self.ready == self.wanted, _PATIENCE)
             self._progress.wait_for(lambda: self.ready >= min(_FIRST, self.wanted) and self._any(self.ready))
             ready = self.ready
+        ready = ready if ready <= most or not self._any(most) else most
         chosen = {id(each) for each in self._order[:ready]}
-        taken = [each for each in self._entries if id(each) in chosen and not self._reason(each)]
-        copies = [each.copy for each in taken if each.copy]
+        copies = [each.copy for each in self._taken() if each.copy and id(each) in chosen]
         if not copies:
             raise InputError(f"{self._stated() or 'there is no image'}; no other image can be read")
         return ready, copies
@@ -170,7 +163,7 @@ class Sheet:
         return ready == self.wanted or any(each.copy for each in self._order[:ready])
 
     def _stated(self) -> str:
-        return next((reason for reason in self.reasons.values() if reason), "")
+        return next((reason for _, reason in self.reasons if reason), "")
 
     def _read_on(self) -> None:
         """Read one image after the other."""
@@ -188,7 +181,7 @@ class Sheet:
     @property
     def complete(self) -> bool:
         """Whether the model is tried on the images themselves, all of them."""
-        taken = [each for each in self._entries if not self._reason(each)]
+        taken = self._taken()
         return len(taken) <= MOST_TRIED and all(each.whole for each in taken)
 
     def preview(self, number: int) -> Preview:
@@ -225,7 +218,7 @@ class Sheet:
         """
         entry = self._entry(number)
         self._read(entry)
-        if reason := self._reason(entry):
+        if reason := self.reasons[number][1]:
             raise InputError(reason)
         return entry.thumbnail
 
@@ -270,6 +263,12 @@ def typed(path: Path, folder: Path) -> str:
         return str(path.absolute())
     name = os.path.relpath(path, folder)
     return os.path.join(".", name) if name.startswith("-") else name
+
+
+def _reason(entry: _Entry, most: Kind | None) -> str:
+    if entry.reason or entry.kind in (None, most):
+        return entry.reason
+    return f"{entry.name} has {_called(entry.kind)}, but the others have {_called(most)}; open it by itself"
 
 
 def _spread(entries: list[_Entry]) -> list[_Entry]:

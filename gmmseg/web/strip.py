@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,13 +20,17 @@ from gmmseg.segmentation import apply
 from gmmseg.web.desk import below, log_in, run_command
 from gmmseg.web.log import ENDING, Log
 from gmmseg.web.preview import LAYERS, Preview
-from gmmseg.web.sheet import Sheet, typed
+from gmmseg.web.sheet import MOST_TRIED, Sheet, typed
 from gmmseg.web.spelling import as_text
 from gmmseg.web.steps import checked
 from gmmseg.web.strip_commands import StripCommands
 from gmmseg.web.work import Work
 
 __all__ = ["Strip"]
+
+_MOST_AT_ONCE = 64  # images that a model is tried on while a slider moves: a fit to 500 takes 1.3 s, to these 0.3
+
+_LAG = 20_000_000  # nanoseconds by which times of files may be behind the clock
 
 
 class Strip:
@@ -71,6 +75,7 @@ class Strip:
         self._shown: tuple[int, Preview, Segmentation] | None = None
         self._tried: tuple[int, str, Model] | None = None
         self._exact: tuple[str, Model] | None = None
+        self._saving: tuple[int, list[Path]] | None = None
 
     @property
     def _commands(self) -> StripCommands:
@@ -83,9 +88,10 @@ class Strip:
         log, commands = self.log, self._commands
         return {
             "image": {"name": self._stem, "rows": 1, "columns": 1, "pixels": 0, "tiles": None, "cuts": None},
+            "saving": self._saved(),
             "tried": self.sheet.ready,
             "wanted": self.sheet.wanted,
-            "strip": [{"name": Path(name).name, "reason": reason} for name, reason in self.sheet.reasons.items()],
+            "strip": [{"name": Path(name).name, "reason": reason} for name, reason in self.sheet.reasons],
             "work": log.work.described(),
             "paths": [],
             "command": as_text(commands.commands(log.work)),
@@ -93,6 +99,13 @@ class Strip:
             "redo": len(log.steps) - log.done,
             "file": self.file.name,
         }
+
+    def _saved(self) -> tuple[int, int] | None:
+        """How many files have been written, of how many, where some are being."""
+        if self._saving is None:
+            return None
+        start, targets = self._saving
+        return sum(path.exists() and path.stat().st_mtime_ns >= start for path in targets), len(targets)
 
     def do(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Do a "step"."""
@@ -141,29 +154,32 @@ class Strip:
             self._commands.require_shared(work)
             preview = self.sheet.preview(number)
             exact = self._exact is not None and self._exact[0] == _fitted_with(work)
-            found = self._applied(work, preview, exact=exact)
+            trial = MOST_TRIED if asked.get("step") is None else _MOST_AT_ONCE
+            found = self._applied(work, preview, exact=exact, most=trial)
             self._shown = ticket, preview, found
+            tried = self.sheet.wanted if exact or self._tried is None else self._tried[0]
+            whole = tried == self.sheet.wanted and self.sheet.complete and preview.complete
             return {
                 "ticket": ticket,
                 "stale": False,
-                "whole": exact or (self.sheet.complete and preview.complete),
-                "tried": self.sheet.wanted if exact or self._tried is None else self._tried[0],
+                "whole": exact or whole,
+                "tried": tried,
                 "pixels": preview.image.n_pixels,
                 **preview.described(found),
             }
 
-    def _applied(self, work: Work, preview: Preview, *, exact: bool) -> Segmentation:
+    def _applied(self, work: Work, preview: Preview, *, exact: bool, most: int) -> Segmentation:
         """Label an image, or the small copy of it, with the model; classes keep the numbers that they were found by."""
-        model = self._model(work).relabel(merge=work.groups, drop=work.dropped, keep_numbers=True)
+        model = self._model(work, most).relabel(merge=work.groups, drop=work.dropped, keep_numbers=True)
         image = preview.image if exact else preview.small
         found = apply(model, image, threads=self.threads)
         return preview.cleaned(found, work, whole=exact)
 
-    def _model(self, work: Work) -> Model:
+    def _model(self, work: Work, most: int) -> Model:
         wanted = _fitted_with(work)
         if self._exact is not None and self._exact[0] == wanted:
             return self._exact[1]
-        ready, copies = self.sheet.tried()
+        ready, copies = self.sheet.tried(most)
         if self._tried is None or self._tried[:2] != (ready, wanted):
             options = FitOptions.of({name: each for name, each in work.parameters.items() if name != "class_names"})
             images = InTurn(copies, [Reading()] * len(copies), options)
@@ -204,6 +220,8 @@ class Strip:
             raise ParameterError(
                 f"export={asked.get('kind')!r} is of single images; open one by itself: gmmseg view IMAGE"
             )
+        if self._saving is not None:
+            raise OutputError("the label maps are being written; wait until they are")
         self.sheet.look()
         with self._logging:
             work, commands = self.log.work, self._commands
@@ -220,10 +238,12 @@ class Strip:
             name = foreign[0].relative_to(self.folder)
             raise OutputError(f"{name} exists already; replace it, or move it away")
         wanted = commands.commands(work, overwrite=bool(there))
+        self._saving = time.time_ns() - _LAG, targets
         try:
             for command in wanted:
                 run_command(command, self.folder)
         finally:
+            self._saving = None
             self._written |= {path for path in targets if path.exists()}
         with self._working:
             self._exact = _fitted_with(work), load_model(models[0])
@@ -241,9 +261,11 @@ class Strip:
 
 def _common(named: Sequence[Path]) -> str:
     """Return what results of images are called after: the one folder, or that which all have in common."""
-    alone = len(named) == 1 and named[0].is_dir()
-    folder = named[0] if alone else os.path.commonpath([each.absolute().parent for each in named])
-    return Path(folder).resolve().name or "images"
+    if len(named) == 1 and named[0].is_dir():
+        return named[0].resolve().name or "images"
+    first, *others = (each.absolute().parent for each in named)
+    shared = (each for each in (first, *first.parents) if all(other.is_relative_to(each) for other in others))
+    return next((each.resolve().name for each in shared), "") or "images"  # on different drives nothing is shared
 
 
 def _fitted_with(work: Work) -> str:

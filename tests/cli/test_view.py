@@ -89,7 +89,7 @@ def test_a_folder_is_a_strip(viewed, folder):
     assert [each.name for each, reason in found["images"].items() if not reason] == ["a.png", "b.png"]
     assert "starts with text" in found["images"][Path("scans/broken.png")]
     assert (found["named"], found["folder"]) == ((Path("scans"),), Path("results"))
-    found = viewed("scans/a.png", "photo.png")
+    found = viewed("scans/a.png", "photo.png", "scans/a.png")
     assert found["said"].startswith("a strip of 2 images is open at")
     assert found["images"] == {Path("scans/a.png"): "", Path("photo.png"): ""}
 

@@ -118,6 +118,31 @@ def test_islands_of_doubt_among_certain_voxels_equal_the_reference(kernel, shape
     np.testing.assert_array_equal(alone[inside], found[0][inside])
 
 
+@compiled
+@pytest.mark.parametrize(("shape", "neighbours"), [((1, 60, 203), "8 neighbours"), ((6, 20, 83), "26 neighbours")])
+def test_what_the_last_tile_left_in_memory_is_not_heard(kernel, shape, neighbours):
+    """Voxels next to those in doubt are sure, but may change, beside registers that nothing around them can change."""
+    prior, guide = problem(shape, sure=2.0)
+    certain = np.full(prior.shape, 0.005, np.float32)
+    certain[0] = 0.99
+    prior = np.where(np.random.default_rng(1).random(shape) < 0.005, prior, certain)
+    offsets = OFFSETS[neighbours]
+    heard = Neighbourhood(offsets, np.full(len(offsets), 3.0 / len(offsets), np.float32), np.float32([0.7, 0.7]), 8)
+    found = []
+    for _ in range(2):
+        found.append(np.empty(shape, np.uint8))
+        kernel.smooth(prior, guide, None, heard, (0, 0, 0), found[-1], None)
+        for rows in (
+            5,
+            10,
+            20,
+            40,
+        ):  # their edges, bytes of 255, are no numbers where they are taken for messages
+            smaller = np.full((2, 1, rows, 150), 0.5, np.float32)
+            smooth(kernel, smaller, np.zeros((1, 1, rows, 150), np.float32), OFFSETS["8 neighbours"])
+    np.testing.assert_array_equal(*found)
+
+
 def islands(shape):
     """Posteriors that are certain everywhere but in two boxes, one of which ends where registers of any width do."""
     prior, guide = problem(shape)

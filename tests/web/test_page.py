@@ -161,6 +161,35 @@ def test_by_keyboard_alone(page, folder):
     assert not load_log(folder / "photo.gmmseg.json").work.strokes
 
 
+def test_a_slider_that_is_held_still_stays_where_it_is(page):
+    box = page.locator("#k-slider").bounding_box()
+    middle, step = box["y"] + box["height"] / 2, (box["width"] - 16) / 11
+    page.mouse.move(box["x"] + 8 + (K - 1) * step, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 8 + 4 * step, middle, steps=4)
+    page.wait_for_selector("#status:has-text('5 classes')")
+    assert page.input_value("#k-slider") == page.input_value("#k") == "5"
+    page.mouse.up()
+    until(page, lambda: "-k 5" in command(page))
+    page.click("#undo")
+    until(page, lambda: page.input_value("#k-slider") == str(K))
+
+
+def test_a_name_that_is_being_typed_is_not_lost(page):
+    page.click("#name-1")
+    page.keyboard.press("End")
+    page.keyboard.type(" of")
+    page.evaluate("() => document.getElementById('redo').dispatchEvent(new Event('click'))")  # the table is made anew
+    page.wait_for_timeout(500)
+    page.keyboard.type(" two")
+    page.keyboard.press("Enter")
+    until(page, lambda: "class 1 of two" in command(page))
+    page.keyboard.press("Tab")
+    assert page.input_value("#name-1") == "class 1 of two"
+    page.click("#undo")
+    until(page, lambda: page.input_value("#name-1") == "class 1")
+
+
 @pytest.mark.parametrize("typed", ["0,25", "0.25", " .25 "])
 def test_decimal_points_and_commas_are_alike(page, typed):
     page.fill("#smooth", typed)

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -34,8 +35,10 @@ def test_what_cannot_be_taken_is_known_once_it_was_read(folder):
     sheet.look()
     assert sheet.taken == ["0.png", "2.png"]
     assert sheet.label_maps == ["0_labels.png", "2_labels.png"]
-    assert sheet.reasons["1.png"].startswith(f"{folder / '1.png'} is damaged or cut short")
-    assert sheet.reasons["grey.png"].startswith("grey.png has one channel, but the others have colours; open it by")
+    assert dict(sheet.reasons)["1.png"].startswith(f"{folder / '1.png'} is damaged or cut short")
+    assert dict(sheet.reasons)["grey.png"].startswith(
+        "grey.png has one channel, but the others have colours; open it by"
+    )
     with pytest.raises(InputError, match="cut short"):
         sheet.thumbnail(1)
     with pytest.raises(InputError, match="one channel"):
@@ -91,6 +94,21 @@ def test_many_images_are_begun_with_as_soon_as_a_few_are_read(folder, monkeypatc
     sheet._readers[0].join()
     assert sheet.ready == 20
     assert len(sheet.tried()[1]) == 20
+    assert (sheet.tried(4)[0], len(sheet.tried(4)[1])) == (4, 4)
+
+
+def test_reading_ends_when_it_is_closed(folder):
+    content = (folder / "0.png").read_bytes()
+    names = [f"{number:02}.png" for number in range(40)]
+    for name in names:
+        (folder / name).write_bytes(content)
+    sheet = Sheet({folder / name: "" for name in names}, folder, threads=1)
+    sheet._order[9].reading.acquire()
+    assert sheet.tried()[0] == 8
+    Timer(0.2, sheet._order[9].reading.release).start()
+    sheet.close()
+    assert not sheet._readers[0].is_alive()
+    assert sheet.ready == 8  # the tenth was read to its end, and none behind it
 
 
 def test_where_no_image_can_be_read_the_reason_is_said(folder):
@@ -104,14 +122,14 @@ def test_images_of_one_name_would_have_one_label_map(folder):
     Pillow.open(folder / "0.png").save(folder / "0.bmp")
     sheet = sheet_of(folder, ["0.bmp", "0.png"])
     assert sheet.taken == ["0.bmp"]
-    assert sheet.reasons["0.png"].startswith("0.png has results of the same name as 0.bmp")
+    assert dict(sheet.reasons)["0.png"].startswith("0.png has results of the same name as 0.bmp")
 
 
 def test_volumes_have_no_place_in_a_strip(tmp_path):
     tifffile.imwrite(tmp_path / "stack.tif", np.zeros((4, 5, 6), np.uint8), imagej=True, metadata={"axes": "ZYX"})
     sheet = sheet_of(tmp_path, ["stack.tif"])
     sheet.look()
-    assert sheet.reasons["stack.tif"] == (
+    assert dict(sheet.reasons)["stack.tif"] == (
         "stack.tif has 4 x 5 x 6 pixels and is no picture; open it by itself: gmmseg view stack.tif"
     )
 

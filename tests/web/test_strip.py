@@ -1,6 +1,7 @@
 """The desk of a strip: one model, the labels of each image, and files that equal those of the printed command."""
 
 import json
+import os
 import shlex
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ import gmmseg
 from gmmseg import GmmsegError, InputError, OutputError, ParameterError
 from gmmseg.cli import main
 from gmmseg.web import sheet
+from gmmseg.web import strip as module
 from gmmseg.web.log import load_log
 from gmmseg.web.replaying import replay_commands
 from gmmseg.web.strip import Strip
@@ -123,6 +125,17 @@ def test_files_equal_those_of_the_printed_command_and_of_the_log_byte_for_byte(o
             for command in commands if run == "printed" else [["segment", "--replay", "scans.gmmseg.json"]]:
                 assert main(command) == 0
             assert {name: Path(name).read_bytes() for name in names} == written
+
+
+def test_while_a_slider_moves_the_model_is_of_fewer_images(opened, monkeypatch):
+    monkeypatch.setattr(module, "_MOST_AT_ONCE", 2)
+    strip = opened()
+    step = {"do": "set", "option": "k", "value": 3}
+    answer = strip.classes({"ticket": 1, "at": 0, "step": step})
+    assert (answer["tried"], answer["whole"]) == (2, False)
+    strip.do({"step": step})
+    answer = strip.classes({"ticket": 2, "at": 0})
+    assert (answer["tried"], answer["whole"], strip.state({})["tried"]) == (3, True, 3)
 
 
 @pytest.mark.slow
@@ -254,6 +267,33 @@ def test_images_elsewhere_are_named_by_their_whole_path(opened, folder):
     assert sorted(each.name for each in Path("results").iterdir()) == ["scans.gmm.json", "scans_labels"]
 
 
+def test_while_files_are_written_they_are_counted(opened, monkeypatch):
+    strip = opened()
+    Path("scans_labels").mkdir()
+    Path("scans_labels/0_labels.png").write_text("of before")
+    os.utime("scans_labels/0_labels.png", (1e9, 1e9))
+    seen = []
+
+    def run(command, folder):
+        if command[0] == "apply":
+            Path("scans_labels/1_labels.png").write_text("new")
+            raise GmmsegError("it failed")
+        gmmseg.fit(["scans/0.png"], 2).save("scans.gmm.json")
+        seen.append(strip.state({})["saving"])
+        with pytest.raises(OutputError) as error:
+            strip.export({"kind": "labels", "overwrite": True})
+        seen.append(str(error.value))
+
+    assert strip.state({})["saving"] is None
+    with monkeypatch.context() as patch, pytest.raises(GmmsegError, match="it failed"):
+        patch.setattr(module, "run_command", run)
+        strip.export({"kind": "labels", "overwrite": True})
+    assert seen == [(1, 4), "the label maps are being written; wait until they are"]
+    assert strip.state({})["saving"] is None
+    assert not Path("scans_labels/2_labels.png").exists()
+    assert len(strip.export({"kind": "labels"})["files"]) == 2  # what was written until then is the page's own
+
+
 def test_what_went_wrong_in_a_command_is_said(opened):
     strip = opened()
     strip.sheet.look()
@@ -262,6 +302,16 @@ def test_what_went_wrong_in_a_command_is_said(opened):
     with pytest.raises(GmmsegError, match="scans"):
         strip.export({"kind": "labels"})
     assert not Path("scans_labels").exists()
+
+
+def test_images_of_several_folders_are_called_after_what_is_above_them(folder):
+    for name in ("scans/left", "scans/right"):
+        Path(name).mkdir()
+        shutil.copy("scans/0.png", name)
+    paths = [Path("scans/left/0.png"), Path("scans/right/0.png")]
+    strip = Strip(dict.fromkeys(paths, ""), [Path("scans/left"), Path("scans/right")], Path())
+    assert strip.file.name == "scans.gmmseg.json"
+    assert strip.sheet.taken == ["scans/left/0.png"]  # the other's label map would have the same name
 
 
 def test_several_images_are_called_after_their_folder(folder):

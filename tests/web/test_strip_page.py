@@ -1,15 +1,15 @@
 """The page of many images in a real browser: the strip, one model, and what is written."""
 
-import base64
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from browsers import node_file, serving
+from pages import command, labels_below, opaque, pixels
 from PIL import Image as Pillow
 
 from gmmseg.io.palette import palette
+from gmmseg.web import strip as module
 from gmmseg.web.log import load_log
 from gmmseg.web.strip import Strip
 
@@ -67,31 +67,8 @@ def wait(page, name, k=K):
     page.wait_for_selector("#picture[aria-busy=false]")
 
 
-def command(page):
-    return page.input_value("#command")
-
-
-def pixels(page):
-    """What is drawn (rows, columns, 3)."""
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    url = page.evaluate("() => document.getElementById('picture').toDataURL()")
-    return np.asarray(Pillow.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB"))
-
-
-def drawn_as(labels, shape):
-    """The label below each pixel of a canvas on which the whole picture is fitted, 0 outside."""
-    height, width = shape
-    rows, columns = labels.shape
-    scale = min(width / columns, height / rows)
-    x = np.floor((columns - width / scale) / 2 + (np.arange(width) + 0.5) / scale).astype(int)
-    y = np.floor((rows - height / scale) / 2 + (np.arange(height) + 0.5) / scale).astype(int)
-    inside = ((y >= 0) & (y < rows))[:, None] & (x >= 0) & (x < columns)
-    return np.where(inside, labels[y.clip(0, rows - 1)[:, None], x.clip(0, columns - 1)], 0)
-
-
 def test_each_image_is_seen_with_the_labels_that_are_written_for_it(page):
-    page.locator("#opacity").fill("1")
-    page.locator("#contours").uncheck()
+    opaque(page)
     page.click("#whole")
     page.wait_for_selector("#saved:has-text('saved scans.gmm.json, 3 label maps in scans_labels by: gmmseg fit')")
     for number, name in [(3, "d.png"), (0, "a.png"), (1, HOSTILE)]:
@@ -99,7 +76,7 @@ def test_each_image_is_seen_with_the_labels_that_are_written_for_it(page):
         wait(page, name)
         saved = np.asarray(Pillow.open(Path("scans_labels", name.removesuffix(".png") + "_labels.png")))
         shown = pixels(page)
-        expected = drawn_as(saved, shown.shape[:2])
+        expected = labels_below(saved, shown.shape[:2])
         assert (shown == palette(K)[expected]).all(axis=-1)[expected > 0].mean() > 0.999
 
 
@@ -129,6 +106,16 @@ def test_all_images_follow_one_slider_and_undo(page):
     page.click("#paste")
     wait(page, "d.png", 2)
     assert "-k 2 --smooth 0.25 -o scans.gmm.json && gmmseg apply scans.gmm.json" in command(page)
+
+
+def test_a_slider_is_answered_by_fewer_images_and_once_it_stands_by_all(page, monkeypatch):
+    monkeypatch.setattr(module, "_MOST_AT_ONCE", 2)
+    page.locator("#k-slider").evaluate("(it) => { it.value = 4; it.dispatchEvent(new Event('input')); }")
+    page.wait_for_selector("#status:has-text('4 classes of smaller copies of 2 of 4 images')")
+    page.wait_for_timeout(1500)  # in which nothing else is asked for
+    assert page.locator("#classes tr").count() == 4
+    page.locator("#k-slider").dispatch_event("change")
+    wait(page, "a.png", 4)
 
 
 def test_what_is_merged_is_merged_in_the_model(page):

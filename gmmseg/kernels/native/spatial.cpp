@@ -152,9 +152,10 @@ struct Field : Settling {
 
     // A class is closed to a voxel, its prior 0, when not even the strongest edges that there can be could lift all
     // such classes together to 1/512 of the likeliest; a register has the open classes of its voxels. Those that this
-    // does not settle are marked in `now`, and so are those whose probabilities are wanted. Lanes without data hold the
-    // first class, and stay so.
+    // does not settle are marked in `now`, and so are those whose probabilities are wanted: once all are opened, because
+    // the marks of before say whose messages are heard. Lanes without data hold the first class, and stay so.
     void open_classes() {
+        __builtin_memset(later, 0, grid.flags());
         for (int k = 0; k < job.n_classes; ++k) clear_border(messages + k * grid.volume);
         float all = 0;
         for (int o = 0; o < job.n_offsets; ++o) all += 2 * kLog2e * job.strengths[o] + step_edge;
@@ -170,6 +171,13 @@ struct Field : Settling {
                     n_open[grid.flag_row(z, y) + p] = 0;
                 }
         });
+        mark_later();
+    }
+
+    void mark_later() {
+        std::uint8_t* const f = now;
+        now = later;
+        later = f;
     }
 
     GMMSEG_INLINE void open_register(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p, Pack<float> hopeless, std::int32_t& used) {
@@ -181,7 +189,7 @@ struct Field : Settling {
                 store(messages + k * grid.volume + i, holds == float(k) ? fill(1.0f) : Pack<float>{});
             n_open[flag] = 0;
             settled[flag] = true;
-            now[flag] = job.probabilities && is_near(z, y, 0) ? kEverywhere : 0;
+            later[flag] = job.probabilities && is_near(z, y, 0) ? kEverywhere : 0;
             return;
         }
         const Pack<float> highest = fill_column(z, y, p);
@@ -203,7 +211,7 @@ struct Field : Settling {
             store(messages + k * grid.volume + i, heard);
         }
         settled[flag] = !(is_near(z, y, reach - 1) && any(classes > 1.0f));
-        now[flag] = job.probabilities && is_near(z, y, 0) ? kEverywhere : settled[flag] ? 0 : where(classes > 1.0f);
+        later[flag] = job.probabilities && is_near(z, y, 0) ? kEverywhere : settled[flag] ? 0 : where(classes > 1.0f);
         n_open[flag] = std::uint8_t(count);
         place[flag] = used;
         if (!settled[flag]) used += count;
@@ -298,9 +306,7 @@ struct Field : Settling {
             for (int c = 0; c < n_open[flag]; ++c)
                 store(messages + open[flag * job.n_classes + c] * grid.volume + i, load(q + c * L));
         }
-        std::uint8_t* const f = now;
-        now = later;
-        later = f;
+        mark_later();
     }
 
     template <int N>

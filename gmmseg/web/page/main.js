@@ -211,9 +211,15 @@ function renew() {
     strip?.show(images);
     showCommand();
     if (tried < wanted) renewing = setTimeout(() => void renew(), 1000);
-    if (found?.tried && found.tried < tried && !finding.running) finding.want(null, false);
+    improve();
   });
   return last;
+}
+
+/** Find classes again where a model of more images than that on the screen can be had, and none is being tried. */
+function improve() {
+  const more = strip && found && (found.tried ?? 0) < (state.tried ?? 0);
+  if (more && shownWith === decisive() && !finding.running) finding.want(null, false);
 }
 
 let cutting = false;
@@ -285,6 +291,7 @@ function send(path, asked) {
       state = await ask('state').catch(() => state);
     }
     refit();
+    improve();
     show();
   });
   return last;
@@ -383,21 +390,31 @@ const whole = () => {
   if (tiles) void save('labels', false);
 };
 
+/** Letters of a command that are repeated where it is told what was saved: those of a strip may name many files. */
+const MOST_TOLD = 250;
+
 /** @param {string} kind @param {boolean} overwrite */
 async function save(kind, overwrite) {
   const replace = part('replace'), saved = part('saved');
   replace.hidden = true;
   saved.textContent = 'saving …';
   await last;
+  let busy = true;
+  const counting = strip ? setInterval(() => void ask('state').then(({ saving }) => {
+    if (busy && saving) saved.textContent = `saving … ${saving[0]} of ${saving[1]} files`;
+  }, () => {}), 3000) : 0;
   try {
     const done = await ask('export', { kind, classes: members(), overwrite });
-    saved.textContent = `saved ${done.files.join(', ')} by: ${done.command}`;
+    const by = done.command.length > MOST_TOLD ? `${done.command.slice(0, MOST_TOLD)} …` : done.command;
+    saved.textContent = `saved ${done.files.join(', ')} by: ${by}`;
     if (strip) finding.want(null, false); // as it was saved
   } catch (error) {
     saved.textContent = /** @type {Error} */ (error).message;
     replace.hidden = !(error instanceof Refused && error.exists);
     replace.onclick = () => void save(kind, true);
   }
+  busy = false;
+  clearInterval(counting);
 }
 
 /** @type {[string, () => unknown][]} */
