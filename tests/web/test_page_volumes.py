@@ -191,6 +191,14 @@ def test_strokes_on_a_volume_by_keyboard(scanned):
     until(page, lambda: "--scribbles" in command(page))
     (stroke,) = load_log(folder / "scan.gmmseg.json").work.strokes
     assert (stroke["at"], len(stroke["points"])) == ([20, 18, 6], 2)
+    for key in ("PageUp", "PageUp", "PageDown", "PageUp", "Space", "ArrowRight", "Space"):  # on through the first cut
+        page.keyboard.press(key)
+    until(page, lambda: len(load_log(folder / "scan.gmmseg.json").work.strokes) == 2)
+    assert load_log(folder / "scan.gmmseg.json").work.strokes[1]["at"] == [20, 18, 8]
+    assert page.input_value("#cut-2") == "8"
+    for _ in range(6):
+        page.keyboard.press("PageUp")
+    until(page, lambda: page.input_value("#cut-2") == "11")  # the last
 
 
 def test_no_stroke_begins_between_the_cuts(scanned):

@@ -188,6 +188,15 @@ def test_it_ends_with_the_page(served):
     assert not thread.is_alive()
 
 
+def test_what_waits_is_written_when_it_ends(tmp_path):
+    Pillow.effect_noise((40, 30), 60).convert("RGB").save(tmp_path / "photo.png")
+    desk = Desk(tmp_path / "photo.png", tmp_path)
+    with Server(desk):
+        desk.do({"step": {"do": "stroke", "class": 2, "size": 3, "points": [[5, 5]]}})
+        assert not (tmp_path / "photo_strokes.png").exists()
+    assert Pillow.open(tmp_path / "photo_strokes.png").getpixel((5, 5)) == 2
+
+
 def test_a_port_that_is_taken_is_refused(served, tmp_path):
     server, _ = served
     with pytest.raises(OutputError, match=f"port={server.server_port} cannot be used"):

@@ -34,6 +34,17 @@ export class Cuts {
     return true;
   }
 
+  /**
+   * Go through the volume, in the cut that lies at a place, or in the first; false at its end.
+   * @param {number} x @param {number} y @param {number} by voxels
+   */
+  go(x, y, by) {
+    const { axis } = this.#cutAt(x, y) ?? this.#all()[0], to = this.at[axis] + by;
+    if (to < 0 || to >= this.laid.shape[axis]) return false;
+    this.at[axis] = to;
+    return true;
+  }
+
   /** @param {number} axis @param {number} pixel */
   #set(axis, pixel) {
     const { shape, sizes, flipped } = this.laid;

@@ -68,6 +68,7 @@ const pointer = new Pointer(drawing, part('strokes'), {
   color: (label) => rowOf(label)?.color ?? '#fff',
   pick,
   at: (x, y) => { if (cuts?.move(x, y)) void cut(); },
+  go: (x, y, by) => { if (cuts?.go(x, y, by)) void cut(); },
   lines: () => cuts?.lines() ?? [],
   letters: () => cuts?.letters() ?? [],
   begun: (x, y) => (cuts ? cuts.begun(x, y) : {}),

@@ -8,7 +8,7 @@ export class Pointer {
    * @param {HTMLCanvasElement} overlay
    * @param {{tool: () => string, size: () => number, label: () => number, paths: () => Path[],
    *   color: (label: number) => string, pick: (label: number, more: boolean) => void,
-   *   at: (x: number, y: number) => void, lines: () => [number, number, number, number][],
+   *   at: (x: number, y: number) => void, go: (x: number, y: number, by: number) => void, lines: () => [number, number, number, number][],
    *   letters: () => [string, number, number, number, number][], begun: (x: number, y: number) => {at?: number[]} | null, stroke: (path: Path) => void,
    *   seen: (path: Path) => [number, number, number, number] | null}} on what a stroke that begins at a place says
    *     besides, and where of the image a stroke is seen; null where there is none
@@ -108,6 +108,8 @@ export class Pointer {
     } else if (event.key === ' ') {
       if (this.path) this.#end();
       else if (this.on.tool() !== 'select') this.#begin(this.cross);
+    } else if (event.key === 'PageUp' || event.key === 'PageDown') {
+      this.on.go(this.cross.x, this.cross.y, event.key === 'PageUp' ? 1 : -1);
     } else if (event.key === '+') this.zoom(1.25);
     else if (event.key === '-') this.zoom(0.8);
     else return;

@@ -100,6 +100,7 @@ async function render({ model, el }) {
       else show();
     },
     at: () => {},
+    go: () => {},
     lines: () => [],
     letters: () => [],
     begun: () => ({}),
