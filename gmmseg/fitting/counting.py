@@ -19,7 +19,17 @@ from gmmseg.fitting.one_pass import each_window
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
 
-__all__ = ["Counts", "counted_anyway", "counts_of", "distinct_values", "merged", "rounding", "spread_over_intervals"]
+__all__ = [
+    "LUMA_CHROMA",
+    "Counts",
+    "counted_anyway",
+    "counts_of",
+    "distinct_values",
+    "is_luma_chroma",
+    "merged",
+    "rounding",
+    "spread_over_intervals",
+]
 
 Array = NDArray[Any]
 Counts = tuple[Array, Array]
@@ -27,6 +37,11 @@ Counts = tuple[Array, Array]
 
 _SHORT = 16  # bits of all channels together: as many values can be counted in a table
 
+LUMA_CHROMA = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]])
+"""Red, green and blue (rows) of lightness and two differences of colour (columns), as JFIF has them."""
+
+_ALIGNED = 0.1  # mean cosine of the phase on a lattice: 0 beside it, on it about .5, and .1 to .4 after enlargement
+_FEW_COLORS = 256  # pixels, of which fewer may lie on any lattice by chance
 _FEW = 0.3  # a sample with more distinct values a pixel than this stands for too many values to count them all
 _LEVELS = 8  # of fewer values each may be a class of its own, as in a picture of labels
 _MOST_STEPS = 1 << 22  # from the least to the largest value: more would take memory, and tell nothing
@@ -203,6 +218,32 @@ def rounding(values: Array) -> Array:
             down, up = _half_widths(_gaps(distinct))
             found[channel] = np.average((2 * np.minimum(down, up)) ** 2, weights=counts) / 12
     return found
+
+
+def is_luma_chroma(values: Array) -> bool:
+    """Whether colours were whole numbers of lightness and two differences of colour, as JPEG and films store them.
+
+    Then what rounding took is up to three times what 8 bits of red, green and blue take, and a picture of little colour
+    has so few different ones that each might seem to be a class.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, 3), uint8
+        Red, green, blue.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> stored = np.rint(rng.normal((120, 5, -3), (30, 4, 4), (1000, 3)))
+    >>> is_luma_chroma(np.rint(stored @ LUMA_CHROMA.T).astype(np.uint8))
+    True
+    >>> is_luma_chroma(rng.integers(0, 255, (1000, 3), np.uint8))
+    False
+    """
+    if len(values) < _FEW_COLORS:
+        return False
+    stored = np.einsum("jc,nc->jn", np.linalg.inv(LUMA_CHROMA), values)
+    return bool((np.cos(2 * np.pi * stored).mean(axis=1) > _ALIGNED).all())
 
 
 def _valid_pixels(part: Image) -> Iterator[Array]:

@@ -15,10 +15,12 @@ from gmmseg.errors import DataWarning
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import NeighbourPairs
 from gmmseg.fitting.counting import (
+    LUMA_CHROMA,
     Counts,
     counted_anyway,
     counts_of,
     distinct_values,
+    is_luma_chroma,
     merged,
     rounding,
     spread_over_intervals,
@@ -229,24 +231,32 @@ def _noise(image: Image, recipe: Recipe, values: Array) -> Array | float:
     """Variance (d,) by which features of pixels with these values (n, n_channels) are uncertain; 0 where none is.
 
     Of rounding it is the mean of what the pixels' own channels, each rounded by itself, take by the slopes of the
-    features there.
+    features there; and where colours were whole numbers before, as of JPEG, what was taken then.
     """
     groups = np.array(recipe.groups(image))
     found = np.where(groups < 0, _POSITION_BLUR**2, 0.0)
     if values.dtype.kind not in "iu" or len(values) == 0:
         return found if found.any() else 0.0
     some = values[:: -(-len(values) * image.n_channels // _SLOPES)]
-    limits = np.iinfo(values.dtype)
-    for channel, variance in enumerate(rounding(values)):
-        low, high = some.copy(), some.copy()
-        low[:, channel] -= some[:, channel] > limits.min
-        high[:, channel] += some[:, channel] < limits.max
-        own = [recipe.pointwise.planes_of(image, each, np.zeros(len(each), np.intp)) for each in (low, high)]
-        slopes = (own[1] - own[0]) / (high[:, channel] - low[:, channel]).astype(np.float64)
-        known = ~np.isnan(slopes)
-        squares = np.where(known, slopes, 0.0) ** 2
-        found[: len(slopes)] += variance * squares.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    slopes = np.stack([_slopes(image, recipe, some, channel) for channel in range(image.n_channels)])
+    variances = rounding(values)
+    if image.color and values.dtype == np.uint8 and is_luma_chroma(some):
+        slopes = np.append(slopes, np.einsum("cj,cdn->jdn", LUMA_CHROMA, slopes), axis=0)
+        variances = np.append(variances, np.full(3, 1 / 12))
+    for variance, own in zip(variances, slopes, strict=True):
+        known = ~np.isnan(own)
+        squares = np.where(known, own, 0.0) ** 2
+        found[: len(own)] += variance * squares.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     return found
+
+
+def _slopes(image: Image, recipe: Recipe, values: Array, channel: int) -> Array:
+    """Slopes (d, n) of the features by one channel of integers (n, n_channels); NaN where they are not known."""
+    limits, low, high = np.iinfo(values.dtype), values.copy(), values.copy()
+    low[:, channel] -= values[:, channel] > limits.min
+    high[:, channel] += values[:, channel] < limits.max
+    below, above = (recipe.pointwise.planes_of(image, each, np.zeros(len(each), np.intp)) for each in (low, high))
+    return np.asarray((above - below) / (high[:, channel] - low[:, channel]).astype(np.float64))
 
 
 def _layout(image: Image, request: SampleRequest) -> Layout:

@@ -5,6 +5,7 @@ import pytest
 from regions import scene
 
 import gmmseg
+from gmmseg.fitting.counting import LUMA_CHROMA
 
 
 @pytest.mark.slow
@@ -100,3 +101,14 @@ def test_a_tail_that_holds_together_is_a_class(rng):
     assert gmmseg.fit(strewn, k="auto", channel_axis=None).k == 1
     assert last[discs].mean() > 0.9
     assert last[~discs].mean() < 0.15
+
+
+def test_the_few_colours_of_a_jpeg_are_no_classes(rng):
+    """Sand of one colour, whose differences of colour are stored as whole numbers, and something on it."""
+    lightness = rng.normal(120, 40, (160, 200))
+    lightness = sum(np.roll(lightness, (i, j), (0, 1)) for i in range(2) for j in range(2)) / 4
+    lightness[40:120, 50:90] += 80
+    differences = rng.normal((-12, 6), 0.8, (80, 100, 2)).repeat(2, axis=0).repeat(2, axis=1)
+    stored = np.round(np.dstack([lightness, differences]))
+    image = np.round(stored @ LUMA_CHROMA.T).clip(0, 255).astype(np.uint8)
+    assert gmmseg.segment(image, "auto").model.k == 2

@@ -4,6 +4,7 @@ import numpy as np
 
 from gmmseg import Image
 from gmmseg.features import Recipe
+from gmmseg.fitting.counting import LUMA_CHROMA
 from gmmseg.fitting.sampling import SampleRequest, take_sample
 from gmmseg.image.pixels import sample_pixels
 
@@ -27,6 +28,17 @@ def test_what_rounding_took_from_the_features(rng):
     np.testing.assert_allclose(found[:3], (planes[0] - planes[1]).var(axis=1), rtol=0.05)
     np.testing.assert_allclose(found[3:], 0.01)
     assert take_sample(Image.from_array(exact), SampleRequest(Recipe.parse("lab"), None), rng).noise == 0
+
+
+def test_what_rounding_took_from_the_colours_of_a_jpeg(rng):
+    """Once as lightness and differences of colour, once more as red, green and blue."""
+    exact = rng.normal((120, 6, -4), (25, 3, 3), (90, 100, 3))
+    rounded = np.round(np.round(exact) @ LUMA_CHROMA.T).astype(np.uint8)
+    recipe = Recipe.parse("lab")
+    found = take_sample(Image.from_array(rounded), SampleRequest(recipe, None), rng).noise
+    pixels = (exact @ LUMA_CHROMA.T / 255, rounded)
+    planes = [recipe.pointwise.planes_of(Image.from_array(x), x.reshape(-1, 3), np.arange(9000)) for x in pixels]
+    np.testing.assert_allclose(found, (planes[0] - planes[1]).var(axis=1), rtol=0.05)
 
 
 def test_counted_values_are_as_uncertain_as_their_steps(rng):
