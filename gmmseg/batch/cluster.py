@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+import logging
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 
 from gmmseg.batch.chunk_bytes import packed_chunks, reason_of, unpacked, wire
 from gmmseg.batch.kept_chunks import Parts, fingerprint, parts_of_target
-from gmmseg.errors import GmmsegError, InputError, UnfinishedError, one_line
+from gmmseg.errors import GmmsegError, GmmsegWarning, InputError, UnfinishedError, one_line
 from gmmseg.extras import require
 from gmmseg.image import Image
 from gmmseg.image.sources import Source, WindowSource
@@ -227,9 +229,18 @@ def connected(scheduler: str | None = None, workers: int | None = None, side: in
     ------
     GmmsegError
         Dask is not installed, or the scheduler does not answer.
+
+    Warns
+    -----
+    GmmsegWarning
+        The scheduler has no workers.
     """
     distributed = require("distributed", "dask", "workers need")
     with ExitStack() as stack:
+        # What it has to say of a scheduler that goes away is a page, and an error of one line comes of it.
+        for log in map(logging.getLogger, ("distributed", "distributed.client")):
+            stack.callback(log.setLevel, log.level)
+            log.setLevel(logging.CRITICAL)
         if scheduler is None:
             stack.enter_context(require("dask.config", "dask", "workers need").set(_LOCAL))
             local = distributed.LocalCluster(
@@ -245,6 +256,12 @@ def connected(scheduler: str | None = None, workers: int | None = None, side: in
                 f"scheduler {scheduler} does not answer ({one_line(error)}); start it with `dask scheduler`, or use "
                 "--workers"
             ) from None
+        if not client.nthreads():
+            warnings.warn(
+                f"scheduler {scheduler} has no workers; it waits for some, start them with `dask worker {scheduler}`",
+                GmmsegWarning,
+                stacklevel=3,
+            )
         found = Cluster(client, side)
         stack.callback(found.close)
         yield found
