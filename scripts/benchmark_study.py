@@ -1,13 +1,14 @@
 """Make a study of simulated heads, segment it by one command, kill that and resume it, and compare volumes and bytes.
 
-usage: benchmark_study.py DATA [--subjects N] [--step N] [--keep FOLDER]      needs the `test` extra
+usage: benchmark_study.py DATA [--subjects N] [--step N] [--series N] [--keep FOLDER]      needs the `test` extra
 
 DATA has anatomies (`brains/*.nii.gz`, numbers of structures as FreeSurfer has them) and a head whose brain is all that
 is not 0 (`samples/ch2bet.nii.gz`). Each subject is one of them, turned by some degrees, with noise of 0.05 and a gain
 over the image of 0.3, stored with its axes in some order and from some end, as .nii or .nii.gz; its mask is stored in
 another order. `--step 2` takes every second voxel. The volumes of all subjects are compared with their truth, the
 outputs of a run that was killed several times with those of one that was not, and the places of all outputs with those
-of their images, as nibabel and SimpleITK read them.
+of their images, as nibabel and SimpleITK read them. The scans are stored as DICOM series too, and
+segmented under the same masks; highdicom reads where the voxels of the segmentations lie.
 """
 
 from __future__ import annotations
@@ -141,6 +142,67 @@ def moved(raw: Path, results: Path) -> int:
     return wrong
 
 
+def as_series(folder: Path, scan: nib.Nifti1Image) -> None:
+    """Write a scan as a DICOM series of slices along its last axis."""
+    import pydicom  # here, because few of these runs need it
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+    folder.mkdir(parents=True)
+    affine = np.diag([-1, -1, 1, 1]) @ scan.affine  # towards left and back, as in DICOM
+    steps = np.linalg.norm(affine[:3, :3], axis=0)
+    series, study, frame = generate_uid(), generate_uid(), generate_uid()
+    values = np.asarray(scan.dataobj)
+    values = np.rint(1000 * values if values.dtype.kind == "f" else values).astype(np.int16)
+    for number in range(values.shape[2]):
+        made = pydicom.Dataset()
+        made.file_meta = pydicom.dataset.FileMetaDataset()
+        made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID = CTImageStorage
+        made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID = generate_uid()
+        made.SeriesInstanceUID, made.StudyInstanceUID, made.FrameOfReferenceUID = series, study, frame
+        made.Modality, made.PatientID, made.InstanceNumber = "CT", folder.name, number + 1
+        for name in ("PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"):
+            setattr(made, name, "")
+        made.AccessionNumber, made.ReferringPhysicianName, made.SeriesNumber = "", "", 1
+        made.Rows, made.Columns = values.shape[1], values.shape[0]
+        made.ImageOrientationPatient = [*np.round(affine[:3, 0] / steps[0], 6), *np.round(affine[:3, 1] / steps[1], 6)]
+        made.ImagePositionPatient = [*np.round(affine[:3, 3] + number * affine[:3, 2], 4)]
+        made.PixelSpacing, made.SliceThickness = [steps[1], steps[0]], steps[2]
+        made.SamplesPerPixel, made.PhotometricInterpretation = 1, "MONOCHROME2"
+        made.BitsAllocated, made.BitsStored, made.HighBit, made.PixelRepresentation = 16, 16, 15, 1
+        made.RescaleSlope, made.RescaleIntercept = 1, 0
+        made.PixelData = np.ascontiguousarray(values[:, :, number].T).tobytes()
+        made.save_as(folder / f"{number:04}.dcm", enforce_file_format=True)
+
+
+def elsewhere(raw: Path, place: Path, names: list[str]) -> int:
+    """Return how many DICOM segmentations have other labels, where highdicom places them, than NIfTI ones there."""
+    try:
+        import highdicom  # here, because it is of the test extra
+    except ImportError:
+        raise SystemExit("highdicom is not there to read the segmentations: pip install highdicom") from None
+    wrong = 0
+    for name in names:
+        (scan,) = (raw / name / "anat").glob("*_T1w.*")
+        (mask,) = (raw / "derivatives" / "masks" / name / "anat").glob("*_mask.nii.gz")
+        as_series(place / name, nib.load(scan))
+        for suffix in ("dcm", "nii.gz"):
+            command = [sys.executable, "-P", "-c", PROGRAM, "segment", str(place / name), "--mask", str(mask)]
+            command += ["-k", "3", "--bias-field", "-q", "-o", str(place / f"{name}.{suffix}")]
+            environment = {**os.environ, "PYTHONPATH": str(Path(gmmseg.__file__).parents[1])}
+            subprocess.run(command, check=True, env=environment)
+        seg = highdicom.seg.segread(place / f"{name}.dcm").get_volume(combine_segments=True)
+        labels = nib.load(place / f"{name}.nii.gz")
+        found = np.argwhere(seg.array)
+        points = np.diag([-1, -1, 1, 1]) @ seg.affine @ np.append(found, np.ones((len(found), 1)), axis=1).T
+        index = np.linalg.inv(labels.affine) @ points
+        there = np.rint(index[:3]).astype(int)
+        expected = np.asarray(labels.dataobj)
+        same = np.allclose(index[:3], there, atol=0.01) and len(found) == np.count_nonzero(expected)
+        wrong += not (same and (expected[tuple(there)] == seg.array[tuple(found.T)]).all())
+    return wrong
+
+
 def deviations(table: Path, truth: dict[str, np.ndarray]) -> np.ndarray:
     """Return by how many percent of the truth each volume is off, (subjects, tissues)."""
     found = {name: np.zeros(3) for name in truth}
@@ -155,6 +217,7 @@ def main() -> None:
     arguments.add_argument("data", type=Path)
     arguments.add_argument("--subjects", type=int, default=40)
     arguments.add_argument("--step", type=int, default=1)
+    arguments.add_argument("--series", type=int, default=40, help="how many are stored as DICOM series too")
     arguments.add_argument("--keep", type=Path, help="a folder for the study and its results")
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -176,6 +239,8 @@ def main() -> None:
             print(f"{tissue:4} off by {column.mean():+.2f} % on average, {np.abs(column).max():.2f} at most, ", end="")
             print(f"within 1 %: {within:.0%}")
         print(f"outputs in another place: {moved(raw, raw / 'derivatives' / 'gmmseg')}", flush=True)
+        series = [*truth][: chosen.series]
+        print(f"DICOM segmentations of {len(series)} in another place: {elsewhere(raw, folder / 'dicom', series)}")
         kills = killed(raw, raw / "derivatives" / "again", chosen.subjects)
         one, two = (digests(raw / "derivatives" / name) for name in ("gmmseg", "again"))
         tables = [(raw / "derivatives" / f"{name}.csv").read_bytes() for name in ("gmmseg", "again")]

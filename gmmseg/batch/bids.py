@@ -39,6 +39,12 @@ _TISSUES = {
 _UNNAMED = (*_ENDS.values(), *(f"{each}.nii.gz" for each in _MAPS))
 _IGNORED = "".join(f"{each}\n" for each in ("manifest.jsonl", "*.txt", *(f"*_{each}" for each in _UNNAMED)))
 
+_README = """Classes of the scans in {source} by Gaussian mixtures, as gmmseg {version} finds them.
+
+dseg: the class of each voxel, numbered as the table beside it says. probseg: how much of each class is in each voxel,
+as the description beside it says. What other files hold is in their names.
+"""
+
 
 @dataclass(frozen=True)
 class Scan:
@@ -90,6 +96,7 @@ class Scan:
         for kind in kinds:
             if kind == "corrected":
                 files[kind] = f"{start}_desc-corrected_{self.suffix}.nii.gz"
+                files["corrected_json"] = f"{start}_desc-corrected_{self.suffix}.json"
             elif kind not in ("labels", "soft"):
                 files[kind] = f"{start}_{_DESC}_{_ENDS.get(kind, kind.replace('_', '') + '.nii.gz')}"
         files |= {f"dseg_{end}": f"{start}_{_DESC}_dseg.{end}" for end in ("tsv", "json")}
@@ -98,6 +105,7 @@ class Scan:
             if len(set(words)) < len(words):
                 raise ParameterError(f"class_names {', '.join(classes)} are alike as names of files; change one")
             files |= {f"probseg_{i}": f"{start}_label-{word}_{_DESC}_probseg.nii.gz" for i, word in enumerate(words, 1)}
+            files["probseg_json"] = f"{start}_{_DESC}_probseg.json"  # of all classes, as names inherit in BIDS
         return files
 
 
@@ -163,6 +171,8 @@ def write_description(folder: Path, root: Path) -> None:
     }
     _write(folder / "dataset_description.json", _json(description))
     _write(folder / ".bidsignore", _IGNORED)
+    if not any(folder.glob("README*")):
+        _write(folder / "README", _README.format(source=source, version=__version__))
 
 
 def write_beside(source: Path, files: Mapping[str, Path], result: Segmentation) -> None:
@@ -183,7 +193,16 @@ def write_beside(source: Path, files: Mapping[str, Path], result: Segmentation) 
         if kind == "dseg_tsv":
             _write(path, _lookup(names, result))
         elif kind == "dseg_json":
-            _write(path, _json(_sidecar(source, result)))
+            what = f"{len(result.classes)} classes of a Gaussian mixture, the most probable at each voxel"
+            _write(path, _json(_sidecar(source, what)))
+        elif kind == "probseg_json":
+            mixed = result.rule.partial is not None
+            what = f"{'Fraction' if mixed else 'Probability'} of a class of a Gaussian mixture in each voxel"
+            _write(path, _json(_sidecar(source, what)))
+        elif kind == "corrected_json":
+            # Outside a mask, and where there is no data, nothing is left of the scan.
+            stripped = {"SkullStripped": result.image.valid is not None}
+            _write(path, _json(_sidecar(source, "The scan divided by its bias field") | stripped))
         else:
             number = int(kind.removeprefix("probseg_"))
             if number > len(names):
@@ -202,14 +221,10 @@ def _lookup(names: Sequence[str], result: Segmentation) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _sidecar(source: Path, result: Segmentation) -> dict[str, Any]:
+def _sidecar(source: Path, what: str) -> dict[str, Any]:
     places = [part.absolute().relative_to(root_of(source)).as_posix() for part in files_of(source)]
-    soft = "" if result.rule.partial is None else "; probseg files hold the fraction of each class in a voxel"
-    return {
-        "Description": f"{len(result.classes)} classes of a Gaussian mixture, the most probable at each voxel{soft}",
-        "Manual": False,
-        "Sources": [f"bids:raw:{place}" for place in places],
-    }
+    sources = [f"bids:raw:{place}" for place in places]
+    return {"Description": what, "Manual": False, "SpatialReference": sources[0], "Sources": sources}
 
 
 def _abbreviation(name: str) -> str:

@@ -105,6 +105,12 @@ def _parameters(name: str) -> list[str]:
     return [] if command is None else [str(each.name) for each in command.params]
 
 
+def _options(name: str) -> list[str]:
+    """Return the options of a command as they are typed."""
+    command = GROUP.get_command(click.Context(GROUP), name)
+    return [] if command is None else [opt for each in command.params for opt in (*each.opts, *each.secondary_opts)]
+
+
 def _nearest(name: str, names: Iterable[str], cutoff: float) -> str | None:
     """Return the name that was probably meant."""
     from difflib import get_close_matches
@@ -125,6 +131,8 @@ def _usage(error: click.ClickException, arguments: list[str]) -> str:
     command = f"gmmseg {arguments[0]}" if arguments[0] in COMMANDS else "gmmseg"
     remedy = f"see `{command} --help`"
     if isinstance(error, click.NoSuchOption):
+        if command in ("gmmseg fit", "gmmseg apply") and error.option_name in _options("segment"):
+            remedy = f"`gmmseg segment` has it; {remedy}"
         near = _nearest(error.option_name, error.possibilities or (), 0.75)
         hint = f"did you mean {near}? " if near else ""
         return f"there is no option {error.option_name}; {hint}{remedy}"

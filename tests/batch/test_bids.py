@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import nibabel as nib
@@ -37,12 +38,14 @@ def test_names_of_a_derivative():
         "labels": f"{start}_desc-gmmseg_dseg.nii.gz",
         "bias": f"{start}_desc-gmmseg_bias.nii.gz",
         "corrected": f"{start}_desc-corrected_T1w.nii.gz",
+        "corrected_json": f"{start}_desc-corrected_T1w.json",
         "table": f"{start}_desc-gmmseg_table.csv",
         "dseg_tsv": f"{start}_desc-gmmseg_dseg.tsv",
         "dseg_json": f"{start}_desc-gmmseg_dseg.json",
         "probseg_1": f"{start}_label-CSF_desc-gmmseg_probseg.nii.gz",
         "probseg_2": f"{start}_label-WM_desc-gmmseg_probseg.nii.gz",
         "probseg_3": f"{start}_label-ab_desc-gmmseg_probseg.nii.gz",
+        "probseg_json": f"{start}_desc-gmmseg_probseg.json",
     }
     with pytest.raises(ParameterError, match="class_names gm, grey are alike as names of files"):
         scan.names(["labels", "soft"], ["gm", "grey"])
@@ -95,11 +98,29 @@ def test_a_derivative(raw):
     ]
     sidecar = json.loads(Path(f"{start}_desc-gmmseg_dseg.json").read_text())
     assert sidecar["Sources"] == ["bids:raw:sub-1/ses-a/anat/sub-1_ses-a_T1w.nii.gz"]
+    soft = json.loads(Path(f"{start}_desc-gmmseg_probseg.json").read_text())
+    assert soft["Description"] == "Probability of a class of a Gaussian mixture in each voxel"
+    assert soft["SpatialReference"] == soft["Sources"][0] == sidecar["Sources"][0]
     description = json.loads((folder / "dataset_description.json").read_text())
     assert (description["DatasetType"], description["DatasetLinks"]) == ("derivative", {"raw": "../.."})
     Path(f"{start}_desc-gmmseg_dseg.tsv").unlink()
     again = plan("raw", folder, choice=Choice(bids=True), resume=True, **asked)
     assert [step.reason for step in again.todo] == ["sub-1/ses-a/anat/sub-1_ses-a_desc-gmmseg_dseg.tsv is missing"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("bids-validator-deno") is None, reason="needs bids-validator-deno")
+def test_the_validator_of_bids_finds_nothing_in_a_derivative(raw):
+    """But that it has no authors, and that the scans that it is of do not say in which unit they are."""
+    folder = raw / "derivatives" / "gmmseg"
+    asked = {"parameters": {"k": 3, "class_names": ["csf", "gm", "wm"]}, "choice": Choice(bids=True)}
+    outputs = ["soft", "bias", "corrected", "uncertainty", "table", "report", "model"]
+    lines = run(plan("raw", folder, outputs=outputs, **asked), jobs=1)
+    assert not any("error" in line for line in lines)
+    command = ["bids-validator-deno", "--format", "json", folder]
+    found = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)
+    assert found["summary"]["totalFiles"] > 20
+    assert {each["code"] for each in found["issues"]["issues"]} <= {"TOO_FEW_AUTHORS", "NIFTI_UNIT"}
 
 
 @pytest.mark.slow

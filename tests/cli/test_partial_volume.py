@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pytest
 from scipy.ndimage import gaussian_filter
 
 from gmmseg.measuring.table import read_table
@@ -40,8 +41,32 @@ def test_a_batch_says_that_its_maps_are_fractions(run):
     asked = ("-k", "3", "--partial-volume", "--class-names", ",".join(_NAMES), "--also", "soft", "--table", "v.csv")
     result = run("batch", "raw", "--bids", *asked, "--out-dir", "out")
     assert result.code == 0, result.err
-    sidecar = json.loads(Path("out/sub-01/anat/sub-01_desc-gmmseg_dseg.json").read_text())
-    assert sidecar["Description"].endswith("probseg files hold the fraction of each class in a voxel")
+    sidecar = json.loads(Path("out/sub-01/anat/sub-01_desc-gmmseg_probseg.json").read_text())
+    assert sidecar["Description"] == "Fraction of a class of a Gaussian mixture in each voxel"
     rows = read_table(Path("v.csv")).rows()
     soft = nib.load("out/sub-01/anat/sub-01_label-GM_desc-gmmseg_probseg.nii.gz").get_fdata()
     np.testing.assert_allclose(float(rows[1]["volume_ml_soft"]), soft.sum() * 8 / 1000, rtol=1e-4)
+
+
+def test_files_of_fractions_say_what_they_are(run):
+    _written(Path("t1.nii.gz"))
+    for mixed in (True, False):
+        asked = ["-k", "3", "--overwrite", *["--partial-volume"] * mixed]
+        for name in ("s.nii.gz", "s.npz"):
+            assert run("segment", "t1.nii.gz", *asked, "--soft", name).code == 0
+        word = "fractions" if mixed else "probabilities"
+        assert nib.load("s.nii.gz").header["descrip"].item().decode() == f"gmmseg: {word}"
+        with np.load("s.npz") as stored:
+            assert list(stored) == [word]
+        # As a prior, both are what each class has of a voxel beforehand.
+        assert run("segment", "t1.nii.gz", "-k", "3", "--overwrite", "--prior", "s.npz").code == 0
+
+
+@pytest.mark.parametrize("command", ["fit", "apply"])
+def test_a_model_has_no_fractions(run, command):
+    _written(Path("t1.nii.gz"))
+    assert run("fit", "t1.nii.gz", "-k", "3", "-o", "m.json").code == 0
+    start = ("fit", "t1.nii.gz", "-k", "3", "-o", "n.json") if command == "fit" else ("apply", "m.json", "t1.nii.gz")
+    result = run(*start, "--partial-volume")
+    assert result.code == 2
+    assert "there is no option --partial-volume; `gmmseg segment` has it; see" in result.err

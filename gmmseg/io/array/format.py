@@ -201,7 +201,7 @@ class _Npz:
                 return filled(path, entry, header, _remedy("NPZ"))
 
     def write(self, path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
-        """Write a result, compressed, as "labels", "probabilities" or by the name of a map.
+        """Write a result, compressed, as "labels", "probabilities", "fractions" or by the name of a map.
 
         With labels go "class_names", where the classes have names of their own, and "class_colors", where these are
         given.
@@ -209,6 +209,7 @@ class _Npz:
         _refuse_others(contents)
         array = _stored(contents, assembled(contents, windows))
         key = contents.names[0] if contents.kind == "map" else _KEYS[contents.kind]
+        key = "fractions" if contents.options.get("occupancy") else key
         named: dict[str, Any] = {key: array}  # NumPy below 2.2 takes every other word for an array
         if contents.kind == "labels" and own_names(contents.names):
             named[CLASS_NAMES] = np.array(contents.names)
