@@ -200,6 +200,13 @@ def test_a_scheduler_that_is_ended(whole, tmp_path):
 
 
 @pytest.mark.slow
+def test_workers_of_this_machine_keep_the_memory_that_they_have_freed(monkeypatch):
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    with connected(workers=1) as cluster:
+        assert [*cluster.client.run(os.environ.get, "MALLOC_TRIM_THRESHOLD_").values()] == [None]
+
+
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_replaced(whole, tmp_path, monkeypatch):
     monkeypatch.setitem(_LOCAL, "distributed.comm.timeouts.connect", "2s")
     with connected(workers=2, side=40) as cluster:

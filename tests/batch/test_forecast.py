@@ -13,8 +13,8 @@ from gmmseg.batch.forecast import forecast
 def test_chunks_and_bytes_are_those_that_will_be_read():
     source = CountedSource(made_scene())
     found = forecast(Image(source, color=True, name="a/scene.tif"), workers=3, side=100)
-    assert (found.image, found.chunks, found.chunk, found.halo) == ("scene.tif", 12, (100, 100), 6)
-    rows, columns = 256 + 4 * 6, 320 + 6 * 6
+    assert (found.image, found.chunks, found.chunk, found.halo) == ("scene.tif", 12, (100, 100), 7)
+    rows, columns = 256 + 4 * 7, 320 + 6 * 7
     assert found.bytes_read == 3 * rows * columns
     assert found.read_twice == pytest.approx(rows * columns / (256 * 320) - 1)
     assert len(source.log) == 2  # one chunk to fit, one to label

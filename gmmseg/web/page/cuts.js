@@ -38,6 +38,37 @@ export class Cuts {
     this.at[axis] = Math.min(shape[axis] - 1, Math.max(0, Math.floor((place / sizes[axis]) * shape[axis])));
   }
 
+  /**
+   * The cut that lies at a place: the axis that it is square to, and its left, top, width and height.
+   * @param {number} x @param {number} y
+   * @returns {{axis: number, rect: [number, number, number, number]} | null}
+   */
+  #cutAt(x, y) {
+    const { order: [into, down, across], sizes } = this.laid, start = this.#starts();
+    /** @type {{axis: number, rect: [number, number, number, number]}[]} */
+    const all = [
+      { axis: into, rect: [0, 0, sizes[across], sizes[down]] },
+      { axis: across, rect: [start.across, 0, sizes[into], sizes[down]] },
+      { axis: down, rect: [0, start.down, sizes[across], sizes[into]] },
+    ];
+    return all.find(({ rect: [left, top, width, height] }) => (
+      x >= left && y >= top && x < left + width && y < top + height)) ?? null;
+  }
+
+  /**
+   * What a stroke that begins at a place says besides: through which voxel the cuts are; null where there is none.
+   * @param {number} x @param {number} y
+   */
+  begun(x, y) {
+    return this.#cutAt(x, y) && { at: [...this.at] };
+  }
+
+  /** Where a stroke is seen: in its cut, if that is the one on the page. @param {import('./work.js').Path} path */
+  seen({ at, points: [[x, y]] }) {
+    const cut = this.#cutAt(x, y);
+    return cut && at?.[cut.axis] === this.at[cut.axis] ? cut.rect : null;
+  }
+
   /** Where the cross is drawn: lines from (x, y) to (x, y). @returns {[number, number, number, number][]} */
   lines() {
     const { order, sizes } = this.laid, start = this.#starts();

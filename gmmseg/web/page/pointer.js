@@ -9,7 +9,9 @@ export class Pointer {
    * @param {{tool: () => string, size: () => number, label: () => number, paths: () => Path[],
    *   color: (label: number) => string, pick: (label: number, more: boolean) => void,
    *   at: (x: number, y: number) => void, lines: () => [number, number, number, number][],
-   *   stroke: (path: Path) => void}} on
+   *   begun: (x: number, y: number) => {at?: number[]} | null, stroke: (path: Path) => void,
+   *   seen: (path: Path) => [number, number, number, number] | null}} on what a stroke that begins at a place says
+   *     besides, and where of the image a stroke is seen; null where there is none
    */
   constructor(drawing, overlay, on) {
     this.drawing = drawing;
@@ -63,7 +65,7 @@ export class Pointer {
     const start = this.#place(event.offsetX, event.offsetY);
     const before = { ...drawing.view }, tool = on.tool();
     let moved = false;
-    if (tool !== 'select') this.#begin(start);
+    if (tool !== 'select' && !this.#begin(start)) return;
     /** @param {PointerEvent} move */
     const follow = (move) => {
       moved ||= Math.hypot(move.clientX - event.clientX, move.clientY - event.clientY) > 4;
@@ -115,9 +117,10 @@ export class Pointer {
 
   /** @param {{x: number, y: number}} at */
   #begin(at) {
-    const label = this.on.tool() === 'erase' ? 0 : this.on.label();
-    this.path = { class: label, size: this.on.size(), points: [[at.x, at.y]] };
+    const label = this.on.tool() === 'erase' ? 0 : this.on.label(), more = this.on.begun(at.x, at.y);
+    this.path = more && { class: label, size: this.on.size(), points: [[at.x, at.y]], ...more };
     this.refresh();
+    return this.path !== null;
   }
 
   /** @param {{x: number, y: number}} at */
@@ -144,6 +147,12 @@ export class Pointer {
       -ratio * view.scale * view.y);
     pen.lineCap = pen.lineJoin = 'round';
     for (const path of [...this.on.paths(), ...(this.path ? [this.path] : [])]) {
+      const seen = this.on.seen(path);
+      if (!seen) continue;
+      pen.save();
+      pen.beginPath();
+      pen.rect(...seen);
+      pen.clip();
       pen.globalCompositeOperation = path.class ? 'source-over' : 'destination-out';
       pen.strokeStyle = path.class ? this.on.color(path.class) : '#000';
       pen.lineWidth = path.size;
@@ -151,8 +160,8 @@ export class Pointer {
       path.points.forEach(([x, y]) => pen.lineTo(x, y));
       if (path.points.length === 1) pen.lineTo(path.points[0][0] + 0.01, path.points[0][1]);
       pen.stroke();
+      pen.restore();
     }
-    pen.globalCompositeOperation = 'source-over';
     pen.strokeStyle = '#ffd60a';
     pen.lineWidth = 1 / view.scale;
     for (const [left, top, right, bottom] of this.on.lines()) {

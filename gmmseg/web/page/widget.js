@@ -101,6 +101,8 @@ async function render({ model, el }) {
     },
     at: () => {},
     lines: () => [],
+    begun: () => ({}),
+    seen: () => [0, 0, told.size[0], told.size[1]],
     stroke: (path) => act({ do: 'stroke', ...path }),
   });
 
