@@ -217,7 +217,8 @@ def climb_each(
 def merge(weights: Any, means: Any, second: Any, k: int, spherical: bool) -> Any:
     """Return weights, means and second moments of components merged down to k, pair by pair, cheapest first.
 
-    Costs are those of Runnalls (2007). Second moments are `(K, d, d)`, or `(K, d)` for components along the axes, whose
-    volumes are those of balls where they are `spherical`.
+    The fourth is a list of K numbers: into which of the k each component went. Costs are those of Runnalls (2007).
+    Second moments are `(K, d, d)`, or `(K, d)` for components along the axes, whose volumes are those of balls where
+    they are `spherical`.
     """
     return _kernels.merge(weights, means, second, k, spherical)

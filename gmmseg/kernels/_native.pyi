@@ -128,7 +128,7 @@ def merge(
     k: int,
     spherical: bool,
     /,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], list[int]]: ...
 def smooth(
     prior: NDArray[np.float32],
     guide: NDArray[np.float32],

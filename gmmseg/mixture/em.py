@@ -40,7 +40,7 @@ OUTLIERS = ("uniform", "student")
 # With no more, the kernel iterates by itself: Python's part of an iteration takes .2 ms, and the kernel's as long with
 # 10 000 samples (a whole `gmmseg segment` of 512 x 512 takes .8 of the time). More would keep Ctrl-C waiting for long.
 _MOST_WORK = 1 << 30  # multiplications of an iteration: samples times components times features squared
-_MOST_FEATURES = 128
+_MOST_FEATURES = 256
 _START_DOF = 8.0
 _START_OUTLIERS = 0.05
 _MOST_PRECISE = 1e15  # inverse standard deviations above it would overflow when squared in float32

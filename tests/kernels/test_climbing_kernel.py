@@ -31,7 +31,7 @@ def climb(kernel, planes, mixture, weights=None, noise=None, iterations=20, tole
 
 @compiled
 @FAMILIES
-@pytest.mark.parametrize("d", [1, 3, 12])
+@pytest.mark.parametrize("d", [1, 3, 12, 35])
 def test_twins_take_the_same_way(kernel, family, d):
     planes, mixture = start(family, d)
     planes.flags.writeable = False
@@ -132,3 +132,12 @@ def test_twins_merge_alike(kernel, rng, square, spherical):
     ours, theirs = (each.merge(weights, means, second, 4, spherical) for each in (kernel, reference))
     for found, wanted in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
+
+
+@both
+def test_where_each_component_went_is_told(kernel):
+    means = np.array([[0.0], [50.0], [9.0], [0.1], [50.1]])
+    weights, merged, _, into = kernel.merge(np.full(5, 0.2), means, np.ones((5, 1)), 3, False)
+    assert into == [0, 1, 2, 0, 1]
+    np.testing.assert_allclose(weights, [0.4, 0.4, 0.2])
+    np.testing.assert_allclose(merged[:, 0], [0.05, 50.05, 9])

@@ -28,38 +28,6 @@ nb::ndarray<nb::numpy, double> given(const Numbers& values, std::initializer_lis
     return {data, shape, nb::capsule(data, [](void* p) noexcept { delete[] static_cast<double*>(p); })};
 }
 
-// Lower factor of a symmetric matrix (d, d), in place of its lower triangle; false where it is not positive definite.
-// Row by row of the upper triangle, in vectors, and then turned: a tenth of a whole fit at n = 100, d = 100, k = 10.
-bool cholesky(double* a, ptrdiff_t d) {
-    for (ptrdiff_t j = 0; j < d; ++j) {
-        double* const row = a + j * d;
-        if (!(row[j] > 0) || !std::isfinite(row[j])) return false;
-        row[j] = std::sqrt(row[j]);
-        for (ptrdiff_t i = j + 1; i < d; ++i) row[i] /= row[j];
-        for (ptrdiff_t i = j + 1; i < d; ++i) {
-            double* const below = a + i * d;
-            const double factor = row[i];
-            for (ptrdiff_t m = i; m < d; ++m) below[m] -= factor * row[m];
-        }
-    }
-    for (ptrdiff_t i = 0; i < d; ++i)
-        for (ptrdiff_t j = 0; j < i; ++j) a[i * d + j] = a[j * d + i];
-    return true;
-}
-
-// Inverse of a lower triangular matrix (d, d), with zeros above its diagonal.
-void invert_lower(const double* lower, ptrdiff_t d, double* out) {
-    std::fill_n(out, d * d, 0.0);
-    for (ptrdiff_t i = 0; i < d; ++i) {
-        double* row = out + i * d;
-        const double inverse = 1 / lower[i * d + i];
-        for (ptrdiff_t m = 0; m < i; ++m)
-            for (ptrdiff_t j = 0; j <= m; ++j) row[j] -= lower[i * d + m] * out[m * d + j];
-        for (ptrdiff_t j = 0; j < i; ++j) row[j] *= inverse;
-        row[i] = inverse;
-    }
-}
-
 enum class Family { full, tied, diag, spherical };
 
 Family family_of(std::string_view name) {
@@ -90,8 +58,8 @@ struct Climber {
         } else {
             Numbers lower(covariances);
             for (ptrdiff_t c = 0; c < (shared() ? 1 : k); ++c) {
-                if (!cholesky(lower.data() + c * d * d, d)) return false;
-                invert_lower(lower.data() + c * d * d, d, factors.data() + c * d * d);
+                if (!kernels().algebra.cholesky(lower.data() + c * d * d, d)) return false;
+                kernels().algebra.invert_lower(lower.data() + c * d * d, d, factors.data() + c * d * d);
             }
             for (ptrdiff_t c = 1; shared() && c < k; ++c)
                 std::copy_n(factors.data(), d * d, factors.data() + c * d * d);
@@ -321,7 +289,7 @@ struct Merger {
             return spherical ? double(d) * std::log(sum / double(d)) : sum;
         }
         scratch.assign(from, from + size);
-        if (!cholesky(scratch.data(), d)) return -std::numeric_limits<double>::infinity();
+        if (!kernels().algebra.cholesky(scratch.data(), d)) return -std::numeric_limits<double>::infinity();
         double sum = 0;
         for (ptrdiff_t i = 0; i < d; ++i) sum += std::log(scratch[size_t(i * d + i)]);
         return 2 * sum;
@@ -359,12 +327,12 @@ nb::tuple merge(const Row& weights, const Table& means, const Parameters& second
     all.second.assign(second.data(), second.data() + second.size());
     all.mean.resize(d);
     all.moments.resize(size_t(all.size));
-    std::vector<ptrdiff_t> kept(k);
+    std::vector<ptrdiff_t> kept(k), into(k);
     Numbers costs(k * k, std::numeric_limits<double>::infinity());
     {
         nb::gil_scoped_release unlocked;
         for (size_t i = 0; i < k; ++i) {
-            kept[i] = ptrdiff_t(i);
+            kept[i] = into[i] = ptrdiff_t(i);
             all.volumes.push_back(all.log_volume(all.second.data() + i * size_t(all.size)));
         }
         // The costs of i with j stand at the lower of the two.
@@ -385,6 +353,7 @@ nb::tuple merge(const Row& weights, const Table& means, const Parameters& second
             std::copy(all.moments.begin(), all.moments.end(), all.second.begin() + i * all.size);
             all.volumes[size_t(i)] = all.log_volume(all.moments.data());
             kept.erase(std::find(kept.begin(), kept.end(), j));
+            std::replace(into.begin(), into.end(), j, i);
             for (const ptrdiff_t other : kept)
                 if (other != i) price(i, other);
         }
@@ -395,9 +364,11 @@ nb::tuple merge(const Row& weights, const Table& means, const Parameters& second
         parts[1].insert(parts[1].end(), all.means.begin() + c * ptrdiff_t(d), all.means.begin() + (c + 1) * ptrdiff_t(d));
         parts[2].insert(parts[2].end(), all.second.begin() + c * all.size, all.second.begin() + (c + 1) * all.size);
     }
+    nb::list groups;
+    for (const ptrdiff_t c : into) groups.append(std::find(kept.begin(), kept.end(), c) - kept.begin());
     const size_t m = kept.size();
     return nb::make_tuple(given(parts[0], {m}), given(parts[1], {m, d}),
-                          square ? given(parts[2], {m, d, d}) : given(parts[2], {m, d}));
+                          square ? given(parts[2], {m, d, d}) : given(parts[2], {m, d}), groups);
 }
 
 }  // namespace

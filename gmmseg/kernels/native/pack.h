@@ -187,6 +187,19 @@ GMMSEG_INLINE void totals(const Pack<T>* sums, T* to) {
     }
 }
 
+// Whether any lane is above a number.
+template <class T>
+GMMSEG_INLINE bool any_above(Pack<T> v, T least) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) return _mm512_cmp_ps_mask((__m512)v, (__m512)fill(least), _CMP_GT_OQ) != 0;
+    else return _mm512_cmp_pd_mask((__m512d)v, (__m512d)fill(least), _CMP_GT_OQ) != 0;
+#else
+    bool found = false;
+    for (int x = 0; x < kLanes<T>; ++x) found |= v[x] > least;
+    return found;
+#endif
+}
+
 // The lanes in which a comparison holds, as bits.
 GMMSEG_INLINE unsigned lanes(Bits<float> mask) {
 #if defined(__AVX512F__)

@@ -118,7 +118,9 @@ def _step(sums: Array, origins: Array, family: str, added: Array) -> Components:
     return weights, means, square + np.diag(added)
 
 
-def merge(weights: Array, means: Array, second: Array, k: int, spherical: bool) -> Components:
+def merge(
+    weights: Array, means: Array, second: Array, k: int, spherical: bool
+) -> tuple[Array, Array, Array, list[int]]:
     """See gmmseg.kernels.merge."""
     weights, means, second = weights.copy(), means.copy(), second.copy()
     d, diagonal = means.shape[1], second.ndim == 2
@@ -149,12 +151,14 @@ def merge(weights: Array, means: Array, second: Array, k: int, spherical: bool) 
     costs = np.full((len(weights), len(weights)), np.inf)
     price(*np.triu_indices(len(weights), 1))
     left = np.arange(len(weights))
+    into = left.copy()
     while len(left) > k:
         i, j = np.divmod(np.argmin(costs), len(costs))
         weights[i], means[i], second[i] = (values[0] for values in joined(np.array([i]), np.array([j])))
         volumes[i] = log_volume(second[[i]])[0]
         costs[j], costs[:, j] = np.inf, np.inf
         left = left[left != j]
+        into[into == j] = i
         others = left[left != i]
         price(np.full(len(others), i), others)
-    return weights[left], means[left], second[left]
+    return weights[left], means[left], second[left], np.searchsorted(left, into).tolist()
