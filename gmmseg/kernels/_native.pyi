@@ -105,10 +105,20 @@ def climb(
     noise: NDArray[np.float64] | None,
     limits: tuple[float, float, float],
     iterations: int,
+    rescues: int,
     threads: int,
     /,
 ) -> tuple[
-    NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], list[float], bool, float
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    list[float],
+    bool,
+    float,
+    int,
+    int,
+    bool,
 ]: ...
 def climb_each(
     planes: NDArray[_Real],

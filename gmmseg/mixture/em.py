@@ -165,7 +165,7 @@ class Starts(NamedTuple):
 
 
 def expectation_maximization(
-    planes: Array | Samples,
+    planes: Array | Samples | SortedSamples,
     start: Mixture,
     iteration: Iteration | None = None,
     *,
@@ -178,7 +178,7 @@ def expectation_maximization(
 
     Parameters
     ----------
-    planes : ndarray, shape (d, n), float32 or float64, or Samples
+    planes : ndarray, shape (d, n), float32 or float64, or Samples, or SortedSamples with their weights
         NaN is a feature that is not known. Squares are summed: numbers of more than 1e15 do not go into float32, nor
         those of more than 1e140 into float64. Samples elsewhere have neither weights nor prior probabilities.
     start : Mixture
@@ -225,10 +225,11 @@ def expectation_maximization(
     alone = samples if isinstance(samples, SortedSamples) and not known and _goes_by_itself(samples, start) else None
     limits = tolerance, precision, samples.least
     while left > 0 and not converged:
-        if alone is not None and not comparable:  # until a component has to be set up anew
-            mixture, history, converged, fell = _climb(alone, mixture, added, uncertain, limits, left, how.threads)
-            comparable, fall, left = bool(history), max(fall, fell), left - len(history)
-            if comparable:
+        if alone is not None and not comparable:  # until components have to be dropped or known all at once
+            course = _climb(alone, mixture, added, uncertain, limits, left, start.n_components - rescued, how.threads)
+            mixture, history, converged, fell, done, times, anew = course
+            comparable, fall, left, rescued = not anew and done > 0, max(fall, fell), left - done, rescued + times
+            if comparable or not left:
                 continue
         left -= 1
         statistics = measure(samples, mixture, noise=uncertain, threads=how.threads)
@@ -307,7 +308,7 @@ def _run(planes: Array, start: Mixture, iteration: Iteration, weights: Array | N
     return fit.mixture, fit.history[-1]
 
 
-def _precision(planes: Array | Samples) -> float:
+def _precision(planes: Array | Samples | SortedSamples) -> float:
     return 2e-6 if planes.dtype == np.float32 else 1e-10  # of the objective
 
 
@@ -328,17 +329,19 @@ def _climb(
     noise: Array | None,
     limits: tuple[float, float, float],
     iterations: int,
+    rescues: int,
     threads: int,
-) -> tuple[Mixture, list[float], bool, float]:
-    """Return what the kernel comes to: mixture, history, whether it settled, and the worst fall."""
+) -> tuple[Mixture, list[float], bool, float, int, int, bool]:
+    """Return the mixture that the kernel comes to and, as of `kernels.climb`, history and how it went."""
     part, start = samples.parts[0], (mixture.weights, mixture.means, mixture.covariances, mixture.covariance)
-    weights, means, covariances, factors, history, settled, fall = kernels.climb(
-        part.planes, part.weights, start, added, noise, limits, iterations, threads
+    weights, means, covariances, factors, *course = kernels.climb(
+        part.planes, part.weights, start, added, noise, limits, iterations, rescues, threads
     )
-    if history:
+    history, settled, fall, done, times, anew = course
+    if done:
         mixture = Mixture(weights, means, covariances, mixture.covariance)
         vars(mixture)["factors"] = factors
-    return mixture, history, settled, fall
+    return mixture, history, settled, fall, done, times, anew
 
 
 def _sorted_samples(

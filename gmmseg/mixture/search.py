@@ -11,9 +11,9 @@ from gmmseg.mixture.em import Fit, Iteration, expectation_maximization
 from gmmseg.mixture.kmeans import from_labels, lloyd, nearest, plus_plus
 from gmmseg.mixture.moves import split_and_merge
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.patterns import has_missing
+from gmmseg.mixture.patterns import SortedSamples, has_missing
 
-__all__ = ["PER_FEATURE", "SUBSET", "Samples", "Search", "Seeding"]
+__all__ = ["NO_DOUBT", "PER_FEATURE", "SUBSET", "Samples", "Search", "Seeding", "doubt"]
 
 Array = NDArray[Any]
 
@@ -27,7 +27,7 @@ PER_FEATURE = 2
 _MOST_ROUNDS = 6
 # What two starts reach (nats a sample), the best of all, and without doubt of its samples, is what rounds would find;
 # and from what two of them reach, moves lead to the same.
-_AS_HIGH, _NO_DOUBT = 1e-4, 1e-3
+_AS_HIGH, NO_DOUBT = 1e-4, 1e-3
 _NO_DOUBT_AT_ALL = 1e-4  # after moves: no component is split there, so none is missing elsewhere
 _DOUBTED = 256
 # Iterations of every start where there are many, of the better half of these, and of the best.
@@ -56,6 +56,8 @@ class Seeding(NamedTuple):
     judged : bool
         Whether moves are judged, and rare classes looked for, on up to 32 768 samples where these are more than a
         subset and no feature is missing. Of photographs that costs a seventh of a fit and changes next to nothing.
+    units : ndarray, shape (d,), optional
+        What 1 in the planes is in the data's own units, in which k-means may start too where features are many.
     threads : int
         Changes the time, never the result.
     """
@@ -69,6 +71,7 @@ class Seeding(NamedTuple):
     rounds: int | None = None
     subset: int | None = None
     judged: bool = False
+    units: Array | None = None
     threads: int = 1
 
     def iteration(self, iterations: int) -> Iteration:
@@ -116,11 +119,13 @@ class Search:
     def __init__(self, samples: Samples, k: int, rng: np.random.Generator, how: Seeding) -> None:
         d, n = samples.given.shape
         self._samples, self._k, self._rng, self._how = samples, k, rng, how
+        self._sorted = SortedSamples.of(samples.given, samples.weights)
         self._few, self._enough = n < SUBSET, n > PER_FEATURE * k * d
         self._rounds = how.rounds or (min(max(SUBSET // n, 1), _MOST_ROUNDS) if self._enough else 1)
-        many = k > 6 or (how.judged and not self._enough)
+        many = k > 6 or (how.judged and (not self._enough or (self._few and self._rounds == 1 and k > 2)))
         self._starts = how.starts or (4 if many else 2 if self._few and samples.found is None else 1)
         self._reached: list[float] = []  # by starts
+        self._doubtful: list[float] = []  # of these, those that leave samples in doubt
         self._moved: list[tuple[float, Fit]] = []  # likelihoods that moves began at, and what they led to
 
     def best(self) -> tuple[Mixture, bool]:
@@ -155,7 +160,7 @@ class Search:
         n, patient, strict = self._samples.given.shape[1], self._rounds == _MOST_ROUNDS, few and self._how.judged
         moved = split_and_merge(fit, self._climb, n, patient=patient, strict=strict, judge=judge)
         self._moved.append((_score(fit), moved))
-        return moved, few and _doubt(moved.mixture, self._samples.given) < _NO_DOUBT_AT_ALL
+        return moved, few and doubt(moved.mixture, self._samples.given) < _NO_DOUBT_AT_ALL
 
     def _best_start(self) -> tuple[Fit, bool]:
         """Return the best of some starts, and whether there is no need to go on.
@@ -188,7 +193,7 @@ class Search:
     def _climb(self, mixture: Mixture, iterations: int) -> Fit:
         # Of a trial nothing is said; the fit that follows warns where there is need.
         iteration = self._how.iteration(iterations)
-        return expectation_maximization(self._samples.given, mixture, iteration, weights=self._samples.weights)
+        return expectation_maximization(self._sorted, mixture, iteration)
 
     def _likelihood(self, mixture: Mixture) -> float:
         """Mean log-likelihood of a sample, of those that judge."""
@@ -200,10 +205,14 @@ class Search:
         again = np.count_nonzero(np.subtract(max(self._reached), self._reached) < _AS_HIGH) > 1
         if not (self._few and again and _score(fit) == max(self._reached)):
             return False
-        return _doubt(fit.mixture, self._samples.given) < _NO_DOUBT
+        if self._doubtful and np.abs(np.subtract(self._doubtful, _score(fit))).min() < _AS_HIGH:
+            return False
+        certain = doubt(fit.mixture, self._samples.given) < NO_DOUBT
+        self._doubtful += [] if certain else [_score(fit)]
+        return certain
 
 
-def _doubt(mixture: Mixture, planes: Array) -> float:
+def doubt(mixture: Mixture, planes: Array) -> float:
     """Mean probability that a sample is of another component than its likeliest; of some where features are missing."""
     if has_missing(planes):  # each of another pattern, perhaps: 2000 samples would take longer than all of the start
         planes = planes[:, :: max(1, planes.shape[1] // _DOUBTED)]

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
 from gmmseg.mixture.em import Fit, expectation_maximization, with_outliers
-from gmmseg.mixture.kmeans import both_spaces, from_labels, nearest, plus_plus, principal, standardize, whiten
+from gmmseg.mixture.kmeans import both_spaces, from_labels, lloyd, nearest, plus_plus, principal, standardize, whiten
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import has_missing
 from gmmseg.mixture.rare import with_rare_classes
-from gmmseg.mixture.search import PER_FEATURE, SUBSET, Samples, Search, Seeding
+from gmmseg.mixture.search import NO_DOUBT, PER_FEATURE, SUBSET, Samples, Search, Seeding, doubt
 
 __all__ = ["Seeding", "frame", "seed_from_classes", "seed_mixture"]
 
@@ -23,7 +23,11 @@ Array = NDArray[Any]
 _LARGEST = 1e140  # number whose square can be added up for any number of samples
 _JUDGES = 32_768  # samples that rare classes are looked for in
 _PER_CLASS = 3  # least samples of one, for each number of a row of its covariance
+_IN_UNITS, _COMPARED = 5, 2  # starts of many features in the data's units, and iterations that they are compared after
 _FEWEST_AXES, _MOST_AXES = 8, 16  # of more features a start is found on so many principal axes, one a component
+# With more multiplications an iteration, and samples a component and feature, a start is looked for in single
+# precision, half the time, if no sample lies farther out, in standard deviations: EM from it is as exact as ever.
+_ROUGHLY, _PER_ROUGH, _TAME = 200_000, 3, 1e3
 _MOST_FEATURES = 32  # of more, or with hardly more samples than numbers of a covariance, on these alone
 
 
@@ -75,18 +79,34 @@ def seed_mixture(
         some, complete = (np.ascontiguousarray(values[:, crowded]) for values in (some, complete))
         some_weights = None if some_weights is None else some_weights[crowded]
     d, n = complete.shape
-    on_axes, certain = _seed_on_axes(complete, k, rng, how, some_weights) if d > _MOST_AXES else (None, False)
+    on_axes, certain = _seed_on_axes(some, complete, k, rng, how, some_weights) if d > _MOST_AXES else (None, False)
     if on_axes is not None and (certain or d > _MOST_FEATURES or n < PER_FEATURE * k * d):
         return with_outliers(on_axes, how.outliers, planes, added)
     judges = None
     if how.judged and larger and how.outliers is None and not has_missing(planes):
         judges = _drawn(planes, weights, distinct, max(_JUDGES, size), 0.5)
+    dtype = _precision(some, k, how, None if judges is None else judges[0])
+    complete, some_weights = _in(dtype, complete, some_weights)
+    some, judges = some.astype(dtype, copy=False), None if judges is None else _in(dtype, *judges)
     samples = Samples(some, complete, both_spaces(complete, some_weights), some_weights, on_axes, judges)
     found, _ = Search(samples, k, rng, how).best()
     if judges is not None and how.moves and k > 1:
         n_all = planes.shape[1] if weights is None else float(weights.sum() / weights.max())
         found = _with_rare_classes(found, *judges, how, n_all)
     return with_outliers(found, how.outliers, planes, added)
+
+
+def _precision(planes: Array, k: int, how: Seeding, judges: Array | None = None) -> np.dtype[Any]:
+    """The dtype in which a start is looked for among samples (d, n), and judged by more of them."""
+    d, n = planes.shape
+    heavy = how.judged and n > _PER_ROUGH * k * d and n * k * d**2 > _ROUGHLY
+    looked_at = (planes,) if judges is None else (planes, judges)
+    tame = heavy and not any((np.abs(each) > _TAME).any() for each in looked_at)
+    return np.dtype(np.float32) if tame else planes.dtype
+
+
+def _in(dtype: np.dtype[Any], planes: Array, weights: Array | None) -> tuple[Array, Array | None]:
+    return planes.astype(dtype, copy=False), None if weights is None else weights.astype(dtype, copy=False)
 
 
 def _with_rare_classes(found: Mixture, planes: Array, weights: Array | None, how: Seeding, n: float) -> Mixture:
@@ -100,20 +120,36 @@ def _with_rare_classes(found: Mixture, planes: Array, weights: Array | None, how
 
 
 def _seed_on_axes(
-    complete: Array, k: int, rng: np.random.Generator, how: Seeding, weights: Array | None
+    given: Array, complete: Array, k: int, rng: np.random.Generator, how: Seeding, weights: Array | None
 ) -> tuple[Mixture, bool]:
     """Return a start from samples with many features, found on their principal axes, and whether that is certain.
 
     These span the components' means as soon as they are apart (Ding and He 2004); in all features the covariances of a
-    subset are mostly noise, and cost its square.
+    subset are mostly noise, and cost its square. Unless it is certain, starts by k-means in the data's own units are
+    compared with it after a short EM in all features: where these have a unit in common, as pixels do, standardising
+    makes most of those that say least.
     """
     added = how.regularization + how.noise
     few = principal(complete, min(max(k, _FEWEST_AXES), _MOST_AXES), weights)
     spread = complete.var(axis=1, dtype=np.float64)
     small = float(np.mean(added / np.where(spread > 0, spread, 1)))
     how_there = how._replace(regularization=small, noise=0.0, rounds=how.rounds or 1)
-    found, certain = Search(Samples(few, few, (few, whiten(few, weights)), weights), k, rng, how_there).best()
-    return from_labels(complete, _labels(found, few), found.n_components, how.covariance, weights, added), certain
+    few, few_weights = _in(_precision(few, k, how), few, weights)
+    search = Search(Samples(few, few, (few, whiten(few, few_weights)), few_weights), k, rng, how_there)
+    found, certain = search.best()
+    labels = [_labels(found, few)]
+    if how.units is not None and not certain and found.n_components == k and doubt(found, few) > NO_DOUBT:
+        space = complete * how.units.astype(complete.dtype)[:, None]
+        centres = (
+            lloyd(space, plus_plus(space, k, rng, weights), weights, threads=how.threads) for _ in range(_IN_UNITS)
+        )
+        labels += [nearest(space, each) for each in centres if len(each) == k]
+    starts = [from_labels(complete, each, found.n_components, how.covariance, weights, added) for each in labels]
+    if len(starts) == 1:
+        return starts[0], certain
+    fits = [expectation_maximization(given, start, how.iteration(_COMPARED), weights=weights) for start in starts]
+    kept = [fit for fit in fits if fit.mixture.n_components == k] or fits
+    return max(kept, key=lambda fit: fit.history[-1]).mixture, False
 
 
 def _labels(mixture: Mixture, planes: Array) -> Array:

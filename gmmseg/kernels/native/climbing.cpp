@@ -20,6 +20,7 @@ using Numbers = std::vector<double>;
 
 constexpr double kLogTwoPi = 1.837877066409345483560659;
 constexpr double kMostPrecise = 1e15;  // as of gmmseg.mixture.em
+constexpr int kTurns = 20;  // in which a longest axis is found, well enough to be cut across
 constexpr double kNone = 10 * std::numeric_limits<double>::epsilon();  // added to counts, so that none is 0
 
 nb::ndarray<nb::numpy, double> given(const Numbers& values, std::initializer_list<size_t> shape) {
@@ -46,27 +47,91 @@ struct Climber {
     bool diagonal() const { return family == Family::diag || family == Family::spherical; }
     bool shared() const { return family == Family::tied; }
 
-    // Takes the factors from the covariances; false where one is degenerate.
-    bool factorise() {
-        factors.resize(size_t(diagonal() ? k * d : k * d * d));
-        if (diagonal()) {
-            for (ptrdiff_t i = 0; i < k * d; ++i) {
-                const double variance = covariances[size_t(family == Family::diag ? i : i / d)];
-                if (!(variance > 0) || !std::isfinite(variance)) return false;
-                factors[size_t(i)] = 1 / std::sqrt(variance);
+    // Takes the factors from the covariances, and marks the components that have none which is usable; false for any.
+    bool factorise(std::vector<char>& bad) {
+        const ptrdiff_t size = diagonal() ? d : d * d;
+        factors.resize(size_t(k * size));
+        Numbers lower(diagonal() ? Numbers() : covariances);
+        for (ptrdiff_t c = 0; c < k; ++c) {
+            double* const own = factors.data() + c * size;
+            bool usable = true;
+            if (diagonal()) {
+                for (ptrdiff_t i = 0; i < d; ++i) {
+                    const double variance = covariances[size_t(family == Family::diag ? c * d + i : c)];
+                    usable = usable && variance > 0 && std::isfinite(variance);
+                    own[i] = usable ? 1 / std::sqrt(variance) : 0;
+                }
+            } else if (shared() && c) {
+                std::copy_n(factors.data(), d * d, own);
+                usable = !bad[0];
+            } else if ((usable = kernels().algebra.cholesky(lower.data() + c * size, d))) {
+                kernels().algebra.invert_lower(lower.data() + c * size, d, own);
             }
-        } else {
-            Numbers lower(covariances);
-            for (ptrdiff_t c = 0; c < (shared() ? 1 : k); ++c) {
-                if (!kernels().algebra.cholesky(lower.data() + c * d * d, d)) return false;
-                kernels().algebra.invert_lower(lower.data() + c * d * d, d, factors.data() + c * d * d);
-            }
-            for (ptrdiff_t c = 1; shared() && c < k; ++c)
-                std::copy_n(factors.data(), d * d, factors.data() + c * d * d);
+            usable = usable && std::all_of(own, own + size, [](double x) { return std::abs(x) < kMostPrecise; });
+            const double* const mean = means.data() + c * d;
+            usable = usable && std::all_of(mean, mean + d, [](double x) { return std::isfinite(x); });
+            bad[size_t(c)] |= char(!usable);
         }
-        const auto usable = [](double x) { return std::abs(x) < kMostPrecise; };
-        return std::all_of(factors.begin(), factors.end(), usable) &&
-               std::all_of(means.begin(), means.end(), [](double x) { return std::isfinite(x); });
+        return std::none_of(bad.begin(), bad.end(), [](char x) { return x; });
+    }
+
+    // The longest axis of a component, as long as its variance there: by turns, from the feature that varies most.
+    double longest(ptrdiff_t c, double* axis) const {
+        std::fill_n(axis, d, 0.0);
+        if (diagonal()) {
+            const double* const own = covariances.data() + (family == Family::diag ? c * d : c);
+            const ptrdiff_t at = family == Family::diag ? std::max_element(own, own + d) - own : 0;
+            axis[at] = 1;
+            return own[at];
+        }
+        const double* const own = covariances.data() + c * d * d;
+        ptrdiff_t widest = 0;
+        for (ptrdiff_t i = 1; i < d; ++i)
+            if (own[i * d + i] > own[widest * d + widest]) widest = i;
+        axis[widest] = 1;
+        Numbers turned(static_cast<size_t>(d));
+        double length = 0;
+        for (int turn = 0; turn < kTurns; ++turn) {
+            double sum = 0;
+            for (ptrdiff_t i = 0; i < d; ++i) {
+                turned[size_t(i)] = 0;
+                for (ptrdiff_t j = 0; j < d; ++j) turned[size_t(i)] += own[i * d + j] * axis[j];
+                sum += turned[size_t(i)] * turned[size_t(i)];
+            }
+            length = std::sqrt(sum);
+            if (!(length > 0)) break;
+            for (ptrdiff_t i = 0; i < d; ++i) axis[i] = turned[size_t(i)] / length;
+        }
+        return length;
+    }
+
+    // Puts each bad component on one half of the good one with the most spread samples, as gmmseg.mixture.em does.
+    void rescue(const std::vector<char>& bad) {
+        Numbers axes(size_t(k * d)), lengths(static_cast<size_t>(k));
+        double total = 0, sum = 0;
+        for (ptrdiff_t c = 0; c < k; ++c) {
+            total += weights[size_t(c)];
+            lengths[size_t(c)] = bad[size_t(c)] ? -1 : longest(c, axes.data() + c * d);
+        }
+        const ptrdiff_t size = ptrdiff_t(covariances.size()) / k;
+        for (ptrdiff_t c = 0; c < k; ++c) {
+            if (!bad[size_t(c)]) continue;
+            ptrdiff_t donor = -1;
+            for (ptrdiff_t g = 0; g < k; ++g)
+                if (!bad[size_t(g)] && (donor < 0 || weights[size_t(g)] * lengths[size_t(g)] >
+                                                         weights[size_t(donor)] * lengths[size_t(donor)]))
+                    donor = g;
+            weights[size_t(c)] = weights[size_t(donor)] = weights[size_t(donor)] / 2;
+            const double step = std::sqrt(std::max(lengths[size_t(donor)], 0.0));
+            for (ptrdiff_t i = 0; i < d; ++i) {
+                const double shift = step * axes[size_t(donor * d + i)], middle = means[size_t(donor * d + i)];
+                means[size_t(c * d + i)] = middle + shift;
+                means[size_t(donor * d + i)] = middle - shift;
+            }
+            std::copy_n(covariances.data() + donor * size, size, covariances.data() + c * size);
+        }
+        for (const double each : weights) sum += each;
+        for (double& each : weights) each *= total / sum;
     }
 
     // What noise of variance (d) in the samples of a component takes from its expected log density.
@@ -134,15 +199,16 @@ using Start = std::tuple<Row, Table, Parameters, nb::str>;
 struct Run {
     Climber now;
     Numbers history;
-    bool settled = false;
+    bool settled = false, anew = false;
+    int done = 0, rescued = 0;
     double fall = 0;
 };
 
 // Iterates from where a run is, see gmmseg.kernels.climb; `noise` (d) may be null. False where it ended early because
-// a component would have been too light, or degenerate.
+// a component would have been too light, or degenerate, and not to be put elsewhere.
 template <class T>
 bool iterate(Run& run, MixtureJob<T> job, const double* added, const double* noise, const Limits& limits,
-             int iterations, int threads) {
+             int iterations, int rescues, int threads) {
     const auto [tolerance, precision, least] = limits;
     Climber& now = run.now;
     Numbers& history = run.history;
@@ -157,18 +223,29 @@ bool iterate(Run& run, MixtureJob<T> job, const double* added, const double* noi
     std::vector<T> values(size_t(job.n_components * job.params_per_component()));
     job.params = values.data();
     const ptrdiff_t columns = job.params_per_component();
-    bool usable = now.factorise();
+    std::vector<char> bad(k, 0);
+    if (!now.factorise(bad)) return false;
     Climber next = now;
-    while (usable && !run.settled && ptrdiff_t(history.size()) < iterations) {
+    while (!run.settled && run.done < iterations) {
         now.constants(noise, constants.data());
         pack_parameters(job, constants.data(), now.means.data(), now.factors.data(), values.data());
         std::fill(sums.begin(), sums.end(), 0.0);
         const double reached = all_statistics(job, threads, sums.data());
         next.means = now.means;
         next.template step<T>(sums.data(), added);
-        for (size_t c = 0; c < k; ++c) usable = usable && !(sums[c * size_t(columns)] < 0.999 * least);
-        usable = usable && next.factorise();
-        if (!usable) break;
+        for (size_t c = 0; c < k; ++c) bad[c] = sums[c * size_t(columns)] < 0.999 * least;
+        const bool whole = next.factorise(bad);
+        if (!whole) {
+            const bool some = std::any_of(bad.begin(), bad.end(), [](char x) { return !x; });
+            if (!some || now.shared() || run.rescued >= rescues) return false;
+            next.rescue(bad);
+            std::fill(bad.begin(), bad.end(), char(0));
+            if (!next.factorise(bad)) return false;
+        }
+        if (run.anew) history.clear();
+        run.anew = !whole;
+        run.rescued += run.anew;
+        ++run.done;
         const double value = reached / std::max(weight, std::numeric_limits<double>::min());
         const double gain = history.empty() ? std::numeric_limits<double>::infinity() : value - history.back();
         history.push_back(value);
@@ -179,9 +256,9 @@ bool iterate(Run& run, MixtureJob<T> job, const double* added, const double* noi
             if (-gain > explained) run.fall = std::max(run.fall, -gain);
         }
         std::swap(now, next);
-        run.settled = std::abs(gain) < tolerance && (gain >= 0 || -gain <= explained);
+        run.settled = whole && std::abs(gain) < tolerance && (gain >= 0 || -gain <= explained);
     }
-    return usable;
+    return true;
 }
 
 size_t size_of_covariances(const Climber& now) {
@@ -208,7 +285,7 @@ MixtureJob<T> checked(const Planes<T>& planes, const nb::object& weights, const 
 
 template <class T>
 nb::tuple climb(const Planes<T>& planes, nb::object weights, const Start& start, const Row& added, nb::object noise,
-                const Limits& limits, int iterations, int threads) {
+                const Limits& limits, int iterations, int rescues, int threads) {
     const auto& [shares, means, covariances, family] = start;
     const size_t k = means.shape(0), d = means.shape(1);
     Run run{{family_of(family.c_str()), ptrdiff_t(k), ptrdiff_t(d), {}, {}, {}, {}}, {}};
@@ -222,7 +299,7 @@ nb::tuple climb(const Planes<T>& planes, nb::object weights, const Start& start,
     const double* uncertain = noise.is_none() ? nullptr : nb::cast<Row>(noise).data();
     {
         nb::gil_scoped_release unlocked;
-        iterate(run, job, added.data(), uncertain, limits, iterations, threads);
+        iterate(run, job, added.data(), uncertain, limits, iterations, rescues, threads);
     }
     nb::object shaped;
     if (now.family == Family::spherical) shaped = nb::cast(given(now.covariances, {k}));
@@ -234,7 +311,7 @@ nb::tuple climb(const Planes<T>& planes, nb::object weights, const Start& start,
     const nb::object roots =
         now.diagonal() ? nb::cast(given(now.factors, {k, d})) : nb::cast(given(now.factors, {k, d, d}));
     return nb::make_tuple(given(now.weights, {k}), given(now.means, {k, d}), shaped, roots, course, run.settled,
-                          run.fall);
+                          run.fall, run.done, run.rescued, run.anew);
 }
 
 // Runs from several starts, side by side: parameters have one more axis in front.
@@ -261,7 +338,7 @@ nb::tuple climb_each(const Planes<T>& planes, nb::object weights, const Starts& 
             now.weights.assign(shares.data() + size_t(i) * k, shares.data() + size_t(i + 1) * k);
             now.means.assign(means.data() + size_t(i) * k * d, means.data() + size_t(i + 1) * k * d);
             now.covariances.assign(covariances.data() + size_t(i) * size, covariances.data() + size_t(i + 1) * size);
-            if (iterate(runs[size_t(i)], job, added.data(), uncertain, limits, iterations, each) && iterations > 0)
+            if (iterate(runs[size_t(i)], job, added.data(), uncertain, limits, iterations, 0, each) && iterations > 0)
                 reached[size_t(i)] = runs[size_t(i)].history.back();
         });
         for (const Run& run : runs) {
@@ -376,7 +453,7 @@ nb::tuple merge(const Row& weights, const Table& means, const Parameters& second
 void bind_climbing(nb::module_& m) {
     const auto bind = [&](auto zero) {
         m.def("climb", &climb<decltype(zero)>, nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
-              nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
+              nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
         m.def("climb_each", &climb_each<decltype(zero)>, nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
               nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
     };
