@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ Array = NDArray[Any]
 
 _NOISE_FLOOR = 0.05  # correlations below it are taken for 0: those of a few thousand pairs are known to about 0.02
 _FEWEST_PAIRS = 20  # that tell a correlation
+_VANISHED, _FARTHEST = 0.1, 6  # correlation that no longer counts; pixels over which that of blurred noise vanishes
 _ORDER = 3  # of the lowest moments that a Gaussian class leaves over for a superfluous one
 _SAMPLES = 16_384  # enough for any class that holds a hundredth of the image
 _MOST_FEATURES = 16  # time grows with their square, and the parameters of a class do too
@@ -185,6 +187,32 @@ class Neighbours:
         Correlations are taken along the axes up to where they vanish (after Geyer 1992), at lags that grow by halves,
         and multiplied from axis to axis: exact where the correlation is separable, as that of blur by a Gaussian is.
         """
+        correlation, volume = self._correlations(mixture), 1.0
+        for axis, n in enumerate(self._image.shape):
+            volume *= _integral(partial(correlation, axis), n)
+        return float(np.clip(volume, 1.0, self._image.n_pixels))
+
+    def side_by_side(self, mixture: Mixture) -> Array:
+        """How many of the pairs of pixels that are next to each other are of these two components (K, K).
+
+        Notes
+        -----
+        Where the correlation of residuals within components vanishes over a few pixels, as that of blurred noise does,
+        pixels count as next to each other that are so far apart: nearer ones are of one component whatever it is. Where
+        it does not vanish it is of objects and their shading, and neighbours are asked.
+        """
+        here, k, correlation = mixture.classify(self._here), mixture.n_components, self._correlations(mixture)
+        found = np.zeros((k, k))
+        for axis, n in enumerate(self._image.shape):
+            if n > 1:
+                near = (lag for lag in _lags(n) if lag <= _FARTHEST)
+                lag = next((lag for lag in near if correlation(axis, lag) < _VANISHED), 1)
+                inside, planes = self._at(axis, lag)
+                np.add.at(found, (here[inside], mixture.classify(planes)[inside]), 1)
+        return found
+
+    def _correlations(self, mixture: Mixture) -> Callable[[int, int], float]:
+        """Tell how alike the residuals of pixels of one component are, given an axis and a lag along it."""
         k, d = mixture.means.shape
         dense = mixture.family.dense(mixture.covariances, k, d)
         whiteners = np.stack([np.linalg.inv(np.linalg.cholesky(covariance)) for covariance in dense])
@@ -194,29 +222,16 @@ class Neighbours:
             return owner, np.einsum("nij,nj->ni", whiteners[owner], planes.T - mixture.means[owner])
 
         owner, here = residuals(self._here)
-        volume = 1.0
-        for axis, n in enumerate(self._image.shape):
 
-            def correlation(lag: int, axis: int = axis) -> float:
-                inside, planes = self._at(axis, lag)
-                other, there = residuals(planes)
-                usable = inside & (other == owner) & np.isfinite(here).all(axis=1) & np.isfinite(there).all(axis=1)
-                a, b = here[usable], there[usable]
-                scale = np.sqrt(float((a * a).sum()) * float((b * b).sum()))
-                return float((a * b).sum()) / scale if len(a) >= _FEWEST_PAIRS and scale > 0 else 0.0
+        def correlation(axis: int, lag: int) -> float:
+            inside, planes = self._at(axis, lag)
+            other, there = residuals(planes)
+            usable = inside & (other == owner) & np.isfinite(here).all(axis=1) & np.isfinite(there).all(axis=1)
+            a, b = here[usable], there[usable]
+            scale = np.sqrt(float((a * a).sum()) * float((b * b).sum()))
+            return float((a * b).sum()) / scale if len(a) >= _FEWEST_PAIRS and scale > 0 else 0.0
 
-            volume *= _integral(correlation, n)
-        return float(np.clip(volume, 1.0, self._image.n_pixels))
-
-    def side_by_side(self, mixture: Mixture) -> Array:
-        """How many of the pairs of pixels that are next to each other are of these two components (K, K)."""
-        here, k = mixture.classify(self._here), mixture.n_components
-        found = np.zeros((k, k))
-        for axis, n in enumerate(self._image.shape):
-            if n > 1:
-                inside, planes = self._at(axis, 1)
-                np.add.at(found, (here[inside], mixture.classify(planes)[inside]), 1)
-        return found
+        return correlation
 
     def _at(self, axis: int, lag: int) -> tuple[Array, Array]:
         """Which of the pixels `lag` farther along an axis are valid (n,), and their features (d, n)."""

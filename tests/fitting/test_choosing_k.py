@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from regions import scene
+from scipy.ndimage import gaussian_filter
 
 import gmmseg
 from gmmseg.fitting.counting import LUMA_CHROMA
@@ -16,8 +17,6 @@ def test_the_number_of_classes_is_chosen(case):
 
 
 def test_neighbours_that_are_alike_are_fewer_samples(rng):
-    from scipy.ndimage import gaussian_filter
-
     from gmmseg.segmentation import choose_k
 
     noise = rng.normal(size=(120, 120))
@@ -31,8 +30,6 @@ def test_neighbours_that_are_alike_are_fewer_samples(rng):
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("width", [0.0, 1.0, 3.0])
 def test_noise_of_any_width_leaves_the_number_of_classes(rng, width, dtype):
-    from scipy.ndimage import gaussian_filter
-
     noise = gaussian_filter(rng.normal(size=(200, 200)), width)
     classes = np.arange(200) // 40 * 25 + 60  # five stripes, 5 standard deviations apart
     image = (classes + 5 * noise / noise.std()).astype(dtype)
@@ -74,6 +71,17 @@ def test_noise_of_any_kind_is_one_class(rng, name, channels):
     choice = choose_k(image, channel_axis=-1, max_k=6)
     assert choice.k == 1
     assert choice.reason.startswith("1 class: ICL is lowest")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("kind", [np.square, np.exp])
+def test_blurred_noise_of_any_kind_is_one_class(rng, width, kind):
+    """Its bumps hold together, but no farther than what they are made of does."""
+    smooth = gaussian_filter(rng.normal(size=(200, 240)), width)
+    image = kind(smooth / smooth.std())
+    assert gmmseg.segment(image, "auto").model.k == 1
+    assert gmmseg.segment(np.rint(20 * image).clip(0, 255).astype(np.uint8), "auto").model.k == 1
 
 
 def test_skewed_classes_are_one_each(rng):
