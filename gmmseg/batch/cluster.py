@@ -26,7 +26,7 @@ from gmmseg.labelling.chunks import (
     chunk_sides,
     chunks_of,
     joined,
-    runs_of,
+    tasks_of,
 )
 from gmmseg.labelling.graph import work_on
 from gmmseg.labelling.layers import Layer
@@ -35,8 +35,6 @@ from gmmseg.labelling.result import Segmentation
 __all__ = ["Cluster", "connected"]
 
 _WAITING = 3  # chunks that each thread of a worker has before it: enough never to wait for the driver
-_AT_ONCE = 16 << 20  # pixels that one task may compute of small chunks, each of which would cost as much as it is worth
-_SHARES = 4  # of a small image for each thread, so that none waits long for the last one
 _LOCAL = {
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     "distributed.worker.profile.enabled": False,
@@ -103,8 +101,7 @@ class Cluster:
         parts = self._open.enter_context(parts_of_target(target, fingerprint(work, sides)))
         self._parts.append(parts)
         missing = [chunk for number, chunk in chunks.items() if not parts.has(number)]
-        most = min(_AT_ONCE, work.image.n_pixels // (_SHARES * self._threads))
-        runs = runs_of(missing, most, work.image.pixels.blocks[-1])
+        runs = tasks_of(work.image, missing, self._threads)
         done, failed = len(chunks) - len(missing), list[tuple[Chunk, str]]()
         content, waiting = wire().dumps(work), dict(chunks)
         for run, result in self.results(packed_chunks, ((run, (content, run)) for run in runs)):

@@ -34,11 +34,14 @@ __all__ = [
     "joined",
     "label_chunk",
     "runs_of",
+    "tasks_of",
 ]
 
 Array = NDArray[Any]
 
 _READ_AT_ONCE = 32 << 20  # bytes of pixels
+_AT_ONCE = 16 << 20  # pixels that one task may compute of small chunks, each of which would cost as much as it is worth
+_SHARES = 4  # of a small image for each thread, so that none waits long for the last one
 
 CHUNK = 4096
 """Pixels along each axis of a chunk of a file where nobody says."""
@@ -259,6 +262,12 @@ def chunks_of(work: ChunkWork, sides: tuple[tuple[int, ...], ...]) -> list[tuple
         keys = [key for each, _ in around for key in each]
         found.append((Chunk(number, tile, frame, tuple(piece for _, piece in around)), keys))
     return found
+
+
+def tasks_of(image: Image, chunks: Sequence[Chunk], threads: int) -> list[list[Chunk]]:
+    """Group chunks of a file to tasks for so many threads of workers."""
+    most = min(_AT_ONCE, image.n_pixels // (_SHARES * threads))
+    return runs_of(chunks, most, image.pixels.blocks[-1])
 
 
 def runs_of(chunks: Sequence[Chunk], pixels: int, least: int = 1) -> list[list[Chunk]]:

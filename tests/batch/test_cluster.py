@@ -47,7 +47,7 @@ def whole():
 
 @pytest.fixture(autouse=True)
 def one_by_one(monkeypatch):
-    monkeypatch.setattr("gmmseg.batch.cluster._AT_ONCE", 1)
+    monkeypatch.setattr("gmmseg.labelling.chunks._AT_ONCE", 1)
 
 
 def found_in(whole, kind=CountedSource):
@@ -73,8 +73,8 @@ def test_chunks_come_in_order_with_the_labels_of_the_whole(client, whole, tmp_pa
 
 
 def test_small_chunks_are_computed_together_and_kept_together(client, whole, tmp_path, monkeypatch):
-    monkeypatch.setattr("gmmseg.batch.cluster._AT_ONCE", 4 << 20)
-    monkeypatch.setattr("gmmseg.batch.cluster._SHARES", 1)
+    monkeypatch.setattr("gmmseg.labelling.chunks._AT_ONCE", 4 << 20)
+    monkeypatch.setattr("gmmseg.labelling.chunks._SHARES", 1)
     with closing(Cluster(client, 30)) as first:
         parts = first.computed(found_in(whole, Unreadable), LABELS, tmp_path / "labels.tif")
         with pytest.raises(
