@@ -18,7 +18,7 @@ from gmmseg.batch.kept_chunks import Parts, fingerprint, parts_of_target
 from gmmseg.errors import GmmsegError, GmmsegWarning, InputError, UnfinishedError, one_line
 from gmmseg.extras import require
 from gmmseg.image import Image
-from gmmseg.image.sources import Source, WindowSource
+from gmmseg.image.sources import Overheard, Source, WindowSource
 from gmmseg.image.windows import Window, holding, windows_across
 from gmmseg.labelling.chunks import (
     Chunk,
@@ -117,10 +117,10 @@ class Cluster:
             if self.progress is not None:
                 self.progress(done, len(chunks))
             if not failed:
-                yield from _in_turn(parts, waiting)
+                yield from _in_turn(parts, waiting, found.image.pixels)
         if failed:
             raise _unfinished(work.image.name, failed, len(chunks))
-        yield from _in_turn(parts, waiting)
+        yield from _in_turn(parts, waiting, found.image.pixels)
 
     @property
     def workers(self) -> int:
@@ -296,11 +296,14 @@ class _Spread(WindowSource):
         return _Spread(self.whole.select(channels), self.cluster)
 
 
-def _in_turn(parts: Parts, waiting: dict[tuple[int, ...], Chunk]) -> Iterator[Returned]:
+def _in_turn(parts: Parts, waiting: dict[tuple[int, ...], Chunk], source: Source) -> Iterator[Returned]:
     """Take parts as long as that of the first chunk that waits is there: a part comes with its first chunk."""
     while waiting and parts.has(first := next(iter(waiting))):
         numbers, packed = parts.load(first)
-        yield unpacked(joined([waiting.pop(number) for number in numbers]), packed)
+        part = unpacked(joined([waiting.pop(number) for number in numbers]), packed)
+        if part.heard is not None and isinstance(source, Overheard):
+            source.hear(*part.heard)
+        yield part
 
 
 def _unfinished(name: str, failed: list[tuple[Chunk, str]], count: int) -> UnfinishedError:

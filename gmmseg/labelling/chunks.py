@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.image import Image
+from gmmseg.image.sources import Overheard
 from gmmseg.image.windows import Tile, Window, shape_of, shifted, widened, windows_across
 from gmmseg.io.ground import Ground
 from gmmseg.io.lazy import LazyArray, Piece, lazy_array, lazy_arrays
@@ -93,12 +94,15 @@ class Returned:
         Of labels of colour images, see `Tally.sample`.
     totals : ndarray, shape (7, K + 1), optional
         Of labels, see `Tally.totals`.
+    heard : tuple of ndarray, optional
+        Single pixels that the image is compared by, see `gmmseg.image.sources.Overheard.heard`.
     """
 
     window: Window
     values: Any
     sampled: Array | None = None
     totals: Array | None = None
+    heard: tuple[Array, Array, Array] | None = None
 
     def sample(self, tally: Tally) -> Array | None:
         """Return the pixels of the window that tell what its classes look like."""
@@ -194,10 +198,12 @@ def compute_chunk(work: ChunkWork, chunk: Chunk, blocks: Sequence[Any] = ()) -> 
     if chunk.frame is not None:
         values, axis = np.expand_dims(values, values.ndim - len(chunk.tile.inner)), axis + 1
     sampled = np.concatenate(colors, axis).reshape(-1, 3) if colors else None
+    source = work.image.pixels
+    heard = source.heard(chunk.inner) if isinstance(source, Overheard) else None
     if work.layer.name != "labels":
-        return Returned(chunk.inner, values)
+        return Returned(chunk.inner, values, heard=heard)
     tally.add(chunk.inner, values, sampled)
-    return Returned(chunk.inner, values, sampled, tally.totals)
+    return Returned(chunk.inner, values, sampled, tally.totals, heard)
 
 
 def _strips(image: Image, whole: Tile, halo: int) -> list[Tile]:
