@@ -40,7 +40,7 @@ def packed_chunks(content: bytes, run: list[Chunk]) -> list[tuple[list[Chunk], b
             return [(run, reason_of(error))]
         return [each for one in run for each in packed_chunks(content, [one])]
     values, none = found.values, np.zeros((0, 0))
-    arrays = [none if each is None else each for each in (found.sampled, found.totals)]
+    arrays = [none if each is None else each for each in (found.sampled, found.totals, *(found.heard or (None,) * 3))]
     arrays += [values] if work.packing is None else _arrays_of(work.packing.pack(found.window, values))
     buffer = io.BytesIO()
     for each in arrays:
@@ -57,8 +57,9 @@ def unpacked(chunk: Chunk, content: bytes) -> Returned:
     while buffer.tell() < len(buffer.getbuffer()):
         arrays.append(np.load(buffer, allow_pickle=False))
     sampled, totals = (each if each.size else None for each in arrays[:2])
-    values = arrays[2] if len(arrays) == 3 else _stored_part(*arrays[2:])
-    return Returned(chunk.inner, values, sampled, totals)
+    values = arrays[5] if len(arrays) == 6 else _stored_part(*arrays[5:])
+    here, some, valid = arrays[2:5]
+    return Returned(chunk.inner, values, sampled, totals, (here, some, valid) if here.size else None)
 
 
 def _arrays_of(part: StoredPart) -> list[np.ndarray]:

@@ -18,7 +18,7 @@ from gmmseg.batch.kept_chunks import Parts, fingerprint, parts_of_target
 from gmmseg.errors import GmmsegError, GmmsegWarning, InputError, UnfinishedError, one_line
 from gmmseg.extras import require
 from gmmseg.image import Image
-from gmmseg.image.sources import Source, WindowSource
+from gmmseg.image.sources import Overheard, Source, WindowSource
 from gmmseg.image.windows import Window, holding, windows_across
 from gmmseg.labelling.chunks import (
     Chunk,
@@ -26,7 +26,7 @@ from gmmseg.labelling.chunks import (
     chunk_sides,
     chunks_of,
     joined,
-    runs_of,
+    tasks_of,
 )
 from gmmseg.labelling.graph import work_on
 from gmmseg.labelling.layers import Layer
@@ -35,8 +35,6 @@ from gmmseg.labelling.result import Segmentation
 __all__ = ["Cluster", "connected"]
 
 _WAITING = 3  # chunks that each thread of a worker has before it: enough never to wait for the driver
-_AT_ONCE = 16 << 20  # pixels that one task may compute of small chunks, each of which would cost as much as it is worth
-_SHARES = 4  # of a small image for each thread, so that none waits long for the last one
 _LOCAL = {
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     "distributed.worker.profile.enabled": False,
@@ -103,8 +101,7 @@ class Cluster:
         parts = self._open.enter_context(parts_of_target(target, fingerprint(work, sides)))
         self._parts.append(parts)
         missing = [chunk for number, chunk in chunks.items() if not parts.has(number)]
-        most = min(_AT_ONCE, work.image.n_pixels // (_SHARES * self._threads))
-        runs = runs_of(missing, most, work.image.pixels.blocks[-1])
+        runs = tasks_of(work.image, missing, self._threads)
         done, failed = len(chunks) - len(missing), list[tuple[Chunk, str]]()
         content, waiting = wire().dumps(work), dict(chunks)
         for run, result in self.results(packed_chunks, ((run, (content, run)) for run in runs)):
@@ -120,10 +117,10 @@ class Cluster:
             if self.progress is not None:
                 self.progress(done, len(chunks))
             if not failed:
-                yield from _in_turn(parts, waiting)
+                yield from _in_turn(parts, waiting, found.image.pixels)
         if failed:
             raise _unfinished(work.image.name, failed, len(chunks))
-        yield from _in_turn(parts, waiting)
+        yield from _in_turn(parts, waiting, found.image.pixels)
 
     @property
     def workers(self) -> int:
@@ -299,11 +296,14 @@ class _Spread(WindowSource):
         return _Spread(self.whole.select(channels), self.cluster)
 
 
-def _in_turn(parts: Parts, waiting: dict[tuple[int, ...], Chunk]) -> Iterator[Returned]:
+def _in_turn(parts: Parts, waiting: dict[tuple[int, ...], Chunk], source: Source) -> Iterator[Returned]:
     """Take parts as long as that of the first chunk that waits is there: a part comes with its first chunk."""
     while waiting and parts.has(first := next(iter(waiting))):
         numbers, packed = parts.load(first)
-        yield unpacked(joined([waiting.pop(number) for number in numbers]), packed)
+        part = unpacked(joined([waiting.pop(number) for number in numbers]), packed)
+        if part.heard is not None and isinstance(source, Overheard):
+            source.hear(*part.heard)
+        yield part
 
 
 def _unfinished(name: str, failed: list[tuple[Chunk, str]], count: int) -> UnfinishedError:

@@ -292,6 +292,21 @@ class Overheard(_Over):
         self.keep(values[:n], None if valid is None else valid[:n])
         return values[n:], None if valid is None else valid[n:]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Overheard, (self.whole, self.flat)
+
+    def heard(self, window: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return which of the pixels lie in a window that was read, their values, and whether they are valid."""
+        import numpy as np
+
+        for _, here in holding([window], self._index):
+            return here, self._values[here], self._valid[here]
+        return np.zeros(0, np.intp), self._values[:0], self._valid[:0]
+
+    def hear(self, here: np.ndarray, values: np.ndarray, valid: np.ndarray) -> None:
+        """Keep what another of these pixels has `heard`, in another process."""
+        self._values[here], self._valid[here], self._known[here] = values, valid, True
+
     def keep(self, values: np.ndarray, valid: np.ndarray | None) -> None:
         """Keep these pixels, which somebody else has taken in their order."""
         import numpy as np

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from gmmseg import Image, InputError, OutputError
 from gmmseg.errors import GmmsegError, GmmsegWarning, UnfinishedError
 from gmmseg.labelling.layers import layer_named
 from gmmseg.labelling.tiles import Rule
+from gmmseg.model.adapting import explains, overhearing
 
 distributed = pytest.importorskip("distributed")
 
@@ -47,7 +49,7 @@ def whole():
 
 @pytest.fixture(autouse=True)
 def one_by_one(monkeypatch):
-    monkeypatch.setattr("gmmseg.batch.cluster._AT_ONCE", 1)
+    monkeypatch.setattr("gmmseg.labelling.chunks._AT_ONCE", 1)
 
 
 def found_in(whole, kind=CountedSource):
@@ -73,8 +75,8 @@ def test_chunks_come_in_order_with_the_labels_of_the_whole(client, whole, tmp_pa
 
 
 def test_small_chunks_are_computed_together_and_kept_together(client, whole, tmp_path, monkeypatch):
-    monkeypatch.setattr("gmmseg.batch.cluster._AT_ONCE", 4 << 20)
-    monkeypatch.setattr("gmmseg.batch.cluster._SHARES", 1)
+    monkeypatch.setattr("gmmseg.labelling.chunks._AT_ONCE", 4 << 20)
+    monkeypatch.setattr("gmmseg.labelling.chunks._SHARES", 1)
     with closing(Cluster(client, 30)) as first:
         parts = first.computed(found_in(whole, Unreadable), LABELS, tmp_path / "labels.tif")
         with pytest.raises(
@@ -155,6 +157,19 @@ def test_workers_take_the_pixels_of_a_fit(client, whole):
     np.testing.assert_array_equal(spread.take(flat)[0], image.take(flat)[0])
     model = gmmseg.fit(spread, 3)
     np.testing.assert_array_equal(model.means, whole.model.means)
+
+
+def test_what_a_model_is_compared_by_comes_with_the_chunks(client, whole, tmp_path):
+    found = found_in(whole)
+    found = replace(found, image=overhearing(found.image))
+    with closing(Cluster(client, 100)) as first:
+        coming = first.computed(found, LABELS, tmp_path / "labels.tif")
+        next(coming)
+    again = replace(found, image=overhearing(found_in(whole).image))
+    with closing(Cluster(client, 100)) as second:  # of what is kept it comes too
+        list(second.computed(again, LABELS, tmp_path / "labels.tif"))
+    assert explains(whole.model, again.image) == explains(whole.model, whole.image)
+    assert not again.image.pixels.whole.whole.log  # nothing is read here
 
 
 def test_workers_count_the_values_of_a_fit(client, whole):
