@@ -226,7 +226,8 @@ def expectation_maximization(
     limits = tolerance, precision, samples.least
     while left > 0 and not converged:
         if alone is not None and not comparable:  # until components have to be dropped or known all at once
-            course = _climb(alone, mixture, added, uncertain, limits, left, start.n_components - rescued, how.threads)
+            most = left, start.n_components - rescued
+            course = _climb(alone, mixture, (added, uncertain), limits, most, how.threads)
             mixture, history, converged, fell, done, times, anew = course
             comparable, fall, left, rescued = not anew and done > 0, max(fall, fell), left - done, rescued + times
             if comparable or not left:
@@ -325,17 +326,18 @@ def _goes_by_itself(samples: SortedSamples, start: Mixture) -> bool:
 def _climb(
     samples: SortedSamples,
     mixture: Mixture,
-    added: Array,
-    noise: Array | None,
+    variances: tuple[Array, Array | None],
     limits: tuple[float, float, float],
-    iterations: int,
-    rescues: int,
+    most: tuple[int, int],
     threads: int,
 ) -> tuple[Mixture, list[float], bool, float, int, int, bool]:
-    """Return the mixture that the kernel comes to and, as of `kernels.climb`, history and how it went."""
+    """Return the mixture that the kernel comes to and, as of `kernels.climb`, history and how it went.
+
+    The `variances` are what is added and what of it is noise; `most` are iterations and rescues.
+    """
     part, start = samples.parts[0], (mixture.weights, mixture.means, mixture.covariances, mixture.covariance)
     weights, means, covariances, factors, *course = kernels.climb(
-        part.planes, part.weights, start, added, noise, limits, iterations, rescues, threads
+        part.planes, part.weights, start, *variances, limits, *most, threads
     )
     history, settled, fall, done, times, anew = course
     if done:

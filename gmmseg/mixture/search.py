@@ -170,7 +170,9 @@ class Search:
         known = () if self._samples.found is None else (self._samples.found,)
         short = _SHORT if self._how.judged and self._starts > 2 else _LONG
         tried: list[Fit] = []
-        for start in (*known, *map(self._begin, range(self._starts))):
+        # Half as many look for what is better than what a first round came to.
+        starts = self._starts // 2 if short < _LONG and self._moved else self._starts
+        for start in (*known, *map(self._begin, range(starts))):
             tried.append(self._climb(start, short))
             self._reached.append(_score(tried[-1]))
             best = max(tried, key=_score)
