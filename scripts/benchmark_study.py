@@ -7,8 +7,8 @@ is not 0 (`samples/ch2bet.nii.gz`). Each subject is one of them, turned by some 
 over the image of 0.3, stored with its axes in some order and from some end, as .nii or .nii.gz; its mask is stored in
 another order. `--step 2` takes every second voxel. The volumes of all subjects are compared with their truth, the
 outputs of a run that was killed several times with those of one that was not, and the places of all outputs with those
-of their images, as nibabel and SimpleITK read them. The scans are stored as DICOM series too, and
-segmented under the same masks; highdicom reads where the voxels of the segmentations lie.
+of their images, as nibabel and SimpleITK read them. The scans are stored as DICOM series too, and segmented under the
+same masks; highdicom reads where the voxels of the segmentations lie.
 """
 
 from __future__ import annotations
