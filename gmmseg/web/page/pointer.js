@@ -69,14 +69,16 @@ export class Pointer {
     /** @param {PointerEvent} move */
     const follow = (move) => {
       moved ||= Math.hypot(move.clientX - event.clientX, move.clientY - event.clientY) > 4;
-      if (tool !== 'select') this.#extend(this.#place(move.offsetX, move.offsetY));
-      else if (moved) {
+      if (tool !== 'select') {
+        this.#extend(this.#place(move.offsetX, move.offsetY));
+        this.#over();
+      } else if (moved) {
         drawing.view = {
           ...before, x: before.x - (move.clientX - event.clientX) / before.scale,
           y: before.y - (move.clientY - event.clientY) / before.scale,
         };
+        this.refresh();
       }
-      this.refresh();
     };
     canvas.addEventListener('pointermove', follow);
     canvas.addEventListener('lostpointercapture', () => {
@@ -121,7 +123,7 @@ export class Pointer {
   #begin(at) {
     const label = this.on.tool() === 'erase' ? 0 : this.on.label(), more = this.on.begun(at.x, at.y);
     this.path = more && { class: label, size: this.on.size(), points: [[at.x, at.y]], ...more };
-    this.refresh();
+    this.#over();
     return this.path !== null;
   }
 
@@ -140,6 +142,11 @@ export class Pointer {
   /** Draw the picture, and over it strokes and the cross. */
   refresh() {
     this.drawing.later();
+    this.#over();
+  }
+
+  /** Draw strokes and the cross alone, as while one paints: the picture below stays. */
+  #over() {
     const { overlay, drawing: { view } } = this;
     const ratio = devicePixelRatio;
     overlay.width = overlay.clientWidth * ratio;
