@@ -1,10 +1,12 @@
 """Measure `gmmseg batch` beside one process and beside scikit-learn in a loop, and kill it at random moments.
 
 usage: benchmark_batch.py [--images N] [--repeats N] [--kills N] [--peer FILE]      needs the `test` extra
+       benchmark_batch.py --icons N [--repeats N]
 
 The photographs, of one megapixel, are made from `images/`. Runs of the two sides take turns, and the figure is the
 median of the ratios of neighbouring runs. FILE is a script that takes an image, k and the label map to write; by
-default one that does with scikit-learn what gmmseg does.
+default one that does with scikit-learn what gmmseg does. Icons are crops of 64 x 64 pixels, in four classes: given is
+how many a processor does in a second, with the start of the program and without it, which is the time of one icon.
 """
 
 from __future__ import annotations
@@ -59,6 +61,31 @@ def make_photographs(folder: Path, count: int) -> None:
         path = folder / f"{number % 5}" / f"photo {number:03}.jpg"
         path.parent.mkdir(exist_ok=True)
         cv2.imwrite(str(path), noisy)
+
+
+def make_icons(folder: Path, count: int) -> None:
+    """Parts of the sample pictures, 64 to 256 pixels wide, at 64 x 64, as PNG."""
+    rng = np.random.default_rng(0)
+    pictures = [cv2.imread(str(IMAGES / name)) for name in ("coffee.png", "chelsea.png")]
+    for number in range(count):
+        picture, side = pictures[number % 2], int(rng.integers(64, 257))
+        top, left = (int(rng.integers(whole - side + 1)) for whole in picture.shape[:2])
+        crop = picture[top : top + side, left : left + side]
+        cv2.imwrite(str(folder / f"icon {number:05}.png"), cv2.resize(crop, (64, 64), interpolation=cv2.INTER_AREA))
+
+
+def measure_icons(work: Path, count: int, repeats: int) -> None:
+    many, one = work / "icons", work / "one icon"
+    for folder, number in ((many, count), (one, 1)):
+        folder.mkdir()
+        make_icons(folder, number)
+    options = ("--jobs", "1", "--threads", "1", "-k", "4")
+    found = np.array([[seconds(each, work / "results", *options)[1] for each in (many, one)] for _ in range(repeats)])
+    whole, start = np.median(found, axis=0)
+    print(
+        f"{count} icons, k=4: {count / whole:.0f} a second of the processor, {(count - 1) / (whole - start):.0f} "
+        f"without the start of {start:.2f} s; medians of {repeats}"
+    )
 
 
 def batch(source: Path, results: Path, *options: str) -> subprocess.Popen[bytes]:
@@ -151,9 +178,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--peer", type=Path)
+    parser.add_argument("--icons", type=int)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
+        if options.icons is not None:
+            measure_icons(work, options.icons, options.repeats)
+            return
         photographs = work / "photographs"
         photographs.mkdir()
         make_photographs(photographs, options.images)

@@ -1,6 +1,6 @@
 """Measure what workers of Dask cost and bring: ratios to one process, taken in one run, in turns.
 
-    python scripts/benchmark_dask.py [--side 20480] [--rounds 3] [--windows 8]
+    python scripts/benchmark_dask.py [--side 20480] [--rounds 3] [--windows 8] [--rates]
 
 Prints a table: the rate of two workers against one process of two threads, what scheduling of small chunks costs, the
 graph of a mosaic of 100 gigapixels, and the memory of a worker at chunks of 4 096 x 4 096 pixels of six bands. The
@@ -174,15 +174,17 @@ def main():
     parser.add_argument("--side", type=int, default=20_480, help="of the scene, in pixels")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--windows", type=int, default=8, help="chunks of the simulated mosaic that are computed")
+    parser.add_argument("--rates", action="store_true", help="nothing but the rates of workers and one process")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         write_scene(folder / "scene.tif", options.side)
         model = gmmseg.fit(folder / "scene.tif", 3)
-        simulated_mosaic(folder, options.windows)
-        taken, peak, n_tasks = graph_of_a_mosaic(model)
-        print(f"graph of 100 gigapixels    {taken:.2f} s, {peak / 1e6:.0f} MB, {n_tasks:.3f} tasks a chunk", flush=True)
-        print(f"memory of a worker         {memory_of_a_worker(folder) / 2**20:.0f} MiB", flush=True)
+        if not options.rates:
+            simulated_mosaic(folder, options.windows)
+            taken, peak, n_tasks = graph_of_a_mosaic(model)
+            print(f"graph of 100 gigapixels    {taken:.2f} s, {peak / 1e6:.0f} MB, {n_tasks:.3f} tasks a chunk")
+            print(f"memory of a worker         {memory_of_a_worker(folder) / 2**20:.0f} MiB", flush=True)
         taken = compare(folder / "scene.tif", model, folder, options.rounds)
         for what, at in (("by the clock", 0), ("processor time", 1)):
             alone, large, small = (taken[name][at] for name in ("alone", "large", "small"))

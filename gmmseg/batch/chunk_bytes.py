@@ -11,7 +11,7 @@ import numpy as np
 
 from gmmseg.errors import GmmsegError, described
 from gmmseg.extras import require
-from gmmseg.io.raster.blocks import StoredPart
+from gmmseg.io.blocks import StoredPart
 from gmmseg.labelling.chunks import Chunk, ChunkWork, Returned, compute_chunk, joined
 
 __all__ = ["packed_chunks", "reason_of", "unpacked", "wire"]
@@ -40,14 +40,13 @@ def packed_chunks(content: bytes, run: list[Chunk]) -> list[tuple[list[Chunk], b
             return [(run, reason_of(error))]
         return [each for one in run for each in packed_chunks(content, [one])]
     values, none = found.values, np.zeros((0, 0))
-    stored = work.packing.pack(found.window, values) if work.packing is not None else None
-    # Probabilities are noise, which takes its time and stays as large.
-    level = 1 if values.dtype == np.uint8 else 0
-    arrays = [none if each is None else each for each in (found.sampled, found.totals)]
-    arrays += [values] if stored is None else _arrays_of(stored)
+    arrays = [none if each is None else each for each in (found.sampled, found.totals, *(found.heard or (None,) * 3))]
+    arrays += [values] if work.packing is None else _arrays_of(work.packing.pack(found.window, values))
     buffer = io.BytesIO()
     for each in arrays:
         np.save(buffer, each, allow_pickle=False)
+    # Probabilities are noise, which takes its time and stays as large, as do blocks.
+    level = 1 if work.packing is None and values.dtype == np.uint8 else 0
     return [(run, zlib.compress(buffer.getbuffer(), level))]
 
 
@@ -58,31 +57,35 @@ def unpacked(chunk: Chunk, content: bytes) -> Returned:
     while buffer.tell() < len(buffer.getbuffer()):
         arrays.append(np.load(buffer, allow_pickle=False))
     sampled, totals = (each if each.size else None for each in arrays[:2])
-    values = arrays[2] if len(arrays) == 3 else _stored_part(*arrays[2:])
-    return Returned(chunk.inner, values, sampled, totals)
+    values = arrays[5] if len(arrays) == 6 else _stored_part(*arrays[5:])
+    here, some, valid = arrays[2:5]
+    return Returned(chunk.inner, values, sampled, totals, (here, some, valid) if here.size else None)
 
 
 def _arrays_of(part: StoredPart) -> list[np.ndarray]:
-    """Return numbers and sizes of blocks, their bytes, places of shared pixels, and those."""
-    sizes = np.array([(number, len(data)) for number, data in part.blocks], np.int64).reshape(-1, 2)
+    """Return keys and sizes of blocks, their bytes, places of shared pixels, their dtype, and those, compressed."""
+    sizes = np.array([(*key, len(data)) for key, data in part.blocks], np.int64)
     data = np.frombuffer(b"".join(data for _, data in part.blocks), np.uint8)
-    places = [(n, r.start, r.stop, c.start, c.stop, pixels.shape[2]) for n, (r, c), pixels in part.shared]
+    places = [(*key, r.start, r.stop, c.start, c.stop, pixels.shape[2]) for key, (r, c), pixels in part.shared]
     shared = [pixels.ravel() for *_, pixels in part.shared]
     pixels = np.concatenate(shared) if shared else np.zeros(0, np.uint8)
-    return [sizes, data, np.array(places, np.int64).reshape(-1, 6), pixels]
+    stored = np.frombuffer(zlib.compress(pixels.data, 1), np.uint8)
+    return [sizes, data, np.array(places, np.int64), pixels[:0], stored]
 
 
-def _stored_part(sizes: np.ndarray, data: np.ndarray, places: np.ndarray, pixels: np.ndarray) -> StoredPart:
+def _stored_part(
+    sizes: np.ndarray, data: np.ndarray, places: np.ndarray, kind: np.ndarray, stored: np.ndarray
+) -> StoredPart:
     found, content, start = StoredPart([], []), data.tobytes(), 0
-    for number, size in sizes.tolist():
-        found.blocks.append((number, content[start : start + size]))
+    for *key, size in sizes.tolist():
+        found.blocks.append((tuple(key), content[start : start + size]))
         start += size
-    start = 0
-    for number, top, bottom, left, right, n_bands in places.tolist():
+    pixels, start = np.frombuffer(zlib.decompress(stored.data), kind.dtype), 0
+    for *key, top, bottom, left, right, n_bands in places.tolist():
         shape = (bottom - top, right - left, n_bands)
         end = start + shape[0] * shape[1] * n_bands
         window = (slice(top, bottom), slice(left, right))
-        found.shared.append((number, window, pixels[start:end].reshape(shape)))
+        found.shared.append((tuple(key), window, pixels[start:end].reshape(shape)))
         start = end
     return found
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,10 +15,10 @@ import numpy as np
 
 from gmmseg.batch.chunk_bytes import packed_chunks, reason_of, unpacked, wire
 from gmmseg.batch.kept_chunks import Parts, fingerprint, parts_of_target
-from gmmseg.errors import GmmsegError, InputError, UnfinishedError, one_line
+from gmmseg.errors import GmmsegError, GmmsegWarning, InputError, UnfinishedError, one_line
 from gmmseg.extras import require
 from gmmseg.image import Image
-from gmmseg.image.sources import Source, WindowSource
+from gmmseg.image.sources import Overheard, Source, WindowSource
 from gmmseg.image.windows import Window, holding, windows_across
 from gmmseg.labelling.chunks import (
     Chunk,
@@ -24,7 +26,7 @@ from gmmseg.labelling.chunks import (
     chunk_sides,
     chunks_of,
     joined,
-    runs_of,
+    tasks_of,
 )
 from gmmseg.labelling.graph import work_on
 from gmmseg.labelling.layers import Layer
@@ -33,9 +35,8 @@ from gmmseg.labelling.result import Segmentation
 __all__ = ["Cluster", "connected"]
 
 _WAITING = 3  # chunks that each thread of a worker has before it: enough never to wait for the driver
-_AT_ONCE = 16 << 20  # pixels that one task may compute of small chunks, each of which would cost as much as it is worth
-_SHARES = 4  # of a small image for each thread, so that none waits long for the last one
 _LOCAL = {
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.admin.tick.interval": "1s",
@@ -43,9 +44,10 @@ _LOCAL = {
     "distributed.comm.timeouts.connect": "5s",
     "distributed.worker.preload": ["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
 }
-"""Of workers of this machine: to watch themselves takes their time (two that do nothing and their driver take 0.02 s of
-processors a second, not 0.09), one that was killed is not waited for, and Ctrl-C, of which the terminal tells all of
-them, is the driver's affair."""
+"""Of workers of this machine: memory that was freed is kept for what comes next, where Dask has the system take it back
+at once and give it anew, page by page (1.45 times the processor time); to watch themselves takes their time (two that
+do nothing and their driver take 0.02 s of processors a second, not 0.09), one that was killed is not waited for, and
+Ctrl-C, of which the terminal tells all of them, is the driver's affair."""
 
 _SECONDS = 30.0  # that a scheduler may take to answer
 
@@ -99,8 +101,7 @@ class Cluster:
         parts = self._open.enter_context(parts_of_target(target, fingerprint(work, sides)))
         self._parts.append(parts)
         missing = [chunk for number, chunk in chunks.items() if not parts.has(number)]
-        most = min(_AT_ONCE, work.image.n_pixels // (_SHARES * self._threads))
-        runs = runs_of(missing, most, work.image.pixels.blocks[-1])
+        runs = tasks_of(work.image, missing, self._threads)
         done, failed = len(chunks) - len(missing), list[tuple[Chunk, str]]()
         content, waiting = wire().dumps(work), dict(chunks)
         for run, result in self.results(packed_chunks, ((run, (content, run)) for run in runs)):
@@ -116,10 +117,10 @@ class Cluster:
             if self.progress is not None:
                 self.progress(done, len(chunks))
             if not failed:
-                yield from _in_turn(parts, waiting)
+                yield from _in_turn(parts, waiting, found.image.pixels)
         if failed:
             raise _unfinished(work.image.name, failed, len(chunks))
-        yield from _in_turn(parts, waiting)
+        yield from _in_turn(parts, waiting, found.image.pixels)
 
     @property
     def workers(self) -> int:
@@ -225,9 +226,18 @@ def connected(scheduler: str | None = None, workers: int | None = None, side: in
     ------
     GmmsegError
         Dask is not installed, or the scheduler does not answer.
+
+    Warns
+    -----
+    GmmsegWarning
+        The scheduler has no workers.
     """
     distributed = require("distributed", "dask", "workers need")
     with ExitStack() as stack:
+        # What it has to say of a scheduler that goes away is a page, and an error of one line comes of it.
+        for log in map(logging.getLogger, ("distributed", "distributed.client")):
+            stack.callback(log.setLevel, log.level)
+            log.setLevel(logging.CRITICAL)
         if scheduler is None:
             stack.enter_context(require("dask.config", "dask", "workers need").set(_LOCAL))
             local = distributed.LocalCluster(
@@ -243,6 +253,12 @@ def connected(scheduler: str | None = None, workers: int | None = None, side: in
                 f"scheduler {scheduler} does not answer ({one_line(error)}); start it with `dask scheduler`, or use "
                 "--workers"
             ) from None
+        if not client.nthreads():
+            warnings.warn(
+                f"scheduler {scheduler} has no workers; it waits for some, start them with `dask worker {scheduler}`",
+                GmmsegWarning,
+                stacklevel=3,
+            )
         found = Cluster(client, side)
         stack.callback(found.close)
         yield found
@@ -280,11 +296,14 @@ class _Spread(WindowSource):
         return _Spread(self.whole.select(channels), self.cluster)
 
 
-def _in_turn(parts: Parts, waiting: dict[tuple[int, ...], Chunk]) -> Iterator[Returned]:
+def _in_turn(parts: Parts, waiting: dict[tuple[int, ...], Chunk], source: Source) -> Iterator[Returned]:
     """Take parts as long as that of the first chunk that waits is there: a part comes with its first chunk."""
     while waiting and parts.has(first := next(iter(waiting))):
         numbers, packed = parts.load(first)
-        yield unpacked(joined([waiting.pop(number) for number in numbers]), packed)
+        part = unpacked(joined([waiting.pop(number) for number in numbers]), packed)
+        if part.heard is not None and isinstance(source, Overheard):
+            source.hear(*part.heard)
+        yield part
 
 
 def _unfinished(name: str, failed: list[tuple[Chunk, str]], count: int) -> UnfinishedError:

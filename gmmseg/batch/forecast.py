@@ -1,4 +1,4 @@
-"""What workers will have to do for an image: chunks, bytes, memory and time, told from one chunk that is computed."""
+"""What workers will have to do for an image: chunks, bytes, memory and time, told from one task that is computed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gmmseg.fitting.fit import fit_images
 from gmmseg.fitting.options import FitOptions
 from gmmseg.image import Image
 from gmmseg.image.windows import shape_of
-from gmmseg.labelling.chunks import ChunkWork, chunk_sides, chunks_of, label_chunk
+from gmmseg.labelling.chunks import ChunkWork, chunk_sides, chunks_of, joined, label_chunk, tasks_of
 from gmmseg.labelling.layers import layer_named
 from gmmseg.labelling.tiles import Rule
 from gmmseg.model import Model
@@ -30,19 +30,20 @@ class Forecast:
     image : str
     shape : tuple of int
     chunks : int
-        Tasks, one each.
+    tasks : int
+        Fewer than chunks where these are small, of which several are computed together.
     chunk : tuple of int
         Sides of the largest.
     halo : int
-        Pixels that are read around each.
+        Pixels that are read around each task.
     bytes_read : int
-        Decoded, of all chunks together with what lies around them.
+        Decoded, of all tasks together with what lies around them.
     read_twice : float
         By how much that is more than the image itself, as a part of it.
     memory : int, optional
-        Bytes that this process took for one chunk, and so a worker will; None where the system does not tell it.
+        Bytes that this process took for one task, and so a worker will; None where the system does not tell it.
     core_hours : float
-        Of all chunks, at the speed of this machine with this load.
+        Of all tasks, at the speed of this machine with this load.
     hours : float
         With so many workers.
     workers : int
@@ -51,6 +52,7 @@ class Forecast:
     image: str
     shape: tuple[int, ...]
     chunks: int
+    tasks: int
     chunk: tuple[int, ...]
     halo: int
     bytes_read: int
@@ -68,7 +70,7 @@ class Forecast:
 def forecast(
     image: Image, *, workers: int, side: int | None = None, model: Model | None = None, k: int = 4
 ) -> Forecast:
-    """Tell what workers will have to do for an image; the chunk in its middle is computed, and nothing written.
+    """Tell what workers will have to do for an image; a task in its middle is computed, and nothing written.
 
     Parameters
     ----------
@@ -90,20 +92,22 @@ def forecast(
         model = fit_images([image.frames[0].crop(middle[image.time :])], 1, FitOptions(k=k)).model
     work = ChunkWork(image, Rule(model), layer_named("labels"))
     found = [chunk for chunk, _ in chunks_of(work, sides)]
-    pixels = [math.prod(shape_of(chunk.tile.inner)) for chunk in found]
-    sample = found[max(range(len(found)), key=lambda i: (pixels[i], -abs(i - len(found) // 2)))]
+    tasks = [joined(run) for run in tasks_of(image, found, workers)]
+    pixels = [math.prod(shape_of(task.tile.inner)) for task in tasks]
+    sample = tasks[max(range(len(tasks)), key=lambda i: (pixels[i], -abs(i - len(tasks) // 2)))]
     start = time.perf_counter()
     label_chunk(work, sample)
     seconds = time.perf_counter() - start
     size = image.pixels.dtype.itemsize * image.n_channels
-    read = size * sum(math.prod(shape_of(chunk.tile.outer)) for chunk in found)
+    read = size * sum(math.prod(shape_of(task.tile.outer)) for task in tasks)
     core_hours = seconds * image.n_pixels / math.prod(shape_of(sample.tile.inner)) / 3600
-    at_once = min(workers, len(found))
+    at_once = min(workers, len(tasks))
     return Forecast(
         Path(image.name).name,
         image.shape,
         len(found),
-        shape_of(sample.tile.inner),
+        len(tasks),
+        tuple(max(each) for each in sides[image.time :]),
         work.halo,
         read,
         read / (size * image.n_pixels) - 1,

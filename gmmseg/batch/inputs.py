@@ -17,7 +17,7 @@ from gmmseg.io.parts import files_of
 from gmmseg.io.regular import require_regular
 from gmmseg.io.satellite.band_files import is_metadata, require_whole_scenes
 
-__all__ = ["Found", "find_images", "images_of"]
+__all__ = ["Found", "find_images", "images_of", "listed"]
 
 _MAGIC = set("*?[")
 # Rasters that are text; GDAL may take tables and notes for one, too.
@@ -187,8 +187,7 @@ def _why_not(path: Path) -> str:
     try:
         with suppress(OSError):  # it is not there; that is said when it is its turn
             require_regular(path)
-        sure = (end for known in FORMATS if not known.named for end in known.suffixes)
-        if path.name.lower().endswith(tuple(sure)):
+        if path.name.lower().endswith(_sure_suffixes()):
             return ""
         known = identify(path)
         if known is GDAL and _is_note(path):
@@ -196,6 +195,11 @@ def _why_not(path: Path) -> str:
     except InputError as error:
         return str(error).removeprefix(f"{path} ").partition(";")[0]
     return f"may be {known.name}, but is not named so" if known.weak else ""
+
+
+def _sure_suffixes() -> tuple[str, ...]:
+    """Return the ends of names that nothing but images has."""
+    return tuple(end for known in FORMATS if not known.named for end in known.suffixes)
 
 
 def _is_note(path: Path) -> bool:
@@ -216,20 +220,44 @@ def images_of(paths: Sequence[Path]) -> list[Path]:
     ParameterError
         A folder has no image, or images are bands of one scene.
     """
-    found: list[Path] = []
+    return [each.path for each in listed(paths) if not each.reason]
+
+
+def listed(paths: Sequence[Path]) -> list[Found]:
+    """Return images as `images_of` does, and beside those of a folder the files that are named as images but are none.
+
+    Raises
+    ------
+    InputError, ParameterError
+        As of `images_of`.
+    """
+    found: list[Found] = []
     for path in paths:
         if path.suffix.lower() == ".txt" and path.is_file() and not is_metadata(path):
-            found += _in_list(path)
+            found += [Found(each, path.parent) for each in _in_list(path)]
             continue
         if not path.is_dir() or _is_image(path):  # a folder of DICOM files, or of the bands of a scene, is one image
-            found.append(path)
+            found.append(Found(path, path.parent))
             continue
-        inside = [each for each in sorted(path.iterdir()) if not _is_passed_over(each.name) and _is_image(each)]
-        if not inside:
+        inside = [*_among(path)]
+        if all(each.reason for each in inside):
             raise ParameterError(f"{path} is a folder without images; name images, or another folder")
         found += inside
-    require_whole_scenes(found)
+    require_whole_scenes([each.path for each in found if not each.reason])
     return found
+
+
+def _among(folder: Path) -> Iterator[Found]:
+    for path in sorted(folder.iterdir()):
+        if _is_passed_over(path.name):
+            continue
+        if _is_image(path):
+            yield Found(path, folder)
+        elif not path.is_dir() and path.name.lower().endswith(_sure_suffixes()):
+            try:
+                identify(path)
+            except InputError as error:
+                yield Found(path, folder, str(error))
 
 
 def _is_passed_over(name: str) -> bool:

@@ -101,7 +101,7 @@ def parts_of_target(target: Path, plan: str) -> Iterator[Parts]:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder} cannot be made: {error.strerror or error}; choose another place") from None
-    with locked(folder):
+    with locked(folder, target):
         known = folder / _PLAN
         if not known.exists() or known.read_text(encoding="utf-8") != plan:
             for each in [known, *folder.glob("*.part"), *folder.glob("*.new")]:

@@ -186,8 +186,14 @@ def digest_of_parts(path: Path) -> str:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[int]:
+def locked(folder: Path, target: Path | None = None) -> Iterator[int]:
     """Keep a second run out of a folder; the system lets go of the lock when its last holder ends, however it ends.
+
+    Parameters
+    ----------
+    folder : Path
+    target : Path, optional
+        The one result that the folder is for, as messages have it.
 
     Yields
     ------
@@ -200,7 +206,7 @@ def locked(folder: Path) -> Iterator[int]:
         Another run is at work there, or the folder cannot be written.
     """
     path = folder / _LOCK
-    descriptor = _take(path)
+    descriptor = _take(path, target)
     try:
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, f"{os.getpid():<{_LOCK_BYTES - 1}}\n".encode())
@@ -213,7 +219,7 @@ def locked(folder: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _take(path: Path) -> int:
+def _take(path: Path, target: Path | None) -> int:
     start = time.monotonic()
     while True:
         try:
@@ -234,7 +240,8 @@ def _take(path: Path) -> int:
             if (holder.isdigit() and is_alive(int(holder))) or time.monotonic() - start > _PATIENCE:
                 os.close(descriptor)
                 who = f" (process {holder.decode()})" if holder.isdigit() else ""
-                raise OutputError(f"another batch{who} is at work in {path.parent}; wait for its end") from None
+                place = f"batch{who} is at work in {path.parent}" if target is None else f"run{who} writes {target}"
+                raise OutputError(f"another {place}; wait for its end") from None
             time.sleep(0.05)
         except OSError:
             # Some network file systems have no locks; then nothing keeps a second run out.

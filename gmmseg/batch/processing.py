@@ -143,9 +143,14 @@ def _with_overviews(
     outputs: Mapping[str, Path], saving: Mapping[str, Mapping[str, Any]], image: Image
 ) -> dict[str, Mapping[str, Any]]:
     """Return options by which GeoTIFF files of layers get overviews: without them nobody can look at a large one."""
-    on_map = image.place is not None and image.place.affine is not None
-    tiffs = [kind for kind in outputs if kind in LAYER_OF and outputs[kind].suffix.lower() in (".tif", ".tiff")]
-    added = {kind: {**saving.get(kind, {}), "cog": True} for kind in tiffs if on_map}
+    from gmmseg.io.contents import Contents  # here, because most runs have no workers
+
+    def in_tiles(kind: str) -> bool:
+        layer, path = LAYER_OF[kind], outputs[kind]
+        as_tiff = path.suffix.lower() in (".tif", ".tiff")
+        return as_tiff and Contents(layer.kind, image.shape, "uint8", (), image, {}, path).packing is not None
+
+    added = {kind: {**saving.get(kind, {}), "cog": True} for kind in outputs if kind in LAYER_OF and in_tiles(kind)}
     return {**saving, **added}
 
 

@@ -154,8 +154,7 @@ def command(
             progress.stage(title, "comparing with the model")
             if options["adapt"] == "together":
                 record["adapted"] = _changes(original, fitted)
-            # Workers read the file, and nothing is overheard here.
-            found, image = _suited(fitted, image, record, adapting=options["adapt"], listening=cluster is None)
+            found, image = _suited(fitted, image, record, adapting=options["adapt"])
             # What stays in its file is compared when its labels are written: it is read for these anyway, and where
             # some of it cannot be read all else is done by then.
             if not (image.in_memory or options["strict"] or "report" in job.outputs):
@@ -203,14 +202,11 @@ def _readable(model: Model, jobs: list[Job], readings: Callable[[Path], dict[str
             yield model.view(read(job.source, **readings(job.source)))
 
 
-def _suited(
-    model: Model, image: Image, record: dict[str, Any], *, adapting: str | None, listening: bool
-) -> tuple[Model, Image]:
+def _suited(model: Model, image: Image, record: dict[str, Any], *, adapting: str | None) -> tuple[Model, Image]:
     """Return the model and the image that it is applied to, which keeps what it is compared by as it is read."""
     from gmmseg.model.adapting import adapt, overhearing
 
-    image = model.view(image)
-    image = overhearing(image) if listening else image
+    image = overhearing(model.view(image))
     if adapting != "each":
         return model, image
     adapted = adapt(model, image)

@@ -25,7 +25,7 @@ __all__ = ["command"]
 def command(context: click.Context, /, image: Path, **options: Any) -> int:
     """Tell what workers will have to do for an image: chunks, bytes, memory, time.
 
-    One chunk is computed for it, nothing is written.
+    One task is computed for it, nothing is written.
 
     \b
     Examples:
@@ -47,7 +47,7 @@ def command(context: click.Context, /, image: Path, **options: Any) -> int:
     size, chunk = (" x ".join(map(str, reversed(each))) for each in (found.shape, found.chunk))
     rows = {
         "image": f"{found.image}, {size} pixels",
-        "chunks": f"{found.chunks} of {chunk} pixels, {found.halo} more around each",
+        "chunks": f"{found.chunks} of {chunk} pixels, in {found.tasks} tasks with {found.halo} more around each",
         "read": f"{found.bytes_read / 1e9:.3g} GB, {100 * found.read_twice:.2g} % of it twice",
         "memory": "not told by this system" if found.memory is None else f"{found.memory / 2**20:.0f} MiB a worker",
         "time": f"{found.core_hours:.3g} core-hours, {60 * found.hours:.3g} minutes with {found.workers} workers",

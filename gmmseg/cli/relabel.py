@@ -10,7 +10,7 @@ import click
 
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.records import print_json
-from gmmseg.cli.shared import memory_option
+from gmmseg.cli.shared import memory_option, running
 from gmmseg.cli.table import class_table, hex_color
 from gmmseg.cli.types import FILE, Classes, Command, Option, Renamed
 from gmmseg.io.formats import suffixes_for
@@ -47,7 +47,10 @@ _output = partial(click.option, cls=Option, section="Output")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 @memory_option
-def command(labels: Path, *, output: Path | None, overwrite: bool, as_json: bool, memory: int, **changes: Any) -> int:
+@running("-q", "--quiet", is_flag=True, help="Print no table.")
+def command(
+    labels: Path, *, output: Path | None, overwrite: bool, as_json: bool, memory: int, quiet: bool, **changes: Any
+) -> int:
     """Merge, rename and drop the classes of a label map or a model.
 
     LABELS is a label map in any format, or a model (.json), whose new classes `gmmseg apply` then gives, and 0 where a
@@ -85,7 +88,7 @@ def command(labels: Path, *, output: Path | None, overwrite: bool, as_json: bool
     if as_json:
         facts = [{name: value for name, value in row.items() if name != "means"} for row in rows]
         print_json({"input": str(labels), "output": str(target), "classes": facts, "warnings": warned})
-    else:
+    elif not quiet:
         count = "1 class" if len(rows) == 1 else f"{len(rows)} classes"
         click.echo(plain(f"wrote {target}: {count}") + "\n" + class_table(rows))
     return 0

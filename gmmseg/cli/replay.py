@@ -43,5 +43,5 @@ def replay(context: click.Context, log: Path, options: dict[str, Any]) -> int:
         if code := run([*command, "--quiet"]):
             return code
     last += ["--json"] if options["as_json"] else []
-    last += ["--quiet"] if options["quiet"] and last[0] in ("segment", "regions") else []
+    last += ["--quiet"] if options["quiet"] else []
     return run(last)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -33,7 +33,8 @@ _MOST_CHANNELS = 16  # time grows with their third power
 _WHITE, _WHITENED = 0.98, 0.01  # colour that counts as white; share of pixels that a gain may make so
 _RUN_AWAY = 0.9  # of that ratio: a field that goes so far would have gone on
 _MARGIN = 0.1  # of the logarithm, beyond what valid pixels show
-_SETTLED = 3e-3  # change of the logarithm of the gain
+_SETTLED = 0.02  # spreads of the classes by which a step still moves pixels
+_SLIGHT = 0.01  # logarithm of a ratio of gains, below which they are even unless they move pixels by a whole spread
 
 
 class Shading:
@@ -109,8 +110,14 @@ class Shading:
                 return -0.5 * float(error) if self._is_usable(gain) else -np.inf
 
             weights = lit.astype(np.float64)
-            evidence = Evidence(self._basis, logs, weights, objective, self._centers[channel])
+            evidence = Evidence(self._basis, logs, weights, objective, self._seen[channel], self._centers[channel])
             self.field = self.field.ascend(channel, evidence)
+
+    def straight(self) -> Shading:
+        """The same with the nearest field whose gains themselves are polynomials."""
+        other = copy(self)
+        other.field = self.field.straight(self._basis, self._seen, degree=self.degree)
+        return other
 
     def step(self, mixture: Mixture, q: Array) -> float:
         """Raise the likelihood expected over classes (K, n) by a step of scoring for each gain.
@@ -118,13 +125,20 @@ class Shading:
         Returns
         -------
         float
-            The largest change of a gain's logarithm.
+            By how much it moves pixels, in spreads of their classes: root of the mean square.
         """
-        before = self._gain
+        before, curvatures = self._gain, []
         for channel in range(len(self.field.coefficients)):
             evidence = self._evidence(mixture, q, channel)
             self.field = self.field.ascend(channel, evidence, degree=self.degree, threads=self.threads)
-        return float(np.abs(self._gain - before).max(initial=0))
+            curvatures.append(evidence.curvature)
+        return _root_mean_square(self._gain - before, curvatures)
+
+    def effect(self, mixture: Mixture, q: Array) -> float:
+        """By how much the field moves pixels, in spreads of their classes: root of the mean square."""
+        gain = self._gain
+        curvatures = [self._evidence(mixture, q, channel).curvature for channel in range(len(gain))]
+        return _root_mean_square(gain, curvatures)
 
     def held_out(self, mixture: Mixture, q: Array, log_density: Array) -> Array:
         """Logarithm of the likelihood of each block of the image under a field that was fitted to the others alone.
@@ -141,7 +155,7 @@ class Shading:
         optimism = np.zeros(int(self.blocks.max()) + 1)
         for channel in range(len(self.field.coefficients)):
             evidence = self._evidence(mixture, q, channel)
-            optimism += self.field.optimism(evidence, self.blocks, degree=self.degree)
+            optimism += self.field.optimism(channel, evidence, self.blocks, degree=self.degree)
         terms = sum(sum(term) <= self.degree for term in self.field.terms) * len(self.field.coefficients)
         missing = max(0.0, 0.5 * terms * math.log(len(self.blocks)) - float(optimism.sum()))
         return np.bincount(self.blocks, weights=log_density) - optimism - missing / len(optimism)
@@ -162,7 +176,15 @@ class Shading:
             white = _whitened(mixture, self.scene.planes(gain), mixture.means)
             return -0.5 * float((q * (white * white).sum(axis=1)).sum(dtype=np.float64))
 
-        return Evidence(self._basis, gradient, curvature, objective, self._centers[channel], unknown)
+        return Evidence(
+            self._basis, gradient, curvature, objective, self._seen[channel], self._centers[channel], unknown
+        )
+
+
+def _root_mean_square(change: Array, curvatures: list[Array]) -> float:
+    """Of changes of gains' logarithms (m, n), in units in which the likelihood's curvatures are 1."""
+    squares = sum(curvature * own * own for curvature, own in zip(curvatures, change, strict=True))
+    return math.sqrt(float(np.mean(squares, dtype=np.float64)))
 
 
 def _whitened(mixture: Mixture, planes: Array, means: Array | None = None) -> Array:
@@ -210,58 +232,99 @@ def fit_shading(
         A field is taken where it makes blocks of the image likelier even when it is fitted to the others alone: what
         objects seem to say, because they happen to lie or shine unevenly, does not hold elsewhere. Of those fields the
         first counts, in the order of starts and degrees, that is as good as the best but for chance; none at all counts
-        as the very first.
+        as the very first. Last come gains that are polynomials themselves, from the best of those whose logarithms are.
+        A field is not taken that varies by less than a hundredth and moves pixels by less than their classes' spread.
 
     Notes
     -----
     Nothing is fitted again: how much likelier a block is because it was fitted too is known to first order (Stone
     1977).
     """
-    n_channels = scene.image.n_channels
-    if n_channels > _MOST_CHANNELS:
-        return Shaded(
-            mixture, None, f"{n_channels} channels are more than {_MOST_CHANNELS}; choose some, or leave it out"
-        )
     counted = np.flatnonzero(scene.patches.weights)
     values = scene.patches.values[counted]
     lit = (values != 0).any(axis=1)
-    if not _is_positive(values[lit]):
-        reason = "a gain is of intensities above 0, and half of the pixels of a channel are not; leave it out"
+    reason = _objection(values[lit])
+    if reason:
         return Shaded(mixture, None, reason)
     count = max(_PIXELS // 4, 2 * _PIXELS // (1 + values.shape[1]))
     index = np.sort(np.append(_some(scene, counted[lit], count), _some(scene, counted[~lit], count // 4)))
     some, flat = scene.some(index), BiasField.flat(scene.image)
     fit = _Alternation(noise, threads)
     blocks = flat.blocks(some.patches.flat)
-    alone, tried = np.bincount(blocks, weights=fit.alone(mixture, some)), list[tuple[Array, Mixture, Shading]]()
-    reason = "parts of the image are no likelier with one that was fitted to the rest"
+
+    def anew(shading: Shading) -> Mixture:
+        outliers = None if mixture.outlier_ranges is None else "uniform"  # which no class shall begin with
+        seeding = Seeding(mixture.covariance, starts=2, rounds=1, outliers=outliers, threads=threads)
+        seeded = seed_mixture(_in_order(shading.planes, scene), mixture.n_components, rng, seeding)
+        return replace(mixture, means=seeded.means, covariances=seeded.covariances)
+
+    def without(own: Mixture) -> Array:
+        """Likelihood of the blocks without a field; what other classes are worth is not the field's merit."""
+        return max(alone, np.bincount(blocks, weights=fit.alone(own, some)), key=np.sum)
+
+    alone, trials = np.bincount(blocks, weights=fit.alone(mixture, some)), list[_Trial]()
     for by_logarithms in (False,) if numbered else (False, True):
         shading, own = Shading(some, index, flat, threads), mixture
         if by_logarithms:
             shading.start_from_logarithms()
-            k, family = mixture.n_components, mixture.covariance
-            outliers = None if mixture.outlier_ranges is None else "uniform"  # which no class shall begin with
-            seeding = Seeding(family, starts=2, rounds=1, outliers=outliers, threads=threads)
-            seeded = seed_mixture(_in_order(shading.planes, scene), k, rng, seeding)
-            own = replace(mixture, means=seeded.means, covariances=seeded.covariances)
+            own = anew(shading)
         for degree in _DEGREES:
             shading.degree = degree
-            own = fit.settle(own, shading)
-            found = shading.held_out(own, *fit.expect(own, shading.planes, some))
-            low, high = shading.extent
-            if high - low <= _RUN_AWAY * _MOST and np.isfinite(found).all():
-                tried.append((found, own, copy(shading)))
-            elif found.sum() > alone.sum():
-                reason = f"the one that fits best varies by a factor of {np.exp(high - low):.0f}; try another k"
-        if by_logarithms:  # what its classes are worth is not the field's merit
-            alone = max(alone, np.bincount(blocks, weights=fit.alone(own, some)), key=np.sum)
-    best = max([alone, *(found for found, _, _ in tried)], key=np.sum)
+            trials.append(fit.trial(own, shading))
+            own = trials[-1].mixture
+        if by_logarithms:
+            alone = without(own)
+    if any(trial.usable for trial in trials):
+        likeliest = max((trial for trial in trials if trial.usable), key=_Trial.total)
+        trials.append(fit.trial(likeliest.mixture, likeliest.shading.straight()))
+        if not numbered and not _is_as_good(likeliest.found, trials[-1].found):  # its classes were of another field
+            shading = copy(trials[-1].shading)
+            trials.append(fit.trial(anew(shading), shading))
+            alone = without(trials[-1].mixture)
+    return _chosen(mixture, alone, trials, fit)
+
+
+class _Trial(NamedTuple):
+    """A mixture with a field, and how likely they make the blocks of the image."""
+
+    found: Array
+    mixture: Mixture
+    shading: Shading
+
+    @property
+    def range(self) -> float:
+        """Logarithm of the ratio of the greatest gain and the least."""
+        low, high = self.shading.extent
+        return high - low
+
+    @property
+    def usable(self) -> bool:
+        return self.range <= _RUN_AWAY * _MOST and bool(np.isfinite(self.found).all())
+
+    def total(self) -> float:
+        return float(self.found.sum())
+
+
+def _chosen(mixture: Mixture, alone: Array, trials: list[_Trial], fit: _Alternation) -> Shaded:
+    """The first of the trials that is as good as the best; a mixture without a field counts as the very first."""
+    reason, tried = "parts of the image are no likelier with one that was fitted to the rest", list[_Trial]()
+    for trial in trials:
+        if trial.usable:
+            tried.append(trial)
+        elif trial.total() > alone.sum():
+            reason = f"the one that fits best varies by a factor of {np.exp(trial.range):.0f}; try another k"
+    best = max([alone, *(trial.found for trial in tried)], key=np.sum)
     if _is_as_good(alone, best):
         return Shaded(mixture, None, f"{reason}, or leave it out")
-    mixture, shading = next((own, shading) for found, own, shading in tried if _is_as_good(found, best))
+    _, mixture_with, shading = next(trial for trial in tried if _is_as_good(trial.found, best))
     low, high = shading.extent
+    if high - low < _SLIGHT:
+        q, _ = fit.expect(mixture_with, shading.planes, shading.scene)
+        if shading.effect(mixture_with, q) < 1:
+            reason = f"the one that fits varies by {100 * math.expm1(high - low):.2g} %, less than pixels of a class do"
+            return Shaded(mixture, None, f"{reason}; leave it out")
     shading.field = replace(shading.field, limits=(low - _MARGIN, high + _MARGIN))
-    return Shaded(mixture, shading)
+    return Shaded(mixture_with, shading)
 
 
 def _is_as_good(found: Array, best: Array) -> bool:
@@ -270,10 +333,15 @@ def _is_as_good(found: Array, best: Array) -> bool:
     return bool(behind.sum() <= math.sqrt(len(behind)) * behind.std())
 
 
-def _is_positive(values: Array) -> bool:
-    """Whether most known numbers (n, channels) of each channel are above 0."""
+def _objection(values: Array) -> str:
+    """Why there can be no gain of pixels (n, channels), and what to do; empty where there can."""
+    n_channels = values.shape[1]
+    if n_channels > _MOST_CHANNELS:
+        return f"{n_channels} channels are more than {_MOST_CHANNELS}; choose some, or leave it out"
     known = [own[~np.isnan(own)] for own in values.T]
-    return bool(len(values)) and all(own.size and np.median(own) > 0 for own in known)
+    if not len(values) or not all(own.size and np.median(own) > 0 for own in known):
+        return "a gain is of intensities above 0, and half of the pixels of a channel are not; leave it out"
+    return ""
 
 
 def _in_order(planes: Array, scene: Scene) -> Array:
@@ -320,8 +388,14 @@ class _Alternation:
         patterns.posterior(planes, mixture.all_arguments_of, q, density, threads=self.threads, log_prior=prior)
         return q[:k], density
 
+    def trial(self, mixture: Mixture, shading: Shading) -> _Trial:
+        """Settle a mixture and a field, which goes on, and tell how likely they make the image."""
+        mixture = self.settle(mixture, shading)
+        found = shading.held_out(mixture, *self.expect(mixture, shading.planes, shading.scene))
+        return _Trial(found, mixture, copy(shading))
+
     def settle(self, mixture: Mixture, shading: Shading) -> Mixture:
-        """Step until the gain stays as it is."""
+        """Step until pixels stay as they are."""
         for _ in range(_ITERATIONS):
             q, _ = self.expect(mixture, shading.planes, shading.scene)
             change = shading.step(mixture, q)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from gmmseg.fitting.survey import Survey
 from gmmseg.image import Image
-from gmmseg.image.pixels import sample_pixels
+from gmmseg.image.pixels import Taken, one_in_each_run, sample_and_take, take_each
 from gmmseg.kernels.blas import one_blas_thread, product
 from gmmseg.mixture.bumps import classes_apart
 from gmmseg.mixture.choosing import DEFAULT_CRITERION, Choice, choose
@@ -25,6 +27,7 @@ Array = NDArray[Any]
 
 _NOISE_FLOOR = 0.05  # correlations below it are taken for 0: those of a few thousand pairs are known to about 0.02
 _FEWEST_PAIRS = 20  # that tell a correlation
+_VANISHED, _FARTHEST = 0.1, 6  # correlation that no longer counts; pixels over which that of blurred noise vanishes
 _ORDER = 3  # of the lowest moments that a Gaussian class leaves over for a superfluous one
 _SAMPLES = 16_384  # enough for any class that holds a hundredth of the image
 _MOST_FEATURES = 16  # time grows with their square, and the parameters of a class do too
@@ -159,9 +162,15 @@ class Neighbours:
         at_once: bool = False,
     ) -> None:
         self._image, self._features_of, self._at_once = image, features_of, at_once
-        found = sample_pixels(image, pairs, rng)
-        self._flat, self._here = found.flat, features_of(found.values, found.flat)
         self._moved: dict[tuple[int, int], tuple[Array, Array]] = {}
+        # Where they will lie, unless many of them are not valid: those around them are taken in the same pass.
+        flat = one_in_each_run(image.n_pixels, min(pairs, image.n_pixels), deepcopy(rng))
+        wanted = self._wanted() if at_once else []
+        found, (around,) = sample_and_take(image, pairs, rng, [self._places(flat, wanted)[1].reshape(-1)])
+        self._flat, self._here = found.flat, features_of(found.values, found.flat)
+        kept = np.isin(flat, found.flat)
+        if at_once and np.count_nonzero(kept) == len(found.flat):
+            self._keep(wanted, kept, around)
 
     def volume(self, mixture: Mixture) -> float:
         """Sum over all lags of the third power of the residuals' correlation, from 1 to the number of pixels.
@@ -178,6 +187,32 @@ class Neighbours:
         Correlations are taken along the axes up to where they vanish (after Geyer 1992), at lags that grow by halves,
         and multiplied from axis to axis: exact where the correlation is separable, as that of blur by a Gaussian is.
         """
+        correlation, volume = self._correlations(mixture), 1.0
+        for axis, n in enumerate(self._image.shape):
+            volume *= _integral(partial(correlation, axis), n)
+        return float(np.clip(volume, 1.0, self._image.n_pixels))
+
+    def side_by_side(self, mixture: Mixture) -> Array:
+        """How many of the pairs of pixels that are next to each other are of these two components (K, K).
+
+        Notes
+        -----
+        Where the correlation of residuals within components vanishes over a few pixels, as that of blurred noise does,
+        pixels count as next to each other that are so far apart: nearer ones are of one component whatever it is. Where
+        it does not vanish it is of objects and their shading, and neighbours are asked.
+        """
+        here, k, correlation = mixture.classify(self._here), mixture.n_components, self._correlations(mixture)
+        found = np.zeros((k, k))
+        for axis, n in enumerate(self._image.shape):
+            if n > 1:
+                near = (lag for lag in _lags(n) if lag <= _FARTHEST)
+                lag = next((lag for lag in near if correlation(axis, lag) < _VANISHED), 1)
+                inside, planes = self._at(axis, lag)
+                np.add.at(found, (here[inside], mixture.classify(planes)[inside]), 1)
+        return found
+
+    def _correlations(self, mixture: Mixture) -> Callable[[int, int], float]:
+        """Tell how alike the residuals of pixels of one component are, given an axis and a lag along it."""
         k, d = mixture.means.shape
         dense = mixture.family.dense(mixture.covariances, k, d)
         whiteners = np.stack([np.linalg.inv(np.linalg.cholesky(covariance)) for covariance in dense])
@@ -187,45 +222,46 @@ class Neighbours:
             return owner, np.einsum("nij,nj->ni", whiteners[owner], planes.T - mixture.means[owner])
 
         owner, here = residuals(self._here)
-        volume = 1.0
-        for axis, n in enumerate(self._image.shape):
 
-            def correlation(lag: int, axis: int = axis) -> float:
-                inside, planes = self._at(axis, lag)
-                other, there = residuals(planes)
-                usable = inside & (other == owner) & np.isfinite(here).all(axis=1) & np.isfinite(there).all(axis=1)
-                a, b = here[usable], there[usable]
-                scale = np.sqrt(float((a * a).sum()) * float((b * b).sum()))
-                return float((a * b).sum()) / scale if len(a) >= _FEWEST_PAIRS and scale > 0 else 0.0
+        def correlation(axis: int, lag: int) -> float:
+            inside, planes = self._at(axis, lag)
+            other, there = residuals(planes)
+            usable = inside & (other == owner) & np.isfinite(here).all(axis=1) & np.isfinite(there).all(axis=1)
+            a, b = here[usable], there[usable]
+            scale = np.sqrt(float((a * a).sum()) * float((b * b).sum()))
+            return float((a * b).sum()) / scale if len(a) >= _FEWEST_PAIRS and scale > 0 else 0.0
 
-            volume *= _integral(correlation, n)
-        return float(np.clip(volume, 1.0, self._image.n_pixels))
-
-    def side_by_side(self, mixture: Mixture) -> Array:
-        """How many of the pairs of pixels that are next to each other are of these two components (K, K)."""
-        here, k = mixture.classify(self._here), mixture.n_components
-        found = np.zeros((k, k))
-        for axis, n in enumerate(self._image.shape):
-            if n > 1:
-                inside, planes = self._at(axis, 1)
-                np.add.at(found, (here[inside], mixture.classify(planes)[inside]), 1)
-        return found
+        return correlation
 
     def _at(self, axis: int, lag: int) -> tuple[Array, Array]:
         """Which of the pixels `lag` farther along an axis are valid (n,), and their features (d, n)."""
         if (axis, lag) not in self._moved:
-            shape = self._image.shape
-            wanted = [(a, step) for a, n in enumerate(shape) for step in _lags(n)] if self._at_once else [(axis, lag)]
-            inside = np.stack([np.unravel_index(self._flat, shape)[a] + step < shape[a] for a, step in wanted])
-            steps = np.array([[step * math.prod(shape[a + 1 :])] for a, step in wanted])
-            moved = (self._flat + np.where(inside, steps, 0)).reshape(-1)
-            values, valid = self._image.take(moved)
-            planes = self._features_of(values, moved)
-            planes = planes.reshape(len(planes), *inside.shape)
-            if valid is not None:
-                inside &= valid.reshape(inside.shape)
-            self._moved |= {key: (inside[i], planes[:, i]) for i, key in enumerate(wanted)}
+            wanted = self._wanted() if self._at_once else [(axis, lag)]
+            (around,) = take_each(self._image, [self._places(self._flat, wanted)[1].reshape(-1)])
+            self._keep(wanted, np.ones(len(self._flat), bool), around)
         return self._moved[axis, lag]
+
+    def _wanted(self) -> list[tuple[int, int]]:
+        """Axes and lags that may be asked for."""
+        return [(axis, lag) for axis, n in enumerate(self._image.shape) for lag in _lags(n)]
+
+    def _places(self, flat: Array, wanted: list[tuple[int, int]]) -> tuple[Array, Array]:
+        """For axes and lags, which of the pixels lie so far before the end (m, n), and where one so much farther is."""
+        shape, index = self._image.shape, np.unravel_index(flat, self._image.shape)
+        steps = np.array([lag * math.prod(shape[axis + 1 :]) for axis, lag in wanted], np.int64)[:, None]
+        inside = np.array([index[axis] + lag < shape[axis] for axis, lag in wanted], bool).reshape(-1, len(flat))
+        return inside, flat + np.where(inside, steps, 0)
+
+    def _keep(self, wanted: list[tuple[int, int]], kept: Array, around: Taken) -> None:
+        """Keep what lies around some (n,) of the pixels that it was taken for."""
+        chosen = np.tile(kept, len(wanted))
+        values, flat = around.values[chosen], around.flat[chosen]
+        inside, _ = self._places(self._flat, wanted)
+        planes = self._features_of(values, flat)
+        planes = planes.reshape(len(planes), *inside.shape)
+        if around.valid is not None:
+            inside = inside & around.valid[chosen].reshape(inside.shape)
+        self._moved |= {key: (inside[i], planes[:, i]) for i, key in enumerate(wanted)}
 
 
 def _lags(n: int) -> Iterator[int]:

@@ -8,61 +8,120 @@ variance of rounding, a twelfth of the squared step, is part of the likelihood (
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.fitting.one_pass import each_window
 from gmmseg.image import Image
+from gmmseg.image.windows import Window
 
-__all__ = ["distinct_values", "rounding", "spread_over_intervals"]
+__all__ = [
+    "LUMA_CHROMA",
+    "Counts",
+    "counted_anyway",
+    "counts_of",
+    "distinct_values",
+    "is_luma_chroma",
+    "merged",
+    "rounding",
+    "spread_over_intervals",
+]
 
 Array = NDArray[Any]
+Counts = tuple[Array, Array]
+"""Distinct values, the bits of all channels as one number each, ascending, and how many pixels have them."""
 
+_SHORT = 16  # bits of all channels together: as many values can be counted in a table
+
+LUMA_CHROMA = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]])
+"""Red, green and blue (rows) of lightness and two differences of colour (columns), as JFIF has them."""
+
+_ALIGNED = 0.1  # mean cosine of the phase on a lattice: 0 beside it, on it about .5, and .1 to .4 after enlargement
+_FEW_COLORS = 256  # pixels, of which fewer may lie on any lattice by chance
 _FEW = 0.3  # a sample with more distinct values a pixel than this stands for too many values to count them all
 _LEVELS = 8  # of fewer values each may be a class of its own, as in a picture of labels
 _MOST_STEPS = 1 << 22  # from the least to the largest value: more would take memory, and tell nothing
 _AT_ONCE = 1 << 20  # pixels whose values are counted together
 
 
-def distinct_values(image: Image, sample: Array) -> tuple[Array, Array] | None:
+def counted_anyway(image: Image) -> bool:
+    """Whether all values are counted, however many there are: integers from 0 of 16 bits together."""
+    return image.pixels.dtype.kind == "u" and _bits(image) <= _SHORT
+
+
+def distinct_values(image: Image, sample: Array, counted: Counts | None = None) -> tuple[Array, Array] | None:
     """Distinct values of all valid pixels, (n, channels), and their numbers (n,); None where they are many.
 
-    `sample` holds the values of some pixels, which tell whether it is worth the while.
+    Parameters
+    ----------
+    image : Image
+    sample : ndarray, shape (m, channels)
+        The values of some pixels, which tell whether it is worth the while.
+    counted : tuple, optional
+        What `counts_of` has returned of all windows, where somebody has looked at them, as `merged`.
     """
     dtype = image.pixels.dtype
+    if dtype.kind != "u" or _bits(image) > 64:
+        return None
+    if _bits(image) > _SHORT and len(np.unique(_codes(sample))) > _FEW * len(sample):
+        return None
+    if counted is None:
+        counted = merged(each_window(image, _CountsIn(image), image.windows()))
+    found, numbers = counted
     depth = dtype.itemsize * 8
-    bits = depth * image.n_channels
-    if dtype.kind != "u" or bits > 64:
-        return None
     shifts = np.arange(image.n_channels, dtype=np.uint64) * np.uint64(depth)
+    return ((found[:, None] >> shifts) & np.uint64((1 << depth) - 1)).astype(dtype), numbers
 
-    def codes(pixels: Array) -> Array:
-        if image.n_channels == 1:
-            return np.asarray(pixels[:, 0])
-        whole: Array = np.zeros(len(pixels), np.uint32 if bits <= 32 else np.uint64)
-        for channel, shift in zip(pixels.T, shifts.astype(whole.dtype), strict=True):
-            whole |= channel.astype(whole.dtype) << shift
-        return whole
 
-    if bits > 16 and len(np.unique(codes(sample))) > _FEW * len(sample):
-        return None
-    found: Array = np.zeros(0, np.uint64)
-    numbers: Array = np.zeros(1 << bits if bits <= 16 else 0, np.int64)
-    for pixels in _valid_pixels(image):
-        some = codes(pixels)
-        if bits <= 16:
-            numbers += np.bincount(some, minlength=1 << bits)
-            continue
-        fresh, number = np.unique(some, return_counts=True)
+def counts_of(part: Image) -> Counts:
+    """Return what is counted in a window that is in memory."""
+    codes = map(_codes, _valid_pixels(part))
+    if _bits(part) > _SHORT:
+        return merged(np.unique(some, return_counts=True) for some in codes)
+    numbers = np.zeros(1 << _bits(part), np.int64)
+    for some in codes:
+        numbers += np.bincount(some, minlength=len(numbers))
+    found = np.flatnonzero(numbers)
+    return found.astype(np.uint64), numbers[found]
+
+
+def merged(parts: Iterable[Counts]) -> Counts:
+    """Return what was counted in several windows as one."""
+    found, numbers = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    for fresh, number in parts:
         found, place = np.unique(np.concatenate([found, fresh.astype(np.uint64)]), return_inverse=True)
-        numbers = np.bincount(place, np.concatenate([numbers, number])).astype(np.int64)
-    if bits <= 16:
-        found = np.flatnonzero(numbers)
-        numbers = numbers[found]
-    values = (found.astype(np.uint64)[:, None] >> shifts) & np.uint64((1 << depth) - 1)
-    return values.astype(dtype), numbers
+        numbers = np.bincount(place, np.concatenate([numbers, number]), len(found)).astype(np.int64)
+    return found, numbers
+
+
+@dataclass(frozen=True, eq=False)
+class _CountsIn:
+    """`counts_of` the windows of an image."""
+
+    image: Image
+
+    def __call__(self, window: Window) -> Counts:
+        return counts_of(self.image.crop(window))
+
+
+def _bits(image: Image) -> int:
+    """Return how many bits all channels have together."""
+    return image.pixels.dtype.itemsize * 8 * image.n_channels
+
+
+def _codes(pixels: Array) -> Array:
+    """Return one number for the values (n, channels) of each pixel."""
+    depth, n_channels = pixels.dtype.itemsize * 8, pixels.shape[1]
+    if n_channels == 1:
+        return np.asarray(pixels[:, 0])
+    whole: Array = np.zeros(len(pixels), np.uint32 if depth * n_channels <= 32 else np.uint64)
+    for channel, values in enumerate(pixels.T):
+        whole |= values.astype(whole.dtype) << whole.dtype.type(channel * depth)
+    return whole
 
 
 def spread_over_intervals(values: Array, counts: Array) -> tuple[Array, Array]:
@@ -161,12 +220,36 @@ def rounding(values: Array) -> Array:
     return found
 
 
-def _valid_pixels(image: Image) -> Iterator[Array]:
-    """All valid pixels, (n, n_channels) at a time."""
-    for window in image.windows():
-        part = image.crop(window)
-        pixels = part.array.reshape(-1, image.n_channels)
-        valid = None if part.valid is None else part.valid.reshape(-1)
-        for start in range(0, len(pixels), _AT_ONCE):
-            some = slice(start, start + _AT_ONCE)
-            yield pixels[some] if valid is None else pixels[some][valid[some]]
+def is_luma_chroma(values: Array) -> bool:
+    """Whether colours were whole numbers of lightness and two differences of colour, as JPEG and films store them.
+
+    Then what rounding took is up to three times what 8 bits of red, green and blue take, and a picture of little colour
+    has so few different ones that each might seem to be a class.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, 3), uint8
+        Red, green, blue.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> stored = np.rint(rng.normal((120, 5, -3), (30, 4, 4), (1000, 3)))
+    >>> is_luma_chroma(np.rint(stored @ LUMA_CHROMA.T).astype(np.uint8))
+    True
+    >>> is_luma_chroma(rng.integers(0, 255, (1000, 3), np.uint8))
+    False
+    """
+    if len(values) < _FEW_COLORS:
+        return False
+    stored = np.einsum("jc,nc->jn", np.linalg.inv(LUMA_CHROMA), values)
+    return bool((np.cos(2 * np.pi * stored).mean(axis=1) > _ALIGNED).all())
+
+
+def _valid_pixels(part: Image) -> Iterator[Array]:
+    """All valid pixels of a window in memory, (n, n_channels) at a time."""
+    pixels = part.array.reshape(-1, part.n_channels)
+    valid = None if part.valid is None else part.valid.reshape(-1)
+    for start in range(0, len(pixels), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        yield pixels[some] if valid is None else pixels[some][valid[some]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.features import Recipe
+from gmmseg.fitting.one_pass import each_window
 from gmmseg.fitting.undeclared import require_squares
 from gmmseg.image import Image
-from gmmseg.image.sources import Frame
 from gmmseg.image.windows import Window, shifted, widened, windows_across
-from gmmseg.io.lazy import called_lazily, lazy_arrays
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.statistics import Statistics, measure
 
@@ -56,12 +55,8 @@ class EveryPixel:
 
         The image is read once. The result is the same for any chunks of it, any threads and any workers.
         """
-        sums, windows, source = _Sums(self, mixture, noise, threads), self._windows(), self.image.pixels
-        each: Iterable[list[Statistics]]
-        if lazy_arrays(source) and not isinstance(source, Frame):
-            each = called_lazily(self.image, sums, windows, around=self.recipe.context(self.image))
-        else:  # the file of a cluster has its workers called
-            each = getattr(source, "called", map)(sums, windows)
+        sums, around = _Sums(self, mixture, noise, threads), self.recipe.context(self.image)
+        each = each_window(self.image, sums, self._windows(), around=around)
         return _added([one for some in each for one in some])
 
     def _windows(self) -> list[Window]:

@@ -14,7 +14,18 @@ from numpy.typing import NDArray
 from gmmseg.errors import DataWarning
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import NeighbourPairs
-from gmmseg.fitting.counting import distinct_values, rounding, spread_over_intervals
+from gmmseg.fitting.counting import (
+    LUMA_CHROMA,
+    Counts,
+    counted_anyway,
+    counts_of,
+    distinct_values,
+    is_luma_chroma,
+    merged,
+    rounding,
+    spread_over_intervals,
+)
+from gmmseg.fitting.one_pass import take_and_look
 from gmmseg.fitting.patches import Layout, Patches
 from gmmseg.fitting.undeclared import warn_of_margins
 from gmmseg.image import Image
@@ -31,6 +42,9 @@ Array = NDArray[Any]
 _POSITION_BLUR = 0.1  # of the longest side, at weight 1
 _SLOPES = 4096  # pixels times channels that the slopes of features are taken at
 _PLACES = 4096  # pixels around which patches may lie
+_FEWEST_ALIKE = (
+    4096  # of a quarter of the pixels: as many as asked for would take an icon of 64 x 64 three times as long
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +104,7 @@ class SampleRequest:
     patches : int
         Number of images that have the pixels of patches in common; 0 where no patches are asked for.
     alike : int
-        About how many pixels at places that are the same in images of any size.
+        About how many pixels at places that are the same in images of any size; fewer of small images.
     threads : int
     whole : int
         Volumes in memory of at most so many voxels are taken whole, whatever the count.
@@ -128,16 +142,28 @@ def take_sample(
     layout = _layout(image, request) if request.patches else None
     asked = [each.flat for each in (pairs, layout) if each is not None]
     whole = is_regular(image) and image.n_pixels <= request.whole
-    alike = places_alike(image.shape, 0 if whole else request.alike)
+    same_places = min(request.alike, max(_FEWEST_ALIKE, image.n_pixels // 4))
+    alike = places_alike(image.shape, 0 if whole else same_places)
     # Always the same pixels: what another seed changes shall not be what was looked at.
     count = None if whole else request.count
-    found, (*answers, same) = sample_and_take(image, count, np.random.default_rng(0), [*asked, alike])
+    counting = request.by_value and guidance is None and recipe.by_value
+    seen: Counts | None = None
+
+    def add(part: Counts) -> None:
+        nonlocal seen
+        seen = part if seen is None else merged([seen, part])
+
+    def counting_too(image: Image, requests: Sequence[Array]) -> list[Taken]:
+        return take_and_look(image, requests, counts_of, add)
+
+    take = counting_too if counting and not image.in_memory and counted_anyway(image) else take_each
+    found, (*answers, same) = sample_and_take(image, count, np.random.default_rng(0), [*asked, alike], take)
     _warn_of_lost_steps(image, found.values)
     warn_of_margins(image, found.values)
     variation = None if pairs is None else pairs.contrast(image, recipe, answers[0], fenced=request.fenced)
     around = None if layout is None else _patches(image, request, layout, answers[-1], found.flat, guidance)
-    if request.by_value and guidance is None and recipe.by_value:
-        counted = distinct_values(image, found.values)
+    if counting:
+        counted = distinct_values(image, found.values, seen)
         if counted is not None:
             return replace(values_as_sample(image, recipe, *counted), variation=variation, patches=around)
     if guidance is not None and guidance.scribbles is not None:
@@ -205,24 +231,32 @@ def _noise(image: Image, recipe: Recipe, values: Array) -> Array | float:
     """Variance (d,) by which features of pixels with these values (n, n_channels) are uncertain; 0 where none is.
 
     Of rounding it is the mean of what the pixels' own channels, each rounded by itself, take by the slopes of the
-    features there.
+    features there; and where colours were whole numbers before, as of JPEG, what was taken then.
     """
     groups = np.array(recipe.groups(image))
     found = np.where(groups < 0, _POSITION_BLUR**2, 0.0)
     if values.dtype.kind not in "iu" or len(values) == 0:
         return found if found.any() else 0.0
     some = values[:: -(-len(values) * image.n_channels // _SLOPES)]
-    limits = np.iinfo(values.dtype)
-    for channel, variance in enumerate(rounding(values)):
-        low, high = some.copy(), some.copy()
-        low[:, channel] -= some[:, channel] > limits.min
-        high[:, channel] += some[:, channel] < limits.max
-        own = [recipe.pointwise.planes_of(image, each, np.zeros(len(each), np.intp)) for each in (low, high)]
-        slopes = (own[1] - own[0]) / (high[:, channel] - low[:, channel]).astype(np.float64)
-        known = ~np.isnan(slopes)
-        squares = np.where(known, slopes, 0.0) ** 2
-        found[: len(slopes)] += variance * squares.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    slopes = np.stack([_slopes(image, recipe, some, channel) for channel in range(image.n_channels)])
+    variances = rounding(values)
+    if image.color and values.dtype == np.uint8 and is_luma_chroma(some):
+        slopes = np.append(slopes, np.einsum("cj,cdn->jdn", LUMA_CHROMA, slopes), axis=0)
+        variances = np.append(variances, np.full(3, 1 / 12))
+    for variance, own in zip(variances, slopes, strict=True):
+        known = ~np.isnan(own)
+        squares = np.where(known, own, 0.0) ** 2
+        found[: len(own)] += variance * squares.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     return found
+
+
+def _slopes(image: Image, recipe: Recipe, values: Array, channel: int) -> Array:
+    """Slopes (d, n) of the features by one channel of integers (n, n_channels); NaN where they are not known."""
+    limits, low, high = np.iinfo(values.dtype), values.copy(), values.copy()
+    low[:, channel] -= values[:, channel] > limits.min
+    high[:, channel] += values[:, channel] < limits.max
+    below, above = (recipe.pointwise.planes_of(image, each, np.zeros(len(each), np.intp)) for each in (low, high))
+    return np.asarray((above - below) / (high[:, channel] - low[:, channel]).astype(np.float64))
 
 
 def _layout(image: Image, request: SampleRequest) -> Layout:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,7 +91,11 @@ def sample_pixels(image: Image, count: int | None, rng: np.random.Generator) -> 
 
 
 def sample_and_take(
-    image: Image, count: int | None, rng: np.random.Generator, others: Sequence[Array]
+    image: Image,
+    count: int | None,
+    rng: np.random.Generator,
+    others: Sequence[Array],
+    take: Callable[[Image, Sequence[Array]], list[Taken]] | None = None,
 ) -> tuple[Taken, list[Taken]]:
     """Choose pixels as `sample_pixels` does, and take those that others want in the same pass over the image.
 
@@ -101,6 +106,8 @@ def sample_and_take(
     rng : numpy.random.Generator
     others : sequence of ndarray of int, shape (n,)
         Flat indices of the pixels that each of the others wants, valid or not.
+    take : callable, optional
+        Takes pixels as `take_each` does, in that pass.
 
     Returns
     -------
@@ -111,9 +118,9 @@ def sample_and_take(
     """
     n = image.n_pixels
     wanted = n if count is None else min(count, n)
-    if wanted == n and image.in_memory:  # ten times as fast as by the index of each
+    if wanted == n and image.in_memory and take is None:  # ten times as fast as by the index of each
         return _every(image), take_each(image, others) if others else []
-    found, *further = take_each(image, [one_in_each_run(n, wanted, rng), *others])
+    found, *further = (take or take_each)(image, [one_in_each_run(n, wanted, rng), *others])
     kept = len(found.flat) if found.valid is None else int(np.count_nonzero(found.valid))
     if wanted < n and kept < ENOUGH * wanted:
         wanted = min(n, MOST_LOOKS * wanted, -(-wanted * wanted // max(kept, 1)))
@@ -153,11 +160,12 @@ def one_in_each_run(n: int, count: int, rng: np.random.Generator) -> Array:
     return np.asarray(edges[:-1] + (rng.random(count) * np.diff(edges)).astype(np.int64))
 
 
+@lru_cache(maxsize=8)  # images of a batch often are of one size
 def places_alike(shape: tuple[int, ...], count: int) -> Array:
     """Return flat indices of about `count` pixels at the same places of images of any size, some of them twice.
 
     Their first part is spread as evenly as all of them, and they are alike from both ends of each axis. They follow the
-    additive sequence of lowest discrepancy of Roberts (2018), mirrored.
+    additive sequence of lowest discrepancy of Roberts (2018), mirrored. They are read-only.
 
     Examples
     --------
@@ -174,4 +182,6 @@ def places_alike(shape: tuple[int, ...], count: int) -> Array:
         for axis, n in enumerate(shape)
     ]
     ends = itertools.product(*((along, n - 1 - along) for along, n in zip(near, shape, strict=True)))
-    return np.stack([np.ravel_multi_index(place, shape) for place in ends], axis=1).ravel()
+    flat = np.stack([np.ravel_multi_index(place, shape) for place in ends], axis=1).ravel()
+    flat.flags.writeable = False
+    return flat

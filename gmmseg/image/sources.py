@@ -289,9 +289,30 @@ class Overheard(_Over):
             return self.whole.take(flat)
         values, valid = self.whole.take(np.concatenate([self.flat, flat]))
         n = len(self.flat)
-        self._values, self._known = values[:n], np.ones(n, bool)
-        self._valid = np.ones(n, bool) if valid is None else valid[:n]
+        self.keep(values[:n], None if valid is None else valid[:n])
         return values[n:], None if valid is None else valid[n:]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Overheard, (self.whole, self.flat)
+
+    def heard(self, window: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return which of the pixels lie in a window that was read, their values, and whether they are valid."""
+        import numpy as np
+
+        for _, here in holding([window], self._index):
+            return here, self._values[here], self._valid[here]
+        return np.zeros(0, np.intp), self._values[:0], self._valid[:0]
+
+    def hear(self, here: np.ndarray, values: np.ndarray, valid: np.ndarray) -> None:
+        """Keep what another of these pixels has `heard`, in another process."""
+        self._values[here], self._valid[here], self._known[here] = values, valid, True
+
+    def keep(self, values: np.ndarray, valid: np.ndarray | None) -> None:
+        """Keep these pixels, which somebody else has taken in their order."""
+        import numpy as np
+
+        self._values, self._known = values, np.ones(len(values), bool)
+        self._valid = np.ones(len(values), bool) if valid is None else valid
 
     def __getattr__(self, name: str) -> Any:
         """Return what else the source has, such as workers that read it."""

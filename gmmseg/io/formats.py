@@ -216,7 +216,7 @@ FORMATS: tuple[BuiltIn, ...] = (
         extra="zarr",
         needs="zarr",
         marks=("zarr.json", ".zgroup", ".zarray"),
-        answers=frozenset({"suffix_of_labels"}),
+        answers=frozenset({"packing", "suffix_of_labels"}),
         lettered=True,
     ),
     BuiltIn(

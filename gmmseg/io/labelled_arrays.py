@@ -235,7 +235,9 @@ def labelled(values: Any, contents: Contents, nodata: float) -> Any:
     if contents.kind == "labels":
         attrs["flag_values"] = np.arange(1, len(contents.names) + 1, dtype=np.uint8)
         attrs["flag_meanings"] = " ".join("_".join(name.split()) for name in contents.names)
-    attrs |= {"long_name": _LONG_NAMES[contents.kind], "_FillValue": np.dtype(contents.dtype).type(nodata)}
+    attrs["long_name"] = _LONG_NAMES[contents.kind]
+    if contents.kind != "soft":  # of which 0 is a number too: a class that a pixel is certainly not of
+        attrs["_FillValue"] = np.dtype(contents.dtype).type(nodata)
     if _OF_GRID not in coords and (facts := _grid_facts(image)):
         coords[_OF_GRID] = xarray.Variable((), 0, facts)
     found = xarray.DataArray(values, coords, axes, "labels" if contents.kind == "labels" else None, attrs)

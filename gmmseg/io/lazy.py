@@ -236,7 +236,12 @@ def lazy_array(image: Image) -> LazyArray | None:
 
 
 def called_lazily(
-    image: Image, function: Callable[[Window], Any], windows: Sequence[Window], *, around: int = 0
+    image: Image,
+    function: Callable[[Any], Any],
+    windows: Sequence[Window],
+    *,
+    jobs: Sequence[Any] | None = None,
+    around: int = 0,
 ) -> list[Any]:
     """Call a function with windows of an image that reads from dask arrays, a task for each.
 
@@ -246,6 +251,8 @@ def called_lazily(
     function : callable
         Takes a window; it may read that and `around` pixels on each side, of this image alone.
     windows : sequence of tuple of slice
+    jobs : sequence, optional
+        What the function takes in their stead, one a window.
     around : int
 
     Returns
@@ -258,10 +265,10 @@ def called_lazily(
 
     lazy, name = lazy_arrays(image.pixels), f"gmmseg-call-{uuid.uuid4().hex}"
     tasks: dict[Any, Any] = {}
-    for number, window in enumerate(windows):
+    for number, (window, job) in enumerate(zip(windows, jobs or windows, strict=True)):
         outer = widened(window, around, image.shape)
         taken = [each.around(outer) for each in lazy]
-        call = _Call(function, window, lazy, tuple(s.start for s in outer), [piece for _, piece in taken])
+        call = _Call(function, job, lazy, tuple(s.start for s in outer), [piece for _, piece in taken])
         tasks[name, number] = (_called, call, [keys for keys, _ in taken])
     graph = HighLevelGraph.from_collections(name, tasks, dependencies=[each.array for each in lazy])
     scheduler = dask.base.get_scheduler(collections=[each.array for each in lazy])
@@ -270,10 +277,10 @@ def called_lazily(
 
 @dataclass(frozen=True, eq=False)
 class _Call:
-    """Which window a function is called with, and what is taken of the chunks of each dask array for it."""
+    """What a function is called with, and what is taken of the chunks of each dask array for it."""
 
-    function: Callable[[Window], Any]
-    window: Window
+    function: Callable[[Any], Any]
+    job: Any
     lazy: list[LazyArray]
     start: tuple[int, ...]
     pieces: list[Piece]
@@ -283,7 +290,7 @@ def _called(call: _Call, blocks: list[list[Any]]) -> Any:
     with ExitStack() as stack:
         for each, piece, own in zip(call.lazy, call.pieces, blocks, strict=True):
             stack.enter_context(each.holding(call.start, piece.of(own, each.dtype)))
-        return call.function(call.window)
+        return call.function(call.job)
 
 
 def masked_lazily(image: Image, mask: Any) -> Image:

@@ -31,6 +31,7 @@ __all__ = [
     "class_moments",
     "classify",
     "climb",
+    "climb_each",
     "conditional_sums",
     "expected",
     "known_distances",
@@ -189,22 +190,46 @@ def class_moments(planes: Any, labels: Any, mass: Any, classes: int, diagonal: b
 
 
 def climb(
-    planes: Any, weights: Any, start: Any, added: Any, noise: Any, limits: Any, iterations: int, threads: int
+    planes: Any,
+    weights: Any,
+    start: Any,
+    added: Any,
+    noise: Any,
+    limits: Any,
+    iterations: int,
+    rescues: int,
+    threads: int,
 ) -> Any:
-    """Return a mixture after iterations of EM, with precision factors, history, whether EM settled, and the worst fall.
+    """Return a mixture after iterations of EM, with precision factors, history, and how it went.
 
     `start` holds weights, means and covariances, float64, and the name of their family; `added` `(d,)` is added to the
     variances, of which `noise` `(d,)`, or None, are uncertainty of the samples. `limits` are the tolerance, the part of
     the objective that is rounding, and the least weight of a sample: EM settles when an iteration gains less than the
-    first, and stops before one that would leave a component lighter than the last, or degenerate.
+    first. Components that become lighter than the last, or degenerate, are each put on one half of the one with the
+    most spread samples, so often as `rescues` says; EM stops before a step after which that would be needed once more.
+    How it went is whether EM settled, the worst fall, the number of iterations and of rescues, and whether the last
+    iteration ended with one; the history is that since the one before.
     """
-    return _kernels.climb(planes, weights, start, added, noise, limits, iterations, threads)
+    return _kernels.climb(planes, weights, start, added, noise, limits, iterations, rescues, threads)
+
+
+def climb_each(
+    planes: Any, weights: Any, starts: Any, added: Any, noise: Any, limits: Any, iterations: int, threads: int
+) -> Any:
+    """Return the mixtures that EM comes to from several starts, side by side, and the objective of each.
+
+    As `climb`, but weights, means and covariances, of the starts `(m, K, ...)` as of the results, have one more axis in
+    front, and the covariances that come back are `(m, -1)`. The objective, `(m,)`, is that before the last M step; of a
+    start from which a component became lighter than the least weight, or degenerate, it is -inf.
+    """
+    return _kernels.climb_each(planes, weights, starts, added, noise, limits, iterations, threads)
 
 
 def merge(weights: Any, means: Any, second: Any, k: int, spherical: bool) -> Any:
     """Return weights, means and second moments of components merged down to k, pair by pair, cheapest first.
 
-    Costs are those of Runnalls (2007). Second moments are `(K, d, d)`, or `(K, d)` for components along the axes, whose
-    volumes are those of balls where they are `spherical`.
+    The fourth is a list of K numbers: into which of the k each component went. Costs are those of Runnalls (2007).
+    Second moments are `(K, d, d)`, or `(K, d)` for components along the axes, whose volumes are those of balls where
+    they are `spherical`.
     """
     return _kernels.merge(weights, means, second, k, spherical)

@@ -105,11 +105,32 @@ def climb(
     noise: NDArray[np.float64] | None,
     limits: tuple[float, float, float],
     iterations: int,
+    rescues: int,
     threads: int,
     /,
 ) -> tuple[
-    NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], list[float], bool, float
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    list[float],
+    bool,
+    float,
+    int,
+    int,
+    bool,
 ]: ...
+def climb_each(
+    planes: NDArray[_Real],
+    weights: NDArray[_Real] | None,
+    starts: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], str],
+    added: NDArray[np.float64],
+    noise: NDArray[np.float64] | None,
+    limits: tuple[float, float, float],
+    iterations: int,
+    threads: int,
+    /,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
 def merge(
     weights: NDArray[np.float64],
     means: NDArray[np.float64],
@@ -117,7 +138,7 @@ def merge(
     k: int,
     spherical: bool,
     /,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], list[int]]: ...
 def smooth(
     prior: NDArray[np.float32],
     guide: NDArray[np.float32],

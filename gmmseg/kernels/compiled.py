@@ -13,6 +13,7 @@ __all__ = [
     "class_moments",
     "classify",
     "climb",
+    "climb_each",
     "conditional_sums",
     "expected",
     "known_distances",
@@ -31,7 +32,7 @@ conditional_sums, expected = _native.conditional_sums, _native.expected
 known_distances = _native.known_distances
 lab, texture = _native.lab, _native.texture
 class_moments, lloyd, plus_plus = _native.class_moments, _native.lloyd, _native.plus_plus
-climb, merge = _native.climb, _native.merge
+climb, climb_each, merge = _native.climb, _native.climb_each, _native.merge
 
 
 def statistics(planes: Any, weights: Any, densities: Densities, threads: int, log_prior: Any = None) -> Any:

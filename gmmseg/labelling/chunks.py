@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.image import Image
+from gmmseg.image.sources import Overheard
 from gmmseg.image.windows import Tile, Window, shape_of, shifted, widened, windows_across
 from gmmseg.io.ground import Ground
 from gmmseg.io.lazy import LazyArray, Piece, lazy_array, lazy_arrays
@@ -34,11 +35,14 @@ __all__ = [
     "joined",
     "label_chunk",
     "runs_of",
+    "tasks_of",
 ]
 
 Array = NDArray[Any]
 
 _READ_AT_ONCE = 32 << 20  # bytes of pixels
+_AT_ONCE = 16 << 20  # pixels that one task may compute of small chunks, each of which would cost as much as it is worth
+_SHARES = 4  # of a small image for each thread, so that none waits long for the last one
 
 CHUNK = 4096
 """Pixels along each axis of a chunk of a file where nobody says."""
@@ -90,12 +94,15 @@ class Returned:
         Of labels of colour images, see `Tally.sample`.
     totals : ndarray, shape (7, K + 1), optional
         Of labels, see `Tally.totals`.
+    heard : tuple of ndarray, optional
+        Single pixels that the image is compared by, see `gmmseg.image.sources.Overheard.heard`.
     """
 
     window: Window
     values: Any
     sampled: Array | None = None
     totals: Array | None = None
+    heard: tuple[Array, Array, Array] | None = None
 
     def sample(self, tally: Tally) -> Array | None:
         """Return the pixels of the window that tell what its classes look like."""
@@ -191,10 +198,12 @@ def compute_chunk(work: ChunkWork, chunk: Chunk, blocks: Sequence[Any] = ()) -> 
     if chunk.frame is not None:
         values, axis = np.expand_dims(values, values.ndim - len(chunk.tile.inner)), axis + 1
     sampled = np.concatenate(colors, axis).reshape(-1, 3) if colors else None
+    source = work.image.pixels
+    heard = source.heard(chunk.inner) if isinstance(source, Overheard) else None
     if work.layer.name != "labels":
-        return Returned(chunk.inner, values)
+        return Returned(chunk.inner, values, heard=heard)
     tally.add(chunk.inner, values, sampled)
-    return Returned(chunk.inner, values, sampled, tally.totals)
+    return Returned(chunk.inner, values, sampled, tally.totals, heard)
 
 
 def _strips(image: Image, whole: Tile, halo: int) -> list[Tile]:
@@ -259,6 +268,12 @@ def chunks_of(work: ChunkWork, sides: tuple[tuple[int, ...], ...]) -> list[tuple
         keys = [key for each, _ in around for key in each]
         found.append((Chunk(number, tile, frame, tuple(piece for _, piece in around)), keys))
     return found
+
+
+def tasks_of(image: Image, chunks: Sequence[Chunk], threads: int) -> list[list[Chunk]]:
+    """Group chunks of a file to tasks for so many threads of workers."""
+    most = min(_AT_ONCE, image.n_pixels // (_SHARES * threads))
+    return runs_of(chunks, most, image.pixels.blocks[-1])
 
 
 def runs_of(chunks: Sequence[Chunk], pixels: int, least: int = 1) -> list[list[Chunk]]:

@@ -216,11 +216,11 @@ class _Work:
             out[...] = found.reshape(-1, *tile.shape)[(slice(None), *tile.local)]
             return
         posterior = self.memory.take("posterior", model.k, planes.shape[1])
-        model.posterior(planes, posterior, log_prior)
+        known = model.posterior(planes, posterior, log_prior)
         posterior = posterior.reshape(model.k, *tile.shape)
         if self.smoothing is not None:
             guide = planes[: len(self.smoothing.sharpness)].reshape(-1, *tile.shape)
-            if patterns.has_missing(guide):
+            if not known and patterns.has_missing(guide):
                 center = np.float32(model.center[: len(guide)]).reshape(-1, *[1] * len(tile.shape))
                 guide = np.where(np.isnan(guide), center, guide)
             self.smoothing.apply(posterior, guide, valid, tile.local, **{name: out})

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.mixture.em import Fit, Iteration, expectation_maximization
+from gmmseg.mixture.em import Iteration, Starts, short_runs
 from gmmseg.mixture.kmeans import from_labels
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.moves import split_in_scale, split_lengthwise
@@ -19,8 +18,9 @@ __all__ = ["divide"]
 
 Array = NDArray[Any]
 
-_TRIAL_SAMPLES, _TRIAL_ITERATIONS = 4096, 15
-_ROUNDS = ((4, 10), (2, 20))  # how many trials go on, for so many iterations on all samples
+# Rounds of trials: the part of the samples they see, how many more iterations each gets, and how many go on.
+_ROUNDS = (4, 15, 4), (1, 10, 2), (1, 20, 1)
+_FEWEST_SAMPLES = 4096
 _FEWEST_AXES, _MOST_AXES = 3, 6  # that components are halved across; all but two of up to 8 features
 
 
@@ -50,54 +50,45 @@ def divide(
     """
     complete = fill_in(planes, weights)
     added = iteration.regularization + iteration.noise
-    start = from_labels(complete, np.zeros(planes.shape[1], np.intp), 1, covariance, weights, added)
-    some = np.ascontiguousarray(planes[:, :_TRIAL_SAMPLES])
-    some_weights = None if weights is None else np.ascontiguousarray(weights[:_TRIAL_SAMPLES])
-    mixture = start
+    mixture = from_labels(complete, np.zeros(planes.shape[1], np.intp), 1, covariance, weights, added)
+    parts = {share: _first(planes, weights, share) for share, _, _ in _ROUNDS}
     while mixture.n_components < k:
-        found = list(_fits(_divided(mixture), some, some_weights, iteration, _TRIAL_ITERATIONS))
-        for kept, iterations in _ROUNDS:
-            best = sorted(found, key=_score, reverse=True)[:kept]
-            found = list(_fits((fit.mixture for fit in best), planes, weights, iteration, iterations))
-        if not found:
-            return None
-        mixture = max(found, key=_score).mixture
+        best = _divided(mixture)
+        for share, iterations, kept in _ROUNDS:
+            some, own = parts[share]
+            runs, reached = short_runs(some, best, iteration._replace(max_iterations=iterations), weights=own)
+            order = np.argsort(-reached, kind="stable")[:kept]
+            best = runs.select(order[np.isfinite(reached[order])])
+            if not len(best.weights):
+                return None
+        mixture = best.mixture(0)
     return mixture
 
 
-def _score(fit: Fit) -> float:
-    return fit.history[-1]
+def _first(planes: Array, weights: Array | None, share: int) -> tuple[Array, Array | None]:
+    """The first of so many equal parts of the samples, or more where these are few."""
+    some = slice(max(-(-planes.shape[1] // share), _FEWEST_SAMPLES))
+    return np.ascontiguousarray(planes[:, some]), None if weights is None else weights[some]
 
 
-def _fits(
-    starts: Iterator[Mixture], planes: Array, weights: Array | None, iteration: Iteration, iterations: int
-) -> Iterator[Fit]:
-    """Fit from each start whose components all stay."""
-    for start in starts:
-        with contextlib.suppress(np.linalg.LinAlgError):  # of halves without volume
-            how = iteration._replace(max_iterations=iterations)
-            fit = expectation_maximization(planes, start, how, weights=weights)
-            if fit.rescued == 0 and fit.mixture.n_components == start.n_components:
-                yield fit
-
-
-def _divided(mixture: Mixture) -> Iterator[Mixture]:
+def _divided(mixture: Mixture) -> Starts:
     """The mixtures in which one of the components is divided in two."""
     k, d = mixture.means.shape
-    ways: list[Callable[[Mixture], Mixture]] = [
-        lambda mixture, rank=rank: split_lengthwise(mixture, rank, scaled=True)  # type: ignore[misc]
-        for rank in range(min(d, max(_FEWEST_AXES, min(d - 2, _MOST_AXES))))
-    ]
-    for way in ways + [split_in_scale] * (d < _FEWEST_AXES):
-        halves = way(mixture)
-        for row in range(k):
-            index = [*range(row), *range(row + 1, k)]
-            parts = [(mixture, index), (halves, [row, k + row])]
-            yield Mixture(
-                np.concatenate([each.weights[rows] for each, rows in parts]),
-                np.concatenate([each.means[rows] for each, rows in parts]),
-                mixture.covariances
-                if mixture.family.shared
-                else np.concatenate([each.covariances[rows] for each, rows in parts]),
-                mixture.covariance,
-            )
+    axes = min(d, max(_FEWEST_AXES, min(d - 2, _MOST_AXES)))
+    ways = [split_lengthwise(mixture, rank, scaled=True) for rank in range(axes)]
+    ways += [split_in_scale(mixture)] * (d < _FEWEST_AXES)
+    # Of each the other components, then the two halves.
+    others = np.array([[*range(row), *range(row + 1, k)] for row in range(k)], np.intp)
+    halves = np.arange(k)[:, None] + [0, k]
+
+    def joined(whole: Array, divided: Sequence[Array]) -> Array:
+        return np.concatenate([np.concatenate([whole[others], each[halves]], axis=1) for each in divided])
+
+    shared = mixture.family.shared
+    covariances = [each.covariances for each in ways]
+    return Starts(
+        joined(mixture.weights, [each.weights for each in ways]),
+        joined(mixture.means, [each.means for each in ways]),
+        np.stack([mixture.covariances] * k * len(ways)) if shared else joined(mixture.covariances, covariances),
+        mixture.covariance,
+    )

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice
     from gmmseg.mixture.prior import Prior
 
-__all__ = ["OUTLIERS", "Course", "Fit", "Iteration", "expectation_maximization", "with_box", "with_outliers"]
+__all__ = [
+    "OUTLIERS",
+    "Course",
+    "Fit",
+    "Iteration",
+    "Starts",
+    "expectation_maximization",
+    "short_runs",
+    "with_box",
+    "with_outliers",
+]
 
 Array = NDArray[Any]
 
@@ -30,7 +40,7 @@ OUTLIERS = ("uniform", "student")
 # With no more, the kernel iterates by itself: Python's part of an iteration takes .2 ms, and the kernel's as long with
 # 10 000 samples (a whole `gmmseg segment` of 512 x 512 takes .8 of the time). More would keep Ctrl-C waiting for long.
 _MOST_WORK = 1 << 30  # multiplications of an iteration: samples times components times features squared
-_MOST_FEATURES = 128
+_MOST_FEATURES = 256
 _START_DOF = 8.0
 _START_OUTLIERS = 0.05
 _MOST_PRECISE = 1e15  # inverse standard deviations above it would overflow when squared in float32
@@ -61,6 +71,12 @@ class Iteration(NamedTuple):
     regularization: Array | float = 0.0
     noise: Array | float = 0.0
     threads: int = 1
+
+    def variances(self, n_features: int) -> tuple[Array, Array | None]:
+        """What is added to the variances, and what part of it is noise, None for none; both (d,)."""
+        width, noise = (n_features,), np.asarray(self.noise, np.float64)
+        added = np.broadcast_to(self.regularization + noise, width)
+        return np.ascontiguousarray(added), np.ascontiguousarray(np.broadcast_to(noise, width)) if noise.any() else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +138,34 @@ class Course:
     choice: Choice | None = None
 
 
+class Starts(NamedTuple):
+    """Several mixtures of Gaussian components to start EM from, of as many components each.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (m, K)
+    means : ndarray, shape (m, K, d)
+    covariances : ndarray, shape (m, ...)
+    covariance : str
+        The covariance family.
+    """
+
+    weights: Array
+    means: Array
+    covariances: Array
+    covariance: str
+
+    def mixture(self, row: int) -> Mixture:
+        """Return one of them."""
+        return Mixture(self.weights[row], self.means[row], self.covariances[row], self.covariance)
+
+    def select(self, rows: Array) -> Starts:
+        """Return some of them, in this order."""
+        return Starts(self.weights[rows], self.means[rows], self.covariances[rows], self.covariance)
+
+
 def expectation_maximization(
-    planes: Array | Samples,
+    planes: Array | Samples | SortedSamples,
     start: Mixture,
     iteration: Iteration | None = None,
     *,
@@ -136,7 +178,7 @@ def expectation_maximization(
 
     Parameters
     ----------
-    planes : ndarray, shape (d, n), float32 or float64, or Samples
+    planes : ndarray, shape (d, n), float32 or float64, or Samples, or SortedSamples with their weights
         NaN is a feature that is not known. Squares are summed: numbers of more than 1e15 do not go into float32, nor
         those of more than 1e140 into float64. Samples elsewhere have neither weights nor prior probabilities.
     start : Mixture
@@ -165,12 +207,10 @@ def expectation_maximization(
     """
     how = iteration or Iteration()
     noise, tolerance = how.noise, how.tolerance
-    width = (start.n_features,)
-    added = np.broadcast_to(np.asarray(how.regularization, np.float64) + noise, width)
-    uncertain = np.broadcast_to(np.asarray(noise, np.float64), width) if np.any(noise) else None
+    added, uncertain = how.variances(start.n_features)
     if start.dof is not None:
         uncertain = None  # only for Gaussian components is the expected logarithm that simple
-    precision = 2e-6 if planes.dtype == np.float32 else 1e-10
+    precision = _precision(planes)
     samples: Samples | SortedSamples = (
         planes if not isinstance(planes, np.ndarray) else _sorted_samples(planes, start, weights, log_prior, frozen)
     )
@@ -185,10 +225,12 @@ def expectation_maximization(
     alone = samples if isinstance(samples, SortedSamples) and not known and _goes_by_itself(samples, start) else None
     limits = tolerance, precision, samples.least
     while left > 0 and not converged:
-        if alone is not None and not comparable:  # until a component has to be set up anew
-            mixture, history, converged, fell = _climb(alone, mixture, added, uncertain, limits, left, how.threads)
-            comparable, fall, left = bool(history), max(fall, fell), left - len(history)
-            if comparable:
+        if alone is not None and not comparable:  # until components have to be dropped or known all at once
+            most = left, start.n_components - rescued
+            course = _climb(alone, mixture, (added, uncertain), limits, most, how.threads)
+            mixture, history, converged, fell, done, times, anew = course
+            comparable, fall, left, rescued = not anew and done > 0, max(fall, fell), left - done, rescued + times
+            if comparable or not left:
                 continue
         left -= 1
         statistics = measure(samples, mixture, noise=uncertain, threads=how.threads)
@@ -219,6 +261,58 @@ def expectation_maximization(
     return Fit(mixture, tuple(history), converged, rescued, tuple(remarks))
 
 
+def short_runs(
+    planes: Array, starts: Starts, iteration: Iteration, *, weights: Array | None = None
+) -> tuple[Starts, Array]:
+    """Iterate from each of several starts.
+
+    Parameters
+    ----------
+    planes, weights : ndarray
+        As of `expectation_maximization`.
+    starts : Starts
+    iteration : Iteration
+
+    Returns
+    -------
+    starts : Starts
+        What each has come to.
+    reached : ndarray, shape (m,)
+        Mean log-likelihood a sample before the last step, in nats; -inf where a component had to be set up anew.
+    """
+    samples = SortedSamples.of(planes, weights)
+    if samples.parts and _goes_by_itself(samples, starts.mixture(0)):
+        limits = iteration.tolerance, _precision(planes), samples.least
+        added, noise = iteration.variances(len(planes))
+        shares, means, covariances, reached = kernels.climb_each(
+            planes, weights, tuple(starts), added, noise, limits, iteration.max_iterations, iteration.threads
+        )
+        return Starts(shares, means, covariances.reshape(starts.covariances.shape), starts.covariance), reached
+    runs = [_run(planes, starts.mixture(row), iteration, weights) for row in range(len(starts.weights))]
+    found = Starts(
+        np.stack([each.weights for each, _ in runs]),
+        np.stack([each.means for each, _ in runs]),
+        np.stack([each.covariances for each, _ in runs]),
+        starts.covariance,
+    )
+    return found, np.array([reached for _, reached in runs])
+
+
+def _run(planes: Array, start: Mixture, iteration: Iteration, weights: Array | None) -> tuple[Mixture, float]:
+    """As `short_runs`, from one start."""
+    try:
+        fit = expectation_maximization(planes, start, iteration, weights=weights)
+    except np.linalg.LinAlgError:  # of components without volume
+        return start, -np.inf
+    if fit.rescued or fit.mixture.n_components < start.n_components:
+        return start, -np.inf
+    return fit.mixture, fit.history[-1]
+
+
+def _precision(planes: Array | Samples | SortedSamples) -> float:
+    return 2e-6 if planes.dtype == np.float32 else 1e-10  # of the objective
+
+
 def _goes_by_itself(samples: SortedSamples, start: Mixture) -> bool:
     """Whether the kernel iterates by itself: samples without gaps of Gaussian components need nothing else."""
     if start.dof is not None or start.outlier_ranges is not None or samples.scattered is not None:
@@ -232,21 +326,24 @@ def _goes_by_itself(samples: SortedSamples, start: Mixture) -> bool:
 def _climb(
     samples: SortedSamples,
     mixture: Mixture,
-    added: Array,
-    noise: Array | None,
+    variances: tuple[Array, Array | None],
     limits: tuple[float, float, float],
-    iterations: int,
+    most: tuple[int, int],
     threads: int,
-) -> tuple[Mixture, list[float], bool, float]:
-    """Return what the kernel comes to: mixture, history, whether it settled, and the worst fall."""
+) -> tuple[Mixture, list[float], bool, float, int, int, bool]:
+    """Return the mixture that the kernel comes to and, as of `kernels.climb`, history and how it went.
+
+    The `variances` are what is added and what of it is noise; `most` are iterations and rescues.
+    """
     part, start = samples.parts[0], (mixture.weights, mixture.means, mixture.covariances, mixture.covariance)
-    weights, means, covariances, factors, history, settled, fall = kernels.climb(
-        part.planes, part.weights, start, added, noise, limits, iterations, threads
+    weights, means, covariances, factors, *course = kernels.climb(
+        part.planes, part.weights, start, *variances, limits, *most, threads
     )
-    if history:
+    history, settled, fall, done, times, anew = course
+    if done:
         mixture = Mixture(weights, means, covariances, mixture.covariance)
         vars(mixture)["factors"] = factors
-    return mixture, history, settled, fall
+    return mixture, history, settled, fall, done, times, anew
 
 
 def _sorted_samples(

@@ -30,6 +30,7 @@ def split_and_merge(
     n: int,
     *,
     patient: bool = True,
+    strict: bool = False,
     judge: Callable[[Mixture], float] | None = None,
 ) -> Fit:
     """Improve a fit by splitting all its components, a short EM, and merging down to as many as there were.
@@ -44,6 +45,10 @@ def split_and_merge(
         Samples that `climb` fits.
     patient : bool
         False ends trials that lag behind after four iterations, and moves that gain little: half the time.
+    strict : bool
+        For few samples, on which EM is slow and may fit by chance: parts that merge to the same wholes again are no
+        move, though EM went on meanwhile; a trial ends where mergers leave a component of far too few samples; and
+        components are split in four only where samples are enough for these.
     judge : callable, optional
         Tells how likely samples are under a mixture, more of them than `climb` fits: what these alone like, such as a
         component for the few that lie far out, is not kept.
@@ -60,32 +65,52 @@ def split_and_merge(
     needed = 1 if fit.mixture.family.shared else d + 1
     least = min(3 * needed / n, fit.mixture.weights.min())
     splits = (lambda mixture: split_lengthwise(split_lengthwise(mixture)), split_in_scale)
-    if k > (_QUARTERED if patient else _QUARTERED - 3):
+    if k > (_QUARTERED if patient else _QUARTERED - 3) or (strict and n < 4 * k * (d + 1)):
         splits = (split_lengthwise, split_in_scale)
     failures, reached = 0, None
     for _ in range(4 + 2 * k):
-        with contextlib.suppress(np.linalg.LinAlgError):  # of halves without volume
-            wider = climb(splits[failures](fit.mixture), 5 if patient else 4)
-            other = climb(merge_down(wider.mixture, k), 12 if patient else 4)
-            if not patient and other.history[-1] > fit.history[-1] - _REACH:
-                other = climb(other.mixture, 8)
-            weights = other.mixture.weights
-            better = other.history[-1] > fit.history[-1] + _WORTHWHILE
-            if better and len(weights) == k and weights.min() >= least:
-                if judge is not None:
-                    reached, now = judge(fit.mixture) if reached is None else reached, judge(other.mixture)
-                    better = now > reached
-                    reached = now if better else reached
-                if better:
-                    enough = not patient and other.history[-1] < fit.history[-1] + _PROMISING
-                    fit, failures = other, failures + 1 if enough else 0
-                    if failures < len(splits):
-                        continue
-                    break
+        moved = _moved(fit, splits[failures], climb, least, patient=patient, strict=strict)
         failures += 1
+        if moved is not None:
+            other, again = moved
+            better = other.history[-1] > fit.history[-1] + _WORTHWHILE
+            if better and judge is not None:
+                reached, now = judge(fit.mixture) if reached is None else reached, judge(other.mixture)
+                better = now > reached
+                reached = now if better else reached
+            if better:
+                enough = again or (not patient and other.history[-1] < fit.history[-1] + _PROMISING)
+                fit, failures = other, failures if enough else 0
         if failures == len(splits):
             break
     return fit
+
+
+def _moved(
+    fit: Fit,
+    split: Callable[[Mixture], Mixture],
+    climb: Callable[[Mixture, int], Fit],
+    least: float,
+    *,
+    patient: bool,
+    strict: bool,
+) -> tuple[Fit, bool] | None:
+    """What splitting, a short EM and mergers come to, and whether the parts merged to the same wholes again.
+
+    None where a component would have less than the least weight, or halves have no volume.
+    """
+    k = fit.mixture.n_components
+    with contextlib.suppress(np.linalg.LinAlgError):
+        merged, into = _merged(climb(split(fit.mixture), 5 if patient else 4).mixture, k)
+        again = strict and _same_as_before(into, k)
+        if strict and merged.weights.min() < least / 4:
+            return None
+        other = climb(merged, 12 if patient else 4)
+        if not (patient or again) and other.history[-1] > fit.history[-1] - _REACH:
+            other = climb(other.mixture, 8)
+        if other.mixture.n_components == k and other.mixture.weights.min() >= least:
+            return other, again
+    return None
 
 
 def split_lengthwise(mixture: Mixture, rank: int = 0, *, scaled: bool = False) -> Mixture:
@@ -129,9 +154,20 @@ def merge_down(mixture: Mixture, k: int) -> Mixture:
     takes no notice of units, and is 0 for equal components. Volumes are those of the family: of balls, where the
     components are balls. Time O(K**2 d**3).
     """
+    return _merged(mixture, k)[0]
+
+
+def _merged(mixture: Mixture, k: int) -> tuple[Mixture, Array]:
+    """What `merge_down` returns, and into which component each one went (K,)."""
     rules, (k_now, d) = mixture.family, mixture.means.shape
     second = rules.dense(mixture.covariances, k_now, d)
     second = np.ascontiguousarray(np.diagonal(second, axis1=1, axis2=2) if rules.diagonal else second)
-    weights, means, second = kernels.merge(mixture.weights, mixture.means, second, k, mixture.covariance == "spherical")
+    balls = mixture.covariance == "spherical"
+    weights, means, second, into = kernels.merge(mixture.weights, mixture.means, second, k, balls)
     covariances = rules.estimate(weights, second, np.zeros(d))
-    return Mixture(weights / weights.sum(), means, covariances, mixture.covariance)
+    return Mixture(weights / weights.sum(), means, covariances, mixture.covariance), np.array(into)
+
+
+def _same_as_before(into: Array, k: int) -> bool:
+    """Whether the parts of k components, in as many runs of all k, were merged to the wholes again."""
+    return len(into) % k == 0 and bool((into.reshape(-1, k) == into[:k]).all()) and len(np.unique(into[:k])) == k

@@ -452,10 +452,13 @@ class Mixture:
             covariances = self.covariances * scale**2
         else:
             covariances = self.covariances * scale[:, None] * scale
-        return replace(
+        mixture = replace(
             self,
             means=self.means * scale + shift,
             covariances=covariances,
             outlier_ranges=None if self.outlier_ranges is None else self.outlier_ranges * np.abs(scale),
             outlier_center=None if self.outlier_center is None else self.outlier_center * scale + shift,
         )
+        if "factors" in vars(self) and (scale > 0).all():  # a tenth of a fit to few samples of many features
+            vars(mixture)["factors"] = self.factors / scale
+        return mixture

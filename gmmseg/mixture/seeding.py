@@ -1,82 +1,34 @@
-"""Starting points: k-means++, short runs of Lloyd and EM on a subset, and splits and mergers where they help."""
+"""Starting points: the subset that a start is looked for on, and what is done where features are many or missing."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
-from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_outliers
+from gmmseg.mixture.em import Fit, expectation_maximization, with_outliers
 from gmmseg.mixture.kmeans import both_spaces, from_labels, lloyd, nearest, plus_plus, principal, standardize, whiten
 from gmmseg.mixture.missing import fill_in
-from gmmseg.mixture.moves import split_and_merge
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import has_missing
 from gmmseg.mixture.rare import with_rare_classes
+from gmmseg.mixture.search import NO_DOUBT, PER_FEATURE, SUBSET, Samples, Search, Seeding, doubt
 
 __all__ = ["Seeding", "frame", "seed_from_classes", "seed_mixture"]
 
 Array = NDArray[Any]
 
 _LARGEST = 1e140  # number whose square can be added up for any number of samples
-_SUBSET = 4096  # samples to start from
 _JUDGES = 32_768  # samples that rare classes are looked for in
 _PER_CLASS = 3  # least samples of one, for each number of a row of its covariance
+_IN_UNITS, _COMPARED = 5, 2  # starts of many features in the data's units, and iterations that they are compared after
 _FEWEST_AXES, _MOST_AXES = 8, 16  # of more features a start is found on so many principal axes, one a component
-_MOST_FEATURES, _PER_FEATURE = 32, 2  # of more, or with fewer samples a component and feature, on these alone
-# Rounds on few samples: of fits of 3 to 5 components to 150 to 569 samples, 1 % instead of 12 % stay more than 0.1 %
-# below the likelihood of R's mclust (data: tests/mixture/test_against_mclust.py), for 5 times the time of one round.
-_MOST_ROUNDS = 6
-# What two starts reach (nats a sample), the best of all, and without doubt of its samples, is what rounds would find.
-_AS_HIGH, _NO_DOUBT = 1e-4, 1e-3
-_DOUBTED = 256
-_NO_DOUBT_AT_ALL = 1e-4  # after moves: no component is split there, so none is missing elsewhere
-
-
-class Seeding(NamedTuple):
-    """How a start of EM is looked for.
-
-    Parameters
-    ----------
-    covariance : {"full", "tied", "diag", "spherical"}
-    regularization, noise : float or ndarray, shape (d,)
-        As of `Iteration`.
-    outliers : {"uniform", "student"}, optional
-        As of `with_outliers`: the start is then found without the fifth of the samples that lie most alone.
-    starts : int, optional
-        Independent starts on a subset, the best of which is improved: by default 1, with few samples 2, from 7
-        components on 4.
-    moves : bool
-        False returns the first start as it is, without any EM.
-    rounds : int, optional
-        How often all of that is done, the best being kept: by default as often as few samples allow for.
-    subset : int, optional
-        Samples to start from: by default 4096, or 256 a component where that is more.
-    judged : bool
-        Whether moves are judged, and rare classes looked for, on up to 32 768 samples where these are more than a
-        subset and no feature is missing. Of photographs that costs a seventh of a fit and changes next to nothing.
-    threads : int
-        Changes the time, never the result.
-    """
-
-    covariance: str = "full"
-    regularization: Array | float = 0.0
-    noise: Array | float = 0.0
-    outliers: str | None = None
-    starts: int | None = None
-    moves: bool = True
-    rounds: int | None = None
-    subset: int | None = None
-    judged: bool = False
-    threads: int = 1
-
-    def iteration(self, iterations: int) -> Iteration:
-        """Return so many iterations of EM, of a trial."""
-        return Iteration(
-            max_iterations=iterations, regularization=self.regularization, noise=self.noise, threads=self.threads
-        )
+# With more multiplications an iteration, and samples a component and feature, a start is looked for in single
+# precision, half the time, if no sample lies farther out, in standard deviations: EM from it is as exact as ever.
+_ROUGHLY, _PER_ROUGH, _TAME = 200_000, 3, 1e3
+_MOST_FEATURES = 32  # of more, or with hardly more samples than numbers of a covariance, on these alone
 
 
 def seed_mixture(
@@ -115,7 +67,7 @@ def seed_mixture(
     """
     how = seeding or Seeding()
     added = how.regularization + how.noise
-    distinct, size = _distinct(planes, weights), how.subset or max(_SUBSET, 256 * k)
+    distinct, size = _distinct(planes, weights), how.subset or max(SUBSET, 256 * k)
     larger = len(distinct[0]) > size
     some, some_weights = _drawn(planes, weights, distinct, size, rng.random() if larger else 0.0)
     if has_missing(some):
@@ -127,18 +79,34 @@ def seed_mixture(
         some, complete = (np.ascontiguousarray(values[:, crowded]) for values in (some, complete))
         some_weights = None if some_weights is None else some_weights[crowded]
     d, n = complete.shape
-    on_axes, certain = _seed_on_axes(complete, k, rng, how, some_weights) if d > _MOST_AXES else (None, False)
-    if on_axes is not None and (certain or d > _MOST_FEATURES or n < _PER_FEATURE * k * d):
+    on_axes, certain = _seed_on_axes(some, complete, k, rng, how, some_weights) if d > _MOST_AXES else (None, False)
+    if on_axes is not None and (certain or d > _MOST_FEATURES or n < PER_FEATURE * k * d):
         return with_outliers(on_axes, how.outliers, planes, added)
     judges = None
     if how.judged and larger and how.outliers is None and not has_missing(planes):
         judges = _drawn(planes, weights, distinct, max(_JUDGES, size), 0.5)
-    samples = _Samples(some, complete, both_spaces(complete, some_weights), some_weights, on_axes, judges)
-    found, _ = _search(samples, k, rng, how)
+    dtype = _precision(some, k, how, None if judges is None else judges[0])
+    complete, some_weights = _in(dtype, complete, some_weights)
+    some, judges = some.astype(dtype, copy=False), None if judges is None else _in(dtype, *judges)
+    samples = Samples(some, complete, both_spaces(complete, some_weights), some_weights, on_axes, judges)
+    found, _ = Search(samples, k, rng, how).best()
     if judges is not None and how.moves and k > 1:
         n_all = planes.shape[1] if weights is None else float(weights.sum() / weights.max())
         found = _with_rare_classes(found, *judges, how, n_all)
     return with_outliers(found, how.outliers, planes, added)
+
+
+def _precision(planes: Array, k: int, how: Seeding, judges: Array | None = None) -> np.dtype[Any]:
+    """The dtype in which a start is looked for among samples (d, n), and judged by more of them."""
+    d, n = planes.shape
+    heavy = how.judged and n > _PER_ROUGH * k * d and n * k * d**2 > _ROUGHLY
+    looked_at = (planes,) if judges is None else (planes, judges)
+    tame = heavy and not any((np.abs(each) > _TAME).any() for each in looked_at)
+    return np.dtype(np.float32) if tame else planes.dtype
+
+
+def _in(dtype: np.dtype[Any], planes: Array, weights: Array | None) -> tuple[Array, Array | None]:
+    return planes.astype(dtype, copy=False), None if weights is None else weights.astype(dtype, copy=False)
 
 
 def _with_rare_classes(found: Mixture, planes: Array, weights: Array | None, how: Seeding, n: float) -> Mixture:
@@ -151,104 +119,37 @@ def _with_rare_classes(found: Mixture, planes: Array, weights: Array | None, how
     return with_rare_classes(found, planes, weights, climb, least=least)
 
 
-class _Samples(NamedTuple):
-    """What a start is found with: samples (d, n), as they are, filled in and in two spaces, and what is known of them.
-
-    Parameters
-    ----------
-    given, complete : ndarray, shape (d, n)
-    spaces : pair of ndarray, shape (m, n)
-        In which k-means starts, by turns.
-    weights : ndarray, shape (n,), optional
-    found : Mixture, optional
-        A start that was found already.
-    judges : pair of ndarray, shape (d, m), and ndarray, shape (m,), or None, optional
-        More samples and their weights, on which moves are judged.
-    """
-
-    given: Array
-    complete: Array
-    spaces: tuple[Array, Array]
-    weights: Array | None
-    found: Mixture | None = None
-    judges: tuple[Array, Array | None] | None = None
-
-
-def _search(samples: _Samples, k: int, rng: np.random.Generator, how: Seeding) -> tuple[Mixture, bool]:
-    """Return the best of a few starts after short fits and moves, and whether it is certain to be the best."""
-    added, weights = how.regularization + how.noise, samples.weights
-
-    def begin(turn: int) -> Mixture:
-        space = samples.spaces[turn % 2]
-        centres = lloyd(space, plus_plus(space, k, rng, weights), weights, threads=how.threads)
-        labels = nearest(space, centres)
-        return from_labels(samples.complete, labels, len(centres), how.covariance, weights, added)
-
-    def climb(mixture: Mixture, iterations: int) -> Fit:
-        # Of a trial nothing is said; the fit that follows warns where there is need.
-        return expectation_maximization(samples.given, mixture, how.iteration(iterations), weights=weights)
-
-    def likelihood(mixture: Mixture) -> float:
-        planes, own = samples.judges or (samples.given, weights)
-        return expectation_maximization(planes, mixture, how.iteration(1), weights=own).history[0]
-
-    d, n = samples.given.shape
-    few, enough = n < _SUBSET, n > _PER_FEATURE * k * d
-    rounds = how.rounds or (min(max(_SUBSET // n, 1), _MOST_ROUNDS) if enough else 1)
-    starts = how.starts or (4 if k > 6 else 2 if few and samples.found is None else 1)
-    if k == 1 or not how.moves:
-        return begin(0), False
-    reached: list[float] = []
-
-    def best_start() -> tuple[Fit, bool]:
-        known = () if samples.found is None else (samples.found,)
-        tried = [climb(start, 4) for start in (*known, *map(begin, range(starts)))]
-        reached.extend(map(_score, tried))
-        best = max(tried, key=_score)
-        fit = climb(best.mixture, 6)
-        again = np.count_nonzero(np.subtract(max(reached), reached) < _AS_HIGH) > 1
-        if few and again and _score(best) == max(reached) and _doubt(fit.mixture, samples.given) < _NO_DOUBT:
-            return fit, True
-        if not enough:
-            return fit, False
-        judge = None if samples.judges is None else likelihood
-        moved = split_and_merge(fit, climb, n, patient=rounds == _MOST_ROUNDS, judge=judge)
-        return moved, few and _doubt(moved.mixture, samples.given) < _NO_DOUBT_AT_ALL
-
-    found, certain = best_start()
-    scores = [_score(found)]
-    for _ in range(rounds - 1):
-        # With more components there are more lower maxima that may come again.
-        if certain or np.count_nonzero(np.subtract(max(scores), scores) < _AS_HIGH) == 2 * (k - 1):
-            break
-        other, certain = best_start()
-        scores.append(_score(other))
-        found = max(found, other, key=_score)
-    return found.mixture, certain
-
-
-def _doubt(mixture: Mixture, planes: Array) -> float:
-    """Mean probability that a sample is of another component than its likeliest; of some where features are missing."""
-    if has_missing(planes):  # each of another pattern, perhaps: 2000 samples would take longer than all of the start
-        planes = planes[:, :: max(1, planes.shape[1] // _DOUBTED)]
-    return 1 - float(mixture.posterior(planes).max(axis=0).mean())
-
-
 def _seed_on_axes(
-    complete: Array, k: int, rng: np.random.Generator, how: Seeding, weights: Array | None
+    given: Array, complete: Array, k: int, rng: np.random.Generator, how: Seeding, weights: Array | None
 ) -> tuple[Mixture, bool]:
     """Return a start from samples with many features, found on their principal axes, and whether that is certain.
 
     These span the components' means as soon as they are apart (Ding and He 2004); in all features the covariances of a
-    subset are mostly noise, and cost its square.
+    subset are mostly noise, and cost its square. Unless it is certain, starts by k-means in the data's own units are
+    compared with it after a short EM in all features: where these have a unit in common, as pixels do, standardising
+    makes most of those that say least.
     """
     added = how.regularization + how.noise
     few = principal(complete, min(max(k, _FEWEST_AXES), _MOST_AXES), weights)
     spread = complete.var(axis=1, dtype=np.float64)
     small = float(np.mean(added / np.where(spread > 0, spread, 1)))
     how_there = how._replace(regularization=small, noise=0.0, rounds=how.rounds or 1)
-    found, certain = _search(_Samples(few, few, (few, whiten(few, weights)), weights), k, rng, how_there)
-    return from_labels(complete, _labels(found, few), found.n_components, how.covariance, weights, added), certain
+    few, few_weights = _in(_precision(few, k, how), few, weights)
+    search = Search(Samples(few, few, (few, whiten(few, few_weights)), few_weights), k, rng, how_there)
+    found, certain = search.best()
+    labels = [_labels(found, few)]
+    if how.units is not None and not certain and found.n_components == k and doubt(found, few) > NO_DOUBT:
+        space = complete * how.units.astype(complete.dtype)[:, None]
+        centres = (
+            lloyd(space, plus_plus(space, k, rng, weights), weights, threads=how.threads) for _ in range(_IN_UNITS)
+        )
+        labels += [nearest(space, each) for each in centres if len(each) == k]
+    starts = [from_labels(complete, each, found.n_components, how.covariance, weights, added) for each in labels]
+    if len(starts) == 1:
+        return starts[0], certain
+    fits = [expectation_maximization(given, start, how.iteration(_COMPARED), weights=weights) for start in starts]
+    kept = [fit for fit in fits if fit.mixture.n_components == k] or fits
+    return max(kept, key=lambda fit: fit.history[-1]).mixture, False
 
 
 def _labels(mixture: Mixture, planes: Array) -> Array:
@@ -258,10 +159,6 @@ def _labels(mixture: Mixture, planes: Array) -> Array:
     for empty in np.setdiff1d(np.arange(len(q)), labels):
         labels[q[empty].argmax()] = empty
     return labels
-
-
-def _score(fit: Fit) -> float:
-    return fit.history[-1]
 
 
 def seed_from_classes(

@@ -203,26 +203,27 @@ class Model:
         weights = self.mixture.weights * np.divide(shares, own, out=np.zeros_like(own), where=own > 0)
         return replace(self, mixture=replace(self.mixture, weights=weights))
 
-    def posterior(self, planes: Array, out: Array, log_prior: Array | None = None) -> None:
+    def posterior(self, planes: Array, out: Array, log_prior: Array | None = None) -> bool:
         """Write the classes' probabilities (k, n), float32, of planes (d, n) in the features' own units.
 
-        A `log_prior` (k, n) holds logarithms of the classes' prior probabilities.
+        A `log_prior` (k, n) holds logarithms of the classes' prior probabilities. Returns whether all features
+        certainly are finite.
         """
         if self.memberships is None:
-            patterns.posterior(planes, self.arguments_of, out, None, log_prior=log_prior)
-            return
+            return patterns.posterior(planes, self.arguments_of, out, None, log_prior=log_prior)
         memberships = self.memberships.astype(np.float32)
-        step = max(1, ALONE // memberships.size)
+        step, known = max(1, ALONE // memberships.size), True
         for first in range(0, planes.shape[1], step):
             columns = slice(first, first + step)
             some = planes[:, columns]
             parts = np.empty((memberships.shape[1], some.shape[1]), np.float32)
-            patterns.posterior(some, self.arguments_of, parts, None)
+            known &= patterns.posterior(some, self.arguments_of, parts, None)
             out[:, columns] = memberships @ parts
         if log_prior is not None:
             weighted = np.log(np.maximum(out, np.finfo(np.float32).tiny)) + log_prior
             np.exp(weighted - weighted.max(axis=0), out=out)
             out /= out.sum(axis=0)
+        return known
 
     @cached_property
     def _arguments(self) -> dict[tuple[bool, bytes], Densities]:

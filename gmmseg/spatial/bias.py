@@ -2,8 +2,9 @@
 
 Coils, lamps and lenses multiply an image by a gain that changes slowly from place to place, so that one class has
 different intensities at different places (Wells et al. 1996). The logarithm of the gain is a polynomial of the position
-(Van Leemput et al. 1999), whose mean over the image (its surroundings of 0 left out) is 0, for a gain that is the same
-everywhere cannot be told from brighter classes.
+(Van Leemput et al. 1999), or the gain itself is: over a large offset of the camera, a misfit of a hundredth is more
+than objects are brighter by. The mean of the logarithm over the image (its surroundings of 0 left
+out) is 0, for a gain that is the same everywhere cannot be told from brighter classes.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ DEGREE = 4
 
 _STIFFNESS = 1.0  # inverse variance of a coefficient of degree 1, before any pixel is seen; it grows with degree**4
 _HALVINGS = 5
+_LEAST = np.float32(1e-3)  # gain, where a polynomial falls below 0
 _BLOCKS = 8  # along each axis: smaller than what a polynomial changes over, larger than most objects
 
 
@@ -49,8 +51,10 @@ class Evidence:
         Of the log-likelihood by the logarithm of each pixel's gain; the curvature as if the classes were known.
     objective : callable
         Log-likelihood of these pixels under a field.
+    seen : ndarray of bool, shape (n,), optional
+        Pixels over which the logarithm has a mean of 0; all where None.
     center : ndarray, shape (p,), optional
-        Mean of each polynomial over the pixels over which the logarithm has a mean of 0; over all where None.
+        Mean of each polynomial over these, where it is known already.
     unknown : ndarray, shape (n,), optional
         What the curvature lacks because the classes are not known (Louis 1982); nothing where None.
     """
@@ -59,6 +63,7 @@ class Evidence:
     gradient: Array
     curvature: Array
     objective: Callable[[BiasField], float]
+    seen: Array | None = None
     center: Array | None = None
     unknown: Array | None = None
 
@@ -70,7 +75,7 @@ class Evidence:
     @cached_property
     def middle(self) -> Array:
         """Mean (p,) of each polynomial over the pixels that show the gain."""
-        return np.asarray(self.basis.mean(axis=1, dtype=np.float64)) if self.center is None else self.center
+        return _mean(self.basis, self.seen) if self.center is None else self.center
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +90,14 @@ class BiasField:
         The whole image's spatial shape.
     limits : tuple of float
         The logarithm ends there: polynomials run away where no valid pixel holds them.
+    linear : bool
+        Whether the polynomial is the gain, not its logarithm.
     """
 
     coefficients: Array
     shape: tuple[int, ...]
     limits: tuple[float, float] = (-np.inf, np.inf)
+    linear: bool = False
 
     @classmethod
     def flat(cls, image: Image) -> BiasField:
@@ -125,8 +133,8 @@ class BiasField:
             _legendre(np.arange(s.start, s.stop), n, d).astype(np.float32)
             for s, n, d in zip(window, self.shape, self.coefficients.shape[1:], strict=True)
         ]
-        found = np.stack([_expand(each.astype(np.float32), tables) for each in self.coefficients])
-        return np.clip(found, *map(np.float32, self.limits), out=found)
+        found = self._logarithm(np.stack([_expand(each.astype(np.float32), tables) for each in self.coefficients]))
+        return self._clipped(found)
 
     def gain(self, window: Window | None = None) -> Array:
         """The gain, float32: (*window) where there is one for all channels, else (*window, channels)."""
@@ -144,13 +152,34 @@ class BiasField:
         for along, n in zip(axes, self.shape, strict=True):
             table = _legendre(along, n, found.shape[2]).astype(np.float32)
             found = np.moveaxis(np.einsum("mwd...,wld->mwl...", found, table), 2, -1)
-        return found.reshape(len(found), -1)
+        return self._clipped(self._logarithm(found.reshape(len(found), -1)))
 
     def at(self, basis: Array) -> Array:
         """Logarithm of the gain (m, n), float32, where `basis` was taken."""
         constants = self.coefficients.reshape(len(self.coefficients), -1)[:, 0]
-        free = np.stack([self._free(own) for own in self.coefficients]).astype(np.float32)
-        return np.asarray(np.einsum("mp,pn->mn", free, basis) + constants.astype(np.float32)[:, None])
+        free = np.stack([own[self._places] for own in self.coefficients]).astype(np.float32)
+        return self._logarithm(np.einsum("mp,pn->mn", free, basis) + constants.astype(np.float32)[:, None])
+
+    def straight(self, basis: Array, seen: Array, *, degree: int = DEGREE) -> BiasField:
+        """Return the field nearest to this one whose gains are polynomials.
+
+        Parameters
+        ----------
+        basis : ndarray, shape (p, n)
+        seen : ndarray of bool, shape (m, n) or (1, n)
+            Pixels at which it is near.
+        degree : int
+            Highest of the polynomials.
+        """
+        field, moving = replace(self, linear=True), self._degrees <= degree
+        for channel, gain in enumerate(np.exp(self.at(basis).astype(np.float64))):
+            shown = seen[channel % len(seen)]
+            center, free = _mean(basis, shown), np.zeros(len(moving))
+            there = basis[moving][:, shown] - center[moving, None]
+            with one_blas_thread(len(there)):
+                free[moving] = np.linalg.lstsq(there @ there.T, there @ gain[shown], rcond=None)[0]
+            field = field._moved(channel, free / gain[shown].mean(), basis, shown, center)
+        return field
 
     def ascend(self, channel: int, evidence: Evidence, *, degree: int = DEGREE, threads: int = 1) -> BiasField:
         """Return a field of higher posterior: one step of Fisher scoring, halved until it is one upward.
@@ -165,38 +194,38 @@ class BiasField:
         threads : int
             They change the time, never the result.
         """
-        moving, free, stiffness = self._degrees <= degree, self._free(self.coefficients[channel]), self._stiffness
-        if not len(free) or not (evidence.curvature > 0).any():
+        moving, stiffness = self._degrees <= degree, self._stiffness
+        if not len(moving) or not (evidence.curvature > 0).any():
             return self
         center = evidence.middle
+        free, tangents = self._free(channel, center), self._tangents(channel, evidence)[moving]
         normal, slope = _normal_equations(
-            evidence.basis[moving], center[moving], evidence.gradient, evidence.curvature, threads
+            tangents,
+            self._tangent_means(tangents, moving, evidence),
+            evidence.gradient,
+            evidence.curvature,
+            threads,
         )
         normal += np.diag(stiffness[moving])
         step = np.zeros(len(free))
         step[moving] = np.linalg.solve(normal, slope - stiffness[moving] * free[moving])
 
-        def stepped(size: float) -> BiasField:
-            changed = self.coefficients.copy()
-            changed[channel][self._places] = free + size * step
-            changed[channel][(0,) * (changed.ndim - 1)] = -center @ (free + size * step)
-            return replace(self, coefficients=changed)
-
         def posterior(field: BiasField) -> float:
-            return evidence.objective(field) - 0.5 * float(stiffness @ self._free(field.coefficients[channel]) ** 2)
+            return evidence.objective(field) - 0.5 * float(stiffness @ field._free(channel, center) ** 2)
 
         before = posterior(self)
         for halving in range(_HALVINGS):
-            field = stepped(0.5**halving)
+            field = self._moved(channel, free + 0.5**halving * step, evidence.basis, evidence.seen, center)
             if posterior(field) > before:
                 return field
         return self
 
-    def optimism(self, evidence: Evidence, blocks: Array, *, degree: int = DEGREE) -> Array:
+    def optimism(self, channel: int, evidence: Evidence, blocks: Array, *, degree: int = DEGREE) -> Array:
         """How much likelier each block is because the gain of one channel was fitted to it too, not to others alone.
 
         Parameters
         ----------
+        channel : int
         evidence : Evidence
             Under the field as it is; where its likelihood is highest, or nearly.
         blocks : ndarray of int, shape (n,)
@@ -216,7 +245,8 @@ class BiasField:
         here than there by chance, as many times that as pixels of them say the same thing.
         """
         moving = self._degrees <= degree
-        centred = evidence.basis[moving] - evidence.middle[moving, None]
+        tangents = self._tangents(channel, evidence)[moving]
+        centred = tangents - self._tangent_means(tangents, moving, evidence)[:, None]
         with one_blas_thread(centred.shape[1]):
             normal = (centred * evidence.observed) @ centred.T + np.diag(self._stiffness[moving])
         sums = np.zeros((len(centred), int(blocks.max(initial=-1)) + 1))
@@ -239,8 +269,52 @@ class BiasField:
     def _places(self) -> tuple[Array, ...]:
         return tuple(np.array(self.terms, np.intp).reshape(-1, len(self.shape)).T)
 
-    def _free(self, own: Array) -> Array:
-        return np.asarray(own[self._places])
+    def _free(self, channel: int, center: Array) -> Array:
+        """Coefficients (p,) of one channel; in parts of the mean gain where the polynomial is the gain."""
+        own = self.coefficients[channel]
+        free = own[self._places]
+        return np.asarray(free / (own.flat[0] + free @ center) if self.linear else free)
+
+    def _moved(self, channel: int, free: Array, basis: Array, seen: Array | None, center: Array) -> BiasField:
+        """Return the field with other coefficients (p,) of one channel, and that constant with which its mean is 0."""
+        changed = self.coefficients.copy()
+        constant, scale = -center @ free, 1.0
+        if self.linear:
+            constant += 1
+            gain = np.maximum(free.astype(np.float32) @ basis + np.float32(constant), _LEAST)
+            scale = math.exp(-_mean(np.log(gain), seen))
+        changed[channel][self._places] = scale * free
+        changed[channel].flat[0] = scale * constant
+        return replace(self, coefficients=changed)
+
+    def _tangents(self, channel: int, evidence: Evidence) -> Array:
+        """Derivatives (p, n) of the logarithm of one gain by its coefficients, but for what keeps its mean at 0."""
+        if not self.linear:
+            return evidence.basis
+        slope = np.exp(-self.at(evidence.basis)[channel])
+        tangents = evidence.basis * slope
+        middle = _mean(tangents, evidence.seen) / _mean(slope, evidence.seen)
+        tangents -= middle.astype(np.float32)[:, None] * slope
+        return np.asarray(tangents)
+
+    def _tangent_means(self, tangents: Array, moving: Array, evidence: Evidence) -> Array:
+        """Means (p,) of those tangents that move, over the pixels that show the gain."""
+        return _mean(tangents, evidence.seen) if self.linear else evidence.middle[moving]
+
+    def _clipped(self, logarithm: Array) -> Array:
+        return np.clip(logarithm, *map(np.float32, self.limits), out=logarithm)
+
+    def _logarithm(self, polynomial: Array) -> Array:
+        """Logarithm of the gains, made in place from their polynomials."""
+        if not self.linear:
+            return polynomial
+        return np.asarray(np.log(np.maximum(polynomial, _LEAST, out=polynomial), out=polynomial))
+
+
+def _mean(values: Array, seen: Array | None) -> Array:
+    """Mean (...) of values (..., n) over the pixels that show the gain; all where None."""
+    shown = values if seen is None else values[..., seen]
+    return np.asarray(shown.mean(axis=-1, dtype=np.float64))
 
 
 def _normal_equations(

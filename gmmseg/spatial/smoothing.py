@@ -23,10 +23,11 @@ __all__ = ["HALO", "TYPICAL", "Smoothing", "share_power", "strength_of"]
 
 Array = NDArray[Any]
 
-HALO = 6
+HALO = 7
 """Sweeps, and so the number of pixels that a tile needs around it to give what the whole gives.
 
-After six sweeps 0.05 to 0.2 % of the labels of photographs differ from those after sixteen."""
+The first settles pixels whose class is beyond doubt, the others are of mean field. 0.06 to 1 % of the labels of
+photographs (strengths of 0.3 to 1) differ from those after sixteen sweeps without settling."""
 
 TYPICAL = 0.5
 """Strength that suits most images, where there is nothing to estimate it from."""

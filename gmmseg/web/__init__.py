@@ -8,11 +8,13 @@ if TYPE_CHECKING:
 
     from gmmseg.web.replaying import replay_commands as replay_commands
     from gmmseg.web.viewing import view as view
+    from gmmseg.web.viewing import view_images as view_images
     from gmmseg.web.viewing import view_segmentation as view_segmentation
 
 _HOMES = {
     "replay_commands": "gmmseg.web.replaying",
     "view": "gmmseg.web.viewing",
+    "view_images": "gmmseg.web.viewing",
     "view_segmentation": "gmmseg.web.viewing",
 }
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -17,18 +18,20 @@ from gmmseg.io.writing import write_labels
 from gmmseg.labelling.result import Segmentation
 from gmmseg.web.levels import Level
 from gmmseg.web.log import ENDING, Log, load_log
-from gmmseg.web.painting import painted
+from gmmseg.web.pending import Pending
 from gmmseg.web.preview import LAYERS, Preview
 from gmmseg.web.spelling import Spelling, as_text, step_of
 from gmmseg.web.steps import checked
 
-__all__ = ["Desk", "spelling_of"]
+__all__ = ["Desk", "below", "log_in", "run_command", "spelling_of"]
+
+_TALKING = ("segment", "regions", "cutout", "fit", "apply")  # commands that print a table, unless they are quiet
 
 
-def spelling_of(image: Path, folder: Path) -> Spelling:
+def spelling_of(image: Path, folder: Path, *, volume: bool = False) -> Spelling:
     """Return how the files of an image are called in commands that are typed in a folder."""
     typed = os.path.relpath(image, folder) if image.resolve().is_relative_to(folder.resolve()) else str(image.resolve())
-    return Spelling(typed, name_of(image), identify(image).suffix_of_labels(image, "auto"))
+    return Spelling(typed, name_of(image), identify(image).suffix_of_labels(image, "auto"), volume)
 
 
 class Desk:
@@ -54,15 +57,16 @@ class Desk:
     def __init__(self, image: Path, folder: Path, *, threads: int | None = None) -> None:
         self.folder = folder.resolve()
         self.preview = Preview(image, threads=threads)
-        self.spelling = spelling_of(image, self.folder)
+        self.spelling = spelling_of(image, self.folder, volume=self.preview.cuts is not None)
         self.file = self._below(f"{self.spelling.stem}{ENDING}")
-        self.log = load_log(self.file) if self.file.exists() else Log(self.spelling.image)
-        if self.log.image != self.spelling.image:
-            raise OutputError(f"{self.file} is the log of {self.log.image}; move it, or start in another folder")
+        self.log = log_in(self.file, self.spelling.image)
         self._written: set[Path] = set()
+        self._pending = Pending()
         self._logging, self._working = Lock(), Lock()
         self._newest = 0
         self._shown: tuple[int, Segmentation | Level] | None = None
+        if self.log.work.drawn:  # the program may have been ended before they were written
+            self._save_strokes(self.log)
 
     def state(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Return where things stand: the work, the command, and whether there is something to undo."""
@@ -88,8 +92,10 @@ class Desk:
     def do(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Do a "step"."""
         step = checked(asked.get("step"))
-        if step["do"] == "stroke" and self._beyond:
-            raise ParameterError(f"strokes are painted on pictures, not on {self._beyond}; use --scribbles")
+        if step["do"] == "stroke":
+            if self.preview.pyramid is not None:
+                raise ParameterError(f"strokes are painted on pictures, not on {self._beyond}; use --scribbles")
+            self.preview.painted([step])  # which says what is wrong with it
         return self._changed(lambda log: log.do(step))
 
     def undo(self, _: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,12 +120,12 @@ class Desk:
                 after.save(self.file)
                 self.log = after
                 if after.work.strokes != before.work.strokes:
-                    save_strokes(after, self.preview, self._below(self.spelling.strokes))
+                    self._save_strokes(after)
         return self.state({})
 
     @property
     def _beyond(self) -> str:
-        """What the image is, where it is no picture in memory, on which there are strokes and regions."""
+        """What the image is, where it is no picture in memory, of which there are regions."""
         if self.preview.cuts is not None:
             return f"the volume {self.spelling.image}"
         return "" if self.preview.pyramid is None else f"{self.spelling.image}, which is larger than memory"
@@ -163,6 +169,10 @@ class Desk:
                 raise ParameterError(f"layer={name!r} is none; use {', '.join(LAYERS[:-1])} or {LAYERS[-1]}")
             return self.preview.layer(self._shown[1], name, at)
 
+    def picture(self, at: Sequence[int] = ()) -> tuple[bytes, str]:
+        """Return the image as a browser shows it, of a volume the cuts through the voxel `at`, and the kind of file."""
+        return self.preview.picture(at)
+
     def tile(self, at: Sequence[int], ticket: int | None = None) -> tuple[bytes, str]:
         """Return the picture of a tile and its kind, or the labels there of the classes that were found last.
 
@@ -185,6 +195,7 @@ class Desk:
         """
         classes = [int(each) for each in asked.get("classes", ())]
         work = self.log.work
+        self._pending.settle()
 
         def commands(overwrite: bool) -> list[list[str]]:
             return self.spelling.commands(work, str(asked.get("kind")), classes=classes, overwrite=overwrite)
@@ -200,17 +211,52 @@ class Desk:
         self._written.update(targets)
         return {"files": [path.name for path in targets], "command": as_text(wanted)}
 
+    def close(self) -> None:
+        """Write what is not yet written."""
+        self._pending.settle()
+
+    def _save_strokes(self, log: Log) -> None:
+        """Write the strokes as the label map that the command names, once there is a pause."""
+        path, preview = self._below(self.spelling.strokes), self.preview
+
+        def write() -> None:
+            strokes = preview.painted(log.work.strokes, whole=True)
+            write_labels(path, strokes, image=preview.image, overwrite=True)
+
+        self._pending.want(write)
+
     def _below(self, name: str) -> Path:
-        """Return the path of a result, which has to lie in the folder itself, and be no link that leaves it."""
-        path = self.folder / name
-        if path.parent != self.folder or path.is_symlink():
-            raise OutputError(f"{name} leads out of {self.folder}; rename it, or start in another folder")
-        return path
+        return below(self.folder, name)
 
 
-def save_strokes(log: Log, preview: Preview, path: Path) -> None:
-    """Write the strokes as the label map that the command names."""
-    write_labels(path, painted(log.work.strokes, preview.shape), image=preview.image, overwrite=True)
+def below(folder: Path, name: str) -> Path:
+    """Return the path of a result, which has to lie in the folder itself, and be no link that leaves it.
+
+    Raises
+    ------
+    OutputError
+        It does not, or is one.
+    """
+    path = folder / name
+    if path.parent != folder or path.is_symlink():
+        raise OutputError(f"{name} leads out of {folder}; rename it, or start in another folder")
+    return path
+
+
+def log_in(file: Path, image: str, images: tuple[str, ...] = ()) -> Log:
+    """Return the log that is kept in a file, or a new one of an image, or of what a strip was opened with.
+
+    Raises
+    ------
+    InputError
+        What is there is no log.
+    OutputError
+        It is the log of another image.
+    """
+    log = load_log(file) if file.exists() else Log(image, images=images)
+    if log.image != image or bool(log.images) != bool(images):
+        raise OutputError(f"{file} is the log of {log.image:.80}; move it, or start in another folder")
+    return replace(log, images=images)
 
 
 def run_command(command: list[str], folder: Path) -> None:
@@ -222,7 +268,7 @@ def run_command(command: list[str], folder: Path) -> None:
         It failed; the message is the program's own.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "gmmseg", *command, *(["-q"] if command[0] in ("segment", "regions", "cutout") else [])],
+        [sys.executable, "-m", "gmmseg", *command, *(["-q"] if command[0] in _TALKING else [])],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -29,10 +29,12 @@ class Log:
     Parameters
     ----------
     image : str
-        Path of the image, absolute or from the folder of the log's file.
+        Path of the image, absolute or from the folder of the log's file; of a strip what was opened, in words.
     steps : tuple of Step
     done : int
         How many of them count: those behind have been undone, and can be done again.
+    images : tuple of str
+        Of a strip, the images and folders that its commands name, by paths as of `image`.
 
     Examples
     --------
@@ -44,6 +46,7 @@ class Log:
     image: str
     steps: tuple[Step, ...] = ()
     done: int = 0
+    images: tuple[str, ...] = ()
 
     def do(self, step: Any) -> Log:
         """Return the log with one step more; those that were undone are gone.
@@ -53,7 +56,7 @@ class Log:
         ParameterError
             The step is not usable, or not after those before it.
         """
-        longer = Log(self.image, (*self.steps[: self.done], checked(step)), self.done + 1)
+        longer = replace(self, steps=(*self.steps[: self.done], checked(step)), done=self.done + 1)
         longer.work.require_usable()
         return longer
 
@@ -79,6 +82,7 @@ class Log:
             The file cannot be written.
         """
         content = {"format": _FORMAT, "version": _VERSION, "image": self.image, "done": self.done, "steps": self.steps}
+        content |= {"images": self.images} if self.images else {}
         with atomic_file(path, overwrite=True) as file:
             file.write(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
 
@@ -109,6 +113,9 @@ def load_log(path: Path) -> Log:
     steps, done = content.get("steps"), content.get("done")
     if not isinstance(steps, list) or not isinstance(done, int) or not 0 <= done <= len(steps):
         raise InputError(f"{path} is a damaged log: done={done!r} is no number of its steps; start a new one")
+    images = content.get("images", [])
+    if not isinstance(images, list) or not all(isinstance(each, str) for each in images):
+        raise InputError(f"{path} is a damaged log: images={images!r:.80} are no paths; start a new one")
     kept: list[Step] = []
     work = Work()
     for number, step in enumerate(steps, 1):
@@ -118,4 +125,4 @@ def load_log(path: Path) -> Log:
             work.require_usable()
         except GmmsegError as error:
             raise InputError(f"{path}: step {number} is not usable: {error}") from None
-    return Log(content["image"], tuple(kept), done)
+    return Log(content["image"], tuple(kept), done, tuple(images))

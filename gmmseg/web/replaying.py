@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
+from gmmseg.image.cuts import Cuts
 from gmmseg.io.formats import identify
 from gmmseg.io.opening import Reading, open_image
 from gmmseg.io.parts import name_of
 from gmmseg.io.writing import write_labels
-from gmmseg.web.log import load_log
+from gmmseg.web.log import ENDING, load_log
 from gmmseg.web.painting import painted
 from gmmseg.web.spelling import Spelling
+from gmmseg.web.strip_commands import StripCommands
 
 __all__ = ["replay_commands"]
 
@@ -24,9 +27,9 @@ def replay_commands(
     Parameters
     ----------
     log : path-like
-        NAME.gmmseg.json; the image is looked for from its folder.
+        NAME.gmmseg.json; its images are looked for from its folder.
     output : path-like, optional
-        The label map; by default as the image's.
+        The label map, or the folder of those of many images; by default as the page calls them.
     overwrite : bool
         Whether files that exist may be replaced.
 
@@ -52,12 +55,20 @@ def replay_commands(
     ['segment']
     """
     found, folder = load_log(Path(log)), Path(log).parent
+    if found.images:
+        images = tuple(os.path.normpath(folder / each) for each in found.images)
+        stem = Path(log).name.removesuffix(ENDING)
+        shared = StripCommands(images, stem).commands(found.work, overwrite=overwrite)
+        if output is not None:
+            shared[-1][shared[-1].index("--out-dir") + 1] = str(output)
+        return shared
     image = Path(os.path.normpath(folder / found.image))
     spelling = Spelling(str(image), name_of(image), identify(image).suffix_of_labels(image, "auto"))
     if found.work.drawn:
         opened = open_image(image, Reading())
-        rows, columns = opened.shape
-        strokes = painted(found.work.strokes, (rows, columns))
+        cuts = Cuts.of(opened) if opened.ndim == 3 else None
+        spelling = replace(spelling, volume=cuts is not None)
+        strokes = painted(found.work.strokes, opened.shape, cuts)
         write_labels(spelling.strokes, strokes, image=opened, overwrite=overwrite)
     commands = spelling.commands(found.work, overwrite=overwrite)
     if output is not None:

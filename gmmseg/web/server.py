@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from gmmseg.errors import GmmsegError, OutputError
 from gmmseg.web.desk import Desk
 from gmmseg.web.guard import HEADERS, Guard
+from gmmseg.web.strip import Strip
 
 __all__ = ["Server"]
 
@@ -35,19 +36,19 @@ class Server(ThreadingHTTPServer):
 
     Parameters
     ----------
-    desk : Desk
+    desk : Desk or Strip
     port : int
         0 for any that is free.
     """
 
     daemon_threads = True
 
-    def __init__(self, desk: Desk, port: int = 0) -> None:
+    def __init__(self, desk: Desk | Strip, port: int = 0) -> None:
+        self.desk, self.token = desk, secrets.token_urlsafe(32)
         try:
             super().__init__(("127.0.0.1", port), _Handler)
         except (OSError, OverflowError) as error:
             raise OutputError(f"port={port} cannot be used: {error}; leave it out for any that is free") from None
-        self.desk, self.token = desk, secrets.token_urlsafe(32)
         self.guard = Guard(self.server_port, self.token)
         self.pages = {each.name: each for each in resources.files("gmmseg.web").joinpath("page").iterdir()}
         self.ended = Event()
@@ -78,6 +79,11 @@ class Server(ThreadingHTTPServer):
     def _end(self) -> None:
         self.ended.set()
         self.shutdown()
+
+    def server_close(self) -> None:
+        """Close the socket, and what the desk does by itself."""
+        super().server_close()
+        self.desk.close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Note what went wrong where nobody reads it: pages go away in the middle of an answer."""
@@ -134,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/api/state":
             self._send_json(desk.state({}))
         elif path == "/api/picture":
-            self._send(*desk.preview.picture(at))
+            self._send(*desk.picture(at))
         elif path == "/api/tile":
             self._send(*desk.tile(at, int(query["ticket"][0]) if "ticket" in query else None))
         elif path == "/api/layer":

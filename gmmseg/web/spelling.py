@@ -13,7 +13,19 @@ from gmmseg.hierarchy.tree import DETAIL
 from gmmseg.web.steps import OPTIONS, Step, checked
 from gmmseg.web.work import Work
 
-__all__ = ["EXPORTS", "Spelling", "as_text", "step_of"]
+__all__ = [
+    "EXPORTS",
+    "Spelling",
+    "as_text",
+    "changes_of",
+    "ignored",
+    "parts",
+    "read_value",
+    "relabelled",
+    "spelled",
+    "split",
+    "step_of",
+]
 
 EXPORTS = ("labels", "geotiff", "cutout", "soft", "coco", "masks")
 """What can be written: the label map, as a GeoTIFF, a cut-out of classes, probabilities, COCO, a mask a class."""
@@ -33,16 +45,19 @@ class Spelling:
         What results are called after.
     suffix : str
         Of its label maps: ".png" or ".tif".
+    volume : bool
+        Whether it is one: its strokes are in the same format as its label maps.
     """
 
     image: str
     stem: str
     suffix: str = ".png"
+    volume: bool = False
 
     @property
     def strokes(self) -> str:
         """The label map of the strokes."""
-        return f"{self.stem}_strokes.png"
+        return f"{self.stem}_strokes{self.suffix if self.volume else '.png'}"
 
     def commands(
         self, work: Work, kind: str = "labels", *, classes: Sequence[int] = (), overwrite: bool = False
@@ -99,9 +114,8 @@ photo_labels.png'
     def _labels(self, work: Work, target: str, end: list[str]) -> list[list[str]]:
         name, options, between = "segment", self._options(work), "classes"
         if work.detail is not None:
-            name, options, between = "regions", _spelled(work, ("detail", "min_size")), "pieces"
-        changes = [part for group in work.groups for part in ("--merge", ",".join(map(str, group)))]
-        changes += ["--drop", ",".join(map(str, sorted(work.dropped)))] if work.dropped else []
+            name, options, between = "regions", spelled(work, ("detail", "min_size")), "pieces"
+        changes = changes_of(work)
         if not changes:
             return [[name, self.image, *options, "-o", target, *end]]
         found = f"{self.stem}_{between}{Path(target).suffix}"
@@ -111,21 +125,28 @@ photo_labels.png'
         ]
 
     def _options(self, work: Work) -> list[str]:
-        spelled = _spelled(work, [name for name in OPTIONS if name != "detail"])
+        words = spelled(work, [name for name in OPTIONS if name != "detail"])
         if work.class_names:
-            spelled += ["--class-names", ",".join(work.class_names)]
-        return [*spelled, "--scribbles", self.strokes] if work.drawn else spelled
+            words += ["--class-names", ",".join(work.class_names)]
+        return [*words, "--scribbles", self.strokes] if work.drawn else words
 
 
-def _spelled(work: Work, names: Iterable[str]) -> list[str]:
-    spelled = []
+def changes_of(work: Work) -> list[str]:
+    """Return what `gmmseg relabel` is told about classes that are one, or left out."""
+    words = [part for group in work.groups for part in ("--merge", ",".join(map(str, group)))]
+    return words + (["--drop", ",".join(map(str, sorted(work.dropped)))] if work.dropped else [])
+
+
+def spelled(work: Work, names: Iterable[str]) -> list[str]:
+    """Return options that were set, of those of these names, as they are typed."""
+    words = []
     for name in names:
         value = work.options.get(name)
         if name in _SWITCHES:
-            spelled += [OPTIONS[name]] if value else []
+            words += [OPTIONS[name]] if value else []
         elif value is not None:
-            spelled += [OPTIONS[name], str(value)]
-    return spelled
+            words += [OPTIONS[name], str(value)]
+    return words
 
 
 def as_text(commands: Sequence[Sequence[str]]) -> str:
@@ -154,11 +175,7 @@ def step_of(text: str, spelling: Spelling) -> Step:
     >>> step_of("gmmseg segment photo.jpg -k 3 --smooth=0.5", Spelling("photo.jpg", "photo"))["options"]
     {'k': 3, 'smooth': 0.5}
     """
-    try:
-        words = shlex.split(text.replace("\\\n", " "))
-    except ValueError as error:
-        raise ParameterError(f"the command cannot be read: {error}; copy it whole") from None
-    first, *others = _split(words)
+    first, *others = split(text)
     commands = ["gmmseg", "segment"], ["gmmseg", "regions"]
     if first[:2] not in commands or any(each[:2] != ["gmmseg", "relabel"] for each in others):
         raise ParameterError(
@@ -174,7 +191,7 @@ def step_of(text: str, spelling: Spelling) -> Step:
         "strokes": False,
     }
     images = []
-    for flag, take in _parts(first[2:]):
+    for flag, take in parts(first[2:]):
         if flag is None:
             images.append(take())
         elif of_regions:
@@ -184,11 +201,22 @@ def step_of(text: str, spelling: Spelling) -> Step:
     if images != [spelling.image]:
         raise ParameterError(f"the command is of {' '.join(images) or 'no image'}, not of {spelling.image}")
     for other in others:
-        _relabelled(other[2:], found)
+        relabelled(other[2:], found)
     return checked({"do": "paste", **found})
 
 
-def _split(words: list[str]) -> list[list[str]]:
+def split(text: str) -> list[list[str]]:
+    """Return the words of each command of a line for a shell.
+
+    Raises
+    ------
+    ParameterError
+        It is no such line.
+    """
+    try:
+        words = shlex.split(text.replace("\\\n", " "))
+    except ValueError as error:
+        raise ParameterError(f"the command cannot be read: {error}; copy it whole") from None
     commands: list[list[str]] = [[]]
     for word in words:
         if word in ("&&", ";"):
@@ -198,7 +226,7 @@ def _split(words: list[str]) -> list[list[str]]:
     return commands
 
 
-def _parts(words: list[str]) -> Iterator[tuple[str | None, Callable[[], str]]]:
+def parts(words: list[str]) -> Iterator[tuple[str | None, Callable[[], str]]]:
     """Go through arguments: an option and what fetches its value, or None and what fetches the argument."""
     left = list(words)
 
@@ -229,7 +257,7 @@ def _segment_option(flag: str, take: Callable[[], str], found: dict[str, Any], s
         found["options"][names[flag]] = True
     elif flag in names:
         value = take()
-        found["options"][names[flag]] = _read(value)
+        found["options"][names[flag]] = read_value(value)
     elif flag == "--class-names":
         found["names"] = dict(enumerate((each.strip() for each in take().split(",")), 1))
     elif flag == "--scribbles":
@@ -238,31 +266,32 @@ def _segment_option(flag: str, take: Callable[[], str], found: dict[str, Any], s
             raise ParameterError(f"--scribbles {name} are not the strokes of this page; leave them out, or paint them")
         found["strokes"] = True
     else:
-        _ignored(flag, take)
+        ignored(flag, take)
 
 
-def _relabelled(words: list[str], found: dict[str, Any]) -> None:
-    for flag, take in _parts(words):
+def relabelled(words: list[str], found: dict[str, Any]) -> None:
+    """Add what the arguments of `gmmseg relabel` say to the parts of a step "paste"."""
+    for flag, take in parts(words):
         if flag == "--merge":
-            found["groups"].append([_read(each) for each in take().split(",")])
+            found["groups"].append([read_value(each) for each in take().split(",")])
         elif flag == "--drop":
-            found["dropped"] += [_read(each) for each in take().split(",")]
+            found["dropped"] += [read_value(each) for each in take().split(",")]
         elif flag is not None:
-            _ignored(flag, take)
+            ignored(flag, take)
         else:
             take()
 
 
 def _region_option(flag: str, take: Callable[[], str], found: dict[str, Any]) -> None:
     if flag == "--detail":
-        found["options"]["detail"] = _read(take())
+        found["options"]["detail"] = read_value(take())
     elif flag == "--min-size":
-        found["options"]["min_size"] = _read(take())
+        found["options"]["min_size"] = read_value(take())
     else:
-        _ignored(flag, take)
+        ignored(flag, take)
 
 
-def _ignored(flag: str, take: Callable[[], str]) -> None:
+def ignored(flag: str, take: Callable[[], str]) -> None:
     """Pass over what says only where results go."""
     if flag in ("-o", "--output"):
         take()
@@ -270,7 +299,7 @@ def _ignored(flag: str, take: Callable[[], str]) -> None:
         raise ParameterError(f"the page does not know the option {flag}; it knows {', '.join(OPTIONS.values())}")
 
 
-def _read(text: str) -> Any:
+def read_value(text: str) -> Any:
     """Return a value as a number, where it is one."""
     for kind in (int, float):
         try:

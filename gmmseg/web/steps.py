@@ -45,7 +45,8 @@ def checked(step: Any) -> Step:
     ----------
     step : mapping
         "do" says which: "set" (an "option" of `OPTIONS` to a "value"), "stroke" ("class", or 0 to erase, "size" and
-        "points" (x, y), in pixels of the image), "name" ("class", "name"), "color" ("class", "color" as "#rrggbb"),
+        "points" (x, y), in pixels of the image; on a volume in pixels of the page, on one of the cuts through the voxel
+        "at"), "name" ("class", "name"), "color" ("class", "color" as "#rrggbb"),
         "merge" ("classes"), "foreground" ("classes" that become one, and "others", which are left out), "hide"
         ("class", "hidden") or "paste" ("options", "names" by class, "groups", "dropped", "strokes", whether they stay):
         what a command says, instead of all that was there. Where regions are shown, they are meant by classes.
@@ -64,7 +65,7 @@ def checked(step: Any) -> Step:
         raise ParameterError(f"step={step!r} is none; its 'do' has to be one of {', '.join(_PARTS)}")
     if step["do"] == "paste":
         step = {"dropped": [], **step}  # those of older logs left nothing out
-    parts = _PARTS[step["do"]]
+    parts = _PARTS[step["do"]] | {name: check for name, check in _MORE.get(step["do"], {}).items() if name in step}
     if set(step) != {"do", *parts}:
         raise ParameterError(f"step {step['do']!r} has {sorted(step)}; it needs {sorted(['do', *parts])}")
     kept = {name: _part(check, name, step[name]) for name, check in parts.items()}
@@ -124,6 +125,12 @@ def _points(value: Any) -> list[list[float]]:
     return points
 
 
+def _voxel(value: Any) -> list[int]:
+    if len(value) != 3 or not all(isinstance(each, int) and 0 <= each <= _FARTHEST for each in value):
+        raise ValueError("a voxel is three whole numbers from 0")
+    return [int(each) for each in value]
+
+
 def _name(value: Any) -> str:
     name = value.strip()
     if not 0 < len(name) <= _MOST_LETTERS or not name.isprintable() or set(name) & set(",="):
@@ -174,3 +181,6 @@ _PARTS: dict[str, dict[str, Callable[[Any], Any]]] = {
         "strokes": _bool,
     },
 }
+
+# What a step may have besides.
+_MORE: dict[str, dict[str, Callable[[Any], Any]]] = {"stroke": {"at": _voxel}}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gmmseg.errors import ParameterError
 from gmmseg.labelling.result import Segmentation
 from gmmseg.web.desk import Desk
 from gmmseg.web.server import Server
+from gmmseg.web.strip import Strip
 from gmmseg.web.work import wishes
 
-__all__ = ["view", "view_segmentation"]
+__all__ = ["view", "view_images", "view_segmentation"]
 
 
 def view(
@@ -64,6 +65,48 @@ def view(
     return _serve(Desk(Path(image), Path(folder), threads=threads), Path(folder), port, browser, opened)
 
 
+def view_images(
+    images: Mapping[Path, str],
+    named: Sequence[Path],
+    *,
+    folder: str | os.PathLike[str] = ".",
+    port: int = 0,
+    browser: bool = True,
+    threads: int | None = None,
+    opened: Callable[[str], None] | None = None,
+) -> Path:
+    """Work on images in the browser that have one model: as a strip of small pictures, of which one is shown.
+
+    Parameters
+    ----------
+    images : mapping of Path to str
+        Pictures in their order, with the reason why one cannot be taken, or "" where it can. They are read when they
+        are looked at; those that turn out to be none are left out then.
+    named : sequence of Path
+        What the images without a reason come from, as `gmmseg fit` takes it: they themselves, or folders of them.
+    folder, port, browser, threads, opened
+        As of `view`.
+
+    Returns
+    -------
+    Path
+        The log, which `gmmseg segment --replay` does again; where nothing was done, there is no file.
+
+    Raises
+    ------
+    InputError, OutputError
+        As of `view`.
+
+    Examples
+    --------
+    >>> photos = [Path("images/coffee.png"), Path("images/cat.png")]
+    >>> view_images(dict.fromkeys(photos, ""), photos, folder="work")  # until it is closed  # doctest: +SKIP
+    PosixPath('work/images.gmmseg.json')
+    """
+    strip = Strip(images, named, Path(folder), threads=threads)
+    return _serve(strip, Path(folder), port, browser, opened)
+
+
 def view_segmentation(
     found: Segmentation,
     *,
@@ -108,7 +151,7 @@ def view_segmentation(
     return _serve(desk, Path(folder), port, browser, opened)
 
 
-def _serve(desk: Desk, folder: Path, port: int, browser: bool, opened: Callable[[str], None] | None) -> Path:
+def _serve(desk: Desk | Strip, folder: Path, port: int, browser: bool, opened: Callable[[str], None] | None) -> Path:
     with Server(desk, port) as server:
         if opened is not None:
             opened(server.address)

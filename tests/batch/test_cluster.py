@@ -1,8 +1,10 @@
 """Workers of Dask: the bytes of one process, what is done is kept, and nothing half done is taken for a result."""
 
+import logging
 import os
 import signal
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +13,10 @@ from mosaics import made_scene
 
 import gmmseg
 from gmmseg import Image, InputError, OutputError
-from gmmseg.errors import GmmsegError, UnfinishedError
+from gmmseg.errors import GmmsegError, GmmsegWarning, UnfinishedError
 from gmmseg.labelling.layers import layer_named
 from gmmseg.labelling.tiles import Rule
+from gmmseg.model.adapting import explains, overhearing
 
 distributed = pytest.importorskip("distributed")
 
@@ -46,7 +49,7 @@ def whole():
 
 @pytest.fixture(autouse=True)
 def one_by_one(monkeypatch):
-    monkeypatch.setattr("gmmseg.batch.cluster._AT_ONCE", 1)
+    monkeypatch.setattr("gmmseg.labelling.chunks._AT_ONCE", 1)
 
 
 def found_in(whole, kind=CountedSource):
@@ -72,8 +75,8 @@ def test_chunks_come_in_order_with_the_labels_of_the_whole(client, whole, tmp_pa
 
 
 def test_small_chunks_are_computed_together_and_kept_together(client, whole, tmp_path, monkeypatch):
-    monkeypatch.setattr("gmmseg.batch.cluster._AT_ONCE", 4 << 20)
-    monkeypatch.setattr("gmmseg.batch.cluster._SHARES", 1)
+    monkeypatch.setattr("gmmseg.labelling.chunks._AT_ONCE", 4 << 20)
+    monkeypatch.setattr("gmmseg.labelling.chunks._SHARES", 1)
     with closing(Cluster(client, 30)) as first:
         parts = first.computed(found_in(whole, Unreadable), LABELS, tmp_path / "labels.tif")
         with pytest.raises(
@@ -124,7 +127,7 @@ def test_two_drivers_never_write_one_output(client, whole, tmp_path):
     first, second = Cluster(client, 100), Cluster(client, 100)
     parts = first.computed(found_in(whole), LABELS, tmp_path / "labels.tif")
     next(parts)
-    with pytest.raises(OutputError, match=r"\.labels\.tif\.gmmseg-parts"):
+    with pytest.raises(OutputError, match=r"^another run .* writes .*labels\.tif; wait"):
         next(second.computed(found_in(whole), LABELS, tmp_path / "labels.tif"))
     parts.close()
     first.close()
@@ -156,6 +159,27 @@ def test_workers_take_the_pixels_of_a_fit(client, whole):
     np.testing.assert_array_equal(model.means, whole.model.means)
 
 
+def test_what_a_model_is_compared_by_comes_with_the_chunks(client, whole, tmp_path):
+    found = found_in(whole)
+    found = replace(found, image=overhearing(found.image))
+    with closing(Cluster(client, 100)) as first:
+        coming = first.computed(found, LABELS, tmp_path / "labels.tif")
+        next(coming)
+    again = replace(found, image=overhearing(found_in(whole).image))
+    with closing(Cluster(client, 100)) as second:  # of what is kept it comes too
+        list(second.computed(again, LABELS, tmp_path / "labels.tif"))
+    assert explains(whole.model, again.image) == explains(whole.model, whole.image)
+    assert not again.image.pixels.whole.whole.log  # nothing is read here
+
+
+def test_workers_count_the_values_of_a_fit(client, whole):
+    grey = np.ascontiguousarray(whole.image.array[..., :1])
+    source = CountedSource(grey)
+    model = gmmseg.fit(Cluster(client, 100).spread(Image(source)), 3)
+    assert model.content == gmmseg.fit(Image(grey), 3).content
+    assert not source.log  # nothing is read here
+
+
 def test_pixels_that_cannot_be_taken_are_told_in_one_line(client, whole):
     spread = Cluster(client, 100).spread(Image(Unreadable(whole.image.array), color=True))
     with pytest.raises(InputError, match=r"^scene\.tif is damaged in rows 128 to 255$"):
@@ -169,6 +193,16 @@ def test_a_scheduler_that_is_not_there(tmp_path, monkeypatch):
         connected("tcp://127.0.0.1:9"),
     ):
         pass
+
+
+def test_a_scheduler_without_workers():
+    with distributed.LocalCluster(processes=False, n_workers=0, dashboard_address=":0") as local:
+        there = connected(local.scheduler_address)
+        with pytest.warns(GmmsegWarning, match=r"has no workers; it waits for some, start them with `dask worker inpr"):
+            there.__enter__()
+        assert logging.getLogger("distributed").level == logging.CRITICAL  # pages of it are no message
+        there.__exit__(None, None, None)
+    assert logging.getLogger("distributed").level < logging.CRITICAL
 
 
 def test_a_scheduler_that_goes_away(whole, tmp_path):
@@ -197,6 +231,13 @@ def test_a_scheduler_that_is_ended(whole, tmp_path):
         with pytest.raises(GmmsegError, match="the scheduler went away"):
             list(parts)
     assert list(tmp_path.glob(".labels.tif.gmmseg-parts/*.part"))
+
+
+@pytest.mark.slow
+def test_workers_of_this_machine_keep_the_memory_that_they_have_freed(monkeypatch):
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    with connected(workers=1) as cluster:
+        assert [*cluster.client.run(os.environ.get, "MALLOC_TRIM_THRESHOLD_").values()] == [None]
 
 
 @pytest.mark.slow

@@ -9,9 +9,9 @@ import pytest
 from batches import reasons
 
 from gmmseg.batch import plan, run
-from gmmseg.batch.inputs import find_images, images_of
+from gmmseg.batch.inputs import find_images, images_of, listed
 from gmmseg.batch.manifest import NAME
-from gmmseg.errors import InputError
+from gmmseg.errors import InputError, ParameterError
 
 
 @pytest.mark.slow
@@ -130,3 +130,22 @@ def test_an_address_is_no_file_of_a_batch(tmp_path, address):
     with pytest.raises(InputError) as caught:
         find_images([address], without=tmp_path)
     assert str(caught.value).startswith(f"{address} is an address, and a batch is of files")
+
+
+def test_what_is_named_as_an_image_and_is_none_is_listed_with_the_reason(scenes):
+    (scenes / "broken.png").write_text("nothing")
+    (scenes / "empty.jpg").touch()
+    (scenes / "notes.md").write_text("# no image")
+    (scenes / "folder.png").mkdir()
+    (scenes / ".hidden.png").write_text("nothing")
+    found = {each.path.name: each.reason for each in listed([scenes])}
+    assert list(found) == ["a.png", "b.png", "broken.png", "empty.jpg", "with space.png"]
+    assert found["a.png"] == ""
+    assert found["broken.png"].startswith(f"{scenes / 'broken.png'} is named as a PNG file, but starts with text")
+    assert "empty" in found["empty.jpg"]
+    assert images_of([scenes]) == [each.path for each in listed([scenes]) if not each.reason]
+    assert [each.path for each in listed([scenes / "broken.png"])] == [scenes / "broken.png"]  # named on purpose
+    for name in ("a.png", "b.png", "with space.png"):
+        (scenes / name).unlink()
+    with pytest.raises(ParameterError, match="is a folder without images"):
+        listed([scenes])

@@ -40,6 +40,11 @@ def test_json_and_kept_numbers(run, land):
     assert read_labels("a.nii.gz").max() == 5
 
 
+def test_quiet_prints_no_table(run, land):
+    assert run("relabel", "land.png", "--drop", "2", "-q").out == ""
+    assert read_labels("land_relabelled.png").max() == 4
+
+
 def test_models(run, folder):
     run("fit", "photo.png", "-k", 3, "--class-names", "a,b,c", "-o", "m.gmm.json", "-q")
     assert run("relabel", "m.gmm.json", "--merge", "b,c").out.startswith("wrote m_relabelled.gmm.json: 2 classes\n")

@@ -49,6 +49,21 @@ def test_without_merges_it_is_segment_alone(run, folder):
     assert set(np.unique(read_labels("photo_labels.png"))) == {1, 2}
 
 
+@pytest.mark.slow
+def test_a_strip_is_done_again_with_one_answer(run, folder):
+    Path("scans").mkdir()
+    for name in ("a.png", "b.png"):
+        Path("scans", name).write_bytes(Path("photo.png").read_bytes())
+    log = Log("scans", images=("scans",)).do({"do": "set", "option": "k", "value": 3})
+    log.do({"do": "merge", "classes": [1, 2]}).save(Path("scans.gmmseg.json"))
+    finished = run("segment", "--replay", "scans.gmmseg.json", "-o", "maps", "--json")
+    assert finished.code == 0, finished
+    names = [each["outputs"]["labels"] for each in json.loads(finished.out)]
+    assert names == ["maps/a_labels.png", "maps/b_labels.png"]
+    assert set(np.unique(read_labels("maps/b_labels.png"))) == {1, 2}
+    assert run("segment", "--replay", "scans.gmmseg.json", "-q", "--overwrite").out == ""
+
+
 @pytest.mark.parametrize(("extra", "named"), [(["-k", "5"], "-k"), (["photo.png"], "IMAGE"), (["--cog"], "--cog")])
 def test_other_options_are_refused_beside_it(refuse, log, extra, named):
     message = refuse("segment", "--replay", "photo.gmmseg.json", *extra, code=2)

@@ -66,6 +66,23 @@ def test_workers_write_the_bytes_of_one_process(scene):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("extra", [[], ["--plain"]], ids=["levels", "plain"])
+def test_workers_write_the_zarr_of_one_process(scene, extra):
+    pytest.importorskip("zarr")
+    here, name = scene[0].parent, f"{'plain' if extra else 'levels'}"
+    one = finished(here, "apply", "m.gmm.json", "scene.tif", "-o", f"one_{name}.zarr", *extra)
+    workers = ["--workers", "2", "--chunk", "512"]
+    two = finished(here, "apply", "m.gmm.json", "scene.tif", "-o", f"two_{name}.zarr", *extra, *workers)
+    assert (one.returncode, two.returncode) == (0, 0), two.stderr
+    found = {}
+    for which in ("one", "two"):
+        folder = here / f"{which}_{name}.zarr"
+        found[which] = {each.relative_to(folder): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+    assert found["one"] == found["two"]
+    assert len(found["two"]) == (5 if extra else 8)  # chunks of 1024 of 1536 x 1600, and what says so
+
+
+@pytest.mark.slow
 def test_workers_fit_the_model_of_one_process(scene):
     here = scene[0].parent
     one = finished(here, "fit", "scene.tif", "-k", "3", "-o", "one.gmm.json")

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from regions import scene
+from scipy.ndimage import gaussian_filter
 
 import gmmseg
+from gmmseg.fitting.counting import LUMA_CHROMA
 
 
 @pytest.mark.slow
@@ -15,8 +17,6 @@ def test_the_number_of_classes_is_chosen(case):
 
 
 def test_neighbours_that_are_alike_are_fewer_samples(rng):
-    from scipy.ndimage import gaussian_filter
-
     from gmmseg.segmentation import choose_k
 
     noise = rng.normal(size=(120, 120))
@@ -30,8 +30,6 @@ def test_neighbours_that_are_alike_are_fewer_samples(rng):
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("width", [0.0, 1.0, 3.0])
 def test_noise_of_any_width_leaves_the_number_of_classes(rng, width, dtype):
-    from scipy.ndimage import gaussian_filter
-
     noise = gaussian_filter(rng.normal(size=(200, 200)), width)
     classes = np.arange(200) // 40 * 25 + 60  # five stripes, 5 standard deviations apart
     image = (classes + 5 * noise / noise.std()).astype(dtype)
@@ -75,6 +73,17 @@ def test_noise_of_any_kind_is_one_class(rng, name, channels):
     assert choice.reason.startswith("1 class: ICL is lowest")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("kind", [np.square, np.exp])
+def test_blurred_noise_of_any_kind_is_one_class(rng, width, kind):
+    """Its bumps hold together, but no farther than what they are made of does."""
+    smooth = gaussian_filter(rng.normal(size=(200, 240)), width)
+    image = kind(smooth / smooth.std())
+    assert gmmseg.segment(image, "auto").model.k == 1
+    assert gmmseg.segment(np.rint(20 * image).clip(0, 255).astype(np.uint8), "auto").model.k == 1
+
+
 def test_skewed_classes_are_one_each(rng):
     halves = np.where(np.arange(160) < 80, 0, 80)
     image = rng.exponential(10, (160, 160)) + halves
@@ -100,3 +109,14 @@ def test_a_tail_that_holds_together_is_a_class(rng):
     assert gmmseg.fit(strewn, k="auto", channel_axis=None).k == 1
     assert last[discs].mean() > 0.9
     assert last[~discs].mean() < 0.15
+
+
+def test_the_few_colours_of_a_jpeg_are_no_classes(rng):
+    """Sand of one colour, whose differences of colour are stored as whole numbers, and something on it."""
+    lightness = rng.normal(120, 40, (160, 200))
+    lightness = sum(np.roll(lightness, (i, j), (0, 1)) for i in range(2) for j in range(2)) / 4
+    lightness[40:120, 50:90] += 80
+    differences = rng.normal((-12, 6), 0.8, (80, 100, 2)).repeat(2, axis=0).repeat(2, axis=1)
+    stored = np.round(np.dstack([lightness, differences]))
+    image = np.round(stored @ LUMA_CHROMA.T).clip(0, 255).astype(np.uint8)
+    assert gmmseg.segment(image, "auto").model.k == 2

@@ -1,12 +1,15 @@
 """Images of few values: each distinct value stands for all its pixels."""
 
+from io import BytesIO
+
 import numpy as np
+import PIL.Image
 import pytest
 from counted_sources import CountedSource
 
 import gmmseg
 from gmmseg import Image, io
-from gmmseg.fitting.counting import distinct_values, rounding, spread_over_intervals
+from gmmseg.fitting.counting import LUMA_CHROMA, distinct_values, is_luma_chroma, rounding, spread_over_intervals
 from gmmseg.fitting.sampling import SampleRequest, take_sample
 
 
@@ -99,3 +102,22 @@ def test_the_variance_of_rounding(rng):
     odd = np.concatenate([whole * 5, [[3, 3], [3000, 3000]]])
     np.testing.assert_allclose(rounding(odd), 25 / 12, rtol=0.1)
     np.testing.assert_array_equal(rounding(np.array([[0, 7], [200, 7]], np.uint8)), [1 / 12, 0])
+
+
+@pytest.mark.parametrize("quality", [100, 90, 75])
+def test_colours_of_a_jpeg_were_whole_numbers_before(rng, quality):
+    smooth = np.array([120, 110, 90]) + np.cumsum(rng.normal(0, 2, (64, 96, 3)), axis=1)
+    exact = smooth.clip(0, 255).round().astype(np.uint8)
+    file = BytesIO()
+    PIL.Image.fromarray(exact).save(file, "jpeg", quality=quality)
+    decoded = np.asarray(PIL.Image.open(file))
+    assert is_luma_chroma(decoded.reshape(-1, 3))
+    assert not is_luma_chroma(exact.reshape(-1, 3))
+    assert not is_luma_chroma(decoded.reshape(-1, 3)[:100])  # too few to tell
+
+
+def test_lightness_and_differences_of_colour_are_those_of_jfif():
+    red, green, blue = np.eye(3)
+    stored = np.linalg.inv(LUMA_CHROMA) @ np.stack([red, green, blue]).T
+    np.testing.assert_allclose(stored[0], [0.299, 0.587, 0.114], atol=1e-6)
+    np.testing.assert_allclose(stored[1:, [2, 0]], [[0.5, -0.168736], [-0.081312, 0.5]], atol=1e-6)

@@ -4,6 +4,7 @@ import numpy as np
 
 from gmmseg import Image
 from gmmseg.features import Recipe
+from gmmseg.fitting.counting import LUMA_CHROMA
 from gmmseg.fitting.sampling import SampleRequest, take_sample
 from gmmseg.image.pixels import sample_pixels
 
@@ -29,9 +30,28 @@ def test_what_rounding_took_from_the_features(rng):
     assert take_sample(Image.from_array(exact), SampleRequest(Recipe.parse("lab"), None), rng).noise == 0
 
 
+def test_what_rounding_took_from_the_colours_of_a_jpeg(rng):
+    """Once as lightness and differences of colour, once more as red, green and blue."""
+    exact = rng.normal((120, 6, -4), (25, 3, 3), (90, 100, 3))
+    rounded = np.round(np.round(exact) @ LUMA_CHROMA.T).astype(np.uint8)
+    recipe = Recipe.parse("lab")
+    found = take_sample(Image.from_array(rounded), SampleRequest(recipe, None), rng).noise
+    pixels = (exact @ LUMA_CHROMA.T / 255, rounded)
+    planes = [recipe.pointwise.planes_of(Image.from_array(x), x.reshape(-1, 3), np.arange(9000)) for x in pixels]
+    np.testing.assert_allclose(found, (planes[0] - planes[1]).var(axis=1), rtol=0.05)
+
+
 def test_counted_values_are_as_uncertain_as_their_steps(rng):
     image = Image.from_array((rng.normal(20, 2, (90, 100)).round() * 5).astype(np.uint8))
     found = take_sample(image, SampleRequest(Recipe.parse("intensity"), None), rng)
     np.testing.assert_allclose(found.noise, 25 / 12)
     signed = Image.from_array(image.array[..., 0].astype(np.int16))  # which is sampled, not counted
     np.testing.assert_allclose(take_sample(signed, SampleRequest(Recipe.parse("intensity"), None), rng).noise, 25 / 12)
+
+
+def test_small_images_begin_with_a_quarter_of_their_pixels_and_no_fewer_than_some(rng):
+    recipe = Recipe.parse("lab")
+    for side, count in ((64, 4096), (200, 10_000), (300, 16_384)):
+        image = Image.from_array(rng.random((side, side, 3)))
+        found = take_sample(image, SampleRequest(recipe, None, alike=16_384), rng)
+        assert found.alike.shape == (3, count)

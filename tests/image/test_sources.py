@@ -159,3 +159,22 @@ def test_some_pixels_are_overheard(rng):
         np.testing.assert_array_equal(source.take(np.array([8]))[0], values.reshape(-1, 2)[[8]])
         assert len(read) > n_read
     assert source.select((1,)).shape == (9, 8, 1)
+
+
+def test_what_is_heard_elsewhere_is_kept_here(rng):
+    values, flat, read = rng.random((9, 8, 2)), np.array([3, 21, 70]), []
+    values[2, 5] = np.nan
+    here = Overheard(Completed(CountedSource(values, log=read)), flat)
+    windows = [(slice(0, 5), slice(0, 8)), (slice(5, 7), slice(0, 8)), (slice(7, 9), slice(0, 8))]
+    numbers = []
+    for window in windows:
+        there = copy.deepcopy(here)  # as another process has it: nothing is known yet
+        there.read(window)
+        heard = there.heard(window)
+        numbers.append(heard[0].tolist())
+        here.hear(*heard)
+    assert numbers == [[0, 1], [], [2]]
+    taken, valid = here.take(flat)
+    np.testing.assert_array_equal(taken, values.reshape(-1, 2)[flat])
+    assert valid.tolist() == [True, False, True]
+    assert not read

@@ -33,6 +33,8 @@ def test_labels_are_those_of_the_array_with_its_coordinates():
     xarray.testing.assert_equal(labels.y, scene().y)
     assert labels.spatial_ref.attrs["crs_wkt"] == WKT
     assert labels.attrs["_FillValue"] == 0
+    shares = gmmseg.segment(scene(), 3).to_xarray("probabilities")
+    assert "_FillValue" not in shares.attrs  # 0 is a number: of a class that the pixel is certainly not of
     assert labels.attrs["flag_values"].tolist() == [1, 2, 3]
     assert labels.attrs["flag_meanings"] == "class_1 class_2 class_3"
 

@@ -23,15 +23,15 @@ def start(family, d=3, n=300, dtype=np.float64):
     return planes, from_labels(planes, rng.integers(3, size=n), 3, family, None, 1e-6)
 
 
-def climb(kernel, planes, mixture, weights=None, noise=None, iterations=20, tolerance=1e-5, least=1.0):
+def climb(kernel, planes, mixture, weights=None, noise=None, iterations=20, tolerance=1e-5, least=1.0, rescues=0):
     components = mixture.weights, mixture.means, mixture.covariances, mixture.covariance
     added = np.full(len(planes), 1e-6) + (0 if noise is None else noise)
-    return kernel.climb(planes, weights, components, added, noise, (tolerance, 1e-10, least), iterations, 1)
+    return kernel.climb(planes, weights, components, added, noise, (tolerance, 1e-10, least), iterations, rescues, 1)
 
 
 @compiled
 @FAMILIES
-@pytest.mark.parametrize("d", [1, 3, 12])
+@pytest.mark.parametrize("d", [1, 3, 12, 35])
 def test_twins_take_the_same_way(kernel, family, d):
     planes, mixture = start(family, d)
     planes.flags.writeable = False
@@ -41,6 +41,31 @@ def test_twins_take_the_same_way(kernel, family, d):
         for found, wanted in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(found, wanted, rtol=1e-7, atol=1e-9)
         assert len(ours[4]) > 1
+
+
+@both
+@FAMILIES
+@pytest.mark.parametrize("weighted", [False, True])
+def test_runs_side_by_side_are_those_one_after_the_other(kernel, family, weighted):
+    """The last of the starts has a component without volume, and the one before it a component of no samples."""
+    planes, mixture = start(family)
+    weights = np.random.default_rng(0).uniform(0.5, 2, planes.shape[1]) if weighted else None
+    added, noise, limits = np.full(3, 0.01), np.full(3, 0.004), (1e-3, 1e-10, 0.5)
+    far = mixture.means + np.array([[0.0], [0.0], [1e3]])
+    starts = [replace(mixture, means=mixture.means + shift) for shift in (0.0, 0.5, -0.5)]
+    starts += [replace(mixture, means=far), replace(mixture, covariances=0 * mixture.covariances)]
+    rows = zip(*((each.weights, each.means, each.covariances) for each in starts), strict=True)
+    together = (*map(np.stack, rows), family)
+    for threads in (1, 3, 64):
+        *found, covariances, reached = kernel.climb_each(planes, weights, together, added, noise, limits, 12, threads)
+        assert np.isneginf(reached).tolist() == [False, False, False, True, True]
+        for row, each in enumerate(starts[:3]):
+            components = each.weights, each.means, each.covariances, family
+            *own, _, history, _, _, _, _, _ = kernel.climb(planes, weights, components, added, noise, limits, 12, 0, 1)
+            assert reached[row] == history[-1]
+            np.testing.assert_array_equal(found[0][row], own[0])
+            np.testing.assert_array_equal(found[1][row], own[1])
+            np.testing.assert_array_equal(covariances[row], own[2].ravel())
 
 
 @both
@@ -59,11 +84,30 @@ def test_five_steps_are_those_of_scikit_learn(kernel, family):
     np.testing.assert_allclose(covariances, peer.covariances_, rtol=1e-6, atol=1e-9)
 
 
+@compiled
+@pytest.mark.parametrize("family", ["full", "diag", "spherical"])
+def test_twins_set_components_up_anew_alike(kernel, family):
+    """One of three has no samples of its own, and is put on half of the widest."""
+    planes, mixture = start(family)
+    means = mixture.means.copy()
+    means[1] += 60
+    lost = replace(mixture, means=means)
+    ours, theirs = (climb(each, planes, lost, rescues=3, iterations=12) for each in (kernel, reference))
+    for found, wanted in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-8)
+    *_, history, _, _, done, rescued, anew = ours
+    assert (done, rescued, anew) == (12, 1, False)
+    assert len(history) == 11
+    assert (np.diff(history) > 0).all()
+    without = climb(kernel, planes, lost, rescues=0, iterations=12)
+    assert without[4] == []
+
+
 @both
 def test_a_component_that_would_be_too_light_ends_it_before(kernel):
     planes, mixture = start("full")
-    *found, factors, history, settled, fall = climb(kernel, planes, mixture, least=1e3)
-    assert (history, settled, fall) == ([], False, 0)
+    *found, factors, history, settled, fall, done, rescued, anew = climb(kernel, planes, mixture, least=1e3)
+    assert (history, settled, fall, done, rescued, anew) == ([], False, 0, 0, 0, False)
     for value, wanted in zip(found, (mixture.weights, mixture.means, mixture.covariances), strict=True):
         np.testing.assert_array_equal(value, wanted)
     np.testing.assert_allclose(factors, mixture.factors, rtol=1e-9, atol=1e-12)
@@ -107,3 +151,12 @@ def test_twins_merge_alike(kernel, rng, square, spherical):
     ours, theirs = (each.merge(weights, means, second, 4, spherical) for each in (kernel, reference))
     for found, wanted in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
+
+
+@both
+def test_where_each_component_went_is_told(kernel):
+    means = np.array([[0.0], [50.0], [9.0], [0.1], [50.1]])
+    weights, merged, _, into = kernel.merge(np.full(5, 0.2), means, np.ones((5, 1)), 3, False)
+    assert into == [0, 1, 2, 0, 1]
+    np.testing.assert_allclose(weights, [0.4, 0.4, 0.2])
+    np.testing.assert_allclose(merged[:, 0], [0.05, 50.05, 9])

@@ -69,3 +69,16 @@ def test_moments_of_classes_are_weighted_averages(kernel, rng, planes, dtype):
         np.testing.assert_allclose(second[label], np.cov(some, aweights=weights, bias=True), rtol=1e-9, atol=1e-12)
     squares = kernel.class_moments(planes, labels, mass, 3, True)[2]
     np.testing.assert_allclose(squares[:2], np.diagonal(second, axis1=1, axis2=2)[:2], rtol=1e-9)
+
+
+@compiled
+@pytest.mark.parametrize("diagonal", [False, True])
+@pytest.mark.parametrize("d", [1, 6, 21])
+def test_twins_have_the_same_moments(kernel, rng, d, diagonal):
+    """Of classes of one sample, of a few and of hundreds."""
+    planes, labels = rng.normal(size=(d, 500)), np.minimum(rng.geometric(0.4, 500), 6) - 1
+    labels[0] = 6
+    for mass in (None, rng.uniform(0.1, 2, 500)):
+        ours, theirs = (each.class_moments(planes, labels, mass, 8, diagonal) for each in (kernel, reference))
+        for found, wanted in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(found[:7], wanted[:7], rtol=1e-9, atol=1e-12)

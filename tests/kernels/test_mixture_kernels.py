@@ -88,6 +88,23 @@ def test_statistics_equal_the_reference_for_every_number_of_features(kernel, d, 
     assert_equal_statistics(statistics(kernel, planes, mixture, weights), exact, planes, mixture, weights)
 
 
+@compiled
+@dtypes
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize(("d", "n"), [(9, 1300), (12, 520), (33, 2048)])
+def test_statistics_of_components_far_apart_equal_the_reference(kernel, d, n, weighted, dtype):
+    """Moments are then of the few samples of a block that have a part in a component."""
+    planes, (constants, means, factors) = problem(d, n, k=9, dtype=dtype)
+    shift = 40 * np.eye(9, d)
+    component = np.linalg.norm(planes.T[:, None] - means, axis=2).argmin(axis=1)
+    planes, mixture = (planes + shift[component].T).astype(dtype), (constants, means + shift, factors)
+    weights = np.random.default_rng(1).uniform(0, 3, n).astype(dtype) if weighted else None
+    exact = statistics(
+        reference, planes.astype(np.float64), mixture, None if weights is None else weights.astype(float)
+    )
+    assert_equal_statistics(statistics(kernel, planes, mixture, weights), exact, planes, mixture, weights)
+
+
 @pytest.mark.slow
 @compiled
 @shapes

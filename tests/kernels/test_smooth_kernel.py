@@ -118,6 +118,31 @@ def test_islands_of_doubt_among_certain_voxels_equal_the_reference(kernel, shape
     np.testing.assert_array_equal(alone[inside], found[0][inside])
 
 
+@compiled
+@pytest.mark.parametrize(("shape", "neighbours"), [((1, 60, 203), "8 neighbours"), ((6, 20, 83), "26 neighbours")])
+def test_what_the_last_tile_left_in_memory_is_not_heard(kernel, shape, neighbours):
+    """Voxels next to those in doubt are sure, but may change, beside registers that nothing around them can change."""
+    prior, guide = problem(shape, sure=2.0)
+    certain = np.full(prior.shape, 0.005, np.float32)
+    certain[0] = 0.99
+    prior = np.where(np.random.default_rng(1).random(shape) < 0.005, prior, certain)
+    offsets = OFFSETS[neighbours]
+    heard = Neighbourhood(offsets, np.full(len(offsets), 3.0 / len(offsets), np.float32), np.float32([0.7, 0.7]), 8)
+    found = []
+    for _ in range(2):
+        found.append(np.empty(shape, np.uint8))
+        kernel.smooth(prior, guide, None, heard, (0, 0, 0), found[-1], None)
+        for rows in (
+            5,
+            10,
+            20,
+            40,
+        ):  # their edges, bytes of 255, are no numbers where they are taken for messages
+            smaller = np.full((2, 1, rows, 150), 0.5, np.float32)
+            smooth(kernel, smaller, np.zeros((1, 1, rows, 150), np.float32), OFFSETS["8 neighbours"])
+    np.testing.assert_array_equal(*found)
+
+
 def islands(shape):
     """Posteriors that are certain everywhere but in two boxes, one of which ends where registers of any width do."""
     prior, guide = problem(shape)
@@ -209,6 +234,54 @@ def test_tiles_with_a_halo_of_the_sweeps_give_the_whole_bit_for_bit(kernel, shap
         )
         np.testing.assert_array_equal(part_labels, labels[*inner])
         assert part.tobytes() == np.ascontiguousarray(soft[:, *inner]).tobytes()
+
+
+def mean_field(prior, guide, offsets, *, strength=6.0, sharpness=0.7, sweeps=8):
+    """Labels without any voxel settled first: q(k) ~ p(k) exp(sum of edges times q(k) of neighbours), written out."""
+    near = [sign * offset for offset in offsets for sign in (1, -1)]
+    shape = prior.shape[1:]
+    padded_guide, there = np.pad(guide, [(0, 0), (1, 1), (1, 1), (1, 1)]), np.pad(np.ones(shape), 1)
+
+    def at(values, offset):
+        return values[..., *(slice(1 + o, 1 + o + n) for o, n in zip(offset, shape, strict=True))]
+
+    def edge(offset):
+        distance = ((sharpness * (guide - at(padded_guide, offset))) ** 2).sum(axis=0)
+        return strength / len(near) * (0.2 + 0.8 * np.clip(1 - distance / 8, 0, None) ** 8) * at(there, offset)
+
+    edges, q = [edge(offset) for offset in near], prior.astype(float)
+    for _ in range(sweeps):
+        padded = np.pad(q, [(0, 0), (1, 1), (1, 1), (1, 1)])
+        q = prior * np.exp(sum(e * at(padded, offset) for e, offset in zip(edges, near, strict=True)))
+        q /= q.sum(axis=0)
+    return q.argmax(axis=0) + 1
+
+
+@both
+@pytest.mark.parametrize(("shape", "neighbours"), [((1, 90, 120), "8 neighbours"), ((9, 30, 40), "26 neighbours")])
+@pytest.mark.parametrize("strength", [1.0, 6.0, 24.0])
+def test_voxels_that_are_settled_first_have_the_labels_of_mean_field(kernel, shape, neighbours, strength):
+    prior, guide = problem(shape, sure=7.0)
+    exact = mean_field(prior, guide, OFFSETS[neighbours], strength=strength)
+    labels, _ = smooth(kernel, prior, guide, OFFSETS[neighbours], strength=strength, sweeps=9)
+    assert (labels != exact).mean() < 0.001
+    assert (labels != prior.argmax(axis=0) + 1).mean() > 0.005
+
+
+@both
+@pytest.mark.parametrize("strength", [6.0, 12.0])
+def test_an_island_holds_if_it_is_sure_enough_and_not_otherwise(kernel, strength):
+    """Of the eight neighbours of a corner of three by three pixels five lie outside: what they can say decides."""
+    offsets = OFFSETS["8 neighbours"]
+    guide, island = np.zeros((1, 1, 21, 23), np.float32), (0, slice(9, 12), slice(15, 18))
+    for log_odds, holds in ((strength * 5 / 8 + 0.1, True), (0.5, False)):
+        first = np.full((1, 21, 23), 1e-6)
+        first[island] = 1 / (1 + np.exp(-log_odds))
+        prior = np.stack([first, 1 - first]).astype(np.float32)
+        labels, soft = smooth(kernel, prior, guide, offsets, strength=strength, sharpness=0.0, sweeps=9)
+        assert (labels[0, 10, 16] == 1) == holds
+        np.testing.assert_array_equal(labels, soft.argmax(axis=0) + 1)
+        assert (np.delete(labels.ravel(), np.flatnonzero(np.isin(first.ravel(), first[island]))) == 2).all()
 
 
 @both

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gmmseg import Mixture
 from gmmseg.errors import ConvergenceWarning, DataWarning
-from gmmseg.mixture.em import Iteration, expectation_maximization
+from gmmseg.mixture.em import Iteration, Starts, expectation_maximization, short_runs
 from gmmseg.mixture.seeding import Seeding, seed_mixture
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
@@ -206,3 +206,23 @@ def test_inputs_are_not_changed(blobs):
     iterate(planes, start)
     np.testing.assert_array_equal(planes, before)
     np.testing.assert_array_equal(start.means, means)
+
+
+@pytest.mark.parametrize("lacking", [False, True])
+def test_short_runs_come_to_what_each_comes_to_alone(blobs, lacking, rng):
+    planes = np.ascontiguousarray(blobs(500)[0].T)
+    first = seed_mixture(planes, 3, rng, Seeding(moves=False))
+    if lacking:
+        planes[0, ::7] = np.nan
+    mixtures = [first, Mixture(first.weights[::-1], first.means + 0.3, first.covariances)]
+    mixtures.append(Mixture(first.weights, first.means, 0 * first.covariances))
+    starts = Starts(*map(np.stack, zip(*((m.weights, m.means, m.covariances) for m in mixtures), strict=True)), "full")
+    few = Iteration(max_iterations=5, noise=1e-3)
+    found, reached = short_runs(planes, starts, few)
+    assert np.isneginf(reached).tolist() == [False, False, True]
+    for row in (0, 1):
+        alone = expectation_maximization(planes, mixtures[row], few)
+        assert reached[row] == alone.history[-1]
+        np.testing.assert_array_equal(found.mixture(row).means, alone.mixture.means)
+    best = found.select(np.array([1]))
+    np.testing.assert_array_equal(best.mixture(0).covariances, found.covariances[1])

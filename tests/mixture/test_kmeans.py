@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from clusters import clusters
 
-from gmmseg.mixture.kmeans import from_labels, lloyd, nearest, plus_plus, whiten
+from gmmseg.mixture.kmeans import from_labels, lloyd, nearest, plus_plus, principal, whiten
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
 
@@ -69,3 +69,15 @@ def test_a_start_from_labels_has_their_means_and_leaves_empty_ones_out(covarianc
     np.testing.assert_allclose(start.means, np.stack([planes[:, labels == i].mean(axis=1) for i in (0, 2, 3)]))
     np.testing.assert_allclose(start.weights, np.bincount(labels)[[0, 2, 3]] / 300)
     assert np.isfinite(start.factors).all()
+
+
+@pytest.mark.parametrize("d", [12, 90])
+def test_principal_components_are_the_longest(d, rng):
+    """Of few features and of many, whose axes are found by turns."""
+    hidden = rng.normal(size=(3, 400)) * np.array([[9.0], [6.0], [4.0]])
+    planes = rng.normal(size=(d, 3)) @ hidden + 0.1 * rng.normal(size=(d, 400))
+    standard = (planes - planes.mean(axis=1, keepdims=True)) / planes.std(axis=1, keepdims=True)
+    wanted = np.linalg.svd(standard, full_matrices=False)
+    found = principal(planes, 3)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), wanted[1][:3], rtol=1e-6)
+    np.testing.assert_allclose(np.abs(found), np.abs(wanted[1][:3, None] * wanted[2][:3]), atol=1e-3)

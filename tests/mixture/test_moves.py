@@ -88,3 +88,19 @@ def test_a_move_that_more_samples_do_not_like_is_refused(liked, tilted):
     before, after = (Fit(mixture, (score,), True) for mixture, score in ((tilted, 0.0), (other, 9.0)))
     found = split_and_merge(before, lambda *_: after, 1000, judge=lambda mixture: float(liked and mixture is other))
     assert found is (after if liked else before)
+
+
+@pytest.mark.parametrize(("strict", "tries"), [(True, 2), (False, 4 + 2 * 3)])
+def test_parts_that_merge_to_the_same_wholes_are_no_move(strict, tries, tilted):
+    """EM gains a nat with each of its runs, as where it is slow: that is kept, but is no reason to try again."""
+    reached = []
+
+    def climb(mixture, iterations):
+        if mixture.n_components == 3:
+            reached.append(float(len(reached) + 1))
+        return Fit(mixture, (reached[-1] if reached else 0.0,), True)
+
+    apart = Mixture(tilted.weights, 50 * tilted.means, tilted.covariances)
+    found = split_and_merge(Fit(apart, (0.0,), True), climb, 1000, strict=strict)
+    assert len(reached) == tries
+    assert found.history == (float(tries),)

@@ -62,6 +62,11 @@ def test_a_transformed_mixture_describes_transformed_samples(covariance, rng):
     there = planes * scale[:, None] + shift[:, None]
     np.testing.assert_allclose(moved.posterior(there), mixture.posterior(planes), atol=1e-12)
     np.testing.assert_allclose(moved.log_density(there), mixture.log_density(planes) - np.log(scale).sum(), rtol=1e-11)
+    np.testing.assert_allclose(moved.factors, replace(moved).factors, rtol=1e-12)  # taken along, and found anew
+    turned = mixture.transform(-scale, shift)
+    np.testing.assert_allclose(
+        turned.log_density(shift[:, None] - planes * scale[:, None]), moved.log_density(there), rtol=1e-11
+    )
 
 
 @families

@@ -5,8 +5,7 @@ import pytest
 from clusters import clusters, same_partition
 
 from gmmseg.mixture import seeding
-from gmmseg.mixture.kmeans import plus_plus
-from gmmseg.mixture.seeding import Seeding, draw_subset, seed_mixture
+from gmmseg.mixture.seeding import Seeding, draw_subset, frame, seed_mixture
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
 
@@ -124,19 +123,6 @@ def test_no_component_of_few_samples_in_many_features_is_lost():
     assert np.isfinite(found.log_density(planes)).all()
 
 
-def test_rounds_end_where_two_starts_agree_and_no_sample_is_in_doubt(monkeypatch):
-    begun = []
-    monkeypatch.setattr(seeding, "plus_plus", lambda *given: begun.append(1) or plus_plus(*given))
-    apart, component = clusters(n=50)
-    start = seed_mixture(apart, 6, np.random.default_rng(0))
-    assert same_partition(start.classify(apart), component)
-    assert len(begun) <= 4
-    begun.clear()
-    touching, _ = clusters(n=50, apart=1.0)
-    seed_mixture(touching, 6, np.random.default_rng(0))
-    assert len(begun) == 12
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_a_subset_s_few_far_samples_do_not_decide(seed):
     """Of heavy tails a subset has its own far samples, and a component for these; all samples want four clusters."""
@@ -145,3 +131,46 @@ def test_a_subset_s_few_far_samples_do_not_decide(seed):
     planes = (centers + rng.normal(size=(5000, 2)) / np.sqrt(rng.chisquare(3, (5000, 1)) / 3)).T.copy()
     start = seed_mixture(planes, 4, np.random.default_rng(seed), Seeding(judged=True))
     np.testing.assert_allclose(start.weights, 0.25, atol=0.02)
+
+
+def searched_in(monkeypatch, planes, **how):
+    """Precision in which a start is looked for, of planes in float64."""
+    dtypes = []
+
+    class Watched(seeding.Search):
+        def __init__(self, samples, *given):
+            dtypes.append(samples.given.dtype)
+            super().__init__(samples, *given)
+
+    monkeypatch.setattr(seeding, "Search", Watched)
+    start = seed_mixture(planes, 5, np.random.default_rng(0), Seeding(**how))
+    assert start.means.dtype == np.float64
+    return dtypes[-1]
+
+
+@pytest.mark.parametrize(
+    ("n", "far", "judged", "wanted"),
+    [(3000, 0, True, "float32"), (3000, 1e4, True, "float64"), (300, 0, True, "float64"), (3000, 0, False, "float64")],
+)
+def test_many_samples_start_in_single_precision_unless_one_lies_far_out(monkeypatch, n, far, judged, wanted):
+    planes = np.random.default_rng(0).normal(size=(5, n)) + 6 * np.eye(5)[:, np.arange(n) % 5]
+    planes[0, 0] += far
+    assert searched_in(monkeypatch, planes, judged=judged) == wanted
+
+
+def test_k_means_in_the_data_s_own_units_is_tried_where_features_are_many():
+    """Of 60 features in the same unit three tell the classes apart; the others are small, alike, and noise."""
+    rng = np.random.default_rng(3)
+    component = rng.integers(6, size=500)
+    means = np.zeros((6, 60))
+    means[:, :3] = [[0, 0, 0], [2.2, 0, 0], [0, 2.2, 0], [0, 0, 2.2], [2.2, 2.2, 0], [0, 2.2, 2.2]]
+    rows = means[component] + rng.normal(size=(500, 60)) * np.repeat([0.3, 0.03], [3, 57])
+    rows[:, 3:] += 0.05 * rng.standard_t(2, size=(500, 57))
+    center, scale = frame(rows.T, common=False)
+    planes = (rows.T - center[:, None]) / scale[:, None]
+    found = [
+        seed_mixture(planes, 6, np.random.default_rng(0), Seeding(regularization=1e-3, judged=True, units=units))
+        for units in (None, scale)
+    ]
+    reached = [start.log_density(planes).mean() for start in found]
+    assert reached[1] > reached[0] + 1

@@ -9,13 +9,16 @@ from gmmseg.image.windows import everything
 from gmmseg.spatial.bias import DEGREE, BiasField, Evidence
 
 
-def some_field(shape, channels=1, color=False):
+def some_field(shape, channels=1, color=False, linear=False):
     flat = BiasField.flat(Image(ArraySource(np.ones((*shape, channels), np.float32)), color=color))
     coefficients = np.random.default_rng(0).normal(0, 0.1, flat.coefficients.shape)
     for term in np.ndindex(flat.coefficients.shape[1:]):
         if sum(term) > DEGREE:
             coefficients[(slice(None), *term)] = 0
-    return BiasField(coefficients, shape)
+    if linear:
+        coefficients *= 0.1
+        coefficients.reshape(len(coefficients), -1)[:, 0] = 1
+    return BiasField(coefficients, shape, linear=linear)
 
 
 def test_a_flat_field_changes_nothing():
@@ -38,8 +41,9 @@ def test_colour_has_one_gain_and_bands_one_each(channels, color, gains):
         ((2, 50), (slice(1, 2), slice(3, 9))),
     ],
 )
-def test_a_window_is_a_part_of_the_whole(shape, window):
-    field = some_field(shape, channels=2)
+@pytest.mark.parametrize("linear", [False, True])
+def test_a_window_is_a_part_of_the_whole(shape, window, linear):
+    field = some_field(shape, channels=2, linear=linear)
     whole = field.logarithm(everything(shape))
     np.testing.assert_array_equal(field.logarithm(window), whole[(slice(None), *window)])
     axes = tuple(np.arange(s.start, s.stop)[None] for s in window)
@@ -85,3 +89,59 @@ def test_scoring_finds_a_least_squares_fit():
     low = flat.ascend(0, evidence, degree=1)
     assert {sum(term) for term in np.argwhere(low.coefficients[0])} <= {0, 1}
     assert flat.ascend(0, Evidence(basis, -target, np.ones(len(target)), objective)) is flat
+
+
+def least_squares(basis, target, weight):
+    """Evidence of logarithms (n,) of a gain that are known."""
+
+    def evidence(field):
+        left = target - field.at(basis)[0]
+        return Evidence(
+            basis, weight * left, np.full(len(target), weight), lambda other: -0.5 * weight * squares(other)
+        )
+
+    def squares(field):
+        return float(((field.at(basis)[0] - target) ** 2).sum())
+
+    return evidence
+
+
+def test_a_gain_that_is_a_polynomial_is_found_exactly():
+    """Its logarithm is none: of degree 4 it misses this vignette by more than a hundredth."""
+    flat = BiasField.flat(Image(np.ones((40, 60, 1))))
+    y, x = np.meshgrid(np.linspace(-1, 1, 40), np.linspace(-1, 1, 60), indexing="ij")
+    basis, target = flat.basis(np.arange(2400)), np.log(1 - 0.3 * (x**2 + y**2)).ravel()
+    target -= target.mean()
+    evidence, field = least_squares(basis, target, 1e6), flat
+    for _ in range(3):
+        field = field.ascend(0, evidence(field))
+    missed = np.abs(field.at(basis)[0] - target).max()
+    assert missed > 0.01
+    straight = field.straight(basis, np.ones((1, 2400), bool), degree=2)
+    assert np.abs(straight.at(basis)[0] - target).max() < 2 * missed
+    for _ in range(5):
+        straight = straight.ascend(0, evidence(straight), degree=2)
+    found = straight.at(basis)[0]
+    np.testing.assert_allclose(found, target, atol=1e-4)
+    assert abs(found.mean(dtype=np.float64)) < 1e-6
+    np.testing.assert_allclose(straight.gain(), np.exp(found).reshape(40, 60), rtol=1e-6)
+
+
+def test_a_straight_field_is_near_where_a_gain_is_seen():
+    """The middle of the polynomials may lie far from there, where they are below 0."""
+    flat = BiasField.flat(Image(np.ones((50, 50, 1))))
+    coefficients = flat.coefficients.copy()
+    coefficients[0, 0, 1], coefficients[0, 1, 0] = 0.4, -0.3
+    field, basis = BiasField(coefficients, (50, 50)), flat.basis(np.arange(2500))
+    seen = np.zeros((50, 50), bool)
+    seen[35:, 30:] = True
+    straight = field.straight(basis, seen.reshape(1, -1))
+    difference = (straight.at(basis) - field.at(basis))[0][seen.ravel()]
+    assert np.ptp(difference) < 1e-3
+
+
+def test_limits_hold_wherever_a_gain_is_asked_for():
+    field = BiasField(some_field((30, 40)).coefficients * 5, (30, 40), (-0.2, 0.3))
+    axes = tuple(np.arange(n)[None] for n in field.shape)
+    for found in (field.logarithm(everything(field.shape)), field.within(axes)):
+        np.testing.assert_allclose([found.min(), found.max()], [-0.2, 0.3], rtol=1e-6)

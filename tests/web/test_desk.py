@@ -2,17 +2,22 @@
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import tifffile
+from dicom_slices import dataset, position
 from PIL import Image as Pillow
 
 from gmmseg import GmmsegError, OutputError, ParameterError
 from gmmseg.cli import main
+from gmmseg.io.strokes import strokes_of
 from gmmseg.web.desk import Desk, run_command
 from gmmseg.web.log import load_log
+from gmmseg.web.painting import painted
 from gmmseg.web.replaying import replay_commands
 
 STROKE = {"do": "stroke", "class": 1, "size": 6, "points": [[5, 5], [30, 8]]}
@@ -199,6 +204,102 @@ def test_layers_are_of_the_classes_found_last(desk):
         desk.layer(2, "labels")
     with pytest.raises(ParameterError, match="is none"):
         desk.layer(3, "secrets")
+
+
+def ball(shape):
+    """A bright ball on a ground that becomes brighter along the last axis."""
+    places = np.indices(shape) - (np.array(shape) / 2).reshape(3, 1, 1, 1)
+    within = (places**2).sum(axis=0) < 90
+    return np.where(within, 180, 40 + places[2] * 2) + np.random.default_rng(0).integers(-5, 6, shape)
+
+
+def write_scan(folder, name):
+    """A volume in the format that its name says, slices of DICOM where that is none."""
+    values = ball((20, 40, 30))
+    if name == "stack.tif":
+        tifffile.imwrite(folder / name, np.uint8(values), imagej=True, metadata={"axes": "ZYX"})
+    elif name == "scan.nii":
+        turned = np.array([[0, 0, -2.0, 30], [1.5, 0, 0, -9], [0, 1.5, 0, 4], [0, 0, 0, 1]])
+        nibabel.save(nibabel.Nifti1Image(np.int16(values), turned), folder / name)
+    elif name == "cube.mha":
+        header = "ObjectType = Image\nNDims = 3\nDimSize = 30 40 20\nElementSpacing = 1 1 2\nElementType = MET_USHORT\n"
+        (folder / name).write_bytes(f"{header}ElementDataFile = LOCAL\n".encode() + np.uint16(values).tobytes())
+    else:
+        (folder / name).mkdir()
+        for number, values_of in enumerate(np.uint16(values)):
+            made = dataset(number, values_of, ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
+            made.ImagePositionPatient = position(number, (1, 0, 0, 0, 1, 0))
+            made.save_as(folder / name / f"{number}.dcm", enforce_file_format=True)
+    return folder / name
+
+
+def mark(cuts, label, size=4):
+    """A stroke across the first cut of a volume, a third down."""
+    down, across = cuts.sizes[cuts.order[1]], cuts.sizes[cuts.order[2]]
+    points = [[2.5, down // 3 + 0.5], [across - 2.5, down // 3 + 0.5]]
+    return {"do": "stroke", "class": label, "size": size, "points": points, "at": [n // 2 for n in cuts.shape]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "strokes"),
+    [
+        ("scan.nii", "scan_strokes.nii.gz"),
+        ("stack.tif", "stack_strokes.tif"),
+        ("cube.mha", "cube_strokes.mha"),
+        ("slices", "slices_strokes.dcm"),
+    ],
+)
+def test_strokes_on_a_volume_are_those_of_the_command_and_of_the_log(tmp_path, monkeypatch, name, strokes):
+    image = write_scan(tmp_path, name)
+    desk = Desk(image, tmp_path)
+    cuts = desk.preview.cuts
+    do(desk, do="set", option="k", value=3)
+    do(desk, **mark(cuts, 3))
+    first = mark(cuts, 1, 7)
+    do(desk, **{**first, "points": [[5.5, 5.5]], "at": [*first["at"][:2], first["at"][2] + 1]})
+    printed = desk.export({"kind": "labels"})
+    assert f"--scribbles {strokes}" in printed["command"]
+    drawn = strokes_of(tmp_path / strokes, desk.preview.image)
+    assert {*np.unique(drawn)} == {0, 1, 3}
+    np.testing.assert_array_equal(drawn, painted(desk.log.work.strokes, drawn.shape, cuts))
+    desk.classes({"ticket": 1, "whole": True})
+    applied = np.frombuffer(desk.layer(1, "labels", first["at"]), np.uint8).reshape(desk.preview.shape)
+    (exported,) = printed["files"]
+    saved = strokes_of(tmp_path / exported, desk.preview.image)
+    np.testing.assert_array_equal(applied, cuts.laid(saved, first["at"]))
+    assert (saved[drawn > 0] == drawn[drawn > 0]).all()
+    other = tmp_path / "other"
+    other.mkdir()
+    monkeypatch.chdir(other)
+    (shutil.copytree if image.is_dir() else shutil.copy)(image, other / name)
+    for command in replay_commands(desk.file):
+        command[1] = name
+        assert main([*command, "-q"]) == 0
+    assert (other / strokes).read_bytes() == (tmp_path / strokes).read_bytes()
+    assert (other / exported).read_bytes() == (tmp_path / exported).read_bytes()
+    assert [each["class"] for each in desk.undo({})["paths"]] == [3]
+    desk.close()
+    assert {*np.unique(strokes_of(tmp_path / strokes, desk.preview.image))} == {0, 3}
+
+
+def test_strokes_of_pictures_are_none_of_volumes(desk, tmp_path):
+    cube = Desk(write_scan(tmp_path, "stack.tif"), tmp_path)
+    wanted = mark(cube.preview.cuts, 1)
+    with pytest.raises(ParameterError, match="at=.* of a stroke is not usable"):
+        do(desk, **wanted)
+    with pytest.raises(ParameterError, match="at=None of a stroke is not usable"):
+        do(cube, **STROKE)
+    with pytest.raises(ParameterError, match="is no voxel"):
+        do(cube, **{**wanted, "at": [20, 0, 0]})
+    assert not cube.file.exists()
+
+
+def test_strokes_that_were_not_yet_written_are_when_the_page_is_opened_again(desk, photo):
+    do(desk, **STROKE)
+    assert not (photo.parent / "photo_strokes.png").exists()  # strokes do not wait for it
+    Desk(photo, photo.parent).close()
+    assert np.asarray(Pillow.open(photo.parent / "photo_strokes.png"))[6, 10] == 1
 
 
 @pytest.mark.slow

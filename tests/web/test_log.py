@@ -96,3 +96,14 @@ def test_a_missing_file_and_a_missing_folder_say_so(tmp_path):
         load_log(tmp_path / "none.json")
     with pytest.raises(OutputError, match="does not exist"):
         Log("photo.png").save(tmp_path / "none" / "a.gmmseg.json")
+
+
+def test_the_images_of_a_strip_are_kept(tmp_path):
+    log = Log("scans", images=("scans/a.png", "scans/b.png")).do({"do": "merge", "classes": [1, 2]}).undo()
+    log.save(tmp_path / "scans.gmmseg.json")
+    assert load_log(tmp_path / "scans.gmmseg.json") == log
+    content = json.loads((tmp_path / "scans.gmmseg.json").read_text())
+    for wrong in ("scans", [1], {"a": "b"}):
+        (tmp_path / "scans.gmmseg.json").write_text(json.dumps(content | {"images": wrong}))
+        with pytest.raises(InputError, match="is a damaged log: images=.* are no paths"):
+            load_log(tmp_path / "scans.gmmseg.json")

@@ -1,12 +1,8 @@
 """The page in a real browser: what is seen, what a person does, and what another page cannot do."""
 
-import base64
-import io
 import json
-import shlex
 import shutil
 import subprocess
-import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -14,15 +10,14 @@ from threading import Thread
 import numpy as np
 import pytest
 from browsers import node_file, serving
+from pages import command, labels_below, opaque, pixels, until, wait
 from PIL import Image as Pillow
 
 import gmmseg
-from gmmseg import ParameterError
 from gmmseg.hierarchy.regions import regions
 from gmmseg.io.palette import palette
 from gmmseg.web.desk import Desk
 from gmmseg.web.log import load_log
-from gmmseg.web.server import Server
 
 pytestmark = pytest.mark.slow
 
@@ -61,47 +56,6 @@ def page(chromium, served):
     yield opened
     opened.close()
     assert [each for each in said if "400 (Bad Request)" not in each] == []
-
-
-def wait(page, k=K):
-    page.wait_for_selector("body[data-ready]")
-    page.wait_for_selector(f"#classes tr:nth-child({k})")
-    page.wait_for_selector("#picture[aria-busy=false]")
-
-
-def until(page, condition):
-    for _ in range(1200):  # as long as the browser itself waits
-        if condition():
-            return
-        page.wait_for_timeout(25)
-    pytest.fail("it did not come to that")
-
-
-def command(page):
-    return page.input_value("#command")
-
-
-def pixels(page):
-    """What is drawn (rows, columns, 3)."""
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    url = page.evaluate("() => document.getElementById('picture').toDataURL()")
-    return np.asarray(Pillow.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB"))
-
-
-def labels_below(labels, shape):
-    """The label that lies below each pixel of a canvas on which the whole picture is fitted, 0 outside."""
-    height, width = shape
-    rows, columns = labels.shape
-    scale = min(width / columns, height / rows)
-    x = np.floor((columns - width / scale) / 2 + (np.arange(width) + 0.5) / scale).astype(int)
-    y = np.floor((rows - height / scale) / 2 + (np.arange(height) + 0.5) / scale).astype(int)
-    inside = ((y >= 0) & (y < rows))[:, None] & (x >= 0) & (x < columns)
-    return np.where(inside, labels[y.clip(0, rows - 1)[:, None], x.clip(0, columns - 1)], 0)
-
-
-def opaque(page):
-    page.locator("#opacity").fill("1")
-    page.locator("#contours").uncheck()
 
 
 def test_soft_masks_mix_the_colours_of_the_classes(page, folder):
@@ -205,6 +159,35 @@ def test_by_keyboard_alone(page, folder):
     page.keyboard.press("Control+z")
     page.wait_for_selector("#redo:enabled")
     assert not load_log(folder / "photo.gmmseg.json").work.strokes
+
+
+def test_a_slider_that_is_held_still_stays_where_it_is(page):
+    box = page.locator("#k-slider").bounding_box()
+    middle, step = box["y"] + box["height"] / 2, (box["width"] - 16) / 11
+    page.mouse.move(box["x"] + 8 + (K - 1) * step, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 8 + 4 * step, middle, steps=4)
+    page.wait_for_selector("#status:has-text('5 classes')")
+    assert page.input_value("#k-slider") == page.input_value("#k") == "5"
+    page.mouse.up()
+    until(page, lambda: "-k 5" in command(page))
+    page.click("#undo")
+    until(page, lambda: page.input_value("#k-slider") == str(K))
+
+
+def test_a_name_that_is_being_typed_is_not_lost(page):
+    page.click("#name-1")
+    page.keyboard.press("End")
+    page.keyboard.type(" of")
+    page.evaluate("() => document.getElementById('redo').dispatchEvent(new Event('click'))")  # the table is made anew
+    page.wait_for_timeout(500)
+    page.keyboard.type(" two")
+    page.keyboard.press("Enter")
+    until(page, lambda: "class 1 of two" in command(page))
+    page.keyboard.press("Tab")
+    assert page.input_value("#name-1") == "class 1 of two"
+    page.click("#undo")
+    until(page, lambda: page.input_value("#name-1") == "class 1")
 
 
 @pytest.mark.parametrize("typed", ["0,25", "0.25", " .25 "])
@@ -314,106 +297,6 @@ def test_axe_finds_nothing_that_shuts_people_out(chromium, served, scheme):
     context.close()
     assert len(found["passes"]) > 20
     assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found["violations"]] == []
-
-
-@pytest.fixture
-def scanned(chromium, tmp_path):
-    """The page of a volume, a bright ball, and its folder."""
-    nibabel = pytest.importorskip("nibabel", reason="the volume is a NIfTI file")
-    x, y, z = np.mgrid[:40, :36, :12]
-    inside = (x - 25) ** 2 + (y - 18) ** 2 + (3 * (z - 6)) ** 2 < 120
-    values = np.where(inside, 200, 40 + 2 * x) + np.random.default_rng(0).integers(-5, 6, inside.shape)
-    nibabel.save(nibabel.Nifti1Image(np.float32(values), np.diag([1.0, 1, 3, 1])), tmp_path / "scan.nii.gz")
-    desk = Desk(tmp_path / "scan.nii.gz", tmp_path)
-    desk.do({"step": {"do": "set", "option": "k", "value": K}})
-    with Server(desk) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        opened = chromium.new_page(viewport={"width": 1280, "height": 860})
-        opened.goto(server.address)
-        wait(opened)
-        yield opened, tmp_path
-        opened.close()
-        server.ended.set()
-        server.shutdown()
-        thread.join(10)
-
-
-def cuts_of(folder, at):
-    desk = Desk(folder / "scan.nii.gz", folder)
-    return desk.preview.cuts.laid(gmmseg.segment(folder / "scan.nii.gz", K).labels, at)
-
-
-def test_a_volume_is_shown_as_three_cuts_that_a_click_moves(scanned):
-    page, folder = scanned
-    opaque(page)
-    page.evaluate("() => { document.getElementById('strokes').hidden = true; }")
-
-    def alike(at):
-        drawn = pixels(page)
-        expected = labels_below(cuts_of(folder, at), drawn.shape[:2])
-        inside = expected > 0
-        return (drawn == palette(K)[expected]).all(axis=-1)[inside].mean()
-
-    assert alike((20, 18, 6)) > 0.99
-    rows, columns = 36 + 4 + 36, 40 + 4 + 36
-    box = page.locator("#picture").bounding_box()
-    scale = min(box["width"] / columns, box["height"] / rows)
-    left, top = (box["width"] - columns * scale) / 2, (box["height"] - rows * scale) / 2
-    page.mouse.click(box["x"] + left + 30.5 * scale, box["y"] + top + 15.5 * scale)
-    at = (30, 35 - 15, 6)
-    until(page, lambda: [page.input_value(f"#cut-{axis}") for axis in range(3)] == [str(each) for each in at])
-    wait(page)
-    page.uncheck("#choose-3")  # the click has chosen the class, too; others are fainter
-    assert alike(at) > 0.99
-    page.focus("#cut-2-slider")
-    page.keyboard.press("ArrowLeft")
-    until(page, lambda: page.input_value("#cut-2") == "5")
-    wait(page)
-    assert alike((30, 20, 5)) > 0.99
-
-
-def test_the_cross_is_moved_while_classes_are_found(scanned):
-    page, folder = scanned
-    opaque(page)
-    page.evaluate("() => { document.getElementById('strokes').hidden = true; }")
-    page.focus("#k-slider")
-    page.keyboard.press("ArrowLeft")
-    page.fill("#cut-0", "30")
-    page.press("#cut-0", "Enter")
-    wait(page, K - 1)
-    labels = gmmseg.segment(folder / "scan.nii.gz", K - 1).labels
-    cuts = Desk(folder / "scan.nii.gz", folder).preview.cuts
-
-    def alike():
-        drawn = pixels(page)
-        expected = labels_below(cuts.laid(labels, (30, 18, 6)), drawn.shape[:2])
-        return (drawn == palette(K - 1)[expected]).all(axis=-1)[expected > 0].mean() > 0.99
-
-    until(page, alike)
-    page.locator("#opacity").fill("0")
-    seen = pixels(page)  # the picture itself: the ball is cut beside its middle
-    bright = labels_below(cuts.laid(labels, (30, 18, 6)), seen.shape[:2]) == K - 1
-    assert seen[bright].mean() > 200 > 150 > seen[~bright].mean()
-
-
-def test_the_label_map_of_a_volume_is_that_of_the_command(scanned):
-    page, folder = scanned
-    page.click("text=Label map")
-    page.wait_for_selector("#saved:has-text('saved scan_labels.nii.gz')")
-    saved = (folder / "scan_labels.nii.gz").read_bytes()
-    text = command(page)
-    assert text == f"gmmseg segment scan.nii.gz -k {K} -o scan_labels.nii.gz"
-    subprocess.run([sys.executable, "-m", *shlex.split(text), "--overwrite", "-q"], cwd=folder, check=True)
-    assert (folder / "scan_labels.nii.gz").read_bytes() == saved
-
-
-def test_strokes_on_a_volume_are_refused(scanned):
-    page, folder = scanned
-    assert page.is_hidden("#correct")
-    desk = Desk(folder / "scan.nii.gz", folder)
-    with pytest.raises(ParameterError, match="strokes are painted on pictures"):
-        desk.do({"step": {"do": "stroke", "class": 1, "size": 3, "points": [[1, 1]]}})
 
 
 class _Evil(BaseHTTPRequestHandler):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as Pillow
 
 import gmmseg
-from gmmseg import InputError
+from gmmseg import InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.web import preview as module
 from gmmseg.web.preview import Preview, described
@@ -128,6 +128,24 @@ def test_a_large_volume_is_tried_on_a_smaller_copy(scan, monkeypatch):
         preview.layer(whole, "labels", (15, 12, 5)), np.uint8
     )
     assert alike.mean() > 0.9
+
+
+def test_the_volume_itself_is_a_layer_as_its_cuts_lie(scan, monkeypatch):
+    preview = Preview(scan)
+    found = preview.segment(Work({"k": 3}), whole=True)
+    grid = preview.described(found)["grid"]
+    assert grid == list(preview.image.shape)
+    shape = [grid[axis] for axis in preview.cuts.order]
+    labels = np.frombuffer(preview.layer(found, "volume"), np.uint8).reshape(shape)
+    np.testing.assert_array_equal(labels, preview.cuts.whole(found.labels, 256))
+    monkeypatch.setattr(module, "_DEEP", 7)
+    assert len(preview.layer(found, "volume")) == np.prod([min(7, each) for each in grid])
+
+
+def test_a_picture_is_no_volume(pictures):
+    preview = Preview(pictures / "coffee.png")
+    with pytest.raises(ParameterError, match=r"coffee\.png is no volume"):
+        preview.layer(preview.segment(Work({"k": 2})), "volume")
 
 
 def test_images_over_time_are_refused(monkeypatch):

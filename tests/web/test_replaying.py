@@ -41,3 +41,16 @@ def test_an_image_that_is_gone_is_named(log):
     (log.parent / "photo.png").unlink()
     with pytest.raises(InputError, match=r"photo\.png"):
         replay_commands(log)
+
+
+def test_of_a_strip_the_images_are_found_from_its_log(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    log = Log("scans", images=("scans", "../b.png")).do({"do": "merge", "classes": [1, 2]})
+    log.save(tmp_path / "scans.gmmseg.json")
+    fit, relabel, apply = replay_commands("../scans.gmmseg.json")
+    assert fit == ["fit", "../scans", "../../b.png", "-k", "4", "-o", "scans_classes.gmm.json"]
+    assert relabel[-2:] == ["-o", "scans.gmm.json"]
+    assert apply == ["apply", "scans.gmm.json", "../scans", "../../b.png", "--out-dir", "scans_labels"]
+    *_, apply = replay_commands("../scans.gmmseg.json", output="x", overwrite=True)
+    assert apply[-3:] == ["--out-dir", "x", "--overwrite"]

@@ -15,6 +15,7 @@ from gmmseg.web import server as module
 from gmmseg.web.desk import Desk
 from gmmseg.web.guard import MOST_BYTES
 from gmmseg.web.server import Server
+from gmmseg.web.strip import Strip
 
 
 @pytest.fixture
@@ -63,6 +64,42 @@ def test_classes_are_found_and_shown(ask):
     status, _, labels = ask("/api/layer?ticket=1&name=labels")
     assert (status, len(labels), set(labels)) == (200, 1200, {1, 2, 3, 4})
     assert json.loads(ask("/api/layer?ticket=2&name=labels")[2])["error"].startswith("ticket=2 is stale")
+
+
+@pytest.mark.parametrize("what", ["picture", "tile"])
+def test_images_of_a_strip_are_asked_for_by_their_numbers_alone(tmp_path, what):
+    for name in ("a.png", "b.png", "secret.png"):
+        Pillow.effect_noise((20, 20), 60).save(tmp_path / name)
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    with Server(Strip(dict.fromkeys(paths, ""), paths, tmp_path)) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        connection = HTTPConnection("127.0.0.1", server.server_port, timeout=20)
+
+        def ask(at, token=server.token):
+            connection.request("GET", f"/api/{what}?at={at}", headers={"X-Gmmseg-Token": token})
+            answer = connection.getresponse()
+            return answer.status, answer.headers["Content-Type"], answer.read()
+
+        assert ask("1")[:2] == (200, "image/png")
+        for wrong in ("2", "-1", "", "0,1", "secret.png", "../secret.png", "%2e%2e/secret.png", "1e0"):
+            status, kind, body = ask(wrong)
+            assert (status, kind) == (400, "application/json")
+            assert json.loads(body)["error"]
+        assert ask("1", token="guessed")[0] == 403
+        connection.close()
+        server.shutdown()
+        thread.join(10)
+
+
+def test_it_closes_its_desk(served, monkeypatch):
+    server, thread = served
+    closed = []
+    monkeypatch.setattr(server.desk, "close", lambda: closed.append(True))
+    server.shutdown()
+    thread.join(10)
+    server.server_close()
+    assert closed
 
 
 def test_no_page_has_scripts_in_it_or_from_elsewhere(ask, served):
@@ -149,6 +186,15 @@ def test_it_ends_with_the_page(served):
         assert thread.is_alive()  # for as long as the page is open
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_what_waits_is_written_when_it_ends(tmp_path):
+    Pillow.effect_noise((40, 30), 60).convert("RGB").save(tmp_path / "photo.png")
+    desk = Desk(tmp_path / "photo.png", tmp_path)
+    with Server(desk):
+        desk.do({"step": {"do": "stroke", "class": 2, "size": 3, "points": [[5, 5]]}})
+        assert not (tmp_path / "photo_strokes.png").exists()
+    assert Pillow.open(tmp_path / "photo_strokes.png").getpixel((5, 5)) == 2
 
 
 def test_a_port_that_is_taken_is_refused(served, tmp_path):

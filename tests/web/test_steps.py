@@ -21,6 +21,10 @@ OLDER = {name: each for name, each in PASTE.items() if name != "dropped"}
             {"do": "stroke", "class": 0, "size": 3, "points": [[1, 2.346]]},
             {"do": "stroke", "class": 0, "size": 3.0, "points": [[1.0, 2.35]]},
         ),
+        (
+            {"do": "stroke", "class": 1, "size": 3, "points": [[1, 2]], "at": [0, 4, 5]},
+            {"do": "stroke", "class": 1, "size": 3.0, "points": [[1.0, 2.0]], "at": [0, 4, 5]},
+        ),
         (PASTE, {**PASTE, "groups": [[1, 2]]}),
         (OLDER, {**PASTE, "groups": [[1, 2]]}),
         ({"do": "merge", "classes": [400, 2]}, {"do": "merge", "classes": [2, 400]}),
@@ -57,6 +61,10 @@ def test_what_is_kept(step, kept):
         ({"do": "stroke", "class": 1, "size": 1, "points": []}, "1 to 50000 points"),
         ({"do": "stroke", "class": 1, "size": 1, "points": [[1, 1e9]]}, "numbers of pixels"),
         ({"do": "stroke", "class": 1, "size": 1, "points": [[1]]}, "is not usable"),
+        ({"do": "stroke", "class": 1, "size": 1, "points": [[1, 1]], "at": [1, 2]}, "three whole numbers"),
+        ({"do": "stroke", "class": 1, "size": 1, "points": [[1, 1]], "at": [1, 2, -1]}, "three whole numbers"),
+        ({"do": "stroke", "class": 1, "size": 1, "points": [[1, 1]], "at": [1, 2, 0.5]}, "three whole numbers"),
+        ({"do": "merge", "classes": [1, 2], "at": [1, 2, 3]}, "it needs"),
     ],
 )
 def test_what_is_refused(step, message):

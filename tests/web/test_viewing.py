@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 import gmmseg
 from gmmseg import InputError, ParameterError
-from gmmseg.web import server, view, view_segmentation
+from gmmseg.web import server, view, view_images, view_segmentation
 from gmmseg.web.log import load_log
 
 
@@ -69,3 +69,12 @@ def test_an_image_that_is_none_is_refused(tmp_path):
     (tmp_path / "photo.png").write_bytes(b"nothing")
     with pytest.raises(InputError, match="photo.png"):
         view(tmp_path / "photo.png", folder=tmp_path, browser=False)
+
+
+def test_images_are_a_strip_with_one_log(tmp_path, visit):
+    for name in ("a.png", "b.png"):
+        Pillow.effect_noise((20, 20), 50).save(tmp_path / name)
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    log = view_images(dict.fromkeys(paths, ""), paths, folder=tmp_path, browser=False, opened=visit)
+    assert log == tmp_path / f"{tmp_path.name}.gmmseg.json"
+    assert not log.exists()  # nothing was done

@@ -23,7 +23,7 @@ from gmmseg.io.raster.bands import RasterBands, RasterSource, bands_of
 from gmmseg.io.raster.drivers import driver_of, is_regular, require_known
 from gmmseg.io.raster.gdal import environment, explained, library, open_dataset, require_blocks
 from gmmseg.io.raster.location import GeoReference
-from gmmseg.io.raster.write import location_tags, write
+from gmmseg.io.raster.write import location_tags, plan_of, write
 from gmmseg.io.request import Reading, kept, require_axis, require_room
 from gmmseg.io.tiff.directories import directories
 
@@ -35,6 +35,7 @@ __all__ = [
     "owns",
     "placed",
     "places",
+    "plan_of",
     "read",
     "read_dataset",
     "read_labels",

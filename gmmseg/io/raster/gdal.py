@@ -68,6 +68,8 @@ class _Cache:
     Notes
     -----
     An environment of rasterio's within another one, or in another thread, does not give back the size that it found.
+    Of a block that several threads could not decode GDAL keeps zeros, and hands them out as read when it is asked
+    again: after an error nothing is kept.
     """
 
     def __init__(self) -> None:
@@ -84,6 +86,11 @@ class _Cache:
             self._users += 1
         try:
             yield
+        except BaseException:
+            with self._lock:
+                options.set_gdal_config("GDAL_CACHEMAX", 0)
+                options.set_gdal_config("GDAL_CACHEMAX", min(self._before, _CACHE_BYTES))
+            raise
         finally:
             with self._lock:
                 self._users -= 1

@@ -2,28 +2,28 @@
 
 GDAL says in a header of one pixel which tags place an image, tifffile writes these and the blocks. So a block is
 encoded as soon as its pixels are there and written once, in the order of the file, whatever the windows and threads;
-and a full disk is an error at once, where GDAL would close a file that is cut short without a word.
+and a full disk is an error at once, where GDAL would close a file that is cut short without a word. Overviews come of
+the same blocks: the most frequent of four labels, or the mean of four numbers.
 """
 
 from __future__ import annotations
 
-import errno
 import io
 import os
-import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from xml.etree import ElementTree
 
 import numpy as np
 
-from gmmseg.errors import GmmsegError
 from gmmseg.image.windows import Window
+from gmmseg.io.blocks import Key, Plan, StoredPart, blocks_of
 from gmmseg.io.geotiff import Tags, tags_to_keep
-from gmmseg.io.raster.blocks import SIDE, Plan, StoredPart, blocks_of
-from gmmseg.io.raster.gdal import environment, library, opener, reason_of
+from gmmseg.io.raster.cloud import write_cloud_optimised
+from gmmseg.io.raster.gdal import environment, library, opener
 from gmmseg.io.raster.location import NOWHERE, GeoReference
 from gmmseg.io.tiff.segments import encoded, in_order
 from gmmseg.io.tiff.write import color_map, resolution_of
@@ -32,15 +32,18 @@ if TYPE_CHECKING:
     from gmmseg.image import Image
     from gmmseg.io.contents import Contents
 
-__all__ = ["colors_of", "location_tags", "side_file", "write"]
+__all__ = ["SIDE", "colors_of", "location_tags", "plan_of", "side_file", "write"]
+
+SIDE = 512
+"""Of a tile, in pixels."""
 
 _CLASSIC_BYTES = 4_000_000_000  # offsets of a classic TIFF file end at 4 GiB
 _SPOOL_BYTES = 16 << 20
-_COG_ROOM = 2  # times the plain file: overviews wait in a file of their own
+_MOST_TILE_BYTES = 16 << 20  # of all bands: of many classes tiles are smaller
 _NO_DATA = "no data"
 
 
-_PIXEL = Plan((1, 1), np.dtype(np.uint8))
+_PIXEL = Plan((1, 1), np.dtype(np.uint8), (SIDE, SIDE))
 
 
 def write(
@@ -72,47 +75,84 @@ def write(
 
     Notes
     -----
-    Besides the windows at most a row of blocks as wide as the windows is in memory. Where windows are narrower than
-    the image, what comes before its turn waits compressed in a temporary file. Labels have nodata 0, the place of the
-    source and, up to 255 classes, colours. Probabilities are bands of one page, 0 where there is no data; maps have
-    nodata NaN.
+    Besides the windows at most a row of blocks as wide as the windows is in memory. What comes before its turn waits
+    compressed in a temporary file: where windows are narrower than the image, and all of a cloud-optimised file.
+
+    Labels have nodata 0, the place of the source and, up to 255 classes, colours. Probabilities are bands of one page,
+    0 where there is no data; maps have nodata NaN.
     """
-    if contents.options.get("cog"):
-        _write_cog(path, contents, windows)
-    else:
-        _write_plain(path, contents, windows)
+    plan = plan_of(contents)
+    with tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=os.fspath(path.parent)) as spool:
+        _write(path, plan, contents, encoded(blocks_of(plan, windows), plan.encode), cast(BinaryIO, spool))
     geo = _reference(contents.image)
     labels = contents.kind == "labels"
     content = side_file(contents.names if labels else (), colors_of(contents) if labels else None, _crs_beside(geo))
     return {} if content is None else {".aux.xml": content}
 
 
-def _write_plain(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray | StoredPart]]) -> None:
-    import tifffile
+def plan_of(contents: Contents) -> Plan:
+    """Return how a result is stored: in tiles, small ones where there are many classes, of one resolution or more."""
+    rows, columns = contents.shape
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+    n_bands, scale = 1, 1.0
+    nodata: float | None = None
+    if contents.kind == "labels":
+        dtype, nodata = np.dtype(contents.dtype), 0
+    elif contents.kind == "map":
+        nodata = np.nan
+    else:
+        dtype, n_bands = np.dtype(contents.stored_dtype), len(contents.names)
+        scale = 1.0 if dtype.kind == "f" else 1 / np.iinfo(dtype).max
+    side, n_levels = SIDE, 1
+    while side > 64 and side * side * n_bands * dtype.itemsize > _MOST_TILE_BYTES:
+        side //= 2
+    while contents.options.get("cog") and max(rows, columns) > side << (n_levels - 1):
+        n_levels += 1
+    return Plan((rows, columns), dtype, (side, side), n_levels, n_bands, scale, nodata, contents.kind == "labels")
 
-    plan = Plan.of(contents)
+
+def _write(path: Path, plan: Plan, contents: Contents, blocks: Iterator[tuple[Key, bytes]], spool: BinaryIO) -> None:
     options: dict[str, Any] = {"photometric": "minisblack"}
     if contents.kind == "labels" and plan.dtype == np.uint8 and not contents.options.get("plain"):
         options = {"photometric": "palette", "colormap": color_map(colors_of(contents))}
     elif plan.n_bands > 1:
         options |= {"planarconfig": "contig", "extrasamples": [0] * (plan.n_bands - 1)}
-    tags = _header_tags(plan, contents)
-    options |= resolution_of(contents.image)
-    with (
-        tifffile.TiffWriter(path, bigtiff=plan.nbytes > _CLASSIC_BYTES) as tiff,
-        tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=os.fspath(path.parent)) as spool,
-    ):
+    tags = sorted(_header_tags(plan, contents).items())
+    options |= {"extratags": [(code, *tag, True) for code, tag in tags], **resolution_of(contents.image)}
+    if contents.options.get("cog"):
+        write_cloud_optimised(path, plan, _described(plan, options), blocks, spool)
+        return
+    columns = plan.grid()[1]
+    numbered = ((row * columns + column, data) for (_, row, column), data in blocks)
+    _write_tiles(path, plan, in_order(numbered, columns * plan.grid()[0], spool), options)
+
+
+def _write_tiles(target: Path | BinaryIO, plan: Plan, tiles: Iterator[bytes], options: Mapping[str, Any]) -> None:
+    """Let tifffile write a plain file."""
+    import tifffile
+
+    with tifffile.TiffWriter(target, bigtiff=plan.nbytes > _CLASSIC_BYTES) as tiff:
         tiff.write(
-            in_order(encoded(blocks_of(plan, windows)), plan.grid[0] * plan.grid[1], spool),
+            tiles,
             shape=(*plan.shape, plan.n_bands) if plan.n_bands > 1 else plan.shape,
             dtype=plan.dtype,
-            tile=(plan.side, plan.side),
+            tile=plan.sides,
             compression="zlib",
             metadata=None,
             software="gmmseg",
-            extratags=[(code, *tag, True) for code, tag in sorted(tags.items())],
             **options,
         )
+
+
+def _described(plan: Plan, options: Mapping[str, Any]) -> Tags:
+    """Return all tags of a plain file but those that say how large it is, by one of a single tile."""
+    import tifffile
+
+    one, file = replace(plan, shape=plan.sides), io.BytesIO()
+    _write_tiles(file, one, iter([one.encode(one.empty())]), options)
+    file.seek(0)
+    with tifffile.TiffFile(file) as tiff:
+        return {tag.code: (int(tag.dtype), int(tag.count), tag.value) for tag in tiff.pages.first.tags}
 
 
 def colors_of(contents: Contents) -> np.ndarray:
@@ -254,43 +294,3 @@ def _add_classes(band: ElementTree.Element, names: tuple[str, ...], colors: np.n
         row = ElementTree.SubElement(table, "Row", index=str(label))
         for value in (label, name, *colors[label if label < len(colors) else 0].tolist()):
             ElementTree.SubElement(row, "F").text = str(value)
-
-
-def _write_cog(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray | StoredPart]]) -> None:
-    """Write a plain GeoTIFF file, of which GDAL makes a cloud-optimised one with overviews."""
-    options = {
-        "driver": "COG",
-        "COMPRESS": "DEFLATE",
-        "LEVEL": "6",
-        "BLOCKSIZE": str(SIDE),
-        "OVERVIEWS": "IGNORE_EXISTING",
-        "OVERVIEW_RESAMPLING": "MODE" if contents.kind == "labels" else "AVERAGE",
-        "BIGTIFF": "IF_SAFER",
-        "NUM_THREADS": "ALL_CPUS",
-    }
-    copy = library("rasterio.shutil").copy
-    with tempfile.TemporaryDirectory(prefix=".gmmseg-", suffix=".tmp", dir=path.parent) as folder:
-        plain, optimised = Path(folder, "plain.tif"), Path(folder, "optimised.tif")
-        _write_plain(plain, contents, windows)
-        if shutil.disk_usage(folder).free < _COG_ROOM * plain.stat().st_size:  # GDAL would fill the disk, then complain
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        try:
-            with environment():
-                copy(plain, optimised, **options)
-            _require_whole(optimised)
-        except GmmsegError:
-            raise
-        # The classes of GDAL's own errors are private to rasterio.
-        except Exception as error:
-            raise OSError(f"GDAL could not make a cloud-optimised file ({reason_of(error, optimised)})") from error
-        os.replace(optimised, path)
-
-
-def _require_whole(path: Path) -> None:
-    """Refuse a file that GDAL closed without a word although its blocks are not all there."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as tiff:
-        ends = [o + n for page in tiff.pages for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)]
-    if max(ends) > path.stat().st_size:
-        raise OSError("the file is cut short")

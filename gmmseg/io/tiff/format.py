@@ -16,7 +16,6 @@ from gmmseg.io.contents import assembled, refuse_options
 from gmmseg.io.formats import has_rasterio
 from gmmseg.io.geotiff import TiffPlace, place_of_tags
 from gmmseg.io.raster import format as raster
-from gmmseg.io.raster.blocks import Plan
 from gmmseg.io.raster.location import place_in
 from gmmseg.io.raster.write import colors_of, side_file
 from gmmseg.io.request import Reading
@@ -129,7 +128,7 @@ def write(path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
 def packing(contents: Contents) -> Any | None:
     """Return what packs windows of a raster; other images have pages that no window is a whole part of."""
     slide = not family_of(contents) and contents.kind in ("labels", "map") and _is_slide(contents)
-    return Plan.of(contents) if not slide and _becomes_raster(contents) else None
+    return raster.plan_of(contents) if not slide and _becomes_raster(contents) else None
 
 
 def _becomes_raster(contents: Contents) -> bool:

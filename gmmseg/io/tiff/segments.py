@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,27 +13,36 @@ from gmmseg.platforms import processors, starts_threads
 
 __all__ = ["compressed", "encoded", "in_order"]
 
+Name = TypeVar("Name")
+"""By what a block is known."""
+
 _LEVEL = 3  # of 353 KB of Landsat labels and 2.5 MB of soft masks 6 saves 19 and 1 %, for 3 and 2 times the time
 
 
-def compressed(block: np.ndarray | bytes) -> bytes:
-    """Return a block as it is stored; one of bytes is."""
+def compressed(block: np.ndarray) -> bytes:
+    """Return a block as it is stored."""
     import zlib
 
-    return block if isinstance(block, bytes) else zlib.compress(block.data, _LEVEL)
+    return zlib.compress(block.data, _LEVEL)
 
 
-def encoded(blocks: Iterable[tuple[int, np.ndarray | bytes]]) -> Iterator[tuple[int, bytes]]:
-    """Compress blocks on all cores, a few ahead; those that are compressed already pass."""
+def encoded(
+    blocks: Iterable[tuple[Name, np.ndarray | bytes]], encode: Callable[[np.ndarray], bytes] = compressed
+) -> Iterator[tuple[Name, bytes]]:
+    """Encode blocks on all cores, a few ahead; those that are bytes already pass."""
+
     # Predictors made every kind of result larger: labels and probabilities change at edges only.
+    def stored(block: np.ndarray | bytes) -> bytes:
+        return block if isinstance(block, bytes) else encode(block)
+
     workers = processors()
     if workers == 1 or not starts_threads():
-        yield from ((number, compressed(values)) for number, values in blocks)
+        yield from ((name, stored(values)) for name, values in blocks)
         return
-    waiting: deque[tuple[int, Any]] = deque()
+    waiting: deque[tuple[Name, Any]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        for number, values in blocks:
-            waiting.append((number, pool.submit(compressed, values)))
+        for name, values in blocks:
+            waiting.append((name, pool.submit(stored, values)))
             if len(waiting) > 2 * workers:
                 ready, data = waiting.popleft()
                 yield ready, data.result()

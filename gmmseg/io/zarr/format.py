@@ -20,12 +20,12 @@ from gmmseg.io.file_format import not_probabilities
 from gmmseg.io.meaning import InterpretedSource, Meaning, settle_color
 from gmmseg.io.request import Reading, kept, require_axis, require_bytes
 from gmmseg.io.zarr.metadata import Multiscale, multiscale_of
-from gmmseg.io.zarr.write import write
+from gmmseg.io.zarr.write import packing, write
 
 if TYPE_CHECKING:
     from gmmseg.image.image import ChannelAxis
 
-__all__ = ["describe", "read", "read_labels", "read_probabilities", "suffix_of_labels", "write"]
+__all__ = ["describe", "packing", "read", "read_labels", "read_probabilities", "suffix_of_labels", "write"]
 
 # Codecs that turn bytes into numbers and do nothing else; one that unpickles would run what is written in the file.
 _CODECS = frozenset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,21 @@ import numpy as np
 
 from gmmseg.extras import require
 from gmmseg.image.windows import Window
+from gmmseg.io.blocks import Plan, StoredPart, blocks_of
 from gmmseg.io.contents import Contents, refuse_options
 from gmmseg.io.palette import palette
+from gmmseg.io.tiff.segments import encoded
 from gmmseg.io.zarr.metadata import UNITS
 
-__all__ = ["most_frequent", "write"]
+__all__ = ["packing", "write"]
 
 _SIDE = 1024  # of a chunk: what a viewer fetches at a time
-_AT_ONCE = 4096  # pixels along each axis that are made coarser at a time; whole chunks of both levels
 _VERSION = "0.5"
 
 
-def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
+def write(
+    path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray | StoredPart]]
+) -> dict[str, bytes]:
     """Write labels to a new folder, as their windows come; one writer alone touches a chunk.
 
     Parameters
@@ -30,70 +33,45 @@ def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.nda
         A temporary name.
     contents : Contents
         Of labels. Option "plain" (bool): an array alone, without levels, names and colours.
-    windows : iterable of (tuple of slice, ndarray)
+    windows : iterable of (tuple of slice, ndarray or StoredPart)
         Together all of the shape, each pixel once.
+
+    Notes
+    -----
+    The library writes what describes the arrays. Chunks are encoded where their pixels are, and written once.
     """
     refuse_options(contents)
-    zarr = require("zarr", "zarr", "Zarr files need")
-    if contents.options.get("plain"):
-        _filled(zarr.create_array(str(path), **_stored(contents.shape, contents.dtype)), windows)
-        return {}
-    group = zarr.open_group(str(path), mode="w-", zarr_format=3)
-    level = group.create_array("0", **_stored(contents.shape, contents.dtype))
-    _filled(level, windows)
-    count = 1
-    while max(level.shape[-2:]) > _SIDE:
-        shape = (*level.shape[:-2], *(-(-n // 2) for n in level.shape[-2:]))
-        coarser = group.create_array(str(count), **_stored(shape, contents.dtype))
-        for fine, coarse in _blocks(shape, level.shape):
-            coarser[coarse] = most_frequent(level[fine])
-        level, count = coarser, count + 1
-    group.attrs["ome"] = _facts(contents, count)
+    zarr, plan = require("zarr", "zarr", "Zarr files need"), packing(contents)
+    plain = contents.options.get("plain")
+    places = [path] if plain else [path / str(level) for level in range(plan.n_levels)]
+    if not plain:
+        zarr.open_group(str(path), mode="w-", zarr_format=3).attrs["ome"] = _facts(contents, plan.n_levels)
+    for level, place in enumerate(places):
+        zarr.create_array(
+            str(place),
+            shape=plan.shape_at(level),
+            chunks=(*[1] * (len(plan.shape) - 2), *plan.sides),
+            dtype=plan.dtype,
+            fill_value=0,
+            compressors=zarr.codecs.ZstdCodec(level=0),
+            zarr_format=3,
+        )
+    for (level, *index), data in encoded(blocks_of(plan, windows), plan.encode):
+        if data:
+            file = places[level].joinpath("c", *map(str, index))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
     return {}
 
 
-def _stored(shape: tuple[int, ...], dtype: str) -> dict[str, Any]:
-    chunks = (*[1] * (len(shape) - 2), *(min(_SIDE, n) for n in shape[-2:]))
-    return {"shape": shape, "dtype": dtype, "chunks": chunks, "fill_value": 0}
-
-
-def _filled(array: Any, windows: Iterable[tuple[Window, np.ndarray]]) -> None:
-    for window, values in windows:
-        array[window] = values
-
-
-def _blocks(shape: tuple[int, ...], finer: tuple[int, ...]) -> Iterator[tuple[Window, Window]]:
-    """Yield parts of a level and of the finer one below it."""
-    for plane in np.ndindex(shape[:-2]):
-        deep = tuple(slice(number, number + 1) for number in plane)
-        for row in range(0, shape[-2], _AT_ONCE // 2):
-            for column in range(0, shape[-1], _AT_ONCE // 2):
-                starts = list(zip((row, column), shape[-2:], finer[-2:], strict=True))
-                coarse = tuple(slice(start, min(start + _AT_ONCE // 2, n)) for start, n, _ in starts)
-                fine = tuple(slice(2 * start, min(2 * start + _AT_ONCE, n)) for start, _, n in starts)
-                yield (*deep, *fine), (*deep, *coarse)
-
-
-def most_frequent(labels: np.ndarray) -> np.ndarray:
-    """Return labels at half the resolution of the last two axes: the most frequent of four, 0 where all are.
-
-    Of labels that are equally frequent the upper left one is taken.
-
-    Examples
-    --------
-    >>> most_frequent(np.uint8([[1, 2, 3], [2, 0, 0]]))
-    array([[2, 3]], dtype=uint8)
-    """
-    rows, columns = labels.shape[-2:]
-    room = [(0, 0)] * (labels.ndim - 2) + [(0, rows % 2), (0, columns % 2)]
-    even = np.pad(labels, room)
-    four = [even[..., i::2, j::2] for i in (0, 1) for j in (0, 1)]
-    best, votes = np.zeros_like(four[0]), np.zeros(four[0].shape, np.int8)
-    for each in four:
-        own = sum((each == other).astype(np.int8) for other in four) * (each != 0)
-        better = own > votes
-        best[better], votes[better] = each[better], own[better]
-    return best
+def packing(contents: Contents) -> Plan:
+    """Return how labels are stored: in chunks of one plane, down to a resolution that a viewer shows whole."""
+    rows, columns = contents.shape[-2:]
+    n_levels = 1
+    while not contents.options.get("plain") and max(rows, columns) > _SIDE << (n_levels - 1):
+        n_levels += 1
+    sides = min(_SIDE, rows), min(_SIDE, columns)
+    return Plan(contents.shape, np.dtype(contents.dtype), sides, n_levels, codec="zstd")
 
 
 def _facts(contents: Contents, n_levels: int) -> dict[str, Any]:

@@ -20,44 +20,13 @@ using Numbers = std::vector<double>;
 
 constexpr double kLogTwoPi = 1.837877066409345483560659;
 constexpr double kMostPrecise = 1e15;  // as of gmmseg.mixture.em
+constexpr int kTurns = 20;  // in which a longest axis is found, well enough to be cut across
 constexpr double kNone = 10 * std::numeric_limits<double>::epsilon();  // added to counts, so that none is 0
 
 nb::ndarray<nb::numpy, double> given(const Numbers& values, std::initializer_list<size_t> shape) {
     double* data = new double[values.size()];
     std::copy(values.begin(), values.end(), data);
     return {data, shape, nb::capsule(data, [](void* p) noexcept { delete[] static_cast<double*>(p); })};
-}
-
-// Lower factor of a symmetric matrix (d, d), in place of its lower triangle; false where it is not positive definite.
-// Row by row of the upper triangle, in vectors, and then turned: a tenth of a whole fit at n = 100, d = 100, k = 10.
-bool cholesky(double* a, ptrdiff_t d) {
-    for (ptrdiff_t j = 0; j < d; ++j) {
-        double* const row = a + j * d;
-        if (!(row[j] > 0) || !std::isfinite(row[j])) return false;
-        row[j] = std::sqrt(row[j]);
-        for (ptrdiff_t i = j + 1; i < d; ++i) row[i] /= row[j];
-        for (ptrdiff_t i = j + 1; i < d; ++i) {
-            double* const below = a + i * d;
-            const double factor = row[i];
-            for (ptrdiff_t m = i; m < d; ++m) below[m] -= factor * row[m];
-        }
-    }
-    for (ptrdiff_t i = 0; i < d; ++i)
-        for (ptrdiff_t j = 0; j < i; ++j) a[i * d + j] = a[j * d + i];
-    return true;
-}
-
-// Inverse of a lower triangular matrix (d, d), with zeros above its diagonal.
-void invert_lower(const double* lower, ptrdiff_t d, double* out) {
-    std::fill_n(out, d * d, 0.0);
-    for (ptrdiff_t i = 0; i < d; ++i) {
-        double* row = out + i * d;
-        const double inverse = 1 / lower[i * d + i];
-        for (ptrdiff_t m = 0; m < i; ++m)
-            for (ptrdiff_t j = 0; j <= m; ++j) row[j] -= lower[i * d + m] * out[m * d + j];
-        for (ptrdiff_t j = 0; j < i; ++j) row[j] *= inverse;
-        row[i] = inverse;
-    }
 }
 
 enum class Family { full, tied, diag, spherical };
@@ -78,27 +47,91 @@ struct Climber {
     bool diagonal() const { return family == Family::diag || family == Family::spherical; }
     bool shared() const { return family == Family::tied; }
 
-    // Takes the factors from the covariances; false where one is degenerate.
-    bool factorise() {
-        factors.resize(size_t(diagonal() ? k * d : k * d * d));
-        if (diagonal()) {
-            for (ptrdiff_t i = 0; i < k * d; ++i) {
-                const double variance = covariances[size_t(family == Family::diag ? i : i / d)];
-                if (!(variance > 0) || !std::isfinite(variance)) return false;
-                factors[size_t(i)] = 1 / std::sqrt(variance);
+    // Takes the factors from the covariances, and marks the components that have none which is usable; false for any.
+    bool factorise(std::vector<char>& bad) {
+        const ptrdiff_t size = diagonal() ? d : d * d;
+        factors.resize(size_t(k * size));
+        Numbers lower(diagonal() ? Numbers() : covariances);
+        for (ptrdiff_t c = 0; c < k; ++c) {
+            double* const own = factors.data() + c * size;
+            bool usable = true;
+            if (diagonal()) {
+                for (ptrdiff_t i = 0; i < d; ++i) {
+                    const double variance = covariances[size_t(family == Family::diag ? c * d + i : c)];
+                    usable = usable && variance > 0 && std::isfinite(variance);
+                    own[i] = usable ? 1 / std::sqrt(variance) : 0;
+                }
+            } else if (shared() && c) {
+                std::copy_n(factors.data(), d * d, own);
+                usable = !bad[0];
+            } else if ((usable = kernels().algebra.cholesky(lower.data() + c * size, d))) {
+                kernels().algebra.invert_lower(lower.data() + c * size, d, own);
             }
-        } else {
-            Numbers lower(covariances);
-            for (ptrdiff_t c = 0; c < (shared() ? 1 : k); ++c) {
-                if (!cholesky(lower.data() + c * d * d, d)) return false;
-                invert_lower(lower.data() + c * d * d, d, factors.data() + c * d * d);
-            }
-            for (ptrdiff_t c = 1; shared() && c < k; ++c)
-                std::copy_n(factors.data(), d * d, factors.data() + c * d * d);
+            usable = usable && std::all_of(own, own + size, [](double x) { return std::abs(x) < kMostPrecise; });
+            const double* const mean = means.data() + c * d;
+            usable = usable && std::all_of(mean, mean + d, [](double x) { return std::isfinite(x); });
+            bad[size_t(c)] |= char(!usable);
         }
-        const auto usable = [](double x) { return std::abs(x) < kMostPrecise; };
-        return std::all_of(factors.begin(), factors.end(), usable) &&
-               std::all_of(means.begin(), means.end(), [](double x) { return std::isfinite(x); });
+        return std::none_of(bad.begin(), bad.end(), [](char x) { return x; });
+    }
+
+    // The longest axis of a component, as long as its variance there: by turns, from the feature that varies most.
+    double longest(ptrdiff_t c, double* axis) const {
+        std::fill_n(axis, d, 0.0);
+        if (diagonal()) {
+            const double* const own = covariances.data() + (family == Family::diag ? c * d : c);
+            const ptrdiff_t at = family == Family::diag ? std::max_element(own, own + d) - own : 0;
+            axis[at] = 1;
+            return own[at];
+        }
+        const double* const own = covariances.data() + c * d * d;
+        ptrdiff_t widest = 0;
+        for (ptrdiff_t i = 1; i < d; ++i)
+            if (own[i * d + i] > own[widest * d + widest]) widest = i;
+        axis[widest] = 1;
+        Numbers turned(static_cast<size_t>(d));
+        double length = 0;
+        for (int turn = 0; turn < kTurns; ++turn) {
+            double sum = 0;
+            for (ptrdiff_t i = 0; i < d; ++i) {
+                turned[size_t(i)] = 0;
+                for (ptrdiff_t j = 0; j < d; ++j) turned[size_t(i)] += own[i * d + j] * axis[j];
+                sum += turned[size_t(i)] * turned[size_t(i)];
+            }
+            length = std::sqrt(sum);
+            if (!(length > 0)) break;
+            for (ptrdiff_t i = 0; i < d; ++i) axis[i] = turned[size_t(i)] / length;
+        }
+        return length;
+    }
+
+    // Puts each bad component on one half of the good one with the most spread samples, as gmmseg.mixture.em does.
+    void rescue(const std::vector<char>& bad) {
+        Numbers axes(size_t(k * d)), lengths(static_cast<size_t>(k));
+        double total = 0, sum = 0;
+        for (ptrdiff_t c = 0; c < k; ++c) {
+            total += weights[size_t(c)];
+            lengths[size_t(c)] = bad[size_t(c)] ? -1 : longest(c, axes.data() + c * d);
+        }
+        const ptrdiff_t size = ptrdiff_t(covariances.size()) / k;
+        for (ptrdiff_t c = 0; c < k; ++c) {
+            if (!bad[size_t(c)]) continue;
+            ptrdiff_t donor = -1;
+            for (ptrdiff_t g = 0; g < k; ++g)
+                if (!bad[size_t(g)] && (donor < 0 || weights[size_t(g)] * lengths[size_t(g)] >
+                                                         weights[size_t(donor)] * lengths[size_t(donor)]))
+                    donor = g;
+            weights[size_t(c)] = weights[size_t(donor)] = weights[size_t(donor)] / 2;
+            const double step = std::sqrt(std::max(lengths[size_t(donor)], 0.0));
+            for (ptrdiff_t i = 0; i < d; ++i) {
+                const double shift = step * axes[size_t(donor * d + i)], middle = means[size_t(donor * d + i)];
+                means[size_t(c * d + i)] = middle + shift;
+                means[size_t(donor * d + i)] = middle - shift;
+            }
+            std::copy_n(covariances.data() + donor * size, size, covariances.data() + c * size);
+        }
+        for (const double each : weights) sum += each;
+        for (double& each : weights) each *= total / sum;
     }
 
     // What noise of variance (d) in the samples of a component takes from its expected log density.
@@ -159,73 +192,114 @@ struct Climber {
     }
 };
 
+using Limits = std::tuple<double, double, double>;
+using Start = std::tuple<Row, Table, Parameters, nb::str>;
+
+// What EM starts from, and what it comes to: parameters, and the objective before each M step.
+struct Run {
+    Climber now;
+    Numbers history;
+    bool settled = false, anew = false;
+    int done = 0, rescued = 0;
+    double fall = 0;
+};
+
+// Iterates from where a run is, see gmmseg.kernels.climb; `noise` (d) may be null. False where it ended early because
+// a component would have been too light, or degenerate, and not to be put elsewhere.
 template <class T>
-nb::tuple climb(const Planes<T>& planes, nb::object weights, const std::tuple<Row, Table, Parameters, nb::str>& start,
-                const Row& added, nb::object noise, std::tuple<double, double, double> limits, int iterations,
-                int threads) {
-    const auto& [shares, means, covariances, family] = start;
+bool iterate(Run& run, MixtureJob<T> job, const double* added, const double* noise, const Limits& limits,
+             int iterations, int rescues, int threads) {
     const auto [tolerance, precision, least] = limits;
-    const size_t k = means.shape(0), d = means.shape(1), n = planes.shape(1);
-    Climber now{family_of(family.c_str()), ptrdiff_t(k), ptrdiff_t(d), {}, {}, {}, {}};
-    const size_t size = now.shared() ? d * d : now.family == Family::spherical ? k : now.diagonal() ? k * d : k * d * d;
-    require(k > 0 && d > 0 && planes.shape(0) == d && shares.shape(0) == k && added.shape(0) == d,
-            "planes, weights, means and variances differ in their numbers of components or features");
-    require(covariances.size() == size, "the covariances have not the shape of their family");
-    now.weights.assign(shares.data(), shares.data() + k);
-    now.means.assign(means.data(), means.data() + k * d);
-    now.covariances.assign(covariances.data(), covariances.data() + size);
-    Row uncertain;
-    if (!noise.is_none()) {
-        uncertain = nb::cast<Row>(noise);
-        require(uncertain.shape(0) == d, "there is not one variance of noise for each feature");
+    Climber& now = run.now;
+    Numbers& history = run.history;
+    const size_t k = size_t(now.k), d = size_t(now.d), n = size_t(job.n_samples);
+    double weight = double(n);
+    if (job.weights) {
+        weight = 0;
+        for (size_t i = 0; i < n; ++i) weight += double(job.weights[i]);
     }
-    MixtureJob<T> job = job_of<T>(planes, int(k), now.diagonal());
-    nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu> mass;
+    Numbers slack(added, added + d), constants(k), sums(size_t(job.sums()));
+    for (size_t i = 0; noise && i < d; ++i) slack[i] -= noise[i];
+    std::vector<T> values(size_t(job.n_components * job.params_per_component()));
+    job.params = values.data();
+    const ptrdiff_t columns = job.params_per_component();
+    std::vector<char> bad(k, 0);
+    if (!now.factorise(bad)) return false;
+    Climber next = now;
+    while (!run.settled && run.done < iterations) {
+        now.constants(noise, constants.data());
+        pack_parameters(job, constants.data(), now.means.data(), now.factors.data(), values.data());
+        std::fill(sums.begin(), sums.end(), 0.0);
+        const double reached = all_statistics(job, threads, sums.data());
+        next.means = now.means;
+        next.template step<T>(sums.data(), added);
+        for (size_t c = 0; c < k; ++c) bad[c] = sums[c * size_t(columns)] < 0.999 * least;
+        const bool whole = next.factorise(bad);
+        if (!whole) {
+            const bool some = std::any_of(bad.begin(), bad.end(), [](char x) { return !x; });
+            if (!some || now.shared() || run.rescued >= rescues) return false;
+            next.rescue(bad);
+            std::fill(bad.begin(), bad.end(), char(0));
+            if (!next.factorise(bad)) return false;
+        }
+        if (run.anew) history.clear();
+        run.anew = !whole;
+        run.rescued += run.anew;
+        ++run.done;
+        const double value = reached / std::max(weight, std::numeric_limits<double>::min());
+        const double gain = history.empty() ? std::numeric_limits<double>::infinity() : value - history.back();
+        history.push_back(value);
+        double explained = 0;
+        if (gain < 0) {
+            explained = precision * std::max(1.0, std::abs(value));
+            for (size_t c = 0; c < k; ++c) explained += now.weights[c] * now.blur(ptrdiff_t(c), slack.data());
+            if (-gain > explained) run.fall = std::max(run.fall, -gain);
+        }
+        std::swap(now, next);
+        run.settled = whole && std::abs(gain) < tolerance && (gain >= 0 || -gain <= explained);
+    }
+    return true;
+}
+
+size_t size_of_covariances(const Climber& now) {
+    return size_t(now.shared() ? now.d * now.d : now.family == Family::spherical ? now.k
+                  : now.diagonal() ? now.k * now.d : now.k * now.d * now.d);
+}
+
+// The samples of a run, when all that goes with them is of the right size.
+template <class T>
+MixtureJob<T> checked(const Planes<T>& planes, const nb::object& weights, const Climber& now, const Row& added,
+                      const nb::object& noise) {
+    require(now.k > 0 && now.d > 0 && planes.shape(0) == size_t(now.d) && added.shape(0) == size_t(now.d),
+            "planes, weights, means and variances differ in their numbers of components or features");
+    require(noise.is_none() || nb::cast<Row>(noise).shape(0) == size_t(now.d),
+            "there is not one variance of noise for each feature");
+    MixtureJob<T> job = job_of<T>(planes, int(now.k), now.diagonal());
     if (!weights.is_none()) {
-        mass = nb::cast<decltype(mass)>(weights);
-        require(mass.shape(0) == n, "there is not one weight for each sample");
+        const auto mass = nb::cast<nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>>(weights);
+        require(mass.shape(0) == planes.shape(1), "there is not one weight for each sample");
         job.weights = mass.data();
     }
-    Numbers history;
-    bool settled = false;
-    double fall = 0;
+    return job;
+}
+
+template <class T>
+nb::tuple climb(const Planes<T>& planes, nb::object weights, const Start& start, const Row& added, nb::object noise,
+                const Limits& limits, int iterations, int rescues, int threads) {
+    const auto& [shares, means, covariances, family] = start;
+    const size_t k = means.shape(0), d = means.shape(1);
+    Run run{{family_of(family.c_str()), ptrdiff_t(k), ptrdiff_t(d), {}, {}, {}, {}}, {}};
+    Climber& now = run.now;
+    const MixtureJob<T> job = checked<T>(planes, weights, now, added, noise);
+    require(shares.shape(0) == k && covariances.size() == size_of_covariances(now),
+            "weights or covariances have not the shape of their family");
+    now.weights.assign(shares.data(), shares.data() + k);
+    now.means.assign(means.data(), means.data() + k * d);
+    now.covariances.assign(covariances.data(), covariances.data() + covariances.size());
+    const double* uncertain = noise.is_none() ? nullptr : nb::cast<Row>(noise).data();
     {
         nb::gil_scoped_release unlocked;
-        double weight = double(n);
-        if (job.weights) {
-            weight = 0;
-            for (size_t i = 0; i < n; ++i) weight += double(job.weights[i]);
-        }
-        Numbers slack(added.data(), added.data() + d), constants(k), sums(size_t(job.sums()));
-        for (size_t i = 0; uncertain.is_valid() && i < d; ++i) slack[i] -= uncertain.data()[i];
-        std::vector<T> values(size_t(job.n_components * job.params_per_component()));
-        job.params = values.data();
-        const ptrdiff_t columns = job.params_per_component();
-        bool usable = now.factorise();
-        Climber next = now;
-        while (usable && ptrdiff_t(history.size()) < iterations) {
-            now.constants(uncertain.is_valid() ? uncertain.data() : nullptr, constants.data());
-            pack_parameters(job, constants.data(), now.means.data(), now.factors.data(), values.data());
-            std::fill(sums.begin(), sums.end(), 0.0);
-            const double reached = all_statistics(job, threads, sums.data());
-            next.means = now.means;
-            next.template step<T>(sums.data(), added.data());
-            for (size_t c = 0; c < k; ++c) usable = usable && !(sums[c * size_t(columns)] < 0.999 * least);
-            usable = usable && next.factorise();
-            if (!usable) break;
-            const double value = reached / std::max(weight, std::numeric_limits<double>::min());
-            const double gain = history.empty() ? std::numeric_limits<double>::infinity() : value - history.back();
-            history.push_back(value);
-            double explained = 0;
-            if (gain < 0) {
-                explained = precision * std::max(1.0, std::abs(value));
-                for (size_t c = 0; c < k; ++c) explained += now.weights[c] * now.blur(ptrdiff_t(c), slack.data());
-                if (-gain > explained) fall = std::max(fall, -gain);
-            }
-            std::swap(now, next);
-            settled = std::abs(gain) < tolerance && (gain >= 0 || -gain <= explained);
-            if (settled) break;
-        }
+        iterate(run, job, added.data(), uncertain, limits, iterations, rescues, threads);
     }
     nb::object shaped;
     if (now.family == Family::spherical) shaped = nb::cast(given(now.covariances, {k}));
@@ -233,10 +307,48 @@ nb::tuple climb(const Planes<T>& planes, nb::object weights, const std::tuple<Ro
     else if (now.shared()) shaped = nb::cast(given(now.covariances, {d, d}));
     else shaped = nb::cast(given(now.covariances, {k, d, d}));
     nb::list course;
-    for (const double value : history) course.append(value);
+    for (const double value : run.history) course.append(value);
     const nb::object roots =
         now.diagonal() ? nb::cast(given(now.factors, {k, d})) : nb::cast(given(now.factors, {k, d, d}));
-    return nb::make_tuple(given(now.weights, {k}), given(now.means, {k, d}), shaped, roots, course, settled, fall);
+    return nb::make_tuple(given(now.weights, {k}), given(now.means, {k, d}), shaped, roots, course, run.settled,
+                          run.fall, run.done, run.rescued, run.anew);
+}
+
+// Runs from several starts, side by side: parameters have one more axis in front.
+using Starts = std::tuple<Table, nb::ndarray<const double, nb::ndim<3>, nb::c_contig, nb::device::cpu>, Parameters, nb::str>;
+
+template <class T>
+nb::tuple climb_each(const Planes<T>& planes, nb::object weights, const Starts& starts, const Row& added,
+                     nb::object noise, const Limits& limits, int iterations, int threads) {
+    const auto& [shares, means, covariances, family] = starts;
+    const size_t count = means.shape(0), k = means.shape(1), d = means.shape(2);
+    const Climber first{family_of(family.c_str()), ptrdiff_t(k), ptrdiff_t(d), {}, {}, {}, {}};
+    const MixtureJob<T> job = checked<T>(planes, weights, first, added, noise);
+    const size_t size = size_of_covariances(first);
+    require(shares.shape(0) == count && shares.shape(1) == k && covariances.size() == count * size,
+            "weights or covariances have not the shape of their family");
+    const double* uncertain = noise.is_none() ? nullptr : nb::cast<Row>(noise).data();
+    std::vector<Run> runs(count, Run{first, {}});
+    Numbers found[3], reached(count, -std::numeric_limits<double>::infinity());
+    {
+        nb::gil_scoped_release unlocked;
+        const int each = std::max(1, threads / int(std::max<size_t>(1, count)));
+        parallel(ptrdiff_t(count), threads, [&](ptrdiff_t i) {
+            Climber& now = runs[size_t(i)].now;
+            now.weights.assign(shares.data() + size_t(i) * k, shares.data() + size_t(i + 1) * k);
+            now.means.assign(means.data() + size_t(i) * k * d, means.data() + size_t(i + 1) * k * d);
+            now.covariances.assign(covariances.data() + size_t(i) * size, covariances.data() + size_t(i + 1) * size);
+            if (iterate(runs[size_t(i)], job, added.data(), uncertain, limits, iterations, 0, each) && iterations > 0)
+                reached[size_t(i)] = runs[size_t(i)].history.back();
+        });
+        for (const Run& run : runs) {
+            found[0].insert(found[0].end(), run.now.weights.begin(), run.now.weights.end());
+            found[1].insert(found[1].end(), run.now.means.begin(), run.now.means.end());
+            found[2].insert(found[2].end(), run.now.covariances.begin(), run.now.covariances.end());
+        }
+    }
+    return nb::make_tuple(given(found[0], {count, k}), given(found[1], {count, k, d}),
+                          given(found[2], {count, count ? size : 0}), given(reached, {count}));
 }
 
 // Components that are merged pair by pair: see gmmseg.mixture.moves.merge_down.
@@ -254,7 +366,7 @@ struct Merger {
             return spherical ? double(d) * std::log(sum / double(d)) : sum;
         }
         scratch.assign(from, from + size);
-        if (!cholesky(scratch.data(), d)) return -std::numeric_limits<double>::infinity();
+        if (!kernels().algebra.cholesky(scratch.data(), d)) return -std::numeric_limits<double>::infinity();
         double sum = 0;
         for (ptrdiff_t i = 0; i < d; ++i) sum += std::log(scratch[size_t(i * d + i)]);
         return 2 * sum;
@@ -292,12 +404,12 @@ nb::tuple merge(const Row& weights, const Table& means, const Parameters& second
     all.second.assign(second.data(), second.data() + second.size());
     all.mean.resize(d);
     all.moments.resize(size_t(all.size));
-    std::vector<ptrdiff_t> kept(k);
+    std::vector<ptrdiff_t> kept(k), into(k);
     Numbers costs(k * k, std::numeric_limits<double>::infinity());
     {
         nb::gil_scoped_release unlocked;
         for (size_t i = 0; i < k; ++i) {
-            kept[i] = ptrdiff_t(i);
+            kept[i] = into[i] = ptrdiff_t(i);
             all.volumes.push_back(all.log_volume(all.second.data() + i * size_t(all.size)));
         }
         // The costs of i with j stand at the lower of the two.
@@ -318,6 +430,7 @@ nb::tuple merge(const Row& weights, const Table& means, const Parameters& second
             std::copy(all.moments.begin(), all.moments.end(), all.second.begin() + i * all.size);
             all.volumes[size_t(i)] = all.log_volume(all.moments.data());
             kept.erase(std::find(kept.begin(), kept.end(), j));
+            std::replace(into.begin(), into.end(), j, i);
             for (const ptrdiff_t other : kept)
                 if (other != i) price(i, other);
         }
@@ -328,9 +441,11 @@ nb::tuple merge(const Row& weights, const Table& means, const Parameters& second
         parts[1].insert(parts[1].end(), all.means.begin() + c * ptrdiff_t(d), all.means.begin() + (c + 1) * ptrdiff_t(d));
         parts[2].insert(parts[2].end(), all.second.begin() + c * all.size, all.second.begin() + (c + 1) * all.size);
     }
+    nb::list groups;
+    for (const ptrdiff_t c : into) groups.append(std::find(kept.begin(), kept.end(), c) - kept.begin());
     const size_t m = kept.size();
     return nb::make_tuple(given(parts[0], {m}), given(parts[1], {m, d}),
-                          square ? given(parts[2], {m, d, d}) : given(parts[2], {m, d}));
+                          square ? given(parts[2], {m, d, d}) : given(parts[2], {m, d}), groups);
 }
 
 }  // namespace
@@ -338,6 +453,8 @@ nb::tuple merge(const Row& weights, const Table& means, const Parameters& second
 void bind_climbing(nb::module_& m) {
     const auto bind = [&](auto zero) {
         m.def("climb", &climb<decltype(zero)>, nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
+              nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
+        m.def("climb_each", &climb_each<decltype(zero)>, nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
               nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
     };
     bind(0.0f);

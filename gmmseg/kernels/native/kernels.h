@@ -40,7 +40,8 @@ struct SmoothJob {
     const float* guide;         // (n_guides, tile): edges are weak where these differ
     const std::uint8_t* valid;  // (tile), or null where all voxels are
     std::ptrdiff_t size[3];
-    int n_classes, n_guides, n_offsets, sweeps;
+    int n_classes, n_guides, n_offsets;
+    int sweeps;  // how far voxels hear of each other; the first settles those that are sure, if there are others
     const std::int64_t* offsets;  // (n_offsets, 3): one of each pair of opposite neighbours
     const float* strengths;       // n_offsets
     const float* sharpness;       // n_guides; an edge is strength * (0.2 + 0.8 (1 - D/8)^8), where D is the sum of the
@@ -112,6 +113,22 @@ struct Kernels {
     bool (*classify_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, std::uint8_t* out8,
                          std::int64_t* out64, int first);
 };
+struct Algebra {
+    // Lower factor of a symmetric matrix (d, d), in its place; false where it is not positive definite. The upper triangle
+    // is read, and is left over.
+    bool (*cholesky)(double* matrix, std::ptrdiff_t d);
+    // Inverse of a lower triangular matrix (d, d), with zeros above its diagonal.
+    void (*invert_lower)(const double* lower, std::ptrdiff_t d, double* out);
+    // Adds the sum over samples (n, d) of their products, each with its weighted self (d, n), to the lower triangle of
+    // a matrix (d, d).
+    void (*add_products)(const double* samples, const double* weighted, std::ptrdiff_t n, std::ptrdiff_t d, double* out);
+    // Writes which is less, a sample's `now` or its mass times squared distance from the one at a place, for contiguous
+    // planes (d, n), and returns the sum of all; `squared` is working memory of n numbers.
+    double (*nearer_f32)(const float* planes, std::ptrdiff_t n, std::ptrdiff_t d, std::ptrdiff_t place,
+                         const double* mass, const double* now, float* squared, double* out);
+    double (*nearer_f64)(const double* planes, std::ptrdiff_t n, std::ptrdiff_t d, std::ptrdiff_t place,
+                         const double* mass, const double* now, double* squared, double* out);
+};
 using Smooth = void (*)(const SmoothJob&);
 using Lab = void (*)(const LabJob&);
 using TextureKernel = void (*)(const TextureJob&);
@@ -125,6 +142,7 @@ using Gaps = void (*)(const GapsJob&, std::ptrdiff_t begin, std::ptrdiff_t end, 
     extern const Lab lab_kernel;                \
     extern const TextureKernel texture_kernel;  \
     extern const Gaps gaps_kernel;              \
+    extern const Algebra algebra_kernels;       \
     }
 #if defined(__x86_64__)
 GMMSEG_DECLARE(v4)

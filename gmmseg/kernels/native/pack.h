@@ -187,20 +187,36 @@ GMMSEG_INLINE void totals(const Pack<T>* sums, T* to) {
     }
 }
 
-// Whether a comparison holds in any lane.
-GMMSEG_INLINE bool any(Bits<float> mask) {
+// Whether any lane is above a number.
+template <class T>
+GMMSEG_INLINE bool any_above(Pack<T> v, T least) {
 #if defined(__AVX512F__)
-    return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
-#elif defined(__AVX__)
-    return _mm256_movemask_ps((__m256)mask) != 0;
-#elif defined(__x86_64__)
-    return _mm_movemask_ps((__m128)mask) != 0;
+    if constexpr (sizeof(T) == 4) return _mm512_cmp_ps_mask((__m512)v, (__m512)fill(least), _CMP_GT_OQ) != 0;
+    else return _mm512_cmp_pd_mask((__m512d)v, (__m512d)fill(least), _CMP_GT_OQ) != 0;
 #else
-    std::int32_t found = 0;
-    for (int i = 0; i < kLanes<float>; ++i) found |= mask[i];
-    return found != 0;
+    bool found = false;
+    for (int x = 0; x < kLanes<T>; ++x) found |= v[x] > least;
+    return found;
 #endif
 }
+
+// The lanes in which a comparison holds, as bits.
+GMMSEG_INLINE unsigned lanes(Bits<float> mask) {
+#if defined(__AVX512F__)
+    return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask);
+#elif defined(__AVX__)
+    return unsigned(_mm256_movemask_ps((__m256)mask));
+#elif defined(__x86_64__)
+    return unsigned(_mm_movemask_ps((__m128)mask));
+#else
+    unsigned found = 0;
+    for (int i = 0; i < kLanes<float>; ++i) found |= mask[i] ? 1u << i : 0u;
+    return found;
+#endif
+}
+
+// Whether a comparison holds in any lane.
+GMMSEG_INLINE bool any(Bits<float> mask) { return lanes(mask) != 0; }
 
 // 2^t for t <= 0: minimax polynomials, relative error below 2e-7 and 3e-16, exactly 1 at 0. Below 2^-100 (2^-1000) it
 // is 0, so that no product of it is a denormal number, which many processors handle slowly.

@@ -1,21 +1,17 @@
 // Mean-field smoothing of class probabilities under a contrast-sensitive Potts prior.
 //
-// q_i(k) is proportional to p_i(k) exp(sum_j w_ij q_j(k)) over the neighbours j of i, all voxels at once, `sweeps`
-// times. Neighbours hear of q in steps of 1/256, so that most voxels come to a standstill after a sweep or two and need
-// no more work. Edges are whole numbers of steps, 255 for the strongest there can be: 13 a voxel would not stay in the
-// caches as floats, and sums of steps times messages are exact. Rows of the halo are computed as long as the result can
-// feel them. Every voxel is computed by the same operations wherever it lies in a tile, so that tiles with a halo of
+// q_i(k) is proportional to p_i(k) exp(sum_j w_ij q_j(k)) over the neighbours j of i, all voxels at once, time after
+// time. Voxels that are as sure of a class as all around them hold it and need no work (see settling.h); this is the
+// first of the `sweeps`. Neighbours hear of q in steps of 1/256, so that most others come to a standstill soon. Edges
+// are whole numbers of steps, 255 for the strongest there can be: 13 a voxel would not stay in the caches as floats, and
+// sums of steps times messages are exact. Rows of the halo are computed as long as the result can feel them. Every voxel is computed by the same operations wherever it lies in a tile, so that tiles with a halo of
 // `sweeps` voxels give what the whole gives, bit for bit.
 #include "kernels.h"
 #include "pack.h"
+#include "settling.h"
 
 namespace {
 
-using gmmseg::SmoothJob;
-using std::ptrdiff_t;
-constexpr int L = kLanes<float>;
-constexpr int kFlags = 16;  // of registers, looked at together
-constexpr float kLog2e = 1.44269504f;
 constexpr float kSteps = 255;   // in which edges are counted: the strongest there can be has all of them
 constexpr float kBlind = 0.2f;  // part of an edge that no contrast can cut, so that lone outliers are smoothed too
 
@@ -28,148 +24,63 @@ GMMSEG_INLINE Pack<float> fading(Pack<float> t) {
     return f * f;
 }
 
-// The tile with a border of one voxel (above and below only where neighbours are looked for there). Rows start at whole
-// registers; one register lies between the end of a row and the start of the next, and is the border of both.
-struct Grid {
-    ptrdiff_t depth, height, width, packs, border, pitch, plane, volume;
-    explicit Grid(const SmoothJob& job)
-        : depth(job.size[0]),
-          height(job.size[1]),
-          width(job.size[2]),
-          packs((width + L - 1) / L),
-          border(any_above(job)),
-          pitch((packs + 1) * L),
-          plane((height + 2) * pitch),
-          volume((depth + 2 * border) * plane + L) {}
-    static ptrdiff_t any_above(const SmoothJob& job) {
-        for (int o = 0; o < job.n_offsets; ++o)
-            if (job.offsets[3 * o]) return 1;
-        return 0;
-    }
-    ptrdiff_t row(ptrdiff_t z, ptrdiff_t y) const { return (z + border) * plane + (y + 1) * pitch + L; }
-    ptrdiff_t outer(ptrdiff_t z, ptrdiff_t y) const { return (z * height + y) * width; }  // in arrays without a border
-    // One flag a register, with the same border.
-    ptrdiff_t flag_pitch() const { return packs + 2; }
-    ptrdiff_t flag_plane() const { return (height + 2) * flag_pitch(); }
-    ptrdiff_t flag_row(ptrdiff_t z, ptrdiff_t y) const {
-        return (z + border) * flag_plane() + (y + 1) * flag_pitch() + 1;
-    }
-    ptrdiff_t flags() const { return (depth + 2 * border) * flag_plane(); }
-    ptrdiff_t step(const std::int64_t* offset) const { return offset[0] * plane + offset[1] * pitch + offset[2]; }
-};
-
 GMMSEG_INLINE Pack<float> message(Pack<float> q) {
     constexpr float magic = 1.5f * (1 << 15);  // numbers of this size are multiples of 1/256
     return (q + magic) - magic;
 }
 
-// Hands out parts of the caller's memory, which still holds what the last tile left there.
-struct Arena {
-    char* base = nullptr;  // null while only counting
-    ptrdiff_t used = 0;
-    template <class T>
-    T* take(ptrdiff_t n) {
-        T* const part = reinterpret_cast<T*>(base + used);
-        used += (n * ptrdiff_t(sizeof(T)) + 63) / 64 * 64;
-        return part;
-    }
-};
-
-struct Field {
-    const SmoothJob& job;
-    const Grid grid;
-    const ptrdiff_t tile;         // voxels in arrays without a border
-    float *messages, *valid;      // rows with a border; valid only where the caller says what is
+struct Field : Settling {
+    float* messages;              // rows with a border
     std::uint8_t* edges;          // likewise, in steps, of registers that are not settled and those next to them
     float *prior, *fresh;         // open classes of unsettled registers, one after the other
     float* column;                // one register a class
     std::uint8_t *open, *n_open;  // for each register, the classes that any of its voxels could come to hold
     std::uint8_t* settled;        // registers whose voxels can each hold but one class
-    std::uint8_t *now, *later;    // registers that changed in the last sweep, and in this one
-    std::uint8_t* stirred;        // those of a row
+    std::uint8_t* later;          // registers that change in this sweep
     struct Moved {
         ptrdiff_t at, flag;
     };
     Moved* moved;         // list of those that changed in this sweep
     std::int32_t* place;  // of a register in `prior` and `fresh`, in registers
     std::int32_t* todo;   // registers of a row
-    ptrdiff_t* steps;
     float strongest;  // edge that there can be
     float step_edge;  // one step of an edge, as a logarithm to base 2
 
-    explicit Field(const SmoothJob& j) : job(j), grid(j), tile(grid.depth * grid.height * grid.width) {
+    explicit Field(const SmoothJob& j) : Settling(j) {
         Arena arena;
         lay_out(arena);
         arena.base = static_cast<char*>(job.reserve(arena.used));
         arena.used = 0;
         lay_out(arena);
+        begin();
         strongest = 0;
-        for (int o = 0; o < job.n_offsets; ++o) {
-            steps[o] = grid.step(job.offsets + 3 * o);
+        for (int o = 0; o < job.n_offsets; ++o)
             strongest = job.strengths[o] > strongest ? job.strengths[o] : strongest;
-        }
         if (strongest == 0) strongest = 1;
         step_edge = strongest * (kLog2e / kSteps);
-        __builtin_memset(now, 0, grid.flags());
     }
 
     void lay_out(Arena& arena) {
+        Settling::lay_out(arena);
         const ptrdiff_t registers = grid.depth * grid.height * grid.packs;
         messages = arena.take<float>(job.n_classes * grid.volume);
         edges = arena.take<std::uint8_t>(job.n_offsets * grid.volume);
-        valid = arena.take<float>(job.valid ? grid.volume : 0);
         column = arena.take<float>(job.n_classes * L);
         open = arena.take<std::uint8_t>(grid.flags() * job.n_classes);
         n_open = arena.take<std::uint8_t>(grid.flags());
         settled = arena.take<std::uint8_t>(grid.flags());
-        now = arena.take<std::uint8_t>(grid.flags() + kFlags);
         later = arena.take<std::uint8_t>(grid.flags() + kFlags);
-        stirred = arena.take<std::uint8_t>(grid.packs + kFlags);
         moved = arena.take<Moved>(registers + 1);
         place = arena.take<std::int32_t>(grid.flags());
         todo = arena.take<std::int32_t>(grid.packs);
-        steps = arena.take<ptrdiff_t>(job.n_offsets);
         prior = arena.take<float>(job.n_classes * registers * L);
         fresh = arena.take<float>(job.n_classes * registers * L);
-    }
-
-    template <class T>
-    void clear_border(T* p) const {
-        for (ptrdiff_t z = 0; z < grid.depth + 2 * grid.border; ++z)
-            for (ptrdiff_t y = 0; y < grid.height + 2; ++y) {
-                const bool inside = z >= grid.border && z < grid.depth + grid.border && y > 0 && y <= grid.height;
-                __builtin_memset(p + z * grid.plane + y * grid.pitch, 0, sizeof(T) * (inside ? L : grid.pitch));
-            }
-        __builtin_memset(p + grid.volume - L, 0, sizeof(T) * L);
-    }
-
-    // Whether a row is of the result, or at most so far from it.
-    bool is_near(ptrdiff_t z, ptrdiff_t y, ptrdiff_t reach) const {
-        const ptrdiff_t *const first = job.inner_first, *const size = job.inner_size;
-        return z >= first[0] - reach && z < first[0] + size[0] + reach && y >= first[1] - reach &&
-               y < first[1] + size[1] + reach;
-    }
-
-    template <class Body>
-    void each_row(ptrdiff_t reach, const Body& body) const {
-        for (ptrdiff_t z = 0; z < grid.depth; ++z)
-            for (ptrdiff_t y = 0; y < grid.height; ++y)
-                if (is_near(z, y, reach)) body(z, y);
-    }
-
-    void widen_valid() {
-        clear_border(valid);
-        each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
-            const std::uint8_t* const from = job.valid + grid.outer(z, y);
-            float* const to = valid + grid.row(z, y);
-            for (ptrdiff_t x = 0; x < grid.packs * L; ++x) to[x] = x < grid.width && from[x] ? 1.0f : 0.0f;
-        });
     }
 
     // What a neighbour's messages are multiplied with, in steps; 0 where there is no neighbour.
     void weigh_edges() {
         for (int o = 0; o < job.n_offsets; ++o) clear_border(edges + o * grid.volume);
-        each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
+        each_row(reach, [&](ptrdiff_t z, ptrdiff_t y) {
             look_around(z, y);
             ptrdiff_t n = 0;
             for (ptrdiff_t p = 0; p < grid.packs; ++p) {
@@ -224,12 +135,6 @@ struct Field {
         }
     }
 
-    // The lanes of a register that hold voxels with data.
-    Bits<float> inside(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p) const {
-        if (job.valid) return load(valid + grid.row(z, y) + p * L) > 0.0f;
-        return ramp() < float(grid.width - p * L);
-    }
-
     // The priors of a register, of all classes, into `column`, uniform where there is no data; returns the highest.
     GMMSEG_INLINE Pack<float> fill_column(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p) {
         const ptrdiff_t from = grid.outer(z, y) + p * L;
@@ -247,45 +152,69 @@ struct Field {
 
     // A class is closed to a voxel, its prior 0, when not even the strongest edges that there can be could lift all
     // such classes together to 1/512 of the likeliest; a register has the open classes of its voxels. Those that this
-    // does not settle are marked in `now`, and so are those whose probabilities are wanted. Lanes without data hold the
-    // first class, and stay so.
+    // does not settle are marked in `now`, and so are those whose probabilities are wanted: once all are opened, because
+    // the marks of before say whose messages are heard. Lanes without data hold the first class, and stay so.
     void open_classes() {
+        __builtin_memset(later, 0, grid.flags());
         for (int k = 0; k < job.n_classes; ++k) clear_border(messages + k * grid.volume);
         float all = 0;
         for (int o = 0; o < job.n_offsets; ++o) all += 2 * kLog2e * job.strengths[o] + step_edge;
         const Pack<float> hopeless = exp2_negative(fill(-all)) * (1 / (512.0f * job.n_classes));
         std::int32_t used = 0;
-        each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
-            const bool is_computed = is_near(z, y, job.sweeps - 1);
-            const bool is_wanted = job.probabilities && is_near(z, y, 0);
-            for (ptrdiff_t p = 0; p < grid.packs; ++p) {
-                const ptrdiff_t i = grid.row(z, y) + p * L, flag = grid.flag_row(z, y) + p;
-                const Pack<float> highest = fill_column(z, y, p);
-                const Bits<float> usable = inside(z, y, p) & (highest > 0.0f);
-                const Pack<float> least = highest * hopeless;
-                Pack<float> classes = {};
-                int count = 0;
-                for (int k = 0; k < job.n_classes; ++k) {
-                    const Pack<float> q = load(column + k * L);
-                    const Bits<float> is_open = usable & (q >= least);
-                    Pack<float> heard = usable ? message(q) : Pack<float>{};  // 0 where the class is closed
-                    if (any(is_open)) {
-                        const Pack<float> idle = fill(count == 0 ? 1.0f : 0.0f);
-                        heard = usable ? heard : idle;
-                        classes += is_open ? fill(1.0f) : Pack<float>{};
-                        store(prior + (used + count) * ptrdiff_t(L), usable ? (is_open ? q : Pack<float>{}) : idle);
-                        open[flag * job.n_classes + count++] = std::uint8_t(k);
-                    }
-                    store(messages + k * grid.volume + i, heard);
+        each_row(reach, [&](ptrdiff_t z, ptrdiff_t y) {
+            look_around(z, y);
+            for (ptrdiff_t p = 0; p < grid.packs; ++p)
+                if (stirred[p]) {
+                    open_register(z, y, p, hopeless, used);
+                } else {
+                    settled[grid.flag_row(z, y) + p] = true;
+                    n_open[grid.flag_row(z, y) + p] = 0;
                 }
-                if (count == 0) open[flag * job.n_classes + count++] = 0;  // no voxel with data
-                n_open[flag] = std::uint8_t(count);
-                settled[flag] = !(is_computed && any(classes > 1.0f));
-                now[flag] = !settled[flag] | is_wanted;
-                place[flag] = used;
-                if (!settled[flag]) used += count;
-            }
         });
+        mark_later();
+    }
+
+    void mark_later() {
+        std::uint8_t* const f = now;
+        now = later;
+        later = f;
+    }
+
+    GMMSEG_INLINE void open_register(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p, Pack<float> hopeless, std::int32_t& used) {
+        const ptrdiff_t i = grid.row(z, y) + p * L, flag = grid.flag_row(z, y) + p;
+        const Pack<float> holds = load_bytes(held + i);
+        const Bits<float> doubtful = holds == float(kUnsure);
+        if (!any(doubtful)) {
+            for (int k = 0; k < job.n_classes; ++k)
+                store(messages + k * grid.volume + i, holds == float(k) ? fill(1.0f) : Pack<float>{});
+            n_open[flag] = 0;
+            settled[flag] = true;
+            later[flag] = job.probabilities && is_near(z, y, 0) ? kEverywhere : 0;
+            return;
+        }
+        const Pack<float> highest = fill_column(z, y, p);
+        const Bits<float> usable = inside(z, y, p) & (highest > 0.0f);
+        const Pack<float> least = highest * hopeless;
+        Pack<float> classes = {};
+        int count = 0;
+        for (int k = 0; k < job.n_classes; ++k) {
+            const Pack<float> q = doubtful ? load(column + k * L) : (holds == float(k) ? fill(1.0f) : Pack<float>{});
+            const Bits<float> is_open = usable & (q >= least);
+            Pack<float> heard = usable ? message(q) : Pack<float>{};  // 0 where the class is closed
+            if (any(is_open)) {
+                const Pack<float> idle = fill(count == 0 ? 1.0f : 0.0f);
+                heard = usable ? heard : idle;
+                classes += is_open ? fill(1.0f) : Pack<float>{};
+                store(prior + (used + count) * ptrdiff_t(L), usable ? (is_open ? q : Pack<float>{}) : idle);
+                open[flag * job.n_classes + count++] = std::uint8_t(k);
+            }
+            store(messages + k * grid.volume + i, heard);
+        }
+        settled[flag] = !(is_near(z, y, reach - 1) && any(classes > 1.0f));
+        later[flag] = job.probabilities && is_near(z, y, 0) ? kEverywhere : settled[flag] ? 0 : where(classes > 1.0f);
+        n_open[flag] = std::uint8_t(count);
+        place[flag] = used;
+        if (!settled[flag]) used += count;
     }
 
     // Unnormalised q of the register at i into `column`, for `count` classes whose priors stand one after the other;
@@ -343,26 +272,6 @@ struct Field {
         return sum;
     }
 
-    // For each register of a row, whether it or any next to it changed in the last sweep: into `stirred`.
-    void look_around(ptrdiff_t z, ptrdiff_t y) {
-        typedef std::uint8_t Flags __attribute__((vector_size(kFlags)));
-        const auto flags_at = [](const std::uint8_t* p) {
-            Flags flags;
-            __builtin_memcpy(&flags, p, sizeof flags);
-            return flags;
-        };
-        for (ptrdiff_t p = 0; p < grid.packs; p += kFlags) {
-            Flags any = {};
-            for (ptrdiff_t dz = -grid.border; dz <= grid.border; ++dz)
-                for (ptrdiff_t dy = -1; dy <= 1; ++dy) {
-                    const std::uint8_t* const row =
-                        now + grid.flag_row(z, y) + p + dz * grid.flag_plane() + dy * grid.flag_pitch();
-                    any |= flags_at(row - 1) | flags_at(row) | flags_at(row + 1);
-                }
-            __builtin_memcpy(stirred + p, &any, sizeof any);
-        }
-    }
-
     // One sweep of messages. A register whose surroundings stood still would come out as it is: skipped.
     template <int N>
     void sweep(ptrdiff_t reach) {
@@ -387,7 +296,8 @@ struct Field {
                     store(fresh + first + c * L, q);
                 }
                 moved[n_moved] = {i, flag};
-                n_moved += later[flag] = any(changes);
+                later[flag] = where(changes);
+                n_moved += later[flag] & 1;
             }
         });
         for (ptrdiff_t m = 0; m < n_moved; ++m) {
@@ -396,9 +306,7 @@ struct Field {
             for (int c = 0; c < n_open[flag]; ++c)
                 store(messages + open[flag * job.n_classes + c] * grid.volume + i, load(q + c * L));
         }
-        std::uint8_t* const f = now;
-        now = later;
-        later = f;
+        mark_later();
     }
 
     template <int N>
@@ -406,22 +314,35 @@ struct Field {
         const ptrdiff_t* from = job.inner_first;
         for (ptrdiff_t z = 0; z < job.inner_size[0]; ++z)
             for (ptrdiff_t y = 0; y < job.inner_size[1]; ++y) {
+                const ptrdiff_t row = grid.row(z + from[0], y + from[1]);
+                const ptrdiff_t flags = grid.flag_row(z + from[0], y + from[1]);
                 look_around(z + from[0], y + from[1]);
+                if (job.labels) write_held(row + from[2], z, y);
                 for (ptrdiff_t p = from[2] / L; p * L < from[2] + job.inner_size[2]; ++p) {
-                    const ptrdiff_t i = grid.row(z + from[0], y + from[1]) + p * L;
                     const ptrdiff_t x0 = p * L - from[2];  // of lane 0, in the result
                     const ptrdiff_t first_lane = x0 < 0 ? -x0 : 0;
                     const ptrdiff_t last_lane = job.inner_size[2] - x0 < L ? job.inner_size[2] - x0 : L;
-                    if (job.labels)
-                        write_labels(best_class<N>(i, grid.flag_row(z + from[0], y + from[1]) + p, stirred[p]), z, y,
-                                     x0, first_lane, last_lane);
+                    if (job.labels && n_open[flags + p])
+                        write_labels(best_class<N>(row + p * L, flags + p, stirred[p]), z, y, x0, first_lane,
+                                     last_lane);
                     if (job.probabilities) {
                         fill_column(z + from[0], y + from[1], p);
-                        write_probabilities(1.0f / evaluate<N>(i, column, nullptr, job.n_classes), z, y, x0, first_lane,
-                                            last_lane);
+                        write_probabilities(1.0f / evaluate<N>(row + p * L, column, nullptr, job.n_classes), z, y, x0,
+                                            first_lane, last_lane);
                     }
                 }
             }
+    }
+
+    // The labels of a row, as far as voxels hold their class.
+    void write_held(ptrdiff_t first, ptrdiff_t z, ptrdiff_t y) {
+        const std::uint8_t* const from = held + first;
+        std::uint8_t* const to = job.labels + z * job.label_strides[0] + y * job.label_strides[1];
+        const ptrdiff_t n = job.inner_size[2], step = job.label_strides[2];
+        if (step == 1)
+            for (ptrdiff_t x = 0; x < n; ++x) to[x] = from[x] == kAbsent ? 1 : std::uint8_t(from[x] + 1);
+        else
+            for (ptrdiff_t x = 0; x < n; ++x) to[x * step] = from[x] == kAbsent ? 1 : std::uint8_t(from[x] + 1);
     }
 
     // Where nothing moved around a register, its messages are what would be computed once more, and clear majorities
@@ -473,9 +394,11 @@ struct Field {
     template <int N>
     void run() {
         if (job.valid) widen_valid();
+        find_sure();
+        settle();
         open_classes();
         weigh_edges();
-        for (int t = 1; t < job.sweeps; ++t) sweep<N>(job.sweeps - t);
+        for (int t = 1; t < reach; ++t) sweep<N>(reach - t);
         finish<N>();
     }
 };

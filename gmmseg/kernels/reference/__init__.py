@@ -1,6 +1,6 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
-from gmmseg.kernels.reference.climbing import climb, merge
+from gmmseg.kernels.reference.climbing import climb, climb_each, merge
 from gmmseg.kernels.reference.clustering import class_moments, lloyd, plus_plus
 from gmmseg.kernels.reference.color import lab
 from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
@@ -12,6 +12,7 @@ __all__ = [
     "class_moments",
     "classify",
     "climb",
+    "climb_each",
     "conditional_sums",
     "expected",
     "known_distances",

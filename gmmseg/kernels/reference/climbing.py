@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from numpy.typing import NDArray
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.reference.mixture import statistics
 
-__all__ = ["climb", "merge"]
+__all__ = ["climb", "climb_each", "merge"]
 
 Array = NDArray[Any]
 Components = tuple[Array, Array, Array]  # weights, means, covariances
 
 _MOST_PRECISE = 1e15
+_TURNS = 20
 _NONE = 10 * np.finfo(np.float64).eps
 
 
@@ -27,51 +29,113 @@ def climb(
     noise: Array | None,
     limits: tuple[float, float, float],
     iterations: int,
+    rescues: int,
     threads: int,
-) -> tuple[Array, Array, Array, Array | None, list[float], bool, float]:
+) -> tuple[Array, Array, Array, Array | None, list[float], bool, float, int, int, bool]:
     """See gmmseg.kernels.climb."""
     *now, family = start
     tolerance, precision, least = limits
     total = float(planes.shape[1] if weights is None else weights.sum(dtype=np.float64))
     slack = added if noise is None else added - noise
     history: list[float] = []
-    factors, settled, fall = _factors(now, family), False, 0.0
-    while factors is not None and len(history) < iterations and not settled:
+    factors, bad = _factors(now, family)
+    settled, anew, fall, done, rescued = False, False, 0.0, 0, 0
+    while factors is not None and not bad.any() and done < iterations and not settled:
         diagonals = factors if factors.ndim == 2 else np.diagonal(factors, axis1=1, axis2=2)
         constants = np.log(now[0]) + np.log(diagonals).sum(axis=1) - 0.5 * len(planes) * np.log(2 * np.pi)
         if noise is not None:
             constants = constants - _blur(factors, noise)
         sums, reached = statistics(planes, weights, Densities(constants, now[1], factors), threads)
         following = _step(sums, now[1].astype(planes.dtype).astype(np.float64), family, added)
-        next_factors = _factors(following, family)
-        if next_factors is None or (sums[:, 0] < 0.999 * least).any():
-            break
+        next_factors, next_bad = _factors(following, family)
+        next_bad = next_bad | (sums[:, 0] < 0.999 * least)
+        whole = not next_bad.any()
+        if not whole:
+            if next_bad.all() or family == "tied" or rescued >= rescues:
+                break
+            following = _rescued(following, family, next_bad)
+            next_factors, still = _factors(following, family)
+            if still.any():
+                break
+        history = [] if anew else history
+        anew, rescued, done = not whole, rescued + (not whole), done + 1
         history.append(reached / max(total, np.finfo(float).tiny))
         gain = history[-1] - history[-2] if len(history) > 1 else np.inf
         explained = precision * max(1.0, abs(history[-1])) + float(now[0] @ _blur(factors, slack))
         fall = max(fall, -gain if -gain > explained else 0.0)
-        settled = bool(abs(gain) < tolerance and -gain <= explained)
+        settled = bool(whole and abs(gain) < tolerance and -gain <= explained)
         now, factors = list(following), next_factors
-    return now[0], now[1], now[2], factors, history, settled, fall
+    return now[0], now[1], now[2], factors, history, settled, fall, done, rescued, anew
 
 
-def _factors(components: Any, family: str) -> Array | None:
-    """Lower precision factors (K, d, d), or their diagonals (K, d); None where a component is degenerate."""
+def climb_each(
+    planes: Array,
+    weights: Array | None,
+    starts: tuple[Array, Array, Array, str],
+    added: Array,
+    noise: Array | None,
+    limits: tuple[float, float, float],
+    iterations: int,
+    threads: int,
+) -> tuple[Array, Array, Array, Array]:
+    """See gmmseg.kernels.climb_each."""
+    *each, family = starts
+    found, reached = [], []
+    for own in zip(*each, strict=True):
+        *components, _, history, settled, _, done, _, _ = climb(
+            planes, weights, (*own, family), added, noise, limits, iterations, 0, threads
+        )
+        found.append(components)
+        reached.append(history[-1] if settled or done == iterations else -np.inf)
+    shares, means, covariances = (np.stack(values) for values in zip(*found, strict=True))
+    return shares, means, covariances.reshape(len(found), -1), np.array(reached)
+
+
+def _factors(components: Any, family: str) -> tuple[Array, Array]:
+    """Lower precision factors (K, d, d), or their diagonals (K, d), and which components (K,) are degenerate."""
     _, means, covariances = components
     k, d = means.shape
+    bad = ~np.isfinite(means).all(axis=1)
     if family in ("diag", "spherical"):
         variances = np.broadcast_to(covariances if family == "diag" else covariances[:, None], (k, d))
-        if not (np.isfinite(variances).all() and (variances > 0).all()):
-            return None
-        factors = 1 / np.sqrt(variances)
+        usable = np.isfinite(variances) & (variances > 0)
+        factors = np.where(usable, 1 / np.sqrt(np.where(usable, variances, 1)), np.inf)
     else:
-        try:
-            lower = np.linalg.cholesky(np.broadcast_to(covariances, (k, d, d)))
-        except np.linalg.LinAlgError:
-            return None
-        factors = np.tril(np.linalg.solve(lower, np.broadcast_to(np.eye(d), (k, d, d))))
-    usable = np.isfinite(means).all() and (np.abs(factors) < _MOST_PRECISE).all()
-    return np.ascontiguousarray(factors) if usable else None
+        factors = np.full((k, d, d), np.inf)
+        for factor, covariance in zip(factors, np.broadcast_to(covariances, (k, d, d)), strict=True):
+            with contextlib.suppress(np.linalg.LinAlgError):
+                factor[...] = np.tril(np.linalg.solve(np.linalg.cholesky(covariance), np.eye(d)))
+    precise = np.abs(factors) < _MOST_PRECISE
+    return factors, bad | ~precise.reshape(k, -1).all(axis=1)
+
+
+def _rescued(components: Components, family: str, bad: Array) -> Components:
+    """Bad components on one half each of the good one with the most spread samples."""
+    weights, means, covariances = (np.array(each) for each in components)
+    total, good = weights.sum(), np.flatnonzero(~bad)
+    found = [_longest(covariances[c], means.shape[1]) for c in good]
+    for c in np.flatnonzero(bad):
+        widest = int(np.argmax([weights[g] * length for g, (length, _) in zip(good, found, strict=True)]))
+        donor, (length, axis) = good[widest], found[widest]
+        weights[c] = weights[donor] = weights[donor] / 2
+        step = np.sqrt(max(length, 0.0)) * axis
+        means[c], means[donor] = means[donor] + step, means[donor] - step
+        covariances[c] = covariances[donor]
+    return weights * (total / weights.sum()), means, covariances
+
+
+def _longest(covariance: Array, d: int) -> tuple[float, Array]:
+    """Variance along the longest axis of a component, and that axis (d,)."""
+    variances = np.diagonal(covariance) if covariance.ndim == 2 else np.broadcast_to(covariance, d)
+    axis = np.eye(d)[int(np.argmax(variances))]
+    length = float(variances.max())
+    for _ in range(_TURNS if covariance.ndim == 2 else 0):
+        turned = covariance @ axis
+        length = float(np.linalg.norm(turned))
+        if not length > 0:
+            break
+        axis = turned / length
+    return length, axis
 
 
 def _blur(factors: Array, noise: Array) -> Array:
@@ -95,7 +159,9 @@ def _step(sums: Array, origins: Array, family: str, added: Array) -> Components:
     return weights, means, square + np.diag(added)
 
 
-def merge(weights: Array, means: Array, second: Array, k: int, spherical: bool) -> Components:
+def merge(
+    weights: Array, means: Array, second: Array, k: int, spherical: bool
+) -> tuple[Array, Array, Array, list[int]]:
     """See gmmseg.kernels.merge."""
     weights, means, second = weights.copy(), means.copy(), second.copy()
     d, diagonal = means.shape[1], second.ndim == 2
@@ -126,12 +192,14 @@ def merge(weights: Array, means: Array, second: Array, k: int, spherical: bool) 
     costs = np.full((len(weights), len(weights)), np.inf)
     price(*np.triu_indices(len(weights), 1))
     left = np.arange(len(weights))
+    into = left.copy()
     while len(left) > k:
         i, j = np.divmod(np.argmin(costs), len(costs))
         weights[i], means[i], second[i] = (values[0] for values in joined(np.array([i]), np.array([j])))
         volumes[i] = log_volume(second[[i]])[0]
         costs[j], costs[:, j] = np.inf, np.inf
         left = left[left != j]
+        into[into == j] = i
         others = left[left != i]
         price(np.full(len(others), i), others)
-    return weights[left], means[left], second[left]
+    return weights[left], means[left], second[left], np.searchsorted(left, into).tolist()

@@ -14,6 +14,8 @@ __all__ = ["smooth"]
 Array = NDArray[Any]
 
 _STEPS = np.float32(255)
+_SLACK = 0.05  # nats, for what rounding can do
+_NEAR_ONE = 0.95
 
 
 def _edges(guide: Array, valid: Array | None, neighbourhood: Neighbourhood) -> list[Array]:
@@ -40,6 +42,30 @@ def _message(q: Array) -> Array:
     return np.rint(q * np.float32(256)) / np.float32(256)
 
 
+def _least_sure(offsets: Array, strengths: Array) -> np.float32:
+    """Return the probability from which on a voxel, if all around it are as sure, cannot be talked out of a class."""
+    around = [sign * offset for offset in offsets for sign in (1, -1)]
+    said = [strength for strength in strengths.tolist() for _ in range(2)]
+    near = {tuple(offset) for offset in around} | {(0, 0, 0)}
+    outside = [
+        sum(weight for offset, weight in zip(around, said, strict=True) if tuple(place + offset) not in near)
+        for place in around
+    ]
+    return np.float32(max(_NEAR_ONE, 1 / (1 + np.exp(-max(outside, default=0) - _SLACK))))
+
+
+def _held(prior: Array, valid: Array | None, neighbourhood: Neighbourhood) -> Array:
+    """Return which voxels (z, y, x) hold their likeliest class, as they and all around them are sure of it."""
+    sure = prior.max(axis=0) >= _least_sure(neighbourhood.offsets, neighbourhood.strengths)
+    best, held = prior.argmax(axis=0), np.array(sure)
+    for offset in neighbourhood.offsets:
+        here, there = overlap(offset)
+        for a, b in ((here, there), (there, here)):
+            agrees = sure[b] & (best[a] == best[b])
+            held[a] &= agrees if valid is None else agrees | (valid[b] == 0)
+    return np.asarray(held)
+
+
 def smooth(
     prior: Array,
     guide: Array,
@@ -55,9 +81,14 @@ def smooth(
         guide = np.where(valid, guide, 0)
     edges, offsets = _edges(guide, valid, neighbourhood), neighbourhood.offsets
     step = _strongest(neighbourhood.strengths) / _STEPS
-    messages = _message(prior)
-    for _ in range(neighbourhood.sweeps - 1):
-        messages = _message(_evaluate(prior, messages, offsets, edges, step))
+    messages, open_prior = _message(prior), prior
+    if neighbourhood.sweeps > 1:
+        held = _held(prior, valid, neighbourhood)
+        certain = np.arange(len(prior))[:, None, None, None] == prior.argmax(axis=0)
+        open_prior = np.where(held, certain.astype(np.float32), prior)
+        messages = np.where(held, certain.astype(np.float32), messages)
+    for _ in range(neighbourhood.sweeps - 2):
+        messages = _message(_evaluate(open_prior, messages, offsets, edges, step))
     q = _evaluate(prior, messages, offsets, edges, step)
     for out in (labels, probabilities):
         if out is not None:

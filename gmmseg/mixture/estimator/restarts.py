@@ -150,6 +150,7 @@ class Restarts:
                 outliers=model.outliers,
                 moves=model.max_iter >= _FEW_ITERATIONS,
                 judged=True,
+                units=self.scale,
                 threads=self.threads,
             )
             return seed_mixture(planes, k, rng, seeding, weights=weights)

@@ -14,6 +14,8 @@ import { shown } from './numbers.js';
  */
 export function showClasses(body, table, chosen, pixels, named, on) {
   const root = /** @type {Document | ShadowRoot} */ (body.getRootNode());
+  const typing = /** @type {HTMLInputElement | null} */ (body.querySelector('input[type=text]:focus'));
+  if (typing && typing.value !== typing.defaultValue) return; // it is shown once the name stands
   const focused = body.contains(root.activeElement) ? root.activeElement?.id : null;
   body.replaceChildren(...table.map((row) => {
     const line = document.createElement('tr');
@@ -25,9 +27,12 @@ export function showClasses(body, table, chosen, pixels, named, on) {
     color.value = row.color;
     color.addEventListener('change', () => on.act({ do: 'color', class: row.label, color: color.value }));
     const name = field(row, 'name', 'text', `Name of class ${row.members.join(' and ')}`);
-    name.value = row.name;
+    name.defaultValue = row.name;
     name.readOnly = !named;
-    name.addEventListener('change', () => on.act({ do: 'name', class: row.label, name: name.value }));
+    name.addEventListener('change', () => {
+      name.defaultValue = name.value;
+      on.act({ do: 'name', class: row.label, name: name.value });
+    });
     const visible = field(row, 'show', 'checkbox', `Show ${row.name}`);
     visible.checked = !row.hidden;
     visible.addEventListener('change', () => on.act({ do: 'hide', class: row.label, hidden: !visible.checked }));

@@ -66,14 +66,7 @@ export class Drawing {
     if (!gl) throw new Error('this browser has no WebGL2; use a newer one');
     this.canvas = canvas;
     this.gl = gl;
-    this.program = linked(gl);
-    gl.useProgram(this.program);
-    const corners = gl.createBuffer();
-    gl.bindBuffer(gl.ARRAY_BUFFER, corners);
-    gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([0, 0, 1, 0, 0, 1, 1, 1]), gl.STATIC_DRAW);
-    gl.enableVertexAttribArray(gl.getAttribLocation(this.program, 'corner'));
-    gl.vertexAttribPointer(gl.getAttribLocation(this.program, 'corner'), 2, gl.FLOAT, false, 0, 0);
-    gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
+    this.program = linked(gl, VERTEX, FRAGMENT);
     const [picture, labels] = ['picture', 'labels', 'palette', 'layer', 'soft'].map((name, unit) => {
       const texture = this.#texture(unit, name === 'soft' ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D);
       gl.uniform1i(gl.getUniformLocation(this.program, name), unit);
@@ -254,16 +247,26 @@ export class Drawing {
   }
 }
 
-/** @param {WebGL2RenderingContext} gl */
-function linked(gl) {
+/**
+ * The program that draws a rectangle, in use: `corner` goes from (0, 0) to (1, 1).
+ * @param {WebGL2RenderingContext} gl @param {string} vertex @param {string} fragment
+ */
+export function linked(gl, vertex, fragment) {
   const program = /** @type {WebGLProgram} */ (gl.createProgram());
-  for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
-    const shader = /** @type {WebGLShader} */ (gl.createShader(/** @type {number} */ (kind)));
-    gl.shaderSource(shader, /** @type {string} */ (source));
+  for (const [kind, source] of /** @type {[number, string][]} */ (
+    [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]])) {
+    const shader = /** @type {WebGLShader} */ (gl.createShader(kind));
+    gl.shaderSource(shader, source);
     gl.compileShader(shader);
     gl.attachShader(program, shader);
   }
   gl.linkProgram(program);
   if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program) ?? 'shader');
+  gl.useProgram(program);
+  gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
+  gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([0, 0, 1, 0, 0, 1, 1, 1]), gl.STATIC_DRAW);
+  gl.enableVertexAttribArray(gl.getAttribLocation(program, 'corner'));
+  gl.vertexAttribPointer(gl.getAttribLocation(program, 'corner'), 2, gl.FLOAT, false, 0, 0);
+  gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
   return program;
 }

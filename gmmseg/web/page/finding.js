@@ -4,13 +4,15 @@ import { ask, bytes } from './server.js';
 
 /**
  * @typedef {{ticket: number, stale: boolean, whole: boolean, classes: import('./work.js').Found[],
- *   shape: [number, number], regions: boolean, features: import('./histogram.js').Feature[]}} Answer
+ *   shape: [number, number], grid: number[], regions: boolean, pixels?: number, tried?: number,
+ *   features: import('./histogram.js').Feature[]}} Answer
  */
 
 export class Finding {
   /**
    * @param {{found: (answer: Answer, labels: Uint8Array, where: string) => void, busy: (on: boolean) => void,
-   *   failed: (error: Error) => void, where: () => string}} on `where` says which part of the layers is shown
+   *   failed: (error: Error) => void, where: () => string, image: () => number | undefined}} on `where` says which
+   *   part of the layers is shown, `image` which image of a strip
    */
   constructor(on) {
     this.on = on;
@@ -31,14 +33,14 @@ export class Finding {
     this.running = true;
     this.on.busy(true);
     while (this.next) {
-      const asked = { ...this.next, ticket: ++this.ticket };
+      const asked = { ...this.next, at: this.on.image(), ticket: ++this.ticket };
       this.next = null;
       try {
         const answer = /** @type {Answer} */ (await ask('classes', asked));
-        if (answer.stale || this.next) continue;
+        if (answer.stale || this.next || asked.at !== this.on.image()) continue;
         const where = this.on.where();
         const labels = await bytes(`layer?ticket=${answer.ticket}&name=labels${where}`);
-        if (!this.next) this.on.found(answer, labels, where);
+        if (!this.next && asked.at === this.on.image()) this.on.found(answer, labels, where);
       } catch (error) {
         if (!this.next) this.on.failed(/** @type {Error} */ (error));
       }

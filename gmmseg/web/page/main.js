@@ -8,6 +8,7 @@ import { showHistogram } from './histogram.js';
 import { joined } from './numbers.js';
 import { Pointer } from './pointer.js';
 import { ask, blob, bytes, Refused, stay } from './server.js';
+import { Strip } from './strip.js';
 import { Tiles } from './tiles.js';
 import { after, optionsAfter, palette, rows } from './work.js';
 
@@ -31,7 +32,9 @@ let state = await ask('state').catch((error) => {
 let found = null;
 /** @type {Set<number>} */
 const chosen = new Set();
-let brush = 24;
+/** The volume in space, once somebody has asked for it. @type {import('./volume.js').Volume | null} */
+let volume = null;
+let brush = state.image.cuts ? 6 : 24;
 /** Regions in the table: the largest. */
 const MOST_LISTED = 60;
 /** What the classes on the screen were found with. */
@@ -44,9 +47,15 @@ const tiles = state.image.tiles && new Tiles(drawing, state.image.tiles, [state.
   failed: (error) => say(error.message),
 });
 const cuts = state.image.cuts && new Cuts(state.image.cuts);
-/** Which cuts are shown, for addresses of pictures and layers. */
-const where = () => (cuts ? `&at=${cuts.at.join(',')}` : '');
-const editable = () => !cuts && !tiles;
+/** Of images that have one model. */
+const strip = state.strip && new Strip(part('images'), state.strip, {
+  choose: () => void openImage(),
+  say,
+  left: () => void renew(),
+});
+/** Which cuts, or which image of a strip, are shown, for addresses of pictures and layers. */
+const where = () => (cuts ? `&at=${cuts.at.join(',')}` : strip ? `&at=${strip.at}` : '');
+const paintable = () => !tiles && !strip;
 const table = () => rows(state.work, found?.classes ?? []);
 const rowOf = (/** @type {number} */ label) => table().find((row) => row.members.includes(label));
 /** All classes of the rows that are chosen. */
@@ -59,12 +68,17 @@ const pointer = new Pointer(drawing, part('strokes'), {
   color: (label) => rowOf(label)?.color ?? '#fff',
   pick,
   at: (x, y) => { if (cuts?.move(x, y)) void cut(); },
+  go: (x, y, by) => { if (cuts?.go(x, y, by)) void cut(); },
   lines: () => cuts?.lines() ?? [],
+  letters: () => cuts?.letters() ?? [],
+  begun: (x, y) => (cuts ? cuts.begun(x, y) : {}),
+  seen: (path) => (cuts ? cuts.seen(path) : [0, 0, state.image.columns, state.image.rows]),
   stroke: (path) => act({ do: 'stroke', ...path }),
 });
 const finding = new Finding({
   found: showFound,
   where,
+  image: () => strip?.at,
   busy: (on) => {
     showBusy();
     if (on) say('finding classes …');
@@ -88,22 +102,25 @@ function textured({ shape: [height, width] }, masks = 0) {
   return { across: Math.ceil(width / step), down: Math.ceil(height / step) };
 }
 
-/** @param {import('./finding.js').Answer} answer @param {Uint8Array} labels @param {string} of where they are */
-function showFound(answer, labels, of) {
+/** @param {import('./finding.js').Answer} answer @param {Uint8Array} labels @param {string} at where they are */
+function showFound(answer, labels, at) {
   if (answer.regions || found?.regions) chosen.clear(); // their numbers are others at each level of detail
   found = answer;
   const { across, down } = textured(answer);
   // Machines with browsers have the lower byte first, as the server sends them.
-  if (of === where()) drawing.setLabels(answer.regions ? new Uint16Array(labels.buffer) : labels, across, down);
-  else void cut();
+  if (at === where()) drawing.setLabels(answer.regions ? new Uint16Array(labels.buffer) : labels, across, down);
+  else if (cuts) void cut();
   tiles?.show(answer.ticket);
+  void volume?.load(answer);
   for (const label of chosen) if (label > answer.classes.length) chosen.delete(label);
   const feature = /** @type {HTMLSelectElement} */ (part('feature'));
   const before = feature.selectedIndex;
   feature.replaceChildren(...answer.features.map((each) => new Option(each.name)));
   feature.selectedIndex = Math.min(Math.max(0, before), answer.features.length - 1);
   const kind = answer.regions ? 'regions' : 'classes';
-  say(`${answer.classes.length} ${kind} ${answer.whole ? 'of all pixels' : 'of a smaller copy'}`);
+  const of = answer.whole ? 'of all pixels' : strip ? strip.tried(answer.tried ?? 0, state.wanted ?? 0) : 'of a smaller copy';
+  say(`${answer.classes.length} ${kind} ${of}`);
+  if (strip) void renew();
   show();
   void showLayer();
 }
@@ -112,9 +129,10 @@ function showFound(answer, labels, of) {
 function show() {
   const lines = table();
   drawing.setPalette(palette(lines, chosen));
+  volume?.paint(lines, chosen);
   const regions = found?.regions ?? false;
   const listed = [...lines].sort((a, b) => b.share - a.share).slice(0, MOST_LISTED);
-  showClasses(part('classes'), regions ? listed : lines, chosen, state.image.pixels, !regions, { choose, act });
+  showClasses(part('classes'), regions ? listed : lines, chosen, found?.pixels ?? state.image.pixels, !regions, { choose, act });
   const feature = found?.features[/** @type {HTMLSelectElement} */ (part('feature')).selectedIndex];
   const colors = (found?.classes ?? []).map((each) => rowOf(each.class)?.color ?? '');
   showK(state.work.options.k);
@@ -124,22 +142,27 @@ function show() {
   part('features').hidden = regions;
   showHistogram(part('histogram'), feature, colors);
   part('classes-title').textContent = regions ? 'Regions found' : 'Classes';
-  part('correct').hidden = !editable() || regions; // strokes are of classes, and painted on pictures in memory
+  part('correct').hidden = !paintable() || regions; // strokes are of classes, and painted on what is in memory
   if (regions) /** @type {HTMLInputElement} */ (document.querySelector('input[value=select]')).checked = true;
   for (const kind of ['cutout', 'soft', 'masks', 'coco', 'geotiff']) {
-    const hidden = regions ? ['cutout', 'soft'].includes(kind) : cuts !== null && kind !== 'soft';
+    const hidden = strip ? true : regions ? ['cutout', 'soft'].includes(kind) : cuts !== null && kind !== 'soft';
     /** @type {HTMLElement} */ (document.querySelector(`[data-kind=${kind}]`)).hidden = hidden;
   }
-  part('image-name').textContent = state.image.name;
+  part('image-name').textContent = strip ? `${state.image.name}: ${strip.said}` : state.image.name;
+  strip?.show(state.strip ?? []);
   /** @type {HTMLButtonElement} */ (part('undo')).disabled = !state.undo;
   /** @type {HTMLButtonElement} */ (part('redo')).disabled = !state.redo;
   /** @type {HTMLButtonElement} */ (part('merge')).disabled = chosen.size < 2;
   /** @type {HTMLButtonElement} */ (part('only')).disabled = !chosen.size;
   /** @type {HTMLButtonElement} */ (part('foreground')).disabled = !chosen.size;
   /** @type {HTMLButtonElement} */ (document.querySelector('[data-kind=cutout]')).disabled = !chosen.size;
+  showCommand();
+  pointer.refresh();
+}
+
+function showCommand() {
   const command = /** @type {HTMLTextAreaElement} */ (part('command'));
   if (document.activeElement !== command) command.value = state.command;
-  pointer.refresh();
 }
 
 async function showLayer() {
@@ -157,6 +180,47 @@ async function showLayer() {
   } catch (error) {
     if (found.ticket === ticket) say(/** @type {Error} */ (error).message);
   }
+}
+
+/** Show the image of the strip that is chosen, and then its classes. */
+async function openImage() {
+  const of = where();
+  show();
+  try {
+    const bitmap = await createImageBitmap(await blob(`picture?${of.slice(1)}`));
+    if (of !== where()) return;
+    if (strip) strip.last = strip.at;
+    drawing.setLabels(new Uint8Array(1), 1, 1);
+    drawing.setPicture(bitmap, bitmap.width, bitmap.height);
+    pointer.fit();
+    shownWith = decisive();
+    finding.want(null, false);
+  } catch (error) {
+    say(/** @type {Error} */ (error).message);
+    await renew();
+    if (of === where()) strip?.back();
+  }
+}
+
+let renewing = 0;
+/** Ask anew which images can be taken, which is known once they are read: till then, and as more are to be tried on. */
+function renew() {
+  clearTimeout(renewing);
+  last = last.then(async () => {
+    const { strip: images, command, tried, wanted } = await ask('state').catch(() => state);
+    state = { ...state, strip: images, command, tried, wanted };
+    strip?.show(images);
+    showCommand();
+    if (tried < wanted) renewing = setTimeout(() => void renew(), 1000);
+    improve();
+  });
+  return last;
+}
+
+/** Find classes again where a model of more images than that on the screen can be had, and none is being tried. */
+function improve() {
+  const more = strip && found && (found.tried ?? 0) < (state.tried ?? 0);
+  if (more && shownWith === decisive() && !finding.running) finding.want(null, false);
 }
 
 let cutting = false;
@@ -190,12 +254,14 @@ async function cut() {
 
 function showCuts() {
   cuts?.at.forEach((each, axis) => cutFields[axis](each));
+  volume?.later();
   pointer.refresh();
 }
 
 /** Options and strokes, which decide what classes there are. @param {any} [step] one more that sets an option */
 const decisive = (step) => JSON.stringify([
   step ? optionsAfter(state.work, step) : state.work.options, state.paths,
+  ...(strip ? [state.work.groups, state.work.dropped] : []), // which change the model that the images share
 ]);
 
 /** Find classes, unless they are on the screen or on their way. @param {any} [step] that is tried */
@@ -226,6 +292,7 @@ function send(path, asked) {
       state = await ask('state').catch(() => state);
     }
     refit();
+    improve();
     show();
   });
   return last;
@@ -277,7 +344,32 @@ const cutFields = (state.image.cuts?.shape ?? []).map((length, axis) => {
   });
 });
 part('cuts').hidden = !cuts;
-part('regions').hidden = !editable(); // which are of pictures in memory
+/** Show the volume in space, or hide it; its scripts come only now. */
+async function showVolume() {
+  const host = part('volume');
+  host.hidden = !host.hidden;
+  part('show-volume').setAttribute('aria-expanded', String(!host.hidden));
+  if (host.hidden || !cuts) return;
+  try {
+    const { Volume } = await import('./volume.js');
+    volume ??= new Volume(host, cuts, () => void cut());
+    volume.paint(table(), chosen);
+    if (found) await volume.load(found);
+  } catch (error) {
+    say(/** @type {Error} */ (error).message);
+  }
+}
+part('regions').hidden = Boolean(cuts || tiles || strip); // which are of pictures in memory
+part('strip').hidden = !strip;
+if (strip) {
+  part('whole').textContent = 'Apply to all images';
+  /** @type {HTMLElement} */ (document.querySelector('[data-kind=labels]')).textContent = 'Label maps of all images';
+  part('command-title').firstElementChild?.replaceChildren('Commands for the label maps');
+  part('command-help').textContent = 'Other commands of these images can be pasted here.';
+  part('picture').addEventListener('keydown', ({ key }) => {
+    if (key === 'n' || key === 'p') strip.step(key === 'n' ? 1 : -1);
+  });
+}
 
 const merge = () => {
   if (chosen.size > 1) void act({ do: 'merge', classes: members() });
@@ -291,12 +383,16 @@ const only = async () => {
   const others = table().filter((row) => row.hidden === chosen.has(row.label));
   for (const row of others) await act({ do: 'hide', class: row.label, hidden: !chosen.has(row.label) });
 };
-/** Find classes of all pixels; those of a raster larger than memory are written to a file on the way. */
+/** Find classes of all pixels; those of a raster larger than memory, and of a strip, are written on the way. */
 const whole = () => {
+  if (strip) return void save('labels', false);
   shownWith = decisive();
   finding.want(null, true);
   if (tiles) void save('labels', false);
 };
+
+/** Letters of a command that are repeated where it is told what was saved: those of a strip may name many files. */
+const MOST_TOLD = 250;
 
 /** @param {string} kind @param {boolean} overwrite */
 async function save(kind, overwrite) {
@@ -304,20 +400,28 @@ async function save(kind, overwrite) {
   replace.hidden = true;
   saved.textContent = 'saving …';
   await last;
+  let busy = true;
+  const counting = strip ? setInterval(() => void ask('state').then(({ saving }) => {
+    if (busy && saving) saved.textContent = `saving … ${saving[0]} of ${saving[1]} files`;
+  }, () => {}), 3000) : 0;
   try {
     const done = await ask('export', { kind, classes: members(), overwrite });
-    saved.textContent = `saved ${done.files.join(', ')} by: ${done.command}`;
+    const by = done.command.length > MOST_TOLD ? `${done.command.slice(0, MOST_TOLD)} …` : done.command;
+    saved.textContent = `saved ${done.files.join(', ')} by: ${by}`;
+    if (strip) finding.want(null, false); // as it was saved
   } catch (error) {
     saved.textContent = /** @type {Error} */ (error).message;
     replace.hidden = !(error instanceof Refused && error.exists);
     replace.onclick = () => void save(kind, true);
   }
+  busy = false;
+  clearInterval(counting);
 }
 
 /** @type {[string, () => unknown][]} */
 const buttons = [
   ['undo', () => send('undo', {})], ['redo', () => send('redo', {})], ['fit', () => pointer.fit()], ['whole', whole],
-  ['merge', merge], ['only', only], ['foreground', foreground],
+  ['show-volume', showVolume], ['merge', merge], ['only', only], ['foreground', foreground],
   ['copy', async () => { await navigator.clipboard.writeText(state.command); say('copied'); }],
   ['paste', () => send('paste', { text: /** @type {HTMLTextAreaElement} */ (part('command')).value })],
 ];
@@ -351,7 +455,7 @@ addEventListener('keydown', (event) => {
   else if (/^[1-9]$/.test(key)) pick(Number(key), false);
   else {
     const tool = { v: 'select', b: 'paint', e: 'erase' }[key];
-    if (!tool || !editable() || found?.regions) return;
+    if (!tool || !paintable() || found?.regions) return;
     /** @type {HTMLInputElement} */ (document.querySelector(`input[value=${tool}]`)).checked = true;
   }
   event.preventDefault();
@@ -359,8 +463,9 @@ addEventListener('keydown', (event) => {
 
 void stay(() => say('the program has ended'));
 show();
-refit();
-drawing.setPicture(await createImageBitmap(await blob(`picture?${where().slice(1)}`)), state.image.columns, state.image.rows);
+if (strip) await openImage();
+else refit();
+if (!strip) drawing.setPicture(await createImageBitmap(await blob(`picture?${where().slice(1)}`)), state.image.columns, state.image.rows);
 if (cuts) showCuts();
 pointer.fit();
 document.body.dataset.ready = 'true';

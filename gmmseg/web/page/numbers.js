@@ -21,15 +21,20 @@ export function shown(value, digits) {
  *   tried?: (value: number) => void, chosen: (value: number | string) => void, wrong: (text: string) => void}} how
  */
 export function joined([field, slider], how) {
+  let moving = false;
   /** @param {number | string} value */
   const show = (value) => {
+    if (moving) return; // an answer to what is being tried says what it was before
     field.value = typeof value === 'number' ? shown(value, 3) : value;
     if (typeof value === 'number') slider.value = String(value);
   };
   slider.addEventListener('input', () => {
+    moving = true;
     field.value = slider.value;
     how.tried?.(Number(slider.value));
   });
+  // Let go where it was, it says of no change.
+  for (const event of ['change', 'pointerup', 'blur']) slider.addEventListener(event, () => { moving = false; });
   slider.addEventListener('change', () => how.chosen(Number(slider.value)));
   field.addEventListener('change', () => {
     const word = field.value.trim().toLowerCase();

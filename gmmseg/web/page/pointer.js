@@ -8,8 +8,10 @@ export class Pointer {
    * @param {HTMLCanvasElement} overlay
    * @param {{tool: () => string, size: () => number, label: () => number, paths: () => Path[],
    *   color: (label: number) => string, pick: (label: number, more: boolean) => void,
-   *   at: (x: number, y: number) => void, lines: () => [number, number, number, number][],
-   *   stroke: (path: Path) => void}} on
+   *   at: (x: number, y: number) => void, go: (x: number, y: number, by: number) => void, lines: () => [number, number, number, number][],
+   *   letters: () => [string, number, number, number, number][], begun: (x: number, y: number) => {at?: number[]} | null, stroke: (path: Path) => void,
+   *   seen: (path: Path) => [number, number, number, number] | null}} on what a stroke that begins at a place says
+   *     besides, and where of the image a stroke is seen; null where there is none
    */
   constructor(drawing, overlay, on) {
     this.drawing = drawing;
@@ -63,7 +65,7 @@ export class Pointer {
     const start = this.#place(event.offsetX, event.offsetY);
     const before = { ...drawing.view }, tool = on.tool();
     let moved = false;
-    if (tool !== 'select') this.#begin(start);
+    if (tool !== 'select' && !this.#begin(start)) return;
     /** @param {PointerEvent} move */
     const follow = (move) => {
       moved ||= Math.hypot(move.clientX - event.clientX, move.clientY - event.clientY) > 4;
@@ -106,6 +108,8 @@ export class Pointer {
     } else if (event.key === ' ') {
       if (this.path) this.#end();
       else if (this.on.tool() !== 'select') this.#begin(this.cross);
+    } else if (event.key === 'PageUp' || event.key === 'PageDown') {
+      this.on.go(this.cross.x, this.cross.y, event.key === 'PageUp' ? 1 : -1);
     } else if (event.key === '+') this.zoom(1.25);
     else if (event.key === '-') this.zoom(0.8);
     else return;
@@ -115,9 +119,10 @@ export class Pointer {
 
   /** @param {{x: number, y: number}} at */
   #begin(at) {
-    const label = this.on.tool() === 'erase' ? 0 : this.on.label();
-    this.path = { class: label, size: this.on.size(), points: [[at.x, at.y]] };
+    const label = this.on.tool() === 'erase' ? 0 : this.on.label(), more = this.on.begun(at.x, at.y);
+    this.path = more && { class: label, size: this.on.size(), points: [[at.x, at.y]], ...more };
     this.refresh();
+    return this.path !== null;
   }
 
   /** @param {{x: number, y: number}} at */
@@ -144,6 +149,12 @@ export class Pointer {
       -ratio * view.scale * view.y);
     pen.lineCap = pen.lineJoin = 'round';
     for (const path of [...this.on.paths(), ...(this.path ? [this.path] : [])]) {
+      const seen = this.on.seen(path);
+      if (!seen) continue;
+      pen.save();
+      pen.beginPath();
+      pen.rect(...seen);
+      pen.clip();
       pen.globalCompositeOperation = path.class ? 'source-over' : 'destination-out';
       pen.strokeStyle = path.class ? this.on.color(path.class) : '#000';
       pen.lineWidth = path.size;
@@ -151,8 +162,8 @@ export class Pointer {
       path.points.forEach(([x, y]) => pen.lineTo(x, y));
       if (path.points.length === 1) pen.lineTo(path.points[0][0] + 0.01, path.points[0][1]);
       pen.stroke();
+      pen.restore();
     }
-    pen.globalCompositeOperation = 'source-over';
     pen.strokeStyle = '#ffd60a';
     pen.lineWidth = 1 / view.scale;
     for (const [left, top, right, bottom] of this.on.lines()) {
@@ -160,6 +171,12 @@ export class Pointer {
       pen.moveTo(left, top); pen.lineTo(right, bottom);
       pen.stroke();
     }
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    for (const [letter, x, y, right, down] of this.on.letters()) {
+      written(pen, letter, [(x - view.x) * view.scale + right * 10, (y - view.y) * view.scale + down * 10]);
+    }
+    pen.setTransform(ratio * view.scale, 0, 0, ratio * view.scale, -ratio * view.scale * view.x,
+      -ratio * view.scale * view.y);
     if (this.cross && document.activeElement === this.canvas) {
       const { x, y } = this.cross, arm = 12 / view.scale;
       for (const [color, width] of /** @type {[string, number][]} */ ([['#000', 4], ['#fff', 2]])) {
@@ -172,4 +189,21 @@ export class Pointer {
       }
     }
   }
+}
+
+/**
+ * Write letters that are read on any ground, around a place.
+ * @param {CanvasRenderingContext2D} pen @param {string} text @param {[number, number]} place
+ */
+export function written(pen, text, [x, y]) {
+  pen.save();
+  pen.font = 'bold 14px system-ui, sans-serif';
+  pen.textAlign = 'center';
+  pen.textBaseline = 'middle';
+  pen.lineWidth = 4;
+  pen.strokeStyle = '#000';
+  pen.fillStyle = '#fff';
+  pen.strokeText(text, x, y);
+  pen.fillText(text, x, y);
+  pen.restore();
 }

@@ -100,7 +100,11 @@ async function render({ model, el }) {
       else show();
     },
     at: () => {},
+    go: () => {},
     lines: () => [],
+    letters: () => [],
+    begun: () => ({}),
+    seen: () => [0, 0, told.size[0], told.size[1]],
     stroke: (path) => act({ do: 'stroke', ...path }),
   });
 

@@ -3,10 +3,10 @@
 /**
  * @typedef {{options: {[name: string]: any}, strokes: number, names: {[label: string]: string},
  *   colors: {[label: string]: string}, hidden: number[], groups: number[][], dropped: number[]}} Work
- * @typedef {{class: number, size: number, points: number[][]}} Path
+ * @typedef {{class: number, size: number, points: number[][], at?: number[]}} Path
  * @typedef {{image: {name: string, rows: number, columns: number, pixels: number,
  *   cuts: import('./cuts.js').Laid | null, tiles: import('./tiles.js').Laid | null}, work: Work, paths: Path[], command: string,
- *   undo: number, redo: number, file: string}} State
+ *   undo: number, redo: number, file: string, strip?: import('./strip.js').Listed[], tried?: number, wanted?: number}} State
  * @typedef {{class: number, name: string, share: number, color: string, mean: string | null}} Found
  * @typedef {{label: number, members: number[], name: string, share: number, color: string, hidden: boolean}} Row
  */

@@ -9,6 +9,7 @@ from threading import Event
 import numpy as np
 import pytest
 import rasterio
+import tifffile
 from rasterio.shutil import copy as translate
 from refusals import refusal
 
@@ -212,6 +213,23 @@ def test_the_cache_is_bounded_in_bytes_and_given_back(tmp_path):
         with environment():
             assert cache_size() < before
         assert cache_size() == before
+
+
+def test_a_damaged_block_is_never_taken_for_read(write_raster, rng):
+    """Of one that several threads cannot decode GDAL keeps zeros."""
+    noise = rng.integers(1, 255, (1, 512, 512), np.uint8)
+    path = write_raster(noise, tiled=True, blockxsize=128, blockysize=128, compress="deflate")
+    with tifffile.TiffFile(path) as tiff:
+        start, size = tiff.pages.first.dataoffsets[5], tiff.pages.first.databytecounts[5]
+    with open(path, "r+b") as file:
+        file.seek(start)
+        file.write(b"\x99" * size)
+    source = read(path, memory=0).pixels
+    alone, around = (slice(128, 256), slice(128, 256)), (slice(120, 264), slice(120, 264))
+    for window in (alone, around, around, alone, (slice(150, 160), slice(150, 160)), around):
+        with pytest.raises(InputError, match="damaged or cut short in rows"):
+            source.read(window)
+    np.testing.assert_array_equal(source.read((slice(256, 512), slice(0, 512)))[0][..., 0], noise[0, 256:])
 
 
 def test_threads_give_the_cache_back_when_the_last_has_left():

@@ -7,25 +7,11 @@ import zarr
 from gmmseg import Image, OutputError
 from gmmseg.image.place import Place
 from gmmseg.io import read_labels, write_labels, write_windows
+from gmmseg.io.coarser import most_frequent
 from gmmseg.io.contents import Contents
-from gmmseg.io.zarr.write import most_frequent
+from gmmseg.io.zarr.write import packing
 
 LABELS = np.random.default_rng(0).integers(0, 4, (1500, 2300)).astype(np.uint8)
-
-
-def mode_by_hand(labels):
-    rows, columns = (-(-n // 2) for n in labels.shape)
-    out = np.zeros((rows, columns), np.uint8)
-    for i in range(rows):
-        for j in range(columns):
-            four = [each for each in labels[2 * i : 2 * i + 2, 2 * j : 2 * j + 2].ravel().tolist() if each]
-            out[i, j] = max(four, key=four.count, default=0)
-    return out
-
-
-def test_levels_hold_the_most_frequent_label():
-    small = LABELS[:31, :45]
-    np.testing.assert_array_equal(most_frequent(small), mode_by_hand(small))
 
 
 def test_labels_of_ome_zarr(tmp_path):
@@ -74,3 +60,34 @@ def test_nothing_is_left_of_what_fails_and_no_folder_is_replaced(tmp_path):
     write_labels(tmp_path / "a.zarr", LABELS[:9, :9])
     with pytest.raises(OutputError, match="is a folder"):
         write_labels(tmp_path / "a.zarr", LABELS, overwrite=True)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("sides", [(1024, 1024), (700, 900)])
+def test_chunks_that_are_encoded_elsewhere_are_those_of_the_library(tmp_path, plain, sides):
+    labels = LABELS.astype(np.uint16)
+    labels[:1024, :1024] = 0
+    contents = Contents("labels", labels.shape, "uint16", ("a",), None, {"plain": plain})
+    plan = packing(contents)
+    windows = [
+        (slice(a, min(a + sides[0], 1500)), slice(b, min(b + sides[1], 2300)))
+        for a in range(0, 1500, sides[0])
+        for b in range(0, 2300, sides[1])
+    ]
+    write_windows(tmp_path / "a.zarr", contents, [(each, plan.pack(each, labels[each])) for each in windows])
+    write_windows(tmp_path / "b.zarr", contents, [((slice(0, 1500), slice(0, 2300)), labels)])
+    found = {each.relative_to(tmp_path / "a.zarr") for each in (tmp_path / "a.zarr").rglob("*") if each.is_file()}
+    assert found == {
+        each.relative_to(tmp_path / "b.zarr") for each in (tmp_path / "b.zarr").rglob("*") if each.is_file()
+    }
+    for each in found:
+        assert (tmp_path / "a.zarr" / each).read_bytes() == (tmp_path / "b.zarr" / each).read_bytes(), each
+    array = zarr.open_array(tmp_path / "a.zarr" / ("" if plain else "0"), mode="r")
+    same = zarr.create_array(tmp_path / "c.zarr", shape=labels.shape, chunks=(1024, 1024), dtype="uint16", fill_value=0)
+    same[:] = array[:]
+    np.testing.assert_array_equal(same[:], labels)
+    own = tmp_path / "a.zarr" / ("" if plain else "0") / "c"
+    chunks = {each.relative_to(own): each.read_bytes() for each in own.rglob("*") if each.is_file()}
+    library = tmp_path / "c.zarr" / "c"
+    assert chunks == {each.relative_to(library): each.read_bytes() for each in library.rglob("*") if each.is_file()}
+    assert len(chunks) == 5  # of six, one of zeros

@@ -1,0 +1,96 @@
+// Triangular factors, sums of products and distances of few samples. Compiled once for each instruction set (GMMSEG_ISA):
+// compilers turn the loops over rows into vectors, which need not be whole.
+#include <cmath>
+
+#include "kernels.h"
+
+namespace {
+
+using std::ptrdiff_t;
+
+constexpr int kTogether = 4;  // rows that are taken off a row at once: it is read and written a quarter as often
+
+// Adds so many rows (n, stride), each times its own number, to a row of `size` numbers, from `first` on.
+inline void add_rows(const double* rows, ptrdiff_t stride, const double* factors, ptrdiff_t n, ptrdiff_t first,
+                     ptrdiff_t size, double* to) {
+    ptrdiff_t r = 0;
+    for (; r + kTogether <= n; r += kTogether) {
+        const double *a = rows + r * stride, *b = a + stride, *c = b + stride, *d = c + stride;
+        const double fa = factors[r], fb = factors[r + 1], fc = factors[r + 2], fd = factors[r + 3];
+        for (ptrdiff_t m = first; m < size; ++m) to[m] += (fa * a[m] + fb * b[m]) + (fc * c[m] + fd * d[m]);
+    }
+    for (; r < n; ++r) {
+        const double* a = rows + r * stride;
+        const double f = factors[r];
+        for (ptrdiff_t m = first; m < size; ++m) to[m] += f * a[m];
+    }
+}
+
+// Row by row of the upper triangle, kTogether rows at a time, and then turned.
+bool cholesky(double* a, ptrdiff_t d) {
+    double column[kTogether];
+    for (ptrdiff_t j = 0; j < d; j += kTogether) {
+        const ptrdiff_t end = j + kTogether < d ? j + kTogether : d;
+        for (ptrdiff_t i = j; i < d; ++i) {
+            double* const row = a + i * d;
+            const ptrdiff_t above = (i < end ? i : end) - j;
+            for (ptrdiff_t r = 0; r < above; ++r) column[r] = -a[(j + r) * d + i];
+            add_rows(a + j * d, d, column, above, i, d, row);
+            if (i >= end) continue;
+            if (!(row[i] > 0) || !std::isfinite(row[i])) return false;
+            const double inverse = 1 / (row[i] = std::sqrt(row[i]));
+            for (ptrdiff_t m = i + 1; m < d; ++m) row[m] *= inverse;
+        }
+    }
+    for (ptrdiff_t i = 0; i < d; ++i)
+        for (ptrdiff_t j = 0; j < i; ++j) a[i * d + j] = a[j * d + i];
+    return true;
+}
+
+void invert_lower(const double* lower, ptrdiff_t d, double* out) {
+    __builtin_memset(out, 0, sizeof(double) * size_t(d * d));
+    for (ptrdiff_t i = 0; i < d; ++i) {
+        double* const row = out + i * d;
+        // Rows above have zeros past their diagonals, so all of them are as long as the longest of those added at once.
+        for (ptrdiff_t m = 0; m < i; m += 2 * kTogether) {
+            const ptrdiff_t n = i - m < 2 * kTogether ? i - m : 2 * kTogether;
+            add_rows(out + m * d, d, lower + i * d + m, n, 0, m + n, row);
+        }
+        const double inverse = 1 / lower[i * d + i];
+        for (ptrdiff_t j = 0; j < i; ++j) row[j] *= -inverse;
+        row[i] = inverse;
+    }
+}
+
+void add_products(const double* samples, const double* weighted, ptrdiff_t n, ptrdiff_t d, double* out) {
+    for (ptrdiff_t r = 0; r < d; ++r) add_rows(samples, d, weighted + r * n, n, 0, r + 1, out + r * d);
+}
+
+template <class T>
+double nearer(const T* planes, ptrdiff_t n, ptrdiff_t d, ptrdiff_t place, const double* mass, const double* now,
+              T* squared, double* out) {
+    for (ptrdiff_t i = 0; i < n; ++i) squared[i] = T(0);
+    for (ptrdiff_t r = 0; r < d; ++r) {
+        const T* const values = planes + r * n;
+        const T centre = values[place];
+        for (ptrdiff_t i = 0; i < n; ++i) squared[i] += (values[i] - centre) * (values[i] - centre);
+    }
+    for (ptrdiff_t i = 0; i < n; ++i) {
+        const double distance = double(squared[i] * T(mass[i]));
+        out[i] = distance < now[i] ? distance : now[i];
+    }
+    double sums[8] = {};  // one after the other a sum would wait for itself
+    ptrdiff_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (int lane = 0; lane < 8; ++lane) sums[lane] += out[i + lane];
+    for (; i < n; ++i) sums[0] += out[i];
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+}  // namespace
+
+namespace gmmseg {
+namespace GMMSEG_ISA {
+const Algebra algebra_kernels{cholesky, invert_lower, add_products, nearer<float>, nearer<double>};
+}  // namespace GMMSEG_ISA
+}  // namespace gmmseg

@@ -1,0 +1,236 @@
+// The tile of a smoothing, and which of its voxels hold their class whatever happens around them.
+// Included only by sources that are compiled once for each instruction set.
+#pragma once
+#include "kernels.h"
+#include "pack.h"
+
+namespace {
+
+using gmmseg::SmoothJob;
+using std::ptrdiff_t;
+constexpr int L = kLanes<float>;
+constexpr int kFlags = 16;  // of registers, looked at together
+constexpr std::uint8_t kEverywhere = 7;  // of a register: in any lane, in the first, in the last
+constexpr std::uint8_t kUnsure = 255, kAbsent = 254;  // among classes from 0
+constexpr float kLog2e = 1.44269504f;
+constexpr float kSlack = 0.05f;    // nats, for what rounding can do
+constexpr float kNearOne = 0.95f;  // near enough to be heard as 1
+
+// The tile with a border of one voxel (above and below only where neighbours are looked for there). Rows start at whole
+// registers; one register lies between the end of a row and the start of the next, and is the border of both.
+struct Grid {
+    ptrdiff_t depth, height, width, packs, border, pitch, plane, volume;
+    explicit Grid(const SmoothJob& job)
+        : depth(job.size[0]),
+          height(job.size[1]),
+          width(job.size[2]),
+          packs((width + L - 1) / L),
+          border(any_above(job)),
+          pitch((packs + 1) * L),
+          plane((height + 2) * pitch),
+          volume((depth + 2 * border) * plane + L) {}
+    static ptrdiff_t any_above(const SmoothJob& job) {
+        for (int o = 0; o < job.n_offsets; ++o)
+            if (job.offsets[3 * o]) return 1;
+        return 0;
+    }
+    ptrdiff_t row(ptrdiff_t z, ptrdiff_t y) const { return (z + border) * plane + (y + 1) * pitch + L; }
+    ptrdiff_t outer(ptrdiff_t z, ptrdiff_t y) const { return (z * height + y) * width; }  // in arrays without a border
+    // One flag a register, with the same border.
+    ptrdiff_t flag_pitch() const { return packs + 2; }
+    ptrdiff_t flag_plane() const { return (height + 2) * flag_pitch(); }
+    ptrdiff_t flag_row(ptrdiff_t z, ptrdiff_t y) const {
+        return (z + border) * flag_plane() + (y + 1) * flag_pitch() + 1;
+    }
+    ptrdiff_t flags() const { return (depth + 2 * border) * flag_plane(); }
+    ptrdiff_t step(const std::int64_t* offset) const { return offset[0] * plane + offset[1] * pitch + offset[2]; }
+};
+
+// Hands out parts of the caller's memory, which still holds what the last tile left there.
+struct Arena {
+    char* base = nullptr;  // null while only counting
+    ptrdiff_t used = 0;
+    template <class T>
+    T* take(ptrdiff_t n) {
+        T* const part = reinterpret_cast<T*>(base + used);
+        used += (n * ptrdiff_t(sizeof(T)) + 63) / 64 * 64;
+        return part;
+    }
+};
+
+struct Settling {
+    const SmoothJob& job;
+    const Grid grid;
+    const ptrdiff_t tile;   // voxels in arrays without a border
+    const int reach;        // rows so far from the result are in it: one less than the sweeps, as settling looks around
+    float* valid;           // rows with a border; only where the caller says what is
+    std::uint8_t* sure;     // with a border: the class of which a voxel is sure
+    std::uint8_t* held;     // likewise: the class that it holds whatever happens around it
+    std::uint8_t* now;      // registers with voxels in doubt, later those that changed in the last sweep
+    std::uint8_t* stirred;  // those of a row, and those next to them
+    ptrdiff_t* steps;
+
+    explicit Settling(const SmoothJob& j)
+        : job(j), grid(j), tile(grid.depth * grid.height * grid.width), reach(j.sweeps > 1 ? j.sweeps - 1 : 1) {}
+
+    void lay_out(Arena& arena) {
+        valid = arena.take<float>(job.valid ? grid.volume : 0);
+        sure = arena.take<std::uint8_t>(grid.volume + L);
+        held = arena.take<std::uint8_t>(grid.volume + L);
+        now = arena.take<std::uint8_t>(grid.flags() + kFlags);
+        stirred = arena.take<std::uint8_t>(grid.packs + kFlags);
+        steps = arena.take<ptrdiff_t>(job.n_offsets);
+    }
+
+    void begin() {
+        for (int o = 0; o < job.n_offsets; ++o) steps[o] = grid.step(job.offsets + 3 * o);
+        __builtin_memset(now, 0, grid.flags());
+    }
+
+    template <class T>
+    void clear_border(T* p, int value = 0) const {
+        for (ptrdiff_t z = 0; z < grid.depth + 2 * grid.border; ++z)
+            for (ptrdiff_t y = 0; y < grid.height + 2; ++y) {
+                const bool inside = z >= grid.border && z < grid.depth + grid.border && y > 0 && y <= grid.height;
+                __builtin_memset(p + z * grid.plane + y * grid.pitch, value, sizeof(T) * (inside ? L : grid.pitch));
+            }
+        __builtin_memset(p + grid.volume - L, value, sizeof(T) * L);
+    }
+
+    // Whether a row is of the result, or at most so far from it.
+    bool is_near(ptrdiff_t z, ptrdiff_t y, ptrdiff_t reach) const {
+        const ptrdiff_t *const first = job.inner_first, *const size = job.inner_size;
+        return z >= first[0] - reach && z < first[0] + size[0] + reach && y >= first[1] - reach &&
+               y < first[1] + size[1] + reach;
+    }
+
+    template <class Body>
+    void each_row(ptrdiff_t reach, const Body& body) const {
+        for (ptrdiff_t z = 0; z < grid.depth; ++z)
+            for (ptrdiff_t y = 0; y < grid.height; ++y)
+                if (is_near(z, y, reach)) body(z, y);
+    }
+
+    void widen_valid() {
+        clear_border(valid);
+        each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
+            const std::uint8_t* const from = job.valid + grid.outer(z, y);
+            float* const to = valid + grid.row(z, y);
+            for (ptrdiff_t x = 0; x < grid.packs * L; ++x) to[x] = x < grid.width && from[x] ? 1.0f : 0.0f;
+        });
+    }
+
+    // The lanes of a register that hold voxels with data.
+    Bits<float> inside(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p) const {
+        if (job.valid) return load(valid + grid.row(z, y) + p * L) > 0.0f;
+        return ramp() < float(grid.width - p * L);
+    }
+
+    // How sure a voxel and all its neighbours have to be of one class, so that none of them can be talked out of it: as
+    // much as those next to it but not to the others can say together. For then each of them keeps at least half of its
+    // probability for the class, and, as this goes for all, those within never speak against it.
+    float least_sure() const {
+        if (job.sweeps == 1) return 2;  // nobody: neighbours of neighbours may not be known
+        float most = 0;
+        for (int i = 0; i < 2 * job.n_offsets; ++i) {
+            float outside = 0;
+            for (int j = 0; j < 2 * job.n_offsets; ++j) outside += is_around(i, j) ? 0 : job.strengths[j / 2];
+            most = outside > most ? outside : most;
+        }
+        const float least = 1 / (1 + exp2_negative(fill(-kLog2e * (most + kSlack)))[0]);
+        return least > kNearOne ? least : kNearOne;
+    }
+
+    // Whether the j-th neighbour of a voxel's i-th neighbour is that voxel or next to it.
+    bool is_around(int i, int j) const {
+        std::int64_t at[3];
+        for (int a = 0; a < 3; ++a)
+            at[a] = job.offsets[i / 2 * 3 + a] * (i % 2 ? -1 : 1) + job.offsets[j / 2 * 3 + a] * (j % 2 ? -1 : 1);
+        bool found = !at[0] && !at[1] && !at[2];
+        for (int o = 0; o < job.n_offsets; ++o) {
+            const std::int64_t* const b = job.offsets + 3 * o;
+            found |= at[0] == b[0] && at[1] == b[1] && at[2] == b[2];
+            found |= at[0] == -b[0] && at[1] == -b[1] && at[2] == -b[2];
+        }
+        return found;
+    }
+
+    // Of which class each voxel is sure.
+    void find_sure() {
+        clear_border(sure, kAbsent);
+        const Pack<float> least = fill(least_sure());
+        each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
+            for (ptrdiff_t p = 0; p < grid.packs; ++p) {
+                const ptrdiff_t from = grid.outer(z, y) + p * L;
+                const bool whole = from + L <= tile;
+                Pack<float> highest = {}, best = fill(float(kUnsure));
+                for (int k = 0; k < job.n_classes; ++k) {
+                    const float* const plane = job.prior + k * tile;
+                    const Pack<float> q = whole ? load(plane + from) : load_within(plane, from, tile);
+                    best = q >= least ? fill(float(k)) : best;
+                    highest = larger(q, highest);
+                }
+                const Bits<float> usable = inside(z, y, p) & (highest > 0.0f);
+                best = best < float(kAbsent) ? best : fill(float(kUnsure));
+                store_bytes(sure + grid.row(z, y) + p * L, usable ? best : fill(float(kAbsent)));
+            }
+        });
+    }
+
+    // Which voxels hold their class, as all around them are sure of it; and registers that have others.
+    void settle() {
+        typedef std::uint8_t Bytes __attribute__((vector_size(L)));
+        const auto bytes_at = [](const std::uint8_t* p) {
+            Bytes bytes;
+            __builtin_memcpy(&bytes, p, sizeof bytes);
+            return bytes;
+        };
+        each_row(reach, [&](ptrdiff_t z, ptrdiff_t y) {
+            const bool is_wanted = job.probabilities && is_near(z, y, 0);
+            for (ptrdiff_t p = 0; p < grid.packs; ++p) {
+                const std::uint8_t* const at = sure + grid.row(z, y) + p * L;
+                const Bytes here = bytes_at(at);
+                Bytes agree = (Bytes)(here != kUnsure);
+                for (int o = 0; o < job.n_offsets; ++o) {
+                    const Bytes before = bytes_at(at - steps[o]), after = bytes_at(at + steps[o]);
+                    agree &= (Bytes)(before == here) | (Bytes)(before == kAbsent);
+                    agree &= (Bytes)(after == here) | (Bytes)(after == kAbsent);
+                }
+                agree |= (Bytes)(here == kAbsent);
+                const Bytes holds = (agree & here) | ~agree, all = Bytes{} - 1;
+                __builtin_memcpy(held + grid.row(z, y) + p * L, &holds, sizeof holds);
+                const bool doubts = __builtin_memcmp(&agree, &all, sizeof all) != 0;
+                now[grid.flag_row(z, y) + p] = is_wanted || doubts ? kEverywhere : 0;
+            }
+        });
+    }
+
+    // Whether a comparison holds in any lane of a register, in the first (2) and in the last (4).
+    GMMSEG_INLINE static std::uint8_t where(Bits<float> mask) {
+        const unsigned found = lanes(mask);
+        return std::uint8_t((found != 0) | (found & 1) << 1 | (found >> (L - 1) & 1) << 2);
+    }
+
+    // For each register of a row, whether any voxel in it, or next to one in it, is marked in `now`: into `stirred`.
+    void look_around(ptrdiff_t z, ptrdiff_t y) {
+        typedef std::uint8_t Flags __attribute__((vector_size(kFlags)));
+        const auto flags_at = [](const std::uint8_t* p) {
+            Flags flags;
+            __builtin_memcpy(&flags, p, sizeof flags);
+            return flags;
+        };
+        for (ptrdiff_t p = 0; p < grid.packs; p += kFlags) {
+            Flags any = {};
+            for (ptrdiff_t dz = -grid.border; dz <= grid.border; ++dz)
+                for (ptrdiff_t dy = -1; dy <= 1; ++dy) {
+                    const std::uint8_t* const row =
+                        now + grid.flag_row(z, y) + p + dz * grid.flag_plane() + dy * grid.flag_pitch();
+                    any |= (flags_at(row - 1) & 4) | flags_at(row) | (flags_at(row + 1) & 2);
+                }
+            const Flags found = (Flags)(any != 0) & 1;
+            __builtin_memcpy(stirred + p, &found, sizeof found);
+        }
+    }
+};
+
+}  // namespace

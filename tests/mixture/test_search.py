@@ -1,0 +1,74 @@
+"""The search for a start: when it ends, and what it does not do twice."""
+
+import numpy as np
+import pytest
+from clusters import clusters, same_partition
+
+from gmmseg.mixture import search
+from gmmseg.mixture.kmeans import both_spaces, plus_plus
+from gmmseg.mixture.moves import split_and_merge
+from gmmseg.mixture.search import Samples, Search, Seeding
+from gmmseg.mixture.seeding import seed_mixture
+
+
+def searched(planes, k, how, seed=0):
+    return Search(Samples(planes, planes, both_spaces(planes), None), k, np.random.default_rng(seed), how).best()
+
+
+def test_rounds_end_where_two_starts_agree_and_no_sample_is_in_doubt(monkeypatch):
+    begun = []
+    monkeypatch.setattr(search, "plus_plus", lambda *given: begun.append(1) or plus_plus(*given))
+    apart, component = clusters(n=50)
+    start = seed_mixture(apart, 6, np.random.default_rng(0))
+    assert same_partition(start.classify(apart), component)
+    assert len(begun) <= 4
+    begun.clear()
+    touching, _ = clusters(n=50, apart=1.0)
+    seed_mixture(touching, 6, np.random.default_rng(0))
+    assert len(begun) == 12
+
+
+@pytest.mark.parametrize("judged", [False, True])
+def test_moves_are_not_made_again_from_where_they_were_made(monkeypatch, judged):
+    """All starts of two clusters that overlap come to the same maximum, in six rounds."""
+    begun = []
+
+    def counted(fit, *given, **further):
+        begun.append(fit.history[-1])
+        return split_and_merge(fit, *given, **further)
+
+    monkeypatch.setattr(search, "split_and_merge", counted)
+    planes, _ = clusters(n=150, k=2, apart=4.0)
+    found, _ = searched(planes, 2, Seeding(judged=judged))
+    np.testing.assert_allclose(np.sort(found.means[:, 1]), [0, 4], atol=0.3)
+    assert len(begun) == 1
+
+
+def test_the_better_half_of_many_starts_goes_on(monkeypatch):
+    iterations = []
+    climb = Search._climb
+
+    def counted(self, mixture, n):
+        iterations.append(n)
+        return climb(self, mixture, n)
+
+    monkeypatch.setattr(Search, "_climb", counted)
+    monkeypatch.setattr(search, "split_and_merge", lambda fit, *_, **__: fit)
+    planes, _ = clusters(n=1000, apart=2.0)  # of six, by seven components
+    searched(planes, 7, Seeding(judged=True))
+    assert iterations == [2, 2, 2, 2, 2, 2, 6]
+    iterations.clear()
+    searched(planes, 7, Seeding())
+    assert iterations == [4, 4, 4, 4, 6]
+
+
+def test_starts_that_agree_without_doubt_are_enough(monkeypatch):
+    begun = []
+    monkeypatch.setattr(search, "plus_plus", lambda *given: begun.append(1) or plus_plus(*given))
+    apart, component = clusters(n=60, k=3)
+    found, certain = searched(
+        np.tile(apart, (4, 1)) + np.random.default_rng(0).normal(size=(8, 180)), 3, Seeding(judged=True)
+    )
+    assert certain
+    assert len(begun) == 2
+    assert found.n_components == len(set(component))
