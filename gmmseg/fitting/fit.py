@@ -40,8 +40,8 @@ _TOLERANCE, _TRIAL_TOLERANCE, _MAX_ITERATIONS = 1e-5, 1e-4, 300
 # A start without luck takes time that grows with the third power of the number of classes.
 _MOST_DIVIDED, _ALIKE, _SEEDED = 6, 16_384, 4096
 # Nats a pixel by which another start is likelier: of 50 photographs and 60 icons at 12 of 110 with two classes, and at
-# 2 of 320 with 3 to 6, where later divisions make up for the first. It takes a fifth of the time of an icon.
-_MISSED, _MOST_DOUBTED = 0.1, 2
+# 2 of 320 with 3 to 6, where later divisions make up for the first. Textures need it with four.
+_MISSED = 0.1
 # Neighbours decide where values leave it open. Then the likelihood of the values alone hardly falls: on brains with
 # noise of a sixth to two thirds of the difference of tissues by 0.001 nats a pixel. Where it falls by more, as on
 # photographs, what they found are not the classes but their shading.
@@ -252,8 +252,6 @@ def _divided(sample: Sample, k: int, seeding: Seeding) -> Mixture:
     iteration = Iteration(_TRIAL_TOLERANCE, noise=seeding.noise, threads=seeding.threads)
     with one_blas_thread(len(planes)):
         found = divide(planes, k, seeding.covariance, iteration, weights=own)
-        if found is not None and own is None and k > _MOST_DOUBTED:
-            return found
         # Their first part: places come in fours, mirrored, and samples drawn at equal steps would be of one quarter.
         some, its_own = planes[:, :_SEEDED], None if own is None else own[:_SEEDED]
         # A photograph has more local maxima than most data, so two.

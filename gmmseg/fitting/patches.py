@@ -75,10 +75,15 @@ class Patches:
         shape = (cubes * depth, *plane)
         return self.told.reshape(shape), valid.reshape(shape), (valid & inner).reshape(shape)
 
-    def in_cubes(self, told: Array, image: tuple[int, ...]) -> Patches:
-        """Return patches of the pixels that are `told` alone, in an image of a shape."""
+    def in_cubes(self, told: Array) -> Patches:
+        """Return patches of the pixels that are `told` alone."""
         index, valid, counted = (each.reshape(-1) for each in self.telling())
-        place = np.unravel_index(self.flat[told], image)
+        plane, *within = np.unravel_index(told, self.shape)
+        patch, above = np.divmod(plane, self.depth)  # the plane between patches has no place of its own
+        place = [
+            along[patch, np.minimum(at, along.shape[1] - 1)]
+            for along, at in zip(self.axes, (above, *within), strict=True)
+        ]
         cubes, depth, rows, columns = told.shape
         axes = tuple(np.moveaxis(along, 1 + axis, 1)[:, :, 0, 0] for axis, along in enumerate(place))
         return Patches(

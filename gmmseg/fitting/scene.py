@@ -66,7 +66,7 @@ class Scene:
         told = self.patches.told
         if told is None:
             return self
-        patches = self.patches.in_cubes(told, self.image.shape)
+        patches = self.patches.in_cubes(told)
         return replace(self, patches=patches, features=self.features[:, told.reshape(-1)])
 
     def planes(self, gain: Array | None = None) -> Array:

@@ -27,7 +27,7 @@ def test_small_chunks_are_computed_together():
     source = CountedSource(made_scene())
     found = forecast(Image(source, color=True), workers=1, side=64)
     assert (found.chunks, found.tasks, found.chunk) == (20, 5, (64, 64))  # four of two by two, and a column
-    assert found.bytes_read == 3 * ((256 + 2 * 6) * (256 + 3 * 6) + 256 * (64 + 6))
+    assert found.bytes_read == 3 * ((256 + 2 * 7) * (256 + 3 * 7) + 256 * (64 + 7))
 
 
 def test_a_model_is_applied_as_it_is():

@@ -87,7 +87,7 @@ def test_cubes_are_patches_of_the_same_pixels():
     layout = Layout.regular(shape, valid, 1)
     values = np.random.default_rng(0).random((int(np.prod(shape)), 1))
     patches = layout.filled(values[layout.flat], valid.reshape(-1)[layout.flat])
-    cubes = patches.in_cubes(patches.told, shape)
+    cubes = patches.in_cubes(patches.told)
     assert 4 * len(cubes.flat) < len(patches.flat)
     np.testing.assert_array_equal(cubes.values, values[cubes.flat])
     z, y, x = (along[:, None] for along in cubes.axes)
