@@ -109,7 +109,9 @@ def processor_seconds() -> float:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.png")}
+    """The label maps below a folder by their names; what is being written lies in hidden folders."""
+    found = {str(path.relative_to(folder)): path for path in folder.rglob("*.png")}
+    return {name: path.read_bytes() for name, path in found.items() if "/." not in f"/{name}"}
 
 
 def measure(photographs: Path, work: Path, count: int, repeats: int, peer: Path) -> None:
