@@ -23,7 +23,7 @@ from gmmseg.web.preview import LAYERS, Preview
 from gmmseg.web.spelling import Spelling, as_text, step_of
 from gmmseg.web.steps import checked
 
-__all__ = ["Desk", "below", "log_in", "run_command", "spelling_of"]
+__all__ = ["Desk", "Logged", "below", "log_in", "run_command", "spelling_of"]
 
 _TALKING = ("segment", "regions", "cutout", "fit", "apply")  # commands that print a table, unless they are quiet
 
@@ -34,7 +34,25 @@ def spelling_of(image: Path, folder: Path, *, volume: bool = False) -> Spelling:
     return Spelling(typed, name_of(image), identify(image).suffix_of_labels(image, "auto"), volume)
 
 
-class Desk:
+class Logged:
+    """What has a log: its last step is undone and done again."""
+
+    log: Log
+
+    def undo(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Undo the last step."""
+        return self._changed(Log.undo)
+
+    def redo(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Do again what was undone last."""
+        return self._changed(Log.redo)
+
+    def _changed(self, change: Callable[[Log], Log]) -> dict[str, Any]:
+        """Change the log, keep it, and return where things stand."""
+        raise NotImplementedError
+
+
+class Desk(Logged):
     """What the page works on; may be used by several threads.
 
     Parameters
@@ -81,11 +99,8 @@ class Desk:
                 "tiles": self.preview.tiles,
                 "cuts": None if self.preview.cuts is None else self.preview.cuts.described(),
             },
-            "work": log.work.described(),
-            "paths": [dict(step) for step in log.work.strokes],
+            **log.described(),
             "command": as_text(self.spelling.commands(log.work)),
-            "undo": log.done,
-            "redo": len(log.steps) - log.done,
             "file": self.file.name,
         }
 
@@ -97,14 +112,6 @@ class Desk:
                 raise ParameterError(f"strokes are painted on pictures, not on {self._beyond}; use --scribbles")
             self.preview.painted([step])  # which says what is wrong with it
         return self._changed(lambda log: log.do(step))
-
-    def undo(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        """Undo the last step."""
-        return self._changed(Log.undo)
-
-    def redo(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        """Do again what was undone last."""
-        return self._changed(Log.redo)
 
     def paste(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Do what a command says, its "text"."""

@@ -73,6 +73,16 @@ class Log:
         """What the steps that count amount to."""
         return Work.of(self.steps[: self.done])
 
+    def described(self) -> dict[str, Any]:
+        """Return what the page shows of it: the work, the strokes, and how many steps can be undone and done again."""
+        work = self.work
+        return {
+            "work": work.described(),
+            "paths": [dict(step) for step in work.strokes],
+            "undo": self.done,
+            "redo": len(self.steps) - self.done,
+        }
+
     def save(self, path: Path) -> None:
         """Write the log, whole or not at all; a log that is there is replaced.
 

@@ -17,7 +17,7 @@ from gmmseg.fitting.options import Effort, FitOptions, Reading
 from gmmseg.labelling.result import Segmentation
 from gmmseg.model import Model, load_model
 from gmmseg.segmentation import apply
-from gmmseg.web.desk import below, log_in, run_command
+from gmmseg.web.desk import Logged, below, log_in, run_command
 from gmmseg.web.log import ENDING, Log
 from gmmseg.web.preview import LAYERS, Preview
 from gmmseg.web.sheet import MOST_TRIED, Sheet, typed
@@ -33,7 +33,7 @@ _MOST_AT_ONCE = 64  # images that a model is tried on while a slider moves: a fi
 _LAG = 20_000_000  # nanoseconds by which times of files may be behind the clock
 
 
-class Strip:
+class Strip(Logged):
     """What the page works on where it shows many images; may be used by several threads.
 
     Classes are tried on small copies of some of the images. Once the label maps are written, the model of these is
@@ -92,11 +92,8 @@ class Strip:
             "tried": self.sheet.ready,
             "wanted": self.sheet.wanted,
             "strip": [{"name": Path(name).name, "reason": reason} for name, reason in self.sheet.reasons],
-            "work": log.work.described(),
-            "paths": [],
+            **log.described(),
             "command": as_text(commands.commands(log.work)),
-            "undo": log.done,
-            "redo": len(log.steps) - log.done,
             "file": self.file.name,
         }
 
@@ -111,14 +108,6 @@ class Strip:
         """Do a "step"."""
         step = checked(asked.get("step"))
         return self._changed(lambda log: log.do(step))
-
-    def undo(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        """Undo the last step."""
-        return self._changed(Log.undo)
-
-    def redo(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        """Do again what was undone last."""
-        return self._changed(Log.redo)
 
     def paste(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Do what a command says, its "text"."""
