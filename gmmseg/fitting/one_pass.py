@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from gmmseg.image.pixels import Taken
 from gmmseg.image.sources import Frame, Overheard
 from gmmseg.image.windows import Window
 from gmmseg.io.lazy import called_lazily, lazy_arrays
+from gmmseg.records import dataclass
 
 __all__ = ["each_window", "take_and_look"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from gmmseg.fitting.undeclared import warn_of_margins
 from gmmseg.image import Image
 from gmmseg.image.lattice import is_regular
 from gmmseg.image.pixels import ENOUGH, Taken, places_alike, sample_and_take, take_each
+from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
     from gmmseg.spatial.guidance import Guidance

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.undeclared import require_squares
 from gmmseg.image import Image
 from gmmseg.image.lattice import taken_in
+from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
     from gmmseg.fitting.every_pixel import EveryPixel

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import ParameterError
 from gmmseg.io.atomic import atomic_file, atomic_path, check_place
 from gmmseg.io.formats import FileFormat, ResultKind, choose, side_files, suffix_of
+from gmmseg.records import dataclass, field
 from gmmseg.threads import ahead
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.image.windows import Window
 from gmmseg.io.raster.systems import require_no_files
+from gmmseg.records import dataclass, field
 
 __all__ = ["Ground", "pixels_of"]
 

@@ -6,7 +6,6 @@ K is the number of components, d of features, n of samples. Planes are `(d, n)` 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +18,7 @@ from gmmseg.kernels.blas import product
 from gmmseg.mixture import patterns
 from gmmseg.mixture.covariance import Family, factors_of_precisions, factors_of_roots, family, inverse_of_lower
 from gmmseg.mixture.lacking import imputed, workable
+from gmmseg.records import dataclass, replace
 
 __all__ = ["Mixture", "densities_of", "log_density"]
 
