@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.random import default_rng
@@ -20,6 +19,7 @@ from gmmseg.labelling.result import Segmentation
 from gmmseg.labelling.tiles import Rule
 from gmmseg.mixture.covariance import FAMILIES, family
 from gmmseg.model import Model
+from gmmseg.records import replace
 from gmmseg.spatial.smoothing import TYPICAL, strength_of
 
 if TYPE_CHECKING:

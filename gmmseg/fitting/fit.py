@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,6 +25,7 @@ from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import Seeding, seed_from_classes, seed_mixture
 from gmmseg.mixture.statistics import measure
 from gmmseg.model import Model
+from gmmseg.records import replace
 from gmmseg.spatial.smoothing import TYPICAL
 
 if TYPE_CHECKING:
