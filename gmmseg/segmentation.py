@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from numpy.random import default_rng
-
 from gmmseg.checks import whole_number
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.fitting.fit import fit_images
@@ -14,6 +12,7 @@ from gmmseg.fitting.options import MOST_CHOSEN, MOST_CLASSES, Effort, FitOptions
 from gmmseg.fitting.survey import SurveyRequest, survey
 from gmmseg.image import Image
 from gmmseg.io.opening import open_image
+from gmmseg.kernels.chance import default_rng
 from gmmseg.kernels.effort import MEMORY, Progress
 from gmmseg.labelling.result import Segmentation
 from gmmseg.labelling.tiles import Rule

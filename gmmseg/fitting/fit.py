@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning, ParameterError
@@ -18,6 +17,7 @@ from gmmseg.fitting.sampling import Sample
 from gmmseg.fitting.survey import Survey, SurveyRequest, survey
 from gmmseg.image import Image
 from gmmseg.kernels.blas import one_blas_thread
+from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.dividing import divide
 from gmmseg.mixture.em import Course, Fit, Iteration, expectation_maximization
@@ -29,6 +29,8 @@ from gmmseg.records import replace
 from gmmseg.spatial.smoothing import TYPICAL
 
 if TYPE_CHECKING:
+    from numpy.random import Generator
+
     from gmmseg.mixture.choosing import Choice
     from gmmseg.spatial.bias import BiasField
 
