@@ -120,9 +120,7 @@ def _dataclass(*, frozen: bool = False, eq: bool = True, repr: bool = True, init
         for base in cls.__mro__[-1:0:-1]:
             fields |= base.__dict__.get("_fields", {})
         for name, annotation in own.get("__annotations__", {}).items():
-            if not annotation.startswith(
-                "ClassVar"
-            ):  # annotations are text, as of `from __future__ import annotations`
+            if not annotation.startswith("ClassVar"):  # text, by `from __future__ import annotations`
                 value = own.get(name, _NONE)
                 fields[name] = value if isinstance(value, _Field) else _Field(default=value)
                 if value is not _NONE and fields[name] is value:
