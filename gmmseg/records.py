@@ -63,6 +63,19 @@ class _OnRequest:
 
 def _init(self: Any, *arguments: Any, **named: Any) -> None:
     fields = self._fields
+    given = dict(zip(fields, arguments))  # noqa: B905  # a keyword would take as long as all of it
+    given.update(named)
+    values = {**self._defaults, **given}
+    if len(given) < len(arguments) + len(named) or values.keys() != fields.keys():
+        values = _completed(self, arguments, named)
+    self.__dict__.update(values)
+    if hasattr(self, "__post_init__"):
+        self.__post_init__()
+
+
+def _completed(self: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    """Return values that include those that are made anew for each instance; refuse what is not usable."""
+    fields = self._fields
     if len(arguments) > len(fields):
         raise TypeError(f"{type(self).__name__} takes {len(fields)} arguments, but {len(arguments)} were given")
     values = dict(zip(fields, arguments, strict=False))
@@ -71,15 +84,12 @@ def _init(self: Any, *arguments: Any, **named: Any) -> None:
             what = "got several values for argument" if name in values else "got an unexpected keyword argument"
             raise TypeError(f"{type(self).__name__} {what} {name!r}")
     values |= named
-    if len(values) < len(fields):
-        for name, each in fields.items():
-            if name not in values:
-                value = values[name] = each.value()
-                if value is _NONE:
-                    raise TypeError(f"{type(self).__name__} misses the argument {name!r}")
-    self.__dict__.update(values)
-    if hasattr(self, "__post_init__"):
-        self.__post_init__()
+    for name, each in fields.items():
+        if name not in values and (value := each.value()) is not _NONE:
+            values[name] = value
+    if missing := [name for name in fields if name not in values]:
+        raise TypeError(f"{type(self).__name__} misses the argument {missing[0]!r}")
+    return values
 
 
 def _repr(self: Any) -> str:
@@ -128,7 +138,8 @@ def _dataclass(*, frozen: bool = False, eq: bool = True, repr: bool = True, init
                         delattr(cls, name)
                     else:
                         setattr(cls, name, value.default)
-        methods: dict[str, Any] = {"_fields": fields, "__match_args__": tuple(fields)}
+        defaults = {name: each.default for name, each in fields.items() if each.default is not _NONE}
+        methods: dict[str, Any] = {"_fields": fields, "_defaults": defaults, "__match_args__": tuple(fields)}
         methods |= {name: _OnRequest(name) for name in ("__dataclass_fields__", "__dataclass_params__")}
         methods |= {"__init__": _init, "__signature__": _OnRequest("__signature__")} if init else {}
         methods |= {"__setattr__": _setattr, "__delattr__": _delattr} if frozen else {}
