@@ -207,6 +207,7 @@ NOT_MIRRORED = {
     "gmmseg.export.kinds": "a table of words",
     "gmmseg.kernels.compiled": "tests/kernels/ compares it with the reference, kernel by kernel",
     "gmmseg.kernels.densities": "four arrays without a function",
+    "gmmseg.kernels.reference.chance": "the twin in these comparisons",
     "gmmseg.kernels.reference.climbing": "the twin in these comparisons",
     "gmmseg.kernels.reference.clustering": "the twin in these comparisons",
     "gmmseg.kernels.reference.color": "the twin in these comparisons",

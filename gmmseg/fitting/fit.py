@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning, ParameterError
@@ -19,6 +17,7 @@ from gmmseg.fitting.sampling import Sample
 from gmmseg.fitting.survey import Survey, SurveyRequest, survey
 from gmmseg.image import Image
 from gmmseg.kernels.blas import one_blas_thread
+from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.dividing import divide
 from gmmseg.mixture.em import Course, Fit, Iteration, expectation_maximization, with_outliers
@@ -27,9 +26,12 @@ from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import Seeding, loneliness, seed_from_classes, seed_mixture
 from gmmseg.mixture.statistics import measure
 from gmmseg.model import Model
+from gmmseg.records import replace
 from gmmseg.spatial.smoothing import TYPICAL
 
 if TYPE_CHECKING:
+    from numpy.random import Generator
+
     from gmmseg.mixture.choosing import Choice
     from gmmseg.spatial.bias import BiasField
 

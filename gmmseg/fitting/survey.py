@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning, InputError, ParameterError
@@ -23,6 +22,8 @@ from gmmseg.image.lattice import taken_in
 from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
+    from numpy.random import Generator
+
     from gmmseg.fitting.every_pixel import EveryPixel
     from gmmseg.spatial.guidance import Guidance
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.moves import merge_pairs
 from gmmseg.mixture.parameters import Mixture, densities_of
 from gmmseg.mixture.patterns import has_missing
+from gmmseg.records import replace
 
 __all__ = ["with_rare_classes"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from functools import cached_property, partial
@@ -363,6 +362,8 @@ class Model:
         OutputError
             The file exists and `overwrite` is False, or the folder cannot be written.
         """
+        import json  # here, because most models stay in memory
+
         with atomic_file(Path(path), overwrite=overwrite) as file:
             file.write((json.dumps(self.content, indent=1, allow_nan=False) + "\n").encode())
 
