@@ -13,6 +13,7 @@ from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.fitting.hmrf import fit_neighbourhood
 from gmmseg.fitting.options import FitOptions
+from gmmseg.fitting.rare_values import with_rare_values
 from gmmseg.fitting.sampling import Sample
 from gmmseg.fitting.survey import Survey, SurveyRequest, survey
 from gmmseg.image import Image
@@ -245,6 +246,8 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
             start = _start(found, k, seeding)
         else:
             start = seed_mixture(planes, k, rng, seeding, weights=weights)
+        if found.log_prior is None:
+            start = with_rare_values(survey, start, seeding)
     iteration = Iteration(_TOLERANCE, _MAX_ITERATIONS, noise=noise, threads=threads)
     fit = expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior)
     if survey.every is not None:
