@@ -110,7 +110,7 @@ def segment(
         position is no feature.
     seed : int
         Same seed, same input, same version: same result, for any number of threads. Chance has a say only in more than
-        6 classes, `k="auto"`, outliers, strokes and the bias field.
+        6 classes, `k="auto"`, strokes and the bias field.
     outliers : {"uniform", "student"}, optional
         Keep gross errors from moving the classes: by a uniform component beside them, or by Student-t components.
     scribbles : path or array_like, optional

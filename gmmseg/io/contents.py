@@ -63,6 +63,11 @@ class Contents:
         return str(self.options.get("dtype", "float32"))
 
     @property
+    def shares(self) -> str:
+        """What the numbers of a soft mask are: "probabilities", or "fractions" of what a pixel or voxel holds."""
+        return "fractions" if self.options.get("occupancy") else "probabilities"
+
+    @property
     def packing(self) -> Any | None:
         """What packs windows as the format of the target takes them, see `FileFormat.packing`; None: nothing does."""
         return choose(self.target, kind=self.kind).packing(self)

@@ -28,8 +28,9 @@ Climb = Callable[[Array, Array | None, Mixture, int], Fit]  # samples, their wei
 _FAR = 4.7534  # deviations of a normal distribution that one sample in 1e6 exceeds
 _MOST_FAR, _REST = 1024, 4096  # samples of either kind that a move is tried on
 _CLUSTERS = 1, 4  # among what lies far out; the largest becomes a component
-_FEWEST_NEAR = 3
+_MIDDLES, _FEWEST_NEAR = 256, 3  # samples around which there may be most others, and how many at least
 _MOST_CLASSES = 3
+_LEFT = 0.1  # of the weight of outliers, which else would have a class that starts lighter than it is
 _FIRST, _THEN = 4, 8  # iterations of every trial, and of the best one
 _REACH = 0.02  # what it may be short of after the first, in nats a sample
 _RARE = 0.02  # more of a class is in any subset
@@ -43,6 +44,8 @@ def with_rare_classes(
     climb: Climb,
     *,
     least: float,
+    most: float = 1.0,
+    n: float | None = None,
 ) -> Mixture:
     """Return the mixture with components moved to where samples lie far out together, if that is likelier.
 
@@ -54,8 +57,10 @@ def with_rare_classes(
     weights : ndarray, shape (n,), optional
     climb : callable
         Takes samples, their weights, a mixture and a number of iterations and returns the Fit of these.
-    least : float
-        Weight that a component needs.
+    least, most : float
+        Weight that such a class needs, and that it may have.
+    n : float, optional
+        Samples that these stand for; as many as there are by default.
 
     Notes
     -----
@@ -66,29 +71,41 @@ def with_rare_classes(
     as long as that is likelier by more than a component's parameters fit by chance. Where nothing lies far out the cost
     is one density a sample.
     """
+    chance = _n_parameters(mixture) / (planes.shape[1] if n is None else n)
     for _ in range(_MOST_CLASSES):
-        moved = _moved(mixture, planes, weights, climb, least) if mixture.n_components > 1 else None
+        limits = least, most, chance
+        moved = _moved(mixture, planes, weights, climb, limits) if mixture.n_components > 1 else None
         if moved is None:
             break
         mixture = moved
     return mixture
 
 
-def _moved(mixture: Mixture, planes: Array, weights: Array | None, climb: Climb, least: float) -> Mixture | None:
-    """The mixture with one component moved to a cluster far out; None where that is not likelier."""
-    mass = np.ones(planes.shape[1]) if weights is None else weights.astype(np.float64)
+def _n_parameters(mixture: Mixture) -> int:
+    """Of one of its components."""
     d = mixture.n_features
-    chance = (1 + d + mixture.family.n_parameters(1, d)) / planes.shape[1]
+    return 1 + d + mixture.family.n_parameters(1, d)
+
+
+def _moved(
+    mixture: Mixture, planes: Array, weights: Array | None, climb: Climb, limits: tuple[float, float, float]
+) -> Mixture | None:
+    """The mixture with one component moved to a cluster far out; None where that is not likelier.
+
+    The `limits` are the least and the most weight of a class, and what its parameters fit by chance, in nats a sample.
+    """
+    least, most, chance = limits
+    mass = np.ones(planes.shape[1]) if weights is None else weights.astype(np.float64)
     merged, lighter = _merged(mixture)
     every = np.arange(mixture.n_components)
     others = np.delete(every, lighter)
-    for fewer, kept, most, gain, clusters in (
-        (merged, every, 1.0, chance, _CLUSTERS),
+    for fewer, kept, rare, gain, clusters in (
+        (merged, every, most, chance, _CLUSTERS),
         # The lighter one may be a rare class that has drawn others' samples to itself, and so does not lie far out.
-        (mixture.select(others), others, _RARE, 0.0, ()),
+        (mixture.select(others), others, min(_RARE, most), 0.0, ()),
     ):
         far = _far_out(mixture, planes, kept)
-        if not least / 3 <= mass[far].sum() / mass.sum() <= most:  # some of a class may be with a component
+        if not least / 3 <= mass[far].sum() / mass.sum() <= rare:  # some of a class may be with a component
             continue
         tried = _tried(mixture, fewer, _some(planes, mass, far), climb, least, clusters)
         if tried is not None:
@@ -204,26 +221,28 @@ def _with_densest(mixture: Mixture, samples: _Some, least: float) -> Mixture:
     known = ~np.isnan(planes).T
     values = np.where(known, (planes / np.sqrt(within)[:, None]).T, 0)
     values -= np.where(known, values.sum(axis=0) / np.maximum(known.sum(axis=0), 1), 0)  # so that no square cancels
-    present = known.astype(np.float64)
-    squares, common = product(present, values**2), product(present, present)
-    distances = squares + squares.T - 2 * product(values, values)
+    present, middles = known.astype(np.float64), np.arange(0, n, -(-n // _MIDDLES))
+    common = product(present, present[middles])
+    distances = product(values**2, present[middles]) + product(present, values[middles] ** 2)
+    distances -= 2 * product(values, values[middles])
     distances = np.where(common > 0, distances / np.maximum(common, 1), np.inf)
     count = min(max(int(np.ceil(least / shares.mean())), _FEWEST_NEAR), n)
-    near = np.argsort(distances, axis=1, kind="stable")[:, :count]
-    near = near[np.take_along_axis(distances, near[:, -1:], axis=1).argmin()]
+    densest = np.partition(distances, count - 1, axis=1)[:, count - 1].argmin()
+    near = np.argsort(distances[densest], kind="stable")[:count]
     some, parts = planes[:, near], known[near].sum(axis=0)
     mean = np.where(parts > 0, np.where(np.isnan(some), 0, some).sum(axis=1), weights @ mixture.means)
     mean /= np.maximum(parts, 1)
     average = mixture.covariances if rules.shared else np.tensordot(weights, mixture.covariances, 1)[None]
-    return _with_one_more(mixture, mean[None], average, float(shares[near].sum()))
+    return _with_one_more(mixture, mean[None], average, 0.5 * float(shares.sum()))
 
 
 def _with_one_more(mixture: Mixture, means: Array, covariances: Array, share: float) -> Mixture:
     """The mixture with a component more, of such a mean (1, d), covariance and share of all samples."""
     rules = mixture.family
     covariances = mixture.covariances if rules.shared else np.concatenate([mixture.covariances, covariances])
-    share = min(share, 0.5)
-    weights = np.append(mixture.weights * (1 - share), share * (1 - mixture.outlier_weight))
+    share, outliers = min(share, 0.5), mixture.outlier_weight * _LEFT
+    weights = np.append(mixture.weights * (1 - share), share * mixture.weights.sum())
     dof = None if mixture.dof is None else np.append(mixture.dof, mixture.dof.mean())
     means = np.concatenate([mixture.means, means])
-    return replace(mixture, weights=weights, means=means, covariances=covariances, dof=dof)
+    weights *= (1 - outliers) / weights.sum()
+    return replace(mixture, weights=weights, means=means, covariances=covariances, dof=dof, outlier_weight=outliers)

@@ -16,12 +16,13 @@ from gmmseg.mixture.patterns import has_missing
 from gmmseg.mixture.rare import with_rare_classes
 from gmmseg.mixture.search import NO_DOUBT, PER_FEATURE, SUBSET, Samples, Search, Seeding, doubt
 
-__all__ = ["Seeding", "frame", "seed_from_classes", "seed_mixture"]
+__all__ = ["Seeding", "frame", "loneliness", "seed_from_classes", "seed_mixture"]
 
 Array = NDArray[Any]
 
 _LARGEST = 1e140  # number whose square can be added up for any number of samples
 _JUDGES = 32_768  # samples that rare classes are looked for in
+_NEAR = 12  # neighbours that a sample is not alone with
 _PER_CLASS = 5  # least samples of one, and as many as its covariance needs
 _IN_UNITS, _COMPARED = 5, 2  # starts of many features in the data's units, and iterations that they are compared after
 _FEWEST_AXES, _MOST_AXES = 8, 16  # of more features a start is found on so many principal axes, one a component
@@ -75,9 +76,9 @@ def seed_mixture(
         some, some_weights = some[:, seen], None if some_weights is None else some_weights[seen]
     complete, whole = fill_in(some, some_weights), (some, some_weights)
     if how.outliers is not None:
-        crowded = _crowded(complete)
-        some, complete = (np.ascontiguousarray(values[:, crowded]) for values in (some, complete))
-        some_weights = None if some_weights is None else some_weights[crowded]
+        near = np.sort(np.argsort(loneliness(complete, _NEAR), kind="stable")[: -(complete.shape[1] // 5) or None])
+        some, complete = (np.ascontiguousarray(values[:, near]) for values in (some, complete))
+        some_weights = None if some_weights is None else some_weights[near]
     d, n = complete.shape
     on_axes, certain = _seed_on_axes(some, complete, k, rng, how, some_weights) if d > _MOST_AXES else (None, False)
     if on_axes is not None and (certain or d > _MOST_FEATURES or n < PER_FEATURE * k * d):
@@ -278,13 +279,26 @@ def frame(planes: Array, *, common: bool) -> tuple[Array, Array]:
     return center.astype(planes.dtype).astype(np.float64), scale
 
 
-def _crowded(planes: Array) -> Array:
-    """Return the indices of the samples but for the fifth whose neighbours are farthest (Byers and Raftery 1998)."""
+def loneliness(planes: Array, neighbours: int, weights: Array | None = None) -> Array:
+    """Return how far (n,) each sample is from so many others, in spreads of the samples (Byers and Raftery 1998).
+
+    Parameters
+    ----------
+    planes : ndarray, shape (d, n)
+        Without missing features.
+    neighbours : int
+        With the sample itself; fewer that lie together are alone.
+    weights : ndarray, shape (n,), optional
+        Where they are not one each, neighbours are counted among some samples drawn by them.
+    """
     from scipy.spatial import cKDTree
 
     n = planes.shape[1]
     low, high = np.quantile(planes, (0.25, 0.75), axis=1)
-    scaled = (planes / np.where(high > low, high - low, 1)[:, None]).T
-    distances, _ = cKDTree(scaled).query(scaled, [min(12, n)])
-    order = np.argsort(np.asarray(distances)[:, 0], kind="stable")
-    return np.sort(order[: n - n // 5])
+    others = scaled = (planes / np.where(high > low, high - low, 1)[:, None]).T
+    if weights is not None:
+        cumulated = np.cumsum(weights, dtype=np.float64)
+        steps = (np.arange(SUBSET) + 0.5) * (cumulated[-1] / SUBSET)
+        others = scaled[np.searchsorted(cumulated, steps, side="right").clip(max=n - 1)]
+    distances, _ = cKDTree(others).query(scaled, [min(neighbours, len(others))])
+    return np.asarray(distances)[:, 0]
