@@ -61,15 +61,18 @@ class _OnRequest:
         return getattr(twin, self.name)
 
 
+_set = object.__setattr__
+
+
 def _init(self: Any, *arguments: Any, **named: Any) -> None:
-    fields = self._fields
-    given = dict(zip(fields, arguments))  # noqa: B905  # a keyword would take as long as all of it
-    given.update(named)
-    values = {**self._defaults, **given}
-    if len(given) < len(arguments) + len(named) or values.keys() != fields.keys():
+    names, values = self._names, self._defaults.copy()
+    values.update(zip(names, arguments))  # noqa: B905  # those too many are found out below
+    values.update(named)
+    wrong = len(arguments) > len(names) or (named and not named.keys() <= self._named[len(arguments)])
+    if wrong or len(values) < len(names):
         values = _completed(self, arguments, named)
-    self.__dict__.update(values)
-    if hasattr(self, "__post_init__"):
+    _set(self, "__dict__", values)
+    if self._continues:
         self.__post_init__()
 
 
@@ -139,7 +142,11 @@ def _dataclass(*, frozen: bool = False, eq: bool = True, repr: bool = True, init
                     else:
                         setattr(cls, name, value.default)
         defaults = {name: each.default for name, each in fields.items() if each.default is not _NONE}
-        methods: dict[str, Any] = {"_fields": fields, "_defaults": defaults, "__match_args__": tuple(fields)}
+        names = tuple(fields)
+        methods: dict[str, Any] = {"_fields": fields, "_names": names, "_defaults": defaults, "__match_args__": names}
+        # Those that may be given by name after so many by place.
+        methods["_named"] = [frozenset(names[place:]) for place in range(len(names) + 1)]
+        methods["_continues"] = hasattr(cls, "__post_init__")
         methods |= {name: _OnRequest(name) for name in ("__dataclass_fields__", "__dataclass_params__")}
         methods |= {"__init__": _init, "__signature__": _OnRequest("__signature__")} if init else {}
         methods |= {"__setattr__": _setattr, "__delattr__": _delattr} if frozen else {}
