@@ -447,7 +447,7 @@ class GaussianMixture(DensityEstimator):
         """
         if not 1 <= n_classes <= len(self.weights_):
             raise ParameterError(f"n_classes={n_classes!r} is not usable; use 1 to {len(self.weights_)}")
-        return np.asarray(by_overlap(self.predict_proba(X).T, n_classes).argmax(axis=0))
+        return np.asarray(by_overlap(self.predict_proba(X)[self._known_scores(X)[0]].T, n_classes).argmax(axis=0))
 
     # -----------------------------------------------------------------------------------------------------------------
     # Checks
