@@ -8,7 +8,6 @@ the residuals (Van Leemput et al. 1999). It runs on patches of the images; all e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from gmmseg.fitting.scene import Scene
 from gmmseg.mixture import patterns
 from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.records import dataclass, replace
 from gmmseg.spatial.smoothing import share_power
 from gmmseg.threads import mapped
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.image.lattice import regular_centers, step_for
+from gmmseg.records import dataclass, replace
 
 __all__ = ["Layout", "Patches"]
 

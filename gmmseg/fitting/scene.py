@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from gmmseg.features import Recipe
 from gmmseg.fitting.patches import Patches
 from gmmseg.image import Image
 from gmmseg.image.units import as_float
+from gmmseg.records import dataclass, replace
 from gmmseg.spatial.smoothing import Smoothing
 
 __all__ = ["Scene"]

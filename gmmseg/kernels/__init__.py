@@ -44,6 +44,7 @@ __all__ = [
     "statistics",
     "texture",
     "thread_count",
+    "uniform",
 ]
 
 _kernels: Any = native
@@ -233,3 +234,11 @@ def merge(weights: Any, means: Any, second: Any, k: int, spherical: bool) -> Any
     they are `spherical`.
     """
     return _kernels.merge(weights, means, second, k, spherical)
+
+
+def uniform(seed: int, first: int, count: int) -> Any:
+    """Return so many random numbers `(count,)` from 0 to 1, float64: those of `numpy.random.default_rng(seed).random`.
+
+    `first` of them are left out before. Compiled and reference give the same bits.
+    """
+    return _kernels.uniform(seed, first, count)

@@ -139,6 +139,7 @@ def merge(
     spherical: bool,
     /,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], list[int]]: ...
+def uniform(seed: list[int], first: int, out: NDArray[np.float64], /) -> None: ...
 def smooth(
     prior: NDArray[np.float32],
     guide: NDArray[np.float32],

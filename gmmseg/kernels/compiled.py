@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import gmmseg.kernels._native as _native  # compiled, may be absent
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.neighbours import Neighbourhood
@@ -25,6 +27,7 @@ __all__ = [
     "smooth",
     "statistics",
     "texture",
+    "uniform",
 ]
 
 INSTRUCTION_SET: str = _native.INSTRUCTION_SET
@@ -53,6 +56,15 @@ def classify(planes: Any, densities: Densities, out: Any, first: int, threads: i
     """See gmmseg.kernels.classify."""
     log_constants, means, factors, dof = densities
     return _native.classify(planes, log_constants, means, factors, out, first, threads, log_prior, dof)
+
+
+def uniform(seed: int, first: int, count: int) -> Any:
+    """See gmmseg.kernels.uniform."""
+    words, out = [seed & 0xFFFFFFFF], np.empty(count)
+    while seed := seed >> 32:
+        words.append(seed & 0xFFFFFFFF)
+    _native.uniform(words, first, out)
+    return out
 
 
 def smooth(

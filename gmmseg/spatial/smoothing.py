@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.errors import ParameterError
 from gmmseg.kernels.neighbours import BLIND, fading, overlap, support
+from gmmseg.records import dataclass, replace
 
 __all__ = ["HALO", "TYPICAL", "Smoothing", "share_power", "strength_of"]
 

@@ -29,6 +29,8 @@ void bind_gaps(nb::module_& m);
 void bind_climbing(nb::module_& m);
 // In clustering.cpp: k-means.
 void bind_clustering(nb::module_& m);
+// In chance.cpp: uniform random numbers.
+void bind_chance(nb::module_& m);
 
 struct Chosen {
     const Kernels& mixture;

@@ -324,6 +324,7 @@ NB_MODULE(_native, m) {
     bind_gaps(m);
     bind_climbing(m);
     bind_clustering(m);
+    bind_chance(m);
     m.def("smooth", &smooth, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
           nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none());
     m.def("lab", &lab<std::uint8_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());

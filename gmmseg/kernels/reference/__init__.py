@@ -1,5 +1,6 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
+from gmmseg.kernels.reference.chance import uniform
 from gmmseg.kernels.reference.climbing import climb, climb_each, merge
 from gmmseg.kernels.reference.clustering import class_moments, lloyd, plus_plus
 from gmmseg.kernels.reference.color import lab
@@ -24,4 +25,5 @@ __all__ = [
     "smooth",
     "statistics",
     "texture",
+    "uniform",
 ]
