@@ -268,8 +268,8 @@ struct Field : Settling {
         return found;
     }
 
-    // Unnormalised q of C classes from `first` on, with each edge loaded once (the N of pixels were before). Steps times messages are
-    // whole numbers of 1/256, and float32 holds their sums exactly, in any order.
+    // Unnormalised q of C classes from `first` on, with each edge loaded once (the N of pixels were before). Steps
+    // times messages are whole numbers of 1/256, and float32 holds their sums exactly, in any order.
     template <int N, int C>
     GMMSEG_INLINE void evaluate_some(ptrdiff_t i, const Edges<N>& heard, const float* priors,
                                      const std::uint8_t* classes, int first, Pack<float>* value) const {
