@@ -211,6 +211,23 @@ struct Settling {
         return std::uint8_t((found != 0) | (found & 1) << 1 | (found >> (L - 1) & 1) << 2);
     }
 
+    // Whether any voxel in a register, or next to one in it, is marked in `now`.
+    GMMSEG_INLINE bool is_stirred(ptrdiff_t flag) const {
+        typedef std::uint8_t Beside __attribute__((vector_size(4)));
+        const Beside wanted = {4, kEverywhere, 2, 0};
+        std::uint32_t mask, any = 0;
+        __builtin_memcpy(&mask, &wanted, sizeof mask);
+        for (ptrdiff_t dz = -grid.border; dz <= grid.border; ++dz) {
+            const std::uint8_t* row = now + flag - 1 + dz * grid.flag_plane() - grid.flag_pitch();
+            for (int dy = 0; dy < 3; ++dy, row += grid.flag_pitch()) {
+                std::uint32_t flags;
+                __builtin_memcpy(&flags, row, sizeof flags);
+                any |= flags;
+            }
+        }
+        return any & mask;
+    }
+
     // For each register of a row, whether any voxel in it, or next to one in it, is marked in `now`: into `stirred`.
     void look_around(ptrdiff_t z, ptrdiff_t y) {
         typedef std::uint8_t Flags __attribute__((vector_size(kFlags)));

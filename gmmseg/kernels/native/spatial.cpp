@@ -38,12 +38,14 @@ struct Field : Settling {
     std::uint8_t *open, *n_open;  // for each register, the classes that any of its voxels could come to hold
     std::uint8_t* settled;        // registers whose voxels can each hold but one class
     std::uint8_t* later;          // registers that change in this sweep
-    struct Moved {
+    struct Register {
         ptrdiff_t at, flag;
     };
-    Moved* moved;         // list of those that changed in this sweep
-    std::int32_t* place;  // of a register in `prior` and `fresh`, in registers
-    std::int32_t* todo;   // registers of a row
+    Register* unsettled;           // those that could hold several classes, row by row ...
+    ptrdiff_t *row_from, *row_to;  // ... and where those of a row are among them
+    Register* moved;               // those that changed in this sweep
+    std::int32_t* place;           // of a register in `prior` and `fresh`, in registers
+    std::int32_t* todo;            // registers of a row
     float strongest;  // edge that there can be
     float step_edge;  // one step of an edge, as a logarithm to base 2
 
@@ -71,7 +73,10 @@ struct Field : Settling {
         n_open = arena.take<std::uint8_t>(grid.flags());
         settled = arena.take<std::uint8_t>(grid.flags());
         later = arena.take<std::uint8_t>(grid.flags() + kFlags);
-        moved = arena.take<Moved>(registers + 1);
+        unsettled = arena.take<Register>(registers + 1);
+        row_from = arena.take<ptrdiff_t>(grid.depth * grid.height);
+        row_to = arena.take<ptrdiff_t>(grid.depth * grid.height);
+        moved = arena.take<Register>(registers + 1);
         place = arena.take<std::int32_t>(grid.flags());
         todo = arena.take<std::int32_t>(grid.packs);
         prior = arena.take<float>(job.n_classes * registers * L);
@@ -162,15 +167,25 @@ struct Field : Settling {
         for (int o = 0; o < job.n_offsets; ++o) all += 2 * kLog2e * job.strengths[o] + step_edge;
         const Pack<float> hopeless = exp2_negative(fill(-all)) * (1 / (512.0f * job.n_classes));
         std::int32_t used = 0;
+        ptrdiff_t n_unsettled = 0;
         each_row(reach, [&](ptrdiff_t z, ptrdiff_t y) {
             look_around(z, y);
-            for (ptrdiff_t p = 0; p < grid.packs; ++p)
-                if (stirred[p]) {
-                    open_register(z, y, p, hopeless, used);
-                } else {
-                    settled[grid.flag_row(z, y) + p] = true;
-                    n_open[grid.flag_row(z, y) + p] = 0;
-                }
+            const ptrdiff_t flags = grid.flag_row(z, y), packs = grid.packs;
+            row_from[z * grid.height + y] = n_unsettled;
+            __builtin_memset(settled + flags, 1, packs);
+            __builtin_memset(n_open + flags, 0, packs);
+            ptrdiff_t n = 0;
+            for (ptrdiff_t p = 0; p < packs; ++p) {
+                todo[n] = std::int32_t(p);
+                n += stirred[p];
+            }
+            for (ptrdiff_t t = 0; t < n; ++t) {
+                const ptrdiff_t p = todo[t];
+                open_register(z, y, p, hopeless, used);
+                unsettled[n_unsettled] = {grid.row(z, y) + p * L, flags + p};
+                n_unsettled += !settled[flags + p];
+            }
+            row_to[z * grid.height + y] = n_unsettled;
         });
         mark_later();
     }
@@ -188,8 +203,6 @@ struct Field : Settling {
         if (!any(doubtful)) {
             for (int k = 0; k < job.n_classes; ++k)
                 store(messages + k * grid.volume + i, holds == float(k) ? fill(1.0f) : Pack<float>{});
-            n_open[flag] = 0;
-            settled[flag] = true;
             later[flag] = job.probabilities && is_near(z, y, 0) ? kEverywhere : 0;
             return;
         }
@@ -219,7 +232,7 @@ struct Field : Settling {
     }
 
     // From a voxel to its o-th neighbour. Those of a pixel are at known distances from it and from the rows beside it:
-    // with steps out of memory, and sums into memory for two classes, too, smoothing a photograph took 1.2 times as long.
+    // with steps out of memory, and sums into memory for two classes, too, smoothing a photograph took 4 % longer.
     template <int N>
     GMMSEG_INLINE ptrdiff_t step_to(int o) const {
         return N ? (kPixelSteps[o][0] ? grid.pitch : 0) + kPixelSteps[o][1] : steps[o];
@@ -304,22 +317,24 @@ struct Field : Settling {
         __builtin_memset(later, 0, grid.flags());
         ptrdiff_t n_moved = 0;
         each_row(reach, [&](ptrdiff_t z, ptrdiff_t y) {
-            const ptrdiff_t row = grid.row(z, y), flags = grid.flag_row(z, y);
-            look_around(z, y);
-            ptrdiff_t n = 0;  // a list first: branches that nobody can predict would cost as much as the sums
-            for (ptrdiff_t p = 0; p < grid.packs; ++p) {
-                todo[n] = std::int32_t(p);
-                n += !settled[flags + p] & stirred[p];
+            const ptrdiff_t from = row_from[z * grid.height + y], to = row_to[z * grid.height + y];
+            // A list first: branches that nobody can predict would cost as much as the sums. Out of those that are not
+            // settled, one in five, and not out of all: 5 % less time.
+            ptrdiff_t n = 0;
+            for (ptrdiff_t u = from; u < to; ++u) {
+                todo[n] = std::int32_t(u - from);
+                n += is_stirred(unsettled[u].flag);
             }
             for (ptrdiff_t t = 0; t < n; ++t) {
-                const ptrdiff_t p = todo[t], flag = flags + p, i = row + p * L, first = place[flag] * ptrdiff_t(L);
+                const Register it = unsettled[from + todo[t]];
+                const ptrdiff_t i = it.at, flag = it.flag, first = place[flag] * ptrdiff_t(L);
                 const std::uint8_t* const classes = open + flag * job.n_classes;
                 const int count = n_open[flag];
-                float* const to = fresh + first;
+                float* const renewed = fresh + first;
                 Bits<float> changes = {};
                 const auto renew = [&](int c, Pack<float> q) GMMSEG_LAMBDA {
                     changes |= q != load(messages + classes[c] * grid.volume + i);
-                    store(to + c * L, q);
+                    store(renewed + c * L, q);
                 };
                 if (count == 2) {  // nearly all: they need no memory in between
                     Pack<float> value[2];
