@@ -47,6 +47,10 @@ class Logged:
         """Do again what was undone last."""
         return self._changed(Log.redo)
 
+    def settle(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Write what the command reads and is not yet written: whoever copies the command may run it at once."""
+        return {}
+
     def _changed(self, change: Callable[[Log], Log]) -> dict[str, Any]:
         """Change the log, keep it, and return where things stand."""
         raise NotImplementedError
@@ -217,6 +221,11 @@ class Desk(Logged):
             run_command(command, self.folder)
         self._written.update(targets)
         return {"files": [path.name for path in targets], "command": as_text(wanted)}
+
+    def settle(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the strokes, if they are not yet written."""
+        self._pending.settle()
+        return {}
 
     def close(self) -> None:
         """Write what is not yet written."""

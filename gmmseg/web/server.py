@@ -170,6 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
             "/api/paste": desk.paste,
             "/api/classes": desk.classes,
             "/api/export": desk.export,
+            "/api/settle": desk.settle,
         }
         if path not in answers or not isinstance(asked, dict):
             self._send_json({"error": "nothing is done there"}, HTTPStatus.NOT_FOUND)

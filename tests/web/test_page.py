@@ -16,8 +16,10 @@ from PIL import Image as Pillow
 import gmmseg
 from gmmseg.hierarchy.regions import regions
 from gmmseg.io.palette import palette
+from gmmseg.web import pending
 from gmmseg.web.desk import Desk
 from gmmseg.web.log import load_log
+from gmmseg.web.painting import painted
 
 pytestmark = pytest.mark.slow
 
@@ -139,6 +141,36 @@ def test_a_stroke_with_the_mouse_moves_classes_and_is_undone(page, folder):
     until(page, lambda: "--scribbles" not in command(page))
     wait(page)
     assert (pixels(page) == before).mean() > 0.999
+
+
+def test_whoever_copies_the_command_may_run_it_at_once(page, folder, monkeypatch):
+    monkeypatch.setattr(pending, "_PAUSE", 1000)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.check("input[value=paint]")
+    for place, copied in enumerate([lambda: page.click("#copy"), lambda: copy_by_keys(page)]):
+        page.locator("#picture").focus()
+        page.keyboard.press("Space")
+        for _ in range(5):
+            page.keyboard.press(["ArrowRight", "ArrowDown"][place])
+        page.keyboard.press("Space")
+        wait(page)
+        strokes = load_log(folder / "photo.gmmseg.json").work.strokes
+        until(page, lambda: "--scribbles" in command(page))
+        assert len(strokes) == place + 1
+        copied()
+        expected = painted(strokes, (120, 200))
+        until(page, lambda e=expected: (folder / "photo_strokes.png").exists() and (written(folder) == e).all())
+    assert page.evaluate("() => navigator.clipboard.readText()") == command(page)
+
+
+def copy_by_keys(page):
+    page.locator("#command").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Control+C")
+
+
+def written(folder):
+    return np.asarray(Pillow.open(folder / "photo_strokes.png"))
 
 
 COUNT = """() => {

@@ -1,7 +1,5 @@
 // The table of classes: chosen, renamed, recoloured, hidden.
 
-import { shown } from './numbers.js';
-
 /** @typedef {import('./work.js').Row} Row */
 
 /**
@@ -36,7 +34,7 @@ export function showClasses(body, table, chosen, pixels, named, on) {
     const visible = field(row, 'show', 'checkbox', `Show ${row.name}`);
     visible.checked = !row.hidden;
     visible.addEventListener('change', () => on.act({ do: 'hide', class: row.label, hidden: !visible.checked }));
-    line.append(cell(choose), cell(color), cell(name), cell(`${shown(100 * row.share, 1)} %`, 'number'),
+    line.append(cell(choose), cell(color), cell(name), cell(`${(100 * row.share).toFixed(1)} %`, 'number'),
       cell(Math.round(row.share * pixels).toLocaleString('en').replaceAll(',', '\u202f'), 'number'), cell(visible));
     return line;
   }));

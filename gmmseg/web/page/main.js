@@ -419,11 +419,16 @@ async function save(kind, overwrite) {
   clearInterval(counting);
 }
 
+/** Who has copied the command may run it at once: what it reads is written now. */
+const settled = () => last.then(() => ask('settle', {}));
+part('command').addEventListener('copy', () => void settled().catch((error) => say(error.message)));
+
 /** @type {[string, () => unknown][]} */
 const buttons = [
   ['undo', () => send('undo', {})], ['redo', () => send('redo', {})], ['fit', () => pointer.fit()], ['whole', whole],
   ['show-volume', showVolume], ['merge', merge], ['only', only], ['foreground', foreground],
-  ['copy', async () => { await navigator.clipboard.writeText(state.command); say('copied'); }],
+  ['copy', () => Promise.all([navigator.clipboard.writeText(state.command), settled()])
+    .then(() => say('copied'), (error) => say(error.message))],
   ['paste', () => send('paste', { text: /** @type {HTMLTextAreaElement} */ (part('command')).value })],
 ];
 for (const [id, work] of buttons) part(id).addEventListener('click', () => void work());

@@ -10,7 +10,7 @@ export function parsed(text) {
 }
 
 /** @param {number} value @param {number} digits behind the point, at most */
-export function shown(value, digits) {
+function shown(value, digits) {
   return String(Number(value.toFixed(digits)));
 }
 
