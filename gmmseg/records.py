@@ -39,11 +39,11 @@ class _OnRequest:
 
     def __get__(self, instance: Any, owner: type) -> Any:
         """Make that class, once."""
-        twin = owner.__dict__.get("_twin")
+        twin = owner.__dict__.get("_record_twin")
         if twin is None:
             import dataclasses  # here, because hardly any run asks
 
-            fields: dict[str, _Field] = owner._fields  # type: ignore[attr-defined]  # it is one of ours
+            fields: dict[str, _Field] = owner._record_fields  # type: ignore[attr-defined]  # it is one of ours
             defaults = {name: dataclasses.field(**each.options()) for name, each in fields.items()}
             annotations = {
                 name: annotation
@@ -53,7 +53,7 @@ class _OnRequest:
             }
             body = {"__module__": owner.__module__, "__doc__": "", "__annotations__": annotations, **defaults}
             twin = dataclasses.dataclass(frozen="__setattr__" in owner.__dict__)(type(owner.__name__, (), body))
-            type.__setattr__(owner, "_twin", twin)
+            type.__setattr__(owner, "_record_twin", twin)
         if self.name == "__signature__":
             import inspect  # likewise
 
@@ -61,8 +61,24 @@ class _OnRequest:
         return getattr(twin, self.name)
 
 
+_set = object.__setattr__
+
+
 def _init(self: Any, *arguments: Any, **named: Any) -> None:
-    fields = self._fields
+    names, values = self._record_names, self._record_defaults.copy()
+    values.update(zip(names, arguments))  # noqa: B905  # those too many are found out below
+    values.update(named)
+    wrong = len(arguments) > len(names) or (named and not named.keys() <= self._record_by_name[len(arguments)])
+    if wrong or len(values) < len(names):
+        values = _completed(self, arguments, named)
+    _set(self, "__dict__", values)
+    if self._record_continues:
+        self.__post_init__()
+
+
+def _completed(self: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    """Return values that include those that are made anew for each instance; refuse what is not usable."""
+    fields = self._record_fields
     if len(arguments) > len(fields):
         raise TypeError(f"{type(self).__name__} takes {len(fields)} arguments, but {len(arguments)} were given")
     values = dict(zip(fields, arguments, strict=False))
@@ -71,24 +87,21 @@ def _init(self: Any, *arguments: Any, **named: Any) -> None:
             what = "got several values for argument" if name in values else "got an unexpected keyword argument"
             raise TypeError(f"{type(self).__name__} {what} {name!r}")
     values |= named
-    if len(values) < len(fields):
-        for name, each in fields.items():
-            if name not in values:
-                value = values[name] = each.value()
-                if value is _NONE:
-                    raise TypeError(f"{type(self).__name__} misses the argument {name!r}")
-    self.__dict__.update(values)
-    if hasattr(self, "__post_init__"):
-        self.__post_init__()
+    for name, each in fields.items():
+        if name not in values and (value := each.value()) is not _NONE:
+            values[name] = value
+    if missing := [name for name in fields if name not in values]:
+        raise TypeError(f"{type(self).__name__} misses the argument {missing[0]!r}")
+    return values
 
 
 def _repr(self: Any) -> str:
-    shown = (f"{name}={getattr(self, name)!r}" for name, each in self._fields.items() if each.repr)
+    shown = (f"{name}={getattr(self, name)!r}" for name, each in self._record_fields.items() if each.repr)
     return f"{type(self).__qualname__}({', '.join(shown)})"
 
 
 def _compared(self: Any) -> tuple[Any, ...]:
-    return tuple(getattr(self, name) for name, each in self._fields.items() if each.compare)
+    return tuple(getattr(self, name) for name, each in self._record_fields.items() if each.compare)
 
 
 def _eq(self: Any, other: object) -> Any:
@@ -118,7 +131,7 @@ def _dataclass(*, frozen: bool = False, eq: bool = True, repr: bool = True, init
         own = cls.__dict__
         fields: dict[str, _Field] = {}
         for base in cls.__mro__[-1:0:-1]:
-            fields |= base.__dict__.get("_fields", {})
+            fields |= base.__dict__.get("_record_fields", {})
         for name, annotation in own.get("__annotations__", {}).items():
             if not annotation.startswith("ClassVar"):  # text, by `from __future__ import annotations`
                 value = own.get(name, _NONE)
@@ -128,7 +141,17 @@ def _dataclass(*, frozen: bool = False, eq: bool = True, repr: bool = True, init
                         delattr(cls, name)
                     else:
                         setattr(cls, name, value.default)
-        methods: dict[str, Any] = {"_fields": fields, "__match_args__": tuple(fields)}
+        defaults = {name: each.default for name, each in fields.items() if each.default is not _NONE}
+        names = tuple(fields)
+        methods: dict[str, Any] = {
+            "_record_fields": fields,
+            "_record_names": names,
+            "_record_defaults": defaults,
+            "__match_args__": names,
+        }
+        # Those that may be given by name after so many by place.
+        methods["_record_by_name"] = [frozenset(names[place:]) for place in range(len(names) + 1)]
+        methods["_record_continues"] = hasattr(cls, "__post_init__")
         methods |= {name: _OnRequest(name) for name in ("__dataclass_fields__", "__dataclass_params__")}
         methods |= {"__init__": _init, "__signature__": _OnRequest("__signature__")} if init else {}
         methods |= {"__setattr__": _setattr, "__delattr__": _delattr} if frozen else {}
@@ -144,7 +167,7 @@ def _dataclass(*, frozen: bool = False, eq: bool = True, repr: bool = True, init
 
 def _replace(instance: Any, /, **changes: Any) -> Any:
     """Return the like of an instance with some fields changed."""
-    fields = type(instance).__dict__.get("_fields")
+    fields = type(instance).__dict__.get("_record_fields")
     if fields is None:
         from dataclasses import replace  # here, because what every run loads is made here
 

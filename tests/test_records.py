@@ -31,6 +31,11 @@ def made(library):
             if self.size < 0:
                 raise ValueError(f"size={self.size}")
 
+        def _fields(self) -> str:
+            return self.name
+
+        _names = _defaults = _fields
+
         @cached_property
         def twice(self) -> int:
             return 2 * self.size
@@ -59,6 +64,7 @@ def test_values_are_taken_by_place_and_by_name(classes):
     Value, Longer, _, _ = classes
     one = Value("a", note="n")
     assert (one.name, one.size, one.note, one.facts, one.twice, one.KINDS) == ("a", 3, "n", {}, 6, 2)
+    assert (one._fields(), one._names(), one._defaults()) == ("a", "a", "a")
     assert Value("a").facts is not Value("a").facts
     assert vars(Longer("a", 1, more=7)) == {"name": "a", "size": 1, "note": "", "facts": {}, "more": 7}
     assert repr(Longer("a")).endswith("Longer(name='a', size=3, facts={}, more=4)")

@@ -27,7 +27,13 @@ __all__ = ["Scan", "check_description", "is_meant", "root_of", "subjects_without
 
 _NAME = re.compile(r"(?P<stem>sub-[0-9A-Za-z+]+(?:_[a-z]+-[0-9A-Za-z+]+)*)_(?P<suffix>[0-9A-Za-z]+)\.nii(?:\.gz)?")
 _APART = ("derivatives", "sourcedata", "code", "stimuli")  # folders of a data set that hold no images of its own
-_ENDS = {"table": "table.csv", "report": "report.html", "model": "model.gmm.json"}
+_ENDS = {
+    "table": "table.csv",
+    "report": "report.html",
+    "model": "model.gmm.json",
+    "style": "style.qml",
+    **{kind: f"{kind}.png" for kind in ("overlay", "contours")},
+}
 _MAPS = ("anomaly", "bias", "logdensity", "uncertainty")  # for which BIDS has no name, as for what _ENDS lists
 _DESC = "desc-gmmseg"
 # Name: abbreviation and number, as BIDS has them for the tissues of a brain.

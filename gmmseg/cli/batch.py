@@ -66,7 +66,7 @@ _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry
 @_output(
     "--also",
     type=Names(),
-    default=(),
+    multiple=True,
     help=f"More files an image: {', '.join(KINDS[1:])}; or of all images one data set: {', '.join(DATASETS)}.",
 )
 @_output(
@@ -130,7 +130,7 @@ def command(
     from gmmseg.batch.planning import Choice
 
     given, options["table"] = _given(sources, options["tables"])
-    also, datasets = _asked_for(options["also"])
+    also, datasets = _asked_for([word for words in options["also"] for word in words])
     made = plan(
         given,
         out_dir,

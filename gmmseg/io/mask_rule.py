@@ -141,7 +141,8 @@ class Ruled(WindowSource):
         import numpy as np
 
         values = sorted(set().union(*(np.unique(self.numbers.read(window)[0]).tolist() for window in windows_of(self))))
-        has = ", ".join(map(str, values[:12])) + (", ..." if len(values) > 12 else "")
+        shown = (f"{value:.6g}" if isinstance(value, float) else str(value) for value in values[:12])
+        has = ", ".join(shown) + (", ..." if len(values) > 12 else "")
         raise EmptyInputError(
             f"{name}: its mask {path.name} has no {self.rule.words} there, only {has}; choose among these"
         )

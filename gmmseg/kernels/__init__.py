@@ -28,6 +28,7 @@ __all__ = [
     "INSTRUCTION_SET",
     "Densities",
     "Neighbourhood",
+    "agreement",
     "class_moments",
     "classify",
     "climb",
@@ -150,6 +151,16 @@ def smooth(
     from the part of the tile that starts at `inner_first`.
     """
     _kernels.smooth(prior, guide, valid, neighbourhood, inner_first, labels, probabilities)
+
+
+def agreement(said: Any, total: float) -> tuple[float, float]:
+    """Return the mean and the variance of what neighbours say of the classes, each summed over voxels.
+
+    `said` `(K, n)`, float32 and contiguous, has no number above 0, and 0 for one class of each voxel; a class has a
+    probability in proportion to the exponential of `total` times it.
+    """
+    found: tuple[float, float] = _kernels.agreement(said, total)
+    return found
 
 
 def texture(values: Any, known: Any, steps: Any, shift: Any, slopes: Any, out: Any) -> None:

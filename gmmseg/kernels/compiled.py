@@ -12,6 +12,7 @@ from gmmseg.kernels.neighbours import Neighbourhood
 
 __all__ = [
     "INSTRUCTION_SET",
+    "agreement",
     "class_moments",
     "classify",
     "climb",
@@ -33,7 +34,7 @@ __all__ = [
 INSTRUCTION_SET: str = _native.INSTRUCTION_SET
 conditional_sums, expected = _native.conditional_sums, _native.expected
 known_distances = _native.known_distances
-lab, texture = _native.lab, _native.texture
+agreement, lab, texture = _native.agreement, _native.lab, _native.texture
 class_moments, lloyd, plus_plus = _native.class_moments, _native.lloyd, _native.plus_plus
 climb, climb_each, merge = _native.climb, _native.climb_each, _native.merge
 

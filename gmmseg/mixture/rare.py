@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,6 @@ Climb = Callable[[Array, Array | None, Mixture, int], Fit]  # samples, their wei
 
 _FAR = 4.7534  # deviations of a normal distribution that one sample in 1e6 exceeds
 _MOST_FAR, _REST = 1024, 4096  # samples of either kind that a move is tried on
-_CLUSTERS = 1, 4  # among what lies far out; the largest becomes a component
 _MIDDLES, _FEWEST_NEAR = 256, 3  # samples around which there may be most others, and how many at least
 _MOST_CLASSES = 3
 _LEFT = 0.1  # of the weight of outliers, which else would have a class that starts lighter than it is
@@ -68,8 +68,9 @@ def with_rare_classes(
     outliers or long tails explain it is left to the likelihood. These samples are taken whole, the others at equal
     steps and with weights to match: a class of two samples in a thousand then has enough of them. The two components
     that merging costs least make room for the largest cluster among the far ones, or for where these lie most densely,
-    as long as that is likelier by more than a component's parameters fit by chance. Where nothing lies far out the cost
-    is one density a sample.
+    as long as that is likelier by more than a component's parameters fit by chance. A light component may have drawn
+    samples of others to itself: what lies far from all but it is tried without these. Or it may be two classes, and is
+    tried as two. Where nothing lies far out and no component is light the cost is two densities a sample.
     """
     chance = _n_parameters(mixture) / (planes.shape[1] if n is None else n)
     for _ in range(_MOST_CLASSES):
@@ -96,29 +97,42 @@ def _moved(
     """
     least, most, chance = limits
     mass = np.ones(planes.shape[1]) if weights is None else weights.astype(np.float64)
-    merged, lighter = _merged(mixture)
-    every = np.arange(mixture.n_components)
-    others = np.delete(every, lighter)
-    for fewer, kept, rare, gain, clusters in (
-        (merged, every, most, chance, _CLUSTERS),
-        # The lighter one may be a rare class that has drawn others' samples to itself, and so does not lie far out.
-        (mixture.select(others), others, min(_RARE, most), 0.0, ()),
-    ):
-        far = _far_out(mixture, planes, kept)
-        if not least / 3 <= mass[far].sum() / mass.sum() <= rare:  # some of a class may be with a component
+    light, reached = mixture.weights <= min(_RARE, most), None
+    labels = mixture.classify(planes) if light.any() else np.zeros(planes.shape[1], np.int64)
+    of_light = light[labels] if light.any() else np.zeros(planes.shape[1], bool)
+    for fewer, far, limit, gain, starts in _ways(mixture, planes, labels, most, chance):
+        if not least / 3 <= mass[far].sum() / mass.sum() <= limit:  # some of a class may be with a component
             continue
-        tried = _tried(mixture, fewer, _some(planes, mass, far), climb, least, clusters)
+        tried = _tried(mixture, fewer, _some(planes, mass, far, of_light & ~far), climb, least, starts)
         if tried is not None:
+            reached = climb(planes, weights, mixture, 1).history[0] if reached is None else reached
             before, after = (climb(planes, weights, each, 1).history[0] for each in tried)
-            if after > before + max(_WORTHWHILE, gain):
+            if after > max(before, reached) + max(_WORTHWHILE, gain):
                 return tried[1]
     return None
 
 
+def _ways(mixture: Mixture, planes: Array, labels: Array, most: float, chance: float) -> Iterator[_Way]:
+    """What makes room for what samples, whose components `labels` (n,) tells where any is light: see `_Way`."""
+    every, rare = np.arange(mixture.n_components), min(_RARE, most)
+    light, heavy = np.flatnonzero(mixture.weights <= rare), np.flatnonzero(mixture.weights > rare)
+    pairs = heavy if len(heavy) > 1 else every  # a light one would cost least, whatever it is
+    merged = _merged(mixture, pairs)[0]
+    yield _Way(merged, _far_out(mixture, planes, every), most, chance, (_with_densest, _with_all, _with_largest))
+    # The lighter one may be a rare class that has drawn others' samples to itself, and so does not lie far out.
+    others = np.delete(every, _merged(mixture, every)[1])
+    yield _Way(mixture.select(others), _far_out(mixture, planes, others), rare, 0.0, (_with_densest,))
+    # A light one may be two rare classes.
+    if len(heavy) > 1:
+        for one in light[np.argsort(mixture.weights[light], kind="stable")][:_MOST_CLASSES]:
+            kept = np.delete(every[:-1], len(heavy) - 1 + np.searchsorted(light, one))
+            yield _Way(merged.select(kept), labels == one, 1.0, chance, (_with_two,))
+
+
 def _tried(
-    mixture: Mixture, fewer: Mixture, samples: _Some, climb: Climb, least: float, clusters: tuple[int, ...]
+    mixture: Mixture, fewer: Mixture, samples: _Some, climb: Climb, least: float, starts: tuple[Start, ...]
 ) -> tuple[Mixture, Mixture] | None:
-    """What a short EM makes of the mixture, and of the best with a component for far samples beside `fewer`."""
+    """What a short EM makes of the mixture, and of the best with components for far samples beside `fewer`."""
 
     def short(start: Mixture, iterations: int) -> Fit:
         return climb(samples.planes, samples.weights, start, iterations)
@@ -127,10 +141,9 @@ def _tried(
         return fit.mixture.n_components == mixture.n_components and bool(fit.mixture.weights.min() >= least)
 
     as_it_is, found = short(mixture, _FIRST), []
-    starts = [_with_densest(fewer, samples, least), *(_with_largest(fewer, samples, number) for number in clusters)]
     for start in starts:
         with contextlib.suppress(np.linalg.LinAlgError):  # of a cluster without volume
-            found.append(short(start, _FIRST))
+            found.append(short(start(fewer, samples, least), _FIRST))
     best = max(filter(is_whole, found), key=_score, default=None)
     if best is None or _score(best) < _score(as_it_is) - _REACH:
         return None
@@ -156,13 +169,27 @@ class _Some(NamedTuple):
         return np.ascontiguousarray(self.planes[:, : self.n_far]), mass / self.weights.sum(dtype=np.float64)
 
 
-def _some(planes: Array, mass: Array, far: Array) -> _Some:
-    """Some of the samples (d, n), which weigh `mass` (n,) and of which some are `far` out (n,)."""
+Start = Callable[[Mixture, _Some, float], Mixture]  # components that stay, samples, the least weight of one more
+
+
+class _Way(NamedTuple):
+    """Components that stay, the samples (n,) that others are for, their most share, the least gain, how they begin."""
+
+    fewer: Mixture
+    far: Array
+    most: float
+    gain: float
+    starts: tuple[Start, ...]
+
+
+def _some(planes: Array, mass: Array, far: Array, light: Array) -> _Some:
+    """Some of the samples (d, n), which weigh `mass` (n,) and of which some are `far` out, or of `light` components."""
     index, parts = [], []
-    for part, most in ((np.flatnonzero(far), _MOST_FAR), (np.flatnonzero(~far), _REST)):
-        steps = part[np.linspace(0, len(part), min(len(part), most), endpoint=False).astype(np.intp)]
+    for part, most in ((far, _MOST_FAR), (light, _MOST_FAR), (~(far | light), _REST)):
+        every = np.flatnonzero(part)
+        steps = every[np.linspace(0, len(every), min(len(every), most), endpoint=False).astype(np.intp)]
         index.append(steps)
-        parts.append(mass[steps] * (mass[part].sum() / max(mass[steps].sum(), np.finfo(float).tiny)))
+        parts.append(mass[steps] * (mass[every].sum() / max(mass[steps].sum(), np.finfo(float).tiny)))
     own = np.concatenate(parts)
     weights = (own / own.mean()).astype(planes.dtype)
     return _Some(np.ascontiguousarray(planes[:, np.concatenate(index)]), weights, len(index[0]))
@@ -188,25 +215,54 @@ def _far_out(mixture: Mixture, planes: Array, components: Array) -> Array:
     return far
 
 
-def _merged(mixture: Mixture) -> tuple[Mixture, int]:
-    """The mixture with the two components as one that merging costs least, and the lighter of these."""
-    fewer, into = merge_pairs(mixture, mixture.n_components - 1)
-    pair = np.flatnonzero(into == np.bincount(into).argmax())
-    dof = None if mixture.dof is None else np.full(fewer.n_components, mixture.dof.mean())
-    weights = fewer.weights * (1 - mixture.outlier_weight)
-    whole = replace(mixture, weights=weights, means=fewer.means, covariances=fewer.covariances, dof=dof)
+def _merged(mixture: Mixture, among: Array) -> tuple[Mixture, int]:
+    """The mixture with those two of some components as one that merging costs least; the lighter of them.
+
+    The other components come last.
+    """
+    fewer, into = merge_pairs(mixture.select(among), len(among) - 1)
+    pair = among[np.flatnonzero(into == np.bincount(into).argmax())]
+    rest = np.setdiff1d(np.arange(mixture.n_components), among)
+    share, left = mixture.weights[among].sum(), mixture.weights[rest].sum()
+    if mixture.family.shared:
+        covariances = (share * fewer.covariances + left * mixture.covariances) / (share + left)
+    else:
+        covariances = np.concatenate([fewer.covariances, mixture.covariances[rest]])
+    whole = replace(
+        mixture,
+        weights=np.append(share * fewer.weights, mixture.weights[rest]),
+        means=np.concatenate([fewer.means, mixture.means[rest]]),
+        covariances=covariances,
+        dof=None if mixture.dof is None else np.full(mixture.n_components - 1, mixture.dof.mean()),
+    )
     return whole, int(pair[mixture.weights[pair].argmin()])
 
 
-def _with_largest(mixture: Mixture, samples: _Some, clusters: int) -> Mixture:
-    """The mixture with the largest of so many clusters of the samples that lie far out as its last component."""
+def _clusters(mixture: Mixture, samples: _Some, number: int) -> list[tuple[Array, Array, float]]:
+    """Mean, covariance and share of all of each of so many clusters of the samples that lie far out, largest first."""
     planes, shares = samples.far
     complete = fill_in(planes)
     space = standardize(complete)[0]
-    centres = lloyd(space, plus_plus(space, clusters, np.random.default_rng(0)))
+    centres = lloyd(space, plus_plus(space, number, np.random.default_rng(0)))
     found = from_labels(complete, nearest(space, centres), len(centres), mixture.covariance, None, 0.0)
-    largest = found.select([int(found.weights.argmax())])
-    return _with_one_more(mixture, largest.means, largest.covariances, float(shares.sum() * found.weights.max()))
+    each = (found.select([row]) for row in np.argsort(-found.weights, kind="stable"))
+    whole = np.sort(found.weights)[::-1] * shares.sum()
+    return [(one.means, one.covariances, float(share)) for one, share in zip(each, whole, strict=True)]
+
+
+def _with_all(mixture: Mixture, samples: _Some, least: float) -> Mixture:
+    """The mixture with the samples that lie far out as its last component."""
+    return _with_one_more(mixture, *_clusters(mixture, samples, 1)[0])
+
+
+def _with_largest(mixture: Mixture, samples: _Some, least: float) -> Mixture:
+    """The mixture with the largest of four clusters of the samples that lie far out as its last component."""
+    return _with_one_more(mixture, *_clusters(mixture, samples, 4)[0])
+
+
+def _with_two(mixture: Mixture, samples: _Some, least: float) -> Mixture:
+    """The mixture with two components more, clusters of the samples that lie far out."""
+    return reduce(lambda whole, one: _with_one_more(whole, *one), _clusters(mixture, samples, 2), mixture)
 
 
 def _with_densest(mixture: Mixture, samples: _Some, least: float) -> Mixture:

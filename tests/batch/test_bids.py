@@ -10,8 +10,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+import gmmseg
 from gmmseg.batch import plan, run
 from gmmseg.batch.bids import Scan, is_meant, root_of
+from gmmseg.batch.outputs import ENDINGS, KINDS, LAYER_OF
 from gmmseg.batch.planning import Choice
 from gmmseg.errors import OutputError, ParameterError
 
@@ -51,6 +53,25 @@ def test_names_of_a_derivative():
         scan.names(["labels", "soft"], ["gm", "grey"])
     assert Scan.of(Path("t1.nii.gz")) is None
     assert Scan.of(Path("sub-1_T1w.png")) is None
+
+
+def test_outputs_have_the_suffix_of_what_they_are():
+    names = Scan.of(Path("raw/sub-1/anat/sub-1_T1w.nii")).names(KINDS, ["a", "b"])
+    for kind in KINDS:
+        if kind != "soft":  # one file a class
+            expected = ".nii.gz" if kind in LAYER_OF else ENDINGS[kind]
+            assert names[kind].endswith(expected)
+
+
+@pytest.mark.slow
+def test_overlays_of_a_data_set(raw):
+    made = plan(
+        "raw", raw / "derivatives" / "gmmseg", choice=Choice(bids=True), parameters={"k": 3}, outputs=["overlay"]
+    )
+    assert not any("error" in line for line in run(made, jobs=1))
+    drawn = raw / "derivatives" / "gmmseg/sub-1/ses-a/anat/sub-1_ses-a_desc-gmmseg_overlay.png"
+    assert min(gmmseg.io.read(drawn).shape) > 8
+    assert "*_overlay.png" in (raw / "derivatives" / "gmmseg" / ".bidsignore").read_text().split()
 
 
 @pytest.mark.parametrize(

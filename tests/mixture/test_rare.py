@@ -46,6 +46,35 @@ def test_a_class_of_eight_samples_is_a_component(n, d, seed, covariance):
     assert is_found(GaussianMixture(4, covariance_type=covariance, random_state=seed).fit_predict(x), component)
 
 
+@pytest.mark.parametrize("outliers", [None, "uniform"])
+@pytest.mark.parametrize("seed", range(4))
+def test_two_rare_classes_are_two_components(seed, outliers):
+    x, component = classes(seed, 10_000, 3)
+    second = x[component == 3] + [0, 30, 20]
+    model = GaussianMixture(5, outliers=outliers, random_state=seed).fit(np.r_[x, second])
+    assert is_found(model.predict(x), component)
+    own = model.predict(second)
+    assert (own == own[0]).all()
+    assert model.weights_[own[0]] == pytest.approx(0.002, rel=0.1)
+
+
+def test_one_light_component_of_two_classes_becomes_two():
+    x, component = classes(0, 30_000, 3)
+    second = x[component == 3] + [0, 30, 20]
+    planes = np.ascontiguousarray(np.r_[x, second].T)
+    true = np.array([*(x[component == c].mean(axis=0) for c in range(4)), second.mean(axis=0)])
+    both = np.r_[x[component == 3], second]
+    start = Mixture(
+        np.array([1 / 3, 1 / 6, 1 / 6, 1 / 3 - 0.004, 0.004]),
+        np.array([*true[[0, 1, 1, 2]], both.mean(axis=0)]),
+        np.stack([np.eye(3)] * 4 + [np.cov(both.T)]),
+    )
+    found = with_rare_classes(start, planes, None, climb, least=1e-4)
+    places = ((found.means[:, None] - true) ** 2).sum(axis=-1).argmin(axis=1)
+    assert sorted(places) == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(found.weights[places >= 3], 0.002, rtol=0.05)
+
+
 @pytest.mark.parametrize("missing", [0.1, 0.3])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_rare_class_is_a_component_where_features_are_missing(seed, missing):

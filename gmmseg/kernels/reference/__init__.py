@@ -6,10 +6,11 @@ from gmmseg.kernels.reference.clustering import class_moments, lloyd, plus_plus
 from gmmseg.kernels.reference.color import lab
 from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
-from gmmseg.kernels.reference.spatial import smooth
+from gmmseg.kernels.reference.spatial import agreement, smooth
 from gmmseg.kernels.reference.texture import texture
 
 __all__ = [
+    "agreement",
     "class_moments",
     "classify",
     "climb",
