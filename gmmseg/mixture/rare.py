@@ -117,10 +117,10 @@ def _ways(mixture: Mixture, planes: Array, labels: Array, most: float, chance: f
     every, rare = np.arange(mixture.n_components), min(_RARE, most)
     light, heavy = np.flatnonzero(mixture.weights <= rare), np.flatnonzero(mixture.weights > rare)
     pairs = heavy if len(heavy) > 1 else every  # a light one would cost least, whatever it is
-    merged = _merged(mixture, pairs)[0]
+    merged, lighter = _merged(mixture, pairs)
     yield _Way(merged, _far_out(mixture, planes, every), most, chance, (_with_densest, _with_all, _with_largest))
     # The lighter one may be a rare class that has drawn others' samples to itself, and so does not lie far out.
-    others = np.delete(every, _merged(mixture, every)[1])
+    others = np.delete(every, lighter if len(pairs) == len(every) else _merged(mixture, every)[1])
     yield _Way(mixture.select(others), _far_out(mixture, planes, others), rare, 0.0, (_with_densest,))
     # A light one may be two rare classes.
     if len(heavy) > 1:
@@ -140,14 +140,14 @@ def _tried(
     def is_whole(fit: Fit) -> bool:
         return fit.mixture.n_components == mixture.n_components and bool(fit.mixture.weights.min() >= least)
 
-    as_it_is, found = short(mixture, _FIRST), []
+    as_it_is, found = short(mixture, 1), []
     for start in starts:
         with contextlib.suppress(np.linalg.LinAlgError):  # of a cluster without volume
             found.append(short(start(fewer, samples, least), _FIRST))
     best = max(filter(is_whole, found), key=_score, default=None)
     if best is None or _score(best) < _score(as_it_is) - _REACH:
         return None
-    as_it_is, best = short(as_it_is.mixture, _THEN), short(best.mixture, _THEN)
+    as_it_is, best = short(as_it_is.mixture, _FIRST + _THEN - 1), short(best.mixture, _THEN)
     return (as_it_is.mixture, best.mixture) if is_whole(best) else None
 
 
