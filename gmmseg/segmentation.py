@@ -37,6 +37,7 @@ def segment(
     features: str | None = None,
     covariance: str = "auto",
     mask: Any = None,
+    nodata: float | Sequence[float | None] | None = None,
     channel_axis: Any = "auto",
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
@@ -78,6 +79,8 @@ def segment(
         "auto" is full, but tied for "pca", where pixels that mix classes lie between these.
     mask : path, array_like, shape (*spatial), or scan of SimpleITK, ANTs or nibabel, optional
         Non-zero where pixels are used. Files and scans that say where they lie are turned as the image is.
+    nodata : float or sequence of (float or None), optional
+        Number that stands for no data, of every channel or one a channel: 0 around a brain without its skull.
     channel_axis : int, None or "auto"
         Axis of the channels, by its name of an array of xarray; None for a volume.
     axes : str, optional
@@ -185,7 +188,7 @@ def segment(
     )
     effort = Effort(memory, threads, progress)
     taken = {"mask": mask, "channel_axis": channel_axis, "axes": axes, "spacing": spacing, "unit": unit}
-    reading = _reading(memory, **taken, series=series, allow_remote=allow_remote)
+    reading = _reading(memory, **taken, nodata=nodata, series=series, allow_remote=allow_remote)
     opened = options.view(open_image(image, reading))
     fitted = fit_images([opened], 1, options, effort.workers)
     if opened.ndim == 3 and opened.spacing and not bias_field:

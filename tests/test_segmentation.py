@@ -430,3 +430,25 @@ def test_colours_of_any_integers_have_the_labels_of_bytes(dtype):
     assert gmmseg.fit([wide], 3).mixture.means.tolist() == model.mixture.means.tolist()
     np.testing.assert_array_equal(gmmseg.regions(wide).labels(n=5), gmmseg.regions(image).labels(n=5))
     assert gmmseg.choose_k(wide, max_k=3).k == gmmseg.choose_k(image, max_k=3).k
+
+
+@pytest.mark.parametrize("kind", ["array", "path", "nibabel"])
+def test_zeros_around_a_stripped_brain_are_no_data(tmp_path, kind):
+    nib = pytest.importorskip("nibabel")
+    brain = np.zeros((20, 22, 24), np.float32)
+    brain[4:-4, 4:-4, 4:-4] = np.repeat([60, 120], 6)[:, None, None] + np.random.default_rng(0).normal(
+        0, 5, (12, 14, 16)
+    )
+    scan = nib.Nifti1Image(brain, np.eye(4))
+    scan.to_filename(tmp_path / "brain.nii")
+    image = {"array": brain, "path": tmp_path / "brain.nii", "nibabel": scan}[kind]
+    axis = {"channel_axis": None} if kind == "array" else {}
+    labels = gmmseg.segment(image, 2, nodata=0, **axis).labels
+    np.testing.assert_array_equal(labels > 0, brain != 0)
+    assert len(np.unique(labels[4:10, 4:-4, 4:-4])) == len(np.unique(labels[10:16, 4:-4, 4:-4])) == 1
+    if kind == "array":  # of which nobody says that it is a scan
+        return
+    with pytest.warns(
+        DataWarning, match=r"are 0, its corners too.*; where that is background, use --nodata 0 \(nodata=0\), or give"
+    ):
+        gmmseg.segment(image, 2, **axis)

@@ -103,7 +103,7 @@ def _warn_of_surroundings(image: Image, values: NDArray[Any]) -> None:
     if all((part.array == fill).all() and part.valid is None for part in parts):
         warnings.warn(
             f"{image.name}: {100 * share:.0f} % of its voxels are {fill[0]:g}, its corners too, and become a class; "
-            f"where that is background, use --nodata {fill[0]:g}, read it with nodata {fill[0]:g}, or give a mask",
+            f"where that is background, use --nodata {fill[0]:g} (nodata={fill[0]:g}), or give a mask",
             DataWarning,
             stacklevel=7,
         )

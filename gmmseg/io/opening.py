@@ -48,7 +48,7 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
     if isinstance(source, str | os.PathLike):
         return read_with(Path(source), reading)
     if is_object(source):
-        return masked(with_spacing(open_object(source, reading), reading.spacing, reading.unit), reading)
+        return _restricted(open_object(source, reading), reading)
     if reading.series is not None:
         raise ParameterError(f"series={reading.series!r} is of a folder of DICOM files; leave it out of arrays")
     if isinstance(source, Image):
@@ -57,9 +57,18 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
         image = source
     else:
         image = Image.from_array(source, channel_axis=reading.channel_axis, axes=reading.axes)
-    image = with_spacing(image, reading.spacing, reading.unit)
-    image = masked(image, reading)
+    image = _restricted(image, reading)
     return image if reading.channels is None else image.select(reading.channels)
+
+
+def _restricted(image: Image, reading: Reading) -> Image:
+    """Return an image of no file with the spacing, the numbers of no data and the mask that are asked for."""
+    image = with_spacing(image, reading.spacing, reading.unit)
+    if reading.nodata is not None:
+        from gmmseg.io.nodata import with_nodata  # here, because most arrays say by NaN what is no data
+
+        image = with_nodata(image, reading.nodata)
+    return masked(image, reading)
 
 
 def _under_scan(image: Image, mask: Image, threshold: float | None) -> Image:

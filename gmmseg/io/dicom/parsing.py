@@ -64,8 +64,12 @@ def one_series(folder: Path, reading: Reading) -> list[DicomFile]:
     if len(chosen) != 1:
         what = f"{len(chosen)} series" if wanted is None else f"{len(chosen) or 'no'} series {phrase(wanted)}"
         known = chosen or images
-        listed = "; ".join(_title(each) for each in known[:8]) + ("; ..." if len(known) > 8 else "")
-        raise InputError(f"{folder} holds {what} ({listed}); pass series='NUMBER', or give one in a folder of its own")
+        numbers = [_numbered(each[0].header) for each in known]
+        told = all(numbers) and len(set(numbers)) == len(numbers)  # apart by their numbers
+        titles = [_title(each) if told else f"{_title(each)}, UID {_uid(each)}" for each in known[:8]]
+        listed = "; ".join(titles) + ("; ..." if len(known) > 8 else "")
+        how = f"pass series='{'NUMBER' if told else 'UID'}'"
+        raise InputError(f"{folder} holds {what} ({listed}); {how}, or give one in a folder of its own")
     if wanted is None and len(scans) < len(images):
         aside = next(each for each in images if _are_localizers(each))
         _warn(f"{folder}: localizers are left out, series {_title(aside)}; pass series='NUMBER' for them")

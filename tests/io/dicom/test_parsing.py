@@ -1,6 +1,7 @@
 """DICOM files: which of a folder are one series of images."""
 
 import os
+import re
 import shutil
 import warnings
 
@@ -64,6 +65,16 @@ def test_one_of_several_series_is_asked_for(series, head):
     assert read_info(folder, series="8")["shape"] == [*head.shape]
     with pytest.raises(InputError, match=r"holds 2 series"):
         read_info(folder)
+
+
+def test_series_of_one_number_are_told_by_their_identifier(series, head):
+    folder = series()
+    for path in list(series("other", SeriesInstanceUID="1.2.4").iterdir()):
+        shutil.copy(path, folder / f"other {path.name}")
+    for asked in (None, "3"):
+        with pytest.raises(InputError, match=r"2 series .*, UID 1\.2\.4\); pass series='UID', or give one") as caught:
+            read(folder, series=asked)
+    assert read(folder, series=re.findall(r"UID ([\d.]+)", str(caught.value))[0]).shape == head.shape
 
 
 def test_segment_takes_a_series_and_nothing_else_has_one(series, head, tmp_path):
