@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
-
-from numpy.random import default_rng
 
 from gmmseg.checks import whole_number
 from gmmseg.errors import InputError, ParameterError
@@ -15,11 +12,13 @@ from gmmseg.fitting.options import MOST_CHOSEN, MOST_CLASSES, Effort, FitOptions
 from gmmseg.fitting.survey import SurveyRequest, survey
 from gmmseg.image import Image
 from gmmseg.io.opening import open_image
+from gmmseg.kernels.chance import default_rng
 from gmmseg.kernels.effort import MEMORY, Progress
 from gmmseg.labelling.result import Segmentation
 from gmmseg.labelling.tiles import Rule
 from gmmseg.mixture.covariance import FAMILIES, family
 from gmmseg.model import Model
+from gmmseg.records import replace
 from gmmseg.spatial.smoothing import TYPICAL, strength_of
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def segment(
         position is no feature.
     seed : int
         Same seed, same input, same version: same result, for any number of threads. Chance has a say only in more than
-        6 classes, `k="auto"`, outliers, strokes and the bias field.
+        6 classes, `k="auto"`, strokes and the bias field.
     outliers : {"uniform", "student"}, optional
         Keep gross errors from moving the classes: by a uniform component beside them, or by Student-t components.
     scribbles : path or array_like, optional

@@ -28,7 +28,7 @@ def test_an_action_is_the_same_in_every_workflow():
 
 def test_every_kernel_is_compiled():
     sources = re.search(r"set\(sources (.+?)\)", (NATIVE / "kernels.cmake").read_text())[1].split()
-    assert {*sources, "module.cpp", "gaps_module.cpp", "climbing.cpp", "clustering.cpp"} == {
+    assert {*sources, "module.cpp", "gaps_module.cpp", "climbing.cpp", "clustering.cpp", "chance.cpp"} == {
         path.name for path in NATIVE.glob("*.cpp")
     }
 

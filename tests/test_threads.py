@@ -3,6 +3,8 @@
 import json
 import os
 import threading
+import time
+import weakref
 
 import numpy as np
 import pytest
@@ -109,6 +111,47 @@ def test_the_next_item_is_made_ahead_by_a_second_thread(threads):
     coming.close()
     assert made == ([(0, True)] if threads == 1 else [(0, False), (1, False)])
     assert list(ahead(items(), threads)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_is_raised_when_its_turn_comes_and_what_follows_is_left_out(threads):
+    begun = []
+
+    def work(item):
+        begun.append(item)
+        if item == 2:
+            raise ValueError(f"item {item}")
+        time.sleep(0.01)
+        return item
+
+    found, before = [], threading.active_count()
+    with pytest.raises(ValueError, match="item 2"):
+        found.extend(mapped(work, range(9999), threads))
+    assert found == [0, 1]
+    assert len(begun) < 9999
+    assert threading.active_count() == before
+
+
+def test_what_fails_while_it_is_made_ahead_is_raised_in_its_turn():
+    def items():
+        yield 1
+        raise ValueError("no more")
+
+    coming = ahead(items())
+    assert next(coming) == 1
+    with pytest.raises(ValueError, match="no more"):
+        next(coming)
+
+
+def test_results_are_let_go_as_they_are_used():
+    class Result:
+        pass
+
+    kept = []
+    for each in mapped(lambda _: Result(), range(6), 2):
+        kept.append(weakref.ref(each))
+        del each
+    assert [reference() for reference in kept] == [None] * 6
 
 
 def test_where_there_are_no_threads_nothing_asks_for_one(monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -159,6 +160,8 @@ def read_ahead(source: Path, reading: Mapping[str, Any]) -> Image:
     from gmmseg.io.reading import prepare, read  # here, because the help of commands reads nothing
 
     prepare(source)
+    if "gmmseg.segmentation" in sys.modules:
+        return read(source, **reading)
     # Loads while the file is decoded: a tenth of the time of a 12-megapixel JPEG.
     # Here, because it loads while the file is read.
     failures: list[Exception] = []

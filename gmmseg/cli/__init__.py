@@ -7,6 +7,7 @@ starting Python. So this module imports none; `gmmseg.cli.group` brings the pars
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -69,6 +70,9 @@ def program() -> None:
     """
     # BLAS threads would spin beside the kernels' own, which do the work: a tenth to a fifth of a run on two processors.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # What modules make stays to the end, and yet would be gone through some ten times while they load: a twentieth of a
+    # run on a photograph. `gmmseg.cli.types.Command` goes on collecting when it begins its work.
+    gc.disable()
     code = main()
     if temporary := sys.modules.get("gmmseg.io.temporary"):
         temporary.remove_own()

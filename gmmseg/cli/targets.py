@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import click
 
 from gmmseg.batch.outputs import labels_name, option_of, require_distinct
 from gmmseg.errors import OutputError
+from gmmseg.records import dataclass
 
 __all__ = ["Job", "folder", "plan"]
 

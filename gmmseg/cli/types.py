@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import re
 from pathlib import Path
@@ -95,6 +96,9 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command on files: what else was named is copied to some, or printed from one when it ends."""
+        if not gc.isenabled():  # as `gmmseg.cli.program` leaves it; what is loaded by now is no garbage
+            gc.freeze()
+            gc.enable()
         copies: dict[Path, Any] = {}
         named = {each.name: each.type for each in self.params if each.name is not None}
         for name in [name for name, kind in named.items() if kind is SOURCE]:

@@ -11,6 +11,7 @@ from gmmseg.features import Recipe
 from gmmseg.image import Image
 from gmmseg.image.lattice import is_regular, thinned
 from gmmseg.image.pixels import MOST_LOOKS, Taken, one_in_each_run, take_each
+from gmmseg.kernels.chance import default_rng
 
 __all__ = ["NeighbourPairs", "contrast"]
 
@@ -38,7 +39,7 @@ class NeighbourPairs(NamedTuple):
     @classmethod
     def of(cls, image: Image, count: int = _PAIRS) -> NeighbourPairs:
         """Choose about `count` pixels of an image, the same each time."""
-        return cls.after(image, one_in_each_run(image.n_pixels, count, np.random.default_rng(0)))
+        return cls.after(image, one_in_each_run(image.n_pixels, count, default_rng(0)))
 
     @classmethod
     def after(cls, image: Image, here: Array) -> NeighbourPairs:

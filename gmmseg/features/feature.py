@@ -6,11 +6,11 @@ computes, NumPy with it, is imported where pixels come, so that the command line
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from gmmseg.errors import ParameterError
 from gmmseg.image.windows import Window, shape_of
+from gmmseg.records import dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from gmmseg.features.feature import Feature, Pixels
 from gmmseg.image import Image
 from gmmseg.kernels.blas import product
+from gmmseg.records import dataclass
 
 __all__ = ["PrincipalComponents"]
 

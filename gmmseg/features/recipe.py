@@ -6,11 +6,11 @@ Planes are `(n_features, n_samples)` float32 arrays in the features' own units; 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import ParameterError
 from gmmseg.features.feature import DECIDERS, FEATURES, Color, Feature, Pixels, feature
+from gmmseg.records import dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

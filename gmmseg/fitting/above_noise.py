@@ -10,7 +10,6 @@ signal than noise.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from gmmseg.features.contrast import NeighbourPairs
 from gmmseg.image import Image
 from gmmseg.image.pixels import ENOUGH, sample_pixels, take_each
 from gmmseg.kernels.blas import one_blas_thread
+from gmmseg.records import replace
 
 if TYPE_CHECKING:
     from gmmseg.features.pca import PrincipalComponents

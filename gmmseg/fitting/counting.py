@@ -9,7 +9,6 @@ variance of rounding, a twelfth of the squared step, is part of the likelihood (
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from gmmseg.fitting.one_pass import each_window
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
+from gmmseg.records import dataclass
 
 __all__ = [
     "LUMA_CHROMA",

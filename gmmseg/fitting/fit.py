@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.fitting.hmrf import fit_neighbourhood
 from gmmseg.fitting.options import FitOptions
+from gmmseg.fitting.rare_values import with_rare_values
 from gmmseg.fitting.sampling import Sample
+from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.survey import Survey, SurveyRequest, survey
 from gmmseg.image import Image
 from gmmseg.kernels.blas import one_blas_thread
+from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.dividing import divide
-from gmmseg.mixture.em import Course, Fit, Iteration, expectation_maximization
+from gmmseg.mixture.em import Course, Fit, Iteration, expectation_maximization, with_outliers
+from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.seeding import Seeding, seed_from_classes, seed_mixture
+from gmmseg.mixture.seeding import Seeding, loneliness, seed_from_classes, seed_mixture
 from gmmseg.mixture.statistics import measure
 from gmmseg.model import Model
+from gmmseg.records import replace
 from gmmseg.spatial.smoothing import TYPICAL
 
 if TYPE_CHECKING:
+    from numpy.random import Generator
+
     from gmmseg.mixture.choosing import Choice
     from gmmseg.spatial.bias import BiasField
 
@@ -42,6 +47,10 @@ _MOST_DIVIDED, _ALIKE, _SEEDED = 6, 16_384, 4096
 # Nats a pixel by which another start is likelier: of 50 photographs and 60 icons at 12 of 110 with two classes, and at
 # 2 of 320 with 3 to 6, where later divisions make up for the first. Textures need it with four.
 _MISSED = 0.1
+# Where outliers are expected, two starts are found without these shares of the samples, those that lie most alone:
+# fewer than so many together. After some iterations they are compared, in nats a pixel.
+_LEFT_OUT, _TOGETHER, _TRIALS, _FAR_OUT = (0.01, 0.2), 41, 50, 0.005
+_BALANCING = 1 << 18  # pixels that tell the shares of mixed classes among neighbours
 # Neighbours decide where values leave it open. Then the likelihood of the values alone hardly falls: on brains with
 # noise of a sixth to two thirds of the difference of tissues by 0.001 nats a pixel. Where it falls by more, as on
 # photographs, what they found are not the classes but their shading.
@@ -193,7 +202,20 @@ def _partial(found: Survey, model: Model, field: BiasField | None, threads: int)
     if model.k < 2 or not planes.shape[1]:
         return None
     mixture, fractions = fit_mixed(model.mixture, planes, weights, noise=found.noise, threads=threads)
-    return replace(model, mixture=mixture, memberships=fractions)
+    mixed = replace(model, mixture=mixture, memberships=fractions)
+    return _heard(mixed, found.scenes[0].in_patches(_BALANCING), field) if found.scenes and model.strength else mixed
+
+
+def _heard(mixed: Model, scene: Scene, field: BiasField | None) -> Model:
+    """Return a model of mixtures whose shares are right where neighbours are heard."""
+    from gmmseg.model.fractions import balanced  # here, because most runs take pixels for pure
+
+    patches, planes = scene.patches, scene.features
+    if field is not None:
+        gained = scene.planes(field.within(patches.axes))
+        planes = (gained * mixed.scale[:, None] + mixed.center[:, None]).astype(np.float32)
+    neighbours = scene.smoothing(mixed.strength).neighbours
+    return balanced(mixed, planes, patches.valid.reshape(patches.shape), patches.weights, neighbours, patches.log_prior)
 
 
 def _model(
@@ -235,10 +257,12 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
     else:
         # Pixels are many, even where their values are few, so one round of seeding is enough.
         seeding = Seeding(covariance, noise=noise, outliers=outliers, rounds=1, threads=threads)
-        if k <= _MOST_DIVIDED and outliers is None:
-            start = _divided(found, k, seeding)
+        if k <= _MOST_DIVIDED:
+            start = _start(found, k, seeding)
         else:
             start = seed_mixture(planes, k, rng, seeding, weights=weights)
+        if found.log_prior is None:
+            start = with_rare_values(survey, start, seeding)
     iteration = Iteration(_TOLERANCE, _MAX_ITERATIONS, noise=noise, threads=threads)
     fit = expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior)
     if survey.every is not None:
@@ -246,9 +270,31 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
     return fit.warned()
 
 
-def _divided(sample: Sample, k: int, seeding: Seeding) -> Mixture:
-    """Return a start without luck, or a start by k-means++ where the values say that this is better by far."""
+def _start(sample: Sample, k: int, seeding: Seeding) -> Mixture:
+    """Return a start of a few classes, which hardly depends on luck.
+
+    Where outliers are expected it is found without those samples that lie most alone: few of them, unless a start
+    without many is likelier by far. Without many a class that is rare and wide is lost, and the outliers take it.
+    """
     planes, own = _start_samples(sample)
+    if seeding.outliers is None:
+        return _divided(planes, own, k, seeding)
+    order = np.argsort(loneliness(fill_in(planes, own), _TOGETHER, own), kind="stable")
+    mass = np.cumsum(np.ones(len(order)) if own is None else own[order], dtype=np.float64)
+    iteration = Iteration(_TRIAL_TOLERANCE, _TRIALS, noise=seeding.noise, threads=seeding.threads)
+    fits = []
+    for share in _LEFT_OUT:
+        near = np.sort(order[mass <= (1 - share) * mass[-1]])
+        its_own = None if own is None else own[near]
+        found = _divided(np.ascontiguousarray(planes[:, near]), its_own, k, seeding._replace(outliers=None))
+        start = with_outliers(found, seeding.outliers, sample.planes, seeding.noise)
+        fits.append(expectation_maximization(planes, start, iteration, weights=own))
+    one, two = fits
+    return (one if one.history[-1] > two.history[-1] - _FAR_OUT else two).mixture
+
+
+def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixture:
+    """Return a start without luck, or a start by k-means++ where the values say that this is better by far."""
     iteration = Iteration(_TRIAL_TOLERANCE, noise=seeding.noise, threads=seeding.threads)
     with one_blas_thread(len(planes)):
         found = divide(planes, k, seeding.covariance, iteration, weights=own)

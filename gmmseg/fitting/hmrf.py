@@ -8,7 +8,6 @@ the residuals (Van Leemput et al. 1999). It runs on patches of the images; all e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from gmmseg.fitting.scene import Scene
 from gmmseg.mixture import patterns
 from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.records import dataclass, replace
 from gmmseg.spatial.smoothing import share_power
 from gmmseg.threads import mapped
 
@@ -219,10 +219,10 @@ class _HeardScene:
         told, valid, counted = patches.telling()
         if patches.told is not None:  # cube by cube, of which the inner voxels alone are asked
             told, valid, counted = (each.reshape(patches.told.shape) for each in (told, valid, counted))
-        q = self.q[:, told]
+        q = self.q.take(told, axis=1)  # which lays classes one after the other, as an index does not
         smoothing = self.scene.smoothing(strength)
         if self._edges is None:
-            guide = _filled(self.planes[:guides, told])
+            guide = _filled(self.planes[:guides].take(told, axis=1))
             self._edges = smoothing.edges(guide, valid)
         return smoothing.fitted(q, self._edges, counted).strength
 

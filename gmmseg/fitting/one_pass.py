@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from gmmseg.image import Image
 from gmmseg.image.pixels import Taken
 from gmmseg.image.sources import Frame, Overheard
 from gmmseg.image.windows import Window
-from gmmseg.io.lazy import called_lazily, lazy_arrays
+from gmmseg.records import dataclass
 
 __all__ = ["each_window", "take_and_look"]
 
@@ -46,6 +45,10 @@ def each_window(
         What the function returns, in the order of the windows.
     """
     source, given = image.pixels, windows if jobs is None else jobs
+    if image.in_memory:
+        return map(function, given)
+    from gmmseg.io.lazy import called_lazily, lazy_arrays  # here, because most images are in memory
+
     if lazy_arrays(source) and not isinstance(source, Frame):
         return called_lazily(image, function, windows, jobs=given, around=around)
     called: Callable[..., Iterable[Any]] = getattr(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,6 +24,7 @@ from gmmseg.kernels.effort import Effort
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.em import OUTLIERS
 from gmmseg.mixture.memberships import MOST_COMPONENTS
+from gmmseg.records import dataclass
 from gmmseg.spatial.smoothing import strength_of
 
 if TYPE_CHECKING:
@@ -153,6 +153,8 @@ class FitOptions:
         >>> FitOptions.of({"k": 6, "prior_weight": 0.5, "threads": 2}).hints.prior_weight
         0.5
         """
+        from dataclasses import fields  # here, because a run that is not a batch gives them one by one
+
         own, hints = (
             {each.name: parameters[each.name] for each in fields(kind) if each.name in parameters}
             for kind in (cls, Hints)

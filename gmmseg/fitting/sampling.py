@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +30,8 @@ from gmmseg.fitting.undeclared import warn_of_margins
 from gmmseg.image import Image
 from gmmseg.image.lattice import is_regular
 from gmmseg.image.pixels import ENOUGH, Taken, places_alike, sample_and_take, take_each
+from gmmseg.kernels.chance import default_rng
+from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
     from gmmseg.spatial.guidance import Guidance
@@ -157,7 +158,7 @@ def take_sample(
         return take_and_look(image, requests, counts_of, add)
 
     take = counting_too if counting and not image.in_memory and counted_anyway(image) else take_each
-    found, (*answers, same) = sample_and_take(image, count, np.random.default_rng(0), [*asked, alike], take)
+    found, (*answers, same) = sample_and_take(image, count, default_rng(0), [*asked, alike], take)
     _warn_of_lost_steps(image, found.values)
     warn_of_margins(image, found.values)
     variation = None if pairs is None else pairs.contrast(image, recipe, answers[0], fenced=request.fenced)
@@ -189,7 +190,7 @@ def _evenly(planes: Array, count: int) -> Array:
     step = max(1, planes.shape[1] // count)
     # Of one feature the same in a quarter of the time.
     chosen = np.sort(planes)[:, ::step] if len(planes) == 1 else planes[:, np.lexsort(planes[::-1])[::step]]
-    return np.ascontiguousarray(np.random.default_rng(0).permutation(chosen, axis=1))
+    return np.ascontiguousarray(default_rng(0).permutation(chosen, axis=1))
 
 
 def area_of(image: Image) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from gmmseg.features import Recipe
 from gmmseg.fitting.patches import Patches
 from gmmseg.image import Image
 from gmmseg.image.units import as_float
+from gmmseg.records import dataclass, replace
 from gmmseg.spatial.smoothing import Smoothing
 
 __all__ = ["Scene"]
@@ -60,6 +60,11 @@ class Scene:
         axes = tuple(place[:, None] for place in np.unravel_index(flat, self.image.shape))
         few = Patches((1, 1, len(chosen)), 1, axes, flat, patches.values[chosen], ones, patches.weights[chosen], prior)
         return replace(self, patches=few, features=self.features[:, chosen])
+
+    def in_patches(self, most: int) -> Scene:
+        """Return a scene of about so many pixels, in whole patches."""
+        patches, index = self.patches.some(most)
+        return replace(self, patches=patches, features=self.features[:, index])
 
     def in_cubes(self) -> Scene:
         """Return a scene of the small cubes in regular patches that the strength of neighbours is estimated from."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning, InputError, ParameterError
@@ -21,8 +19,11 @@ from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.undeclared import require_squares
 from gmmseg.image import Image
 from gmmseg.image.lattice import taken_in
+from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
+    from numpy.random import Generator
+
     from gmmseg.fitting.every_pixel import EveryPixel
     from gmmseg.spatial.guidance import Guidance
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from gmmseg.image.image import Image
 from gmmseg.image.sources import Selected
 from gmmseg.image.windows import Window
+from gmmseg.records import replace
 
 __all__ = ["as_grey"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from gmmseg.errors import InputError, ParameterError
@@ -14,6 +13,7 @@ from gmmseg.image.letters import Lettered
 from gmmseg.image.sources import ArraySource, Completed, Frame, Source, windows_of
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything, holding, shifted, widened
+from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

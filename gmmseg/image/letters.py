@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gmmseg.errors import ParameterError
 from gmmseg.image.axes import spans_color
+from gmmseg.records import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

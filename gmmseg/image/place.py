@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gmmseg.errors import ParameterError
+from gmmseg.records import dataclass, field
 
 if TYPE_CHECKING:
     import numpy as np

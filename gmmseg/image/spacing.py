@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from gmmseg.errors import ParameterError
 from gmmseg.image.image import Image
 from gmmseg.image.place import METRES, Place
+from gmmseg.records import replace
 
 __all__ = ["with_spacing"]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.image.place import Place
 from gmmseg.image.sources import WindowSource
 from gmmseg.image.windows import Window, everything
+from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,13 +12,13 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from gmmseg.errors import InputError
 from gmmseg.io.request import Reading
 from gmmseg.io.spool import AT_ONCE, Copy
+from gmmseg.records import dataclass
 
 __all__ = ["STANDARD_INPUT", "Address", "address_of", "is_remote", "is_scene_archive", "local", "shown"]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import index
 from typing import Any
 
 from gmmseg.errors import ParameterError
+from gmmseg.records import dataclass
 
 __all__ = [
     "CLASS_NAMES",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import ParameterError
 from gmmseg.io.atomic import atomic_file, atomic_path, check_place
 from gmmseg.io.formats import FileFormat, ResultKind, choose, side_files, suffix_of
+from gmmseg.records import dataclass, field
 from gmmseg.threads import ahead
 
 if TYPE_CHECKING:
@@ -61,6 +61,11 @@ class Contents:
     def stored_dtype(self) -> str:
         """Of probabilities in the file: "float32", or "uint16" or "uint8" in proportion to the largest number."""
         return str(self.options.get("dtype", "float32"))
+
+    @property
+    def shares(self) -> str:
+        """What the numbers of a soft mask are: "probabilities", or "fractions" of what a pixel or voxel holds."""
+        return "fractions" if self.options.get("occupancy") else "probabilities"
 
     @property
     def packing(self) -> Any | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from gmmseg.errors import GmmsegError, InputError, OutputError
 from gmmseg.extras import require
 from gmmseg.io.request import Reading
+from gmmseg.records import dataclass, field, replace
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,10 +6,10 @@ import html
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gmmseg.image.place import Place
+from gmmseg.records import dataclass, field
 
 __all__ = [
     "GEOGRAPHIC",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from gmmseg.extras import require
 from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.image.windows import Window
-from gmmseg.io.raster.systems import require_no_files
+from gmmseg.records import dataclass, field
 
 __all__ = ["Ground", "pixels_of"]
 
@@ -228,6 +227,8 @@ def _degrees(place: Place, name: str, x: Array, y: Array) -> tuple[Array, Array]
         warnings.warn(f"{name}: areas are those of the map's plane: {error}", DataWarning, stacklevel=6)
         return None
     crs = str(place.crs)
+    from gmmseg.io.raster.systems import require_no_files  # here, because most pictures lie on no map
+
     require_no_files(crs, Path(name), "its place")
     try:
         longitude, latitude = warp.transform(crs, "EPSG:4326", x.ravel(), y.ravel())

@@ -235,7 +235,8 @@ def labelled(values: Any, contents: Contents, nodata: float) -> Any:
     if contents.kind == "labels":
         attrs["flag_values"] = np.arange(1, len(contents.names) + 1, dtype=np.uint8)
         attrs["flag_meanings"] = " ".join("_".join(name.split()) for name in contents.names)
-    attrs["long_name"] = _LONG_NAMES[contents.kind]
+    soft = "fraction" if contents.shares == "fractions" else "probability"
+    attrs["long_name"] = {"labels": "class", "soft": f"{soft} of each class", "map": "of each pixel"}[contents.kind]
     if contents.kind != "soft":  # of which 0 is a number too: a class that a pixel is certainly not of
         attrs["_FillValue"] = np.dtype(contents.dtype).type(nodata)
     if _OF_GRID not in coords and (facts := _grid_facts(image)):
@@ -244,9 +245,6 @@ def labelled(values: Any, contents: Contents, nodata: float) -> Any:
     if _OF_GRID in found.coords:
         found.encoding["grid_mapping"] = _OF_GRID
     return found
-
-
-_LONG_NAMES = {"labels": "class", "soft": "probability of each class", "map": "of each pixel"}
 
 
 def _centres(image: Image, dims: tuple[str, ...]) -> dict[Hashable, Any]:

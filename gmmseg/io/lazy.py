@@ -9,7 +9,6 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from gmmseg.image.windows import Window, holding, widened, windows_across
 from gmmseg.io.array.sliced import settled, unread_image
 from gmmseg.io.meaning import InterpretedSource, Meaning
 from gmmseg.io.request import Reading
+from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
     from gmmseg.image.sources import Source

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import EmptyInputError, ParameterError
 from gmmseg.image.sources import Source, WindowSource, windows_of
+from gmmseg.records import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, cast
 
@@ -16,6 +15,7 @@ from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window
 from gmmseg.io.geotiff import Tags, nodata_value
 from gmmseg.io.nodata import separate_nodata
+from gmmseg.records import dataclass, field, replace
 
 __all__ = ["InterpretedSource", "Meaning", "RawSource", "settle_color"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource, Source, WindowSource
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything
+from gmmseg.records import replace
 
 __all__ = ["can_be", "dtype_without_nodata", "separate_nodata", "with_nodata"]
 

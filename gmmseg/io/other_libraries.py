@@ -10,7 +10,6 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from gmmseg.io.damage import explained
 from gmmseg.io.reading import read_copy, read_with
 from gmmseg.io.request import Reading, chosen
 from gmmseg.io.spool import AT_ONCE, Copy
+from gmmseg.records import replace
 
 __all__ = ["is_object", "open_object"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from gmmseg.io.request import MAX_PIXELS, Reading, kept, require_limit
 from gmmseg.io.same_place import header_in, turn_of
 from gmmseg.io.spool import Copy, as_given, named
 from gmmseg.io.variables import file_of
+from gmmseg.records import replace
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from gmmseg.io.formats import identify
 from gmmseg.io.request import Reading
 from gmmseg.io.unchanged import Stamp
 from gmmseg.io.variables import file_of
+from gmmseg.records import replace
 
 if TYPE_CHECKING:
     import numpy as np

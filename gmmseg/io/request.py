@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.checks import MEMORY
 from gmmseg.errors import InputError, ParameterError
+from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
     from gmmseg.image import Image

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from gmmseg.records import dataclass
 
 __all__ = ["Variable", "file_of", "variable_of"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +12,7 @@ from gmmseg.io.atomic import check_place
 from gmmseg.io.classes import default_names
 from gmmseg.io.contents import Contents, write_with
 from gmmseg.io.formats import ResultKind, choose, side_files, suffixes_for
+from gmmseg.records import replace
 
 if TYPE_CHECKING:
     import numpy as np

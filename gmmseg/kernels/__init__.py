@@ -28,6 +28,7 @@ __all__ = [
     "INSTRUCTION_SET",
     "Densities",
     "Neighbourhood",
+    "agreement",
     "class_moments",
     "classify",
     "climb",
@@ -44,6 +45,7 @@ __all__ = [
     "statistics",
     "texture",
     "thread_count",
+    "uniform",
 ]
 
 _kernels: Any = native
@@ -151,6 +153,16 @@ def smooth(
     _kernels.smooth(prior, guide, valid, neighbourhood, inner_first, labels, probabilities)
 
 
+def agreement(said: Any, total: float) -> tuple[float, float]:
+    """Return the mean and the variance of what neighbours say of the classes, each summed over voxels.
+
+    `said` `(K, n)`, float32 and contiguous, has no number above 0, and 0 for one class of each voxel; a class has a
+    probability in proportion to the exponential of `total` times it.
+    """
+    found: tuple[float, float] = _kernels.agreement(said, total)
+    return found
+
+
 def texture(values: Any, known: Any, steps: Any, shift: Any, slopes: Any, out: Any) -> None:
     """Write the texture of `values` (*padded), such as lightness, into `out` (d, *inner), all float32.
 
@@ -233,3 +245,11 @@ def merge(weights: Any, means: Any, second: Any, k: int, spherical: bool) -> Any
     they are `spherical`.
     """
     return _kernels.merge(weights, means, second, k, spherical)
+
+
+def uniform(seed: int, first: int, count: int) -> Any:
+    """Return so many random numbers `(count,)` from 0 to 1, float64: those of `numpy.random.default_rng(seed).random`.
+
+    `first` of them are left out before. Compiled and reference give the same bits.
+    """
+    return _kernels.uniform(seed, first, count)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import gmmseg.kernels._native as _native  # compiled, may be absent
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.neighbours import Neighbourhood
 
 __all__ = [
     "INSTRUCTION_SET",
+    "agreement",
     "class_moments",
     "classify",
     "climb",
@@ -25,12 +28,13 @@ __all__ = [
     "smooth",
     "statistics",
     "texture",
+    "uniform",
 ]
 
 INSTRUCTION_SET: str = _native.INSTRUCTION_SET
 conditional_sums, expected = _native.conditional_sums, _native.expected
 known_distances = _native.known_distances
-lab, texture = _native.lab, _native.texture
+agreement, lab, texture = _native.agreement, _native.lab, _native.texture
 class_moments, lloyd, plus_plus = _native.class_moments, _native.lloyd, _native.plus_plus
 climb, climb_each, merge = _native.climb, _native.climb_each, _native.merge
 
@@ -53,6 +57,15 @@ def classify(planes: Any, densities: Densities, out: Any, first: int, threads: i
     """See gmmseg.kernels.classify."""
     log_constants, means, factors, dof = densities
     return _native.classify(planes, log_constants, means, factors, out, first, threads, log_prior, dof)
+
+
+def uniform(seed: int, first: int, count: int) -> Any:
+    """See gmmseg.kernels.uniform."""
+    words, out = [seed & 0xFFFFFFFF], np.empty(count)
+    while seed := seed >> 32:
+        words.append(seed & 0xFFFFFFFF)
+    _native.uniform(words, first, out)
+    return out
 
 
 def smooth(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from gmmseg import kernels
 from gmmseg.checks import MEMORY, whole_number
+from gmmseg.records import dataclass
 
 __all__ = ["MEMORY", "Effort", "Progress"]
 

@@ -58,7 +58,8 @@ def labelled_layer(found: Segmentation, name: str, chunk: int | None = None) -> 
     whole = found.image.in_memory and chunk is None
     values = getattr(found, name) if whole else layer_of(found, name, chunk)
     names = (name,) if layer.kind == "map" else found.model.class_names
-    contents = Contents(layer.kind, found.image.shape, layer.dtype, names, found.image)
+    options = {"occupancy": True} if layer.kind == "soft" and found.rule.partial is not None else {}
+    contents = Contents(layer.kind, found.image.shape, layer.dtype, names, found.image, options)
     return labelled(values, contents, layer.nodata)
 
 

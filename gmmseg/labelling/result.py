@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from gmmseg.labelling.layers import Layer, layer_named
 from gmmseg.labelling.summary import ClassSummary, Tally
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
 from gmmseg.model import Model
+from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
     from gmmseg.export import Instances, Polygon  # here, because most runs export nothing

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
 from gmmseg.io.ground import Ground
+from gmmseg.records import dataclass, field
 
 __all__ = ["ClassSummary", "Tally", "sizes_of"]
 

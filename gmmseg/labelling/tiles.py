@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from gmmseg.labelling.layers import Layer
 from gmmseg.mixture import patterns
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.model import Model
+from gmmseg.records import dataclass, replace
 from gmmseg.spatial.smoothing import Smoothing
 from gmmseg.threads import mapped
 
@@ -207,7 +207,7 @@ class _Work:
             out[...] = flat.reshape(tile.shape)
             return
         if self.rule.partial is not None and self.layer.name == "probabilities":
-            from gmmseg.labelling.fractions import fractions_of  # here, because most runs take pixels for pure
+            from gmmseg.model.fractions import fractions_of  # here, because most runs take pixels for pure
 
             shape = (1,) * (3 - len(tile.shape)) + tile.shape
             there = np.ones(tile.shape, bool) if valid is None else valid

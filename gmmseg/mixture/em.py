@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -16,6 +15,7 @@ from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.statistics import Samples, Statistics, m_step, measure
+from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice

@@ -22,6 +22,7 @@ from gmmseg.mixture.covariance import inverse_of_lower
 __all__ = [
     "Outliers",
     "Sums",
+    "distances_of_incomplete",
     "expected_log_share",
     "imputed",
     "posterior_of_incomplete",
@@ -113,6 +114,12 @@ def sums_of_incomplete(
             q, log_density = q * mass, log_density * mass
         parts.append(_sums(some, q, float(log_density.sum()), distances, densities, precisions, threads))
     return Sums(*(sum(values[1:], values[0]) for values in zip(*parts, strict=True)))
+
+
+def distances_of_incomplete(planes: Array, densities: Densities, threads: int = 1) -> Array:
+    """Return squared Mahalanobis distances (K, n) of samples (d, n) in the features that are not NaN."""
+    planes = np.ascontiguousarray(planes, np.float64)
+    return _distances(planes, densities, _precisions(densities.factors), threads)[0]
 
 
 def imputed(planes: Array, densities: Densities, soft: Array, threads: int) -> Array:

@@ -6,13 +6,13 @@ Memberships are `(k, K)` arrays: the probability of each of k classes given each
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.records import replace
 
 __all__ = ["MOST_COMPONENTS", "ROUNDING", "average", "by_examples", "by_overlap", "moments"]
 

@@ -14,7 +14,7 @@ from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.em import Fit
 from gmmseg.mixture.parameters import Mixture
 
-__all__ = ["merge_down", "split_and_merge", "split_in_scale", "split_lengthwise"]
+__all__ = ["merge_down", "merge_pairs", "split_and_merge", "split_in_scale", "split_lengthwise"]
 
 Array = NDArray[Any]
 
@@ -101,7 +101,7 @@ def _moved(
     """
     k = fit.mixture.n_components
     with contextlib.suppress(np.linalg.LinAlgError):
-        merged, into = _merged(climb(split(fit.mixture), 5 if patient else 4).mixture, k)
+        merged, into = merge_pairs(climb(split(fit.mixture), 5 if patient else 4).mixture, k)
         again = strict and _same_as_before(into, k)
         if strict and merged.weights.min() < least / 4:
             return None
@@ -154,10 +154,10 @@ def merge_down(mixture: Mixture, k: int) -> Mixture:
     takes no notice of units, and is 0 for equal components. Volumes are those of the family: of balls, where the
     components are balls. Time O(K**2 d**3).
     """
-    return _merged(mixture, k)[0]
+    return merge_pairs(mixture, k)[0]
 
 
-def _merged(mixture: Mixture, k: int) -> tuple[Mixture, Array]:
+def merge_pairs(mixture: Mixture, k: int) -> tuple[Mixture, Array]:
     """What `merge_down` returns, and into which component each one went (K,)."""
     rules, (k_now, d) = mixture.family, mixture.means.shape
     second = rules.dense(mixture.covariances, k_now, d)

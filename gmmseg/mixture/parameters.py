@@ -6,19 +6,21 @@ K is the number of components, d of features, n of samples. Planes are `(d, n)` 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg import kernels
 from gmmseg.errors import ParameterError
 from gmmseg.kernels import Densities
 from gmmseg.kernels.blas import product
+from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture import patterns
 from gmmseg.mixture.covariance import Family, factors_of_precisions, factors_of_roots, family, inverse_of_lower
 from gmmseg.mixture.lacking import imputed, workable
+from gmmseg.records import dataclass, replace
 
 __all__ = ["Mixture", "densities_of", "log_density"]
 
@@ -47,6 +49,17 @@ def densities_of(weights: Array, means: Array, factors: Array, dof: Array | None
         np.ascontiguousarray(factors, np.float64),
         dof,
     )
+
+
+@lru_cache(4)
+def _white(n_features: int) -> Array:
+    """Return standard normal numbers (d, n), always the same (Box and Muller 1958)."""
+    count = n_features * _DRAWS
+    first, second = kernels.uniform(0, 0, count + count % 2).reshape(2, -1)
+    radius, angle = np.sqrt(-2 * np.log1p(-first)), 2 * np.pi * second
+    white = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count].reshape(n_features, -1)
+    white.flags.writeable = False
+    return white
 
 
 def log_density(planes: Array, arguments: patterns.Arguments, box: Array | None, *, threads: int = 1) -> Array:
@@ -197,6 +210,8 @@ class Mixture:
     def of(cls, estimator: Any) -> Mixture:
         """Return the mixture of a fitted estimator with scikit-learn's attributes, gmmseg's or scikit-learn's own.
 
+        Of a `BayesianGaussianMixture` it is the mixture of the posterior's expected weights, means and covariances.
+
         Raises
         ------
         ParameterError
@@ -204,8 +219,9 @@ class Mixture:
         """
         needed = ("weights_", "means_", "covariances_", "covariance_type")
         if not all(hasattr(estimator, name) for name in needed):
-            what = type(estimator).__name__
-            remedy = "call its fit first" if hasattr(estimator, "fit") else "give a fitted GaussianMixture"
+            what, remedy = type(estimator).__name__, "give a fitted GaussianMixture"
+            if hasattr(estimator, "covariance_type"):
+                remedy = "call its fit first"
             raise ParameterError(f"{what} is no fitted mixture; {remedy}")
         weights, means, covariances = (np.asarray(getattr(estimator, name), np.float64) for name in needed[:3])
         further = ("dof", "outlier_weight", "outlier_ranges", "outlier_center")
@@ -392,6 +408,17 @@ class Mixture:
             parts.append(rng.uniform(*box, (counts[-1], self.n_features)).T)
         return np.concatenate(parts, axis=1), components
 
+    def _spread_evenly(self) -> Array:
+        """Samples (d, n) of Gaussian components, as many of each as its share has it, always the same ones."""
+        white = _white(self.n_features)
+        ends = np.rint(np.cumsum(self.weights) / self.weights.sum() * white.shape[1]).astype(np.intp)
+        dense = self.factors if self.factors.ndim == 3 else self.factors[:, :, None] * np.eye(self.n_features)
+        drawn = np.empty_like(white)
+        for k, spread in enumerate(inverse_of_lower(dense)):
+            own = slice(ends[k - 1] if k else 0, ends[k])
+            drawn[:, own] = self.means[k][:, None] + product(white[:, own].T, spread)
+        return drawn
+
     @property
     def n_parameters(self) -> int:
         """Free parameters: weights, means, covariances, degrees of freedom."""
@@ -417,8 +444,8 @@ class Mixture:
 
         `memberships` (k, K) are those of the components in classes; the error is that of the likeliest class then.
         """
-        planes, _ = self.sample(_DRAWS, np.random.default_rng(0))
-        posterior = self.posterior(planes)
+        plain = self.dof is None and self.outlier_ranges is None
+        posterior = self.posterior(self._spread_evenly() if plain else self.sample(_DRAWS, default_rng(0))[0])
         classes = posterior if memberships is None else memberships @ posterior
         return float(1 - classes.max(axis=0).mean())
 

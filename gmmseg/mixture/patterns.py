@@ -6,7 +6,6 @@ Where nearly every sample has a pattern of its own, that would cost more: these 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.mixture.lacking import posterior_of_incomplete, workable
+from gmmseg.records import dataclass
 
 __all__ = ["Part", "SortedSamples", "classify", "has_missing", "patterns", "posterior"]
 

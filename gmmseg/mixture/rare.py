@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg import kernels
+from gmmseg.kernels.blas import product
 from gmmseg.mixture.em import Fit
 from gmmseg.mixture.kmeans import from_labels, lloyd, nearest, plus_plus, standardize
-from gmmseg.mixture.moves import merge_down
-from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.lacking import distances_of_incomplete, workable
+from gmmseg.mixture.missing import fill_in
+from gmmseg.mixture.moves import merge_pairs
+from gmmseg.mixture.parameters import Mixture, densities_of
+from gmmseg.mixture.patterns import has_missing
+from gmmseg.records import replace
 
 __all__ = ["with_rare_classes"]
 
 Array = NDArray[Any]
 Climb = Callable[[Array, Array | None, Mixture, int], Fit]  # samples, their weights, a start, iterations
 
-_DRAWS = 2048
-_BEYOND = 5.0  # nats below the least likely of so many draws: of a Gaussian mixture one sample in 1e6 lies there
+_FAR = 4.7534  # deviations of a normal distribution that one sample in 1e6 exceeds
 _MOST_FAR, _REST = 1024, 4096  # samples of either kind that a move is tried on
 _CLUSTERS = 1, 4  # among what lies far out; the largest becomes a component
+_MIDDLES, _FEWEST_NEAR = 256, 3  # samples around which there may be most others, and how many at least
 _MOST_CLASSES = 3
+_LEFT = 0.1  # of the weight of outliers, which else would have a class that starts lighter than it is
+_FIRST, _THEN = 4, 8  # iterations of every trial, and of the best one
+_REACH = 0.02  # what it may be short of after the first, in nats a sample
+_RARE = 0.02  # more of a class is in any subset
 _WORTHWHILE = 5e-4  # as of a move: least gain in nats a sample
 
 
@@ -34,74 +44,205 @@ def with_rare_classes(
     climb: Climb,
     *,
     least: float,
+    most: float = 1.0,
+    n: float | None = None,
 ) -> Mixture:
     """Return the mixture with components moved to where samples lie far out together, if that is likelier.
 
     Parameters
     ----------
     mixture : Mixture
-        Gaussian.
     planes : ndarray, shape (d, n), float32 or float64
-        No feature is missing.
+        NaN is a feature that is not known.
     weights : ndarray, shape (n,), optional
     climb : callable
         Takes samples, their weights, a mixture and a number of iterations and returns the Fit of these.
-    least : float
-        Weight that a component needs.
+    least, most : float
+        Weight that such a class needs, and that it may have.
+    n : float, optional
+        Samples that these stand for; as many as there are by default.
 
     Notes
     -----
-    Far out is what is less likely than any of some thousand samples of the mixture itself, by far. These are taken
-    whole, the others at equal steps and with weights to match: a class of two samples in a thousand then has enough of
-    them. The two components that merging costs least make room for the largest cluster among the far ones, as long as
-    that is likelier. Where nothing lies far out the cost is one density a sample.
+    Far out is what lies as far from every component as one in a million of its own Gaussian samples would; whether
+    outliers or long tails explain it is left to the likelihood. These samples are taken whole, the others at equal
+    steps and with weights to match: a class of two samples in a thousand then has enough of them. The two components
+    that merging costs least make room for the largest cluster among the far ones, or for where these lie most densely,
+    as long as that is likelier by more than a component's parameters fit by chance. Where nothing lies far out the cost
+    is one density a sample.
     """
+    chance = _n_parameters(mixture) / (planes.shape[1] if n is None else n)
     for _ in range(_MOST_CLASSES):
-        moved = _moved(mixture, planes, weights, climb, least)
+        limits = least, most, chance
+        moved = _moved(mixture, planes, weights, climb, limits) if mixture.n_components > 1 else None
         if moved is None:
             break
         mixture = moved
     return mixture
 
 
-def _moved(mixture: Mixture, planes: Array, weights: Array | None, climb: Climb, least: float) -> Mixture | None:
-    """The mixture with one component moved to a cluster far out; None where that is not likelier."""
-    drawn, _ = mixture.sample(_DRAWS, np.random.default_rng(0))
-    limit = mixture.log_density(drawn.astype(planes.dtype)).min() - _BEYOND
-    far = mixture.log_density(planes) < limit
+def _n_parameters(mixture: Mixture) -> int:
+    """Of one of its components."""
+    d = mixture.n_features
+    return 1 + d + mixture.family.n_parameters(1, d)
+
+
+def _moved(
+    mixture: Mixture, planes: Array, weights: Array | None, climb: Climb, limits: tuple[float, float, float]
+) -> Mixture | None:
+    """The mixture with one component moved to a cluster far out; None where that is not likelier.
+
+    The `limits` are the least and the most weight of a class, and what its parameters fit by chance, in nats a sample.
+    """
+    least, most, chance = limits
     mass = np.ones(planes.shape[1]) if weights is None else weights.astype(np.float64)
-    share = mass[far].sum() / mass.sum()
-    if share < least / 3:  # of a class whose other samples a component has drawn to itself
+    merged, lighter = _merged(mixture)
+    every = np.arange(mixture.n_components)
+    others = np.delete(every, lighter)
+    for fewer, kept, rare, gain, clusters in (
+        (merged, every, most, chance, _CLUSTERS),
+        # The lighter one may be a rare class that has drawn others' samples to itself, and so does not lie far out.
+        (mixture.select(others), others, min(_RARE, most), 0.0, ()),
+    ):
+        far = _far_out(mixture, planes, kept)
+        if not least / 3 <= mass[far].sum() / mass.sum() <= rare:  # some of a class may be with a component
+            continue
+        tried = _tried(mixture, fewer, _some(planes, mass, far), climb, least, clusters)
+        if tried is not None:
+            before, after = (climb(planes, weights, each, 1).history[0] for each in tried)
+            if after > before + max(_WORTHWHILE, gain):
+                return tried[1]
+    return None
+
+
+def _tried(
+    mixture: Mixture, fewer: Mixture, samples: _Some, climb: Climb, least: float, clusters: tuple[int, ...]
+) -> tuple[Mixture, Mixture] | None:
+    """What a short EM makes of the mixture, and of the best with a component for far samples beside `fewer`."""
+
+    def short(start: Mixture, iterations: int) -> Fit:
+        return climb(samples.planes, samples.weights, start, iterations)
+
+    def is_whole(fit: Fit) -> bool:
+        return fit.mixture.n_components == mixture.n_components and bool(fit.mixture.weights.min() >= least)
+
+    as_it_is, found = short(mixture, _FIRST), []
+    starts = [_with_densest(fewer, samples, least), *(_with_largest(fewer, samples, number) for number in clusters)]
+    for start in starts:
+        with contextlib.suppress(np.linalg.LinAlgError):  # of a cluster without volume
+            found.append(short(start, _FIRST))
+    best = max(filter(is_whole, found), key=_score, default=None)
+    if best is None or _score(best) < _score(as_it_is) - _REACH:
         return None
+    as_it_is, best = short(as_it_is.mixture, _THEN), short(best.mixture, _THEN)
+    return (as_it_is.mixture, best.mixture) if is_whole(best) else None
+
+
+def _score(fit: Fit) -> float:
+    return fit.history[-1]
+
+
+class _Some(NamedTuple):
+    """Samples (d, m), the first of which lie far out, their weights (m,), which stand for all, and how many are far."""
+
+    planes: Array
+    weights: Array
+    n_far: int
+
+    @property
+    def far(self) -> tuple[Array, Array]:
+        """Those that lie far out (d, l), and their shares (l,) of all."""
+        mass = self.weights[: self.n_far].astype(np.float64)
+        return np.ascontiguousarray(self.planes[:, : self.n_far]), mass / self.weights.sum(dtype=np.float64)
+
+
+def _some(planes: Array, mass: Array, far: Array) -> _Some:
+    """Some of the samples (d, n), which weigh `mass` (n,) and of which some are `far` out (n,)."""
     index, parts = [], []
     for part, most in ((np.flatnonzero(far), _MOST_FAR), (np.flatnonzero(~far), _REST)):
         steps = part[np.linspace(0, len(part), min(len(part), most), endpoint=False).astype(np.intp)]
         index.append(steps)
         parts.append(mass[steps] * (mass[part].sum() / max(mass[steps].sum(), np.finfo(float).tiny)))
-    some, own = np.ascontiguousarray(planes[:, np.concatenate(index)]), np.concatenate(parts)
-    own = (own / own.mean()).astype(planes.dtype)
-    found = [climb(some, own, mixture, 12)]
-    fewer = merge_down(mixture, mixture.n_components - 1)
-    outside = np.ascontiguousarray(some[:, : len(index[0])])
-    for clusters in _CLUSTERS:
-        with contextlib.suppress(np.linalg.LinAlgError):  # of a cluster without volume
-            found.append(climb(some, own, _with_largest(fewer, outside, clusters, share), 12))
-    best = max(found, key=lambda fit: fit.history[-1]).mixture
-    if best is found[0].mixture or len(best.weights) < mixture.n_components or best.weights.min() < least:
-        return None
-    before, after = (climb(planes, weights, each, 1).history[0] for each in (found[0].mixture, best))
-    return best if after > before + _WORTHWHILE else None
+    own = np.concatenate(parts)
+    weights = (own / own.mean()).astype(planes.dtype)
+    return _Some(np.ascontiguousarray(planes[:, np.concatenate(index)]), weights, len(index[0]))
 
 
-def _with_largest(mixture: Mixture, planes: Array, clusters: int, share: float) -> Mixture:
-    """The mixture with the largest of so many clusters of samples (d, n), which hold a share, as its last component."""
-    space = standardize(planes)[0]
+def _far_out(mixture: Mixture, planes: Array, components: Array) -> Array:
+    """Which samples (n,) lie so far from each of some components as hardly one of a Gaussian one does."""
+    d, n = planes.shape
+    far, index, known = np.zeros(n, bool), np.arange(n), np.arange(1, d + 1)
+    # The chi-square distribution's quantile, but for what it is too large for few features (Wilson and Hilferty 1931).
+    limits = np.append(np.inf, known * (1 - 2 / (9 * known) + _FAR * np.sqrt(2 / (9 * known))) ** 3)
+    densities = densities_of(mixture.weights[components], mixture.means[components], mixture.factors[components])
+    if not has_missing(planes):  # what is far from all is less likely than all of them are in their middle, by so much
+        log_density = np.empty(n, planes.dtype)
+        kernels.posterior(planes, densities, None, log_density, 1)
+        index = np.flatnonzero(log_density < np.logaddexp.reduce(densities.log_constants) - limits[d] / 2)
+    elif not workable(densities):
+        return far
+    if len(index):
+        some = planes[:, index]
+        distances = distances_of_incomplete(some, densities)
+        far[index] = (distances > limits[d - np.isnan(some).sum(axis=0)]).all(axis=0)
+    return far
+
+
+def _merged(mixture: Mixture) -> tuple[Mixture, int]:
+    """The mixture with the two components as one that merging costs least, and the lighter of these."""
+    fewer, into = merge_pairs(mixture, mixture.n_components - 1)
+    pair = np.flatnonzero(into == np.bincount(into).argmax())
+    dof = None if mixture.dof is None else np.full(fewer.n_components, mixture.dof.mean())
+    weights = fewer.weights * (1 - mixture.outlier_weight)
+    whole = replace(mixture, weights=weights, means=fewer.means, covariances=fewer.covariances, dof=dof)
+    return whole, int(pair[mixture.weights[pair].argmin()])
+
+
+def _with_largest(mixture: Mixture, samples: _Some, clusters: int) -> Mixture:
+    """The mixture with the largest of so many clusters of the samples that lie far out as its last component."""
+    planes, shares = samples.far
+    complete = fill_in(planes)
+    space = standardize(complete)[0]
     centres = lloyd(space, plus_plus(space, clusters, np.random.default_rng(0)))
-    found = from_labels(planes, nearest(space, centres), len(centres), mixture.covariance, None, 0.0)
+    found = from_labels(complete, nearest(space, centres), len(centres), mixture.covariance, None, 0.0)
     largest = found.select([int(found.weights.argmax())])
-    share *= float(found.weights.max())
-    covariances = mixture.covariances
-    if not mixture.family.shared:
-        covariances = np.concatenate([covariances, largest.covariances])
-    weights = np.append(mixture.weights * (1 - share), share)
-    return Mixture(weights, np.concatenate([mixture.means, largest.means]), covariances, mixture.covariance)
+    return _with_one_more(mixture, largest.means, largest.covariances, float(shares.sum() * found.weights.max()))
+
+
+def _with_densest(mixture: Mixture, samples: _Some, least: float) -> Mixture:
+    """The mixture with one component more, as wide as they are on average, where far samples lie most densely.
+
+    That is about the one that has as many others as a component needs nearest, in the features that both have.
+    """
+    planes, shares = samples.far
+    d, n = planes.shape
+    rules, weights = mixture.family, mixture.weights / mixture.weights.sum()
+    within = weights @ np.diagonal(rules.dense(mixture.covariances, len(weights), d), axis1=1, axis2=2)
+    known = ~np.isnan(planes).T
+    values = np.where(known, (planes / np.sqrt(within)[:, None]).T, 0)
+    values -= np.where(known, values.sum(axis=0) / np.maximum(known.sum(axis=0), 1), 0)  # so that no square cancels
+    present, middles = known.astype(np.float64), np.arange(0, n, -(-n // _MIDDLES))
+    common = product(present, present[middles])
+    distances = product(values**2, present[middles]) + product(present, values[middles] ** 2)
+    distances -= 2 * product(values, values[middles])
+    distances = np.where(common > 0, distances / np.maximum(common, 1), np.inf)
+    count = min(max(int(np.ceil(least / shares.mean())), _FEWEST_NEAR), n)
+    densest = np.partition(distances, count - 1, axis=1)[:, count - 1].argmin()
+    near = np.argsort(distances[densest], kind="stable")[:count]
+    some, parts = planes[:, near], known[near].sum(axis=0)
+    mean = np.where(parts > 0, np.where(np.isnan(some), 0, some).sum(axis=1), weights @ mixture.means)
+    mean /= np.maximum(parts, 1)
+    average = mixture.covariances if rules.shared else np.tensordot(weights, mixture.covariances, 1)[None]
+    return _with_one_more(mixture, mean[None], average, 0.5 * float(shares.sum()))
+
+
+def _with_one_more(mixture: Mixture, means: Array, covariances: Array, share: float) -> Mixture:
+    """The mixture with a component more, of such a mean (1, d), covariance and share of all samples."""
+    rules = mixture.family
+    covariances = mixture.covariances if rules.shared else np.concatenate([mixture.covariances, covariances])
+    share, outliers = min(share, 0.5), mixture.outlier_weight * _LEFT
+    weights = np.append(mixture.weights * (1 - share), share * mixture.weights.sum())
+    dof = None if mixture.dof is None else np.append(mixture.dof, mixture.dof.mean())
+    means = np.concatenate([mixture.means, means])
+    weights *= (1 - outliers) / weights.sum()
+    return replace(mixture, weights=weights, means=means, covariances=covariances, dof=dof, outlier_weight=outliers)

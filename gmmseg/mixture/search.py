@@ -54,8 +54,9 @@ class Seeding(NamedTuple):
     subset : int, optional
         Samples to start from: by default 4096, or 256 a component where that is more.
     judged : bool
-        Whether moves are judged, and rare classes looked for, on up to 32 768 samples where these are more than a
-        subset and no feature is missing. Of photographs that costs a seventh of a fit and changes next to nothing.
+        Whether moves are judged on up to 32 768 samples where these are more than a subset and no feature is missing,
+        and rare classes looked for among as many. Of photographs that costs a seventh of a fit and changes next to
+        nothing.
     units : ndarray, shape (d,), optional
         What 1 in the planes is in the data's own units, in which k-means may start too where features are many.
     threads : int

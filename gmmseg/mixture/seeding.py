@@ -16,13 +16,14 @@ from gmmseg.mixture.patterns import has_missing
 from gmmseg.mixture.rare import with_rare_classes
 from gmmseg.mixture.search import NO_DOUBT, PER_FEATURE, SUBSET, Samples, Search, Seeding, doubt
 
-__all__ = ["Seeding", "frame", "seed_from_classes", "seed_mixture"]
+__all__ = ["Seeding", "frame", "loneliness", "seed_from_classes", "seed_mixture"]
 
 Array = NDArray[Any]
 
 _LARGEST = 1e140  # number whose square can be added up for any number of samples
 _JUDGES = 32_768  # samples that rare classes are looked for in
-_PER_CLASS = 3  # least samples of one, for each number of a row of its covariance
+_NEAR = 12  # neighbours that a sample is not alone with
+_PER_CLASS = 5  # least samples of one, and as many as its covariance needs
 _IN_UNITS, _COMPARED = 5, 2  # starts of many features in the data's units, and iterations that they are compared after
 _FEWEST_AXES, _MOST_AXES = 8, 16  # of more features a start is found on so many principal axes, one a component
 # With more multiplications an iteration, and samples a component and feature, a start is looked for in single
@@ -61,8 +62,8 @@ def seed_mixture(
     2003) is then improved by `split_and_merge`. Fewer samples than a subset are started on several times, where that
     takes no more passes, and the best is kept: luck matters most where samples are few. That ends where two starts come
     to the same and no sample is in doubt, and is not begun where components have hardly more samples than a covariance
-    needs: what is likeliest there is what fits by chance. Where it is `judged`, classes too rare for a subset are
-    looked for among more samples in the end (`with_rare_classes`). Time O(subset * k * d**2), with a few
+    needs: what is likeliest there is what fits by chance. Where it is `judged`, rare classes are looked for in the end,
+    among more samples than a subset (`with_rare_classes`). Time O(subset * k * d**2), with a few
     dozen passes over the subset.
     """
     how = seeding or Seeding()
@@ -73,27 +74,29 @@ def seed_mixture(
     if has_missing(some):
         seen = ~np.isnan(some).all(axis=0)
         some, some_weights = some[:, seen], None if some_weights is None else some_weights[seen]
-    complete = fill_in(some, some_weights)
+    complete, whole = fill_in(some, some_weights), (some, some_weights)
     if how.outliers is not None:
-        crowded = _crowded(complete)
-        some, complete = (np.ascontiguousarray(values[:, crowded]) for values in (some, complete))
-        some_weights = None if some_weights is None else some_weights[crowded]
+        near = np.sort(np.argsort(loneliness(complete, _NEAR), kind="stable")[: -(complete.shape[1] // 5) or None])
+        some, complete = (np.ascontiguousarray(values[:, near]) for values in (some, complete))
+        some_weights = None if some_weights is None else some_weights[near]
     d, n = complete.shape
     on_axes, certain = _seed_on_axes(some, complete, k, rng, how, some_weights) if d > _MOST_AXES else (None, False)
     if on_axes is not None and (certain or d > _MOST_FEATURES or n < PER_FEATURE * k * d):
         return with_outliers(on_axes, how.outliers, planes, added)
-    judges = None
-    if how.judged and larger and how.outliers is None and not has_missing(planes):
-        judges = _drawn(planes, weights, distinct, max(_JUDGES, size), 0.5)
-    dtype = _precision(some, k, how, None if judges is None else judges[0])
+    more = None
+    if how.judged and how.moves and k > 1 and n > PER_FEATURE * k * d:
+        more = _drawn(planes, weights, distinct, max(_JUDGES, size), 0.5) if larger else whole
+    dtype = _precision(some, k, how, None if more is None else more[0])
     complete, some_weights = _in(dtype, complete, some_weights)
-    some, judges = some.astype(dtype, copy=False), None if judges is None else _in(dtype, *judges)
+    some, more = some.astype(dtype, copy=False), None if more is None else _in(dtype, *more)
+    judges = more if larger and how.outliers is None and not has_missing(planes) else None
     samples = Samples(some, complete, both_spaces(complete, some_weights), some_weights, on_axes, judges)
     found, _ = Search(samples, k, rng, how).best()
-    if judges is not None and how.moves and k > 1:
+    found = with_outliers(found, how.outliers, planes, added)
+    if more is not None:
         n_all = planes.shape[1] if weights is None else float(weights.sum() / weights.max())
-        found = _with_rare_classes(found, *judges, how, n_all)
-    return with_outliers(found, how.outliers, planes, added)
+        found = _with_rare_classes(found, *more, how, n_all)
+    return found
 
 
 def _precision(planes: Array, k: int, how: Seeding, judges: Array | None = None) -> np.dtype[Any]:
@@ -111,7 +114,7 @@ def _in(dtype: np.dtype[Any], planes: Array, weights: Array | None) -> tuple[Arr
 
 def _with_rare_classes(found: Mixture, planes: Array, weights: Array | None, how: Seeding, n: float) -> Mixture:
     """Return the mixture with rare classes of n samples that the subset had too little of; judged on more of them."""
-    least = _PER_CLASS * (1 if found.family.shared else found.n_features + 1) / n
+    least = max(_PER_CLASS, 0 if found.family.shared or found.family.diagonal else found.n_features + 2) / n
 
     def climb(samples: Array, own: Array | None, mixture: Mixture, iterations: int) -> Fit:
         return expectation_maximization(samples, mixture, how.iteration(iterations), weights=own)
@@ -276,13 +279,26 @@ def frame(planes: Array, *, common: bool) -> tuple[Array, Array]:
     return center.astype(planes.dtype).astype(np.float64), scale
 
 
-def _crowded(planes: Array) -> Array:
-    """Return the indices of the samples but for the fifth whose neighbours are farthest (Byers and Raftery 1998)."""
+def loneliness(planes: Array, neighbours: int, weights: Array | None = None) -> Array:
+    """Return how far (n,) each sample is from so many others, in spreads of the samples (Byers and Raftery 1998).
+
+    Parameters
+    ----------
+    planes : ndarray, shape (d, n)
+        Without missing features.
+    neighbours : int
+        With the sample itself; fewer that lie together are alone.
+    weights : ndarray, shape (n,), optional
+        Where they are not one each, neighbours are counted among some samples drawn by them.
+    """
     from scipy.spatial import cKDTree
 
     n = planes.shape[1]
     low, high = np.quantile(planes, (0.25, 0.75), axis=1)
-    scaled = (planes / np.where(high > low, high - low, 1)[:, None]).T
-    distances, _ = cKDTree(scaled).query(scaled, [min(12, n)])
-    order = np.argsort(np.asarray(distances)[:, 0], kind="stable")
-    return np.sort(order[: n - n // 5])
+    others = scaled = (planes / np.where(high > low, high - low, 1)[:, None]).T
+    if weights is not None:
+        cumulated = np.cumsum(weights, dtype=np.float64)
+        steps = (np.arange(SUBSET) + 0.5) * (cumulated[-1] / SUBSET)
+        others = scaled[np.searchsorted(cumulated, steps, side="right").clip(max=n - 1)]
+    distances, _ = cKDTree(others).query(scaled, [min(neighbours, len(others))])
+    return np.asarray(distances)[:, 0]

@@ -7,7 +7,6 @@ of samples under one mixture add up to those of both sets, whoever took them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cache, reduce
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +18,7 @@ from gmmseg.mixture.covariance import family
 from gmmseg.mixture.lacking import Outliers, expected_log_share, sums_of_incomplete, workable
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import Part, SortedSamples
+from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
     from gmmseg.mixture.prior import Prior

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from gmmseg.mixture.covariance import FAMILIES
 from gmmseg.mixture.memberships import MOST_COMPONENTS, ROUNDING
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.model.model import FORMAT, VERSION, Model, Training
+from gmmseg.records import replace
 
 __all__ = ["load_model"]
 
@@ -100,6 +99,8 @@ def _reason(error: Exception) -> str:
 
 
 def _decoded(text: str) -> _Entries:
+    import json  # here, because a fit reads no model
+
     try:
         content = json.loads(text, parse_int=_whole)
     except RecursionError:

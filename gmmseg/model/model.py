@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from reprlib import Repr
@@ -27,6 +25,7 @@ from gmmseg.kernels.blas import ALONE
 from gmmseg.mixture import patterns
 from gmmseg.mixture.memberships import ROUNDING, moments
 from gmmseg.mixture.parameters import Mixture, log_density
+from gmmseg.records import dataclass, replace
 from gmmseg.spatial.smoothing import HALO, share_power
 
 __all__ = ["FORMAT", "VERSION", "Model", "Training"]
@@ -363,6 +362,8 @@ class Model:
         OutputError
             The file exists and `overwrite` is False, or the folder cannot be written.
         """
+        import json  # here, because most models stay in memory
+
         with atomic_file(Path(path), overwrite=overwrite) as file:
             file.write((json.dumps(self.content, indent=1, allow_nan=False) + "\n").encode())
 
@@ -392,6 +393,8 @@ class Model:
         if self.contrast is not None:
             content |= {"contrast": self.contrast.tolist()}
         if self.training is not None:  # nothing that a reader of version 1 has to know to apply the model
+            from dataclasses import asdict  # here, because only models of `fit` know what they were fitted to
+
             content |= {"training": asdict(self.training)}
         if mixture.dof is not None:
             content |= {"version": 2, "dof": mixture.dof.tolist()}

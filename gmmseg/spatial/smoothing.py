@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.errors import ParameterError
 from gmmseg.kernels.neighbours import BLIND, fading, overlap, support
+from gmmseg.records import dataclass, replace
 
 __all__ = ["HALO", "TYPICAL", "Smoothing", "share_power", "strength_of"]
 
@@ -186,19 +186,14 @@ class Smoothing:
         if not valid.any() or not any(edge.any() for edge in edges):
             return replace(self, strength=0.0)  # nobody has a neighbour
         inner = _around(valid)
-        said, q = support(q, self.neighbours[0], edges, inner[1:])[:, valid[inner]], q[:, valid]
+        said = support(q, self.neighbours[0], edges, inner[1:])
+        said, q = (x.reshape(len(x), -1).compress(y.ravel(), axis=1) for x, y in ((said, valid[inner]), (q, valid)))
         said -= said.max(axis=0)
         given = float((q * said).sum(dtype=np.float64))
         total = _STRONGEST * self.strength**2
         for _ in range(_NEWTON_STEPS):
-            p = np.exp(total * said)
-            p /= p.sum(axis=0)
-            p *= said
-            expected = p.sum(axis=0)
-            slope = given - float(expected.sum(dtype=np.float64))
-            p *= said
-            curvature = float((p.sum(axis=0) - expected**2).sum(dtype=np.float64))
-            step = slope / max(curvature, 1e-9)
+            expected, curvature = kernels.agreement(said, total)
+            step = (given - expected) / max(curvature, 1e-9)
             total, before = min(max(total + step, 0.0), _STRONGEST), total
             if abs(total - before) < _SETTLED:
                 break

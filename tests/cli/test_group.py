@@ -7,6 +7,7 @@ import sys
 import pytest
 from processes import PROGRAM, imported_by, process
 
+from gmmseg import kernels
 from gmmseg.cli.group import run as run_parsed
 from gmmseg.cli.overview import overview
 
@@ -34,6 +35,18 @@ def test_help_of_segment_shows_sections_and_defaults(run):
 def test_wrong_values_and_help_of_commands_import_no_numpy():
     assert not imported_by("segment", "photo.png", "-k", "0") & {"numpy", "PIL", "cv2"}
     assert not imported_by("segment", "--help") & {"numpy", "PIL", "cv2"}
+
+
+@pytest.mark.slow
+def test_a_plain_picture_loads_what_it_needs(tmp_path, pictures):
+    """Each of these takes a hundredth of a run or more."""
+    loaded = imported_by("segment", str(pictures / "coffee.png"), "-o", str(tmp_path / "labels.png"), "--quiet")
+    assert (tmp_path / "labels.png").is_file()
+    assert {"numpy", "gmmseg.fitting.fit"} <= loaded
+    others = {"PIL", "scipy", "json", "html", "gmmseg.io.lazy", "gmmseg.io.array.sliced"}
+    if kernels.IMPLEMENTATION == "native":
+        others |= {"numpy.random", "gmmseg.kernels.reference"}
+    assert not loaded & others
 
 
 def test_unknown_commands(refuse):

@@ -6,8 +6,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import tifffile
 from scipy.ndimage import gaussian_filter
 
+import gmmseg
+from gmmseg.image import Image
+from gmmseg.image.place import Place
 from gmmseg.measuring.table import read_table
 
 _NAMES = ("csf", "gm", "wm")
@@ -60,6 +64,35 @@ def test_files_of_fractions_say_what_they_are(run):
             assert list(stored) == [word]
         # As a prior, both are what each class has of a voxel beforehand.
         assert run("segment", "t1.nii.gz", "-k", "3", "--overwrite", "--prior", "s.npz").code == 0
+
+
+def test_other_files_have_a_word_for_it_too(run):
+    _written(Path("t1.nii.gz"))
+    for mixed in (True, False):
+        asked = ["-k", "3", "--overwrite", *["--partial-volume"] * mixed]
+        for name in ("s.nrrd", "s.mha", "s.tif", "s.ome.tif"):
+            assert run("segment", "t1.nii.gz", *asked, "--soft", name).code == 0
+        word = "fractions" if mixed else "probabilities"
+        assert f"content: gmmseg: {word}".encode() in Path("s.nrrd").read_bytes().partition(b"\n\n")[0].split(b"\n")
+        assert f"Comment = gmmseg: {word}".encode() in Path("s.mha").read_bytes().partition(b"LOCAL")[0].split(b"\n")
+        with tifffile.TiffFile("s.tif") as tiff:
+            assert tiff.pages[-1].description == ("class 3 (fraction)" if mixed else "class 3")
+        with tifffile.TiffFile("s.ome.tif") as tiff:
+            assert f'Name="{word}"' in tiff.ome_metadata
+        shares = [gmmseg.io.read_probabilities(name) for name in ("s.nrrd", "s.mha", "s.tif", "s.ome.tif")]
+        assert all((each == shares[0]).all() for each in shares)
+
+
+def test_arrays_and_pictures_on_a_map_say_it_too(tmp_path):
+    halves = np.repeat(np.repeat([0.2, 0.8], 20)[None], 40, 0) + np.random.default_rng(0).normal(0, 0.05, (40, 40))
+    image = Image(halves.astype("f4"), place=Place(affine=(10.0, 0.0, 0.0, 0.0, -10.0, 0.0), crs="EPSG:32632"))
+    for mixed in (True, False):
+        seg = gmmseg.segment(image, 2, partial_volume=mixed)
+        seg.save(tmp_path / "s.tif", layer="probabilities", overwrite=True)
+        with tifffile.TiffFile(tmp_path / "s.tif") as tiff:
+            assert tiff.pages.first.description == ("gmmseg: fractions" if mixed else "")
+        word = "fraction" if mixed else "probability"
+        assert seg.to_xarray("probabilities").attrs["long_name"] == f"{word} of each class"
 
 
 @pytest.mark.parametrize("command", ["fit", "apply"])

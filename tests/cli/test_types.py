@@ -1,9 +1,13 @@
 """The types of options: what each makes of the words that are typed, and what it says of others."""
 
+import gc
+
 import click
 import numpy as np
 import pytest
 
+from gmmseg.cli.group import GROUP
+from gmmseg.cli.overview import COMMANDS
 from gmmseg.cli.types import (
     Amount,
     Axes,
@@ -123,3 +127,21 @@ def test_help_has_a_section_for_each_heading_and_running_comes_last():
     assert places == sorted(places)
     assert lines[places[0] + 1].startswith("-k")
     assert lines[places[0] + 2].startswith("--seed")
+
+
+def test_what_is_loaded_before_a_command_begins_is_no_garbage_and_what_comes_after_is():
+    collecting, before = [], gc.get_freeze_count()
+    command = Command("probe", callback=lambda: collecting.append((gc.isenabled(), gc.get_freeze_count() > before)))
+    try:
+        command.main([], standalone_mode=False)
+        gc.disable()
+        command.main([], standalone_mode=False)
+    finally:
+        gc.enable()
+        gc.unfreeze()
+    assert collecting == [(True, False), (True, True)]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_begins_so(name):
+    assert isinstance(GROUP.get_command(None, name), Command)

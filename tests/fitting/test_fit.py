@@ -225,6 +225,24 @@ def test_a_few_bright_voxels_change_no_mask_where_outliers_are_expected(gain, wi
         assert 2 * both / ((found == label).sum() + (expected == label).sum()) > 0.99
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("bright", [0.0, 0.0007, 0.005])
+def test_outliers_take_no_rare_and_wide_class(dtype, bright):
+    """A class of 7 % that spreads as far as the next one lies, and bright pixels anywhere above."""
+    rng = np.random.default_rng(26)
+    truth = np.searchsorted([0.07, 0.45, 0.8], np.arange(90_000) / 90_000).reshape(300, 300)
+    image = rng.normal(np.array([60, 110, 150, 185])[truth], np.array([14, 6, 6, 6])[truth])
+    hit = rng.choice(image.size, int(bright * image.size), replace=False)
+    image.flat[hit] = rng.uniform(220, 255, len(hit)) if dtype == "uint8" else rng.uniform(300, 4000, len(hit))
+    image = (image.round() if dtype == "uint8" else image).astype(dtype)
+    kept = np.setdiff1d(np.arange(image.size), hit)
+    one, two, three = (gmmseg.segment(image, 4, outliers="uniform", smooth=False, seed=seed) for seed in range(3))
+    assert (one.labels.flat[kept] == truth.flat[kept] + 1).mean() > 0.98
+    assert one.model.mixture.outlier_weight < 0.035  # half of the class
+    for other in (two, three):  # no luck is in it
+        assert (one.labels == other.labels).all()
+
+
 @pytest.mark.parametrize(
     ("k", "passes"),
     [(2, 1), pytest.param("auto", 2, marks=pytest.mark.slow)],  # one more tells how alike neighbours are

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gmmseg import ParameterError
+from gmmseg.kernels.neighbours import overlap
 from gmmseg.spatial.smoothing import HALO, Smoothing, share_power, strength_of
 
 
@@ -97,3 +98,37 @@ def test_the_inner_part_of_a_tile_with_its_halo_is_that_of_the_whole():
     arrays = (np.ascontiguousarray(a[..., *outer]) for a in (posterior, guide, valid))
     smoothing.apply(*arrays, inner, labels=part)
     np.testing.assert_array_equal(part, labels[outer][inner])
+
+
+@pytest.mark.parametrize("shape", [(1, 48, 64), (5, 8, 8, 16)], ids=["a picture", "cubes"])
+def test_the_fitted_strength_has_the_highest_pseudo_likelihood(shape):
+    """Against all strengths of a grid, neighbour by neighbour."""
+    rng = np.random.default_rng(0)
+    spacing = (1.0,) * (len(shape) - 1 - (shape[0] == 1))
+    smoothing = Smoothing(0.9, np.ones(1), spacing)
+    truth = rng.integers(0, 3, shape)
+    truth[..., 4:] = np.where(rng.random(truth[..., 4:].shape) < 0.55, truth[..., :-4], truth[..., 4:])
+    truth = np.repeat(truth[..., ::2], 2, axis=-1)
+    q = np.moveaxis(np.eye(3, dtype=np.float32)[truth] * 0.9 + np.float32(0.1 / 3), -1, 0)
+    guide, valid = rng.normal(0, 0.4, (1, *shape)).astype(np.float32), rng.random(shape) < 0.9
+    counted = valid & (rng.random(shape) < 0.8)
+    edges = smoothing.edges(guide, valid)
+    found = smoothing.fitted(q, edges, counted)
+
+    said = np.zeros(q.shape)
+    for offset, edge in zip(smoothing.neighbours[0], edges, strict=True):
+        here, there = overlap(offset)
+        said[here] += edge * q[there]
+        said[there] += edge * q[here]
+    said, own = said[:, counted], q[:, counted]
+
+    def likelihood(strength):
+        score = 24 * strength**2 * said
+        top = score.max(axis=0)
+        return (own * (score - top - np.log(np.exp(score - top).sum(axis=0)))).sum()
+
+    grid = np.linspace(0, 1, 201)
+    best = grid[np.argmax([likelihood(strength) for strength in grid])]
+    assert 0.05 < best < 0.95
+    assert found.strength == pytest.approx(best, abs=0.01)
+    assert smoothing.fitted(q, [0 * edge for edge in edges], counted).strength == 0

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NPY", "NPZ"]
 
-_KEYS = {"labels": "labels", "soft": "probabilities"}
 _METHODS = (
     zipfile.ZIP_STORED,
     zipfile.ZIP_DEFLATED,
@@ -208,8 +207,7 @@ class _Npz:
         """
         _refuse_others(contents)
         array = _stored(contents, assembled(contents, windows))
-        key = contents.names[0] if contents.kind == "map" else _KEYS[contents.kind]
-        key = "fractions" if contents.options.get("occupancy") else key
+        key = contents.names[0] if contents.kind == "map" else contents.shares if contents.kind == "soft" else "labels"
         named: dict[str, Any] = {key: array}  # NumPy below 2.2 takes every other word for an array
         if contents.kind == "labels" and own_names(contents.names):
             named[CLASS_NAMES] = np.array(contents.names)

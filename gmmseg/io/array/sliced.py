@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from gmmseg.image.sources import WindowSource, windows_of
 from gmmseg.image.windows import Window
 from gmmseg.io.meaning import InterpretedSource, Meaning, RawSource, settle_color
 from gmmseg.io.request import Reading, chosen, kept, require_room
+from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
     from gmmseg.image.image import ChannelAxis

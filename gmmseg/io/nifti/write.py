@@ -156,8 +156,7 @@ def _header(contents: Contents, spatial: tuple[int, ...]) -> Any:
     if soft:
         header["pixdim"][4] = 1
         header["xyzt_units"] &= np.uint8(7)  # without the unit of time
-    shares = "fractions" if contents.options.get("occupancy") else "probabilities"
-    header["descrip"] = f"gmmseg: {shares if soft else contents.kind}"
+    header["descrip"] = f"gmmseg: {contents.shares if soft else contents.kind}"
     header["aux_file"] = b""
     if contents.names and not _is_map(contents):
         text = "".join(f"{number} {_name(number, contents.names)}\n" for number in range(1, len(contents.names) + 1))

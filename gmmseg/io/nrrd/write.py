@@ -76,6 +76,8 @@ def write_nrrd(path: Path, contents: Contents, windows: Iterable[tuple[Window, n
         "endian: little",
         "encoding: gzip",
     ]
+    if contents.kind == "soft":
+        lines.append(f"content: gmmseg: {contents.shares}")
     if stored.affine is not None:
         directions = " ".join(_vector(column) for column in stored.affine.T[:3])
         lines += [
@@ -101,7 +103,8 @@ def write_metaimage(path: Path, contents: Contents, windows: Iterable[tuple[Wind
     """Write a label map, probabilities as a vector of a number a class, or a map to a .mha file."""
     stored = _stored(contents, windows)
     content = zlib.compress(stored.content, _LEVEL)
-    lines = ["ObjectType = Image", f"NDims = {stored.n_axes}", "BinaryData = True", "BinaryDataByteOrderMSB = False"]
+    lines = ["ObjectType = Image", *[f"Comment = gmmseg: {contents.shares}"] * (contents.kind == "soft")]
+    lines += [f"NDims = {stored.n_axes}", "BinaryData = True", "BinaryDataByteOrderMSB = False"]
     lines += ["CompressedData = True", f"CompressedDataSize = {len(content)}"]
     spacing = stored.spacing
     if stored.affine is not None:

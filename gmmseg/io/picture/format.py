@@ -6,7 +6,6 @@ import math
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -20,6 +19,7 @@ from gmmseg.io.damage import explained
 from gmmseg.io.file_format import not_probabilities
 from gmmseg.io.picture.headers import Header, jpeg_header, png_header, webp_header
 from gmmseg.io.request import Reading, chosen, require_axis, require_bytes, require_room
+from gmmseg.records import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

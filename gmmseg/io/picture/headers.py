@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import BinaryIO
+
+from gmmseg.records import dataclass, replace
 
 __all__ = ["Header", "jpeg_header", "png_header", "webp_header"]
 

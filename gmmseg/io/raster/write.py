@@ -117,6 +117,8 @@ def _write(path: Path, plan: Plan, contents: Contents, blocks: Iterator[tuple[Ke
         options = {"photometric": "palette", "colormap": color_map(colors_of(contents))}
     elif plan.n_bands > 1:
         options |= {"planarconfig": "contig", "extrasamples": [0] * (plan.n_bands - 1)}
+    if contents.options.get("occupancy"):
+        options["description"] = f"gmmseg: {contents.shares}"
     tags = sorted(_header_tags(plan, contents).items())
     options |= {"extratags": [(code, *tag, True) for code, tag in tags], **resolution_of(contents.image)}
     if contents.options.get("cog"):

@@ -121,7 +121,9 @@ def write(path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
             write_rgb_tiff(file, values, image)
         else:
             maps = values if contents.kind == "soft" else values[None]
-            write_probabilities_tiff(file, maps, image, contents.stored_dtype, names=contents.names)
+            fractions = contents.kind == "soft" and contents.shares == "fractions"
+            dtype, names = contents.stored_dtype, contents.names
+            write_probabilities_tiff(file, maps, image, dtype, names=names, fractions=fractions)
     return {}
 
 

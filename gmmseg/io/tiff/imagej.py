@@ -49,7 +49,7 @@ def write_imagej(path: Path, contents: Contents, windows: Windows) -> None:
         metadata |= {"LUTs": [np.ascontiguousarray(palette(255).T)], "min": 0.0, "max": 255.0}
     elif contents.kind == "soft":
         planes = math.prod(length for axis, length in zip(stack.axes, stack.shape, strict=True) if axis in "TZ")
-        metadata |= {"Labels": list(contents.names) * planes}
+        metadata |= {"Labels": list(contents.names) * planes, "Info": f"gmmseg: {contents.shares}"}
     with tifffile.TiffWriter(path, imagej=True) as tiff:
         tiff.write(
             shape=stack.shape,

@@ -73,7 +73,7 @@ def write_ome(path: Path, contents: Contents, windows: Windows) -> None:
 
 
 def _title(contents: Contents) -> str:
-    return {"labels": "labels", "soft": "probabilities"}.get(contents.kind) or _visible(contents.names[0])
+    return {"labels": "labels", "soft": contents.shares}.get(contents.kind) or _visible(contents.names[0])
 
 
 def _visible(text: str) -> str:

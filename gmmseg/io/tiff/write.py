@@ -82,7 +82,13 @@ def color_map(palette: np.ndarray) -> np.ndarray:
 
 
 def write_probabilities_tiff(
-    file: BinaryIO, values: np.ndarray, image: Image | None, dtype: str, *, names: Sequence[str] = ()
+    file: BinaryIO,
+    values: np.ndarray,
+    image: Image | None,
+    dtype: str,
+    *,
+    names: Sequence[str] = (),
+    fractions: bool = False,
 ) -> None:
     """Write maps, shape (n_classes, *spatial), one page each and named; or as bands where georeferenced."""
     import tifffile
@@ -95,11 +101,13 @@ def write_probabilities_tiff(
             stored,
             photometric="minisblack",
             planarconfig="separate",
+            description="gmmseg: fractions" if fractions else None,
             metadata=None,
             extrasamples=_others(stored),
             **options,
         )
         return
+    meaning = " (fraction)" if fractions else ""
     with tifffile.TiffWriter(file, bigtiff=values.size * 4 > 2**32 - 2**25) as tiff:
         for index, plane in enumerate(values):
             stored = stored_probabilities(plane, dtype)
@@ -109,7 +117,7 @@ def write_probabilities_tiff(
                     page,
                     photometric="minisblack",
                     contiguous=False,
-                    description=names[index] if names else f"class {index + 1}",
+                    description=(names[index] if names else f"class {index + 1}") + meaning,
                     metadata=None,
                     **options,
                 )

@@ -159,6 +159,9 @@ struct Algebra {
 };
 using Smooth = void (*)(const SmoothJob&);
 using Lab = void (*)(const LabJob&);
+// Adds to two sums, over n voxels, the mean and the variance of what neighbours say of the classes, (classes, n) numbers
+// up to 0, when a class has a probability in proportion to exp(total said).
+using Agreement = void (*)(const float* said, std::ptrdiff_t n, std::ptrdiff_t classes, float total, double* sums);
 using TextureKernel = void (*)(const TextureJob&);
 // Writes distances, and adds sums about the means (n_components, 1 + n_features + second moments), of begin..end.
 using Gaps = void (*)(const GapsJob&, std::ptrdiff_t begin, std::ptrdiff_t end, double* sums);
@@ -168,6 +171,7 @@ using Gaps = void (*)(const GapsJob&, std::ptrdiff_t begin, std::ptrdiff_t end, 
     extern const Kernels mixture_kernels;       \
     extern const Smooth smooth_kernel;          \
     extern const Lab lab_kernel;                \
+    extern const Agreement agreement_kernel;    \
     extern const TextureKernel texture_kernel;  \
     extern const Gaps gaps_kernel;              \
     extern const Algebra algebra_kernels;       \

@@ -303,6 +303,15 @@ void texture(const Field& values, nb::object known, const Packed<const std::int6
     kernels().texture(job);
 }
 
+nb::tuple agreement(const Packed<const float, 2>& said, float total) {
+    double sums[2] = {0, 0};
+    {
+        nb::gil_scoped_release unlocked;
+        kernels().agreement(said.data(), ptrdiff_t(said.shape(1)), ptrdiff_t(said.shape(0)), total, sums);
+    }
+    return nb::make_tuple(sums[0], sums[1]);
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
@@ -325,8 +334,10 @@ NB_MODULE(_native, m) {
     bind_gaps(m);
     bind_climbing(m);
     bind_clustering(m);
+    bind_chance(m);
     m.def("smooth", &smooth, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
           nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none());
+    m.def("agreement", &agreement, nb::arg().noconvert(), nb::arg());
     m.def("lab", &lab<std::uint8_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
     m.def("lab", &lab<std::uint16_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
     m.def("lab", &lab<float>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());

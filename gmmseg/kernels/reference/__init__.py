@@ -1,14 +1,16 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
+from gmmseg.kernels.reference.chance import uniform
 from gmmseg.kernels.reference.climbing import climb, climb_each, merge
 from gmmseg.kernels.reference.clustering import class_moments, lloyd, plus_plus
 from gmmseg.kernels.reference.color import lab
 from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
-from gmmseg.kernels.reference.spatial import smooth
+from gmmseg.kernels.reference.spatial import agreement, smooth
 from gmmseg.kernels.reference.texture import texture
 
 __all__ = [
+    "agreement",
     "class_moments",
     "classify",
     "climb",
@@ -24,4 +26,5 @@ __all__ = [
     "smooth",
     "statistics",
     "texture",
+    "uniform",
 ]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gmmseg.kernels.neighbours import BLIND, Neighbourhood, fading, overlap, support
 
-__all__ = ["smooth"]
+__all__ = ["agreement", "smooth"]
 
 Array = NDArray[Any]
 
@@ -95,3 +95,12 @@ def smooth(
             size = out.shape[-3:]
             inner = tuple(slice(f, f + n) for f, n in zip(inner_first, size, strict=True))
             out[...] = q[:, *inner] if out is probabilities else q[:, *inner].argmax(axis=0) + 1
+
+
+def agreement(said: Array, total: float) -> tuple[float, float]:
+    """See gmmseg.kernels.agreement."""
+    p = np.exp(np.float32(total) * said)
+    p *= said / p.sum(axis=0)
+    mean = p.sum(axis=0)
+    p *= said
+    return float(mean.sum(dtype=np.float64)), float((p.sum(axis=0) - mean**2).sum(dtype=np.float64))

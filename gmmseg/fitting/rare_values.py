@@ -1,0 +1,70 @@
+"""Rare classes of an image: told by pixels' values alone, for a class of any extent is made of where pixels lie."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmseg.mixture.em import Fit, expectation_maximization
+from gmmseg.mixture.kmeans import from_labels
+from gmmseg.mixture.missing import fill_in
+from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.rare import with_rare_classes
+from gmmseg.mixture.search import Seeding
+
+if TYPE_CHECKING:
+    from gmmseg.fitting.survey import Survey
+
+__all__ = ["with_rare_values"]
+
+Array = NDArray[Any]
+
+_ITERATIONS = 20  # of EM, in which it shows whether a class is still rare where its pixels' places count too
+_LOOKED_AT = 32_768  # pixels, or values
+_LEAST, _MOST = 5e-4, 0.02  # of the pixels: of less, and of more, nobody asks for a class
+
+
+def with_rare_values(survey: Survey, start: Mixture, seeding: Seeding) -> Mixture:
+    """Return a start in which a class is where pixels of an image have values far from all others, if there are such.
+
+    Parameters
+    ----------
+    survey : Survey
+    start : Mixture
+        Of the features of its sample.
+    seeding : Seeding
+        How the start was found.
+    """
+    planes, weights = survey.sample.planes, survey.sample.relative_weights
+    d, n = planes.shape
+    rows = np.flatnonzero(np.array(survey.groups) >= 0)
+    if not len(rows) or start.n_components < 2:
+        return start
+    some = slice(None, None, max(1, n // _LOOKED_AT))
+    values, own = np.ascontiguousarray(planes[rows, some]), None if weights is None else weights[some]
+    of_values = start if len(rows) == d else start.marginal(rows)
+    how = seeding._replace(noise=np.broadcast_to(seeding.noise, d)[rows])
+
+    def climb(samples: Array, own: Array | None, mixture: Mixture, iterations: int) -> Fit:
+        return expectation_maximization(samples, mixture, how.iteration(iterations), weights=own)
+
+    stand_for = None if survey.sample.weights is None else float(survey.sample.weights.sum())
+    found = with_rare_classes(of_values, values, own, climb, least=_LEAST, most=_MOST, n=stand_for)
+    if found is of_values:
+        return start
+    if len(rows) < d:
+        labels, k = found.classify(planes[rows], threads=seeding.threads), start.n_components
+        moved = from_labels(fill_in(planes), labels, k, start.covariance, weights, seeding.noise)
+        if moved.n_components < k:
+            return start
+        shares = moved.weights * (1 - start.outlier_weight)
+        moved = replace(start, weights=shares, means=moved.means, covariances=moved.covariances)
+    else:
+        moved = found
+    rare = int(found.weights.argmin())
+    mixture = expectation_maximization(planes, moved, seeding.iteration(_ITERATIONS), weights=weights).mixture
+    stays = mixture.n_components == start.n_components and mixture.weights[rare] <= _MOST
+    return mixture if stays else start
