@@ -7,6 +7,7 @@ from clusters import clusters, same_partition
 from gmmseg.mixture import search
 from gmmseg.mixture.kmeans import both_spaces, plus_plus
 from gmmseg.mixture.moves import split_and_merge
+from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.search import Samples, Search, Seeding
 from gmmseg.mixture.seeding import seed_mixture
 
@@ -72,3 +73,16 @@ def test_starts_that_agree_without_doubt_are_enough(monkeypatch):
     assert certain
     assert len(begun) == 2
     assert found.n_components == len(set(component))
+
+
+def test_doubt_of_samples_with_gaps_is_that_of_what_is_known_of_them():
+    """Among them one of which nothing is, and one of which all is known."""
+    rng = np.random.default_rng(0)
+    means = rng.normal(size=(3, 5))
+    mixture = Mixture(np.array([0.5, 0.3, 0.2]), means, np.stack([np.eye(5) + 0.2] * 3))
+    planes = means[rng.integers(3, size=200)].T + rng.normal(size=(5, 200))
+    planes[rng.random(planes.shape) < 0.4] = np.nan
+    planes[:, 0], planes[:, 1] = np.nan, 0.1
+    exact = 1 - mixture.posterior(planes).max(axis=0).mean()
+    assert exact > 0.1
+    assert search.doubt(mixture, planes) == pytest.approx(exact, rel=1e-12)
