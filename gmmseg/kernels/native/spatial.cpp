@@ -4,8 +4,9 @@
 // time. Voxels that are as sure of a class as all around them hold it and need no work (see settling.h); this is the
 // first of the `sweeps`. Neighbours hear of q in steps of 1/256, so that most others come to a standstill soon. Edges
 // are whole numbers of steps, 255 for the strongest there can be: 13 a voxel would not stay in the caches as floats, and
-// sums of steps times messages are exact. Rows of the halo are computed as long as the result can feel them. Every voxel is computed by the same operations wherever it lies in a tile, so that tiles with a halo of
-// `sweeps` voxels give what the whole gives, bit for bit.
+// sums of steps times messages are exact. Rows of the halo are computed as long as the result can feel them. Every voxel is
+// computed by the same operations wherever it lies in a tile, so that tiles with a halo of `sweeps` voxels give what the
+// whole gives, bit for bit.
 #include "kernels.h"
 #include "pack.h"
 #include "settling.h"
