@@ -228,22 +228,40 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
         estimate = rules.estimate(np.ones(k), second, np.zeros(d))
         return Fit(Mixture(np.full(k, 1 / k), np.zeros((k, d)), estimate, covariance), (), converged=True)
     weights = found.relative_weights
-    if found.classes is not None:
+    # Pixels are many, even where their values are few, so one round of seeding is enough.
+    seeding = Seeding(covariance, noise=noise, outliers=outliers, rounds=1, threads=threads)
+    divided = k <= _MOST_DIVIDED and outliers is None
+    start = None
+    if found.classes is None:
+        start = _divided(found, k, seeding) if divided else seed_mixture(planes, k, rng, seeding, weights=weights)
+    elif divided and options.hints.prior is None and len(np.unique(found.classes[found.classes > 0])) < k:
+        start = _told_apart(_divided(found, k, seeding), planes, found.classes)
+    if start is None:
+        assert found.classes is not None
         start = seed_from_classes(
             planes, found.classes, k, rng, covariance=covariance, regularization=noise, outliers=outliers
         )
-    else:
-        # Pixels are many, even where their values are few, so one round of seeding is enough.
-        seeding = Seeding(covariance, noise=noise, outliers=outliers, rounds=1, threads=threads)
-        if k <= _MOST_DIVIDED and outliers is None:
-            start = _divided(found, k, seeding)
-        else:
-            start = seed_mixture(planes, k, rng, seeding, weights=weights)
     iteration = Iteration(_TOLERANCE, _MAX_ITERATIONS, noise=noise, threads=threads)
     fit = expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior)
     if survey.every is not None:
         fit = expectation_maximization(survey.every, fit.mixture, iteration)
     return fit.warned()
+
+
+def _told_apart(found: Mixture, planes: Array, classes: Array) -> Mixture | None:
+    """Return a mixture that was found without strokes, numbered by them; None where they do not tell so.
+
+    Strokes of some classes that only say what has been found leave it as it is: a start from the pixels of the strokes
+    cuts their class in two wherever these do not show all of it, and the other classes with it.
+    """
+    drawn = np.flatnonzero(classes)
+    q = found.posterior(np.ascontiguousarray(planes[:, drawn]))
+    told = {int(c): q[:, classes[drawn] == c].mean(axis=1) for c in np.unique(classes[drawn])}
+    own = {c: int(shares.argmax()) for c, shares in told.items() if shares.max() > 0.5}
+    if len(set(own.values())) < len(told) or max(told) > found.n_components:
+        return None
+    free = iter(i for i in range(found.n_components) if i not in own.values())
+    return found.select([own[c] if c in own else next(free) for c in range(1, found.n_components + 1)])
 
 
 def _divided(sample: Sample, k: int, seeding: Seeding) -> Mixture:
