@@ -254,19 +254,9 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
         estimate = rules.estimate(np.ones(k), second, np.zeros(d))
         return Fit(Mixture(np.full(k, 1 / k), np.zeros((k, d)), estimate, covariance), (), converged=True)
     weights = found.relative_weights
-    if found.classes is not None:
-        start = seed_from_classes(
-            planes, found.classes, k, rng, covariance=covariance, regularization=noise, outliers=outliers
-        )
-    else:
-        # Pixels are many, even where their values are few, so one round of seeding is enough.
-        seeding = Seeding(covariance, noise=noise, outliers=outliers, rounds=1, threads=threads)
-        if k <= _MOST_DIVIDED:
-            start = _start(found, k, seeding)
-        else:
-            start = seed_mixture(planes, k, rng, seeding, weights=weights)
-        if found.log_prior is None:
-            start = with_rare_values(survey, start, seeding)
+    # Pixels are many, even where their values are few, so one round of seeding is enough.
+    seeding = Seeding(covariance, noise=noise, outliers=outliers, rounds=1, threads=threads)
+    start = _start(survey, k, rng, seeding, prior=options.hints.prior is not None)
     iteration = Iteration(_TOLERANCE, _MAX_ITERATIONS, noise=noise, threads=threads)
     fit = expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior)
     if survey.every is not None:
@@ -274,7 +264,43 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
     return fit.warned()
 
 
-def _start(sample: Sample, k: int, seeding: Seeding) -> Mixture:
+def _start(survey: Survey, k: int, rng: Generator, seeding: Seeding, *, prior: bool) -> Mixture:
+    """Return where EM begins: from what strokes show, unless they only say what has been found without them."""
+    sample, weights = survey.sample, survey.sample.relative_weights
+    planes, classes = sample.planes, sample.classes
+    shown = 0 if classes is None else len(np.unique(classes[classes > 0]))
+    if shown == 0 or (shown < k <= _MOST_DIVIDED and not prior and seeding.outliers is None):
+        few = k <= _MOST_DIVIDED
+        found = _few(sample, k, seeding) if few else seed_mixture(planes, k, rng, seeding, weights=weights)
+        if sample.log_prior is None:
+            found = with_rare_values(survey, found, seeding)
+        if classes is None:
+            return found
+        if (start := _told_apart(found, planes, classes)) is not None:
+            return start
+    assert classes is not None
+    return seed_from_classes(
+        planes, classes, k, rng, covariance=seeding.covariance, regularization=seeding.noise, outliers=seeding.outliers
+    )
+
+
+def _told_apart(found: Mixture, planes: Array, classes: Array) -> Mixture | None:
+    """Return a mixture that was found without strokes, numbered by them; None where they do not tell so.
+
+    Strokes of some classes that only say what has been found leave it as it is: a start from the pixels of the strokes
+    cuts their class in two wherever these do not show all of it, and the other classes with it.
+    """
+    drawn = np.flatnonzero(classes)
+    q = found.posterior(np.ascontiguousarray(planes[:, drawn]))
+    told = {int(c): q[:, classes[drawn] == c].mean(axis=1) for c in np.unique(classes[drawn])}
+    own = {c: int(shares.argmax()) for c, shares in told.items() if shares.max() > 0.5}
+    if len(set(own.values())) < len(told) or max(told) > found.n_components:
+        return None
+    free = iter(i for i in range(found.n_components) if i not in own.values())
+    return found.select([own[c] if c in own else next(free) for c in range(1, found.n_components + 1)])
+
+
+def _few(sample: Sample, k: int, seeding: Seeding) -> Mixture:
     """Return a start of a few classes, which hardly depends on luck.
 
     Where outliers are expected it is found without those samples that lie most alone: few of them, unless a start

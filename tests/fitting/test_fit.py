@@ -53,6 +53,20 @@ def test_classes_go_down_in_the_first_feature_on_request(scene):
     np.testing.assert_allclose(means, [100, 180, 20], atol=2)
 
 
+@pytest.mark.parametrize(("number", "row", "column"), [(1, 5, 10), (2, 20, 90), (3, 60, 90)])
+def test_a_stroke_that_says_what_was_found_changes_nothing(number, row, column):
+    """Of a class from dark to bright a stroke shows one end; as of another number, the numbers alone change."""
+    y, x = np.mgrid[:80, :120]
+    levels = np.where(x < 60, 60 + 0.5 * y, np.where(y < 40, 170, 215))[..., None] * (1, 0.9, 0.8)
+    image = np.uint8(levels + np.random.default_rng(0).normal(0, 5, levels.shape))
+    found = gmmseg.segment(image, 3).labels
+    strokes = np.zeros(found.shape, np.uint8)
+    strokes[row : row + 8, column : column + 8] = number
+    assert (gmmseg.segment(image, 3, scribbles=strokes).labels == found).mean() > 0.99
+    other = gmmseg.segment(image, 3, scribbles=3 * (strokes > 0)).labels
+    assert (other[found == number] == 3).mean() > 0.99
+
+
 def test_names_and_scribbles_go_to_the_classes_that_they_are_given(scene):
     image, stripe = scene
     marks = np.zeros(stripe.shape, np.uint8)

@@ -48,6 +48,7 @@ def cuts_of(folder, at):
 
 def test_a_volume_is_shown_as_three_cuts_that_a_click_moves(scanned):
     page, folder = scanned
+    assert page.inner_text("#counted") == "Voxels"
     opaque(page)
     page.evaluate("() => { document.getElementById('strokes').hidden = true; }")
 

@@ -472,6 +472,9 @@ show();
 if (strip) await openImage();
 else refit();
 if (!strip) drawing.setPicture(await createImageBitmap(await blob(`picture?${where().slice(1)}`)), state.image.columns, state.image.rows);
-if (cuts) showCuts();
+if (cuts) {
+  part('counted').textContent = 'Voxels';
+  showCuts();
+}
 pointer.fit();
 document.body.dataset.ready = 'true';
