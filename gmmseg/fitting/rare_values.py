@@ -22,7 +22,8 @@ __all__ = ["with_rare_values"]
 
 Array = NDArray[Any]
 
-_ITERATIONS = 20  # of EM, in which it shows whether a class is still rare where its pixels' places count too
+# Of EM, in which it shows whether a class is still rare where its pixels' places count too: as far as a whole fit goes.
+_ITERATIONS, _TOLERANCE = 300, 1e-5
 _LOOKED_AT = 32_768  # pixels, or values
 _LEAST, _MOST = 5e-4, 0.02  # of the pixels: of less, and of more, nobody asks for a class
 
@@ -65,6 +66,7 @@ def with_rare_values(survey: Survey, start: Mixture, seeding: Seeding) -> Mixtur
     else:
         moved = found
     rare = int(found.weights.argmin())
-    mixture = expectation_maximization(planes, moved, seeding.iteration(_ITERATIONS), weights=weights).mixture
+    iteration = seeding.iteration(_ITERATIONS)._replace(tolerance=_TOLERANCE)
+    mixture = expectation_maximization(planes, moved, iteration, weights=weights).mixture
     stays = mixture.n_components == start.n_components and mixture.weights[rare] <= _MOST
     return mixture if stays else start
