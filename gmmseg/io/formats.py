@@ -63,7 +63,6 @@ FORMATS: tuple[BuiltIn, ...] = (
         "picture.format:PNG",
         ((0, b"\x89PNG\r\n\x1a\n"),),
         planar=True,
-        decoder="picture.opencv",
         answers=frozenset({"class_names", "class_colors"}),
     ),
     BuiltIn(

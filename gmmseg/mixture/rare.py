@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.kernels.blas import product
+from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture.em import Fit
 from gmmseg.mixture.kmeans import from_labels, lloyd, nearest, plus_plus, standardize
 from gmmseg.mixture.lacking import distances_of_incomplete, workable
@@ -203,7 +204,7 @@ def _with_largest(mixture: Mixture, samples: _Some, clusters: int) -> Mixture:
     planes, shares = samples.far
     complete = fill_in(planes)
     space = standardize(complete)[0]
-    centres = lloyd(space, plus_plus(space, clusters, np.random.default_rng(0)))
+    centres = lloyd(space, plus_plus(space, clusters, default_rng(0)))
     found = from_labels(complete, nearest(space, centres), len(centres), mixture.covariance, None, 0.0)
     largest = found.select([int(found.weights.argmax())])
     return _with_one_more(mixture, largest.means, largest.covariances, float(shares.sum() * found.weights.max()))
