@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,10 @@ from gmmseg import kernels
 
 __all__ = ["decode"]
 
+_HEAD = ">IIBBBBB"  # columns, rows, bits, type of colour, how it is packed, filtered and interlaced
 # By bits a sample and the type of colour: grey, RGB, grey and alpha, RGB and alpha.
 _CHANNELS = {(8, 0): 1, (8, 2): 3, (16, 2): 3, (16, 4): 2, (16, 6): 4}
+_NECESSARY = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})  # others like these, in capitals, may change all pixels
 # Adam7: first row and column, and the steps to the next ones, of each pass.
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 
@@ -41,14 +43,10 @@ def decode(path: Path, content: bytes | None = None) -> np.ndarray | None:
     """
     data = path.read_bytes() if content is None else content
     chunks = list(_chunks(data))
-    kinds = dict(chunks)
-    head = kinds.get(b"IHDR", b"")
-    if len(head) != 13:
+    kinds = dict(reversed(chunks))  # the first of each kind
+    if not _is_plain(kinds):
         return None
-    columns, rows, bits, color, _, _, interlaced = struct.unpack(">IIBBBBB", head)
-    transparent = kinds.get(b"tRNS", b"")
-    if (bits, color) not in _CHANNELS or (bits == 8 and transparent) or b"IEND" not in kinds:
-        return None
+    columns, rows, bits, color, _, _, interlaced = struct.unpack(_HEAD, kinds[b"IHDR"])
     passes = _PASSES if interlaced else ((0, 0, 1, 1),)
     depth = bits // 8 * _CHANNELS[bits, color]
     whole = np.zeros((rows, columns, _CHANNELS[bits, color]), f"uint{bits}")
@@ -71,6 +69,7 @@ def decode(path: Path, content: bytes | None = None) -> np.ndarray | None:
             return None
         view[...] = pixels.view(">u2" if bits == 16 else np.uint8).reshape(view.shape)
         start += size
+    transparent = kinds.get(b"tRNS", b"")
     if color == 0:
         return whole[..., 0]
     if color == 4:
@@ -79,6 +78,16 @@ def decode(path: Path, content: bytes | None = None) -> np.ndarray | None:
         shown = (whole != np.frombuffer(transparent, ">u2")).any(axis=-1)
         return np.dstack([whole, np.where(shown, 65535, 0).astype(np.uint16)])
     return whole
+
+
+def _is_plain(kinds: Mapping[bytes, bytes]) -> bool:
+    """Whether pixels are of a kind that is read here, and nothing says that they are stored in another way."""
+    head = kinds.get(b"IHDR", b"")
+    if len(head) != struct.calcsize(_HEAD) or any(kind[:1].isupper() for kind in kinds.keys() - _NECESSARY):
+        return False
+    _, _, bits, color, packing, filters, interlaced = struct.unpack(_HEAD, head)
+    whole = bits == 16 or (b"IEND" in kinds and b"tRNS" not in kinds)
+    return (bits, color) in _CHANNELS and whole and not (packing or filters) and interlaced <= 1
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -67,6 +67,14 @@ def test_eight_bits(tmp_path, rng, color, channels):
     assert decode(path, png(stored[:-1], pixels.shape, color, bits=8)) is None
     assert decode(path, png(stored, pixels.shape, 3, bits=8)) is None
     assert decode(path, whole[:-12]) is None
+    for place in (26, 27):  # another way of packing, or of filtering, of which there is none
+        assert (
+            decode(path, whole[:8] + chunk(b"IHDR", whole[16:place] + b"\1" + whole[place + 1 : 29]) + whole[33:])
+            is None
+        )
+    assert decode(path, png(stored, pixels.shape, color, chunk(b"ABCD", b""), bits=8)) is None
+    again = chunk(b"IHDR", struct.pack(">IIBBBBB", 1 << 31, 1 << 31, 8, 2, 0, 0, 0))
+    np.testing.assert_array_equal(decode(path, png(stored, pixels.shape, color, again, bits=8)), found)
     checksum = whole.index(b"IEND") - 10  # of the pixels
     assert decode(path, whole[:checksum] + b"\1" + whole[checksum + 1 :]) is None
 
