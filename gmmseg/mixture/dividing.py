@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from gmmseg.mixture.em import Iteration, Starts, short_runs
 from gmmseg.mixture.kmeans import from_labels
 from gmmseg.mixture.missing import fill_in
-from gmmseg.mixture.moves import split_in_scale, split_lengthwise
+from gmmseg.mixture.moves import split_in_scale, splits_lengthwise
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.patterns import SortedSamples
 
 __all__ = ["divide"]
 
@@ -51,12 +52,11 @@ def divide(
     complete = fill_in(planes, weights)
     added = iteration.regularization + iteration.noise
     mixture = from_labels(complete, np.zeros(planes.shape[1], np.intp), 1, covariance, weights, added)
-    parts = {share: _first(planes, weights, share) for share, _, _ in _ROUNDS}
+    parts = {share: SortedSamples.of(*_first(planes, weights, share)) for share, _, _ in _ROUNDS}
     while mixture.n_components < k:
         best = _divided(mixture)
         for share, iterations, kept in _ROUNDS:
-            some, own = parts[share]
-            runs, reached = short_runs(some, best, iteration._replace(max_iterations=iterations), weights=own)
+            runs, reached = short_runs(parts[share], best, iteration._replace(max_iterations=iterations))
             order = np.argsort(-reached, kind="stable")[:kept]
             best = runs.select(order[np.isfinite(reached[order])])
             if not len(best.weights):
@@ -75,7 +75,7 @@ def _divided(mixture: Mixture) -> Starts:
     """The mixtures in which one of the components is divided in two."""
     k, d = mixture.means.shape
     axes = min(d, max(_FEWEST_AXES, min(d - 2, _MOST_AXES)))
-    ways = [split_lengthwise(mixture, rank, scaled=True) for rank in range(axes)]
+    ways = splits_lengthwise(mixture, axes, scaled=True)
     ways += [split_in_scale(mixture)] * (d < _FEWEST_AXES)
     # Of each the other components, then the two halves.
     others = np.array([[*range(row), *range(row + 1, k)] for row in range(k)], np.intp)

@@ -74,9 +74,8 @@ class Iteration(NamedTuple):
 
     def variances(self, n_features: int) -> tuple[Array, Array | None]:
         """What is added to the variances, and what part of it is noise, None for none; both (d,)."""
-        width, noise = (n_features,), np.asarray(self.noise, np.float64)
-        added = np.broadcast_to(self.regularization + noise, width)
-        return np.ascontiguousarray(added), np.ascontiguousarray(np.broadcast_to(noise, width)) if noise.any() else None
+        noise = np.zeros(n_features) + self.noise
+        return noise + self.regularization, noise if noise.any() else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,14 +261,16 @@ def expectation_maximization(
 
 
 def short_runs(
-    planes: Array, starts: Starts, iteration: Iteration, *, weights: Array | None = None
+    planes: Array | SortedSamples, starts: Starts, iteration: Iteration, *, weights: Array | None = None
 ) -> tuple[Starts, Array]:
     """Iterate from each of several starts.
 
     Parameters
     ----------
-    planes, weights : ndarray
+    planes : ndarray or SortedSamples
         As of `expectation_maximization`.
+    weights : ndarray, optional
+        Likewise.
     starts : Starts
     iteration : Iteration
 
@@ -280,15 +281,16 @@ def short_runs(
     reached : ndarray, shape (m,)
         Mean log-likelihood a sample before the last step, in nats; -inf where a component had to be set up anew.
     """
-    samples = SortedSamples.of(planes, weights)
+    samples = planes if isinstance(planes, SortedSamples) else SortedSamples.of(planes, weights)
     if samples.parts and _goes_by_itself(samples, starts.mixture(0)):
         limits = iteration.tolerance, _precision(planes), samples.least
-        added, noise = iteration.variances(len(planes))
+        added, noise = iteration.variances(samples.n_features)
+        (part,) = samples.parts
         shares, means, covariances, reached = kernels.climb_each(
-            planes, weights, tuple(starts), added, noise, limits, iteration.max_iterations, iteration.threads
+            part.planes, part.weights, tuple(starts), added, noise, limits, iteration.max_iterations, iteration.threads
         )
         return Starts(shares, means, covariances.reshape(starts.covariances.shape), starts.covariance), reached
-    runs = [_run(planes, starts.mixture(row), iteration, weights) for row in range(len(starts.weights))]
+    runs = [_run(samples, starts.mixture(row), iteration) for row in range(len(starts.weights))]
     found = Starts(
         np.stack([each.weights for each, _ in runs]),
         np.stack([each.means for each, _ in runs]),
@@ -298,10 +300,10 @@ def short_runs(
     return found, np.array([reached for _, reached in runs])
 
 
-def _run(planes: Array, start: Mixture, iteration: Iteration, weights: Array | None) -> tuple[Mixture, float]:
+def _run(samples: SortedSamples, start: Mixture, iteration: Iteration) -> tuple[Mixture, float]:
     """As `short_runs`, from one start."""
     try:
-        fit = expectation_maximization(planes, start, iteration, weights=weights)
+        fit = expectation_maximization(samples, start, iteration)
     except np.linalg.LinAlgError:  # of components without volume
         return start, -np.inf
     if fit.rescued or fit.mixture.n_components < start.n_components:

@@ -14,7 +14,7 @@ from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.em import Fit
 from gmmseg.mixture.parameters import Mixture
 
-__all__ = ["merge_down", "merge_pairs", "split_and_merge", "split_in_scale", "split_lengthwise"]
+__all__ = ["merge_down", "merge_pairs", "split_and_merge", "split_in_scale", "split_lengthwise", "splits_lengthwise"]
 
 Array = NDArray[Any]
 
@@ -113,11 +113,18 @@ def _moved(
     return None
 
 
-def split_lengthwise(mixture: Mixture, rank: int = 0, *, scaled: bool = False) -> Mixture:
+def split_lengthwise(mixture: Mixture) -> Mixture:
     """Return 2 K components, two for each that together keep its mean and covariance, side by side on its longest axis.
 
-    Of rank 1 that is the second longest, and so on. Axes are long in units of the standard deviations of the whole, so
-    the units of the features do not matter; in the features' own units where these are `scaled` already.
+    Axes are long in units of the standard deviations of the whole, so the units of the features do not matter.
+    """
+    return splits_lengthwise(mixture, 1)[0]
+
+
+def splits_lengthwise(mixture: Mixture, ranks: int, *, scaled: bool = False) -> list[Mixture]:
+    """Return what `split_lengthwise` does, of the longest axis, the second longest and so on.
+
+    They are long in the features' own units where these are `scaled` already.
     """
     rules, (k, d), weights = mixture.family, mixture.means.shape, mixture.weights
     dense = rules.dense(mixture.covariances, k, d)
@@ -126,9 +133,12 @@ def split_lengthwise(mixture: Mixture, rank: int = 0, *, scaled: bool = False) -
     unit = np.ones(d) if scaled else np.sqrt(np.where(variances > 0, variances, 1))
     with one_blas_thread(d):
         lengths, axes = np.linalg.eigh(dense / unit[:, None] / unit)
-    steps = 0.8 * np.sqrt(np.maximum(lengths[:, [-1 - rank]], 0)) * axes[:, :, -1 - rank] * unit
-    halves = dense - steps[:, :, None] * steps[:, None, :]
-    return _doubled(mixture, (mixture.means - steps, mixture.means + steps), (halves, halves))
+    found = []
+    for rank in range(ranks):
+        steps = 0.8 * np.sqrt(np.maximum(lengths[:, [-1 - rank]], 0)) * axes[:, :, -1 - rank] * unit
+        halves = dense - steps[:, :, None] * steps[:, None, :]
+        found.append(_doubled(mixture, (mixture.means - steps, mixture.means + steps), (halves, halves)))
+    return found
 
 
 def split_in_scale(mixture: Mixture) -> Mixture:
