@@ -15,6 +15,7 @@ from gmmseg.fitting.hmrf import fit_neighbourhood
 from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.rare_values import with_rare_values
 from gmmseg.fitting.sampling import Sample
+from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.survey import Survey, SurveyRequest, survey
 from gmmseg.image import Image
 from gmmseg.kernels.blas import one_blas_thread
@@ -49,6 +50,7 @@ _MISSED = 0.1
 # Where outliers are expected, two starts are found without these shares of the samples, those that lie most alone:
 # fewer than so many together. After some iterations they are compared, in nats a pixel.
 _LEFT_OUT, _TOGETHER, _TRIALS, _FAR_OUT = (0.01, 0.2), 41, 50, 0.005
+_BALANCING = 1 << 18  # pixels that tell the shares of mixed classes among neighbours
 # Neighbours decide where values leave it open. Then the likelihood of the values alone hardly falls: on brains with
 # noise of a sixth to two thirds of the difference of tissues by 0.001 nats a pixel. Where it falls by more, as on
 # photographs, what they found are not the classes but their shading.
@@ -200,7 +202,20 @@ def _partial(found: Survey, model: Model, field: BiasField | None, threads: int)
     if model.k < 2 or not planes.shape[1]:
         return None
     mixture, fractions = fit_mixed(model.mixture, planes, weights, noise=found.noise, threads=threads)
-    return replace(model, mixture=mixture, memberships=fractions)
+    mixed = replace(model, mixture=mixture, memberships=fractions)
+    return _heard(mixed, found.scenes[0].in_patches(_BALANCING), field) if found.scenes and model.strength else mixed
+
+
+def _heard(mixed: Model, scene: Scene, field: BiasField | None) -> Model:
+    """Return a model of mixtures whose shares are right where neighbours are heard."""
+    from gmmseg.model.fractions import balanced  # here, because most runs take pixels for pure
+
+    patches, planes = scene.patches, scene.features
+    if field is not None:
+        gained = scene.planes(field.within(patches.axes))
+        planes = (gained * mixed.scale[:, None] + mixed.center[:, None]).astype(np.float32)
+    neighbours = scene.smoothing(mixed.strength).neighbours
+    return balanced(mixed, planes, patches.valid.reshape(patches.shape), patches.weights, neighbours, patches.log_prior)
 
 
 def _model(

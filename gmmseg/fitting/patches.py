@@ -98,6 +98,27 @@ class Patches:
             np.arange(len(index)).reshape(told.shape),
         )
 
+    def some(self, most: int) -> tuple[Patches, Array]:
+        """Return about so many pixels, in whole patches, and the indices (m,) of these pixels.
+
+        They are every second shell around the middle, or third and so on: the same ones whatever the order of the axes.
+        """
+        plane, twice = self.shape[1] * self.shape[2], [along[:, 0] + along[:, -1] for along in self.axes]
+        away = np.sum([np.abs(2 * each - each.min() - each.max()) for each in twice], axis=0)
+        shell = np.unique(away, return_inverse=True)[1].reshape(-1)
+        chosen = np.flatnonzero(shell % max(1, -(-len(self.flat) // most)) == 0)
+        index = (chosen[:, None] * self.depth * plane + np.arange(self.depth * plane)).reshape(-1)
+        return Patches(
+            (len(chosen) * self.depth, *self.shape[1:]),
+            self.depth,
+            tuple(along[chosen] for along in self.axes),
+            self.flat[index],
+            self.values[index],
+            self.valid[index],
+            self.weights[index],
+            None if self.log_prior is None else np.ascontiguousarray(self.log_prior[:, index]),
+        ), index
+
     def parts(self, count: int) -> list[slice]:
         """Cut the first axis into about so many parts of whole patches, the same for any number of threads."""
         number = self.shape[0] // self.depth

@@ -61,6 +61,11 @@ class Scene:
         few = Patches((1, 1, len(chosen)), 1, axes, flat, patches.values[chosen], ones, patches.weights[chosen], prior)
         return replace(self, patches=few, features=self.features[:, chosen])
 
+    def in_patches(self, most: int) -> Scene:
+        """Return a scene of about so many pixels, in whole patches."""
+        patches, index = self.patches.some(most)
+        return replace(self, patches=patches, features=self.features[:, index])
+
     def in_cubes(self) -> Scene:
         """Return a scene of the small cubes in regular patches that the strength of neighbours is estimated from."""
         told = self.patches.told

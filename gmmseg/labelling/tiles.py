@@ -207,7 +207,7 @@ class _Work:
             out[...] = flat.reshape(tile.shape)
             return
         if self.rule.partial is not None and self.layer.name == "probabilities":
-            from gmmseg.labelling.fractions import fractions_of  # here, because most runs take pixels for pure
+            from gmmseg.model.fractions import fractions_of  # here, because most runs take pixels for pure
 
             shape = (1,) * (3 - len(tile.shape)) + tile.shape
             there = np.ones(tile.shape, bool) if valid is None else valid

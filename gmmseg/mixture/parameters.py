@@ -210,6 +210,8 @@ class Mixture:
     def of(cls, estimator: Any) -> Mixture:
         """Return the mixture of a fitted estimator with scikit-learn's attributes, gmmseg's or scikit-learn's own.
 
+        Of a `BayesianGaussianMixture` it is the mixture of the posterior's expected weights, means and covariances.
+
         Raises
         ------
         ParameterError
@@ -217,8 +219,9 @@ class Mixture:
         """
         needed = ("weights_", "means_", "covariances_", "covariance_type")
         if not all(hasattr(estimator, name) for name in needed):
-            what = type(estimator).__name__
-            remedy = "call its fit first" if hasattr(estimator, "fit") else "give a fitted GaussianMixture"
+            what, remedy = type(estimator).__name__, "give a fitted GaussianMixture"
+            if hasattr(estimator, "covariance_type"):
+                remedy = "call its fit first"
             raise ParameterError(f"{what} is no fitted mixture; {remedy}")
         weights, means, covariances = (np.asarray(getattr(estimator, name), np.float64) for name in needed[:3])
         further = ("dof", "outlier_weight", "outlier_ranges", "outlier_center")

@@ -99,3 +99,19 @@ def test_cubes_are_patches_of_the_same_pixels():
     counted[inner] = 0
     assert not counted.any()
     np.testing.assert_array_equal(cubes.told.reshape(-1), np.arange(len(cubes.flat)))
+
+
+def test_some_patches_are_the_same_whatever_the_order_of_the_axes():
+    shape, found = (100, 110, 120), []
+    values = np.arange(np.prod(shape)).reshape(shape)
+    for turned in (values, values.transpose(2, 0, 1), values[::-1, :, ::-1]):
+        layout = Layout.regular(turned.shape, None, 1)
+        patches = layout.filled(turned.reshape(-1)[layout.flat][:, None], None)
+        some, index = patches.some(len(patches.flat) // 4)
+        assert 0.15 < len(index) / len(patches.flat) < 0.35
+        assert some.shape[0] * some.shape[1] * some.shape[2] == len(index) == len(some.values)
+        np.testing.assert_array_equal(some.values, patches.values[index])
+        np.testing.assert_array_equal(some.flat, patches.flat[index])
+        found.append(np.unique(some.values[some.valid]))
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])

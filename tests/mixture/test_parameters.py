@@ -9,6 +9,8 @@ from mixtures import families, mixture_of
 from scipy.integrate import quad
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
 
 from gmmseg import GaussianMixture, Mixture, ParameterError
 
@@ -154,6 +156,7 @@ def test_an_estimator_is_a_mixture(covariance, kind, rng):
     ("call", "message"),
     [
         (lambda m: Mixture.of(GaussianMixture()), "GaussianMixture is no fitted mixture; call its fit first"),
+        (lambda m: Mixture.of(make_pipeline(PCA(1)).fit(np.eye(3))), "Pipeline is no fitted mixture; give a fitted"),
         (lambda m: Mixture.of(3), "int is no fitted mixture; give a fitted GaussianMixture"),
         (lambda m: m.conditional(np.zeros(2)), "the sample lacks no feature; write NaN"),
         (lambda m: m.conditional(np.zeros(3)), r"the sample has shape \(3,\); give 2 numbers"),

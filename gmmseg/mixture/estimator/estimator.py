@@ -22,12 +22,14 @@ from gmmseg.mixture.estimator.tables import choose, standard_errors
 from gmmseg.mixture.estimator.validation import (
     NotFittedError,
     as_rows,
+    as_sample,
     cast,
     check_finite,
     check_names,
     check_parameters,
     checked_weights,
     feature_names,
+    feature_numbers,
     initial_values,
     random_state,
     wide_enough,
@@ -332,10 +334,8 @@ class GaussianMixture(DensityEstimator):
     def _known_scores(self, x: ArrayLike) -> tuple[Array, Array]:
         """Which samples (n,) have a feature that is not NaN, and the log densities of these."""
         scores, rows = self.score_samples(x), as_rows(x)
-        some: Array = np.ones(len(rows), bool)
-        if patterns.has_missing(rows):
-            some = np.logical_not(np.isnan(rows).all(axis=1))
-        return some, scores[some]
+        some = np.isfinite(rows).any(axis=1) if patterns.has_missing(rows) else np.ones(len(rows), bool)
+        return np.asarray(some), scores[some]
 
     def sample(self, n_samples: int = 1) -> tuple[Array, Array]:
         """Draw samples (n, d), float64, and their components (n,): scikit-learn's for the same parameters and seed.
@@ -390,11 +390,11 @@ class GaussianMixture(DensityEstimator):
         >>> sorted(given.means.ravel().round(2).tolist()), given.weights.round(2).tolist()
         ([-0.5, 0.5], [0.5, 0.5])
         """
-        return self._exact_mixture().conditional(np.asarray(sample, np.float64))
+        return self._exact_mixture().conditional(as_sample(sample))
 
     def marginal(self, features: Sequence[int]) -> Mixture:
         """Return the Mixture of some of the features, such as [0, 2], in this order."""
-        return self._exact_mixture().marginal(np.asarray(features, np.intp))
+        return self._exact_mixture().marginal(feature_numbers(features, np.shape(self.means_)[1]))
 
     @classmethod
     def choose(
@@ -424,7 +424,8 @@ class GaussianMixture(DensityEstimator):
     ) -> dict[str, Array]:
         """Return standard errors of `weights`, `means` and `covariances`, of their shapes, by the bootstrap.
 
-        Samples (n, d), those of the fit, are drawn with replacement, and each draw is fitted from here (Efron 1979).
+        Samples (n, d), those of the fit, are drawn with replacement, each with its own weight, and each draw is fitted
+        from here (Efron 1979): where a weight counts repeats, repeat the samples instead.
 
         >>> x = np.arange(100.0)[:, None]  # the mean of 100 numbers of deviation 28.9
         >>> GaussianMixture(random_state=0).fit(x).standard_errors(x)["means"].round().tolist()
@@ -446,7 +447,7 @@ class GaussianMixture(DensityEstimator):
         """
         if not 1 <= n_classes <= len(self.weights_):
             raise ParameterError(f"n_classes={n_classes!r} is not usable; use 1 to {len(self.weights_)}")
-        return np.asarray(by_overlap(self.predict_proba(X).T, n_classes).argmax(axis=0))
+        return np.asarray(by_overlap(self.predict_proba(X)[self._known_scores(X)[0]].T, n_classes).argmax(axis=0))
 
     # -----------------------------------------------------------------------------------------------------------------
     # Checks

@@ -18,12 +18,14 @@ from gmmseg.mixture.prior import Prior
 __all__ = [
     "NotFittedError",
     "as_rows",
+    "as_sample",
     "cast",
     "check_finite",
     "check_names",
     "check_parameters",
     "checked_weights",
     "feature_names",
+    "feature_numbers",
     "generator",
     "initial_values",
     "random_state",
@@ -77,11 +79,31 @@ def as_rows(x: ArrayLike) -> Array:
     return rows
 
 
+def as_sample(x: ArrayLike) -> Array:
+    """One sample (d,), float64, with NaN for what it lacks."""
+    whole: Any = _without_masks(x)
+    if np.ndim(whole) != 1:
+        raise ParameterError(f"the sample has shape {np.shape(whole)}; give one number for each feature")
+    sample: Array = as_rows([whole])[0].astype(np.float64)
+    check_finite(sample)
+    return sample
+
+
+def feature_numbers(features: ArrayLike, d: int) -> Array:
+    """Different features of d, by their numbers; those below 0 count from the last."""
+    numbers = np.asarray(features)
+    whole = numbers.ndim == 1 and numbers.size > 0 and numbers.dtype.kind in "iu"
+    if not whole or (np.abs(numbers + 0.5) > d).any() or len(set(numbers % d)) < len(numbers):
+        raise ParameterError(f"features={features!r} is not usable; give different whole numbers from 0 to {d - 1}")
+    return np.asarray(numbers % d, np.intp)
+
+
 def _without_masks(x: Any) -> Any:
-    """Samples with NaN where a masked array is masked, and where a data frame of nullable numbers holds none."""
+    """Samples with NaN where a masked array is masked, and where nullable numbers of pandas are missing."""
     if isinstance(x, np.ma.MaskedArray):
         return np.ma.filled(x.astype(x.dtype if x.dtype.kind in "fc" else np.float64), np.nan)
-    kinds = list(getattr(x, "dtypes", ()))
+    kinds = getattr(x, "dtypes", ())
+    kinds = [kinds] if hasattr(kinds, "kind") else list(kinds)
     if hasattr(x, "to_numpy") and any(hasattr(kind, "numpy_dtype") for kind in kinds):
         common = np.result_type(*(getattr(kind, "numpy_dtype", kind) for kind in kinds))
         return x.to_numpy(np.float32 if common == np.float32 else np.float64, na_value=np.nan)
@@ -157,7 +179,7 @@ def checked_weights(weights: ArrayLike | None, n: int, dtype: Any) -> Array | No
     """Sample weights (n,) scaled to a mean of 1, of the samples' dtype; None stays None."""
     if weights is None:
         return None
-    array = np.asarray(weights, np.float64)
+    array = np.asarray(_without_masks(weights), np.float64)
     if array.shape != (n,):
         raise ParameterError(f"sample_weight has shape {array.shape}; it should be ({n},)")
     if not (np.isfinite(array).all() and (array >= 0).all()):

@@ -194,6 +194,54 @@ def test_float32_far_from_zero_loses_nothing(covariance, offset):
     assert model.lower_bound_ == pytest.approx(model.score(x), abs=0.01)
 
 
+def fitted_to_three():
+    return GaussianMixture(2, random_state=0).fit(np.random.default_rng(2).normal(size=(200, 3)))
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        np.ma.array([1.0, -999.0, 0.5], mask=[0, 1, 0]),
+        pd.Series([1.0, None, 0.5], dtype="Float64"),
+        pd.Series([1.0, np.nan, 0.5]),
+        (1, np.nan, np.float32(0.5)),
+    ],
+    ids=["masked", "nullable", "series", "tuple"],
+)
+def test_a_sample_lacks_what_is_masked_or_null(sample):
+    model = fitted_to_three()
+    given, same = model.conditional(sample), model.conditional([1.0, np.nan, 0.5])
+    np.testing.assert_array_equal(given.means, same.means)
+    np.testing.assert_array_equal(given.weights, same.weights)
+
+
+@pytest.mark.parametrize("sample", [[np.inf, np.nan, 0.5], ["a", 1.0, 2.0], [[1.0, np.nan, 2.0]], 3.0])
+def test_a_sample_that_is_none_is_refused(sample):
+    with pytest.raises(gmmseg.ParameterError, match=r"infinity|no array of numbers|has shape"):
+        fitted_to_three().conditional(sample)
+
+
+@pytest.mark.parametrize("features", [[], [3], [-4], [0, 0], [0, -3], [0.5], [True], [[0]], 1, "ab"])
+def test_features_that_are_none_are_refused(features):
+    with pytest.raises(gmmseg.ParameterError, match="is not usable; give different whole numbers from 0 to 2"):
+        fitted_to_three().marginal(features)
+
+
+def test_features_below_zero_count_from_the_last():
+    model = fitted_to_three()
+    np.testing.assert_array_equal(model.marginal([-1, 0]).means, model.means_[:, [2, 0]])
+    own = model.covariances_[:, [2, 0]][..., [2, 0]]
+    np.testing.assert_allclose(model.marginal(np.array([2, 0], np.uint8)).covariances, own, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "weights", [np.ma.array([1.0, 2.0, 1.0], mask=[0, 1, 0]), pd.Series([1.0, None, 1.0], dtype="Float64")]
+)
+def test_a_weight_that_is_masked_or_null_is_refused(weights):
+    with pytest.raises(gmmseg.ParameterError, match="sample_weight has negative or infinite values or NaN"):
+        GaussianMixture().fit([[0.0], [1.0], [2.0]], sample_weight=weights)
+
+
 def test_masked_and_nullable_numbers_are_missing():
     x, _ = samples(300, missing=0.2)
     expected = GaussianMixture(2, random_state=0).fit(x)

@@ -63,6 +63,17 @@ def test_components_of_one_class_are_merged_as_all_pairs_tried_say(rng):
     assert len(set(model.merge(x, 4))) == 4
 
 
+def test_samples_without_any_feature_tell_nothing_of_mergers(rng):
+    means = np.array([[0.0], [2.0], [30.0], [60.0]])
+    weights = np.array([0.02, 0.18, 0.4, 0.4])
+    model = GaussianMixture(4, weights_init=weights, means_init=means, precisions_init=np.ones((4, 1, 1)), tol=0)
+    x = rng.normal(means[rng.choice(4, 2000, p=weights)])
+    model.set_params(max_iter=0).fit(x)
+    classes = model.merge(np.r_[x, np.full((50_000, 1), np.nan)], 3)
+    assert classes[0] == classes[1]
+    np.testing.assert_array_equal(classes, model.merge(x, 3))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -6,6 +6,7 @@ from scipy.ndimage import gaussian_filter
 
 import gmmseg
 from gmmseg.errors import ParameterError
+from gmmseg.model.fractions import balanced, fractions_of
 
 
 def _scan(noise=0.05, seed=0):
@@ -31,6 +32,42 @@ def test_fractions_are_nearer_the_truth_than_posteriors_and_labels(noise):
     volumes, hard = found.probabilities.sum((1, 2, 3)), np.bincount(plain.labels.ravel(), minlength=4)[1:]
     true = truth.sum((1, 2, 3))
     assert np.abs(volumes / true - 1).max() < 0.5 * np.abs(hard / true - 1).max()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_in_much_noise_neighbours_help_and_leave_volumes_where_they_are(seed):
+    """Noise of a third of the step between tissues."""
+    values, truth = _scan(0.1, seed)
+    plain, found = _segment(values), _segment(values, partial_volume=True)
+    assert np.abs(found.probabilities - truth).mean() < 0.92 * np.abs(plain.probabilities - truth).mean()
+    volumes = found.probabilities.sum((1, 2, 3)) / truth.sum((1, 2, 3))
+    np.testing.assert_allclose(volumes, 1, atol=0.02)
+
+
+def test_balanced_shares_are_those_without_neighbours():
+    values, _ = _scan(0.1)
+    alone = _segment(values, partial_volume=True, smooth=False).rule.partial
+    valid, offsets = np.ones(values.shape, bool), np.eye(3, dtype=np.int64)
+    planes, neighbours = values.reshape(1, -1), (offsets, np.ones(3, np.float32))
+    shares = fractions_of(alone, planes, valid, None).mean(axis=(1, 2, 3))
+    heard = fractions_of(alone, planes, valid, neighbours).mean(axis=(1, 2, 3))
+    even = balanced(alone, planes, valid, np.ones(values.size, np.float32), neighbours)
+    again = fractions_of(even, planes, valid, neighbours).mean(axis=(1, 2, 3))
+    assert np.abs(again / shares - 1).max() < 0.01 < 0.02 < np.abs(heard / shares - 1).max()
+    np.testing.assert_allclose(even.mixture.weights.sum(), 1)
+    np.testing.assert_array_equal(even.mixture.means, alone.mixture.means)
+
+
+def test_pixels_outside_have_no_fractions_and_no_say():
+    values, _ = _scan()
+    model = _segment(values, partial_volume=True).rule.partial
+    neighbours, valid = (np.eye(3, dtype=np.int64), np.ones(3, np.float32)), np.ones(values.shape, bool)
+    valid[:, :9] = False
+    found = fractions_of(model, values.reshape(1, -1), valid, neighbours)
+    assert not found[:, :, :9].any()
+    inner = np.ascontiguousarray(values[:, 9:])
+    expected = fractions_of(model, inner.reshape(1, -1), valid[:, 9:], neighbours)
+    np.testing.assert_array_equal(found[:, :, 9:], expected)
 
 
 def test_fractions_sum_to_one_and_leave_labels_as_they_are():
