@@ -76,8 +76,8 @@ def segment(
         stand above their noise.
     covariance : {"auto", "full", "tied", "diag", "spherical"}
         "auto" is full, but tied for "pca", where pixels that mix classes lie between these.
-    mask : array_like, shape (*spatial), optional
-        Non-zero where pixels are used.
+    mask : path, array_like, shape (*spatial), or scan of SimpleITK, ANTs or nibabel, optional
+        Non-zero where pixels are used. Files and scans that say where they lie are turned as the image is.
     channel_axis : int, None or "auto"
         Axis of the channels, by its name of an array of xarray; None for a volume.
     axes : str, optional

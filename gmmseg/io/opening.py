@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
+from gmmseg.image.sources import ArraySource, Masked, Source
 from gmmseg.image.spacing import with_spacing
-from gmmseg.io.other_libraries import is_object, open_object
+from gmmseg.image.turning import Turned
+from gmmseg.image.windows import everything
+from gmmseg.io.mask_rule import MaskRule, Ruled
+from gmmseg.io.other_libraries import is_object, is_scan, open_object
 from gmmseg.io.reading import masked, read_with
 from gmmseg.io.request import Reading
+from gmmseg.io.same_place import turn_of
 
 __all__ = ["Reading", "is_one_image", "open_image"]
 
@@ -20,7 +26,7 @@ _AS_IT_IS = Reading()
 
 
 def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
-    """Take a path, an array or an Image as an Image, restricted to a mask (an array, or the path of one).
+    """Take a path, an array or an Image as an Image, restricted to a mask: an array, the path of one, or a scan.
 
     Parameters
     ----------
@@ -36,6 +42,9 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
     ParameterError
         A parameter does not fit the image.
     """
+    if is_scan(reading.mask):  # which has a place of its own
+        image = open_image(source, replace(reading, mask=None, mask_threshold=None))
+        return _under_scan(image, open_object(reading.mask, _AS_IT_IS), reading.mask_threshold)
     if isinstance(source, str | os.PathLike):
         return read_with(Path(source), reading)
     if is_object(source):
@@ -51,6 +60,19 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
     image = with_spacing(image, reading.spacing, reading.unit)
     image = masked(image, reading)
     return image if reading.channels is None else image.select(reading.channels)
+
+
+def _under_scan(image: Image, mask: Image, threshold: float | None) -> Image:
+    """Restrict an image to a mask that lies at a place: turned as the image is, and refused elsewhere."""
+    mask = mask if mask.name != image.name else replace(mask, name="mask")
+    if mask.n_channels != 1:
+        raise ParameterError(f"{mask.name} has {mask.n_channels} numbers a voxel; a mask has one")
+    turn = turn_of(image, mask)
+    numbers: Source = mask.pixels if mask.valid is None else Masked(mask.pixels, ArraySource(mask.valid[..., None]))
+    if turn is not None and not turn.is_nothing:
+        numbers = Turned(numbers, turn)
+    used = Ruled(numbers, MaskRule(threshold=threshold)).read(everything(tuple(numbers.shape[:-1])))[0][..., 0]
+    return image.with_mask(used)
 
 
 def is_one_image(source: Any) -> bool:

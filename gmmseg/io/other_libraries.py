@@ -21,7 +21,7 @@ from gmmseg.io.request import Reading, chosen
 from gmmseg.io.spool import AT_ONCE, Copy
 from gmmseg.records import replace
 
-__all__ = ["is_object", "open_object"]
+__all__ = ["is_object", "is_scan", "open_object"]
 
 _BYTES = (bytes, bytearray)
 _DATASET = ("pydicom.dataset", "Dataset")
@@ -32,6 +32,11 @@ _PLAIN_FILES = (io.FileIO, io.BufferedReader, io.BufferedRandom)
 def is_object(source: Any) -> bool:
     """Whether something is neither a path nor an array of NumPy's or of numbers, but known here."""
     return _opener(source) is not None
+
+
+def is_scan(source: Any) -> bool:
+    """Whether something is a scan that another library holds, with its place in the patient."""
+    return source is not None and _opener(source) in _OF_SCANS
 
 
 def open_object(source: Any, reading: Reading) -> Image:
@@ -260,4 +265,5 @@ _LIBRARIES: dict[str, tuple[str, str, Callable[[Any, Reading], Image]]] = {
 }
 """By the package: the module and the class of its images, and what takes them."""
 
-_OF_KNOWN_AXES = (_of_pillow, _of_rasterio, _of_simpleitk, _of_nibabel)
+_OF_SCANS = (_of_simpleitk, _of_ants, _of_nibabel)
+_OF_KNOWN_AXES = (_of_pillow, _of_rasterio, *_OF_SCANS)

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.mixture.em import Iteration, Starts, short_runs
+from gmmseg.mixture.em import Iteration, Starts, expectation_maximization, short_runs
 from gmmseg.mixture.kmeans import from_labels
+from gmmseg.mixture.memberships import moments
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.moves import split_in_scale, splits_lengthwise
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 
-__all__ = ["divide"]
+__all__ = ["divide", "regroup"]
 
 Array = NDArray[Any]
 
 # Rounds of trials: the part of the samples they see, how many more iterations each gets, and how many go on.
 _ROUNDS = (4, 15, 4), (1, 10, 2), (1, 20, 1)
 _FEWEST_SAMPLES = 4096
+# The same where one component is divided and two are merged; and how often at most.
+_DIVIDED, _MERGED, _SETTLED, _MOST_TIMES = (4, 10, 4), (4, 15, 2), (1, 20, 1), 4
+_BETTER = 1e-3  # nats a sample by which likelihoods differ where maxima do
 _FEWEST_AXES, _MOST_AXES = 3, 6  # that components are halved across; all but two of up to 8 features
 
 
@@ -63,6 +68,65 @@ def divide(
                 return None
         mixture = best.mixture(0)
     return mixture
+
+
+def regroup(
+    planes: Array, mixture: Mixture, iteration: Iteration, *, gain: float, weights: Array | None = None
+) -> Mixture:
+    """Return what dividing one component and merging two others leads to, if samples are likelier by more than a gain.
+
+    Parameters
+    ----------
+    planes : ndarray, shape (d, n)
+        As of `divide`.
+    mixture : Mixture
+    iteration : Iteration
+        As of `divide`.
+    gain : float
+        Nats a sample. Of maxima that are about equally likely another crop of an image would prefer the other; with a
+        gain the mixture that was given stays.
+    weights : ndarray, shape (n,), of the planes' dtype, optional
+
+    Notes
+    -----
+    After Ueda, Nakano, Ghahramani and Hinton (2000), who choose which to divide and which to merge beforehand.
+    """
+
+    def climbed(starts: Starts, rule: tuple[int, int, int]) -> tuple[Starts, Array]:
+        some, own = _first(planes, weights, rule[0])
+        runs, reached = short_runs(some, starts, iteration._replace(max_iterations=rule[1]), weights=own)
+        order = np.argsort(-reached, kind="stable")[: rule[2]]
+        order = order[np.isfinite(reached[order])]
+        return runs.select(order), reached[order]
+
+    fit = expectation_maximization(planes, mixture, iteration._replace(max_iterations=_SETTLED[1]), weights=weights)
+    given = best = fit.mixture
+    first = highest = fit.history[-1]
+    for _ in range(_MOST_TIMES):
+        starts, reached = climbed(_divided(best), _DIVIDED)
+        for rule in (_MERGED, _SETTLED) if len(reached) else ():
+            if rule is _MERGED:
+                starts = _one_less(starts)
+            starts, reached = climbed(starts, rule)
+            if not len(reached):
+                break
+        if not len(reached) or reached[0] < highest + _BETTER:
+            break
+        best, highest = starts.mixture(0), reached[0]
+    return best if highest > first + gain else given
+
+
+def _one_less(starts: Starts) -> Starts:
+    """The mixtures in which two of the components are merged, each two of each mixture."""
+    k, merged = starts.weights.shape[1], []
+    for row, (one, other) in itertools.product(range(len(starts.weights)), itertools.combinations(range(k), 2)):
+        mixture, into = starts.mixture(row), np.delete(np.eye(k), other, axis=0)
+        into[one, other] = 1
+        whole, rules = moments(mixture, into), mixture.family
+        second = np.diagonal(whole.covariances, axis1=1, axis2=2) if rules.diagonal else whole.covariances
+        merged.append((whole.weights, whole.means, rules.estimate(whole.weights, second, np.zeros(whole.n_features))))
+    weights, means, covariances = zip(*merged, strict=True)
+    return Starts(np.stack(weights), np.stack(means), np.stack(covariances), starts.covariance)
 
 
 def _first(planes: Array, weights: Array | None, share: int) -> tuple[Array, Array | None]:

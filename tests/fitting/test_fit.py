@@ -106,6 +106,22 @@ def test_other_seeds_mirrors_and_sizes_give_the_same_classes(rng, k):
     assert evaluate(double, found).adjusted_rand_index > 0.9
 
 
+@pytest.mark.parametrize("seed", [36, 96, 97])
+def test_a_crop_has_the_same_two_classes(seed):
+    """Four fields of which two classes can be made in several ways that are about as likely."""
+    import cv2
+
+    rng = np.random.default_rng(seed)
+    heights = [cv2.GaussianBlur(rng.normal(size=(64, 64)), (0, 0), 6) for _ in range(4)]
+    field = np.argmax(heights, axis=0)
+    colors, grain = rng.uniform(40, 215, (4, 1)) + rng.normal(0, 12, (4, 3)), rng.choice([2, 8, 25], 4)
+    picture = np.clip(colors[field] + grain[field][..., None] * rng.normal(size=(64, 64, 3)), 0, 255).astype(np.uint8)
+    found = gmmseg.segment(picture, 2).labels
+    for crop in np.s_[1:, 1:], np.s_[:-1, :-1], np.s_[:, ::-1]:
+        again = gmmseg.segment(np.ascontiguousarray(picture[crop]), 2).labels
+        assert evaluate(again, found[crop]).adjusted_rand_index > 0.95
+
+
 @pytest.mark.slow
 def test_the_other_start_is_looked_for_in_the_whole_image(rng, monkeypatch):
     """Places that are alike come in fours, one in each quarter: every fourth sample would be of the same one."""
@@ -115,7 +131,7 @@ def test_the_other_start_is_looked_for_in_the_whole_image(rng, monkeypatch):
     )
     image = np.clip(128 + rng.normal(0, 9, (200, 300, 3)), 0, 255).astype(np.uint8)
     image[:60, :60] = 255 - image[:60, :60] // 4
-    gmmseg.segment(image, 2, features="lab,xy")
+    gmmseg.segment(image, 3, features="lab,xy")
     shares = [((seen[0][3] < 0) == up) & ((seen[0][4] < 0) == left) for up in (True, False) for left in (True, False)]
     np.testing.assert_allclose(np.mean(shares, axis=1), 0.25, atol=0.02)
 

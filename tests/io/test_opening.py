@@ -80,3 +80,54 @@ def test_an_image_has_its_axes():
     with pytest.raises(ParameterError, match=r"axes='YX': image is an Image, which has its axes; leave it out"):
         open_image(Image(VALUES), Reading(axes="YX"))
     assert open_image(np.zeros((2, 4, 6)), Reading(axes="TYX")).time
+
+
+def scan_and_mask():
+    """A scan of nibabel, and where it is bright stored from the other ends and in another order of axes."""
+    nib = pytest.importorskip("nibabel")
+    values = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    affine = np.diag([1.0, 2.0, 3.0, 1.0])
+    affine[:3, 3] = 7, 8, 9
+    turned = np.ascontiguousarray((values > 30).astype(np.float32)[::-1].transpose(2, 0, 1))
+    there = affine @ np.array([[0, -1, 0, 2], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])
+    return values, nib.Nifti1Image(values, affine), nib.Nifti1Image(turned, there)
+
+
+@pytest.mark.parametrize("as_path", [False, True])
+def test_a_mask_that_is_a_scan_is_turned_as_the_image_is(tmp_path, as_path):
+    values, scan, mask = scan_and_mask()
+    if as_path:
+        scan.to_filename(tmp_path / "scan.nii")
+    image = open_image(tmp_path / "scan.nii" if as_path else scan, Reading(mask=mask))
+    np.testing.assert_array_equal(image.valid, values > 30)
+
+
+def test_a_mask_of_simpleitk_lies_over_a_scan_of_nibabel():
+    itk = pytest.importorskip("SimpleITK")
+    values, scan, _ = scan_and_mask()
+    mask = itk.GetImageFromArray((values / 59).transpose(2, 1, 0))
+    mask.SetSpacing((1.0, 2.0, 3.0))
+    mask.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))
+    mask.SetOrigin((-7.0, -8.0, 9.0))
+    image = open_image(scan, Reading(mask=mask, mask_threshold=0.5))
+    np.testing.assert_array_equal(image.valid, values / 59 >= 0.5)
+    mask.SetOrigin((23.0, -8.0, 9.0))
+    with pytest.raises(InputError, match="mask lies elsewhere than image: pixel .* resample it to that grid"):
+        open_image(scan, Reading(mask=mask))
+    several = itk.Compose(mask, mask)
+    with pytest.raises(ParameterError, match="mask has 2 numbers a voxel; a mask has one"):
+        open_image(scan, Reading(mask=several))
+
+
+def test_scans_and_masks_of_ants_itself(tmp_path):
+    ants = pytest.importorskip("ants")
+    values, _, _ = scan_and_mask()
+    place = {"origin": (-10.0, 20.0, 5.0), "spacing": (1.0, 2.0, 3.0)}
+    scan = ants.from_numpy(values, direction=np.array([[0, -1, 0], [0, 0, 1], [1.0, 0, 0]]), **place)
+    ants.image_write(scan, str(tmp_path / "scan.nii.gz"))
+    mask = ants.reorient_image2(ants.threshold_image(scan, 30.5, 99), "LPI")
+    assert mask.shape != scan.shape
+    image, expected = open_image(scan, Reading(mask=mask)), open_image(tmp_path / "scan.nii.gz")
+    np.testing.assert_array_equal(image.pixels.array, expected.pixels.array)
+    np.testing.assert_allclose(image.place.affine3d, expected.place.affine3d, atol=1e-5)
+    np.testing.assert_array_equal(image.valid, values > 30)

@@ -105,6 +105,55 @@ def test_statistics_of_components_far_apart_equal_the_reference(kernel, d, n, we
     assert_equal_statistics(statistics(kernel, planes, mixture, weights), exact, planes, mixture, weights)
 
 
+@compiled
+@dtypes
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("apart", [0.3, 1.0, 2.0, 8.0])
+@pytest.mark.parametrize(("d", "k"), [(9, 12), (16, 6), (25, 20), (40, 5)])
+def test_statistics_leave_out_only_what_is_nothing(kernel, d, k, apart, weighted, dtype):
+    """Whether a few directions tell that components are out of reach, as of pairs far apart, or do not."""
+    rng = np.random.default_rng([d, k])
+    n = 64 * (d + k) + 200  # from fewer on nothing is left out
+    _, (constants, means, factors) = problem(d, 1, k)
+    means = means * apart / 2
+    means[1::2] = means[: k // 2 * 2 : 2] + rng.normal(0, 0.3, (k // 2, d))  # two and two near each other
+    chosen = rng.integers(k, size=n)
+    planes = means[chosen].T + np.linalg.solve(factors[chosen], rng.normal(size=(n, d, 1)))[:, :, 0].T
+    planes = planes.astype(dtype)
+    mixture = constants, means.astype(dtype).astype(np.float64), factors
+    weights = rng.uniform(0, 3, n).astype(dtype) if weighted else None
+    double = None if weights is None else weights.astype(float)
+    exact, exact_likelihood = statistics(reference, planes.astype(np.float64), mixture, double)
+    found, likelihood = statistics(kernel, planes, mixture, weights)
+    tolerance = 2e-4 if dtype == np.float32 else 1e-11
+    variance = np.maximum(1, np.abs(exact).max(axis=1, keepdims=True) / np.maximum(exact[:, :1], 1e-30))
+    scale = np.maximum(exact[:, :1], 1) * variance
+    assert (np.abs(found - exact) <= tolerance * scale).all()
+    assert likelihood == pytest.approx(exact_likelihood, rel=tolerance / 10)
+    again, same = statistics(kernel, planes, mixture, weights, threads=3)
+    np.testing.assert_array_equal(again, found)
+    assert same == likelihood
+
+
+@compiled
+def test_a_small_component_far_from_the_middle_keeps_its_samples(kernel):
+    """In single precision a sample a thousand spreads of the small one off the middle is projected with an error."""
+    rng = np.random.default_rng(0)
+    d, k, n = 12, 4, 4000
+    means = rng.normal(0, 300, (k, d)).astype(np.float32).astype(np.float64)
+    means[3] = means[2] + np.eye(d)[0] * 40  # two small ones, as near to each other as 4 spreads
+    spreads = np.array([30.0, 30.0, 10.0, 10.0])
+    chosen = rng.integers(k, size=n)
+    planes = (means[chosen].T + spreads[chosen] * rng.normal(size=(d, n))).astype(np.float32)
+    constants = np.log(0.25) - d * np.log(spreads) - d / 2 * np.log(2 * np.pi)
+    mixture = constants, means.astype(np.float32).astype(np.float64), np.eye(d) / spreads[:, None, None]
+    exact, exact_likelihood = statistics(reference, planes.astype(np.float64), mixture)
+    found, likelihood = statistics(kernel, planes, mixture)
+    np.testing.assert_allclose(found[:, 0], exact[:, 0], rtol=1e-5)
+    assert (np.abs(found - exact) <= 1e-4 * exact[:, :1] * spreads[:, None] ** 2).all()
+    assert likelihood == pytest.approx(exact_likelihood, rel=1e-6)
+
+
 @pytest.mark.slow
 @compiled
 @shapes

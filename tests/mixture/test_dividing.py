@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gmmseg.mixture.covariance import FAMILIES
-from gmmseg.mixture.dividing import divide
+from gmmseg.mixture.dividing import divide, regroup
 from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 
@@ -31,6 +31,27 @@ def test_one_feature_and_one_class_within_another(rng):
     planes = planes[:, rng.permutation(6000)]
     found = divide(planes, 2, "full", ITERATION)
     np.testing.assert_allclose(np.sort(np.sqrt(found.covariances.ravel())), [1, 9], rtol=0.1)
+
+
+@pytest.mark.parametrize("covariance", ["full", "diag", "spherical"])
+def test_halves_are_regrouped_to_what_is_narrow_and_what_is_wide(rng, covariance):
+    wide = np.where(np.arange(8000) % 2, 6.0, 1.0)
+    planes = (rng.normal(size=(4, 8000)) * wide).astype(np.float32)
+    rules, shares = FAMILIES[covariance], np.full(2, 0.5)
+    second = np.full((2, 4), 9.0) if rules.diagonal else np.stack([9 * np.eye(4)] * 2)
+    means = np.array([[-2.0, 0, 0, 0], [2, 0, 0, 0]])
+    halves = Mixture(shares, means, rules.estimate(shares, second, np.zeros(4)), covariance)
+    found = regroup(planes, halves, ITERATION, gain=0.02)
+    deviations = [np.sqrt(np.diagonal(each).mean()) for each in rules.dense(found.covariances, 2, 4)]
+    np.testing.assert_allclose(np.sort(deviations), [1, 6], rtol=0.05)
+
+
+def test_of_two_that_are_about_as_likely_the_one_that_was_given_stays(rng):
+    middles = np.array([0.0, 10.0, 20.2])  # the last two are farther apart: to leave these together is less likely
+    planes = (middles[np.arange(9000) % 3] + rng.normal(0, 1, (2, 9000)) * [[1], [0.1]]).astype(np.float32)
+    left = Mixture(np.array([1, 2]) / 3, np.array([[0.0, 5], [15, 15]]), np.stack([np.eye(2), 26 * np.eye(2)]))
+    given, other = (regroup(planes, left, ITERATION, gain=gain).means[:, 0].min() for gain in (0.1, 0.0))
+    np.testing.assert_allclose([given, other], [0, 5], atol=0.1)
 
 
 def test_turned_and_mirrored_samples_are_divided_alike(rng):

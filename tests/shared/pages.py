@@ -28,8 +28,9 @@ def command(page):
 
 
 def pixels(page, canvas="#picture", kind="RGB"):
-    """What is drawn (rows, columns, 3), or 4 of kind "RGBA"."""
+    """What is drawn (rows, columns, 3), or 4 of kind "RGBA", once all of it is."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.wait_for_selector(f"{canvas}:not([aria-busy=true])")
     url = page.evaluate("(canvas) => document.querySelector(canvas).toDataURL()", canvas)
     return np.asarray(Pillow.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert(kind))
 

@@ -141,6 +141,51 @@ def test_a_stroke_with_the_mouse_moves_classes_and_is_undone(page, folder):
     assert (pixels(page) == before).mean() > 0.999
 
 
+COUNT = """() => {
+  const gl = document.getElementById('picture').getContext('webgl2'), draw = gl.drawArrays.bind(gl);
+  window.drawn = [];
+  gl.drawArrays = (...how) => {
+    window.drawn.push([document.timeline.currentTime, gl.getParameter(gl.SCISSOR_BOX)[3]]);
+    draw(...how);
+  };
+}"""
+
+
+def test_until_a_stroke_is_answered_the_picture_is_not_drawn_again(page):
+    held = []
+    page.route("**/api/classes", lambda route: held.append(route))
+    page.evaluate(COUNT)
+    page.check("input[value=paint]")
+    box = page.locator("#picture").bounding_box()
+    page.mouse.move(box["x"] + 150, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 250, box["y"] + 260, steps=5)
+    page.mouse.up()
+    until(page, lambda: held and "--scribbles photo_strokes.png" in command(page))
+    page.wait_for_timeout(100)
+    assert page.evaluate("() => window.drawn") == []
+    assert pixels(page, "#strokes", "RGBA")[..., 3].any()
+    held[0].continue_()
+    wait(page)
+    assert page.evaluate("() => window.drawn.length") > 0
+
+
+def test_new_colours_are_drawn_in_parts_that_are_the_whole(page):
+    opaque(page)
+    pixels(page)
+    page.evaluate(COUNT)
+    page.locator("#color-1").fill("#ff0000")
+    parts = pixels(page)
+    drawn = page.evaluate("() => window.drawn")
+    assert len(drawn) == len({time for time, _ in drawn}) == 4  # in as many frames
+    assert sum(height for _, height in drawn) == parts.shape[0]
+    page.locator("#picture").focus()
+    page.keyboard.press("0")
+    assert (pixels(page) == parts).all()
+    assert page.evaluate("() => window.drawn.length") == 5
+    assert (parts == (255, 0, 0)).all(axis=-1).any()
+
+
 def test_by_keyboard_alone(page, folder):
     for _ in range(12):
         page.keyboard.press("Tab")

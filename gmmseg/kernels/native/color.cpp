@@ -39,13 +39,16 @@ constexpr float kMatrix[3][3] = {{0.412453f / 0.95047f, 0.357580f / 0.95047f, 0.
 template <class T>
 GMMSEG_INLINE void gather_strided(const float* linear, const char* p, ptrdiff_t pixel, ptrdiff_t channel, ptrdiff_t n,
                                   float (*rgb)[kRun]) {
-    for (ptrdiff_t i = 0; i < n; ++i, p += pixel)
+    for (ptrdiff_t i = 0; i < n; ++i, p += pixel) {
+        // One by one, a tenth faster: in whole registers compilers take each byte out of one, put each number into one.
+        __asm__("" : "+r"(p));
         for (int c = 0; c < 3; ++c) {
             T value;
             __builtin_memcpy(&value, p + c * channel, sizeof value);
             if constexpr (sizeof(T) == 4) rgb[c][i] = value;
             else rgb[c][i] = linear[value];
         }
+    }
 }
 
 template <class T>
@@ -65,6 +68,9 @@ void lab(const gmmseg::LabJob& job) {
         for (ptrdiff_t x = 0; x < job.columns; x += kRun) {
             const ptrdiff_t n = job.columns - x < kRun ? job.columns - x : kRun;
             const char* p = static_cast<const char*>(job.pixels) + y * job.row_stride + x * job.pixel_stride;
+            // No processor foresees the next row of a window: a tenth of the time went into waiting for it.
+            for (ptrdiff_t ahead = 0; y + 1 < job.rows && ahead < n * job.pixel_stride; ahead += 64)
+                __builtin_prefetch(p + job.row_stride + ahead);
             if (job.kind == 1) gather<std::uint8_t>(job, p, n, rgb);
             else if (job.kind == 2) gather<std::uint16_t>(job, p, n, rgb);
             else gather<float>(job, p, n, rgb);

@@ -7,10 +7,10 @@
 namespace {
 
 using gmmseg::kBlock;
+using gmmseg::kUnrolledFeatures;
 using gmmseg::MixtureJob;
 using std::ptrdiff_t;
 
-constexpr int kUnrolledFeatures = 8;  // up to here the number of features is a constant of the code
 constexpr int kTakenOut = 24;         // taking a number out of a row costs as much as so many sums of products of it
 constexpr int kTile = 4;              // above it factors and second moments are taken in so many rows at a time ...
 // ... over so many registers of samples, or columns: accumulators that all stay in registers.

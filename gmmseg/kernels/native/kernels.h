@@ -8,6 +8,10 @@ namespace gmmseg {
 
 // Samples are visited in blocks of fixed index, whatever the number of threads.
 constexpr std::ptrdiff_t kBlock = 512;
+constexpr int kUnrolledFeatures = 8;  // up to here the number of features is a constant of the code
+
+template <class T>
+struct Screen;
 
 // A mixture over samples. Parameters of component k start at params + k * params_per_component():
 // the log2 of weight and normaliser, the mean (d), then the precision factor scaled by sqrt(log2(e) / 2)
@@ -24,6 +28,7 @@ struct MixtureJob {
     const T* log_prior;  // (n_components, prior_stride) logarithms of prior probabilities, or null
     std::ptrdiff_t prior_stride;
     const T* dof;  // degrees of freedom of each component, a Student-t distribution; null where all are Gaussian
+    const Screen<T>* screen;  // null where every component is within reach of most samples, or none was made
 
     std::ptrdiff_t second_moments() const {
         return diagonal ? n_features : std::ptrdiff_t(n_features) * (n_features + 1) / 2;
@@ -32,6 +37,26 @@ struct MixtureJob {
     // Sums of the statistics: as many for each component as it has parameters, then two more for each Student-t.
     std::ptrdiff_t sums() const { return n_components * (params_per_component() + (dof ? 2 : 0)); }
 };
+
+// What tells in a few directions which components are out of a sample's reach: distances in these alone, hence their
+// densities with the normaliser of all features, bound the whole ones.
+template <class T>
+struct Screen {
+    int directions;     // q; numbers of one direction lie `stride` apart
+    int stride;         // a multiple of kTile that holds them
+    T* middle;          // (d): samples are taken less it
+    T* across;          // (d, stride): the directions, zeros past the last
+    T* slack;           // (K): what rounding may take from a bound, in units of the samples' largest squared norm
+    MixtureJob<T> few;  // the mixture in these directions; its params are of this Screen
+    T* params;
+};
+constexpr int kMostDirections = 16;
+
+// Numbers that `screen` of so many components needs as working memory.
+inline std::ptrdiff_t screen_work(std::ptrdiff_t k, std::ptrdiff_t d) {
+    const std::ptrdiff_t q = kMostDirections;
+    return 3 * d * k + 2 * d * q + k * (q * q + q + 1) + 3 * q * q;
+}
 
 // Mean-field smoothing of one tile. Arrays of the tile are C-contiguous in (z, y, x); the result is written for the
 // part of it from `inner_first` on, of `inner_size`, into arrays of any strides.
@@ -101,6 +126,9 @@ struct Kernels {
                            double* loglik);
     void (*statistics_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, double* sums,
                            double* loglik);
+    // Makes a screen whose arrays have room for kMostDirections; false where it would not pay.
+    bool (*screen_f32)(const MixtureJob<float>&, double* work, Screen<float>& out);
+    bool (*screen_f64)(const MixtureJob<double>&, double* work, Screen<double>& out);
     // out: (K, stride) responsibilities or null; log_density: in nats, or null. This and the next return whether every
     // sample certainly has all of its features, and these are finite.
     bool (*posterior_f32)(const MixtureJob<float>&, std::ptrdiff_t begin, std::ptrdiff_t end, float* out,

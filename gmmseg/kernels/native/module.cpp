@@ -61,6 +61,7 @@ struct Prepared : MixtureJob<T> {
             this->log_prior = a.data();
             this->prior_stride = a.stride(0);
         }
+        this->screen = nullptr;
         this->dof = nullptr;
         if (!dof.is_none()) {
             const auto a = nb::cast<Rows>(dof);

@@ -49,9 +49,37 @@ void run_statistics(const MixtureJob<T>& job, ptrdiff_t b, ptrdiff_t e, double* 
     else kernels().mixture.statistics_f64(job, b, e, sums, loglik);
 }
 
+// Samples from which on a screen of a component costs little beside what it may save.
+constexpr ptrdiff_t kScreened = 64;
+
+// A screen, if it pays, and the memory that it lies in.
+template <class T>
+struct OwnScreen {
+    Screen<T> screen{};
+    std::vector<T> values;
+    bool pays = false;
+
+    explicit OwnScreen(const MixtureJob<T>& job) {
+        const ptrdiff_t d = job.n_features, k = job.n_components, q = kMostDirections;
+        if (job.diagonal || job.dof || job.log_prior || k < 2 || d <= kUnrolledFeatures ||
+            job.n_samples < kScreened * (k + d))
+            return;
+        const ptrdiff_t sizes[] = {d, d * q, k, k * (1 + q + q * (q + 1) / 2)};
+        T** const arrays[] = {&screen.middle, &screen.across, &screen.slack, &screen.params};
+        values.resize(size_t(sizes[0] + sizes[1] + sizes[2] + sizes[3]));
+        T* next = values.data();
+        for (int i = 0; i < 4; ++i) *arrays[i] = next, next += sizes[i];
+        std::vector<double> work(static_cast<size_t>(screen_work(k, d)));
+        if constexpr (sizeof(T) == 4) pays = kernels().mixture.screen_f32(job, work.data(), screen);
+        else pays = kernels().mixture.screen_f64(job, work.data(), screen);
+    }
+};
+
 // Adds the statistics of all samples to `sums` and returns their log-likelihood, in nats.
 template <class T>
-double all_statistics(const MixtureJob<T>& job, int threads, double* sums) {
+double all_statistics(MixtureJob<T> job, int threads, double* sums) {
+    const OwnScreen<T> own(job);
+    job.screen = own.pays ? &own.screen : nullptr;
     double loglik = 0;
     const ptrdiff_t n = job.n_samples, chunk = chunk_size(n), count = (n + chunk - 1) / chunk;
     const size_t size = size_t(job.sums());

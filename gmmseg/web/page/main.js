@@ -41,6 +41,7 @@ const MOST_LISTED = 60;
 let shownWith = '';
 
 const drawing = new Drawing(part('picture'));
+drawing.changed = showBusy;
 /** Of a raster that is larger than memory. */
 const tiles = state.image.tiles && new Tiles(drawing, state.image.tiles, [state.image.columns, state.image.rows], {
   changed: showBusy,
@@ -87,7 +88,7 @@ const finding = new Finding({
 });
 
 function showBusy() {
-  part('picture').setAttribute('aria-busy', String(finding.running || (tiles?.busy ?? false)));
+  part('picture').setAttribute('aria-busy', String(finding.running || cutting || drawing.waiting || (tiles?.busy ?? false)));
 }
 
 /** Bytes that soft masks take at most, as of the server. */
@@ -157,7 +158,7 @@ function show() {
   /** @type {HTMLButtonElement} */ (part('foreground')).disabled = !chosen.size;
   /** @type {HTMLButtonElement} */ (document.querySelector('[data-kind=cutout]')).disabled = !chosen.size;
   showCommand();
-  pointer.refresh();
+  pointer.over();
 }
 
 function showCommand() {
@@ -229,7 +230,7 @@ async function cut() {
   showCuts();
   if (cutting) return;
   cutting = true;
-  part('picture').setAttribute('aria-busy', 'true');
+  showBusy();
   try {
     for (let shown = ''; shown !== where();) {
       shown = where();
@@ -249,7 +250,7 @@ async function cut() {
     say(/** @type {Error} */ (error).message);
   }
   cutting = false;
-  part('picture').setAttribute('aria-busy', String(finding.running));
+  showBusy();
 }
 
 function showCuts() {
@@ -434,7 +435,7 @@ drawing.follow(part('opacity'), part('contours'));
 part('layer').addEventListener('change', () => void showLayer());
 part('feature').addEventListener('change', show);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
-for (const event of ['focus', 'blur']) part('picture').addEventListener(event, () => pointer.refresh());
+for (const event of ['focus', 'blur']) part('picture').addEventListener(event, () => pointer.over());
 
 /** Where keys are letters. */
 const TYPED = 'input:not([type=checkbox], [type=radio], [type=range]), textarea, select';

@@ -22,6 +22,7 @@ export class Pointer {
     this.path = null;
     /** @type {{x: number, y: number} | null} */
     this.cross = null;
+    this.waiting = false;
     const { canvas } = this;
     canvas.addEventListener('pointerdown', (event) => this.#down(event));
     canvas.addEventListener('wheel', (event) => {
@@ -71,7 +72,7 @@ export class Pointer {
       moved ||= Math.hypot(move.clientX - event.clientX, move.clientY - event.clientY) > 4;
       if (tool !== 'select') {
         this.#extend(this.#place(move.offsetX, move.offsetY));
-        this.#over();
+        this.over();
       } else if (moved) {
         drawing.view = {
           ...before, x: before.x - (move.clientX - event.clientX) / before.scale,
@@ -123,7 +124,7 @@ export class Pointer {
   #begin(at) {
     const label = this.on.tool() === 'erase' ? 0 : this.on.label(), more = this.on.begun(at.x, at.y);
     this.path = more && { class: label, size: this.on.size(), points: [[at.x, at.y]], ...more };
-    this.#over();
+    this.over();
     return this.path !== null;
   }
 
@@ -142,16 +143,27 @@ export class Pointer {
   /** Draw the picture, and over it strokes and the cross. */
   refresh() {
     this.drawing.later();
-    this.#over();
+    this.over();
   }
 
-  /** Draw strokes and the cross alone, as while one paints: the picture below stays. */
+  /** Draw strokes and the cross alone in the next frame, as while one paints: the picture below stays. */
+  over() {
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => {
+      this.waiting = false;
+      this.#over();
+    });
+  }
+
   #over() {
     const { overlay, drawing: { view } } = this;
     const ratio = devicePixelRatio;
-    overlay.width = overlay.clientWidth * ratio;
-    overlay.height = overlay.clientHeight * ratio;
+    const width = Math.round(overlay.clientWidth * ratio), height = Math.round(overlay.clientHeight * ratio);
+    if (overlay.width !== width || overlay.height !== height) Object.assign(overlay, { width, height });
     const pen = /** @type {CanvasRenderingContext2D} */ (overlay.getContext('2d'));
+    pen.resetTransform();
+    pen.clearRect(0, 0, width, height);
     pen.setTransform(ratio * view.scale, 0, 0, ratio * view.scale, -ratio * view.scale * view.x,
       -ratio * view.scale * view.y);
     pen.lineCap = pen.lineJoin = 'round';

@@ -87,6 +87,9 @@ async function render({ model, el }) {
   const rowOf = (/** @type {number} */ label) => table().find((row) => row.members.includes(label));
 
   const drawing = new Drawing(part('picture'));
+  let asking = false;
+  const showBusy = () => part('picture').setAttribute('aria-busy', String(asking || drawing.waiting));
+  drawing.changed = showBusy;
   const pointer = new Pointer(drawing, part('strokes'), {
     tool: () => tools().find((each) => each.checked)?.dataset.tool ?? 'select',
     size: () => brush,
@@ -123,7 +126,8 @@ async function render({ model, el }) {
   }
 
   function pass() {
-    part('picture').setAttribute('aria-busy', 'true');
+    asking = true;
+    showBusy();
     model.save_changes();
   }
 
@@ -163,7 +167,7 @@ async function render({ model, el }) {
     /** @type {HTMLButtonElement} */ (part('undo')).disabled = done <= 1;
     /** @type {HTMLButtonElement} */ (part('redo')).disabled = done >= steps.length;
     /** @type {HTMLButtonElement} */ (part('merge')).disabled = chosen.size < 2;
-    pointer.refresh();
+    pointer.over();
   }
 
   /** Show what Python has answered. */
@@ -171,7 +175,8 @@ async function render({ model, el }) {
     told = model.get('told');
     work = told.work;
     drawing.setLabels(packed(told.labels), told.shape[1], told.shape[0]);
-    part('picture').setAttribute('aria-busy', 'false');
+    asking = false;
+    showBusy();
     say(told.error ?? `${told.classes.length} classes`);
     show();
   }
@@ -187,7 +192,7 @@ async function render({ model, el }) {
     // Keys are no commands of JupyterLab, which looks for this on what has the focus.
     /** @type {HTMLElement} */ (event.target).dataset.lmSuppressShortcuts = 'true';
   });
-  for (const event of ['focus', 'blur']) part('picture').addEventListener(event, () => pointer.refresh());
+  for (const event of ['focus', 'blur']) part('picture').addEventListener(event, () => pointer.over());
   // The wheel is the notebook's until the picture was clicked.
   part('picture').parentElement?.addEventListener('wheel', (event) => {
     if (/** @type {Document | ShadowRoot} */ (all.getRootNode()).activeElement !== drawing.canvas) event.stopPropagation();

@@ -1,0 +1,321 @@
+// Densities and moments of the samples that are within reach of a component, row by row of samples. Included by
+// mixture.cpp alone.
+#pragma once
+#include "screening.h"
+
+namespace {
+
+constexpr int kPanel = 128;  // samples of a component whose moments are summed in one go
+constexpr int kBehind = 16;  // places that may be written behind those that are found
+constexpr int kRows = kRegisterBytes == 64 ? 8 : 4;  // samples, or rows of moments, that are taken at a time
+template <class T>
+constexpr int kPadded = kLanes<T> > 8 ? kLanes<T> : 8;  // numbers of a row are a multiple of it, zeros past the last
+
+// Rows and columns of a square of registers change places, in parts of S lanes.
+template <int S, bool Second, class V, int... I>
+GMMSEG_INLINE V turned_part(V a, V b, Sequence<I...>) {
+    constexpr int lanes = int(sizeof...(I));
+    return __builtin_shufflevector(a, b, ((I & S) ? lanes + I - (Second ? 0 : S) : I + (Second ? S : 0))...);
+}
+template <class T, int S = kLanes<T> / 2>
+GMMSEG_INLINE void turn(Pack<T>* square) {
+    if constexpr (S > 0) {
+        using All = typename Count<kLanes<T>>::type;
+        unrolled<kLanes<T>>([&](auto i) GMMSEG_LAMBDA {
+            if constexpr (!(i.value & S)) {
+                const Pack<T> a = square[i.value], b = square[i.value + S];
+                square[i.value] = turned_part<S, false>(a, b, All{});
+                square[i.value + S] = turned_part<S, true>(a, b, All{});
+            }
+        });
+        turn<T, S / 2>(square);
+    }
+}
+
+// Working memory of samples within reach.
+template <class T>
+struct Near {
+    static constexpr int L = kLanes<T>;
+    const MixtureJob<T>& job;
+    const ptrdiff_t d, stride;
+    T* memory;
+    T* rows;     // the block, (kBlock, stride)
+    T* tile;     // (L, stride): samples less a mean
+    T* factors;  // K times `factor_size`: groups of L rows, column by column up to the last that is not 0
+    T* means;    // (K, stride)
+    T* panels;   // (K, kPanel, stride): samples less the mean, times the root of their responsibility
+    T* roots;    // (K, kPanel)
+    std::int32_t *found, *filled;  // (kBlock + kBehind) places in a block; (K) samples in each panel
+
+    ptrdiff_t factor_size() const {
+        ptrdiff_t size = 0;
+        for (ptrdiff_t i = 0; i < d; i += L) size += L * (i + L < d ? i + L : d);
+        return size;
+    }
+    explicit Near(const MixtureJob<T>& job)
+        : job(job), d(job.n_features), stride((d + kPadded<T> - 1) / kPadded<T> * kPadded<T>) {
+        const ptrdiff_t k = job.n_components, size = factor_size();
+        const ptrdiff_t numbers = (kBlock + L + k + k * kPanel) * stride + k * (size + kPanel);
+        memory = static_cast<T*>(::operator new(sizeof(T) * numbers + 4 * (kBlock + kBehind + k), kAligned));
+        rows = memory;
+        tile = rows + kBlock * stride;
+        means = tile + L * stride;
+        panels = means + k * stride;
+        factors = panels + k * kPanel * stride;
+        roots = factors + k * size;
+        found = reinterpret_cast<std::int32_t*>(roots + k * kPanel);
+        filled = found + kBlock + kBehind;
+        __builtin_memset(means, 0, sizeof(T) * k * stride);
+        __builtin_memset(factors, 0, sizeof(T) * k * size);
+        __builtin_memset(filled, 0, 4 * k);
+        for (ptrdiff_t c = 0; c < k; ++c) {
+            const T* p = job.params + c * job.params_per_component() + 1;
+            for (ptrdiff_t i = 0; i < d; ++i) means[c * stride + i] = *p++;
+            T* to = factors + c * size;
+            for (ptrdiff_t i = 0; i < d; ++i) {
+                for (ptrdiff_t j = 0; j <= i; ++j) to[j * L + i % L] = *p++;
+                if (i % L == L - 1) to += L * (i + 1);
+            }
+        }
+    }
+    ~Near() { ::operator delete(memory, kAligned); }
+    Near(const Near&) = delete;
+    Near& operator=(const Near&) = delete;
+
+    // Takes a block's samples as rows.
+    void take(const Block<T>& b) {
+        for (ptrdiff_t v = 0; v < b.packs * L; v += L)
+            for (ptrdiff_t i = 0; i < stride; i += L) {
+                Pack<T> square[L];
+                const T* const from = b.x + i * b.row + v;
+                unrolled<L>([&](auto r) GMMSEG_LAMBDA {
+                    square[r.value] = i + r.value < d ? load(from + r.value * b.row) : Pack<T>{};
+                });
+                turn<T>(square);
+                unrolled<L>([&](auto r) GMMSEG_LAMBDA { store(rows + (v + r.value) * stride + i, square[r.value]); });
+            }
+    }
+
+    // Adds the squares of kRows centred samples times groups of Wide * L rows of a factor, each to a register. Not
+    // inlined, lest constants of what surrounds it take the registers that the products need.
+    template <int Wide>
+    __attribute__((noinline)) static void squares(const T* from, ptrdiff_t stride, const T* factor, ptrdiff_t first,
+                                                  ptrdiff_t second, Pack<T>* out) {
+        Pack<T> y[kRows] = {}, z[kRows] = {};
+        const T *f = factor, *g = factor + L * first, *const end = from + first;
+        for (const T* x = from; x != end; ++x, f += L, g += L) {
+            const Pack<T> a = load(f), b = Wide > 1 ? load(g) : Pack<T>{};
+            for (int r = 0; r < kRows; ++r) {
+                const Pack<T> number = fill(x[r * stride]);
+                y[r] += a * number;
+                if constexpr (Wide > 1) z[r] += b * number;
+            }
+        }
+        for (const T* x = end; Wide > 1 && x != from + second; ++x, g += L) {
+            const Pack<T> b = load(g);
+            for (int r = 0; r < kRows; ++r) z[r] += b * fill(x[r * stride]);
+        }
+        for (int r = 0; r < kRows; ++r) out[r] += Wide > 1 ? y[r] * y[r] + z[r] * z[r] : y[r] * y[r];
+    }
+
+    // Log2 densities of component c at the first `count` places that were found, and what is highest of them.
+    void densities(ptrdiff_t c, ptrdiff_t count, T* density, T* highest) {
+        const T* const factor = factors + c * factor_size();
+        const T *const mean = means + c * stride, constant = job.params[c * job.params_per_component()];
+        for (ptrdiff_t at = 0; at < count; at += L) {
+            const ptrdiff_t some = count - at < L ? count - at : L;
+            Pack<T> square[L < kRows ? kRows : L], ordered[L];
+            unrolled<(L < kRows ? kRows : L)>([&](auto r) GMMSEG_LAMBDA { square[r.value] = Pack<T>{}; });
+            for (ptrdiff_t r = 0; r < some; ++r)
+                for (ptrdiff_t v = 0; v < stride; v += L)
+                    store(tile + r * stride + v, load(rows + found[at + r] * stride + v) - load(mean + v));
+            for (ptrdiff_t r = 0; r < some; r += kRows) {
+                const T* group = factor;
+                for (ptrdiff_t i = 0; i < d; i += 2 * L) {
+                    const ptrdiff_t first = i + L < d ? i + L : d, second = i + 2 * L < d ? i + 2 * L : d;
+                    if (first < d) squares<2>(tile + r * stride, stride, group, first, second, square + r);
+                    else squares<1>(tile + r * stride, stride, group, first, second, square + r);
+                    group += L * (first + second);
+                }
+            }
+            unrolled<L>([&](auto r) GMMSEG_LAMBDA { ordered[place_of_total<T>(r.value)] = square[r.value]; });
+            T sums[L];
+            totals<T, L>(ordered, sums);
+            for (ptrdiff_t r = 0; r < some; ++r) {
+                const ptrdiff_t i = found[at + r];
+                const T value = constant - sums[r];
+                density[i] = value > kLowest<T> ? value : kLowest<T>;
+                if (density[i] > highest[i]) highest[i] = density[i];
+            }
+        }
+    }
+
+    // Adds the samples that were found to a component's panel, and the panel to the sums where it is full.
+    void append(ptrdiff_t c, ptrdiff_t count, const T* responsibility, double* sums) {
+        const T* const mean = means + c * stride;
+        T part[kBlock];
+        for (ptrdiff_t at = 0; at < count; ++at) part[at] = responsibility[found[at]];
+        for (ptrdiff_t at = 0; at < count; ++at)
+            if constexpr (sizeof(T) == 4) part[at] = __builtin_sqrtf(part[at]);
+            else part[at] = __builtin_sqrt(part[at]);
+        for (ptrdiff_t at = 0; at < count; ++at) {
+            const ptrdiff_t i = found[at], place = c * kPanel + filled[c];
+            const T root = roots[place] = part[at];
+            for (ptrdiff_t v = 0; v < stride; v += L)
+                store(panels + place * stride + v, root * (load(rows + i * stride + v) - load(mean + v)));
+            if (++filled[c] == kPanel) flush(c, sums);
+        }
+    }
+
+    template <int Wide>
+    GMMSEG_INLINE void products(const T* panel, ptrdiff_t count, ptrdiff_t i, ptrdiff_t j, double* second) const {
+        Pack<T> sum[kRows * Wide] = {};
+        for (const T* row = panel; row != panel + count * stride; row += stride) {
+            Pack<T> x[Wide];
+            unrolled<Wide>([&](auto c) GMMSEG_LAMBDA { x[c.value] = load(row + j + c.value * L); });
+            unrolled<kRows>([&](auto r) GMMSEG_LAMBDA {
+                const Pack<T> number = fill(row[i + r.value]);
+                unrolled<Wide>([&](auto c) GMMSEG_LAMBDA { sum[r.value * Wide + c.value] += number * x[c.value]; });
+            });
+        }
+        T found[kRows * Wide * L];
+        unrolled<kRows * Wide>([&](auto r) GMMSEG_LAMBDA { store(found + r.value * L, sum[r.value]); });
+        for (ptrdiff_t r = 0; r < kRows && i + r < d; ++r) {
+            double* const to = second + (i + r) * (i + r + 1) / 2 + j;
+            const T* const from = found + r * Wide * L;
+            const ptrdiff_t end = i + r - j + 1;
+            if (end >= Wide * L)
+                for (int x = 0; x < Wide * L; ++x) to[x] += double(from[x]);
+            else
+                for (ptrdiff_t x = 0; x < end; ++x) to[x] += double(from[x]);
+        }
+    }
+
+    // Adds a component's panel to its sums, but for their number, and empties it.
+    void flush(ptrdiff_t c, double* sums) {
+        const T *const panel = panels + c * kPanel * stride, *const root = roots + c * kPanel;
+        const ptrdiff_t count = filled[c];
+        filled[c] = 0;
+        for (ptrdiff_t v = 0; v < stride; v += L) {
+            Pack<T> sum[4] = {};
+            ptrdiff_t i = 0;
+            for (; i + 4 <= count; i += 4)
+                unrolled<4>([&](auto a) GMMSEG_LAMBDA {
+                    sum[a.value] += root[i + a.value] * load(panel + (i + a.value) * stride + v);
+                });
+            for (; i < count; ++i) sum[0] += root[i] * load(panel + i * stride + v);
+            T found[L];
+            store(found, (sum[0] + sum[1]) + (sum[2] + sum[3]));
+            for (ptrdiff_t x = 0; x < L && v + x < d; ++x) sums[1 + v + x] += double(found[x]);
+        }
+        double* const second = sums + 1 + d;
+        for (ptrdiff_t i = 0; i < d; i += kRows) {
+            ptrdiff_t j = 0;
+            for (; j + L < i + kRows && j + 2 * L <= stride; j += 2 * L) products<2>(panel, count, i, j, second);
+            for (; j < i + kRows && j < stride; j += L) products<1>(panel, count, i, j, second);
+        }
+    }
+};
+
+// Writes the samples, less the middle, along the directions of a screen; returns the largest of their squared norms.
+template <class T>
+T project(const MixtureJob<T>& job, const Block<T>& b, T* centred, T* out) {
+    constexpr int L = kLanes<T>, wide = kAcross * L;
+    const Screen<T>& screen = *job.screen;
+    Pack<T> largest = {};
+    for (ptrdiff_t v = 0; v < b.packs * L; v += wide) {
+        Pack<T> norm[kAcross] = {};
+        for (int i = 0; i < job.n_features; ++i)
+            unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
+                const Pack<T> dx = load(b.x + i * b.row + v + a.value * L) - screen.middle[i];
+                store(centred + i * wide + a.value * L, dx);
+                norm[a.value] += dx * dx;
+            });
+        unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA { largest = larger(norm[a.value], largest); });
+        for (int q = 0; q < screen.stride; q += kTile) {
+            Pack<T> y[kTile * kAcross] = {};
+            for (int j = 0; j < job.n_features; ++j) {
+                Pack<T> x[kAcross];
+                unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA { x[a.value] = load(centred + j * wide + a.value * L); });
+                unrolled<kTile>([&](auto r) GMMSEG_LAMBDA {
+                    const Pack<T> number = fill(screen.across[j * screen.stride + q + r.value]);
+                    unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
+                        y[r.value * kAcross + a.value] += number * x[a.value];
+                    });
+                });
+            }
+            unrolled<kTile>([&](auto r) GMMSEG_LAMBDA {
+                unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
+                    store(out + (q + r.value) * kBlock + v + a.value * L, y[r.value * kAcross + a.value]);
+                });
+            });
+        }
+    }
+    T most = 0;
+    for (int i = 0; i < L; ++i) most = largest[i] > most ? largest[i] : most;
+    return most;
+}
+
+// Writes the places of a block at which something holds, and perhaps others behind them; returns how many they are.
+// Whether a register has any cannot be foreseen, so that there is no branch: a fifth of an iteration (d = 16, K = 16).
+template <class T, class Holds>
+GMMSEG_INLINE ptrdiff_t find(const Block<T>& b, std::int32_t* found, const Holds& holds) {
+    constexpr int L = kLanes<T>;
+    ptrdiff_t count = 0;
+    for (ptrdiff_t v = 0; v < b.packs * L; v += L) {
+        const Bits<T> held = holds(v);
+#if defined(__AVX512VL__)
+        const __m512i steps = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+        unsigned bits;
+        if constexpr (sizeof(T) == 4) bits = _mm512_test_epi32_mask((__m512i)held, (__m512i)held);
+        else bits = _mm512_test_epi64_mask((__m512i)held, (__m512i)held);
+        const __m512i places = _mm512_add_epi32(_mm512_set1_epi32(int(v)), steps);
+        _mm512_storeu_si512(found + count, _mm512_maskz_compress_epi32(__mmask16(bits), places));
+        count += __builtin_popcount(bits);
+#else
+        for (int i = 0; i < L; ++i) {
+            found[count] = std::int32_t(v + i);
+            count += held[i] != 0;
+        }
+#endif
+    }
+    return count;
+}
+
+// Log2 densities of the components within reach of a sample, and the largest; of all others, the lowest that there is.
+template <class T>
+void near_densities(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, Scratch<T>& coarse, Near<T>& near) {
+    const ptrdiff_t end = b.packs * kLanes<T>;
+    const T farthest = project(job, b, s.centred, coarse.samples);
+    const Block<T> few{coarse.samples, kBlock, b.size, b.packs};
+    all_densities(job.screen->few, few, 0, coarse);
+    near.take(b);
+    for (ptrdiff_t v = 0; v < end; v += kLanes<T>) store(s.highest + v, fill(kLowest<T>));
+    for (int k = 0; k < job.n_components; ++k) {
+        T* const density = s.densities + k * kBlock;
+        const T* const bound = coarse.densities + k * kBlock;
+        for (ptrdiff_t v = 0; v < end; v += kLanes<T>) store(density + v, fill(kLowest<T>));
+        const ptrdiff_t count = find<T>(b, near.found, [&](ptrdiff_t v) GMMSEG_LAMBDA {
+            return Bits<T>(load(bound + v) >= load(coarse.highest + v));
+        });
+        near.densities(k, count, density, s.highest);
+    }
+    for (int k = 0; k < job.n_components; ++k) {
+        T* const density = s.densities + k * kBlock;
+        const T* const bound = coarse.densities + k * kBlock;
+        const T slack = job.screen->slack[k] * farthest + T(kReach);
+        const ptrdiff_t count = find<T>(b, near.found, [&](ptrdiff_t v) GMMSEG_LAMBDA {
+            const Pack<T> u = load(bound + v);
+            return Bits<T>(u < load(coarse.highest + v)) & Bits<T>(u + slack >= load(s.highest + v));
+        });
+        if (2 * count > end) {
+            densities(job, b, k, s, density);
+            for (ptrdiff_t v = 0; v < end; v += kLanes<T>)
+                store(s.highest + v, larger(load(density + v), load(s.highest + v)));
+        } else {
+            near.densities(k, count, density, s.highest);
+        }
+    }
+}
+
+}  // namespace
