@@ -162,6 +162,7 @@ def read_ahead(source: Path, reading: Mapping[str, Any]) -> Image:
     prepare(source)
     if "gmmseg.segmentation" in sys.modules:
         return read(source, **reading)
+    import_module("numpy")  # two threads that load it find it half there, for its modules go in circles
     # Loads while the file is decoded: a tenth of the time of a 12-megapixel JPEG.
     # Here, because it loads while the file is read.
     failures: list[Exception] = []

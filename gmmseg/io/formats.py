@@ -63,7 +63,7 @@ FORMATS: tuple[BuiltIn, ...] = (
         "picture.format:PNG",
         ((0, b"\x89PNG\r\n\x1a\n"),),
         planar=True,
-        decoder="picture.opencv",
+        decoder="picture.plain_png",
         answers=frozenset({"class_names", "class_colors"}),
     ),
     BuiltIn(

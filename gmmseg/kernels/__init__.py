@@ -45,6 +45,7 @@ __all__ = [
     "statistics",
     "texture",
     "thread_count",
+    "unfilter",
     "uniform",
 ]
 
@@ -253,3 +254,13 @@ def uniform(seed: int, first: int, count: int) -> Any:
     `first` of them are left out before. Compiled and reference give the same bits.
     """
     return _kernels.uniform(seed, first, count)
+
+
+def unfilter(stored: Any, depth: int, out: Any) -> bool:
+    """Write the bytes of a PNG file's rows into `out` `(rows, bytes)`; False where a row names no filter of PNG.
+
+    `stored` `(rows, 1 + bytes)` are each row's filter and what it leaves of the bytes; pixels have `depth` bytes. Both
+    arrays are uint8 and contiguous.
+    """
+    found: bool = _kernels.unfilter(stored, depth, out)
+    return found

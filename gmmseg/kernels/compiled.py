@@ -28,6 +28,7 @@ __all__ = [
     "smooth",
     "statistics",
     "texture",
+    "unfilter",
     "uniform",
 ]
 
@@ -35,6 +36,7 @@ INSTRUCTION_SET: str = _native.INSTRUCTION_SET
 conditional_sums, expected = _native.conditional_sums, _native.expected
 known_distances = _native.known_distances
 agreement, lab, texture = _native.agreement, _native.lab, _native.texture
+unfilter = _native.unfilter
 class_moments, lloyd, plus_plus = _native.class_moments, _native.lloyd, _native.plus_plus
 climb, climb_each, merge = _native.climb, _native.climb_each, _native.merge
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.kernels.blas import product
+from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture.em import Fit
 from gmmseg.mixture.kmeans import from_labels, lloyd, nearest, plus_plus, standardize
 from gmmseg.mixture.lacking import distances_of_incomplete, workable
@@ -243,7 +244,7 @@ def _clusters(mixture: Mixture, samples: _Some, number: int) -> list[tuple[Array
     planes, shares = samples.far
     complete = fill_in(planes)
     space = standardize(complete)[0]
-    centres = lloyd(space, plus_plus(space, number, np.random.default_rng(0)))
+    centres = lloyd(space, plus_plus(space, number, default_rng(0)))
     found = from_labels(complete, nearest(space, centres), len(centres), mixture.covariance, None, 0.0)
     each = (found.select([row]) for row in np.argsort(-found.weights, kind="stable"))
     whole = np.sort(found.weights)[::-1] * shares.sum()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 import gmmseg
 from gmmseg.batch import process
@@ -67,3 +68,24 @@ def test_what_fails_while_results_are_written_is_said_of_what_failed(scenes, mon
         process(scenes / "a.png", {"labels": Path("l.npy"), "soft": Path("s.npy")}, parameters={"k": 2})
     assert str(caught.value).startswith(words)
     assert kind is RuntimeError or str(caught.value).endswith("(l.npy was written before that)")
+
+
+FIRST = """
+import sys
+from pathlib import Path
+from gmmseg.batch.processing import process
+
+print(process(Path(sys.argv[1]), {"labels": Path(sys.argv[2])}, parameters={"k": 2})["k"])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["coffee.png", "small.png", "photo.jpg", "photo.npy"])
+def test_the_first_image_of_a_process_is_read_while_the_rest_is_loaded(tmp_path, pictures, fresh_python, name):
+    """What both threads need is there before there are two."""
+    with Pillow.open(pictures / "coffee.png") as picture:
+        picture.save(tmp_path / "coffee.png")
+        picture.resize((64, 48)).save(tmp_path / "small.png")
+        picture.save(tmp_path / "photo.jpg")
+        np.save(tmp_path / "photo.npy", np.asarray(picture))
+    assert fresh_python(FIRST, tmp_path / name, tmp_path / "labels.png").strip() == "2"

@@ -45,7 +45,7 @@ def test_a_plain_picture_loads_what_it_needs(tmp_path, pictures):
     assert {"numpy", "gmmseg.fitting.fit"} <= loaded
     others = {"PIL", "scipy", "json", "html", "gmmseg.io.lazy", "gmmseg.io.array.sliced"}
     if kernels.IMPLEMENTATION == "native":
-        others |= {"numpy.random", "gmmseg.kernels.reference"}
+        others |= {"cv2", "numpy.random", "gmmseg.kernels.reference"}
     assert not loaded & others
 
 

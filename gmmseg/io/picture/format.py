@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -10,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from gmmseg import kernels
 from gmmseg.errors import DataWarning, InputError, OutputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.vision import with_opencv
@@ -34,6 +36,7 @@ __all__ = ["JPEG", "PNG", "WEBP", "Picture", "image_of", "upright_image", "warn_
 
 _CHANNEL_NAMES = ("red", "green", "blue")
 _SIGNATURES = {"PNG": 8, "JPEG": 2}  # bytes before the parts of which a file is made
+_SMALL = 1 << 20  # pixels, of which OpenCV would take longer to load than it wins
 
 
 # Pillow, OpenCV and what needs them are imported where they are used: the first of them costs 35 to 50 ms.
@@ -135,9 +138,9 @@ class Picture:
         if with_opencv():
             pixels, damaged = decode(path, deep=deep, shape=shape, dtype=f"uint{header.bits}", content=content)
         else:
-            from gmmseg.io.picture import deep_png  # here, because nearly everybody has OpenCV
+            from gmmseg.io.picture import plain_png  # here, because nearly everybody has OpenCV
 
-            pixels, damaged = deep_png.decode(path, content), False
+            pixels, damaged = plain_png.decode(path, content), False
         if damaged:
             raise InputError(f"{path} is damaged (its pixel data has gaps); {self._again}")
         if pixels is None or pixels.shape[:2] != size:
@@ -295,6 +298,19 @@ class _Png(Picture):
         from gmmseg.io.picture.png_classes import class_colors  # here, because most runs read no colours
 
         return class_colors(path)
+
+    def _read_plain(self, path: Path, header: Header, reading: Reading) -> Image | None:
+        """Read a picture without Pillow, and a small one without OpenCV, or return None."""
+        small = max(header.width * header.height, os.path.getsize(path) // 4) <= _SMALL
+        plain = header.bits == 8 and header.color in ("grey", "rgb") and header.whole and not header.special
+        if small and plain and not header.crowded and kernels.IMPLEMENTATION == "native":
+            _require_room(path, header, reading, header.n_channels)
+            from gmmseg.io.picture.plain_png import decode  # here, because most pictures are large
+
+            pixels = decode(path)
+            if pixels is not None and pixels.shape[:2] == (header.height, header.width):
+                return upright_image(path, pixels, None, header.orientation, header.dpi)
+        return super()._read_plain(path, header, reading)
 
     def write(self, path: Path, contents: Contents, windows: Iterable[tuple[Window, np.ndarray]]) -> dict[str, bytes]:
         """Write a picture of 8 bits, or a label map."""

@@ -31,6 +31,8 @@ void bind_climbing(nb::module_& m);
 void bind_clustering(nb::module_& m);
 // In chance.cpp: uniform random numbers.
 void bind_chance(nb::module_& m);
+// In unfiltering.cpp: rows of PNG files.
+void bind_unfiltering(nb::module_& m);
 
 struct Chosen {
     const Kernels& mixture;

@@ -335,6 +335,7 @@ NB_MODULE(_native, m) {
     bind_climbing(m);
     bind_clustering(m);
     bind_chance(m);
+    bind_unfiltering(m);
     m.def("smooth", &smooth, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
           nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none());
     m.def("agreement", &agreement, nb::arg().noconvert(), nb::arg());

@@ -8,6 +8,7 @@ from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_dist
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
 from gmmseg.kernels.reference.spatial import agreement, smooth
 from gmmseg.kernels.reference.texture import texture
+from gmmseg.kernels.reference.unfiltering import unfilter
 
 __all__ = [
     "agreement",
@@ -26,5 +27,6 @@ __all__ = [
     "smooth",
     "statistics",
     "texture",
+    "unfilter",
     "uniform",
 ]
