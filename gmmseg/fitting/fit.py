@@ -269,16 +269,15 @@ def _start(survey: Survey, k: int, rng: Generator, seeding: Seeding, *, prior: b
     sample, weights = survey.sample, survey.sample.relative_weights
     planes, classes = sample.planes, sample.classes
     shown = 0 if classes is None else len(np.unique(classes[classes > 0]))
-    if shown == 0 or (shown < k <= _MOST_DIVIDED and not prior and seeding.outliers is None):
+    if classes is None or (shown < k <= _MOST_DIVIDED and not prior and seeding.outliers is None):
         few = k <= _MOST_DIVIDED
         found = _few(sample, k, seeding) if few else seed_mixture(planes, k, rng, seeding, weights=weights)
         if sample.log_prior is None:
             found = with_rare_values(survey, found, seeding)
-        if classes is None:
+        if classes is None or shown == 0:
             return found
         if (start := _told_apart(found, planes, classes)) is not None:
             return start
-    assert classes is not None
     return seed_from_classes(
         planes, classes, k, rng, covariance=seeding.covariance, regularization=seeding.noise, outliers=seeding.outliers
     )
@@ -310,11 +309,12 @@ def _few(sample: Sample, k: int, seeding: Seeding) -> Mixture:
     if seeding.outliers is None:
         return _divided(planes, own, k, seeding)
     order = np.argsort(loneliness(fill_in(planes, own), _TOGETHER, own), kind="stable")
-    mass = np.cumsum(np.ones(len(order)) if own is None else own[order], dtype=np.float64)
+    each = np.ones(len(order)) if own is None else own[order].astype(np.float64)
+    mass = np.cumsum(each)
     iteration = Iteration(_TRIAL_TOLERANCE, _TRIALS, noise=seeding.noise, threads=seeding.threads)
     fits = []
     for share in _LEFT_OUT:
-        near = np.sort(order[mass <= (1 - share) * mass[-1]])
+        near = np.sort(order[mass - each < (1 - share) * mass[-1]])
         its_own = None if own is None else own[near]
         found = _divided(np.ascontiguousarray(planes[:, near]), its_own, k, seeding._replace(outliers=None))
         start = with_outliers(found, seeding.outliers, sample.planes, seeding.noise)
