@@ -147,16 +147,16 @@ def test_whoever_copies_the_command_may_run_it_at_once(page, folder, monkeypatch
     monkeypatch.setattr(pending, "_PAUSE", 1000)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.check("input[value=paint]")
+    log = folder / "photo.gmmseg.json"
     for place, copied in enumerate([lambda: page.click("#copy"), lambda: copy_by_keys(page)]):
         page.locator("#picture").focus()
         page.keyboard.press("Space")
         for _ in range(5):
             page.keyboard.press(["ArrowRight", "ArrowDown"][place])
         page.keyboard.press("Space")
-        wait(page)
-        strokes = load_log(folder / "photo.gmmseg.json").work.strokes
+        until(page, lambda n=place + 1: log.exists() and len(load_log(log).work.strokes) == n)
         until(page, lambda: "--scribbles" in command(page))
-        assert len(strokes) == place + 1
+        strokes = load_log(log).work.strokes
         copied()
         expected = painted(strokes, (120, 200))
         until(page, lambda e=expected: (folder / "photo_strokes.png").exists() and (written(folder) == e).all())
@@ -176,8 +176,11 @@ def written(folder):
 COUNT = """() => {
   const gl = document.getElementById('picture').getContext('webgl2'), draw = gl.drawArrays.bind(gl);
   window.drawn = [];
+  let frame = 0;
+  const each = () => { frame += 1; requestAnimationFrame(each); };
+  requestAnimationFrame(each);
   gl.drawArrays = (...how) => {
-    window.drawn.push([document.timeline.currentTime, gl.getParameter(gl.SCISSOR_BOX)[3]]);
+    window.drawn.push([frame, gl.getParameter(gl.SCISSOR_BOX)[3]]);
     draw(...how);
   };
 }"""
@@ -209,7 +212,7 @@ def test_new_colours_are_drawn_in_parts_that_are_the_whole(page):
     page.locator("#color-1").fill("#ff0000")
     parts = pixels(page)
     drawn = page.evaluate("() => window.drawn")
-    assert len(drawn) == len({time for time, _ in drawn}) == 4  # in as many frames
+    assert len(drawn) == len({frame for frame, _ in drawn}) == 4  # in as many frames
     assert sum(height for _, height in drawn) == parts.shape[0]
     page.locator("#picture").focus()
     page.keyboard.press("0")

@@ -40,6 +40,9 @@ const MOST_LISTED = 60;
 /** What the classes on the screen were found with. */
 let shownWith = '';
 
+/** How many images of a strip are on their way. */
+let opening = 0;
+
 const drawing = new Drawing(part('picture'));
 drawing.changed = showBusy;
 /** Of a raster that is larger than memory. */
@@ -88,7 +91,8 @@ const finding = new Finding({
 });
 
 function showBusy() {
-  part('picture').setAttribute('aria-busy', String(finding.running || cutting || drawing.waiting || (tiles?.busy ?? false)));
+  const busy = opening > 0 || finding.running || cutting || drawing.waiting || (tiles?.busy ?? false);
+  part('picture').setAttribute('aria-busy', String(busy));
 }
 
 /** Bytes that soft masks take at most, as of the server. */
@@ -186,6 +190,8 @@ async function showLayer() {
 /** Show the image of the strip that is chosen, and then its classes. */
 async function openImage() {
   const of = where();
+  opening += 1;
+  showBusy();
   show();
   try {
     const bitmap = await createImageBitmap(await blob(`picture?${of.slice(1)}`));
@@ -200,6 +206,9 @@ async function openImage() {
     say(/** @type {Error} */ (error).message);
     await renew();
     if (of === where()) strip?.back();
+  } finally {
+    opening -= 1;
+    showBusy();
   }
 }
 
