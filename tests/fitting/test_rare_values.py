@@ -96,3 +96,17 @@ def test_a_start_moves_to_what_is_rare_alone(share, moves):
         true = planes[:, big == 2].mean(axis=1)
         assert moved.weights.min() == pytest.approx(share, rel=0.1)
         np.testing.assert_allclose(moved.means[moved.weights.argmin()], true, atol=0.1)
+
+
+@pytest.mark.parametrize(("deviations", "moves"), [(8.0, True), (5.0, False)])
+def test_what_fades_into_another_class_is_none(deviations, moves):
+    """A tail of the brighter class, as a highlight has it, against an object as bright."""
+    rng = np.random.default_rng(0)
+    image = np.repeat([[80.0, 160.0]], 200, axis=1) + rng.normal(0, 5, (200, 400))
+    rare = rng.permutation(image[:, 200:].size)[:160]
+    spread = 5 if moves else 15
+    image[:, 200:].flat[rare] = 160 + 5 * deviations + rng.normal(0, spread, len(rare))
+    found = survey([Image.from_array(image.astype(np.float32))], SurveyRequest(None, 50_000, k=3), rng)
+    means = (np.array([[75.0], [85.0], [160.0]]) - found.center) / found.scale
+    start = Mixture(np.array([0.25, 0.25, 0.5]), means, np.tile((5 / found.scale) ** 2, (3, 1))[..., None])
+    assert (with_rare_values(found, start, Seeding(noise=found.noise)) is not start) == moves
