@@ -79,4 +79,4 @@ def _is_apart(mixture: Mixture, values: Array, weights: Array | None) -> bool:
     """Whether pixels are either of the rarest class or not."""
     share = mixture.posterior(values)[mixture.weights.argmin()].astype(np.float64)
     mass = share if weights is None else share * weights
-    return bool(mass @ share >= _APART * mass.sum())
+    return bool((mass * share).sum() >= _APART * mass.sum())  # no product of BLAS, whose threads would spin
