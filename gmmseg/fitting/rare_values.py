@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.rare import with_rare_classes
 from gmmseg.mixture.search import Seeding
+from gmmseg.records import replace
 
 if TYPE_CHECKING:
     from gmmseg.fitting.survey import Survey

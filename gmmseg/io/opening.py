@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from gmmseg.io.other_libraries import is_object, is_scan, open_object
 from gmmseg.io.reading import masked, read_with
 from gmmseg.io.request import Reading
 from gmmseg.io.same_place import turn_of
+from gmmseg.records import replace
 
 __all__ = ["Reading", "is_one_image", "open_image"]
 

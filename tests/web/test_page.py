@@ -124,15 +124,19 @@ def test_a_cut_out_takes_two_clicks(page, folder):
     assert not cut[:, :80, 3].any()
 
 
-def test_a_stroke_with_the_mouse_moves_classes_and_is_undone(page, folder):
-    before = pixels(page)
-    page.check("#choose-3")
+def paint_with_the_mouse(page):
     page.check("input[value=paint]")
     box = page.locator("#picture").bounding_box()
     page.mouse.move(box["x"] + 150, box["y"] + 200)
     page.mouse.down()
     page.mouse.move(box["x"] + 250, box["y"] + 260, steps=5)
     page.mouse.up()
+
+
+def test_a_stroke_with_the_mouse_moves_classes_and_is_undone(page, folder):
+    before = pixels(page)
+    page.check("#choose-3")
+    paint_with_the_mouse(page)
     until(page, lambda: "--scribbles photo_strokes.png" in command(page))
     wait(page)
     assert load_log(folder / "photo.gmmseg.json").work.drawn
@@ -190,12 +194,7 @@ def test_until_a_stroke_is_answered_the_picture_is_not_drawn_again(page):
     held = []
     page.route("**/api/classes", lambda route: held.append(route))
     page.evaluate(COUNT)
-    page.check("input[value=paint]")
-    box = page.locator("#picture").bounding_box()
-    page.mouse.move(box["x"] + 150, box["y"] + 200)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 250, box["y"] + 260, steps=5)
-    page.mouse.up()
+    paint_with_the_mouse(page)
     until(page, lambda: held and "--scribbles photo_strokes.png" in command(page))
     page.wait_for_timeout(100)
     assert page.evaluate("() => window.drawn") == []

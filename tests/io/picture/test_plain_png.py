@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
+from png_rows import filtered
 
 import gmmseg.io
 from gmmseg import kernels
@@ -21,21 +22,11 @@ def png(stored, shape, color, *extra, interlaced=0, bits=16):
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-def filtered(pixels, filters):
-    """Store pixels as PNG does, each row by its filter: what is taken from each byte, one after the other."""
+def stored_by(filters, pixels):
+    """The bytes that PNG stores of pixels, each row by its filter."""
     size = pixels.dtype.itemsize
-    data = pixels.astype(f">u{size}").view(np.uint8).reshape(len(pixels), -1).astype(int)
-    depth, stored = size * pixels.shape[-1], bytearray()
-    for row, number in enumerate(filters):
-        stored.append(number)
-        for at, value in enumerate(data[row]):
-            left = data[row, at - depth] if at >= depth else 0
-            up = data[row - 1, at] if row else 0
-            corner = data[row - 1, at - depth] if row and at >= depth else 0
-            nearest = min((left, up, corner), key=lambda each: abs(left + up - corner - each))
-            guess = (0, left, up, (left + up) // 2, nearest)[number]
-            stored.append((value - guess) % 256)
-    return bytes(stored)
+    rows = pixels.astype(f">u{size}").view(np.uint8).reshape(len(pixels), -1)
+    return filtered(rows, filters, size * pixels.shape[-1]).tobytes()
 
 
 @pytest.mark.parametrize(("color", "channels"), [(2, 3), (4, 2), (6, 4)])
@@ -43,7 +34,7 @@ def test_every_filter_is_summed(tmp_path, rng, color, channels):
     pixels = rng.integers(0, 65536, (11, 7, channels), np.uint16)
     pixels[4:8] //= 7000  # neighbours that are alike
     path = tmp_path / "a.png"
-    path.write_bytes(png(filtered(pixels, [4, 3, 2, 1, 0, 4, 4, 3, 3, 2, 1]), pixels.shape, color))
+    path.write_bytes(png(stored_by([4, 3, 2, 1, 0, 4, 4, 3, 3, 2, 1], pixels), pixels.shape, color))
     expected = pixels[..., [0, 0, 0, 1]] if channels == 2 else pixels
     np.testing.assert_array_equal(decode(path), expected)
     cv2 = pytest.importorskip("cv2", reason="there is nothing to compare with")
@@ -54,7 +45,7 @@ def test_every_filter_is_summed(tmp_path, rng, color, channels):
 @pytest.mark.parametrize(("color", "channels"), [(0, 1), (2, 3)])
 def test_eight_bits(tmp_path, rng, color, channels):
     pixels, path = rng.integers(0, 256, (11, 7, channels), np.uint8), tmp_path / "a.png"
-    stored = filtered(pixels, [4, 3, 2, 1, 0, 4, 4, 3, 3, 2, 1])
+    stored = stored_by([4, 3, 2, 1, 0, 4, 4, 3, 3, 2, 1], pixels)
     whole = png(stored, pixels.shape, color, bits=8)
     path.write_bytes(whole)
     found = decode(path)
@@ -82,7 +73,7 @@ def test_eight_bits(tmp_path, rng, color, channels):
 @pytest.mark.skipif(kernels.native is None, reason="nothing was compiled")
 def test_a_small_picture_loads_no_library_of_pictures(tmp_path, rng, fresh_python):
     pixels = rng.integers(0, 256, (9, 8, 3), np.uint8)
-    (tmp_path / "a.png").write_bytes(png(filtered(pixels, [4] * 9), pixels.shape, 2, bits=8))
+    (tmp_path / "a.png").write_bytes(png(stored_by([4] * 9, pixels), pixels.shape, 2, bits=8))
     code = """
 import sys
 import gmmseg.io
@@ -96,17 +87,17 @@ def test_passes_and_transparent_colours(tmp_path, rng):
     pixels = rng.integers(0, 65536, (9, 5, 3), np.uint16)
     passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
     parts = [pixels[row::down, column::across] for row, column, down, across in passes]
-    stored = b"".join(filtered(part, [4] * len(part)) for part in parts if part.size)
+    stored = b"".join(stored_by([4] * len(part), part) for part in parts if part.size)
     np.testing.assert_array_equal(decode(tmp_path / "a.png", png(stored, pixels.shape, 2, interlaced=1)), pixels)
     seen = chunk(b"tRNS", pixels[3, 2].astype(">u2").tobytes())
-    four = decode(tmp_path / "a.png", png(filtered(pixels, [0] * 9), pixels.shape, 2, seen))
+    four = decode(tmp_path / "a.png", png(stored_by([0] * 9, pixels), pixels.shape, 2, seen))
     np.testing.assert_array_equal(four[..., :3], pixels)
     assert [*zip(*np.nonzero(four[..., 3] == 0), strict=True)] == [(3, 2)]
 
 
 def test_what_is_damaged_is_none(tmp_path, rng):
     pixels = rng.integers(0, 65536, (4, 5, 3), np.uint16)
-    stored, path = filtered(pixels, [1] * 4), tmp_path / "a.png"
+    stored, path = stored_by([1] * 4, pixels), tmp_path / "a.png"
     whole = png(stored, pixels.shape, 2)
     assert decode(path, whole) is not None
     assert decode(path, whole[:-20]) is None  # cut short
