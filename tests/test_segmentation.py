@@ -5,11 +5,13 @@ import warnings
 
 import numpy as np
 import pytest
+from detailed_pictures import enlarged, made
 from regions import CASES, holes, outputs, scene, spatial
 
 import gmmseg
-from gmmseg import GmmsegError, ParameterError
+from gmmseg import GmmsegError, Image, ParameterError
 from gmmseg.errors import DataWarning
+from gmmseg.image.grain import put_together
 
 
 def assert_consistent(seg):
@@ -452,3 +454,10 @@ def test_zeros_around_a_stripped_brain_are_no_data(tmp_path, kind):
         DataWarning, match=r"are 0, its corners too.*; where that is background, use --nodata 0 \(nodata=0\), or give"
     ):
         gmmseg.segment(image, 2, **axis)
+
+
+def test_a_number_is_chosen_for_blocks_where_pixels_hold_no_detail_of_their_own(rng):
+    pixels = enlarged(made(rng))
+    found = gmmseg.choose_k(pixels, max_k=3, covariance="full")
+    blocks = gmmseg.choose_k(put_together(Image(pixels, color=True)), max_k=3, covariance="full")
+    assert [each.icl for each in found.candidates] == [each.icl for each in blocks.candidates]
