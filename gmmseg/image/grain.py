@@ -27,7 +27,10 @@ _ENOUGH = 16  # windows without a pixel of no data
 # Squared second differences between pixels next to each other in parts of those two apart. White noise has 1, 62
 # photographs have 0.17 to 0.56; enlarged twice by linear, cubic and Lanczos interpolation 0.09 to 0.143.
 _NO_DETAIL = 0.155
-_AT_ONCE = 1 << 18  # pixels that are enlarged together
+_AT_ONCE = 1 << 18  # pixels that are enlarged, or put together, at once
+# Of the pixels next to the middle of a block and those one and two off, along each axis: what interpolates polynomials
+# of degree 5. With means of blocks masks of four classes of 50 enlarged photographs agree by .944 instead of .976.
+_TAPS, _AROUND = (150 / 256, -25 / 256, 3 / 256), 2
 
 
 def grain_of(image: Image) -> int:
@@ -75,26 +78,32 @@ def within_blocks(window: Window, known: Window) -> Window:
 
 
 def put_together(image: Image) -> Image:
-    """Return a picture in memory whose pixels are the means of blocks: of two rows and two columns from the first on.
+    """Return a picture in memory whose pixels are blocks: of two rows and two columns, from the first on of the whole.
 
-    Blocks are those of the whole that a window is of; what of a block is no data, or not in the window, does not count.
+    A block has what lies in its middle, by interpolation that leaves nearly all detail that was there before a picture
+    was enlarged; means of its four pixels would blur. Where one of the 6 x 6 pixels around the middle is no data, it is
+    the mean of those of the block that are known.
     """
     origin, extent = image.origin or (0,) * image.ndim, image.extent or image.shape
-    odd = tuple(o % GRAIN for o in origin)
-    around = [(before, (before + n) % GRAIN) for before, n in zip(odd, image.shape, strict=True)]
-    pixels, valid = image.array, image.valid
-    if any(map(any, around)):
-        pixels = np.pad(pixels, [*around, (0, 0)], mode="edge")
-        valid = None if valid is None else np.pad(valid, around, mode="edge")
-    known = None
-    if valid is None and pixels.dtype.kind in "iu":
-        means = _pairs(_pairs(pixels, 0, up=False), 1, up=True)
-    else:
-        means, known = _known_means(pixels, valid)
+    before = [_AROUND + start % GRAIN for start in origin]
+    after = [_AROUND + (start + n) % GRAIN for start, n in zip(origin, image.shape, strict=True)]
+    around = list(zip(before, after, strict=True))
+    pixels = np.pad(image.array, [*around, (0, 0)], mode="edge")
+    valid: Array | None = None if image.valid is None else np.pad(image.valid, around, mode="edge")
+    rows, columns = ((n - 2 * _AROUND) // GRAIN for n in pixels.shape[:2])
+    out = np.empty((rows, columns, image.n_channels), pixels.dtype)
+    step = max(1, _AT_ONCE // max(1, pixels.shape[1] * GRAIN))
+    for first in range(0, rows, step):
+        last = min(first + step, rows)
+        strip = slice(GRAIN * first, GRAIN * last + 2 * _AROUND)
+        out[first:last] = _middles(pixels[strip], None if valid is None else valid[strip], image.color)
+    if valid is not None:
+        inner = valid[_AROUND:-_AROUND, _AROUND:-_AROUND]
+        valid = np.asarray(inner.reshape(rows, GRAIN, columns, GRAIN).any(axis=(1, 3)))
     return replace(
         image,
-        pixels=ArraySource(np.ascontiguousarray(means)),
-        valid=None if valid is None or known is None else known,
+        pixels=ArraySource(out),
+        valid=valid,
         spacing=None if image.spacing is None else tuple(GRAIN * step for step in image.spacing),
         origin=None if image.origin is None else tuple(o // GRAIN for o in origin),
         extent=None if image.extent is None else tuple(-(-n // GRAIN) for n in extent),
@@ -102,25 +111,39 @@ def put_together(image: Image) -> Image:
     )
 
 
-def _pairs(pixels: Array, axis: int, *, up: bool) -> Array:
-    """Means of integers next to each other along an axis, rounded up or down, without leaving their dtype."""
-    a, b = (pixels[(slice(None),) * axis + (slice(i, None, 2),)] for i in (0, 1))
-    half = (a ^ b) >> 1
-    return (a | b) - half if up else (a & b) + half
+def _middles(pixels: Array, valid: Array | None, color: bool) -> Array:
+    """What lies in the middle of each block of a strip (2 r + 4, 2 c + 4, n_channels), in its dtype."""
+    kind, dtype = pixels.dtype.kind, pixels.dtype
+    values = pixels.astype(np.float32 if dtype.itemsize <= (2 if kind in "iu" else 4) else np.float64)
+    known = np.isfinite(values) if kind == "f" else None
+    if valid is not None:
+        known = np.broadcast_to(valid[..., None], values.shape) if known is None else known & valid[..., None]
+    if known is not None and known.all():
+        known = None
+    if known is not None:
+        values = np.where(known, values, 0)
+    found = values
+    for axis in (0, 1):
+        found = sum(values.dtype.type(tap) * pair for tap, pair in zip(_TAPS, _pairs(found, axis, np.add), strict=True))
+    if known is not None:
+        every = known
+        for axis in (0, 1):
+            every = np.logical_and.reduce(list(_pairs(every, axis, np.logical_and)))
+        number, total = (_pairs(_pairs(each, 0, np.add)[0], 1, np.add)[0] for each in (known.astype(np.uint8), values))
+        nothing = np.nan if kind == "f" else 0
+        found = np.where(every, found, np.where(number > 0, total / np.maximum(number, 1), nothing))
+    if kind == "f":
+        return np.asarray(np.clip(found, 0, 1) if color else found, dtype)
+    low, high = (float(each) for each in (np.iinfo(dtype).min, np.iinfo(dtype).max))
+    high = high if dtype.itemsize < 8 else np.nextafter(high, 0)  # which does not hold the last one of 64 bits
+    return np.asarray(np.clip(np.rint(found), low, high).astype(dtype))
 
 
-def _known_means(pixels: Array, valid: Array | None) -> tuple[Array, Array]:
-    """Means of what is known in each block, and which blocks hold a valid pixel."""
-    rows, columns = (n // GRAIN for n in pixels.shape[:2])
-    known: Array = np.ones(pixels.shape[:2], bool) if valid is None else valid
-    counted = np.isfinite(pixels) & known[..., None]
-    split = rows, GRAIN, columns, GRAIN, pixels.shape[2]
-    number = counted.reshape(split).sum(axis=(1, 3))
-    total = np.where(counted, pixels, 0).reshape(split).sum(axis=(1, 3), dtype=np.float64)
-    nothing = np.nan if pixels.dtype.kind == "f" else 0
-    means = np.where(number > 0, total / np.maximum(number, 1), nothing)
-    means = means if pixels.dtype.kind == "f" else np.rint(means)
-    return means.astype(pixels.dtype), np.asarray(known.reshape(split[:4]).any(axis=(1, 3)))
+def _pairs(values: Array, axis: int, join: np.ufunc) -> list[Array]:
+    """Join what lies on both sides of the middles of blocks along an axis: next to them, then one and two off."""
+    n = values.shape[axis] - 2 * _AROUND - 1
+    sides = [values[(slice(None),) * axis + (slice(i, n + i, GRAIN),)] for i in range(2 * _AROUND + 2)]
+    return [join(sides[_AROUND - i], sides[_AROUND + 1 + i]) for i in range(_AROUND + 1)]
 
 
 def enlarge(

@@ -106,7 +106,7 @@ class Model:
         whole. Where None, each image is measured by itself.
     grain : {1, 2}
         How many pixels along each axis hold one detail of a picture, see `gmmseg.image.grain`. Where 2, the mixture is
-        of the means of blocks of 2 x 2 pixels, and so are the posteriors from which pixels are labelled.
+        of what lies in the middle of blocks of 2 x 2 pixels, and so are the posteriors from which pixels are labelled.
 
     Examples
     --------
@@ -283,8 +283,8 @@ class Model:
         """
         heard = HALO if smoothed and self.strength > 0 and self.k > 1 else 0
         around = heard + self.recipe.context(image)
-        # One more block is heard where pixels lie between two; the last one has to be whole.
-        return self.grain * (around + 2) - 1 if smoothed and self.grain > 1 else around
+        # One more block is heard where pixels lie between two, and of the last one two pixels around it.
+        return self.grain * around + 5 if smoothed and self.grain > 1 else around
 
     def view(self, image: Image) -> Image:
         """Return an image as the model takes it: for a model of one channel, grey values stored as colour are one.
