@@ -377,11 +377,11 @@ struct Merger {
         const double share = weights[size_t(j)] / (weights[size_t(i)] + weights[size_t(j)]), across = share * (1 - share);
         const double *a = means.data() + i * d, *b = means.data() + j * d;
         for (ptrdiff_t r = 0; r < d; ++r) mean[size_t(r)] = b[r] - a[r];
-        for (ptrdiff_t e = 0; e < size; ++e) {
-            const ptrdiff_t r = size == d ? e : e / d, c = size == d ? e : e % d;
-            moments[size_t(e)] = (1 - share) * second[size_t(i * size + e)] + share * second[size_t(j * size + e)] +
-                                 across * (mean[size_t(r)] * mean[size_t(c)]);
-        }
+        const double *one = second.data() + i * size, *other = second.data() + j * size, *apart = mean.data();
+        double* to = moments.data();
+        for (ptrdiff_t r = 0; r < (size == d ? 1 : d); ++r, one += d, other += d, to += d)
+            for (ptrdiff_t c = 0; c < d; ++c)
+                to[c] = (1 - share) * one[c] + share * other[c] + across * (apart[size == d ? c : r] * apart[c]);
         for (ptrdiff_t r = 0; r < d; ++r) mean[size_t(r)] = a[r] + share * mean[size_t(r)];
     }
 
