@@ -14,7 +14,7 @@ from gmmseg import kernels
 from gmmseg.kernels.blas import product
 from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture.em import Fit
-from gmmseg.mixture.kmeans import from_labels, lloyd, nearest, plus_plus, standardize
+from gmmseg.mixture.kmeans import clustered, from_labels, standardize
 from gmmseg.mixture.lacking import distances_of_incomplete, workable
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.moves import merge_pairs
@@ -263,9 +263,8 @@ def _clusters(mixture: Mixture, samples: _Some, number: int) -> list[tuple[Array
     """Mean, covariance and share of all of each of so many clusters of the samples that lie far out, largest first."""
     planes, shares = samples.far
     complete = fill_in(planes)
-    space = standardize(complete)[0]
-    centres = lloyd(space, plus_plus(space, number, default_rng(0)))
-    found = from_labels(complete, nearest(space, centres), len(centres), mixture.covariance, None, 0.0)
+    labels, number = clustered(standardize(complete)[0], number, default_rng(0))
+    found = from_labels(complete, labels, number, mixture.covariance, None, 0.0)
     each = (found.select([row]) for row in np.argsort(-found.weights, kind="stable"))
     whole = np.sort(found.weights)[::-1] * shares.sum()
     return [(one.means, one.covariances, float(share)) for one, share in zip(each, whole, strict=True)]
