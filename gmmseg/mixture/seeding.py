@@ -36,7 +36,8 @@ _PER_CLASS = 5  # least samples of one, and as many as its covariance needs
 _IN_UNITS, _COMPARED = 5, 2  # starts of many features in the data's units; how often the better half of all goes on
 _FEWEST_AXES, _MOST_AXES = 8, 16  # of more features a start is found on so many principal axes, one a component
 # With more multiplications an iteration, and samples a component and feature, a start is looked for in single
-# precision, two thirds of the time, if no sample lies farther out, in standard deviations: EM from it is as exact as ever.
+# precision, two thirds of the time, if no sample lies farther out, in standard deviations: EM from it is as exact as
+# ever. With fewer, Python takes longer than the kernels.
 _ROUGHLY, _PER_ROUGH, _TAME = 50_000, 3, 1e3
 _MOST_FEATURES = 32  # of more, or with hardly more samples than numbers of a covariance, on these alone
 

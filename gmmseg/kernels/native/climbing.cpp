@@ -4,7 +4,6 @@
 #include <nanobind/stl/tuple.h>
 
 #include <limits>
-#include <memory>
 #include <string_view>
 
 #include "summing.h"
