@@ -33,15 +33,16 @@ __all__ = [
     "classify",
     "climb",
     "climb_each",
+    "cluster",
     "conditional_sums",
     "expected",
     "known_distances",
     "lab",
-    "lloyd",
     "merge",
     "plus_plus",
     "posterior",
     "smooth",
+    "split",
     "statistics",
     "texture",
     "thread_count",
@@ -188,16 +189,23 @@ def plus_plus(planes: Any, mass: Any, distances: Any, draws: Any) -> Any:
     return _kernels.plus_plus(planes, mass, distances, draws)
 
 
-def lloyd(planes: Any, centres: Any, weights: Any, iterations: int, threads: int) -> Any:
-    """Return the centres `(k, d)` after some iterations of k-means; one that loses all samples stays."""
-    return _kernels.lloyd(planes, centres, weights, iterations, threads)
+def cluster(planes: Any, weights: Any, draws: Any, candidates: int, iterations: int, threads: int) -> tuple[Any, int]:
+    """Return the label of each sample `(n,)`, int64, after some iterations of k-means, and the number of centres.
+
+    These are chosen as `plus_plus` does: the first by the first of the draws, from 0 to 1, each other one by as many of
+    the rest as there are candidates. A centre that loses all samples stays.
+    """
+    found: tuple[Any, int] = _kernels.cluster(planes, weights, draws, candidates, iterations, threads)
+    return found
 
 
 def class_moments(planes: Any, labels: Any, mass: Any, classes: int, diagonal: bool) -> Any:
-    """Return counts, means and mean second moments about the means of samples by their labels, 0 to `classes` - 1.
+    """Return counts, means and second moments about the means of samples by their labels, 0 to `classes` - 1.
 
-    `labels` `(n,)` are int64, `mass` `(n,)` float64 or None. Second moments are `(k, d, d)`, or the `(k, d)` squares
-    alone. Of a label without samples there are no means.
+    `labels` `(n,)` are int64, `mass` `(n,)` float64 or None. Second moments are means of products, `(k, d, d)`, or of
+    squares alone, `(k, d)`, to which that of all classes is added as if it were d samples more. Of a label without
+    samples there are none. The fourth are the variances `(d,)` of all samples; with a mass, the larger of those within
+    classes and those of the samples without it.
     """
     return _kernels.class_moments(planes, labels, mass, classes, diagonal)
 
@@ -246,6 +254,16 @@ def merge(weights: Any, means: Any, second: Any, k: int, spherical: bool) -> Any
     they are `spherical`.
     """
     return _kernels.merge(weights, means, second, k, spherical)
+
+
+def split(weights: Any, means: Any, second: Any, share: float) -> Any:
+    """Return weights, means and second moments of 2 K components, two for each that together keep its moments.
+
+    They lie to both sides of its mean, along its longest axis, at a share of its standard deviation there; axes are
+    long in units of the standard deviations of the whole. The last K are on the side of the feature that is most of the
+    axis. Second moments are `(K, d, d)`, or `(K, d)` for components along the axes.
+    """
+    return _kernels.split(weights, means, second, share)
 
 
 def uniform(seed: int, first: int, count: int) -> Any:

@@ -81,14 +81,15 @@ def plus_plus(
     draws: NDArray[np.float64],
     /,
 ) -> list[int]: ...
-def lloyd(
+def cluster(
     planes: NDArray[_Real],
-    centres: NDArray[np.float64],
     weights: NDArray[_Real] | None,
+    draws: NDArray[np.float64],
+    candidates: int,
     iterations: int,
     threads: int,
     /,
-) -> NDArray[np.float64]: ...
+) -> tuple[NDArray[np.int64], int]: ...
 def class_moments(
     planes: NDArray[_Real],
     labels: NDArray[np.int64],
@@ -96,7 +97,7 @@ def class_moments(
     classes: int,
     diagonal: bool,
     /,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
 def climb(
     planes: NDArray[_Real],
     weights: NDArray[_Real] | None,
@@ -139,6 +140,13 @@ def merge(
     spherical: bool,
     /,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], list[int]]: ...
+def split(
+    weights: NDArray[np.float64],
+    means: NDArray[np.float64],
+    second: NDArray[np.float64],
+    share: float,
+    /,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
 def agreement(said: NDArray[np.float32], total: float, /) -> tuple[float, float]: ...
 def unfilter(stored: NDArray[np.uint8], depth: int, out: NDArray[np.uint8], /) -> bool: ...
 def uniform(seed: list[int], first: int, out: NDArray[np.float64], /) -> None: ...

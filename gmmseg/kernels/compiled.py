@@ -17,15 +17,16 @@ __all__ = [
     "classify",
     "climb",
     "climb_each",
+    "cluster",
     "conditional_sums",
     "expected",
     "known_distances",
     "lab",
-    "lloyd",
     "merge",
     "plus_plus",
     "posterior",
     "smooth",
+    "split",
     "statistics",
     "texture",
     "unfilter",
@@ -37,8 +38,8 @@ conditional_sums, expected = _native.conditional_sums, _native.expected
 known_distances = _native.known_distances
 agreement, lab, texture = _native.agreement, _native.lab, _native.texture
 unfilter = _native.unfilter
-class_moments, lloyd, plus_plus = _native.class_moments, _native.lloyd, _native.plus_plus
-climb, climb_each, merge = _native.climb, _native.climb_each, _native.merge
+class_moments, cluster, plus_plus = _native.class_moments, _native.cluster, _native.plus_plus
+climb, climb_each, merge, split = _native.climb, _native.climb_each, _native.merge, _native.split
 
 
 def statistics(planes: Any, weights: Any, densities: Densities, threads: int, log_prior: Any = None) -> Any:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from gmmseg.errors import ParameterError
 from gmmseg.kernels.blas import one_blas_thread, product
 
-__all__ = ["FAMILIES", "Family", "factors_of_precisions", "factors_of_roots", "family", "inverse_of_lower", "pooled"]
+__all__ = ["FAMILIES", "Family", "factors_of_precisions", "factors_of_roots", "family", "inverse_of_lower"]
 
 Array = NDArray[Any]
 
@@ -132,7 +132,7 @@ def factors_of_precisions(roots: Array) -> Array:
     return np.asarray(lower * np.where(diagonals < 0, -1, 1)[..., None])
 
 
-def pooled(counts: Array, second: Array) -> Array:
+def _pooled(counts: Array, second: Array) -> Array:
     """Return the mean of second moments (K, ...), weighted by counts (K,)."""
     return product(second.reshape(len(second), -1).T, counts[None] / counts.sum()).reshape(second.shape[1:])
 
@@ -173,7 +173,7 @@ class Tied:
         return (d, d)
 
     def estimate(self, counts: Array, second: Array, regularization: Array) -> Array:
-        return np.asarray(pooled(counts, second) + np.diag(regularization))
+        return np.asarray(_pooled(counts, second) + np.diag(regularization))
 
     def factors(self, covariances: Array, k: int, d: int) -> Array:
         return np.repeat(_lower_factors(covariances[None]), k, axis=0)

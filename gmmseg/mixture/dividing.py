@@ -139,7 +139,7 @@ def _divided(mixture: Mixture) -> Starts:
     """The mixtures in which one of the components is divided in two."""
     k, d = mixture.means.shape
     axes = min(d, max(_FEWEST_AXES, min(d - 2, _MOST_AXES)))
-    ways = splits_lengthwise(mixture, axes, scaled=True)
+    ways = splits_lengthwise(mixture, axes)
     ways += [split_in_scale(mixture)] * (d < _FEWEST_AXES)
     # Of each the other components, then the two halves.
     others = np.array([[*range(row), *range(row + 1, k)] for row in range(k)], np.intp)

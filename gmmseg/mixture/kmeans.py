@@ -1,4 +1,4 @@
-"""k-means on planes: whitening, k-means++ and the iterations of Lloyd."""
+"""k-means on planes: whitening, k-means++ and clusters as components."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.kernels.blas import one_blas_thread, product
-from gmmseg.mixture.covariance import family, pooled
+from gmmseg.mixture.covariance import family
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.statistics import m_step, measure
 
-__all__ = ["both_spaces", "from_labels", "lloyd", "nearest", "plus_plus", "principal", "standardize", "whiten"]
+__all__ = ["both_spaces", "clustered", "from_labels", "nearest", "plus_plus", "principal", "standardize", "whiten"]
 
 Array = NDArray[Any]
 
+_ITERATIONS = 5  # of k-means
 _AXES_AT_ONCE, _TURNS = 5, 8  # of so many times fewer axes than features, these are found by so many turns
 
 
@@ -77,7 +78,6 @@ def plus_plus(
     """
     n = planes.shape[1]
     mass = np.ones(n) if weights is None else weights.astype(np.float64)
-    candidates = 2 + int(np.log(k))
     if given is None:
         share = np.cumsum(mass)
         centres = [planes[:, np.searchsorted(share, rng.random() * share[-1], side="right").clip(max=n - 1)]]
@@ -86,7 +86,7 @@ def plus_plus(
     distance = np.full(n, np.inf)
     for centre in centres:
         distance = np.minimum(distance, ((planes - centre[:, None]) ** 2).sum(axis=0) * mass)
-    draws = rng.random((max(k - len(centres), 0), candidates))
+    draws = rng.random((max(k - len(centres), 0), _candidates(k)))
     chosen = kernels.plus_plus(planes, mass, distance, draws)
     centres += [planes[:, each] for each in chosen]
     return np.stack(centres).astype(np.float64)
@@ -104,32 +104,34 @@ def nearest(planes: Array, centres: Array) -> Array:
     return out
 
 
-def lloyd(
-    planes: Array, centres: Array, weights: Array | None = None, *, iterations: int = 5, threads: int = 1
-) -> Array:
-    """Return the centres (k, d) after some iterations of k-means (Lloyd 1982); one that loses all samples stays."""
-    return np.asarray(kernels.lloyd(planes, centres, weights, iterations, threads))
+def clustered(
+    planes: Array, k: int, rng: np.random.Generator, weights: Array | None = None, *, threads: int = 1
+) -> tuple[Array, int]:
+    """Return the cluster of each sample (n,), by k-means++ and a few iterations of Lloyd (1982), and their number.
+
+    They are fewer than k where there are fewer distinct samples.
+    """
+    draws = rng.random(1 + (k - 1) * _candidates(k))
+    return kernels.cluster(planes, weights, draws, _candidates(k), _ITERATIONS, threads)
+
+
+def _candidates(k: int) -> int:
+    return 2 + int(np.log(k))
 
 
 def from_labels(
     planes: Array, labels: Array, k: int, covariance: str, weights: Array | None, regularization: Array | float
 ) -> Mixture:
     """Return the mixture whose components are the samples of each label (n,), 0 to k - 1; empty labels are left out."""
-    d, rules = len(planes), family(covariance)
+    rules = family(covariance)
     mass = None if weights is None else weights.astype(np.float64)
-    counts, means, second = kernels.class_moments(planes, labels.astype(np.int64), mass, k, rules.diagonal)
-    kept = np.flatnonzero(counts > 0)
-    counts, means, second = counts[kept], means[kept], second[kept]
-    regularization = np.zeros(d) + regularization
     # A class of few samples may lie in a plane: a little of the covariance of all keeps its first density finite.
-    common = pooled(counts, second)
-    second += common * (d / (counts + d)).reshape(-1, *[1] * (second.ndim - 1))
-    variances = common if rules.diagonal else np.diagonal(common)
-    if weights is None:
-        share = counts / counts.sum()
-        variances = variances + share @ (means - share @ means) ** 2
-    else:  # of extreme ratios, these may leave one sample alone
-        variances = np.maximum(variances, planes.var(axis=1, dtype=np.float64))
+    counts, means, second, variances = kernels.class_moments(
+        planes, labels.astype(np.int64, copy=False), mass, k, rules.diagonal
+    )
+    if not counts.all():
+        kept = np.flatnonzero(counts > 0)
+        counts, means, second = counts[kept], means[kept], second[kept]
     floor = 1e-12 * np.where(variances > 0, variances, 1)
     covariances = rules.estimate(counts, second, np.maximum(regularization, floor))
     return Mixture(counts / counts.sum(), means, covariances, covariance)

@@ -19,6 +19,7 @@ __all__ = ["merge_down", "merge_pairs", "split_and_merge", "split_in_scale", "sp
 Array = NDArray[Any]
 
 _QUARTERED = 8  # up to so many components, trials split each into four: dear, and worth it while they are few
+_APART = 0.8  # of halves from their middle, in standard deviations of the whole there
 _WORTHWHILE = 5e-4  # least gain of a move, in nats a sample
 _PROMISING = 0.01  # gain after which the same move is tried again
 _REACH = 0.02  # what a move may be short of after four iterations to be given eight more, in nats a sample
@@ -118,41 +119,50 @@ def split_lengthwise(mixture: Mixture) -> Mixture:
 
     Axes are long in units of the standard deviations of the whole, so the units of the features do not matter.
     """
-    return splits_lengthwise(mixture, 1)[0]
+    return _of_moments(mixture, *kernels.split(mixture.weights, mixture.means, _second(mixture), _APART))
 
 
-def splits_lengthwise(mixture: Mixture, ranks: int, *, scaled: bool = False) -> list[Mixture]:
+def splits_lengthwise(mixture: Mixture, ranks: int) -> list[Mixture]:
     """Return what `split_lengthwise` does, of the longest axis, the second longest and so on.
 
-    They are long in the features' own units where these are `scaled` already.
+    They are long in the features' own units: for features that are scaled already.
     """
-    rules, (k, d), weights = mixture.family, mixture.means.shape, mixture.weights
-    dense = rules.dense(mixture.covariances, k, d)
-    offsets = mixture.means - weights @ mixture.means
-    variances = weights @ (np.diagonal(dense, axis1=1, axis2=2) + offsets**2)
-    unit = np.ones(d) if scaled else np.sqrt(np.where(variances > 0, variances, 1))
+    k, d = mixture.means.shape
+    dense = mixture.family.dense(mixture.covariances, k, d)
     with one_blas_thread(d):
-        lengths, axes = np.linalg.eigh(dense / unit[:, None] / unit)
+        lengths, axes = np.linalg.eigh(dense)
     found = []
     for rank in range(ranks):
-        steps = 0.8 * np.sqrt(np.maximum(lengths[:, [-1 - rank]], 0)) * axes[:, :, -1 - rank] * unit
+        steps = _APART * np.sqrt(np.maximum(lengths[:, [-1 - rank]], 0)) * axes[:, :, -1 - rank]
         halves = dense - steps[:, :, None] * steps[:, None, :]
+        if mixture.family.diagonal:
+            halves = np.diagonal(halves, axis1=1, axis2=2)
         found.append(_doubled(mixture, (mixture.means - steps, mixture.means + steps), (halves, halves)))
     return found
 
 
 def split_in_scale(mixture: Mixture) -> Mixture:
     """Return 2 K components, a narrow and a wide one for each, that together keep its mean and covariance."""
-    dense = mixture.family.dense(mixture.covariances, mixture.n_components, mixture.n_features)
-    return _doubled(mixture, (mixture.means, mixture.means), (0.25 * dense, 1.75 * dense))
+    second = _second(mixture)
+    return _doubled(mixture, (mixture.means, mixture.means), (0.25 * second, 1.75 * second))
 
 
-def _doubled(mixture: Mixture, means: tuple[Array, Array], dense: tuple[Array, Array]) -> Mixture:
-    weights, second = np.tile(mixture.weights / 2, 2), np.concatenate(dense)
+def _doubled(mixture: Mixture, means: tuple[Array, Array], second: tuple[Array, Array]) -> Mixture:
+    return _of_moments(mixture, np.tile(mixture.weights / 2, 2), np.concatenate(means), np.concatenate(second))
+
+
+def _second(mixture: Mixture) -> Array:
+    """Second moments of each component about its mean: of diagonal families (K, d), of others (K, d, d)."""
+    k, d = mixture.means.shape
     if mixture.family.diagonal:
-        second = np.diagonal(second, axis1=1, axis2=2)
+        return np.ascontiguousarray(np.broadcast_to(mixture.covariances.reshape(k, -1), (k, d)))
+    return mixture.family.dense(mixture.covariances, k, d)
+
+
+def _of_moments(mixture: Mixture, weights: Array, means: Array, second: Array) -> Mixture:
+    """The mixture of the same family with such moments of its components."""
     covariances = mixture.family.estimate(weights, second, np.zeros(mixture.n_features))
-    return Mixture(weights, np.concatenate(means), covariances, mixture.covariance)
+    return Mixture(weights, means, covariances, mixture.covariance)
 
 
 def merge_down(mixture: Mixture, k: int) -> Mixture:
@@ -169,13 +179,9 @@ def merge_down(mixture: Mixture, k: int) -> Mixture:
 
 def merge_pairs(mixture: Mixture, k: int) -> tuple[Mixture, Array]:
     """What `merge_down` returns, and into which component each one went (K,)."""
-    rules, (k_now, d) = mixture.family, mixture.means.shape
-    second = rules.dense(mixture.covariances, k_now, d)
-    second = np.ascontiguousarray(np.diagonal(second, axis1=1, axis2=2) if rules.diagonal else second)
     balls = mixture.covariance == "spherical"
-    weights, means, second, into = kernels.merge(mixture.weights, mixture.means, second, k, balls)
-    covariances = rules.estimate(weights, second, np.zeros(d))
-    return Mixture(weights / weights.sum(), means, covariances, mixture.covariance), np.array(into)
+    weights, means, second, into = kernels.merge(mixture.weights, mixture.means, _second(mixture), k, balls)
+    return _of_moments(mixture, weights / weights.sum(), means, second), np.array(into)
 
 
 def _same_as_before(into: Array, k: int) -> bool:

@@ -14,7 +14,7 @@ from gmmseg import kernels
 from gmmseg.kernels.blas import product
 from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture.em import Fit
-from gmmseg.mixture.kmeans import from_labels, lloyd, nearest, plus_plus, standardize
+from gmmseg.mixture.kmeans import clustered, from_labels, standardize
 from gmmseg.mixture.lacking import distances_of_incomplete, workable
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.moves import merge_pairs
@@ -35,6 +35,8 @@ _LEFT = 0.1  # of the weight of outliers, which else would have a class that sta
 _FIRST, _THEN = 4, 8  # iterations of every trial, and of the best one
 _REACH = 0.02  # what it may be short of after the first, in nats a sample
 _RARE = 0.02  # more of a class is in any subset
+# Of what merging two components loses at first, EM takes back up to .03 nats a sample where a rare class is found.
+_TAKEN_BACK = 0.2
 _WORTHWHILE = 5e-4  # as of a move: least gain in nats a sample
 
 
@@ -104,11 +106,14 @@ def _moved(
     for fewer, far, limit, gain, starts in _ways(mixture, planes, labels, most, chance):
         if not least / 3 <= mass[far].sum() / mass.sum() <= limit:  # some of a class may be with a component
             continue
-        tried = _tried(mixture, fewer, _some(planes, mass, far, of_light & ~far), climb, least, starts)
+        some, needed = _some(planes, mass, far, of_light & ~far), max(_WORTHWHILE, gain)
+        if _at_most(mixture, fewer, some) < needed - _TAKEN_BACK:
+            continue
+        tried = _tried(mixture, fewer, some, climb, least, starts)
         if tried is not None:
             reached = climb(planes, weights, mixture, 1).history[0] if reached is None else reached
             before, after = (climb(planes, weights, each, 1).history[0] for each in tried)
-            if after > max(before, reached) + max(_WORTHWHILE, gain):
+            if after > max(before, reached) + needed:
                 return tried[1]
     return None
 
@@ -128,6 +133,21 @@ def _ways(mixture: Mixture, planes: Array, labels: Array, most: float, chance: f
         for one in light[np.argsort(mixture.weights[light], kind="stable")][:_MOST_CLASSES]:
             kept = np.delete(every[:-1], len(heavy) - 1 + np.searchsorted(light, one))
             yield _Way(merged.select(kept), labels == one, 1.0, chance, (_with_two,))
+
+
+def _at_most(mixture: Mixture, fewer: Mixture, samples: _Some) -> float:
+    """What components for far samples could gain, in nats a sample, after what the others lose by being `fewer`.
+
+    That is as if each of the far ones came to the middle of the narrowest component; without limit where features are
+    missing.
+    """
+    if has_missing(samples.planes):
+        return np.inf
+    n_far, mass = samples.n_far, samples.weights.astype(np.float64)
+    now, near = mixture.log_density(samples.planes), np.ascontiguousarray(samples.planes[:, samples.n_far :])
+    middle = (mixture.densities.log_constants - np.log(mixture.weights)).max()
+    gained, lost = middle - now[:n_far], now[n_far:] - fewer.log_density(near)
+    return float((mass[:n_far] @ gained - mass[n_far:] @ lost) / mass.sum())
 
 
 def _tried(
@@ -243,9 +263,8 @@ def _clusters(mixture: Mixture, samples: _Some, number: int) -> list[tuple[Array
     """Mean, covariance and share of all of each of so many clusters of the samples that lie far out, largest first."""
     planes, shares = samples.far
     complete = fill_in(planes)
-    space = standardize(complete)[0]
-    centres = lloyd(space, plus_plus(space, number, default_rng(0)))
-    found = from_labels(complete, nearest(space, centres), len(centres), mixture.covariance, None, 0.0)
+    labels, number = clustered(standardize(complete)[0], number, default_rng(0))
+    found = from_labels(complete, labels, number, mixture.covariance, None, 0.0)
     each = (found.select([row]) for row in np.argsort(-found.weights, kind="stable"))
     whole = np.sort(found.weights)[::-1] * shares.sum()
     return [(one.means, one.covariances, float(share)) for one, share in zip(each, whole, strict=True)]

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization
-from gmmseg.mixture.kmeans import from_labels, lloyd, nearest, plus_plus
-from gmmseg.mixture.moves import split_and_merge
+from gmmseg.mixture.kmeans import clustered, from_labels
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples, has_missing
 
@@ -189,9 +188,9 @@ class Search:
     def _begin(self, turn: int) -> Mixture:
         how, samples, weights = self._how, self._samples, self._samples.weights
         space = samples.spaces[turn % 2]
-        centres = lloyd(space, plus_plus(space, self._k, self._rng, weights), weights, threads=how.threads)
+        labels, k = clustered(space, self._k, self._rng, weights, threads=how.threads)
         added = how.regularization + how.noise
-        return from_labels(samples.complete, nearest(space, centres), len(centres), how.covariance, weights, added)
+        return from_labels(samples.complete, labels, k, how.covariance, weights, added)
 
     def _climb(self, mixture: Mixture, iterations: int) -> Fit:
         # Of a trial nothing is said; the fit that follows warns where there is need.

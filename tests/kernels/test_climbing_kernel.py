@@ -160,3 +160,53 @@ def test_where_each_component_went_is_told(kernel):
     assert into == [0, 1, 2, 0, 1]
     np.testing.assert_allclose(weights, [0.4, 0.4, 0.2])
     np.testing.assert_allclose(merged[:, 0], [0.05, 50.05, 9])
+
+
+@both
+@pytest.mark.parametrize("d", [1, 2, 5, 13, 40])
+def test_halves_lie_along_the_longest_axis_and_keep_the_moments(kernel, rng, d):
+    """Axes are those of an eigendecomposition, of features in units of their spread in all."""
+    weights, means = rng.dirichlet(np.ones(4)), rng.normal(size=(4, d))
+    roots = rng.normal(size=(4, d, d)) * np.geomspace(1, 100, d)[:, None]
+    second = roots @ np.swapaxes(roots, 1, 2)
+    for each in (weights, means, second):
+        each.flags.writeable = False
+    halves, places, moments = kernel.split(weights, means, second, 0.8)
+    offsets = means - weights @ means
+    unit = np.sqrt(weights @ (np.diagonal(second, axis1=1, axis2=2) + offsets**2))
+    np.testing.assert_allclose(halves, np.tile(weights / 2, 2))
+    for c in range(4):
+        lengths, axes = np.linalg.eigh(second[c] / np.outer(unit, unit))
+        longest = axes[:, -1] * np.sign(axes[np.abs(axes[:, -1]).argmax(), -1])
+        step = 0.8 * np.sqrt(lengths[-1]) * longest * unit
+        np.testing.assert_allclose(
+            places[[c, 4 + c]], [means[c] - step, means[c] + step], rtol=1e-5, atol=1e-5 * unit.max()
+        )
+        for half in (c, 4 + c):
+            apart = places[half] - means[c]
+            np.testing.assert_allclose(
+                moments[half] + np.outer(apart, apart), second[c], rtol=1e-9, atol=1e-9 * unit.max() ** 2
+            )
+
+
+@both
+def test_components_along_the_axes_and_without_volume_are_halved_too(kernel):
+    weights, means = np.full(3, 1 / 3), np.array([[0.0, 0], [8, 0], [0, 8]])
+    squares = np.array([[1.0, 4], [9, 1], [0, 0]])
+    _, places, moments = kernel.split(weights, means, squares, 0.5)
+    np.testing.assert_allclose(places, [[0, -1], [6.5, 0], [0, 8], [0, 1], [9.5, 0], [0, 8]])
+    np.testing.assert_allclose(moments, np.tile([[1, 3], [6.75, 1], [0, 0]], (2, 1)))
+    _, places, moments = kernel.split(weights, means, squares[:, :, None] * np.eye(2), 0.5)
+    np.testing.assert_allclose(places, [[0, -1], [6.5, 0], [0, 8], [0, 1], [9.5, 0], [0, 8]], atol=1e-9)
+    np.testing.assert_allclose(
+        np.diagonal(moments, axis1=1, axis2=2), np.tile([[1, 3], [6.75, 1], [0, 0]], (2, 1)), atol=1e-9
+    )
+
+
+@both
+def test_a_ball_is_halved_along_one_line(kernel):
+    """All of its axes are as long; which one does not matter."""
+    _, places, moments = kernel.split(np.ones(1), np.zeros((1, 5)), np.eye(5)[None], 0.8)
+    np.testing.assert_allclose(places[0], -places[1])
+    np.testing.assert_allclose(np.linalg.norm(places, axis=1), 0.8)
+    np.testing.assert_allclose(np.linalg.eigvalsh(moments), np.tile([1 - 0.64, 1, 1, 1, 1], (2, 1)))

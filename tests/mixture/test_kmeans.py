@@ -1,10 +1,10 @@
-"""k-means: centres, whitening and the iterations of Lloyd."""
+"""k-means: centres, whitening and clusters."""
 
 import numpy as np
 import pytest
 from clusters import clusters
 
-from gmmseg.mixture.kmeans import from_labels, lloyd, nearest, plus_plus, principal, whiten
+from gmmseg.mixture.kmeans import clustered, from_labels, nearest, plus_plus, principal, whiten
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
 
@@ -47,18 +47,32 @@ def test_the_nearest_centre_is_the_nearest(rng):
     np.testing.assert_array_equal(nearest(planes, centers), distances.argmin(axis=0))
 
 
-def test_lloyd_lowers_the_distances_and_leaves_lost_centres():
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_clusters_are_the_nearest_samples_of_means_that_are_nearer_than_what_was_drawn(dtype, weighted, rng):
     planes, _ = clusters(apart=4.0)
-    start = plus_plus(planes, 6, np.random.default_rng(0))
+    planes = planes.astype(dtype)
+    weights = rng.uniform(0.5, 2, planes.shape[1]).astype(dtype) if weighted else None
+    mass = np.ones(planes.shape[1]) if weights is None else weights.astype(np.float64)
 
     def cost(centers):
-        return ((planes[None] - centers[:, :, None]) ** 2).sum(axis=1).min(axis=0).sum()
+        return mass @ ((planes[None] - centers[:, :, None]) ** 2).sum(axis=1).min(axis=0)
 
-    costs = [cost(lloyd(planes, start, iterations=i)) for i in range(6)]
-    assert (np.diff(costs) <= 1e-9 * costs[0]).all()
-    assert costs[-1] < costs[0]
-    lost = lloyd(planes, np.concatenate([start, [[1e3, 1e3]]]))
-    np.testing.assert_allclose(lost[-1], [1e3, 1e3])
+    drawn = plus_plus(planes, 6, np.random.default_rng(0), weights)
+    labels, number = clustered(planes, 6, np.random.default_rng(0), weights)
+    assert number == 6
+    assert labels.dtype == np.int64
+    means = np.stack([np.average(planes[:, labels == c], axis=1, weights=mass[labels == c]) for c in range(6)])
+    assert cost(means) < 0.9 * cost(drawn)
+    assert np.mean(nearest(planes, means) == labels) > 0.95  # the last of a few iterations moves hardly one
+
+
+@pytest.mark.parametrize("distinct", [1, 2, 3])
+def test_no_more_clusters_than_distinct_samples(distinct):
+    planes = np.repeat(np.arange(float(distinct))[None], 50, axis=1)
+    labels, number = clustered(planes, 5, np.random.default_rng(0))
+    assert number == distinct
+    assert len(set(zip(planes[0], labels, strict=True))) == len(set(labels)) == distinct
 
 
 @pytest.mark.parametrize("covariance", FAMILIES)

@@ -141,6 +141,26 @@ def test_no_class_is_given_up_for_a_rarer_one():
     assert with_rare_classes(apart, np.ascontiguousarray(x.T), None, climb, least=1e-4) is apart
 
 
+def test_no_trial_is_made_where_it_would_take_a_class_that_is_worth_more():
+    rng = np.random.default_rng(3)
+    x = np.r_[rng.normal(0, 1, (600, 3)), rng.normal(9, 1, (400, 3)), rng.normal([4, -9, 4], 0.5, (5, 3))]
+    start = Mixture(np.array([0.6, 0.4]), np.array([[0.0] * 3, [9.0] * 3]), np.stack([np.eye(3)] * 2))
+    tried = []
+
+    def counted(samples, weights, mixture, iterations):
+        tried.append(iterations)
+        return climb(samples, weights, mixture, iterations)
+
+    planes = np.ascontiguousarray(x.T)
+    assert with_rare_classes(start, planes, None, counted, least=1e-3) is start
+    assert not tried
+    # A third component, which is half of one of the two, is free to go there.
+    third = Mixture(np.array([0.6, 0.2, 0.2]), start.means[[0, 1, 1]], np.stack([np.eye(3)] * 3))
+    found = with_rare_classes(third, planes, None, counted, least=1e-3)
+    assert tried
+    np.testing.assert_allclose(found.means[found.weights.argmin()], [4, -9, 4], atol=0.5)
+
+
 def test_samples_of_the_mixture_itself_change_nothing():
     mixture = Mixture(np.array([0.5, 0.5]), np.array([[0.0, 0.0], [1.0, 3.0]]), np.stack([np.eye(2)] * 2))
     planes, _ = mixture.sample(30_000, np.random.default_rng(1))

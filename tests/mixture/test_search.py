@@ -5,7 +5,7 @@ import pytest
 from clusters import clusters, same_partition
 
 from gmmseg.mixture import search
-from gmmseg.mixture.kmeans import both_spaces, plus_plus
+from gmmseg.mixture.kmeans import both_spaces, clustered
 from gmmseg.mixture.moves import split_and_merge
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.search import Samples, Search, Seeding
@@ -18,7 +18,7 @@ def searched(planes, k, how, seed=0):
 
 def test_rounds_end_where_two_starts_agree_and_no_sample_is_in_doubt(monkeypatch):
     begun = []
-    monkeypatch.setattr(search, "plus_plus", lambda *given: begun.append(1) or plus_plus(*given))
+    monkeypatch.setattr(search, "clustered", lambda *given, **how: begun.append(1) or clustered(*given, **how))
     apart, component = clusters(n=50)
     start = seed_mixture(apart, 6, np.random.default_rng(0))
     assert same_partition(start.classify(apart), component)
@@ -65,7 +65,7 @@ def test_the_better_half_of_many_starts_goes_on(monkeypatch):
 
 def test_starts_that_agree_without_doubt_are_enough(monkeypatch):
     begun = []
-    monkeypatch.setattr(search, "plus_plus", lambda *given: begun.append(1) or plus_plus(*given))
+    monkeypatch.setattr(search, "clustered", lambda *given, **how: begun.append(1) or clustered(*given, **how))
     apart, component = clusters(n=60, k=3)
     found, certain = searched(
         np.tile(apart, (4, 1)) + np.random.default_rng(0).normal(size=(8, 180)), 3, Seeding(judged=True)

@@ -66,6 +66,11 @@ void add_products(const double* samples, const double* weighted, ptrdiff_t n, pt
     for (ptrdiff_t r = 0; r < d; ++r) add_rows(samples, d, weighted + r * n, n, 0, r + 1, out + r * d);
 }
 
+void square(const double* matrix, ptrdiff_t d, double* out) {
+    __builtin_memset(out, 0, sizeof(double) * size_t(d * d));
+    for (ptrdiff_t r = 0; r < d; ++r) add_rows(matrix, d, matrix + r * d, d, 0, d, out + r * d);
+}
+
 template <class T>
 double nearer(const T* planes, ptrdiff_t n, ptrdiff_t d, ptrdiff_t place, const double* mass, const double* now,
               T* squared, double* out) {
@@ -91,6 +96,6 @@ double nearer(const T* planes, ptrdiff_t n, ptrdiff_t d, ptrdiff_t place, const 
 
 namespace gmmseg {
 namespace GMMSEG_ISA {
-const Algebra algebra_kernels{cholesky, invert_lower, add_products, nearer<float>, nearer<double>};
+const Algebra algebra_kernels{cholesky, invert_lower, add_products, square, nearer<float>, nearer<double>};
 }  // namespace GMMSEG_ISA
 }  // namespace gmmseg

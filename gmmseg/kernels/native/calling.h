@@ -1,6 +1,7 @@
 // What the Python sides of the kernels share: the best instruction set, threads, and complaints.
 #pragma once
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 
 #include <algorithm>
 #include <atomic>
@@ -25,8 +26,10 @@ using namespace gmmseg;
 
 // In gaps_module.cpp: the functions of samples each of which lacks features of its own.
 void bind_gaps(nb::module_& m);
-// In climbing.cpp: whole runs of EM, and mergers of components.
+// In climbing.cpp: whole runs of EM.
 void bind_climbing(nb::module_& m);
+// In moving.cpp: components that are merged and split.
+void bind_moving(nb::module_& m);
 // In clustering.cpp: k-means.
 void bind_clustering(nb::module_& m);
 // In chance.cpp: uniform random numbers.
@@ -116,4 +119,13 @@ void parallel(ptrdiff_t count, int threads, const Work& work) {
 
 inline void require(bool holds, const char* what) {
     if (!holds) throw nb::value_error(what);
+}
+
+using Numbers = std::vector<double>;
+
+// Numbers as an array of NumPy's that owns a copy.
+inline nb::ndarray<nb::numpy, double> given(const Numbers& values, std::initializer_list<size_t> shape) {
+    double* data = new double[values.size()];
+    std::copy(values.begin(), values.end(), data);
+    return {data, shape, nb::capsule(data, [](void* p) noexcept { delete[] static_cast<double*>(p); })};
 }

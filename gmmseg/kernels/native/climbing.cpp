@@ -1,10 +1,9 @@
-// Runs of EM and mergers of components: loops that are called so often on so little that Python would take longer for
+// Runs of EM: loops that are called so often on so little that Python would take longer for
 // its part of an iteration than the kernels for theirs.
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/tuple.h>
 
 #include <limits>
-#include <memory>
 #include <string_view>
 
 #include "summing.h"
@@ -16,18 +15,11 @@ using Planes = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>;
 using Row = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Parameters = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
-using Numbers = std::vector<double>;
 
 constexpr double kLogTwoPi = 1.837877066409345483560659;
 constexpr double kMostPrecise = 1e15;  // as of gmmseg.mixture.em
 constexpr int kTurns = 20;  // in which a longest axis is found, well enough to be cut across
 constexpr double kNone = 10 * std::numeric_limits<double>::epsilon();  // added to counts, so that none is 0
-
-nb::ndarray<nb::numpy, double> given(const Numbers& values, std::initializer_list<size_t> shape) {
-    double* data = new double[values.size()];
-    std::copy(values.begin(), values.end(), data);
-    return {data, shape, nb::capsule(data, [](void* p) noexcept { delete[] static_cast<double*>(p); })};
-}
 
 enum class Family { full, tied, diag, spherical };
 
@@ -351,103 +343,6 @@ nb::tuple climb_each(const Planes<T>& planes, nb::object weights, const Starts& 
                           given(found[2], {count, count ? size : 0}), given(reached, {count}));
 }
 
-// Components that are merged pair by pair: see gmmseg.mixture.moves.merge_down.
-struct Merger {
-    ptrdiff_t d, size;  // of the second moments of one component
-    bool spherical;
-    Numbers weights, means, second, volumes;
-    Numbers scratch, mean, moments;
-
-    // Logarithm of the determinant; -inf for a component without volume.
-    double log_volume(const double* from) {
-        if (size == d) {
-            double sum = 0;
-            for (ptrdiff_t i = 0; i < d; ++i) sum += spherical ? from[i] : std::log(from[i]);
-            return spherical ? double(d) * std::log(sum / double(d)) : sum;
-        }
-        scratch.assign(from, from + size);
-        if (!kernels().algebra.cholesky(scratch.data(), d)) return -std::numeric_limits<double>::infinity();
-        double sum = 0;
-        for (ptrdiff_t i = 0; i < d; ++i) sum += std::log(scratch[size_t(i * d + i)]);
-        return 2 * sum;
-    }
-
-    // Takes mean and second moments of what i and j make together.
-    void join(ptrdiff_t i, ptrdiff_t j) {
-        const double share = weights[size_t(j)] / (weights[size_t(i)] + weights[size_t(j)]), across = share * (1 - share);
-        const double *a = means.data() + i * d, *b = means.data() + j * d;
-        for (ptrdiff_t r = 0; r < d; ++r) mean[size_t(r)] = b[r] - a[r];
-        for (ptrdiff_t e = 0; e < size; ++e) {
-            const ptrdiff_t r = size == d ? e : e / d, c = size == d ? e : e % d;
-            moments[size_t(e)] = (1 - share) * second[size_t(i * size + e)] + share * second[size_t(j * size + e)] +
-                                 across * (mean[size_t(r)] * mean[size_t(c)]);
-        }
-        for (ptrdiff_t r = 0; r < d; ++r) mean[size_t(r)] = a[r] + share * mean[size_t(r)];
-    }
-
-    double cost(ptrdiff_t i, ptrdiff_t j) {
-        join(i, j);
-        const double a = weights[size_t(i)], b = weights[size_t(j)];
-        const double value = (a + b) * log_volume(moments.data()) - a * volumes[size_t(i)] - b * volumes[size_t(j)];
-        return std::fmin(value, std::numeric_limits<double>::max());  // NaN, of components without volume, is dear
-    }
-};
-
-nb::tuple merge(const Row& weights, const Table& means, const Parameters& second, int left, bool spherical) {
-    const size_t k = means.shape(0), d = means.shape(1);
-    require(weights.shape(0) == k && d > 0 && left > 0 && (second.size() == k * d || second.size() == k * d * d),
-            "weights, means and second moments differ in their numbers of components or features");
-    const bool square = second.ndim() == 3;
-    Merger all{ptrdiff_t(d), ptrdiff_t(square ? d * d : d), spherical, {}, {}, {}, {}, {}, {}, {}};
-    all.weights.assign(weights.data(), weights.data() + k);
-    all.means.assign(means.data(), means.data() + k * d);
-    all.second.assign(second.data(), second.data() + second.size());
-    all.mean.resize(d);
-    all.moments.resize(size_t(all.size));
-    std::vector<ptrdiff_t> kept(k), into(k);
-    Numbers costs(k * k, std::numeric_limits<double>::infinity());
-    {
-        nb::gil_scoped_release unlocked;
-        for (size_t i = 0; i < k; ++i) {
-            kept[i] = into[i] = ptrdiff_t(i);
-            all.volumes.push_back(all.log_volume(all.second.data() + i * size_t(all.size)));
-        }
-        // The costs of i with j stand at the lower of the two.
-        const auto price = [&](ptrdiff_t i, ptrdiff_t j) {
-            costs[size_t(std::min(i, j)) * k + size_t(std::max(i, j))] = all.cost(i, j);
-        };
-        for (size_t i = 0; i < k; ++i)
-            for (size_t j = i + 1; j < k; ++j) price(ptrdiff_t(i), ptrdiff_t(j));
-        while (kept.size() > size_t(left)) {
-            ptrdiff_t i = kept[0], j = kept[1];
-            for (size_t a = 0; a < kept.size(); ++a)
-                for (size_t b = a + 1; b < kept.size(); ++b)
-                    if (costs[size_t(kept[a]) * k + size_t(kept[b])] < costs[size_t(i) * k + size_t(j)])
-                        i = kept[a], j = kept[b];
-            all.join(i, j);
-            all.weights[size_t(i)] += all.weights[size_t(j)];
-            std::copy(all.mean.begin(), all.mean.end(), all.means.begin() + i * ptrdiff_t(d));
-            std::copy(all.moments.begin(), all.moments.end(), all.second.begin() + i * all.size);
-            all.volumes[size_t(i)] = all.log_volume(all.moments.data());
-            kept.erase(std::find(kept.begin(), kept.end(), j));
-            std::replace(into.begin(), into.end(), j, i);
-            for (const ptrdiff_t other : kept)
-                if (other != i) price(i, other);
-        }
-    }
-    Numbers parts[3];
-    for (const ptrdiff_t c : kept) {
-        parts[0].push_back(all.weights[size_t(c)]);
-        parts[1].insert(parts[1].end(), all.means.begin() + c * ptrdiff_t(d), all.means.begin() + (c + 1) * ptrdiff_t(d));
-        parts[2].insert(parts[2].end(), all.second.begin() + c * all.size, all.second.begin() + (c + 1) * all.size);
-    }
-    nb::list groups;
-    for (const ptrdiff_t c : into) groups.append(std::find(kept.begin(), kept.end(), c) - kept.begin());
-    const size_t m = kept.size();
-    return nb::make_tuple(given(parts[0], {m}), given(parts[1], {m, d}),
-                          square ? given(parts[2], {m, d, d}) : given(parts[2], {m, d}), groups);
-}
-
 }  // namespace
 
 void bind_climbing(nb::module_& m) {
@@ -459,5 +354,4 @@ void bind_climbing(nb::module_& m) {
     };
     bind(0.0f);
     bind(0.0);
-    m.def("merge", &merge);
 }

@@ -14,42 +14,58 @@ using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::c
 using Output = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Labels = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
+// Samples (d, n) of which centres are chosen one by one, and how far each is from the nearest one so far.
 template <class T>
-nb::list plus_plus(const Planes<T>& planes, const Row& mass, Output distance, const Table& draws) {
-    const size_t d = planes.shape(0), n = planes.shape(1);
-    require(n > 0 && mass.shape(0) == n && distance.shape(0) == n, "there is not one mass and distance for each sample");
-    std::vector<size_t> chosen;
-    {
-        nb::gil_scoped_release unlocked;
-        std::vector<double> cumulated(n), nearer(n), nearest(n);
-        std::vector<T> squared(n), rows(d * n);
+struct Choosing {
+    size_t d, n;
+    const double* mass;
+    std::vector<T> rows, squared;
+    std::vector<double> cumulated, nearer, nearest;
+
+    Choosing(const Planes<T>& planes, const double* mass)
+        : d(planes.shape(0)), n(planes.shape(1)), mass(mass), rows(d * n), squared(n), cumulated(n), nearer(n), nearest(n) {
         for (size_t r = 0; r < d; ++r)
             for (size_t i = 0; i < n; ++i)
                 rows[r * n + i] = planes.data()[ptrdiff_t(r) * planes.stride(0) + ptrdiff_t(i) * planes.stride(1)];
-        const auto bring_nearer = [&](size_t place) {
-            const auto& algebra = kernels().algebra;
-            if constexpr (sizeof(T) == 4)
-                return algebra.nearer_f32(rows.data(), ptrdiff_t(n), ptrdiff_t(d), ptrdiff_t(place), mass.data(),
-                                          distance.data(), squared.data(), nearer.data());
-            else
-                return algebra.nearer_f64(rows.data(), ptrdiff_t(n), ptrdiff_t(d), ptrdiff_t(place), mass.data(),
-                                          distance.data(), squared.data(), nearer.data());
-        };
-        double* const now = distance.data();
-        for (size_t turn = 0; turn < draws.shape(0); ++turn) {
-            double total = 0;
-            for (size_t i = 0; i < n; ++i) cumulated[i] = total += now[i];
-            if (!(total > 0)) break;
+    }
+
+    // The sample that a number from 0 to 1 draws in proportion to some shares.
+    size_t drawn(const double* shares, double draw) {
+        double total = 0;
+        for (size_t i = 0; i < n; ++i) cumulated[i] = total += shares[i];
+        return place(draw * total);
+    }
+
+    size_t place(double share) const {
+        const auto found = std::upper_bound(cumulated.begin(), cumulated.end(), share) - cumulated.begin();
+        return std::min(size_t(found), n - 1);
+    }
+
+    // Writes distances with one centre more, and returns their sum.
+    double bring_nearer(size_t place, const double* now) {
+        const auto& algebra = kernels().algebra;
+        if constexpr (sizeof(T) == 4)
+            return algebra.nearer_f32(rows.data(), ptrdiff_t(n), ptrdiff_t(d), ptrdiff_t(place), mass, now,
+                                      squared.data(), nearer.data());
+        else
+            return algebra.nearer_f64(rows.data(), ptrdiff_t(n), ptrdiff_t(d), ptrdiff_t(place), mass, now,
+                                      squared.data(), nearer.data());
+    }
+
+    // Appends one centre for each row of draws, the best of those drawn, as long as samples are left off all of them.
+    void choose(const double* draws, size_t turns, size_t candidates, double* now, std::vector<size_t>& chosen) {
+        for (size_t turn = 0; turn < turns; ++turn) {
             double least = std::numeric_limits<double>::infinity();
             size_t winner = 0;
-            for (size_t c = 0; c < draws.shape(1); ++c) {
-                const double draw = draws.data()[turn * draws.shape(1) + c] * total;
-                const auto place = std::upper_bound(cumulated.begin(), cumulated.end(), draw) - cumulated.begin();
-                const size_t drawn = std::min(size_t(place), n - 1);
-                const double sum = bring_nearer(drawn);
+            const size_t first = drawn(now, draws[turn * candidates]);
+            const double total = cumulated[n - 1];
+            if (!(total > 0)) break;
+            for (size_t c = 0; c < candidates; ++c) {
+                const size_t each = c ? place(draws[turn * candidates + c] * total) : first;
+                const double sum = bring_nearer(each, now);
                 if (c == 0 || sum < least) {
                     least = sum;
-                    winner = drawn;
+                    winner = each;
                     nearest.swap(nearer);
                 }
             }
@@ -57,35 +73,58 @@ nb::list plus_plus(const Planes<T>& planes, const Row& mass, Output distance, co
             std::copy(nearest.begin(), nearest.end(), now);
         }
     }
+};
+
+template <class T>
+nb::list plus_plus(const Planes<T>& planes, const Row& mass, Output distance, const Table& draws) {
+    const size_t n = planes.shape(1);
+    require(n > 0 && mass.shape(0) == n && distance.shape(0) == n, "there is not one mass and distance for each sample");
+    std::vector<size_t> chosen;
+    {
+        nb::gil_scoped_release unlocked;
+        Choosing<T>(planes, mass.data()).choose(draws.data(), draws.shape(0), draws.shape(1), distance.data(), chosen);
+    }
     nb::list out;
     for (const size_t each : chosen) out.append(each);
     return out;
 }
 
 template <class T>
-nb::ndarray<nb::numpy, double> lloyd(const Planes<T>& planes, const Table& centres, nb::object weights, int iterations,
-                                     int threads) {
-    const size_t k = centres.shape(0), d = centres.shape(1), n = planes.shape(1);
-    require(k > 0 && d > 0 && planes.shape(0) == d, "planes and centres differ in their number of features");
-    MixtureJob<T> job = job_of<T>(planes, int(k), true);
-    nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu> mass;
+nb::tuple cluster(const Planes<T>& planes, nb::object weights, const Row& draws, int candidates, int iterations,
+                  int threads) {
+    const size_t d = planes.shape(0), n = planes.shape(1), turns = draws.shape(0) / size_t(std::max(candidates, 1));
+    require(n > 0 && d > 0 && candidates > 0 && draws.shape(0) == 1 + turns * size_t(candidates),
+            "there are no samples, or draws are not one and as many times some more");
+    nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu> given;
     if (!weights.is_none()) {
-        mass = nb::cast<decltype(mass)>(weights);
-        require(mass.shape(0) == n, "there is not one weight for each sample");
-        job.weights = mass.data();
+        given = nb::cast<decltype(given)>(weights);
+        require(given.shape(0) == n, "there is not one weight for each sample");
     }
-    double* now = new double[k * d];
-    nb::capsule owner(now, [](void* p) noexcept { delete[] static_cast<double*>(p); });
-    std::copy_n(centres.data(), k * d, now);
+    std::int64_t* labels = new std::int64_t[n];
+    nb::capsule owner(labels, [](void* p) noexcept { delete[] static_cast<std::int64_t*>(p); });
+    size_t k = 0;
     {
         nb::gil_scoped_release unlocked;
+        std::vector<double> mass(n, 1.0), distance(n, std::numeric_limits<double>::infinity());
+        if (given.is_valid()) std::copy_n(given.data(), n, mass.begin());
+        Choosing<T> choosing(planes, mass.data());
+        std::vector<size_t> chosen{choosing.drawn(mass.data(), draws.data()[0])};
+        choosing.bring_nearer(chosen[0], distance.data());
+        distance = choosing.nearer;
+        choosing.choose(draws.data() + 1, turns, size_t(candidates), distance.data(), chosen);
+        k = chosen.size();
+        std::vector<double> now(k * d);
+        for (size_t c = 0; c < k; ++c)
+            for (size_t r = 0; r < d; ++r) now[c * d + r] = double(choosing.rows[r * n + chosen[c]]);
         // k-means is the limit of a mixture of equal balls of hardly any size.
+        MixtureJob<T> job = job_of<T>(planes, int(k), true);
+        job.weights = given.is_valid() ? given.data() : nullptr;
         const std::vector<double> constants(k, 0.0), factors(k * d, 1e3);
         std::vector<double> sums(size_t(job.sums()));
         std::vector<T> values(size_t(job.n_components * job.params_per_component()));
         job.params = values.data();
         for (int turn = 0; turn < iterations; ++turn) {
-            pack_parameters(job, constants.data(), now, factors.data(), values.data());
+            pack_parameters(job, constants.data(), now.data(), factors.data(), values.data());
             std::fill(sums.begin(), sums.end(), 0.0);
             all_statistics(job, threads, sums.data());
             for (size_t c = 0; c < k; ++c) {
@@ -95,8 +134,13 @@ nb::ndarray<nb::numpy, double> lloyd(const Planes<T>& planes, const Table& centr
                                      part[1 + i] / std::max(part[0], std::numeric_limits<double>::min());
             }
         }
+        pack_parameters(job, constants.data(), now.data(), factors.data(), values.data());
+        all_known(job, threads, [&](ptrdiff_t b, ptrdiff_t e) {
+            if constexpr (sizeof(T) == 4) return kernels().mixture.classify_f32(job, b, e, nullptr, labels, 0);
+            else return kernels().mixture.classify_f64(job, b, e, nullptr, labels, 0);
+        });
     }
-    return {now, {k, d}, owner};
+    return nb::make_tuple(nb::ndarray<nb::numpy, std::int64_t>(labels, {n}, owner), k);
 }
 
 template <class T>
@@ -111,20 +155,34 @@ nb::tuple class_moments(const Planes<T>& planes, const Labels& labels, nb::objec
     for (size_t i = 0; i < n; ++i)
         require(labels.data()[i] >= 0 && labels.data()[i] < classes, "a label is of no class");
     const size_t size = diagonal ? d : d * d;
-    double* data = new double[k * (1 + d + size)]();
+    double* data = new double[k * (1 + d + size) + d]();
     nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<double*>(p); });
     double *const counts = data, *const means = data + k, *const second = data + k * (1 + d);
+    double* const variances = second + k * size;
     {
         nb::gil_scoped_release unlocked;
-        const auto value = [&](size_t r, size_t i) {
-            return double(planes.data()[ptrdiff_t(r) * planes.stride(0) + ptrdiff_t(i) * planes.stride(1)]);
-        };
         const auto mass = [&](size_t i) { return given.is_valid() ? given.data()[i] : 1.0; };
-        for (size_t i = 0; i < n; ++i) {
+        // Calls work(i, values (d)) for each sample; some are turned at once, as planes are read along samples.
+        constexpr size_t turned = 32;
+        std::vector<double> rows(turned * d);
+        const auto each_sample = [&](const auto& work) {
+            for (size_t first = 0; first < n; first += turned) {
+                const size_t count = std::min(turned, n - first);
+                for (size_t r = 0; r < d; ++r) {
+                    const T* from = planes.data() + ptrdiff_t(r) * planes.stride(0) + ptrdiff_t(first) * planes.stride(1);
+                    for (size_t i = 0; i < count; ++i) rows[i * d + r] = double(from[ptrdiff_t(i) * planes.stride(1)]);
+                }
+                for (size_t i = 0; i < count; ++i) work(first + i, rows.data() + i * d);
+            }
+        };
+        std::vector<double> whole(given.is_valid() ? d : 0, 0.0), squares(whole);
+        each_sample([&](size_t i, const double* x) {
             const size_t c = size_t(labels.data()[i]);
-            counts[c] += mass(i);
-            for (size_t r = 0; r < d; ++r) means[c * d + r] += mass(i) * value(r, i);
-        }
+            const double share = mass(i);
+            counts[c] += share;
+            for (size_t r = 0; r < d; ++r) means[c * d + r] += share * x[r];
+            for (size_t r = 0; r < whole.size(); ++r) whole[r] += x[r] / double(n);
+        });
         const auto scaled = [&](double* values, size_t each) {
             for (size_t c = 0; c < k; ++c)
                 for (size_t e = 0; e < each; ++e) values[c * each + e] /= counts[c];
@@ -141,26 +199,48 @@ nb::tuple class_moments(const Planes<T>& planes, const Labels& labels, nb::objec
             kernels().algebra.add_products(x, w, ptrdiff_t(held[c]), ptrdiff_t(d), second + c * size);
             held[c] = 0;
         };
-        for (size_t i = 0; i < n; ++i) {
+        each_sample([&](size_t i, const double* from) {
             const size_t c = size_t(labels.data()[i]), place = c * together * d;
             double* const x = centred.data() + place + held[c] * d;
-            for (size_t r = 0; r < d; ++r) {
-                x[r] = value(r, i) - means[c * d + r];
-                if (diagonal) second[c * size + r] += mass(i) * x[r] * x[r];
-                else weighted[place + r * together + held[c]] = mass(i) * x[r];
-            }
+            const double share = mass(i);
+            for (size_t r = 0; r < d; ++r) x[r] = from[r] - means[c * d + r];
+            for (size_t r = 0; r < whole.size(); ++r) squares[r] += (from[r] - whole[r]) * (from[r] - whole[r]);
+            for (size_t r = 0; diagonal && r < d; ++r) second[c * size + r] += share * x[r] * x[r];
+            for (size_t r = 0; !diagonal && r < d; ++r) weighted[place + r * together + held[c]] = share * x[r];
             if (!diagonal && ++held[c] == together) release(c);
-        }
+        });
         for (size_t c = 0; c < k; ++c)
             if (held[c]) release(c);
         for (size_t c = 0; !diagonal && c < k; ++c)
             for (size_t r = 0; r < d; ++r)
                 for (size_t s = 0; s < r; ++s) second[c * size + s * d + r] = second[c * size + r * d + s];
         scaled(second, size);
+        double total = 0;
+        for (size_t c = 0; c < k; ++c) total += counts[c];
+        std::vector<double> common(size, 0.0), middle(d, 0.0);
+        for (size_t c = 0; c < k; ++c) {
+            if (!(counts[c] > 0)) continue;
+            const double share = counts[c] / total;
+            for (size_t e = 0; e < size; ++e) common[e] += share * second[c * size + e];
+            for (size_t r = 0; r < d; ++r) middle[r] += share * means[c * d + r];
+        }
+        for (size_t c = 0; c < k; ++c) {
+            if (!(counts[c] > 0)) continue;
+            const double part = double(d) / (counts[c] + double(d));
+            for (size_t e = 0; e < size; ++e) second[c * size + e] += part * common[e];
+        }
+        for (size_t r = 0; r < d; ++r) {
+            double between = 0;
+            for (size_t c = 0; c < k; ++c)
+                if (counts[c] > 0) between += counts[c] / total * std::pow(means[c * d + r] - middle[r], 2);
+            const double within = common[diagonal ? r : r * d + r];
+            variances[r] = given.is_valid() ? std::max(within, squares[r] / double(n)) : within + between;
+        }
     }
     using Numbers = nb::ndarray<nb::numpy, double>;
     return nb::make_tuple(Numbers(counts, {k}, owner), Numbers(means, {k, d}, owner),
-                          diagonal ? Numbers(second, {k, d}, owner) : Numbers(second, {k, d, d}, owner));
+                          diagonal ? Numbers(second, {k, d}, owner) : Numbers(second, {k, d, d}, owner),
+                          Numbers(variances, {d}, owner));
 }
 
 }  // namespace
@@ -169,7 +249,8 @@ void bind_clustering(nb::module_& m) {
     const auto bind = [&](auto zero) {
         using T = decltype(zero);
         m.def("plus_plus", &plus_plus<T>, nb::arg().noconvert(), nb::arg(), nb::arg().noconvert(), nb::arg());
-        m.def("lloyd", &lloyd<T>, nb::arg().noconvert(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg());
+        m.def("cluster", &cluster<T>, nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
+              nb::arg());
         m.def("class_moments", &class_moments<T>, nb::arg().noconvert(), nb::arg(), nb::arg().none(), nb::arg(),
               nb::arg());
     };

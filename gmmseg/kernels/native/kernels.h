@@ -151,6 +151,8 @@ struct Algebra {
     // Adds the sum over samples (n, d) of their products, each with its weighted self (d, n), to the lower triangle of
     // a matrix (d, d).
     void (*add_products)(const double* samples, const double* weighted, std::ptrdiff_t n, std::ptrdiff_t d, double* out);
+    // Writes the square of a symmetric matrix (d, d).
+    void (*square)(const double* matrix, std::ptrdiff_t d, double* out);
     // Writes which is less, a sample's `now` or its mass times squared distance from the one at a place, for contiguous
     // planes (d, n), and returns the sum of all; `squared` is working memory of n numbers.
     double (*nearer_f32)(const float* planes, std::ptrdiff_t n, std::ptrdiff_t d, std::ptrdiff_t place,

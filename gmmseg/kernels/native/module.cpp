@@ -100,17 +100,6 @@ nb::tuple statistics(const Planes<T>& planes, nb::object weights, const Rows& co
     return nb::make_tuple(nb::ndarray<nb::numpy, double>(data, {k, columns}, owner), loglik);
 }
 
-// Runs a kernel over all samples, in threads; whether it says of each part that every sample has all of its features.
-template <class T, class Run>
-bool all_known(const MixtureJob<T>& job, int threads, const Run& run) {
-    const ptrdiff_t n = job.n_samples, chunk = chunk_size(n);
-    std::atomic<bool> known{true};
-    parallel((n + chunk - 1) / chunk, threads, [&](ptrdiff_t i) {
-        if (!run(i * chunk, std::min(n, (i + 1) * chunk))) known = false;
-    });
-    return known;
-}
-
 template <class T>
 bool posterior(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors,
                nb::object out, nb::object log_density, int threads, nb::object log_prior, nb::object dof) {
@@ -333,6 +322,7 @@ NB_MODULE(_native, m) {
     bind(0.0);
     bind_gaps(m);
     bind_climbing(m);
+    bind_moving(m);
     bind_clustering(m);
     bind_chance(m);
     bind_unfiltering(m);

@@ -95,3 +95,14 @@ double all_statistics(MixtureJob<T> job, int threads, double* sums) {
     }
     return loglik;
 }
+
+// Runs a kernel over all samples, in threads; whether it says of each part that every sample has all of its features.
+template <class T, class Run>
+bool all_known(const MixtureJob<T>& job, int threads, const Run& run) {
+    const ptrdiff_t n = job.n_samples, chunk = chunk_size(n);
+    std::atomic<bool> known{true};
+    parallel((n + chunk - 1) / chunk, threads, [&](ptrdiff_t i) {
+        if (!run(i * chunk, std::min(n, (i + 1) * chunk))) known = false;
+    });
+    return known;
+}

@@ -1,8 +1,8 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
 from gmmseg.kernels.reference.chance import uniform
-from gmmseg.kernels.reference.climbing import climb, climb_each, merge
-from gmmseg.kernels.reference.clustering import class_moments, lloyd, plus_plus
+from gmmseg.kernels.reference.climbing import climb, climb_each, merge, split
+from gmmseg.kernels.reference.clustering import class_moments, cluster, plus_plus
 from gmmseg.kernels.reference.color import lab
 from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
@@ -16,15 +16,16 @@ __all__ = [
     "classify",
     "climb",
     "climb_each",
+    "cluster",
     "conditional_sums",
     "expected",
     "known_distances",
     "lab",
-    "lloyd",
     "merge",
     "plus_plus",
     "posterior",
     "smooth",
+    "split",
     "statistics",
     "texture",
     "unfilter",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.reference.mixture import statistics
 
-__all__ = ["climb", "climb_each", "merge"]
+__all__ = ["climb", "climb_each", "merge", "split"]
 
 Array = NDArray[Any]
 Components = tuple[Array, Array, Array]  # weights, means, covariances
@@ -203,3 +203,22 @@ def merge(
         others = left[left != i]
         price(np.full(len(others), i), others)
     return weights[left], means[left], second[left], np.searchsorted(left, into).tolist()
+
+
+def split(weights: Array, means: Array, second: Array, share: float) -> Components:
+    """See gmmseg.kernels.split."""
+    d, diagonal = means.shape[1], second.ndim == 2
+    offsets = means - weights @ means
+    variances = weights @ ((second if diagonal else np.diagonal(second, axis1=1, axis2=2)) + offsets**2)
+    unit = np.sqrt(np.where(variances > 0, variances, 1))
+    if diagonal:
+        widest = (second / unit**2).argmax(axis=1)
+        steps = np.where(np.arange(d) == widest[:, None], share * np.sqrt(np.maximum(second, 0)), 0)
+        halves = second - steps**2
+    else:
+        lengths, axes = np.linalg.eigh(second / unit[:, None] / unit)
+        longest = axes[:, :, -1]
+        longest *= np.sign(np.take_along_axis(longest, np.abs(longest).argmax(axis=1)[:, None], axis=1))
+        steps = share * np.sqrt(np.maximum(lengths[:, [-1]], 0)) * longest * unit
+        halves = second - steps[:, :, None] * steps[:, None, :]
+    return np.tile(weights / 2, 2), np.concatenate([means - steps, means + steps]), np.concatenate([halves, halves])

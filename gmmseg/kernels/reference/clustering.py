@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.kernels.densities import Densities
-from gmmseg.kernels.reference.mixture import statistics
+from gmmseg.kernels.reference.mixture import classify, statistics
 
-__all__ = ["class_moments", "lloyd", "plus_plus"]
+__all__ = ["class_moments", "cluster", "plus_plus"]
 
 Array = NDArray[Any]
 
@@ -33,21 +33,35 @@ def plus_plus(planes: Array, mass: Array, distances: Array, draws: Array) -> lis
     return chosen
 
 
-def lloyd(planes: Array, centres: Array, weights: Array | None, iterations: int, threads: int) -> Array:
-    """See gmmseg.kernels.lloyd."""
+def cluster(
+    planes: Array, weights: Array | None, draws: Array, candidates: int, iterations: int, threads: int
+) -> tuple[Array, int]:
+    """See gmmseg.kernels.cluster."""
+    n = planes.shape[1]
+    mass = np.ones(n) if weights is None else weights.astype(np.float64)
+    share = np.cumsum(mass)
+    first = min(int(np.searchsorted(share, draws[0] * share[-1], side="right")), n - 1)
+    distances = ((planes - planes[:, [first]]) ** 2).sum(axis=0) * mass
+    chosen = [first, *plus_plus(planes, mass, distances, draws[1:].reshape(-1, candidates))]
+    centres = planes[:, chosen].T.astype(np.float64)
     for _ in range(iterations):
-        balls = Densities(np.zeros(len(centres)), centres, np.full(centres.shape, 1e3))
-        sums, _ = statistics(planes, weights, balls, threads)
+        sums, _ = statistics(planes, weights, _balls(centres), threads)
         origins = centres.astype(planes.dtype).astype(np.float64)
         centres = origins + sums[:, 1 : 1 + len(planes)] / np.maximum(sums[:, :1], np.finfo(float).tiny)
-    return centres
+    labels = np.empty(n, np.int64)
+    classify(planes, _balls(centres), labels, 0, threads)
+    return labels, len(centres)
+
+
+def _balls(centres: Array) -> Densities:
+    return Densities(np.zeros(len(centres)), centres, np.full(centres.shape, 1e3))
 
 
 def class_moments(
     planes: Array, labels: Array, mass: Array | None, classes: int, diagonal: bool
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, Array, Array, Array]:
     """See gmmseg.kernels.class_moments."""
-    values, d = planes.astype(np.float64), len(planes)
+    values, d, plain = planes.astype(np.float64), len(planes), mass is None
     mass = np.ones(len(labels)) if mass is None else mass
     counts = np.bincount(labels, mass, minlength=classes)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -58,4 +72,10 @@ def class_moments(
             weighted = centred * mass[labels == label]
             second[label] = (weighted * centred).sum(axis=1) if diagonal else weighted @ centred.T
             second[label] /= counts[label]
-    return counts, means, second
+    kept = counts > 0
+    share = counts[kept] / counts.sum()
+    common = np.tensordot(share, second[kept], 1)
+    second += common * (d / (counts + d)).reshape(-1, *[1] * common.ndim)
+    variances = common if diagonal else np.diagonal(common)
+    between = share @ (means[kept] - share @ means[kept]) ** 2
+    return counts, means, second, variances + between if plain else np.maximum(variances, values.var(axis=1))
