@@ -157,6 +157,8 @@ def _seed_on_axes(
         space, few_weights = _in(np.dtype(np.float32) if tame else space.dtype, space, weights)
         clusters = (clustered(space, k, rng, few_weights, threads=how.threads) for _ in range(_IN_UNITS))
         labels += [each for each, number in clusters if number == k]
+    # Of few samples, k-means often comes to the same clusters.
+    labels = list({_in_order(each).tobytes(): each for each in labels}.values())
     starts = [from_labels(complete, each, found.n_components, how.covariance, weights, added) for each in labels]
     if len(starts) == 1:
         return starts[0], certain
@@ -166,6 +168,12 @@ def _seed_on_axes(
         kept = [fit for fit in fits if fit.mixture.n_components == k] or fits
         fits = sorted(kept, key=lambda fit: -fit.history[-1])[: -(-len(fits) // 2)]
     return fits[0].mixture, False
+
+
+def _in_order(labels: Array) -> Array:
+    """The labels (n,) by other numbers: in the order in which they come first."""
+    _, first, own = np.unique(labels, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[own]
 
 
 def _labels(mixture: Mixture, planes: Array) -> Array:

@@ -5,6 +5,7 @@ import pytest
 from clusters import clusters, same_partition
 
 from gmmseg.mixture import seeding
+from gmmseg.mixture.kmeans import from_labels
 from gmmseg.mixture.seeding import Seeding, draw_subset, frame, seed_mixture
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
@@ -174,3 +175,19 @@ def test_k_means_in_the_data_s_own_units_is_tried_where_features_are_many():
     ]
     reached = [start.log_density(planes).mean() for start in found]
     assert reached[1] > reached[0] + 1
+
+
+def test_equal_clusters_of_many_features_are_one_start(monkeypatch, rng):
+    """k-means with two centres comes to the same halves each time, whichever number it gives them."""
+    planes = rng.normal(size=(20, 400)) * np.where(np.arange(20) < 1, 4.0, 1.0)[:, None]
+    begun = []
+
+    def counted(values, labels, *given):
+        if len(values) == 20:
+            begun.append(np.where(labels == labels[0], 0, 1))
+        return from_labels(values, labels, *given)
+
+    monkeypatch.setattr(seeding, "from_labels", counted)
+    seed_mixture(planes, 2, np.random.default_rng(0), Seeding(units=np.ones(20), judged=True))
+    assert 2 <= len(begun) < 6
+    assert len({each.tobytes() for each in begun}) == len(begun)
