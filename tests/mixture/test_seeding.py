@@ -207,3 +207,14 @@ def test_the_order_of_few_samples_and_how_they_are_counted_do_not_matter(steps, 
     other = seed_mixture(shuffled, 3, np.random.default_rng(0), how)
     np.testing.assert_allclose(one.means, other.means, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(one.weights, other.weights, rtol=1e-9)
+
+
+def test_a_frame_is_that_of_the_numbers_that_are_known():
+    rng = np.random.default_rng(6)
+    planes = rng.normal([[3.0], [-200.0], [0.0]], [[4.0], [30.0], [1.0]], (3, 2000))
+    gaps = np.where(rng.random(planes.shape) < 0.3, np.nan, planes)
+    gaps[2] = np.nan
+    center, scale = frame(gaps, common=False)
+    np.testing.assert_allclose(center, [3, -200, 0], atol=2)
+    np.testing.assert_array_equal(scale, [4, 32, 1])
+    np.testing.assert_array_equal(center[:2], [np.nanmean(row) for row in gaps[:2]])
