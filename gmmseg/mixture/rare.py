@@ -91,6 +91,11 @@ def _n_parameters(mixture: Mixture) -> int:
     return 1 + d + mixture.family.n_parameters(1, d)
 
 
+def _light(mixture: Mixture, most: float) -> float:
+    """Up to what weight a component is a light one; of many hardly any is heavy, and half as heavy as all is light."""
+    return min(_RARE, most, 0.5 / mixture.n_components)
+
+
 def _moved(
     mixture: Mixture, planes: Array, weights: Array | None, climb: Climb, limits: tuple[float, float, float]
 ) -> Mixture | None:
@@ -100,7 +105,7 @@ def _moved(
     """
     least, most, chance = limits
     mass = np.ones(planes.shape[1]) if weights is None else weights.astype(np.float64)
-    light, reached = mixture.weights <= min(_RARE, most), None
+    light, reached = mixture.weights <= _light(mixture, most), None
     labels = mixture.classify(planes) if light.any() else np.zeros(planes.shape[1], np.int64)
     of_light = light[labels] if light.any() else np.zeros(planes.shape[1], bool)
     for fewer, far, limit, gain, starts in _ways(mixture, planes, labels, most, chance):
@@ -120,7 +125,7 @@ def _moved(
 
 def _ways(mixture: Mixture, planes: Array, labels: Array, most: float, chance: float) -> Iterator[_Way]:
     """What makes room for what samples, whose components `labels` (n,) tells where any is light: see `_Way`."""
-    every, rare = np.arange(mixture.n_components), min(_RARE, most)
+    every, rare = np.arange(mixture.n_components), _light(mixture, most)
     light, heavy = np.flatnonzero(mixture.weights <= rare), np.flatnonzero(mixture.weights > rare)
     pairs = heavy if len(heavy) > 1 else every  # a light one would cost least, whatever it is
     merged, lighter = _merged(mixture, pairs)

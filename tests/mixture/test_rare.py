@@ -161,6 +161,18 @@ def test_no_trial_is_made_where_it_would_take_a_class_that_is_worth_more():
     np.testing.assert_allclose(found.means[found.weights.argmin()], [4, -9, 4], atol=0.5)
 
 
+def test_of_many_components_that_weigh_the_same_none_is_a_light_one():
+    means = 8.0 * np.stack(np.meshgrid(np.arange(8), np.arange(8)), axis=-1).reshape(-1, 2)
+    x = np.repeat(means, 100, axis=0) + np.random.default_rng(0).normal(size=(6400, 2)).clip(-3, 3)
+    start = Mixture(np.full(64, 1 / 64), means, np.stack([np.eye(2)] * 64))
+    tried = []
+    planes = np.ascontiguousarray(x.T)
+    assert (
+        with_rare_classes(start, planes, None, lambda *given: tried.append(given) or climb(*given), least=1e-3) is start
+    )
+    assert not tried
+
+
 def test_samples_of_the_mixture_itself_change_nothing():
     mixture = Mixture(np.array([0.5, 0.5]), np.array([[0.0, 0.0], [1.0, 3.0]]), np.stack([np.eye(2)] * 2))
     planes, _ = mixture.sample(30_000, np.random.default_rng(1))
