@@ -133,11 +133,13 @@ def _ways(mixture: Mixture, planes: Array, labels: Array, most: float, chance: f
     # The lighter one may be a rare class that has drawn others' samples to itself, and so does not lie far out.
     others = np.delete(every, lighter if len(pairs) == len(every) else _merged(mixture, every)[1])
     yield _Way(mixture.select(others), _far_out(mixture, planes, others), rare, 0.0, (_with_densest,))
-    # A light one may be two rare classes.
-    if len(heavy) > 1:
-        for one in light[np.argsort(mixture.weights[light], kind="stable")][:_MOST_CLASSES]:
-            kept = np.delete(every[:-1], len(heavy) - 1 + np.searchsorted(light, one))
-            yield _Way(merged.select(kept), labels == one, 1.0, chance, (_with_two,))
+    # A light one may be two rare classes, and two light ones, or two heavy ones, one.
+    for one in light[np.argsort(-mixture.weights[light], kind="stable")][:_MOST_CLASSES]:
+        for pair in (light[light != one], heavy):
+            if len(pair) > 1:
+                whole = merged if pair is heavy else _merged(mixture, pair)[0]
+                place = len(pair) - 1 + np.searchsorted(np.setdiff1d(every, pair), one)
+                yield _Way(whole.select(np.delete(every[:-1], place)), labels == one, 1.0, chance, (_with_two,))
 
 
 def _at_most(mixture: Mixture, fewer: Mixture, samples: _Some) -> float:

@@ -58,6 +58,18 @@ def test_two_rare_classes_are_two_components(seed, outliers):
     assert model.weights_[own[0]] == pytest.approx(0.002, rel=0.1)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_three_rare_classes_are_three_components(seed):
+    """Also where one light component is two of them, and two others share the third."""
+    rng = np.random.default_rng([seed, 5])
+    centers = np.array([[0.0, 0, 0], [14, 0, 0], [0, 14, 0], [-8, 0, 0], [14, 8, 0], [0, 14, 8]])
+    component = rng.permutation(np.r_[rng.integers(3, size=20_000 - 120), np.repeat([3, 4, 5], 40)])
+    x = centers[component] + np.where(component > 2, 0.5, 1.0)[:, None] * rng.normal(size=(20_000, 3))
+    labels = GaussianMixture(6, random_state=seed, tol=1e-5).fit_predict(x)
+    for rare in (3, 4, 5):
+        assert is_found(labels, np.where(component == rare, 3, 0)), rare
+
+
 def test_one_light_component_of_two_classes_becomes_two():
     x, component = classes(0, 30_000, 3)
     second = x[component == 3] + [0, 30, 20]
