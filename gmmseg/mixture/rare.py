@@ -91,6 +91,11 @@ def _n_parameters(mixture: Mixture) -> int:
     return 1 + d + mixture.family.n_parameters(1, d)
 
 
+def _light(mixture: Mixture, most: float) -> float:
+    """Up to what weight a component is a light one; of many hardly any is heavy, and half as heavy as all is light."""
+    return min(_RARE, most, 0.5 / mixture.n_components)
+
+
 def _moved(
     mixture: Mixture, planes: Array, weights: Array | None, climb: Climb, limits: tuple[float, float, float]
 ) -> Mixture | None:
@@ -100,7 +105,7 @@ def _moved(
     """
     least, most, chance = limits
     mass = np.ones(planes.shape[1]) if weights is None else weights.astype(np.float64)
-    light, reached = mixture.weights <= min(_RARE, most), None
+    light, reached = mixture.weights <= _light(mixture, most), None
     labels = mixture.classify(planes) if light.any() else np.zeros(planes.shape[1], np.int64)
     of_light = light[labels] if light.any() else np.zeros(planes.shape[1], bool)
     for fewer, far, limit, gain, starts in _ways(mixture, planes, labels, most, chance):
@@ -120,7 +125,7 @@ def _moved(
 
 def _ways(mixture: Mixture, planes: Array, labels: Array, most: float, chance: float) -> Iterator[_Way]:
     """What makes room for what samples, whose components `labels` (n,) tells where any is light: see `_Way`."""
-    every, rare = np.arange(mixture.n_components), min(_RARE, most)
+    every, rare = np.arange(mixture.n_components), _light(mixture, most)
     light, heavy = np.flatnonzero(mixture.weights <= rare), np.flatnonzero(mixture.weights > rare)
     pairs = heavy if len(heavy) > 1 else every  # a light one would cost least, whatever it is
     merged, lighter = _merged(mixture, pairs)
@@ -128,11 +133,13 @@ def _ways(mixture: Mixture, planes: Array, labels: Array, most: float, chance: f
     # The lighter one may be a rare class that has drawn others' samples to itself, and so does not lie far out.
     others = np.delete(every, lighter if len(pairs) == len(every) else _merged(mixture, every)[1])
     yield _Way(mixture.select(others), _far_out(mixture, planes, others), rare, 0.0, (_with_densest,))
-    # A light one may be two rare classes.
-    if len(heavy) > 1:
-        for one in light[np.argsort(mixture.weights[light], kind="stable")][:_MOST_CLASSES]:
-            kept = np.delete(every[:-1], len(heavy) - 1 + np.searchsorted(light, one))
-            yield _Way(merged.select(kept), labels == one, 1.0, chance, (_with_two,))
+    # A light one may be two rare classes, and two light ones, or two heavy ones, one.
+    for one in light[np.argsort(-mixture.weights[light], kind="stable")][:_MOST_CLASSES]:
+        for pair in (light[light != one], heavy):
+            if len(pair) > 1:
+                whole = merged if pair is heavy else _merged(mixture, pair)[0]
+                place = len(pair) - 1 + np.searchsorted(np.setdiff1d(every, pair), one)
+                yield _Way(whole.select(np.delete(every[:-1], place)), labels == one, 1.0, chance, (_with_two,))
 
 
 def _at_most(mixture: Mixture, fewer: Mixture, samples: _Some) -> float:

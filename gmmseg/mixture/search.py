@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization
 from gmmseg.mixture.kmeans import clustered, from_labels
+from gmmseg.mixture.moves import split_and_merge
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples, has_missing
 

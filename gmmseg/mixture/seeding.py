@@ -39,6 +39,7 @@ _FEWEST_AXES, _MOST_AXES = 8, 16  # of more features a start is found on so many
 # precision, two thirds of the time, if no sample lies farther out, in standard deviations: EM from it is as exact as
 # ever. With fewer, Python takes longer than the kernels.
 _ROUGHLY, _PER_ROUGH, _TAME = 50_000, 3, 1e3
+_SORTED = 1024  # samples up to which a start takes equal ones for one, wherever they are
 _MOST_FEATURES = 32  # of more, or with hardly more samples than numbers of a covariance, on these alone
 
 
@@ -78,6 +79,8 @@ def seed_mixture(
     """
     how = seeding or Seeding()
     added = how.regularization + how.noise
+    if how.judged and planes.shape[1] <= _SORTED:
+        planes, weights = _sorted(planes, weights)
     distinct, size = _distinct(planes, weights), how.subset or max(SUBSET, 256 * k)
     larger = len(distinct[0]) > size
     some, some_weights = _drawn(planes, weights, distinct, size, rng.random() if larger else 0.0)
@@ -157,6 +160,8 @@ def _seed_on_axes(
         space, few_weights = _in(np.dtype(np.float32) if tame else space.dtype, space, weights)
         clusters = (clustered(space, k, rng, few_weights, threads=how.threads) for _ in range(_IN_UNITS))
         labels += [each for each, number in clusters if number == k]
+    # Of few samples, k-means often comes to the same clusters.
+    labels = list({_in_order(each).tobytes(): each for each in labels}.values())
     starts = [from_labels(complete, each, found.n_components, how.covariance, weights, added) for each in labels]
     if len(starts) == 1:
         return starts[0], certain
@@ -166,6 +171,12 @@ def _seed_on_axes(
         kept = [fit for fit in fits if fit.mixture.n_components == k] or fits
         fits = sorted(kept, key=lambda fit: -fit.history[-1])[: -(-len(fits) // 2)]
     return fits[0].mixture, False
+
+
+def _in_order(labels: Array) -> Array:
+    """The labels (n,) by other numbers: in the order in which they come first."""
+    _, first, own = np.unique(labels, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[own]
 
 
 def _labels(mixture: Mixture, planes: Array) -> Array:
@@ -224,6 +235,15 @@ def seed_from_classes(
         means = np.concatenate([found.means, whole.means])[pick]
         found = Mixture(weights / weights.sum(), means, covariances, covariance)
     return with_outliers(found, outliers, planes, regularization)
+
+
+def _sorted(planes: Array, weights: Array | None) -> tuple[Array, Array | None]:
+    """The samples and their weights in ascending order, so that these alone, and not their order, tell the start."""
+    order = np.argsort(planes[0], kind="stable")
+    first = planes[0, order]
+    if not (first[1:] > first[:-1]).all():
+        order = np.lexsort(planes[::-1])
+    return np.ascontiguousarray(planes[:, order]), None if weights is None else weights[order]
 
 
 def draw_subset(

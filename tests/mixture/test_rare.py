@@ -58,6 +58,18 @@ def test_two_rare_classes_are_two_components(seed, outliers):
     assert model.weights_[own[0]] == pytest.approx(0.002, rel=0.1)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_three_rare_classes_are_three_components(seed):
+    """Also where one light component is two of them, and two others share the third."""
+    rng = np.random.default_rng([seed, 5])
+    centers = np.array([[0.0, 0, 0], [14, 0, 0], [0, 14, 0], [-8, 0, 0], [14, 8, 0], [0, 14, 8]])
+    component = rng.permutation(np.r_[rng.integers(3, size=20_000 - 120), np.repeat([3, 4, 5], 40)])
+    x = centers[component] + np.where(component > 2, 0.5, 1.0)[:, None] * rng.normal(size=(20_000, 3))
+    labels = GaussianMixture(6, random_state=seed, tol=1e-5).fit_predict(x)
+    for rare in (3, 4, 5):
+        assert is_found(labels, np.where(component == rare, 3, 0)), rare
+
+
 def test_one_light_component_of_two_classes_becomes_two():
     x, component = classes(0, 30_000, 3)
     second = x[component == 3] + [0, 30, 20]
@@ -159,6 +171,18 @@ def test_no_trial_is_made_where_it_would_take_a_class_that_is_worth_more():
     found = with_rare_classes(third, planes, None, counted, least=1e-3)
     assert tried
     np.testing.assert_allclose(found.means[found.weights.argmin()], [4, -9, 4], atol=0.5)
+
+
+def test_of_many_components_that_weigh_the_same_none_is_a_light_one():
+    means = 8.0 * np.stack(np.meshgrid(np.arange(8), np.arange(8)), axis=-1).reshape(-1, 2)
+    x = np.repeat(means, 100, axis=0) + np.random.default_rng(0).normal(size=(6400, 2)).clip(-3, 3)
+    start = Mixture(np.full(64, 1 / 64), means, np.stack([np.eye(2)] * 64))
+    tried = []
+    planes = np.ascontiguousarray(x.T)
+    assert (
+        with_rare_classes(start, planes, None, lambda *given: tried.append(given) or climb(*given), least=1e-3) is start
+    )
+    assert not tried
 
 
 def test_samples_of_the_mixture_itself_change_nothing():

@@ -5,6 +5,7 @@ import pytest
 from clusters import clusters, same_partition
 
 from gmmseg.mixture import seeding
+from gmmseg.mixture.kmeans import from_labels
 from gmmseg.mixture.seeding import Seeding, draw_subset, frame, seed_mixture
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
@@ -174,6 +175,38 @@ def test_k_means_in_the_data_s_own_units_is_tried_where_features_are_many():
     ]
     reached = [start.log_density(planes).mean() for start in found]
     assert reached[1] > reached[0] + 1
+
+
+def test_equal_clusters_of_many_features_are_one_start(monkeypatch, rng):
+    """k-means with two centres comes to the same halves each time, whichever number it gives them."""
+    planes = rng.normal(size=(20, 400)) * np.where(np.arange(20) < 1, 4.0, 1.0)[:, None]
+    begun = []
+
+    def counted(values, labels, *given):
+        if len(values) == 20:
+            begun.append(np.where(labels == labels[0], 0, 1))
+        return from_labels(values, labels, *given)
+
+    monkeypatch.setattr(seeding, "from_labels", counted)
+    seed_mixture(planes, 2, np.random.default_rng(0), Seeding(units=np.ones(20), judged=True))
+    assert 2 <= len(begun) < 6
+    assert len({each.tobytes() for each in begun}) == len(begun)
+
+
+@pytest.mark.parametrize("steps", [None, 2])
+def test_the_order_of_few_samples_and_how_they_are_counted_do_not_matter(steps, rng):
+    """Weights count as repeated samples do, wherever these stand; of rounded samples many are equal in a feature."""
+    planes = np.concatenate([rng.normal(size=(3, 60)), rng.normal(1.5, 1, size=(3, 60))], axis=1)
+    planes = planes if steps is None else np.round(planes * steps) / steps
+    counts, order = rng.integers(0, 4, 120), rng.permutation(120)
+    repeated = np.repeat(planes, counts, axis=1)
+    shuffled = np.ascontiguousarray(repeated[:, rng.permutation(repeated.shape[1])])
+    weights = counts[order].astype(np.float64)
+    how = Seeding(judged=True)
+    one = seed_mixture(np.ascontiguousarray(planes[:, order]), 3, np.random.default_rng(0), how, weights=weights)
+    other = seed_mixture(shuffled, 3, np.random.default_rng(0), how)
+    np.testing.assert_allclose(one.means, other.means, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(one.weights, other.weights, rtol=1e-9)
 
 
 def test_a_frame_is_that_of_the_numbers_that_are_known():

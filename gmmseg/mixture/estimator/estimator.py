@@ -409,7 +409,7 @@ class GaussianMixture(DensityEstimator):
         """Return the fit of lowest "bic", "aic" or "icl" among numbers of components and covariance types.
 
         `options` are the constructor's. What every fit had of the criterion is in `choice_`, by type and number. Of
-        values rounded to steps h a component can shrink onto one: give `reg_covar=h**2 / 12` or more.
+        values rounded to steps h a component can shrink onto one, with a DataWarning: give `reg_covar=h**2 / 12`.
 
         Examples
         --------

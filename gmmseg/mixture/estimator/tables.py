@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gmmseg.errors import ParameterError
+from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.mixture.covariance import FAMILIES
 from gmmseg.mixture.estimator.validation import as_rows, checked_weights, generator
 
@@ -53,7 +54,27 @@ def choose(
     if best is None:
         raise ParameterError("no number of components can be chosen; give numbers that the distinct samples support")
     best.choice_ = found
+    _warn_of_steps(best, as_rows(x))
     return best
+
+
+def _warn_of_steps(model: GaussianMixture, rows: Array) -> None:
+    """Warn where a component is narrower than the steps in which a feature is given: it may be one of these alone."""
+    d = rows.shape[1]
+    dense = FAMILIES[model.covariance_type].dense(np.asarray(model.covariances_, np.float64), len(model.weights_), d)
+    narrowest = np.diagonal(dense, axis1=1, axis2=2).min(axis=0)
+    for feature, column in enumerate(rows.T):
+        gaps = np.diff(np.unique(column[~np.isnan(column)]).astype(np.float64))
+        noise = float(gaps.min()) ** 2 / 12 if len(gaps) else 0.0
+        if narrowest[feature] < 0.9 * noise:
+            warnings.warn(
+                f"a component's variance of feature {feature} is {narrowest[feature]:.2g}, less than that of rounding "
+                f"to the steps of {np.sqrt(12 * noise):.3g} in which it is given: the component may be one such step; "
+                f"give reg_covar={noise:.2g} or more",
+                DataWarning,
+                stacklevel=4,
+            )
+            return
 
 
 def standard_errors(

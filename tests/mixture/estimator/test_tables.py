@@ -1,6 +1,7 @@
 """Choosing, standard errors and merging, against scikit-learn, closed forms and all pairs tried."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import sklearn.datasets
 import sklearn.mixture
 
 from gmmseg import GaussianMixture, ParameterError
+from gmmseg.errors import DataWarning
 
 
 def test_the_choice_on_iris_is_that_of_scikit_learn_s_bic():
@@ -90,3 +92,14 @@ def test_samples_without_any_feature_tell_nothing_of_mergers(rng):
 def test_unusable_questions_are_refused(call, message, rng):
     with pytest.raises(ParameterError, match=message):
         call(rng.normal(size=(50, 2)))
+
+
+def test_a_choice_of_a_component_that_is_one_step_of_rounding_is_warned_of(rng):
+    """With the variance of rounding added, which the warning names, there is none."""
+    x = np.round(rng.normal([0, 0], [1, 0.1], (300, 2)), 1)
+    with pytest.warns(DataWarning, match=r"variance of feature 1 is .*steps of 0.1 .* reg_covar=0.00083 or more"):
+        chosen = GaussianMixture.choose(x, [1, 3], ["diag"], random_state=0)
+    assert chosen.n_components == 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert GaussianMixture.choose(x, [1, 3], ["diag"], random_state=0, reg_covar=0.00084).n_components
