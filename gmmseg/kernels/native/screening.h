@@ -17,7 +17,6 @@ constexpr double kShrunk = 64.0 / 65;
 // than rounding in sums.
 constexpr double kReach = 64;
 constexpr double kSpread = 2;   // spreads by which a sample may be nearer than its mean, where gain is foretold
-constexpr double kPaying = 0.8;  // of the time without a screen
 
 // to (n) += number * from (n)
 GMMSEG_INLINE void add(double number, const double* from, ptrdiff_t n, double* to) {
@@ -110,7 +109,7 @@ int cheapest(const MixtureJob<T>& job, ptrdiff_t q, const double* means, const d
             }
         }
     const double all = double(k) * double(d) * double(d + 4) / 2, own = double(d) * double(d + 16) / 2 + 4 * double(d);
-    double least = kPaying * all;
+    double least = all;
     int best = 0;
     for (ptrdiff_t i = 0; i < q; ++i) {
         const double rows = double((i + kTile) / kTile * kTile);
