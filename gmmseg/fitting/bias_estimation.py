@@ -298,7 +298,8 @@ def fit_shading(
     if any(trial.usable for trial in trials):
         likeliest = max((trial for trial in trials if trial.usable), key=_Trial.total)
         trials.append(fit.trial(likeliest.mixture, likeliest.shading.straight()))
-        if not numbered and not _is_as_good(likeliest.found, trials[-1].found):  # its classes were of another field
+        clear = trials[-1].usable and not _is_as_good(likeliest.found, trials[-1].found)
+        if clear and not numbered:  # its classes were of another field
             shading = copy(trials[-1].shading)
             trials.append(fit.trial(anew(shading), shading))
             alone = without(trials[-1].mixture)
