@@ -21,12 +21,14 @@ from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import Seeding, seed_mixture
 from gmmseg.spatial.bias import DEGREE, BiasField, Evidence
 
-__all__ = ["Shaded", "Shading", "fit_shading"]
+__all__ = ["DEGREES", "Shaded", "Shading", "fit_shading"]
 
 Array = NDArray[Any]
 
+DEGREES = 2, DEGREE
+"""Of polynomials, one after the other, so that no detail is fitted before the whole."""
+
 _PIXELS = 1 << 14
-_DEGREES = 2, DEGREE  # one after the other, so that no detail is fitted before the whole
 _ITERATIONS = 40
 _MOST = 3.0  # logarithm of the ratio of the greatest gain and the least, about 20
 _MOST_CHANNELS = 16  # time grows with their third power
@@ -35,6 +37,10 @@ _RUN_AWAY = 0.9  # of that ratio: a field that goes so far would have gone on
 _MARGIN = 0.1  # of the logarithm, beyond what valid pixels show
 _SETTLED = 0.02  # spreads of the classes by which a step still moves pixels
 _SLIGHT = 0.01  # logarithm of a ratio of gains, below which they are even unless they move pixels by a whole spread
+# Other classes with another field may be meant where values are hardly less likely under them, in nats a pixel: on
+# brains of 2 mm with noise of a quarter to half of the step between tissues up to .007. Classes are others where a mean
+# differs by this many spreads.
+_HARDLY, _OTHER = 0.01, 0.2
 
 
 class Shading:
@@ -112,6 +118,18 @@ class Shading:
             weights = lit.astype(np.float64)
             evidence = Evidence(self._basis, logs, weights, objective, self._seen[channel], self._centers[channel])
             self.field = self.field.ascend(channel, evidence)
+
+    def even(self) -> Shading:
+        """The same with a field that is the same everywhere."""
+        other = copy(self)
+        other.field = BiasField.flat(self.scene.image)
+        return other
+
+    def limited(self) -> Shading:
+        """The same with a field that hardly goes beyond what valid pixels show of it."""
+        (low, high), other = self.extent, copy(self)
+        other.field = replace(self.field, limits=(low - _MARGIN, high + _MARGIN))
+        return other
 
     def straight(self) -> Shading:
         """The same with the nearest field whose gains themselves are polynomials."""
@@ -211,11 +229,14 @@ class Shaded:
     shading : Shading, optional
     reason : str
         Why there is none, and what to do, as in "a gain is of intensities above 0, ...; leave it out".
+    others : tuple of Shaded
+        Other classes with their fields, under which values are hardly less likely: neighbours have to tell.
     """
 
     mixture: Mixture
     shading: Shading | None = None
     reason: str = ""
+    others: tuple[Shaded, ...] = ()
 
 
 def fit_shading(
@@ -268,7 +289,7 @@ def fit_shading(
         if by_logarithms:
             shading.start_from_logarithms()
             own = anew(shading)
-        for degree in _DEGREES:
+        for degree in DEGREES:
             shading.degree = degree
             trials.append(fit.trial(own, shading))
             own = trials[-1].mixture
@@ -277,7 +298,8 @@ def fit_shading(
     if any(trial.usable for trial in trials):
         likeliest = max((trial for trial in trials if trial.usable), key=_Trial.total)
         trials.append(fit.trial(likeliest.mixture, likeliest.shading.straight()))
-        if not numbered and not _is_as_good(likeliest.found, trials[-1].found):  # its classes were of another field
+        clear = trials[-1].usable and not _is_as_good(likeliest.found, trials[-1].found)
+        if clear and not numbered:  # its classes were of another field
             shading = copy(trials[-1].shading)
             trials.append(fit.trial(anew(shading), shading))
             alone = without(trials[-1].mixture)
@@ -304,6 +326,9 @@ class _Trial(NamedTuple):
     def total(self) -> float:
         return float(self.found.sum())
 
+    def limited(self) -> Shaded:
+        return Shaded(self.mixture, self.shading.limited())
+
 
 def _chosen(mixture: Mixture, alone: Array, trials: list[_Trial], fit: _Alternation) -> Shaded:
     """The first of the trials that is as good as the best; a mixture without a field counts as the very first."""
@@ -316,15 +341,34 @@ def _chosen(mixture: Mixture, alone: Array, trials: list[_Trial], fit: _Alternat
     best = max([alone, *(trial.found for trial in tried)], key=np.sum)
     if _is_as_good(alone, best):
         return Shaded(mixture, None, f"{reason}, or leave it out")
-    _, mixture_with, shading = next(trial for trial in tried if _is_as_good(trial.found, best))
-    low, high = shading.extent
+    chosen = next(trial for trial in tried if _is_as_good(trial.found, best))
+    low, high = chosen.shading.extent
     if high - low < _SLIGHT:
-        q, _ = fit.expect(mixture_with, shading.planes, shading.scene)
-        if shading.effect(mixture_with, q) < 1:
+        q, _ = fit.expect(chosen.mixture, chosen.shading.planes, chosen.shading.scene)
+        if chosen.shading.effect(chosen.mixture, q) < 1:
             reason = f"the one that fits varies by {100 * math.expm1(high - low):.2g} %, less than pixels of a class do"
             return Shaded(mixture, None, f"{reason}; leave it out")
-    shading.field = replace(shading.field, limits=(low - _MARGIN, high + _MARGIN))
-    return Shaded(mixture_with, shading)
+    return replace(chosen.limited(), others=tuple(other.limited() for other in _others(chosen, tried)))
+
+
+def _others(chosen: _Trial, tried: list[_Trial]) -> list[_Trial]:
+    """Of each set of other classes under which values are hardly less likely, the first trial as good as its best."""
+    least = chosen.total() - _HARDLY * len(chosen.shading.index)
+    left = [trial for trial in tried if trial.total() > least and not _are_alike(trial.mixture, chosen.mixture)]
+    others = []
+    while left:
+        best = max(left, key=_Trial.total)
+        own = [trial for trial in left if _are_alike(trial.mixture, best.mixture)]
+        others.append(next(trial for trial in own if _is_as_good(trial.found, best.found)))
+        left = [trial for trial in left if not _are_alike(trial.mixture, best.mixture)]
+    return others
+
+
+def _are_alike(one: Mixture, two: Mixture) -> bool:
+    """Whether classes are about the same, whatever their order."""
+    first, second = (each.select(np.argsort(each.means[:, 0], kind="stable")) for each in (one, two))
+    variances = np.einsum("kii->ki", first.family.dense(first.covariances, *first.means.shape))
+    return bool((np.abs(first.means - second.means) < _OTHER * np.sqrt(variances)).all())
 
 
 def _is_as_good(found: Array, best: Array) -> bool:

@@ -179,6 +179,10 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
         shaded = fit_shading(
             found.scenes[0], mixture, rng, noise=found.noise_within, numbered=numbered, threads=threads
         )
+        if strength != 0 and found.scenes[0].patches.told is not None:
+            from gmmseg.fitting.likeliest_field import likeliest  # here, likewise
+
+            shaded = likeliest(found.scenes[0], mixture, shaded, strength, noise=found.noise_within, threads=threads)
         mixture, shading = shaded.mixture, shaded.shading
         if shading is None:
             message = f"{found.image.name}: no bias field was taken out: {shaded.reason}"

@@ -24,14 +24,17 @@ from gmmseg.threads import mapped
 if TYPE_CHECKING:
     from gmmseg.fitting.bias_estimation import Shading
 
-__all__ = ["fit_neighbourhood"]
+__all__ = ["START", "Tied", "fit_neighbourhood"]
 
 Array = NDArray[Any]
 
-_START = 0.95  # strength before any is estimated; from a low one it often stays too low
+START = 0.95
+"""Strength before any is estimated; from a low one it often stays too low."""
+
 # Of tissues in much noise, whose volumes after 8 iterations are up to 9 % from what the next 8 make of them.
 _MOST_ITERATIONS, _MOST_OF_VOLUMES = 8, 24
 _SETTLED = 1e-2  # change of the means, in spreads of the features, below which the classes have settled
+_STILL = 2e-2  # spreads of the classes by which a bias field then moves pixels at most
 _LASTLY = 5e-3  # of classes that few voxels have settled: the first step on all of them may be a short one
 _FEW = 32  # pixels a feature that a class needs in the patches to be estimated from them
 _TINY = np.float32(1e-30)
@@ -72,26 +75,26 @@ def fit_neighbourhood(
         Its weights are the classes' shares; None where one on the way was not accepted.
     strength : float
     """
-    tied = _Tied(mixture.weights, mixture.expected_error(), strength, regularization, accepted, threads)
+    tied = Tied(mixture.weights, mixture.expected_error(), strength, regularization, accepted, threads)
     told = [scene.patches.told for scene in scenes]
     regular = [each for each in told if each is not None]
     if len(regular) < len(scenes):
-        return tied.settle(scenes, mixture, _START, shading, iterations=_MOST_ITERATIONS)
+        return tied.settle(scenes, mixture, START, shading, iterations=_MOST_ITERATIONS)
     begun = None
     if _MANY * sum(each.size for each in regular) <= sum(len(scene.patches.flat) for scene in scenes):
         # Most of the way is gone on few voxels: a third to a half of the time of brains in noise.
         few = [scene.in_cubes() for scene in scenes]
         followed = None if shading is None else shading.among(few[0])
-        begun, chosen = tied.settle(few, mixture, _START, followed)
+        begun, chosen = tied.settle(few, mixture, START, followed)
         if begun is not None and shading is not None and followed is not None:
             shading.field = followed.field
     if begun is None:
-        return tied.settle(scenes, mixture, _START, shading)
+        return tied.settle(scenes, mixture, START, shading)
     return tied.settle(scenes, begun, chosen, shading, settled=_LASTLY)
 
 
 @dataclass(frozen=True, eq=False)
-class _Tied:
+class Tied:
     """What stays as it is while classes are fitted together with their neighbours; as of `fit_neighbourhood`.
 
     Parameters
@@ -133,8 +136,9 @@ class _Tied:
             heard = _side_by_side([part.expect(equal, chosen, self.threads) for part in parts])
             if self.strength is None:
                 chosen = float(np.mean([part.estimated(chosen) for part in parts]))
+            moved = 0.0
             if shading is not None:
-                shading.step(mixture, parts[0].meant(equal, shading.index))
+                moved = shading.step(mixture, parts[0].meant(equal, shading.index))
                 parts[0].follow(shading)
             mass = np.einsum("kn,n->k", _side_by_side([part.q for part in parts]), weights)
             rare = [] if mixture.family.shared else np.flatnonzero(mass < _FEW * (1 + mixture.n_features)).tolist()
@@ -149,9 +153,19 @@ class _Tied:
             before, mixture = mixture, fit.warned().mixture
             if self.accepted is not None and not self.accepted(mixture):
                 return None, chosen
-            if np.abs(mixture.means - before.means).max() < settled:
+            if np.abs(mixture.means - before.means).max() < settled and moved < _STILL:
                 break
         return mixture, chosen
+
+    def likelihood(self, scene: Scene, mixture: Mixture, strength: float, shading: Shading | None) -> float:
+        """Logarithm of the mean likelihood of a voxel, given the classes of its neighbours."""
+        part = _HeardScene(scene, shading)
+        equal = replace(mixture, weights=self.frequent).tempered(share_power(strength, self.error))
+        heard = part.expect(equal, strength, self.threads)
+        heard -= np.log(np.einsum("k,kn->n", equal.weights, np.exp(heard)))
+        density = np.empty(heard.shape[1], np.float32)
+        patterns.posterior(part.planes, equal.arguments_of, None, density, threads=self.threads, log_prior=heard)
+        return float(np.average(density, weights=scene.patches.weights))
 
 
 class _HeardScene:
