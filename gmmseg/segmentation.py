@@ -11,6 +11,7 @@ from gmmseg.fitting.fit import fit_images
 from gmmseg.fitting.options import MOST_CHOSEN, MOST_CLASSES, Effort, FitOptions, Hints, Reading
 from gmmseg.fitting.survey import SurveyRequest, survey
 from gmmseg.image import Image
+from gmmseg.image.grain import grain_of, put_together
 from gmmseg.io.opening import open_image
 from gmmseg.kernels.chance import default_rng
 from gmmseg.kernels.effort import MEMORY, Progress
@@ -375,7 +376,7 @@ def choose_k(
     reading = _reading(memory, **taken, nodata=nodata, series=series, allow_remote=allow_remote)
     opened = options.view(open_image(image, reading))
     request = SurveyRequest(options.recipe, options.count, by_value=False, threads=workers)
-    found = survey([opened], request, rng)
+    found = survey([opened if grain_of(opened) == 1 else put_together(opened)], request, rng)
     if found.every is not None:
         raise ParameterError(f"{opened.name} is not held in memory; give a number of pixels as sample")
     if found.sample.planes.shape[1] == 0:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from gmmseg.features.contrast import contrast
 from gmmseg.image import Image
+from gmmseg.image.grain import enlarge, put_together, within_blocks
 from gmmseg.image.windows import Tile, Window, everything, shape_of, shifted, tile_sides, tiles, widened
 from gmmseg.kernels.effort import Effort
-from gmmseg.labelling.layers import Layer
+from gmmseg.labelling.layers import Layer, layer_named
 from gmmseg.mixture import patterns
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.model import Model
@@ -29,6 +30,7 @@ __all__ = ["Rule", "empty_layer", "visit"]
 
 Array = NDArray[Any]
 
+_TINY = np.finfo(np.float32).tiny
 TILE_BYTES = 8 << 20  # working memory of one tile: larger ones leave the cache, smaller ones are mostly halo
 
 
@@ -101,6 +103,13 @@ def visit(
     """
     effort = effort or Effort()
     within = within or everything(image.shape)
+    if rule.model.grain > 1:
+        single = replace(rule, model=replace(rule.model, grain=1))
+        # What is drawn is of single pixels.
+        if layer.smoothed and rule.guidance is None and rule.bias is None and image.ndim == 2:
+            _visit_blocks(image, single, layer, out, within, effort)
+            return
+        rule = single
     halo = _computed_around(rule.model, layer, image)
     floats = 4 * rule.model.k + len(rule.model.scale) + 3**image.ndim // 8
     sides = tile_sides(shape_of(within), TILE_BYTES // (4 * floats), halo // 2)  # smoothing computes half of a halo
@@ -117,6 +126,38 @@ def visit(
     for done, _ in enumerate(mapped(compute, jobs, min(effort.workers, len(jobs))), 1):
         if effort.progress is not None:
             effort.progress(done, len(jobs))
+
+
+def _visit_blocks(image: Image, rule: Rule, layer: Layer, out: Array, within: Window, effort: Effort) -> None:
+    """Compute a layer from the probabilities of blocks of pixels, between which those of pixels lie."""
+    model = rule.model.complete
+    together, soft = put_together(image), layer_named("probabilities")
+    window = shifted(within, tuple(s.start for s in image.window))
+    blocks = within_blocks(window, together.window)
+    found = empty_layer(soft, model, shape_of(blocks))
+    here = shifted(blocks, tuple(-s.start for s in together.window))
+    visit(together, replace(rule, model=model), soft, found, within=here, effort=effort)
+
+    def write(part: Window, q: Array) -> None:
+        valid = None if image.valid is None else image.valid[shifted(part, tuple(s.start for s in within))]
+        place: tuple[Any, ...] = (..., *part)
+        out[place] = _layer_of(layer, q, rule.model.k, valid)
+
+    enlarge(found, blocks, window, write, threads=effort.workers)
+
+
+def _layer_of(layer: Layer, q: Array, k: int, valid: Array | None) -> Array:
+    """Return a layer of k classes where their probabilities are known, and after them of what is dropped."""
+    likeliest = q.argmax(axis=0)
+    if layer.name == "labels":
+        found = np.where(likeliest < k, likeliest + 1, 0)
+    else:
+        total = np.maximum(q.sum(axis=0), _TINY)  # less than 1 beside blocks without data
+        found = (q[:k] / total) * (likeliest < k)
+        if layer.name == "uncertainty":
+            largest = found.max(axis=0)
+            found = np.where(largest > 0, 1 - largest, layer.nodata)
+    return found if valid is None else np.where(valid, found, layer.nodata)
 
 
 def _with_data(tile: Tile, image: Image, halo: int) -> Tile | None:

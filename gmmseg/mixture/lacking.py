@@ -9,6 +9,7 @@ are too few only where features depend on each other but for one part in 1e10 (`
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ __all__ = [
     "distances_of_incomplete",
     "expected_log_share",
     "imputed",
+    "lower_triangle",
     "posterior_of_incomplete",
     "sums_of_incomplete",
     "workable",
@@ -35,6 +37,9 @@ Array = NDArray[Any]
 _CHUNK = 8192  # samples whose responsibilities are held at a time
 _MOST_INFLATED = 1e10  # variance of a feature by what the others leave of it; its rounding is lost in P[M, M]
 _LOWEST = -7e299  # densities below it are taken as it, so that every sample has finite posteriors
+
+lower_triangle = cache(np.tril_indices)
+"""Rows and columns of the lower triangle of a square matrix (d, d)."""
 
 
 class Outliers(NamedTuple):
@@ -101,7 +106,8 @@ def sums_of_incomplete(
     """
     precisions = _precisions(densities.factors)
     parts = []
-    for index in _chunks(np.arange(planes.shape[1])):
+    for start in range(0, planes.shape[1], _CHUNK):
+        index = slice(start, start + _CHUNK)
         some = np.ascontiguousarray(planes[:, index], np.float64)
         distances, log_roots = _distances(some, densities, precisions, threads)
         joint = _log_joint(some, distances, log_roots, densities)
@@ -208,7 +214,7 @@ def _sums(
     if precisions is not None:
         found = kernels.conditional_sums(planes, means, factors, precisions, shares, counts, threads)
         first, second = found[:, 1 : 1 + d], np.empty((k, d, d))
-        rows, columns = np.tril_indices(d)
+        rows, columns = lower_triangle(d)
         second[:, rows, columns] = second[:, columns, rows] = found[:, 1 + d :]
     else:
         missing = np.isnan(planes)

@@ -365,7 +365,7 @@ class Mixture:
         get the components that they would have if they were none.
         """
         out = np.empty((self.n_components, planes.shape[1]), planes.dtype)
-        patterns.posterior(planes, self.arguments_of, out, None, threads=threads)
+        patterns.posterior(planes, self.arguments_of, out, None, threads=threads, whole=True)
         unknown = np.isnan(out[0])
         if unknown.any():
             out[:, unknown] = (self.weights / self.weights.sum())[:, None]

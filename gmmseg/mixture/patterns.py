@@ -106,7 +106,7 @@ class SortedSamples:
         order, starts = _by_pattern(planes)
         sizes = np.diff(starts, append=planes.shape[1])
         missing = np.isnan(planes[:, order[starts]]).sum(axis=0)
-        single = (sizes < _FEW_SAMPLES) & (missing > 0) & (not by_pattern and len(starts) > _FEW_PATTERNS)
+        single = _scattered(sizes, missing) & (not by_pattern)
         parts = tuple(part(*each) for each in _known(planes, order, starts[~single], sizes[~single]))
         single &= missing < len(planes)
         scattered = None
@@ -140,9 +140,7 @@ def has_missing(planes: Array) -> bool:
     """Whether any number is NaN."""
     if planes.dtype.kind != "f" or not planes.size:
         return False
-    with np.errstate(over="ignore", invalid="ignore"):
-        doubtful = np.isnan(planes.sum())  # quicker than looking at each; infinities of both signs give it too
-    return bool(doubtful and np.isnan(planes).any())
+    return bool(np.isnan(planes.min()))  # quicker than looking at each
 
 
 def posterior(
@@ -153,17 +151,19 @@ def posterior(
     *,
     threads: int = 1,
     log_prior: Array | None = None,
+    whole: bool = False,
 ) -> bool:
     """Write posteriors (K, n) and log densities (n,), either of which may be None, of samples with missing features.
 
     `arguments` gives the mixture of some features, None for all, as the kernels take it. Samples without any feature
-    have the components' weights and the log density 0. Returns whether all numbers certainly are finite.
+    have the components' weights and the log density 0. Where these samples are the `whole`, and not a tile, those of
+    rare patterns are taken one by one. Returns whether all numbers certainly are finite.
     """
     # To look for missing features first would take half as long as the kernel does (predict of `scripts/benchmark.py`).
     if kernels.posterior(planes, arguments(None), out, log_density, threads, log_prior):
         return True
     if has_missing(planes):
-        _write_incomplete(planes, arguments, out, log_density, threads, log_prior)
+        _write_incomplete(planes, arguments, out, log_density, threads, log_prior, whole)
     return False
 
 
@@ -174,12 +174,13 @@ def _write_incomplete(
     log_density: Array | None,
     threads: int,
     log_prior: Array | None,
+    whole: bool,
 ) -> None:
     if out is not None:
         out[...] = np.nan
     if log_density is not None:
         log_density[...] = 0
-    groups, singles = _groups(planes, arguments)
+    groups, singles = _groups(planes, arguments, whole)
     if len(singles):
         prior = None if log_prior is None else _columns(log_prior, singles)
         found = posterior_of_incomplete(_columns(planes, singles), arguments(None), prior, threads)
@@ -209,7 +210,7 @@ def classify(planes: Array, arguments: Arguments, out: Array, first: int, *, thr
     if not has_missing(planes):
         return False
     out[...] = 0
-    groups, singles = _groups(planes, arguments)
+    groups, singles = _groups(planes, arguments, False)
     if len(singles):
         soft, _ = posterior_of_incomplete(_columns(planes, singles), arguments(None), None, threads)
         out[singles] = soft.argmax(axis=0) + first
@@ -220,13 +221,25 @@ def classify(planes: Array, arguments: Arguments, out: Array, first: int, *, thr
     return False
 
 
-def _groups(planes: Array, arguments: Arguments) -> tuple[list[tuple[Array | None, Array]], Array]:
+def _groups(planes: Array, arguments: Arguments, whole: bool) -> tuple[list[tuple[Array | None, Array]], Array]:
     """Patterns of samples, as of `patterns`, and the indices of samples that are worked on one by one."""
-    if len(planes) <= _MOST_FEATURES or not workable(arguments(None)):
+    many = len(planes) > _MOST_FEATURES
+    if not (whole or many) or not workable(arguments(None)):
         return list(patterns(planes)), np.empty(0, np.intp)
-    known = (~np.isnan(planes)).sum(axis=0)
-    complete = np.flatnonzero(known == len(planes))
-    return [(None, complete)] * bool(len(complete)), np.flatnonzero((known > 0) & (known < len(planes)))
+    if many:
+        known = (~np.isnan(planes)).sum(axis=0)
+        complete = np.flatnonzero(known == len(planes))
+        return [(None, complete)] * bool(len(complete)), np.flatnonzero((known > 0) & (known < len(planes)))
+    order, starts = _by_pattern(planes)
+    sizes, missing = np.diff(starts, append=planes.shape[1]), np.isnan(planes[:, order[starts]]).sum(axis=0)
+    single = _scattered(sizes, missing)
+    groups = list(_known(planes, order, starts[~single], sizes[~single]))
+    return groups, order[np.repeat(single & (missing < len(planes)), sizes)]
+
+
+def _scattered(sizes: Array, missing: Array) -> Array:
+    """Which patterns, of so many samples and missing features, have hardly any samples."""
+    return (sizes < _FEW_SAMPLES) & (missing > 0) & (len(sizes) > _FEW_PATTERNS)
 
 
 def _columns(planes: Array, index: Array, rows: Array | None = None) -> Array:

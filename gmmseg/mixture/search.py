@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization
 from gmmseg.mixture.kmeans import from_labels, lloyd, nearest, plus_plus
-from gmmseg.mixture.lacking import posterior_of_incomplete, workable
 from gmmseg.mixture.moves import split_and_merge
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples, has_missing
@@ -220,9 +219,6 @@ def doubt(mixture: Mixture, planes: Array) -> float:
     """Mean probability that a sample is of another component than its likeliest; of some where features are missing."""
     if has_missing(planes):  # each of another pattern, perhaps: 2000 samples would take longer than all of the start
         planes = planes[:, :: max(1, planes.shape[1] // _DOUBTED)]
-        if workable(mixture.densities):  # by patterns it took a third of a fit (d = 10)
-            shares, _ = posterior_of_incomplete(planes, mixture.densities, None, 1)
-            return 1 - float(shares.max(axis=0).mean())
     return 1 - float(mixture.posterior(planes).max(axis=0).mean())
 
 

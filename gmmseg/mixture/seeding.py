@@ -269,8 +269,11 @@ def frame(planes: Array, *, common: bool) -> tuple[Array, Array]:
         return np.zeros(len(planes)), np.ones(len(planes))
     if largest > _LARGEST:
         raise ParameterError(f"X reaches {largest:.3g}, whose square is too large; divide X to {_LARGEST:g} or less")
-    some = fill_in(planes[:, :: max(1, planes.shape[1] // 4096)].astype(np.float64))
+    some = planes[:, :: max(1, planes.shape[1] // 4096)].astype(np.float64)
     center, scale = some.mean(axis=1), some.std(axis=1)
+    if has_missing(some):  # near enough: to fill them in takes as long as all that follows does
+        known = np.ma.masked_invalid(some)
+        center, scale = known.mean(axis=1).filled(0), known.std(axis=1).filled(0)
     scale = np.where(scale > 0, scale, 1)
     if planes.dtype == np.float32:  # of all samples, not some: one may lie far out
         scale = np.maximum(scale, np.maximum(high - center, center - low) / 1e15)

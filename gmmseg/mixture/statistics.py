@@ -7,7 +7,7 @@ of samples under one mixture add up to those of both sets, whoever took them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, reduce
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.mixture.covariance import family
-from gmmseg.mixture.lacking import Outliers, expected_log_share, sums_of_incomplete, workable
+from gmmseg.mixture.lacking import Outliers, expected_log_share, lower_triangle, sums_of_incomplete, workable
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import Part, SortedSamples
 from gmmseg.records import dataclass, replace
@@ -28,8 +28,6 @@ __all__ = ["Samples", "Statistics", "m_step", "measure"]
 Array = NDArray[Any]
 
 _DOF = 1.0, 1000.0  # least and most degrees of freedom; from 200 on a Student-t is Gaussian for all that matters
-
-_lower_triangle = cache(np.tril_indices)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +174,7 @@ def _measure_part(part: Part, mixture: Mixture, noise: Array | None, threads: in
         sums = sums[:, :-2]
     second = sums[:, 1 + d :]
     if densities.factors.ndim == 3:
-        rows, columns = _lower_triangle(d)
+        rows, columns = lower_triangle(d)
         square = np.empty((k, d, d))
         square[:, rows, columns] = second
         square[:, columns, rows] = second

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gmmseg.errors import GmmsegError, InputError, cut
 from gmmseg.features import Recipe
 from gmmseg.features.pca import PrincipalComponents
+from gmmseg.image.grain import GRAIN
 from gmmseg.io.regular import require_regular
 from gmmseg.mixture.covariance import FAMILIES
 from gmmseg.mixture.memberships import MOST_COMPONENTS, ROUNDING
@@ -236,6 +237,7 @@ def _parse(content: _Entries) -> Model:
         memberships,
         _channel_names(content),
         _contrast(content, n_guides),
+        content.whole("grain", 1, GRAIN) if content.has("grain") else 1,
     )
 
 

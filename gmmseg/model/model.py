@@ -32,8 +32,8 @@ __all__ = ["FORMAT", "VERSION", "Model", "Training"]
 
 Array = NDArray[Any]
 
-FORMAT, VERSION = "gmmseg-model", 4
-# 2 where there are outliers or Student-t distributions, 3 with memberships or pca, 4 with dropped classes
+FORMAT, VERSION = "gmmseg-model", 5
+# 2 where there are outliers or Student-t distributions, 3 with memberships or pca, 4 with dropped classes, 5 with grain
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,9 @@ class Model:
         How much neighbouring pixels of these images differ in the first features, see
         `gmmseg.features.contrast.contrast`: what is an edge. It makes every window of every image get the labels of the
         whole. Where None, each image is measured by itself.
+    grain : {1, 2}
+        How many pixels along each axis hold one detail of a picture, see `gmmseg.image.grain`. Where 2, the mixture is
+        of what lies in the middle of blocks of 2 x 2 pixels, and so are the posteriors from which pixels are labelled.
 
     Examples
     --------
@@ -127,6 +130,7 @@ class Model:
     memberships: Array | None = None
     channel_names: tuple[str, ...] = ()
     contrast: Array | None = None
+    grain: int = 1
 
     def _repr_html_(self) -> str:
         """Show the classes in a notebook."""
@@ -258,8 +262,8 @@ class Model:
         """Return how many pixels around a window of an image its labels depend on.
 
         A window with so many pixels around it gets the labels that it has in the whole image, pixel for pixel, where
-        the model remembers its `contrast`. Where position is a feature, it has to be a window of `Image.crop`, which
-        knows where it lies; otherwise an array of these pixels will do.
+        the model remembers its `contrast`. Where position is a feature, or the model has a `grain`, it has to be a
+        window of `Image.crop`, which knows where it lies; otherwise an array of these pixels will do.
 
         Parameters
         ----------
@@ -278,7 +282,9 @@ class Model:
         True
         """
         heard = HALO if smoothed and self.strength > 0 and self.k > 1 else 0
-        return heard + self.recipe.context(image)
+        around = heard + self.recipe.context(image)
+        # One more block is heard where pixels lie between two, and of the last one two pixels around it.
+        return self.grain * around + 5 if smoothed and self.grain > 1 else around
 
     def view(self, image: Image) -> Image:
         """Return an image as the model takes it: for a model of one channel, grey values stored as colour are one.
@@ -407,6 +413,8 @@ class Model:
             pca = self.recipe.pca
             arrays = {name: getattr(pca, name).tolist() for name in ("center", "scale", "axes", "variance")}
             content |= {"version": max(3, content["version"]), "pca": arrays}
+        if self.grain > 1:
+            content |= {"version": 5, "grain": self.grain}
         return content
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from counted_sources import CountedSource
+from detailed_pictures import enlarged, made
 from noisy_images import LEVELS as BLOB_LEVELS
 from noisy_images import blobs, gains, noisy
 
@@ -301,3 +302,22 @@ def test_values_are_counted_in_the_one_pass(monkeypatch, dtype, n_channels, mask
     source.log.clear()
     gmmseg.segment(Image(Completed(source), valid=valid), 2)
     assert len(source.log) == n_windows
+
+
+@pytest.mark.parametrize("how", [1, 2, 4], ids=["linear", "cubic", "Lanczos"])
+def test_an_enlarged_picture_has_the_classes_of_the_picture(how):
+    pixels = made(np.random.default_rng(3), (130, 170))
+    own, other = gmmseg.segment(pixels, 2), gmmseg.segment(enlarged(pixels, how), 2)
+    assert (own.model.grain, other.model.grain) == (1, 2)
+    assert evaluate(other.labels, own.labels.repeat(2, axis=0).repeat(2, axis=1)).adjusted_rand_index > 0.95
+    assert fit_images([Image(enlarged(pixels), color=True)], 1, FitOptions(k=2)).found.image.shape == (260, 340)
+
+
+def test_what_is_said_of_single_pixels_is_not_put_together():
+    pixels = enlarged(made(np.random.default_rng(3)))
+    strokes = np.zeros(pixels.shape[:2], np.uint8)
+    strokes[40, 30:90], strokes[120, 30:90] = 1, 2
+    for options in ({"scribbles": strokes}, {"partial_volume": True}, {"bias_field": True}):
+        assert gmmseg.segment(pixels, 2, **options).model.grain == 1
+    assert gmmseg.fit([pixels, pixels], 2).grain == 1  # several have but one model, and each its own grain
+    assert gmmseg.fit(pixels, 2).grain == 2

@@ -106,3 +106,26 @@ def test_features_that_nearly_agree_tell_each_other(kernel):
     np.testing.assert_allclose(expected(kernel, planes, mixture, np.ones((1, 2)))[1, 0], 0.7, rtol=1e-6)
     sums = kernel.conditional_sums(planes[:, 1:].copy(), *mixture, np.ones((1, 1)), np.ones((1, 1)), 1)
     np.testing.assert_allclose(sums[0, 4:7] - 0.1**2, 0.75, rtol=1e-6)  # of both, less the squares of what is expected
+
+
+@pytest.mark.parametrize(("n", "d", "k"), [(1500, 9, 5), (2100, 21, 3)])
+@compiled
+def test_components_take_only_the_samples_that_have_a_part_in_them(kernel, n, d, k):
+    planes, mixture = problem(n, d, k, 0.3)
+    rng = np.random.default_rng(4)
+    mass = np.exp2(-rng.choice([0, 1, 40, 200, 1000], (k, n)).astype(float))
+    mass[0], mass[1], mass[2, ::7] = 2.0**-58, 1, np.nextafter(0, 1)  # the first has no other part in any sample
+    mass *= rng.uniform(0.5, 2, n) * np.exp2(rng.choice([-300, 0], n))  # of samples of any weight
+    shares = mass * rng.uniform(0.5, 1.5, (k, n))
+    light = mass.sum(axis=0) < 1e-30
+    for some in (np.ones(n, bool), light):
+        given = [np.ascontiguousarray(each[:, some]) for each in (planes, shares, mass)]
+        exact, found = (each.conditional_sums(given[0], *mixture, *given[1:], 1) for each in (reference, kernel))
+        scale = np.abs(exact).max(axis=1, keepdims=True)
+        np.testing.assert_allclose(found / scale, exact / scale, rtol=1e-9, atol=1e-9)
+    shares /= shares.sum(axis=0)
+    np.testing.assert_allclose(
+        expected(kernel, planes, mixture, shares), expected(reference, planes, mixture, shares), rtol=1e-9, atol=1e-9
+    )
+    one, many = (kernel.conditional_sums(planes, *mixture, shares, mass, threads) for threads in (1, 5))
+    np.testing.assert_array_equal(one, many)

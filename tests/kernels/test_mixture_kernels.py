@@ -241,6 +241,21 @@ def test_strides_do_not_matter(kernel, layout, dtype, diagonal):
     assert (classify(kernel, view, mixture) == classify(kernel, copy, mixture)).mean() > 0.999
 
 
+@compiled
+@dtypes
+@shapes
+@pytest.mark.parametrize("d", range(1, 11))
+def test_samples_in_rows_give_the_same_bytes_as_in_planes(kernel, d, dtype, diagonal):
+    planes, mixture = problem(d, 2 * BLOCK + 77, dtype=dtype, diagonal=diagonal)
+    rows = np.array(planes.T, order="C")
+    for first in (rows, np.pad(rows, ((3, 0), (0, 0)))[3:]):
+        for a, b in zip(posterior(kernel, first.T, mixture), posterior(kernel, planes, mixture), strict=True):
+            np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(classify(kernel, first.T, mixture), classify(kernel, planes, mixture))
+        for a, b in zip(statistics(kernel, first.T, mixture), statistics(kernel, planes, mixture), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 @both
 @dtypes
 @shapes

@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
+from detailed_pictures import enlarged, made
 from regions import CASES, holes, outputs, scene, spatial
 
 import gmmseg
+from gmmseg import Image
+from gmmseg.image.grain import put_together
+from gmmseg.labelling.layers import layer_named
+from gmmseg.labelling.tiles import Rule, empty_layer, visit
+from gmmseg.records import replace
 
 
 @pytest.mark.slow
@@ -71,3 +77,71 @@ def test_progress_counts_the_tiles(monkeypatch):
     gmmseg.segment(scene("grey")[1], 2, progress=lambda done, total: calls.append((done, total)))
     total = -(-90 // 11) * -(-110 // 17)
     assert calls == [(i, total) for i in range(1, total + 1)]
+
+
+@pytest.fixture
+def large(rng):
+    """A picture without detail of single pixels, whose last blocks are not whole, and its model."""
+    image = Image(enlarged(made(rng))[:-1, :-1], color=True)
+    model = gmmseg.fit(image, 3)
+    assert model.grain == 2
+    return image, model
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
+@pytest.mark.parametrize("smooth", [True, False])
+def test_blocks_give_windows_and_tiles_the_labels_of_the_whole(large, smooth, masked, monkeypatch):
+    image, model = large
+    mask = holes(image.shape) if masked else None
+    image = Image(image.array, color=True, valid=mask)
+    model = replace(model, strength=0.5 * smooth)
+    whole = outputs(gmmseg.apply(model, image))
+    monkeypatch.setattr("gmmseg.labelling.tiles.tile_sides", small_sides)
+    for tiled, expected in zip(outputs(gmmseg.apply(model, image, threads=3)), whole, strict=True):
+        assert tiled.tobytes() == expected.tobytes()
+    halo, labels = model.halo(image), gmmseg.apply(model, image).labels
+    for inner in ((slice(61, 90), slice(70, 121)), (slice(0, 40), slice(160, 219)), (slice(100, 179), slice(33, 66))):
+        outer = tuple(
+            slice(max(s.start - halo, 0), min(s.stop + halo, n)) for s, n in zip(inner, image.shape, strict=True)
+        )
+        crop = image.crop(outer)
+        found = empty_layer(layer_named("labels"), model, crop.shape)
+        visit(crop, Rule(model), layer_named("labels"), found)
+        local = tuple(slice(s.start - o.start, s.stop - o.start) for s, o in zip(inner, outer, strict=True))
+        np.testing.assert_array_equal(found[local], labels[inner])
+
+
+def test_pixels_between_blocks_have_what_lies_between_their_probabilities(large):
+    image, model = large
+    blocks = gmmseg.apply(replace(model, grain=1), put_together(image)).probabilities
+    found = gmmseg.apply(model, image)
+    near, right, below, across = blocks[:, 20, 30], blocks[:, 20, 31], blocks[:, 21, 30], blocks[:, 21, 31]
+    expected = (9 * near + 3 * right + 3 * below + across) / 16
+    np.testing.assert_allclose(found.probabilities[:, 41, 61], expected, atol=1e-6)
+    np.testing.assert_allclose(found.probabilities.sum(axis=0), 1, atol=1e-5)
+    np.testing.assert_array_equal(found.labels, found.probabilities.argmax(axis=0) + 1)
+    np.testing.assert_allclose(found.uncertainty, 1 - found.probabilities.max(axis=0), atol=1e-6)
+
+
+def test_blocks_know_dropped_classes_and_pixels_without_data(large):
+    image, model = large
+    valid = np.ones(image.shape, bool)
+    valid[51:, 80:] = False
+    spoilt = np.where(valid[..., None], image.array, 255).astype(np.uint8)
+    every = gmmseg.apply(model, Image(image.array, color=True, valid=valid))
+    assert (every.labels == 0).tolist() == (~valid).tolist()
+    assert gmmseg.apply(model, Image(spoilt, color=True, valid=valid)).labels.tobytes() == every.labels.tobytes()
+    np.testing.assert_allclose(every.probabilities.sum(axis=0), valid, atol=1e-5)
+    dropped = gmmseg.apply(model.relabel(drop=2, keep_numbers=True), image)
+    whole = gmmseg.apply(model, image).labels
+    assert (dropped.labels == np.where(whole == 2, 0, whole)).mean() > 0.999
+    assert not dropped.probabilities[:, dropped.labels == 0].any()
+
+
+def test_what_is_drawn_is_of_single_pixels_where_others_are_of_blocks(large):
+    image, model = large
+    strokes = np.zeros(image.shape, np.uint8)
+    strokes[31, 20:60], strokes[32, 20:60] = 1, 3
+    labels = gmmseg.apply(model, image, scribbles=strokes).labels
+    assert (labels[31, 20:60] == 1).all()
+    assert (labels[32, 20:60] == 3).all()

@@ -5,6 +5,8 @@ import pytest
 from gappy_samples import TRUE, gappy
 from scipy.stats import multivariate_normal
 
+from gmmseg.mixture import patterns
+from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.statistics import measure
 
@@ -34,3 +36,28 @@ def test_posteriors_are_those_of_the_known_features():
         assert density[i] == pytest.approx(np.logaddexp.reduce(joint))
         np.testing.assert_allclose(soft[:, i], np.exp(joint - density[i]), rtol=1e-9)
         assert TRUE.classify(planes)[i] == soft[:, i].argmax()
+
+
+def test_only_a_whole_set_of_samples_takes_those_of_rare_patterns_one_by_one(monkeypatch):
+    rng = np.random.default_rng(3)
+    mixture = Mixture(np.full(2, 0.5), np.stack([np.zeros(9), np.full(9, 2.0)]), np.stack([np.eye(9)] * 2))
+    planes = rng.normal(1, 1, (9, 700))
+    planes[0, :300] = np.nan  # a pattern that is not rare
+    planes[1:, 300:690] = np.where(rng.random((8, 390)) < 0.3, np.nan, planes[1:, 300:690])
+    planes[:, 300] = np.nan
+    rare = np.isnan(planes[1:, 301:]).any(axis=0).sum()
+    alone, plain = [], patterns.posterior_of_incomplete
+
+    def noted(planes, *arguments):
+        alone.append(planes)
+        return plain(planes, *arguments)
+
+    monkeypatch.setattr(patterns, "posterior_of_incomplete", noted)
+    by_patterns = np.empty((2, 700))
+    patterns.posterior(planes, mixture.arguments_of, by_patterns, None)
+    assert not alone  # as of a tile, whose labels depend on nothing else in it
+    found = mixture.posterior(planes)
+    assert sum(part.shape[1] for part in alone) == rare > 300
+    known = ~np.isnan(by_patterns[0])
+    np.testing.assert_allclose(found[:, known], by_patterns[:, known], rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(found[:, 300], mixture.weights)

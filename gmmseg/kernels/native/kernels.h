@@ -104,7 +104,8 @@ struct TextureJob {
     void* (*reserve)(std::ptrdiff_t bytes);  // memory for the time of one call
 };
 
-// Samples each of which lacks features of its own, under Gaussian components.
+// Samples each of which lacks features of its own, under Gaussian components: either distances are wanted, or moments
+// or expected samples.
 struct GapsJob {
     const double* samples;  // (n_features, n_samples); NaN is missing
     std::ptrdiff_t n_samples, n_features, n_components;
@@ -164,7 +165,9 @@ using Lab = void (*)(const LabJob&);
 // up to 0, when a class has a probability in proportion to exp(total said).
 using Agreement = void (*)(const float* said, std::ptrdiff_t n, std::ptrdiff_t classes, float total, double* sums);
 using TextureKernel = void (*)(const TextureJob&);
-// Writes distances, and adds sums about the means (n_components, 1 + n_features + second moments), of begin..end.
+// Writes distances, or adds sums about the means (n_components, 1 + n_features + second moments), of begin..end, which
+// are at most kGapsChunk.
+constexpr std::ptrdiff_t kGapsChunk = 1024;
 using Gaps = void (*)(const GapsJob&, std::ptrdiff_t begin, std::ptrdiff_t end, double* sums);
 
 #define GMMSEG_DECLARE(isa)                     \

@@ -61,9 +61,15 @@ template <class T>
 GMMSEG_INLINE Pack<T> fill(T x) {
     return x - Pack<T>{};
 }
+// The larger number of each lane; b where either is undefined. Of 512 bits compilers make two instructions of it.
 template <class V>
 GMMSEG_INLINE V larger(V a, V b) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(a[0]) == 4) return (V)_mm512_max_ps((__m512)a, (__m512)b);
+    else return (V)_mm512_max_pd((__m512d)a, (__m512d)b);
+#else
     return a > b ? a : b;
+#endif
 }
 // The numbers from `index` on; 0 outside of the n that there are.
 GMMSEG_INLINE Pack<float> load_within(const float* p, std::ptrdiff_t index, std::ptrdiff_t n) {

@@ -1,0 +1,130 @@
+"""Grain: enlarged pictures are told, put together to blocks, and go back to pixels."""
+
+import cv2
+import numpy as np
+import pytest
+from detailed_pictures import enlarged, made
+
+from gmmseg.image import Image
+from gmmseg.image.grain import enlarge, grain_of, put_together, within_blocks
+from gmmseg.image.windows import everything
+
+
+@pytest.mark.parametrize("how", [cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_an_enlarged_picture_is_told_from_one_that_is_not(rng, how, dtype):
+    pixels = made(rng).astype(dtype)
+    large = np.clip(enlarged(pixels, how), 0, 255)
+    assert grain_of(Image(pixels)) == 1
+    assert grain_of(Image(large)) == grain_of(Image(large[:, ::-1])) == grain_of(Image(large[3:, 5:])) == 2
+    assert grain_of(Image(made(rng, large.shape[:2]))) == 1
+    assert grain_of(Image(large.repeat(2, axis=0).repeat(2, axis=1))) == 1  # edges of single pixels are in it
+
+
+def test_noise_and_what_is_even_or_small_is_not_taken_for_enlarged(rng):
+    assert grain_of(Image(rng.normal(0, 1, (200, 200, 1)))) == 1
+    assert grain_of(Image(np.full((200, 200, 3), 7, np.uint8))) == 1
+    assert grain_of(Image(enlarged(made(rng, (60, 90))))) == 1
+    assert grain_of(Image(np.zeros((130, 130, 130, 1), np.uint8))) == 1
+    smooth = cv2.GaussianBlur(rng.normal(0, 1, (200, 200)), None, 6)[..., None] + np.zeros(40)
+    assert grain_of(Image(smooth)) == 2
+    assert grain_of(Image(smooth + rng.normal(0, 0.02, smooth.shape))) == 1  # of each channel, and not of their sum
+
+
+def test_pixels_without_data_tell_nothing(rng):
+    large = enlarged(made(rng))
+    valid = np.ones(large.shape[:2], bool)
+    valid[60:] = False
+    noisy = np.where(valid[..., None], large, rng.integers(0, 255, large.shape, np.uint8))
+    assert grain_of(Image(noisy)) == 1
+    assert grain_of(Image(noisy, valid=valid)) == 2
+    assert grain_of(Image(large, valid=np.zeros_like(valid))) == 1
+
+
+def test_a_block_has_what_lies_in_its_middle():
+    x, y = np.meshgrid(np.linspace(-1, 1, 24), np.linspace(-2, 2, 30))
+    curved = 1 + x - 3 * x**2 * y + x**5 - y**4  # which is interpolated without error, beside the ends
+    found = put_together(Image(curved[..., None])).array[..., 0]
+    middle = [(each[::2] + each[1::2]) / 2 for each in (x[0], y[:, 0])]
+    x, y = np.meshgrid(*middle)
+    expected = 1 + x - 3 * x**2 * y + x**5 - y**4
+    np.testing.assert_allclose(found[1:-1, 1:-1], expected[1:-1, 1:-1], atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int32, np.int64, np.uint64, np.float32])
+def test_enlarged_numbers_come_back_within_their_limits(rng, dtype):
+    limits = np.finfo(np.float32) if dtype == np.float32 else np.iinfo(dtype)
+    for value in (limits.min, limits.max):
+        if dtype != np.float32:
+            even = put_together(Image(np.full((6, 8, 2), value, dtype))).array
+            assert even.dtype == dtype
+            assert np.abs(even.astype(object) - int(value)).max() <= limits.max >> 50
+    low, high = (-100, 100) if limits.min else (0, 200)
+    pixels = cv2.GaussianBlur(rng.uniform(low, high, (40, 50)), None, 0.5)
+    large = enlarged(pixels)
+    if dtype != np.float32:
+        large = np.clip(np.rint(large), limits.min, limits.max)
+    found = put_together(Image(large.astype(dtype)[..., None])).array[..., 0]
+    means = large.reshape(40, 2, 50, 2).mean(axis=(1, 3))
+    error, of_means = ((each - pixels)[2:-2, 2:-2].std() for each in (found, means))
+    assert 2 * error < of_means
+    edges = np.full((20, 20, 1), limits.min if dtype != np.float32 else 0, dtype)
+    edges[:, 10:] = limits.max if dtype != np.float32 else 1
+    np.testing.assert_allclose(put_together(Image(edges)).array[:, :4].astype(float), float(edges[0, 0, 0]), atol=0.03)
+
+
+def test_colour_stays_colour():
+    edge = np.zeros((20, 24, 3), np.float32)
+    edge[:, 12:] = 1
+    found = put_together(Image(edge, color=True)).array
+    assert found.min() == 0
+    assert found.max() == 1
+
+
+def test_what_is_missing_does_not_count():
+    nan = np.nan
+    pixels = np.float32([[1, 3, nan, nan], [5, 7, nan, nan], [1, nan, 9, 9], [3, 5, 9, 9]])[..., None]
+    found = put_together(Image(pixels)).array[..., 0]
+    np.testing.assert_array_equal(found, [[4, nan], [3, 9]])
+    valid = np.array([[True, False], [False, False], [False, False], [False, False]])
+    image = put_together(Image(np.uint8([[10, 99], [99, 99], [99, 99], [99, 99]])[..., None], valid=valid))
+    assert image.array[..., 0].tolist() == [[10], [0]]
+    assert image.valid.tolist() == [[True], [False]]
+
+
+def test_blocks_of_a_window_are_those_of_the_whole(rng):
+    pixels = made(rng, (31, 45))
+    whole = Image(pixels, spacing=(2.0, 3.0))
+    blocks = put_together(whole)
+    assert blocks.shape == (16, 23)
+    assert blocks.spacing == (4, 6)
+    window = put_together(whole.crop((slice(5, 31), slice(8, 37))))
+    assert (window.origin, window.extent) == ((2, 4), (16, 23))
+    np.testing.assert_array_equal(window.array[2:, 1:-2], blocks.array[4:, 5:17])
+
+
+def test_pixels_lie_between_the_blocks():
+    blocks = (np.arange(5, dtype=np.float32)[:, None] * 4 + np.arange(6, dtype=np.float32) * 40)[None]
+    out = np.empty((9, 12), np.float32)
+
+    def write(part, found):
+        out[part] = found[0]
+
+    extent = (9, 12)
+    known = everything((5, 6))
+    everywhere = within_blocks(everything(extent), known)
+    assert everywhere == (slice(0, 5), slice(0, 6))
+    enlarge(blocks, everywhere, everything(extent), write, threads=2)
+    rows = [0, 1, 3, 5, 7, 9, 11, 13, 15]  # a quarter of a block from the middle of each; even beyond the outer ones
+    columns = [0, 10, 30, 50, 70, 90, 110, 130, 150, 170, 190, 200]
+    np.testing.assert_allclose(out, np.add.outer(rows, columns))
+    part = slice(3, 7), slice(2, 9)
+    some = within_blocks(part, known)
+    assert some == (slice(0, 5), slice(0, 6))
+    again = np.empty((4, 7), np.float32)
+
+    def write_again(where, found):
+        again[where] = found[0]
+
+    enlarge(blocks[:, some[0], some[1]], some, part, write_again)
+    assert again.tobytes() == np.ascontiguousarray(out[part]).tobytes()
