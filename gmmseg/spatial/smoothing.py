@@ -237,9 +237,10 @@ def _mask(valid: Array | None) -> Array | None:
     return None if valid is None else np.ascontiguousarray(valid[(None,) * (3 - valid.ndim)], np.uint8)
 
 
-def _first(inner: tuple[slice, ...]) -> tuple[int, ...]:
+def _first(inner: tuple[slice, ...]) -> tuple[int, int, int]:
     """Where the inner part of a tile starts along each of three axes."""
-    return (0,) * (3 - len(inner)) + tuple(s.start for s in inner)
+    first = [0] * (3 - len(inner)) + [int(s.start) for s in inner]
+    return first[0], first[1], first[2]
 
 
 def _around(valid: Array) -> tuple[Any, ...]:
