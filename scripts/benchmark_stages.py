@@ -18,13 +18,11 @@ from typing import Any
 import gmmseg
 from gmmseg.features.recipe import Recipe
 from gmmseg.mixture import patterns
-from gmmseg.model import Model
 from gmmseg.spatial.smoothing import Smoothing
 
 STAGES = (
     (Recipe, "planes", "features"),
-    (Model, "posterior", "posteriors"),
-    (Smoothing, "apply", "smoothing"),
+    (Smoothing, "classify", "classes and smoothing"),
     (patterns, "classify", "classes"),
 )
 

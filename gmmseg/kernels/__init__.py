@@ -42,6 +42,7 @@ __all__ = [
     "plus_plus",
     "posterior",
     "smooth",
+    "smooth_planes",
     "split",
     "statistics",
     "texture",
@@ -162,6 +163,24 @@ def agreement(said: Any, total: float) -> tuple[float, float]:
     probability in proportion to the exponential of `total` times it.
     """
     found: tuple[float, float] = _kernels.agreement(said, total)
+    return found
+
+
+def smooth_planes(
+    planes: Any,
+    densities: Densities,
+    valid: Any,
+    neighbourhood: Neighbourhood,
+    inner_first: tuple[int, int, int],
+    labels: Any,
+) -> bool:
+    """Write the labels that `smooth` gives for the posteriors of `planes` `(d, z, y, x)`, float32 and contiguous.
+
+    The guide is the first planes, one for each `sharpness`. Posteriors are computed where they are needed. Returns
+    False, and writes nothing, where it is not certain that all features of all samples are finite numbers, and for
+    mixtures of many features, along the axes or with long tails.
+    """
+    found: bool = _kernels.smooth_planes(planes, densities, valid, neighbourhood, inner_first, labels)
     return found
 
 

@@ -150,6 +150,21 @@ def split(
 def agreement(said: NDArray[np.float32], total: float, /) -> tuple[float, float]: ...
 def unfilter(stored: NDArray[np.uint8], depth: int, out: NDArray[np.uint8], /) -> bool: ...
 def uniform(seed: list[int], first: int, out: NDArray[np.float64], /) -> None: ...
+def smooth_planes(
+    planes: NDArray[np.float32],
+    log_constants: NDArray[np.float64],
+    means: NDArray[np.float64],
+    factors: NDArray[np.float64],
+    dof: NDArray[np.float64] | None,
+    valid: NDArray[np.uint8] | None,
+    offsets: NDArray[np.int64],
+    strengths: NDArray[np.float32],
+    sharpness: NDArray[np.float32],
+    sweeps: int,
+    inner_first: tuple[int, int, int],
+    labels: NDArray[np.uint8],
+    /,
+) -> bool: ...
 def smooth(
     prior: NDArray[np.float32],
     guide: NDArray[np.float32],

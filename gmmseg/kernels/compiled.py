@@ -26,6 +26,7 @@ __all__ = [
     "plus_plus",
     "posterior",
     "smooth",
+    "smooth_planes",
     "split",
     "statistics",
     "texture",
@@ -83,3 +84,16 @@ def smooth(
     """See gmmseg.kernels.smooth."""
     offsets, strengths, sharpness, sweeps = neighbourhood
     _native.smooth(prior, guide, valid, offsets, strengths, sharpness, sweeps, inner_first, labels, probabilities)
+
+
+def smooth_planes(
+    planes: Any,
+    densities: Densities,
+    valid: Any,
+    neighbourhood: Neighbourhood,
+    inner_first: tuple[int, int, int],
+    labels: Any,
+) -> bool:
+    """See gmmseg.kernels.smooth_planes."""
+    found: bool = _native.smooth_planes(planes, *densities, valid, *neighbourhood, inner_first, labels)
+    return found

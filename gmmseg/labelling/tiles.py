@@ -256,6 +256,10 @@ class _Work:
             found = fractions_of(self.rule.partial, planes, there.reshape(shape), heard, log_prior)
             out[...] = found.reshape(-1, *tile.shape)[(slice(None), *tile.local)]
             return
+        if self.smoothing is not None and name == "labels" and log_prior is None and model.memberships is None:
+            deep = planes.reshape(-1, *tile.shape)
+            if self.smoothing.classify(deep, model.arguments_of(None), valid, tile.local, out):
+                return
         posterior = self.memory.take("posterior", model.k, planes.shape[1])
         known = model.posterior(planes, posterior, log_prior)
         posterior = posterior.reshape(model.k, *tile.shape)

@@ -139,16 +139,48 @@ class Smoothing:
         """
         flat = (None,) * (4 - posterior.ndim)
         deep = (slice(None), *flat)
-        first = (0,) * len(flat) + tuple(s.start for s in inner)
         kernels.smooth(
             posterior[deep],
             guide[deep],
-            None if valid is None else np.ascontiguousarray(valid[flat], np.uint8),
-            kernels.Neighbourhood(*self.neighbours, np.ascontiguousarray(self.sharpness, np.float32), HALO),
-            first,
+            _mask(valid),
+            self._heard,
+            _first(inner),
             None if labels is None else labels[flat],
             None if probabilities is None else probabilities[deep],
         )
+
+    def classify(
+        self,
+        planes: Array,
+        densities: kernels.Densities,
+        valid: Array | None,
+        inner: tuple[slice, ...],
+        labels: Array,
+    ) -> bool:
+        """Write the labels that `apply` gives for the posteriors of a mixture, which are not kept.
+
+        Parameters
+        ----------
+        planes : ndarray, shape (d, *tile), float32
+            Contiguous. The first are the guide.
+        densities : Densities
+            Of the mixture whose components are the classes.
+        valid, inner, labels
+            As of `apply`.
+
+        Returns
+        -------
+        bool
+            False, and nothing is written, where features may be missing, or the mixture is of another kind.
+        """
+        flat = (None,) * (4 - planes.ndim)
+        return kernels.smooth_planes(
+            planes[(slice(None), *flat)], densities, _mask(valid), self._heard, _first(inner), labels[flat]
+        )
+
+    @cached_property
+    def _heard(self) -> kernels.Neighbourhood:
+        return kernels.Neighbourhood(*self.neighbours, np.ascontiguousarray(self.sharpness, np.float32), HALO)
 
     def edges(self, guide: Array, valid: Array) -> list[Array]:
         """Weights of the edges to each of `neighbours`, in parts of the whole strength, for `fitted`.
@@ -198,6 +230,17 @@ class Smoothing:
             if abs(total - before) < _SETTLED:
                 break
         return replace(self, strength=math.sqrt(total / _STRONGEST))
+
+
+def _mask(valid: Array | None) -> Array | None:
+    """Which voxels count, with three axes, as the kernels take it."""
+    return None if valid is None else np.ascontiguousarray(valid[(None,) * (3 - valid.ndim)], np.uint8)
+
+
+def _first(inner: tuple[slice, ...]) -> tuple[int, int, int]:
+    """Where the inner part of a tile starts along each of three axes."""
+    first = [0] * (3 - len(inner)) + [int(s.start) for s in inner]
+    return first[0], first[1], first[2]
 
 
 def _around(valid: Array) -> tuple[Any, ...]:

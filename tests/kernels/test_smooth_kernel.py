@@ -8,7 +8,7 @@ import pytest
 from implementations import both, compiled
 from processes import process
 
-from gmmseg.kernels import Neighbourhood, reference
+from gmmseg.kernels import Densities, Neighbourhood, reference
 
 OFFSETS = {
     "4 neighbours": np.array([[0, 0, 1], [0, 1, 0]], np.int64),
@@ -400,3 +400,82 @@ for _ in range(2):
 """
     finished = process("-c", code, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
     assert (finished.returncode, finished.stdout) == (0, "too little\n" * 2), finished
+
+
+def mixture(k, d, *, apart=3.0, seed=0):
+    """Densities of k components in d features, means up to `apart` from 0."""
+    rng = np.random.default_rng([seed, k, d])
+    factors = np.tril(rng.normal(0, 0.4, (k, d, d))) + np.eye(d)
+    constants = np.log(np.full(k, 1 / k)) + np.log(np.einsum("kii->ki", np.abs(factors))).sum(axis=1)
+    return Densities(constants, rng.uniform(-apart, apart, (k, d)), factors)
+
+
+def drawn(shape, densities, seed=0):
+    """Planes of a picture of patches, each of a component, with noise."""
+    rng = np.random.default_rng(seed)
+    which = np.indices(shape).sum(axis=0) // 9 % len(densities.means)
+    noise = rng.normal(0, 1, (densities.means.shape[1], *shape))
+    return np.float32(np.moveaxis(densities.means[which], -1, 0) + noise)
+
+
+def heard(offsets, d, strength, sweeps=7):
+    strengths = np.full(len(offsets), strength / 2 / len(offsets), np.float32)
+    return Neighbourhood(offsets, strengths, np.full(min(d, 3), 0.3, np.float32), sweeps)
+
+
+def labels_of(kernel, planes, densities, valid, neighbourhood, first=(0, 0, 0), size=None):
+    """Labels by way of posteriors, and of planes."""
+    size = planes.shape[1:] if size is None else size
+    two_steps, one_step = np.full(size, 99, np.uint8), np.full(size, 99, np.uint8)
+    prior = np.empty((len(densities.means), *planes.shape[1:]), np.float32)
+    kernel.posterior(planes.reshape(len(planes), -1), densities, prior.reshape(len(prior), -1), None, 1)
+    guide = planes[: len(neighbourhood.sharpness)]
+    kernel.smooth(prior, guide, valid, neighbourhood, first, two_steps, None)
+    assert kernel.smooth_planes(planes, densities, valid, neighbourhood, first, one_step)
+    return two_steps, one_step
+
+
+@both
+@pytest.mark.parametrize("strength", [0.5, 6.0, 24.0])
+@pytest.mark.parametrize("apart", [1.0, 4.0, 30.0])
+@pytest.mark.parametrize(("k", "d"), [(2, 1), (4, 5), (7, 3), (3, 8), (1, 2)])
+def test_labels_of_planes_are_those_of_their_posteriors_byte_for_byte(kernel, k, d, apart, strength):
+    densities = mixture(k, d, apart=apart)
+    planes, neighbourhood = drawn((1, 33, 61), densities), heard(OFFSETS["8 neighbours"], d, strength)
+    two_steps, one_step = labels_of(kernel, planes, densities, None, neighbourhood)
+    np.testing.assert_array_equal(one_step, two_steps)
+    assert len(np.unique(one_step)) > 1 or k == 1
+
+
+@both
+@pytest.mark.parametrize("sweeps", [1, 2, 7])
+@pytest.mark.parametrize(("shape", "neighbours"), [((1, 33, 61), "4 neighbours"), ((5, 9, 19), "26 neighbours")])
+def test_labels_of_planes_with_holes_and_of_a_window_are_those_of_their_posteriors(kernel, shape, neighbours, sweeps):
+    densities = mixture(3, 4)
+    planes, neighbourhood = drawn(shape, densities), heard(OFFSETS[neighbours], 4, 6.0, sweeps)
+    first, size = (shape[0] // 2, 2, 3), (1, 5, 9)
+    two_steps, one_step = labels_of(kernel, planes, densities, holes(shape), neighbourhood, first, size)
+    np.testing.assert_array_equal(one_step, two_steps)
+
+
+@both
+def test_planes_that_lack_a_number_are_left_alone(kernel):
+    densities, neighbourhood = mixture(3, 4), heard(OFFSETS["8 neighbours"], 4, 6.0)
+    planes, labels = drawn((1, 9, 21), densities), np.full((1, 9, 21), 99, np.uint8)
+    planes[2, 0, 8, 20] = np.nan
+    assert not kernel.smooth_planes(planes, densities, None, neighbourhood, (0, 0, 0), labels)
+    assert (labels == 99).all()
+
+
+@compiled
+@pytest.mark.parametrize("kind", ["along the axes", "long tails", "many features"])
+def test_mixtures_of_other_kinds_are_left_to_posteriors(kernel, kind):
+    d = 9 if kind == "many features" else 4
+    densities, neighbourhood = mixture(3, d), heard(OFFSETS["8 neighbours"], d, 6.0)
+    planes, labels = drawn((1, 9, 21), densities), np.full((1, 9, 21), 99, np.uint8)
+    if kind == "along the axes":
+        densities = densities._replace(factors=np.ones((3, d)))
+    elif kind == "long tails":
+        densities = densities._replace(dof=np.full(3, 5.0))
+    assert not kernel.smooth_planes(planes, densities, None, neighbourhood, (0, 0, 0), labels)
+    assert (labels == 99).all()

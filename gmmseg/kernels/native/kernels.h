@@ -61,7 +61,8 @@ inline std::ptrdiff_t screen_work(std::ptrdiff_t k, std::ptrdiff_t d) {
 // Mean-field smoothing of one tile. Arrays of the tile are C-contiguous in (z, y, x); the result is written for the
 // part of it from `inner_first` on, of `inner_size`, into arrays of any strides.
 struct SmoothJob {
-    const float* prior;         // (n_classes, tile) probabilities
+    const float* prior;         // (n_classes, tile) probabilities; or null, and the classes are those of `mixture`,
+    const MixtureJob<float>* mixture;  // whose samples are the tile's voxels
     const float* guide;         // (n_guides, tile): edges are weak where these differ
     const std::uint8_t* valid;  // (tile), or null where all voxels are
     std::ptrdiff_t size[3];
@@ -160,7 +161,7 @@ struct Algebra {
     double (*nearer_f64)(const double* planes, std::ptrdiff_t n, std::ptrdiff_t d, std::ptrdiff_t place,
                          const double* mass, const double* now, double* squared, double* out);
 };
-using Smooth = void (*)(const SmoothJob&);
+using Smooth = bool (*)(const SmoothJob&);  // false, and nothing is written, where the mixture's samples are not known
 using Lab = void (*)(const LabJob&);
 // Adds to two sums, over n voxels, the mean and the variance of what neighbours say of the classes, (classes, n) numbers
 // up to 0, when a class has a probability in proportion to exp(total said).

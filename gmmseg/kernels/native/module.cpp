@@ -170,15 +170,14 @@ void* reserve(ptrdiff_t bytes) {
     return aligned(memory.get(), room >= huge ? huge : 64);
 }
 
-void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& guide, nb::object valid,
-            const Packed<const std::int64_t, 2>& offsets, const Packed<const float, 1>& strengths,
-            const Packed<const float, 1>& sharpness, int sweeps, nb::tuple inner_first, nb::object labels,
-            nb::object probabilities) {
+// A smoothing but for where its probabilities and guides come from.
+SmoothJob smoothing(size_t n_classes, const size_t* shape, const nb::object& valid,
+                    const Packed<const std::int64_t, 2>& offsets, const Packed<const float, 1>& strengths,
+                    const Packed<const float, 1>& sharpness, int sweeps, const nb::tuple& inner_first,
+                    const nb::object& labels, const nb::object& probabilities) {
     SmoothJob job{};
-    job.prior = prior.data();
-    job.guide = guide.data();
-    job.n_classes = int(prior.shape(0));
-    job.n_guides = int(guide.shape(0));
+    job.n_classes = int(n_classes);
+    job.n_guides = int(sharpness.shape(0));
     job.n_offsets = int(offsets.shape(0));
     job.offsets = offsets.data();
     job.strengths = strengths.data();
@@ -187,17 +186,15 @@ void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& g
     job.reserve = reserve;
     if (!valid.is_none()) {
         auto a = nb::cast<Packed<const std::uint8_t, 3>>(valid);
-        for (int i = 0; i < 3; ++i) require(a.shape(i) == prior.shape(i + 1), "valid has not the shape of the tile");
+        for (int i = 0; i < 3; ++i) require(a.shape(i) == shape[i], "valid has not the shape of the tile");
         job.valid = a.data();
     }
-    require(prior.shape(0) > 0 && prior.shape(0) <= 255, "there are not 1 to 255 classes");
-    require(offsets.shape(1) == 3 && strengths.shape(0) == offsets.shape(0) && sharpness.shape(0) == guide.shape(0) &&
-                sweeps > 0,
-            "offsets, strengths, sharpness or sweeps do not fit");
+    require(n_classes > 0 && n_classes <= 255, "there are not 1 to 255 classes");
+    require(offsets.shape(1) == 3 && strengths.shape(0) == offsets.shape(0) && sweeps > 0,
+            "offsets, strengths or sweeps do not fit");
     for (int i = 0; i < 3; ++i) {
-        job.size[i] = ptrdiff_t(prior.shape(i + 1));
+        job.size[i] = ptrdiff_t(shape[i]);
         job.inner_first[i] = nb::cast<ptrdiff_t>(inner_first[i]);
-        require(guide.shape(i + 1) == prior.shape(i + 1), "the guide has not the shape of the tile");
     }
     for (size_t i = 0; i < 3 * offsets.shape(0); ++i)
         require(std::abs(offsets.data()[i]) <= 1, "only the next voxels can be neighbours");
@@ -210,7 +207,7 @@ void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& g
         auto a = nb::cast<nb::ndarray<float, nb::ndim<4>, nb::device::cpu>>(probabilities);
         job.probabilities = a.data();
         for (int i = 0; i < 4; ++i) job.probability_strides[i] = a.stride(i);
-        require(a.shape(0) == prior.shape(0), "probabilities have not one part for each class");
+        require(a.shape(0) == n_classes, "probabilities have not one part for each class");
         for (int i = 0; i < 3; ++i) {
             require(labels.is_none() || job.inner_size[i] == ptrdiff_t(a.shape(i + 1)), "the outputs differ in shape");
             job.inner_size[i] = ptrdiff_t(a.shape(i + 1));
@@ -219,8 +216,38 @@ void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& g
     for (int i = 0; i < 3; ++i)
         require(job.inner_first[i] >= 0 && job.inner_first[i] + job.inner_size[i] <= job.size[i],
                 "the output leaves the tile");
+    return job;
+}
+
+void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& guide, nb::object valid,
+            const Packed<const std::int64_t, 2>& offsets, const Packed<const float, 1>& strengths,
+            const Packed<const float, 1>& sharpness, int sweeps, nb::tuple inner_first, nb::object labels,
+            nb::object probabilities) {
+    const size_t shape[] = {prior.shape(1), prior.shape(2), prior.shape(3)};
+    SmoothJob job = smoothing(prior.shape(0), shape, valid, offsets, strengths, sharpness, sweeps, inner_first, labels,
+                              probabilities);
+    for (size_t i = 0; i < 3; ++i) require(guide.shape(i + 1) == shape[i], "the guide has not the shape of the tile");
+    require(guide.shape(0) == sharpness.shape(0), "there is not one sharpness for each guide");
+    job.prior = prior.data();
+    job.guide = guide.data();
     nb::gil_scoped_release unlocked;
     kernels().smooth(job);
+}
+
+bool smooth_planes(const Packed<const float, 4>& planes, const Rows& constants, const Table& means,
+                   const Parameters& factors, nb::object dof, nb::object valid,
+                   const Packed<const std::int64_t, 2>& offsets, const Packed<const float, 1>& strengths,
+                   const Packed<const float, 1>& sharpness, int sweeps, nb::tuple inner_first, nb::object labels) {
+    const size_t shape[] = {planes.shape(1), planes.shape(2), planes.shape(3)}, n = shape[0] * shape[1] * shape[2];
+    const Planes<float> samples(planes.data(), {planes.shape(0), n}, nb::handle());
+    const Prepared<float> mixture(samples, constants, means, factors, nb::none(), dof);
+    SmoothJob job = smoothing(means.shape(0), shape, valid, offsets, strengths, sharpness, sweeps, inner_first, labels,
+                              nb::none());
+    require(sharpness.shape(0) <= planes.shape(0), "there is not one plane for each sharpness");
+    job.mixture = &mixture;
+    job.guide = planes.data();
+    nb::gil_scoped_release unlocked;
+    return kernels().smooth(job);
 }
 
 template <class T>
@@ -328,6 +355,8 @@ NB_MODULE(_native, m) {
     bind_unfiltering(m);
     m.def("smooth", &smooth, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
           nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none());
+    m.def("smooth_planes", &smooth_planes, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
+          nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
     m.def("agreement", &agreement, nb::arg().noconvert(), nb::arg());
     m.def("lab", &lab<std::uint8_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
     m.def("lab", &lab<std::uint16_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());

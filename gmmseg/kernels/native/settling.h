@@ -2,6 +2,7 @@
 // Included only by sources that are compiled once for each instruction set.
 #pragma once
 #include "kernels.h"
+#include "likeliest.h"
 #include "pack.h"
 
 namespace {
@@ -15,6 +16,7 @@ constexpr std::uint8_t kUnsure = 255, kAbsent = 254;  // among classes from 0
 constexpr float kLog2e = 1.44269504f;
 constexpr float kSlack = 0.05f;    // nats, for what rounding can do
 constexpr float kNearOne = 0.95f;  // near enough to be heard as 1
+constexpr float kDust = 1e-6f;     // of a sum of probabilities, more than what rounding can do
 
 // The tile with a border of one voxel (above and below only where neighbours are looked for there). Rows start at whole
 // registers; one register lies between the end of a row and the start of the next, and is the border of both.
@@ -64,6 +66,7 @@ struct Settling {
     const ptrdiff_t tile;   // voxels in arrays without a border
     const int reach;        // rows so far from the result are in it: one less than the sweeps, as settling looks around
     float* valid;           // rows with a border; only where the caller says what is
+    float* column;          // one register a class
     std::uint8_t* sure;     // with a border: the class of which a voxel is sure
     std::uint8_t* held;     // likewise: the class that it holds whatever happens around it
     std::uint8_t* now;      // registers with voxels in doubt, later those that changed in the last sweep
@@ -75,6 +78,7 @@ struct Settling {
 
     void lay_out(Arena& arena) {
         valid = arena.take<float>(job.valid ? grid.volume : 0);
+        column = arena.take<float>(job.n_classes * L);
         sure = arena.take<std::uint8_t>(grid.volume + L);
         held = arena.take<std::uint8_t>(grid.volume + L);
         now = arena.take<std::uint8_t>(grid.flags() + kFlags);
@@ -155,26 +159,93 @@ struct Settling {
         return found;
     }
 
-    // Of which class each voxel is sure.
-    void find_sure() {
+    // Numbers of one plane of the tile, from a voxel on.
+    GMMSEG_INLINE Pack<float> of_plane(const float* planes, int number, ptrdiff_t from) const {
+        const float* const plane = planes + number * tile;
+        return from + L <= tile ? load(plane + from) : load_within(plane, from, tile);
+    }
+
+    // The features of a register.
+    template <int D>
+    GMMSEG_INLINE void take_features(ptrdiff_t from, Pack<float>* x) const {
+        unrolled<D>([&](auto i) GMMSEG_LAMBDA { x[i.value] = of_plane(job.mixture->samples, i.value, from); });
+    }
+
+    // The probabilities of a register's classes into `column`.
+    void fill_probabilities(ptrdiff_t from) {
+        if (!job.mixture)
+            for (int k = 0; k < job.n_classes; ++k) store(column + k * L, of_plane(job.prior, k, from));
+        else
+            with_features(job.mixture->n_features, [&](auto D) GMMSEG_LAMBDA {
+                Pack<float> x[D.value];
+                take_features<D.value>(from, x);
+                posterior_of<D.value>(*job.mixture, x, column);
+            });
+    }
+
+    // Of which class each voxel is sure. Returns false where a voxel lacks a feature.
+    bool find_sure() {
         clear_border(sure, kAbsent);
+        if (job.mixture) {
+            bool known = false;
+            with_features(job.mixture->n_features,
+                          [&](auto D) GMMSEG_LAMBDA { known = find_sure_by_mixture<D.value>(); });
+            return known;
+        }
         const Pack<float> least = fill(least_sure());
         each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
             for (ptrdiff_t p = 0; p < grid.packs; ++p) {
                 const ptrdiff_t from = grid.outer(z, y) + p * L;
-                const bool whole = from + L <= tile;
                 Pack<float> highest = {}, best = fill(float(kUnsure));
                 for (int k = 0; k < job.n_classes; ++k) {
-                    const float* const plane = job.prior + k * tile;
-                    const Pack<float> q = whole ? load(plane + from) : load_within(plane, from, tile);
+                    const Pack<float> q = of_plane(job.prior, k, from);
                     best = q >= least ? fill(float(k)) : best;
                     highest = larger(q, highest);
                 }
-                const Bits<float> usable = inside(z, y, p) & (highest > 0.0f);
-                best = best < float(kAbsent) ? best : fill(float(kUnsure));
-                store_bytes(sure + grid.row(z, y) + p * L, usable ? best : fill(float(kAbsent)));
+                store_sure(z, y, p, best, inside(z, y, p) & (highest > 0.0f));
             }
         });
+        return true;
+    }
+
+    GMMSEG_INLINE void store_sure(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p, Pack<float> best, Bits<float> usable) {
+        best = best < float(kAbsent) ? best : fill(float(kUnsure));
+        store_bytes(sure + grid.row(z, y) + p * L, usable ? best : fill(float(kAbsent)));
+    }
+
+    // The same without probabilities: by what classes that are not far behind the first say together, unless what the
+    // others could add to it would decide.
+    template <int D>
+    bool find_sure_by_mixture() {
+        const float least = least_sure(), left = least < 1 ? 1 / least - 1 : 0;  // for all others, as parts of the first
+        const float unseen = (left > 2 * kDust ? left : 1.0f / (1 << 22)) / 16;
+        const float far = least > 1 ? -kLowest<float> : -log2_positive(fill(unseen / job.n_classes))[0];
+        int likely = 0;
+        Pack<float> farthest = {};
+        each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
+            for (ptrdiff_t p = 0; p < grid.packs; ++p) {
+                const ptrdiff_t from = grid.outer(z, y) + p * L;
+                Pack<float> x[D], best = fill(float(likely)), others = {};
+                take_features<D>(from, x);
+                int n = 0;
+                const Pack<float> first = each_near<D>(
+                    *job.mixture, x, far, likely, [&](int k, Pack<float> t, Pack<float> highest) GMMSEG_LAMBDA {
+                        best = t > highest ? fill(float(k)) : best;
+                        store(column + n++ * L, t);
+                    });
+                farthest = larger(-first, farthest);
+                for (int c = 0; c < n; ++c) others += exp2_negative(load(column + c * L) - first);
+                others -= 1.0f;  // its own part
+                Bits<float> is_sure = others + unseen + kDust < left;
+                if (any(~is_sure & (others - kDust < left))) {
+                    posterior_of<D>(*job.mixture, x, column);
+                    is_sure = Bits<float>{};
+                    for (int k = 0; k < job.n_classes; ++k) is_sure |= load(column + k * L) >= least;
+                }
+                store_sure(z, y, p, is_sure ? best : fill(float(kUnsure)), inside(z, y, p));
+            }
+        });
+        return !any(farthest >= -kLowest<float>);
     }
 
     // Which voxels hold their class, as all around them are sure of it; and registers that have others.

@@ -35,7 +35,6 @@ struct Field : Settling {
     float* messages;              // rows with a border
     std::uint8_t* edges;          // likewise, in steps, of registers that are not settled and those next to them
     float *prior, *fresh;         // open classes of unsettled registers, one after the other
-    float* column;                // one register a class
     std::uint8_t *open, *n_open;  // for each register, the classes that any of its voxels could come to hold
     std::uint8_t* settled;        // registers whose voxels can each hold but one class
     std::uint8_t* later;          // registers that change in this sweep
@@ -69,7 +68,6 @@ struct Field : Settling {
         const ptrdiff_t registers = grid.depth * grid.height * grid.packs;
         messages = arena.take<float>(job.n_classes * grid.volume);
         edges = arena.take<std::uint8_t>(job.n_offsets * grid.volume);
-        column = arena.take<float>(job.n_classes * L);
         open = arena.take<std::uint8_t>(grid.flags() * job.n_classes);
         n_open = arena.take<std::uint8_t>(grid.flags());
         settled = arena.take<std::uint8_t>(grid.flags());
@@ -144,12 +142,10 @@ struct Field : Settling {
 
     // The priors of a register, of all classes, into `column`, uniform where there is no data; returns the highest.
     GMMSEG_INLINE Pack<float> fill_column(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p) {
-        const ptrdiff_t from = grid.outer(z, y) + p * L;
-        const bool whole = from + L <= tile;
+        fill_probabilities(grid.outer(z, y) + p * L);
         Pack<float> highest = {};
         for (int k = 0; k < job.n_classes; ++k) {
-            const float* const plane = job.prior + k * tile;
-            Pack<float> q = whole ? load(plane + from) : load_within(plane, from, tile);
+            Pack<float> q = load(column + k * L);
             if (job.valid) q = inside(z, y, p) ? q : fill(1.0f / job.n_classes);
             highest = larger(q, highest);
             store(column + k * L, q);
@@ -443,25 +439,27 @@ struct Field : Settling {
     }
 
     template <int N>
-    void run() {
+    bool run() {
         if (job.valid) widen_valid();
-        find_sure();
+        if (!find_sure()) return false;
         settle();
         open_classes();
         weigh_edges();
         for (int t = 1; t < reach; ++t) sweep<N>(reach - t);
         finish<N>();
+        return true;
     }
 };
 
-void smooth(const SmoothJob& job) {
+bool smooth(const SmoothJob& job) {
     Field field(job);
     bool of_pixels = job.n_offsets == 4;
     for (int o = 0; of_pixels && o < 4; ++o)
         of_pixels = !job.offsets[3 * o] && job.offsets[3 * o + 1] == kPixelSteps[o][0] &&
                     job.offsets[3 * o + 2] == kPixelSteps[o][1];
-    if (of_pixels) field.run<4>();  // weights of edges in registers, neighbours at known places
-    else field.run<0>();
+    if (job.mixture && !is_of_registers(*job.mixture)) return false;
+    return of_pixels ? field.run<4>()  // weights of edges in registers, neighbours at known places
+                     : field.run<0>();
 }
 
 }  // namespace

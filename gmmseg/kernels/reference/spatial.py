@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.neighbours import BLIND, Neighbourhood, fading, overlap, support
+from gmmseg.kernels.reference.mixture import posterior
 
-__all__ = ["agreement", "smooth"]
+__all__ = ["agreement", "smooth", "smooth_planes"]
 
 Array = NDArray[Any]
 
@@ -95,6 +97,22 @@ def smooth(
             size = out.shape[-3:]
             inner = tuple(slice(f, f + n) for f, n in zip(inner_first, size, strict=True))
             out[...] = q[:, *inner] if out is probabilities else q[:, *inner].argmax(axis=0) + 1
+
+
+def smooth_planes(
+    planes: Array,
+    densities: Densities,
+    valid: Array | None,
+    neighbourhood: Neighbourhood,
+    inner_first: tuple[int, int, int],
+    labels: Array,
+) -> bool:
+    """See gmmseg.kernels.smooth_planes."""
+    prior = np.empty((len(densities.means), *planes.shape[1:]), np.float32)
+    if not posterior(planes.reshape(len(planes), -1), densities, prior.reshape(len(prior), -1), None, 1):
+        return False
+    smooth(prior, planes[: len(neighbourhood.sharpness)], valid, neighbourhood, inner_first, labels, None)
+    return True
 
 
 def agreement(said: Array, total: float) -> tuple[float, float]:

@@ -1,0 +1,81 @@
+// Log2 densities of all components of one register of samples; those of components that are far behind the likeliest are
+// not needed where only that one is asked for.
+#pragma once
+#include "densities.h"
+
+namespace {
+
+// Whether densities can be taken a register at a time.
+inline bool is_of_registers(const MixtureJob<float>& job) {
+    return !job.diagonal && !job.dof && !job.log_prior && job.n_features <= kUnrolledFeatures;
+}
+
+// Calls body with the number of features as a constant.
+template <int D = 1, class Body>
+GMMSEG_INLINE void with_features(int n_features, const Body& body) {
+    if (n_features == D) body(Index<D>{});
+    else if constexpr (D < kUnrolledFeatures) with_features<D + 1>(n_features, body);
+}
+
+// Subtracts what features From..To add to a component's distance from what is left of its log2 density.
+template <int D, int From, int To>
+GMMSEG_INLINE void subtract(const Pack<float>* x, const float* p, Pack<float>* dx, Pack<float>& t) {
+    unrolled_from<From, To>([&](auto i) GMMSEG_LAMBDA {
+        dx[i.value] = x[i.value] - fill(p[1 + i.value]);
+        const float* const factor = p + 1 + D + triangle(i.value);
+        Pack<float> y = factor[0] * dx[0];
+        unrolled_from<1, i.value + 1>([&](auto j) GMMSEG_LAMBDA { y += factor[j.value] * dx[j.value]; });
+        t -= y * y;
+    });
+}
+
+// Calls see(k, log2 density, largest of those before) for the components that are, in any lane, less than `far` behind
+// the likeliest of those before: `likely` first, then the others in order. What half of the features says bounds the
+// whole density. `likely` becomes the last that leads in any lane. Returns the largest density.
+template <int D, class See>
+GMMSEG_INLINE Pack<float> each_near(const MixtureJob<float>& job, const Pack<float>* x, float far, int& likely,
+                                    const See& see) {
+    const ptrdiff_t step = job.params_per_component();
+    const int first = likely;
+    Pack<float> dx[D], highest = fill(kLowest<float>);
+    const auto look_at = [&](int k, auto is_first) GMMSEG_LAMBDA {
+        const float* const p = job.params + k * step;
+        Pack<float> t = fill(p[0]);
+        subtract<D, 0, D / 2>(x, p, dx, t);
+        if (!is_first.value && !any(~(t - highest < -far))) return;
+        subtract<D, D / 2, D>(x, p, dx, t);
+        t = larger(t, fill(kLowest<float>));
+        see(k, t, highest);
+        const Bits<float> leads = t > highest;
+        if (!is_first.value && any(leads)) likely = k;
+        highest = leads ? t : highest;
+    };
+    look_at(first, Index<1>{});
+    for (int k = 0; k < first; ++k) look_at(k, Index<0>{});
+    for (int k = first + 1; k < job.n_components; ++k) look_at(k, Index<0>{});
+    return highest;
+}
+
+// The posterior of one register, a register a component.
+template <int D>
+GMMSEG_INLINE void posterior_of(const MixtureJob<float>& job, const Pack<float>* x, float* out) {
+    constexpr int L = kLanes<float>;
+    Pack<float> dx[D], highest = fill(kLowest<float>), sum = {};
+    for (int k = 0; k < job.n_components; ++k) {
+        const float* const p = job.params + k * job.params_per_component();
+        Pack<float> t = fill(p[0]);
+        subtract<D, 0, D>(x, p, dx, t);
+        t = larger(t, fill(kLowest<float>));
+        highest = larger(t, highest);
+        store(out + k * L, t);
+    }
+    for (int k = 0; k < job.n_components; ++k) {
+        const Pack<float> e = exp2_negative(load(out + k * L) - highest);
+        store(out + k * L, e);
+        sum += e;
+    }
+    const Pack<float> inverse = 1.0f / sum;
+    for (int k = 0; k < job.n_components; ++k) store(out + k * L, rounded(load(out + k * L) * inverse));
+}
+
+}  // namespace
