@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.fitting.counting import rounding_of_floats
 from gmmseg.fitting.survey import Survey
 from gmmseg.image import Image
 from gmmseg.image.pixels import Taken, one_in_each_run, sample_and_take, take_each
@@ -78,7 +79,10 @@ def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generat
     chosen: Any = slice(None) if n <= _SAMPLES else np.sort(rng.choice(n, _SAMPLES, replace=False))
     some = np.ascontiguousarray(planes[:guides, chosen])
     axes = _leading_axes(some) if guides > _MOST_FEATURES else None
-    noise = found.noise[:guides] if axes is None else axes**2 @ found.noise[:guides]
+    noise = found.noise[:guides]
+    if image.pixels.dtype.kind == "f":  # a copy of an image of integers has as many classes as that
+        noise = np.maximum(noise, rounding_of_floats(some.T))
+    noise = noise if axes is None else axes**2 @ noise
 
     def prepare(features: Array) -> Array:
         # Missing bands are replaced by their median, 0, only where principal components need them all.

@@ -117,6 +117,19 @@ def test_soft_spots_are_a_class_though_there_is_no_gap(rng):
     assert gmmseg.fit(gaussian_filter(image, 2), k="auto").k >= 2
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [1, 1 / 255])
+def test_rounded_noise_is_one_class_as_floats_too(rng, scale):
+    counts = rng.poisson(20, (160, 160))
+    assert gmmseg.fit(counts.astype(np.uint8), k="auto").k == 1
+    assert gmmseg.fit(counts * scale, k="auto").k == 1
+    assert gmmseg.fit((counts * scale).astype(np.float32), k="auto").k == 1
+
+
+def test_a_few_levels_of_floats_are_a_class_each(rng):
+    assert gmmseg.fit(0.5 * rng.integers(0, 4, (60, 60)), k="auto").k == 4
+
+
 def test_skewed_classes_are_one_each(rng):
     halves = np.where(np.arange(160) < 80, 0, 80)
     image = rng.exponential(10, (160, 160)) + halves
