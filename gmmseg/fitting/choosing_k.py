@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.fitting.counting import rounding_of_floats
 from gmmseg.fitting.survey import Survey
 from gmmseg.image import Image
 from gmmseg.image.pixels import Taken, one_in_each_run, sample_and_take, take_each
@@ -19,6 +20,7 @@ from gmmseg.kernels.blas import one_blas_thread, product
 from gmmseg.mixture.bumps import classes_apart
 from gmmseg.mixture.choosing import DEFAULT_CRITERION, Choice, choose
 from gmmseg.mixture.em import Iteration
+from gmmseg.mixture.fields import departure, normal_scores
 from gmmseg.mixture.parameters import Mixture
 
 __all__ = ["Candidates", "Neighbours", "choose_classes", "effective_size"]
@@ -28,6 +30,9 @@ Array = NDArray[Any]
 _NOISE_FLOOR = 0.05  # correlations below it are taken for 0: those of a few thousand pairs are known to about 0.02
 _FEWEST_PAIRS = 20  # that tell a correlation
 _VANISHED, _FARTHEST = 0.1, 6  # correlation that no longer counts; pixels over which that of blurred noise vanishes
+_SMOOTH, _ROUGH = 0.85, 0.2  # correlations of pairs that tell noise from objects lie between
+_FAR, _FEWEST_BUMPS = 4, 64  # the part of a side within which they vanish; independent samples that tell
+_CHANCE = 3.0  # departure from noise that is not by chance
 _ORDER = 3  # of the lowest moments that a Gaussian class leaves over for a superfluous one
 _SAMPLES = 16_384  # enough for any class that holds a hundredth of the image
 _MOST_FEATURES = 16  # time grows with their square, and the parameters of a class do too
@@ -74,7 +79,10 @@ def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generat
     chosen: Any = slice(None) if n <= _SAMPLES else np.sort(rng.choice(n, _SAMPLES, replace=False))
     some = np.ascontiguousarray(planes[:guides, chosen])
     axes = _leading_axes(some) if guides > _MOST_FEATURES else None
-    noise = found.noise[:guides] if axes is None else axes**2 @ found.noise[:guides]
+    noise = found.noise[:guides]
+    if image.pixels.dtype.kind == "f":  # a copy of an image of integers has as many classes as that
+        noise = np.maximum(noise, rounding_of_floats(some.T))
+    noise = noise if axes is None else axes**2 @ noise
 
     def prepare(features: Array) -> Array:
         # Missing bands are replaced by their median, 0, only where principal components need them all.
@@ -103,7 +111,9 @@ def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generat
     )
     if choice.criterion != DEFAULT_CRITERION or choice.k == 1:  # the others count Gaussians
         return choice
-    apart = classes_apart(samples, choice.mixture, noise, neighbours.side_by_side(choice.mixture), choice.effective)
+    beside = neighbours.side_by_side(choice.mixture)
+    one_field = partial(neighbours.one_field, choice.mixture)
+    apart = classes_apart(samples, choice.mixture, noise, beside, choice.effective, one_field)
     return replace(choice, apart=apart) if apart < choice.k else choice
 
 
@@ -162,12 +172,12 @@ class Neighbours:
         at_once: bool = False,
     ) -> None:
         self._image, self._features_of, self._at_once = image, features_of, at_once
-        self._moved: dict[tuple[int, int], tuple[Array, Array]] = {}
+        self._moved: dict[tuple[int, int], tuple[Array, Array, Array]] = {}
         # Where they will lie, unless many of them are not valid: those around them are taken in the same pass.
         flat = one_in_each_run(image.n_pixels, min(pairs, image.n_pixels), deepcopy(rng))
         wanted = self._wanted() if at_once else []
         found, (around,) = sample_and_take(image, pairs, rng, [self._places(flat, wanted)[1].reshape(-1)])
-        self._flat, self._here = found.flat, features_of(found.values, found.flat)
+        self._flat, self._values, self._here = found.flat, found.values, features_of(found.values, found.flat)
         kept = np.isin(flat, found.flat)
         if at_once and np.count_nonzero(kept) == len(found.flat):
             self._keep(wanted, kept, around)
@@ -207,9 +217,84 @@ class Neighbours:
             if n > 1:
                 near = (lag for lag in _lags(n) if lag <= _FARTHEST)
                 lag = next((lag for lag in near if correlation(axis, lag) < _VANISHED), 1)
-                inside, planes = self._at(axis, lag)
+                inside, planes, _ = self._at(axis, lag)
                 np.add.at(found, (here[inside], mixture.classify(planes)[inside]), 1)
         return found
+
+    def one_field(self, mixture: Mixture, group: list[int]) -> bool:
+        """Whether pixels of a group of components are spread as smooth noise is, however its values are distributed.
+
+        Parameters
+        ----------
+        mixture : Mixture
+        group : list of int
+            Components.
+
+        Notes
+        -----
+        Noise that is Gaussian but for a change of its values has pairs of normal scores that are Gaussian at any lag.
+        Lags count at which these are neither nearly the same, so that rounding does not matter, nor independent. Noise
+        fills the image, so its correlation vanishes long before the other side. Channels are asked as they were
+        recorded, as colours mix them; of many some that are evenly spread.
+        """
+        pairs, n_known = self._scores(mixture, group)
+        n_pixels = self._image.n_pixels * n_known / len(self._flat)
+
+        def correlation(channel: int, axis: int, lag: int) -> float:
+            found = pairs(axis, lag)
+            varied = found and all(np.ptp(scores) > 0 for scores in found[channel])
+            return float(np.corrcoef(found[channel])[0, 1]) if varied else 0.0
+
+        def smooth(channel: int) -> bool:
+            volume, worst = 1.0, 0.0
+            for axis, n in enumerate(self._image.shape):
+                alike = partial(correlation, channel, axis)
+                for i, lag in enumerate(_lags(n)):
+                    if lag > n // _FAR:
+                        return False
+                    near = alike(lag)
+                    if pairs(axis, lag) and near < _SMOOTH and (near > _ROUGH or i == 0):
+                        worst = max(worst, departure(*pairs(axis, lag)[channel]))
+                    if worst * math.sqrt(_FEWEST_BUMPS) > _CHANCE:
+                        return False
+                    if near <= _ROUGH:
+                        break
+                volume *= _integral(alike, n)
+            n_bumps = min(n_pixels / volume, n_known)
+            return n_bumps >= _FEWEST_BUMPS and worst * math.sqrt(n_bumps) < _CHANCE
+
+        return all(smooth(channel) for channel in range(self._values.shape[1])[:_MOST_FEATURES])
+
+    def _scores(
+        self, mixture: Mixture, group: list[int]
+    ) -> tuple[Callable[[int, int], list[tuple[Array, Array]]], int]:
+        """Normal scores, among pixels of a group of components, of pairs along an axis at a lag, for some channels.
+
+        And how many pixels are of the group.
+        """
+        rng, n_channels = np.random.default_rng(0), self._values.shape[1]
+        channels = np.unique(np.linspace(0, n_channels - 1, min(n_channels, _MOST_FEATURES)).astype(np.intp))
+
+        def of_group(planes: Array, values: Array) -> Array:
+            some = values.T[channels].astype(np.float64)
+            if values.dtype.kind in "ui":
+                some += rng.random(some.shape) - 0.5
+            return np.where(np.isin(mixture.classify(planes), group) & np.isfinite(some).all(axis=0), some, np.nan)
+
+        values = of_group(self._here, self._values)
+        owned = np.isfinite(values[0])
+        ranked = np.sort(values[:, owned], axis=1)
+        here = normal_scores(values, ranked)
+
+        @cache
+        def pairs(axis: int, lag: int) -> list[tuple[Array, Array]]:
+            inside, *around = self._at(axis, lag)
+            there = of_group(*around)
+            usable = inside & owned & np.isfinite(there[0])
+            scores = here[:, usable], normal_scores(there[:, usable], ranked)
+            return list(zip(*scores, strict=True)) if np.count_nonzero(usable) >= _FEWEST_PAIRS else []
+
+        return pairs, int(np.count_nonzero(owned))
 
     def _correlations(self, mixture: Mixture) -> Callable[[int, int], float]:
         """Tell how alike the residuals of pixels of one component are, given an axis and a lag along it."""
@@ -224,7 +309,7 @@ class Neighbours:
         owner, here = residuals(self._here)
 
         def correlation(axis: int, lag: int) -> float:
-            inside, planes = self._at(axis, lag)
+            inside, planes, _ = self._at(axis, lag)
             other, there = residuals(planes)
             usable = inside & (other == owner) & np.isfinite(here).all(axis=1) & np.isfinite(there).all(axis=1)
             a, b = here[usable], there[usable]
@@ -233,8 +318,8 @@ class Neighbours:
 
         return correlation
 
-    def _at(self, axis: int, lag: int) -> tuple[Array, Array]:
-        """Which of the pixels `lag` farther along an axis are valid (n,), and their features (d, n)."""
+    def _at(self, axis: int, lag: int) -> tuple[Array, Array, Array]:
+        """Which of the pixels `lag` farther along an axis are valid (n,), their features (d, n), and their values."""
         if (axis, lag) not in self._moved:
             wanted = self._wanted() if self._at_once else [(axis, lag)]
             (around,) = take_each(self._image, [self._places(self._flat, wanted)[1].reshape(-1)])
@@ -261,7 +346,8 @@ class Neighbours:
         planes = planes.reshape(len(planes), *inside.shape)
         if around.valid is not None:
             inside = inside & around.valid[chosen].reshape(inside.shape)
-        self._moved |= {key: (inside[i], planes[:, i]) for i, key in enumerate(wanted)}
+        values = values.reshape(*inside.shape, -1)
+        self._moved |= {key: (inside[i], planes[:, i], values[i]) for i, key in enumerate(wanted)}
 
 
 def _lags(n: int) -> Iterator[int]:

@@ -28,6 +28,7 @@ __all__ = [
     "is_luma_chroma",
     "merged",
     "rounding",
+    "rounding_of_floats",
     "spread_over_intervals",
 ]
 
@@ -216,6 +217,33 @@ def rounding(values: Array) -> Array:
         distinct, counts = _distinct(column)
         if len(distinct) > 1:
             down, up = _half_widths(_gaps(distinct))
+            found[channel] = np.average((2 * np.minimum(down, up)) ** 2, weights=counts) / 12
+    return found
+
+
+def rounding_of_floats(values: Array) -> Array:
+    """Variance of rounding, as `rounding` tells it, of floats that repeat, as those of a copy of an image of 8 bits do.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, n_channels), of floats
+        NaN where a value is missing.
+
+    Returns
+    -------
+    ndarray, shape (n_channels,)
+        0 where few values repeat, or there are fewer of them than grey levels of anything: then each may be a class.
+
+    Examples
+    --------
+    >>> (rounding_of_floats(np.arange(100)[:, None] % 10 * 0.5) * 12).round(6)
+    array([0.25])
+    """
+    found = np.zeros(values.shape[1])
+    for channel, column in enumerate(values.T):
+        distinct, counts = np.unique(column[np.isfinite(column)], return_counts=True)
+        if _LEVELS <= len(distinct) <= _FEW * counts.sum():
+            down, up = _half_widths(np.diff(distinct.astype(np.float64)))
             found[channel] = np.average((2 * np.minimum(down, up)) ** 2, weights=counts) / 12
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,20 @@ __all__ = ["classes_apart", "second_bump"]
 Array = NDArray[Any]
 
 _POINTS, _LEVELS = 1024, 32  # of the distribution, a hundredth of which spans ten; of densities, of each kind
+_TURNS = 8  # in which levels are tried: the first of them tell most pairs of classes apart
 _FEWEST = 8  # samples that can have two bumps
 _CERTAIN = 1.5  # of the root of the number: what an even density, the worst of one bump, exceeds once in thousands
 _ALONE = 0.3  # of agreement; components of noise have next to none, those of what people photograph .45 and more
 
 
-def second_bump(values: Array) -> float:
+def second_bump(values: Array, enough: float = 1.0) -> float:
     """How much of the values a second bump holds that one bump would have to do without.
 
     Parameters
     ----------
     values : ndarray, shape (n,)
+    enough : float
+        What need not be known more exactly once it is reached.
 
     Returns
     -------
@@ -49,20 +53,32 @@ def second_bump(values: Array) -> float:
     widths = np.maximum(x[wide:] - x[:-wide], np.finfo(np.float64).tiny)
     densities = np.sort(wide / (points - 1) / widths)
     levels = np.append(np.geomspace(densities[0], densities[-1], _LEVELS), densities[:: -(-len(densities) // _LEVELS)])
-    # An interval of the line has as much mass above a level as this rises along it.
-    above = mass - levels[:, None] * (x - x[0])
-    until = np.maximum.accumulate(above - np.minimum.accumulate(above, axis=1), axis=1)
-    back = above[:, ::-1]
-    since = np.maximum.accumulate(np.maximum.accumulate(back, axis=1) - back, axis=1)[:, ::-1]
-    return float(((until + since).max(axis=1) - until[:, -1]).max())
+    found = 0.0
+    for some in (levels[i::_TURNS, None] for i in range(_TURNS)):
+        # An interval of the line has as much mass above a level as this rises along it.
+        above = mass - some * (x - x[0])
+        until = np.maximum.accumulate(above - np.minimum.accumulate(above, axis=1), axis=1)
+        back = above[:, ::-1]
+        since = np.maximum.accumulate(np.maximum.accumulate(back, axis=1) - back, axis=1)[:, ::-1]
+        found = max(found, float(((until + since).max(axis=1) - until[:, -1]).max()))
+        if found >= enough:
+            break
+    return found
 
 
-def classes_apart(planes: Array, mixture: Mixture, noise: Array, side_by_side: Array, effective: float) -> int:
+def classes_apart(
+    planes: Array,
+    mixture: Mixture,
+    noise: Array,
+    side_by_side: Array,
+    effective: float,
+    one_field: Callable[[list[int]], bool] | None = None,
+) -> int:
     """Count the classes that the components of a mixture make up.
 
     Two are one where the samples of both have one bump, along the line that tells them best apart (Hennig 2010, merging
-    by the dip), and where pixels of the one lie beside those of the other as if by chance. So a skewed noise is one
-    class, and the nuclei that are but the long tail of a background are another one.
+    by the dip), and where pixels of the one lie beside those of the other as if by chance, or as in smooth noise. So a
+    skewed noise is one class, and the nuclei that are but the long tail of a background are another one.
 
     Parameters
     ----------
@@ -74,37 +90,49 @@ def classes_apart(planes: Array, mixture: Mixture, noise: Array, side_by_side: A
         How many pairs of neighbouring pixels are of these two components.
     effective : float
         How many independent samples say as much as these n.
+    one_field : callable, optional
+        Whether pixels of these components are spread as smooth noise is.
     """
-    groups = [[i] for i in range(mixture.n_components)]
-    if all(_agreement(side_by_side, a, b) >= _ALONE for i, a in enumerate(groups) for b in groups[:i]):
-        return len(groups)
     known = planes[:, np.isfinite(planes).all(axis=0)]
     owner = mixture.classify(known)
     blur = np.sqrt(12 * np.asarray(noise, np.float64))[:, None]
     samples = known + blur * (np.random.default_rng(0).random(known.shape) - 0.5)
+    parts = [samples[:, owner == i] for i in range(mixture.n_components)]
     certain = _CERTAIN / math.sqrt(max(effective, 1.0) / max(known.shape[1], 1))
 
-    def surely(a: list[int], b: list[int]) -> float:
-        """How surely two groups are two classes; 1 is the limit."""
-        if _agreement(side_by_side, a, b) >= _ALONE:
-            return np.inf
-        one, two = (samples[:, np.isin(owner, group)] for group in (a, b))
+    def gap(a: list[int], b: list[int]) -> float:
+        """How surely there is a gap between two groups; 1 is the limit."""
+        one, two = (np.concatenate([parts[i] for i in group], axis=1) for group in (a, b))
         n = one.shape[1] + two.shape[1]
         if min(one.shape[1], two.shape[1]) < _FEWEST:
             return 0.0
         line = _between(one, two)
-        return second_bump(np.append(line @ one, line @ two)) * math.sqrt(n) / certain
+        share = certain / math.sqrt(n)
+        return second_bump(np.append(line @ one, line @ two), share) / share
 
-    found = {(i, j): surely(groups[i], groups[j]) for i in range(len(groups)) for j in range(i)}
-    left = set(range(len(groups)))
+    def surely(a: list[int], b: list[int]) -> float:
+        """How surely two groups are two classes; 1 is the limit."""
+        return np.inf if _agreement(side_by_side, a, b) >= _ALONE else gap(a, b)
+
+    groups = [[i] for i in range(mixture.n_components)]
+    if one_field is not None:
+        wide = [group for group in _merged(groups, gap) if len(group) > 1 and one_field(group)]
+        groups = wide + [[i] for [i] in groups if not any(i in group for group in wide)]
+    return len(_merged(groups, surely))
+
+
+def _merged(groups: list[list[int]], apart: Callable[[list[int], list[int]], float]) -> list[list[int]]:
+    """Merge the two that are least apart, again and again, until all are by 1 or more."""
+    kept = dict(enumerate(groups))
+    found = {(i, j): apart(kept[i], kept[j]) for i in kept for j in range(i)}
     while found:
         (i, j), least = min(found.items(), key=lambda each: each[1])
         if least >= 1:
             break
-        groups[j], left = groups[j] + groups[i], left - {i}
+        kept[j] = kept[j] + kept.pop(i)
         found = {pair: value for pair, value in found.items() if i not in pair and j not in pair}
-        found |= {(max(j, other), min(j, other)): surely(groups[j], groups[other]) for other in left - {j}}
-    return len(left)
+        found |= {(max(j, other), min(j, other)): apart(kept[j], kept[other]) for other in kept if other != j}
+    return list(kept.values())
 
 
 def _agreement(pairs: Array, a: list[int], b: list[int]) -> float:

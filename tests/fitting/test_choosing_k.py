@@ -84,6 +84,52 @@ def test_blurred_noise_of_any_kind_is_one_class(rng, width, kind):
     assert gmmseg.segment(np.rint(20 * image).clip(0, 255).astype(np.uint8), "auto").model.k == 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [3, 5])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_wide_skewed_noise_is_one_class(rng, width, channels):
+    """Its bumps hold together as far as objects might, but their borders are no edges."""
+    smooth = gaussian_filter(rng.normal(size=(200, 240, channels)), (width, width, 0))
+    image = np.exp(smooth / smooth.std())
+    assert gmmseg.fit(image, k="auto", channel_axis=-1).k == 1
+    assert gmmseg.fit(np.rint(20 * image).clip(0, 255).astype(np.uint8), k="auto", channel_axis=-1).k == 1
+
+
+@pytest.mark.slow
+def test_a_channel_without_values_tells_nothing_of_noise(rng):
+    smooth = gaussian_filter(rng.normal(size=(200, 240)), 3)
+    image = np.dstack([np.exp(smooth / smooth.std()), np.zeros_like(smooth)])
+    assert gmmseg.fit(image, k="auto", channel_axis=-1).k == 1
+
+
+@pytest.mark.slow
+def test_skewed_noise_on_classes_leaves_their_number(rng):
+    smooth = gaussian_filter(rng.normal(size=(240, 240)), 3)
+    noise = np.exp(0.7 * smooth / smooth.std())
+    assert gmmseg.fit(noise + np.arange(240) // 80 * 20, k="auto").k == 3
+
+
+@pytest.mark.slow
+def test_soft_spots_are_a_class_though_there_is_no_gap(rng):
+    y, x = np.mgrid[:240, :240]
+    spots = np.hypot(y % 40 - 20, x % 40 - 20) < 9
+    image = np.where(spots, 30 + rng.exponential(30, spots.shape), rng.exponential(10, spots.shape))
+    assert gmmseg.fit(gaussian_filter(image, 2), k="auto").k >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [1, 1 / 255])
+def test_rounded_noise_is_one_class_as_floats_too(rng, scale):
+    counts = rng.poisson(20, (160, 160))
+    assert gmmseg.fit(counts.astype(np.uint8), k="auto").k == 1
+    assert gmmseg.fit(counts * scale, k="auto").k == 1
+    assert gmmseg.fit((counts * scale).astype(np.float32), k="auto").k == 1
+
+
+def test_a_few_levels_of_floats_are_a_class_each(rng):
+    assert gmmseg.fit(0.5 * rng.integers(0, 4, (60, 60)), k="auto").k == 4
+
+
 def test_skewed_classes_are_one_each(rng):
     halves = np.where(np.arange(160) < 80, 0, 80)
     image = rng.exponential(10, (160, 160)) + halves

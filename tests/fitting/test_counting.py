@@ -9,7 +9,14 @@ from counted_sources import CountedSource
 
 import gmmseg
 from gmmseg import Image, io
-from gmmseg.fitting.counting import LUMA_CHROMA, distinct_values, is_luma_chroma, rounding, spread_over_intervals
+from gmmseg.fitting.counting import (
+    LUMA_CHROMA,
+    distinct_values,
+    is_luma_chroma,
+    rounding,
+    rounding_of_floats,
+    spread_over_intervals,
+)
 from gmmseg.fitting.sampling import SampleRequest, take_sample
 
 
@@ -121,3 +128,14 @@ def test_lightness_and_differences_of_colour_are_those_of_jfif():
     stored = np.linalg.inv(LUMA_CHROMA) @ np.stack([red, green, blue]).T
     np.testing.assert_allclose(stored[0], [0.299, 0.587, 0.114], atol=1e-6)
     np.testing.assert_allclose(stored[1:, [2, 0]], [[0.5, -0.168736], [-0.081312, 0.5]], atol=1e-6)
+
+
+def test_floats_that_repeat_were_rounded(rng):
+    levels = rng.integers(0, 40, (4000, 1)) * 2
+    known = np.hstack([levels * 0.25, rng.normal(size=levels.shape), rng.integers(0, 5, levels.shape)])
+    known.setflags(write=False)
+    assert rounding_of_floats(known) * 12 == pytest.approx([0.25, 0, 0])
+    assert rounding_of_floats(levels.astype(np.float32)) == pytest.approx(rounding(levels.astype(np.uint8)))
+    missing = np.where(rng.random(known.shape) < 0.2, np.nan, known)
+    assert rounding_of_floats(missing) * 12 == pytest.approx([0.25, 0, 0])
+    assert not rounding_of_floats(np.full((30, 2), np.nan)).any()

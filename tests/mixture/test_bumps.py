@@ -49,6 +49,21 @@ def test_components_without_a_gap_that_lie_anyhow_are_one_class(rng, d):
     assert classes_apart(planes, mixture, noise, 1000 * chance, 6) == 1
 
 
+def test_components_of_one_field_are_one_class(rng):
+    mixture = three(1)
+    planes = mixture.sample(6000, rng)[0].astype(np.float32)
+    asked = []
+
+    def one_field(group):
+        asked.append(sorted(group))
+        return len(asked) == 1
+
+    together, noise = 1000 * np.eye(3), np.zeros(1)
+    assert classes_apart(planes, mixture, noise, together, 6000, one_field) == 2
+    assert classes_apart(planes, mixture, noise, together, 6000, one_field) == 3
+    assert asked == [[0, 1], [0, 1]]  # those without a gap
+
+
 def test_grey_levels_are_no_bumps(rng):
     values = np.rint(rng.normal(0, 2, 20_000))
     mixture = Mixture(np.array([0.5, 0.5]), np.array([[-1.5], [1.5]]), np.full((2, 1, 1), 1.5))
