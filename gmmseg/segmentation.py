@@ -206,6 +206,7 @@ def fit(
     features: str | None = None,
     covariance: str = "auto",
     mask: Any = None,
+    nodata: float | Sequence[float | None] | None = None,
     channel_axis: Any = "auto",
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
@@ -237,6 +238,8 @@ def fit(
         As of `segment`.
     mask : path or array_like, shape (*spatial), or a list of these, optional
         Of every image, or a list with one for each: a path, an array, or None where all of its pixels are used.
+    nodata : float or sequence of (float or None), optional
+        Number that stands for no data in every image, of every channel or one a channel.
     channel_axis, axes : optional
         Of every image that is an array or a file of one; a time-lapse is as many images as it has frames.
     spacing, unit, series : optional
@@ -296,7 +299,7 @@ def fit(
     n_images, sources = counted(images)
     taken = {"channel_axis": channel_axis, "axes": axes, "spacing": spacing, "unit": unit, "series": series}
     masks = masks_of(mask, n_images)
-    readings = [_reading(memory, mask=each, **taken, allow_remote=allow_remote) for each in masks]
+    readings = [_reading(memory, mask=each, nodata=nodata, **taken, allow_remote=allow_remote) for each in masks]
     opened = InTurn(sources, readings, options)
     looks: list[Any] = []
     fitted = fit_images(
@@ -313,6 +316,7 @@ def choose_k(
     criterion: str = "icl",
     features: str | None = None,
     mask: Any = None,
+    nodata: float | Sequence[float | None] | None = None,
     channel_axis: Any = "auto",
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
@@ -334,8 +338,10 @@ def choose_k(
         Families that are compared.
     criterion : {"icl", "bic", "aic", "mdl"}
         The one that decides.
-    image, features, mask, channel_axis, axes, spacing, unit, series, sample, seed, memory, allow_remote, threads
+    image, features, mask, nodata, channel_axis, axes, spacing, unit, series, sample, seed
         As of `segment`; position, where it is a feature, does not count.
+    memory, allow_remote, threads
+        As of `segment`.
 
     Returns
     -------
@@ -366,7 +372,7 @@ def choose_k(
         family(name)
     rng, workers = default_rng(options.seed), Effort(memory, threads).workers
     taken = {"mask": mask, "channel_axis": channel_axis, "axes": axes, "spacing": spacing, "unit": unit}
-    reading = _reading(memory, **taken, series=series, allow_remote=allow_remote)
+    reading = _reading(memory, **taken, nodata=nodata, series=series, allow_remote=allow_remote)
     opened = options.view(open_image(image, reading))
     request = SurveyRequest(options.recipe, options.count, by_value=False, threads=workers)
     found = survey([opened], request, rng)
@@ -383,6 +389,7 @@ def apply(
     image: Source,
     *,
     mask: Any = None,
+    nodata: float | Sequence[float | None] | None = None,
     channel_axis: Any = "auto",
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
@@ -405,7 +412,7 @@ def apply(
     model : Model
     image : path, array_like or Image
         Of the kind that the model was fitted to.
-    mask, channel_axis, axes, spacing, unit, series, scribbles, prior, prior_weight
+    mask, nodata, channel_axis, axes, spacing, unit, series, scribbles, prior, prior_weight
         As of `segment`.
     memory, allow_remote, threads, progress
         As of `segment`.
@@ -436,7 +443,7 @@ def apply(
     hints, effort = Hints(scribbles, prior, prior_weight), Effort(memory, threads, progress)
     strength = None if smooth is None else strength_of(smooth)
     taken = {"mask": mask, "channel_axis": channel_axis, "axes": axes, "spacing": spacing, "unit": unit}
-    reading = _reading(memory, **taken, series=series, allow_remote=allow_remote)
+    reading = _reading(memory, **taken, nodata=nodata, series=series, allow_remote=allow_remote)
     reading = replace(reading, channels=model.channels_in(image))
     opened = model.view(open_image(image, reading))
     if adapt:

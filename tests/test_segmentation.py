@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -452,3 +453,25 @@ def test_zeros_around_a_stripped_brain_are_no_data(tmp_path, kind):
         DataWarning, match=r"are 0, its corners too.*; where that is background, use --nodata 0 \(nodata=0\), or give"
     ):
         gmmseg.segment(image, 2, **axis)
+
+
+@pytest.mark.parametrize("kind", ["array", "path", "Image"])
+def test_every_function_takes_a_number_for_no_data_as_segment_does(tmp_path, kind):
+    picture = np.zeros((40, 50), np.uint8)
+    picture[5:-5, 5:-5] = np.repeat([60, 120], 20) + np.random.default_rng(0).integers(-9, 9, (30, 40))
+    kept = gmmseg.Image.from_array(picture) if kind == "Image" else picture
+    path = tmp_path / "picture.npy"
+    np.save(path, picture)
+    image = {"path": path}.get(kind, kept)
+    segmented = gmmseg.segment(image, 2, nodata=0)
+    model = gmmseg.fit([image, image], 2, nodata=0)
+    labels = gmmseg.apply(model, image, nodata=0).labels
+    np.testing.assert_array_equal(labels, segmented.labels)
+    np.testing.assert_array_equal(labels > 0, picture > 0)
+    assert gmmseg.apply(model, image).labels.all(), "without the number zeros are dark pixels"
+    assert gmmseg.choose_k(image, max_k=4, nodata=0).k == 2
+    assert gmmseg.choose_k(image, max_k=4).k > 2
+    np.testing.assert_array_equal(gmmseg.regions(image, nodata=0).labels(n=2) > 0, picture > 0)
+    for call in (gmmseg.fit, gmmseg.choose_k, gmmseg.regions, partial(gmmseg.apply, model)):
+        with pytest.raises(ParameterError, match="has 1 channels, but nodata has 2 numbers"):
+            call(image, nodata=[0, 1])

@@ -38,6 +38,7 @@ def regions(
     image: Any,
     *,
     mask: Any = None,
+    nodata: float | Sequence[float | None] | None = None,
     channel_axis: Any = "auto",
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
@@ -53,7 +54,7 @@ def regions(
         Of two spatial axes; as of `segment`.
     mask : array_like, shape (rows, columns), optional
         Non-zero where pixels are used.
-    channel_axis, axes, spacing, unit : optional
+    nodata, channel_axis, axes, spacing, unit : optional
         As of `segment`.
     pieces : int
         About how many regions the finest level has.
@@ -88,7 +89,9 @@ def regions(
     array([1, 2, 1], dtype=uint16)
     """
     count = whole_number("pieces", pieces, 1, 1 << 20)
-    reading = Reading(mask, channel_axis, axes=axes, spacing=spacing, unit=unit, allow_remote=allow_remote)
+    reading = Reading(
+        mask, channel_axis, axes=axes, spacing=spacing, unit=unit, nodata=nodata, allow_remote=allow_remote
+    )
     opened = as_grey(open_image(image, reading))
     if opened.time:
         raise InputError(f"{opened.name} has {opened.shape[0]} frames; regions are of a picture, so give one frame")
