@@ -172,7 +172,7 @@ def subjects_of(
 def each_series(found: Found) -> list[Found | Subject]:
     """Return a folder of several series of DICOM files once for each, with a name of its own; else what is given.
 
-    Localizers are no images where there are others.
+    Localizers are no images.
     """
     if found.reason or not (found.path.is_dir() or found.path.name.upper() == "DICOMDIR"):
         return [found]
@@ -186,6 +186,8 @@ def each_series(found: Found) -> list[Found | Subject]:
     except GmmsegError:  # which is said when it is the folder's turn
         return [found]
     scans = [each for each in known if not each[2]]
+    if not scans:
+        return [replace(found, reason="holds localizers only")]
     if len(scans) < 2:
         return [found]
     place = Path(os.path.relpath(os.path.abspath(folder), os.path.abspath(found.base)))

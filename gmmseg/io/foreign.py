@@ -44,6 +44,7 @@ def _brands(*names: str) -> tuple[tuple[int, bytes], ...]:
     return tuple((4, f"ftyp{name}".encode()) for name in names)
 
 
+_CONVERT3D = "convert it, as with: c3d {name} -o {stem}.nii.gz"
 _RAW = (".3fr", ".arw", ".cr2", ".cr3", ".dng", ".iiq", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srf", ".srw")
 _KINDS = (
     _Foreign(
@@ -79,7 +80,16 @@ _KINDS = (
     _Foreign("a PDF document", "take pictures out of it, as with: pdftoppm -png {name} {stem}", ((0, b"%PDF"),)),
     _Foreign("an OpenEXR picture", "convert it, as with: oiiotool {name} -o {stem}.tif", ((0, b"\x76\x2f\x31\x01"),)),
     _Foreign("a JPEG XR picture", _EXPORT, ((0, b"II\xbc\1"),)),
+    _Foreign("an image of MRtrix", "convert it, as with: mrconvert {name} {stem}.nii.gz", ((0, b"mrtrix image"),)),
+    _Foreign("a file of ECAT 7", "convert it, as with: nib-convert {name} {stem}.nii.gz", ((0, b"MATRIX7"),)),
+    _Foreign("a VTK file", _CONVERT3D, ((0, b"# vtk DataFile"), (0, b"<VTKFile")), (".vti",)),
+    _Foreign("a GIPL image", _CONVERT3D, ((252, b"\xef\xff\xe9\xb0"), (252, b"\x2a\xe3\x89\xb8")), (".gipl",)),
+    _Foreign("an MRC file (electron microscopy)", "convert it, as with: mrc2tif {name} {stem}.tif", ((208, b"MAP "),)),
+    _Foreign("an Interfile header", "convert it, as with: medcon -c nifti -f {name}", ((0, b"!INTERFILE"),)),
+    _Foreign("a surface (GIFTI)", "give the volume that it was made of", suffixes=(".gii",)),
 )
+# Numbers without a header, by the end of their name, and what their header is called.
+_HEADERS = {".img": (".hdr",), ".brik": (".HEAD",), ".rec": (".PAR", ".par"), ".raw": (".mhd", ".nhdr")}
 _OF_GDAL = tuple(
     _Foreign(f"{what}, which needs rasterio, which is not installed", "pip install 'gmmseg[geo]'", starts)
     for what, starts in (
@@ -106,6 +116,11 @@ def foreign(path: Path, start: bytes, *, has_gdal: bool = True) -> InputError | 
     >>> print(foreign(Path("clip.mkv"), bytes.fromhex("1a45dfa3")))
     clip.mkv is a video; take pictures out of it, as with: ffmpeg -i clip.mkv clip_%04d.png
     """
+    whole = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    for suffix in _HEADERS.get(whole.suffix.lower(), ()):
+        header = whole.with_suffix(suffix)
+        if header.exists():
+            return InputError(f"{path} holds the numbers of {header.name}; give that file, which says what they are")
     kinds = _KINDS if has_gdal else (*_KINDS, *_OF_GDAL)
     known = next((each for each in kinds if each.holds(start, path.suffix.lower())), None)
     if known is None:

@@ -50,10 +50,11 @@ _NUMBERS: frozenset[ResultKind] = frozenset({"labels", "soft", "map"})
 _PICTURE: frozenset[ResultKind] = frozenset({"picture"})
 _CLASSES: frozenset[ResultKind] = frozenset({"labels", "soft"})
 _NOTHING: frozenset[ResultKind] = frozenset()
-# What DICOM files without a preamble begin with: the length of a group, a set of characters, kinds, a class of images.
+# What DICOM files without a preamble begin with: lengths, versions, sets of characters, kinds and classes of images.
 _BARE_DICOM = (
-    *(b"\2\0\0\0UL\4\0", b"\x08\0\0\0UL\4\0", b"\x08\0\0\0\4\0\0\0", b"\x08\0\5\0CS"),
-    *(b"\x08\0\5\0\x0a\0\0\0", b"\x08\0\x08\0CS", b"\x08\0\x16\0UI", b"\x08\0\x16\0\x1a\0\0\0"),
+    *((0, b"\2\0" + each) for each in (b"\0\0UL\4\0", b"\1\0OB", b"\2\0UI", b"\x10\0UI")),
+    *((0, b"\x08\0" + each) for each in (b"\0\0UL\4\0", b"\0\0\4\0\0\0", b"\5\0CS", b"\5\0\x0a\0\0\0", b"\x16\0UI")),
+    *((0, b"\x08\0\x16\0\x1a\0\0\0"), (8, b"ORIGINAL\\"), (8, b"DERIVED\\")),
 )
 
 FORMATS: tuple[BuiltIn, ...] = (
@@ -223,7 +224,7 @@ FORMATS: tuple[BuiltIn, ...] = (
         "DICOM",
         {".dcm": _CLASSES},
         "dicom.format",
-        ((128, b"DICM"), *((0, start) for start in _BARE_DICOM)),
+        ((128, b"DICM"), *_BARE_DICOM),
         labels=".dcm",
         folders=True,
         extra="medical",

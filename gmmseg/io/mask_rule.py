@@ -134,6 +134,19 @@ class Ruled(WindowSource):
             used &= known[..., None]
         return used.view("uint8"), None
 
+    def are_fractions(self) -> bool:
+        """Whether numbers are from 0 to 1, and some between them."""
+        if self.numbers.dtype.kind != "f":
+            return False
+        between = False
+        for window in windows_of(self):
+            numbers, known = self.numbers.read(window)
+            some = numbers if known is None else numbers[known]
+            if (some < 0).any() or (some > 1).any():
+                return False
+            between = between or bool(((some > 0) & (some < 1)).any())
+        return between
+
     def require_some(self, path: Path, name: str) -> None:
         """Refuse a mask, that of a file, which leaves no pixel of the image of this name."""
         if any(self.read(window)[0].any() for window in windows_of(self)):

@@ -66,8 +66,10 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
             return _of_colors(values[..., :3], valid, image, k, "scribbles")
         return _of_mask(values, k)
     path = Path(scribbles)
+    turn = turn_of(image, header_in(path))  # first, because a file that lies elsewhere is no picture of strokes
     try:
-        labels = _of_mask(_over(image, path), k)
+        labels = read_labels(path)
+        labels = _of_mask(labels if turn is None or turn.stored != labels.shape else turn.of(labels), k)
         colored = k is not None and labels.max(initial=0) > k and _has_colors(path)
     except InputError:
         labels, colored = None, True
@@ -77,13 +79,6 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
     if picture.ndim != 2 or picture.pixels.dtype.kind != "u" or not (picture.color or picture.n_channels == 1):
         return labels if labels is not None else read_labels(path)  # which says what is wrong
     return _of_colors(_as_bytes(picture), picture.valid, image, k, str(path))
-
-
-def _over(image: Image, path: Path) -> Array:
-    """Return the numbers of a file at the pixels of the photograph, or of a scan, where both say where they lie."""
-    labels = read_labels(path)
-    turn = turn_of(image, header_in(path))
-    return labels if turn is None or turn.stored != labels.shape else turn.of(labels)
 
 
 def _has_colors(path: Path) -> bool:

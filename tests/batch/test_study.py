@@ -153,3 +153,8 @@ def test_a_folder_of_several_series_is_done_once_for_each(tmp_path, monkeypatch)
     assert [step.key for step in made.images] == ["one/1_T1_axial_labels.dcm", "one/2_T2_labels.dcm"]
     (alone,) = plan("discs", "out", parameters={"k": 2}, reading={"series": "2"}).images
     assert alone.key == "one_labels.dcm"
+    Path("discs/two").mkdir()
+    for path in Path("discs/one").glob("IM3*"):
+        path.rename(Path("discs/two", path.name))
+    (scout,) = each_series(Found(Path("discs/two"), Path("discs")))
+    assert scout.reason == "holds localizers only"

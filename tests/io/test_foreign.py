@@ -1,5 +1,6 @@
 """What is known, but not read."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,13 @@ REMEDIES = {
     "psd": (b"8BPS\0\1", "is a document of Photoshop; export it as PNG or TIFF"),
     "pdf": (b"%PDF-1.7", "is a PDF document; take pictures out of it, as with: pdftoppm -png a.pdf a"),
     "exr": (b"\x76\x2f\x31\x01", "is an OpenEXR picture; convert it, as with: oiiotool a.exr -o a.tif"),
+    "mif": (b"mrtrix image\ndim: 4,4,4\n", "is an image of MRtrix; convert it, as with: mrconvert a.mif a.nii.gz"),
+    "v": (b"MATRIX72v\0", "is a file of ECAT 7; convert it, as with: nib-convert a.v a.nii.gz"),
+    "vtk": (b"# vtk DataFile Version 3.0\n", "is a VTK file; convert it, as with: c3d a.vtk -o a.nii.gz"),
+    "gipl": (b"\0\x28" + bytes(250) + b"\xef\xff\xe9\xb0", "is a GIPL image; convert it, as with: c3d a.gipl"),
+    "mrc": (b"\x28" + bytes(207) + b"MAP DD", "is an MRC file (electron microscopy); convert it"),
+    "hv": (b"!INTERFILE :=\n", "is an Interfile header; convert it, as with: medcon -c nifti -f a.hv"),
+    "gii": (b'<?xml version="1.0"?>\n<GIFTI>', "is a surface (GIFTI); give the volume that it was made of"),
 }
 
 
@@ -42,6 +50,22 @@ def test_each_is_named_as_what_it_is(tmp_path, suffix):
         read(path)
     assert f"{path} {message}" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        *(("a.img", "a.hdr"), ("a.img.gz", "a.hdr"), ("a+orig.BRIK", "a+orig.HEAD"), ("a+orig.BRIK.gz", "a+orig.HEAD")),
+        *(("a.REC", "a.PAR"), ("a.rec", "a.par"), ("a.raw", "a.mhd"), ("a.raw.gz", "a.nhdr")),
+    ],
+)
+def test_numbers_beside_their_header_name_it(tmp_path, name, header):
+    path = tmp_path / name
+    path.write_bytes(bytes(600))
+    assert foreign(path, bytes(600)) is None
+    (tmp_path / header).write_text("a header")
+    with pytest.raises(InputError, match=rf"{re.escape(name)} holds the numbers of {re.escape(header)}; give that"):
+        read(path)
 
 
 @pytest.mark.parametrize(

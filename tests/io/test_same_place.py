@@ -92,6 +92,20 @@ def test_masks_are_of_any_sign_and_of_fractions(scan, dtype):
         io.read(scan, mask_threshold=1)
 
 
+@pytest.mark.parametrize("memory", [None, 0])
+def test_a_mask_of_probabilities_without_a_threshold_is_said(scan, memory):
+    share = save("share.nii", (0.1 + 0.8 * MASK).astype(np.float32))
+    words = r"t1.nii.gz: its mask share.nii holds fractions, of which all above 0 are used; .* mask_threshold=0.5"
+    with pytest.warns(gmmseg.errors.DataWarning, match=words):
+        found = io.read(scan, mask=share, memory=memory)
+    assert found.crop(tuple(slice(0, n) for n in SHAPE)).valid is None  # nothing is left out
+    # None of these is of probabilities: warnings are errors here.
+    io.read(scan, mask=share, mask_threshold=0.5, memory=memory)
+    for numbers in (MASK * 1.0, MASK * 2.5, np.where(MASK, -0.5, 0)):
+        io.read(scan, mask=save("mask.nii", numbers.astype(np.float32)), memory=memory)
+    io.read(share, mask=share, memory=memory)
+
+
 def test_strokes_and_prior_maps_are_turned_as_well(scan):
     strokes = np.zeros(SHAPE, np.uint8)
     strokes[0, 1, 2], strokes[4, 3, 1] = 1, 2
@@ -104,6 +118,14 @@ def test_strokes_and_prior_maps_are_turned_as_well(scan):
         for lines, prior in ((strokes, maps), (turned, "a.nii+b.nii"))
     ]
     np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("affine", [AFFINE + np.eye(4, k=3) * 30, AFFINE @ np.diag([1, 1, 1.1, 1])])
+def test_strokes_of_another_grid_are_refused_in_one_line(scan, affine):
+    strokes = np.zeros(SHAPE, np.uint8)
+    strokes[0, 1, 2], strokes[4, 3, 1] = 1, 2
+    with pytest.raises(InputError, match=r"^strokes\.nii lies elsewhere than t1\.nii\.gz.*resample"):
+        gmmseg.segment(scan, 2, scribbles=save("strokes.nii", strokes, affine))
 
 
 def test_a_volume_in_time_or_without_a_file_has_no_turn(scan):

@@ -254,7 +254,8 @@ class _Labels(WindowSource):
         self.shape: tuple[int, ...] = (*([grid.n_planes] if grid.n_planes > 1 else []), *size, 1)
         self.blocks: tuple[int, ...] = self.shape[:-1]
         numbers = [int(item.SegmentNumber) for item in file.header.SegmentSequence]
-        self.dtype: np.dtype[Any] = np.min_scalar_type(max(numbers, default=0))
+        shares = reading.overlapping and _is_fractional(file)
+        self.dtype: np.dtype[Any] = np.dtype(np.float32) if shares else np.min_scalar_type(max(numbers, default=0))
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the labels of a window."""
@@ -262,14 +263,21 @@ class _Labels(WindowSource):
             return read_labels(self.file, self.reading)[window][..., None], None
 
 
+def _is_fractional(file: DicomFile) -> bool:
+    return str(file.header.SegmentationType) == "FRACTIONAL"
+
+
 def read_labels(file: DicomFile, reading: Reading) -> np.ndarray:
     """Read the number of the segment at each pixel, 0 where there is none: (rows, columns) or with slices first.
 
-    Of pixels in several segments that of the last one, where the reading asks no more than whether there is one.
+    Where the reading asks no more than whether there is one, of pixels in several segments that of the last one, and of
+    fractional segments the sum of their shares, from 0 to 1.
     """
     path, header, _ = file
-    if header.SegmentationType == "FRACTIONAL":
+    if _is_fractional(file):
         shares = read_probabilities(file, reading)
+        if reading.overlapping:
+            return np.asarray(np.minimum(shares.sum(axis=0, dtype=np.float32), np.float32(1)))
         return np.where(shares.max(axis=0) > 0, shares.argmax(axis=0) + 1, 0)
     grid = _grid(frames_of(file, reading))
     places, n_planes = grid.planes, grid.n_planes

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmmseg.errors import InputError
-from gmmseg.extras import require
 from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.io.array.sliced import SlicedArray, read_array
 from gmmseg.io.damage import explained
 from gmmseg.io.file_format import not_probabilities
-from gmmseg.io.raster.beside import require_alone
+from gmmseg.io.raster.beside import open_hdf5, require_alone
 from gmmseg.io.request import Reading, require_room
 from gmmseg.io.variables import variable_of
 
@@ -91,10 +90,9 @@ def suffix_of_labels(path: Path, channel_axis: ChannelAxis) -> str:
 def _file(path: Path, reading: Reading) -> Iterator[Any]:
     variable = variable_of(path)
     file = path if variable is None else variable.file
-    h5py = require("h5py", "geo", "HDF5 files need")
     with explained(path, _REMEDY):
         require_alone(file, path, reading)
-        with h5py.File(file, "r", locking=False) as opened:
+        with open_hdf5(file) as opened:
             yield opened
 
 
@@ -130,11 +128,10 @@ def _arrays(file: Any) -> dict[str, Any]:
 def _unread(path: Path, found: Any) -> SlicedArray:
     name = found.name.lstrip("/")
     file = Path(found.file.filename)
-    h5py = require("h5py", "geo", "HDF5 files need")
 
     @contextmanager
     def opened() -> Iterator[Any]:
-        with explained(path, _REMEDY), h5py.File(file, "r", locking=False) as again:
+        with explained(path, _REMEDY), open_hdf5(file) as again:
             yield again[name]
 
     return SlicedArray(opened, tuple(found.shape), np.dtype(found.dtype), found.chunks)

@@ -19,7 +19,7 @@ from gmmseg.io.nifti.write import NiftiPlace
 from gmmseg.io.request import Reading, require_axis, require_room
 from gmmseg.io.unchanged import Stamp
 
-__all__ = ["of_ants", "of_nibabel", "of_simpleitk"]
+__all__ = ["of_ants", "of_nibabel", "of_simpleitk", "space_first"]
 
 _FROM_ITK = np.diag([-1.0, -1.0, 1.0])  # axes to the left and the back become those to the right and the front
 _NO_FILE = Stamp(Path(), 0, (0, 0), (0, 0))
@@ -115,6 +115,7 @@ def of_nibabel(scan: Any, reading: Reading) -> Image:
     """
     from nibabel.nifti1 import Nifti1Image, Nifti1Pair
 
+    scan = space_first(scan)
     name = scan.get_filename() or "image"
     if min(scan.shape, default=0) < 1:
         raise InputError(f"{name} is {' x '.join(map(str, scan.shape)) or 'no'} voxels in size; it needs at least one")
@@ -132,6 +133,32 @@ def of_nibabel(scan: Any, reading: Reading) -> Image:
     image = Image(pixels, color=volume.color, valid=valid, spacing=spacing, name=name, place=place)
     require_axis(image, reading, "nibabel")
     return image
+
+
+def space_first(scan: Any) -> Any:
+    """Return an image of nibabel whose axes in space are its first, which those of MINC files in time are not.
+
+    Its numbers are read when they are asked for.
+    """
+    file = getattr(scan.dataobj, "minc_file", None)
+    if file is None or len(scan.shape) < 4:
+        return scan
+    from nibabel.spatialimages import SpatialImage
+
+    order = sorted(range(len(scan.shape)), key=lambda axis: not str(file._dim_names[axis]).endswith("space"))
+    return SpatialImage(_Transposed(scan.dataobj, order), scan.affine, scan.header.copy(), file_map=scan.file_map)
+
+
+class _Transposed:
+    """Numbers that are read when they are asked for, with their axes in another order."""
+
+    def __init__(self, numbers: Any, order: list[int]) -> None:
+        self._numbers, self._order = numbers, order
+        self.shape = tuple(numbers.shape[axis] for axis in order)
+        self.ndim = len(order)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self._numbers, dtype).transpose(self._order)
 
 
 def _stored(data: Any) -> tuple[np.ndarray, float, float]:

@@ -16,7 +16,7 @@ from gmmseg.io.raster.drivers import beginning, is_regular
 from gmmseg.io.raster.systems import require_no_files
 from gmmseg.io.request import Reading, require_bytes
 
-__all__ = ["IMAGINE", "companions", "require_alone", "require_inside", "require_own_parts"]
+__all__ = ["IMAGINE", "companions", "open_hdf5", "require_alone", "require_inside", "require_own_parts"]
 
 IMAGINE = b"EHFA_HEADER_TAG"
 """How files of ERDAS Imagine begin."""
@@ -164,7 +164,7 @@ def require_alone(path: Path, owner: Path, reading: Reading) -> None:
         h5py, which tells, is not installed.
     """
     h5py = require("h5py", "geo", "netCDF-4 and HDF5 files need")
-    with h5py.File(path, "r", locking=False) as file:
+    with open_hdf5(path) as file:
         waiting: list[Any] = [file]
         seen = {h5py.h5o.get_info(file.id).addr}
         while waiting:
@@ -188,6 +188,23 @@ def require_alone(path: Path, owner: Path, reading: Reading) -> None:
                         raise _elsewhere(owner, item.name)
                     n_bytes = math.prod(item.chunks or ()) * item.dtype.itemsize
                     require_bytes(owner, n_bytes, reading, "its blocks")
+
+
+def open_hdf5(path: Path) -> Any:
+    """Open a file of HDF5 without a lock, or as the caller has it open.
+
+    Raises
+    ------
+    GmmsegError
+        h5py is not installed.
+    """
+    h5py = require("h5py", "geo", "netCDF-4 and HDF5 files need")
+    try:
+        return h5py.File(path, "r", locking=False)
+    except OSError as error:
+        if "locking flag" not in str(error):
+            raise
+        return h5py.File(path, "r")  # a process cannot open a file in both ways
 
 
 def _require_no_files(item: Any, owner: Path) -> None:

@@ -23,7 +23,7 @@ from gmmseg.io.contents import assembled, refuse_options, stored_probabilities
 from gmmseg.io.damage import explained
 from gmmseg.io.file_format import not_probabilities
 from gmmseg.io.nifti.format import whole_numbers
-from gmmseg.io.nifti.scans import of_nibabel
+from gmmseg.io.nifti.scans import of_nibabel, space_first
 from gmmseg.io.regular import require_regular
 from gmmseg.io.request import Reading, chosen, require_bytes
 from gmmseg.io.unheard import unheard
@@ -145,7 +145,7 @@ class _Scans:
                 shape, stored = scan.shape, np.dtype(scan.get_data_dtype())
             n_bytes = math.prod(map(int, shape)) * max(stored.itemsize, 4)
             require_bytes(path, _COPIES * n_bytes, reading, "its numbers")
-            yield scan
+            yield space_first(scan)
 
 
 def _beside(path: Path, suffixes: tuple[str, ...]) -> Path:

@@ -128,16 +128,30 @@ def test_previews_beside_slices_do_not_count(series, head):
     np.testing.assert_array_equal(read(folder).array[..., 0], head.astype(int) - 1024)
 
 
+@pytest.mark.parametrize("letters", ["ISO_IR 100", None])
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-def test_files_without_a_preamble(series, head, syntax):
+def test_files_without_a_preamble(series, head, syntax, letters):
     folder = series()
     for path in folder.iterdir():
         made = pydicom.dcmread(path)
         bare = pydicom.Dataset(made)
-        bare.SpecificCharacterSet = "ISO_IR 100"
+        bare.ImageType = ["ORIGINAL", "PRIMARY"]
+        if letters:
+            bare.SpecificCharacterSet = letters
         implicit = syntax is ImplicitVRLittleEndian
         bare.save_as(path, implicit_vr=implicit, little_endian=True, enforce_file_format=False)
         assert path.read_bytes()[128:132] != b"DICM"
+    np.testing.assert_array_equal(read(folder).array[..., 0], head.astype(int) - 1024)
+
+
+def test_files_with_a_head_but_neither_a_preamble_nor_its_length(series, head):
+    folder = series()
+    for path in folder.iterdir():
+        made = pydicom.dcmread(path)
+        made.preamble = None
+        del made.file_meta.FileMetaInformationGroupLength
+        made.save_as(path, enforce_file_format=False)
+        assert path.read_bytes()[:2] == b"\2\0"
     np.testing.assert_array_equal(read(folder).array[..., 0], head.astype(int) - 1024)
 
 

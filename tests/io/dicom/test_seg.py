@@ -59,6 +59,21 @@ def test_shares_of_segments(series, tmp_path, rng):
     assert (read_labels(tmp_path / "p.dcm") == shares.argmax(0) + 1).mean() > 0.98
 
 
+@pytest.mark.parametrize("memory", [None, 0])
+def test_a_mask_of_shares_has_the_sum_of_its_segments(series, tmp_path, memory):
+    folder = series()
+    image = read(folder)
+    shares = np.zeros((2, *image.shape), np.float32)
+    shares[:, 0], shares[0, 1], shares[:, 2] = 0.4, 0.4, 0.8
+    write_probabilities(tmp_path / "p.dcm", shares, image=image)
+    found = read(folder, mask=tmp_path / "p.dcm", mask_threshold=0.5, memory=memory)
+    whole = found.crop(tuple(slice(0, n) for n in image.shape))
+    np.testing.assert_array_equal(whole.valid, shares.sum(axis=0) >= 0.5)
+    with pytest.warns(gmmseg.errors.DataWarning, match=r"its mask p\.dcm holds fractions"):
+        found = read(folder, mask=tmp_path / "p.dcm")
+    np.testing.assert_array_equal(found.valid, shares.sum(axis=0) > 0)
+
+
 def test_shares_say_whether_they_are_fractions_or_probabilities(series, tmp_path, rng):
     """And are two objects: the same numbers mean another thing."""
     image = read(series())

@@ -122,3 +122,11 @@ def test_arrays_in_other_files_are_refused(tmp_path):
         read(tmp_path / "l.h5")
     with pytest.raises(InputError, match=r"takes .*x' from another file"):
         read(f"HDF5:{tmp_path}/l.h5://x")
+
+
+@pytest.mark.parametrize("memory", [None, 0])
+def test_a_file_that_the_caller_has_open(make, rng, memory):
+    values = rng.normal(size=(6, 9))
+    path = make(image=values)
+    with h5py.File(path, "r"):
+        np.testing.assert_array_equal(read(path, memory=memory).array[..., 0], values)

@@ -45,6 +45,20 @@ def test_numbers_and_place_are_those_of_nibabel(name):
     )
 
 
+@pytest.mark.parametrize("name", ["minc1_4d.mnc", "minc2_4d.mnc", "minc2-4d-d.mnc"])
+def test_volumes_in_time_of_minc_are_channels(name):
+    scan = nibabel.load(DATA / name)
+    assert scan.dataobj.minc_file._dim_names[0] == "time"
+    numbers = np.moveaxis(np.asarray(scan.dataobj), 0, -1)
+    for image in (read(DATA / name), open_image(scan)):  # the first while nibabel has the file open
+        assert image.name == str(DATA / name)
+        np.testing.assert_allclose(image.array, numbers, rtol=1e-6)
+        np.testing.assert_allclose(image.place.affine3d, scan.affine, atol=1e-4)
+        np.testing.assert_allclose(image.spacing, nibabel.affines.voxel_sizes(scan.affine), rtol=1e-5)
+    facts = read_info(DATA / name)
+    assert (facts["shape"], facts["channels"]) == ([*scan.shape[1:]], scan.shape[0])
+
+
 def test_analyze(tmp_path, volume):
     affine = np.diag([-2.0, 1.5, 3.0, 1.0])
     affine[:3, 3] = 20, -10, 5
