@@ -50,11 +50,17 @@ _HOMES = {
     "segment": "gmmseg.segmentation",
 }
 
+_PACKAGES = "batch", "evaluation", "export", "io", "measuring", "plot", "report", "web"
+
 __all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name where it is first used, so that `import gmmseg` is instant."""
+    """Load a public name or package where it is first used, so that `import gmmseg` is instant."""
+    if name in _PACKAGES:
+        from importlib import import_module  # here, because the face of a package loads nothing by itself
+
+        return import_module(f"{__name__}.{name}")
     from gmmseg.extras import loaded  # here, because the face of a package loads nothing by itself
 
     return loaded(__name__, name, _HOMES)

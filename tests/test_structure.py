@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -146,6 +148,13 @@ def test_public_names_are_few_sorted_out_and_there():
     assert set(dir(gmmseg)) == set(gmmseg.__all__)
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = gmmseg.no_such_name
+
+
+@pytest.mark.parametrize("package", ["batch", "evaluation", "export", "io", "measuring", "plot", "report", "web"])
+def test_public_packages_need_no_import_of_their_own(package):
+    code = f"import gmmseg; print(gmmseg.{package}.__name__, len(gmmseg.{package}.__all__) > 0)"
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert ran.stdout.split() == [f"gmmseg.{package}", "True"]
 
 
 @pytest.mark.slow
