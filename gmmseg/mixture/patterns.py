@@ -103,9 +103,7 @@ class SortedSamples:
                 None if log_prior is None else _columns(log_prior, index),
             )
 
-        order, starts = _by_pattern(planes)
-        sizes = np.diff(starts, append=planes.shape[1])
-        missing = np.isnan(planes[:, order[starts]]).sum(axis=0)
+        order, starts, sizes, missing = _counted(planes)
         single = _scattered(sizes, missing) & (not by_pattern)
         parts = tuple(part(*each) for each in _known(planes, order, starts[~single], sizes[~single]))
         single &= missing < len(planes)
@@ -230,11 +228,16 @@ def _groups(planes: Array, arguments: Arguments, whole: bool) -> tuple[list[tupl
         known = (~np.isnan(planes)).sum(axis=0)
         complete = np.flatnonzero(known == len(planes))
         return [(None, complete)] * bool(len(complete)), np.flatnonzero((known > 0) & (known < len(planes)))
-    order, starts = _by_pattern(planes)
-    sizes, missing = np.diff(starts, append=planes.shape[1]), np.isnan(planes[:, order[starts]]).sum(axis=0)
+    order, starts, sizes, missing = _counted(planes)
     single = _scattered(sizes, missing)
     groups = list(_known(planes, order, starts[~single], sizes[~single]))
     return groups, order[np.repeat(single & (missing < len(planes)), sizes)]
+
+
+def _counted(planes: Array) -> tuple[Array, Array, Array, Array]:
+    """Samples by pattern, as of `_by_pattern`, and how many samples each pattern has, and missing features."""
+    order, starts = _by_pattern(planes)
+    return order, starts, np.diff(starts, append=planes.shape[1]), np.isnan(planes[:, order[starts]]).sum(axis=0)
 
 
 def _scattered(sizes: Array, missing: Array) -> Array:
