@@ -73,10 +73,6 @@ def program() -> None:
     # What modules make stays to the end, and yet would be gone through some ten times while they load: a twentieth of a
     # run on a photograph. `gmmseg.cli.types.Command` goes on collecting when it begins its work.
     gc.disable()
-    if len(sys.argv) > 2:
-        from gmmseg.cli.loading import load_libraries
-
-        load_libraries(sys.argv[1:])
     code = main()
     if temporary := sys.modules.get("gmmseg.io.temporary"):
         temporary.remove_own()
@@ -103,7 +99,9 @@ def _run(arguments: list[str]) -> int:
         return _print(f"gmmseg {__version__}\n")
     from gmmseg.cli.ending import interrupted_by_signals
     from gmmseg.cli.group import run
+    from gmmseg.cli.loading import load_opencv
 
+    load_opencv(arguments)
     with interrupted_by_signals():
         return run(arguments)
 

@@ -223,6 +223,8 @@ class Position(Feature):
         return (-1,) * image.ndim
 
     def planes(self, pixels: Pixels, weight: float, out: Array) -> None:
+        import numpy as np
+
         image = pixels.image
         spacing, extent = image.spacing or (1.0,) * image.ndim, image.extent or image.shape
         origin = image.origin or (0,) * image.ndim
@@ -232,7 +234,7 @@ class Position(Feature):
             unit = weight * spacing[axis] / longest
             place = coordinates[axis] + (origin[axis] + 0.5 - extent[axis] / 2)
             place *= unit
-            out[row].reshape(shape)[...] = place
+            out[row].reshape(shape)[...] = place.astype(np.float32)  # first, for of a window it is one row or column
 
 
 def _copy(values: Array, out: Array) -> None:
