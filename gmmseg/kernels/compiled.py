@@ -19,6 +19,7 @@ __all__ = [
     "climb_each",
     "cluster",
     "conditional_sums",
+    "divisions",
     "expected",
     "known_distances",
     "lab",
@@ -41,7 +42,8 @@ known_distances = _native.known_distances
 agreement, lab, texture = _native.agreement, _native.lab, _native.texture
 unfilter = _native.unfilter
 class_moments, cluster, plus_plus = _native.class_moments, _native.cluster, _native.plus_plus
-climb, climb_each, merge, split = _native.climb, _native.climb_each, _native.merge, _native.split
+climb, climb_each = _native.climb, _native.climb_each
+divisions, merge, split = _native.divisions, _native.merge, _native.split
 
 
 def statistics(planes: Any, weights: Any, densities: Densities, threads: int, log_prior: Any = None) -> Any:

@@ -250,7 +250,7 @@ def _merged(mixture: Mixture, among: Array) -> tuple[Mixture, int]:
     """
     fewer, into = merge_pairs(mixture.select(among), len(among) - 1)
     pair = among[np.flatnonzero(into == np.bincount(into).argmax())]
-    rest = np.setdiff1d(np.arange(mixture.n_components), among)
+    rest = np.delete(np.arange(mixture.n_components), among)
     share, left = mixture.weights[among].sum(), mixture.weights[rest].sum()
     if mixture.family.shared:
         covariances = (share * fewer.covariances + left * mixture.covariances) / (share + left)
