@@ -286,9 +286,9 @@ def _patches(
 
 def join_samples(parts: Sequence[Sample]) -> Sample:
     """Samples of several images as one, in which each has a say by its area, or the same where all areas are 1."""
-    planes = np.concatenate([part.planes for part in parts], axis=1)
     if len(parts) == 1:
-        return replace(parts[0], planes=planes)
+        return parts[0]
+    planes = np.concatenate([part.planes for part in parts], axis=1)
     each = [part.alike for part in parts if part.alike is not None]
     ranks = np.concatenate([np.arange(some.shape[1]) / some.shape[1] for some in each]) if each else np.zeros(0)
     alike = np.concatenate(each, axis=1)[:, np.argsort(ranks, kind="stable")] if each else None

@@ -29,6 +29,7 @@ __all__ = [
     "Densities",
     "Neighbourhood",
     "agreement",
+    "attempt",
     "class_moments",
     "classify",
     "climb",
@@ -274,6 +275,31 @@ def climb_each(
     start from which a component became lighter than the least weight, or degenerate, it is -inf.
     """
     return _kernels.climb_each(planes, weights, starts, added, noise, limits, iterations, threads)
+
+
+def attempt(
+    planes: Any,
+    weights: Any,
+    start: Any,
+    halvings: int,
+    added: Any,
+    noise: Any,
+    limits: Any,
+    steps: Any,
+    bounds: Any,
+    strict: bool,
+    threads: int,
+) -> Any:
+    """Return what a mixture comes to by a trial, and whether its parts were merged to the same wholes again.
+
+    Its components are split lengthwise, so often as `halvings` says, or in scale where that is 0; the parts climb,
+    are merged down to as many as there were, and these climb in turn. The first is as of `climb`, as are all arguments
+    before and after. The `steps` are the iterations of parts, of wholes, and of wholes that reach more than the last of
+    the `bounds`. None where a component weighs less than the first of these after the mergers, or than the second in
+    the end; False where a run ended early. Only where `strict` is it told that wholes are the same, and are these not
+    given more iterations.
+    """
+    return _kernels.attempt(planes, weights, start, halvings, added, noise, limits, steps, bounds, strict, threads)
 
 
 def merge(weights: Any, means: Any, second: Any, k: int, spherical: bool) -> Any:

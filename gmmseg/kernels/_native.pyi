@@ -1,6 +1,6 @@
 # The compiled module, of native/module.cpp. What its functions do is told once, in __init__.py.
 
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,6 +132,20 @@ def climb_each(
     threads: int,
     /,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+def attempt(
+    planes: NDArray[_Real],
+    weights: NDArray[_Real] | None,
+    start: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], str],
+    halvings: int,
+    added: NDArray[np.float64],
+    noise: NDArray[np.float64] | None,
+    limits: tuple[float, float, float],
+    steps: tuple[int, int, int],
+    bounds: tuple[float, float, float],
+    strict: bool,
+    threads: int,
+    /,
+) -> tuple[tuple[Any, ...], bool] | bool | None: ...
 def merge(
     weights: NDArray[np.float64],
     means: NDArray[np.float64],

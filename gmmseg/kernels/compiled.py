@@ -13,6 +13,7 @@ from gmmseg.kernels.neighbours import Neighbourhood
 __all__ = [
     "INSTRUCTION_SET",
     "agreement",
+    "attempt",
     "class_moments",
     "classify",
     "climb",
@@ -42,7 +43,7 @@ known_distances = _native.known_distances
 agreement, lab, texture = _native.agreement, _native.lab, _native.texture
 unfilter = _native.unfilter
 class_moments, cluster, plus_plus = _native.class_moments, _native.cluster, _native.plus_plus
-climb, climb_each = _native.climb, _native.climb_each
+attempt, climb, climb_each = _native.attempt, _native.climb, _native.climb_each
 divisions, merge, split = _native.divisions, _native.merge, _native.split
 
 

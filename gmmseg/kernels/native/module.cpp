@@ -379,6 +379,7 @@ NB_MODULE(_native, m) {
     bind_gaps(m);
     bind_climbing(m);
     bind_moving(m);
+    bind_trying(m);
     bind_clustering(m);
     bind_chance(m);
     bind_unfiltering(m);

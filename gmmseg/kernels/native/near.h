@@ -288,7 +288,7 @@ void near_densities(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, 
     const ptrdiff_t end = b.packs * kLanes<T>;
     const T farthest = project(job, b, s.centred, coarse.samples);
     const Block<T> few{coarse.samples, kBlock, b.size, b.packs};
-    all_densities(job.screen->few, few, 0, coarse);
+    all_densities(job.screen->few, few, 0, 0, coarse);
     near.take(b);
     for (ptrdiff_t v = 0; v < end; v += kLanes<T>) store(s.highest + v, fill(kLowest<T>));
     for (int k = 0; k < job.n_components; ++k) {
