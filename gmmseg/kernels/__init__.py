@@ -36,6 +36,7 @@ __all__ = [
     "climb_each",
     "cluster",
     "conditional_sums",
+    "divisions",
     "expected",
     "known_distances",
     "lab",
@@ -319,6 +320,17 @@ def split(weights: Any, means: Any, second: Any, share: float) -> Any:
     axis. Second moments are `(K, d, d)`, or `(K, d)` for components along the axes.
     """
     return _kernels.split(weights, means, second, share)
+
+
+def divisions(weights: Any, means: Any, covariances: Any, family: str, ranks: int, in_scale: bool, share: float) -> Any:
+    """Return weights `(m, K + 1)`, means and covariances of the mixtures in which one component is divided in two.
+
+    They are divided across their longest axis, each in turn, then across the second longest and so on, `ranks` times,
+    at a share of their standard deviations there, and then, if `in_scale`, into a narrow and a wide one. The halves
+    come last, the one on the side of the feature that is most of the axis at the very end. They keep mean and
+    covariance, as far as those of the family do; one common to all components stays, and comes once a mixture.
+    """
+    return _kernels.divisions(weights, means, covariances, family, ranks, in_scale, share)
 
 
 def uniform(seed: int, first: int, count: int) -> Any:

@@ -161,6 +161,16 @@ def split(
     share: float,
     /,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+def divisions(
+    weights: NDArray[np.float64],
+    means: NDArray[np.float64],
+    covariances: NDArray[np.float64],
+    family: str,
+    ranks: int,
+    in_scale: bool,
+    share: float,
+    /,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
 def agreement(said: NDArray[np.float32], total: float, /) -> tuple[float, float]: ...
 def said(
     q: NDArray[np.float32],

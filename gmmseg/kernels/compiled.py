@@ -20,6 +20,7 @@ __all__ = [
     "climb_each",
     "cluster",
     "conditional_sums",
+    "divisions",
     "expected",
     "known_distances",
     "lab",
@@ -43,7 +44,7 @@ agreement, lab, texture = _native.agreement, _native.lab, _native.texture
 unfilter = _native.unfilter
 class_moments, cluster, plus_plus = _native.class_moments, _native.cluster, _native.plus_plus
 attempt, climb, climb_each = _native.attempt, _native.climb, _native.climb_each
-merge, split = _native.merge, _native.split
+divisions, merge, split = _native.divisions, _native.merge, _native.split
 
 
 def statistics(planes: Any, weights: Any, densities: Densities, threads: int, log_prior: Any = None) -> Any:

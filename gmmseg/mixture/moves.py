@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.kernels.blas import one_blas_thread
-from gmmseg.mixture.em import Fit, Iteration, goes_by_itself, precision_of
+from gmmseg.mixture.em import Fit, Iteration, Starts, goes_by_itself, precision_of
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 
-__all__ = ["halves_lengthwise", "merge_down", "merge_pairs", "split_and_merge", "split_in_scale", "split_lengthwise"]
+__all__ = ["divisions", "merge_down", "merge_pairs", "split_and_merge", "split_in_scale", "split_lengthwise"]
 
 Array = NDArray[Any]
 
@@ -151,28 +150,16 @@ def split_lengthwise(mixture: Mixture) -> Mixture:
     return _of_moments(mixture, *kernels.split(mixture.weights, mixture.means, _second(mixture), _APART))
 
 
-def halves_lengthwise(mixture: Mixture, ranks: int) -> tuple[Array, Array]:
-    """Means and covariances of the halves of each component across its longest axis, the second longest and so on.
+def divisions(mixture: Mixture, ranks: int, *, in_scale: bool) -> Starts:
+    """Return the mixtures in which one of the components is divided in two, as `gmmseg.kernels.divisions` does.
 
-    Means are (ranks, 2, K, d), and so are the first axes of the covariances, whose others are as of the family; one
-    common to all is not halved. Axes are long in the features' own units: for features that are scaled already.
+    Axes are long in the features' own units: for features that are scaled already.
     """
-    k, d = mixture.means.shape
-    rules = mixture.family
-    dense = rules.dense(mixture.covariances, k, d)
-    with one_blas_thread(d):
-        lengths, axes = np.linalg.eigh(dense)
-    longest = np.moveaxis(axes, 2, 0)[: -1 - ranks : -1]
-    steps = _APART * np.sqrt(np.maximum(lengths.T[: -1 - ranks : -1], 0))[..., None] * longest
-    means = np.stack([mixture.means - steps, mixture.means + steps], axis=1)
-    if rules.shared:
-        return means, mixture.covariances
-    halves = dense - steps[..., :, None] * steps[..., None, :]
-    if rules.diagonal:
-        halves = np.diagonal(halves, axis1=-2, axis2=-1)
-    own = rules.estimate(mixture.weights, halves.reshape(-1, *halves.shape[2:]), np.zeros(d))
-    own = own.reshape(ranks, 1, *mixture.covariances.shape)
-    return means, np.broadcast_to(own, (ranks, 2, *own.shape[2:]))
+    family = mixture.covariance
+    weights, means, covariances = kernels.divisions(
+        mixture.weights, mixture.means, mixture.covariances, family, ranks, in_scale, _APART
+    )
+    return Starts(weights, means, covariances, family)
 
 
 def split_in_scale(mixture: Mixture) -> Mixture:

@@ -1,7 +1,7 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
 from gmmseg.kernels.reference.chance import uniform
-from gmmseg.kernels.reference.climbing import attempt, climb, climb_each, merge, split
+from gmmseg.kernels.reference.climbing import attempt, climb, climb_each, divisions, merge, split
 from gmmseg.kernels.reference.clustering import class_moments, cluster, plus_plus
 from gmmseg.kernels.reference.color import lab
 from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
@@ -19,6 +19,7 @@ __all__ = [
     "climb_each",
     "cluster",
     "conditional_sums",
+    "divisions",
     "expected",
     "known_distances",
     "lab",
