@@ -44,6 +44,20 @@ def test_twins_take_the_same_way(kernel, family, d):
         assert len(ours[4]) > 1
 
 
+@compiled
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_threads_that_stay_for_all_iterations_change_no_bit(kernel, dtype):
+    """Runs are of several chunks, so that every thread has work, and more threads than chunks find none."""
+    planes, mixture = start("full", 4, 40_000, dtype)
+    components = mixture.weights, mixture.means, mixture.covariances, mixture.covariance
+    given = planes, None, components, np.full(4, 1e-6), None, (0.0, 1e-10, 1.0), 25, 0
+    alone = kernel.climb(*given, 1)
+    for threads in (2, 3, 64):
+        for found, wanted in zip(kernel.climb(*given, threads), alone, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+    assert len(alone[4]) == 25
+
+
 @both
 @FAMILIES
 @pytest.mark.parametrize("weighted", [False, True])

@@ -88,7 +88,8 @@ nb::tuple statistics(const Planes<T>& planes, nb::object weights, const Rows& co
     double loglik = 0;
     {
         nb::gil_scoped_release unlocked;
-        loglik = all_statistics(job, threads, sums.get());
+        Crew crew(threads);
+        loglik = all_statistics(job, crew, sums.get());
     }
     double* data = new double[size];
     for (size_t i = 0; i < k; ++i) {
