@@ -42,13 +42,12 @@ struct MixtureJob {
 // densities with the normaliser of all features, bound the whole ones.
 template <class T>
 struct Screen {
-    int directions;     // q; numbers of one direction lie `stride` apart
-    int stride;         // a multiple of kTile that holds them
-    T* middle;          // (d): samples are taken less it
-    T* across;          // (d, stride): the directions, zeros past the last
-    T* slack;           // (K): what rounding may take from a bound, in units of the samples' largest squared norm
-    MixtureJob<T> few;  // the mixture in these directions; its params are of this Screen
-    T* params;
+    int directions;  // a multiple of 4, those past the last that was found zeros
+    T* middle;       // (d): samples are taken less it
+    T* across;       // (d, directions)
+    T* slack;        // (K): what rounding may take from a bound, in units of the samples' largest squared norm
+    T* params;       // for each component a constant, minus its factor times its mean, and the rows of its factor, so
+                     // that a bound is constant - |factor y - factor mean|^2 of a sample y in these directions
 };
 constexpr int kMostDirections = 16;
 
