@@ -73,6 +73,10 @@ def program() -> None:
     # What modules make stays to the end, and yet would be gone through some ten times while they load: a twentieth of a
     # run on a photograph. `gmmseg.cli.types.Command` goes on collecting when it begins its work.
     gc.disable()
+    if len(sys.argv) > 2:
+        from gmmseg.cli.loading import load_libraries
+
+        load_libraries(sys.argv[1:])
     code = main()
     if temporary := sys.modules.get("gmmseg.io.temporary"):
         temporary.remove_own()

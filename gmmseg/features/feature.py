@@ -223,8 +223,6 @@ class Position(Feature):
         return (-1,) * image.ndim
 
     def planes(self, pixels: Pixels, weight: float, out: Array) -> None:
-        import numpy as np
-
         image = pixels.image
         spacing, extent = image.spacing or (1.0,) * image.ndim, image.extent or image.shape
         origin = image.origin or (0,) * image.ndim
@@ -232,8 +230,9 @@ class Position(Feature):
         coordinates, shape = pixels.coordinates, pixels.shape
         for row, axis in enumerate(reversed(range(image.ndim))):
             unit = weight * spacing[axis] / longest
-            place = (coordinates[axis] + (origin[axis] + 0.5 - extent[axis] / 2)) * unit
-            out[row].reshape(shape)[...] = place.astype(np.float32)
+            place = coordinates[axis] + (origin[axis] + 0.5 - extent[axis] / 2)
+            place *= unit
+            out[row].reshape(shape)[...] = place
 
 
 def _copy(values: Array, out: Array) -> None:

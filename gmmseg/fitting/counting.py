@@ -287,8 +287,8 @@ def is_luma_chroma(values: Array) -> bool:
     """
     if len(values) < _FEW_COLORS:
         return False
-    stored = np.einsum("jc,nc->jn", np.linalg.inv(LUMA_CHROMA), values)
-    return bool((np.cos(2 * np.pi * stored).mean(axis=1) > _ALIGNED).all())
+    stored = (np.einsum("c,nc->n", row, values) for row in np.linalg.inv(LUMA_CHROMA))  # the first one mostly tells
+    return all(np.cos(2 * np.pi * each).mean() > _ALIGNED for each in stored)
 
 
 def _valid_pixels(part: Image) -> Iterator[Array]:

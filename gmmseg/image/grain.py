@@ -43,14 +43,16 @@ def grain_of(image: Image) -> int:
     """
     if image.ndim != 2 or image.time or not image.in_memory or min(image.shape) < _LEAST:
         return 1
-    rows, columns = (_evenly(n)[:, None] + np.arange(_SIDE) for n in image.shape)
-    place = rows[:, None, :, None], columns[None, :, None, :]
+    down, across = (_evenly(n)[:, None] + np.arange(_SIDE) for n in image.shape)
+    number, near, far = 0, 0.0, 0.0
     with np.errstate(invalid="ignore", over="ignore"):  # of pixels without data, which are not looked at
-        looks = image.array[place].astype(np.float64).reshape(-1, _SIDE, _SIDE, image.n_channels)
-        if image.valid is not None:
-            looks = looks[image.valid[place].all(axis=(2, 3)).reshape(-1)]
-        near, far = (_bend(looks, step) for step in (1, 2))
-        return GRAIN if len(looks) >= _ENOUGH and near < _NO_DETAIL * far else 1
+        for rows in down:  # not all at once, because memory that is new takes longer than what is done with it
+            place = rows[None, :, None], across[:, None, :]
+            looks = image.array[place].astype(np.float64)
+            if image.valid is not None:
+                looks = looks[image.valid[place].all(axis=(1, 2))]
+            number, near, far = number + len(looks), near + _bend(looks, 1), far + _bend(looks, 2)
+    return GRAIN if number >= _ENOUGH and near < _NO_DETAIL * far else 1
 
 
 def _evenly(n: int) -> Array:

@@ -41,6 +41,7 @@ __all__ = [
     "merge",
     "plus_plus",
     "posterior",
+    "said",
     "smooth",
     "smooth_planes",
     "split",
@@ -164,6 +165,15 @@ def agreement(said: Any, total: float) -> tuple[float, float]:
     """
     found: tuple[float, float] = _kernels.agreement(said, total)
     return found
+
+
+def said(q: Any, guide: Any, valid: Any, offsets: Any, strengths: Any, sharpness: Any) -> Any:
+    """Return what each voxel hears of the classes `(K, n)`, float32: sums over its neighbours of edge times their q.
+
+    `q` `(K, p, z, y, x)` and `guide` `(c, p, z, y, x)` are of p patches, between which nothing is heard. Neighbours are
+    at `offsets` and opposite, and edges weigh what those of `smooth` do before these are rounded to steps.
+    """
+    return _kernels.said(q, guide, valid, offsets, strengths, sharpness)
 
 
 def smooth_planes(

@@ -25,6 +25,7 @@ __all__ = [
     "merge",
     "plus_plus",
     "posterior",
+    "said",
     "smooth",
     "smooth_planes",
     "split",
@@ -61,6 +62,13 @@ def classify(planes: Any, densities: Densities, out: Any, first: int, threads: i
     """See gmmseg.kernels.classify."""
     log_constants, means, factors, dof = densities
     return _native.classify(planes, log_constants, means, factors, out, first, threads, log_prior, dof)
+
+
+def said(q: Any, guide: Any, valid: Any, offsets: Any, strengths: Any, sharpness: Any) -> Any:
+    """See gmmseg.kernels.said."""
+    out = np.empty((len(q), valid.size), np.float32)
+    _native.said(q, guide, valid, offsets, strengths, sharpness, out)
+    return out
 
 
 def uniform(seed: int, first: int, count: int) -> Any:

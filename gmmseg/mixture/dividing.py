@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from gmmseg.mixture.em import Iteration, Starts, expectation_maximization, short
 from gmmseg.mixture.kmeans import from_labels
 from gmmseg.mixture.memberships import moments
 from gmmseg.mixture.missing import fill_in
-from gmmseg.mixture.moves import split_in_scale, splits_lengthwise
+from gmmseg.mixture.moves import halves_lengthwise, split_in_scale
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 
@@ -136,23 +135,25 @@ def _first(planes: Array, weights: Array | None, share: int) -> tuple[Array, Arr
 
 
 def _divided(mixture: Mixture) -> Starts:
-    """The mixtures in which one of the components is divided in two."""
+    """The mixtures in which one of the components is divided in two: its other components, then the two halves."""
     k, d = mixture.means.shape
     axes = min(d, max(_FEWEST_AXES, min(d - 2, _MOST_AXES)))
-    ways = splits_lengthwise(mixture, axes)
-    ways += [split_in_scale(mixture)] * (d < _FEWEST_AXES)
-    # Of each the other components, then the two halves.
+    means, covariances = halves_lengthwise(mixture, axes)
+    if d < _FEWEST_AXES:
+        scaled = split_in_scale(mixture)
+        means = np.concatenate([means, scaled.means.reshape(1, 2, k, d)])
+        if not mixture.family.shared:
+            own = scaled.covariances.reshape(1, 2, *mixture.covariances.shape)
+            covariances = np.concatenate([covariances, own])
     others = np.array([[*range(row), *range(row + 1, k)] for row in range(k)], np.intp)
-    halves = np.arange(k)[:, None] + [0, k]
 
-    def joined(whole: Array, divided: Sequence[Array]) -> Array:
-        return np.concatenate([np.concatenate([whole[others], each[halves]], axis=1) for each in divided])
+    def joined(whole: Array, halves: Array) -> Array:
+        out = np.empty((len(means), k, k + 1, *whole.shape[1:]))
+        out[:, :, : k - 1] = whole[others]
+        out[:, :, k - 1 :] = np.swapaxes(halves, 1, 2)
+        return out.reshape(-1, *out.shape[2:])
 
+    shares = joined(mixture.weights, np.broadcast_to(mixture.weights / 2, (1, 2, k)))
     shared = mixture.family.shared
-    covariances = [each.covariances for each in ways]
-    return Starts(
-        joined(mixture.weights, [each.weights for each in ways]),
-        joined(mixture.means, [each.means for each in ways]),
-        np.stack([mixture.covariances] * k * len(ways)) if shared else joined(mixture.covariances, covariances),
-        mixture.covariance,
-    )
+    every = np.stack([mixture.covariances] * len(shares)) if shared else joined(mixture.covariances, covariances)
+    return Starts(shares, joined(mixture.means, means), every, mixture.covariance)

@@ -14,7 +14,7 @@ from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.em import Fit
 from gmmseg.mixture.parameters import Mixture
 
-__all__ = ["merge_down", "merge_pairs", "split_and_merge", "split_in_scale", "split_lengthwise", "splits_lengthwise"]
+__all__ = ["halves_lengthwise", "merge_down", "merge_pairs", "split_and_merge", "split_in_scale", "split_lengthwise"]
 
 Array = NDArray[Any]
 
@@ -122,23 +122,28 @@ def split_lengthwise(mixture: Mixture) -> Mixture:
     return _of_moments(mixture, *kernels.split(mixture.weights, mixture.means, _second(mixture), _APART))
 
 
-def splits_lengthwise(mixture: Mixture, ranks: int) -> list[Mixture]:
-    """Return what `split_lengthwise` does, of the longest axis, the second longest and so on.
+def halves_lengthwise(mixture: Mixture, ranks: int) -> tuple[Array, Array]:
+    """Means and covariances of the halves of each component across its longest axis, the second longest and so on.
 
-    They are long in the features' own units: for features that are scaled already.
+    Means are (ranks, 2, K, d), and so are the first axes of the covariances, whose others are as of the family; one
+    common to all is not halved. Axes are long in the features' own units: for features that are scaled already.
     """
     k, d = mixture.means.shape
-    dense = mixture.family.dense(mixture.covariances, k, d)
+    rules = mixture.family
+    dense = rules.dense(mixture.covariances, k, d)
     with one_blas_thread(d):
         lengths, axes = np.linalg.eigh(dense)
-    found = []
-    for rank in range(ranks):
-        steps = _APART * np.sqrt(np.maximum(lengths[:, [-1 - rank]], 0)) * axes[:, :, -1 - rank]
-        halves = dense - steps[:, :, None] * steps[:, None, :]
-        if mixture.family.diagonal:
-            halves = np.diagonal(halves, axis1=1, axis2=2)
-        found.append(_doubled(mixture, (mixture.means - steps, mixture.means + steps), (halves, halves)))
-    return found
+    longest = np.moveaxis(axes, 2, 0)[: -1 - ranks : -1]
+    steps = _APART * np.sqrt(np.maximum(lengths.T[: -1 - ranks : -1], 0))[..., None] * longest
+    means = np.stack([mixture.means - steps, mixture.means + steps], axis=1)
+    if rules.shared:
+        return means, mixture.covariances
+    halves = dense - steps[..., :, None] * steps[..., None, :]
+    if rules.diagonal:
+        halves = np.diagonal(halves, axis1=-2, axis2=-1)
+    own = rules.estimate(mixture.weights, halves.reshape(-1, *halves.shape[2:]), np.zeros(d))
+    own = own.reshape(ranks, 1, *mixture.covariances.shape)
+    return means, np.broadcast_to(own, (ranks, 2, *own.shape[2:]))
 
 
 def split_in_scale(mixture: Mixture) -> Mixture:

@@ -6,7 +6,7 @@ from clusters import clusters, same_partition
 
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization
 from gmmseg.mixture.kmeans import from_labels
-from gmmseg.mixture.moves import merge_down, split_and_merge, split_in_scale, split_lengthwise
+from gmmseg.mixture.moves import halves_lengthwise, merge_down, split_and_merge, split_in_scale, split_lengthwise
 from gmmseg.mixture.parameters import Mixture
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
@@ -37,6 +37,19 @@ def test_a_split_keeps_moments_and_merging_the_halves_undoes_it(split, tilted):
     merged = merge_down(split(apart), 3)
     np.testing.assert_allclose(merged.means, apart.means, rtol=1e-9)
     np.testing.assert_allclose(merged.covariances, apart.covariances, rtol=1e-9, atol=1e-9)
+
+
+def test_halves_lie_across_one_axis_after_the_other_and_keep_moments(tilted):
+    means, covariances = halves_lengthwise(tilted, 2)
+    assert means.shape == (2, 2, 3, 3)
+    lengths, axes = np.linalg.eigh(tilted.covariances)
+    for rank in range(2):
+        apart = means[rank, 1] - means[rank, 0]
+        np.testing.assert_allclose(means[rank].mean(axis=0), tilted.means, atol=1e-12)
+        np.testing.assert_allclose(np.linalg.norm(apart, axis=1), 1.6 * np.sqrt(lengths[:, -1 - rank]), rtol=1e-9)
+        np.testing.assert_allclose(np.cross(apart, axes[:, :, -1 - rank]), 0, atol=1e-9)
+        whole = covariances[rank] + apart[:, :, None] * apart[:, None, :] / 4
+        np.testing.assert_allclose(whole, np.stack([tilted.covariances] * 2), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("k", [1, 2, 4])

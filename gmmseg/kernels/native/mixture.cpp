@@ -1,6 +1,7 @@
 // Posteriors and sufficient statistics of a Gaussian mixture, block by block.
 // GMMSEG_ISA names the namespace: this file is compiled once for each instruction set.
 #include "near.h"
+#include "raised.h"
 
 namespace {
 
@@ -256,7 +257,8 @@ void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, d
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
         near_densities(job, b, s, coarse, near);
-        *loglik += kLn2 * normalise(job, b, first, s);
+        exponentiate_all(job, b, s);
+        *loglik += kLn2 * normalise(job, b, first, s, 0);
         for (int k = 0; k < job.n_components; ++k) {
             const T* const density = s.densities + k * kBlock;
             const ptrdiff_t count = find<T>(b, near.found, [&](ptrdiff_t v) GMMSEG_LAMBDA {
@@ -283,10 +285,12 @@ template <class T>
 void statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, double* sums, double* loglik) {
     if (job.screen) return near_statistics(job, begin, end, sums, loglik);
     Scratch<T> s(job);
+    const NoDenormals none;
+    bool is_far = false;
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
-        all_densities(job, b, first, s);
-        *loglik += kLn2 * normalise(job, b, first, s);
+        const int raised = relative_densities(job, b, first, s, is_far);
+        *loglik += kLn2 * normalise(job, b, first, s, raised);
         for (int k = 0; k < job.n_components; ++k) {
             if (job.dof) take_shares(job, b, k, s, sums + job.n_components * job.params_per_component() + 2 * k);
             moments(job, b, k, s, sums);

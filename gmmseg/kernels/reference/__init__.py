@@ -6,7 +6,7 @@ from gmmseg.kernels.reference.clustering import class_moments, cluster, plus_plu
 from gmmseg.kernels.reference.color import lab
 from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
-from gmmseg.kernels.reference.spatial import agreement, smooth, smooth_planes
+from gmmseg.kernels.reference.spatial import agreement, said, smooth, smooth_planes
 from gmmseg.kernels.reference.texture import texture
 from gmmseg.kernels.reference.unfiltering import unfilter
 
@@ -24,6 +24,7 @@ __all__ = [
     "merge",
     "plus_plus",
     "posterior",
+    "said",
     "smooth",
     "smooth_planes",
     "split",
