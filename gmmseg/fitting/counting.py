@@ -22,6 +22,7 @@ from gmmseg.records import dataclass
 __all__ = [
     "LUMA_CHROMA",
     "Counts",
+    "anywhere_within",
     "counted_anyway",
     "counts_of",
     "distinct_values",
@@ -167,6 +168,22 @@ def spread_over_intervals(values: Array, counts: Array) -> tuple[Array, Array]:
     borders[0], borders[-1] = min(borders[0], edges[0]), max(borders[-1], edges[-1])
     shares = np.diff(np.interp(borders, edges, until))
     return grid[shares > 0].astype(values.dtype), shares[shares > 0]
+
+
+def anywhere_within(values: Array, chance: Array) -> Array:
+    """Numbers (n,) in the intervals that integers (n,) stand for, at these parts (n,), 0 to 1, of their widths.
+
+    Examples
+    --------
+    >>> anywhere_within(np.arange(2, 20, 2), np.full(9, 0.75))
+    array([ 2.5,  4.5,  6.5,  8.5, 10.5, 12.5, 14.5, 16.5, 18.5])
+    """
+    distinct, _ = _distinct(values)
+    if len(distinct) < 2:
+        return values.astype(np.float64)
+    below, above = _half_widths(_gaps(distinct))
+    place = np.searchsorted(distinct, values)
+    return np.asarray(values - below[place] + chance * (below + above)[place])
 
 
 def _distinct(values: Array) -> tuple[Array, Array]:
