@@ -232,18 +232,22 @@ def _noise(image: Image, recipe: Recipe, values: Array) -> Array | float:
     """Variance (d,) by which features of pixels with these values (n, n_channels) are uncertain; 0 where none is.
 
     Of rounding it is the mean of what the pixels' own channels, each rounded by itself, take by the slopes of the
-    features there; and where colours were whole numbers before, as of JPEG, what was taken then.
+    features there; and where colours were whole numbers before, as of JPEG, what was taken then. Colours from 0 to 1
+    are as uncertain as their copies of 8 bits, which look the same.
     """
     groups = np.array(recipe.groups(image))
     found = np.where(groups < 0, _POSITION_BLUR**2, 0.0)
-    if values.dtype.kind not in "iu" or len(values) == 0:
+    shown = image.color and values.dtype.kind == "f"
+    if len(values) == 0 or not (shown or values.dtype.kind in "iu"):
         return found if found.any() else 0.0
-    some = values[:: -(-len(values) * image.n_channels // _SLOPES)]
-    slopes = np.stack([_slopes(image, recipe, some, channel) for channel in range(image.n_channels)])
-    variances = rounding(values)
-    if image.color and values.dtype == np.uint8 and is_luma_chroma(some):
+    step = 1 / 255 if shown else 1
+    levels = np.rint(np.nan_to_num(values) / step).astype(np.uint8) if shown else values
+    every = slice(None, None, -(-len(values) * image.n_channels // _SLOPES))
+    slopes = np.stack([_slopes(image, recipe, values[every], channel, step) for channel in range(image.n_channels)])
+    variances = rounding(levels) * step**2
+    if image.color and levels.dtype == np.uint8 and is_luma_chroma(levels[every]):
         slopes = np.append(slopes, np.einsum("cj,cdn->jdn", LUMA_CHROMA, slopes), axis=0)
-        variances = np.append(variances, np.full(3, 1 / 12))
+        variances = np.append(variances, np.full(3, step**2 / 12))
     for variance, own in zip(variances, slopes, strict=True):
         known = ~np.isnan(own)
         squares = np.where(known, own, 0.0) ** 2
@@ -251,11 +255,12 @@ def _noise(image: Image, recipe: Recipe, values: Array) -> Array | float:
     return found
 
 
-def _slopes(image: Image, recipe: Recipe, values: Array, channel: int) -> Array:
-    """Slopes (d, n) of the features by one channel of integers (n, n_channels); NaN where they are not known."""
-    limits, low, high = np.iinfo(values.dtype), values.copy(), values.copy()
-    low[:, channel] -= values[:, channel] > limits.min
-    high[:, channel] += values[:, channel] < limits.max
+def _slopes(image: Image, recipe: Recipe, values: Array, channel: int, step: float) -> Array:
+    """Slopes (d, n) of the features by a step of one channel of values (n, n_channels); NaN where they are unknown."""
+    least, most = (0, 1) if values.dtype.kind == "f" else (np.iinfo(values.dtype).min, np.iinfo(values.dtype).max)
+    low, high = values.copy(), values.copy()
+    low[:, channel] = np.maximum(values[:, channel], least + step) - step
+    high[:, channel] = np.minimum(values[:, channel], most - step) + step
     below, above = (recipe.pointwise.planes_of(image, each, np.zeros(len(each), np.intp)) for each in (low, high))
     return np.asarray((above - below) / (high[:, channel] - low[:, channel]).astype(np.float64))
 
