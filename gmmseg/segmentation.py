@@ -383,7 +383,8 @@ def choose_k(
     reading = _reading(memory, **taken, nodata=nodata, series=series, allow_remote=allow_remote)
     opened = options.view(open_image(image, reading))
     request = SurveyRequest(options.recipe, options.count, by_value=False, threads=workers)
-    found = survey([opened if grain_of(opened) == 1 else put_together(opened)], request, rng)
+    grain = grain_of(opened)
+    found = survey([opened if grain is None else put_together(opened, grain)], request, rng)
     if found.every is not None:
         raise ParameterError(f"{opened.name} is not held in memory; give a number of pixels as sample")
     if found.sample.planes.shape[1] == 0:

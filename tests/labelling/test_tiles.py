@@ -7,7 +7,7 @@ from regions import CASES, holes, outputs, scene, spatial
 
 import gmmseg
 from gmmseg import Image
-from gmmseg.image.grain import put_together
+from gmmseg.image.grain import Grain, put_together
 from gmmseg.labelling.layers import layer_named
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
 from gmmseg.records import replace
@@ -102,17 +102,18 @@ def large(rng):
     """A picture without detail of single pixels, whose last blocks are not whole, and its model."""
     image = Image(enlarged(made(rng))[:-1, :-1], color=True)
     model = gmmseg.fit(image, 3)
-    assert model.grain == 2
+    assert model.grain == Grain()
     return image, model
 
 
+@pytest.mark.parametrize("grain", [Grain(), Grain((1, 0), linear=True)], ids=["cubic", "linear and cut"])
 @pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
 @pytest.mark.parametrize("smooth", [True, False])
-def test_blocks_give_windows_and_tiles_the_labels_of_the_whole(large, smooth, masked, monkeypatch):
+def test_blocks_give_windows_and_tiles_the_labels_of_the_whole(large, smooth, masked, grain, monkeypatch):
     image, model = large
     mask = holes(image.shape) if masked else None
     image = Image(image.array, color=True, valid=mask)
-    model = replace(model, strength=0.5 * smooth)
+    model = replace(model, strength=0.5 * smooth, grain=grain)
     whole = outputs(gmmseg.apply(model, image))
     monkeypatch.setattr("gmmseg.labelling.tiles.tile_sides", small_sides)
     for tiled, expected in zip(outputs(gmmseg.apply(model, image, threads=3)), whole, strict=True):
@@ -131,7 +132,7 @@ def test_blocks_give_windows_and_tiles_the_labels_of_the_whole(large, smooth, ma
 
 def test_pixels_between_blocks_have_what_lies_between_their_probabilities(large):
     image, model = large
-    blocks = gmmseg.apply(replace(model, grain=1), put_together(image)).probabilities
+    blocks = gmmseg.apply(replace(model, grain=None), put_together(image, Grain())).probabilities
     found = gmmseg.apply(model, image)
     near, right, below, across = blocks[:, 20, 30], blocks[:, 20, 31], blocks[:, 21, 30], blocks[:, 21, 31]
     expected = (9 * near + 3 * right + 3 * below + across) / 16
