@@ -159,9 +159,9 @@ def read_ahead(source: Path, reading: Mapping[str, Any]) -> Image:
     """Read an image file while that is loaded which segments it."""
     from gmmseg.io.reading import prepare, read  # here, because the help of commands reads nothing
 
-    prepare(source)
     if "gmmseg.segmentation" in sys.modules:
         return read(source, **reading)
+    prepare(source)
     import_module("numpy")  # two threads that load it find it half there, for its modules go in circles
     # Loads while the file is decoded: a tenth of the time of a 12-megapixel JPEG.
     failures: list[Exception] = []

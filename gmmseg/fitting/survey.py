@@ -137,11 +137,12 @@ class Survey(NamedTuple):
 
     def supported(self, k: int, *, quiet: bool = False) -> int:
         """k, or the number of distinct colours where that is less."""
-        colors = self.sample.planes[[row for row, group in enumerate(self.groups) if group >= 0]]
-        if colors.shape[1] == 0:
+        rows = [row for row, group in enumerate(self.groups) if group >= 0]
+        planes = self.sample.planes
+        if planes.shape[1] == 0:
             return 1
-        colors = np.nan_to_num(colors, nan=np.inf)  # missing once is like missing again
-        for part in (colors[:, :64], colors[:, :1024], colors):  # a few mostly tell
+        for size in (64, 1024, planes.shape[1]):  # a few mostly tell
+            part = np.nan_to_num(planes[rows, :size], nan=np.inf)  # missing once is like missing again
             ordered = part[:, np.lexsort(part)]
             distinct = 1 + int((ordered[:, 1:] != ordered[:, :-1]).any(axis=0).sum())
             if distinct >= k:

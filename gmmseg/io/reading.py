@@ -278,7 +278,7 @@ def _read_one(path: Path, reading: Reading) -> Image:
             "folder of a scene"
         )
     _require_series(path, known, reading.series)
-    return read_file(path, reading)
+    return read_file(path, reading, known)
 
 
 def _require_series(path: Path, known: FileFormat, series: str | None) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gmmseg.image.windows import Window
+    from gmmseg.io.file_format import FileFormat
 
 __all__ = ["InFile", "read_file"]
 
@@ -74,9 +75,9 @@ class InFile(Checked):
         return _open_again, (self.path.absolute(), self.reading, self.stamp, self.chosen)
 
 
-def read_file(path: Path, reading: Reading) -> Image:
-    """Read an image from its file or folder, whatever its format."""
-    known, file = identify(path), file_of(path)
+def read_file(path: Path, reading: Reading, known: FileFormat | None = None) -> Image:
+    """Read an image from its file or folder, whatever its format; it is told where nobody has before."""
+    known, file = known or identify(path), file_of(path)
     stamp = None if file.is_dir() else Stamp.of(file)
     image = known.read(path, reading)
     if stamp is not None:

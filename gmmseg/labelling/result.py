@@ -231,14 +231,15 @@ class Segmentation(Faces):
         if labels is not None and not tally.complete:
             window = everything(self.image.shape)
             tally.add(window, labels, tally.sample(window, self.image.array))
-        colors, sizes = tally.colors, tally.sizes
+        colors, sizes, counted = tally.colors, tally.sizes, max(1, tally.counts[1:].sum())
+        means = [dict(zip(self.model.plane_names, row, strict=True)) for row in self.model.means.tolist()]
         return tuple(
             ClassSummary(
                 label=i + 1,
                 name=name,
-                share=float(tally.counts[i + 1] / max(1, tally.counts[1:].sum())),
+                share=float(tally.counts[i + 1] / counted),
                 color=colors[i],
-                means={f: float(m) for f, m in zip(self.model.plane_names, self.model.means[i], strict=True)},
+                means=means[i],
                 map_color=(shown[i + 1][0], shown[i + 1][1], shown[i + 1][2]),
                 sizes=sizes[i],
             )
