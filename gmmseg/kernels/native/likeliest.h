@@ -56,9 +56,9 @@ GMMSEG_INLINE Pack<float> each_near(const MixtureJob<float>& job, const Pack<flo
     return highest;
 }
 
-// The posterior of one register, a register a component.
+// The posterior of one register, a register a component; returns the highest.
 template <int D>
-GMMSEG_INLINE void posterior_of(const MixtureJob<float>& job, const Pack<float>* x, float* out) {
+GMMSEG_INLINE Pack<float> posterior_of(const MixtureJob<float>& job, const Pack<float>* x, float* out) {
     constexpr int L = kLanes<float>;
     Pack<float> dx[D], highest = fill(kLowest<float>), sum = {};
     for (int k = 0; k < job.n_components; ++k) {
@@ -76,6 +76,7 @@ GMMSEG_INLINE void posterior_of(const MixtureJob<float>& job, const Pack<float>*
     }
     const Pack<float> inverse = 1.0f / sum;
     for (int k = 0; k < job.n_components; ++k) store(out + k * L, rounded(load(out + k * L) * inverse));
+    return inverse;
 }
 
 }  // namespace

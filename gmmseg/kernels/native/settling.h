@@ -171,16 +171,22 @@ struct Settling {
         unrolled<D>([&](auto i) GMMSEG_LAMBDA { x[i.value] = of_plane(job.mixture->samples, i.value, from); });
     }
 
-    // The probabilities of a register's classes into `column`.
-    void fill_probabilities(ptrdiff_t from) {
+    // The probabilities of a register's classes into `column`; returns the highest.
+    GMMSEG_INLINE Pack<float> fill_probabilities(ptrdiff_t from) {
+        Pack<float> highest = {};
         if (!job.mixture)
-            for (int k = 0; k < job.n_classes; ++k) store(column + k * L, of_plane(job.prior, k, from));
+            for (int k = 0; k < job.n_classes; ++k) {
+                const Pack<float> q = of_plane(job.prior, k, from);
+                highest = larger(q, highest);
+                store(column + k * L, q);
+            }
         else
             with_features(job.mixture->n_features, [&](auto D) GMMSEG_LAMBDA {
                 Pack<float> x[D.value];
                 take_features<D.value>(from, x);
-                posterior_of<D.value>(*job.mixture, x, column);
+                highest = posterior_of<D.value>(*job.mixture, x, column);
             });
+        return highest;
     }
 
     // Of which class each voxel is sure. Returns false where a voxel lacks a feature.
@@ -219,7 +225,7 @@ struct Settling {
     bool find_sure_by_mixture() {
         const MixtureJob<float>& mixture = *job.mixture;
         const float least = least_sure(), left = least < 1 ? 1 / least - 1 : 0;  // for all others, as parts of the first
-        const float unseen = (left > 2 * kDust ? left : 1.0f / (1 << 22)) / 16;
+        const float unseen = (left > 2 * kDust ? left : 1.0f / (1 << 22)) / 64;
         const float far = least > 1 ? -kLowest<float> : bits_behind(unseen / job.n_classes);
         const float sure_of_two = bits_behind(left - unseen - 2 * kDust), unsure = bits_behind(left + 2 * kDust);
         const float sure_of_more = bits_behind((left - unseen - 2 * kDust) / job.n_classes);

@@ -9,31 +9,19 @@
 // whole gives, bit for bit.
 #include "kernels.h"
 #include "pack.h"
-#include "settling.h"
+#include "weighing.h"
 
 namespace {
 
-constexpr float kSteps = 255;   // in which edges are counted: the strongest there can be has all of them
 constexpr int kPixelSteps[4][2] = {{0, 1}, {1, -1}, {1, 0}, {1, 1}};  // rows and columns to a pixel's neighbours
-constexpr float kBlind = 0.2f;  // part of an edge that no contrast can cut, so that lone outliers are smoothed too
-
-// (1 - t/8)^8 and 0 from t = 8 on: what e^-t is good for here, at a third of its cost.
-GMMSEG_INLINE Pack<float> fading(Pack<float> t) {
-    Pack<float> f = 1.0f - 0.125f * t;
-    f = f > 0.0f ? f : Pack<float>{};
-    f *= f;
-    f *= f;
-    return f * f;
-}
 
 GMMSEG_INLINE Pack<float> message(Pack<float> q) {
     constexpr float magic = 1.5f * (1 << 15);  // numbers of this size are multiples of 1/256
     return (q + magic) - magic;
 }
 
-struct Field : Settling {
+struct Field : Weighing {
     float* messages;              // rows with a border
-    std::uint8_t* edges;          // likewise, in steps, of registers that are not settled and those next to them
     float *prior, *fresh;         // open classes of unsettled registers, one after the other
     std::uint8_t *open, *n_open;  // for each register, the classes that any of its voxels could come to hold
     std::uint8_t* settled;        // registers whose voxels can each hold but one class
@@ -45,29 +33,20 @@ struct Field : Settling {
     ptrdiff_t *row_from, *row_to;  // ... and where those of a row are among them
     Register* moved;               // those that changed in this sweep
     std::int32_t* place;           // of a register in `prior` and `fresh`, in registers
-    std::int32_t* todo;            // registers of a row
-    float strongest;  // edge that there can be
-    float step_edge;  // one step of an edge, as a logarithm to base 2
 
-    explicit Field(const SmoothJob& j) : Settling(j) {
+    explicit Field(const SmoothJob& j) : Weighing(j) {
         Arena arena;
         lay_out(arena);
         arena.base = static_cast<char*>(job.reserve(arena.used));
         arena.used = 0;
         lay_out(arena);
         begin();
-        strongest = 0;
-        for (int o = 0; o < job.n_offsets; ++o)
-            strongest = job.strengths[o] > strongest ? job.strengths[o] : strongest;
-        if (strongest == 0) strongest = 1;
-        step_edge = strongest * (kLog2e / kSteps);
     }
 
     void lay_out(Arena& arena) {
-        Settling::lay_out(arena);
+        Weighing::lay_out(arena);
         const ptrdiff_t registers = grid.depth * grid.height * grid.packs;
         messages = arena.take<float>(job.n_classes * grid.volume);
-        edges = arena.take<std::uint8_t>(job.n_offsets * grid.volume);
         open = arena.take<std::uint8_t>(grid.flags() * job.n_classes);
         n_open = arena.take<std::uint8_t>(grid.flags());
         settled = arena.take<std::uint8_t>(grid.flags());
@@ -77,80 +56,17 @@ struct Field : Settling {
         row_to = arena.take<ptrdiff_t>(grid.depth * grid.height);
         moved = arena.take<Register>(registers + 1);
         place = arena.take<std::int32_t>(grid.flags());
-        todo = arena.take<std::int32_t>(grid.packs);
         prior = arena.take<float>(job.n_classes * registers * L);
         fresh = arena.take<float>(job.n_classes * registers * L);
     }
 
-    // What a neighbour's messages are multiplied with, in steps; 0 where there is no neighbour.
-    void weigh_edges() {
-        for (int o = 0; o < job.n_offsets; ++o) clear_border(edges + o * grid.volume);
-        each_row(reach, [&](ptrdiff_t z, ptrdiff_t y) {
-            look_around(z, y);
-            ptrdiff_t n = 0;
-            for (ptrdiff_t p = 0; p < grid.packs; ++p) {
-                todo[n] = std::int32_t(p);
-                n += stirred[p];
-            }
-            for (int o = 0; o < job.n_offsets; ++o) {
-                if (job.n_guides == 1) weigh_row<1>(o, z, y, n);       // one channel
-                else if (job.n_guides == 3) weigh_row<3>(o, z, y, n);  // colour
-                else weigh_row<0>(o, z, y, n);
-            }
-        });
-    }
-
-    template <int G>
-    void weigh_row(int o, ptrdiff_t z, ptrdiff_t y, ptrdiff_t n) {
-        std::uint8_t* const out = edges + o * grid.volume + grid.row(z, y);
-        const std::int64_t* const offset = job.offsets + 3 * o;
-        const ptrdiff_t dx = offset[2];
-        if (z + offset[0] >= grid.depth || y + offset[1] < 0 || y + offset[1] >= grid.height) {
-            __builtin_memset(out, 0, grid.packs * L);
-            return;
-        }
-        const ptrdiff_t ahead = (offset[0] * grid.height + offset[1]) * grid.width + dx;
-        const float strength = job.strengths[o] * (kSteps / strongest);
-        const Pack<float> blind = rounded(fill(strength * kBlind)), keen = fill(strength * (1 - kBlind));
-        Pack<float> sharpness[G ? G : 1];
-        unrolled<G>([&](auto g) GMMSEG_LAMBDA { sharpness[g.value] = fill(job.sharpness[g.value]); });
-        for (ptrdiff_t t = 0; t < n; ++t) {
-            const ptrdiff_t p = todo[t], from = grid.outer(z, y) + p * L;
-            const bool whole = from + ahead + L <= tile;
-            Pack<float> distance = {};
-            const auto add = [&](int g, Pack<float> sharp) GMMSEG_LAMBDA {
-                const float* const guide = job.guide + g * tile;
-                const Pack<float> difference =
-                    sharp * (whole ? load(guide + from) - load(guide + from + ahead)
-                                   : load_within(guide, from, tile) - load_within(guide, from + ahead, tile));
-                distance += rounded(difference * difference);
-            };
-            unrolled<G>([&](auto g) GMMSEG_LAMBDA { add(g.value, sharpness[g.value]); });
-            if (G == 0)
-                for (int g = 0; g < job.n_guides; ++g) add(g, fill(job.sharpness[g]));
-            Pack<float> edge = blind + rounded(keen * fading(distance));
-            if (job.valid) {
-                const float* const here = valid + grid.row(z, y) + p * L;
-                edge = load(here) * load(here + steps[o]) > 0.0f ? edge : Pack<float>{};
-            } else if (p == 0 || p == grid.packs - 1) {
-                const Pack<float> x = ramp() + float(p * L), there = x + float(dx);
-                edge = (x < float(grid.width)) & (there >= 0.0f) & (there < float(grid.width)) ? edge : Pack<float>{};
-            }
-            store_bytes(out + p * L, edge + 0.5f);
-        }
-    }
-
-    // The priors of a register, of all classes, into `column`, uniform where there is no data; returns the highest.
-    GMMSEG_INLINE Pack<float> fill_column(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p) {
+    // The priors of a register, of all classes, into `column`, uniform where there is no data.
+    void fill_column(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p) {
         fill_probabilities(grid.outer(z, y) + p * L);
-        Pack<float> highest = {};
-        for (int k = 0; k < job.n_classes; ++k) {
-            Pack<float> q = load(column + k * L);
-            if (job.valid) q = inside(z, y, p) ? q : fill(1.0f / job.n_classes);
-            highest = larger(q, highest);
-            store(column + k * L, q);
-        }
-        return highest;
+        if (!job.valid) return;
+        const Bits<float> known = inside(z, y, p);
+        for (int k = 0; k < job.n_classes; ++k)
+            store(column + k * L, known ? load(column + k * L) : fill(1.0f / job.n_classes));
     }
 
     // A class is closed to a voxel, its prior 0, when not even the strongest edges that there can be could lift all
@@ -203,7 +119,7 @@ struct Field : Settling {
             later[flag] = job.probabilities && is_near(z, y, 0) ? kEverywhere : 0;
             return;
         }
-        const Pack<float> highest = fill_column(z, y, p);
+        const Pack<float> highest = fill_probabilities(grid.outer(z, y) + p * L);
         const Bits<float> usable = inside(z, y, p) & (highest > 0.0f);
         const Pack<float> least = highest * hopeless;
         Pack<float> classes = {};
@@ -308,45 +224,59 @@ struct Field : Settling {
         });
     }
 
+    // What a sweep of pixels reads and writes where two classes are open, which is nearly everywhere. Not of the field,
+    // whose members compilers would read anew after each byte that is written: an eighth of a sweep.
+    template <int N>
+    struct Pairs {
+        const float *messages, *prior;
+        float* fresh;
+        const std::uint8_t *edges, *open;
+        const std::int32_t* place;
+        const ptrdiff_t volume, pitch;
+        const int n_classes;
+        const float step_edge;
+        explicit Pairs(const Field& f)
+            : messages(f.messages), prior(f.prior), fresh(f.fresh), edges(f.edges), open(f.open), place(f.place),
+              volume(f.grid.volume), pitch(f.grid.pitch), n_classes(f.job.n_classes), step_edge(f.step_edge) {}
+
+        // Computes both messages of a register anew; returns where they change.
+        GMMSEG_INLINE Bits<float> renew(const Register& it) const {
+            const std::uint8_t* const classes = open + it.flag * n_classes;
+            const float* const a = messages + classes[0] * volume + it.at;
+            const float* const b = messages + classes[1] * volume + it.at;
+            const ptrdiff_t first = place[it.flag] * ptrdiff_t(L);
+            Pack<float> s[2] = {}, t[2] = {};
+            const std::uint8_t* e = edges + it.at;
+            unrolled<N>([&](auto o) GMMSEG_LAMBDA {
+                const ptrdiff_t step = (kPixelSteps[o.value][0] ? pitch : 0) + kPixelSteps[o.value][1];
+                const Pack<float> forward = load_bytes(e), backward = load_bytes(e - step);
+                s[0] += forward * load(a + step);
+                s[1] += forward * load(b + step);
+                t[0] += backward * load(a - step);
+                t[1] += backward * load(b - step);
+                e += volume;
+            });
+            const Pack<float> p = load(prior + first) * exp2_negative(step_edge * (s[0] + t[0]));
+            const Pack<float> q = load(prior + first + L) * exp2_negative(step_edge * (s[1] + t[1]));
+            const Pack<float> inverse = 1.0f / (p + q), new_a = message(p * inverse), new_b = message(q * inverse);
+            store(fresh + first, new_a);
+            store(fresh + first + L, new_b);
+            return (new_a != load(a)) | (new_b != load(b));
+        }
+    };
+
     // One sweep of messages. A register whose surroundings stood still would come out as it is: skipped.
     template <int N>
     void sweep(ptrdiff_t reach) {
         __builtin_memset(later, 0, grid.flags());
         ptrdiff_t n_moved = 0;
-        each_row(reach, [&](ptrdiff_t z, ptrdiff_t y) {
-            const ptrdiff_t from = row_from[z * grid.height + y], to = row_to[z * grid.height + y];
-            // A list first: branches that nobody can predict would cost as much as the sums. Out of those that are not
-            // settled, one in five, and not out of all: 5 % less time.
-            ptrdiff_t n = 0;
-            for (ptrdiff_t u = from; u < to; ++u) {
-                todo[n] = std::int32_t(u - from);
-                n += is_stirred(unsettled[u].flag);
-            }
-            for (ptrdiff_t t = 0; t < n; ++t) {
-                const Register it = unsettled[from + todo[t]];
-                const ptrdiff_t i = it.at, flag = it.flag, first = place[flag] * ptrdiff_t(L);
-                const std::uint8_t* const classes = open + flag * job.n_classes;
-                const int count = n_open[flag];
-                float* const renewed = fresh + first;
-                Bits<float> changes = {};
-                const auto renew = [&](int c, Pack<float> q) GMMSEG_LAMBDA {
-                    changes |= q != load(messages + classes[c] * grid.volume + i);
-                    store(renewed + c * L, q);
-                };
-                if (count == 2) {  // nearly all: they need no memory in between
-                    Pack<float> value[2];
-                    evaluate_some<N, 2>(i, edges_around<N>(i), prior + first, classes, 0, value);
-                    const Pack<float> inverse = 1.0f / (value[0] + value[1]);
-                    unrolled<2>([&](auto c) GMMSEG_LAMBDA { renew(c.value, message(value[c.value] * inverse)); });
-                } else {
-                    const Pack<float> inverse = 1.0f / evaluate<N>(i, prior + first, classes, count);
-                    for (int c = 0; c < count; ++c) renew(c, message(load(column + c * L) * inverse));
-                }
-                moved[n_moved] = {i, flag};
-                later[flag] = where(changes);
-                n_moved += later[flag] & 1;
-            }
-        });
+        for (ptrdiff_t z = 0; z < grid.depth; ++z) {
+            const ptrdiff_t *const from = row_from + z * grid.height, *const to = row_to + z * grid.height;
+            ptrdiff_t first = 0, last = grid.height - 1;
+            while (first <= last && !is_near(z, first, reach)) ++first;
+            while (first <= last && !is_near(z, last, reach)) --last;
+            if (first <= last) n_moved = sweep_some<N>(unsettled + from[first], to[last] - from[first], n_moved);
+        }
         for (ptrdiff_t m = 0; m < n_moved; ++m) {
             const auto [i, flag] = moved[m];
             const float* const q = fresh + place[flag] * ptrdiff_t(L);
@@ -354,6 +284,49 @@ struct Field : Settling {
                 store(messages + open[flag * job.n_classes + c] * grid.volume + i, load(q + c * L));
         }
         mark_later();
+    }
+
+    // A sweep over `n` registers of a slice. Lists first, those of pairs from the start of `todo` on and the others from
+    // its end: branches that nobody can predict would cost as much as the sums. Of whole slices, not of rows, where a
+    // list ends after four: a tenth.
+    template <int N>
+    ptrdiff_t sweep_some(const Register* registers, ptrdiff_t n, ptrdiff_t n_moved) {
+        const Pairs<N> pairs(*this);
+        Register* const moved = this->moved;
+        std::int32_t *const todo = this->todo, *others = todo + n;
+        std::uint8_t* const later = this->later;
+        ptrdiff_t n_pairs = 0;
+        for (ptrdiff_t u = 0; u < n; ++u) {
+            const bool stirred = is_stirred(registers[u].flag), pair = N && n_open[registers[u].flag] == 2;
+            todo[n_pairs] = others[-1] = std::int32_t(u);
+            n_pairs += stirred && pair;
+            others -= stirred && !pair;
+        }
+        const auto note = [&](const Register& it, Bits<float> changes) GMMSEG_LAMBDA {
+            const std::uint8_t found = where(changes);
+            moved[n_moved] = it;
+            later[it.flag] = found;
+            n_moved += found & 1;
+        };
+        for (ptrdiff_t t = 0; t < n_pairs; ++t) note(registers[todo[t]], pairs.renew(registers[todo[t]]));
+        for (; others != todo + n; ++others) note(registers[*others], renew<N>(registers[*others]));
+        return n_moved;
+    }
+
+    // Computes all messages of a register anew; returns where they change.
+    template <int N>
+    GMMSEG_INLINE Bits<float> renew(const Register& it) {
+        const ptrdiff_t first = place[it.flag] * ptrdiff_t(L);
+        const std::uint8_t* const classes = open + it.flag * job.n_classes;
+        const int count = n_open[it.flag];
+        const Pack<float> inverse = 1.0f / evaluate<N>(it.at, prior + first, classes, count);
+        Bits<float> changes = {};
+        for (int c = 0; c < count; ++c) {
+            const Pack<float> q = message(load(column + c * L) * inverse);
+            changes |= q != load(messages + classes[c] * grid.volume + it.at);
+            store(fresh + first + c * L, q);
+        }
+        return changes;
     }
 
     template <int N>
