@@ -36,7 +36,7 @@ _WHITE, _WHITENED = 0.98, 0.01  # colour that counts as white; share of pixels t
 _RUN_AWAY = 0.9  # of that ratio: a field that goes so far would have gone on
 _MARGIN = 0.1  # of the logarithm, beyond what valid pixels show
 _SETTLED = 0.02  # spreads of the classes by which a step still moves pixels
-_SLIGHT = 0.01  # logarithm of a ratio of gains, below which they are even unless they move pixels by a whole spread
+_SLIGHT = 0.01  # logarithm of a ratio of gains, below which they are alike unless they move pixels by a whole spread
 # Other classes with another field may be meant where values are hardly less likely under them, in nats a pixel: on
 # brains of 2 mm with noise of a quarter to half of the step between tissues up to .007. Classes are others where a mean
 # differs by this many spreads.
@@ -131,10 +131,11 @@ class Shading:
         other.field = replace(self.field, limits=(low - _MARGIN, high + _MARGIN))
         return other
 
-    def straight(self) -> Shading:
-        """The same with the nearest field whose gains themselves are polynomials."""
+    def straight(self, degree: int | None = None) -> Shading:
+        """The same with the nearest field whose gains themselves are polynomials, of its own degree or another one."""
         other = copy(self)
-        other.field = self.field.straight(self._basis, self._seen, degree=self.degree)
+        other.degree = self.degree if degree is None else degree
+        other.field = self.field.straight(self._basis, self._seen, degree=other.degree)
         return other
 
     def step(self, mixture: Mixture, q: Array) -> float:
@@ -152,11 +153,16 @@ class Shading:
             curvatures.append(evidence.curvature)
         return _root_mean_square(self._gain - before, curvatures)
 
-    def effect(self, mixture: Mixture, q: Array) -> float:
-        """By how much the field moves pixels, in spreads of their classes: root of the mean square."""
-        gain = self._gain
-        curvatures = [self._evidence(mixture, q, channel).curvature for channel in range(len(gain))]
-        return _root_mean_square(gain, curvatures)
+    def is_slightly(self, other: Shading, mixture: Mixture, q: Array) -> bool:
+        """Whether gains hardly differ from those of another field, and move pixels by less than their classes' spread.
+
+        Classes, and their probabilities (K, n) at the pixels, are those under this field.
+        """
+        change = self._gain - other._gain
+        if np.ptp(np.where(self._seen, change, change[self._seen].mean())) >= _SLIGHT:
+            return False
+        curvatures = [self._evidence(mixture, q, channel).curvature for channel in range(len(change))]
+        return _root_mean_square(change, curvatures) < 1
 
     def held_out(self, mixture: Mixture, q: Array, log_density: Array) -> Array:
         """Logarithm of the likelihood of each block of the image under a field that was fitted to the others alone.
@@ -257,7 +263,8 @@ def fit_shading(
         objects seem to say, because they happen to lie or shine unevenly, does not hold elsewhere. Of those fields the
         first counts, in the order of starts and degrees, that is as good as the best but for chance; none at all counts
         as the very first. Last come gains that are polynomials themselves, from the best of those whose logarithms are.
-        A field is not taken that varies by less than a hundredth and moves pixels by less than their classes' spread.
+        What varies by less than a hundredth and moves pixels by less than their classes' spread is left as it is: the
+        plainest gain is taken that differs by no more from the one that fits, or none.
 
     Notes
     -----
@@ -345,12 +352,16 @@ def _chosen(mixture: Mixture, alone: Array, trials: list[_Trial], fit: _Alternat
     if _is_as_good(alone, best):
         return Shaded(mixture, None, f"{reason}, or leave it out")
     chosen = next(trial for trial in tried if _is_as_good(trial.found, best))
-    low, high = chosen.shading.extent
-    if high - low < _SLIGHT:
-        q, _ = fit.expect(chosen.mixture, chosen.shading.planes, chosen.shading.scene)
-        if chosen.shading.effect(chosen.mixture, q) < 1:
-            reason = f"the one that fits varies by {100 * math.expm1(high - low):.2g} %, less than pixels of a class do"
-            return Shaded(mixture, None, f"{reason}; leave it out")
+    shading = chosen.shading
+    q, _ = fit.expect(chosen.mixture, shading.planes, shading.scene)
+    if shading.is_slightly(shading.even(), chosen.mixture, q):
+        percent = 100 * math.expm1(chosen.range)
+        reason = f"the one that fits varies by {percent:.2g} %, less than pixels of a class do; leave it out"
+        return Shaded(mixture, None, reason)
+    for degree in range(1, min(DEGREE, shading.degree)):
+        plain = shading.straight(degree)
+        if shading.is_slightly(plain, chosen.mixture, q):
+            return fit.trial(chosen.mixture, plain).limited()
     return replace(chosen.limited(), others=tuple(other.limited() for other in _others(chosen, tried)))
 
 

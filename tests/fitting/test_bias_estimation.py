@@ -170,6 +170,18 @@ def test_a_ground_that_is_slightly_uneven_is_left_as_it_is(size, taken):
         assert (found.bias_field == 1).all()
 
 
+def test_a_vignette_is_taken_from_a_ground_that_is_slightly_uneven():
+    """What is less than a hundredth, and less than noise, is left as it is under a vignette as without one."""
+    truth = blobs((300, 300), 4) > 1
+    x = np.linspace(-1, 1, 300)
+    uneven, gain = 12 * (x**2 - 1 / 3), 0.7 + 0.3 * x
+    whole = 33_000 + uneven + 60 * truth + np.random.default_rng(0).normal(0, 10, truth.shape)
+    found = gmmseg.segment(np.rint(whole * gain).astype(np.uint16), 2, bias_field=True)
+    left = 33_000 * np.log(found.bias_field / gain)
+    assert np.std(left) < 0.5 * np.std(uneven)
+    assert gmmseg.evaluate(found.labels, truth + 1).dice[2] > 0.98
+
+
 @pytest.mark.slow
 def test_surroundings_of_zeros_do_not_hide_a_field():
     """As of a brain whose skull was stripped: no gain can be seen on what is 0."""
