@@ -239,10 +239,11 @@ def seed_from_classes(
 
 def _sorted(planes: Array, weights: Array | None) -> tuple[Array, Array | None]:
     """The samples and their weights in ascending order, so that these alone, and not their order, tell the start."""
-    order = np.argsort(planes[0], kind="stable")
-    first = planes[0, order]
-    if not (first[1:] > first[:-1]).all():
-        order = np.lexsort(planes[::-1])
+    for m in (1, 2, len(planes)):  # the first two features mostly tell samples apart: a tenth of the time for thirty
+        order = np.lexsort(planes[:m][::-1])
+        before, after = planes[:m, order[:-1]], planes[:m, order[1:]]
+        if ((before < after) | (before > after)).any(axis=0).all():  # NaN tells nothing apart
+            break
     return np.ascontiguousarray(planes[:, order]), None if weights is None else weights[order]
 
 

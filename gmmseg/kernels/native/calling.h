@@ -29,6 +29,8 @@ using namespace gmmseg;
 void bind_gaps(nb::module_& m);
 // In climbing.cpp: whole runs of EM.
 void bind_climbing(nb::module_& m);
+// In trying.cpp: whole trials of other mixtures.
+void bind_trying(nb::module_& m);
 // In moving.cpp: components that are merged and split.
 void bind_moving(nb::module_& m);
 // In clustering.cpp: k-means.
@@ -43,6 +45,7 @@ struct Chosen {
     Smooth smooth;
     Lab lab;
     Agreement agreement;
+    Said said;
     TextureKernel texture;
     Gaps gaps;
     const Algebra& algebra;
@@ -75,14 +78,14 @@ inline Chosen choose() {
     const auto allowed = [&](const char* name) { return !most || std::strcmp(most, name) >= 0; };
     const Processor has;
     if (has.v4 && allowed("x86-64-v4"))
-        return {v4::mixture_kernels, v4::smooth_kernel, v4::lab_kernel,     v4::agreement_kernel,
-                v4::texture_kernel,  v4::gaps_kernel,   v4::algebra_kernels};
+        return {v4::mixture_kernels, v4::smooth_kernel,  v4::lab_kernel,  v4::agreement_kernel,
+                v4::said_kernel,     v4::texture_kernel, v4::gaps_kernel, v4::algebra_kernels};
     if (has.v3 && allowed("x86-64-v3"))
-        return {v3::mixture_kernels, v3::smooth_kernel, v3::lab_kernel,     v3::agreement_kernel,
-                v3::texture_kernel,  v3::gaps_kernel,   v3::algebra_kernels};
+        return {v3::mixture_kernels, v3::smooth_kernel,  v3::lab_kernel,  v3::agreement_kernel,
+                v3::said_kernel,     v3::texture_kernel, v3::gaps_kernel, v3::algebra_kernels};
 #endif
-    return {baseline::mixture_kernels, baseline::smooth_kernel, baseline::lab_kernel,     baseline::agreement_kernel,
-            baseline::texture_kernel,  baseline::gaps_kernel,   baseline::algebra_kernels};
+    return {baseline::mixture_kernels, baseline::smooth_kernel,  baseline::lab_kernel,  baseline::agreement_kernel,
+            baseline::said_kernel,     baseline::texture_kernel, baseline::gaps_kernel, baseline::algebra_kernels};
 }
 
 inline const Chosen& kernels() {

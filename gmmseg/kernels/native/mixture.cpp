@@ -252,11 +252,11 @@ void release(const MixtureJob<T>& job, Scratch<T>& s, double* sums) {
 template <class T>
 void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, double* sums, double* loglik) {
     const ptrdiff_t step = job.params_per_component();
-    Scratch<T> s(job), coarse(job.screen->few);
+    Scratch<T> s(job);
     Near<T> near(job);
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
-        near_densities(job, b, s, coarse, near);
+        near_densities(job, b, s, near);
         exponentiate_all(job, b, s);
         *loglik += kLn2 * normalise(job, b, first, s, 0);
         for (int k = 0; k < job.n_components; ++k) {
