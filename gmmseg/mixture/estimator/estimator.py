@@ -220,8 +220,7 @@ class GaussianMixture(DensityEstimator):
         weights = checked_weights(sample_weight, len(rows), rows.dtype)
         if weights is not None and not weights.all():  # a sample of weight 0 may hold anything
             rows, weights = rows[weights > 0], weights[weights > 0]
-        missing = patterns.has_missing(rows)
-        if missing:
+        if missing := patterns.has_missing(rows):
             some = ~np.isnan(rows).all(axis=1)
             rows, weights = rows[some], None if weights is None else weights[some]
         check_parameters(self, len(rows))
