@@ -295,7 +295,7 @@ def frame(planes: Array, *, common: bool) -> tuple[Array, Array]:
 
     No sum over samples that are centred and scaled so cancels; with `common` all features have one scale. Nothing is
     more than 1e15 scales from the centre in float32, so that the sums of its squares are finite. Numbers of more than
-    1e140 are a ParameterError, but for infinity, which is left to the caller.
+    1e140 are a ParameterError, but for infinity, which is left to the caller, with a centre of 0.
     """
     bounds = planes.min(axis=1), planes.max(axis=1)
     if np.isnan(bounds[0]).any():  # ten times as slow

@@ -200,7 +200,7 @@ GMMSEG_INLINE void densities_full(const Block<T>& b, const T* p, const Take& tak
     unrolled<triangle(D)>([&](auto i) GMMSEG_LAMBDA { factor[i.value] = fill(p[1 + D + i.value]); });
     for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
         Pack<T> dx[D], t = constant;
-        unrolled<D>([&](auto i) GMMSEG_LAMBDA { dx[i.value] = load(b.x + i.value * b.row + v) - mean[i.value]; });
+        unrolled<D>([&](auto i) GMMSEG_LAMBDA { dx[i.value] = mean[i.value] - load(b.x + i.value * b.row + v); });
         unrolled<D>([&](auto i) GMMSEG_LAMBDA {
             constexpr int row = triangle(i.value);
             Pack<T> y = factor[row] * dx[0];
@@ -222,7 +222,7 @@ GMMSEG_INLINE void densities_diagonal(const Block<T>& b, const T* p, const Take&
     for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
         Pack<T> t = constant;
         unrolled<D>([&](auto i) GMMSEG_LAMBDA {
-            const Pack<T> y = factor[i.value] * (load(b.x + i.value * b.row + v) - mean[i.value]);
+            const Pack<T> y = factor[i.value] * (mean[i.value] - load(b.x + i.value * b.row + v));
             t -= y * y;
         });
         take(v, t);

@@ -38,11 +38,11 @@ GMMSEG_INLINE void moments_rows(const Block<T>& b, const T* p, const T* density,
     for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
         const Pack<T> r = load(density + v) * load(factor + v);
         Pack<T> dx[To];
-        unrolled<To>([&](auto i) GMMSEG_LAMBDA { dx[i.value] = load(b.x + i.value * b.row + v) - mean[i.value]; });
+        unrolled<To>([&](auto i) GMMSEG_LAMBDA { dx[i.value] = mean[i.value] - load(b.x + i.value * b.row + v); });
         if (From == 0) zeroth += r;
         unrolled_from<From, To>([&](auto i) GMMSEG_LAMBDA {
             const Pack<T> rdx = r * dx[i.value];
-            first[i.value] += rdx;
+            first[i.value] -= rdx;
             unrolled<i.value + 1>([&](auto j) GMMSEG_LAMBDA {
                 second[triangle(i.value) - triangle(From) + j.value] += rdx * dx[j.value];
             });
@@ -77,8 +77,8 @@ GMMSEG_INLINE void moments_diagonal(const Block<T>& b, const T* p, const T* dens
         const Pack<T> r = load(density + v) * load(factor + v);
         zeroth += r;
         unrolled<D>([&](auto i) GMMSEG_LAMBDA {
-            const Pack<T> dx = load(b.x + i.value * b.row + v) - mean[i.value], rdx = r * dx;
-            first[i.value] += rdx;
+            const Pack<T> dx = mean[i.value] - load(b.x + i.value * b.row + v), rdx = r * dx;
+            first[i.value] -= rdx;
             second[i.value] += rdx * dx;
         });
     }

@@ -220,12 +220,12 @@ class GaussianMixture(DensityEstimator):
         weights = checked_weights(sample_weight, len(rows), rows.dtype)
         if weights is not None and not weights.all():  # a sample of weight 0 may hold anything
             rows, weights = rows[weights > 0], weights[weights > 0]
-        if patterns.has_missing(rows):
+        if missing := patterns.has_missing(rows):
             some = ~np.isnan(rows).all(axis=1)
             rows, weights = rows[some], None if weights is None else weights[some]
         check_parameters(self, len(rows))
         warm = self.warm_start and hasattr(self, "converged_")
-        restarts = Restarts(self, rows, weights, given)
+        restarts = Restarts(self, rows, weights, given, missing=missing)
         best = restarts.best(self._last_mixture(rows.shape[1]) if warm else None)
         self._publish(best, restarts, rows.dtype)
         vars(self).pop("feature_names_in_", None)

@@ -18,7 +18,6 @@ from gmmseg.mixture.estimator.validation import check_finite, generator
 from gmmseg.mixture.kmeans import from_labels, nearest, plus_plus
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.patterns import has_missing
 from gmmseg.mixture.seeding import Seeding, frame, seed_mixture
 
 if TYPE_CHECKING:
@@ -43,6 +42,8 @@ class Restarts:
     weights : ndarray, shape (n,), optional
     given : dict
         The starting values that the model has, as of `initial_values`.
+    missing : bool
+        Whether any feature of any row is NaN.
 
     Attributes
     ----------
@@ -52,15 +53,18 @@ class Restarts:
         What a mean log-likelihood a sample is more in that frame than in the data's units, in nats.
     """
 
-    def __init__(self, model: GaussianMixture, rows: Array, weights: Array | None, given: dict[str, Array]) -> None:
+    def __init__(
+        self, model: GaussianMixture, rows: Array, weights: Array | None, given: dict[str, Array], *, missing: bool
+    ) -> None:
         self.model, self.weights, self.given = model, weights, given
         planes = np.array(rows.T, order="C")
         self.center, self.scale = frame(planes, common=model.covariance_type == "spherical")
-        known = np.average(~np.isnan(rows), axis=0, weights=weights) if has_missing(rows) else np.ones(len(planes))
+        if not self.center.any():  # as it is where a number is infinite
+            check_finite(planes)
+        known = np.average(~np.isnan(rows), axis=0, weights=weights) if missing else np.ones(len(planes))
         self.unit = float(known @ np.log(self.scale))
         planes -= self.center.astype(planes.dtype)[:, None]
         planes *= (1 / self.scale).astype(planes.dtype)[:, None]
-        check_finite(planes)
         self.planes, self.regularization = planes, model.reg_covar / self.scale**2
         self.threads = kernels.thread_count(model.threads)
 

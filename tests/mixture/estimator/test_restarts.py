@@ -11,7 +11,7 @@ from gmmseg.mixture.estimator.validation import initial_values
 
 def restarts(rows, k=3, *, weights=None, **parameters):
     model = GaussianMixture(k, random_state=0, **parameters)
-    return Restarts(model, rows, weights, initial_values(model, rows.shape[1]))
+    return Restarts(model, rows, weights, initial_values(model, rows.shape[1]), missing=bool(np.isnan(rows).any()))
 
 
 def in_own_units(made, fit):
@@ -65,7 +65,7 @@ def test_given_values_are_where_the_fit_starts(blobs):
 def test_a_warm_start_goes_on_and_is_a_single_one(blobs):
     rows = blobs(300)[0]
     model = GaussianMixture(3, random_state=0, n_init=4).fit(rows)
-    made = Restarts(model, rows, None, {})
+    made = Restarts(model, rows, None, {}, missing=False)
     fit = made.best(model._last_mixture(3))
     assert (fit.converged, len(fit.history)) == (True, 1)  # it had settled
     unit = np.log(made.scale).sum()
