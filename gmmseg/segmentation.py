@@ -19,6 +19,7 @@ from gmmseg.labelling.result import Segmentation
 from gmmseg.labelling.tiles import Rule
 from gmmseg.mixture.covariance import FAMILIES, family
 from gmmseg.model import Model
+from gmmseg.platforms import give_back
 from gmmseg.records import replace
 from gmmseg.spatial.smoothing import TYPICAL, strength_of
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from gmmseg.mixture.em import Course
 
 __all__ = ["apply", "choose_k", "fit", "segment"]
+
+_LARGE = 1 << 22  # pixels, of which labels take longer than new memory in place of what the fit had
 
 Source = Any  # a path, an array, an Image, or what `gmmseg.io.other_libraries` knows
 
@@ -197,7 +200,11 @@ def segment(
 
         advise(fitted.found.scenes, fitted.model)
     rule = Rule(fitted.model, fitted.found.guidance, bias=fitted.bias, partial=fitted.partial)
-    return _labelled(opened, rule, effort, fitted.course)
+    course = fitted.course
+    del fitted  # and with it the sample: labels take the most memory of all
+    if opened.n_pixels > _LARGE:
+        give_back()
+    return _labelled(opened, rule, effort, course)
 
 
 def fit(

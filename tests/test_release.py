@@ -34,6 +34,7 @@ def test_every_kernel_is_compiled():
         "gaps_module.cpp",
         "climbing.cpp",
         "moving.cpp",
+        "trying.cpp",
         "clustering.cpp",
         "chance.cpp",
         "unfiltering.cpp",

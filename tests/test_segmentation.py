@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+import weakref
 from functools import partial
 
 import numpy as np
@@ -10,7 +11,7 @@ from detailed_pictures import enlarged, made
 from regions import CASES, holes, outputs, scene, spatial
 
 import gmmseg
-from gmmseg import GmmsegError, Image, ParameterError
+from gmmseg import GmmsegError, Image, ParameterError, segmentation
 from gmmseg.errors import DataWarning
 from gmmseg.image.grain import Grain, put_together
 
@@ -115,6 +116,21 @@ def test_mean_colours_are_those_of_the_classes():
     assert {c.color for c in seg.classes} == {(0, 0, 0), (200, 40, 20), (250, 240, 230)}
     assert [c.share for c in seg.classes] == pytest.approx([1 / 3] * 3)
     assert gmmseg.segment(image[..., 0], 2).classes[0].color is None
+
+
+def test_what_the_fit_saw_is_gone_when_labels_are_made(monkeypatch):
+    samples, left, fit = [], [], segmentation.fit_images
+
+    def watched(*arguments):
+        fitted = fit(*arguments)
+        samples.append(weakref.ref(fitted.found.sample.planes))
+        return fitted
+
+    monkeypatch.setattr(segmentation, "fit_images", watched)
+    options, image = scene("grey")
+    gmmseg.segment(image, 3, progress=lambda done, of: left.append(samples[0]() is not None), **options)
+    assert left
+    assert not any(left)
 
 
 @pytest.mark.slow

@@ -175,15 +175,15 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
     elif options.bias_field:
         from gmmseg.fitting.bias_estimation import fit_shading  # here, because most runs have none
 
-        numbered = ordered or found.sample.classes is not None
-        shaded = fit_shading(
-            found.scenes[0], mixture, rng, noise=found.noise_within, numbered=numbered, threads=threads
-        )
-        if strength != 0 and found.scenes[0].patches.told is not None:
+        numbered, seen = ordered or found.sample.classes is not None, found.unrounded()
+        scene, noise = seen.scenes[0], seen.noise_within
+        shaded = fit_shading(scene, mixture, rng, noise=noise, numbered=numbered, threads=threads)
+        if strength != 0 and scene.patches.told is not None:
             from gmmseg.fitting.likeliest_field import likeliest  # here, likewise
 
-            shaded = likeliest(found.scenes[0], mixture, shaded, strength, noise=found.noise_within, threads=threads)
+            shaded = likeliest(scene, mixture, shaded, strength, noise=noise, threads=threads)
         mixture, shading = shaded.mixture, shaded.shading
+        found = found if shading is None else seen
         if shading is None:
             message = f"{found.image.name}: no bias field was taken out: {shaded.reason}"
             warnings.warn(message, DataWarning, stacklevel=4)

@@ -78,10 +78,13 @@ def grain_of(image: Image) -> Grain | None:
         return None
     starts = [_evenly(n, _SIDE, _WINDOWS) for n in image.shape]
     with np.errstate(invalid="ignore", over="ignore"):  # of pixels without data, which are not looked at
-        looks, taken = _looks(image, starts, _SIDE)
-        near, far = (_bend(looks, step) for step in (1, 2))
-        if len(looks) < _ENOUGH or not near < _IN_BLOCKS_NO_DETAIL * far:
+        number, near, far = 0, 0.0, 0.0
+        for row in np.split(starts[0], len(starts[0])):  # by and by: new memory takes longer than what is done with it
+            looks, _ = _looks(image, [row, starts[1]], _SIDE)
+            number, near, far = number + len(looks), near + _bend(looks, 1), far + _bend(looks, 2)
+        if number < _ENOUGH or not near < _IN_BLOCKS_NO_DETAIL * far:
             return None
+        looks, taken = _looks(image, starts, _SIDE)
         origin = image.origin or (0, 0)
         found = [_begin(looks, axis, origin[axis] + taken[axis]) for axis in (0, 1)]
         if None in found and not near < _NO_DETAIL * far:

@@ -29,18 +29,21 @@ __all__ = [
     "Densities",
     "Neighbourhood",
     "agreement",
+    "attempt",
     "class_moments",
     "classify",
     "climb",
     "climb_each",
     "cluster",
     "conditional_sums",
+    "divisions",
     "expected",
     "known_distances",
     "lab",
     "merge",
     "plus_plus",
     "posterior",
+    "said",
     "smooth",
     "smooth_planes",
     "split",
@@ -166,6 +169,15 @@ def agreement(said: Any, total: float) -> tuple[float, float]:
     return found
 
 
+def said(q: Any, guide: Any, valid: Any, offsets: Any, strengths: Any, sharpness: Any) -> Any:
+    """Return what each voxel hears of the classes `(K, n)`, float32: sums over its neighbours of edge times their q.
+
+    `q` `(K, p, z, y, x)` and `guide` `(c, p, z, y, x)` are of p patches, between which nothing is heard. Neighbours are
+    at `offsets` and opposite, and edges weigh what those of `smooth` do before these are rounded to steps.
+    """
+    return _kernels.said(q, guide, valid, offsets, strengths, sharpness)
+
+
 def smooth_planes(
     planes: Any,
     densities: Densities,
@@ -265,6 +277,31 @@ def climb_each(
     return _kernels.climb_each(planes, weights, starts, added, noise, limits, iterations, threads)
 
 
+def attempt(
+    planes: Any,
+    weights: Any,
+    start: Any,
+    halvings: int,
+    added: Any,
+    noise: Any,
+    limits: Any,
+    steps: Any,
+    bounds: Any,
+    strict: bool,
+    threads: int,
+) -> Any:
+    """Return what a mixture comes to by a trial, and whether its parts were merged to the same wholes again.
+
+    Its components are split lengthwise, so often as `halvings` says, or in scale where that is 0; the parts climb,
+    are merged down to as many as there were, and these climb in turn. The first is as of `climb`, as are all arguments
+    before and after. The `steps` are the iterations of parts, of wholes, and of wholes that reach more than the last of
+    the `bounds`. None where a component weighs less than the first of these after the mergers, or than the second in
+    the end; False where a run ended early. Only where `strict` is it told that wholes are the same, and are these not
+    given more iterations.
+    """
+    return _kernels.attempt(planes, weights, start, halvings, added, noise, limits, steps, bounds, strict, threads)
+
+
 def merge(weights: Any, means: Any, second: Any, k: int, spherical: bool) -> Any:
     """Return weights, means and second moments of components merged down to k, pair by pair, cheapest first.
 
@@ -283,6 +320,17 @@ def split(weights: Any, means: Any, second: Any, share: float) -> Any:
     axis. Second moments are `(K, d, d)`, or `(K, d)` for components along the axes.
     """
     return _kernels.split(weights, means, second, share)
+
+
+def divisions(weights: Any, means: Any, covariances: Any, family: str, ranks: int, in_scale: bool, share: float) -> Any:
+    """Return weights `(m, K + 1)`, means and covariances of the mixtures in which one component is divided in two.
+
+    They are divided across their longest axis, each in turn, then across the second longest and so on, `ranks` times,
+    at a share of their standard deviations there, and then, if `in_scale`, into a narrow and a wide one. The halves
+    come last, the one on the side of the feature that is most of the axis at the very end. They keep mean and
+    covariance, as far as those of the family do; one common to all components stays, and comes once a mixture.
+    """
+    return _kernels.divisions(weights, means, covariances, family, ranks, in_scale, share)
 
 
 def uniform(seed: int, first: int, count: int) -> Any:

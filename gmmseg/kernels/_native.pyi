@@ -1,6 +1,6 @@
 # The compiled module, of native/module.cpp. What its functions do is told once, in __init__.py.
 
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,6 +132,20 @@ def climb_each(
     threads: int,
     /,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+def attempt(
+    planes: NDArray[_Real],
+    weights: NDArray[_Real] | None,
+    start: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], str],
+    halvings: int,
+    added: NDArray[np.float64],
+    noise: NDArray[np.float64] | None,
+    limits: tuple[float, float, float],
+    steps: tuple[int, int, int],
+    bounds: tuple[float, float, float],
+    strict: bool,
+    threads: int,
+    /,
+) -> tuple[tuple[Any, ...], bool] | bool | None: ...
 def merge(
     weights: NDArray[np.float64],
     means: NDArray[np.float64],
@@ -147,7 +161,27 @@ def split(
     share: float,
     /,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+def divisions(
+    weights: NDArray[np.float64],
+    means: NDArray[np.float64],
+    covariances: NDArray[np.float64],
+    family: str,
+    ranks: int,
+    in_scale: bool,
+    share: float,
+    /,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
 def agreement(said: NDArray[np.float32], total: float, /) -> tuple[float, float]: ...
+def said(
+    q: NDArray[np.float32],
+    guide: NDArray[np.float32],
+    valid: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    strengths: NDArray[np.float32],
+    sharpness: NDArray[np.float32],
+    out: NDArray[np.float32],
+    /,
+) -> None: ...
 def unfilter(stored: NDArray[np.uint8], depth: int, out: NDArray[np.uint8], /) -> bool: ...
 def uniform(seed: list[int], first: int, out: NDArray[np.float64], /) -> None: ...
 def smooth_planes(

@@ -41,16 +41,25 @@ def one_blas_thread(size: int) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _limited() -> Iterator[None]:
-    with _one_at_a_time, _libraries("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"):
-        yield
+    with _one_at_a_time:
+        # By hand: threadpoolctl's own context asks for more than the number, three times as long.
+        before = [(each, each.get_num_threads()) for each in _libraries("scipy.linalg" in sys.modules)]
+        several = [(each, number) for each, number in before if number != 1]
+        try:
+            for each, _ in several:
+                each.set_num_threads(1)
+            yield
+        finally:
+            for each, number in several:
+                each.set_num_threads(number)
 
 
 @cache
-def _libraries(with_scipy: bool) -> Any:
+def _libraries(with_scipy: bool) -> list[Any]:
     """Return what controls the threads of NumPy's BLAS, and of SciPy's where that is loaded, which takes .2 s."""
     from threadpoolctl import ThreadpoolController  # here, because few runs have so many features
 
-    return ThreadpoolController()
+    return [each for each in ThreadpoolController().lib_controllers if each.user_api == "blas"]
 
 
 def product(samples: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
@@ -61,6 +70,11 @@ def product(samples: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
     """
     (n, c), m = samples.shape, len(rows)
     step = max(2, _AT_ONCE * _ROWS // (c * max(m, _ROWS)))
+    if samples.strides[0] == samples.itemsize:  # planes: feature by feature a third of the time
+        planes, out = samples.T, np.empty((m, n), np.result_type(samples, rows))
+        for part in (slice(first, first + step) for first in range(0, n, step)):
+            np.matmul(rows, planes[:, part], out=out[:, part])
+        return out
     whole = n - n % step
     out = np.empty((n, m), np.result_type(samples, rows))
     parts = whole // step, step

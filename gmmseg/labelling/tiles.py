@@ -32,6 +32,7 @@ Array = NDArray[Any]
 
 _TINY = np.finfo(np.float32).tiny
 TILE_BYTES = 8 << 20  # working memory of one tile: larger ones leave the cache, smaller ones are mostly halo
+_REGISTER = 32  # the most numbers, of 16 bits, that the kernels take at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +113,7 @@ def visit(
     halo = _computed_around(rule.model, layer, image)
     floats = 4 * rule.model.k + len(rule.model.scale) + 3**image.ndim // 8
     sides = tile_sides(shape_of(within), TILE_BYTES // (4 * floats), halo // 2)  # smoothing computes half of a halo
+    sides = (*sides[:-1], _in_registers(sides[-1], halo, within[-1].stop - within[-1].start))
     jobs = list(tiles(image.shape, sides, halo, within=within))
     work, start = _Work(image, rule, layer), tuple(-s.start for s in within)
 
@@ -125,6 +127,12 @@ def visit(
     for done, _ in enumerate(mapped(compute, jobs, min(effort.workers, len(jobs))), 1):
         if effort.progress is not None:
             effort.progress(done, len(jobs))
+
+
+def _in_registers(side: int, halo: int, n: int) -> int:
+    """Narrow a tile so that its rows, with the halo, are whole registers: all but those at the border of the image."""
+    whole = (side + 2 * halo) // _REGISTER * _REGISTER - 2 * halo
+    return whole if side < n and whole > 6 * halo else side
 
 
 def _visit_blocks(

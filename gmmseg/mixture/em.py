@@ -28,6 +28,8 @@ __all__ = [
     "Iteration",
     "Starts",
     "expectation_maximization",
+    "goes_by_itself",
+    "precision_of",
     "short_runs",
     "with_box",
     "with_outliers",
@@ -209,7 +211,7 @@ def expectation_maximization(
     added, uncertain = how.variances(start.n_features)
     if start.dof is not None:
         uncertain = None  # only for Gaussian components is the expected logarithm that simple
-    precision = _precision(planes)
+    precision = precision_of(planes)
     samples: Samples | SortedSamples = (
         planes if not isinstance(planes, np.ndarray) else _sorted_samples(planes, start, weights, log_prior, frozen)
     )
@@ -221,7 +223,7 @@ def expectation_maximization(
     remarks: list[GmmsegWarning] = []
     comparable = converged = False
     left = how.max_iterations
-    alone = samples if isinstance(samples, SortedSamples) and not known and _goes_by_itself(samples, start) else None
+    alone = samples if isinstance(samples, SortedSamples) and not known and goes_by_itself(samples, start) else None
     limits = tolerance, precision, samples.least
     while left > 0 and not converged:
         if alone is not None and not comparable:  # until components have to be dropped or known all at once
@@ -282,8 +284,8 @@ def short_runs(
         Mean log-likelihood a sample before the last step, in nats; -inf where a component had to be set up anew.
     """
     samples = planes if isinstance(planes, SortedSamples) else SortedSamples.of(planes, weights)
-    if samples.parts and _goes_by_itself(samples, starts.mixture(0)):
-        limits = iteration.tolerance, _precision(planes), samples.least
+    if _is_quick(samples, *starts.means.shape[1:]):
+        limits = iteration.tolerance, precision_of(planes), samples.least
         added, noise = iteration.variances(samples.n_features)
         (part,) = samples.parts
         shares, means, covariances, reached = kernels.climb_each(
@@ -311,18 +313,25 @@ def _run(samples: SortedSamples, start: Mixture, iteration: Iteration) -> tuple[
     return fit.mixture, fit.history[-1]
 
 
-def _precision(planes: Array | Samples | SortedSamples) -> float:
-    return 2e-6 if planes.dtype == np.float32 else 1e-10  # of the objective
+def precision_of(planes: Array | Samples | SortedSamples) -> float:
+    """Part of the objective that is rounding."""
+    return 2e-6 if planes.dtype == np.float32 else 1e-10
 
 
-def _goes_by_itself(samples: SortedSamples, start: Mixture) -> bool:
-    """Whether the kernel iterates by itself: samples without gaps of Gaussian components need nothing else."""
-    if start.dof is not None or start.outlier_ranges is not None or samples.scattered is not None:
+def goes_by_itself(samples: SortedSamples, start: Mixture, parts: int = 1) -> bool:
+    """Whether the kernel iterates by itself: samples without gaps of Gaussian components need nothing else.
+
+    Each component may be split into so many `parts`.
+    """
+    gaussian = start.dof is None and start.outlier_ranges is None
+    return gaussian and _is_quick(samples, start.n_components * parts, start.n_features)
+
+
+def _is_quick(samples: SortedSamples, k: int, d: int) -> bool:
+    """Whether samples have no gaps, and the kernel iterates over k components of d features in a moment."""
+    if samples.scattered is not None or len(samples.parts) != 1 or samples.parts[0].observed is not None:
         return False
-    part, *others = samples.parts
-    work = part.planes.size * start.n_components * start.n_features
-    quick = work <= _MOST_WORK and start.n_features <= _MOST_FEATURES
-    return quick and not others and part.observed is None
+    return samples.parts[0].planes.size * k * d <= _MOST_WORK and d <= _MOST_FEATURES
 
 
 def _climb(

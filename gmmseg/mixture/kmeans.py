@@ -10,24 +10,28 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.kernels.blas import one_blas_thread, product
 from gmmseg.mixture.covariance import family
+from gmmseg.mixture.lacking import lower_triangle
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.statistics import m_step, measure
 
 __all__ = ["both_spaces", "clustered", "from_labels", "nearest", "plus_plus", "principal", "standardize", "whiten"]
 
 Array = NDArray[Any]
 
 _ITERATIONS = 5  # of k-means
+_MANY = 16  # features; with more, a product is quicker than sums of products
 _AXES_AT_ONCE, _TURNS = 5, 8  # of so many times fewer axes than features, these are found by so many turns
 
 
 def standardize(planes: Array, weights: Array | None = None) -> tuple[Array, Array]:
     """Return the samples (d, n) at mean 0 and variance 1, constant features at 0, and their correlations (d, d)."""
-    d = len(planes)
-    anywhere = Mixture(np.ones(1), planes[:, :1].T.astype(np.float64), np.eye(d)[None])
-    vars(anywhere)["factors"] = anywhere.covariances  # no need to invert them
-    overall = m_step(measure(planes, anywhere, weights), "full", np.zeros(d))
-    covariance, mean = overall.covariances[0], overall.means[0]
+    d, origin = len(planes), planes[:, 0].astype(np.float64)
+    # Of one component, wherever it is; a `Mixture` and its M step take twice as long as the sums of few samples.
+    sums = kernels.statistics(planes, weights, kernels.Densities(np.zeros(1), origin[None], np.eye(d)[None]), 1)[0][0]
+    count, square = sums[0] + 10 * np.finfo(np.float64).eps, np.empty((d, d))
+    rows, columns = lower_triangle(d)
+    square[rows, columns] = square[columns, rows] = sums[1 + d :]
+    offset = sums[1 : 1 + d] / count
+    mean, covariance = origin + offset, (square - count * (offset[:, None] * offset)) / count
     variances = np.diagonal(covariance)
     varied = variances > (16 * np.finfo(planes.dtype).eps * np.abs(mean)) ** 2
     scale = np.where(varied, 1 / np.sqrt(np.where(varied, variances, 1)), 0)
@@ -41,7 +45,8 @@ def both_spaces(planes: Array, weights: Array | None = None) -> tuple[Array, Arr
         variances, axes = np.linalg.eigh(correlation)
     usable = variances > 1e-6
     matrix = np.where(usable, 1 / np.sqrt(np.where(usable, variances, 1)), 0)[:, None] * axes.T
-    # Not a matrix product: BLAS threads would go on spinning beside the kernels'.
+    if len(planes) > _MANY:
+        return np.ascontiguousarray(product(standard.T, matrix.astype(planes.dtype))), standard
     return np.asarray(np.einsum("ij,jn->in", matrix.astype(planes.dtype), standard)), standard
 
 

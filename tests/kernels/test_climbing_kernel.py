@@ -11,6 +11,7 @@ from gmmseg.kernels import reference
 from gmmseg.mixture import em
 from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.kmeans import from_labels
+from gmmseg.mixture.moves import merge_pairs, split_in_scale, split_lengthwise
 
 FAMILIES = pytest.mark.parametrize("family", ["full", "tied", "diag", "spherical"])
 
@@ -41,6 +42,20 @@ def test_twins_take_the_same_way(kernel, family, d):
         for found, wanted in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(found, wanted, rtol=1e-7, atol=1e-9)
         assert len(ours[4]) > 1
+
+
+@compiled
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_threads_that_stay_for_all_iterations_change_no_bit(kernel, dtype):
+    """Runs are of several chunks, so that every thread has work, and more threads than chunks find none."""
+    planes, mixture = start("full", 4, 40_000, dtype)
+    components = mixture.weights, mixture.means, mixture.covariances, mixture.covariance
+    given = planes, None, components, np.full(4, 1e-6), None, (0.0, 1e-10, 1.0), 25, 0
+    alone = kernel.climb(*given, 1)
+    for threads in (2, 3, 64):
+        for found, wanted in zip(kernel.climb(*given, threads), alone, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+    assert len(alone[4]) == 25
 
 
 @both
@@ -210,3 +225,108 @@ def test_a_ball_is_halved_along_one_line(kernel):
     np.testing.assert_allclose(places[0], -places[1])
     np.testing.assert_allclose(np.linalg.norm(places, axis=1), 0.8)
     np.testing.assert_allclose(np.linalg.eigvalsh(moments), np.tile([1 - 0.64, 1, 1, 1, 1], (2, 1)))
+
+
+@both
+@FAMILIES
+@pytest.mark.parametrize(("k", "d", "ranks"), [(1, 1, 1), (3, 2, 2), (2, 5, 3), (4, 30, 6)])
+@pytest.mark.parametrize("in_scale", [False, True])
+def test_divisions_halve_one_component_each_and_keep_its_moments(kernel, rng, family, k, d, ranks, in_scale):
+    weights, means, roots = rng.dirichlet(np.ones(k)), rng.normal(size=(k, d)), rng.normal(size=(k, d, d))
+    dense = roots @ np.swapaxes(roots, 1, 2) + np.eye(d)
+    variances = rng.uniform(1, 9, (k, d))
+    own = {"full": dense, "tied": dense[0], "diag": variances, "spherical": variances[:, 0]}[family]
+    whole = {
+        "full": dense,
+        "tied": np.stack([dense[0]] * k),
+        "diag": variances[:, :, None] * np.eye(d),
+        "spherical": variances[:, 0, None, None] * np.eye(d),
+    }[family]
+    for each in (weights, means, own):
+        each.flags.writeable = False
+    shares, places, moments = kernel.divisions(weights, means, own, family, ranks, in_scale, 0.8)
+    assert len(shares) == (ranks + in_scale) * k
+    for number, (way, row) in enumerate(np.ndindex(ranks + in_scale, k)):
+        others = np.delete(np.arange(k), row)
+        np.testing.assert_allclose(shares[number], [*weights[others], weights[row] / 2, weights[row] / 2])
+        np.testing.assert_array_equal(places[number, :-2], means[others])
+        apart = places[number, -1] - means[row]
+        np.testing.assert_allclose(places[number, -2], means[row] - apart, atol=1e-12)
+        if way < ranks:
+            length = np.sort(np.linalg.eigvalsh(whole[row]))[-1 - way]
+            np.testing.assert_allclose(whole[row] @ apart, length * apart, atol=1e-9 * length)
+            np.testing.assert_allclose(np.linalg.norm(apart), 0.8 * np.sqrt(length))
+            assert apart[np.abs(apart).argmax()] > 0
+        else:
+            assert not apart.any()
+        if family == "tied":
+            np.testing.assert_array_equal(moments[number], own)
+            continue
+        np.testing.assert_array_equal(moments[number, :-2], own[others])
+        taken = {"full": np.outer(apart, apart), "diag": apart**2, "spherical": (apart**2).mean()}[family]
+        factors = (1, 1) if way < ranks else (0.25, 1.75)
+        np.testing.assert_allclose(
+            moments[number, -2:], [factor * own[row] - taken for factor in factors], rtol=1e-9, atol=1e-9
+        )
+
+
+@both
+def test_a_component_without_volume_and_one_without_a_longest_axis_are_divided_too(kernel):
+    ones = np.ones(1), np.zeros((1, 3))
+    _, places, _ = kernel.divisions(*ones, np.zeros((1, 3, 3)), "full", 3, False, 0.8)
+    assert not places.any()
+    _, places, _ = kernel.divisions(*ones, np.eye(3)[None], "full", 3, False, 0.8)
+    np.testing.assert_allclose(places[:, 1], 0.8 * np.eye(3)[::-1], atol=1e-12)
+
+
+def attempt(kernel, planes, mixture, halvings, weights=None, light=0.0, enough=np.inf, tolerance=1e-5):
+    components = mixture.weights, mixture.means, mixture.covariances, mixture.covariance
+    limits, bounds = (tolerance, 1e-10, 1.0), (light, 1e-3, enough)
+    added = np.full(len(planes), 1e-3)
+    return kernel.attempt(planes, weights, components, halvings, added, None, limits, (5, 6, 4), bounds, True, 1)
+
+
+@compiled
+@FAMILIES
+@pytest.mark.parametrize("d", [1, 3, 12])
+@pytest.mark.parametrize("halvings", [0, 1, 2])
+def test_twins_try_alike(kernel, family, d, halvings):
+    planes, mixture = start(family, d)
+    weights = np.random.default_rng(0).uniform(0.5, 2, planes.shape[1])
+    for given in ({"weights": weights, "enough": -np.inf}, {}):
+        ours, theirs = (attempt(each, planes, mixture, halvings, **given) for each in (kernel, reference))
+        if not ours and not given:  # a component of the parts found too few samples
+            assert ours is theirs
+            continue
+        assert ours[1] == theirs[1]
+        for found, wanted in zip(ours[0], theirs[0], strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-8)
+
+
+@both
+@FAMILIES
+@pytest.mark.parametrize("halvings", [0, 1, 2])
+def test_a_trial_is_its_steps_one_by_one(kernel, family, halvings):
+    planes, mixture = start(family)
+    parts = mixture if halvings else split_in_scale(mixture)
+    for _ in range(halvings):
+        parts = split_lengthwise(parts)
+    found, again = attempt(kernel, planes, mixture, halvings, enough=-np.inf, tolerance=0)
+    merged, into = merge_pairs(climb_alone(planes, parts, 5), 3)
+    assert again == (into.reshape(-1, 3) == np.arange(3)).all()
+    wanted = climb_alone(planes, merged, 6 if again else 10)
+    np.testing.assert_allclose(found[0], wanted.weights, rtol=1e-6)
+    np.testing.assert_allclose(found[1], wanted.means, rtol=1e-6)
+    np.testing.assert_allclose(found[2], wanted.covariances, rtol=1e-6, atol=1e-9)
+
+
+def climb_alone(planes, mixture, iterations):
+    return expectation_maximization(planes, mixture, Iteration(0.0, iterations, 1e-3)).mixture
+
+
+@both
+def test_a_trial_is_over_where_a_component_is_too_light(kernel):
+    planes, mixture = start("full")
+    assert attempt(kernel, planes, mixture, 1, light=0.5) is None
+    lost = replace(mixture, covariances=0 * mixture.covariances)
+    assert attempt(kernel, planes, lost, 1) is False

@@ -40,6 +40,24 @@ def whole_sides(shape, pixels, halo):
     return shape
 
 
+def test_tiles_away_from_the_border_have_rows_of_whole_registers_with_their_halo(monkeypatch):
+    rng = np.random.default_rng(0)
+    image = Image.from_array(rng.integers(0, 255, (60, 700, 3), np.uint8))
+    model, widths = gmmseg.fit(image, 2, sample=3000), []
+    plain = gmmseg.labelling.tiles._with_data
+
+    def seen(tile, *arguments):
+        widths.append(tile.shape[-1])
+        return plain(tile, *arguments)
+
+    monkeypatch.setattr("gmmseg.labelling.tiles.tile_sides", lambda shape, pixels, halo: (shape[0], 200))
+    monkeypatch.setattr("gmmseg.labelling.tiles._with_data", seen)
+    labels = gmmseg.apply(model, image, smooth=0.5).labels
+    assert labels.min() == 1
+    assert len(widths) > 3
+    assert all(width % 32 == 0 for width in widths[1:-1])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("features", ["lab,xy", "luv", "hsv,xy:2", "hed", "rgb", "gray"])
 def test_tiles_give_the_whole_for_every_feature(features, monkeypatch):

@@ -9,11 +9,23 @@ namespace {
 using std::ptrdiff_t;
 
 constexpr int kTogether = 4;  // rows that are taken off a row at once: it is read and written a quarter as often
+constexpr int kMany = 16;     // or so many, where there are
 
 // Adds so many rows (n, stride), each times its own number, to a row of `size` numbers, from `first` on.
-inline void add_rows(const double* rows, ptrdiff_t stride, const double* factors, ptrdiff_t n, ptrdiff_t first,
-                     ptrdiff_t size, double* to) {
+inline void add_rows(const double* __restrict rows, ptrdiff_t stride, const double* __restrict factors, ptrdiff_t n,
+                     ptrdiff_t first, ptrdiff_t size, double* __restrict to) {
     ptrdiff_t r = 0;
+    for (; r + kMany <= n; r += kMany) {
+        const double *const a = rows + r * stride, *const f = factors + r;
+        for (ptrdiff_t m = first; m < size; ++m) {
+            double sum = to[m];
+#pragma GCC unroll 4
+            for (ptrdiff_t i = 0; i < kMany; i += kTogether)
+                sum += (f[i] * a[i * stride + m] + f[i + 1] * a[(i + 1) * stride + m]) +
+                       (f[i + 2] * a[(i + 2) * stride + m] + f[i + 3] * a[(i + 3) * stride + m]);
+            to[m] = sum;
+        }
+    }
     for (; r + kTogether <= n; r += kTogether) {
         const double *a = rows + r * stride, *b = a + stride, *c = b + stride, *d = c + stride;
         const double fa = factors[r], fb = factors[r + 1], fc = factors[r + 2], fd = factors[r + 3];
@@ -63,7 +75,11 @@ void invert_lower(const double* lower, ptrdiff_t d, double* out) {
 }
 
 void add_products(const double* samples, const double* weighted, ptrdiff_t n, ptrdiff_t d, double* out) {
-    for (ptrdiff_t r = 0; r < d; ++r) add_rows(samples, d, weighted + r * n, n, 0, r + 1, out + r * d);
+    // Rows are summed some numbers past the diagonal: whole registers are quicker than what is left of one.
+    for (ptrdiff_t r = 0; r < d; ++r) {
+        const ptrdiff_t whole = (r + 8) / 8 * 8;
+        add_rows(samples, d, weighted + r * n, n, 0, whole < d ? whole : d, out + r * d);
+    }
 }
 
 void square(const double* matrix, ptrdiff_t d, double* out) {

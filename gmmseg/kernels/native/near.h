@@ -45,6 +45,9 @@ struct Near {
     T* means;    // (K, stride)
     T* panels;   // (K, kPanel, stride): samples less the mean, times the root of their responsibility
     T* roots;    // (K, kPanel)
+    T* projected;  // (kMostDirections, kBlock): the block in the directions of the screen
+    T* bounds;     // (K, kBlock), of log2 densities
+    T* highest;    // (kBlock): the highest of them
     std::int32_t *found, *filled;  // (kBlock + kBehind) places in a block; (K) samples in each panel
 
     ptrdiff_t factor_size() const {
@@ -55,9 +58,13 @@ struct Near {
     explicit Near(const MixtureJob<T>& job)
         : job(job), d(job.n_features), stride((d + kPadded<T> - 1) / kPadded<T> * kPadded<T>) {
         const ptrdiff_t k = job.n_components, size = factor_size();
-        const ptrdiff_t numbers = (kBlock + L + k + k * kPanel) * stride + k * (size + kPanel);
+        const ptrdiff_t numbers = (kBlock + L + k + k * kPanel) * stride + k * (size + kPanel) +
+                                  kBlock * (kMostDirections + k + 1);
         memory = static_cast<T*>(::operator new(sizeof(T) * numbers + 4 * (kBlock + kBehind + k), kAligned));
-        rows = memory;
+        projected = memory;
+        bounds = projected + kMostDirections * kBlock;
+        highest = bounds + k * kBlock;
+        rows = highest + kBlock;
         tile = rows + kBlock * stride;
         means = tile + L * stride;
         panels = means + k * stride;
@@ -227,18 +234,20 @@ T project(const MixtureJob<T>& job, const Block<T>& b, T* centred, T* out) {
         Pack<T> norm[kAcross] = {};
         for (int i = 0; i < job.n_features; ++i)
             unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
-                const Pack<T> dx = load(b.x + i * b.row + v + a.value * L) - screen.middle[i];
+                const T* const from = b.x + i * b.row + v + a.value * L;
+                __builtin_prefetch(from + kBlock);  // the next block's: rows lie too far apart to be foreseen
+                const Pack<T> dx = load(from) - screen.middle[i];
                 store(centred + i * wide + a.value * L, dx);
                 norm[a.value] += dx * dx;
             });
         unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA { largest = larger(norm[a.value], largest); });
-        for (int q = 0; q < screen.stride; q += kTile) {
+        for (int q = 0; q < screen.directions; q += kTile) {
             Pack<T> y[kTile * kAcross] = {};
             for (int j = 0; j < job.n_features; ++j) {
                 Pack<T> x[kAcross];
                 unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA { x[a.value] = load(centred + j * wide + a.value * L); });
                 unrolled<kTile>([&](auto r) GMMSEG_LAMBDA {
-                    const Pack<T> number = fill(screen.across[j * screen.stride + q + r.value]);
+                    const Pack<T> number = fill(screen.across[j * screen.directions + q + r.value]);
                     unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
                         y[r.value * kAcross + a.value] += number * x[a.value];
                     });
@@ -284,29 +293,32 @@ GMMSEG_INLINE ptrdiff_t find(const Block<T>& b, std::int32_t* found, const Holds
 
 // Log2 densities of the components within reach of a sample, and the largest; of all others, the lowest that there is.
 template <class T>
-void near_densities(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, Scratch<T>& coarse, Near<T>& near) {
+void near_densities(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, Near<T>& near) {
     const ptrdiff_t end = b.packs * kLanes<T>;
-    const T farthest = project(job, b, s.centred, coarse.samples);
-    const Block<T> few{coarse.samples, kBlock, b.size, b.packs};
-    all_densities(job.screen->few, few, 0, coarse);
+    const T farthest = project(job, b, s.centred, near.projected);
+    for (ptrdiff_t v = 0; v < end; v += kLanes<T>) {
+        store(s.highest + v, fill(kLowest<T>));
+        store(near.highest + v, fill(kLowest<T>));
+    }
+    for (int k = 0; k < job.n_components; ++k)
+        bounds(job, k, near.projected, b.packs, near.bounds + k * kBlock, near.highest);
     near.take(b);
-    for (ptrdiff_t v = 0; v < end; v += kLanes<T>) store(s.highest + v, fill(kLowest<T>));
     for (int k = 0; k < job.n_components; ++k) {
         T* const density = s.densities + k * kBlock;
-        const T* const bound = coarse.densities + k * kBlock;
+        const T* const bound = near.bounds + k * kBlock;
         for (ptrdiff_t v = 0; v < end; v += kLanes<T>) store(density + v, fill(kLowest<T>));
         const ptrdiff_t count = find<T>(b, near.found, [&](ptrdiff_t v) GMMSEG_LAMBDA {
-            return Bits<T>(load(bound + v) >= load(coarse.highest + v));
+            return Bits<T>(load(bound + v) >= load(near.highest + v));
         });
         near.densities(k, count, density, s.highest);
     }
     for (int k = 0; k < job.n_components; ++k) {
         T* const density = s.densities + k * kBlock;
-        const T* const bound = coarse.densities + k * kBlock;
+        const T* const bound = near.bounds + k * kBlock;
         const T slack = job.screen->slack[k] * farthest + T(kReach);
         const ptrdiff_t count = find<T>(b, near.found, [&](ptrdiff_t v) GMMSEG_LAMBDA {
             const Pack<T> u = load(bound + v);
-            return Bits<T>(u < load(coarse.highest + v)) & Bits<T>(u + slack >= load(s.highest + v));
+            return Bits<T>(u < load(near.highest + v)) & Bits<T>(u + slack >= load(s.highest + v));
         });
         if (2 * count > end) {
             densities(job, b, k, s, density);

@@ -151,13 +151,13 @@ bool screen(const MixtureJob<T>& job, double* work, Screen<T>& out) {
     }
     const ptrdiff_t q = cheapest(job, found, places, factors);
     if (q == 0) return false;
-    out.directions = int(q);
-    out.stride = int((q + kTile - 1) / kTile * kTile);
+    const ptrdiff_t wide = (q + kTile - 1) / kTile * kTile;
+    out.directions = int(wide);
     double size = 0;
     for (ptrdiff_t j = 0; j < d; ++j)
-        for (ptrdiff_t r = 0; r < out.stride; ++r) {
+        for (ptrdiff_t r = 0; r < wide; ++r) {
             const double number = r < q ? across[j * stride + r] : 0;
-            out.across[j * out.stride + r] = T(number);
+            out.across[j * wide + r] = T(number);
             size += number * number;
         }
     T* to = out.params;
@@ -166,27 +166,53 @@ bool screen(const MixtureJob<T>& job, double* work, Screen<T>& out) {
         // The factor in the first directions is part of that in all.
         const double *const factor = factors + c * found * found, shrunk = std::sqrt(kShrunk);
         double norm = 0, off = 0;
-        T* const constant = to++;
-        for (ptrdiff_t r = 0; r < q; ++r) *to++ = T(places[c * found + r]);
-        for (ptrdiff_t i = 0; i < q; ++i)
+        T *const constant = to++, *const turned_mean = to;
+        for (ptrdiff_t i = 0; i < wide; ++i) *to++ = T(0);
+        for (ptrdiff_t i = 0; i < wide; ++i) {
+            double own = 0;
             for (ptrdiff_t j = 0; j <= i; ++j) {
-                *to++ = T(shrunk * factor[i * found + j]);
-                norm += factor[i * found + j] * factor[i * found + j];
+                const double number = i < q ? factor[i * found + j] : 0;
+                *to++ = T(shrunk * number);
+                norm += number * number;
+                own += i < q ? number * places[c * found + j] : 0;
             }
+            turned_mean[i] = T(-shrunk * own);
+        }
         for (ptrdiff_t j = 0; j < d; ++j) {
             const double shift = double(p[1 + j]) - double(out.middle[j]);
             off += shift * shift;
         }
+        // Twice, since errors in the sample's part and in the mean's add up.
         const double rounding = double(d + q) * (sizeof(T) == 4 ? 6e-8 : 1.2e-16);
-        const double slack = 65 * rounding * rounding * norm * size;
+        const double slack = 2 * 65 * rounding * rounding * norm * size;
         out.slack[c] = T(slack);
         *constant = T(double(p[0]) + slack * off);
     }
-    out.few = MixtureJob<T>{};
-    out.few.n_features = int(q);
-    out.few.n_components = job.n_components;
-    out.few.params = out.params;
     return true;
+}
+
+// Bounds of a component's log2 density over a block, from its samples in the directions; `highest` is raised to them.
+template <class T, int Q>
+__attribute__((noinline)) void bounds(const T* p, const T* projected, ptrdiff_t packs, T* out, T* highest) {
+    for (ptrdiff_t v = 0; v < packs * kLanes<T>; v += kLanes<T>) {
+        Pack<T> y[Q], t = fill(p[0]);
+        unrolled<Q>([&](auto j) GMMSEG_LAMBDA { y[j.value] = load(projected + j.value * kBlock + v); });
+        unrolled<Q>([&](auto i) GMMSEG_LAMBDA {
+            Pack<T> sum = fill(p[1 + i.value]);
+            unrolled<i.value + 1>([&](auto j) GMMSEG_LAMBDA {
+                sum += p[1 + Q + triangle(i.value) + j.value] * y[j.value];
+            });
+            t -= sum * sum;
+        });
+        store(out + v, larger(t, fill(kLowest<T>)));
+        store(highest + v, larger(t, load(highest + v)));
+    }
+}
+template <class T, int Q = kTile>
+void bounds(const MixtureJob<T>& job, int k, const T* projected, ptrdiff_t packs, T* out, T* highest) {
+    if (job.screen->directions == Q)
+        bounds<T, Q>(job.screen->params + k * (1 + Q + triangle(Q)), projected, packs, out, highest);
+    else if constexpr (Q < kMostDirections) bounds<T, Q + kTile>(job, k, projected, packs, out, highest);
 }
 
 }  // namespace

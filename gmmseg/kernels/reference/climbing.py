@@ -1,4 +1,4 @@
-"""Runs of EM without a word of what is out of the ordinary, and mergers of components."""
+"""Runs of EM without a word of what is out of the ordinary, and moves of components."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.reference.mixture import statistics
 
-__all__ = ["climb", "climb_each", "merge", "split"]
+__all__ = ["attempt", "climb", "climb_each", "divisions", "merge", "split"]
 
 Array = NDArray[Any]
 Components = tuple[Array, Array, Array]  # weights, means, covariances
@@ -19,6 +19,7 @@ Components = tuple[Array, Array, Array]  # weights, means, covariances
 _MOST_PRECISE = 1e15
 _TURNS = 20
 _NONE = 10 * np.finfo(np.float64).eps
+_APART, _NARROW, _WIDE = 0.8, 0.25, 1.75  # halves from their middle, and variances of those in scale
 
 
 def climb(
@@ -222,3 +223,98 @@ def split(weights: Array, means: Array, second: Array, share: float) -> Componen
         steps = share * np.sqrt(np.maximum(lengths[:, [-1]], 0)) * longest * unit
         halves = second - steps[:, :, None] * steps[:, None, :]
     return np.tile(weights / 2, 2), np.concatenate([means - steps, means + steps]), np.concatenate([halves, halves])
+
+
+def attempt(
+    planes: Array,
+    weights: Array | None,
+    start: tuple[Array, Array, Array, str],
+    halvings: int,
+    added: Array,
+    noise: Array | None,
+    limits: tuple[float, float, float],
+    steps: tuple[int, int, int],
+    bounds: tuple[float, float, float],
+    strict: bool,
+    threads: int,
+) -> tuple[tuple[Any, ...], bool] | bool | None:
+    """See gmmseg.kernels.attempt."""
+    (first, then, further), (light, least, enough), family = steps, bounds, start[3]
+
+    def climbs(components: Any, iterations: int) -> tuple[tuple[Any, ...], bool]:
+        k = len(components[0])
+        given = *components[:3], family
+        run = climb(planes, weights, given, added, noise, limits, iterations, k, threads)
+        return run, run[5] or run[7] == iterations
+
+    parts: Any = start
+    for _ in range(max(halvings, 1)):
+        shares, means, second = parts[0], parts[1], _second(parts, family)
+        if halvings:
+            halves = split(shares, means, second, _APART)
+        else:
+            both = np.concatenate([_NARROW * second, _WIDE * second])
+            halves = np.tile(shares / 2, 2), np.tile(means, (2, 1)), both
+        parts = _of_moments(*halves, family)
+    run, whole = climbs(parts, first)
+    if not whole:
+        return False
+    shares, means, second, into = merge(run[0], run[1], _second(run, family), len(start[0]), family == "spherical")
+    merged = _of_moments(shares, means, second, family)
+    places = np.reshape(into, (-1, len(start[0])))
+    again = strict and bool((places == places[0]).all()) and len(np.unique(places[0])) == len(start[0])
+    if merged[0].min() < light:
+        return None
+    run, whole = climbs(merged, then)
+    if whole and not again and run[4][-1] > enough:
+        run, whole = climbs(run, further)
+    if not whole:
+        return False
+    return (run, again) if run[0].min() >= least else None
+
+
+def _second(components: Any, family: str) -> Array:
+    """Second moments of each component, (K, d, d), or (K, d) along the axes."""
+    _, means, covariances = components[:3]
+    if family in ("diag", "spherical"):
+        return np.array(np.broadcast_to(covariances.reshape(len(covariances), -1), means.shape))
+    return np.array(np.broadcast_to(covariances, (*means.shape, means.shape[1])))
+
+
+def _of_moments(weights: Array, means: Array, second: Array, family: str) -> Components:
+    """Components of a family with such moments."""
+    shares = weights / weights.sum()
+    if family == "tied":
+        second = np.einsum("k,kij->ij", shares, second)
+    return shares, means, second.mean(axis=1) if family == "spherical" else second
+
+
+def divisions(
+    weights: Array, means: Array, covariances: Array, family: str, ranks: int, in_scale: bool, share: float
+) -> Components:
+    """See gmmseg.kernels.divisions."""
+    k, d = means.shape
+    dense = covariances
+    if family in ("diag", "spherical"):
+        dense = np.broadcast_to(covariances.reshape(k, -1), (k, d))[:, :, None] * np.eye(d)
+    lengths, axes = np.linalg.eigh(np.broadcast_to(dense, (k, d, d)))
+    axes = np.moveaxis(axes, 2, 0)[: -1 - ranks : -1]
+    axes = axes * np.where(np.take_along_axis(axes, np.abs(axes).argmax(axis=2)[..., None], axis=2) < 0, -1, 1)
+    steps = share * np.sqrt(np.maximum(lengths.T[: -1 - ranks : -1], 0))[..., None] * axes
+    halves = np.concatenate([means - steps, means + steps], axis=1).reshape(ranks, 2, k, d)
+    taken = {"full": steps[..., None] * steps[..., None, :], "diag": steps**2, "spherical": (steps**2).mean(axis=2)}
+    own = None if family == "tied" else np.repeat((covariances - taken[family])[:, None], 2, axis=1)
+    if in_scale:
+        halves = np.concatenate([halves, [[means, means]]])
+        own = None if own is None else np.concatenate([own, [[0.25 * covariances, 1.75 * covariances]]])
+    others = np.array([[*range(row), *range(row + 1, k)] for row in range(k)], np.intp)
+
+    def joined(whole: Array, halves: Array) -> Array:
+        out = np.empty((ranks + in_scale, k, k + 1, *whole.shape[1:]))
+        out[:, :, : k - 1] = whole[others]
+        out[:, :, k - 1 :] = np.swapaxes(halves, 1, 2)
+        return out.reshape(-1, *out.shape[2:])
+
+    shares = joined(weights, np.broadcast_to(weights / 2, (1, 2, k)))
+    every = np.stack([covariances] * len(shares)) if own is None else joined(covariances, own)
+    return shares, joined(means, halves), every

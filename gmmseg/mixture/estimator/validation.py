@@ -313,7 +313,7 @@ def random_state(state: Any) -> Any:
 
 def generator(state: Any) -> np.random.Generator:
     """A Generator from what `random_state` takes; an int gives the same one each time."""
+    if isinstance(state, int | np.integer) and 0 <= state < 2**32:  # a RandomState takes ten times as long to make
+        return np.random.default_rng(state)
     source = random_state(state)
-    if isinstance(source, np.random.Generator):
-        return source
-    return np.random.default_rng(state if isinstance(state, int | np.integer) else source.randint(2**31, size=4))
+    return source if isinstance(source, np.random.Generator) else np.random.default_rng(source.randint(2**31, size=4))

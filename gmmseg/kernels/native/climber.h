@@ -1,0 +1,309 @@
+// A mixture that EM works on, and runs of EM. Included by climbing.cpp and trying.cpp.
+#pragma once
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/tuple.h>
+
+#include <limits>
+#include <string_view>
+
+#include "summing.h"
+
+namespace {
+
+template <class T>
+using Planes = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>;
+using Row = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Parameters = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
+
+constexpr double kLogTwoPi = 1.837877066409345483560659;
+constexpr double kMostPrecise = 1e15;  // as of gmmseg.mixture.em
+constexpr int kTurns = 20;  // in which a longest axis is found, well enough to be cut across
+constexpr double kNone = 10 * std::numeric_limits<double>::epsilon();  // added to counts, so that none is 0
+
+enum class Family { full, tied, diag, spherical };
+
+Family family_of(std::string_view name) {
+    if (name == "full") return Family::full;
+    if (name == "tied") return Family::tied;
+    require(name == "diag" || name == "spherical", "the covariance family is not known");
+    return name == "diag" ? Family::diag : Family::spherical;
+}
+
+// A mixture that EM works on: covariances of its family's shape, and the lower precision factors of each component.
+struct Climber {
+    Family family;
+    ptrdiff_t k, d;
+    Numbers weights, means, covariances, factors;
+
+    bool diagonal() const { return family == Family::diag || family == Family::spherical; }
+    bool shared() const { return family == Family::tied; }
+
+    // Takes the factors from the covariances, and marks the components that have none which is usable; false for any.
+    bool factorise(std::vector<char>& bad) {
+        const ptrdiff_t size = diagonal() ? d : d * d;
+        factors.resize(size_t(k * size));
+        Numbers lower(diagonal() ? Numbers() : covariances);
+        for (ptrdiff_t c = 0; c < k; ++c) {
+            double* const own = factors.data() + c * size;
+            bool usable = true;
+            if (diagonal()) {
+                for (ptrdiff_t i = 0; i < d; ++i) {
+                    const double variance = covariances[size_t(family == Family::diag ? c * d + i : c)];
+                    usable = usable && variance > 0 && std::isfinite(variance);
+                    own[i] = usable ? 1 / std::sqrt(variance) : 0;
+                }
+            } else if (shared() && c) {
+                std::copy_n(factors.data(), d * d, own);
+                usable = !bad[0];
+            } else if ((usable = kernels().algebra.cholesky(lower.data() + c * size, d))) {
+                kernels().algebra.invert_lower(lower.data() + c * size, d, own);
+            }
+            usable = usable && std::all_of(own, own + size, [](double x) { return std::abs(x) < kMostPrecise; });
+            const double* const mean = means.data() + c * d;
+            usable = usable && std::all_of(mean, mean + d, [](double x) { return std::isfinite(x); });
+            bad[size_t(c)] |= char(!usable);
+        }
+        return std::none_of(bad.begin(), bad.end(), [](char x) { return x; });
+    }
+
+    // The longest axis of a component, as long as its variance there: by turns, from the feature that varies most.
+    double longest(ptrdiff_t c, double* axis) const {
+        std::fill_n(axis, d, 0.0);
+        if (diagonal()) {
+            const double* const own = covariances.data() + (family == Family::diag ? c * d : c);
+            const ptrdiff_t at = family == Family::diag ? std::max_element(own, own + d) - own : 0;
+            axis[at] = 1;
+            return own[at];
+        }
+        const double* const own = covariances.data() + c * d * d;
+        ptrdiff_t widest = 0;
+        for (ptrdiff_t i = 1; i < d; ++i)
+            if (own[i * d + i] > own[widest * d + widest]) widest = i;
+        axis[widest] = 1;
+        Numbers turned(static_cast<size_t>(d));
+        double length = 0;
+        for (int turn = 0; turn < kTurns; ++turn) {
+            double sum = 0;
+            for (ptrdiff_t i = 0; i < d; ++i) {
+                turned[size_t(i)] = 0;
+                for (ptrdiff_t j = 0; j < d; ++j) turned[size_t(i)] += own[i * d + j] * axis[j];
+                sum += turned[size_t(i)] * turned[size_t(i)];
+            }
+            length = std::sqrt(sum);
+            if (!(length > 0)) break;
+            for (ptrdiff_t i = 0; i < d; ++i) axis[i] = turned[size_t(i)] / length;
+        }
+        return length;
+    }
+
+    // Puts each bad component on one half of the good one with the most spread samples, as gmmseg.mixture.em does.
+    void rescue(const std::vector<char>& bad) {
+        Numbers axes(size_t(k * d)), lengths(static_cast<size_t>(k));
+        double total = 0, sum = 0;
+        for (ptrdiff_t c = 0; c < k; ++c) {
+            total += weights[size_t(c)];
+            lengths[size_t(c)] = bad[size_t(c)] ? -1 : longest(c, axes.data() + c * d);
+        }
+        const ptrdiff_t size = ptrdiff_t(covariances.size()) / k;
+        for (ptrdiff_t c = 0; c < k; ++c) {
+            if (!bad[size_t(c)]) continue;
+            ptrdiff_t donor = -1;
+            for (ptrdiff_t g = 0; g < k; ++g)
+                if (!bad[size_t(g)] && (donor < 0 || weights[size_t(g)] * lengths[size_t(g)] >
+                                                         weights[size_t(donor)] * lengths[size_t(donor)]))
+                    donor = g;
+            weights[size_t(c)] = weights[size_t(donor)] = weights[size_t(donor)] / 2;
+            const double step = std::sqrt(std::max(lengths[size_t(donor)], 0.0));
+            for (ptrdiff_t i = 0; i < d; ++i) {
+                const double shift = step * axes[size_t(donor * d + i)], middle = means[size_t(donor * d + i)];
+                means[size_t(c * d + i)] = middle + shift;
+                means[size_t(donor * d + i)] = middle - shift;
+            }
+            std::copy_n(covariances.data() + donor * size, size, covariances.data() + c * size);
+        }
+        for (const double each : weights) sum += each;
+        for (double& each : weights) each *= total / sum;
+    }
+
+    // What noise of variance (d) in the samples of a component takes from its expected log density.
+    double blur(ptrdiff_t c, const double* noise) const {
+        double sum = 0;
+        const double* f = factors.data() + c * d * (diagonal() ? 1 : d);
+        for (ptrdiff_t i = 0; i < (diagonal() ? 1 : d); ++i)
+            for (ptrdiff_t j = 0; j < d; ++j) sum += f[i * d + j] * f[i * d + j] * noise[j];
+        return sum / 2;
+    }
+
+    void constants(const double* noise, double* out) const {
+        for (ptrdiff_t c = 0; c < k; ++c) {
+            double sum = std::log(weights[size_t(c)]) - 0.5 * double(d) * kLogTwoPi;
+            for (ptrdiff_t i = 0; i < d; ++i) sum += std::log(factors[size_t(diagonal() ? c * d + i : (c * d + i) * d + i)]);
+            out[c] = noise ? sum - blur(c, noise) : sum;
+        }
+    }
+
+    // The M step, from sums about the origins: see gmmseg.mixture.statistics.m_step.
+    template <class T>
+    void step(const double* sums, const double* added) {
+        const ptrdiff_t second = diagonal() ? d : d * (d + 1) / 2, columns = 1 + d + second;
+        double total = 0;
+        for (ptrdiff_t c = 0; c < k; ++c) total += sums[c * columns] + kNone;
+        std::fill(covariances.begin(), covariances.end(), 0.0);
+        for (ptrdiff_t c = 0; c < k; ++c) {
+            const double *first = sums + c * columns + 1, *moments = first + d, count = first[-1] + kNone;
+            double* mean = means.data() + c * d;
+            const double share = shared() ? count / total : 1;
+            double* out = covariances.data();
+            if (family == Family::spherical) out += c;
+            else if (!shared()) out += c * d * (diagonal() ? 1 : d);
+            for (ptrdiff_t i = 0; i < d; ++i) {
+                const double offset = first[i] / count;
+                if (diagonal()) {
+                    const double variance = (moments[i] - count * (offset * offset)) / count + added[i];
+                    if (family == Family::diag) out[i] = variance;
+                    else *out += variance / double(d);
+                    continue;
+                }
+                for (ptrdiff_t j = 0; j <= i; ++j) {
+                    const double m = (*moments++ - count * (offset * (first[j] / count))) / count;
+                    out[i * d + j] += share * m;
+                }
+            }
+            for (ptrdiff_t i = 0; i < d; ++i) mean[i] = double(T(mean[i])) + first[i] / count;
+            weights[size_t(c)] = count / total;
+        }
+        if (diagonal()) return;
+        for (ptrdiff_t c = 0; c < (shared() ? 1 : k); ++c) {
+            double* out = covariances.data() + c * d * d;
+            for (ptrdiff_t i = 0; i < d; ++i) {
+                out[i * d + i] += added[i];
+                for (ptrdiff_t j = 0; j < i; ++j) out[j * d + i] = out[i * d + j];
+            }
+        }
+    }
+};
+
+using Limits = std::tuple<double, double, double>;
+using Start = std::tuple<Row, Table, Parameters, nb::str>;
+
+// What EM starts from, and what it comes to: parameters, and the objective before each M step.
+struct Run {
+    Climber now;
+    Numbers history;
+    bool settled = false, anew = false;
+    int done = 0, rescued = 0;
+    double fall = 0;
+};
+
+// Iterates from where a run is, see gmmseg.kernels.climb; `noise` (d) may be null. False where it ended early because
+// a component would have been too light, or degenerate, and not to be put elsewhere.
+template <class T>
+bool iterate(Run& run, MixtureJob<T> job, const double* added, const double* noise, const Limits& limits,
+             int iterations, int rescues, int threads) {
+    const auto [tolerance, precision, least] = limits;
+    Climber& now = run.now;
+    Numbers& history = run.history;
+    const size_t k = size_t(now.k), d = size_t(now.d), n = size_t(job.n_samples);
+    double weight = double(n);
+    if (job.weights) {
+        weight = 0;
+        for (size_t i = 0; i < n; ++i) weight += double(job.weights[i]);
+    }
+    Numbers slack(added, added + d), constants(k), sums(size_t(job.sums()));
+    for (size_t i = 0; noise && i < d; ++i) slack[i] -= noise[i];
+    std::vector<T> values(size_t(job.n_components * job.params_per_component()));
+    job.params = values.data();
+    const ptrdiff_t columns = job.params_per_component();
+    std::vector<char> bad(k, 0);
+    if (!now.factorise(bad)) return false;
+    Climber next = now;
+    Crew crew(threads);
+    while (!run.settled && run.done < iterations) {
+        now.constants(noise, constants.data());
+        pack_parameters(job, constants.data(), now.means.data(), now.factors.data(), values.data());
+        std::fill(sums.begin(), sums.end(), 0.0);
+        const double reached = all_statistics(job, crew, sums.data());
+        next.means = now.means;
+        next.template step<T>(sums.data(), added);
+        for (size_t c = 0; c < k; ++c) bad[c] = sums[c * size_t(columns)] < 0.999 * least;
+        const bool whole = next.factorise(bad);
+        if (!whole) {
+            const bool some = std::any_of(bad.begin(), bad.end(), [](char x) { return !x; });
+            if (!some || now.shared() || run.rescued >= rescues) return false;
+            next.rescue(bad);
+            std::fill(bad.begin(), bad.end(), char(0));
+            if (!next.factorise(bad)) return false;
+        }
+        if (run.anew) history.clear();
+        run.anew = !whole;
+        run.rescued += run.anew;
+        ++run.done;
+        const double value = reached / std::max(weight, std::numeric_limits<double>::min());
+        const double gain = history.empty() ? std::numeric_limits<double>::infinity() : value - history.back();
+        history.push_back(value);
+        double explained = 0;
+        if (gain < 0) {
+            explained = precision * std::max(1.0, std::abs(value));
+            for (size_t c = 0; c < k; ++c) explained += now.weights[c] * now.blur(ptrdiff_t(c), slack.data());
+            if (-gain > explained) run.fall = std::max(run.fall, -gain);
+        }
+        std::swap(now, next);
+        run.settled = whole && std::abs(gain) < tolerance && (gain >= 0 || -gain <= explained);
+    }
+    return true;
+}
+
+size_t size_of_covariances(const Climber& now) {
+    return size_t(now.shared() ? now.d * now.d : now.family == Family::spherical ? now.k
+                  : now.diagonal() ? now.k * now.d : now.k * now.d * now.d);
+}
+
+// The samples of a run, when all that goes with them is of the right size.
+template <class T>
+MixtureJob<T> checked(const Planes<T>& planes, const nb::object& weights, const Climber& now, const Row& added,
+                      const nb::object& noise) {
+    require(now.k > 0 && now.d > 0 && planes.shape(0) == size_t(now.d) && added.shape(0) == size_t(now.d),
+            "planes, weights, means and variances differ in their numbers of components or features");
+    require(noise.is_none() || nb::cast<Row>(noise).shape(0) == size_t(now.d),
+            "there is not one variance of noise for each feature");
+    MixtureJob<T> job = job_of<T>(planes, int(now.k), now.diagonal());
+    if (!weights.is_none()) {
+        const auto mass = nb::cast<nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>>(weights);
+        require(mass.shape(0) == planes.shape(1), "there is not one weight for each sample");
+        job.weights = mass.data();
+    }
+    return job;
+}
+
+// A mixture as it is given, its covariances of its family's shape.
+Climber taken(const Start& start) {
+    const auto& [shares, means, covariances, family] = start;
+    const size_t k = means.shape(0), d = means.shape(1);
+    Climber now{family_of(family.c_str()), ptrdiff_t(k), ptrdiff_t(d), {}, {}, {}, {}};
+    require(shares.shape(0) == k && covariances.size() == size_of_covariances(now),
+            "weights or covariances have not the shape of their family");
+    now.weights.assign(shares.data(), shares.data() + k);
+    now.means.assign(means.data(), means.data() + k * d);
+    now.covariances.assign(covariances.data(), covariances.data() + covariances.size());
+    return now;
+}
+
+// What a run has come to, as Python takes it: weights, means, covariances, factors, history, and how it went.
+nb::tuple told(const Run& run) {
+    const Climber& now = run.now;
+    const size_t k = size_t(now.k), d = size_t(now.d);
+    nb::object shaped;
+    if (now.family == Family::spherical) shaped = nb::cast(given(now.covariances, {k}));
+    else if (now.diagonal()) shaped = nb::cast(given(now.covariances, {k, d}));
+    else if (now.shared()) shaped = nb::cast(given(now.covariances, {d, d}));
+    else shaped = nb::cast(given(now.covariances, {k, d, d}));
+    nb::list course;
+    for (const double value : run.history) course.append(value);
+    const nb::object roots =
+        now.diagonal() ? nb::cast(given(now.factors, {k, d})) : nb::cast(given(now.factors, {k, d, d}));
+    return nb::make_tuple(given(now.weights, {k}), given(now.means, {k, d}), shaped, roots, course, run.settled,
+                          run.fall, run.done, run.rescued, run.anew);
+}
+
+}  // namespace
