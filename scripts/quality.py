@@ -30,8 +30,8 @@ NAME_truth.png, numbered objects; Dice of the foreground, of the brighter of two
 Shaded: the same of each image without `--bias-field`, and with it as the image is and under two vignettes of gain 0.4
 to 1, linear and quadratic, that multiply the whole numbers.
 Same: how much masks of photographs in four and in two classes agree (adjusted Rand index) with those of other seeds, of
-the mirrored image, of the image with every pixel twice along both axes, enlarged so by cubic interpolation, and without
-a row and a column of pixels.
+the mirrored image, of colours from 0 to 1, of the image without a row and a column of pixels, and of the image enlarged
+to twice its size by several libraries and kinds of interpolation; cut after that; and as a JPEG of it.
 """
 
 from __future__ import annotations
@@ -44,8 +44,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image as Picture
 from scipy.linalg import eigh
 from scipy.optimize import linear_sum_assignment
+from skimage.transform import rescale
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
@@ -268,28 +270,56 @@ def shaded(folder: Path) -> None:
             print(f"| {name} | {k} | {' | '.join(f'{value:.3f}' for value in each)} |", flush=True)
 
 
+def large(kind: str, picture: np.ndarray) -> np.ndarray:
+    """The picture at twice its size, by a library and a kind of interpolation."""
+    library, how = kind.split()
+    if library == "OpenCV":
+        flag = getattr(cv2, f"INTER_{how}")
+        return cv2.resize(picture, None, fx=2, fy=2, interpolation=flag)
+    if library == "Pillow":
+        sides = 2 * picture.shape[1], 2 * picture.shape[0]
+        return np.asarray(Picture.fromarray(picture).resize(sides, Picture.Resampling[how]))
+    return rescale(picture, 2, order=int(how), channel_axis=-1)
+
+
+LARGE = (
+    *(f"OpenCV {how}" for how in ("NEAREST", "LINEAR", "CUBIC", "LANCZOS4")),
+    *(f"Pillow {how}" for how in ("BILINEAR", "BICUBIC", "LANCZOS")),
+    *(f"scikit-image {order}" for order in range(4)),  # floats from 0 to 1
+)
+
+
+def copies(picture: np.ndarray) -> Iterator[tuple[str, np.ndarray, tuple[slice, slice], tuple[slice, slice]]]:
+    """Kinds of copies of a picture, each with which part of its mask should agree with which part of the picture's."""
+    every, alternate = np.s_[:, :], np.s_[::2, ::2]
+    yield "mirrored", picture[:, ::-1], np.s_[:, ::-1], every
+    yield "from 0 to 1", picture / 255, every, every
+    for crop in np.s_[1:, 1:], np.s_[:-1, :-1], np.s_[1:, :-1]:
+        yield "cropped", picture[crop], every, crop
+    for kind in LARGE:
+        yield kind, large(kind, picture), alternate, every
+    for kind in "OpenCV LINEAR", "OpenCV CUBIC", "Pillow BICUBIC":
+        yield f"{kind}, cropped", large(kind, picture)[1:, 1:], np.s_[1::2, 1::2], np.s_[1:, 1:]
+        stored = cv2.imencode(".jpg", large(kind, picture)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
+        yield f"{kind}, JPEG 90", cv2.imdecode(stored, cv2.IMREAD_COLOR)[..., ::-1], alternate, every
+
+
 def same(folder: Path, limit: int | None) -> None:
     """Print how much masks agree that should."""
-    every, alternate = np.s_[:, :], np.s_[::2, ::2]
-    crops = np.s_[1:, 1:], np.s_[:-1, :-1], np.s_[1:, :-1]
-    names = "other seeds: mean, worst", "mirrored", "every pixel twice", "enlarged", "cropped: mean, worst, below .8"
-    print(f"| classes | photographs | {' | '.join(names)} |\n| --: | --: | --- | --- | --- | --- | --- |")
+    print("| classes | copies | number | agreement: mean | worst | below .8 |\n| --: | --- | --: | --: | --: | --: |")
     for k in (4, 2):
-        rows = []
+        found: dict[str, list[float]] = {}
         for path in sorted(folder.glob("*.jpg"))[:limit]:
             picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
             mask = gmmseg.segment(picture, k).labels
-            others = [(gmmseg.segment(picture, k, seed=seed).labels, every) for seed in (1, 2, 3)]
-            others.append((gmmseg.segment(picture[:, ::-1].copy(), k).labels[:, ::-1], every))
-            twice = picture.repeat(2, axis=0).repeat(2, axis=1)
-            smooth = cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-            others += [(gmmseg.segment(each, k).labels[alternate], every) for each in (twice, smooth)]
-            others += [(gmmseg.segment(picture[crop].copy(), k).labels, crop) for crop in crops]
-            rows.append([gmmseg.evaluate(other, mask[part]).adjusted_rand_index for other, part in others])
-        table = np.array(rows)
-        parts = table[:, :3], table[:, 3], table[:, 4], table[:, 5], table[:, 6:]
-        cells = " | ".join(f"{part.mean():.3f}, {part.min():.3f}" for part in parts)
-        print(f"| {k} | {len(table)} | {cells}, {(table[:, 6:] < 0.8).sum()} of {table[:, 6:].size} |", flush=True)
+            others = [("other seeds", gmmseg.segment(picture, k, seed=seed).labels, mask) for seed in (1, 2, 3)]
+            for kind, copy, part, own in copies(picture):
+                others.append((kind, gmmseg.segment(np.ascontiguousarray(copy), k).labels[part], mask[own]))
+            for kind, other, own in others:
+                found.setdefault(kind, []).append(gmmseg.evaluate(other, own).adjusted_rand_index)
+        for kind, values in found.items():
+            cells = f"{len(values)} | {np.mean(values):.3f} | {min(values):.3f} | {sum(each < 0.8 for each in values)}"
+            print(f"| {k} | {kind} | {cells} |", flush=True)
 
 
 def main() -> None:
