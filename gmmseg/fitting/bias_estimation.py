@@ -63,6 +63,7 @@ class Shading:
         lit = np.isfinite(values) & (values != 0)  # what is 0 is 0 under any gain
         self._seen = lit.any(axis=1)[None] if len(field.coefficients) == 1 else lit.T
         self._centers = [self._basis[:, seen].mean(axis=1, dtype=np.float64) for seen in self._seen]
+        self._last: tuple[tuple[BiasField, Array, Array], ...] = ()
 
     def among(self, scene: Scene) -> Shading:
         """Return a shading with the same field that follows the pixels that count of another scene of the image."""
@@ -91,11 +92,24 @@ class Shading:
     @property
     def planes(self) -> Array:
         """Scaled planes (d, n) of the pixels under the field."""
-        return self.scene.planes(self._gain)
+        return self._under(self.field)[1]
 
     @property
     def _gain(self) -> Array:
-        return self.field.at(self._basis)
+        return self._under(self.field)[0]
+
+    def _under(self, field: BiasField) -> tuple[Array, Array]:
+        """Logarithm of the gain (m, n), and planes (d, n) of the pixels, under a field.
+
+        The last two are kept, as a step asks for each some four times: it takes a third less time.
+        """
+        for known, gain, planes in self._last:
+            if known is field:
+                return gain, planes
+        gain = field.at(self._basis)
+        planes = self.scene.planes(gain)
+        self._last = ((field, gain, planes), *self._last[:1])
+        return gain, planes
 
     def start_from_logarithms(self) -> None:
         """Take the field that the logarithms of the pixels follow, as if there were one class alone."""
@@ -158,7 +172,7 @@ class Shading:
 
         Classes, and their probabilities (K, n) at the pixels, are those under this field.
         """
-        change = self._gain - other._gain
+        change = self._gain - other.field.at(self._basis)
         if np.ptp(np.where(self._seen, change, change[self._seen].mean())) >= _SLIGHT:
             return False
         curvatures = [self._evidence(mixture, q, channel).curvature for channel in range(len(change))]
@@ -188,19 +202,18 @@ class Shading:
         return np.bincount(self.blocks, weights=log_density - wider) - optimism - missing / len(optimism)
 
     def _evidence(self, mixture: Mixture, q: Array, channel: int) -> Evidence:
-        gain = self._gain
-        white = _whitened(mixture, self.scene.planes(gain), mixture.means)
-        slope = _whitened(mixture, self.scene.slopes(gain, channel))
+        white = _whitened(mixture, self.planes, mixture.means)
+        slope = _whitened(mixture, self.scene.slopes(self._gain, channel))
         each = (white * slope).sum(axis=1)  # gradients by component (K, n)
         gradient = (q * each).sum(axis=0)
         unknown = (q * each * each).sum(axis=0) - gradient**2
         curvature = (q * (slope * slope).sum(axis=1)).sum(axis=0)
 
         def objective(field: BiasField) -> float:
-            gain = field.at(self._basis)
+            gain, planes = self._under(field)
             if not self._is_usable(gain):
                 return -np.inf
-            white = _whitened(mixture, self.scene.planes(gain), mixture.means)
+            white = _whitened(mixture, planes, mixture.means)
             return -0.5 * float((q * (white * white).sum(axis=1)).sum(dtype=np.float64))
 
         return Evidence(

@@ -281,7 +281,8 @@ class BiasField:
         constant, scale = -center @ free, 1.0
         if self.linear:
             constant += 1
-            gain = np.maximum(free.astype(np.float32) @ basis + np.float32(constant), _LEAST)
+            polynomial = np.einsum("p,pn->n", free.astype(np.float32), basis)  # BLAS would start threads of its own
+            gain = np.maximum(polynomial + np.float32(constant), _LEAST)
             scale = math.exp(-_mean(np.log(gain), seen))
         changed[channel][self._places] = scale * free
         changed[channel].flat[0] = scale * constant
