@@ -55,7 +55,7 @@ class Restarts:
     def __init__(self, model: GaussianMixture, rows: Array, weights: Array | None, given: dict[str, Array]) -> None:
         self.model, self.weights, self.given = model, weights, given
         planes = np.array(rows.T, order="C")
-        self.center, self.scale = frame(planes, common=model.covariance_type == "spherical")
+        self.center, self.scale = frame(planes, weights, common=model.covariance_type == "spherical")
         known = np.average(~np.isnan(rows), axis=0, weights=weights) if has_missing(rows) else np.ones(len(planes))
         self.unit = float(known @ np.log(self.scale))
         planes -= self.center.astype(planes.dtype)[:, None]
