@@ -18,6 +18,7 @@ __all__ = [
     "application_data",
     "ending_signals",
     "forget_peak",
+    "give_back",
     "handed_down",
     "is_alive",
     "machine",
@@ -199,3 +200,13 @@ def peak_memory() -> int | None:
         return None
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024  # macOS counts bytes, others KiB
+
+
+def give_back() -> None:
+    """Return memory that was freed to the system, where glibc keeps it for what the same thread asks for next."""
+    if WINDOWS:
+        return
+    from ctypes import CDLL  # here, because most runs free little
+
+    with suppress(AttributeError):  # of other systems' libraries
+        CDLL(None).malloc_trim(0)

@@ -19,6 +19,7 @@ from gmmseg.labelling.result import Segmentation
 from gmmseg.labelling.tiles import Rule
 from gmmseg.mixture.covariance import FAMILIES, family
 from gmmseg.model import Model
+from gmmseg.platforms import give_back
 from gmmseg.records import replace
 from gmmseg.spatial.smoothing import TYPICAL, strength_of
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from gmmseg.mixture.em import Course
 
 __all__ = ["apply", "choose_k", "fit", "segment"]
+
+_LARGE = 1 << 22  # pixels, of which labels take longer than new memory in place of what the fit had
 
 Source = Any  # a path, an array, an Image, or what `gmmseg.io.other_libraries` knows
 
@@ -197,7 +200,11 @@ def segment(
 
         advise(fitted.found.scenes, fitted.model)
     rule = Rule(fitted.model, fitted.found.guidance, bias=fitted.bias, partial=fitted.partial)
-    return _labelled(opened, rule, effort, fitted.course)
+    course = fitted.course
+    del fitted  # and with it the sample: labels take the most memory of all
+    if opened.n_pixels > _LARGE:
+        give_back()
+    return _labelled(opened, rule, effort, course)
 
 
 def fit(
@@ -376,7 +383,8 @@ def choose_k(
     reading = _reading(memory, **taken, nodata=nodata, series=series, allow_remote=allow_remote)
     opened = options.view(open_image(image, reading))
     request = SurveyRequest(options.recipe, options.count, by_value=False, threads=workers)
-    found = survey([opened if grain_of(opened) == 1 else put_together(opened)], request, rng)
+    grain = grain_of(opened)
+    found = survey([opened if grain is None else put_together(opened, grain)], request, rng)
     if found.every is not None:
         raise ParameterError(f"{opened.name} is not held in memory; give a number of pixels as sample")
     if found.sample.planes.shape[1] == 0:

@@ -50,7 +50,7 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
 import gmmseg
-from gmmseg import io
+from gmmseg import errors, io
 
 TISSUES = {
     "CSF": (4, 5, 14, 15, 24, 43, 44),
@@ -104,7 +104,7 @@ def brain(path: Path) -> None:
         scan = simulated(tissue, noise, gain)
         start = time.perf_counter()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", gmmseg.errors.DataWarning)  # where there is no gain, none is found
+            warnings.simplefilter("ignore", errors.DataWarning)  # where there is no gain, none is found
             labels = gmmseg.segment(scan, 3, channel_axis=None, mask=tissue > 0, bias_field=True).labels
         seconds = time.perf_counter() - start
         dice = (
@@ -263,7 +263,7 @@ def shaded(folder: Path) -> None:
         images = image, *(np.rint(image * gain).astype(image.dtype) for gain in vignettes)
         for k in (2, 3):
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", gmmseg.errors.DataWarning)  # where there is no gain, none is found
+                warnings.simplefilter("ignore", errors.DataWarning)  # where there is no gain, none is found
                 each = [foreground(image, truth, k), *(foreground(some, truth, k, bias_field=True) for some in images)]
             print(f"| {name} | {k} | {' | '.join(f'{value:.3f}' for value in each)} |", flush=True)
 

@@ -181,6 +181,38 @@ def test_peak_memory_in_bytes(monkeypatch, system, unit):
     assert platforms.peak_memory() is None
 
 
+_FREED = """
+from gmmseg import platforms
+
+def held():
+    return int(open("/proc/self/statm").read().split()[1])
+
+kept = []
+for _ in range(400):  # in turns, so that what is freed does not lie at the end
+    kept.append(bytearray(100_000))
+    kept.append(bytearray(2_000))
+del kept[::2]
+before = held()
+platforms.give_back()
+print(before - held())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the library of this system keeps nothing")
+def test_freed_memory_is_given_back(fresh_python):
+    if not hasattr(ctypes.CDLL(None), "malloc_trim"):
+        pytest.skip("musl keeps nothing")
+    assert int(fresh_python(_FREED)) * os.sysconf("SC_PAGE_SIZE") > 30_000_000
+
+
+def test_other_systems_give_memory_back_themselves(monkeypatch, windows):
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("Windows has no library without a name"))
+    platforms.give_back()
+    monkeypatch.setattr(platforms, "WINDOWS", False)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())  # as that of musl
+    platforms.give_back()
+
+
 def test_what_is_a_persons_own_lies_where_the_system_has_it(monkeypatch, tmp_path):
     monkeypatch.setattr(platforms.Path, "home", lambda: tmp_path)
     for each in ("APPDATA", "XDG_DATA_HOME"):

@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+import weakref
 from functools import partial
 
 import numpy as np
@@ -10,9 +11,9 @@ from detailed_pictures import enlarged, made
 from regions import CASES, holes, outputs, scene, spatial
 
 import gmmseg
-from gmmseg import GmmsegError, Image, ParameterError
+from gmmseg import GmmsegError, Image, ParameterError, segmentation
 from gmmseg.errors import DataWarning
-from gmmseg.image.grain import put_together
+from gmmseg.image.grain import Grain, put_together
 
 
 def assert_consistent(seg):
@@ -115,6 +116,21 @@ def test_mean_colours_are_those_of_the_classes():
     assert {c.color for c in seg.classes} == {(0, 0, 0), (200, 40, 20), (250, 240, 230)}
     assert [c.share for c in seg.classes] == pytest.approx([1 / 3] * 3)
     assert gmmseg.segment(image[..., 0], 2).classes[0].color is None
+
+
+def test_what_the_fit_saw_is_gone_when_labels_are_made(monkeypatch):
+    samples, left, fit = [], [], segmentation.fit_images
+
+    def watched(*arguments):
+        fitted = fit(*arguments)
+        samples.append(weakref.ref(fitted.found.sample.planes))
+        return fitted
+
+    monkeypatch.setattr(segmentation, "fit_images", watched)
+    options, image = scene("grey")
+    gmmseg.segment(image, 3, progress=lambda done, of: left.append(samples[0]() is not None), **options)
+    assert left
+    assert not any(left)
 
 
 @pytest.mark.slow
@@ -482,5 +498,5 @@ def test_every_function_takes_a_number_for_no_data_as_segment_does(tmp_path, kin
 def test_a_number_is_chosen_for_blocks_where_pixels_hold_no_detail_of_their_own(rng):
     pixels = enlarged(made(rng))
     found = gmmseg.choose_k(pixels, max_k=3, covariance="full")
-    blocks = gmmseg.choose_k(put_together(Image(pixels, color=True)), max_k=3, covariance="full")
+    blocks = gmmseg.choose_k(put_together(Image(pixels, color=True), Grain()), max_k=3, covariance="full")
     assert [each.icl for each in found.candidates] == [each.icl for each in blocks.candidates]

@@ -164,7 +164,6 @@ def read_ahead(source: Path, reading: Mapping[str, Any]) -> Image:
         return read(source, **reading)
     import_module("numpy")  # two threads that load it find it half there, for its modules go in circles
     # Loads while the file is decoded: a tenth of the time of a 12-megapixel JPEG.
-    # Here, because it loads while the file is read.
     failures: list[Exception] = []
     loading = Thread(target=_load_ahead, args=(failures,), daemon=True)
     loading.start()
@@ -178,6 +177,7 @@ def read_ahead(source: Path, reading: Mapping[str, Any]) -> Image:
 def _load_ahead(failures: list[Exception]) -> None:
     try:
         import_module("gmmseg.segmentation")
+        import_module("concurrent.futures.thread")  # what works with threads would load it later, alone
     except Exception as error:
         failures.append(error)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +148,8 @@ def _place(plan: Plan) -> Iterator[tuple[Manifest, int]]:
         root = os.path.realpath(folder)
         folders = {os.path.realpath((folder / file).parent) for file in files} | {root}
         ours = [Path(each) for each in folders if os.path.commonpath([each, root]) == root]  # links may lead elsewhere
+        tree = {str(each) for place in ours for each in (place, *place.parents)}
+        new = [each for each in sorted(tree, reverse=True) if not os.path.exists(each)]
         sweep(ours)
         keys = {step.key for step in plan.todo}
         sources = {str(each) for step in plan.todo for each in (step.source, *step.source.parents)}
@@ -160,6 +162,9 @@ def _place(plan: Plan) -> Iterator[tuple[Manifest, int]]:
             yield manifest, descriptor
         finally:
             sweep(ours)
+            for each in new:  # the deepest first; where every image has failed nothing is left of a folder
+                with suppress(OSError):
+                    os.rmdir(each)
 
 
 def _jobs(

@@ -99,7 +99,9 @@ def _run(arguments: list[str]) -> int:
         return _print(f"gmmseg {__version__}\n")
     from gmmseg.cli.ending import interrupted_by_signals
     from gmmseg.cli.group import run
+    from gmmseg.cli.loading import load_opencv
 
+    load_opencv(arguments)
     with interrupted_by_signals():
         return run(arguments)
 

@@ -473,8 +473,8 @@ class Covariance(_ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check the name; ParameterError names the choices."""
-        from gmmseg.mixture.covariance import family
-
         if value != self.word:
+            from gmmseg.mixture.covariance import family  # here, because it loads NumPy
+
             family(value)
         return str(value)

@@ -31,7 +31,7 @@ _DARKEST = 1e-6  # of white: what is darker is taken for this, whose density is 
 
 @cache
 def _linear_light(dtype: str) -> Array:
-    """Table from 8 or 16-bit sRGB to linear light (IEC 61966-2-1)."""
+    """Table from 8 or 16-bit sRGB, by the letter of its dtype, to linear light (IEC 61966-2-1)."""
     c = np.arange(np.iinfo(dtype).max + 1) / np.iinfo(dtype).max
     return np.where(c > 0.04045, ((c + 0.055) / 1.055) ** 2.4, c / 12.92).astype(np.float32)
 
@@ -39,7 +39,7 @@ def _linear_light(dtype: str) -> Array:
 def lab(values: Array, out: Array) -> None:
     """CIE L*a*b* under D65: L 0 to 100, a and b about -100 to 100."""
     if values.dtype in (np.uint8, np.uint16):
-        kernels.lab(values, _linear_light(values.dtype.name), out)
+        kernels.lab(values, _linear_light(values.dtype.char), out)
     else:
         kernels.lab(unit_range(values), None, out)
 

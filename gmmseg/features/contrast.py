@@ -78,7 +78,9 @@ class NeighbourPairs(NamedTuple):
             number = int(np.count_nonzero(usable))
         with np.errstate(over="ignore", invalid="ignore"):  # of infinite pixels, not usable, and of the farthest apart
             differences = planes[:, 1:] - planes[:, :1]
-        change = np.nan_to_num(differences).astype(np.float64) ** 2  # what is missing does not differ
+        if not np.isfinite(differences).all():
+            differences = np.nan_to_num(differences)  # what is missing does not differ
+        change = differences.astype(np.float64) ** 2
         return np.asarray((change * usable).sum(axis=(1, 2), dtype=np.float64) / max(number, 1))
 
 

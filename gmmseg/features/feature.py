@@ -232,8 +232,9 @@ class Position(Feature):
         coordinates, shape = pixels.coordinates, pixels.shape
         for row, axis in enumerate(reversed(range(image.ndim))):
             unit = weight * spacing[axis] / longest
-            place = (coordinates[axis] + (origin[axis] + 0.5 - extent[axis] / 2)) * unit
-            out[row].reshape(shape)[...] = place.astype(np.float32)
+            place = coordinates[axis] + (origin[axis] + 0.5 - extent[axis] / 2)
+            place *= unit
+            out[row].reshape(shape)[...] = place.astype(np.float32)  # first, for of a window it is one row or column
 
 
 def _copy(values: Array, out: Array) -> None:

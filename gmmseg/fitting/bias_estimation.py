@@ -161,8 +161,9 @@ class Shading:
     def held_out(self, mixture: Mixture, q: Array, log_density: Array) -> Array:
         """Logarithm of the likelihood of each block of the image under a field that was fitted to the others alone.
 
-        Pixels that are independent would count for too much, so at least half the logarithm of their number for each
-        coefficient (Schwarz 1978) is taken off all in all.
+        It is that of the values as they are, which are spread over more where the gain is greater. Pixels that are
+        independent would count for too much, so at least half the logarithm of their number for each coefficient
+        (Schwarz 1978) is taken off all in all.
 
         Parameters
         ----------
@@ -176,7 +177,9 @@ class Shading:
             optimism += self.field.optimism(channel, evidence, self.blocks, degree=self.degree)
         terms = sum(sum(term) <= self.degree for term in self.field.terms) * len(self.field.coefficients)
         missing = max(0.0, 0.5 * terms * math.log(len(self.blocks)) - float(optimism.sum()))
-        return np.bincount(self.blocks, weights=log_density) - optimism - missing / len(optimism)
+        own, n_channels = np.where(self._seen, self._gain, 0), self.scene.patches.values.shape[1]
+        wider = own.sum(axis=0) * (n_channels / len(own))  # its sum is 0, by the definition of a field
+        return np.bincount(self.blocks, weights=log_density - wider) - optimism - missing / len(optimism)
 
     def _evidence(self, mixture: Mixture, q: Array, channel: int) -> Evidence:
         gain = self._gain

@@ -22,6 +22,7 @@ from gmmseg.records import dataclass
 __all__ = [
     "LUMA_CHROMA",
     "Counts",
+    "anywhere_within",
     "counted_anyway",
     "counts_of",
     "distinct_values",
@@ -169,6 +170,22 @@ def spread_over_intervals(values: Array, counts: Array) -> tuple[Array, Array]:
     return grid[shares > 0].astype(values.dtype), shares[shares > 0]
 
 
+def anywhere_within(values: Array, chance: Array) -> Array:
+    """Numbers (n,) in the intervals that integers (n,) stand for, at these parts (n,), 0 to 1, of their widths.
+
+    Examples
+    --------
+    >>> anywhere_within(np.arange(2, 20, 2), np.full(9, 0.75))
+    array([ 2.5,  4.5,  6.5,  8.5, 10.5, 12.5, 14.5, 16.5, 18.5])
+    """
+    distinct, _ = _distinct(values)
+    if len(distinct) < 2:
+        return values.astype(np.float64)
+    below, above = _half_widths(_gaps(distinct))
+    place = np.searchsorted(distinct, values)
+    return np.asarray(values - below[place] + chance * (below + above)[place])
+
+
 def _distinct(values: Array) -> tuple[Array, Array]:
     """Distinct integers, ascending, and their numbers; counted where that is possible, which is faster than sorting."""
     if values.dtype.itemsize > 2:
@@ -270,8 +287,8 @@ def is_luma_chroma(values: Array) -> bool:
     """
     if len(values) < _FEW_COLORS:
         return False
-    stored = np.einsum("jc,nc->jn", np.linalg.inv(LUMA_CHROMA), values)
-    return bool((np.cos(2 * np.pi * stored).mean(axis=1) > _ALIGNED).all())
+    stored = (np.einsum("c,nc->n", row, values) for row in np.linalg.inv(LUMA_CHROMA))  # the first one mostly tells
+    return all(np.cos(2 * np.pi * each).mean() > _ALIGNED for each in stored)
 
 
 def _valid_pixels(part: Image) -> Iterator[Array]:

@@ -18,7 +18,7 @@ from gmmseg.fitting.sampling import Sample
 from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.survey import Survey, SurveyRequest, survey
 from gmmseg.image import Image
-from gmmseg.image.grain import GRAIN, grain_of, put_together
+from gmmseg.image.grain import Grain, grain_of, put_together
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture.covariance import family
@@ -108,7 +108,7 @@ def fit_images(
         Called with each image and the recipe.
     """
     rng, number = default_rng(options.seed), options.most_classes
-    images, whole = _in_blocks(images, options) if n_images == 1 else (images, None)
+    images, whole, grain = _in_blocks(images, options) if n_images == 1 else (images, None, None)
     if n_images != 1 and options.hints.given:
         raise ParameterError(f"scribbles and prior are of one image, but there are {n_images}; fit one at a time")
     request = SurveyRequest(
@@ -138,18 +138,18 @@ def fit_images(
     fitted = fitted._replace(course=Course(options.k, options.seed, fit, choice))
     if whole is None:
         return fitted
-    return fitted._replace(model=replace(fitted.model, grain=GRAIN), found=found._replace(image=whole))
+    return fitted._replace(model=replace(fitted.model, grain=grain), found=found._replace(image=whole))
 
 
-def _in_blocks(images: Iterable[Image], options: FitOptions) -> tuple[Iterable[Image], Image | None]:
-    """Return the one image in blocks of pixels, and itself, where these hold one detail each; otherwise no second one.
+def _in_blocks(images: Iterable[Image], options: FitOptions) -> tuple[Iterable[Image], Image | None, Grain | None]:
+    """Return the one image in blocks of pixels, itself and its grain, where it was enlarged; otherwise as it is.
 
     What is drawn, and the gain and the fractions of pixels, are of single pixels.
     """
     (image,) = images = list(images)
-    if options.hints.given or options.bias_field or options.partial_volume or grain_of(image) == 1:
-        return images, None
-    return [put_together(image)], image
+    by_pixels = options.hints.given or options.bias_field or options.partial_volume
+    grain = None if by_pixels else grain_of(image)
+    return (images, None, None) if grain is None else ([put_together(image, grain)], image, grain)
 
 
 def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, threads: int = 1) -> Fitted:
@@ -175,15 +175,15 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
     elif options.bias_field:
         from gmmseg.fitting.bias_estimation import fit_shading  # here, because most runs have none
 
-        numbered = ordered or found.sample.classes is not None
-        shaded = fit_shading(
-            found.scenes[0], mixture, rng, noise=found.noise_within, numbered=numbered, threads=threads
-        )
-        if strength != 0 and found.scenes[0].patches.told is not None:
+        numbered, seen = ordered or found.sample.classes is not None, found.unrounded()
+        scene, noise = seen.scenes[0], seen.noise_within
+        shaded = fit_shading(scene, mixture, rng, noise=noise, numbered=numbered, threads=threads)
+        if strength != 0 and scene.patches.told is not None:
             from gmmseg.fitting.likeliest_field import likeliest  # here, likewise
 
-            shaded = likeliest(found.scenes[0], mixture, shaded, strength, noise=found.noise_within, threads=threads)
+            shaded = likeliest(scene, mixture, shaded, strength, noise=noise, threads=threads)
         mixture, shading = shaded.mixture, shaded.shading
+        found = found if shading is None else seen
         if shading is None:
             message = f"{found.image.name}: no bias field was taken out: {shaded.reason}"
             warnings.warn(message, DataWarning, stacklevel=4)

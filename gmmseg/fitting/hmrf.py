@@ -181,13 +181,13 @@ class _HeardScene:
         self.scene = scene
         self.planes = scene.planes()
         self.q: Array = np.zeros(0, np.float32)
-        self._edges: list[Array] | None = None
+        self._guide: Array | None = None
         if shading is not None:
             self.follow(shading)
 
     def follow(self, shading: Shading) -> None:
         """Take the planes anew, under the bias field as it is now."""
-        self._edges = None
+        self._guide = None
         self.planes = self.scene.planes(shading.field.within(self.scene.patches.axes))
 
     def expect(self, mixture: Mixture, strength: float, threads: int) -> Array:
@@ -235,10 +235,9 @@ class _HeardScene:
             told, valid, counted = (each.reshape(patches.told.shape) for each in (told, valid, counted))
         q = self.q.take(told, axis=1)  # which lays classes one after the other, as an index does not
         smoothing = self.scene.smoothing(strength)
-        if self._edges is None:
-            guide = _filled(self.planes[:guides].take(told, axis=1))
-            self._edges = smoothing.edges(guide, valid)
-        return smoothing.fitted(q, self._edges, counted).strength
+        if self._guide is None:
+            self._guide = _filled(self.planes[:guides].take(told, axis=1))
+        return smoothing.fitted(q, self._guide, valid, counted).strength
 
 
 def _side_by_side(parts: Sequence[Array]) -> Array:

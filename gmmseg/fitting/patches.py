@@ -22,6 +22,7 @@ _VOXELS, _CUBE = 3 << 18, 15  # in all regular patches together, and along each 
 _SMALL, _TOLD, _TELLING = 7, 1 << 16, 1 << 13  # along each side of cubes that tell the strength; in all, and in parts
 _NUMBERS = 1 << 23  # probabilities of classes in all patches together
 _LEAST_SHARE = 0.2  # of valid pixels in a patch; those with fewer weigh no more
+_SCATTERED = 0.1  # of what is expected: the 0s of dim noise have .4 to 1, what surrounds a brain .01 or so
 _MARGIN = 1  # voxels at the faces of a patch of a volume, which miss too many neighbours to be counted
 
 
@@ -74,6 +75,20 @@ class Patches:
         inner[(slice(None), *(slice(n > 2, n - (n > 2)) for n in (depth - 1, *plane)))] = True
         shape = (cubes * depth, *plane)
         return self.told.reshape(shape), valid.reshape(shape), (valid & inner).reshape(shape)
+
+    def scattered(self, chosen: Array, n_axes: int) -> bool:
+        """Whether some of the pixels (n,) lie among the others as if at random, not in regions of their own.
+
+        Then about as many of them lie between two others as if all pixels had been shuffled.
+        """
+        valid, own = self.valid.reshape(self.shape), chosen.reshape(self.shape) & self.valid.reshape(self.shape)
+        share, found, expected = float(own.sum()) / max(1.0, float(valid.sum())), 0, 0.0
+        for axis in range(len(self.shape) - n_axes, len(self.shape)):
+            known, mine = (np.moveaxis(each, axis, 0) for each in (valid, own))
+            three = known[:-2] & known[1:-1] & known[2:]
+            found += int(np.count_nonzero(three & mine[1:-1] & ~mine[:-2] & ~mine[2:]))
+            expected += float(three.sum()) * share * (1 - share) ** 2
+        return found > _SCATTERED * expected
 
     def in_cubes(self, told: Array) -> Patches:
         """Return patches of the pixels that are `told` alone."""

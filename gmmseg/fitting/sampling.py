@@ -232,32 +232,39 @@ def _noise(image: Image, recipe: Recipe, values: Array) -> Array | float:
     """Variance (d,) by which features of pixels with these values (n, n_channels) are uncertain; 0 where none is.
 
     Of rounding it is the mean of what the pixels' own channels, each rounded by itself, take by the slopes of the
-    features there; and where colours were whole numbers before, as of JPEG, what was taken then.
+    features there; and where colours were whole numbers before, as of JPEG, what was taken then. Colours from 0 to 1
+    are as uncertain as their copies of 8 bits, which look the same.
     """
     groups = np.array(recipe.groups(image))
     found = np.where(groups < 0, _POSITION_BLUR**2, 0.0)
-    if values.dtype.kind not in "iu" or len(values) == 0:
+    shown = image.color and values.dtype.kind == "f"
+    if len(values) == 0 or not (shown or values.dtype.kind in "iu"):
         return found if found.any() else 0.0
-    some = values[:: -(-len(values) * image.n_channels // _SLOPES)]
-    slopes = np.stack([_slopes(image, recipe, some, channel) for channel in range(image.n_channels)])
-    variances = rounding(values)
-    if image.color and values.dtype == np.uint8 and is_luma_chroma(some):
+    step = 1 / 255 if shown else 1
+    levels = np.rint(np.nan_to_num(values) / step).astype(np.uint8) if shown else values
+    every = slice(None, None, -(-len(values) * image.n_channels // _SLOPES))
+    slopes, variances = _slopes(image, recipe, values[every], step), rounding(levels) * step**2
+    if image.color and levels.dtype == np.uint8 and is_luma_chroma(levels[every]):
         slopes = np.append(slopes, np.einsum("cj,cdn->jdn", LUMA_CHROMA, slopes), axis=0)
-        variances = np.append(variances, np.full(3, 1 / 12))
-    for variance, own in zip(variances, slopes, strict=True):
-        known = ~np.isnan(own)
-        squares = np.where(known, own, 0.0) ** 2
-        found[: len(own)] += variance * squares.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        variances = np.append(variances, np.full(3, step**2 / 12))
+    known = ~np.isnan(slopes)
+    squares, numbers = np.where(known, slopes, 0.0) ** 2, np.maximum(known.sum(axis=2), 1)
+    found[: slopes.shape[1]] += (variances[:, None] * squares.sum(axis=2) / numbers).sum(axis=0)
     return found
 
 
-def _slopes(image: Image, recipe: Recipe, values: Array, channel: int) -> Array:
-    """Slopes (d, n) of the features by one channel of integers (n, n_channels); NaN where they are not known."""
-    limits, low, high = np.iinfo(values.dtype), values.copy(), values.copy()
-    low[:, channel] -= values[:, channel] > limits.min
-    high[:, channel] += values[:, channel] < limits.max
-    below, above = (recipe.pointwise.planes_of(image, each, np.zeros(len(each), np.intp)) for each in (low, high))
-    return np.asarray((above - below) / (high[:, channel] - low[:, channel]).astype(np.float64))
+def _slopes(image: Image, recipe: Recipe, values: Array, step: float) -> Array:
+    """Slopes (n_channels, d, n) of the features by a step of each channel of values (n, n_channels); NaN if unknown."""
+    least, most = (0, 1) if values.dtype.kind == "f" else (np.iinfo(values.dtype).min, np.iinfo(values.dtype).max)
+    n, channels = values.shape
+    moved = np.repeat(values[None], 2 * channels, axis=0)  # one step less in each of the channels, then one more
+    for channel, column in enumerate(values.T):
+        moved[channel, :, channel] = np.maximum(column, least + step) - step
+        moved[channels + channel, :, channel] = np.minimum(column, most - step) + step
+    planes = recipe.pointwise.planes_of(image, moved.reshape(-1, channels), np.zeros(2 * channels * n, np.intp))
+    below, above = np.moveaxis(planes.reshape(-1, 2, channels, n), 0, 2)
+    low, high = (np.stack([part[row, :, row] for row in range(channels)]) for part in np.split(moved, 2))
+    return np.asarray((above - below) / (high - low).astype(np.float64)[:, None])
 
 
 def _layout(image: Image, request: SampleRequest) -> Layout:
@@ -284,9 +291,9 @@ def _patches(
 
 def join_samples(parts: Sequence[Sample]) -> Sample:
     """Samples of several images as one, in which each has a say by its area, or the same where all areas are 1."""
-    planes = np.concatenate([part.planes for part in parts], axis=1)
     if len(parts) == 1:
-        return replace(parts[0], planes=planes)
+        return parts[0]
+    planes = np.concatenate([part.planes for part in parts], axis=1)
     each = [part.alike for part in parts if part.alike is not None]
     ranks = np.concatenate([np.arange(some.shape[1]) / some.shape[1] for some in each]) if each else np.zeros(0)
     alike = np.concatenate(each, axis=1)[:, np.argsort(ranks, kind="stable")] if each else None

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.features import Recipe
+from gmmseg.fitting.counting import anywhere_within
 from gmmseg.fitting.patches import Patches
 from gmmseg.image import Image
 from gmmseg.image.units import as_float
+from gmmseg.kernels.chance import default_rng
 from gmmseg.records import dataclass, replace
 from gmmseg.spatial.smoothing import Smoothing
 
@@ -73,6 +75,22 @@ class Scene:
             return self
         patches = self.patches.in_cubes(told)
         return replace(self, patches=patches, features=self.features[:, told.reshape(-1)])
+
+    def unrounded(self) -> Scene:
+        """Return a scene in which each integer of a picture is a number at random that it may have been rounded from.
+
+        Divided by a gain, integers are neither rounded alike everywhere, nor the few values whose intervals are known.
+        Colours, whose steps are small beside what classes vary by, and volumes stay as they are.
+        """
+        if self.patches.values.dtype.kind not in "iu" or self.image.color or self.image.ndim > 2:
+            return self
+        rng, columns = default_rng(0), []
+        for column in self.patches.values.T:
+            dark, before = column == 0, anywhere_within(column, rng.random(len(column)))
+            columns.append(before if self.patches.scattered(dark, self.image.ndim) else np.where(dark, 0, before))
+        values = np.stack(columns, axis=1).astype(np.float32)
+        features = self.recipe.planes_of(self.image, values, self.patches.flat)
+        return replace(self, patches=replace(self.patches, values=values), features=features)
 
     def planes(self, gain: Array | None = None) -> Array:
         """Return the planes (d, n) as the mixture takes them, float32, 0 where a pixel is not valid.

@@ -127,13 +127,21 @@ class Survey(NamedTuple):
         spread[np.array(self.groups, np.intp) < 0] = 1
         return _noise(self.sample, self.scale, spread)
 
+    def unrounded(self) -> Survey:
+        """Return what is known of one image, its pixels where they may have been before they were rounded."""
+        scene = self.scenes[0].unrounded()
+        if scene is self.scenes[0]:
+            return self
+        noise = np.where(np.array(self.groups, np.intp) < 0, self.sample.noise, 0.0)
+        return self._replace(scenes=(scene,), sample=replace(self.sample, noise=noise))
+
     def supported(self, k: int, *, quiet: bool = False) -> int:
         """k, or the number of distinct colours where that is less."""
         colors = self.sample.planes[[row for row, group in enumerate(self.groups) if group >= 0]]
         if colors.shape[1] == 0:
             return 1
         colors = np.nan_to_num(colors, nan=np.inf)  # missing once is like missing again
-        for part in (colors[:, :1024], colors):
+        for part in (colors[:, :64], colors[:, :1024], colors):  # a few mostly tell
             ordered = part[:, np.lexsort(part)]
             distinct = 1 + int((ordered[:, 1:] != ordered[:, :-1]).any(axis=0).sum())
             if distinct >= k:

@@ -122,7 +122,7 @@ def _corners_of(image: Image, fill: int) -> int:
 def require_squares(image: Image, planes: NDArray[Any]) -> None:
     """Refuse an image with numbers that stand for missing data, as -3.4e38 does in many a raster, but do not say so."""
     with np.errstate(invalid="ignore"):
-        far = np.count_nonzero(np.abs(planes) > _LARGEST)
+        far = sum(np.count_nonzero(np.abs(plane) > _LARGEST) for plane in planes)
     if far:
         raise InputError(
             f"{image.name}: {far} of {planes.size} sampled values lie more than {_LARGEST:g} spreads from the others; "

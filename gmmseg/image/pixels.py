@@ -156,8 +156,12 @@ def one_in_each_run(n: int, count: int, rng: np.random.Generator) -> Array:
     """Return `count` of the numbers from 0 to n - 1, ascending: one at random in each of runs of equal length."""
     if count >= n:
         return np.arange(n)
-    edges = np.arange(count + 1) * n // count
-    return np.asarray(edges[:-1] + (rng.random(count) * np.diff(edges)).astype(np.int64))
+    first, place = np.arange(count + 1, dtype=np.int64), rng.random(count)
+    first *= n  # in place, because memory that is new takes longer than what is done with it
+    first //= count
+    place *= np.diff(first)
+    first[:-1] += place.astype(np.int64)
+    return first[:-1]
 
 
 @lru_cache(maxsize=8)  # images of a batch often are of one size

@@ -229,13 +229,16 @@ class BuiltIn(FileFormat):
         """Whether a file begins with a signature, or is known by the module as far as what that needs is there."""
         if self.marks and not start:
             return any((path / name).is_file() for name in self.marks)
+        begins = False
+        for offset, magic in self.signatures:
+            begins = begins or start.startswith(magic, offset)
+        if not begins and "sniff" not in self.answers:
+            return False
         suffix = path.suffix.lower()
         if suffix in self.others or (self.named and suffix not in self.suffixes):
             return False
-        if any(start[offset : offset + len(magic)] == magic for offset, magic in self.signatures):
-            return True
-        able = "sniff" in self.answers and (self.needs is None or has_module(self.needs))
-        return able and bool(self._load().sniff(start, path))
+        able = not begins and (self.needs is None or has_module(self.needs))
+        return begins or (able and bool(self._load().sniff(start, path)))
 
     def read(self, path: Path, reading: Reading) -> Image:
         """Return the image as it is asked for."""

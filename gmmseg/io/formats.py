@@ -410,25 +410,26 @@ def _of_folder(folder: Path) -> FileFormat | None:
     with suppress(OSError):  # a folder that cannot be listed is none
         if is_scene(folder):
             return SCENES
-    folders: list[FileFormat] = [each for each in FORMATS if each.folders]
-    known = next((each for each in folders if each.sniff(b"", folder) or _holds_only(folder, each)), None)
+    folders = [each for each in FORMATS if each.folders]
+    known: FileFormat | None = next((each for each in folders if each.sniff(b"", folder)), None)
+    if known is None:
+        held = _held_by(folder)
+        known = next((each for each in folders if 2 * sum(one is each for one in held) > len(held)), None)
     if known is None and folder.suffix:  # an image that is a folder is named as one
         known = next((each for each in outsiders() if each.folders and each.sniff(b"", folder)), None)
     return known
 
 
-def _holds_only(folder: Path, wanted: FileFormat) -> bool:
-    """Whether the images of a folder are of a format, but for fewer others, such as previews; texts do not count."""
-    found, others = 0, 0
+def _held_by(folder: Path) -> list[BuiltIn]:
+    """Return the format of each image in a folder; texts do not count. Nothing where one cannot be read."""
+    found = []
     try:
         for each in sorted(folder.iterdir()):
             if each.name[0] != "." and each.is_file() and each.stat().st_size:
-                known = _of_signature(each, first_bytes(each))
-                found += known is wanted
-                others += known not in (None, wanted)
+                found.append(_of_signature(each, first_bytes(each)))
     except (OSError, InputError):
-        return False
-    return found > others
+        return []
+    return [each for each in found if each is not None]
 
 
 def choose(path: Path, *, kind: ResultKind) -> FileFormat:

@@ -36,12 +36,14 @@ __all__ = [
     "climb_each",
     "cluster",
     "conditional_sums",
+    "divisions",
     "expected",
     "known_distances",
     "lab",
     "merge",
     "plus_plus",
     "posterior",
+    "said",
     "smooth",
     "smooth_planes",
     "split",
@@ -165,6 +167,15 @@ def agreement(said: Any, total: float) -> tuple[float, float]:
     """
     found: tuple[float, float] = _kernels.agreement(said, total)
     return found
+
+
+def said(q: Any, guide: Any, valid: Any, offsets: Any, strengths: Any, sharpness: Any) -> Any:
+    """Return what each voxel hears of the classes `(K, n)`, float32: sums over its neighbours of edge times their q.
+
+    `q` `(K, p, z, y, x)` and `guide` `(c, p, z, y, x)` are of p patches, between which nothing is heard. Neighbours are
+    at `offsets` and opposite, and edges weigh what those of `smooth` do before these are rounded to steps.
+    """
+    return _kernels.said(q, guide, valid, offsets, strengths, sharpness)
 
 
 def smooth_planes(
@@ -309,6 +320,17 @@ def split(weights: Any, means: Any, second: Any, share: float) -> Any:
     axis. Second moments are `(K, d, d)`, or `(K, d)` for components along the axes.
     """
     return _kernels.split(weights, means, second, share)
+
+
+def divisions(weights: Any, means: Any, covariances: Any, family: str, ranks: int, in_scale: bool, share: float) -> Any:
+    """Return weights `(m, K + 1)`, means and covariances of the mixtures in which one component is divided in two.
+
+    They are divided across their longest axis, each in turn, then across the second longest and so on, `ranks` times,
+    at a share of their standard deviations there, and then, if `in_scale`, into a narrow and a wide one. The halves
+    come last, the one on the side of the feature that is most of the axis at the very end. They keep mean and
+    covariance, as far as those of the family do; one common to all components stays, and comes once a mixture.
+    """
+    return _kernels.divisions(weights, means, covariances, family, ranks, in_scale, share)
 
 
 def uniform(seed: int, first: int, count: int) -> Any:

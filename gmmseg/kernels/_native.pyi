@@ -161,7 +161,27 @@ def split(
     share: float,
     /,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+def divisions(
+    weights: NDArray[np.float64],
+    means: NDArray[np.float64],
+    covariances: NDArray[np.float64],
+    family: str,
+    ranks: int,
+    in_scale: bool,
+    share: float,
+    /,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
 def agreement(said: NDArray[np.float32], total: float, /) -> tuple[float, float]: ...
+def said(
+    q: NDArray[np.float32],
+    guide: NDArray[np.float32],
+    valid: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    strengths: NDArray[np.float32],
+    sharpness: NDArray[np.float32],
+    out: NDArray[np.float32],
+    /,
+) -> None: ...
 def unfilter(stored: NDArray[np.uint8], depth: int, out: NDArray[np.uint8], /) -> bool: ...
 def uniform(seed: list[int], first: int, out: NDArray[np.float64], /) -> None: ...
 def smooth_planes(

@@ -70,6 +70,11 @@ def product(samples: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
     """
     (n, c), m = samples.shape, len(rows)
     step = max(2, _AT_ONCE * _ROWS // (c * max(m, _ROWS)))
+    if samples.strides[0] == samples.itemsize:  # planes: feature by feature a third of the time
+        planes, out = samples.T, np.empty((m, n), np.result_type(samples, rows))
+        for part in (slice(first, first + step) for first in range(0, n, step)):
+            np.matmul(rows, planes[:, part], out=out[:, part])
+        return out
     whole = n - n % step
     out = np.empty((n, m), np.result_type(samples, rows))
     parts = whole // step, step

@@ -20,12 +20,14 @@ __all__ = [
     "climb_each",
     "cluster",
     "conditional_sums",
+    "divisions",
     "expected",
     "known_distances",
     "lab",
     "merge",
     "plus_plus",
     "posterior",
+    "said",
     "smooth",
     "smooth_planes",
     "split",
@@ -42,7 +44,7 @@ agreement, lab, texture = _native.agreement, _native.lab, _native.texture
 unfilter = _native.unfilter
 class_moments, cluster, plus_plus = _native.class_moments, _native.cluster, _native.plus_plus
 attempt, climb, climb_each = _native.attempt, _native.climb, _native.climb_each
-merge, split = _native.merge, _native.split
+divisions, merge, split = _native.divisions, _native.merge, _native.split
 
 
 def statistics(planes: Any, weights: Any, densities: Densities, threads: int, log_prior: Any = None) -> Any:
@@ -63,6 +65,13 @@ def classify(planes: Any, densities: Densities, out: Any, first: int, threads: i
     """See gmmseg.kernels.classify."""
     log_constants, means, factors, dof = densities
     return _native.classify(planes, log_constants, means, factors, out, first, threads, log_prior, dof)
+
+
+def said(q: Any, guide: Any, valid: Any, offsets: Any, strengths: Any, sharpness: Any) -> Any:
+    """See gmmseg.kernels.said."""
+    out = np.empty((len(q), valid.size), np.float32)
+    _native.said(q, guide, valid, offsets, strengths, sharpness, out)
+    return out
 
 
 def uniform(seed: int, first: int, count: int) -> Any:

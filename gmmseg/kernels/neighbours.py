@@ -1,6 +1,6 @@
 """Neighbours of a voxel: which they are and how they are heard, and sums over them by whole-array shifts.
 
-The sums serve the smoothing's reference, and what its strength is estimated from.
+The sums serve the kernels' references.
 """
 
 from __future__ import annotations
@@ -63,26 +63,11 @@ def fading(guide: Array, sharpness: Array, offset: Array) -> Array:
     return np.asarray(np.square(np.square(np.square(np.maximum(1 - distance / 8, 0)))))
 
 
-def support(q: Array, offsets: Array, edges: Sequence[Array], inner: Sequence[slice] | None = None) -> Array:
-    """Return what each voxel hears: sums (..., z, y, x) over its neighbours of the edge's weight times their q.
-
-    With `inner`, what the voxels of these slices of the last three axes hear, and no others.
-    """
-    inner = [slice(0, n) for n in q.shape[-3:]] if inner is None else inner
-    total = np.zeros((*q.shape[:-3], *(along.stop - along.start for along in inner)), q.dtype)
-    for offset, edge in zip(offsets.tolist(), edges, strict=True):
-        for way in (1, -1):
-            parts = [_heard(n, o, way, along) for n, o, along in zip(q.shape[-3:], offset, inner, strict=True)]
-            near, far, between = zip(*parts, strict=True)
-            total[..., *near] += edge[..., *between] * q[..., *far]
+def support(q: Array, offsets: Array, edges: Sequence[Array]) -> Array:
+    """Return what each voxel hears: sums (..., z, y, x) over its neighbours of the edge's weight times their q."""
+    total = np.zeros_like(q)
+    for offset, edge in zip(offsets, edges, strict=True):
+        here, there = overlap(offset)
+        total[here] += edge * q[there]
+        total[there] += edge * q[here]
     return total
-
-
-def _heard(n: int, offset: int, way: int, inner: slice) -> tuple[slice, slice, slice]:
-    """Along one axis: the voxels within `inner` that hear another, counted from there, those, and the edges between."""
-    first, end = max(inner.start, -way * offset), min(inner.stop, n - way * offset)
-    end = max(first, end)
-    before = max(0, -offset) + (offset if way < 0 else 0)  # an edge is kept at the voxel that has the other ahead
-    shifts = -inner.start, way * offset, -before
-    near, far, between = (slice(first + shift, end + shift) for shift in shifts)
-    return near, far, between

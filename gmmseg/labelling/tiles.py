@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gmmseg.features.contrast import contrast
 from gmmseg.image import Image
-from gmmseg.image.grain import enlarge, put_together, within_blocks
+from gmmseg.image.grain import Grain, enlarge, put_together, within_blocks
 from gmmseg.image.windows import Tile, Window, everything, shape_of, shifted, tile_sides, tiles, widened
 from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.layers import Layer, layer_named
@@ -32,6 +32,7 @@ Array = NDArray[Any]
 
 _TINY = np.finfo(np.float32).tiny
 TILE_BYTES = 8 << 20  # working memory of one tile: larger ones leave the cache, smaller ones are mostly halo
+_REGISTER = 32  # the most numbers, of 16 bits, that the kernels take at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,16 +104,16 @@ def visit(
     """
     effort = effort or Effort()
     within = within or everything(image.shape)
-    if rule.model.grain > 1:
-        single = replace(rule, model=replace(rule.model, grain=1))
+    if rule.model.grain is not None:
         # What is drawn is of single pixels.
         if layer.smoothed and rule.guidance is None and rule.bias is None and image.ndim == 2:
-            _visit_blocks(image, single, layer, out, within, effort)
+            _visit_blocks(image, rule, rule.model.grain, layer, out, within, effort)
             return
-        rule = single
+        rule = replace(rule, model=replace(rule.model, grain=None))
     halo = _computed_around(rule.model, layer, image)
     floats = 4 * rule.model.k + len(rule.model.scale) + 3**image.ndim // 8
     sides = tile_sides(shape_of(within), TILE_BYTES // (4 * floats), halo // 2)  # smoothing computes half of a halo
+    sides = (*sides[:-1], _in_registers(sides[-1], halo, within[-1].stop - within[-1].start))
     jobs = list(tiles(image.shape, sides, halo, within=within))
     work, start = _Work(image, rule, layer), tuple(-s.start for s in within)
 
@@ -128,11 +129,19 @@ def visit(
             effort.progress(done, len(jobs))
 
 
-def _visit_blocks(image: Image, rule: Rule, layer: Layer, out: Array, within: Window, effort: Effort) -> None:
+def _in_registers(side: int, halo: int, n: int) -> int:
+    """Narrow a tile so that its rows, with the halo, are whole registers: all but those at the border of the image."""
+    whole = (side + 2 * halo) // _REGISTER * _REGISTER - 2 * halo
+    return whole if side < n and whole > 6 * halo else side
+
+
+def _visit_blocks(
+    image: Image, rule: Rule, grain: Grain, layer: Layer, out: Array, within: Window, effort: Effort
+) -> None:
     """Compute a layer from the probabilities of blocks of pixels, between which those of pixels lie."""
-    model = rule.model.complete
-    together, soft = put_together(image), layer_named("probabilities")
-    window = shifted(within, tuple(s.start for s in image.window))
+    model = replace(rule.model.complete, grain=None)
+    together, soft = put_together(image, grain), layer_named("probabilities")
+    window = shifted(shifted(within, tuple(s.start for s in image.window)), grain.begin)
     blocks = within_blocks(window, together.window)
     found = empty_layer(soft, model, shape_of(blocks))
     here = shifted(blocks, tuple(-s.start for s in together.window))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from gmmseg.mixture.em import Iteration, Starts, expectation_maximization, short
 from gmmseg.mixture.kmeans import from_labels
 from gmmseg.mixture.memberships import moments
 from gmmseg.mixture.missing import fill_in
-from gmmseg.mixture.moves import split_in_scale, splits_lengthwise
+from gmmseg.mixture.moves import divisions
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 
@@ -57,13 +56,12 @@ def divide(
     complete = fill_in(planes, weights)
     added = iteration.regularization + iteration.noise
     mixture = from_labels(complete, np.zeros(planes.shape[1], np.intp), 1, covariance, weights, added)
-    parts = {share: SortedSamples.of(*_first(planes, weights, share)) for share, _, _ in _ROUNDS}
+    parts = {share: SortedSamples.of(*_first(planes, weights, share)) for share in {share for share, *_ in _ROUNDS}}
+    rounds = [(parts[share], iteration._replace(max_iterations=most), kept) for share, most, kept in _ROUNDS]
     while mixture.n_components < k:
         best = _divided(mixture)
-        for share, iterations, kept in _ROUNDS:
-            runs, reached = short_runs(parts[share], best, iteration._replace(max_iterations=iterations))
-            order = np.argsort(-reached, kind="stable")[:kept]
-            best = runs.select(order[np.isfinite(reached[order])])
+        for samples, how, kept in rounds:
+            best, _ = _best(*short_runs(samples, best, how), kept)
             if not len(best.weights):
                 return None
         mixture = best.mixture(0)
@@ -95,9 +93,7 @@ def regroup(
     def climbed(starts: Starts, rule: tuple[int, int, int]) -> tuple[Starts, Array]:
         some, own = _first(planes, weights, rule[0])
         runs, reached = short_runs(some, starts, iteration._replace(max_iterations=rule[1]), weights=own)
-        order = np.argsort(-reached, kind="stable")[: rule[2]]
-        order = order[np.isfinite(reached[order])]
-        return runs.select(order), reached[order]
+        return _best(runs, reached, rule[2])
 
     fit = expectation_maximization(planes, mixture, iteration._replace(max_iterations=_SETTLED[1]), weights=weights)
     given = best = fit.mixture
@@ -114,6 +110,13 @@ def regroup(
             break
         best, highest = starts.mixture(0), reached[0]
     return best if highest > first + gain else given
+
+
+def _best(runs: Starts, reached: Array, kept: int) -> tuple[Starts, Array]:
+    """The likeliest of some mixtures, at most so many, and how likely samples are under each."""
+    order = (-reached).argsort(kind="stable")[:kept]
+    order = order[np.isfinite(reached[order])]
+    return runs.select(order), reached[order]
 
 
 def _one_less(starts: Starts) -> Starts:
@@ -137,22 +140,5 @@ def _first(planes: Array, weights: Array | None, share: int) -> tuple[Array, Arr
 
 def _divided(mixture: Mixture) -> Starts:
     """The mixtures in which one of the components is divided in two."""
-    k, d = mixture.means.shape
-    axes = min(d, max(_FEWEST_AXES, min(d - 2, _MOST_AXES)))
-    ways = splits_lengthwise(mixture, axes)
-    ways += [split_in_scale(mixture)] * (d < _FEWEST_AXES)
-    # Of each the other components, then the two halves.
-    others = np.array([[*range(row), *range(row + 1, k)] for row in range(k)], np.intp)
-    halves = np.arange(k)[:, None] + [0, k]
-
-    def joined(whole: Array, divided: Sequence[Array]) -> Array:
-        return np.concatenate([np.concatenate([whole[others], each[halves]], axis=1) for each in divided])
-
-    shared = mixture.family.shared
-    covariances = [each.covariances for each in ways]
-    return Starts(
-        joined(mixture.weights, [each.weights for each in ways]),
-        joined(mixture.means, [each.means for each in ways]),
-        np.stack([mixture.covariances] * k * len(ways)) if shared else joined(mixture.covariances, covariances),
-        mixture.covariance,
-    )
+    d = mixture.n_features
+    return divisions(mixture, min(d, max(_FEWEST_AXES, min(d - 2, _MOST_AXES))), in_scale=d < _FEWEST_AXES)

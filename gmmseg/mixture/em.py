@@ -284,7 +284,7 @@ def short_runs(
         Mean log-likelihood a sample before the last step, in nats; -inf where a component had to be set up anew.
     """
     samples = planes if isinstance(planes, SortedSamples) else SortedSamples.of(planes, weights)
-    if samples.parts and goes_by_itself(samples, starts.mixture(0)):
+    if _is_quick(samples, *starts.means.shape[1:]):
         limits = iteration.tolerance, precision_of(planes), samples.least
         added, noise = iteration.variances(samples.n_features)
         (part,) = samples.parts
@@ -323,12 +323,15 @@ def goes_by_itself(samples: SortedSamples, start: Mixture, parts: int = 1) -> bo
 
     Each component may be split into so many `parts`.
     """
-    if start.dof is not None or start.outlier_ranges is not None or samples.scattered is not None:
+    gaussian = start.dof is None and start.outlier_ranges is None
+    return gaussian and _is_quick(samples, start.n_components * parts, start.n_features)
+
+
+def _is_quick(samples: SortedSamples, k: int, d: int) -> bool:
+    """Whether samples have no gaps, and the kernel iterates over k components of d features in a moment."""
+    if samples.scattered is not None or len(samples.parts) != 1 or samples.parts[0].observed is not None:
         return False
-    part, *others = samples.parts
-    work = part.planes.size * start.n_components * parts * start.n_features
-    quick = work <= _MOST_WORK and start.n_features <= _MOST_FEATURES
-    return quick and not others and part.observed is None
+    return samples.parts[0].planes.size * k * d <= _MOST_WORK and d <= _MOST_FEATURES
 
 
 def _climb(

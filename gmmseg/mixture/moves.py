@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.kernels.blas import one_blas_thread
-from gmmseg.mixture.em import Fit, Iteration, goes_by_itself, precision_of
+from gmmseg.mixture.em import Fit, Iteration, Starts, goes_by_itself, precision_of
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 
-__all__ = ["merge_down", "merge_pairs", "split_and_merge", "split_in_scale", "split_lengthwise", "splits_lengthwise"]
+__all__ = ["divisions", "merge_down", "merge_pairs", "split_and_merge", "split_in_scale", "split_lengthwise"]
 
 Array = NDArray[Any]
 
@@ -151,23 +150,16 @@ def split_lengthwise(mixture: Mixture) -> Mixture:
     return _of_moments(mixture, *kernels.split(mixture.weights, mixture.means, _second(mixture), _APART))
 
 
-def splits_lengthwise(mixture: Mixture, ranks: int) -> list[Mixture]:
-    """Return what `split_lengthwise` does, of the longest axis, the second longest and so on.
+def divisions(mixture: Mixture, ranks: int, *, in_scale: bool) -> Starts:
+    """Return the mixtures in which one of the components is divided in two, as `gmmseg.kernels.divisions` does.
 
-    They are long in the features' own units: for features that are scaled already.
+    Axes are long in the features' own units: for features that are scaled already.
     """
-    k, d = mixture.means.shape
-    dense = mixture.family.dense(mixture.covariances, k, d)
-    with one_blas_thread(d):
-        lengths, axes = np.linalg.eigh(dense)
-    found = []
-    for rank in range(ranks):
-        steps = _APART * np.sqrt(np.maximum(lengths[:, [-1 - rank]], 0)) * axes[:, :, -1 - rank]
-        halves = dense - steps[:, :, None] * steps[:, None, :]
-        if mixture.family.diagonal:
-            halves = np.diagonal(halves, axis1=1, axis2=2)
-        found.append(_doubled(mixture, (mixture.means - steps, mixture.means + steps), (halves, halves)))
-    return found
+    family = mixture.covariance
+    weights, means, covariances = kernels.divisions(
+        mixture.weights, mixture.means, mixture.covariances, family, ranks, in_scale, _APART
+    )
+    return Starts(weights, means, covariances, family)
 
 
 def split_in_scale(mixture: Mixture) -> Mixture:

@@ -138,7 +138,7 @@ def _ways(mixture: Mixture, planes: Array, labels: Array, most: float, chance: f
         for pair in (light[light != one], heavy):
             if len(pair) > 1:
                 whole = merged if pair is heavy else _merged(mixture, pair)[0]
-                place = len(pair) - 1 + np.searchsorted(np.setdiff1d(every, pair), one)
+                place = len(pair) - 1 + np.searchsorted(np.delete(every, pair), one)
                 yield _Way(whole.select(np.delete(every[:-1], place)), labels == one, 1.0, chance, (_with_two,))
 
 
@@ -250,7 +250,7 @@ def _merged(mixture: Mixture, among: Array) -> tuple[Mixture, int]:
     """
     fewer, into = merge_pairs(mixture.select(among), len(among) - 1)
     pair = among[np.flatnonzero(into == np.bincount(into).argmax())]
-    rest = np.delete(np.arange(mixture.n_components), among)
+    rest = np.delete(np.arange(mixture.n_components), among)  # np.setdiff1d would load numpy.ma: 2 % of a photograph
     share, left = mixture.weights[among].sum(), mixture.weights[rest].sum()
     if mixture.family.shared:
         covariances = (share * fewer.covariances + left * mixture.covariances) / (share + left)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gmmseg.errors import GmmsegError, InputError, cut
 from gmmseg.features import Recipe
 from gmmseg.features.pca import PrincipalComponents
-from gmmseg.image.grain import GRAIN
+from gmmseg.image.grain import GRAIN, Grain
 from gmmseg.io.regular import require_regular
 from gmmseg.mixture.covariance import FAMILIES
 from gmmseg.mixture.memberships import MOST_COMPONENTS, ROUNDING
@@ -237,8 +237,19 @@ def _parse(content: _Entries) -> Model:
         memberships,
         _channel_names(content),
         _contrast(content, n_guides),
-        content.whole("grain", 1, GRAIN) if content.has("grain") else 1,
+        _grain(content),
     )
+
+
+def _grain(content: _Entries) -> Grain | None:
+    if not content.has("grain") or content.whole("grain", 1, GRAIN) == 1:
+        return None
+    if not content.has("grain_begin"):
+        return Grain()
+    begin = content.array("grain_begin", (2,), 0, 1)
+    if (begin % 1).any():
+        raise ValueError("grain_begin holds something else than whole numbers from 0 to 1")
+    return Grain(tuple(map(int, begin)), content.truth("grain_linear"))
 
 
 def _channel_names(content: _Entries) -> tuple[str, ...]:

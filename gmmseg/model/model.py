@@ -16,6 +16,7 @@ from gmmseg.errors import InputError
 from gmmseg.extras import face
 from gmmseg.features import Recipe
 from gmmseg.image import Image
+from gmmseg.image.grain import GRAIN, Grain
 from gmmseg.image.grey import as_grey
 from gmmseg.io.atomic import atomic_file
 from gmmseg.io.classes import regroup
@@ -32,8 +33,9 @@ __all__ = ["FORMAT", "VERSION", "Model", "Training"]
 
 Array = NDArray[Any]
 
-FORMAT, VERSION = "gmmseg-model", 5
-# 2 where there are outliers or Student-t distributions, 3 with memberships or pca, 4 with dropped classes, 5 with grain
+FORMAT, VERSION = "gmmseg-model", 6
+# 2 where there are outliers or Student-t distributions, 3 with memberships or pca, 4 with dropped classes, 5 with
+# grain, 6 where that is linear or cut
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,9 @@ class Model:
         How much neighbouring pixels of these images differ in the first features, see
         `gmmseg.features.contrast.contrast`: what is an edge. It makes every window of every image get the labels of the
         whole. Where None, each image is measured by itself.
-    grain : {1, 2}
-        How many pixels along each axis hold one detail of a picture, see `gmmseg.image.grain`. Where 2, the mixture is
-        of what lies in the middle of blocks of 2 x 2 pixels, and so are the posteriors from which pixels are labelled.
+    grain : Grain, optional
+        How the picture was enlarged, see `gmmseg.image.grain`. Then the mixture is of what lies in the middle of blocks
+        of 2 x 2 pixels, and so are the posteriors from which pixels are labelled.
 
     Examples
     --------
@@ -130,7 +132,7 @@ class Model:
     memberships: Array | None = None
     channel_names: tuple[str, ...] = ()
     contrast: Array | None = None
-    grain: int = 1
+    grain: Grain | None = None
 
     def _repr_html_(self) -> str:
         """Show the classes in a notebook."""
@@ -284,7 +286,7 @@ class Model:
         heard = HALO if smoothed and self.strength > 0 and self.k > 1 else 0
         around = heard + self.recipe.context(image)
         # One more block is heard where pixels lie between two, and of the last one two pixels around it.
-        return self.grain * around + 5 if smoothed and self.grain > 1 else around
+        return GRAIN * around + 5 if smoothed and self.grain is not None else around
 
     def view(self, image: Image) -> Image:
         """Return an image as the model takes it: for a model of one channel, grey values stored as colour are one.
@@ -413,8 +415,10 @@ class Model:
             pca = self.recipe.pca
             arrays = {name: getattr(pca, name).tolist() for name in ("center", "scale", "axes", "variance")}
             content |= {"version": max(3, content["version"]), "pca": arrays}
-        if self.grain > 1:
-            content |= {"version": 5, "grain": self.grain}
+        if self.grain is not None:
+            content |= {"version": 5, "grain": GRAIN}
+            if self.grain != Grain():
+                content |= {"version": 6, "grain_begin": list(self.grain.begin), "grain_linear": self.grain.linear}
         return content
 
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.errors import ParameterError
-from gmmseg.kernels.neighbours import BLIND, fading, overlap, support
 from gmmseg.records import dataclass, replace
 
 __all__ = ["HALO", "TYPICAL", "Smoothing", "share_power", "strength_of"]
@@ -182,32 +181,17 @@ class Smoothing:
     def _heard(self) -> kernels.Neighbourhood:
         return kernels.Neighbourhood(*self.neighbours, np.ascontiguousarray(self.sharpness, np.float32), HALO)
 
-    def edges(self, guide: Array, valid: Array) -> list[Array]:
-        """Weights of the edges to each of `neighbours`, in parts of the whole strength, for `fitted`.
-
-        Parameters
-        ----------
-        guide : ndarray, shape (c, ..., z, y, x)
-        valid : ndarray of bool, shape (..., z, y, x)
-        """
-        offsets, weights = replace(self, strength=1.0).neighbours
-        sharpness, found = np.asarray(self.sharpness, np.float32), []
-        for offset, weight in zip(offsets, weights / _STRONGEST, strict=True):
-            here, there = overlap(offset)
-            left = BLIND + (1 - BLIND) * fading(guide, sharpness, offset)
-            found.append(np.float32(weight) * left * (valid[here] & valid[there]))
-        return found
-
-    def fitted(self, q: Array, edges: list[Array], valid: Array) -> Smoothing:
+    def fitted(self, q: Array, guide: Array, valid: Array, counted: Array) -> Smoothing:
         """Return the smoothing whose strength has the highest pseudo-likelihood (Besag 1975).
 
         Parameters
         ----------
-        q : ndarray, shape (K, ..., z, y, x)
+        q : ndarray, shape (K, ..., z, y, x), float32
             Probabilities of the classes at each pixel.
-        edges : list of ndarray
-            Of `edges`.
+        guide : ndarray, shape (c, ..., z, y, x), float32
         valid : ndarray of bool, shape (..., z, y, x)
+            Which are heard.
+        counted : ndarray of bool, shape (..., z, y, x)
             Whose probabilities count.
 
         Notes
@@ -215,11 +199,19 @@ class Smoothing:
         The logarithm of the product of each pixel's probability given its neighbours', expected over q, is concave in
         the strength; Newton's method finds its maximum.
         """
-        if not valid.any() or not any(edge.any() for edge in edges):
+        offsets, weights = replace(self, strength=1.0).neighbours
+        patches, own = (-1, *valid.shape[-3:]), counted.reshape(-1)
+        said = kernels.said(
+            np.ascontiguousarray(q).reshape(len(q), *patches),
+            np.ascontiguousarray(guide).reshape(len(guide), *patches),
+            valid.reshape(patches).astype(np.uint8),
+            offsets,
+            (weights / _STRONGEST).astype(np.float32),
+            self._heard.sharpness,
+        )
+        if not own.any() or not said.any():
             return replace(self, strength=0.0)  # nobody has a neighbour
-        inner = _around(valid)
-        said = support(q, self.neighbours[0], edges, inner[1:])
-        said, q = (x.reshape(len(x), -1).compress(y.ravel(), axis=1) for x, y in ((said, valid[inner]), (q, valid)))
+        said, q = (x.reshape(len(x), -1).compress(own, axis=1) for x in (said, q))
         said -= said.max(axis=0)
         given = float((q * said).sum(dtype=np.float64))
         total = _STRONGEST * self.strength**2
@@ -241,13 +233,3 @@ def _first(inner: tuple[slice, ...]) -> tuple[int, int, int]:
     """Where the inner part of a tile starts along each of three axes."""
     first = [0] * (3 - len(inner)) + [int(s.start) for s in inner]
     return first[0], first[1], first[2]
-
-
-def _around(valid: Array) -> tuple[Any, ...]:
-    """Index of the last three axes, the least slices that hold all of these pixels, of which there are some."""
-    found = [np.flatnonzero(valid.any(axis=others)) for others in _all_but_one(valid.ndim)[-3:]]
-    return ..., *(slice(int(along[0]), int(along[-1]) + 1) for along in found)
-
-
-def _all_but_one(ndim: int) -> list[tuple[int, ...]]:
-    return [tuple(other for other in range(ndim) if other != axis) for axis in range(ndim)]

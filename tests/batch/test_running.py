@@ -66,6 +66,17 @@ def test_a_bad_image_does_not_stop_the_others(scenes):
     assert set(reasons(made)) == {"scenes/b.png"}
 
 
+def test_what_fails_leaves_no_folder_behind(scenes):
+    for name in ("lost/inner", "half"):
+        (scenes / name).mkdir(parents=True)
+        (scenes / name / "bad.png").write_bytes((scenes / "a.png").read_bytes()[:200])
+    shutil.copy(scenes / "a.png", scenes / "half" / "good.png")
+    Path("labels/kept").mkdir(parents=True)
+    done = do(scenes)
+    assert sum("error" in line for line in done) == 2
+    assert sorted(each.name for each in Path("labels").iterdir() if each.is_dir()) == ["deep", "half", "kept"]
+
+
 def killed_while_at_work(monkeypatch, folder, *, twice):
     """Have the worker that begins deep/a.png kill itself, the first time or each time."""
     once = folder / "killed"

@@ -23,3 +23,13 @@ def test_scales_are_never_zero(values, expected):
     center, scale = location_and_scale(values[None].astype(np.float32), (0,))
     assert scale[0] == pytest.approx(expected)
     assert np.isfinite(center).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7, 8, 101])
+def test_the_median_and_the_quartiles_are_those_of_the_sorted_values(n, rng):
+    for values in (rng.permutation(n), rng.integers(0, 3, n)):
+        ordered = np.sort(values)
+        center, scale = location_and_scale(values[None].astype(np.float32), (0,))
+        assert center[0] == ordered[n // 2]
+        spread = ordered[3 * n // 4] - ordered[n // 4]
+        assert scale[0] == pytest.approx(spread / 1.349 if spread else values.std() or 1)

@@ -14,6 +14,7 @@ from gmmseg.evaluation import evaluate
 from gmmseg.fitting import fit
 from gmmseg.fitting.fit import Fitted, fit_images
 from gmmseg.fitting.options import FitOptions, Hints
+from gmmseg.image.grain import Grain
 from gmmseg.image.sources import Completed
 from gmmseg.mixture.seeding import seed_mixture
 
@@ -308,7 +309,7 @@ def test_values_are_counted_in_the_one_pass(monkeypatch, dtype, n_channels, mask
 def test_an_enlarged_picture_has_the_classes_of_the_picture(how):
     pixels = made(np.random.default_rng(3), (130, 170))
     own, other = gmmseg.segment(pixels, 2), gmmseg.segment(enlarged(pixels, how), 2)
-    assert (own.model.grain, other.model.grain) == (1, 2)
+    assert (own.model.grain, other.model.grain) == (None, Grain(linear=how == 1))
     assert evaluate(other.labels, own.labels.repeat(2, axis=0).repeat(2, axis=1)).adjusted_rand_index > 0.95
     assert fit_images([Image(enlarged(pixels), color=True)], 1, FitOptions(k=2)).found.image.shape == (260, 340)
 
@@ -318,6 +319,6 @@ def test_what_is_said_of_single_pixels_is_not_put_together():
     strokes = np.zeros(pixels.shape[:2], np.uint8)
     strokes[40, 30:90], strokes[120, 30:90] = 1, 2
     for options in ({"scribbles": strokes}, {"partial_volume": True}, {"bias_field": True}):
-        assert gmmseg.segment(pixels, 2, **options).model.grain == 1
-    assert gmmseg.fit([pixels, pixels], 2).grain == 1  # several have but one model, and each its own grain
-    assert gmmseg.fit(pixels, 2).grain == 2
+        assert gmmseg.segment(pixels, 2, **options).model.grain is None
+    assert gmmseg.fit([pixels, pixels], 2).grain is None  # several have but one model, and each its own grain
+    assert gmmseg.fit(pixels, 2).grain == Grain()

@@ -115,3 +115,14 @@ def test_some_patches_are_the_same_whatever_the_order_of_the_axes():
         found.append(np.unique(some.values[some.valid]))
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
+
+
+@pytest.mark.parametrize("shape", [(200, 300), (30, 40, 50)])
+def test_zeros_of_noise_are_scattered_and_those_around_an_object_are_not(rng, shape):
+    layout = Layout.around(shape, rng.permutation(int(np.prod(shape)))[:4096], 1)
+    filled = layout.filled(np.zeros((len(layout.flat), 1)), None)
+    noise = (rng.random(shape) < 0.3).reshape(-1)[layout.flat]
+    outside = (sum((2 * at / n - 1) ** 2 for at, n in zip(np.indices(shape), shape, strict=True)) > 0.5).reshape(-1)
+    assert filled.scattered(noise, len(shape))
+    assert not filled.scattered(outside[layout.flat], len(shape))
+    assert not filled.scattered(np.zeros(len(layout.flat), bool), len(shape))

@@ -14,7 +14,9 @@ def test_sampled_planes_are_those_of_the_sample_and_position_is_known_to_be_unce
     found = take_sample(image, SampleRequest(recipe, 2000), np.random.default_rng(3))
     flat, values, _ = sample_pixels(image, 2000, np.random.default_rng(0))
     np.testing.assert_array_equal(found.planes, recipe.planes_of(image, values, flat))
-    np.testing.assert_allclose(found.noise, [0, 0, 0, 0.01, 0.01])
+    np.testing.assert_allclose(found.noise[3:], 0.01)
+    plain = Image(rng.random((60, 80, 3)))  # channels that are no colours
+    assert take_sample(plain, SampleRequest(Recipe.parse("bands"), 2000), rng).noise == 0
 
 
 def test_what_rounding_took_from_the_features(rng):
@@ -27,7 +29,18 @@ def test_what_rounding_took_from_the_features(rng):
     planes = [recipe.pointwise.planes_of(Image.from_array(x), x.reshape(-1, 3), flat) for x in (exact, rounded)]
     np.testing.assert_allclose(found[:3], (planes[0] - planes[1]).var(axis=1), rtol=0.05)
     np.testing.assert_allclose(found[3:], 0.01)
-    assert take_sample(Image.from_array(exact), SampleRequest(Recipe.parse("lab"), None), rng).noise == 0
+
+
+def test_colours_as_floats_are_as_uncertain_as_their_copies_of_8_bits(rng):
+    exact = rng.normal((120, 6, -4), (25, 3, 3), (90, 100, 3)) @ LUMA_CHROMA.T
+    stored = np.round(np.round(rng.normal((120, 6, -4), (25, 3, 3), (90, 100, 3))) @ LUMA_CHROMA.T)
+    edge = rng.normal(0.5, 0.2, (90, 100, 3)).clip(0, 1) * 255  # with black and white
+    for levels in (exact, stored, edge):
+        noises = [
+            take_sample(Image.from_array(each), SampleRequest(Recipe.parse("lab"), None), rng).noise
+            for each in (levels.round().astype(np.uint8), levels / 255, np.float32(levels / 255))
+        ]
+        np.testing.assert_allclose(noises[1:], [noises[0]] * 2, rtol=0.03)
 
 
 def test_what_rounding_took_from_the_colours_of_a_jpeg(rng):

@@ -72,3 +72,34 @@ def test_some_pixels_keep_what_belongs_to_them(scene):
     # Where they lie in the image, for a field of gains.
     places = np.ravel_multi_index([axis[:, 0] for axis in few.patches.axes], scene.image.shape)
     np.testing.assert_array_equal(places, few.patches.flat)
+
+
+def scene_of(values):
+    image = Image(values)
+    layout = Layout.around(image.shape, np.arange(image.n_pixels), 1)
+    patches = layout.filled(values.reshape(-1, 1)[layout.flat], None)
+    recipe = Recipe.parse("intensity")
+    return Scene(image, recipe, patches, recipe.planes_of(image, patches.values, layout.flat), *np.ones((3, 1)))
+
+
+def test_integers_may_be_any_number_that_is_rounded_to_them(rng):
+    values = 2 * rng.poisson(3, (200, 200)).astype(np.uint16)  # every second level is missing
+    found = scene_of(values).unrounded()
+    moved = found.patches.values[:, 0] - values.reshape(-1)
+    assert moved.min() < -0.99
+    assert moved.max() > 0.99
+    assert np.abs(moved[values.reshape(-1) < 15]).max() <= 1  # larger ones are rare, and farther from each other
+    assert abs(moved[values.reshape(-1) == 6].mean()) < 0.03
+    np.testing.assert_array_equal(found.features, found.patches.values.T)
+
+
+def test_what_surrounds_an_object_stays_0(rng):
+    values = rng.poisson(20, (200, 200)).astype(np.uint8)
+    values[:100] = 0
+    found = scene_of(values).unrounded()
+    np.testing.assert_array_equal(found.patches.values[:, 0] == 0, values.reshape(-1) == 0)
+
+
+def test_floats_stay_as_they_are(rng):
+    scene = scene_of(rng.poisson(3, (40, 50)).astype(np.float32))
+    assert scene.unrounded() is scene

@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 from detailed_pictures import enlarged, made
+from PIL import Image as Picture
 
 from gmmseg.image import Image
-from gmmseg.image.grain import enlarge, grain_of, put_together, within_blocks
+from gmmseg.image.grain import Grain, enlarge, grain_of, put_together, within_blocks
 from gmmseg.image.windows import everything
 
 
@@ -15,20 +16,51 @@ from gmmseg.image.windows import everything
 def test_an_enlarged_picture_is_told_from_one_that_is_not(rng, how, dtype):
     pixels = made(rng).astype(dtype)
     large = np.clip(enlarged(pixels, how), 0, 255)
-    assert grain_of(Image(pixels)) == 1
-    assert grain_of(Image(large)) == grain_of(Image(large[:, ::-1])) == grain_of(Image(large[3:, 5:])) == 2
-    assert grain_of(Image(made(rng, large.shape[:2]))) == 1
-    assert grain_of(Image(large.repeat(2, axis=0).repeat(2, axis=1))) == 1  # edges of single pixels are in it
+    linear = how == cv2.INTER_LINEAR
+    assert grain_of(Image(pixels)) is None
+    assert grain_of(Image(large)) == grain_of(Image(large[:, ::-1])) == Grain((0, 0), linear)
+    assert grain_of(Image(large[3:, 5:])) == grain_of(Image(large[3:, :-5][:, ::-1])) == Grain((1, 1), linear)
+    assert grain_of(Image(large[2:, 3:-1])) == grain_of(Image(large[:, 3:-1][:, ::-1])) == Grain((0, 1), linear)
+    assert grain_of(Image(large).crop((slice(3, 170), slice(5, 200)))) == Grain((0, 0), linear)  # as of the whole
+    assert grain_of(Image(made(rng, large.shape[:2]))) is None
+    assert grain_of(Image(large.repeat(2, axis=0).repeat(2, axis=1))) is None  # edges of single pixels are in it
+
+
+@pytest.mark.parametrize("how", [Picture.BILINEAR, Picture.BICUBIC, Picture.LANCZOS])
+def test_linear_interpolation_is_told_where_axes_are_rounded_in_turn(rng, how):
+    pixels = Picture.fromarray(made(rng))
+    large = np.asarray(pixels.resize((220, 180), how))
+    for turned in (large, large.transpose(1, 0, 2)):
+        assert grain_of(Image(turned)) == Grain((0, 0), how == Picture.BILINEAR)
+
+
+def test_colours_from_0_to_1_are_told_like_those_of_8_bits(rng):
+    pixels = made(rng)
+    for how, linear in ((cv2.INTER_LINEAR, True), (cv2.INTER_CUBIC, False)):
+        exact = enlarged(np.float32(pixels) / 255, how).clip(0, 1)
+        rounded = enlarged(pixels, how) / 255
+        assert grain_of(Image(exact, color=True)) == grain_of(Image(rounded, color=True)) == Grain((0, 0), linear)
+
+
+def test_a_linearly_enlarged_picture_comes_back(rng):
+    pixels = made(rng)
+    large = enlarged(np.float32(pixels), cv2.INTER_LINEAR)
+    found = put_together(Image(large), Grain(linear=True)).array
+    np.testing.assert_allclose(found, pixels, atol=1e-3)
+    cut = put_together(Image(large[1:, 3:]), Grain((1, 1), linear=True)).array
+    np.testing.assert_allclose(cut[1:, 1:], pixels[1:, 2:], atol=1e-3)
+    rounded = put_together(Image(enlarged(pixels, cv2.INTER_LINEAR)), Grain(linear=True)).array
+    assert np.abs(rounded.astype(int) - pixels).max() <= 2
 
 
 def test_noise_and_what_is_even_or_small_is_not_taken_for_enlarged(rng):
-    assert grain_of(Image(rng.normal(0, 1, (200, 200, 1)))) == 1
-    assert grain_of(Image(np.full((200, 200, 3), 7, np.uint8))) == 1
-    assert grain_of(Image(enlarged(made(rng, (60, 90))))) == 1
-    assert grain_of(Image(np.zeros((130, 130, 130, 1), np.uint8))) == 1
+    assert grain_of(Image(rng.normal(0, 1, (200, 200, 1)))) is None
+    assert grain_of(Image(np.full((200, 200, 3), 7, np.uint8))) is None
+    assert grain_of(Image(enlarged(made(rng, (60, 90))))) is None
+    assert grain_of(Image(np.zeros((130, 130, 130, 1), np.uint8))) is None
     smooth = cv2.GaussianBlur(rng.normal(0, 1, (200, 200)), None, 6)[..., None] + np.zeros(40)
-    assert grain_of(Image(smooth)) == 2
-    assert grain_of(Image(smooth + rng.normal(0, 0.02, smooth.shape))) == 1  # of each channel, and not of their sum
+    assert grain_of(Image(smooth)) is not None
+    assert grain_of(Image(smooth + rng.normal(0, 0.02, smooth.shape))) is None  # of each channel, and not of their sum
 
 
 def test_pixels_without_data_tell_nothing(rng):
@@ -36,15 +68,15 @@ def test_pixels_without_data_tell_nothing(rng):
     valid = np.ones(large.shape[:2], bool)
     valid[60:] = False
     noisy = np.where(valid[..., None], large, rng.integers(0, 255, large.shape, np.uint8))
-    assert grain_of(Image(noisy)) == 1
-    assert grain_of(Image(noisy, valid=valid)) == 2
-    assert grain_of(Image(large, valid=np.zeros_like(valid))) == 1
+    assert grain_of(Image(noisy)) is None
+    assert grain_of(Image(noisy, valid=valid)) is not None
+    assert grain_of(Image(large, valid=np.zeros_like(valid))) is None
 
 
 def test_a_block_has_what_lies_in_its_middle():
     x, y = np.meshgrid(np.linspace(-1, 1, 24), np.linspace(-2, 2, 30))
     curved = 1 + x - 3 * x**2 * y + x**5 - y**4  # which is interpolated without error, beside the ends
-    found = put_together(Image(curved[..., None])).array[..., 0]
+    found = put_together(Image(curved[..., None]), Grain()).array[..., 0]
     middle = [(each[::2] + each[1::2]) / 2 for each in (x[0], y[:, 0])]
     x, y = np.meshgrid(*middle)
     expected = 1 + x - 3 * x**2 * y + x**5 - y**4
@@ -56,7 +88,7 @@ def test_enlarged_numbers_come_back_within_their_limits(rng, dtype):
     limits = np.finfo(np.float32) if dtype == np.float32 else np.iinfo(dtype)
     for value in (limits.min, limits.max):
         if dtype != np.float32:
-            even = put_together(Image(np.full((6, 8, 2), value, dtype))).array
+            even = put_together(Image(np.full((6, 8, 2), value, dtype)), Grain()).array
             assert even.dtype == dtype
             assert np.abs(even.astype(object) - int(value)).max() <= limits.max >> 50
     low, high = (-100, 100) if limits.min else (0, 200)
@@ -64,19 +96,21 @@ def test_enlarged_numbers_come_back_within_their_limits(rng, dtype):
     large = enlarged(pixels)
     if dtype != np.float32:
         large = np.clip(np.rint(large), limits.min, limits.max)
-    found = put_together(Image(large.astype(dtype)[..., None])).array[..., 0]
+    found = put_together(Image(large.astype(dtype)[..., None]), Grain()).array[..., 0]
     means = large.reshape(40, 2, 50, 2).mean(axis=(1, 3))
     error, of_means = ((each - pixels)[2:-2, 2:-2].std() for each in (found, means))
     assert 2 * error < of_means
     edges = np.full((20, 20, 1), limits.min if dtype != np.float32 else 0, dtype)
     edges[:, 10:] = limits.max if dtype != np.float32 else 1
-    np.testing.assert_allclose(put_together(Image(edges)).array[:, :4].astype(float), float(edges[0, 0, 0]), atol=0.03)
+    np.testing.assert_allclose(
+        put_together(Image(edges), Grain()).array[:, :4].astype(float), float(edges[0, 0, 0]), atol=0.03
+    )
 
 
 def test_colour_stays_colour():
     edge = np.zeros((20, 24, 3), np.float32)
     edge[:, 12:] = 1
-    found = put_together(Image(edge, color=True)).array
+    found = put_together(Image(edge, color=True), Grain()).array
     assert found.min() == 0
     assert found.max() == 1
 
@@ -84,10 +118,10 @@ def test_colour_stays_colour():
 def test_what_is_missing_does_not_count():
     nan = np.nan
     pixels = np.float32([[1, 3, nan, nan], [5, 7, nan, nan], [1, nan, 9, 9], [3, 5, 9, 9]])[..., None]
-    found = put_together(Image(pixels)).array[..., 0]
+    found = put_together(Image(pixels), Grain()).array[..., 0]
     np.testing.assert_array_equal(found, [[4, nan], [3, 9]])
     valid = np.array([[True, False], [False, False], [False, False], [False, False]])
-    image = put_together(Image(np.uint8([[10, 99], [99, 99], [99, 99], [99, 99]])[..., None], valid=valid))
+    image = put_together(Image(np.uint8([[10, 99], [99, 99], [99, 99], [99, 99]])[..., None], valid=valid), Grain())
     assert image.array[..., 0].tolist() == [[10], [0]]
     assert image.valid.tolist() == [[True], [False]]
 
@@ -95,12 +129,16 @@ def test_what_is_missing_does_not_count():
 def test_blocks_of_a_window_are_those_of_the_whole(rng):
     pixels = made(rng, (31, 45))
     whole = Image(pixels, spacing=(2.0, 3.0))
-    blocks = put_together(whole)
+    blocks = put_together(whole, Grain())
     assert blocks.shape == (16, 23)
     assert blocks.spacing == (4, 6)
-    window = put_together(whole.crop((slice(5, 31), slice(8, 37))))
+    window = put_together(whole.crop((slice(5, 31), slice(8, 37))), Grain())
     assert (window.origin, window.extent) == ((2, 4), (16, 23))
     np.testing.assert_array_equal(window.array[2:, 1:-2], blocks.array[4:, 5:17])
+    cut = put_together(whole, Grain((1, 0)))
+    part = put_together(whole.crop((slice(5, 31), slice(8, 37))), Grain((1, 0)))
+    assert (cut.shape, part.origin, part.extent) == ((16, 23), (3, 4), (16, 23))
+    np.testing.assert_array_equal(part.array[1:-1, 1:-2], cut.array[4:15, 5:17])
 
 
 def test_pixels_lie_between_the_blocks():

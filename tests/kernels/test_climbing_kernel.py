@@ -44,6 +44,20 @@ def test_twins_take_the_same_way(kernel, family, d):
         assert len(ours[4]) > 1
 
 
+@compiled
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_threads_that_stay_for_all_iterations_change_no_bit(kernel, dtype):
+    """Runs are of several chunks, so that every thread has work, and more threads than chunks find none."""
+    planes, mixture = start("full", 4, 40_000, dtype)
+    components = mixture.weights, mixture.means, mixture.covariances, mixture.covariance
+    given = planes, None, components, np.full(4, 1e-6), None, (0.0, 1e-10, 1.0), 25, 0
+    alone = kernel.climb(*given, 1)
+    for threads in (2, 3, 64):
+        for found, wanted in zip(kernel.climb(*given, threads), alone, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+    assert len(alone[4]) == 25
+
+
 @both
 @FAMILIES
 @pytest.mark.parametrize("weighted", [False, True])
@@ -211,6 +225,58 @@ def test_a_ball_is_halved_along_one_line(kernel):
     np.testing.assert_allclose(places[0], -places[1])
     np.testing.assert_allclose(np.linalg.norm(places, axis=1), 0.8)
     np.testing.assert_allclose(np.linalg.eigvalsh(moments), np.tile([1 - 0.64, 1, 1, 1, 1], (2, 1)))
+
+
+@both
+@FAMILIES
+@pytest.mark.parametrize(("k", "d", "ranks"), [(1, 1, 1), (3, 2, 2), (2, 5, 3), (4, 30, 6)])
+@pytest.mark.parametrize("in_scale", [False, True])
+def test_divisions_halve_one_component_each_and_keep_its_moments(kernel, rng, family, k, d, ranks, in_scale):
+    weights, means, roots = rng.dirichlet(np.ones(k)), rng.normal(size=(k, d)), rng.normal(size=(k, d, d))
+    dense = roots @ np.swapaxes(roots, 1, 2) + np.eye(d)
+    variances = rng.uniform(1, 9, (k, d))
+    own = {"full": dense, "tied": dense[0], "diag": variances, "spherical": variances[:, 0]}[family]
+    whole = {
+        "full": dense,
+        "tied": np.stack([dense[0]] * k),
+        "diag": variances[:, :, None] * np.eye(d),
+        "spherical": variances[:, 0, None, None] * np.eye(d),
+    }[family]
+    for each in (weights, means, own):
+        each.flags.writeable = False
+    shares, places, moments = kernel.divisions(weights, means, own, family, ranks, in_scale, 0.8)
+    assert len(shares) == (ranks + in_scale) * k
+    for number, (way, row) in enumerate(np.ndindex(ranks + in_scale, k)):
+        others = np.delete(np.arange(k), row)
+        np.testing.assert_allclose(shares[number], [*weights[others], weights[row] / 2, weights[row] / 2])
+        np.testing.assert_array_equal(places[number, :-2], means[others])
+        apart = places[number, -1] - means[row]
+        np.testing.assert_allclose(places[number, -2], means[row] - apart, atol=1e-12)
+        if way < ranks:
+            length = np.sort(np.linalg.eigvalsh(whole[row]))[-1 - way]
+            np.testing.assert_allclose(whole[row] @ apart, length * apart, atol=1e-9 * length)
+            np.testing.assert_allclose(np.linalg.norm(apart), 0.8 * np.sqrt(length))
+            assert apart[np.abs(apart).argmax()] > 0
+        else:
+            assert not apart.any()
+        if family == "tied":
+            np.testing.assert_array_equal(moments[number], own)
+            continue
+        np.testing.assert_array_equal(moments[number, :-2], own[others])
+        taken = {"full": np.outer(apart, apart), "diag": apart**2, "spherical": (apart**2).mean()}[family]
+        factors = (1, 1) if way < ranks else (0.25, 1.75)
+        np.testing.assert_allclose(
+            moments[number, -2:], [factor * own[row] - taken for factor in factors], rtol=1e-9, atol=1e-9
+        )
+
+
+@both
+def test_a_component_without_volume_and_one_without_a_longest_axis_are_divided_too(kernel):
+    ones = np.ones(1), np.zeros((1, 3))
+    _, places, _ = kernel.divisions(*ones, np.zeros((1, 3, 3)), "full", 3, False, 0.8)
+    assert not places.any()
+    _, places, _ = kernel.divisions(*ones, np.eye(3)[None], "full", 3, False, 0.8)
+    np.testing.assert_allclose(places[:, 1], 0.8 * np.eye(3)[::-1], atol=1e-12)
 
 
 def attempt(kernel, planes, mixture, halvings, weights=None, light=0.0, enough=np.inf, tolerance=1e-5):

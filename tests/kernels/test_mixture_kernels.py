@@ -106,6 +106,34 @@ def test_statistics_of_components_far_apart_equal_the_reference(kernel, d, n, we
 
 
 @compiled
+@shapes
+@dtypes
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("every", [1, 2, 300], ids=["all", "half", "few"])
+def test_samples_far_below_the_peak_of_a_dense_component_count_as_the_others_do(
+    kernel, every, weighted, dtype, diagonal
+):
+    """The dense component's peak is some 2^170 (2^1800) times as high as any density of theirs."""
+    n, power = 1700, 45.0 if dtype == np.float32 else 450.0
+    planes, (constants, means, factors) = problem(4, n, k=3, dtype=dtype, diagonal=diagonal)
+    means[0], factors[0] = 8, 2.0**power * np.eye(4) if not diagonal else 2.0**power
+    constants[0] = 4 * power * np.log(2) - 7
+    is_far = np.arange(n) % every == 0
+    planes[:, ~is_far] = 8
+    mass = np.random.default_rng(1).uniform(0.5, 3, n).astype(dtype) if weighted else None
+    part = np.ones(n) if mass is None else mass.astype(float)
+    sums, log_likelihood = statistics(kernel, planes, (constants, means, factors), mass)
+    others = planes[:, is_far].astype(float), (constants[1:], means[1:], factors[1:]), part[is_far]
+    exact, likelihood = statistics(reference, *others)
+    eps = float(np.finfo(dtype).eps)
+    assert sums[0, 0] == pytest.approx(part[~is_far].sum(), rel=8 * eps)
+    assert (sums[0, 1:] == 0).all()
+    np.testing.assert_allclose(sums[1:], exact, rtol=40 * eps, atol=200 * eps * len(others[2]))
+    expected = likelihood + constants[0] * part[~is_far].sum()
+    assert log_likelihood == pytest.approx(expected, rel=32 * eps)
+
+
+@compiled
 @dtypes
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 @pytest.mark.parametrize("apart", [0.3, 1.0, 2.0, 8.0])

@@ -45,10 +45,7 @@ def test_support_sums_both_ends_of_each_edge(rng):
             other = tuple(np.array(one) + offset)
             expected[:, *one] += edge[place] * q[:, *other]
             expected[:, *other] += edge[place] * q[:, *one]
-    found = support(q, OFFSETS, edges)
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
-    for inner in ([slice(0, 3)] * 3, [slice(1, 2), slice(1, 4), slice(4, 5)], [slice(2, 3), slice(0, 1), slice(1, 4)]):
-        np.testing.assert_array_equal(support(q, OFFSETS, edges, inner), found[:, *inner])
+    np.testing.assert_allclose(support(q, OFFSETS, edges), expected, rtol=1e-12)
 
 
 def test_support_of_several_volumes_is_that_of_each(rng):

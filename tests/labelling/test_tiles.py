@@ -7,7 +7,7 @@ from regions import CASES, holes, outputs, scene, spatial
 
 import gmmseg
 from gmmseg import Image
-from gmmseg.image.grain import put_together
+from gmmseg.image.grain import Grain, put_together
 from gmmseg.labelling.layers import layer_named
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
 from gmmseg.records import replace
@@ -38,6 +38,24 @@ def small_sides(shape, pixels, halo):
 
 def whole_sides(shape, pixels, halo):
     return shape
+
+
+def test_tiles_away_from_the_border_have_rows_of_whole_registers_with_their_halo(monkeypatch):
+    rng = np.random.default_rng(0)
+    image = Image.from_array(rng.integers(0, 255, (60, 700, 3), np.uint8))
+    model, widths = gmmseg.fit(image, 2, sample=3000), []
+    plain = gmmseg.labelling.tiles._with_data
+
+    def seen(tile, *arguments):
+        widths.append(tile.shape[-1])
+        return plain(tile, *arguments)
+
+    monkeypatch.setattr("gmmseg.labelling.tiles.tile_sides", lambda shape, pixels, halo: (shape[0], 200))
+    monkeypatch.setattr("gmmseg.labelling.tiles._with_data", seen)
+    labels = gmmseg.apply(model, image, smooth=0.5).labels
+    assert labels.min() == 1
+    assert len(widths) > 3
+    assert all(width % 32 == 0 for width in widths[1:-1])
 
 
 @pytest.mark.slow
@@ -84,17 +102,18 @@ def large(rng):
     """A picture without detail of single pixels, whose last blocks are not whole, and its model."""
     image = Image(enlarged(made(rng))[:-1, :-1], color=True)
     model = gmmseg.fit(image, 3)
-    assert model.grain == 2
+    assert model.grain == Grain()
     return image, model
 
 
+@pytest.mark.parametrize("grain", [Grain(), Grain((1, 0), linear=True)], ids=["cubic", "linear and cut"])
 @pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
 @pytest.mark.parametrize("smooth", [True, False])
-def test_blocks_give_windows_and_tiles_the_labels_of_the_whole(large, smooth, masked, monkeypatch):
+def test_blocks_give_windows_and_tiles_the_labels_of_the_whole(large, smooth, masked, grain, monkeypatch):
     image, model = large
     mask = holes(image.shape) if masked else None
     image = Image(image.array, color=True, valid=mask)
-    model = replace(model, strength=0.5 * smooth)
+    model = replace(model, strength=0.5 * smooth, grain=grain)
     whole = outputs(gmmseg.apply(model, image))
     monkeypatch.setattr("gmmseg.labelling.tiles.tile_sides", small_sides)
     for tiled, expected in zip(outputs(gmmseg.apply(model, image, threads=3)), whole, strict=True):
@@ -113,7 +132,7 @@ def test_blocks_give_windows_and_tiles_the_labels_of_the_whole(large, smooth, ma
 
 def test_pixels_between_blocks_have_what_lies_between_their_probabilities(large):
     image, model = large
-    blocks = gmmseg.apply(replace(model, grain=1), put_together(image)).probabilities
+    blocks = gmmseg.apply(replace(model, grain=None), put_together(image, Grain())).probabilities
     found = gmmseg.apply(model, image)
     near, right, below, across = blocks[:, 20, 30], blocks[:, 20, 31], blocks[:, 21, 30], blocks[:, 21, 31]
     expected = (9 * near + 3 * right + 3 * below + across) / 16

@@ -93,6 +93,19 @@ def test_a_subset_follows_the_weights(rng):
     assert abs((some < 5000).mean() - 0.5) < 0.03
 
 
+@pytest.mark.parametrize(("n", "size"), [(5000, 4096), (4097, 4096), (50_000, 32_768)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_subset_without_weights_is_that_of_equal_weights(n, size, dtype):
+    planes = np.random.default_rng(n).permutation(np.arange(3.0 * n)).reshape(3, n).astype(dtype)
+    for seed in range(5):
+        some, none = draw_subset(planes, None, size, np.random.default_rng(seed))
+        wanted, _ = draw_subset(planes, np.ones(n, dtype), size, np.random.default_rng(seed))
+        np.testing.assert_array_equal(some, wanted)
+        assert none is None
+        assert some.dtype == dtype
+        assert some.flags.c_contiguous
+
+
 def test_neighbouring_copies_are_one_sample_of_their_weight(rng):
     planes = np.repeat(rng.normal(size=(2, 40)), 3, axis=1)
     some, weights = draw_subset(planes, None, 100, rng)

@@ -112,12 +112,13 @@ def test_the_fitted_strength_has_the_highest_pseudo_likelihood(shape):
     q = np.moveaxis(np.eye(3, dtype=np.float32)[truth] * 0.9 + np.float32(0.1 / 3), -1, 0)
     guide, valid = rng.normal(0, 0.4, (1, *shape)).astype(np.float32), rng.random(shape) < 0.9
     counted = valid & (rng.random(shape) < 0.8)
-    edges = smoothing.edges(guide, valid)
-    found = smoothing.fitted(q, edges, counted)
+    found = smoothing.fitted(q, guide, valid, counted)
 
-    said = np.zeros(q.shape)
-    for offset, edge in zip(smoothing.neighbours[0], edges, strict=True):
+    said, (offsets, weights) = np.zeros(q.shape), Smoothing(1.0, np.ones(1), spacing).neighbours
+    for offset, weight in zip(offsets, weights / 24, strict=True):
         here, there = overlap(offset)
+        left = np.clip(1 - (guide[0][here] - guide[0][there]) ** 2 / 8, 0, 1) ** 8
+        edge = weight * (0.2 + 0.8 * left) * (valid[here] & valid[there])
         said[here] += edge * q[there]
         said[there] += edge * q[here]
     said, own = said[:, counted], q[:, counted]
@@ -131,4 +132,5 @@ def test_the_fitted_strength_has_the_highest_pseudo_likelihood(shape):
     best = grid[np.argmax([likelihood(strength) for strength in grid])]
     assert 0.05 < best < 0.95
     assert found.strength == pytest.approx(best, abs=0.01)
-    assert smoothing.fitted(q, [0 * edge for edge in edges], counted).strength == 0
+    assert smoothing.fitted(q, guide, np.zeros_like(valid), counted).strength == 0
+    assert smoothing.fitted(q, guide, valid, np.zeros_like(valid)).strength == 0

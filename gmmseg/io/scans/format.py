@@ -138,7 +138,8 @@ class _Scans:
             if path.suffix.lower() == suffix:
                 _beside(path, numbers)
         with ExitStack() as files:
-            with explained(path, _REMEDY, finding="damaged", smaller="cut it into parts"), unheard():
+            damage = explained(path, _REMEDY, finding="damaged", smaller="cut it into parts", known=_known)
+            with damage, unheard():
                 if self is MINC:
                     _require_alone(path, reading)
                 scan = self.load(path, files)
@@ -146,6 +147,13 @@ class _Scans:
             n_bytes = math.prod(map(int, shape)) * max(stored.itemsize, 4)
             require_bytes(path, _COPIES * n_bytes, reading, "its numbers")
             yield space_first(scan)
+
+
+def _known(reason: str) -> str | None:
+    for name in ("image-max", "image-min"):  # MINC allows for it, and nibabel does not
+        if name in reason:
+            return f"lacks {name}, the range of its real values; write it again with rawtominc -real_range"
+    return None
 
 
 def _beside(path: Path, suffixes: tuple[str, ...]) -> Path:

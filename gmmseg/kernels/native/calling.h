@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -44,6 +45,7 @@ struct Chosen {
     Smooth smooth;
     Lab lab;
     Agreement agreement;
+    Said said;
     TextureKernel texture;
     Gaps gaps;
     const Algebra& algebra;
@@ -76,14 +78,14 @@ inline Chosen choose() {
     const auto allowed = [&](const char* name) { return !most || std::strcmp(most, name) >= 0; };
     const Processor has;
     if (has.v4 && allowed("x86-64-v4"))
-        return {v4::mixture_kernels, v4::smooth_kernel, v4::lab_kernel,     v4::agreement_kernel,
-                v4::texture_kernel,  v4::gaps_kernel,   v4::algebra_kernels};
+        return {v4::mixture_kernels, v4::smooth_kernel,  v4::lab_kernel,  v4::agreement_kernel,
+                v4::said_kernel,     v4::texture_kernel, v4::gaps_kernel, v4::algebra_kernels};
     if (has.v3 && allowed("x86-64-v3"))
-        return {v3::mixture_kernels, v3::smooth_kernel, v3::lab_kernel,     v3::agreement_kernel,
-                v3::texture_kernel,  v3::gaps_kernel,   v3::algebra_kernels};
+        return {v3::mixture_kernels, v3::smooth_kernel,  v3::lab_kernel,  v3::agreement_kernel,
+                v3::said_kernel,     v3::texture_kernel, v3::gaps_kernel, v3::algebra_kernels};
 #endif
-    return {baseline::mixture_kernels, baseline::smooth_kernel, baseline::lab_kernel,     baseline::agreement_kernel,
-            baseline::texture_kernel,  baseline::gaps_kernel,   baseline::algebra_kernels};
+    return {baseline::mixture_kernels, baseline::smooth_kernel,  baseline::lab_kernel,  baseline::agreement_kernel,
+            baseline::said_kernel,     baseline::texture_kernel, baseline::gaps_kernel, baseline::algebra_kernels};
 }
 
 inline const Chosen& kernels() {
@@ -91,32 +93,102 @@ inline const Chosen& kernels() {
     return chosen;
 }
 
-// Calls work(i) for i in 0..count on up to `threads` threads, this one among them. Threads live for one call: starting
-// them costs some 20 microseconds, and nothing is left behind that a fork could break.
+// Threads that help with one loop after another, and end with this. Helpers wait for the next loop by asking again and
+// again for some 50 microseconds, and sleep after that: to start them for each iteration of EM costs 20 to 40.
+class Crew {
+public:
+    explicit Crew(int threads) : threads(threads) {}
+    ~Crew() {
+        over = true;
+        call();
+        for (std::thread& helper : helpers) helper.join();
+    }
+    Crew(const Crew&) = delete;
+    Crew& operator=(const Crew&) = delete;
+
+    // Calls work(i) for i in 0..count, on this thread among others.
+    template <class Work>
+    void each(ptrdiff_t count, const Work& work) {
+        std::atomic<ptrdiff_t> next{0};
+        std::exception_ptr failure;
+        std::mutex failing;
+        const auto loop = [&] {
+            try {
+                for (ptrdiff_t i; (i = next++) < count;) work(i);
+            } catch (...) {
+                next = count;
+                const std::lock_guard<std::mutex> lock(failing);
+                failure = std::current_exception();
+            }
+        };
+        hire(std::min<ptrdiff_t>(threads, count) - 1);
+        run = [](const void* its) { (*static_cast<decltype(&loop)>(its))(); };
+        what = &loop;
+        open = true;
+        if (!helpers.empty()) call();
+        loop();
+        open = false;  // who comes now has nothing to do
+        for (int turn = 0; busy; ++turn)
+            if (turn > kTurns) std::this_thread::yield();
+            else pause();
+        if (failure) std::rethrow_exception(failure);
+    }
+
+private:
+    static constexpr int kTurns = 2000;
+    const int threads;
+    std::vector<std::thread> helpers;
+    std::atomic<ptrdiff_t> calls{0};
+    std::atomic<bool> open{false}, over{false};
+    std::atomic<int> busy{0};
+    void (*run)(const void*) = nullptr;  // changes only while nobody is busy and it is not open
+    const void* what = nullptr;
+    std::mutex sleeping;
+    std::condition_variable called;
+
+    static void pause() {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
+
+    void hire(ptrdiff_t wanted) {
+        try {
+            while (ptrdiff_t(helpers.size()) < wanted) helpers.emplace_back([this] { help(); });
+        } catch (const std::system_error&) {
+            // The system has no more threads to give: those that started, and this one, do the work.
+        }
+    }
+
+    void call() {
+        {
+            const std::lock_guard<std::mutex> lock(sleeping);
+            ++calls;
+        }
+        called.notify_all();
+    }
+
+    void help() {
+        for (ptrdiff_t heard = 0;;) {
+            for (int turn = 0; calls == heard && turn < kTurns; ++turn) pause();
+            if (calls == heard) {
+                std::unique_lock<std::mutex> lock(sleeping);
+                called.wait(lock, [&] { return calls != heard; });
+            }
+            heard = calls;
+            if (over) return;
+            ++busy;
+            if (open) run(what);
+            --busy;
+        }
+    }
+};
+
+// Calls work(i) for i in 0..count on up to `threads` threads, this one among them. They live for one call: nothing is
+// left behind that a fork could break.
 template <class Work>
 void parallel(ptrdiff_t count, int threads, const Work& work) {
-    std::atomic<ptrdiff_t> next{0};
-    std::exception_ptr failure;
-    std::mutex failing;
-    const auto loop = [&] {
-        try {
-            for (ptrdiff_t i; (i = next++) < count;) work(i);
-        } catch (...) {
-            next = count;
-            const std::lock_guard<std::mutex> lock(failing);
-            failure = std::current_exception();
-        }
-    };
-    std::vector<std::thread> helpers;
-    helpers.reserve(size_t(std::max<ptrdiff_t>(0, std::min<ptrdiff_t>(threads, count))));
-    try {
-        for (ptrdiff_t t = 1; t < std::min<ptrdiff_t>(threads, count); ++t) helpers.emplace_back(loop);
-    } catch (const std::system_error&) {
-        // The system has no more threads to give: those that started, and this one, do the work.
-    }
-    loop();
-    for (std::thread& helper : helpers) helper.join();
-    if (failure) std::rethrow_exception(failure);
+    Crew(threads).each(count, work);
 }
 
 inline void require(bool holds, const char* what) {

@@ -218,11 +218,12 @@ bool iterate(Run& run, MixtureJob<T> job, const double* added, const double* noi
     std::vector<char> bad(k, 0);
     if (!now.factorise(bad)) return false;
     Climber next = now;
+    Crew crew(threads);
     while (!run.settled && run.done < iterations) {
         now.constants(noise, constants.data());
         pack_parameters(job, constants.data(), now.means.data(), now.factors.data(), values.data());
         std::fill(sums.begin(), sums.end(), 0.0);
-        const double reached = all_statistics(job, threads, sums.data());
+        const double reached = all_statistics(job, crew, sums.data());
         next.means = now.means;
         next.template step<T>(sums.data(), added);
         for (size_t c = 0; c < k; ++c) bad[c] = sums[c * size_t(columns)] < 0.999 * least;

@@ -123,10 +123,11 @@ nb::tuple cluster(const Planes<T>& planes, nb::object weights, const Row& draws,
         std::vector<double> sums(size_t(job.sums()));
         std::vector<T> values(size_t(job.n_components * job.params_per_component()));
         job.params = values.data();
+        Crew crew(threads);
         for (int turn = 0; turn < iterations; ++turn) {
             pack_parameters(job, constants.data(), now.data(), factors.data(), values.data());
             std::fill(sums.begin(), sums.end(), 0.0);
-            all_statistics(job, threads, sums.data());
+            all_statistics(job, crew, sums.data());
             for (size_t c = 0; c < k; ++c) {
                 const double* part = sums.data() + c * (1 + 2 * d);
                 for (size_t i = 0; i < d; ++i)

@@ -158,9 +158,13 @@ Numbers fill_in(const GapsJob& job, ptrdiff_t k, Scratch& s) {
         // A row past those of the sample is of the unit matrix.
         for (int l = 0; l < L; ++l) sum[l] = s.index[b * L + l] < d ? sum[l] : 1.0;
         const Numbers least = 2.2e-16 * sum;  // by rounding nothing or less may be left
-        Numbers part[2] = {};
-        for (ptrdiff_t c = 0; c < b; ++c) part[c % 2] += load(own + c * L) * load(own + c * L);
-        const Numbers diagonal = root(larger(sum - (part[0] + part[1]), least)), inverted = 1.0 / diagonal;
+        Numbers even = {}, odd = {};
+        for (ptrdiff_t c = 0; c + 1 < b; c += 2) {
+            even += load(own + c * L) * load(own + c * L);
+            odd += load(own + (c + 1) * L) * load(own + (c + 1) * L);
+        }
+        if (b % 2) even += load(own + (b - 1) * L) * load(own + (b - 1) * L);
+        const Numbers diagonal = root(larger(sum - (even + odd), least)), inverted = 1.0 / diagonal;
         store(own + b * L, diagonal);
         store(s.inverted + b * L, inverted);
         log_root += log2_positive(diagonal);

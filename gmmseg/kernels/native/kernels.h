@@ -165,6 +165,20 @@ using Lab = void (*)(const LabJob&);
 // Adds to two sums, over n voxels, the mean and the variance of what neighbours say of the classes, (classes, n) numbers
 // up to 0, when a class has a probability in proportion to exp(total said).
 using Agreement = void (*)(const float* said, std::ptrdiff_t n, std::ptrdiff_t classes, float total, double* sums);
+// What voxels hear of the classes from their neighbours, in patches whose voxels hear none of another patch's.
+struct SaidJob {
+    const float* q;             // (n_classes, n_patches, size) probabilities
+    const float* guide;         // (n_guides, n_patches, size)
+    const std::uint8_t* valid;  // (n_patches, size)
+    std::ptrdiff_t n_patches, size[3];
+    int n_classes, n_guides, n_offsets;
+    const std::int64_t* offsets;  // as of SmoothJob
+    const float* strengths;
+    const float* sharpness;
+    float* edges;  // size[2] numbers of working memory
+    float* out;    // (n_classes, n_patches, size), to which sums are added
+};
+using Said = void (*)(const SaidJob&);
 using TextureKernel = void (*)(const TextureJob&);
 // Writes distances, or adds sums about the means (n_components, 1 + n_features + second moments), of begin..end, which
 // are at most kGapsChunk.
@@ -177,6 +191,7 @@ using Gaps = void (*)(const GapsJob&, std::ptrdiff_t begin, std::ptrdiff_t end, 
     extern const Smooth smooth_kernel;          \
     extern const Lab lab_kernel;                \
     extern const Agreement agreement_kernel;    \
+    extern const Said said_kernel;              \
     extern const TextureKernel texture_kernel;  \
     extern const Gaps gaps_kernel;              \
     extern const Algebra algebra_kernels;       \

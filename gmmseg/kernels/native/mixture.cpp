@@ -1,6 +1,7 @@
 // Posteriors and sufficient statistics of a Gaussian mixture, block by block.
 // GMMSEG_ISA names the namespace: this file is compiled once for each instruction set.
 #include "near.h"
+#include "raised.h"
 
 namespace {
 
@@ -256,7 +257,8 @@ void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, d
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
         near_densities(job, b, s, near);
-        *loglik += kLn2 * normalise(job, b, first, s);
+        exponentiate_all(job, b, s);
+        *loglik += kLn2 * normalise(job, b, first, s, 0);
         for (int k = 0; k < job.n_components; ++k) {
             const T* const density = s.densities + k * kBlock;
             const ptrdiff_t count = find<T>(b, near.found, [&](ptrdiff_t v) GMMSEG_LAMBDA {
@@ -283,10 +285,12 @@ template <class T>
 void statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, double* sums, double* loglik) {
     if (job.screen) return near_statistics(job, begin, end, sums, loglik);
     Scratch<T> s(job);
+    const NoDenormals none;
+    bool is_far = false;
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
-        all_densities(job, b, first, s);
-        *loglik += kLn2 * normalise(job, b, first, s);
+        const int raised = relative_densities(job, b, first, s, is_far);
+        *loglik += kLn2 * normalise(job, b, first, s, raised);
         for (int k = 0; k < job.n_components; ++k) {
             if (job.dof) take_shares(job, b, k, s, sums + job.n_components * job.params_per_component() + 2 * k);
             moments(job, b, k, s, sums);
@@ -312,7 +316,7 @@ bool posterior(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, T* out,
     Pack<T> farthest = {};
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
-        all_densities(job, b, first, s);
+        all_densities(job, b, first, end, s);
         for (ptrdiff_t v = 0; v < b.packs * L; v += L) {
             farthest = larger(-load(s.highest + v), farthest);
             const Pack<T> n = exponentiate(job, s, v);
@@ -336,21 +340,26 @@ template <class T>
 bool classify(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, std::uint8_t* out8, std::int64_t* out64,
               int offset) {
     constexpr int L = kLanes<T>;
+    const bool at_once = job.n_features <= kUnrolledFeatures && !job.dof && !job.log_prior;
     Scratch<T> s(job);
     Pack<T> farthest = {};
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
         T* const label = s.factor;
-        component(job, b, 0, first, s, s.highest);
-        for (ptrdiff_t v = 0; v < b.packs * L; v += L) store(label + v, fill(T(offset)));
-        for (int k = 1; k < job.n_components; ++k) {
-            component(job, b, k, first, s, s.densities);
-            const Pack<T> name = fill(T(offset + k));
-            for (ptrdiff_t v = 0; v < b.packs * L; v += L) {
-                const Pack<T> t = load(s.densities + v), best = load(s.highest + v);
-                store(label + v, t > best ? name : load(label + v));
-                store(s.highest + v, larger(t, best));
+        for (ptrdiff_t v = 0; v < b.packs * L; v += L) {
+            store(s.highest + v, fill(kLowest<T>));
+            store(label + v, fill(T(offset)));
+        }
+        for (int k = 0; k < job.n_components; ++k) {
+            ask_ahead(job, first, end, k);
+            if (out64) ask_part<1>(out64 + first, b.size, k, job.n_components);
+            const Naming<T> take{s.highest, label, T(offset + k)};
+            if (at_once) {
+                few_features(job, b, k, take);
+                continue;
             }
+            component(job, b, k, first, s, s.densities);
+            for (ptrdiff_t v = 0; v < b.packs * L; v += L) take(v, load(s.densities + v));
         }
         for (ptrdiff_t v = 0; v < b.packs * L; v += L) farthest = larger(-load(s.highest + v), farthest);
         if (out8)

@@ -88,7 +88,8 @@ nb::tuple statistics(const Planes<T>& planes, nb::object weights, const Rows& co
     double loglik = 0;
     {
         nb::gil_scoped_release unlocked;
-        loglik = all_statistics(job, threads, sums.get());
+        Crew crew(threads);
+        loglik = all_statistics(job, crew, sums.get());
     }
     double* data = new double[size];
     for (size_t i = 0; i < k; ++i) {
@@ -328,6 +329,35 @@ nb::tuple agreement(const Packed<const float, 2>& said, float total) {
     return nb::make_tuple(sums[0], sums[1]);
 }
 
+void said(const Packed<const float, 5>& q, const Packed<const float, 5>& guide, const Packed<const std::uint8_t, 4>& valid,
+          const Packed<const std::int64_t, 2>& offsets, const Packed<const float, 1>& strengths,
+          const Packed<const float, 1>& sharpness, const Packed<float, 2>& out) {
+    SaidJob job{};
+    for (size_t i = 0; i < 4; ++i)
+        require(q.shape(i + 1) == valid.shape(i) && guide.shape(i + 1) == valid.shape(i),
+                "probabilities, guide and valid differ in their shapes");
+    require(guide.shape(0) == sharpness.shape(0), "there is not one sharpness for each guide");
+    require(offsets.shape(1) == 3 && offsets.shape(0) == strengths.shape(0), "there is not one strength for each offset");
+    require(out.shape(0) == q.shape(0) && out.shape(1) == valid.size(), "the output has not one row for each class");
+    job.q = q.data();
+    job.guide = guide.data();
+    job.valid = valid.data();
+    job.n_patches = ptrdiff_t(valid.shape(0));
+    for (size_t i = 0; i < 3; ++i) job.size[i] = ptrdiff_t(valid.shape(i + 1));
+    job.n_classes = int(q.shape(0));
+    job.n_guides = int(guide.shape(0));
+    job.n_offsets = int(offsets.shape(0));
+    job.offsets = offsets.data();
+    job.strengths = strengths.data();
+    job.sharpness = sharpness.data();
+    job.out = out.data();
+    std::vector<float> edges(valid.shape(3));
+    job.edges = edges.data();
+    nb::gil_scoped_release unlocked;
+    std::fill_n(job.out, out.size(), 0.0f);
+    kernels().said(job);
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
@@ -359,6 +389,8 @@ NB_MODULE(_native, m) {
     m.def("smooth_planes", &smooth_planes, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
           nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
     m.def("agreement", &agreement, nb::arg().noconvert(), nb::arg());
+    m.def("said", &said, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg(),
+          nb::arg(), nb::arg().noconvert());
     m.def("lab", &lab<std::uint8_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
     m.def("lab", &lab<std::uint16_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
     m.def("lab", &lab<float>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());

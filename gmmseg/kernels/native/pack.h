@@ -255,6 +255,16 @@ GMMSEG_INLINE Pack<double> exp2_negative(Pack<double> t) {
     return t > -1000.0 ? (Pack<double>)((Natural<double>)p + ((Natural<double>)shifted << 52)) : Pack<double>{};
 }
 
+// A positive normal number's power of two is added to `powers`; what is left of it, 1 to 2, is returned.
+template <class T>
+GMMSEG_INLINE Pack<T> taken_apart(Pack<T> x, Bits<T>& powers) {
+    constexpr int digits = sizeof(T) == 4 ? 23 : 52;
+    constexpr auto one = sizeof(T) == 4 ? 0x3f800000 : 0x3ff0000000000000;
+    const Bits<T> power = ((Bits<T>)x - one) >> digits;
+    powers += power;
+    return (Pack<T>)((Bits<T>)x - (power << digits));
+}
+
 // log2 of positive normal numbers m 2^e with m in [sqrt(1/2), sqrt(2)): e and, in float32, m - 1 times a minimax
 // polynomial of it, relative error below 2e-7; in float64 the series of 2 artanh((m - 1) / (m + 1)).
 GMMSEG_INLINE Pack<float> log2_positive(Pack<float> x) {

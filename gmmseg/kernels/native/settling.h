@@ -213,67 +213,103 @@ struct Settling {
         store_bytes(sure + grid.row(z, y) + p * L, usable ? best : fill(float(kAbsent)));
     }
 
-    // The same without probabilities: by what classes that are not far behind the first say together, unless what the
-    // others could add to it would decide.
+    // The same without probabilities: by how far the second class lies behind the first, or, where that does not tell, by
+    // what classes that are not far behind say together, unless what the others could add to it would decide.
     template <int D>
     bool find_sure_by_mixture() {
+        const MixtureJob<float>& mixture = *job.mixture;
         const float least = least_sure(), left = least < 1 ? 1 / least - 1 : 0;  // for all others, as parts of the first
         const float unseen = (left > 2 * kDust ? left : 1.0f / (1 << 22)) / 16;
-        const float far = least > 1 ? -kLowest<float> : -log2_positive(fill(unseen / job.n_classes))[0];
+        const float far = least > 1 ? -kLowest<float> : bits_behind(unseen / job.n_classes);
+        const float sure_of_two = bits_behind(left - unseen - 2 * kDust), unsure = bits_behind(left + 2 * kDust);
+        const float sure_of_more = bits_behind((left - unseen - 2 * kDust) / job.n_classes);
         int likely = 0;
         Pack<float> farthest = {};
         each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
             for (ptrdiff_t p = 0; p < grid.packs; ++p) {
                 const ptrdiff_t from = grid.outer(z, y) + p * L;
-                Pack<float> x[D], best = fill(float(likely)), others = {};
+                Pack<float> x[D], best = fill(float(likely)), second = fill(2 * kLowest<float>);
                 take_features<D>(from, x);
                 int n = 0;
                 const Pack<float> first = each_near<D>(
-                    *job.mixture, x, far, likely, [&](int k, Pack<float> t, Pack<float> highest) GMMSEG_LAMBDA {
-                        best = t > highest ? fill(float(k)) : best;
+                    mixture, x, far, likely, [&](int k, Pack<float> t, Pack<float> highest) GMMSEG_LAMBDA {
+                        const Bits<float> leads = t > highest;
+                        best = leads ? fill(float(k)) : best;
+                        second = larger(leads ? highest : t, second);
                         store(column + n++ * L, t);
                     });
                 farthest = larger(-first, farthest);
-                for (int c = 0; c < n; ++c) others += exp2_negative(load(column + c * L) - first);
-                others -= 1.0f;  // its own part
-                Bits<float> is_sure = others + unseen + kDust < left;
-                if (any(~is_sure & (others - kDust < left))) {
-                    posterior_of<D>(*job.mixture, x, column);
-                    is_sure = Bits<float>{};
-                    for (int k = 0; k < job.n_classes; ++k) is_sure |= load(column + k * L) >= least;
-                }
+                const Pack<float> behind = first - second;
+                Bits<float> is_sure = behind > (n > 2 ? sure_of_more : sure_of_two);
+                if (any(~is_sure & ~(behind < unsure))) is_sure = sure_by_all<D>(x, n, first, least, left, unseen);
                 store_sure(z, y, p, is_sure ? best : fill(float(kUnsure)), inside(z, y, p));
             }
         });
         return !any(farthest >= -kLowest<float>);
     }
 
-    // Which voxels hold their class, as all around them are sure of it; and registers that have others.
+    // How far behind, as a logarithm to base 2, a class lies that has this part of another.
+    static float bits_behind(float part) { return part > 0 ? -log2_positive(fill(part))[0] : -kLowest<float>; }
+
+    // Which lanes are sure, by the sum of `n` densities in `column` and, near the limit, by the posterior.
+    template <int D>
+    GMMSEG_INLINE Bits<float> sure_by_all(const Pack<float>* x, int n, Pack<float> first, float least, float left,
+                                          float unseen) {
+        Pack<float> others = {};
+        for (int c = 0; c < n; ++c) others += exp2_negative(load(column + c * L) - first);
+        others -= 1.0f;  // its own part
+        Bits<float> is_sure = others + unseen + kDust < left;
+        if (any(~is_sure & (others - kDust < left))) {
+            posterior_of<D>(*job.mixture, x, column);
+            is_sure = Bits<float>{};
+            for (int k = 0; k < job.n_classes; ++k) is_sure |= load(column + k * L) >= least;
+        }
+        return is_sure;
+    }
+
+    // Which voxels hold their class, as all around them are sure of it; and registers that have others. As many bytes
+    // as a register holds at a time: two thirds of the time of so many as it has numbers.
     void settle() {
-        typedef std::uint8_t Bytes __attribute__((vector_size(L)));
-        const auto bytes_at = [](const std::uint8_t* p) {
+        constexpr int wide = kRegisterBytes;
+        each_row(reach, [&](ptrdiff_t z, ptrdiff_t y) {
+            const std::uint8_t idle = job.probabilities && is_near(z, y, 0) ? kEverywhere : 0;
+            const ptrdiff_t first = grid.row(z, y), n = grid.packs * L;
+            ptrdiff_t x = 0;
+            for (; x + wide <= n; x += wide) settle_some<wide>(first + x, idle, now + grid.flag_row(z, y) + x / L);
+            for (; x < n; x += L) settle_some<L>(first + x, idle, now + grid.flag_row(z, y) + x / L);
+        });
+    }
+
+    template <int N>
+    GMMSEG_INLINE void settle_some(ptrdiff_t i, std::uint8_t idle, std::uint8_t* marks) const {
+        typedef std::uint8_t Bytes __attribute__((vector_size(N)));
+        const auto bytes_at = [](const std::uint8_t* p) GMMSEG_LAMBDA {
             Bytes bytes;
             __builtin_memcpy(&bytes, p, sizeof bytes);
             return bytes;
         };
-        each_row(reach, [&](ptrdiff_t z, ptrdiff_t y) {
-            const bool is_wanted = job.probabilities && is_near(z, y, 0);
-            for (ptrdiff_t p = 0; p < grid.packs; ++p) {
-                const std::uint8_t* const at = sure + grid.row(z, y) + p * L;
-                const Bytes here = bytes_at(at);
-                Bytes agree = (Bytes)(here != kUnsure);
-                for (int o = 0; o < job.n_offsets; ++o) {
-                    const Bytes before = bytes_at(at - steps[o]), after = bytes_at(at + steps[o]);
-                    agree &= (Bytes)(before == here) | (Bytes)(before == kAbsent);
-                    agree &= (Bytes)(after == here) | (Bytes)(after == kAbsent);
-                }
-                agree |= (Bytes)(here == kAbsent);
-                const Bytes holds = (agree & here) | ~agree, all = Bytes{} - 1;
-                __builtin_memcpy(held + grid.row(z, y) + p * L, &holds, sizeof holds);
-                const bool doubts = __builtin_memcmp(&agree, &all, sizeof all) != 0;
-                now[grid.flag_row(z, y) + p] = is_wanted || doubts ? kEverywhere : 0;
-            }
-        });
+        const std::uint8_t* const at = sure + i;
+        const Bytes here = bytes_at(at);
+        Bytes agree = (Bytes)(here != kUnsure);
+        for (int o = 0; o < job.n_offsets; ++o) {
+            const Bytes before = bytes_at(at - steps[o]), after = bytes_at(at + steps[o]);
+            agree &= (Bytes)(before == here) | (Bytes)(before == kAbsent);
+            agree &= (Bytes)(after == here) | (Bytes)(after == kAbsent);
+        }
+        agree |= (Bytes)(here == kAbsent);
+        const Bytes holds = (agree & here) | ~agree;
+        __builtin_memcpy(held + i, &holds, sizeof holds);
+        const Bytes doubtful = ~agree;
+        std::uint32_t doubts[N / 4], any = 0;
+        __builtin_memcpy(doubts, &doubtful, sizeof doubtful);
+        for (std::uint32_t each : doubts) any |= each;
+        __builtin_memset(marks, idle, N / L);
+        if (!any) return;
+        for (int p = 0; p < N / L; ++p) {
+            std::uint32_t found = 0;
+            for (int part = 0; part < L / 4; ++part) found |= doubts[p * (L / 4) + part];
+            marks[p] = found ? kEverywhere : idle;
+        }
     }
 
     // Whether a comparison holds in any lane of a register, in the first (2) and in the last (4).

@@ -77,14 +77,14 @@ struct OwnScreen {
 
 // Adds the statistics of all samples to `sums` and returns their log-likelihood, in nats.
 template <class T>
-double all_statistics(MixtureJob<T> job, int threads, double* sums) {
+double all_statistics(MixtureJob<T> job, Crew& crew, double* sums) {
     const OwnScreen<T> own(job);
     job.screen = own.pays ? &own.screen : nullptr;
     double loglik = 0;
     const ptrdiff_t n = job.n_samples, chunk = chunk_size(n), count = (n + chunk - 1) / chunk;
     const size_t size = size_t(job.sums());
     std::vector<double> parts(size_t(count) * (size + 1));
-    parallel(count, threads, [&](ptrdiff_t i) {
+    crew.each(count, [&](ptrdiff_t i) {
         double* part = parts.data() + size_t(i) * (size + 1);
         run_statistics<T>(job, i * chunk, std::min(n, (i + 1) * chunk), part, part + size);
     });

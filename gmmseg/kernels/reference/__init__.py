@@ -1,12 +1,12 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
 from gmmseg.kernels.reference.chance import uniform
-from gmmseg.kernels.reference.climbing import attempt, climb, climb_each, merge, split
+from gmmseg.kernels.reference.climbing import attempt, climb, climb_each, divisions, merge, split
 from gmmseg.kernels.reference.clustering import class_moments, cluster, plus_plus
 from gmmseg.kernels.reference.color import lab
 from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
-from gmmseg.kernels.reference.spatial import agreement, smooth, smooth_planes
+from gmmseg.kernels.reference.spatial import agreement, said, smooth, smooth_planes
 from gmmseg.kernels.reference.texture import texture
 from gmmseg.kernels.reference.unfiltering import unfilter
 
@@ -19,12 +19,14 @@ __all__ = [
     "climb_each",
     "cluster",
     "conditional_sums",
+    "divisions",
     "expected",
     "known_distances",
     "lab",
     "merge",
     "plus_plus",
     "posterior",
+    "said",
     "smooth",
     "smooth_planes",
     "split",

@@ -1,4 +1,4 @@
-"""Runs of EM without a word of what is out of the ordinary, and mergers of components."""
+"""Runs of EM without a word of what is out of the ordinary, and moves of components."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.reference.mixture import statistics
 
-__all__ = ["attempt", "climb", "climb_each", "merge", "split"]
+__all__ = ["attempt", "climb", "climb_each", "divisions", "merge", "split"]
 
 Array = NDArray[Any]
 Components = tuple[Array, Array, Array]  # weights, means, covariances
@@ -287,3 +287,34 @@ def _of_moments(weights: Array, means: Array, second: Array, family: str) -> Com
     if family == "tied":
         second = np.einsum("k,kij->ij", shares, second)
     return shares, means, second.mean(axis=1) if family == "spherical" else second
+
+
+def divisions(
+    weights: Array, means: Array, covariances: Array, family: str, ranks: int, in_scale: bool, share: float
+) -> Components:
+    """See gmmseg.kernels.divisions."""
+    k, d = means.shape
+    dense = covariances
+    if family in ("diag", "spherical"):
+        dense = np.broadcast_to(covariances.reshape(k, -1), (k, d))[:, :, None] * np.eye(d)
+    lengths, axes = np.linalg.eigh(np.broadcast_to(dense, (k, d, d)))
+    axes = np.moveaxis(axes, 2, 0)[: -1 - ranks : -1]
+    axes = axes * np.where(np.take_along_axis(axes, np.abs(axes).argmax(axis=2)[..., None], axis=2) < 0, -1, 1)
+    steps = share * np.sqrt(np.maximum(lengths.T[: -1 - ranks : -1], 0))[..., None] * axes
+    halves = np.concatenate([means - steps, means + steps], axis=1).reshape(ranks, 2, k, d)
+    taken = {"full": steps[..., None] * steps[..., None, :], "diag": steps**2, "spherical": (steps**2).mean(axis=2)}
+    own = None if family == "tied" else np.repeat((covariances - taken[family])[:, None], 2, axis=1)
+    if in_scale:
+        halves = np.concatenate([halves, [[means, means]]])
+        own = None if own is None else np.concatenate([own, [[0.25 * covariances, 1.75 * covariances]]])
+    others = np.array([[*range(row), *range(row + 1, k)] for row in range(k)], np.intp)
+
+    def joined(whole: Array, halves: Array) -> Array:
+        out = np.empty((ranks + in_scale, k, k + 1, *whole.shape[1:]))
+        out[:, :, : k - 1] = whole[others]
+        out[:, :, k - 1 :] = np.swapaxes(halves, 1, 2)
+        return out.reshape(-1, *out.shape[2:])
+
+    shares = joined(weights, np.broadcast_to(weights / 2, (1, 2, k)))
+    every = np.stack([covariances] * len(shares)) if own is None else joined(covariances, own)
+    return shares, joined(means, halves), every

@@ -11,7 +11,7 @@ from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.neighbours import BLIND, Neighbourhood, fading, overlap, support
 from gmmseg.kernels.reference.mixture import posterior
 
-__all__ = ["agreement", "smooth", "smooth_planes"]
+__all__ = ["agreement", "said", "smooth", "smooth_planes"]
 
 Array = NDArray[Any]
 
@@ -122,3 +122,13 @@ def agreement(said: Array, total: float) -> tuple[float, float]:
     mean = p.sum(axis=0)
     p *= said
     return float(mean.sum(dtype=np.float64)), float((p.sum(axis=0) - mean**2).sum(dtype=np.float64))
+
+
+def said(q: Array, guide: Array, valid: Array, offsets: Array, strengths: Array, sharpness: Array) -> Array:
+    """See gmmseg.kernels.said."""
+    edges, known = [], valid.astype(bool)
+    for offset, strength in zip(offsets, strengths, strict=True):
+        here, there = overlap(offset)
+        left = BLIND + (1 - BLIND) * fading(guide, sharpness, offset)
+        edges.append(strength * left * (known[here] & known[there]))
+    return support(q, offsets, edges).reshape(len(q), -1)

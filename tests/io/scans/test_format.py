@@ -1,9 +1,11 @@
 """Scans of FreeSurfer, MINC, Analyze, AFNI and Philips: the numbers and the place that nibabel finds."""
 
 import gzip
+import shutil
 import struct
 from pathlib import Path
 
+import h5py
 import nibabel
 import numpy as np
 import pytest
@@ -57,6 +59,16 @@ def test_volumes_in_time_of_minc_are_channels(name):
         np.testing.assert_allclose(image.spacing, nibabel.affines.voxel_sizes(scan.affine), rtol=1e-5)
     facts = read_info(DATA / name)
     assert (facts["shape"], facts["channels"]) == ([*scan.shape[1:]], scan.shape[0])
+
+
+def test_minc_without_the_range_of_its_values_says_so(tmp_path):
+    (tmp_path / "one.mnc").write_bytes((DATA / "tiny.mnc").read_bytes().replace(b"image-max", b"image-xxx"))
+    shutil.copy(DATA / "minc2_1_scale.mnc", tmp_path / "two.mnc")
+    with h5py.File(tmp_path / "two.mnc", "r+") as file:
+        del file["minc-2.0/image/0/image-min"]
+    for name, lacking in (("one", "image-max"), ("two", "image-min")):
+        with pytest.raises(InputError, match=rf"{name}\.mnc lacks {lacking}, the range of its real values; write it"):
+            read(tmp_path / f"{name}.mnc")
 
 
 def test_analyze(tmp_path, volume):
