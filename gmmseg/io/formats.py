@@ -463,8 +463,7 @@ def _holding(path: Path, kind: ResultKind, formats: tuple[FileFormat, ...]) -> F
 
 def suffix_of(path: Path, known: FileFormat) -> str | None:
     """Return the longest suffix of a format that a file's name ends with; None where it has none of them."""
-    ends = [end for end in known.suffixes if path.name.lower().endswith(end)]
-    return max(ends, key=len, default=None)
+    return max((end for end in known.suffixes if path.name.lower().endswith(end)), key=len, default=None)
 
 
 def side_files(path: Path, kind: ResultKind, known: FileFormat) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -287,15 +288,19 @@ def _drawn(
         steps = (np.arange(size) + first) * (cumulated[-1] / size)
         drawn = np.searchsorted(cumulated, steps, side="right").clip(max=len(firsts) - 1)
         return np.take(planes, firsts[drawn], axis=1), None
-    return np.ascontiguousarray(planes[:, firsts]), None if unweighted else (mass / mass.mean()).astype(planes.dtype)
+    if unweighted:
+        return np.ascontiguousarray(planes[:, firsts]), None
+    shares = (mass / mass.mean()).astype(np.float32)  # those of weights and of repeated samples differ by rounding
+    return np.ascontiguousarray(planes[:, firsts]), shares.astype(planes.dtype)
 
 
-def frame(planes: Array, *, common: bool) -> tuple[Array, Array]:
+def frame(planes: Array, weights: Array | None = None, *, common: bool) -> tuple[Array, Array]:
     """Return a centre (d,) near the samples' mean and a scale (d,), powers of two, near their standard deviations.
 
-    No sum over samples that are centred and scaled so cancels; with `common` all features have one scale. Nothing is
-    more than 1e15 scales from the centre in float32, so that the sums of its squares are finite. Numbers of more than
-    1e140 are a ParameterError, but for infinity, which is left to the caller, with a centre of 0.
+    No sum over samples that are centred and scaled so cancels; with `common` all features have one scale. The centre is
+    a whole number of scales, so that weights and repeated samples have the same frame bit for bit. Nothing is more than
+    1e15 scales from the centre in float32, so that the sums of its squares are finite. Numbers of more than 1e140 are a
+    ParameterError, but for infinity, which is left to the caller, with a centre of 0.
     """
     bounds = planes.min(axis=1), planes.max(axis=1)
     if np.isnan(bounds[0]).any():  # ten times as slow
@@ -306,16 +311,21 @@ def frame(planes: Array, *, common: bool) -> tuple[Array, Array]:
         return np.zeros(len(planes)), np.ones(len(planes))
     if largest > _LARGEST:
         raise ParameterError(f"X reaches {largest:.3g}, whose square is too large; divide X to {_LARGEST:g} or less")
-    some = planes[:, :: max(1, planes.shape[1] // 4096)].astype(np.float64)
-    center, scale = some.mean(axis=1), some.std(axis=1)
+    step = max(1, planes.shape[1] // 4096)
+    some, own = planes[:, ::step].astype(np.float64), None if weights is None else weights[::step]
     if has_missing(some):  # near enough: to fill them in takes as long as all that follows does
-        known = np.ma.masked_invalid(some)
-        center, scale = known.mean(axis=1).filled(0), known.std(axis=1).filled(0)
+        known, average = np.ma.masked_invalid(some), partial(np.ma.average, axis=1, weights=own)
+        center = average(known).filled(0)
+        scale = np.sqrt(average((known - center[:, None]) ** 2).filled(0))
+    else:
+        center = np.average(some, axis=1, weights=own)
+        scale = np.sqrt(np.average((some - center[:, None]) ** 2, axis=1, weights=own))
     scale = np.where(scale > 0, scale, 1)
     if planes.dtype == np.float32:  # of all samples, not some: one may lie far out
         scale = np.maximum(scale, np.maximum(high - center, center - low) / 1e15)
     scale = np.maximum(scale, 1 / _LARGEST if planes.dtype == np.float64 else 2.0**-120)  # its inverse is finite
     scale = 2.0 ** np.round(np.log2(np.full_like(scale, scale.max()) if common else scale))
+    center = np.round(center / scale) * scale
     return center.astype(planes.dtype).astype(np.float64), scale
 
 

@@ -33,11 +33,13 @@ class Frame:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
 @pytest.mark.parametrize("n_components", [1, 2, 3])
-def test_scikit_learn_s_checks_of_estimators(n_components):
+def test_scikit_learn_s_checks_of_estimators(n_components, covariance_type):
+    model = GaussianMixture(n_components, covariance_type=covariance_type)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it is no BaseEstimator, which would make scikit-learn a requirement
-        results = check_estimator(GaussianMixture(n_components), on_skip=None, on_fail=None)
+        results = check_estimator(model, on_skip=None, on_fail=None)
     assert [(r["check_name"], r["exception"]) for r in results if r["status"] == "failed"] == []
     assert sum(r["status"] == "passed" for r in results) > 30
 

@@ -92,7 +92,7 @@ class GaussianMixture(DensityEstimator):
         (K, d, d) for "full", (d, d) for "tied", (K, d) for "diag", (K,) for "spherical".
     converged_ : bool
     n_iter_ : int
-        Iterations since a component was last set up anew, at which the likelihood may fall.
+        Iterations since a component was last set up anew, at which the likelihood may fall, or EM went on in float64.
     lower_bound_ : float
         Mean log-likelihood a sample of the best fit, in nats.
     lower_bounds_ : list of float
@@ -108,9 +108,9 @@ class GaussianMixture(DensityEstimator):
     Notes
     -----
     Fitted arrays have the dtype of the samples, float32 or float64, which is taken also where float32 does not reach as
-    far as the covariances or precisions, or is too coarse for the means; EM itself adds in float64. A model put
-    together by hand needs `weights_`, `means_`, `covariances_` and `precisions_cholesky_`, no fit; any P with P P^T the
-    precision will do as the latter.
+    far as the covariances or precisions, or is too coarse for the means. EM adds in float64, and goes on in it where
+    the likelihood of up to 16 million numbers of float32 fell by more than `tol`. A model put together by hand needs
+    `weights_`, `means_`, `covariances_` and `precisions_cholesky_`; any P with P P^T the precision will do as the last.
 
     Examples
     --------

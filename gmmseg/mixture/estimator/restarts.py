@@ -6,6 +6,7 @@ import sys
 import time
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,12 @@ __all__ = ["Restarts"]
 Array = NDArray[Any]
 
 _FEW_ITERATIONS = 10  # who allows for fewer wants k-means and little EM, not the short runs of several starts
+_MOST_DOUBLED = 1 << 24  # numbers that may be had in float64 as well, where float32 is too coarse
+
+
+def _fell(fit: Fit, tolerance: float) -> bool:
+    """Whether the likelihood fell by more than the tolerance: sums in float32 are too coarse then to find its top."""
+    return bool((np.diff(fit.history) < -tolerance).any())
 
 
 class Restarts:
@@ -58,7 +65,7 @@ class Restarts:
     ) -> None:
         self.model, self.weights, self.given = model, weights, given
         planes = np.array(rows.T, order="C")
-        self.center, self.scale = frame(planes, common=model.covariance_type == "spherical")
+        self.center, self.scale = frame(planes, weights, common=model.covariance_type == "spherical")
         if not self.center.any():  # as it is where a number is infinite
             check_finite(planes)
         known = np.average(~np.isnan(rows), axis=0, weights=weights) if missing else np.ones(len(planes))
@@ -94,9 +101,11 @@ class Restarts:
 
         def climb(iterations: int) -> Fit:
             iteration = Iteration(model.tol, iterations, self.regularization, threads=self.threads)
-            found = expectation_maximization(
-                self.planes, start, iteration, weights=self.weights, prior=prior, frozen=model.frozen
-            )
+            given = partial(expectation_maximization, iteration=iteration, prior=prior, frozen=model.frozen)
+            found = given(self.planes, start, weights=self.weights)
+            if self.planes.dtype == np.float32 and self.planes.size <= _MOST_DOUBLED and _fell(found, model.tol):
+                weights = None if self.weights is None else self.weights.astype(np.float64)
+                found = given(self.planes.astype(np.float64), found.mixture, weights=weights)
             return found.warned(DataWarning)  # that one did not converge is said by `fit`, of the best of n_init
 
         if np.isfinite(last) and model.max_iter > 0:

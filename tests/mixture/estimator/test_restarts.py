@@ -103,3 +103,16 @@ def test_how_a_fit_went_is_told_as_far_as_it_is_asked(blobs, capsys):
             "Initialization did not converge.",
         )
     ]
+
+
+@pytest.mark.parametrize("d", [12, 20])
+def test_a_likelihood_that_float32_is_too_coarse_for_rises_in_float64(d):
+    """Axes of a thousandth of the longest: rounding of products hides what an iteration gains."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        axes = np.linalg.qr(rng.normal(size=(d, d)))[0] * np.geomspace(1, 1e-3, d)
+        x = ((rng.normal(size=(400, d)) + 2 * rng.integers(2, size=(400, 1))) @ axes.T).astype(np.float32)
+        model = GaussianMixture(2, reg_covar=0, tol=1e-7, max_iter=300, random_state=0).fit(x)
+        assert np.diff(model.lower_bounds_).min(initial=0) > -1e-7
+        assert model.converged_
+        assert model.means_.dtype == np.float32
