@@ -77,6 +77,13 @@ class Shading:
         shown = self._gain[np.broadcast_to(self._seen, self._gain.shape)]
         return float(shown.min(initial=0)), float(shown.max(initial=0))
 
+    @property
+    def size(self) -> float:
+        """Of the largest gain, as a logarithm, between the 5 % of pixels where it is least and greatest."""
+        each = zip(self._gain, self._seen, strict=True)
+        sizes = [np.ptp(np.percentile(gain[seen], (5, 95))) for gain, seen in each if seen.any()]
+        return float(max(sizes, default=0))
+
     def _is_usable(self, gain: Array) -> bool:
         """Whether a gain, given by its logarithm (m, n), is within bounds, and makes hardly any colour white."""
         shown = np.where(self._seen, gain, 0)
