@@ -192,14 +192,20 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
     return Fitted(model, found, field, Course(options.k, options.seed, fit), partial)
 
 
-def _shaded(found: Survey, mixture: Mixture, options: FitOptions, rng: Generator, threads: int) -> Shaded:
-    """Return the bias field of the one image with its classes, which are begun with those that were found without."""
+def _shaded(
+    found: Survey, mixture: Mixture, options: FitOptions, rng: Generator, threads: int, least: float = 0
+) -> Shaded:
+    """Return the bias field of the one image with its classes, which are begun with those that were found without.
+
+    Of fields that are smaller than `least`, the logarithm of a ratio of gains, the first may do.
+    """
     from gmmseg.fitting.bias_estimation import fit_shading  # here, because most runs have none
 
     scene = found.scenes[0]
     numbered = options.hints.prior is not None or found.sample.classes is not None
     shaded = fit_shading(scene, mixture, rng, noise=found.noise_within, numbered=numbered, threads=threads)
-    if options.strength == 0 or scene.patches.told is None:
+    small = shaded.shading is None or shaded.shading.size < least
+    if small or options.strength == 0 or scene.patches.told is None:
         return shaded
     from gmmseg.fitting.likeliest_field import likeliest  # here, likewise
 
@@ -245,7 +251,7 @@ def _evened(
 
     if not may_be_uneven(found.image, patches.values[patches.weights > 0]):
         return None
-    shaded = _shaded(found, begun, options, rng, threads)
+    shaded = _shaded(found, begun, options, rng, threads, LEAST)
     shading = shaded.shading
     if shading is None or shading.size < LEAST:
         return None

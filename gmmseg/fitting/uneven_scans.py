@@ -24,8 +24,8 @@ LEAST = 0.1
 _MOST_CHANNELS = 4
 # Hounsfield units: air has -1000, and is outside of bodies and in them. No other scan has many numbers like these.
 _HOUNSFIELD, _AIR = -200, 0.01
-# Noise of air around a body, which no gain brightens, hides where tissue ends and is taken for classes of an uneven
-# gain: numbers below this part of the greatest (but for 1 %), and the share of voxels from which on they are air.
+# Air around a body, whose noise no gain brightens, is taken for classes under an uneven one: numbers below this part of
+# the greatest (but for 1 %), and the share of voxels from which on they are air.
 _DARK, _SURROUNDED = 0.1, 0.15
 # Expected share of voxels in the wrong class: what is left of it without the field, and what may be left at all. On
 # labelled brains of 1 and 2 mm with noise of a tenth to half of the step between tissues, the ratio is .95 and more
@@ -43,7 +43,7 @@ def may_be_uneven(image: Image, values: Array) -> bool:
     ----------
     image : Image
     values : ndarray, shape (n, n_channels)
-        Of voxels that hold data. Those of 0 say nothing of a gain.
+        Of voxels that hold data.
     """
     scan = image.ndim == 3 and image.place is not None and image.place.affine3d is not None
     if not scan or image.time or image.color or image.n_channels > _MOST_CHANNELS or not image.in_memory:
@@ -51,8 +51,9 @@ def may_be_uneven(image: Image, values: Array) -> bool:
     modality = image.metadata.get("modality")
     if modality and modality != "MR":
         return False
-    lit = values[(values != 0).any(axis=1)]
-    if not len(lit) or (lit < _DARK * np.nanpercentile(lit, 99, axis=0)).mean(axis=0).max() > _SURROUNDED:
+    known = np.nan_to_num(values)
+    dark = known < _DARK * np.percentile(known, 99, axis=0)
+    if dark.mean(axis=0).max() > _SURROUNDED:
         return False
     pixels = image.array
     return bool(modality) or pixels.dtype.kind == "u" or float(np.mean(pixels < _HOUNSFIELD)) < _AIR

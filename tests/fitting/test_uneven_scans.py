@@ -78,7 +78,7 @@ def test_an_even_scan_is_left_as_it_is(noise, gain):
     np.testing.assert_array_equal(seg.model.mixture.means, without.model.mixture.means)
 
 
-@pytest.mark.parametrize("k", [2, 3, 4, 5])
+@pytest.mark.parametrize("k", [2, 4])
 @pytest.mark.parametrize("noise", [5, 20])
 def test_computed_tomography_has_no_gain(noise, k):
     """Air, a ring of bone, soft tissue of two kinds on two sides, 60 HU apart: in Hounsfield units, or from 0 on."""
@@ -101,10 +101,10 @@ def test_what_may_have_a_gain():
     assert may(_scan((1000 * values).astype(np.uint16)))
     assert not may(_scan(values, Place(unit="mm")))
     assert not may(_scan(values, None))
-    surrounded, zeros = values.copy(), values.copy()
-    surrounded[:12], zeros[:12] = 0.01, 0
-    assert not may(_scan(surrounded))
-    assert may(_scan(zeros))
+    for around in (0.01, 0):
+        surrounded = values.copy()
+        surrounded[:12] = around
+        assert not may(_scan(surrounded))
     ringing, air = values.copy(), values.copy()
     ringing[0, :10, :10] = -300
     air[:2] = -1000
