@@ -339,15 +339,17 @@ class _Trial(NamedTuple):
 
 def _chosen(mixture: Mixture, alone: Array, trials: list[_Trial], fit: _Alternation) -> Shaded:
     """The first of the trials that is as good as the best; a mixture without a field counts as the very first."""
-    reason, tried = "parts of the image are no likelier with one that was fitted to the rest", list[_Trial]()
+    reason = "parts of the image are no likelier with one that was fitted to the rest; leave it out"
+    tried = list[_Trial]()
     for trial in trials:
         if trial.usable:
             tried.append(trial)
         elif trial.total() > alone.sum():
-            reason = f"the one that fits best varies by a factor of {np.exp(trial.range):.0f}; try another k"
+            factor = f"{np.exp(trial.range):.0f}"
+            reason = f"the one that fits best varies by a factor of {factor}; try another k, or leave it out"
     best = max([alone, *(trial.found for trial in tried)], key=np.sum)
     if _is_as_good(alone, best):
-        return Shaded(mixture, None, f"{reason}, or leave it out")
+        return Shaded(mixture, None, reason)
     chosen = next(trial for trial in tried if _is_as_good(trial.found, best))
     low, high = chosen.shading.extent
     if high - low < _SLIGHT:
