@@ -78,8 +78,8 @@ def process(
     -------
     dict
         Ready for JSON: "outputs", "shape", "k", "classes" (label, name, share from 0 to 1, pixels, area or volume where
-        it is known under the name that tables have, mean color and map_color as "#rrggbb", means by feature) and
-        "seconds".
+        it is known under the name that tables have, mean color and map_color as "#rrggbb", means by feature),
+        "bias_field" (whether one was taken out) and "seconds".
 
     Raises
     ------
@@ -136,6 +136,7 @@ def process(
         "shape": list(image.shape),
         "k": len(result.classes),
         "classes": [_described(each) for each in result.classes],
+        "bias_field": result.rule.bias is not None,
         "seconds": round(time.perf_counter() - start, 3),
     }
 

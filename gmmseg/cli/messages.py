@@ -124,6 +124,8 @@ def _option(found: re.Match[str]) -> str:
     option, value = _spelled(found[1]), found[2].strip("'") or "''"
     if value[0] in "[(":  # several names, as they are typed
         value = ",".join(re.findall("'([^']*)'", value))
+    if value == "False":
+        return f"--no-{option[2:]}"
     return option if value == "True" else f"{option} {'none' if value == 'None' else value}"
 
 

@@ -132,7 +132,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
         raise click.MissingParameter(ctx=context, param=context.command.params[0])
     fitting, saving = fitting_parameters(context), saving_parameters(context)
     for layer in FILE_LAYERS:
-        if layer.corrects and options[layer.output] is not None and not fitting["bias_field"]:
+        if layer.corrects and options[layer.output] is not None and fitting["bias_field"] is not True:
             file = options[layer.output]
             raise click.UsageError(f"{layer.option} {file} is of --bias-field, which is not given; add it")
     jobs = plan(

@@ -78,6 +78,13 @@ class Shading:
         shown = self._gain[np.broadcast_to(self._seen, self._gain.shape)]
         return float(shown.min(initial=0)), float(shown.max(initial=0))
 
+    @property
+    def size(self) -> float:
+        """Of the largest gain, as a logarithm, between the 5 % of pixels where it is least and greatest."""
+        each = zip(self._gain, self._seen, strict=True)
+        sizes = [np.ptp(np.percentile(gain[seen], (5, 95))) for gain, seen in each if seen.any()]
+        return float(max(sizes, default=0))
+
     def _is_usable(self, gain: Array) -> bool:
         """Whether a gain, given by its logarithm (m, n), is within bounds, and makes hardly any colour white."""
         shown = np.where(self._seen, gain, 0)
@@ -355,15 +362,17 @@ class _Trial(NamedTuple):
 
 def _chosen(mixture: Mixture, alone: Array, trials: list[_Trial], fit: _Alternation) -> Shaded:
     """The first of the trials that is as good as the best; a mixture without a field counts as the very first."""
-    reason, tried = "parts of the image are no likelier with one that was fitted to the rest", list[_Trial]()
+    reason = "parts of the image are no likelier with one that was fitted to the rest; leave it out"
+    tried = list[_Trial]()
     for trial in trials:
         if trial.usable:
             tried.append(trial)
         elif trial.total() > alone.sum():
-            reason = f"the one that fits best varies by a factor of {np.exp(trial.range):.0f}; try another k"
+            factor = f"{np.exp(trial.range):.0f}"
+            reason = f"the one that fits best varies by a factor of {factor}; try another k, or leave it out"
     best = max([alone, *(trial.found for trial in tried)], key=np.sum)
     if _is_as_good(alone, best):
-        return Shaded(mixture, None, f"{reason}, or leave it out")
+        return Shaded(mixture, None, reason)
     chosen = next(trial for trial in tried if _is_as_good(trial.found, best))
     shading = chosen.shading
     q, _ = fit.expect(chosen.mixture, shading.planes, shading.scene)

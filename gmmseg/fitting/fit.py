@@ -35,6 +35,7 @@ from gmmseg.spatial.smoothing import TYPICAL
 if TYPE_CHECKING:
     from numpy.random import Generator
 
+    from gmmseg.fitting.bias_estimation import Shaded, Shading
     from gmmseg.mixture.choosing import Choice
     from gmmseg.spatial.bias import BiasField
 
@@ -147,7 +148,7 @@ def _in_blocks(images: Iterable[Image], options: FitOptions) -> tuple[Iterable[I
     What is drawn, and the gain and the fractions of pixels, are of single pixels.
     """
     (image,) = images = list(images)
-    by_pixels = options.hints.given or options.bias_field or options.partial_volume
+    by_pixels = options.hints.given or options.has_field or options.partial_volume
     grain = None if by_pixels else grain_of(image)
     return (images, None, None) if grain is None else ([put_together(image, grain)], image, grain)
 
@@ -168,40 +169,22 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
         strength = TYPICAL if strength is None else strength
         return Fitted(_model(found, mixture, options.names(k), strength, memberships), found)
     fit = _fit_mixture(found, k, options, rng, threads)
-    mixture = fit.mixture
-    shading = None
     if not found.sample.planes.shape[1]:
         warnings.warn(f"{found.image.name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
-    elif options.bias_field:
-        from gmmseg.fitting.bias_estimation import fit_shading  # here, because most runs have none
-
-        numbered, seen = ordered or found.sample.classes is not None, found.unrounded()
-        scene, noise = seen.scenes[0], seen.noise_within
-        shaded = fit_shading(scene, mixture, rng, noise=noise, numbered=numbered, threads=threads)
-        if strength != 0 and scene.patches.told is not None:
-            from gmmseg.fitting.likeliest_field import likeliest  # here, likewise
-
-            shaded = likeliest(scene, mixture, shaded, strength, noise=noise, threads=threads)
-        mixture, shading = shaded.mixture, shaded.shading
-        found = found if shading is None else seen
-        if shading is None:
+        mixture, shading = fit.mixture, None
+    elif options.has_field:
+        seen = found.unrounded()
+        shaded = _shaded(seen, fit.mixture, options, rng, threads)
+        found = found if shaded.shading is None else seen
+        if shaded.shading is None:
             message = f"{found.image.name}: no bias field was taken out: {shaded.reason}"
             warnings.warn(message, DataWarning, stacklevel=4)
-    if found.scenes and strength != 0 and mixture.n_components > 1:
-        accepted = None if shading is not None else _hardly_less_likely(found, mixture, threads)
-        heard, estimated = fit_neighbourhood(
-            found.scenes,
-            mixture,
-            strength,
-            regularization=found.noise if shading is None else found.noise_within(shading.planes),
-            shading=shading,
-            accepted=accepted,
-            threads=threads,
-        )
-        if heard is not None:
-            mixture, strength = heard, estimated
-        elif strength is None:
-            strength = min(estimated, TYPICAL)
+        shading = shaded.shading
+        mixture, strength = _among_neighbours(found, shaded.mixture, strength, shading, threads)
+    else:
+        mixture, own = _among_neighbours(found, fit.mixture, strength, None, threads)
+        evened = _evened(found, fit.mixture, mixture, options, rng, threads)
+        mixture, strength, shading = evened or (mixture, own, None)
     field = None if shading is None else shading.field
     order = np.arange(mixture.n_components) if ordered else _order(mixture, found.sample.classes, options)
     names = options.names(k if options.automatic else options.most_classes)
@@ -209,6 +192,81 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
     model = _model(found, mixture.select(order), names[: mixture.n_components], strength)
     partial = _partial(found, model, field, threads) if options.partial_volume else None
     return Fitted(model, found, field, Course(options.k, options.seed, fit), partial)
+
+
+def _shaded(
+    found: Survey, mixture: Mixture, options: FitOptions, rng: Generator, threads: int, least: float = 0
+) -> Shaded:
+    """Return the bias field of the one image with its classes, which are begun with those that were found without.
+
+    Of fields that are smaller than `least`, the logarithm of a ratio of gains, the first may do.
+    """
+    from gmmseg.fitting.bias_estimation import fit_shading  # here, because most runs have none
+
+    scene = found.scenes[0]
+    numbered = options.hints.prior is not None or found.sample.classes is not None
+    shaded = fit_shading(scene, mixture, rng, noise=found.noise_within, numbered=numbered, threads=threads)
+    small = shaded.shading is None or shaded.shading.size < least
+    if small or options.strength == 0 or scene.patches.told is None:
+        return shaded
+    from gmmseg.fitting.likeliest_field import likeliest  # here, likewise
+
+    return likeliest(scene, mixture, shaded, options.strength, noise=found.noise_within, threads=threads)
+
+
+def _among_neighbours(
+    found: Survey, mixture: Mixture, strength: float | None, shading: Shading | None, threads: int
+) -> tuple[Mixture, float | None]:
+    """Return classes as they are with their neighbours in mind, and the strength of the smoothing."""
+    if not found.scenes or strength == 0 or mixture.n_components == 1:
+        return mixture, strength
+    heard, estimated = fit_neighbourhood(
+        found.scenes,
+        mixture,
+        strength,
+        regularization=found.noise if shading is None else found.noise_within(shading.planes),
+        shading=shading,
+        accepted=_hardly_less_likely(found, mixture, threads) if shading is None else None,
+        threads=threads,
+    )
+    if heard is not None:
+        return heard, estimated
+    return mixture, min(estimated, TYPICAL) if strength is None else strength
+
+
+def _evened(
+    found: Survey, begun: Mixture, without: Mixture, options: FitOptions, rng: Generator, threads: int
+) -> tuple[Mixture, float | None, Shading] | None:
+    """Return classes of a scan without a bias field that nobody asked for; None where it is none, or not worth it.
+
+    Parameters
+    ----------
+    begun, without : Mixture
+        As they were fitted to the values alone, and with their neighbours.
+    """
+    if not options.evens_scans or len(found.scenes) != 1 or begun.n_components == 1:
+        return None
+    patches = found.scenes[0].patches
+    if patches.told is None:
+        return None
+    from gmmseg.fitting.uneven_scans import LEAST, is_clearer, may_be_uneven  # here, because most images are pictures
+
+    if not may_be_uneven(found.image, patches.values[patches.weights > 0]):
+        return None
+    shaded = _shaded(found, begun, options, rng, threads, LEAST)
+    shading = shaded.shading
+    if shading is None or shading.size < LEAST:
+        return None
+    mixture, strength = _among_neighbours(found, shaded.mixture, options.strength, shading, threads)
+    if not is_clearer(without, mixture):
+        return None
+    warnings.warn(
+        f"{found.image.name}: a bias field was taken out, which makes some parts brighter than others by about "
+        f"{100 * np.expm1(shading.size):.0f} %; bias_field=False leaves it in",
+        DataWarning,
+        stacklevel=5,
+    )
+    return mixture, strength, shading
 
 
 def _partial(found: Survey, model: Model, field: BiasField | None, threads: int) -> Model | None:

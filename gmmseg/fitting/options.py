@@ -105,7 +105,8 @@ class FitOptions:
     covariance : {"auto", "full", "tied", "diag", "spherical"}
         "auto" is full, but tied for "pca".
     smooth : bool or float, 0 to 1
-    bias_field : bool
+    bias_field : bool or "auto"
+        "auto" is of scans, where nothing else is asked for that a field does not go with.
     partial_volume : bool
     sample : int or "auto", optional
         Pixels that the fit sees, of all images together; None for every pixel. "auto" is every voxel of volumes of up
@@ -133,7 +134,7 @@ class FitOptions:
     features: str | None = None
     covariance: str = "auto"
     smooth: bool | float = True
-    bias_field: bool = False
+    bias_field: bool | Literal["auto"] = False
     partial_volume: bool = False
     sample: int | Literal["auto"] | None = "auto"
     seed: int = 0
@@ -171,9 +172,9 @@ class FitOptions:
         if self.covariance != "auto":
             family(self.covariance)
         _ = self.recipe, self.strength
-        if not isinstance(self.bias_field, bool | np.bool_):
-            raise ParameterError(f"bias_field={self.bias_field!r} is not usable; use True or False")
-        if self.bias_field and self.textured:
+        if not isinstance(self.bias_field, bool | np.bool_) and self.bias_field != "auto":
+            raise ParameterError(f'bias_field={self.bias_field!r} is not usable; use True, False or "auto"')
+        if self.has_field and self.textured:
             raise ParameterError(f"bias_field=True does not go with features={self.features!r}; leave texture out")
         self._check_partial()
         self._check_words()
@@ -210,7 +211,7 @@ class FitOptions:
 
     def _check_components(self, components: int) -> None:
         """Refuse classes of several Gaussians where something else takes a class for one."""
-        asked = {'k="auto"': self.automatic, "bias_field=True": self.bias_field, "prior": self.hints.prior is not None}
+        asked = {'k="auto"': self.automatic, "bias_field=True": self.has_field, "prior": self.hints.prior is not None}
         others = [name for name, given in asked.items() if given]
         if components > 1 and others:
             raise ParameterError(f"components={components} does not go with {others[0]}; leave one of them out")
@@ -276,14 +277,25 @@ class FitOptions:
     def hears_neighbours(self) -> bool:
         """Whether classes are fitted on patches of pixels, together with their neighbours or with a bias field."""
         alone = (self.components or 1) > 1 or self.strength == 0 or self.most_classes == 1
-        return self.bias_field or not (alone or self.textured)
+        return self.has_field or not (alone or self.textured)
+
+    @property
+    def has_field(self) -> bool:
+        """Whether a bias field is asked for."""
+        return not isinstance(self.bias_field, str) and bool(self.bias_field)
+
+    @property
+    def evens_scans(self) -> bool:
+        """Whether a bias field is tried that nobody asked for; not where pixels are given, or classes are counted."""
+        automatic = isinstance(self.bias_field, str)
+        return automatic and self.strength != 0 and not (self.automatic or self.hints.given or self.textured)
 
     def components_of(self, strokes: Array | None) -> int:
         """Return how many components k classes have together, given the classes of some samples, 0 where free."""
         k = self.most_classes
         if self.components is not None:
             return k * self.components
-        if strokes is None or k == 1 or self.hints.prior is not None or self.bias_field:
+        if strokes is None or k == 1 or self.hints.prior is not None or self.has_field:
             return k
         fewest = int(np.bincount(strokes, minlength=k + 1)[1 : k + 1].min())
         return max(k, min(max(_TOLD_APART, _EACH * k), fewest // _TOLD_BY, MOST_CLASSES))
@@ -309,7 +321,7 @@ class FitOptions:
             It is a time-lapse, and something is asked for that is of one image.
         """
         self.hints.require_one(image)
-        if self.bias_field and image.time:
+        if self.has_field and image.time:
             raise _of_one_image(image, "a bias field is")
         return as_grey(image) if self.recipe is None or not self.recipe.needs_color else image
 

@@ -40,8 +40,9 @@ def write_correction(
 ) -> None:
     """Write the bias field, or the image without it, as float32, NaN where the image has no data.
 
-    Colour of 8 bits stays that in .tif, where the image is in memory, and any picture in the formats of pictures; their
-    pixels without data stay as they were.
+    But 0 where a scan has 0, as around a brain without its skull: programs for scans stumble over NaN. Colour of 8 bits
+    stays that in .tif, where the image is in memory, and any picture in the formats of pictures; their pixels without
+    data stay as they were.
 
     Parameters
     ----------
@@ -70,6 +71,7 @@ def write_correction(
         io.write_rgb(target, whole if image.color else whole[..., 0], image=image, overwrite=overwrite)
         return
     gains = BiasField.flat(image) if bias is None else bias
+    scan = image.place is not None and image.place.affine3d is not None
     n = len(gains.coefficients) if field else image.n_channels
     names = image.channel_names or tuple(f"band {i + 1}" for i in range(n))
     name = ("gain" if field else "corrected",) if n == 1 else tuple(names[:n])
@@ -82,7 +84,8 @@ def write_correction(
                 part = image.crop(window)
                 values = corrected(part, bias).astype(np.float32)
                 if part.valid is not None:
-                    values[~part.valid] = np.nan
+                    known = part.valid | (values == 0).all(axis=-1) if scan else part.valid
+                    values[~known] = np.nan
                 planes = np.moveaxis(values, -1, 0)
             yield window, planes[0] if n == 1 else planes
 

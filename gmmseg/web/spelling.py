@@ -143,10 +143,15 @@ def spelled(work: Work, names: Iterable[str]) -> list[str]:
     for name in names:
         value = work.options.get(name)
         if name in _SWITCHES:
-            words += [OPTIONS[name]] if value else []
+            words += [] if value is None else [_switch(name, on=value)]
         elif value is not None:
             words += [OPTIONS[name], str(value)]
     return words
+
+
+def _switch(name: str, *, on: bool = True) -> str:
+    """Return how an option without a value is typed: "--bias-field" or "--no-bias-field"."""
+    return OPTIONS[name] if on else f"--no-{OPTIONS[name][2:]}"
 
 
 def as_text(commands: Sequence[Sequence[str]]) -> str:
@@ -253,8 +258,8 @@ def _segment_option(flag: str, take: Callable[[], str], found: dict[str, Any], s
     names = {each: name for name, each in OPTIONS.items() if name != "detail"}
     if flag == "--no-smooth":
         found["options"]["smooth"] = 0.0
-    elif flag in names and names[flag] in _SWITCHES:
-        found["options"][names[flag]] = True
+    elif switch := next((each for each in _SWITCHES if flag in (_switch(each), _switch(each, on=False))), None):
+        found["options"][switch] = flag == OPTIONS[switch]
     elif flag in names:
         value = take()
         found["options"][names[flag]] = read_value(value)

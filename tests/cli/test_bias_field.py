@@ -1,8 +1,12 @@
 """--bias-field, --save-bias and --save-corrected."""
 
+import json
+
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from scipy.ndimage import gaussian_filter
 
 import gmmseg
 from gmmseg import io
@@ -118,3 +122,30 @@ def test_no_data_stays_no_data(run, shaded):
     assert run("segment", "shaded.png", *options, "c.png").code == 0
     with Pillow.open("c.png") as corrected, Pillow.open("shaded.png") as picture:
         np.testing.assert_array_equal(np.asarray(corrected)[mask == 0], np.asarray(picture)[mask == 0])
+
+
+def test_a_scan_is_evened_unasked_and_says_so(run, folder):
+    """Blobs of two tissues in zeros, brighter by half at one end."""
+    blobs = gaussian_filter(np.random.default_rng(0).normal(size=(40, 44, 48)), 3) > 0
+    values = np.where(blobs, 100.0, 60.0) * np.exp(np.linspace(-0.25, 0.25, 40))[:, None, None]
+    values += np.random.default_rng(1).normal(0, 3, values.shape)
+    values[:, :8] = 0
+    nib.save(nib.Nifti1Image(values.astype(np.float32), np.diag([1, 1, 1, 1])), folder / "t1.nii.gz")
+    options = ("segment", "t1.nii.gz", "-k", 2, "--nodata", 0, "--json", "--overwrite", "-o")
+    done = run(*options, "evened.nii.gz")
+    (said,) = json.loads(done.out)[0]["warnings"]
+    assert said.startswith(
+        "t1.nii.gz: a bias field was taken out, which makes some parts brighter than others by about "
+    )
+    assert said.endswith(" %; --no-bias-field leaves it in")
+    assert said in done.err
+    assert json.loads(done.out)[0]["bias_field"] is True
+    left = json.loads(run(*options, "left.nii.gz", "--no-bias-field").out)[0]
+    assert (left["warnings"], left["bias_field"]) == ([], False)
+    evened, as_it_is = (io.read_labels(folder / name)[:, 8:] for name in ("evened.nii.gz", "left.nii.gz"))
+    truth = blobs[:, 8:] + 1
+    assert (evened != truth).mean() < 0.5 * (as_it_is != truth).mean()
+    assert run("batch", "t1.nii.gz", "-k", 2, "--nodata", 0, "--out-dir", "all", "-q").code == 0
+    np.testing.assert_array_equal(
+        io.read_labels(folder / "all/t1_labels.nii.gz"), io.read_labels(folder / "evened.nii.gz")
+    )

@@ -48,6 +48,7 @@ def test_json_says_all(run):
     assert record["outputs"] == {"labels": "photo_labels.png"}
     assert record["shape"] == [40, 60]
     assert record["k"] == 3
+    assert record["bias_field"] is False
     assert record["seconds"] > 0
     assert record["warnings"] == []
     for each in record["classes"]:

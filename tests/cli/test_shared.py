@@ -46,7 +46,7 @@ def test_defaults_are_those_of_segment():
             "covariance": "auto",
             "components": None,
             "smooth": True,
-            "bias_field": False,
+            "bias_field": "auto",
             "partial_volume": False,
             "sample": "auto",
             "outliers": None,
@@ -77,6 +77,8 @@ def test_words_of_the_command_line_become_values_of_the_library():
     assert (fitted["k"], fitted["sample"], fitted["smooth"]) == ("auto", None, 0.3)
     assert (fitted["class_names"], fitted["bias_field"]) == (("a", "b"), True)
     assert (read["mask"], read["channels"], read["channel_axis"]) == (Path("m.png"), ("4", "nir"), None)
+    with parsed("--no-bias-field") as context:
+        assert fitting_parameters(context)["bias_field"] is False
     assert read["memory"] == 1 << 30  # half of it: the rest is for what is computed
 
 

@@ -22,7 +22,7 @@ WRONG = [
     ({"covariance": "round"}, "round"),
     ({"features": "labb"}, "did you mean 'lab'"),
     ({"smooth": 1.5}, "smooth=1.5 is not a strength"),
-    ({"bias_field": "yes"}, "bias_field='yes' is not usable; use True or False"),
+    ({"bias_field": "yes"}, "bias_field='yes' is not usable; use True, False or \"auto\""),
     ({"bias_field": True, "features": "bands,texture"}, "leave texture out"),
     ({"outliers": "some"}, "outliers='some' is not known; use uniform or student, or None"),
     ({"order": "up"}, 'order=\'up\' is not known; use "dark" or "bright"'),

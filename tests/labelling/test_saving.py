@@ -8,6 +8,7 @@ from PIL import Image as Pillow
 
 from gmmseg import Image, io
 from gmmseg.errors import OutputError
+from gmmseg.image.place import Place
 from gmmseg.labelling.saving import corrected, write_correction
 from gmmseg.spatial.bias import BiasField
 
@@ -95,3 +96,18 @@ def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path, image):
     assert (tmp_path / "g.npy").read_text() == "mine"
     save(tmp_path / "g.npy", image, None, field=True, overwrite=True)
     assert np.load(tmp_path / "g.npy").shape == (20, 30)
+
+
+def test_zeros_around_what_was_scanned_stay_zeros(tmp_path):
+    pixels = np.full((4, 5, 6, 1), 100, np.float32)
+    pixels[0], pixels[1] = 0, 7
+    valid = np.ones((4, 5, 6), bool)
+    valid[:2] = False
+    place = Place(affine3d=((0, 0, 1, 0), (0, 1, 0, 0), (1, 0, 0, 0), (0, 0, 0, 1)), unit="mm")
+    for given, around in ((place, 0), (None, np.nan)):
+        image = Image(pixels, valid=valid, place=given)
+        save(tmp_path / "c.npy", image, field(image), overwrite=True)
+        found = np.load(tmp_path / "c.npy")
+        np.testing.assert_array_equal(found[0], np.full((5, 6), around))
+        assert np.isnan(found[1]).all()  # of a mask
+        assert np.isfinite(found[2:]).all()

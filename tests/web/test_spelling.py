@@ -20,7 +20,7 @@ OPTIONS = st.fixed_dictionaries(
         "smooth": st.floats(0, 1) | st.just("auto"),
         "features": st.sampled_from(["lab", "lab,xy:0.5", "rgb"]),
         "covariance": st.sampled_from(["full", "diag"]),
-        "bias_field": st.just(True),
+        "bias_field": st.booleans(),
         "sample": st.integers(1, 10**6) | st.just("all"),
         "seed": st.integers(0, 99),
         "min_size": st.sampled_from([20, "2mm2"]),

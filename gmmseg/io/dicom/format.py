@@ -82,6 +82,7 @@ def read(path: Path, reading: Reading) -> Image:
             spacing=series.spacing,
             name=str(path),
             place=Place(affine3d=series.affine_of_indices, unit="mm", native=series),
+            metadata={"modality": text_of(series.header, "Modality")},
         )
         require_axis(image, reading, "DICOM")
         return chosen(image, reading)
