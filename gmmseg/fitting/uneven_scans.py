@@ -32,6 +32,7 @@ _DARK, _SURROUNDED = 0.1, 0.15
 # without a gain, .8 to .9 under gains that cost less than .01 of Dice, .3 to .8 where they cost more. From
 # a seventh on, fields of wrong classes have small ratios too.
 _LEFT, _MOST_WRONG = 0.8, 0.15
+_KEPT = 0.5  # of the smallest share of a class: classes that a field swallows overlap no more
 
 
 def may_be_uneven(image: Image, values: Array) -> bool:
@@ -62,4 +63,5 @@ def may_be_uneven(image: Image, values: Array) -> bool:
 def is_clearer(without: Mixture, evened: Mixture) -> bool:
     """Whether classes of an image without its bias field are told apart so much better that it is worth taking out."""
     wrong = evened.expected_error()
-    return wrong < _MOST_WRONG and wrong < _LEFT * without.expected_error()
+    kept = evened.weights.min() >= _KEPT * without.weights.min()
+    return bool(kept) and wrong < _MOST_WRONG and wrong < _LEFT * without.expected_error()

@@ -122,6 +122,15 @@ def test_classes_have_to_be_told_apart_better():
     assert not is_clearer(mixture(1.0), mixture(0.6))  # of which a fifth is wrong
 
 
+def test_a_class_that_a_field_swallows_is_worth_more_than_the_field():
+    z, y, x = np.mgrid[:12, :36, :40]
+    ball = (x - 25) ** 2 + (y - 18) ** 2 + (3 * (z - 6)) ** 2 < 120
+    values = np.where(ball, 200, 40 + 2 * x) + np.random.default_rng(0).integers(-5, 6, ball.shape)
+    seg, said = _found(_scan(values.astype(np.float32)))
+    assert said == []
+    assert np.bincount(seg.labels.ravel(), minlength=4)[1:].min() > 1000
+
+
 def test_nobody_else_gets_one():
     values = _under(MEANS[_tissues()], 0.6, 0.03)
     strokes = np.zeros(SHAPE, np.uint8)
