@@ -81,8 +81,15 @@ class Shading:
     @property
     def size(self) -> float:
         """Of the largest gain, as a logarithm, between the 5 % of pixels where it is least and greatest."""
-        each = zip(self._gain, self._seen, strict=True)
-        sizes = [np.ptp(np.percentile(gain[seen], (5, 95))) for gain, seen in each if seen.any()]
+        return self._spread(self._gain)
+
+    def apart(self, other: Shading) -> float:
+        """How much its gain differs from another one of the image, measured as `size` is."""
+        return self._spread(self._gain - other.field.at(self._basis))
+
+    def _spread(self, gain: Array) -> float:
+        each = zip(gain, self._seen, strict=True)
+        sizes = [np.ptp(np.percentile(own[seen], (5, 95))) for own, seen in each if seen.any()]
         return float(max(sizes, default=0))
 
     def _is_usable(self, gain: Array) -> bool:

@@ -168,7 +168,7 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
         mixture, memberships = fit_components(found, k, n_components, options, rng, threads)
         strength = TYPICAL if strength is None else strength
         return Fitted(_model(found, mixture, options.names(k), strength, memberships), found)
-    fit = _fit_mixture(found, k, options, rng, threads)
+    fit = _fit_mixture(found, k, options, rng, threads).warned()
     if not found.sample.planes.shape[1]:
         warnings.warn(f"{found.image.name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
         mixture, shading = fit.mixture, None
@@ -249,7 +249,8 @@ def _evened(
     patches = found.scenes[0].patches
     if patches.told is None:
         return None
-    from gmmseg.fitting.uneven_scans import LEAST, is_clearer, may_be_uneven  # here, because most images are pictures
+    # Here, because most images are pictures.
+    from gmmseg.fitting.uneven_scans import LEAST, is_clearer, is_confirmed, may_be_uneven
 
     if not may_be_uneven(found.image, patches.values[patches.weights > 0]):
         return None
@@ -259,6 +260,9 @@ def _evened(
         return None
     mixture, strength = _among_neighbours(found, shaded.mixture, options.strength, shading, threads)
     if not is_clearer(without, mixture):
+        return None
+    more = _fit_mixture(found, begun.n_components + 1, options, rng, threads)
+    if not is_confirmed(shading, _shaded(found, more.mixture, options, rng, threads, LEAST).shading):
         return None
     warnings.warn(
         f"{found.image.name}: a bias field was taken out, which makes some parts brighter than others by about "
@@ -339,7 +343,7 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
     fit = expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior)
     if survey.every is not None:
         fit = expectation_maximization(survey.every, fit.mixture, iteration)
-    return fit.warned()
+    return fit
 
 
 def _start(survey: Survey, k: int, rng: Generator, seeding: Seeding, *, prior: bool) -> Mixture:

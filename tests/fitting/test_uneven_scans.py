@@ -131,6 +131,22 @@ def test_a_class_that_a_field_swallows_is_worth_more_than_the_field():
     assert np.bincount(seg.labels.ravel(), minlength=4)[1:].min() > 1000
 
 
+def test_two_tissues_in_one_class_are_no_gain():
+    """One of them lies to one side, which makes their class brighter there, as a gain would."""
+    z, y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in SHAPE), indexing="ij")
+    rng = np.random.default_rng(0)
+    tissue = np.where(rng.random(SHAPE) < 0.5 + 0.4 * x, 1, 0) + 2 * (np.sin(9 * y) * np.cos(9 * z) > 0)
+    image = _scan(_under(np.array([0.5, 0.6, 1.0, 1.2])[tissue], 0, 0.04))
+    assert _found(image, 2)[1] == []
+
+
+def test_a_field_is_confirmed_by_one_class_more():
+    values = _under(MEANS[_tissues()], 0.6, 0.03)
+    (one, said), (other, _) = _found(_scan(values)), _found(_scan(values), 4, bias_field=True)
+    assert len(said) == 1
+    assert np.ptp(np.log(one.bias_field / other.bias_field)) < 0.3 * np.ptp(np.log(one.bias_field))
+
+
 def test_nobody_else_gets_one():
     values = _under(MEANS[_tissues()], 0.6, 0.03)
     strokes = np.zeros(SHAPE, np.uint8)
