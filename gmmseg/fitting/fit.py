@@ -262,15 +262,15 @@ def _evened(
     if not is_clearer(without, mixture):
         return None
     more = _fit_mixture(found, begun.n_components + 1, options, rng, threads)
-    if not is_confirmed(shading, _shaded(found, more.mixture, options, rng, threads, LEAST).shading):
-        return None
-    warnings.warn(
-        f"{found.image.name}: a bias field was taken out, which makes some parts brighter than others by about "
-        f"{100 * np.expm1(shading.size):.0f} %; bias_field=False leaves it in",
-        DataWarning,
-        stacklevel=5,
+    confirmed = is_confirmed(shading, _shaded(found, more.mixture, options, rng, threads, LEAST).shading)
+    uneven = f"makes some parts brighter than others by about {100 * np.expm1(shading.size):.0f} %"
+    said = (
+        f"a bias field was taken out, which {uneven}; bias_field=False leaves it in"
+        if confirmed
+        else f"it may have a bias field, which {uneven}, or more classes; bias_field=True takes it out"
     )
-    return mixture, strength, shading
+    warnings.warn(f"{found.image.name}: {said}", DataWarning, stacklevel=5)
+    return (mixture, strength, shading) if confirmed else None
 
 
 def _partial(found: Survey, model: Model, field: BiasField | None, threads: int) -> Model | None:
