@@ -106,7 +106,7 @@ def segment(
         out; one for each channel, or in common for colour. The model is of the image without it. Where none would make
         the pixels likelier, it is left out with a warning. At most 16 channels. "auto" is of volumes of scanners with
         at most 4 channels, which are no CT: a gain of 10 % or more is taken out, with a warning, where classes without
-        it overlap a fifth less; not with scribbles, prior, or `k="auto"`.
+        it overlap a fifth less and one class more finds the same; not with scribbles, prior, or `k="auto"`.
     partial_volume : bool
         Probabilities are fractions: how much of each class a pixel or voxel on a border holds, from a fit of pure
         classes and mixtures of two that are neighbours in the first feature. Their sums are volumes. Labels stay as

@@ -114,7 +114,7 @@ _FITTING = (
         default=None,
         show_default=False,
         help="Estimate a smooth gain over each image (uneven light, a coil) with the classes, and take it out.  "
-        "[default: of volumes of scanners but CT, where classes overlap a fifth less then]",
+        "[default: only of scans that are no CT, where it tells classes apart better]",
     ),
     _fitting(
         "--partial-volume",

@@ -85,7 +85,10 @@ class Shading:
 
     def apart(self, other: Shading) -> float:
         """How much its gain differs from another one of the image, measured as `size` is."""
-        return self._spread(self._gain - other.field.at(self._basis))
+        return self._spread(self._change_from(other))
+
+    def _change_from(self, other: Shading) -> Array:
+        return self._gain - other.field.at(self._basis)
 
     def _spread(self, gain: Array) -> float:
         each = zip(gain, self._seen, strict=True)
@@ -186,7 +189,7 @@ class Shading:
 
         Classes, and their probabilities (K, n) at the pixels, are those under this field.
         """
-        change = self._gain - other.field.at(self._basis)
+        change = self._change_from(other)
         if np.ptp(np.where(self._seen, change, change[self._seen].mean())) >= _SLIGHT:
             return False
         curvatures = [self._evidence(mixture, q, channel).curvature for channel in range(len(change))]

@@ -282,13 +282,13 @@ class FitOptions:
     @property
     def has_field(self) -> bool:
         """Whether a bias field is asked for."""
-        return not isinstance(self.bias_field, str) and bool(self.bias_field)
+        return self.bias_field != "auto" and bool(self.bias_field)
 
     @property
     def evens_scans(self) -> bool:
         """Whether a bias field is tried that nobody asked for; not where pixels are given, or classes are counted."""
-        automatic = isinstance(self.bias_field, str)
-        return automatic and self.strength != 0 and not (self.automatic or self.hints.given or self.textured)
+        asked = self.automatic or self.hints.given or self.textured
+        return self.bias_field == "auto" and self.strength != 0 and not asked
 
     def components_of(self, strokes: Array | None) -> int:
         """Return how many components k classes have together, given the classes of some samples, 0 where free."""
