@@ -18,7 +18,6 @@ from gmmseg.fitting.sampling import Sample
 from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.survey import Survey, SurveyRequest, survey
 from gmmseg.image import Image
-from gmmseg.image.grain import Grain, grain_of, put_together
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture.covariance import family
@@ -30,6 +29,7 @@ from gmmseg.mixture.seeding import Seeding, loneliness, seed_from_classes, seed_
 from gmmseg.mixture.statistics import measure
 from gmmseg.model import Model
 from gmmseg.records import replace
+from gmmseg.spatial.grain import Grain, grain_of, put_together
 from gmmseg.spatial.smoothing import TYPICAL
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from gmmseg.evaluation import evaluate
 from gmmseg.fitting import fit
 from gmmseg.fitting.fit import Fitted, fit_images
 from gmmseg.fitting.options import FitOptions, Hints
-from gmmseg.image.grain import Grain
 from gmmseg.image.sources import Completed
 from gmmseg.mixture.seeding import seed_mixture
+from gmmseg.spatial.grain import Grain
 
 LEVELS = np.array([180.0, 20.0, 100.0])
 
@@ -305,12 +305,12 @@ def test_values_are_counted_in_the_one_pass(monkeypatch, dtype, n_channels, mask
     assert len(source.log) == n_windows
 
 
-@pytest.mark.parametrize("how", [1, 2, 4], ids=["linear", "cubic", "Lanczos"])
-def test_an_enlarged_picture_has_the_classes_of_the_picture(how):
+@pytest.mark.parametrize(("how", "kind"), [(0, "nearest"), (1, "linear"), (2, "cubic -0.75"), (4, "lanczos 4")])
+def test_an_enlarged_picture_has_the_classes_of_the_picture(how, kind):
     pixels = made(np.random.default_rng(3), (130, 170))
     own, other = gmmseg.segment(pixels, 2), gmmseg.segment(enlarged(pixels, how), 2)
-    assert (own.model.grain, other.model.grain) == (None, Grain(linear=how == 1))
-    assert evaluate(other.labels, own.labels.repeat(2, axis=0).repeat(2, axis=1)).adjusted_rand_index > 0.95
+    assert (own.model.grain, other.model.grain) == (None, Grain((0, 0), kind))
+    assert evaluate(other.labels, own.labels.repeat(2, axis=0).repeat(2, axis=1)).adjusted_rand_index > 0.97
     assert fit_images([Image(enlarged(pixels), color=True)], 1, FitOptions(k=2)).found.image.shape == (260, 340)
 
 
@@ -321,4 +321,4 @@ def test_what_is_said_of_single_pixels_is_not_put_together():
     for options in ({"scribbles": strokes}, {"partial_volume": True}, {"bias_field": True}):
         assert gmmseg.segment(pixels, 2, **options).model.grain is None
     assert gmmseg.fit([pixels, pixels], 2).grain is None  # several have but one model, and each its own grain
-    assert gmmseg.fit(pixels, 2).grain == Grain()
+    assert gmmseg.fit(pixels, 2).grain == Grain((0, 0), "cubic -0.75")
