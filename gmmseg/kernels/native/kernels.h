@@ -8,6 +8,7 @@ namespace gmmseg {
 
 // Samples are visited in blocks of fixed index, whatever the number of threads.
 constexpr std::ptrdiff_t kBlock = 512;
+constexpr std::ptrdiff_t kBatch = 64;  // samples whose products are summed at a time
 constexpr int kUnrolledFeatures = 8;  // up to here the number of features is a constant of the code
 
 template <class T>
@@ -148,9 +149,8 @@ struct Algebra {
     bool (*cholesky)(double* matrix, std::ptrdiff_t d);
     // Inverse of a lower triangular matrix (d, d), with zeros above its diagonal.
     void (*invert_lower)(const double* lower, std::ptrdiff_t d, double* out);
-    // Adds the sum over samples (n, d) of their products, each with its weighted self (d, n), to the lower triangle of
-    // a matrix (d, d).
-    void (*add_products)(const double* samples, const double* weighted, std::ptrdiff_t n, std::ptrdiff_t d, double* out);
+    // Adds to each of n numbers the sum over kBatch samples of a value times its mass times that of a row (n, kBatch).
+    void (*add_batch)(const double* values, const double* mass, const double* rows, std::ptrdiff_t n, double* out);
     // Writes the square of a symmetric matrix (d, d).
     void (*square)(const double* matrix, std::ptrdiff_t d, double* out);
     // Writes which is less, a sample's `now` or its mass times squared distance from the one at a place, for contiguous
