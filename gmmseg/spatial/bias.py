@@ -148,10 +148,14 @@ class BiasField:
 
     def within(self, axes: tuple[Array, ...]) -> Array:
         """Logarithm of the gain (m, n), float32, in windows of coordinates (windows, length) along each axis."""
-        found = np.repeat(self.coefficients.astype(np.float32)[:, None], len(axes[0]), axis=1)  # (m, windows, degrees)
-        for along, n in zip(axes, self.shape, strict=True):
-            table = _legendre(along, n, found.shape[2]).astype(np.float32)
-            found = np.moveaxis(np.einsum("mwd...,wld->mwl...", found, table), 2, -1)
+        found, windows = self.coefficients.astype(np.float32)[:, None], len(axes[0])  # (m, windows or 1, *degrees)
+        for axis in reversed(range(len(axes))):
+            along, n, degrees = axes[axis], self.shape[axis], self.coefficients.shape[1 + axis]
+            table = _legendre(along, n, degrees).astype(np.float32)[:, None]
+            found = found.reshape(len(found), found.shape[1], -1, degrees, math.prod(found.shape[3 + axis :]))
+            with one_blas_thread(along.shape[1]):
+                found = table @ found
+            found = found.reshape(len(found), windows, *self.coefficients.shape[1 : 1 + axis], along.shape[1], -1)
         return self._clipped(self._logarithm(found.reshape(len(found), -1)))
 
     def at(self, basis: Array) -> Array:
@@ -349,8 +353,9 @@ def _expand(coefficients: Array, tables: list[Array]) -> Array:
         return np.asarray(coefficients)
     first, *rest = tables
     out = np.zeros([len(table) for table in tables], np.float32)
+    term = np.empty_like(out)  # memory that is new for each would take as long as the sums
     for degree in range(len(coefficients)):
         if coefficients[degree].any():
             column = first[:, degree].reshape(-1, *[1] * len(rest))
-            out += column * _expand(coefficients[degree], rest)
+            out += np.multiply(column, _expand(coefficients[degree], rest), out=term)
     return out
