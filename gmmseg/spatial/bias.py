@@ -115,9 +115,11 @@ class BiasField:
         """Return the polynomials (p, n), float32, at these flat indices (n,) of the whole image."""
         index = np.unravel_index(flat, self.shape)
         tables = [_legendre(np.arange(n), n, d) for n, d in zip(self.shape, self.coefficients.shape[1:], strict=True)]
+        along = [np.ascontiguousarray(table.T).take(i, axis=1) for table, i in zip(tables, index, strict=True)]
         basis = np.empty((len(self.terms), len(flat)), np.float32)
         for row, term in zip(basis, self.terms, strict=True):
-            row[...] = math.prod(table[i, degree] for table, i, degree in zip(tables, index, term, strict=True))
+            first, *others = (own[degree] for own, degree in zip(along, term, strict=True) if degree)  # else it is 1
+            row[...] = math.prod(others, start=first)
         return basis
 
     def blocks(self, flat: Array) -> Array:
@@ -125,7 +127,10 @@ class BiasField:
         sides = [min(_BLOCKS, n) for n in self.shape]
         index = np.unravel_index(flat, self.shape)
         places = [i * side // n for i, side, n in zip(index, sides, self.shape, strict=True)]
-        return np.asarray(np.unique(np.ravel_multi_index(places, sides), return_inverse=True)[1].reshape(-1))
+        block = np.ravel_multi_index(places, sides)
+        held = np.zeros(math.prod(sides), np.intp)
+        held[block] = 1
+        return np.asarray((np.cumsum(held) - 1)[block])
 
     def logarithm(self, window: Window) -> Array:
         """Logarithm of the gain (m, *window), float32; of a window what the whole has there, bit for bit."""
@@ -293,18 +298,22 @@ class BiasField:
         return replace(self, coefficients=changed)
 
     def _tangents(self, channel: int, evidence: Evidence) -> Array:
-        """Derivatives (p, n) of the logarithm of one gain by its coefficients, but for what keeps its mean at 0."""
+        """Derivatives (p, n) of the logarithm of one gain by its coefficients, but for what keeps its mean at 0.
+
+        Where the polynomial is the gain, the mean of each over the pixels that show it is 0.
+        """
         if not self.linear:
             return evidence.basis
         slope = np.exp(-self.at(evidence.basis)[channel])
         tangents = evidence.basis * slope
         middle = _mean(tangents, evidence.seen) / _mean(slope, evidence.seen)
-        tangents -= middle.astype(np.float32)[:, None] * slope
+        np.subtract(evidence.basis, middle.astype(np.float32)[:, None], out=tangents)
+        tangents *= slope
         return np.asarray(tangents)
 
     def _tangent_means(self, tangents: Array, moving: Array, evidence: Evidence) -> Array:
         """Means (p,) of those tangents that move, over the pixels that show the gain."""
-        return _mean(tangents, evidence.seen) if self.linear else evidence.middle[moving]
+        return np.zeros(len(tangents)) if self.linear else evidence.middle[moving]
 
     def _clipped(self, logarithm: Array) -> Array:
         return np.clip(logarithm, *map(np.float32, self.limits), out=logarithm)
@@ -318,7 +327,7 @@ class BiasField:
 
 def _mean(values: Array, seen: Array | None) -> Array:
     """Mean (...) of values (..., n) over the pixels that show the gain; all where None."""
-    shown = values if seen is None else values[..., seen]
+    shown = values if seen is None or seen.all() else values[..., seen]  # an index takes four times as long
     return np.asarray(shown.mean(axis=-1, dtype=np.float64))
 
 
