@@ -14,6 +14,14 @@ constexpr int kUnrolledFeatures = 8;  // up to here the number of features is a 
 template <class T>
 struct Screen;
 
+// What tells samples that surely belong to one component: a log2 density t counts as own + falls * t for it, and as
+// other + rises * t against another one.
+struct Margins {
+    double falls, rises;
+    const double *own, *other;  // (K)
+};
+constexpr int kNone = 255;  // of components
+
 // A mixture over samples. Parameters of component k start at params + k * params_per_component():
 // the log2 of weight and normaliser, the mean (d), then the precision factor scaled by sqrt(log2(e) / 2)
 // (full: rows of the lower triangle; diagonal: d numbers), so that log2 density = constant - |factor (x - mean)|^2.
@@ -30,13 +38,19 @@ struct MixtureJob {
     std::ptrdiff_t prior_stride;
     const T* dof;  // degrees of freedom of each component, a Student-t distribution; null where all are Gaussian
     const Screen<T>* screen;  // null where every component is within reach of most samples, or none was made
+    const std::uint32_t* places;  // which samples these are, in ascending order; null where all are meant
+    std::uint8_t* sure;  // for each sample the component that it surely belongs to, or kNone, to be written; or null
+    const Margins* margins;  // by which it is; null without `sure`
 
     std::ptrdiff_t second_moments() const {
         return diagonal ? n_features : std::ptrdiff_t(n_features) * (n_features + 1) / 2;
     }
     std::ptrdiff_t params_per_component() const { return 1 + n_features + second_moments(); }
-    // Sums of the statistics: as many for each component as it has parameters, then two more for each Student-t.
-    std::ptrdiff_t sums() const { return n_components * (params_per_component() + (dof ? 2 : 0)); }
+    // Sums of the statistics: as many for each component as it has parameters, then two more for each Student-t, or,
+    // with `sure`, as many again: those of the samples that surely belong to it, which the first ones are without.
+    std::ptrdiff_t sums() const {
+        return n_components * (sure ? 2 * params_per_component() : params_per_component() + (dof ? 2 : 0));
+    }
 };
 
 // What tells in a few directions which components are out of a sample's reach: distances in these alone, hence their

@@ -36,7 +36,8 @@ template <class T>
 struct Prepared : MixtureJob<T> {
     std::vector<T> values, tails;
     Prepared(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors,
-             const nb::object& log_prior, const nb::object& dof) {
+             const nb::object& log_prior, const nb::object& dof)
+        : MixtureJob<T>{} {
         this->samples = planes.data();
         this->feature_stride = planes.stride(0);
         this->sample_stride = planes.stride(1);
