@@ -198,6 +198,9 @@ SmoothJob smoothing(size_t n_classes, const size_t* shape, const nb::object& val
         job.size[i] = ptrdiff_t(shape[i]);
         job.inner_first[i] = nb::cast<ptrdiff_t>(inner_first[i]);
     }
+    float said = 0;
+    for (size_t i = 0; i < strengths.shape(0); ++i) said += 2 * strengths.data()[i];
+    require(said <= 32, "all neighbours together say more than 32 nats");
     for (size_t i = 0; i < 3 * offsets.shape(0); ++i)
         require(std::abs(offsets.data()[i]) <= 1, "only the next voxels can be neighbours");
     if (!labels.is_none()) {
