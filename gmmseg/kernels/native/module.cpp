@@ -383,6 +383,7 @@ NB_MODULE(_native, m) {
     bind_trying(m);
     bind_clustering(m);
     bind_chance(m);
+    bind_stepping(m);
     bind_unfiltering(m);
     m.def("smooth", &smooth, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
           nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none());

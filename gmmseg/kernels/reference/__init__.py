@@ -7,6 +7,7 @@ from gmmseg.kernels.reference.color import lab
 from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
 from gmmseg.kernels.reference.spatial import agreement, said, smooth, smooth_planes
+from gmmseg.kernels.reference.stepping import step_levels
 from gmmseg.kernels.reference.texture import texture
 from gmmseg.kernels.reference.unfiltering import unfilter
 
@@ -31,6 +32,7 @@ __all__ = [
     "smooth_planes",
     "split",
     "statistics",
+    "step_levels",
     "texture",
     "unfilter",
     "uniform",
