@@ -225,6 +225,7 @@ NOT_MIRRORED = {
     "gmmseg.kernels.reference.mixture": "the twin in these comparisons",
     "gmmseg.kernels.reference.spatial": "the twin in these comparisons",
     "gmmseg.kernels.reference.texture": "the twin in these comparisons",
+    "gmmseg.kernels.reference.stepping": "the twin in these comparisons",
     "gmmseg.kernels.reference.unfiltering": "the twin in these comparisons",
 }
 

@@ -49,6 +49,7 @@ __all__ = [
     "smooth_planes",
     "split",
     "statistics",
+    "step_levels",
     "texture",
     "thread_count",
     "unfilter",
@@ -361,6 +362,31 @@ def uniform(seed: int, first: int, count: int) -> Any:
     `first` of them are left out before. Compiled and reference give the same bits.
     """
     return _kernels.uniform(seed, first, count)
+
+
+def step_levels(
+    levels: Any,
+    least: Any,
+    most: Any,
+    row_starts: Any,
+    row_bands: Any,
+    column_starts: Any,
+    column_bands: Any,
+    limits: tuple[float, float],
+    by_axis: bool,
+    sweeps: int,
+) -> None:
+    """Step whole numbers of a picture by one, in place, until what it is enlarged to lies within bounds.
+
+    `levels` `(n, m)` are within `limits`, `least` and `most` bounds of the enlarged picture `(N, M)`, which is enlarged
+    along rows first and, `by_axis`, rounded then. What a row adds to rows of it from `row_starts` `(n,)` on stands in
+    `row_bands` `(n, reach)`, and so for columns; N and M are multiples of n and m. All are float32 and contiguous, the
+    starts int32. Pixel by pixel, so many sweeps at most, to the side that the enlarged pixels pull to, where the sum of
+    squares beyond bounds becomes less: first pixels with a number of their own beyond, then those next to one.
+    """
+    _kernels.step_levels(
+        levels, least, most, row_starts, row_bands, column_starts, column_bands, limits, by_axis, sweeps
+    )
 
 
 def unfilter(stored: Any, depth: int, out: Any) -> bool:

@@ -187,6 +187,19 @@ def agreement(
     steps: int,
     /,
 ) -> float: ...
+def step_levels(
+    levels: NDArray[np.float32],
+    least: NDArray[np.float32],
+    most: NDArray[np.float32],
+    row_starts: NDArray[np.int32],
+    row_bands: NDArray[np.float32],
+    column_starts: NDArray[np.int32],
+    column_bands: NDArray[np.float32],
+    limits: tuple[float, float],
+    by_axis: bool,
+    sweeps: int,
+    /,
+) -> None: ...
 def unfilter(stored: NDArray[np.uint8], depth: int, out: NDArray[np.uint8], /) -> bool: ...
 def uniform(seed: list[int], first: int, out: NDArray[np.float64], /) -> None: ...
 def smooth_planes(

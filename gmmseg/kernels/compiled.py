@@ -33,6 +33,7 @@ __all__ = [
     "smooth_planes",
     "split",
     "statistics",
+    "step_levels",
     "texture",
     "unfilter",
     "uniform",
@@ -42,7 +43,7 @@ INSTRUCTION_SET: str = _native.INSTRUCTION_SET
 conditional_sums, expected = _native.conditional_sums, _native.expected
 known_distances = _native.known_distances
 agreement, lab, texture = _native.agreement, _native.lab, _native.texture
-unfilter = _native.unfilter
+step_levels, unfilter = _native.step_levels, _native.unfilter
 class_moments, cluster, plus_plus = _native.class_moments, _native.cluster, _native.plus_plus
 attempt, climb, climb_each = _native.attempt, _native.climb, _native.climb_each
 invert_lower, precision_factors = _native.invert_lower, _native.precision_factors

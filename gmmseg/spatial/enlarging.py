@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.kernels import step_levels
 from gmmseg.kernels.blas import one_blas_thread, product
 
 __all__ = ["GRAIN", "KINDS", "Kind", "Levels", "likeliest_kind", "undone"]
@@ -30,12 +31,16 @@ _AROUND = 6  # of a window at each side, in which kinds are tried: what lies bey
 _DETAIL = 4  # grey levels between pixels two apart where a kind can be told; what is even is the same by all
 _ENOUGH = 1000  # such numbers
 _LOOKS = 48  # parts of channels, those with most of them
-_TIE = 1e-6
+_TIE = 0.01  # levels, where rounding may go either way
+_FAR = np.float32(1e30)  # beyond all levels
+_SWEEPS = 7
+_LARGEST = 1 << 20  # of levels that float32 holds with a few bits behind the point
 _WHOLE = 1e-3  # how far numbers lie at most from whole ones that were divided and multiplied again
 # Part of the numbers of 8 bits that are the same when what was undone is enlarged again, of those with detail. 0.93 to
 # 0.99 for the right kind, whose errors of one grey level are rare; by other kinds of the table at most 0.92, of which
 # the right one then has more; 0.91 where it is not in the table.
 _SAME = 0.925
+_LOOSER = 0.018  # that OpenCV's linear interpolation has 0.031 more than the exact one, of which this is true of 0.01
 _EXACT = 0.05  # levels that are left of numbers that were not rounded, and those from a whole one to be taken for it
 
 
@@ -125,6 +130,7 @@ def _cubic_spline(x: float) -> float:
 KINDS = {
     "nearest": Kind(_nearest, 1),
     "linear": Kind(_linear, 1, least=0.626),
+    "linear, exact": Kind(_linear, 1),
     "linear by axis": Kind(_linear, 1, "nothing", by_axis=True),
     "cubic -0.75": Kind(_cubic(-0.75), 2),
     "cubic -0.5 by axis": Kind(_cubic(-0.5), 2, "nothing", by_axis=True),
@@ -163,9 +169,10 @@ def likeliest_kind(looks: Array, levels: Levels) -> str | None:
         best, most = None, _SAME
         for name, kind in KINDS.items():
             off = (parts - _again(parts, name, rounded=rounded, by_axis=kind.by_axis and whole))[inner][detail]
-            same = (off > -kind.least - _TIE) & (off < 0.5 + _TIE) if whole else np.abs(off) < _EXACT
-            if same.mean() > most:
-                best, most = name, float(same.mean())
+            hit = (off > -kind.least - _TIE) & (off < 0.5 + _TIE) if whole else np.abs(off) < _EXACT
+            same = float(hit.mean()) - _LOOSER * (kind.least > 0.5)
+            if same > most:
+                best, most = name, same
         if best is not None:
             return best
     return None
@@ -197,14 +204,42 @@ def undone(values: Array, name: str, levels: Levels) -> Array:
         One of `KINDS`.
     levels : Levels
     """
-    whole = _whole(values)
-    turns: tuple[tuple[int, ...], ...] = ((0,), (1,)) if KINDS[name].by_axis and whole else ((0, 1),)
-    for axes in turns:
-        values = _solved(values, name, axes, levels)
-        rounded = np.rint(values)
-        if whole or (np.abs(rounded - values) < _EXACT).mean() > 0.5:  # a tenth by chance
-            values = rounded.clip(levels.low, levels.high)
-    return values
+    kind, whole, (_, low, high) = KINDS[name], _whole(values), levels
+    if not whole:
+        found = _solved(values, name, (0, 1), levels)
+        rounded = np.rint(found)
+        return rounded.clip(low, high) if (np.abs(rounded - found) < _EXACT).mean() > 0.5 else found  # 0.1 by chance
+    found = values
+    for axes in ((0,), (1,)) if kind.by_axis else ((0, 1),):
+        found = _stepped(np.rint(_solved(found, name, axes, levels)).clip(low, high), found, name, axes, levels)
+    return _stepped(found, values, name, (0, 1), levels) if kind.by_axis else found
+
+
+def _stepped(found: Array, values: Array, name: str, axes: tuple[int, ...], levels: Levels) -> Array:
+    """Step numbers by one where they are then enlarged along axes to what is there."""
+    kind, (_, low, high) = KINDS[name], levels
+    if len(kind.knots) > 1 or np.abs(values).max() > _LARGEST:  # splines reach far, and are hardly wrong
+        return found
+    least = np.where(values <= low, -_FAR, values - np.float32(0.5 + _TIE)).astype(np.float32)
+    most = np.where(values >= high, _FAR, values + np.float32(kind.least + _TIE)).astype(np.float32)
+    bands = [_bands(name, n, enlarged=axis in axes) for axis, n in enumerate(found.shape)]
+    out = np.array(found, np.float32, order="C")
+    step_levels(out, least, most, *bands[0], *bands[1], (low, high), kind.by_axis and len(axes) > 1, _SWEEPS)
+    return out.astype(found.dtype)
+
+
+def _bands(name: str, n: int, *, enlarged: bool) -> tuple[Array, Array]:
+    """From where on each of n pixels adds to enlarged ones along an axis, and how much to each of these."""
+    if not enlarged:
+        return np.arange(n, dtype=np.int32), np.ones((n, 1), np.float32)
+    chain = min(n, _CHAIN)
+    forward = _matrices(name, chain)[0]
+    reach = min(GRAIN * chain, 2 * GRAIN * KINDS[name].reach)
+    starts = (GRAIN * np.arange(chain) + 1 - GRAIN * KINDS[name].reach).clip(0, GRAIN * chain - reach)
+    bands = forward[starts[:, None] + np.arange(reach), np.arange(chain)[:, None]]
+    which = np.arange(n)
+    which = np.where(which < chain // 2, which, np.maximum(which - (n - chain), chain // 2))
+    return (starts[which] + GRAIN * (np.arange(n) - which)).astype(np.int32), bands[which].astype(np.float32)
 
 
 def _solved(values: Array, name: str, axes: tuple[int, ...], levels: Levels) -> Array:

@@ -26,18 +26,18 @@ def by_scikit_image(order):
 LIBRARIES = {
     "OpenCV nearest": (by_opencv(cv2.INTER_NEAREST), "nearest", 1),
     "OpenCV area": (by_opencv(cv2.INTER_AREA), "nearest", 1),
-    "OpenCV linear": (by_opencv(cv2.INTER_LINEAR), "linear", 0.87),
-    "OpenCV cubic": (by_opencv(cv2.INTER_CUBIC), "cubic -0.75", 0.97),
-    "OpenCV Lanczos": (by_opencv(cv2.INTER_LANCZOS4), "lanczos 4", 0.97),
+    "OpenCV linear": (by_opencv(cv2.INTER_LINEAR), "linear", 0.91),
+    "OpenCV cubic": (by_opencv(cv2.INTER_CUBIC), "cubic -0.75", 0.995),
+    "OpenCV Lanczos": (by_opencv(cv2.INTER_LANCZOS4), "lanczos 4", 0.995),
     "Pillow box": (by_pillow(Picture.BOX), "nearest", 1),
-    "Pillow linear": (by_pillow(Picture.BILINEAR), "linear by axis", 0.7),
-    "Pillow cubic": (by_pillow(Picture.BICUBIC), "cubic -0.5 by axis", 0.93),
-    "Pillow Lanczos": (by_pillow(Picture.LANCZOS), "lanczos 3 by axis", 0.94),
-    "Pillow Hamming": (by_pillow(Picture.HAMMING), "hamming by axis", 0.97),
+    "Pillow linear": (by_pillow(Picture.BILINEAR), "linear by axis", 0.8),
+    "Pillow cubic": (by_pillow(Picture.BICUBIC), "cubic -0.5 by axis", 0.97),
+    "Pillow Lanczos": (by_pillow(Picture.LANCZOS), "lanczos 3 by axis", 0.98),
+    "Pillow Hamming": (by_pillow(Picture.HAMMING), "hamming by axis", 0.99),
     "scikit-image 0": (by_scikit_image(0), "nearest", 1),
-    "scikit-image 1": (by_scikit_image(1), "linear", 0.87),
-    "scikit-image 2": (by_scikit_image(2), "quadratic spline", 0.95),
-    "scikit-image 3": (by_scikit_image(3), "cubic spline", 0.95),
+    "scikit-image 1": (by_scikit_image(1), "linear, exact", 0.92),
+    "scikit-image 2": (by_scikit_image(2), "quadratic spline", 0.99),
+    "scikit-image 3": (by_scikit_image(3), "cubic spline", 0.99),
 }
 
 
@@ -55,8 +55,9 @@ def test_what_libraries_did_is_told_and_undone(rng, library):
     for channel in range(3):
         found = undone(large[..., channel].astype(np.float32), kind, levels)
         assert found.dtype == np.float32
-        assert (found == pixels[..., channel]).mean() >= right
-        assert np.abs(found - pixels[..., channel])[2:-2, 2:-2].max() <= 2
+        inner = np.s_[4:-4, 4:-4] if library == "scikit-image 1" else np.s_[:]  # which goes on beyond as no other does
+        assert (found == pixels[..., channel])[inner].mean() >= right
+        assert np.abs(found - pixels[..., channel])[inner].max() <= 3
 
 
 def test_numbers_that_were_cut_off_do_not_spoil_their_neighbours(rng):

@@ -8,6 +8,7 @@ from gmmseg.kernels.reference.factoring import invert_lower, precision_factors
 from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
 from gmmseg.kernels.reference.spatial import agreement, smooth, smooth_planes
+from gmmseg.kernels.reference.stepping import step_levels
 from gmmseg.kernels.reference.texture import texture
 from gmmseg.kernels.reference.unfiltering import unfilter
 
@@ -33,6 +34,7 @@ __all__ = [
     "smooth_planes",
     "split",
     "statistics",
+    "step_levels",
     "texture",
     "unfilter",
     "uniform",
