@@ -13,7 +13,18 @@
 
 namespace {
 
-constexpr int kPixelSteps[4][2] = {{0, 1}, {1, -1}, {1, 0}, {1, 1}};  // rows and columns to a pixel's neighbours
+// Slices, rows and columns to a voxel's neighbours, one of each opposite pair; the first of them are a pixel's. Where
+// these are known, smoothing a photograph takes 4 % less time, and a volume a tenth to a seventh.
+constexpr int kPixel = 4, kVoxel = 13;
+constexpr int kNeighbours[kVoxel][3] = {{0, 0, 1},   {0, 1, -1}, {0, 1, 0},  {0, 1, 1}, {1, -1, -1},
+                                        {1, -1, 0},  {1, -1, 1}, {1, 0, -1}, {1, 0, 0}, {1, 0, 1},
+                                        {1, 1, -1},  {1, 1, 0},  {1, 1, 1}};
+
+// From one to its o-th neighbour, where rows and slices are so far from each other.
+GMMSEG_INLINE ptrdiff_t known_step(int o, ptrdiff_t plane, ptrdiff_t pitch) {
+    const auto [dz, dy, dx] = kNeighbours[o];
+    return dz * plane + dy * pitch + dx;
+}
 
 GMMSEG_INLINE Pack<float> message(Pack<float> q) {
     constexpr float magic = 1.5f * (1 << 15);  // numbers of this size are multiples of 1/256
@@ -144,13 +155,6 @@ struct Field : Weighing {
         if (!settled[flag]) used += count;
     }
 
-    // From a voxel to its o-th neighbour. Those of a pixel are at known distances from it and from the rows beside it:
-    // with steps out of memory, and sums into memory for two classes, too, smoothing a photograph took 4 % longer.
-    template <int N>
-    GMMSEG_INLINE ptrdiff_t step_to(int o) const {
-        return N ? (kPixelSteps[o][0] ? grid.pitch : 0) + kPixelSteps[o][1] : steps[o];
-    }
-
     // Unnormalised q of the register at i into `column`, for `count` classes whose priors stand one after the other;
     // returns the sum over them.
     template <int N>
@@ -158,7 +162,7 @@ struct Field : Weighing {
         const Edges<N> heard = edges_around<N>(i);
         float* const to = column;
         Pack<float> sum = {};
-        constexpr int most = N ? 2 : 4;  // classes at once: as many as registers hold
+        constexpr int most = N == kPixel ? 2 : 4;  // classes at once: as many as registers hold
         int c = 0;
         const auto some = [&](auto C) GMMSEG_LAMBDA {
             Pack<float> value[C.value], all = {};
@@ -180,16 +184,17 @@ struct Field : Weighing {
     // Weights of the edges of a register, of pixels; those of voxels are too many to be held.
     template <int N>
     struct Edges {
-        Pack<float> forward[N ? N : 1], backward[N ? N : 1];
+        static constexpr int held = N == kPixel ? N : 0;
+        Pack<float> forward[held ? held : 1], backward[held ? held : 1];
     };
 
     template <int N>
     GMMSEG_INLINE Edges<N> edges_around(ptrdiff_t i) const {
         Edges<N> found;
-        unrolled<N>([&](auto o) GMMSEG_LAMBDA {
+        unrolled<Edges<N>::held>([&](auto o) GMMSEG_LAMBDA {
             const std::uint8_t* const e = edges + o.value * grid.volume + i;
             found.forward[o.value] = load_bytes(e);
-            found.backward[o.value] = load_bytes(e - step_to<N>(o.value));
+            found.backward[o.value] = load_bytes(e - known_step(o.value, grid.plane, grid.pitch));
         });
         return found;
     }
@@ -210,21 +215,23 @@ struct Field : Weighing {
                 t[c.value] += b * load(q[c.value] - step);
             });
         };
-        unrolled<N>([&](auto o) GMMSEG_LAMBDA {
-            add(step_to<N>(o.value), heard.forward[o.value], heard.backward[o.value]);
-        });
+        const ptrdiff_t plane = grid.plane, pitch = grid.pitch, volume = grid.volume;
+        const std::uint8_t* e = edges + i;
         if (N == 0)
-            for (int o = 0; o < job.n_offsets; ++o) {
-                const std::uint8_t* const e = edges + o * grid.volume + i;
-                add(steps[o], load_bytes(e), load_bytes(e - steps[o]));
-            }
+            for (int o = 0; o < job.n_offsets; ++o, e += volume) add(steps[o], load_bytes(e), load_bytes(e - steps[o]));
+        unrolled<N>([&](auto o) GMMSEG_LAMBDA {
+            const ptrdiff_t step = known_step(o.value, plane, pitch);
+            if constexpr (N == kPixel) add(step, heard.forward[o.value], heard.backward[o.value]);
+            else add(step, load_bytes(e), load_bytes(e - step));
+            e += volume;
+        });
         unrolled<C>([&](auto c) GMMSEG_LAMBDA {
             const Pack<float> support = step_edge * (s[c.value] + t[c.value]);
             value[c.value] = load(priors + (first + c.value) * L) * exp2_negative(support);
         });
     }
 
-    // What a sweep of pixels reads and writes where two classes are open, which is nearly everywhere. Not of the field,
+    // What a sweep reads and writes where two classes are open, which is nearly everywhere in a picture. Not of the field,
     // whose members compilers would read anew after each byte that is written: an eighth of a sweep.
     template <int N>
     struct Pairs {
@@ -232,12 +239,13 @@ struct Field : Weighing {
         float* fresh;
         const std::uint8_t *edges, *open;
         const std::int32_t* place;
-        const ptrdiff_t volume, pitch;
+        const ptrdiff_t volume, plane, pitch;
         const int n_classes;
         const float step_edge;
         explicit Pairs(const Field& f)
             : messages(f.messages), prior(f.prior), fresh(f.fresh), edges(f.edges), open(f.open), place(f.place),
-              volume(f.grid.volume), pitch(f.grid.pitch), n_classes(f.job.n_classes), step_edge(f.step_edge) {}
+              volume(f.grid.volume), plane(f.grid.plane), pitch(f.grid.pitch), n_classes(f.job.n_classes),
+              step_edge(f.step_edge) {}
 
         // Computes both messages of a register anew; returns where they change.
         GMMSEG_INLINE Bits<float> renew(const Register& it) const {
@@ -248,7 +256,7 @@ struct Field : Weighing {
             Pack<float> s[2] = {}, t[2] = {};
             const std::uint8_t* e = edges + it.at;
             unrolled<N>([&](auto o) GMMSEG_LAMBDA {
-                const ptrdiff_t step = (kPixelSteps[o.value][0] ? pitch : 0) + kPixelSteps[o.value][1];
+                const ptrdiff_t step = known_step(o.value, plane, pitch);
                 const Pack<float> forward = load_bytes(e), backward = load_bytes(e - step);
                 s[0] += forward * load(a + step);
                 s[1] += forward * load(b + step);
@@ -424,15 +432,19 @@ struct Field : Weighing {
     }
 };
 
+// Whether the offsets are `n` known ones.
+bool has_steps(const SmoothJob& job, int n) {
+    bool found = job.n_offsets == n;
+    for (int i = 0; found && i < 3 * n; ++i) found = job.offsets[i] == kNeighbours[i / 3][i % 3];
+    return found;
+}
+
 bool smooth(const SmoothJob& job) {
     Field field(job);
-    bool of_pixels = job.n_offsets == 4;
-    for (int o = 0; of_pixels && o < 4; ++o)
-        of_pixels = !job.offsets[3 * o] && job.offsets[3 * o + 1] == kPixelSteps[o][0] &&
-                    job.offsets[3 * o + 2] == kPixelSteps[o][1];
     if (job.mixture && !is_of_registers(*job.mixture)) return false;
-    return of_pixels ? field.run<4>()  // weights of edges in registers, neighbours at known places
-                     : field.run<0>();
+    return has_steps(job, kPixel)   ? field.run<kPixel>()  // weights of edges in registers
+           : has_steps(job, kVoxel) ? field.run<kVoxel>()
+                                    : field.run<0>();
 }
 
 }  // namespace
