@@ -33,8 +33,8 @@ class Patches:
     Parameters
     ----------
     shape : tuple of int
-        Three axes, as the smoothing takes them: pictures lie side by side along the first; so do volumes, with a plane
-        that is not valid after each.
+        Three axes: pictures lie one after the other along the first; so do volumes, with a plane that is not valid
+        after each. The smoothing takes them in `parts`.
     depth : int
         Length of a patch along the first axis.
     axes : tuple of ndarray of int, each of shape (patches, length)

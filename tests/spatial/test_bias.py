@@ -52,6 +52,28 @@ def test_a_window_is_a_part_of_the_whole(shape, window, linear):
     np.testing.assert_allclose(field.at(field.basis(flat)), whole.reshape(2, -1), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("shape", "sides"), [((300,), (40,)), ((40, 50), (8, 16)), ((9, 30, 31), (4, 7, 7)), ((3, 40, 2), (3, 30, 2))]
+)
+def test_windows_side_by_side_are_what_each_is_alone(shape, sides, rng):
+    field = some_field(shape, channels=2)
+    whole = field.logarithm(everything(shape))
+    axes = tuple(rng.integers(0, n - side + 1, (5, 1)) + np.arange(side) for n, side in zip(shape, sides, strict=True))
+    found = field.within(axes).reshape(2, 5, *sides)
+    for number in range(5):
+        window = tuple(slice(along[number, 0], along[number, -1] + 1) for along in axes)
+        np.testing.assert_allclose(found[:, number], whole[(slice(None), *window)], atol=1e-6)
+
+
+def test_blocks_are_an_eighth_of_each_axis_and_numbered_without_gaps():
+    field = some_field((40, 16), channels=1)
+    z, y = np.divmod(np.arange(640), 16)
+    np.testing.assert_array_equal(field.blocks(np.arange(640)), z // 5 * 8 + y // 2)
+    few = np.array([639, 0, 17, 322])
+    np.testing.assert_array_equal(field.blocks(few), [2, 0, 0, 1])
+    assert len(field.blocks(np.zeros(0, np.intp))) == 0
+
+
 def test_polynomials_have_unit_variance_and_no_mean():
     basis = BiasField.flat(Image(np.ones((200, 300, 1)))).basis(np.arange(200 * 300)).astype(np.float64)
     np.testing.assert_allclose(basis @ basis.T / basis.shape[1], np.eye(len(basis)), atol=2e-3)
