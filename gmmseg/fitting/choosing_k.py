@@ -19,7 +19,7 @@ from gmmseg.image import Image
 from gmmseg.image.pixels import Taken, one_in_each_run, sample_and_take, take_each
 from gmmseg.kernels.blas import one_blas_thread, product
 from gmmseg.mixture.borders import Borders, without_borders
-from gmmseg.mixture.bumps import classes_apart, gap_between, samples_of
+from gmmseg.mixture.bumps import classes_apart, samples_of
 from gmmseg.mixture.choosing import DEFAULT_CRITERION, Choice, choose
 from gmmseg.mixture.em import Iteration
 from gmmseg.mixture.fields import departure, normal_scores
@@ -150,7 +150,7 @@ def _of_classes(choice: Choice, samples: Array, noise: Array, neighbours: Neighb
         parts = samples_of(samples, choice.mixture, noise)
     if not merged:
         return choice
-    among, groups = without_borders(parts, neighbours.borders(choice.mixture), gap_between(parts, choice.effective))
+    among, groups = without_borders(parts, neighbours.borders(choice.mixture))
     return replace(choice, groups=tuple(map(tuple, groups)), among=among)
 
 

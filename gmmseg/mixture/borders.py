@@ -7,7 +7,7 @@ they spread. Values alone do not tell these from classes, but where the pixels l
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +21,9 @@ __all__ = ["Borders", "without_borders"]
 Array = NDArray[Any]
 
 # On 200 images of classes at least 4 standard deviations apart (`scripts/benchmark_choose.py`) steps are 0.41 and more,
-# but for one pair. On 50 photographs masks agree with what people have drawn about as well for 0.03 to 0.05 and 0.25 to
-# 0.4.
-_AMONG, _STEP = 0.04, 0.35
+# nearly all 0.8 and more; letters and stars have 0.95. On 50 photographs masks agree better with what people have drawn
+# than those of single components do, for 0.035 to 0.05 and 0.25 to 0.4.
+_AMONG, _STEP, _EDGE = 0.04, 0.35, 0.9
 _FEWEST = 20  # pairs that tell a border, or samples of a class
 
 
@@ -63,22 +63,18 @@ class Borders:
         return (self.steps[there].sum(axis=(0, 1)) - self.steps[back].sum(axis=(0, 1))) / n if n >= _FEWEST else None
 
 
-def without_borders(
-    parts: Sequence[Array], borders: Borders, gap: Callable[[Group, Group], float]
-) -> tuple[int, list[Group]]:
+def without_borders(parts: Sequence[Array], borders: Borders) -> tuple[int, list[Group]]:
     """Merge components that have no border between them, and return how many by their places, and all groups.
 
-    Two groups are one where their pixels lie among each other, as those of a texture do, and their values have no gap
-    (classes in small pieces have one). And where they pass into each other: the step from a pixel of the one to
-    a pixel of the other, some way off, is small beside the difference of their means, as in a shading.
+    Two groups are one where they pass into each other: the step from a pixel of the one to a pixel of the other, some
+    way off, is small beside the difference of their means, as in a shading. Also where their pixels lie among each
+    other, as those of a texture do, and the step is not all of the difference, as it is of classes that have edges.
 
     Parameters
     ----------
     parts : sequence of ndarray
         Samples (d, m) of each of the K components.
     borders : Borders
-    gap : callable
-        How surely there is a gap between two groups; 1 is the limit.
 
     Notes
     -----
@@ -87,7 +83,7 @@ def without_borders(
 
     def by_place(a: Group, b: Group) -> float:
         part = borders.among(a, b)
-        return _AMONG / part if part > _AMONG and gap(a, b) < 1 else math.inf
+        return _AMONG / part if part > _AMONG and _step(parts, borders, a, b) < _EDGE else math.inf
 
     def by_step(a: Group, b: Group) -> float:
         return _step(parts, borders, a, b) / _STEP

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.parameters import Mixture
 
-__all__ = ["Group", "classes_apart", "gap_between", "line_between", "merged", "samples_of", "second_bump"]
+__all__ = ["Group", "classes_apart", "line_between", "merged", "samples_of", "second_bump"]
 
 Array = NDArray[Any]
 Group = list[int]  # of components
@@ -84,30 +84,6 @@ def samples_of(planes: Array, mixture: Mixture, noise: Array) -> list[Array]:
     return [samples[:, owner == i] for i in range(mixture.n_components)]
 
 
-def gap_between(parts: Sequence[Array], effective: float) -> Callable[[Group, Group], float]:
-    """Return what tells how surely there is a gap between two groups of components; 1 is the limit.
-
-    Parameters
-    ----------
-    parts : sequence of ndarray
-        Samples of each component, see `samples_of`.
-    effective : float
-        How many independent samples say as much as all of these do.
-    """
-    certain = _CERTAIN / math.sqrt(max(effective, 1.0) / max(sum(part.shape[1] for part in parts), 1))
-
-    def gap(a: Group, b: Group) -> float:
-        one, two = (np.concatenate([parts[i] for i in group], axis=1) for group in (a, b))
-        n = one.shape[1] + two.shape[1]
-        if min(one.shape[1], two.shape[1]) < _FEWEST:
-            return 0.0
-        line = line_between(one, two)
-        share = certain / math.sqrt(n)
-        return second_bump(np.append(line @ one, line @ two), share) / share
-
-    return gap
-
-
 def classes_apart(
     parts: Sequence[Array],
     side_by_side: Array,
@@ -122,14 +98,26 @@ def classes_apart(
 
     Parameters
     ----------
-    parts, effective
-        As of `gap_between`.
+    parts : sequence of ndarray
+        Samples of each component, see `samples_of`.
     side_by_side : ndarray, shape (K, K)
         How many pairs of neighbouring pixels are of these two components.
+    effective : float
+        How many independent samples say as much as all of these do.
     one_field : callable, optional
         Whether pixels of these components are spread as smooth noise is.
     """
-    gap = gap_between(parts, effective)
+    certain = _CERTAIN / math.sqrt(max(effective, 1.0) / max(sum(part.shape[1] for part in parts), 1))
+
+    def gap(a: Group, b: Group) -> float:
+        """How surely there is a gap between two groups; 1 is the limit."""
+        one, two = (np.concatenate([parts[i] for i in group], axis=1) for group in (a, b))
+        n = one.shape[1] + two.shape[1]
+        if min(one.shape[1], two.shape[1]) < _FEWEST:
+            return 0.0
+        line = line_between(one, two)
+        share = certain / math.sqrt(n)
+        return second_bump(np.append(line @ one, line @ two), share) / share
 
     def surely(a: Group, b: Group) -> float:
         """How surely two groups are two classes; 1 is the limit."""

@@ -5,7 +5,6 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from gmmseg.mixture.borders import Borders, without_borders
-from gmmseg.mixture.bumps import gap_between
 
 
 def borders_of(labels, planes, far=9):
@@ -25,7 +24,7 @@ def borders_of(labels, planes, far=9):
 
 def groups_of(labels, planes):
     parts = [planes[:, labels == i] for i in range(labels.max() + 1)]
-    among, groups = without_borders(parts, borders_of(labels, planes), gap_between(parts, labels.size))
+    among, groups = without_borders(parts, borders_of(labels, planes))
     return among, sorted(sorted(group) for group in groups)
 
 
@@ -38,7 +37,7 @@ def strips(n=180, k=3):
 def test_the_halves_of_a_texture_are_one_class(rng, d):
     labels, planes = strips().copy(), rng.normal(size=(d, 180, 180))
     planes[0] += 9.0 * labels
-    texture = gaussian_filter(rng.normal(size=(180, 180)), 1.5)
+    texture = gaussian_filter(rng.normal(size=(180, 180)), 4)
     texture = np.where(labels == 1, texture / texture.std(), 0)
     planes[0] += 2 * texture
     labels[texture > 0] = 3
@@ -65,7 +64,7 @@ def test_classes_that_are_strewn_anyhow_are_apart(rng, apart):
     assert groups_of((planes[0] > apart / 2).astype(int), planes) == (0, [[0], [1]])
 
 
-def test_classes_in_small_pieces_keep_their_gap(rng):
+def test_classes_in_small_pieces_have_edges(rng):
     owner = np.kron(rng.random((60, 60)) < 0.5, np.ones((3, 3), bool))
     planes = rng.normal(size=(1, 180, 180)) + 5 * owner
     labels = (planes[0] > 2.5).astype(int)
@@ -79,4 +78,4 @@ def test_too_few_pixels_tell_nothing(rng):
     assert [2] in groups_of(labels, planes)[1]
     empty = Borders(np.zeros((2, 2, 2)), np.zeros((2, 2)), np.zeros((2, 2, 1)))
     parts = [np.zeros((1, 0)), rng.normal(size=(1, 50))]
-    assert without_borders(parts, empty, gap_between(parts, 50)) == (0, [[0], [1]])
+    assert without_borders(parts, empty) == (0, [[0], [1]])
