@@ -74,7 +74,8 @@ def segment(
         open files of an encoded image, open datasets of rasterio, images of Pillow, SimpleITK, ANTs and nibabel,
         datasets of pydicom (a list of them is a series), tensors, and arrays of dask and xarray, which stay lazy.
     k : int, 1 to 255, or "auto"
-        Number of classes; "auto" chooses 1 to 12 by the image, as `choose_k` does.
+        Number of classes; "auto" chooses 1 to 12 by the image, as `choose_k` does: components with no border between
+        them, as of a texture or a shading, are one class.
     features : str, optional
         Such as "lab,xy", "lab,xy:0.5", "rgb", "intensity", "bands" or "bands,texture" (local energy and direction); by
         default what suits the image. More than 16 channels are reduced to "pca", the principal components that
@@ -132,9 +133,10 @@ def segment(
     class_names : sequence of str, optional
         One a class, in the order of the labels.
     components : int, 1 to 64, optional
-        Gaussians of which each class is made: by default 1, and where every class has scribbles as many as they can
-        tell apart. Several are told by scribbles what they are of, and what no stroke has touched is of the class whose
-        strokes are spread most widely; without scribbles those that overlap are one class.
+        Gaussians of which each class is made: by default 1, where every class has scribbles as many as they can tell
+        apart, and with `k="auto"` as many as have no border between them. Several are told by scribbles what they are
+        of, and what no stroke has touched is of the class whose strokes are spread most widely; without scribbles those
+        that overlap are one class.
     order : {"dark", "bright"}
         Which class is the first, of those that neither scribbles nor a prior number: the darkest or the brightest, by
         the first feature.
@@ -333,12 +335,12 @@ def choose_k(
     allow_remote: bool = False,
     threads: int | None = None,
 ) -> Choice:
-    """Choose how many classes an image has.
+    """Choose how many classes an image has: how many components, and which of them are one class.
 
     Parameters
     ----------
     max_k : int, 1 to 255
-        Numbers of classes from 1 to this are compared; no more than the sampled pixels have distinct colours.
+        Numbers of components from 1 to this are compared; no more than the sampled pixels have distinct colours.
     covariance : str or sequence of str
         Families that are compared.
     criterion : {"icl", "bic", "aic", "mdl"}
@@ -351,7 +353,8 @@ def choose_k(
     Returns
     -------
     Choice
-        Every candidate with its criteria, the chosen one, and the reason.
+        Every candidate with its criteria, the chosen one, its components in groups, where the criterion is ICL (the
+        others count components), and the reason.
 
     Raises
     ------
@@ -387,7 +390,7 @@ def choose_k(
     if found.sample.planes.shape[1] == 0:
         raise InputError(f"{opened.name}: no pixel is valid, so there are no classes to choose from; check the mask")
     candidates = Candidates(found.supported(number, quiet=True), families, criterion)
-    return choose_classes(found, candidates, rng, workers)
+    return choose_classes(found, candidates, rng, workers).choice
 
 
 def apply(

@@ -30,7 +30,7 @@ _CURVE = 40  # columns
 
 @click.command("choose-k", cls=Command)
 @click.argument("image", type=SOURCE)
-@_classes("--max-k", type=WholeNumber(1, 255), default=12, help="Largest number of classes to try.")
+@_classes("--max-k", type=WholeNumber(1, 255), default=12, help="Largest number of components to try.")
 @_classes(
     "--covariance",
     type=Covariance(),
@@ -62,8 +62,8 @@ def command(
 ) -> int:
     """Choose how many classes an image has.
 
-    Mixtures of 1, 2, ... classes are compared by four criteria (the lowest of each column is marked *), which allow for
-    neighbouring pixels being alike.
+    Mixtures of 1, 2, ... components are compared by four criteria (the lowest of each column is marked *), which allow
+    for neighbouring pixels being alike. By ICL, components that have no border between them are one class.
 
     \b
     Examples:
@@ -114,7 +114,7 @@ def _draw(choice: Choice, output: Path, *, overwrite: bool) -> None:
     curves = {name.upper(): [float(getattr(each, name)) for each in shown] for name in _NAMES}
     drawn = Figure(figsize=(5.0, 3.4), layout="constrained")
     ax = drawn.add_subplot()
-    plot.criteria(ax, [each.k for each in shown], chosen=choice.k, **curves)
+    plot.criteria(ax, [each.k for each in shown], chosen=choice.best.k, **curves)
     ax.set_title(f"{choice.best.covariance} covariances, {choice.effective:.0f} effective samples", fontsize="medium")
     plot.save(drawn, output, overwrite=overwrite)
 
@@ -127,6 +127,8 @@ def _record(image: Path, choice: Choice) -> dict[str, Any]:
     return {
         "input": str(image),
         "k": choice.k,
+        "components": choice.best.k,
+        "classes": [[i + 1 for i in group] for group in choice.groups],
         "covariance": choice.best.covariance,
         "criterion": choice.criterion,
         "reason": choice.reason,

@@ -7,23 +7,26 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.fitting.counting import rounding_of_floats
+from gmmseg.fitting.sampling import Sample
 from gmmseg.fitting.survey import Survey
 from gmmseg.image import Image
 from gmmseg.image.pixels import Taken, one_in_each_run, sample_and_take, take_each
 from gmmseg.kernels.blas import one_blas_thread, product
-from gmmseg.mixture.bumps import classes_apart
+from gmmseg.mixture.borders import Borders, without_borders
+from gmmseg.mixture.bumps import classes_apart, samples_of
 from gmmseg.mixture.choosing import DEFAULT_CRITERION, Choice, choose
 from gmmseg.mixture.em import Iteration
 from gmmseg.mixture.fields import departure, normal_scores
+from gmmseg.mixture.memberships import by_votes
 from gmmseg.mixture.parameters import Mixture
 
-__all__ = ["Candidates", "Neighbours", "choose_classes", "effective_size"]
+__all__ = ["Candidates", "Chosen", "Neighbours", "choose_classes", "effective_size"]
 
 Array = NDArray[Any]
 
@@ -33,6 +36,7 @@ _VANISHED, _FARTHEST = 0.1, 6  # correlation that no longer counts; pixels over 
 _SMOOTH, _ROUGH = 0.85, 0.2  # correlations of pairs that tell noise from objects lie between
 _FAR, _FEWEST_BUMPS = 4, 64  # the part of a side within which they vanish; independent samples that tell
 _CHANCE = 3.0  # departure from noise that is not by chance
+_WIDE, _PART = 9, 40  # pixels across a soft border, or that part of the image if it is more
 _ORDER = 3  # of the lowest moments that a Gaussian class leaves over for a superfluous one
 _SAMPLES = 16_384  # enough for any class that holds a hundredth of the image
 _MOST_FEATURES = 16  # time grows with their square, and the parameters of a class do too
@@ -49,14 +53,36 @@ class Candidates:
     families : tuple of str
         Of covariances.
     criterion : {"icl", "bic", "aic", "mdl"}
+    merged : bool
+        Whether components that have no border between them are one class.
     """
 
     max_k: int
     families: tuple[str, ...] = ("full",)
     criterion: str = DEFAULT_CRITERION
+    merged: bool = True
 
 
-def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generator, threads: int = 1) -> Choice:
+class Chosen(NamedTuple):
+    """How many classes images have, and which component of the chosen mixture each pixel (n,) of their sample is of."""
+
+    choice: Choice
+    components: Array
+
+    @property
+    def merges(self) -> bool:
+        """Whether some classes are of several components."""
+        return self.choice.k < self.choice.best.k
+
+    def memberships(self, mixture: Mixture, sample: Sample) -> Array:
+        """Return those of the components of another mixture of the sample in the classes that were chosen."""
+        class_of = np.empty(self.choice.best.k, np.intp)
+        for number, group in enumerate(self.choice.groups):
+            class_of[list(group)] = number
+        return by_votes(mixture.classify(sample.planes), class_of[self.components], sample.relative_weights)
+
+
+def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generator, threads: int = 1) -> Chosen:
     """Choose how many classes images have, by their features without position.
 
     Parameters
@@ -109,12 +135,23 @@ def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generat
         criterion=candidates.criterion,
         iteration=Iteration(1e-4, noise=noise, threads=threads),
     )
-    if choice.criterion != DEFAULT_CRITERION or choice.k == 1:  # the others count Gaussians
+    if choice.criterion == DEFAULT_CRITERION and choice.k > 1:  # the others count Gaussians
+        choice = _of_classes(choice, samples, noise, neighbours, merged=candidates.merged)
+    return Chosen(choice, choice.mixture.classify(prepare(planes[:guides])))
+
+
+def _of_classes(choice: Choice, samples: Array, noise: Array, neighbours: Neighbours, *, merged: bool) -> Choice:
+    """Return a choice that counts classes, where these are of several components."""
+    parts = samples_of(samples, choice.mixture, noise)
+    beside, one_field = neighbours.side_by_side(choice.mixture), partial(neighbours.one_field, choice.mixture)
+    apart = classes_apart(parts, beside, choice.effective, one_field)
+    if apart < choice.k:
+        choice = replace(choice, apart=apart)
+        parts = samples_of(samples, choice.mixture, noise)
+    if not merged:
         return choice
-    beside = neighbours.side_by_side(choice.mixture)
-    one_field = partial(neighbours.one_field, choice.mixture)
-    apart = classes_apart(samples, choice.mixture, noise, beside, choice.effective, one_field)
-    return replace(choice, apart=apart) if apart < choice.k else choice
+    among, groups = without_borders(parts, neighbours.borders(choice.mixture))
+    return replace(choice, groups=tuple(map(tuple, groups)), among=among)
 
 
 def _leading_axes(planes: Array) -> Array:
@@ -220,6 +257,24 @@ class Neighbours:
                 inside, planes, _ = self._at(axis, lag)
                 np.add.at(found, (here[inside], mixture.classify(planes)[inside]), 1)
         return found
+
+    def borders(self, mixture: Mixture) -> Borders:
+        """Return what pairs of pixels of different components tell of the borders between these."""
+        here, (k, d), shape = mixture.classify(self._here), mixture.means.shape, self._image.shape
+        near, far, steps = np.zeros((2, k, k)), np.zeros((k, k)), np.zeros((k, k, d))
+        wide = max(_WIDE, max(shape) // _PART)
+        for axis, n in enumerate(shape):
+            lags = list(_lags(n))
+            for found, lag in zip(near, lags if len(lags) > 1 else [], strict=False):
+                inside, planes, _ = self._at(axis, lag)
+                np.add.at(found, (here[inside], mixture.classify(planes)[inside]), 1)
+            if lags and lags[-1] >= wide:
+                inside, planes, _ = self._at(axis, max(lag for lag in lags if lag <= wide))
+                usable = inside & np.isfinite(self._here).all(axis=0) & np.isfinite(planes).all(axis=0)
+                pair = here[usable], mixture.classify(planes)[usable]
+                np.add.at(far, pair, 1)
+                np.add.at(steps, pair, (self._here - planes).T[usable])
+        return Borders(near, far, steps)
 
     def one_field(self, mixture: Mixture, group: list[int]) -> bool:
         """Whether pixels of a group of components are spread as smooth noise is, however its values are distributed.

@@ -23,6 +23,7 @@ from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.dividing import divide, regroup
 from gmmseg.mixture.em import Course, Fit, Iteration, expectation_maximization, with_outliers
+from gmmseg.mixture.memberships import moments
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import Seeding, loneliness, seed_from_classes, seed_mixture
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
     from gmmseg.fitting.bias_estimation import Shaded, Shading
-    from gmmseg.mixture.choosing import Choice
+    from gmmseg.fitting.choosing_k import Chosen
     from gmmseg.spatial.bias import BiasField
 
 __all__ = ["Fitted", "fit_images", "fit_model"]
@@ -131,15 +132,16 @@ def fit_images(
     found = survey(images, request, rng, guide=lambda image: options.hints.guidance(image, number), seen=seen)
     if found.sample.classes is None:
         number = found.supported(number, quiet=options.automatic)
-    choice: Choice | None = None
+    chosen: Chosen | None = None
     if options.automatic and found.sample.planes.shape[1]:
         from gmmseg.fitting.choosing_k import Candidates, choose_classes  # here, because most runs never choose
 
-        choice = choose_classes(found, Candidates(number, (options.family_of(found.recipe),)), rng, threads)
-        number = choice.k
-    fitted = fit_model(found, number, options, rng, threads)
+        candidates = Candidates(number, (options.family_of(found.recipe),), merged=options.components is None)
+        chosen = choose_classes(found, candidates, rng, threads)
+        number = chosen.choice.best.k
+    fitted = fit_model(found, number, options, rng, threads, chosen)
     fit = None if fitted.course is None else fitted.course.fit
-    fitted = fitted._replace(course=Course(options.k, options.seed, fit, choice))
+    fitted = fitted._replace(course=Course(options.k, options.seed, fit, chosen and chosen.choice))
     if whole is None:
         return fitted
     return fitted._replace(model=replace(fitted.model, grain=grain), found=found._replace(image=whole))
@@ -156,8 +158,18 @@ def _in_blocks(images: Iterable[Image], options: FitOptions) -> tuple[Iterable[I
     return (images, None, None) if grain is None else ([put_together(image, grain)], image, grain)
 
 
-def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, threads: int = 1) -> Fitted:
-    """Fit a model of k classes to a survey, and on request the bias field of its one image."""
+def fit_model(
+    found: Survey,
+    k: int,
+    options: FitOptions,
+    rng: Generator,
+    threads: int = 1,
+    chosen: Chosen | None = None,
+) -> Fitted:
+    """Fit a model of k classes to a survey, and on request the bias field of its one image.
+
+    Where classes that were `chosen` are of several components, k is how many these are.
+    """
     ordered, strength = options.hints.prior is not None, options.strength  # maps number the classes already
     n_components = options.components_of(found.sample.classes)
     if n_components > k == options.most_classes and found.sample.planes.shape[1]:
@@ -171,7 +183,8 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
         mixture, memberships = fit_components(found, k, n_components, options, rng, threads)
         strength = TYPICAL if strength is None else strength
         return Fitted(_model(found, mixture, options.names(k), strength, memberships), found)
-    fit = _fit_mixture(found, k, options, rng, threads).warned()
+    merged = chosen if chosen is not None and chosen.merges else None
+    fit = _fit_mixture(found, k, options, rng, threads, merged).warned()
     if not found.sample.planes.shape[1]:
         warnings.warn(f"{found.image.name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
         mixture, shading = fit.mixture, None
@@ -190,11 +203,20 @@ def fit_model(found: Survey, k: int, options: FitOptions, rng: Generator, thread
         mixture, strength, shading = evened or (mixture, own, None)
     field = None if shading is None else shading.field
     order = np.arange(mixture.n_components) if ordered else _order(mixture, found.sample.classes, options)
-    names = options.names(k if options.automatic else options.most_classes)
     strength = TYPICAL if strength is None else strength
-    model = _model(found, mixture.select(order), names[: mixture.n_components], strength)
-    partial = _partial(found, model, field, threads) if options.partial_volume else None
-    return Fitted(model, found, field, Course(options.k, options.seed, fit), partial)
+    mixture = mixture.select(order)
+    parts = None if merged is None else merged.memberships(mixture, found.sample)
+    if parts is not None:
+        parts = parts[options.numbered(moments(mixture, parts).means[:, 0])]
+        k = len(parts)
+    names = options.names(k if options.automatic else options.most_classes)
+    model = _model(found, mixture, names[: mixture.n_components], strength)
+    fractions = _partial(found, model, field, threads) if options.partial_volume else None
+    if parts is not None:
+        model = replace(model, memberships=parts)
+        if fractions is not None:
+            fractions = replace(fractions, memberships=parts @ np.asarray(fractions.memberships))
+    return Fitted(model, found, field, Course(options.k, options.seed, fit), fractions)
 
 
 def _shaded(
@@ -328,7 +350,10 @@ def _model(
     )
 
 
-def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, threads: int) -> Fit:
+def _fit_mixture(
+    survey: Survey, k: int, options: FitOptions, rng: Generator, threads: int, chosen: Chosen | None = None
+) -> Fit:
+    """Fit a mixture of k components; from those that were chosen, where classes are groups of them."""
     found, noise, outliers = survey.sample, survey.noise, options.outliers
     covariance = options.family_of(survey.recipe)
     planes = found.planes
@@ -341,7 +366,10 @@ def _fit_mixture(survey: Survey, k: int, options: FitOptions, rng: Generator, th
     weights = found.relative_weights
     # Pixels are many, even where their values are few, so one round of seeding is enough.
     seeding = Seeding(covariance, noise=noise, outliers=outliers, rounds=1, threads=threads)
-    start = _start(survey, k, rng, seeding, prior=options.hints.prior is not None)
+    if chosen is None:
+        start = _start(survey, k, rng, seeding, prior=options.hints.prior is not None)
+    else:
+        start = _from_classes(planes, chosen.components + 1, k, rng, seeding)
     iteration = Iteration(_TOLERANCE, _MAX_ITERATIONS, noise=noise, threads=threads)
     fit = expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior)
     if survey.every is not None:
@@ -363,6 +391,10 @@ def _start(survey: Survey, k: int, rng: Generator, seeding: Seeding, *, prior: b
             return found
         if (start := _told_apart(found, planes, classes)) is not None:
             return start
+    return _from_classes(planes, classes, k, rng, seeding)
+
+
+def _from_classes(planes: Array, classes: Array, k: int, rng: Generator, seeding: Seeding) -> Mixture:
     return seed_from_classes(
         planes, classes, k, rng, covariance=seeding.covariance, regularization=seeding.noise, outliers=seeding.outliers
     )

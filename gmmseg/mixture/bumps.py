@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.parameters import Mixture
 
-__all__ = ["classes_apart", "second_bump"]
+__all__ = ["Group", "classes_apart", "line_between", "merged", "samples_of", "second_bump"]
 
 Array = NDArray[Any]
+Group = list[int]  # of components
 
 _POINTS, _LEVELS = 1024, 32  # of the distribution, a hundredth of which spans ten; of densities, of each kind
 _TURNS = 8  # in which levels are tried: the first of them tell most pairs of classes apart
@@ -66,13 +67,28 @@ def second_bump(values: Array, enough: float = 1.0) -> float:
     return found
 
 
+def samples_of(planes: Array, mixture: Mixture, noise: Array) -> list[Array]:
+    """Return the samples (d, m) of each of the K components, those that lack a feature left out.
+
+    Parameters
+    ----------
+    planes : ndarray, shape (d, n)
+    mixture : Mixture
+    noise : ndarray, shape (d,)
+        Variance of rounding, which is filled in at random.
+    """
+    known = planes[:, np.isfinite(planes).all(axis=0)]
+    owner = mixture.classify(known)
+    blur = np.sqrt(12 * np.asarray(noise, np.float64))[:, None]
+    samples = known + blur * (np.random.default_rng(0).random(known.shape) - 0.5)
+    return [samples[:, owner == i] for i in range(mixture.n_components)]
+
+
 def classes_apart(
-    planes: Array,
-    mixture: Mixture,
-    noise: Array,
+    parts: Sequence[Array],
     side_by_side: Array,
     effective: float,
-    one_field: Callable[[list[int]], bool] | None = None,
+    one_field: Callable[[Group], bool] | None = None,
 ) -> int:
     """Count the classes that the components of a mixture make up.
 
@@ -82,46 +98,39 @@ def classes_apart(
 
     Parameters
     ----------
-    planes : ndarray, shape (d, n)
-    mixture : Mixture
-    noise : ndarray, shape (d,)
-        Variance of rounding, which is filled in at random.
+    parts : sequence of ndarray
+        Samples of each component, see `samples_of`.
     side_by_side : ndarray, shape (K, K)
         How many pairs of neighbouring pixels are of these two components.
     effective : float
-        How many independent samples say as much as these n.
+        How many independent samples say as much as all of these do.
     one_field : callable, optional
         Whether pixels of these components are spread as smooth noise is.
     """
-    known = planes[:, np.isfinite(planes).all(axis=0)]
-    owner = mixture.classify(known)
-    blur = np.sqrt(12 * np.asarray(noise, np.float64))[:, None]
-    samples = known + blur * (np.random.default_rng(0).random(known.shape) - 0.5)
-    parts = [samples[:, owner == i] for i in range(mixture.n_components)]
-    certain = _CERTAIN / math.sqrt(max(effective, 1.0) / max(known.shape[1], 1))
+    certain = _CERTAIN / math.sqrt(max(effective, 1.0) / max(sum(part.shape[1] for part in parts), 1))
 
-    def gap(a: list[int], b: list[int]) -> float:
+    def gap(a: Group, b: Group) -> float:
         """How surely there is a gap between two groups; 1 is the limit."""
         one, two = (np.concatenate([parts[i] for i in group], axis=1) for group in (a, b))
         n = one.shape[1] + two.shape[1]
         if min(one.shape[1], two.shape[1]) < _FEWEST:
             return 0.0
-        line = _between(one, two)
+        line = line_between(one, two)
         share = certain / math.sqrt(n)
         return second_bump(np.append(line @ one, line @ two), share) / share
 
-    def surely(a: list[int], b: list[int]) -> float:
+    def surely(a: Group, b: Group) -> float:
         """How surely two groups are two classes; 1 is the limit."""
         return np.inf if _agreement(side_by_side, a, b) >= _ALONE else gap(a, b)
 
-    groups = [[i] for i in range(mixture.n_components)]
+    groups = [[i] for i in range(len(parts))]
     if one_field is not None:
-        wide = [group for group in _merged(groups, gap) if len(group) > 1 and one_field(group)]
+        wide = [group for group in merged(groups, gap) if len(group) > 1 and one_field(group)]
         groups = wide + [[i] for [i] in groups if not any(i in group for group in wide)]
-    return len(_merged(groups, surely))
+    return len(merged(groups, surely))
 
 
-def _merged(groups: list[list[int]], apart: Callable[[list[int], list[int]], float]) -> list[list[int]]:
+def merged(groups: Sequence[Group], apart: Callable[[Group, Group], float]) -> list[Group]:
     """Merge the two that are least apart, again and again, until all are by 1 or more."""
     kept = dict(enumerate(groups))
     found = {(i, j): apart(kept[i], kept[j]) for i in kept for j in range(i)}
@@ -135,7 +144,7 @@ def _merged(groups: list[list[int]], apart: Callable[[list[int], list[int]], flo
     return list(kept.values())
 
 
-def _agreement(pairs: Array, a: list[int], b: list[int]) -> float:
+def _agreement(pairs: Array, a: Group, b: Group) -> float:
     """Correlation of neighbours being of the one group and not the other; 1 where it cannot be told."""
     both, neither = pairs[np.ix_(a, a)].sum(), pairs[np.ix_(b, b)].sum()
     mixed = 0.5 * (pairs[np.ix_(a, b)].sum() + pairs[np.ix_(b, a)].sum())
@@ -143,7 +152,7 @@ def _agreement(pairs: Array, a: list[int], b: list[int]) -> float:
     return float((both * neither - mixed**2) / scale) if scale > 0 and both + neither + mixed >= _FEWEST else 1.0
 
 
-def _between(one: Array, two: Array) -> Array:
+def line_between(one: Array, two: Array) -> Array:
     """Direction (d,) along which samples (d, n) of two kinds are told best apart, from their first two moments."""
     d = len(one)
     with one_blas_thread(d):

@@ -123,18 +123,27 @@ class Choice:
     criterion : {"bic", "aic", "icl", "mdl"}
         The one that decides.
     apart : int, optional
-        How many classes the components of the best are, where several make up one: no more are chosen.
+        How many classes the components of the best are, where several make up one that has no second bump: no more
+        components are chosen.
+    groups : tuple of tuple of int, optional
+        Which components, from 0, of the chosen mixture make up each class, where that is known.
+    among : int
+        How many components are of the class of another because their pixels lie among each other; all others that are,
+        because they pass into each other without an edge.
     """
 
     candidates: tuple[Candidate, ...]
     criterion: str = DEFAULT_CRITERION
     apart: int | None = None
+    groups: tuple[tuple[int, ...], ...] = ()
+    among: int = 0
 
     def __repr__(self) -> str:
         """Say what was chosen from how much, on one line."""
         best, n = self.best, len(self.candidates)
         tried = "1 candidate" if n == 1 else f"{n} candidates"
-        return f"Choice(k={best.k}, covariance={best.covariance!r}, criterion={self.criterion!r}, {tried})"
+        components = f" of {best.k} components" if best.k > self.k else ""
+        return f"Choice(k={self.k}{components}, covariance={best.covariance!r}, criterion={self.criterion!r}, {tried})"
 
     def _repr_html_(self) -> str:
         """Show the criteria in a notebook."""
@@ -157,8 +166,8 @@ class Choice:
 
     @property
     def k(self) -> int:
-        """The chosen number of components."""
-        return self.best.k
+        """The chosen number of classes."""
+        return len(self.groups) or self.best.k
 
     @property
     def effective(self) -> float:
@@ -168,14 +177,25 @@ class Choice:
     @property
     def reason(self) -> str:
         """What was chosen, and why neither the next best number nor one component more."""
+        merged = self.best.k - self.k
+        if not merged:
+            return self._of_components
+        passing = merged - self.among
+        whys = [f"{self.among} by lying among another's pixels"] * bool(self.among)
+        whys += [f"{passing} by passing into another without an edge"] * bool(passing)
+        return f"{_classes(self.k)} of {self._of_components[:-1]}; {merged} of them joined others: {', '.join(whys)}."
+
+    @property
+    def _of_components(self) -> str:
         best, name = self.best, self.criterion.upper()
+        what = _classes(best.k) if self.k == best.k else f"{best.k} components"
         lowest = self.best_by(self.criterion)
         if lowest is not best:
             return (
-                f"{_classes(best.k)}: {name} is lowest with {lowest.k} components, but some of these have no gap "
+                f"{what}: {name} is lowest with {lowest.k} components, but some of these have no gap "
                 "between them, and which of them a pixel is of is left to chance."
             )
-        start = f"{_classes(best.k)}: {name} is lowest ({self._value(best):.0f})"
+        start = f"{what}: {name} is lowest ({self._value(best):.0f})"
         others = [c for c in self.candidates if c.k != best.k]
         if not others:
             return f"{start}; no other number was tried."

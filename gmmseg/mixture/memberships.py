@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.records import replace
 
-__all__ = ["MOST_COMPONENTS", "ROUNDING", "average", "by_examples", "by_overlap", "moments"]
+__all__ = ["MOST_COMPONENTS", "ROUNDING", "average", "by_examples", "by_overlap", "by_votes", "moments"]
 
 Array = NDArray[Any]
 
@@ -115,6 +115,22 @@ def by_overlap(posterior: Array, k: int, weights: Array | None = None) -> Array:
         left = left[left != j]
         price(i, left[left != i])
     return np.asarray(owned[left])
+
+
+def by_votes(components: Array, classes: Array, weights: Array | None = None) -> Array:
+    """Return memberships of components in the classes that most of their samples are of; no class is without any.
+
+    Parameters
+    ----------
+    components, classes : ndarray, shape (n,), of integers
+        Of some samples, from 0.
+    weights : ndarray, shape (n,), optional
+        Of the samples.
+    """
+    votes = np.zeros((classes.max() + 1, components.max() + 1))
+    np.add.at(votes, (classes, components), 1.0 if weights is None else weights)
+    found = np.eye(len(votes))[:, votes.argmax(axis=0)]
+    return np.asarray(found[found.any(axis=1)])
 
 
 def _doubt(shares: Array) -> Array:

@@ -97,12 +97,18 @@ def choice_chart(choice: Choice) -> str:
         values = np.array([getattr(each, name) for each in family], np.float64)
         spread = np.ptp(values[np.isfinite(values)]) or 1.0
         curves.append(Curve(name.upper(), (values - np.nanmin(values)) / spread, color, marked=True))
-    frame = Frame.around(k, np.array([0.0, 1.0]), ("number of classes k", "criterion, lowest 0, highest 1"), whole=True)
-    line = frame.place(choice.k, [frame.y[0], frame.y[1]])
+    frame = Frame.around(
+        k, np.array([0.0, 1.0]), ("number of components", "criterion, lowest 0, highest 1"), whole=True
+    )
+    line = frame.place(choice.best.k, [frame.y[0], frame.y[1]])
     mark = f'<path class="curve dashed" stroke="{_INK}" d="{path(np.broadcast_to(line[0], 2), line[1])}"/>'
     legend = [(each.color, each.name) for each in curves]
+    made_of = f", of {choice.best.k} components" if choice.best.k > choice.k else ""
     return chart(
-        f"Choice of k = {choice.k} by {choice.criterion.upper()}", frame, mark + frame.curves(k, curves), legend
+        f"Choice of k = {choice.k} by {choice.criterion.upper()}{made_of}",
+        frame,
+        mark + frame.curves(k, curves),
+        legend,
     )
 
 

@@ -166,3 +166,52 @@ def test_the_few_colours_of_a_jpeg_are_no_classes(rng):
     stored = np.round(np.dstack([lightness, differences]))
     image = np.round(stored @ LUMA_CHROMA.T).clip(0, 255).astype(np.uint8)
     assert gmmseg.segment(image, "auto").model.k == 2
+
+
+def shaded_and_textured(rng):
+    """Snow of three drifts that pass into each other, and on it a black square with white specks."""
+    ramp = np.broadcast_to(
+        np.interp(np.arange(240), [0, 50, 90, 150, 190, 240], [90, 90, 130, 130, 170, 170]), (240, 240)
+    )
+    image = ramp + rng.normal(0, 4, (240, 240))
+    image[60:140, 60:140] = rng.normal(20, 3, (80, 80))
+    return image.clip(0, 255).astype(np.uint8)
+
+
+def test_the_parts_of_a_shading_are_one_class(rng, tmp_path):
+    image = shaded_and_textured(rng)
+    found = gmmseg.segment(image, "auto")
+    choice = found.course.choice
+    assert found.model.k == choice.k == 2 < choice.best.k == found.model.mixture.n_components
+    assert sorted(sum(choice.groups, ())) == list(range(choice.best.k))
+    assert "by passing into another without an edge" in choice.reason
+    truth = np.full(image.shape, 2)
+    truth[60:140, 60:140] = 1
+    assert (found.labels == truth).mean() > 0.995
+    found.model.save(tmp_path / "model.json")
+    again = gmmseg.apply(gmmseg.load_model(tmp_path / "model.json"), image)
+    np.testing.assert_array_equal(again.labels, found.labels)
+    np.testing.assert_array_equal(again.probabilities, found.probabilities)
+
+
+def test_one_gaussian_a_class_is_for_who_asks_for_it(rng):
+    model = gmmseg.fit(shaded_and_textured(rng), "auto", components=1)
+    assert model.memberships is None
+    assert model.k > 2
+
+
+def test_names_and_order_are_of_classes(rng):
+    image = shaded_and_textured(rng)
+    model = gmmseg.fit(image, "auto", class_names=["snow", "bear"], order="bright")
+    assert model.class_names == ("snow", "bear")
+    assert model.means[0, 0] > model.means[1, 0]
+
+
+def test_shares_are_of_classes_that_were_chosen(rng):
+    found = gmmseg.segment(shaded_and_textured(rng), "auto", partial_volume=True)
+    assert found.model.k == 2
+    shares = found.probabilities
+    assert shares.shape == (2, 240, 240)
+    np.testing.assert_allclose(shares.sum(axis=0), 1, atol=1e-5)
+    assert shares[0, 70:130, 70:130].mean() > 0.98
+    assert shares[1, 150:].mean() > 0.98

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gmmseg.mixture.bumps import classes_apart, second_bump
+from gmmseg.mixture.bumps import classes_apart, samples_of, second_bump
 from gmmseg.mixture.parameters import Mixture
 
 
@@ -41,12 +41,12 @@ def test_components_without_a_gap_that_lie_anyhow_are_one_class(rng, d):
     planes = mixture.sample(6000, rng)[0].astype(np.float32)
     chance, together = np.ones((3, 3)), np.eye(3)
     noise = np.full(d, 1e-4)
-    assert classes_apart(planes, mixture, noise, 1000 * chance, 6000) == 2
-    assert classes_apart(planes, mixture, noise, 1000 * together, 6000) == 3
+    assert classes_apart(samples_of(planes, mixture, noise), 1000 * chance, 6000) == 2
+    assert classes_apart(samples_of(planes, mixture, noise), 1000 * together, 6000) == 3
     planes[0, ::50] = np.nan
-    assert classes_apart(planes, mixture, noise, 1000 * chance, 6000) == 2
+    assert classes_apart(samples_of(planes, mixture, noise), 1000 * chance, 6000) == 2
     # Six samples tell no gap.
-    assert classes_apart(planes, mixture, noise, 1000 * chance, 6) == 1
+    assert classes_apart(samples_of(planes, mixture, noise), 1000 * chance, 6) == 1
 
 
 def test_components_of_one_field_are_one_class(rng):
@@ -59,13 +59,17 @@ def test_components_of_one_field_are_one_class(rng):
         return len(asked) == 1
 
     together, noise = 1000 * np.eye(3), np.zeros(1)
-    assert classes_apart(planes, mixture, noise, together, 6000, one_field) == 2
-    assert classes_apart(planes, mixture, noise, together, 6000, one_field) == 3
+    assert classes_apart(samples_of(planes, mixture, noise), together, 6000, one_field) == 2
+    assert classes_apart(samples_of(planes, mixture, noise), together, 6000, one_field) == 3
     assert asked == [[0, 1], [0, 1]]  # those without a gap
 
 
 def test_grey_levels_are_no_bumps(rng):
     values = np.rint(rng.normal(0, 2, 20_000))
     mixture = Mixture(np.array([0.5, 0.5]), np.array([[-1.5], [1.5]]), np.full((2, 1, 1), 1.5))
-    assert classes_apart(values[None], mixture, np.array([1 / 12]), np.ones((2, 2)) * 1000, 20_000) == 1
-    assert classes_apart(values[None], mixture, np.array([0.0]), np.ones((2, 2)) * 1000, 20_000) == 2
+
+    def apart(noise):
+        return classes_apart(samples_of(values[None], mixture, np.array([noise])), np.full((2, 2), 1000), 20_000)
+
+    assert apart(1 / 12) == 1
+    assert apart(0.0) == 2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gmmseg.mixture.covariance import FAMILIES, family
-from gmmseg.mixture.memberships import average, by_examples, by_overlap, moments
+from gmmseg.mixture.memberships import average, by_examples, by_overlap, by_votes, moments
 from gmmseg.mixture.parameters import Mixture
 
 
@@ -71,6 +71,12 @@ def test_overlap_counts_weights_as_copies(rng):
         np.testing.assert_array_equal(
             by_overlap(posterior, k, copies), by_overlap(np.repeat(posterior, copies, axis=1), k)
         )
+
+
+def test_most_votes_count_and_a_class_without_components_is_none():
+    components, classes = np.array([0, 0, 0, 1, 1, 2]), np.array([2, 2, 0, 0, 0, 1])
+    assert by_votes(components, classes).tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
+    assert by_votes(components, classes, np.array([1, 1, 9, 1, 1, 1])).tolist() == [[1, 1, 0], [0, 0, 1]]
 
 
 @pytest.mark.parametrize("covariance", FAMILIES)
