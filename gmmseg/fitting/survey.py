@@ -143,7 +143,8 @@ class Survey(NamedTuple):
         if planes.shape[1] == 0:
             return 1
         for size in (64, 1024, planes.shape[1]):  # a few mostly tell
-            part = np.nan_to_num(planes[rows, :size], nan=np.inf)  # missing once is like missing again
+            part = planes[rows, :size]
+            part[np.isnan(part)] = np.inf  # missing once is like missing again
             ordered = part[:, np.lexsort(part)]
             distinct = 1 + int((ordered[:, 1:] != ordered[:, :-1]).any(axis=0).sum())
             if distinct >= k:
