@@ -172,7 +172,14 @@ def _replace(instance: Any, /, **changes: Any) -> Any:
         from dataclasses import replace  # here, because what every run loads is made here
 
         return replace(instance, **changes)
-    return type(instance)(**{name: getattr(instance, name) for name in fields} | changes)
+    kind, values = type(instance), {name: getattr(instance, name) for name in fields} | changes
+    if len(values) > len(fields) or kind.__init__ is not _init:
+        return kind(**values)
+    made = object.__new__(kind)
+    _set(made, "__dict__", values)
+    if kind._record_continues:
+        made.__post_init__()
+    return made
 
 
 if TYPE_CHECKING:  # they are what they are in the standard library

@@ -62,7 +62,9 @@ class NeighbourPairs(NamedTuple):
         moved = [here + np.where(inside, step, 0) for inside, step in zip(usable, steps, strict=True)]
         return cls(np.concatenate([here, *moved]), usable)
 
-    def contrast(self, image: Image, recipe: Recipe, taken: Taken, *, fenced: bool = False) -> Array | None:
+    def contrast(
+        self, image: Image, recipe: Recipe, taken: Taken, *, fenced: bool = False, known: Array | None = None
+    ) -> Array | None:
         """Return the contrast (c,), as `contrast` does, from these pixels; None where too few are valid to tell."""
         recipe, usable, n = recipe.pointwise, self.usable, self.usable.shape[1]
         if taken.valid is not None:
@@ -72,7 +74,8 @@ class NeighbourPairs(NamedTuple):
         if number < min(n, _PAIRS) // 4 and n < min(image.n_pixels, MOST_LOOKS * _PAIRS):
             return None
         guides = recipe.n_guides(image)
-        planes = recipe.planes_of(image, taken.values, self.flat)[:guides].reshape(guides, 1 + len(usable), n)
+        planes = recipe.planes_of(image, taken.values, self.flat) if known is None else known.take(self.flat, axis=1)
+        planes = planes[:guides].reshape(guides, 1 + len(usable), n)
         if fenced:
             usable = _without_errors(planes, usable)
             number = int(np.count_nonzero(usable))
@@ -98,7 +101,7 @@ def _without_errors(planes: Array, usable: Array) -> Array:
     return np.asarray(usable & first & np.stack(others))
 
 
-def contrast(image: Image, recipe: Recipe, *, fenced: bool = False) -> Array:
+def contrast(image: Image, recipe: Recipe, *, fenced: bool = False, known: Array | None = None) -> Array:
     """Return how much neighbouring pixels differ: the mean squared difference (c,) along any axis, feature by feature.
 
     Parameters
@@ -108,15 +111,17 @@ def contrast(image: Image, recipe: Recipe, *, fenced: bool = False) -> Array:
         Of which the features count that a pixel's own value decides: the rest is smooth, and costs more.
     fenced : bool
         Whether to leave out gross errors, far beyond the values of most pixels: a few would make all else look smooth.
+    known : ndarray, shape (d, n_pixels), optional
+        The planes of all pixels, where somebody has them.
     """
     if is_regular(image):
         pairs = NeighbourPairs.regular(image)
-        found = pairs.contrast(image, recipe, take_each(image, [pairs.flat])[0], fenced=fenced)
+        found = pairs.contrast(image, recipe, take_each(image, [pairs.flat])[0], fenced=fenced, known=known)
         if found is not None:
             return found
     for count in (_PAIRS, MOST_LOOKS * _PAIRS):
         pairs = NeighbourPairs.of(image, count)
-        found = pairs.contrast(image, recipe, take_each(image, [pairs.flat])[0], fenced=fenced)
+        found = pairs.contrast(image, recipe, take_each(image, [pairs.flat])[0], fenced=fenced, known=known)
         if found is not None:
             return found
     return np.zeros(recipe.pointwise.n_guides(image))

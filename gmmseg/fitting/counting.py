@@ -208,7 +208,7 @@ def _half_widths(gaps: Array) -> tuple[Array, Array]:
 
     Beyond the first and the last value the gap is taken for that of their neighbours.
     """
-    down, up = np.append(gaps[:2][-1], gaps), np.append(gaps, gaps[-2:][0])
+    down, up = np.concatenate([gaps[:2][-1:], gaps]), np.concatenate([gaps, gaps[-2:][:1]])
     return np.where(down > 2 * up, up, down) / 2, np.where(up > 2 * down, down, up) / 2
 
 
@@ -233,9 +233,14 @@ def rounding(values: Array) -> Array:
     for channel, column in enumerate(values.T):
         distinct, counts = _distinct(column)
         if len(distinct) > 1:
-            down, up = _half_widths(_gaps(distinct))
-            found[channel] = np.average((2 * np.minimum(down, up)) ** 2, weights=counts) / 12
+            found[channel] = _of_intervals(_gaps(distinct), counts)
     return found
+
+
+def _of_intervals(gaps: Array, counts: Array) -> float:
+    """Variance of what rounding took, from the gaps between values and how often there is each."""
+    widths = 2 * np.minimum(*_half_widths(gaps))
+    return float((widths * widths * counts).sum() / counts.sum() / 12)
 
 
 def rounding_of_floats(values: Array) -> Array:
@@ -260,8 +265,7 @@ def rounding_of_floats(values: Array) -> Array:
     for channel, column in enumerate(values.T):
         distinct, counts = np.unique(column[np.isfinite(column)], return_counts=True)
         if _LEVELS <= len(distinct) <= _FEW * counts.sum():
-            down, up = _half_widths(np.diff(distinct.astype(np.float64)))
-            found[channel] = np.average((2 * np.minimum(down, up)) ** 2, weights=counts) / 12
+            found[channel] = _of_intervals(np.diff(distinct.astype(np.float64)), counts)
     return found
 
 

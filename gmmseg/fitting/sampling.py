@@ -37,7 +37,7 @@ from gmmseg.records import dataclass, replace
 if TYPE_CHECKING:
     from gmmseg.spatial.guidance import Guidance
 
-__all__ = ["Sample", "SampleRequest", "area_of", "join_samples", "take_sample"]
+__all__ = ["Sample", "SampleRequest", "area_of", "join_samples", "planes_at", "take_sample"]
 
 Array = NDArray[Any]
 
@@ -83,6 +83,10 @@ class Sample:
     noise: Array | float = 0.0
     alike: Array | None = None
     area: float = 1.0
+
+    def of_all(self, image: Image) -> Array | None:
+        """The planes of all pixels of the image, in their order, where the sample is no less."""
+        return self.planes if self.weights is None and self.planes.shape[1] == image.n_pixels else None
 
     @property
     def relative_weights(self) -> Array | None:
@@ -174,13 +178,23 @@ def take_sample(
     planes = recipe.planes_of(image, found.values, found.flat, threads=request.threads)
     noise = _noise(image, recipe, found.values)
     if guidance is None:
-        same = same.only_valid
-        start = recipe.planes_of(image, same.values, same.flat, threads=request.threads) if len(same.flat) else None
-        start = _evenly(planes, request.alike) if whole and request.alike else start
-        return Sample(planes, variation=variation, patches=around, noise=noise, alike=start)
+        sample, same = Sample(planes, variation=variation, patches=around, noise=noise), same.only_valid
+        if whole and request.alike:
+            return replace(sample, alike=_evenly(planes, request.alike))
+        return (
+            replace(sample, alike=planes_at(image, recipe, sample, same, request.threads)) if len(same.flat) else sample
+        )
     index = np.unravel_index(found.flat, image.shape)
     prior, classes = guidance.log_prior(request.k, index), guidance.classes(index)
     return Sample(planes, None, prior, classes, variation, around, noise)
+
+
+def planes_at(image: Image, recipe: Recipe, sample: Sample, taken: Taken, threads: int) -> Array:
+    """Return the planes of pixels: those of the sample that has them, as that of a small image does."""
+    known = sample.of_all(image)
+    if known is None:
+        return recipe.planes_of(image, taken.values, taken.flat, threads=threads)
+    return np.take(known, taken.flat, axis=1)
 
 
 def _evenly(planes: Array, count: int) -> Array:

@@ -14,11 +14,12 @@ from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.features.scaling import location_and_scale
 from gmmseg.fitting.above_noise import learned
-from gmmseg.fitting.sampling import Sample, SampleRequest, area_of, join_samples, take_sample
+from gmmseg.fitting.sampling import Sample, SampleRequest, area_of, join_samples, planes_at, take_sample
 from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.undeclared import require_squares
 from gmmseg.image import Image
 from gmmseg.image.lattice import taken_in
+from gmmseg.image.pixels import Taken
 from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
@@ -142,7 +143,8 @@ class Survey(NamedTuple):
         if planes.shape[1] == 0:
             return 1
         for size in (64, 1024, planes.shape[1]):  # a few mostly tell
-            part = np.nan_to_num(planes[rows, :size], nan=np.inf)  # missing once is like missing again
+            part = planes[rows, :size]
+            part[np.isnan(part)] = np.inf  # missing once is like missing again
             ordered = part[:, np.lexsort(part)]
             distinct = 1 + int((ordered[:, 1:] != ordered[:, :-1]).any(axis=0).sum())
             if distinct >= k:
@@ -230,10 +232,10 @@ def survey(
             empty.append((image.name, found))
             continue
         first = first if parts else image
-        around, variation = found.patches, found.variation
-        variation = contrast(image, recipe, fenced=request.fenced) if variation is None else variation
+        around, variation, known = found.patches, found.variation, found.of_all(image)
+        variation = contrast(image, recipe, fenced=request.fenced, known=known) if variation is None else variation
         if around is not None:
-            features = recipe.planes_of(image, around.values, around.flat, threads=request.threads)
+            features = planes_at(image, recipe, found, Taken(around.flat, around.values, None), request.threads)
             kept = image if n_images == 1 else image.without_pixels()
             scenes.append((kept, around, features, variation, found.area))
         parts.append(replace(found, variation=variation))

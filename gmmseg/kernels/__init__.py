@@ -48,6 +48,7 @@ __all__ = [
     "smooth",
     "smooth_planes",
     "split",
+    "spread",
     "statistics",
     "step_levels",
     "texture",
@@ -354,6 +355,14 @@ def precision_factors(covariances: Any) -> Any:
 def invert_lower(lower: Any) -> Any:
     """Return the inverses of lower triangular matrices `(K, d, d)`, row by row, which keeps tiny diagonals."""
     return _kernels.invert_lower(lower)
+
+
+def spread(white: Any, ends: Any, means: Any, lower: Any) -> Any:
+    """Return samples `(d, n)` of components, made from white noise: the first up to the first end, and so on.
+
+    `ends` `(K,)` are int64 and ascending, the last one n; `lower` `(K, d, d)` times its transpose is the covariance.
+    """
+    return _kernels.spread(white, ends, means, lower)
 
 
 def uniform(seed: int, first: int, count: int) -> Any:

@@ -100,6 +100,13 @@ def class_moments(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
 def precision_factors(covariances: NDArray[np.float64]) -> NDArray[np.float64] | None: ...
 def invert_lower(lower: NDArray[np.float64]) -> NDArray[np.float64]: ...
+def spread(
+    white: NDArray[np.float64],
+    ends: NDArray[np.int64],
+    means: NDArray[np.float64],
+    lower: NDArray[np.float64],
+    /,
+) -> NDArray[np.float64]: ...
 def climb(
     planes: NDArray[_Real],
     weights: NDArray[_Real] | None,

@@ -32,6 +32,7 @@ __all__ = [
     "smooth",
     "smooth_planes",
     "split",
+    "spread",
     "statistics",
     "step_levels",
     "texture",
@@ -46,7 +47,7 @@ agreement, lab, texture = _native.agreement, _native.lab, _native.texture
 step_levels, unfilter = _native.step_levels, _native.unfilter
 class_moments, cluster, plus_plus = _native.class_moments, _native.cluster, _native.plus_plus
 attempt, climb, climb_each = _native.attempt, _native.climb, _native.climb_each
-invert_lower, precision_factors = _native.invert_lower, _native.precision_factors
+invert_lower, precision_factors, spread = _native.invert_lower, _native.precision_factors, _native.spread
 divisions, merge, split = _native.divisions, _native.merge, _native.split
 
 

@@ -75,8 +75,11 @@ class Iteration(NamedTuple):
 
     def variances(self, n_features: int) -> tuple[Array, Array | None]:
         """What is added to the variances, and what part of it is noise, None for none; both (d,)."""
-        noise = np.zeros(n_features) + self.noise
-        return noise + self.regularization, noise if noise.any() else None
+        noise = self.noise
+        if not isinstance(noise, np.ndarray) or noise.shape != (n_features,):
+            noise = np.zeros(n_features) + noise
+        alone = isinstance(self.regularization, float) and not self.regularization
+        return noise if alone else noise + self.regularization, noise if noise.any() else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,9 +37,9 @@ def densities_of(weights: Array, means: Array, factors: Array, dof: Array | None
             f"weights {weights.shape}, means {means.shape} and precision factors {factors.shape} differ in their "
             "numbers of components or features; give one of each for every component"
         )
-    diagonals = factors if factors.ndim == 2 else np.diagonal(factors, axis1=1, axis2=2)
+    diagonals = factors if factors.ndim == 2 else factors.diagonal(axis1=1, axis2=2)
     with np.errstate(divide="ignore"):
-        constants = np.log(weights) + np.log(diagonals).sum(axis=1) - 0.5 * d * np.log(2 * np.pi)
+        constants = np.log(weights) + np.log(diagonals).sum(axis=1) - 0.5 * d * math.log(2 * math.pi)
     if dof is not None:
         ratio = [math.lgamma((shape + d) / 2) - math.lgamma(shape / 2) for shape in dof]
         constants += np.array(ratio) - 0.5 * d * np.log(dof / 2)
@@ -411,13 +411,9 @@ class Mixture:
     def _spread_evenly(self) -> Array:
         """Samples (d, n) of Gaussian components, as many of each as its share has it, always the same ones."""
         white = _white(self.n_features)
-        ends = np.rint(np.cumsum(self.weights) / self.weights.sum() * white.shape[1]).astype(np.intp)
+        ends = np.rint(np.cumsum(self.weights) / self.weights.sum() * white.shape[1]).astype(np.int64)
         dense = self.factors if self.factors.ndim == 3 else self.factors[:, :, None] * np.eye(self.n_features)
-        drawn = np.empty_like(white)
-        for k, spread in enumerate(inverse_of_lower(dense)):
-            own = slice(ends[k - 1] if k else 0, ends[k])
-            drawn[:, own] = self.means[k][:, None] + product(white[:, own].T, spread)
-        return drawn
+        return np.asarray(kernels.spread(white, ends, self.means, inverse_of_lower(dense)))
 
     @property
     def n_parameters(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from functools import reduce
+from functools import cache, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from gmmseg.mixture.kmeans import clustered, from_labels, standardize
 from gmmseg.mixture.lacking import distances_of_incomplete, workable
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.moves import merge_pairs
-from gmmseg.mixture.parameters import Mixture, densities_of
+from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import has_missing
 from gmmseg.records import replace
 
@@ -215,21 +215,24 @@ def _some(planes: Array, mass: Array, far: Array, light: Array) -> _Some:
     index, parts = [], []
     for part, most in ((far, _MOST_FAR), (light, _MOST_FAR), (~(far | light), _REST)):
         every = np.flatnonzero(part)
-        steps = every[np.linspace(0, len(every), min(len(every), most), endpoint=False).astype(np.intp)]
+        steps, share = every, 1.0
+        if len(every) > most:
+            steps = every[np.linspace(0, len(every), most, endpoint=False).astype(np.intp)]
+            share = mass[every].sum() / max(mass[steps].sum(), np.finfo(float).tiny)
         index.append(steps)
-        parts.append(mass[steps] * (mass[every].sum() / max(mass[steps].sum(), np.finfo(float).tiny)))
+        parts.append(mass[steps] * share)
     own = np.concatenate(parts)
     weights = (own / own.mean()).astype(planes.dtype)
-    return _Some(np.ascontiguousarray(planes[:, np.concatenate(index)]), weights, len(index[0]))
+    return _Some(np.take(planes, np.concatenate(index), axis=1), weights, len(index[0]))
 
 
 def _far_out(mixture: Mixture, planes: Array, components: Array) -> Array:
     """Which samples (n,) lie so far from each of some components as hardly one of a Gaussian one does."""
     d, n = planes.shape
-    far, index, known = np.zeros(n, bool), np.arange(n), np.arange(1, d + 1)
-    # The chi-square distribution's quantile, but for what it is too large for few features (Wilson and Hilferty 1931).
-    limits = np.append(np.inf, known * (1 - 2 / (9 * known) + _FAR * np.sqrt(2 / (9 * known))) ** 3)
-    densities = densities_of(mixture.weights[components], mixture.means[components], mixture.factors[components])
+    far, index, limits = np.zeros(n, bool), np.arange(n), _limits(d)
+    gaussian = mixture if mixture.dof is None else replace(mixture, dof=None)
+    constants, means, factors, _ = gaussian.densities
+    densities = kernels.Densities(constants[components], means[components], factors[components], None)
     if not has_missing(planes):  # what is far from all is less likely than all of them are in their middle, by so much
         log_density = np.empty(n, planes.dtype)
         kernels.posterior(planes, densities, None, log_density, 1)
@@ -241,6 +244,16 @@ def _far_out(mixture: Mixture, planes: Array, components: Array) -> Array:
         distances = distances_of_incomplete(some, densities)
         far[index] = (distances > limits[d - np.isnan(some).sum(axis=0)]).all(axis=0)
     return far
+
+
+@cache
+def _limits(d: int) -> Array:
+    """Squared distance (d + 1,) that one in a million exceeds, by the number of features that are known.
+
+    It is the chi-square distribution's quantile, but for what it is too large for few (Wilson and Hilferty 1931).
+    """
+    known = np.arange(1, d + 1)
+    return np.append(np.inf, known * (1 - 2 / (9 * known) + _FAR * np.sqrt(2 / (9 * known))) ** 3)
 
 
 def _merged(mixture: Mixture, among: Array) -> tuple[Mixture, int]:

@@ -1,12 +1,14 @@
 """The pixels that a fit sees."""
 
 import numpy as np
+import pytest
 
 from gmmseg import Image
 from gmmseg.features import Recipe
+from gmmseg.features.contrast import contrast
 from gmmseg.fitting.counting import LUMA_CHROMA
-from gmmseg.fitting.sampling import SampleRequest, take_sample
-from gmmseg.image.pixels import sample_pixels
+from gmmseg.fitting.sampling import SampleRequest, planes_at, take_sample
+from gmmseg.image.pixels import places_alike, sample_pixels, take_each
 
 
 def test_sampled_planes_are_those_of_the_sample_and_position_is_known_to_be_uncertain(rng):
@@ -68,3 +70,22 @@ def test_small_images_begin_with_a_quarter_of_their_pixels_and_no_fewer_than_som
         image = Image.from_array(rng.random((side, side, 3)))
         found = take_sample(image, SampleRequest(recipe, None, alike=16_384), rng)
         assert found.alike.shape == (3, count)
+
+
+@pytest.mark.parametrize("features", ["lab,xy", "rgb", "lab,texture,xy"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_planes_of_a_small_image_are_computed_once_for_all_who_want_them(rng, features, masked):
+    pixels = rng.integers(0, 256, (30, 41, 3), np.uint8)
+    image = Image.from_array(pixels, mask=np.tile(np.arange(41) > 3, (30, 1)) if masked else None)
+    recipe = Recipe.parse(features)
+    found = take_sample(image, SampleRequest(recipe, 100_000, alike=16_384), rng)
+    (taken,) = take_each(image, [places_alike(image.shape, 1230)])
+    taken = taken.only_valid
+    right = recipe.planes_of(image, taken.values, taken.flat)
+    known = found.of_all(image)
+    assert (known is None) == masked
+    np.testing.assert_array_equal(planes_at(image, recipe, found, taken, 1), right)
+    np.testing.assert_array_equal(found.alike[:, :50], right[:, :50])
+    np.testing.assert_array_equal(contrast(image, recipe, known=known), contrast(image, recipe))
+    few = take_sample(image, SampleRequest(recipe, 500), rng)
+    assert few.of_all(image) is None

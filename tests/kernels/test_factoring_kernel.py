@@ -37,3 +37,16 @@ def test_inverses_keep_tiny_diagonals(kernel, d, rng):
     np.testing.assert_array_equal(np.triu(inverse, 1), 0)
     np.testing.assert_allclose(inverse[1] @ lower[1], np.eye(d), atol=1e-12)
     assert inverse[0, -1, -1] == pytest.approx(1e200)
+
+
+@both
+@pytest.mark.parametrize("ends", [[40, 40, 100], [0, 33, 100], [100, 100, 100]])
+def test_samples_are_spread_as_their_component_is(kernel, ends, rng):
+    white, means = rng.normal(size=(4, 100)), rng.normal(size=(3, 4))
+    lower = np.tril(rng.normal(size=(3, 4, 4)))
+    for each in (white, means, lower):
+        each.flags.writeable = False
+    found = kernel.spread(white, np.array(ends), means, lower)
+    own = np.searchsorted(ends, np.arange(100), side="right")
+    right = means[own].T + np.einsum("nrs,sn->rn", lower[own], white)
+    np.testing.assert_allclose(found, right, atol=1e-12)

@@ -32,9 +32,36 @@ nb::object invert_lower(const Matrices& lower) {
     return shaped(out, lower);
 }
 
+using Row = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+// Samples (d, n) of components from white noise, each up to its end; lower triangles tell how it is spread.
+nb::object spread(const Table& white, const Row& ends, const Table& means, const Matrices& lower) {
+    const size_t k = means.shape(0), d = means.shape(1), n = white.shape(1);
+    require(white.shape(0) == d && ends.shape(0) == k && lower.shape(0) == k && lower.shape(1) == d &&
+                lower.shape(2) == d,
+            "noise, ends, means and triangles differ in their numbers of components or features");
+    Numbers out(d * n);
+    for (size_t c = 0, first = 0; c < k; ++c) {
+        const size_t end = size_t(std::clamp<std::int64_t>(ends.data()[c], std::int64_t(first), std::int64_t(n)));
+        for (size_t r = 0; r < d; ++r) {
+            double* __restrict const to = out.data() + r * n;
+            std::fill(to + first, to + end, means.data()[c * d + r]);
+            for (size_t s = 0; s <= r; ++s) {
+                const double* __restrict const from = white.data() + s * n;
+                const double factor = lower.data()[(c * d + r) * d + s];
+                for (size_t i = first; i < end; ++i) to[i] += factor * from[i];
+            }
+        }
+        first = end;
+    }
+    return nb::cast(given(out, {d, n}));
+}
+
 }  // namespace
 
 void bind_factoring(nb::module_& m) {
     m.def("precision_factors", &precision_factors, nb::arg("covariances"));
+    m.def("spread", &spread);
     m.def("invert_lower", &invert_lower, nb::arg("lower"));
 }

@@ -4,7 +4,7 @@ from gmmseg.kernels.reference.chance import uniform
 from gmmseg.kernels.reference.climbing import attempt, climb, climb_each, divisions, merge, split
 from gmmseg.kernels.reference.clustering import class_moments, cluster, plus_plus
 from gmmseg.kernels.reference.color import lab
-from gmmseg.kernels.reference.factoring import invert_lower, precision_factors
+from gmmseg.kernels.reference.factoring import invert_lower, precision_factors, spread
 from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
 from gmmseg.kernels.reference.spatial import agreement, smooth, smooth_planes
@@ -33,6 +33,7 @@ __all__ = [
     "smooth",
     "smooth_planes",
     "split",
+    "spread",
     "statistics",
     "step_levels",
     "texture",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["invert_lower", "precision_factors"]
+__all__ = ["invert_lower", "precision_factors", "spread"]
 
 Array = NDArray[Any]
 
@@ -29,3 +29,12 @@ def invert_lower(lower: Array) -> Array:
             inverse[:, i, i] = 1 / lower[:, i, i]
             inverse[:, i, :i] = (lower[:, i, None, :i] @ inverse[:, :i, :i])[:, 0] * -inverse[:, i, i, None]
     return inverse
+
+
+def spread(white: Array, ends: Array, means: Array, lower: Array) -> Array:
+    """See gmmseg.kernels.spread."""
+    out, first = np.empty_like(white), 0
+    for mean, factor, end in zip(means, lower, ends, strict=True):
+        out[:, first:end] = mean[:, None] + np.einsum("rs,sn->rn", factor, white[:, first:end])
+        first = end
+    return out
