@@ -114,7 +114,9 @@ def visit(
             return
         rule = replace(rule, model=replace(rule.model, grain=None))
     halo = _computed_around(rule.model, layer, image)
-    floats = 4 * rule.model.k + len(rule.model.scale) + 3**image.ndim // 8
+    # Parts and messages of the classes are few where only labels of pixels are wanted: most are beyond doubt.
+    of_each = 2 if layer.kind != "soft" and image.ndim == 2 else 4
+    floats = of_each * rule.model.k + len(rule.model.scale) + 3**image.ndim // 8
     numbers = TILE_BYTES * (_VOLUMES if image.ndim == 3 else 1) // (4 * floats)
     sides = tile_sides(shape_of(within), numbers, halo // 2)  # smoothing computes half of a halo
     sides = (*sides[:-1], _in_registers(sides[-1], halo, within[-1].stop - within[-1].start))

@@ -21,7 +21,7 @@ constexpr float kMessages = 256;  // steps of a probability that neighbours hear
 // A probability as neighbours hear of it.
 GMMSEG_INLINE Halves message(Pack<float> q) {
     constexpr float magic = 1.5f * (1 << 15);  // the last bits of numbers of this size count 1/256
-    return halved((Bits<float>)(rounded(q) + magic) & 0x3ff);
+    return halved((Bits<float>)(rounded(q) + magic));
 }
 
 // Where a register's messages of C classes and of the one that they are compared with stand, and its edges.

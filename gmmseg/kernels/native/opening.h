@@ -4,7 +4,7 @@
 
 namespace {
 
-constexpr float kMostBits = 75;      // by which a class is ahead of one that is closed ...
+constexpr float kMostBits = 75;                          // by which a class is ahead of one that is closed ...
 constexpr float kAlone = float(1ull << 60) * (1 << 15);  // ... that is, so many times as likely
 constexpr ptrdiff_t kTogether = 32;  // registers of which one thing after the other is done: each is a long chain
 
@@ -140,16 +140,19 @@ struct Opening : Weighing {
         float* const to = parts + place * ptrdiff_t(L);
         int count = 0;
         unsigned some = 0, several = 0;
+        Pack<float> own = holds;
         for (int k = 0; k < job.n_classes; ++k) {
             const Pack<float> value = load(values + k * L);
             const Bits<float> is_open = doubtful ? Bits<float>(value >= least) : Bits<float>(holds == float(k));
             const unsigned found = lanes(is_open);
             several |= some & found;
             some |= found;
+            own = is_open ? fill(float(k)) : own;
             store(to + count * L, is_open ? (doubtful ? value : fill(1.0f)) : fill(none));
             classes[count] = std::uint8_t(k);
             count += found != 0;
         }
+        store_bytes(held + it.at, own);
         n_open[it.flag] = std::uint8_t(count);
         settled[it.flag] = !several;
         later[it.flag] |= where(several);
@@ -191,9 +194,9 @@ struct Opening : Weighing {
     // What a class has in parts of what another has.
     GMMSEG_INLINE Pack<float> part_of(Pack<float> value, Pack<float> other) const {
         const Pack<float> ahead = value - other, most = fill(kMostBits);
-        const Pack<float> part = job.mixture ? exp2_negative(ahead < most ? ahead : most) : value / other;
+        const Pack<float> part = job.mixture ? exp2_negative(smaller(ahead, most)) : value / other;
         const Pack<float> largest = fill(kAlone);
-        return value > closed() ? (part < largest ? part : largest) : Pack<float>{};
+        return value > closed() ? smaller(part, largest) : Pack<float>{};
     }
 };
 

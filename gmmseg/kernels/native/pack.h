@@ -71,6 +71,14 @@ GMMSEG_INLINE V larger(V a, V b) {
     return a > b ? a : b;
 #endif
 }
+// The smaller of two numbers of 32 bits; b where either is undefined.
+GMMSEG_INLINE Pack<float> smaller(Pack<float> a, Pack<float> b) {
+#if defined(__AVX512F__)
+    return (Pack<float>)_mm512_min_ps((__m512)a, (__m512)b);
+#else
+    return a < b ? a : b;
+#endif
+}
 // The numbers from `index` on; 0 outside of the n that there are.
 GMMSEG_INLINE Pack<float> load_within(const float* p, std::ptrdiff_t index, std::ptrdiff_t n) {
     if (__builtin_expect(index >= 0 && index + kLanes<float> <= n, 1)) return load(p + index);

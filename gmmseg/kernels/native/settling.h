@@ -1,6 +1,8 @@
 // The tile of a smoothing, and which of its voxels hold their class whatever happens around them.
 // Included only by sources that are compiled once for each instruction set.
 #pragma once
+#include <type_traits>
+
 #include "kernels.h"
 #include "likeliest.h"
 #include "pack.h"
@@ -265,19 +267,44 @@ struct Settling {
     }
 
     // Which voxels hold their class, as all around them are sure of it; and registers that have others. As many bytes
-    // as a register holds at a time: two thirds of the time of so many as it has numbers.
-    void settle() {
+    // as a register holds at a time: two thirds of the time of so many as it has numbers. Where a tile has no gaps, pixels
+    // at its border are repeated outside of it, where they are heard anyway: absent neighbours need no look.
+    void settle(bool of_pixels) {
+        if (of_pixels && job.mixture && !job.valid && grid.width % L == 0) {
+            repeat_border();
+            settle_rows<false>();
+        } else {
+            settle_rows<true>();
+        }
+    }
+
+    void repeat_border() {
+        for (ptrdiff_t z = 0; z < grid.depth; ++z) {
+            for (ptrdiff_t y = 0; y < grid.height; ++y) {
+                std::uint8_t* const row = sure + grid.row(z, y);
+                row[-1] = row[0];
+                row[grid.width] = row[grid.width - 1];
+            }
+            const std::uint8_t* const last = sure + grid.row(z, grid.height - 1);
+            __builtin_memcpy(sure + grid.row(z, -1) - 1, sure + grid.row(z, 0) - 1, grid.width + 2);
+            __builtin_memcpy(sure + grid.row(z, grid.height) - 1, last - 1, grid.width + 2);
+        }
+    }
+
+    template <bool Gaps>
+    void settle_rows() {
         constexpr int wide = kRegisterBytes;
         each_row(reach, [&](ptrdiff_t z, ptrdiff_t y) {
             const std::uint8_t idle = job.probabilities && is_near(z, y, 0) ? kEverywhere : 0;
             const ptrdiff_t first = grid.row(z, y), n = grid.packs * L;
+            std::uint8_t* const marks = now + grid.flag_row(z, y);
             ptrdiff_t x = 0;
-            for (; x + wide <= n; x += wide) settle_some<wide>(first + x, idle, now + grid.flag_row(z, y) + x / L);
-            for (; x < n; x += L) settle_some<L>(first + x, idle, now + grid.flag_row(z, y) + x / L);
+            for (; x + wide <= n; x += wide) settle_some<wide, Gaps>(first + x, idle, marks + x / L);
+            for (; x < n; x += L) settle_some<L, Gaps>(first + x, idle, marks + x / L);
         });
     }
 
-    template <int N>
+    template <int N, bool Gaps>
     GMMSEG_INLINE void settle_some(ptrdiff_t i, std::uint8_t idle, std::uint8_t* marks) const {
         typedef std::uint8_t Bytes __attribute__((vector_size(N)));
         const auto bytes_at = [](const std::uint8_t* p) GMMSEG_LAMBDA {
@@ -287,24 +314,30 @@ struct Settling {
         };
         const std::uint8_t* const at = sure + i;
         const Bytes here = bytes_at(at);
-        Bytes agree = (Bytes)(here != kUnsure);
-        for (int o = 0; o < job.n_offsets; ++o) {
-            const Bytes before = bytes_at(at - steps[o]), after = bytes_at(at + steps[o]);
-            agree &= (Bytes)(before == here) | (Bytes)(before == kAbsent);
-            agree &= (Bytes)(after == here) | (Bytes)(after == kAbsent);
+        Bytes doubtful;
+        if constexpr (Gaps) {
+            Bytes agree = (Bytes)(here != kUnsure);
+            for (int o = 0; o < job.n_offsets; ++o) {
+                const Bytes before = bytes_at(at - steps[o]), after = bytes_at(at + steps[o]);
+                agree &= (Bytes)(before == here) | (Bytes)(before == kAbsent);
+                agree &= (Bytes)(after == here) | (Bytes)(after == kAbsent);
+            }
+            doubtful = ~(agree | (Bytes)(here == kAbsent));
+        } else {
+            Bytes differ = {};
+            for (int o = 0; o < job.n_offsets; ++o)
+                differ |= (bytes_at(at - steps[o]) ^ here) | (bytes_at(at + steps[o]) ^ here);
+            doubtful = (Bytes)(differ != 0) | (Bytes)(here == kUnsure);
         }
-        agree |= (Bytes)(here == kAbsent);
-        const Bytes holds = (agree & here) | ~agree;
+        const Bytes holds = here | doubtful;  // all bits: kUnsure
         __builtin_memcpy(held + i, &holds, sizeof holds);
-        const Bytes doubtful = ~agree;
-        std::uint32_t doubts[N / 4], any = 0;
+        typedef std::conditional_t<L % 8 == 0, std::uint64_t, std::uint32_t> Part;
+        constexpr int parts = L / int(sizeof(Part));  // of a register
+        Part doubts[N / sizeof(Part)];
         __builtin_memcpy(doubts, &doubtful, sizeof doubtful);
-        for (std::uint32_t each : doubts) any |= each;
-        __builtin_memset(marks, idle, N / L);
-        if (!any) return;
         for (int p = 0; p < N / L; ++p) {
-            std::uint32_t found = 0;
-            for (int part = 0; part < L / 4; ++part) found |= doubts[p * (L / 4) + part];
+            Part found = 0;
+            for (int part = 0; part < parts; ++part) found |= doubts[p * parts + part];
             marks[p] = found ? kEverywhere : idle;
         }
     }

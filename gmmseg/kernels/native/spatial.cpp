@@ -13,6 +13,9 @@
 
 namespace {
 
+// More than neighbours can say, as a logarithm to base 2, unless a lane that holds its class hears what was in memory.
+constexpr float kLoudest = 50;
+
 struct Field : Opening {
     std::uint16_t* fresh;  // messages of registers that change
     std::int32_t* moved;   // which of the unsettled changed in this sweep
@@ -72,7 +75,9 @@ struct Field : Opening {
                 });
             else
                 for (int o = 0; o < n_offsets; ++o) louder.add(heard, o * volume, steps[o]);
-            unrolled<C>([&](auto c) GMMSEG_LAMBDA { to[c.value] = step * louder.sum(c.value); });
+            unrolled<C>([&](auto c) GMMSEG_LAMBDA {
+                to[c.value] = larger(smaller(step * louder.sum(c.value), fill(kLoudest)), fill(-kLoudest));
+            });
         }
 
         // By how much the second class is louder than the first, around a register of two.
@@ -160,43 +165,53 @@ struct Field : Opening {
         }
     };
 
-    // One sweep of messages. A register whose surroundings stood still would come out as it is: skipped. Lists first,
-    // those of pairs from the start of `todo` on and the others from its end: branches that nobody can predict would cost
-    // as much as the sums.
+    // One sweep of messages. A register whose surroundings stood still would come out as it is: skipped.
     template <int N>
-    void sweep(ptrdiff_t reach) {
+    void sweep(ptrdiff_t reach, bool all) {
         __builtin_memset(later, 0, grid.flags());
         const Sweep<N> sweep(*this);
         const Register* const unsettled = this->unsettled;
-        std::int32_t *const todo = this->todo, *const moved = this->moved, *others = todo + n_unsettled;
+        std::int32_t* const moved = this->moved;
         std::uint8_t* const later = this->later;
-        ptrdiff_t n_pairs = 0, n_moved = 0, n_said = 0;
-        each_slice(reach, [&](ptrdiff_t first, ptrdiff_t last) {
-            for (ptrdiff_t u = first; u < last; ++u) {
-                const bool stirred = is_stirred(unsettled[u].flag), pair = n_open[unsettled[u].flag] == 2;
-                todo[n_pairs] = others[-1] = std::int32_t(u);
-                n_pairs += stirred && pair;
-                others -= stirred && !pair;
-            }
-        });
+        ptrdiff_t n_moved = 0;
         const auto note = [&](std::int32_t u, unsigned changes) GMMSEG_LAMBDA {
             moved[n_moved] = u;
             later[unsettled[u].flag] = where(changes);
             n_moved += changes != 0;
         };
-        for (; others != todo + n_unsettled; ++others) note(*others, sweep.renew(unsettled[*others]));
-        const ptrdiff_t n_others = n_moved;
-        // What changes is said as soon as nobody has to hear what was said before.
+        each_of(
+            sweep, reach, [&](std::int32_t u) GMMSEG_LAMBDA { return all || is_stirred(unsettled[u].flag); },
+            [&](std::int32_t u) GMMSEG_LAMBDA { note(u, sweep.renew(unsettled[u])); },
+            [&](std::int32_t u, Pack<float> louder) GMMSEG_LAMBDA { note(u, sweep.renew_pair(unsettled[u], louder)); });
+        for (ptrdiff_t m = 0; m < n_moved; ++m) sweep.say(unsettled[moved[m]]);
+        mark_later();
+    }
+
+    // Calls body with each unsettled register that is so near to the result and wanted, and those of two classes with the
+    // second's loudness, too. Lists first, those of pairs from the start of `todo` on and the others from its end: branches
+    // that nobody can predict would cost as much as the sums.
+    template <class Sweep, class Wanted, class Body, class PairBody>
+    GMMSEG_INLINE void each_of(const Sweep& sweep, ptrdiff_t reach, const Wanted& is_wanted, const Body& body,
+                               const PairBody& pair_body) {
+        const Register* const unsettled = this->unsettled;
+        std::int32_t *const todo = this->todo, *others = todo + n_unsettled;
+        ptrdiff_t n_pairs = 0;
+        each_slice(reach, [&](ptrdiff_t first, ptrdiff_t last) {
+            for (ptrdiff_t u = first; u < last; ++u) {
+                const bool wanted = is_wanted(std::int32_t(u)), pair = n_open[unsettled[u].flag] == 2;
+                todo[n_pairs] = others[-1] = std::int32_t(u);
+                n_pairs += wanted && pair;
+                others -= wanted && !pair;
+            }
+        });
+        for (; others != todo + n_unsettled; ++others) body(*others);
         for (ptrdiff_t t = 0; t < n_pairs; t += kTogether) {
             const std::int32_t* const some = todo + t;
             const ptrdiff_t count = n_pairs - t < kTogether ? n_pairs - t : kTogether;
             for (ptrdiff_t j = 0; j < count; ++j)
                 store(sweep.said + j * L, sweep.listen_to_second(unsettled[some[j]]));
-            for (ptrdiff_t j = 0; j < count; ++j)
-                note(some[j], sweep.renew_pair(unsettled[some[j]], load(sweep.said + j * L)));
+            for (ptrdiff_t j = 0; j < count; ++j) pair_body(some[j], load(sweep.said + j * L));
         }
-        for (ptrdiff_t m = 0; m < n_moved; ++m) sweep.say(unsettled[moved[m]]);
-        mark_later();
     }
 
     // Calls body with the first and the end of the unsettled registers of each slice that are so near to the result.
@@ -219,78 +234,61 @@ struct Field : Opening {
         }
     }
 
+    // Which classes are likeliest, once neighbours have been heard a last time, into `held`.
+    template <int N>
+    void name_classes() {
+        const Sweep<N> sweep(*this);
+        each_of(
+            sweep, 0, [](std::int32_t) GMMSEG_LAMBDA { return true; },
+            [&](std::int32_t u) GMMSEG_LAMBDA {
+                const std::uint8_t* const classes = open + unsettled[u].flag * job.n_classes;
+                sweep.compare(unsettled[u]);
+                Pack<float> best = load(column), named = fill(float(classes[0]));
+                for (int c = 1; c < n_open[unsettled[u].flag]; ++c) {
+                    const Pack<float> value = load(column + c * L);
+                    named = value > best ? fill(float(classes[c])) : named;
+                    best = larger(value, best);
+                }
+                store_bytes(held + unsettled[u].at, named);
+            },
+            [&](std::int32_t u, Pack<float> louder) GMMSEG_LAMBDA {
+                const std::uint8_t* const classes = open + unsettled[u].flag * job.n_classes;
+                const Bits<float> second = sweep.second(unsettled[u], louder) > 1.0f;
+                store_bytes(held + unsettled[u].at, second ? fill(float(classes[1])) : fill(float(classes[0])));
+            });
+    }
+
     template <int N>
     void finish() {
-        const ptrdiff_t* from = job.inner_first;
+        if (job.labels) name_classes<N>();
+        const Sweep<N> sweep(*this);
+        const ptrdiff_t* const from = job.inner_first;
         for (ptrdiff_t z = 0; z < job.inner_size[0]; ++z)
             for (ptrdiff_t y = 0; y < job.inner_size[1]; ++y) {
-                const ptrdiff_t row = grid.row(z + from[0], y + from[1]);
-                const ptrdiff_t flags = grid.flag_row(z + from[0], y + from[1]);
-                const Sweep<N> sweep(*this);
-                look_around(z + from[0], y + from[1]);
-                if (job.labels) write_held(row + from[2], z, y);
-                for (ptrdiff_t p = from[2] / L; p * L < from[2] + job.inner_size[2]; ++p) {
-                    const ptrdiff_t x0 = p * L - from[2];  // of lane 0, in the result
-                    const ptrdiff_t first_lane = x0 < 0 ? -x0 : 0;
-                    const ptrdiff_t last_lane = job.inner_size[2] - x0 < L ? job.inner_size[2] - x0 : L;
-                    if (job.labels && n_open[flags + p])
-                        write_labels(best_class(sweep, {row + p * L, flags + p, 0}, stirred[p]), z, y, x0, first_lane,
-                                     last_lane);
-                    if (job.probabilities) write_probabilities(sweep, z, y, p, first_lane, last_lane);
-                }
+                if (job.labels) write_held(grid.row(z + from[0], y + from[1]) + from[2], z, y);
+                for (ptrdiff_t p = from[2] / L; job.probabilities && p * L < from[2] + job.inner_size[2]; ++p)
+                    write_probabilities(sweep, z, y, p);
             }
     }
 
-    // The labels of a row, as far as voxels hold their class.
+    // The labels of a row.
     void write_held(ptrdiff_t first, ptrdiff_t z, ptrdiff_t y) {
         const std::uint8_t* const from = held + first;
         std::uint8_t* const to = job.labels + z * job.label_strides[0] + y * job.label_strides[1];
         const ptrdiff_t n = job.inner_size[2], step = job.label_strides[2];
+        const std::uint8_t none = job.n_classes > kAbsent ? 255 : 1;  // of 255 classes the last is named by the same byte
         if (step == 1)
-            for (ptrdiff_t x = 0; x < n; ++x) to[x] = from[x] == kAbsent ? 1 : std::uint8_t(from[x] + 1);
+            for (ptrdiff_t x = 0; x < n; ++x) to[x] = from[x] == kAbsent ? none : std::uint8_t(from[x] + 1);
         else
-            for (ptrdiff_t x = 0; x < n; ++x) to[x * step] = from[x] == kAbsent ? 1 : std::uint8_t(from[x] + 1);
-    }
-
-    // Where nothing moved around a register, its messages are what would be computed once more, and clear majorities
-    // among them name the classes.
-    template <class Sweep>
-    GMMSEG_INLINE Pack<float> best_class(const Sweep& sweep, const Register& it, bool moving) {
-        const std::uint8_t* const classes = open + it.flag * job.n_classes;
-        const int count = n_open[it.flag];
-        if (settled[it.flag] || !moving) {
-            Pack<float> best = numbers(load_halves(messages + classes[0] * grid.volume + it.at));
-            Pack<float> label = fill(classes[0] + 1.0f);
-            for (int c = 1; c < count; ++c) {
-                const Pack<float> value = numbers(load_halves(messages + classes[c] * grid.volume + it.at));
-                label = value > best ? fill(classes[c] + 1.0f) : label;
-                best = larger(value, best);
-            }
-            if (settled[it.flag] || !any(best < 0.51f * kMessages)) return label;
-        }
-        if (count == 2) return sweep.second(it, sweep.listen_to_second(it)) > 1.0f ? fill(classes[1] + 1.0f) : fill(classes[0] + 1.0f);
-        sweep.compare(it);
-        Pack<float> best = load(column), label = fill(classes[0] + 1.0f);
-        for (int c = 1; c < count; ++c) {
-            const Pack<float> value = load(column + c * L);
-            label = value > best ? fill(classes[c] + 1.0f) : label;
-            best = larger(value, best);
-        }
-        return label;
-    }
-
-    void write_labels(Pack<float> label, ptrdiff_t z, ptrdiff_t y, ptrdiff_t x0, ptrdiff_t first_lane,
-                      ptrdiff_t last_lane) {
-        std::uint8_t* const to = job.labels + z * job.label_strides[0] + y * job.label_strides[1];
-        if (first_lane == 0 && last_lane == L && job.label_strides[2] == 1) return store_bytes(to + x0, label);
-        for (ptrdiff_t x = first_lane; x < last_lane; ++x) to[(x0 + x) * job.label_strides[2]] = std::uint8_t(label[x]);
+            for (ptrdiff_t x = 0; x < n; ++x) to[x * step] = from[x] == kAbsent ? none : std::uint8_t(from[x] + 1);
     }
 
     // The probabilities of all classes, uniform before neighbours are heard where there is no data.
     template <class Sweep>
-    void write_probabilities(const Sweep& sweep, ptrdiff_t z, ptrdiff_t y, ptrdiff_t p, ptrdiff_t first_lane,
-                             ptrdiff_t last_lane) {
+    void write_probabilities(const Sweep& sweep, ptrdiff_t z, ptrdiff_t y, ptrdiff_t p) {
         const ptrdiff_t *const stride = job.probability_strides, *const from = job.inner_first;
+        const ptrdiff_t x0 = p * L - from[2];  // of lane 0, in the result
+        const ptrdiff_t first_lane = x0 < 0 ? -x0 : 0, end = job.inner_size[2] - x0 < L ? job.inner_size[2] - x0 : L;
         const Bits<float> known = inside(z + from[0], y + from[1], p);
         Pack<float> sum = {};
         sweep.listen_to_all(grid.row(z + from[0], y + from[1]) + p * L, nullptr, job.n_classes);
@@ -304,7 +302,7 @@ struct Field : Opening {
         for (int k = 0; k < job.n_classes; ++k) {
             const Pack<float> q = load(column + k * L) * inverse;
             float* const to = job.probabilities + k * stride[0] + z * stride[1] + y * stride[2];
-            for (ptrdiff_t x = first_lane; x < last_lane; ++x) to[(p * L - from[2] + x) * stride[3]] = q[x];
+            for (ptrdiff_t x = first_lane; x < end; ++x) to[(x0 + x) * stride[3]] = q[x];
         }
     }
 
@@ -312,10 +310,10 @@ struct Field : Opening {
     bool run() {
         if (job.valid) widen_valid();
         if (!find_sure()) return false;
-        settle();
+        settle(N == 4);
         open_classes();
         weigh_edges();
-        for (int t = 1; t < reach; ++t) sweep<N>(reach - t);
+        for (int t = 1; t < reach; ++t) sweep<N>(reach - t, t == 1);
         finish<N>();
         return true;
     }
