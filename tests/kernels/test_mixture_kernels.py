@@ -182,6 +182,23 @@ def test_a_small_component_far_from_the_middle_keeps_its_samples(kernel):
     assert likelihood == pytest.approx(exact_likelihood, rel=1e-6)
 
 
+@compiled
+@dtypes
+def test_a_light_component_keeps_what_little_it_has_of_the_samples_of_others(kernel, dtype):
+    """All that it has are parts below a billionth in samples that lie 5 spreads off."""
+    rng = np.random.default_rng(0)
+    d, k, n = 12, 5, 6000
+    means = np.eye(k, d) * 40
+    means[4] = means[0] + np.eye(d)[5] * 5
+    planes = (means[rng.integers(4, size=n)] + rng.normal(size=(n, d))).T.astype(dtype)
+    constants = np.log([0.25, 0.25, 0.25, 0.25, 1e-7]) - d / 2 * np.log(2 * np.pi)
+    mixture = constants, means, np.stack([np.eye(d)] * k)
+    exact, _ = statistics(reference, planes.astype(np.float64), mixture)
+    found, _ = statistics(kernel, planes, mixture)
+    assert exact[4, 0] < 0.01
+    np.testing.assert_allclose(found[4, 0], exact[4, 0], rtol=1e-4 if dtype == np.float32 else 1e-10)
+
+
 @pytest.mark.slow
 @compiled
 @shapes

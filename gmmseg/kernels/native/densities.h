@@ -92,13 +92,13 @@ struct Block {
     const T* x;
     ptrdiff_t row;
     ptrdiff_t size;   // samples in it
-    ptrdiff_t packs;  // registers that hold them; lanes past `size` are zeros
+    ptrdiff_t packs;  // registers that hold them; what is past `size` is zeros, up to a multiple of kAcross registers
 };
 
 template <class T>
 GMMSEG_INLINE void gather(const T* from, ptrdiff_t stride, ptrdiff_t count, T* to) {
     for (ptrdiff_t i = 0; i < count; ++i) to[i] = from[i * stride];
-    for (ptrdiff_t i = count; i % kLanes<T>; ++i) to[i] = T(0);
+    for (ptrdiff_t i = count; i % (kAcross * kLanes<T>); ++i) to[i] = T(0);
 }
 
 // Lane x of the register that is taken from numbers I + x D, of those of the Next-th register of them; what `own` has
@@ -142,7 +142,7 @@ GMMSEG_INLINE Block<T> open_block(const MixtureJob<T>& job, ptrdiff_t first, ptr
             const T* const from = job.samples + i * job.feature_stride;
             T* const to = s.samples + i * kBlock;
             for (ptrdiff_t j = 0; j < size; ++j) to[j] = from[ptrdiff_t(place[j]) * job.sample_stride];
-            for (ptrdiff_t j = size; j % kLanes<T>; ++j) to[j] = T(0);
+            for (ptrdiff_t j = size; j % (kAcross * kLanes<T>); ++j) to[j] = T(0);
         }
         return {s.samples, kBlock, size, (size + kLanes<T> - 1) / kLanes<T>};
     }

@@ -14,13 +14,16 @@ constexpr int kUnrolledFeatures = 8;  // up to here the number of features is a 
 template <class T>
 struct Screen;
 
-// What tells samples that surely belong to one component: a log2 density t counts as own + falls * t for it, and as
-// other + rises * t against another one.
-struct Margins {
-    double falls, rises;
-    const double *own, *other;  // (K)
+// What tells samples that surely belong to one component: its log2 density t counts as own + falls * t if it is theirs,
+// and as other + rises * t if it is not.
+struct Margin {
+    double own, falls, other, rises;
 };
 constexpr int kNone = 255;  // of components
+// Where a component's part in a sample is below 2^-kLost of its weight it is nothing, and so is, next to its sums, all
+// that it loses by that.
+template <class T>
+constexpr int kLost = sizeof(T) == 4 ? 32 : 64;
 
 // A mixture over samples. Parameters of component k start at params + k * params_per_component():
 // the log2 of weight and normaliser, the mean (d), then the precision factor scaled by sqrt(log2(e) / 2)
@@ -40,7 +43,7 @@ struct MixtureJob {
     const Screen<T>* screen;  // null where every component is within reach of most samples, or none was made
     const std::uint32_t* places;  // which samples these are, in ascending order; null where all are meant
     std::uint8_t* sure;  // for each sample the component that it surely belongs to, or kNone, to be written; or null
-    const Margins* margins;  // by which it is; null without `sure`
+    const Margin* margins;  // by which it does, one for each component; null without `sure`
 
     std::ptrdiff_t second_moments() const {
         return diagonal ? n_features : std::ptrdiff_t(n_features) * (n_features + 1) / 2;
@@ -61,6 +64,7 @@ struct Screen {
     T* middle;       // (d): samples are taken less it
     T* across;       // (d, directions)
     T* slack;        // (K): what rounding may take from a bound, in units of the samples' largest squared norm
+    T* reach;        // (K): how far its log2 density may be behind the highest before a sample is out of reach
     T* params;       // for each component a constant, minus its factor times its mean, and the rows of its factor, so
                      // that a bound is constant - |factor y - factor mean|^2 of a sample y in these directions
 };

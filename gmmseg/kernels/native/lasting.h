@@ -11,11 +11,12 @@ struct Place {
     const double *weights, *constants, *means, *covariances, *factors;
 };
 
-// How far components move at most: a factor times the inverse of the one before is off the identity by `spread` (its
-// spectral norm), a mean moves by `shift` in the metric of the new factor, a constant by `level`; in units of log2.
+// How far a component moves at most: its factor times the inverse of the one before is off the identity by `spread` (the
+// spectral norm), its mean moves by `shift` in the metric of the new factor, its constant by `level`; in units of log2.
 struct Allowance {
     double spread, shift, level;
 };
+using Allowances = std::vector<Allowance>;
 
 template <class T>
 class Lasting {
@@ -33,51 +34,57 @@ public:
             --pause;
             return all_statistics(job, crew, out);
         }
-        const Allowance moved = roots.empty() ? Allowance{} : drift(now), next = foreseen(moved);
+        const Allowances moved = drift(now), next = foreseen(moved);
         if (stands && within(moved, allowed) && !is_loose(job, next)) {
             job.places = open.data();
             job.n_samples = ptrdiff_t(open.size());
             const double rest = all_statistics(job, crew, out);
             return rest + add_sums(now, out);
         }
-        const bool slow = within(next, kMost);
         set_out_from(now);
-        if (!slow) return all_statistics(job, crew, out);
+        if (!within(next, Allowances(next.size(), kMost))) return all_statistics(job, crew, out);
         allowed = next;
         return take_sums(job, now, crew, out);
     }
 
 private:
-    static constexpr Allowance kLeast{0.01, 0.05, 0.05}, kMost{0.125, 1.0, 2.0};
+    static constexpr Allowance kFirst{0.1, 0.5, 1.0}, kLeast{0.005, 0.02, 0.05}, kMost{0.25, 1.0, 2.0};
     static constexpr ptrdiff_t kMany = 256;  // samples for each component and feature; of fewer, drifts cost too much
-    static constexpr double kAhead = 6;      // steps, as long as those before, that are allowed for
+    static constexpr double kAhead = 3;      // steps, as long as those before, that are allowed for
     static constexpr ptrdiff_t kEnough = 3;  // sums are kept if one sample in so many is sure
-    static constexpr int kLongest = 32;      // iterations without another look where few samples are sure
-    static constexpr double kLost = sizeof(T) == 4 ? 32 : 64, kLog2e = 1.442695040888963407359924681;
+    static constexpr int kShortest = 1, kLongest = 32;  // iterations without another look where few samples are sure
+    static constexpr double kLog2e = 1.442695040888963407359924681;
 
     const bool able;
     bool stands = false;
-    int steps = 0, pause = 0, wait = 1;
-    Allowance allowed{};
+    int steps = 0, pause = 0, wait = kShortest;
+    Allowances allowed;
     std::vector<double> roots, means, constants, sums;  // where they were taken: lower roots of covariances, origins
     std::vector<std::uint8_t> sure;
     std::vector<std::uint32_t> open;  // samples that are not sure
 
-    static bool within(const Allowance& a, const Allowance& b) {
-        return a.spread <= b.spread && a.shift <= b.shift && a.level <= b.level;
+    static bool within(const Allowances& some, const Allowances& most) {
+        for (size_t c = 0; c < some.size(); ++c)
+            if (!(some[c].spread <= most[c].spread && some[c].shift <= most[c].shift && some[c].level <= most[c].level))
+                return false;
+        return true;
     }
 
-    Allowance foreseen(const Allowance& moved) const {
-        if (roots.empty()) return kMost;
+    Allowances foreseen(const Allowances& moved) const {
+        if (roots.empty()) return Allowances(moved.size(), kFirst);
         const double more = kAhead / steps;
-        return {std::max(more * moved.spread, kLeast.spread), std::max(more * moved.shift, kLeast.shift),
-                std::max(more * moved.level, kLeast.level)};
+        Allowances next;
+        for (const Allowance& each : moved)
+            next.push_back({std::max(more * each.spread, kLeast.spread), std::max(more * each.shift, kLeast.shift),
+                            std::max(more * each.level, kLeast.level)});
+        return next;
     }
 
     // Whether so much less would do that more samples might be sure.
-    bool is_loose(const MixtureJob<T>& job, const Allowance& next) const {
-        return steps > kAhead && 16 * ptrdiff_t(open.size()) > job.n_samples && 4 * next.spread <= allowed.spread &&
-               4 * next.shift <= allowed.shift;
+    bool is_loose(const MixtureJob<T>& job, const Allowances& next) const {
+        double now = 0, then = 0;
+        for (size_t c = 0; c < next.size(); ++c) now += allowed[c].spread, then += next[c].spread;
+        return steps > kAhead && 16 * ptrdiff_t(open.size()) > job.n_samples && 4 * then <= now;
     }
 
     void set_out_from(const Place& now) {
@@ -91,10 +98,10 @@ private:
     }
 
     // How far parameters have moved since; the norm is Frobenius's, which is no less than the spectral one.
-    Allowance drift(const Place& now) const {
+    Allowances drift(const Place& now) const {
         const ptrdiff_t d = now.d;
-        const double scale = std::sqrt(kLog2e / 2);
-        Allowance most{};
+        Allowances moved(static_cast<size_t>(now.k));
+        if (roots.empty()) return moved;
         std::vector<double> row(static_cast<size_t>(d));
         for (ptrdiff_t c = 0; c < now.k; ++c) {
             const double* const root = roots.data() + (now.shared ? 0 : c * d * d);
@@ -111,43 +118,45 @@ private:
                 for (ptrdiff_t r = 0; r <= i; ++r) off += row[size_t(r)] * row[size_t(r)];
                 shift += along * along;
             }
-            // What is undefined is no small number either.
-            const double level = std::abs(now.constants[c] - constants[size_t(c)]);
-            if (!(off <= most.spread * most.spread)) most.spread = std::sqrt(off);
-            if (!(scale * scale * shift <= most.shift * most.shift)) most.shift = scale * std::sqrt(shift);
-            if (!(kLog2e * level <= most.level)) most.level = kLog2e * level;
+            moved[size_t(c)] = {std::sqrt(off), std::sqrt(kLog2e / 2 * shift),
+                                kLog2e * std::abs(now.constants[c] - constants[size_t(c)])};
         }
-        return most;
+        return moved;
     }
 
     // Sums over all samples; what is sure while parameters stay within what is allowed is kept. The distance q of a
     // sample, whose log2 density is t = constant - q^2, becomes at most (1 + e) q + s and at least (1 - e) q - s, where
-    // 2 q s <= e q^2 + s^2 / e. A component that is left out of all samples loses kLost of its sums.
+    // 2 q s <= r q^2 + s^2 / r for any r.
     double take_sums(MixtureJob<T> job, const Place& now, Crew& crew, double* out) {
-        const double e = allowed.spread, more = 1 + e, less = 1 - e, square = allowed.shift * allowed.shift;
-        const double falls = more * more + e, rises = less * less - e;
-        std::vector<double> own, other;
+        std::vector<Margin> margins;
         for (ptrdiff_t c = 0; c < now.k; ++c) {
-            const double constant = kLog2e * now.constants[c];
-            own.push_back(constant * (1 - falls) - square * (1 + more * more / e) - allowed.level);
-            other.push_back(constant * (1 - rises) + square * (less * less / e - 1) + allowed.level + kLost -
-                            std::log2(now.weights[c]));
+            const Allowance& may = allowed[size_t(c)];
+            const double more = 1 + may.spread, less = 1 - may.spread, s = may.shift, r = s / std::sqrt(double(now.d));
+            const double falls = more * (more + r), rises = less * (less - r), constant = kLog2e * now.constants[c];
+            margins.push_back({constant * (1 - falls) - s * s - more * s * s / r - may.level, falls,
+                               constant * (1 - rises) - s * s + less * s * s / r + may.level + kLost<T> -
+                                   std::log2(now.weights[c]),
+                               rises});
         }
-        const Margins margins{falls, rises, own.data(), other.data()};
         sure.resize(size_t(job.n_samples));
         job.sure = sure.data();
-        job.margins = &margins;
+        job.margins = margins.data();
         sums.assign(size_t(job.sums()), 0.0);
         const double loglik = all_statistics(job, crew, sums.data());
         const size_t size = sums.size() / 2;
         for (size_t i = 0; i < size; ++i) out[i] += sums[i] + sums[size + i];
+        const ptrdiff_t rest = std::count(sure.begin(), sure.end(), std::uint8_t(kNone));
+        stands = kEnough * (job.n_samples - rest) >= job.n_samples;
+        if (!stands) {
+            pause = wait;
+            wait = std::min(2 * wait, kLongest);
+            return loglik;
+        }
+        wait = kShortest;
         open.clear();
+        open.reserve(size_t(rest));
         for (size_t i = 0; i < sure.size(); ++i)
             if (sure[i] == kNone) open.push_back(std::uint32_t(i));
-        const ptrdiff_t certain = job.n_samples - ptrdiff_t(open.size());
-        stands = kEnough * certain >= job.n_samples;
-        if (!stands) pause = wait;
-        wait = stands ? 1 : std::min(2 * wait, kLongest);
         return loglik;
     }
 

@@ -257,22 +257,20 @@ void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, d
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
         T farthest = 0;
-        if (job.screen) {
-            farthest = near_densities(job, b, s, near);
-        } else {
-            all_densities(job, b, first, first, s);
-            near.take(b);
-        }
-        if (job.sure) find_sure(job, b, first, s, near, farthest);
+        if (job.screen) farthest = near_densities(job, b, s, near);
+        else all_densities(job, b, first, first, s);
+        const bool any_sure = job.sure && find_sure(job, b, first, s, near, farthest);
+        const bool in_rows = job.screen || any_sure;
+        if (any_sure && !job.screen) near.take(b);
         exponentiate_all(job, b, s);
         *loglik += kLn2 * normalise(job, b, first, s, 0);
-        if (job.sure) take_sure(job, b, s, near, sums);
+        if (any_sure) take_sure(job, b, s, near, sums);
         for (int k = 0; k < job.n_components; ++k) {
             const T* const density = s.densities + k * kBlock;
             const ptrdiff_t count = find<T>(b, near.found, [&](ptrdiff_t v) GMMSEG_LAMBDA {
                 return Bits<T>(load(density + v) > fill(kNothing<T>));
             });
-            if (2 * count > b.packs * kLanes<T>) {
+            if (!in_rows || 2 * count > b.packs * kLanes<T>) {
                 moments(job, b, k, s, sums);
                 continue;
             }

@@ -319,7 +319,7 @@ T near_densities(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, Nea
     for (int k = 0; k < job.n_components; ++k) {
         T* const density = s.densities + k * kBlock;
         const T* const bound = near.bounds + k * kBlock;
-        const T slack = job.screen->slack[k] * farthest + T(kReach);
+        const T slack = job.screen->slack[k] * farthest + job.screen->reach[k];
         const ptrdiff_t count = find<T>(b, near.found, [&](ptrdiff_t v) GMMSEG_LAMBDA {
             const Pack<T> u = load(bound + v);
             return Bits<T>(u < load(near.highest + v)) & Bits<T>(u + slack >= load(s.highest + v));

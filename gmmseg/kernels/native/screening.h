@@ -13,10 +13,18 @@ using gmmseg::Screen;
 // Bounds are of distances that are less by so much of themselves: what rounding in a distance may come to, and room for
 // the square of an error in its root, (a + e)^2 <= (1 + 1/64) a^2 + 65 e^2.
 constexpr double kShrunk = 64.0 / 65;
-// Components of less than 2^-64 of a sample are out of reach: nothing in its normaliser in either precision, and less
-// than rounding in sums.
-constexpr double kReach = 64;
 constexpr double kSpread = 2;   // spreads by which a sample may be nearer than its mean, where gain is foretold
+
+// How far behind the highest a component's log2 density may be for its share to be above 2^-kLost of its weight.
+template <class T>
+double reach_of(const MixtureJob<T>& job, ptrdiff_t c) {
+    const ptrdiff_t d = job.n_features;
+    const T *const p = job.params + c * job.params_per_component(), *factor = p + 1 + d;
+    double log2_weight = double(p[0]) + 0.5 * double(d) * 2.180292484484;  // log2(pi log2(e))
+    for (ptrdiff_t i = 0; i < d; factor += ++i) log2_weight -= std::log2(double(factor[i]));
+    const double reach = gmmseg::kLost<T> - (log2_weight < 0 ? log2_weight : 0);
+    return reach < 1000 ? reach : 1000;
+}
 
 // to (n) += number * from (n)
 GMMSEG_INLINE void add(double number, const double* from, ptrdiff_t n, double* to) {
@@ -91,14 +99,15 @@ bool factor_across(const MixtureJob<T>& job, ptrdiff_t c, const double* across, 
 // How many of the directions make a sample cheapest, in products: its bounds, and the densities of components within
 // reach one by one; 0 where no number of them pays.
 template <class T>
-int cheapest(const MixtureJob<T>& job, ptrdiff_t q, const double* means, const double* factors) {
+int cheapest(const MixtureJob<T>& job, ptrdiff_t q, const double* means, const double* factors, const T* reaches) {
     const ptrdiff_t d = job.n_features, k = job.n_components, step = job.params_per_component();
     double within[kMostDirections];  // components, of a sample of each
     for (ptrdiff_t i = 0; i < q; ++i) within[i] = double(k);
     for (ptrdiff_t a = 0; a < k; ++a)
         for (ptrdiff_t b = 0; b < k; ++b) {
             double distance = 0;
-            const double reach = double(job.params[b * step] - job.params[a * step]) + 0.5 * double(d) / kLn2 + kReach;
+            const double ahead = double(job.params[b * step] - job.params[a * step]);
+            const double reach = ahead + 0.5 * double(d) / kLn2 + reaches[b];
             for (ptrdiff_t i = 0; a != b && i < q; ++i) {
                 double y = 0;
                 for (ptrdiff_t j = 0; j <= i; ++j)
@@ -149,7 +158,8 @@ bool screen(const MixtureJob<T>& job, double* work, Screen<T>& out) {
                 place[r] += across[j * stride + r] * (double(mean[j]) - double(out.middle[j]));
         }
     }
-    const ptrdiff_t q = cheapest(job, found, places, factors);
+    for (ptrdiff_t c = 0; c < k; ++c) out.reach[c] = T(reach_of(job, c));
+    const ptrdiff_t q = cheapest(job, found, places, factors, out.reach);
     if (q == 0) return false;
     const ptrdiff_t wide = (q + kTile - 1) / kTile * kTile;
     out.directions = int(wide);

@@ -64,11 +64,11 @@ struct OwnScreen {
         if (job.diagonal || job.dof || job.log_prior || k < 2 || d <= kUnrolledFeatures ||
             job.n_samples < kScreened * (k + d))
             return;
-        const ptrdiff_t sizes[] = {d, d * q, k, k * (1 + q + q * (q + 1) / 2)};
-        T** const arrays[] = {&screen.middle, &screen.across, &screen.slack, &screen.params};
-        values.resize(size_t(sizes[0] + sizes[1] + sizes[2] + sizes[3]));
+        const ptrdiff_t sizes[] = {d, d * q, k, k, k * (1 + q + q * (q + 1) / 2)};
+        T** const arrays[] = {&screen.middle, &screen.across, &screen.slack, &screen.reach, &screen.params};
+        values.resize(size_t(sizes[0] + sizes[1] + sizes[2] + sizes[3] + sizes[4]));
         T* next = values.data();
-        for (int i = 0; i < 4; ++i) *arrays[i] = next, next += sizes[i];
+        for (int i = 0; i < 5; ++i) *arrays[i] = next, next += sizes[i];
         std::vector<double> work(static_cast<size_t>(screen_work(k, d)));
         if constexpr (sizeof(T) == 4) pays = kernels().mixture.screen_f32(job, work.data(), screen);
         else pays = kernels().mixture.screen_f64(job, work.data(), screen);

@@ -6,13 +6,12 @@ namespace {
 
 using gmmseg::kNone;
 
-// Tells which samples of a block surely belong to one component, by the margins. Of densities that were not taken, the
-// lowest there is, what bounds them counts.
+// Tells which samples of a block surely belong to one component, by the margins, and whether any does. Of densities that
+// were not taken, the lowest there is, what bounds them counts.
 template <class T>
-void find_sure(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, const Scratch<T>& s, Near<T>& near,
+bool find_sure(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, const Scratch<T>& s, Near<T>& near,
                T farthest) {
-    const gmmseg::Margins& margins = *job.margins;
-    const T falls = T(margins.falls), rises = T(margins.rises);
+    bool any_sure = false;
     for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
         Pack<T> best = fill(2 * kLowest<T>), second = best, worst = best, label = fill(T(kNone));
         for (int k = 0; k < job.n_components; ++k) {
@@ -21,7 +20,8 @@ void find_sure(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, con
                 const Pack<T> bound = load(near.bounds + k * kBlock + v) + job.screen->slack[k] * farthest;
                 t = t > fill(kLowest<T>) ? t : bound;
             }
-            const Pack<T> high = T(margins.other[k]) + rises * t, low = T(margins.own[k]) + falls * t;
+            const gmmseg::Margin& margin = job.margins[k];
+            const Pack<T> high = T(margin.other) + T(margin.rises) * t, low = T(margin.own) + T(margin.falls) * t;
             const Bits<T> leads = high > best;
             second = larger(leads ? best : high, second);
             worst = leads ? low : worst;
@@ -29,8 +29,10 @@ void find_sure(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, con
             best = larger(high, best);
         }
         store(near.sure + v, worst > second ? label : fill(T(kNone)));
+        any_sure |= any_above(worst - second, T(0));
     }
     for (ptrdiff_t i = 0; i < b.size; ++i) job.sure[first + i] = std::uint8_t(near.sure[i]);
+    return any_sure;
 }
 
 // Adds the samples of a block that are sure, whose shares are 1, to the sums of those, and takes them out of the block.
