@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.fitting.patches import side_by_side
 from gmmseg.fitting.scene import Scene
 from gmmseg.mixture import patterns
 from gmmseg.mixture.em import Iteration, expectation_maximization
@@ -125,7 +126,7 @@ class Tied:
     ) -> tuple[Mixture | None, float]:
         """Iterate until the classes stay where they are, from a strength unless one was asked for."""
         parts = [_HeardScene(scene, shading) for scene in scenes]
-        each = [part.scene.patches.weights for part in parts]
+        each = [part.weights for part in parts]
         totals = [max(1.0, float(weights.sum(dtype=np.float64))) for weights in each]
         shares = [part.scene.share * max(totals) / total for part, total in zip(parts, totals, strict=True)]
         weights = np.concatenate([w * np.float32(share) for w, share in zip(each, shares, strict=True)])
@@ -133,17 +134,17 @@ class Tied:
         for _ in range(iterations):
             # Shares stay: heard and learnt in turn, large classes swallow small ones.
             equal = replace(mixture, weights=self.frequent).tempered(share_power(chosen, self.error))
-            heard = _side_by_side([part.expect(equal, chosen, self.threads) for part in parts])
+            heard = _joined([part.expect(equal, chosen, self.threads) for part in parts])
             if self.strength is None:
                 chosen = float(np.mean([part.estimated(chosen) for part in parts]))
             moved = 0.0
             if shading is not None:
                 moved = shading.step(mixture, parts[0].meant(equal, shading.index))
                 parts[0].follow(shading)
-            mass = np.einsum("kn,n->k", _side_by_side([part.q for part in parts]), weights)
+            mass = np.einsum("kn,n->k", _joined([part.q for part in parts]), weights)
             rare = [] if mixture.family.shared else np.flatnonzero(mass < _FEW * (1 + mixture.n_features)).tolist()
             fit = expectation_maximization(
-                _side_by_side([part.planes for part in parts]),
+                _joined([part.planes for part in parts]),
                 equal,
                 Iteration(0, 1, self.regularization, threads=self.threads),
                 weights=weights,
@@ -165,11 +166,11 @@ class Tied:
         heard -= np.log(np.einsum("k,kn->n", equal.weights, np.exp(heard)))
         density = np.empty(heard.shape[1], np.float32)
         patterns.posterior(part.planes, equal.arguments_of, None, density, threads=self.threads, log_prior=heard)
-        return float(np.average(density, weights=scene.patches.weights))
+        return float(np.average(density, weights=part.weights))
 
 
 class _HeardScene:
-    """The patches of one image while classes are fitted to them.
+    """The patches of one image while classes are fitted to them, in the order of the parts that threads take.
 
     Parameters
     ----------
@@ -178,47 +179,62 @@ class _HeardScene:
     """
 
     def __init__(self, scene: Scene, shading: Shading | None) -> None:
+        patches = scene.patches
         self.scene = scene
-        self.planes = scene.planes()
+        self._parts = patches.parts(_PARTS)
+        self._order = np.concatenate([part.reshape(-1) for part in self._parts])
+        self._place = np.zeros(len(patches.flat), np.intp)
+        self._place[self._order] = np.arange(len(self._order))
+        self._valid = [patches.valid[part] for part in self._parts]
+        self.weights = patches.weights[self._order]
+        self._prior = None if patches.log_prior is None else patches.log_prior.take(self._order, axis=1)
         self.q: Array = np.zeros(0, np.float32)
+        self._telling: tuple[Array, Array, Array] | None = None
         self._guide: Array | None = None
-        if shading is not None:
+        if shading is None:
+            self.planes = scene.planes().take(self._order, axis=1)
+        else:
             self.follow(shading)
 
     def follow(self, shading: Shading) -> None:
         """Take the planes anew, under the bias field as it is now."""
         self._guide = None
-        self.planes = self.scene.planes(shading.field.within(self.scene.patches.axes))
+        planes = self.scene.planes(shading.field.within(self.scene.patches.axes))
+        self.planes = planes.take(self._order, axis=1)
 
     def expect(self, mixture: Mixture, strength: float, threads: int) -> Array:
         """Find q (K, n), and return the logarithm of what neighbours, and guidance, make of each pixel's posterior."""
-        patches, shape, smoothing = self.scene.patches, self.scene.patches.shape, self.scene.smoothing(strength)
-        row = shape[1] * shape[2]
-        self.q = np.empty((mixture.n_components, len(patches.flat)), np.float32)
+        smoothing, k = self.scene.smoothing(strength), mixture.n_components
+        self.q = np.empty((k, len(self._order)), np.float32)
         heard = np.empty_like(self.q)
+        ends = np.cumsum([0, *(part.size for part in self._parts)]).tolist()
 
-        def work(part: slice) -> None:
-            pixels, tile = slice(part.start * row, part.stop * row), (part.stop - part.start, *shape[1:])
-            planes, prior = self.planes[:, pixels], patches.log_prior
-            alone = np.empty((mixture.n_components, tile[0] * row), np.float32)
+        def work(number: int) -> None:
+            pixels, tile = slice(ends[number], ends[number + 1]), self._parts[number].shape
+            planes, prior = self.planes[:, pixels], self._prior
+            alone = np.empty((k, planes.shape[1]), np.float32)
             prior = None if prior is None else np.ascontiguousarray(prior[:, pixels])
             patterns.posterior(planes, mixture.arguments_of, alone, None, log_prior=prior)
             guide = _filled(planes[: len(self.scene.variation)]).reshape(-1, *tile)
-            valid, q = patches.valid[pixels].reshape(tile), np.empty((len(alone), *tile), np.float32)
-            inner = tuple(slice(0, n) for n in tile)
-            smoothing.apply(alone.reshape(-1, *tile), guide, valid, inner, probabilities=q)
-            self.q[:, pixels] = q.reshape(alone.shape)
-            change = np.log(self.q[:, pixels] + _TINY) - np.log(alone + _TINY)
-            heard[:, pixels] = change if prior is None else change + prior
+            q, inner = np.empty((k, *tile), np.float32), tuple(slice(0, n) for n in tile)
+            smoothing.apply(alone.reshape(-1, *tile), guide, self._valid[number], inner, probabilities=q)
+            self.q[:, pixels] = q = q.reshape(alone.shape)
+            alone += _TINY
+            change = np.add(q, _TINY, out=heard[:, pixels])
+            change /= alone
+            np.log(change, out=change)
+            if prior is not None:
+                change += prior
 
-        list(mapped(work, patches.parts(_PARTS), threads))
+        list(mapped(work, range(len(self._parts)), threads))
         return heard
 
     def meant(self, mixture: Mixture, index: Array) -> Array:
         """Probabilities of the classes at some pixels, as `expect` found them; less where a pixel may be an outlier."""
+        index = self._place[index]
         if mixture.outlier_ranges is None:
             return self.q[:, index]
-        prior = self.scene.patches.log_prior
+        prior = self._prior
         if prior is not None:
             prior = np.concatenate([prior[:, index], np.zeros((1, len(index)), prior.dtype)])
             prior = np.ascontiguousarray(prior, np.float32)
@@ -229,10 +245,13 @@ class _HeardScene:
 
     def estimated(self, strength: float) -> float:
         """Strength of highest pseudo-likelihood, from some of the patches."""
-        patches, guides = self.scene.patches, len(self.scene.variation)
-        told, valid, counted = patches.telling()
-        if patches.told is not None:  # cube by cube, of which the inner voxels alone are asked
-            told, valid, counted = (each.reshape(patches.told.shape) for each in (told, valid, counted))
+        guides = len(self.scene.variation)
+        if self._telling is None:
+            told, valid, counted = self.scene.patches.telling()
+            if len(told) > 1:  # of whose voxels the inner ones alone are asked
+                told, valid, counted = (side_by_side(each)[None] for each in (told, valid, counted))
+            self._telling = self._place[told], valid, counted
+        told, valid, counted = self._telling
         q = self.q.take(told, axis=1)  # which lays classes one after the other, as an index does not
         smoothing = self.scene.smoothing(strength)
         if self._guide is None:
@@ -240,7 +259,7 @@ class _HeardScene:
         return smoothing.fitted(q, self._guide, valid, counted).strength
 
 
-def _side_by_side(parts: Sequence[Array]) -> Array:
+def _joined(parts: Sequence[Array]) -> Array:
     """One array of all columns; that of a single image as it is."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 

@@ -127,5 +127,5 @@ class Scene:
         """Center and scale planes (d, n), in place."""
         planes -= self.center.astype(np.float32)[:, None]
         planes /= self.scale.astype(np.float32)[:, None]
-        planes[:, ~self.patches.valid] = 0
+        np.copyto(planes, 0, where=~self.patches.valid)
         return planes

@@ -7,6 +7,7 @@ image under every such change, whether the axes have an odd or an even number of
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -58,11 +59,11 @@ def on_lattice(flat: Array, shape: tuple[int, ...], step: int) -> Array:
     >>> np.flatnonzero(on_lattice(np.arange(9), (9,), 3)), np.flatnonzero(on_lattice(np.arange(10), (10,), 3))
     (array([1, 4, 7]), array([0, 3, 6, 9]))
     """
-    found = np.ones(len(flat), bool)
-    for place, n in zip(np.unravel_index(flat, shape), shape, strict=True):
-        # Twice the distance from the centre is even where the number of voxels is odd: then the centre is on it.
-        found &= (2 * place - (n - 1)) % (2 * step) == (step if n % 2 == 0 else 0)
-    return found
+    # Twice the distance from the centre is even where the number of voxels is odd: then the centre is on it.
+    along = [(2 * np.arange(n) - (n - 1)) % (2 * step) == (step if n % 2 == 0 else 0) for n in shape]
+    # All voxels of the volume, as bytes, take a tenth of the time of the coordinates of each that is asked for.
+    whole = functools.reduce(np.logical_and.outer, along)
+    return np.asarray(whole.reshape(-1)[flat])
 
 
 def thinned(flat: Array, shape: tuple[int, ...], count: int) -> Array:

@@ -72,7 +72,9 @@ def take_each(image: Image, requests: Sequence[Array]) -> list[Taken]:
     >>> [taken.values.ravel().tolist() for taken in take_each(image, [np.array([3, 0]), np.array([1])])]
     [[40, 10], [20]]
     """
-    values, valid = image.take(requests[0] if len(requests) == 1 else np.concatenate(requests))
+    if len(requests) == 1 or image.in_memory:
+        return [Taken(flat, *image.take(flat)) for flat in requests]
+    values, valid = image.take(np.concatenate(requests))
     answers, first = [], 0
     for flat in requests:
         own = slice(first, first + len(flat))

@@ -38,12 +38,13 @@ __all__ = [
     "conditional_sums",
     "divisions",
     "expected",
+    "invert_lower",
     "known_distances",
     "lab",
     "merge",
     "plus_plus",
     "posterior",
-    "said",
+    "precision_factors",
     "smooth",
     "smooth_planes",
     "split",
@@ -160,23 +161,31 @@ def smooth(
     _kernels.smooth(prior, guide, valid, neighbourhood, inner_first, labels, probabilities)
 
 
-def agreement(said: Any, total: float) -> tuple[float, float]:
-    """Return the mean and the variance of what neighbours say of the classes, each summed over voxels.
+def agreement(
+    q: Any,
+    guide: Any,
+    valid: Any,
+    counted: Any,
+    offsets: Any,
+    strengths: Any,
+    sharpness: Any,
+    total: float,
+    most: float,
+    settled: float,
+    steps: int,
+) -> float:
+    """Return the total strength, up to `most`, at which classes have the highest pseudo-likelihood (Besag 1975).
 
-    `said` `(K, n)`, float32 and contiguous, has no number above 0, and 0 for one class of each voxel; a class has a
-    probability in proportion to the exponential of `total` times it.
+    `q` `(K, p, z, y, x)` and `guide` `(c, p, z, y, x)` are of p patches, between which nothing is heard; voxels that
+    are `valid` `(p, z, y, x)`, uint8, are heard, and of those `counted` the probabilities count. Neighbours are at
+    `offsets` and opposite, and edges weigh what those of `smooth` do before these are rounded to steps. By so many
+    `steps` of Newton's method from `total`, fewer where one changes it by less than `settled`; 0 where nobody has a
+    neighbour.
     """
-    found: tuple[float, float] = _kernels.agreement(said, total)
+    found: float = _kernels.agreement(
+        q, guide, valid, counted, offsets, strengths, sharpness, total, most, settled, steps
+    )
     return found
-
-
-def said(q: Any, guide: Any, valid: Any, offsets: Any, strengths: Any, sharpness: Any) -> Any:
-    """Return what each voxel hears of the classes `(K, n)`, float32: sums over its neighbours of edge times their q.
-
-    `q` `(K, p, z, y, x)` and `guide` `(c, p, z, y, x)` are of p patches, between which nothing is heard. Neighbours are
-    at `offsets` and opposite, and edges weigh what those of `smooth` do before these are rounded to steps.
-    """
-    return _kernels.said(q, guide, valid, offsets, strengths, sharpness)
 
 
 def smooth_planes(
@@ -332,6 +341,19 @@ def divisions(weights: Any, means: Any, covariances: Any, family: str, ranks: in
     covariance, as far as those of the family do; one common to all components stays, and comes once a mixture.
     """
     return _kernels.divisions(weights, means, covariances, family, ranks, in_scale, share)
+
+
+def precision_factors(covariances: Any) -> Any:
+    """Return lower precision factors `(K, d, d)` of covariances `(K, d, d)`; None where one is not positive definite.
+
+    They are the inverses of the lower factors of Cholesky.
+    """
+    return _kernels.precision_factors(covariances)
+
+
+def invert_lower(lower: Any) -> Any:
+    """Return the inverses of lower triangular matrices `(K, d, d)`, row by row, which keeps tiny diagonals."""
+    return _kernels.invert_lower(lower)
 
 
 def uniform(seed: int, first: int, count: int) -> Any:

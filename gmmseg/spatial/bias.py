@@ -115,9 +115,11 @@ class BiasField:
         """Return the polynomials (p, n), float32, at these flat indices (n,) of the whole image."""
         index = np.unravel_index(flat, self.shape)
         tables = [_legendre(np.arange(n), n, d) for n, d in zip(self.shape, self.coefficients.shape[1:], strict=True)]
+        along = [np.ascontiguousarray(table.T).take(i, axis=1) for table, i in zip(tables, index, strict=True)]
         basis = np.empty((len(self.terms), len(flat)), np.float32)
         for row, term in zip(basis, self.terms, strict=True):
-            row[...] = math.prod(table[i, degree] for table, i, degree in zip(tables, index, term, strict=True))
+            first, *others = (own[degree] for own, degree in zip(along, term, strict=True) if degree)  # else it is 1
+            row[...] = math.prod(others, start=first)
         return basis
 
     def blocks(self, flat: Array) -> Array:
@@ -125,7 +127,10 @@ class BiasField:
         sides = [min(_BLOCKS, n) for n in self.shape]
         index = np.unravel_index(flat, self.shape)
         places = [i * side // n for i, side, n in zip(index, sides, self.shape, strict=True)]
-        return np.asarray(np.unique(np.ravel_multi_index(places, sides), return_inverse=True)[1].reshape(-1))
+        block = np.ravel_multi_index(places, sides)
+        held = np.zeros(math.prod(sides), np.intp)
+        held[block] = 1
+        return np.asarray((np.cumsum(held) - 1)[block])
 
     def logarithm(self, window: Window) -> Array:
         """Logarithm of the gain (m, *window), float32; of a window what the whole has there, bit for bit."""
@@ -148,10 +153,14 @@ class BiasField:
 
     def within(self, axes: tuple[Array, ...]) -> Array:
         """Logarithm of the gain (m, n), float32, in windows of coordinates (windows, length) along each axis."""
-        found = np.repeat(self.coefficients.astype(np.float32)[:, None], len(axes[0]), axis=1)  # (m, windows, degrees)
-        for along, n in zip(axes, self.shape, strict=True):
-            table = _legendre(along, n, found.shape[2]).astype(np.float32)
-            found = np.moveaxis(np.einsum("mwd...,wld->mwl...", found, table), 2, -1)
+        found, windows = self.coefficients.astype(np.float32)[:, None], len(axes[0])  # (m, windows or 1, *degrees)
+        for axis in reversed(range(len(axes))):
+            along, n, degrees = axes[axis], self.shape[axis], self.coefficients.shape[1 + axis]
+            table = _legendre(along, n, degrees).astype(np.float32)[:, None]
+            found = found.reshape(len(found), found.shape[1], -1, degrees, math.prod(found.shape[3 + axis :]))
+            with one_blas_thread(along.shape[1]):
+                found = table @ found
+            found = found.reshape(len(found), windows, *self.coefficients.shape[1 : 1 + axis], along.shape[1], -1)
         return self._clipped(self._logarithm(found.reshape(len(found), -1)))
 
     def at(self, basis: Array) -> Array:
@@ -289,18 +298,22 @@ class BiasField:
         return replace(self, coefficients=changed)
 
     def _tangents(self, channel: int, evidence: Evidence) -> Array:
-        """Derivatives (p, n) of the logarithm of one gain by its coefficients, but for what keeps its mean at 0."""
+        """Derivatives (p, n) of the logarithm of one gain by its coefficients, but for what keeps its mean at 0.
+
+        Where the polynomial is the gain, the mean of each over the pixels that show it is 0.
+        """
         if not self.linear:
             return evidence.basis
         slope = np.exp(-self.at(evidence.basis)[channel])
         tangents = evidence.basis * slope
         middle = _mean(tangents, evidence.seen) / _mean(slope, evidence.seen)
-        tangents -= middle.astype(np.float32)[:, None] * slope
+        np.subtract(evidence.basis, middle.astype(np.float32)[:, None], out=tangents)
+        tangents *= slope
         return np.asarray(tangents)
 
     def _tangent_means(self, tangents: Array, moving: Array, evidence: Evidence) -> Array:
         """Means (p,) of those tangents that move, over the pixels that show the gain."""
-        return _mean(tangents, evidence.seen) if self.linear else evidence.middle[moving]
+        return np.zeros(len(tangents)) if self.linear else evidence.middle[moving]
 
     def _clipped(self, logarithm: Array) -> Array:
         return np.clip(logarithm, *map(np.float32, self.limits), out=logarithm)
@@ -314,7 +327,7 @@ class BiasField:
 
 def _mean(values: Array, seen: Array | None) -> Array:
     """Mean (...) of values (..., n) over the pixels that show the gain; all where None."""
-    shown = values if seen is None else values[..., seen]
+    shown = values if seen is None or seen.all() else values[..., seen]  # an index takes four times as long
     return np.asarray(shown.mean(axis=-1, dtype=np.float64))
 
 
@@ -349,8 +362,9 @@ def _expand(coefficients: Array, tables: list[Array]) -> Array:
         return np.asarray(coefficients)
     first, *rest = tables
     out = np.zeros([len(table) for table in tables], np.float32)
+    term = np.empty_like(out)  # memory that is new for each would take as long as the sums
     for degree in range(len(coefficients)):
         if coefficients[degree].any():
             column = first[:, degree].reshape(-1, *[1] * len(rest))
-            out += column * _expand(coefficients[degree], rest)
+            out += np.multiply(column, _expand(coefficients[degree], rest), out=term)
     return out

@@ -152,6 +152,27 @@ def test_the_other_start_is_looked_for_in_the_whole_image(rng, monkeypatch):
     np.testing.assert_allclose(np.mean(shares, axis=1), 0.25, atol=0.02)
 
 
+@pytest.mark.parametrize("misses", [False, True])
+def test_the_other_start_is_looked_for_in_all_samples_only_where_a_part_has_it(rng, monkeypatch, misses):
+    colours = np.uint8([[30, 40, 60], [90, 120, 70], [150, 140, 160], [230, 220, 190]])
+    image = np.clip(colours[np.arange(64) // 16] + rng.normal(0, 4, (64, 64, 3)), 0, 255).astype(np.uint8)
+    seen, divide = [], fit.divide
+
+    def seeded(planes, *arguments, **options):
+        seen.append(planes.shape[1])
+        return seed_mixture(planes, *arguments, **options)
+
+    def divided(*arguments, **options):
+        found = divide(*arguments, **options)
+        return found.select([0, 0, 0, 0]) if misses else found  # all classes in one
+
+    monkeypatch.setattr(fit, "seed_mixture", seeded)
+    monkeypatch.setattr(fit, "divide", divided)
+    labels = gmmseg.segment(image, 4).labels
+    assert seen == ([1024, 4096] if misses else [1024])
+    assert (labels == np.arange(64) // 16 + 1).mean() > 0.999
+
+
 def test_a_bias_field_is_found_with_the_classes(scene):
     gain = gains((120, 140))
     shaded = noisy(blobs((120, 140), 6), 5, gain=gain)

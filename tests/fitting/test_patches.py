@@ -1,7 +1,5 @@
 """Patches: where they lie, and that shares are those of the image."""
 
-import itertools
-
 import numpy as np
 import pytest
 from noisy_images import blobs, noisy
@@ -32,9 +30,28 @@ def test_patches_lie_within_the_image(shape):
     filled = layout.filled(np.zeros((len(layout.flat), 1)), None)
     assert int(np.prod(filled.shape)) == len(layout.flat)
     parts = filled.parts(8)
-    assert parts[0].start == 0
-    assert parts[-1].stop == filled.shape[0]
-    assert all(a.stop == b.start for a, b in itertools.pairwise(parts))
+    assert 1 <= len(parts) <= 8
+    index = np.concatenate([part.reshape(-1) for part in parts])
+    np.testing.assert_array_equal(np.sort(index[filled.valid[index]]), np.flatnonzero(filled.valid))
+
+
+@pytest.mark.parametrize("shape", [(30, 40, 50), (100, 110, 120)])
+def test_voxels_have_the_neighbours_in_parts_that_they_have_in_the_image(shape):
+    """Side by side, between voxels that are not valid: next to a valid voxel is the one next to it in the image."""
+    layout = Layout.regular(shape, np.arange(np.prod(shape)).reshape(shape) % 7 > 0, 1)
+    patches = layout.filled(np.zeros((len(layout.flat), 1)), layout.flat % 7 > 0)
+    pairs = [0, 0]
+    for part in patches.parts(5):
+        for axis, step in enumerate((shape[1] * shape[2], shape[2], 1)):
+            along = np.moveaxis(part, axis, 0)
+            both = patches.valid[along[1:]] & patches.valid[along[:-1]]
+            pairs[0] += int(both.sum())
+            assert (patches.flat[along[1:]] - patches.flat[along[:-1]] == step)[both].all()
+    stacked = np.arange(len(patches.flat)).reshape(patches.shape)
+    for axis in range(3):
+        along = patches.valid[np.moveaxis(stacked, axis, 0)]
+        pairs[1] += int((along[1:] & along[:-1]).sum())
+    assert pairs[0] == pairs[1] > 0
 
 
 def shaded_tissues(shape):
