@@ -181,9 +181,9 @@ class Choice:
         if not merged:
             return self._of_components
         passing = merged - self.among
-        whys = [f"{self.among} by lying among another's pixels"] * bool(self.among)
+        whys = [f"{self.among} by lying among the pixels of another"] * bool(self.among)
         whys += [f"{passing} by passing into another without an edge"] * bool(passing)
-        return f"{_classes(self.k)} of {self._of_components[:-1]}; {merged} of them joined others: {', '.join(whys)}."
+        return f"{_classes(self.k)} of {self._of_components[:-1]}; {merged} joined another: {', '.join(whys)}."
 
     @property
     def _of_components(self) -> str:

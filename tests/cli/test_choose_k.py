@@ -28,6 +28,8 @@ def test_json_has_every_candidate(run):
     chosen = min(facts["candidates"], key=lambda each: each["icl"])
     assert (chosen["k"], chosen["covariance"]) == (facts["k"], facts["covariance"])
     assert 1 <= facts["effective_samples"] <= 2400
+    assert facts["components"] == 3
+    assert facts["classes"] == [[1], [2], [3]]
 
 
 @pytest.mark.slow
