@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,24 +41,26 @@ class NeighbourPairs(NamedTuple):
     @classmethod
     def of(cls, image: Image, count: int = _PAIRS) -> NeighbourPairs:
         """Choose about `count` pixels of an image, the same each time."""
-        return cls.after(image, one_in_each_run(image.n_pixels, count, default_rng(0)))
+        if count > _PAIRS:
+            return cls.after(image, one_in_each_run(image.n_pixels, count, default_rng(0)))
+        return _pairs(image.shape, count)
 
     @classmethod
     def after(cls, image: Image, here: Array) -> NeighbourPairs:
         """Take the pixels at these flat indices (n,), and those that follow them."""
-        return cls._beside(image, here, (1,))
+        return cls._beside(image.shape, here, (1,))
 
     @classmethod
     def regular(cls, image: Image) -> NeighbourPairs:
         """Choose valid voxels of a volume in memory, with those on both sides, whatever the order of its axes."""
         valid = image.valid
         known = np.arange(image.n_pixels) if valid is None else np.flatnonzero(valid)
-        return cls._beside(image, known[thinned(known, image.shape, _VOXELS)], (-1, 1))
+        return cls._beside(image.shape, known[thinned(known, image.shape, _VOXELS)], (-1, 1))
 
     @classmethod
-    def _beside(cls, image: Image, here: Array, ways: tuple[int, ...]) -> NeighbourPairs:
-        steps = np.cumprod((1, *image.shape[:0:-1]))[::-1]
-        place, sides = np.stack(np.unravel_index(here, image.shape)), np.array(image.shape)[:, None]
+    def _beside(cls, shape: tuple[int, ...], here: Array, ways: tuple[int, ...]) -> NeighbourPairs:
+        steps = np.cumprod((1, *shape[:0:-1]))[::-1]
+        place, sides = np.stack(np.unravel_index(here, shape)), np.array(shape)[:, None]
         usable = np.concatenate([(place + way >= 0) & (place + way < sides) for way in ways])
         steps = np.concatenate([way * steps for way in ways])
         moved = [here + np.where(inside, step, 0) for inside, step in zip(usable, steps, strict=True)]
@@ -74,8 +78,11 @@ class NeighbourPairs(NamedTuple):
         if number < min(n, _PAIRS) // 4 and n < min(image.n_pixels, MOST_LOOKS * _PAIRS):
             return None
         guides = recipe.n_guides(image)
-        planes = recipe.planes_of(image, taken.values, self.flat) if known is None else known.take(self.flat, axis=1)
-        planes = planes[:guides].reshape(guides, 1 + len(usable), n)
+        if known is None:
+            planes = recipe.planes_of(image, taken.values, self.flat)[:guides]
+        else:
+            planes = known[:guides].take(self.flat, axis=1)
+        planes = planes.reshape(guides, 1 + len(usable), n)
         if fenced:
             usable = _without_errors(planes, usable)
             number = int(np.count_nonzero(usable))
@@ -85,6 +92,14 @@ class NeighbourPairs(NamedTuple):
             differences = np.nan_to_num(differences)  # what is missing does not differ
         change = differences.astype(np.float64) ** 2
         return np.asarray((change * usable).sum(axis=(1, 2), dtype=np.float64) / max(number, 1))
+
+
+@lru_cache(maxsize=8)  # images of a batch often are of one size
+def _pairs(shape: tuple[int, ...], count: int) -> NeighbourPairs:
+    found = NeighbourPairs._beside(shape, one_in_each_run(math.prod(shape), count, default_rng(0)), (1,))
+    for each in found:
+        each.flags.writeable = False
+    return found
 
 
 def _without_errors(planes: Array, usable: Array) -> Array:

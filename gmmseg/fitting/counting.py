@@ -42,6 +42,7 @@ _SHORT = 16  # bits of all channels together: as many values can be counted in a
 LUMA_CHROMA = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]])
 """Red, green and blue (rows) of lightness and two differences of colour (columns), as JFIF has them."""
 
+_FROM_COLORS = np.linalg.inv(LUMA_CHROMA)
 _ALIGNED = 0.1  # mean cosine of the phase on a lattice: 0 beside it, on it about .5, and .1 to .4 after enlargement
 _FEW_COLORS = 256  # pixels, of which fewer may lie on any lattice by chance
 _FEW = 0.3  # a sample with more distinct values a pixel than this stands for too many values to count them all
@@ -291,7 +292,7 @@ def is_luma_chroma(values: Array) -> bool:
     """
     if len(values) < _FEW_COLORS:
         return False
-    stored = (np.einsum("c,nc->n", row, values) for row in np.linalg.inv(LUMA_CHROMA))  # the first one mostly tells
+    stored = (np.einsum("c,nc->n", row, values) for row in _FROM_COLORS)  # the first one mostly tells
     return all(np.cos(2 * np.pi * each).mean() > _ALIGNED for each in stored)
 
 

@@ -93,7 +93,7 @@ class Tally:
         self.counts += counts
         self._covered += counts if self._ground.cells is None else self._ground.counts(window, labels, k + 1)
         if sample is not None:
-            chosen = labels[self._grid(window)].ravel()
+            chosen = labels[self._grid(window)].ravel().astype(np.intp)
             self._numbers += np.bincount(chosen, minlength=k + 1)
             for total, channel in zip(self._sums, sample.T, strict=True):
                 total += np.bincount(chosen, channel, minlength=k + 1)

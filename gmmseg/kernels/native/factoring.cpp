@@ -41,11 +41,12 @@ nb::object spread(const Table& white, const Row& ends, const Table& means, const
     require(white.shape(0) == d && ends.shape(0) == k && lower.shape(0) == k && lower.shape(1) == d &&
                 lower.shape(2) == d,
             "noise, ends, means and triangles differ in their numbers of components or features");
-    Numbers out(d * n);
+    double* const out = new double[d * n]();
+    nb::capsule owner(out, [](void* p) noexcept { delete[] static_cast<double*>(p); });
     for (size_t c = 0, first = 0; c < k; ++c) {
         const size_t end = size_t(std::clamp<std::int64_t>(ends.data()[c], std::int64_t(first), std::int64_t(n)));
         for (size_t r = 0; r < d; ++r) {
-            double* __restrict const to = out.data() + r * n;
+            double* __restrict const to = out + r * n;
             std::fill(to + first, to + end, means.data()[c * d + r]);
             for (size_t s = 0; s <= r; ++s) {
                 const double* __restrict const from = white.data() + s * n;
@@ -55,7 +56,7 @@ nb::object spread(const Table& white, const Row& ends, const Table& means, const
         }
         first = end;
     }
-    return nb::cast(given(out, {d, n}));
+    return nb::cast(nb::ndarray<nb::numpy, double>(out, {d, n}, owner));
 }
 
 }  // namespace
