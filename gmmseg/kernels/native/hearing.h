@@ -56,7 +56,9 @@ struct Louder {
     }
     static GMMSEG_INLINE Sums low(Sums a, Sums b) { return _mm_unpacklo_epi16(a, b); }
     static GMMSEG_INLINE Sums high(Sums a, Sums b) { return _mm_unpackhi_epi16(a, b); }
-    static GMMSEG_INLINE Sums plus_products(Sums sum, Sums a, Sums b) { return _mm_add_epi32(sum, _mm_madd_epi16(a, b)); }
+    static GMMSEG_INLINE Sums plus_products(Sums sum, Sums a, Sums b) {
+        return _mm_add_epi32(sum, _mm_madd_epi16(a, b));
+    }
     static GMMSEG_INLINE Pack<float> together(Sums low, Sums high) {
         return (Pack<float>)_mm256_cvtepi32_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1));
     }

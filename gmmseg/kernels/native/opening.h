@@ -1,4 +1,5 @@
-// Which classes the voxels of registers in doubt could come to hold, and with what parts. Included by spatial.cpp alone.
+// Which classes the voxels of registers in doubt could come to hold, and with what parts. Included by spatial.cpp
+// alone.
 #pragma once
 #include "hearing.h"
 
@@ -60,7 +61,8 @@ struct Opening : Weighing {
         for (ptrdiff_t first = 0; first < n; first += kTogether) {
             const ptrdiff_t end = first + kTogether < n ? first + kTogether : n;
             if (!job.mixture)
-                for (ptrdiff_t u = first; u < end; ++u) take_probabilities(unsettled[u].from, values_of(used, u - first));
+                for (ptrdiff_t u = first; u < end; ++u)
+                    take_probabilities(unsettled[u].from, values_of(used, u - first));
             else
                 with_features(job.mixture->n_features, [&](auto D) GMMSEG_LAMBDA {
                     for (ptrdiff_t u = first; u < end; ++u)
@@ -86,7 +88,8 @@ struct Opening : Weighing {
 
     float* values_of(std::int32_t used, ptrdiff_t j) const { return parts + (used + j * job.n_classes) * L; }
 
-    // Messages of the voxels of a row that hold their class, where they are heard; others are added to the `n` registers.
+    // Messages of the voxels of a row that hold their class, where they are heard; registers with others are added to
+    // the `n` unsettled.
     ptrdiff_t say_what_is_held(ptrdiff_t z, ptrdiff_t y, ptrdiff_t n) {
         look_around(z, y);
         const ptrdiff_t first = grid.row(z, y), flags = grid.flag_row(z, y);
@@ -100,7 +103,8 @@ struct Opening : Weighing {
             const ptrdiff_t p = todo[t], i = first + p * L;
             const Halves holds = halves_of_bytes(held + i);
             for (int k = 0; k < job.n_classes; ++k)
-                store_halves(messages + k * grid.volume + i, Halves(holds == std::uint16_t(k)) & std::uint16_t(kMessages));
+                store_halves(messages + k * grid.volume + i,
+                             Halves(holds == std::uint16_t(k)) & std::uint16_t(kMessages));
             later[flags + p] = idle;
             unsettled[n] = {i, flags + p, grid.outer(z, y) + p * L};
             n += differing(holds, Halves{} + std::uint16_t(kUnsure)) != (1u << L) - 1;
@@ -127,8 +131,8 @@ struct Opening : Weighing {
     // What a class has that is closed.
     float closed() const { return job.mixture ? kLowest<float> : 0.0f; }
 
-    // Lists the open classes of a register, and moves what they have to `place`, which may be where it is; returns what is
-    // the next place.
+    // Lists the open classes of a register, and moves what they have to `place`, which may be where it is; returns the
+    // next place.
     GMMSEG_INLINE std::int32_t choose(const Register& it, const float* values, std::int32_t place) {
         const Pack<float> holds = load_bytes(held + it.at);
         const Bits<float> doubtful = holds == float(kUnsure);

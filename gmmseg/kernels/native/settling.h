@@ -267,8 +267,8 @@ struct Settling {
     }
 
     // Which voxels hold their class, as all around them are sure of it; and registers that have others. As many bytes
-    // as a register holds at a time: two thirds of the time of so many as it has numbers. Where a tile has no gaps, pixels
-    // at its border are repeated outside of it, where they are heard anyway: absent neighbours need no look.
+    // as a register holds at a time: two thirds of the time of so many as it has numbers. Where a tile has no gaps,
+    // pixels at its border are repeated outside of it, where they are heard anyway: absent neighbours need no look.
     void settle(bool of_pixels) {
         if (of_pixels && job.mixture && !job.valid && grid.width % L == 0) {
             repeat_border();

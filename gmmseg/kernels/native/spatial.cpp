@@ -3,10 +3,11 @@
 // q_i(k) is proportional to p_i(k) exp(sum_j w_ij q_j(k)) over the neighbours j of i, all voxels at once, time after
 // time. Voxels that are as sure of a class as all around them hold it and need no work (see settling.h); this is the
 // first of the `sweeps`. Neighbours hear of q in steps of 1/256, so that most others come to a standstill soon. Edges
-// are whole numbers of steps, 255 for the strongest there can be: 13 a voxel would not stay in the caches as floats, and
-// sums of steps times messages are exact. Rows of the halo are computed as long as the result can feel them. Every voxel is
-// computed by the same operations wherever it lies in a tile, so that tiles with a halo of `sweeps` voxels give what the
-// whole gives, bit for bit.
+// are whole numbers of steps, 255 for the strongest there can be: 13 a voxel would not stay in the caches as floats,
+// and sums of steps times messages are exact, from products of 16 bits. Nearly all voxels in doubt are between two
+// classes: how much louder one is heard than the other, one exponential and one division tell both. Rows of the halo
+// are computed as long as the result can feel them. Every voxel is computed by the same operations wherever it lies in
+// a tile, so that tiles with a halo of `sweeps` voxels give what the whole gives, bit for bit.
 #include "kernels.h"
 #include "opening.h"
 #include "pack.h"
@@ -34,7 +35,7 @@ struct Field : Opening {
         Opening::lay_out(arena);
         const ptrdiff_t registers = grid.depth * grid.height * grid.packs;
         moved = arena.take<std::int32_t>(registers + 1);
-        said = arena.take<float>(kTogether * L);
+        said = arena.take<float>((4 * kTogether + job.n_classes) * L);
         fresh = arena.take<std::uint16_t>(job.n_classes * registers * L);
     }
 
@@ -48,19 +49,19 @@ struct Field : Opening {
         const std::uint8_t *edges, *open, *n_open;
         const std::int32_t* place;
         const ptrdiff_t *steps, volume, plane, pitch;
-        float *column, *said;
+        float* said;
         const int n_classes, n_offsets;
         const float step;  // of sums of edges times messages, as a logarithm to base 2
         explicit Sweep(const Field& f)
             : messages(f.messages), parts(f.parts), fresh(f.fresh), edges(f.edges), open(f.open), n_open(f.n_open),
               place(f.place), steps(f.steps), volume(f.grid.volume), plane(f.grid.plane), pitch(f.grid.pitch),
-              column(f.column), said(f.said), n_classes(f.job.n_classes), n_offsets(f.job.n_offsets),
-              step(f.step_edge / kMessages) {}
+              said(f.said), n_classes(f.job.n_classes), n_offsets(f.job.n_offsets), step(f.step_edge / kMessages) {}
 
         // By how much each of C classes is louder than the first, around the register at i. Its N neighbours are at known
         // places: with steps out of memory smoothing a photograph took 4 % longer, and a volume a tenth to a seventh.
         template <int C>
-        GMMSEG_INLINE void listen(ptrdiff_t i, int first, const std::uint8_t* classes, int from, Pack<float>* to) const {
+        GMMSEG_INLINE void listen(ptrdiff_t i, int first, const std::uint8_t* classes, int from,
+                                  Pack<float>* to) const {
             Heard<C> heard;
             heard.edges = edges + i;
             heard.first = messages + first * volume + i;
@@ -105,15 +106,15 @@ struct Field : Opening {
                    differing(b, load_halves(messages + classes[1] * volume + it.at));
         }
 
-        // By how much each of `count` classes, the first ones if null, is louder than the first of them, into `column`.
-        GMMSEG_INLINE void listen_to_all(ptrdiff_t i, const std::uint8_t* classes, int count) const {
+        // By how much each of `count` classes, the first ones if null, is louder than the first of them.
+        GMMSEG_INLINE void listen_to_all(ptrdiff_t i, const std::uint8_t* classes, int count, float* to) const {
             const int first = classes ? classes[0] : 0;
-            store(column, Pack<float>{});
+            store(to, Pack<float>{});
             int c = 1;
             const auto some = [&](auto C) GMMSEG_LAMBDA {
                 Pack<float> louder[C.value];
                 listen<C.value>(i, first, classes, c, louder);
-                unrolled<C.value>([&](auto j) GMMSEG_LAMBDA { store(column + (c + j.value) * L, louder[j.value]); });
+                unrolled<C.value>([&](auto j) GMMSEG_LAMBDA { store(to + (c + j.value) * L, louder[j.value]); });
                 c += C.value;
             };
             while (c + 3 <= count) some(Index<3>{});
@@ -121,22 +122,22 @@ struct Field : Opening {
             if (c < count) some(Index<1>{});
         }
 
-        // What the classes of a register are compared with that which is open first in each lane, into `column`; returns
-        // the sum. Not with the register's first class: what else is in a register must not change a bit.
-        GMMSEG_INLINE Pack<float> compare(const Register& it) const {
+        // What the classes of a register, by how much louder they are than its first, are compared with the one that
+        // is open first in each lane, in the same place; returns the sum. Not with the register's first class: what
+        // else is in a register must not change a bit.
+        GMMSEG_INLINE Pack<float> compare(const Register& it, float* louder) const {
             const int count = n_open[it.flag];
             const float* const part = parts + place[it.flag] * ptrdiff_t(L);
-            listen_to_all(it.at, open + it.flag * n_classes, count);
             Pack<float> first = {}, sum = {};
             Bits<float> known = {};
             for (int c = 0; c < count; ++c) {
                 const Bits<float> here = ~known & (load(part + c * L) > 0.0f);
-                first = here ? load(column + c * L) : first;
+                first = here ? load(louder + c * L) : first;
                 known |= here;
             }
             for (int c = 0; c < count; ++c) {
-                const Pack<float> q = rounded(load(part + c * L) * exp2_negative(load(column + c * L) - first));
-                store(column + c * L, q);
+                const Pack<float> q = rounded(load(part + c * L) * exp2_negative(load(louder + c * L) - first));
+                store(louder + c * L, q);
                 sum += q;
             }
             return sum;
@@ -151,13 +152,13 @@ struct Field : Opening {
         }
 
         // Computes all messages of a register anew; returns where they change.
-        GMMSEG_INLINE unsigned renew(const Register& it) const {
+        GMMSEG_INLINE unsigned renew(const Register& it, float* louder) const {
             const std::uint8_t* const classes = open + it.flag * n_classes;
             std::uint16_t* const to = fresh + place[it.flag] * ptrdiff_t(L);
-            const Pack<float> inverse = 1.0f / compare(it);
+            const Pack<float> inverse = 1.0f / compare(it, louder);
             unsigned changes = 0;
             for (int c = 0; c < n_open[it.flag]; ++c) {
-                const Halves q = message(load(column + c * L) * inverse);
+                const Halves q = message(load(louder + c * L) * inverse);
                 changes |= differing(q, load_halves(messages + classes[c] * volume + it.at));
                 store_halves(to + c * L, q);
             }
@@ -181,15 +182,15 @@ struct Field : Opening {
         };
         each_of(
             sweep, reach, [&](std::int32_t u) GMMSEG_LAMBDA { return all || is_stirred(unsettled[u].flag); },
-            [&](std::int32_t u) GMMSEG_LAMBDA { note(u, sweep.renew(unsettled[u])); },
+            [&](std::int32_t u, float* louder) GMMSEG_LAMBDA { note(u, sweep.renew(unsettled[u], louder)); },
             [&](std::int32_t u, Pack<float> louder) GMMSEG_LAMBDA { note(u, sweep.renew_pair(unsettled[u], louder)); });
         for (ptrdiff_t m = 0; m < n_moved; ++m) sweep.say(unsettled[moved[m]]);
         mark_later();
     }
 
-    // Calls body with each unsettled register that is so near to the result and wanted, and those of two classes with the
-    // second's loudness, too. Lists first, those of pairs from the start of `todo` on and the others from its end: branches
-    // that nobody can predict would cost as much as the sums.
+    // Calls body with each unsettled register that is so near to the result and wanted, and pair_body with those of two
+    // classes and how much louder the second is. Lists first, those of pairs from the start of `todo` on and the others
+    // from its end: branches that nobody can predict would cost as much as the sums.
     template <class Sweep, class Wanted, class Body, class PairBody>
     GMMSEG_INLINE void each_of(const Sweep& sweep, ptrdiff_t reach, const Wanted& is_wanted, const Body& body,
                                const PairBody& pair_body) {
@@ -204,7 +205,17 @@ struct Field : Opening {
                 others -= wanted && !pair;
             }
         });
-        for (; others != todo + n_unsettled; ++others) body(*others);
+        const ptrdiff_t few = 4 * kTogether / job.n_classes + 1, most = few < kTogether ? few : kTogether;
+        const ptrdiff_t pitch = job.n_classes * L;
+        for (std::int32_t* const end = todo + n_unsettled; others != end;) {
+            const ptrdiff_t count = end - others < most ? end - others : most;
+            for (ptrdiff_t j = 0; j < count; ++j) {
+                const Register& it = unsettled[others[j]];
+                sweep.listen_to_all(it.at, open + it.flag * job.n_classes, n_open[it.flag], sweep.said + j * pitch);
+            }
+            for (ptrdiff_t j = 0; j < count; ++j) body(others[j], sweep.said + j * pitch);
+            others += count;
+        }
         for (ptrdiff_t t = 0; t < n_pairs; t += kTogether) {
             const std::int32_t* const some = todo + t;
             const ptrdiff_t count = n_pairs - t < kTogether ? n_pairs - t : kTogether;
@@ -234,18 +245,22 @@ struct Field : Opening {
         }
     }
 
-    // Which classes are likeliest, once neighbours have been heard a last time, into `held`.
+    // Which classes are likeliest, once neighbours have been heard a last time, into `held`. Where nothing moved around
+    // a register, its messages are what would be computed once more.
     template <int N>
     void name_classes() {
         const Sweep<N> sweep(*this);
         each_of(
-            sweep, 0, [](std::int32_t) GMMSEG_LAMBDA { return true; },
+            sweep, 0,
             [&](std::int32_t u) GMMSEG_LAMBDA {
+                return is_stirred(unsettled[u].flag) || !name_by_messages(unsettled[u]);
+            },
+            [&](std::int32_t u, float* louder) GMMSEG_LAMBDA {
                 const std::uint8_t* const classes = open + unsettled[u].flag * job.n_classes;
-                sweep.compare(unsettled[u]);
-                Pack<float> best = load(column), named = fill(float(classes[0]));
+                sweep.compare(unsettled[u], louder);
+                Pack<float> best = load(louder), named = fill(float(classes[0]));
                 for (int c = 1; c < n_open[unsettled[u].flag]; ++c) {
-                    const Pack<float> value = load(column + c * L);
+                    const Pack<float> value = load(louder + c * L);
                     named = value > best ? fill(float(classes[c])) : named;
                     best = larger(value, best);
                 }
@@ -256,6 +271,20 @@ struct Field : Opening {
                 const Bits<float> second = sweep.second(unsettled[u], louder) > 1.0f;
                 store_bytes(held + unsettled[u].at, second ? fill(float(classes[1])) : fill(float(classes[0])));
             });
+    }
+
+    // Names the classes that have clear majorities among the messages of a register; returns false where there is none.
+    GMMSEG_INLINE bool name_by_messages(const Register& it) {
+        const std::uint8_t* const classes = open + it.flag * job.n_classes;
+        Pack<float> best = numbers(load_halves(messages + classes[0] * grid.volume + it.at));
+        Pack<float> named = fill(float(classes[0]));
+        for (int c = 1; c < n_open[it.flag]; ++c) {
+            const Pack<float> value = numbers(load_halves(messages + classes[c] * grid.volume + it.at));
+            named = value > best ? fill(float(classes[c])) : named;
+            best = larger(value, best);
+        }
+        store_bytes(held + it.at, named);
+        return !any(best < 0.51f * kMessages);
     }
 
     template <int N>
@@ -276,7 +305,7 @@ struct Field : Opening {
         const std::uint8_t* const from = held + first;
         std::uint8_t* const to = job.labels + z * job.label_strides[0] + y * job.label_strides[1];
         const ptrdiff_t n = job.inner_size[2], step = job.label_strides[2];
-        const std::uint8_t none = job.n_classes > kAbsent ? 255 : 1;  // of 255 classes the last is named by the same byte
+        const std::uint8_t none = job.n_classes > kAbsent ? 255 : 1;  // the same byte names the last of 255 classes
         if (step == 1)
             for (ptrdiff_t x = 0; x < n; ++x) to[x] = from[x] == kAbsent ? none : std::uint8_t(from[x] + 1);
         else
@@ -291,7 +320,7 @@ struct Field : Opening {
         const ptrdiff_t first_lane = x0 < 0 ? -x0 : 0, end = job.inner_size[2] - x0 < L ? job.inner_size[2] - x0 : L;
         const Bits<float> known = inside(z + from[0], y + from[1], p);
         Pack<float> sum = {};
-        sweep.listen_to_all(grid.row(z + from[0], y + from[1]) + p * L, nullptr, job.n_classes);
+        sweep.listen_to_all(grid.row(z + from[0], y + from[1]) + p * L, nullptr, job.n_classes, column);
         for (int k = 0; k < job.n_classes; ++k) {
             const Pack<float> prior = of_plane(job.prior, k, grid.outer(z + from[0], y + from[1]) + p * L);
             const Pack<float> q = (known ? prior : fill(1.0f / job.n_classes)) * exp2_negative(load(column + k * L));
