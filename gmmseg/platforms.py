@@ -96,8 +96,11 @@ def send_to_thread(thread: int, number: int) -> None:
 
 def put_on_disk(path: Path) -> None:
     """Have the system write a file to the disk itself; Windows does that only of a file that is open for writing."""
-    with open(path, "r+b" if WINDOWS else "rb") as file:
-        os.fsync(file.fileno())
+    descriptor = os.open(path, os.O_RDWR if WINDOWS else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def open_lock(path: Path) -> int:

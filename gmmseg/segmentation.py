@@ -11,7 +11,6 @@ from gmmseg.fitting.fit import fit_images
 from gmmseg.fitting.options import MOST_CHOSEN, MOST_CLASSES, Effort, FitOptions, Hints, Reading
 from gmmseg.fitting.survey import SurveyRequest, survey
 from gmmseg.image import Image
-from gmmseg.image.grain import grain_of, put_together
 from gmmseg.io.opening import open_image
 from gmmseg.kernels.chance import default_rng
 from gmmseg.kernels.effort import MEMORY, Progress
@@ -21,6 +20,7 @@ from gmmseg.mixture.covariance import FAMILIES, family
 from gmmseg.model import Model
 from gmmseg.platforms import give_back
 from gmmseg.records import replace
+from gmmseg.spatial.grain import grain_of, put_together
 from gmmseg.spatial.smoothing import TYPICAL, strength_of
 
 if TYPE_CHECKING:

@@ -37,6 +37,7 @@ def test_every_kernel_is_compiled():
         "trying.cpp",
         "clustering.cpp",
         "chance.cpp",
+        "stepping.cpp",
         "unfiltering.cpp",
     } == {path.name for path in NATIVE.glob("*.cpp")}
 

@@ -13,7 +13,7 @@ from regions import CASES, holes, outputs, scene, spatial
 import gmmseg
 from gmmseg import GmmsegError, Image, ParameterError, segmentation
 from gmmseg.errors import DataWarning
-from gmmseg.image.grain import Grain, put_together
+from gmmseg.spatial.grain import Grain, put_together
 
 
 def assert_consistent(seg):
@@ -498,5 +498,6 @@ def test_every_function_takes_a_number_for_no_data_as_segment_does(tmp_path, kin
 def test_a_number_is_chosen_for_blocks_where_pixels_hold_no_detail_of_their_own(rng):
     pixels = enlarged(made(rng))
     found = gmmseg.choose_k(pixels, max_k=3, covariance="full")
-    blocks = gmmseg.choose_k(put_together(Image(pixels, color=True), Grain()), max_k=3, covariance="full")
+    own = put_together(Image(pixels, color=True), Grain((0, 0), "cubic -0.75"))
+    blocks = gmmseg.choose_k(own, max_k=3, covariance="full")
     assert [each.icl for each in found.candidates] == [each.icl for each in blocks.candidates]

@@ -220,10 +220,12 @@ NOT_MIRRORED = {
     "gmmseg.kernels.reference.climbing": "the twin in these comparisons",
     "gmmseg.kernels.reference.clustering": "the twin in these comparisons",
     "gmmseg.kernels.reference.color": "the twin in these comparisons",
+    "gmmseg.kernels.reference.factoring": "the twin in these comparisons",
     "gmmseg.kernels.reference.gaps": "the twin in these comparisons",
     "gmmseg.kernels.reference.mixture": "the twin in these comparisons",
     "gmmseg.kernels.reference.spatial": "the twin in these comparisons",
     "gmmseg.kernels.reference.texture": "the twin in these comparisons",
+    "gmmseg.kernels.reference.stepping": "the twin in these comparisons",
     "gmmseg.kernels.reference.unfiltering": "the twin in these comparisons",
 }
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from gmmseg.io.temporary import remove_own
+from gmmseg.io.temporary import keep_folders, remove_own
 from gmmseg.platforms import ending_signals, handed_down
 
 __all__ = ["Crew", "Death", "serve"]
@@ -200,6 +200,7 @@ def serve(task: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     for number in (signal.SIGINT, *ending_signals()):
         signal.signal(number, signal.SIG_IGN)  # the parent's affair: it ends its workers, and tidies up after them
     faulthandler.enable()
+    keep_folders()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no answer
     jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +15,8 @@ from gmmseg.io.temporary import temporary_folder
 from gmmseg.platforms import put_on_disk
 
 __all__ = ["atomic_file", "atomic_folder", "atomic_path", "check_folder", "check_place"]
+
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP)
 
 
 def check_place(path: Path, *, overwrite: bool) -> None:
@@ -30,17 +34,18 @@ def check_place(path: Path, *, overwrite: bool) -> None:
     OutputError
         The folder is missing or not writable, the target is no regular file, or it exists and may not be replaced.
     """
-    folder = path.parent
+    folder, there = path.parent, None
     try:
-        path.is_dir()
+        there = os.stat(path).st_mode
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another name") from None
-    if not folder.is_dir():
+        if error.errno not in _NOT_THERE:
+            raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another name") from None
+    if there is None and not os.path.isdir(folder):
         raise OutputError(f"{path}: the folder {folder} does not exist; create it first")
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; name a file to write")
-    if path.exists():
-        if not path.is_file():
+    if there is not None:
+        if stat.S_ISDIR(there):
+            raise OutputError(f"{path} is a folder; name a file to write")
+        if not stat.S_ISREG(there):
             raise OutputError(f"{path} is not a regular file; name another file to write")
         if not overwrite:
             raise OutputError(f"{path} exists already; pass overwrite=True or choose another name")

@@ -13,12 +13,24 @@ from pathlib import Path
 
 from gmmseg.platforms import is_alive, machine, started
 
-__all__ = ["remove_own", "sweep", "temporary_folder"]
+__all__ = ["keep_folders", "remove_own", "sweep", "temporary_folder"]
 
 # Of the machine, the process, its start and some random digits.
 _NAME = re.compile(r"\.gmmseg-([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{12}\.tmp")
 
 _own: set[Path] = set()  # those of this process that are there
+_keeps, _MOST_KEPT = False, 4
+_kept: list[Path] = []  # those of them that are kept for what is written next
+
+
+def keep_folders() -> None:
+    """Keep the last temporary folders of this process, empty, for the next files in the same places.
+
+    They go when the process ends by `remove_own`, or with a sweep after it. For who writes a small file after the
+    other: to make and remove a folder takes longer than to write the file.
+    """
+    global _keeps
+    _keeps = True
 
 
 @contextmanager
@@ -32,16 +44,31 @@ def temporary_folder(place: Path) -> Iterator[Path]:
     OSError
         It cannot be made.
     """
-    random = os.urandom(6).hex()
-    folder = place / f".gmmseg-{_machine()}-{os.getpid()}-{started(os.getpid())}-{random}.tmp"
-    _own.add(folder)
+    folder = next((each for each in _kept if each.parent == place), None)
+    if folder is None:
+        random = os.urandom(6).hex()
+        folder = place / f".gmmseg-{_machine()}-{os.getpid()}-{started(os.getpid())}-{random}.tmp"
+        _own.add(folder)
+    else:
+        _kept.remove(folder)
     try:
-        folder.mkdir(0o700)
+        if not os.path.isdir(folder):  # one that was kept may have been removed
+            folder.mkdir(0o700)
         yield folder
     finally:
-        with suppress(FileNotFoundError):
-            _remove(folder)
-        _own.discard(folder)
+        if _keeps and _is_empty(folder):
+            _kept.append(folder)
+            folder = _kept.pop(0) if len(_kept) > _MOST_KEPT else None
+        if folder is not None:
+            with suppress(FileNotFoundError):
+                _remove(folder)
+            _own.discard(folder)
+
+
+def _is_empty(folder: Path) -> bool:
+    with suppress(OSError):
+        return not os.listdir(folder)
+    return False
 
 
 def remove_own() -> None:

@@ -38,16 +38,18 @@ __all__ = [
     "conditional_sums",
     "divisions",
     "expected",
+    "invert_lower",
     "known_distances",
     "lab",
     "merge",
     "plus_plus",
     "posterior",
-    "said",
+    "precision_factors",
     "smooth",
     "smooth_planes",
     "split",
     "statistics",
+    "step_levels",
     "texture",
     "thread_count",
     "unfilter",
@@ -153,29 +155,37 @@ def smooth(
 
     Neighbours are at `offsets` and opposite. An edge weighs `strengths` times 0.2 + 0.8 (1 - D/8)^8 (0.2 from D = 8
     on), in 255 steps of the strongest, where D is the sum of the squares of `sharpness` times the differences of
-    `guide` `(c, z, y, x)`; it weighs nothing where `valid` `(z, y, x)`, uint8 or None, is 0. The outputs are filled
-    from the part of the tile that starts at `inner_first`.
+    `guide` `(c, z, y, x)`; it weighs nothing where `valid` `(z, y, x)`, uint8 or None, is 0. All edges of a voxel weigh
+    at most 32 nats. The outputs are filled from the part of the tile that starts at `inner_first`.
     """
     _kernels.smooth(prior, guide, valid, neighbourhood, inner_first, labels, probabilities)
 
 
-def agreement(said: Any, total: float) -> tuple[float, float]:
-    """Return the mean and the variance of what neighbours say of the classes, each summed over voxels.
+def agreement(
+    q: Any,
+    guide: Any,
+    valid: Any,
+    counted: Any,
+    offsets: Any,
+    strengths: Any,
+    sharpness: Any,
+    total: float,
+    most: float,
+    settled: float,
+    steps: int,
+) -> float:
+    """Return the total strength, up to `most`, at which classes have the highest pseudo-likelihood (Besag 1975).
 
-    `said` `(K, n)`, float32 and contiguous, has no number above 0, and 0 for one class of each voxel; a class has a
-    probability in proportion to the exponential of `total` times it.
+    `q` `(K, p, z, y, x)` and `guide` `(c, p, z, y, x)` are of p patches, between which nothing is heard; voxels that
+    are `valid` `(p, z, y, x)`, uint8, are heard, and of those `counted` the probabilities count. Neighbours are at
+    `offsets` and opposite, and edges weigh what those of `smooth` do before these are rounded to steps. By so many
+    `steps` of Newton's method from `total`, fewer where one changes it by less than `settled`; 0 where nobody has a
+    neighbour.
     """
-    found: tuple[float, float] = _kernels.agreement(said, total)
+    found: float = _kernels.agreement(
+        q, guide, valid, counted, offsets, strengths, sharpness, total, most, settled, steps
+    )
     return found
-
-
-def said(q: Any, guide: Any, valid: Any, offsets: Any, strengths: Any, sharpness: Any) -> Any:
-    """Return what each voxel hears of the classes `(K, n)`, float32: sums over its neighbours of edge times their q.
-
-    `q` `(K, p, z, y, x)` and `guide` `(c, p, z, y, x)` are of p patches, between which nothing is heard. Neighbours are
-    at `offsets` and opposite, and edges weigh what those of `smooth` do before these are rounded to steps.
-    """
-    return _kernels.said(q, guide, valid, offsets, strengths, sharpness)
 
 
 def smooth_planes(
@@ -333,12 +343,50 @@ def divisions(weights: Any, means: Any, covariances: Any, family: str, ranks: in
     return _kernels.divisions(weights, means, covariances, family, ranks, in_scale, share)
 
 
+def precision_factors(covariances: Any) -> Any:
+    """Return lower precision factors `(K, d, d)` of covariances `(K, d, d)`; None where one is not positive definite.
+
+    They are the inverses of the lower factors of Cholesky.
+    """
+    return _kernels.precision_factors(covariances)
+
+
+def invert_lower(lower: Any) -> Any:
+    """Return the inverses of lower triangular matrices `(K, d, d)`, row by row, which keeps tiny diagonals."""
+    return _kernels.invert_lower(lower)
+
+
 def uniform(seed: int, first: int, count: int) -> Any:
     """Return so many random numbers `(count,)` from 0 to 1, float64: those of `numpy.random.default_rng(seed).random`.
 
     `first` of them are left out before. Compiled and reference give the same bits.
     """
     return _kernels.uniform(seed, first, count)
+
+
+def step_levels(
+    levels: Any,
+    least: Any,
+    most: Any,
+    row_starts: Any,
+    row_bands: Any,
+    column_starts: Any,
+    column_bands: Any,
+    limits: tuple[float, float],
+    by_axis: bool,
+    sweeps: int,
+) -> None:
+    """Step whole numbers of a picture by one, in place, until what it is enlarged to lies within bounds.
+
+    `levels` `(n, m)` are within `limits`, `least` and `most` bounds of the enlarged picture `(N, M)`, which is enlarged
+    along rows first and, `by_axis`, rounded then. What a row adds to rows of it from `row_starts` `(n,)` on stands in
+    `row_bands` `(n, reach)`, and so for columns; N and M are multiples of n and m. All are float32 and contiguous, the
+    starts int32. Pixel by pixel, so many sweeps at most, to the side that the enlarged pixels pull to, where the sum of
+    squares beyond bounds becomes less: first pixels with a number of their own beyond, then those next to one.
+    """
+    _kernels.step_levels(
+        levels, least, most, row_starts, row_bands, column_starts, column_bands, limits, by_axis, sweeps
+    )
 
 
 def unfilter(stored: Any, depth: int, out: Any) -> bool:

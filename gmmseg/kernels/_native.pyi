@@ -98,6 +98,8 @@ def class_moments(
     diagonal: bool,
     /,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+def precision_factors(covariances: NDArray[np.float64]) -> NDArray[np.float64] | None: ...
+def invert_lower(lower: NDArray[np.float64]) -> NDArray[np.float64]: ...
 def climb(
     planes: NDArray[_Real],
     weights: NDArray[_Real] | None,
@@ -171,15 +173,31 @@ def divisions(
     share: float,
     /,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
-def agreement(said: NDArray[np.float32], total: float, /) -> tuple[float, float]: ...
-def said(
+def agreement(
     q: NDArray[np.float32],
     guide: NDArray[np.float32],
     valid: NDArray[np.uint8],
+    counted: NDArray[np.uint8],
     offsets: NDArray[np.int64],
     strengths: NDArray[np.float32],
     sharpness: NDArray[np.float32],
-    out: NDArray[np.float32],
+    total: float,
+    most: float,
+    settled: float,
+    steps: int,
+    /,
+) -> float: ...
+def step_levels(
+    levels: NDArray[np.float32],
+    least: NDArray[np.float32],
+    most: NDArray[np.float32],
+    row_starts: NDArray[np.int32],
+    row_bands: NDArray[np.float32],
+    column_starts: NDArray[np.int32],
+    column_bands: NDArray[np.float32],
+    limits: tuple[float, float],
+    by_axis: bool,
+    sweeps: int,
     /,
 ) -> None: ...
 def unfilter(stored: NDArray[np.uint8], depth: int, out: NDArray[np.uint8], /) -> bool: ...

@@ -22,16 +22,18 @@ __all__ = [
     "conditional_sums",
     "divisions",
     "expected",
+    "invert_lower",
     "known_distances",
     "lab",
     "merge",
     "plus_plus",
     "posterior",
-    "said",
+    "precision_factors",
     "smooth",
     "smooth_planes",
     "split",
     "statistics",
+    "step_levels",
     "texture",
     "unfilter",
     "uniform",
@@ -41,9 +43,10 @@ INSTRUCTION_SET: str = _native.INSTRUCTION_SET
 conditional_sums, expected = _native.conditional_sums, _native.expected
 known_distances = _native.known_distances
 agreement, lab, texture = _native.agreement, _native.lab, _native.texture
-unfilter = _native.unfilter
+step_levels, unfilter = _native.step_levels, _native.unfilter
 class_moments, cluster, plus_plus = _native.class_moments, _native.cluster, _native.plus_plus
 attempt, climb, climb_each = _native.attempt, _native.climb, _native.climb_each
+invert_lower, precision_factors = _native.invert_lower, _native.precision_factors
 divisions, merge, split = _native.divisions, _native.merge, _native.split
 
 
@@ -65,13 +68,6 @@ def classify(planes: Any, densities: Densities, out: Any, first: int, threads: i
     """See gmmseg.kernels.classify."""
     log_constants, means, factors, dof = densities
     return _native.classify(planes, log_constants, means, factors, out, first, threads, log_prior, dof)
-
-
-def said(q: Any, guide: Any, valid: Any, offsets: Any, strengths: Any, sharpness: Any) -> Any:
-    """See gmmseg.kernels.said."""
-    out = np.empty((len(q), valid.size), np.float32)
-    _native.said(q, guide, valid, offsets, strengths, sharpness, out)
-    return out
 
 
 def uniform(seed: int, first: int, count: int) -> Any:

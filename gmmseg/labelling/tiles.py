@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from gmmseg.features.contrast import contrast
 from gmmseg.image import Image
-from gmmseg.image.grain import Grain, enlarge, put_together, within_blocks
 from gmmseg.image.windows import Tile, Window, everything, shape_of, shifted, tile_sides, tiles, widened
 from gmmseg.kernels.effort import Effort
-from gmmseg.labelling.layers import Layer, layer_named
+from gmmseg.labelling.layers import Layer
 from gmmseg.mixture import patterns
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.model import Model
 from gmmseg.records import dataclass, replace
+from gmmseg.spatial.enlarging import GRAIN
+from gmmseg.spatial.grain import Grain, put_together
 from gmmseg.spatial.smoothing import Smoothing
 from gmmseg.threads import mapped
 
@@ -30,7 +31,6 @@ __all__ = ["Rule", "empty_layer", "visit"]
 
 Array = NDArray[Any]
 
-_TINY = np.finfo(np.float32).tiny
 # Working memory of one tile. With twice as much a photograph of 12 megapixels would take a tenth more memory, for a
 # twentieth of the time of its labels.
 TILE_BYTES = 4 << 20
@@ -142,35 +142,22 @@ def _in_registers(side: int, halo: int, n: int) -> int:
 def _visit_blocks(
     image: Image, rule: Rule, grain: Grain, layer: Layer, out: Array, within: Window, effort: Effort
 ) -> None:
-    """Compute a layer from the probabilities of blocks of pixels, between which those of pixels lie."""
-    model = replace(rule.model.complete, grain=None)
-    together, soft = put_together(image, grain), layer_named("probabilities")
+    """Compute a layer of blocks of pixels, each of which has what its block has."""
+    rule, together = replace(rule, model=replace(rule.model, grain=None)), put_together(image, grain)
     window = shifted(shifted(within, tuple(s.start for s in image.window)), grain.begin)
-    blocks = within_blocks(window, together.window)
-    found = empty_layer(soft, model, shape_of(blocks))
-    here = shifted(blocks, tuple(-s.start for s in together.window))
-    visit(together, replace(rule, model=model), soft, found, within=here, effort=effort)
-
-    def write(part: Window, q: Array) -> None:
-        valid = None if image.valid is None else image.valid[shifted(part, tuple(s.start for s in within))]
-        place: tuple[Any, ...] = (..., *part)
-        out[place] = _layer_of(layer, q, rule.model.k, valid)
-
-    enlarge(found, blocks, window, write, threads=effort.workers)
-
-
-def _layer_of(layer: Layer, q: Array, k: int, valid: Array | None) -> Array:
-    """Return a layer of k classes where their probabilities are known, and after them of what is dropped."""
-    likeliest = q.argmax(axis=0)
-    if layer.name == "labels":
-        found = np.where(likeliest < k, likeliest + 1, 0)
-    else:
-        total = np.maximum(q.sum(axis=0), _TINY)  # less than 1 beside blocks without data
-        found = (q[:k] / total) * (likeliest < k)
-        if layer.name == "uncertainty":
-            largest = found.max(axis=0)
-            found = np.where(largest > 0, 1 - largest, layer.nodata)
-    return found if valid is None else np.where(valid, found, layer.nodata)
+    blocks = tuple(slice(s.start // GRAIN, -(-s.stop // GRAIN)) for s in window)
+    found = empty_layer(layer, rule.model, shape_of(blocks))
+    visit(together, rule, layer, found, within=shifted(blocks, tuple(-s.start for s in together.window)), effort=effort)
+    for corner in np.ndindex(GRAIN, GRAIN):
+        first = [s.start + (c - s.start) % GRAIN for s, c in zip(window, corner, strict=True)]
+        pixels: Any = tuple(slice(f - s.start, None, GRAIN) for f, s in zip(first, window, strict=True))
+        theirs: Any = tuple(
+            slice(f // GRAIN - b.start, (s.stop - 1 - f) // GRAIN + f // GRAIN + 1 - b.start)
+            for f, s, b in zip(first, window, blocks, strict=True)
+        )
+        out[..., *pixels] = found[..., *theirs]
+    if image.valid is not None:
+        out[..., ~image.valid[within]] = layer.nodata
 
 
 def _with_data(tile: Tile, image: Image, halo: int) -> Tile | None:

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg import kernels
 from gmmseg.errors import ParameterError
 from gmmseg.kernels.blas import one_blas_thread, product
 
@@ -27,7 +28,7 @@ __all__ = ["FAMILIES", "Family", "factors_of_precisions", "factors_of_roots", "f
 
 Array = NDArray[Any]
 
-_MANY = 24  # features; of more, LAPACK's inverse of triangles takes a quarter of the time of the general one
+_MANY = 24  # features; of more, LAPACK's factors and inverses of triangles are quicker than the kernels'
 
 
 class Family(Protocol):
@@ -53,9 +54,15 @@ class Family(Protocol):
 
 
 def _lower_factors(covariances: Array) -> Array:
-    if covariances.shape[-1] == 1:
+    d = covariances.shape[-1]
+    if d == 1:
         return _inverse_roots(covariances)
-    with one_blas_thread(covariances.shape[-1]):
+    if d <= _MANY:
+        factors = kernels.precision_factors(np.ascontiguousarray(covariances, np.float64))
+        if factors is None:
+            raise np.linalg.LinAlgError("covariance is not positive definite")
+        return np.asarray(factors)
+    with one_blas_thread(d):
         lower = np.linalg.cholesky(covariances)
     if not np.isfinite(lower).all():
         raise np.linalg.LinAlgError("covariance is not finite")
@@ -63,11 +70,6 @@ def _lower_factors(covariances: Array) -> Array:
 
 
 _upper_triangle = cache(np.triu_indices)
-
-
-@cache
-def _lower_ones(d: int) -> Array:
-    return np.tri(d)
 
 
 def _inverse_of_large(lower: Array) -> Array:
@@ -79,19 +81,11 @@ def _inverse_of_large(lower: Array) -> Array:
 
 def inverse_of_lower(lower: Array) -> Array:
     """Return the inverses of lower triangular matrices (K, d, d)."""
-    diagonals = np.diagonal(lower, axis1=1, axis2=2)
-    if diagonals.min() > 1e-6 * np.abs(lower).max():  # half as long as row by row for few features
-        if lower.shape[-1] > _MANY:
+    if lower.shape[-1] > _MANY:
+        diagonals = np.diagonal(lower, axis1=1, axis2=2)
+        if diagonals.min() > 1e-6 * np.abs(lower).max():
             return _inverse_of_large(lower)
-        with one_blas_thread(lower.shape[-1]):
-            return np.asarray(np.linalg.inv(lower) * _lower_ones(lower.shape[-1]))
-    # The general inverse pivots, which loses tiny diagonals.
-    inverse = np.zeros_like(lower)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for i in range(lower.shape[-1]):
-            inverse[:, i, i] = 1 / lower[:, i, i]
-            inverse[:, i, :i] = (lower[:, i, None, :i] @ inverse[:, :i, :i])[:, 0] * -inverse[:, i, i, None]
-    return inverse
+    return np.asarray(kernels.invert_lower(np.ascontiguousarray(lower, np.float64)))
 
 
 def factors_of_roots(roots: Array) -> Array:

@@ -40,8 +40,7 @@ Array = NDArray[Any]
 OUTLIERS = ("uniform", "student")
 
 # With no more, the kernel iterates by itself: Python's part of an iteration takes .2 ms, and the kernel's as long with
-# 10 000 samples (a whole `gmmseg segment` of 512 x 512 takes .8 of the time). More would keep Ctrl-C waiting for long.
-_MOST_WORK = 1 << 30  # multiplications of an iteration: samples times components times features squared
+# 10 000 samples (a whole `gmmseg segment` of 512 x 512 takes .8 of the time).
 _MOST_FEATURES = 256
 _START_DOF = 8.0
 _START_OUTLIERS = 0.05
@@ -284,7 +283,7 @@ def short_runs(
         Mean log-likelihood a sample before the last step, in nats; -inf where a component had to be set up anew.
     """
     samples = planes if isinstance(planes, SortedSamples) else SortedSamples.of(planes, weights)
-    if _is_quick(samples, *starts.means.shape[1:]):
+    if _is_plain(samples, starts.means.shape[2]):
         limits = iteration.tolerance, precision_of(planes), samples.least
         added, noise = iteration.variances(samples.n_features)
         (part,) = samples.parts
@@ -318,20 +317,16 @@ def precision_of(planes: Array | Samples | SortedSamples) -> float:
     return 2e-6 if planes.dtype == np.float32 else 1e-10
 
 
-def goes_by_itself(samples: SortedSamples, start: Mixture, parts: int = 1) -> bool:
-    """Whether the kernel iterates by itself: samples without gaps of Gaussian components need nothing else.
-
-    Each component may be split into so many `parts`.
-    """
-    gaussian = start.dof is None and start.outlier_ranges is None
-    return gaussian and _is_quick(samples, start.n_components * parts, start.n_features)
+def goes_by_itself(samples: SortedSamples, start: Mixture) -> bool:
+    """Whether the kernel iterates by itself: samples without gaps of Gaussian components need nothing else."""
+    return start.dof is None and start.outlier_ranges is None and _is_plain(samples, start.n_features)
 
 
-def _is_quick(samples: SortedSamples, k: int, d: int) -> bool:
-    """Whether samples have no gaps, and the kernel iterates over k components of d features in a moment."""
+def _is_plain(samples: SortedSamples, d: int) -> bool:
+    """Whether samples have no gaps, and no more than so many features."""
     if samples.scattered is not None or len(samples.parts) != 1 or samples.parts[0].observed is not None:
         return False
-    return samples.parts[0].planes.size * k * d <= _MOST_WORK and d <= _MOST_FEATURES
+    return d <= _MOST_FEATURES
 
 
 def _climb(

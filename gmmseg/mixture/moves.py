@@ -72,7 +72,7 @@ def split_and_merge(
     least = min(3 * needed / n, fit.mixture.weights.min())
     quartered = k <= (_QUARTERED if patient else _QUARTERED - 3) and not (strict and n < 4 * k * (d + 1))
     splits = (2 if quartered else 1, 0)  # how often in halves, lengthwise; 0 is once in scale
-    given = given if given is not None and goes_by_itself(given[0], fit.mixture, 4) else None
+    given = given if given is not None and goes_by_itself(given[0], fit.mixture) else None
     failures, reached = 0, None
     for _ in range(4 + 2 * k):
         settled, moved = False, None

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from gmmseg.errors import GmmsegError, InputError, cut
 from gmmseg.features import Recipe
 from gmmseg.features.pca import PrincipalComponents
-from gmmseg.image.grain import GRAIN, Grain
 from gmmseg.io.regular import require_regular
 from gmmseg.mixture.covariance import FAMILIES
 from gmmseg.mixture.memberships import MOST_COMPONENTS, ROUNDING
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.model.model import FORMAT, VERSION, Model, Training
 from gmmseg.records import replace
+from gmmseg.spatial.enlarging import GRAIN, KINDS
+from gmmseg.spatial.grain import Grain
 
 __all__ = ["load_model"]
 
@@ -249,7 +250,13 @@ def _grain(content: _Entries) -> Grain | None:
     begin = content.array("grain_begin", (2,), 0, 1)
     if (begin % 1).any():
         raise ValueError("grain_begin holds something else than whole numbers from 0 to 1")
-    return Grain(tuple(map(int, begin)), content.truth("grain_linear"))
+    cut = tuple(map(int, begin))
+    if not content.has("grain_kind"):
+        return Grain(cut, "linear" if content.truth("grain_linear") else None)  # version 6 knows no other kinds
+    kind = content.text("grain_kind")
+    if kind not in KINDS:
+        raise ValueError(f"grain_kind is {kind!r}, not one of {', '.join(KINDS)}")
+    return Grain(cut, kind)
 
 
 def _channel_names(content: _Entries) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from gmmseg.errors import InputError
 from gmmseg.extras import face
 from gmmseg.features import Recipe
 from gmmseg.image import Image
-from gmmseg.image.grain import GRAIN, Grain
 from gmmseg.image.grey import as_grey
 from gmmseg.io.atomic import atomic_file
 from gmmseg.io.classes import regroup
@@ -27,15 +26,17 @@ from gmmseg.mixture import patterns
 from gmmseg.mixture.memberships import ROUNDING, moments
 from gmmseg.mixture.parameters import Mixture, log_density
 from gmmseg.records import dataclass, replace
+from gmmseg.spatial.enlarging import GRAIN
+from gmmseg.spatial.grain import UNDONE, Grain
 from gmmseg.spatial.smoothing import HALO, share_power
 
 __all__ = ["FORMAT", "VERSION", "Model", "Training"]
 
 Array = NDArray[Any]
 
-FORMAT, VERSION = "gmmseg-model", 6
+FORMAT, VERSION = "gmmseg-model", 7
 # 2 where there are outliers or Student-t distributions, 3 with memberships or pca, 4 with dropped classes, 5 with
-# grain, 6 where that is linear or cut
+# grain, 6 where that is cut, 7 where its kind is known
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ class Model:
         `gmmseg.features.contrast.contrast`: what is an edge. It makes every window of every image get the labels of the
         whole. Where None, each image is measured by itself.
     grain : Grain, optional
-        How the picture was enlarged, see `gmmseg.image.grain`. Then the mixture is of what lies in the middle of blocks
-        of 2 x 2 pixels, and so are the posteriors from which pixels are labelled.
+        How the picture was enlarged, see `gmmseg.spatial.grain`. Then the mixture is of the pixels that it was enlarged
+        from, or of what lies in the middle of blocks of 2 x 2, and pixels are labelled as these.
 
     Examples
     --------
@@ -285,8 +286,7 @@ class Model:
         """
         heard = HALO if smoothed and self.strength > 0 and self.k > 1 else 0
         around = heard + self.recipe.context(image)
-        # One more block is heard where pixels lie between two, and of the last one two pixels around it.
-        return GRAIN * around + 5 if smoothed and self.grain is not None else around
+        return GRAIN * (around + UNDONE) if smoothed and self.grain is not None else around
 
     def view(self, image: Image) -> Image:
         """Return an image as the model takes it: for a model of one channel, grey values stored as colour are one.
@@ -415,11 +415,16 @@ class Model:
             pca = self.recipe.pca
             arrays = {name: getattr(pca, name).tolist() for name in ("center", "scale", "axes", "variance")}
             content |= {"version": max(3, content["version"]), "pca": arrays}
-        if self.grain is not None:
-            content |= {"version": 5, "grain": GRAIN}
-            if self.grain != Grain():
-                content |= {"version": 6, "grain_begin": list(self.grain.begin), "grain_linear": self.grain.linear}
-        return content
+        return content if self.grain is None else content | _content_of(self.grain)
+
+
+def _content_of(grain: Grain) -> dict[str, Any]:
+    begin = list(grain.begin)
+    if grain.kind is not None:
+        return {"version": 7, "grain": GRAIN, "grain_begin": begin, "grain_kind": grain.kind}
+    if any(begin):
+        return {"version": 6, "grain": GRAIN, "grain_begin": begin, "grain_linear": False}
+    return {"version": 5, "grain": GRAIN}
 
 
 def _kind(color: bool, n_channels: int, axes: int | None) -> str:

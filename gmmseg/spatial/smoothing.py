@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -102,14 +102,8 @@ class Smoothing:
     @cached_property
     def neighbours(self) -> tuple[Array, Array]:
         """Offsets (m, 3), one of each opposite pair, and their weights (m,), which sum to half the whole strength."""
-        flat = 3 - len(self.spacing)
-        offsets = [(0,) * flat + o for o in itertools.product((-1, 0, 1), repeat=3 - flat) if o > (0,) * len(o)]
-        table = np.array(offsets, np.int64)
-        # By a power of 2, which changes no digit: proportions count, and squares of sizes may be beyond float64.
-        steps = np.ldexp(self.spacing, -int(np.frexp(max(self.spacing))[1]))
-        spacing = np.append(np.ones(flat), np.maximum(steps, _LEAST_STEP))
-        inverse = 1 / np.linalg.norm(table * spacing, axis=1)
-        return table, (inverse / inverse.sum() * _STRONGEST * self.strength**2 / 2).astype(np.float32)
+        table, shares = _neighbours(self.spacing)
+        return table, (shares * _STRONGEST * self.strength**2 / 2).astype(np.float32)
 
     def apply(
         self,
@@ -199,29 +193,36 @@ class Smoothing:
         The logarithm of the product of each pixel's probability given its neighbours', expected over q, is concave in
         the strength; Newton's method finds its maximum.
         """
-        offsets, weights = replace(self, strength=1.0).neighbours
-        patches, own = (-1, *valid.shape[-3:]), counted.reshape(-1)
-        said = kernels.said(
+        offsets, shares = _neighbours(self.spacing)
+        patches = (-1, *valid.shape[-3:])
+        total = kernels.agreement(
             np.ascontiguousarray(q).reshape(len(q), *patches),
             np.ascontiguousarray(guide).reshape(len(guide), *patches),
-            valid.reshape(patches).astype(np.uint8),
+            np.ascontiguousarray(valid, np.uint8).reshape(patches),
+            np.ascontiguousarray(counted, np.uint8).reshape(patches),
             offsets,
-            (weights / _STRONGEST).astype(np.float32),
+            (shares / 2).astype(np.float32),
             self._heard.sharpness,
+            _STRONGEST * self.strength**2,
+            _STRONGEST,
+            _SETTLED,
+            _NEWTON_STEPS,
         )
-        if not own.any() or not said.any():
-            return replace(self, strength=0.0)  # nobody has a neighbour
-        said, q = (x.reshape(len(x), -1).compress(own, axis=1) for x in (said, q))
-        said -= said.max(axis=0)
-        given = float((q * said).sum(dtype=np.float64))
-        total = _STRONGEST * self.strength**2
-        for _ in range(_NEWTON_STEPS):
-            expected, curvature = kernels.agreement(said, total)
-            step = (given - expected) / max(curvature, 1e-9)
-            total, before = min(max(total + step, 0.0), _STRONGEST), total
-            if abs(total - before) < _SETTLED:
-                break
         return replace(self, strength=math.sqrt(total / _STRONGEST))
+
+
+@lru_cache(8)
+def _neighbours(spacing: tuple[float, ...]) -> tuple[Array, Array]:
+    """Offsets (m, 3) of neighbours, one of each opposite pair, and what share of all that is heard each says (m,)."""
+    flat = 3 - len(spacing)
+    offsets = [(0,) * flat + o for o in itertools.product((-1, 0, 1), repeat=3 - flat) if o > (0,) * len(o)]
+    table = np.array(offsets, np.int64)
+    # By a power of 2, which changes no digit: proportions count, and squares of sizes may be beyond float64.
+    steps = np.ldexp(spacing, -int(np.frexp(max(spacing))[1]))
+    inverse = 1 / np.linalg.norm(table * np.append(np.ones(flat), np.maximum(steps, _LEAST_STEP)), axis=1)
+    shares = np.asarray(inverse / inverse.sum())
+    table.flags.writeable = shares.flags.writeable = False
+    return table, shares
 
 
 def _mask(valid: Array | None) -> Array | None:

@@ -14,9 +14,9 @@ from gmmseg.evaluation import evaluate
 from gmmseg.fitting import fit
 from gmmseg.fitting.fit import Fitted, fit_images
 from gmmseg.fitting.options import FitOptions, Hints
-from gmmseg.image.grain import Grain
 from gmmseg.image.sources import Completed
 from gmmseg.mixture.seeding import seed_mixture
+from gmmseg.spatial.grain import Grain
 
 LEVELS = np.array([180.0, 20.0, 100.0])
 
@@ -150,6 +150,27 @@ def test_the_other_start_is_looked_for_in_the_whole_image(rng, monkeypatch):
     gmmseg.segment(image, 3, features="lab,xy")
     shares = [((seen[0][3] < 0) == up) & ((seen[0][4] < 0) == left) for up in (True, False) for left in (True, False)]
     np.testing.assert_allclose(np.mean(shares, axis=1), 0.25, atol=0.02)
+
+
+@pytest.mark.parametrize("misses", [False, True])
+def test_the_other_start_is_looked_for_in_all_samples_only_where_a_part_has_it(rng, monkeypatch, misses):
+    colours = np.uint8([[30, 40, 60], [90, 120, 70], [150, 140, 160], [230, 220, 190]])
+    image = np.clip(colours[np.arange(64) // 16] + rng.normal(0, 4, (64, 64, 3)), 0, 255).astype(np.uint8)
+    seen, divide = [], fit.divide
+
+    def seeded(planes, *arguments, **options):
+        seen.append(planes.shape[1])
+        return seed_mixture(planes, *arguments, **options)
+
+    def divided(*arguments, **options):
+        found = divide(*arguments, **options)
+        return found.select([0, 0, 0, 0]) if misses else found  # all classes in one
+
+    monkeypatch.setattr(fit, "seed_mixture", seeded)
+    monkeypatch.setattr(fit, "divide", divided)
+    labels = gmmseg.segment(image, 4).labels
+    assert seen == ([1024, 4096] if misses else [1024])
+    assert (labels == np.arange(64) // 16 + 1).mean() > 0.999
 
 
 def test_a_bias_field_is_found_with_the_classes(scene):
@@ -305,12 +326,12 @@ def test_values_are_counted_in_the_one_pass(monkeypatch, dtype, n_channels, mask
     assert len(source.log) == n_windows
 
 
-@pytest.mark.parametrize("how", [1, 2, 4], ids=["linear", "cubic", "Lanczos"])
-def test_an_enlarged_picture_has_the_classes_of_the_picture(how):
+@pytest.mark.parametrize(("how", "kind"), [(0, "nearest"), (1, "linear"), (2, "cubic -0.75"), (4, "lanczos 4")])
+def test_an_enlarged_picture_has_the_classes_of_the_picture(how, kind):
     pixels = made(np.random.default_rng(3), (130, 170))
     own, other = gmmseg.segment(pixels, 2), gmmseg.segment(enlarged(pixels, how), 2)
-    assert (own.model.grain, other.model.grain) == (None, Grain(linear=how == 1))
-    assert evaluate(other.labels, own.labels.repeat(2, axis=0).repeat(2, axis=1)).adjusted_rand_index > 0.95
+    assert (own.model.grain, other.model.grain) == (None, Grain((0, 0), kind))
+    assert evaluate(other.labels, own.labels.repeat(2, axis=0).repeat(2, axis=1)).adjusted_rand_index > 0.97
     assert fit_images([Image(enlarged(pixels), color=True)], 1, FitOptions(k=2)).found.image.shape == (260, 340)
 
 
@@ -321,4 +342,4 @@ def test_what_is_said_of_single_pixels_is_not_put_together():
     for options in ({"scribbles": strokes}, {"partial_volume": True}, {"bias_field": True}):
         assert gmmseg.segment(pixels, 2, **options).model.grain is None
     assert gmmseg.fit([pixels, pixels], 2).grain is None  # several have but one model, and each its own grain
-    assert gmmseg.fit(pixels, 2).grain == Grain()
+    assert gmmseg.fit(pixels, 2).grain == Grain((0, 0), "cubic -0.75")

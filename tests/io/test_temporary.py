@@ -49,6 +49,55 @@ def test_one_that_has_been_removed_is_no_error(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture
+def keeping(monkeypatch):
+    monkeypatch.setattr(temporary, "_keeps", False)
+    monkeypatch.setattr(temporary, "_kept", [])
+    temporary.keep_folders()
+    yield
+    remove_own()
+
+
+def used(place):
+    with temporary_folder(place) as folder:
+        (folder / "a").write_text("whole")
+        (folder / "a").rename(place / "a")
+    return folder
+
+
+def test_one_that_is_kept_serves_the_next_file_in_its_place(tmp_path, keeping):
+    first = used(tmp_path)
+    assert first.is_dir()
+    assert used(tmp_path) == first
+    with temporary_folder(tmp_path) as one, temporary_folder(tmp_path) as other:
+        assert one == first != other
+        assert other.parent == tmp_path
+        assert other.is_dir()
+    remove_own()
+    assert [each.name for each in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_is_left_in_one_is_never_kept(tmp_path, keeping):
+    with pytest.raises(OSError, match="full"), temporary_folder(tmp_path) as folder:
+        (folder / "half").touch()
+        raise OSError("full")
+    assert list(tmp_path.iterdir()) == []
+    assert used(tmp_path) != folder
+
+
+def test_one_that_was_kept_may_have_been_removed(tmp_path, keeping):
+    used(tmp_path).rmdir()
+    assert used(tmp_path).is_dir()
+
+
+def test_only_the_last_few_are_kept(tmp_path, keeping):
+    places = [tmp_path / f"{number}" for number in range(6)]
+    for place in places:
+        place.mkdir()
+        used(place)
+    assert [len(list(place.iterdir())) for place in places] == [1, 1, 2, 2, 2, 2]
+
+
 def test_one_whose_removal_was_cut_short_goes_at_the_end_of_the_process(tmp_path, monkeypatch):
     def interrupt(folder):
         raise KeyboardInterrupt

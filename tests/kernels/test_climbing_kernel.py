@@ -1,5 +1,6 @@
 """Runs of EM and mergers: both kernels against each other, and against EM step by step."""
 
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from gmmseg.mixture import em
 from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.kmeans import from_labels
 from gmmseg.mixture.moves import merge_pairs, split_in_scale, split_lengthwise
+from gmmseg.mixture.parameters import Mixture
 
 FAMILIES = pytest.mark.parametrize("family", ["full", "tied", "diag", "spherical"])
 
@@ -56,6 +58,83 @@ def test_threads_that_stay_for_all_iterations_change_no_bit(kernel, dtype):
         for found, wanted in zip(kernel.climb(*given, threads), alone, strict=True):
             np.testing.assert_array_equal(found, wanted)
     assert len(alone[4]) == 25
+
+
+def apart(d, k, distance, dtype):
+    """Samples of k tilted classes, so many spreads apart along the axes, and a start that is a little off them."""
+    rng = np.random.default_rng([d, k])
+    n = 256 * (d + k) + 777  # of fewer, every sample is visited in every iteration
+    means = np.concatenate([np.eye(d), -np.eye(d)])[rng.permutation(2 * d)[:k]] * distance / np.sqrt(2)
+    roots = np.eye(d) + rng.normal(0, 0.3 / np.sqrt(d), (k, d, d))
+    truth = np.minimum(rng.geometric(0.4, n) - 1, k - 1)
+    planes = means[truth].T + np.einsum("nij,nj->in", roots[truth], rng.normal(size=(n, d)))
+    off = means + rng.normal(0, 0.2, means.shape)
+    return planes.astype(dtype), Mixture(np.full(k, 1 / k), off, np.stack([1.5 * np.eye(d)] * k))
+
+
+@compiled
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize(("d", "k"), [(9, 3), (17, 6)])
+@pytest.mark.parametrize("distance", [5, 8, 11, 15, 40])
+def test_samples_that_are_left_alone_change_nothing(kernel, distance, d, k, weighted, dtype):
+    """At 5 spreads nobody is sure of any sample, at 11 of some, at 40 of all."""
+    planes, mixture = apart(d, k, distance, dtype)
+    weights = np.random.default_rng(0).uniform(0, 2, planes.shape[1]).astype(dtype) if weighted else None
+    double = None if weights is None else weights.astype(np.float64)
+    ours = climb(kernel, planes, mixture, weights, iterations=15, tolerance=0)
+    theirs = climb(reference, planes.astype(np.float64), mixture, double, iterations=15, tolerance=0)
+    rtol = 2e-5 if dtype == np.float32 else 1e-10
+    for found, wanted in zip(ours[:3], theirs[:3], strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(ours[4], theirs[4], rtol=rtol / 10)
+    assert len(ours[4]) == 15
+
+
+@compiled
+def test_samples_that_are_left_alone_are_looked_at_again_when_a_component_jumps(kernel):
+    """A component without samples is put on half of the widest class while those of four others stand."""
+    planes, mixture = apart(10, 5, 30, np.float64)
+    planes[0, :900] *= 40  # the widest class is two
+    means = np.concatenate([mixture.means, mixture.means[:1] + 200])
+    six = Mixture(np.append(mixture.weights * 0.9, 0.1), means, np.concatenate([mixture.covariances, [np.eye(10)]]))
+    given = {"iterations": 30, "tolerance": 0, "rescues": 6}
+    ours, theirs = (climb(each, planes, six, **given) for each in (kernel, reference))
+    np.testing.assert_allclose(ours[4], theirs[4], rtol=1e-9)
+    np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-7, atol=1e-7)
+    assert ours[8] == theirs[8] > 0
+
+
+@compiled
+@pytest.mark.parametrize("family", ["full", "tied"])
+def test_samples_that_are_left_alone_are_the_same_for_any_threads(kernel, family):
+    planes, mixture = apart(12, 4, 12, np.float32)
+    planes = np.tile(planes, 3)  # of several chunks
+    covariances = mixture.covariances if family == "full" else mixture.covariances[0]
+    components = mixture.weights, mixture.means, covariances, family
+    given = planes, None, components, np.full(12, 1e-6), None, (0.0, 1e-10, 1.0), 12, 0
+    alone = kernel.climb(*given, 1)
+    for found, wanted in zip(kernel.climb(*given, 3), alone, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+@compiled
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no timers")
+def test_a_long_run_heeds_a_signal(kernel):
+    planes, mixture = apart(40, 3, 4, np.float32)
+    planes = np.tile(planes, 2)
+
+    def ring(*_):
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(TimeoutError):
+            climb(kernel, planes, mixture, iterations=20_000, tolerance=0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @both
@@ -142,8 +221,8 @@ def test_em_is_the_same_whoever_iterates(monkeypatch, family, dtype):
     heap = np.repeat(planes[:, :1], 40, axis=1)  # on which a component degenerates
     for samples in (planes, np.concatenate([planes, heap], axis=1)):
         fits = []
-        for most in (em._MOST_WORK, 0):
-            monkeypatch.setattr(em, "_MOST_WORK", most)
+        for most in (em._MOST_FEATURES, 0):
+            monkeypatch.setattr(em, "_MOST_FEATURES", most)
             fits.append(expectation_maximization(samples, mixture, Iteration(1e-6, 60, regularization=1e-6)))
         monkeypatch.undo()
         assert fits[0].converged == fits[1].converged

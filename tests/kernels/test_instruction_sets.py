@@ -36,10 +36,9 @@ offsets = np.array([[0, 0, 1], [0, 1, -1], [0, 1, 0], [0, 1, 1]])
 guide = rng.normal(size=(2, 1, 40, 70)).astype(np.float32)
 heard = kernels.Neighbourhood(offsets, np.full(4, 0.5, np.float32), np.full(2, 0.5, np.float32), 1)
 kernels.smooth(prior, guide, None, heard, (0, 0, 0), None, results["float32: smooth"])
-said = np.minimum(rng.normal(-0.5, 0.5, (3, 2801)), 0).astype(np.float32)
-results["float32: agreement"] = np.array(kernels.agreement(said - said.max(axis=0), 12.0)) / 2801
-table, valid = (offsets, heard.strengths, heard.sharpness), np.ones((1, 1, 40, 70), np.uint8)
-results["float32: said"] = kernels.said(prior[:, None], guide[:, None], valid, *table)
+valid, table = np.ones((1, 1, 40, 70), np.uint8), (offsets, heard.strengths, heard.sharpness)
+total = kernels.agreement(prior[:, None], guide[:, None], valid, valid, *table, 3.0, 24.0, 1e-4, 50)
+results["float32: agreement"] = np.array(total)
 np.savez(sys.argv[1], **results)
 """
 

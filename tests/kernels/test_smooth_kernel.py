@@ -293,6 +293,14 @@ def test_without_strength_the_prior_comes_back(kernel, sweeps):
     np.testing.assert_array_equal(labels, prior.argmax(axis=0) + 1)
 
 
+@compiled
+def test_neighbours_that_say_more_than_numbers_can_hold_are_refused(kernel):
+    prior, guide = problem((1, 9, 21), 2)
+    smooth(kernel, prior, guide, OFFSETS["8 neighbours"], strength=32.0)
+    with pytest.raises(ValueError, match="more than 32 nats"):
+        smooth(kernel, prior, guide, OFFSETS["8 neighbours"], strength=33.0)
+
+
 @both
 @pytest.mark.parametrize("neighbours", OFFSETS)
 def test_results_are_probabilities_and_labels_their_maximum(kernel, neighbours):

@@ -7,10 +7,10 @@ from regions import CASES, holes, outputs, scene, spatial
 
 import gmmseg
 from gmmseg import Image
-from gmmseg.image.grain import Grain, put_together
 from gmmseg.labelling.layers import layer_named
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
 from gmmseg.records import replace
+from gmmseg.spatial.grain import Grain, put_together
 
 
 @pytest.mark.slow
@@ -102,11 +102,11 @@ def large(rng):
     """A picture without detail of single pixels, whose last blocks are not whole, and its model."""
     image = Image(enlarged(made(rng))[:-1, :-1], color=True)
     model = gmmseg.fit(image, 3)
-    assert model.grain == Grain()
+    assert model.grain == Grain((0, 0), "cubic -0.75")
     return image, model
 
 
-@pytest.mark.parametrize("grain", [Grain(), Grain((1, 0), linear=True)], ids=["cubic", "linear and cut"])
+@pytest.mark.parametrize("grain", [Grain(), Grain((0, 0), "cubic -0.75"), Grain((1, 0), "linear")], ids=str)
 @pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
 @pytest.mark.parametrize("smooth", [True, False])
 def test_blocks_give_windows_and_tiles_the_labels_of_the_whole(large, smooth, masked, grain, monkeypatch):
@@ -130,16 +130,18 @@ def test_blocks_give_windows_and_tiles_the_labels_of_the_whole(large, smooth, ma
         np.testing.assert_array_equal(found[local], labels[inner])
 
 
-def test_pixels_between_blocks_have_what_lies_between_their_probabilities(large):
+@pytest.mark.parametrize("layer", ["labels", "probabilities", "uncertainty"])
+def test_a_pixel_has_what_its_block_has(large, layer):
     image, model = large
-    blocks = gmmseg.apply(replace(model, grain=None), put_together(image, Grain())).probabilities
-    found = gmmseg.apply(model, image)
-    near, right, below, across = blocks[:, 20, 30], blocks[:, 20, 31], blocks[:, 21, 30], blocks[:, 21, 31]
-    expected = (9 * near + 3 * right + 3 * below + across) / 16
-    np.testing.assert_allclose(found.probabilities[:, 41, 61], expected, atol=1e-6)
-    np.testing.assert_allclose(found.probabilities.sum(axis=0), 1, atol=1e-5)
-    np.testing.assert_array_equal(found.labels, found.probabilities.argmax(axis=0) + 1)
-    np.testing.assert_allclose(found.uncertainty, 1 - found.probabilities.max(axis=0), atol=1e-6)
+    model = replace(model, grain=Grain((1, 0), "cubic -0.75"))
+    blocks = getattr(gmmseg.apply(replace(model, grain=None), put_together(image, model.grain)), layer)
+    mask = holes(image.shape)
+    found = getattr(gmmseg.apply(model, image), layer)
+    expected = blocks.repeat(2, axis=-1).repeat(2, axis=-2)[..., 1:, :]
+    np.testing.assert_array_equal(found, expected[..., : image.shape[0], : image.shape[1]])
+    masked = getattr(gmmseg.apply(model, image, mask=mask), layer)
+    by_pixels = getattr(gmmseg.apply(replace(model, grain=None), image, mask=mask), layer)
+    np.testing.assert_array_equal(masked[..., ~mask], by_pixels[..., ~mask])
 
 
 def test_blocks_know_dropped_classes_and_pixels_without_data(large):

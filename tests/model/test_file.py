@@ -7,7 +7,7 @@ import pytest
 
 import gmmseg
 from gmmseg import InputError
-from gmmseg.image.grain import Grain
+from gmmseg.spatial.grain import Grain
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
 
@@ -143,13 +143,21 @@ def test_a_file_that_cannot_be_opened_is_refused(tmp_path):
 def test_the_grain_is_kept_and_has_to_be_one_that_is_known(saved, tmp_path):
     content, load = saved
     assert "grain" not in content
-    cut = {"version": 6, "grain": 2, "grain_begin": [0, 1], "grain_linear": True}
-    for known, grain in (({"version": 5, "grain": 2}, Grain()), (cut, Grain((0, 1), linear=True))):
+    cut = {"version": 6, "grain": 2, "grain_begin": [0, 1], "grain_linear": False}
+    kind = {"version": 7, "grain": 2, "grain_begin": [0, 1], "grain_kind": "linear"}
+    for known, grain in (
+        ({"version": 5, "grain": 2}, Grain()),
+        (cut, Grain((0, 1))),
+        (kind, Grain((0, 1), "linear")),
+    ):
         model = load(json.dumps(content | known))
         assert model.grain == grain
         model.save(tmp_path / "again.json", overwrite=True)
         assert json.loads((tmp_path / "again.json").read_text()) == content | known
+    assert load(json.dumps(content | cut | {"grain_linear": True})).grain == Grain((0, 1), "linear")
     for wrong in ({"grain_begin": [0, 2]}, {"grain_begin": [0.5, 0]}, {"grain_begin": [0]}, {"grain_linear": 1}):
         assert next(iter(wrong)) in refused(load, json.dumps(content | cut | wrong))
+    for wrong in ("cubic", 1):
+        assert "grain_kind" in refused(load, json.dumps(content | kind | {"grain_kind": wrong}))
     for wrong in (0, 3, 1.5, "2", True):
         assert "grain" in refused(load, json.dumps(content | {"version": 5, "grain": wrong}))

@@ -1,16 +1,19 @@
-// What neighbours say of the classes, and how the classes' pseudo-likelihood changes with the strength at which they are
-// heard (Besag 1975).
+// The strength at which neighbours are heard that gives the classes the highest pseudo-likelihood (Besag 1975).
+#include <cmath>
+
 #include "kernels.h"
 #include "pack.h"
 
 namespace {
 
-using gmmseg::SaidJob;
+using gmmseg::AgreementJob;
 using std::ptrdiff_t;
 constexpr float kBlind = 0.2f;  // as of gmmseg.kernels.neighbours
 constexpr ptrdiff_t kRun = 512;  // voxels whose sums are of single precision
 
-void agreement(const float* said, ptrdiff_t n, ptrdiff_t classes, float total, double* sums) {
+// Adds to two sums, over n voxels, the mean and the variance of what neighbours say of the classes, (classes, n) numbers
+// up to 0, when a class has a probability in proportion to exp(total said).
+void add_moments(const float* said, ptrdiff_t n, ptrdiff_t classes, float total, double* sums) {
     constexpr int L = kLanes<float>;
     const float power = total * 1.4426950408889634f;
     for (ptrdiff_t first = 0; first < n; first += kRun) {
@@ -42,7 +45,7 @@ void hear(const float* __restrict edges, const float* __restrict q, ptrdiff_t n,
 }
 
 // The edges of one row of voxels to those at an offset; `apart` voxels lie between the rows.
-void edges_of(const SaidJob& job, ptrdiff_t row, ptrdiff_t apart, ptrdiff_t n, float strength, float* __restrict edges) {
+void edges_of(const AgreementJob& job, ptrdiff_t row, ptrdiff_t apart, ptrdiff_t n, float strength, float* __restrict edges) {
     const ptrdiff_t voxels = job.n_patches * job.size[0] * job.size[1] * job.size[2];
     for (ptrdiff_t x = 0; x < n; ++x) edges[x] = 0;
     for (int c = 0; c < job.n_guides; ++c) {
@@ -62,7 +65,8 @@ void edges_of(const SaidJob& job, ptrdiff_t row, ptrdiff_t apart, ptrdiff_t n, f
     }
 }
 
-void said(const SaidJob& job) {
+// Adds up what each voxel hears of the classes: sums over its neighbours of edge times their q.
+void listen(const AgreementJob& job) {
     const auto [depth, rows, columns] = job.size;
     const ptrdiff_t voxels = job.n_patches * depth * rows * columns;
     for (int o = 0; o < job.n_offsets; ++o) {
@@ -76,7 +80,7 @@ void said(const SaidJob& job) {
             edges_of(job, row, apart, n, job.strengths[o], job.edges);
             for (int k = 0; k < job.n_classes; ++k) {
                 const float* q = job.q + k * voxels + row;
-                float* out = job.out + k * voxels + row;
+                float* out = job.said + k * voxels + row;
                 hear(job.edges, q + apart, n, out);
                 hear(job.edges, q, n, out + apart);
             }
@@ -84,11 +88,64 @@ void said(const SaidJob& job) {
     }
 }
 
+// Takes the largest from what each voxel hears, and keeps those that count; returns their number, and adds up what is
+// said of the classes that they have.
+ptrdiff_t keep_counted(const AgreementJob& job, ptrdiff_t n, double& given) {
+    float *const said = job.said, *const highest = job.highest;
+    const std::uint8_t* const counted = job.counted;
+    for (int k = 0; k < job.n_classes; ++k)
+        for (ptrdiff_t v = 0; v < n; ++v)
+            highest[v] = k == 0 || said[k * n + v] > highest[v] ? said[k * n + v] : highest[v];
+    ptrdiff_t count = 0;
+    for (ptrdiff_t v = 0; v < n; ++v) count += counted[v] != 0;
+    for (int k = 0; k < job.n_classes; ++k) {
+        const float* const q = job.q + k * n;
+        float *const row = said + k * n, *const to = said + k * count;
+        double sums[8] = {};  // one after the other a sum would wait for itself
+        ptrdiff_t v = 0;
+        for (; v + 8 <= n; v += 8)
+            for (int lane = 0; lane < 8; ++lane) {
+                row[v + lane] -= highest[v + lane];
+                sums[lane] += counted[v + lane] ? double(q[v + lane] * row[v + lane]) : 0.0;
+            }
+        for (; v < n; ++v) {
+            row[v] -= highest[v];
+            sums[0] += counted[v] ? double(q[v] * row[v]) : 0.0;
+        }
+        given += ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+        if (count == n) continue;
+        for (ptrdiff_t from = 0, next = 0; from < n; ++from)
+            if (counted[from]) to[next++] = row[from];
+    }
+    return count;
+}
+
+// The logarithm of the product of each voxel's probability given its neighbours', expected over q, is concave in the
+// strength: Newton's method finds its maximum.
+double agreement(const AgreementJob& job, double total) {
+    const ptrdiff_t n = job.n_patches * job.size[0] * job.size[1] * job.size[2];
+    listen(job);
+    bool any = false;
+    for (ptrdiff_t v = 0; v < job.n_classes * n; ++v) any |= job.said[v] != 0;
+    double given = 0;
+    const ptrdiff_t count = any ? keep_counted(job, n, given) : 0;
+    if (!count) return 0;  // nobody has a neighbour
+    for (int step = 0; step < job.steps; ++step) {
+        double sums[2] = {0, 0};
+        add_moments(job.said, count, job.n_classes, float(total), sums);
+        const double before = total, curvature = sums[1] > 1e-9 ? sums[1] : 1e-9;
+        total += (given - sums[0]) / curvature;
+        total = total > 0 ? total : 0;
+        total = total < job.most ? total : job.most;
+        if (std::abs(total - before) < job.settled) break;
+    }
+    return total;
+}
+
 }  // namespace
 
 namespace gmmseg {
 namespace GMMSEG_ISA {
 const Agreement agreement_kernel = agreement;
-const Said said_kernel = said;
 }
 }  // namespace gmmseg

@@ -74,11 +74,15 @@ void invert_lower(const double* lower, ptrdiff_t d, double* out) {
     }
 }
 
-void add_products(const double* samples, const double* weighted, ptrdiff_t n, ptrdiff_t d, double* out) {
-    // Rows are summed some numbers past the diagonal: whole registers are quicker than what is left of one.
-    for (ptrdiff_t r = 0; r < d; ++r) {
-        const ptrdiff_t whole = (r + 8) / 8 * 8;
-        add_rows(samples, d, weighted + r * n, n, 0, whole < d ? whole : d, out + r * d);
+void add_batch(const double* x, const double* mass, const double* rows, ptrdiff_t n, double* out) {
+    constexpr ptrdiff_t size = gmmseg::kBatch;
+    double own[size];
+    for (ptrdiff_t i = 0; i < size; ++i) own[i] = x[i] * mass[i];
+    for (ptrdiff_t r = 0; r < n; ++r, rows += size) {
+        double sums[8] = {};  // one after the other a sum would wait for itself
+        for (ptrdiff_t i = 0; i < size; i += 8)
+            for (ptrdiff_t lane = 0; lane < 8; ++lane) sums[lane] += own[i + lane] * rows[i + lane];
+        out[r] += ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
     }
 }
 
@@ -112,6 +116,6 @@ double nearer(const T* planes, ptrdiff_t n, ptrdiff_t d, ptrdiff_t place, const 
 
 namespace gmmseg {
 namespace GMMSEG_ISA {
-const Algebra algebra_kernels{cholesky, invert_lower, add_products, square, nearer<float>, nearer<double>};
+const Algebra algebra_kernels{cholesky, invert_lower, add_batch, square, nearer<float>, nearer<double>};
 }  // namespace GMMSEG_ISA
 }  // namespace gmmseg

@@ -6,7 +6,7 @@
 #include <limits>
 #include <string_view>
 
-#include "summing.h"
+#include "lasting.h"
 
 namespace {
 
@@ -196,6 +196,15 @@ struct Run {
     double fall = 0;
 };
 
+// Work of an iteration, in multiplications, from which on whoever presses Ctrl-C would wait for the end of a run.
+constexpr double kLong = 1 << 26;
+
+// Ends a run where Ctrl-C was pressed: Python tells only whom asks.
+inline void heed_signals() {
+    const nb::gil_scoped_acquire locked;
+    if (PyErr_CheckSignals()) throw nb::python_error();
+}
+
 // Iterates from where a run is, see gmmseg.kernels.climb; `noise` (d) may be null. False where it ended early because
 // a component would have been too light, or degenerate, and not to be put elsewhere.
 template <class T>
@@ -219,11 +228,15 @@ bool iterate(Run& run, MixtureJob<T> job, const double* added, const double* noi
     if (!now.factorise(bad)) return false;
     Climber next = now;
     Crew crew(threads);
+    Lasting<T> lasting(job);
+    const bool is_long = double(n) * double(now.k) * double(now.d) * double(now.d) > kLong;
     while (!run.settled && run.done < iterations) {
         now.constants(noise, constants.data());
         pack_parameters(job, constants.data(), now.means.data(), now.factors.data(), values.data());
         std::fill(sums.begin(), sums.end(), 0.0);
-        const double reached = all_statistics(job, crew, sums.data());
+        const Place place{now.k,  now.d, now.shared(), now.weights.data(), constants.data(), now.means.data(),
+                          now.covariances.data(), now.factors.data()};
+        const double reached = lasting.statistics(job, place, crew, sums.data());
         next.means = now.means;
         next.template step<T>(sums.data(), added);
         for (size_t c = 0; c < k; ++c) bad[c] = sums[c * size_t(columns)] < 0.999 * least;
@@ -250,6 +263,7 @@ bool iterate(Run& run, MixtureJob<T> job, const double* added, const double* noi
         }
         std::swap(now, next);
         run.settled = whole && std::abs(gain) < tolerance && (gain >= 0 || -gain <= explained);
+        if (is_long) heed_signals();
     }
     return true;
 }

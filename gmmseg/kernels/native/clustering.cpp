@@ -162,60 +162,54 @@ nb::tuple class_moments(const Planes<T>& planes, const Labels& labels, nb::objec
     double* const variances = second + k * size;
     {
         nb::gil_scoped_release unlocked;
-        const auto mass = [&](size_t i) { return given.is_valid() ? given.data()[i] : 1.0; };
-        // Calls work(i, values (d)) for each sample; some are turned at once, as planes are read along samples.
-        constexpr size_t turned = 32;
-        std::vector<double> rows(turned * d);
-        const auto each_sample = [&](const auto& work) {
-            for (size_t first = 0; first < n; first += turned) {
-                const size_t count = std::min(turned, n - first);
+        std::vector<size_t> from(k + 1, 0), next(k), order(n);  // samples class by class
+        for (size_t i = 0; i < n; ++i) ++from[size_t(labels.data()[i]) + 1];
+        for (size_t c = 0; c < k; ++c) next[c] = from[c], from[c + 1] += from[c];
+        for (size_t i = 0; i < n; ++i) order[next[size_t(labels.data()[i])]++] = i;
+        const auto& algebra = kernels().algebra;
+        // Samples less the first of their class, of which what they lie apart cancels no more than it says.
+        Numbers values((d + 1) * kBatch), masses(kBatch), origin(d), sums((d + 1) * (d + 1));
+        std::fill_n(values.begin(), kBatch, 1.0);
+        for (size_t c = 0; c < k; ++c) {
+            std::fill(sums.begin(), sums.end(), 0.0);
+            for (size_t first = from[c]; first < from[c + 1]; first += kBatch) {
+                const size_t count = std::min<size_t>(kBatch, from[c + 1] - first), *own = order.data() + first;
                 for (size_t r = 0; r < d; ++r) {
-                    const T* from = planes.data() + ptrdiff_t(r) * planes.stride(0) + ptrdiff_t(first) * planes.stride(1);
-                    for (size_t i = 0; i < count; ++i) rows[i * d + r] = double(from[ptrdiff_t(i) * planes.stride(1)]);
+                    const T* const row = planes.data() + ptrdiff_t(r) * planes.stride(0);
+                    double* const to = values.data() + (r + 1) * kBatch;
+                    if (first == from[c]) origin[r] = double(row[ptrdiff_t(*own) * planes.stride(1)]);
+                    for (size_t i = 0; i < count; ++i) to[i] = double(row[ptrdiff_t(own[i]) * planes.stride(1)]) - origin[r];
+                    std::fill(to + count, to + kBatch, 0.0);
                 }
-                for (size_t i = 0; i < count; ++i) work(first + i, rows.data() + i * d);
+                for (size_t i = 0; i < count; ++i) masses[i] = given.is_valid() ? given.data()[own[i]] : 1.0;
+                std::fill(masses.begin() + ptrdiff_t(count), masses.end(), 0.0);
+                for (size_t r = 0; r <= d; ++r) {
+                    const double* const row = values.data() + r * kBatch;
+                    double* const to = sums.data() + r * (d + 1);
+                    algebra.add_batch(row, masses.data(), values.data(), diagonal ? 1 : ptrdiff_t(r + 1), to);
+                    if (diagonal && r) algebra.add_batch(row, masses.data(), row, 1, to + r);
+                }
             }
-        };
-        std::vector<double> whole(given.is_valid() ? d : 0, 0.0), squares(whole);
-        each_sample([&](size_t i, const double* x) {
-            const size_t c = size_t(labels.data()[i]);
-            const double share = mass(i);
-            counts[c] += share;
-            for (size_t r = 0; r < d; ++r) means[c * d + r] += share * x[r];
-            for (size_t r = 0; r < whole.size(); ++r) whole[r] += x[r] / double(n);
-        });
-        const auto scaled = [&](double* values, size_t each) {
-            for (size_t c = 0; c < k; ++c)
-                for (size_t e = 0; e < each; ++e) values[c * each + e] /= counts[c];
-        };
-        scaled(means, d);
-        // Samples of a class are taken together: sums of products of several are a third of a start at d = 100.
-        constexpr size_t together = 16;
-        std::vector<double> centred(k * together * d), weighted(k * together * d);
-        std::vector<size_t> held(k, 0);
-        const auto release = [&](size_t c) {
-            const double *x = centred.data() + c * together * d, *w = weighted.data() + c * together * d;
-            if (held[c] < together)  // rows of `weighted` are as long as there are samples
-                for (size_t r = 0; r < d; ++r) std::copy_n(w + r * together, held[c], weighted.data() + c * together * d + r * held[c]);
-            kernels().algebra.add_products(x, w, ptrdiff_t(held[c]), ptrdiff_t(d), second + c * size);
-            held[c] = 0;
-        };
-        each_sample([&](size_t i, const double* from) {
-            const size_t c = size_t(labels.data()[i]), place = c * together * d;
-            double* const x = centred.data() + place + held[c] * d;
-            const double share = mass(i);
-            for (size_t r = 0; r < d; ++r) x[r] = from[r] - means[c * d + r];
-            for (size_t r = 0; r < whole.size(); ++r) squares[r] += (from[r] - whole[r]) * (from[r] - whole[r]);
-            for (size_t r = 0; diagonal && r < d; ++r) second[c * size + r] += share * x[r] * x[r];
-            for (size_t r = 0; !diagonal && r < d; ++r) weighted[place + r * together + held[c]] = share * x[r];
-            if (!diagonal && ++held[c] == together) release(c);
-        });
-        for (size_t c = 0; c < k; ++c)
-            if (held[c]) release(c);
-        for (size_t c = 0; !diagonal && c < k; ++c)
-            for (size_t r = 0; r < d; ++r)
-                for (size_t s = 0; s < r; ++s) second[c * size + s * d + r] = second[c * size + r * d + s];
-        scaled(second, size);
+            counts[c] = sums[0];
+            for (size_t r = 0; r < d; ++r) {
+                const double* const row = sums.data() + (r + 1) * (d + 1);
+                means[c * d + r] = origin[r] + row[0] / counts[c];
+                const auto about = [&](size_t s) {
+                    return (row[s + 1] - row[0] * sums[(s + 1) * (d + 1)] / counts[c]) / counts[c];
+                };
+                if (diagonal) second[c * size + r] = about(r);
+                for (size_t s = 0; !diagonal && s <= r; ++s)
+                    second[c * size + r * d + s] = second[c * size + s * d + r] = about(s);
+            }
+        }
+        Numbers squares(given.is_valid() ? d : 0, 0.0);
+        for (size_t r = 0; r < squares.size(); ++r) {
+            const T* const row = planes.data() + ptrdiff_t(r) * planes.stride(0);
+            const auto value = [&](size_t i) { return double(row[ptrdiff_t(i) * planes.stride(1)]); };
+            double middle = 0;
+            for (size_t i = 0; i < n; ++i) middle += value(i) / double(n);
+            for (size_t i = 0; i < n; ++i) squares[r] += (value(i) - middle) * (value(i) - middle);
+        }
         double total = 0;
         for (size_t c = 0; c < k; ++c) total += counts[c];
         std::vector<double> common(size, 0.0), middle(d, 0.0);

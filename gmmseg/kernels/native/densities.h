@@ -136,6 +136,16 @@ void turn_rows(const MixtureJob<T>& job, const T* from, T* to) {
 template <class T>
 GMMSEG_INLINE Block<T> open_block(const MixtureJob<T>& job, ptrdiff_t first, ptrdiff_t end, Scratch<T>& s) {
     const ptrdiff_t size = end - first < kBlock ? end - first : kBlock;
+    if (job.places) {
+        const std::uint32_t* const place = job.places + first;
+        for (int i = 0; i < job.n_features; ++i) {
+            const T* const from = job.samples + i * job.feature_stride;
+            T* const to = s.samples + i * kBlock;
+            for (ptrdiff_t j = 0; j < size; ++j) to[j] = from[ptrdiff_t(place[j]) * job.sample_stride];
+            for (ptrdiff_t j = size; j % kLanes<T>; ++j) to[j] = T(0);
+        }
+        return {s.samples, kBlock, size, (size + kLanes<T> - 1) / kLanes<T>};
+    }
     const T* x = job.samples + first * job.sample_stride;
     if (job.sample_stride == 1 && size == kBlock) return {x, job.feature_stride, size, kBlock / kLanes<T>};
     const bool rows = job.feature_stride == 1 && job.sample_stride == job.n_features;
@@ -395,8 +405,12 @@ double normalise(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, S
         return total<T>(sum + __builtin_convertvector(powers, Pack<T>));
     }
     const T* weights = job.weights + first;
-    if (b.size < kBlock || !job.weights) {
-        for (ptrdiff_t i = 0; i < end; ++i) s.weight[i] = i >= b.size ? T(0) : job.weights ? weights[i] : T(1);
+    if (b.size < kBlock || !job.weights || job.places) {
+        for (ptrdiff_t i = 0; i < end; ++i) {
+            const bool is_sample = i < b.size;
+            s.weight[i] = T(is_sample);
+            if (is_sample && job.weights) s.weight[i] = job.places ? job.weights[job.places[first + i]] : weights[i];
+        }
         weights = s.weight;
     }
     for (ptrdiff_t v = 0; v < end; v += L) {

@@ -8,10 +8,19 @@ namespace gmmseg {
 
 // Samples are visited in blocks of fixed index, whatever the number of threads.
 constexpr std::ptrdiff_t kBlock = 512;
+constexpr std::ptrdiff_t kBatch = 64;  // samples whose products are summed at a time
 constexpr int kUnrolledFeatures = 8;  // up to here the number of features is a constant of the code
 
 template <class T>
 struct Screen;
+
+// What tells samples that surely belong to one component: a log2 density t counts as own + falls * t for it, and as
+// other + rises * t against another one.
+struct Margins {
+    double falls, rises;
+    const double *own, *other;  // (K)
+};
+constexpr int kNone = 255;  // of components
 
 // A mixture over samples. Parameters of component k start at params + k * params_per_component():
 // the log2 of weight and normaliser, the mean (d), then the precision factor scaled by sqrt(log2(e) / 2)
@@ -29,13 +38,19 @@ struct MixtureJob {
     std::ptrdiff_t prior_stride;
     const T* dof;  // degrees of freedom of each component, a Student-t distribution; null where all are Gaussian
     const Screen<T>* screen;  // null where every component is within reach of most samples, or none was made
+    const std::uint32_t* places;  // which samples these are, in ascending order; null where all are meant
+    std::uint8_t* sure;  // for each sample the component that it surely belongs to, or kNone, to be written; or null
+    const Margins* margins;  // by which it is; null without `sure`
 
     std::ptrdiff_t second_moments() const {
         return diagonal ? n_features : std::ptrdiff_t(n_features) * (n_features + 1) / 2;
     }
     std::ptrdiff_t params_per_component() const { return 1 + n_features + second_moments(); }
-    // Sums of the statistics: as many for each component as it has parameters, then two more for each Student-t.
-    std::ptrdiff_t sums() const { return n_components * (params_per_component() + (dof ? 2 : 0)); }
+    // Sums of the statistics: as many for each component as it has parameters, then two more for each Student-t, or,
+    // with `sure`, as many again: those of the samples that surely belong to it, which the first ones are without.
+    std::ptrdiff_t sums() const {
+        return n_components * (sure ? 2 * params_per_component() : params_per_component() + (dof ? 2 : 0));
+    }
 };
 
 // What tells in a few directions which components are out of a sample's reach: distances in these alone, hence their
@@ -148,9 +163,8 @@ struct Algebra {
     bool (*cholesky)(double* matrix, std::ptrdiff_t d);
     // Inverse of a lower triangular matrix (d, d), with zeros above its diagonal.
     void (*invert_lower)(const double* lower, std::ptrdiff_t d, double* out);
-    // Adds the sum over samples (n, d) of their products, each with its weighted self (d, n), to the lower triangle of
-    // a matrix (d, d).
-    void (*add_products)(const double* samples, const double* weighted, std::ptrdiff_t n, std::ptrdiff_t d, double* out);
+    // Adds to each of n numbers the sum over kBatch samples of a value times its mass times that of a row (n, kBatch).
+    void (*add_batch)(const double* values, const double* mass, const double* rows, std::ptrdiff_t n, double* out);
     // Writes the square of a symmetric matrix (d, d).
     void (*square)(const double* matrix, std::ptrdiff_t d, double* out);
     // Writes which is less, a sample's `now` or its mass times squared distance from the one at a place, for contiguous
@@ -162,23 +176,25 @@ struct Algebra {
 };
 using Smooth = bool (*)(const SmoothJob&);  // false, and nothing is written, where the mixture's samples are not known
 using Lab = void (*)(const LabJob&);
-// Adds to two sums, over n voxels, the mean and the variance of what neighbours say of the classes, (classes, n) numbers
-// up to 0, when a class has a probability in proportion to exp(total said).
-using Agreement = void (*)(const float* said, std::ptrdiff_t n, std::ptrdiff_t classes, float total, double* sums);
-// What voxels hear of the classes from their neighbours, in patches whose voxels hear none of another patch's.
-struct SaidJob {
+// How strongly neighbours agree, in patches whose voxels hear none of another patch's.
+struct AgreementJob {
     const float* q;             // (n_classes, n_patches, size) probabilities
     const float* guide;         // (n_guides, n_patches, size)
-    const std::uint8_t* valid;  // (n_patches, size)
+    const std::uint8_t* valid;    // (n_patches, size): which are heard
+    const std::uint8_t* counted;  // (n_patches, size): whose probabilities count
     std::ptrdiff_t n_patches, size[3];
     int n_classes, n_guides, n_offsets;
     const std::int64_t* offsets;  // as of SmoothJob
     const float* strengths;
     const float* sharpness;
-    float* edges;  // size[2] numbers of working memory
-    float* out;    // (n_classes, n_patches, size), to which sums are added
+    double most, settled;  // total strength that there can be; change of it after which it is found
+    int steps;             // of Newton's method
+    float* edges;          // size[2] numbers of working memory
+    float* said;           // (n_classes, n_patches, size) zeros, for what voxels hear of the classes
+    float* highest;        // (n_patches, size), likewise
 };
-using Said = void (*)(const SaidJob&);
+// Returns the total strength of highest pseudo-likelihood, found from another one.
+using Agreement = double (*)(const AgreementJob&, double total);
 using TextureKernel = void (*)(const TextureJob&);
 // Writes distances, or adds sums about the means (n_components, 1 + n_features + second moments), of begin..end, which
 // are at most kGapsChunk.
@@ -191,7 +207,6 @@ using Gaps = void (*)(const GapsJob&, std::ptrdiff_t begin, std::ptrdiff_t end, 
     extern const Smooth smooth_kernel;          \
     extern const Lab lab_kernel;                \
     extern const Agreement agreement_kernel;    \
-    extern const Said said_kernel;              \
     extern const TextureKernel texture_kernel;  \
     extern const Gaps gaps_kernel;              \
     extern const Algebra algebra_kernels;       \

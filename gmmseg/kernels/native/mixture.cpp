@@ -1,7 +1,7 @@
 // Posteriors and sufficient statistics of a Gaussian mixture, block by block.
 // GMMSEG_ISA names the namespace: this file is compiled once for each instruction set.
-#include "near.h"
 #include "raised.h"
+#include "sure.h"
 
 namespace {
 
@@ -256,9 +256,17 @@ void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, d
     Near<T> near(job);
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
-        near_densities(job, b, s, near);
+        T farthest = 0;
+        if (job.screen) {
+            farthest = near_densities(job, b, s, near);
+        } else {
+            all_densities(job, b, first, first, s);
+            near.take(b);
+        }
+        if (job.sure) find_sure(job, b, first, s, near, farthest);
         exponentiate_all(job, b, s);
         *loglik += kLn2 * normalise(job, b, first, s, 0);
+        if (job.sure) take_sure(job, b, s, near, sums);
         for (int k = 0; k < job.n_components; ++k) {
             const T* const density = s.densities + k * kBlock;
             const ptrdiff_t count = find<T>(b, near.found, [&](ptrdiff_t v) GMMSEG_LAMBDA {
@@ -278,12 +286,12 @@ void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, d
             near.append(k, count, s.responsibility, sums + k * step);
         }
     }
-    for (int k = 0; k < job.n_components; ++k) near.flush(k, sums + k * step);
+    for (int k = 0; k < (job.sure ? 2 : 1) * job.n_components; ++k) near.flush(k, sums + k * step);
 }
 
 template <class T>
 void statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, double* sums, double* loglik) {
-    if (job.screen) return near_statistics(job, begin, end, sums, loglik);
+    if (job.screen || job.sure) return near_statistics(job, begin, end, sums, loglik);
     Scratch<T> s(job);
     const NoDenormals none;
     bool is_far = false;

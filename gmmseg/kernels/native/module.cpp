@@ -36,7 +36,8 @@ template <class T>
 struct Prepared : MixtureJob<T> {
     std::vector<T> values, tails;
     Prepared(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors,
-             const nb::object& log_prior, const nb::object& dof) {
+             const nb::object& log_prior, const nb::object& dof)
+        : MixtureJob<T>{} {
         this->samples = planes.data();
         this->feature_stride = planes.stride(0);
         this->sample_stride = planes.stride(1);
@@ -197,6 +198,9 @@ SmoothJob smoothing(size_t n_classes, const size_t* shape, const nb::object& val
         job.size[i] = ptrdiff_t(shape[i]);
         job.inner_first[i] = nb::cast<ptrdiff_t>(inner_first[i]);
     }
+    float said = 0;
+    for (size_t i = 0; i < strengths.shape(0); ++i) said += 2 * strengths.data()[i];
+    require(said <= 32, "all neighbours together say more than 32 nats");
     for (size_t i = 0; i < 3 * offsets.shape(0); ++i)
         require(std::abs(offsets.data()[i]) <= 1, "only the next voxels can be neighbours");
     if (!labels.is_none()) {
@@ -320,28 +324,21 @@ void texture(const Field& values, nb::object known, const Packed<const std::int6
     kernels().texture(job);
 }
 
-nb::tuple agreement(const Packed<const float, 2>& said, float total) {
-    double sums[2] = {0, 0};
-    {
-        nb::gil_scoped_release unlocked;
-        kernels().agreement(said.data(), ptrdiff_t(said.shape(1)), ptrdiff_t(said.shape(0)), total, sums);
-    }
-    return nb::make_tuple(sums[0], sums[1]);
-}
-
-void said(const Packed<const float, 5>& q, const Packed<const float, 5>& guide, const Packed<const std::uint8_t, 4>& valid,
-          const Packed<const std::int64_t, 2>& offsets, const Packed<const float, 1>& strengths,
-          const Packed<const float, 1>& sharpness, const Packed<float, 2>& out) {
-    SaidJob job{};
+double agreement(const Packed<const float, 5>& q, const Packed<const float, 5>& guide,
+                 const Packed<const std::uint8_t, 4>& valid, const Packed<const std::uint8_t, 4>& counted,
+                 const Packed<const std::int64_t, 2>& offsets, const Packed<const float, 1>& strengths,
+                 const Packed<const float, 1>& sharpness, double total, double most, double settled, int steps) {
+    AgreementJob job{};
     for (size_t i = 0; i < 4; ++i)
-        require(q.shape(i + 1) == valid.shape(i) && guide.shape(i + 1) == valid.shape(i),
-                "probabilities, guide and valid differ in their shapes");
+        require(q.shape(i + 1) == valid.shape(i) && guide.shape(i + 1) == valid.shape(i) &&
+                    counted.shape(i) == valid.shape(i),
+                "probabilities, guide, valid and counted differ in their shapes");
     require(guide.shape(0) == sharpness.shape(0), "there is not one sharpness for each guide");
     require(offsets.shape(1) == 3 && offsets.shape(0) == strengths.shape(0), "there is not one strength for each offset");
-    require(out.shape(0) == q.shape(0) && out.shape(1) == valid.size(), "the output has not one row for each class");
     job.q = q.data();
     job.guide = guide.data();
     job.valid = valid.data();
+    job.counted = counted.data();
     job.n_patches = ptrdiff_t(valid.shape(0));
     for (size_t i = 0; i < 3; ++i) job.size[i] = ptrdiff_t(valid.shape(i + 1));
     job.n_classes = int(q.shape(0));
@@ -350,12 +347,15 @@ void said(const Packed<const float, 5>& q, const Packed<const float, 5>& guide, 
     job.offsets = offsets.data();
     job.strengths = strengths.data();
     job.sharpness = sharpness.data();
-    job.out = out.data();
-    std::vector<float> edges(valid.shape(3));
-    job.edges = edges.data();
+    job.most = most;
+    job.settled = settled;
+    job.steps = steps;
     nb::gil_scoped_release unlocked;
-    std::fill_n(job.out, out.size(), 0.0f);
-    kernels().said(job);
+    std::vector<float> edges(valid.shape(3)), said(q.size(), 0.0f), highest(valid.size());
+    job.edges = edges.data();
+    job.said = said.data();
+    job.highest = highest.data();
+    return kernels().agreement(job, total);
 }
 
 }  // namespace
@@ -382,15 +382,16 @@ NB_MODULE(_native, m) {
     bind_moving(m);
     bind_trying(m);
     bind_clustering(m);
+    bind_factoring(m);
     bind_chance(m);
+    bind_stepping(m);
     bind_unfiltering(m);
     m.def("smooth", &smooth, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
           nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none());
     m.def("smooth_planes", &smooth_planes, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
           nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
-    m.def("agreement", &agreement, nb::arg().noconvert(), nb::arg());
-    m.def("said", &said, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg(),
-          nb::arg(), nb::arg().noconvert());
+    m.def("agreement", &agreement, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
+          nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
     m.def("lab", &lab<std::uint8_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
     m.def("lab", &lab<std::uint16_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
     m.def("lab", &lab<float>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());

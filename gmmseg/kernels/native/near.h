@@ -43,12 +43,14 @@ struct Near {
     T* tile;     // (L, stride): samples less a mean
     T* factors;  // K times `factor_size`: groups of L rows, column by column up to the last that is not 0
     T* means;    // (K, stride)
-    T* panels;   // (K, kPanel, stride): samples less the mean, times the root of their responsibility
-    T* roots;    // (K, kPanel)
+    T* panels;   // (K, kPanel, stride): samples less the mean, times the root of their responsibility; with job.sure
+                 // as many more of those that are
+    T* roots;    // (K, kPanel), or twice as many
     T* projected;  // (kMostDirections, kBlock): the block in the directions of the screen
     T* bounds;     // (K, kBlock), of log2 densities
     T* highest;    // (kBlock): the highest of them
-    std::int32_t *found, *filled;  // (kBlock + kBehind) places in a block; (K) samples in each panel
+    T* sure;       // (kBlock): the component that a sample surely belongs to, or kNone
+    std::int32_t *found, *filled;  // (kBlock + kBehind) places in a block; samples in each panel
 
     ptrdiff_t factor_size() const {
         ptrdiff_t size = 0;
@@ -57,24 +59,25 @@ struct Near {
     }
     explicit Near(const MixtureJob<T>& job)
         : job(job), d(job.n_features), stride((d + kPadded<T> - 1) / kPadded<T> * kPadded<T>) {
-        const ptrdiff_t k = job.n_components, size = factor_size();
-        const ptrdiff_t numbers = (kBlock + L + k + k * kPanel) * stride + k * (size + kPanel) +
-                                  kBlock * (kMostDirections + k + 1);
-        memory = static_cast<T*>(::operator new(sizeof(T) * numbers + 4 * (kBlock + kBehind + k), kAligned));
+        const ptrdiff_t k = job.n_components, size = factor_size(), all = job.sure ? 2 * k : k;
+        const ptrdiff_t numbers = (kBlock + L + k + all * kPanel) * stride + k * size + all * kPanel +
+                                  kBlock * (kMostDirections + k + 2);
+        memory = static_cast<T*>(::operator new(sizeof(T) * numbers + 4 * (kBlock + kBehind + all), kAligned));
         projected = memory;
         bounds = projected + kMostDirections * kBlock;
         highest = bounds + k * kBlock;
-        rows = highest + kBlock;
+        sure = highest + kBlock;
+        rows = sure + kBlock;
         tile = rows + kBlock * stride;
         means = tile + L * stride;
         panels = means + k * stride;
-        factors = panels + k * kPanel * stride;
+        factors = panels + all * kPanel * stride;
         roots = factors + k * size;
-        found = reinterpret_cast<std::int32_t*>(roots + k * kPanel);
+        found = reinterpret_cast<std::int32_t*>(roots + all * kPanel);
         filled = found + kBlock + kBehind;
         __builtin_memset(means, 0, sizeof(T) * k * stride);
         __builtin_memset(factors, 0, sizeof(T) * k * size);
-        __builtin_memset(filled, 0, 4 * k);
+        __builtin_memset(filled, 0, 4 * all);
         for (ptrdiff_t c = 0; c < k; ++c) {
             const T* p = job.params + c * job.params_per_component() + 1;
             for (ptrdiff_t i = 0; i < d; ++i) means[c * stride + i] = *p++;
@@ -157,9 +160,9 @@ struct Near {
         }
     }
 
-    // Adds the samples that were found to a component's panel, and the panel to the sums where it is full.
+    // Adds the samples that were found to the c-th panel, and the panel to the sums where it is full.
     void append(ptrdiff_t c, ptrdiff_t count, const T* responsibility, double* sums) {
-        const T* const mean = means + c * stride;
+        const T* const mean = means + c % job.n_components * stride;
         T part[kBlock];
         for (ptrdiff_t at = 0; at < count; ++at) part[at] = responsibility[found[at]];
         for (ptrdiff_t at = 0; at < count; ++at)
@@ -198,7 +201,7 @@ struct Near {
         }
     }
 
-    // Adds a component's panel to its sums, but for their number, and empties it.
+    // Adds the c-th panel to its sums, but for their number, and empties it.
     void flush(ptrdiff_t c, double* sums) {
         const T *const panel = panels + c * kPanel * stride, *const root = roots + c * kPanel;
         const ptrdiff_t count = filled[c];
@@ -292,8 +295,9 @@ GMMSEG_INLINE ptrdiff_t find(const Block<T>& b, std::int32_t* found, const Holds
 }
 
 // Log2 densities of the components within reach of a sample, and the largest; of all others, the lowest that there is.
+// Returns the largest squared norm of a sample.
 template <class T>
-void near_densities(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, Near<T>& near) {
+T near_densities(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, Near<T>& near) {
     const ptrdiff_t end = b.packs * kLanes<T>;
     const T farthest = project(job, b, s.centred, near.projected);
     for (ptrdiff_t v = 0; v < end; v += kLanes<T>) {
@@ -328,6 +332,7 @@ void near_densities(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, 
             near.densities(k, count, density, s.highest);
         }
     }
+    return farthest;
 }
 
 }  // namespace

@@ -111,6 +111,62 @@ GMMSEG_INLINE void store_bytes(std::uint8_t* p, Pack<float> v) {
 #endif
 }
 
+// Whole numbers of 16 bits, as many as a register holds numbers: from the low halves of a register's, and back.
+typedef std::uint16_t Halves __attribute__((vector_size(kRegisterBytes / 2)));
+GMMSEG_INLINE Halves load_halves(const std::uint16_t* p) {
+    Halves v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+}
+GMMSEG_INLINE void store_halves(std::uint16_t* p, Halves v) { __builtin_memcpy(p, &v, sizeof v); }
+GMMSEG_INLINE Halves halves_of_bytes(const std::uint8_t* p) {
+#if defined(__AVX512F__)
+    return (Halves)_mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i*)p));
+#elif defined(__AVX2__)
+    return (Halves)_mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i*)p));
+#else
+    Halves v;
+    for (int i = 0; i < kLanes<float>; ++i) v[i] = p[i];
+    return v;
+#endif
+}
+GMMSEG_INLINE Halves halved(Bits<float> v) {
+#if defined(__AVX512F__)
+    return (Halves)_mm512_cvtepi32_epi16((__m512i)v);
+#elif defined(__AVX2__)
+    const __m256i low = _mm256_and_si256((__m256i)v, _mm256_set1_epi32(0xffff));
+    return (Halves)_mm_packus_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
+#else
+    Halves found;
+    for (int i = 0; i < kLanes<float>; ++i) found[i] = std::uint16_t(v[i]);
+    return found;
+#endif
+}
+GMMSEG_INLINE Pack<float> numbers(Halves v) {
+#if defined(__AVX512F__)
+    return (Pack<float>)_mm512_cvtepi32_ps(_mm512_cvtepu16_epi32((__m256i)v));
+#elif defined(__AVX2__)
+    return (Pack<float>)_mm256_cvtepi32_ps(_mm256_cvtepu16_epi32((__m128i)v));
+#else
+    Pack<float> found;
+    for (int i = 0; i < kLanes<float>; ++i) found[i] = v[i];
+    return found;
+#endif
+}
+// The lanes in which two differ, as bits.
+GMMSEG_INLINE unsigned differing(Halves a, Halves b) {
+#if defined(__AVX512VL__)
+    return _mm256_cmpneq_epi16_mask((__m256i)a, (__m256i)b);
+#elif defined(__AVX2__)
+    const __m128i same = _mm_cmpeq_epi16((__m128i)a, (__m128i)b);
+    return ~unsigned(_mm_movemask_epi8(_mm_packs_epi16(same, same))) & 255u;
+#else
+    unsigned found = 0;
+    for (int i = 0; i < kLanes<float>; ++i) found |= a[i] != b[i] ? 1u << i : 0u;
+    return found;
+#endif
+}
+
 // A product that is rounded before anything is added to it: one that a compiler fused with a sum would differ from
 // machine to machine.
 GMMSEG_INLINE Pack<float> rounded(Pack<float> v) {

@@ -14,6 +14,7 @@ constexpr int kFlags = 16;  // of registers, looked at together
 constexpr std::uint8_t kEverywhere = 7;  // of a register: in any lane, in the first, in the last
 constexpr std::uint8_t kUnsure = 255, kAbsent = 254;  // among classes from 0
 constexpr float kLog2e = 1.44269504f;
+constexpr float kSteps = 255;      // in which edges are counted: the strongest there can be has all of them
 constexpr float kSlack = 0.05f;    // nats, for what rounding can do
 constexpr float kNearOne = 0.95f;  // near enough to be heard as 1
 constexpr float kDust = 1e-6f;     // of a sum of probabilities, more than what rounding can do
@@ -72,9 +73,17 @@ struct Settling {
     std::uint8_t* now;      // registers with voxels in doubt, later those that changed in the last sweep
     std::uint8_t* stirred;  // those of a row, and those next to them
     ptrdiff_t* steps;
+    float strongest;        // edge that there can be
+    float step_edge;        // one step of an edge, as a logarithm to base 2
 
     explicit Settling(const SmoothJob& j)
-        : job(j), grid(j), tile(grid.depth * grid.height * grid.width), reach(j.sweeps > 1 ? j.sweeps - 1 : 1) {}
+        : job(j), grid(j), tile(grid.depth * grid.height * grid.width), reach(j.sweeps > 1 ? j.sweeps - 1 : 1) {
+        strongest = 0;
+        for (int o = 0; o < job.n_offsets; ++o)
+            strongest = job.strengths[o] > strongest ? job.strengths[o] : strongest;
+        if (strongest == 0) strongest = 1;
+        step_edge = strongest * (kLog2e / kSteps);
+    }
 
     void lay_out(Arena& arena) {
         valid = arena.take<float>(job.valid ? grid.volume : 0);
@@ -169,24 +178,6 @@ struct Settling {
     template <int D>
     GMMSEG_INLINE void take_features(ptrdiff_t from, Pack<float>* x) const {
         unrolled<D>([&](auto i) GMMSEG_LAMBDA { x[i.value] = of_plane(job.mixture->samples, i.value, from); });
-    }
-
-    // The probabilities of a register's classes into `column`; returns the highest.
-    GMMSEG_INLINE Pack<float> fill_probabilities(ptrdiff_t from) {
-        Pack<float> highest = {};
-        if (!job.mixture)
-            for (int k = 0; k < job.n_classes; ++k) {
-                const Pack<float> q = of_plane(job.prior, k, from);
-                highest = larger(q, highest);
-                store(column + k * L, q);
-            }
-        else
-            with_features(job.mixture->n_features, [&](auto D) GMMSEG_LAMBDA {
-                Pack<float> x[D.value];
-                take_features<D.value>(from, x);
-                highest = posterior_of<D.value>(*job.mixture, x, column);
-            });
-        return highest;
     }
 
     // Of which class each voxel is sure. Returns false where a voxel lacks a feature.
@@ -318,9 +309,8 @@ struct Settling {
         }
     }
 
-    // Whether a comparison holds in any lane of a register, in the first (2) and in the last (4).
-    GMMSEG_INLINE static std::uint8_t where(Bits<float> mask) {
-        const unsigned found = lanes(mask);
+    // Whether something holds in any lane of a register, in the first (2) and in the last (4).
+    GMMSEG_INLINE static std::uint8_t where(unsigned found) {
         return std::uint8_t((found != 0) | (found & 1) << 1 | (found >> (L - 1) & 1) << 2);
     }
 

@@ -4,7 +4,6 @@
 
 namespace {
 
-constexpr float kSteps = 255;   // in which edges are counted: the strongest there can be has all of them
 constexpr float kBlind = 0.2f;  // part of an edge that no contrast can cut, so that lone outliers are smoothed too
 
 // (1 - t/8)^8 and 0 from t = 8 on: what e^-t is good for here, at a third of its cost.
@@ -19,16 +18,8 @@ GMMSEG_INLINE Pack<float> fading(Pack<float> t) {
 struct Weighing : Settling {
     std::uint8_t* edges;  // rows with a border, in steps, of registers that are not settled and those next to them
     std::int32_t* todo;   // registers of a row, or of a slice
-    float strongest;      // edge that there can be
-    float step_edge;      // one step of an edge, as a logarithm to base 2
 
-    explicit Weighing(const SmoothJob& j) : Settling(j) {
-        strongest = 0;
-        for (int o = 0; o < job.n_offsets; ++o)
-            strongest = job.strengths[o] > strongest ? job.strengths[o] : strongest;
-        if (strongest == 0) strongest = 1;
-        step_edge = strongest * (kLog2e / kSteps);
-    }
+    explicit Weighing(const SmoothJob& j) : Settling(j) {}
 
     void lay_out(Arena& arena) {
         Settling::lay_out(arena);

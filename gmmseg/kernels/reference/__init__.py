@@ -4,9 +4,11 @@ from gmmseg.kernels.reference.chance import uniform
 from gmmseg.kernels.reference.climbing import attempt, climb, climb_each, divisions, merge, split
 from gmmseg.kernels.reference.clustering import class_moments, cluster, plus_plus
 from gmmseg.kernels.reference.color import lab
+from gmmseg.kernels.reference.factoring import invert_lower, precision_factors
 from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
-from gmmseg.kernels.reference.spatial import agreement, said, smooth, smooth_planes
+from gmmseg.kernels.reference.spatial import agreement, smooth, smooth_planes
+from gmmseg.kernels.reference.stepping import step_levels
 from gmmseg.kernels.reference.texture import texture
 from gmmseg.kernels.reference.unfiltering import unfilter
 
@@ -21,16 +23,18 @@ __all__ = [
     "conditional_sums",
     "divisions",
     "expected",
+    "invert_lower",
     "known_distances",
     "lab",
     "merge",
     "plus_plus",
     "posterior",
-    "said",
+    "precision_factors",
     "smooth",
     "smooth_planes",
     "split",
     "statistics",
+    "step_levels",
     "texture",
     "unfilter",
     "uniform",

@@ -11,7 +11,7 @@ from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.neighbours import BLIND, Neighbourhood, fading, overlap, support
 from gmmseg.kernels.reference.mixture import posterior
 
-__all__ = ["agreement", "said", "smooth", "smooth_planes"]
+__all__ = ["agreement", "smooth", "smooth_planes"]
 
 Array = NDArray[Any]
 
@@ -115,20 +115,45 @@ def smooth_planes(
     return True
 
 
-def agreement(said: Array, total: float) -> tuple[float, float]:
+def agreement(
+    q: Array,
+    guide: Array,
+    valid: Array,
+    counted: Array,
+    offsets: Array,
+    strengths: Array,
+    sharpness: Array,
+    total: float,
+    most: float,
+    settled: float,
+    steps: int,
+) -> float:
     """See gmmseg.kernels.agreement."""
-    p = np.exp(np.float32(total) * said)
-    p *= said / p.sum(axis=0)
-    mean = p.sum(axis=0)
-    p *= said
-    return float(mean.sum(dtype=np.float64)), float((p.sum(axis=0) - mean**2).sum(dtype=np.float64))
+    said = _said(q, guide, valid.astype(bool), offsets, strengths, sharpness)
+    own = counted.astype(bool).reshape(-1)
+    if not own.any() or not said.any():
+        return 0.0
+    said, q = (x.reshape(len(x), -1).compress(own, axis=1) for x in (said, q))
+    said -= said.max(axis=0)
+    given = float((q * said).sum(dtype=np.float64))
+    for _ in range(steps):
+        p = np.exp(np.float32(total) * said)
+        p *= said / p.sum(axis=0)
+        mean = p.sum(axis=0)
+        p *= said
+        curvature = float((p.sum(axis=0) - mean**2).sum(dtype=np.float64))
+        step = (given - float(mean.sum(dtype=np.float64))) / max(curvature, 1e-9)
+        total, before = min(max(total + step, 0.0), most), total
+        if abs(total - before) < settled:
+            break
+    return total
 
 
-def said(q: Array, guide: Array, valid: Array, offsets: Array, strengths: Array, sharpness: Array) -> Array:
-    """See gmmseg.kernels.said."""
-    edges, known = [], valid.astype(bool)
+def _said(q: Array, guide: Array, known: Array, offsets: Array, strengths: Array, sharpness: Array) -> Array:
+    """What each voxel hears of the classes: sums over its neighbours of edge times their q."""
+    edges = []
     for offset, strength in zip(offsets, strengths, strict=True):
         here, there = overlap(offset)
         left = BLIND + (1 - BLIND) * fading(guide, sharpness, offset)
         edges.append(strength * left * (known[here] & known[there]))
-    return support(q, offsets, edges).reshape(len(q), -1)
+    return support(q, offsets, edges)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.errors import DataWarning, ParameterError
-from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_box, with_outliers
+from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, precision_of, with_box, with_outliers
 from gmmseg.mixture.estimator.validation import check_finite, generator
 from gmmseg.mixture.kmeans import from_labels, nearest, plus_plus
 from gmmseg.mixture.missing import fill_in
@@ -32,9 +32,13 @@ _FEW_ITERATIONS = 10  # who allows for fewer wants k-means and little EM, not th
 _MOST_DOUBLED = 1 << 24  # numbers that may be had in float64 as well, where float32 is too coarse
 
 
-def _fell(fit: Fit, tolerance: float) -> bool:
-    """Whether the likelihood fell by more than the tolerance: sums in float32 are too coarse then to find its top."""
-    return bool((np.diff(fit.history) < -tolerance).any())
+def _fell(fit: Fit, tolerance: float, precision: float) -> bool:
+    """Whether the likelihood fell by more than the tolerance: sums in float32 are too coarse then to find its top.
+
+    Without a tolerance it is by more than the part of it that is rounding: at the top every other step is a fall.
+    """
+    least = tolerance or precision * max(1.0, *map(abs, fit.history))
+    return bool((np.diff(fit.history) < -least).any())
 
 
 class Restarts:
@@ -103,7 +107,8 @@ class Restarts:
             iteration = Iteration(model.tol, iterations, self.regularization, threads=self.threads)
             given = partial(expectation_maximization, iteration=iteration, prior=prior, frozen=model.frozen)
             found = given(self.planes, start, weights=self.weights)
-            if self.planes.dtype == np.float32 and self.planes.size <= _MOST_DOUBLED and _fell(found, model.tol):
+            coarse = self.planes.dtype == np.float32 and self.planes.size <= _MOST_DOUBLED
+            if coarse and _fell(found, model.tol, precision_of(self.planes)):
                 weights = None if self.weights is None else self.weights.astype(np.float64)
                 found = given(self.planes.astype(np.float64), found.mixture, weights=weights)
             return found.warned(DataWarning)  # that one did not converge is said by `fit`, of the best of n_init

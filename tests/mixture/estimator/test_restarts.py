@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from gmmseg import GaussianMixture
-from gmmseg.errors import ParameterError
+from gmmseg.errors import ConvergenceWarning, ParameterError
+from gmmseg.mixture.em import expectation_maximization
 from gmmseg.mixture.estimator.restarts import Restarts
 from gmmseg.mixture.estimator.validation import initial_values
 
@@ -116,3 +117,21 @@ def test_a_likelihood_that_float32_is_too_coarse_for_rises_in_float64(d):
         assert np.diff(model.lower_bounds_).min(initial=0) > -1e-7
         assert model.converged_
         assert model.means_.dtype == np.float32
+
+
+def test_without_a_tolerance_a_fall_by_rounding_calls_for_nothing(monkeypatch):
+    """At the top the likelihood in float32 falls as often as it rises."""
+    dtypes = []
+
+    def recorded(planes, *args, **given):
+        dtypes.append(planes.dtype)
+        return expectation_maximization(planes, *args, **given)
+
+    monkeypatch.setattr("gmmseg.mixture.estimator.restarts.expectation_maximization", recorded)
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(3000, 6)) + 3 * rng.integers(2, size=(3000, 1))).astype(np.float32)
+    given = {"weights_init": [0.5, 0.5], "means_init": [[0.0] * 6, [3.0] * 6], "precisions_init": [np.eye(6)] * 2}
+    with pytest.warns(ConvergenceWarning):
+        model = GaussianMixture(2, tol=0, max_iter=60, **given).fit(x)
+    assert np.diff(model.lower_bounds_).min() < 0
+    assert dtypes == [np.float32]

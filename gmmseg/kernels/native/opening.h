@@ -1,0 +1,200 @@
+// Which classes the voxels of registers in doubt could come to hold, and with what parts. Included by spatial.cpp alone.
+#pragma once
+#include "hearing.h"
+
+namespace {
+
+constexpr float kMostBits = 75;      // by which a class is ahead of one that is closed ...
+constexpr float kAlone = float(1ull << 60) * (1 << 15);  // ... that is, so many times as likely
+constexpr ptrdiff_t kTogether = 32;  // registers of which one thing after the other is done: each is a long chain
+
+struct Opening : Weighing {
+    std::uint16_t* messages;  // rows with a border
+    std::uint8_t* later;      // registers that change in this sweep
+    // Classes that any voxel of a register could come to hold: which, how many, and where in `parts`, in registers, are
+    // the parts that they have, of voxels by themselves, of the one that is open first.
+    std::uint8_t *open, *n_open;
+    std::uint8_t* settled;  // registers whose voxels can each hold but one class
+    std::int32_t* place;
+    float* parts;
+    struct Register {
+        ptrdiff_t at, flag, from;  // with a border, among flags, and in arrays without a border
+    };
+    Register* unsettled;  // those that are not settled, row by row
+    ptrdiff_t n_unsettled = 0;
+
+    float within, hopeless;  // how far behind the likeliest, in bits, and as a part of it, a class is closed
+
+    explicit Opening(const SmoothJob& j) : Weighing(j) {
+        float all = 0;
+        for (int o = 0; o < job.n_offsets; ++o) all += 2 * kLog2e * job.strengths[o] + step_edge;
+        within = all + 9 + log2_positive(fill(float(job.n_classes)))[0];
+        hopeless = exp2_negative(fill(-within))[0];
+    }
+
+    void lay_out(Arena& arena) {
+        Weighing::lay_out(arena);
+        const ptrdiff_t registers = grid.depth * grid.height * grid.packs;
+        messages = arena.take<std::uint16_t>(job.n_classes * grid.volume);
+        later = arena.take<std::uint8_t>(grid.flags() + kFlags);
+        open = arena.take<std::uint8_t>((grid.flags() + 1) * job.n_classes);
+        n_open = arena.take<std::uint8_t>(grid.flags());
+        settled = arena.take<std::uint8_t>(grid.flags());
+        place = arena.take<std::int32_t>(grid.flags());
+        parts = arena.take<float>((job.n_classes * registers + 1) * L);
+        unsettled = arena.take<Register>(registers + 1);
+    }
+
+    // A class is closed to a voxel, its part 0, when not even the strongest edges that there can be could lift all such
+    // classes together to 1/512 of the likeliest; a register has the open classes of its voxels. Those that this does
+    // not settle are marked in `now`, and so are those whose probabilities are wanted: once all are opened, because the
+    // marks of before say whose messages are heard. Lanes without data hold a class, and stay so.
+    void open_classes() {
+        __builtin_memset(later, 0, grid.flags());
+        __builtin_memset(n_open, 0, grid.flags());
+        __builtin_memset(settled, 1, grid.flags());
+        for (int k = 0; k < job.n_classes; ++k) clear_border(messages + k * grid.volume);
+        ptrdiff_t n = 0;
+        each_row(reach, [&](ptrdiff_t z, ptrdiff_t y) { n = say_what_is_held(z, y, n); });
+        std::int32_t used = 0;
+        for (ptrdiff_t first = 0; first < n; first += kTogether) {
+            const ptrdiff_t end = first + kTogether < n ? first + kTogether : n;
+            if (!job.mixture)
+                for (ptrdiff_t u = first; u < end; ++u) take_probabilities(unsettled[u].from, values_of(used, u - first));
+            else
+                with_features(job.mixture->n_features, [&](auto D) GMMSEG_LAMBDA {
+                    for (ptrdiff_t u = first; u < end; ++u)
+                        take_densities<D.value>(unsettled[u].from, values_of(used, u - first));
+                });
+            std::int32_t kept = used;
+            for (ptrdiff_t u = first; u < end; ++u) kept = choose(unsettled[u], values_of(used, u - first), kept);
+            used = kept;
+            for (ptrdiff_t u = first; u < end; ++u) {
+                say_what_is_open(unsettled[u]);
+                unsettled[n_unsettled] = unsettled[u];
+                n_unsettled += !settled[unsettled[u].flag];
+            }
+        }
+        mark_later();
+    }
+
+    void mark_later() {
+        std::uint8_t* const f = now;
+        now = later;
+        later = f;
+    }
+
+    float* values_of(std::int32_t used, ptrdiff_t j) const { return parts + (used + j * job.n_classes) * L; }
+
+    // Messages of the voxels of a row that hold their class, where they are heard; others are added to the `n` registers.
+    ptrdiff_t say_what_is_held(ptrdiff_t z, ptrdiff_t y, ptrdiff_t n) {
+        look_around(z, y);
+        const ptrdiff_t first = grid.row(z, y), flags = grid.flag_row(z, y);
+        const std::uint8_t idle = job.probabilities && is_near(z, y, 0) ? kEverywhere : 0;
+        ptrdiff_t heard = 0;
+        for (ptrdiff_t p = 0; p < grid.packs; ++p) {
+            todo[heard] = std::int32_t(p);
+            heard += stirred[p];
+        }
+        for (ptrdiff_t t = 0; t < heard; ++t) {
+            const ptrdiff_t p = todo[t], i = first + p * L;
+            const Halves holds = halves_of_bytes(held + i);
+            for (int k = 0; k < job.n_classes; ++k)
+                store_halves(messages + k * grid.volume + i, Halves(holds == std::uint16_t(k)) & std::uint16_t(kMessages));
+            later[flags + p] = idle;
+            unsettled[n] = {i, flags + p, grid.outer(z, y) + p * L};
+            n += differing(holds, Halves{} + std::uint16_t(kUnsure)) != (1u << L) - 1;
+        }
+        return n;
+    }
+
+    void take_probabilities(ptrdiff_t from, float* to) const {
+        for (int k = 0; k < job.n_classes; ++k) store(to + k * L, of_plane(job.prior, k, from));
+    }
+
+    template <int D>
+    GMMSEG_INLINE void take_densities(ptrdiff_t from, float* to) const {
+        Pack<float> x[D], dx[D];
+        take_features<D>(from, x);
+        for (int k = 0; k < job.n_classes; ++k) {
+            const float* const p = job.mixture->params + k * job.mixture->params_per_component();
+            Pack<float> t = fill(p[0]);
+            subtract<D, 0, D>(x, p, dx, t);
+            store(to + k * L, larger(t, fill(kLowest<float>)));
+        }
+    }
+
+    // What a class has that is closed.
+    float closed() const { return job.mixture ? kLowest<float> : 0.0f; }
+
+    // Lists the open classes of a register, and moves what they have to `place`, which may be where it is; returns what is
+    // the next place.
+    GMMSEG_INLINE std::int32_t choose(const Register& it, const float* values, std::int32_t place) {
+        const Pack<float> holds = load_bytes(held + it.at);
+        const Bits<float> doubtful = holds == float(kUnsure);
+        Pack<float> highest = load(values);
+        for (int k = 1; k < job.n_classes; ++k) highest = larger(load(values + k * L), highest);
+        const Pack<float> least = job.mixture ? highest - within : highest * hopeless;
+        const float none = closed();
+        std::uint8_t* const classes = open + it.flag * job.n_classes;
+        float* const to = parts + place * ptrdiff_t(L);
+        int count = 0;
+        unsigned some = 0, several = 0;
+        for (int k = 0; k < job.n_classes; ++k) {
+            const Pack<float> value = load(values + k * L);
+            const Bits<float> is_open = doubtful ? Bits<float>(value >= least) : Bits<float>(holds == float(k));
+            const unsigned found = lanes(is_open);
+            several |= some & found;
+            some |= found;
+            store(to + count * L, is_open ? (doubtful ? value : fill(1.0f)) : fill(none));
+            classes[count] = std::uint8_t(k);
+            count += found != 0;
+        }
+        n_open[it.flag] = std::uint8_t(count);
+        settled[it.flag] = !several;
+        later[it.flag] |= where(several);
+        this->place[it.flag] = place;
+        return place + count;
+    }
+
+    // Parts of the open classes of a register, and their messages.
+    GMMSEG_INLINE void say_what_is_open(const Register& it) {
+        const int count = n_open[it.flag];
+        const std::uint8_t* const classes = open + it.flag * job.n_classes;
+        float* const values = parts + place[it.flag] * ptrdiff_t(L);
+        const auto say = [&](int c, Pack<float> q) GMMSEG_LAMBDA {
+            store_halves(messages + classes[c] * grid.volume + it.at, message(q));
+        };
+        if (count == 2) {
+            const Pack<float> part = part_of(load(values + L), load(values)), inverse = 1.0f / (1.0f + part);
+            store(values, part);
+            say(0, inverse);
+            say(1, part * inverse);
+            return;
+        }
+        Pack<float> first = {}, sum = {};
+        Bits<float> known = {};
+        for (int c = 0; c < count; ++c) {
+            const Bits<float> here = ~known & (load(values + c * L) > closed());
+            first = here ? load(values + c * L) : first;
+            known |= here;
+        }
+        for (int c = 0; c < count; ++c) {
+            const Pack<float> part = known ? part_of(load(values + c * L), first) : fill(c == 0 ? 1.0f : 0.0f);
+            store(values + c * L, part);
+            sum += part;
+        }
+        const Pack<float> inverse = 1.0f / sum;
+        for (int c = 0; c < count; ++c) say(c, load(values + c * L) * inverse);
+    }
+
+    // What a class has in parts of what another has.
+    GMMSEG_INLINE Pack<float> part_of(Pack<float> value, Pack<float> other) const {
+        const Pack<float> ahead = value - other, most = fill(kMostBits);
+        const Pack<float> part = job.mixture ? exp2_negative(ahead < most ? ahead : most) : value / other;
+        const Pack<float> largest = fill(kAlone);
+        return value > closed() ? (part < largest ? part : largest) : Pack<float>{};
+    }
+};
+
+}  // namespace

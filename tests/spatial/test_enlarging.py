@@ -1,0 +1,86 @@
+"""Enlarging: what real libraries did to a picture is told, and undone."""
+
+import cv2
+import numpy as np
+import pytest
+from detailed_pictures import made
+from PIL import Image as Picture
+from skimage.transform import rescale
+
+from gmmseg.spatial.enlarging import KINDS, Levels, likeliest_kind, undone
+
+
+def by_opencv(how):
+    return lambda pixels: cv2.resize(pixels, None, fx=2, fy=2, interpolation=how)
+
+
+def by_pillow(how):
+    return lambda pixels: np.asarray(Picture.fromarray(pixels).resize((2 * pixels.shape[1], 2 * pixels.shape[0]), how))
+
+
+def by_scikit_image(order):
+    return lambda pixels: np.rint(255 * rescale(pixels / 255, 2, order=order, channel_axis=-1)).astype(np.uint8)
+
+
+# How many pixels at least come back as they were; where two axes are rounded in turn, more than one may fit.
+LIBRARIES = {
+    "OpenCV nearest": (by_opencv(cv2.INTER_NEAREST), "nearest", 1),
+    "OpenCV area": (by_opencv(cv2.INTER_AREA), "nearest", 1),
+    "OpenCV linear": (by_opencv(cv2.INTER_LINEAR), "linear", 0.91),
+    "OpenCV cubic": (by_opencv(cv2.INTER_CUBIC), "cubic -0.75", 0.995),
+    "OpenCV Lanczos": (by_opencv(cv2.INTER_LANCZOS4), "lanczos 4", 0.995),
+    "Pillow box": (by_pillow(Picture.BOX), "nearest", 1),
+    "Pillow linear": (by_pillow(Picture.BILINEAR), "linear by axis", 0.8),
+    "Pillow cubic": (by_pillow(Picture.BICUBIC), "cubic -0.5 by axis", 0.97),
+    "Pillow Lanczos": (by_pillow(Picture.LANCZOS), "lanczos 3 by axis", 0.98),
+    "Pillow Hamming": (by_pillow(Picture.HAMMING), "hamming by axis", 0.99),
+    "scikit-image 0": (by_scikit_image(0), "nearest", 1),
+    "scikit-image 1": (by_scikit_image(1), "linear, exact", 0.92),
+    "scikit-image 2": (by_scikit_image(2), "quadratic spline", 0.99),
+    "scikit-image 3": (by_scikit_image(3), "cubic spline", 0.99),
+}
+
+
+def looks(large, side=40):
+    return np.stack([large[i : i + side, j : j + side] for i in range(0, 120, side) for j in range(0, 160, side)])
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_what_libraries_did_is_told_and_undone(rng, library):
+    enlarged, kind, right = LIBRARIES[library]
+    pixels = (20 + made(rng) * 0.8).astype(np.uint8)
+    large = enlarged(pixels)
+    levels = Levels.of(large.dtype, color=True)
+    assert likeliest_kind(looks(large).astype(float), levels) == kind
+    for channel in range(3):
+        found = undone(large[..., channel].astype(np.float32), kind, levels)
+        assert found.dtype == np.float32
+        inner = np.s_[4:-4, 4:-4] if library == "scikit-image 1" else np.s_[:]  # which goes on beyond as no other does
+        assert (found == pixels[..., channel])[inner].mean() >= right
+        assert np.abs(found - pixels[..., channel])[inner].max() <= 3
+
+
+def test_numbers_that_were_cut_off_do_not_spoil_their_neighbours(rng):
+    pixels = (made(rng)[..., 0] * 2.5 - 150).clip(0, 255).astype(np.uint8)
+    large = by_opencv(cv2.INTER_CUBIC)(pixels).astype(np.float32)
+    found = undone(large, "cubic -0.75", Levels.of(np.dtype(np.uint8), color=False))
+    free = undone(large, "cubic -0.75", Levels()).clip(0, 255)
+    assert np.abs(found - pixels).mean() < 0.6 * np.abs(free - pixels).mean()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(20, 31), (260, 150)])
+def test_numbers_that_were_not_rounded_come_back(rng, kind, shape):
+    from gmmseg.spatial.enlarging import _along, _matrices
+
+    pixels = large = rng.normal(0, 100, shape)
+    for axis, n in enumerate(shape):
+        large = _along(_matrices(kind, n)[0], large, axis)
+    assert large.shape == (2 * shape[0], 2 * shape[1])
+    np.testing.assert_allclose(undone(large, kind, Levels()), pixels, atol=1e-4)
+
+
+def test_noise_and_what_is_even_is_of_no_kind(rng):
+    levels = Levels.of(np.dtype(np.uint8), color=False)
+    assert likeliest_kind(rng.integers(0, 256, (20, 40, 40, 1)).astype(float), levels) is None
+    assert likeliest_kind(np.full((20, 40, 40, 3), 7.0), levels) is None
