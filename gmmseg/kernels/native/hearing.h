@@ -4,7 +4,18 @@
 
 namespace {
 
-constexpr int kPixelSteps[4][2] = {{0, 1}, {1, -1}, {1, 0}, {1, 1}};  // rows and columns to a pixel's neighbours
+// Slices, rows and columns to a voxel's neighbours, one of each opposite pair; the first of them are a pixel's.
+constexpr int kPixel = 4, kVoxel = 13;
+constexpr int kNeighbours[kVoxel][3] = {{0, 0, 1},   {0, 1, -1}, {0, 1, 0},  {0, 1, 1}, {1, -1, -1},
+                                        {1, -1, 0},  {1, -1, 1}, {1, 0, -1}, {1, 0, 0}, {1, 0, 1},
+                                        {1, 1, -1},  {1, 1, 0},  {1, 1, 1}};
+
+// From one to its o-th neighbour, where slices and rows are so far from each other.
+GMMSEG_INLINE std::ptrdiff_t known_step(int o, std::ptrdiff_t plane, std::ptrdiff_t pitch) {
+    const auto [dz, dy, dx] = kNeighbours[o];
+    return dz * plane + dy * pitch + dx;
+}
+
 constexpr float kMessages = 256;  // steps of a probability that neighbours hear of
 
 // A probability as neighbours hear of it.
