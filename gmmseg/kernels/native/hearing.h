@@ -11,7 +11,7 @@ constexpr int kNeighbours[kVoxel][3] = {{0, 0, 1},   {0, 1, -1}, {0, 1, 0},  {0,
                                         {1, 1, -1},  {1, 1, 0},  {1, 1, 1}};
 
 // From one to its o-th neighbour, where rows and slices are so far from each other.
-GMMSEG_INLINE ptrdiff_t known_step(int o, ptrdiff_t plane, ptrdiff_t pitch) {
+GMMSEG_INLINE std::ptrdiff_t known_step(int o, std::ptrdiff_t plane, std::ptrdiff_t pitch) {
     const auto [dz, dy, dx] = kNeighbours[o];
     return dz * plane + dy * pitch + dx;
 }
