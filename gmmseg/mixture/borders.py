@@ -23,7 +23,7 @@ Array = NDArray[Any]
 # On 200 images of classes at least 4 standard deviations apart (`scripts/benchmark_choose.py`) steps are 0.41 and more,
 # nearly all 0.8 and more; letters and stars have 0.95. On 50 photographs masks agree better with what people have drawn
 # than those of single components do, for 0.035 to 0.05 and 0.25 to 0.4.
-_AMONG, _STEP, _EDGE = 0.04, 0.35, 0.9
+_AMONG, _STEP, _EDGE = 0.04, 0.3, 0.9
 _FEWEST = 20  # pairs that tell a border, or samples of a class
 
 
