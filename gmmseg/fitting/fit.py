@@ -50,7 +50,7 @@ _MOST_DIVIDED, _ALIKE, _SEEDED = 6, 16_384, 4096
 # Nats a pixel by which another start is likelier: of 50 photographs and 60 icons at 2 of 320 with 3 to 6 classes, where
 # later divisions make up for the first. Textures need it with four.
 _MISSED = 0.1
-# It is first looked for in fewer samples, for half of the time: of 690 crops and icons it was far better in 12, and of
+# It is first looked for in fewer samples, for half of the time: of 990 crops and icons it was far better in 12, and of
 # all of these it was likelier by at least this, as 1 of 20 others are.
 _GLANCED, _PROMISING = 1024, 0.02
 # With two, where it was at 12 of 110, one is divided and two are merged instead, if that is likelier by more than this:
