@@ -40,9 +40,9 @@ _WIDE = 200  # range of floats that may be whole numbers of 8 bits
 _FEW = 1e-3  # part of the numbers that are cut off, which nearly all pixels do not feel
 _LARGEST = 1 << 20  # of levels that float32 holds with a few bits behind the point
 _WHOLE = 1e-3  # how far numbers lie at most from whole ones that were divided and multiplied again
-# Part of the numbers of 8 bits that are the same when what was undone is enlarged again, of those with detail. 0.93 to
-# 0.99 for the right kind, whose errors of one grey level are rare; by other kinds of the table at most 0.92, of which
-# the right one then has more; 0.91 where it is not in the table.
+# Part of the numbers that are the same when what was undone is enlarged again, of those with detail. 0.92 to 1 for the
+# right kind, whose errors of one grey level are rare; by a wrong one 0.93 at most where the right one is in the table,
+# which has 0.01 more, and 0.9 where it is not.
 _SAME = 0.915
 _LOOSER = 0.018  # that OpenCV's linear interpolation has 0.031 more than the exact one, of which this is true of 0.01
 _EXACT = 0.05  # levels that are left of numbers that were not rounded, and those from a whole one to be taken for it
