@@ -30,16 +30,20 @@ _MARGIN = 16  # of them at an end that is not one of the picture: what lies beyo
 _AROUND = 6  # of a window at each side, in which kinds are tried: what lies beyond is felt by less than rounding
 _DETAIL = 4  # grey levels between pixels two apart where a kind can be told; what is even is the same by all
 _ENOUGH = 1000  # such numbers
-_LOOKS = 48  # parts of channels, those with most of them
+_LOOKS = 24  # parts of channels, those with most of them
 _TIE = 0.01  # levels, where rounding may go either way
 _FAR = np.float32(1e30)  # beyond all levels
 _SWEEPS = 7
+_NARROW = 100  # range of floats that are multiplied to have one of 255
+_FELT = 1.5e-4  # what lies beyond a window, in parts of a range above those of 8 bits, where it is more than rounding
+_WIDE = 200  # range of floats that may be whole numbers of 8 bits
+_FEW = 1e-3  # part of the numbers that are cut off, which nearly all pixels do not feel
 _LARGEST = 1 << 20  # of levels that float32 holds with a few bits behind the point
 _WHOLE = 1e-3  # how far numbers lie at most from whole ones that were divided and multiplied again
-# Part of the numbers of 8 bits that are the same when what was undone is enlarged again, of those with detail. 0.93 to
-# 0.99 for the right kind, whose errors of one grey level are rare; by other kinds of the table at most 0.92, of which
-# the right one then has more; 0.91 where it is not in the table.
-_SAME = 0.925
+# Part of the numbers that are the same when what was undone is enlarged again, of those with detail. 0.92 to 1 for the
+# right kind, whose errors of one grey level are rare; by a wrong one 0.93 at most where the right one is in the table,
+# which has 0.01 more, and 0.9 where it is not.
+_SAME = 0.915
 _LOOSER = 0.018  # that OpenCV's linear interpolation has 0.031 more than the exact one, of which this is true of 0.01
 _EXACT = 0.05  # levels that are left of numbers that were not rounded, and those from a whole one to be taken for it
 
@@ -154,6 +158,10 @@ def likeliest_kind(looks: Array, levels: Levels) -> str | None:
     levels : Levels
     """
     parts = np.moveaxis(looks, 3, 1).reshape(-1, *looks.shape[1:3])
+    span = max(float(np.ptp(parts)), 1e-30)
+    if levels.low == -math.inf and span < _NARROW and not _whole(parts):
+        parts, span = parts * (255 / span), 255.0
+    tie = _TIE + _FELT * max(0.0, span - 1000)
     inner: Any = (slice(None), *(slice(GRAIN * _AROUND, side - GRAIN * _AROUND) for side in parts.shape[1:]))
     detail = np.zeros(parts.shape, bool)
     detail[:, 2:] = np.abs(parts[:, 2:] - parts[:, :-2]) > _DETAIL
@@ -169,7 +177,7 @@ def likeliest_kind(looks: Array, levels: Levels) -> str | None:
         best, most = None, _SAME
         for name, kind in KINDS.items():
             off = (parts - _again(parts, name, rounded=rounded, by_axis=kind.by_axis and whole))[inner][detail]
-            hit = (off > -kind.least - _TIE) & (off < 0.5 + _TIE) if whole else np.abs(off) < _EXACT
+            hit = (off > -kind.least - tie) & (off < 0.5 + tie) if whole else np.abs(off) < _EXACT
             same = float(hit.mean()) - _LOOSER * (kind.least > 0.5)
             if same > most:
                 best, most = name, same
@@ -206,11 +214,12 @@ def undone(values: Array, name: str, levels: Levels) -> Array:
     """
     if name == "nearest":
         return values[::GRAIN, ::GRAIN]
-    kind, whole, (_, low, high) = KINDS[name], _whole(values), levels
-    if not whole:
+    kind, (scale, low, high) = KINDS[name], levels
+    if not (scale == 1 and low > -math.inf) and not _whole(values):  # those of integers are
         found = _solved(values, name, (0, 1), levels)
         rounded = np.rint(found)
-        return rounded.clip(low, high) if (np.abs(rounded - found) < _EXACT).mean() > 0.5 else found  # 0.1 by chance
+        near = (scale != 1 or np.ptp(values) > _WIDE) and (np.abs(rounded - found) < _EXACT).mean() > 0.5
+        return rounded.clip(low, high) if near else found  # a tenth of them is near by chance
     found = values
     for axes in ((0,), (1,)) if kind.by_axis else ((0, 1),):
         found = _stepped(np.rint(_solved(found, name, axes, levels)).clip(low, high), found, name, axes, levels)
@@ -222,8 +231,10 @@ def _stepped(found: Array, values: Array, name: str, axes: tuple[int, ...], leve
     kind, (_, low, high) = KINDS[name], levels
     if len(kind.knots) > 1 or np.abs(values).max() > _LARGEST:  # splines reach far, and are hardly wrong
         return found
-    least = np.where(values <= low, -_FAR, values - np.float32(0.5 + _TIE)).astype(np.float32)
-    most = np.where(values >= high, _FAR, values + np.float32(kind.least + _TIE)).astype(np.float32)
+    least = (values - values.dtype.type(0.5 + _TIE)).astype(np.float32)
+    most = (values + values.dtype.type(kind.least + _TIE)).astype(np.float32)
+    least[values <= low] = -_FAR
+    most[values >= high] = _FAR
     bands = [_bands(name, n, enlarged=axis in axes) for axis, n in enumerate(found.shape)]
     out = np.array(found, np.float32, order="C")
     step_levels(out, least, most, *bands[0], *bands[1], (low, high), kind.by_axis and len(axes) > 1, _SWEEPS)
@@ -249,7 +260,7 @@ def _solved(values: Array, name: str, axes: tuple[int, ...], levels: Levels) -> 
     _, low, high = levels
     at_low, at_high = values <= low, values >= high
     found = _inverse(values, name, axes)
-    if not (at_low.any() or at_high.any()):
+    if np.count_nonzero(at_low) + np.count_nonzero(at_high) < _FEW * values.size:
         return found
     again = found.clip(low, high)
     for axis in axes:

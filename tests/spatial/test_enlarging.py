@@ -80,6 +80,15 @@ def test_numbers_that_were_not_rounded_come_back(rng, kind, shape):
     np.testing.assert_allclose(undone(large, kind, Levels()), pixels, atol=0.02 if min(shape) > 64 else 1e-6)
 
 
+@pytest.mark.parametrize("scale", [1e-3, 0.27, 3.3])
+def test_floats_of_any_range_are_told_and_come_back(rng, scale):
+    pixels = (made(rng)[..., :1] * scale).astype(np.float32)
+    large = cv2.resize(pixels, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    assert likeliest_kind(looks(large[..., None]).astype(float), Levels()) == "cubic -0.75"
+    found = undone(large, "cubic -0.75", Levels())
+    np.testing.assert_allclose(found, pixels[..., 0], atol=1e-3 * scale)
+
+
 def test_noise_and_what_is_even_is_of_no_kind(rng):
     levels = Levels.of(np.dtype(np.uint8), color=False)
     assert likeliest_kind(rng.integers(0, 256, (20, 40, 40, 1)).astype(float), levels) is None
