@@ -232,18 +232,17 @@ class Segmentation(Faces):
             window = everything(self.image.shape)
             tally.add(window, labels, tally.sample(window, self.image.array))
         colors, sizes, counted = tally.colors, tally.sizes, max(1, tally.counts[1:].sum())
-        means = self.model.means.tolist()
         return tuple(
             ClassSummary(
                 label=i + 1,
                 name=name,
                 share=float(tally.counts[i + 1] / counted),
                 color=colors[i],
-                means=dict(zip(self.model.plane_names, means[i], strict=True)),
+                means=dict(zip(self.model.plane_names, means, strict=True)),
                 map_color=(shown[i + 1][0], shown[i + 1][1], shown[i + 1][2]),
                 sizes=sizes[i],
             )
-            for i, name in enumerate(self.model.class_names)
+            for i, (name, means) in enumerate(zip(self.model.class_names, self.model.means.tolist(), strict=True))
         )
 
     def table(self, *, soft: bool | None = None) -> Table:
