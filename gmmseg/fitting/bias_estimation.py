@@ -13,248 +13,31 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from gmmseg.fitting.scene import Scene
+from gmmseg.fitting.shading import MOST, Shading
 from gmmseg.image.lattice import thinned
-from gmmseg.image.units import as_float
 from gmmseg.mixture import patterns
 from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import Seeding, seed_mixture
-from gmmseg.spatial.bias import DEGREE, BiasField, Evidence
+from gmmseg.spatial.bias import DEGREE, BiasField
 
-__all__ = ["DEGREES", "Shaded", "Shading", "fit_shading"]
+__all__ = ["DEGREES", "Shaded", "fit_shading"]
 
 Array = NDArray[Any]
 
-DEGREES = 2, DEGREE
+DEGREES = 1, 2, DEGREE
 """Of polynomials, one after the other, so that no detail is fitted before the whole."""
 
 _PIXELS = 1 << 14
 _ITERATIONS = 40
-_MOST = 3.0  # logarithm of the ratio of the greatest gain and the least, about 20
 _MOST_CHANNELS = 16  # time grows with their third power
-_WHITE, _WHITENED = 0.98, 0.01  # colour that counts as white; share of pixels that a gain may make so
-_RUN_AWAY = 0.9  # of that ratio: a field that goes so far would have gone on
-_MARGIN = 0.1  # of the logarithm, beyond what valid pixels show
+_RUN_AWAY = 0.9  # of the largest ratio, as a logarithm: a field that goes so far would have gone on
+_SURE = 1.645  # standard errors by which a field must be better than none: by chance one of twenty is
 _SETTLED = 0.02  # spreads of the classes by which a step still moves pixels
-_SLIGHT = 0.01  # logarithm of a ratio of gains, below which they are alike unless they move pixels by a whole spread
 # Other classes with another field may be meant where values are hardly less likely under them, in nats a pixel: on
 # brains of 2 mm with noise of a quarter to half of the step between tissues up to .007. Classes are others where a mean
 # differs by this many spreads.
 _HARDLY, _OTHER = 0.01, 0.2
-
-
-class Shading:
-    """A bias field as it is estimated from some pixels of a scene.
-
-    Parameters
-    ----------
-    scene : Scene
-    index : ndarray of int, shape (n,)
-        Its pixels that the field is estimated from.
-    field : BiasField
-        As it is now; `degree` is the highest of its polynomials that may change.
-    """
-
-    def __init__(self, scene: Scene, index: Array, field: BiasField, threads: int) -> None:
-        self.scene, self.index, self.field, self.degree = scene, index, field, DEGREE
-        self.threads = threads
-        self._basis, self.blocks = field.basis(scene.patches.flat), field.blocks(scene.patches.flat)
-        values = scene.patches.values
-        lit = np.isfinite(values) & (values != 0)  # what is 0 is 0 under any gain
-        self._seen = lit.any(axis=1)[None] if len(field.coefficients) == 1 else lit.T
-        self._centers = [self._basis[:, seen].mean(axis=1, dtype=np.float64) for seen in self._seen]
-        self._last: tuple[tuple[BiasField, Array, Array], ...] = ()
-
-    def among(self, scene: Scene) -> Shading:
-        """Return a shading with the same field that follows the pixels that count of another scene of the image."""
-        index = np.flatnonzero(scene.patches.weights)
-        found = Shading(scene.some(index), index, self.field, self.threads)
-        found.degree = self.degree
-        return found
-
-    @property
-    def extent(self) -> tuple[float, float]:
-        """Least and greatest logarithm of a gain on pixels that show it."""
-        shown = self._gain[np.broadcast_to(self._seen, self._gain.shape)]
-        return float(shown.min(initial=0)), float(shown.max(initial=0))
-
-    @property
-    def size(self) -> float:
-        """Of the largest gain, as a logarithm, between the 5 % of pixels where it is least and greatest."""
-        return self._spread(self._gain)
-
-    def apart(self, other: Shading) -> float:
-        """How much its gain differs from another one of the image, measured as `size` is."""
-        return self._spread(self._change_from(other))
-
-    def _change_from(self, other: Shading) -> Array:
-        return self._gain - other.field.at(self._basis)
-
-    def _spread(self, gain: Array) -> float:
-        each = zip(gain, self._seen, strict=True)
-        sizes = [np.ptp(np.percentile(own[seen], (5, 95))) for own, seen in each if seen.any()]
-        return float(max(sizes, default=0))
-
-    def _is_usable(self, gain: Array) -> bool:
-        """Whether a gain, given by its logarithm (m, n), is within bounds, and makes hardly any colour white."""
-        shown = np.where(self._seen, gain, 0)
-        if np.ptp(shown) > _MOST:
-            return False
-        if not self.scene.image.color:
-            return True
-        values = as_float(self.scene.patches.values, color=True)
-        whitened = (values < _WHITE) & (values * np.exp(-gain).T > 1)
-        return bool(whitened.any(axis=1).mean() < _WHITENED)
-
-    @property
-    def planes(self) -> Array:
-        """Scaled planes (d, n) of the pixels under the field."""
-        return self._under(self.field)[1]
-
-    @property
-    def _gain(self) -> Array:
-        return self._under(self.field)[0]
-
-    def _under(self, field: BiasField) -> tuple[Array, Array]:
-        """Logarithm of the gain (m, n), and planes (d, n) of the pixels, under a field.
-
-        The last two are kept, as a step asks for each some four times: it takes a third less time.
-        """
-        for known, gain, planes in self._last:
-            if known is field:
-                return gain, planes
-        gain = field.at(self._basis)
-        planes = self.scene.planes(gain)
-        self._last = ((field, gain, planes), *self._last[:1])
-        return gain, planes
-
-    def start_from_logarithms(self) -> None:
-        """Take the field that the logarithms of the pixels follow, as if there were one class alone."""
-        values = self.scene.patches.values.astype(np.float64)
-        m = len(self.field.coefficients)
-        channels = values.mean(axis=1, keepdims=True) if m == 1 else values
-        for channel, own in enumerate(channels.T):
-            lit = own > 0
-            if not lit.any():
-                continue
-            logs = np.zeros(len(own))
-            logs[lit] = np.log(np.maximum(own[lit], 0.05 * np.median(own[lit])))
-            logs[lit] -= logs[lit].mean()
-
-            def objective(field: BiasField, logs: Array = logs, lit: Array = lit, channel: int = channel) -> float:
-                gain = field.at(self._basis)
-                error = ((logs - gain[channel])[lit] ** 2).sum()
-                return -0.5 * float(error) if self._is_usable(gain) else -np.inf
-
-            weights = lit.astype(np.float64)
-            evidence = Evidence(self._basis, logs, weights, objective, self._seen[channel], self._centers[channel])
-            self.field = self.field.ascend(channel, evidence)
-
-    def even(self) -> Shading:
-        """The same with a field that is the same everywhere."""
-        other = copy(self)
-        other.field = BiasField.flat(self.scene.image)
-        return other
-
-    def limited(self) -> Shading:
-        """The same with a field that hardly goes beyond what valid pixels show of it."""
-        (low, high), other = self.extent, copy(self)
-        other.field = replace(self.field, limits=(low - _MARGIN, high + _MARGIN))
-        return other
-
-    def straight(self, degree: int | None = None) -> Shading:
-        """The same with the nearest field whose gains themselves are polynomials, of its own degree or another one."""
-        other = copy(self)
-        other.degree = self.degree if degree is None else degree
-        other.field = self.field.straight(self._basis, self._seen, degree=other.degree)
-        return other
-
-    def step(self, mixture: Mixture, q: Array) -> float:
-        """Raise the likelihood expected over classes (K, n) by a step of scoring for each gain.
-
-        Returns
-        -------
-        float
-            By how much it moves pixels, in spreads of their classes: root of the mean square.
-        """
-        before, curvatures = self._gain, []
-        for channel in range(len(self.field.coefficients)):
-            evidence = self._evidence(mixture, q, channel)
-            self.field = self.field.ascend(channel, evidence, degree=self.degree, threads=self.threads)
-            curvatures.append(evidence.curvature)
-        return _root_mean_square(self._gain - before, curvatures)
-
-    def is_slightly(self, other: Shading, mixture: Mixture, q: Array) -> bool:
-        """Whether gains hardly differ from those of another field, and move pixels by less than their classes' spread.
-
-        Classes, and their probabilities (K, n) at the pixels, are those under this field.
-        """
-        change = self._change_from(other)
-        if np.ptp(np.where(self._seen, change, change[self._seen].mean())) >= _SLIGHT:
-            return False
-        curvatures = [self._evidence(mixture, q, channel).curvature for channel in range(len(change))]
-        return _root_mean_square(change, curvatures) < 1
-
-    def held_out(self, mixture: Mixture, q: Array, log_density: Array) -> Array:
-        """Logarithm of the likelihood of each block of the image under a field that was fitted to the others alone.
-
-        It is that of the values as they are, which are spread over more where the gain is greater. Pixels that are
-        independent would count for too much, so at least half the logarithm of their number for each coefficient
-        (Schwarz 1978) is taken off all in all.
-
-        Parameters
-        ----------
-        mixture : Mixture
-        q, log_density : ndarray, shapes (K, n) and (n,)
-            Of the pixels under the mixture and the field.
-        """
-        optimism = np.zeros(int(self.blocks.max()) + 1)
-        for channel in range(len(self.field.coefficients)):
-            evidence = self._evidence(mixture, q, channel)
-            optimism += self.field.optimism(channel, evidence, self.blocks, degree=self.degree)
-        terms = sum(sum(term) <= self.degree for term in self.field.terms) * len(self.field.coefficients)
-        missing = max(0.0, 0.5 * terms * math.log(len(self.blocks)) - float(optimism.sum()))
-        own, n_channels = np.where(self._seen, self._gain, 0), self.scene.patches.values.shape[1]
-        wider = own.sum(axis=0) * (n_channels / len(own))  # its sum is 0, by the definition of a field
-        return np.bincount(self.blocks, weights=log_density - wider) - optimism - missing / len(optimism)
-
-    def _evidence(self, mixture: Mixture, q: Array, channel: int) -> Evidence:
-        white = _whitened(mixture, self.planes, mixture.means)
-        slope = _whitened(mixture, self.scene.slopes(self._gain, channel))
-        each = (white * slope).sum(axis=1)  # gradients by component (K, n)
-        gradient = (q * each).sum(axis=0)
-        unknown = (q * each * each).sum(axis=0) - gradient**2
-        curvature = (q * (slope * slope).sum(axis=1)).sum(axis=0)
-
-        def objective(field: BiasField) -> float:
-            gain, planes = self._under(field)
-            if not self._is_usable(gain):
-                return -np.inf
-            white = _whitened(mixture, planes, mixture.means)
-            return -0.5 * float((q * (white * white).sum(axis=1)).sum(dtype=np.float64))
-
-        return Evidence(
-            self._basis, gradient, curvature, objective, self._seen[channel], self._centers[channel], unknown
-        )
-
-
-def _root_mean_square(change: Array, curvatures: list[Array]) -> float:
-    """Of changes of gains' logarithms (m, n), in units in which the likelihood's curvatures are 1."""
-    squares = sum(curvature * own * own for curvature, own in zip(curvatures, change, strict=True))
-    return math.sqrt(float(np.mean(squares, dtype=np.float64)))
-
-
-def _whitened(mixture: Mixture, planes: Array, means: Array | None = None) -> Array:
-    """Planes (K, d, n), less each component's mean, in units of its spread; 0 where a feature is missing."""
-    factors = mixture.factors.astype(np.float32)
-    centred = planes[None] if means is None else planes[None] - means.astype(np.float32)[:, :, None]
-    centred = np.nan_to_num(centred)
-    whole = (
-        factors[:, :, None] * centred
-        if factors.ndim == 2
-        else np.einsum("kij,kjn->kin", factors, np.broadcast_to(centred, (len(factors), *centred.shape[1:])))
-    )
-    return np.asarray(whole)
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,16 +66,18 @@ def fit_shading(
 ) -> Shaded:
     """Fit a mixture and a bias field to a scene, from a mixture that was fitted without.
 
-    Unless its classes are `numbered` already, a second start is tried, from the field that the logarithms of the pixels
-    follow.
+    Unless its classes are `numbered` already, a second start is tried, from the field of the highest degree that the
+    logarithms of the pixels follow.
 
     Returns
     -------
     Shaded
         A field is taken where it makes blocks of the image likelier even when it is fitted to the others alone: what
         objects seem to say, because they happen to lie or shine unevenly, does not hold elsewhere. Of those fields the
-        first counts, in the order of starts and degrees, that is as good as the best but for chance; none at all counts
-        as the very first. Last come gains that are polynomials themselves, from the best of those whose logarithms are.
+        first counts that is as good as the best but for chance, in the order of degrees, and none at all where
+        the best is not clearly better.
+        Then comes a start from logarithms, then gains that are polynomials themselves, from the best of those whose
+        logarithms are, and last the best of all with classes that are begun anew.
         What varies by less than a hundredth and moves pixels by less than their classes' spread is left as it is: the
         plainest gain is taken that differs by no more from the one that fits, or none.
 
@@ -324,23 +109,22 @@ def fit_shading(
         return max(alone, np.bincount(blocks, weights=fit.alone(own, some)), key=np.sum)
 
     alone, trials = np.bincount(blocks, weights=fit.alone(mixture, some)), list[_Trial]()
-    for by_logarithms in (False,) if numbered else (False, True):
-        shading, own = Shading(some, index, flat, threads), mixture
-        if by_logarithms:
-            shading.start_from_logarithms()
-            own = anew(shading)
-        for degree in DEGREES:
-            shading.degree = degree
-            trials.append(fit.trial(own, shading))
-            own = trials[-1].mixture
-        if by_logarithms:
-            alone = without(own)
+    shading, own = Shading(some, index, flat, threads), mixture
+    for degree in DEGREES:
+        shading.degree = degree
+        trials.append(fit.trial(own, shading))
+        own = trials[-1].mixture
+    if not numbered:
+        plainest, shading = shading.plainest, Shading(some, index, flat, threads)
+        shading.plainest = plainest
+        shading.start_from_logarithms()
+        trials.append(fit.trial(anew(shading), shading))
+        alone = without(trials[-1].mixture)
     if any(trial.usable for trial in trials):
         likeliest = max((trial for trial in trials if trial.usable), key=_Trial.total)
         trials.append(fit.trial(likeliest.mixture, likeliest.shading.straight()))
-        clear = trials[-1].usable and not _is_as_good(likeliest.found, trials[-1].found)
-        if clear and not numbered:  # its classes were of another field
-            shading = copy(trials[-1].shading)
+        if not numbered:  # its classes may be those of another field
+            shading = copy(max((trial for trial in trials if trial.usable), key=_Trial.total).shading)
             trials.append(fit.trial(anew(shading), shading))
             alone = without(trials[-1].mixture)
     return _chosen(mixture, alone, trials, fit)
@@ -361,7 +145,7 @@ class _Trial(NamedTuple):
 
     @property
     def usable(self) -> bool:
-        return self.range <= _RUN_AWAY * _MOST and bool(np.isfinite(self.found).all())
+        return self.range <= _RUN_AWAY * MOST and bool(np.isfinite(self.found).all())
 
     def total(self) -> float:
         return float(self.found.sum())
@@ -381,7 +165,7 @@ def _chosen(mixture: Mixture, alone: Array, trials: list[_Trial], fit: _Alternat
             factor = f"{np.exp(trial.range):.0f}"
             reason = f"the one that fits best varies by a factor of {factor}; try another k, or leave it out"
     best = max([alone, *(trial.found for trial in tried)], key=np.sum)
-    if _is_as_good(alone, best):
+    if _is_as_good(alone, best, _SURE):
         return Shaded(mixture, None, reason)
     chosen = next(trial for trial in tried if _is_as_good(trial.found, best))
     shading = chosen.shading
@@ -417,10 +201,10 @@ def _are_alike(one: Mixture, two: Mixture) -> bool:
     return bool((np.abs(first.means - second.means) < _OTHER * np.sqrt(variances)).all())
 
 
-def _is_as_good(found: Array, best: Array) -> bool:
-    """Whether the likelihood of all blocks is within one standard error of the best one's (Breiman et al. 1984)."""
+def _is_as_good(found: Array, best: Array, errors: float = 1.0) -> bool:
+    """Whether the likelihood of all blocks is within so many standard errors of the best (Breiman et al. 1984)."""
     behind = best - found
-    return bool(behind.sum() <= math.sqrt(len(behind)) * behind.std())
+    return bool(behind.sum() <= errors * math.sqrt(len(behind)) * behind.std())
 
 
 def _objection(values: Array) -> str:

@@ -46,6 +46,7 @@ _FROM_COLORS = np.linalg.inv(LUMA_CHROMA)
 _ALIGNED = 0.1  # mean cosine of the phase on a lattice: 0 beside it, on it about .5, and .1 to .4 after enlargement
 _FEW_COLORS = 256  # pixels, of which fewer may lie on any lattice by chance
 _FEW = 0.3  # a sample with more distinct values a pixel than this stands for too many values to count them all
+_CLEARLY = 10.0  # pixels that a value should have, of which by chance there are none once in 20 000 times
 _LEVELS = 8  # of fewer values each may be a class of its own, as in a picture of labels
 _MOST_STEPS = 1 << 22  # from the least to the largest value: more would take memory, and tell nothing
 _AT_ONCE = 1 << 20  # pixels whose values are counted together
@@ -171,8 +172,11 @@ def spread_over_intervals(values: Array, counts: Array) -> tuple[Array, Array]:
     return grid[shares > 0].astype(values.dtype), shares[shares > 0]
 
 
-def anywhere_within(values: Array, chance: Array) -> Array:
+def anywhere_within(values: Array, chance: Array, parts: Array | None = None) -> Array:
     """Numbers (n,) in the intervals that integers (n,) stand for, at these parts (n,), 0 to 1, of their widths.
+
+    Where these are of several `parts` (n,) of an image, numbered from 0, intervals reach over those values too that a
+    part clearly lacks: levels of stretched contrast, under a gain, lie elsewhere in each.
 
     Examples
     --------
@@ -182,9 +186,35 @@ def anywhere_within(values: Array, chance: Array) -> Array:
     distinct, _ = _distinct(values)
     if len(distinct) < 2:
         return values.astype(np.float64)
-    below, above = _half_widths(_gaps(distinct))
     place = np.searchsorted(distinct, values)
+    if parts is None:
+        return _moved(values, chance, place, distinct)
+    found = np.empty(len(values))
+    order = np.argsort(parts, kind="stable")
+    for own in np.split(order, np.cumsum(np.bincount(parts))[:-1]):
+        here = ~_lacking(np.bincount(place[own], minlength=len(distinct)))
+        found[own] = _moved(values[own], chance[own], (np.cumsum(here) - 1)[place[own]], distinct[here])
+    return found
+
+
+def _moved(values: Array, chance: Array, place: Array, levels: Array) -> Array:
+    """Integers (n,), which are these of the levels, moved to some place in their intervals."""
+    below, above = _half_widths(_gaps(levels))
     return np.asarray(values - below[place] + chance * (below + above)[place])
+
+
+def _lacking(counts: Array) -> Array:
+    """Which of neighbouring values are missing where chance would leave none out.
+
+    Between two values there are at least as many pixels with a third one as the geometric mean of their numbers, where
+    the logarithm of the histogram is concave.
+    """
+    seen = np.flatnonzero(counts)
+    between = np.sqrt(counts[seen[:-1]].astype(np.float64) * counts[seen[1:]]) >= _CLEARLY
+    gap = np.searchsorted(seen, np.arange(len(counts)))
+    inside = (counts == 0) & (gap > 0) & (gap < len(seen))
+    inside[inside] = between[gap[inside] - 1]
+    return np.asarray(inside)
 
 
 def _distinct(values: Array) -> tuple[Array, Array]:

@@ -36,8 +36,9 @@ from gmmseg.spatial.smoothing import TYPICAL
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from gmmseg.fitting.bias_estimation import Shaded, Shading
+    from gmmseg.fitting.bias_estimation import Shaded
     from gmmseg.fitting.choosing_k import Chosen
+    from gmmseg.fitting.shading import Shading
     from gmmseg.spatial.bias import BiasField
 
 __all__ = ["Fitted", "fit_images", "fit_model"]
@@ -245,17 +246,22 @@ def _among_neighbours(
     """Return classes as they are with their neighbours in mind, and the strength of the smoothing."""
     if not found.scenes or strength == 0 or mixture.n_components == 1:
         return mixture, strength
+    begun = None if shading is None else shading.field
+    # Voxels have so many neighbours that in noise these know a gain better than values do.
+    free = shading is not None and found.image.ndim > 2
     heard, estimated = fit_neighbourhood(
         found.scenes,
         mixture,
         strength,
         regularization=found.noise if shading is None else found.noise_within(shading.planes),
         shading=shading,
-        accepted=_hardly_less_likely(found, mixture, threads) if shading is None else None,
+        accepted=None if free else _hardly_less_likely(found, mixture, shading, threads),
         threads=threads,
     )
     if heard is not None:
         return heard, estimated
+    if shading is not None and begun is not None:
+        shading.field = begun
     return mixture, min(estimated, TYPICAL) if strength is None else strength
 
 
@@ -476,20 +482,26 @@ def _start_samples(sample: Sample) -> tuple[Array, Array | None]:
     return np.ascontiguousarray(sample.planes[:, order]), None if weights is None else weights[order]
 
 
-def _hardly_less_likely(found: Survey, mixture: Mixture, threads: int) -> Callable[[Mixture], bool]:
-    """Tell of other mixtures whether values are hardly less likely under them, in nats a pixel, than under this one."""
+def _hardly_less_likely(
+    found: Survey, mixture: Mixture, shading: Shading | None, threads: int
+) -> Callable[[Mixture], bool]:
+    """Tell of other mixtures whether values are hardly less likely under them, in nats a pixel, than under this one.
+
+    Where there is a bias field, that is meant which it has become by then.
+    """
     planes, weights = _start_samples(found.sample)
+    noise = found.noise if shading is None else found.noise_within(shading.planes)
 
     def likelihood(each: Mixture) -> float:
-        total = measure(planes, each, weights, noise=_known(each, found), threads=threads)
+        own, counted = planes, weights
+        if shading is not None:
+            patches = found.scenes[0].patches
+            own, counted = found.scenes[0].planes(shading.field.within(patches.axes)), patches.weights
+        total = measure(own, each, counted, noise=noise if each.dof is None else None, threads=threads)
         return total.log_likelihood / max(total.weight, 1.0)
 
     least = likelihood(mixture) - _LARGEST_FALL
     return lambda other: likelihood(other) > least
-
-
-def _known(mixture: Mixture, found: Survey) -> Array | None:
-    return found.noise if mixture.dof is None else None  # as in EM
 
 
 def _order(mixture: Mixture, classes: Array | None, options: FitOptions) -> Array:

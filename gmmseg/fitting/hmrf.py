@@ -23,7 +23,7 @@ from gmmseg.spatial.smoothing import share_power
 from gmmseg.threads import mapped
 
 if TYPE_CHECKING:
-    from gmmseg.fitting.bias_estimation import Shading
+    from gmmseg.fitting.shading import Shading
 
 __all__ = ["START", "Tied", "fit_neighbourhood"]
 

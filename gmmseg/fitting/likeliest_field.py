@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.fitting.bias_estimation import DEGREES, Shaded, Shading
+from gmmseg.fitting.bias_estimation import DEGREES, Shaded
 from gmmseg.fitting.hmrf import START, Tied
 from gmmseg.fitting.scene import Scene
+from gmmseg.fitting.shading import Shading
 from gmmseg.mixture.parameters import Mixture
 
 __all__ = ["likeliest"]

@@ -14,6 +14,7 @@ from gmmseg.image import Image
 from gmmseg.image.units import as_float
 from gmmseg.kernels.chance import default_rng
 from gmmseg.records import dataclass, replace
+from gmmseg.spatial.bias import BiasField
 from gmmseg.spatial.smoothing import Smoothing
 
 __all__ = ["Scene"]
@@ -85,8 +86,9 @@ class Scene:
         if self.patches.values.dtype.kind not in "iu" or self.image.color or self.image.ndim > 2:
             return self
         rng, columns = default_rng(0), []
+        blocks = BiasField.flat(self.image).blocks(self.patches.flat)
         for column in self.patches.values.T:
-            dark, before = column == 0, anywhere_within(column, rng.random(len(column)))
+            dark, before = column == 0, anywhere_within(column, rng.random(len(column)), blocks)
             columns.append(before if self.patches.scattered(dark, self.image.ndim) else np.where(dark, 0, before))
         values = np.stack(columns, axis=1).astype(np.float32)
         features = self.recipe.planes_of(self.image, values, self.patches.flat)

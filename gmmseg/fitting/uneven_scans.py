@@ -15,7 +15,7 @@ from gmmseg.image import Image
 from gmmseg.mixture.parameters import Mixture
 
 if TYPE_CHECKING:
-    from gmmseg.fitting.bias_estimation import Shading
+    from gmmseg.fitting.shading import Shading
 
 __all__ = ["LEAST", "is_clearer", "is_confirmed", "may_be_uneven"]
 

@@ -56,7 +56,8 @@ class Evidence:
     center : ndarray, shape (p,), optional
         Mean of each polynomial over these, where it is known already.
     unknown : ndarray, shape (n,), optional
-        What the curvature lacks because the classes are not known (Louis 1982); nothing where None.
+        What the curvature is too large by because the classes are not known (Louis 1982), and features are no straight
+        lines of the logarithm; nothing where None.
     """
 
     basis: Array
@@ -69,7 +70,7 @@ class Evidence:
 
     @property
     def observed(self) -> Array:
-        """Curvature (n,) of the log-likelihood, the classes being unknown."""
+        """Curvature (n,) of the log-likelihood as it is, the classes being unknown."""
         return self.curvature if self.unknown is None else self.curvature - self.unknown
 
     @cached_property
@@ -251,7 +252,9 @@ class BiasField:
         -----
         To first order `s @ inv(normal) @ s`, s being the gradient of the block's log-likelihood by the coefficients
         (Stone 1977). Of independent pixels the sum is about the number of coefficients; of objects that are brighter
-        here than there by chance, as many times that as pixels of them say the same thing.
+        here than there by chance, as many times that as pixels of them say the same thing. What the gain spreads its
+        values over makes each pixel less likely by the same: it is the mean of the gradients, and is taken off. So is
+        the mean over the blocks, where the gradients are those under another field.
         """
         moving = self._degrees <= degree
         tangents = self._tangents(channel, evidence)[moving]
@@ -259,8 +262,11 @@ class BiasField:
         with one_blas_thread(centred.shape[1]):
             normal = (centred * evidence.observed) @ centred.T + np.diag(self._stiffness[moving])
         sums = np.zeros((len(centred), int(blocks.max(initial=-1)) + 1))
+        shown = np.ones(len(blocks), bool) if evidence.seen is None else evidence.seen
+        gradient = np.where(shown, evidence.gradient - _mean(evidence.gradient, evidence.seen), 0)
         for own, row in zip(sums, centred, strict=True):
-            own[...] = np.bincount(blocks, weights=row * evidence.gradient)
+            own[...] = np.bincount(blocks, weights=row * gradient)
+            own -= own.mean()
         with one_blas_thread(len(normal)):
             if not (np.linalg.eigvalsh(normal) > 0).all():
                 return np.full(sums.shape[1], np.inf)

@@ -142,6 +142,24 @@ def test_vignettes_of_any_kind_over_few_photons_are_found(ground, contrast, seed
     assert dice["none"] > 0.94
 
 
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_vignette_over_single_photons_is_found(k, seed):
+    """Classes around 0 tell a gain by their spread, and a plane is enough where no more is there."""
+    x = np.linspace(-1, 1, 320)
+    rng, gain = np.random.default_rng(seed), np.broadcast_to(0.7 + 0.3 * x, (240, 320))
+    _, inside = counted(np.ones(gain.shape), seed, 1, 20)
+    image = rng.poisson(1 + 20 * gaussian_filter(inside.astype(float), 1.2))
+    truth = inside + 1
+    even, shaded = (
+        gmmseg.segment(np.rint(image * each).astype(np.uint8), k, bias_field=each is gain)
+        for each in (np.ones(gain.shape), gain)
+    )
+    right = [gmmseg.evaluate(np.where(each.labels == k, 2, 1), truth).dice[2] for each in (even, shaded)]
+    assert np.std(np.log(shaded.bias_field / gain)) < 0.12  # of 0.26
+    assert right[1] > right[0] - 0.02, right
+
+
 @pytest.mark.parametrize("shape", ["linear", "quadratic"])
 def test_objects_much_fainter_than_the_shading_are_found(shape):
     """What the vignette spreads the values over says nothing of how exactly they are known once it is out."""

@@ -11,6 +11,7 @@ import gmmseg
 from gmmseg import Image, io
 from gmmseg.fitting.counting import (
     LUMA_CHROMA,
+    anywhere_within,
     distinct_values,
     is_luma_chroma,
     rounding,
@@ -139,3 +140,23 @@ def test_floats_that_repeat_were_rounded(rng):
     missing = np.where(rng.random(known.shape) < 0.2, np.nan, known)
     assert rounding_of_floats(missing) * 12 == pytest.approx([0.25, 0, 0])
     assert not rounding_of_floats(np.full((30, 2), np.nan)).any()
+
+
+def test_levels_that_a_part_of_an_image_lacks_widen_its_intervals(rng):
+    """Of stretched contrast under a gain, where other levels are missing in each part."""
+    parts = np.repeat([0, 1], 5000)
+    values = rng.poisson(3, 10_000) * np.where(parts == 0, 2, 3)
+    values.setflags(write=False)
+    moved = anywhere_within(values, rng.random(10_000), parts) - values
+    for part, width in ((0, 2), (1, 3)):
+        often = (parts == part) & (values < 8 * width)
+        assert np.ptp(moved[often]) == pytest.approx(width, rel=0.01)
+        assert moved[often].mean() == pytest.approx(0, abs=0.05)
+    together = anywhere_within(values, rng.random(10_000)) - values  # where some levels lie close to others
+    assert np.ptp(together[parts == 1][values[parts == 1] == 3]) == pytest.approx(1, rel=0.01)
+
+
+def test_values_that_are_rare_by_chance_are_no_gaps(rng):
+    values = np.append(rng.integers(0, 10, 5000), rng.integers(10, 100, 60))
+    moved = anywhere_within(values, rng.random(len(values)), np.arange(len(values)) % 2) - values
+    assert np.abs(moved[values < 9]).max() <= 0.5

@@ -93,6 +93,17 @@ def test_integers_may_be_any_number_that_is_rounded_to_them(rng):
     np.testing.assert_array_equal(found.features, found.patches.values.T)
 
 
+def test_levels_are_those_of_each_part_of_the_image(rng):
+    """Stretched contrast has other levels under a gain: divided by this, intervals are as wide as before."""
+    levels, gain = 5 * rng.poisson(3, (240, 240)), np.repeat([0.6, 1.0], 120)  # 3 and 5 from each other
+    found = scene_of(np.rint(levels * gain).astype(np.uint16)).unrounded()
+    moved = (found.patches.values[:, 0] / np.tile(gain, 240)).reshape(levels.shape) - levels
+    for half in np.s_[:, :120], np.s_[:, 120:]:
+        often = moved[half][levels[half] < 40]
+        assert np.ptp(often) == pytest.approx(5, rel=0.02)
+        assert often.std() == pytest.approx(5 / np.sqrt(12), rel=0.05)
+
+
 def test_what_surrounds_an_object_stays_0(rng):
     values = rng.poisson(20, (200, 200)).astype(np.uint8)
     values[:100] = 0
