@@ -145,7 +145,7 @@ KINDS = {
     "quadratic spline": Kind(_quadratic_spline, 2, "reflect", knots=(1 / 8, 6 / 8, 1 / 8)),
     "cubic spline": Kind(_cubic_spline, 2, "reflect", knots=(1 / 6, 4 / 6, 1 / 6)),
 }
-"""Kinds of interpolation by name: of OpenCV, scikit-image and PyTorch, and by axis of Pillow."""
+"""Kinds of interpolation by name: of OpenCV and scikit-image, and by axis of Pillow."""
 
 
 def likeliest_kind(looks: Array, levels: Levels) -> str | None:
