@@ -13,20 +13,16 @@ from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.fitting.hmrf import fit_neighbourhood
 from gmmseg.fitting.options import FitOptions
-from gmmseg.fitting.rare_values import with_rare_values
-from gmmseg.fitting.sampling import Sample
 from gmmseg.fitting.scene import Scene
+from gmmseg.fitting.starting import ALIKE, MOST_DIVIDED, begin, begin_from_classes, start_samples
 from gmmseg.fitting.survey import Survey, SurveyRequest, survey
 from gmmseg.image import Image
-from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture.covariance import family
-from gmmseg.mixture.dividing import divide, regroup
-from gmmseg.mixture.em import Course, Fit, Iteration, expectation_maximization, with_outliers
+from gmmseg.mixture.em import Course, Fit, Iteration, expectation_maximization
 from gmmseg.mixture.memberships import moments
-from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.seeding import Seeding, loneliness, seed_from_classes, seed_mixture
+from gmmseg.mixture.seeding import Seeding
 from gmmseg.mixture.statistics import measure
 from gmmseg.model import Model
 from gmmseg.records import replace
@@ -45,22 +41,7 @@ __all__ = ["Fitted", "fit_images", "fit_model"]
 
 Array = NDArray[Any]
 
-_TOLERANCE, _TRIAL_TOLERANCE, _MAX_ITERATIONS = 1e-5, 1e-4, 300
-# A start without luck takes time that grows with the third power of the number of classes.
-_MOST_DIVIDED, _ALIKE, _SEEDED = 6, 16_384, 4096
-# Nats a pixel by which another start is likelier: of 50 photographs and 60 icons at 2 of 320 with 3 to 6 classes, where
-# later divisions make up for the first. Textures need it with four.
-_MISSED = 0.1
-# It is first looked for in fewer samples, for half of the time: of 990 crops and icons it was far better in 12, and of
-# all of these it was likelier by at least this, as 1 of 20 others are.
-_GLANCED, _PROMISING = 1024, 0.02
-# With two, where it was at 12 of 110, one is divided and two are merged instead, if that is likelier by more than this:
-# of 50 photographs the masks of 2 of 250 crops by one to three pixels agree by less than 0.8; of 7 with k-means++, of 8
-# with no such limit, of 5 with one of 0.05.
-_GAIN = 0.02
-# Where outliers are expected, two starts are found without these shares of the samples, those that lie most alone:
-# fewer than so many together. After some iterations they are compared, in nats a pixel.
-_LEFT_OUT, _TOGETHER, _TRIALS, _FAR_OUT = (0.01, 0.2), 41, 50, 0.005
+_TOLERANCE, _MAX_ITERATIONS = 1e-5, 300
 _BALANCING = 1 << 18  # pixels that tell the shares of mixed classes among neighbours
 # Neighbours decide where values leave it open. Then the likelihood of the values alone hardly falls: on brains with
 # noise of a sixth to two thirds of the difference of tissues by 0.001 nats a pixel. Where it falls by more, as on
@@ -124,7 +105,7 @@ def fit_images(
         n_images=n_images,
         by_value=not options.automatic,
         patches=options.hears_neighbours,
-        alike=0 if options.hints.given or not (options.automatic or number <= _MOST_DIVIDED) else _ALIKE,
+        alike=0 if options.hints.given or not (options.automatic or number <= MOST_DIVIDED) else ALIKE,
         threads=threads,
         by_area=options.weight == "area",
         whole=options.whole,
@@ -315,7 +296,7 @@ def _partial(found: Survey, model: Model, field: BiasField | None, threads: int)
         planes = scene.planes(field.within(scene.patches.axes))[:, counted]
         weights = scene.patches.weights[counted]
     elif len(planes) > 1:
-        planes, weights = _start_samples(found.sample)
+        planes, weights = start_samples(found.sample)
     if model.k < 2 or not planes.shape[1]:
         return None
     mixture, fractions = fit_mixed(model.mixture, planes, weights, noise=found.noise, threads=threads)
@@ -373,113 +354,14 @@ def _fit_mixture(
     # Pixels are many, even where their values are few, so one round of seeding is enough.
     seeding = Seeding(covariance, noise=noise, outliers=outliers, rounds=1, threads=threads)
     if chosen is None:
-        start = _start(survey, k, rng, seeding, prior=options.hints.prior is not None)
+        start = begin(survey, k, rng, seeding, prior=options.hints.prior is not None)
     else:
-        start = _from_classes(planes, chosen.components + 1, k, rng, seeding)
+        start = begin_from_classes(planes, chosen.components + 1, k, rng, seeding)
     iteration = Iteration(_TOLERANCE, _MAX_ITERATIONS, noise=noise, threads=threads)
     fit = expectation_maximization(planes, start, iteration, weights=weights, log_prior=found.log_prior)
     if survey.every is not None:
         fit = expectation_maximization(survey.every, fit.mixture, iteration)
     return fit
-
-
-def _start(survey: Survey, k: int, rng: Generator, seeding: Seeding, *, prior: bool) -> Mixture:
-    """Return where EM begins: from what strokes show, unless they only say what has been found without them."""
-    sample, weights = survey.sample, survey.sample.relative_weights
-    planes, classes = sample.planes, sample.classes
-    shown = 0 if classes is None else len(np.unique(classes[classes > 0]))
-    if classes is None or (shown < k <= _MOST_DIVIDED and not prior and seeding.outliers is None):
-        few = k <= _MOST_DIVIDED
-        found = _few(sample, k, seeding) if few else seed_mixture(planes, k, rng, seeding, weights=weights)
-        if sample.log_prior is None:
-            found = with_rare_values(survey, found, seeding)
-        if classes is None or shown == 0:
-            return found
-        if (start := _told_apart(found, planes, classes)) is not None:
-            return start
-    return _from_classes(planes, classes, k, rng, seeding)
-
-
-def _from_classes(planes: Array, classes: Array, k: int, rng: Generator, seeding: Seeding) -> Mixture:
-    return seed_from_classes(
-        planes, classes, k, rng, covariance=seeding.covariance, regularization=seeding.noise, outliers=seeding.outliers
-    )
-
-
-def _told_apart(found: Mixture, planes: Array, classes: Array) -> Mixture | None:
-    """Return a mixture that was found without strokes, numbered by them; None where they do not tell so.
-
-    Strokes of some classes that only say what has been found leave it as it is: a start from the pixels of the strokes
-    cuts their class in two wherever these do not show all of it, and the other classes with it.
-    """
-    drawn = np.flatnonzero(classes)
-    q = found.posterior(np.ascontiguousarray(planes[:, drawn]))
-    told = {int(c): q[:, classes[drawn] == c].mean(axis=1) for c in np.unique(classes[drawn])}
-    own = {c: int(shares.argmax()) for c, shares in told.items() if shares.max() > 0.5}
-    if len(set(own.values())) < len(told) or max(told) > found.n_components:
-        return None
-    free = iter(i for i in range(found.n_components) if i not in own.values())
-    return found.select([own[c] if c in own else next(free) for c in range(1, found.n_components + 1)])
-
-
-def _few(sample: Sample, k: int, seeding: Seeding) -> Mixture:
-    """Return a start of a few classes, which hardly depends on luck.
-
-    Where outliers are expected it is found without those samples that lie most alone: few of them, unless a start
-    without many is likelier by far. Without many a class that is rare and wide is lost, and the outliers take it.
-    """
-    planes, own = _start_samples(sample)
-    if seeding.outliers is None:
-        return _divided(planes, own, k, seeding)
-    order = np.argsort(loneliness(fill_in(planes, own), _TOGETHER, own), kind="stable")
-    each = np.ones(len(order)) if own is None else own[order].astype(np.float64)
-    mass = np.cumsum(each)
-    iteration = Iteration(_TRIAL_TOLERANCE, _TRIALS, noise=seeding.noise, threads=seeding.threads)
-    fits = []
-    for share in _LEFT_OUT:
-        near = np.sort(order[mass - each < (1 - share) * mass[-1]])
-        its_own = None if own is None else own[near]
-        found = _divided(np.ascontiguousarray(planes[:, near]), its_own, k, seeding._replace(outliers=None))
-        start = with_outliers(found, seeding.outliers, sample.planes, seeding.noise)
-        fits.append(expectation_maximization(planes, start, iteration, weights=own))
-    one, two = fits
-    return (one if one.history[-1] > two.history[-1] - _FAR_OUT else two).mixture
-
-
-def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixture:
-    """Return a start without luck, or one of k-means++ where the values say that it is better by far; never of two."""
-    iteration = Iteration(_TRIAL_TOLERANCE, noise=seeding.noise, threads=seeding.threads)
-
-    def seeded(size: int) -> Mixture:
-        # Their first part: places come in fours, mirrored, and samples drawn at equal steps would be of one quarter.
-        some, its_own = np.ascontiguousarray(planes[:, :size]), None if own is None else own[:size]
-        # A photograph has more local maxima than most data, so two.
-        return seed_mixture(some, k, default_rng(0), seeding._replace(starts=2), weights=its_own)
-
-    def led_to(start: Mixture) -> Fit:
-        return expectation_maximization(planes, start, iteration._replace(max_iterations=20), weights=own)
-
-    with one_blas_thread(len(planes)):
-        found = divide(planes, k, seeding.covariance, iteration, weights=own)
-        if found is not None and k == 2 and own is None:
-            return regroup(planes, found, iteration, gain=_GAIN)
-        if found is None:
-            return seeded(_SEEDED)
-        one = led_to(found)
-        if own is None and led_to(seeded(_GLANCED)).history[-1] < one.history[-1] + _PROMISING:
-            return one.mixture
-        two = led_to(seeded(_SEEDED))
-    missed = _MISSED if own is None else 0  # with weights they are all of the values
-    return (one if one.history[-1] > two.history[-1] - missed else two).mixture
-
-
-def _start_samples(sample: Sample) -> tuple[Array, Array | None]:
-    """Samples (d, m) of which any first part stands for the whole, and their weights."""
-    n, alike, weights = sample.planes.shape[1], sample.alike, sample.relative_weights
-    if alike is not None and alike.shape[1] >= min(_ALIKE // 4, n // 8):
-        return alike, None
-    order = default_rng(0).permutation(n)[:_ALIKE]
-    return np.ascontiguousarray(sample.planes[:, order]), None if weights is None else weights[order]
 
 
 def _hardly_less_likely(
@@ -489,7 +371,7 @@ def _hardly_less_likely(
 
     Where there is a bias field, that is meant which it has become by then.
     """
-    planes, weights = _start_samples(found.sample)
+    planes, weights = start_samples(found.sample)
     noise = found.noise if shading is None else found.noise_within(shading.planes)
 
     def likelihood(each: Mixture) -> float:
