@@ -198,7 +198,8 @@ def segment(
     reading = _reading(memory, **taken, nodata=nodata, series=series, allow_remote=allow_remote)
     opened = options.view(open_image(image, reading))
     fitted = fit_images([opened], 1, options, effort.workers)
-    rule = Rule(fitted.model, fitted.found.guidance, bias=fitted.bias, partial=fitted.partial)
+    blocks = None if fitted.blocks is None else (opened, fitted.blocks)
+    rule = Rule(fitted.model, fitted.found.guidance, bias=fitted.bias, partial=fitted.partial, blocks=blocks)
     course = fitted.course
     del fitted  # and with it the sample: labels take the most memory of all
     if opened.n_pixels > _LARGE:

@@ -63,6 +63,8 @@ class Fitted(NamedTuple):
         How the classes were found.
     partial : Model, optional
         Of pure classes and mixtures of two, where fractions were asked for.
+    blocks : Image, optional
+        What the only image was put together to, where it was enlarged.
     """
 
     model: Model
@@ -70,6 +72,7 @@ class Fitted(NamedTuple):
     bias: BiasField | None = None
     course: Course | None = None
     partial: Model | None = None
+    blocks: Image | None = None
 
 
 def fit_images(
@@ -126,7 +129,8 @@ def fit_images(
     fitted = fitted._replace(course=Course(options.k, options.seed, fit, chosen and chosen.choice))
     if whole is None:
         return fitted
-    return fitted._replace(model=replace(fitted.model, grain=grain), found=found._replace(image=whole))
+    (blocks,) = images
+    return fitted._replace(model=replace(fitted.model, grain=grain), found=found._replace(image=whole), blocks=blocks)
 
 
 def _in_blocks(images: Iterable[Image], options: FitOptions) -> tuple[Iterable[Image], Image | None, Grain | None]:

@@ -47,7 +47,7 @@ def layer_of(found: Segmentation, name: str, chunk: int | None = None) -> Any:
 def work_on(found: Segmentation, layer: Layer) -> ChunkWork:
     """Return what is done with each chunk of a segmentation: without what workers have no use for."""
     rule = found.rule if found.image.time else found.rule.measured(found.image)
-    return ChunkWork(replace(found.image, metadata={}), rule, layer)
+    return ChunkWork(replace(found.image, metadata={}), replace(rule, blocks=None), layer)
 
 
 def labelled_layer(found: Segmentation, name: str, chunk: int | None = None) -> Any:

@@ -229,16 +229,16 @@ def undone(values: Array, name: str, levels: Levels) -> Array:
 def _stepped(found: Array, values: Array, name: str, axes: tuple[int, ...], levels: Levels) -> Array:
     """Step numbers by one where they are then enlarged along axes to what is there."""
     kind, (_, low, high) = KINDS[name], levels
-    if len(kind.knots) > 1 or np.abs(values).max() > _LARGEST:  # splines reach far, and are hardly wrong
+    if len(kind.knots) > 1 or max(values.max(), -values.min()) > _LARGEST:  # splines reach far, and are hardly wrong
         return found
-    least = (values - values.dtype.type(0.5 + _TIE)).astype(np.float32)
-    most = (values + values.dtype.type(kind.least + _TIE)).astype(np.float32)
+    least = (values - values.dtype.type(0.5 + _TIE)).astype(np.float32, copy=False)
+    most = (values + values.dtype.type(kind.least + _TIE)).astype(np.float32, copy=False)
     least[values <= low] = -_FAR
     most[values >= high] = _FAR
     bands = [_bands(name, n, enlarged=axis in axes) for axis, n in enumerate(found.shape)]
     out = np.array(found, np.float32, order="C")
     step_levels(out, least, most, *bands[0], *bands[1], (low, high), kind.by_axis and len(axes) > 1, _SWEEPS)
-    return out.astype(found.dtype)
+    return out.astype(found.dtype, copy=False)
 
 
 def _bands(name: str, n: int, *, enlarged: bool) -> tuple[Array, Array]:
@@ -262,11 +262,16 @@ def _solved(values: Array, name: str, axes: tuple[int, ...], levels: Levels) -> 
     found = _inverse(values, name, axes)
     if np.count_nonzero(at_low) + np.count_nonzero(at_high) < _FEW * values.size:
         return found
-    again = found.clip(low, high)
+    pick: Any = ()
+    if len(axes) == 1:  # lines without such numbers stay as they are: all but a twentieth to a half
+        cut = (at_low | at_high).any(axis=axes[0])
+        pick = (cut,) if axes == (1,) else (slice(None), cut)
+    values, at_low, at_high, again = values[pick], at_low[pick], at_high[pick], found[pick].clip(low, high)
     for axis in axes:
         again = _along(_matrices(name, min(again.shape[axis], _CHAIN))[0], again, axis)
     beyond = (at_low & (again < low)) | (at_high & (again > high))
-    return _inverse(np.where(beyond, again, values), name, axes) if beyond.any() else found
+    found[pick] = _inverse(np.where(beyond, again, values), name, axes)
+    return found
 
 
 def _inverse(values: Array, name: str, axes: tuple[int, ...]) -> Array:

@@ -7,6 +7,7 @@ from regions import CASES, holes, outputs, scene, spatial
 
 import gmmseg
 from gmmseg import Image
+from gmmseg.labelling.graph import work_on
 from gmmseg.labelling.layers import layer_named
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
 from gmmseg.records import replace
@@ -128,6 +129,26 @@ def test_blocks_give_windows_and_tiles_the_labels_of_the_whole(large, smooth, ma
         visit(crop, Rule(model), layer_named("labels"), found)
         local = tuple(slice(s.start - o.start, s.stop - o.start) for s, o in zip(inner, outer, strict=True))
         np.testing.assert_array_equal(found[local], labels[inner])
+
+
+def test_an_enlarged_picture_is_put_together_once_and_its_windows_anew(large, monkeypatch):
+    image, model = large
+    expected, calls = outputs(gmmseg.apply(model, image)), []
+
+    def counted(*arguments):
+        calls.append(arguments[0])
+        return put_together(*arguments)
+
+    monkeypatch.setattr("gmmseg.labelling.tiles.put_together", counted)
+    found = gmmseg.segment(image, 3)
+    for own, other in zip(outputs(found), expected, strict=True):
+        assert own.tobytes() == other.tobytes()
+    assert not calls
+    crop = image.crop((slice(0, 150), slice(0, 160)))
+    visit(crop, found.rule, layer_named("labels"), labels := empty_layer(layer_named("labels"), model, crop.shape))
+    assert calls == [crop]
+    np.testing.assert_array_equal(labels[:50, :50], found.labels[:50, :50])
+    assert work_on(found, layer_named("labels")).rule.blocks is None
 
 
 @pytest.mark.parametrize("layer", ["labels", "probabilities", "uncertainty"])

@@ -189,6 +189,7 @@ struct Stepper {
         for (ptrdiff_t i = 0; i < rows.n; ++i)
             if (columns.n) look(i, 0, columns.n - 1);
         switch (columns.reach) {
+            case 1: return sweep_all<1>(sweeps);
             case 4: return sweep_all<4>(sweeps);
             case 8: return sweep_all<8>(sweeps);
             case 12: return sweep_all<12>(sweeps);
