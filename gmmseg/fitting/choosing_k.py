@@ -79,7 +79,8 @@ class Chosen(NamedTuple):
         class_of = np.empty(self.choice.best.k, np.intp)
         for number, group in enumerate(self.choice.groups):
             class_of[list(group)] = number
-        return by_votes(mixture.classify(sample.planes), class_of[self.components], sample.relative_weights)
+        components, classes = mixture.classify(sample.planes), class_of[self.components]
+        return by_votes(components, classes, mixture.n_components, sample.relative_weights)
 
 
 def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generator, threads: int = 1) -> Chosen:

@@ -117,17 +117,19 @@ def by_overlap(posterior: Array, k: int, weights: Array | None = None) -> Array:
     return np.asarray(owned[left])
 
 
-def by_votes(components: Array, classes: Array, weights: Array | None = None) -> Array:
+def by_votes(components: Array, classes: Array, n_components: int, weights: Array | None = None) -> Array:
     """Return memberships of components in the classes that most of their samples are of; no class is without any.
 
     Parameters
     ----------
     components, classes : ndarray, shape (n,), of integers
         Of some samples, from 0.
+    n_components : int
+        How many there are: one that is nowhere the likeliest has no samples, and is of the first class.
     weights : ndarray, shape (n,), optional
         Of the samples.
     """
-    votes = np.zeros((classes.max() + 1, components.max() + 1))
+    votes = np.zeros((classes.max() + 1, n_components))
     np.add.at(votes, (classes, components), 1.0 if weights is None else weights)
     found = np.eye(len(votes))[:, votes.argmax(axis=0)]
     return np.asarray(found[found.any(axis=1)])

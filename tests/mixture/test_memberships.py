@@ -75,8 +75,12 @@ def test_overlap_counts_weights_as_copies(rng):
 
 def test_most_votes_count_and_a_class_without_components_is_none():
     components, classes = np.array([0, 0, 0, 1, 1, 2]), np.array([2, 2, 0, 0, 0, 1])
-    assert by_votes(components, classes).tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
-    assert by_votes(components, classes, np.array([1, 1, 9, 1, 1, 1])).tolist() == [[1, 1, 0], [0, 0, 1]]
+    assert by_votes(components, classes, 3).tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
+    assert by_votes(components, classes, 3, np.array([1, 1, 9, 1, 1, 1])).tolist() == [[1, 1, 0], [0, 0, 1]]
+
+
+def test_components_that_no_sample_is_of_are_members_too():
+    assert by_votes(np.array([1, 1, 2]), np.array([0, 0, 1]), 4).tolist() == [[1, 1, 0, 1], [0, 0, 1, 0]]
 
 
 @pytest.mark.parametrize("covariance", FAMILIES)
