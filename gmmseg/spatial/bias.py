@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +24,7 @@ from gmmseg.image.sources import ArraySource
 from gmmseg.image.units import as_float
 from gmmseg.image.windows import Window, everything
 from gmmseg.kernels.blas import one_blas_thread
+from gmmseg.records import dataclass, replace
 
 __all__ = ["DEGREE", "BiasField", "Evidence"]
 

@@ -5,8 +5,7 @@
 
 namespace {
 
-constexpr float kMostBits = 75;                          // by which a class is ahead of one that is closed ...
-constexpr float kAlone = float(1ull << 60) * (1 << 15);  // ... that is, so many times as likely
+constexpr float kAlone = float(1ull << 60) * (1 << 15);  // so many times as likely as one that is closed
 constexpr ptrdiff_t kTogether = 32;  // registers of which one thing after the other is done: each is a long chain
 
 struct Opening : Weighing {
@@ -24,13 +23,12 @@ struct Opening : Weighing {
     Register* unsettled;  // those that are not settled, row by row
     ptrdiff_t n_unsettled = 0;
 
-    float within, hopeless;  // how far behind the likeliest, in bits, and as a part of it, a class is closed
+    float hopeless;  // as a part of the likeliest, a class is closed
 
     explicit Opening(const SmoothJob& j) : Weighing(j) {
         float all = 0;
         for (int o = 0; o < job.n_offsets; ++o) all += 2 * kLog2e * job.strengths[o] + step_edge;
-        within = all + 9 + log2_positive(fill(float(job.n_classes)))[0];
-        hopeless = exp2_negative(fill(-within))[0];
+        hopeless = exp2_negative(fill(-all - 9 - log2_positive(fill(float(job.n_classes)))[0]))[0];
     }
 
     void lay_out(Arena& arena) {
@@ -66,7 +64,7 @@ struct Opening : Weighing {
             else
                 with_features(job.mixture->n_features, [&](auto D) GMMSEG_LAMBDA {
                     for (ptrdiff_t u = first; u < end; ++u)
-                        take_densities<D.value>(unsettled[u].from, values_of(used, u - first));
+                        take_posteriors<D.value>(unsettled[u].from, values_of(used, u - first));
                 });
             std::int32_t kept = used;
             for (ptrdiff_t u = first; u < end; ++u) kept = choose(unsettled[u], values_of(used, u - first), kept);
@@ -116,20 +114,13 @@ struct Opening : Weighing {
         for (int k = 0; k < job.n_classes; ++k) store(to + k * L, of_plane(job.prior, k, from));
     }
 
+    // As the kernel of posteriors has them: labels and probabilities are of the same messages.
     template <int D>
-    GMMSEG_INLINE void take_densities(ptrdiff_t from, float* to) const {
-        Pack<float> x[D], dx[D];
+    GMMSEG_INLINE void take_posteriors(ptrdiff_t from, float* to) const {
+        Pack<float> x[D];
         take_features<D>(from, x);
-        for (int k = 0; k < job.n_classes; ++k) {
-            const float* const p = job.mixture->params + k * job.mixture->params_per_component();
-            Pack<float> t = fill(p[0]);
-            subtract<D, 0, D>(x, p, dx, t);
-            store(to + k * L, larger(t, fill(kLowest<float>)));
-        }
+        posterior_of<D>(*job.mixture, x, to);
     }
-
-    // What a class has that is closed.
-    float closed() const { return job.mixture ? kLowest<float> : 0.0f; }
 
     // Lists the open classes of a register, and moves what they have to `place`, which may be where it is; returns the
     // next place.
@@ -138,8 +129,7 @@ struct Opening : Weighing {
         const Bits<float> doubtful = holds == float(kUnsure);
         Pack<float> highest = load(values);
         for (int k = 1; k < job.n_classes; ++k) highest = larger(load(values + k * L), highest);
-        const Pack<float> least = job.mixture ? highest - within : highest * hopeless;
-        const float none = closed();
+        const Pack<float> least = highest * hopeless;
         std::uint8_t* const classes = open + it.flag * job.n_classes;
         float* const to = parts + place * ptrdiff_t(L);
         int count = 0;
@@ -152,7 +142,7 @@ struct Opening : Weighing {
             several |= some & found;
             some |= found;
             own = is_open ? fill(float(k)) : own;
-            store(to + count * L, is_open ? (doubtful ? value : fill(1.0f)) : fill(none));
+            store(to + count * L, is_open ? (doubtful ? value : fill(1.0f)) : Pack<float>{});
             classes[count] = std::uint8_t(k);
             count += found != 0;
         }
@@ -182,7 +172,7 @@ struct Opening : Weighing {
         Pack<float> first = {}, sum = {};
         Bits<float> known = {};
         for (int c = 0; c < count; ++c) {
-            const Bits<float> here = ~known & (load(values + c * L) > closed());
+            const Bits<float> here = ~known & (load(values + c * L) > 0.0f);
             first = here ? load(values + c * L) : first;
             known |= here;
         }
@@ -196,11 +186,9 @@ struct Opening : Weighing {
     }
 
     // What a class has in parts of what another has.
-    GMMSEG_INLINE Pack<float> part_of(Pack<float> value, Pack<float> other) const {
-        const Pack<float> ahead = value - other, most = fill(kMostBits);
-        const Pack<float> part = job.mixture ? exp2_negative(smaller(ahead, most)) : value / other;
+    static GMMSEG_INLINE Pack<float> part_of(Pack<float> value, Pack<float> other) {
         const Pack<float> largest = fill(kAlone);
-        return value > closed() ? smaller(part, largest) : Pack<float>{};
+        return value > 0.0f ? smaller(value / other, largest) : Pack<float>{};
     }
 };
 

@@ -16,11 +16,13 @@ namespace {
 
 // More than neighbours can say, as a logarithm to base 2, unless a lane that holds its class hears what was in memory.
 constexpr float kLoudest = 50;
+constexpr float kAlike = 6e-5f;  // parts of which rounding may decide which is larger: ten times what it comes to
 
 struct Field : Opening {
     std::uint16_t* fresh;  // messages of registers that change
     std::int32_t* moved;   // which of the unsettled changed in this sweep
     float* said;           // by neighbours, to some registers
+    float* alone;          // probabilities of a register without its neighbours
 
     explicit Field(const SmoothJob& j) : Opening(j) {
         Arena arena;
@@ -35,6 +37,7 @@ struct Field : Opening {
         Opening::lay_out(arena);
         const ptrdiff_t registers = grid.depth * grid.height * grid.packs;
         moved = arena.take<std::int32_t>(registers + 1);
+        alone = arena.take<float>(job.n_classes * L);
         said = arena.take<float>((4 * kTogether + job.n_classes) * L);
         fresh = arena.take<std::uint16_t>(job.n_classes * registers * L);
     }
@@ -258,19 +261,61 @@ struct Field : Opening {
             [&](std::int32_t u, float* louder) GMMSEG_LAMBDA {
                 const std::uint8_t* const classes = open + unsettled[u].flag * job.n_classes;
                 sweep.compare(unsettled[u], louder);
-                Pack<float> best = load(louder), named = fill(float(classes[0]));
+                Pack<float> best = load(louder), named = fill(float(classes[0])), second = {};
                 for (int c = 1; c < n_open[unsettled[u].flag]; ++c) {
                     const Pack<float> value = load(louder + c * L);
                     named = value > best ? fill(float(classes[c])) : named;
+                    second = larger(smaller(value, best), second);
                     best = larger(value, best);
                 }
                 store_bytes(held + unsettled[u].at, named);
+                const Bits<float> alike = second > best * (1 - kAlike);
+                if (any(alike)) name_by_probabilities(sweep, unsettled[u], alike);
             },
             [&](std::int32_t u, Pack<float> louder) GMMSEG_LAMBDA {
                 const std::uint8_t* const classes = open + unsettled[u].flag * job.n_classes;
-                const Bits<float> second = sweep.second(unsettled[u], louder) > 1.0f;
-                store_bytes(held + unsettled[u].at, second ? fill(float(classes[1])) : fill(float(classes[0])));
+                const Pack<float> part = sweep.second(unsettled[u], louder);
+                store_bytes(held + unsettled[u].at, part > 1.0f ? fill(float(classes[1])) : fill(float(classes[0])));
+                const Bits<float> alike = (part > 1 - kAlike) & (part < 1 + kAlike);
+                if (any(alike)) name_by_probabilities(sweep, unsettled[u], alike);
             });
+    }
+
+    // Names the classes of some lanes by probabilities as they are written: what is as likely but for rounding has the
+    // label of the highest one all the same.
+    template <class Sweep>
+    __attribute__((noinline)) void name_by_probabilities(const Sweep& sweep, const Register& it, Bits<float> some) {
+        if (!job.mixture) {
+            tell(sweep, it.at, [&](int k) { return of_plane(job.prior, k, it.from); });
+        } else {
+            with_features(job.mixture->n_features, [&](auto D) GMMSEG_LAMBDA {
+                Pack<float> x[D.value];
+                take_features<D.value>(it.from, x);
+                posterior_of<D.value>(*job.mixture, x, alone);
+            });
+            tell(sweep, it.at, [&](int k) { return load(alone + k * L); });
+        }
+        Pack<float> best = load(column), named = {};
+        for (int k = 1; k < job.n_classes; ++k) {
+            const Pack<float> q = load(column + k * L);
+            named = q > best ? fill(float(k)) : named;
+            best = larger(q, best);
+        }
+        store_bytes(held + it.at, some ? named : load_bytes(held + it.at));
+    }
+
+    // The probabilities of all classes of a register into `column`, with those that they have without neighbours.
+    template <class Sweep, class Alone>
+    GMMSEG_INLINE void tell(const Sweep& sweep, ptrdiff_t at, const Alone& alone) {
+        Pack<float> sum = {};
+        sweep.listen_to_all(at, nullptr, job.n_classes, column);
+        for (int k = 0; k < job.n_classes; ++k) {
+            const Pack<float> q = alone(k) * exp2_negative(load(column + k * L));
+            store(column + k * L, q);
+            sum += q;
+        }
+        const Pack<float> inverse = 1.0f / sum;
+        for (int k = 0; k < job.n_classes; ++k) store(column + k * L, load(column + k * L) * inverse);
     }
 
     // Names the classes that have clear majorities among the messages of a register; returns false where there is none.
@@ -319,17 +364,13 @@ struct Field : Opening {
         const ptrdiff_t x0 = p * L - from[2];  // of lane 0, in the result
         const ptrdiff_t first_lane = x0 < 0 ? -x0 : 0, end = job.inner_size[2] - x0 < L ? job.inner_size[2] - x0 : L;
         const Bits<float> known = inside(z + from[0], y + from[1], p);
-        Pack<float> sum = {};
-        sweep.listen_to_all(grid.row(z + from[0], y + from[1]) + p * L, nullptr, job.n_classes, column);
-        for (int k = 0; k < job.n_classes; ++k) {
+        const Pack<float> any_class = fill(1.0f / job.n_classes);
+        tell(sweep, grid.row(z + from[0], y + from[1]) + p * L, [&](int k) {
             const Pack<float> prior = of_plane(job.prior, k, grid.outer(z + from[0], y + from[1]) + p * L);
-            const Pack<float> q = (known ? prior : fill(1.0f / job.n_classes)) * exp2_negative(load(column + k * L));
-            store(column + k * L, q);
-            sum += q;
-        }
-        const Pack<float> inverse = 1.0f / sum;
+            return known ? prior : any_class;
+        });
         for (int k = 0; k < job.n_classes; ++k) {
-            const Pack<float> q = load(column + k * L) * inverse;
+            const Pack<float> q = load(column + k * L);
             float* const to = job.probabilities + k * stride[0] + z * stride[1] + y * stride[2];
             for (ptrdiff_t x = first_lane; x < end; ++x) to[(x0 + x) * stride[3]] = q[x];
         }
