@@ -73,6 +73,23 @@ def test_numbers_that_were_cut_off_do_not_spoil_their_neighbours(rng, library, p
     assert np.abs(found - pixels).mean() < 0.6 * np.abs(free - pixels).mean()
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_lines_with_numbers_that_were_cut_off_are_solved_again_and_no_others(rng, axis):
+    from gmmseg.spatial.enlarging import _along, _inverse, _matrices, _solved
+
+    name, levels = "lanczos 3 by axis", Levels.of(np.dtype(np.uint8), color=False)
+    pixels = np.moveaxis(60 + 0.5 * made(rng)[:60, :60, 0], axis, 0)
+    pixels[:, 20:30] = (pixels[:, 20:30] * 5 - 450).clip(0, 255)
+    pixels = np.moveaxis(np.rint(pixels), 0, axis).astype(np.float32)
+    large = _along(_matrices(name, 60)[0], pixels, axis).clip(0, 255)
+    cut = ((large == 0) | (large == 255)).any(axis=axis)
+    assert 0 < cut.sum() <= 10
+    found, once = _solved(large, name, (axis,), levels), _inverse(large, name, (axis,))
+    np.testing.assert_array_equal(found.compress(~cut, 1 - axis), once.compress(~cut, 1 - axis))
+    off, off_once = (np.abs(each.clip(0, 255) - pixels).compress(cut, 1 - axis).mean() for each in (found, once))
+    assert off < 0.8 * off_once
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", [(20, 31), (260, 150)])
 def test_numbers_that_were_not_rounded_come_back(rng, kind, shape):
