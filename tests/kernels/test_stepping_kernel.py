@@ -81,5 +81,7 @@ def test_an_axis_that_is_not_enlarged_and_what_does_not_fit(kernel, rng):
         kernel.step_levels(found, *known[:2], known[2] + np.int32(1), *known[3:], 8)
     with pytest.raises(ValueError, match="one start and one band"):
         kernel.step_levels(found, large[1:].copy(), large[1:].copy(), *known[2:], 8)
+    with pytest.raises(ValueError, match="wider than 64"):
+        kernel.step_levels(found, *known[:5], np.zeros((start.shape[1], 65), np.float32), *known[6:], 8)
     with pytest.raises(ValueError, match="bounds differ"):
         kernel.step_levels(found, large, large[1:].copy(), *known[2:], 8)

@@ -60,12 +60,34 @@ def test_what_libraries_did_is_told_and_undone(rng, library):
         assert np.abs(found - pixels[..., channel])[inner].max() <= 3
 
 
-def test_numbers_that_were_cut_off_do_not_spoil_their_neighbours(rng):
-    pixels = (made(rng)[..., 0] * 2.5 - 150).clip(0, 255).astype(np.uint8)
-    large = by_opencv(cv2.INTER_CUBIC)(pixels).astype(np.float32)
-    found = undone(large, "cubic -0.75", Levels.of(np.dtype(np.uint8), color=False))
-    free = undone(large, "cubic -0.75", Levels()).clip(0, 255)
+@pytest.mark.parametrize("library", ["OpenCV cubic", "Pillow cubic", "Pillow Lanczos"])
+@pytest.mark.parametrize("part", [np.s_[:], np.s_[40:80], np.s_[:, 30:60]], ids=["all", "rows", "columns"])
+def test_numbers_that_were_cut_off_do_not_spoil_their_neighbours(rng, library, part):
+    enlarged, kind, _ = LIBRARIES[library]
+    pixels = 60 + 0.5 * made(rng)[..., 0]
+    pixels[part] = pixels[part] * 5 - 450
+    pixels = pixels.clip(0, 255).astype(np.uint8)
+    large = enlarged(pixels).astype(np.float32)
+    found = undone(large, kind, Levels.of(np.dtype(np.uint8), color=False))
+    free = undone(large, kind, Levels()).clip(0, 255)
     assert np.abs(found - pixels).mean() < 0.6 * np.abs(free - pixels).mean()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_lines_with_numbers_that_were_cut_off_are_solved_again_and_no_others(rng, axis):
+    from gmmseg.spatial.enlarging import _along, _inverse, _matrices, _solved
+
+    name, levels = "lanczos 3 by axis", Levels.of(np.dtype(np.uint8), color=False)
+    pixels = np.moveaxis(60 + 0.5 * made(rng)[:60, :60, 0], axis, 0)
+    pixels[:, 20:30] = (pixels[:, 20:30] * 5 - 450).clip(0, 255)
+    pixels = np.moveaxis(np.rint(pixels), 0, axis).astype(np.float32)
+    large = _along(_matrices(name, 60)[0], pixels, axis).clip(0, 255)
+    cut = ((large == 0) | (large == 255)).any(axis=axis)
+    assert 0 < cut.sum() <= 10
+    found, once = _solved(large, name, (axis,), levels), _inverse(large, name, (axis,))
+    np.testing.assert_array_equal(found.compress(~cut, 1 - axis), once.compress(~cut, 1 - axis))
+    off, off_once = (np.abs(each.clip(0, 255) - pixels).compress(cut, 1 - axis).mean() for each in (found, once))
+    assert off < 0.8 * off_once
 
 
 @pytest.mark.parametrize("kind", KINDS)
