@@ -37,7 +37,6 @@ _SWEEPS = 7
 _NARROW = 100  # range of floats that are multiplied to have one of 255
 _FELT = 1.5e-4  # what lies beyond a window, in parts of a range above those of 8 bits, where it is more than rounding
 _WIDE = 200  # range of floats that may be whole numbers of 8 bits
-_FEW = 1e-3  # part of the numbers that are cut off, which nearly all pixels do not feel
 _LARGEST = 1 << 20  # of levels that float32 holds with a few bits behind the point
 _WHOLE = 1e-3  # how far numbers lie at most from whole ones that were divided and multiplied again
 # Part of the numbers that are the same when what was undone is enlarged again, of those with detail. 0.92 to 1 for the
@@ -260,7 +259,7 @@ def _solved(values: Array, name: str, axes: tuple[int, ...], levels: Levels) -> 
     _, low, high = levels
     at_low, at_high = values <= low, values >= high
     found = _inverse(values, name, axes)
-    if np.count_nonzero(at_low) + np.count_nonzero(at_high) < _FEW * values.size:
+    if not (at_low.any() or at_high.any()):  # of any, however few: a window has to be solved as the whole is
         return found
     pick: Any = ()
     if len(axes) == 1:  # lines without such numbers stay as they are: all but a twentieth to a half

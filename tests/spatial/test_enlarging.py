@@ -115,3 +115,12 @@ def test_noise_and_what_is_even_is_of_no_kind(rng):
     levels = Levels.of(np.dtype(np.uint8), color=False)
     assert likeliest_kind(rng.integers(0, 256, (20, 40, 40, 1)).astype(float), levels) is None
     assert likeliest_kind(np.full((20, 40, 40, 3), 7.0), levels) is None
+
+
+def test_a_window_around_few_numbers_that_are_cut_off_is_undone_as_the_whole_is(rng):
+    pixels = rng.integers(60, 200, (300, 300)).astype(np.uint8)
+    pixels[100:112, 100:112] = rng.choice(np.array([0, 255], np.uint8), (12, 12))
+    large = by_opencv(cv2.INTER_LANCZOS4)(pixels).astype(np.float32)
+    levels = Levels.of(np.dtype(np.uint8), color=False)
+    whole, window = undone(large, "lanczos 4", levels), undone(large[120:304, 120:304], "lanczos 4", levels)
+    np.testing.assert_array_equal(window[30:-30, 30:-30], whole[90:122, 90:122])
