@@ -44,15 +44,14 @@ def temporary_folder(place: Path) -> Iterator[Path]:
     OSError
         It cannot be made.
     """
-    folder = next((each for each in _kept if each.parent == place), None)
+    folder = _taken(place)
+    is_new = folder is None
     if folder is None:
         random = os.urandom(6).hex()
         folder = place / f".gmmseg-{_machine()}-{os.getpid()}-{started(os.getpid())}-{random}.tmp"
         _own.add(folder)
-    else:
-        _kept.remove(folder)
     try:
-        if not os.path.isdir(folder):  # one that was kept may have been removed
+        if is_new:
             folder.mkdir(0o700)
         yield folder
     finally:
@@ -63,6 +62,18 @@ def temporary_folder(place: Path) -> Iterator[Path]:
             with suppress(FileNotFoundError):
                 _remove(folder)
             _own.discard(folder)
+
+
+def _taken(place: Path) -> Path | None:
+    """Take the folder that was kept in a place, if it is there: it may have been removed, or replaced by a link."""
+    kept = next((each for each in _kept if each.parent == place), None)
+    if kept is None:
+        return None
+    _kept.remove(kept)
+    if kept.is_dir() and not kept.is_symlink():
+        return kept
+    _own.discard(kept)
+    return None
 
 
 def _is_empty(folder: Path) -> bool:

@@ -90,6 +90,19 @@ def test_one_that_was_kept_may_have_been_removed(tmp_path, keeping):
     assert used(tmp_path).is_dir()
 
 
+def test_one_that_was_kept_and_became_a_link_is_not_written_to(tmp_path, keeping):
+    place, elsewhere = tmp_path / "place", tmp_path / "elsewhere"
+    place.mkdir()
+    elsewhere.mkdir()
+    kept = used(place)
+    kept.rmdir()
+    kept.symlink_to(elsewhere, target_is_directory=True)
+    with temporary_folder(place) as folder:
+        (folder / "a").write_text("whole")
+    assert folder != kept
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_only_the_last_few_are_kept(tmp_path, keeping):
     places = [tmp_path / f"{number}" for number in range(6)]
     for place in places:
