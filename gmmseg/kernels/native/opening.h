@@ -169,13 +169,9 @@ struct Opening : Weighing {
             say(1, part * inverse);
             return;
         }
-        Pack<float> first = {}, sum = {};
-        Bits<float> known = {};
-        for (int c = 0; c < count; ++c) {
-            const Bits<float> here = ~known & (load(values + c * L) > 0.0f);
-            first = here ? load(values + c * L) : first;
-            known |= here;
-        }
+        Bits<float> known;
+        const Pack<float> first = of_first_open(values, values, count, known);
+        Pack<float> sum = {};
         for (int c = 0; c < count; ++c) {
             const Pack<float> part = known ? part_of(load(values + c * L), first) : fill(c == 0 ? 1.0f : 0.0f);
             store(values + c * L, part);
@@ -183,6 +179,19 @@ struct Opening : Weighing {
         }
         const Pack<float> inverse = 1.0f / sum;
         for (int c = 0; c < count; ++c) say(c, load(values + c * L) * inverse);
+    }
+
+    // Of `count` numbers, those of the class that is open first in each lane, by its part; and which lanes have one.
+    static GMMSEG_INLINE Pack<float> of_first_open(const float* part, const float* numbers, int count,
+                                                   Bits<float>& known) {
+        Pack<float> first = {};
+        known = Bits<float>{};
+        for (int c = 0; c < count; ++c) {
+            const Bits<float> here = ~known & (load(part + c * L) > 0.0f);
+            first = here ? load(numbers + c * L) : first;
+            known |= here;
+        }
+        return first;
     }
 
     // What a class has in parts of what another has.

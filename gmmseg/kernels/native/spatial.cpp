@@ -131,13 +131,9 @@ struct Field : Opening {
         GMMSEG_INLINE Pack<float> compare(const Register& it, float* louder) const {
             const int count = n_open[it.flag];
             const float* const part = parts + place[it.flag] * ptrdiff_t(L);
-            Pack<float> first = {}, sum = {};
-            Bits<float> known = {};
-            for (int c = 0; c < count; ++c) {
-                const Bits<float> here = ~known & (load(part + c * L) > 0.0f);
-                first = here ? load(louder + c * L) : first;
-                known |= here;
-            }
+            Bits<float> known;
+            const Pack<float> first = of_first_open(part, louder, count, known);
+            Pack<float> sum = {};
             for (int c = 0; c < count; ++c) {
                 const Pack<float> q = rounded(load(part + c * L) * exp2_negative(load(louder + c * L) - first));
                 store(louder + c * L, q);
