@@ -21,7 +21,7 @@ from gmmseg.platforms import processors
 native: Any = None
 if os.environ.get("GMMSEG_KERNELS") != "reference":
     with contextlib.suppress(ImportError):
-        from gmmseg.kernels import compiled as native
+        from gmmseg.kernels import _native as native
 
 __all__ = [
     "IMPLEMENTATION",
@@ -370,7 +370,8 @@ def uniform(seed: int, first: int, count: int) -> Any:
 
     `first` of them are left out before. Compiled and reference give the same bits.
     """
-    return _kernels.uniform(seed, first, count)
+    words = [seed >> place & 0xFFFFFFFF for place in range(0, max(seed.bit_length(), 1), 32)]
+    return _kernels.uniform(words, first, count)
 
 
 def step_levels(
