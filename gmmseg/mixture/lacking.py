@@ -122,10 +122,10 @@ def sums_of_incomplete(
     return Sums(*(sum(values[1:], values[0]) for values in zip(*parts, strict=True)))
 
 
-def distances_of_incomplete(planes: Array, densities: Densities, threads: int = 1) -> Array:
+def distances_of_incomplete(planes: Array, densities: Densities) -> Array:
     """Return squared Mahalanobis distances (K, n) of samples (d, n) in the features that are not NaN."""
     planes = np.ascontiguousarray(planes, np.float64)
-    return _distances(planes, densities, _precisions(densities.factors), threads)[0]
+    return _distances(planes, densities, _precisions(densities.factors), 1)[0]
 
 
 def imputed(planes: Array, densities: Densities, soft: Array, threads: int) -> Array:

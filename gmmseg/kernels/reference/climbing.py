@@ -54,7 +54,7 @@ def climb(
         if not whole:
             if next_bad.all() or family == "tied" or rescued >= rescues:
                 break
-            following = _rescued(following, family, next_bad)
+            following = _rescued(following, next_bad)
             next_factors, still = _factors(following, family)
             if still.any():
                 break
@@ -110,7 +110,7 @@ def _factors(components: Any, family: str) -> tuple[Array, Array]:
     return factors, bad | ~precise.reshape(k, -1).all(axis=1)
 
 
-def _rescued(components: Components, family: str, bad: Array) -> Components:
+def _rescued(components: Components, bad: Array) -> Components:
     """Bad components on one half each of the good one with the most spread samples."""
     weights, means, covariances = (np.array(each) for each in components)
     total, good = weights.sum(), np.flatnonzero(~bad)
