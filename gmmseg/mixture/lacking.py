@@ -157,7 +157,7 @@ def _precisions(factors: Array) -> Array | None:
 
 
 def _distances(planes: Array, densities: Densities, precisions: Array | None, threads: int) -> tuple[Array, Array]:
-    """See gmmseg.kernels.known_distances."""
+    """See `gmmseg.kernels.reference.gaps.known_distances`."""
     means, factors = densities.means, densities.factors
     distances, log_roots = np.empty((2, len(means), planes.shape[1]))
     if precisions is not None:
