@@ -109,7 +109,7 @@ def with_nodata(image: Image, nodata: float | Sequence[float | None]) -> Image:
     ParameterError
         There are more or fewer numbers than channels, or one is no number.
     """
-    each = nodata if isinstance(nodata, Sequence | np.ndarray) and not isinstance(nodata, str) else [nodata]
+    each: Any = nodata if isinstance(nodata, Sequence | np.ndarray) else [nodata]
     try:
         values = [None if value is None else float(value) for value in each]
     except (TypeError, ValueError):
