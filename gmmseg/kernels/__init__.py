@@ -155,9 +155,10 @@ def smooth(
     """Smooth class probabilities `prior` `(K, z, y, x)` by mean field; write labels (from 1) or probabilities or both.
 
     Neighbours are at `offsets` and opposite. An edge weighs `strengths` times 0.2 + 0.8 (1 - D/8)^8 (0.2 from D = 8
-    on), in 255 steps of the strongest, where D is the sum of the squares of `sharpness` times the differences of
-    `guide` `(c, z, y, x)`; it weighs nothing where `valid` `(z, y, x)`, uint8 or None, is 0. All edges of a voxel weigh
-    at most 32 nats. The outputs are filled from the part of the tile that starts at `inner_first`.
+    on), in steps of which all edges of a voxel have up to 511, where D is the sum of the squares of `sharpness` times
+    the differences of `guide` `(c, z, y, x)`; it weighs nothing where `valid` `(z, y, x)`, uint8 or None, is 0. All
+    edges of a voxel weigh at most 32 nats. Neighbours hear of probabilities in steps of 1/64. The outputs are filled
+    from the part of the tile that starts at `inner_first`.
     """
     _kernels.smooth(prior, guide, valid, neighbourhood, inner_first, labels, probabilities)
 
