@@ -450,6 +450,10 @@ def apply(
     >>> apply(model, bright).mask(2).all(), apply(model, dark).mask(2).any()
     (np.True_, np.False_)
     """
+    if not isinstance(model, Model):
+        raise ParameterError(
+            f"model is of type {type(model).__name__}; give what `fit` or `load_model` returns, and the image after it"
+        )
     hints, effort = Hints(scribbles, prior, prior_weight), Effort(memory, threads, progress)
     strength = None if smooth is None else strength_of(smooth)
     taken = {"mask": mask, "channel_axis": channel_axis, "axes": axes, "spacing": spacing, "unit": unit}

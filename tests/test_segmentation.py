@@ -429,6 +429,12 @@ def test_a_mask_that_does_not_fit_is_refused(mask):
         gmmseg.segment(scene("picture")[1], mask=mask)
 
 
+@pytest.mark.parametrize("model", ["land.gmm.json", np.zeros((3, 3)), None])
+def test_what_is_no_model_is_not_applied(model):
+    with pytest.raises(ParameterError, match=f"model is of type {type(model).__name__}; give what .*load_model"):
+        gmmseg.apply(model, scene("picture")[1])
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(GmmsegError, match="nowhere.png"):
         gmmseg.segment(tmp_path / "nowhere.png")

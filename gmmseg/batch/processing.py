@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +14,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.batch.outputs import KINDS, LAYER_OF, PICTURES, check_outputs
-from gmmseg.errors import GmmsegError, OutputError, described, lacks_memory
+from gmmseg.errors import DataWarning, GmmsegError, OutputError, described, lacks_memory
 
 if TYPE_CHECKING:
     from gmmseg.batch.cluster import Cluster
@@ -131,6 +132,8 @@ def process(
         also(result)
     if cluster is not None:
         cluster.finish()
+    if model is None and min_size == 1 and parameters.get("prior") is None:
+        _warn_of_empty(result)
     return {
         "outputs": {kind: str(path) for kind, path in ordered.items()},
         "shape": list(image.shape),
@@ -218,6 +221,19 @@ def _write(
             which = type(error) if isinstance(error, GmmsegError) else OutputError
             raise which(f"{_reason(error, path)} ({', '.join(written)} was written before that)") from error
         written.append(str(path))
+
+
+def _warn_of_empty(result: Segmentation) -> None:
+    """Say so where classes that were fitted to an image have none of its pixels."""
+    empty = [str(each.label) for each in result.classes if each.share == 0]
+    if 0 < len(empty) < len(result.classes):
+        of = f"class {empty[0]}" if len(empty) == 1 else f"classes {', '.join(empty)}"
+        warnings.warn(
+            f"{result.image.name}: no pixel is of {of}: fewer than {len(result.classes)} classes can be told apart; "
+            "use a smaller k",
+            DataWarning,
+            stacklevel=3,
+        )
 
 
 def _reason(error: BaseException, path: Path) -> str:

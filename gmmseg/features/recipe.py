@@ -52,8 +52,10 @@ class Recipe:
     @classmethod
     def parse(cls, text: str) -> Recipe:
         """Read a recipe from its string; ParameterError names what is wrong and the choices."""
+        if not isinstance(text, str):
+            raise ParameterError(f"features={text!r} is no text; name them in one, as in 'lab,xy'")
         names, weight = [], 1.0
-        for part in str(text).split(","):
+        for part in text.split(","):
             name, colon, number = part.strip().partition(":")
             name = name.strip().lower()
             try:

@@ -107,10 +107,15 @@ def with_nodata(image: Image, nodata: float | Sequence[float | None]) -> Image:
     Raises
     ------
     ParameterError
-        There are more or fewer numbers than channels.
+        There are more or fewer numbers than channels, or one is no number.
     """
-    each = nodata if isinstance(nodata, Sequence) else [nodata]
-    values = [None if value is None else float(value) for value in each]
+    each: Any = nodata if isinstance(nodata, Sequence | np.ndarray) else [nodata]
+    try:
+        values = [None if value is None else float(value) for value in each]
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"nodata={nodata!r} is not usable; use a number, or a list of one a channel, None where it has none"
+        ) from None
     if len(values) == 1:
         values *= image.n_channels
     if len(values) != image.n_channels:

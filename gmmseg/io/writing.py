@@ -77,6 +77,8 @@ def check_target(
     known = choose(path, kind=kind)
     if image is not None and image.time and kind != "picture" and not known.lettered:
         raise OutputError(f"{path}: {known.name} has no axis of time; use .tif, .ome.tif or .npy")
+    if ndim == 1 and known.name in ("TIFF", "Zarr", "MetaImage"):
+        raise OutputError(f"{path}: {known.name} has 2 axes or more, the result has 1; use .npy or .npz")
     if ndim is not None and ndim != 2 and (known.planar or kind == "picture"):
         raise OutputError(
             f"{path}: {known.name} pictures have 2 axes, the result has {ndim}; use .tif, .nii.gz or .npy"

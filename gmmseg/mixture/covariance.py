@@ -224,9 +224,9 @@ class Spherical:
 FAMILIES: dict[str, Family] = {"full": Full(), "tied": Tied(), "diag": Diag(), "spherical": Spherical()}
 
 
-def family(name: str) -> Family:
-    """Return the covariance family of this name; ParameterError names the choices where there is none."""
+def family(name: str, parameter: str = "covariance") -> Family:
+    """Return the covariance family of this name; ParameterError names the parameter and the choices otherwise."""
     try:
         return FAMILIES[name]
     except (KeyError, TypeError):
-        raise ParameterError(f"covariance={name!r} is not known; use one of {', '.join(FAMILIES)}") from None
+        raise ParameterError(f"{parameter}={name!r} is not known; use one of {', '.join(FAMILIES)}") from None

@@ -20,8 +20,11 @@ __all__ = ["divide", "regroup"]
 
 Array = NDArray[Any]
 
-# Rounds of trials: the part of the samples they see, how many more iterations each gets, and how many go on.
-_ROUNDS = (4, 15, 4), (1, 10, 2), (1, 20, 1)
+# Rounds of trials: the part of the samples they see, how many more iterations each gets, and how many go on. After the
+# first one all do but those that have gained little of what the best has: .89 of the time of small pictures. Of 550 of
+# these and photographs 13 masks agree by less than .99, 4 of them likelier and 6 less likely than without.
+_ROUNDS = (4, 6, None), (4, 9, 4), (1, 10, 2), (1, 20, 1)
+_LITTLE = 0.3
 _FEWEST_SAMPLES = 4096
 # The same where one component is divided and two are merged; and how often at most.
 _DIVIDED, _MERGED, _SETTLED, _MOST_TIMES = (4, 10, 4), (4, 15, 2), (1, 20, 1), 4
@@ -58,13 +61,14 @@ def divide(
     mixture = from_labels(complete, np.zeros(planes.shape[1], np.intp), 1, covariance, weights, added)
     parts = {share: SortedSamples.of(*_first(planes, weights, share)) for share in {share for share, *_ in _ROUNDS}}
     rounds = [(parts[share], iteration._replace(max_iterations=most), kept) for share, most, kept in _ROUNDS]
+    before = -np.inf
     while mixture.n_components < k:
         best = _divided(mixture)
         for samples, how, kept in rounds:
-            best, _ = _best(*short_runs(samples, best, how), kept)
-            if not len(best.weights):
+            best, reached = _best(*short_runs(samples, best, how), kept, before)
+            if not len(reached):
                 return None
-        mixture = best.mixture(0)
+        mixture, before = best.mixture(0), reached[0]
     return mixture
 
 
@@ -112,10 +116,15 @@ def regroup(
     return best if highest > first + gain else given
 
 
-def _best(runs: Starts, reached: Array, kept: int) -> tuple[Starts, Array]:
-    """The likeliest of some mixtures, at most so many, and how likely samples are under each."""
+def _best(runs: Starts, reached: Array, kept: int | None, before: float = -np.inf) -> tuple[Starts, Array]:
+    """The likeliest of some mixtures, at most so many, and how likely samples are under each.
+
+    Any number is as many as have gained more than a little since `before`.
+    """
     order = (-reached).argsort(kind="stable")[:kept]
     order = order[np.isfinite(reached[order])]
+    if kept is None and len(order) and reached[order[0]] > before > -np.inf:
+        order = order[reached[order] - before >= _LITTLE * (reached[order[0]] - before)]
     return runs.select(order), reached[order]
 
 

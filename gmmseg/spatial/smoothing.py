@@ -82,8 +82,8 @@ class Smoothing:
     strength : float, 0 to 1
         The neighbours' say grows with its square; 0.5 suits photographs.
     sharpness : ndarray, shape (c,)
-        Edges weigh 0.2 + 0.8 (1 - D/8)^8, which is about exp(-D), and 0.2 from D = 8 on, in 255 steps; D is the sum of
-        (sharpness * difference of the guides)^2.
+        Edges weigh 0.2 + 0.8 (1 - D/8)^8, which is about exp(-D), and 0.2 from D = 8 on, in whole steps; D is the sum
+        of (sharpness * difference of the guides)^2.
     spacing : tuple of float
         Physical size of a pixel along each axis; nearer neighbours count for more.
     """

@@ -8,7 +8,7 @@ from PIL import Image as Pillow
 
 import gmmseg
 from gmmseg.batch import process
-from gmmseg.errors import InputError, OutputError, ParameterError
+from gmmseg.errors import DataWarning, InputError, OutputError, ParameterError
 from gmmseg.labelling.result import Segmentation
 
 
@@ -89,3 +89,11 @@ def test_the_first_image_of_a_process_is_read_while_the_rest_is_loaded(tmp_path,
         picture.save(tmp_path / "photo.jpg")
         np.save(tmp_path / "photo.npy", np.asarray(picture))
     assert fresh_python(FIRST, tmp_path / name, tmp_path / "labels.png").strip() == "2"
+
+
+def test_a_class_without_a_pixel_is_named(tmp_path):
+    image, labels = tmp_path / "image.npy", tmp_path / "labels.png"
+    np.save(image, np.repeat(np.uint8([0, 1, 2]), [300, 500, 200]).reshape(20, 50))
+    with pytest.warns(DataWarning, match=r"image\.npy: no pixel is of class 1: fewer than 2 classes can be told apart"):
+        record = process(image, {"labels": labels}, parameters={"k": 2})
+    assert [each["pixels"] for each in record["classes"]] == [0, 1000]

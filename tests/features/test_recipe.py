@@ -65,6 +65,7 @@ def test_a_recipe_is_written_shortly(typed, written):
         ),
         ("lab,intensty", ["'intensty'", "did you mean 'intensity'?"]),
         ("qqqq", ["'qqqq' is not known; use any of"]),
+        (["lab", "xy"], ["is no text", "'lab,xy'"]),
         ("", ["'' is not known"]),
         ("lab,,xy", ["'' is not known"]),
         ("lab,rgb,lab", ["'lab' stands there twice"]),

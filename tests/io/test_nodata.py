@@ -155,3 +155,14 @@ def test_a_number_for_each_channel():
     image = Image(np.zeros((3, 4, 2)), name="a")
     with pytest.raises(ParameterError, match=r"a has 2 channels, but nodata has 3 numbers; give one of all"):
         with_nodata(image, (1, 2, 3))
+
+
+@pytest.mark.parametrize("bad", ["x", ["x", 1], [[1], 2], {"a": 1}])
+def test_what_is_no_number_is_refused(bad):
+    with pytest.raises(ParameterError, match=r"nodata=.* is not usable; use a number"):
+        with_nodata(Image(np.zeros((3, 4, 2)), name="a"), bad)
+
+
+def test_numbers_may_be_an_array():
+    image = with_nodata(Image(np.arange(12.0).reshape(2, 3, 2), name="a"), np.array([0.0, 1.0]))
+    assert np.argwhere(~image.valid).tolist() == [[0, 0]]

@@ -109,6 +109,13 @@ def test_existing_files_are_kept(tmp_path, labels):
     assert [each.name for each in tmp_path.iterdir()] == ["a.png"]
 
 
+@pytest.mark.parametrize("name", ["a.tif", "a.zarr", "a.mha", "a.png"])
+def test_a_single_axis_is_refused_where_two_are_needed(tmp_path, name):
+    with pytest.raises(OutputError, match=rf"{name}.* 2 axes.*, the result has 1; use .*\.npy"):
+        write_labels(tmp_path / name, np.ones(9, np.uint8))
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(("kind", "name", "usable"), [
     ("labels", "a.jpg", ".png .tif .tiff .npy .npz"),
     ("soft", "a.png", ".tif .tiff .npy .npz"),

@@ -55,7 +55,7 @@ def holes(shape, seed=0):
 def assert_equal(found, expected, sweeps=8):
     """Probabilities agree, and labels wherever the probabilities decide.
 
-    One sweep is some 30 float32 operations and an exponential. What goes to the neighbours is rounded to 8 bits: after
+    One sweep is some 30 float32 operations and an exponential. What goes to the neighbours is rounded to 6 bits: after
     the first sweep the last bit of a probability may tip that, and move a few others by some thousandths.
     """
     (labels, soft), (exact_labels, exact) = found, expected
@@ -303,6 +303,22 @@ def test_neighbours_that_say_more_than_numbers_can_hold_are_refused(kernel):
 
 @both
 @pytest.mark.parametrize("neighbours", OFFSETS)
+@pytest.mark.parametrize("said", [0, 1])
+def test_all_neighbours_together_say_as_much_as_they_may(kernel, neighbours, said):
+    """The largest sums of edges times messages that there can be, for one class and for the other."""
+    offsets, strength = OFFSETS[neighbours], 32.0
+    prior = np.zeros((2, 3, 5, 21), np.float32)
+    prior[said] = 1
+    prior[:, 1, 2, 10] = 0.5
+    _, soft = smooth(kernel, prior, np.zeros((1, 3, 5, 21), np.float32), offsets, strength=strength, sweeps=1)
+    found = np.log(soft[said, 1, 2, 10] / soft[1 - said, 1, 2, 10])
+    # Each of the edges is rounded to whole steps, of which all have 511 less half a step for each.
+    half = strength / (511 - len(offsets)) / 2
+    np.testing.assert_allclose(found, strength, rtol=0, atol=2 * len(offsets) * half + 1e-4)
+
+
+@both
+@pytest.mark.parametrize("neighbours", OFFSETS)
 def test_results_are_probabilities_and_labels_their_maximum(kernel, neighbours):
     prior, guide = problem((1, 20, 31) if "6" not in neighbours else (5, 6, 21), 5)
     labels, soft = smooth(kernel, prior, guide, OFFSETS[neighbours])
@@ -329,7 +345,7 @@ def test_edges_are_the_references_to_the_last_bit(kernel, guides):
     prior = np.stack([prior[0] > 0.5, prior[0] <= 0.5]).astype(np.float32) * np.float32(0.999) + np.float32(0.0005)
     arguments = (prior, guide, OFFSETS["26 neighbours"])
     (_, soft), (_, exact) = (smooth(k, *arguments, strength=6.0, sweeps=1) for k in (kernel, reference))
-    # A step, one of 255 of the strongest edge, is 9e-4 of a natural logarithm; rounding is 60 times less.
+    # A step, one of 498 of all edges, is 0.012 of a natural logarithm; rounding is 800 times less.
     np.testing.assert_allclose(np.log(soft[0] / soft[1]), np.log(exact[0] / exact[1]), rtol=0, atol=1.5e-5)
 
 

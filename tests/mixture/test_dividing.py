@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from gmmseg.mixture import dividing
 from gmmseg.mixture.covariance import FAMILIES
 from gmmseg.mixture.dividing import divide, regroup
-from gmmseg.mixture.em import Iteration, expectation_maximization
+from gmmseg.mixture.em import Iteration, expectation_maximization, short_runs
 from gmmseg.mixture.parameters import Mixture
 
 ITERATION = Iteration(1e-4)
@@ -72,6 +73,23 @@ def test_weights_are_copies(rng):
     once = divide(planes, 3, "full", ITERATION, weights=copies.astype(np.float32))
     repeated = divide(np.repeat(planes, copies, axis=1), 3, "full", ITERATION)
     np.testing.assert_allclose(once.means, repeated.means, rtol=1e-3, atol=1e-3)
+
+
+def test_divisions_that_gain_little_are_left(rng, monkeypatch):
+    """The pair is told apart, the third is far away: to halve that, or the pair another way, gains little."""
+    means = np.array([[0.0, 0], [8, 0], [40, 0]])
+    planes = np.ascontiguousarray((means[np.arange(6000) % 3] + rng.normal(0, 1, (6000, 2))).T, np.float32)
+    tried = []
+
+    def climbed(samples, starts, *arguments, **options):
+        tried.append(starts)
+        return short_runs(samples, starts, *arguments, **options)
+
+    monkeypatch.setattr(dividing, "short_runs", climbed)
+    found = divide(planes, 3, "full", ITERATION)
+    first, second = [starts for starts in tried if starts.weights.shape[1] == 3][:2]
+    assert (len(first.weights), len(second.weights)) == (6, 1)
+    np.testing.assert_allclose(np.sort(found.means[:, 0]), means[:, 0], atol=0.1)
 
 
 def test_missing_features(rng):

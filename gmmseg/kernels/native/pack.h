@@ -161,6 +161,18 @@ GMMSEG_INLINE Pack<float> numbers(Halves v) {
     return found;
 #endif
 }
+// Those that stand for numbers from -32768 to 32767.
+GMMSEG_INLINE Pack<float> signed_numbers(Halves v) {
+#if defined(__AVX512F__)
+    return (Pack<float>)_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32((__m256i)v));
+#elif defined(__AVX2__)
+    return (Pack<float>)_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32((__m128i)v));
+#else
+    Pack<float> found;
+    for (int i = 0; i < kLanes<float>; ++i) found[i] = std::int16_t(v[i]);
+    return found;
+#endif
+}
 // The lanes in which two differ, as bits.
 GMMSEG_INLINE unsigned differing(Halves a, Halves b) {
 #if defined(__AVX512VL__)

@@ -16,7 +16,7 @@ constexpr int kFlags = 16;  // of registers, looked at together
 constexpr std::uint8_t kEverywhere = 7;  // of a register: in any lane, in the first, in the last
 constexpr std::uint8_t kUnsure = 255, kAbsent = 254;  // among classes from 0
 constexpr float kLog2e = 1.44269504f;
-constexpr float kSteps = 255;      // in which edges are counted: the strongest there can be has all of them
+constexpr int kSteps = 511;        // in which edges are counted: all that a voxel can have together have so many
 constexpr float kSlack = 0.05f;    // nats, for what rounding can do
 constexpr float kNearOne = 0.95f;  // near enough to be heard as 1
 constexpr float kDust = 1e-6f;     // of a sum of probabilities, more than what rounding can do
@@ -75,16 +75,17 @@ struct Settling {
     std::uint8_t* now;      // registers with voxels in doubt, later those that changed in the last sweep
     std::uint8_t* stirred;  // those of a row, and those next to them
     ptrdiff_t* steps;
-    float strongest;        // edge that there can be
-    float step_edge;        // one step of an edge, as a logarithm to base 2
+    float steps_a_nat;      // of edges
+    float step_edge;        // one of them, as a logarithm to base 2
 
     explicit Settling(const SmoothJob& j)
         : job(j), grid(j), tile(grid.depth * grid.height * grid.width), reach(j.sweeps > 1 ? j.sweeps - 1 : 1) {
-        strongest = 0;
-        for (int o = 0; o < job.n_offsets; ++o)
-            strongest = job.strengths[o] > strongest ? job.strengths[o] : strongest;
-        if (strongest == 0) strongest = 1;
-        step_edge = strongest * (kLog2e / kSteps);
+        double all = 0;
+        for (int o = 0; o < job.n_offsets; ++o) all += 2.0 * double(job.strengths[o]);
+        if (all == 0) all = 1;
+        const int steps = kSteps - job.n_offsets;  // each edge may be rounded up by half a step
+        steps_a_nat = float(steps / all);
+        step_edge = float(all / steps) * kLog2e;
     }
 
     void lay_out(Arena& arena) {

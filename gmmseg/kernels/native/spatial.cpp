@@ -2,10 +2,9 @@
 //
 // q_i(k) is proportional to p_i(k) exp(sum_j w_ij q_j(k)) over the neighbours j of i, all voxels at once, time after
 // time. Voxels that are as sure of a class as all around them hold it and need no work (see settling.h); this is the
-// first of the `sweeps`. Neighbours hear of q in steps of 1/256, so that most others come to a standstill soon. Edges
-// are whole numbers of steps, 255 for the strongest there can be: 13 a voxel would not stay in the caches as floats,
-// and sums of steps times messages are exact, from products of 16 bits. Nearly all voxels in doubt are between two
-// classes: how much louder one is heard than the other, one exponential and one division tell both. Rows of the halo
+// first of the `sweeps`. Neighbours hear of q in steps of 1/64, so that most others come to a standstill soon. Edges are
+// whole numbers of steps, 511 for all that a voxel can have: 13 a voxel would not stay in the caches as floats, and
+// sums of steps times messages are exact in 16 bits. Nearly all voxels in doubt are between two classes: how much louder one is heard than the other, one exponential and one division tell both. Rows of the halo
 // are computed as long as the result can feel them. Every voxel is computed by the same operations wherever it lies in
 // a tile, so that tiles with a halo of `sweeps` voxels give what the whole gives, bit for bit.
 #include "kernels.h"
@@ -14,8 +13,6 @@
 
 namespace {
 
-// More than neighbours can say, as a logarithm to base 2, unless a lane that holds its class hears what was in memory.
-constexpr float kLoudest = 50;
 constexpr float kAlike = 6e-5f;  // parts of which rounding may decide which is larger: ten times what it comes to
 
 struct Field : Opening {
@@ -80,7 +77,7 @@ struct Field : Opening {
             else
                 for (int o = 0; o < n_offsets; ++o) louder.add(heard, o * volume, steps[o]);
             unrolled<C>([&](auto c) GMMSEG_LAMBDA {
-                to[c.value] = larger(smaller(step * louder.sum(c.value), fill(kLoudest)), fill(-kLoudest));
+                to[c.value] = step * louder.sum(c.value);
             });
         }
 

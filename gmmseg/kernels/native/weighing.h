@@ -16,8 +16,14 @@ GMMSEG_INLINE Pack<float> fading(Pack<float> t) {
 }
 
 struct Weighing : Settling {
-    std::uint8_t* edges;  // rows with a border, in steps, of registers that are not settled and those next to them
-    std::int32_t* todo;   // registers of a row, or of a slice
+    struct Neighbour {
+        std::uint8_t* edges;     // of a row
+        ptrdiff_t ahead, step;   // to it, in arrays without a border and with one
+        float dx, blind, keen;   // parts of an edge in steps: what no contrast can cut, and the rest
+    };
+    std::uint8_t* edges;    // rows with a border, in steps, of registers that are not settled and those next to them
+    std::int32_t* todo;     // registers of a row, or of a slice
+    Neighbour* neighbours;  // that a row has
 
     explicit Weighing(const SmoothJob& j) : Settling(j) {}
 
@@ -25,6 +31,7 @@ struct Weighing : Settling {
         Settling::lay_out(arena);
         edges = arena.take<std::uint8_t>(job.n_offsets * grid.volume);
         todo = arena.take<std::int32_t>(grid.depth * grid.height * grid.packs + 1);
+        neighbours = arena.take<Neighbour>(job.n_offsets);
     }
 
     // What a neighbour's messages are multiplied with, in steps; 0 where there is no neighbour.
@@ -37,51 +44,67 @@ struct Weighing : Settling {
                 todo[n] = std::int32_t(p);
                 n += stirred[p];
             }
-            for (int o = 0; o < job.n_offsets; ++o) {
-                if (job.n_guides == 1) weigh_row<1>(o, z, y, n);       // one channel
-                else if (job.n_guides == 3) weigh_row<3>(o, z, y, n);  // colour
-                else weigh_row<0>(o, z, y, n);
-            }
+            const int found = find_neighbours(z, y);
+            if (job.n_guides == 1) weigh_row<1>(z, y, n, found);       // one channel
+            else if (job.n_guides == 3) weigh_row<3>(z, y, n, found);  // colour
+            else weigh_row<0>(z, y, n, found);
         });
     }
 
-    template <int G>
-    void weigh_row(int o, ptrdiff_t z, ptrdiff_t y, ptrdiff_t n) {
-        std::uint8_t* const out = edges + o * grid.volume + grid.row(z, y);
-        const std::int64_t* const offset = job.offsets + 3 * o;
-        const ptrdiff_t dx = offset[2];
-        if (z + offset[0] >= grid.depth || y + offset[1] < 0 || y + offset[1] >= grid.height) {
-            __builtin_memset(out, 0, grid.packs * L);
-            return;
+    // How many neighbours a row has; there are no edges to the others.
+    int find_neighbours(ptrdiff_t z, ptrdiff_t y) {
+        int n = 0;
+        for (int o = 0; o < job.n_offsets; ++o) {
+            std::uint8_t* const out = edges + o * grid.volume + grid.row(z, y);
+            const std::int64_t* const offset = job.offsets + 3 * o;
+            if (z + offset[0] >= grid.depth || y + offset[1] < 0 || y + offset[1] >= grid.height) {
+                __builtin_memset(out, 0, grid.packs * L);
+                continue;
+            }
+            const ptrdiff_t ahead = (offset[0] * grid.height + offset[1]) * grid.width + offset[2];
+            const float strength = job.strengths[o] * steps_a_nat;
+            neighbours[n++] = {out, ahead, steps[o], float(offset[2]), strength * kBlind, strength * (1 - kBlind)};
         }
-        const ptrdiff_t ahead = (offset[0] * grid.height + offset[1]) * grid.width + dx;
-        const float strength = job.strengths[o] * (kSteps / strongest);
-        const Pack<float> blind = rounded(fill(strength * kBlind)), keen = fill(strength * (1 - kBlind));
-        Pack<float> sharpness[G ? G : 1];
+        return n;
+    }
+
+    template <int G>
+    void weigh_row(ptrdiff_t z, ptrdiff_t y, ptrdiff_t n, int found) {
+        const Neighbour* const neighbours = this->neighbours;
+        const std::int32_t* const todo = this->todo;
+        const ptrdiff_t tile = this->tile, width = grid.width, last = grid.packs - 1, row = grid.outer(z, y);
+        const float* const known = job.valid ? valid + grid.row(z, y) : nullptr;
+        Pack<float> sharpness[G ? G : 1], guides[G ? G : 1];
         unrolled<G>([&](auto g) GMMSEG_LAMBDA { sharpness[g.value] = fill(job.sharpness[g.value]); });
         for (ptrdiff_t t = 0; t < n; ++t) {
-            const ptrdiff_t p = todo[t], from = grid.outer(z, y) + p * L;
-            const bool whole = from + ahead + L <= tile;
-            Pack<float> distance = {};
-            const auto add = [&](int g, Pack<float> sharp) GMMSEG_LAMBDA {
-                const float* const guide = job.guide + g * tile;
-                const Pack<float> difference =
-                    sharp * (whole ? load(guide + from) - load(guide + from + ahead)
-                                   : load_within(guide, from, tile) - load_within(guide, from + ahead, tile));
-                distance += rounded(difference * difference);
-            };
-            unrolled<G>([&](auto g) GMMSEG_LAMBDA { add(g.value, sharpness[g.value]); });
-            if (G == 0)
-                for (int g = 0; g < job.n_guides; ++g) add(g, fill(job.sharpness[g]));
-            Pack<float> edge = blind + rounded(keen * fading(distance));
-            if (job.valid) {
-                const float* const here = valid + grid.row(z, y) + p * L;
-                edge = load(here) * load(here + steps[o]) > 0.0f ? edge : Pack<float>{};
-            } else if (p == 0 || p == grid.packs - 1) {
-                const Pack<float> x = ramp() + float(p * L), there = x + float(dx);
-                edge = (x < float(grid.width)) & (there >= 0.0f) & (there < float(grid.width)) ? edge : Pack<float>{};
+            const ptrdiff_t p = todo[t], from = row + p * L;
+            unrolled<G>([&](auto g) GMMSEG_LAMBDA {
+                guides[g.value] = load_within(job.guide + g.value * tile, from, tile);
+            });
+            for (int o = 0; o < found; ++o) {
+                const Neighbour& near = neighbours[o];
+                const bool whole = from + near.ahead + L <= tile;
+                Pack<float> distance = {};
+                const auto add = [&](int g, Pack<float> sharp, Pack<float> here) GMMSEG_LAMBDA {
+                    const float* const guide = job.guide + g * tile + from + near.ahead;
+                    const Pack<float> there =
+                        whole ? load(guide) : load_within(job.guide + g * tile, from + near.ahead, tile);
+                    const Pack<float> difference = sharp * (here - there);
+                    distance += rounded(difference * difference);
+                };
+                unrolled<G>([&](auto g) GMMSEG_LAMBDA { add(g.value, sharpness[g.value], guides[g.value]); });
+                if (G == 0)
+                    for (int g = 0; g < job.n_guides; ++g)
+                        add(g, fill(job.sharpness[g]), load_within(job.guide + g * tile, from, tile));
+                Pack<float> edge = near.blind + rounded(near.keen * fading(distance));
+                if (known) {
+                    edge = load(known + p * L) * load(known + p * L + near.step) > 0.0f ? edge : Pack<float>{};
+                } else if (p == 0 || p == last) {
+                    const Pack<float> x = ramp() + float(p * L), there = x + near.dx;
+                    edge = (x < float(width)) & (there >= 0.0f) & (there < float(width)) ? edge : Pack<float>{};
+                }
+                store_bytes(near.edges + p * L, edge + 0.5f);
             }
-            store_bytes(out + p * L, edge + 0.5f);
         }
     }
 };

@@ -15,15 +15,16 @@ __all__ = ["agreement", "smooth", "smooth_planes"]
 
 Array = NDArray[Any]
 
-_STEPS = np.float32(255)
+_STEPS = 511  # in which all edges that a voxel can have together are counted
+_MESSAGES = np.float32(64)
 _SLACK = 0.05  # nats, for what rounding can do
 _NEAR_ONE = 0.95
 
 
 def _edges(guide: Array, valid: Array | None, neighbourhood: Neighbourhood) -> list[Array]:
-    """Return the weights of the edges at each offset, in 255 steps of the strongest that there can be."""
+    """Return the weights of the edges at each offset, in steps."""
     edges, (offsets, strengths, sharpness, _) = [], neighbourhood
-    for offset, strength in zip(offsets, strengths * (_STEPS / _strongest(strengths)), strict=True):
+    for offset, strength in zip(offsets, strengths * np.float32(1 / _step(strengths)), strict=True):
         here, there = overlap(offset)
         left = fading(guide, sharpness, offset)
         steps = np.floor(strength * BLIND + strength * (1 - BLIND) * left + np.float32(0.5))
@@ -31,8 +32,9 @@ def _edges(guide: Array, valid: Array | None, neighbourhood: Neighbourhood) -> l
     return edges
 
 
-def _strongest(strengths: Array) -> np.float32:
-    return strengths.max(initial=0) or np.float32(1)
+def _step(strengths: Array) -> float:
+    """Return the weight of one step, in nats; each edge may be rounded up by half of one."""
+    return (2 * float(strengths.sum(dtype=np.float64)) or 1.0) / (_STEPS - len(strengths))
 
 
 def _evaluate(prior: Array, messages: Array, offsets: Array, edges: list[Array], step: np.float32) -> Array:
@@ -41,7 +43,7 @@ def _evaluate(prior: Array, messages: Array, offsets: Array, edges: list[Array],
 
 
 def _message(q: Array) -> Array:
-    return np.rint(q * np.float32(256)) / np.float32(256)
+    return np.rint(q * _MESSAGES) / _MESSAGES
 
 
 def _least_sure(offsets: Array, strengths: Array) -> np.float32:
@@ -80,15 +82,16 @@ def smooth(
     """Smooth class probabilities `prior` `(K, z, y, x)` by mean field; write labels (from 1) or probabilities or both.
 
     Neighbours are at `offsets` and opposite. An edge weighs `strengths` times 0.2 + 0.8 (1 - D/8)^8 (0.2 from D = 8
-    on), in 255 steps of the strongest, where D is the sum of the squares of `sharpness` times the differences of
-    `guide` `(c, z, y, x)`; it weighs nothing where `valid` `(z, y, x)`, uint8 or None, is 0. All edges of a voxel weigh
-    at most 32 nats. The outputs are filled from the part of the tile that starts at `inner_first`.
+    on), in steps of which all edges of a voxel have up to 511, where D is the sum of the squares of `sharpness` times
+    the differences of `guide` `(c, z, y, x)`; it weighs nothing where `valid` `(z, y, x)`, uint8 or None, is 0. All
+    edges of a voxel weigh at most 32 nats. Neighbours hear of probabilities in steps of 1/64. The outputs are filled
+    from the part of the tile that starts at `inner_first`.
     """
     if valid is not None:
         prior = np.where(valid, prior, np.float32(1 / len(prior)))
         guide = np.where(valid, guide, 0)
     edges, offsets = _edges(guide, valid, neighbourhood), neighbourhood.offsets
-    step = _strongest(neighbourhood.strengths) / _STEPS
+    step = np.float32(_step(neighbourhood.strengths))
     messages, open_prior = _message(prior), prior
     if neighbourhood.sweeps > 1:
         held = _held(prior, valid, neighbourhood)

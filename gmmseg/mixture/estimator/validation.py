@@ -210,7 +210,7 @@ def check_parameters(model: Any, n: int) -> None:
         raise ParameterError(f"warm_start={model.warm_start!r} is not usable; use True or False")
     if model.init_params not in _SEEDINGS:
         raise ParameterError(f"init_params={model.init_params!r} is not known; use one of {', '.join(_SEEDINGS)}")
-    family(model.covariance_type)
+    family(model.covariance_type, "covariance_type")
     if model.outliers not in (None, *OUTLIERS):
         raise ParameterError(f"outliers={model.outliers!r} is not known; use {' or '.join(OUTLIERS)}, or None")
     _check_known(model)

@@ -34,6 +34,11 @@ def test_unusable_counts_are_refused(parameter, value):
         GaussianMixture().set_params(**{parameter: value}).fit(GOOD)
 
 
+def test_a_covariance_that_is_none_is_named_as_the_parameter_is():
+    with pytest.raises(ValueError, match="covariance_type='round' is not known; use one of full, tied"):
+        GaussianMixture(covariance_type="round").fit(GOOD)
+
+
 @pytest.mark.parametrize("parameter", ["tol", "reg_covar", "max_iter"])
 @pytest.mark.parametrize("value", [-1, float("nan")])
 def test_unusable_numbers_are_refused(parameter, value):
