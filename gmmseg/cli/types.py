@@ -194,7 +194,7 @@ class Axes(_ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check the letters."""
         from gmmseg.errors import ParameterError
-        from gmmseg.image.letters import LETTERS, Lettered
+        from gmmseg.image.named_axes import LETTERS, Lettered
 
         letters = str(value).strip().upper()
         try:

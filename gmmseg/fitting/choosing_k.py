@@ -19,12 +19,12 @@ from gmmseg.image import Image
 from gmmseg.image.pixels import Taken, one_in_each_run, sample_and_take, take_each
 from gmmseg.kernels.blas import one_blas_thread, product
 from gmmseg.mixture.borders import Borders, without_borders
-from gmmseg.mixture.bumps import classes_apart, samples_of
 from gmmseg.mixture.choosing import DEFAULT_CRITERION, Choice, choose
 from gmmseg.mixture.em import Iteration
-from gmmseg.mixture.fields import departure, normal_scores
+from gmmseg.mixture.gaussian_pairs import departure, normal_scores
 from gmmseg.mixture.memberships import by_votes
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.unimodality import classes_apart, samples_of
 
 __all__ = ["Candidates", "Chosen", "Neighbours", "choose_classes", "effective_size"]
 

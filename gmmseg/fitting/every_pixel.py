@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gmmseg.features import Recipe
 from gmmseg.fitting.one_pass import each_window
-from gmmseg.fitting.undeclared import require_squares
+from gmmseg.fitting.undeclared_nodata import require_squares
 from gmmseg.image import Image
 from gmmseg.image.windows import Window, shifted, widened, windows_across
 from gmmseg.mixture.parameters import Mixture

@@ -291,7 +291,7 @@ def _evened(
 
 def _partial(found: Survey, model: Model, field: BiasField | None, threads: int) -> Model | None:
     """Return the model with mixtures of two classes beside the pure ones; None where there is nothing to mix."""
-    from gmmseg.mixture.partial import fit_mixed  # here, because most runs take pixels for pure
+    from gmmseg.mixture.partial_volume import fit_mixed  # here, because most runs take pixels for pure
 
     planes, weights = found.sample.planes, found.sample.relative_weights
     if field is not None:

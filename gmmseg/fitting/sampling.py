@@ -27,7 +27,7 @@ from gmmseg.fitting.counting import (
 )
 from gmmseg.fitting.one_pass import take_and_look
 from gmmseg.fitting.patches import Layout, Patches
-from gmmseg.fitting.undeclared import warn_of_margins
+from gmmseg.fitting.undeclared_nodata import warn_of_margins
 from gmmseg.image import Image
 from gmmseg.image.lattice import is_regular
 from gmmseg.image.pixels import ENOUGH, Taken, places_alike, sample_and_take, take_each

@@ -16,7 +16,7 @@ from gmmseg.features.scaling import location_and_scale
 from gmmseg.fitting.above_noise import learned
 from gmmseg.fitting.sampling import Sample, SampleRequest, area_of, join_samples, planes_at, take_sample
 from gmmseg.fitting.scene import Scene
-from gmmseg.fitting.undeclared import require_squares
+from gmmseg.fitting.undeclared_nodata import require_squares
 from gmmseg.image import Image
 from gmmseg.image.lattice import taken_in
 from gmmseg.image.pixels import Taken

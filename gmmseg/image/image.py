@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image.axes import AXIS_CHOICES, guess_channels, named_channels, real_numbers
 from gmmseg.image.channels import matching, positions
-from gmmseg.image.hidden import channels_like, hidden_numbers, marked, without
-from gmmseg.image.letters import Lettered
+from gmmseg.image.masked_arrays import channels_like, hidden_numbers, marked, without
+from gmmseg.image.named_axes import Lettered
 from gmmseg.image.sources import ArraySource, Completed, Frame, Source, windows_of
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything, holding, shifted, widened

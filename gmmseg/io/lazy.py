@@ -17,7 +17,7 @@ import numpy as np
 
 from gmmseg.errors import InputError
 from gmmseg.image import Image
-from gmmseg.image.letters import Lettered
+from gmmseg.image.named_axes import Lettered
 from gmmseg.image.sources import Masked, WindowSource
 from gmmseg.image.windows import Window, holding, widened, windows_across
 from gmmseg.io.array.sliced import settled, unread_image

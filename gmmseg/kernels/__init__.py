@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import ParameterError
@@ -22,7 +23,7 @@ from gmmseg.platforms import processors
 native: Any = None
 if os.environ.get("GMMSEG_KERNELS") != "reference":
     with contextlib.suppress(ImportError):
-        from gmmseg.kernels import _native as native
+        native = import_module("gmmseg.kernels._native")  # of native/module.cpp
 
 __all__ = [
     "IMPLEMENTATION",

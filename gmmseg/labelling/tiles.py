@@ -53,7 +53,7 @@ class Rule:
     bias : BiasField, optional
         Taken out of the pixels first.
     partial : Model, optional
-        Of pure classes and mixtures of two: probabilities are fractions by it, see `gmmseg.mixture.partial`.
+        Of pure classes and mixtures of two: probabilities are fractions by it, see `gmmseg.mixture.partial_volume`.
     blocks : tuple of Image, optional
         A whole image and what it was put together to by the model's grain, where that is known already: to find
         it takes as long as all the rest.

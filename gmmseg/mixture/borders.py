@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.mixture.bumps import Group, line_between, merged
+from gmmseg.mixture.unimodality import Group, line_between, merged
 
 __all__ = ["Borders", "without_borders"]
 

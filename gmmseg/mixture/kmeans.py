@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.kernels.blas import one_blas_thread, product
 from gmmseg.mixture.covariance import family
-from gmmseg.mixture.lacking import lower_triangle
+from gmmseg.mixture.incomplete import lower_triangle
 from gmmseg.mixture.parameters import Mixture
 
 __all__ = ["both_spaces", "clustered", "from_labels", "nearest", "plus_plus", "principal", "standardize", "whiten"]

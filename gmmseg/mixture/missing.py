@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.mixture.em import Iteration, expectation_maximization
-from gmmseg.mixture.lacking import imputed
+from gmmseg.mixture.incomplete import imputed
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import has_missing
 

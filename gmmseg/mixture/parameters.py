@@ -19,7 +19,7 @@ from gmmseg.kernels.blas import product
 from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture import patterns
 from gmmseg.mixture.covariance import Family, factors_of_precisions, factors_of_roots, family, inverse_of_lower
-from gmmseg.mixture.lacking import imputed, workable
+from gmmseg.mixture.incomplete import imputed, workable
 from gmmseg.records import dataclass, replace
 
 __all__ = ["Mixture", "densities_of", "log_density"]

@@ -1,6 +1,6 @@
 """Samples, sorted by which of their features are known, so that missing data cost by the pattern, not by the sample.
 
-Where nearly every sample has a pattern of its own, that would cost more: these are worked on one by one (`lacking`).
+Where nearly every sample has a pattern of its own, that would cost more: these are worked on one by one (`incomplete`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.mixture.lacking import posterior_of_incomplete, workable
+from gmmseg.mixture.incomplete import posterior_of_incomplete, workable
 from gmmseg.records import dataclass
 
 __all__ = ["Part", "SortedSamples", "classify", "has_missing", "patterns", "posterior"]

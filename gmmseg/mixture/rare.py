@@ -14,8 +14,8 @@ from gmmseg import kernels
 from gmmseg.kernels.blas import product
 from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture.em import Fit
+from gmmseg.mixture.incomplete import distances_of_incomplete, workable
 from gmmseg.mixture.kmeans import clustered, from_labels, standardize
-from gmmseg.mixture.lacking import distances_of_incomplete, workable
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.moves import merge_pairs
 from gmmseg.mixture.parameters import Mixture

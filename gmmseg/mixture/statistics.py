@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.mixture.covariance import family
-from gmmseg.mixture.lacking import Outliers, expected_log_share, lower_triangle, sums_of_incomplete, workable
+from gmmseg.mixture.incomplete import Outliers, expected_log_share, lower_triangle, sums_of_incomplete, workable
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import Part, SortedSamples
 from gmmseg.records import dataclass, replace

@@ -15,7 +15,7 @@ import numpy as np
 from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
 from gmmseg.image.axes import made_real
-from gmmseg.image.letters import Lettered
+from gmmseg.image.named_axes import Lettered
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.array.boxes import make_room, write_box
 from gmmseg.io.array.in_file import ArrayInFile

@@ -11,7 +11,7 @@ import numpy as np
 
 from gmmseg.image import Image
 from gmmseg.image.axes import are_bytes, require_alpha
-from gmmseg.image.letters import Lettered
+from gmmseg.image.named_axes import Lettered
 from gmmseg.image.sources import WindowSource, windows_of
 from gmmseg.image.windows import Window
 from gmmseg.io.meaning import InterpretedSource, Meaning, RawSource, settle_color

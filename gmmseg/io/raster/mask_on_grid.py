@@ -15,7 +15,7 @@ from gmmseg.image.sources import WindowSource
 from gmmseg.image.windows import Window, shape_of
 from gmmseg.io.raster.drivers import driver_of
 from gmmseg.io.raster.gdal import environment, explained, library, open_dataset, require_blocks
-from gmmseg.io.raster.warped import Grid, require_overlap
+from gmmseg.io.raster.warped import Grid, on_grid, require_overlap
 from gmmseg.io.request import Reading
 
 __all__ = ["MaskOnGrid", "mask_on_grid"]
@@ -96,14 +96,5 @@ def mask_on_grid(image: Image, path: Path, reading: Reading) -> MaskOnGrid | Non
             )
         require_blocks(path, dataset, reading)
         require_overlap(path, own, grid, image.name)
-        rows, columns = grid.shape
-        warped = library("rasterio.vrt").WarpedVRT(
-            dataset,
-            crs=grid.crs,
-            transform=library("rasterio").Affine(*grid.transform),
-            width=columns,
-            height=rows,
-            resampling=library("rasterio.enums").Resampling.nearest,
-            add_alpha=True,
-        )
+        warped = on_grid(dataset, grid, smooth=False)
         return MaskOnGrid(path, files.enter_context(warped), files.pop_all().close)

@@ -109,7 +109,7 @@ def require_overlap(path: Path, own: Grid, grid: Grid, name: str) -> None:
         )
 
 
-def on_grid(dataset: Any, grid: Grid, *, smooth: bool, nodata: float | None, dtype: str | None = None) -> Any:
+def on_grid(dataset: Any, grid: Grid, *, smooth: bool, nodata: float | None = None, dtype: str | None = None) -> Any:
     """Return an open dataset as it is on a grid, read window by window; the same windows give the same numbers.
 
     Parameters
@@ -119,8 +119,9 @@ def on_grid(dataset: Any, grid: Grid, *, smooth: bool, nodata: float | None, dty
     grid : Grid
     smooth : bool
         Bilinear; otherwise the nearest pixel.
-    nodata : float or None
-        The number that stands for no data, in the result too: outside of the dataset, and where it has none.
+    nodata : float, optional
+        The number that stands for no data, in the result too: outside of the dataset, and where it has none. Where it
+        is None, a last band is 0 there.
     dtype : str, optional
         Of the result; the dataset's where None.
 
@@ -130,7 +131,7 @@ def on_grid(dataset: Any, grid: Grid, *, smooth: bool, nodata: float | None, dty
     """
     resampling = library("rasterio.enums").Resampling
     rows, columns = grid.shape
-    options = {} if nodata is None else {"src_nodata": nodata, "nodata": nodata}
+    options = {"add_alpha": True} if nodata is None else {"src_nodata": nodata, "nodata": nodata}
     return library("rasterio.vrt").WarpedVRT(
         dataset,
         crs=grid.crs,

@@ -7,13 +7,12 @@ which is the same for a whole scene. 0 is no data.
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 
 from gmmseg.errors import InputError
 from gmmseg.io.satellite.band_files import BandFile, band_file, files_in
-from gmmseg.io.satellite.product import Band, Product, metadata_text, of_one_scene
+from gmmseg.io.satellite.product import Band, Product, finite_number, metadata_text, of_one_scene
 
 __all__ = ["landsat_product", "metadata_groups"]
 
@@ -70,18 +69,9 @@ def _meaning(file: BandFile, folder: Path, path: Path | None, groups: Groups) ->
     for kind in ("REFLECTANCE", "RADIANCE"):  # thermal light has no reflectance
         texts = [own.get(f"{kind}_{word}_BAND_{number}") for word in ("MULT", "ADD")]
         if None not in texts:
-            return _finite(path, texts[0], number), _finite(path, texts[1], number)
+            scale, offset = (finite_number(path, each, f"scale or offset of band {number}") for each in texts)
+            return scale, offset
     raise InputError(f"{path} says no scale of band {file.band}; download the scene again, or leave the band out")
-
-
-def _finite(path: Path, text: str | None, number: str) -> float:
-    try:
-        value = float(text or "")
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise InputError(f"{path} has {text!r} as scale or offset of band {number}; download the scene again")
-    return value
 
 
 def metadata_groups(path: Path) -> Groups:

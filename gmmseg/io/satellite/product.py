@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from gmmseg.image.channels import Channels, matching, positions
 from gmmseg.io.raster.beside import require_inside
 from gmmseg.io.satellite.band_files import BandFile
 
-__all__ = ["Band", "Product", "metadata_text", "of_one_scene", "parsed"]
+__all__ = ["Band", "Product", "finite_number", "metadata_text", "of_one_scene", "parsed"]
 
 _MOST_BYTES = 16 << 20  # of metadata: those of Sentinel-2 have 100 KB
 
@@ -182,3 +183,20 @@ def parsed(path: Path) -> ElementTree.Element:
         return ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError) as error:
         raise InputError(f"{path} is damaged ({error}); download the scene again") from None
+
+
+def finite_number(path: Path, text: str | None, what: str) -> float:
+    """Return a number that metadata say.
+
+    Raises
+    ------
+    InputError
+        It is none, or not finite.
+    """
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{path} has {text!r} as {what}; download the scene again")
+    return value

@@ -6,7 +6,6 @@ metadata say both (Sentinel-2 Products Specification Document, S2-PDGS-TAS-DI-PS
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from xml.etree.ElementTree import Element
 
 from gmmseg.errors import InputError
 from gmmseg.io.satellite.band_files import BandFile, band_file, files_in
-from gmmseg.io.satellite.product import Band, Product, of_one_scene, parsed
+from gmmseg.io.satellite.product import Band, Product, finite_number, of_one_scene, parsed
 
 __all__ = ["sentinel_product"]
 
@@ -79,26 +78,16 @@ def _numbers(path: Path, root: Element) -> _Numbers:
     offsets = {}
     for each in root.iter():
         if each.tag.rsplit("}", 1)[-1] in ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET"):
-            number = _number(path, each.get("band_id"), "the band_id of an offset")
+            number = finite_number(path, each.get("band_id"), "the band_id of an offset")
             if number not in range(len(_BANDS)):
                 raise InputError(f"{path} has an offset of band_id {number:g}, beyond 12; download the scene again")
-            offsets[_BANDS[int(number)]] = _number(path, each.text, "an offset")
+            offsets[_BANDS[int(number)]] = finite_number(path, each.text, "an offset")
     if stored is None:
         raise InputError(f"{path} has no QUANTIFICATION_VALUE, so its numbers mean nothing; download the scene again")
-    quantification = _number(path, stored.text, "the quantification value")
+    quantification = finite_number(path, stored.text, "the quantification value")
     if quantification <= 0:
         raise InputError(f"{path} has a quantification value of {quantification:g}; download the scene again")
     return _Numbers(quantification, offsets)
-
-
-def _number(path: Path, text: str | None, what: str) -> float:
-    try:
-        number = float(text or "")
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputError(f"{path} has {text!r} as {what}; download the scene again")
-    return number
 
 
 def _facts(root: Element, numbers: _Numbers) -> dict[str, object]:

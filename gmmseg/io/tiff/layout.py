@@ -10,7 +10,7 @@ import numpy as np
 
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
-from gmmseg.image.letters import Lettered
+from gmmseg.image.named_axes import Lettered
 from gmmseg.io.meaning import Meaning
 from gmmseg.io.request import Reading
 

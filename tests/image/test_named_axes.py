@@ -5,7 +5,7 @@ import pytest
 
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
-from gmmseg.image.letters import Lettered
+from gmmseg.image.named_axes import Lettered
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.partial import fit_mixed, steps_between
+from gmmseg.mixture.partial_volume import fit_mixed, steps_between
 
 
 def _values(n=60_000, noise=0.05, seed=0):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gmmseg.image import Image
-from gmmseg.image.hidden import hidden_numbers
+from gmmseg.image.masked_arrays import hidden_numbers
 
 
 def test_pixels_of_one_channel_and_of_colour_are_missing_as_a_whole():

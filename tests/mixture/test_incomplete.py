@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, multivariate_t
 
-from gmmseg.mixture import lacking
+from gmmseg.mixture import incomplete
 from gmmseg.mixture.em import Iteration, expectation_maximization, with_box
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
@@ -38,7 +38,7 @@ def scattered(d=12, n=700, covariance="full", **further):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
 def test_sums_are_those_of_the_patterns(covariance, kind, monkeypatch):
-    monkeypatch.setattr(lacking, "_CHUNK", 300)
+    monkeypatch.setattr(incomplete, "_CHUNK", 300)
     mixture, planes = scattered(covariance=covariance, **KINDS[kind])
     weights = np.random.default_rng(1).random(700)
     log_prior = np.log(np.random.default_rng(2).dirichlet(np.ones(3 + (kind == "uniform")), 700)).T.copy()
@@ -56,8 +56,10 @@ def test_sums_are_those_of_the_patterns(covariance, kind, monkeypatch):
 
 def test_features_that_hardly_differ_are_left_to_patterns():
     mixture, planes = scattered(n=200)
-    assert lacking.workable(mixture.densities)
-    assert not lacking.workable(Mixture(np.ones(1), np.zeros((1, 2)), np.array([[[1, 1], [1, 1 + 1e-12]]])).densities)
+    assert incomplete.workable(mixture.densities)
+    assert not incomplete.workable(
+        Mixture(np.ones(1), np.zeros((1, 2)), np.array([[[1, 1], [1, 1 + 1e-12]]])).densities
+    )
     flat = mixture.covariances.copy()
     flat[1, :, 0], flat[1, 0] = flat[1, :, 1], flat[1, 1]
     flat[1, 0, 0] += 1e-12

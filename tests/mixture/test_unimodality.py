@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gmmseg.mixture.bumps import classes_apart, samples_of, second_bump
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.unimodality import classes_apart, samples_of, second_bump
 
 
 @pytest.mark.parametrize("name", ["random", "normal", "exponential", "standard_cauchy"])

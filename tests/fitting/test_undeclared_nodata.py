@@ -8,7 +8,7 @@ import pytest
 import gmmseg
 from gmmseg import Image
 from gmmseg.errors import DataWarning
-from gmmseg.fitting.undeclared import warn_of_margins
+from gmmseg.fitting.undeclared_nodata import warn_of_margins
 from gmmseg.image.place import Place
 from gmmseg.io.nodata import with_nodata
 

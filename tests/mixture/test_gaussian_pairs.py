@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from gmmseg.mixture.fields import departure, normal_scores
+from gmmseg.mixture.gaussian_pairs import departure, normal_scores
 
 
 def pairs(image, lag):
