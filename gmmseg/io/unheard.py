@@ -17,16 +17,16 @@ from typing import Any
 
 __all__ = ["attend", "unheard"]
 
-_findings: ContextVar[list[str] | None] = ContextVar("findings", default=None)
+_findings: ContextVar[tuple[list[str], int] | None] = ContextVar("findings", default=None)
 
 
 @contextmanager
-def unheard() -> Iterator[list[str]]:
-    """Keep what attended libraries say in this thread, and return what they log as an error."""
-    errors: list[str] = []
-    token = _findings.set(errors)
+def unheard(least: int = logging.ERROR) -> Iterator[list[str]]:
+    """Keep what attended libraries say in this thread, and return what they log from a level on, as lines."""
+    lines: list[str] = []
+    token = _findings.set((lines, least))
     try:
-        yield errors
+        yield lines
     finally:
         _findings.reset(token)
 
@@ -44,11 +44,12 @@ def attend(*modules: str) -> None:
 
 
 def _is_heard(record: logging.LogRecord) -> bool:
-    errors = _findings.get()
-    if errors is None:
+    found = _findings.get()
+    if found is None:
         return True
-    if record.levelno >= logging.ERROR:
-        errors.append(" ".join(record.getMessage().split()))
+    lines, least = found
+    if record.levelno >= least:
+        lines.append(" ".join(record.getMessage().split()))
     return False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import math
 import re
 import warnings
@@ -19,7 +20,7 @@ from gmmseg.io.request import Reading, complex_numbers
 from gmmseg.io.tiff.directories import REMEDY, require_sound
 from gmmseg.io.tiff.inflating import bound, segment_bytes
 from gmmseg.io.tiff.ome import require_modest_xml, require_sound_ome
-from gmmseg.io.tiff.remarks import heard
+from gmmseg.io.unheard import attend, unheard
 
 __all__ = ["name_of", "opened_tiff"]
 
@@ -29,6 +30,9 @@ _LEFT_ALONE: dict[str, Any] = {
     f"is_{kind}": False for kind in ("mmstack", "ndtiff", "ndpi") if kind in tifffile.TIFF.FILE_FLAGS
 }
 _MOST_UNLIKE = 1000  # pages of different kinds: tifffile compares each with every other, 8 s
+
+attend("tifffile")
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else Python prints what is logged of windows
 
 
 @contextlib.contextmanager
@@ -55,7 +59,7 @@ def opened_tiff(path: Path, reading: Reading, *, whole: bool = True) -> Iterator
     """
     with explained(path, REMEDY, reason=_reason):
         n_pages = require_sound(path, reading)
-        with heard() as remarks, tifffile.TiffFile(path, **_LEFT_ALONE) as tiff:
+        with unheard(logging.WARNING) as remarks, tifffile.TiffFile(path, **_LEFT_ALONE) as tiff:
             absent = _require_sound_text(path, tiff, n_pages, reading)
             if n_pages > _MOST_UNLIKE:
                 # Where nothing else says which pages belong together.
