@@ -29,17 +29,21 @@ struct PackOf;
 template <>
 struct PackOf<float> {
     typedef float type __attribute__((vector_size(kRegisterBytes)));
+    typedef float half __attribute__((vector_size(kRegisterBytes / 2)));
     typedef std::int32_t bits __attribute__((vector_size(kRegisterBytes)));
     typedef std::uint32_t natural __attribute__((vector_size(kRegisterBytes)));
 };
 template <>
 struct PackOf<double> {
     typedef double type __attribute__((vector_size(kRegisterBytes)));
+    typedef double half __attribute__((vector_size(kRegisterBytes / 2)));
     typedef std::int64_t bits __attribute__((vector_size(kRegisterBytes)));
     typedef std::uint64_t natural __attribute__((vector_size(kRegisterBytes)));
 };
 template <class T>
 using Pack = typename PackOf<T>::type;
+template <class T>
+using HalfPack = typename PackOf<T>::half;
 template <class T>
 using Bits = typename PackOf<T>::bits;
 template <class T>
