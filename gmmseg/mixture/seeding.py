@@ -157,7 +157,9 @@ def _seed_on_axes(
     search = Search(Samples(few, few, (few, whiten(few, few_weights)), few_weights), k, rng, how_there)
     found, certain = search.best()
     labels = [_labels(found, few)]
-    if how.units is not None and not certain and found.n_components == k and doubt(found, few) > NO_DOUBT:
+    several = 2 * complete.shape[1] > k * len(complete)  # with fewer every covariance is singular, whatever the start
+    several &= not certain and found.n_components == k
+    if how.units is not None and several and doubt(found, few) > NO_DOUBT:
         space = complete * (how.units / how.units.max()).astype(complete.dtype)[:, None]
         tame = how.judged and not (np.abs(space) > _TAME).any()
         space, few_weights = _in(np.dtype(np.float32) if tame else space.dtype, space, weights)
