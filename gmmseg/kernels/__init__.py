@@ -38,6 +38,7 @@ __all__ = [
     "conditional_sums",
     "divisions",
     "expected",
+    "halve",
     "invert_lower",
     "known_distances",
     "lab",
@@ -371,6 +372,19 @@ def uniform(seed: int, first: int, count: int) -> Any:
     `first` of them are left out before. Compiled and reference give the same bits.
     """
     return _kernels.uniform(seed, first, count)
+
+
+def halve(picture: Any, rounding: int, limits: tuple[float, float], out: Any) -> None:
+    """Write the whole numbers `out` `(n, m)` that a picture `(2 n, 2 m)` was enlarged from by linear interpolation.
+
+    Several often fit: of what they are enlarged to is known whether it was rounded along rows and then along columns
+    (`rounding` 0), once (1), or once with bits below a quarter dropped along columns, as OpenCV does (2). The chance of
+    each is summed over all that fit to it in its column and in its row, both being chains (Baum and others 1970), and
+    the likeliest is taken. Both arrays are float32 and contiguous, the picture's numbers are whole, at most 2**20, and
+    `out` lies within `limits`. What does not fit anywhere, as where a picture was changed, is nearly what least squares
+    say of it.
+    """
+    _kernels.halve(picture, rounding, limits, out)
 
 
 def step_levels(

@@ -194,6 +194,9 @@ def agreement(
     steps: int,
     /,
 ) -> float: ...
+def halve(
+    picture: NDArray[np.float32], rounding: int, limits: tuple[float, float], out: NDArray[np.float32], /
+) -> None: ...
 def step_levels(
     levels: NDArray[np.float32],
     least: NDArray[np.float32],

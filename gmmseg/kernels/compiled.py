@@ -22,6 +22,7 @@ __all__ = [
     "conditional_sums",
     "divisions",
     "expected",
+    "halve",
     "invert_lower",
     "known_distances",
     "lab",
@@ -44,7 +45,7 @@ INSTRUCTION_SET: str = _native.INSTRUCTION_SET
 conditional_sums, expected = _native.conditional_sums, _native.expected
 known_distances = _native.known_distances
 agreement, lab, texture = _native.agreement, _native.lab, _native.texture
-step_levels, unfilter = _native.step_levels, _native.unfilter
+halve, step_levels, unfilter = _native.halve, _native.step_levels, _native.unfilter
 class_moments, cluster, plus_plus = _native.class_moments, _native.cluster, _native.plus_plus
 attempt, climb, climb_each = _native.attempt, _native.climb, _native.climb_each
 invert_lower, precision_factors, spread = _native.invert_lower, _native.precision_factors, _native.spread

@@ -41,6 +41,8 @@ void bind_factoring(nb::module_& m);
 void bind_chance(nb::module_& m);
 // In stepping.cpp: whole numbers that a picture was enlarged from.
 void bind_stepping(nb::module_& m);
+// In halving.cpp: those by linear interpolation.
+void bind_halving(nb::module_& m);
 // In unfiltering.cpp: rows of PNG files.
 void bind_unfiltering(nb::module_& m);
 

@@ -11,7 +11,7 @@ if(CMAKE_CXX_COMPILER_FRONTEND_VARIANT STREQUAL "MSVC")
 endif()
 
 # A fused multiplication rounds once, and compilers fuse the rest of a row in another way than its vectors.
-set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/texture.cpp PROPERTIES COMPILE_OPTIONS ${word}-ffp-contract=off)
+set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/texture.cpp ${CMAKE_CURRENT_LIST_DIR}/halving.cpp PROPERTIES COMPILE_OPTIONS ${word}-ffp-contract=off)
 
 # Every kernel source once for each instruction set, in a namespace of that name; module.cpp chooses at run time.
 function(add_kernels isa name)

@@ -385,6 +385,7 @@ NB_MODULE(_native, m) {
     bind_factoring(m);
     bind_chance(m);
     bind_stepping(m);
+    bind_halving(m);
     bind_unfiltering(m);
     m.def("smooth", &smooth, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
           nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none());
