@@ -38,7 +38,6 @@ def test_every_kernel_is_compiled():
         "clustering.cpp",
         "chance.cpp",
         "factoring.cpp",
-        "halving.cpp",
         "stepping.cpp",
         "unfiltering.cpp",
     } == {path.name for path in NATIVE.glob("*.cpp")}

@@ -1,36 +1,29 @@
-// Whole numbers that a picture was enlarged from by linear interpolation: of all that fit the likeliest ones.
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/tuple.h>
-
-#include <algorithm>
-#include <cmath>
-#include <vector>
-
-#include "calling.h"
+// Whole numbers that a picture was enlarged from by linear interpolation: of all that fit the likeliest ones. Every
+// number is formed by the same operations in the same order as in the NumPy reference, without fused multiplications
+// (see kernels.cmake), so that the two agree to the last bit.
+#include "kernels.h"
 #include "pack.h"
 
 namespace {
 
-using Enlarged = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Levels = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using std::ptrdiff_t;
 
 constexpr float DOUBT = 1e-6f;    // chance of what does not fit, as where a picture was changed
 constexpr float CENTRE = 1.001f;  // of those that fit as well the one nearest to what was computed
 constexpr int NEAR = 3;           // numbers that a pixel may be
-constexpr ptrdiff_t BLOCK = 16;   // columns at once
-constexpr ptrdiff_t LANES = kLanes<float>, PACKS = BLOCK / LANES;
+constexpr ptrdiff_t LANES = kLanes<float>;
 using Lane = Pack<float>;
 
 // The next whole number below, without the call that some processors need for it.
-inline float whole(float value) {
+GMMSEG_INLINE float whole(float value) {
     const float cut = float(std::int32_t(value));
     return cut > value ? cut - 1.0f : cut;
 }
-inline Lane whole(Lane value) {
+GMMSEG_INLINE Lane whole(Lane value) {
     const Lane cut = __builtin_convertvector(__builtin_convertvector(value, Bits<float>), Lane);
     return cut > value ? cut - 1.0f : cut;
 }
-inline Lane size(Lane value) { return (Lane)((Bits<float>)value & 0x7fffffff); }
+GMMSEG_INLINE Lane size(Lane value) { return (Lane)((Bits<float>)value & 0x7fffffff); }
 
 // Rows are enlarged first. Each rounding tells what two pixels of a row make of it, (3 a + b + ADDED) >> BITS, and
 // whether numbers of two such rows make one of the picture: `own` and `other` of them add up to `middle` of it, or to
@@ -60,7 +53,7 @@ struct Dropped {  // bits below a quarter are dropped before, as by OpenCV
 
 // What least squares say of a pixel by the four numbers next to it: its own two, and those beside them.
 template <class T>
-inline T computed(T before, T first, T second, T after) {
+GMMSEG_INLINE T computed(T before, T first, T second, T after) {
     return 0.25f * ((3.0f * first - before) + (3.0f * second - after));
 }
 
@@ -70,55 +63,56 @@ struct Halver {
     static constexpr int BESIDE = PAIRS, UNIT = 1 << Rounding::BITS;  // pads at both sides of MANY numbers
     const float* picture;  // (2 n, 2 m)
     float* out;            // (n, m)
-    ptrdiff_t n, m, width, wide;  // wide: whole blocks of columns, of which the picture has `width`
+    ptrdiff_t n, m, width, wide;  // wide: whole registers of columns, of which the picture has `width`
     float low, high;
-    std::vector<float> first;           // of the numbers that one of a row (n, wide) may be
-    std::vector<float> chances;         // of each by all but its own row, or by all but its own column (n, WIDE, wide)
-    std::vector<float> down;            // of the few by what lies above (n, FEW, wide)
-    std::vector<float> start;           // of the numbers that a pixel may be (n, m)
-    std::vector<float> mean;            // of what each number of one row may be, in levels
-    std::vector<float> factors, right;  // of one row: of pairs of pixels by the numbers between them; by what follows
-    std::vector<int> base;              // of one row: which of the numbers between two pixels their first ones make
+    float* first;              // of the numbers that one of a row (n, wide) may be
+    float* chances;            // of the few by all but their own row, or by all but their own column (n, FEW, wide)
+    float* down;               // of the few by what lies above (n, FEW, wide)
+    float* start;              // of the numbers that a pixel may be (n, m)
+    float *many, *told;        // of one row: of what its numbers may be by other rows, and by its pixels (WIDE, wide)
+    float *mean, *below;       // of one row: of what each number may be, in levels; of the few by what lies below
+    float *factors, *right;    // of one row: of pairs of pixels by the numbers between them; by what follows
+    float* base;               // of one row: which of the numbers between two pixels their first ones make
+
+    Halver(const gmmseg::HalvingJob& job)
+        : picture(job.picture), out(job.out), n(job.n), m(job.m), width(2 * m), wide(gmmseg::halving_width(m)),
+          low(job.low), high(job.high) {
+        float* next = job.memory;
+        const auto take = [&](ptrdiff_t number) GMMSEG_LAMBDA { return (next += number) - number; };
+        first = take(n * wide), chances = take(n * FEW * wide), down = take(n * FEW * wide), start = take(n * m);
+        many = take(WIDE * wide), told = take(WIDE * wide), mean = take(wide), below = take(FEW * wide);
+        factors = take(m * 2 * PAIRS), right = take(m * NEAR), base = take(2 * m);
+        for (ptrdiff_t w = 0; w < WIDE * wide; ++w) told[w] = 0;  // also of the ends of rows, of which nothing is told
+    }
 
     // A row of the picture, and of what is kept of one, which is as long as whole blocks.
     Lane line(ptrdiff_t l, ptrdiff_t w) const { return load_within(picture + l * width, w, width); }
-    Lane from(ptrdiff_t i, ptrdiff_t w) const { return load(&first[size_t(i * wide + w)]); }
-    float* chance(ptrdiff_t i, int d, ptrdiff_t w) { return &chances[size_t((i * WIDE + d) * wide + w)]; }
-
-    void begin() {
-        width = 2 * m, wide = (width + BLOCK - 1) / BLOCK * BLOCK;
-        first.resize(size_t(n * wide));
-        chances.resize(size_t(n * wide * WIDE));
-        down.resize(size_t(n * wide * FEW));
-        start.resize(size_t(n * m));
-        factors.resize(size_t(m * 2 * PAIRS));
-        base.resize(size_t(m * 2));
-        right.resize(size_t(m * NEAR));
-        mean.resize(size_t(wide));
-    }
+    Lane from(ptrdiff_t i, ptrdiff_t w) const { return load(first + i * wide + w); }
+    float* chance(ptrdiff_t i, int d, ptrdiff_t w) const { return chances + (i * FEW + d) * wide + w; }
+    float* above(ptrdiff_t i, int d, ptrdiff_t w) const { return down + (i * FEW + d) * wide + w; }
 
     // What numbers of a row may be, and what its pixels may be then.
     void begin_row(ptrdiff_t i) {
         for (ptrdiff_t w = 0; w < wide; w += LANES) {
-            const Lane above = line(std::max<ptrdiff_t>(2 * i - 1, 0), w);
-            const Lane below = line(std::min(2 * i + 2, 2 * n - 1), w);
+            const Lane before = line(i > 0 ? 2 * i - 1 : 0, w);
+            const Lane after = line(i + 1 < n ? 2 * i + 2 : 2 * i + 1, w);
             const Lane one = line(2 * i, w), two = line(2 * i + 1, w);
-            const Lane found = Rounding::SCALE * computed(above, one, two, below) + (Rounding::SHIFT + 0.5f);
+            const Lane found = Rounding::SCALE * computed(before, one, two, after) + (Rounding::SHIFT + 0.5f);
             const Lane begins = whole(found) - float(WIDE / 2);
             Lane sum = {}, total = {};
             for (int d = 0; d < WIDE; ++d) {
-                Lane many = limited(begins + float(d), Rounding::SCALE);
-                if (i > 0) many *= fitting(begins + float(d), above, one);
-                if (i + 1 < n) many *= fitting(begins + float(d), below, two);
-                store(chance(i, d, w), many);
-                sum += many * float(d), total += many;
+                Lane fit = limited(begins + float(d), Rounding::SCALE);
+                if (i > 0) fit *= fitting(begins + float(d), before, one);
+                if (i + 1 < n) fit *= fitting(begins + float(d), after, two);
+                store(many + d * wide + w, fit);
+                sum += fit * float(d), total += fit;
             }
-            store(&first[size_t(i * wide + w)], begins);
-            store(&mean[size_t(w)], (begins + sum / total) * (1 / Rounding::SCALE));
+            store(first + i * wide + w, begins);
+            store(mean + w, (begins + sum / total) * (1 / Rounding::SCALE));
         }
         for (ptrdiff_t j = 0; j < m; ++j) {
-            const float *own = &mean[size_t(2 * j)], before = j ? own[-1] : own[0], after = j + 1 < m ? own[2] : own[1];
-            start[size_t(i * m + j)] = whole(computed(before, own[0], own[1], after) + 0.5f) - float(NEAR / 2);
+            const float *own = mean + 2 * j, before = j ? own[-1] : own[0], after = j + 1 < m ? own[2] : own[1];
+            start[i * m + j] = whole(computed(before, own[0], own[1], after) + 0.5f) - float(NEAR / 2);
         }
     }
 
@@ -179,39 +173,39 @@ struct Halver {
 
     // Columns, each a chain of numbers: what is above says which are likely, and what is below.
     void columns() {
-        Lane said[PACKS][FEW], weighed[FEW];
-        for (ptrdiff_t w = 0; w < wide; w += BLOCK) {
-            for (ptrdiff_t p = 0; p < PACKS; ++p) end(0, 0, w + p * LANES, said[p]);
-            for (ptrdiff_t i = 0; i < n; ++i)
-                for (ptrdiff_t p = 0; p < PACKS; ++p) {
-                    const ptrdiff_t at = w + p * LANES;
-                    for (int d = 0; d < FEW; ++d) store(&down[size_t((i * FEW + d) * wide + at)], said[p][d]);
-                    if (i + 1 == n) continue;
-                    weigh(i, at, said[p], weighed);
-                    pass(i, i + 1, at, weighed, said[p]);
+        Lane said[FEW], weighed[FEW];
+        for (ptrdiff_t i = 0; i < n; ++i)
+            for (ptrdiff_t w = 0; w < wide; w += LANES) {
+                if (i == 0) end(i, 0, w, said);
+                else {
+                    for (int d = 0; d < FEW; ++d) said[d] = load(above(i - 1, d, w));
+                    weigh(i - 1, w, said, weighed);
+                    pass(i - 1, i, w, weighed, said);
                 }
-            for (ptrdiff_t p = 0; p < PACKS; ++p) end(n - 1, 2 * n - 1, w + p * LANES, said[p]);
-            for (ptrdiff_t i = n - 1; i >= 0; --i)
-                for (ptrdiff_t p = 0; p < PACKS; ++p) {
-                    const ptrdiff_t at = w + p * LANES;
-                    weigh(i, at, said[p], weighed);
-                    for (int d = 0; d < FEW; ++d)
-                        store(chance(i, d, at), load(&down[size_t((i * FEW + d) * wide + at)]) * said[p][d]);
-                    if (i > 0) pass(i, i - 1, at, weighed, said[p]);
-                }
-        }
+                for (int d = 0; d < FEW; ++d) store(above(i, d, w), said[d]);
+            }
+        for (ptrdiff_t i = n - 1; i >= 0; --i)
+            for (ptrdiff_t w = 0; w < wide; w += LANES) {
+                if (i + 1 == n) end(i, 2 * n - 1, w, said);
+                else for (int d = 0; d < FEW; ++d) said[d] = load(below + d * wide + w);
+                weigh(i, w, said, weighed);
+                for (int d = 0; d < FEW; ++d) store(chance(i, d, w), load(above(i, d, w)) * said[d]);
+                if (i > 0) pass(i, i - 1, w, weighed, said);
+                for (int d = 0; d < FEW; ++d) store(below + d * wide + w, said[d]);
+            }
     }
 
     // How likely the number w of a row is what a pixel, the nearer one, and the next make of it: for all pairs of
     // numbers that they may be. Returned is which number their first ones make.
     template <int MANY>
-    int look(ptrdiff_t i, ptrdiff_t w, float nearer, float next, bool swapped, float* found) {
-        const int begins = int(first[size_t(i * wide + w)]) * UNIT;
+    GMMSEG_INLINE int look(const float* likely, ptrdiff_t i, ptrdiff_t w, float nearer, float next, bool swapped,
+                           float* found) const {
+        const int begins = int(first[i * wide + w]) * UNIT;
         const int made = 3 * int(nearer) + int(next) + Rounding::ADDED - begins;
-        const int at = std::min(std::max(made, -BESIDE * UNIT), MANY * UNIT);
+        const int at = made < -BESIDE * UNIT ? -BESIDE * UNIT : made > MANY * UNIT ? MANY * UNIT : made;
         float pad[BESIDE + MANY + BESIDE];
-        std::fill_n(pad, BESIDE + MANY + BESIDE, DOUBT);
-        for (int d = 0; d < MANY; ++d) pad[BESIDE + d] += *chance(i, d, w);
+        for (float& each : pad) each = DOUBT;
+        for (int d = 0; d < MANY; ++d) pad[BESIDE + d] += likely[d * wide + w];
         for (int a = 0; a < NEAR; ++a)
             for (int b = 0; b < NEAR; ++b) {
                 const int which = (at + (swapped ? a + 3 * b : 3 * a + b)) >> Rounding::BITS;
@@ -229,119 +223,113 @@ struct Halver {
     // what they say of the numbers of the row, of which few are left.
     template <int MANY, bool LAST>
     void row(ptrdiff_t i) {
-        const float* begins = &start[size_t(i * m)];
+        const float *begins = start + i * m, *likely = LAST ? chance(i, 0, 0) : many;
         float pairs[PAIRS], said[NEAR], next[NEAR];
         for (ptrdiff_t j = 0; j + 1 < m; ++j) {
-            float* both = &factors[size_t(j * 2 * PAIRS)];
-            base[size_t(2 * j)] = look<MANY>(i, 2 * j + 1, begins[j], begins[j + 1], false, both);
-            base[size_t(2 * j + 1)] = look<MANY>(i, 2 * j + 2, begins[j + 1], begins[j], true, both + PAIRS);
+            float* both = factors + j * 2 * PAIRS;
+            base[2 * j] = float(look<MANY>(likely, i, 2 * j + 1, begins[j], begins[j + 1], false, both));
+            base[2 * j + 1] = float(look<MANY>(likely, i, 2 * j + 2, begins[j + 1], begins[j], true, both + PAIRS));
         }
-        look<MANY>(i, width - 1, begins[m - 1], begins[m - 1], false, pairs);
+        look<MANY>(likely, i, width - 1, begins[m - 1], begins[m - 1], false, pairs);
         for (int k = 0; k < NEAR; ++k) said[k] = pairs[k * NEAR + k];
         for (ptrdiff_t j = m - 1; j >= 0; --j) {
-            float* const mine = &right[size_t(j * NEAR)];
+            float* const mine = right + j * NEAR;
             for (int k = 0; k < NEAR; ++k) mine[k] = said[k] * limited(begins[j] + float(k), 1.0f);
             if (j == 0) break;
-            const float* both = &factors[size_t((j - 1) * 2 * PAIRS)];
+            const float* both = factors + (j - 1) * 2 * PAIRS;
             for (int a = 0; a < NEAR; ++a) {
                 said[a] = 0;
                 for (int b = 0; b < NEAR; ++b) said[a] += mine[b] * (both[a * NEAR + b] * both[PAIRS + a * NEAR + b]);
             }
             scale(said);
         }
-        look<MANY>(i, 0, begins[0], begins[0], false, pairs);
+        look<MANY>(likely, i, 0, begins[0], begins[0], false, pairs);
         for (int k = 0; k < NEAR; ++k) said[k] = pairs[k * NEAR + k];
-        if (!LAST)
-            for (const ptrdiff_t w : {ptrdiff_t(0), width - 1}) leave(i, w, nullptr);
         for (ptrdiff_t j = 0; j < m; ++j) {
             for (int k = 0; k < NEAR; ++k) said[k] *= limited(begins[j] + float(k), 1.0f);
             if (LAST) {
                 int best = NEAR / 2;
-                float most = said[best] * right[size_t(j * NEAR + best)] * CENTRE;
+                float most = said[best] * right[j * NEAR + best] * CENTRE;
                 for (int k = 0; k < NEAR; ++k) {
-                    const float now = said[k] * right[size_t(j * NEAR + k)];
+                    const float now = said[k] * right[j * NEAR + k];
                     if (now > most) best = k, most = now;
                 }
-                out[i * m + j] = std::min(std::max(begins[j] + float(best), low), high);
+                const float found = begins[j] + float(best);
+                out[i * m + j] = found < low ? low : found > high ? high : found;
             }
             if (j + 1 == m) break;
-            if (!LAST) answer(i, j, said);
-            const float* both = &factors[size_t(j * 2 * PAIRS)];
+            if (!LAST) answer(j, said);
+            const float* both = factors + j * 2 * PAIRS;
             for (int b = 0; b < NEAR; ++b) {
                 next[b] = 0;
                 for (int a = 0; a < NEAR; ++a) next[b] += said[a] * (both[a * NEAR + b] * both[PAIRS + a * NEAR + b]);
             }
             scale(next);
-            std::copy_n(next, NEAR, said);
+            for (int k = 0; k < NEAR; ++k) said[k] = next[k];
         }
     }
 
     // What two pixels say of the numbers between them.
-    void answer(ptrdiff_t i, ptrdiff_t j, const float* left) {
-        const float *both = &factors[size_t(j * 2 * PAIRS)], *after = &right[size_t((j + 1) * NEAR)];
-        const int *at = &base[size_t(2 * j)];
-        float told[2][BESIDE + WIDE + BESIDE] = {};
+    void answer(ptrdiff_t j, const float* left) {
+        const float *both = factors + j * 2 * PAIRS, *after = right + (j + 1) * NEAR;
+        const int at[2] = {int(base[2 * j]), int(base[2 * j + 1])};
+        float made[2][BESIDE + WIDE + BESIDE] = {};
         for (int a = 0; a < NEAR; ++a)
             for (int b = 0; b < NEAR; ++b) {
                 const float weight = left[a] * after[b];
-                told[0][BESIDE + ((at[0] + 3 * a + b) >> Rounding::BITS)] += weight * both[PAIRS + a * NEAR + b];
-                told[1][BESIDE + ((at[1] + a + 3 * b) >> Rounding::BITS)] += weight * both[a * NEAR + b];
+                made[0][BESIDE + ((at[0] + 3 * a + b) >> Rounding::BITS)] += weight * both[PAIRS + a * NEAR + b];
+                made[1][BESIDE + ((at[1] + a + 3 * b) >> Rounding::BITS)] += weight * both[a * NEAR + b];
             }
-        leave(i, 2 * j + 1, told[0] + BESIDE);
-        leave(i, 2 * j + 2, told[1] + BESIDE);
+        for (int d = 0; d < WIDE; ++d) {
+            told[d * wide + 2 * j + 1] = made[0][BESIDE + d];
+            told[d * wide + 2 * j + 2] = made[1][BESIDE + d];
+        }
     }
 
-    // Leave the few likeliest numbers next to each other that number w of a row may be, with what its row says of them.
-    void leave(ptrdiff_t i, ptrdiff_t w, const float* told) {
-        float total = 0;
-        int best = (WIDE - FEW) / 2;
-        for (int d = 0; d < WIDE && told; ++d) total += told[d];
-        if (WIDE > FEW && total > 0) {
-            float both[WIDE], most = -1;
-            for (int d = 0; d < WIDE; ++d) both[d] = told[d] * *chance(i, d, w);
-            for (int d = 0; d <= WIDE - FEW; ++d) {
-                float sum = 0;
-                for (int e = d; e < d + FEW; ++e) sum += both[e];
-                if (sum > most) best = d, most = sum;
+    // Leave the few likeliest numbers next to each other that each of a row may be, with what its pixels say of them.
+    void leave(ptrdiff_t i) {
+        for (ptrdiff_t w = 0; w < wide; w += LANES) {
+            Lane each[WIDE], both[WIDE], total = {}, best = {}, most = {};
+            for (int d = 0; d < WIDE; ++d) {
+                each[d] = load(told + d * wide + w);
+                both[d] = each[d] * load(many + d * wide + w);
+                total += each[d];
             }
+            for (int d = 0; d <= WIDE - FEW; ++d) {
+                Lane sum = {};
+                for (int e = d; e < d + FEW; ++e) sum += both[e];
+                best = sum > most ? Lane{} + float(d) : best;
+                most = larger(sum, most);
+            }
+            best = total > 0.0f ? best : Lane{} + float((WIDE - FEW) / 2);
+            for (int d = 0; d < FEW; ++d) {
+                Lane kept = each[d];
+                for (int e = 1; e <= WIDE - FEW; ++e) kept = best == float(e) ? each[d + e] : kept;
+                store(chance(i, d, w), total > 0.0f ? kept / total + DOUBT : Lane{} + 1.0f);
+            }
+            store(first + i * wide + w, from(i, w) + best);
         }
-        for (int d = 0; d < FEW; ++d) *chance(i, d, w) = total > 0 ? told[best + d] / total + DOUBT : 1.0f;
-        first[size_t(i * wide + w)] += float(best);
     }
 
     void run() {
-        if (n == 0 || m == 0) return;
-        begin();
-        for (ptrdiff_t i = 0; i < n; ++i) begin_row(i), row<WIDE, false>(i);
+        for (ptrdiff_t i = 0; i < n; ++i) begin_row(i), row<WIDE, false>(i), leave(i);
         columns();
         for (ptrdiff_t i = 0; i < n; ++i) row<FEW, true>(i);
     }
 };
 
-template <class Rounding>
-void halve_by(const Enlarged& picture, Levels& out, float low, float high) {
-    Halver<Rounding> halver{};
-    halver.picture = picture.data(), halver.out = out.data();
-    halver.n = ptrdiff_t(out.shape(0)), halver.m = ptrdiff_t(out.shape(1));
-    halver.low = low, halver.high = high;
-    const nb::gil_scoped_release unlocked;
-    halver.run();
-}
-
-void halve(const Enlarged& picture, int rounding, std::tuple<float, float> limits, Levels out) {
-    require(picture.shape(0) == 2 * out.shape(0) && picture.shape(1) == 2 * out.shape(1),
-            "the picture is not twice as large as what it was enlarged from");
-    const auto [low, high] = limits;
-    switch (rounding) {
-        case 0: return halve_by<ByAxis>(picture, out, low, high);
-        case 1: return halve_by<Once>(picture, out, low, high);
-        case 2: return halve_by<Dropped>(picture, out, low, high);
-        default: throw nb::value_error("a rounding is 0, 1 or 2");
+void halve(const gmmseg::HalvingJob& job) {
+    switch (job.rounding) {
+        case 0: return Halver<ByAxis>(job).run();
+        case 1: return Halver<Once>(job).run();
+        default: return Halver<Dropped>(job).run();
     }
 }
 
 }  // namespace
 
-void bind_halving(nb::module_& m) {
-    m.def("halve", &halve, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg().noconvert());
+namespace gmmseg {
+namespace GMMSEG_ISA {
+const Halving halving_kernel = halve;
 }
+}  // namespace gmmseg

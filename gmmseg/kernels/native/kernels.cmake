@@ -25,7 +25,7 @@ function(add_kernels isa name)
   set(kernel_libraries ${kernel_libraries} kernels_${isa} PARENT_SCOPE)
 endfunction()
 
-set(sources mixture.cpp gaps.cpp spatial.cpp agreement.cpp color.cpp texture.cpp algebra.cpp)
+set(sources mixture.cpp gaps.cpp spatial.cpp agreement.cpp color.cpp texture.cpp halving.cpp algebra.cpp)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   add_kernels(v4 x86-64-v4 -march=x86-64-v4 -mprefer-vector-width=512)
   add_kernels(v3 x86-64-v3 -march=x86-64-v3)
