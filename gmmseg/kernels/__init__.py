@@ -40,6 +40,7 @@ __all__ = [
     "conditional_sums",
     "divisions",
     "expected",
+    "halve",
     "invert_lower",
     "known_distances",
     "lab",
@@ -72,7 +73,7 @@ divisions, merge, split = _kernels.divisions, _kernels.merge, _kernels.split
 invert_lower, precision_factors, spread = _kernels.invert_lower, _kernels.precision_factors, _kernels.spread
 lab, texture = _kernels.lab, _kernels.texture
 posterior, classify, statistics = _kernels.posterior, _kernels.classify, _kernels.statistics
-step_levels, unfilter = _kernels.step_levels, _kernels.unfilter
+halve, step_levels, unfilter = _kernels.halve, _kernels.step_levels, _kernels.unfilter
 
 IMPLEMENTATION = "native" if native else "reference"
 INSTRUCTION_SET: str = native.INSTRUCTION_SET if native else "NumPy"

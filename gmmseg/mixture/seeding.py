@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -34,7 +36,7 @@ _LARGEST = 1e140  # number whose square can be added up for any number of sample
 _JUDGES = 32_768  # samples that rare classes are looked for in
 _NEAR = 12  # neighbours that a sample is not alone with
 _PER_CLASS = 5  # least samples of one, and as many as its covariance needs
-_IN_UNITS, _COMPARED = 5, 2  # starts of many features in the data's units; how often the better half of all goes on
+_IN_UNITS = 5  # most starts of many features in the data's units
 _FEWEST_AXES, _MOST_AXES = 8, 16  # of more features a start is found on so many principal axes, one a component
 # With more multiplications an iteration, and samples a component and feature, a start is looked for in single
 # precision, two thirds of the time, if no sample lies farther out, in standard deviations: EM from it is as exact as
@@ -143,8 +145,8 @@ def _seed_on_axes(
 
     These span the components' means as soon as they are apart (Ding and He 2004); in all features the covariances of a
     subset are mostly noise, and cost its square. Unless it is certain, starts by k-means in the data's own units are
-    compared with it during a short EM in all features: where these have a unit in common, as pixels do, standardising
-    makes most of those that say least.
+    compared with it in all features, the better half after one iteration of EM: where these have a unit in common, as
+    pixels do, standardising makes most of those that say least.
     """
     added = how.regularization + how.noise
     few = principal(complete, min(max(k, _FEWEST_AXES), _MOST_AXES), weights)
@@ -155,23 +157,37 @@ def _seed_on_axes(
     search = Search(Samples(few, few, (few, whiten(few, few_weights)), few_weights), k, rng, how_there)
     found, certain = search.best()
     labels = [_labels(found, few)]
-    if how.units is not None and not certain and found.n_components == k and doubt(found, few) > NO_DOUBT:
+    several = 2 * complete.shape[1] > k * len(complete)  # with fewer every covariance is singular, whatever the start
+    several &= not certain and found.n_components == k
+    if how.units is not None and several and doubt(found, few) > NO_DOUBT:
         space = complete * (how.units / how.units.max()).astype(complete.dtype)[:, None]
         tame = how.judged and not (np.abs(space) > _TAME).any()
         space, few_weights = _in(np.dtype(np.float32) if tame else space.dtype, space, weights)
-        clusters = (clustered(space, k, rng, few_weights, threads=how.threads) for _ in range(_IN_UNITS))
+        times = min(isqrt(k), _IN_UNITS)  # the more components, the more ways to cluster
+        clusters = (clustered(space, k, rng, few_weights, threads=how.threads) for _ in range(times))
         labels += [each for each, number in clusters if number == k]
     # Of few samples, k-means often comes to the same clusters.
     labels = list({_in_order(each).tobytes(): each for each in labels}.values())
     starts = [from_labels(complete, each, found.n_components, how.covariance, weights, added) for each in labels]
-    if len(starts) == 1:
-        return starts[0], certain
-    fits = [Fit(start, (), False) for start in starts]
-    for _ in range(_COMPARED):
-        fits = [expectation_maximization(given, fit.mixture, how.iteration(1), weights=weights) for fit in fits]
-        kept = [fit for fit in fits if fit.mixture.n_components == k] or fits
-        fits = sorted(kept, key=lambda fit: -fit.history[-1])[: -(-len(fits) // 2)]
-    return fits[0].mixture, False
+    if len(starts) > 1:
+        starts, certain = _better_half(starts, k, given, weights), False
+    if len(starts) > 1:
+        one = how.iteration(1)
+        starts = [expectation_maximization(given, each, one, weights=weights).mixture for each in starts]
+        starts = _better_half(starts, k, given, weights)
+    return starts[0], certain
+
+
+def _better_half(mixtures: list[Mixture], k: int, planes: Array, weights: Array | None) -> list[Mixture]:
+    """The likelier half of some mixtures, the likeliest first, of those that have k components if any has."""
+
+    def likelihood(mixture: Mixture) -> float:
+        with contextlib.suppress(np.linalg.LinAlgError):  # of a component without volume
+            return float(np.average(mixture.log_density(planes), weights=weights))
+        return -np.inf
+
+    kept = [each for each in mixtures if each.n_components == k] or mixtures
+    return sorted(kept, key=likelihood, reverse=True)[: -(-len(mixtures) // 2)]
 
 
 def _in_order(labels: Array) -> Array:
@@ -253,6 +269,8 @@ def distinct_samples(planes: Array, weights: Array | None) -> tuple[Array, Array
     n = planes.shape[1]
     copies = np.flatnonzero(planes[0, 1:] == planes[0, :-1]) + 1
     for plane in planes[1:]:
+        if not len(copies):
+            break
         copies = copies[plane[copies] == plane[copies - 1]]
     firsts = np.delete(np.arange(n), copies)
     mass = np.ones(n) if weights is None else weights.astype(np.float64)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.kernels import step_levels
+from gmmseg.kernels import halve, step_levels
 from gmmseg.kernels.blas import one_blas_thread, product
 
 __all__ = ["GRAIN", "KINDS", "Kind", "Levels", "likeliest_kind", "undone"]
@@ -219,16 +219,30 @@ def undone(values: Array, name: str, levels: Levels) -> Array:
         rounded = np.rint(found)
         near = (scale != 1 or np.ptp(values) > _WIDE) and (np.abs(rounded - found) < _EXACT).mean() > 0.5
         return rounded.clip(low, high) if near else found  # a tenth of them is near by chance
+    if kind.weight is _linear and _exact(values):
+        out = np.empty([n // GRAIN for n in values.shape], np.float32)
+        halve(np.ascontiguousarray(values, np.float32), _rounding(kind), (low, high), out)
+        return out.astype(values.dtype, copy=False)
     found = values
     for axes in ((0,), (1,)) if kind.by_axis else ((0, 1),):
         found = _stepped(np.rint(_solved(found, name, axes, levels)).clip(low, high), found, name, axes, levels)
     return _stepped(found, values, name, (0, 1), levels) if kind.by_axis else found
 
 
+def _exact(values: Array) -> bool:
+    """Whether whole numbers are small enough for float32 to hold what is summed of them."""
+    return bool(max(values.max(), -values.min()) <= _LARGEST)
+
+
+def _rounding(kind: Kind) -> int:
+    """The one of `gmmseg.kernels.halve`."""
+    return 0 if kind.by_axis else 2 if kind.least > 0.5 else 1
+
+
 def _stepped(found: Array, values: Array, name: str, axes: tuple[int, ...], levels: Levels) -> Array:
     """Step numbers by one where they are then enlarged along axes to what is there."""
     kind, (_, low, high) = KINDS[name], levels
-    if len(kind.knots) > 1 or max(values.max(), -values.min()) > _LARGEST:  # splines reach far, and are hardly wrong
+    if len(kind.knots) > 1 or not _exact(values):  # splines reach far, and are hardly wrong
         return found
     least = (values - values.dtype.type(0.5 + _TIE)).astype(np.float32, copy=False)
     most = (values + values.dtype.type(kind.least + _TIE)).astype(np.float32, copy=False)

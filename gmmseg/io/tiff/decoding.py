@@ -42,6 +42,8 @@ _CHANNEL_BYTES = 256  # for the name and the place of a channel, before any of i
 def read_tiff(path: Path, reading: Reading) -> Image:
     """Read the first image series of a TIFF file; a DataWarning names others, thumbnails and overviews aside.
 
+    Another one says so where pages are taken for planes that nobody says are any.
+
     Parameters
     ----------
     path : Path
@@ -69,6 +71,7 @@ def read_tiff(path: Path, reading: Reading) -> Image:
         series = tiff.series[0]
         _name_other_series(path, tiff)
         layout = layout_of(path, series, reading)
+        _name_unknown_axis(path, layout, reading)
         memory, channels = reading.memory, reading.channels
         require_bytes(path, layout.shape[-1] * _CHANNEL_BYTES, reading, f"its {layout.shape[-1]} channels")
         if memory is None and channels is None:
@@ -123,6 +126,20 @@ def _name_other_series(path: Path, tiff: Any) -> None:
             f"{path} holds {len(tiff.series)} images, of which the first is read; the others are {listed}"
             + (", ..." if len(others) > 4 else "")
             + "; save the one you want as a file",
+            DataWarning,
+            stacklevel=7,
+        )
+
+
+def _name_unknown_axis(path: Path, layout: SeriesLayout, reading: Reading) -> None:
+    """Warn where nobody says what pages are: planes are one volume, frames and channels are not."""
+    space = layout.spatial[layout.time :]
+    pages = [layout.stored[axis] for axis, letter in zip(space, layout.letters, strict=True) if letter in "QI"]
+    said = reading.indices or reading.axes is not None or reading.channel_axis != "auto"
+    if pages and not said and (reading.spacing is None or len(reading.spacing) != len(space)):
+        warnings.warn(
+            f"{path} does not say what its {pages[0]} pages are: they are taken for planes of a volume, as by "
+            "axes='ZYX'; use axes='TYX' where they are frames, axes='CYX' where they are channels",
             DataWarning,
             stacklevel=7,
         )
@@ -247,7 +264,7 @@ def read_tiff_labels(path: Path, reading: Reading) -> np.ndarray:
 
 def read_tiff_probabilities(path: Path, reading: Reading) -> np.ndarray:
     """Read one page or band a class, (n_classes, *spatial); of volumes one page a plane, described by its class."""
-    image = read_tiff(path, replace(reading, memory=None))
+    image = read_tiff(path, replace(reading, memory=None, indices=True))  # numbers, and no colours
     if image.n_channels != 1 or image.ndim != 3:
         return np.moveaxis(image.array, -1, 0)
     with opened_tiff(path, reading) as tiff:

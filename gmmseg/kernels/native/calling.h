@@ -50,6 +50,7 @@ struct Chosen {
     Lab lab;
     Agreement agreement;
     TextureKernel texture;
+    Halving halving;
     Gaps gaps;
     const Algebra& algebra;
 };
@@ -82,13 +83,13 @@ inline Chosen choose() {
     const Processor has;
     if (has.v4 && allowed("x86-64-v4"))
         return {v4::mixture_kernels, v4::smooth_kernel,  v4::lab_kernel,  v4::agreement_kernel,
-                v4::texture_kernel, v4::gaps_kernel, v4::algebra_kernels};
+                v4::texture_kernel, v4::halving_kernel, v4::gaps_kernel, v4::algebra_kernels};
     if (has.v3 && allowed("x86-64-v3"))
         return {v3::mixture_kernels, v3::smooth_kernel,  v3::lab_kernel,  v3::agreement_kernel,
-                v3::texture_kernel, v3::gaps_kernel, v3::algebra_kernels};
+                v3::texture_kernel, v3::halving_kernel, v3::gaps_kernel, v3::algebra_kernels};
 #endif
     return {baseline::mixture_kernels, baseline::smooth_kernel,  baseline::lab_kernel,  baseline::agreement_kernel,
-            baseline::texture_kernel, baseline::gaps_kernel, baseline::algebra_kernels};
+            baseline::texture_kernel, baseline::halving_kernel, baseline::gaps_kernel, baseline::algebra_kernels};
 }
 
 inline const Chosen& kernels() {

@@ -11,7 +11,7 @@ if(CMAKE_CXX_COMPILER_FRONTEND_VARIANT STREQUAL "MSVC")
 endif()
 
 # A fused multiplication rounds once, and compilers fuse the rest of a row in another way than its vectors.
-set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/texture.cpp PROPERTIES COMPILE_OPTIONS ${word}-ffp-contract=off)
+set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/texture.cpp ${CMAKE_CURRENT_LIST_DIR}/halving.cpp PROPERTIES COMPILE_OPTIONS ${word}-ffp-contract=off)
 
 # Every kernel source once for each instruction set, in a namespace of that name; module.cpp chooses at run time.
 function(add_kernels isa name)
@@ -25,7 +25,7 @@ function(add_kernels isa name)
   set(kernel_libraries ${kernel_libraries} kernels_${isa} PARENT_SCOPE)
 endfunction()
 
-set(sources mixture.cpp gaps.cpp spatial.cpp agreement.cpp color.cpp texture.cpp algebra.cpp)
+set(sources mixture.cpp gaps.cpp spatial.cpp agreement.cpp color.cpp texture.cpp halving.cpp algebra.cpp)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   add_kernels(v4 x86-64-v4 -march=x86-64-v4 -mprefer-vector-width=512)
   add_kernels(v3 x86-64-v3 -march=x86-64-v3)

@@ -113,6 +113,21 @@ struct LabJob {
     std::ptrdiff_t plane_stride;
 };
 
+// Whole numbers that a picture was enlarged from: see gmmseg.kernels.halve.
+struct HalvingJob {
+    const float* picture;  // (2 n, 2 m)
+    float* out;            // (n, m)
+    std::ptrdiff_t n, m;   // above 0
+    int rounding;          // by axis, once, with bits dropped
+    float low, high;
+    float* memory;         // halving_memory(n, m) numbers
+};
+// Of 2 m columns, as many as fill the widest register. Static: linkers take one of what two instruction sets share.
+static inline constexpr std::ptrdiff_t halving_width(std::ptrdiff_t m) { return (2 * m + 15) / 16 * 16; }
+static inline constexpr std::ptrdiff_t halving_memory(std::ptrdiff_t n, std::ptrdiff_t m) {
+    return (9 * n + 19) * halving_width(m) + (n + 23) * m;
+}
+
 // Texture of one window: see gmmseg.kernels.texture. Axes are z, y, x, those that an image lacks of size 1.
 struct TextureJob {
     const float* values;        // (size)
@@ -205,6 +220,7 @@ struct AgreementJob {
 // Returns the total strength of highest pseudo-likelihood, found from another one.
 using Agreement = double (*)(const AgreementJob&, double total);
 using TextureKernel = void (*)(const TextureJob&);
+using Halving = void (*)(const HalvingJob&);
 // Writes distances, or adds sums about the means (n_components, 1 + n_features + second moments), of begin..end, which
 // are at most kGapsChunk.
 constexpr std::ptrdiff_t kGapsChunk = 1024;
@@ -217,6 +233,7 @@ using Gaps = void (*)(const GapsJob&, std::ptrdiff_t begin, std::ptrdiff_t end, 
     extern const Lab lab_kernel;                \
     extern const Agreement agreement_kernel;    \
     extern const TextureKernel texture_kernel;  \
+    extern const Halving halving_kernel;        \
     extern const Gaps gaps_kernel;              \
     extern const Algebra algebra_kernels;       \
     }

@@ -1,5 +1,7 @@
 // Posteriors and sufficient statistics of a Gaussian mixture, block by block.
 // GMMSEG_ISA names the namespace: this file is compiled once for each instruction set.
+#include <memory>
+
 #include "raised.h"
 #include "sure.h"
 
@@ -247,39 +249,24 @@ void release(const MixtureJob<T>& job, Scratch<T>& s, double* sums) {
 // The three kernels, over samples begin..end
 // ---------------------------------------------------------------------------------------------------------------
 
-// The same where components are out of reach of most samples: these neither have densities nor a part in the moments.
-// Three times as fast where classes lie apart (d = 64 and K = 16, `scripts/benchmark_tables.py iteration`).
+// Adds the statistics of samples begin..end where components are out of reach of most: these neither have densities nor
+// a part in the moments. Three times as fast where classes lie apart (d = 64 and K = 16, `scripts/benchmark_tables.py
+// iteration`).
 template <class T>
-void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, double* sums, double* loglik) {
+void add_near(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, Scratch<T>& s, Near<T>& near, double* sums,
+              double* loglik) {
     const ptrdiff_t step = job.params_per_component();
-    Scratch<T> s(job);
-    Near<T> near(job);
-    bool tries = job.screen;  // whether components are sure by bounds; not asked again in these samples if they seldom are
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
         T farthest = 0;
-        ptrdiff_t others = b.size;
-        if (job.screen) farthest = near_bounds(job, b, s, near);
-        if (tries) {
-            others = take_certain(job, b, first, farthest, near, sums);
-            if (others == 0) continue;
-            tries = 4 * others < 3 * b.size;
-        }
-        if (job.screen) {
-            near.take(b);
-            near_densities(job, b, farthest, s, near);
-        } else {
-            all_densities(job, b, first, first, s);
-        }
+        if (job.screen) farthest = near_densities(job, b, s, near);
+        else all_densities(job, b, first, first, s);
         const bool any_sure = job.sure && find_sure(job, b, first, s, near, farthest);
         const bool in_rows = job.screen || any_sure;
-        if (any_sure && !job.screen) near.take(b);
-        if (any_sure) take_sure(job, b, first, s, near, sums);
+        for (ptrdiff_t v = 0; any_sure && !job.screen && v < b.packs * kLanes<T>; v += kLanes<T>)
+            near.take(b.x + v, b.row, near.rows + v * near.stride);
         exponentiate_all(job, b, s);
-        if (any_sure || others < b.size) {
-            leave_out_taken(job, b, s, near);
-            __builtin_memset(near.taken, 0, sizeof(T) * kBlock);
-        }
+        if (any_sure) take_sure(job, b, first, s, near, sums);
         *loglik += kLn2 * normalise(job, b, first, s, 0);
         for (int k = 0; k < job.n_components; ++k) {
             const T* const density = s.densities + k * kBlock;
@@ -300,6 +287,31 @@ void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, d
             near.append(k, count, s.responsibility, sums + k * step);
         }
     }
+}
+
+// The same, but for samples that surely belong to one component by bounds alone, as long as most do.
+template <class T>
+void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, double* sums, double* loglik) {
+    const ptrdiff_t step = job.params_per_component();
+    Scratch<T> s(job);
+    Near<T> near(job);
+    std::unique_ptr<std::uint32_t[]> others(new std::uint32_t[size_t(end - begin + kBlock)]);
+    ptrdiff_t first = begin, count = 0;
+    const ptrdiff_t origin = job.places ? 0 : begin;
+    for (bool most = job.screen; most && first < end; first += kBlock) {
+        const Block<T> b = open_block(job, first, end, s);
+        const T farthest = near_bounds(job, b, s, near);
+        const ptrdiff_t some = take_certain(job, b, first, farthest, s.centred, near, origin, others.get() + count, sums);
+        most = 6 * some < b.size;
+        count += some;
+    }
+    MixtureJob<T> rest = job;
+    rest.samples += origin * job.sample_stride;
+    if (job.weights) rest.weights += origin;
+    if (job.sure) rest.sure += origin;
+    rest.places = others.get();
+    add_near(rest, 0, count, s, near, sums, loglik);
+    add_near(job, first, end, s, near, sums, loglik);
     for (int k = 0; k < (job.parted() ? 2 : 1) * job.n_components; ++k) near.flush(k, sums + k * step);
 }
 

@@ -319,6 +319,20 @@ void texture(const Field& values, nb::object known, const Packed<const std::int6
     kernels().texture(job);
 }
 
+void halve(const Packed<const float, 2>& picture, int rounding, std::tuple<float, float> limits,
+           const Packed<float, 2>& out) {
+    require(picture.shape(0) == 2 * out.shape(0) && picture.shape(1) == 2 * out.shape(1),
+            "the picture is not twice as large as what it was enlarged from");
+    require(rounding >= 0 && rounding <= 2, "a rounding is 0, 1 or 2");
+    const auto n = ptrdiff_t(out.shape(0)), m = ptrdiff_t(out.shape(1));
+    if (n == 0 || m == 0) return;
+    const std::unique_ptr<float[]> memory(new float[size_t(halving_memory(n, m))]);
+    const auto [low, high] = limits;
+    const HalvingJob job{picture.data(), out.data(), n, m, rounding, low, high, memory.get()};
+    nb::gil_scoped_release unlocked;
+    kernels().halving(job);
+}
+
 double agreement(const Packed<const float, 5>& q, const Packed<const float, 5>& guide,
                  const Packed<const std::uint8_t, 4>& valid, const Packed<const std::uint8_t, 4>& counted,
                  const Packed<const std::int64_t, 2>& offsets, const Packed<const float, 1>& strengths,
@@ -388,6 +402,7 @@ NB_MODULE(_native, m) {
     m.def("lab", &lab<std::uint8_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
     m.def("lab", &lab<std::uint16_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
     m.def("lab", &lab<float>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());
+    m.def("halve", &halve, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg().noconvert());
     m.def("texture", &texture, nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
           nb::arg().noconvert());
 }

@@ -9,6 +9,8 @@ constexpr int kPanel = 128;  // samples of a component whose moments are summed 
 constexpr int kBehind = 16;  // places that may be written behind those that are found
 constexpr int kRows = kRegisterBytes == 64 ? 8 : 4;  // samples, or rows of moments, that are taken at a time
 template <class T>
+constexpr int kWide = kAcross * kLanes<T>;  // samples that are projected at a time
+template <class T>
 constexpr int kPadded = kLanes<T> > 8 ? kLanes<T> : 8;  // numbers of a row are a multiple of it, zeros past the last
 
 // Rows and columns of a square of registers change places, in parts of S lanes.
@@ -90,7 +92,6 @@ struct Near {
         found = reinterpret_cast<std::int32_t*>(roots + all * kPanel);
         filled = found + kBlock + kBehind;
         __builtin_memset(means, 0, sizeof(T) * 2 * k * stride);
-        __builtin_memset(taken, 0, sizeof(T) * kBlock);
         __builtin_memset(factors, 0, sizeof(T) * k * size);
         __builtin_memset(filled, 0, 4 * all);
         for (ptrdiff_t c = 0; c < k; ++c) {
@@ -108,21 +109,20 @@ struct Near {
     Near(const Near&) = delete;
     Near& operator=(const Near&) = delete;
 
-    // Takes a block's samples as rows.
-    void take(const Block<T>& b) {
-        for (ptrdiff_t v = 0; v < b.packs * L; v += L) take(b, v, rows + v * stride);
-    }
-    // Takes the samples of one register as rows.
-    void take(const Block<T>& b, ptrdiff_t v, T* to) const {
+    // Takes the samples of a register, whose features are so far from each other, as rows.
+    void take(const T* x, ptrdiff_t distance, T* to) const {
         for (ptrdiff_t i = 0; i < stride; i += L) {
             Pack<T> square[L];
-            const T* const from = b.x + i * b.row + v;
             unrolled<L>([&](auto r) GMMSEG_LAMBDA {
-                square[r.value] = i + r.value < d ? load(from + r.value * b.row) : Pack<T>{};
+                square[r.value] = i + r.value < d ? load(x + (i + r.value) * distance) : Pack<T>{};
             });
             turn<T>(square);
             unrolled<L>([&](auto r) GMMSEG_LAMBDA { store(to + r.value * stride + i, square[r.value]); });
         }
+    }
+    // Takes those of a register as `project` has copied them.
+    void take_copied(const T* copy, ptrdiff_t v, T* to) const {
+        take(copy + v / kWide<T> * kWide<T> * d + v % kWide<T>, kWide<T>, to);
     }
 
     // Adds the squares of kRows centred samples times groups of Wide * L rows of a factor, each to a register. Not
@@ -194,25 +194,31 @@ struct Near {
         }
     }
 
-    template <int Wide>
+    // Of kRows rows from the i-th on, with Wide registers of columns from the j-th on.
+    template <class Register, int Wide>
     GMMSEG_INLINE void products(const T* panel, ptrdiff_t count, ptrdiff_t i, ptrdiff_t j, double* second) const {
-        Pack<T> sum[kRows * Wide] = {};
+        constexpr int lanes = int(sizeof(Register) / sizeof(T));
+        Register sum[kRows * Wide] = {};
         for (const T* row = panel; row != panel + count * stride; row += stride) {
-            Pack<T> x[Wide];
-            unrolled<Wide>([&](auto c) GMMSEG_LAMBDA { x[c.value] = load(row + j + c.value * L); });
+            Register x[Wide];
+            unrolled<Wide>([&](auto c) GMMSEG_LAMBDA {
+                __builtin_memcpy(&x[c.value], row + j + c.value * lanes, sizeof(Register));
+            });
             unrolled<kRows>([&](auto r) GMMSEG_LAMBDA {
-                const Pack<T> number = fill(row[i + r.value]);
+                const Register number = row[i + r.value] - Register{};
                 unrolled<Wide>([&](auto c) GMMSEG_LAMBDA { sum[r.value * Wide + c.value] += number * x[c.value]; });
             });
         }
-        T found[kRows * Wide * L];
-        unrolled<kRows * Wide>([&](auto r) GMMSEG_LAMBDA { store(found + r.value * L, sum[r.value]); });
+        T found[kRows * Wide * lanes];
+        unrolled<kRows * Wide>([&](auto r) GMMSEG_LAMBDA {
+            __builtin_memcpy(found + r.value * lanes, &sum[r.value], sizeof(Register));
+        });
         for (ptrdiff_t r = 0; r < kRows && i + r < d; ++r) {
             double* const to = second + (i + r) * (i + r + 1) / 2 + j;
-            const T* const from = found + r * Wide * L;
+            const T* const from = found + r * Wide * lanes;
             const ptrdiff_t end = i + r - j + 1;
-            if (end >= Wide * L)
-                for (int x = 0; x < Wide * L; ++x) to[x] += double(from[x]);
+            if (end >= Wide * lanes)
+                for (int x = 0; x < Wide * lanes; ++x) to[x] += double(from[x]);
             else
                 for (ptrdiff_t x = 0; x < end; ++x) to[x] += double(from[x]);
         }
@@ -238,34 +244,41 @@ struct Near {
         double* const second = sums + 1 + d;
         for (ptrdiff_t i = 0; i < d; i += kRows) {
             ptrdiff_t j = 0;
-            for (; j + L < i + kRows && j + 2 * L <= stride; j += 2 * L) products<2>(panel, count, i, j, second);
-            for (; j < i + kRows && j < stride; j += L) products<1>(panel, count, i, j, second);
+            for (; j + L < i + kRows && j + 2 * L <= stride; j += 2 * L) products<Pack<T>, 2>(panel, count, i, j, second);
+            // Of the last columns half may lie past the diagonal: a twentieth of an iteration (d = 64, K = 4).
+            for (; j < i + kRows && j < stride; j += L)
+                if (2 * (i + kRows - j) > L) products<Pack<T>, 1>(panel, count, i, j, second);
+                else products<HalfPack<T>, 1>(panel, count, i, j, second);
         }
     }
 };
 
-// Writes the samples, less the middle, along the directions of a screen; returns the largest of their squared norms.
+// Writes a block's samples, less the middle, along the directions of a screen, and the samples into `copy`, kWide of
+// each feature together: where one lies, the next feature's are not far. Returns the largest of their squared norms.
 template <class T>
-T project(const MixtureJob<T>& job, const Block<T>& b, T* centred, T* out) {
-    constexpr int L = kLanes<T>, wide = kAcross * L;
+T project(const MixtureJob<T>& job, const Block<T>& b, T* copy, T* out) {
+    constexpr int L = kLanes<T>, wide = kWide<T>;
     const Screen<T>& screen = *job.screen;
+    const ptrdiff_t d = job.n_features;
     Pack<T> largest = {};
     for (ptrdiff_t v = 0; v < b.packs * L; v += wide) {
+        T* const tile = copy + v * d;
         Pack<T> norm[kAcross] = {};
-        for (int i = 0; i < job.n_features; ++i)
-            unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
-                const T* const from = b.x + i * b.row + v + a.value * L;
-                __builtin_prefetch(from + kBlock, 0, 2);  // the next block's: rows lie too far apart to be foreseen
-                const Pack<T> dx = load(from) - screen.middle[i];
-                store(centred + i * wide + a.value * L, dx);
-                norm[a.value] += dx * dx;
-            });
-        unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA { largest = larger(norm[a.value], largest); });
-        for (int q = 0; q < screen.directions; q += kTile) {
+        const auto along = [&](int q, auto is_first) GMMSEG_LAMBDA {
             Pack<T> y[kTile * kAcross] = {};
-            for (int j = 0; j < job.n_features; ++j) {
+            for (ptrdiff_t j = 0; j < d; ++j) {
                 Pack<T> x[kAcross];
-                unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA { x[a.value] = load(centred + j * wide + a.value * L); });
+                unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
+                    const T* const from = is_first.value ? b.x + j * b.row + v : tile + j * wide;
+                    x[a.value] = load(from + a.value * L);
+                    if constexpr (is_first.value) {
+                        // The next block's: rows lie too far apart to be foreseen.
+                        __builtin_prefetch(from + a.value * L + kBlock, 0, 2);
+                        store(tile + j * wide + a.value * L, x[a.value]);
+                    }
+                    x[a.value] -= screen.middle[j];
+                    if constexpr (is_first.value) norm[a.value] += x[a.value] * x[a.value];
+                });
                 unrolled<kTile>([&](auto r) GMMSEG_LAMBDA {
                     const Pack<T> number = fill(screen.across[j * screen.directions + q + r.value]);
                     unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
@@ -278,7 +291,10 @@ T project(const MixtureJob<T>& job, const Block<T>& b, T* centred, T* out) {
                     store(out + (q + r.value) * kBlock + v + a.value * L, y[r.value * kAcross + a.value]);
                 });
             });
-        }
+        };
+        along(0, Index<1>{});
+        for (int q = kTile; q < screen.directions; q += kTile) along(q, Index<0>{});
+        unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA { largest = larger(norm[a.value], largest); });
     }
     T most = 0;
     for (int i = 0; i < L; ++i) most = largest[i] > most ? largest[i] : most;
@@ -321,18 +337,20 @@ T near_bounds(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, Near<T
     return farthest;
 }
 
-// Log2 densities of the components within reach of the samples that are not taken, and the largest; of all others, the
-// lowest that there is.
+// Log2 densities of the components within reach of a sample, and the largest; of all others, the lowest that there is.
+// Returns the largest squared norm of a sample.
 template <class T>
-void near_densities(const MixtureJob<T>& job, const Block<T>& b, T farthest, Scratch<T>& s, Near<T>& near) {
+T near_densities(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, Near<T>& near) {
     const ptrdiff_t end = b.packs * kLanes<T>;
+    const T farthest = near_bounds(job, b, s, near);
+    for (ptrdiff_t v = 0; v < end; v += kLanes<T>) near.take_copied(s.centred, v, near.rows + v * near.stride);
     for (ptrdiff_t v = 0; v < end; v += kLanes<T>) store(s.highest + v, fill(kLowest<T>));
     for (int k = 0; k < job.n_components; ++k) {
         T* const density = s.densities + k * kBlock;
         const T* const bound = near.bounds + k * kBlock;
         for (ptrdiff_t v = 0; v < end; v += kLanes<T>) store(density + v, fill(kLowest<T>));
         const ptrdiff_t count = find<T>(b, near.found, [&](ptrdiff_t v) GMMSEG_LAMBDA {
-            return Bits<T>(load(bound + v) >= load(near.highest + v)) & Bits<T>(load(near.taken + v) == T(0));
+            return Bits<T>(load(bound + v) >= load(near.highest + v));
         });
         near.densities(k, count, density, s.highest);
     }
@@ -342,8 +360,7 @@ void near_densities(const MixtureJob<T>& job, const Block<T>& b, T farthest, Scr
         const T slack = job.screen->slack[k] * farthest + job.screen->reach[k];
         const ptrdiff_t count = find<T>(b, near.found, [&](ptrdiff_t v) GMMSEG_LAMBDA {
             const Pack<T> u = load(bound + v);
-            return Bits<T>(u < load(near.highest + v)) & Bits<T>(u + slack >= load(s.highest + v)) &
-                   Bits<T>(load(near.taken + v) == T(0));
+            return Bits<T>(u < load(near.highest + v)) & Bits<T>(u + slack >= load(s.highest + v));
         });
         if (2 * count > end) {
             densities(job, b, k, s, density);
@@ -353,6 +370,7 @@ void near_densities(const MixtureJob<T>& job, const Block<T>& b, T farthest, Scr
             near.densities(k, count, density, s.highest);
         }
     }
+    return farthest;
 }
 
 }  // namespace

@@ -11,14 +11,14 @@ constexpr ptrdiff_t kTogether = 32;  // registers of which one thing after the o
 struct Opening : Weighing {
     std::uint16_t* messages;  // rows with a border
     std::uint8_t* later;      // registers that change in this sweep
-    // Classes that any voxel of a register could come to hold: which, how many, and where in `parts`, in registers, are
-    // the parts that they have, of voxels by themselves, of the one that is open first.
-    std::uint8_t *open, *n_open;
-    std::uint8_t* settled;  // registers whose voxels can each hold but one class
-    std::int32_t* place;
+    // Classes that any voxel of a register could come to hold, and the parts that they have, of voxels by themselves, of
+    // the one that is open first: register by register.
+    std::uint8_t* open;
     float* parts;
     struct Register {
-        ptrdiff_t at, flag, from;  // with a border, among flags, and in arrays without a border
+        ptrdiff_t at, flag, from;      // with a border, among flags, and in arrays without a border
+        std::int32_t place;            // of the first of its open classes
+        std::int16_t n_open, settled;  // how many they are; whether its voxels can each hold but one class
     };
     Register* unsettled;  // those that are not settled, row by row
     ptrdiff_t n_unsettled = 0;
@@ -36,10 +36,7 @@ struct Opening : Weighing {
         const ptrdiff_t registers = grid.depth * grid.height * grid.packs;
         messages = arena.take<std::uint16_t>(job.n_classes * grid.volume);
         later = arena.take<std::uint8_t>(grid.flags() + kFlags);
-        open = arena.take<std::uint8_t>((grid.flags() + 1) * job.n_classes);
-        n_open = arena.take<std::uint8_t>(grid.flags());
-        settled = arena.take<std::uint8_t>(grid.flags());
-        place = arena.take<std::int32_t>(grid.flags());
+        open = arena.take<std::uint8_t>(job.n_classes * registers + 1);
         parts = arena.take<float>((job.n_classes * registers + 1) * L);
         unsettled = arena.take<Register>(registers + 1);
     }
@@ -50,8 +47,6 @@ struct Opening : Weighing {
     // marks of before say whose messages are heard. Lanes without data hold a class, and stay so.
     void open_classes() {
         __builtin_memset(later, 0, grid.flags());
-        __builtin_memset(n_open, 0, grid.flags());
-        __builtin_memset(settled, 1, grid.flags());
         for (int k = 0; k < job.n_classes; ++k) clear_border(messages + k * grid.volume);
         ptrdiff_t n = 0;
         each_row(reach, [&](ptrdiff_t z, ptrdiff_t y) { n = say_what_is_held(z, y, n); });
@@ -72,7 +67,7 @@ struct Opening : Weighing {
             for (ptrdiff_t u = first; u < end; ++u) {
                 say_what_is_open(unsettled[u]);
                 unsettled[n_unsettled] = unsettled[u];
-                n_unsettled += !settled[unsettled[u].flag];
+                n_unsettled += !unsettled[n_unsettled].settled;
             }
         }
         mark_later();
@@ -95,7 +90,7 @@ struct Opening : Weighing {
         ptrdiff_t heard = 0;
         for (ptrdiff_t p = 0; p < grid.packs; ++p) {
             todo[heard] = std::int32_t(p);
-            heard += stirred[p];
+            heard += stirred[flags + p];
         }
         for (ptrdiff_t t = 0; t < heard; ++t) {
             const ptrdiff_t p = todo[t], i = first + p * L;
@@ -104,7 +99,7 @@ struct Opening : Weighing {
                 store_halves(messages + k * grid.volume + i,
                              Halves(holds == std::uint16_t(k)) & std::uint16_t(kMessages));
             later[flags + p] = idle;
-            unsettled[n] = {i, flags + p, grid.outer(z, y) + p * L};
+            unsettled[n] = {i, flags + p, grid.outer(z, y) + p * L, 0, 0, 0};
             n += differing(holds, Halves{} + std::uint16_t(kUnsure)) != (1u << L) - 1;
         }
         return n;
@@ -124,41 +119,41 @@ struct Opening : Weighing {
 
     // Lists the open classes of a register, and moves what they have to `place`, which may be where it is; returns the
     // next place.
-    GMMSEG_INLINE std::int32_t choose(const Register& it, const float* values, std::int32_t place) {
+    GMMSEG_INLINE std::int32_t choose(Register& it, const float* values, std::int32_t place) {
+        const int n_classes = job.n_classes;
         const Pack<float> holds = load_bytes(held + it.at);
-        const Bits<float> doubtful = holds == float(kUnsure);
+        const Mask doubtful = equal(holds, fill(float(kUnsure)));
         Pack<float> highest = load(values);
-        for (int k = 1; k < job.n_classes; ++k) highest = larger(load(values + k * L), highest);
+        for (int k = 1; k < n_classes; ++k) highest = larger(load(values + k * L), highest);
         const Pack<float> least = highest * hopeless;
-        std::uint8_t* const classes = open + it.flag * job.n_classes;
+        std::uint8_t* const classes = open + place;
         float* const to = parts + place * ptrdiff_t(L);
         int count = 0;
-        unsigned some = 0, several = 0;
+        Mask some{}, several{};
         Pack<float> own = holds;
-        for (int k = 0; k < job.n_classes; ++k) {
-            const Pack<float> value = load(values + k * L);
-            const Bits<float> is_open = doubtful ? Bits<float>(value >= least) : Bits<float>(holds == float(k));
-            const unsigned found = lanes(is_open);
-            several |= some & found;
-            some |= found;
-            own = is_open ? fill(float(k)) : own;
-            store(to + count * L, is_open ? (doubtful ? value : fill(1.0f)) : Pack<float>{});
+        for (int k = 0; k < n_classes; ++k) {
+            const Pack<float> value = load(values + k * L), name = fill(float(k));
+            const Mask is_open = Mask((doubtful & at_least(value, least)) | equal(holds, name));
+            several |= some & is_open;
+            some |= is_open;
+            own = chosen(is_open, name, own);
+            store(to + count * L, chosen(is_open, chosen(doubtful, value, fill(1.0f)), Pack<float>{}));
             classes[count] = std::uint8_t(k);
-            count += found != 0;
+            count += any(is_open);
         }
         store_bytes(held + it.at, own);
-        n_open[it.flag] = std::uint8_t(count);
-        settled[it.flag] = !several;
-        later[it.flag] |= where(several);
-        this->place[it.flag] = place;
+        it.place = place;
+        it.n_open = std::int16_t(count);
+        it.settled = !any(several);
+        later[it.flag] |= where(lanes(several));
         return place + count;
     }
 
     // Parts of the open classes of a register, and their messages.
     GMMSEG_INLINE void say_what_is_open(const Register& it) {
-        const int count = n_open[it.flag];
-        const std::uint8_t* const classes = open + it.flag * job.n_classes;
-        float* const values = parts + place[it.flag] * ptrdiff_t(L);
+        const int count = it.n_open;
+        const std::uint8_t* const classes = open + it.place;
+        float* const values = parts + it.place * ptrdiff_t(L);
         const auto say = [&](int c, Pack<float> q) GMMSEG_LAMBDA {
             store_halves(messages + classes[c] * grid.volume + it.at, message(q));
         };

@@ -73,7 +73,7 @@ struct Settling {
     std::uint8_t* sure;     // with a border: the class of which a voxel is sure
     std::uint8_t* held;     // likewise: the class that it holds whatever happens around it
     std::uint8_t* now;      // registers with voxels in doubt, later those that changed in the last sweep
-    std::uint8_t* stirred;  // those of a row, and those next to them
+    std::uint8_t* stirred;  // those, and those next to them, of rows that were looked at
     ptrdiff_t* steps;
     float steps_a_nat;      // of edges
     float step_edge;        // one of them, as a logarithm to base 2
@@ -94,7 +94,7 @@ struct Settling {
         sure = arena.take<std::uint8_t>(grid.volume + L);
         held = arena.take<std::uint8_t>(grid.volume + L);
         now = arena.take<std::uint8_t>(grid.flags() + kFlags);
-        stirred = arena.take<std::uint8_t>(grid.packs + kFlags);
+        stirred = arena.take<std::uint8_t>(grid.flags() + kFlags);
         steps = arena.take<ptrdiff_t>(job.n_offsets);
     }
 
@@ -137,9 +137,9 @@ struct Settling {
     }
 
     // The lanes of a register that hold voxels with data.
-    Bits<float> inside(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p) const {
-        if (job.valid) return load(valid + grid.row(z, y) + p * L) > 0.0f;
-        return ramp() < float(grid.width - p * L);
+    Mask inside(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p) const {
+        if (job.valid) return above(load(valid + grid.row(z, y) + p * L), Pack<float>{});
+        return above(fill(float(grid.width - p * L)), ramp());
     }
 
     // How sure a voxel and all its neighbours have to be of one class, so that none of them can be talked out of it: as
@@ -202,15 +202,15 @@ struct Settling {
                     best = q >= least ? fill(float(k)) : best;
                     highest = larger(q, highest);
                 }
-                store_sure(z, y, p, best, inside(z, y, p) & (highest > 0.0f));
+                store_sure(z, y, p, best, Mask(inside(z, y, p) & above(highest, Pack<float>{})));
             }
         });
         return true;
     }
 
-    GMMSEG_INLINE void store_sure(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p, Pack<float> best, Bits<float> usable) {
+    GMMSEG_INLINE void store_sure(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p, Pack<float> best, Mask usable) {
         best = best < float(kAbsent) ? best : fill(float(kUnsure));
-        store_bytes(sure + grid.row(z, y) + p * L, usable ? best : fill(float(kAbsent)));
+        store_bytes(sure + grid.row(z, y) + p * L, chosen(usable, best, fill(float(kAbsent))));
     }
 
     // The same without probabilities: by how far the second class lies behind the first, or, where that does not tell, by
@@ -240,9 +240,10 @@ struct Settling {
                     });
                 farthest = larger(-first, farthest);
                 const Pack<float> behind = first - second;
-                Bits<float> is_sure = behind > (n > 2 ? sure_of_more : sure_of_two);
-                if (any(~is_sure & ~(behind < unsure))) is_sure = sure_by_all<D>(x, n, first, least, left, unseen);
-                store_sure(z, y, p, is_sure ? best : fill(float(kUnsure)), inside(z, y, p));
+                Mask is_sure = above(behind, fill(n > 2 ? sure_of_more : sure_of_two));
+                if (any(Mask(~(is_sure | above(fill(unsure), behind)))))
+                    is_sure = sure_by_all<D>(x, n, first, least, left, unseen);
+                store_sure(z, y, p, chosen(is_sure, best, fill(float(kUnsure))), inside(z, y, p));
             }
         });
         return !any(farthest >= -kLowest<float>);
@@ -253,16 +254,16 @@ struct Settling {
 
     // Which lanes are sure, by the sum of `n` densities in `column` and, near the limit, by the posterior.
     template <int D>
-    GMMSEG_INLINE Bits<float> sure_by_all(const Pack<float>* x, int n, Pack<float> first, float least, float left,
+    GMMSEG_INLINE Mask sure_by_all(const Pack<float>* x, int n, Pack<float> first, float least, float left,
                                           float unseen) {
         Pack<float> others = {};
         for (int c = 0; c < n; ++c) others += exp2_negative(load(column + c * L) - first);
         others -= 1.0f;  // its own part
-        Bits<float> is_sure = others + unseen + kDust < left;
-        if (any(~is_sure & (others - kDust < left))) {
+        Mask is_sure = above(fill(left), others + unseen + kDust);
+        if (any(Mask(~is_sure & above(fill(left), others - kDust)))) {
             posterior_of<D>(*job.mixture, x, column);
-            is_sure = Bits<float>{};
-            for (int k = 0; k < job.n_classes; ++k) is_sure |= load(column + k * L) >= least;
+            is_sure = Mask{};
+            for (int k = 0; k < job.n_classes; ++k) is_sure |= at_least(load(column + k * L), fill(least));
         }
         return is_sure;
     }
@@ -348,23 +349,6 @@ struct Settling {
         return std::uint8_t((found != 0) | (found & 1) << 1 | (found >> (L - 1) & 1) << 2);
     }
 
-    // Whether any voxel in a register, or next to one in it, is marked in `now`.
-    GMMSEG_INLINE bool is_stirred(ptrdiff_t flag) const {
-        typedef std::uint8_t Beside __attribute__((vector_size(4)));
-        const Beside wanted = {4, kEverywhere, 2, 0};
-        std::uint32_t mask, any = 0;
-        __builtin_memcpy(&mask, &wanted, sizeof mask);
-        for (ptrdiff_t dz = -grid.border; dz <= grid.border; ++dz) {
-            const std::uint8_t* row = now + flag - 1 + dz * grid.flag_plane() - grid.flag_pitch();
-            for (int dy = 0; dy < 3; ++dy, row += grid.flag_pitch()) {
-                std::uint32_t flags;
-                __builtin_memcpy(&flags, row, sizeof flags);
-                any |= flags;
-            }
-        }
-        return any & mask;
-    }
-
     // For each register of a row, whether any voxel in it, or next to one in it, is marked in `now`: into `stirred`.
     void look_around(ptrdiff_t z, ptrdiff_t y) {
         typedef std::uint8_t Flags __attribute__((vector_size(kFlags)));
@@ -382,7 +366,7 @@ struct Settling {
                     any |= (flags_at(row - 1) & 4) | flags_at(row) | (flags_at(row + 1) & 2);
                 }
             const Flags found = (Flags)(any != 0) & 1;
-            __builtin_memcpy(stirred + p, &found, sizeof found);
+            __builtin_memcpy(stirred + grid.flag_row(z, y) + p, &found, sizeof found);
         }
     }
 };

@@ -46,16 +46,14 @@ struct Field : Opening {
         std::uint16_t* messages;
         const float* parts;
         std::uint16_t* fresh;
-        const std::uint8_t *edges, *open, *n_open;
-        const std::int32_t* place;
+        const std::uint8_t *edges, *open;
         const ptrdiff_t *steps, volume, plane, pitch;
         float* said;
         const int n_classes, n_offsets;
         const float step;  // of sums of edges times messages, as a logarithm to base 2
         explicit Sweep(const Field& f)
-            : messages(f.messages), parts(f.parts), fresh(f.fresh), edges(f.edges), open(f.open), n_open(f.n_open),
-              place(f.place), steps(f.steps), volume(f.grid.volume), plane(f.grid.plane), pitch(f.grid.pitch),
-              said(f.said), n_classes(f.job.n_classes), n_offsets(f.job.n_offsets), step(f.step_edge / kMessages) {}
+            : messages(f.messages), parts(f.parts), fresh(f.fresh), edges(f.edges), open(f.open), steps(f.steps),
+              volume(f.grid.volume), plane(f.grid.plane), pitch(f.grid.pitch), said(f.said), n_classes(f.job.n_classes), n_offsets(f.job.n_offsets), step(f.step_edge / kMessages) {}
 
         // By how much each of C classes is louder than the first, around the register at i. Its N neighbours are at known
         // places: with steps out of memory smoothing a photograph took 4 % longer, and a volume a tenth to a seventh.
@@ -83,7 +81,7 @@ struct Field : Opening {
 
         // By how much the second class is louder than the first, around a register of two.
         GMMSEG_INLINE Pack<float> listen_to_second(const Register& it) const {
-            const std::uint8_t* const classes = open + it.flag * n_classes;
+            const std::uint8_t* const classes = open + it.place;
             Pack<float> louder[1];
             listen<1>(it.at, classes[0], classes, 1, louder);
             return louder[0];
@@ -91,15 +89,15 @@ struct Field : Opening {
 
         // The second class's part of the first, in a register of two.
         GMMSEG_INLINE Pack<float> second(const Register& it, Pack<float> louder) const {
-            return rounded(load(parts + place[it.flag] * ptrdiff_t(L)) * exp2_negative(louder));
+            return rounded(load(parts + it.place * ptrdiff_t(L)) * exp2_negative(louder));
         }
 
         // Computes both messages of a register of two classes anew; returns where they change.
         GMMSEG_INLINE unsigned renew_pair(const Register& it, Pack<float> louder) const {
-            const std::uint8_t* const classes = open + it.flag * n_classes;
+            const std::uint8_t* const classes = open + it.place;
             const Pack<float> part = second(it, louder), inverse = 1.0f / (1.0f + part);
             const Halves a = message(inverse), b = message(part * inverse);
-            std::uint16_t* const to = fresh + place[it.flag] * ptrdiff_t(L);
+            std::uint16_t* const to = fresh + it.place * ptrdiff_t(L);
             store_halves(to, a);
             store_halves(to + L, b);
             return differing(a, load_halves(messages + classes[0] * volume + it.at)) |
@@ -126,8 +124,8 @@ struct Field : Opening {
         // is open first in each lane, in the same place; returns the sum. Not with the register's first class: what
         // else is in a register must not change a bit.
         GMMSEG_INLINE Pack<float> compare(const Register& it, float* louder) const {
-            const int count = n_open[it.flag];
-            const float* const part = parts + place[it.flag] * ptrdiff_t(L);
+            const int count = it.n_open;
+            const float* const part = parts + it.place * ptrdiff_t(L);
             Bits<float> known;
             const Pack<float> first = of_first_open(part, louder, count, known);
             Pack<float> sum = {};
@@ -141,19 +139,19 @@ struct Field : Opening {
 
         // The messages that were computed anew are heard from now on.
         GMMSEG_INLINE void say(const Register& it) const {
-            const std::uint8_t* const classes = open + it.flag * n_classes;
-            const std::uint16_t* const q = fresh + place[it.flag] * ptrdiff_t(L);
-            for (int c = 0; c < n_open[it.flag]; ++c)
+            const std::uint8_t* const classes = open + it.place;
+            const std::uint16_t* const q = fresh + it.place * ptrdiff_t(L);
+            for (int c = 0; c < it.n_open; ++c)
                 store_halves(messages + classes[c] * volume + it.at, load_halves(q + c * L));
         }
 
         // Computes all messages of a register anew; returns where they change.
         GMMSEG_INLINE unsigned renew(const Register& it, float* louder) const {
-            const std::uint8_t* const classes = open + it.flag * n_classes;
-            std::uint16_t* const to = fresh + place[it.flag] * ptrdiff_t(L);
+            const std::uint8_t* const classes = open + it.place;
+            std::uint16_t* const to = fresh + it.place * ptrdiff_t(L);
             const Pack<float> inverse = 1.0f / compare(it, louder);
             unsigned changes = 0;
-            for (int c = 0; c < n_open[it.flag]; ++c) {
+            for (int c = 0; c < it.n_open; ++c) {
                 const Halves q = message(load(louder + c * L) * inverse);
                 changes |= differing(q, load_halves(messages + classes[c] * volume + it.at));
                 store_halves(to + c * L, q);
@@ -164,12 +162,13 @@ struct Field : Opening {
 
     // One sweep of messages. A register whose surroundings stood still would come out as it is: skipped.
     template <int N>
-    void sweep(ptrdiff_t reach, bool all) {
+    void sweep(ptrdiff_t reach) {
         __builtin_memset(later, 0, grid.flags());
         const Sweep<N> sweep(*this);
         const Register* const unsettled = this->unsettled;
         std::int32_t* const moved = this->moved;
         std::uint8_t* const later = this->later;
+        const std::uint8_t* const stirred = this->stirred;
         ptrdiff_t n_moved = 0;
         const auto note = [&](std::int32_t u, unsigned changes) GMMSEG_LAMBDA {
             moved[n_moved] = u;
@@ -177,7 +176,7 @@ struct Field : Opening {
             n_moved += changes != 0;
         };
         each_of(
-            sweep, reach, [&](std::int32_t u) GMMSEG_LAMBDA { return all || is_stirred(unsettled[u].flag); },
+            sweep, reach, [&](std::int32_t u) GMMSEG_LAMBDA { return stirred[unsettled[u].flag] != 0; },
             [&](std::int32_t u, float* louder) GMMSEG_LAMBDA { note(u, sweep.renew(unsettled[u], louder)); },
             [&](std::int32_t u, Pack<float> louder) GMMSEG_LAMBDA { note(u, sweep.renew_pair(unsettled[u], louder)); });
         for (ptrdiff_t m = 0; m < n_moved; ++m) sweep.say(unsettled[moved[m]]);
@@ -195,7 +194,7 @@ struct Field : Opening {
         ptrdiff_t n_pairs = 0;
         each_slice(reach, [&](ptrdiff_t first, ptrdiff_t last) {
             for (ptrdiff_t u = first; u < last; ++u) {
-                const bool wanted = is_wanted(std::int32_t(u)), pair = n_open[unsettled[u].flag] == 2;
+                const bool wanted = is_wanted(std::int32_t(u)), pair = unsettled[u].n_open == 2;
                 todo[n_pairs] = others[-1] = std::int32_t(u);
                 n_pairs += wanted && pair;
                 others -= wanted && !pair;
@@ -207,7 +206,7 @@ struct Field : Opening {
             const ptrdiff_t count = end - others < most ? end - others : most;
             for (ptrdiff_t j = 0; j < count; ++j) {
                 const Register& it = unsettled[others[j]];
-                sweep.listen_to_all(it.at, open + it.flag * job.n_classes, n_open[it.flag], sweep.said + j * pitch);
+                sweep.listen_to_all(it.at, open + it.place, it.n_open, sweep.said + j * pitch);
             }
             for (ptrdiff_t j = 0; j < count; ++j) body(others[j], sweep.said + j * pitch);
             others += count;
@@ -221,9 +220,10 @@ struct Field : Opening {
         }
     }
 
-    // Calls body with the first and the end of the unsettled registers of each slice that are so near to the result.
+    // Looks around in the rows that are so near to the result, and calls body with the first and the end of the
+    // unsettled registers there, slice by slice.
     template <class Body>
-    void each_slice(ptrdiff_t reach, const Body& body) const {
+    void each_slice(ptrdiff_t reach, const Body& body) {
         const auto before = [&](ptrdiff_t at) {
             ptrdiff_t low = 0, high = n_unsettled;
             while (low < high) {
@@ -237,6 +237,7 @@ struct Field : Opening {
             ptrdiff_t first = 0, last = grid.height - 1;
             while (first <= last && !is_near(z, first, reach)) ++first;
             while (first <= last && !is_near(z, last, reach)) --last;
+            for (ptrdiff_t y = first; y <= last; ++y) look_around(z, y);
             if (first <= last) body(before(grid.row(z, first)), before(grid.row(z, last + 1)));
         }
     }
@@ -249,13 +250,13 @@ struct Field : Opening {
         each_of(
             sweep, 0,
             [&](std::int32_t u) GMMSEG_LAMBDA {
-                return is_stirred(unsettled[u].flag) || !name_by_messages(unsettled[u]);
+                return stirred[unsettled[u].flag] || !name_by_messages(unsettled[u]);
             },
             [&](std::int32_t u, float* louder) GMMSEG_LAMBDA {
-                const std::uint8_t* const classes = open + unsettled[u].flag * job.n_classes;
+                const std::uint8_t* const classes = open + unsettled[u].place;
                 sweep.compare(unsettled[u], louder);
                 Pack<float> best = load(louder), named = fill(float(classes[0])), second = {};
-                for (int c = 1; c < n_open[unsettled[u].flag]; ++c) {
+                for (int c = 1; c < unsettled[u].n_open; ++c) {
                     const Pack<float> value = load(louder + c * L);
                     named = value > best ? fill(float(classes[c])) : named;
                     second = larger(smaller(value, best), second);
@@ -266,7 +267,7 @@ struct Field : Opening {
                 if (any(alike)) name_by_probabilities(sweep, unsettled[u], alike);
             },
             [&](std::int32_t u, Pack<float> louder) GMMSEG_LAMBDA {
-                const std::uint8_t* const classes = open + unsettled[u].flag * job.n_classes;
+                const std::uint8_t* const classes = open + unsettled[u].place;
                 const Pack<float> part = sweep.second(unsettled[u], louder);
                 store_bytes(held + unsettled[u].at, part > 1.0f ? fill(float(classes[1])) : fill(float(classes[0])));
                 const Bits<float> alike = (part > 1 - kAlike) & (part < 1 + kAlike);
@@ -313,10 +314,10 @@ struct Field : Opening {
 
     // Names the classes that have clear majorities among the messages of a register; returns false where there is none.
     GMMSEG_INLINE bool name_by_messages(const Register& it) {
-        const std::uint8_t* const classes = open + it.flag * job.n_classes;
+        const std::uint8_t* const classes = open + it.place;
         Pack<float> best = numbers(load_halves(messages + classes[0] * grid.volume + it.at));
         Pack<float> named = fill(float(classes[0]));
-        for (int c = 1; c < n_open[it.flag]; ++c) {
+        for (int c = 1; c < it.n_open; ++c) {
             const Pack<float> value = numbers(load_halves(messages + classes[c] * grid.volume + it.at));
             named = value > best ? fill(float(classes[c])) : named;
             best = larger(value, best);
@@ -356,11 +357,11 @@ struct Field : Opening {
         const ptrdiff_t *const stride = job.probability_strides, *const from = job.inner_first;
         const ptrdiff_t x0 = p * L - from[2];  // of lane 0, in the result
         const ptrdiff_t first_lane = x0 < 0 ? -x0 : 0, end = job.inner_size[2] - x0 < L ? job.inner_size[2] - x0 : L;
-        const Bits<float> known = inside(z + from[0], y + from[1], p);
+        const Mask known = inside(z + from[0], y + from[1], p);
         const Pack<float> any_class = fill(1.0f / job.n_classes);
         tell(sweep, grid.row(z + from[0], y + from[1]) + p * L, [&](int k) {
             const Pack<float> prior = of_plane(job.prior, k, grid.outer(z + from[0], y + from[1]) + p * L);
-            return known ? prior : any_class;
+            return chosen(known, prior, any_class);
         });
         for (int k = 0; k < job.n_classes; ++k) {
             const Pack<float> q = load(column + k * L);
@@ -376,7 +377,7 @@ struct Field : Opening {
         settle(N == 4);
         open_classes();
         weigh_edges();
-        for (int t = 1; t < reach; ++t) sweep<N>(reach - t, t == 1);
+        for (int t = 1; t < reach; ++t) sweep<N>(reach - t);
         finish<N>();
         return true;
     }

@@ -14,8 +14,12 @@ GMMSEG_INLINE Margin margin_of(const MixtureJob<T>& job, ptrdiff_t c) {
 }
 
 template <class T>
+GMMSEG_INLINE ptrdiff_t place_of(const MixtureJob<T>& job, ptrdiff_t i) {
+    return job.places ? ptrdiff_t(job.places[i]) : i;
+}
+template <class T>
 GMMSEG_INLINE T weight_of(const MixtureJob<T>& job, ptrdiff_t i) {
-    return job.weights ? job.weights[job.places ? job.places[i] : i] : T(1);
+    return job.weights ? job.weights[place_of(job, i)] : T(1);
 }
 
 // Two things that components count, one after the other: the most that any does and which, and the most of the others.
@@ -56,11 +60,11 @@ void find_room(const MixtureJob<T>& job, const Block<T>& b, T farthest, Near<T>&
 }
 
 // Adds those samples of a block whose component is sure by bounds alone, of its own distance from above and of those of
-// others from below, to the sums of such; returns how many others there are. They need no density: half of an
-// iteration where classes lie apart (d = 64, K = 4).
+// others from below, to the sums of such; writes where others are, from `origin` on, and returns how many. The sure ones
+// need no density: half of an iteration where classes lie apart (d = 64, K = 4).
 template <class T>
-ptrdiff_t take_certain(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, T farthest, Near<T>& near,
-                       double* sums) {
+ptrdiff_t take_certain(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, T farthest, const T* copy,
+                       Near<T>& near, ptrdiff_t origin, std::uint32_t* others, double* sums) {
     constexpr int L = kLanes<T>;
     const ptrdiff_t step = job.params_per_component(), k = job.n_components, stride = near.stride;
     // What is written through pointers might change what `near` holds, for all that the compiler knows.
@@ -69,9 +73,9 @@ ptrdiff_t take_certain(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t fi
     std::int32_t* const filled = near.filled + k;
     find_room(job, b, farthest, near);
     for (ptrdiff_t i = 0; i < b.packs * L; ++i) near.weight[i] = i < b.size ? weight_of(job, first + i) : T(0);
-    ptrdiff_t others = 0;
+    ptrdiff_t count = 0;
     for (ptrdiff_t v = 0; v < b.size; v += L) {
-        near.take(b, v, tile);
+        near.take_copied(copy, v, tile);
         for (ptrdiff_t c = 0; c < k; ++c)
             if (filled[c] > kPanel - L) near.flush(k + c, sums + (k + c) * step);
         const ptrdiff_t some = b.size - v < L ? b.size - v : L;
@@ -98,7 +102,6 @@ ptrdiff_t take_certain(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t fi
         if (some == L && !any_above(is_sure ? Pack<T>{} : fill(T(1)), T(0))) continue;
         for (ptrdiff_t r = some; r-- > 0;) {  // the last first, so that what leaves a panel was the last to come
             if (near.taken[v + r] > T(0)) continue;
-            ++others;
             const ptrdiff_t c = ptrdiff_t(label[v + r]), last = c * kPanel + --filled[c];
             roots[places[r]] = roots[last];
             __builtin_memcpy(panels + places[r] * stride, panels + last * stride, sizeof(T) * stride);
@@ -110,13 +113,16 @@ ptrdiff_t take_certain(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t fi
             mass += load(label + v) == fill(T(c)) ? load(near.taken + v) * load(near.weight + v) : Pack<T>{};
         sums[(k + c) * step] += total<T>(mass);
     }
-    for (ptrdiff_t i = 0; job.sure && i < b.size; ++i)
-        job.sure[first + i] = std::uint8_t(near.taken[i] > T(0) ? label[i] : T(kNone));
-    return others;
+    for (ptrdiff_t i = 0; i < b.size; ++i) {
+        if (job.sure) job.sure[place_of(job, first + i)] = std::uint8_t(label[i]);
+        others[count] = std::uint32_t(place_of(job, first + i) - origin);
+        count += !(near.taken[i] > T(0));
+    }
+    return count;
 }
 
-// Tells which other samples of a block surely belong to one component, by their densities, and whether any does. Of
-// densities that were not taken, the lowest there is, what bounds them counts.
+// Tells which samples of a block surely belong to one component, by their densities, and whether any does. Of densities
+// that were not taken, the lowest there is, what bounds them counts.
 template <class T>
 bool find_sure(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, const Scratch<T>& s, Near<T>& near,
                T farthest) {
@@ -132,16 +138,15 @@ bool find_sure(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, con
             const Margin& margin = job.margins[k];
             found.see(k, T(margin.other) + T(margin.rises) * t, T(margin.own) + T(margin.falls) * t);
         }
-        const Pack<T> lead = load(near.taken + v) > T(0) ? fill(T(-1)) : found.worst - found.second;
-        store(near.sure + v, lead > T(0) ? found.label : fill(T(kNone)));
-        any_sure |= any_above(lead, T(0));
+        store(near.sure + v, found.worst > found.second ? found.label : fill(T(kNone)));
+        any_sure |= any_above(found.worst - found.second, T(0));
     }
-    for (ptrdiff_t i = 0; i < b.size; ++i)
-        if (!(near.taken[i] > T(0))) job.sure[first + i] = std::uint8_t(near.sure[i]);
+    for (ptrdiff_t i = 0; i < b.size; ++i) job.sure[place_of(job, first + i)] = std::uint8_t(near.sure[i]);
     return any_sure;
 }
 
-// Adds the samples of a block that are sure by their densities to the sums of such.
+// Adds the samples of a block that are sure by their densities to the sums of such, and leaves nothing of them in the
+// block's relative densities.
 template <class T>
 void take_sure(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, Scratch<T>& s, Near<T>& near,
                double* sums) {
@@ -153,24 +158,16 @@ void take_sure(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, Scr
         });
         double* const own = sums + (k + c) * step;
         double mass = 0;
-        for (ptrdiff_t i = 0; i < count; ++i) {
-            mass += double(s.responsibility[near.found[i]]);
-            near.taken[near.found[i]] = T(1);
-        }
+        for (ptrdiff_t i = 0; i < count; ++i) mass += double(s.responsibility[near.found[i]]);
         own[0] += mass;
         near.append(k + c, count, s.responsibility, own);
     }
-}
-
-// Leaves nothing of samples whose sums are taken in a block's relative densities.
-template <class T>
-void leave_out_taken(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, const Near<T>& near) {
     for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
-        const Bits<T> taken = load(near.taken + v) > T(0);
+        const Bits<T> taken = load(near.sure + v) < fill(T(kNone));
         store(s.highest + v, taken ? Pack<T>{} : load(s.highest + v));
         store(s.factor + v, taken ? fill(T(1)) : load(s.factor + v));
-        for (int k = 0; k < job.n_components; ++k)
-            store(s.densities + k * kBlock + v, taken ? Pack<T>{} : load(s.densities + k * kBlock + v));
+        for (int c = 0; c < k; ++c)
+            store(s.densities + c * kBlock + v, taken ? Pack<T>{} : load(s.densities + c * kBlock + v));
     }
 }
 

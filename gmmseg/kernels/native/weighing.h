@@ -8,8 +8,7 @@ constexpr float kBlind = 0.2f;  // part of an edge that no contrast can cut, so 
 
 // (1 - t/8)^8 and 0 from t = 8 on: what e^-t is good for here, at a third of its cost.
 GMMSEG_INLINE Pack<float> fading(Pack<float> t) {
-    Pack<float> f = 1.0f - 0.125f * t;
-    f = f > 0.0f ? f : Pack<float>{};
+    Pack<float> f = larger(1.0f - 0.125f * t, Pack<float>{});
     f *= f;
     f *= f;
     return f * f;
@@ -19,7 +18,7 @@ struct Weighing : Settling {
     struct Neighbour {
         std::uint8_t* edges;     // of a row
         ptrdiff_t ahead, step;   // to it, in arrays without a border and with one
-        float dx, blind, keen;   // parts of an edge in steps: what no contrast can cut, and the rest
+        float dx, blind, keen;   // parts of an edge in steps: what no contrast can cut, and a half; and the rest
     };
     std::uint8_t* edges;    // rows with a border, in steps, of registers that are not settled and those next to them
     std::int32_t* todo;     // registers of a row, or of a slice
@@ -42,7 +41,7 @@ struct Weighing : Settling {
             ptrdiff_t n = 0;
             for (ptrdiff_t p = 0; p < grid.packs; ++p) {
                 todo[n] = std::int32_t(p);
-                n += stirred[p];
+                n += stirred[grid.flag_row(z, y) + p];
             }
             const int found = find_neighbours(z, y);
             if (job.n_guides == 1) weigh_row<1>(z, y, n, found);       // one channel
@@ -63,7 +62,8 @@ struct Weighing : Settling {
             }
             const ptrdiff_t ahead = (offset[0] * grid.height + offset[1]) * grid.width + offset[2];
             const float strength = job.strengths[o] * steps_a_nat;
-            neighbours[n++] = {out, ahead, steps[o], float(offset[2]), strength * kBlind, strength * (1 - kBlind)};
+            const float blind = float(double(strength) * kBlind);  // no compiler may fuse it with what is added
+            neighbours[n++] = {out, ahead, steps[o], float(offset[2]), blind + 0.5f, strength * (1 - kBlind)};
         }
         return n;
     }
@@ -103,7 +103,7 @@ struct Weighing : Settling {
                     const Pack<float> x = ramp() + float(p * L), there = x + near.dx;
                     edge = (x < float(width)) & (there >= 0.0f) & (there < float(width)) ? edge : Pack<float>{};
                 }
-                store_bytes(near.edges + p * L, edge + 0.5f);
+                store_bytes(near.edges + p * L, edge);
             }
         }
     }

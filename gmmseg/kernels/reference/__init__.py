@@ -6,6 +6,7 @@ from gmmseg.kernels.reference.clustering import class_moments, cluster, plus_plu
 from gmmseg.kernels.reference.color import lab
 from gmmseg.kernels.reference.factoring import invert_lower, precision_factors, spread
 from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
+from gmmseg.kernels.reference.halving import halve
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
 from gmmseg.kernels.reference.spatial import agreement, smooth, smooth_planes
 from gmmseg.kernels.reference.stepping import step_levels
@@ -23,6 +24,7 @@ __all__ = [
     "conditional_sums",
     "divisions",
     "expected",
+    "halve",
     "invert_lower",
     "known_distances",
     "lab",

@@ -27,7 +27,7 @@ def _edges(guide: Array, valid: Array | None, neighbourhood: Neighbourhood) -> l
     for offset, strength in zip(offsets, strengths * np.float32(1 / _step(strengths)), strict=True):
         here, there = overlap(offset)
         left = fading(guide, sharpness, offset)
-        steps = np.floor(strength * BLIND + strength * (1 - BLIND) * left + np.float32(0.5))
+        steps = np.floor(strength * BLIND + np.float32(0.5) + strength * (1 - BLIND) * left)
         edges.append(steps if valid is None else np.where(valid[here] & valid[there], steps, np.float32(0)))
     return edges
 

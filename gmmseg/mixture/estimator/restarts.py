@@ -30,6 +30,7 @@ Array = NDArray[Any]
 
 _FEW_ITERATIONS = 10  # who allows for fewer wants k-means and little EM, not the short runs of several starts
 _MOST_DOUBLED = 1 << 24  # numbers that may be had in float64 as well, where float32 is too coarse
+_COARSE = 1e-3  # part of a component's least variance, of a unit in the whole, that is rounding in float32
 
 
 def _fell(fit: Fit, tolerance: float, precision: float) -> bool:
@@ -39,6 +40,20 @@ def _fell(fit: Fit, tolerance: float, precision: float) -> bool:
     """
     least = tolerance or precision * max(1.0, *map(abs, fit.history))
     return bool((np.diff(fit.history) < -least).any())
+
+
+def _is_singular(start: Mixture, n: int) -> bool:
+    """Whether moments of n samples in float32 have too few digits for the narrowest axis of a component.
+
+    Of hardly more samples than features, or where features follow from others, EM in float32 goes round in circles.
+    """
+    share = 1.0 if start.family.shared else start.weights.min()
+    if not start.family.diagonal and share * n <= start.n_features:
+        return True
+    try:
+        return bool(np.finfo(np.float32).eps * np.square(start.factors).max() > _COARSE)
+    except np.linalg.LinAlgError:
+        return True
 
 
 class Restarts:
@@ -106,11 +121,13 @@ class Restarts:
         def climb(iterations: int) -> Fit:
             iteration = Iteration(model.tol, iterations, self.regularization, threads=self.threads)
             given = partial(expectation_maximization, iteration=iteration, prior=prior, frozen=model.frozen)
-            found = given(self.planes, start, weights=self.weights)
             coarse = self.planes.dtype == np.float32 and self.planes.size <= _MOST_DOUBLED
-            if coarse and _fell(found, model.tol, precision_of(self.planes)):
+            singular = coarse and _is_singular(start, self.planes.shape[1])
+            found = None if singular else given(self.planes, start, weights=self.weights)
+            if found is None or (coarse and _fell(found, model.tol, precision_of(self.planes))):
                 weights = None if self.weights is None else self.weights.astype(np.float64)
-                found = given(self.planes.astype(np.float64), found.mixture, weights=weights)
+                begun = start if found is None else found.mixture
+                found = given(self.planes.astype(np.float64), begun, weights=weights)
             return found.warned(DataWarning)  # that one did not converge is said by `fit`, of the best of n_init
 
         if np.isfinite(last) and model.max_iter > 0:

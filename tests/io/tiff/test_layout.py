@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from gmmseg.errors import InputError, ParameterError
+from gmmseg import io
+from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.io import read, read_info
 
 
+@pytest.mark.filterwarnings("ignore:.* does not say what its . pages are")
 @pytest.mark.parametrize(
     ("shape", "options", "spatial", "n_channels"),
     [
@@ -36,11 +38,15 @@ def test_pages_without_metadata_are_a_volume(tmp_path):
     with tifffile.TiffWriter(tmp_path / "s.tif") as tiff:
         for value in range(4):
             tiff.write(np.full((6, 7), value, np.uint16), metadata=None)
-    image = read(tmp_path / "s.tif")
+    with pytest.warns(DataWarning, match=r"s\.tif does not say what its 4 pages are: .* planes .*, as by axes='ZYX'"):
+        image = read(tmp_path / "s.tif")
     assert image.shape == (4, 6, 7)
     assert image.array[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     bands = read(tmp_path / "s.tif", channel_axis=0)
     assert (bands.shape, bands.n_channels) == ((6, 7), 4)
+    # Whoever says it gets the same without a word.
+    assert read(tmp_path / "s.tif", axes="ZYX").shape == read(tmp_path / "s.tif", spacing=(2, 1, 1)).shape == (4, 6, 7)
+    assert io.read_labels(tmp_path / "s.tif").shape == (4, 6, 7)
 
 
 WRITERS = {

@@ -85,7 +85,8 @@ def test_windows_of_pages_without_metadata_and_with_another_channel_axis(tmp_pat
 
 def test_bigtiff(tmp_path, rng):
     values = rng.integers(0, 255, (3, 20, 30)).astype(np.uint8)
-    tifffile.imwrite(tmp_path / "b.tif", values, bigtiff=True, photometric="minisblack", compression="zlib")
+    how = {"photometric": "minisblack", "compression": "zlib", "metadata": {"axes": "ZYX"}}
+    tifffile.imwrite(tmp_path / "b.tif", values, bigtiff=True, **how)
     np.testing.assert_array_equal(assert_same_by_windows(tmp_path / "b.tif").array[..., 0], values)
 
 

@@ -119,15 +119,49 @@ def test_a_likelihood_that_float32_is_too_coarse_for_rises_in_float64(d):
         assert model.means_.dtype == np.float32
 
 
-def test_without_a_tolerance_a_fall_by_rounding_calls_for_nothing(monkeypatch):
-    """At the top the likelihood in float32 falls as often as it rises."""
-    dtypes = []
+@pytest.fixture
+def dtypes(monkeypatch):
+    """Those of the samples of each run of EM from a start, as they come."""
+    found = []
 
     def recorded(planes, *args, **given):
-        dtypes.append(planes.dtype)
+        found.append(planes.dtype)
         return expectation_maximization(planes, *args, **given)
 
     monkeypatch.setattr("gmmseg.mixture.estimator.restarts.expectation_maximization", recorded)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "covariance", "dtype"),
+    [
+        ("few samples", "full", np.float64),
+        ("few samples", "diag", np.float32),
+        ("few samples", "tied", np.float32),
+        ("a sum of two features", "full", np.float64),
+        ("a sum of two features", "tied", np.float64),
+        ("a sum of two features", "diag", np.float32),
+        ("independent", "full", np.float32),
+    ],
+)
+def test_what_float32_is_too_coarse_for_is_iterated_in_float64_at_once(dtypes, kind, covariance, dtype):
+    """Thirty samples of a component in forty dimensions, or dependent features: covariances without an inverse."""
+    rng = np.random.default_rng(1)
+    n, d = (60, 40) if kind == "few samples" else (600, 5)
+    x = rng.normal(size=(n, d)) + 10 * rng.integers(2, size=(n, 1))
+    if kind == "a sum of two features":
+        x[:, 4] = x[:, 0] + x[:, 1]
+    model = GaussianMixture(2, covariance_type=covariance, random_state=0).fit(x.astype(np.float32))
+    assert dtypes == [dtype]
+    assert model.converged_
+    assert model.means_.dtype == np.float32
+    exact = GaussianMixture(2, covariance_type=covariance, random_state=0).fit(x.astype(np.float32).astype(np.float64))
+    assert model.lower_bound_ == pytest.approx(exact.lower_bound_, abs=1e-3 * abs(exact.lower_bound_))
+    np.testing.assert_allclose(model.weights_, exact.weights_, atol=1e-4)
+
+
+def test_without_a_tolerance_a_fall_by_rounding_calls_for_nothing(dtypes):
+    """At the top the likelihood in float32 falls as often as it rises."""
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(3000, 6)) + 3 * rng.integers(2, size=(3000, 1))).astype(np.float32)
     given = {"weights_init": [0.5, 0.5], "means_init": [[0.0] * 6, [3.0] * 6], "precisions_init": [np.eye(6)] * 2}
