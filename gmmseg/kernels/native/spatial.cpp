@@ -2,11 +2,12 @@
 //
 // q_i(k) is proportional to p_i(k) exp(sum_j w_ij q_j(k)) over the neighbours j of i, all voxels at once, time after
 // time. Voxels that are as sure of a class as all around them hold it and need no work (see settling.h); this is the
-// first of the `sweeps`. Neighbours hear of q in steps of 1/64, so that most others come to a standstill soon. Edges are
-// whole numbers of steps, 511 for all that a voxel can have: 13 a voxel would not stay in the caches as floats, and
-// sums of steps times messages are exact in 16 bits. Nearly all voxels in doubt are between two classes: how much louder one is heard than the other, one exponential and one division tell both. Rows of the halo
-// are computed as long as the result can feel them. Every voxel is computed by the same operations wherever it lies in
-// a tile, so that tiles with a halo of `sweeps` voxels give what the whole gives, bit for bit.
+// first of the `sweeps`. Neighbours hear of q in steps of 1/64, so that most others come to a standstill soon. Edges
+// are whole numbers of steps, 511 for all that a voxel can have: 13 a voxel would not stay in the caches as floats, and
+// sums of steps times messages are exact in 16 bits. Nearly all voxels in doubt are between two classes: how much
+// louder one is heard than the other, one exponential and one division tell both. Rows of the halo are computed as long
+// as the result can feel them. Every voxel is computed by the same operations wherever it lies in a tile, so that tiles
+// with a halo of `sweeps` voxels give what the whole gives, bit for bit.
 #include "kernels.h"
 #include "opening.h"
 #include "pack.h"
@@ -53,7 +54,8 @@ struct Field : Opening {
         const float step;  // of sums of edges times messages, as a logarithm to base 2
         explicit Sweep(const Field& f)
             : messages(f.messages), parts(f.parts), fresh(f.fresh), edges(f.edges), open(f.open), steps(f.steps),
-              volume(f.grid.volume), plane(f.grid.plane), pitch(f.grid.pitch), said(f.said), n_classes(f.job.n_classes), n_offsets(f.job.n_offsets), step(f.step_edge / kMessages) {}
+              volume(f.grid.volume), plane(f.grid.plane), pitch(f.grid.pitch), said(f.said),
+              n_classes(f.job.n_classes), n_offsets(f.job.n_offsets), step(f.step_edge / kMessages) {}
 
         // By how much each of C classes is louder than the first, around the register at i. Its N neighbours are at known
         // places: with steps out of memory smoothing a photograph took 4 % longer, and a volume a tenth to a seventh.
