@@ -63,7 +63,8 @@ def command(
     """Choose how many classes an image has.
 
     Mixtures of 1, 2, ... components are compared by four criteria (the lowest of each column is marked *), which allow
-    for neighbouring pixels being alike. By ICL, components that have no border between them are one class.
+    for neighbouring pixels being alike. By ICL, components that have no border between them are one class. What
+    `-k auto` decides by is --covariance full (tied, of pca): over all four another number may be chosen.
 
     \b
     Examples:

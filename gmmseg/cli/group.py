@@ -137,7 +137,8 @@ def _usage(error: click.ClickException, arguments: list[str]) -> str:
         hint = f"did you mean {near}? " if near else ""
         return f"there is no option {error.option_name}; {hint}{remedy}"
     if isinstance(error, click.MissingParameter) and error.param is not None:
-        return f"{(error.param.name or '').rstrip('s').upper()} is missing; {remedy}"
+        named = max(error.param.opts, key=len)
+        return f"{named if named.startswith('-') else named.rstrip('s').upper()} is missing; {remedy}"
     if isinstance(error, click.BadOptionUsage):
         takes = "takes no value" if "does not take" in error.message else "needs a value"
         return f"{error.option_name} {takes}; {remedy}"

@@ -113,6 +113,7 @@ def fit_images(
         by_area=options.weight == "area",
         whole=options.whole,
         fenced=options.outliers is not None,
+        unrounded=1 if options.automatic else number,
     )
     found = survey(images, request, rng, guide=lambda image: options.hints.guidance(image, number), seen=seen)
     if found.sample.classes is None:

@@ -116,6 +116,8 @@ class SampleRequest:
         Volumes in memory of at most so many voxels are taken whole, whatever the count.
     fenced : bool
         Whether gross errors are left out of the contrast, see `gmmseg.features.contrast.contrast`.
+    unrounded : int
+        Integers of a channel of no more different values are classes, and were not rounded.
     """
 
     recipe: Recipe
@@ -127,6 +129,7 @@ class SampleRequest:
     threads: int = 1
     whole: int = 0
     fenced: bool = False
+    unrounded: int = 1
 
 
 def take_sample(
@@ -261,8 +264,7 @@ def _noise(image: Image, request: SampleRequest, values: Array) -> Array | float
     step = 1 / 255 if shown else 1
     levels = np.rint(np.nan_to_num(values) / step).astype(np.uint8) if shown else values
     every = slice(None, None, -(-len(values) * image.n_channels // _SLOPES))
-    k = request.k if request.by_value else 1  # where a number is looked for, it is only the most that there may be
-    slopes, variances = _slopes(image, recipe, values[every], step), rounding(levels, k) * step**2
+    slopes, variances = _slopes(image, recipe, values[every], step), rounding(levels, request.unrounded) * step**2
     if image.color and levels.dtype == np.uint8 and is_luma_chroma(levels[every]):
         slopes = np.append(slopes, np.einsum("cj,cdn->jdn", LUMA_CHROMA, slopes), axis=0)
         variances = np.append(variances, np.full(3, step**2 / 12))

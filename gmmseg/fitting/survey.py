@@ -63,7 +63,7 @@ class SurveyRequest:
         Whether each image has a say by the area of its valid pixels; otherwise all have the same.
     whole : int
         As of `SampleRequest`; of all images together.
-    fenced : bool
+    fenced, unrounded
         As of `SampleRequest`.
     """
 
@@ -78,6 +78,7 @@ class SurveyRequest:
     by_area: bool = False
     whole: int = 0
     fenced: bool = False
+    unrounded: int = 1
 
 
 class Survey(NamedTuple):
@@ -222,6 +223,7 @@ def survey(
             threads=request.threads,
             whole=request.whole // n_images if recipe.by_value else 0,
             fenced=request.fenced,
+            unrounded=request.unrounded,
         )
         found = take_sample(image, asked, rng, guidance)
         if seen is not None:

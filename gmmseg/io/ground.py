@@ -196,6 +196,14 @@ def _cells(place: Place, shape: tuple[int, ...], matrix: Array, name: str) -> tu
         if degrees is None:
             return None
         longitude, latitude = degrees
+        farthest = float(np.abs(latitude).max())
+        if place.unit == "degree" and farthest > 90 + np.abs(matrix[1, :2]).sum():  # a row may be centred on a pole
+            message = (
+                f"{name}: how large its pixels are is not known: its system is of degrees, but its latitudes reach "
+                f"{farthest:.6g}; give it the system that its numbers are in"
+            )
+            warnings.warn(message, DataWarning, stacklevel=5)
+            return None
         longitude = np.unwrap(np.unwrap(np.radians(longitude), axis=1), axis=0)
         height = _meridian_strip(np.radians(np.clip(latitude, -90, 90)))
         areas = np.abs(_quadrangles(longitude, height))

@@ -197,7 +197,7 @@ def test_a_model(run, refuse, scenes):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ("scenes", 2, "OUT_DIR is missing"),
+        ("scenes", 2, "--out-dir is missing"),
         ("none --out-dir labels", 1, "none does not exist; give a folder, a pattern in quotes, a list or images"),
         ("scenes --out-dir scenes", 1, "scenes is where the images are"),
         ("scenes --out-dir photo.png", 1, "photo.png is not a folder"),

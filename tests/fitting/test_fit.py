@@ -168,6 +168,8 @@ def test_each_value_of_a_mask_or_a_map_is_a_class(kind, most):
     values = (columns // 30 + (rows < 20)).clip(0, most).astype(kind)
     labels = gmmseg.segment(values, k=most + 1, smooth=False).labels
     np.testing.assert_array_equal(labels, values.astype(np.uint8) + 1)
+    frames = np.stack([values, values[::-1]])
+    np.testing.assert_array_equal(gmmseg.segment(frames, k=most + 1, smooth=False, axes="TYX").labels[0], labels)
 
 
 def test_contrast_that_was_stretched_changes_no_label(rng):

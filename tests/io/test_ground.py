@@ -101,6 +101,14 @@ def test_parts_add_up():
     np.testing.assert_allclose(together, ground.sums(everything(labels.shape), labels, 4))
 
 
+def test_metres_that_are_said_to_be_degrees_have_no_area():
+    metres = Place((10.0, 0, 600_000, 0, -10.0, 5_000_000), "EPSG:4326", unit="degree")
+    with pytest.warns(DataWarning, match=r"its system is of degrees, but its latitudes reach 5e\+06; give"):
+        assert Ground.at(metres, (20, 30)).name == "pixels"
+    centred = Place((2.5, 0, -1.25, 0, -2.5, 91.25), "EPSG:4326", unit="degree")  # rows lie on the poles
+    assert Ground.at(centred, (73, 144)).name == "area_ha"
+
+
 def test_what_the_system_cannot_tell_is_said():
     pytest.importorskip("rasterio")
     place = Place((1e6, 0, 9e7, 0, -1e6, 9e7), "EPSG:32633", unit="m")
