@@ -164,8 +164,6 @@ def test_each_module_exports_what_it_has(name):
     assert ast.get_docstring(tree), "no docstring"
     if name in ("gmmseg.integrations.qgis.algorithm", "gmmseg.integrations.qgis.plugin"):
         pytest.importorskip("qgis.core", reason="QGIS has its own Python")
-    if name == "gmmseg.kernels.compiled":
-        pytest.importorskip("gmmseg.kernels._native", reason="nothing was compiled")
     module = __import__(name, fromlist=["_"])
     for public in getattr(module, "__all__", ()):
         assert hasattr(module, public)
@@ -214,7 +212,6 @@ def test_nothing_below_the_command_line_prints_or_pickles(path):
 NOT_MIRRORED = {
     "gmmseg.__main__": "one call, which tests/cli/test_completion.py makes as a user does",
     "gmmseg.export.kinds": "a table of words",
-    "gmmseg.kernels.compiled": "tests/kernels/ compares it with the reference, kernel by kernel",
     "gmmseg.kernels.densities": "four arrays without a function",
     "gmmseg.kernels.reference.chance": "the twin in these comparisons",
     "gmmseg.kernels.reference.climbing": "the twin in these comparisons",

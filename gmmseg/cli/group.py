@@ -105,9 +105,9 @@ def _parameters(name: str) -> list[str]:
     return [] if command is None else [str(each.name) for each in command.params]
 
 
-def _options(name: str) -> list[str]:
-    """Return the options of a command as they are typed."""
-    command = GROUP.get_command(click.Context(GROUP), name)
+def _options_of_segment() -> list[str]:
+    """Return the options of `gmmseg segment` as they are typed."""
+    command = GROUP.get_command(click.Context(GROUP), "segment")
     return [] if command is None else [opt for each in command.params for opt in (*each.opts, *each.secondary_opts)]
 
 
@@ -131,7 +131,7 @@ def _usage(error: click.ClickException, arguments: list[str]) -> str:
     command = f"gmmseg {arguments[0]}" if arguments[0] in COMMANDS else "gmmseg"
     remedy = f"see `{command} --help`"
     if isinstance(error, click.NoSuchOption):
-        if command in ("gmmseg fit", "gmmseg apply") and error.option_name in _options("segment"):
+        if command in ("gmmseg fit", "gmmseg apply") and error.option_name in _options_of_segment():
             remedy = f"`gmmseg segment` has it; {remedy}"
         near = _nearest(error.option_name, error.possibilities or (), 0.75)
         hint = f"did you mean {near}? " if near else ""

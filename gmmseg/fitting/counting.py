@@ -243,17 +243,20 @@ def _half_widths(gaps: Array) -> tuple[Array, Array]:
     return np.where(down > 2 * up, up, down) / 2, np.where(up > 2 * down, down, up) / 2
 
 
-def rounding(values: Array) -> Array:
+def rounding(values: Array, k: int = 1) -> Array:
     """Variance of what rounding took from integers, of each channel: a twelfth of the squared width of the intervals.
 
     Parameters
     ----------
     values : ndarray, shape (n, n_channels), of integers
+    k : int
+        Number of classes: of no more values each is a class, as in a mask of 0 and 1, and none was rounded. The
+        intervals of two such values leave no gap that would tell two classes from one.
 
     Returns
     -------
     ndarray, shape (n_channels,)
-        The mean over all samples; 0 where all have the same value.
+        The mean over all samples; 0 where there are no more than k values.
 
     Examples
     --------
@@ -263,7 +266,7 @@ def rounding(values: Array) -> Array:
     found = np.zeros(values.shape[1])
     for channel, column in enumerate(values.T):
         distinct, counts = _distinct(column)
-        if len(distinct) > 1:
+        if len(distinct) > max(1, k):
             found[channel] = _of_intervals(_gaps(distinct), counts)
     return found
 

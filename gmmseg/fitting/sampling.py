@@ -171,12 +171,12 @@ def take_sample(
     if counting:
         counted = distinct_values(image, found.values, seen)
         if counted is not None:
-            return replace(values_as_sample(image, recipe, *counted), variation=variation, patches=around)
+            return replace(values_as_sample(image, request, *counted), variation=variation, patches=around)
     if guidance is not None and guidance.scribbles is not None:
         flat = _with_scribbles(image, guidance.scribbles, found.flat, rng)
         (found,) = take_each(image, [flat])
     planes = recipe.planes_of(image, found.values, found.flat, threads=request.threads)
-    noise = _noise(image, recipe, found.values)
+    noise = _noise(image, request, found.values)
     if guidance is None:
         sample, same = Sample(planes, variation=variation, patches=around, noise=noise), same.only_valid
         if whole and request.alike:
@@ -245,13 +245,14 @@ def _warn_of_lost_steps(image: Image, values: Array) -> None:
             return
 
 
-def _noise(image: Image, recipe: Recipe, values: Array) -> Array | float:
+def _noise(image: Image, request: SampleRequest, values: Array) -> Array | float:
     """Variance (d,) by which features of pixels with these values (n, n_channels) are uncertain; 0 where none is.
 
     Of rounding it is the mean of what the pixels' own channels, each rounded by itself, take by the slopes of the
     features there; and where colours were whole numbers before, as of JPEG, what was taken then. Colours from 0 to 1
     are as uncertain as their copies of 8 bits, which look the same.
     """
+    recipe = request.recipe
     groups = np.array(recipe.groups(image))
     found = np.where(groups < 0, _POSITION_BLUR**2, 0.0)
     shown = image.color and values.dtype.kind == "f"
@@ -260,7 +261,8 @@ def _noise(image: Image, recipe: Recipe, values: Array) -> Array | float:
     step = 1 / 255 if shown else 1
     levels = np.rint(np.nan_to_num(values) / step).astype(np.uint8) if shown else values
     every = slice(None, None, -(-len(values) * image.n_channels // _SLOPES))
-    slopes, variances = _slopes(image, recipe, values[every], step), rounding(levels) * step**2
+    k = request.k if request.by_value else 1  # where a number is looked for, it is only the most that there may be
+    slopes, variances = _slopes(image, recipe, values[every], step), rounding(levels, k) * step**2
     if image.color and levels.dtype == np.uint8 and is_luma_chroma(levels[every]):
         slopes = np.append(slopes, np.einsum("cj,cdn->jdn", LUMA_CHROMA, slopes), axis=0)
         variances = np.append(variances, np.full(3, step**2 / 12))
@@ -333,7 +335,7 @@ def join_samples(parts: Sequence[Sample]) -> Sample:
     return Sample(planes, np.concatenate(weights), noise=noise, alike=None if unlike else alike)
 
 
-def values_as_sample(image: Image, recipe: Recipe, values: Array, counts: Array) -> Sample:
+def values_as_sample(image: Image, request: SampleRequest, values: Array, counts: Array) -> Sample:
     """Distinct values (n, channels) as pixels of their own, weighted by how many pixels have them.
 
     Those of one channel are spread over the intervals that they stand for.
@@ -341,8 +343,8 @@ def values_as_sample(image: Image, recipe: Recipe, values: Array, counts: Array)
     if image.n_channels == 1:
         spread, counts = spread_over_intervals(values[:, 0], counts)
         values = spread[:, None]
-    planes = recipe.planes_of(image, values, np.zeros(len(values), np.intp))
-    return Sample(planes, counts.astype(np.float64), noise=_noise(image, recipe, values))
+    planes = request.recipe.planes_of(image, values, np.zeros(len(values), np.intp))
+    return Sample(planes, counts.astype(np.float64), noise=_noise(image, request, values))
 
 
 def _with_scribbles(image: Image, scribbles: Array, flat: Array, rng: np.random.Generator) -> Array:

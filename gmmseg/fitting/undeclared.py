@@ -39,7 +39,7 @@ def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
     """
     if image.place is None or not len(values):
         return
-    if image.ndim == 3 and image.place.affine3d is not None and not image.time:
+    if image.is_scan and image.ndim == 3 and not image.time:
         _warn_of_surroundings(image, values)
     if image.ndim != 2 or image.place.crs is None:
         return

@@ -53,8 +53,9 @@ def may_be_uneven(image: Image, values: Array) -> bool:
     values : ndarray, shape (n, n_channels)
         Of voxels that hold data.
     """
-    scan = image.ndim == 3 and image.place is not None and image.place.affine3d is not None
-    if not scan or image.time or image.color or image.n_channels > _MOST_CHANNELS or not image.in_memory:
+    if not image.is_scan or image.ndim != 3 or image.time or image.color or not image.in_memory:
+        return False
+    if image.n_channels > _MOST_CHANNELS:
         return False
     modality = image.metadata.get("modality")
     if modality and modality != "MR":

@@ -103,17 +103,9 @@ class Image:
         time: bool = False,
     ) -> None:
         """Take the parts of an image, and refuse what no step could handle, whoever made it."""
-        object.__setattr__(self, "pixels", _source_of(pixels))
-        object.__setattr__(self, "color", color)
-        object.__setattr__(self, "valid", valid)
-        object.__setattr__(self, "spacing", spacing)
-        object.__setattr__(self, "channel_names", channel_names)
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "metadata", {} if metadata is None else metadata)
-        object.__setattr__(self, "origin", origin)
-        object.__setattr__(self, "extent", extent)
-        object.__setattr__(self, "place", place)
-        object.__setattr__(self, "time", time)
+        vars(self).update(pixels=_source_of(pixels), color=color, valid=valid, spacing=spacing)
+        vars(self).update(channel_names=channel_names, name=name, metadata={} if metadata is None else metadata)
+        vars(self).update(origin=origin, extent=extent, place=place, time=time)
         self._check()
 
     def _check(self) -> None:
@@ -163,6 +155,11 @@ class Image:
     def n_pixels(self) -> int:
         """Number of pixels (voxels), valid or not."""
         return math.prod(self.shape)
+
+    @property
+    def is_scan(self) -> bool:
+        """Whether its place is that of a scan: an affine of three dimensions."""
+        return self.place is not None and self.place.affine3d is not None
 
     @property
     def frames(self) -> tuple[Image, ...]:

@@ -91,7 +91,7 @@ def image_of_dataarray(source: Any, reading: Reading) -> Image:
     image = replace(image, name=_name(source), spacing=_spacing(source, space), place=_place(source, space))
     names = () if channel is None else _names(source, channel)
     image = replace(image, channel_names=names if len(names) == image.n_channels else ())
-    image = _colored(image, channel, turned)
+    image = _colored(image, channel)
     if (nodata := _nodata(source)) is not None:
         from gmmseg.io.nodata import with_nodata  # here, because most arrays have NaN instead
 
@@ -155,7 +155,7 @@ def _names(source: Any, channel: Hashable) -> tuple[str, ...]:
     return ()
 
 
-def _colored(image: Image, channel: Hashable | None, turned: Any) -> Image:
+def _colored(image: Image, channel: Hashable | None) -> Image:
     """Return colour where the array says so; floats of it are within 0 to 1."""
     told = str(channel).lower() == "rgb" or [name.lower() for name in image.channel_names] in _COLORS
     if not told or image.n_channels != 3 or image.pixels.dtype.kind == "i":

@@ -35,7 +35,7 @@ def header_in(path: Path) -> Image | None:
     return None
 
 
-def turn_of(image: Image, other: Image | None, *, tolerance: float = _TOLERANCE) -> Turn | None:
+def turn_of(image: Image, other: Image | None) -> Turn | None:
     """Return how values of another file lie over an image; None where not both say where they lie.
 
     Parameters
@@ -43,8 +43,6 @@ def turn_of(image: Image, other: Image | None, *, tolerance: float = _TOLERANCE)
     image : Image
     other : Image or None
         As of `header_in`.
-    tolerance : float
-        Pixels by which corners may lie apart.
 
     Raises
     ------
@@ -63,7 +61,7 @@ def turn_of(image: Image, other: Image | None, *, tolerance: float = _TOLERANCE)
             "resample it to that grid"
         )
     there = Image(image.pixels, name=other.name, place=place_over(turn, other))
-    require_same_place(image, there, tolerance=tolerance)
+    require_same_place(image, there)
     return turn
 
 
@@ -73,8 +71,8 @@ def _lies_nowhere(image: Image) -> bool:
     return place is not None and place.crs is None and place.affine == _NOWHERE
 
 
-def require_same_place(first: Image, other: Image, *, tolerance: float = _TOLERANCE) -> bool:
-    """Refuse images of one shape whose corners lie apart by more than so many pixels, or in other systems.
+def require_same_place(first: Image, other: Image) -> bool:
+    """Refuse images of one shape whose corners lie apart by a tenth of a pixel, or in other systems.
 
     Returns
     -------
@@ -93,7 +91,7 @@ def require_same_place(first: Image, other: Image, *, tolerance: float = _TOLERA
         apart = np.nan_to_num(np.linalg.norm(a - b, axis=1))
         pixel_size = np.linalg.norm(here[:, :-1], axis=0).min()
     worst = int(apart.argmax())
-    if apart[worst] > tolerance * pixel_size:
+    if apart[worst] > _TOLERANCE * pixel_size:
         pixel = tuple(map(int, corners[worst]))
         raise InputError(
             f"{other.name} lies elsewhere than {first.name}: pixel {pixel} is at {_point(b[worst])}, "

@@ -5,6 +5,9 @@ from typing import Any, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.kernels.densities import Densities
+from gmmseg.kernels.neighbours import Neighbourhood
+
 _Real = TypeVar("_Real", np.float32, np.float64)
 
 INSTRUCTION_SET: str
@@ -12,37 +15,28 @@ INSTRUCTION_SET: str
 def statistics(
     planes: NDArray[_Real],
     weights: NDArray[_Real] | None,
-    log_constants: NDArray[np.float64],
-    means: NDArray[np.float64],
-    factors: NDArray[np.float64],
+    densities: Densities,
     threads: int,
     /,
     log_prior: NDArray[_Real] | None = None,
-    dof: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], float]: ...
 def posterior(
     planes: NDArray[_Real],
-    log_constants: NDArray[np.float64],
-    means: NDArray[np.float64],
-    factors: NDArray[np.float64],
+    densities: Densities,
     out: NDArray[_Real] | None,
     log_density: NDArray[_Real] | None,
     threads: int,
     /,
     log_prior: NDArray[_Real] | None = None,
-    dof: NDArray[np.float64] | None = None,
 ) -> bool: ...
 def classify(
     planes: NDArray[_Real],
-    log_constants: NDArray[np.float64],
-    means: NDArray[np.float64],
-    factors: NDArray[np.float64],
+    densities: Densities,
     out: NDArray[np.uint8] | NDArray[np.int64],
     first: int,
     threads: int,
     /,
     log_prior: NDArray[_Real] | None = None,
-    dof: NDArray[np.float64] | None = None,
 ) -> bool: ...
 def known_distances(
     planes: NDArray[np.float64],
@@ -208,18 +202,12 @@ def step_levels(
     /,
 ) -> None: ...
 def unfilter(stored: NDArray[np.uint8], depth: int, out: NDArray[np.uint8], /) -> bool: ...
-def uniform(seed: list[int], first: int, out: NDArray[np.float64], /) -> None: ...
+def uniform(seed: list[int], first: int, count: int, /) -> NDArray[np.float64]: ...
 def smooth_planes(
     planes: NDArray[np.float32],
-    log_constants: NDArray[np.float64],
-    means: NDArray[np.float64],
-    factors: NDArray[np.float64],
-    dof: NDArray[np.float64] | None,
+    densities: Densities,
     valid: NDArray[np.uint8] | None,
-    offsets: NDArray[np.int64],
-    strengths: NDArray[np.float32],
-    sharpness: NDArray[np.float32],
-    sweeps: int,
+    neighbourhood: Neighbourhood,
     inner_first: tuple[int, int, int],
     labels: NDArray[np.uint8],
     /,
@@ -228,10 +216,7 @@ def smooth(
     prior: NDArray[np.float32],
     guide: NDArray[np.float32],
     valid: NDArray[np.uint8] | None,
-    offsets: NDArray[np.int64],
-    strengths: NDArray[np.float32],
-    sharpness: NDArray[np.float32],
-    sweeps: int,
+    neighbourhood: Neighbourhood,
     inner_first: tuple[int, int, int],
     labels: NDArray[np.uint8] | None,
     probabilities: NDArray[np.float32] | None,

@@ -71,7 +71,6 @@ def write_correction(
         io.write_rgb(target, whole if image.color else whole[..., 0], image=image, overwrite=overwrite)
         return
     gains = BiasField.flat(image) if bias is None else bias
-    scan = image.place is not None and image.place.affine3d is not None
     n = len(gains.coefficients) if field else image.n_channels
     names = image.channel_names or tuple(f"band {i + 1}" for i in range(n))
     name = ("gain" if field else "corrected",) if n == 1 else tuple(names[:n])
@@ -84,7 +83,7 @@ def write_correction(
                 part = image.crop(window)
                 values = corrected(part, bias).astype(np.float32)
                 if part.valid is not None:
-                    known = part.valid | (values == 0).all(axis=-1) if scan else part.valid
+                    known = part.valid | (values == 0).all(axis=-1) if image.is_scan else part.valid
                     values[~known] = np.nan
                 planes = np.moveaxis(values, -1, 0)
             yield window, planes[0] if n == 1 else planes

@@ -291,7 +291,7 @@ def short_runs(
         added, noise = iteration.variances(samples.n_features)
         (part,) = samples.parts
         shares, means, covariances, reached = kernels.climb_each(
-            part.planes, part.weights, tuple(starts), added, noise, limits, iteration.max_iterations, iteration.threads
+            part.planes, part.weights, starts, added, noise, limits, iteration.max_iterations, iteration.threads
         )
         return Starts(shares, means, covariances.reshape(starts.covariances.shape), starts.covariance), reached
     runs = [_run(samples, starts.mixture(row), iteration) for row in range(len(starts.weights))]
@@ -345,10 +345,9 @@ def _climb(
     The `variances` are what is added and what of it is noise; `most` are iterations and rescues.
     """
     part, start = samples.parts[0], (mixture.weights, mixture.means, mixture.covariances, mixture.covariance)
-    weights, means, covariances, factors, *course = kernels.climb(
+    weights, means, covariances, factors, history, settled, fall, done, times, anew = kernels.climb(
         part.planes, part.weights, start, *variances, limits, *most, threads
     )
-    history, settled, fall, done, times, anew = course
     if done:
         mixture = Mixture(weights, means, covariances, mixture.covariance)
         vars(mixture)["factors"] = factors

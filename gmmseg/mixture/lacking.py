@@ -122,10 +122,10 @@ def sums_of_incomplete(
     return Sums(*(sum(values[1:], values[0]) for values in zip(*parts, strict=True)))
 
 
-def distances_of_incomplete(planes: Array, densities: Densities, threads: int = 1) -> Array:
+def distances_of_incomplete(planes: Array, densities: Densities) -> Array:
     """Return squared Mahalanobis distances (K, n) of samples (d, n) in the features that are not NaN."""
     planes = np.ascontiguousarray(planes, np.float64)
-    return _distances(planes, densities, _precisions(densities.factors), threads)[0]
+    return _distances(planes, densities, _precisions(densities.factors), 1)[0]
 
 
 def imputed(planes: Array, densities: Densities, soft: Array, threads: int) -> Array:
@@ -157,7 +157,7 @@ def _precisions(factors: Array) -> Array | None:
 
 
 def _distances(planes: Array, densities: Densities, precisions: Array | None, threads: int) -> tuple[Array, Array]:
-    """See gmmseg.kernels.known_distances."""
+    """See `gmmseg.kernels.reference.gaps.known_distances`."""
     means, factors = densities.means, densities.factors
     distances, log_roots = np.empty((2, len(means), planes.shape[1]))
     if precisions is not None:

@@ -134,7 +134,7 @@ def _attempted(
     found = kernels.attempt(
         part.planes, part.weights, start, halvings, *added, limits, steps, bounds, strict, iteration.threads
     )
-    if not found:
+    if not isinstance(found, tuple):
         return found is None, None
     (weights, means, covariances, factors, history, converged, _, _, rescued, _), again = found
     other = Mixture(weights, means, covariances, mixture.covariance)

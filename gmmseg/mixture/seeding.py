@@ -26,7 +26,7 @@ from gmmseg.mixture.patterns import has_missing
 from gmmseg.mixture.rare import with_rare_classes
 from gmmseg.mixture.search import NO_DOUBT, PER_FEATURE, SUBSET, Samples, Search, Seeding, doubt
 
-__all__ = ["Seeding", "frame", "loneliness", "seed_from_classes", "seed_mixture"]
+__all__ = ["Seeding", "distinct_samples", "drawn", "frame", "loneliness", "seed_from_classes", "seed_mixture"]
 
 Array = NDArray[Any]
 
@@ -82,9 +82,9 @@ def seed_mixture(
     added = how.regularization + how.noise
     if how.judged and planes.shape[1] <= _SORTED:
         planes, weights = _sorted(planes, weights)
-    distinct, size = _distinct(planes, weights), how.subset or max(SUBSET, 256 * k)
+    distinct, size = distinct_samples(planes, weights), how.subset or max(SUBSET, 256 * k)
     larger = len(distinct[0]) > size
-    some, some_weights = _drawn(planes, weights, distinct, size, rng.random() if larger else 0.0)
+    some, some_weights = drawn(planes, weights, distinct, size, rng.random() if larger else 0.0)
     if has_missing(some):
         seen = ~np.isnan(some).all(axis=0)
         some, some_weights = some[:, seen], None if some_weights is None else some_weights[seen]
@@ -99,7 +99,7 @@ def seed_mixture(
         return with_outliers(on_axes, how.outliers, planes, added)
     more = None
     if how.judged and how.moves and k > 1 and n > PER_FEATURE * k * d:
-        more = _drawn(planes, weights, distinct, max(_JUDGES, size), 0.5) if larger else whole
+        more = drawn(planes, weights, distinct, max(_JUDGES, size), 0.5) if larger else whole
     dtype = _precision(some, k, how, None if more is None else more[0])
     complete, some_weights = _in(dtype, complete, some_weights)
     some, more = some.astype(dtype, copy=False), None if more is None else _in(dtype, *more)
@@ -248,20 +248,8 @@ def _sorted(planes: Array, weights: Array | None) -> tuple[Array, Array | None]:
     return np.ascontiguousarray(planes[:, order]), None if weights is None else weights[order]
 
 
-def draw_subset(
-    planes: Array, weights: Array | None, size: int, rng: np.random.Generator
-) -> tuple[Array, Array | None]:
-    """Return samples (d, m), m at most `size`, that stand for all, and their weights (m,); None is one each.
-
-    Neighbouring copies of a sample are taken together, and samples are drawn at equal steps of the cumulated weight:
-    integer weights then do what `numpy.repeat` does, draw for draw.
-    """
-    distinct = _distinct(planes, weights)
-    return _drawn(planes, weights, distinct, size, rng.random() if len(distinct[0]) > size else 0.0)
-
-
-def _distinct(planes: Array, weights: Array | None) -> tuple[Array, Array]:
-    """The first of each run of equal samples (m,), and the weight of all of it (m,)."""
+def distinct_samples(planes: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Return the first of each run of equal samples (m,), and the weight of all of it (m,)."""
     n = planes.shape[1]
     copies = np.flatnonzero(planes[0, 1:] == planes[0, :-1]) + 1
     for plane in planes[1:]:
@@ -275,9 +263,14 @@ def _distinct(planes: Array, weights: Array | None) -> tuple[Array, Array]:
     return firsts, mass
 
 
-def _drawn(
+def drawn(
     planes: Array, weights: Array | None, distinct: tuple[Array, Array], size: int, first: float
 ) -> tuple[Array, Array | None]:
+    """Return samples (d, m), m at most `size`, that stand for all, and their weights (m,); None is one each.
+
+    They are drawn at equal steps of the cumulated weight of distinct ones, the `first` of them that part of a step:
+    integer weights then do what `numpy.repeat` does, draw for draw.
+    """
     firsts, mass = distinct
     unweighted = weights is None and len(firsts) == planes.shape[1]
     if len(firsts) > size and unweighted:  # the same steps, and nothing to look up: a tenth of a fit to 50 000 samples

@@ -335,7 +335,7 @@ def _made(entries: Sequence[_Entry]) -> str:
         values = list(dict.fromkeys(_said(each.line.get(name)) for each in entries))
         if values and values != [""]:
             facts[name] = values[0] if len(values) == 1 else f"{len(values)} different ones"
-    return facts_section("How this was made", facts | {"report": versions()})
+    return facts_section(facts | {"report": versions()})
 
 
 def _said(value: Any) -> str:

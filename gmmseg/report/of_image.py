@@ -255,13 +255,13 @@ def _made(found: Segmentation, command: str | None) -> str:
         unit = image.place.unit if image.place is not None else None
         facts["size of a pixel"] = " × ".join(f"{step:.6g}" for step in image.spacing) + f" {unit or ''}"
     facts |= {"versions": versions()}
-    return facts_section("How this was made", facts)
+    return facts_section(facts)
 
 
-def facts_section(title: str, facts: dict[str, str]) -> str:
-    """Return a section of names and what they are."""
+def facts_section(facts: dict[str, str]) -> str:
+    """Return the section that says how results were made, by names and what they are."""
     entries = "".join(f"<dt>{escaped(name)}</dt><dd>{escaped(value)}</dd>" for name, value in facts.items())
-    return f'<section class="made"><h2>{escaped(title)}</h2><dl>{entries}</dl></section>'
+    return f'<section class="made"><h2>How this was made</h2><dl>{entries}</dl></section>'
 
 
 def versions() -> str:

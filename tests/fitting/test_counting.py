@@ -112,6 +112,12 @@ def test_the_variance_of_rounding(rng):
     np.testing.assert_array_equal(rounding(np.array([[0, 7], [200, 7]], np.uint8)), [1 / 12, 0])
 
 
+def test_of_no_more_values_than_classes_none_was_rounded():
+    values = np.array([[0, 0], [1, 1], [2, 1]], np.uint8)
+    np.testing.assert_array_equal(rounding(values, 2), [1 / 12, 0])
+    np.testing.assert_array_equal(rounding(values, 3), [0, 0])
+
+
 @pytest.mark.parametrize("quality", [100, 90, 75])
 def test_colours_of_a_jpeg_were_whole_numbers_before(rng, quality):
     smooth = np.array([120, 110, 90]) + np.cumsum(rng.normal(0, 2, (64, 96, 3)), axis=1)

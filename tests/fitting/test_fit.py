@@ -162,6 +162,14 @@ def test_no_class_shrinks_onto_a_grey_level(rng, levels, seed):
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.97
 
 
+@pytest.mark.parametrize(("kind", "most"), [(bool, 1), (np.uint8, 1), (np.uint8, 2), (np.int32, 2)])
+def test_each_value_of_a_mask_or_a_map_is_a_class(kind, most):
+    rows, columns = np.indices((60, 90))
+    values = (columns // 30 + (rows < 20)).clip(0, most).astype(kind)
+    labels = gmmseg.segment(values, k=most + 1, smooth=False).labels
+    np.testing.assert_array_equal(labels, values.astype(np.uint8) + 1)
+
+
 def test_contrast_that_was_stretched_changes_no_label(rng):
     image, _ = nuclei(rng, 1)
     stretched = np.round(image * 2.55).astype(np.uint8)  # gaps of two and three levels

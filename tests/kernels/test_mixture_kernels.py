@@ -164,6 +164,45 @@ def test_statistics_leave_out_only_what_is_nothing(kernel, d, k, apart, weighted
 
 
 @compiled
+@dtypes
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("between", [0.0, 0.02, 0.5])
+@pytest.mark.parametrize(("d", "n"), [(9, 1300), (16, 6000), (37, 3000)])
+def test_samples_that_surely_belong_to_one_component_need_no_density(kernel, d, n, between, weighted, dtype):
+    """Correlated classes 50 spreads apart and features in other units; some samples lie half way between two classes.
+
+    Without the products of features a distance from there would seem half of what it is.
+    """
+    rng = np.random.default_rng([d, n])
+    units, k = 10.0 ** rng.integers(-2, 3, d), 4
+    pairs = np.arange(1, d, 2)
+    covariance = np.eye(d)
+    covariance[pairs, pairs - 1] = covariance[pairs - 1, pairs] = 0.8
+    roots = np.stack([np.linalg.cholesky(covariance)] * k)
+    means = np.zeros((k, d))
+    means[[1, 3], :2] = means[[2, 3], 2:4] = 16, -16
+    chosen = rng.integers(k, size=n)
+    planes = means[chosen].T + np.einsum("nij,jn->in", roots[chosen], rng.normal(size=(d, n)))
+    half = rng.random(n) < between
+    planes[:, half] = (means[chosen] + means[(chosen + 1) % k]).T[:, half] / 2 + rng.normal(0, 0.01, (d, half.sum()))
+    planes, means = (planes * units[:, None]).astype(dtype), (means * units).astype(dtype).astype(np.float64)
+    factors = np.linalg.inv(roots) / units
+    constants = np.log(0.25) + np.log(np.abs(np.diagonal(factors, axis1=1, axis2=2))).sum(1) - d / 2 * np.log(2 * np.pi)
+    mixture, weights = (constants, means, factors), rng.uniform(0, 3, n).astype(dtype) if weighted else None
+    double = None if weights is None else weights.astype(float)
+    exact, exact_likelihood = statistics(reference, planes.astype(np.float64), mixture, double)
+    found, likelihood = statistics(kernel, planes, mixture, weights)
+    rows, columns = np.tril_indices(d)
+    units = np.concatenate([[1], units, units[rows] * units[columns]])
+    tolerance = 2e-5 if dtype == np.float32 else 1e-11
+    assert (np.abs(found - exact) <= tolerance * exact[:, :1] * units * (400 if between else 10)).all()
+    assert likelihood == pytest.approx(exact_likelihood, rel=tolerance / 10)
+    again, same = statistics(kernel, planes, mixture, weights, threads=3)
+    np.testing.assert_array_equal(again, found)
+    assert same == likelihood
+
+
+@compiled
 def test_a_small_component_far_from_the_middle_keeps_its_samples(kernel):
     """In single precision a sample a thousand spreads of the small one off the middle is projected with an error."""
     rng = np.random.default_rng(0)

@@ -394,7 +394,7 @@ def test_too_little_memory_is_an_error_each_time():
     code = """
 import resource
 import numpy as np
-from gmmseg.kernels import Neighbourhood, compiled
+from gmmseg.kernels import Neighbourhood, native
 shape = (1, 2000, 2000)
 ones = [np.ones((3, *shape), np.float32) for _ in range(3)]
 near = Neighbourhood(np.array([[0, 0, 1]]), np.ones(1, np.float32), np.ones(3, np.float32), 2)
@@ -402,7 +402,7 @@ pages = int(open("/proc/self/statm").read().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, 2 * (pages * resource.getpagesize() + (4 << 20),))
 for _ in range(2):
     try:
-        compiled.smooth(ones[0], ones[1], None, near, (0, 0, 0), np.ones(shape, np.uint8), ones[2])
+        native.smooth(ones[0], ones[1], None, near, (0, 0, 0), np.ones(shape, np.uint8), ones[2])
     except MemoryError:
         print("too little")
 """

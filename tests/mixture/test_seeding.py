@@ -6,7 +6,7 @@ from clusters import clusters, same_partition
 
 from gmmseg.mixture import seeding
 from gmmseg.mixture.kmeans import from_labels
-from gmmseg.mixture.seeding import Seeding, draw_subset, frame, seed_mixture
+from gmmseg.mixture.seeding import Seeding, distinct_samples, drawn, frame, seed_mixture
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
 
@@ -87,7 +87,7 @@ def test_integer_weights_start_as_repeated_samples_do(covariance, n):
 def test_a_subset_follows_the_weights(rng):
     planes = rng.permutation(np.arange(20_000.0))[None]
     weights = np.where(planes[0] < 5000, 3.0, 1.0)
-    some, some_weights = draw_subset(planes, weights, 3000, rng)
+    some, some_weights = drawn(planes, weights, distinct_samples(planes, weights), 3000, rng.random())
     assert some.shape == (1, 3000)
     assert some_weights is None
     assert abs((some < 5000).mean() - 0.5) < 0.03
@@ -97,9 +97,10 @@ def test_a_subset_follows_the_weights(rng):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_subset_without_weights_is_that_of_equal_weights(n, size, dtype):
     planes = np.random.default_rng(n).permutation(np.arange(3.0 * n)).reshape(3, n).astype(dtype)
-    for seed in range(5):
-        some, none = draw_subset(planes, None, size, np.random.default_rng(seed))
-        wanted, _ = draw_subset(planes, np.ones(n, dtype), size, np.random.default_rng(seed))
+    ones = np.ones(n, dtype)
+    for first in np.random.default_rng(0).random(5):
+        some, none = drawn(planes, None, distinct_samples(planes, None), size, first)
+        wanted, _ = drawn(planes, ones, distinct_samples(planes, ones), size, first)
         np.testing.assert_array_equal(some, wanted)
         assert none is None
         assert some.dtype == dtype
@@ -108,7 +109,7 @@ def test_a_subset_without_weights_is_that_of_equal_weights(n, size, dtype):
 
 def test_neighbouring_copies_are_one_sample_of_their_weight(rng):
     planes = np.repeat(rng.normal(size=(2, 40)), 3, axis=1)
-    some, weights = draw_subset(planes, None, 100, rng)
+    some, weights = drawn(planes, None, distinct_samples(planes, None), 100, 0.0)
     np.testing.assert_array_equal(some, planes[:, ::3])
     np.testing.assert_allclose(weights, 1)
 

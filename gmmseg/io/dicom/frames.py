@@ -133,7 +133,7 @@ def _enhanced(file: DicomFile, index: int, groups: Sequence[Any]) -> Frame:
         _vector(first("PlanePositionSequence"), "ImagePositionPatient", 3),
         _vector(first("PlaneOrientationSequence"), "ImageOrientationPatient", 6),
         _sides(first("PixelMeasuresSequence")),
-        _length(first("PixelMeasuresSequence"), "SpacingBetweenSlices"),
+        _between_slices(first("PixelMeasuresSequence")),
     )
 
 
@@ -156,8 +156,8 @@ def _sides(item: Any) -> tuple[float, float] | None:
     return None
 
 
-def _length(item: Any, name: str) -> float | None:
-    value = item.get(name)
+def _between_slices(item: Any) -> float | None:
+    value = item.get("SpacingBetweenSlices")
     length = float(value) if value is not None else math.nan
     return length if 0 < length < math.inf else None
 

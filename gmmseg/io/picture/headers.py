@@ -111,7 +111,7 @@ def png_header(file: BinaryIO) -> Header:
     header = Header(width, height, bits, _PNG_COLORS[color], whole=False)
     kinds: set[bytes] = set()
     place, parts, controls, others = 33, [(8, 33)], [], 0
-    while len(chunk := _at(file, place, 8)) == 8 and not header.whole:
+    while len(chunk := _eight_at(file, place)) == 8 and not header.whole:
         length, kind = struct.unpack(">I4s", chunk)
         end = place + 12 + length
         if end > size and b"IDAT" not in kinds | {kind}:
@@ -214,7 +214,7 @@ def webp_header(file: BinaryIO) -> Header | None:
     header: Header | None = None
     alpha, lossless, frames, orientation = False, False, 0, 1
     place = 12
-    while len(chunk := _at(file, place, 8)) == 8:
+    while len(chunk := _eight_at(file, place)) == 8:
         kind, length = struct.unpack("<4sI", chunk)
         start = file.read(16)
         if kind == b"VP8X" and header is None and len(start) >= 10:
@@ -274,9 +274,9 @@ def _exif(exif: bytes) -> tuple[int, tuple[float, float] | None]:
     return orientation if orientation in range(1, 9) else 1, dpi
 
 
-def _at(file: BinaryIO, place: int, length: int) -> bytes:
+def _eight_at(file: BinaryIO, place: int) -> bytes:
     file.seek(place)
-    return file.read(length)
+    return file.read(8)
 
 
 def _ends_with(file: BinaryIO, end: bytes) -> bool:

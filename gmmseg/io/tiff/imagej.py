@@ -42,7 +42,7 @@ def write_imagej(path: Path, contents: Contents, windows: Windows) -> None:
     options, metadata = _calibration(contents.image)
     metadata["axes"] = stack.axes
     if contents.kind == "labels" and contents.names:
-        metadata["Info"] = class_list(contents, "\n")
+        metadata["Info"] = class_list(contents)
     if contents.kind == "labels" and stack.dtype == "uint8" and not contents.options.get("plain"):
         from gmmseg.io.palette import palette  # here, because only labels have colours
 

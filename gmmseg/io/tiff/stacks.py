@@ -101,9 +101,9 @@ class Stack:
             yield tuple(where[letter] for letter in self.axes), stored.transpose(order)
 
 
-def class_list(contents: Contents, between: str) -> str:
-    """Return the names of classes by their numbers, for people: "1 = sky, 2 = cell"."""
-    return between.join(f"{number} = {name}" for number, name in enumerate(contents.names, 1))
+def class_list(contents: Contents) -> str:
+    """Return the names of classes by their numbers, for people: "1 = sky" and, in the next line, "2 = cell"."""
+    return "\n".join(f"{number} = {name}" for number, name in enumerate(contents.names, 1))
 
 
 def sizes_of(image: Image | None) -> dict[str, float]:

@@ -81,15 +81,17 @@ struct Generator {
     }
 };
 
-using Numbers = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-void uniform(const std::vector<std::uint32_t>& seed, std::uint64_t first, Numbers out) {
-    const nb::gil_scoped_release unlocked;
-    Generator generator(seed);
-    generator.skip(first);
-    for (size_t i = 0; i < out.shape(0); ++i) out.data()[i] = generator.next();
+nb::ndarray<nb::numpy, double> uniform(const std::vector<std::uint32_t>& seed, std::uint64_t first, size_t count) {
+    Numbers numbers(count);
+    {
+        const nb::gil_scoped_release unlocked;
+        Generator generator(seed);
+        generator.skip(first);
+        for (double& number : numbers) number = generator.next();
+    }
+    return given(numbers, {count});
 }
 
 }  // namespace
 
-void bind_chance(nb::module_& m) { m.def("uniform", &uniform, nb::arg(), nb::arg(), nb::arg().noconvert()); }
+void bind_chance(nb::module_& m) { m.def("uniform", &uniform, nb::arg(), nb::arg(), nb::arg()); }

@@ -50,10 +50,12 @@ struct MixtureJob {
     }
     std::ptrdiff_t params_per_component() const { return 1 + n_features + second_moments(); }
     // Sums of the statistics: as many for each component as it has parameters, then two more for each Student-t, or,
-    // with `sure`, as many again: those of the samples that surely belong to it, which the first ones are without.
+    // with `sure` or a screen, as many again: those of the samples that surely belong to it, which the first ones are
+    // without, as the log-likelihood is of them.
     std::ptrdiff_t sums() const {
-        return n_components * (sure ? 2 * params_per_component() : params_per_component() + (dof ? 2 : 0));
+        return n_components * (parted() ? 2 * params_per_component() : params_per_component() + (dof ? 2 : 0));
     }
+    bool parted() const { return sure || screen; }
 };
 
 // What tells in a few directions which components are out of a sample's reach: distances in these alone, hence their
@@ -65,6 +67,8 @@ struct Screen {
     T* across;       // (d, directions)
     T* slack;        // (K): what rounding may take from a bound, in units of the samples' largest squared norm
     T* reach;        // (K): how far its log2 density may be behind the highest before a sample is out of reach
+    T* own;          // (K, d): a sample's squared distance is at most the sum of these times its squared differences
+                     // from the mean
     T* params;       // for each component a constant, minus its factor times its mean, and the rows of its factor, so
                      // that a bound is constant - |factor y - factor mean|^2 of a sample y in these directions
 };
@@ -73,7 +77,7 @@ constexpr int kMostDirections = 16;
 // Numbers that `screen` of so many components needs as working memory.
 inline std::ptrdiff_t screen_work(std::ptrdiff_t k, std::ptrdiff_t d) {
     const std::ptrdiff_t q = kMostDirections;
-    return 3 * d * k + 2 * d * q + k * (q * q + q + 1) + 3 * q * q;
+    return 3 * d * k + 2 * d * q + k * (q * q + q + 1) + 3 * q * q + d * (d + 1);
 }
 
 // Mean-field smoothing of one tile. Arrays of the tile are C-contiguous in (z, y, x); the result is written for the
@@ -139,7 +143,8 @@ struct GapsJob {
 
 struct Kernels {
     const char* instruction_set;
-    // Adds sums (K x (1 + d + second moments)) about the means, and the log-likelihood in nats. Moments of a Student-t
+    // Adds sums (K x (1 + d + second moments)) about the means, and the log-likelihood in nats, but of samples that surely
+    // belong to one component: see `likelihood_of_sure` in summing.h. Moments of a Student-t
     // component are weighted by responsibility r times u, the sample's share in the scale (Peel and McLachlan 2000);
     // after those of all components follow, for each, the sums of r and of r (ln u - u).
     void (*statistics_f32)(const MixtureJob<float>&, std::ptrdiff_t begin, std::ptrdiff_t end, double* sums,

@@ -53,7 +53,6 @@ private:
     static constexpr double kAhead = 3;      // steps, as long as those before, that are allowed for
     static constexpr ptrdiff_t kEnough = 3;  // sums are kept if one sample in so many is sure
     static constexpr int kShortest = 1, kLongest = 32;  // iterations without another look where few samples are sure
-    static constexpr double kLog2e = 1.442695040888963407359924681;
 
     const bool able;
     bool stands = false;
@@ -163,17 +162,12 @@ private:
     // Adds what the sums that stand are about other means, and returns their part in the likelihood.
     double add_sums(const Place& now, double* out) const {
         const ptrdiff_t d = now.d, step = 1 + d + d * (d + 1) / 2;
-        std::vector<double> precision(static_cast<size_t>(d * (d + 1) / 2)), shift(static_cast<size_t>(d));
+        std::vector<double> shift(static_cast<size_t>(d));
         double loglik = 0;
         for (ptrdiff_t c = 0; c < now.k; ++c, out += step) {
             const double *const own = sums.data() + (now.k + c) * step, count = *own, *const first = own + 1;
             const double *const second = first + d, *const mean = now.means + c * d, *const before = means.data() + c * d;
-            std::fill(precision.begin(), precision.end(), 0.0);
-            for (ptrdiff_t r = 0; r < d; ++r) {
-                const double* const row = now.factors + (c * d + r) * d;
-                for (ptrdiff_t i = 0; i <= r; ++i)
-                    for (ptrdiff_t j = 0; j <= i; ++j) precision[size_t(i * (i + 1) / 2 + j)] += row[i] * row[j];
-            }
+            const Numbers precision = precision_of(d, [&](ptrdiff_t r) { return now.factors + (c * d + r) * d; });
             const auto moved = [&](ptrdiff_t i, ptrdiff_t j) {
                 const double a = shift[size_t(i)], b = shift[size_t(j)];
                 return second[i * (i + 1) / 2 + j] - a * first[j] - b * first[i] + count * a * b;

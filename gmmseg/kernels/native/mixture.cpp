@@ -254,17 +254,33 @@ void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, d
     const ptrdiff_t step = job.params_per_component();
     Scratch<T> s(job);
     Near<T> near(job);
+    bool tries = job.screen;  // whether components are sure by bounds; not asked again in these samples if they seldom are
     for (ptrdiff_t first = begin; first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
         T farthest = 0;
-        if (job.screen) farthest = near_densities(job, b, s, near);
-        else all_densities(job, b, first, first, s);
+        ptrdiff_t others = b.size;
+        if (job.screen) farthest = near_bounds(job, b, s, near);
+        if (tries) {
+            others = take_certain(job, b, first, farthest, near, sums);
+            if (others == 0) continue;
+            tries = 4 * others < 3 * b.size;
+        }
+        if (job.screen) {
+            near.take(b);
+            near_densities(job, b, farthest, s, near);
+        } else {
+            all_densities(job, b, first, first, s);
+        }
         const bool any_sure = job.sure && find_sure(job, b, first, s, near, farthest);
         const bool in_rows = job.screen || any_sure;
         if (any_sure && !job.screen) near.take(b);
+        if (any_sure) take_sure(job, b, first, s, near, sums);
         exponentiate_all(job, b, s);
+        if (any_sure || others < b.size) {
+            leave_out_taken(job, b, s, near);
+            __builtin_memset(near.taken, 0, sizeof(T) * kBlock);
+        }
         *loglik += kLn2 * normalise(job, b, first, s, 0);
-        if (any_sure) take_sure(job, b, s, near, sums);
         for (int k = 0; k < job.n_components; ++k) {
             const T* const density = s.densities + k * kBlock;
             const ptrdiff_t count = find<T>(b, near.found, [&](ptrdiff_t v) GMMSEG_LAMBDA {
@@ -284,7 +300,7 @@ void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, d
             near.append(k, count, s.responsibility, sums + k * step);
         }
     }
-    for (int k = 0; k < (job.sure ? 2 : 1) * job.n_components; ++k) near.flush(k, sums + k * step);
+    for (int k = 0; k < (job.parted() ? 2 : 1) * job.n_components; ++k) near.flush(k, sums + k * step);
 }
 
 template <class T>

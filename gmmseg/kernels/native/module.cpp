@@ -29,15 +29,15 @@ template <class T>
 using Vector = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Parameters = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
+using Parameters = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;  // as in gmmseg.kernels
+using Densities = std::tuple<Rows, Table, Parameters, nb::object>;
 
 // A mixture's parameters in the precision and order that the kernels read.
 template <class T>
 struct Prepared : MixtureJob<T> {
     std::vector<T> values, tails;
-    Prepared(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors,
-             const nb::object& log_prior, const nb::object& dof)
-        : MixtureJob<T>{} {
+    Prepared(const Planes<T>& planes, const Densities& densities, const nb::object& log_prior) : MixtureJob<T>{} {
+        const auto& [constants, means, factors, dof] = densities;
         this->samples = planes.data();
         this->feature_stride = planes.stride(0);
         this->sample_stride = planes.stride(1);
@@ -74,9 +74,9 @@ struct Prepared : MixtureJob<T> {
 };
 
 template <class T>
-nb::tuple statistics(const Planes<T>& planes, nb::object weights, const Rows& constants, const Table& means,
-                     const Parameters& factors, int threads, nb::object log_prior, nb::object dof) {
-    Prepared<T> job(planes, constants, means, factors, log_prior, dof);
+nb::tuple statistics(const Planes<T>& planes, nb::object weights, const Densities& densities, int threads,
+                     nb::object log_prior) {
+    Prepared<T> job(planes, densities, log_prior);
     Vector<const T> weight;
     if (!weights.is_none()) {
         weight = nb::cast<Vector<const T>>(weights);
@@ -103,15 +103,16 @@ nb::tuple statistics(const Planes<T>& planes, nb::object weights, const Rows& co
 }
 
 template <class T>
-bool posterior(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors,
-               nb::object out, nb::object log_density, int threads, nb::object log_prior, nb::object dof) {
-    Prepared<T> job(planes, constants, means, factors, log_prior, dof);
+bool posterior(const Planes<T>& planes, const Densities& densities, nb::object out, nb::object log_density,
+               int threads, nb::object log_prior) {
+    Prepared<T> job(planes, densities, log_prior);
     T* to = nullptr;
     T* density = nullptr;
     ptrdiff_t stride = 0;
     if (!out.is_none()) {
         auto a = nb::cast<nb::ndarray<T, nb::ndim<2>, nb::device::cpu>>(out);
-        require(a.shape(0) == means.shape(0) && a.shape(1) == planes.shape(1) && (a.stride(1) == 1 || a.shape(1) < 2),
+        require(ptrdiff_t(a.shape(0)) == job.n_components && a.shape(1) == planes.shape(1) &&
+                    (a.stride(1) == 1 || a.shape(1) < 2),
                 "the output has not one contiguous row of all samples for each component");
         to = a.data();
         stride = a.stride(0);
@@ -129,9 +130,9 @@ bool posterior(const Planes<T>& planes, const Rows& constants, const Table& mean
 }
 
 template <class T, class Label>
-bool classify(const Planes<T>& planes, const Rows& constants, const Table& means, const Parameters& factors,
-              Vector<Label> out, int first, int threads, nb::object log_prior, nb::object dof) {
-    Prepared<T> job(planes, constants, means, factors, log_prior, dof);
+bool classify(const Planes<T>& planes, const Densities& densities, Vector<Label> out, int first, int threads,
+              nb::object log_prior) {
+    Prepared<T> job(planes, densities, log_prior);
     require(out.shape(0) == planes.shape(1), "the output has not one number for each sample");
     std::uint8_t* out8 = nullptr;
     std::int64_t* out64 = nullptr;
@@ -146,6 +147,7 @@ bool classify(const Planes<T>& planes, const Rows& constants, const Table& means
 
 template <class T, int N>
 using Packed = nb::ndarray<T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
+using Neighbourhood = std::tuple<Packed<const std::int64_t, 2>, Packed<const float, 1>, Packed<const float, 1>, int>;
 
 void* aligned(char* p, size_t alignment) {
     const auto address = reinterpret_cast<std::uintptr_t>(p);
@@ -173,10 +175,9 @@ void* reserve(ptrdiff_t bytes) {
 }
 
 // A smoothing but for where its probabilities and guides come from.
-SmoothJob smoothing(size_t n_classes, const size_t* shape, const nb::object& valid,
-                    const Packed<const std::int64_t, 2>& offsets, const Packed<const float, 1>& strengths,
-                    const Packed<const float, 1>& sharpness, int sweeps, const nb::tuple& inner_first,
-                    const nb::object& labels, const nb::object& probabilities) {
+SmoothJob smoothing(size_t n_classes, const size_t* shape, const nb::object& valid, const Neighbourhood& neighbourhood,
+                    const nb::tuple& inner_first, const nb::object& labels, const nb::object& probabilities) {
+    const auto& [offsets, strengths, sharpness, sweeps] = neighbourhood;
     SmoothJob job{};
     job.n_classes = int(n_classes);
     job.n_guides = int(sharpness.shape(0));
@@ -225,30 +226,24 @@ SmoothJob smoothing(size_t n_classes, const size_t* shape, const nb::object& val
 }
 
 void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& guide, nb::object valid,
-            const Packed<const std::int64_t, 2>& offsets, const Packed<const float, 1>& strengths,
-            const Packed<const float, 1>& sharpness, int sweeps, nb::tuple inner_first, nb::object labels,
-            nb::object probabilities) {
+            const Neighbourhood& neighbourhood, nb::tuple inner_first, nb::object labels, nb::object probabilities) {
     const size_t shape[] = {prior.shape(1), prior.shape(2), prior.shape(3)};
-    SmoothJob job = smoothing(prior.shape(0), shape, valid, offsets, strengths, sharpness, sweeps, inner_first, labels,
-                              probabilities);
+    SmoothJob job = smoothing(prior.shape(0), shape, valid, neighbourhood, inner_first, labels, probabilities);
     for (size_t i = 0; i < 3; ++i) require(guide.shape(i + 1) == shape[i], "the guide has not the shape of the tile");
-    require(guide.shape(0) == sharpness.shape(0), "there is not one sharpness for each guide");
+    require(ptrdiff_t(guide.shape(0)) == job.n_guides, "there is not one sharpness for each guide");
     job.prior = prior.data();
     job.guide = guide.data();
     nb::gil_scoped_release unlocked;
     kernels().smooth(job);
 }
 
-bool smooth_planes(const Packed<const float, 4>& planes, const Rows& constants, const Table& means,
-                   const Parameters& factors, nb::object dof, nb::object valid,
-                   const Packed<const std::int64_t, 2>& offsets, const Packed<const float, 1>& strengths,
-                   const Packed<const float, 1>& sharpness, int sweeps, nb::tuple inner_first, nb::object labels) {
+bool smooth_planes(const Packed<const float, 4>& planes, const Densities& densities, nb::object valid,
+                   const Neighbourhood& neighbourhood, nb::tuple inner_first, nb::object labels) {
     const size_t shape[] = {planes.shape(1), planes.shape(2), planes.shape(3)}, n = shape[0] * shape[1] * shape[2];
     const Planes<float> samples(planes.data(), {planes.shape(0), n}, nb::handle());
-    const Prepared<float> mixture(samples, constants, means, factors, nb::none(), dof);
-    SmoothJob job = smoothing(means.shape(0), shape, valid, offsets, strengths, sharpness, sweeps, inner_first, labels,
-                              nb::none());
-    require(sharpness.shape(0) <= planes.shape(0), "there is not one plane for each sharpness");
+    const Prepared<float> mixture(samples, densities, nb::none());
+    SmoothJob job = smoothing(size_t(mixture.n_components), shape, valid, neighbourhood, inner_first, labels, nb::none());
+    require(job.n_guides <= mixture.n_features, "there is not one plane for each sharpness");
     job.mixture = &mixture;
     job.guide = planes.data();
     nb::gil_scoped_release unlocked;
@@ -365,15 +360,13 @@ NB_MODULE(_native, m) {
     const auto bind = [&](auto zero) {
         using T = decltype(zero);
         const auto prior = nb::arg("log_prior").noconvert() = nb::none();
-        const auto dof = nb::arg("dof") = nb::none();
-        m.def("statistics", &statistics<T>, nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(),
-              nb::arg(), prior, dof);
-        m.def("posterior", &posterior<T>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
-              nb::arg().none(), nb::arg(), prior, dof);
-        m.def("classify", &classify<T, std::uint8_t>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(),
-              nb::arg().noconvert(), nb::arg(), nb::arg(), prior, dof);
-        m.def("classify", &classify<T, std::int64_t>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(),
-              nb::arg().noconvert(), nb::arg(), nb::arg(), prior, dof);
+        m.def("statistics", &statistics<T>, nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(), prior);
+        m.def("posterior", &posterior<T>, nb::arg().noconvert(), nb::arg(), nb::arg().none(), nb::arg().none(),
+              nb::arg(), prior);
+        m.def("classify", &classify<T, std::uint8_t>, nb::arg().noconvert(), nb::arg(), nb::arg().noconvert(), nb::arg(),
+              nb::arg(), prior);
+        m.def("classify", &classify<T, std::int64_t>, nb::arg().noconvert(), nb::arg(), nb::arg().noconvert(), nb::arg(),
+              nb::arg(), prior);
     };
     bind(0.0f);
     bind(0.0);
@@ -387,9 +380,9 @@ NB_MODULE(_native, m) {
     bind_stepping(m);
     bind_unfiltering(m);
     m.def("smooth", &smooth, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
-          nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none());
-    m.def("smooth_planes", &smooth_planes, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
-          nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
+          nb::arg().none(), nb::arg().none());
+    m.def("smooth_planes", &smooth_planes, nb::arg().noconvert(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(),
+          nb::arg());
     m.def("agreement", &agreement, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
           nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
     m.def("lab", &lab<std::uint8_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());

@@ -32,6 +32,12 @@ GMMSEG_INLINE void turn(Pack<T>* square) {
     }
 }
 
+template <class T>
+GMMSEG_INLINE T root_of(T x) {
+    if constexpr (sizeof(T) == 4) return __builtin_sqrtf(x);
+    else return __builtin_sqrt(x);
+}
+
 // Working memory of samples within reach.
 template <class T>
 struct Near {
@@ -49,7 +55,11 @@ struct Near {
     T* projected;  // (kMostDirections, kBlock): the block in the directions of the screen
     T* bounds;     // (K, kBlock), of log2 densities
     T* highest;    // (kBlock): the highest of them
+    T* own;        // (K, stride): what bounds a sample's squared distance from above
     T* sure;       // (kBlock): the component that a sample surely belongs to, or kNone
+    T* room;       // (kBlock): squared distance from its mean up to which it does
+    T* weight;     // (kBlock): of the samples, 0 past the end
+    T* taken;      // (kBlock): 1 where a sample is in the sums of those that are sure, or else 0
     std::int32_t *found, *filled;  // (kBlock + kBehind) places in a block; samples in each panel
 
     ptrdiff_t factor_size() const {
@@ -59,28 +69,34 @@ struct Near {
     }
     explicit Near(const MixtureJob<T>& job)
         : job(job), d(job.n_features), stride((d + kPadded<T> - 1) / kPadded<T> * kPadded<T>) {
-        const ptrdiff_t k = job.n_components, size = factor_size(), all = job.sure ? 2 * k : k;
-        const ptrdiff_t numbers = (kBlock + L + k + all * kPanel) * stride + k * size + all * kPanel +
-                                  kBlock * (kMostDirections + k + 2);
+        const ptrdiff_t k = job.n_components, size = factor_size(), all = job.parted() ? 2 * k : k;
+        const ptrdiff_t numbers = (kBlock + L + 2 * k + all * kPanel) * stride + k * size + all * kPanel +
+                                  kBlock * (kMostDirections + k + 5);
         memory = static_cast<T*>(::operator new(sizeof(T) * numbers + 4 * (kBlock + kBehind + all), kAligned));
         projected = memory;
         bounds = projected + kMostDirections * kBlock;
         highest = bounds + k * kBlock;
         sure = highest + kBlock;
-        rows = sure + kBlock;
+        room = sure + kBlock;
+        weight = room + kBlock;
+        taken = weight + kBlock;
+        rows = taken + kBlock;
         tile = rows + kBlock * stride;
         means = tile + L * stride;
-        panels = means + k * stride;
+        own = means + k * stride;
+        panels = own + k * stride;
         factors = panels + all * kPanel * stride;
         roots = factors + k * size;
         found = reinterpret_cast<std::int32_t*>(roots + all * kPanel);
         filled = found + kBlock + kBehind;
-        __builtin_memset(means, 0, sizeof(T) * k * stride);
+        __builtin_memset(means, 0, sizeof(T) * 2 * k * stride);
+        __builtin_memset(taken, 0, sizeof(T) * kBlock);
         __builtin_memset(factors, 0, sizeof(T) * k * size);
         __builtin_memset(filled, 0, 4 * all);
         for (ptrdiff_t c = 0; c < k; ++c) {
             const T* p = job.params + c * job.params_per_component() + 1;
             for (ptrdiff_t i = 0; i < d; ++i) means[c * stride + i] = *p++;
+            for (ptrdiff_t i = 0; job.screen && i < d; ++i) own[c * stride + i] = job.screen->own[c * d + i];
             T* to = factors + c * size;
             for (ptrdiff_t i = 0; i < d; ++i) {
                 for (ptrdiff_t j = 0; j <= i; ++j) to[j * L + i % L] = *p++;
@@ -94,16 +110,19 @@ struct Near {
 
     // Takes a block's samples as rows.
     void take(const Block<T>& b) {
-        for (ptrdiff_t v = 0; v < b.packs * L; v += L)
-            for (ptrdiff_t i = 0; i < stride; i += L) {
-                Pack<T> square[L];
-                const T* const from = b.x + i * b.row + v;
-                unrolled<L>([&](auto r) GMMSEG_LAMBDA {
-                    square[r.value] = i + r.value < d ? load(from + r.value * b.row) : Pack<T>{};
-                });
-                turn<T>(square);
-                unrolled<L>([&](auto r) GMMSEG_LAMBDA { store(rows + (v + r.value) * stride + i, square[r.value]); });
-            }
+        for (ptrdiff_t v = 0; v < b.packs * L; v += L) take(b, v, rows + v * stride);
+    }
+    // Takes the samples of one register as rows.
+    void take(const Block<T>& b, ptrdiff_t v, T* to) const {
+        for (ptrdiff_t i = 0; i < stride; i += L) {
+            Pack<T> square[L];
+            const T* const from = b.x + i * b.row + v;
+            unrolled<L>([&](auto r) GMMSEG_LAMBDA {
+                square[r.value] = i + r.value < d ? load(from + r.value * b.row) : Pack<T>{};
+            });
+            turn<T>(square);
+            unrolled<L>([&](auto r) GMMSEG_LAMBDA { store(to + r.value * stride + i, square[r.value]); });
+        }
     }
 
     // Adds the squares of kRows centred samples times groups of Wide * L rows of a factor, each to a register. Not
@@ -165,9 +184,7 @@ struct Near {
         const T* const mean = means + c % job.n_components * stride;
         T part[kBlock];
         for (ptrdiff_t at = 0; at < count; ++at) part[at] = responsibility[found[at]];
-        for (ptrdiff_t at = 0; at < count; ++at)
-            if constexpr (sizeof(T) == 4) part[at] = __builtin_sqrtf(part[at]);
-            else part[at] = __builtin_sqrt(part[at]);
+        for (ptrdiff_t at = 0; at < count; ++at) part[at] = root_of(part[at]);
         for (ptrdiff_t at = 0; at < count; ++at) {
             const ptrdiff_t i = found[at], place = c * kPanel + filled[c];
             const T root = roots[place] = part[at];
@@ -238,7 +255,7 @@ T project(const MixtureJob<T>& job, const Block<T>& b, T* centred, T* out) {
         for (int i = 0; i < job.n_features; ++i)
             unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
                 const T* const from = b.x + i * b.row + v + a.value * L;
-                __builtin_prefetch(from + kBlock);  // the next block's: rows lie too far apart to be foreseen
+                __builtin_prefetch(from + kBlock, 0, 2);  // the next block's: rows lie too far apart to be foreseen
                 const Pack<T> dx = load(from) - screen.middle[i];
                 store(centred + i * wide + a.value * L, dx);
                 norm[a.value] += dx * dx;
@@ -294,25 +311,28 @@ GMMSEG_INLINE ptrdiff_t find(const Block<T>& b, std::int32_t* found, const Holds
     return count;
 }
 
-// Log2 densities of the components within reach of a sample, and the largest; of all others, the lowest that there is.
-// Returns the largest squared norm of a sample.
+// Bounds of the components' log2 densities, and the highest of them. Returns the largest squared norm of a sample.
 template <class T>
-T near_densities(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, Near<T>& near) {
-    const ptrdiff_t end = b.packs * kLanes<T>;
+T near_bounds(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, Near<T>& near) {
     const T farthest = project(job, b, s.centred, near.projected);
-    for (ptrdiff_t v = 0; v < end; v += kLanes<T>) {
-        store(s.highest + v, fill(kLowest<T>));
-        store(near.highest + v, fill(kLowest<T>));
-    }
+    for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) store(near.highest + v, fill(kLowest<T>));
     for (int k = 0; k < job.n_components; ++k)
         bounds(job, k, near.projected, b.packs, near.bounds + k * kBlock, near.highest);
-    near.take(b);
+    return farthest;
+}
+
+// Log2 densities of the components within reach of the samples that are not taken, and the largest; of all others, the
+// lowest that there is.
+template <class T>
+void near_densities(const MixtureJob<T>& job, const Block<T>& b, T farthest, Scratch<T>& s, Near<T>& near) {
+    const ptrdiff_t end = b.packs * kLanes<T>;
+    for (ptrdiff_t v = 0; v < end; v += kLanes<T>) store(s.highest + v, fill(kLowest<T>));
     for (int k = 0; k < job.n_components; ++k) {
         T* const density = s.densities + k * kBlock;
         const T* const bound = near.bounds + k * kBlock;
         for (ptrdiff_t v = 0; v < end; v += kLanes<T>) store(density + v, fill(kLowest<T>));
         const ptrdiff_t count = find<T>(b, near.found, [&](ptrdiff_t v) GMMSEG_LAMBDA {
-            return Bits<T>(load(bound + v) >= load(near.highest + v));
+            return Bits<T>(load(bound + v) >= load(near.highest + v)) & Bits<T>(load(near.taken + v) == T(0));
         });
         near.densities(k, count, density, s.highest);
     }
@@ -322,7 +342,8 @@ T near_densities(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, Nea
         const T slack = job.screen->slack[k] * farthest + job.screen->reach[k];
         const ptrdiff_t count = find<T>(b, near.found, [&](ptrdiff_t v) GMMSEG_LAMBDA {
             const Pack<T> u = load(bound + v);
-            return Bits<T>(u < load(near.highest + v)) & Bits<T>(u + slack >= load(s.highest + v));
+            return Bits<T>(u < load(near.highest + v)) & Bits<T>(u + slack >= load(s.highest + v)) &
+                   Bits<T>(load(near.taken + v) == T(0));
         });
         if (2 * count > end) {
             densities(job, b, k, s, density);
@@ -332,7 +353,6 @@ T near_densities(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, Nea
             near.densities(k, count, density, s.highest);
         }
     }
-    return farthest;
 }
 
 }  // namespace

@@ -129,6 +129,28 @@ int cheapest(const MixtureJob<T>& job, ptrdiff_t q, const double* means, const d
     return best;
 }
 
+// Writes what bounds a component's squared distances from above: for any scales s, |a b| <= (a^2 / s^2 + b^2 s^2) / 2 turns
+// a quadratic form P into sums of squares, those of feature i times the sum of |P_ij| s_j / s_i, and s_i = P_ii^-1/2
+// makes these independent of the features' units. `form` and `row` are working memory of d (d + 1) / 2 and d numbers.
+template <class T>
+void bound_own(const MixtureJob<T>& job, ptrdiff_t c, double* form, double* row, T* out) {
+    const ptrdiff_t d = job.n_features;
+    const T* factor = job.params + c * job.params_per_component() + 1 + d;
+    for (ptrdiff_t i = 0; i < d * (d + 1) / 2; ++i) form[i] = 0;
+    for (ptrdiff_t r = 0; r < d; factor += ++r) {
+        for (ptrdiff_t i = 0; i <= r; ++i) row[i] = double(factor[i]);
+        for (ptrdiff_t i = 0; i <= r; ++i) add(row[i], row, i + 1, form + i * (i + 1) / 2);
+    }
+    for (ptrdiff_t i = 0; i < d; ++i) row[i] = std::sqrt(form[i * (i + 3) / 2]);
+    const double rounding = 1 + double(d + 8) * (sizeof(T) == 4 ? 1.2e-7 : 2.3e-16);
+    for (ptrdiff_t i = 0; i < d; ++i) {
+        double sum = 0;
+        for (ptrdiff_t j = 0; j < d; ++j)
+            sum += std::abs(form[i < j ? j * (j + 1) / 2 + i : i * (i + 1) / 2 + j]) / row[j];
+        out[i] = T(rounding * sum * row[i]);
+    }
+}
+
 template <class T>
 bool screen(const MixtureJob<T>& job, double* work, Screen<T>& out) {
     const ptrdiff_t d = job.n_features, k = job.n_components, step = job.params_per_component();
@@ -138,6 +160,7 @@ bool screen(const MixtureJob<T>& job, double* work, Screen<T>& out) {
     double *const solved = across + d * stride, *const moments = solved + d * stride;
     double *const factors = moments + stride * stride, *const places = factors + k * stride * stride;
     double *const row = places + k * stride, *const norms = row + k, *const middle = norms + k;
+    double *const squared = middle + d, *const form = squared + d;
     for (ptrdiff_t j = 0; j < d; ++j) {
         middle[j] = 0;
         for (ptrdiff_t c = 0; c < k; ++c) middle[j] += double(job.params[c * step + 1 + j]) / double(k);
@@ -161,6 +184,7 @@ bool screen(const MixtureJob<T>& job, double* work, Screen<T>& out) {
     for (ptrdiff_t c = 0; c < k; ++c) out.reach[c] = T(reach_of(job, c));
     const ptrdiff_t q = cheapest(job, found, places, factors, out.reach);
     if (q == 0) return false;
+    for (ptrdiff_t c = 0; c < k; ++c) bound_own(job, c, form, squared, out.own + c * d);
     const ptrdiff_t wide = (q + kTile - 1) / kTile * kTile;
     out.directions = int(wide);
     double size = 0;

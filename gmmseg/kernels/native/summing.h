@@ -11,15 +11,17 @@ inline ptrdiff_t chunk_size(ptrdiff_t n) {
     return std::max<ptrdiff_t>(4096, (even + kBlock - 1) / kBlock * kBlock);
 }
 
+constexpr double kLog2e = 1.442695040888963407359924681;
+
 // Writes constants (K), means (K, d) and lower precision factors, (K, d, d) or (K, d), in the order and precision that
 // the kernels read.
 template <class T>
 void pack_parameters(const MixtureJob<T>& job, const double* constants, const double* means, const double* factors,
                      T* out) {
     const ptrdiff_t k = job.n_components, d = job.n_features;
-    const double log2e = 1.442695040888963407359924681, scale = std::sqrt(log2e / 2);
+    const double scale = std::sqrt(kLog2e / 2);
     for (ptrdiff_t c = 0; c < k; ++c) {
-        *out++ = T(constants[c] * log2e);
+        *out++ = T(constants[c] * kLog2e);
         for (ptrdiff_t i = 0; i < d; ++i) *out++ = T(means[c * d + i]);
         for (ptrdiff_t i = 0; i < d; ++i) {
             if (job.diagonal) *out++ = T(factors[c * d + i] * scale);
@@ -64,16 +66,53 @@ struct OwnScreen {
         if (job.diagonal || job.dof || job.log_prior || k < 2 || d <= kUnrolledFeatures ||
             job.n_samples < kScreened * (k + d))
             return;
-        const ptrdiff_t sizes[] = {d, d * q, k, k, k * (1 + q + q * (q + 1) / 2)};
-        T** const arrays[] = {&screen.middle, &screen.across, &screen.slack, &screen.reach, &screen.params};
-        values.resize(size_t(sizes[0] + sizes[1] + sizes[2] + sizes[3] + sizes[4]));
+        const ptrdiff_t sizes[] = {d, d * q, k, k, k * d, k * (1 + q + q * (q + 1) / 2)};
+        T** const arrays[] = {&screen.middle, &screen.across, &screen.slack,
+                              &screen.reach,  &screen.own,    &screen.params};
+        values.resize(size_t(sizes[0] + sizes[1] + sizes[2] + sizes[3] + sizes[4] + sizes[5]));
         T* next = values.data();
-        for (int i = 0; i < 5; ++i) *arrays[i] = next, next += sizes[i];
+        for (int i = 0; i < 6; ++i) *arrays[i] = next, next += sizes[i];
         std::vector<double> work(static_cast<size_t>(screen_work(k, d)));
         if constexpr (sizeof(T) == 4) pays = kernels().mixture.screen_f32(job, work.data(), screen);
         else pays = kernels().mixture.screen_f64(job, work.data(), screen);
     }
 };
+
+// The lower triangle of the precision whose factor has such rows.
+template <class Rows>
+Numbers precision_of(ptrdiff_t d, const Rows& rows) {
+    Numbers form(static_cast<size_t>(d * (d + 1) / 2));
+    for (ptrdiff_t r = 0; r < d; ++r) {
+        const auto* const row = rows(r);
+        for (ptrdiff_t i = 0; i <= r; ++i) {
+            double* const to = form.data() + i * (i + 1) / 2;
+            for (ptrdiff_t j = 0; j <= i; ++j) to[j] += double(row[i]) * double(row[j]);
+        }
+    }
+    return form;
+}
+
+// The log-likelihood, in nats, of samples that surely belong to one component, from their sums about the means: the
+// squared distances from a mean sum up to the products of precision and second moments.
+template <class T>
+double likelihood_of_sure(const MixtureJob<T>& job, const double* sums) {
+    const ptrdiff_t d = job.n_features, step = job.params_per_component();
+    double found = 0;
+    for (ptrdiff_t c = 0; c < job.n_components; ++c, sums += step) {
+        if (!(sums[0] > 0)) continue;
+        const T *const p = job.params + c * step, *const factor = p + 1 + d;
+        const Numbers form = precision_of(d, [&](ptrdiff_t r) { return factor + r * (r + 1) / 2; });
+        const double* const second = sums + 1 + d;
+        double distances = 0;
+        for (ptrdiff_t i = 0; i < d; ++i) {
+            const ptrdiff_t row = i * (i + 1) / 2;
+            for (ptrdiff_t j = 0; j < i; ++j) distances += 2 * form[size_t(row + j)] * second[row + j];
+            distances += form[size_t(row + i)] * second[row + i];
+        }
+        found += sums[0] * double(p[0]) - distances;
+    }
+    return found / kLog2e;
+}
 
 // Adds the statistics of all samples to `sums` and returns their log-likelihood, in nats.
 template <class T>
@@ -82,18 +121,17 @@ double all_statistics(MixtureJob<T> job, Crew& crew, double* sums) {
     job.screen = own.pays ? &own.screen : nullptr;
     double loglik = 0;
     const ptrdiff_t n = job.n_samples, chunk = chunk_size(n), count = (n + chunk - 1) / chunk;
-    const size_t size = size_t(job.sums());
-    std::vector<double> parts(size_t(count) * (size + 1));
+    const size_t size = size_t(job.sums()), half = size / 2;
+    std::vector<double> parts(size_t(std::max<ptrdiff_t>(count, 1)) * (size + 1));
     crew.each(count, [&](ptrdiff_t i) {
         double* part = parts.data() + size_t(i) * (size + 1);
         run_statistics<T>(job, i * chunk, std::min(n, (i + 1) * chunk), part, part + size);
     });
-    for (ptrdiff_t i = 0; i < count; ++i) {
-        const double* part = parts.data() + size_t(i) * (size + 1);
-        for (size_t j = 0; j < size; ++j) sums[j] += part[j];
-        loglik += part[size];
-    }
-    return loglik;
+    for (ptrdiff_t i = 1; i < count; ++i)
+        for (size_t j = 0; j <= size; ++j) parts[j] += parts[size_t(i) * (size + 1) + j];
+    if (job.parted()) loglik = likelihood_of_sure(job, parts.data() + half);
+    for (size_t j = 0; j < size; ++j) sums[job.sure || !job.parted() ? j : j % half] += parts[j];
+    return loglik + parts[size];
 }
 
 // Runs a kernel over all samples, in threads; whether it says of each part that every sample has all of its features.

@@ -10,6 +10,6 @@ from numpy.typing import NDArray
 __all__ = ["uniform"]
 
 
-def uniform(seed: int, first: int, count: int) -> NDArray[Any]:
+def uniform(seed: list[int], first: int, count: int) -> NDArray[Any]:
     """See gmmseg.kernels.uniform."""
     return np.random.Generator(np.random.PCG64(seed).advance(first)).random(count)

@@ -33,7 +33,16 @@ def climb(
     rescues: int,
     threads: int,
 ) -> tuple[Array, Array, Array, Array | None, list[float], bool, float, int, int, bool]:
-    """See gmmseg.kernels.climb."""
+    """Return a mixture after iterations of EM, with precision factors, history, and how it went.
+
+    `start` holds weights, means and covariances, float64, and the name of their family; `added` `(d,)` is added to the
+    variances, of which `noise` `(d,)`, or None, are uncertainty of the samples. `limits` are the tolerance, the part of
+    the objective that is rounding, and the least weight of a sample: EM settles when an iteration gains less than the
+    first. Components that become lighter than the last, or degenerate, are each put on one half of the one with the
+    most spread samples, so often as `rescues` says; EM stops before a step after which that would be needed once more.
+    How it went is whether EM settled, the worst fall, the number of iterations and of rescues, and whether the last
+    iteration ended with one; the history is that since the one before.
+    """
     *now, family = start
     tolerance, precision, least = limits
     total = float(planes.shape[1] if weights is None else weights.sum(dtype=np.float64))
@@ -54,7 +63,7 @@ def climb(
         if not whole:
             if next_bad.all() or family == "tied" or rescued >= rescues:
                 break
-            following = _rescued(following, family, next_bad)
+            following = _rescued(following, next_bad)
             next_factors, still = _factors(following, family)
             if still.any():
                 break
@@ -79,7 +88,12 @@ def climb_each(
     iterations: int,
     threads: int,
 ) -> tuple[Array, Array, Array, Array]:
-    """See gmmseg.kernels.climb_each."""
+    """Return the mixtures that EM comes to from several starts, side by side, and the objective of each.
+
+    As `climb`, but weights, means and covariances, of the starts `(m, K, ...)` as of the results, have one more axis in
+    front, and the covariances that come back are `(m, -1)`. The objective, `(m,)`, is that before the last M step; of a
+    start from which a component became lighter than the least weight, or degenerate, it is -inf.
+    """
     *each, family = starts
     found, reached = [], []
     for own in zip(*each, strict=True):
@@ -110,7 +124,7 @@ def _factors(components: Any, family: str) -> tuple[Array, Array]:
     return factors, bad | ~precise.reshape(k, -1).all(axis=1)
 
 
-def _rescued(components: Components, family: str, bad: Array) -> Components:
+def _rescued(components: Components, bad: Array) -> Components:
     """Bad components on one half each of the good one with the most spread samples."""
     weights, means, covariances = (np.array(each) for each in components)
     total, good = weights.sum(), np.flatnonzero(~bad)
@@ -163,7 +177,12 @@ def _step(sums: Array, origins: Array, family: str, added: Array) -> Components:
 def merge(
     weights: Array, means: Array, second: Array, k: int, spherical: bool
 ) -> tuple[Array, Array, Array, list[int]]:
-    """See gmmseg.kernels.merge."""
+    """Return weights, means and second moments of components merged down to k, pair by pair, cheapest first.
+
+    The fourth is a list of K numbers: into which of the k each component went. Costs are those of Runnalls (2007).
+    Second moments are `(K, d, d)`, or `(K, d)` for components along the axes, whose volumes are those of balls where
+    they are `spherical`.
+    """
     weights, means, second = weights.copy(), means.copy(), second.copy()
     d, diagonal = means.shape[1], second.ndim == 2
 
@@ -207,7 +226,12 @@ def merge(
 
 
 def split(weights: Array, means: Array, second: Array, share: float) -> Components:
-    """See gmmseg.kernels.split."""
+    """Return weights, means and second moments of 2 K components, two for each that together keep its moments.
+
+    They lie to both sides of its mean, along its longest axis, at a share of its standard deviation there; axes are
+    long in units of the standard deviations of the whole. The last K are on the side of the feature that is most of the
+    axis. Second moments are `(K, d, d)`, or `(K, d)` for components along the axes.
+    """
     d, diagonal = means.shape[1], second.ndim == 2
     offsets = means - weights @ means
     variances = weights @ ((second if diagonal else np.diagonal(second, axis1=1, axis2=2)) + offsets**2)
@@ -238,7 +262,15 @@ def attempt(
     strict: bool,
     threads: int,
 ) -> tuple[tuple[Any, ...], bool] | bool | None:
-    """See gmmseg.kernels.attempt."""
+    """Return what a mixture comes to by a trial, and whether its parts were merged to the same wholes again.
+
+    Its components are split lengthwise, so often as `halvings` says, or in scale where that is 0; the parts climb,
+    are merged down to as many as there were, and these climb in turn. The first is as of `climb`, as are all arguments
+    before and after. The `steps` are the iterations of parts, of wholes, and of wholes that reach more than the last of
+    the `bounds`. None where a component weighs less than the first of these after the mergers, or than the second in
+    the end; False where a run ended early. Only where `strict` is it told that wholes are the same, and are these not
+    given more iterations.
+    """
     (first, then, further), (light, least, enough), family = steps, bounds, start[3]
 
     def climbs(components: Any, iterations: int) -> tuple[tuple[Any, ...], bool]:
@@ -292,7 +324,13 @@ def _of_moments(weights: Array, means: Array, second: Array, family: str) -> Com
 def divisions(
     weights: Array, means: Array, covariances: Array, family: str, ranks: int, in_scale: bool, share: float
 ) -> Components:
-    """See gmmseg.kernels.divisions."""
+    """Return weights `(m, K + 1)`, means and covariances of the mixtures in which one component is divided in two.
+
+    They are divided across their longest axis, each in turn, then across the second longest and so on, `ranks` times,
+    at a share of their standard deviations there, and then, if `in_scale`, into a narrow and a wide one. The halves
+    come last, the one on the side of the feature that is most of the axis at the very end. They keep mean and
+    covariance, as far as those of the family do; one common to all components stays, and comes once a mixture.
+    """
     k, d = means.shape
     dense = covariances
     if family in ("diag", "spherical"):

@@ -16,7 +16,12 @@ Array = NDArray[Any]
 
 
 def plus_plus(planes: Array, mass: Array, distances: Array, draws: Array) -> list[int]:
-    """See gmmseg.kernels.plus_plus."""
+    """Return the indices of samples chosen as centres of k-means, one for each row of draws.
+
+    Each is the best of as many as a row has numbers, from 0 to 1 (Arthur and Vassilvitskii 2007), fewer where no sample
+    is left that lies off all centres. `mass` and `distances` `(n,)`, float64, are the samples' weights and their
+    weighted squared distances from the nearest centre; the latter are brought up to date.
+    """
     chosen: list[int] = []
     for row in draws:
         cumulated = np.cumsum(distances)
@@ -36,7 +41,11 @@ def plus_plus(planes: Array, mass: Array, distances: Array, draws: Array) -> lis
 def cluster(
     planes: Array, weights: Array | None, draws: Array, candidates: int, iterations: int, threads: int
 ) -> tuple[Array, int]:
-    """See gmmseg.kernels.cluster."""
+    """Return the label of each sample `(n,)`, int64, after some iterations of k-means, and the number of centres.
+
+    These are chosen as `plus_plus` does: the first by the first of the draws, from 0 to 1, each other one by as many of
+    the rest as there are candidates. A centre that loses all samples stays.
+    """
     n = planes.shape[1]
     mass = np.ones(n) if weights is None else weights.astype(np.float64)
     share = np.cumsum(mass)
@@ -60,7 +69,13 @@ def _balls(centres: Array) -> Densities:
 def class_moments(
     planes: Array, labels: Array, mass: Array | None, classes: int, diagonal: bool
 ) -> tuple[Array, Array, Array, Array]:
-    """See gmmseg.kernels.class_moments."""
+    """Return counts, means and second moments about the means of samples by their labels, 0 to `classes` - 1.
+
+    `labels` `(n,)` are int64, `mass` `(n,)` float64 or None. Second moments are means of products, `(k, d, d)`, or of
+    squares alone, `(k, d)`, to which that of all classes is added as if it were d samples more. Of a label without
+    samples there are none. The fourth are the variances `(d,)` of all samples; with a mass, the larger of those within
+    classes and those of the samples without it.
+    """
     values, d, plain = planes.astype(np.float64), len(planes), mass is None
     mass = np.ones(len(labels)) if mass is None else mass
     counts = np.bincount(labels, mass, minlength=classes)

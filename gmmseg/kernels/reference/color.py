@@ -16,7 +16,10 @@ _MATRIX = np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.07216
 
 
 def lab(pixels: Array, linear: Array | None, out: Array) -> None:
-    """See gmmseg.kernels.lab."""
+    """Write CIE L*, a*, b* of sRGB pixels `(rows, columns, 3)` into `out` `(3, rows * columns)`, float32.
+
+    `linear` maps uint8 or uint16 pixels to linear light; None for float32 pixels in 0..1.
+    """
     if linear is not None:
         light = linear[pixels].astype(np.float64)
     else:

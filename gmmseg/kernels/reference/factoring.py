@@ -13,7 +13,10 @@ Array = NDArray[Any]
 
 
 def precision_factors(covariances: Array) -> Array | None:
-    """See gmmseg.kernels.precision_factors."""
+    """Return lower precision factors `(K, d, d)` of covariances `(K, d, d)`; None where one is not positive definite.
+
+    They are the inverses of the lower factors of Cholesky.
+    """
     try:
         lower = np.linalg.cholesky(covariances)
     except np.linalg.LinAlgError:
@@ -22,7 +25,7 @@ def precision_factors(covariances: Array) -> Array | None:
 
 
 def invert_lower(lower: Array) -> Array:
-    """See gmmseg.kernels.invert_lower."""
+    """Return the inverses of lower triangular matrices `(K, d, d)`, row by row, which keeps tiny diagonals."""
     inverse = np.zeros_like(lower)
     with np.errstate(over="ignore", invalid="ignore"):
         for i in range(lower.shape[-1]):
@@ -32,7 +35,10 @@ def invert_lower(lower: Array) -> Array:
 
 
 def spread(white: Array, ends: Array, means: Array, lower: Array) -> Array:
-    """See gmmseg.kernels.spread."""
+    """Return samples `(d, n)` of components, made from white noise: the first up to the first end, and so on.
+
+    `ends` `(K,)` are int64 and ascending, the last one n; `lower` `(K, d, d)` times its transpose is the covariance.
+    """
     out, first = np.empty_like(white), 0
     for mean, factor, end in zip(means, lower, ends, strict=True):
         out[:, first:end] = mean[:, None] + np.einsum("rs,sn->rn", factor, white[:, first:end])

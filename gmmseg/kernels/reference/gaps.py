@@ -33,7 +33,13 @@ def _filled_in(planes: Array, means: Array, precisions: Array) -> Iterator[tuple
 def known_distances(
     planes: Array, means: Array, factors: Array, precisions: Array, distances: Array, log_roots: Array, threads: int
 ) -> None:
-    """See gmmseg.kernels.known_distances."""
+    """Write squared Mahalanobis distances `(K, n)` of samples each of which lacks features of its own, NaN in planes.
+
+    `planes`, the mixture's means, lower factors and precisions, and the outputs are float64 and contiguous. In
+    `log_roots` `(K, n)` stands half the logarithm of the determinant of the missing features' part of the precision:
+    less it, the logarithm of a normaliser becomes that of the known features. Samples that lack about as many features
+    should lie side by side. Time O(n K (d**2 + m**3)) for m missing features.
+    """
     with one_blas_thread(len(planes)):
         for index, offsets, _, roots in _filled_in(planes, means, precisions):
             distances[:, index] = ((factors @ offsets) ** 2).sum(axis=1)
@@ -43,7 +49,11 @@ def known_distances(
 def conditional_sums(
     planes: Array, means: Array, factors: Array, precisions: Array, shares: Array, mass: Array, threads: int
 ) -> Array:
-    """See gmmseg.kernels.conditional_sums."""
+    """Return sums `(K, 1 + d + d (d + 1) / 2)` of such samples, filled in with what is expected of missing features.
+
+    They are of `shares` `(K, n)` times powers of the samples less the means; to the second moments is added `mass`
+    `(K, n)` times the covariance that the known features leave to those missing.
+    """
     k, d = means.shape
     first, second = np.zeros((k, d)), np.zeros((k, d, d))
     with one_blas_thread(d):
@@ -59,7 +69,7 @@ def conditional_sums(
 def expected(
     planes: Array, means: Array, factors: Array, precisions: Array, shares: Array, out: Array, threads: int
 ) -> None:
-    """See gmmseg.kernels.expected."""
+    """Write such samples into `out` `(d, n)`, missing features as they are expected, averaged by `shares` `(K, n)`."""
     with one_blas_thread(len(planes)):
         for index, offsets, _, _ in _filled_in(planes, means, precisions):
             out[:, index] = (shares[:, None, index] * (offsets + means[:, :, None])).sum(axis=0)

@@ -71,7 +71,13 @@ def _responsibilities(joint: Array) -> tuple[Array, Array]:
 def statistics(
     planes: Array, weights: Array | None, densities: Densities, threads: int, log_prior: Array | None = None
 ) -> tuple[Array, float]:
-    """See gmmseg.kernels.statistics."""
+    """Return sums over samples that an M step needs, `(K, 1 + d + second moments)`, and the log-likelihood of all.
+
+    The sums are of responsibilities, and of responsibilities times first and second powers of the samples less the
+    means (rounded to the planes' dtype). Second moments are the rows of the lower triangle, or the d squares when the
+    factors are diagonal. With `dof` the sums are of responsibility r times u, the sample's share in the scale (Peel and
+    McLachlan 2000), and two columns follow: the sums of r and of r (ln u - u).
+    """
     _, means, factors, dof = densities
     k, d = means.shape
     lower = np.tril_indices(d)
@@ -110,7 +116,11 @@ def posterior(
     threads: int,
     log_prior: Array | None = None,
 ) -> bool:
-    """See gmmseg.kernels.posterior."""
+    """Write responsibilities into `out` `(K, n)` and log densities into `log_density` `(n,)`; either may be None.
+
+    Returns whether all features of all samples certainly are finite numbers; False does not say that one is not. A
+    sample of which one is not has the same responsibility of each component.
+    """
     for block in _blocks(planes):
         prior = None if log_prior is None else log_prior[:, block]
         joint = _log_joint(_distances(planes[:, block], densities), densities, prior)
@@ -125,7 +135,10 @@ def posterior(
 def classify(
     planes: Array, densities: Densities, out: Array, first: int, threads: int, log_prior: Array | None = None
 ) -> bool:
-    """See gmmseg.kernels.classify."""
+    """Write `first` plus the index of the likeliest component into `out` `(n,)`, uint8 or int64.
+
+    Returns what `posterior` does.
+    """
     for block in _blocks(planes):
         prior = None if log_prior is None else log_prior[:, block]
         out[block] = _log_joint(_distances(planes[:, block], densities), densities, prior).argmax(axis=0) + first

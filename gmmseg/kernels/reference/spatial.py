@@ -77,7 +77,13 @@ def smooth(
     labels: Array | None,
     probabilities: Array | None,
 ) -> None:
-    """See gmmseg.kernels.smooth."""
+    """Smooth class probabilities `prior` `(K, z, y, x)` by mean field; write labels (from 1) or probabilities or both.
+
+    Neighbours are at `offsets` and opposite. An edge weighs `strengths` times 0.2 + 0.8 (1 - D/8)^8 (0.2 from D = 8
+    on), in 255 steps of the strongest, where D is the sum of the squares of `sharpness` times the differences of
+    `guide` `(c, z, y, x)`; it weighs nothing where `valid` `(z, y, x)`, uint8 or None, is 0. All edges of a voxel weigh
+    at most 32 nats. The outputs are filled from the part of the tile that starts at `inner_first`.
+    """
     if valid is not None:
         prior = np.where(valid, prior, np.float32(1 / len(prior)))
         guide = np.where(valid, guide, 0)
@@ -107,7 +113,12 @@ def smooth_planes(
     inner_first: tuple[int, int, int],
     labels: Array,
 ) -> bool:
-    """See gmmseg.kernels.smooth_planes."""
+    """Write the labels that `smooth` gives for the posteriors of `planes` `(d, z, y, x)`, float32 and contiguous.
+
+    The guide is the first planes, one for each `sharpness`. Posteriors are computed where they are needed. Returns
+    False, and writes nothing, where it is not certain that all features of all samples are finite numbers, and for
+    mixtures of many features, along the axes or with long tails.
+    """
     prior = np.empty((len(densities.means), *planes.shape[1:]), np.float32)
     if not posterior(planes.reshape(len(planes), -1), densities, prior.reshape(len(prior), -1), None, 1):
         return False
@@ -128,7 +139,14 @@ def agreement(
     settled: float,
     steps: int,
 ) -> float:
-    """See gmmseg.kernels.agreement."""
+    """Return the total strength, up to `most`, at which classes have the highest pseudo-likelihood (Besag 1975).
+
+    `q` `(K, p, z, y, x)` and `guide` `(c, p, z, y, x)` are of p patches, between which nothing is heard; voxels that
+    are `valid` `(p, z, y, x)`, uint8, are heard, and of those `counted` the probabilities count. Neighbours are at
+    `offsets` and opposite, and edges weigh what those of `smooth` do before these are rounded to steps. By so many
+    `steps` of Newton's method from `total`, fewer where one changes it by less than `settled`; 0 where nobody has a
+    neighbour.
+    """
     said = _said(q, guide, valid.astype(bool), offsets, strengths, sharpness)
     own = counted.astype(bool).reshape(-1)
     if not own.any() or not said.any():

@@ -26,7 +26,14 @@ def step_levels(
     by_axis: bool,
     sweeps: int,
 ) -> None:
-    """See gmmseg.kernels.step_levels."""
+    """Step whole numbers of a picture by one, in place, until what it is enlarged to lies within bounds.
+
+    `levels` `(n, m)` are within `limits`, `least` and `most` bounds of the enlarged picture `(N, M)`, which is enlarged
+    along rows first and, `by_axis`, rounded then. What a row adds to rows of it from `row_starts` `(n,)` on stands in
+    `row_bands` `(n, reach)`, and so for columns; N and M are multiples of n and m. All are float32 and contiguous, the
+    starts int32. Pixel by pixel, so many sweeps at most, to the side that the enlarged pixels pull to, where the sum of
+    squares beyond bounds becomes less: first pixels with a number of their own beyond, then those next to one.
+    """
     stepper = _Stepper(levels, least, most, (row_starts, row_bands), (column_starts, column_bands), limits, by_axis)
     for sweep in range(sweeps):
         if not stepper.sweep(near=sweep > 0) and sweep > 0:

@@ -17,7 +17,16 @@ _ENERGIES, _DIRECTIONS = slice(1, 3), slice(3, None)
 
 
 def texture(values: Array, known: Array | None, steps: Array, shift: Array, slopes: Array, out: Array) -> None:
-    """See gmmseg.kernels.texture."""
+    """Write the texture of `values` (*padded), such as lightness, into `out` (d, *inner), all float32.
+
+    It is made of averages, energies and directions. `known` (*padded) is 1 where a value counts and 0, as the value,
+    where not; None where all do. A value is smoothed with its neighbours at the distances `steps` (levels, ndim),
+    int64: an energy is the square of what the first, and the second, step takes away. Directions are of differences of
+    next neighbours times `slopes` (ndim,). Averages are those of the pixel or of one displaced by `shift` (ndim,),
+    int64, along all axes, whichever changes least over half that distance. d is 3 in one dimension, 5 in a plane and 8
+    in a volume. `out` is C-contiguous, and `values` reach to both sides of it by the first step, the longer of the
+    second and 1, the sum of all steps, the shift and its half. Compiled and reference give the same bits.
+    """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         averages = _averages(values, known, steps.tolist(), slopes)
         _settle(averages, shift.tolist(), out)

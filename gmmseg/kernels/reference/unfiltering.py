@@ -13,7 +13,11 @@ Array = NDArray[Any]
 
 
 def unfilter(stored: Array, depth: int, out: Array) -> bool:
-    """See gmmseg.kernels.unfilter."""
+    """Write the bytes of a PNG file's rows into `out` `(rows, bytes)`; False where a row names no filter of PNG.
+
+    `stored` `(rows, 1 + bytes)` are each row's filter and what it leaves of the bytes; pixels have `depth` bytes. Both
+    arrays are uint8 and contiguous.
+    """
     filters, left_over = stored[:, 0], stored[:, 1:].reshape(len(stored), -1, depth)
     if (filters > 4).any():
         return False
