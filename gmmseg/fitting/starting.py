@@ -113,9 +113,9 @@ def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixt
     """Return a start without luck, or one of k-means++ where the values say that it is better by far; never of two."""
     iteration = Iteration(_TOLERANCE, noise=seeding.noise, threads=seeding.threads)
 
-    def seeded(size: int) -> Mixture:
+    def seeded() -> Mixture:
         # Their first part: places come in fours, mirrored, and samples drawn at equal steps would be of one quarter.
-        some, its_own = np.ascontiguousarray(planes[:, :size]), None if own is None else own[:size]
+        some, its_own = np.ascontiguousarray(planes[:, :_SEEDED]), None if own is None else own[:_SEEDED]
         # A photograph has more local maxima than most data, so two.
         return seed_mixture(some, k, default_rng(0), seeding._replace(starts=2), weights=its_own)
 
@@ -127,11 +127,11 @@ def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixt
         if found is not None and k == 2 and own is None:
             return regroup(planes, found, iteration, gain=_GAIN)
         if found is None:
-            return seeded(_SEEDED)
+            return seeded()
         one = led_to(found)
         if own is None and _gained_by_moves(planes, one.mixture, seeding) < _PROMISING:
             return one.mixture
-        two = led_to(seeded(_SEEDED))
+        two = led_to(seeded())
     missed = _MISSED if own is None else 0  # with weights they are all of the values
     return (one if one.history[-1] > two.history[-1] - missed else two).mixture
 

@@ -53,8 +53,9 @@ def divide(
     Notes
     -----
     Each component is halved in turn across each of its three to six longest axes, and in scale where it has fewer; a
-    short EM of the whole tells what that is worth. The best trials go on with more samples, and the best of these
-    stays. No random number is drawn: images that hardly differ are divided alike. Time grows with the third power of k.
+    short EM of the whole tells what that is worth. Trials that gain little of what the best does are left early, in
+    the manner of races (Maron and Moore 1994); the best go on with more samples, and the best of these stays. No
+    random number is drawn: images that hardly differ are divided alike. Time grows with the third power of k.
     """
     complete = fill_in(planes, weights)
     added = iteration.regularization + iteration.noise
