@@ -26,7 +26,7 @@ GRAIN = 2
 """How many pixels along each axis hold one detail of a picture that was enlarged; no other number is told."""
 
 _CHAIN = 64  # pixels along an axis that are found at once; those far from both ends are found alike
-_MARGIN = 16  # of them at an end that is not one of the picture: what lies beyond is felt by less than 1e-4
+_MARGIN = 16  # of them at each side of one by which it is found
 _AROUND = 6  # of a window at each side, in which kinds are tried: what lies beyond is felt by less than rounding
 _DETAIL = 4  # grey levels between pixels two apart where a kind can be told; what is even is the same by all
 _ENOUGH = 1000  # such numbers
@@ -306,7 +306,25 @@ def _matrices(name: str, n: int) -> tuple[Array, Array]:
         _add(knots[i], i + np.arange(len(kind.knots)) - len(kind.knots) // 2, np.array(kind.knots), kind.beyond)
     with one_blas_thread(n):
         forward = forward @ np.linalg.inv(knots) if len(kind.knots) > 1 else forward
-        return forward, np.linalg.solve(forward.T @ forward, forward.T)
+        inverse = np.linalg.solve(forward.T @ forward, forward.T)
+    if n > 2 * _MARGIN:
+        middle = _middle(forward if n == _CHAIN else _matrices(name, _CHAIN)[0])
+        for i in range(_MARGIN, n - _MARGIN):
+            inverse[i] = 0
+            inverse[i, GRAIN * (i - _MARGIN) : GRAIN * (i + _MARGIN + 1)] = middle
+    return forward, inverse
+
+
+def _middle(forward: Array) -> Array:
+    """The inverse of a pixel far from both ends, by no more than those around it.
+
+    There are so many equations that it is exact with least squares of its own weights, by which rounding is felt least.
+    What is found is the same wherever a pixel lies in a chain: windows have what the whole has.
+    """
+    here = _CHAIN // 2
+    around = forward[GRAIN * (here - _MARGIN) : GRAIN * (here + _MARGIN + 1)]
+    with one_blas_thread(_CHAIN):
+        return np.asarray(np.linalg.lstsq(around.T, np.eye(_CHAIN)[here], rcond=None)[0])
 
 
 def _add(row: Array, place: Array, weights: Array, beyond: str) -> None:
