@@ -108,6 +108,7 @@ def fit_images(
         n_images=n_images,
         by_value=not options.automatic,
         patches=options.hears_neighbours,
+        squares=options.has_rims,
         alike=0 if options.hints.given or not (options.automatic or number <= MOST_DIVIDED) else ALIKE,
         threads=threads,
         by_area=options.weight == "area",
@@ -193,6 +194,11 @@ def fit_model(
     strength = TYPICAL if strength is None else strength
     mixture = mixture.select(order)
     parts = None if merged is None else merged.memberships(mixture, found.sample)
+    plain = mixture.n_components == 2 and mixture.dof is None and not mixture.family.shared
+    if plain and parts is None and found.squares is not None:
+        from gmmseg.fitting.rims import with_rim  # here, because most fits are of more classes
+
+        mixture, parts = with_rim(mixture, found.squares, field, noise=found.noise)
     if parts is not None:
         parts = parts[options.numbered(moments(mixture, parts).means[:, 0])]
         k = len(parts)

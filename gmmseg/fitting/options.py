@@ -285,6 +285,12 @@ class FitOptions:
         return self.bias_field != "auto" and bool(self.bias_field)
 
     @property
+    def has_rims(self) -> bool:
+        """Whether pixels on blurred borders may be a component of their own; not where it is said what there is."""
+        said = self.components is not None or self.outliers is not None or self.partial_volume or self.hints.given
+        return (self.automatic or self.k == 2) and not (said or self.textured)
+
+    @property
     def evens_scans(self) -> bool:
         """Whether a bias field is tried that nobody asked for; not where pixels are given, or classes are counted."""
         asked = self.automatic or self.hints.given or self.textured

@@ -23,6 +23,7 @@ _SMALL, _TOLD, _TELLING = 7, 1 << 16, 1 << 13  # along each side of cubes that t
 _NUMBERS = 1 << 23  # probabilities of classes in all patches together
 _LEAST_SHARE = 0.2  # of valid pixels in a patch; those with fewer weigh no more
 _SCATTERED = 0.1  # of what is expected: the 0s of dim noise have .4 to 1, what surrounds a brain .01 or so
+_SQUARES, _SQUARE = 1 << 18, 127  # pixels in all squares together, and along each side of one
 _MARGIN = 1  # voxels at the faces of a patch of a volume, which miss too many neighbours to be counted
 
 
@@ -219,6 +220,17 @@ class Layout:
         together = (len(centers) * deep[0], *deep[1:])
         told = _cubes(together, tuple(min(_SMALL, n) for n in sides), middles)
         return cls(deep, axes, usable, inner, _flat(axes, shape), told)
+
+    @classmethod
+    def squares(cls, shape: tuple[int, ...]) -> Layout:
+        """Lay large squares on a lattice of a picture: the same ones whatever the order of its axes."""
+        size = math.prod(shape)
+        if size <= _SQUARES:
+            return cls._whole(shape)
+        sides = tuple(min(_SQUARE, n) for n in shape)
+        step = max(_SQUARE, step_for(_SQUARES / (size * _SQUARE ** len(shape)), len(shape)))
+        axes, usable, inner = _windows(shape, sides, regular_centers(shape, sides, step))
+        return cls(sides, axes, usable, inner, _flat(axes, shape))
 
     @classmethod
     def _whole(cls, shape: tuple[int, ...]) -> Layout:

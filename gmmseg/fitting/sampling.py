@@ -66,6 +66,8 @@ class Sample:
         Contrast of the image, where it was taken in the same pass over a file.
     patches : Patches, optional
         Pixels with their neighbours, where these shall be heard.
+    squares : Patches, optional
+        Large ones, of a picture of one feature.
     noise : ndarray, shape (d,), or 0
         Variance by which the features are taken to be uncertain, see `take_sample`.
     alike : ndarray, shape (d, m), float32, optional
@@ -80,6 +82,7 @@ class Sample:
     classes: Array | None = None
     variation: Array | None = None
     patches: Patches | None = None
+    squares: Patches | None = None
     noise: Array | float = 0.0
     alike: Array | None = None
     area: float = 1.0
@@ -109,6 +112,8 @@ class SampleRequest:
         Take all pixels instead, counted by their values, where the image is of integers with few distinct values.
     patches : int
         Number of images that have the pixels of patches in common; 0 where no patches are asked for.
+    squares : bool
+        Whether a picture of one feature is asked for large squares, too.
     alike : int
         About how many pixels at places that are the same in images of any size; fewer of small images.
     threads : int
@@ -125,6 +130,7 @@ class SampleRequest:
     k: int = 1
     by_value: bool = True
     patches: int = 0
+    squares: bool = False
     alike: int = 0
     threads: int = 1
     whole: int = 0
@@ -149,7 +155,9 @@ def take_sample(
     recipe = request.recipe
     pairs = None if image.in_memory else NeighbourPairs.of(image)  # in memory, looking again costs nothing
     layout = _layout(image, request) if request.patches else None
-    asked = [each.flat for each in (pairs, layout) if each is not None]
+    single = request.squares and image.ndim == 2 and len(recipe.groups(image)) == 1
+    large = Layout.squares(image.shape) if single else None
+    asked = [np.zeros(0, np.intp) if each is None else each.flat for each in (pairs, layout, large)]
     whole = is_regular(image) and image.n_pixels <= request.whole
     same_places = min(request.alike, max(_FEWEST_ALIKE, image.n_pixels // 4))
     alike = places_alike(image.shape, 0 if whole else same_places)
@@ -166,22 +174,25 @@ def take_sample(
         return take_and_look(image, requests, counts_of, add)
 
     take = counting_too if counting and not image.in_memory and counted_anyway(image) else None
-    found, (*answers, same) = sample_and_take(image, count, default_rng(0), [*asked, alike], take)
+    found, (of_pairs, near, wide, same) = sample_and_take(image, count, default_rng(0), [*asked, alike], take)
     _warn_of_lost_steps(image, found.values)
     warn_of_margins(image, found.values)
-    variation = None if pairs is None else pairs.contrast(image, recipe, answers[0], fenced=request.fenced)
-    around = None if layout is None else _patches(image, request, layout, answers[-1], found.flat, guidance)
+    variation = None if pairs is None else pairs.contrast(image, recipe, of_pairs, fenced=request.fenced)
+    around = None if layout is None else _patches(image, request, layout, near, found.flat, guidance)
+    squares = None if large is None else large.filled(wide.values, wide.valid)
     if counting:
         counted = distinct_values(image, found.values, seen)
         if counted is not None:
-            return replace(values_as_sample(image, request, *counted), variation=variation, patches=around)
+            return replace(
+                values_as_sample(image, request, *counted), variation=variation, patches=around, squares=squares
+            )
     if guidance is not None and guidance.scribbles is not None:
         flat = _with_scribbles(image, guidance.scribbles, found.flat, rng)
         (found,) = take_each(image, [flat])
     planes = recipe.planes_of(image, found.values, found.flat, threads=request.threads)
     noise = _noise(image, request, found.values)
     if guidance is None:
-        sample, same = Sample(planes, variation=variation, patches=around, noise=noise), same.only_valid
+        sample, same = Sample(planes, None, None, None, variation, around, squares, noise), same.only_valid
         if whole and request.alike:
             return replace(sample, alike=_evenly(planes, request.alike))
         return (
@@ -189,7 +200,7 @@ def take_sample(
         )
     index = np.unravel_index(found.flat, image.shape)
     prior, classes = guidance.log_prior(request.k, index), guidance.classes(index)
-    return Sample(planes, None, prior, classes, variation, around, noise)
+    return Sample(planes, None, prior, classes, variation, around, squares, noise)
 
 
 def planes_at(image: Image, recipe: Recipe, sample: Sample, taken: Taken, threads: int) -> Array:

@@ -56,6 +56,8 @@ class SurveyRequest:
         As of `SampleRequest`.
     patches : bool
         Whether patches of neighbouring pixels are taken too.
+    squares : bool
+        Whether large squares are taken, too, where there is one image.
     alike : int
         As of `SampleRequest`; of all images together.
     threads : int
@@ -73,6 +75,7 @@ class SurveyRequest:
     n_images: int = 1
     by_value: bool = True
     patches: bool = False
+    squares: bool = False
     alike: int = 0
     threads: int = 1
     by_area: bool = False
@@ -102,6 +105,8 @@ class Survey(NamedTuple):
         What is known of the classes of the image's pixels.
     contrast : ndarray, shape (c,), optional
         The mean of the images' contrast; None where no pixel is valid.
+    squares : Scene, optional
+        Large squares of the one picture, where these were asked for and it has one feature.
     every : EveryPixel, optional
         All pixels of the one image, where these are asked for and it is not in memory: the sample is where to begin.
     """
@@ -116,6 +121,7 @@ class Survey(NamedTuple):
     scenes: tuple[Scene, ...] = ()
     guidance: Guidance | None = None
     contrast: Array | None = None
+    squares: Scene | None = None
     every: EveryPixel | None = None
 
     @property
@@ -219,6 +225,7 @@ def survey(
             request.k,
             request.by_value and n_frames == 1,  # the values of each frame would be as many as those of an image
             patches=n_images * request.patches,
+            squares=request.squares and n_images == 1,
             alike=-(-request.alike // n_images),
             threads=request.threads,
             whole=request.whole // n_images if recipe.by_value else 0,
@@ -257,8 +264,17 @@ def survey(
     measured = [part.variation for part in parts if part.variation is not None and part.planes.shape[1]]
     edges = np.mean(measured, axis=0) if measured else None
     counted = sample.weights is not None  # all of them, by their values
+    squares = _squares(first, recipe, parts[0], center, scale)
     every = _every(first, recipe, center, scale) if apart and not counted and sample.planes.shape[1] else None
-    return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance, edges, every)
+    return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance, edges, squares, every)
+
+
+def _squares(image: Image, recipe: Recipe, sample: Sample, center: Array, scale: Array) -> Scene | None:
+    large = sample.squares
+    if large is None or sample.variation is None:
+        return None
+    features = planes_at(image, recipe, sample, Taken(large.flat, large.values, None), 1)
+    return Scene(image, recipe, large, features, center, scale, sample.variation)
 
 
 def _every(image: Image, recipe: Recipe, center: Array, scale: Array) -> EveryPixel:

@@ -128,3 +128,16 @@ def test_nothing_to_fit():
     for nothing in ([], iter(())):
         with pytest.raises(ParameterError, match="images is empty; give at least one image"):
             gmmseg.fit(nothing, k=2)
+
+
+def test_rims_are_looked_for_where_nothing_is_said_of_what_there_is():
+    strokes = np.ones((2, 2), np.uint8)
+    assert FitOptions(2).has_rims
+    for said in (
+        FitOptions(2, components=1),
+        FitOptions(2, outliers="uniform"),
+        FitOptions(2, partial_volume=True),
+        FitOptions(2, features="intensity,texture"),
+        FitOptions(2, hints=Hints(scribbles=strokes)),
+    ):
+        assert not said.has_rims

@@ -1,0 +1,125 @@
+"""Rims: pixels on blurred borders belong to the side that they have more of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+import gmmseg
+from gmmseg.fitting.rims import half_level
+
+
+def discs(shape: tuple[int, int] = (256, 256), blur: float = 2.5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Discs of 40 to 120 on an even ground of 5, blurred, in counted photons; and where they are."""
+    rng, (rows, columns) = np.random.default_rng(seed), np.indices(shape)
+    light = np.zeros(shape)
+    for y in range(16, shape[0], 32):
+        for x in range(16, shape[1], 32):
+            inside = (rows - y) ** 2 + (columns - x) ** 2 < rng.uniform(7, 11) ** 2
+            light[inside] = rng.uniform(40, 120)
+    truth = light > 0
+    return rng.poisson(5 + ndimage.gaussian_filter(light, blur)).clip(0, 255).astype(np.uint8), truth
+
+
+def dice(mask: np.ndarray, truth: np.ndarray) -> float:
+    return float(2 * (mask & truth).sum() / (mask.sum() + truth.sum()))
+
+
+def test_a_mask_of_blurred_discs_is_as_large_as_the_discs() -> None:
+    image, truth = discs()
+    mask = gmmseg.segment(image, 2).mask(2)
+    assert dice(mask, truth) > 0.88  # no threshold has more than .90
+    assert abs(mask.sum() / truth.sum() - 1) < 0.2
+    assert gmmseg.segment(image, 2, components=1).mask(2).sum() > 1.5 * truth.sum()  # what one Gaussian takes
+
+
+def test_dark_objects_on_a_bright_ground_are_the_same() -> None:
+    image, truth = discs()
+    bright, dark = gmmseg.segment(image, 2), gmmseg.segment(255 - image, 2)
+    np.testing.assert_array_equal(dark.model.memberships, [[1, 0, 0], [0, 1, 1]])
+    np.testing.assert_array_equal(bright.model.memberships, [[1, 0, 1], [0, 1, 0]])
+    assert dice(dark.mask(1), truth) > 0.88
+    assert dice(dark.mask(1), bright.mask(2)) > 0.98
+
+
+def test_a_field_over_them_changes_little() -> None:
+    image, truth = discs()
+    gain = np.linspace(0.5, 1, image.shape[1])
+    shaded = np.rint(image * gain).astype(np.uint8)
+    assert dice(gmmseg.segment(shaded, 2, bias_field=True).mask(2), truth) > 0.88
+
+
+def test_sharp_objects_have_no_rim() -> None:
+    image, truth = discs(blur=0)
+    seg = gmmseg.segment(image, 2)
+    assert seg.model.memberships is None
+    assert dice(seg.mask(2), truth) > 0.98
+
+
+@pytest.mark.parametrize(
+    "option", [{"components": 1}, {"partial_volume": True}, {"outliers": "uniform"}, {"features": "intensity,texture"}]
+)
+def test_classes_of_which_more_is_said_have_none(option: dict[str, object]) -> None:
+    memberships = gmmseg.segment(discs()[0], 2, **option).model.memberships
+    assert memberships is None or memberships.shape == (2, 2)
+
+
+def test_a_file_gives_what_the_array_gives(tmp_path) -> None:
+    image, truth = discs((640, 640))  # too large to be looked at whole
+    np.save(tmp_path / "discs.npy", image)
+    seg = gmmseg.segment(image, 2)
+    assert seg.model.memberships is not None
+    assert dice(seg.mask(2), truth) > 0.88
+    in_file = gmmseg.segment(tmp_path / "discs.npy", 2, channel_axis=None, memory=1 << 18)
+    assert not in_file.image.in_memory
+    np.testing.assert_array_equal(in_file.labels, seg.labels)
+
+
+def test_a_saved_model_and_other_threads_give_the_same(tmp_path) -> None:
+    image, _ = discs()
+    seg = gmmseg.segment(image, 2, threads=1)
+    np.testing.assert_array_equal(gmmseg.segment(image, 2, threads=2).labels, seg.labels)
+    seg.model.save(tmp_path / "model.json")
+    np.testing.assert_array_equal(gmmseg.apply(gmmseg.load_model(tmp_path / "model.json"), image).labels, seg.labels)
+
+
+def test_a_turned_picture_has_the_turned_mask() -> None:
+    image, _ = discs()
+    mask = gmmseg.segment(image, 2).mask(2)
+    for turn in (np.transpose, np.flipud, np.fliplr):
+        assert dice(turn(gmmseg.segment(np.ascontiguousarray(turn(image)), 2).mask(2)), mask) > 0.99
+
+
+def test_masked_pixels_are_nothing() -> None:
+    image, truth = discs()
+    known = np.ones(image.shape, bool)
+    known[:, :60] = False
+    hidden = np.where(known, image, 255).astype(np.uint8)
+    labels = gmmseg.segment(hidden, 2, mask=known).labels
+    assert not labels[~known].any()
+    assert dice((labels == 2)[known], truth[known]) > 0.88
+
+
+def test_the_level_is_half_of_what_is_alike() -> None:
+    ramp = np.concatenate([np.zeros(10), np.arange(11), np.full(10, 10), np.arange(11)[::-1], np.zeros(10)])
+    square = np.repeat(ramp[None, None], 40, axis=1)
+    valid = np.ones(square.shape, bool)
+    assert half_level(square, valid, 0.5) == pytest.approx(
+        4.5, abs=0.6
+    )  # the mean that counts itself is a little under 10
+    assert half_level(10 * square, valid, 5) == pytest.approx(10 * half_level(square, valid, 0.5))
+
+
+def test_few_bright_objects_do_not_hide_many_dim_ones() -> None:
+    profile = np.concatenate([np.zeros(8), np.full(16, 10.0), np.zeros(8)])
+    dim = ndimage.gaussian_filter1d(np.tile(profile, 20), 1.5)
+    rows = np.repeat(dim[None], 40, axis=0)
+    rows[:, :64] *= 10
+    assert 4 < half_level(rows[None], np.ones((1, *rows.shape), bool), 0.5) < 8
+
+
+def test_without_objects_the_border_stays() -> None:
+    nothing = np.zeros((1, 9, 9))
+    assert half_level(nothing, nothing == 0, 0.5) == 0.5
+    assert half_level(nothing + 1, nothing == 1, 0.5) == 0.5
