@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from noisy_images import patchwork
 
 import gmmseg
 from gmmseg import Image, ParameterError
@@ -106,19 +107,8 @@ def test_a_segmentation_says_what_it_is_on_one_line():
     assert repr(seg.clean(2)) == "Segmentation('image', 2 x 3 pixels, k=2, regions of at least 2 pixels)"
 
 
-def scene(rng, shape, channels, dtype):
-    truth = np.add.outer(np.arange(shape[0]) // 23, np.arange(shape[1]) // 31) % 3
-    if len(shape) == 3:
-        truth = np.repeat(truth[..., None], shape[2], axis=2)
-    means = rng.uniform(60, 200, (3, channels))
-    values = means[truth] + rng.normal(0, 12, (*shape, channels))
-    if np.dtype(dtype).kind == "f":
-        return values.astype(dtype)
-    return np.clip(values * (1 if dtype == "uint8" else 100), 0, np.iinfo(dtype).max).astype(dtype)
-
-
 def test_layers_without_data(rng):
-    model = gmmseg.fit(Image(scene(rng, (30, 30), 3, "uint8"), color=True), 2)
+    model = gmmseg.fit(Image(patchwork(rng, (30, 30), 3, "uint8"), color=True), 2)
     assert empty_layer(layer_named("labels"), model, (2, 3)).sum() == 0
     assert empty_layer(layer_named("probabilities"), model, (2, 3)).shape == (2, 2, 3)
     assert np.isnan(empty_layer(layer_named("anomaly"), model, (2, 3))).all()

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+from noisy_images import patchwork
 
 import gmmseg
 from gmmseg import Image
@@ -35,17 +36,6 @@ class Recorded:
         return self.array[window].copy(), None if valid is None or valid.all() else valid
 
 
-def scene(rng, shape, channels, dtype):
-    truth = np.add.outer(np.arange(shape[0]) // 23, np.arange(shape[1]) // 31) % 3
-    if len(shape) == 3:
-        truth = np.repeat(truth[..., None], shape[2], axis=2)
-    means = rng.uniform(60, 200, (3, channels))
-    values = means[truth] + rng.normal(0, 12, (*shape, channels))
-    if np.dtype(dtype).kind == "f":
-        return values.astype(dtype)
-    return np.clip(values * (1 if dtype == "uint8" else 100), 0, np.iinfo(dtype).max).astype(dtype)
-
-
 CASES = [
     ((150, 170), 3, "uint8", (1, 170), 0, True),
     ((150, 170), 6, "uint16", (64, 64), 0, False),
@@ -59,7 +49,7 @@ CASES = [
 @pytest.mark.parametrize(("shape", "channels", "dtype", "blocks", "sweep", "color"), CASES)
 @pytest.mark.parametrize("gaps", [False, True])
 def test_results_are_those_of_the_image_in_memory(shape, channels, dtype, blocks, sweep, color, gaps, tmp_path, rng):
-    pixels = scene(rng, shape, channels, dtype)
+    pixels = patchwork(rng, shape, channels, dtype)
     valid = None
     if gaps:
         valid = np.ones(shape, bool)
@@ -84,7 +74,7 @@ def test_results_are_those_of_the_image_in_memory(shape, channels, dtype, blocks
 
 
 def test_a_file_is_read_twice_and_each_block_once_a_pass(tmp_path, rng):
-    source = Recorded(scene(rng, (640, 300), 6, "uint16"), (64, 64))
+    source = Recorded(patchwork(rng, (640, 300), 6, "uint16"), (64, 64))
     seg = gmmseg.segment(Image(source), k=3, sample=3000, memory=16 * 64 * 320 * 12)
     passes, source.windows = [source.windows], []
     seg.save(tmp_path / "labels.npy")
@@ -99,7 +89,7 @@ def test_a_file_is_read_twice_and_each_block_once_a_pass(tmp_path, rng):
 
 
 def test_a_model_is_applied_in_one_pass(tmp_path, rng):
-    source = Recorded(scene(rng, (640, 300), 6, "uint16"), (64, 64))
+    source = Recorded(patchwork(rng, (640, 300), 6, "uint16"), (64, 64))
     model = gmmseg.fit(source.array, 3, channel_axis=-1, sample=3000)
     found = gmmseg.apply(model, Image(source), memory=16 * 64 * 320 * 12)
     found.save(tmp_path / "labels.npy")
@@ -112,7 +102,7 @@ def test_a_model_is_applied_in_one_pass(tmp_path, rng):
 
 @pytest.mark.slow
 def test_memory_bounds_what_is_held_at_once(tmp_path, rng):
-    source = Recorded(scene(rng, (600, 900), 6, "uint16"), (32, 32))
+    source = Recorded(patchwork(rng, (600, 900), 6, "uint16"), (32, 32))
     seg = gmmseg.segment(Image(source), k=3, sample=2000, memory=3 << 20)
     source.windows = []
     seg.save(tmp_path / "labels.npy")
@@ -124,7 +114,7 @@ def test_memory_bounds_what_is_held_at_once(tmp_path, rng):
 
 
 def test_classes_are_counted_window_by_window(rng):
-    source = Recorded(scene(rng, (640, 300), 3, "uint8"), (64, 64))
+    source = Recorded(patchwork(rng, (640, 300), 3, "uint8"), (64, 64))
     seg = gmmseg.segment(Image(source, color=True), 3, sample=3000, memory=16 * 64 * 320 * 4)
     source.windows = []
     classes = seg.classes
@@ -138,7 +128,7 @@ def test_classes_are_counted_window_by_window(rng):
 
 
 def test_samples_and_contrast_do_not_depend_on_where_pixels_are(rng):
-    pixels = scene(rng, (97, 83), 3, "uint8")
+    pixels = patchwork(rng, (97, 83), 3, "uint8")
     recipe = gmmseg.fit(Image(pixels), 2).recipe
     for share in (1.0, 0.5, 0.01):
         valid = rng.random((97, 83)) < share
@@ -151,7 +141,7 @@ def test_samples_and_contrast_do_not_depend_on_where_pixels_are(rng):
 
 
 def test_scribbles_and_masks_hold_in_windows(tmp_path, rng):
-    pixels = scene(rng, (90, 100), 3, "uint8")
+    pixels = patchwork(rng, (90, 100), 3, "uint8")
     strokes = np.zeros((90, 100), np.uint8)
     strokes[40:44, 50:80] = 2
     mask = np.ones((90, 100), np.uint8)
@@ -171,8 +161,10 @@ def test_a_failure_while_reading_leaves_no_file(tmp_path, rng):
                 raise gmmseg.InputError("scene.tif: the tile at row 64 is damaged")
             return super().read(window)
 
-    model = gmmseg.fit(Image(scene(rng, (300, 100), 3, "uint8"), color=True), 2)
-    seg = gmmseg.apply(model, Image(Broken(scene(rng, (300, 100), 3, "uint8"), (20, 100)), color=True), memory=1 << 17)
+    model = gmmseg.fit(Image(patchwork(rng, (300, 100), 3, "uint8"), color=True), 2)
+    seg = gmmseg.apply(
+        model, Image(Broken(patchwork(rng, (300, 100), 3, "uint8"), (20, 100)), color=True), memory=1 << 17
+    )
     seg = replace(seg, rule=replace(seg.rule, variation=np.ones(3)))
     with pytest.raises(gmmseg.InputError, match="row 64"):
         seg.save(tmp_path / "labels.npy")
@@ -180,7 +172,7 @@ def test_a_failure_while_reading_leaves_no_file(tmp_path, rng):
 
 
 def test_a_mask_file_is_read_in_windows_too(tmp_path, rng):
-    pixels = scene(rng, (90, 100), 4, "uint16")
+    pixels = patchwork(rng, (90, 100), 4, "uint16")
     mask = (rng.random((90, 100)) < 0.7).astype(np.uint8)
     np.save(tmp_path / "scene.npy", pixels)
     np.save(tmp_path / "mask.npy", mask)

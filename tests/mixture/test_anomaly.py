@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from noisy_images import stripes
 from scipy.stats import chi2, f, kstest, norm
 
 import gmmseg
@@ -13,11 +14,7 @@ from gmmseg.mixture.anomaly import p_values
 
 @pytest.fixture(scope="module")
 def scene():
-    """Three stripes of nearly the same colours, and which stripe a pixel is in."""
-    rng = np.random.default_rng(0)
-    truth = np.repeat([1, 2, 3], [30, 30, 40])[None, :].repeat(80, axis=0)
-    levels = np.array([0, 90, 120, 200])
-    return (levels[truth] + rng.normal(0, 12, truth.shape)).clip(0, 255).astype(np.uint8), truth
+    return stripes()
 
 
 def test_anomaly_is_a_p_value(scene, pictures):

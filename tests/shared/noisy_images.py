@@ -25,3 +25,23 @@ def gains(shape):
 
 def accuracy(segmentation, truth):
     return (segmentation.labels - 1 == truth).mean()
+
+
+def patchwork(rng, shape, channels, dtype):
+    """Pixels of three classes in rectangles, of any number of channels; a volume where the shape has three axes."""
+    truth = np.add.outer(np.arange(shape[0]) // 23, np.arange(shape[1]) // 31) % 3
+    if len(shape) == 3:
+        truth = np.repeat(truth[..., None], shape[2], axis=2)
+    means = rng.uniform(60, 200, (3, channels))
+    values = means[truth] + rng.normal(0, 12, (*shape, channels))
+    if np.dtype(dtype).kind == "f":
+        return values.astype(dtype)
+    return np.clip(values * (1 if dtype == "uint8" else 100), 0, np.iinfo(dtype).max).astype(dtype)
+
+
+def stripes():
+    """Three stripes of nearly the same colours, and which stripe a pixel is in."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat([1, 2, 3], [30, 30, 40])[None, :].repeat(80, axis=0)
+    levels = np.array([0, 90, 120, 200])
+    return (levels[truth] + rng.normal(0, 12, truth.shape)).clip(0, 255).astype(np.uint8), truth

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from noisy_images import stripes
 
 import gmmseg
 from gmmseg import Image, io
@@ -10,11 +11,7 @@ from gmmseg.spatial.guidance import Guidance
 
 @pytest.fixture(scope="module")
 def scene():
-    """Three stripes of nearly the same colours, and which stripe a pixel is in."""
-    rng = np.random.default_rng(0)
-    truth = np.repeat([1, 2, 3], [30, 30, 40])[None, :].repeat(80, axis=0)
-    levels = np.array([0, 90, 120, 200])
-    return (levels[truth] + rng.normal(0, 12, truth.shape)).clip(0, 255).astype(np.uint8), truth
+    return stripes()
 
 
 def strokes(truth, *given, step=9):
