@@ -23,7 +23,7 @@ _SMALL, _TOLD, _TELLING = 7, 1 << 16, 1 << 13  # along each side of cubes that t
 _NUMBERS = 1 << 23  # probabilities of classes in all patches together
 _LEAST_SHARE = 0.2  # of valid pixels in a patch; those with fewer weigh no more
 _SCATTERED = 0.1  # of what is expected: the 0s of dim noise have .4 to 1, what surrounds a brain .01 or so
-_SQUARES, _SQUARE = 1 << 18, 127  # pixels in all squares together, and along each side of one
+_SQUARES, _SQUARE = 1 << 20, 127  # pixels in all squares together, and along each side of one
 _MARGIN = 1  # voxels at the faces of a patch of a volume, which miss too many neighbours to be counted
 
 

@@ -24,8 +24,9 @@ __all__ = ["half_level", "with_rim"]
 
 Array = NDArray[Any]
 
-_FEW = 32  # pixels that ground, rim and what is left of the objects have at least
+_FEW = 32  # pixels that a rim and what is left of the objects have at least
 _STEPS = 1024  # of the level, between the border and the half of the highest object
+_TRIED = 32  # levels from there to the border
 _GRID = 256  # heights at which it is seen to that the border is where it belongs
 
 
@@ -66,17 +67,20 @@ def with_rim(
     if not 0 < border < abs(other - middle):
         return mixture, None
     level = half_level(heights.reshape(shape), known.reshape(shape), border)
-    inside = known & ((heights > border) | (heights < far))
-    rim = inside & (heights > 0) & (heights <= level)
-    objects = inside & ~rim
-    n_known, n_inside, n_rim = (int(np.count_nonzero(each)) for each in (known, inside, rim))
-    if level - border < deviations[ground] or min(n_rim, n_inside - n_rim, n_known - n_inside) < _FEW:
-        return mixture, None  # no farther than the ground varies by itself
-    share = n_inside / n_known
-    parts = _Parts.of(deviations[ground], heights[rim], heights[objects], share, noise)
-    weights = parts.shared_at(level)
-    levels = np.linspace(0, max(level, abs(other - middle)), _GRID)
-    if weights is None or not np.array_equal(parts.are_objects(levels, weights), levels > level):
+    inside = heights[known & ((heights > border) | (heights < far))]
+    share = len(inside) / max(1, int(np.count_nonzero(known)))
+    # Lower levels where three Gaussians cannot have this one: what hardly differs shall not get another border.
+    for lower in np.linspace(level, border, _TRIED, endpoint=False).tolist():
+        rim = (inside > 0) & (inside <= lower)
+        n_rim = int(np.count_nonzero(rim))
+        if lower - border < deviations[ground] or min(n_rim, len(inside) - n_rim) < _FEW or share == 1:
+            return mixture, None  # no farther than the ground varies by itself
+        parts = _Parts.of(deviations[ground], inside[rim], inside[~rim], share, noise)
+        weights = parts.shared_at(lower)
+        levels = np.linspace(0, max(lower, abs(other - middle)), _GRID)
+        if weights is not None and np.array_equal(parts.are_objects(levels, weights), levels > lower):
+            break
+    else:
         return mixture, None
     order = [0, 2, 1] if ground == 0 else [2, 0, 1]
     found = replace(

@@ -66,7 +66,7 @@ def test_classes_of_which_more_is_said_have_none(option: dict[str, object]) -> N
 
 
 def test_a_file_gives_what_the_array_gives(tmp_path) -> None:
-    image, truth = discs((640, 640))  # too large to be looked at whole
+    image, truth = discs((1088, 1088))  # too large to be looked at whole
     np.save(tmp_path / "discs.npy", image)
     seg = gmmseg.segment(image, 2)
     assert seg.model.memberships is not None
@@ -123,3 +123,18 @@ def test_without_objects_the_border_stays() -> None:
     nothing = np.zeros((1, 9, 9))
     assert half_level(nothing, nothing == 0, 0.5) == 0.5
     assert half_level(nothing + 1, nothing == 1, 0.5) == 0.5
+
+
+def test_cells_with_bright_nuclei_have_one_border_however_the_picture_is_cut() -> None:
+    rng, (rows, columns) = np.random.default_rng(3), np.indices((240, 240))
+    light = np.full((240, 240), 3.0)
+    for y in range(30, 240, 60):
+        for x in range(30, 240, 60):
+            away = (rows - y) ** 2 + (columns - x) ** 2
+            light[away < 22**2] += rng.uniform(8, 16)
+            light[away < 9**2] += rng.uniform(80, 160)
+    image = rng.poisson(ndimage.gaussian_filter(light, 1.5)).clip(0, 255).astype(np.uint8)
+    mask = gmmseg.segment(image, 2).mask(2)
+    for part in (np.s_[1:, 1:], np.s_[:-1, :-1], np.s_[2:, :-2]):
+        assert dice(gmmseg.segment(np.ascontiguousarray(image[part]), 2).mask(2), mask[part]) > 0.97
+    assert dice(np.fliplr(gmmseg.segment(np.ascontiguousarray(np.fliplr(image)), 2).mask(2)), mask) > 0.97
