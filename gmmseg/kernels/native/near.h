@@ -60,7 +60,7 @@ struct Near {
     T* own;        // (K, stride): what bounds a sample's squared distance from above
     T* sure;       // (kBlock): the component that a sample surely belongs to, or kNone
     T* room;       // (kBlock): squared distance from its mean up to which it does
-    T* weight;     // (kBlock): of the samples, 0 past the end
+    T *weight, *root;  // (kBlock): of the samples, and what it is the square of; 1 where they have none
     T* taken;      // (kBlock): 1 where a sample is in the sums of those that are sure, or else 0
     std::int32_t *found, *filled;  // (kBlock + kBehind) places in a block; samples in each panel
 
@@ -73,7 +73,7 @@ struct Near {
         : job(job), d(job.n_features), stride((d + kPadded<T> - 1) / kPadded<T> * kPadded<T>) {
         const ptrdiff_t k = job.n_components, size = factor_size(), all = job.parted() ? 2 * k : k;
         const ptrdiff_t numbers = (kBlock + L + 2 * k + all * kPanel) * stride + k * size + all * kPanel +
-                                  kBlock * (kMostDirections + k + 5);
+                                  kBlock * (kMostDirections + k + 6);
         memory = static_cast<T*>(::operator new(sizeof(T) * numbers + 4 * (kBlock + kBehind + all), kAligned));
         projected = memory;
         bounds = projected + kMostDirections * kBlock;
@@ -81,7 +81,8 @@ struct Near {
         sure = highest + kBlock;
         room = sure + kBlock;
         weight = room + kBlock;
-        taken = weight + kBlock;
+        root = weight + kBlock;
+        taken = root + kBlock;
         rows = taken + kBlock;
         tile = rows + kBlock * stride;
         means = tile + L * stride;
@@ -94,6 +95,7 @@ struct Near {
         __builtin_memset(means, 0, sizeof(T) * 2 * k * stride);
         __builtin_memset(factors, 0, sizeof(T) * k * size);
         __builtin_memset(filled, 0, 4 * all);
+        for (ptrdiff_t i = 0; i < kBlock; ++i) weight[i] = root[i] = T(1);
         for (ptrdiff_t c = 0; c < k; ++c) {
             const T* p = job.params + c * job.params_per_component() + 1;
             for (ptrdiff_t i = 0; i < d; ++i) means[c * stride + i] = *p++;
@@ -245,7 +247,7 @@ struct Near {
         for (ptrdiff_t i = 0; i < d; i += kRows) {
             ptrdiff_t j = 0;
             for (; j + L < i + kRows && j + 2 * L <= stride; j += 2 * L) products<Pack<T>, 2>(panel, count, i, j, second);
-            // Of the last columns half may lie past the diagonal: a twentieth of an iteration (d = 64, K = 4).
+            // Of the last columns half may lie past the diagonal: a twentieth of an iteration (d = 16, K = 4).
             for (; j < i + kRows && j < stride; j += L)
                 if (2 * (i + kRows - j) > L) products<Pack<T>, 1>(panel, count, i, j, second);
                 else products<HalfPack<T>, 1>(panel, count, i, j, second);

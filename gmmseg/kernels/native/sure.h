@@ -72,8 +72,11 @@ ptrdiff_t take_certain(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t fi
     const T *const means = near.means, *const own = near.own, *const label = near.sure;
     std::int32_t* const filled = near.filled + k;
     find_room(job, b, farthest, near);
-    for (ptrdiff_t i = 0; i < b.packs * L; ++i) near.weight[i] = i < b.size ? weight_of(job, first + i) : T(0);
-    ptrdiff_t count = 0;
+    for (ptrdiff_t i = 0; job.weights && i < b.size; ++i) {
+        near.weight[i] = weight_of(job, first + i);
+        near.root[i] = root_of(near.weight[i]);
+    }
+    bool any_other = false;
     for (ptrdiff_t v = 0; v < b.size; v += L) {
         near.take_copied(copy, v, tile);
         for (ptrdiff_t c = 0; c < k; ++c)
@@ -85,7 +88,7 @@ ptrdiff_t take_certain(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t fi
         unrolled<L>([&](auto r) GMMSEG_LAMBDA { squares[r.value] = Pack<T>{}; });
         for (ptrdiff_t r = 0; r < some; ++r) {
             const ptrdiff_t c = ptrdiff_t(label[v + r]), place = places[r] = c * kPanel + filled[c]++;
-            const T root = roots[place] = root_of(near.weight[v + r]);
+            const T root = roots[place] = near.root[v + r];
             const T *const row = tile + r * stride, *const mean = means + c * stride, *const most = own + c * stride;
             Pack<T> square = {};
             for (ptrdiff_t u = 0; u < stride; u += L) {
@@ -100,6 +103,8 @@ ptrdiff_t take_certain(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t fi
         const Bits<T> is_sure = load(distance) < load(near.room + v);
         store(near.taken + v, is_sure ? fill(T(1)) : Pack<T>{});
         if (some == L && !any_above(is_sure ? Pack<T>{} : fill(T(1)), T(0))) continue;
+        any_other = true;
+        for (ptrdiff_t r = some; r < L; ++r) near.taken[v + r] = T(0);
         for (ptrdiff_t r = some; r-- > 0;) {  // the last first, so that what leaves a panel was the last to come
             if (near.taken[v + r] > T(0)) continue;
             const ptrdiff_t c = ptrdiff_t(label[v + r]), last = c * kPanel + --filled[c];
@@ -113,8 +118,9 @@ ptrdiff_t take_certain(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t fi
             mass += load(label + v) == fill(T(c)) ? load(near.taken + v) * load(near.weight + v) : Pack<T>{};
         sums[(k + c) * step] += total<T>(mass);
     }
-    for (ptrdiff_t i = 0; i < b.size; ++i) {
-        if (job.sure) job.sure[place_of(job, first + i)] = std::uint8_t(label[i]);
+    for (ptrdiff_t i = 0; job.sure && i < b.size; ++i) job.sure[place_of(job, first + i)] = std::uint8_t(label[i]);
+    ptrdiff_t count = 0;
+    for (ptrdiff_t i = 0; any_other && i < b.size; ++i) {
         others[count] = std::uint32_t(place_of(job, first + i) - origin);
         count += !(near.taken[i] > T(0));
     }
