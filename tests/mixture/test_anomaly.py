@@ -91,6 +91,19 @@ def test_p_values_of_components_that_overlap_are_evenly_spread(rng, name, missin
     assert kstest(found[~np.isnan(found)], "uniform").statistic < 0.02
 
 
+@pytest.mark.parametrize("d", [1, 2, 5])
+def test_p_values_of_many_components_are_evenly_spread_to_a_hundredth(d):
+    """Four turned components, each of another shape: few of the calibration's samples fall on any one overlap."""
+    worst = []
+    for seed in range(5):
+        rng = np.random.default_rng([seed, d])
+        axes = np.eye(d) + rng.normal(size=(4, d, d)) / np.sqrt(d)
+        mixture = Mixture(rng.dirichlet(np.full(4, 3.0)), rng.normal(size=(4, d)), axes @ axes.transpose(0, 2, 1))
+        found = p_values(mixture.sample(100_000, rng)[0], mixture.arguments_of)
+        worst.append(kstest(found, "uniform").statistic)
+    assert max(worst) < 0.01
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OVERLAPPING)
 def test_tails_of_p_values_are_as_heavy_as_they_say(rng, name):

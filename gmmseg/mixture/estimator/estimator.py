@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmseg import kernels
+from gmmseg.checks import whole_number
 from gmmseg.errors import ConvergenceWarning, ParameterError, compatible
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture import patterns
@@ -417,7 +418,7 @@ class GaussianMixture(DensityEstimator):
         >>> GaussianMixture.choose(x, range(1, 5), ["full"], random_state=0).n_components
         3
         """
-        return choose(cls, X, list(n_components), covariance_types, criterion, options)
+        return choose(cls, X, n_components, covariance_types, criterion, options)
 
     def standard_errors(
         self, X: ArrayLike, n_resamples: int = 100, *, sample_weight: ArrayLike | None = None
@@ -445,8 +446,7 @@ class GaussianMixture(DensityEstimator):
         >>> model.merge(x, 2).tolist()
         [0, 1, 0]
         """
-        if not 1 <= n_classes <= len(self.weights_):
-            raise ParameterError(f"n_classes={n_classes!r} is not usable; use 1 to {len(self.weights_)}")
+        n_classes = whole_number("n_classes", n_classes, 1, len(self.weights_))
         return np.asarray(by_overlap(self.predict_proba(X)[self._known_scores(X)[0]].T, n_classes).argmax(axis=0))
 
     # -----------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gmmseg.checks import whole_number
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.mixture.covariance import FAMILIES
 from gmmseg.mixture.estimator.validation import as_rows, checked_weights, generator
@@ -37,6 +38,9 @@ def choose(
         raise ParameterError(f"criterion={criterion!r} is not known; use one of {', '.join(_CRITERIA)}")
     if not set(families) <= set(FAMILIES) or not families:
         raise ParameterError(f"covariance_types={families!r} is not usable; use some of {', '.join(FAMILIES)}")
+    if not isinstance(numbers, Iterable):
+        raise ParameterError(f"n_components={numbers!r} is not usable; give several, such as range(1, 10)")
+    numbers = list(numbers)
     found: dict[tuple[str, int], float] = {}
     best = None
     for name in families:
@@ -81,7 +85,7 @@ def standard_errors(
     model: GaussianMixture, x: ArrayLike, resamples: int, sample_weight: ArrayLike | None
 ) -> dict[str, Array]:
     """See GaussianMixture.standard_errors."""
-    n = len(as_rows(x))
+    n, resamples = len(as_rows(x)), whole_number("n_resamples", resamples, 2, None)
     weights = checked_weights(sample_weight, n, np.float64)
     rng = generator(model.random_state)
     start = {

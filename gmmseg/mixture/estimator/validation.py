@@ -178,7 +178,10 @@ def checked_weights(weights: ArrayLike | None, n: int, dtype: Any) -> Array | No
     """Sample weights (n,) scaled to a mean of 1, of the samples' dtype; None stays None."""
     if weights is None:
         return None
-    array = np.asarray(_without_masks(weights), np.float64)
+    try:
+        array = np.asarray(_without_masks(weights), np.float64)
+    except (TypeError, ValueError) as fault:
+        raise ParameterError(f"sample_weight is no array of numbers: {fault}; give one for each sample") from None
     if array.shape != (n,):
         raise ParameterError(f"sample_weight has shape {array.shape}; it should be ({n},)")
     if not (np.isfinite(array).all() and (array >= 0).all()):

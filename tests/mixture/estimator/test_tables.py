@@ -85,8 +85,15 @@ def test_samples_without_any_feature_tell_nothing_of_mergers(rng):
         ),
         (lambda x: GaussianMixture.choose(x, [1], ["round"]), r"covariance_types=\['round'\] is not usable"),
         (lambda x: GaussianMixture.choose(x, []), "no number of components can be chosen"),
-        (lambda x: GaussianMixture(2).fit(x).merge(x, 3), "n_classes=3 is not usable; use 1 to 2"),
-        (lambda x: GaussianMixture(2).fit(x).standard_errors(x, 1), "n_resamples=1 leaves fewer than 2 fits"),
+        (lambda x: GaussianMixture(2).fit(x).merge(x, 3), "n_classes=3 is not usable; use a whole number from 1 to 2"),
+        (lambda x: GaussianMixture(2).fit(x).merge(x, 1.5), "n_classes=1.5 is not usable; use a whole number"),
+        (lambda x: GaussianMixture(2).fit(x).standard_errors(x, 1), "n_resamples=1 is not usable; use a whole number"),
+        (lambda x: GaussianMixture(2).fit(x).standard_errors(x, 2.5), "n_resamples=2.5 is not usable"),
+        (lambda x: GaussianMixture.choose(x, 3), r"n_components=3 is not usable; .* such as range\(1, 10\)"),
+        (
+            lambda x: GaussianMixture(2).fit(x, sample_weight=["a"] * len(x)),
+            "sample_weight is no array of numbers: .*'a'",
+        ),
     ],
 )
 def test_unusable_questions_are_refused(call, message, rng):
