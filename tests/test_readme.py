@@ -38,7 +38,6 @@ ELSEWHERE = {
     "python3 -m venv": "installs; .ci/run does so by the README's own words",
     "pipx install": "installs, from the network",
     "gmmseg view": "serves a page until that is closed; tests/web opens it",
-    "gmmseg segment https:": "asks the network; tests/io/test_addresses.py has a server of its own",
     "qgis_process": "needs QGIS; tests/integrations/qgis runs it where it is",
 }
 """Lines of sh, by their beginnings, that are understood by the command line at most: why."""

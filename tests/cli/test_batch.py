@@ -154,13 +154,13 @@ def test_json_is_the_manifest(run, scenes, folder):
 def test_exit_codes_tell_some_from_all(run, scenes):
     broken = (scenes / "a.png").read_bytes()[:300]
     (scenes / "b.png").write_bytes(broken)
-    finished = run("batch", "scenes", "--out-dir", "labels")
+    finished = run("batch", "scenes", "-k", 2, "--out-dir", "labels")
     assert finished.code == 3
     assert "3 done in " in finished.out
     assert ", 1 failed; " in finished.out
     (said,) = [text for text in finished.err.splitlines() if "skipped" not in text]
     assert said.startswith("gmmseg: error: scenes/b.png is damaged or cut short")
-    again = run("batch", "scenes", "--out-dir", "labels", "--resume")
+    again = run("batch", "scenes", "-k", 2, "--out-dir", "labels", "--resume")
     assert again.code == 3
     assert ", 3 done before, 1 failed; " in again.out
     for path in scenes.rglob("*.png"):
@@ -245,7 +245,7 @@ def test_two_runs_at_once(run, scenes, folder):
 def test_progress_only_where_someone_watches(run, scenes, monkeypatch, quiet):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    assert run("batch", "scenes", "--out-dir", "labels", *(["-q"] if quiet else [])).code == 0
+    assert run("batch", "scenes", "-k", 2, "--out-dir", "labels", *(["-q"] if quiet else [])).code == 0
     text = terminal.getvalue()
     if quiet:
         assert text == ""

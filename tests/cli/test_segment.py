@@ -174,7 +174,7 @@ def test_quiet(run):
 def test_progress_only_where_someone_watches(run, monkeypatch, quiet):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    assert run("segment", "photo.png", "scan.png", *(["-q"] if quiet else [])).code == 0
+    assert run("segment", "photo.png", "scan.png", "-k", 2, *(["-q"] if quiet else [])).code == 0
     text = terminal.getvalue()
     if quiet:
         assert text == ""

@@ -24,7 +24,7 @@ from gmmseg.io.tiff.decoding import describe_tiff, read_tiff, read_tiff_labels, 
 from gmmseg.io.tiff.imagej import write_imagej
 from gmmseg.io.tiff.stacks import family_of, native_of
 from gmmseg.io.tiff.tiled import wants_levels, write_ome, write_slide
-from gmmseg.io.tiff.write import write_labels_tiff, write_probabilities_tiff, write_rgb_tiff
+from gmmseg.io.tiff.write import write_labels_tiff, write_map_of_volume, write_probabilities_tiff, write_rgb_tiff
 
 if TYPE_CHECKING:
     from gmmseg.image.axes import ChannelAxis
@@ -119,6 +119,8 @@ def write(path: Path, contents: Contents, windows: Windows) -> dict[str, bytes]:
             write_labels_tiff(file, values, image, names=names, palette=contents.options.get("palette"))
         elif contents.kind == "picture":
             write_rgb_tiff(file, values, image)
+        elif contents.kind == "map" and values.ndim == 3:
+            write_map_of_volume(file, values, image, contents.names[0])
         else:
             maps = values if contents.kind == "soft" else values[None]
             fractions = contents.kind == "soft" and contents.shares == "fractions"

@@ -15,7 +15,14 @@ from gmmseg.io.tiff.stacks import native_of, sizes_of
 if TYPE_CHECKING:
     from gmmseg.image import Image
 
-__all__ = ["color_map", "resolution_of", "write_labels_tiff", "write_probabilities_tiff", "write_rgb_tiff"]
+__all__ = [
+    "color_map",
+    "resolution_of",
+    "write_labels_tiff",
+    "write_map_of_volume",
+    "write_probabilities_tiff",
+    "write_rgb_tiff",
+]
 
 
 def _options(image: Image | None, *, nodata: str | None) -> dict[str, Any]:
@@ -126,6 +133,14 @@ def write_probabilities_tiff(
 def _others(stored: np.ndarray) -> list[int]:
     """Return what bands past the first are: of no specified meaning, so not transparency."""
     return [0] * (len(stored) - 1)
+
+
+def write_map_of_volume(file: BinaryIO, values: np.ndarray, image: Image | None, name: str) -> None:
+    """Write numbers of voxels, shape (planes, rows, columns), one page a plane, which the description says."""
+    import tifffile
+
+    metadata = {"axes": "ZYX", "name": name}
+    tifffile.imwrite(file, values, photometric="minisblack", metadata=metadata, **_options(image, nodata=None))
 
 
 def write_rgb_tiff(file: BinaryIO, rgb: np.ndarray, image: Image | None) -> None:
