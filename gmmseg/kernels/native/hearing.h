@@ -47,7 +47,7 @@ struct Louder {
             sums[c.value] += behind * (load_halves(q - step) - first_behind);
         });
     }
-    GMMSEG_INLINE Pack<float> sum(int c) const { return signed_numbers(sums[c]); }
+    GMMSEG_INLINE Pack<float> sum(int c) const { return numbers(sums[c]); }
 };
 
 }  // namespace

@@ -154,19 +154,8 @@ GMMSEG_INLINE Halves halved(Bits<float> v) {
     return found;
 #endif
 }
+// They stand for numbers from -32768 to 32767.
 GMMSEG_INLINE Pack<float> numbers(Halves v) {
-#if defined(__AVX512F__)
-    return (Pack<float>)_mm512_cvtepi32_ps(_mm512_cvtepu16_epi32((__m256i)v));
-#elif defined(__AVX2__)
-    return (Pack<float>)_mm256_cvtepi32_ps(_mm256_cvtepu16_epi32((__m128i)v));
-#else
-    Pack<float> found;
-    for (int i = 0; i < kLanes<float>; ++i) found[i] = v[i];
-    return found;
-#endif
-}
-// Those that stand for numbers from -32768 to 32767.
-GMMSEG_INLINE Pack<float> signed_numbers(Halves v) {
 #if defined(__AVX512F__)
     return (Pack<float>)_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32((__m256i)v));
 #elif defined(__AVX2__)
