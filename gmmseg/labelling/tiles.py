@@ -250,9 +250,10 @@ class _Work:
         model, guidance = self.model, self.rule.guidance
         where = shifted(tile.outer, self.image.origin or (0,) * self.image.ndim)
         log_prior = None if guidance is None else guidance.log_prior(model.k, where)
-        if self.smoothing is None and name == "labels" and log_prior is None and model.memberships is None:
+        decided = name == "labels" and log_prior is None and model.has_whole_components
+        if decided and self.smoothing is None:
             flat = np.empty(planes.shape[1], np.uint8)
-            patterns.classify(planes, model.arguments_of, flat, 1)
+            patterns.classify(planes, model.classes_of, flat, 1)
             out[...] = flat.reshape(tile.shape)
             return
         if self.rule.partial is not None and self.layer.name == "probabilities":
@@ -264,9 +265,9 @@ class _Work:
             found = fractions_of(self.rule.partial, planes, there.reshape(shape), heard, log_prior)
             out[...] = found.reshape(-1, *tile.shape)[(slice(None), *tile.local)]
             return
-        if self.smoothing is not None and name == "labels" and log_prior is None and model.memberships is None:
+        if decided and self.smoothing is not None:
             deep = planes.reshape(-1, *tile.shape)
-            if self.smoothing.classify(deep, model.arguments_of(None), valid, tile.local, out):
+            if self.smoothing.classify(deep, model.classes_of(None), valid, tile.local, out):
                 return
         posterior = self.memory.take("posterior", model.k, planes.shape[1])
         known = model.posterior(planes, posterior, log_prior)

@@ -157,7 +157,7 @@ class Smoothing:
         planes : ndarray, shape (d, *tile), float32
             Contiguous. The first are the guide.
         densities : Densities
-            Of the mixture whose components are the classes.
+            Of the mixture whose components are the classes, or these of several components.
         valid, inner, labels
             As of `apply`.
 

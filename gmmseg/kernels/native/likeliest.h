@@ -56,9 +56,10 @@ GMMSEG_INLINE Pack<float> each_near(const MixtureJob<float>& job, const Pack<flo
     return highest;
 }
 
-// The posterior of one register, a register a component; returns the highest.
+// Densities of one register relative to the likeliest component's, a register a component; returns what makes them
+// posteriors.
 template <int D>
-GMMSEG_INLINE Pack<float> posterior_of(const MixtureJob<float>& job, const Pack<float>* x, float* out) {
+GMMSEG_INLINE Pack<float> relative_of(const MixtureJob<float>& job, const Pack<float>* x, float* out) {
     constexpr int L = kLanes<float>;
     Pack<float> dx[D], highest = fill(kLowest<float>), sum = {};
     for (int k = 0; k < job.n_components; ++k) {
@@ -74,9 +75,25 @@ GMMSEG_INLINE Pack<float> posterior_of(const MixtureJob<float>& job, const Pack<
         store(out + k * L, e);
         sum += e;
     }
-    const Pack<float> inverse = 1.0f / sum;
-    for (int k = 0; k < job.n_components; ++k) store(out + k * L, rounded(load(out + k * L) * inverse));
-    return inverse;
+    return 1.0f / sum;
+}
+
+// The posterior of one register, a register a class. Where classes are of several components, `densities` is room for
+// a register of each.
+template <int D>
+GMMSEG_INLINE void posterior_of(const MixtureJob<float>& job, const Pack<float>* x, float* densities, float* out) {
+    constexpr int L = kLanes<float>;
+    if (!job.begins) {
+        const Pack<float> inverse = relative_of<D>(job, x, out);
+        for (int k = 0; k < job.n_components; ++k) store(out + k * L, rounded(load(out + k * L) * inverse));
+        return;
+    }
+    const Pack<float> inverse = relative_of<D>(job, x, densities);
+    for (int c = 0; c < job.n_classes; ++c) {
+        Pack<float> sum = {};
+        for (int k = job.begins[c]; k < job.begins[c + 1]; ++k) sum += load(densities + k * L);
+        store(out + c * L, rounded(sum * inverse));
+    }
 }
 
 }  // namespace

@@ -343,6 +343,43 @@ bool is_known(const MixtureJob<T>& job, Pack<T> farthest) {
     return known;
 }
 
+// Relative densities of a class, which are those of its components together.
+template <class T>
+GMMSEG_INLINE Pack<T> of_class(const MixtureJob<T>& job, const Scratch<T>& s, int c, ptrdiff_t v) {
+    Pack<T> sum = {};
+    for (int k = job.begins[c]; k < job.begins[c + 1]; ++k) sum += load(s.densities + k * kBlock + v);
+    return sum;
+}
+
+// Writes the likeliest class of each sample of a block into s.factor, counted from `offset`, from the densities of the
+// components. It is that of the likeliest component where all those of another class together cannot have as much, and
+// as `posterior` has it elsewhere.
+template <class T>
+void name_classes(const MixtureJob<T>& job, const Block<T>& b, T offset, Scratch<T>& s) {
+    const T behind = T(__builtin_log2(double(job.most_of_a_class()))) + T(0x1p-8);
+    for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
+        Pack<T> best = fill(2 * kLowest<T>), second = best, label = {};
+        const auto see = [&](int c, Pack<T> value) GMMSEG_LAMBDA {
+            const Bits<T> leads = value > best;
+            second = larger(leads ? best : value, second);
+            label = leads ? fill(offset + T(c)) : label;
+            best = larger(value, best);
+        };
+        for (int c = 0; c < job.n_classes; ++c) {
+            Pack<T> highest = fill(2 * kLowest<T>);
+            for (int k = job.begins[c]; k < job.begins[c + 1]; ++k)
+                highest = larger(load(s.densities + k * kBlock + v), highest);
+            see(c, highest);
+        }
+        if (any_above(second - best, -behind)) {
+            const Pack<T> share = T(1) / exponentiate(job, s, v);
+            best = second = fill(T(-1));
+            for (int c = 0; c < job.n_classes; ++c) see(c, of_class(job, s, c, v) * share);
+        }
+        store(s.factor + v, label);
+    }
+}
+
 template <class T>
 bool posterior(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, T* out, ptrdiff_t stride, T* log_density) {
     constexpr int L = kLanes<T>;
@@ -360,9 +397,11 @@ bool posterior(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, T* out,
         if (log_density) __builtin_memcpy(log_density + first, s.highest, sizeof(T) * b.size);
         if (!out) continue;
         const ptrdiff_t whole = b.size / L * L;
-        for (int k = 0; k < job.n_components; ++k) {
-            const T* density = s.densities + k * kBlock;
-            T* to = out + k * stride + first;
+        const int n_classes = job.begins ? job.n_classes : job.n_components;
+        for (int c = 0; c < n_classes; ++c) {
+            const T* const density = job.begins ? s.weighted : s.densities + c * kBlock;
+            T* to = out + c * stride + first;
+            for (ptrdiff_t v = 0; job.begins && v < b.packs * L; v += L) store(s.weighted + v, of_class(job, s, c, v));
             for (ptrdiff_t v = 0; v < whole; v += L) store(to + v, load(density + v) * load(s.factor + v));
             for (ptrdiff_t i = whole; i < b.size; ++i) to[i] = density[i] * s.factor[i];
         }
@@ -384,7 +423,11 @@ bool classify(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, std::uin
             store(s.highest + v, fill(kLowest<T>));
             store(label + v, fill(T(offset)));
         }
-        for (int k = 0; k < job.n_components; ++k) {
+        if (job.begins) {
+            all_densities(job, b, first, end, s);
+            name_classes(job, b, T(offset), s);
+        }
+        for (int k = 0; !job.begins && k < job.n_components; ++k) {
             ask_ahead(job, first, end, k);
             if (out64) ask_part<1>(out64 + first, b.size, k, job.n_components);
             const Naming<T> take{s.highest, label, T(offset + k)};

@@ -114,7 +114,7 @@ struct Opening : Weighing {
     GMMSEG_INLINE void take_posteriors(ptrdiff_t from, float* to) const {
         Pack<float> x[D];
         take_features<D>(from, x);
-        posterior_of<D>(*job.mixture, x, to);
+        posterior_of<D>(*job.mixture, x, densities, to);
     }
 
     // Lists the open classes of a register, and moves what they have to `place`, which may be where it is; returns the

@@ -287,7 +287,7 @@ struct Field : Opening {
             with_features(job.mixture->n_features, [&](auto D) GMMSEG_LAMBDA {
                 Pack<float> x[D.value];
                 take_features<D.value>(it.from, x);
-                posterior_of<D.value>(*job.mixture, x, alone);
+                posterior_of<D.value>(*job.mixture, x, densities, alone);
             });
             tell(sweep, it.at, [&](int k) { return load(alone + k * L); });
         }

@@ -122,7 +122,7 @@ def smooth_planes(
     False, and writes nothing, where it is not certain that all features of all samples are finite numbers, and for
     mixtures of many features, along the axes or with long tails.
     """
-    prior = np.empty((len(densities.means), *planes.shape[1:]), np.float32)
+    prior = np.empty((densities.n_classes, *planes.shape[1:]), np.float32)
     if not posterior(planes.reshape(len(planes), -1), densities, prior.reshape(len(prior), -1), None, 1):
         return False
     smooth(prior, planes[: len(neighbourhood.sharpness)], valid, neighbourhood, inner_first, labels, None)
