@@ -9,8 +9,30 @@ namespace {
 using Pixels = nb::ndarray<const float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Known = nb::ndarray<const bool, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 
-// Pictures of one size, one after the other. What is smoothed and what is found have rows so far from each other that
-// the pixels of a column do not crowd the same places of the caches.
+// Of the n pixels of a line that are of objects, as `found` is above 0, raises it to half the height of their run.
+void raise(const float* heights, float* found, ptrdiff_t n, ptrdiff_t step) {
+    double sum = 0, squares = 0;
+    ptrdiff_t first = 0;  // of the run
+    const auto end = [&](ptrdiff_t i) {
+        const float half = float(squares / sum / 2);
+        for (; first < i; ++first) found[first * step] = std::max(found[first * step], half);
+        sum = squares = 0;
+    };
+    for (ptrdiff_t i = 0; i < n; ++i) {
+        if (found[i * step] > 0) {
+            const double value = double(heights[i * step]);
+            sum += value;
+            squares += value * value;
+        } else {
+            if (first < i) end(i);
+            first = i + 1;
+        }
+    }
+    if (first < n) end(n);
+}
+
+// What is smoothed and found in a picture has rows so far from each other that the pixels of a column do not crowd the
+// same places of the caches.
 struct Picture {
     const ptrdiff_t rows, columns, pitch;
     Picture(ptrdiff_t rows, ptrdiff_t columns)
@@ -34,29 +56,29 @@ struct Picture {
             to[columns - 1] = mean(line + columns - 1, columns - 1, columns, 1);
         }
     }
-};
 
-// Of the n pixels of a line that are of objects, as `found` is above 0, raises it to half the height of their run.
-void raise(const float* heights, float* found, ptrdiff_t n, ptrdiff_t step) {
-    double sum = 0, squares = 0;
-    ptrdiff_t first = 0;  // of the run
-    const auto end = [&](ptrdiff_t i) {
-        const float half = float(squares / sum / 2);
-        for (; first < i; ++first) found[first * step] = std::max(found[first * step], half);
-        sum = squares = 0;
-    };
-    for (ptrdiff_t i = 0; i < n; ++i) {
-        if (found[i * step] > 0) {
-            const double value = double(heights[i * step]);
-            sum += value;
-            squares += value * value;
-        } else {
-            if (first < i) end(i);
-            first = i + 1;
+    // Writes for each pixel whether it is of an object, 1, and above half its height, 2; returns the highest half.
+    float tell(const float* heights, const bool* valid, float border, float* memory, std::uint8_t* sides) const {
+        float *const means = memory, *const halves = means + rows * pitch, highest = 0;
+        smooth(heights, halves + rows * pitch, means);
+        for (ptrdiff_t y = 0; y < rows; ++y) {
+            const float* const from = means + y * pitch;
+            const bool* const known = valid + y * columns;
+            float* const to = halves + y * pitch;
+            for (ptrdiff_t x = 0; x < columns; ++x)
+                to[x] = known[x] && from[x] > border ? std::numeric_limits<float>::min() : 0.0f;
+            raise(from, to, columns, 1);
         }
+        for (ptrdiff_t x = 0; x < columns; ++x) raise(means + x, halves + x, rows, pitch);
+        for (ptrdiff_t y = 0; y < rows; ++y, sides += columns)
+            for (ptrdiff_t x = 0; x < columns; ++x) {
+                const float half = halves[y * pitch + x];
+                sides[x] = half > 0 ? 1 + (means[y * pitch + x] > half) : 0;
+                highest = std::max(highest, half);
+            }
+        return highest;
     }
-    if (first < n) end(n);
-}
+};
 
 std::tuple<nb::ndarray<nb::numpy, std::int64_t>, float> half_counts(const Pixels& heights, const Known& valid,
                                                                     float border, int steps) {
@@ -70,33 +92,16 @@ std::tuple<nb::ndarray<nb::numpy, std::int64_t>, float> half_counts(const Pixels
     float highest = 0;
     if (size > 0) {
         const nb::gil_scoped_release unlocked;
-        constexpr float tiny = std::numeric_limits<float>::min();
-        const ptrdiff_t room = one.rows * one.pitch;
-        const std::unique_ptr<float[]> memory(new float[size_t(2 * number * room + one.columns)]);
-        float *const smooth = memory.get(), *const found = smooth + number * room, *const line = found + number * room;
-        for (ptrdiff_t i = 0; i < number; ++i) {
-            float *const own = smooth + i * room, *const half = found + i * room;
-            one.smooth(heights.data() + i * size, line, own);
-            for (ptrdiff_t y = 0; y < one.rows; ++y) {
-                const bool* const known = valid.data() + i * size + y * one.columns;
-                const float* const from = own + y * one.pitch;
-                float* const to = half + y * one.pitch;
-                for (ptrdiff_t x = 0; x < one.columns; ++x) to[x] = known[x] && from[x] > border ? tiny : 0.0f;
-                raise(from, to, one.columns, 1);
-            }
-            for (ptrdiff_t x = 0; x < one.columns; ++x) raise(own + x, half + x, one.rows, one.pitch);
-            for (ptrdiff_t y = 0; y < one.rows; ++y)
-                for (ptrdiff_t x = 0; x < one.columns; ++x) highest = std::max(highest, half[y * one.pitch + x]);
-        }
+        const std::unique_ptr<float[]> memory(new float[size_t(2 * one.rows * one.pitch + one.columns)]);
+        const std::unique_ptr<std::uint8_t[]> sides(new std::uint8_t[size_t(number * size)]);
+        for (ptrdiff_t i = 0; i < number; ++i)
+            highest = std::max(highest, one.tell(heights.data() + i * size, valid.data() + i * size, border,
+                                                 memory.get(), sides.get() + i * size));
         const float scale = float(double(steps) / (double(highest) - double(border)));
-        for (ptrdiff_t row = 0; highest > border && row < number * one.rows; ++row) {
-            const float *const own = smooth + row * one.pitch, *const half = found + row * one.pitch;
-            const float* const height = heights.data() + row * one.columns;
-            for (ptrdiff_t x = 0; x < one.columns; ++x) {
-                if (!(half[x] > 0)) continue;
-                const float place = std::min(std::max((height[x] - border) * scale, -1.0f), float(steps));
-                ++counts[(own[x] > half[x]) * bins + ptrdiff_t(place + 1)];
-            }
+        for (ptrdiff_t j = 0; highest > border && j < number * size; ++j) {
+            if (!sides[j]) continue;
+            const float place = std::min(std::max((heights.data()[j] - border) * scale, -1.0f), float(steps));
+            ++counts[(sides[j] - 1) * bins + ptrdiff_t(place + 1)];
         }
     }
     return {nb::ndarray<nb::numpy, std::int64_t>(counts, {2, size_t(bins)}, owner), highest};
