@@ -77,8 +77,6 @@ struct Settling {
     float* valid;           // rows with a border; only where the caller says what is
     float* column;          // one register a class
     float* densities;       // one register a component, where classes are of several
-    std::uint8_t* of_class;  // of which class each of these is
-    std::uint8_t* seen;      // of which some are
     std::uint8_t* sure;     // with a border: the class of which a voxel is sure
     std::uint8_t* held;     // likewise: the class that it holds whatever happens around it
     std::uint8_t* now;      // registers with voxels in doubt, later those that changed in the last sweep
@@ -104,8 +102,6 @@ struct Settling {
         column = arena.take<float>(job.n_classes * L);
         const ptrdiff_t components = job.mixture && job.mixture->begins ? job.mixture->n_components : 0;
         densities = arena.take<float>(components * L);
-        of_class = arena.take<std::uint8_t>(components);
-        seen = arena.take<std::uint8_t>(components);
         sure = arena.take<std::uint8_t>(grid.volume + L);
         held = arena.take<std::uint8_t>(grid.volume + L);
         now = arena.take<std::uint8_t>(grid.flags() + kFlags);
@@ -242,8 +238,7 @@ struct Settling {
         if (job.mixture) {
             bool known = false;
             with_features(job.mixture->n_features, [&](auto D) GMMSEG_LAMBDA {
-                known = job.mixture->begins ? find_sure_by_mixture<D.value, true>()
-                                            : find_sure_by_mixture<D.value, false>();
+                known = job.mixture->begins ? find_sure_by_classes<D.value>() : find_sure_by_mixture<D.value>();
             });
             return known;
         }
@@ -269,56 +264,83 @@ struct Settling {
     }
 
     // The same without probabilities: by how far the second class lies behind the first, or, where that does not tell, by
-    // what components that are not far behind say together, unless what the others could add to it would decide. With
-    // `Several`, classes are of several components: the second is the likeliest one of another class.
-    template <int D, bool Several>
+    // what classes that are not far behind say together, unless what the others could add to it would decide.
+    template <int D>
     bool find_sure_by_mixture() {
         const MixtureJob<float>& mixture = *job.mixture;
-        const float least = least_sure(), left = least < 1 ? 1 / least - 1 : 0;  // for all others, as parts of the first
+        const float least = least_sure(), left = left_of(least);
         const float unseen = (left > 2 * kDust ? left : 1.0f / (1 << 22)) / 64;
-        const float far = least > 1 ? -kLowest<float> : bits_behind(unseen / mixture.n_components);
-        const float sure_of_two = bits_behind(left - unseen - 2 * kDust);
-        const float unsure = bits_behind((left + 2 * kDust) * mixture.most_of_a_class());
-        const float sure_of_more = bits_behind((left - unseen - 2 * kDust) / mixture.n_components);
-        if constexpr (Several)
-            for (int c = 0; c < mixture.n_classes; ++c)
-                for (int k = mixture.begins[c]; k < mixture.begins[c + 1]; ++k) of_class[k] = std::uint8_t(c);
+        const float far = least > 1 ? -kLowest<float> : bits_behind(unseen / job.n_classes);
+        const float sure_of_two = bits_behind(left - unseen - 2 * kDust), unsure = bits_behind(left + 2 * kDust);
+        const float sure_of_more = bits_behind((left - unseen - 2 * kDust) / job.n_classes);
         int likely = 0;
         Pack<float> farthest = {};
         each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
             const Row<D> row(*this, z * grid.height + y);
             for (ptrdiff_t p = 0; p < grid.packs; ++p) {
-                Pack<float> x[D], best = fill(float(Several ? of_class[likely] : likely)), second = fill(2 * kLowest<float>);
+                Pack<float> x[D], best = fill(float(likely)), second = fill(2 * kLowest<float>);
                 row.take(p, x);
                 int n = 0;
                 const Pack<float> first = each_near<D>(
                     mixture, x, far, likely, [&](int k, Pack<float> t, Pack<float> highest) GMMSEG_LAMBDA {
                         const Bits<float> leads = t > highest;
-                        const Pack<float> next = larger(leads ? highest : t, second);
-                        if constexpr (Several) {
-                            const Pack<float> name = fill(float(of_class[k]));
-                            second = best == name ? second : next;
-                            best = leads ? name : best;
-                            seen[n] = of_class[k];
-                            store(densities + n++ * L, t);
-                        } else {
-                            second = next;
-                            best = leads ? fill(float(k)) : best;
-                            store(column + n++ * L, t);
-                        }
+                        best = leads ? fill(float(k)) : best;
+                        second = larger(leads ? highest : t, second);
+                        store(column + n++ * L, t);
                     });
                 farthest = larger(-first, farthest);
                 const Pack<float> behind = first - second;
                 Mask is_sure = above(behind, fill(n > 2 ? sure_of_more : sure_of_two));
+                if (any(Mask(~(is_sure | above(fill(unsure), behind)))))
+                    is_sure = sure_by_all<D>(x, n, first, least, left, unseen);
+                store_sure(z, y, p, chosen(is_sure, best, fill(float(kUnsure))), inside(z, y, p));
+            }
+        });
+        return !any(farthest >= -kLowest<float>);
+    }
+
+    // The same of classes that are of several components: by how far the likeliest component of another class lies
+    // behind the first, or by the posterior.
+    template <int D>
+    bool find_sure_by_classes() {
+        const MixtureJob<float>& mixture = *job.mixture;
+        const float least = least_sure(), left = left_of(least);
+        const float sure_of = bits_behind((left - 2 * kDust) / mixture.n_components);
+        const float unsure = bits_behind((left + 2 * kDust) * mixture.most_of_a_class());
+        Pack<float> farthest = {};
+        each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
+            const Row<D> row(*this, z * grid.height + y);
+            for (ptrdiff_t p = 0; p < grid.packs; ++p) {
+                Pack<float> x[D], best = {}, first = fill(2 * kLowest<float>), second = fill(kLowest<float>);
+                row.take(p, x);
+                for (int c = 0, k = 0; c < mixture.n_classes; ++c) {
+                    Pack<float> highest = fill(2 * kLowest<float>);
+                    for (; k < mixture.begins[c + 1]; ++k) highest = larger(density_of<D>(mixture, x, k, densities), highest);
+                    const Bits<float> leads = highest > first;
+                    best = leads ? fill(float(c)) : best;
+                    second = larger(leads ? first : highest, second);
+                    first = larger(highest, first);
+                }
+                farthest = larger(-first, farthest);
+                const Pack<float> behind = first - second;
+                Mask is_sure = above(behind, fill(sure_of));
                 if (any(Mask(~(is_sure | above(fill(unsure), behind))))) {
-                    if constexpr (Several) is_sure = sure_by_classes<D>(x, n, first, best, least, left, unseen);
-                    else is_sure = sure_by_all<D>(x, n, first, least, left, unseen);
+                    add_classes(mixture, densities, relative_to(mixture, first, densities), column);
+                    is_sure = Mask{};
+                    for (int c = 0; c < mixture.n_classes; ++c) {
+                        const Mask holds = at_least(load(column + c * L), fill(least));
+                        best = chosen(holds, fill(float(c)), best);
+                        is_sure |= holds;
+                    }
                 }
                 store_sure(z, y, p, chosen(is_sure, best, fill(float(kUnsure))), inside(z, y, p));
             }
         });
         return !any(farthest >= -kLowest<float>);
     }
+
+    // What is left for all other classes together, as parts of one that is so sure.
+    static float left_of(float least) { return least < 1 ? 1 / least - 1 : 0; }
 
     // How far behind, as a logarithm to base 2, a class lies that has this part of another.
     static float bits_behind(float part) { return part > 0 ? -log2_positive(fill(part))[0] : -kLowest<float>; }
@@ -335,39 +357,6 @@ struct Settling {
             posterior_of<D>(*job.mixture, x, densities, column);
             is_sure = Mask{};
             for (int k = 0; k < job.n_classes; ++k) is_sure |= at_least(load(column + k * L), fill(least));
-        }
-        return is_sure;
-    }
-
-    // The same of `n` densities of classes that are `seen`; the likeliest class, which need not be that of the likeliest
-    // component, becomes the best.
-    template <int D>
-    GMMSEG_INLINE Mask sure_by_classes(const Pack<float>* x, int n, Pack<float> first, Pack<float>& best, float least,
-                                       float left, float unseen) {
-        const float dust = kDust * float(1 + job.mixture->n_components / 8);  // of so many numbers
-        for (int i = 0; i < n; ++i) store(column + seen[i] * L, Pack<float>{});
-        for (int i = 0; i < n; ++i) {
-            const Pack<float> part = exp2_negative(load(densities + i * L) - first);
-            store(densities + i * L, part);
-            store(column + seen[i] * L, load(column + seen[i] * L) + part);
-        }
-        Pack<float> own = {}, others = {};
-        for (int i = 0; i < n; ++i) {
-            const Pack<float> all = load(column + seen[i] * L);
-            best = all > own ? fill(float(seen[i])) : best;
-            own = larger(all, own);
-        }
-        for (int i = 0; i < n; ++i)
-            others += best == fill(float(seen[i])) ? Pack<float>{} : load(densities + i * L);
-        Mask is_sure = above(left * own, others + unseen + dust * own);
-        if (any(Mask(~is_sure & above(left * own, others - dust * own)))) {
-            posterior_of<D>(*job.mixture, x, densities, column);
-            is_sure = Mask{};
-            for (int k = 0; k < job.n_classes; ++k) {
-                const Mask holds = at_least(load(column + k * L), fill(least));
-                best = chosen(holds, fill(float(k)), best);
-                is_sure |= holds;
-            }
         }
         return is_sure;
     }
