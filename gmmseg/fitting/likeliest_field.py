@@ -83,15 +83,18 @@ def likeliest(
         mixture, chosen = tied.settle([few], start, begun, followed, iterations=_ITERATIONS)
         return _Settled(start if mixture is None else mixture, chosen, followed, tied)
 
-    starts = [(each.mixture, each.shading) for each in (first, *first.others)]
-    found = [settled(mixture, START, shading).likelihood(few) for mixture, shading in starts]
-    own, shading = settled(without, START, None), first.shading.even()
+    own, shading, course = settled(without, START, None), first.shading.even(), list[float]()
     for degree in DEGREES:
         shading.degree = degree
         own = settled(own.mixture, own.strength, shading)
         shading.field = shading.field if own.followed is None else own.followed.field
-    found.append(own.likelihood(few))
+        course.append(own.likelihood(few))
+    heard = Shaded(own.mixture, shading.limited())
+    if course[-1] < course[-2] + _CLEAR:
+        return heard
+    starts = [(each.mixture, each.shading) for each in (first, *first.others)]
+    found = [settled(mixture, START, shading).likelihood(few) for mixture, shading in starts]
     best = int(np.argmax(found))
-    if found[best] < found[0] + _CLEAR:
-        return first
-    return first.others[best - 1] if best < len(starts) else Shaded(own.mixture, shading.limited())
+    if course[-1] > found[best]:
+        return first if course[-1] < found[0] + _CLEAR else heard
+    return first if found[best] < found[0] + _CLEAR else first.others[best - 1]
