@@ -31,7 +31,7 @@ _CLEAR = 0.005
 # and 2 mm right fits have .11 at most where noise is a sixth of the step between tissues, wrong ones .2 and more.
 _OPEN = 0.15
 _ITERATIONS = 8  # that tell them apart
-_ASKED = 3 << 14  # voxels, at first: a third of those that tell the strength in brains of 1 mm
+_MANY = 3 << 15  # voxels in cubes, of which a third is asked first: those of brains of 1 mm, not of 2
 
 
 class _Settled(NamedTuple):
@@ -86,8 +86,8 @@ def likeliest(
         return _Settled(start if mixture is None else mixture, chosen, followed, tied)
 
     cubes = scene.in_cubes()
-    some = cubes.in_patches(_ASKED)
-    for few in (some, cubes) if len(some.patches.flat) < len(cubes.patches.flat) else (cubes,):
+    n = len(cubes.patches.flat)
+    for few in (cubes.in_patches(-(-n // 3)), cubes) if n > _MANY else (cubes,):
         own, shading, found = settled(few, without, START, None), first.shading.even(), list[float]()
         for degree in DEGREES:
             shading.degree = degree
