@@ -48,6 +48,8 @@ _FEW_COLORS = 256  # pixels, of which fewer may lie on any lattice by chance
 _FEW = 0.3  # a sample with more distinct values a pixel than this stands for too many values to count them all
 _CLEARLY = 10.0  # pixels that a value should have, of which by chance there are none once in 20 000 times
 _LEVELS = 8  # of fewer values each may be a class of its own, as in a picture of labels
+# Levels so far apart at least, and so many, are steps that most pixels keep but for 1: by chance three in eight would.
+_WIDE, _MANY, _MOSTLY = 8, 32, 0.75
 _MOST_STEPS = 1 << 22  # from the least to the largest value: more would take memory, and tell nothing
 _AT_ONCE = 1 << 20  # pixels whose values are counted together
 
@@ -148,7 +150,8 @@ def spread_over_intervals(values: Array, counts: Array) -> tuple[Array, Array]:
     -----
     An interval reaches half-way to the next value, as stretched contrast leaves gaps of two or three levels; but
     not where the gap is more than twice that on the other side: a background far below all else stands for itself. What
-    would reach beyond the first and the last value counts there.
+    would reach beyond the first and the last value counts there. Values off the steps that most pixels keep are counted
+    to the nearest ones.
 
     Examples
     --------
@@ -158,6 +161,7 @@ def spread_over_intervals(values: Array, counts: Array) -> tuple[Array, Array]:
     >>> counts.tolist()
     [4.5, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.5, 4.0, 6.0]
     """
+    values, counts = _in_steps(values, counts)
     gaps = _gaps(values)
     if (gaps == gaps[:1]).all() or int(values[-1]) - int(values[0]) > _MOST_STEPS * int(gaps.min()):
         return values, counts
@@ -227,6 +231,35 @@ def _distinct(values: Array) -> tuple[Array, Array]:
     return found + low, counts[found]
 
 
+def _in_steps(values: Array, counts: Array) -> tuple[Array, Array]:
+    """Distinct integers and their numbers, rounded to the steps that most of them keep; as they are without any.
+
+    Numbers of 8 bits times 257, some of which were changed, or all by 1 at most, still are numbers of 8 bits.
+    """
+    if len(values) < _MANY or values.dtype == np.uint64:
+        return values, counts
+    descending = np.sort(counts)[::-1]
+    usual = (
+        counts >= descending[np.searchsorted(descending.cumsum(), _MOSTLY * counts.sum())]
+    )  # so many pixels have them
+    often, numbers = values[usual].astype(np.int64), counts[usual]
+    first = np.flatnonzero(np.diff(often, prepend=often[0] - _WIDE) > 2)  # of values that are the same but for 1
+    if len(first) < _LEVELS:
+        return values, counts
+    sizes = np.add.reduceat(numbers, first)
+    middles = np.rint(np.add.reduceat(often * numbers, first) / sizes).astype(np.int64)
+    apart, times = np.unique(np.diff(middles), return_counts=True)
+    step = int(apart[times.argmax()])
+    off = (values.astype(np.int64) - middles[sizes.argmax()] + step // 2) % step - step // 2
+    if step < _WIDE or not off.any() or counts[np.abs(off) <= 1].sum() < _MOSTLY * counts.sum():
+        return values, counts
+    rounded = np.clip(values.astype(np.int64) - off, int(values[0]), int(values[-1]))
+    found, place = np.unique(rounded, return_inverse=True)
+    if len(found) < _MANY:
+        return values, counts
+    return found.astype(values.dtype), np.bincount(place, counts).astype(counts.dtype)
+
+
 def _gaps(values: Array) -> Array:
     """Differences of distinct values; 1 where they are too few to be levels of anything."""
     if len(values) < _LEVELS:
@@ -262,10 +295,15 @@ def rounding(values: Array, k: int = 1) -> Array:
     --------
     >>> rounding(np.array([[2 * i, 3] for i in range(100)])) * 12
     array([4., 0.])
+
+    Numbers of 8 bits that were multiplied by 257, and one of them then changed:
+
+    >>> rounding(np.append(257 * np.arange(256), 4000)[:, None])[0] * 12 == 257**2
+    True
     """
     found = np.zeros(values.shape[1])
     for channel, column in enumerate(values.T):
-        distinct, counts = _distinct(column)
+        distinct, counts = _in_steps(*_distinct(column))
         if len(distinct) > max(1, k):
             found[channel] = _of_intervals(_gaps(distinct), counts)
     return found

@@ -9,8 +9,10 @@ from counted_sources import CountedSource
 
 import gmmseg
 from gmmseg import Image, io
+from gmmseg.features import Recipe
 from gmmseg.fitting.counting import (
     LUMA_CHROMA,
+    _in_steps,
     anywhere_within,
     distinct_values,
     is_luma_chroma,
@@ -166,3 +168,70 @@ def test_values_that_are_rare_by_chance_are_no_gaps(rng):
     values = np.append(rng.integers(0, 10, 5000), rng.integers(10, 100, 60))
     moved = anywhere_within(values, rng.random(len(values)), np.arange(len(values)) % 2) - values
     assert np.abs(moved[values < 9]).max() <= 0.5
+
+
+def changed(levels, rng, kind):
+    """Numbers (n,) at some of which, or at all but by 1, a step is missed."""
+    if kind == "by 1":
+        return levels + rng.integers(-1, 2, len(levels))
+    some = rng.random(len(levels)) < 1 / 30
+    return np.where(some, rng.integers(levels.min(), levels.max(), len(levels)), levels)
+
+
+@pytest.mark.parametrize("kind", ["by 1", "a few"])
+@pytest.mark.parametrize("offset", [1, 100])
+@pytest.mark.parametrize("step", [8, 16, 30, 257])
+@pytest.mark.parametrize("dark", [False, True])
+def test_steps_that_most_numbers_keep_are_found(rng, dark, step, offset, kind):
+    levels = (rng.gamma(0.5, 12, 30_000) if dark else rng.normal(110, 30, 30_000)).clip(0, 200).astype(int)
+    values = changed(step * levels + offset, rng, kind).astype(np.uint16)
+    assert rounding(values[:, None])[0] * 12 == pytest.approx(step**2, rel=0.02)
+    found, counts = spread_over_intervals(*np.unique(values, return_counts=True))
+    assert (np.diff(found) % step == 0).mean() > 0.99
+    assert counts.sum() == len(values)
+    expected = np.bincount(levels, minlength=201)
+    there = np.isin(offset + step * np.arange(201), found)
+    assert np.abs(counts - expected[there]).sum() < 0.08 * len(values)
+
+
+def real_numbers(rng, kind):
+    """Numbers of more than 8 bits that were never fewer."""
+    if kind == "bell":
+        return rng.normal(30_000, 8_000, 60_000)
+    if kind == "narrow bell":
+        return rng.normal(3_000, 60, 60_000)
+    if kind == "counts times a gain":
+        return 7.3 * rng.poisson(900, 60_000)
+    if kind == "levels in noise":
+        return 257 * rng.integers(0, 250, 60_000) + rng.normal(0, 5, 60_000)
+    if kind == "two narrow peaks":
+        return rng.choice([1_000, 40_000], 60_000) + rng.normal(0, 30, 60_000)
+    return np.sqrt(rng.integers(0, 256, 60_000)) * 4096  # by a curve
+
+
+@pytest.mark.parametrize(
+    "kind", ["bell", "narrow bell", "counts times a gain", "levels in noise", "two narrow peaks", "by a curve"]
+)
+def test_real_numbers_of_16_bits_keep_no_steps(rng, kind):
+    values, counts = np.unique(np.rint(real_numbers(rng, kind)).clip(0, 65_535).astype(np.uint16), return_counts=True)
+    found, number = _in_steps(values, counts)
+    assert found is values
+    assert number is counts
+
+
+def test_what_keeps_its_steps_throughout_is_as_it_was(rng):
+    for values in (257 * np.arange(256), 13 + 16 * np.flatnonzero(rng.random(300) < 0.7), np.arange(500)):
+        counts = rng.integers(1, 99, len(values))
+        assert _in_steps(values.astype(np.uint16), counts)[1] is counts
+    huge = np.arange(100, dtype=np.uint64) * 257 + np.uint64(1 << 63)
+    assert _in_steps(huge, np.ones(100, int))[0] is huge
+
+
+@pytest.mark.parametrize("features", ["lab,xy", "rgb", "gray"])
+def test_a_sample_of_numbers_changed_by_1_is_as_uncertain_as_of_those_that_were_not(rng, features):
+    exact = (257 * rng.normal(100, 20, (90, 120, 3)).clip(1, 254).astype(np.uint16)).astype(np.uint16)
+    moved = (exact + rng.integers(-1, 2, exact.shape)).astype(np.uint16)
+    request = SampleRequest(Recipe.parse(features), 5000)
+    noises = [take_sample(Image(each, color=True), request, np.random.default_rng(0)).noise for each in (exact, moved)]
+    np.testing.assert_allclose(noises[1], noises[0], rtol=0.02)
+    assert (noises[0] > 0).all()
