@@ -2,8 +2,8 @@
 
 What lies between an even ground and objects that vary holds something of both. A Gaussian as wide as the objects takes
 nearly all of it, so that masks are too large. It belongs to the side that it has more of, as the half maximum has it:
-one level is found that agrees best with half the height of each object, and the border of two classes that is nearest
-to it is put there. What lies between becomes a component of its own: of the ground's class where there are two.
+one level is found that agrees best with half the height of each object, and the border of two classes below it is put
+there. What lies between becomes a component of its own, of the lower class: the ground's, where there are two.
 """
 
 from __future__ import annotations
@@ -67,19 +67,18 @@ def with_rim(
     if not borders:
         return mixture, None
     level = half_level(heights.reshape(shape), known.reshape(shape), borders[0])
-    # The class around the level gives its lower part to the class below, or if that is the larger its upper one above.
+    # The class around the level gives what is below it to the one before.
     labels, at = mixture.labels(planes), max(1, int(np.searchsorted(borders, level)))
-    inside = heights[known & (labels == outward[at] + 1)]
-    below = at == len(borders) or 2 * int(np.count_nonzero(inside <= level)) <= len(inside)
-    to, border, way = (at - 1, borders[at - 1], 1) if below else (at + 1, borders[at], -1)
-    low, high = outward[[to, at]].tolist()
+    low, high = outward[at - 1 : at + 1].tolist()
+    inside = heights[known & (labels == high + 1)]
+    if at < len(borders) and 2 * int(np.count_nonzero(inside <= level)) > len(inside):
+        return mixture, None  # it is a class of its own, and the level lies at its upper end
     place = float(places[low])
     share = len(inside) / max(1, len(inside) + int(np.count_nonzero(known & (labels == low + 1))))
     if share == 1:
         return mixture, None
     inside -= np.float32(place)
-    inside *= np.float32(way)
-    found = _moved(mixture, (low, high), inside, share, way * (border - place), way * (level - place), noise)
+    found = _moved(mixture, (low, high), inside, share, borders[at - 1] - place, level - place, noise)
     if found is None:
         return mixture, None
     memberships = np.eye(len(means), len(means) + 1)
@@ -90,10 +89,10 @@ def with_rim(
 def _moved(
     mixture: Mixture, pair: tuple[int, int], inside: Array, share: float, border: float, level: float, noise: Array
 ) -> Mixture | None:
-    """Return a mixture in which the border of a pair of classes lies at a level; None where three Gaussians cannot.
+    """Return a mixture in which the border of a pair of classes lies higher, at a level; None where it cannot.
 
-    `inside` are pixels of the second class above the first one, and `share` is theirs of the pixels of both. The last
-    component is what the second one has up to the level.
+    `inside` are heights of pixels of the second class above the first one, and `share` is theirs of the pixels of both.
+    The last component is what the second one has up to the level.
     """
     low, high = pair
     means, deviations = mixture.means[:, 0], _deviations(mixture)
