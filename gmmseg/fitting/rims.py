@@ -27,6 +27,7 @@ __all__ = ["half_level", "with_rim"]
 Array = NDArray[Any]
 
 _FEW = 32  # pixels that a rim and what is left of the objects have at least
+_FARTHER = 0.5  # deviations of what is below, by which a border has to move: less is chance
 _STEPS = 1024  # of the level, between the border and the half of the highest object
 _TRIED = 32  # levels from there to the border
 _GRID = 256  # heights at which it is seen to that the border is where it belongs
@@ -101,8 +102,8 @@ def _moved(
     for lower in np.linspace(level, border, _TRIED, endpoint=False).tolist():
         rim = (inside > 0) & (inside <= lower)
         n_rim = int(np.count_nonzero(rim))
-        if min(n_rim, len(inside) - n_rim) < _FEW:
-            continue
+        if lower - border < _FARTHER * deviations[low] or min(n_rim, len(inside) - n_rim) < _FEW:
+            return None
         parts = _Parts.of(deviations[low], inside[rim], inside[~rim], share, noise)
         weights = parts.shared_at(lower)
         levels = np.linspace(0, max(lower, abs(away)), _GRID)
