@@ -208,14 +208,17 @@ def _deviations(mixture: Mixture) -> Array:
 
 
 def _borders(places: Array, deviations: Array, weights: Array) -> list[float]:
-    """Heights at which each class ends and the next one begins, from the ground on, as far as they are told apart."""
+    """Heights at which each class ends and the next one begins, from the ground on, as far as they are told apart.
+
+    A class between may begin beyond its middle, where it is no more than what the one before has too little of.
+    """
     found: list[float] = []
     classes = list(zip(places.tolist(), deviations.tolist(), weights.tolist(), strict=True))
-    for (place, one, less), (further, other, more) in itertools.pairwise(classes):
+    for i, ((place, one, less), (further, other, more)) in enumerate(itertools.pairwise(classes), 2):
         if further <= place or min(less, more) <= 0:
             break
         border = place + _between(further - place, (one, other), (less, more))
-        if not place < border < further:
+        if not max([place, *found[-1:]]) < border or (i == len(places) and border > further):
             break
         found.append(border)
     return found
