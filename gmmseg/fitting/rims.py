@@ -99,13 +99,22 @@ def _moved(
     low, high = pair
     means, deviations = mixture.means[:, 0], _deviations(mixture)
     away = float(means[high] - means[low])
+    least = border + _FARTHER * deviations[low]
+    if level < least:
+        return None
+    # Summed between even steps, so that pixels are passed once for all levels.
+    inside = inside.astype(np.float64)
+    near = inside[(inside > 0) & (inside <= level)]
+    step = np.clip(np.ceil((near - border) * (_TRIED / (level - border))) - 1, 0, _TRIED - 1).astype(np.intp)
+    sums = np.cumsum([np.bincount(step, power, _TRIED) for power in (None, near, near * near)], axis=1)
+    total = np.array([len(inside), inside.sum(), inside @ inside])
     # Lower levels where this one is not to be had: what hardly differs shall not get another border.
-    for lower in np.linspace(level, border, _TRIED, endpoint=False).tolist():
-        rim = (inside > 0) & (inside <= lower)
-        n_rim = int(np.count_nonzero(rim))
-        if lower - border < _FARTHER * deviations[low] or min(n_rim, len(inside) - n_rim) < _FEW:
+    for i in range(_TRIED - 1, -1, -1):
+        lower = border + (i + 1) * (level - border) / _TRIED
+        rim, objects = sums[:, i], total - sums[:, i]
+        if lower < least or min(rim[0], objects[0]) < _FEW:
             return None
-        parts = _Parts.of(deviations[low], inside[rim], inside[~rim], share, noise)
+        parts = _Parts.of(deviations[low], rim, objects, share, noise)
         weights = parts.shared_at(lower)
         levels = np.linspace(0, max(lower, abs(away)), _GRID)
         if weights is not None and np.array_equal(parts.are_objects(levels, weights), levels > lower):
@@ -170,14 +179,17 @@ def _deviations(mixture: Mixture) -> Array:
 
 
 def _borders(places: Array, deviations: Array, weights: Array) -> list[float]:
-    """Heights at which each class ends and the next one begins, from the ground on, as far as they are told apart."""
+    """Heights at which each class ends and the next one begins, from the ground on, as far as they are told apart.
+
+    A class between may begin beyond its middle, where it is no more than what the one before has too little of.
+    """
     found: list[float] = []
     classes = list(zip(places.tolist(), deviations.tolist(), weights.tolist(), strict=True))
-    for (place, one, less), (further, other, more) in itertools.pairwise(classes):
+    for i, ((place, one, less), (further, other, more)) in enumerate(itertools.pairwise(classes), 2):
         if further <= place or min(less, more) <= 0:
             break
         border = place + _between(further - place, (one, other), (less, more))
-        if not place < border < further:
+        if not max([place, *found[-1:]]) < border or (i == len(places) and border > further):
             break
         found.append(border)
     return found
@@ -209,10 +221,10 @@ class _Parts:
 
     @classmethod
     def of(cls, ground: float, rim: Array, objects: Array, share: float, noise: Array) -> _Parts:
-        """Estimate them from pixels, but for the deviation of the ground."""
-        both = [np.asarray(part, np.float64) for part in (rim, objects)]
-        spreads = [float(np.sqrt(max(part.var(), float(noise[0])))) for part in both]
-        return cls(np.array([0.0, *(part.mean() for part in both)]), np.array([ground, *spreads]), share)
+        """Estimate them from sums (3,) over pixels, of 1, heights and their squares, but for the ground's deviation."""
+        means = [part[1] / part[0] for part in (rim, objects)]
+        spreads = [max(part[2] / part[0] - mean**2, noise[0]) for part, mean in zip((rim, objects), means, strict=True)]
+        return cls(np.array([0.0, *means]), np.array([ground, *np.sqrt(spreads)]), share)
 
     def shared_at(self, level: float) -> Array | None:
         """Weights (3,) that put the border of the objects at a level; None where none do.
