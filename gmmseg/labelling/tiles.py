@@ -121,12 +121,14 @@ def visit(
             return
         rule = replace(rule, model=replace(rule.model, grain=None))
     halo = _computed_around(rule.model, layer, image)
-    # Parts and messages of the classes are few where only labels of pixels are wanted: most are beyond doubt.
+    # Parts and messages of the classes are few where only labels of pixels are wanted: most are beyond doubt. Position is
+    # not written as planes for smoothed ones.
     of_each = 2 if layer.kind != "soft" and image.ndim == 2 else 4
-    # For these, position is not written as planes.
-    planes = rule.model.recipe.n_guides(image) if halo and layer.name == "labels" else len(rule.model.scale)
+    planes = len(rule.model.scale)
+    if halo and layer.name == "labels" and image.ndim == 2:
+        of_each, planes = 1.5, rule.model.recipe.n_guides(image)
     floats = of_each * rule.model.k + planes + 3**image.ndim // 8
-    numbers = TILE_BYTES * (_VOLUMES if image.ndim == 3 else 1) // (4 * floats)
+    numbers = int(TILE_BYTES * (_VOLUMES if image.ndim == 3 else 1) / (4 * floats))
     sides = tile_sides(shape_of(within), numbers, halo // 2)  # smoothing computes half of a halo
     sides = (*sides[:-1], _in_registers(sides[-1], halo, within[-1].stop - within[-1].start))
     jobs = list(tiles(image.shape, sides, halo, within=within))
