@@ -34,10 +34,11 @@ Array = NDArray[Any]
 _ROUNDS = (4, 6, None), (4, 9, 4), (1, 10, 2), (1, 20, 1)
 _LITTLE = 0.3
 _FEWEST_SAMPLES = 4096
-# With no more samples the halves of a component climb alone first, among so many of them that have at least such a part
-# in it, and for so long. So many divisions for each component go on in rounds: half of the time of `divide`. Of 300
-# crops of pictures of 64 x 64 by a pixel the masks of 60 agree by less than 0.8, of 54 without; the likelihood is the
-# same in the mean. Photographs of more classes would lose by it.
+# With no more samples, without weights, the halves of a component climb alone first, among so many samples of which
+# they have at least such a part, and for so long. So many divisions for each component go on: half of the time of
+# `divide`, .82 of that of a picture of 64 x 64. Of 900 crops of such pictures by a pixel, with 3 to 6 classes, the
+# masks of 141 agree by less than 0.8, of 142 without; the likelihood is the same in the mean, .002 nats lower with 3.
+# Photographs are worse off: of 84 crops with 5 and 6 classes 16 agree by less than 0.8, of 8 without.
 _ALONE, _PART, _LONG, _KEPT = 1024, 0.01, 10, 2
 _OF_FEW = (1, 6, 2), (1, 14, 1)
 # The same where one component is divided and two are merged; and how often at most.
@@ -67,16 +68,17 @@ def divide(
     Notes
     -----
     Each component is halved in turn across each of its three to six longest axes, and in scale where it has fewer; a
-    short EM of the whole tells what that is worth, or, of few samples, at first one of these halves alone, with the
+    short EM of the whole tells what that is worth, or, of few samples, one of these halves alone at first, with the
     other components as they are. Trials that gain little of what the best does are left early, in the manner of races
-    (Maron and Moore 1994); the best go on with more samples, and the best of these stays. No
-    random number is drawn: images that hardly differ are divided alike. Time grows with the third power of k.
+    (Maron and Moore 1994); the best go on with more samples, and the best of these stays. No random number is drawn:
+    images that hardly differ are divided alike. Time grows with the third power of k.
     """
     complete = fill_in(planes, weights)
     added = iteration.regularization + iteration.noise
     mixture = from_labels(complete, np.zeros(planes.shape[1], np.intp), 1, covariance, weights, added)
     whole = SortedSamples.of(np.ascontiguousarray(planes), weights)
-    few = planes.shape[1] <= _FEWEST_SAMPLES and not mixture.family.shared and goes_by_itself(whole, mixture)
+    few = weights is None and planes.shape[1] <= _FEWEST_SAMPLES
+    few = few and not mixture.family.shared and goes_by_itself(whole, mixture)
     rules = _OF_FEW if few else _ROUNDS
     parts = {1: whole, **{share: SortedSamples.of(*_first(planes, weights, share)) for share, *_ in rules if share > 1}}
     rounds = [(parts[share], iteration._replace(max_iterations=most), kept) for share, most, kept in rules]
@@ -84,7 +86,7 @@ def divide(
     while mixture.n_components < k:
         best = _divided(mixture)
         if few:
-            best = _climbed_alone(mixture, best, planes, weights, whole.least, iteration)
+            best = _climbed_alone(mixture, best, planes, whole.least, iteration)
         for samples, how, kept in rounds:
             best, reached = _best(*short_runs(samples, best, how), kept, before)
             if not len(reached):
@@ -93,19 +95,15 @@ def divide(
     return mixture
 
 
-def _climbed_alone(
-    mixture: Mixture, starts: Starts, planes: Array, weights: Array | None, least: float, iteration: Iteration
-) -> Starts:
+def _climbed_alone(mixture: Mixture, starts: Starts, planes: Array, least: float, iteration: Iteration) -> Starts:
     """The divisions of a mixture that gain most where only the halves climb; all as they are where none can."""
     some = np.ascontiguousarray(planes[:, :_ALONE])
-    shares = mixture.posterior(some)
-    shares = shares if weights is None else shares * weights[:_ALONE]
     limits = iteration.tolerance, precision_of(planes), least
     added, noise = iteration.variances(len(planes))
-    shares, means, covariances, gains = kernels.climb_halves(
-        some, shares, starts, added, noise, limits, _PART, _LONG, iteration.threads
+    weights, means, covariances, gains = kernels.climb_halves(
+        some, mixture.posterior(some), starts, added, noise, limits, _PART, _LONG, iteration.threads
     )
-    climbed = Starts(shares, means, covariances.reshape(starts.covariances.shape), starts.covariance)
+    climbed = Starts(weights, means, covariances.reshape(starts.covariances.shape), starts.covariance)
     best, _ = _best(climbed, gains, _KEPT * mixture.n_components)
     return best if len(best.weights) else starts
 
