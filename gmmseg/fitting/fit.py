@@ -285,7 +285,8 @@ def _evened(
     if not is_clearer(without, mixture):
         return None
     more = _fit_mixture(found, begun.n_components + 1, options, rng, threads)
-    confirmed = is_confirmed(shading, _shaded(found, more.mixture, options, rng, threads, LEAST).shading)
+    # What neighbours make of that changes the answer for 3 of 72 brains of 2 mm, of which one for the better.
+    confirmed = is_confirmed(shading, _shaded(found, more.mixture, options, rng, threads, np.inf).shading)
     uneven = f"makes some parts brighter than others by about {100 * np.expm1(shading.size):.0f} %"
     said = (
         f"a bias field was taken out, which {uneven}; bias_field=False leaves it in"

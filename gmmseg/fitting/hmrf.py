@@ -188,7 +188,8 @@ class _HeardScene:
         self._valid = [patches.valid[part] for part in self._parts]
         self.weights = patches.weights[self._order]
         self._prior = None if patches.log_prior is None else patches.log_prior.take(self._order, axis=1)
-        self.q: Array = np.zeros(0, np.float32)
+        self.q = self._heard = np.zeros((0, len(self._order)), np.float32)
+        self._spare: list[Array] = []  # memory that threads are done with: new memory takes twice the time of sums
         self._telling: tuple[Array, Array, Array] | None = None
         self._guide: Array | None = None
         if shading is None:
@@ -205,26 +206,33 @@ class _HeardScene:
     def expect(self, mixture: Mixture, strength: float, threads: int) -> Array:
         """Find q (K, n), and return the logarithm of what neighbours, and guidance, make of each pixel's posterior."""
         smoothing, k = self.scene.smoothing(strength), mixture.n_components
-        self.q = np.empty((k, len(self._order)), np.float32)
-        heard = np.empty_like(self.q)
-        ends = np.cumsum([0, *(part.size for part in self._parts)]).tolist()
+        if len(self.q) != k:
+            self.q, self._heard = (np.empty((k, len(self._order)), np.float32) for _ in range(2))
+        heard, sizes = self._heard, [part.size for part in self._parts]
+        ends = np.cumsum([0, *sizes]).tolist()
 
         def work(number: int) -> None:
             pixels, tile = slice(ends[number], ends[number + 1]), self._parts[number].shape
             planes, prior = self.planes[:, pixels], self._prior
-            alone = np.empty((k, planes.shape[1]), np.float32)
+            try:
+                memory = self._spare.pop()
+            except IndexError:
+                memory = np.empty((2, k * max(sizes)), np.float32)
+            alone, q = (each[: k * planes.shape[1]].reshape(k, -1) for each in memory)
             prior = None if prior is None else np.ascontiguousarray(prior[:, pixels])
             patterns.posterior(planes, mixture.arguments_of, alone, None, log_prior=prior)
             guide = _filled(planes[: len(self.scene.variation)]).reshape(-1, *tile)
-            q, inner = np.empty((k, *tile), np.float32), tuple(slice(0, n) for n in tile)
-            smoothing.apply(alone.reshape(-1, *tile), guide, self._valid[number], inner, probabilities=q)
-            self.q[:, pixels] = q = q.reshape(alone.shape)
+            deep, smooth = alone.reshape(k, *tile), q.reshape(k, *tile)
+            inner = tuple(slice(0, n) for n in tile)
+            smoothing.apply(deep, guide, self._valid[number], inner, probabilities=smooth)
+            self.q[:, pixels] = q
             alone += _TINY
             change = np.add(q, _TINY, out=heard[:, pixels])
             change /= alone
             np.log(change, out=change)
             if prior is not None:
                 change += prior
+            self._spare.append(memory)
 
         list(mapped(work, range(len(self._parts)), threads))
         return heard

@@ -88,16 +88,16 @@ def likeliest(
     cubes = scene.in_cubes()
     n = len(cubes.patches.flat)
     for few in (cubes.in_patches(-(-n // 3)), cubes) if n > _MANY else (cubes,):
-        own, shading, found = settled(few, without, START, None), first.shading.even(), list[float]()
+        course, shading = [settled(few, without, START, None)], first.shading.even()
         for degree in DEGREES:
-            shading.degree = degree
-            own = settled(few, own.mixture, own.strength, shading)
-            shading.field = shading.field if own.followed is None else own.followed.field
-            found.append(own.likelihood(few))
-        heard = Shaded(own.mixture, shading.limited())
-        if found[-1] < found[-2] + _CLEAR:
+            shading.degree, own = degree, course[-1]
+            course.append(settled(few, own.mixture, own.strength, shading))
+            shading.field = shading.field if course[-1].followed is None else course[-1].followed.field
+        heard = Shaded(course[-1].mixture, shading.limited())
+        plainer, likelihood = (own.likelihood(few) for own in course[-2:])
+        if likelihood < plainer + _CLEAR:
             return heard
     each = [first, *first.others, heard]
-    found[:-1] = [settled(cubes, fit.mixture, START, fit.shading).likelihood(cubes) for fit in each[:-1]]
-    best = int(np.argmax(found))
-    return first if found[best] < found[0] + _CLEAR else each[best]
+    found = [settled(cubes, fit.mixture, START, fit.shading).likelihood(cubes) for fit in each[:-1]]
+    best = int(np.argmax([*found, likelihood]))
+    return first if max(*found, likelihood) < found[0] + _CLEAR else each[best]

@@ -316,8 +316,9 @@ def _patches(
         layout = Layout.around(image.shape, spread, request.patches, request.k)
         on_valid = image.n_pixels > len(layout.flat)
         (taken,) = take_each(image, [layout.flat])
-    index = np.unravel_index(layout.flat, image.shape)
-    log_prior = None if guidance is None else guidance.log_prior(request.k, index)
+    log_prior = None
+    if guidance is not None:
+        log_prior = guidance.log_prior(request.k, np.unravel_index(layout.flat, image.shape))
     return layout.filled(taken.values, taken.valid, log_prior, on_valid=on_valid)
 
 

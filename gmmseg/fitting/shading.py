@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gmmseg.fitting.scene import Scene
 from gmmseg.image.units import as_float
+from gmmseg.mixture import patterns
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.records import replace
 from gmmseg.spatial.bias import DEGREE, BiasField, Evidence
@@ -204,9 +205,8 @@ class Shading:
         own = [self._evidence(mixture, q, channel, observed=True) for channel in range(len(self.field.coefficients))]
         self.plainest = self.plainest or [evidence.gradient for evidence in own]
         for channel, (evidence, plain) in enumerate(zip(own, self.plainest, strict=True)):
-            judged = (evidence, replace(evidence, gradient=plain))
-            each = [self.field.optimism(channel, one, self.blocks, degree=self.degree) for one in judged]
-            optimism += max(each, key=np.sum)
+            others = () if plain is evidence.gradient else (plain,)
+            optimism += self.field.optimism(channel, evidence, self.blocks, degree=self.degree, others=others)
         terms = sum(sum(term) <= self.degree for term in self.field.terms) * len(self.field.coefficients)
         missing = max(0.0, 0.5 * terms * math.log(len(self.blocks)) - float(optimism.sum()))
         gain, n_channels = np.where(self._seen, self._gain, 0), self.scene.patches.values.shape[1]
@@ -254,7 +254,8 @@ def _whitened(mixture: Mixture, planes: Array, means: Array | None = None) -> Ar
     """Planes (K, d, n), less each component's mean, in units of its spread; 0 where a feature is missing."""
     factors = mixture.factors.astype(np.float32)
     centred = planes[None] if means is None else planes[None] - means.astype(np.float32)[:, :, None]
-    centred = np.nan_to_num(centred)
+    if patterns.has_missing(planes):
+        centred = np.nan_to_num(centred)
     whole = (
         factors[:, :, None] * centred
         if factors.ndim == 2

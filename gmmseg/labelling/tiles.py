@@ -254,7 +254,7 @@ class _Work:
         else:
             self._classes(features, tile, valid, self.layer.name, out)
         if valid is not None:
-            out[..., ~valid[tile.local]] = self.layer.nodata
+            np.copyto(out, self.layer.nodata, where=~valid[tile.local])
 
     def _classes(self, features: _Features, tile: Tile, valid: Array | None, name: str, out: Array) -> None:
         """Write the labels or the probabilities of a tile, those of pixels without data too; what is dropped is 0."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -106,11 +106,10 @@ class BiasField:
         m = 1 if image.color else image.n_channels
         return cls(np.zeros((m, *(min(DEGREE + 1, n) for n in image.shape))), image.extent or image.shape)
 
-    @cached_property
+    @property
     def terms(self) -> tuple[tuple[int, ...], ...]:
         """Degrees along each axis of the polynomials that a field is made of, the constant left out."""
-        every = itertools.product(*(range(n) for n in self.coefficients.shape[1:]))
-        return tuple(term for term in every if 0 < sum(term) <= DEGREE)
+        return _terms(self.coefficients.shape[1:])[0]
 
     def basis(self, flat: Array) -> Array:
         """Return the polynomials (p, n), float32, at these flat indices (n,) of the whole image."""
@@ -185,7 +184,7 @@ class BiasField:
         for channel, gain in enumerate(np.exp(self.at(basis).astype(np.float64))):
             shown = seen[channel % len(seen)]
             center, free = _mean(basis, shown), np.zeros(len(moving))
-            there = basis[moving][:, shown] - center[moving, None]
+            there = (basis[moving] if shown.all() else basis[moving][:, shown]) - center[moving, None]
             with one_blas_thread(len(there)):
                 free[moving] = np.linalg.lstsq(there @ there.T, there @ gain[shown], rcond=None)[0]
             field = field._moved(channel, free / gain[shown].mean(), basis, shown, center)
@@ -230,7 +229,9 @@ class BiasField:
                 return field
         return self
 
-    def optimism(self, channel: int, evidence: Evidence, blocks: Array, *, degree: int = DEGREE) -> Array:
+    def optimism(
+        self, channel: int, evidence: Evidence, blocks: Array, *, degree: int = DEGREE, others: Sequence[Array] = ()
+    ) -> Array:
         """How much likelier each block is because the gain of one channel was fitted to it too, not to others alone.
 
         Parameters
@@ -242,6 +243,8 @@ class BiasField:
             Which block each of these pixels is in.
         degree : int
             Polynomials above it were not fitted.
+        others : sequence of ndarray, each of shape (n,)
+            Further gradients; that counts by which all blocks together are the likelier.
 
         Returns
         -------
@@ -261,28 +264,35 @@ class BiasField:
         centred = tangents - self._tangent_means(tangents, moving, evidence)[:, None]
         with one_blas_thread(centred.shape[1]):
             normal = (centred * evidence.observed) @ centred.T + np.diag(self._stiffness[moving])
+        with one_blas_thread(len(normal)):
+            if not (np.linalg.eigvalsh(normal) > 0).all():
+                return np.full(int(blocks.max(initial=-1)) + 1, np.inf)
+        found = [self._gained(centred, normal, each, evidence.seen, blocks) for each in (evidence.gradient, *others)]
+        return max(found, key=np.sum)
+
+    @staticmethod
+    def _gained(centred: Array, normal: Array, gradient: Array, seen: Array | None, blocks: Array) -> Array:
+        """What each block is likelier by, of tangents (p, n) whose mean is 0 and their normal equations (p, p)."""
         sums = np.zeros((len(centred), int(blocks.max(initial=-1)) + 1))
-        shown = np.ones(len(blocks), bool) if evidence.seen is None else evidence.seen
-        gradient = np.where(shown, evidence.gradient - _mean(evidence.gradient, evidence.seen), 0)
+        shown = np.ones(len(blocks), bool) if seen is None else seen
+        gradient = np.where(shown, gradient - _mean(gradient, seen), 0)
         for own, row in zip(sums, centred, strict=True):
             own[...] = np.bincount(blocks, weights=row * gradient)
             own -= own.mean()
         with one_blas_thread(len(normal)):
-            if not (np.linalg.eigvalsh(normal) > 0).all():
-                return np.full(sums.shape[1], np.inf)
             return np.asarray((sums * np.linalg.solve(normal, sums)).sum(axis=0))
 
-    @cached_property
+    @property
     def _degrees(self) -> Array:
-        return np.array([sum(term) for term in self.terms], np.intp)
+        return _terms(self.coefficients.shape[1:])[1]
 
-    @cached_property
+    @property
     def _stiffness(self) -> Array:
         return _STIFFNESS * self._degrees.astype(np.float64) ** 4
 
-    @cached_property
+    @property
     def _places(self) -> tuple[Array, ...]:
-        return tuple(np.array(self.terms, np.intp).reshape(-1, len(self.shape)).T)
+        return _terms(self.coefficients.shape[1:])[2]
 
     def _free(self, channel: int, center: Array) -> Array:
         """Coefficients (p,) of one channel; in parts of the mean gain where the polynomial is the gain."""
@@ -331,6 +341,15 @@ class BiasField:
         return np.asarray(np.log(np.maximum(polynomial, _LEAST, out=polynomial), out=polynomial))
 
 
+@lru_cache(8)
+def _terms(shape: tuple[int, ...]) -> tuple[tuple[tuple[int, ...], ...], Array, tuple[Array, ...]]:
+    """Degrees along each axis of the polynomials, the sum of each (p,), and where they are among coefficients."""
+    every = itertools.product(*(range(n) for n in shape))
+    terms = tuple(term for term in every if 0 < sum(term) <= DEGREE)
+    places = np.array(terms, np.intp).reshape(-1, len(shape))
+    return terms, places.sum(axis=1), tuple(places.T)
+
+
 def _mean(values: Array, seen: Array | None) -> Array:
     """Mean (...) of values (..., n) over the pixels that show the gain; all where None."""
     shown = values if seen is None or seen.all() else values[..., seen]  # an index takes four times as long
@@ -364,13 +383,14 @@ def _legendre(places: Array, n: int, degrees: int) -> Array:
 
 def _expand(coefficients: Array, tables: list[Array]) -> Array:
     """Sum of products of polynomials, (*window), by the same operations at each pixel whatever the window."""
-    if not tables:
-        return np.asarray(coefficients)
-    first, *rest = tables
-    out = np.zeros([len(table) for table in tables], np.float32)
-    term = np.empty_like(out)  # memory that is new for each would take as long as the sums
-    for degree in range(len(coefficients)):
-        if coefficients[degree].any():
-            column = first[:, degree].reshape(-1, *[1] * len(rest))
-            out += np.multiply(column, _expand(coefficients[degree], rest), out=term)
-    return out
+    found: Array = coefficients
+    for axis in reversed(range(len(tables))):
+        table, before = tables[axis], (slice(None),) * axis
+        out = np.zeros((*found.shape[:axis], len(table), *found.shape[axis + 1 :]), np.float32)
+        term = np.empty_like(out)  # memory that is new for each would take as long as the sums
+        for degree in range(found.shape[axis]):
+            rows = found[(*before, slice(degree, degree + 1))]
+            if axis or rows.any():
+                out += np.multiply(table[:, degree].reshape(-1, *[1] * (out.ndim - axis - 1)), rows, out=term)
+        found = out
+    return found
