@@ -56,7 +56,9 @@ class Crew:
     def __init__(self, size: int, task: str, *, held: tuple[int, ...] = ()) -> None:
         self._size, self._task, self._held = size, task, held
         self._workers: list[_Worker] = []
-        self._listeners = ThreadPoolExecutor(size)  # one a worker that has a job: Windows waits for no pipes
+        # One a worker that has a job: Windows waits for no pipes. A single one is listened to without: three quarters of
+        # this process's time, and .96 of that of small pictures with a model.
+        self._listeners = ThreadPoolExecutor(size) if size > 1 else None
 
     def __enter__(self) -> Crew:
         return self
@@ -67,7 +69,8 @@ class Crew:
         for worker in self._workers:
             worker.end(kill=kind is not None)
         self._workers.clear()
-        self._listeners.shutdown()
+        if self._listeners is not None:
+            self._listeners.shutdown()
 
     def work(self, jobs: Iterable[tuple[Any, dict[str, Any]]]) -> Iterator[tuple[Any, dict[str, Any] | Death]]:
         """Have jobs done.
@@ -84,12 +87,12 @@ class Crew:
             The answer, as they come.
         """
         waiting = iter(jobs)
-        busy: dict[_Answer, _Worker] = {}
+        busy: dict[_Worker, _Answer | None] = {}
         for _ in range(self._size):
             self._hand_out(waiting, None, busy)
         while busy:
-            for each in wait(busy, return_when=FIRST_COMPLETED).done:
-                worker, answer = busy.pop(each), each.result()
+            for worker, answer in _answered(busy):
+                del busy[worker]
                 key = worker.key
                 if answer is None:
                     self._workers.remove(worker)
@@ -98,7 +101,7 @@ class Crew:
                 yield key, worker.death() if answer is None else answer
 
     def _hand_out(
-        self, waiting: Iterator[tuple[Any, dict[str, Any]]], worker: _Worker | None, busy: dict[_Answer, _Worker]
+        self, waiting: Iterator[tuple[Any, dict[str, Any]]], worker: _Worker | None, busy: dict[_Worker, _Answer | None]
     ) -> None:
         """Give the next job, if there is one, to a worker, or to a new one."""
         following = next(waiting, None)
@@ -111,10 +114,19 @@ class Crew:
             worker = _Worker(self._task, self._held)
             self._workers.append(worker)
             worker.take(*following)
-        busy[self._listeners.submit(worker.answer)] = worker
+        busy[worker] = None if self._listeners is None else self._listeners.submit(worker.answer)
 
 
 _Answer = Future[dict[str, Any] | None]
+
+
+def _answered(busy: dict[_Worker, _Answer | None]) -> list[tuple[_Worker, dict[str, Any] | None]]:
+    """Wait until some of the workers have answered, and return these with what they said."""
+    listening = [each for each in busy.values() if each is not None]
+    if not listening:
+        return [(worker, worker.answer()) for worker in busy]
+    done = wait(listening, return_when=FIRST_COMPLETED).done
+    return [(worker, each.result()) for worker, each in busy.items() if each in done]
 
 
 class _Worker:
