@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.kernels.blas import one_blas_thread, product
 from gmmseg.mixture.covariance import family
-from gmmseg.mixture.incomplete import lower_triangle
+from gmmseg.mixture.incomplete import symmetric
 from gmmseg.mixture.parameters import Mixture
 
 __all__ = ["both_spaces", "clustered", "from_labels", "nearest", "plus_plus", "principal", "standardize", "whiten"]
@@ -27,9 +27,7 @@ def standardize(planes: Array, weights: Array | None = None) -> tuple[Array, Arr
     d, origin = len(planes), planes[:, 0].astype(np.float64)
     # Of one component, wherever it is; a `Mixture` and its M step take twice as long as the sums of few samples.
     sums = kernels.statistics(planes, weights, kernels.Densities(np.zeros(1), origin[None], np.eye(d)[None]), 1)[0][0]
-    count, square = sums[0] + 10 * np.finfo(np.float64).eps, np.empty((d, d))
-    rows, columns = lower_triangle(d)
-    square[rows, columns] = square[columns, rows] = sums[1 + d :]
+    count, square = sums[0] + 10 * np.finfo(np.float64).eps, symmetric(sums[1 + d :], d)
     offset = sums[1 : 1 + d] / count
     mean, covariance = origin + offset, (square - count * (offset[:, None] * offset)) / count
     variances = np.diagonal(covariance)

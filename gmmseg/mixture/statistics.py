@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.mixture.covariance import family
-from gmmseg.mixture.incomplete import Outliers, expected_log_share, lower_triangle, sums_of_incomplete, workable
+from gmmseg.mixture.incomplete import Outliers, expected_log_share, sums_of_incomplete, symmetric, workable
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import Part, SortedSamples
 from gmmseg.records import dataclass, replace
@@ -166,7 +166,7 @@ def _measure_part(part: Part, mixture: Mixture, noise: Array | None, threads: in
     sums, log_likelihood = kernels.statistics(part.planes, part.weights, densities, threads, part.log_prior)
     outliers = float(sums[mixture.n_components :, 0].sum())
     sums = sums[: mixture.n_components]
-    k, d = local.means.shape
+    d = local.n_features
     counts, mass, tails = sums[:, 0], None, None
     if mixture.dof is not None:
         mass, counts = counts, sums[:, -2]
@@ -174,11 +174,7 @@ def _measure_part(part: Part, mixture: Mixture, noise: Array | None, threads: in
         sums = sums[:, :-2]
     second = sums[:, 1 + d :]
     if densities.factors.ndim == 3:
-        rows, columns = lower_triangle(d)
-        square = np.empty((k, d, d))
-        square[:, rows, columns] = second
-        square[:, columns, rows] = second
-        second = square
+        second = symmetric(second, d)
     origins = _origins(mixture, part.planes.dtype)
     statistics = Statistics(
         origins, counts, sums[:, 1 : 1 + d], second, log_likelihood, part.weight, outliers, mass, tails
