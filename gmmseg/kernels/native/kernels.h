@@ -93,7 +93,9 @@ inline std::ptrdiff_t screen_work(std::ptrdiff_t k, std::ptrdiff_t d) {
 // part of it from `inner_first` on, of `inner_size`, into arrays of any strides.
 struct SmoothJob {
     const float* prior;         // (n_classes, tile) probabilities; or null, and the classes are those of `mixture`,
-    const MixtureJob<float>* mixture;  // whose samples are the tile's voxels
+    const MixtureJob<float>* mixture;  // whose samples are the tile's voxels: planes, and after them, for features that
+    const float* places[3];            // are the same all along the other axes, what these are along x, y and z
+    int n_places;
     const float* guide;         // (n_guides, tile): edges are weak where these differ
     const std::uint8_t* valid;  // (tile), or null where all voxels are
     std::ptrdiff_t size[3];

@@ -293,17 +293,21 @@ void add_near(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, Scratch<
 template <class T>
 void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, double* sums, double* loglik) {
     const ptrdiff_t step = job.params_per_component();
-    Scratch<T> s(job);
+    Scratch<T> s(job, false);
     Near<T> near(job);
     std::unique_ptr<std::uint32_t[]> others(new std::uint32_t[size_t(end - begin + kBlock)]);
     ptrdiff_t first = begin, count = 0;
     const ptrdiff_t origin = job.places ? 0 : begin;
     for (bool most = job.screen; most && first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
-        const T farthest = near_bounds(job, b, s, near);
-        const ptrdiff_t some = take_certain(job, b, first, farthest, s.centred, near, origin, others.get() + count, sums);
-        most = 6 * some < b.size;
-        count += some;
+        const ptrdiff_t before = count;
+        for (ptrdiff_t v = 0; v < b.size; v += kWide<T>)
+            count += take_certain(job, b, first, v, near, origin, others.get() + count, sums);
+        most = 6 * (count - before) < b.size;
+    }
+    if (count > 0 || first < end) {
+        s.pack(job);
+        near.prepare();
     }
     MixtureJob<T> rest = job;
     rest.samples += origin * job.sample_stride;
@@ -312,7 +316,7 @@ void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, d
     rest.places = others.get();
     add_near(rest, 0, count, s, near, sums, loglik);
     add_near(job, first, end, s, near, sums, loglik);
-    for (int k = 0; k < (job.parted() ? 2 : 1) * job.n_components; ++k) near.flush(k, sums + k * step);
+    for (int k = 0; k < (job.parted() ? 2 : 1) * job.n_components; ++k) near.release(k, sums + k * step);
 }
 
 template <class T>

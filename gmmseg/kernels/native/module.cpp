@@ -37,7 +37,9 @@ template <class T>
 struct Prepared : MixtureJob<T> {
     std::vector<T> values, tails;
     std::vector<int> first;
-    Prepared(const Planes<T>& planes, const Densities& densities, const nb::object& log_prior) : MixtureJob<T>{} {
+    // So many of the features are no planes.
+    Prepared(const Planes<T>& planes, const Densities& densities, const nb::object& log_prior, size_t others = 0)
+        : MixtureJob<T>{} {
         const auto& [constants, means, factors, dof, per_class] = densities;
         this->samples = planes.data();
         this->feature_stride = planes.stride(0);
@@ -48,7 +50,7 @@ struct Prepared : MixtureJob<T> {
         this->n_components = int(means.shape(0));
         this->diagonal = factors.ndim() == 2;
         const size_t k = means.shape(0), wide = means.shape(1);
-        require(k > 0 && wide > 0 && planes.shape(0) == wide, "planes and means differ in their number of features");
+        require(k > 0 && wide > 0 && planes.shape(0) + others == wide, "planes and means differ in their number of features");
         require(constants.shape(0) == k && factors.shape(0) == k && factors.shape(1) == wide &&
                     (this->diagonal || factors.shape(2) == wide),
                 "weights, means and precision factors differ in their numbers of components or features");
@@ -252,13 +254,20 @@ void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& g
     kernels().smooth(job);
 }
 
-bool smooth_planes(const Packed<const float, 4>& planes, const Densities& densities, nb::object valid,
+bool smooth_planes(const Packed<const float, 4>& planes, nb::tuple places, const Densities& densities, nb::object valid,
                    const Neighbourhood& neighbourhood, nb::tuple inner_first, nb::object labels) {
     const size_t shape[] = {planes.shape(1), planes.shape(2), planes.shape(3)}, n = shape[0] * shape[1] * shape[2];
     const Planes<float> samples(planes.data(), {planes.shape(0), n}, nb::handle());
-    const Prepared<float> mixture(samples, densities, nb::none());
+    const Prepared<float> mixture(samples, densities, nb::none(), places.size());
     SmoothJob job = smoothing(size_t(mixture.classes()), shape, valid, neighbourhood, inner_first, labels, nb::none());
-    require(job.n_guides <= mixture.n_features, "there is not one plane for each sharpness");
+    require(job.n_guides <= int(planes.shape(0)), "there is not one plane for each sharpness");
+    require(places.size() <= 3, "there are more places than axes");
+    job.n_places = int(places.size());
+    for (size_t a = 0; a < places.size(); ++a) {
+        const auto along = nb::cast<Vector<const float>>(places[a]);
+        require(along.shape(0) == shape[2 - a], "places are not as many as the tile has along their axis");
+        job.places[a] = along.data();
+    }
     job.mixture = &mixture;
     job.guide = planes.data();
     nb::gil_scoped_release unlocked;
@@ -411,8 +420,8 @@ NB_MODULE(_native, m) {
     bind_unfiltering(m);
     m.def("smooth", &smooth, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
           nb::arg().none(), nb::arg().none());
-    m.def("smooth_planes", &smooth_planes, nb::arg().noconvert(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(),
-          nb::arg());
+    m.def("smooth_planes", &smooth_planes, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(),
+          nb::arg(), nb::arg());
     m.def("agreement", &agreement, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
           nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
     m.def("lab", &lab<std::uint8_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());

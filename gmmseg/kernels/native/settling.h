@@ -63,6 +63,12 @@ struct Arena {
     }
 };
 
+// Where a feature of a mixture starts, and how far from one row and from one register to the next.
+struct Source {
+    const float* from;
+    ptrdiff_t row, pack;
+};
+
 struct Settling {
     const SmoothJob& job;
     const Grid grid;
@@ -76,6 +82,8 @@ struct Settling {
     std::uint8_t* now;      // registers with voxels in doubt, later those that changed in the last sweep
     std::uint8_t* stirred;  // those, and those next to them, of rows that were looked at
     ptrdiff_t* steps;
+    Source* sources;        // of a mixture's features
+    float* places[3];       // of features that have them: registers along x; for each row a register, of y or z
     float steps_a_nat;      // of edges
     float step_edge;        // one of them, as a logarithm to base 2
 
@@ -99,11 +107,30 @@ struct Settling {
         now = arena.take<std::uint8_t>(grid.flags() + kFlags);
         stirred = arena.take<std::uint8_t>(grid.flags() + kFlags);
         steps = arena.take<ptrdiff_t>(job.n_offsets);
+        sources = arena.take<Source>(job.mixture ? job.mixture->n_features : 0);
+        for (int a = 0; a < job.n_places; ++a)
+            places[a] = arena.take<float>((a == 0 ? grid.packs : grid.depth * grid.height) * L);
     }
 
     void begin() {
         for (int o = 0; o < job.n_offsets; ++o) steps[o] = grid.step(job.offsets + 3 * o);
         __builtin_memset(now, 0, grid.flags());
+        const int planes = job.mixture ? job.mixture->n_features - job.n_places : 0;
+        for (int i = 0; i < planes; ++i) sources[i] = {job.mixture->samples + i * tile, grid.width, L};
+        for (int a = 0; a < job.n_places; ++a) sources[planes + a] = place(a);
+    }
+
+    Source place(int axis) const {
+        float* const to = places[axis];
+        const float* const from = job.places[axis];
+        if (axis == 0) {
+            for (ptrdiff_t x = 0; x < grid.packs * L; ++x) to[x] = from[x < grid.width ? x : grid.width - 1];
+            return {to, 0, L};
+        }
+        for (ptrdiff_t z = 0; z < grid.depth; ++z)
+            for (ptrdiff_t y = 0; y < grid.height; ++y)
+                store(to + (z * grid.height + y) * L, fill(from[axis == 1 ? y : z]));
+        return {to, L, 0};
     }
 
     template <class T>
@@ -180,11 +207,30 @@ struct Settling {
         return from + L <= tile ? load(plane + from) : load_within(plane, from, tile);
     }
 
-    // The features of a register.
+    // Where the features of a row are.
     template <int D>
-    GMMSEG_INLINE void take_features(ptrdiff_t from, Pack<float>* x) const {
-        unrolled<D>([&](auto i) GMMSEG_LAMBDA { x[i.value] = of_plane(job.mixture->samples, i.value, from); });
-    }
+    struct Row {
+        const float* from[D];
+        ptrdiff_t pack[D], left;
+        int n_planes;
+        GMMSEG_INLINE Row(const Settling& of, ptrdiff_t row) {
+            unrolled<D>([&](auto i) GMMSEG_LAMBDA {
+                const Source& it = of.sources[i.value];
+                from[i.value] = it.from + row * it.row;
+                pack[i.value] = it.pack;
+            });
+            left = of.tile - row * of.grid.width;  // voxels from here on
+            n_planes = D - of.job.n_places;
+        }
+        // The features of a register.
+        GMMSEG_INLINE void take(ptrdiff_t p, Pack<float>* x) const {
+            unrolled<D>([&](auto i) GMMSEG_LAMBDA {
+                const float* const at = from[i.value] + p * pack[i.value];
+                if (__builtin_expect(p * L + L <= left, 1) || i.value >= n_planes) x[i.value] = load(at);
+                else x[i.value] = load_within(at, 0, left - p * L);
+            });
+        }
+    };
 
     // Of which class each voxel is sure. Returns false where a voxel lacks a feature.
     bool find_sure() {
@@ -230,10 +276,10 @@ struct Settling {
         int likely = 0;
         Pack<float> farthest = {};
         each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
+            const Row<D> row(*this, z * grid.height + y);
             for (ptrdiff_t p = 0; p < grid.packs; ++p) {
-                const ptrdiff_t from = grid.outer(z, y) + p * L;
                 Pack<float> x[D], best = fill(float(likely)), second = fill(2 * kLowest<float>);
-                take_features<D>(from, x);
+                row.take(p, x);
                 int n = 0;
                 const Pack<float> first = each_near<D>(
                     mixture, x, far, likely, [&](int k, Pack<float> t, Pack<float> highest) GMMSEG_LAMBDA {
@@ -263,9 +309,10 @@ struct Settling {
         const float unsure = bits_behind((left + 2 * kDust) * mixture.most_of_a_class());
         Pack<float> farthest = {};
         each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
+            const Row<D> row(*this, z * grid.height + y);
             for (ptrdiff_t p = 0; p < grid.packs; ++p) {
                 Pack<float> x[D], best = {}, first = fill(2 * kLowest<float>), second = fill(kLowest<float>);
-                take_features<D>(grid.outer(z, y) + p * L, x);
+                row.take(p, x);
                 for (int c = 0, k = 0; c < mixture.n_classes; ++c) {
                     Pack<float> highest = fill(2 * kLowest<float>);
                     for (; k < mixture.begins[c + 1]; ++k) highest = larger(density_of<D>(mixture, x, k, densities), highest);
