@@ -356,7 +356,7 @@ GMMSEG_INLINE Pack<T> of_class(const MixtureJob<T>& job, const Scratch<T>& s, in
 }
 
 // Writes the likeliest class of each sample of a block into s.factor, counted from `offset`, from the densities of the
-// components. It is that of the likeliest component where all those of another class together cannot have as much, and
+// components, and the largest of these into s.highest. It is that of the likeliest component where all those of another class together cannot have as much, and
 // as `posterior` has it elsewhere.
 template <class T>
 void name_classes(const MixtureJob<T>& job, const Block<T>& b, T offset, Scratch<T>& s) {
@@ -375,6 +375,7 @@ void name_classes(const MixtureJob<T>& job, const Block<T>& b, T offset, Scratch
                 highest = larger(load(s.densities + k * kBlock + v), highest);
             see(c, highest);
         }
+        store(s.highest + v, best);
         if (any_above(second - best, -behind)) {
             const Pack<T> share = T(1) / exponentiate(job, s, v);
             best = second = fill(T(-1));
@@ -428,7 +429,10 @@ bool classify(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, std::uin
             store(label + v, fill(T(offset)));
         }
         if (job.begins) {
-            all_densities(job, b, first, end, s);
+            for (int k = 0; k < job.n_components; ++k) {
+                ask_ahead(job, first, end, k);
+                component(job, b, k, first, s, s.densities + k * kBlock);
+            }
             name_classes(job, b, T(offset), s);
         }
         for (int k = 0; !job.begins && k < job.n_components; ++k) {
