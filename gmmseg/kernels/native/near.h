@@ -34,12 +34,6 @@ GMMSEG_INLINE void turn(Pack<T>* square) {
     }
 }
 
-template <class T>
-GMMSEG_INLINE T root_of(T x) {
-    if constexpr (sizeof(T) == 4) return __builtin_sqrtf(x);
-    else return __builtin_sqrt(x);
-}
-
 // Working memory of samples within reach.
 template <class T>
 struct Near {
