@@ -17,11 +17,13 @@ from typing import Any
 
 import gmmseg
 from gmmseg.features.recipe import Recipe
+from gmmseg.labelling import tiles
 from gmmseg.mixture import patterns
 from gmmseg.spatial.smoothing import Smoothing
 
 STAGES = (
-    (Recipe, "planes", "features"),
+    (Recipe, "parts", "features"),
+    (tiles, "spread", "features"),
     (Smoothing, "classify", "classes and smoothing"),
     (patterns, "classify", "classes"),
 )

@@ -38,6 +38,7 @@ def test_every_kernel_is_compiled():
         "clustering.cpp",
         "chance.cpp",
         "factoring.cpp",
+        "heights.cpp",
         "stepping.cpp",
         "unfiltering.cpp",
     } == {path.name for path in NATIVE.glob("*.cpp")}

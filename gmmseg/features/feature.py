@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["DECIDERS", "FEATURES", "Feature", "Pixels", "feature"]
+__all__ = ["DECIDERS", "FEATURES", "Feature", "Pixels", "feature", "spread"]
 
 Decider = Literal["value", "surroundings", "position"]
 
@@ -58,7 +58,10 @@ class Pixels(NamedTuple):
         """Index along each axis of the image; together they broadcast to the shape."""
         import numpy as np
 
-        return np.ogrid[self.where] if isinstance(self.where, tuple) else np.unravel_index(self.where, self.image.shape)
+        if not isinstance(self.where, tuple):
+            return np.unravel_index(self.where, self.image.shape)
+        along = [np.arange(s.start, s.stop) for s in self.where]
+        return tuple(index.reshape(-1, *[1] * (len(along) - axis)) for axis, index in enumerate(along, 1))
 
 
 class Feature(Protocol):
@@ -223,18 +226,29 @@ class Position(Feature):
         return (-1,) * image.ndim
 
     def planes(self, pixels: Pixels, weight: float, out: Array) -> None:
+        spread(self.places(pixels, weight), pixels.shape, out)
+
+    def places(self, pixels: Pixels, weight: float) -> tuple[Array, ...]:
+        """Return what each plane holds, of a window one number for each row or column: they broadcast to its shape."""
         import numpy as np
 
         image = pixels.image
         spacing, extent = image.spacing or (1.0,) * image.ndim, image.extent or image.shape
         origin = image.origin or (0,) * image.ndim
         longest = max(n * s for n, s in zip(extent, spacing, strict=True))
-        coordinates, shape = pixels.coordinates, pixels.shape
-        for row, axis in enumerate(reversed(range(image.ndim))):
+        coordinates, places = pixels.coordinates, []
+        for axis in reversed(range(image.ndim)):
             unit = weight * spacing[axis] / longest
             place = coordinates[axis] + (origin[axis] + 0.5 - extent[axis] / 2)
             place *= unit
-            out[row].reshape(shape)[...] = place.astype(np.float32)  # first, for of a window it is one row or column
+            places.append(place.astype(np.float32))
+        return tuple(places)
+
+
+def spread(places: tuple[Array, ...], shape: tuple[int, ...], out: Array) -> None:
+    """Write places as planes of a window of this shape."""
+    for row, place in zip(out, places, strict=True):
+        row.reshape(shape)[...] = place
 
 
 def _copy(values: Array, out: Array) -> None:

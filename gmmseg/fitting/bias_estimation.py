@@ -237,20 +237,18 @@ class _Alternation:
     noise: Callable[[Array], Array]
     threads: int
 
-    def iterate(self, start: Mixture, planes: Array, scene: Scene, count: int) -> Mixture:
-        """Fit a mixture by so many iterations of EM."""
-        fit = expectation_maximization(
-            planes,
-            start,
-            Iteration(0, count, self.noise(planes), threads=self.threads),
-            log_prior=scene.patches.log_prior,
-        )
-        return fit.warned().mixture
+    def iterate(self, start: Mixture, planes: Array, scene: Scene, course: Iteration) -> Mixture:
+        """Fit a mixture by some iterations of EM."""
+        return expectation_maximization(planes, start, course, log_prior=scene.patches.log_prior).warned().mixture
+
+    def course(self, planes: Array, count: int) -> Iteration:
+        """So many iterations of EM, on planes that are uncertain by what they are."""
+        return Iteration(0, count, self.noise(planes), threads=self.threads)
 
     def alone(self, start: Mixture, scene: Scene) -> Array:
         """Logarithms of the pixels' densities (n,) under a mixture that is fitted without a field."""
         planes = scene.planes()
-        return self.expect(self.iterate(start, planes, scene, _ITERATIONS), planes, scene)[1]
+        return self.expect(self.iterate(start, planes, scene, self.course(planes, _ITERATIONS)), planes, scene)[1]
 
     def expect(self, mixture: Mixture, planes: Array, scene: Scene) -> tuple[Array, Array]:
         """Probabilities (K, n) of the components at the pixels, outliers left out, and log densities (n,) of all."""
@@ -270,10 +268,11 @@ class _Alternation:
 
     def settle(self, mixture: Mixture, shading: Shading) -> Mixture:
         """Step until pixels stay as they are."""
+        one = self.course(shading.planes, 1)
         for _ in range(_ITERATIONS):
             q, _ = self.expect(mixture, shading.planes, shading.scene)
             change = shading.step(mixture, q)
-            mixture = self.iterate(mixture, shading.planes, shading.scene, 1)
+            mixture = self.iterate(mixture, shading.planes, shading.scene, one)
             if change < _SETTLED:
                 break
         return mixture

@@ -125,6 +125,11 @@ class Patches:
         shell = np.unique(away, return_inverse=True)[1].reshape(-1)
         chosen = np.flatnonzero(shell % max(1, -(-len(self.flat) // most)) == 0)
         index = (chosen[:, None] * self.depth * plane + np.arange(self.depth * plane)).reshape(-1)
+        told = self.told
+        if told is not None:
+            own = told[:, 0, 0, 0] // (self.depth * plane)  # the patch of each cube
+            earlier = (own - np.searchsorted(chosen, own)) * self.depth * plane
+            told = (told - earlier[:, None, None, None])[np.isin(own, chosen)]
         return Patches(
             (len(chosen) * self.depth, *self.shape[1:]),
             self.depth,
@@ -134,6 +139,7 @@ class Patches:
             self.valid[index],
             self.weights[index],
             None if self.log_prior is None else np.ascontiguousarray(self.log_prior[:, index]),
+            told,
         ), index
 
     def parts(self, count: int) -> list[Array]:

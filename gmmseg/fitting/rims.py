@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg import kernels
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.records import replace
 
@@ -125,53 +126,14 @@ def half_level(heights: Array, valid: Array, border: float) -> float:
     >>> 1 < half_level(square, np.ones(square.shape, bool), 0.5) < 4  # 4 is half the height of 8
     True
     """
-    smooth = _smoothed(heights)
-    within = valid & (smooth > border)
-    if not within.any():
-        return border
-    down = _halves(smooth.transpose(0, 2, 1), within.transpose(0, 2, 1)).transpose(0, 2, 1)
-    halves = np.maximum(_halves(smooth, within), down)
-    highest = float(halves.max())
+    heights, valid = (np.ascontiguousarray(each, dtype) for each, dtype in ((heights, np.float32), (valid, bool)))
+    # Counted between even steps: sorting takes five times as long.
+    counts, highest = kernels.half_counts(heights, valid, border, _STEPS)
     if highest <= border:
         return border
-    # Counted between even steps: sorting takes five times as long.
-    place = (heights - np.float32(border)) * np.float32(_STEPS / (highest - border))
-    place = (np.clip(place, -1, _STEPS) + 1).astype(np.uint16)
-    place[~within] = 0
-    counts = np.bincount(2 * place.reshape(-1) + (within & (smooth > halves)).reshape(-1), minlength=2 * _STEPS + 4)
-    others, right = (np.cumsum(each[::-1])[::-1] for each in (counts[::2], counts[1::2]))
+    others, right = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
     agreement = 2 * right[1:] / (others + right + right[0])[1:]
     return border + float(np.argmax(agreement)) * (highest - border) / _STEPS
-
-
-def _halves(heights: Array, within: Array) -> Array:
-    """Half the height of the run along the last axis that each pixel is of, of those that are within."""
-    width = heights.shape[-1]
-    chosen = np.zeros((heights.size // max(1, width), width + 1), bool)  # the last column keeps lines apart
-    chosen[:, :width] = within.reshape(-1, width)
-    begins = chosen.copy()
-    begins[:, 1:] &= ~chosen[:, :-1]
-    starts = np.flatnonzero(begins[chosen])
-    found = np.zeros(heights.shape, heights.dtype)
-    if len(starts):
-        values = heights[within].astype(np.float64)
-        tops = np.add.reduceat(np.square(values), starts) / np.add.reduceat(values, starts)
-        found[within] = np.repeat(tops / 2, np.diff(np.append(starts, len(values))))
-    return found
-
-
-def _smoothed(values: Array) -> Array:
-    """Means of 3 x 3 pixels; at the edge the last ones are counted twice."""
-    for axis in (1, 2):
-        found = values.copy()
-        into, of = np.moveaxis(found, axis, 0), np.moveaxis(values, axis, 0)
-        into[1:] += of[:-1]
-        into[:-1] += of[1:]
-        into[0] += of[0]
-        into[-1] += of[-1]
-        found /= 3
-        values = found
-    return values
 
 
 def _between(mean: float, deviations: list[float], weights: list[float]) -> tuple[float, float]:

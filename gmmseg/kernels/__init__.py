@@ -40,6 +40,7 @@ __all__ = [
     "conditional_sums",
     "divisions",
     "expected",
+    "half_counts",
     "halve",
     "invert_lower",
     "known_distances",
@@ -73,7 +74,8 @@ divisions, merge, split = _kernels.divisions, _kernels.merge, _kernels.split
 invert_lower, precision_factors, spread = _kernels.invert_lower, _kernels.precision_factors, _kernels.spread
 lab, texture = _kernels.lab, _kernels.texture
 posterior, classify, statistics = _kernels.posterior, _kernels.classify, _kernels.statistics
-halve, step_levels, unfilter = _kernels.halve, _kernels.step_levels, _kernels.unfilter
+half_counts, halve = _kernels.half_counts, _kernels.halve
+step_levels, unfilter = _kernels.step_levels, _kernels.unfilter
 
 IMPLEMENTATION = "native" if native else "reference"
 INSTRUCTION_SET: str = native.INSTRUCTION_SET if native else "NumPy"

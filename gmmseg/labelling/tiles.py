@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import threading
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.features.contrast import contrast
+from gmmseg.features.feature import spread
 from gmmseg.image import Image
 from gmmseg.image.windows import Tile, Window, everything, shape_of, shifted, tile_sides, tiles, widened
 from gmmseg.kernels.effort import Effort
@@ -24,6 +26,7 @@ from gmmseg.spatial.smoothing import Smoothing
 from gmmseg.threads import mapped
 
 if TYPE_CHECKING:
+    from gmmseg.features.recipe import Recipe
     from gmmseg.spatial.bias import BiasField
     from gmmseg.spatial.guidance import Guidance
 
@@ -120,7 +123,9 @@ def visit(
     halo = _computed_around(rule.model, layer, image)
     # Parts and messages of the classes are few where only labels of pixels are wanted: most are beyond doubt.
     of_each = 2 if layer.kind != "soft" and image.ndim == 2 else 4
-    floats = of_each * rule.model.k + len(rule.model.scale) + 3**image.ndim // 8
+    # For these, position is not written as planes.
+    planes = rule.model.recipe.n_guides(image) if halo and layer.name == "labels" else len(rule.model.scale)
+    floats = of_each * rule.model.k + planes + 3**image.ndim // 8
     numbers = TILE_BYTES * (_VOLUMES if image.ndim == 3 else 1) // (4 * floats)
     sides = tile_sides(shape_of(within), numbers, halo // 2)  # smoothing computes half of a halo
     sides = (*sides[:-1], _in_registers(sides[-1], halo, within[-1].stop - within[-1].start))
@@ -200,6 +205,20 @@ class _ThreadMemory(threading.local):
         return self.flat[name][: rows * columns].reshape(rows, columns)
 
 
+class _Features:
+    """Features of a window, whose position is written as planes only where these are asked for."""
+
+    def __init__(self, recipe: Recipe, image: Image, window: Window, memory: Array) -> None:
+        self.own, self.places = recipe.parts(image, window, memory)
+        self._shape, self._memory = shape_of(window), memory
+
+    @cached_property
+    def planes(self) -> Array:
+        """All planes (n_features, n)."""
+        spread(self.places, self._shape, self._memory[len(self.own) :])
+        return self._memory
+
+
 class _Work:
     """What is done with each tile of one visit."""
 
@@ -217,42 +236,43 @@ class _Work:
         window, source = tile.outer, image
         if self.rule.bias is not None:
             window, source = everything(tile.shape), self.rule.bias.correct(image.crop(tile.outer))
-        planes = model.recipe.planes(source, window, out=self.memory.take("planes", len(model.scale), n))
+        features = _Features(model.recipe, source, window, self.memory.take("planes", len(model.scale), n))
         if self.layer.name == "log_density":
-            out[...] = model.log_density(planes).reshape(tile.shape)[tile.local]
+            out[...] = model.log_density(features.planes).reshape(tile.shape)[tile.local]
         elif self.layer.name == "anomaly":
-            out[...] = p_values(planes, model.arguments_of).reshape(tile.shape)[tile.local]
+            out[...] = p_values(features.planes, model.arguments_of).reshape(tile.shape)[tile.local]
         elif self.layer.name == "uncertainty":
             posterior = np.empty((self.rule.model.k, *shape_of(tile.inner)), np.float32)
-            self._classes(planes, tile, valid, "probabilities", posterior)
+            self._classes(features, tile, valid, "probabilities", posterior)
             largest = posterior.max(axis=0)
             out[...] = np.where(largest > 0, 1 - largest, self.layer.nodata)
         else:
-            self._classes(planes, tile, valid, self.layer.name, out)
+            self._classes(features, tile, valid, self.layer.name, out)
         if valid is not None:
             out[..., ~valid[tile.local]] = self.layer.nodata
 
-    def _classes(self, planes: Array, tile: Tile, valid: Array | None, name: str, out: Array) -> None:
+    def _classes(self, features: _Features, tile: Tile, valid: Array | None, name: str, out: Array) -> None:
         """Write the labels or the probabilities of a tile, those of pixels without data too; what is dropped is 0."""
         k = self.rule.model.k
         if self.model.k == k:
-            self._decide(planes, tile, valid, name, out)
+            self._decide(features, tile, valid, name, out)
         elif name == "labels":
-            self._decide(planes, tile, valid, name, out)
+            self._decide(features, tile, valid, name, out)
             out[out > k] = 0
         else:
             every = np.empty((k + 1, *out.shape[1:]), np.float32)
-            self._decide(planes, tile, valid, name, every)
+            self._decide(features, tile, valid, name, every)
             out[...] = every[:k] * (every.argmax(axis=0) < k)
 
-    def _decide(self, planes: Array, tile: Tile, valid: Array | None, name: str, out: Array) -> None:
+    def _decide(self, features: _Features, tile: Tile, valid: Array | None, name: str, out: Array) -> None:
         """Write the labels or the probabilities of all classes."""
         model, guidance = self.model, self.rule.guidance
         where = shifted(tile.outer, self.image.origin or (0,) * self.image.ndim)
         log_prior = None if guidance is None else guidance.log_prior(model.k, where)
-        if self.smoothing is None and name == "labels" and log_prior is None and model.memberships is None:
-            flat = np.empty(planes.shape[1], np.uint8)
-            patterns.classify(planes, model.arguments_of, flat, 1)
+        decided = name == "labels" and log_prior is None and model.has_whole_components
+        if decided and self.smoothing is None:
+            flat = np.empty(math.prod(tile.shape), np.uint8)
+            patterns.classify(features.planes, model.classes_of, flat, 1)
             out[...] = flat.reshape(tile.shape)
             return
         if self.rule.partial is not None and self.layer.name == "probabilities":
@@ -261,13 +281,14 @@ class _Work:
             shape = (1,) * (3 - len(tile.shape)) + tile.shape
             there = np.ones(tile.shape, bool) if valid is None else valid
             heard = None if self.smoothing is None else self.smoothing.neighbours
-            found = fractions_of(self.rule.partial, planes, there.reshape(shape), heard, log_prior)
+            found = fractions_of(self.rule.partial, features.planes, there.reshape(shape), heard, log_prior)
             out[...] = found.reshape(-1, *tile.shape)[(slice(None), *tile.local)]
             return
-        if self.smoothing is not None and name == "labels" and log_prior is None and model.memberships is None:
-            deep = planes.reshape(-1, *tile.shape)
-            if self.smoothing.classify(deep, model.arguments_of(None), valid, tile.local, out):
+        if decided and self.smoothing is not None:
+            own = features.own.reshape(-1, *tile.shape)
+            if self.smoothing.classify(own, features.places, model.classes_of(None), valid, tile.local, out):
                 return
+        planes = features.planes
         posterior = self.memory.take("posterior", model.k, planes.shape[1])
         known = model.posterior(planes, posterior, log_prior)
         posterior = posterior.reshape(model.k, *tile.shape)

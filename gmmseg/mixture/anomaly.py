@@ -131,7 +131,7 @@ def _even_normals(first: Array, m: int) -> Array:
 
 def _drawn(densities: kernels.Densities, levels: Array) -> tuple[Array, Array]:
     """Samples (d, K m) of a mixture and their mass (K m,): of each component one between each two of m tail levels."""
-    constants, means, factors, dof = densities
+    constants, means, factors, dof, *_ = densities
     k, d = means.shape
     rng = np.random.default_rng(0)
     widths = np.diff(levels, prepend=0)

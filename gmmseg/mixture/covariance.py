@@ -28,7 +28,7 @@ __all__ = ["FAMILIES", "Family", "factors_of_precisions", "factors_of_roots", "f
 
 Array = NDArray[Any]
 
-_MANY = 24  # features; of more, LAPACK's factors and inverses of triangles are quicker than the kernels'
+_MANY = 96  # features; of more, LAPACK's factors and inverses of triangles are quicker than the kernels'
 
 
 class Family(Protocol):

@@ -76,7 +76,7 @@ def log_density(planes: Array, arguments: patterns.Arguments, box: Array | None,
     if outside.any():
 
         def without_outliers(observed: Array | None) -> Densities:
-            constants, means, factors, dof = arguments(observed)
+            constants, means, factors, dof, *_ = arguments(observed)
             return Densities(constants[:-1], means[:-1], factors[:-1], dof)
 
         alone = np.empty(np.count_nonzero(outside), planes.dtype)
@@ -165,7 +165,7 @@ class Mixture:
         """The components as the kernels take them, the one of outliers, if any, as a last one without extent."""
         if self.outlier_ranges is None:
             return self.densities
-        constants, means, factors, dof = self.densities
+        constants, means, factors, dof, *_ = self.densities
         with np.errstate(divide="ignore"):
             outliers = np.log(self.outlier_weight) - np.log(self.outlier_ranges).sum()
         return Densities(

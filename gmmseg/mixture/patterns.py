@@ -154,7 +154,8 @@ def posterior(
 ) -> bool:
     """Write posteriors (K, n) and log densities (n,), either of which may be None, of samples with missing features.
 
-    `arguments` gives the mixture of some features, None for all, as the kernels take it. Samples without any feature
+    `arguments` gives the mixture of some features, None for all, as the kernels take it; posteriors are of its classes
+    where these are of several components. Samples without any feature
     have the components' weights and the log density 0. Where these samples are the `whole`, and not a tile, those of
     rare patterns are taken one by one. Returns whether all numbers certainly are finite.
     """
@@ -184,7 +185,7 @@ def _write_incomplete(
         prior = None if log_prior is None else _columns(log_prior, singles)
         found = posterior_of_incomplete(_columns(planes, singles), arguments(None), prior, threads)
         if out is not None:
-            out[:, singles] = found[0]
+            out[:, singles] = arguments(None).of_classes(found[0])
         if log_density is not None:
             log_density[singles] = found[1]
     for observed, index in groups:
@@ -200,7 +201,7 @@ def _write_incomplete(
 
 
 def classify(planes: Array, arguments: Arguments, out: Array, first: int, *, threads: int = 1) -> bool:
-    """Write `first` plus the index of the likeliest component into `out` (n,); 0 where every feature is missing.
+    """Write `first` plus the index of the likeliest component or class into `out`; 0 where every feature is missing.
 
     Returns whether all numbers certainly are finite.
     """
@@ -212,7 +213,7 @@ def classify(planes: Array, arguments: Arguments, out: Array, first: int, *, thr
     groups, singles = _groups(planes, arguments, False)
     if len(singles):
         soft, _ = posterior_of_incomplete(_columns(planes, singles), arguments(None), None, threads)
-        out[singles] = soft.argmax(axis=0) + first
+        out[singles] = arguments(None).of_classes(soft).argmax(axis=0) + first
     for observed, index in groups:
         labels = np.empty(len(index), out.dtype)
         kernels.classify(_columns(planes, index, observed), arguments(observed), labels, first, threads)

@@ -231,7 +231,7 @@ def _far_out(mixture: Mixture, planes: Array, components: Array) -> Array:
     d, n = planes.shape
     far, index, limits = np.zeros(n, bool), np.arange(n), _limits(d)
     gaussian = mixture if mixture.dof is None else replace(mixture, dof=None)
-    constants, means, factors, _ = gaussian.densities
+    constants, means, factors, *_ = gaussian.densities
     densities = kernels.Densities(constants[components], means[components], factors[components], None)
     if not has_missing(planes):  # what is far from all is less likely than all of them are in their middle, by so much
         log_density = np.empty(n, planes.dtype)

@@ -152,6 +152,12 @@ class Model:
         """Number of classes."""
         return self.mixture.n_components if self.memberships is None else len(self.memberships)
 
+    @cached_property
+    def has_whole_components(self) -> bool:
+        """Whether each component of the mixture belongs to one class as a whole."""
+        own = self.memberships
+        return own is None or bool(np.isin(own, (0, 1)).all() and (own.sum(axis=0) == 1).all())
+
     @property
     def drops(self) -> bool:
         """Whether some of the mixture belongs to no class."""
@@ -217,7 +223,19 @@ class Model:
         """
         if self.memberships is None:
             return patterns.posterior(planes, self.arguments_of, out, None, log_prior=log_prior)
-        memberships = self.memberships.astype(np.float32)
+        if self.has_whole_components:
+            known = patterns.posterior(planes, self.classes_of, out, None)
+        else:
+            known = self._shared(planes, out)
+        if log_prior is not None:
+            weighted = np.log(np.maximum(out, np.finfo(np.float32).tiny)) + log_prior
+            np.exp(weighted - weighted.max(axis=0), out=out)
+            out /= out.sum(axis=0)
+        return known
+
+    def _shared(self, planes: Array, out: Array) -> bool:
+        """Write the classes' probabilities, as of `posterior`, where components are shared by classes."""
+        memberships = np.asarray(self.memberships, np.float32)
         step, known = max(1, ALONE // memberships.size), True
         for first in range(0, planes.shape[1], step):
             columns = slice(first, first + step)
@@ -225,10 +243,6 @@ class Model:
             parts = np.empty((memberships.shape[1], some.shape[1]), np.float32)
             known &= patterns.posterior(some, self.arguments_of, parts, None)
             out[:, columns] = memberships @ parts
-        if log_prior is not None:
-            weighted = np.log(np.maximum(out, np.finfo(np.float32).tiny)) + log_prior
-            np.exp(weighted - weighted.max(axis=0), out=out)
-            out /= out.sum(axis=0)
         return known
 
     @cached_property
@@ -245,13 +259,31 @@ class Model:
         if key not in self._arguments:
             chosen = slice(None) if observed is None else observed
             local = self.mixture.marginal(observed)
-            constants, means, factors, dof = local.all_densities if outliers else local.densities
+            constants, means, factors, dof, *_ = local.all_densities if outliers else local.densities
             scale, center = self.scale[chosen], self.center[chosen]
             self._arguments[key] = Densities(
                 constants - np.log(scale).sum(),
                 np.ascontiguousarray(means * scale + center),
                 factors / np.broadcast_to(scale, factors.shape),  # the last axis of both is that of the features
                 dof,
+            )
+        return self._arguments[key]
+
+    def classes_of(self, observed: Array | None) -> Densities:
+        """Return what `arguments_of` does, with the classes that its components are of, each of them as a whole."""
+        densities = self.arguments_of(observed)
+        if self.memberships is None:
+            return densities
+        key = (False, b"classes" if observed is None else b"classes" + observed.tobytes())
+        if key not in self._arguments:
+            constants, means, factors, dof, *_ = densities
+            of, order = np.nonzero(self.memberships)
+            self._arguments[key] = Densities(
+                constants[order],
+                means[order],
+                factors[order],
+                None if dof is None else dof[order],
+                np.bincount(of, minlength=self.k).astype(np.int64),
             )
         return self._arguments[key]
 

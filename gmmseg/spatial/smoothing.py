@@ -145,6 +145,7 @@ class Smoothing:
     def classify(
         self,
         planes: Array,
+        places: tuple[Array, ...],
         densities: kernels.Densities,
         valid: Array | None,
         inner: tuple[slice, ...],
@@ -156,8 +157,11 @@ class Smoothing:
         ----------
         planes : ndarray, shape (d, *tile), float32
             Contiguous. The first are the guide.
+        places : tuple of ndarray, float32
+            Features that follow the planes and change along one axis only, what they are there: along the last axis,
+            the one before it, and so on. They may be none.
         densities : Densities
-            Of the mixture whose components are the classes.
+            Of the mixture whose components are the classes, or these of several components.
         valid, inner, labels
             As of `apply`.
 
@@ -168,7 +172,13 @@ class Smoothing:
         """
         flat = (None,) * (4 - planes.ndim)
         return kernels.smooth_planes(
-            planes[(slice(None), *flat)], densities, _mask(valid), self._heard, _first(inner), labels[flat]
+            planes[(slice(None), *flat)],
+            tuple(place.ravel() for place in places),
+            densities,
+            _mask(valid),
+            self._heard,
+            _first(inner),
+            labels[flat],
         )
 
     @cached_property

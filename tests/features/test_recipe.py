@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from gmmseg import Image, ParameterError
 from gmmseg.features import Recipe
+from gmmseg.features.feature import spread
 
 NAMES = ["rgb", "lab", "luv", "hsv", "hed", "gray", "intensity", "bands", "pca", "texture"]
 
@@ -202,6 +203,18 @@ def test_position_is_of_pixel_centres_in_units_of_the_longer_side():
     np.testing.assert_allclose(x, [[-0.375, -0.125, 0.125, 0.375]] * 2)
     np.testing.assert_allclose(y, [[-0.125] * 4, [0.125] * 4])
     assert Recipe.parse("gray,xy").names(image) == ("gray", "x", "y")
+
+
+@pytest.mark.parametrize("text", ["lab,xy:0.5", "gray,texture,xy", "bands", "lab,texture"])
+def test_parts_and_what_position_is_along_the_axes_are_the_planes(photo, text):
+    window, recipe = (slice(2, 11), slice(5, 6)), Recipe.parse(text)
+    expected = recipe.planes(photo, window)
+    own, places = recipe.parts(photo, window, np.full_like(expected, 7))
+    n = recipe.n_guides(photo)
+    np.testing.assert_array_equal(own, expected[:n])
+    assert [place.size for place in places] == [1, 9][: len(expected) - n]
+    spread(places, (9, 1), out := np.empty_like(expected[n:]))
+    np.testing.assert_array_equal(out, expected[n:])
 
 
 def test_position_grows_with_its_weight(photo):

@@ -129,6 +129,9 @@ def test_some_patches_are_the_same_whatever_the_order_of_the_axes():
         assert some.shape[0] * some.shape[1] * some.shape[2] == len(index) == len(some.values)
         np.testing.assert_array_equal(some.values, patches.values[index])
         np.testing.assert_array_equal(some.flat, patches.flat[index])
+        told = index[some.told]
+        np.testing.assert_array_equal(told, patches.told[np.isin(patches.told[:, 0, 0, 0], told[:, 0, 0, 0])])
+        assert len(told) == len(some.axes[0])
         found.append(np.unique(some.values[some.valid]))
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])

@@ -594,3 +594,62 @@ def test_a_student_density_is_that_of_scipy(kernel):
         planes, Densities(np.array([constant]), np.zeros((1, 2)), factor[None], np.array([dof])), None, density, 1
     )
     np.testing.assert_allclose(density, multivariate_t(np.zeros(2), scale, dof).logpdf(planes.T), rtol=1e-12)
+
+
+per_classes = pytest.mark.parametrize("per_class", [[2, 1], [1, 2, 3, 1], [0, 3, 0, 4], [30, 1, 9], [3]], ids=str)
+
+
+@both
+@dtypes
+@shapes
+@per_classes
+@pytest.mark.parametrize("d", [1, 3, 8, 11])
+def test_posteriors_of_classes_are_sums_of_those_of_their_components(kernel, d, per_class, diagonal, dtype):
+    planes, mixture = problem(d, 1500, sum(per_class), dtype, diagonal=diagonal)
+    components, density = posterior(kernel, planes, mixture)
+    found, same = np.full((len(per_class), 1500), np.nan, dtype), np.empty(1500, dtype)
+    assert kernel.posterior(planes, Densities(*mixture, None, np.array(per_class)), found, same, 2)
+    of = np.repeat(np.arange(len(per_class)), per_class)
+    expected = np.stack([components[of == c].sum(axis=0, dtype=np.float64) for c in range(len(per_class))])
+    np.testing.assert_allclose(found, expected, rtol=1e-5 if dtype == np.float32 else 1e-13, atol=1e-30)
+    np.testing.assert_array_equal(same, density)
+
+
+@both
+@dtypes
+@shapes
+@per_classes
+@pytest.mark.parametrize("d", [1, 3, 11])
+@pytest.mark.parametrize("apart", [0.0, 0.1, 1.0, 10.0])
+def test_the_class_named_is_the_one_of_highest_posterior(kernel, d, per_class, apart, diagonal, dtype):
+    planes, (constants, means, factors) = problem(d, 2000, sum(per_class), dtype, diagonal=diagonal)
+    densities = Densities(constants, apart * means, factors, None, np.array(per_class))
+    soft, labels = np.empty((len(per_class), 2000), dtype), np.empty(2000, np.uint8)
+    assert kernel.posterior(planes, densities, soft, None, 1)
+    assert kernel.classify(planes, densities, labels, 1, 2)
+    np.testing.assert_array_equal(labels, soft.argmax(axis=0) + 1)
+    # Nothing depends on which samples are worked on together.
+    some, few = np.empty(700, np.uint8), np.empty((len(per_class), 700), dtype)
+    kernel.classify(planes[:, 333:1033], densities, some, 1, 1)
+    kernel.posterior(planes[:, 333:1033], densities, few, None, 1)
+    np.testing.assert_array_equal(some, labels[333:1033])
+    if kernel is not reference:
+        np.testing.assert_array_equal(few, soft[:, 333:1033])
+
+
+@both
+def test_a_class_may_be_likeliest_whose_components_are_not(kernel):
+    densities = Densities(np.log([0.4, 0.3, 0.3]), np.zeros((3, 1)), np.ones((3, 1, 1)), None, np.array([1, 2]))
+    planes, labels = np.linspace(-3, 3, 100)[None], np.empty(100, np.int64)
+    assert kernel.classify(planes, densities, labels, 0, 1)
+    assert (labels == 1).all()
+    assert kernel.classify(planes, densities._replace(per_class=None), labels, 0, 1)
+    assert (labels == 0).all()
+
+
+@compiled
+@pytest.mark.parametrize("per_class", [[1, 1], [2, 2], [4, -1], [], [2**40]], ids=str)
+def test_classes_have_all_components_and_no_others(kernel, per_class):
+    planes, mixture = problem(2, 9, 3)
+    with pytest.raises(ValueError, match="classes have not the components that there are"):
+        kernel.classify(planes, Densities(*mixture, None, np.array(per_class, np.int64)), np.empty(9, np.int64), 0, 1)

@@ -434,6 +434,12 @@ def mixture(k, d, *, apart=3.0, seed=0):
     return Densities(constants, rng.uniform(-apart, apart, (k, d)), factors)
 
 
+def classes(densities, per_class):
+    """Classes of so many components, each class as likely as the others."""
+    shares = np.log(np.repeat(np.maximum(per_class, 1), per_class))
+    return densities._replace(log_constants=densities.log_constants - shares, per_class=np.array(per_class))
+
+
 def drawn(shape, densities, seed=0):
     """Planes of a picture of patches, each of a component, with noise."""
     rng = np.random.default_rng(seed)
@@ -451,11 +457,11 @@ def labels_of(kernel, planes, densities, valid, neighbourhood, first=(0, 0, 0), 
     """Labels by way of posteriors, and of planes."""
     size = planes.shape[1:] if size is None else size
     two_steps, one_step = np.full(size, 99, np.uint8), np.full(size, 99, np.uint8)
-    prior = np.empty((len(densities.means), *planes.shape[1:]), np.float32)
+    prior = np.empty((densities.n_classes, *planes.shape[1:]), np.float32)
     kernel.posterior(planes.reshape(len(planes), -1), densities, prior.reshape(len(prior), -1), None, 1)
     guide = planes[: len(neighbourhood.sharpness)]
     kernel.smooth(prior, guide, valid, neighbourhood, first, two_steps, None)
-    assert kernel.smooth_planes(planes, densities, valid, neighbourhood, first, one_step)
+    assert kernel.smooth_planes(planes, (), densities, valid, neighbourhood, first, one_step)
     return two_steps, one_step
 
 
@@ -483,11 +489,76 @@ def test_labels_of_planes_with_holes_and_of_a_window_are_those_of_their_posterio
 
 
 @both
+@pytest.mark.parametrize("strength", [0.5, 6.0, 24.0])
+@pytest.mark.parametrize("apart", [1.0, 4.0, 30.0])
+@pytest.mark.parametrize(
+    ("d", "per_class"), [(1, [2, 1]), (1, [1, 2, 3]), (5, [3, 0, 2, 0]), (3, [9, 1]), (2, [5]), (4, [1, 1, 1])]
+)
+def test_labels_of_classes_of_several_components_are_those_of_their_posteriors(kernel, d, per_class, apart, strength):
+    densities = classes(mixture(sum(per_class), d, apart=apart), per_class)
+    planes, neighbourhood = drawn((1, 33, 61), densities), heard(OFFSETS["8 neighbours"], d, strength)
+    two_steps, one_step = labels_of(kernel, planes, densities, None, neighbourhood)
+    np.testing.assert_array_equal(one_step, two_steps)
+    assert len(np.unique(one_step)) > 1 or len(per_class) == 1 or strength > 0.5
+
+
+@both
+def test_classes_of_several_components_with_holes_and_in_volumes_are_the_same(kernel):
+    densities = classes(mixture(6, 4), [1, 3, 2])
+    for shape, neighbours in (((1, 33, 61), "4 neighbours"), ((5, 9, 19), "26 neighbours")):
+        planes, neighbourhood = drawn(shape, densities), heard(OFFSETS[neighbours], 4, 6.0)
+        two_steps, one_step = labels_of(kernel, planes, densities, holes(shape), neighbourhood)
+        np.testing.assert_array_equal(one_step, two_steps)
+
+
+@both
+def test_many_alike_components_hold_a_class_that_none_of_them_would(kernel):
+    """Each of 40 is less likely than the one of the other class; together they are 20 times as likely everywhere."""
+    densities = Densities(np.log([1.0] + [0.5] * 40), np.zeros((41, 1)), np.ones((41, 1, 1)))
+    planes = np.random.default_rng(0).normal(size=(1, 1, 9, 40)).astype(np.float32)
+    labels = np.empty(planes.shape[1:], np.uint8)
+    grouped = densities._replace(per_class=np.array([1, 40]))
+    assert kernel.smooth_planes(planes, (), grouped, None, heard(OFFSETS["8 neighbours"], 1, 6.0), (0, 0, 0), labels)
+    assert (labels == 2).all()
+    assert kernel.classify(planes.reshape(1, -1), grouped, labels.reshape(-1), 1, 1)
+    assert (labels == 2).all()
+    assert kernel.classify(planes.reshape(1, -1), densities, labels.reshape(-1), 1, 1)
+    assert (labels == 1).all()
+
+
+@both
+@pytest.mark.parametrize("n_places", [1, 2, 3])
+@pytest.mark.parametrize(("shape", "neighbours"), [((1, 33, 61), "8 neighbours"), ((5, 9, 19), "26 neighbours")])
+def test_what_changes_along_one_axis_need_not_be_planes(kernel, shape, neighbours, n_places):
+    densities, neighbourhood = mixture(3, 5), heard(OFFSETS[neighbours], 2, 6.0)
+    planes = drawn(shape, densities)
+    places = tuple(np.linspace(-3 - a, 3, n, dtype=np.float32) for a, n in enumerate(shape[::-1]))[:n_places]
+    for axis, place in enumerate(places):
+        planes[5 - n_places + axis] = place.reshape(-1, *[1] * axis)
+    expected, found = np.full(shape, 99, np.uint8), np.full(shape, 99, np.uint8)
+    rest = (densities, holes(shape), neighbourhood, (0, 0, 0))
+    assert kernel.smooth_planes(planes, (), *rest, expected)
+    assert kernel.smooth_planes(np.ascontiguousarray(planes[: 5 - n_places]), places, *rest, found)
+    np.testing.assert_array_equal(found, expected)
+    assert len(np.unique(found)) > 1
+
+
+@compiled
+def test_places_have_to_fit_their_axis(kernel):
+    densities, neighbourhood = mixture(3, 4), heard(OFFSETS["8 neighbours"], 2, 6.0)
+    planes, labels = drawn((1, 9, 21), densities)[:2].copy(), np.full((1, 9, 21), 99, np.uint8)
+    for places in ((np.zeros(9, np.float32), np.zeros(21, np.float32)), (np.zeros(21, np.float32),)):
+        with pytest.raises(ValueError, match="axis|number of features"):
+            kernel.smooth_planes(planes, places, densities, None, neighbourhood, (0, 0, 0), labels)
+    assert (labels == 99).all()
+
+
+@both
 def test_planes_that_lack_a_number_are_left_alone(kernel):
     densities, neighbourhood = mixture(3, 4), heard(OFFSETS["8 neighbours"], 4, 6.0)
     planes, labels = drawn((1, 9, 21), densities), np.full((1, 9, 21), 99, np.uint8)
     planes[2, 0, 8, 20] = np.nan
-    assert not kernel.smooth_planes(planes, densities, None, neighbourhood, (0, 0, 0), labels)
+    assert not kernel.smooth_planes(planes, (), densities, None, neighbourhood, (0, 0, 0), labels)
     assert (labels == 99).all()
 
 
@@ -501,5 +572,5 @@ def test_mixtures_of_other_kinds_are_left_to_posteriors(kernel, kind):
         densities = densities._replace(factors=np.ones((3, d)))
     elif kind == "long tails":
         densities = densities._replace(dof=np.full(3, 5.0))
-    assert not kernel.smooth_planes(planes, densities, None, neighbourhood, (0, 0, 0), labels)
+    assert not kernel.smooth_planes(planes, (), densities, None, neighbourhood, (0, 0, 0), labels)
     assert (labels == 99).all()

@@ -187,3 +187,35 @@ def test_what_is_drawn_is_of_single_pixels_where_others_are_of_blocks(large):
     labels = gmmseg.apply(model, image, scribbles=strokes).labels
     assert (labels[31, 20:60] == 1).all()
     assert (labels[32, 20:60] == 3).all()
+
+
+@pytest.mark.parametrize("gaps", [False, True], ids=["all", "gaps"])
+@pytest.mark.parametrize("smooth", [0, 0.5])
+@pytest.mark.parametrize(
+    "given", [{"components": 3}, {"merge": [(1, 3), (2, 4)]}, {"merge": [(1, 4)], "drop": 2}], ids=str
+)
+def test_classes_of_several_components_are_the_same_for_any_tiles_and_likeliest(given, smooth, gaps, monkeypatch):
+    image = scene("picture", noise=80)[1].astype(np.float32)
+    if gaps:
+        image[30:50, 40:70, 1] = np.nan
+    components = given.get("components")
+    model = gmmseg.fit(image, 2 if components else 4, components=components, channel_axis=2, sample=3000)
+    model = model if components else model.relabel(**given)
+    assert np.isin(model.memberships, (0, 1)).all()
+    results = []
+    for sides, threads in ((small_sides, 3), (whole_sides, 1)):
+        monkeypatch.setattr("gmmseg.labelling.tiles.tile_sides", sides)
+        seg = gmmseg.apply(model, image, channel_axis=2, smooth=smooth, threads=threads)
+        results.append((seg.labels, seg.probabilities))
+        known = seg.labels > 0
+        np.testing.assert_array_equal(seg.labels[known], (seg.probabilities.argmax(axis=0) + 1)[known])
+    for tiled, whole in zip(*results, strict=True):
+        assert tiled.tobytes() == whole.tobytes()
+    assert len(np.unique(results[0][0])) == model.k + ("drop" in given)
+    if not smooth:  # by hand, in double precision
+        scaled = (image.reshape(-1, 3).T.astype(np.float64) - model.center[:, None]) / model.scale[:, None]
+        exact = model.complete.memberships @ model.mixture.posterior(scaled)
+        decided = np.ptp(np.sort(exact, axis=0)[-2:], axis=0) > 1e-4
+        labels = exact.argmax(axis=0) + 1
+        labels[labels > model.k] = 0
+        np.testing.assert_array_equal(results[0][0].reshape(-1)[decided], labels[decided])

@@ -24,12 +24,6 @@ constexpr T kLowest = sizeof(T) == 4 ? T(-1e30) : T(-1e300);
 
 constexpr int triangle(int d) { return d * (d + 1) / 2; }
 
-template <class T>
-GMMSEG_INLINE T root_of(T x) {
-    if constexpr (sizeof(T) == 4) return __builtin_sqrtf(x);
-    else return __builtin_sqrt(x);
-}
-
 // Working memory of one thread: the block's features (where they have to be gathered), and rows of kBlock numbers.
 template <class T>
 struct Scratch {
@@ -59,7 +53,7 @@ struct Scratch {
         const ptrdiff_t groups = (job.n_features + kTile - 1) / kTile;
         return job.diagonal || job.n_features <= kUnrolledFeatures ? 0 : kTile * kTile * groups * (groups + 1) / 2;
     }
-    explicit Scratch(const MixtureJob<T>& job)
+    explicit Scratch(const MixtureJob<T>& job, bool has_factors = true)
         : memory(static_cast<T*>(::operator new(sizeof(T) * size(job), kAligned))),
           samples(memory),
           centred(samples + kBlock * (job.n_features + kTile)),
@@ -72,13 +66,17 @@ struct Scratch {
           shares(densities + kBlock * job.n_components),
           held(shares + (job.dof ? 2 * kBlock * job.n_components : 0)),
           factors(held + held_size(job)) {
-        __builtin_memset(held, 0, sizeof(T) * (held_size(job) + job.n_components * packed_size(job)));
-        for (int k = 0; packed_size(job) && k < job.n_components; ++k) pack(job, k);
+        __builtin_memset(held, 0, sizeof(T) * held_size(job));
+        if (has_factors) pack(job);
     }
     ~Scratch() { ::operator delete(memory, kAligned); }
     Scratch(const Scratch&) = delete;
     Scratch& operator=(const Scratch&) = delete;
 
+    void pack(const MixtureJob<T>& job) {
+        __builtin_memset(factors, 0, sizeof(T) * job.n_components * packed_size(job));
+        for (int k = 0; packed_size(job) && k < job.n_components; ++k) pack(job, k);
+    }
     // Writes kTile rows of the factor at a time, column by column up to the diagonal; past it and the end are zeros.
     void pack(const MixtureJob<T>& job, int k) {
         const int d = job.n_features;

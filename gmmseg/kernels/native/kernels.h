@@ -59,7 +59,16 @@ struct MixtureJob {
     std::uint8_t* sure;  // for each sample the component that it surely belongs to, or kNone, to be written; or null
     const Margin* margins;  // by which it does, one for each component; null without `sure`
     const Reach* reach;  // of samples in order, or those to be put in order; null where `keeps_order` is false
+    const int* begins;  // (n_classes + 1): component of which each class begins, and their end; null where each is one
+    int n_classes;      // with `begins`
 
+    // Most components that a class has.
+    int most_of_a_class() const {
+        int most = 1;
+        for (int c = 0; begins && c < n_classes; ++c)
+            if (begins[c + 1] - begins[c] > most) most = begins[c + 1] - begins[c];
+        return most;
+    }
     std::ptrdiff_t second_moments() const {
         return diagonal ? n_features : std::ptrdiff_t(n_features) * (n_features + 1) / 2;
     }
@@ -99,7 +108,9 @@ inline std::ptrdiff_t screen_work(std::ptrdiff_t k, std::ptrdiff_t d) {
 // part of it from `inner_first` on, of `inner_size`, into arrays of any strides.
 struct SmoothJob {
     const float* prior;         // (n_classes, tile) probabilities; or null, and the classes are those of `mixture`,
-    const MixtureJob<float>* mixture;  // whose samples are the tile's voxels
+    const MixtureJob<float>* mixture;  // whose samples are the tile's voxels: planes, and after them, for features that
+    const float* places[3];            // are the same all along the other axes, what these are along x, y and z
+    int n_places;
     const float* guide;         // (n_guides, tile): edges are weak where these differ
     const std::uint8_t* valid;  // (tile), or null where all voxels are
     std::ptrdiff_t size[3];
@@ -185,13 +196,13 @@ struct Kernels {
     // Makes a screen whose arrays have room for kMostDirections; false where it would not pay.
     bool (*screen_f32)(const MixtureJob<float>&, double* work, Screen<float>& out);
     bool (*screen_f64)(const MixtureJob<double>&, double* work, Screen<double>& out);
-    // out: (K, stride) responsibilities or null; log_density: in nats, or null. This and the next return whether every
-    // sample certainly has all of its features, and these are finite.
+    // out: (K, stride) responsibilities, of the classes where components have these, or null; log_density: in nats, or
+    // null. This and the next return whether every sample certainly has all of its features, and these are finite.
     bool (*posterior_f32)(const MixtureJob<float>&, std::ptrdiff_t begin, std::ptrdiff_t end, float* out,
                           std::ptrdiff_t stride, float* log_density);
     bool (*posterior_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, double* out,
                           std::ptrdiff_t stride, double* log_density);
-    // out: the index of the most probable component, bytes or 64-bit, counted from `first`.
+    // out: the index of the most probable component or class, bytes or 64-bit, counted from `first`.
     bool (*classify_f32)(const MixtureJob<float>&, std::ptrdiff_t begin, std::ptrdiff_t end, std::uint8_t* out8,
                          std::int64_t* out64, int first);
     bool (*classify_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, std::uint8_t* out8,

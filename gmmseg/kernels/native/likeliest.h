@@ -56,27 +56,50 @@ GMMSEG_INLINE Pack<float> each_near(const MixtureJob<float>& job, const Pack<flo
     return highest;
 }
 
-// The posterior of one register, a register a component; returns the highest.
+// Log2 density of component k, which is kept in its register of `out`.
 template <int D>
-GMMSEG_INLINE Pack<float> posterior_of(const MixtureJob<float>& job, const Pack<float>* x, float* out) {
+GMMSEG_INLINE Pack<float> density_of(const MixtureJob<float>& job, const Pack<float>* x, int k, float* out) {
+    const float* const p = job.params + k * job.params_per_component();
+    Pack<float> dx[D], t = fill(p[0]);
+    subtract<D, 0, D>(x, p, dx, t);
+    t = larger(t, fill(kLowest<float>));
+    store(out + k * kLanes<float>, t);
+    return t;
+}
+
+// Makes log2 densities, a register a component, relative to the highest; returns what makes them posteriors.
+GMMSEG_INLINE Pack<float> relative_to(const MixtureJob<float>& job, Pack<float> highest, float* out) {
     constexpr int L = kLanes<float>;
-    Pack<float> dx[D], highest = fill(kLowest<float>), sum = {};
-    for (int k = 0; k < job.n_components; ++k) {
-        const float* const p = job.params + k * job.params_per_component();
-        Pack<float> t = fill(p[0]);
-        subtract<D, 0, D>(x, p, dx, t);
-        t = larger(t, fill(kLowest<float>));
-        highest = larger(t, highest);
-        store(out + k * L, t);
-    }
+    Pack<float> sum = {};
     for (int k = 0; k < job.n_components; ++k) {
         const Pack<float> e = exp2_negative(load(out + k * L) - highest);
         store(out + k * L, e);
         sum += e;
     }
-    const Pack<float> inverse = 1.0f / sum;
+    return 1.0f / sum;
+}
+
+// Posteriors of classes, from relative densities of their components.
+GMMSEG_INLINE void add_classes(const MixtureJob<float>& job, const float* densities, Pack<float> inverse, float* out) {
+    constexpr int L = kLanes<float>;
+    for (int c = 0; c < job.n_classes; ++c) {
+        Pack<float> sum = {};
+        for (int k = job.begins[c]; k < job.begins[c + 1]; ++k) sum += load(densities + k * L);
+        store(out + c * L, rounded(sum * inverse));
+    }
+}
+
+// The posterior of one register, a register a class. Where classes are of several components, `densities` is room for
+// a register of each.
+template <int D>
+GMMSEG_INLINE void posterior_of(const MixtureJob<float>& job, const Pack<float>* x, float* densities, float* out) {
+    constexpr int L = kLanes<float>;
+    float* const own = job.begins ? densities : out;
+    Pack<float> highest = fill(kLowest<float>);
+    for (int k = 0; k < job.n_components; ++k) highest = larger(density_of<D>(job, x, k, own), highest);
+    const Pack<float> inverse = relative_to(job, highest, own);
+    if (job.begins) return add_classes(job, own, inverse, out);
     for (int k = 0; k < job.n_components; ++k) store(out + k * L, rounded(load(out + k * L) * inverse));
-    return inverse;
 }
 
 }  // namespace

@@ -303,17 +303,21 @@ void add_near(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, Scratch<
 template <class T>
 void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, double* sums, double* loglik) {
     const ptrdiff_t step = job.params_per_component();
-    Scratch<T> s(job);
+    Scratch<T> s(job, false);
     Near<T> near(job);
     std::unique_ptr<std::uint32_t[]> others(new std::uint32_t[size_t(end - begin + kBlock)]);
     ptrdiff_t first = begin, count = 0;
     const ptrdiff_t origin = job.places ? 0 : begin;
     for (bool most = job.screen; most && first < end; first += kBlock) {
         const Block<T> b = open_block(job, first, end, s);
-        const T farthest = near_bounds(job, b, s, near);
-        const ptrdiff_t some = take_certain(job, b, first, farthest, s.centred, near, origin, others.get() + count, sums);
-        most = 6 * some < b.size;
-        count += some;
+        const ptrdiff_t before = count;
+        for (ptrdiff_t v = 0; v < b.size; v += kWide<T>)
+            count += take_certain(job, b, first, v, near, origin, others.get() + count, sums);
+        most = 6 * (count - before) < b.size;
+    }
+    if (count > 0 || first < end) {
+        s.pack(job);
+        near.prepare();
     }
     MixtureJob<T> rest = job;
     rest.samples += origin * job.sample_stride;
@@ -322,7 +326,7 @@ void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, d
     rest.places = others.get();
     add_near(rest, 0, count, s, near, sums, loglik);
     add_near(job, first, end, s, near, sums, loglik);
-    for (int k = 0; k < (job.parted() ? 2 : 1) * job.n_components; ++k) near.flush(k, sums + k * step);
+    for (int k = 0; k < (job.parted() ? 2 : 1) * job.n_components; ++k) near.release(k, sums + k * step);
 }
 
 #if defined(__AVX512F__)
@@ -391,6 +395,43 @@ bool is_known(const MixtureJob<T>& job, Pack<T> farthest) {
     return known;
 }
 
+// Relative densities of a class, which are those of its components together.
+template <class T>
+GMMSEG_INLINE Pack<T> of_class(const MixtureJob<T>& job, const Scratch<T>& s, int c, ptrdiff_t v) {
+    Pack<T> sum = {};
+    for (int k = job.begins[c]; k < job.begins[c + 1]; ++k) sum += load(s.densities + k * kBlock + v);
+    return sum;
+}
+
+// Writes the likeliest class of each sample of a block into s.factor, counted from `offset`, from the densities of the
+// components. It is that of the likeliest component where all those of another class together cannot have as much, and
+// as `posterior` has it elsewhere.
+template <class T>
+void name_classes(const MixtureJob<T>& job, const Block<T>& b, T offset, Scratch<T>& s) {
+    const T behind = T(__builtin_log2(double(job.most_of_a_class()))) + T(0x1p-8);
+    for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
+        Pack<T> best = fill(2 * kLowest<T>), second = best, label = {};
+        const auto see = [&](int c, Pack<T> value) GMMSEG_LAMBDA {
+            const Bits<T> leads = value > best;
+            second = larger(leads ? best : value, second);
+            label = leads ? fill(offset + T(c)) : label;
+            best = larger(value, best);
+        };
+        for (int c = 0; c < job.n_classes; ++c) {
+            Pack<T> highest = fill(2 * kLowest<T>);
+            for (int k = job.begins[c]; k < job.begins[c + 1]; ++k)
+                highest = larger(load(s.densities + k * kBlock + v), highest);
+            see(c, highest);
+        }
+        if (any_above(second - best, -behind)) {
+            const Pack<T> share = T(1) / exponentiate(job, s, v);
+            best = second = fill(T(-1));
+            for (int c = 0; c < job.n_classes; ++c) see(c, of_class(job, s, c, v) * share);
+        }
+        store(s.factor + v, label);
+    }
+}
+
 template <class T>
 bool posterior(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, T* out, ptrdiff_t stride, T* log_density) {
     constexpr int L = kLanes<T>;
@@ -408,9 +449,11 @@ bool posterior(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, T* out,
         if (log_density) __builtin_memcpy(log_density + first, s.highest, sizeof(T) * b.size);
         if (!out) continue;
         const ptrdiff_t whole = b.size / L * L;
-        for (int k = 0; k < job.n_components; ++k) {
-            const T* density = s.densities + k * kBlock;
-            T* to = out + k * stride + first;
+        const int n_classes = job.begins ? job.n_classes : job.n_components;
+        for (int c = 0; c < n_classes; ++c) {
+            const T* const density = job.begins ? s.weighted : s.densities + c * kBlock;
+            T* to = out + c * stride + first;
+            for (ptrdiff_t v = 0; job.begins && v < b.packs * L; v += L) store(s.weighted + v, of_class(job, s, c, v));
             for (ptrdiff_t v = 0; v < whole; v += L) store(to + v, load(density + v) * load(s.factor + v));
             for (ptrdiff_t i = whole; i < b.size; ++i) to[i] = density[i] * s.factor[i];
         }
@@ -432,7 +475,11 @@ bool classify(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, std::uin
             store(s.highest + v, fill(kLowest<T>));
             store(label + v, fill(T(offset)));
         }
-        for (int k = 0; k < job.n_components; ++k) {
+        if (job.begins) {
+            all_densities(job, b, first, end, s);
+            name_classes(job, b, T(offset), s);
+        }
+        for (int k = 0; !job.begins && k < job.n_components; ++k) {
             ask_ahead(job, first, end, k);
             if (out64) ask_part<1>(out64 + first, b.size, k, job.n_components);
             const Naming<T> take{s.highest, label, T(offset + k)};

@@ -30,14 +30,17 @@ using Vector = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Parameters = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;  // as in gmmseg.kernels
-using Densities = std::tuple<Rows, Table, Parameters, nb::object>;
+using Densities = std::tuple<Rows, Table, Parameters, nb::object, nb::object>;
 
 // A mixture's parameters in the precision and order that the kernels read.
 template <class T>
 struct Prepared : MixtureJob<T> {
     std::vector<T> values, tails;
-    Prepared(const Planes<T>& planes, const Densities& densities, const nb::object& log_prior) : MixtureJob<T>{} {
-        const auto& [constants, means, factors, dof] = densities;
+    std::vector<int> first;
+    // So many of the features are no planes.
+    Prepared(const Planes<T>& planes, const Densities& densities, const nb::object& log_prior, size_t others = 0)
+        : MixtureJob<T>{} {
+        const auto& [constants, means, factors, dof, per_class] = densities;
         this->samples = planes.data();
         this->feature_stride = planes.stride(0);
         this->sample_stride = planes.stride(1);
@@ -47,7 +50,7 @@ struct Prepared : MixtureJob<T> {
         this->n_components = int(means.shape(0));
         this->diagonal = factors.ndim() == 2;
         const size_t k = means.shape(0), wide = means.shape(1);
-        require(k > 0 && wide > 0 && planes.shape(0) == wide, "planes and means differ in their number of features");
+        require(k > 0 && wide > 0 && planes.shape(0) + others == wide, "planes and means differ in their number of features");
         require(constants.shape(0) == k && factors.shape(0) == k && factors.shape(1) == wide &&
                     (this->diagonal || factors.shape(2) == wide),
                 "weights, means and precision factors differ in their numbers of components or features");
@@ -70,7 +73,21 @@ struct Prepared : MixtureJob<T> {
             for (size_t i = 0; i < k; ++i) tails.push_back(T(a.data()[i]));
             this->dof = tails.data();
         }
+        if (!per_class.is_none()) {
+            const auto a = nb::cast<nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>>(per_class);
+            first.push_back(0);
+            for (size_t c = 0; c < a.shape(0); ++c) {
+                require(a.data()[c] >= 0 && a.data()[c] <= this->n_components - first.back(),
+                        "classes have not the components that there are");
+                first.push_back(first.back() + int(a.data()[c]));
+            }
+            require(first.back() == this->n_components, "classes have not the components that there are");
+            this->begins = first.data();
+            this->n_classes = int(a.shape(0));
+        }
     }
+    // How many classes have posteriors: each component is one where nothing else is said.
+    int classes() const { return this->begins ? this->n_classes : this->n_components; }
 };
 
 template <class T>
@@ -111,9 +128,9 @@ bool posterior(const Planes<T>& planes, const Densities& densities, nb::object o
     ptrdiff_t stride = 0;
     if (!out.is_none()) {
         auto a = nb::cast<nb::ndarray<T, nb::ndim<2>, nb::device::cpu>>(out);
-        require(ptrdiff_t(a.shape(0)) == job.n_components && a.shape(1) == planes.shape(1) &&
+        require(ptrdiff_t(a.shape(0)) == job.classes() && a.shape(1) == planes.shape(1) &&
                     (a.stride(1) == 1 || a.shape(1) < 2),
-                "the output has not one contiguous row of all samples for each component");
+                "the output has not one contiguous row of all samples for each component or class");
         to = a.data();
         stride = a.stride(0);
     }
@@ -237,13 +254,20 @@ void smooth(const Packed<const float, 4>& prior, const Packed<const float, 4>& g
     kernels().smooth(job);
 }
 
-bool smooth_planes(const Packed<const float, 4>& planes, const Densities& densities, nb::object valid,
+bool smooth_planes(const Packed<const float, 4>& planes, nb::tuple places, const Densities& densities, nb::object valid,
                    const Neighbourhood& neighbourhood, nb::tuple inner_first, nb::object labels) {
     const size_t shape[] = {planes.shape(1), planes.shape(2), planes.shape(3)}, n = shape[0] * shape[1] * shape[2];
     const Planes<float> samples(planes.data(), {planes.shape(0), n}, nb::handle());
-    const Prepared<float> mixture(samples, densities, nb::none());
-    SmoothJob job = smoothing(size_t(mixture.n_components), shape, valid, neighbourhood, inner_first, labels, nb::none());
-    require(job.n_guides <= mixture.n_features, "there is not one plane for each sharpness");
+    const Prepared<float> mixture(samples, densities, nb::none(), places.size());
+    SmoothJob job = smoothing(size_t(mixture.classes()), shape, valid, neighbourhood, inner_first, labels, nb::none());
+    require(job.n_guides <= int(planes.shape(0)), "there is not one plane for each sharpness");
+    require(places.size() <= 3, "there are more places than axes");
+    job.n_places = int(places.size());
+    for (size_t a = 0; a < places.size(); ++a) {
+        const auto along = nb::cast<Vector<const float>>(places[a]);
+        require(along.shape(0) == shape[2 - a], "places are not as many as the tile has along their axis");
+        job.places[a] = along.data();
+    }
     job.mixture = &mixture;
     job.guide = planes.data();
     nb::gil_scoped_release unlocked;
@@ -391,12 +415,13 @@ NB_MODULE(_native, m) {
     bind_clustering(m);
     bind_factoring(m);
     bind_chance(m);
+    bind_heights(m);
     bind_stepping(m);
     bind_unfiltering(m);
     m.def("smooth", &smooth, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
           nb::arg().none(), nb::arg().none());
-    m.def("smooth_planes", &smooth_planes, nb::arg().noconvert(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(),
-          nb::arg());
+    m.def("smooth_planes", &smooth_planes, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(),
+          nb::arg(), nb::arg());
     m.def("agreement", &agreement, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
           nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
     m.def("lab", &lab<std::uint8_t>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert());

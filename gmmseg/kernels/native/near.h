@@ -5,6 +5,8 @@
 
 namespace {
 
+using gmmseg::Margin;
+
 constexpr int kPanel = 128;  // samples of a component whose moments are summed in one go
 constexpr int kBehind = 16;  // places that may be written behind those that are found
 constexpr int kRows = kRegisterBytes == 64 ? 8 : 4;  // samples, or rows of moments, that are taken at a time
@@ -34,16 +36,27 @@ GMMSEG_INLINE void turn(Pack<T>* square) {
     }
 }
 
+template <class T>
+GMMSEG_INLINE T root_of(T x) {
+    if constexpr (sizeof(T) == 4) return __builtin_sqrtf(x);
+    else return __builtin_sqrt(x);
+}
+
+// By which a sample surely belongs to a component, see Margin: with its own squared distance times `falls` and its bound.
+template <class T>
+struct Rule {
+    T own, other, rises, slack;
+};
+
 // Working memory of samples within reach.
 template <class T>
 struct Near {
     static constexpr int L = kLanes<T>;
     const MixtureJob<T>& job;
     const ptrdiff_t d, stride;
-    T* memory;
-    T* rows;     // the block, (kBlock, stride)
-    T* tile;     // (L, stride): samples less a mean
-    T* factors;  // K times `factor_size`: groups of L rows, column by column up to the last that is not 0
+    T* rows = nullptr;  // the block, (kBlock, stride)
+    T* tile = nullptr;  // (L, stride): samples less a mean
+    T* factors = nullptr;  // K times `factor_size`: groups of L rows, column by column up to the last that is not 0
     T* means;    // (K, stride)
     T* panels;   // (K, kPanel, stride): samples less the mean, times the root of their responsibility; with job.sure
                  // as many more of those that are
@@ -51,49 +64,71 @@ struct Near {
     T* projected;  // (kMostDirections, kBlock): the block in the directions of the screen
     T* bounds;     // (K, kBlock), of log2 densities
     T* highest;    // (kBlock): the highest of them
-    T* own;        // (K, stride): what bounds a sample's squared distance from above
+    T* own;        // (K, stride): what bounds a sample's squared distance, times `falls`, from above
     T* sure;       // (kBlock): the component that a sample surely belongs to, or kNone
-    T* room;       // (kBlock): squared distance from its mean up to which it does
-    T *weight, *root;  // (kBlock): of the samples, and what it is the square of; 1 where they have none
-    T* taken;      // (kBlock): 1 where a sample is in the sums of those that are sure, or else 0
+    T* room;       // (kWide): so far off its mean it does
+    T* copy;       // (stride, kWide): samples as `project` copies them, and zeros
+    Rule<T>* rules;  // K
     std::int32_t *found, *filled;  // (kBlock + kBehind) places in a block; samples in each panel
+
+    const ptrdiff_t tile_size;  // numbers that the tiles of a component's second moments have
+    double* tiles;              // of each panel: what has been added of it
 
     ptrdiff_t factor_size() const {
         ptrdiff_t size = 0;
         for (ptrdiff_t i = 0; i < d; i += L) size += L * (i + L < d ? i + L : d);
         return size;
     }
+    ptrdiff_t size_of_tiles() const {
+        ptrdiff_t size = 0;
+        each_tile([&](ptrdiff_t, ptrdiff_t, auto halves) { size += kRows * halves.value * L / 2; });
+        return size;
+    }
     explicit Near(const MixtureJob<T>& job)
-        : job(job), d(job.n_features), stride((d + kPadded<T> - 1) / kPadded<T> * kPadded<T>) {
-        const ptrdiff_t k = job.n_components, size = factor_size(), all = job.parted() ? 2 * k : k;
-        const ptrdiff_t numbers = (kBlock + L + 2 * k + all * kPanel) * stride + k * size + all * kPanel +
-                                  kBlock * (kMostDirections + k + 6);
-        memory = static_cast<T*>(::operator new(sizeof(T) * numbers + 4 * (kBlock + kBehind + all), kAligned));
-        projected = memory;
+        : job(job), d(job.n_features), stride((d + kPadded<T> - 1) / kPadded<T> * kPadded<T>), tile_size(size_of_tiles()) {
+        const ptrdiff_t k = job.n_components, all = job.parted() ? 2 * k : k;
+        const ptrdiff_t numbers = (kWide<T> + 2 * k + all * kPanel) * stride + all * kPanel + 4 * k +
+                                  kBlock * (kMostDirections + k + 2) + kWide<T>;
+        const size_t bytes = size_t(8 * all * tile_size + ptrdiff_t(sizeof(T)) * numbers + 4 * (kBlock + kBehind + all));
+        tiles = static_cast<double*>(::operator new(bytes, kAligned));
+        projected = reinterpret_cast<T*>(tiles + all * tile_size);
         bounds = projected + kMostDirections * kBlock;
         highest = bounds + k * kBlock;
         sure = highest + kBlock;
         room = sure + kBlock;
-        weight = room + kBlock;
-        root = weight + kBlock;
-        taken = root + kBlock;
-        rows = taken + kBlock;
-        tile = rows + kBlock * stride;
-        means = tile + L * stride;
+        copy = room + kWide<T>;
+        means = copy + kWide<T> * stride;
         own = means + k * stride;
         panels = own + k * stride;
-        factors = panels + all * kPanel * stride;
-        roots = factors + k * size;
-        found = reinterpret_cast<std::int32_t*>(roots + all * kPanel);
+        roots = panels + all * kPanel * stride;
+        rules = reinterpret_cast<Rule<T>*>(roots + all * kPanel);
+        found = reinterpret_cast<std::int32_t*>(rules + k);
         filled = found + kBlock + kBehind;
-        __builtin_memset(means, 0, sizeof(T) * 2 * k * stride);
-        __builtin_memset(factors, 0, sizeof(T) * k * size);
-        __builtin_memset(filled, 0, 4 * all);
-        for (ptrdiff_t i = 0; i < kBlock; ++i) weight[i] = root[i] = T(1);
+        __builtin_memset(tiles, 0, 8 * size_t(all * tile_size));
+        __builtin_memset(copy, 0, sizeof(T) * size_t((kWide<T> + 2 * k) * stride));
+        __builtin_memset(filled, 0, 4 * size_t(all));
         for (ptrdiff_t c = 0; c < k; ++c) {
-            const T* p = job.params + c * job.params_per_component() + 1;
-            for (ptrdiff_t i = 0; i < d; ++i) means[c * stride + i] = *p++;
-            for (ptrdiff_t i = 0; job.screen && i < d; ++i) own[c * stride + i] = job.screen->own[c * d + i];
+            const T* const p = job.params + c * job.params_per_component();
+            __builtin_memcpy(means + c * stride, p + 1, sizeof(T) * size_t(d));
+            if (!job.screen) continue;
+            const Margin margin = job.margins ? job.margins[c] : Margin{0, 1, double(job.screen->reach[c]), 1};
+            rules[c] = {T(margin.own + margin.falls * double(*p)), T(margin.other), T(margin.rises), job.screen->slack[c]};
+            for (ptrdiff_t i = 0; i < d; ++i) own[c * stride + i] = T(margin.falls) * job.screen->own[c * d + i];
+        }
+    }
+    ~Near() {
+        ::operator delete(tiles, kAligned);
+        ::operator delete(rows, kAligned);
+    }
+    // Makes what densities need, which takes as long as a twentieth of an iteration (d = 64, K = 4).
+    void prepare() {
+        const ptrdiff_t k = job.n_components, size = factor_size();
+        rows = static_cast<T*>(::operator new(sizeof(T) * size_t((kBlock + L) * stride + k * size), kAligned));
+        tile = rows + kBlock * stride;
+        factors = tile + L * stride;
+        __builtin_memset(factors, 0, sizeof(T) * size_t(k * size));
+        for (ptrdiff_t c = 0; c < k; ++c) {
+            const T* p = job.params + c * job.params_per_component() + 1 + d;
             T* to = factors + c * size;
             for (ptrdiff_t i = 0; i < d; ++i) {
                 for (ptrdiff_t j = 0; j <= i; ++j) to[j * L + i % L] = *p++;
@@ -101,7 +136,6 @@ struct Near {
             }
         }
     }
-    ~Near() { ::operator delete(memory, kAligned); }
     Near(const Near&) = delete;
     Near& operator=(const Near&) = delete;
 
@@ -115,10 +149,6 @@ struct Near {
             turn<T>(square);
             unrolled<L>([&](auto r) GMMSEG_LAMBDA { store(to + r.value * stride + i, square[r.value]); });
         }
-    }
-    // Takes those of a register as `project` has copied them.
-    void take_copied(const T* copy, ptrdiff_t v, T* to) const {
-        take(copy + v / kWide<T> * kWide<T> * d + v % kWide<T>, kWide<T>, to);
     }
 
     // Adds the squares of kRows centred samples times groups of Wide * L rows of a factor, each to a register. Not
@@ -190,41 +220,55 @@ struct Near {
         }
     }
 
-    // Of kRows rows from the i-th on, with Wide registers of columns from the j-th on.
-    template <class Register, int Wide>
-    GMMSEG_INLINE void products(const T* panel, ptrdiff_t count, ptrdiff_t i, ptrdiff_t j, double* second) const {
-        constexpr int lanes = int(sizeof(Register) / sizeof(T));
-        Register sum[kRows * Wide] = {};
-        for (const T* row = panel; row != panel + count * stride; row += stride) {
-            Register x[Wide];
-            unrolled<Wide>([&](auto c) GMMSEG_LAMBDA {
-                __builtin_memcpy(&x[c.value], row + j + c.value * lanes, sizeof(Register));
-            });
-            unrolled<kRows>([&](auto r) GMMSEG_LAMBDA {
-                const Register number = row[i + r.value] - Register{};
-                unrolled<Wide>([&](auto c) GMMSEG_LAMBDA { sum[r.value * Wide + c.value] += number * x[c.value]; });
-            });
-        }
-        T found[kRows * Wide * lanes];
-        unrolled<kRows * Wide>([&](auto r) GMMSEG_LAMBDA {
-            __builtin_memcpy(found + r.value * lanes, &sum[r.value], sizeof(Register));
-        });
-        for (ptrdiff_t r = 0; r < kRows && i + r < d; ++r) {
-            double* const to = second + (i + r) * (i + r + 1) / 2 + j;
-            const T* const from = found + r * Wide * lanes;
-            const ptrdiff_t end = i + r - j + 1;
-            if (end >= Wide * lanes)
-                for (int x = 0; x < Wide * lanes; ++x) to[x] += double(from[x]);
-            else
-                for (ptrdiff_t x = 0; x < end; ++x) to[x] += double(from[x]);
+    // Visits the tiles of the second moments: kRows rows from i on, and columns from j on, in so many halves of a register:
+    // whole ones alone would go far past the diagonal. A twentieth of an iteration (d = 16 and 64, K = 4).
+    template <class Visit>
+    GMMSEG_INLINE void each_tile(const Visit& visit) const {
+        for (ptrdiff_t i = 0; i < d; i += kRows) {
+            ptrdiff_t j = 0;
+            for (; 2 * (i + kRows - j) > 3 * L; j += 2 * L) visit(i, j, Index<4>{});
+            if (2 * (i + kRows - j) > 2 * L) visit(i, j, Index<3>{});
+            else if (2 * (i + kRows - j) > L) visit(i, j, Index<2>{});
+            else if (i + kRows > j) visit(i, j, Index<1>{});
         }
     }
 
-    // Adds the c-th panel to its sums, but for their number, and empties it.
+    // Of kRows rows from the i-th on, with so many halves of a register of columns from the j-th on.
+    template <int Halves>
+    GMMSEG_INLINE void products(const T* panel, ptrdiff_t count, ptrdiff_t i, ptrdiff_t j, double* tile) const {
+        constexpr int wide = Halves / 2;
+        constexpr bool more = Halves % 2;
+        Pack<T> sum[kRows * wide + !wide] = {};
+        HalfPack<T> half[kRows] = {};
+        for (const T* row = panel; row != panel + count * stride; row += stride) {
+            Pack<T> x[wide + !wide];
+            HalfPack<T> y;
+            unrolled<wide>([&](auto c) GMMSEG_LAMBDA { x[c.value] = load(row + j + c.value * L); });
+            if constexpr (more) __builtin_memcpy(&y, row + j + wide * L, sizeof y);
+            unrolled<kRows>([&](auto r) GMMSEG_LAMBDA {
+                const T number = row[i + r.value];
+                unrolled<wide>([&](auto c) GMMSEG_LAMBDA { sum[r.value * wide + c.value] += number * x[c.value]; });
+                if constexpr (more) half[r.value] += number * y;
+            });
+        }
+        unrolled<kRows * wide>([&](auto r) GMMSEG_LAMBDA { add_to(tile + r.value * L, sum[r.value]); });
+        tile += kRows * wide * L;
+        if constexpr (more)
+            unrolled<kRows>([&](auto r) GMMSEG_LAMBDA { add_to(tile + r.value * L / 2, half[r.value]); });
+    }
+
+    // Adds the c-th panel to its sums, of those that are sure their mass too, and empties it.
     void flush(ptrdiff_t c, double* sums) {
         const T *const panel = panels + c * kPanel * stride, *const root = roots + c * kPanel;
         const ptrdiff_t count = filled[c];
         filled[c] = 0;
+        if (c >= job.n_components) {
+            Pack<T> mass = {};
+            ptrdiff_t i = 0;
+            for (; i + L <= count; i += L) mass += load(root + i) * load(root + i);
+            sums[0] += total<T>(mass);
+            for (; i < count; ++i) sums[0] += double(root[i] * root[i]);
+        }
         for (ptrdiff_t v = 0; v < stride; v += L) {
             Pack<T> sum[4] = {};
             ptrdiff_t i = 0;
@@ -237,61 +281,73 @@ struct Near {
             store(found, (sum[0] + sum[1]) + (sum[2] + sum[3]));
             for (ptrdiff_t x = 0; x < L && v + x < d; ++x) sums[1 + v + x] += double(found[x]);
         }
-        double* const second = sums + 1 + d;
-        for (ptrdiff_t i = 0; i < d; i += kRows) {
-            ptrdiff_t j = 0;
-            for (; j + L < i + kRows && j + 2 * L <= stride; j += 2 * L) products<Pack<T>, 2>(panel, count, i, j, second);
-            // Of the last columns half may lie past the diagonal: a twentieth of an iteration (d = 16, K = 4).
-            for (; j < i + kRows && j < stride; j += L)
-                if (2 * (i + kRows - j) > L) products<Pack<T>, 1>(panel, count, i, j, second);
-                else products<HalfPack<T>, 1>(panel, count, i, j, second);
-        }
+        double* tile = tiles + c * tile_size;
+        each_tile([&](ptrdiff_t i, ptrdiff_t j, auto halves) GMMSEG_LAMBDA {
+            products<halves.value>(panel, count, i, j, tile);
+            tile += kRows * halves.value * L / 2;
+        });
+    }
+
+    // Adds what is left of the c-th panel, and the tiles of its moments, to its sums.
+    void release(ptrdiff_t c, double* sums) {
+        if (filled[c]) flush(c, sums);
+        const double* tile = tiles + c * tile_size;
+        const auto add = [&](ptrdiff_t i, ptrdiff_t j, ptrdiff_t wide) {
+            for (ptrdiff_t r = 0; r < kRows; ++r, tile += wide) {
+                double* const __restrict to = sums + 1 + d + (i + r) * (i + r + 1) / 2 + j;
+                const double* const __restrict from = tile;
+                const ptrdiff_t end = i + r < d ? (wide < i + r - j + 1 ? wide : i + r - j + 1) : 0;
+                for (ptrdiff_t x = 0; x < end; ++x) to[x] += from[x];
+            }
+        };
+        each_tile([&](ptrdiff_t i, ptrdiff_t j, auto halves) {
+            constexpr ptrdiff_t whole = halves.value / 2 * L;
+            if (whole) add(i, j, whole);
+            if (halves.value % 2) add(i, j + whole, L / 2);
+        });
     }
 };
 
-// Writes a block's samples, less the middle, along the directions of a screen, and the samples into `copy`, kWide of
-// each feature together: where one lies, the next feature's are not far. Returns the largest of their squared norms.
+// Writes kWide samples, whose features are so far from each other, less the middle along the directions of a screen, and
+// the samples into `copy`: where one lies, the next feature's are not far. Returns the largest of their squared norms.
 template <class T>
-T project(const MixtureJob<T>& job, const Block<T>& b, T* copy, T* out) {
+T project(const MixtureJob<T>& job, const T* samples, ptrdiff_t row, T* copy, T* out) {
     constexpr int L = kLanes<T>, wide = kWide<T>;
-    const Screen<T>& screen = *job.screen;
-    const ptrdiff_t d = job.n_features;
-    Pack<T> largest = {};
-    for (ptrdiff_t v = 0; v < b.packs * L; v += wide) {
-        T* const tile = copy + v * d;
-        Pack<T> norm[kAcross] = {};
-        const auto along = [&](int q, auto is_first) GMMSEG_LAMBDA {
-            Pack<T> y[kTile * kAcross] = {};
-            for (ptrdiff_t j = 0; j < d; ++j) {
-                Pack<T> x[kAcross];
-                unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
-                    const T* const from = is_first.value ? b.x + j * b.row + v : tile + j * wide;
-                    x[a.value] = load(from + a.value * L);
-                    if constexpr (is_first.value) {
-                        // The next block's: rows lie too far apart to be foreseen.
-                        __builtin_prefetch(from + a.value * L + kBlock, 0, 2);
-                        store(tile + j * wide + a.value * L, x[a.value]);
-                    }
-                    x[a.value] -= screen.middle[j];
-                    if constexpr (is_first.value) norm[a.value] += x[a.value] * x[a.value];
-                });
-                unrolled<kTile>([&](auto r) GMMSEG_LAMBDA {
-                    const Pack<T> number = fill(screen.across[j * screen.directions + q + r.value]);
-                    unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
-                        y[r.value * kAcross + a.value] += number * x[a.value];
-                    });
-                });
-            }
+    const T *const middle = job.screen->middle, *const across = job.screen->across;
+    const ptrdiff_t d = job.n_features, directions = job.screen->directions;
+    Pack<T> norm[kAcross] = {};
+    const auto along = [&](ptrdiff_t q, auto is_first) GMMSEG_LAMBDA {
+        Pack<T> y[kTile * kAcross] = {};
+        for (ptrdiff_t j = 0; j < d; ++j) {
+            Pack<T> x[kAcross];
+            unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
+                const T* const from = is_first.value ? samples + j * row : copy + j * wide;
+                x[a.value] = load(from + a.value * L);
+                if constexpr (is_first.value) {
+                    // Those after the next: rows lie too far apart to be foreseen.
+                    __builtin_prefetch(from + a.value * L + 2 * wide, 0, 2);
+                    store(copy + j * wide + a.value * L, x[a.value]);
+                }
+                x[a.value] -= middle[j];
+                if constexpr (is_first.value) norm[a.value] += x[a.value] * x[a.value];
+            });
             unrolled<kTile>([&](auto r) GMMSEG_LAMBDA {
+                const Pack<T> number = fill(across[j * directions + q + r.value]);
                 unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
-                    store(out + (q + r.value) * kBlock + v + a.value * L, y[r.value * kAcross + a.value]);
+                    y[r.value * kAcross + a.value] += number * x[a.value];
                 });
             });
-        };
-        along(0, Index<1>{});
-        for (int q = kTile; q < screen.directions; q += kTile) along(q, Index<0>{});
-        unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA { largest = larger(norm[a.value], largest); });
-    }
+        }
+        unrolled<kTile>([&](auto r) GMMSEG_LAMBDA {
+            unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
+                store(out + (q + r.value) * kBlock + a.value * L, y[r.value * kAcross + a.value]);
+            });
+        });
+    };
+    along(0, Index<1>{});
+    for (ptrdiff_t q = kTile; q < directions; q += kTile) along(q, Index<0>{});
+    Pack<T> largest = norm[0];
+    unrolled_from<1, kAcross>([&](auto a) GMMSEG_LAMBDA { largest = larger(norm[a.value], largest); });
     T most = 0;
     for (int i = 0; i < L; ++i) most = largest[i] > most ? largest[i] : most;
     return most;
@@ -323,23 +379,21 @@ GMMSEG_INLINE ptrdiff_t find(const Block<T>& b, std::int32_t* found, const Holds
     return count;
 }
 
-// Bounds of the components' log2 densities, and the highest of them. Returns the largest squared norm of a sample.
-template <class T>
-T near_bounds(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, Near<T>& near) {
-    const T farthest = project(job, b, s.centred, near.projected);
-    for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) store(near.highest + v, fill(kLowest<T>));
-    for (int k = 0; k < job.n_components; ++k)
-        bounds(job, k, near.projected, b.packs, near.bounds + k * kBlock, near.highest);
-    return farthest;
-}
-
 // Log2 densities of the components within reach of a sample, and the largest; of all others, the lowest that there is.
 // Returns the largest squared norm of a sample.
 template <class T>
 T near_densities(const MixtureJob<T>& job, const Block<T>& b, Scratch<T>& s, Near<T>& near) {
     const ptrdiff_t end = b.packs * kLanes<T>;
-    const T farthest = near_bounds(job, b, s, near);
-    for (ptrdiff_t v = 0; v < end; v += kLanes<T>) near.take_copied(s.centred, v, near.rows + v * near.stride);
+    T farthest = 0;
+    for (ptrdiff_t v = 0; v < end; v += kWide<T>) {
+        const T most = project(job, b.x + v, b.row, near.copy, near.projected + v);
+        farthest = most > farthest ? most : farthest;
+        for (ptrdiff_t a = 0; a < kWide<T>; a += kLanes<T>)
+            near.take(near.copy + a, kWide<T>, near.rows + (v + a) * near.stride);
+    }
+    for (ptrdiff_t v = 0; v < end; v += kLanes<T>) store(near.highest + v, fill(kLowest<T>));
+    for (int k = 0; k < job.n_components; ++k)
+        bounds(job, k, near.projected, b.packs, near.bounds + k * kBlock, near.highest);
     for (ptrdiff_t v = 0; v < end; v += kLanes<T>) store(s.highest + v, fill(kLowest<T>));
     for (int k = 0; k < job.n_components; ++k) {
         T* const density = s.densities + k * kBlock;

@@ -16,7 +16,8 @@ struct Opening : Weighing {
     std::uint8_t* open;
     float* parts;
     struct Register {
-        ptrdiff_t at, flag, from;      // with a border, among flags, and in arrays without a border
+        ptrdiff_t at, flag;            // with a border, and among flags
+        std::int32_t row, pack;        // of the tile, and in its row
         std::int32_t place;            // of the first of its open classes
         std::int16_t n_open, settled;  // how many they are; whether its voxels can each hold but one class
     };
@@ -55,11 +56,11 @@ struct Opening : Weighing {
             const ptrdiff_t end = first + kTogether < n ? first + kTogether : n;
             if (!job.mixture)
                 for (ptrdiff_t u = first; u < end; ++u)
-                    take_probabilities(unsettled[u].from, values_of(used, u - first));
+                    take_probabilities(unsettled[u], values_of(used, u - first));
             else
                 with_features(job.mixture->n_features, [&](auto D) GMMSEG_LAMBDA {
                     for (ptrdiff_t u = first; u < end; ++u)
-                        take_posteriors<D.value>(unsettled[u].from, values_of(used, u - first));
+                        take_posteriors<D.value>(unsettled[u], values_of(used, u - first));
                 });
             std::int32_t kept = used;
             for (ptrdiff_t u = first; u < end; ++u) kept = choose(unsettled[u], values_of(used, u - first), kept);
@@ -99,22 +100,24 @@ struct Opening : Weighing {
                 store_halves(messages + k * grid.volume + i,
                              Halves(holds == std::uint16_t(k)) & std::uint16_t(kMessages));
             later[flags + p] = idle;
-            unsettled[n] = {i, flags + p, grid.outer(z, y) + p * L, 0, 0, 0};
+            unsettled[n] = {i, flags + p, std::int32_t(z * grid.height + y), std::int32_t(p), 0, 0, 0};
             n += differing(holds, Halves{} + std::uint16_t(kUnsure)) != (1u << L) - 1;
         }
         return n;
     }
 
-    void take_probabilities(ptrdiff_t from, float* to) const {
-        for (int k = 0; k < job.n_classes; ++k) store(to + k * L, of_plane(job.prior, k, from));
+    ptrdiff_t outer(const Register& it) const { return it.row * grid.width + it.pack * L; }
+
+    void take_probabilities(const Register& it, float* to) const {
+        for (int k = 0; k < job.n_classes; ++k) store(to + k * L, of_plane(job.prior, k, outer(it)));
     }
 
     // As the kernel of posteriors has them: labels and probabilities are of the same messages.
     template <int D>
-    GMMSEG_INLINE void take_posteriors(ptrdiff_t from, float* to) const {
+    GMMSEG_INLINE void take_posteriors(const Register& it, float* to) const {
         Pack<float> x[D];
-        take_features<D>(from, x);
-        posterior_of<D>(*job.mixture, x, to);
+        Row<D>(*this, it.row).take(it.pack, x);
+        posterior_of<D>(*job.mixture, x, densities, to);
     }
 
     // Lists the open classes of a register, and moves what they have to `place`, which may be where it is; returns the

@@ -224,6 +224,29 @@ GMMSEG_INLINE V rotate(V v, Sequence<I...>) {
     return __builtin_shufflevector(v, v, ((I + Shift) % int(sizeof...(I)))...);
 }
 
+// Adds numbers to as many of double precision.
+GMMSEG_INLINE void add_to(double* to, HalfPack<float> v) {
+#if defined(__AVX512F__)
+    // Compilers convert these in two halves.
+    store(to, load(to) + (Pack<double>)_mm512_cvtps_pd((__m256)v));
+#else
+    store(to, load(to) + __builtin_convertvector(v, Pack<double>));
+#endif
+}
+GMMSEG_INLINE void add_to(double* to, Pack<float> v) {
+    HalfPack<float> half[2];
+    __builtin_memcpy(half, &v, sizeof v);
+    add_to(to, half[0]);
+    add_to(to + kLanes<float> / 2, half[1]);
+}
+GMMSEG_INLINE void add_to(double* to, Pack<double> v) { store(to, load(to) + v); }
+GMMSEG_INLINE void add_to(double* to, HalfPack<double> v) {
+    HalfPack<double> sum;
+    __builtin_memcpy(&sum, to, sizeof sum);
+    sum += v;
+    __builtin_memcpy(to, &sum, sizeof sum);
+}
+
 // Sum of the lanes, by halves.
 template <class T, int Half = kLanes<T> / 2>
 GMMSEG_INLINE double total(Pack<T> v) {
@@ -286,6 +309,20 @@ GMMSEG_INLINE unsigned lanes(Bits<float> mask) {
 #else
     unsigned found = 0;
     for (int i = 0; i < kLanes<float>; ++i) found |= mask[i] ? 1u << i : 0u;
+    return found;
+#endif
+}
+
+GMMSEG_INLINE unsigned lanes(Bits<double> mask) {
+#if defined(__AVX512F__)
+    return _mm512_test_epi64_mask((__m512i)mask, (__m512i)mask);
+#elif defined(__AVX__)
+    return unsigned(_mm256_movemask_pd((__m256d)mask));
+#elif defined(__x86_64__)
+    return unsigned(_mm_movemask_pd((__m128d)mask));
+#else
+    unsigned found = 0;
+    for (int i = 0; i < kLanes<double>; ++i) found |= mask[i] ? 1u << i : 0u;
     return found;
 #endif
 }

@@ -177,7 +177,7 @@ ptrdiff_t reached_densities(const MixtureJob<float>& job, const Block<float>& b,
         each_granule(reached[k] & ~some & ~redone, [&](int g) {
             const float most = _mm512_reduce_max_ps((__m512)load(density + g * kGranule));
             const int power = int(__builtin_bit_cast(std::uint32_t, most) >> 23) - 126 - kRaised<float>;  // rounded up
-            distances[k * kGranules + g] = root_of(job.params[k * step] - peak - float(power));
+            distances[k * kGranules + g] = __builtin_sqrtf(job.params[k * step] - peak - float(power));
         });
         reached[k] &= some;
     }

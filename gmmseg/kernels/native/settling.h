@@ -63,6 +63,12 @@ struct Arena {
     }
 };
 
+// Where a feature of a mixture starts, and how far from one row and from one register to the next.
+struct Source {
+    const float* from;
+    ptrdiff_t row, pack;
+};
+
 struct Settling {
     const SmoothJob& job;
     const Grid grid;
@@ -70,11 +76,14 @@ struct Settling {
     const int reach;        // rows so far from the result are in it: one less than the sweeps, as settling looks around
     float* valid;           // rows with a border; only where the caller says what is
     float* column;          // one register a class
+    float* densities;       // one register a component, where classes are of several
     std::uint8_t* sure;     // with a border: the class of which a voxel is sure
     std::uint8_t* held;     // likewise: the class that it holds whatever happens around it
     std::uint8_t* now;      // registers with voxels in doubt, later those that changed in the last sweep
     std::uint8_t* stirred;  // those, and those next to them, of rows that were looked at
     ptrdiff_t* steps;
+    Source* sources;        // of a mixture's features
+    float* places[3];       // of features that have them: registers along x; for each row a register, of y or z
     float steps_a_nat;      // of edges
     float step_edge;        // one of them, as a logarithm to base 2
 
@@ -91,16 +100,37 @@ struct Settling {
     void lay_out(Arena& arena) {
         valid = arena.take<float>(job.valid ? grid.volume : 0);
         column = arena.take<float>(job.n_classes * L);
+        const ptrdiff_t components = job.mixture && job.mixture->begins ? job.mixture->n_components : 0;
+        densities = arena.take<float>(components * L);
         sure = arena.take<std::uint8_t>(grid.volume + L);
         held = arena.take<std::uint8_t>(grid.volume + L);
         now = arena.take<std::uint8_t>(grid.flags() + kFlags);
         stirred = arena.take<std::uint8_t>(grid.flags() + kFlags);
         steps = arena.take<ptrdiff_t>(job.n_offsets);
+        sources = arena.take<Source>(job.mixture ? job.mixture->n_features : 0);
+        for (int a = 0; a < job.n_places; ++a)
+            places[a] = arena.take<float>((a == 0 ? grid.packs : grid.depth * grid.height) * L);
     }
 
     void begin() {
         for (int o = 0; o < job.n_offsets; ++o) steps[o] = grid.step(job.offsets + 3 * o);
         __builtin_memset(now, 0, grid.flags());
+        const int planes = job.mixture ? job.mixture->n_features - job.n_places : 0;
+        for (int i = 0; i < planes; ++i) sources[i] = {job.mixture->samples + i * tile, grid.width, L};
+        for (int a = 0; a < job.n_places; ++a) sources[planes + a] = place(a);
+    }
+
+    Source place(int axis) const {
+        float* const to = places[axis];
+        const float* const from = job.places[axis];
+        if (axis == 0) {
+            for (ptrdiff_t x = 0; x < grid.packs * L; ++x) to[x] = from[x < grid.width ? x : grid.width - 1];
+            return {to, 0, L};
+        }
+        for (ptrdiff_t z = 0; z < grid.depth; ++z)
+            for (ptrdiff_t y = 0; y < grid.height; ++y)
+                store(to + (z * grid.height + y) * L, fill(from[axis == 1 ? y : z]));
+        return {to, L, 0};
     }
 
     template <class T>
@@ -177,19 +207,39 @@ struct Settling {
         return from + L <= tile ? load(plane + from) : load_within(plane, from, tile);
     }
 
-    // The features of a register.
+    // Where the features of a row are.
     template <int D>
-    GMMSEG_INLINE void take_features(ptrdiff_t from, Pack<float>* x) const {
-        unrolled<D>([&](auto i) GMMSEG_LAMBDA { x[i.value] = of_plane(job.mixture->samples, i.value, from); });
-    }
+    struct Row {
+        const float* from[D];
+        ptrdiff_t pack[D], left;
+        int n_planes;
+        GMMSEG_INLINE Row(const Settling& of, ptrdiff_t row) {
+            unrolled<D>([&](auto i) GMMSEG_LAMBDA {
+                const Source& it = of.sources[i.value];
+                from[i.value] = it.from + row * it.row;
+                pack[i.value] = it.pack;
+            });
+            left = of.tile - row * of.grid.width;  // voxels from here on
+            n_planes = D - of.job.n_places;
+        }
+        // The features of a register.
+        GMMSEG_INLINE void take(ptrdiff_t p, Pack<float>* x) const {
+            unrolled<D>([&](auto i) GMMSEG_LAMBDA {
+                const float* const at = from[i.value] + p * pack[i.value];
+                if (__builtin_expect(p * L + L <= left, 1) || i.value >= n_planes) x[i.value] = load(at);
+                else x[i.value] = load_within(at, 0, left - p * L);
+            });
+        }
+    };
 
     // Of which class each voxel is sure. Returns false where a voxel lacks a feature.
     bool find_sure() {
         clear_border(sure, kAbsent);
         if (job.mixture) {
             bool known = false;
-            with_features(job.mixture->n_features,
-                          [&](auto D) GMMSEG_LAMBDA { known = find_sure_by_mixture<D.value>(); });
+            with_features(job.mixture->n_features, [&](auto D) GMMSEG_LAMBDA {
+                known = job.mixture->begins ? find_sure_by_classes<D.value>() : find_sure_by_mixture<D.value>();
+            });
             return known;
         }
         const Pack<float> least = fill(least_sure());
@@ -218,7 +268,7 @@ struct Settling {
     template <int D>
     bool find_sure_by_mixture() {
         const MixtureJob<float>& mixture = *job.mixture;
-        const float least = least_sure(), left = least < 1 ? 1 / least - 1 : 0;  // for all others, as parts of the first
+        const float least = least_sure(), left = left_of(least);
         const float unseen = (left > 2 * kDust ? left : 1.0f / (1 << 22)) / 64;
         const float far = least > 1 ? -kLowest<float> : bits_behind(unseen / job.n_classes);
         const float sure_of_two = bits_behind(left - unseen - 2 * kDust), unsure = bits_behind(left + 2 * kDust);
@@ -226,10 +276,10 @@ struct Settling {
         int likely = 0;
         Pack<float> farthest = {};
         each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
+            const Row<D> row(*this, z * grid.height + y);
             for (ptrdiff_t p = 0; p < grid.packs; ++p) {
-                const ptrdiff_t from = grid.outer(z, y) + p * L;
                 Pack<float> x[D], best = fill(float(likely)), second = fill(2 * kLowest<float>);
-                take_features<D>(from, x);
+                row.take(p, x);
                 int n = 0;
                 const Pack<float> first = each_near<D>(
                     mixture, x, far, likely, [&](int k, Pack<float> t, Pack<float> highest) GMMSEG_LAMBDA {
@@ -249,6 +299,49 @@ struct Settling {
         return !any(farthest >= -kLowest<float>);
     }
 
+    // The same of classes that are of several components: by how far the likeliest component of another class lies
+    // behind the first, or by the posterior.
+    template <int D>
+    bool find_sure_by_classes() {
+        const MixtureJob<float>& mixture = *job.mixture;
+        const float least = least_sure(), left = left_of(least);
+        const float sure_of = bits_behind((left - 2 * kDust) / mixture.n_components);
+        const float unsure = bits_behind((left + 2 * kDust) * mixture.most_of_a_class());
+        Pack<float> farthest = {};
+        each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
+            const Row<D> row(*this, z * grid.height + y);
+            for (ptrdiff_t p = 0; p < grid.packs; ++p) {
+                Pack<float> x[D], best = {}, first = fill(2 * kLowest<float>), second = fill(kLowest<float>);
+                row.take(p, x);
+                for (int c = 0, k = 0; c < mixture.n_classes; ++c) {
+                    Pack<float> highest = fill(2 * kLowest<float>);
+                    for (; k < mixture.begins[c + 1]; ++k) highest = larger(density_of<D>(mixture, x, k, densities), highest);
+                    const Bits<float> leads = highest > first;
+                    best = leads ? fill(float(c)) : best;
+                    second = larger(leads ? first : highest, second);
+                    first = larger(highest, first);
+                }
+                farthest = larger(-first, farthest);
+                const Pack<float> behind = first - second;
+                Mask is_sure = above(behind, fill(sure_of));
+                if (any(Mask(~(is_sure | above(fill(unsure), behind))))) {
+                    add_classes(mixture, densities, relative_to(mixture, first, densities), column);
+                    is_sure = Mask{};
+                    for (int c = 0; c < mixture.n_classes; ++c) {
+                        const Mask holds = at_least(load(column + c * L), fill(least));
+                        best = chosen(holds, fill(float(c)), best);
+                        is_sure |= holds;
+                    }
+                }
+                store_sure(z, y, p, chosen(is_sure, best, fill(float(kUnsure))), inside(z, y, p));
+            }
+        });
+        return !any(farthest >= -kLowest<float>);
+    }
+
+    // What is left for all other classes together, as parts of one that is so sure.
+    static float left_of(float least) { return least < 1 ? 1 / least - 1 : 0; }
+
     // How far behind, as a logarithm to base 2, a class lies that has this part of another.
     static float bits_behind(float part) { return part > 0 ? -log2_positive(fill(part))[0] : -kLowest<float>; }
 
@@ -261,7 +354,7 @@ struct Settling {
         others -= 1.0f;  // its own part
         Mask is_sure = above(fill(left), others + unseen + kDust);
         if (any(Mask(~is_sure & above(fill(left), others - kDust)))) {
-            posterior_of<D>(*job.mixture, x, column);
+            posterior_of<D>(*job.mixture, x, densities, column);
             is_sure = Mask{};
             for (int k = 0; k < job.n_classes; ++k) is_sure |= at_least(load(column + k * L), fill(least));
         }

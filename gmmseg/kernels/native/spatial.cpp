@@ -282,12 +282,12 @@ struct Field : Opening {
     template <class Sweep>
     __attribute__((noinline)) void name_by_probabilities(const Sweep& sweep, const Register& it, Bits<float> some) {
         if (!job.mixture) {
-            tell(sweep, it.at, [&](int k) { return of_plane(job.prior, k, it.from); });
+            tell(sweep, it.at, [&](int k) { return of_plane(job.prior, k, outer(it)); });
         } else {
             with_features(job.mixture->n_features, [&](auto D) GMMSEG_LAMBDA {
                 Pack<float> x[D.value];
-                take_features<D.value>(it.from, x);
-                posterior_of<D.value>(*job.mixture, x, alone);
+                Row<D.value>(*this, it.row).take(it.pack, x);
+                posterior_of<D.value>(*job.mixture, x, densities, alone);
             });
             tell(sweep, it.at, [&](int k) { return load(alone + k * L); });
         }

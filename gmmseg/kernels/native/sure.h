@@ -5,13 +5,6 @@
 namespace {
 
 using gmmseg::kNone;
-using gmmseg::Margin;
-
-// By which a sample surely belongs to component c; where nothing else is asked for, as its parameters are now.
-template <class T>
-GMMSEG_INLINE Margin margin_of(const MixtureJob<T>& job, ptrdiff_t c) {
-    return job.margins ? job.margins[c] : Margin{0, 1, double(job.screen->reach[c]), 1};
-}
 
 template <class T>
 GMMSEG_INLINE ptrdiff_t place_of(const MixtureJob<T>& job, ptrdiff_t i) {
@@ -37,93 +30,87 @@ struct Leader {
     }
 };
 
-// Writes which component each sample of a block belongs to if to any, and how far off its mean it is at most if it surely
+// Writes which component each of kWide samples belongs to if to any, and how far off its mean it is at most if it surely
 // does, by the bounds.
 template <class T>
-void find_room(const MixtureJob<T>& job, const Block<T>& b, T farthest, Near<T>& near) {
-    for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
-        Leader<T> found;
-        for (int c = 0; c < job.n_components; ++c) {
-            const Margin margin = margin_of(job, c);
-            const Pack<T> bound = load(near.bounds + c * kBlock + v) + job.screen->slack[c] * farthest;
-            found.see(c, T(margin.other) + T(margin.rises) * bound, bound);
-        }
-        Pack<T> room = {};
-        for (int c = 0; c < job.n_components; ++c) {
-            const Margin margin = margin_of(job, c);
-            const T constant = T(margin.own / margin.falls + double(job.params[c * job.params_per_component()]));
-            room = found.label == fill(T(c)) ? constant - T(1 / margin.falls) * found.second : room;
-        }
-        store(near.sure + v, found.label);
-        store(near.room + v, room);
+void find_room(int n_components, T farthest, Near<T>& near) {
+    constexpr int L = kLanes<T>;
+    Leader<T> found[kAcross];
+    for (int c = 0; c < n_components; ++c) {
+        const Rule<T>& rule = near.rules[c];
+        const Pack<T> other = fill(rule.other), own = fill(rule.own), slack = fill(rule.slack * farthest);
+        unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
+            const Pack<T> bound = load(near.bounds + c * kBlock + a.value * L) + slack;
+            found[a.value].see(c, other + rule.rises * bound, own);
+        });
     }
+    unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
+        store(near.sure + a.value * L, found[a.value].label);
+        store(near.room + a.value * L, found[a.value].worst - found[a.value].second);
+    });
 }
 
-// Adds those samples of a block whose component is sure by bounds alone, of its own distance from above and of those of
-// others from below, to the sums of such; writes where others are, from `origin` on, and returns how many. The sure ones
-// need no density: half of an iteration where classes lie apart (d = 64, K = 4).
+// Adds those of kWide samples of a block, from `start` on, whose component is sure by bounds alone, of their own distance
+// from above and of those of others from below, to the sums of such; writes where others are, from `origin` on, and
+// returns how many. The sure ones need no density: half of an iteration where classes lie apart (d = 64, K = 4).
 template <class T>
-ptrdiff_t take_certain(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, T farthest, const T* copy,
-                       Near<T>& near, ptrdiff_t origin, std::uint32_t* others, double* sums) {
+ptrdiff_t take_certain(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, ptrdiff_t start, Near<T>& near,
+                       ptrdiff_t origin, std::uint32_t* others, double* sums) {
     constexpr int L = kLanes<T>;
     const ptrdiff_t step = job.params_per_component(), k = job.n_components, stride = near.stride;
     // What is written through pointers might change what `near` holds, for all that the compiler knows.
-    T *const tile = near.tile, *const panels = near.panels + k * kPanel * stride, *const roots = near.roots + k * kPanel;
-    const T *const means = near.means, *const own = near.own, *const label = near.sure;
+    T *const panels = near.panels + k * kPanel * stride, *const roots = near.roots + k * kPanel;
+    const T *const means = near.means, *const own = near.own, *const label = near.sure, *const copy = near.copy;
     std::int32_t* const filled = near.filled + k;
-    find_room(job, b, farthest, near);
-    for (ptrdiff_t i = 0; job.weights && i < b.size; ++i) {
-        near.weight[i] = weight_of(job, first + i);
-        near.root[i] = root_of(near.weight[i]);
-    }
-    bool any_other = false;
-    for (ptrdiff_t v = 0; v < b.size; v += L) {
-        near.take_copied(copy, v, tile);
+    const T farthest = project(job, b.x + start, b.row, near.copy, near.projected);
+    for (int c = 0; c < k; ++c) bounds(job, c, near.projected, kAcross, near.bounds + c * kBlock, near.highest);
+    find_room(job.n_components, farthest, near);
+    ptrdiff_t count = 0;
+    first += start;
+    for (ptrdiff_t v = 0, left = b.size - start; v < kWide<T> && v < left; v += L) {
         for (ptrdiff_t c = 0; c < k; ++c)
             if (filled[c] > kPanel - L) near.flush(k + c, sums + (k + c) * step);
-        const ptrdiff_t some = b.size - v < L ? b.size - v : L;
-        Pack<T> squares[L], ordered[L];
+        const ptrdiff_t some = left - v < L ? left - v : L;
+        ptrdiff_t place[L], row[L];
+        for (ptrdiff_t r = 0; r < L; ++r) {
+            const ptrdiff_t c = ptrdiff_t(label[v + r]);
+            place[r] = c * kPanel + filled[c]++;
+            row[r] = c * stride;
+            roots[place[r]] = T(1);
+        }
+        for (ptrdiff_t r = 0; job.weights && r < some; ++r) roots[place[r]] = root_of(weight_of(job, first + v + r));
+        Pack<T> squares[L] = {}, ordered[L];
         T distance[L];
-        ptrdiff_t places[L];
-        unrolled<L>([&](auto r) GMMSEG_LAMBDA { squares[r.value] = Pack<T>{}; });
-        for (ptrdiff_t r = 0; r < some; ++r) {
-            const ptrdiff_t c = ptrdiff_t(label[v + r]), place = places[r] = c * kPanel + filled[c]++;
-            const T root = roots[place] = near.root[v + r];
-            const T *const row = tile + r * stride, *const mean = means + c * stride, *const most = own + c * stride;
-            Pack<T> square = {};
-            for (ptrdiff_t u = 0; u < stride; u += L) {
-                const Pack<T> dx = load(row + u) - load(mean + u);
-                square += load(most + u) * (dx * dx);
-                store(panels + place * stride + u, root * dx);
-            }
-            squares[r] = square;
+        for (ptrdiff_t u = 0; u < stride; u += L) {
+            Pack<T> part[L];
+            unrolled<L>([&](auto r) GMMSEG_LAMBDA { part[r.value] = load(copy + (u + r.value) * kWide<T> + v); });
+            turn<T>(part);
+            unrolled<L>([&](auto r) GMMSEG_LAMBDA {
+                const Pack<T> dx = part[r.value] - load(means + row[r.value] + u);
+                squares[r.value] += load(own + row[r.value] + u) * (dx * dx);
+                store(panels + place[r.value] * stride + u, roots[place[r.value]] * dx);
+            });
         }
         unrolled<L>([&](auto r) GMMSEG_LAMBDA { ordered[place_of_total<T>(r.value)] = squares[r.value]; });
         totals<T, L>(ordered, distance);
-        const Bits<T> is_sure = load(distance) < load(near.room + v);
-        store(near.taken + v, is_sure ? fill(T(1)) : Pack<T>{});
-        if (some == L && !any_above(is_sure ? Pack<T>{} : fill(T(1)), T(0))) continue;
-        any_other = true;
-        for (ptrdiff_t r = some; r < L; ++r) near.taken[v + r] = T(0);
-        for (ptrdiff_t r = some; r-- > 0;) {  // the last first, so that what leaves a panel was the last to come
-            if (near.taken[v + r] > T(0)) continue;
-            const ptrdiff_t c = ptrdiff_t(label[v + r]), last = c * kPanel + --filled[c];
-            roots[places[r]] = roots[last];
-            __builtin_memcpy(panels + places[r] * stride, panels + last * stride, sizeof(T) * stride);
+        const unsigned all = (1u << L) - 1, certain = lanes(Bits<T>(load(distance) < load(near.room + v)));
+        const unsigned open = all & ~(certain & (all >> (L - some)));
+        if (open == 0) continue;
+        // The last first, so that what leaves a panel was the last to come.
+        for (unsigned bits = open; bits;) {
+            const int r = 31 - __builtin_clz(bits);
+            bits ^= 1u << r;
+            const ptrdiff_t c = place[r] / kPanel, last = c * kPanel + --filled[c];
+            roots[place[r]] = roots[last];
+            __builtin_memcpy(panels + place[r] * stride, panels + last * stride, sizeof(T) * stride);
+        }
+        for (ptrdiff_t r = 0; r < some; ++r) {
+            others[count] = std::uint32_t(place_of(job, first + v + r) - origin);
+            count += open >> r & 1;
         }
     }
-    for (ptrdiff_t c = 0; c < k; ++c) {
-        Pack<T> mass = {};
-        for (ptrdiff_t v = 0; v < b.packs * L; v += L)
-            mass += load(label + v) == fill(T(c)) ? load(near.taken + v) * load(near.weight + v) : Pack<T>{};
-        sums[(k + c) * step] += total<T>(mass);
-    }
-    for (ptrdiff_t i = 0; job.sure && i < b.size; ++i) job.sure[place_of(job, first + i)] = std::uint8_t(label[i]);
-    ptrdiff_t count = 0;
-    for (ptrdiff_t i = 0; any_other && i < b.size; ++i) {
-        others[count] = std::uint32_t(place_of(job, first + i) - origin);
-        count += !(near.taken[i] > T(0));
-    }
+    for (ptrdiff_t i = 0; job.sure && i < kWide<T> && start + i < b.size; ++i)
+        job.sure[place_of(job, first + i)] = std::uint8_t(label[i]);
     return count;
 }
 
@@ -162,11 +149,7 @@ void take_sure(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, Scr
         const ptrdiff_t count = find<T>(b, near.found, [&](ptrdiff_t v) GMMSEG_LAMBDA {
             return Bits<T>(load(near.sure + v) == fill(T(c)));
         });
-        double* const own = sums + (k + c) * step;
-        double mass = 0;
-        for (ptrdiff_t i = 0; i < count; ++i) mass += double(s.responsibility[near.found[i]]);
-        own[0] += mass;
-        near.append(k + c, count, s.responsibility, own);
+        near.append(k + c, count, s.responsibility, sums + (k + c) * step);
     }
     for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
         const Bits<T> taken = load(near.sure + v) < fill(T(kNone));

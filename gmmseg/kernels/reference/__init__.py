@@ -7,6 +7,7 @@ from gmmseg.kernels.reference.color import lab
 from gmmseg.kernels.reference.factoring import invert_lower, precision_factors, spread
 from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
 from gmmseg.kernels.reference.halving import halve
+from gmmseg.kernels.reference.heights import half_counts
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
 from gmmseg.kernels.reference.spatial import agreement, smooth, smooth_planes
 from gmmseg.kernels.reference.stepping import step_levels
@@ -24,6 +25,7 @@ __all__ = [
     "conditional_sums",
     "divisions",
     "expected",
+    "half_counts",
     "halve",
     "invert_lower",
     "known_distances",

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.kernels.blas import one_blas_thread
+
 __all__ = ["invert_lower", "precision_factors", "spread"]
 
 Array = NDArray[Any]
@@ -18,7 +20,8 @@ def precision_factors(covariances: Array) -> Array | None:
     They are the inverses of the lower factors of Cholesky.
     """
     try:
-        lower = np.linalg.cholesky(covariances)
+        with one_blas_thread(covariances.shape[-1]):
+            lower = np.linalg.cholesky(covariances)
     except np.linalg.LinAlgError:
         return None
     return invert_lower(lower) if np.isfinite(lower).all() else None

@@ -78,7 +78,7 @@ def statistics(
     factors are diagonal. With `dof` the sums are of responsibility r times u, the sample's share in the scale (Peel and
     McLachlan 2000), and two columns follow: the sums of r and of r (ln u - u).
     """
-    _, means, factors, dof = densities
+    _, means, factors, dof, *_ = densities
     k, d = means.shape
     lower = np.tril_indices(d)
     moments = 1 + d + (d if factors.ndim == 2 else len(lower[0]))
@@ -118,6 +118,7 @@ def posterior(
 ) -> bool:
     """Write responsibilities into `out` `(K, n)` and log densities into `log_density` `(n,)`; either may be None.
 
+    Where classes are of several components, `out` is `(k, n)`, of the classes.
     Returns whether all features of all samples certainly are finite numbers; False does not say that one is not. A
     sample of which one is not has the same responsibility of each component.
     """
@@ -126,7 +127,7 @@ def posterior(
         joint = _log_joint(_distances(planes[:, block], densities), densities, prior)
         r, density = _responsibilities(joint)
         if out is not None:
-            out[:, block] = r
+            out[:, block] = densities.of_classes(r)
         if log_density is not None:
             log_density[block] = density
     return bool(np.isfinite(planes).all())
@@ -135,11 +136,14 @@ def posterior(
 def classify(
     planes: Array, densities: Densities, out: Array, first: int, threads: int, log_prior: Array | None = None
 ) -> bool:
-    """Write `first` plus the index of the likeliest component into `out` `(n,)`, uint8 or int64.
+    """Write `first` plus the index of the likeliest component or class into `out` `(n,)`, uint8 or int64.
 
     Returns what `posterior` does.
     """
     for block in _blocks(planes):
         prior = None if log_prior is None else log_prior[:, block]
-        out[block] = _log_joint(_distances(planes[:, block], densities), densities, prior).argmax(axis=0) + first
+        joint = _log_joint(_distances(planes[:, block], densities), densities, prior)
+        if densities.per_class is not None:
+            joint = densities.of_classes(_responsibilities(joint)[0])
+        out[block] = joint.argmax(axis=0) + first
     return bool(np.isfinite(planes).all())

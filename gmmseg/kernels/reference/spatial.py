@@ -110,6 +110,7 @@ def smooth(
 
 def smooth_planes(
     planes: Array,
+    places: tuple[Array, ...],
     densities: Densities,
     valid: Array | None,
     neighbourhood: Neighbourhood,
@@ -118,11 +119,14 @@ def smooth_planes(
 ) -> bool:
     """Write the labels that `smooth` gives for the posteriors of `planes` `(d, z, y, x)`, float32 and contiguous.
 
-    The guide is the first planes, one for each `sharpness`. Posteriors are computed where they are needed. Returns
-    False, and writes nothing, where it is not certain that all features of all samples are finite numbers, and for
-    mixtures of many features, along the axes or with long tails.
+    Features that change along one axis only follow the planes: one array of `places` for each, of what they are along
+    x, y and z, as far as there are any. The guide is the first planes, one for each `sharpness`. Posteriors are
+    computed where they are needed. Returns False, and writes nothing, where it is not certain that all features of all
+    samples are finite numbers, and for mixtures of many features, along the axes or with long tails.
     """
-    prior = np.empty((len(densities.means), *planes.shape[1:]), np.float32)
+    prior = np.empty((densities.n_classes, *planes.shape[1:]), np.float32)
+    across = [place.reshape(-1, *[1] * axis) for axis, place in enumerate(places)]
+    planes = np.concatenate([planes, *(np.broadcast_to(place, (1, *planes.shape[1:])) for place in across)])
     if not posterior(planes.reshape(len(planes), -1), densities, prior.reshape(len(prior), -1), None, 1):
         return False
     smooth(prior, planes[: len(neighbourhood.sharpness)], valid, neighbourhood, inner_first, labels, None)

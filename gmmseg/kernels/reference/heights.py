@@ -1,0 +1,71 @@
+"""Heights of objects and of the pixels that they are of, by whole-array shifts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["half_counts"]
+
+Array = NDArray[Any]
+
+
+def half_counts(heights: Array, valid: Array, border: float, steps: int) -> tuple[Array, float]:
+    """Count the pixels of objects by their height, those above half the height of their object apart.
+
+    Returns counts `(2, steps + 2)`, int64, of pixels up to that half and of those above it, and the highest half, 0
+    where there is no object. Of so many even `steps` from `border` to there the first counts what is below the border,
+    the last what is at the top. Nothing is counted where no half is above the border.
+
+    `heights` and `valid` are `(pictures, rows, columns)`, float32 and bool, and contiguous. Pixels are of objects where
+    they are `valid` and the mean of 3 x 3 pixels is above `border`, 0 or more. The height of a run of them along
+    a row or column is the mean of these means, each counted by itself; the higher one of a pixel's two runs is its
+    object's.
+    """
+    border = float(np.float32(border))
+    smooth = _smoothed(heights)
+    within = valid & (smooth > border)
+    counts = np.zeros((2, steps + 2), np.int64)
+    if not within.any():
+        return counts, 0.0
+    down = _halves(smooth.transpose(0, 2, 1), within.transpose(0, 2, 1)).transpose(0, 2, 1)
+    halves = np.maximum(_halves(smooth, within), down)
+    highest = float(halves.max())
+    if highest > border:
+        place = (heights[within] - np.float32(border)) * np.float32(steps / (highest - border))
+        place = (np.clip(place, -1, steps) + 1).astype(np.intp)
+        above = (smooth > halves)[within]
+        for row, own in zip(counts, (~above, above), strict=True):
+            row += np.bincount(place[own], minlength=steps + 2)
+    return counts, highest
+
+
+def _halves(heights: Array, within: Array) -> Array:
+    """Half the height of the run along the last axis that each pixel is of, of those that are within."""
+    width = heights.shape[-1]
+    chosen = np.zeros((heights.size // max(1, width), width + 1), bool)  # the last column keeps lines apart
+    chosen[:, :width] = within.reshape(-1, width)
+    begins = chosen.copy()
+    begins[:, 1:] &= ~chosen[:, :-1]
+    starts = np.flatnonzero(begins[chosen])
+    found = np.zeros(heights.shape, heights.dtype)
+    values = heights[within].astype(np.float64)
+    tops = np.add.reduceat(np.square(values), starts) / np.add.reduceat(values, starts)
+    found[within] = np.repeat(tops / 2, np.diff(np.append(starts, len(values))))
+    return found
+
+
+def _smoothed(values: Array) -> Array:
+    """Means of 3 x 3 pixels; at the edge the last ones are counted twice."""
+    for axis in (1, 2):
+        found = values.copy()
+        into, of = np.moveaxis(found, axis, 0), np.moveaxis(values, axis, 0)
+        into[1:] += of[:-1]
+        into[:-1] += of[1:]
+        into[0] += of[0]
+        into[-1] += of[-1]
+        found /= 3
+        values = found
+    return values

@@ -1,0 +1,114 @@
+"""Heights of objects: compiled and reference against loops over pixels, and worked examples."""
+
+import itertools
+
+import numpy as np
+import pytest
+from implementations import both, compiled
+
+STEPS = 16
+SHAPES = [(1, 1, 1), (1, 1, 9), (2, 9, 1), (1, 2, 2), (3, 7, 12), (2, 17, 40)]
+
+
+def problem(shape, *, missing=0.2):
+    rng = np.random.default_rng(shape)
+    heights, valid = rng.gamma(1, 20, shape).astype(np.float32), rng.random(shape) >= missing
+    heights.flags.writeable = valid.flags.writeable = False
+    return heights, valid
+
+
+def means(picture):
+    """Of 3 x 3 pixels, the last ones counted twice, in double precision."""
+    wide = np.pad(picture.astype(np.float64), 1, mode="edge")
+    rows, columns = picture.shape
+    return sum(wide[i : i + rows, j : j + columns] for i in range(3) for j in range(3)) / 9
+
+
+def half_of_run(line, within, i):
+    first = last = i
+    while first > 0 and within[first - 1]:
+        first -= 1
+    while last + 1 < len(line) and within[last + 1]:
+        last += 1
+    run = line[first : last + 1]
+    return float((run**2).sum() / run.sum() / 2)
+
+
+def by_loops(heights, valid, border):
+    """Which pixels are of objects, whether they are above the half of theirs, and the highest half."""
+    found = []
+    for picture, known in zip(heights, valid, strict=True):
+        smooth = means(picture)
+        within = known & (smooth > border)
+        for y, x in zip(*np.nonzero(within), strict=True):
+            half = max(half_of_run(smooth[y], within[y], x), half_of_run(smooth[:, x], within[:, x], y))
+            found.append((float(picture[y, x]), smooth[y, x] > half, half))
+    return found, max((half for *_, half in found), default=0.0)
+
+
+@both
+@pytest.mark.parametrize("border", [1e-3, 12.0, 20.0, 35.0, 300.0])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_counts_are_those_of_loops_over_pixels(kernel, shape, border):
+    heights, valid = problem(shape)
+    found, highest = by_loops(heights, valid, border)
+    expected = np.zeros((2, STEPS + 2), int)
+    for height, above, _ in found if highest > border else ():
+        place = (height - border) * STEPS / (highest - border)
+        expected[int(above), int(np.clip(place, -1, STEPS) + 1)] += 1
+    counts, top = kernel.half_counts(heights, valid, border, STEPS)
+    assert counts.dtype == np.int64
+    np.testing.assert_array_equal(counts, expected)
+    assert top == pytest.approx(highest, rel=1e-6)
+
+
+@both
+def test_a_plateau_is_above_its_half_and_its_ground_is_not_counted(kernel):
+    picture = np.zeros((1, 9, 12), np.float32)
+    picture[0, 2:7, 3:9] = 10
+    counts, highest = kernel.half_counts(picture, np.ones(picture.shape, bool), 0.5, 4)
+    # Of the means around it, four fifths of the plateau's 5 rows are 10, the outer ones less.
+    assert 4 < highest < 5
+    assert counts.sum() == 7 * 8  # with a rim of one pixel, which the means put there
+    assert counts[:, 0].sum() == 7 * 8 - 5 * 6  # it is 0 itself
+    assert counts[1, -1] == 5 * 6
+
+
+@both
+def test_pictures_one_after_the_other_know_nothing_of_each_other(kernel):
+    heights, valid = problem((3, 17, 40))
+    whole, highest = kernel.half_counts(heights, valid, 20.0, STEPS)
+    tops = [kernel.half_counts(heights[[i]], valid[[i]], 20.0, STEPS)[1] for i in range(3)]
+    assert highest == max(tops)
+    again, _ = kernel.half_counts(heights[[2, 0, 1]], valid[[2, 0, 1]], 20.0, STEPS)
+    np.testing.assert_array_equal(again, whole)
+
+
+@both
+def test_rows_and_columns_are_alike(kernel):
+    heights, valid = problem((1, 13, 29))
+    for border in (5.0, 20.0):
+        counts, highest = kernel.half_counts(heights, valid, border, STEPS)
+        turned = [np.ascontiguousarray(each.transpose(0, 2, 1)) for each in (heights, valid)]
+        other, top = kernel.half_counts(*turned, border, STEPS)
+        np.testing.assert_array_equal(other, counts)
+        assert top == pytest.approx(highest, rel=1e-6)
+
+
+@both
+def test_where_there_is_no_object_nothing_is_counted(kernel):
+    for shape, value in itertools.product([(1, 4, 5), (0, 4, 5)], (0.0, 3.0)):
+        heights = np.full(shape, value, np.float32)
+        counts, highest = kernel.half_counts(heights, np.full(shape, value == 0), 1.0, STEPS)
+        assert highest == 0
+        assert not counts.any()
+
+
+@compiled
+def test_what_does_not_fit_is_refused(kernel):
+    heights = np.ones((1, 4, 5), np.float32)
+    with pytest.raises(ValueError, match="differ in their shapes"):
+        kernel.half_counts(heights, np.ones((1, 5, 4), bool), 1.0, STEPS)
+    for border, steps in ((-1.0, STEPS), (1.0, 0)):
+        with pytest.raises(ValueError, match="below 0, or there is no step"):
+            kernel.half_counts(heights, heights > 0, border, steps)
