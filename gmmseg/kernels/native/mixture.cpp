@@ -329,40 +329,6 @@ void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, d
     for (int k = 0; k < (job.parted() ? 2 : 1) * job.n_components; ++k) near.release(k, sums + k * step);
 }
 
-#if defined(__AVX512F__)
-constexpr bool kKeepsOrder = true;
-
-// The same of samples in order, or those that are to be put in order: components' sums are over what they reach. Of the
-// time of EM in 60 iterations are left four fifths (d = 5, K = 8, a photograph's colours and places).
-void reach_statistics(const MixtureJob<float>& job, ptrdiff_t begin, ptrdiff_t end, double* sums, double* loglik) {
-    Scratch<float> s(job);
-    const NoDenormals none;
-    const float peak = peak_of(job);
-    bool is_far = false;
-    std::vector<std::uint32_t> reached(static_cast<size_t>(job.n_components));
-    std::optional<Order> order;
-    if (job.reach->planes) order.emplace(job, begin, end);
-    for (ptrdiff_t first = begin; first < end; first += kBlock) {
-        const Block<float> b = open_block(job, first, end, s);
-        const bool whole = order || b.size < kBlock || is_far;
-        int raised = kRaised<float>;
-        if (whole) raised = relative_densities(job, b, first, s, is_far);
-        else is_far = 4 * reached_densities(job, b, first, peak, s, reached.data()) > b.packs;
-        if (order) order->take(b, first, s);
-        *loglik += kLn2 * normalise(job, b, first, s, raised);
-        for (int k = 0; k < job.n_components; ++k) {
-            if (whole) moments(job, b, k, s, sums);
-            else few_moments(job, Granules{b.x, b.row, reached[size_t(k)]}, k, s, sums);
-        }
-        if ((first - begin) / kBlock % kHeldBlocks == kHeldBlocks - 1) release(job, s, sums);
-    }
-    release(job, s, sums);
-    if (order) order->write();
-}
-#else
-constexpr bool kKeepsOrder = false;
-#endif
-
 template <class T>
 void statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, double* sums, double* loglik) {
     if (job.screen || job.sure) return near_statistics(job, begin, end, sums, loglik);
