@@ -118,6 +118,74 @@ def test_samples_that_are_left_alone_are_the_same_for_any_threads(kernel, family
         np.testing.assert_array_equal(found, wanted)
 
 
+def side_by_side(d, k, n):
+    """Samples of k tilted classes of very different weights side by side, some far from all, and a start off them."""
+    rng = np.random.default_rng([d, k, n])
+    means = rng.normal(0, 6, (k, d))
+    truth = np.minimum(rng.geometric(min(0.3, 2 / k), n) - 1, k - 1)
+    roots = np.eye(d) + rng.normal(0, 0.3, (k, d, d))
+    planes = means[truth].T + np.einsum("nij,nj->in", roots[truth], rng.normal(size=(n, d)))
+    planes[:, ::701] *= 9
+    off = means + rng.normal(0, 1, means.shape)
+    return planes.astype(np.float32), Mixture(np.full(k, 1 / k), off, np.stack([4.0 * np.eye(d)] * k))
+
+
+def one_by_one(kernel, planes, mixture, weights, iterations):
+    """Weights, means, covariances and history of iterations each of which is a run of its own."""
+    history = []
+    for _ in range(iterations):
+        run = climb(kernel, planes, mixture, weights, iterations=1, tolerance=0, least=1e-6)
+        mixture = replace(mixture, weights=run[0], means=run[1], covariances=run[2])
+        history += run[4]
+    return mixture.weights, mixture.means, mixture.covariances, history
+
+
+@compiled
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("family", ["full", "tied"])
+@pytest.mark.parametrize(("d", "k", "n"), [(1, 5, 700), (2, 4, 5000), (3, 20, 9000), (5, 8, 20_000), (8, 6, 4608)])
+def test_samples_in_order_give_the_same(kernel, d, k, n, family, weighted):
+    """Runs are long enough to put samples in order twice; of one iteration they never are."""
+    planes, mixture = side_by_side(d, k, n)
+    planes.flags.writeable = False
+    weights = np.random.default_rng(0).uniform(0, 2e-3, n).astype(np.float32) if weighted else None
+    if family == "tied":
+        mixture = replace(mixture, covariances=mixture.covariances[0], covariance="tied")
+    iterations = 15 if k > 8 else 60  # later small components fall together, sooner or later by rounding alone
+    run = climb(kernel, planes, mixture, weights, iterations=iterations, tolerance=0, least=1e-6)
+    wanted = one_by_one(kernel, planes, mixture, weights, iterations)
+    np.testing.assert_allclose(run[4], wanted[3], rtol=3e-6)
+    for found, expected in zip(run[:3], wanted, strict=False):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+@compiled
+def test_samples_in_order_are_the_same_for_any_threads(kernel):
+    planes, mixture = side_by_side(5, 8, 30_000)
+    weights = np.random.default_rng(0).uniform(0.5, 2, 30_000).astype(np.float32)
+    components = mixture.weights, mixture.means, mixture.covariances, mixture.covariance
+    given = planes, weights, components, np.full(5, 1e-6), None, (0.0, 1e-10, 1.0), 60, 0
+    alone = kernel.climb(*given, 1)
+    for found, wanted in zip(kernel.climb(*given, 3), alone, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+@compiled
+def test_samples_in_order_follow_a_component_that_jumps(kernel):
+    """A component without samples is put on half of a class of two, whose samples it had been far from."""
+    planes, mixture = side_by_side(3, 6, 6000)
+    planes[0, :1500] += 40
+    planes[0, :700] += 6
+    means = np.concatenate([mixture.means, [[400, 400, 400], [40, 0, 0]]])
+    covariances = np.concatenate([mixture.covariances, [np.eye(3), 30 * np.eye(3)]])
+    eight = Mixture(np.append(mixture.weights * 0.8, [0.1, 0.1]), means, covariances)
+    given = {"iterations": 60, "tolerance": 0, "rescues": 8}
+    ours = climb(kernel, planes, eight, **given)
+    theirs = climb(kernel, planes.astype(np.float64), eight, **given)
+    assert ours[8] == theirs[8] > 0
+    np.testing.assert_allclose(ours[4], theirs[4], rtol=1e-5)
+
+
 @compiled
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no timers")
 def test_a_long_run_heeds_a_signal(kernel):

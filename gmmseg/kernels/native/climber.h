@@ -6,7 +6,7 @@
 #include <limits>
 #include <string_view>
 
-#include "lasting.h"
+#include "arranged.h"
 
 namespace {
 
@@ -229,6 +229,7 @@ bool iterate(Run& run, MixtureJob<T> job, const double* added, const double* noi
     Climber next = now;
     Crew crew(threads);
     Lasting<T> lasting(job);
+    Arranged arranged(job, iterations);
     const bool is_long = double(n) * double(now.k) * double(now.d) * double(now.d) > kLong;
     while (!run.settled && run.done < iterations) {
         now.constants(noise, constants.data());
@@ -236,7 +237,10 @@ bool iterate(Run& run, MixtureJob<T> job, const double* added, const double* noi
         std::fill(sums.begin(), sums.end(), 0.0);
         const Place place{now.k,  now.d, now.shared(), now.weights.data(), constants.data(), now.means.data(),
                           now.covariances.data(), now.factors.data()};
-        const double reached = lasting.statistics(job, place, crew, sums.data());
+        double reached;
+        if constexpr (sizeof(T) == 4) reached = arranged.able ? arranged.statistics(job, place, crew, sums.data())
+                                                              : lasting.statistics(job, place, crew, sums.data());
+        else reached = lasting.statistics(job, place, crew, sums.data());
         next.means = now.means;
         next.template step<T>(sums.data(), added);
         for (size_t c = 0; c < k; ++c) bad[c] = sums[c * size_t(columns)] < 0.999 * least;

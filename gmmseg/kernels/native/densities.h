@@ -132,6 +132,12 @@ struct Block {
     ptrdiff_t packs;  // registers that hold them; what is past `size` is zeros, up to a multiple of kAcross registers
 };
 
+// Calls body(v) for each register of a block.
+template <class T, class Body>
+GMMSEG_INLINE void each_register(const Block<T>& b, const Body& body) {
+    for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) body(v);
+}
+
 template <class T>
 GMMSEG_INLINE void gather(const T* from, ptrdiff_t stride, ptrdiff_t count, T* to) {
     for (ptrdiff_t i = 0; i < count; ++i) to[i] = from[i * stride];
@@ -239,13 +245,13 @@ struct Naming {
     }
 };
 
-template <class T, int D, class Take>
-GMMSEG_INLINE void densities_full(const Block<T>& b, const T* p, const Take& take) {
+template <class T, int D, class Samples, class Take>
+GMMSEG_INLINE void densities_full(const Samples& b, const T* p, const Take& take) {
     Pack<T> mean[D], factor[triangle(D)];
     const Pack<T> constant = fill(p[0] - take.origin);
     unrolled<D>([&](auto i) GMMSEG_LAMBDA { mean[i.value] = fill(p[1 + i.value]); });
     unrolled<triangle(D)>([&](auto i) GMMSEG_LAMBDA { factor[i.value] = fill(p[1 + D + i.value]); });
-    for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
+    each_register(b, [&](ptrdiff_t v) GMMSEG_LAMBDA {
         Pack<T> dx[D], t = constant;
         unrolled<D>([&](auto i) GMMSEG_LAMBDA { dx[i.value] = mean[i.value] - load(b.x + i.value * b.row + v); });
         unrolled<D>([&](auto i) GMMSEG_LAMBDA {
@@ -255,25 +261,25 @@ GMMSEG_INLINE void densities_full(const Block<T>& b, const T* p, const Take& tak
             t -= y * y;
         });
         take(v, t);
-    }
+    });
 }
 
-template <class T, int D, class Take>
-GMMSEG_INLINE void densities_diagonal(const Block<T>& b, const T* p, const Take& take) {
+template <class T, int D, class Samples, class Take>
+GMMSEG_INLINE void densities_diagonal(const Samples& b, const T* p, const Take& take) {
     Pack<T> mean[D], factor[D];
     const Pack<T> constant = fill(p[0] - take.origin);
     unrolled<D>([&](auto i) GMMSEG_LAMBDA {
         mean[i.value] = fill(p[1 + i.value]);
         factor[i.value] = fill(p[1 + D + i.value]);
     });
-    for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
+    each_register(b, [&](ptrdiff_t v) GMMSEG_LAMBDA {
         Pack<T> t = constant;
         unrolled<D>([&](auto i) GMMSEG_LAMBDA {
             const Pack<T> y = factor[i.value] * (mean[i.value] - load(b.x + i.value * b.row + v));
             t -= y * y;
         });
         take(v, t);
-    }
+    });
 }
 
 // Any number of features: kTile rows of the factor at a time over kAcross registers of samples, which are centred in
@@ -325,8 +331,8 @@ void densities_diagonal_any(const Block<T>& b, const T* p, int d, T* out) {
 }
 
 // Of component k, with so few features that their number is a constant of the code.
-template <class T, int D = 1, class Take>
-void few_features(const MixtureJob<T>& job, const Block<T>& b, int k, const Take& take) {
+template <class T, int D = 1, class Samples, class Take>
+void few_features(const MixtureJob<T>& job, const Samples& b, int k, const Take& take) {
     const T* p = job.params + k * job.params_per_component();
     if (job.n_features == D) {
         if (job.diagonal) densities_diagonal<T, D>(b, p, take);

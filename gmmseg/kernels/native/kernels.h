@@ -1,6 +1,7 @@
 // What module.cpp and the kernels agree on. Every kernel source is compiled once for each instruction set, into a
 // namespace of its own; module.cpp calls the best one that the machine has through a table of function pointers.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -13,6 +14,19 @@ constexpr int kUnrolledFeatures = 8;  // up to here the number of features is a 
 
 template <class T>
 struct Screen;
+
+// What is known of samples in order from one iteration of EM to the next, by granules of so many to a block.
+constexpr int kGranules = 32;
+struct Reach {
+    float* distances;  // for each block (K, kGranules): a granule is at least so far from a component, as its factor has it
+    float* levels;     // for each block (kGranules): log2 densities of the mixture were at least about this
+    const float* nearer;  // (K): a distance has become at least this times what it was ...
+    const float* moved;   // (K): ... less this
+    const float* shares;  // (K): part of the mixture's density up to which a component's is nothing ...
+    const float* parts;   // (K): ... and its log2
+    float *planes, *weights;  // where samples are to be written in order, (d, n) and (n); or null
+    std::atomic<std::ptrdiff_t>* reached;  // to which is then added how many components reach each of the samples
+};
 
 // What tells samples that surely belong to one component: its log2 density t counts as own + falls * t if it is theirs,
 // and as other + rises * t if it is not.
@@ -44,6 +58,7 @@ struct MixtureJob {
     const std::uint32_t* places;  // which samples these are, in ascending order; null where all are meant
     std::uint8_t* sure;  // for each sample the component that it surely belongs to, or kNone, to be written; or null
     const Margin* margins;  // by which it does, one for each component; null without `sure`
+    const Reach* reach;  // of samples in order, or those to be put in order; null where `keeps_order` is false
     const int* begins;  // (n_classes + 1): component of which each class begins, and their end; null where each is one
     int n_classes;      // with `begins`
 
@@ -169,6 +184,7 @@ struct GapsJob {
 
 struct Kernels {
     const char* instruction_set;
+    bool keeps_order;  // whether statistics of samples in order take less time
     // Adds sums (K x (1 + d + second moments)) about the means, and the log-likelihood in nats, but of samples that surely
     // belong to one component: see `likelihood_of_sure` in summing.h. Moments of a Student-t
     // component are weighted by responsibility r times u, the sample's share in the scale (Peel and McLachlan 2000);

@@ -2,7 +2,7 @@
 // GMMSEG_ISA names the namespace: this file is compiled once for each instruction set.
 #include <memory>
 
-#include "raised.h"
+#include "reaching.h"
 #include "sure.h"
 
 namespace {
@@ -29,15 +29,15 @@ GMMSEG_INLINE void keep(T* held, double* sums, int i, Pack<T> sum) {
 }
 
 // Rows From..To of the second moments, and with the first of them everything else, in registers over the block.
-template <class T, int D, int From, int To>
-GMMSEG_INLINE void moments_rows(const Block<T>& b, const T* p, const T* density, const T* factor, T* held,
+template <class T, int D, int From, int To, class Samples>
+GMMSEG_INLINE void moments_rows(const Samples& b, const T* p, const T* density, const T* factor, T* held,
                                 double* sums) {
     constexpr int n_second = triangle(To) - triangle(From), place = 1 + D + triangle(From);
     Pack<T> mean[To], zeroth = resume<T, kHolds<D>>(held, 0), first[To], second[n_second];
     unrolled_from<From, To>([&](auto i) GMMSEG_LAMBDA { first[i.value] = resume<T, kHolds<D>>(held, 1 + i.value); });
     unrolled<n_second>([&](auto i) GMMSEG_LAMBDA { second[i.value] = resume<T, kHolds<D>>(held, place + i.value); });
     unrolled<To>([&](auto i) GMMSEG_LAMBDA { mean[i.value] = fill(p[1 + i.value]); });
-    for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
+    each_register(b, [&](ptrdiff_t v) GMMSEG_LAMBDA {
         const Pack<T> r = load(density + v) * load(factor + v);
         Pack<T> dx[To];
         unrolled<To>([&](auto i) GMMSEG_LAMBDA { dx[i.value] = mean[i.value] - load(b.x + i.value * b.row + v); });
@@ -49,14 +49,14 @@ GMMSEG_INLINE void moments_rows(const Block<T>& b, const T* p, const T* density,
                 second[triangle(i.value) - triangle(From) + j.value] += rdx * dx[j.value];
             });
         });
-    }
+    });
     if (From == 0) keep<T, kHolds<D>>(held, sums, 0, zeroth);
     unrolled_from<From, To>([&](auto i) GMMSEG_LAMBDA { keep<T, kHolds<D>>(held, sums, 1 + i.value, first[i.value]); });
     unrolled<n_second>([&](auto i) GMMSEG_LAMBDA { keep<T, kHolds<D>>(held, sums, place + i.value, second[i.value]); });
 }
 
-template <class T, int D>
-GMMSEG_INLINE void moments_full(const Block<T>& b, const T* p, const T* density, const T* factor, T* held,
+template <class T, int D, class Samples>
+GMMSEG_INLINE void moments_full(const Samples& b, const T* p, const T* density, const T* factor, T* held,
                                 double* sums) {
     if constexpr (D <= 6) {
         moments_rows<T, D, 0, D>(b, p, density, factor, held, sums);
@@ -66,8 +66,8 @@ GMMSEG_INLINE void moments_full(const Block<T>& b, const T* p, const T* density,
     }
 }
 
-template <class T, int D>
-GMMSEG_INLINE void moments_diagonal(const Block<T>& b, const T* p, const T* density, const T* factor, T* held,
+template <class T, int D, class Samples>
+GMMSEG_INLINE void moments_diagonal(const Samples& b, const T* p, const T* density, const T* factor, T* held,
                                     double* sums) {
     Pack<T> mean[D], zeroth = resume<T, kHolds<D>>(held, 0), first[D], second[D];
     unrolled<D>([&](auto i) GMMSEG_LAMBDA {
@@ -75,7 +75,7 @@ GMMSEG_INLINE void moments_diagonal(const Block<T>& b, const T* p, const T* dens
         first[i.value] = resume<T, kHolds<D>>(held, 1 + i.value);
         second[i.value] = resume<T, kHolds<D>>(held, 1 + D + i.value);
     });
-    for (ptrdiff_t v = 0; v < b.packs * kLanes<T>; v += kLanes<T>) {
+    each_register(b, [&](ptrdiff_t v) GMMSEG_LAMBDA {
         const Pack<T> r = load(density + v) * load(factor + v);
         zeroth += r;
         unrolled<D>([&](auto i) GMMSEG_LAMBDA {
@@ -83,7 +83,7 @@ GMMSEG_INLINE void moments_diagonal(const Block<T>& b, const T* p, const T* dens
             first[i.value] -= rdx;
             second[i.value] += rdx * dx;
         });
-    }
+    });
     keep<T, kHolds<D>>(held, sums, 0, zeroth);
     unrolled<D>([&](auto i) GMMSEG_LAMBDA {
         keep<T, kHolds<D>>(held, sums, 1 + i.value, first[i.value]);
@@ -226,15 +226,25 @@ void take_shares(const MixtureJob<T>& job, const Block<T>& b, int k, Scratch<T>&
     further[1] += total<T>(spread);
 }
 
-template <class T, int D = 1>
-void moments(const MixtureJob<T>& job, const Block<T>& b, int k, Scratch<T>& s, double* sums) {
+template <class T, int D = 1, class Samples>
+void few_moments(const MixtureJob<T>& job, const Samples& b, int k, Scratch<T>& s, double* sums) {
     const ptrdiff_t step = job.params_per_component();
     const T *const p = job.params + k * step, *const density = s.densities + k * kBlock;
     T* const held = s.held + k * step * kLanes<T>;
-    if constexpr (D > kUnrolledFeatures) moments_any(job, b, p, density, s, sums + k * step);
-    else if (job.n_features != D) moments<T, D + 1>(job, b, k, s, sums);
-    else if (job.diagonal) moments_diagonal<T, D>(b, p, density, s.factor, held, sums + k * step);
-    else moments_full<T, D>(b, p, density, s.factor, held, sums + k * step);
+    if (job.n_features != D) {
+        if constexpr (D < kUnrolledFeatures) few_moments<T, D + 1>(job, b, k, s, sums);
+    } else if (job.diagonal) {
+        moments_diagonal<T, D>(b, p, density, s.factor, held, sums + k * step);
+    } else {
+        moments_full<T, D>(b, p, density, s.factor, held, sums + k * step);
+    }
+}
+
+template <class T>
+void moments(const MixtureJob<T>& job, const Block<T>& b, int k, Scratch<T>& s, double* sums) {
+    const ptrdiff_t step = job.params_per_component();
+    if (job.n_features <= kUnrolledFeatures) few_moments(job, b, k, s, sums);
+    else moments_any(job, b, job.params + k * step, s.densities + k * kBlock, s, sums + k * step);
 }
 
 // Adds what is held to the sums, and empties it.
@@ -322,6 +332,10 @@ void near_statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, d
 template <class T>
 void statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, double* sums, double* loglik) {
     if (job.screen || job.sure) return near_statistics(job, begin, end, sums, loglik);
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        if (job.reach) return reach_statistics(job, begin, end, sums, loglik);
+#endif
     Scratch<T> s(job);
     const NoDenormals none;
     bool is_far = false;
@@ -460,7 +474,7 @@ bool classify(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, std::uin
 namespace gmmseg {
 namespace GMMSEG_ISA {
 extern const Kernels mixture_kernels;
-const Kernels mixture_kernels = {GMMSEG_ISA_NAME,  statistics<float>, statistics<double>,
+const Kernels mixture_kernels = {GMMSEG_ISA_NAME,  kKeepsOrder, statistics<float>, statistics<double>,
                                  screen<float>,    screen<double>,    posterior<float>,
                                  posterior<double>, classify<float>,  classify<double>};
 }  // namespace GMMSEG_ISA

@@ -102,6 +102,26 @@ T peak_of(const MixtureJob<T>& job) {
     return peak;
 }
 
+// Raised densities of one register of a block, relative to the largest of each sample.
+template <class T>
+void raise_again(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t v, Scratch<T>& s) {
+    const Block<T> own{b.x + v, b.row, kLanes<T>, 1};
+    Pack<T> m = fill(kLowest<T>), sum = {};
+    for (int k = 0; k < job.n_components; ++k) {
+        few_features(job, own, k, Writing<T>{s.densities + k * kBlock + v});
+        m = larger(load(s.densities + k * kBlock + v), m);
+    }
+    for (int k = 0; k < job.n_components; ++k) {
+        T* const density = s.densities + k * kBlock + v;
+        const bool is_there = job.params[k * job.params_per_component()] > kLowest<T>;
+        const Pack<T> e = is_there ? exp2_raised(load(density) - m) : Pack<T>{};
+        store(density, e);
+        sum += e;
+    }
+    store(s.highest + v, m);
+    store(s.factor + v, sum);
+}
+
 // Raised densities of every component, relative to a power of two in s.highest, into s.densities, and what they sum up
 // to into s.factor; of Gaussian components and few features. All are relative to one peak; samples that are far below
 // it are done again, relative to their largest density. Returns how many registers were. A sixteenth of an
@@ -121,20 +141,7 @@ ptrdiff_t raised_densities(const MixtureJob<T>& job, const Block<T>& b, T peak, 
         store(s.highest + v, fill(peak));
         if (!any_below(load(s.factor + v), kLeastSum<T>)) continue;
         ++again;
-        const Block<T> own{b.x + v, b.row, L, 1};
-        Pack<T> m = fill(kLowest<T>), sum = {};
-        for (int k = 0; k < job.n_components; ++k) {
-            few_features(job, own, k, Writing<T>{s.densities + k * kBlock + v});
-            m = larger(load(s.densities + k * kBlock + v), m);
-        }
-        for (int k = 0; k < job.n_components; ++k) {
-            T* const density = s.densities + k * kBlock + v;
-            const Pack<T> e = job.params[k * step] > kLowest<T> ? exp2_raised(load(density) - m) : Pack<T>{};
-            store(density, e);
-            sum += e;
-        }
-        store(s.highest + v, m);
-        store(s.factor + v, sum);
+        raise_again(job, b, v, s);
     }
     return again;
 }
