@@ -66,3 +66,19 @@ def test_neighbours_are_asked_where_values_leave_it_open(monkeypatch, noise, smo
     monkeypatch.setattr(likeliest_field, "likeliest", watched)
     _segmented(values, truth, smooth=smooth)
     assert first_taken == expected
+
+
+@pytest.mark.parametrize(("clear", "alone"), [(1.0, True), (-1.0, False)])
+def test_other_classes_are_tried_only_where_a_field_of_higher_degree_is_likelier(monkeypatch, clear, alone):
+    """Classes heard without a field are settled four times: without it, and with one of each of three degrees."""
+    values, truth, _ = _head(0.1, 0.1)
+    settled, settle = [], likeliest_field.Tied.settle
+
+    def counted(self, *arguments, **named):
+        settled.append(named.get("iterations"))
+        return settle(self, *arguments, **named)
+
+    monkeypatch.setattr(likeliest_field.Tied, "settle", counted)
+    monkeypatch.setattr(likeliest_field, "_CLEAR", clear)
+    _segmented(values, truth)
+    assert (settled.count(likeliest_field._ITERATIONS) == 4) == alone
