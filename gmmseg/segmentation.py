@@ -476,6 +476,14 @@ def _reading(memory: int, **taken: Any) -> Reading:
 
 def _labelled(image: Image, rule: Rule, effort: Effort, course: Course | None = None) -> Segmentation:
     found = Segmentation(image, rule, effort, course=course)
+    guidance, model = rule.guidance, rule.model
+    by_place = model.memberships is not None and model.strength > 0 and model.recipe.has_position
+    if guidance is not None and guidance.scribbles is not None and by_place:
+        from gmmseg.spatial.sieve import untouched  # here, because most runs have no strokes
+
+        ruled_out = untouched(found.labels, guidance.scribbles, model.k)
+        if ruled_out is not None:
+            found = replace(found, rule=replace(rule, guidance=replace(guidance, ruled_out=ruled_out)))
     if image.in_memory:
         _ = found.labels  # now, while the caller waits for them
     return found

@@ -139,6 +139,11 @@ class Recipe:
         return any(each.decided_by == "surroundings" for each in self._each)
 
     @property
+    def has_position(self) -> bool:
+        """Whether the place of a pixel decides some of the features."""
+        return any(each.decided_by == "position" for each in self._each)
+
+    @property
     def needs_color(self) -> bool:
         """Whether some of the features are of red, green and blue."""
         return any(isinstance(each, Color) for each in self._each)

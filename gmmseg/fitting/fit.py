@@ -194,9 +194,9 @@ def fit_model(
     strength = TYPICAL if strength is None else strength
     mixture = mixture.select(order)
     parts = None if merged is None else merged.memberships(mixture, found.sample)
-    plain = mixture.n_components == 2 and mixture.dof is None and not mixture.family.shared
+    plain = mixture.n_components > 1 and mixture.dof is None and not mixture.family.shared
     if plain and parts is None and found.squares is not None:
-        from gmmseg.fitting.rims import with_rim  # here, because most fits are of more classes
+        from gmmseg.fitting.rims import with_rim  # here, because most fits are of several features
 
         mixture, parts = with_rim(mixture, found.squares, field, noise=found.noise)
     if parts is not None:

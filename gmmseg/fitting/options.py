@@ -288,7 +288,7 @@ class FitOptions:
     def has_rims(self) -> bool:
         """Whether pixels on blurred borders may be a component of their own; not where it is said what there is."""
         said = self.components is not None or self.outliers is not None or self.partial_volume or self.hints.given
-        return (self.automatic or self.k == 2) and not (said or self.textured)
+        return self.most_classes > 1 and not (said or self.textured)
 
     @property
     def evens_scans(self) -> bool:

@@ -1,13 +1,15 @@
-"""Rims: pixels on the blurred borders of objects, of a picture in two classes.
+"""Rims: pixels on the blurred borders of objects, of a picture of one feature.
 
 What lies between an even ground and objects that vary holds something of both. A Gaussian as wide as the objects takes
 nearly all of it, so that masks are too large. It belongs to the side that it has more of, as the half maximum has it:
-one level is found that agrees best with half the height of each object, and what the wide Gaussian has below it becomes
-a component of its own, of the ground's class.
+one level is found that agrees best with half the height of each object, and the border of two classes below it is put
+there. What lies between becomes a component of its own, of the lower class: the ground's, where there are two.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +28,7 @@ __all__ = ["half_level", "with_rim"]
 Array = NDArray[Any]
 
 _FEW = 32  # pixels that a rim and what is left of the objects have at least
+_FARTHER = 0.5  # deviations of what is below, by which a border has to move: less is chance
 _STEPS = 1024  # of the level, between the border and the half of the highest object
 _TRIED = 32  # levels from there to the border
 _GRID = 256  # heights at which it is seen to that the border is where it belongs
@@ -34,12 +37,12 @@ _GRID = 256  # heights at which it is seen to that the border is where it belong
 def with_rim(
     mixture: Mixture, squares: Scene, field: BiasField | None, *, noise: Array
 ) -> tuple[Mixture, Array | None]:
-    """Return two classes of one feature with the rims of the wider one, and the memberships (2, 3) of the components.
+    """Return classes of one feature with the rims of objects apart, and the memberships of their components.
 
     Parameters
     ----------
     mixture : Mixture
-        Of two Gaussians.
+        Of k Gaussians, two or more.
     squares : Scene
         Large enough that objects are seen from side to side.
     field : BiasField, optional
@@ -50,50 +53,85 @@ def with_rim(
     Returns
     -------
     mixture : Mixture
-        Of three components: the two classes, then the rim; as it was where there is none.
-    memberships : ndarray, shape (2, 3), or None
+        Of one more component: the classes, then the rim; as it was where there is none.
+    memberships : ndarray, shape (k, k + 1), or None
     """
-    gain = None if field is None else field.within(squares.patches.axes)
+    planes = squares.planes(None if field is None else field.within(squares.patches.axes))
     shape, known = squares.patches.shape, squares.patches.valid
-    deviations = np.sqrt(mixture.family.dense(mixture.covariances, 2, 1)[:, 0, 0])
-    ground = int(np.argmin(deviations))
-    both = [ground, 1 - ground]
-    middle, other = mixture.means[both, 0].tolist()
-    sign = 1.0 if other > middle else -1.0
+    means, deviations = mixture.means[:, 0], _deviations(mixture)
+    outward = np.argsort(means, kind="stable")
+    if deviations[outward[-1]] < deviations[outward[0]]:
+        outward = outward[::-1]
+    ground, sign = float(means[outward[0]]), 1.0 if means[outward[-1]] > means[outward[0]] else -1.0
     # From here on the ground lies at 0 and the objects above.
-    heights = squares.planes(gain)[0]
-    heights -= np.float32(middle)
-    heights *= np.float32(sign)
-    far, border = _between(abs(other - middle), deviations[both].tolist(), mixture.weights[both].tolist())
-    if not 0 < border < abs(other - middle):
+    heights, places = (planes[0] - np.float32(ground)) * np.float32(sign), sign * (means - ground)
+    borders = _borders(places[outward], deviations[outward], mixture.weights[outward])
+    if not borders:
         return mixture, None
-    level = half_level(heights.reshape(shape), known.reshape(shape), border)
-    inside = heights[known & ((heights > border) | (heights < far))]
-    share = len(inside) / max(1, int(np.count_nonzero(known)))
-    # Lower levels where three Gaussians cannot have this one: what hardly differs shall not get another border.
-    for lower in np.linspace(level, border, _TRIED, endpoint=False).tolist():
-        rim = (inside > 0) & (inside <= lower)
-        n_rim = int(np.count_nonzero(rim))
-        if lower - border < deviations[ground] or min(n_rim, len(inside) - n_rim) < _FEW or share == 1:
-            return mixture, None  # no farther than the ground varies by itself
-        parts = _Parts.of(deviations[ground], inside[rim], inside[~rim], share, noise)
+    level = half_level(heights.reshape(shape), known.reshape(shape), borders[0])
+    # The class around the level gives what is below it to the one before.
+    labels, at = mixture.labels(planes), max(1, int(np.searchsorted(borders, level)))
+    low, high = outward[at - 1 : at + 1].tolist()
+    inside = heights[known & (labels == high + 1)]
+    if at < len(borders) and 2 * int(np.count_nonzero(inside <= level)) > len(inside):
+        return mixture, None  # it is a class of its own, and the level lies at its upper end
+    place = float(places[low])
+    share = len(inside) / max(1, len(inside) + int(np.count_nonzero(known & (labels == low + 1))))
+    if share == 1:
+        return mixture, None
+    inside -= np.float32(place)
+    found = _moved(mixture, (low, high), inside, share, borders[at - 1] - place, level - place, noise)
+    if found is None:
+        return mixture, None
+    memberships = np.eye(len(means), len(means) + 1)
+    memberships[low, -1] = 1
+    return found, memberships
+
+
+def _moved(
+    mixture: Mixture, pair: tuple[int, int], inside: Array, share: float, border: float, level: float, noise: Array
+) -> Mixture | None:
+    """Return a mixture in which the border of a pair of classes lies higher, at a level; None where it cannot.
+
+    `inside` are heights of pixels of the second class above the first one, and `share` is theirs of the pixels of both.
+    The last component is what the second one has up to the level.
+    """
+    low, high = pair
+    means, deviations = mixture.means[:, 0], _deviations(mixture)
+    away = float(means[high] - means[low])
+    least = border + _FARTHER * deviations[low]
+    if level < least:
+        return None
+    # Summed between even steps, so that pixels are passed once for all levels.
+    inside = inside.astype(np.float64)
+    near = inside[(inside > 0) & (inside <= level)]
+    step = np.clip(np.ceil((near - border) * (_TRIED / (level - border))) - 1, 0, _TRIED - 1).astype(np.intp)
+    sums = np.cumsum([np.bincount(step, power, _TRIED) for power in (None, near, near * near)], axis=1)
+    total = np.array([len(inside), inside.sum(), inside @ inside])
+    # Lower levels where this one is not to be had: what hardly differs shall not get another border.
+    for i in range(_TRIED - 1, -1, -1):
+        lower = border + (i + 1) * (level - border) / _TRIED
+        rim, objects = sums[:, i], total - sums[:, i]
+        if lower < least or min(rim[0], objects[0]) < _FEW:
+            return None
+        parts = _Parts.of(deviations[low], rim, objects, share, noise)
         weights = parts.shared_at(lower)
-        levels = np.linspace(0, max(lower, abs(other - middle)), _GRID)
+        levels = np.linspace(0, max(lower, abs(away)), _GRID)
         if weights is not None and np.array_equal(parts.are_objects(levels, weights), levels > lower):
             break
     else:
-        return mixture, None
-    order = [0, 2, 1] if ground == 0 else [2, 0, 1]
-    found = replace(
+        return None
+    own = (weights * (mixture.weights[low] + mixture.weights[high]), means[low] + np.sign(away) * parts.means)
+    found = [np.append(each, 0.0) for each in (mixture.weights, means, deviations)]
+    for each, of_pair in zip(found, (*own, parts.deviations), strict=True):
+        each[[low, -1, high]] = of_pair
+    return replace(
         mixture,
-        weights=weights[order],
-        means=(middle + sign * parts.means)[order][:, None].astype(mixture.means.dtype),
-        covariances=np.square(parts.deviations)[order][:, None, None].astype(mixture.means.dtype),
+        weights=found[0],
+        means=found[1][:, None].astype(mixture.means.dtype),
+        covariances=np.square(found[2])[:, None, None].astype(mixture.means.dtype),
         covariance="full",
     )
-    memberships = np.zeros((2, 3))
-    memberships[[0, 1], [0, 1]] = memberships[ground, 2] = 1
-    return found, memberships
 
 
 def half_level(heights: Array, valid: Array, border: float) -> float:
@@ -136,15 +174,36 @@ def half_level(heights: Array, valid: Array, border: float) -> float:
     return border + float(np.argmax(agreement)) * (highest - border) / _STEPS
 
 
-def _between(mean: float, deviations: list[float], weights: list[float]) -> tuple[float, float]:
-    """Between which heights a Gaussian at 0 is likelier than a wider one at `mean`; NaN where it is nowhere."""
-    (narrow, wide), (one, two) = deviations, weights
-    bend, slope = (narrow**-2 - wide**-2) / 2, mean / wide**2
-    least = np.log(two * narrow / (one * wide)) - mean * slope / 2
-    if bend * mean**2 < 1e-9:
-        return -np.inf, float(-least / slope)
-    root = np.sqrt(np.maximum(slope**2 - 4 * bend * least, 0)) if slope**2 > 4 * bend * least else np.nan
-    return float((-slope - root) / (2 * bend)), float((-slope + root) / (2 * bend))
+def _deviations(mixture: Mixture) -> Array:
+    return np.asarray(np.sqrt(mixture.family.dense(mixture.covariances, mixture.n_components, 1)[:, 0, 0]))
+
+
+def _borders(places: Array, deviations: Array, weights: Array) -> list[float]:
+    """Heights at which each class ends and the next one begins, from the ground on, as far as they are told apart.
+
+    A class between may begin beyond its middle, where it is no more than what the one before has too little of.
+    """
+    found: list[float] = []
+    classes = list(zip(places.tolist(), deviations.tolist(), weights.tolist(), strict=True))
+    for i, ((place, one, less), (further, other, more)) in enumerate(itertools.pairwise(classes), 2):
+        if further <= place or min(less, more) <= 0:
+            break
+        border = place + _between(further - place, (one, other), (less, more))
+        if not max([place, *found[-1:]]) < border or (i == len(places) and border > further):
+            break
+        found.append(border)
+    return found
+
+
+def _between(mean: float, deviations: tuple[float, float], weights: tuple[float, float]) -> float:
+    """Height up to which a Gaussian at 0 is likelier than another one at `mean`; NaN where there is none."""
+    (near, far), (one, two) = deviations, weights
+    bend, slope = (near**-2 - far**-2) / 2, mean / far**2
+    least = math.log(two * near / (one * far)) - mean * slope / 2
+    if abs(bend) * mean**2 < 1e-9:
+        return -least / slope
+    root = slope**2 - 4 * bend * least
+    return (math.sqrt(root) - slope) / (2 * bend) if root > 0 else math.nan
 
 
 class _Parts:
@@ -162,10 +221,10 @@ class _Parts:
 
     @classmethod
     def of(cls, ground: float, rim: Array, objects: Array, share: float, noise: Array) -> _Parts:
-        """Estimate them from pixels, but for the deviation of the ground."""
-        both = [np.asarray(part, np.float64) for part in (rim, objects)]
-        spreads = [float(np.sqrt(max(part.var(), float(noise[0])))) for part in both]
-        return cls(np.array([0.0, *(part.mean() for part in both)]), np.array([ground, *spreads]), share)
+        """Estimate them from sums (3,) over pixels, of 1, heights and their squares, but for the ground's deviation."""
+        means = [part[1] / part[0] for part in (rim, objects)]
+        spreads = [max(part[2] / part[0] - mean**2, noise[0]) for part, mean in zip((rim, objects), means, strict=True)]
+        return cls(np.array([0.0, *means]), np.array([ground, *np.sqrt(spreads)]), share)
 
     def shared_at(self, level: float) -> Array | None:
         """Weights (3,) that put the border of the objects at a level; None where none do.

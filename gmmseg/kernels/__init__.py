@@ -36,6 +36,7 @@ __all__ = [
     "classify",
     "climb",
     "climb_each",
+    "climb_halves",
     "cluster",
     "conditional_sums",
     "divisions",
@@ -67,7 +68,8 @@ else:
     _kernels = native
 
 agreement, smooth, smooth_planes = _kernels.agreement, _kernels.smooth, _kernels.smooth_planes
-attempt, climb, climb_each = _kernels.attempt, _kernels.climb, _kernels.climb_each
+attempt, climb = _kernels.attempt, _kernels.climb
+climb_each, climb_halves = _kernels.climb_each, _kernels.climb_halves
 class_moments, cluster, plus_plus = _kernels.class_moments, _kernels.cluster, _kernels.plus_plus
 conditional_sums, expected, known_distances = _kernels.conditional_sums, _kernels.expected, _kernels.known_distances
 divisions, merge, split = _kernels.divisions, _kernels.merge, _kernels.split

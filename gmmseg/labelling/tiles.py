@@ -121,12 +121,14 @@ def visit(
             return
         rule = replace(rule, model=replace(rule.model, grain=None))
     halo = _computed_around(rule.model, layer, image)
-    # Parts and messages of the classes are few where only labels of pixels are wanted: most are beyond doubt.
-    of_each = 2 if layer.kind != "soft" and image.ndim == 2 else 4
-    # For these, position is not written as planes.
-    planes = rule.model.recipe.n_guides(image) if halo and layer.name == "labels" else len(rule.model.scale)
+    # Parts and messages of the classes are few where only labels of pixels are wanted: most are beyond doubt. Smoothed
+    # ones take position along its axes.
+    of_each = 2.0 if layer.kind != "soft" and image.ndim == 2 else 4.0
+    planes = len(rule.model.scale)
+    if halo and layer.name == "labels" and image.ndim == 2:
+        of_each, planes = 1.5, rule.model.recipe.n_guides(image)
     floats = of_each * rule.model.k + planes + 3**image.ndim // 8
-    numbers = TILE_BYTES * (_VOLUMES if image.ndim == 3 else 1) // (4 * floats)
+    numbers = int(TILE_BYTES * (_VOLUMES if image.ndim == 3 else 1) / (4 * floats))
     sides = tile_sides(shape_of(within), numbers, halo // 2)  # smoothing computes half of a halo
     sides = (*sides[:-1], _in_registers(sides[-1], halo, within[-1].stop - within[-1].start))
     jobs = list(tiles(image.shape, sides, halo, within=within))
@@ -145,9 +147,12 @@ def visit(
 
 
 def _in_registers(side: int, halo: int, n: int) -> int:
-    """Narrow a tile so that its rows, with the halo, are whole registers: all but those at the border of the image."""
+    """Make the rows of a tile, with the halo, whole registers: of all but those at the border of the image."""
     whole = (side + 2 * halo) // _REGISTER * _REGISTER - 2 * halo
-    return whole if side < n and whole > 6 * halo else side
+    if side >= n or whole <= 6 * halo:
+        return side
+    narrow = 0 < n % whole < whole // 4  # the last one, which has as wide a halo as any
+    return whole + _REGISTER * narrow
 
 
 def _visit_blocks(

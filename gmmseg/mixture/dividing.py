@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.mixture.em import Iteration, Starts, expectation_maximization, short_runs
+from gmmseg import kernels
+from gmmseg.mixture.em import (
+    Iteration,
+    Starts,
+    expectation_maximization,
+    goes_by_itself,
+    precision_of,
+    short_runs,
+)
 from gmmseg.mixture.kmeans import from_labels
 from gmmseg.mixture.memberships import moments
 from gmmseg.mixture.missing import fill_in
@@ -26,6 +34,13 @@ Array = NDArray[Any]
 _ROUNDS = (4, 6, None), (4, 9, 4), (1, 10, 2), (1, 20, 1)
 _LITTLE = 0.3
 _FEWEST_SAMPLES = 4096
+# With no more samples, without weights, the halves of a component climb alone first, among so many samples of which
+# they have at least such a part, and for so long. So many divisions for each component go on: half of the time of
+# `divide`, .82 of that of a picture of 64 x 64. Of 900 crops of such pictures by a pixel, with 3 to 6 classes, the
+# masks of 141 agree by less than 0.8, of 142 without; the likelihood is the same in the mean, .002 nats lower with 3.
+# Photographs are worse off: of 84 crops with 5 and 6 classes 16 agree by less than 0.8, of 8 without.
+_ALONE, _PART, _LONG, _KEPT = 1024, 0.01, 10, 2
+_OF_FEW = (1, 6, 2), (1, 14, 1)
 # The same where one component is divided and two are merged; and how often at most.
 _DIVIDED, _MERGED, _SETTLED, _MOST_TIMES = (4, 10, 4), (4, 15, 2), (1, 20, 1), 4
 _BETTER = 1e-3  # nats a sample by which likelihoods differ where maxima do
@@ -53,24 +68,44 @@ def divide(
     Notes
     -----
     Each component is halved in turn across each of its three to six longest axes, and in scale where it has fewer; a
-    short EM of the whole tells what that is worth. Trials that gain little of what the best does are left early, in
-    the manner of races (Maron and Moore 1994); the best go on with more samples, and the best of these stays. No
-    random number is drawn: images that hardly differ are divided alike. Time grows with the third power of k.
+    short EM of the whole tells what that is worth, or, of few samples, one of these halves alone at first, with the
+    other components as they are. Trials that gain little of what the best does are left early, in the manner of races
+    (Maron and Moore 1994); the best go on with more samples, and the best of these stays. No random number is drawn:
+    images that hardly differ are divided alike. Time grows with the third power of k.
     """
     complete = fill_in(planes, weights)
     added = iteration.regularization + iteration.noise
     mixture = from_labels(complete, np.zeros(planes.shape[1], np.intp), 1, covariance, weights, added)
-    parts = {share: SortedSamples.of(*_first(planes, weights, share)) for share in {share for share, *_ in _ROUNDS}}
-    rounds = [(parts[share], iteration._replace(max_iterations=most), kept) for share, most, kept in _ROUNDS]
+    whole = SortedSamples.of(np.ascontiguousarray(planes), weights)
+    few = weights is None and planes.shape[1] <= _FEWEST_SAMPLES
+    few = few and not mixture.family.shared and goes_by_itself(whole, mixture)
+    rules = _OF_FEW if few else _ROUNDS
+    parts = {1: whole, **{share: SortedSamples.of(*_first(planes, weights, share)) for share, *_ in rules if share > 1}}
+    rounds = [(parts[share], iteration._replace(max_iterations=most), kept) for share, most, kept in rules]
     before = -np.inf
     while mixture.n_components < k:
         best = _divided(mixture)
+        if few:
+            best = _climbed_alone(mixture, best, planes, whole.least, iteration)
         for samples, how, kept in rounds:
             best, reached = _best(*short_runs(samples, best, how), kept, before)
             if not len(reached):
                 return None
         mixture, before = best.mixture(0), reached[0]
     return mixture
+
+
+def _climbed_alone(mixture: Mixture, starts: Starts, planes: Array, least: float, iteration: Iteration) -> Starts:
+    """The divisions of a mixture that gain most where only the halves climb; all as they are where none can."""
+    some = np.ascontiguousarray(planes[:, :_ALONE])
+    limits = iteration.tolerance, precision_of(planes), least
+    added, noise = iteration.variances(len(planes))
+    weights, means, covariances, gains = kernels.climb_halves(
+        some, mixture.posterior(some), starts, added, noise, limits, _PART, _LONG, iteration.threads
+    )
+    climbed = Starts(weights, means, covariances.reshape(starts.covariances.shape), starts.covariance)
+    best, _ = _best(climbed, gains, _KEPT * mixture.n_components)
+    return best if len(best.weights) else starts
 
 
 def regroup(

@@ -33,11 +33,14 @@ class Guidance:
         Prior probabilities of the classes, summing to 1.
     weight : float
         Power of the maps; 1 takes them as they are, 0 not at all.
+    ruled_out : ndarray of uint8, shape (*spatial), optional
+        The class that a pixel is not of, where one is known not to be; 0 elsewhere.
     """
 
     scribbles: Array | None = None
     maps: Array | None = None
     weight: float = 1.0
+    ruled_out: Array | None = None
 
     @classmethod
     def of(
@@ -78,6 +81,10 @@ class Guidance:
             chosen = self.maps[(slice(None), *where)].reshape(n_maps, -1)
             out = np.zeros((k, chosen.shape[1]), np.float32)
             out[:n_maps] = np.float32(self.weight) * np.log(n_maps * np.maximum(chosen, np.float32(_DOUBT)))
+        if self.ruled_out is not None:
+            without = self.ruled_out[where].ravel()
+            pixels = np.flatnonzero(without)
+            out[without[pixels].astype(np.intp) - 1, pixels] = _NEVER
         if self.scribbles is not None:
             strokes = self.scribbles[where].ravel()
             drawn = np.flatnonzero(strokes)

@@ -88,6 +88,28 @@ def test_files_windows_and_threads_do_not_matter(flag, tmp_path, threads):
     np.testing.assert_array_equal(gmmseg.io.read_labels(tmp_path / "labels.tif"), found.labels)
 
 
+def test_specks_in_the_colours_of_the_object_are_not_of_it_and_another_object_is(flag, tmp_path):
+    image, truth, strokes = flag
+    specks = np.zeros(truth.shape, bool)
+    specks[30:36, 96:102], specks[8:13, 60:66], specks[50:56, 20:25] = True, True, True
+    other = np.zeros(truth.shape, bool)
+    other[20:60, 4:18] = True  # a quarter of the object
+    image[specks] = image[44:45, 40:41]
+    image[other] = image[20:60, 31:45].reshape(-1, 3)
+    marks = np.where(specks, 0, strokes)
+    found = gmmseg.segment(image, 2, scribbles=marks)
+    assert not found.mask(1)[specks].any()
+    assert found.mask(1)[other].mean() > 0.95
+    assert (found.mask(1) == (truth | other)).mean() > 0.99
+    np.testing.assert_array_equal(found.probabilities.argmax(axis=0) + 1, found.labels)
+    for options in ({"smooth": False}, {"features": "lab"}):  # neither neighbours nor places are heard
+        assert gmmseg.segment(image, 2, scribbles=marks, **options).mask(1)[specks].any()
+    np.save(tmp_path / "a.npy", image)
+    streamed = gmmseg.apply(found.model, tmp_path / "a.npy", scribbles=marks, memory=1)
+    streamed.save(tmp_path / "labels.tif")
+    np.testing.assert_array_equal(gmmseg.io.read_labels(tmp_path / "labels.tif"), found.labels)
+
+
 def test_classes_are_described_by_what_they_are_made_of(flag):
     image, truth, strokes = flag
     found = gmmseg.segment(image, 2, scribbles=strokes, features="rgb")

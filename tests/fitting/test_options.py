@@ -133,6 +133,8 @@ def test_nothing_to_fit():
 def test_rims_are_looked_for_where_nothing_is_said_of_what_there_is():
     strokes = np.ones((2, 2), np.uint8)
     assert FitOptions(2).has_rims
+    assert FitOptions(3).has_rims
+    assert not FitOptions(1).has_rims
     for said in (
         FitOptions(2, components=1),
         FitOptions(2, outliers="uniform"),

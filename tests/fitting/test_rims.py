@@ -7,6 +7,7 @@ import pytest
 from scipy import ndimage
 
 import gmmseg
+from gmmseg.fitting import rims
 from gmmseg.fitting.rims import half_level
 
 
@@ -24,6 +25,43 @@ def discs(shape: tuple[int, int] = (256, 256), blur: float = 2.5, seed: int = 0)
 
 def dice(mask: np.ndarray, truth: np.ndarray) -> float:
     return float(2 * (mask & truth).sum() / (mask.sum() + truth.sum()))
+
+
+def glowing(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Discs of 120 to 200 with a glow around them that reaches far; and where they are."""
+    rng, (rows, columns) = np.random.default_rng(seed), np.indices((256, 256))
+    light = np.zeros((256, 256))
+    for y in range(32, 256, 64):
+        for x in range(32, 256, 64):
+            light[(rows - y) ** 2 + (columns - x) ** 2 < rng.uniform(9, 12) ** 2] = rng.uniform(120, 200)
+    sharp, glow = (ndimage.gaussian_filter(light, sigma) for sigma in (1.5, 9))
+    return rng.poisson(3 + sharp + 0.15 * glow).clip(0, 255).astype(np.uint8), light > 0
+
+
+def of_all_heights(spread: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Discs whose heights are lognormal, blurred; and where they are."""
+    rng, (rows, columns) = np.random.default_rng(seed), np.indices((256, 256))
+    light = np.zeros((256, 256))
+    for y in range(16, 256, 32):
+        for x in range(16, 256, 32):
+            inside = (rows - y) ** 2 + (columns - x) ** 2 < rng.uniform(7, 11) ** 2
+            light[inside] = 40 * np.exp(rng.normal(0, spread))
+    return rng.poisson(10 + ndimage.gaussian_filter(light, 2)).clip(0, 255).astype(np.uint8), light > 0
+
+
+def cells(seed: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Dim cells with bright nuclei; where the cells are, and the nuclei."""
+    rng, (rows, columns) = np.random.default_rng(seed), np.indices((240, 240))
+    light = np.full((240, 240), 3.0)
+    whole, nuclei = np.zeros(light.shape, bool), np.zeros(light.shape, bool)
+    for y in range(30, 240, 60):
+        for x in range(30, 240, 60):
+            away = (rows - y) ** 2 + (columns - x) ** 2
+            light[away < 22**2] += rng.uniform(8, 16)
+            light[away < 9**2] += rng.uniform(80, 160)
+            whole |= away < 22**2
+            nuclei |= away < 9**2
+    return rng.poisson(ndimage.gaussian_filter(light, 1.5)).clip(0, 255).astype(np.uint8), whole, nuclei
 
 
 def test_a_mask_of_blurred_discs_is_as_large_as_the_discs() -> None:
@@ -126,15 +164,65 @@ def test_without_objects_the_border_stays() -> None:
 
 
 def test_cells_with_bright_nuclei_have_one_border_however_the_picture_is_cut() -> None:
-    rng, (rows, columns) = np.random.default_rng(3), np.indices((240, 240))
-    light = np.full((240, 240), 3.0)
-    for y in range(30, 240, 60):
-        for x in range(30, 240, 60):
-            away = (rows - y) ** 2 + (columns - x) ** 2
-            light[away < 22**2] += rng.uniform(8, 16)
-            light[away < 9**2] += rng.uniform(80, 160)
-    image = rng.poisson(ndimage.gaussian_filter(light, 1.5)).clip(0, 255).astype(np.uint8)
+    image, _, _ = cells()
     mask = gmmseg.segment(image, 2).mask(2)
     for part in (np.s_[1:, 1:], np.s_[:-1, :-1], np.s_[2:, :-2]):
         assert dice(gmmseg.segment(np.ascontiguousarray(image[part]), 2).mask(2), mask[part]) > 0.97
     assert dice(np.fliplr(gmmseg.segment(np.ascontiguousarray(np.fliplr(image)), 2).mask(2)), mask) > 0.97
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_bright_class_of_three_has_no_glow(seed: int) -> None:
+    image, truth = glowing(seed)
+    seg = gmmseg.segment(image, 3)
+    assert dice(seg.mask(3), truth) > 0.96  # no threshold has more than .98
+    assert dice(gmmseg.segment(image, 3, components=1).mask(3), truth) < 0.85
+    np.testing.assert_array_equal(seg.model.memberships, [[1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 1, 0]])
+    dark = gmmseg.segment(255 - image, 3)
+    np.testing.assert_array_equal(dark.model.memberships, [[1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 1, 0]])
+    assert dice(dark.mask(1), seg.mask(3)) > 0.98
+
+
+def test_what_is_not_the_darkest_of_three_is_as_large_as_the_discs() -> None:
+    image, truth = of_all_heights(0.6, seed=0)
+    seg = gmmseg.segment(image, 3)
+    assert dice(seg.labels > 1, truth) > 0.86  # no threshold has more than .87
+    assert dice(gmmseg.segment(image, 3, components=1).labels > 1, truth) < 0.85
+    np.testing.assert_array_equal(seg.model.memberships[:, 3], [1, 0, 0])
+    assert (seg.labels == 3).any()
+
+
+def test_a_class_that_is_mostly_below_the_level_stays() -> None:
+    image, _ = of_all_heights(0.4, seed=1)
+    seg, plain = gmmseg.segment(image, 3), gmmseg.segment(image, 3, components=1)
+    assert seg.model.memberships is None
+    np.testing.assert_array_equal(seg.labels, plain.labels)
+
+
+def test_cells_and_their_nuclei_are_two_of_three_classes() -> None:
+    image, whole, nuclei = cells()
+    seg, plain = gmmseg.segment(image, 3), gmmseg.segment(image, 3, components=1)
+    assert dice(seg.mask(3), nuclei) > max(0.87, dice(plain.mask(3), nuclei) + 0.03)
+    assert dice(seg.labels > 1, whole) > 0.95
+
+
+@pytest.mark.parametrize("k", [3, 4])
+def test_sharp_discs_of_several_heights_stay(k: int) -> None:
+    image, truth = discs(blur=0)
+    labels = gmmseg.segment(image, k).labels
+    assert max(dice(labels > below, truth) for below in range(1, k)) > 0.98
+
+
+def test_borders_of_classes_lie_where_their_gaussians_cross() -> None:
+    def densities(height: float) -> np.ndarray:
+        return weights / deviations * np.exp(-(((height - places) / deviations) ** 2) / 2)
+
+    places, deviations, weights = np.array([0.0, 4.0, 20.0]), np.array([1.0, 0.8, 5.0]), np.array([0.5, 0.2, 0.3])
+    borders = rims._borders(places, deviations, weights)
+    for i, border in enumerate(borders):
+        assert places[i] < border < places[i + 1]
+        assert densities(border)[i] == pytest.approx(densities(border)[i + 1])
+    assert len(borders) == 2
+    assert rims._borders(places, deviations, np.array([0.5, 0.0, 0.5])) == []  # a class of nothing has none
+    assert rims._borders(np.zeros(2), deviations[:2], weights[:2]) == []
+    assert len(rims._borders(places, np.ones(3), weights)) == 2  # of one width

@@ -409,3 +409,76 @@ def test_a_trial_is_over_where_a_component_is_too_light(kernel):
     assert attempt(kernel, planes, mixture, 1, light=0.5) is None
     lost = replace(mixture, covariances=0 * mixture.covariances)
     assert attempt(kernel, planes, lost, 1) is False
+
+
+@compiled
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("family", ["full", "diag", "spherical"])
+@pytest.mark.parametrize(("d", "k"), [(1, 1), (3, 3), (12, 2)])
+def test_halves_climb_alike_in_both(kernel, rng, family, d, k, dtype):
+    planes, mixture = start(family, d, 600, dtype)
+    mixture = mixture.select(range(k))
+    shares = np.ascontiguousarray(rng.dirichlet(np.full(k, 0.3), 600).T, dtype)
+    shares[:, :50] = 0
+    for each in (planes, shares):
+        each.flags.writeable = False
+    halved = kernel.divisions(mixture.weights, mixture.means, mixture.covariances, family, min(d, 2), d < 3, 0.8)
+    added = np.full(d, 1e-3)
+    for noise in (None, np.full(d, 5e-4)):
+        given = planes, shares, (*halved, family), added, noise, (1e-5, 2e-6, 1.0), 0.05, 12
+        ours, theirs, several = (
+            kernel.climb_halves(*given, 1),
+            reference.climb_halves(*given, 1),
+            kernel.climb_halves(*given, 3),
+        )
+        for found, wanted, other in zip(ours, theirs, several, strict=True):
+            np.testing.assert_array_equal(found, other)
+            rtol = 2e-3 if dtype == np.float32 else 1e-7
+            np.testing.assert_allclose(found, np.reshape(wanted, found.shape), rtol=rtol, atol=rtol)
+        assert np.isfinite(ours[3]).all()
+        assert ours[1].shape == halved[1].shape
+
+
+@both
+def test_halves_gain_what_two_components_are_likelier_than_one(kernel, rng):
+    """Of the samples that have a part in the one that is divided; the other stays as it is."""
+    weights, means, covariances = (
+        np.array([0.25, 0.75]),
+        np.array([[90.0, 0], [0, 0]]),
+        np.stack([np.eye(2), 9 * np.eye(2)]),
+    )
+    planes = rng.normal(size=(2, 4000))
+    planes[0] += np.where(np.arange(4000) % 4 == 0, 90, np.where(np.arange(4000) % 4 == 1, 4.0, -4.0))
+    shares = np.stack([np.arange(4000) % 4 == 0, np.arange(4000) % 4 > 0]).astype(float)
+    halved = kernel.divisions(weights, means, covariances, "full", 1, False, 0.8)
+    given = planes, shares, (*halved, "full"), np.zeros(2), None, (0.0, 1e-10, 1.0)
+    shares_found, means_found, covariances_found, gains = kernel.climb_halves(*given, 0.01, 300, 1)
+    own = planes[:, shares[1] > 0]
+    peer = Peer(2, tol=1e-13, max_iter=300, reg_covar=0, means_init=[[4, 0], [-4, 0]]).fit(own.T)
+    one = Peer(1, reg_covar=0).fit(own.T)
+    np.testing.assert_allclose(gains[1], 0.75 * (peer.score(own.T) - one.score(own.T)), atol=1e-6)
+    assert gains[0] < gains[1] / 10  # a ball is hardly likelier in two
+    order = np.argsort(-means_found[1, 1:, 0]) + 1
+    np.testing.assert_allclose(shares_found[1, order], 0.75 * peer.weights_, atol=1e-6)
+    np.testing.assert_allclose(means_found[1, order], peer.means_, atol=1e-5)
+    np.testing.assert_allclose(covariances_found.reshape(2, 3, 2, 2)[1, order], peer.covariances_, atol=1e-4)
+    np.testing.assert_array_equal(means_found[1, 0], means[0])
+
+
+@both
+def test_halves_without_samples_stay_and_gain_nothing(kernel, rng):
+    planes, shares = rng.normal(size=(2, 100)), np.stack([np.ones(100), np.full(100, 0.001)])
+    two = np.full(2, 0.5), np.zeros((2, 2)), np.stack([np.eye(2)] * 2)
+    halved = kernel.divisions(*two, "full", 2, False, 0.8)
+    given = planes, shares, (*halved, "full"), np.zeros(2), None, (1e-5, 1e-10, 1.0)
+    _, means, _, gains = kernel.climb_halves(*given, 0.01, 10, 1)
+    np.testing.assert_array_equal(np.isfinite(gains), [True, False, True, False])
+    np.testing.assert_array_equal(means[1::2], halved[1][1::2])
+
+
+@compiled
+def test_halves_of_a_common_covariance_are_refused(kernel):
+    halved = kernel.divisions(np.ones(1), np.zeros((1, 2)), np.eye(2), "tied", 2, False, 0.8)
+    given = np.zeros((2, 9)), np.ones((1, 9)), (*halved, "tied"), np.zeros(2), None, (1e-5, 1e-10, 1.0), 0.01, 10, 1
+    with pytest.raises(Exception, match="shape of their family"):
+        kernel.climb_halves(*given)

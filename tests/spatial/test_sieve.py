@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 import gmmseg.spatial.sieve
-from gmmseg.spatial.sieve import sieve
+from gmmseg.spatial.sieve import sieve, untouched
 
 SPREAD = 0x9E3779B97F4A7C15
 
@@ -160,3 +160,37 @@ def test_in_place_and_nothing_to_do(rng):
     np.testing.assert_array_equal(labels, expected)
     assert sieve(np.zeros((0, 4), np.uint8), 9).shape == (0, 4)
     assert sieve(np.zeros((4, 5), np.uint8), 9).tolist() == np.zeros((4, 5)).tolist()
+
+
+def test_small_regions_without_a_stroke_are_found_where_every_class_has_strokes():
+    labels = np.ones((40, 40), np.uint8)
+    labels[5:15, 5:15], labels[30:33, 30:33], labels[30:34, 5:9] = 2, 2, 2
+    labels[8:10, 8:10], labels[0, :3] = 1, 0
+    strokes = np.zeros(labels.shape, np.uint8)
+    strokes[20, 2:30], strokes[6, 6:9] = 1, 2
+    found = untouched(labels, strokes, 2)
+    wanted = np.zeros(labels.shape, np.uint8)
+    wanted[30:33, 30:33], wanted[8:10, 8:10] = 2, 1  # 16 pixels of 96 are another object of the kind
+    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(untouched(np.asfortranarray(labels), strokes, 2), wanted)
+    assert untouched(labels, np.where(strokes == 2, 0, strokes), 2) is None  # of the second nothing is known
+    assert untouched(labels, strokes, 3) is None
+    strokes[31, 31] = 2
+    wanted[30:33, 30:33] = 0
+    np.testing.assert_array_equal(untouched(labels, strokes, 2), wanted)
+    assert untouched(np.zeros((3, 4), np.uint8), np.ones((3, 4), np.uint8), 1) is None
+
+
+def test_a_stroke_where_there_is_no_data_touches_nothing():
+    labels = np.uint8([[2] * 30 + [0] + [1] * 30 + [2, 0, 1]])
+    strokes = np.zeros_like(labels)
+    strokes[0, [3, 40, 62]] = 2, 1, 2
+    assert np.flatnonzero(untouched(labels, strokes, 2)).tolist() == [61, 63]
+
+
+def test_small_regions_of_a_volume_are_connected_through_faces():
+    labels = np.ones((6, 6, 6), np.uint8)
+    labels[:3, :3, :3] = labels[3, 3, 3] = 2
+    strokes = np.zeros_like(labels)
+    strokes[0, 0, 0], strokes[5, 5, 5] = 2, 1
+    assert np.argwhere(untouched(labels, strokes, 2)).tolist() == [[3, 3, 3]]

@@ -1,6 +1,8 @@
 // Log2 densities of a mixture's components over one block of samples, and their normalisers. Included by mixture.cpp
 // alone.
 #pragma once
+#include <utility>
+
 #include "kernels.h"
 #include "pack.h"
 
@@ -24,10 +26,45 @@ constexpr T kLowest = sizeof(T) == 4 ? T(-1e30) : T(-1e300);
 
 constexpr int triangle(int d) { return d * (d + 1) / 2; }
 
+// Memory that a thread keeps for its next part of the samples, for one purpose: what comes from the system has to be
+// cleared, page by page, which may take two fifths of an iteration (d = 32, K = 4).
+template <int Purpose>
+class Kept {
+public:
+    explicit Kept(size_t bytes) : at(own()) {
+        own() = {};
+        if (at.bytes >= bytes) return;
+        ::operator delete(at.memory, kAligned);
+        at = {::operator new(bytes, kAligned), bytes};
+    }
+    ~Kept() {
+        if (at.bytes <= kMost && at.bytes > own().bytes) std::swap(at, own());
+        ::operator delete(at.memory, kAligned);
+    }
+    Kept(const Kept&) = delete;
+    Kept& operator=(const Kept&) = delete;
+
+    void* memory() const { return at.memory; }
+
+private:
+    static constexpr size_t kMost = size_t(1) << 22;
+    struct Place {
+        void* memory = nullptr;
+        size_t bytes = 0;
+    } at;
+    struct Owner : Place {
+        ~Owner() { ::operator delete(this->memory, kAligned); }
+    };
+    static Place& own() {
+        static thread_local Owner owner;
+        return owner;
+    }
+};
+
 // Working memory of one thread: the block's features (where they have to be gathered), and rows of kBlock numbers.
 template <class T>
 struct Scratch {
-    T* const memory;
+    const Kept<0> kept;
     T* const samples;    // d rows
     T* const centred;    // d rounded up to kTile rows
     T* const weighted;   // kTile rows
@@ -54,8 +91,8 @@ struct Scratch {
         return job.diagonal || job.n_features <= kUnrolledFeatures ? 0 : kTile * kTile * groups * (groups + 1) / 2;
     }
     explicit Scratch(const MixtureJob<T>& job, bool has_factors = true)
-        : memory(static_cast<T*>(::operator new(sizeof(T) * size(job), kAligned))),
-          samples(memory),
+        : kept(sizeof(T) * size_t(size(job))),
+          samples(static_cast<T*>(kept.memory())),
           centred(samples + kBlock * (job.n_features + kTile)),
           weighted(centred + kBlock * (job.n_features + kTile)),
           responsibility(weighted + kBlock * kTile),
@@ -69,10 +106,6 @@ struct Scratch {
         __builtin_memset(held, 0, sizeof(T) * held_size(job));
         if (has_factors) pack(job);
     }
-    ~Scratch() { ::operator delete(memory, kAligned); }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-
     void pack(const MixtureJob<T>& job) {
         __builtin_memset(factors, 0, sizeof(T) * job.n_components * packed_size(job));
         for (int k = 0; packed_size(job) && k < job.n_components; ++k) pack(job, k);

@@ -42,13 +42,13 @@ GMMSEG_INLINE Pack<float> each_near(const MixtureJob<float>& job, const Pack<flo
         const float* const p = job.params + k * step;
         Pack<float> t = fill(p[0]);
         subtract<D, 0, D / 2>(x, p, dx, t);
-        if (!is_first.value && !any(~(t - highest < -far))) return;
+        if (!is_first.value && !any(Mask(~above(fill(-far), t - highest)))) return;
         subtract<D, D / 2, D>(x, p, dx, t);
         t = larger(t, fill(kLowest<float>));
         see(k, t, highest);
-        const Bits<float> leads = t > highest;
+        const Mask leads = above(t, highest);
         if (!is_first.value && any(leads)) likely = k;
-        highest = leads ? t : highest;
+        highest = chosen(leads, t, highest);
     };
     look_at(first, Index<1>{});
     for (int k = 0; k < first; ++k) look_at(k, Index<0>{});

@@ -48,15 +48,28 @@ struct Rule {
     T own, other, rises, slack;
 };
 
+// Whole numbers of the size of T.
+template <class T>
+struct WordOf {
+    using type = std::int64_t;
+};
+template <>
+struct WordOf<float> {
+    using type = std::int32_t;
+};
+
 // Working memory of samples within reach.
 template <class T>
 struct Near {
     static constexpr int L = kLanes<T>;
     const MixtureJob<T>& job;
     const ptrdiff_t d, stride;
-    T* rows = nullptr;  // the block, (kBlock, stride)
-    T* tile = nullptr;  // (L, stride): samples less a mean
-    T* factors = nullptr;  // K times `factor_size`: groups of L rows, column by column up to the last that is not 0
+    const ptrdiff_t tile_size;  // numbers that the tiles of a component's second moments have
+    const Kept<1> kept;
+    double* const tiles;  // of each panel: what has been added of it
+    T* rows;     // the block, (kBlock, stride)
+    T* tile;     // (L, stride): samples less a mean
+    T* factors;  // K times `factor_size`: groups of L rows, column by column up to the last that is not 0
     T* means;    // (K, stride)
     T* panels;   // (K, kPanel, stride): samples less the mean, times the root of their responsibility; with job.sure
                  // as many more of those that are
@@ -66,13 +79,12 @@ struct Near {
     T* highest;    // (kBlock): the highest of them
     T* own;        // (K, stride): what bounds a sample's squared distance, times `falls`, from above
     T* sure;       // (kBlock): the component that a sample surely belongs to, or kNone
+    typename WordOf<T>::type* names;  // (kWide): the same in whole numbers, of the samples at hand
     T* room;       // (kWide): so far off its mean it does
     T* copy;       // (stride, kWide): samples as `project` copies them, and zeros
     Rule<T>* rules;  // K
-    std::int32_t *found, *filled;  // (kBlock + kBehind) places in a block; samples in each panel
-
-    const ptrdiff_t tile_size;  // numbers that the tiles of a component's second moments have
-    double* tiles;              // of each panel: what has been added of it
+    T** next;        // of each panel: where the next sample comes
+    std::int32_t* found;  // (kBlock + kBehind): places in a block
 
     ptrdiff_t factor_size() const {
         ptrdiff_t size = 0;
@@ -84,29 +96,38 @@ struct Near {
         each_tile([&](ptrdiff_t, ptrdiff_t, auto halves) { size += kRows * halves.value * L / 2; });
         return size;
     }
+    static ptrdiff_t panels_of(const MixtureJob<T>& job) { return (job.parted() ? 2 : 1) * job.n_components; }
+    size_t bytes() const {
+        const ptrdiff_t k = job.n_components, all = panels_of(job);
+        const ptrdiff_t numbers = (kBlock + L + kWide<T> + 2 * k + all * kPanel) * stride + k * factor_size() +
+                                  all * kPanel + 4 * k + kBlock * (kMostDirections + k + 2) + 2 * kWide<T>;
+        return 8 * size_t(all * (tile_size + 1)) + sizeof(T) * size_t(numbers) + 4 * (kBlock + kBehind);
+    }
     explicit Near(const MixtureJob<T>& job)
-        : job(job), d(job.n_features), stride((d + kPadded<T> - 1) / kPadded<T> * kPadded<T>), tile_size(size_of_tiles()) {
-        const ptrdiff_t k = job.n_components, all = job.parted() ? 2 * k : k;
-        const ptrdiff_t numbers = (kWide<T> + 2 * k + all * kPanel) * stride + all * kPanel + 4 * k +
-                                  kBlock * (kMostDirections + k + 2) + kWide<T>;
-        const size_t bytes = size_t(8 * all * tile_size + ptrdiff_t(sizeof(T)) * numbers + 4 * (kBlock + kBehind + all));
-        tiles = static_cast<double*>(::operator new(bytes, kAligned));
+        : job(job), d(job.n_features), stride((d + kPadded<T> - 1) / kPadded<T> * kPadded<T>), tile_size(size_of_tiles()),
+          kept(bytes()), tiles(static_cast<double*>(kept.memory())) {
+        const ptrdiff_t k = job.n_components, all = panels_of(job);
         projected = reinterpret_cast<T*>(tiles + all * tile_size);
         bounds = projected + kMostDirections * kBlock;
         highest = bounds + k * kBlock;
         sure = highest + kBlock;
-        room = sure + kBlock;
+        names = reinterpret_cast<typename WordOf<T>::type*>(sure + kBlock);
+        room = sure + kBlock + kWide<T>;
         copy = room + kWide<T>;
         means = copy + kWide<T> * stride;
         own = means + k * stride;
         panels = own + k * stride;
-        roots = panels + all * kPanel * stride;
-        rules = reinterpret_cast<Rule<T>*>(roots + all * kPanel);
+        rows = panels + all * kPanel * stride;
+        tile = rows + kBlock * stride;
+        factors = tile + L * stride;
+        roots = factors + k * factor_size();
+        next = reinterpret_cast<T**>(roots + all * kPanel);
+        rules = reinterpret_cast<Rule<T>*>(next + all);
         found = reinterpret_cast<std::int32_t*>(rules + k);
-        filled = found + kBlock + kBehind;
         __builtin_memset(tiles, 0, 8 * size_t(all * tile_size));
         __builtin_memset(copy, 0, sizeof(T) * size_t((kWide<T> + 2 * k) * stride));
-        __builtin_memset(filled, 0, 4 * size_t(all));
+        for (ptrdiff_t i = 0; i < all * kPanel; ++i) roots[i] = T(1);
+        for (ptrdiff_t c = 0; c < all; ++c) next[c] = panel(c);
         for (ptrdiff_t c = 0; c < k; ++c) {
             const T* const p = job.params + c * job.params_per_component();
             __builtin_memcpy(means + c * stride, p + 1, sizeof(T) * size_t(d));
@@ -116,16 +137,9 @@ struct Near {
             for (ptrdiff_t i = 0; i < d; ++i) own[c * stride + i] = T(margin.falls) * job.screen->own[c * d + i];
         }
     }
-    ~Near() {
-        ::operator delete(tiles, kAligned);
-        ::operator delete(rows, kAligned);
-    }
-    // Makes what densities need, which takes as long as a twentieth of an iteration (d = 64, K = 4).
+    // Takes the factors, for densities: where no sample has any, that would be a twentieth of an iteration (d = 64, K = 4).
     void prepare() {
         const ptrdiff_t k = job.n_components, size = factor_size();
-        rows = static_cast<T*>(::operator new(sizeof(T) * size_t((kBlock + L) * stride + k * size), kAligned));
-        tile = rows + kBlock * stride;
-        factors = tile + L * stride;
         __builtin_memset(factors, 0, sizeof(T) * size_t(k * size));
         for (ptrdiff_t c = 0; c < k; ++c) {
             const T* p = job.params + c * job.params_per_component() + 1 + d;
@@ -136,8 +150,7 @@ struct Near {
             }
         }
     }
-    Near(const Near&) = delete;
-    Near& operator=(const Near&) = delete;
+    T* panel(ptrdiff_t c) const { return panels + c * kPanel * stride; }
 
     // Takes the samples of a register, whose features are so far from each other, as rows.
     void take(const T* x, ptrdiff_t distance, T* to) const {
@@ -211,12 +224,14 @@ struct Near {
         T part[kBlock];
         for (ptrdiff_t at = 0; at < count; ++at) part[at] = responsibility[found[at]];
         for (ptrdiff_t at = 0; at < count; ++at) part[at] = root_of(part[at]);
+        ptrdiff_t place = (next[c] - panel(c)) / stride;
         for (ptrdiff_t at = 0; at < count; ++at) {
-            const ptrdiff_t i = found[at], place = c * kPanel + filled[c];
-            const T root = roots[place] = part[at];
-            for (ptrdiff_t v = 0; v < stride; v += L)
-                store(panels + place * stride + v, root * (load(rows + i * stride + v) - load(mean + v)));
-            if (++filled[c] == kPanel) flush(c, sums);
+            const T root = roots[c * kPanel + place++] = part[at], *const row = rows + found[at] * stride;
+            for (ptrdiff_t v = 0; v < stride; v += L) store(next[c] + v, root * (load(row + v) - load(mean + v)));
+            next[c] += stride;
+            if (place < kPanel) continue;
+            flush(c, sums);
+            place = 0;
         }
     }
 
@@ -259,9 +274,10 @@ struct Near {
 
     // Adds the c-th panel to its sums, of those that are sure their mass too, and empties it.
     void flush(ptrdiff_t c, double* sums) {
-        const T *const panel = panels + c * kPanel * stride, *const root = roots + c * kPanel;
-        const ptrdiff_t count = filled[c];
-        filled[c] = 0;
+        const T *const panel = this->panel(c), *const root = roots + c * kPanel;
+        const ptrdiff_t count = (next[c] - panel) / stride;
+        if (count == 0) return;
+        next[c] = this->panel(c);
         if (c >= job.n_components) {
             Pack<T> mass = {};
             ptrdiff_t i = 0;
@@ -290,7 +306,7 @@ struct Near {
 
     // Adds what is left of the c-th panel, and the tiles of its moments, to its sums.
     void release(ptrdiff_t c, double* sums) {
-        if (filled[c]) flush(c, sums);
+        flush(c, sums);
         const double* tile = tiles + c * tile_size;
         const auto add = [&](ptrdiff_t i, ptrdiff_t j, ptrdiff_t wide) {
             for (ptrdiff_t r = 0; r < kRows; ++r, tile += wide) {

@@ -273,6 +273,8 @@ struct Settling {
         const float far = least > 1 ? -kLowest<float> : bits_behind(unseen / job.n_classes);
         const float sure_of_two = bits_behind(left - unseen - 2 * kDust), unsure = bits_behind(left + 2 * kDust);
         const float sure_of_more = bits_behind((left - unseen - 2 * kDust) / job.n_classes);
+        // No lane has to be looked at then: a fiftieth of smoothed labels.
+        const bool all_whole = !job.valid && grid.width % L == 0 && job.n_classes <= kAbsent;
         int likely = 0;
         Pack<float> farthest = {};
         each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
@@ -283,9 +285,9 @@ struct Settling {
                 int n = 0;
                 const Pack<float> first = each_near<D>(
                     mixture, x, far, likely, [&](int k, Pack<float> t, Pack<float> highest) GMMSEG_LAMBDA {
-                        const Bits<float> leads = t > highest;
-                        best = leads ? fill(float(k)) : best;
-                        second = larger(leads ? highest : t, second);
+                        const Mask leads = above(t, highest);
+                        best = chosen(leads, fill(float(k)), best);
+                        second = larger(chosen(leads, highest, t), second);
                         store(column + n++ * L, t);
                     });
                 farthest = larger(-first, farthest);
@@ -293,7 +295,9 @@ struct Settling {
                 Mask is_sure = above(behind, fill(n > 2 ? sure_of_more : sure_of_two));
                 if (any(Mask(~(is_sure | above(fill(unsure), behind)))))
                     is_sure = sure_by_all<D>(x, n, first, least, left, unseen);
-                store_sure(z, y, p, chosen(is_sure, best, fill(float(kUnsure))), inside(z, y, p));
+                best = chosen(is_sure, best, fill(float(kUnsure)));
+                if (all_whole) store_bytes(sure + grid.row(z, y) + p * L, best);
+                else store_sure(z, y, p, best, inside(z, y, p));
             }
         });
         return !any(farthest >= -kLowest<float>);

@@ -46,6 +46,8 @@ void find_room(int n_components, T farthest, Near<T>& near) {
     }
     unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
         store(near.sure + a.value * L, found[a.value].label);
+        const Bits<T> name = __builtin_convertvector(found[a.value].label, Bits<T>);
+        __builtin_memcpy(near.names + a.value * L, &name, sizeof name);
         store(near.room + a.value * L, found[a.value].worst - found[a.value].second);
     });
 }
@@ -59,38 +61,48 @@ ptrdiff_t take_certain(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t fi
     constexpr int L = kLanes<T>;
     const ptrdiff_t step = job.params_per_component(), k = job.n_components, stride = near.stride;
     // What is written through pointers might change what `near` holds, for all that the compiler knows.
-    T *const panels = near.panels + k * kPanel * stride, *const roots = near.roots + k * kPanel;
-    const T *const means = near.means, *const own = near.own, *const label = near.sure, *const copy = near.copy;
-    std::int32_t* const filled = near.filled + k;
+    const T *const means = near.means, *const label = near.sure, *const copy = near.copy;
+    T *const panels = near.panel(k), *const roots = near.roots + k * kPanel, **const next = near.next + k;
+    const ptrdiff_t own = k * stride;
+    const bool weighted = job.weights;
     const T farthest = project(job, b.x + start, b.row, near.copy, near.projected);
     for (int c = 0; c < k; ++c) bounds(job, c, near.projected, kAcross, near.bounds + c * kBlock, near.highest);
     find_room(job.n_components, farthest, near);
     ptrdiff_t count = 0;
     first += start;
     for (ptrdiff_t v = 0, left = b.size - start; v < kWide<T> && v < left; v += L) {
-        for (ptrdiff_t c = 0; c < k; ++c)
-            if (filled[c] > kPanel - L) near.flush(k + c, sums + (k + c) * step);
+        const T* full = panels + (kPanel - L) * stride;
+        for (ptrdiff_t c = 0; c < k; ++c, full += kPanel * stride)
+            if (next[c] > full) near.flush(k + c, sums + (k + c) * step);
         const ptrdiff_t some = left - v < L ? left - v : L;
-        ptrdiff_t place[L], row[L];
-        for (ptrdiff_t r = 0; r < L; ++r) {
-            const ptrdiff_t c = ptrdiff_t(label[v + r]);
-            place[r] = c * kPanel + filled[c]++;
-            row[r] = c * stride;
-            roots[place[r]] = T(1);
-        }
-        for (ptrdiff_t r = 0; job.weights && r < some; ++r) roots[place[r]] = root_of(weight_of(job, first + v + r));
+        const T* mean[L];
+        T *to[L], root[L];
+        unrolled<L>([&](auto r) GMMSEG_LAMBDA {
+            const ptrdiff_t c = near.names[v + r.value];
+            mean[r.value] = means + c * stride;
+            to[r.value] = next[c];
+            next[c] += stride;
+        });
+        const auto place = [&](int r) { return (to[r] - panels) / stride; };
+        for (int r = 0; weighted && r < L; ++r)
+            roots[place(r)] = root[r] = r < some ? root_of(weight_of(job, first + v + r)) : T(1);
         Pack<T> squares[L] = {}, ordered[L];
         T distance[L];
-        for (ptrdiff_t u = 0; u < stride; u += L) {
-            Pack<T> part[L];
-            unrolled<L>([&](auto r) GMMSEG_LAMBDA { part[r.value] = load(copy + (u + r.value) * kWide<T> + v); });
-            turn<T>(part);
-            unrolled<L>([&](auto r) GMMSEG_LAMBDA {
-                const Pack<T> dx = part[r.value] - load(means + row[r.value] + u);
-                squares[r.value] += load(own + row[r.value] + u) * (dx * dx);
-                store(panels + place[r.value] * stride + u, roots[place[r.value]] * dx);
-            });
-        }
+        const auto take = [&](auto is_weighted) GMMSEG_LAMBDA {
+            for (ptrdiff_t u = 0; u < stride; u += L) {
+                Pack<T> part[L];
+                unrolled<L>([&](auto r) GMMSEG_LAMBDA { part[r.value] = load(copy + (u + r.value) * kWide<T> + v); });
+                turn<T>(part);
+                unrolled<L>([&](auto r) GMMSEG_LAMBDA {
+                    Pack<T> dx = part[r.value] - load(mean[r.value] + u);
+                    squares[r.value] += load(mean[r.value] + own + u) * (dx * dx);
+                    if constexpr (is_weighted.value) dx *= root[r.value];
+                    store(to[r.value] + u, dx);
+                });
+            }
+        };
+        if (weighted) take(Index<1>{});
+        else take(Index<0>{});
         unrolled<L>([&](auto r) GMMSEG_LAMBDA { ordered[place_of_total<T>(r.value)] = squares[r.value]; });
         totals<T, L>(ordered, distance);
         const unsigned all = (1u << L) - 1, certain = lanes(Bits<T>(load(distance) < load(near.room + v)));
@@ -100,9 +112,9 @@ ptrdiff_t take_certain(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t fi
         for (unsigned bits = open; bits;) {
             const int r = 31 - __builtin_clz(bits);
             bits ^= 1u << r;
-            const ptrdiff_t c = place[r] / kPanel, last = c * kPanel + --filled[c];
-            roots[place[r]] = roots[last];
-            __builtin_memcpy(panels + place[r] * stride, panels + last * stride, sizeof(T) * stride);
+            T* const last = next[near.names[v + r]] -= stride;
+            if (weighted) roots[place(r)] = roots[(last - panels) / stride];
+            __builtin_memcpy(to[r], last, sizeof(T) * size_t(stride));
         }
         for (ptrdiff_t r = 0; r < some; ++r) {
             others[count] = std::uint32_t(place_of(job, first + v + r) - origin);

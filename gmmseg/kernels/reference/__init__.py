@@ -1,7 +1,7 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
 from gmmseg.kernels.reference.chance import uniform
-from gmmseg.kernels.reference.climbing import attempt, climb, climb_each, divisions, merge, split
+from gmmseg.kernels.reference.climbing import attempt, climb, climb_each, climb_halves, divisions, merge, split
 from gmmseg.kernels.reference.clustering import class_moments, cluster, plus_plus
 from gmmseg.kernels.reference.color import lab
 from gmmseg.kernels.reference.factoring import invert_lower, precision_factors, spread
@@ -21,6 +21,7 @@ __all__ = [
     "classify",
     "climb",
     "climb_each",
+    "climb_halves",
     "cluster",
     "conditional_sums",
     "divisions",

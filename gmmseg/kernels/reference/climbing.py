@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.reference.mixture import statistics
 
-__all__ = ["attempt", "climb", "climb_each", "divisions", "merge", "split"]
+__all__ = ["attempt", "climb", "climb_each", "climb_halves", "divisions", "merge", "split"]
 
 Array = NDArray[Any]
 Components = tuple[Array, Array, Array]  # weights, means, covariances
@@ -104,6 +104,53 @@ def climb_each(
         reached.append(history[-1] if settled or done == iterations else -np.inf)
     shares, means, covariances = (np.stack(values) for values in zip(*found, strict=True))
     return shares, means, covariances.reshape(len(found), -1), np.array(reached)
+
+
+def climb_halves(
+    planes: Array,
+    shares: Array,
+    starts: tuple[Array, Array, Array, str],
+    added: Array,
+    noise: Array | None,
+    limits: tuple[float, float, float],
+    least: float,
+    iterations: int,
+    threads: int,
+) -> tuple[Array, Array, Array, Array]:
+    """Return mixtures whose last two components have climbed by themselves, and what each gains by it `(m,)`.
+
+    `starts` are those of `divisions`, in its order, of a family that shares no covariance: each component in turn is
+    divided in two, which come last. These two see the samples as far as the one that was divided has a part in them:
+    `shares` `(K, n)`, of the planes' dtype, of which less than `least` is none. They gain what they have before their
+    last M step, in nats a sample of all, over one component of those samples' moments; -inf where one became lighter
+    than the least weight, or degenerate, and they stay as they were. All else is as of `climb_each`.
+    """
+    *found, family = starts
+    weights, means, covariances = (np.array(each) for each in found)
+    gains, k = np.full(len(weights), -np.inf), len(shares)
+
+    def climbed(row: int, parts: int, tolerance: float, most: int) -> tuple[Components, float]:
+        own = shares[row % k]
+        seen = np.flatnonzero(own >= least)
+        first = slice(weights.shape[1] - 2, weights.shape[1] - 2 + parts)
+        begun = np.full(parts, 1 / parts), means[row, first], covariances[row, first], family
+        some, mass = np.ascontiguousarray(planes[:, seen]), own[seen]
+        until = tolerance, *limits[1:]
+        own_weights, own_means, own_covariances, _, history, settled, _, done, _, _ = climb(
+            some, mass, begun, added, noise, until, most, 0, threads
+        )
+        good = len(seen) and (settled or done == most)
+        return (own_weights, own_means, own_covariances), history[-1] * float(
+            mass.sum(dtype=np.float64)
+        ) if good else -np.inf
+
+    for row in range(len(weights)):
+        whole, (halves, reached) = climbed(row, 1, 0.0, 2)[1], climbed(row, 2, limits[0], iterations)
+        if np.isfinite([whole, reached]).all():
+            gains[row] = (reached - whole) / planes.shape[1]
+            weights[row, -2:] = weights[row, -2:].sum() * halves[0]
+            means[row, -2:], covariances[row, -2:] = halves[1:]
+    return weights, means, covariances.reshape(len(weights), -1), gains
 
 
 def _factors(components: Any, family: str) -> tuple[Array, Array]:
