@@ -107,7 +107,7 @@ def _moved(
     near = inside[(inside > 0) & (inside <= level)]
     step = np.clip(np.ceil((near - border) * (_TRIED / (level - border))) - 1, 0, _TRIED - 1).astype(np.intp)
     sums = np.cumsum([np.bincount(step, power, _TRIED) for power in (None, near, near * near)], axis=1)
-    total = np.array([len(inside), inside.sum(), inside @ inside])
+    total = np.array([len(inside), inside.sum(), np.square(inside).sum()])  # a product would start threads of the BLAS
     # Lower levels where this one is not to be had: what hardly differs shall not get another border.
     for i in range(_TRIED - 1, -1, -1):
         lower = border + (i + 1) * (level - border) / _TRIED
