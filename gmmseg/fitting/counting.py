@@ -239,9 +239,8 @@ def _in_steps(values: Array, counts: Array) -> tuple[Array, Array]:
     if len(values) < _MANY or values.dtype == np.uint64:
         return values, counts
     descending = np.sort(counts)[::-1]
-    usual = (
-        counts >= descending[np.searchsorted(descending.cumsum(), _MOSTLY * counts.sum())]
-    )  # so many pixels have them
+    least = descending[np.searchsorted(descending.cumsum(), _MOSTLY * counts.sum())]
+    usual = counts >= least  # values that most pixels have
     often, numbers = values[usual].astype(np.int64), counts[usual]
     first = np.flatnonzero(np.diff(often, prepend=often[0] - _WIDE) > 2)  # of values that are the same but for 1
     if len(first) < _LEVELS:

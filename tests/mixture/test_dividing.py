@@ -75,33 +75,32 @@ def test_weights_are_copies(rng):
     np.testing.assert_allclose(once.means, repeated.means, rtol=1e-3, atol=1e-3)
 
 
-def test_divisions_that_gain_little_are_left(rng, monkeypatch):
-    """The pair is told apart, the third is far away: to halve that, or the pair another way, gains little."""
-    means = np.array([[0.0, 0], [8, 0], [40, 0]])
-    planes = np.ascontiguousarray((means[np.arange(6000) % 3] + rng.normal(0, 1, (6000, 2))).T, np.float32)
-    tried = []
+@pytest.fixture
+def tried(monkeypatch):
+    """The starts of each round of short runs, in order."""
+    starts_of = []
 
     def climbed(samples, starts, *arguments, **options):
-        tried.append(starts)
+        starts_of.append(starts)
         return short_runs(samples, starts, *arguments, **options)
 
     monkeypatch.setattr(dividing, "short_runs", climbed)
+    return starts_of
+
+
+def test_divisions_that_gain_little_are_left(rng, tried):
+    """The pair is told apart, the third is far away: to halve that, or the pair another way, gains little."""
+    means = np.array([[0.0, 0], [8, 0], [40, 0]])
+    planes = np.ascontiguousarray((means[np.arange(6000) % 3] + rng.normal(0, 1, (6000, 2))).T, np.float32)
     found = divide(planes, 3, "full", ITERATION)
     first, second = [starts for starts in tried if starts.weights.shape[1] == 3][:2]
     assert (len(first.weights), len(second.weights)) == (6, 1)
     np.testing.assert_allclose(np.sort(found.means[:, 0]), means[:, 0], atol=0.1)
 
 
-def test_of_few_samples_the_divisions_whose_halves_gain_most_go_on(rng, monkeypatch):
+def test_of_few_samples_the_divisions_whose_halves_gain_most_go_on(rng, tried):
     means = np.array([[0.0, 0], [8, 0], [40, 0]])
     planes = np.ascontiguousarray((means[np.arange(4000) % 3] + rng.normal(0, 1, (4000, 2))).T, np.float32)
-    tried = []
-
-    def climbed(samples, starts, *arguments, **options):
-        tried.append(starts)
-        return short_runs(samples, starts, *arguments, **options)
-
-    monkeypatch.setattr(dividing, "short_runs", climbed)
     divide(planes, 3, "full", ITERATION)
     first, second = (starts for starts in tried if starts.weights.shape[1] == 3)
     assert (len(first.weights), len(second.weights)) == (4, 2)
