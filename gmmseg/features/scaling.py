@@ -12,6 +12,7 @@ __all__ = ["location_and_scale", "ranked"]
 Array = NDArray[Any]
 
 _BINS, _BINS_A_RANK = 1 << 12, 64
+_SORTED = 1 << 14  # values, of which fewer are sorted in half of the time of a histogram, by vector instructions
 
 
 def location_and_scale(planes: Array, groups: tuple[int, ...], weights: Array | None = None) -> tuple[Array, Array]:
@@ -68,7 +69,7 @@ def _quarters(values: Array, weights: Array | None) -> Array:
 def ranked(values: Array, ranks: Array) -> Array:
     """Return those of values (n,), none of them missing, that have these ranks (m,), from 0, in ascending order.
 
-    Only the values that share a bin of a histogram with one of them are sorted: half of the time of all, and of
+    Of many only the values that share a bin of a histogram with one of them are sorted: half of the time of all, and of
     quartiles half of that of a partition.
 
     Examples
@@ -77,7 +78,9 @@ def ranked(values: Array, ranks: Array) -> Array:
     array([1., 4.])
     """
     bins = max(_BINS, _BINS_A_RANK * len(ranks))
-    low, high = (values.min(), values.max()) if len(values) >= bins else (0, 0)
+    if len(values) < max(bins, _SORTED):
+        return np.asarray(np.sort(values)[ranks])
+    low, high = values.min(), values.max()
     with np.errstate(over="ignore", invalid="ignore"):  # of infinite ones
         width = (high - low) / values.dtype.type(bins)
     if not 0 < width < np.inf:

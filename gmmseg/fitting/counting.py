@@ -242,9 +242,10 @@ def _in_steps(values: Array, counts: Array) -> tuple[Array, Array]:
     least = descending[np.searchsorted(descending.cumsum(), _MOSTLY * counts.sum())]
     usual = counts >= least  # values that most pixels have
     often, numbers = values[usual].astype(np.int64), counts[usual]
-    first = np.flatnonzero(np.diff(often, prepend=often[0] - _WIDE) > 2)  # of values that are the same but for 1
-    if len(first) < _LEVELS:
+    breaks = np.flatnonzero(often[1:] - often[:-1] > 2)  # between values that are the same but for 1
+    if len(breaks) + 1 < _LEVELS:
         return values, counts
+    first = np.append(0, breaks + 1)
     sizes = np.add.reduceat(numbers, first)
     middles = np.rint(np.add.reduceat(often * numbers, first) / sizes).astype(np.int64)
     apart, times = np.unique(np.diff(middles), return_counts=True)

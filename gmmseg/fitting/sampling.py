@@ -289,14 +289,15 @@ def _slopes(image: Image, recipe: Recipe, values: Array, step: float) -> Array:
     """Slopes (n_channels, d, n) of the features by a step of each channel of values (n, n_channels); NaN if unknown."""
     least, most = (0, 1) if values.dtype.kind == "f" else (np.iinfo(values.dtype).min, np.iinfo(values.dtype).max)
     n, channels = values.shape
-    moved = np.repeat(values[None], 2 * channels, axis=0)  # one step less in each of the channels, then one more
-    for channel, column in enumerate(values.T):
-        moved[channel, :, channel] = np.maximum(column, least + step) - step
-        moved[channels + channel, :, channel] = np.minimum(column, most - step) + step
-    planes = recipe.pointwise.planes_of(image, moved.reshape(-1, channels), np.zeros(2 * channels * n, np.intp))
-    below, above = np.moveaxis(planes.reshape(-1, 2, channels, n), 0, 2)
-    low, high = (np.stack([part[row, :, row] for row in range(channels)]) for part in np.split(moved, 2))
-    return np.asarray((above - below) / (high - low).astype(np.float64)[:, None])
+    below, above = np.maximum(values, least + step) - step, np.minimum(values, most - step) + step
+    moved = np.empty((2, channels, n, channels), values.dtype)  # one step less in each of the channels, then one more
+    moved[...] = values
+    for channel in range(channels):
+        moved[:, channel, :, channel] = below[:, channel], above[:, channel]
+    places = np.zeros(2 * channels * n, np.intp)
+    planes = recipe.pointwise.planes_of(image, moved.reshape(-1, channels), places).reshape(-1, 2, channels, n)
+    rise = (planes[:, 1] - planes[:, 0]).swapaxes(0, 1)
+    return np.asarray(rise / (above - below).astype(np.float64).T[:, None])
 
 
 def _layout(image: Image, request: SampleRequest) -> Layout:
