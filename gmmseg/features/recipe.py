@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import ParameterError
@@ -85,7 +86,7 @@ class Recipe:
         weight = f":{self.position_weight!r}".removesuffix(".0") if self.position_weight != 1 else ""
         return ",".join(each.name + weight if each.weighted else each.name for each in self._each)
 
-    @property
+    @cached_property
     def _each(self) -> tuple[Feature, ...]:
         found = {} if self.pca is None else {self.pca.name: self.pca}
         return tuple(found.get(name, FEATURES[name]) for name in self.features)
@@ -122,7 +123,7 @@ class Recipe:
         """Number of planes before those of position."""
         return sum(group >= 0 for group in self.groups(image))
 
-    @property
+    @cached_property
     def pointwise(self) -> Recipe:
         """The recipe without texture and position: what a pixel's own value decides. Edges are seen in its planes."""
         own = tuple(each.name for each in self._each if each.decided_by == "value")
@@ -183,13 +184,13 @@ class Recipe:
         """Write the planes of each feature, one below the other, into `out`, or into a new array."""
         import numpy as np
 
+        sizes = [(each, len(each.groups(pixels.image))) for each in features]
         if out is None:
-            out = np.empty((len(self.groups(pixels.image)), math.prod(pixels.values.shape[:-1])), np.float32)
+            out = np.empty((sum(size for _, size in sizes), math.prod(pixels.values.shape[:-1])), np.float32)
         row = 0
-        for each in features:
-            rows = slice(row, row + len(each.groups(pixels.image)))
-            each.planes(pixels, self.position_weight, out[rows])
-            row = rows.stop
+        for each, size in sizes:
+            each.planes(pixels, self.position_weight, out[row : row + size])
+            row += size
         return out
 
 
