@@ -164,7 +164,8 @@ class Starts(NamedTuple):
 
     def select(self, rows: Array) -> Starts:
         """Return some of them, in this order."""
-        return Starts(self.weights[rows], self.means[rows], self.covariances[rows], self.covariance)
+        weights, means, covariances, family = self
+        return Starts(weights.take(rows, 0), means.take(rows, 0), covariances.take(rows, 0), family)
 
 
 def expectation_maximization(
