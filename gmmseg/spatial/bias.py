@@ -185,7 +185,7 @@ class BiasField:
             shown = seen[channel % len(seen)]
             center, free = _mean(basis, shown), np.zeros(len(moving))
             there = (basis[moving] if shown.all() else basis[moving][:, shown]) - center[moving, None]
-            with one_blas_thread(len(there)):
+            with one_blas_thread(there.shape[1]):
                 free[moving] = np.linalg.lstsq(there @ there.T, there @ gain[shown], rcond=None)[0]
             field = field._moved(channel, free / gain[shown].mean(), basis, shown, center)
         return field
