@@ -53,9 +53,12 @@ inside = np.digitize(np.linalg.norm(places - 0.5, axis=0), [0.15, 0.3, 0.45])
 image = np.array([800, 600, 300, 20])[inside] * (0.7 + 0.6 * places[2]) + rng.normal(0, 20, inside.shape)
 image, options = image.astype(np.int16), {"channel_axis": None, "bias_field": True}
 """
-BENT = VOLUME + """
+BENT = (
+    VOLUME
+    + """
 image = (image * np.exp(0.5 * np.sin(3 * places[0]) * np.cos(4 * places[1]))).astype(np.int16)
 """
+)
 BANDS = """
 image, options = rng.normal(0, 1, (64, 64, 40)), {"channel_axis": -1, "features": "bands"}
 image[:, 32:] += 1
