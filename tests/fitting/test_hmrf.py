@@ -8,6 +8,7 @@ from noisy_images import LEVELS, accuracy, blobs, gains, noisy
 from scipy.ndimage import gaussian_filter
 
 import gmmseg
+from gmmseg.fitting.hmrf import Tied
 
 
 @pytest.mark.slow
@@ -40,6 +41,25 @@ def test_the_strength_follows_the_image():
     assert all(a < b for a, b in itertools.pairwise(found[1:])), found
     shuffled = LEVELS[np.random.default_rng(0).integers(0, 3, (200, 200))]
     assert gmmseg.fit(shuffled + np.random.default_rng(1).normal(0, 5, (200, 200)), 3).strength < found[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bias_field", [False, True])
+def test_a_large_volume_is_settled_on_small_cubes_and_then_on_a_third(monkeypatch, bias_field):
+    settle, sizes = Tied.settle, []
+
+    def spied(self, scenes, *others, **options):
+        sizes.append(sum(len(scene.patches.flat) for scene in scenes))
+        return settle(self, scenes, *others, **options)
+
+    monkeypatch.setattr(Tied, "settle", spied)
+    truth = blobs((120, 120, 120), 4)
+    image = noisy(truth, 12, gain=gains(truth.shape) if bias_field else 1)
+    found = gmmseg.segment(image, 3, channel_axis=None, bias_field=bias_field)
+    cubes, last = sizes[-2:]
+    assert cubes < last / 3
+    assert last < truth.size / 3
+    assert accuracy(found, truth) > 0.98
 
 
 @pytest.mark.slow
