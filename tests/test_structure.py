@@ -216,6 +216,7 @@ NOT_MIRRORED = {
     "gmmseg.kernels.reference.climbing": "the twin in these comparisons",
     "gmmseg.kernels.reference.clustering": "the twin in these comparisons",
     "gmmseg.kernels.reference.color": "the twin in these comparisons",
+    "gmmseg.kernels.reference.dividing": "the twin in these comparisons",
     "gmmseg.kernels.reference.factoring": "the twin in these comparisons",
     "gmmseg.kernels.reference.gaps": "the twin in these comparisons",
     "gmmseg.kernels.reference.halving": "the twin in these comparisons",

@@ -36,9 +36,9 @@ __all__ = [
     "classify",
     "climb",
     "climb_each",
-    "climb_halves",
     "cluster",
     "conditional_sums",
+    "divide",
     "divisions",
     "expected",
     "half_counts",
@@ -68,11 +68,11 @@ else:
     _kernels = native
 
 agreement, smooth, smooth_planes = _kernels.agreement, _kernels.smooth, _kernels.smooth_planes
-attempt, climb = _kernels.attempt, _kernels.climb
-climb_each, climb_halves = _kernels.climb_each, _kernels.climb_halves
+attempt, climb, climb_each = _kernels.attempt, _kernels.climb, _kernels.climb_each
 class_moments, cluster, plus_plus = _kernels.class_moments, _kernels.cluster, _kernels.plus_plus
 conditional_sums, expected, known_distances = _kernels.conditional_sums, _kernels.expected, _kernels.known_distances
-divisions, merge, split = _kernels.divisions, _kernels.merge, _kernels.split
+divide, divisions = _kernels.divide, _kernels.divisions
+merge, split = _kernels.merge, _kernels.split
 invert_lower, precision_factors, spread = _kernels.invert_lower, _kernels.precision_factors, _kernels.spread
 lab, texture = _kernels.lab, _kernels.texture
 posterior, classify, statistics = _kernels.posterior, _kernels.classify, _kernels.statistics

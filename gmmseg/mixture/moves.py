@@ -14,12 +14,14 @@ from gmmseg.mixture.em import Fit, Iteration, Starts, goes_by_itself, precision_
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 
-__all__ = ["divisions", "merge_down", "merge_pairs", "split_and_merge", "split_in_scale", "split_lengthwise"]
+__all__ = ["APART", "divisions", "merge_down", "merge_pairs", "split_and_merge", "split_in_scale", "split_lengthwise"]
 
 Array = NDArray[Any]
 
+APART = 0.8
+"""Of halves from their middle, in standard deviations of the whole there."""
+
 _QUARTERED = 8  # up to so many components, trials split each into four: dear, and worth it while they are few
-_APART = 0.8  # of halves from their middle, in standard deviations of the whole there
 _WORTHWHILE = 5e-4  # least gain of a move, in nats a sample
 _PROMISING = 0.01  # gain after which the same move is tried again
 _REACH = 0.02  # what a move may be short of after four iterations to be given eight more, in nats a sample
@@ -147,7 +149,7 @@ def split_lengthwise(mixture: Mixture) -> Mixture:
 
     Axes are long in units of the standard deviations of the whole, so the units of the features do not matter.
     """
-    return _of_moments(mixture, *kernels.split(mixture.weights, mixture.means, _second(mixture), _APART))
+    return _of_moments(mixture, *kernels.split(mixture.weights, mixture.means, _second(mixture), APART))
 
 
 def divisions(mixture: Mixture, ranks: int, *, in_scale: bool) -> Starts:
@@ -157,7 +159,7 @@ def divisions(mixture: Mixture, ranks: int, *, in_scale: bool) -> Starts:
     """
     family = mixture.covariance
     weights, means, covariances = kernels.divisions(
-        mixture.weights, mixture.means, mixture.covariances, family, ranks, in_scale, _APART
+        mixture.weights, mixture.means, mixture.covariances, family, ranks, in_scale, APART
     )
     return Starts(weights, means, covariances, family)
 

@@ -98,15 +98,6 @@ def test_divisions_that_gain_little_are_left(rng, tried):
     np.testing.assert_allclose(np.sort(found.means[:, 0]), means[:, 0], atol=0.1)
 
 
-def test_of_few_samples_the_divisions_whose_halves_gain_most_go_on(rng, tried):
-    means = np.array([[0.0, 0], [8, 0], [40, 0]])
-    planes = np.ascontiguousarray((means[np.arange(4000) % 3] + rng.normal(0, 1, (4000, 2))).T, np.float32)
-    divide(planes, 3, "full", ITERATION)
-    first, second = (starts for starts in tried if starts.weights.shape[1] == 3)
-    assert (len(first.weights), len(second.weights)) == (4, 2)
-    np.testing.assert_allclose(np.sort(first.means[0, :, 0]), means[:, 0], atol=0.2)  # in place before all climb
-
-
 @pytest.mark.parametrize("covariance", FAMILIES)
 def test_classes_of_few_samples_are_found(rng, covariance):
     planes, means, _ = scattered(rng, 5, n=3000)

@@ -29,6 +29,8 @@ using namespace gmmseg;
 void bind_gaps(nb::module_& m);
 // In climbing.cpp: whole runs of EM.
 void bind_climbing(nb::module_& m);
+// In dividing.cpp: components that are divided, where that helps most.
+void bind_dividing(nb::module_& m);
 // In trying.cpp: whole trials of other mixtures.
 void bind_trying(nb::module_& m);
 // In moving.cpp: components that are merged and split.

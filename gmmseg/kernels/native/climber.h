@@ -1,4 +1,4 @@
-// A mixture that EM works on, and runs of EM. Included by climbing.cpp and trying.cpp.
+// A mixture that EM works on, and runs of EM. Included by climbing.cpp, dividing.cpp and trying.cpp.
 #pragma once
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/tuple.h>
@@ -277,6 +277,59 @@ size_t size_of_covariances(const Climber& now) {
                   : now.diagonal() ? now.k * now.d : now.k * now.d * now.d);
 }
 
+// Mixtures of as many components each, their parameters one after the other.
+struct Several {
+    Climber first;  // of which the family and the numbers of components and features are those of all
+    size_t count;
+    Numbers weights, means, covariances;
+
+    size_t k() const { return size_t(first.k); }
+    size_t d() const { return size_t(first.d); }
+    size_t size() const { return size_of_covariances(first); }
+
+    Climber mixture(size_t row) const {
+        const auto part = [row](const Numbers& from, size_t each) {
+            return Numbers(from.begin() + ptrdiff_t(row * each), from.begin() + ptrdiff_t((row + 1) * each));
+        };
+        return {first.family, first.k, first.d, part(weights, k()), part(means, k() * d()), part(covariances, size()), {}};
+    }
+
+    // Only those of some rows, in their order.
+    Several select(const std::vector<size_t>& rows) const {
+        Several some{first, 0, {}, {}, {}};
+        for (const size_t row : rows) some.append(mixture(row));
+        return some;
+    }
+
+    void append(const Climber& now) {
+        weights.insert(weights.end(), now.weights.begin(), now.weights.end());
+        means.insert(means.end(), now.means.begin(), now.means.end());
+        covariances.insert(covariances.end(), now.covariances.begin(), now.covariances.end());
+        ++count;
+    }
+};
+
+// Puts what runs from each of several mixtures come to in their place, and returns the objective of each; -inf where a
+// run ended early.
+template <class T>
+Numbers climb_all(Several& all, MixtureJob<T> job, const double* added, const double* noise, const Limits& limits,
+                  int iterations, int threads) {
+    std::vector<Run> runs(all.count);
+    Numbers reached(all.count, -std::numeric_limits<double>::infinity());
+    const int each = std::max(1, threads / int(std::max<size_t>(1, all.count)));
+    job.n_components = int(all.k());
+    parallel(ptrdiff_t(all.count), threads, [&](ptrdiff_t i) {
+        Run& run = runs[size_t(i)];
+        run.now = all.mixture(size_t(i));
+        if (iterate(run, job, added, noise, limits, iterations, 0, each) && iterations > 0)
+            reached[size_t(i)] = run.history.back();
+    });
+    Several found{all.first, 0, {}, {}, {}};
+    for (const Run& run : runs) found.append(run.now);
+    all = std::move(found);
+    return reached;
+}
+
 // The samples of a run, when all that goes with them is of the right size.
 template <class T>
 MixtureJob<T> checked(const Planes<T>& planes, const nb::object& weights, const Climber& now, const Row& added,
@@ -307,20 +360,23 @@ Climber taken(const Start& start) {
     return now;
 }
 
+// The covariances of a mixture as Python takes them.
+nb::object shaped(const Climber& now) {
+    const size_t k = size_t(now.k), d = size_t(now.d);
+    if (now.family == Family::spherical) return nb::cast(given(now.covariances, {k}));
+    if (now.diagonal()) return nb::cast(given(now.covariances, {k, d}));
+    return nb::cast(now.shared() ? given(now.covariances, {d, d}) : given(now.covariances, {k, d, d}));
+}
+
 // What a run has come to, as Python takes it: weights, means, covariances, factors, history, and how it went.
 nb::tuple told(const Run& run) {
     const Climber& now = run.now;
     const size_t k = size_t(now.k), d = size_t(now.d);
-    nb::object shaped;
-    if (now.family == Family::spherical) shaped = nb::cast(given(now.covariances, {k}));
-    else if (now.diagonal()) shaped = nb::cast(given(now.covariances, {k, d}));
-    else if (now.shared()) shaped = nb::cast(given(now.covariances, {d, d}));
-    else shaped = nb::cast(given(now.covariances, {k, d, d}));
     nb::list course;
     for (const double value : run.history) course.append(value);
     const nb::object roots =
         now.diagonal() ? nb::cast(given(now.factors, {k, d})) : nb::cast(given(now.factors, {k, d, d}));
-    return nb::make_tuple(given(now.weights, {k}), given(now.means, {k, d}), shaped, roots, course, run.settled,
+    return nb::make_tuple(given(now.weights, {k}), given(now.means, {k, d}), shaped(now), roots, course, run.settled,
                           run.fall, run.done, run.rescued, run.anew);
 }
 

@@ -410,6 +410,7 @@ NB_MODULE(_native, m) {
     bind(0.0);
     bind_gaps(m);
     bind_climbing(m);
+    bind_dividing(m);
     bind_moving(m);
     bind_trying(m);
     bind_clustering(m);

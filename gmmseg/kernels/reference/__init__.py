@@ -1,9 +1,10 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
 from gmmseg.kernels.reference.chance import uniform
-from gmmseg.kernels.reference.climbing import attempt, climb, climb_each, climb_halves, divisions, merge, split
+from gmmseg.kernels.reference.climbing import attempt, climb, climb_each, merge, split
 from gmmseg.kernels.reference.clustering import class_moments, cluster, plus_plus
 from gmmseg.kernels.reference.color import lab
+from gmmseg.kernels.reference.dividing import divide, divisions
 from gmmseg.kernels.reference.factoring import invert_lower, precision_factors, spread
 from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
 from gmmseg.kernels.reference.halving import halve
@@ -21,9 +22,9 @@ __all__ = [
     "classify",
     "climb",
     "climb_each",
-    "climb_halves",
     "cluster",
     "conditional_sums",
+    "divide",
     "divisions",
     "expected",
     "half_counts",

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.reference.mixture import statistics
 
-__all__ = ["attempt", "climb", "climb_each", "climb_halves", "divisions", "merge", "split"]
+__all__ = ["Components", "attempt", "climb", "climb_each", "factors_of", "merge", "split"]
 
 Array = NDArray[Any]
-Components = tuple[Array, Array, Array]  # weights, means, covariances
+Components = tuple[Array, Array, Array]
+"""Weights, means, covariances."""
 
 _MOST_PRECISE = 1e15
 _TURNS = 20
@@ -48,7 +49,7 @@ def climb(
     total = float(planes.shape[1] if weights is None else weights.sum(dtype=np.float64))
     slack = added if noise is None else added - noise
     history: list[float] = []
-    factors, bad = _factors(now, family)
+    factors, bad = factors_of(now, family)
     settled, anew, fall, done, rescued = False, False, 0.0, 0, 0
     while factors is not None and not bad.any() and done < iterations and not settled:
         diagonals = factors if factors.ndim == 2 else np.diagonal(factors, axis1=1, axis2=2)
@@ -57,14 +58,14 @@ def climb(
             constants = constants - _blur(factors, noise)
         sums, reached = statistics(planes, weights, Densities(constants, now[1], factors), threads)
         following = _step(sums, now[1].astype(planes.dtype).astype(np.float64), family, added)
-        next_factors, next_bad = _factors(following, family)
+        next_factors, next_bad = factors_of(following, family)
         next_bad = next_bad | (sums[:, 0] < 0.999 * least)
         whole = not next_bad.any()
         if not whole:
             if next_bad.all() or family == "tied" or rescued >= rescues:
                 break
             following = _rescued(following, next_bad)
-            next_factors, still = _factors(following, family)
+            next_factors, still = factors_of(following, family)
             if still.any():
                 break
         history = [] if anew else history
@@ -106,55 +107,8 @@ def climb_each(
     return shares, means, covariances.reshape(len(found), -1), np.array(reached)
 
 
-def climb_halves(
-    planes: Array,
-    shares: Array,
-    starts: tuple[Array, Array, Array, str],
-    added: Array,
-    noise: Array | None,
-    limits: tuple[float, float, float],
-    least: float,
-    iterations: int,
-    threads: int,
-) -> tuple[Array, Array, Array, Array]:
-    """Return mixtures whose last two components have climbed by themselves, and what each gains by it `(m,)`.
-
-    `starts` are those of `divisions`, in its order, of a family that shares no covariance: each component in turn is
-    divided in two, which come last. These two see the samples as far as the one that was divided has a part in them:
-    `shares` `(K, n)`, of the planes' dtype, of which less than `least` is none. They gain what they have before their
-    last M step, in nats a sample of all, over one component of those samples' moments; -inf where one became lighter
-    than the least weight, or degenerate, and they stay as they were. All else is as of `climb_each`.
-    """
-    *found, family = starts
-    weights, means, covariances = (np.array(each) for each in found)
-    gains, k = np.full(len(weights), -np.inf), len(shares)
-
-    def climbed(row: int, parts: int, tolerance: float, most: int) -> tuple[Components, float]:
-        own = shares[row % k]
-        seen = np.flatnonzero(own >= least)
-        first = slice(weights.shape[1] - 2, weights.shape[1] - 2 + parts)
-        begun = np.full(parts, 1 / parts), means[row, first], covariances[row, first], family
-        some, mass = np.ascontiguousarray(planes[:, seen]), own[seen]
-        until = tolerance, *limits[1:]
-        own_weights, own_means, own_covariances, _, history, settled, _, done, _, _ = climb(
-            some, mass, begun, added, noise, until, most, 0, threads
-        )
-        good = len(seen) and (settled or done == most)
-        return (own_weights, own_means, own_covariances), history[-1] * float(
-            mass.sum(dtype=np.float64)
-        ) if good else -np.inf
-
-    for row in range(len(weights)):
-        whole, (halves, reached) = climbed(row, 1, 0.0, 2)[1], climbed(row, 2, limits[0], iterations)
-        if np.isfinite([whole, reached]).all():
-            gains[row] = (reached - whole) / planes.shape[1]
-            weights[row, -2:] = weights[row, -2:].sum() * halves[0]
-            means[row, -2:], covariances[row, -2:] = halves[1:]
-    return weights, means, covariances.reshape(len(weights), -1), gains
-
-
-def _factors(components: Any, family: str) -> tuple[Array, Array]:
-    """Lower precision factors (K, d, d), or their diagonals (K, d), and which components (K,) are degenerate."""
+def factors_of(components: Any, family: str) -> tuple[Array, Array]:
+    """Return lower precision factors (K, d, d), or diagonals (K, d), and which components (K,) are degenerate."""
     _, means, covariances = components
     k, d = means.shape
     bad = ~np.isfinite(means).all(axis=1)
@@ -366,40 +320,3 @@ def _of_moments(weights: Array, means: Array, second: Array, family: str) -> Com
     if family == "tied":
         second = np.einsum("k,kij->ij", shares, second)
     return shares, means, second.mean(axis=1) if family == "spherical" else second
-
-
-def divisions(
-    weights: Array, means: Array, covariances: Array, family: str, ranks: int, in_scale: bool, share: float
-) -> Components:
-    """Return weights `(m, K + 1)`, means and covariances of the mixtures in which one component is divided in two.
-
-    They are divided across their longest axis, each in turn, then across the second longest and so on, `ranks` times,
-    at a share of their standard deviations there, and then, if `in_scale`, into a narrow and a wide one. The halves
-    come last, the one on the side of the feature that is most of the axis at the very end. They keep mean and
-    covariance, as far as those of the family do; one common to all components stays, and comes once a mixture.
-    """
-    k, d = means.shape
-    dense = covariances
-    if family in ("diag", "spherical"):
-        dense = np.broadcast_to(covariances.reshape(k, -1), (k, d))[:, :, None] * np.eye(d)
-    lengths, axes = np.linalg.eigh(np.broadcast_to(dense, (k, d, d)))
-    axes = np.moveaxis(axes, 2, 0)[: -1 - ranks : -1]
-    axes = axes * np.where(np.take_along_axis(axes, np.abs(axes).argmax(axis=2)[..., None], axis=2) < 0, -1, 1)
-    steps = share * np.sqrt(np.maximum(lengths.T[: -1 - ranks : -1], 0))[..., None] * axes
-    halves = np.concatenate([means - steps, means + steps], axis=1).reshape(ranks, 2, k, d)
-    taken = {"full": steps[..., None] * steps[..., None, :], "diag": steps**2, "spherical": (steps**2).mean(axis=2)}
-    own = None if family == "tied" else np.repeat((covariances - taken[family])[:, None], 2, axis=1)
-    if in_scale:
-        halves = np.concatenate([halves, [[means, means]]])
-        own = None if own is None else np.concatenate([own, [[0.25 * covariances, 1.75 * covariances]]])
-    others = np.array([[*range(row), *range(row + 1, k)] for row in range(k)], np.intp)
-
-    def joined(whole: Array, halves: Array) -> Array:
-        out = np.empty((ranks + in_scale, k, k + 1, *whole.shape[1:]))
-        out[:, :, : k - 1] = whole[others]
-        out[:, :, k - 1 :] = np.swapaxes(halves, 1, 2)
-        return out.reshape(-1, *out.shape[2:])
-
-    shares = joined(weights, np.broadcast_to(weights / 2, (1, 2, k)))
-    every = np.stack([covariances] * len(shares)) if own is None else joined(covariances, own)
-    return shares, joined(means, halves), every

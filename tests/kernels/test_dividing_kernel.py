@@ -1,0 +1,193 @@
+"""Components that are divided: both kernels against each other, and what halves gain."""
+
+import numpy as np
+import pytest
+from implementations import both, compiled
+from sklearn.mixture import GaussianMixture as Peer
+
+from gmmseg.kernels import reference
+from gmmseg.kernels.reference import dividing
+from gmmseg.kernels.reference.dividing import climb_halves, divisions
+
+FAMILIES = pytest.mark.parametrize("family", ["full", "tied", "diag", "spherical"])
+
+
+@both
+@FAMILIES
+@pytest.mark.parametrize(("k", "d", "ranks"), [(1, 1, 1), (3, 2, 2), (2, 5, 3), (4, 30, 6)])
+@pytest.mark.parametrize("in_scale", [False, True])
+def test_divisions_halve_one_component_each_and_keep_its_moments(kernel, rng, family, k, d, ranks, in_scale):
+    weights, means, roots = rng.dirichlet(np.ones(k)), rng.normal(size=(k, d)), rng.normal(size=(k, d, d))
+    dense = roots @ np.swapaxes(roots, 1, 2) + np.eye(d)
+    variances = rng.uniform(1, 9, (k, d))
+    own = {"full": dense, "tied": dense[0], "diag": variances, "spherical": variances[:, 0]}[family]
+    whole = {
+        "full": dense,
+        "tied": np.stack([dense[0]] * k),
+        "diag": variances[:, :, None] * np.eye(d),
+        "spherical": variances[:, 0, None, None] * np.eye(d),
+    }[family]
+    for each in (weights, means, own):
+        each.flags.writeable = False
+    shares, places, moments = kernel.divisions(weights, means, own, family, ranks, in_scale, 0.8)
+    assert len(shares) == (ranks + in_scale) * k
+    for number, (way, row) in enumerate(np.ndindex(ranks + in_scale, k)):
+        others = np.delete(np.arange(k), row)
+        np.testing.assert_allclose(shares[number], [*weights[others], weights[row] / 2, weights[row] / 2])
+        np.testing.assert_array_equal(places[number, :-2], means[others])
+        apart = places[number, -1] - means[row]
+        np.testing.assert_allclose(places[number, -2], means[row] - apart, atol=1e-12)
+        if way < ranks:
+            length = np.sort(np.linalg.eigvalsh(whole[row]))[-1 - way]
+            np.testing.assert_allclose(whole[row] @ apart, length * apart, atol=1e-9 * length)
+            np.testing.assert_allclose(np.linalg.norm(apart), 0.8 * np.sqrt(length))
+            assert apart[np.abs(apart).argmax()] > 0
+        else:
+            assert not apart.any()
+        if family == "tied":
+            np.testing.assert_array_equal(moments[number], own)
+            continue
+        np.testing.assert_array_equal(moments[number, :-2], own[others])
+        taken = {"full": np.outer(apart, apart), "diag": apart**2, "spherical": (apart**2).mean()}[family]
+        factors = (1, 1) if way < ranks else (0.25, 1.75)
+        np.testing.assert_allclose(
+            moments[number, -2:], [factor * own[row] - taken for factor in factors], rtol=1e-9, atol=1e-9
+        )
+
+
+@both
+def test_a_component_without_volume_and_one_without_a_longest_axis_are_divided_too(kernel):
+    ones = np.ones(1), np.zeros((1, 3))
+    _, places, _ = kernel.divisions(*ones, np.zeros((1, 3, 3)), "full", 3, False, 0.8)
+    assert not places.any()
+    _, places, _ = kernel.divisions(*ones, np.eye(3)[None], "full", 3, False, 0.8)
+    np.testing.assert_allclose(places[:, 1], 0.8 * np.eye(3)[::-1], atol=1e-12)
+
+
+def test_halves_gain_what_two_components_are_likelier_than_one(rng):
+    """Of the samples that have a part in the one that is divided; the other stays as it is."""
+    weights, means, covariances = (
+        np.array([0.25, 0.75]),
+        np.array([[90.0, 0], [0, 0]]),
+        np.stack([np.eye(2), 9 * np.eye(2)]),
+    )
+    planes = rng.normal(size=(2, 4000))
+    planes[0] += np.where(np.arange(4000) % 4 == 0, 90, np.where(np.arange(4000) % 4 == 1, 4.0, -4.0))
+    shares = np.stack([np.arange(4000) % 4 == 0, np.arange(4000) % 4 > 0]).astype(float)
+    halved = divisions(weights, means, covariances, "full", 1, False, 0.8)
+    given = planes, shares, (*halved, "full"), (np.zeros(2), None, (0.0, 1e-10, 1.0), 1)
+    shares_found, means_found, covariances_found, gains = climb_halves(*given, 0.01, 300)
+    own = planes[:, shares[1] > 0]
+    peer = Peer(2, tol=1e-13, max_iter=300, reg_covar=0, means_init=[[4, 0], [-4, 0]]).fit(own.T)
+    one = Peer(1, reg_covar=0).fit(own.T)
+    np.testing.assert_allclose(gains[1], 0.75 * (peer.score(own.T) - one.score(own.T)), atol=1e-6)
+    assert gains[0] < gains[1] / 10  # a ball is hardly likelier in two
+    order = np.argsort(-means_found[1, 1:, 0]) + 1
+    np.testing.assert_allclose(shares_found[1, order], 0.75 * peer.weights_, atol=1e-6)
+    np.testing.assert_allclose(means_found[1, order], peer.means_, atol=1e-5)
+    np.testing.assert_allclose(covariances_found.reshape(2, 3, 2, 2)[1, order], peer.covariances_, atol=1e-4)
+    np.testing.assert_array_equal(means_found[1, 0], means[0])
+
+
+def test_halves_without_samples_stay_and_gain_nothing(rng):
+    planes, shares = rng.normal(size=(2, 100)), np.stack([np.ones(100), np.full(100, 0.001)])
+    two = np.full(2, 0.5), np.zeros((2, 2)), np.stack([np.eye(2)] * 2)
+    halved = divisions(*two, "full", 2, False, 0.8)
+    given = planes, shares, (*halved, "full"), (np.zeros(2), None, (1e-5, 1e-10, 1.0), 1)
+    _, means, _, gains = climb_halves(*given, 0.01, 10)
+    np.testing.assert_array_equal(np.isfinite(gains), [True, False, True, False])
+    np.testing.assert_array_equal(means[1::2], halved[1][1::2])
+
+
+def whole(planes, family):
+    """All samples as one component."""
+    d, second = len(planes), np.cov(planes.astype(float), bias=True).reshape(len(planes), -1)
+    own = {"full": second[None], "diag": np.diagonal(second)[None], "spherical": [second.trace() / d]}[family]
+    return np.ones(1), planes.mean(axis=1, dtype=float)[None], np.array(own), family
+
+
+def divide(kernel, planes, k, family="full", *, noise=None, few=400, kept=2, rounds=((6, 2), (14, 1)), threads=1):
+    d, limits = len(planes), (1e-4, 1e-10, 1.0)
+    added = np.full(d, 1e-3) + (0 if noise is None else noise)
+    ways, alone = (min(d, 3), d < 3, 0.8), (few, 0.01, 10, kept)
+    return kernel.divide(planes, whole(planes, family), k, ways, added, noise, limits, alone, rounds, threads)
+
+
+def groups(rng, middles, n, dtype=np.float64):
+    """Samples (d, n) around some middles by turns."""
+    middles = np.array(middles, float)
+    return np.ascontiguousarray(
+        (middles[np.arange(n) % len(middles)] + rng.normal(size=(n, middles.shape[1]))).T, dtype
+    )
+
+
+@compiled
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("family", ["full", "diag", "spherical"])
+@pytest.mark.parametrize("d", [1, 3, 12])
+def test_twins_divide_alike(kernel, rng, family, d, dtype):
+    planes = groups(rng, rng.normal(0, 6, (5, d)), 600, dtype)
+    planes.flags.writeable = False
+    for noise in (None, np.full(d, 0.05)):
+        ours, theirs, several = (
+            divide(each, planes, 4, family, noise=noise, threads=threads)
+            for each, threads in ((kernel, 1), (reference, 1), (kernel, 3))
+        )
+        own, its = (np.argsort(each[1][:, 0]) for each in (ours, theirs))  # a ball has no axis that is the first
+        for found, wanted, other in zip(ours, theirs, several, strict=True):
+            np.testing.assert_array_equal(found, other)
+            rtol = 2e-3 if dtype == np.float32 else 1e-7
+            np.testing.assert_allclose(found[own], wanted[its], rtol=rtol, atol=rtol)
+
+
+@both
+def test_what_lies_apart_is_divided(kernel, rng):
+    middles = [[0.0, 0], [8, 0], [40, 0], [40, 30]]
+    weights, means, covariances = divide(kernel, groups(rng, middles, 2000), 4)
+    order = np.lexsort(means.T.round()[::-1])
+    np.testing.assert_allclose(means[order], middles, atol=0.2)
+    np.testing.assert_allclose(weights, 0.25, atol=0.01)
+    np.testing.assert_allclose(covariances, np.stack([np.eye(2)] * 4), atol=0.2)
+
+
+@both
+def test_as_many_as_there_are_already_are_the_start(kernel, rng):
+    planes = groups(rng, [[0.0, 0], [8, 0]], 100)
+    for found, wanted in zip(divide(kernel, planes, 1), whole(planes, "full"), strict=False):
+        np.testing.assert_array_equal(found, wanted)
+
+
+@both
+def test_more_than_samples_support_is_none(kernel):
+    planes = np.repeat([[0.0, 1, 5]], 30, axis=1)
+    assert divide(kernel, planes + np.zeros((2, 1)), 60) is None
+
+
+@both
+def test_where_no_halves_climb_all_divisions_do_as_they_are(kernel, rng):
+    """The first samples, among which halves would climb alone, are too few for any."""
+    found = divide(kernel, groups(rng, [[0.0, 0], [8, 0]], 2000), 2, few=1)
+    np.testing.assert_allclose(np.sort(found[1][:, 0]), [0, 8], atol=0.2)
+
+
+def test_the_divisions_whose_halves_gain_most_go_on(rng, monkeypatch):
+    """And after each round the likeliest of them."""
+    seen = []
+
+    def climbed(planes, weights, starts, *others):
+        seen.append(starts)
+        return reference.climb_each(planes, weights, starts, *others)
+
+    monkeypatch.setattr(dividing, "climb_each", climbed)
+    divide(reference, groups(rng, [[0.0, 0], [8, 0], [40, 0]], 3000), 3)
+    first, second = (starts for starts in seen if starts[0].shape[1] == 3)
+    assert (len(first[0]), len(second[0])) == (4, 2)
+    np.testing.assert_allclose(np.sort(first[1][0, :, 0]), [0, 8, 40], atol=0.4)  # in place before all climb
+
+
+@compiled
+def test_a_common_covariance_is_refused(kernel):
+    start = np.ones(1), np.zeros((1, 2)), np.eye(2), "tied"
+    given = np.zeros(2), None, (1e-5, 1e-10, 1.0), (9, 0.01, 10, 2), ((6, 2),), 1
+    with pytest.raises(Exception, match="common covariance"):
+        kernel.divide(np.zeros((2, 9)), start, 2, (2, False, 0.8), *given)
