@@ -25,9 +25,14 @@ PER_FEATURE = 2
 # Rounds on few samples: of fits of 3 to 5 components to 150 to 569 samples, 1 % instead of 12 % stay more than 0.1 %
 # below the likelihood of R's mclust (data: tests/mixture/test_against_mclust.py), for 5 times the time of one round.
 _MOST_ROUNDS = 6
+# Where EM settles within a first start, or a mixture has more parameters than samples, the likeliest of many maxima is
+# one of chance, and a start of scikit-learn's is done in a few milliseconds: rounds may take as long there. The work of
+# one is about that of K + 4 components, each with its sums over the samples and what takes as long as so many of these.
+_WORK, _BESIDE = 400_000, 3000
 # What two starts reach (nats a sample), the best of all, and without doubt of its samples, is what rounds would find;
 # and from what two of them reach, moves lead to the same.
 _AS_HIGH, NO_DOUBT = 1e-4, 1e-3
+_SAME = 1e-3  # of what rounds came to: EM stops at such a gain
 _NO_DOUBT_AT_ALL = 1e-4  # after moves: no component is split there, so none is missing elsewhere
 _DOUBTED = 256
 # Iterations of every start where there are many, of the better half of these, and of the best.
@@ -125,6 +130,7 @@ class Search:
         self._rounds = how.rounds or (min(max(SUBSET // n, 1), _MOST_ROUNDS) if self._enough else 1)
         many = k > 6 or (how.judged and (not self._enough or (self._few and self._rounds == 1 and k > 2)))
         self._starts = how.starts or (4 if many else 2 if self._few and samples.found is None else 1)
+        self._settled = False  # EM from the first start within its iterations
         self._reached: list[float] = []  # by starts
         self._doubtful: list[float] = []  # of these, those that leave samples in doubt
         self._moved: list[tuple[float, Fit]] = []  # likelihoods that moves began at, and what they led to
@@ -135,14 +141,22 @@ class Search:
             return self._begin(0), False
         found, certain = self._round()
         scores = [_score(found)]
-        for _ in range(self._rounds - 1):
+        for _ in range(self._rounds_worth(found.mixture) - 1):
             # With more components there are more lower maxima that may come again.
-            if certain or np.count_nonzero(np.subtract(max(scores), scores) < _AS_HIGH) == 2 * (self._k - 1):
+            if certain or np.count_nonzero(np.subtract(max(scores), scores) < _SAME) == 2 * (self._k - 1):
                 break
             other, certain = self._round()
             scores.append(_score(other))
             found = max(found, other, key=_score)
         return found.mixture, certain
+
+    def _rounds_worth(self, mixture: Mixture) -> int:
+        """How many rounds are worth their time, after a first one that came to a mixture."""
+        d, n = self._samples.given.shape
+        if not (self._how.judged and (self._settled or n < mixture.count_parameters())):
+            return self._rounds
+        sums = n * (d if mixture.family.diagonal else d * (d + 1) // 2)
+        return min(self._rounds, int(_WORK // ((sums + _BESIDE) * (self._k + 4))))
 
     def _round(self) -> tuple[Fit, bool]:
         """Return the best of some starts, after moves, and whether it is certain to be the best of all."""
@@ -150,6 +164,7 @@ class Search:
         if certain:
             return best, True
         fit = self._climb(best.mixture, _LAST)
+        self._settled |= fit.converged and not self._moved
         if self._is_certain(best):
             return fit, True
         if not self._enough:

@@ -43,7 +43,7 @@ _FEWEST_AXES, _MOST_AXES = 8, 16  # of more features a start is found on so many
 # ever. With fewer, Python takes longer than the kernels.
 _ROUGHLY, _PER_ROUGH, _TAME = 50_000, 3, 1e3
 _SORTED = 1024  # samples up to which a start takes equal ones for one, wherever they are
-_MOST_FEATURES = 32  # of more, or with hardly more samples than numbers of a covariance, on these alone
+_MOST_FEATURES = 32  # of more, or with more parameters than samples, on these alone
 
 
 def seed_mixture(
@@ -97,7 +97,9 @@ def seed_mixture(
         some_weights = None if some_weights is None else some_weights[near]
     d, n = complete.shape
     on_axes, certain = _seed_on_axes(some, complete, k, rng, how, some_weights) if d > _MOST_AXES else (None, False)
-    if on_axes is not None and (certain or d > _MOST_FEATURES or n < PER_FEATURE * k * d):
+    if on_axes is not None:
+        certain |= d > _MOST_FEATURES or n < max(PER_FEATURE * k * d, on_axes.count_parameters())
+    if on_axes is not None and certain:
         return with_outliers(on_axes, how.outliers, planes, added)
     more = None
     if how.judged and how.moves and k > 1 and n > PER_FEATURE * k * d:

@@ -45,6 +45,31 @@ def test_moves_are_not_made_again_from_where_they_were_made(monkeypatch, judged)
     assert len(begun) == 1
 
 
+@pytest.mark.parametrize(
+    ("n", "k", "judged", "rounds"),
+    [(200, 4, False, 6), (200, 4, True, 3), (300, 4, True, 6)],
+    ids=["of an image", "more parameters than samples", "fewer parameters"],
+)
+def test_rounds_are_few_where_the_likeliest_is_so_by_chance(monkeypatch, rng, n, k, judged, rounds):
+    """Four components of ten features have 263 parameters; of noise there are more maxima than rounds."""
+    begun = []
+    one_round = Search._round
+    monkeypatch.setattr(Search, "_round", lambda self: begun.append(1) or one_round(self))
+    searched(rng.normal(size=(10, n)), k, Seeding(judged=judged))
+    assert len(begun) == rounds
+
+
+@pytest.mark.parametrize(("judged", "rounds"), [(False, 2), (True, 1)])
+def test_rounds_are_few_where_em_settles_at_once(monkeypatch, rng, judged, rounds):
+    """Long tails, by which a component for those far out is soon found: a second round would find it again."""
+    begun = []
+    one_round = Search._round
+    monkeypatch.setattr(Search, "_round", lambda self: begun.append(1) or one_round(self))
+    tailed = rng.normal(size=(10, 1000)) / np.sqrt(rng.chisquare(2, 1000) / 2)
+    searched(tailed, 2, Seeding(judged=judged))
+    assert len(begun) == rounds
+
+
 def test_the_better_half_of_many_starts_goes_on(monkeypatch):
     iterations = []
     climb = Search._climb

@@ -207,6 +207,21 @@ def test_equal_clusters_of_many_features_are_one_start(monkeypatch, rng):
     assert len({each.tobytes() for each in begun}) == len(begun)
 
 
+@pytest.mark.parametrize(("n", "searches"), [(400, 1), (600, 2)])
+def test_with_more_parameters_than_samples_a_start_is_that_on_the_axes(monkeypatch, rng, n, searches):
+    """Two components of twenty features have 461; classes overlap, so that no start is certain."""
+    begun = []
+
+    class Watched(seeding.Search):
+        def __init__(self, samples, *given):
+            begun.append(len(samples.given))
+            super().__init__(samples, *given)
+
+    monkeypatch.setattr(seeding, "Search", Watched)
+    seed_mixture(rng.normal(size=(20, n)), 2, np.random.default_rng(0), Seeding(judged=True))
+    assert begun == [8, 20][:searches]
+
+
 @pytest.mark.parametrize("steps", [None, 2])
 def test_the_order_of_few_samples_and_how_they_are_counted_do_not_matter(steps, rng):
     """Weights count as repeated samples do, wherever these stand; of rounded samples many are equal in a feature."""

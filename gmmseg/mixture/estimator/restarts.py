@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from gmmseg.mixture.estimator.validation import check_finite, generator
 from gmmseg.mixture.kmeans import from_labels, nearest, plus_plus
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.patterns import has_missing
 from gmmseg.mixture.seeding import Seeding, frame, seed_mixture
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ Array = NDArray[Any]
 
 _FEW_ITERATIONS = 10  # who allows for fewer wants k-means and little EM, not the short runs of several starts
 _MOST_DOUBLED = 1 << 24  # numbers that may be had in float64 as well, where float32 is too coarse
+_A_FEATURE, _LOOKED_AT = 8, 1 << 16  # samples that tell whether covariances are singular: each for itself, and all
 _COARSE = 1e-3  # part of a component's least variance, of a unit in the whole, that is rounding in float32
 
 
@@ -42,18 +45,22 @@ def _fell(fit: Fit, tolerance: float, precision: float) -> bool:
     return bool((np.diff(fit.history) < -least).any())
 
 
-def _is_singular(start: Mixture, n: int) -> bool:
+def _is_singular(mixture: Mixture, n: float) -> bool:
     """Whether moments of n samples in float32 have too few digits for the narrowest axis of a component.
 
     Of hardly more samples than features, or where features follow from others, EM in float32 goes round in circles.
     """
-    share = 1.0 if start.family.shared else start.weights.min()
-    if not start.family.diagonal and share * n <= start.n_features:
+    if not mixture.family.diagonal and _share(mixture) * n <= mixture.n_features:
         return True
     try:
-        return bool(np.finfo(np.float32).eps * np.square(start.factors).max() > _COARSE)
+        return bool(np.finfo(np.float32).eps * np.square(mixture.factors).max() > _COARSE)
     except np.linalg.LinAlgError:
         return True
+
+
+def _share(mixture: Mixture) -> float:
+    """The least part of the samples that a covariance is of."""
+    return 1.0 if mixture.family.shared else float(mixture.weights.min())
 
 
 class Restarts:
@@ -121,8 +128,9 @@ class Restarts:
         def climb(iterations: int) -> Fit:
             iteration = Iteration(model.tol, iterations, self.regularization, threads=self.threads)
             given = partial(expectation_maximization, iteration=iteration, prior=prior, frozen=model.frozen)
+            one_step = partial(given, iteration=iteration._replace(max_iterations=1))
             coarse = self.planes.dtype == np.float32 and self.planes.size <= _MOST_DOUBLED
-            singular = coarse and _is_singular(start, self.planes.shape[1])
+            singular = coarse and (_is_singular(start, self.planes.shape[1]) or self._gets_singular(start, one_step))
             found = None if singular else given(self.planes, start, weights=self.weights)
             if found is None or (coarse and _fell(found, model.tol, precision_of(self.planes))):
                 weights = None if self.weights is None else self.weights.astype(np.float64)
@@ -135,6 +143,15 @@ class Restarts:
             if abs(first.history[0] - last) < model.tol:
                 return replace(first, converged=True)
         return climb(model.max_iter)
+
+    def _gets_singular(self, start: Mixture, one_step: Callable[..., Fit]) -> bool:
+        """Whether EM makes a component singular at once, as it does of rows that mostly repeat others."""
+        step = max(1, int(self.planes.shape[1] * _share(start) / (_A_FEATURE * start.n_features)))
+        some = np.ascontiguousarray(self.planes[:, ::step])
+        if start.family.diagonal or some.shape[1] > _LOOKED_AT or has_missing(some):
+            return False
+        own = None if self.weights is None else self.weights[::step]
+        return _is_singular(one_step(some, start, weights=own).mixture, np.inf)
 
     def _refuse_collapse(self, mixture: Mixture) -> None:
         """Components may be lost only where variances are regularised: without, the likelihood has no bound."""

@@ -121,12 +121,12 @@ def test_a_likelihood_that_float32_is_too_coarse_for_rises_in_float64(d):
 
 @pytest.fixture
 def dtypes(monkeypatch):
-    """Those of the samples of each run of EM from a start, as they come."""
+    """Those of the samples of each run of EM from a start, as they come, but for single steps."""
     found = []
 
-    def recorded(planes, *args, **given):
-        found.append(planes.dtype)
-        return expectation_maximization(planes, *args, **given)
+    def recorded(planes, *args, iteration, **given):
+        found.extend([planes.dtype] if iteration.max_iterations > 1 else [])
+        return expectation_maximization(planes, *args, iteration=iteration, **given)
 
     monkeypatch.setattr("gmmseg.mixture.estimator.restarts.expectation_maximization", recorded)
     return found
@@ -158,6 +158,19 @@ def test_what_float32_is_too_coarse_for_is_iterated_in_float64_at_once(dtypes, k
     exact = GaussianMixture(2, covariance_type=covariance, random_state=0).fit(x.astype(np.float32).astype(np.float64))
     assert model.lower_bound_ == pytest.approx(exact.lower_bound_, abs=1e-3 * abs(exact.lower_bound_))
     np.testing.assert_allclose(model.weights_, exact.weights_, atol=1e-4)
+
+
+@pytest.mark.parametrize(("copies", "dtype"), [(10, np.float64), (1, np.float32)])
+def test_rows_that_repeat_are_told_from_as_many_that_do_not(dtypes, rng, copies, dtype):
+    """Of 200 rows of either class, by 30 features, 20 differ: too few for a covariance, though they count ten times."""
+    rows = np.repeat(rng.normal(size=(400 // copies, 30)), copies, axis=0)
+    rows[200:] += 6
+    x = rng.permutation(rows).astype(np.float32)
+    model = GaussianMixture(2, random_state=0).fit(x)
+    assert dtypes == [dtype]
+    assert np.diff(model.lower_bounds_).min() > -1e-3
+    exact = GaussianMixture(2, random_state=0).fit(x.astype(np.float64))
+    assert model.lower_bound_ == pytest.approx(exact.lower_bound_, abs=1e-3)
 
 
 def test_without_a_tolerance_a_fall_by_rounding_calls_for_nothing(dtypes):
