@@ -2,8 +2,9 @@
 
 What lies between an even ground and objects that vary holds something of both. A Gaussian as wide as the objects takes
 nearly all of it, so that masks are too large. It belongs to the side that it has more of, as the half maximum has it:
-one level is found that agrees best with half the height of each object, and the border of two classes below it is put
-there. What lies between becomes a component of its own, of the lower class: the ground's, where there are two.
+one level is found that agrees best with half the height of each object, and the border of two classes is put there. Of
+the class around the level the lesser part becomes a component of its own: its rims, of the class below; or, where the
+class is mostly rims and glow, the lower objects, of the class above.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ __all__ = ["half_level", "with_rim"]
 Array = NDArray[Any]
 
 _FEW = 32  # pixels that a rim and what is left of the objects have at least
-_FARTHER = 0.5  # deviations of what is below, by which a border has to move: less is chance
+_FARTHER = 0.5  # deviations of the narrower class, by which a border has to move: less is chance
+_LEAST_HALF = 1 / 3  # of the height of a class: a lower level is half the height of something else
+_ONE_VALUE = 2.0  # variances of rounding: two values side by side have four
 _STEPS = 1024  # of the level, between the border and the half of the highest object
 _TRIED = 32  # levels from there to the border
 _GRID = 256  # heights at which it is seen to that the border is where it belongs
@@ -53,39 +56,56 @@ def with_rim(
     Returns
     -------
     mixture : Mixture
-        Of one more component: the classes, then the rim; as it was where there is none.
+        Of one more component: the classes, then what one of them gives away; as it was where none does.
     memberships : ndarray, shape (k, k + 1), or None
     """
     planes = squares.planes(None if field is None else field.within(squares.patches.axes))
     shape, known = squares.patches.shape, squares.patches.valid
     means, deviations = mixture.means[:, 0], _deviations(mixture)
-    outward = np.argsort(means, kind="stable")
-    if deviations[outward[-1]] < deviations[outward[0]]:
-        outward = outward[::-1]
+    outward = _outward(mixture, float(noise[0]))
     ground, sign = float(means[outward[0]]), 1.0 if means[outward[-1]] > means[outward[0]] else -1.0
     # From here on the ground lies at 0 and the objects above.
     heights, places = (planes[0] - np.float32(ground)) * np.float32(sign), sign * (means - ground)
     borders = _borders(places[outward], deviations[outward], mixture.weights[outward])
     if not borders:
         return mixture, None
-    level = half_level(heights.reshape(shape), known.reshape(shape), borders[0])
-    # The class around the level gives what is below it to the one before.
+    step = math.sqrt(12 * float(noise[0]))  # of which this is the variance
+    level = half_level(heights.reshape(shape), known.reshape(shape), borders[0], step)
     labels, at = mixture.labels(planes), max(1, int(np.searchsorted(borders, level)))
-    low, high = outward[at - 1 : at + 1].tolist()
+    # The class around the level gives what is below it to the one before.
+    low, high, border, side = int(outward[at - 1]), int(outward[at]), borders[at - 1], 1
     inside = heights[known & (labels == high + 1)]
     if at < len(borders) and 2 * int(np.count_nonzero(inside <= level)) > len(inside):
-        return mixture, None  # it is a class of its own, and the level lies at its upper end
+        # It is what is around objects, and gives what is above the level to the one beyond: the same, seen from there.
+        low, border, side = int(outward[at + 1]), borders[at], -1
+        if level < _LEAST_HALF * places[low]:
+            return mixture, None  # it is a second ground, or noise
     place = float(places[low])
     share = len(inside) / max(1, len(inside) + int(np.count_nonzero(known & (labels == low + 1))))
     if share == 1:
         return mixture, None
-    inside -= np.float32(place)
-    found = _moved(mixture, (low, high), inside, share, borders[at - 1] - place, level - place, noise)
+    inside = side * (inside - np.float32(place))
+    found = _moved(mixture, (low, high), inside, share, side * (border - place), side * (level - place), noise)
     if found is None:
         return mixture, None
     memberships = np.eye(len(means), len(means) + 1)
     memberships[low, -1] = 1
     return found, memberships
+
+
+def _outward(mixture: Mixture, noise: float) -> Array:
+    """Indices of the classes (k,) from the ground on, which is the narrower one of the darkest and the brightest.
+
+    What has one value only is narrow without being even, as the brightest pixels of a picture that is clipped: it is
+    the ground only if it has more pixels.
+    """
+    outward = np.argsort(mixture.means[:, 0], kind="stable")
+    first, last = outward[[0, -1]]
+    deviations, weights = _deviations(mixture), mixture.weights
+    narrow = deviations[last] < deviations[first]
+    if deviations[[first, last]].min() ** 2 < _ONE_VALUE * noise:
+        narrow = weights[last] > weights[first]
+    return outward[::-1] if narrow else outward
 
 
 def _moved(
@@ -99,7 +119,7 @@ def _moved(
     low, high = pair
     means, deviations = mixture.means[:, 0], _deviations(mixture)
     away = float(means[high] - means[low])
-    least = border + _FARTHER * deviations[low]
+    least = border + _FARTHER * min(deviations[low], deviations[high])
     if level < least:
         return None
     # Summed between even steps, so that pixels are passed once for all levels.
@@ -134,7 +154,7 @@ def _moved(
     )
 
 
-def half_level(heights: Array, valid: Array, border: float) -> float:
+def half_level(heights: Array, valid: Array, border: float, step: float = 0.0) -> float:
     """Return the height above which pixels are most nearly those above half the height of their objects.
 
     Parameters
@@ -144,6 +164,8 @@ def half_level(heights: Array, valid: Array, border: float) -> float:
     valid : ndarray of bool, shape (squares, rows, columns)
     border : float
         Above which pixels are taken for those of objects.
+    step : float
+        Of rounding, from a value to the next one.
 
     Returns
     -------
@@ -171,7 +193,10 @@ def half_level(heights: Array, valid: Array, border: float) -> float:
         return border
     others, right = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
     agreement = 2 * right[1:] / (others + right + right[0])[1:]
-    return border + float(np.argmax(agreement)) * (highest - border) / _STEPS
+    best, width = np.flatnonzero(agreement == agreement.max()), (highest - border) / _STEPS
+    # Above the last value that is not theirs, levels are as good up to the next one: the value's interval ends between.
+    further = min(width * float(best[-1] - best[0]), step) / 2 if best[0] else 0.0
+    return border + float(best[0]) * width + further
 
 
 def _deviations(mixture: Mixture) -> Array:

@@ -49,6 +49,26 @@ def of_all_heights(spread: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.poisson(10 + ndimage.gaussian_filter(light, 2)).clip(0, 255).astype(np.uint8), light > 0
 
 
+def faint() -> tuple[np.ndarray, np.ndarray]:
+    """Discs of some six photons on a ground that has hardly any; and where they are."""
+    rng, (rows, columns) = np.random.default_rng(0), np.indices((256, 256))
+    light = np.zeros((256, 256))
+    for y in range(16, 256, 32):
+        for x in range(16, 256, 32):
+            light[(rows - y) ** 2 + (columns - x) ** 2 < rng.uniform(7, 11) ** 2] = 6 * rng.uniform(0.6, 1.4)
+    return rng.poisson(0.3 + ndimage.gaussian_filter(light, 1.5)).astype(np.uint8), light > 0
+
+
+def clipped() -> tuple[np.ndarray, np.ndarray]:
+    """Discs of which every fourth one, about, is brighter than a picture can say; and where they are."""
+    rng, (rows, columns) = np.random.default_rng(1), np.indices((256, 256))
+    light = np.zeros((256, 256))
+    for y in range(16, 256, 32):
+        for x in range(16, 256, 32):
+            light[(rows - y) ** 2 + (columns - x) ** 2 < rng.uniform(7, 11) ** 2] = rng.choice([60, 120, 200, 600])
+    return rng.poisson(5 + ndimage.gaussian_filter(light, 2)).clip(0, 255).astype(np.uint8), light > 0
+
+
 def cells(seed: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Dim cells with bright nuclei; where the cells are, and the nuclei."""
     rng, (rows, columns) = np.random.default_rng(seed), np.indices((240, 240))
@@ -157,6 +177,17 @@ def test_few_bright_objects_do_not_hide_many_dim_ones() -> None:
     assert 4 < half_level(rows[None], np.ones((1, *rows.shape), bool), 0.5) < 8
 
 
+def test_the_level_lies_half_way_between_two_values() -> None:
+    profile = np.array([0, 0, 0, 2, 4, 8, 8, 8, 8, 8, 8, 4, 2, 0, 0, 0])
+    rows = np.repeat(profile[None, None], 12, axis=1)
+    valid = np.ones(rows.shape, bool)
+    lowest = half_level(rows, valid, 0.5)
+    assert 2 <= lowest < 2.1  # no pixel lies between 2 and 4
+    assert half_level(rows, valid, 0.5, step=1) == pytest.approx(lowest + 0.5)
+    assert half_level(rows, valid, 0.5, step=9) == pytest.approx((lowest + 4) / 2, abs=0.01)
+    assert half_level(rows, valid, 3, step=9) == 3  # as good as any
+
+
 def test_without_objects_the_border_stays() -> None:
     nothing = np.zeros((1, 9, 9))
     assert half_level(nothing, nothing == 0, 0.5) == 0.5
@@ -192,11 +223,31 @@ def test_what_is_not_the_darkest_of_three_is_as_large_as_the_discs() -> None:
     assert (seg.labels == 3).any()
 
 
-def test_a_class_that_is_mostly_below_the_level_stays() -> None:
-    image, _ = of_all_heights(0.4, seed=1)
-    seg, plain = gmmseg.segment(image, 3), gmmseg.segment(image, 3, components=1)
-    assert seg.model.memberships is None
-    np.testing.assert_array_equal(seg.labels, plain.labels)
+def test_a_class_that_is_mostly_rims_leaves_the_objects_to_the_brightest() -> None:
+    image, truth = of_all_heights(0.4, seed=1)
+    seg, dark = gmmseg.segment(image, 3), gmmseg.segment(255 - image, 3)
+    assert dice(seg.mask(3), truth) > 0.89  # as the best threshold has it
+    assert dice(gmmseg.segment(image, 3, components=1).mask(3), truth) < 0.87
+    np.testing.assert_array_equal(seg.model.memberships, [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 1]])
+    np.testing.assert_array_equal(dark.model.memberships, [[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0]])
+    assert dice(dark.mask(1), seg.mask(3)) > 0.98
+
+
+def test_a_class_of_noise_has_no_rims() -> None:
+    image, truth = faint()
+    seg = gmmseg.segment(image, 3)
+    assert dice(seg.mask(3), truth) > 0.9
+    np.testing.assert_array_equal(seg.labels, gmmseg.segment(image, 3, components=1).labels)
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_what_is_clipped_is_no_ground(inverted: bool) -> None:
+    image, truth = clipped()
+    labels = 4 - gmmseg.segment(255 - image, 3).labels if inverted else gmmseg.segment(image, 3).labels
+    assert dice(labels > 1, truth) > 0.83  # no threshold has more than .84
+    assert dice(labels == 3, image == 255) > 0.99
+    plain = gmmseg.segment(image, 3, components=1).labels
+    assert dice(plain > 1, truth) < 0.75
 
 
 def test_cells_and_their_nuclei_are_two_of_three_classes() -> None:
