@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
-from threading import Lock, Semaphore, Thread
+from threading import Event, Lock, Semaphore, Thread
 from types import TracebackType
 from typing import Any
 
@@ -24,7 +24,8 @@ from gmmseg.platforms import ending_signals, handed_down
 __all__ = ["Crew", "Death", "serve"]
 
 _MOST_SAID = 8192  # bytes of a worker's last words
-_MOST_WAITING = 64  # answers that nobody has looked at: what they tell of is done again after a crash
+_MOST_WAITING = 32  # answers of a worker that nobody has looked at: what they tell of is done again after a crash
+_TOGETHER = 0.05  # seconds of answers that are yielded together: all of a batch of icons takes .76 of its time by that
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Crew:
         self._workers: list[_Worker] = []
         self._listeners: list[Thread] = []  # one a worker, for Windows waits for no pipes
         self._lock, self._ended = Lock(), False
-        self._room = Semaphore(size + _MOST_WAITING)
+        self._room = Semaphore(size * (1 + _MOST_WAITING))  # each has one job at work
 
     def __enter__(self) -> Crew:
         return self
@@ -73,8 +74,9 @@ class Crew:
             self._ended = True
             for worker in self._workers:
                 worker.dismiss(kill=kind is not None)
-        for listener in self._listeners:
+        for _ in self._listeners:
             self._room.release()
+        for listener in self._listeners:
             listener.join()
         for worker in self._workers:
             worker.end()
@@ -93,15 +95,16 @@ class Crew:
             The answers that have come since the last list, at least one. Workers go on while the caller takes its time,
             until so many answers wait that a crash would cost too much.
         """
-        waiting = iter(jobs)
+        waiting, over = iter(jobs), Event()
         came: SimpleQueue[tuple[Any, dict[str, Any] | Death] | BaseException | None] = SimpleQueue()
         for _ in range(self._size):
-            self._listeners.append(Thread(target=self._listen, args=(waiting, came), daemon=True))
+            self._listeners.append(Thread(target=self._listen, args=(waiting, came, over), daemon=True))
             self._listeners[-1].start()
         listening = self._size
         while listening:
-            answers = []
-            for each in _all_in(came):
+            first, answers = came.get(), []
+            over.wait(_TOGETHER)  # the last answers are not waited for
+            for each in (first, *_all_in(came)):
                 if isinstance(each, BaseException):
                     raise each
                 if each is None:
@@ -113,7 +116,7 @@ class Crew:
                 for _ in answers:
                     self._room.release()
 
-    def _listen(self, waiting: Iterator[tuple[Any, dict[str, Any]]], came: SimpleQueue[Any]) -> None:
+    def _listen(self, waiting: Iterator[tuple[Any, dict[str, Any]]], came: SimpleQueue[Any], over: Event) -> None:
         """Give jobs to one worker after the other, and put what they answer in a queue; None at the end."""
         try:
             worker = self._given(waiting, None)
@@ -126,6 +129,7 @@ class Crew:
         except BaseException as error:
             came.put(error)
         came.put(None)
+        over.set()
 
     def _given(self, waiting: Iterator[tuple[Any, dict[str, Any]]], worker: _Worker | None) -> _Worker | None:
         """Give the next job to a worker, or to a new one, and return which; None where there is no more."""
@@ -145,8 +149,7 @@ class Crew:
 
 
 def _all_in(queue: SimpleQueue[Any]) -> Iterator[Any]:
-    """Yield what is in a queue; where it is empty, what comes next."""
-    yield queue.get()
+    """Yield what is in a queue."""
     while not queue.empty():
         yield queue.get()
 

@@ -95,13 +95,15 @@ def test_what_is_wrong_with_the_jobs_is_raised():
 
 
 @pytest.mark.parametrize("failure", [None, KeyboardInterrupt])
-def test_who_stops_early_leaves_no_process(failure):
+def test_who_stops_early_leaves_no_process(failure, monkeypatch):
+    monkeypatch.setattr("gmmseg.batch.workers._MOST_WAITING", 1)
     processes = []
 
     def use():
         with Crew(2, TRICKY) as crew:
             for group in crew.work((number, {"number": number}) for number in range(1000)):
                 processes.extend(answer["process"] for _, answer in group)
+                time.sleep(0.1)  # until all threads wait for room
                 if failure is not None:
                     raise failure
                 break
