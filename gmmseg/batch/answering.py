@@ -15,6 +15,7 @@ from gmmseg.batch.manifest import digest, digest_of_parts, stamp
 from gmmseg.batch.outputs import KINDS
 from gmmseg.batch.processing import process
 from gmmseg.errors import GmmsegWarning, InputError, OutputError, described, lacks_memory
+from gmmseg.io.unnamed import lies_at, taken
 from gmmseg.platforms import forget_peak, peak_memory
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
     dict
         "line": the given one and what came of the work: the input's size, time and hash, the outputs' sizes and hashes,
         "shape", "k", "classes", "seconds", "peak_mib" and "warnings", or "error"; "retry": whether it may succeed with
-        more memory; "stop": why no other image can be written either, or None.
+        more memory; "stop": why no other image can be written either, or None; "unnamed": files that this process left
+        under temporary names, in pairs of the names to come and these.
     """
     source, folder, line = Path(job["source"]), Path(job["folder"]), dict(job["line"])
     start = time.perf_counter()
@@ -63,7 +65,8 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
     line |= {"seconds": round(time.perf_counter() - start, 3), "warnings": said}
     peak = peak_memory()
     line["peak_mib"] = None if peak is None else round(peak / 2**20, 1)
-    return {"line": line, "retry": retry, "stop": stop}
+    unnamed = [(str(target), str(hidden)) for target, hidden in taken().items()]
+    return {"line": line, "retry": retry, "stop": stop, "unnamed": unnamed}
 
 
 def _processed(job: dict[str, Any], source: Path, folder: Path) -> dict[str, Any]:
@@ -84,10 +87,11 @@ def _processed(job: dict[str, Any], source: Path, folder: Path) -> dict[str, Any
     others = {kind: path for kind, path in outputs.items() if kind not in KINDS}
     also = partial(write_beside, source, others) if others else None
     record = process(source, usual, model=model, parameters=parameters, reading=reading, overwrite=True, also=also)
+    written = {kind: lies_at(path) for kind, path in outputs.items()}
     return {
         "outputs": {
             kind: {"file": files[kind], "bytes": path.stat().st_size, "sha256": digest(path)}
-            for kind, path in outputs.items()
+            for kind, path in written.items()
         },
         "shape": record["shape"],
         "k": record["k"],

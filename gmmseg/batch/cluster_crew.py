@@ -53,7 +53,7 @@ class ClusterCrew:
     def __exit__(self, *error: object) -> None:
         self._open.close()
 
-    def work(self, jobs: Iterable[tuple[Any, dict[str, Any]]]) -> Iterator[tuple[Any, dict[str, Any] | Death]]:
+    def work(self, jobs: Iterable[tuple[Any, dict[str, Any]]]) -> Iterator[list[tuple[Any, dict[str, Any] | Death]]]:
         """Have jobs done, see `Crew.work`; what an answer names is in its place then.
 
         Raises
@@ -68,13 +68,13 @@ class ClusterCrew:
         sent = ((key, ({**job, "folder": folder},)) for key, job in jobs)
         for key, result in self._cluster.results(_answered, sent, ahead=self._size):
             if isinstance(result, killed):
-                yield key, Death("was lost with its worker, as after SIGKILL", str(result))
+                yield [(key, Death("was lost with its worker, as after SIGKILL", str(result)))]
             elif isinstance(result, BaseException):
                 words = str(result) if isinstance(result, GmmsegError) else one_line(result)
                 raise GmmsegError(f"a worker cannot take images ({words}); install gmmseg {__version__} there, as here")
             else:
                 self._move(result["line"]["outputs"])
-                yield key, result
+                yield [(key, result)]
 
     def _move(self, outputs: dict[str, dict[str, Any]]) -> None:
         """Give results their names, and what lies beside them; of an image that failed there may be none."""

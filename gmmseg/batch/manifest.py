@@ -104,19 +104,19 @@ class Manifest:
             with atomic_file(self.path, overwrite=True) as file:
                 file.writelines(map(_encoded, chosen.values()))
 
-    def append(self, line: Line) -> None:
-        """Add a line, and have it on disk.
+    def append(self, lines: Iterable[Line]) -> None:
+        """Add lines, and have them on disk.
 
         Raises
         ------
         OutputError
-            It cannot be written; the file is as it was.
+            They cannot be written; the file is as it was.
         """
         try:
             with open(self.path, "ab", buffering=0) as file:
                 size = file.seek(0, os.SEEK_END)
                 try:
-                    content = _encoded(line)
+                    content = b"".join(map(_encoded, lines))
                     if file.write(content) != len(content):
                         raise OSError(28, "No space left on device")
                     os.fsync(file.fileno())

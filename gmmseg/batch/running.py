@@ -13,9 +13,11 @@ from gmmseg.batch import bids
 from gmmseg.batch.manifest import Manifest, locked
 from gmmseg.batch.planning import Plan, Step
 from gmmseg.batch.workers import Crew, Death
-from gmmseg.errors import OutputError, ParameterError
+from gmmseg.errors import OutputError, ParameterError, described
 from gmmseg.io.parts import parts_of
 from gmmseg.io.temporary import sweep
+from gmmseg.io.unnamed import name_all
+from gmmseg.threads import mapped
 
 if TYPE_CHECKING:
     from gmmseg.batch.cluster import Cluster
@@ -28,6 +30,9 @@ TASK = "gmmseg.batch.answering:answer"
 
 Line = dict[str, Any]
 Report = Callable[[Line], None]
+Answer = dict[str, Any] | Death
+
+_MOST_AT_ONCE = 8  # threads that wait for the disk, which writes many files in hardly more time than one
 
 
 def run(
@@ -93,22 +98,26 @@ def run(
     again: list[Step] = []
     with _place(plan) as (manifest, descriptor):
 
-        def keep(step: Step, line: Line) -> None:
-            manifest.append(line)
-            lines[step.key] = line
-            if report is not None:
-                report(line)
-
-        with _crew(size, plan.out_dir, descriptor, cluster) as crew:
-            for step, answer in crew.work(_jobs(plan, todo, share if cluster is None else threads, named)):
-                line, retry = _line(plan, step, answer)
-                if retry:
+        def keep(answers: list[tuple[Step, Answer]], again: list[Step] | None = None) -> None:
+            done, stop = _finished(plan, answers)
+            for step, line, retry in done:
+                lines[step.key] = line
+                if retry and again is not None:
                     again.append(step)
                     line["retry"] = True
-                keep(step, line)
+            manifest.append(line for _, line, _ in done)
+            if report is not None:
+                for _, line, _ in done:
+                    report(line)
+            if stop is not None:
+                raise OutputError(f"{stop}; what was done is kept, and resume=True does the rest")
+
+        with _crew(size, plan.out_dir, descriptor, cluster) as crew:
+            for answers in crew.work(_jobs(plan, todo, share if cluster is None else threads, named)):
+                keep(answers, again)
         with _crew(1, plan.out_dir, descriptor, cluster) as crew:
-            for step, answer in crew.work(_jobs(plan, again, threads, named)):
-                keep(step, _line(plan, step, answer)[0])
+            for answers in crew.work(_jobs(plan, again, threads, named)):
+                keep(answers)
         if again:  # one line an image
             done = Manifest.read(plan.out_dir)
             done.settle(done.lines)
@@ -203,16 +212,41 @@ def _start(plan: Plan, step: Step) -> Line:
     return {"input": str(step.source), **plan.task.facts, "outputs": outputs}
 
 
-def _line(plan: Plan, step: Step, answer: dict[str, Any] | Death) -> tuple[Line, bool]:
-    """Return the line of an image, and whether it deserves another try; OutputError where nothing can be written."""
+def _finished(plan: Plan, answers: list[tuple[Step, Answer]]) -> tuple[list[tuple[Step, Line, bool]], str | None]:
+    """Have the files of some images on disk and under their names.
+
+    Returns
+    -------
+    list of (Step, dict, bool)
+        Of those that are done: their lines, and whether they deserve another try.
+    str or None
+        Why nothing more can be written, if so.
+    """
+    stops = list(mapped(_named, (answer for _, answer in answers), min(len(answers), _MOST_AT_ONCE)))
+    done = [(step, *_line(plan, step, each)) for (step, each), stop in zip(answers, stops, strict=True) if stop is None]
+    return done, next(filter(None, stops), None)
+
+
+def _named(answer: Answer) -> str | None:
+    """Have the files of an image on disk and under their names; return why nothing more can be written, if so."""
+    if isinstance(answer, Death):
+        return None
+    try:
+        name_all(answer["unnamed"])
+    except OSError as error:
+        return described(error, f"{answer['line']['input']}: ")
+    stop: str | None = answer["stop"]
+    return stop
+
+
+def _line(plan: Plan, step: Step, answer: Answer) -> tuple[Line, bool]:
+    """Return the line of an image, and whether it deserves another try."""
     if isinstance(answer, Death):
         killed = "if not by hand, then for want of memory: use a smaller image"
         remedy = killed if answer.cause.endswith("SIGKILL") else "save the image again, or leave it out"
         message = f"{step.source}: the process that worked on it {answer.cause}; {remedy}"
         error = {"type": "Death", "message": message, "traceback": answer.last_words}
         return {**_start(plan, step), "error": error}, True
-    if answer["stop"] is not None:
-        raise OutputError(f"{answer['stop']}; what was done is kept, and resume=True does the rest")
     line = answer["line"]
     assert isinstance(line, dict)
     for name, each in line.get("guides", {}).items():

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from gmmseg.errors import OutputError
 from gmmseg.io.temporary import temporary_folder
+from gmmseg.io.unnamed import leave_unnamed
 from gmmseg.platforms import put_on_disk
 
 __all__ = ["atomic_file", "atomic_folder", "atomic_path", "check_folder", "check_place"]
@@ -174,6 +175,8 @@ def atomic_path(path: Path, *, overwrite: bool, suffix: str = "") -> Iterator[Pa
                 if each.is_file():
                     put_on_disk(each)
             os.rename(temporary, target)
+            return
+        if overwrite and leave_unnamed(temporary, target):
             return
         put_on_disk(temporary)
         _rename(temporary, target, path, overwrite=overwrite)

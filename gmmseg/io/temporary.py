@@ -1,4 +1,4 @@
-"""Temporary folders whose names say which run has made them, so that what a killed run left can be told and removed."""
+"""Temporary folders and files whose names say which run has made them: what a killed run left is told and removed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gmmseg.platforms import is_alive, machine, started
 
-__all__ = ["keep_folders", "remove_own", "sweep", "temporary_folder"]
+__all__ = ["keep_folders", "remove_own", "sweep", "temporary_folder", "temporary_name"]
 
 # Of the machine, the process, its start and some random digits.
 _NAME = re.compile(r"\.gmmseg-([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{12}\.tmp")
@@ -33,6 +33,11 @@ def keep_folders() -> None:
     _keeps = True
 
 
+def temporary_name(place: Path) -> Path:
+    """Name a temporary folder or file of this process in a folder; whatever has the name when it is over is removed."""
+    return place / f".gmmseg-{_machine()}-{os.getpid()}-{started(os.getpid())}-{os.urandom(6).hex()}.tmp"
+
+
 @contextmanager
 def temporary_folder(place: Path) -> Iterator[Path]:
     """Have a hidden folder in another one; it goes with all that is in it, however the block ends.
@@ -47,8 +52,7 @@ def temporary_folder(place: Path) -> Iterator[Path]:
     folder = _taken(place)
     is_new = folder is None
     if folder is None:
-        random = os.urandom(6).hex()
-        folder = place / f".gmmseg-{_machine()}-{os.getpid()}-{started(os.getpid())}-{random}.tmp"
+        folder = temporary_name(place)
         _own.add(folder)
     try:
         if is_new:
@@ -93,7 +97,7 @@ def remove_own() -> None:
 
 
 def sweep(folders: Iterable[Path]) -> None:
-    """Remove the temporary folders in some folders whose runs are no more; links are left alone, and not followed.
+    """Remove what is temporary in some folders and whose runs are no more; links are left alone, and not followed.
 
     Notes
     -----
@@ -108,13 +112,16 @@ def sweep(folders: Iterable[Path]) -> None:
 
 
 def _is_left_behind(name: str) -> bool:
-    """Whether a temporary folder of this name belongs to a run on this machine that has ended."""
+    """Whether a temporary folder or file of this name belongs to a run on this machine that has ended."""
     found = _NAME.fullmatch(name)
     return found is not None and found[1] == _machine() and not is_alive(int(found[2]), found[3])
 
 
 def _remove(folder: Path) -> None:
-    if not stat.S_ISDIR(os.lstat(folder).st_mode):
+    mode = os.lstat(folder).st_mode
+    if stat.S_ISREG(mode):
+        folder.unlink()
+    if not stat.S_ISDIR(mode):
         return
     with suppress(OSError):
         folder.rmdir()

@@ -120,12 +120,12 @@ def test_a_line_without_end_to_its_brackets_is_dropped(tmp_path):
 
 def test_no_room_for_the_manifest(tmp_path, monkeypatch):
     manifest = Manifest(tmp_path, {})
-    manifest.append({"number": 1})
+    manifest.append([{"number": 1}, {"number": 2}])
 
     def fail(_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OutputError, match=r"manifest\.jsonl cannot be written: No space left on device; free space"):
-        manifest.append({"number": 2})
-    assert (tmp_path / NAME).read_text() == '{"number": 1}\n'
+        manifest.append([{"number": 3}])
+    assert (tmp_path / NAME).read_text() == '{"number": 1}\n{"number": 2}\n'

@@ -19,6 +19,7 @@ import gmmseg
 from gmmseg.batch import plan, run
 from gmmseg.batch.manifest import NAME, Manifest, locked
 from gmmseg.errors import OutputError, ParameterError
+from gmmseg.io import unnamed
 
 PROGRAM = "from gmmseg.cli import program; program()"
 
@@ -151,6 +152,46 @@ def test_no_room_on_the_disk(scenes, tmp_path, monkeypatch):
     before = len(lines())
     assert before == len(results())
     assert 0 < before < 6
+    do(scenes, resume=True)
+    assert (len(lines()), len(results())) == (6, 6)
+
+
+@pytest.mark.slow
+def test_files_are_on_disk_and_have_their_names_before_their_lines(scenes, monkeypatch):
+    groups, on_disk = [], []
+    real = {"fsync": os.fsync, "append": Manifest.append}
+
+    def fsync(descriptor):
+        on_disk.append(os.fstat(descriptor).st_ino)
+        real["fsync"](descriptor)
+
+    def append(self, lines):
+        groups.append(list(lines))
+        for line in groups[-1]:
+            path = Path("labels", line["outputs"]["labels"]["file"])
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == line["outputs"]["labels"]["sha256"]
+            assert path.stat().st_ino in on_disk
+        real["append"](self, groups[-1])
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Manifest, "append", append)
+    do(scenes, jobs=1)
+    assert sum(map(len, groups)) == len(results()) == 6
+    assert len(on_disk) == 6 + 1 + len(groups)  # of the manifest when it is made, then once for all that are done
+
+
+@pytest.mark.slow
+def test_a_disk_that_fails_at_the_end(scenes, monkeypatch):
+    def name_all(files):
+        if any("space" in target for target, _ in files):
+            raise OSError(5, "Input/output error")
+        unnamed.name_all(files)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gmmseg.batch.running.name_all", name_all)
+        with pytest.raises(OutputError, match=r"with space\.png: Input/output error; .*; what was done is kept, and"):
+            do(scenes, jobs=1)
+    assert len(lines()) == len(results()) < 6
     do(scenes, resume=True)
     assert (len(lines()), len(results())) == (6, 6)
 

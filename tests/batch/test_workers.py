@@ -1,8 +1,11 @@
 """Workers that die cost their job and nothing else."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ TRICKY = "tricky_worker:tricky"
 def test_a_dying_worker_costs_its_job(cause):
     jobs = [(number, {"number": number, "die": cause if number in (0, 3) else None}) for number in range(8)]
     with Crew(2, TRICKY) as crew:
-        answers = dict(crew.work(jobs))
+        answers = dict(each for group in crew.work(jobs) for each in group)
     assert sorted(answers) == list(range(8))
     for number, answer in answers.items():
         if number in (0, 3):
@@ -35,15 +38,84 @@ def test_a_worker_that_was_killed_idle_is_replaced():
 
         def jobs():
             yield 0, {"number": 0}
+            process = crew._workers[0]._process.pid  # which has answered by now
+            os.kill(process, signal.SIGKILL)
+            os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
             yield 1, {"number": 1}
 
-        work = crew.work(jobs())
-        _, first = next(work)
-        # It has the second job by now, or has even answered it.
-        _, second = next(work)
-        assert first["process"] == second["process"]
+        (_, first), (_, second) = (each for group in crew.work(jobs()) for each in group)
+    assert (first["number"], second["number"]) == (0, 1)
+    assert first["process"] != second["process"]
     with pytest.raises(ProcessLookupError):
-        os.kill(first["process"], 0)
+        os.kill(second["process"], 0)
+
+
+def test_workers_go_on_while_the_caller_takes_its_time():
+    all_taken = threading.Event()
+
+    def jobs():
+        for number in range(9):
+            yield number, {"number": number}
+        all_taken.set()
+
+    with Crew(2, TRICKY) as crew:
+        work = crew.work(jobs())
+        first = next(work)
+        all_taken.wait()  # by workers that have answered all but their last ones
+        groups = [first, *work]
+    assert len(groups) <= 4
+    assert sorted(number for group in groups for number, _ in group) == list(range(9))
+
+
+def test_not_too_many_answers_wait(monkeypatch):
+    monkeypatch.setattr("gmmseg.batch.workers._MOST_WAITING", 3)
+    taken = []
+
+    def jobs():
+        for number in range(12):
+            taken.append(number)
+            yield number, {"number": number}
+
+    with Crew(1, TRICKY) as crew:
+        waited_for = []
+        for group in crew.work(jobs()):
+            time.sleep(0.05)
+            assert len(taken) <= len(waited_for) + 4
+            waited_for += group
+    assert [number for number, _ in waited_for] == list(range(12))
+
+
+def test_what_is_wrong_with_the_jobs_is_raised():
+    def jobs():
+        yield 0, {"number": 0}
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"), Crew(2, TRICKY) as crew:
+        list(crew.work(jobs()))
+
+
+@pytest.mark.parametrize("failure", [None, KeyboardInterrupt])
+def test_who_stops_early_leaves_no_process(failure, monkeypatch):
+    monkeypatch.setattr("gmmseg.batch.workers._MOST_WAITING", 1)
+    processes = []
+
+    def use():
+        with Crew(2, TRICKY) as crew:
+            for group in crew.work((number, {"number": number}) for number in range(1000)):
+                processes.extend(answer["process"] for _, answer in group)
+                time.sleep(0.1)  # until all threads wait for room
+                if failure is not None:
+                    raise failure
+                break
+
+    if failure is None:
+        use()
+    else:
+        with pytest.raises(failure):
+            use()
+    for process in processes:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
 
 
 def test_a_worker_whose_parent_was_killed_leaves_no_temporary_folder(tmp_path):

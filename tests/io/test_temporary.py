@@ -154,6 +154,7 @@ def test_a_process_that_took_over_the_number_is_another_one(tmp_path):
         }
         for name in names.values():
             (tmp_path / name).mkdir()
+        (tmp_path / names["nobody's"].replace(f"-{start}-", f"-{int(start) + 1}-")).touch()  # a file as well
         sweep([tmp_path])
         assert {each.name for each in tmp_path.iterdir()} == {mine.name, names["another machine's"], names["a user's"]}
 

@@ -1,0 +1,70 @@
+"""Files that are whole, and wait together for being put on the disk and for their names.
+
+To have the disk write one small file takes several times as long as to make it, and of many at once hardly longer. So
+a process that makes one after the other leaves them under temporary names, and says so to the one that names them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from gmmseg.io.temporary import temporary_name
+from gmmseg.platforms import put_on_disk
+
+__all__ = ["leave_all_unnamed", "leave_unnamed", "lies_at", "name_all", "taken"]
+
+_waiting: dict[Path, Path] | None = None  # temporary names by those to come; None where files get theirs at once
+
+
+def leave_all_unnamed() -> None:
+    """Leave the files unnamed that this process writes from now on, but those that may replace nothing."""
+    global _waiting
+    _waiting = {}
+
+
+def leave_unnamed(temporary: Path, target: Path) -> bool:
+    """Leave a file for who calls `taken`, if this process does so; False where it needs its name now."""
+    if _waiting is None:
+        return False
+    hidden = _waiting.setdefault(target, temporary_name(target.parent))
+    os.replace(temporary, hidden)
+    return True
+
+
+def lies_at(path: Path) -> Path:
+    """Return where the content of a file lies that may have been left."""
+    return _waiting.get(Path(os.path.realpath(path)), path) if _waiting else path
+
+
+def taken() -> dict[Path, Path]:
+    """Return the temporary names of the files that are left, by their names to come, and know of them no more.
+
+    If nobody gives them these they are removed by a sweep once this process is over.
+    """
+    global _waiting
+    if not _waiting:
+        return {}
+    found, _waiting = _waiting, {}
+    return found
+
+
+def name_all(files: Iterable[tuple[str, str]]) -> None:
+    """Have files on disk, then give each its name.
+
+    Parameters
+    ----------
+    files : iterable of (str, str)
+        The names to come and the temporary ones.
+
+    Raises
+    ------
+    OSError
+        The system could not; files that have no name yet keep their temporary one.
+    """
+    pairs = list(files)
+    for _, hidden in pairs:
+        put_on_disk(Path(hidden))
+    for target, hidden in pairs:
+        os.replace(hidden, target)
