@@ -17,51 +17,67 @@ GMMSEG_INLINE void with_features(int n_features, const Body& body) {
     else if constexpr (D < kUnrolledFeatures) with_features<D + 1>(n_features, body);
 }
 
-// Subtracts what features From..To add to a component's distance from what is left of its log2 density.
-template <int D, int From, int To>
-GMMSEG_INLINE void subtract(const Pack<float>* x, const float* p, Pack<float>* dx, Pack<float>& t) {
+// Subtracts what features From..To add to a component's distances from what is left of its log2 densities, of W
+// registers.
+template <int D, int From, int To, int W>
+GMMSEG_INLINE void subtract(const Pack<float> (*x)[D], const float* p, Pack<float> (*dx)[D], Pack<float>* t) {
     unrolled_from<From, To>([&](auto i) GMMSEG_LAMBDA {
-        dx[i.value] = x[i.value] - fill(p[1 + i.value]);
         const float* const factor = p + 1 + D + triangle(i.value);
-        Pack<float> y = factor[0] * dx[0];
-        unrolled_from<1, i.value + 1>([&](auto j) GMMSEG_LAMBDA { y += factor[j.value] * dx[j.value]; });
-        t -= y * y;
+        Pack<float> y[W];
+        unrolled<W>([&](auto w) GMMSEG_LAMBDA {
+            dx[w.value][i.value] = x[w.value][i.value] - fill(p[1 + i.value]);
+            y[w.value] = factor[0] * dx[w.value][0];
+        });
+        unrolled_from<1, i.value + 1>([&](auto j) GMMSEG_LAMBDA {
+            unrolled<W>([&](auto w) GMMSEG_LAMBDA { y[w.value] += factor[j.value] * dx[w.value][j.value]; });
+        });
+        unrolled<W>([&](auto w) GMMSEG_LAMBDA { t[w.value] -= y[w.value] * y[w.value]; });
     });
 }
 
-// Calls see(k, log2 density, largest of those before) for the components that are, in any lane, less than `far` behind
-// the likeliest of those before: `likely` first, then the others in order. What half of the features says bounds the
-// whole density. `likely` becomes the last that leads in any lane. Returns the largest density.
-template <int D, class See>
-GMMSEG_INLINE Pack<float> each_near(const MixtureJob<float>& job, const Pack<float>* x, float far, int& likely,
-                                    const See& see) {
+// Calls see(k, log2 densities, largest of those before, whether it is the first) for the components that are, in any
+// lane of W registers, less than `far` behind the likeliest of those before: `likely` first, then the others in order.
+// What half of the features says bounds the whole density. `likely` becomes the last that leads in any lane, `highest`
+// the largest densities, of which no feature that is missing is one.
+template <int D, int W, class See>
+GMMSEG_INLINE void each_near(const MixtureJob<float>& job, const Pack<float> (*x)[D], float far, int& likely,
+                             Pack<float>* highest, const See& see) {
     const ptrdiff_t step = job.params_per_component();
     const int first = likely;
-    Pack<float> dx[D], highest = fill(kLowest<float>);
+    Pack<float> dx[W][D], too_low[W];
     const auto look_at = [&](int k, auto is_first) GMMSEG_LAMBDA {
         const float* const p = job.params + k * step;
-        Pack<float> t = fill(p[0]);
-        subtract<D, 0, D / 2>(x, p, dx, t);
-        if (!is_first.value && !any(Mask(~above(fill(-far), t - highest)))) return;
-        subtract<D, D / 2, D>(x, p, dx, t);
-        t = larger(t, fill(kLowest<float>));
-        see(k, t, highest);
-        const Mask leads = above(t, highest);
-        if (!is_first.value && any(leads)) likely = k;
-        highest = chosen(leads, t, highest);
+        Pack<float> t[W];
+        unrolled<W>([&](auto w) GMMSEG_LAMBDA { t[w.value] = fill(p[0]); });
+        subtract<D, 0, D / 2, W>(x, p, dx, t);
+        if constexpr (!is_first.value) {
+            Mask near{};
+            unrolled<W>([&](auto w) GMMSEG_LAMBDA { near |= Mask(~above(too_low[w.value], t[w.value])); });
+            if (!any(near)) return;
+        }
+        subtract<D, D / 2, D, W>(x, p, dx, t);
+        see(k, t, highest, is_first);
+        Mask leads{};
+        unrolled<W>([&](auto w) GMMSEG_LAMBDA {
+            if constexpr (is_first.value) highest[w.value] = fill(kLowest<float>);
+            else leads |= above(t[w.value], highest[w.value]);
+            highest[w.value] = larger(t[w.value], highest[w.value]);
+        });
+        if (!is_first.value && !any(leads)) return;
+        likely = k;
+        unrolled<W>([&](auto w) GMMSEG_LAMBDA { too_low[w.value] = highest[w.value] - far; });
     };
     look_at(first, Index<1>{});
     for (int k = 0; k < first; ++k) look_at(k, Index<0>{});
     for (int k = first + 1; k < job.n_components; ++k) look_at(k, Index<0>{});
-    return highest;
 }
 
 // Log2 density of component k, which is kept in its register of `out`.
 template <int D>
 GMMSEG_INLINE Pack<float> density_of(const MixtureJob<float>& job, const Pack<float>* x, int k, float* out) {
     const float* const p = job.params + k * job.params_per_component();
-    Pack<float> dx[D], t = fill(p[0]);
-    subtract<D, 0, D>(x, p, dx, t);
+    Pack<float> dx[1][D], t = fill(p[0]);
+    subtract<D, 0, D, 1>(reinterpret_cast<const Pack<float>(*)[D]>(x), p, dx, &t);
     t = larger(t, fill(kLowest<float>));
     store(out + k * kLanes<float>, t);
     return t;

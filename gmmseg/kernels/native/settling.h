@@ -1,94 +1,25 @@
-// The tile of a smoothing, and which of its voxels hold their class whatever happens around them.
-// Included only by sources that are compiled once for each instruction set.
+// Which voxels of a tile hold their class whatever happens around them. Included by weighing.h alone.
 #pragma once
 #include <type_traits>
 
-#include "kernels.h"
-#include "likeliest.h"
-#include "pack.h"
+#include "certainty.h"
 
 namespace {
 
-using gmmseg::SmoothJob;
-using std::ptrdiff_t;
-constexpr int L = kLanes<float>;
-constexpr int kFlags = 16;  // of registers, looked at together
+constexpr int kFlags = 32;               // of registers, looked at together
 constexpr std::uint8_t kEverywhere = 7;  // of a register: in any lane, in the first, in the last
-constexpr std::uint8_t kUnsure = 255, kAbsent = 254;  // among classes from 0
-constexpr float kLog2e = 1.44269504f;
-constexpr int kSteps = 511;        // in which edges are counted: all that a voxel can have together have so many
-constexpr float kSlack = 0.05f;    // nats, for what rounding can do
-constexpr float kNearOne = 0.95f;  // near enough to be heard as 1
-constexpr float kDust = 1e-6f;     // of a sum of probabilities, more than what rounding can do
+constexpr int kSteps = 511;  // in which edges are counted: all that a voxel can have together have so many
 
-// The tile with a border of one voxel (above and below only where neighbours are looked for there). Rows start at whole
-// registers; one register lies between the end of a row and the start of the next, and is the border of both.
-struct Grid {
-    ptrdiff_t depth, height, width, packs, border, pitch, plane, volume;
-    explicit Grid(const SmoothJob& job)
-        : depth(job.size[0]),
-          height(job.size[1]),
-          width(job.size[2]),
-          packs((width + L - 1) / L),
-          border(any_above(job)),
-          pitch((packs + 1) * L),
-          plane((height + 2) * pitch),
-          volume((depth + 2 * border) * plane + L) {}
-    static ptrdiff_t any_above(const SmoothJob& job) {
-        for (int o = 0; o < job.n_offsets; ++o)
-            if (job.offsets[3 * o]) return 1;
-        return 0;
-    }
-    ptrdiff_t row(ptrdiff_t z, ptrdiff_t y) const { return (z + border) * plane + (y + 1) * pitch + L; }
-    ptrdiff_t outer(ptrdiff_t z, ptrdiff_t y) const { return (z * height + y) * width; }  // in arrays without a border
-    // One flag a register, with the same border.
-    ptrdiff_t flag_pitch() const { return packs + 2; }
-    ptrdiff_t flag_plane() const { return (height + 2) * flag_pitch(); }
-    ptrdiff_t flag_row(ptrdiff_t z, ptrdiff_t y) const {
-        return (z + border) * flag_plane() + (y + 1) * flag_pitch() + 1;
-    }
-    ptrdiff_t flags() const { return (depth + 2 * border) * flag_plane(); }
-    ptrdiff_t step(const std::int64_t* offset) const { return offset[0] * plane + offset[1] * pitch + offset[2]; }
-};
-
-// Hands out parts of the caller's memory, which still holds what the last tile left there.
-struct Arena {
-    char* base = nullptr;  // null while only counting
-    ptrdiff_t used = 0;
-    template <class T>
-    T* take(ptrdiff_t n) {
-        T* const part = reinterpret_cast<T*>(base + used);
-        used += (n * ptrdiff_t(sizeof(T)) + 63) / 64 * 64;
-        return part;
-    }
-};
-
-// Where a feature of a mixture starts, and how far from one row and from one register to the next.
-struct Source {
-    const float* from;
-    ptrdiff_t row, pack;
-};
-
-struct Settling {
-    const SmoothJob& job;
-    const Grid grid;
-    const ptrdiff_t tile;   // voxels in arrays without a border
+struct Settling : Certainty {
     const int reach;        // rows so far from the result are in it: one less than the sweeps, as settling looks around
-    float* valid;           // rows with a border; only where the caller says what is
-    float* column;          // one register a class
-    float* densities;       // one register a component, where classes are of several
-    std::uint8_t* sure;     // with a border: the class of which a voxel is sure
-    std::uint8_t* held;     // likewise: the class that it holds whatever happens around it
+    std::uint8_t* held;     // with a border: the class that a voxel holds whatever happens around it
     std::uint8_t* now;      // registers with voxels in doubt, later those that changed in the last sweep
     std::uint8_t* stirred;  // those, and those next to them, of rows that were looked at
     ptrdiff_t* steps;
-    Source* sources;        // of a mixture's features
-    float* places[3];       // of features that have them: registers along x; for each row a register, of y or z
-    float steps_a_nat;      // of edges
-    float step_edge;        // one of them, as a logarithm to base 2
+    float steps_a_nat;  // of edges
+    float step_edge;    // one of them, as a logarithm to base 2
 
-    explicit Settling(const SmoothJob& j)
-        : job(j), grid(j), tile(grid.depth * grid.height * grid.width), reach(j.sweeps > 1 ? j.sweeps - 1 : 1) {
+    explicit Settling(const SmoothJob& j) : Certainty(j), reach(j.sweeps > 1 ? j.sweeps - 1 : 1) {
         double all = 0;
         for (int o = 0; o < job.n_offsets; ++o) all += 2.0 * double(job.strengths[o]);
         if (all == 0) all = 1;
@@ -98,271 +29,17 @@ struct Settling {
     }
 
     void lay_out(Arena& arena) {
-        valid = arena.take<float>(job.valid ? grid.volume : 0);
-        column = arena.take<float>(job.n_classes * L);
-        const ptrdiff_t components = job.mixture && job.mixture->begins ? job.mixture->n_components : 0;
-        densities = arena.take<float>(components * L);
-        sure = arena.take<std::uint8_t>(grid.volume + L);
+        Certainty::lay_out(arena);
         held = arena.take<std::uint8_t>(grid.volume + L);
         now = arena.take<std::uint8_t>(grid.flags() + kFlags);
         stirred = arena.take<std::uint8_t>(grid.flags() + kFlags);
         steps = arena.take<ptrdiff_t>(job.n_offsets);
-        sources = arena.take<Source>(job.mixture ? job.mixture->n_features : 0);
-        for (int a = 0; a < job.n_places; ++a)
-            places[a] = arena.take<float>((a == 0 ? grid.packs : grid.depth * grid.height) * L);
     }
 
     void begin() {
+        Certainty::begin();
         for (int o = 0; o < job.n_offsets; ++o) steps[o] = grid.step(job.offsets + 3 * o);
         __builtin_memset(now, 0, grid.flags());
-        const int planes = job.mixture ? job.mixture->n_features - job.n_places : 0;
-        for (int i = 0; i < planes; ++i) sources[i] = {job.mixture->samples + i * tile, grid.width, L};
-        for (int a = 0; a < job.n_places; ++a) sources[planes + a] = place(a);
-    }
-
-    Source place(int axis) const {
-        float* const to = places[axis];
-        const float* const from = job.places[axis];
-        if (axis == 0) {
-            for (ptrdiff_t x = 0; x < grid.packs * L; ++x) to[x] = from[x < grid.width ? x : grid.width - 1];
-            return {to, 0, L};
-        }
-        for (ptrdiff_t z = 0; z < grid.depth; ++z)
-            for (ptrdiff_t y = 0; y < grid.height; ++y)
-                store(to + (z * grid.height + y) * L, fill(from[axis == 1 ? y : z]));
-        return {to, L, 0};
-    }
-
-    template <class T>
-    void clear_border(T* p, int value = 0) const {
-        for (ptrdiff_t z = 0; z < grid.depth + 2 * grid.border; ++z)
-            for (ptrdiff_t y = 0; y < grid.height + 2; ++y) {
-                const bool inside = z >= grid.border && z < grid.depth + grid.border && y > 0 && y <= grid.height;
-                __builtin_memset(p + z * grid.plane + y * grid.pitch, value, sizeof(T) * (inside ? L : grid.pitch));
-            }
-        __builtin_memset(p + grid.volume - L, value, sizeof(T) * L);
-    }
-
-    // Whether a row is of the result, or at most so far from it.
-    bool is_near(ptrdiff_t z, ptrdiff_t y, ptrdiff_t reach) const {
-        const ptrdiff_t *const first = job.inner_first, *const size = job.inner_size;
-        return z >= first[0] - reach && z < first[0] + size[0] + reach && y >= first[1] - reach &&
-               y < first[1] + size[1] + reach;
-    }
-
-    template <class Body>
-    void each_row(ptrdiff_t reach, const Body& body) const {
-        for (ptrdiff_t z = 0; z < grid.depth; ++z)
-            for (ptrdiff_t y = 0; y < grid.height; ++y)
-                if (is_near(z, y, reach)) body(z, y);
-    }
-
-    void widen_valid() {
-        clear_border(valid);
-        each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
-            const std::uint8_t* const from = job.valid + grid.outer(z, y);
-            float* const to = valid + grid.row(z, y);
-            for (ptrdiff_t x = 0; x < grid.packs * L; ++x) to[x] = x < grid.width && from[x] ? 1.0f : 0.0f;
-        });
-    }
-
-    // The lanes of a register that hold voxels with data.
-    Mask inside(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p) const {
-        if (job.valid) return above(load(valid + grid.row(z, y) + p * L), Pack<float>{});
-        return above(fill(float(grid.width - p * L)), ramp());
-    }
-
-    // How sure a voxel and all its neighbours have to be of one class, so that none of them can be talked out of it: as
-    // much as those next to it but not to the others can say together. For then each of them keeps at least half of its
-    // probability for the class, and, as this goes for all, those within never speak against it.
-    float least_sure() const {
-        if (job.sweeps == 1) return 2;  // nobody: neighbours of neighbours may not be known
-        float most = 0;
-        for (int i = 0; i < 2 * job.n_offsets; ++i) {
-            float outside = 0;
-            for (int j = 0; j < 2 * job.n_offsets; ++j) outside += is_around(i, j) ? 0 : job.strengths[j / 2];
-            most = outside > most ? outside : most;
-        }
-        const float least = 1 / (1 + exp2_negative(fill(-kLog2e * (most + kSlack)))[0]);
-        return least > kNearOne ? least : kNearOne;
-    }
-
-    // Whether the j-th neighbour of a voxel's i-th neighbour is that voxel or next to it.
-    bool is_around(int i, int j) const {
-        std::int64_t at[3];
-        for (int a = 0; a < 3; ++a)
-            at[a] = job.offsets[i / 2 * 3 + a] * (i % 2 ? -1 : 1) + job.offsets[j / 2 * 3 + a] * (j % 2 ? -1 : 1);
-        bool found = !at[0] && !at[1] && !at[2];
-        for (int o = 0; o < job.n_offsets; ++o) {
-            const std::int64_t* const b = job.offsets + 3 * o;
-            found |= at[0] == b[0] && at[1] == b[1] && at[2] == b[2];
-            found |= at[0] == -b[0] && at[1] == -b[1] && at[2] == -b[2];
-        }
-        return found;
-    }
-
-    // Numbers of one plane of the tile, from a voxel on.
-    GMMSEG_INLINE Pack<float> of_plane(const float* planes, int number, ptrdiff_t from) const {
-        const float* const plane = planes + number * tile;
-        return from + L <= tile ? load(plane + from) : load_within(plane, from, tile);
-    }
-
-    // Where the features of a row are.
-    template <int D>
-    struct Row {
-        const float* from[D];
-        ptrdiff_t pack[D], left;
-        int n_planes;
-        GMMSEG_INLINE Row(const Settling& of, ptrdiff_t row) {
-            unrolled<D>([&](auto i) GMMSEG_LAMBDA {
-                const Source& it = of.sources[i.value];
-                from[i.value] = it.from + row * it.row;
-                pack[i.value] = it.pack;
-            });
-            left = of.tile - row * of.grid.width;  // voxels from here on
-            n_planes = D - of.job.n_places;
-        }
-        // The features of a register.
-        GMMSEG_INLINE void take(ptrdiff_t p, Pack<float>* x) const {
-            unrolled<D>([&](auto i) GMMSEG_LAMBDA {
-                const float* const at = from[i.value] + p * pack[i.value];
-                if (__builtin_expect(p * L + L <= left, 1) || i.value >= n_planes) x[i.value] = load(at);
-                else x[i.value] = load_within(at, 0, left - p * L);
-            });
-        }
-    };
-
-    // Of which class each voxel is sure. Returns false where a voxel lacks a feature.
-    bool find_sure() {
-        clear_border(sure, kAbsent);
-        if (job.mixture) {
-            bool known = false;
-            with_features(job.mixture->n_features, [&](auto D) GMMSEG_LAMBDA {
-                known = job.mixture->begins ? find_sure_by_classes<D.value>() : find_sure_by_mixture<D.value>();
-            });
-            return known;
-        }
-        const Pack<float> least = fill(least_sure());
-        each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
-            for (ptrdiff_t p = 0; p < grid.packs; ++p) {
-                const ptrdiff_t from = grid.outer(z, y) + p * L;
-                Pack<float> highest = {}, best = fill(float(kUnsure));
-                for (int k = 0; k < job.n_classes; ++k) {
-                    const Pack<float> q = of_plane(job.prior, k, from);
-                    best = q >= least ? fill(float(k)) : best;
-                    highest = larger(q, highest);
-                }
-                store_sure(z, y, p, best, Mask(inside(z, y, p) & above(highest, Pack<float>{})));
-            }
-        });
-        return true;
-    }
-
-    GMMSEG_INLINE void store_sure(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p, Pack<float> best, Mask usable) {
-        best = best < float(kAbsent) ? best : fill(float(kUnsure));
-        store_bytes(sure + grid.row(z, y) + p * L, chosen(usable, best, fill(float(kAbsent))));
-    }
-
-    // The same without probabilities: by how far the second class lies behind the first, or, where that does not tell, by
-    // what classes that are not far behind say together, unless what the others could add to it would decide.
-    template <int D>
-    bool find_sure_by_mixture() {
-        const MixtureJob<float>& mixture = *job.mixture;
-        const float least = least_sure(), left = left_of(least);
-        const float unseen = (left > 2 * kDust ? left : 1.0f / (1 << 22)) / 64;
-        const float far = least > 1 ? -kLowest<float> : bits_behind(unseen / job.n_classes);
-        const float sure_of_two = bits_behind(left - unseen - 2 * kDust), unsure = bits_behind(left + 2 * kDust);
-        const float sure_of_more = bits_behind((left - unseen - 2 * kDust) / job.n_classes);
-        // No lane has to be looked at then: a fiftieth of smoothed labels.
-        const bool all_whole = !job.valid && grid.width % L == 0 && job.n_classes <= kAbsent;
-        int likely = 0;
-        Pack<float> farthest = {};
-        each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
-            const Row<D> row(*this, z * grid.height + y);
-            for (ptrdiff_t p = 0; p < grid.packs; ++p) {
-                Pack<float> x[D], best = fill(float(likely)), second = fill(2 * kLowest<float>);
-                row.take(p, x);
-                int n = 0;
-                const Pack<float> first = each_near<D>(
-                    mixture, x, far, likely, [&](int k, Pack<float> t, Pack<float> highest) GMMSEG_LAMBDA {
-                        const Mask leads = above(t, highest);
-                        best = chosen(leads, fill(float(k)), best);
-                        second = larger(chosen(leads, highest, t), second);
-                        store(column + n++ * L, t);
-                    });
-                farthest = larger(-first, farthest);
-                const Pack<float> behind = first - second;
-                Mask is_sure = above(behind, fill(n > 2 ? sure_of_more : sure_of_two));
-                if (any(Mask(~(is_sure | above(fill(unsure), behind)))))
-                    is_sure = sure_by_all<D>(x, n, first, least, left, unseen);
-                best = chosen(is_sure, best, fill(float(kUnsure)));
-                if (all_whole) store_bytes(sure + grid.row(z, y) + p * L, best);
-                else store_sure(z, y, p, best, inside(z, y, p));
-            }
-        });
-        return !any(farthest >= -kLowest<float>);
-    }
-
-    // The same of classes that are of several components: by how far the likeliest component of another class lies
-    // behind the first, or by the posterior.
-    template <int D>
-    bool find_sure_by_classes() {
-        const MixtureJob<float>& mixture = *job.mixture;
-        const float least = least_sure(), left = left_of(least);
-        const float sure_of = bits_behind((left - 2 * kDust) / mixture.n_components);
-        const float unsure = bits_behind((left + 2 * kDust) * mixture.most_of_a_class());
-        Pack<float> farthest = {};
-        each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
-            const Row<D> row(*this, z * grid.height + y);
-            for (ptrdiff_t p = 0; p < grid.packs; ++p) {
-                Pack<float> x[D], best = {}, first = fill(2 * kLowest<float>), second = fill(kLowest<float>);
-                row.take(p, x);
-                for (int c = 0, k = 0; c < mixture.n_classes; ++c) {
-                    Pack<float> highest = fill(2 * kLowest<float>);
-                    for (; k < mixture.begins[c + 1]; ++k) highest = larger(density_of<D>(mixture, x, k, densities), highest);
-                    const Bits<float> leads = highest > first;
-                    best = leads ? fill(float(c)) : best;
-                    second = larger(leads ? first : highest, second);
-                    first = larger(highest, first);
-                }
-                farthest = larger(-first, farthest);
-                const Pack<float> behind = first - second;
-                Mask is_sure = above(behind, fill(sure_of));
-                if (any(Mask(~(is_sure | above(fill(unsure), behind))))) {
-                    add_classes(mixture, densities, relative_to(mixture, first, densities), column);
-                    is_sure = Mask{};
-                    for (int c = 0; c < mixture.n_classes; ++c) {
-                        const Mask holds = at_least(load(column + c * L), fill(least));
-                        best = chosen(holds, fill(float(c)), best);
-                        is_sure |= holds;
-                    }
-                }
-                store_sure(z, y, p, chosen(is_sure, best, fill(float(kUnsure))), inside(z, y, p));
-            }
-        });
-        return !any(farthest >= -kLowest<float>);
-    }
-
-    // What is left for all other classes together, as parts of one that is so sure.
-    static float left_of(float least) { return least < 1 ? 1 / least - 1 : 0; }
-
-    // How far behind, as a logarithm to base 2, a class lies that has this part of another.
-    static float bits_behind(float part) { return part > 0 ? -log2_positive(fill(part))[0] : -kLowest<float>; }
-
-    // Which lanes are sure, by the sum of `n` densities in `column` and, near the limit, by the posterior.
-    template <int D>
-    GMMSEG_INLINE Mask sure_by_all(const Pack<float>* x, int n, Pack<float> first, float least, float left,
-                                          float unseen) {
-        Pack<float> others = {};
-        for (int c = 0; c < n; ++c) others += exp2_negative(load(column + c * L) - first);
-        others -= 1.0f;  // its own part
-        Mask is_sure = above(fill(left), others + unseen + kDust);
-        if (any(Mask(~is_sure & above(fill(left), others - kDust)))) {
-            posterior_of<D>(*job.mixture, x, densities, column);
-            is_sure = Mask{};
-            for (int k = 0; k < job.n_classes; ++k) is_sure |= at_least(load(column + k * L), fill(least));
-        }
-        return is_sure;
     }
 
     // Which voxels hold their class, as all around them are sure of it; and registers that have others. As many bytes
