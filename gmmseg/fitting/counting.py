@@ -238,8 +238,8 @@ def _in_steps(values: Array, counts: Array) -> tuple[Array, Array]:
     """
     if len(values) < _MANY or values.dtype == np.uint64:
         return values, counts
-    descending = np.sort(counts)[::-1]
-    least = descending[np.searchsorted(descending.cumsum(), _MOSTLY * counts.sum())]
+    descending, total = np.sort(counts)[::-1], counts.sum()
+    least = descending[descending.cumsum().searchsorted(_MOSTLY * total)]
     usual = counts >= least  # values that most pixels have
     often, numbers = values[usual].astype(np.int64), counts[usual]
     breaks = np.flatnonzero(often[1:] - often[:-1] > 2)  # between values that are the same but for 1
@@ -251,7 +251,7 @@ def _in_steps(values: Array, counts: Array) -> tuple[Array, Array]:
     apart, times = np.unique(np.diff(middles), return_counts=True)
     step = int(apart[times.argmax()])
     off = (values.astype(np.int64) - middles[sizes.argmax()] + step // 2) % step - step // 2
-    if step < _WIDE or not off.any() or counts[np.abs(off) <= 1].sum() < _MOSTLY * counts.sum():
+    if step < _WIDE or not off.any() or counts[np.abs(off) <= 1].sum() < _MOSTLY * total:
         return values, counts
     rounded = np.clip(values.astype(np.int64) - off, int(values[0]), int(values[-1]))
     found, place = np.unique(rounded, return_inverse=True)

@@ -40,13 +40,15 @@ def test_inverses_keep_tiny_diagonals(kernel, d, rng):
 
 
 @both
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("ends", [[40, 40, 100], [0, 33, 100], [100, 100, 100]])
-def test_samples_are_spread_as_their_component_is(kernel, ends, rng):
-    white, means = rng.normal(size=(4, 100)), rng.normal(size=(3, 4))
+def test_samples_are_spread_as_their_component_is(kernel, ends, rng, dtype):
+    white, means = rng.normal(size=(4, 100)).astype(dtype), rng.normal(size=(3, 4))
     lower = np.tril(rng.normal(size=(3, 4, 4)))
     for each in (white, means, lower):
         each.flags.writeable = False
     found = kernel.spread(white, np.array(ends), means, lower)
     own = np.searchsorted(ends, np.arange(100), side="right")
     right = means[own].T + np.einsum("nrs,sn->rn", lower[own], white)
-    np.testing.assert_allclose(found, right, atol=1e-12)
+    np.testing.assert_allclose(found, right, atol=1e-12 if dtype == np.float64 else 1e-5)
+    assert found.dtype == dtype

@@ -38,7 +38,7 @@ def invert_lower(lower: Array) -> Array:
 
 
 def spread(white: Array, ends: Array, means: Array, lower: Array) -> Array:
-    """Return samples `(d, n)` of components, made from white noise: the first up to the first end, and so on.
+    """Return samples `(d, n)` of components, made from white noise, float32 or float64: the first up to the first end.
 
     `ends` `(K,)` are int64 and ascending, the last one n; `lower` `(K, d, d)` times its transpose is the covariance.
     """
