@@ -220,29 +220,29 @@ def _asked_for(words: Collection[str]) -> tuple[list[str], list[str]]:
 
 def _check_gathered(made: Plan, kinds: list[str], options: dict[str, Any], *, overwrite: bool) -> None:
     """Refuse a table, report or data set whose name something else has; a data set of a run before is written again."""
-    from gmmseg.export.dataset import check_dataset
-    from gmmseg.measuring.table import check_table
-
     if options["table"] is not None:
+        from gmmseg.measuring.table import check_table
+
         check_table(options["table"], overwrite=overwrite)
     if options["report"] is not None:
         from gmmseg.report import check_page
 
         check_page(options["report"], overwrite=overwrite)
-    for kind in kinds:
-        place = made.out_dir / DATASETS[kind]
-        if made.out_dir.is_dir():
-            check_dataset(place, kind, overwrite=made.manifest.exists)
+    if kinds and made.out_dir.is_dir():
+        from gmmseg.export.dataset import check_dataset
+
+        for kind in kinds:
+            check_dataset(made.out_dir / DATASETS[kind], kind, overwrite=made.manifest.exists)
 
 
 def _write_datasets(made: Plan, kinds: list[str], *, class_names: tuple[str, ...] | None, quiet: bool) -> None:
     """Write data sets of the label maps of all images that are done, now or before."""
+    if not kinds:
+        return
     from gmmseg.batch.manifest import Manifest
     from gmmseg.batch.pairing import done_maps
     from gmmseg.export import Finding, write_dataset
 
-    if not kinds:
-        return
     lines = Manifest.read(made.out_dir).lines
     maps = done_maps(made.out_dir, [lines[step.key] for step in made.images if step.key in lines])
     if made.task.model is not None:

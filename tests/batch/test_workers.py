@@ -136,3 +136,17 @@ serve(task)
         worker.stdin.close()  # all that it hears of a parent's death
         assert worker.wait(30) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_keep_what_they_free_for_the_next_image_unless_told_otherwise(monkeypatch):
+    names = ["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "OPENBLAS_NUM_THREADS"]
+    for name in names[:2]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(names[2], "7")
+    found = []
+    for _ in range(2):
+        with Crew(1, "tricky_worker:environment") as crew:
+            ((_, answer),) = (each for group in crew.work([(0, {"names": names})]) for each in group)
+        found.append(list(answer.values()))
+        monkeypatch.setenv(names[1], "1")
+    assert found == [[str(32 << 20), str(64 << 20), "1"], [str(32 << 20), "1", "1"]]
