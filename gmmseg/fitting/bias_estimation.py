@@ -115,8 +115,7 @@ def fit_shading(
         trials.append(fit.trial(own, shading))
         own = trials[-1].mixture
     if not numbered:
-        plainest, shading = shading.plainest, Shading(some, index, flat, threads)
-        shading.plainest = plainest
+        shading = shading.even()
         shading.start_from_logarithms()
         trials.append(fit.trial(anew(shading), shading))
         alone = without(trials[-1].mixture)

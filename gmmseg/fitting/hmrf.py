@@ -95,7 +95,7 @@ def fit_neighbourhood(
         return found
 
     # Most of the way is gone on few voxels: a third to a half of the time of brains in noise.
-    begun, chosen = settled([scene.in_cubes() for scene in scenes], mixture, START, _SETTLED)
+    begun, chosen = settled([scene.in_cubes for scene in scenes], mixture, START, _SETTLED)
     if begun is None:
         return tied.settle(scenes, mixture, START, shading)
     return settled([scene.in_patches(_LAST // len(scenes)) for scene in scenes], begun, chosen, _LASTLY)

@@ -85,7 +85,7 @@ def likeliest(
         mixture, chosen = tied.settle([few], start, begun, followed, iterations=_ITERATIONS)
         return _Settled(start if mixture is None else mixture, chosen, followed, tied)
 
-    cubes = scene.in_cubes()
+    cubes = scene.in_cubes
     n = len(cubes.patches.flat)
     for few in (cubes.in_patches(-(-n // 3)), cubes) if n > _MANY else (cubes,):
         course, shading = [settled(few, without, START, None)], first.shading.even()

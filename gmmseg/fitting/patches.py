@@ -97,18 +97,17 @@ class Patches:
     def in_cubes(self, told: Array) -> Patches:
         """Return patches of the pixels that are `told` alone."""
         index, valid, counted = (each.reshape(-1) for each in self.telling())
-        plane, *within = np.unravel_index(told, self.shape)
-        patch, above = np.divmod(plane, self.depth)  # the plane between patches has no place of its own
-        place = [
-            along[patch, np.minimum(at, along.shape[1] - 1)]
-            for along, at in zip(self.axes, (above, *within), strict=True)
-        ]
+        axes = []
+        for axis, along in enumerate(self.axes):
+            line = told[(slice(None), *(slice(None) if each == axis else 0 for each in range(3)))]
+            plane, *within = np.unravel_index(line, self.shape)
+            patch, above = np.divmod(plane, self.depth)  # the plane between patches has no place of its own
+            axes.append(along[patch, np.minimum((above, *within)[axis], along.shape[1] - 1)])
         cubes, depth, rows, columns = told.shape
-        axes = tuple(np.moveaxis(along, 1 + axis, 1)[:, :, 0, 0] for axis, along in enumerate(place))
         return Patches(
             (cubes * depth, rows, columns),
             depth,
-            axes,
+            tuple(axes),
             self.flat[index],
             self.values[index],
             valid,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -69,8 +70,9 @@ class Scene:
         patches, index = self.patches.some(most)
         return replace(self, patches=patches, features=self.features[:, index])
 
+    @cached_property
     def in_cubes(self) -> Scene:
-        """Return a scene of the small cubes in regular patches that the strength of neighbours is estimated from."""
+        """A scene of the small cubes in regular patches that the strength of neighbours is estimated from."""
         told = self.patches.told
         if told is None:
             return self

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gmmseg.image.image import Image
 from gmmseg.image.windows import everything
 
-__all__ = ["REGULAR", "is_regular", "on_lattice", "regular_centers", "step_for", "taken_in", "thinned"]
+__all__ = ["REGULAR", "in_shells", "is_regular", "on_lattice", "regular_centers", "step_for", "taken_in", "thinned"]
 
 Array = NDArray[Any]
 
@@ -82,6 +82,24 @@ def thinned(flat: Array, shape: tuple[int, ...], count: int) -> Array:
         if len(found) or step == 1 or not len(flat):
             return found
         step -= 2
+
+
+def in_shells(flat: Array, shape: tuple[int, ...], count: int) -> Array:
+    """Return positions in flat indices (n,) of a volume of those in every so-manieth shell, about `count` of them.
+
+    A shell is of voxels that are as many steps along the axes from the centre.
+
+    Examples
+    --------
+    >>> in_shells(np.arange(9), (9,), 4)
+    array([1, 4, 7])
+    """
+    every = -(-len(flat) // count)
+    if every < 2:
+        return np.arange(len(flat))
+    index = np.unravel_index(flat, shape)
+    away = np.sum([np.abs(2 * i - (n - 1)) for i, n in zip(index, shape, strict=True)], axis=0)  # twice as many
+    return np.flatnonzero(away // 2 % every == 0)
 
 
 def regular_centers(shape: tuple[int, ...], sides: tuple[int, ...], step: int) -> Array:

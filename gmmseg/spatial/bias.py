@@ -26,7 +26,7 @@ from gmmseg.image.windows import Window, everything
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.records import dataclass, replace
 
-__all__ = ["DEGREE", "BiasField", "Evidence"]
+__all__ = ["DEGREE", "BiasField", "Evidence", "mean_of"]
 
 Array = NDArray[Any]
 
@@ -76,7 +76,7 @@ class Evidence:
     @cached_property
     def middle(self) -> Array:
         """Mean (p,) of each polynomial over the pixels that show the gain."""
-        return _mean(self.basis, self.seen) if self.center is None else self.center
+        return mean_of(self.basis, self.seen) if self.center is None else self.center
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +183,7 @@ class BiasField:
         field, moving = replace(self, linear=True), self._degrees <= degree
         for channel, gain in enumerate(np.exp(self.at(basis).astype(np.float64))):
             shown = seen[channel % len(seen)]
-            center, free = _mean(basis, shown), np.zeros(len(moving))
+            center, free = mean_of(basis, shown), np.zeros(len(moving))
             mean = gain[shown].mean()
             apart = np.where(shown, gain - mean, 0)
             normal, slope = _normal_equations(basis[moving], center[moving], apart, shown, 1)
@@ -277,7 +277,7 @@ class BiasField:
         gained = []
         for gradient in (evidence.gradient, *others):
             own = np.zeros(len(order), np.float32)
-            own[shown] = (gradient - _mean(gradient, evidence.seen))[order][shown]
+            own[shown] = (gradient - mean_of(gradient, evidence.seen))[order][shown]
             # Sums of neighbours in an array: a fifth of the time of 34 sums by the number of the block.
             sums = np.add.reduceat(centred * own, starts, axis=1).astype(np.float64)
             sums -= sums.mean(axis=1, keepdims=True)
@@ -311,7 +311,7 @@ class BiasField:
             constant += 1
             polynomial = np.einsum("p,pn->n", free.astype(np.float32), basis)  # BLAS would start threads of its own
             gain = np.maximum(polynomial + np.float32(constant), _LEAST)
-            scale = math.exp(-_mean(np.log(gain), seen))
+            scale = math.exp(-mean_of(np.log(gain), seen))
         changed[channel][self._places] = scale * free
         changed[channel].flat[0] = scale * constant
         return replace(self, coefficients=changed)
@@ -325,7 +325,7 @@ class BiasField:
             return evidence.basis
         slope = np.exp(-self.at(evidence.basis)[channel])
         tangents = evidence.basis * slope
-        middle = _mean(tangents, evidence.seen) / _mean(slope, evidence.seen)
+        middle = mean_of(tangents, evidence.seen) / mean_of(slope, evidence.seen)
         np.subtract(evidence.basis, middle.astype(np.float32)[:, None], out=tangents)
         tangents *= slope
         return np.asarray(tangents)
@@ -353,7 +353,7 @@ def _terms(shape: tuple[int, ...]) -> tuple[tuple[tuple[int, ...], ...], Array, 
     return terms, places.sum(axis=1), tuple(places.T)
 
 
-def _mean(values: Array, seen: Array | None) -> Array:
+def mean_of(values: Array, seen: Array | None) -> Array:
     """Mean (...) of values (..., n) over the pixels that show the gain; all where None."""
     shown = values if seen is None or seen.all() else values[..., seen]  # an index takes four times as long
     return np.asarray(shown.mean(axis=-1, dtype=np.float64))

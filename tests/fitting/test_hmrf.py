@@ -46,11 +46,12 @@ def test_the_strength_follows_the_image():
 @pytest.mark.slow
 @pytest.mark.parametrize("bias_field", [False, True])
 def test_a_large_volume_is_settled_on_small_cubes_and_then_on_a_third(monkeypatch, bias_field):
-    settle, sizes = Tied.settle, []
+    settle, sizes, followed = Tied.settle, [], []
 
-    def spied(self, scenes, *others, **options):
+    def spied(self, scenes, mixture, strength, shading, **options):
         sizes.append(sum(len(scene.patches.flat) for scene in scenes))
-        return settle(self, scenes, *others, **options)
+        followed.append(0 if shading is None else len(shading.index))
+        return settle(self, scenes, mixture, strength, shading, **options)
 
     monkeypatch.setattr(Tied, "settle", spied)
     truth = blobs((120, 120, 120), 4)
@@ -59,6 +60,8 @@ def test_a_large_volume_is_settled_on_small_cubes_and_then_on_a_third(monkeypatc
     cubes, last = sizes[-2:]
     assert cubes < last / 3
     assert last < truth.size / 3
+    assert (max(followed) > 0) == bias_field
+    assert max(followed) < 40_000  # all that count are four times as many
     assert accuracy(found, truth) > 0.98
 
 

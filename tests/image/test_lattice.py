@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from gmmseg.image.lattice import on_lattice, regular_centers, step_for, thinned
+from gmmseg.image.lattice import in_shells, on_lattice, regular_centers, step_for, thinned
 
 
 @pytest.mark.parametrize("shape", [(7, 9, 10), (12, 5, 5), (1, 30, 31)])
@@ -15,6 +15,22 @@ def test_a_lattice_does_not_depend_on_axes(shape, step):
         return on_lattice(np.arange(np.prod(shape)), shape, step).reshape(shape)
 
     here = chosen(shape)
+    for axis in range(3):
+        np.testing.assert_array_equal(np.flip(here, axis), here)
+    for order in itertools.permutations(range(3)):
+        np.testing.assert_array_equal(chosen(tuple(shape[axis] for axis in order)), here.transpose(order))
+
+
+@pytest.mark.parametrize("shape", [(7, 9, 10), (12, 6, 6), (1, 30, 31)])
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_shells_do_not_depend_on_axes(shape, every):
+    def chosen(shape):
+        found, size = np.zeros(shape, bool), int(np.prod(shape))
+        found.reshape(-1)[in_shells(np.arange(size), shape, -(-size // every))] = True
+        return found
+
+    here = chosen(shape)
+    assert here.mean() == pytest.approx(1 / every, rel=0.1)
     for axis in range(3):
         np.testing.assert_array_equal(np.flip(here, axis), here)
     for order in itertools.permutations(range(3)):
