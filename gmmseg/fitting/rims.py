@@ -28,10 +28,11 @@ __all__ = ["half_level", "with_rim"]
 
 Array = NDArray[Any]
 
-_FEW = 32  # pixels that a rim and what is left of the objects have at least
+_FEW, _RARELY = 32, 0.005  # pixels that a rim and what is left have at least, and share of both
 _FARTHER = 0.5  # deviations of the narrower class, by which a border has to move: less is chance
 _LEAST_HALF = 1 / 3  # of the height of a class: a lower level is half the height of something else
 _ONE_VALUE = 2.0  # variances of rounding: two values side by side have four
+_AS_GOOD = 0.002  # of a coefficient of Dice: levels that are worse by this count 1 / e
 _STEPS = 1024  # of the level, between the border and the half of the highest object
 _TRIED = 32  # levels from there to the border
 _GRID = 256  # heights at which it is seen to that the border is where it belongs
@@ -119,6 +120,7 @@ def _moved(
     low, high = pair
     means, deviations = mixture.means[:, 0], _deviations(mixture)
     away = float(means[high] - means[low])
+    few = max(_FEW, _RARELY * len(inside))
     least = border + _FARTHER * min(deviations[low], deviations[high])
     if level < least:
         return None
@@ -132,7 +134,7 @@ def _moved(
     for i in range(_TRIED - 1, -1, -1):
         lower = border + (i + 1) * (level - border) / _TRIED
         rim, objects = sums[:, i], total - sums[:, i]
-        if lower < least or min(rim[0], objects[0]) < _FEW:
+        if lower < least or min(rim[0], objects[0]) < few:
             return None
         parts = _Parts.of(deviations[low], rim, objects, share, noise)
         weights = parts.shared_at(lower)
@@ -193,10 +195,12 @@ def half_level(heights: Array, valid: Array, border: float, step: float = 0.0) -
         return border
     others, right = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
     agreement = 2 * right[1:] / (others + right + right[0])[1:]
-    best, width = np.flatnonzero(agreement == agreement.max()), (highest - border) / _STEPS
-    # Above the last value that is not theirs, levels are as good up to the next one: the value's interval ends between.
-    further = min(width * float(best[-1] - best[0]), step) / 2 if best[0] else 0.0
-    return border + float(best[0]) * width + further
+    # A mean over what is nearly as good is steadier than the best, where the agreement is flat. Between two values all
+    # levels are the same: the lowest stands for them, and half a step further the interval of the lower value ends.
+    begins, best = np.flatnonzero(np.diff(agreement, prepend=0)), np.flatnonzero(agreement == agreement.max())
+    width = (highest - border) / _STEPS
+    place = float(np.average(begins, weights=np.exp((agreement[begins] - agreement.max()) / _AS_GOOD)))
+    return border + place * width + min(float(best[-1] - best[0]) * width, step) / 2
 
 
 def _deviations(mixture: Mixture) -> Array:

@@ -185,7 +185,17 @@ def test_the_level_lies_half_way_between_two_values() -> None:
     assert 2 <= lowest < 2.1  # no pixel lies between 2 and 4
     assert half_level(rows, valid, 0.5, step=1) == pytest.approx(lowest + 0.5)
     assert half_level(rows, valid, 0.5, step=9) == pytest.approx((lowest + 4) / 2, abs=0.01)
-    assert half_level(rows, valid, 3, step=9) == 3  # as good as any
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_noise_hardly_moves_the_level(seed: int) -> None:
+    image, _ = of_all_heights(0.8, seed)
+    levels = []
+    for i in range(8):
+        heights = (image + np.random.default_rng(i).normal(-10, 1, image.shape)).astype(np.float32)[None]
+        levels.append(half_level(heights, np.ones(heights.shape, bool), 6))
+    assert 8 < np.mean(levels) < 12
+    assert np.std(levels) < 0.25  # the very best one varies by .8 and .5
 
 
 def test_without_objects_the_border_stays() -> None:
