@@ -26,6 +26,7 @@ from gmmseg.spatial.smoothing import TYPICAL, strength_of
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice
     from gmmseg.mixture.em import Course
+    from gmmseg.spatial.guidance import Guidance
 
 __all__ = ["apply", "choose_k", "fit", "segment"]
 
@@ -476,14 +477,24 @@ def _reading(memory: int, **taken: Any) -> Reading:
 
 def _labelled(image: Image, rule: Rule, effort: Effort, course: Course | None = None) -> Segmentation:
     found = Segmentation(image, rule, effort, course=course)
-    guidance, model = rule.guidance, rule.model
-    by_place = model.memberships is not None and model.strength > 0 and model.recipe.has_position
-    if guidance is not None and guidance.scribbles is not None and by_place:
-        from gmmseg.spatial.sieve import untouched  # here, because most runs have no strokes
-
-        ruled_out = untouched(found.labels, guidance.scribbles, model.k)
-        if ruled_out is not None:
-            found = replace(found, rule=replace(rule, guidance=replace(guidance, ruled_out=ruled_out)))
+    if rule.guidance is not None and rule.guidance.scribbles is not None:
+        found = _with_strokes(found, rule.guidance, rule.guidance.scribbles)
     if image.in_memory:
         _ = found.labels  # now, while the caller waits for them
+    return found
+
+
+def _with_strokes(found: Segmentation, guidance: Guidance, strokes: Any) -> Segmentation:
+    """Return a segmentation whose regions are those that strokes tell, where these are of every class."""
+    from gmmseg.model.sides import has_sides, settled  # here, because most runs have no strokes
+    from gmmseg.spatial.sieve import untouched  # here, likewise
+
+    model, given = found.model, guidance
+    if has_sides(found.image, model, guidance):
+        given = settled(found.image, model, guidance)
+        found = replace(found, rule=replace(found.rule, guidance=given))
+    if model.memberships is not None and model.strength > 0 and model.recipe.has_position:
+        ruled_out = untouched(found.labels, strokes, model.k)
+        if ruled_out is not None:
+            found = replace(found, rule=replace(found.rule, guidance=replace(given, ruled_out=ruled_out)))
     return found

@@ -161,16 +161,7 @@ def fit_model(
     ordered, strength = options.hints.prior is not None, options.strength  # maps number the classes already
     n_components = options.components_of(found.sample.classes)
     if n_components > k == options.most_classes and found.sample.planes.shape[1]:
-        if found.every is not None:
-            raise ParameterError(
-                f"{found.image.name} is not held in memory, and classes of several components are fitted to a sample; "
-                "give a number of pixels as sample"
-            )
-        from gmmseg.fitting.components import fit_components  # here, because most classes are one Gaussian each
-
-        mixture, memberships = fit_components(found, k, n_components, options, rng, threads)
-        strength = TYPICAL if strength is None else strength
-        return Fitted(_model(found, mixture, options.names(k), strength, memberships), found)
+        return _of_several(found, k, n_components, options, rng, threads)
     merged = chosen if chosen is not None and chosen.merges else None
     fit = _fit_mixture(found, k, options, rng, threads, merged).warned()
     if not found.sample.planes.shape[1]:
@@ -210,6 +201,24 @@ def fit_model(
         if fractions is not None:
             fractions = replace(fractions, memberships=parts @ np.asarray(fractions.memberships))
     return Fitted(model, found, field, Course(options.k, options.seed, fit), fractions)
+
+
+def _of_several(found: Survey, k: int, n_components: int, options: FitOptions, rng: Generator, threads: int) -> Fitted:
+    """Return a model whose classes are several components each."""
+    if found.every is not None:
+        raise ParameterError(
+            f"{found.image.name} is not held in memory, and classes of several components are fitted to a sample; "
+            "give a number of pixels as sample"
+        )
+    from gmmseg.fitting.components import fit_components  # here, because most classes are one Gaussian each
+    from gmmseg.model.sides import has_sides, relearned  # here, likewise
+
+    mixture, memberships = fit_components(found, k, n_components, options, rng, threads)
+    strength = TYPICAL if options.strength is None else options.strength
+    model = _model(found, mixture, options.names(k), strength, memberships)
+    if found.guidance is not None and has_sides(found.image, model, found.guidance):
+        model = relearned(found.image, model, found.guidance)
+    return Fitted(model, found)
 
 
 def _shaded(

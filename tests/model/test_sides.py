@@ -1,0 +1,109 @@
+"""An object and what is around it, told apart by what all of a picture says."""
+
+import numpy as np
+import pytest
+
+import gmmseg
+from gmmseg import Image
+from gmmseg.model.sides import has_sides, relearned, settled
+from gmmseg.records import replace
+from gmmseg.spatial.guidance import Guidance
+
+
+@pytest.fixture
+def scene(rng):
+    """A brown animal on grass, and soil nearly as brown that no stroke is on, all over the lower third."""
+    rows, columns = np.mgrid[:90, :120]
+    truth = ((rows - 36) / 18) ** 2 + ((columns - 60) / 26) ** 2 < 1
+    colors = np.full((90, 120, 3), (70.0, 120, 60))
+    colors[62:] = 112, 92, 66
+    colors[truth] = 130, 88, 60
+    image = (colors + rng.normal(0, 14, colors.shape)).clip(0, 255).astype(np.uint8)
+    strokes = np.zeros(truth.shape, np.uint8)
+    strokes[30:36, 46:76], strokes[4:9, 10:80], strokes[20:56, 6:10] = 1, 2, 2
+    return image, truth, strokes
+
+
+def test_what_no_stroke_has_shown_is_of_the_side_that_it_lies_on(scene):
+    image, truth, strokes = scene
+    found = gmmseg.segment(image, 2, scribbles=strokes)
+    assert found.mask(2)[66:].all()
+    assert (found.mask(1) == truth).mean() > 0.99
+    np.testing.assert_array_equal(found.labels[strokes > 0], strokes[strokes > 0])
+    by_colour = gmmseg.segment(image, 2, scribbles=strokes, features="lab")
+    assert by_colour.mask(1)[66:].mean() > 0.2
+
+
+def test_a_patch_of_its_own_colour_within_the_object_is_of_it(scene):
+    image, truth, strokes = scene
+    image = image.copy()
+    image[38:48, 60:74] = image[38:48, 60:74] + np.uint8([0, 0, 120])
+    found = gmmseg.segment(image, 2, scribbles=strokes)
+    assert found.mask(1)[39:47, 61:73].mean() > 0.95
+    assert (found.mask(1) == truth).mean() > 0.98
+
+
+def test_components_become_of_the_side_where_they_are(scene):
+    image, truth, strokes = scene
+    model, guidance = gmmseg.fit(image, 2, scribbles=strokes), Guidance(strokes)
+    picture = Image.from_array(image)
+    undecided = np.full_like(model.memberships, 0.5)
+    again = relearned(picture, replace(model, memberships=undecided), guidance)
+    np.testing.assert_array_equal(again.memberships, model.memberships)  # strokes and regions tell them anew
+    np.testing.assert_allclose(model.memberships.sum(axis=0), 1, atol=1e-6)
+    shares = model.memberships @ model.mixture.weights
+    np.testing.assert_allclose(shares, [truth.mean(), 1 - truth.mean()], atol=0.1)  # by strokes alone 0.2 too many
+
+
+def test_classes_are_given_but_near_the_border(scene):
+    image, truth, strokes = scene
+    model = gmmseg.fit(image, 2, scribbles=strokes)
+    given = settled(Image.from_array(image), model, Guidance(strokes)).scribbles
+    wanted = np.where(truth, 1, 2)
+    assert (given == 0).mean() < 0.1
+    assert (given == wanted)[given > 0].mean() > 0.99
+    assert (given[strokes > 0] == strokes[strokes > 0]).all()
+
+
+def test_pictures_that_are_thinned_out_get_the_same_object(scene, monkeypatch):
+    image, truth, strokes = scene
+    monkeypatch.setattr("gmmseg.model.sides._PIXELS", 2000)  # every third pixel of each axis
+    model = gmmseg.fit(image, 2, scribbles=strokes)
+    assert (gmmseg.apply(model, image, scribbles=strokes).mask(1) == truth).mean() > 0.98
+    thin = np.zeros_like(strokes)
+    thin[32, 46:76], thin[6, 10:80], thin[20:56, 7] = 1, 2, 2  # in the middle of no block
+    assert (gmmseg.apply(model, image, scribbles=thin).mask(1) == truth).mean() > 0.98
+
+
+def test_pixels_without_data_are_on_no_side(scene):
+    image, truth, strokes = scene
+    mask = np.ones(truth.shape, bool)
+    mask[:, 84:90] = False
+    found = gmmseg.segment(image, 2, scribbles=strokes, mask=mask)
+    assert (found.labels[:, 84:90] == 0).all()
+    assert (found.mask(1) == (truth & mask))[mask].mean() > 0.98
+
+
+def test_a_map_is_heard_beside_strokes(scene):
+    image, truth, strokes = scene
+    model = gmmseg.fit(image, 2, scribbles=strokes)
+    here = np.zeros(truth.shape)
+    here[10:20, 90:110] = 1
+    maps = np.where(here, 1 - 1e-6, 0.5), np.where(here, 1e-6, 0.5)
+    found = gmmseg.apply(model, image, scribbles=strokes, prior=np.stack(maps), prior_weight=2.0)
+    assert found.mask(1)[12:18, 92:108].mean() > 0.9
+    assert not gmmseg.apply(model, image, scribbles=strokes).mask(1)[12:18, 92:108].any()
+
+
+def test_two_classes_of_a_picture_with_strokes_on_both_have_sides(scene):
+    image, _, strokes = scene
+    picture, model = Image.from_array(image), gmmseg.fit(image, 2, scribbles=strokes)
+    assert has_sides(picture, model, Guidance(strokes))
+    assert not has_sides(picture, model, None)
+    assert not has_sides(picture, model, Guidance(np.minimum(strokes, 1)))
+    assert not has_sides(picture, gmmseg.fit(image, 2), Guidance(strokes))
+    for options in ({"smooth": False}, {"features": "lab"}):
+        assert not has_sides(picture, gmmseg.fit(image, 2, scribbles=strokes, **options), Guidance(strokes))
+    three = strokes.copy()
+    three[80:86, 20:100] = 3
+    assert not has_sides(picture, gmmseg.fit(image, 3, scribbles=three), Guidance(three))
