@@ -19,8 +19,8 @@ using Known = nb::ndarray<const bool, nb::ndim<2>, nb::c_contig, nb::device::cpu
 using Places = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Units = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-// The nearest first: the middle, those beside it, the corners.
-constexpr int near_y[] = {0, -1, 0, 0, 1, -1, -1, 1, 1}, near_x[] = {0, 0, -1, 1, 0, -1, 1, -1, 1};
+// The pixel itself, and those at its corners.
+constexpr int number = 5, near_y[] = {0, -1, -1, 1, 1}, near_x[] = {0, -1, 1, -1, 1};
 
 template <class T>
 struct Picture {
@@ -51,7 +51,7 @@ struct Picture {
         const ptrdiff_t y = flat / columns, x = flat % columns;
         std::int64_t found = flat;
         Sum least = std::numeric_limits<Sum>::infinity();
-        for (int i = 0; i < 9; ++i) {
+        for (int i = 0; i < number; ++i) {
             const Sum own = change(y + near_y[i], x + near_x[i]);
             if (own < least) {
                 least = own;
@@ -83,20 +83,21 @@ struct Colors : Picture<std::uint8_t> {
     Words changes(const std::uint8_t* from) const {
         constexpr Bytes zero = {};
         Words total = {};
-        for (int c = 0; c < 3; ++c, ++from)
-            for (const Bytes each : {apart(at(from + 6), at(from)), apart(at(from + 3 * columns + 3), at(from - 3 * columns + 3))})
+        for (int c = 0; c < 3; ++c, ++from) {
+            const Bytes across = apart(at(from + 6), at(from));
+            const Bytes down = apart(at(from + 3 * columns + 3), at(from - 3 * columns + 3));
+            for (const Bytes each : {across, down})
                 total += Words(__builtin_shufflevector(each, zero, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
+        }
         return total;
     }
 
     std::int64_t calmest_inside(std::int64_t flat) const {
-        constexpr Words orders[3] = {{5, 0, 0, 1, 0, 0, 6, 0}, {2, 0, 0, 0, 0, 0, 3, 0}, {7, 0, 0, 4, 0, 0, 8, 0}};
-        Words least = {};
-        for (int r = 0; r < 3; ++r) {
-            const Words keys = changes(pixels + 3 * (flat + (r - 1) * columns - 2)) * 16 + orders[r];
-            least = r > 0 ? (least < keys ? least : keys) : keys;
-        }
-        const int place = std::min(least[0], std::min(least[3], least[6])) & 15;
+        const std::uint8_t* const from = pixels + 3 * (flat - 2);
+        constexpr Words above = {1, 0, 0, 0, 0, 0, 2, 0}, below = {3, 0, 0, 0, 0, 0, 4, 0};
+        const Words one = changes(from - 3 * columns) * 16 + above, two = changes(from + 3 * columns) * 16 + below;
+        const Words least = one < two ? one : two;
+        const int own = changes(from)[3] * 16, place = std::min(own, int(std::min(least[0], least[6]))) & 15;
         return flat + near_y[place] * columns + near_x[place];
     }
 

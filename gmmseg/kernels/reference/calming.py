@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -12,17 +11,18 @@ __all__ = ["calmest"]
 
 Array = NDArray[Any]
 
-_NEAR = sorted(itertools.product((-1, 0, 1), repeat=2), key=lambda step: step[0] ** 2 + step[1] ** 2)
+_NEAR = (0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)
 
 
 def calmest(pixels: Array, valid: Array | None, flat: Array, scale: Array) -> Array:
-    """Return for each pixel that of the 3 x 3 around it whose four neighbours differ least, as flat indices `(n,)`.
+    """Return of each pixel and the four at its corners the one whose neighbours differ least, as flat indices `(n,)`.
 
     They are taken from `pixels` `(rows, columns, channels)`, contiguous, of 8 or 16 unsigned bits or floats, at the
-    indices `flat` `(n,)`, int64. How neighbours differ is the sum of the differences of the two that lie opposite,
-    of each channel in units of its `scale`, float64. Only pixels count that are `valid` `(rows, columns)`,
-    bool, or None where all are, and have four such neighbours; where none near has, and where a pixel is not valid
-    itself, it stays. Of equally calm ones it is the nearest, and the first of these.
+    indices `flat` `(n,)`, int64. Neighbours are the four beside a pixel; how they differ is the sum of the
+    differences of the two that lie opposite, of each channel in units of its `scale`, float64. None of the five pixels
+    is the neighbour of another, so that of white noise they are no selection. Only pixels count that are `valid`
+    `(rows, columns)`, bool, or None where all are, and have four such neighbours; where none of the five has, and where
+    the pixel is not valid itself, it stays. Of equally calm ones it is the first, and the pixel itself before.
     """
     rows, columns, _channels = pixels.shape
     change, known = np.full((rows, columns), np.inf), np.ones((rows, columns), bool) if valid is None else valid
