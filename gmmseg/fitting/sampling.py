@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning
 from gmmseg.features import Recipe
+from gmmseg.features.calm import has_borders, take_calm
 from gmmseg.features.contrast import NeighbourPairs
 from gmmseg.features.scaling import ranked
-from gmmseg.fitting.calm import take_calm
 from gmmseg.fitting.counting import (
     LUMA_CHROMA,
     Counts,
@@ -77,7 +77,7 @@ class Sample:
     area : float
         Of the valid pixels, in squares of the image's spacing, or in pixels; 1 unless it was asked for.
     calm : bool
-        Whether pixels were moved away from borders, see `gmmseg.fitting.calm`.
+        Whether pixels were moved away from borders, see `gmmseg.features.calm`.
     """
 
     planes: Array
@@ -121,7 +121,7 @@ class SampleRequest:
     squares : bool
         Whether a picture of one feature is asked for large squares, too.
     calm : bool
-        Whether a picture of several features is asked for calm pixels, see `gmmseg.fitting.calm`.
+        Whether a picture of several features is asked for calm pixels, see `gmmseg.features.calm`.
     alike : int
         About how many pixels at places that are the same in images of any size; fewer of small images.
     threads : int
@@ -165,7 +165,7 @@ def take_sample(
     pairs = None if image.in_memory else NeighbourPairs.of(image)  # in memory, looking again costs nothing
     layout = _layout(image, request) if request.patches else None
     single = request.squares and image.ndim == 2 and len(recipe.groups(image)) == 1
-    calm = request.calm and image.ndim == 2 and recipe.n_guides(image) > 1 and request.count is not None
+    calm = request.calm and request.count is not None and has_borders(image, recipe)
     large = Layout.squares(image.shape) if single else None
     asked = [np.zeros(0, np.intp) if each is None else each.flat for each in (pairs, layout, large)]
     whole = is_regular(image) and image.n_pixels <= request.whole

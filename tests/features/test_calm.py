@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 
 import gmmseg
-from gmmseg.fitting.calm import take_calm
+from gmmseg.features.calm import take_calm
 from gmmseg.image import Image
 from gmmseg.image.pixels import take_each
 

@@ -17,17 +17,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.features.recipe import Recipe
 from gmmseg.features.scaling import location_and_scale
 from gmmseg.image import Image
 from gmmseg.image.pixels import Taken, take_each
 
-__all__ = ["take_calm"]
+__all__ = ["around", "has_borders", "take_calm"]
 
 Array = NDArray[Any]
 
+_MOST_CHANNELS = 16  # of spectra most pixels are mixtures, and borders the least of it
 _SIDE = 5  # of what is looked at around a pixel
 _TELLING = 4096  # pixels that tell the scale of channels
 _IN_PLACE = np.uint8, np.uint16, np.float32, np.float64
+
+
+def has_borders(image: Image, recipe: Recipe) -> bool:
+    """Whether pixels on borders are told by more than one feature: of a picture, and not of spectra."""
+    few = image.n_channels <= _MOST_CHANNELS and recipe.pca is None and not recipe.unlearned
+    return few and image.ndim == 2 and recipe.n_guides(image) > 1
 
 
 def take_calm(image: Image, requests: Sequence[Array]) -> list[Taken]:
@@ -52,11 +60,11 @@ def take_calm(image: Image, requests: Sequence[Array]) -> list[Taken]:
         for end in ends:
             places[end] = kernels.calmest(image.array, image.valid, requests[end].astype(np.int64), scale)
         return take_each(image, places)
-    around = {end: _around(image, requests[end]) for end in ends}
-    found = take_each(image, [around[i][0] if i in around else flat for i, flat in enumerate(requests)])
+    wide = {end: around(image.shape, requests[end]) for end in ends}
+    found = take_each(image, [wide[i][0] if i in wide else flat for i, flat in enumerate(requests)])
     middles = slice(_SIDE**2 // 2, None, _SIDE**2 * _step(requests[0]))
     scale = _scale(image, found[0].values[middles], None if found[0].valid is None else found[0].valid[middles])
-    for end, (_, inside) in around.items():
+    for end, (_, inside) in wide.items():
         found[end] = _calmest_of(found[end], inside, scale)
     return found
 
@@ -74,13 +82,13 @@ def _scale(image: Image, values: Array, valid: Array | None) -> Array:
     return location_and_scale(known, tuple(range(image.n_channels)))[1]
 
 
-def _around(image: Image, flat: Array) -> tuple[Array, Array]:
-    """Flat indices (25 n,) of the 5 x 5 pixels around each, and which of them are in the image."""
+def around(shape: tuple[int, ...], flat: Array) -> tuple[Array, Array]:
+    """Return flat indices (25 n,) of the 5 x 5 pixels around each, and which of them are in the image."""
     steps = np.indices((_SIDE, _SIDE)).reshape(2, -1) - _SIDE // 2
-    near = np.stack(np.unravel_index(flat, image.shape))[:, :, None] + steps[:, None]
-    sides = np.array(image.shape)[:, None, None]
+    near = np.stack(np.unravel_index(flat, shape))[:, :, None] + steps[:, None]
+    sides = np.array(shape)[:, None, None]
     inside = ((near >= 0) & (near < sides)).all(axis=0)
-    return np.ravel_multi_index(tuple(np.clip(near, 0, sides - 1)), image.shape).ravel(), inside.ravel()
+    return np.ravel_multi_index(tuple(np.clip(near, 0, sides - 1)), shape).ravel(), inside.ravel()
 
 
 def _calmest_of(taken: Taken, inside: Array, scale: Array) -> Taken:
