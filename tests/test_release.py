@@ -36,6 +36,7 @@ def test_every_kernel_is_compiled():
         "moving.cpp",
         "trying.cpp",
         "clustering.cpp",
+        "calming.cpp",
         "chance.cpp",
         "factoring.cpp",
         "heights.cpp",

@@ -219,6 +219,7 @@ NOT_MIRRORED = {
     "gmmseg.kernels.reference.dividing": "the twin in these comparisons",
     "gmmseg.kernels.reference.factoring": "the twin in these comparisons",
     "gmmseg.kernels.reference.gaps": "the twin in these comparisons",
+    "gmmseg.kernels.reference.calming": "the twin in these comparisons",
     "gmmseg.kernels.reference.halving": "the twin in these comparisons",
     "gmmseg.kernels.reference.heights": "the twin in these comparisons",
     "gmmseg.kernels.reference.mixture": "the twin in these comparisons",

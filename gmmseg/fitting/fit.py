@@ -109,6 +109,7 @@ def fit_images(
         by_value=not options.automatic,
         patches=options.hears_neighbours,
         squares=options.has_rims,
+        calm=options.has_rims,
         alike=0 if options.hints.given or not (options.automatic or number <= MOST_DIVIDED) else ALIKE,
         threads=threads,
         by_area=options.weight == "area",

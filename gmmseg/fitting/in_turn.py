@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import Any
 
 from gmmseg.errors import ParameterError
+from gmmseg.features import Recipe
 from gmmseg.fitting.options import FitOptions, Reading
 from gmmseg.image import Image
 from gmmseg.io.opening import is_one_image, open_image
@@ -56,7 +57,8 @@ class InTurn:
                 # All are opened once more for this, but only where the first holds grey values stored as colour.
                 self.grey = not (image.color and any(self.options.view(each).color for each in chain([image], others)))
             # What is remembered of each is overheard as it is sampled.
-            yield overhearing(self.options.view(image) if self.grey else image)
+            image = self.options.view(image) if self.grey else image
+            yield overhearing(image, self.options.recipe or Recipe.default(image))
             del image  # before the next is opened
 
     def _opened(self, first: int) -> Iterator[Image]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning
 from gmmseg.features import Recipe
+from gmmseg.features.calm import has_borders, take_calm
 from gmmseg.features.contrast import NeighbourPairs
 from gmmseg.fitting.counting import (
     LUMA_CHROMA,
@@ -42,6 +43,7 @@ Array = NDArray[Any]
 
 _POSITION_BLUR = 0.1  # of the longest side, at weight 1
 _SLOPES = 4096  # pixels times channels that the slopes of features are taken at
+_PALETTE = 256  # colours that are values of their own, however soft the borders of classes
 _PLACES = 4096  # pixels around which patches may lie
 _FEWEST_ALIKE = (
     4096  # of a quarter of the pixels: as many as asked for would take an icon of 64 x 64 three times as long
@@ -73,6 +75,8 @@ class Sample:
         Pixels at places that depend neither on chance nor on the size of the image: what a start is looked for in.
     area : float
         Of the valid pixels, in squares of the image's spacing, or in pixels; 1 unless it was asked for.
+    calm : bool
+        Whether pixels were moved away from borders, see `gmmseg.features.calm`.
     """
 
     planes: Array
@@ -85,10 +89,12 @@ class Sample:
     noise: Array | float = 0.0
     alike: Array | None = None
     area: float = 1.0
+    calm: bool = False
 
     def of_all(self, image: Image) -> Array | None:
         """The planes of all pixels of the image, in their order, where the sample is no less."""
-        return self.planes if self.weights is None and self.planes.shape[1] == image.n_pixels else None
+        every = self.weights is None and not self.calm and self.planes.shape[1] == image.n_pixels
+        return self.planes if every else None
 
     @property
     def relative_weights(self) -> Array | None:
@@ -113,6 +119,8 @@ class SampleRequest:
         Number of images that have the pixels of patches in common; 0 where no patches are asked for.
     squares : bool
         Whether a picture of one feature is asked for large squares, too.
+    calm : bool
+        Whether a picture of several features is asked for calm pixels, see `gmmseg.features.calm`.
     alike : int
         About how many pixels at places that are the same in images of any size; fewer of small images.
     threads : int
@@ -130,6 +138,7 @@ class SampleRequest:
     by_value: bool = True
     patches: int = 0
     squares: bool = False
+    calm: bool = False
     alike: int = 0
     threads: int = 1
     whole: int = 0
@@ -155,6 +164,7 @@ def take_sample(
     pairs = None if image.in_memory else NeighbourPairs.of(image)  # in memory, looking again costs nothing
     layout = _layout(image, request) if request.patches else None
     single = request.squares and image.ndim == 2 and len(recipe.groups(image)) == 1
+    calm = request.calm and request.count is not None and has_borders(image, recipe)
     large = Layout.squares(image.shape) if single else None
     asked = [np.zeros(0, np.intp) if each is None else each.flat for each in (pairs, layout, large)]
     whole = is_regular(image) and image.n_pixels <= request.whole
@@ -172,7 +182,8 @@ def take_sample(
     def counting_too(image: Image, requests: Sequence[Array]) -> list[Taken]:
         return take_and_look(image, requests, counts_of, add)
 
-    take = counting_too if counting and not image.in_memory and counted_anyway(image) else None
+    take = counting_too if counting and not (image.in_memory or calm) and counted_anyway(image) else None
+    take = take_calm if calm else take
     found, (of_pairs, near, wide, same) = sample_and_take(image, count, default_rng(0), [*asked, alike], take)
     _warn_of_lost_steps(image, found.values)
     warn_of_margins(image, found.values)
@@ -180,7 +191,7 @@ def take_sample(
     around = None if layout is None else _patches(image, request, layout, near, found.flat, guidance)
     squares = None if large is None else large.filled(wide.values, wide.valid)
     if counting:
-        counted = distinct_values(image, found.values, seen)
+        counted = distinct_values(image, found.values, seen, most=_PALETTE if calm else None)
         if counted is not None:
             return replace(
                 values_as_sample(image, request, *counted), variation=variation, patches=around, squares=squares
@@ -191,7 +202,8 @@ def take_sample(
     planes = recipe.planes_of(image, found.values, found.flat, threads=request.threads)
     noise = _noise(image, request, found.values)
     if guidance is None:
-        sample, same = Sample(planes, None, None, None, variation, around, squares, noise), same.only_valid
+        sample = Sample(planes, None, None, None, variation, around, squares, noise, calm=calm)
+        same = same.only_valid
         if whole and request.alike:
             return replace(sample, alike=_evenly(planes, request.alike))
         return (

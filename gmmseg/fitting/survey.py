@@ -58,6 +58,8 @@ class SurveyRequest:
         Whether patches of neighbouring pixels are taken too.
     squares : bool
         Whether large squares are taken, too, where there is one image.
+    calm : bool
+        As of `SampleRequest`.
     alike : int
         As of `SampleRequest`; of all images together.
     threads : int
@@ -76,6 +78,7 @@ class SurveyRequest:
     by_value: bool = True
     patches: bool = False
     squares: bool = False
+    calm: bool = False
     alike: int = 0
     threads: int = 1
     by_area: bool = False
@@ -226,6 +229,7 @@ def survey(
             request.by_value and n_frames == 1,  # the values of each frame would be as many as those of an image
             patches=n_images * request.patches,
             squares=request.squares and n_images == 1,
+            calm=request.calm,
             alike=-(-request.alike // n_images),
             threads=request.threads,
             whole=request.whole // n_images if recipe.by_value else 0,

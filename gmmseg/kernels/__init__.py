@@ -32,6 +32,7 @@ __all__ = [
     "Neighbourhood",
     "agreement",
     "attempt",
+    "calmest",
     "class_moments",
     "classify",
     "climb",
@@ -70,13 +71,13 @@ else:
 agreement, smooth, smooth_planes = _kernels.agreement, _kernels.smooth, _kernels.smooth_planes
 attempt, climb, climb_each = _kernels.attempt, _kernels.climb, _kernels.climb_each
 class_moments, cluster, plus_plus = _kernels.class_moments, _kernels.cluster, _kernels.plus_plus
+calmest, half_counts, halve = _kernels.calmest, _kernels.half_counts, _kernels.halve
 conditional_sums, expected, known_distances = _kernels.conditional_sums, _kernels.expected, _kernels.known_distances
 divide, divisions = _kernels.divide, _kernels.divisions
 merge, split = _kernels.merge, _kernels.split
 invert_lower, precision_factors, spread = _kernels.invert_lower, _kernels.precision_factors, _kernels.spread
 lab, texture = _kernels.lab, _kernels.texture
 posterior, classify, statistics = _kernels.posterior, _kernels.classify, _kernels.statistics
-half_counts, halve = _kernels.half_counts, _kernels.halve
 step_levels, unfilter = _kernels.step_levels, _kernels.unfilter
 
 IMPLEMENTATION = "native" if native else "reference"

@@ -41,6 +41,8 @@ void bind_clustering(nb::module_& m);
 void bind_factoring(nb::module_& m);
 // In chance.cpp: uniform random numbers.
 void bind_chance(nb::module_& m);
+// In calming.cpp: the calmest pixels near others.
+void bind_calming(nb::module_& m);
 // In heights.cpp: heights of objects.
 void bind_heights(nb::module_& m);
 // In stepping.cpp: whole numbers that a picture was enlarged from.

@@ -416,6 +416,7 @@ NB_MODULE(_native, m) {
     bind_clustering(m);
     bind_factoring(m);
     bind_chance(m);
+    bind_calming(m);
     bind_heights(m);
     bind_stepping(m);
     bind_unfiltering(m);

@@ -1,5 +1,6 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
+from gmmseg.kernels.reference.calming import calmest
 from gmmseg.kernels.reference.chance import uniform
 from gmmseg.kernels.reference.climbing import attempt, climb, climb_each, merge, split
 from gmmseg.kernels.reference.clustering import class_moments, cluster, plus_plus
@@ -18,6 +19,7 @@ from gmmseg.kernels.reference.unfiltering import unfilter
 __all__ = [
     "agreement",
     "attempt",
+    "calmest",
     "class_moments",
     "classify",
     "climb",
