@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import multivariate_t
+from scipy.stats import multivariate_t, t
 
 from gmmseg.errors import ParameterError
 from gmmseg.mixture.em import Iteration, expectation_maximization, with_outliers
@@ -59,6 +59,16 @@ def test_degrees_of_freedom_are_found():
     )
     np.testing.assert_allclose(fit.mixture.dof, [3, 12], rtol=0.15)
     np.testing.assert_allclose(fit.mixture.covariances, [np.eye(2)] * 2, atol=0.05)
+
+
+def test_degrees_of_freedom_are_near_the_likeliest_where_em_stops_by_default():
+    x = t(3).rvs(20_000, random_state=1)
+    one = Mixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)))
+    fit = expectation_maximization(x[None], with_outliers(one, "student", x[None]))
+    likeliest, *_ = t.fit(x)
+    assert fit.converged
+    assert fit.mixture.dof[0] == pytest.approx(likeliest, abs=0.3)
+    assert np.diff(fit.history).min() > 0
 
 
 @pytest.mark.slow
