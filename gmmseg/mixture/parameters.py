@@ -57,7 +57,8 @@ def _white(n_features: int) -> Array:
     count = n_features * _DRAWS
     first, second = kernels.uniform(0, 0, count + count % 2).reshape(2, -1)
     radius, angle = np.sqrt(-2 * np.log1p(-first)), 2 * np.pi * second
-    white = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count].reshape(n_features, -1).astype(np.float32)
+    both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
+    white = both.reshape(n_features, -1).astype(np.float32)
     white.flags.writeable = False
     return white
 
@@ -443,7 +444,8 @@ class Mixture:
         plain = self.dof is None and self.outlier_ranges is None
         posterior = self.posterior(self._spread_evenly() if plain else self.sample(_DRAWS, default_rng(0))[0])
         classes = posterior if memberships is None else memberships @ posterior
-        return 1 - float(classes.max(axis=0).mean(dtype=np.float64))
+        likeliest = classes.max(axis=0) / classes.sum(axis=0)  # of a single class exactly 1, however rounded
+        return 1 - float(likeliest.mean(dtype=np.float64))
 
     def tempered(self, power: float) -> Mixture:
         """Return the mixture with its weights to a power: all are equal at 0, and at 1 they are as here."""
