@@ -12,6 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from gmmseg.errors import DataWarning
 from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.shading import MOST, Shading
 from gmmseg.image.lattice import thinned
@@ -102,6 +103,8 @@ def fit_shading(
         outliers = None if mixture.outlier_ranges is None else "uniform"  # which no class shall begin with
         seeding = Seeding(mixture.covariance, starts=2, rounds=1, outliers=outliers, threads=threads)
         seeded = seed_mixture(_in_order(shading.planes, scene), mixture.n_components, rng, seeding)
+        if seeded.n_components < mixture.n_components:  # as where channels are the same, or values of a class are few
+            return mixture
         return replace(mixture, means=seeded.means, covariances=seeded.covariances)
 
     def without(own: Mixture) -> Array:
@@ -237,8 +240,9 @@ class _Alternation:
     threads: int
 
     def iterate(self, start: Mixture, planes: Array, scene: Scene, course: Iteration) -> Mixture:
-        """Fit a mixture by some iterations of EM."""
-        return expectation_maximization(planes, start, course, log_prior=scene.patches.log_prior).warned().mixture
+        """Fit a mixture by some iterations of EM, from one that may be of less noise: then the likelihood falls."""
+        fit = expectation_maximization(planes, start, course, log_prior=scene.patches.log_prior)
+        return fit.warned(DataWarning).mixture
 
     def course(self, planes: Array, count: int) -> Iteration:
         """So many iterations of EM, on planes that are uncertain by what they are."""

@@ -254,6 +254,29 @@ def test_odd_images_have_a_result_and_no_wild_gain(image, k):
     assert 0.05 < found.bias_field.min() <= found.bias_field.max() < 20
 
 
+def tissues(shape):
+    """A ball of three classes, brighter at one end, in zeros; and the classes, from 1."""
+    place, rng = np.indices(shape) / np.reshape(shape, (3, 1, 1, 1)), np.random.default_rng(0)
+    truth = np.where(np.linalg.norm(place - 0.5, axis=0) > 0.4, 0, 1 + blobs(shape, 2))
+    image = np.array([0, 20, 55, 85])[truth] * np.exp(0.4 * (place[0] - 0.5)) + rng.normal(0, 5, shape) * (truth > 0)
+    return image.astype(np.float32), truth
+
+
+@pytest.mark.slow
+def test_channels_that_are_the_same_have_their_classes():
+    image, truth = tissues((40, 40, 40))
+    found = gmmseg.segment(np.stack([image, image], axis=-1), 3, channel_axis=-1, nodata=0, bias_field=True)
+    assert (found.labels == truth).mean() > 0.99
+
+
+@pytest.mark.slow
+def test_zeros_around_a_scan_are_no_reason_for_a_warning():
+    """Their class has no spread but what is added to it, and that is another one for each of the fits."""
+    image, truth = tissues((64, 64, 64))
+    found = gmmseg.segment(image, 3, channel_axis=None, bias_field=True)
+    assert ((found.labels == 1) == (truth == 0)).mean() > 0.99
+
+
 def test_a_band_without_data_has_no_gain():
     image = np.random.default_rng(0).random((60, 60, 2), np.float32) + 1
     image[..., 1] = np.nan
