@@ -2,8 +2,7 @@
 
 The standard library writes source for each method of each dataclass, and compiles it: half a millisecond a class, 25 ms
 of a run on a photograph of 512 x 512, which took a tenth more. Here classes have their methods in common, and
-what else is asked of a dataclass (`dataclasses.fields`, `asdict`, a signature) is made when it is. So is the source of
-an `__init__`: of a class that is made again and again, as by a batch of small pictures.
+what else is asked of a dataclass (`dataclasses.fields`, `asdict`, a signature) is made when it is.
 """
 
 from __future__ import annotations
@@ -63,9 +62,6 @@ class _OnRequest:
 
 
 _set = object.__setattr__
-# Instances of a class, after which it is given an `__init__` of its own: .97 of the time of small pictures.
-_OFTEN = 32
-_made: dict[type, int] = {}
 
 
 def _init(self: Any, *arguments: Any, **named: Any) -> None:
@@ -78,27 +74,6 @@ def _init(self: Any, *arguments: Any, **named: Any) -> None:
     _set(self, "__dict__", values)
     if self._record_continues:
         self.__post_init__()
-    kind = type(self)
-    _made[kind] = number = _made.get(kind, 0) + 1
-    if number == _OFTEN and kind.__dict__.get("__init__") is _init:
-        kind.__init__ = _own_init(kind)
-
-
-def _own_init(kind: Any) -> Any:
-    """Return what `_init` does as a function of the class's own arguments."""
-    fields: dict[str, _Field] = kind._record_fields
-    known = {"set_": _set, "NONE": _NONE} | {f"default_{name}": each.default for name, each in fields.items()}
-    known |= {f"make_{name}": each.default_factory for name, each in fields.items()}
-    given = [
-        name if each.default is _NONE and each.default_factory is None else f"{name}=default_{name}"
-        for name, each in fields.items()
-    ]
-    lines = [f"def __init__(self, {', '.join(given)}):"]
-    lines += [f"    if {n} is NONE: {n} = make_{n}()" for n, each in fields.items() if each.default_factory is not None]
-    lines += [f"    set_(self, '__dict__', {{{', '.join(f'{name!r}: {name}' for name in fields)}}})"]
-    lines += ["    self.__post_init__()"] * kind._record_continues
-    exec("\n".join(lines), known)  # of names of fields alone
-    return known["__init__"]
 
 
 def _completed(self: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
@@ -176,7 +151,7 @@ def _dataclass(*, frozen: bool = False, eq: bool = True, repr: bool = True, init
         }
         # Those that may be given by name after so many by place.
         methods["_record_by_name"] = [frozenset(names[place:]) for place in range(len(names) + 1)]
-        methods["_record_continues"], methods["_record_init"] = hasattr(cls, "__post_init__"), init
+        methods["_record_continues"] = hasattr(cls, "__post_init__")
         methods |= {name: _OnRequest(name) for name in ("__dataclass_fields__", "__dataclass_params__")}
         methods |= {"__init__": _init, "__signature__": _OnRequest("__signature__")} if init else {}
         methods |= {"__setattr__": _setattr, "__delattr__": _delattr} if frozen else {}
@@ -197,9 +172,8 @@ def _replace(instance: Any, /, **changes: Any) -> Any:
         from dataclasses import replace  # here, because what every run loads is made here
 
         return replace(instance, **changes)
-    kind, held = type(instance), vars(instance)
-    values = {name: held[name] for name in fields} | changes
-    if len(values) > len(fields) or not kind._record_init:
+    kind, values = type(instance), {name: getattr(instance, name) for name in fields} | changes
+    if len(values) > len(fields) or kind.__init__ is not _init:
         return kind(**values)
     made = object.__new__(kind)
     _set(made, "__dict__", values)
