@@ -30,7 +30,7 @@ Array = NDArray[Any]
 
 _PIXELS = 80_000  # that are cut: in a quarter of a second, and with a quarter as many photographs are hardly worse
 _DRAWN = 20_000  # pixels of strokes that are looked at
-# Of photographs, as good with .4 to .7 of all that there is for the rest, .6 to .8 of what regions say, 1 to 3 rounds.
+# Photographs: as good with .3 to 1 of all there is for the rest, .4 to .6 of what regions say, one or two rounds.
 _REST, _REGIONS, _ROUNDS = 0.5, 0.6, 2
 
 
