@@ -198,6 +198,8 @@ def half_level(heights: Array, valid: Array, border: float, step: float = 0.0) -
     # A mean over what is nearly as good is steadier than the best, where the agreement is flat. Between two values all
     # levels are the same: the lowest stands for them, and half a step further the interval of the lower value ends.
     begins, best = np.flatnonzero(np.diff(agreement, prepend=0)), np.flatnonzero(agreement == agreement.max())
+    if best[0] == 0:
+        return border
     width = (highest - border) / _STEPS
     place = float(np.average(begins, weights=np.exp((agreement[begins] - agreement.max()) / _AS_GOOD)))
     return border + place * width + min(float(best[-1] - best[0]) * width, step) / 2

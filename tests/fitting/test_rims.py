@@ -185,6 +185,7 @@ def test_the_level_lies_half_way_between_two_values() -> None:
     assert 2 <= lowest < 2.1  # no pixel lies between 2 and 4
     assert half_level(rows, valid, 0.5, step=1) == pytest.approx(lowest + 0.5)
     assert half_level(rows, valid, 0.5, step=9) == pytest.approx((lowest + 4) / 2, abs=0.01)
+    assert half_level(rows, valid, 3, step=9) == 3  # as good as any
 
 
 @pytest.mark.parametrize("seed", [1, 2])
