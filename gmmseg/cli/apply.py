@@ -206,7 +206,7 @@ def _suited(model: Model, image: Image, record: dict[str, Any], *, adapting: str
     """Return the model and the image that it is applied to, which keeps what it is compared by as it is read."""
     from gmmseg.model.adapting import adapt, overhearing
 
-    image = overhearing(model.view(image), model.recipe)
+    image = overhearing(model.view(image))
     if adapting != "each":
         return model, image
     adapted = adapt(model, image)

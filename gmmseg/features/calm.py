@@ -1,16 +1,13 @@
-"""Calm pixels: what a fit to several features sees instead of pixels on the borders of classes.
+"""Calm pixels: those beside borders, in place of what borders mix.
 
-A pixel on a border holds something of both sides, as a sensor or a lens mixes them. Where such pixels are many, a wide
-component that takes those of all borders is likelier than one of the classes that people mean, and two of these become
-one; and where one class varies, it takes its borders, so that objects are too large. So each pixel that is sampled is
-moved to the calmest one next to it, whose neighbours on opposite sides differ least: from a border to one of its sides,
-inside of a texture to another pixel of that. How often classes are seen stays as it is, as it would not if pixels on
-borders were left out, of which textures are full.
+A pixel on a border holds something of both sides, as a sensor or a lens mixes them. Each pixel is moved to the calmest
+of those at its corners, whose neighbours on opposite sides differ least: from a border to one of its sides, inside of a
+texture to another pixel of that. How often classes are seen stays as it is, as it would not if pixels on borders were
+left out, of which textures are full.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +17,9 @@ from gmmseg import kernels
 from gmmseg.features.recipe import Recipe
 from gmmseg.features.scaling import location_and_scale
 from gmmseg.image import Image
-from gmmseg.image.pixels import Taken, take_each
+from gmmseg.image.pixels import Taken
 
-__all__ = ["around", "has_borders", "take_calm"]
+__all__ = ["calmest", "has_borders", "wanted"]
 
 Array = NDArray[Any]
 
@@ -38,35 +35,33 @@ def has_borders(image: Image, recipe: Recipe) -> bool:
     return few and image.ndim == 2 and recipe.n_guides(image) > 1
 
 
-def take_calm(image: Image, requests: Sequence[Array]) -> list[Taken]:
-    """Take pixels as `take_each` does, but those of the first and the last asker at the calmest place near each.
+def wanted(image: Image, flat: Array) -> Array:
+    """Return flat indices (m,) of the pixels that have to be taken to have the calm ones near others `flat` (n,)."""
+    if not _held(image):
+        return _around(image.shape, flat)[0]
+    scale = _scale(image, *image.take(flat[:: _step(flat)]))
+    return kernels.calmest(image.array, image.valid, flat.astype(np.int64), scale)
 
-    Parameters
-    ----------
-    image : Image
-        Of two spatial axes.
-    requests : sequence of ndarray of int, shape (n,)
-        Flat indices that each asker wants, in any order.
 
-    Returns
-    -------
-    list of Taken
-        One a request; the flat indices say where calm pixels were found.
-    """
-    ends = 0, len(requests) - 1
-    if image.in_memory and image.array.flags.c_contiguous and image.pixels.dtype in _IN_PLACE:
-        scale = _scale(image, *image.take(requests[0][:: _step(requests[0])]))
-        places = list(requests)
-        for end in ends:
-            places[end] = kernels.calmest(image.array, image.valid, requests[end].astype(np.int64), scale)
-        return take_each(image, places)
-    wide = {end: around(image.shape, requests[end]) for end in ends}
-    found = take_each(image, [wide[i][0] if i in wide else flat for i, flat in enumerate(requests)])
-    middles = slice(_SIDE**2 // 2, None, _SIDE**2 * _step(requests[0]))
-    scale = _scale(image, found[0].values[middles], None if found[0].valid is None else found[0].valid[middles])
-    for end, (_, inside) in wide.items():
-        found[end] = _calmest_of(found[end], inside, scale)
-    return found
+def calmest(image: Image, flat: Array, taken: Taken) -> Taken:
+    """Return the calm pixels near others `flat` (n,), of those that were `wanted` for that."""
+    if _held(image):
+        return taken
+    inside, middles = _around(image.shape, flat)[1], slice(_SIDE**2 // 2, None, _SIDE**2)
+    step = slice(None, None, _step(flat))
+    valid = inside if taken.valid is None else inside & taken.valid
+    scale = _scale(image, taken.values[middles][step], None if taken.valid is None else taken.valid[middles][step])
+    values = taken.values if taken.values.dtype in _IN_PLACE else taken.values.astype(np.float64)
+    rows = len(flat) * _SIDE
+    # As a picture five pixels wide, in which what is looked at around one never reaches the next one's.
+    picture, known = values.reshape(rows, _SIDE, -1), valid.reshape(rows, _SIDE)
+    chosen = kernels.calmest(picture, known, np.arange(rows * _SIDE)[middles].copy(), scale)
+    return Taken(taken.flat[chosen], taken.values[chosen], None if taken.valid is None else taken.valid[chosen])
+
+
+def _held(image: Image) -> bool:
+    """Whether its pixels can be looked at where they are."""
+    return image.in_memory and image.array.flags.c_contiguous and image.pixels.dtype in _IN_PLACE
 
 
 def _step(flat: Array) -> int:
@@ -82,23 +77,10 @@ def _scale(image: Image, values: Array, valid: Array | None) -> Array:
     return location_and_scale(known, tuple(range(image.n_channels)))[1]
 
 
-def around(shape: tuple[int, ...], flat: Array) -> tuple[Array, Array]:
+def _around(shape: tuple[int, ...], flat: Array) -> tuple[Array, Array]:
     """Return flat indices (25 n,) of the 5 x 5 pixels around each, and which of them are in the image."""
     steps = np.indices((_SIDE, _SIDE)).reshape(2, -1) - _SIDE // 2
     near = np.stack(np.unravel_index(flat, shape))[:, :, None] + steps[:, None]
     sides = np.array(shape)[:, None, None]
     inside = ((near >= 0) & (near < sides)).all(axis=0)
     return np.ravel_multi_index(tuple(np.clip(near, 0, sides - 1)), shape).ravel(), inside.ravel()
-
-
-def _calmest_of(taken: Taken, inside: Array, scale: Array) -> Taken:
-    """Of the 5 x 5 pixels around each, which lie one after the other, return the calmest of the inner ones."""
-    n, channels = len(taken.flat) // _SIDE**2, taken.values.shape[1]
-    valid = inside if taken.valid is None else inside & taken.valid
-    values = taken.values if taken.values.dtype in _IN_PLACE else taken.values.astype(np.float64)
-    middles = np.arange(n, dtype=np.int64) * _SIDE**2 + _SIDE**2 // 2
-    # As a picture five pixels wide, in which what is looked at around one never reaches the next one's.
-    chosen = kernels.calmest(
-        values.reshape(n * _SIDE, _SIDE, channels), valid.reshape(n * _SIDE, _SIDE), middles, scale
-    )
-    return Taken(taken.flat[chosen], taken.values[chosen], None if taken.valid is None else taken.valid[chosen])

@@ -59,9 +59,7 @@ def counted_anyway(image: Image) -> bool:
     return image.pixels.dtype.kind == "u" and _bits(image) <= _SHORT
 
 
-def distinct_values(
-    image: Image, sample: Array, counted: Counts | None = None, *, most: int | None = None
-) -> tuple[Array, Array] | None:
+def distinct_values(image: Image, sample: Array, counted: Counts | None = None) -> tuple[Array, Array] | None:
     """Distinct values of all valid pixels, (n, channels), and their numbers (n,); None where they are many.
 
     Parameters
@@ -71,15 +69,11 @@ def distinct_values(
         The values of some pixels, which tell whether it is worth the while.
     counted : tuple, optional
         What `counts_of` has returned of all windows, where somebody has looked at them, as `merged`.
-    most : int, optional
-        Distinct values of the sample that are not many.
     """
     dtype = image.pixels.dtype
     if dtype.kind != "u" or _bits(image) > 64:
         return None
     if _bits(image) > _SHORT and len(np.unique(_codes(sample))) > _FEW * len(sample):
-        return None
-    if most is not None and len(np.unique(_codes(sample))) > most:
         return None
     if counted is None:
         counted = merged(each_window(image, _CountsIn(image), image.windows()))

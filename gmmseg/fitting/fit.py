@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.features import Recipe
+from gmmseg.fitting.borders import beside_borders
 from gmmseg.fitting.hmrf import fit_neighbourhood
 from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.scene import Scene
@@ -109,9 +110,10 @@ def fit_images(
         by_value=not options.automatic,
         patches=options.hears_neighbours,
         squares=options.has_rims,
-        calm=options.has_rims,
         alike=0 if options.hints.given or not (options.automatic or number <= MOST_DIVIDED) else ALIKE,
         threads=threads,
+        # Of a number of classes that is chosen, what borders mix may be one more.
+        calm=ALIKE if options.has_rims and options.count is not None and not options.automatic else 0,
         by_area=options.weight == "area",
         whole=options.whole,
         fenced=options.outliers is not None,
@@ -164,7 +166,8 @@ def fit_model(
     if n_components > k == options.most_classes and found.sample.planes.shape[1]:
         return _of_several(found, k, n_components, options, rng, threads)
     merged = chosen if chosen is not None and chosen.merges else None
-    fit = _fit_mixture(found, k, options, rng, threads, merged).warned()
+    found, fit = _fit_beside_borders(found, k, options, rng, threads, merged)
+    fit = fit.warned()
     if not found.sample.planes.shape[1]:
         warnings.warn(f"{found.image.name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
         mixture, shading = fit.mixture, None
@@ -357,6 +360,15 @@ def _model(
         channel_names=image.band_names,
         contrast=found.contrast,
     )
+
+
+def _fit_beside_borders(
+    found: Survey, k: int, options: FitOptions, rng: Generator, threads: int, chosen: Chosen | None
+) -> tuple[Survey, Fit]:
+    """Fit a mixture as `_fit_mixture` does, to calm pixels where it would be one of borders, and return the survey."""
+    fit = _fit_mixture(found, k, options, rng, threads, chosen)
+    beside = beside_borders(found, fit.mixture, threads)
+    return (found, fit) if beside is None else (beside, _fit_mixture(beside, k, options, rng, threads))
 
 
 def _fit_mixture(

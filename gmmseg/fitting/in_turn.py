@@ -8,7 +8,6 @@ from itertools import chain, islice
 from typing import Any
 
 from gmmseg.errors import ParameterError
-from gmmseg.features import Recipe
 from gmmseg.fitting.options import FitOptions, Reading
 from gmmseg.image import Image
 from gmmseg.io.opening import is_one_image, open_image
@@ -57,8 +56,7 @@ class InTurn:
                 # All are opened once more for this, but only where the first holds grey values stored as colour.
                 self.grey = not (image.color and any(self.options.view(each).color for each in chain([image], others)))
             # What is remembered of each is overheard as it is sampled.
-            image = self.options.view(image) if self.grey else image
-            yield overhearing(image, self.options.recipe or Recipe.default(image))
+            yield overhearing(self.options.view(image) if self.grey else image)
             del image  # before the next is opened
 
     def _opened(self, first: int) -> Iterator[Image]:

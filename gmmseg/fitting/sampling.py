@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning
-from gmmseg.features import Recipe
-from gmmseg.features.calm import has_borders, take_calm
+from gmmseg.features import Recipe, calm
 from gmmseg.features.contrast import NeighbourPairs
 from gmmseg.fitting.counting import (
     LUMA_CHROMA,
@@ -43,7 +42,6 @@ Array = NDArray[Any]
 
 _POSITION_BLUR = 0.1  # of the longest side, at weight 1
 _SLOPES = 4096  # pixels times channels that the slopes of features are taken at
-_PALETTE = 256  # colours that are values of their own, however soft the borders of classes
 _PLACES = 4096  # pixels around which patches may lie
 _FEWEST_ALIKE = (
     4096  # of a quarter of the pixels: as many as asked for would take an icon of 64 x 64 three times as long
@@ -73,10 +71,10 @@ class Sample:
         Variance by which the features are taken to be uncertain, see `take_sample`.
     alike : ndarray, shape (d, m), float32, optional
         Pixels at places that depend neither on chance nor on the size of the image: what a start is looked for in.
+    calm : ndarray, shape (d, m), float32, optional
+        Pixels beside the borders of a picture of several features, as `gmmseg.features.calm` has them.
     area : float
         Of the valid pixels, in squares of the image's spacing, or in pixels; 1 unless it was asked for.
-    calm : bool
-        Whether pixels were moved away from borders, see `gmmseg.features.calm`.
     """
 
     planes: Array
@@ -88,13 +86,12 @@ class Sample:
     squares: Patches | None = None
     noise: Array | float = 0.0
     alike: Array | None = None
+    calm: Array | None = None
     area: float = 1.0
-    calm: bool = False
 
     def of_all(self, image: Image) -> Array | None:
         """The planes of all pixels of the image, in their order, where the sample is no less."""
-        every = self.weights is None and not self.calm and self.planes.shape[1] == image.n_pixels
-        return self.planes if every else None
+        return self.planes if self.weights is None and self.planes.shape[1] == image.n_pixels else None
 
     @property
     def relative_weights(self) -> Array | None:
@@ -119,10 +116,10 @@ class SampleRequest:
         Number of images that have the pixels of patches in common; 0 where no patches are asked for.
     squares : bool
         Whether a picture of one feature is asked for large squares, too.
-    calm : bool
-        Whether a picture of several features is asked for calm pixels, see `gmmseg.features.calm`.
     alike : int
         About how many pixels at places that are the same in images of any size; fewer of small images.
+    calm : int
+        About how many pixels beside the borders of a picture of several features; fewer of small images.
     threads : int
     whole : int
         Volumes in memory of at most so many voxels are taken whole, whatever the count.
@@ -138,8 +135,8 @@ class SampleRequest:
     by_value: bool = True
     patches: int = 0
     squares: bool = False
-    calm: bool = False
     alike: int = 0
+    calm: int = 0
     threads: int = 1
     whole: int = 0
     fenced: bool = False
@@ -164,7 +161,6 @@ def take_sample(
     pairs = None if image.in_memory else NeighbourPairs.of(image)  # in memory, looking again costs nothing
     layout = _layout(image, request) if request.patches else None
     single = request.squares and image.ndim == 2 and len(recipe.groups(image)) == 1
-    calm = request.calm and request.count is not None and has_borders(image, recipe)
     large = Layout.squares(image.shape) if single else None
     asked = [np.zeros(0, np.intp) if each is None else each.flat for each in (pairs, layout, large)]
     whole = is_regular(image) and image.n_pixels <= request.whole
@@ -182,27 +178,30 @@ def take_sample(
     def counting_too(image: Image, requests: Sequence[Array]) -> list[Taken]:
         return take_and_look(image, requests, counts_of, add)
 
-    take = counting_too if counting and not (image.in_memory or calm) and counted_anyway(image) else None
-    take = take_calm if calm else take
-    found, (of_pairs, near, wide, same) = sample_and_take(image, count, default_rng(0), [*asked, alike], take)
+    take = counting_too if counting and not image.in_memory and counted_anyway(image) else None
+    has_borders = request.calm > 0 and count is not None and calm.has_borders(image, recipe)
+    beside = places_alike(image.shape, min(request.calm, max(_FEWEST_ALIKE, image.n_pixels // 4)) if has_borders else 0)
+    asked += [alike, calm.wanted(image, beside) if has_borders else beside]
+    found, (of_pairs, near, wide, same, quiet) = sample_and_take(image, count, default_rng(0), asked, take)
     _warn_of_lost_steps(image, found.values)
     warn_of_margins(image, found.values)
     variation = None if pairs is None else pairs.contrast(image, recipe, of_pairs, fenced=request.fenced)
     around = None if layout is None else _patches(image, request, layout, near, found.flat, guidance)
     squares = None if large is None else large.filled(wide.values, wide.valid)
+    quiet = calm.calmest(image, beside, quiet).only_valid if has_borders else quiet
+    still = recipe.planes_of(image, quiet.values, quiet.flat, threads=request.threads) if len(quiet.flat) else None
     if counting:
-        counted = distinct_values(image, found.values, seen, most=_PALETTE if calm else None)
+        counted = distinct_values(image, found.values, seen)
         if counted is not None:
-            return replace(
-                values_as_sample(image, request, *counted), variation=variation, patches=around, squares=squares
-            )
+            own = values_as_sample(image, request, *counted)
+            return replace(own, variation=variation, patches=around, squares=squares, calm=still)
     if guidance is not None and guidance.scribbles is not None:
         flat = _with_scribbles(image, guidance.scribbles, found.flat, rng)
         (found,) = take_each(image, [flat])
     planes = recipe.planes_of(image, found.values, found.flat, threads=request.threads)
     noise = _noise(image, request, found.values)
     if guidance is None:
-        sample = Sample(planes, None, None, None, variation, around, squares, noise, calm=calm)
+        sample = Sample(planes, None, None, None, variation, around, squares, noise, calm=still)
         same = same.only_valid
         if whole and request.alike:
             return replace(sample, alike=_evenly(planes, request.alike))
@@ -337,14 +336,12 @@ def join_samples(parts: Sequence[Sample]) -> Sample:
     if len(parts) == 1:
         return parts[0]
     planes = np.concatenate([part.planes for part in parts], axis=1)
-    each = [part.alike for part in parts if part.alike is not None]
-    ranks = np.concatenate([np.arange(some.shape[1]) / some.shape[1] for some in each]) if each else np.zeros(0)
-    alike = np.concatenate(each, axis=1)[:, np.argsort(ranks, kind="stable")] if each else None
+    alike, quiet = _interleaved([part.alike for part in parts]), _interleaved([part.calm for part in parts])
     noise = np.mean([np.broadcast_to(part.noise, len(planes)) for part in parts], axis=0)
     sizes = [part.planes.shape[1] for part in parts]
     unlike = any(part.area != parts[0].area for part in parts)
     if not unlike and all(part.weights is None for part in parts) and min(sizes) >= ENOUGH * max(sizes):
-        return Sample(planes, noise=noise, alike=alike)
+        return Sample(planes, noise=noise, alike=alike, calm=quiet)
     largest = max(part.area for part in parts) or 1.0
     weights = [
         part.area
@@ -357,6 +354,15 @@ def join_samples(parts: Sequence[Sample]) -> Sample:
         for part in parts
     ]
     return Sample(planes, np.concatenate(weights), noise=noise, alike=None if unlike else alike)
+
+
+def _interleaved(parts: Sequence[Array | None]) -> Array | None:
+    """Planes of several samples, of each of which any first part stands for the whole, as one of which it does."""
+    each = [part for part in parts if part is not None]
+    if not each:
+        return None
+    ranks = np.concatenate([np.arange(some.shape[1]) / some.shape[1] for some in each])
+    return np.concatenate(each, axis=1)[:, np.argsort(ranks, kind="stable")]
 
 
 def values_as_sample(image: Image, request: SampleRequest, values: Array, counts: Array) -> Sample:

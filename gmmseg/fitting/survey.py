@@ -58,9 +58,7 @@ class SurveyRequest:
         Whether patches of neighbouring pixels are taken too.
     squares : bool
         Whether large squares are taken, too, where there is one image.
-    calm : bool
-        As of `SampleRequest`.
-    alike : int
+    alike, calm : int
         As of `SampleRequest`; of all images together.
     threads : int
     by_area : bool
@@ -78,8 +76,8 @@ class SurveyRequest:
     by_value: bool = True
     patches: bool = False
     squares: bool = False
-    calm: bool = False
     alike: int = 0
+    calm: int = 0
     threads: int = 1
     by_area: bool = False
     whole: int = 0
@@ -229,8 +227,8 @@ def survey(
             request.by_value and n_frames == 1,  # the values of each frame would be as many as those of an image
             patches=n_images * request.patches,
             squares=request.squares and n_images == 1,
-            calm=request.calm,
             alike=-(-request.alike // n_images),
+            calm=-(-request.calm // n_images),
             threads=request.threads,
             whole=request.whole // n_images if recipe.by_value else 0,
             fenced=request.fenced,
@@ -302,14 +300,14 @@ def _frames(images: Iterable[Image]) -> Iterator[tuple[Image, int]]:
 
 def _rescale(image: Image, recipe: Recipe, sample: Sample) -> tuple[Array, Array]:
     """Center and scale a sample, in place, and return by what; refuse numbers that cannot be."""
-    both = [planes for planes in (sample.planes, sample.alike) if planes is not None]
+    each = [planes for planes in (sample.planes, sample.alike, sample.calm) if planes is not None]
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # of what is refused in the next lines
         center, scale = location_and_scale(sample.planes, recipe.groups(image), sample.weights)
-        for planes in both:
+        for planes in each:
             planes[...] -= center.astype(np.float32)[:, None]
             planes[...] /= scale.astype(np.float32)[:, None]
     _require_range(image, recipe, center, scale)
-    for planes in both:
+    for planes in each:
         require_squares(image, planes)
     return center, scale
 

@@ -258,7 +258,7 @@ class Overheard(_Over):
     ----------
     whole : Source
     flat : ndarray of int, shape (n,)
-        Flat spatial indices of these pixels.
+        Flat spatial indices of these pixels, ascending.
     """
 
     def __init__(self, whole: Source, flat: np.ndarray) -> None:

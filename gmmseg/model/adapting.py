@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.features import Recipe
-from gmmseg.features.calm import around, has_borders, take_calm
 from gmmseg.image import Image
-from gmmseg.image.pixels import one_in_each_run, sample_and_take
+from gmmseg.image.pixels import one_in_each_run, sample_pixels
 from gmmseg.image.sources import Overheard
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.mixture.calibration import calibrate
@@ -139,7 +138,7 @@ def explains(model: Model, image: Image, *, sample: int = _LOOK, seed: int = 0) 
     return Fitness(gap, unusual, spread, resolution, reason or _resolution_reason(resolution))
 
 
-def overhearing(image: Image, recipe: Recipe) -> Image:
+def overhearing(image: Image) -> Image:
     """Return an image in a file that keeps the pixels which `explains` looks at when they are read for something else.
 
     Others, and time-lapses, come back as they are.
@@ -147,20 +146,15 @@ def overhearing(image: Image, recipe: Recipe) -> Image:
     if image.in_memory or image.time:
         return image
     flat = one_in_each_run(image.n_pixels, min(_LOOK, image.n_pixels), np.random.default_rng(0))
-    asked = around(image.shape, flat)[0] if has_borders(image, recipe) else flat
-    return replace(image, pixels=Overheard(image.pixels, asked))
+    return replace(image, pixels=Overheard(image.pixels, flat))
 
 
 def look(image: Image, recipe: Recipe, *, count: int = _LOOK, seed: int = 0) -> Array:
-    """Return planes (d, n) of some pixels, in the order of their places, in the features' units, without position.
-
-    Beside borders they are calm pixels, as those that classes are fitted to.
-    """
+    """Return planes (d, n) of some pixels, in the order of their places, in the features' units, without position."""
     if image.time:
         each = -(-count // image.shape[0])
         return np.concatenate([look(frame, recipe, count=each, seed=seed) for frame in image.frames], axis=1)
-    take = take_calm if has_borders(image, recipe) else None
-    found, _ = sample_and_take(image, count, np.random.default_rng(seed), (), take)
+    found = sample_pixels(image, count, np.random.default_rng(seed))
     return recipe.planes_of(image, found.values, found.flat)[: recipe.n_guides(image)]
 
 

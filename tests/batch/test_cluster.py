@@ -161,11 +161,11 @@ def test_workers_take_the_pixels_of_a_fit(client, whole):
 
 def test_what_a_model_is_compared_by_comes_with_the_chunks(client, whole, tmp_path):
     found = found_in(whole)
-    found = replace(found, image=overhearing(found.image, found.model.recipe))
+    found = replace(found, image=overhearing(found.image))
     with closing(Cluster(client, 100)) as first:
         coming = first.computed(found, LABELS, tmp_path / "labels.tif")
         next(coming)
-    again = replace(found, image=overhearing(found_in(whole).image, found.model.recipe))
+    again = replace(found, image=overhearing(found_in(whole).image))
     with closing(Cluster(client, 100)) as second:  # of what is kept it comes too
         list(second.computed(again, LABELS, tmp_path / "labels.tif"))
     assert explains(whole.model, again.image) == explains(whole.model, whole.image)
