@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.features import Recipe
-from gmmseg.fitting.borders import beside_borders
 from gmmseg.fitting.hmrf import fit_neighbourhood
+from gmmseg.fitting.mixed_pixels import beside_borders
 from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.starting import ALIKE, MOST_DIVIDED, begin, begin_from_classes, start_samples
