@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.errors import DataWarning, ParameterError
+from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, precision_of, with_box, with_outliers
 from gmmseg.mixture.estimator.validation import check_finite, generator
 from gmmseg.mixture.kmeans import from_labels, nearest, plus_plus
@@ -61,6 +62,39 @@ def _is_singular(mixture: Mixture, n: float) -> bool:
 def _share(mixture: Mixture) -> float:
     """The least part of the samples that a covariance is of."""
     return 1.0 if mixture.family.shared else float(mixture.weights.min())
+
+
+def _matched(seeded: Mixture, given: dict[str, Array]) -> tuple[Mixture, dict[str, Array]]:
+    """Put a seeded mixture and the values that are given in one order: what its samples are likeliest by.
+
+    It is that of the means where these are given, else of the seeded components, so that weights and precisions are
+    those of the components that they suit. Likelihoods are expected ones, which are closed for Gaussian samples.
+    """
+    from scipy.optimize import linear_sum_assignment  # here, because few starts have some of their values given
+
+    k, d = seeded.means.shape
+    costs = np.zeros((k, k))  # of what is given, a row each, to the samples of a seeded component
+    if "weights" in given:
+        costs -= np.log(np.maximum(given["weights"], np.finfo(np.float64).tiny))[:, None]
+    shaped = "covariances" in given
+    factors = (replace(seeded, covariances=given["covariances"]) if shaped else seeded).factors
+    with one_blas_thread(d):
+        whole = factors if factors.ndim == 3 else factors[:, :, None] * np.eye(d)
+        precisions = np.swapaxes(whole, 1, 2) @ whole
+        if shaped:
+            spread = seeded.family.dense(seeded.covariances, k, d)
+            costs += precisions.reshape(k, -1) @ spread.reshape(k, -1).T / 2
+            costs -= np.log(np.diagonal(whole, axis1=1, axis2=2)).sum(axis=1)[:, None]
+        if "means" in given:
+            away = given["means"][:, None] - seeded.means
+            pulled = away @ precisions if shaped else np.swapaxes(np.swapaxes(away, 0, 1) @ precisions, 0, 1)
+            costs += (pulled * away).sum(axis=2) / 2
+    suits = linear_sum_assignment(costs * seeded.weights)[1]
+    if "means" in given:
+        return seeded.select(suits), given
+    whose = np.argsort(suits)
+    shared = ("covariances",) if seeded.family.shared else ()
+    return seeded, {name: value if name in shared else value[whose] for name, value in given.items()}
 
 
 class Restarts:
@@ -180,6 +214,8 @@ class Restarts:
                 stacklevel=5,
             )
             return start
+        if 0 < len(given) < 3:
+            start, given = _matched(start, given)
         if len(given) == 3 and model.outliers is not None:
             in_units = np.asarray(self.planes * self.scale[:, None] + self.center[:, None])
             start = with_outliers(start, model.outliers, in_units, model.reg_covar)

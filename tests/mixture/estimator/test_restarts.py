@@ -1,5 +1,7 @@
 """Restarts: the frame in which fits are made, starts of every kind, and the likeliest fit of several."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,39 @@ def test_given_values_are_where_the_fit_starts(blobs):
     np.testing.assert_allclose(start.means, given["means_init"], atol=1e-10)
     np.testing.assert_allclose(start.weights, [0.25, 0.75])
     np.testing.assert_allclose(start.covariances, [np.eye(2), np.eye(2) / 4], atol=1e-10)
+
+
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("weights",),
+        ("means",),
+        ("precisions",),
+        ("weights", "means"),
+        ("means", "precisions"),
+        ("weights", "precisions"),
+    ],
+)
+def test_what_is_given_and_what_is_not_are_of_the_same_components(covariance, names):
+    rng = np.random.default_rng(0)
+    sizes, spreads = np.array([600, 200, 1200]), np.array([1.0, 4.0, 0.3])
+    means = np.array([[0.0, 0.0], [40.0, 0.0], [0.0, 40.0]])
+    rows = np.concatenate([rng.normal(m, s, (n, 2)) for n, m, s in zip(sizes, means, spreads, strict=True)])
+    precisions = 1 / spreads**2
+    own = {"diag": np.outer(precisions, [1, 1]), "full": precisions[:, None, None] * np.eye(2), "tied": np.eye(2)}
+    values = {"weights": sizes / 2000, "means": means, "precisions": own.get(covariance, precisions)}
+    for order in itertools.permutations(range(3)):
+        given = {name: values[name] if values[name].shape == (2, 2) else values[name][list(order)] for name in names}
+        made = restarts(rows, 3, max_iter=0, covariance_type=covariance, **{f"{n}_init": v for n, v in given.items()})
+        start = in_own_units(made, made.best(None))
+        if "means" in names:
+            np.testing.assert_array_equal(start.means.round(9), means[list(order)])
+        whose = [int(np.linalg.norm(means - mean, axis=1).argmin()) for mean in start.means]
+        assert sorted(whose) == [0, 1, 2]
+        np.testing.assert_allclose(start.weights, values["weights"][whose], atol=0.01)
+        if covariance != "tied":
+            np.testing.assert_allclose(start.covariances.reshape(3, -1)[:, 0], spreads[whose] ** 2, rtol=0.2)
 
 
 @pytest.mark.slow
