@@ -101,9 +101,10 @@ def _warn_of_surroundings(image: Image, values: NDArray[Any]) -> None:
     corners = itertools.product(*({0, n - 1} for n in image.shape))
     parts = (image.crop(tuple(slice(place, place + 1) for place in corner)) for corner in corners)
     if all((part.array == fill).all() and part.valid is None for part in parts):
+        value = np.format_float_positional(fill[0], trim="-")  # all digits: what is nearly the value stands for none
         warnings.warn(
-            f"{image.name}: {100 * share:.0f} % of its voxels are {fill[0]:g}, its corners too, and become a class; "
-            f"where that is background, use --nodata {fill[0]:g} (nodata={fill[0]:g}), or give a mask",
+            f"{image.name}: {100 * share:.0f} % of its voxels are {value}, its corners too, and become a class; "
+            f"where that is background, use --nodata {value} (nodata={value}), or give a mask",
             DataWarning,
             stacklevel=7,
         )

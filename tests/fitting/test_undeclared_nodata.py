@@ -1,5 +1,6 @@
 """Margins that a file does not declare."""
 
+import re
 import warnings
 
 import numpy as np
@@ -97,3 +98,14 @@ def test_zeros_around_a_stripped_brain_are_said_to_become_a_class():
     gmmseg.segment(Image(brain[..., None]), 2)  # no scan
     brain[-1, -1, -1] = 7  # a corner that was measured
     gmmseg.segment(Image(brain[..., None], place=place), 2)
+
+
+def test_the_value_around_a_scan_is_named_with_all_its_digits():
+    """As of integers that are scaled so that none of them stands for 0."""
+    brain = np.full((12, 14, 16), np.float32(-0.000457763671875))
+    brain[4:9, 3:11, 4:12] = np.random.default_rng(0).normal(100, 9, (5, 8, 8))
+    scan = Image(brain[..., None], place=Place(affine3d=tuple(map(tuple, np.eye(4))), unit="mm"))
+    with pytest.warns(DataWarning, match="its corners too") as given:
+        gmmseg.segment(scan, 2)
+    named = float(re.search(r"nodata=(\S+)\)", str(given[0].message))[1])
+    np.testing.assert_array_equal(gmmseg.segment(scan, 2, nodata=named).labels == 0, brain < 0)
