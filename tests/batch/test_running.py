@@ -205,6 +205,7 @@ def test_a_folder_that_cannot_be_written(scenes):
 
 @pytest.mark.slow
 def test_interrupted(scenes):
+    with_more(scenes)
     process = start("scenes", "-k", 3, "--out-dir", "labels", "--jobs", 2, new_session=True)
     while not Path("labels", NAME).exists():
         time.sleep(0.002)
@@ -214,7 +215,13 @@ def test_interrupted(scenes):
     assert process.wait(20) == 130
     assert [path.name for path in Path("labels").rglob(".*")] == []
     assert start("scenes", "-k", 3, "--out-dir", "labels", "--resume").wait(60) == 0
-    assert len(lines()) == 6
+    assert len(lines()) == 66
+
+
+def with_more(scenes):
+    """Add many more pictures than are ready before the run is stopped."""
+    for number in range(60):
+        shutil.copy(sorted(scenes.rglob("*.png"))[0], scenes / f"copy {number}.png")
 
 
 def start(*arguments, new_session=False):
@@ -255,9 +262,7 @@ def gone(process, seconds=10):
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks at processes through /proc")
 def test_killed_at_random_moments(scenes):
-    for number in range(20):  # many more than are ready when the last is killed
-        for copy in range(3):
-            shutil.copy(sorted(scenes.rglob("*.png"))[0], scenes / f"copy {number} {copy}.png")
+    with_more(scenes)
     do(scenes)
     whole = results()
     shutil.rmtree("labels")
