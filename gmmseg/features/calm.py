@@ -61,7 +61,9 @@ def calmest(image: Image, flat: Array, taken: Taken) -> Taken:
 
 def _held(image: Image) -> bool:
     """Whether its pixels can be looked at where they are."""
-    return image.in_memory and image.array.flags.c_contiguous and image.pixels.dtype in _IN_PLACE
+    if not image.in_memory or image.pixels.dtype not in _IN_PLACE:
+        return False
+    return all(each is None or each.flags.c_contiguous for each in (image.array, image.valid))
 
 
 def _step(flat: Array) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -72,8 +71,7 @@ class Patches:
         """
         if self.told is None:
             (part, *_) = self.parts(max(1, len(self.flat) // _TELLING))
-            valid = self.valid[part[None]]
-            return part[None], valid, valid
+            return part[None], self.valid[part[None]], self.valid[part[None]]
         _, depth, *plane = self.told.shape
         valid, inner = self.valid[self.told], np.zeros(self.told.shape, bool)
         valid[:, -1] = False
@@ -239,14 +237,10 @@ class Layout:
         axes, usable, inner = _windows(shape, sides, regular_centers(shape, sides, step))
         return cls(sides, axes, usable, inner, _flat(axes, shape))
 
-    @staticmethod
-    @lru_cache(maxsize=1)  # images of a batch often are of one size
-    def _whole(shape: tuple[int, ...]) -> Layout:
-        whole, every = np.ones(math.prod(shape), bool), np.arange(math.prod(shape))
-        axes = tuple(np.arange(n)[None] for n in shape)
-        for each in (whole, every, *axes):
-            each.flags.writeable = False
-        return Layout(shape, axes, whole, whole, every)
+    @classmethod
+    def _whole(cls, shape: tuple[int, ...]) -> Layout:
+        whole = np.ones(math.prod(shape), bool)
+        return cls(shape, tuple(np.arange(n)[None] for n in shape), whole, whole, np.arange(whole.size))
 
     @classmethod
     def around(cls, shape: tuple[int, ...], centers: Array, share: int, k: int = 1) -> Layout:

@@ -88,17 +88,15 @@ class Tally:
 
     def add(self, window: Window, labels: Array, sample: Array | None) -> None:
         """Count the labels of a window."""
-        k, counts = len(self.counts) - 1, None
-        if sample is not None:
-            chosen = labels[self._grid(window)].ravel().astype(np.intp)
-            numbers = np.bincount(chosen, minlength=k + 1)
-            counts = numbers if self._step == 1 else None
-            self._numbers += numbers
-            for total, channel in zip(self._sums, sample.T, strict=True):
-                total += np.bincount(chosen, channel, minlength=k + 1)
-        counts = _count_labels(labels, k) if counts is None else counts
+        k = len(self.counts) - 1
+        counts = _count_labels(labels, k)
         self.counts += counts
         self._covered += counts if self._ground.cells is None else self._ground.counts(window, labels, k + 1)
+        if sample is not None:
+            chosen = labels[self._grid(window)].ravel().astype(np.intp)
+            self._numbers += np.bincount(chosen, minlength=k + 1)
+            for total, channel in zip(self._sums, sample.T, strict=True):
+                total += np.bincount(chosen, channel, minlength=k + 1)
 
     @cached_property
     def _ground(self) -> Ground:

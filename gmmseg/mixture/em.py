@@ -164,8 +164,7 @@ class Starts(NamedTuple):
 
     def select(self, rows: Array) -> Starts:
         """Return some of them, in this order."""
-        weights, means, covariances, family = self
-        return Starts(weights.take(rows, 0), means.take(rows, 0), covariances.take(rows, 0), family)
+        return Starts(self.weights[rows], self.means[rows], self.covariances[rows], self.covariance)
 
 
 def expectation_maximization(

@@ -109,7 +109,7 @@ def _moved(
     labels = mixture.classify(planes) if light.any() else np.zeros(planes.shape[1], np.int64)
     of_light = light[labels] if light.any() else np.zeros(planes.shape[1], bool)
     for fewer, far, limit, gain, starts in _ways(mixture, planes, labels, most, chance):
-        if not far.any() or not least / 3 <= mass[far].sum() / mass.sum() <= limit:  # some may be with a component
+        if not least / 3 <= mass[far].sum() / mass.sum() <= limit:  # some of a class may be with a component
             continue
         some, needed = _some(planes, mass, far, of_light & ~far), max(_WORTHWHILE, gain)
         if _at_most(mixture, fewer, some) < needed - _TAKEN_BACK:
@@ -229,11 +229,11 @@ def _some(planes: Array, mass: Array, far: Array, light: Array) -> _Some:
 def _far_out(mixture: Mixture, planes: Array, components: Array) -> Array:
     """Which samples (n,) lie so far from each of some components as hardly one of a Gaussian one does."""
     d, n = planes.shape
-    far, index, limits, complete = np.zeros(n, bool), np.arange(n), _limits(d), not has_missing(planes)
+    far, index, limits = np.zeros(n, bool), np.arange(n), _limits(d)
     gaussian = mixture if mixture.dof is None else replace(mixture, dof=None)
     constants, means, factors, *_ = gaussian.densities
     densities = kernels.Densities(constants[components], means[components], factors[components], None)
-    if complete:  # what is far from all is less likely than all of them are in their middle, by so much
+    if not has_missing(planes):  # what is far from all is less likely than all of them are in their middle, by so much
         log_density = np.empty(n, planes.dtype)
         kernels.posterior(planes, densities, None, log_density, 1)
         index = np.flatnonzero(log_density < np.logaddexp.reduce(densities.log_constants) - limits[d] / 2)
@@ -241,8 +241,8 @@ def _far_out(mixture: Mixture, planes: Array, components: Array) -> Array:
         return far
     if len(index):
         some = planes[:, index]
-        known = d if complete else d - np.isnan(some).sum(axis=0)
-        far[index] = (distances_of_incomplete(some, densities) > limits[known]).all(axis=0)
+        distances = distances_of_incomplete(some, densities)
+        far[index] = (distances > limits[d - np.isnan(some).sum(axis=0)]).all(axis=0)
     return far
 
 
@@ -261,12 +261,8 @@ def _merged(mixture: Mixture, among: Array) -> tuple[Mixture, int]:
 
     The other components come last.
     """
-    every = len(among) == mixture.n_components
-    fewer, into = merge_pairs(mixture if every else mixture.select(among), len(among) - 1)
+    fewer, into = merge_pairs(mixture.select(among), len(among) - 1)
     pair = among[np.flatnonzero(into == np.bincount(into).argmax())]
-    lighter = int(pair[mixture.weights[pair].argmin()])
-    if every and mixture.dof is None and mixture.outlier_ranges is None:
-        return fewer, lighter
     rest = np.delete(np.arange(mixture.n_components), among)  # np.setdiff1d would load numpy.ma: 2 % of a photograph
     share, left = mixture.weights[among].sum(), mixture.weights[rest].sum()
     if mixture.family.shared:
@@ -280,7 +276,7 @@ def _merged(mixture: Mixture, among: Array) -> tuple[Mixture, int]:
         covariances=covariances,
         dof=None if mixture.dof is None else np.full(mixture.n_components - 1, mixture.dof.mean()),
     )
-    return whole, lighter
+    return whole, int(pair[mixture.weights[pair].argmin()])
 
 
 def _clusters(mixture: Mixture, samples: _Some, number: int) -> list[tuple[Array, Array, float]]:

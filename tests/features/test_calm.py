@@ -38,6 +38,14 @@ def test_pixels_are_found_alike_in_any_source(dtype: type, masked: bool) -> None
     assert set(rows) == {0, 1}
 
 
+def test_masks_in_another_order_of_memory_are_heard() -> None:
+    rng = np.random.default_rng(0)
+    array, mask = rng.integers(0, 200, (20, 30, 3)).astype(np.uint8), rng.random((20, 30)) > 0.1
+    flat = np.arange(600)
+    one, two = (found_in(Image.from_array(array, mask=each), flat) for each in (mask, np.asfortranarray(mask)))
+    np.testing.assert_array_equal(one.flat, two.flat)
+
+
 def test_units_of_the_channels_change_nothing() -> None:
     array = np.random.default_rng(0).integers(0, 200, (20, 30, 3)).astype(np.float32)
     flat = np.arange(600)
