@@ -41,7 +41,7 @@ def lies_at(path: Path) -> Path:
 def take_unnamed() -> list[tuple[str, str]]:
     """Return the names to come and the temporary ones of the files that are left, and know of them no more.
 
-    If nobody gives them the former, see `name_all`, they are removed by a sweep once this process is over.
+    If nobody gives them the former, see `name_all`, they go with this process, or by a sweep once it is over.
     """
     global _waiting
     if not _waiting:

@@ -6,6 +6,7 @@ import pytest
 
 from gmmseg.io import unnamed
 from gmmseg.io.atomic import atomic_file
+from gmmseg.io.temporary import remove_own
 from gmmseg.io.unnamed import leave_all_unnamed, lies_at, name_all, take_unnamed
 
 
@@ -45,6 +46,16 @@ def test_the_last_of_two_files_of_a_name_gets_it(tmp_path, leaving):
     write(tmp_path / "one", "second")
     name_all(take_unnamed())
     assert [each.read_text() for each in tmp_path.iterdir()] == ["second"]
+
+
+def test_what_nobody_has_named_goes_with_the_process(tmp_path, leaving):
+    for name in ("one", "two"):
+        write(tmp_path / name, name)
+        files = take_unnamed()
+    name_all(files)
+    write(tmp_path / "three", "three")
+    remove_own()
+    assert [each.name for each in tmp_path.iterdir()] == ["two"]
 
 
 def test_a_link_keeps_pointing(tmp_path, leaving):
