@@ -15,7 +15,7 @@ from gmmseg.batch.manifest import digest, digest_of_parts, stamp
 from gmmseg.batch.outputs import KINDS
 from gmmseg.batch.processing import process
 from gmmseg.errors import GmmsegWarning, InputError, OutputError, described, lacks_memory
-from gmmseg.io.unnamed import lies_at, taken
+from gmmseg.io.unnamed import lies_at, take_unnamed
 from gmmseg.platforms import forget_peak, peak_memory
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
     line |= {"seconds": round(time.perf_counter() - start, 3), "warnings": said}
     peak = peak_memory()
     line["peak_mib"] = None if peak is None else round(peak / 2**20, 1)
-    unnamed = [(str(target), str(hidden)) for target, hidden in taken().items()]
-    return {"line": line, "retry": retry, "stop": stop, "unnamed": unnamed}
+    return {"line": line, "retry": retry, "stop": stop, "unnamed": take_unnamed()}
 
 
 def _processed(job: dict[str, Any], source: Path, folder: Path) -> dict[str, Any]:

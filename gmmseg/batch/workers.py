@@ -251,13 +251,20 @@ def serve(task: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     os.dup2(2, 1)  # what libraries print is no answer
     jobs: SimpleQueue[dict[str, Any]] = SimpleQueue()
 
-    def listen() -> None:
-        for text in sys.stdin.buffer:
-            jobs.put(json.loads(text))
+    def leave() -> None:
         remove_own()
         os._exit(0)
 
+    def listen() -> None:
+        for text in sys.stdin.buffer:
+            jobs.put(json.loads(text))
+        leave()
+
     Thread(target=listen, daemon=True).start()
     while True:
-        answers.write(json.dumps(task(jobs.get())).encode() + b"\n")
-        answers.flush()
+        said = json.dumps(task(jobs.get())).encode() + b"\n"
+        try:
+            answers.write(said)
+            answers.flush()
+        except OSError:  # nobody to hear it
+            leave()

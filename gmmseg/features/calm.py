@@ -30,13 +30,39 @@ _IN_PLACE = np.uint8, np.uint16, np.float32, np.float64
 
 
 def has_borders(image: Image, recipe: Recipe) -> bool:
-    """Whether pixels on borders are told by more than one feature: of a picture, and not of spectra."""
+    """Whether pixels on borders are told by more than one feature: of a picture, and not of spectra.
+
+    Examples
+    --------
+    >>> picture = Image.from_array(np.zeros((9, 9, 3), np.uint8))
+    >>> has_borders(picture, Recipe.parse("rgb")), has_borders(picture, Recipe.parse("intensity"))
+    (True, False)
+    """
     few = image.n_channels <= _MOST_CHANNELS and recipe.pca is None and not recipe.unlearned
     return few and image.ndim == 2 and recipe.n_guides(image) > 1
 
 
 def wanted(image: Image, flat: Array) -> Array:
-    """Return flat indices (m,) of the pixels that have to be taken to have the calm ones near others `flat` (n,)."""
+    """Return which pixels have to be taken from an image to have the calm ones near others.
+
+    Parameters
+    ----------
+    image : Image
+        A picture.
+    flat : ndarray of int, shape (n,)
+        Flat indices of the others.
+
+    Returns
+    -------
+    ndarray of int, shape (m,)
+        Flat indices: of the calm pixels, n, where the image is held in memory, else of all that may be, 25 n.
+
+    Examples
+    --------
+    >>> image = Image.from_array(np.tile(np.uint8([0, 0, 0, 90, 90, 90]), (5, 1)))
+    >>> wanted(image, np.array([14])).tolist()  # in row 2 and column 2, beside the border
+    [7]
+    """
     if not _held(image):
         return _around(image.shape, flat)[0]
     scale = _scale(image, *image.take(flat[:: _step(flat)]))
@@ -44,7 +70,22 @@ def wanted(image: Image, flat: Array) -> Array:
 
 
 def calmest(image: Image, flat: Array, taken: Taken) -> Taken:
-    """Return the calm pixels near others `flat` (n,), of those that were `wanted` for that."""
+    """Return the calm pixels near others.
+
+    Parameters
+    ----------
+    image : Image
+        A picture.
+    flat : ndarray of int, shape (n,)
+        Flat indices of the others.
+    taken : Taken
+        The pixels that were `wanted` for that.
+
+    Returns
+    -------
+    Taken
+        One for each of the others, in their order.
+    """
     if _held(image):
         return taken
     inside, middles = _around(image.shape, flat)[1], slice(_SIDE**2 // 2, None, _SIDE**2)

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ __all__ = ["keep_folders", "remove_own", "sweep", "temporary_folder", "temporary
 # Of the machine, the process, its start and some random digits.
 _NAME = re.compile(r"\.gmmseg-([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{12}\.tmp")
 
-_own: set[Path] = set()  # those of this process that are there
+_places: set[Path] = set()  # where this process has named any
 _keeps, _MOST_KEPT = False, 4
 _kept: list[Path] = []  # those of them that are kept for what is written next
 
@@ -35,7 +35,13 @@ def keep_folders() -> None:
 
 def temporary_name(place: Path) -> Path:
     """Name a temporary folder or file of this process in a folder; whatever has the name when it is over is removed."""
-    return place / f".gmmseg-{_machine()}-{os.getpid()}-{started(os.getpid())}-{os.urandom(6).hex()}.tmp"
+    _places.add(place)
+    return place / f"{_begin()}{os.urandom(6).hex()}.tmp"
+
+
+def _begin() -> str:
+    """How names of this process begin."""
+    return f".gmmseg-{_machine()}-{os.getpid()}-{started(os.getpid())}-"
 
 
 @contextmanager
@@ -53,7 +59,6 @@ def temporary_folder(place: Path) -> Iterator[Path]:
     is_new = folder is None
     if folder is None:
         folder = temporary_name(place)
-        _own.add(folder)
     try:
         if is_new:
             folder.mkdir(0o700)
@@ -65,7 +70,6 @@ def temporary_folder(place: Path) -> Iterator[Path]:
         if folder is not None:
             with suppress(FileNotFoundError):
                 _remove(folder)
-            _own.discard(folder)
 
 
 def _taken(place: Path) -> Path | None:
@@ -74,10 +78,7 @@ def _taken(place: Path) -> Path | None:
     if kept is None:
         return None
     _kept.remove(kept)
-    if kept.is_dir() and not kept.is_symlink():
-        return kept
-    _own.discard(kept)
-    return None
+    return kept if kept.is_dir() and not kept.is_symlink() else None
 
 
 def _is_empty(folder: Path) -> bool:
@@ -87,13 +88,12 @@ def _is_empty(folder: Path) -> bool:
 
 
 def remove_own() -> None:
-    """Remove the temporary folders that this process has still: for its end, where no block will end any more.
+    """Remove what this process has still of temporary folders and files: for its end, where no block will end any more.
 
     A signal may come in the middle of removing one.
     """
-    for folder in list(_own):
-        with suppress(OSError):
-            _remove(folder)
+    begin = _begin()
+    _remove_all(list(_places), lambda name: name.startswith(begin))
 
 
 def sweep(folders: Iterable[Path]) -> None:
@@ -103,12 +103,15 @@ def sweep(folders: Iterable[Path]) -> None:
     -----
     Of another machine, with which a disk is shared, nothing is known: its folders stay.
     """
+    _remove_all(folders, _is_left_behind)
+
+
+def _remove_all(folders: Iterable[Path], is_over: Callable[[str], bool]) -> None:
     for folder in folders:
         with suppress(OSError):
-            for name in os.listdir(folder):
-                if _is_left_behind(name):
-                    with suppress(OSError):
-                        _remove(folder / name)
+            for name in filter(is_over, os.listdir(folder)):
+                with suppress(OSError):
+                    _remove(folder / name)
 
 
 def _is_left_behind(name: str) -> bool:

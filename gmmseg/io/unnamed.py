@@ -13,7 +13,7 @@ from pathlib import Path
 from gmmseg.io.temporary import temporary_name
 from gmmseg.platforms import put_on_disk
 
-__all__ = ["leave_all_unnamed", "leave_unnamed", "lies_at", "name_all", "taken"]
+__all__ = ["leave_all_unnamed", "leave_unnamed", "lies_at", "name_all", "take_unnamed"]
 
 _waiting: dict[Path, Path] | None = None  # temporary names by those to come; None where files get theirs at once
 
@@ -25,7 +25,7 @@ def leave_all_unnamed() -> None:
 
 
 def leave_unnamed(temporary: Path, target: Path) -> bool:
-    """Leave a file for who calls `taken`, if this process does so; False where it needs its name now."""
+    """Leave a file for who calls `take_unnamed`, if this process does so; False where it needs its name now."""
     if _waiting is None:
         return False
     hidden = _waiting.setdefault(target, temporary_name(target.parent))
@@ -38,16 +38,16 @@ def lies_at(path: Path) -> Path:
     return _waiting.get(Path(os.path.realpath(path)), path) if _waiting else path
 
 
-def taken() -> dict[Path, Path]:
-    """Return the temporary names of the files that are left, by their names to come, and know of them no more.
+def take_unnamed() -> list[tuple[str, str]]:
+    """Return the names to come and the temporary ones of the files that are left, and know of them no more.
 
-    If nobody gives them these they are removed by a sweep once this process is over.
+    If nobody gives them the former, see `name_all`, they go with this process, or by a sweep once it is over.
     """
     global _waiting
     if not _waiting:
-        return {}
+        return []
     found, _waiting = _waiting, {}
-    return found
+    return [(str(target), str(hidden)) for target, hidden in found.items()]
 
 
 def name_all(files: Iterable[tuple[str, str]]) -> None:

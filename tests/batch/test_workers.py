@@ -138,6 +138,25 @@ serve(task)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_worker_whose_answer_nobody_hears_leaves_no_file(tmp_path):
+    code = f"""
+from pathlib import Path; from gmmseg.batch.workers import serve; from gmmseg.io.atomic import atomic_file
+def task(job):
+    with atomic_file(Path({str(tmp_path / "file")!r}), overwrite=True) as file:
+        file.write(b"whole")
+    return {{}}
+serve(task)
+"""
+    env = {**os.environ, "PYTHONPATH": str(Path(gmmseg.__file__).parents[1])}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], env=env, **pipes) as worker:
+        worker.stdout.close()
+        worker.stdin.write(b"{}\n")
+        worker.stdin.flush()
+        assert worker.wait(30) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_workers_keep_what_they_free_for_the_next_image_unless_told_otherwise(monkeypatch):
     names = ["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "OPENBLAS_NUM_THREADS"]
     for name in names[:2]:

@@ -1,13 +1,13 @@
 """Files that wait together for the disk and for their names."""
 
 import os
-from pathlib import Path
 
 import pytest
 
 from gmmseg.io import unnamed
 from gmmseg.io.atomic import atomic_file
-from gmmseg.io.unnamed import leave_all_unnamed, lies_at, name_all, taken
+from gmmseg.io.temporary import remove_own
+from gmmseg.io.unnamed import leave_all_unnamed, lies_at, name_all, take_unnamed
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def test_files_get_their_names_together_and_their_content_first(tmp_path, leavin
     assert one.read_text() == "before"
     assert not two.exists()
     assert (lies_at(one).read_text(), lies_at(two).read_text()) == ("first", "second")
-    files = [(str(target), str(hidden)) for target, hidden in taken().items()]
-    assert taken() == {}
+    files = take_unnamed()
+    assert take_unnamed() == []
     assert lies_at(one) == one
     done = []
     for name in ("fsync", "replace"):
@@ -44,18 +44,28 @@ def test_files_get_their_names_together_and_their_content_first(tmp_path, leavin
 def test_the_last_of_two_files_of_a_name_gets_it(tmp_path, leaving):
     write(tmp_path / "one", "first")
     write(tmp_path / "one", "second")
-    name_all((str(target), str(hidden)) for target, hidden in taken().items())
+    name_all(take_unnamed())
     assert [each.read_text() for each in tmp_path.iterdir()] == ["second"]
+
+
+def test_what_nobody_has_named_goes_with_the_process(tmp_path, leaving):
+    for name in ("one", "two"):
+        write(tmp_path / name, name)
+        files = take_unnamed()
+    name_all(files)
+    write(tmp_path / "three", "three")
+    remove_own()
+    assert [each.name for each in tmp_path.iterdir()] == ["two"]
 
 
 def test_a_link_keeps_pointing(tmp_path, leaving):
     (tmp_path / "link").symlink_to("target")
     write(tmp_path / "link", "text")
     assert lies_at(tmp_path / "link").read_text() == "text"
-    assert list(taken()) == [Path(os.path.realpath(tmp_path / "target"))]
+    assert [target for target, _ in take_unnamed()] == [os.path.realpath(tmp_path / "target")]
 
 
 def test_what_may_replace_nothing_gets_its_name_at_once(tmp_path, leaving):
     write(tmp_path / "one", "first", overwrite=False)
     assert (tmp_path / "one").read_text() == "first"
-    assert taken() == {}
+    assert take_unnamed() == []

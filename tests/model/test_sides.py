@@ -55,6 +55,28 @@ def test_components_become_of_the_side_where_they_are(scene):
     np.testing.assert_allclose(shares, [truth.mean(), 1 - truth.mean()], atol=0.1)  # by strokes alone 0.2 too many
 
 
+def test_strokes_of_any_size_are_heard_beside_large_ones(scene):
+    image, truth, _ = scene
+    image, truth = image.repeat(3, axis=0).repeat(3, axis=1), truth.repeat(3, axis=0).repeat(3, axis=1)
+    strokes = np.zeros(truth.shape, np.uint8)
+    strokes[:40, :] = strokes[200:, :] = strokes[40:200, :80] = 2
+    strokes[70:150, 180] = 1  # the last of 81 in each row: one of three misses them
+    found = gmmseg.segment(image, 2, scribbles=strokes)
+    assert np.isfinite(found.model.memberships).all()
+    assert (found.mask(1) == truth).mean() > 0.97
+
+
+def test_colours_without_data_say_nothing(scene):
+    image, truth, strokes = scene
+    mask = np.ones(truth.shape, bool)
+    mask[:7, 40:], mask[50:60, 80:] = False, False  # strokes are on some of it
+    one, two = image.copy(), image.copy()
+    one[~mask], two[~mask] = (130, 88, 60), (70, 120, 60)
+    first, second = (gmmseg.segment(each, 2, scribbles=strokes, mask=mask) for each in (one, two))
+    np.testing.assert_array_equal(first.model.memberships, second.model.memberships)
+    np.testing.assert_array_equal(first.labels, second.labels)
+
+
 def test_classes_are_given_but_near_the_border(scene):
     image, truth, strokes = scene
     model = gmmseg.fit(image, 2, scribbles=strokes)

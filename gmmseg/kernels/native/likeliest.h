@@ -38,7 +38,7 @@ GMMSEG_INLINE void subtract(const Pack<float> (*x)[D], const float* p, Pack<floa
 // Calls see(k, log2 densities, largest of those before, whether it is the first) for the components that are, in any
 // lane of W registers, less than `far` behind the likeliest of those before: `likely` first, then the others in order.
 // What half of the features says bounds the whole density. `likely` becomes the last that leads in any lane, `highest`
-// the largest densities, of which no feature that is missing is one.
+// the largest densities; one of a missing feature, NaN, is never among them.
 template <int D, int W, class See>
 GMMSEG_INLINE void each_near(const MixtureJob<float>& job, const Pack<float> (*x)[D], float far, int& likely,
                              Pack<float>* highest, const See& see) {
