@@ -140,6 +140,8 @@ class _Thin:
         self.shape = tuple(map(len, places))
         flat = np.ravel_multi_index(index, image.shape).ravel()
         self.parts, guide, self.valid = _parts(image, model, flat)
+        if self.valid is not None:
+            guide[:, ~self.valid] = np.nan
         self.guide = guide.reshape(-1, *self.shape)
         maps = replace(guidance, scribbles=np.zeros_like(guidance.scribbles))
         self.prior = np.subtract(*maps.log_prior(2, index))

@@ -31,7 +31,7 @@ def minimum_cut(odds: Array, guide: Array, strokes: Array) -> Array:
     odds : ndarray, shape (rows, columns)
         Logarithms of the odds of the first side.
     guide : ndarray, shape (c, rows, columns)
-        Features by which neighbours are alike or not.
+        Features by which neighbours are alike or not; NaN where there are no data, which are nobody's neighbours.
     strokes : ndarray of integers, shape (rows, columns)
         1 and 2 where the side is given, 0 where a pixel is free.
 
@@ -79,6 +79,9 @@ def _neighbours(guide: Array) -> tuple[Array, Array, Array]:
         there = slice(down, rows), slice(max(0, right), columns + min(0, right))
         pairs.append((numbers[here].ravel(), numbers[there].ravel()))
         apart.append(((guide[(slice(None), *here)] - guide[(slice(None), *there)]) ** 2).sum(axis=0).ravel())
+    known = [~np.isnan(each) for each in apart]
+    pairs = [tuple(side[some] for side in pair) for pair, some in zip(pairs, known, strict=True)]
+    apart = [each[some] for each, some in zip(apart, known, strict=True)]
     usual = np.mean([each.mean() for each in apart if each.size] or [0.0])
     lengths = [np.hypot(*step) for step in _STEPS]
     costs = [

@@ -8,6 +8,7 @@ from gmmseg import Image
 from gmmseg.model.sides import has_sides, relearned, settled
 from gmmseg.records import replace
 from gmmseg.spatial.guidance import Guidance
+from gmmseg.spatial.minimum_cut import minimum_cut
 
 
 @pytest.fixture
@@ -97,13 +98,18 @@ def test_pictures_that_are_thinned_out_get_the_same_object(scene, monkeypatch):
     assert (gmmseg.apply(model, image, scribbles=thin).mask(1) == truth).mean() > 0.98
 
 
-def test_pixels_without_data_are_on_no_side(scene):
+def test_pixels_without_data_are_on_no_side_and_link_nothing(scene, monkeypatch):
     image, truth, strokes = scene
+    guides = []
+    monkeypatch.setattr("gmmseg.model.sides.minimum_cut", lambda o, g, s: guides.append(g) or minimum_cut(o, g, s))
     mask = np.ones(truth.shape, bool)
     mask[:, 84:90] = False
     found = gmmseg.segment(image, 2, scribbles=strokes, mask=mask)
     assert (found.labels[:, 84:90] == 0).all()
     assert (found.mask(1) == (truth & mask))[mask].mean() > 0.98
+    assert guides
+    for guide in guides:
+        np.testing.assert_array_equal(np.isnan(guide), np.broadcast_to(~mask, guide.shape))
 
 
 def test_a_map_is_heard_beside_strokes(scene):

@@ -65,3 +65,21 @@ def test_strokes_hold_against_the_odds_and_pictures_may_be_lines():
         found = minimum_cut(turn(odds), np.float32(turn(odds))[None], turn(strokes))
         np.testing.assert_array_equal(found, turn(np.array(wanted)))
     assert minimum_cut(np.ones((1, 1)), np.ones((3, 1, 1)), np.zeros((1, 1), np.uint8)).all()
+
+
+def test_pixels_without_data_are_nobodys_neighbours():
+    """Regions on the two sides of a gap hear nothing of one another, and what lies in it sets no usual difference."""
+    guide = np.zeros((1, 12, 30))
+    guide[:, :, 10:20] = np.nan
+    odds = np.where(np.arange(30) < 10, 1.0, -0.1)[None].repeat(12, axis=0)
+    odds[:, 10:20] = 0
+    strokes = np.zeros((12, 30), np.uint8)
+    strokes[4:8, 2] = 1
+    found = minimum_cut(odds, guide, strokes)
+    np.testing.assert_array_equal(found, (np.arange(30) < 10)[None].repeat(12, axis=0))
+    noisy = np.random.default_rng(0).normal(0, 1, (2, 12, 30))
+    wide = np.concatenate([noisy, np.full((2, 40, 30), np.nan)], axis=1)
+    odds, strokes = np.random.default_rng(1).normal(0, 3, (12, 30)), np.zeros((12, 30), np.uint8)
+    alone = minimum_cut(odds, noisy, strokes)
+    beside = minimum_cut(np.pad(odds, ((0, 40), (0, 0))), wide, np.pad(strokes, ((0, 40), (0, 0))))
+    np.testing.assert_array_equal(beside, np.pad(alone, ((0, 40), (0, 0))))
