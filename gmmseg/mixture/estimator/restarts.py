@@ -64,14 +64,16 @@ def _share(mixture: Mixture) -> float:
     return 1.0 if mixture.family.shared else float(mixture.weights.min())
 
 
-def _matched(seeded: Mixture, given: dict[str, Array]) -> tuple[Mixture, dict[str, Array]]:
-    """Put a seeded mixture and the values that are given in one order: what its samples are likeliest by.
+def _matched(seeded: Mixture, given: dict[str, Array]) -> Mixture:
+    """Put a seeded mixture in the order of the values that are given: that by which its samples are likeliest.
 
-    It is that of the means where these are given, else of the seeded components, so that weights and precisions are
-    those of the components that they suit. Likelihoods are expected ones, which are closed for Gaussian samples.
+    So weights and precisions are those of the components that they suit, and stay where somebody has put them.
+    Likelihoods are expected ones, which are closed for Gaussian samples.
     """
     from scipy.optimize import linear_sum_assignment  # here, because few starts have some of their values given
 
+    if seeded.family.shared and given.keys() == {"covariances"}:
+        return seeded  # one covariance suits all alike
     k, d = seeded.means.shape
     costs = np.zeros((k, k))  # of what is given, a row each, to the samples of a seeded component
     if "weights" in given:
@@ -89,12 +91,7 @@ def _matched(seeded: Mixture, given: dict[str, Array]) -> tuple[Mixture, dict[st
             away = given["means"][:, None] - seeded.means
             pulled = away @ precisions if shaped else np.swapaxes(np.swapaxes(away, 0, 1) @ precisions, 0, 1)
             costs += (pulled * away).sum(axis=2) / 2
-    suits = linear_sum_assignment(costs * seeded.weights)[1]
-    if "means" in given:
-        return seeded.select(suits), given
-    whose = np.argsort(suits)
-    shared = ("covariances",) if seeded.family.shared else ()
-    return seeded, {name: value if name in shared else value[whose] for name, value in given.items()}
+    return seeded.select(linear_sum_assignment(costs * seeded.weights)[1])
 
 
 class Restarts:
@@ -215,7 +212,7 @@ class Restarts:
             )
             return start
         if 0 < len(given) < 3:
-            start, given = _matched(start, given)
+            start = _matched(start, given)
         if len(given) == 3 and model.outliers is not None:
             in_units = np.asarray(self.planes * self.scale[:, None] + self.center[:, None])
             start = with_outliers(start, model.outliers, in_units, model.reg_covar)
