@@ -315,13 +315,15 @@ def _of_intervals(gaps: Array, counts: Array) -> float:
     return float((widths * widths * counts).sum() / counts.sum() / 12)
 
 
-def rounding_of_floats(values: Array) -> Array:
+def rounding_of_floats(values: Array, k: int = 1) -> Array:
     """Variance of rounding, as `rounding` tells it, of floats that repeat, as those of a copy of an image of 8 bits do.
 
     Parameters
     ----------
     values : ndarray, shape (n, n_channels), of floats
         NaN where a value is missing.
+    k : int
+        Number of classes: no more values are rounded, see `rounding`.
 
     Returns
     -------
@@ -336,7 +338,7 @@ def rounding_of_floats(values: Array) -> Array:
     found = np.zeros(values.shape[1])
     for channel, column in enumerate(values.T):
         distinct, counts = np.unique(column[np.isfinite(column)], return_counts=True)
-        if _LEVELS <= len(distinct) <= _FEW * counts.sum():
+        if max(_LEVELS, k + 1) <= len(distinct) <= _FEW * counts.sum():
             found[channel] = _of_intervals(np.diff(distinct.astype(np.float64)), counts)
     return found
 

@@ -22,6 +22,7 @@ from gmmseg.fitting.counting import (
     is_luma_chroma,
     merged,
     rounding,
+    rounding_of_floats,
     spread_over_intervals,
 )
 from gmmseg.fitting.one_pass import take_and_look
@@ -41,6 +42,7 @@ __all__ = ["Sample", "SampleRequest", "area_of", "join_samples", "planes_at", "t
 Array = NDArray[Any]
 
 _POSITION_BLUR = 0.1  # of the longest side, at weight 1
+_REPEATING = 16_384  # pixels that tell whether floats repeat
 _SLOPES = 4096  # pixels times channels that the slopes of features are taken at
 _PLACES = 4096  # pixels around which patches may lie
 _FEWEST_ALIKE = (
@@ -272,18 +274,27 @@ def _noise(image: Image, request: SampleRequest, values: Array) -> Array | float
 
     Of rounding it is the mean of what the pixels' own channels, each rounded by itself, take by the slopes of the
     features there; and where colours were whole numbers before, as of JPEG, what was taken then. Colours from 0 to 1
-    are as uncertain as their copies of 8 bits, which look the same.
+    are as uncertain as their copies of 8 bits, which look the same; other floats are so where they repeat, as those of
+    a copy of integers do.
     """
     recipe = request.recipe
     groups = np.array(recipe.groups(image))
     found = np.where(groups < 0, _POSITION_BLUR**2, 0.0)
-    shown = image.color and values.dtype.kind == "f"
-    if len(values) == 0 or not (shown or values.dtype.kind in "iu"):
+    floats = values.dtype.kind == "f"
+    shown = image.color and floats
+    variances = np.zeros(0)
+    if floats and not shown and len(values):
+        variances = rounding_of_floats(values[:: -(-len(values) // _REPEATING)], request.unrounded)
+    if len(values) == 0 or not (shown or variances.any() or values.dtype.kind in "iu"):
         return found if found.any() else 0.0
-    step = 1 / 255 if shown else 1
+    step: Array | float = 1 / 255 if shown else 1
     levels = np.rint(np.nan_to_num(values) / step).astype(np.uint8) if shown else values
     every = slice(None, None, -(-len(values) * image.n_channels // _SLOPES))
-    slopes, variances = _slopes(image, recipe, values[every], step), rounding(levels, request.unrounded) * step**2
+    if variances.any():
+        step = np.sqrt(12 * np.where(variances > 0, variances, 1)).astype(values.dtype)
+    else:
+        variances = rounding(levels, request.unrounded) * step**2
+    slopes = _slopes(image, recipe, values[every], step)
     if image.color and levels.dtype == np.uint8 and is_luma_chroma(levels[every]):
         slopes = np.append(slopes, np.einsum("cj,cdn->jdn", LUMA_CHROMA, slopes), axis=0)
         variances = np.append(variances, np.full(3, step**2 / 12))
@@ -293,9 +304,12 @@ def _noise(image: Image, request: SampleRequest, values: Array) -> Array | float
     return found
 
 
-def _slopes(image: Image, recipe: Recipe, values: Array, step: float) -> Array:
+def _slopes(image: Image, recipe: Recipe, values: Array, step: Array | float) -> Array:
     """Slopes (n_channels, d, n) of the features by a step of each channel of values (n, n_channels); NaN if unknown."""
-    least, most = (0, 1) if values.dtype.kind == "f" else (np.iinfo(values.dtype).min, np.iinfo(values.dtype).max)
+    if values.dtype.kind == "f":
+        least, most = (0.0, 1.0) if image.color else (-np.inf, np.inf)
+    else:
+        least, most = np.iinfo(values.dtype).min, np.iinfo(values.dtype).max
     n, channels = values.shape
     below, above = np.maximum(values, least + step) - step, np.minimum(values, most - step) + step
     moved = np.empty((2, channels, n, channels), values.dtype)  # one step less in each of the channels, then one more

@@ -74,6 +74,8 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
     except InputError:
         labels, colored = None, True
     if labels is not None and not colored:
+        if not labels.any():
+            raise InputError(f"{path}: there are no strokes in it; paint one on each class")
         return labels
     picture = read(path)
     if picture.ndim != 2 or picture.pixels.dtype.kind != "u" or not (picture.color or picture.n_channels == 1):

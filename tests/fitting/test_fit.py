@@ -264,3 +264,13 @@ def test_what_is_said_of_single_pixels_is_not_put_together():
         assert gmmseg.segment(pixels, 2, bias_field=True).model.grain is None
     assert gmmseg.fit([pixels, pixels], 2).grain is None  # several have but one model, and each its own grain
     assert gmmseg.fit(pixels, 2).grain == Grain((0, 0), "cubic -0.75")
+
+
+def test_a_ground_that_was_clipped_at_0_is_no_class_of_its_own_in_floats_either(rng):
+    """Of a copy of integers, more than half of them 0, a class of zeros would gain without end."""
+    rows, columns = np.mgrid[:120, :120]
+    truth = (rows - 60) ** 2 + (columns - 60) ** 2 < 24**2
+    levels = np.where(truth, rng.normal(12, 2, truth.shape), rng.normal(0.3, 1, truth.shape)).round().clip(0)
+    for image in (levels.astype(np.int16), levels, np.float32(levels / 255)):
+        found = gmmseg.segment(image, 2, smooth=False)
+        assert (found.mask(2) == truth).mean() > 0.99

@@ -89,3 +89,16 @@ def test_planes_of_a_small_image_are_computed_once_for_all_who_want_them(rng, fe
     np.testing.assert_array_equal(contrast(image, recipe, known=known), contrast(image, recipe))
     few = take_sample(image, SampleRequest(recipe, 500), rng)
     assert few.of_all(image) is None
+
+
+def test_floats_that_repeat_are_as_uncertain_as_the_integers_that_they_copy(rng):
+    levels = (rng.normal(20, 2, (90, 100)).round() * 5).astype(np.int16)
+    request = SampleRequest(Recipe.parse("intensity"), None)
+    for factor, dtype in ((1, np.float32), (1, np.float64), (1 / 255, np.float64), (1 / 255, np.float32)):
+        found = take_sample(Image.from_array((levels * factor).astype(dtype)), request, rng)
+        np.testing.assert_allclose(found.noise, 25 / 12 * factor**2, rtol=1e-3)
+    assert np.all(take_sample(Image.from_array(rng.normal(20, 2, (90, 100))), request, rng).noise == 0)
+    several = np.stack([levels * 0.1, rng.normal(0, 1, levels.shape), rng.integers(0, 3, levels.shape)])
+    several[0, :5] = several[1, 80:] = np.nan
+    found = take_sample(Image.from_array(several, channel_axis=0), SampleRequest(Recipe.parse("bands"), None), rng)
+    np.testing.assert_allclose(found.noise, [0.25 / 12, 0, 0], rtol=1e-3)

@@ -111,6 +111,11 @@ def test_more_colors_than_classes(photo):
 
 
 def test_no_strokes_and_no_layer(tmp_path, photo, rng):
+    Pillow.fromarray(np.zeros((90, 120), np.uint8)).save(tmp_path / "empty.png")
+    np.save(tmp_path / "empty.npy", np.zeros((90, 120), np.uint8))
+    for name in ("empty.png", "empty.npy"):
+        with pytest.raises(InputError, match=rf"{name}: there are no strokes in it; paint one on each class"):
+            strokes_of(tmp_path / name, photo, 2)
     with pytest.raises(InputError, match="there are no strokes"):
         strokes_of(np.full((90, 120, 3), 255, np.uint8), photo, 2)
     Pillow.fromarray(rng.integers(0, 256, (90, 120, 3), np.uint8)).save(tmp_path / "other.png")

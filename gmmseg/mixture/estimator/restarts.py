@@ -65,13 +65,16 @@ def _share(mixture: Mixture) -> float:
 
 
 def _matched(seeded: Mixture, given: dict[str, Array]) -> tuple[Mixture, dict[str, Array]]:
-    """Put a seeded mixture and the values that are given in one order: what its samples are likeliest by.
+    """Put a seeded mixture in the order of the values that are given: that by which its samples are likeliest.
 
-    It is that of the means where these are given, else of the seeded components, so that weights and precisions are
-    those of the components that they suit. Likelihoods are expected ones, which are closed for Gaussian samples.
+    So weights and precisions are those of the components that they suit, and stay where somebody has put them.
+    Precisions alone come to the components instead, which are in the order that they have without, as in scikit-learn.
+    Likelihoods are expected ones, which are closed for Gaussian samples.
     """
     from scipy.optimize import linear_sum_assignment  # here, because few starts have some of their values given
 
+    if seeded.family.shared and given.keys() == {"covariances"}:
+        return seeded, given  # one covariance suits all alike
     k, d = seeded.means.shape
     costs = np.zeros((k, k))  # of what is given, a row each, to the samples of a seeded component
     if "weights" in given:
@@ -90,11 +93,9 @@ def _matched(seeded: Mixture, given: dict[str, Array]) -> tuple[Mixture, dict[st
             pulled = away @ precisions if shaped else np.swapaxes(np.swapaxes(away, 0, 1) @ precisions, 0, 1)
             costs += (pulled * away).sum(axis=2) / 2
     suits = linear_sum_assignment(costs * seeded.weights)[1]
-    if "means" in given:
-        return seeded.select(suits), given
-    whose = np.argsort(suits)
-    shared = ("covariances",) if seeded.family.shared else ()
-    return seeded, {name: value if name in shared else value[whose] for name, value in given.items()}
+    if given.keys() == {"covariances"}:
+        return seeded, {"covariances": given["covariances"][np.argsort(suits)]}
+    return seeded.select(suits), given
 
 
 class Restarts:

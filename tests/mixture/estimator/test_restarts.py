@@ -93,6 +93,8 @@ def test_what_is_given_and_what_is_not_are_of_the_same_components(covariance, na
         whose = [int(np.linalg.norm(means - mean, axis=1).argmin()) for mean in start.means]
         assert sorted(whose) == [0, 1, 2]
         np.testing.assert_allclose(start.weights, values["weights"][whose], atol=0.01)
+        if names != ("precisions",):
+            assert whose == list(order)
         if covariance != "tied":
             np.testing.assert_allclose(start.covariances.reshape(3, -1)[:, 0], spreads[whose] ** 2, rtol=0.2)
 
