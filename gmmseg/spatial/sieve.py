@@ -113,7 +113,8 @@ def untouched(labels: Array, strokes: Array, k: int) -> Array | None:
     Notes
     -----
     Small is what has less than a tenth of the pixels of the largest region of its class that a stroke is on. So other
-    objects of the same kind stay, and specks of a colour that object and background share go.
+    objects of the same kind stay, and specks of a colour that object and background share go; not those with no data
+    all around, which have nothing to go to.
 
     Examples
     --------
@@ -131,7 +132,8 @@ def untouched(labels: Array, strokes: Array, k: int) -> Array | None:
     numbers, touched = graph.labels, np.bincount(runs.owners, drawn, len(graph.labels)) > 0
     largest = np.zeros(max(k, int(numbers.max())) + 1)
     np.maximum.at(largest, numbers[touched], graph.sizes[touched])
-    small = (numbers > 0) & ~touched & (graph.sizes < _UNTOUCHED * largest[numbers])
+    beside = np.bincount(graph.pairs.ravel(), minlength=len(numbers)) > 0
+    small = (numbers > 0) & ~touched & beside & (graph.sizes < _UNTOUCHED * largest[numbers])
     if not largest[1 : k + 1].all() or not small.any():
         return None
     out = np.zeros(shape, np.uint8)

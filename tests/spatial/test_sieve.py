@@ -185,7 +185,19 @@ def test_a_stroke_where_there_is_no_data_touches_nothing():
     labels = np.uint8([[2] * 30 + [0] + [1] * 30 + [2, 0, 1]])
     strokes = np.zeros_like(labels)
     strokes[0, [3, 40, 62]] = 2, 1, 2
-    assert np.flatnonzero(untouched(labels, strokes, 2)).tolist() == [61, 63]
+    assert np.flatnonzero(untouched(labels, strokes, 2)).tolist() == [61]
+
+
+def test_a_region_with_no_data_all_around_stays_of_its_class():
+    """As the rows above some that a scanner lost: no region of the other class is there to which they could go."""
+    labels = np.ones((30, 40), np.uint8)
+    labels[10:25, 10:30], labels[1:3], labels[8, 5] = 2, 0, 2
+    strokes = np.zeros_like(labels)
+    strokes[27, 2:30], strokes[15, 12:20] = 1, 2
+    found = untouched(labels, strokes, 2)
+    assert np.argwhere(found).tolist() == [[8, 5]]
+    labels[0, 3] = 2
+    assert np.argwhere(untouched(labels, strokes, 2))[0].tolist() == [0, 0]  # now there is
 
 
 def test_small_regions_of_a_volume_are_connected_through_faces():
