@@ -256,6 +256,7 @@ def survey(
         warnings.warn(f"{name}: no pixel is valid; it was left out of the fit", DataWarning, stacklevel=4)
     parts = parts or [empty[0][1]]
     sample = join_samples(parts)
+    large = _squares(first, recipe, parts[0])
     center, scale = _rescale(first, recipe, sample)
     largest = max((part.area for part in parts), default=1.0) or 1.0
     ready = tuple(
@@ -266,17 +267,18 @@ def survey(
     measured = [part.variation for part in parts if part.variation is not None and part.planes.shape[1]]
     edges = np.mean(measured, axis=0) if measured else None
     counted = sample.weights is not None  # all of them, by their values
-    squares = _squares(first, recipe, parts[0], center, scale)
+    squares = None if large is None else replace(large, center=center, scale=scale)
     every = _every(first, recipe, center, scale) if apart and not counted and sample.planes.shape[1] else None
     return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance, edges, squares, every)
 
 
-def _squares(image: Image, recipe: Recipe, sample: Sample, center: Array, scale: Array) -> Scene | None:
+def _squares(image: Image, recipe: Recipe, sample: Sample) -> Scene | None:
+    """Large squares of an image, and nothing taken off their features; of a sample that has not been scaled either."""
     large = sample.squares
     if large is None or sample.variation is None:
         return None
     features = planes_at(image, recipe, sample, Taken(large.flat, large.values, None), 1)
-    return Scene(image, recipe, large, features, center, scale, sample.variation)
+    return Scene(image, recipe, large, features, np.zeros(len(features)), np.ones(len(features)), sample.variation)
 
 
 def _every(image: Image, recipe: Recipe, center: Array, scale: Array) -> EveryPixel:

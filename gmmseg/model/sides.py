@@ -35,9 +35,9 @@ _REST, _REGIONS, _ROUNDS = 0.5, 0.6, 2
 _LEAST = np.finfo(np.float64).tiny
 
 
-def has_sides(image: Image, model: Model, guidance: Guidance | None) -> bool:
+def has_sides(image: Image, model: Model, guidance: Guidance) -> bool:
     """Whether two classes of several components are to be parted in a picture with strokes on both."""
-    if guidance is None or guidance.scribbles is None or model.memberships is None or model.k != 2:
+    if guidance.scribbles is None or model.memberships is None or model.k != 2:
         return False
     picture = image.ndim == 2 and model.strength > 0 and model.recipe.has_position and not model.recipe.has_texture
     return picture and bool((guidance.scribbles == 1).any() and (guidance.scribbles == 2).any())

@@ -93,4 +93,5 @@ def _neighbours(guide: Array) -> tuple[Array, Array, Array]:
 
 
 def _whole(nats: Array) -> Array:
+    """Costs in whole units, int32, of costs in nats."""
     return np.asarray(np.rint(_UNIT * nats).astype(np.int32))

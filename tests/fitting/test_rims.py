@@ -123,6 +123,14 @@ def test_classes_of_which_more_is_said_have_none(option: dict[str, object]) -> N
     assert memberships is None or memberships.shape == (2, 2)
 
 
+@pytest.mark.parametrize(("dtype", "unit"), [(np.int16, 1), (np.float32, 0.25), (np.float64, 1 / 255)])
+def test_the_type_of_numbers_changes_no_mask(dtype: type, unit: float) -> None:
+    image, truth = discs()
+    found = gmmseg.segment((image * np.float64(unit)).astype(dtype), 2)
+    assert (found.labels == gmmseg.segment(image, 2).labels).mean() > 0.998
+    assert dice(found.mask(2), truth) > 0.88
+
+
 def test_a_file_gives_what_the_array_gives(tmp_path) -> None:
     image, truth = discs((1088, 1088))  # too large to be looked at whole
     np.save(tmp_path / "discs.npy", image)

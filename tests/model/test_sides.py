@@ -127,7 +127,6 @@ def test_two_classes_of_a_picture_with_strokes_on_both_have_sides(scene):
     image, _, strokes = scene
     picture, model = Image.from_array(image), gmmseg.fit(image, 2, scribbles=strokes)
     assert has_sides(picture, model, Guidance(strokes))
-    assert not has_sides(picture, model, None)
     assert not has_sides(picture, model, Guidance(np.minimum(strokes, 1)))
     assert not has_sides(picture, gmmseg.fit(image, 2), Guidance(strokes))
     for options in ({"smooth": False}, {"features": "lab"}):
