@@ -78,14 +78,26 @@ def test_colours_without_data_say_nothing(scene):
     np.testing.assert_array_equal(first.labels, second.labels)
 
 
-def test_classes_are_given_but_near_the_border(scene):
+def test_sides_are_likely_but_near_the_border(scene):
     image, truth, strokes = scene
     model = gmmseg.fit(image, 2, scribbles=strokes)
-    given = settled(Image.from_array(image), model, Guidance(strokes)).scribbles
-    wanted = np.where(truth, 1, 2)
-    assert (given == 0).mean() < 0.1
-    assert (given == wanted)[given > 0].mean() > 0.99
-    assert (given[strokes > 0] == strokes[strokes > 0]).all()
+    given = settled(Image.from_array(image), model, Guidance(strokes))
+    np.testing.assert_array_equal(given.scribbles, strokes)
+    np.testing.assert_allclose(given.maps.sum(axis=0), 1, atol=1e-6)
+    near = np.isclose(given.maps[0], 0.5, atol=1e-6)
+    assert near.mean() < 0.1
+    assert ((given.maps[0] > 0.5) == truth)[~near].mean() > 0.99
+    assert np.abs(given.maps[0] - 0.5)[~near].min() > 0.2  # one nat to the side
+
+
+def test_soft_masks_are_less_sure_where_colours_contradict(scene):
+    image, truth, strokes = scene
+    image = image.copy()
+    image[30:33, 76:79] = image[2:5, 20:23]  # grass, too small to be a hole
+    found = gmmseg.segment(image, 2, scribbles=strokes, smooth=0.1)
+    assert (found.mask(1) == truth).mean() > 0.98
+    assert found.uncertainty[31, 77] > 10 * np.median(found.uncertainty[truth])
+    assert 0 < found.probabilities[1, 31, 77] < 0.5
 
 
 def test_pictures_that_are_thinned_out_get_the_same_object(scene, monkeypatch):
