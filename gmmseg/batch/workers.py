@@ -80,7 +80,8 @@ class Crew:
         for _ in self._listeners:
             self._room.release()
         for listener in self._listeners:
-            listener.join()
+            if listener.is_alive():  # a signal may have come while it was started: it finds that all has ended
+                listener.join()
         for worker in self._workers:
             worker.end()
 

@@ -85,6 +85,22 @@ def test_not_too_many_answers_wait(monkeypatch):
     assert [number for number, _ in waited_for] == list(range(12))
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_signal_while_workers_are_started_is_what_is_raised(begun, monkeypatch):
+    class Interrupted(threading.Thread):
+        def start(self):
+            if begun:  # it runs, but nobody has heard of it
+                threading.Timer(0.1, super().start).start()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("gmmseg.batch.workers.Thread", Interrupted)
+    crew = Crew(2, TRICKY)
+    with pytest.raises(KeyboardInterrupt), crew:
+        list(crew.work([(0, {"number": 0})]))
+    time.sleep(0.3 if begun else 0)
+    assert crew._workers == []
+
+
 def test_what_is_wrong_with_the_jobs_is_raised():
     def jobs():
         yield 0, {"number": 0}
