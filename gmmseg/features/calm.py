@@ -24,22 +24,24 @@ __all__ = ["calmest", "has_borders", "wanted"]
 Array = NDArray[Any]
 
 _MOST_CHANNELS = 16  # of spectra most pixels are mixtures, and borders the least of it
+# Smaller pictures have few calm pixels; icons of 64 x 64 took a fifth more (`scripts/benchmark_batch.py --icons`).
+_FEWEST = 1 << 13
 _SIDE = 5  # of what is looked at around a pixel
 _TELLING = 4096  # pixels that tell the scale of channels
 _IN_PLACE = np.uint8, np.uint16, np.float32, np.float64
 
 
 def has_borders(image: Image, recipe: Recipe) -> bool:
-    """Whether pixels on borders are told by more than one feature: of a picture, and not of spectra.
+    """Whether pixels on borders are told by more than one feature: of a picture that is no icon, and not of spectra.
 
     Examples
     --------
-    >>> picture = Image.from_array(np.zeros((9, 9, 3), np.uint8))
+    >>> picture = Image.from_array(np.zeros((99, 99, 3), np.uint8))
     >>> has_borders(picture, Recipe.parse("rgb")), has_borders(picture, Recipe.parse("intensity"))
     (True, False)
     """
     few = image.n_channels <= _MOST_CHANNELS and recipe.pca is None and not recipe.unlearned
-    return few and image.ndim == 2 and recipe.n_guides(image) > 1
+    return few and image.ndim == 2 and image.n_pixels >= _FEWEST and recipe.n_guides(image) > 1
 
 
 def wanted(image: Image, flat: Array) -> Array:

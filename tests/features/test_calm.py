@@ -62,16 +62,17 @@ def test_no_pixel_is_near_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("channels", "recipe", "expected"),
+    ("channels", "recipe", "columns", "expected"),
     [
-        (3, "rgb", True),
-        (3, "intensity,xy", False),
-        (17, "bands", False),
-        (4, "bands", True),
+        (3, "rgb", 128, True),
+        (3, "rgb", 127, False),
+        (3, "intensity,xy", 128, False),
+        (17, "bands", 128, False),
+        (4, "bands", 128, True),
     ],
 )
-def test_pictures_of_several_features_have_borders(channels, recipe, expected) -> None:
-    array = np.zeros((9, 9, channels), np.uint8)
+def test_pictures_of_several_features_have_borders(channels, recipe, columns, expected) -> None:
+    array = np.zeros((64, columns, channels), np.uint8)
     image = Image.from_array(array) if channels == 3 else Image.from_array(array, channel_axis=-1)
     assert calm.has_borders(image, Recipe.parse(recipe)) == expected
 
