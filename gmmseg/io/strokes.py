@@ -75,12 +75,16 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
         labels, colored = None, True
     if labels is not None and not colored:
         if not labels.any():
-            raise InputError(f"{path}: there are no strokes in it; paint one on each class")
+            raise _nothing_in(str(path))
         return labels
     picture = read(path)
     if picture.ndim != 2 or picture.pixels.dtype.kind != "u" or not (picture.color or picture.n_channels == 1):
         return labels if labels is not None else read_labels(path)  # which says what is wrong
     return _of_colors(_as_bytes(picture), picture.valid, image, k, str(path))
+
+
+def _nothing_in(name: str) -> InputError:
+    return InputError(f"{name}: there are no strokes in it; paint one on each class")
 
 
 def _has_colors(path: Path) -> bool:
@@ -112,7 +116,7 @@ def _of_colors(rgb: Array, valid: Array | None, image: Image, k: int | None, nam
     pixels = rgb[drawn].astype(np.float32)
     colors = sorted(_colors(pixels, beneath), key=_place)
     if not colors:
-        raise InputError(f"{name}: there are no strokes in it; paint one on each class")
+        raise _nothing_in(name)
     if k is not None and len(colors) > k:
         shown = ", ".join("#{:02x}{:02x}{:02x}".format(*each) for each in colors)
         raise ParameterError(f"{name} has strokes of {len(colors)} colours ({shown}), but k={k}; use as many classes")

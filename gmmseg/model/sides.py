@@ -107,10 +107,16 @@ def settled(image: Image, model: Model, guidance: Guidance) -> Guidance:
     odds = toward * np.maximum(_LIKELY, _LIKELY - toward * thin.odds(memberships))
     rows, columns = image.shape
     whole = odds.repeat(thin.step, axis=0)[:rows].repeat(thin.step, axis=1)[:, :columns]
-    free = replace(guidance, scribbles=np.zeros_like(guidance.scribbles))
-    given = np.subtract(*free.log_prior(2, (slice(None), slice(None)))).reshape(image.shape)
+    given = _odds_of_maps(guidance, (slice(None), slice(None))).reshape(image.shape)
     first = 1 / (1 + np.exp(-(whole + given)))
     return replace(guidance, maps=np.stack([first, 1 - first]).astype(np.float32), weight=1.0)
+
+
+def _odds_of_maps(guidance: Guidance, where: tuple[Any, ...]) -> Array:
+    """Return logarithms of the odds (n,) of the first side by what is given beside strokes; 0 where that is nothing."""
+    assert guidance.scribbles is not None
+    free = replace(guidance, scribbles=np.zeros_like(guidance.scribbles))
+    return np.asarray(np.subtract(*free.log_prior(2, where)))
 
 
 def _parts(image: Image, model: Model, flat: Array) -> tuple[Array, Array, Array | None]:
@@ -151,8 +157,7 @@ class _Thin:
         if self.valid is not None:
             guide[:, ~self.valid] = np.nan
         self.guide = guide.reshape(-1, *self.shape)
-        maps = replace(guidance, scribbles=np.zeros_like(guidance.scribbles))
-        self.prior = np.subtract(*maps.log_prior(2, index))
+        self.prior = _odds_of_maps(guidance, index)
         self.strokes = self._strokes(guidance.scribbles)
 
     def _strokes(self, scribbles: Array) -> Array:
