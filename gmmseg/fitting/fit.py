@@ -166,7 +166,7 @@ def fit_model(
     if n_components > k == options.most_classes and found.sample.planes.shape[1]:
         return _of_several(found, k, n_components, options, rng, threads)
     merged = chosen if chosen is not None and chosen.merges else None
-    found, fit = _fit_beside_borders(found, k, options, rng, threads, merged)
+    every, (found, fit) = found, _fit_beside_borders(found, k, options, rng, threads, merged)
     fit = fit.warned()
     if not found.sample.planes.shape[1]:
         warnings.warn(f"{found.image.name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
@@ -194,6 +194,10 @@ def fit_model(
         from gmmseg.fitting.rims import with_rim  # here, because most fits are of several features
 
         mixture, parts = with_rim(mixture, found.squares, field, noise=found.noise)
+    elif plain and parts is None and field is None:
+        from gmmseg.fitting.rims_of_bands import with_rim_of_bands  # here, because not every fit is of pictures
+
+        mixture, parts = with_rim_of_bands(mixture, every, threads)
     if parts is not None:
         parts = parts[options.numbered(moments(mixture, parts).means[:, 0])]
         k = len(parts)

@@ -71,7 +71,7 @@ def with_rim(
     if not borders:
         return mixture, None
     step = math.sqrt(12 * float(noise[0]))  # of which this is the variance
-    level = half_level(heights.reshape(shape), known.reshape(shape), borders[0], step)
+    level, _ = half_level(heights.reshape(shape), known.reshape(shape), borders[0], step)
     labels, at = mixture.labels(planes), max(1, int(np.searchsorted(borders, level)))
     # The class around the level gives what is below it to the one before.
     low, high, border, side = int(outward[at - 1]), int(outward[at]), borders[at - 1], 1
@@ -156,8 +156,8 @@ def _moved(
     )
 
 
-def half_level(heights: Array, valid: Array, border: float, step: float = 0.0) -> float:
-    """Return the height above which pixels are most nearly those above half the height of their objects.
+def half_level(heights: Array, valid: Array, border: float, step: float = 0.0) -> tuple[float, float]:
+    """Return the height above which pixels are nearly those above half their objects' height, and how nearly.
 
     Parameters
     ----------
@@ -173,10 +173,12 @@ def half_level(heights: Array, valid: Array, border: float, step: float = 0.0) -
     -------
     level : float
         At least the border.
+    agreement : float
+        Dice's coefficient of both; 0 where there are no objects.
 
     Notes
     -----
-    How nearly is said by Dice's coefficient. Where objects are, means of 3 x 3 pixels tell: noise is no border. The
+    Where objects are, means of 3 x 3 pixels tell: noise is no border. The
     height of a run of pixels along a row or column is the mean of their heights, each counted by itself, which is
     nearly that of its inner part, however wide its rims are. The object of a pixel is as high as the higher one of its
     two runs: one of them may lie in a rim all along.
@@ -185,24 +187,25 @@ def half_level(heights: Array, valid: Array, border: float, step: float = 0.0) -
     --------
     >>> row = np.array([0, 0, 1, 4, 7, 8, 8, 8, 7, 4, 1, 0, 0.0])
     >>> square = np.repeat(row[None, None], 9, axis=1)
-    >>> 1 < half_level(square, np.ones(square.shape, bool), 0.5) < 4  # 4 is half the height of 8
+    >>> level, _ = half_level(square, np.ones(square.shape, bool), 0.5)
+    >>> 1 < level < 4  # 4 is half the height of 8
     True
     """
     heights, valid = (np.ascontiguousarray(each, dtype) for each, dtype in ((heights, np.float32), (valid, bool)))
     # Counted between even steps: sorting takes five times as long.
     counts, highest = kernels.half_counts(heights, valid, border, _STEPS)
     if highest <= border:
-        return border
+        return border, 0.0
     others, right = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
     agreement = 2 * right[1:] / (others + right + right[0])[1:]
     # A mean over what is nearly as good is steadier than the best, where the agreement is flat. Between two values all
     # levels are the same: the lowest stands for them, and half a step further the interval of the lower value ends.
     begins, best = np.flatnonzero(np.diff(agreement, prepend=0)), np.flatnonzero(agreement == agreement.max())
     if best[0] == 0:
-        return border
+        return border, float(agreement[0])
     width = (highest - border) / _STEPS
     place = float(np.average(begins, weights=np.exp((agreement[begins] - agreement.max()) / _AS_GOOD)))
-    return border + place * width + min(float(best[-1] - best[0]) * width, step) / 2
+    return border + place * width + min(float(best[-1] - best[0]) * width, step) / 2, float(agreement.max())
 
 
 def _deviations(mixture: Mixture) -> Array:
