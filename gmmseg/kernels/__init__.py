@@ -50,10 +50,12 @@ __all__ = [
     "plus_plus",
     "posterior",
     "precision_factors",
+    "rounding",
     "smooth",
     "smooth_planes",
     "split",
     "spread",
+    "squared_slopes",
     "statistics",
     "step_levels",
     "texture",
@@ -76,6 +78,7 @@ divide, divisions = _kernels.divide, _kernels.divisions
 merge, split = _kernels.merge, _kernels.split
 invert_lower, precision_factors, spread = _kernels.invert_lower, _kernels.precision_factors, _kernels.spread
 lab, texture = _kernels.lab, _kernels.texture
+rounding, squared_slopes = _kernels.rounding, _kernels.squared_slopes
 posterior, classify, statistics = _kernels.posterior, _kernels.classify, _kernels.statistics
 step_levels, unfilter = _kernels.step_levels, _kernels.unfilter
 
