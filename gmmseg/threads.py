@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TypeVar
 
-from gmmseg.platforms import starts_threads
+from gmmseg.errors import ParameterError
+from gmmseg.platforms import processors, starts_threads
 
-__all__ = ["ahead", "mapped"]
+__all__ = ["ahead", "mapped", "thread_count"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def thread_count(threads: int | None) -> int:
+    """Return the number of threads asked for; None is one for each processor that this process may use."""
+    if threads is None:
+        return processors()
+    if isinstance(threads, bool) or not hasattr(threads, "__index__") or threads < 1:
+        raise ParameterError(f"threads={threads!r} is not usable; use a whole number of at least 1")
+    return min(int(threads), 4096)
 
 
 def mapped(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:

@@ -41,6 +41,7 @@ def test_every_kernel_is_compiled():
         "chance.cpp",
         "factoring.cpp",
         "heights.cpp",
+        "rounding.cpp",
         "stepping.cpp",
         "unfiltering.cpp",
     } == {path.name for path in NATIVE.glob("*.cpp")}

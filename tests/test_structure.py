@@ -223,6 +223,7 @@ NOT_MIRRORED = {
     "gmmseg.kernels.reference.halving": "the twin in these comparisons",
     "gmmseg.kernels.reference.heights": "the twin in these comparisons",
     "gmmseg.kernels.reference.mixture": "the twin in these comparisons",
+    "gmmseg.kernels.reference.slopes": "the twin in these comparisons",
     "gmmseg.kernels.reference.spatial": "the twin in these comparisons",
     "gmmseg.kernels.reference.texture": "the twin in these comparisons",
     "gmmseg.kernels.reference.stepping": "the twin in these comparisons",

@@ -15,10 +15,9 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gmmseg.errors import ParameterError
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.neighbours import Neighbourhood
-from gmmseg.platforms import processors
+from gmmseg.threads import thread_count
 
 native: Any = None
 if os.environ.get("GMMSEG_KERNELS") != "reference":
@@ -51,10 +50,12 @@ __all__ = [
     "plus_plus",
     "posterior",
     "precision_factors",
+    "rounding",
     "smooth",
     "smooth_planes",
     "split",
     "spread",
+    "squared_slopes",
     "statistics",
     "step_levels",
     "texture",
@@ -77,20 +78,12 @@ divide, divisions = _kernels.divide, _kernels.divisions
 merge, split = _kernels.merge, _kernels.split
 invert_lower, precision_factors, spread = _kernels.invert_lower, _kernels.precision_factors, _kernels.spread
 lab, texture = _kernels.lab, _kernels.texture
+rounding, squared_slopes = _kernels.rounding, _kernels.squared_slopes
 posterior, classify, statistics = _kernels.posterior, _kernels.classify, _kernels.statistics
 step_levels, unfilter = _kernels.step_levels, _kernels.unfilter
 
 IMPLEMENTATION = "native" if native else "reference"
 INSTRUCTION_SET: str = native.INSTRUCTION_SET if native else "NumPy"
-
-
-def thread_count(threads: int | None) -> int:
-    """Return the number of threads asked for; None is one for each processor that this process may use."""
-    if threads is None:
-        return processors()
-    if isinstance(threads, bool) or not hasattr(threads, "__index__") or threads < 1:
-        raise ParameterError(f"threads={threads!r} is not usable; use a whole number of at least 1")
-    return min(int(threads), 4096)
 
 
 def uniform(seed: int, first: int, count: int) -> Any:

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.errors import ParameterError
 from gmmseg.records import dataclass, replace
 
-__all__ = ["HALO", "TYPICAL", "Smoothing", "share_power", "strength_of"]
+__all__ = ["HALO", "TYPICAL", "Smoothing", "share_power"]
 
 Array = NDArray[Any]
 
@@ -38,19 +37,6 @@ _APART = 0.02  # expected error of classes of which neighbours need not tell how
 _NEWTON_STEPS = 8
 _SETTLED = 0.05  # nats
 _LEAST_STEP = 1e-100  # of the size of a pixel along one axis to that along another
-
-
-def strength_of(smooth: bool | float) -> float | None:
-    """Return the knob as a number 0 to 1; False is 0, True is None: estimated. ParameterError outside."""
-    if isinstance(smooth, bool | np.bool_):
-        return None if smooth else 0.0
-    try:
-        value = float(smooth)
-    except (TypeError, ValueError):
-        value = np.nan
-    if not 0 <= value <= 1:
-        raise ParameterError(f"smooth={smooth!r} is not a strength; use True, False or a number from 0 to 1")
-    return value
 
 
 def share_power(strength: float, error: float) -> float:

@@ -47,6 +47,8 @@ void bind_calming(nb::module_& m);
 void bind_heights(nb::module_& m);
 // In stepping.cpp: whole numbers that a picture was enlarged from.
 void bind_stepping(nb::module_& m);
+// In rounding.cpp: what rounding took from numbers of 8 bits.
+void bind_rounding(nb::module_& m);
 // In unfiltering.cpp: rows of PNG files.
 void bind_unfiltering(nb::module_& m);
 

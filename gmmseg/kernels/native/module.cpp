@@ -419,6 +419,7 @@ NB_MODULE(_native, m) {
     bind_calming(m);
     bind_heights(m);
     bind_stepping(m);
+    bind_rounding(m);
     bind_unfiltering(m);
     m.def("smooth", &smooth, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
           nb::arg().none(), nb::arg().none());

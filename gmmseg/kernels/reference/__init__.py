@@ -1,5 +1,6 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
+from gmmseg.kernels.intervals import rounding
 from gmmseg.kernels.reference.calming import calmest
 from gmmseg.kernels.reference.chance import uniform
 from gmmseg.kernels.reference.climbing import attempt, climb, climb_each, merge, split
@@ -11,6 +12,7 @@ from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_dist
 from gmmseg.kernels.reference.halving import halve
 from gmmseg.kernels.reference.heights import half_counts
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
+from gmmseg.kernels.reference.slopes import squared_slopes
 from gmmseg.kernels.reference.spatial import agreement, smooth, smooth_planes
 from gmmseg.kernels.reference.stepping import step_levels
 from gmmseg.kernels.reference.texture import texture
@@ -38,10 +40,12 @@ __all__ = [
     "plus_plus",
     "posterior",
     "precision_factors",
+    "rounding",
     "smooth",
     "smooth_planes",
     "split",
     "spread",
+    "squared_slopes",
     "statistics",
     "step_levels",
     "texture",
