@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.features import Recipe
-from gmmseg.fitting.hmrf import fit_neighbourhood
+from gmmseg.fitting.hmrf import fit_neighbourhood, strength_among
 from gmmseg.fitting.mixed_pixels import beside_borders
 from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.scene import Scene
@@ -271,7 +271,17 @@ def _among_neighbours(
         return heard, estimated
     if shading is not None and begun is not None:
         shading.field = begun
-    return mixture, min(estimated, TYPICAL) if strength is None else strength
+    if strength is not None:
+        return mixture, strength
+    scene = found.scenes[0]
+    if len(found.scenes) == 1 and mixture.n_features == 1 and found.image.ndim == 2 and scene.patches.log_prior is None:
+        from gmmseg.fitting.independence import without_noise  # here, because most fits are of several features
+
+        classes = without_noise(scene, mixture, begun)
+        if classes is not None:
+            own = classes is mixture
+            return mixture, estimated if own else strength_among(scene, classes, shading, threads)
+    return mixture, min(estimated, TYPICAL)
 
 
 def _evened(

@@ -25,7 +25,7 @@ from gmmseg.threads import mapped
 if TYPE_CHECKING:
     from gmmseg.fitting.shading import Shading
 
-__all__ = ["START", "Tied", "fit_neighbourhood"]
+__all__ = ["START", "Tied", "fit_neighbourhood", "strength_among"]
 
 Array = NDArray[Any]
 
@@ -99,6 +99,13 @@ def fit_neighbourhood(
     if begun is None:
         return tied.settle(scenes, mixture, START, shading)
     return settled([scene.in_patches(_LAST // len(scenes)) for scene in scenes], begun, chosen, _LASTLY)
+
+
+def strength_among(scene: Scene, mixture: Mixture, shading: Shading | None = None, threads: int = 1) -> float:
+    """Return the strength that neighbours have among classes as they are."""
+    part = _HeardScene(scene, shading)
+    part.expect(mixture.tempered(share_power(START, mixture.expected_error())), START, threads)
+    return part.estimated(START)
 
 
 @dataclass(frozen=True, eq=False)
