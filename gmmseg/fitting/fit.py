@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.fitting.hmrf import fit_neighbourhood, strength_among
-from gmmseg.fitting.mixed_pixels import beside_borders
+from gmmseg.fitting.mixed_pixels import beside_borders, taken_borders
 from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.starting import ALIKE, MOST_DIVIDED, begin, begin_from_classes, start_samples
@@ -194,10 +194,10 @@ def fit_model(
         from gmmseg.fitting.rims import with_rim  # here, because most fits are of several features
 
         mixture, parts = with_rim(mixture, found.squares, field, noise=found.noise)
-    elif plain and parts is None and field is None:
-        from gmmseg.fitting.rims_of_bands import with_rim_of_bands  # here, because not every fit is of pictures
+    elif plain and parts is None and field is None and (pair := taken_borders(mixture, every)) is not None:
+        from gmmseg.fitting.rims_of_bands import with_rim_of_bands  # here, because most pictures have none
 
-        mixture, parts = with_rim_of_bands(mixture, every, threads)
+        mixture, parts = with_rim_of_bands(mixture, every, pair, threads)
     if parts is not None:
         parts = parts[options.numbered(moments(mixture, parts).means[:, 0])]
         k = len(parts)
