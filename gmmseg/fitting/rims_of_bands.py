@@ -26,7 +26,9 @@ __all__ = ["with_rim_of_bands"]
 Array = NDArray[Any]
 
 _BEGINS, _FARTHER = 3.0, 0.5  # deviations above the ground, where objects begin; and by which a border has to move
-_AGREEMENT = 0.94  # coefficient of Dice of pixels above the level and above half their objects' height
+# Coefficient of Dice of pixels above the level and above half their objects' height: of 48 made tissues .916 and more,
+# of 250 fits to photographs that come this far less in all but four.
+_AGREEMENT = 0.91
 _FEW = 32  # pixels that a rim and what is left have at least
 _PIXELS = 1 << 18  # that are looked at, in large squares
 
