@@ -44,6 +44,20 @@ def test_a_patch_of_its_own_colour_within_the_object_is_of_it(scene):
     assert (found.mask(1) == truth).mean() > 0.98
 
 
+def test_what_goes_on_from_the_object_to_the_end_of_the_picture_is_not_of_it(rng):
+    rows, columns = np.mgrid[:90, :160]
+    truth = ((rows - 45) / 14) ** 2 + ((columns - 40) / 14) ** 2 < 1
+    branch = (abs(rows - 45) < 4) & (columns > 50)  # of exactly its colours
+    image = np.where((truth | branch)[..., None], (130, 88, 60), (70, 120, 60)) + rng.normal(0, 14, (90, 160, 3))
+    strokes = np.zeros(truth.shape, np.uint8)
+    strokes[38:41, 34:46], strokes[5:9, 10:150], strokes[43:48, 150:156] = 1, 2, 2
+    for shown in (strokes, np.select([strokes > 0], [3 - strokes]).astype(np.uint8)):  # either may be the first class
+        found = gmmseg.segment(image.clip(0, 255).astype(np.uint8), 2, scribbles=shown)
+        here = found.mask(int(shown[39, 40]))
+        assert here[truth].mean() > 0.97
+        assert not here[:, 100:].any()
+
+
 def test_components_become_of_the_side_where_they_are(scene):
     image, truth, strokes = scene
     model, guidance = gmmseg.fit(image, 2, scribbles=strokes), Guidance(strokes)
