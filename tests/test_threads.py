@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from processes import process
 
 from gmmseg import threads as package
-from gmmseg.threads import ahead, mapped, thread_count
+from gmmseg.threads import ahead, mapped, pooled, thread_count
 
 RUN = """
 import json, os, resource, sys, time
@@ -207,3 +207,13 @@ def test_the_number_of_threads_is_the_one_asked_for():
     assert thread_count(3) == 3
     assert thread_count(np.int64(2)) == 2
     assert thread_count(None) >= 1
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_several_lists_go_through_the_same_threads(threads):
+    with pooled(threads) as mapping:
+        found = [list(mapping(lambda x: (x * x, threading.get_ident()), range(n))) for n in (4, 0, 7)]
+    assert [[square for square, _ in each] for each in found] == [[x * x for x in range(n)] for n in (4, 0, 7)]
+    used = {thread for each in found for _, thread in each}
+    assert len(used) <= threads
+    assert (threading.get_ident() in used) == (threads == 1)
