@@ -59,6 +59,7 @@ __all__ = [
     "step_levels",
     "texture",
     "thread_count",
+    "tie",
     "unfilter",
     "uniform",
 ]
@@ -78,7 +79,7 @@ merge, split = _kernels.merge, _kernels.split
 invert_lower, precision_factors, spread = _kernels.invert_lower, _kernels.precision_factors, _kernels.spread
 lab, texture = _kernels.lab, _kernels.texture
 posterior, classify, statistics = _kernels.posterior, _kernels.classify, _kernels.statistics
-step_levels, unfilter = _kernels.step_levels, _kernels.unfilter
+step_levels, tie, unfilter = _kernels.step_levels, _kernels.tie, _kernels.unfilter
 
 IMPLEMENTATION = "native" if native else "reference"
 INSTRUCTION_SET: str = native.INSTRUCTION_SET if native else "NumPy"

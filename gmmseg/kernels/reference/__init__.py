@@ -14,6 +14,7 @@ from gmmseg.kernels.reference.mixture import classify, posterior, statistics
 from gmmseg.kernels.reference.spatial import agreement, smooth, smooth_planes
 from gmmseg.kernels.reference.stepping import step_levels
 from gmmseg.kernels.reference.texture import texture
+from gmmseg.kernels.reference.tying import tie
 from gmmseg.kernels.reference.unfiltering import unfilter
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "statistics",
     "step_levels",
     "texture",
+    "tie",
     "unfilter",
     "uniform",
 ]
