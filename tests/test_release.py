@@ -36,6 +36,7 @@ def test_every_kernel_is_compiled():
         "dividing.cpp",
         "moving.cpp",
         "trying.cpp",
+        "tying.cpp",
         "clustering.cpp",
         "calming.cpp",
         "chance.cpp",

@@ -227,6 +227,7 @@ NOT_MIRRORED = {
     "gmmseg.kernels.reference.spatial": "the twin in these comparisons",
     "gmmseg.kernels.reference.texture": "the twin in these comparisons",
     "gmmseg.kernels.reference.stepping": "the twin in these comparisons",
+    "gmmseg.kernels.reference.tying": "says that the loop of gmmseg.fitting.hmrf is the twin",
     "gmmseg.kernels.reference.unfiltering": "the twin in these comparisons",
 }
 

@@ -13,6 +13,7 @@ from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.fitting.hmrf import fit_neighbourhood, strength_among
 from gmmseg.fitting.mixed_pixels import beside_borders, taken_borders
+from gmmseg.fitting.one_call import fit_at_once
 from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.starting import ALIKE, MOST_DIVIDED, begin, begin_from_classes, start_samples
@@ -258,7 +259,11 @@ def _among_neighbours(
     begun = None if shading is None else shading.field
     # Voxels have so many neighbours that in noise these know a gain better than values do.
     free = shading is not None and found.image.ndim > 2
-    heard, estimated = fit_neighbourhood(
+    at_once = None
+    if shading is None:
+        how, judges = Iteration(noise=found.noise, threads=threads), start_samples(found.sample)
+        at_once = fit_at_once(found.scenes, mixture, strength, how, judges=judges, fall=_LARGEST_FALL)
+    heard, estimated = at_once or fit_neighbourhood(
         found.scenes,
         mixture,
         strength,

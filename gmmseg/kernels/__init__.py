@@ -60,6 +60,7 @@ __all__ = [
     "step_levels",
     "texture",
     "thread_count",
+    "tie",
     "unfilter",
     "uniform",
 ]
@@ -80,7 +81,7 @@ invert_lower, precision_factors, spread = _kernels.invert_lower, _kernels.precis
 lab, texture = _kernels.lab, _kernels.texture
 rounding, squared_slopes = _kernels.rounding, _kernels.squared_slopes
 posterior, classify, statistics = _kernels.posterior, _kernels.classify, _kernels.statistics
-step_levels, unfilter = _kernels.step_levels, _kernels.unfilter
+step_levels, tie, unfilter = _kernels.step_levels, _kernels.tie, _kernels.unfilter
 
 IMPLEMENTATION = "native" if native else "reference"
 INSTRUCTION_SET: str = native.INSTRUCTION_SET if native else "NumPy"

@@ -171,6 +171,12 @@ class Smoothing:
     def _heard(self) -> kernels.Neighbourhood:
         return kernels.Neighbourhood(*self.neighbours, np.ascontiguousarray(self.sharpness, np.float32), HALO)
 
+    @property
+    def law(self) -> tuple[tuple[Array, Array, Array, int], tuple[float, float, float, float, int]]:
+        """Offsets of neighbours, their shares, sharpness and sweeps, and what `share_power` and `fitted` go by."""
+        offsets, shares = _neighbours(self.spacing)
+        return (offsets, shares, self._heard.sharpness, HALO), (_STRONGEST, _ENOUGH, _APART, _SETTLED, _NEWTON_STEPS)
+
     def fitted(self, q: Array, guide: Array, valid: Array, counted: Array) -> Smoothing:
         """Return the smoothing whose strength has the highest pseudo-likelihood (Besag 1975).
 

@@ -51,6 +51,8 @@ struct MixtureJob {
     int n_features, n_components;
     bool diagonal;
     const T* params;
+    const T* given;  // (n_components, given_stride) responsibilities in the place of densities, or null
+    std::ptrdiff_t given_stride;
     const T* log_prior;  // (n_components, prior_stride) logarithms of prior probabilities, or null
     std::ptrdiff_t prior_stride;
     const T* dof;  // degrees of freedom of each component, a Student-t distribution; null where all are Gaussian

@@ -16,6 +16,7 @@ from gmmseg.kernels.reference.slopes import squared_slopes
 from gmmseg.kernels.reference.spatial import agreement, smooth, smooth_planes
 from gmmseg.kernels.reference.stepping import step_levels
 from gmmseg.kernels.reference.texture import texture
+from gmmseg.kernels.reference.tying import tie
 from gmmseg.kernels.reference.unfiltering import unfilter
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "statistics",
     "step_levels",
     "texture",
+    "tie",
     "unfilter",
     "uniform",
 ]
