@@ -42,19 +42,20 @@ __all__ = [
     "divide",
     "divisions",
     "expected",
+    "expected_error",
     "half_counts",
     "halve",
     "invert_lower",
     "known_distances",
     "lab",
     "merge",
+    "outlying",
     "plus_plus",
     "posterior",
     "precision_factors",
     "smooth",
     "smooth_planes",
     "split",
-    "spread",
     "statistics",
     "step_levels",
     "texture",
@@ -75,8 +76,9 @@ class_moments, cluster, plus_plus = _kernels.class_moments, _kernels.cluster, _k
 calmest, half_counts, halve = _kernels.calmest, _kernels.half_counts, _kernels.halve
 conditional_sums, expected, known_distances = _kernels.conditional_sums, _kernels.expected, _kernels.known_distances
 divide, divisions = _kernels.divide, _kernels.divisions
-merge, split = _kernels.merge, _kernels.split
-invert_lower, precision_factors, spread = _kernels.invert_lower, _kernels.precision_factors, _kernels.spread
+merge, outlying, split = _kernels.merge, _kernels.outlying, _kernels.split
+expected_error, invert_lower = _kernels.expected_error, _kernels.invert_lower
+precision_factors = _kernels.precision_factors
 lab, texture = _kernels.lab, _kernels.texture
 posterior, classify, statistics = _kernels.posterior, _kernels.classify, _kernels.statistics
 step_levels, tie, unfilter = _kernels.step_levels, _kernels.tie, _kernels.unfilter
