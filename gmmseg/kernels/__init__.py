@@ -41,12 +41,14 @@ __all__ = [
     "divide",
     "divisions",
     "expected",
+    "expected_error",
     "half_counts",
     "halve",
     "invert_lower",
     "known_distances",
     "lab",
     "merge",
+    "outlying",
     "plus_plus",
     "posterior",
     "precision_factors",
@@ -54,7 +56,6 @@ __all__ = [
     "smooth",
     "smooth_planes",
     "split",
-    "spread",
     "squared_slopes",
     "statistics",
     "step_levels",
@@ -76,8 +77,9 @@ class_moments, cluster, plus_plus = _kernels.class_moments, _kernels.cluster, _k
 calmest, half_counts, halve = _kernels.calmest, _kernels.half_counts, _kernels.halve
 conditional_sums, expected, known_distances = _kernels.conditional_sums, _kernels.expected, _kernels.known_distances
 divide, divisions = _kernels.divide, _kernels.divisions
-merge, split = _kernels.merge, _kernels.split
-invert_lower, precision_factors, spread = _kernels.invert_lower, _kernels.precision_factors, _kernels.spread
+merge, outlying, split = _kernels.merge, _kernels.outlying, _kernels.split
+expected_error, invert_lower = _kernels.expected_error, _kernels.invert_lower
+precision_factors = _kernels.precision_factors
 lab, texture = _kernels.lab, _kernels.texture
 rounding, squared_slopes = _kernels.rounding, _kernels.squared_slopes
 posterior, classify, statistics = _kernels.posterior, _kernels.classify, _kernels.statistics

@@ -35,7 +35,8 @@ _DRAWN = 20_000  # pixels of the strokes on a side that are looked at
 # Photographs: as good with .3 to 1 of all there is for the rest, .4 to .6 of what regions say, one or two rounds.
 _REST, _REGIONS, _ROUNDS = 0.5, 0.6, 2
 # Spreads of the object's strokes from which on pixels are less likely of it, the power of the distance by which they
-# are, and the least spread, of the root of the number of pixels. Nearer, large objects lose parts; farther, less is won.
+# are, and the least spread, of the root of the number of pixels. Nearer, large objects lose parts; farther, less is
+# won.
 _FAR, _STEEP, _LEAST_SPREAD = 2.0, 1.5, 0.05
 _LIKELY = 1.0  # nats by which the side of the cut is likelier at least
 _LEAST = np.finfo(np.float64).tiny
@@ -155,7 +156,8 @@ def _nearness(strokes: Array) -> Array:
         return np.zeros(strokes.shape)
     spread = math.sqrt(sum(along.var() for along in np.nonzero(strokes)))
     enough = _FAR * max(spread, _LEAST_SPREAD * math.sqrt(strokes.size))
-    return -_STEEP * np.log(np.maximum(distance_transform_edt(~strokes) / enough, 1))
+    odds: Array = -_STEEP * np.log(np.maximum(distance_transform_edt(~strokes) / enough, 1))
+    return odds
 
 
 class _Thin:

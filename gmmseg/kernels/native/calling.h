@@ -33,6 +33,8 @@ void bind_climbing(nb::module_& m);
 void bind_dividing(nb::module_& m);
 // In trying.cpp: whole trials of other mixtures.
 void bind_trying(nb::module_& m);
+// In outlying.cpp: samples far from all components, and what could make room for them.
+void bind_outlying(nb::module_& m);
 // In tying.cpp: classes heard together with their neighbours.
 void bind_tying(nb::module_& m);
 // In moving.cpp: components that are merged and split.

@@ -386,6 +386,7 @@ NB_MODULE(_native, m) {
     bind_moving(m);
     bind_trying(m);
     bind_tying(m);
+    bind_outlying(m);
     bind_clustering(m);
     bind_factoring(m);
     bind_chance(m);
