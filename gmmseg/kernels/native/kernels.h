@@ -117,7 +117,7 @@ struct SmoothJob {
     const std::uint8_t* valid;  // (tile), or null where all voxels are
     std::ptrdiff_t size[3];
     int n_classes, n_guides, n_offsets;
-    int sweeps;  // how far voxels hear of each other; the first settles those that are sure, if there are others
+    int sweeps;  // how far voxels hear of each other; of three or more the first two settle who holds a class
     const std::int64_t* offsets;  // (n_offsets, 3): one of each pair of opposite neighbours
     const float* strengths;       // n_offsets
     const float* sharpness;       // n_guides; an edge is strength * (0.2 + 0.8 (1 - D/8)^8), where D is the sum of the
