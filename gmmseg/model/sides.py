@@ -12,11 +12,13 @@ the side is a prior, so that masks stay soft: less sure where colours contradict
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.errors import DataWarning
 from gmmseg.image import Image
 from gmmseg.kernels.blas import product
 from gmmseg.mixture import patterns
@@ -35,10 +37,12 @@ _DRAWN = 20_000  # pixels of the strokes on a side that are looked at
 # Photographs: as good with .3 to 1 of all there is for the rest, .4 to .6 of what regions say, one or two rounds.
 _REST, _REGIONS, _ROUNDS = 0.5, 0.6, 2
 # Spreads of the object's strokes from which on pixels are less likely of it, the power of the distance by which they
-# are, and the least spread, of the root of the number of pixels. Nearer, large objects lose parts; farther, less is
-# won.
+# are, and the least spread, of the root of the number of pixels. Nearer, large objects lose parts.
 _FAR, _STEEP, _LEAST_SPREAD = 2.0, 1.5, 0.05
 _LIKELY = 1.0  # nats by which the side of the cut is likelier at least
+# Nats by which the rest is made likelier, and the share of the object that may be lost by that. Of 160 pictures 12 of
+# the 13 whose F is below .75 lose more, and 7 of the 92 above .9.
+_DOUBT, _LOST = 1.0, 0.125
 _LEAST = np.finfo(np.float64).tiny
 
 
@@ -104,6 +108,7 @@ def settled(image: Image, model: Model, guidance: Guidance) -> Guidance:
     assert guidance.scribbles is not None
     thin, memberships = _Thin(image, model, guidance), np.asarray(model.memberships)
     labels = thin.cut(memberships)
+    _tell_doubt(thin, memberships, labels, image)
     around = np.pad(labels, 1, mode="edge")
     rows, columns = labels.shape
     shifts = [around[i : i + rows, j : j + columns] for i in range(3) for j in range(3)]
@@ -115,6 +120,20 @@ def settled(image: Image, model: Model, guidance: Guidance) -> Guidance:
     given = _odds_of_maps(guidance, (slice(None), slice(None))).reshape(image.shape)
     first = 1 / (1 + np.exp(-(whole + given)))
     return replace(guidance, maps=np.stack([first, 1 - first]).astype(np.float32), weight=1.0)
+
+
+def _tell_doubt(thin: _Thin, memberships: Array, labels: Array, image: Image) -> None:
+    """Warn where much of the object would be of the rest were that a little likelier, and say where."""
+    lost = thin.lost(memberships, labels)
+    share = lost.sum() / max(1, (labels == thin.object).sum())
+    if share > _LOST:
+        row, column = thin.thickest(lost)
+        warnings.warn(
+            f"{image.name}: {100 * share:.0f} % of class {thin.object} would be of class {thin.rest} were that a "
+            f"little likelier, most of it around row {row}, column {column}; draw a stroke there, of its class",
+            DataWarning,
+            stacklevel=6,  # who called `gmmseg.segment` or `apply`
+        )
 
 
 def _odds_of_maps(guidance: Guidance, where: tuple[Any, ...]) -> Array:
@@ -156,8 +175,7 @@ def _nearness(strokes: Array) -> Array:
         return np.zeros(strokes.shape)
     spread = math.sqrt(sum(along.var() for along in np.nonzero(strokes)))
     enough = _FAR * max(spread, _LEAST_SPREAD * math.sqrt(strokes.size))
-    odds: Array = -_STEEP * np.log(np.maximum(distance_transform_edt(~strokes) / enough, 1))
-    return odds
+    return np.asarray(-_STEEP * np.log(np.maximum(distance_transform_edt(~strokes) / enough, 1)))
 
 
 class _Thin:
@@ -176,8 +194,10 @@ class _Thin:
         self.guide = guide.reshape(-1, *self.shape)
         self.prior = _odds_of_maps(guidance, index)
         self.strokes = self._strokes(guidance.scribbles)
-        rest = guidance.widest()
-        self.near = (2 * rest - 3) * _nearness(self.strokes == 3 - rest)
+        self.rest = guidance.widest()
+        self.object = 3 - self.rest
+        self.toward = 3 - 2 * self.object  # the sign of what speaks for the object
+        self.near = self.toward * _nearness(self.strokes == self.object)
 
     def _strokes(self, scribbles: Array) -> Array:
         """Return the stroke that most of a block's drawn pixels are of; of as many of both, none."""
@@ -201,3 +221,19 @@ class _Thin:
             labels[~self.valid.reshape(self.shape)] = 0
         small = untouched(labels, self.strokes, 2)
         return labels if small is None else np.where(small > 0, 3 - labels, labels)
+
+    def lost(self, memberships: Array, labels: Array) -> Array:
+        """Return which pixels of the object, as it was cut, would not be of it were the rest likelier."""
+        odds = self.odds(memberships) + self.near - self.toward * _DOUBT
+        # What is of the rest stays so; to say it saves a quarter of the time of the cut.
+        first = minimum_cut(odds, self.guide, np.where(labels == self.rest, self.rest, self.strokes))
+        lost: Array = (labels == self.object) & (first != (self.object == 1))
+        return lost
+
+    def thickest(self, region: Array) -> tuple[int, int]:
+        """Return row and column, in the picture, of the middle of a region where it is widest."""
+        from scipy.ndimage import distance_transform_edt  # here, because models of most runs have no strokes
+
+        inside = distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
+        row, column = np.unravel_index(int(inside.argmax()), region.shape)
+        return int(row) * self.step, int(column) * self.step
