@@ -1,5 +1,5 @@
-// The tile of a smoothing, its voxels' likeliest classes, and how far these are ahead. Included only by sources that are
-// compiled once for each instruction set.
+// The tile of a smoothing, its voxels' likeliest classes, and how far these are ahead. Included only by sources that
+// are compiled once for each instruction set.
 #pragma once
 #include "kernels.h"
 #include "likeliest.h"
@@ -68,7 +68,8 @@ struct Source {
     ptrdiff_t row, pack;
 };
 
-// By how much a voxel's likeliest class is ahead of the second, in units of what neighbours can say: a logarithm of odds.
+// By how much a voxel's likeliest class is ahead of the second, a logarithm of odds, in units of what neighbours can
+// say.
 struct Margins {
     float units_a_nat, units_a_bit;
     float slack;      // of margins, for edges that are rounded up by half a step each
@@ -90,7 +91,7 @@ struct Margins {
     // Whole units that a class has that is so far ahead, as a logarithm to base 2; and where rounding may decide.
     GMMSEG_INLINE Pack<float> of(Pack<float> ahead, Mask& in_doubt) const {
         const Pack<float> units = larger(smaller(ahead, fill(most_bits)) * units_a_bit - (slack + 0.5f), Pack<float>{});
-        const Pack<float> whole = (units + 12582912.0f) - 12582912.0f;  // 1.5 * 2^23: rounded; half of one was taken off
+        const Pack<float> whole = (units + 12582912.0f) - 12582912.0f;  // 1.5 * 2^23: rounded, after half was taken off
         const Pack<float> off = units - whole;
         in_doubt = above(off * off, fill((0.5f - kDust) * (0.5f - kDust)));
         return whole;
@@ -105,8 +106,8 @@ struct Certainty {
     float* column;          // kBeside registers a class
     float* densities;       // one register a component, where classes are of several
     const Margins ahead;
-    // Rows with a border, to which there are no edges: it may hold anything. They take the memory of what is needed until
-    // voxels are settled: 3 of 118 MiB of a photograph of 12 megapixels.
+    // Rows with a border, to which there are no edges: it may hold anything. They take the memory of what is needed
+    // until voxels are settled: 3 of 118 MiB of a photograph of 12 megapixels.
     std::uint16_t* messages;
     std::uint8_t* likeliest;  // with a border: the class that a voxel has without its neighbours
     std::uint8_t* margins;    // the same: by how many units it is ahead of the second

@@ -191,8 +191,8 @@ struct Settling : Certainty {
         return std::uint8_t((found != 0) | (found & 1) << 1 | (found >> (L - 1) & 1) << 2);
     }
 
-    // For each register of rows so near to the result, whether any voxel in it, or next to one in it, is marked in `now`:
-    // into `stirred`. Where `ahead`, what comes in order after all that is marked may be left out.
+    // For each register of rows so near to the result, whether any voxel in it, or next to one in it, is marked in
+    // `now`: into `stirred`. Where `ahead`, what comes in order after all that is marked may be left out.
     void look_around(ptrdiff_t reach, bool ahead = false) {
         const bool below_only = ahead && grid.border == 0;
         for (ptrdiff_t z = 0; z < grid.depth; ++z) {
