@@ -1,5 +1,5 @@
-// The tile of a smoothing, its voxels' likeliest classes, and how far these are ahead. Included only by sources that are
-// compiled once for each instruction set.
+// The tile of a smoothing, its voxels' likeliest classes, and how far these are ahead. Included only by sources that
+// are compiled once for each instruction set.
 #pragma once
 #include "kernels.h"
 #include "likeliest.h"
@@ -68,7 +68,8 @@ struct Source {
     ptrdiff_t row, pack;
 };
 
-// By how much a voxel's likeliest class is ahead of the second, in units of what neighbours can say: a logarithm of odds.
+// By how much a voxel's likeliest class is ahead of the second, a logarithm of odds, in units of what neighbours can
+// say.
 struct Margins {
     float units_a_nat, units_a_bit;
     float slack;      // of margins, for edges that are rounded up by half a step each
@@ -90,7 +91,7 @@ struct Margins {
     // Whole units that a class has that is so far ahead, as a logarithm to base 2; and where rounding may decide.
     GMMSEG_INLINE Pack<float> of(Pack<float> ahead, Mask& in_doubt) const {
         const Pack<float> units = larger(smaller(ahead, fill(most_bits)) * units_a_bit - (slack + 0.5f), Pack<float>{});
-        const Pack<float> whole = (units + 12582912.0f) - 12582912.0f;  // 1.5 * 2^23: rounded; half of one was taken off
+        const Pack<float> whole = (units + 12582912.0f) - 12582912.0f;  // 1.5 * 2^23: rounded, after half was taken off
         const Pack<float> off = units - whole;
         in_doubt = above(off * off, fill((0.5f - kDust) * (0.5f - kDust)));
         return whole;
@@ -105,8 +106,12 @@ struct Certainty {
     float* column;          // kBeside registers a class
     float* densities;       // one register a component, where classes are of several
     const Margins ahead;
+    // Rows with a border, to which there are no edges: it may hold anything. They take the memory of what is needed
+    // until voxels are settled: 3 of 118 MiB of a photograph of 12 megapixels.
+    std::uint16_t* messages;
     std::uint8_t* likeliest;  // with a border: the class that a voxel has without its neighbours
     std::uint8_t* margins;    // the same: by how many units it is ahead of the second
+    std::uint8_t* steady;     // the same: the class that it holds the first time
     std::uint8_t* common;     // of registers: the class that all voxels have, by some margin; or kUnsure
     Source* sources;        // of a mixture's features
     float* places[3];       // of features that have them: registers along x; for each row a register, of y or z
@@ -119,8 +124,10 @@ struct Certainty {
         column = arena.take<float>(kBeside * job.n_classes * L);
         const ptrdiff_t components = job.mixture && job.mixture->begins ? job.mixture->n_components : 0;
         densities = arena.take<float>(components * L);
-        likeliest = arena.take<std::uint8_t>(grid.volume + L);
-        margins = arena.take<std::uint8_t>(grid.volume + L);
+        messages = arena.take<std::uint16_t>((job.n_classes > 1 ? job.n_classes : 2) * grid.volume);
+        likeliest = reinterpret_cast<std::uint8_t*>(messages);
+        margins = likeliest + grid.volume + L;
+        steady = margins + grid.volume + L;
         common = arena.take<std::uint8_t>(grid.flags() + kFlags);
         sources = arena.take<Source>(job.mixture ? job.mixture->n_features : 0);
         for (int a = 0; a < job.n_places; ++a)

@@ -9,7 +9,6 @@ constexpr float kAlone = float(1ull << 60) * (1 << 15);  // so many times as lik
 constexpr ptrdiff_t kTogether = 32;  // registers of which one thing after the other is done: each is a long chain
 
 struct Opening : Weighing {
-    std::uint16_t* messages;  // rows with a border, to which there are no edges: it may hold anything
     std::uint8_t* later;      // registers that change in this sweep
     // Classes that any voxel of a register could come to hold, and the parts that they have, of voxels by themselves, of
     // the one that is open first: register by register.
@@ -35,7 +34,6 @@ struct Opening : Weighing {
     void lay_out(Arena& arena) {
         Weighing::lay_out(arena);
         const ptrdiff_t registers = grid.depth * grid.height * grid.packs;
-        messages = arena.take<std::uint16_t>(job.n_classes * grid.volume);
         later = arena.take<std::uint8_t>(grid.flags() + kFlags);
         open = arena.take<std::uint8_t>(job.n_classes * registers + 1);
         parts = arena.take<float>((job.n_classes * registers + 1) * L);

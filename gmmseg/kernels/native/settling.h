@@ -40,8 +40,7 @@ GMMSEG_INLINE Flags flags_at(const std::uint8_t* p) { return load_some<kFlags>(p
 
 struct Settling : Certainty {
     const int reach;        // rows so far from the result are in it: two less than the sweeps, as settling looks around
-    std::uint8_t* steady;   // with a border: the class that a voxel holds the first time
-    std::uint8_t* held;     // the same: that it holds whatever happens around it
+    std::uint8_t* held;     // with a border: the class that a voxel holds whatever happens around it
     std::uint8_t* now;      // registers with voxels in doubt, later those that changed in the last sweep
     std::uint8_t* stirred;  // those, and those next to them, of rows that were looked at
     ptrdiff_t* steps;       // to neighbours
@@ -60,7 +59,6 @@ struct Settling : Certainty {
 
     void lay_out(Arena& arena) {
         Certainty::lay_out(arena);
-        steady = arena.take<std::uint8_t>(grid.volume + L);
         held = arena.take<std::uint8_t>(grid.volume + L);
         now = arena.take<std::uint8_t>(grid.flags() + kFlags);
         stirred = arena.take<std::uint8_t>(grid.flags() + kFlags);
@@ -193,8 +191,8 @@ struct Settling : Certainty {
         return std::uint8_t((found != 0) | (found & 1) << 1 | (found >> (L - 1) & 1) << 2);
     }
 
-    // For each register of rows so near to the result, whether any voxel in it, or next to one in it, is marked in `now`:
-    // into `stirred`. Where `ahead`, what comes in order after all that is marked may be left out.
+    // For each register of rows so near to the result, whether any voxel in it, or next to one in it, is marked in
+    // `now`: into `stirred`. Where `ahead`, what comes in order after all that is marked may be left out.
     void look_around(ptrdiff_t reach, bool ahead = false) {
         const bool below_only = ahead && grid.border == 0;
         for (ptrdiff_t z = 0; z < grid.depth; ++z) {

@@ -33,8 +33,8 @@ struct Weighing : Settling {
         neighbours = arena.take<Neighbour>(job.n_offsets);
     }
 
-    // What a neighbour's messages are multiplied with, in steps; 0 where there is no neighbour. Each stands with one of its
-    // two voxels; where this is the first in order, `ahead`, registers after those in doubt need none.
+    // What a neighbour's messages are multiplied with, in steps; 0 where there is no neighbour. Each stands with one of
+    // its two voxels; where this is the first in order, `ahead`, registers after those in doubt need none.
     void weigh_edges(bool ahead) {
         for (int o = 0; o < job.n_offsets; ++o) clear_border(edges + o * grid.volume);
         look_around(reach, ahead);
