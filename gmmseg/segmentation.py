@@ -374,6 +374,7 @@ def choose_k(
     2
     """
     from gmmseg.fitting.choosing_k import Candidates, choose_classes  # here, because most runs never choose
+    from gmmseg.fitting.starting import ALIKE  # here, likewise
 
     number = whole_number("max_k", max_k, 1, MOST_CLASSES)
     options = FitOptions(k="auto", features=features, sample=sample, seed=seed)
@@ -384,7 +385,8 @@ def choose_k(
     taken = {"mask": mask, "channel_axis": channel_axis, "axes": axes, "spacing": spacing, "unit": unit}
     reading = _reading(memory, **taken, nodata=nodata, series=series, allow_remote=allow_remote)
     opened = options.view(open_image(image, reading))
-    request = SurveyRequest(options.recipe, options.count, by_value=False, threads=workers)
+    some = ALIKE if options.has_rims and options.count is not None else 0
+    request = SurveyRequest(options.recipe, options.count, by_value=False, alike=some, calm=some, threads=workers)
     grain = grain_of(opened)
     found = survey([opened if grain is None else put_together(opened, grain)], request, rng)
     if found.every is not None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.fitting.counting import rounding_of_floats
+from gmmseg.fitting.mixed_pixels import mixed_components
 from gmmseg.fitting.sampling import Sample
 from gmmseg.fitting.survey import Survey
 from gmmseg.image import Image
@@ -138,6 +139,7 @@ def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generat
     )
     if choice.criterion == DEFAULT_CRITERION and choice.k > 1:  # the others count Gaussians
         choice = _of_classes(choice, samples, noise, neighbours, merged=candidates.merged)
+        choice = _without_mixed(choice, mixed_components(choice.mixture, found))
     return Chosen(choice, choice.mixture.classify(prepare(planes[:guides])))
 
 
@@ -153,6 +155,18 @@ def _of_classes(choice: Choice, samples: Array, noise: Array, neighbours: Neighb
         return choice
     among, groups = without_borders(parts, neighbours.borders(choice.mixture))
     return replace(choice, groups=tuple(map(tuple, groups)), among=among)
+
+
+def _without_mixed(choice: Choice, mixed: Array) -> Choice:
+    """Return a choice of fewer components, where some (K,) are what borders mix and the others are a class each.
+
+    Where several of the others are one class, as in textures, so may be their borders.
+    """
+    groups = choice.groups or tuple((i,) for i in range(choice.best.k))
+    left = [number for number, group in enumerate(groups) for i in group if not mixed[i]]
+    if not mixed.any() or len(set(left)) < max(1, len(left)):
+        return choice
+    return replace(choice, mixed=int(mixed.sum()), groups=(), among=0)
 
 
 def _leading_axes(planes: Array) -> Array:

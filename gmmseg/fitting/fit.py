@@ -113,8 +113,7 @@ def fit_images(
         squares=options.has_rims,
         alike=0 if options.hints.given or not (options.automatic or number <= MOST_DIVIDED) else ALIKE,
         threads=threads,
-        # Of a number of classes that is chosen, what borders mix may be one more.
-        calm=ALIKE if options.has_rims and options.count is not None and not options.automatic else 0,
+        calm=ALIKE if options.has_rims and options.count is not None else 0,
         by_area=options.weight == "area",
         whole=options.whole,
         fenced=options.outliers is not None,
@@ -386,7 +385,8 @@ def _fit_beside_borders(
 ) -> tuple[Survey, Fit]:
     """Fit a mixture as `_fit_mixture` does, to calm pixels where it would be one of borders, and return the survey."""
     fit = _fit_mixture(found, k, options, rng, threads, chosen)
-    beside = beside_borders(found, fit.mixture, threads)
+    # Classes of several components are those of the pixels that they were chosen for.
+    beside = None if chosen is not None else beside_borders(found, fit.mixture, threads)
     return (found, fit) if beside is None else (beside, _fit_mixture(beside, k, options, rng, threads))
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gmmseg.fitting.survey import Survey
     from gmmseg.mixture.parameters import Mixture
 
-__all__ = ["beside_borders", "taken_borders"]
+__all__ = ["beside_borders", "mixed_components", "taken_borders"]
 
 Array = NDArray[Any]
 
@@ -31,6 +31,7 @@ _MIXED, _MOST, _ITERATIONS, _TOLERANCE = 0.06, 20.0, 5, 1e-4
 # Share of a class whose calm pixels are of another, less those the other way; and of the first, as many as the latter.
 # Of 48 made tissues .07 to .24, and .31 at most; photographs that are alike in this are told by their heights.
 _LOST, _BACK = 0.07, 1 / 3
+_OPPOSITE = -0.5  # cosine of directions to others: of 70 components of mixed pixels of made pictures -.71 and less
 
 
 def beside_borders(found: Survey, mixture: Mixture, threads: int) -> Survey | None:
@@ -69,11 +70,39 @@ def taken_borders(mixture: Mixture, found: Survey) -> tuple[int, int] | None:
     found : Survey
         With calm pixels in its sample where borders are looked for.
     """
-    alike, calm, k = found.sample.alike, found.sample.calm, mixture.n_components
-    if calm is None or alike is None or calm.shape != alike.shape or found.n_images > 1:
+    moves = None if found.n_images > 1 else _moves(mixture, found)
+    if moves is None:
         return None
-    moves = np.bincount(mixture.classify(alike) * k + mixture.classify(calm), minlength=k * k).reshape(k, k)
     lost = (moves - moves.T) / np.maximum(moves.sum(axis=1, keepdims=True), 1)
     lost[_BACK * moves < moves.T] = 0
     high, low = map(int, np.unravel_index(int(lost.argmax()), lost.shape))
     return (low, high) if lost[high, low] > _LOST else None
+
+
+def mixed_components(mixture: Mixture, found: Survey) -> Array:
+    """Return which components (K,) hold what the borders of others mix.
+
+    They lie between two others, and most of their pixels have their calm ones in others.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        Perhaps of the first features only.
+    found : Survey
+        With calm pixels in its sample where borders are looked for.
+    """
+    moves = _moves(mixture, found)
+    if moves is None:
+        return np.zeros(mixture.n_components, bool)
+    steps = mixture.means - mixture.means[:, None]
+    steps /= np.maximum(np.linalg.norm(steps, axis=2, keepdims=True), np.finfo(np.float64).tiny)
+    between = np.einsum("iad,ibd->iab", steps, steps).min(axis=(1, 2)) < _OPPOSITE
+    return np.asarray(between & (2 * moves.diagonal() < moves.sum(axis=1)))
+
+
+def _moves(mixture: Mixture, found: Survey) -> Array | None:
+    """How many pixels of each component have their calm one in each (K, K); None where no calm ones are known."""
+    alike, calm, k, d = found.sample.alike, found.sample.calm, mixture.n_components, mixture.n_features
+    if calm is None or alike is None or calm.shape != alike.shape:
+        return None
+    return np.bincount(mixture.classify(alike[:d]) * k + mixture.classify(calm[:d]), minlength=k * k).reshape(k, k)

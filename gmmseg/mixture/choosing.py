@@ -130,6 +130,8 @@ class Choice:
     among : int
         How many components are of the class of another because their pixels lie among each other; all others that are,
         because they pass into each other without an edge.
+    mixed : int
+        How many components are what the borders of others mix: so many fewer are chosen than the criterion has.
     """
 
     candidates: tuple[Candidate, ...]
@@ -137,6 +139,7 @@ class Choice:
     apart: int | None = None
     groups: tuple[tuple[int, ...], ...] = ()
     among: int = 0
+    mixed: int = 0
 
     def __repr__(self) -> str:
         """Say what was chosen from how much, on one line."""
@@ -157,7 +160,9 @@ class Choice:
     def best(self) -> Candidate:
         """The chosen candidate."""
         few = [each for each in self.candidates if self.apart is None or each.k <= self.apart]
-        return min(few, key=self._value) if few else self.best_by(self.criterion)
+        found = min(few, key=self._value) if few else self.best_by(self.criterion)
+        kind = found.covariance, found.k - self.mixed
+        return next((each for each in self.candidates if (each.covariance, each.k) == kind), found)
 
     @property
     def mixture(self) -> Mixture:
@@ -190,6 +195,11 @@ class Choice:
         best, name = self.best, self.criterion.upper()
         what = _classes(best.k) if self.k == best.k else f"{best.k} components"
         lowest = self.best_by(self.criterion)
+        if self.mixed:
+            number = (
+                "1 of these is what borders of" if self.mixed == 1 else f"{self.mixed} of these are what borders of"
+            )
+            return f"{what}: {name} has {best.k + self.mixed} components, but {number} the others mix."
         if lowest is not best:
             return (
                 f"{what}: {name} is lowest with {lowest.k} components, but some of these have no gap "

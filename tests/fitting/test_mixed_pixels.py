@@ -10,6 +10,11 @@ from scipy import ndimage
 
 import gmmseg
 from gmmseg import Image
+from gmmseg.fitting.mixed_pixels import mixed_components
+from gmmseg.fitting.survey import SurveyRequest, survey
+from gmmseg.kernels.chance import default_rng
+from gmmseg.mixture.parameters import Mixture
+from gmmseg.records import replace
 
 SIDE = 160
 
@@ -59,6 +64,37 @@ def test_stained_nuclei_are_as_large_as_they_are(seed: int) -> None:
     image, nuclei = tissue(seed)
     assert gmmseg.segment(image, 2).mask(1).sum() < 1.1 * nuclei.sum()
     assert gmmseg.segment(image, 2, components=1).mask(1).sum() > 1.25 * nuclei.sum()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_what_borders_mix_is_no_class_where_the_number_is_chosen(seed: int) -> None:
+    image, kinds = fields(seed)
+    choice = gmmseg.choose_k(image, covariance="full", channel_axis=-1)
+    assert choice.k == 5
+    assert choice.mixed >= 1
+    seg = gmmseg.segment(image, "auto", channel_axis=-1)
+    assert seg.labels.max() == 5
+    assert right(seg.labels, kinds) > 0.95
+
+
+def test_a_component_between_others_that_its_calm_pixels_leave_is_mixed() -> None:
+    """Of 8 pixels each 0 and 8 stay in the outer components, in the inner ones 4, which is half, and 3."""
+    mixture = Mixture(np.full(4, 1 / 4), np.array([[0.0], [10.0], [20.0], [30.0]]), np.ones((4, 1, 1)))
+    alike = np.repeat(np.float32([[0, 10, 20, 30]]), 8, axis=1)
+    calm = alike.copy()
+    calm[0, :8] = 10
+    calm[0, [12, 13, 14, 15, 19, 20, 21, 22, 23]] = 30
+    found = survey([Image.from_array(np.zeros((5, 5, 3)), channel_axis=-1)], SurveyRequest(None, 9), default_rng(0))
+    for own, expected in ((calm, [False, False, True, False]), (None, [False] * 4), (calm[:, :-1], [False] * 4)):
+        sample = replace(found.sample, alike=alike, calm=own)
+        assert mixed_components(mixture, found._replace(sample=sample)).tolist() == expected
+
+
+def test_thin_lines_are_a_class() -> None:
+    image = np.full((160, 160, 3), [240.0, 238, 230])
+    image[::16, 8:150] = image[8:150, ::16] = [30, 30, 60]
+    image = image + np.random.default_rng(0).normal(0, 3, image.shape)
+    assert gmmseg.choose_k(image.round().clip(0, 255).astype(np.uint8), covariance="full").k == 2
 
 
 def test_units_of_the_bands_change_nothing() -> None:

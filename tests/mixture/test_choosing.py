@@ -138,3 +138,13 @@ def test_no_more_classes_than_are_apart(rng):
     assert few.reason.startswith("2 classes: ICL is lowest with 3 components, but")
     larger = choose(planes, range(3, 5), ["full"], rng, effective=1200)
     assert replace(larger, apart=2).k == 3  # no less was tried
+
+
+def test_fewer_are_chosen_where_some_are_what_borders_mix(rng):
+    choice = choose(lattice(4), range(1, 6), ["full"], rng, effective=1600)
+    assert choice.k == 4
+    for mixed, what in ((1, "1 of these is what borders of"), (2, "2 of these are what borders of")):
+        fewer = replace(choice, mixed=mixed)
+        assert fewer.k == 4 - mixed == fewer.mixture.n_components
+        classes = "3 classes" if mixed == 1 else "2 classes"
+        assert fewer.reason == f"{classes}: ICL has 4 components, but {what} the others mix."
