@@ -49,7 +49,8 @@ def with_rare_values(survey: Survey, start: Mixture, seeding: Seeding) -> Mixtur
     if not len(rows) or start.n_components < 2:
         return start
     some = slice(None, None, max(1, n // _LOOKED_AT))
-    values, own = np.ascontiguousarray(planes[rows, some]), None if weights is None else weights[some]
+    values = np.ascontiguousarray(planes[rows, some])
+    own = None if weights is None else np.ascontiguousarray(weights[some])
     of_values = start if len(rows) == d else start.marginal(rows)
     noise = seeding.noise[rows] if isinstance(seeding.noise, np.ndarray) else seeding.noise
     how = seeding._replace(noise=noise)

@@ -435,7 +435,7 @@ class Mixture:
         `memberships` (k, K) are those of the components in classes; the error is that of the likeliest class then.
         """
         if self.dof is None and self.outlier_ranges is None:
-            into = None if memberships is None else np.asarray(memberships, np.float64)
+            into = None if memberships is None else np.ascontiguousarray(memberships, np.float64)
             white = _white(self.n_features)
             return float(kernels.expected_error(white, self.weights, self.means, self.factors, into, 1))
         posterior = self.posterior(self.sample(_DRAWS, default_rng(0))[0])
