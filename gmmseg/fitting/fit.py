@@ -118,6 +118,7 @@ def fit_images(
         whole=options.whole,
         fenced=options.outliers is not None,
         unrounded=1 if options.automatic else number,
+        placed=options.has_object,
     )
     found = survey(images, request, rng, guide=lambda image: options.hints.guidance(image, number), seen=seen)
     if found.sample.classes is None:

@@ -291,6 +291,13 @@ class FitOptions:
         asked = self.automatic or self.hints.given or self.textured
         return self.bias_field == "auto" and self.strength != 0 and not asked
 
+    @property
+    def has_object(self) -> bool:
+        """Whether strokes may be on an object and on what is around it, which place tells where values do not."""
+        told = self.hints.scribbles is not None and self.hints.prior is None and self.k == 2
+        plain = self.components != 1 and self.outliers is None and not (self.partial_volume or self.has_field)
+        return told and plain and self.strength != 0
+
     def components_of(self, strokes: Array | None) -> int:
         """Return how many components k classes have together, given the classes of some samples, 0 where free."""
         k = self.most_classes

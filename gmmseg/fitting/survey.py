@@ -67,6 +67,8 @@ class SurveyRequest:
         As of `SampleRequest`; of all images together.
     fenced, unrounded
         As of `SampleRequest`.
+    placed : bool
+        Whether place may be a feature by default where strokes need it.
     """
 
     recipe: Recipe | None
@@ -83,6 +85,7 @@ class SurveyRequest:
     whole: int = 0
     fenced: bool = False
     unrounded: int = 1
+    placed: bool = False
 
 
 class Survey(NamedTuple):
@@ -169,6 +172,16 @@ class Survey(NamedTuple):
         return distinct
 
 
+def _default_recipe(image: Image, guidance: Guidance | None) -> Recipe:
+    """Return the features that suit an image, with place where strokes need it."""
+    if guidance is not None:
+        from gmmseg.fitting.placing import needs_place  # here, because most runs have no strokes
+
+        if needs_place(image, guidance):
+            return Recipe(("intensity", "xy"))
+    return Recipe.default(image)
+
+
 def survey(
     images: Iterable[Image],
     request: SurveyRequest,
@@ -205,13 +218,13 @@ def survey(
         n_images = request.n_images * n_frames
         image = taken_in(image if first is None else image.in_order_of(first.band_names, of=first.name))
         first = image if first is None else first
-        recipe = Recipe.default(image) if recipe is None else recipe
+        guidance = None if guide is None else guide(image)
+        recipe = _default_recipe(image, guidance if request.placed else None) if recipe is None else recipe
         ordered = (each.in_order_of(first.band_names, of=first.name) for each, _ in _frames(images))
         recipe = learned(recipe, [image] if n_images == 1 else ordered)
         recipe.check(image)
         if recipe.groups(image) != recipe.groups(first) or image.color != first.color:
             raise ParameterError(f"{image.name} and {first.name} are of different kinds; fit one model to each kind")
-        guidance = None if guide is None else guide(image)
         apart = request.count is None and not image.in_memory
         if apart and (n_images > 1 or guidance is not None):
             what = "scribbles or prior" if n_images == 1 else "other images"

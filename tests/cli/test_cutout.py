@@ -1,6 +1,7 @@
 """gmmseg cutout: an object on a transparent ground."""
 
 import json
+import re
 
 import cv2
 import numpy as np
@@ -43,6 +44,18 @@ def test_a_class_on_a_background_cropped(run, folder):
     with Pillow.open("a.jpg") as picture:
         assert picture.mode == "RGB"
         assert list(picture.size) == record["size"]
+
+
+def test_where_one_more_stroke_would_decide_is_said(run, folder, rng):
+    levels = np.full((90, 120, 3), 115.0)  # between what is on the left and on the right
+    levels[:, :38], levels[:, 82:] = 124, 100
+    Pillow.fromarray((levels + rng.normal(0, 20, levels.shape)).clip(0, 255).astype(np.uint8)).save("between.png")
+    layer = np.zeros((90, 120, 4), np.uint8)
+    layer[5:85, 24:36], layer[5:85, 105:110], layer[4:9, 90:110] = (255, 0, 0, 255), (0, 0, 255, 255), (0, 0, 255, 255)
+    Pillow.fromarray(layer).save("strokes.png")
+    found = run("cutout", "between.png", "--scribbles", "strokes.png", "-o", "a.png")
+    assert found.code == 0
+    assert re.search(r"^gmmseg: warning: .* % of class 1 would be .* draw a stroke there", found.err, re.MULTILINE)
 
 
 def test_a_photograph_that_was_turned(run, folder):

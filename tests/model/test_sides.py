@@ -132,7 +132,7 @@ def test_where_an_object_is_in_doubt_is_said(rng, monkeypatch, of, pixels):
         return gmmseg.segment(pixels.clip(0, 255).astype(np.uint8), 2, scribbles=strokes)
 
     assert (found().mask(of) == (columns < 60)).mean() > 0.98  # and nothing is said: warnings are errors
-    levels[abs(columns - 60) < 22] = 112
+    levels[abs(columns - 60) < 22] = 115
     with pytest.warns(DataWarning, match=rf"^image: \d+ % of class {of} would be of class {3 - of} were ") as said:
         found()
     (column,) = re.findall(r"around row \d+, column (\d+); draw a stroke there", str(said[0].message))
