@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.fitting.independence import are_one
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.records import replace
 
@@ -124,8 +125,9 @@ class _Classes(NamedTuple):
     def level(self, known: Array, shape: tuple[int, ...], step: float) -> float | None:
         """Return half the height of the objects; above the class around it where that is a second ground.
 
-        It is one where its half height would be no half of what is beyond, or where no height at all is one of the
-        ground's, if objects beyond agree better with half their height above it. None where that is nothing.
+        The second class is one if noise alone is between it and the first. The class around the level is one where its
+        half height would be no half of what is beyond, or where no height at all is one of the ground's, if objects
+        beyond agree better with half their height above it. None where that is nothing.
         """
 
         def half(base: float, border: float) -> tuple[float, float]:
@@ -136,6 +138,10 @@ class _Classes(NamedTuple):
         level, agreement = half(0.0, self.borders[0])
         at, _, below = self.around(level)
         none = level <= self.borders[0]
+        cut = len(self.borders) > 1 and are_one(self.labels.reshape(shape), *(self.outward[:2] + 1).tolist())
+        if cut:
+            second = float(self.places[1])
+            return half(second, self.borders[1] - second)[0]
         if at == len(self.borders) or not (none or (below and level < _LEAST_HALF * self.places[at + 1])):
             return level
         base = float(self.places[at])
