@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.fitting.hmrf import fit_neighbourhood, strength_among
-from gmmseg.fitting.mixed_pixels import beside_borders
+from gmmseg.fitting.mixed_pixels import beside_borders, taken_borders
+from gmmseg.fitting.one_call import fit_at_once
 from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.starting import ALIKE, MOST_DIVIDED, begin, begin_from_classes, start_samples
@@ -166,7 +167,7 @@ def fit_model(
     if n_components > k == options.most_classes and found.sample.planes.shape[1]:
         return _of_several(found, k, n_components, options, rng, threads)
     merged = chosen if chosen is not None and chosen.merges else None
-    found, fit = _fit_beside_borders(found, k, options, rng, threads, merged)
+    every, (found, fit) = found, _fit_beside_borders(found, k, options, rng, threads, merged)
     fit = fit.warned()
     if not found.sample.planes.shape[1]:
         warnings.warn(f"{found.image.name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
@@ -194,6 +195,10 @@ def fit_model(
         from gmmseg.fitting.rims import with_rim  # here, because most fits are of several features
 
         mixture, parts = with_rim(mixture, found.squares, field, noise=found.noise)
+    elif plain and parts is None and field is None and (pair := taken_borders(mixture, every)) is not None:
+        from gmmseg.fitting.rims_of_bands import with_rim_of_bands  # here, because most pictures have none
+
+        mixture, parts = with_rim_of_bands(mixture, every, pair, threads)
     if parts is not None:
         parts = parts[options.numbered(moments(mixture, parts).means[:, 0])]
         k = len(parts)
@@ -254,7 +259,11 @@ def _among_neighbours(
     begun = None if shading is None else shading.field
     # Voxels have so many neighbours that in noise these know a gain better than values do.
     free = shading is not None and found.image.ndim > 2
-    heard, estimated = fit_neighbourhood(
+    at_once = None
+    if shading is None:
+        how, judges = Iteration(noise=found.noise, threads=threads), start_samples(found.sample)
+        at_once = fit_at_once(found.scenes, mixture, strength, how, judges=judges, fall=_LARGEST_FALL)
+    heard, estimated = at_once or fit_neighbourhood(
         found.scenes,
         mixture,
         strength,

@@ -227,13 +227,13 @@ class Layout:
         return cls(deep, axes, usable, inner, _flat(axes, shape), told)
 
     @classmethod
-    def squares(cls, shape: tuple[int, ...]) -> Layout:
-        """Lay large squares on a lattice of a picture: the same ones whatever the order of its axes."""
+    def squares(cls, shape: tuple[int, ...], most: int = _SQUARES) -> Layout:
+        """Lay large squares of about so many pixels on a lattice of a picture, whatever the order of its axes."""
         size = math.prod(shape)
-        if size <= _SQUARES:
+        if size <= most:
             return cls._whole(shape)
         sides = tuple(min(_SQUARE, n) for n in shape)
-        step = max(_SQUARE, step_for(_SQUARES / (size * _SQUARE ** len(shape)), len(shape)))
+        step = max(_SQUARE, step_for(most / (size * _SQUARE ** len(shape)), len(shape)))
         axes, usable, inner = _windows(shape, sides, regular_centers(shape, sides, step))
         return cls(sides, axes, usable, inner, _flat(axes, shape))
 

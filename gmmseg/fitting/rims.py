@@ -132,16 +132,15 @@ class _Classes(NamedTuple):
 
         def half(base: float, border: float) -> tuple[float, float]:
             above = (self.heights - np.float32(base)).reshape(shape)
-            level, agreement = _half(above, known.reshape(shape), border, step)
+            level, agreement = half_level(above, known.reshape(shape), border, step)
             return base + level, agreement
 
+        if len(self.borders) > 1 and are_one(self.labels.reshape(shape), *(self.outward[:2] + 1).tolist()):
+            second = float(self.places[1])
+            return half(second, self.borders[1] - second)[0]
         level, agreement = half(0.0, self.borders[0])
         at, _, below = self.around(level)
         none = level <= self.borders[0]
-        cut = len(self.borders) > 1 and are_one(self.labels.reshape(shape), *(self.outward[:2] + 1).tolist())
-        if cut:
-            second = float(self.places[1])
-            return half(second, self.borders[1] - second)[0]
         if at == len(self.borders) or not (none or (below and level < _LEAST_HALF * self.places[at + 1])):
             return level
         base = float(self.places[at])
@@ -213,8 +212,8 @@ def _moved(
     )
 
 
-def half_level(heights: Array, valid: Array, border: float, step: float = 0.0) -> float:
-    """Return the height above which pixels are most nearly those above half the height of their objects.
+def half_level(heights: Array, valid: Array, border: float, step: float = 0.0) -> tuple[float, float]:
+    """Return the height above which pixels are nearly those above half their objects' height, and how nearly.
 
     Parameters
     ----------
@@ -230,10 +229,12 @@ def half_level(heights: Array, valid: Array, border: float, step: float = 0.0) -
     -------
     level : float
         At least the border.
+    agreement : float
+        Dice's coefficient of both; 0 where there are no objects.
 
     Notes
     -----
-    How nearly is said by Dice's coefficient. Where objects are, means of 3 x 3 pixels tell: noise is no border. The
+    Where objects are, means of 3 x 3 pixels tell: noise is no border. The
     height of a run of pixels along a row or column is the mean of their heights, each counted by itself, which is
     nearly that of its inner part, however wide its rims are. The object of a pixel is as high as the higher one of its
     two runs: one of them may lie in a rim all along.
@@ -242,14 +243,10 @@ def half_level(heights: Array, valid: Array, border: float, step: float = 0.0) -
     --------
     >>> row = np.array([0, 0, 1, 4, 7, 8, 8, 8, 7, 4, 1, 0, 0.0])
     >>> square = np.repeat(row[None, None], 9, axis=1)
-    >>> 1 < half_level(square, np.ones(square.shape, bool), 0.5) < 4  # 4 is half the height of 8
+    >>> level, _ = half_level(square, np.ones(square.shape, bool), 0.5)
+    >>> 1 < level < 4  # 4 is half the height of 8
     True
     """
-    return _half(heights, valid, border, step)[0]
-
-
-def _half(heights: Array, valid: Array, border: float, step: float) -> tuple[float, float]:
-    """Return the level of `half_level`, and the agreement of the best one; 0 where there are no objects."""
     heights, valid = (np.ascontiguousarray(each, dtype) for each, dtype in ((heights, np.float32), (valid, bool)))
     # Counted between even steps: sorting takes five times as long.
     counts, highest = kernels.half_counts(heights, valid, border, _STEPS)
@@ -264,8 +261,7 @@ def _half(heights: Array, valid: Array, border: float, step: float) -> tuple[flo
         return border, float(agreement[0])
     width = (highest - border) / _STEPS
     place = float(np.average(begins, weights=np.exp((agreement[begins] - agreement.max()) / _AS_GOOD)))
-    level = border + place * width + min(float(best[-1] - best[0]) * width, step) / 2
-    return level, float(agreement[best[0]])
+    return border + place * width + min(float(best[-1] - best[0]) * width, step) / 2, float(agreement.max())
 
 
 def _deviations(mixture: Mixture) -> Array:

@@ -57,7 +57,7 @@ def test_mixed_pixels_were_likelier_than_two_of_the_kinds() -> None:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_stained_nuclei_are_as_large_as_they_are(seed: int) -> None:
     image, nuclei = tissue(seed)
-    assert gmmseg.segment(image, 2).mask(1).sum() < 1.25 * nuclei.sum()
+    assert gmmseg.segment(image, 2).mask(1).sum() < 1.1 * nuclei.sum()
     assert gmmseg.segment(image, 2, components=1).mask(1).sum() > 1.25 * nuclei.sum()
 
 

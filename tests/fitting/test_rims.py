@@ -172,10 +172,10 @@ def test_the_level_is_half_of_what_is_alike() -> None:
     ramp = np.concatenate([np.zeros(10), np.arange(11), np.full(10, 10), np.arange(11)[::-1], np.zeros(10)])
     square = np.repeat(ramp[None, None], 40, axis=1)
     valid = np.ones(square.shape, bool)
-    assert half_level(square, valid, 0.5) == pytest.approx(
+    assert half_level(square, valid, 0.5)[0] == pytest.approx(
         4.5, abs=0.6
     )  # the mean that counts itself is a little under 10
-    assert half_level(10 * square, valid, 5) == pytest.approx(10 * half_level(square, valid, 0.5))
+    assert half_level(10 * square, valid, 5)[0] == pytest.approx(10 * half_level(square, valid, 0.5)[0])
 
 
 def test_few_bright_objects_do_not_hide_many_dim_ones() -> None:
@@ -183,18 +183,18 @@ def test_few_bright_objects_do_not_hide_many_dim_ones() -> None:
     dim = ndimage.gaussian_filter1d(np.tile(profile, 20), 1.5)
     rows = np.repeat(dim[None], 40, axis=0)
     rows[:, :64] *= 10
-    assert 4 < half_level(rows[None], np.ones((1, *rows.shape), bool), 0.5) < 8
+    assert 4 < half_level(rows[None], np.ones((1, *rows.shape), bool), 0.5)[0] < 8
 
 
 def test_the_level_lies_half_way_between_two_values() -> None:
     profile = np.array([0, 0, 0, 2, 4, 8, 8, 8, 8, 8, 8, 4, 2, 0, 0, 0])
     rows = np.repeat(profile[None, None], 12, axis=1)
     valid = np.ones(rows.shape, bool)
-    lowest = half_level(rows, valid, 0.5)
+    lowest, _ = half_level(rows, valid, 0.5)
     assert 2 <= lowest < 2.1  # no pixel lies between 2 and 4
-    assert half_level(rows, valid, 0.5, step=1) == pytest.approx(lowest + 0.5)
-    assert half_level(rows, valid, 0.5, step=9) == pytest.approx((lowest + 4) / 2, abs=0.01)
-    assert half_level(rows, valid, 3, step=9) == 3  # as good as any
+    assert half_level(rows, valid, 0.5, step=1)[0] == pytest.approx(lowest + 0.5)
+    assert half_level(rows, valid, 0.5, step=9)[0] == pytest.approx((lowest + 4) / 2, abs=0.01)
+    assert half_level(rows, valid, 3, step=9)[0] == 3  # as good as any
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -203,15 +203,15 @@ def test_noise_hardly_moves_the_level(seed: int) -> None:
     levels = []
     for i in range(8):
         heights = (image + np.random.default_rng(i).normal(-10, 1, image.shape)).astype(np.float32)[None]
-        levels.append(half_level(heights, np.ones(heights.shape, bool), 6))
+        levels.append(half_level(heights, np.ones(heights.shape, bool), 6)[0])
     assert 8 < np.mean(levels) < 12
     assert np.std(levels) < 0.25  # the very best one varies by .8 and .5
 
 
 def test_without_objects_the_border_stays() -> None:
     nothing = np.zeros((1, 9, 9))
-    assert half_level(nothing, nothing == 0, 0.5) == 0.5
-    assert half_level(nothing + 1, nothing == 1, 0.5) == 0.5
+    assert half_level(nothing, nothing == 0, 0.5) == (0.5, 0)
+    assert half_level(nothing + 1, nothing == 1, 0.5) == (0.5, 0)
 
 
 def test_cells_with_bright_nuclei_have_one_border_however_the_picture_is_cut() -> None:
