@@ -17,7 +17,7 @@ from gmmseg.mixture.memberships import moments
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.spatial.bias import BiasField
 
-__all__ = ["mixing", "without_noise"]
+__all__ = ["are_one", "mixing", "without_noise"]
 
 Array = NDArray[Any]
 
@@ -31,6 +31,7 @@ _SCATTERED = 0.85
 # Of what is expected if two classes lay at random among each other: .85 to 1 where one ground of few photons was cut,
 # .7 and less where both are something of their own, but sand or grass.
 _AT_RANDOM = 0.8
+_LINES = 4  # of so many rows one tells whether classes lie at random, where that is asked of whole pictures
 
 
 def without_noise(scene: Scene, mixture: Mixture, field: BiasField | None) -> Mixture | None:
@@ -58,7 +59,7 @@ def without_noise(scene: Scene, mixture: Mixture, field: BiasField | None) -> Mi
     planes = some.planes(None if field is None else field.within(some.patches.axes))
     labels = np.where(some.patches.valid, mixture.labels(planes), 0).reshape(some.patches.shape)
     outward = np.argsort(mixture.means[:, 0], kind="stable")
-    beside = _beside(labels, mixture.n_components)
+    beside = _beside(_pairs(labels), mixture.n_components)
     apart = [mixing(beside, a, b) < _AT_RANDOM for a, b in zip(outward[:-1] + 1, outward[1:] + 1, strict=True)]
     groups = np.empty(len(outward) + 1, np.intp)
     groups[0], groups[outward + 1] = 0, np.cumsum([1, *apart])
@@ -69,6 +70,12 @@ def without_noise(scene: Scene, mixture: Mixture, field: BiasField | None) -> Mi
     if _correlation(planes[0].reshape(labels.shape), joint) > _ALIKE:
         return None
     return mixture if number == len(outward) else moments(mixture, groups[1:] == np.arange(1, number + 1)[:, None])
+
+
+def are_one(labels: Array, one: int, other: int) -> bool:
+    """Whether two classes lie at random among each other along the rows of pictures (n, rows, columns) of labels."""
+    some = labels[:, ::_LINES]
+    return mixing(_beside([(some[..., 1:], some[..., :-1])], int(some.max(initial=0))), one, other) >= _AT_RANDOM
 
 
 def mixing(beside: Array, one: int, other: int) -> float:
@@ -88,9 +95,9 @@ def _pairs(values: Array, apart: int = 1) -> list[tuple[Array, Array]]:
     return [(values[:, apart:], values[:, :-apart]), (values[..., apart:], values[..., :-apart])]
 
 
-def _beside(labels: Array, k: int) -> Array:
+def _beside(pairs: list[tuple[Array, Array]], k: int) -> Array:
     """Number of pairs of neighbours by their labels (k + 1, k + 1)."""
-    found = sum(np.bincount((a * np.intp(k + 1) + b).ravel(), minlength=(k + 1) ** 2) for a, b in _pairs(labels))
+    found = sum(np.bincount((a * np.intp(k + 1) + b).ravel(), minlength=(k + 1) ** 2) for a, b in pairs)
     return np.asarray(found).reshape(k + 1, k + 1)
 
 

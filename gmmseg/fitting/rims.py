@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.fitting.independence import are_one
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.records import replace
 
@@ -61,7 +62,6 @@ def with_rim(
     memberships : ndarray, shape (k, k + 1), or None
     """
     planes = squares.planes(None if field is None else field.within(squares.patches.axes))
-    shape, known = squares.patches.shape, squares.patches.valid
     means, deviations = mixture.means[:, 0], _deviations(mixture)
     outward = _outward(mixture, float(noise[0]))
     ground, sign = float(means[outward[0]]), 1.0 if means[outward[-1]] > means[outward[0]] else -1.0
@@ -70,19 +70,19 @@ def with_rim(
     borders = _borders(places[outward], deviations[outward], mixture.weights[outward])
     if not borders:
         return mixture, None
-    step = math.sqrt(12 * float(noise[0]))  # of which this is the variance
-    level, _ = half_level(heights.reshape(shape), known.reshape(shape), borders[0], step)
-    labels, at = mixture.labels(planes), max(1, int(np.searchsorted(borders, level)))
+    known = squares.patches.valid
+    classes = _Classes(outward, places[outward], borders, mixture.labels(planes) * known, heights)
+    level = classes.level(known, squares.patches.shape, math.sqrt(12 * float(noise[0])))  # noise is a step's variance
+    if level is None:
+        return mixture, None
+    at, inside, below = classes.around(level)
     # The class around the level gives what is below it to the one before.
     low, high, border, side = int(outward[at - 1]), int(outward[at]), borders[at - 1], 1
-    inside = heights[known & (labels == high + 1)]
-    if at < len(borders) and 2 * int(np.count_nonzero(inside <= level)) > len(inside):
+    if below:
         # It is what is around objects, and gives what is above the level to the one beyond: the same, seen from there.
         low, border, side = int(outward[at + 1]), borders[at], -1
-        if level < _LEAST_HALF * places[low]:
-            return mixture, None  # it is a second ground, or noise
     place = float(places[low])
-    share = len(inside) / max(1, len(inside) + int(np.count_nonzero(known & (labels == low + 1))))
+    share = len(inside) / max(1, len(inside) + int(np.count_nonzero(classes.labels == low + 1)))
     if share == 1:
         return mixture, None
     inside = side * (inside - np.float32(place))
@@ -92,6 +92,62 @@ def with_rim(
     memberships = np.eye(len(means), len(means) + 1)
     memberships[low, -1] = 1
     return found, memberships
+
+
+class _Classes(NamedTuple):
+    """Classes from the ground on.
+
+    Parameters
+    ----------
+    outward : ndarray, shape (k,)
+        Which they are.
+    places : ndarray, shape (k,)
+        Their heights.
+    borders : list of float
+        Heights between them.
+    labels : ndarray, shape (n,)
+        Of pixels, by the numbers of the classes, from 1; 0 where nothing is known.
+    heights : ndarray, shape (n,), float32
+    """
+
+    outward: Array
+    places: Array
+    borders: list[float]
+    labels: Array
+    heights: Array
+
+    def around(self, level: float) -> tuple[int, Array, bool]:
+        """Return which class is around a level, its heights, and whether it is not the last and lies mostly below."""
+        at = max(1, int(np.searchsorted(self.borders, level)))
+        inside = self.heights[self.labels == self.outward[at] + 1]
+        return at, inside, at < len(self.borders) and 2 * int(np.count_nonzero(inside <= level)) > len(inside)
+
+    def level(self, known: Array, shape: tuple[int, ...], step: float) -> float | None:
+        """Return half the height of the objects; above the class around it where that is a second ground.
+
+        The second class is one if noise alone is between it and the first. The class around the level is one where its
+        half height would be no half of what is beyond, or where no height at all is one of the ground's, if objects
+        beyond agree better with half their height above it. None where that is nothing.
+        """
+
+        def half(base: float, border: float) -> tuple[float, float]:
+            above = (self.heights - np.float32(base)).reshape(shape)
+            level, agreement = half_level(above, known.reshape(shape), border, step)
+            return base + level, agreement
+
+        if len(self.borders) > 1 and are_one(self.labels.reshape(shape), *(self.outward[:2] + 1).tolist()):
+            second = float(self.places[1])
+            return half(second, self.borders[1] - second)[0]
+        level, agreement = half(0.0, self.borders[0])
+        at, _, below = self.around(level)
+        none = level <= self.borders[0]
+        if at == len(self.borders) or not (none or (below and level < _LEAST_HALF * self.places[at + 1])):
+            return level
+        base = float(self.places[at])
+        higher, better = half(base, 0.0)
+        if higher - base <= step or (none and (better <= agreement or higher <= self.borders[at])):
+            return None  # it is noise
+        return higher
 
 
 def _outward(mixture: Mixture, noise: float) -> Array:

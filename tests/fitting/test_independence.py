@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from noisy_images import blobs, noisy
+from noisy_images import blobs, few_photons, noisy
 from scipy import ndimage
 
 import gmmseg
@@ -30,23 +30,12 @@ def scene_of(picture: np.ndarray) -> Scene:
     )
 
 
-def discs(light: float, ground: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Discs of several heights on an even ground, and where they are."""
-    rng, (rows, columns) = np.random.default_rng(seed), np.indices((256, 256))
-    expected = np.zeros((256, 256))
-    for y in range(32, 256, 64):
-        for x in range(32, 256, 64):
-            inside = (rows - y) ** 2 + (columns - x) ** 2 < rng.uniform(12, 18) ** 2
-            expected[inside] = light * np.exp(rng.normal(0, 0.5))
-    return rng.poisson(ground + ndimage.gaussian_filter(expected, 1.5)).astype(np.uint8), expected > 0
-
-
 def dice(mask: np.ndarray, truth: np.ndarray) -> float:
     return float(2 * (mask & truth).sum() / (mask.sum() + truth.sum()))
 
 
 def test_a_ground_of_few_photons_that_noise_has_cut_is_one() -> None:
-    image, _ = discs(10, 1)
+    image, _ = few_photons(10, 1)
     mixture = Mixture(
         np.array([0.1, 0.5, 0.4]), np.array([[9.0], [0.0], [1.6]]), np.array([9, 0.1, 0.7]).reshape(3, 1, 1)
     )
@@ -92,7 +81,7 @@ def test_mixing_is_in_parts_of_chance() -> None:
 
 @pytest.mark.parametrize(("light", "ground", "seed", "k"), [(6, 0.6, 0, 2), (6, 1, 0, 3), (6, 1, 1, 3)])
 def test_neighbours_are_believed_where_there_are_few_photons(light: float, ground: float, seed: int, k: int) -> None:
-    image, truth = discs(light, ground, seed)
+    image, truth = few_photons(light, ground, seed)
     seg = gmmseg.segment(image, k)
     assert seg.model.strength > TYPICAL + 0.1
     assert dice(seg.mask(k), truth) > dice(gmmseg.segment(image, k, smooth=TYPICAL).mask(k), truth) + 0.005
@@ -101,7 +90,7 @@ def test_neighbours_are_believed_where_there_are_few_photons(light: float, groun
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_so_they_are_under_a_field(seed: int) -> None:
-    image, truth = discs(20, 3, seed)
+    image, truth = few_photons(20, 3, seed)
     shaded = np.rint(image * np.linspace(0.2, 0.5, 256)).astype(np.uint8)
     seg, usual = (gmmseg.segment(shaded, 2, bias_field=True, smooth=smooth) for smooth in (True, TYPICAL))
     assert seg.bias_field is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from noisy_images import few_photons
 from scipy import ndimage
 
 import gmmseg
@@ -257,6 +258,50 @@ def test_a_class_of_noise_has_no_rims() -> None:
     seg = gmmseg.segment(image, 3)
     assert dice(seg.mask(3), truth) > 0.9
     np.testing.assert_array_equal(seg.labels, gmmseg.segment(image, 3, components=1).labels)
+
+
+@pytest.mark.parametrize(("light", "ground", "seed"), [(20, 0.3, 1), (20, 0.6, 0), (40, 0.6, 1)])
+def test_above_a_ground_of_two_classes_the_brightest_has_no_rims(light: float, ground: float, seed: int) -> None:
+    image, truth = few_photons(light, ground, seed)
+    seg, dark = gmmseg.segment(image, 3), gmmseg.segment(255 - image, 3)
+    assert dice(seg.mask(3), truth) > 0.93
+    assert dice(gmmseg.segment(image, 3, components=1).mask(3), truth) < 0.91
+    np.testing.assert_array_equal(seg.model.memberships, [[1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 1, 0]])
+    assert dice(dark.mask(1), seg.mask(3)) > 0.98
+
+
+@pytest.mark.parametrize(("blur", "glow"), [(2, 0.2), (3, 0)])
+def test_objects_begin_half_way_above_what_is_between(blur: float, glow: float) -> None:
+    rng, (rows, columns) = np.random.default_rng(1), np.indices((256, 256))
+    light = np.zeros((256, 256))
+    for y in range(16, 256, 32):
+        for x in range(16, 256, 32):
+            height = 60 * np.exp(rng.normal(0, 0.6))
+            light[(rows - y) ** 2 + (columns - x) ** 2 < rng.uniform(7.04, 10.88) ** 2] = height
+    sharp, wide = (ndimage.gaussian_filter(light, sigma) for sigma in (blur, 32 / 3))
+    image = rng.poisson(5 + sharp + glow * wide).clip(0, 255).astype(np.uint8)
+    seg = gmmseg.segment(image, 3)
+    plain = dice(gmmseg.segment(image, 3, components=1).mask(3), light > 0)
+    assert dice(seg.mask(3), light > 0) > max(0.8, plain + 0.04)
+    np.testing.assert_array_equal(seg.model.memberships, [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 1]])
+
+
+def test_a_second_ground_is_told_by_its_height_and_by_how_well_objects_agree() -> None:
+    def level(profile: np.ndarray, places: list[float], borders: list[float]) -> float | None:
+        heights = np.tile(profile.astype(np.float32), (40, 1))
+        labels = np.searchsorted(borders, heights.ravel()) + 1
+        classes = rims._Classes(np.arange(3), np.array(places), borders, labels, heights.ravel())
+        return classes.level(np.ones(heights.size, bool), (1, *heights.shape), 0.0)
+
+    top = ndimage.gaussian_filter1d(np.repeat([0, 100, 0], [12, 16, 12]).astype(float), 2)
+    objects = np.tile(top, 6)
+    own = level(objects, [0, 30, 90], [10, 60])
+    assert own is not None
+    assert 38 < own < 50
+    # Most of what is above the ground is even: a second one, and they are half as high above that.
+    on_second = np.concatenate([np.zeros(200), np.full(3000, 20.0), np.zeros(20), 20 + objects])
+    assert level(on_second, [0, 20, 110], [10, 50]) == pytest.approx(20 + own, abs=4)
+    assert level(np.concatenate([np.zeros(200), np.full(200, 20.0)]), [0, 20, 110], [10, 100]) is None  # no objects
 
 
 @pytest.mark.parametrize("inverted", [False, True])

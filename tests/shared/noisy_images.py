@@ -45,3 +45,14 @@ def stripes():
     truth = np.repeat([1, 2, 3], [30, 30, 40])[None, :].repeat(80, axis=0)
     levels = np.array([0, 90, 120, 200])
     return (levels[truth] + rng.normal(0, 12, truth.shape)).clip(0, 255).astype(np.uint8), truth
+
+
+def few_photons(light, ground, seed=0):
+    """Discs of several heights, about `light`, on an even ground, in counted photons; and where they are."""
+    rng, (rows, columns) = np.random.default_rng(seed), np.indices((256, 256))
+    expected = np.zeros((256, 256))
+    for y in range(32, 256, 64):
+        for x in range(32, 256, 64):
+            inside = (rows - y) ** 2 + (columns - x) ** 2 < rng.uniform(12, 18) ** 2
+            expected[inside] = light * np.exp(rng.normal(0, 0.5))
+    return rng.poisson(ground + gaussian_filter(expected, 1.5)).astype(np.uint8), expected > 0
