@@ -315,6 +315,20 @@ def test_twins_merge_alike(kernel, rng, square, spherical):
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
 
 
+@compiled
+@pytest.mark.parametrize(("k", "d"), [(2, 1), (8, 5), (11, 16), (20, 32), (11, 33)])
+def test_many_components_merge_as_one_by_one(kernel, rng, k, d):
+    """Of some features side by side, in blocks that need not be full and whose components may be gone."""
+    weights, means = rng.dirichlet(np.ones(k)), rng.normal(0, 2, (k, d))
+    roots = rng.normal(size=(k, d, 2 * d + 3))
+    second = roots @ np.swapaxes(roots, 1, 2) / d
+    ours, theirs = (each.merge(weights, means, second, k // 2, False) for each in (kernel, reference))
+    assert ours[3] == theirs[3]
+    assert len(set(ours[3])) == k // 2
+    for found, wanted in zip(ours[:3], theirs[:3], strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
+
+
 @both
 def test_where_each_component_went_is_told(kernel):
     means = np.array([[0.0], [50.0], [9.0], [0.1], [50.1]])

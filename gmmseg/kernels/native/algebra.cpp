@@ -59,6 +59,33 @@ bool cholesky(double* a, ptrdiff_t d) {
     return true;
 }
 
+// Column by column of the lower triangles, so that no row waits for another.
+void joined_pivots(const double* second, const double* means, ptrdiff_t columns, ptrdiff_t d, ptrdiff_t own,
+                   ptrdiff_t first, const double* shares, double* work, double* pivots) {
+    constexpr ptrdiff_t lanes = gmmseg::kAbreast;
+    double *const lower = work, *const apart = lower + d * (d + 1) / 2 * lanes, *const column = apart + d * lanes;
+    double rest[lanes], across[lanes], inverse[lanes], sum[lanes];
+    for (ptrdiff_t l = 0; l < lanes; ++l) across[l] = shares[l] * (rest[l] = 1 - shares[l]);
+    for (ptrdiff_t r = 0; r < d; ++r)
+        for (ptrdiff_t l = 0; l < lanes; ++l) apart[r * lanes + l] = means[r * columns + first + l] - means[r * columns + own];
+    for (ptrdiff_t c = 0; c < d; ++c) {
+        const double* const above = lower + c * (c + 1) / 2 * lanes;
+        for (ptrdiff_t l = 0; l < lanes; ++l) column[l] = across[l] * apart[c * lanes + l];
+        for (ptrdiff_t r = c; r < d; ++r) {
+            double* const row = lower + r * (r + 1) / 2 * lanes;
+            const double* const from = second + (r * (r + 1) / 2 + c) * columns;
+            for (ptrdiff_t l = 0; l < lanes; ++l)
+                sum[l] = rest[l] * from[own] + shares[l] * from[first + l] + column[l] * apart[r * lanes + l];
+            for (ptrdiff_t m = 0; m < c * lanes; m += lanes)
+                for (ptrdiff_t l = 0; l < lanes; ++l) sum[l] -= row[m + l] * above[m + l];
+            if (r == c)
+                for (ptrdiff_t l = 0; l < lanes; ++l) inverse[l] = 1 / std::sqrt(pivots[c * lanes + l] = sum[l]);
+            else
+                for (ptrdiff_t l = 0; l < lanes; ++l) row[c * lanes + l] = sum[l] * inverse[l];
+        }
+    }
+}
+
 void invert_lower(const double* lower, ptrdiff_t d, double* out) {
     __builtin_memset(out, 0, sizeof(double) * size_t(d * d));
     for (ptrdiff_t i = 0; i < d; ++i) {
@@ -116,6 +143,6 @@ double nearer(const T* planes, ptrdiff_t n, ptrdiff_t d, ptrdiff_t place, const 
 
 namespace gmmseg {
 namespace GMMSEG_ISA {
-const Algebra algebra_kernels{cholesky, invert_lower, add_batch, square, nearer<float>, nearer<double>};
+const Algebra algebra_kernels{cholesky, joined_pivots, invert_lower, add_batch, square, nearer<float>, nearer<double>};
 }  // namespace GMMSEG_ISA
 }  // namespace gmmseg

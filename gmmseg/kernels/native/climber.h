@@ -20,6 +20,7 @@ using Parameters = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
 constexpr double kLogTwoPi = 1.837877066409345483560659;
 constexpr double kMostPrecise = 1e15;  // as of gmmseg.mixture.em
 constexpr int kTurns = 20;  // in which a longest axis is found, well enough to be cut across
+constexpr double kSurely = 1 + 1e-9;  // times what rounding may be short of
 constexpr double kNone = 10 * std::numeric_limits<double>::epsilon();  // added to counts, so that none is 0
 
 enum class Family { full, tied, diag, spherical };
@@ -98,22 +99,32 @@ struct Climber {
         return length;
     }
 
+    // Sum of the variances of a component, which no axis is longer than.
+    double trace(ptrdiff_t c) const {
+        double sum = 0;
+        for (ptrdiff_t i = 0; i < d; ++i)
+            sum += covariances[size_t(family == Family::spherical ? c : diagonal() ? c * d + i : (c * d + i) * d + i)];
+        return sum;
+    }
+
     // Puts each bad component on one half of the good one with the most spread samples, as gmmseg.mixture.em does.
     void rescue(const std::vector<char>& bad) {
-        Numbers axes(size_t(k * d)), lengths(static_cast<size_t>(k));
+        Numbers axes(size_t(k * d)), lengths(size_t(k), -1.0);
         double total = 0, sum = 0;
-        for (ptrdiff_t c = 0; c < k; ++c) {
-            total += weights[size_t(c)];
-            lengths[size_t(c)] = bad[size_t(c)] ? -1 : longest(c, axes.data() + c * d);
-        }
+        for (const double each : weights) total += each;
         const ptrdiff_t size = ptrdiff_t(covariances.size()) / k;
         for (ptrdiff_t c = 0; c < k; ++c) {
             if (!bad[size_t(c)]) continue;
             ptrdiff_t donor = -1;
-            for (ptrdiff_t g = 0; g < k; ++g)
-                if (!bad[size_t(g)] && (donor < 0 || weights[size_t(g)] * lengths[size_t(g)] >
-                                                         weights[size_t(donor)] * lengths[size_t(donor)]))
-                    donor = g;
+            const auto spread = [&](ptrdiff_t g, double length) { return weights[size_t(g)] * length; };
+            for (ptrdiff_t g = 0; g < k; ++g) {
+                if (bad[size_t(g)]) continue;
+                double& length = lengths[size_t(g)];
+                const double most = length < 0 ? kSurely * trace(g) : length;
+                if (donor >= 0 && !(spread(g, most) > spread(donor, lengths[size_t(donor)]))) continue;
+                if (length < 0) length = longest(g, axes.data() + g * d);
+                if (donor < 0 || spread(g, length) > spread(donor, lengths[size_t(donor)])) donor = g;
+            }
             weights[size_t(c)] = weights[size_t(donor)] = weights[size_t(donor)] / 2;
             const double step = std::sqrt(std::max(lengths[size_t(donor)], 0.0));
             for (ptrdiff_t i = 0; i < d; ++i) {

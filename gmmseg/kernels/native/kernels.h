@@ -210,10 +210,16 @@ struct Kernels {
     bool (*classify_f64)(const MixtureJob<double>&, std::ptrdiff_t begin, std::ptrdiff_t end, std::uint8_t* out8,
                          std::int64_t* out64, int first);
 };
+constexpr std::ptrdiff_t kAbreast = 8;  // matrices that are factored side by side
 struct Algebra {
     // Lower factor of a symmetric matrix (d, d), in its place; false where it is not positive definite. The upper triangle
     // is read, and is left over.
     bool (*cholesky)(double* matrix, std::ptrdiff_t d);
+    // Pivots (d, kAbreast) of the second moments that one component, `own`, makes with each of kAbreast others, from
+    // `first` on: those of all, the lower triangles row by row and their means, stand one component a column of so many.
+    // The `shares` are the others' of what they make; `work` is memory of kAbreast * (d * (d + 1) / 2 + 2 * d) numbers.
+    void (*joined_pivots)(const double* second, const double* means, std::ptrdiff_t columns, std::ptrdiff_t d,
+                          std::ptrdiff_t own, std::ptrdiff_t first, const double* shares, double* work, double* pivots);
     // Inverse of a lower triangular matrix (d, d), with zeros above its diagonal.
     void (*invert_lower)(const double* lower, std::ptrdiff_t d, double* out);
     // Adds to each of n numbers the sum over kBatch samples of a value times its mass times that of a row (n, kBatch).
