@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -43,6 +44,9 @@ _MOST_FEATURES = 256
 _START_DOF = 8.0
 _START_OUTLIERS = 0.05
 _MOST_PRECISE = 1e15  # inverse standard deviations above it would overflow when squared in float32
+# Part of a variance, a feature, that is rounding: without others a component of no more samples than features has no
+# volume, and a likelihood that goes up and down with what rounding left of it.
+_FLAT = 1e-14
 _LEAST_SPREAD = 1e-20  # variances below it are rounding of what is constant: a millionth of one is just not too precise
 
 
@@ -444,21 +448,28 @@ def _as_before(mixture: Mixture, previous: Mixture, bad: Array) -> Mixture:
 def _degenerate(mixture: Mixture, statistics: Statistics, least: float) -> Array:
     """Return which components (K,) hold less than the lightest sample or have no usable covariance."""
     bad = statistics.counts < 0.999 * least
-    try:
-        if np.isfinite(mixture.means).all() and np.abs(mixture.factors).max() < _MOST_PRECISE:
+    with contextlib.suppress(np.linalg.LinAlgError):
+        if _usable(mixture):
             return bad
-    except np.linalg.LinAlgError:
-        pass
     if mixture.family.shared:
         return np.ones_like(bad)
     for k in range(mixture.n_components):
-        try:
-            factors = mixture.select([k]).factors
-            usable = np.isfinite(mixture.means[k]).all() and np.abs(factors).max() < _MOST_PRECISE
-        except np.linalg.LinAlgError:
-            usable = False
+        usable = False
+        with contextlib.suppress(np.linalg.LinAlgError):
+            usable = _usable(mixture.select([k]))
         bad[k] |= not usable
     return bad
+
+
+def _usable(mixture: Mixture) -> bool:
+    """Whether no component is too precise, or has no volume but what rounding left."""
+    factors = mixture.factors
+    if not np.isfinite(mixture.means).all() or not np.abs(factors).max() < _MOST_PRECISE:
+        return False
+    if factors.ndim == 2:
+        return True
+    variances = np.diagonal(mixture.covariances, axis1=-2, axis2=-1)
+    return bool((factors**2 * variances[..., None, :] < 1 / (_FLAT * mixture.n_features)).all())
 
 
 def _without_bad(mixture: Mixture, bad: Array, again: bool) -> tuple[Mixture, list[GmmsegWarning]]:

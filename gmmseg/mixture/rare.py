@@ -164,15 +164,17 @@ def _at_most(mixture: Mixture, fewer: Mixture, samples: _Some) -> float:
     """What components for far samples could gain, in nats a sample, after what the others lose by being `fewer`.
 
     That is as if each of the far ones came to the middle of the narrowest component; without limit where features are
-    missing.
+    missing, and less than anything where one that is left has no volume.
     """
     if has_missing(samples.planes):
         return np.inf
     n_far, mass = samples.n_far, samples.weights.astype(np.float64)
     now, near = mixture.log_density(samples.planes), np.ascontiguousarray(samples.planes[:, samples.n_far :])
     middle = (mixture.densities.log_constants - np.log(mixture.weights)).max()
-    gained, lost = middle - now[:n_far], now[n_far:] - fewer.log_density(near)
-    return float((mass[:n_far] @ gained - mass[n_far:] @ lost) / mass.sum())
+    with contextlib.suppress(np.linalg.LinAlgError):
+        gained, lost = middle - now[:n_far], now[n_far:] - fewer.log_density(near)
+        return float((mass[:n_far] @ gained - mass[n_far:] @ lost) / mass.sum())
+    return -np.inf
 
 
 def _tried(

@@ -266,6 +266,19 @@ def test_twins_set_components_up_anew_alike(kernel, family):
 
 
 @both
+@pytest.mark.parametrize("seed", range(4))
+def test_a_covariance_that_only_rounding_left_a_volume_ends_it_before(kernel, seed):
+    """Of as many samples as features, of which some have a Cholesky factor nevertheless."""
+    planes, mixture = start("full")
+    d = mixture.n_features
+    flat = np.cov(np.random.default_rng(seed).normal(size=(d, d)), bias=True)
+    assert np.linalg.eigvalsh(flat)[0] < 1e-14
+    for added, iterations in ((0, 0), (1e-9, 1)):
+        one = Mixture(np.ones(1), mixture.means[:1], (flat + added * np.eye(d))[None], "full")
+        assert len(climb(kernel, planes, one, iterations=1)[4]) == iterations
+
+
+@both
 def test_a_component_that_would_be_too_light_ends_it_before(kernel):
     planes, mixture = start("full")
     *found, factors, history, settled, fall, done, rescued, anew = climb(kernel, planes, mixture, least=1e3)

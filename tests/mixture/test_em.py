@@ -226,3 +226,16 @@ def test_short_runs_come_to_what_each_comes_to_alone(blobs, lacking, rng):
         np.testing.assert_array_equal(found.mixture(row).means, alone.mixture.means)
     best = found.select(np.array([1]))
     np.testing.assert_array_equal(best.mixture(0).covariances, found.covariances[1])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_component_of_as_many_samples_as_features_has_no_volume(seed):
+    """Six far away from two hundred: rounding may leave some volume, which likelihoods rise and fall with."""
+    rng = np.random.default_rng(seed)
+    planes = np.concatenate([rng.normal(size=(6, 200)), 50 + rng.normal(size=(6, 6))], axis=1)
+    start = Mixture(np.array([0.9, 0.1]), np.array([[0.0] * 6, [50.0] * 6]), np.stack([np.eye(6)] * 2))
+    fit = expectation_maximization(planes, start, Iteration(1e-8))
+    assert fit.rescued > 0
+    assert np.diff(fit.history).min() > -1e-9
+    lengths = np.linalg.eigvalsh(fit.mixture.covariances)
+    assert (lengths[:, 0] > 1e-10 * lengths[:, -1]).all()

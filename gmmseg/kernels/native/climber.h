@@ -19,6 +19,7 @@ using Parameters = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
 
 constexpr double kLogTwoPi = 1.837877066409345483560659;
 constexpr double kMostPrecise = 1e15;  // as of gmmseg.mixture.em
+constexpr double kFlat = 1e-14;  // part of a variance, a feature, that is rounding: as of gmmseg.mixture.em
 constexpr int kTurns = 20;  // in which a longest axis is found, well enough to be cut across
 constexpr double kSurely = 1 + 1e-9;  // times what rounding may be short of
 constexpr double kNone = 10 * std::numeric_limits<double>::epsilon();  // added to counts, so that none is 0
@@ -41,6 +42,18 @@ struct Climber {
     bool diagonal() const { return family == Family::diag || family == Family::spherical; }
     bool shared() const { return family == Family::tied; }
 
+    // Writes the inverse of a component's lower factor, which takes the place of its covariance; false where it has no
+    // volume but what rounding left.
+    bool invert(double* lower, ptrdiff_t c, double* out) const {
+        if (!kernels().algebra.cholesky(lower, d)) return false;
+        kernels().algebra.invert_lower(lower, d, out);
+        const double *const own = covariances.data() + c * d * d, most = 1 / (kFlat * double(d));
+        bool usable = true;
+        for (ptrdiff_t i = 0; i < d; ++i)
+            for (ptrdiff_t j = 0; j <= i; ++j) usable &= out[i * d + j] * out[i * d + j] * own[j * d + j] < most;
+        return usable;
+    }
+
     // Takes the factors from the covariances, and marks the components that have none which is usable; false for any.
     bool factorise(std::vector<char>& bad) {
         const ptrdiff_t size = diagonal() ? d : d * d;
@@ -58,8 +71,8 @@ struct Climber {
             } else if (shared() && c) {
                 std::copy_n(factors.data(), d * d, own);
                 usable = !bad[0];
-            } else if ((usable = kernels().algebra.cholesky(lower.data() + c * size, d))) {
-                kernels().algebra.invert_lower(lower.data() + c * size, d, own);
+            } else {
+                usable = invert(lower.data() + c * size, c, own);
             }
             usable = usable && std::all_of(own, own + size, [](double x) { return std::abs(x) < kMostPrecise; });
             const double* const mean = means.data() + c * d;

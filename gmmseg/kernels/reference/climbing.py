@@ -18,6 +18,7 @@ Components = tuple[Array, Array, Array]
 """Weights, means, covariances."""
 
 _MOST_PRECISE = 1e15
+_FLAT = 1e-14
 _TURNS = 20
 _NONE = 10 * np.finfo(np.float64).eps
 _APART, _NARROW, _WIDE = 0.8, 0.25, 1.75  # halves from their middle, and variances of those in scale
@@ -120,7 +121,9 @@ def factors_of(components: Any, family: str) -> tuple[Array, Array]:
         factors = np.full((k, d, d), np.inf)
         for factor, covariance in zip(factors, np.broadcast_to(covariances, (k, d, d)), strict=True):
             with contextlib.suppress(np.linalg.LinAlgError):
-                factor[...] = np.tril(np.linalg.solve(np.linalg.cholesky(covariance), np.eye(d)))
+                inverse = np.tril(np.linalg.solve(np.linalg.cholesky(covariance), np.eye(d)))
+                if (inverse**2 * np.diagonal(covariance) < 1 / (_FLAT * d)).all():
+                    factor[...] = inverse
     precise = np.abs(factors) < _MOST_PRECISE
     return factors, bad | ~precise.reshape(k, -1).all(axis=1)
 

@@ -167,7 +167,8 @@ class Restarts:
             coarse = self.planes.dtype == np.float32 and self.planes.size <= _MOST_DOUBLED
             singular = coarse and (_is_singular(start, self.planes.shape[1]) or self._gets_singular(start, one_step))
             found = None if singular else given(self.planes, start, weights=self.weights)
-            if found is None or (coarse and _fell(found, model.tol, precision_of(self.planes))):
+            tolerance = model.tol if self.regularization.any() else 0.0  # without, nothing but rounding explains a fall
+            if found is None or (coarse and _fell(found, tolerance, precision_of(self.planes))):
                 weights = None if self.weights is None else self.weights.astype(np.float64)
                 begun = start if found is None else found.mixture
                 found = given(self.planes.astype(np.float64), begun, weights=weights)

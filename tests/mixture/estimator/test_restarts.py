@@ -126,6 +126,27 @@ def test_components_may_collapse_only_where_variances_are_regularised():
         restarts(rows, 4, reg_covar=0).best(None)
 
 
+@pytest.mark.filterwarnings("ignore::gmmseg.errors.DataWarning")
+@pytest.mark.parametrize("seed", [18, 21])
+def test_a_component_without_volume_is_no_error_of_algebra(seed):
+    """Samples so far out that components for them collapse, also while a start is looked for."""
+    rng = np.random.default_rng(seed)
+    far = (rng.normal(size=(400, 3)) / np.sqrt(rng.chisquare(1, (400, 1)))).astype(np.float32)
+    with pytest.raises(ParameterError, match="ill-defined empirical covariance"):
+        restarts(far, 8, reg_covar=0).best(None)
+
+
+def test_a_fall_that_only_rounding_explains_leads_to_float64():
+    """Components of three samples of two features, whose likelihood rises by less than float32 can tell."""
+    rng = np.random.default_rng([0, 498, 1])
+    means, weights = rng.normal(0, 3, (8, 2)), 0.6 ** np.arange(8)
+    of = rng.choice(8, 50, p=weights / weights.sum())
+    x = means[of] + rng.normal(size=(50, 2)) * (10.0 ** rng.normal(0, 0.5, (8, 1)))[of]
+    model = GaussianMixture(8, reg_covar=0, max_iter=200, random_state=498).fit(x.astype(np.float32))
+    assert model.n_iter_ > 1
+    assert np.diff(model.lower_bounds_).min() > -1e-8
+
+
 def test_how_a_fit_went_is_told_as_far_as_it_is_asked(blobs, capsys):
     rows = blobs(200)[0]
     restarts(rows, n_init=2).best(None)
