@@ -341,8 +341,9 @@ class FitOptions:
             return default_names(k)
         usable = all(isinstance(name, str) and name.strip() for name in names)
         if isinstance(names, str) or len(names) != k or not usable:
+            other = "" if isinstance(names, str) or len(names) == k else f", or k={len(names)}"
             raise ParameterError(
-                f"class_names={names!r} are not {k} names; give one a class, in the order of the labels"
+                f"class_names={names!r} are not {k} names; give one a class, in the order of the labels{other}"
             )
         return tuple(name.strip() for name in names)
 
